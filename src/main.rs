@@ -1,0 +1,2 @@
+//! advisoryd
+fn main() {}
