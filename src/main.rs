@@ -1,2 +1,3 @@
-//! advisoryd
+//! The `advisoryd` command.
+
 fn main() {}

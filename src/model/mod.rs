@@ -1,0 +1,25 @@
+//! What things are: no I/O, no format, no table, no clock.
+
+mod advisory;
+mod severity;
+mod ticket;
+mod time;
+mod window;
+
+pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
+pub use severity::Severity;
+pub use ticket::{Named, Ticket};
+pub use time::parse_time;
+pub use window::{CoverageGap, FeedWindow, feed_days, missing_from};
+
+/// A 128-bit fingerprint, as stored in `bytea` columns (16 bytes, big endian).
+pub type Fingerprint = [u8; 16];
+
+/// Salts every fingerprint. Raise it whenever the mapping from upstream's bytes
+/// to the model changes: every record is then read again by itself.
+pub const PARSER_VERSION: u64 = 1;
+
+/// Fingerprint of bytes as upstream sent them.
+pub fn fingerprint(bytes: &[u8]) -> Fingerprint {
+    xxhash_rust::xxh3::xxh3_128_with_seed(bytes, PARSER_VERSION).to_be_bytes()
+}

@@ -1,0 +1,55 @@
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+
+/// Reads a time in any of the shapes upstream is known or likely to use
+/// (contract §4): RFC 3339 with `Z`, offset or fraction; the same without an
+/// offset, which is taken as UTC; a bare date, which is its midnight in UTC.
+pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+    let text = text.trim();
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Some(time.with_timezone(&Utc));
+    }
+    for shape in [
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y-%m-%d %H:%M:%S%.f",
+        "%Y-%m-%dT%H:%M",
+        "%Y-%m-%d %H:%M",
+    ] {
+        if let Ok(time) = NaiveDateTime::parse_from_str(text, shape) {
+            return Some(time.and_utc());
+        }
+    }
+    for shape in [
+        "%Y-%m-%dT%H:%M:%S%.f%z",
+        "%Y-%m-%d %H:%M:%S%.f%z",
+        "%Y-%m-%d %H:%M:%S%.f %z",
+    ] {
+        if let Ok(time) = DateTime::parse_from_str(text, shape) {
+            return Some(time.with_timezone(&Utc));
+        }
+    }
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+    date.and_hms_opt(0, 0, 0).map(|time| time.and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_time;
+
+    #[test]
+    fn times_with_fractions_offsets_and_none_are_read() {
+        for text in [
+            "2019-03-01T13:35:05Z",
+            "2019-03-01T13:35:05.000Z",
+            "2019-03-01T14:35:05+01:00",
+            "2019-03-01T14:35:05+0100",
+            "2019-03-01 13:35:05",
+            " 2019-03-01T13:35:05 ",
+        ] {
+            let time = parse_time(text).map(|time| time.to_rfc3339());
+            assert_eq!(time.as_deref(), Some("2019-03-01T13:35:05+00:00"), "{text}");
+        }
+        assert!(parse_time("2019-03-01").is_some());
+        assert!(parse_time("yesterday").is_none());
+        assert!(parse_time("").is_none());
+    }
+}

@@ -1,0 +1,88 @@
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// A part of time that no complete run covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CoverageGap {
+    /// First moment that is not covered.
+    pub from: DateTime<Utc>,
+    /// First moment that is covered again.
+    pub to: DateTime<Utc>,
+}
+
+/// What one pull of a feed covers, by upstream's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedWindow {
+    /// First moment covered.
+    pub from: DateTime<Utc>,
+    /// When upstream answered: nothing later is covered.
+    pub to: DateTime<Utc>,
+}
+
+/// From when on a source is missing something: the end of its covered time less
+/// `overlap`, or the beginning of its oldest gap that a request can still reach.
+/// `None` when nothing was ever covered.
+pub fn missing_from(
+    covered_to: Option<DateTime<Utc>>,
+    gaps: &[CoverageGap],
+    overlap: TimeDelta,
+    reachable_from: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let end = covered_to? - overlap;
+    let oldest = gaps
+        .iter()
+        .filter(|gap| gap.to > reachable_from)
+        .map(|gap| gap.from)
+        .min();
+    Some(oldest.map_or(end, |from| from.min(end)))
+}
+
+/// How many days to ask for so that everything since `from` is in the answer:
+/// at least 1, at most `max_days`.
+pub fn feed_days(now: DateTime<Utc>, from: DateTime<Utc>, max_days: u32) -> u32 {
+    const DAY_SECONDS: i64 = 24 * 60 * 60;
+    let missing = (now - from).num_milliseconds().max(0);
+    let days = (missing + DAY_SECONDS * 1000 - 1) / (DAY_SECONDS * 1000);
+    u32::try_from(days).unwrap_or(u32::MAX).clamp(1, max_days)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta, Utc};
+
+    use super::{CoverageGap, feed_days, missing_from};
+
+    fn at(hours: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::hours(20_000 + hours)
+    }
+
+    #[test]
+    fn days_are_rounded_up_and_bounded() {
+        assert_eq!(feed_days(at(0), at(0), 10), 1);
+        assert_eq!(feed_days(at(24), at(0), 10), 1);
+        assert_eq!(feed_days(at(25), at(0), 10), 2);
+        assert_eq!(feed_days(at(2400), at(0), 10), 10);
+        assert_eq!(feed_days(at(0), at(24), 10), 1);
+    }
+
+    #[test]
+    fn an_old_gap_is_asked_for_again_unless_out_of_reach() {
+        let overlap = TimeDelta::hours(6);
+        let gap = CoverageGap {
+            from: at(-100),
+            to: at(-90),
+        };
+        assert_eq!(missing_from(None, &[], overlap, at(-1000)), None);
+        assert_eq!(
+            missing_from(Some(at(0)), &[], overlap, at(-1000)),
+            Some(at(-6))
+        );
+        assert_eq!(
+            missing_from(Some(at(0)), &[gap], overlap, at(-1000)),
+            Some(at(-100))
+        );
+        assert_eq!(
+            missing_from(Some(at(0)), &[gap], overlap, at(-50)),
+            Some(at(-6))
+        );
+    }
+}
