@@ -1,0 +1,131 @@
+//! Connecting to the database and bringing it up to date.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{Connection, PgConnection};
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// Longest wait for a free or new connection. Waiting out an outage is the
+/// caller's business; this only ends a single attempt.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The schema could not be made or looked at.
+    #[error("the schema `advisoryd` could not be prepared")]
+    Schema(#[source] sqlx::Error),
+    /// A migration failed, or the database is newer than this program.
+    #[error("the database could not be brought up to date")]
+    Migration(#[source] sqlx::migrate::MigrateError),
+}
+
+impl MigrateError {
+    /// Whether the database was only away.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Schema(error) | Self::Migration(sqlx::migrate::MigrateError::Execute(error)) => {
+                super::is_away(error)
+            }
+            Self::Migration(_) => false,
+        }
+    }
+}
+
+/// A pool that connects when it is first used. Its connections see the schema
+/// `advisoryd` before any other.
+pub fn pool(options: PgConnectOptions, max_connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_lazy_with(named(options))
+}
+
+/// The same options with our schema first and our name in `pg_stat_activity`.
+pub fn named(options: PgConnectOptions) -> PgConnectOptions {
+    options
+        .application_name("advisoryd")
+        .options([("search_path", "advisoryd"), ("timezone", "UTC")])
+}
+
+/// Makes the schema and applies what is missing, under sqlx's lock, so that any
+/// number of processes may do it at once.
+pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
+    let mut connection = pool.acquire().await.map_err(MigrateError::Schema)?;
+    make_schema(&mut connection)
+        .await
+        .map_err(MigrateError::Schema)?;
+    MIGRATIONS
+        .run(&mut *connection)
+        .await
+        .map_err(MigrateError::Migration)
+}
+
+/// `create schema if not exists` needs a right that an owner of a prepared
+/// schema may lack, and two at once can collide: look first, forgive after.
+async fn make_schema(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    if has_schema(connection).await? {
+        return Ok(());
+    }
+    match sqlx::query("create schema advisoryd")
+        .execute(&mut *connection)
+        .await
+    {
+        Ok(_) => Ok(()),
+        Err(error) if has_schema(connection).await? => {
+            tracing::debug!(%error, "another process made the schema");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn has_schema(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar::<_, bool>(
+        "select exists (select from pg_namespace where nspname = 'advisoryd')",
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Migrations that this program knows and the database lacks.
+pub async fn missing_migrations(pool: &PgPool) -> Result<usize, sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    let table = sqlx::query_scalar::<_, bool>(
+        "select to_regclass('advisoryd._sqlx_migrations') is not null",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if !table {
+        return Ok(MIGRATIONS.iter().count());
+    }
+    let applied: i64 = sqlx::query_scalar("select count(*) from _sqlx_migrations where success")
+        .fetch_one(&mut *connection)
+        .await?;
+    Ok(MIGRATIONS
+        .iter()
+        .count()
+        .saturating_sub(usize::try_from(applied).unwrap_or(0)))
+}
+
+/// A name for the state of the migrations, for databases made ready beforehand.
+pub fn migrations_name() -> String {
+    use std::fmt::Write as _;
+    let mut all = Vec::new();
+    for migration in MIGRATIONS.iter() {
+        all.extend_from_slice(&migration.checksum);
+    }
+    let hash = crate::model::fingerprint(&all);
+    hash.iter().fold(String::new(), |mut name, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(name, "{byte:02x}");
+        name
+    })
+}
+
+/// Whether the database answers.
+pub async fn reachable(pool: &PgPool) -> Result<(), sqlx::Error> {
+    pool.acquire().await?.ping().await
+}

@@ -1,0 +1,85 @@
+//! What `status`, the health endpoints and the metrics tell about the store.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::source::SourceKey;
+use crate::model::CoverageGap;
+
+/// One source, as an operator wants to see it.
+#[derive(Debug, Clone)]
+pub struct SourceReport {
+    /// Which.
+    pub key: SourceKey,
+    /// From the configuration.
+    pub name: Option<String>,
+    /// Whether the configuration names it.
+    pub configured: bool,
+    /// When a run last began.
+    pub last_attempt_at: Option<DateTime<Utc>>,
+    /// When the last complete run ended.
+    pub last_success_at: Option<DateTime<Utc>>,
+    /// What the last run failed with.
+    pub last_error: Option<String>,
+    /// End of the covered time.
+    pub covered_to: Option<DateTime<Utc>>,
+    /// Records stored.
+    pub records: i64,
+    /// Records in quarantine.
+    pub quarantined: i64,
+    /// Whether a run is marked as running.
+    pub running: bool,
+    /// Holes in the covered time.
+    pub gaps: Vec<CoverageGap>,
+}
+
+/// All sources: watch lists by id, extra feeds by name, then the tickets.
+pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select s.id, s.kind, s.watch_list_id, s.extra_feed, s.name, s.configured,
+                  s.last_attempt_at, s.last_success_at, s.last_error, upper(s.covered) as covered_to,
+                  case s.kind
+                      when 'tickets' then (select count(*) from ticket t where t.deleted_at is null)
+                      else (select count(*) from sighting g where g.source_id = s.id)
+                  end as "records!",
+                  (select count(*) from quarantine q where q.source_id = s.id) as "quarantined!",
+                  exists (
+                      select
+                      from sync_run r
+                      where r.source_id = s.id
+                        and r.outcome = 'running') as "running!"
+           from source s
+           order by s.kind desc, s.watch_list_id, s.extra_feed"#
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut reports = Vec::with_capacity(rows.len());
+    for row in rows {
+        let key = match (row.watch_list_id, row.extra_feed) {
+            (Some(id), _) => SourceKey::WatchList(id),
+            (None, Some(name)) => SourceKey::ExtraFeed(name),
+            (None, None) => SourceKey::Tickets,
+        };
+        reports.push(SourceReport {
+            key,
+            name: row.name,
+            configured: row.configured,
+            last_attempt_at: row.last_attempt_at,
+            last_success_at: row.last_success_at,
+            last_error: row.last_error,
+            covered_to: row.covered_to,
+            records: row.records,
+            quarantined: row.quarantined,
+            running: row.running,
+            gaps: super::source::gaps(connection, row.id).await?,
+        });
+    }
+    Ok(reports)
+}
+
+/// How many advisories are stored.
+pub async fn advisories(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(r#"select count(*) as "count!" from advisory"#)
+        .fetch_one(connection)
+        .await
+}

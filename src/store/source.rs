@@ -1,0 +1,365 @@
+//! What is read, and how far.
+
+use chrono::{DateTime, Utc};
+use sqlx::postgres::types::PgRange;
+use sqlx::{PgConnection, PgPool};
+
+use crate::model::CoverageGap;
+
+/// What names a source.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SourceKey {
+    /// A watch list's feed.
+    WatchList(i64),
+    /// Another feed, by the operator's name for it.
+    ExtraFeed(String),
+    /// The tickets.
+    Tickets,
+}
+
+impl std::fmt::Display for SourceKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::WatchList(id) => write!(formatter, "watch list {id}"),
+            Self::ExtraFeed(name) => write!(formatter, "extra feed `{name}`"),
+            Self::Tickets => write!(formatter, "tickets"),
+        }
+    }
+}
+
+/// A source and how far it was read.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Row in `source`.
+    pub id: i32,
+    /// End of the covered time, by upstream's clock: the cursor.
+    pub covered_to: Option<DateTime<Utc>>,
+    /// Holes in the covered time.
+    pub gaps: Vec<CoverageGap>,
+    /// Root element of the last recognised document.
+    pub root_element: Option<String>,
+    /// When its last complete run ended, by our clock.
+    pub last_success_at: Option<DateTime<Utc>>,
+}
+
+/// Writes down which sources the configuration names; all others stay, as not configured.
+pub async fn configure(
+    connection: &mut PgConnection,
+    watch_lists: &[(i64, Option<String>)],
+    extra_feeds: &[String],
+    tickets: bool,
+) -> Result<(), sqlx::Error> {
+    let (ids, names): (Vec<i64>, Vec<Option<String>>) = watch_lists.iter().cloned().unzip();
+    sqlx::query!(
+        "insert into source (kind, watch_list_id, name)
+         select 'watch_list', n.id, n.name
+         from unnest($1::bigint[], $2::text[]) as n (id, name)
+         on conflict (watch_list_id) do update
+         set name = excluded.name,
+             configured = true
+         where source.name is distinct from excluded.name
+            or not source.configured",
+        &ids,
+        &names as &[Option<String>]
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "insert into source (kind, extra_feed)
+         select 'extra_feed', n.name
+         from unnest($1::text[]) as n (name)
+         on conflict (extra_feed) do update
+         set configured = true
+         where not source.configured",
+        extra_feeds
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "insert into source (kind, configured)
+         select 'tickets', $1
+         where not exists (select from source where kind = 'tickets')
+         on conflict do nothing",
+        tickets
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "update source
+         set configured = c.configured
+         from (
+             select id,
+                    case kind
+                        when 'watch_list' then watch_list_id = any($1)
+                        when 'extra_feed' then extra_feed = any($2)
+                        else $3
+                    end as configured
+             from source) as c
+         where source.id = c.id
+           and source.configured is distinct from c.configured",
+        &ids,
+        extra_feeds,
+        tickets
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Looks a source up.
+pub async fn find(
+    connection: &mut PgConnection,
+    key: &SourceKey,
+) -> Result<Option<Source>, sqlx::Error> {
+    let (kind, watch_list_id, extra_feed) = match key {
+        SourceKey::WatchList(id) => ("watch_list", Some(*id), None),
+        SourceKey::ExtraFeed(name) => ("extra_feed", None, Some(name.as_str())),
+        SourceKey::Tickets => ("tickets", None, None),
+    };
+    let row = sqlx::query!(
+        "select id, upper(covered) as covered_to, root_element, last_success_at
+         from source
+         where kind = $1
+           and watch_list_id is not distinct from $2
+           and extra_feed is not distinct from $3",
+        kind,
+        watch_list_id,
+        extra_feed
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let gaps = gaps(connection, row.id).await?;
+    Ok(Some(Source {
+        id: row.id,
+        covered_to: row.covered_to,
+        gaps,
+        root_element: row.root_element,
+        last_success_at: row.last_success_at,
+    }))
+}
+
+pub(super) async fn gaps(
+    connection: &mut PgConnection,
+    source_id: i32,
+) -> Result<Vec<CoverageGap>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select lower(gap) as "from!", upper(gap) as "to!"
+           from source,
+                unnest(tstzmultirange(range_merge(covered)) - covered) as gap
+           where id = $1
+             and not isempty(covered)
+           order by 1"#,
+        source_id
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| CoverageGap {
+            from: row.from,
+            to: row.to,
+        })
+        .collect())
+}
+
+/// Notes that a run of the source begins.
+pub async fn attempted(
+    connection: &mut PgConnection,
+    source_id: i32,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update source
+         set last_attempt_at = $2
+         where id = $1",
+        source_id,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Notes what a run of the source failed with.
+pub async fn failed(
+    connection: &mut PgConnection,
+    source_id: i32,
+    error: &str,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update source
+         set last_error = $2,
+             last_error_at = $3
+         where id = $1",
+        source_id,
+        error,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What a complete run of a source leaves behind.
+pub struct Completed<'a> {
+    /// Row in `source`.
+    pub source_id: i32,
+    /// The window it covers, by upstream's clock; half open.
+    pub covers: (DateTime<Utc>, DateTime<Utc>),
+    /// Root element of the document.
+    pub root_element: Option<&'a str>,
+    /// Rows of `sighting` behind its records.
+    pub seen: Vec<i64>,
+    /// When the run began, by our clock.
+    pub began_at: DateTime<Utc>,
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+/// Moves the cursor, in the transaction that ends the run.
+pub async fn completed(
+    connection: &mut PgConnection,
+    completed: Completed<'_>,
+) -> Result<(), sqlx::Error> {
+    let Completed {
+        source_id,
+        covers,
+        root_element,
+        seen,
+        began_at,
+        now,
+    } = completed;
+    keep_last_seen(connection, source_id, &seen).await?;
+    sqlx::query!(
+        "update source
+         set covered = covered + tstzmultirange(tstzrange($2, $3)),
+             root_element = coalesce($4, root_element),
+             seen = coalesce((
+                 select range_agg(int8range(r.first, r.last, '[]'))
+                 from unnest($5::bigint[], $6::bigint[]) as r (first, last)), '{}'),
+             seen_at = $7,
+             last_success_at = $8,
+             last_error = null,
+             last_error_at = null
+         where id = $1",
+        source_id,
+        covers.0,
+        covers.1.max(covers.0),
+        root_element,
+        &ranges(&seen).0,
+        &ranges(&seen).1,
+        began_at,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes last_seen_at into the rows that were in the last complete run and are
+/// not in this one; for all others `source.seen` says it.
+async fn keep_last_seen(
+    connection: &mut PgConnection,
+    source_id: i32,
+    seen: &[i64],
+) -> Result<(), sqlx::Error> {
+    let (first, last) = ranges(seen);
+    sqlx::query!(
+        "update sighting g
+         set last_seen_at = greatest(g.last_seen_at, s.seen_at)
+         from source s,
+              unnest(s.seen - coalesce((
+                  select range_agg(int8range(r.first, r.last, '[]'))
+                  from unnest($2::bigint[], $3::bigint[]) as r (first, last)), '{}')) as dropped
+         where s.id = $1
+           and g.id >= lower(dropped)
+           and g.id < upper(dropped)
+           and g.source_id = $1",
+        source_id,
+        &first,
+        &last
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Sorted ids as closed ranges: first and last of each.
+fn ranges(ids: &[i64]) -> (Vec<i64>, Vec<i64>) {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    let (mut first, mut last): (Vec<i64>, Vec<i64>) = (Vec::new(), Vec::new());
+    for id in ids {
+        match last.last_mut() {
+            Some(end) if id <= *end + 1 => *end = id,
+            _ => {
+                first.push(id);
+                last.push(id);
+            }
+        }
+    }
+    (first, last)
+}
+
+/// Holds a source for one run, across processes: a session-level lock on a
+/// connection of its own, which the server releases when the process dies.
+pub struct Hold {
+    connection: sqlx::pool::PoolConnection<sqlx::Postgres>,
+    source_id: i32,
+}
+
+/// First key of our advisory locks, so that they meet nobody else's ("advs").
+const LOCK_SPACE: i32 = 0x6164_7673;
+
+impl Hold {
+    /// Takes the source, unless another run has it.
+    pub async fn take(pool: &PgPool, source_id: i32) -> Result<Option<Self>, sqlx::Error> {
+        let mut connection = pool.acquire().await?;
+        let taken = sqlx::query_scalar!(
+            r#"select pg_try_advisory_lock($1, $2) as "taken!""#,
+            LOCK_SPACE,
+            source_id
+        )
+        .fetch_one(&mut *connection)
+        .await?;
+        Ok(taken.then_some(Self {
+            connection,
+            source_id,
+        }))
+    }
+
+    /// Gives the source back. When that fails the connection is closed, which
+    /// does the same.
+    pub async fn release(mut self) {
+        let released = sqlx::query_scalar!(
+            r#"select pg_advisory_unlock($1, $2) as "released!""#,
+            LOCK_SPACE,
+            self.source_id
+        )
+        .fetch_one(&mut *self.connection)
+        .await;
+        if !matches!(released, Ok(true)) {
+            let _ = self.connection.close().await;
+        }
+    }
+}
+
+/// A half-open range for queries.
+pub(super) fn range(covers: (DateTime<Utc>, DateTime<Utc>)) -> PgRange<DateTime<Utc>> {
+    PgRange::from(covers.0..covers.1.max(covers.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ranges;
+
+    #[test]
+    fn ids_fold_into_ranges() {
+        assert_eq!(ranges(&[]), (vec![], vec![]));
+        assert_eq!(ranges(&[3, 1, 2, 2, 7]), (vec![1, 7], vec![3, 7]));
+    }
+}

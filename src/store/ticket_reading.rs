@@ -1,0 +1,110 @@
+//! How far the tickets were read, and how upstream lets us ask for differences.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+/// Which date filter upstream honours on tickets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DateFilter {
+    /// `modified__gte` and `modified__lt`: differences can be read.
+    Modified,
+    /// Only `created__gte` and `created__lt`: new tickets can be read, changes need a full walk.
+    Created,
+    /// None: only full walks.
+    None,
+}
+
+impl DateFilter {
+    /// The name in the database, and the stem of upstream's parameters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Modified => "modified",
+            Self::Created => "created",
+            Self::None => "none",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Modified, Self::Created, Self::None]
+            .into_iter()
+            .find(|filter| filter.name() == name)
+    }
+}
+
+/// The row of `ticket_reading`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TicketReading {
+    /// `None` until it was found out.
+    pub filter: Option<DateFilter>,
+    /// When it was last found out.
+    pub filter_checked_at: Option<DateTime<Utc>>,
+    /// All that changed before is stored, by upstream's clock.
+    pub cursor_at: Option<DateTime<Utc>>,
+    /// When the last complete full walk began, by upstream's clock.
+    pub full_walk_at: Option<DateTime<Utc>>,
+}
+
+/// Reads it.
+pub async fn get(connection: &mut PgConnection) -> Result<TicketReading, sqlx::Error> {
+    let row = sqlx::query!(
+        "select filter, filter_checked_at, cursor_at, full_walk_at
+         from ticket_reading"
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(TicketReading {
+        filter: row.filter.as_deref().and_then(DateFilter::from_name),
+        filter_checked_at: row.filter_checked_at,
+        cursor_at: row.cursor_at,
+        full_walk_at: row.full_walk_at,
+    })
+}
+
+/// Remembers which filter works; `None` when it could not be told.
+pub async fn remember_filter(
+    connection: &mut PgConnection,
+    filter: Option<DateFilter>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update ticket_reading
+         set filter = $1,
+             filter_checked_at = $2",
+        filter.map(DateFilter::name),
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Moves the cursor forward; never back.
+pub async fn advance(
+    connection: &mut PgConnection,
+    cursor_at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update ticket_reading
+         set cursor_at = greatest(cursor_at, $1)",
+        cursor_at
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Notes a complete full walk.
+pub async fn walked(
+    connection: &mut PgConnection,
+    began_at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update ticket_reading
+         set full_walk_at = greatest(full_walk_at, $1)",
+        began_at
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! Full walks over the tickets and their checkpoints.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+/// An unfinished walk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Walk {
+    /// Row in `ticket_walk`.
+    pub id: i64,
+    /// By upstream's clock.
+    pub began_at: DateTime<Utc>,
+    /// How many tickets upstream said there are, on the first page.
+    pub claimed: Option<i64>,
+    /// The page that is read next; `None` before the first.
+    pub next_url: Option<String>,
+    /// Pages stored.
+    pub pages: i32,
+}
+
+/// The walk that was not finished, if any.
+pub async fn unfinished(connection: &mut PgConnection) -> Result<Option<Walk>, sqlx::Error> {
+    sqlx::query_as!(
+        Walk,
+        "select id, began_at, claimed, next_url, pages
+         from ticket_walk
+         where unfinished"
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// Begins a walk; an unfinished one is forgotten.
+pub async fn begin(
+    connection: &mut PgConnection,
+    began_at: DateTime<Utc>,
+) -> Result<Walk, sqlx::Error> {
+    sqlx::query!("delete from ticket_walk")
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query_as!(
+        Walk,
+        "insert into ticket_walk (began_at)
+         values ($1)
+         returning id, began_at, claimed, next_url, pages",
+        began_at
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Writes a checkpoint, in the transaction that stores the page's tickets.
+pub async fn checkpoint(
+    connection: &mut PgConnection,
+    walk: &Walk,
+    ids: &[i64],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update ticket_walk
+         set claimed = $2,
+             next_url = $3,
+             pages = $4
+         where id = $1",
+        walk.id,
+        walk.claimed,
+        walk.next_url,
+        walk.pages
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "insert into ticket_walk_page (walk_id, page, ids)
+         values ($1, $2, $3)
+         on conflict (walk_id, page) do update
+         set ids = excluded.ids",
+        walk.id,
+        walk.pages,
+        ids
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// How many different tickets a walk has seen that were made before it began
+/// (or at a time that upstream does not tell), quarantined ones not counted.
+pub async fn seen_from_before(
+    connection: &mut PgConnection,
+    walk: &Walk,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select count(distinct i.id) as "count!"
+           from ticket_walk_page p
+           cross join lateral unnest(p.ids) as i (id)
+           left join ticket t on t.id = i.id
+           where p.walk_id = $1
+             and (t.created_at is null or t.created_at < $2)"#,
+        walk.id,
+        walk.began_at
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Ends a walk; its pages are no longer needed.
+pub async fn finish(connection: &mut PgConnection, walk_id: i64) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from ticket_walk where id = $1", walk_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
