@@ -3,6 +3,7 @@
 //! program ends, and listens on nothing but a unix socket.
 
 mod account;
+mod address;
 mod binaries;
 mod error;
 mod hold;
@@ -14,6 +15,7 @@ mod place;
 mod process;
 mod ready;
 mod server;
+mod settings;
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -21,14 +23,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::Connection;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use self::account::Account;
 use self::hold::{Hold, Holder, Taken};
 use self::occupant::Occupant;
-use self::place::{PORT, Place};
+use self::place::Place;
 use self::server::{Plan, Server};
 
 pub use self::error::ClusterError;
@@ -37,9 +38,6 @@ pub use self::options::{ClusterOptions, Role, ServerSearch};
 /// The role of the server that may do everything. Who can connect at all may
 /// connect as this role; the daemon uses it only to create its own.
 pub const SUPERUSER: &str = "postgres";
-
-/// The daemon's role and its database.
-const OWN_NAME: &str = "advisoryd";
 
 /// Pause between two attempts to join a server that is starting, or to take over.
 const JOIN_PAUSE: Duration = Duration::from_millis(50);
@@ -184,38 +182,6 @@ impl Cluster {
         }
     }
 
-    /// How to connect: by the socket, to the daemon's database as its role.
-    pub fn connect_options(&self) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass()
-            .socket(&self.sockets)
-            .port(PORT)
-            .ssl_mode(PgSslMode::Disable)
-            .username(OWN_NAME)
-            .database(OWN_NAME)
-    }
-
-    /// The same as a URL, which libpq understands, too.
-    pub fn url(&self) -> String {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.append_pair("host", &self.sockets.to_string_lossy());
-        query.append_pair("user", OWN_NAME);
-        // libpq takes a plus for a plus.
-        let query = query.finish().replace('+', "%20").replace("%2F", "/");
-        format!("postgres:///{OWN_NAME}?{query}")
-    }
-
-    /// The line that a person pastes into a shell to connect. It works for the
-    /// user that runs advisoryd, and for root, whom no directory keeps out.
-    pub fn psql(&self) -> String {
-        let program = match &self.serving {
-            Serving::Ours { server, .. } if !is_on_path(&self.options, "psql") => {
-                quoted(&server.binaries.join("psql").to_string_lossy())
-            }
-            _ => "psql".to_owned(),
-        };
-        format!("{program} {}", quoted(&self.url()))
-    }
-
     fn sign(&mut self, mut hold: Hold) -> Result<Arc<Hold>, ClusterError> {
         let holder = self.place.holder();
         self.sockets = self
@@ -298,13 +264,4 @@ impl Cluster {
             said,
         })
     }
-}
-
-fn is_on_path(options: &ClusterOptions, program: &str) -> bool {
-    std::env::split_paths(&options.search.path).any(|directory| directory.join(program).is_file())
-}
-
-/// A word for the shell.
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', "'\\''"))
 }

@@ -11,3 +11,4 @@
 
 mod cluster;
 mod support;
+mod support_itself;

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Mutex;
 
-use super::{run_dir, schema};
+use super::{schema, state_dir};
 
 /// Most connections of one test's own pool; the cluster has 300 for all.
 const POOL_CONNECTIONS: u32 = 5;
@@ -81,7 +81,7 @@ fn start() -> Shared {
 async fn start_cluster() -> Shared {
     let mut options = ClusterOptions::new(Role::Daemon);
     options.durable = false;
-    let cluster = Cluster::open(&run_dir::for_this_run(), options)
+    let cluster = Cluster::open(&state_dir().keep(), options)
         .await
         .expect("a cluster for the tests");
     let template = format!("template_{:016x}", schema::checksum());
