@@ -4,5 +4,6 @@
 //! The layers, left to right; right may use left and nothing else may:
 //! `model ← config, http ← source │ store │ sink ← job ← daemon, web, cli, demo ← main`.
 
+pub mod cluster;
 pub mod model;
 pub mod store;

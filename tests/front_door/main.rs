@@ -1,0 +1,14 @@
+//! The program's promises, tested through its front door: a real PostgreSQL,
+//! the built binary, and where upstream is needed, a server that plays it.
+//!
+//! One test binary, so that one cluster serves all.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test says what failed by panicking"
+)]
+
+mod cluster;
+mod support;
+mod support_itself;

@@ -1,0 +1,146 @@
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use advisoryd::cluster::{Cluster, ClusterOptions, Role, SUPERUSER};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Mutex;
+
+use super::{schema, state_dir};
+
+/// Most connections of one test's own pool; the cluster has 300 for all.
+const POOL_CONNECTIONS: u32 = 5;
+
+/// A migrated database of one test, dropped with the value.
+pub struct TestDatabase {
+    /// For the program under test and for psql.
+    pub url: String,
+    /// For the test itself.
+    pub pool: PgPool,
+    /// The database's name.
+    pub name: String,
+}
+
+/// Takes the names of databases that are no longer needed.
+static DISCARDED: OnceLock<Sender<String>> = OnceLock::new();
+
+/// What all tests of a run share. Never dropped: the server goes with the process.
+struct Shared {
+    cluster: Cluster,
+    template: String,
+    /// Counts the databases, and lets one be created at a time.
+    created: Mutex<u32>,
+}
+
+/// A new database from the migrated template.
+pub async fn database() -> TestDatabase {
+    static SHARED: OnceLock<Shared> = OnceLock::new();
+    let shared = SHARED.get_or_init(start);
+    let mut created = shared.created.lock().await;
+    *created += 1;
+    let name = format!("test_{created}");
+    let mut connection = PgConnection::connect_with(&superuser(&shared.cluster))
+        .await
+        .expect("a connection to the tests' cluster");
+    create(&mut connection, &name, &shared.template).await;
+    drop(created);
+    connection.close().await.expect("a clean end");
+
+    let options = shared.cluster.connect_options().database(&name);
+    let pool = PgPoolOptions::new()
+        .max_connections(POOL_CONNECTIONS)
+        .connect_with(options)
+        .await
+        .expect("a connection to the test's database");
+    let url = shared
+        .cluster
+        .url()
+        .replacen("///advisoryd?", &format!("///{name}?"), 1);
+    TestDatabase { url, pool, name }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        if let Some(discarded) = DISCARDED.get() {
+            // At the end of the run nobody listens, and the whole cluster goes.
+            let _ = discarded.send(std::mem::take(&mut self.name));
+        }
+    }
+}
+
+/// Starts the run's cluster. Each test has its own runtime, which ends with it:
+/// what outlives a test is made on a thread with a runtime of its own.
+fn start() -> Shared {
+    thread::spawn(|| runtime().block_on(start_cluster()))
+        .join()
+        .expect("the tests' cluster")
+}
+
+async fn start_cluster() -> Shared {
+    let mut options = ClusterOptions::new(Role::Daemon);
+    options.durable = false;
+    let cluster = Cluster::open(&state_dir().keep(), options)
+        .await
+        .expect("a cluster for the tests");
+    let template = format!("template_{:016x}", schema::checksum());
+    let mut connection = PgConnection::connect_with(&superuser(&cluster))
+        .await
+        .expect("a connection to the new cluster");
+    create(&mut connection, &template, "template0").await;
+    let pool = PgPool::connect_with(cluster.connect_options().database(&template))
+        .await
+        .expect("a connection to the template");
+    schema::prepare(&pool).await;
+    pool.close().await;
+
+    let (discarded, received) = channel();
+    DISCARDED.set(discarded).expect("one cluster in a run");
+    let options = superuser(&cluster);
+    thread::spawn(move || discard(&received, &options));
+    Shared {
+        cluster,
+        template,
+        created: Mutex::new(0),
+    }
+}
+
+/// Drops databases beside the tests, so that none waits for it.
+fn discard(names: &Receiver<String>, options: &PgConnectOptions) {
+    let runtime = runtime();
+    while let Ok(name) = names.recv() {
+        runtime
+            .block_on(async {
+                let mut connection = PgConnection::connect_with(options).await?;
+                let sql = format!("drop database {name} with (force)");
+                sqlx::query(AssertSqlSafe(sql))
+                    .execute(&mut connection)
+                    .await?;
+                connection.close().await
+            })
+            .expect("the database is dropped");
+    }
+}
+
+async fn create(connection: &mut PgConnection, name: &str, template: &str) {
+    let sql = format!("create database {name} template {template} owner advisoryd");
+    sqlx::query(AssertSqlSafe(sql))
+        .execute(connection)
+        .await
+        .expect("the database is created");
+}
+
+fn superuser(cluster: &Cluster) -> PgConnectOptions {
+    cluster
+        .connect_options()
+        .username(SUPERUSER)
+        .database("postgres")
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
