@@ -51,7 +51,7 @@ create table ticket_walk (
     id          bigint generated always as identity primary key,
     began_at    timestamptz not null,
     claimed     bigint,
-    next_url    text,
+    resume_url  text,
     pages       integer not null default 0,
     unfinished  boolean not null default true
 );
@@ -66,5 +66,5 @@ create table ticket_walk_page (
 
 comment on table ticket_walk is 'A walk over the full collection; an unfinished one is resumed at its checkpoint.';
 comment on column ticket_walk.began_at is 'By upstream''s clock.';
-comment on column ticket_walk.next_url is 'The checkpoint: the page that is read next; null at the beginning and at the end.';
+comment on column ticket_walk.resume_url is 'The checkpoint: the page that was stored last, which is read again on resuming, because rows may have moved across its end; null for the first page.';
 comment on table ticket_walk_page is 'Which tickets each page of an unfinished walk held, so that a missing ticket can be told from one not reached yet.';

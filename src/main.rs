@@ -1,3 +1,7 @@
 //! The `advisoryd` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    advisoryd::cli::main()
+}

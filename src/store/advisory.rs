@@ -1,6 +1,6 @@
 //! Advisories and through which source each was seen.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -77,7 +77,7 @@ pub async fn known(
 pub async fn merge(
     connection: &mut PgConnection,
     origin: Origin,
-    received: Vec<Received>,
+    received: &[Received],
 ) -> Result<Merged, sqlx::Error> {
     let records = received.len() as u64;
     let received = latest_of_each(received);
@@ -89,7 +89,7 @@ pub async fn merge(
     let sighted = sighted(connection, origin.source_id, &said).await?;
 
     let mut plan = Plan::default();
-    for record in &received {
+    for record in received {
         let content_hash = record.advisory.content_hash();
         let stored = stored.get(&record.advisory.said);
         let verdict = judge(record, &content_hash, stored, origin.source_id);
@@ -115,6 +115,7 @@ pub async fn merge(
 }
 
 /// What a record means beside what is stored.
+#[derive(Clone, Copy)]
 enum Verdict {
     /// The advisory is not known yet.
     New,
@@ -193,14 +194,15 @@ impl<'a> Plan<'a> {
 
 /// One record per identifier, in the order of identifiers: two transactions
 /// that lock the same rows then never wait for each other in a circle.
-fn latest_of_each(received: Vec<Received>) -> Vec<Received> {
-    let mut latest = std::collections::BTreeMap::<String, Received>::new();
+fn latest_of_each(received: &[Received]) -> Vec<&Received> {
+    let mut latest = BTreeMap::<&str, &Received>::new();
     for record in received {
+        let said = record.advisory.said.as_str();
         let earlier = latest
-            .get(&record.advisory.said)
+            .get(said)
             .is_some_and(|known| known.advisory.modified_at > record.advisory.modified_at);
         if !earlier {
-            latest.insert(record.advisory.said.clone(), record);
+            latest.insert(said, record);
         }
     }
     latest.into_values().collect()

@@ -68,7 +68,7 @@ fn put(rows: &mut CopyRows, origin: Origin, version: &Version<'_>) -> Result<(),
     rows.bool(Some(advisory.is_rejected));
     rows.timestamptz(advisory.released_at);
     rows.timestamptz(advisory.modified_at);
-    rows.text(advisory.attack_vector.map(|vector| vector.name()));
+    rows.text(advisory.attack_vector.map(crate::model::AttackVector::name));
     rows.text(advisory.solution_status.as_deref());
     rows.text_array(&advisory.impacts);
     rows.text_array(&advisory.cves);

@@ -12,8 +12,8 @@ pub struct Walk {
     pub began_at: DateTime<Utc>,
     /// How many tickets upstream said there are, on the first page.
     pub claimed: Option<i64>,
-    /// The page that is read next; `None` before the first.
-    pub next_url: Option<String>,
+    /// The page that was stored last, where a resumed walk begins; `None` for the first page.
+    pub resume_url: Option<String>,
     /// Pages stored.
     pub pages: i32,
 }
@@ -22,7 +22,7 @@ pub struct Walk {
 pub async fn unfinished(connection: &mut PgConnection) -> Result<Option<Walk>, sqlx::Error> {
     sqlx::query_as!(
         Walk,
-        "select id, began_at, claimed, next_url, pages
+        "select id, began_at, claimed, resume_url, pages
          from ticket_walk
          where unfinished"
     )
@@ -42,7 +42,7 @@ pub async fn begin(
         Walk,
         "insert into ticket_walk (began_at)
          values ($1)
-         returning id, began_at, claimed, next_url, pages",
+         returning id, began_at, claimed, resume_url, pages",
         began_at
     )
     .fetch_one(connection)
@@ -58,12 +58,12 @@ pub async fn checkpoint(
     sqlx::query!(
         "update ticket_walk
          set claimed = $2,
-             next_url = $3,
+             resume_url = $3,
              pages = $4
          where id = $1",
         walk.id,
         walk.claimed,
-        walk.next_url,
+        walk.resume_url,
         walk.pages
     )
     .execute(&mut *connection)

@@ -84,14 +84,12 @@ async fn start_cluster() -> Shared {
     let cluster = Cluster::open(&state_dir().keep(), options)
         .await
         .expect("a cluster for the tests");
-    let template = format!("template_{:016x}", schema::checksum());
+    let template = format!("template_{}", schema::name());
     let mut connection = PgConnection::connect_with(&superuser(&cluster))
         .await
         .expect("a connection to the new cluster");
     create(&mut connection, &template, "template0").await;
-    let pool = PgPool::connect_with(cluster.connect_options().database(&template))
-        .await
-        .expect("a connection to the template");
+    let pool = advisoryd::store::database::pool(cluster.connect_options().database(&template), 1);
     schema::prepare(&pool).await;
     pool.close().await;
 

@@ -1,0 +1,50 @@
+# Two commands: `make demo` shows it work, `make test` proves it.
+# Both install what is missing on a Debian machine (PostgreSQL's server).
+
+.PHONY: demo test deps fmt lint doc check bench release sqlx
+
+# The build never asks a database: .sqlx holds what the macros need.
+export SQLX_OFFLINE ?= true
+
+demo: deps
+	cargo run --locked -- demo
+
+test: deps fmt lint doc check
+
+fmt:
+	cargo fmt --check
+
+lint:
+	cargo clippy --locked --all-targets -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+check:
+	cargo test --locked
+
+bench: deps
+	cargo bench --locked --bench load
+
+release: deps
+	cargo build --locked --release
+
+# Installs PostgreSQL's server where there is none. Debian's package would also
+# start a cluster of its own; it is told not to, we bring ours.
+deps:
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 \
+	  || command -v postgres >/dev/null 2>&1 \
+	  || { echo "installing PostgreSQL from Debian's packages"; \
+	       SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	       $$SUDO mkdir -p /etc/postgresql-common/createcluster.d \
+	       && echo 'create_main_cluster = false' | $$SUDO tee /etc/postgresql-common/createcluster.d/advisoryd.conf >/dev/null \
+	       && $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get update -qq \
+	       && $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; }
+	@command -v cc >/dev/null 2>&1 \
+	  || { SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	       $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null; }
+
+# After a change of SQL: makes .sqlx again, against a private server that lives
+# for the time of this command.
+sqlx: deps
+	.ci/sqlx

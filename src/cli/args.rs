@@ -1,0 +1,151 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::LogFormat;
+use crate::demo;
+use crate::simulate;
+
+/// Keeps Software Vulnerability Research advisories and tickets in PostgreSQL.
+#[derive(Debug, Parser)]
+#[command(name = "advisoryd", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Exit status: 0 all done, 1 something failed (told on stderr), 2 wrong usage, 78 the configuration is unusable.")]
+pub(super) struct Arguments {
+    /// Configuration file [default: $ADVISORYD_CONFIG, else /etc/advisoryd/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Tell more; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Tell errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// How log lines look
+    #[arg(long, global = true, value_name = "auto|pretty|json|journald", value_parser = log_format)]
+    pub log_format: Option<LogFormat>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+fn log_format(name: &str) -> Result<LogFormat, String> {
+    LogFormat::from_name(name).ok_or_else(|| "write auto, pretty, json or journald".to_owned())
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the daemon
+    Run,
+    /// One pass now, for timers, backfills and scripts; one summary line per run
+    Sync(Sync),
+    /// Is everything right? One line each, with what to do
+    Check {
+        /// Ask neither the database nor upstream
+        #[arg(long)]
+        offline: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// How fresh everything is, the last errors, the next runs
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring the database up to date and exit
+    Migrate,
+    /// Everything on this machine, nothing to configure: see it work
+    Demo(Demo),
+    /// The simulated upstream alone, for trying and testing
+    Simulate(Simulate),
+    /// Print a shell completion script
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    Man,
+}
+
+/// What `sync` reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum What {
+    /// The feeds of watch lists and extra feeds
+    Feeds,
+    /// The tickets
+    Tickets,
+    /// Both
+    All,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Sync {
+    /// What to read
+    #[arg(value_enum, default_value = "all")]
+    pub what: What,
+    /// Only this watch list; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub watch_list: Vec<i64>,
+    /// Ask the feeds for this many days instead of what is missing
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "full")]
+    pub days: Option<u32>,
+    /// Feeds: the look-back of the first pull again. Tickets: a full walk
+    #[arg(long)]
+    pub full: bool,
+    /// Believe a full walk also when more than a fifth of all tickets are gone
+    #[arg(long, requires = "full")]
+    pub accept_removals: bool,
+    /// Print one JSON object per run
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// End after the first complete pass
+    #[arg(long)]
+    pub once: bool,
+    /// End after this time, for example 2m
+    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub duration: Option<Duration>,
+    /// Port of the simulated upstream on 127.0.0.1 [default: any free one]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    pub port: u16,
+}
+
+impl From<Demo> for demo::Options {
+    fn from(demo: Demo) -> Self {
+        let Demo { once, duration, port } = demo;
+        Self { once, duration, port }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Simulate {
+    /// Address to serve on, for example 127.0.0.1:8080
+    #[arg(long)]
+    pub listen: SocketAddr,
+    /// How many advisories there are
+    #[arg(long, default_value_t = 1000)]
+    pub advisories: usize,
+    /// How many tickets there are
+    #[arg(long, default_value_t = 200)]
+    pub tickets: usize,
+    /// How many watch lists there are, with ids from 1
+    #[arg(long, default_value_t = 3)]
+    pub watch_lists: usize,
+    /// Shape of the XML feed: json-names, drf, attributes or cvrf
+    #[arg(long, default_value = "json-names")]
+    pub profile: simulate::Profile,
+    /// Equal seeds make equal worlds
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Change the world every so often, for example 5s
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub change_every: Option<Duration>,
+}

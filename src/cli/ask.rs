@@ -1,0 +1,22 @@
+//! Opening the database for a command.
+
+use anyhow::Context as _;
+
+use crate::cluster::Role;
+use crate::config::Config;
+use crate::startup::{self, Opened};
+use crate::store::database;
+
+/// Opens the database as a command does: beside a running daemon its private
+/// server is shared.
+pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
+    Opened::open(config, Role::Client).await
+}
+
+/// Brings the database up to date and writes the configured sources down.
+pub(super) async fn migrate(config: &Config, opened: &Opened) -> anyhow::Result<()> {
+    database::migrate(&opened.pool).await?;
+    startup::configure_sources(config, &opened.pool)
+        .await
+        .context("the sources could not be written down")
+}

@@ -1,0 +1,115 @@
+//! `advisoryd check`: is everything right, and if not, what to do.
+
+use serde::Serialize;
+
+use super::output::{complain, tell, tell_json};
+use super::{Shared, ask, check_upstream};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, Token};
+use crate::startup::{self, Opened};
+use crate::store::database;
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+pub(super) struct Finding {
+    pub what: String,
+    pub ok: bool,
+    pub says: String,
+}
+
+impl Finding {
+    pub(super) fn good(what: impl Into<String>, says: impl Into<String>) -> Self {
+        Self { what: what.into(), ok: true, says: says.into() }
+    }
+
+    pub(super) fn bad(what: impl Into<String>, says: impl Into<String>) -> Self {
+        Self { what: what.into(), ok: false, says: says.into() }
+    }
+}
+
+pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Result<bool> {
+    let config = match shared.load_and_log(Some("warn")) {
+        Ok(config) => config,
+        Err(error) if json && error.downcast_ref::<ConfigError>().is_some() => {
+            tell_json(&Finding::bad("configuration", error.to_string()))?;
+            return Err(error);
+        }
+        Err(error) => return Err(error),
+    };
+    let mut teller = Teller { json, good: true };
+    teller.tell(Finding::good("configuration", configuration(&config)))?;
+    for warning in config.warnings() {
+        complain(&warning);
+    }
+    let token = config.upstream.token();
+    teller.tell(match &token {
+        Ok(token) if token.looks_usual() => Finding::good("token", "found"),
+        Ok(_) => Finding::good("token", "found, but it is not the usual 40 hexadecimal digits"),
+        Err(error) => Finding::bad("token", error.to_string()),
+    })?;
+    if offline {
+        return Ok(teller.good);
+    }
+    online(&config, token.ok(), &mut teller).await?;
+    Ok(teller.good)
+}
+
+fn configuration(config: &Config) -> String {
+    let file = config.file.as_ref().map_or_else(|| "environment only".to_owned(), |file| file.display().to_string());
+    let watch_lists = config.watch_lists.len();
+    format!("{file}: {watch_lists} watch lists, {} extra feeds", config.extra_feeds.len())
+}
+
+async fn online(config: &Config, token: Option<Token>, teller: &mut Teller) -> anyhow::Result<()> {
+    let opened = match ask::open(config).await {
+        Ok(opened) => opened,
+        Err(error) => return teller.tell(Finding::bad("database", format!("{error:#}"))),
+    };
+    let result = with_database(config, token, &opened, teller).await;
+    opened.close().await;
+    result
+}
+
+async fn with_database(
+    config: &Config,
+    token: Option<Token>,
+    opened: &Opened,
+    teller: &mut Teller,
+) -> anyhow::Result<()> {
+    match database::missing_migrations(&opened.pool).await {
+        Ok(0) => teller.tell(Finding::good("database", "reachable and up to date"))?,
+        Ok(missing) => {
+            let says = format!("reachable; {missing} migrations are missing: run `advisoryd migrate`, or start the daemon");
+            return teller.tell(Finding::bad("database", says));
+        }
+        Err(error) => {
+            let says = format!("not reachable: {error}; look at [database] url and at the server");
+            return teller.tell(Finding::bad("database", says));
+        }
+    }
+    let Some(token) = token else {
+        return Ok(());
+    };
+    let stop = tokio_util::sync::CancellationToken::new();
+    let context =
+        startup::context(config.clone(), token, opened.pool.clone(), Clock::system(), stop).await?;
+    check_upstream::check(&context, teller).await
+}
+
+/// Tells findings as they come.
+pub(super) struct Teller {
+    json: bool,
+    good: bool,
+}
+
+impl Teller {
+    pub(super) fn tell(&mut self, finding: Finding) -> anyhow::Result<()> {
+        self.good &= finding.ok;
+        if self.json {
+            return tell_json(&finding);
+        }
+        let Finding { what, ok, says } = finding;
+        tell(&format!("{}  {what}: {says}", if ok { "ok  " } else { "FAIL" }));
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! The commands (surface §1). Data goes to stdout, everything else to stderr.
+
+mod args;
+mod ask;
+mod check;
+mod check_upstream;
+pub(crate) mod output;
+mod progress;
+mod simulate;
+mod status;
+mod sync;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use self::args::{Arguments, Command};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, LogFormat, process_environment};
+use crate::logging;
+
+/// Something failed; each failure is on stderr.
+const FAILED: u8 = 1;
+/// The configuration is unusable (`EX_CONFIG` of sysexits.h).
+const UNUSABLE_CONFIGURATION: u8 = 78;
+
+/// Reads the command line, does what it says, and tells how it went. Wrong usage
+/// ends with 2, which clap sees to.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match start(arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILED),
+        Err(error) => {
+            let code = if error.downcast_ref::<ConfigError>().is_some() {
+                UNUSABLE_CONFIGURATION
+            } else {
+                FAILED
+            };
+            output::complain(&format!("{error:#}"));
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// False when the command did its work and found failures, which it has told.
+fn start(arguments: Arguments) -> anyhow::Result<bool> {
+    let Arguments { config, verbose, quiet, log_format, command } = arguments;
+    let shared = Shared { config, verbose, quiet, log_format };
+    match command {
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "advisoryd", &mut std::io::stdout());
+            Ok(true)
+        }
+        Command::Man => {
+            clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout())?;
+            Ok(true)
+        }
+        Command::Run => block_on(run(shared)),
+        Command::Sync(wanted) => block_on(sync::run(shared, wanted)),
+        Command::Check { offline, json } => block_on(check::run(shared, offline, json)),
+        Command::Status { json } => block_on(status::run(shared, json)),
+        Command::Migrate => block_on(migrate(shared)),
+        Command::Demo(wanted) => {
+            shared.log(None, "warn")?;
+            block_on(crate::demo::run(wanted.into()))
+        }
+        Command::Simulate(wanted) => {
+            shared.log(None, "info")?;
+            block_on(simulate::run(wanted))
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<bool>>) -> anyhow::Result<bool> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+/// What holds for every command.
+#[derive(Clone)]
+struct Shared {
+    config: Option<std::path::PathBuf>,
+    verbose: u8,
+    quiet: bool,
+    log_format: Option<LogFormat>,
+}
+
+impl Shared {
+    fn load(&self) -> Result<Config, ConfigError> {
+        Config::load(self.config.as_deref(), process_environment())
+    }
+
+    /// Loads the configuration and starts logging as it and the flags say.
+    /// `usual` is the filter where neither says anything.
+    fn load_and_log(&self, usual: Option<&str>) -> anyhow::Result<Config> {
+        let config = self.load()?;
+        let filter = usual.unwrap_or(&config.log.filter).to_owned();
+        self.log(Some(config.log.format), &filter)?;
+        Ok(config)
+    }
+
+    fn log(&self, configured: Option<LogFormat>, filter: &str) -> anyhow::Result<()> {
+        let format = self.log_format.or(configured).unwrap_or(LogFormat::Auto);
+        let filter = match (self.quiet, self.verbose) {
+            (true, _) => "error",
+            (false, 0) => filter,
+            (false, 1) => "info,advisoryd=debug",
+            (false, _) => "debug,advisoryd=trace",
+        };
+        logging::start(format, filter)?;
+        Ok(())
+    }
+}
+
+async fn run(shared: Shared) -> anyhow::Result<bool> {
+    shared.load_and_log(None)?;
+    let load = Box::new(move || shared.load());
+    let stop = tokio_util::sync::CancellationToken::new();
+    crate::daemon::run(load, Clock::system(), stop).await?;
+    Ok(true)
+}
+
+async fn migrate(shared: Shared) -> anyhow::Result<bool> {
+    let config = shared.load_and_log(None)?;
+    let opened = ask::open(&config).await?;
+    let result = ask::migrate(&config, &opened).await;
+    opened.close().await;
+    result?;
+    output::tell("the database is up to date");
+    Ok(true)
+}

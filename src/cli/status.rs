@@ -1,0 +1,124 @@
+//! `advisoryd status`: how fresh everything is.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::output::{rough, table, tell, tell_json};
+use super::{Shared, ask};
+use crate::clock::Clock;
+use crate::config::{Config, CronExpression};
+use crate::startup::Opened;
+use crate::store::database;
+use crate::store::report::{self, SourceReport};
+use crate::store::source::SourceKey;
+
+pub(super) async fn run(shared: Shared, as_json: bool) -> anyhow::Result<bool> {
+    let config = shared.load_and_log(Some("warn"))?;
+    let opened = ask::open(&config).await?;
+    let result = show(&config, &opened, as_json, Clock::system().now()).await;
+    opened.close().await;
+    result
+}
+
+async fn show(
+    config: &Config,
+    opened: &Opened,
+    as_json: bool,
+    now: DateTime<Utc>,
+) -> anyhow::Result<bool> {
+    if database::missing_migrations(&opened.pool).await? > 0 {
+        anyhow::bail!("the database is not up to date; run `advisoryd migrate` (or the daemon) first");
+    }
+    let mut connection = opened.pool.acquire().await?;
+    let sources = report::sources(&mut connection).await?;
+    let advisories = report::advisories(&mut connection).await?;
+    if as_json {
+        let sources: Vec<Value> = sources.iter().map(|source| as_value(config, source, now)).collect();
+        tell_json(&json!({ "at": now, "advisories": advisories, "sources": sources, "psql": opened.psql }))?;
+        return Ok(true);
+    }
+    let rows: Vec<[String; 8]> = sources.iter().map(|source| row(config, source, now)).collect();
+    let heading = ["source", "name", "state", "data age", "last success", "stored", "quarantine", "next run"];
+    tell(&table(heading, &rows));
+    for source in sources.iter().filter(|source| source.configured) {
+        if let Some(error) = &source.last_error {
+            tell(&format!("\n{} failed last: {error}", source.key));
+        }
+        for gap in &source.gaps {
+            tell(&format!("\n{}: nothing is known of {} to {}; it is asked for again", source.key, gap.from, gap.to));
+        }
+    }
+    tell(&format!("\n{advisories} advisories in all. Ask the database: {}", opened.psql));
+    Ok(true)
+}
+
+/// `never`, `running`, `failing`, `off` or `ok`: the worst thing first.
+fn state(source: &SourceReport) -> &'static str {
+    if !source.configured {
+        "off"
+    } else if source.running {
+        "running"
+    } else if source.last_error.is_some() {
+        "failing"
+    } else if source.last_success_at.is_none() {
+        "never ran"
+    } else {
+        "ok"
+    }
+}
+
+fn row(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> [String; 8] {
+    let ago = |at: DateTime<Utc>| format!("{} ago", rough(now - at));
+    [
+        source.key.to_string(),
+        source.name.clone().unwrap_or_default(),
+        state(source).to_owned(),
+        source.covered_to.map_or_else(|| "no data".into(), |at| rough((now - at).max(chrono::TimeDelta::zero()))),
+        source.last_success_at.map_or_else(|| "never".into(), ago),
+        source.records.to_string(),
+        source.quarantined.to_string(),
+        next_run(config, source, now).map_or_else(|| "-".into(), |at| format!("in {}", rough(at - now))),
+    ]
+}
+
+fn next_run(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    if !source.configured {
+        return None;
+    }
+    schedule(config, &source.key)?.next_after(now, config.schedule.timezone)
+}
+
+fn schedule<'a>(config: &'a Config, key: &SourceKey) -> Option<&'a CronExpression> {
+    let own = match key {
+        SourceKey::Tickets => return Some(&config.schedule.tickets),
+        SourceKey::WatchList(id) => config.watch_lists.iter().find(|list| list.id == *id)?.schedule.as_ref(),
+        SourceKey::ExtraFeed(name) => config.extra_feeds.iter().find(|feed| feed.name == *name)?.schedule.as_ref(),
+    };
+    Some(own.unwrap_or(&config.schedule.feeds))
+}
+
+fn as_value(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> Value {
+    let (kind, id) = match &source.key {
+        SourceKey::WatchList(id) => ("watch_list", json!(id)),
+        SourceKey::ExtraFeed(name) => ("extra_feed", json!(name)),
+        SourceKey::Tickets => ("tickets", Value::Null),
+    };
+    let gaps: Vec<Value> =
+        source.gaps.iter().map(|gap| json!({ "from": gap.from, "to": gap.to })).collect();
+    json!({
+        "kind": kind,
+        "id": id,
+        "name": source.name,
+        "state": state(source),
+        "configured": source.configured,
+        "last_attempt_at": source.last_attempt_at,
+        "last_success_at": source.last_success_at,
+        "last_error": source.last_error,
+        "covered_to": source.covered_to,
+        "data_age_seconds": source.covered_to.map(|at| (now - at).num_seconds().max(0)),
+        "records": source.records,
+        "quarantined": source.quarantined,
+        "gaps": gaps,
+        "next_run_at": next_run(config, source, now),
+    })
+}

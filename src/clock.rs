@@ -1,0 +1,27 @@
+//! The one place that asks what time it is.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+/// A clock. Jobs are handed one and pass plain times on, so that tests can set it.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>);
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+        Self(Arc::new(Utc::now))
+    }
+
+    /// A clock that says what `tell` says.
+    pub fn told_by(tell: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    /// The time.
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.0)()
+    }
+}

@@ -1,0 +1,99 @@
+//! Why a run is not complete.
+
+use crate::http::ClientError;
+use crate::source::page::NotAPage;
+use crate::source::xml::FeedError;
+use crate::store;
+
+/// Why a run is not complete. Its cursor stays where it was.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Upstream refused, or could not be reached.
+    #[error(transparent)]
+    Upstream(#[from] ClientError),
+    /// The feed's document is not complete or not understood.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    /// A page of JSON is not what it should be.
+    #[error(transparent)]
+    Page(#[from] NotAPage),
+    /// The database.
+    #[error("the database failed")]
+    Store(#[from] sqlx::Error),
+    /// The program is stopping.
+    #[error("the program was asked to stop")]
+    Stopped,
+    /// The connection that held the source died and another process took it over.
+    #[error("the run was taken over by another process")]
+    Lost,
+    /// Upstream claimed more records than it sent.
+    #[error("upstream claims {claimed} records and sent {seen}")]
+    Short {
+        /// What upstream says there is.
+        claimed: u64,
+        /// What came.
+        seen: u64,
+    },
+    /// The walk over tickets never agreed with upstream's own count.
+    #[error("{attempts} walks in a row did not find the {claimed} tickets that upstream claims (the last one found {seen})")]
+    CountsDisagree {
+        /// How often it was tried.
+        attempts: u32,
+        /// What upstream says there is.
+        claimed: u64,
+        /// What came.
+        seen: u64,
+    },
+    /// A date filter that worked is now ignored.
+    #[error("upstream ignores `{filter}__gte`: it sent ticket {id}, which is outside of the window asked for; the filters are looked for again")]
+    FilterIgnored {
+        /// The filter's stem.
+        filter: &'static str,
+        /// A ticket that should not have come.
+        id: i64,
+    },
+    /// A full walk found so few tickets that it is not believed.
+    #[error("a full walk no longer found {missing} of {known} tickets; more than a fifth is not believed, and nothing was marked as gone")]
+    TooManyGone {
+        /// Tickets not found.
+        missing: u64,
+        /// Tickets known.
+        known: u64,
+    },
+    /// A collection has more pages than anything real.
+    #[error("stopped after {pages} pages")]
+    TooManyPages {
+        /// Pages read.
+        pages: u32,
+    },
+    /// A part of the program panicked.
+    #[error("a task of the run ended unexpectedly: {0}")]
+    Broken(String),
+}
+
+impl Failure {
+    /// Whether the database was away: the run is to be repeated once it is back.
+    pub fn is_database_away(&self) -> bool {
+        matches!(self, Self::Store(error) if store::is_away(error))
+    }
+
+    /// The whole chain of causes in one line.
+    pub fn chain(&self) -> String {
+        chain(self)
+    }
+}
+
+/// An error and its causes in one line, each said once.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,13 @@
+//! What the program does, one file per verb. Every job can be repeated.
+
+pub mod context;
+pub mod failure;
+pub mod pull_feed;
+mod pull_stream;
+mod store_chunk;
+pub mod sync_tickets;
+pub mod ticket_filter;
+mod ticket_page;
+mod ticket_walk;
+mod ticket_window;
+pub mod run;

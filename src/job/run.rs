@@ -1,0 +1,234 @@
+//! One run: hold the source, open the ledger, do the work, close the ledger.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use tracing::{error, info, warn};
+
+use super::context::Context;
+use super::failure::Failure;
+use crate::store::advisory::Origin;
+use crate::store::run::{self, Mode, Outcome, Tally};
+use crate::store::source::{self, Hold, Source, SourceKey};
+use crate::store::ticket_walk::{self, Walk};
+use crate::store::{quarantine, ticket_reading};
+
+/// What came of asking for a run.
+#[derive(Debug)]
+pub enum Ran {
+    /// It ran to an end, good or bad.
+    Ended(Report),
+    /// Another run of this source is under way, here or in another process.
+    Busy,
+}
+
+/// A run that ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// Row in the ledger.
+    pub run_id: i64,
+    /// What was read, in words.
+    pub source: String,
+    /// How it was read.
+    pub mode: &'static str,
+    /// `ok`, `failed` or `interrupted`.
+    pub outcome: &'static str,
+    /// What it counted.
+    #[serde(flatten)]
+    pub tally: Tally,
+    /// The window, by upstream's clock.
+    pub window: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// How long it took.
+    pub seconds: f64,
+    /// Why it is not complete.
+    pub error: Option<String>,
+}
+
+/// What the work of a run hands back, complete or not.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    pub tally: Tally,
+    pub covers: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    pub root_element: Option<String>,
+    pub sightings: Vec<i64>,
+    pub tickets: Option<TicketProgress>,
+}
+
+/// How far the tickets were read by a complete run.
+#[derive(Debug)]
+pub(super) struct TicketProgress {
+    pub cursor_at: DateTime<Utc>,
+    pub walk: Option<Walk>,
+}
+
+/// A run under way.
+pub(super) struct Run {
+    hold: Hold,
+    key: SourceKey,
+    pub source: Source,
+    pub origin: Origin,
+    mode: Mode,
+}
+
+/// Holds the source and opens the ledger; `None` when another run has the source.
+pub(super) async fn begin(
+    context: &Context,
+    key: &SourceKey,
+    job: &str,
+    choose_mode: impl FnOnce(&Source) -> Mode,
+) -> Result<Option<Run>, Failure> {
+    let now = context.clock.now();
+    let mut connection = context.pool.acquire().await?;
+    let Some(found) = source::find(&mut connection, key).await? else {
+        return Err(Failure::Broken(format!("{key} is not written down as a source")));
+    };
+    drop(connection);
+    let Some(hold) = Hold::take(&context.pool, found.id).await? else {
+        return Ok(None);
+    };
+    let mut transaction = context.pool.begin().await?;
+    // Read again: the run that held the source before may have moved its cursor.
+    let found = source::find(&mut transaction, key).await?.unwrap_or(found);
+    let mode = choose_mode(&found);
+    let run_id = run::begin(&mut transaction, found.id, job, mode, now).await?;
+    transaction.commit().await?;
+    let origin = Origin { source_id: found.id, run_id, at: now };
+    Ok(Some(Run { hold, key: key.clone(), source: found, origin, mode }))
+}
+
+impl Run {
+    /// Closes the ledger: a complete run moves the cursor in the same transaction.
+    pub(super) async fn end(
+        self,
+        context: &Context,
+        work: Work,
+        result: Result<(), Failure>,
+    ) -> Result<Report, Failure> {
+        let now = context.clock.now();
+        let outcome = match &result {
+            Ok(()) => Outcome::Ok,
+            Err(failure @ Failure::Stopped) => Outcome::Interrupted(failure.chain()),
+            Err(failure) => Outcome::Failed(failure.chain()),
+        };
+        self.write_down(context, &work, &outcome, now).await?;
+        let report = self.report(&work, &outcome, now);
+        tell(&report, &self.key, result.as_ref().err());
+        crate::measures::run_ended(&report.source, report.outcome, &report.tally, report.seconds);
+        self.hold.release().await;
+        match result {
+            // The caller waits the outage out and repeats the run.
+            Err(failure) if failure.is_database_away() => Err(failure),
+            _ => Ok(report),
+        }
+    }
+
+    async fn write_down(
+        &self,
+        context: &Context,
+        work: &Work,
+        outcome: &Outcome,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
+        let mut transaction = context.pool.begin().await?;
+        if !run::still_ours(&mut transaction, self.origin.run_id).await? {
+            return Err(Failure::Lost);
+        }
+        match outcome {
+            Outcome::Ok => self.complete(&mut transaction, work, now).await?,
+            Outcome::Failed(error) | Outcome::Interrupted(error) => {
+                source::failed(&mut transaction, self.source.id, error, now).await?;
+            }
+        }
+        run::finish(&mut transaction, self.origin.run_id, outcome, &work.tally, now).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn complete(
+        &self,
+        transaction: &mut sqlx::PgConnection,
+        work: &Work,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
+        let covers = work.covers.unwrap_or((self.origin.at, self.origin.at));
+        source::completed(
+            transaction,
+            source::Completed {
+                source_id: self.source.id,
+                covers,
+                root_element: work.root_element.as_deref(),
+                seen: work.sightings.clone(),
+                began_at: self.origin.at,
+                now,
+            },
+        )
+        .await?;
+        if let Some(TicketProgress { cursor_at, walk }) = &work.tickets {
+            ticket_reading::advance(transaction, *cursor_at).await?;
+            if let Some(walk) = walk {
+                ticket_reading::walked(transaction, walk.began_at).await?;
+                ticket_walk::finish(transaction, walk.id).await?;
+            }
+        }
+        quarantine::release_advisories(
+            transaction,
+            self.source.id,
+            self.origin.run_id,
+        )
+        .await?;
+        Ok(())
+    }
+
+    fn report(&self, work: &Work, outcome: &Outcome, now: DateTime<Utc>) -> Report {
+        let (outcome, error) = match outcome {
+            Outcome::Ok => ("ok", None),
+            Outcome::Failed(error) => ("failed", Some(error.clone())),
+            Outcome::Interrupted(error) => ("interrupted", Some(error.clone())),
+        };
+        let lasted = (now - self.origin.at).to_std().unwrap_or(Duration::ZERO);
+        Report {
+            run_id: self.origin.run_id,
+            source: self.key.to_string(),
+            mode: self.mode.name(),
+            outcome,
+            tally: work.tally,
+            window: work.covers,
+            seconds: lasted.as_secs_f64(),
+            error,
+        }
+    }
+}
+
+/// The one line per run that an operator wants.
+fn tell(report: &Report, key: &SourceKey, failure: Option<&Failure>) {
+    let Tally { added, changed, unchanged, quarantined, requests, bytes, .. } = report.tally;
+    let (run_id, mode, seconds) = (report.run_id, report.mode, report.seconds);
+    let what = match key {
+        SourceKey::Tickets => "tickets",
+        SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) => "advisories",
+    };
+    match failure {
+        None => info!(
+            source = %key, run.id = run_id, run.mode = mode, run.seconds = seconds,
+            added, changed, unchanged, quarantined, requests, bytes,
+            "{key}: {added} new, {changed} changed, {unchanged} unchanged {what} in {seconds:.1} s"
+        ),
+        Some(Failure::Stopped) => warn!(
+            source = %key, run.id = run_id, run.mode = mode, added, changed, unchanged,
+            "{key}: stopped before its end; what came so far is stored and the next run takes it up"
+        ),
+        Some(failure) => error!(
+            source = %key, run.id = run_id, run.mode = mode, run.seconds = seconds,
+            added, changed, unchanged, quarantined, requests, bytes,
+            error = %failure.chain(),
+            "{key}: the run failed and will be repeated: {}", failure.chain()
+        ),
+    }
+    if quarantined > 0 {
+        warn!(
+            source = %key, run.id = run_id, quarantined,
+            "{key}: {quarantined} records could not be understood; see advisoryd_v1.quarantine"
+        );
+    }
+}

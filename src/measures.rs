@@ -1,0 +1,85 @@
+//! Every metric by name, in one place.
+
+use chrono::{DateTime, Utc};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+
+use crate::http::Usage;
+use crate::store::report::SourceReport;
+use crate::store::run::Tally;
+
+const RUNS: &str = "advisoryd_runs_total";
+const RUN_SECONDS: &str = "advisoryd_run_duration_seconds";
+const RECORDS: &str = "advisoryd_records_total";
+const RECEIVED_BYTES: &str = "advisoryd_received_bytes_total";
+const REQUESTS: &str = "advisoryd_upstream_requests_total";
+const RETRIES: &str = "advisoryd_upstream_retries_total";
+const THROTTLED: &str = "advisoryd_upstream_throttled_total";
+const DATA_AGE: &str = "advisoryd_data_age_seconds";
+const LAST_SUCCESS: &str = "advisoryd_last_success_timestamp_seconds";
+const STORED: &str = "advisoryd_stored_records";
+const QUARANTINE: &str = "advisoryd_quarantine_records";
+const GAPS: &str = "advisoryd_coverage_gaps";
+
+/// Gives every metric its help text.
+pub fn describe() {
+    describe_counter!(RUNS, "Runs that ended, by source and outcome.");
+    describe_histogram!(RUN_SECONDS, "How long runs took, in seconds.");
+    describe_counter!(RECORDS, "Records that came, by source and what became of them.");
+    describe_counter!(RECEIVED_BYTES, "Bytes received from upstream, after decompression.");
+    describe_counter!(REQUESTS, "Requests sent to upstream, retries included.");
+    describe_counter!(RETRIES, "Requests that were repeated.");
+    describe_counter!(THROTTLED, "Answers 429: upstream asked to slow down.");
+    describe_gauge!(DATA_AGE, "Seconds since the end of what was read completely.");
+    describe_gauge!(LAST_SUCCESS, "When the last complete run ended, in Unix seconds. Failed runs do not move it.");
+    describe_gauge!(STORED, "Records stored, by source.");
+    describe_gauge!(QUARANTINE, "Records in quarantine, by source.");
+    describe_gauge!(GAPS, "Holes in the covered time, by source.");
+}
+
+/// Counts a run that ended.
+pub fn run_ended(source: &str, outcome: &'static str, tally: &Tally, seconds: f64) {
+    let source = source.to_owned();
+    counter!(RUNS, "source" => source.clone(), "outcome" => outcome).increment(1);
+    histogram!(RUN_SECONDS, "source" => source.clone()).record(seconds);
+    counter!(RECEIVED_BYTES, "source" => source.clone()).increment(tally.bytes);
+    let kinds = [
+        ("added", tally.added),
+        ("changed", tally.changed),
+        ("unchanged", tally.unchanged),
+        ("quarantined", tally.quarantined),
+    ];
+    for (kind, count) in kinds {
+        counter!(RECORDS, "source" => source.clone(), "kind" => kind).increment(count);
+    }
+}
+
+/// Sets what the client counted.
+pub fn upstream(usage: &Usage) {
+    counter!(REQUESTS).absolute(usage.requests);
+    counter!(RETRIES).absolute(usage.retries);
+    counter!(THROTTLED).absolute(usage.throttled);
+}
+
+/// Sets what the store says of each configured source.
+pub fn sources(sources: &[SourceReport], now: DateTime<Utc>) {
+    for report in sources.iter().filter(|report| report.configured) {
+        let source = report.key.to_string();
+        if let Some(covered_to) = report.covered_to {
+            let age = (now - covered_to).as_seconds_f64().max(0.0);
+            gauge!(DATA_AGE, "source" => source.clone()).set(age);
+        }
+        if let Some(at) = report.last_success_at {
+            let seconds = (at - DateTime::<Utc>::UNIX_EPOCH).as_seconds_f64();
+            gauge!(LAST_SUCCESS, "source" => source.clone()).set(seconds);
+        }
+        gauge!(STORED, "source" => source.clone()).set(as_float(report.records));
+        gauge!(QUARANTINE, "source" => source.clone()).set(as_float(report.quarantined));
+        let gaps = i64::try_from(report.gaps.len()).unwrap_or(i64::MAX);
+        gauge!(GAPS, "source" => source).set(as_float(gaps));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of rows stay far below 2^53")]
+fn as_float(count: i64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,199 @@
+//! Tickets as JSON (contract §6): the fields beyond `id` and `pretty_id` are
+//! guesses, so every one is looked for under several names and in several shapes.
+
+use serde_json::{Map, Value};
+
+use super::page::Unreadable;
+use crate::model::{Named, Ticket, parse_time};
+
+/// Names a field may have, the most likely first.
+const TITLE: &[&str] = &["title", "name", "subject", "summary"];
+const DESCRIPTION: &[&str] = &["description", "body", "text", "comment"];
+const STATUS: &[&str] = &["status", "ticket_status", "state"];
+const PRIORITY: &[&str] = &["priority", "ticket_priority"];
+const QUEUE: &[&str] = &["queue", "ticket_queue"];
+const ASSIGNEE: &[&str] = &["assigned_to", "assignee", "owner", "assigned"];
+const WATCH_LIST: &[&str] = &["asset_list", "watch_list", "assetlist", "watchlist"];
+const ADVISORY: &[&str] = &["advisory", "advisory_identifier", "said", "vuln"];
+const CREATED: &[&str] = &["created", "created_at", "created_date", "date_created"];
+const MODIFIED: &[&str] = &[
+    "modified",
+    "modified_date",
+    "modified_at",
+    "updated",
+    "updated_at",
+    "last_modified",
+];
+/// Where an object keeps what people call it.
+const NAMES: &[&str] = &["name", "username", "title", "display_name", "email", "label"];
+
+/// Finds the columns of one ticket. Only a whole number as `id` is required.
+pub fn read(raw: Value) -> Result<Ticket, Unreadable> {
+    let Some(fields) = raw.as_object() else {
+        return Err(unreadable(&raw, None, "a ticket that is not an object"));
+    };
+    let Some(id) = fields.get("id").and_then(integer) else {
+        return Err(unreadable(&raw, None, "a ticket without a whole number as `id`"));
+    };
+    if holds_nul(&raw) {
+        return Err(unreadable(&raw, Some(id), "it holds the character NUL, which the database cannot store"));
+    }
+    Ok(Ticket {
+        id,
+        pretty_id: fields.get("pretty_id").and_then(integer),
+        title: text(fields, TITLE),
+        description: text(fields, DESCRIPTION),
+        status: named(fields, STATUS),
+        priority: named(fields, PRIORITY),
+        queue: named(fields, QUEUE),
+        assignee: named(fields, ASSIGNEE),
+        watch_list: named(fields, WATCH_LIST),
+        said: advisory(fields),
+        created_at: text(fields, CREATED).as_deref().and_then(parse_time),
+        modified_at: text(fields, MODIFIED).as_deref().and_then(parse_time),
+        raw,
+    })
+}
+
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(holds_nul),
+        Value::Object(fields) => {
+            fields.iter().any(|(name, value)| name.contains('\0') || holds_nul(value))
+        }
+        _ => false,
+    }
+}
+
+fn unreadable(raw: &Value, id: Option<i64>, reason: &str) -> Unreadable {
+    Unreadable {
+        key: id.map(|id| id.to_string()),
+        reason: reason.to_owned(),
+        raw: raw.to_string(),
+    }
+}
+
+fn text(fields: &Map<String, Value>, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| scalar(fields.get(*name)?))
+}
+
+/// Something people read: a string that is not blank, or a number.
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => {
+            let text = text.replace("\r\n", "\n");
+            let text = text.trim();
+            (!text.is_empty()).then(|| text.to_owned())
+        }
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// An object, a bare id, a bare name or null; or, where the name itself is
+/// missing, `status_id` and `status_name` side by side.
+fn named(fields: &Map<String, Value>, names: &[&str]) -> Named {
+    for name in names {
+        let found = match fields.get(*name) {
+            Some(Value::Object(object)) => Named {
+                id: object.get("id").and_then(integer),
+                name: text(object, NAMES),
+            },
+            Some(value @ Value::Number(_)) => Named { id: integer(value), name: None },
+            Some(value @ Value::String(_)) => match integer(value) {
+                Some(id) => Named { id: Some(id), name: None },
+                None => Named { id: None, name: scalar(value) },
+            },
+            _ => Named::default(),
+        };
+        let found = Named {
+            id: found.id.or_else(|| integer(fields.get(&format!("{name}_id"))?)),
+            name: found.name.or_else(|| scalar(fields.get(&format!("{name}_name"))?)),
+        };
+        if found != Named::default() {
+            return found;
+        }
+    }
+    Named::default()
+}
+
+/// The identifier of the ticket's advisory: in an object, or bare. A bare number
+/// is upstream's id of it and no identifier; it stays in `raw`.
+fn advisory(fields: &Map<String, Value>) -> Option<String> {
+    ADVISORY.iter().find_map(|name| match fields.get(*name)? {
+        Value::Object(object) => text(object, &["advisory_identifier", "said", "identifier"]),
+        Value::String(identifier) if integer(&Value::String(identifier.clone())).is_none() => {
+            scalar(&Value::String(identifier.clone()))
+        }
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests may panic")]
+
+    use serde_json::json;
+
+    use super::read;
+    use crate::model::Named;
+
+    fn named(id: Option<i64>, name: Option<&str>) -> Named {
+        Named { id, name: name.map(str::to_owned) }
+    }
+
+    #[test]
+    fn the_assumed_shape_is_read_whole() {
+        let ticket = read(json!({
+            "id": 37, "pretty_id": 12, "title": "Patch the mail gateway", "description": "One\r\ntwo",
+            "created": "2026-03-01T10:00:00Z", "modified": "2026-03-02T10:00:00.5+01:00",
+            "status": {"id": 1, "name": "Open"}, "priority": {"id": 2, "name": "Medium"},
+            "queue": {"id": 1, "name": "Default"}, "assigned_to": {"id": 3, "username": "ada"},
+            "asset_list": {"id": 4, "name": "Mail"},
+            "advisory": {"id": 1, "advisory_identifier": "SA100", "title": "…", "criticality": 4}
+        }))
+        .unwrap();
+        assert_eq!((ticket.id, ticket.pretty_id), (37, Some(12)));
+        assert_eq!(ticket.description.as_deref(), Some("One\ntwo"));
+        assert_eq!(ticket.status, named(Some(1), Some("Open")));
+        assert_eq!(ticket.assignee, named(Some(3), Some("ada")));
+        assert_eq!(ticket.watch_list, named(Some(4), Some("Mail")));
+        assert_eq!(ticket.said.as_deref(), Some("SA100"));
+        assert_eq!(ticket.modified_at.unwrap().to_rfc3339(), "2026-03-02T09:00:00.500+00:00");
+    }
+
+    #[test]
+    fn bare_ids_bare_names_nulls_and_other_names_are_read() {
+        let ticket = read(json!({
+            "id": "38", "status": "Closed", "priority": 2, "queue": null, "owner": "bob",
+            "asset_list_id": 4, "advisory_identifier": "SA7", "modified_date": "2026-03-02T10:00:00"
+        }))
+        .unwrap();
+        assert_eq!(ticket.id, 38);
+        assert_eq!(ticket.status, named(None, Some("Closed")));
+        assert_eq!(ticket.priority, named(Some(2), None));
+        assert_eq!(ticket.queue, Named::default());
+        assert_eq!(ticket.assignee, named(None, Some("bob")));
+        assert_eq!(ticket.watch_list, named(Some(4), None));
+        assert_eq!(ticket.said.as_deref(), Some("SA7"));
+        assert!(ticket.modified_at.is_some());
+        assert_eq!(read(json!({"id": 1, "advisory": 215_177})).unwrap().said, None);
+    }
+
+    #[test]
+    fn a_ticket_without_an_id_is_unreadable_and_kept() {
+        let unreadable = read(json!({"title": "lost"})).unwrap_err();
+        assert!(unreadable.raw.contains("lost"));
+        assert!(read(json!(["no", "object"])).is_err());
+        assert_eq!(read(json!({"id": 5, "title": "a\u{0}b"})).unwrap_err().key.as_deref(), Some("5"));
+    }
+}

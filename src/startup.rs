@@ -1,0 +1,101 @@
+//! What the daemon and the commands do before their work: find the database,
+//! bring it up to date, make the client.
+
+use std::str::FromStr as _;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::cluster::{Cluster, ClusterOptions, Role};
+use crate::config::{Config, Token};
+use crate::http::Client;
+use crate::job::context::{Context, Progress};
+use crate::source::xml::Rules;
+use crate::store::{self, database};
+
+/// A database that can be connected to; nothing has been asked of it yet.
+pub struct Opened {
+    /// Connects when first used.
+    pub pool: PgPool,
+    /// The private server, if that is where the database is.
+    pub cluster: Option<Cluster>,
+    /// A line for a terminal that connects to it.
+    pub psql: String,
+}
+
+impl Opened {
+    /// Finds the configured database, or starts (or joins) the private one.
+    pub async fn open(config: &Config, role: Role) -> anyhow::Result<Self> {
+        let connections = config.database.max_connections;
+        if let Some(url) = &config.database.url {
+            let options = PgConnectOptions::from_str(url.expose())
+                .context("[database] url is not a PostgreSQL URL")?;
+            return Ok(Self {
+                pool: database::pool(options, connections),
+                cluster: None,
+                psql: format!("psql '{url}'"),
+            });
+        }
+        let cluster = Cluster::open(&config.state.dir, ClusterOptions::new(role)).await?;
+        Ok(Self {
+            pool: database::pool(cluster.connect_options(), connections),
+            psql: cluster.psql(),
+            cluster: Some(cluster),
+        })
+    }
+
+    /// Closes connections, then the private server if it is ours.
+    pub async fn close(self) {
+        self.pool.close().await;
+        if let Some(cluster) = self.cluster
+            && let Err(error) = cluster.stop().await
+        {
+            tracing::warn!(%error, "the private database did not stop cleanly; it recovers at its next start");
+        }
+    }
+}
+
+/// How records are read under a configuration.
+pub fn rules(config: &Config) -> anyhow::Result<Arc<Rules>> {
+    let rules = Rules::new(config.feeds.id_pattern.as_str(), &config.feeds.aliases)
+        .context("[feeds] id_pattern or aliases")?;
+    Ok(Arc::new(rules))
+}
+
+/// Writes the configured sources down.
+pub async fn configure_sources(config: &Config, pool: &PgPool) -> Result<(), sqlx::Error> {
+    let lists: Vec<(i64, Option<String>)> =
+        config.watch_lists.iter().map(|list| (list.id, list.name.clone())).collect();
+    let extra: Vec<String> = config.extra_feeds.iter().map(|feed| feed.name.clone()).collect();
+    let mut transaction = pool.begin().await?;
+    store::source::configure(&mut transaction, &lists, &extra, config.tickets.enabled).await?;
+    transaction.commit().await
+}
+
+/// Everything a job needs. The client counts what the ledger says was already
+/// asked in the last day.
+pub async fn context(
+    config: Config,
+    token: Token,
+    pool: PgPool,
+    clock: Clock,
+    stop: CancellationToken,
+) -> anyhow::Result<Context> {
+    let mut connection = pool.acquire().await?;
+    let used = store::run::requests_of_last_day(&mut connection, clock.now()).await?;
+    drop(connection);
+    let client = Client::new(&config.upstream, token, used)?;
+    Ok(Context {
+        rules: rules(&config)?,
+        config: Arc::new(config),
+        pool,
+        client,
+        clock,
+        stop,
+        progress: Arc::new(Progress::default()),
+    })
+}
