@@ -4,6 +4,19 @@
 //! The layers, left to right; right may use left and nothing else may:
 //! `model ← config, http ← source │ store │ sink ← job ← daemon, web, cli, demo ← main`.
 
+pub mod cli;
+pub mod clock;
 pub mod cluster;
+pub mod config;
+pub mod daemon;
+pub mod demo;
+pub mod http;
+pub mod job;
+pub mod logging;
+pub mod measures;
 pub mod model;
+pub mod simulate;
+pub mod source;
+pub mod startup;
 pub mod store;
+pub mod web;

@@ -1,0 +1,4 @@
+//! Where things come from: upstream's bytes in, the model out. Reading is pure;
+//! only the client behind `http` touches the network.
+
+pub mod xml;

@@ -1,0 +1,203 @@
+use std::collections::BTreeMap;
+
+use super::error::RulesError;
+use super::tree::{Found, Node};
+
+/// Names with case, `_` and `-` and any namespace prefix left out, as a number:
+/// `cvrf:Advisory_Identifier` and `advisoryIdentifier` have the same key.
+pub(super) fn key(name: &[u8]) -> u64 {
+    let local = memchr::memchr(b':', name).map_or(name, |colon| &name[colon + 1..]);
+    // FNV-1a: names are a few bytes long, and all that a collision could do is
+    // to let upstream confuse its own names.
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in local {
+        if !matches!(byte, b'_' | b'-') {
+            hash ^= u64::from(byte.to_ascii_lowercase());
+            hash = hash.wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+    hash
+}
+
+macro_rules! fields {
+    ($($variant:ident $name:literal [$($alias:literal),*];)*) => {
+        /// A field of the model that aliases lead to.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Field { $($variant),* }
+
+        /// The fields of an advisory that `[feeds.aliases]` may name.
+        pub const FIELDS: &[&str] = &[$($name),*];
+
+        const BUILT_IN: &[&[&str]] = &[$(&[$($alias),*]),*];
+    };
+}
+
+// Of several names the earlier wins. The JSON names of contract §7 come first.
+fields! {
+    Said "said" ["advisory_identifier", "said", "identifier", "advisory_id", "secunia_id", "id",
+        "DocumentTracking/Identification/ID"];
+    UpstreamId "upstream_id" ["id", "upstream_id", "advisory_id", "numeric_id"];
+    Title "title" ["title", "DocumentTitle", "name", "headline", "subject"];
+    Criticality "criticality" ["criticality", "criticality_description", "criticality_code",
+        "criticality_id", "severity", "aggregate_severity"];
+    ReleasedAt "released_at" ["released", "released_at", "release_date", "released_date", "published",
+        "published_at", "created", "DocumentTracking/InitialReleaseDate"];
+    ModifiedAt "modified_at" ["modified_date", "modified", "modified_at", "updated", "updated_at",
+        "last_modified", "revised", "DocumentTracking/CurrentReleaseDate"];
+    AttackVector "attack_vector" ["where", "where_description", "attack_vector", "attack_from"];
+    SolutionStatus "solution_status" ["solution_status", "solution_status_description", "solution/@status"];
+    Impacts "impacts" ["impact", "impacts", "impact_description"];
+    Cves "cves" ["vulnerabilities", "vulnerability", "cves", "cve", "cve_list", "cve_str_list"];
+    Cvss2Score "cvss2_score" ["cvss_score", "cvss2_score", "cvss_info/cvss_base_score", "cvss2/score",
+        "cvss2/base_score", "cvss2", "@cvss"];
+    Cvss2Vector "cvss2_vector" ["cvss_vector", "cvss2_vector", "cvss_info/cvss_vector", "cvss2/vector"];
+    Cvss3Score "cvss3_score" ["cvss3_score", "cvss3_info/cvss_base_score", "cvss3/score",
+        "cvss3/base_score", "cvss3"];
+    Cvss3Vector "cvss3_vector" ["cvss3_vector", "cvss3_info/cvss_vector", "cvss3/vector"];
+    Cvss4Score "cvss4_score" ["cvss4_score", "cvss4_info/cvss_base_score", "cvss4/score",
+        "cvss4/base_score", "cvss4"];
+    Cvss4Vector "cvss4_vector" ["cvss4_vector", "cvss4_info/cvss_vector", "cvss4/vector"];
+    ThreatScore "threat_score" ["threat_score", "threat/score"];
+    IsZeroDay "is_zero_day" ["is_zero_day", "zero_day", "zeroday"];
+    IsRejected "is_rejected" ["is_rejected", "rejected"];
+    Type "type" ["type"];
+    Description "description" ["description", "summary", "text", "body"];
+    Solution "solution" ["solution", "fix", "remedy"];
+    Products "products" ["products", "product", "affected_products", "affected/products",
+        "affected/product", "affected", "software"];
+    References "references" ["references", "reference", "refs", "ref", "links", "link"];
+}
+
+/// The way from a record to a value: elements, at the end an element or an attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Path {
+    /// Keys of the elements on the way, outermost first.
+    pub parents: Vec<u64>,
+    /// Key of the last name.
+    pub last: u64,
+    /// Written as `@name`: an element does not match.
+    pub attribute_only: bool,
+}
+
+impl Path {
+    fn parse(text: &str) -> Option<Self> {
+        let (parents, last) = text.trim().rsplit_once('/').unwrap_or(("", text.trim()));
+        let parents: Vec<&str> = match parents {
+            "" => Vec::new(),
+            some => some.split('/').collect(),
+        };
+        let (attribute_only, last) = match last.strip_prefix('@') {
+            Some(name) => (true, name),
+            None => (false, last),
+        };
+        let plain = |name: &&str| !name.is_empty() && !name.contains(['@', ' ', '<', '>']);
+        if !plain(&last) || !parents.iter().all(|name| plain(&name)) {
+            return None;
+        }
+        Some(Self {
+            parents: parents.iter().map(|name| key(name.as_bytes())).collect(),
+            last: key(last.as_bytes()),
+            attribute_only,
+        })
+    }
+}
+
+/// Which names mean which field.
+#[derive(Debug, Clone)]
+pub(super) struct Aliases {
+    paths: Vec<Vec<Path>>,
+}
+
+impl Aliases {
+    /// The built-in names, with `extra` ones before them.
+    pub fn new(extra: &BTreeMap<String, Vec<String>>) -> Result<Self, RulesError> {
+        let mut paths: Vec<Vec<Path>> = BUILT_IN
+            .iter()
+            .map(|names| names.iter().filter_map(|name| Path::parse(name)).collect())
+            .collect();
+        for (field, names) in extra {
+            let Some(index) = FIELDS.iter().position(|known| known == field) else {
+                return Err(RulesError::UnknownField {
+                    field: field.clone(),
+                });
+            };
+            let mut wanted = Vec::with_capacity(names.len());
+            for alias in names {
+                let path = Path::parse(alias).ok_or_else(|| RulesError::Path {
+                    field: field.clone(),
+                    alias: alias.clone(),
+                })?;
+                wanted.push(path);
+            }
+            wanted.append(&mut paths[index]);
+            paths[index] = wanted;
+        }
+        Ok(Self { paths })
+    }
+
+    /// The ways to `field`, the best first.
+    pub fn of(&self, field: Field) -> &[Path] {
+        &self.paths[field as usize]
+    }
+
+    /// Everything in `record` that any name of `field` leads to, the best first.
+    pub fn all<'n>(&self, record: &'n Node<'n>, field: Field) -> Vec<Found<'n>> {
+        let mut found = Vec::new();
+        for path in self.of(field) {
+            walk(record, &path.parents, path, &mut found);
+        }
+        found
+    }
+}
+
+impl Path {
+    /// Everything in `record` that this path leads to.
+    pub fn all<'n>(&self, record: &'n Node<'n>) -> Vec<Found<'n>> {
+        let mut found = Vec::new();
+        walk(record, &self.parents, self, &mut found);
+        found
+    }
+}
+
+fn walk<'n>(node: &'n Node<'n>, parents: &[u64], path: &Path, found: &mut Vec<Found<'n>>) {
+    if let Some((first, rest)) = parents.split_first() {
+        for child in node.children.iter().filter(|child| child.key == *first) {
+            walk(child, rest, path, found);
+        }
+        return;
+    }
+    let named = |(name, value): &'n (u64, String)| (*name == path.last).then_some(value);
+    let attributes = node.attributes.iter().filter_map(named);
+    found.extend(attributes.map(|value| Found::Attribute(value)));
+    if !path.attribute_only {
+        let children = node.children.iter().filter(|child| child.key == path.last);
+        found.extend(children.map(Found::Element));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BUILT_IN, FIELDS, Path, key};
+
+    #[test]
+    fn every_built_in_alias_is_a_path_and_every_field_has_one() {
+        assert_eq!(FIELDS.len(), BUILT_IN.len());
+        for name in BUILT_IN.iter().copied().flatten() {
+            assert!(Path::parse(name).is_some(), "{name}");
+        }
+        assert!(BUILT_IN.iter().all(|names| !names.is_empty()));
+    }
+
+    #[test]
+    fn case_prefix_underscore_and_hyphen_make_no_other_name() {
+        assert_eq!(key(b"sa:Advisory-Identifier"), key(b"advisory_identifier"));
+        assert_ne!(key(b"cvss_score"), key(b"cvss3_score"));
+    }
+
+    #[test]
+    fn broken_paths_are_refused() {
+        for text in ["", "/", "a//b", "@", "a/@", "@a/b", "a b"] {
+            assert!(Path::parse(text).is_none(), "{text}");
+        }
+    }
+}

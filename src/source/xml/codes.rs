@@ -1,0 +1,96 @@
+use crate::model::{AttackVector, Severity};
+
+const SOLUTION_STATUSES: [(u8, &str); 5] = [
+    (0, "None"),
+    (1, "No Fix"),
+    (2, "Vendor Patched"),
+    (3, "Vendor Workaround"),
+    (4, "Partial Fix"),
+];
+
+const IMPACTS: [(u8, &str); 12] = [
+    (1, "System access"),
+    (2, "DoS"),
+    (3, "Privilege escalation"),
+    (4, "Exposure of sensitive information"),
+    (5, "Exposure of system information"),
+    (6, "Brute force"),
+    (7, "Manipulation of data"),
+    (8, "Spoofing"),
+    (9, "Cross Site Scripting"),
+    (10, "Security Bypass"),
+    (11, "Hijacking"),
+    (12, "Unknown"),
+];
+
+/// The vendor's code for a severity given as code or name; other numbers stay as they are.
+pub(super) fn criticality(text: &str) -> Option<i32> {
+    let by_name = || Severity::from_name(text).map(Severity::criticality);
+    text.parse().ok().or_else(by_name)
+}
+
+/// From where it can be exploited, given as code or name.
+pub(super) fn attack_vector(text: &str) -> Option<AttackVector> {
+    match letters(text).as_str() {
+        "0" | "none" => Some(AttackVector::None),
+        "1" | "fromremote" | "remote" | "network" => Some(AttackVector::Remote),
+        "2" | "fromlocalnetwork" | "localnetwork" | "adjacentnetwork" => {
+            Some(AttackVector::LocalNetwork)
+        }
+        "3" | "localsystem" | "fromlocalsystem" | "local" => Some(AttackVector::Local),
+        _ => None,
+    }
+}
+
+/// The name of a solution status given as code or name.
+pub(super) fn solution_status(text: &str) -> Option<&'static str> {
+    look_up(&SOLUTION_STATUSES, text)
+}
+
+/// The name of an impact given as code or name.
+pub(super) fn impact(text: &str) -> Option<&'static str> {
+    look_up(&IMPACTS, text)
+}
+
+fn look_up(table: &[(u8, &'static str)], text: &str) -> Option<&'static str> {
+    let code: Option<u8> = text.parse().ok();
+    let wanted = letters(text);
+    let is_it = |(known, name): &&(u8, &str)| code == Some(*known) || letters(name) == wanted;
+    table.iter().find(is_it).map(|(_, name)| *name)
+}
+
+fn letters(text: &str) -> String {
+    text.chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|letter| letter.to_ascii_lowercase())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IMPACTS, SOLUTION_STATUSES, attack_vector, criticality, impact, solution_status};
+    use crate::model::AttackVector;
+
+    #[test]
+    fn codes_and_names_mean_the_same() {
+        for (code, name) in SOLUTION_STATUSES {
+            assert_eq!(solution_status(&code.to_string()), Some(name));
+            assert_eq!(solution_status(&name.to_lowercase()), Some(name));
+        }
+        for (code, name) in IMPACTS {
+            assert_eq!(impact(&code.to_string()), Some(name));
+            assert_eq!(impact(name), Some(name));
+        }
+        assert_eq!(criticality("Highly critical"), Some(2));
+        assert_eq!(criticality("2"), Some(2));
+        assert_eq!(criticality("17"), Some(17));
+        assert_eq!(criticality("Purple"), None);
+        assert_eq!(
+            attack_vector("From local network"),
+            Some(AttackVector::LocalNetwork)
+        );
+        assert_eq!(attack_vector("1"), Some(AttackVector::Remote));
+        assert_eq!(attack_vector("4"), None);
+        assert_eq!(solution_status(""), None);
+    }
+}

@@ -1,0 +1,155 @@
+use super::alias::key;
+use super::codes;
+use super::lists::{numbered, reference};
+use super::map::scored_or_absent;
+use super::tree::Node;
+use super::values::{cpes, score};
+use crate::model::{Advisory, Cvss, Product};
+
+/// An impact longer than this is prose, not the name of one.
+const LONGEST_IMPACT_CHARS: usize = 64;
+
+/// Adds what only CVRF 1.1 and 1.2 documents have and plain names do not lead
+/// to; other records stay as they are. What is there already wins.
+pub(super) fn complete(record: &Node<'_>, advisory: &mut Advisory) {
+    if record.named(&["DocumentTracking"]).next().is_none() {
+        return;
+    }
+    let vulnerabilities: Vec<&Node<'_>> = record.named(&["Vulnerability"]).collect();
+    if advisory.description.is_none() {
+        advisory.description = notes(record, &["DocumentNotes"]).or_else(|| {
+            let all = vulnerabilities
+                .iter()
+                .filter_map(|one| notes(one, &["Notes"]));
+            joined(all.collect())
+        });
+    }
+    if advisory.solution.is_none() {
+        advisory.solution = remediations(&vulnerabilities);
+    }
+    if advisory.impacts.is_empty() {
+        advisory.impacts = impacts(&vulnerabilities);
+    }
+    if advisory.products.is_empty() {
+        for tree in record.named(&["ProductTree"]) {
+            products(tree, &mut advisory.products);
+        }
+    }
+    scores(&vulnerabilities, advisory);
+    if advisory.references.is_empty() {
+        let lists = record.named(&["DocumentReferences"]);
+        let more = vulnerabilities
+            .iter()
+            .flat_map(|one| one.named(&["References"]));
+        let all = lists
+            .chain(more)
+            .flat_map(|list| list.named(&["Reference"]));
+        advisory.references = numbered(all.filter_map(reference).collect());
+    }
+}
+
+/// Texts, each once, with a blank line between.
+fn joined(texts: Vec<String>) -> Option<String> {
+    let mut once: Vec<String> = Vec::new();
+    for text in texts {
+        if !text.is_empty() && !once.contains(&text) {
+            once.push(text);
+        }
+    }
+    (!once.is_empty()).then(|| once.join("\n\n"))
+}
+
+/// What a document says about itself, each note under its title; not its legal part.
+fn notes(node: &Node<'_>, names: &[&str]) -> Option<String> {
+    let notes = node.named(names).flat_map(|list| list.named(&["Note"]));
+    let prose = notes.filter(|note| note.value(&["Type"]) != Some("Legal Disclaimer"));
+    let texts = prose.filter(|note| !note.text.is_empty());
+    let titled = texts.map(|note| match note.value(&["Title"]) {
+        Some(title) => format!("{title}\n\n{}", note.text),
+        None => note.text.to_string(),
+    });
+    joined(titled.collect())
+}
+
+fn remediations(vulnerabilities: &[&Node<'_>]) -> Option<String> {
+    let lists = vulnerabilities
+        .iter()
+        .flat_map(|one| one.named(&["Remediations"]));
+    let all = lists.flat_map(|list| list.named(&["Remediation"]));
+    let texts = all.map(|remediation| {
+        let parts = ["Description", "URL"].map(|name| remediation.value(&[name]));
+        let parts: Vec<&str> = parts.into_iter().flatten().collect();
+        parts.join("\n")
+    });
+    joined(texts.collect())
+}
+
+fn impacts(vulnerabilities: &[&Node<'_>]) -> Vec<String> {
+    let lists = vulnerabilities
+        .iter()
+        .flat_map(|one| one.named(&["Threats"]));
+    let all = lists.flat_map(|list| list.named(&["Threat"]));
+    let impacts = all.filter(|threat| threat.value(&["Type"]) == Some("Impact"));
+    impacts
+        .filter_map(|threat| threat.value(&["Description"]))
+        .filter(|text| text.chars().count() <= LONGEST_IMPACT_CHARS)
+        .map(|text| codes::impact(text).unwrap_or(text).to_owned())
+        .collect()
+}
+
+/// Every product of the tree, also those made by relationships.
+fn products(node: &Node<'_>, into: &mut Vec<Product>) {
+    let full = key(b"FullProductName");
+    for child in &node.children {
+        if child.key == full && !child.text.is_empty() {
+            let mut names = Vec::new();
+            cpes(child, 0, &mut names);
+            into.push(Product {
+                product_id: child.value(&["ProductID"]).map(str::to_owned),
+                name: child.text.to_string(),
+                is_os: None,
+                cpes: names,
+            });
+        }
+        // As deep as the tree itself may be.
+        products(child, into);
+    }
+}
+
+/// The highest score of each version over all vulnerabilities.
+fn scores(vulnerabilities: &[&Node<'_>], advisory: &mut Advisory) {
+    let lists = vulnerabilities
+        .iter()
+        .flat_map(|one| one.named(&["CVSSScoreSets"]));
+    for set in lists.flat_map(|list| &list.children) {
+        let slot = match set.key {
+            name if name == key(b"ScoreSet") || name == key(b"ScoreSetV2") => &mut advisory.cvss2,
+            name if name == key(b"ScoreSetV3") => &mut advisory.cvss3,
+            name if name == key(b"ScoreSetV4") => &mut advisory.cvss4,
+            _ => continue,
+        };
+        let names = ["BaseScore", "BaseScoreV2", "BaseScoreV3", "BaseScoreV4"];
+        let vectors = ["Vector", "VectorV2", "VectorV3", "VectorV4"];
+        let text = set.value(&names);
+        let found = scored_or_absent(Cvss {
+            score: text.and_then(score),
+            vector: set.value(&vectors).map(str::to_owned),
+        });
+        if let (Some(text), None) = (text, text.and_then(score)) {
+            let field = format!("cvss{}_score", version(set.key));
+            advisory.unrecognised.insert(field, text.to_owned());
+        }
+        let better = found.score > slot.score || (slot.vector.is_none() && slot.score.is_none());
+        if better {
+            *slot = found;
+        }
+    }
+}
+
+fn version(set: u64) -> u8 {
+    match set {
+        name if name == key(b"ScoreSetV3") => 3,
+        name if name == key(b"ScoreSetV4") => 4,
+        _ => 2,
+    }
+}

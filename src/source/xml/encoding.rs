@@ -1,0 +1,149 @@
+use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+
+use super::error::FeedError;
+
+/// How far an XML declaration is looked for its end.
+const LONGEST_DECLARATION_BYTES: usize = 1024;
+/// How much is decoded at once.
+const PIECE_BYTES: usize = 32 * 1024;
+/// Stands for bytes that are no text in the document's encoding: it is never
+/// valid in UTF-8, so whoever reads the text finds it.
+const MALFORMED: u8 = 0xff;
+
+/// Takes decoded text.
+pub(super) type Output<'o> = &'o mut dyn FnMut(&[u8]) -> Result<(), FeedError>;
+
+/// Turns a document into UTF-8. A byte order mark decides its encoding, else the
+/// XML declaration, else the charset of the content type, else it is UTF-8.
+/// UTF-8 passes as it is, unchecked and without a copy.
+pub(super) struct Decoder {
+    charset: Option<String>,
+    state: State,
+}
+
+enum State {
+    /// The first bytes, as long as they do not tell the encoding.
+    Sniffing(Vec<u8>),
+    Utf8,
+    Other(Box<encoding_rs::Decoder>),
+}
+
+impl Decoder {
+    /// `charset` is what the content type says.
+    pub fn new(charset: Option<&str>) -> Self {
+        Self {
+            charset: charset.map(str::to_owned),
+            state: State::Sniffing(Vec::new()),
+        }
+    }
+
+    /// Decodes the next bytes of the document; `last` when they are the last.
+    pub fn push(&mut self, bytes: &[u8], last: bool, out: Output) -> Result<(), FeedError> {
+        if let State::Sniffing(first) = &mut self.state {
+            first.extend_from_slice(bytes);
+            let Some((encoding, mark)) = sniff(first, last, self.charset.as_deref())? else {
+                return Ok(());
+            };
+            let first = std::mem::take(first);
+            self.state = if encoding == UTF_8 {
+                State::Utf8
+            } else {
+                State::Other(Box::new(encoding.new_decoder_without_bom_handling()))
+            };
+            return self.decode(&first[mark..], last, out);
+        }
+        self.decode(bytes, last, out)
+    }
+
+    fn decode(&mut self, bytes: &[u8], last: bool, out: Output) -> Result<(), FeedError> {
+        match &mut self.state {
+            State::Other(decoder) => transcode(decoder, bytes, last, out),
+            State::Sniffing(_) | State::Utf8 if bytes.is_empty() => Ok(()),
+            State::Sniffing(_) | State::Utf8 => out(bytes),
+        }
+    }
+}
+
+fn transcode(
+    decoder: &mut encoding_rs::Decoder,
+    mut bytes: &[u8],
+    last: bool,
+    out: Output,
+) -> Result<(), FeedError> {
+    let mut text = vec![0; PIECE_BYTES];
+    loop {
+        // One byte is kept free for the mark of what is malformed.
+        let room = text.len() - 1;
+        let (result, read, mut written) =
+            decoder.decode_to_utf8_without_replacement(bytes, &mut text[..room], last);
+        bytes = &bytes[read..];
+        if let DecoderResult::Malformed(..) = result {
+            text[written] = MALFORMED;
+            written += 1;
+        }
+        if written > 0 {
+            out(&text[..written])?;
+        }
+        if result == DecoderResult::InputEmpty {
+            return Ok(());
+        }
+    }
+}
+
+/// The encoding and the length of the byte order mark; `None` while it is open.
+fn sniff(
+    first: &[u8],
+    last: bool,
+    charset: Option<&str>,
+) -> Result<Option<(&'static Encoding, usize)>, FeedError> {
+    if first.len() < 4 && !last {
+        return Ok(None);
+    }
+    if let Some((encoding, mark)) = Encoding::for_bom(first) {
+        return Ok(Some((encoding, mark)));
+    }
+    match first {
+        [b'<', 0, _, 0, ..] => return Ok(Some((UTF_16LE, 0))),
+        [0, b'<', 0, _, ..] => return Ok(Some((UTF_16BE, 0))),
+        _ => {}
+    }
+    // White space before the declaration is a mistake that costs nothing to forgive.
+    let text = first.trim_ascii_start();
+    let could_declare = text.len() < 5 || text.starts_with(b"<?xml");
+    if could_declare && !last && first.len() < LONGEST_DECLARATION_BYTES {
+        let whole = text.len() >= 5 && memchr::memmem::find(text, b"?>").is_some();
+        if !whole {
+            return Ok(None);
+        }
+    }
+    let declared = declared(text);
+    let known = declared.as_deref().map(by_label).transpose()?;
+    // A declaration that could be read byte by byte is not in UTF-16, whatever it says.
+    let ascii = known.filter(|encoding| *encoding != UTF_16LE && *encoding != UTF_16BE);
+    let encoding = match (ascii, charset) {
+        (Some(encoding), _) => encoding,
+        (None, Some(label)) => by_label(label)?,
+        (None, None) => UTF_8,
+    };
+    Ok(Some((encoding, 0)))
+}
+
+fn by_label(label: &str) -> Result<&'static Encoding, FeedError> {
+    let label = label.trim().trim_matches(['"', '\'']);
+    Encoding::for_label(label.as_bytes()).ok_or_else(|| FeedError::Encoding {
+        label: label.to_owned(),
+    })
+}
+
+/// The encoding that an XML declaration at the beginning of `text` names.
+fn declared(text: &[u8]) -> Option<String> {
+    let body = text.strip_prefix(b"<?xml")?;
+    let body = &body[..memchr::memmem::find(body, b"?>")?];
+    let name = memchr::memmem::find(body, b"encoding")?;
+    let value = body[name + "encoding".len()..].trim_ascii_start();
+    let value = value.strip_prefix(b"=")?.trim_ascii_start();
+    let quote = *value.first().filter(|byte| matches!(byte, b'"' | b'\''))?;
+    let value = &value[1..];
+    let end = memchr::memchr(quote, value)?;
+    Some(String::from_utf8_lossy(&value[..end]).into_owned())
+}

@@ -1,0 +1,119 @@
+use thiserror::Error;
+
+/// Why a document cannot be read to its end. Records handed out before it stay
+/// valid: each is whole in itself. Positions count bytes of the document's text
+/// in UTF-8, after a byte order mark.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FeedError {
+    /// Nothing but white space or comments came.
+    #[error("the document is empty")]
+    Empty,
+    /// A login, error or proxy page.
+    #[error("an HTML page came instead of an XML document")]
+    Html,
+    /// Well formed, but no element carries an identifier (contract §5).
+    #[error("structure not recognised: nothing in `{root}` carries an identifier; elements seen: {}", names.join(", "))]
+    NotRecognised {
+        /// The root element.
+        root: String,
+        /// Names of elements below it, the first few.
+        names: Vec<String>,
+    },
+    /// The document ends before its root element does.
+    #[error("the document is cut short after {at} bytes")]
+    Truncated {
+        /// How much came.
+        at: u64,
+    },
+    /// Something outside of records is no XML.
+    #[error("the document is not well formed at byte {at}: {what}")]
+    IllFormed {
+        /// Where.
+        at: u64,
+        /// What is wrong there.
+        what: String,
+    },
+    /// A document type with entities of its own, such as an entity bomb.
+    #[error("entity declarations are refused (byte {at})")]
+    EntityDeclaration {
+        /// Where the document type declaration begins.
+        at: u64,
+    },
+    /// A document type that points outside of the document.
+    #[error("external document types and entities are refused (byte {at})")]
+    External {
+        /// Where the document type declaration begins.
+        at: u64,
+    },
+    /// Wrappers inside wrappers.
+    #[error("elements are nested deeper than {limit} at byte {at}")]
+    TooDeep {
+        /// The limit, in elements.
+        limit: usize,
+        /// Where.
+        at: u64,
+    },
+    /// One record, or one piece of markup between records, is too large.
+    #[error("`{name}` at byte {at} is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// The element, or what kind of markup it is.
+        name: String,
+        /// The limit, in bytes.
+        limit_bytes: usize,
+        /// Where it begins.
+        at: u64,
+    },
+    /// The declared character encoding is not one we know.
+    #[error("character encoding `{label}` is not known")]
+    Encoding {
+        /// As it was declared.
+        label: String,
+    },
+}
+
+/// Why one record could not be read. It goes to quarantine; the others go on.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{reason}")]
+pub struct Unreadable {
+    /// The identifier, where one could be made out.
+    pub key: Option<String>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Why the configured rules cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RulesError {
+    /// The pattern is no regular expression.
+    #[error("id pattern `{pattern}` is not a regular expression: {why}")]
+    Pattern {
+        /// As configured.
+        pattern: String,
+        /// What the parser of expressions says.
+        why: String,
+    },
+    /// The pattern would take any blank element for an identifier.
+    #[error(
+        "id pattern `{pattern}` matches an empty text; write one that names the identifier, such as `SA[0-9]{{1,7}}`"
+    )]
+    EmptyMatch {
+        /// As configured.
+        pattern: String,
+    },
+    /// An alias for something that advisories do not have.
+    #[error("`{field}` is not a field of advisories; write one of {}", super::FIELDS.join(", "))]
+    UnknownField {
+        /// As configured.
+        field: String,
+    },
+    /// An alias that is no path.
+    #[error(
+        "alias `{alias}` of `{field}` is not a path; write names separated by `/`, an attribute as `@name` at the end"
+    )]
+    Path {
+        /// The field.
+        field: String,
+        /// As configured.
+        alias: String,
+    },
+}

@@ -1,0 +1,40 @@
+//! The XML advisory feed (contract §5). Its structure is not public, so nothing
+//! here expects one: [`RecordReader`] finds the repeated element that carries an
+//! identifier and slices a document into such records while it streams past;
+//! [`read_record`] turns one record into an [`Advisory`](crate::model::Advisory)
+//! through a table of aliases.
+//!
+//! Slicing is several times faster than reading, which is why it is a step of
+//! its own: a record whose bytes are known is never read again.
+
+mod alias;
+mod codes;
+mod cvrf;
+mod encoding;
+mod error;
+mod finder;
+mod lists;
+mod map;
+mod outside;
+mod printable;
+mod profile;
+mod reader;
+mod record;
+mod rules;
+mod splitter;
+mod token;
+mod tree;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub use alias::FIELDS;
+pub use error::{FeedError, RulesError, Unreadable};
+pub use finder::record_key;
+pub use printable::printable;
+pub use profile::Profile;
+pub use reader::RecordReader;
+pub use record::read_record;
+pub use rules::{Limits, Rules};
+pub use splitter::Document;

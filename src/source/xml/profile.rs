@@ -1,0 +1,56 @@
+use super::alias::{Field, key};
+use super::record::check;
+use super::rules::Rules;
+use super::tree::{Found, Node};
+
+/// The shape of a record, for logs: nothing depends on it (contract §5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Children named like the keys of the JSON API.
+    JsonNames,
+    /// The same keys, lists as repeated `list-item`, no attributes.
+    Drf,
+    /// Values partly in attributes.
+    Attributes,
+    /// CVRF 1.1 or 1.2.
+    Cvrf,
+    /// None of the four, but it carries an identifier.
+    Other,
+}
+
+impl Profile {
+    /// The name used in logs and by `simulate --profile`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::JsonNames => "json-names",
+            Self::Drf => "drf",
+            Self::Attributes => "attributes",
+            Self::Cvrf => "cvrf",
+            Self::Other => "other",
+        }
+    }
+
+    /// Guesses the shape of a record; one that is not well formed is `Other`.
+    pub(super) fn of(rules: &Rules, record: &[u8]) -> Self {
+        let tree = check(rules, record).and_then(|text| Node::build(text, &rules.limits));
+        tree.map_or(Self::Other, |tree| Self::of_tree(rules, &tree))
+    }
+
+    fn of_tree(rules: &Rules, tree: &Node<'_>) -> Self {
+        let list_item = key(b"list-item");
+        let has_items = |node: &Node<'_>| node.children.iter().any(|item| item.key == list_item);
+        if tree.named(&["DocumentTracking"]).next().is_some() {
+            return Self::Cvrf;
+        }
+        if tree.key == list_item || tree.children.iter().any(has_items) {
+            return Self::Drf;
+        }
+        let named = rules.aliases.all(tree, Field::Said);
+        let identity = |found: &&Found<'_>| rules.is_identifier(found.text().as_bytes());
+        match named.iter().find(identity) {
+            Some(Found::Attribute(_)) => Self::Attributes,
+            Some(_) if tree.named(&["advisory_identifier"]).next().is_some() => Self::JsonNames,
+            _ => Self::Other,
+        }
+    }
+}

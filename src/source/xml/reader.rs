@@ -1,0 +1,183 @@
+use std::sync::Arc;
+
+use super::encoding::Decoder;
+use super::error::FeedError;
+use super::finder::Finder;
+use super::rules::Rules;
+use super::splitter::{Document, Plan, Sink, Splitter};
+use super::token::{Next, next};
+
+/// How much is joined to the beginning of something that lies across two pushes
+/// before looking whether that was enough. Larger copies more, smaller looks more often.
+const PIECE_BYTES: usize = 8 * 1024;
+
+/// Slices a feed into its records while it streams past. It holds one record at
+/// a time, and at the beginning as much as it takes to see what the records are.
+pub struct RecordReader {
+    decoder: Decoder,
+    text: TextReader,
+}
+
+impl RecordReader {
+    /// `charset` comes from the content type, if it names one; a byte order mark
+    /// and the XML declaration count for more. `known_root` is the root element
+    /// that this feed is known to have: with it an empty one is an empty feed.
+    pub fn new(rules: Arc<Rules>, charset: Option<&str>, known_root: Option<&str>) -> Self {
+        Self {
+            decoder: Decoder::new(charset),
+            text: TextReader {
+                rules,
+                known_root: known_root.map(str::to_owned),
+                carry: Vec::new(),
+                enough: 0,
+                phase: Phase::Looking(Scout::default()),
+            },
+        }
+    }
+
+    /// Takes the next bytes of the document and calls `record` with the bytes,
+    /// in UTF-8, of each record that ends in them. After an error the reader is done.
+    pub fn push(&mut self, bytes: &[u8], record: &mut dyn FnMut(&[u8])) -> Result<(), FeedError> {
+        let text = &mut self.text;
+        self.decoder
+            .push(bytes, false, &mut |piece| text.push(piece, record))
+    }
+
+    /// Ends the document. Only this says that it was complete.
+    pub fn finish(mut self, record: &mut dyn FnMut(&[u8])) -> Result<Document, FeedError> {
+        let text = &mut self.text;
+        self.decoder
+            .push(&[], true, &mut |piece| text.push(piece, record))?;
+        self.text.finish(record)
+    }
+}
+
+/// The same for text that is in UTF-8 already.
+struct TextReader {
+    rules: Arc<Rules>,
+    known_root: Option<String>,
+    /// What lies across pushes.
+    carry: Vec<u8>,
+    /// How long `carry` has to be for another look to be worth it.
+    enough: usize,
+    phase: Phase,
+}
+
+enum Phase {
+    /// The record element is not known yet; nothing is taken.
+    Looking(Scout),
+    Splitting(Box<Splitter>),
+}
+
+impl TextReader {
+    fn push(&mut self, mut text: &[u8], record: Sink) -> Result<(), FeedError> {
+        while !self.carry.is_empty() && !text.is_empty() {
+            let carried = self.carry.len();
+            let piece = text
+                .len()
+                .min(PIECE_BYTES.max(self.enough.saturating_sub(carried)));
+            self.carry.extend_from_slice(&text[..piece]);
+            if self.carry.len() < self.enough {
+                return Ok(());
+            }
+            let carry = std::mem::take(&mut self.carry);
+            let used = self.feed(&carry, record)?;
+            self.carry = carry;
+            if used >= carried {
+                self.carry.clear();
+                text = &text[used - carried..];
+            } else {
+                self.carry.drain(..used);
+                text = &text[piece..];
+            }
+        }
+        if !text.is_empty() {
+            let used = self.feed(text, record)?;
+            self.carry.extend_from_slice(&text[used..]);
+        }
+        Ok(())
+    }
+
+    /// Takes what can be taken of `buffer`. What is left is looked at again only
+    /// when it has grown by half, so that tiny pushes cost no quadratic time.
+    fn feed(&mut self, buffer: &[u8], record: Sink) -> Result<usize, FeedError> {
+        self.plan(buffer, false);
+        let Phase::Splitting(splitter) = &mut self.phase else {
+            self.enough = buffer.len() + 1;
+            return Ok(0);
+        };
+        let used = splitter.feed(buffer, record)?;
+        let left = buffer.len() - used;
+        self.enough = left + splitter.unended(left) / 2 + 1;
+        Ok(used)
+    }
+
+    fn plan(&mut self, buffer: &[u8], last: bool) {
+        if let Phase::Looking(scout) = &mut self.phase
+            && let Some(plan) = scout.look(&self.rules, buffer, last)
+        {
+            let splitter = Splitter::new(Arc::clone(&self.rules), plan);
+            self.phase = Phase::Splitting(Box::new(splitter));
+        }
+    }
+
+    fn finish(mut self, record: Sink) -> Result<Document, FeedError> {
+        let rest = std::mem::take(&mut self.carry);
+        self.plan(&rest, true);
+        let Phase::Splitting(mut splitter) = self.phase else {
+            return Err(FeedError::Empty);
+        };
+        let used = splitter.feed(&rest, record)?;
+        splitter.finish(&rest[used..], self.known_root.as_deref())
+    }
+}
+
+/// Looks ahead for the record element.
+#[derive(Default)]
+struct Scout {
+    finder: Finder,
+    resume: usize,
+    /// How long the buffer has to be for another look to be worth it.
+    enough: usize,
+}
+
+impl Scout {
+    /// Looks on in `buffer`, which begins with the document. The shallowest
+    /// carriers of identifiers are the records, so it looks on for a while after
+    /// the first: an advisory may name related ones before itself.
+    fn look(&mut self, rules: &Rules, buffer: &[u8], last: bool) -> Option<Plan> {
+        if buffer.len() < self.enough && !last {
+            return None;
+        }
+        let mut seen = self.resume;
+        while !self.settled(rules, seen) {
+            match next(buffer, self.resume) {
+                Next::Token(token) => {
+                    self.finder.token(rules, buffer, self.resume, &token);
+                    self.resume = token.end;
+                    seen = token.end;
+                }
+                Next::More { from } => {
+                    self.enough = buffer.len() + (buffer.len() - from) / 2 + 1;
+                    seen = buffer.len();
+                    break;
+                }
+            }
+        }
+        (last || self.settled(rules, seen)).then(|| Plan {
+            depth: self.finder.depth,
+            names: std::mem::take(&mut self.finder.names),
+        })
+    }
+
+    /// Whether `seen` bytes are enough to decide.
+    fn settled(&self, rules: &Rules, seen: usize) -> bool {
+        let limits = &rules.limits;
+        match self.finder.depth {
+            Some(_) => {
+                seen >= limits.lookahead_bytes || self.finder.carriers >= limits.lookahead_records
+            }
+            None => seen >= limits.record_bytes,
+        }
+    }
+}

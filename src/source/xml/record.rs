@@ -1,0 +1,43 @@
+use super::error::Unreadable;
+use super::finder::record_key;
+use super::map;
+use super::outside::is_forbidden;
+use super::rules::Rules;
+use super::tree::{Node, forbidden};
+use crate::model::Advisory;
+
+/// Reads one record as [`RecordReader`](super::RecordReader) handed it out. Only
+/// the identifier must be there; whatever else is missing is absent, and values
+/// that cannot be understood are kept in [`Advisory::unrecognised`].
+pub fn read_record(rules: &Rules, record: &[u8]) -> Result<Advisory, Unreadable> {
+    let text = check(rules, record);
+    let tree = text.and_then(|text| Node::build(text, &rules.limits));
+    let advisory = tree.and_then(|tree| map::advisory(rules, &tree));
+    advisory.map_err(|reason| Unreadable {
+        key: record_key(rules, record),
+        reason,
+    })
+}
+
+/// The record as text, if it is text that XML allows.
+pub(super) fn check<'r>(rules: &Rules, record: &'r [u8]) -> Result<&'r str, String> {
+    let limit = rules.limits.record_bytes;
+    if record.len() > limit {
+        return Err(format!("larger than {limit} bytes"));
+    }
+    let text = std::str::from_utf8(record).map_err(|error| {
+        let at = error.valid_up_to();
+        format!("byte {at} of the record is no text in the document's encoding")
+    })?;
+    // Bytes first: it is the common case that there is nothing to find.
+    if record
+        .iter()
+        .any(|byte| *byte < b' ' && is_forbidden(char::from(*byte)))
+        && let Some((at, letter)) = text
+            .char_indices()
+            .find(|(_, letter)| is_forbidden(*letter))
+    {
+        return Err(format!("{} at byte {at} of the record", forbidden(letter)));
+    }
+    Ok(text)
+}

@@ -1,0 +1,121 @@
+use std::collections::BTreeMap;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::alias::Aliases;
+use super::error::RulesError;
+
+/// How much of anything one document may make us hold. Real records are a few
+/// KiB with a few dozen elements, nested at most a dozen deep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one record.
+    pub record_bytes: usize,
+    /// Bytes of one comment, tag or document type outside of records.
+    pub markup_bytes: usize,
+    /// Elements inside elements, in a record and around records.
+    pub depth: usize,
+    /// Elements of one record: a tree takes far more memory than its text.
+    pub elements: usize,
+    /// Attributes of one element; looking for repeated ones is quadratic.
+    pub attributes: usize,
+    /// Bytes looked at, at most, before the record element is settled.
+    pub lookahead_bytes: usize,
+    /// Candidates looked at, at most, before the record element is settled.
+    pub lookahead_records: usize,
+}
+
+/// The limits in force unless a test asks for others.
+const LIMITS: Limits = Limits {
+    record_bytes: 16 * 1024 * 1024,
+    markup_bytes: 1024 * 1024,
+    depth: 64,
+    elements: 200_000,
+    attributes: 256,
+    lookahead_bytes: 4 * 1024 * 1024,
+    lookahead_records: 256,
+};
+
+/// What an identifier looks like and which names mean which field.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    pattern: Regex,
+    pub(super) aliases: Aliases,
+    /// How much one document may make us hold.
+    pub limits: Limits,
+}
+
+impl Rules {
+    /// From `id_pattern`, which must match a whole identifier, and further names
+    /// for [`FIELDS`](super::FIELDS): elements or attributes, `@name` for
+    /// attributes only, `outer/inner` for paths from the record.
+    pub fn new(
+        id_pattern: &str,
+        extra: &BTreeMap<String, Vec<String>>,
+    ) -> Result<Self, RulesError> {
+        // Bytes without Unicode tables: identifiers are ASCII, and `\d` means 0 to 9.
+        let build = |pattern: &str| RegexBuilder::new(pattern).unicode(false).build();
+        let broken = |error: regex::Error| RulesError::Pattern {
+            pattern: id_pattern.to_owned(),
+            why: error.to_string(),
+        };
+        // On its own first: `a)|(b` must not slip through between our brackets.
+        build(id_pattern).map_err(broken)?;
+        let pattern = build(&format!("^(?:{id_pattern})$")).map_err(broken)?;
+        if pattern.is_match(b"") {
+            return Err(RulesError::EmptyMatch {
+                pattern: id_pattern.to_owned(),
+            });
+        }
+        Ok(Self {
+            pattern,
+            aliases: Aliases::new(extra)?,
+            limits: LIMITS,
+        })
+    }
+
+    /// Whether the whole of `text`, less white space around it, is an identifier.
+    pub fn is_identifier(&self, text: &[u8]) -> bool {
+        /// No identifier is this long; anything longer need not be matched.
+        const LONGEST_BYTES: usize = 200;
+        let text = text.trim_ascii();
+        !text.is_empty() && text.len() <= LONGEST_BYTES && self.pattern.is_match(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use std::collections::BTreeMap;
+
+    use super::{Rules, RulesError};
+
+    #[test]
+    fn the_pattern_must_match_in_full() {
+        let rules = Rules::new(r"SA[0-9]{1,7}", &BTreeMap::new()).unwrap();
+        assert!(rules.is_identifier(b" SA1\n"));
+        for other in ["", "215177", "SA", "SA12345678", "xSA1", "SA1 SA2"] {
+            assert!(!rules.is_identifier(other.as_bytes()), "{other}");
+        }
+        let either = Rules::new(r"A\d|B\d\d", &BTreeMap::new()).unwrap();
+        assert!(either.is_identifier(b"B12"));
+        assert!(!either.is_identifier(b"A12"));
+    }
+
+    #[test]
+    fn useless_rules_are_refused_with_the_way_out() {
+        let refusal = |pattern: &str| Rules::new(pattern, &BTreeMap::new()).err();
+        assert!(matches!(refusal("("), Some(RulesError::Pattern { .. })));
+        assert!(matches!(refusal("a)|(b"), Some(RulesError::Pattern { .. })));
+        assert!(matches!(refusal(".*"), Some(RulesError::EmptyMatch { .. })));
+        let extra = |field: &str, alias: &str| {
+            let extra = BTreeMap::from([(field.to_owned(), vec![alias.to_owned()])]);
+            Rules::new("SA1", &extra)
+                .err()
+                .map(|error| error.to_string())
+        };
+        assert!(extra("sad", "x").unwrap().contains("write one of said, "));
+        assert!(extra("said", "a//b").unwrap().contains("`a//b` of `said`"));
+        assert_eq!(extra("said", "vuln_id"), None);
+    }
+}
