@@ -8,4 +8,10 @@ pub(super) fn checksum() -> u64 {
 }
 
 /// Brings the template database up to date.
-pub(super) async fn prepare(_pool: &PgPool) {}
+pub(super) async fn prepare(pool: &PgPool) {
+    // Becomes the migrations' own function as soon as there are some.
+    sqlx::query("create schema advisoryd")
+        .execute(pool)
+        .await
+        .expect("the template is migrated");
+}
