@@ -83,8 +83,8 @@ mod tests {
     #[test]
     fn only_the_last_lines_are_remembered() {
         let tail = Tail::default();
-        let lines: String = (0..1000).map(|line| format!("line {line}\n")).collect();
-        tail.follow(lines.as_bytes());
+        let lines: Vec<String> = (0..1000).map(|line| format!("line {line}")).collect();
+        tail.follow(lines.join("\n").as_bytes());
         assert_eq!(tail.said().split("; ").count(), REMEMBERED_LINES);
         assert!(tail.said().ends_with("line 999"));
     }

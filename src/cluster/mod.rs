@@ -52,7 +52,7 @@ const FIRST_RESTART_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_RESTART_PAUSE: Duration = Duration::from_secs(30);
 
 /// How long a server has to run to be no longer one that keeps dying.
-const STEADY_AFTER: Duration = Duration::from_secs(60);
+const STEADY_AFTER: Duration = Duration::from_mins(1);
 
 /// The private server, running. One that we started ends with this value (or
 /// with the process); one that another advisoryd holds goes on.

@@ -10,7 +10,7 @@ use super::ClusterError;
 
 /// How long the server of a killed process may take to stop: it got its signal
 /// when that process died, and writes a checkpoint first.
-const LEAVING_WITHIN: Duration = Duration::from_secs(60);
+const LEAVING_WITHIN: Duration = Duration::from_mins(1);
 
 /// How long a dead server may stay a zombie before its lock file is set aside.
 /// Usually its new parent collects it at once; in a container whose first

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How long a server may take to accept its first connection, unless it says
 /// that it is recovering: a cold start on a slow disk takes a few seconds.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// What a process wants from the private server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,6 +13,9 @@ pub(super) const PORT: u16 = 5432;
 /// What a socket's path may be long on Linux: 108 bytes with the final zero.
 const SOCKET_PATH_LIMIT_BYTES: usize = 107;
 
+/// The mode bits of everybody but the owner.
+const OTHERS: u32 = 0o077;
+
 /// Where one private server lives: `STATE/postgresql` and what is in it.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
@@ -120,7 +123,7 @@ fn make_short(directory: &Path, account: &Account) -> io::Result<()> {
         Err(_) => {}
     }
     let found = fs::symlink_metadata(directory)?;
-    if found.is_dir() && found.uid() == account.user_id() && found.mode() & 0o077 == 0 {
+    if found.is_dir() && found.uid() == account.user_id() && found.mode() & OTHERS == 0 {
         return Ok(());
     }
     Err(io::Error::other(

@@ -10,7 +10,7 @@ use super::server::Server;
 
 /// How long a server that reports recovery may take: after a crash it replays
 /// up to `max_wal_size`, which takes minutes on a slow disk.
-const RECOVERY_WITHIN: Duration = Duration::from_secs(30 * 60);
+const RECOVERY_WITHIN: Duration = Duration::from_mins(30);
 
 /// Longest wait for one answer of a server that took the connection.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);

@@ -8,7 +8,7 @@ use std::process::Command;
 use advisoryd::cluster::{Cluster, Role};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Connection, PgConnection};
 
 use super::{connect, keep_a_row, kept_row, open, options, seeded_state_dir};
 use crate::support::{PATIENCE, eventually, state_dir};

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 /// From which age on a directory without a lock file belongs to no run that is
 /// just starting.
-const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
+const ABANDONED_AFTER: Duration = Duration::from_hours(1);
 
 /// The directory of this run and the lock that says that the run lives.
 struct RunDir {
