@@ -4,4 +4,5 @@
 //! The layers, left to right; right may use left and nothing else may:
 //! `model ← config, http ← source │ store │ sink ← job ← daemon, web, cli, demo ← main`.
 
+pub mod config;
 pub mod model;
