@@ -1,0 +1,82 @@
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+use super::mistake::close_to;
+use super::token::TOKEN_VARIABLE;
+use super::tree::PREFIX;
+
+/// Names the configuration file; it is no key of it.
+const CONFIG_VARIABLE: &str = "ADVISORYD_CONFIG";
+/// Set by systemd for units with `LoadCredential=`.
+const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
+/// Keys without a section, whose variables therefore have no `__`.
+const TOP_LEVEL: [&str; 2] = ["ADVISORYD_WATCH_LISTS", "ADVISORYD_EXTRA_FEEDS"];
+/// Sections that may be given whole (`ADVISORYD_FEEDS='{overlap="1h"}'`).
+const SECTIONS: [&str; 8] = [
+    "UPSTREAM", "DATABASE", "STATE", "SCHEDULE", "FEEDS", "TICKETS", "HTTP", "LOG",
+];
+
+/// What the environment says that concerns the configuration.
+#[derive(Debug, Default)]
+pub(super) struct Environment {
+    /// `$ADVISORYD_CONFIG`, unless empty.
+    pub(super) config: Option<PathBuf>,
+    /// `$CREDENTIALS_DIRECTORY`, unless empty.
+    pub(super) credentials_dir: Option<PathBuf>,
+    /// The content of `$ADVISORYD_UPSTREAM__TOKEN`.
+    pub(super) token: Option<SecretString>,
+    /// Variables that are keys, by name.
+    pub(super) settings: Vec<(String, String)>,
+    /// Variables that look like keys and are none; each with advice.
+    pub(super) ignored: Vec<String>,
+}
+
+impl Environment {
+    pub(super) fn sort(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut environment = Self::default();
+        for (name, value) in variables {
+            match name.as_str() {
+                CONFIG_VARIABLE => environment.config = path(value),
+                CREDENTIALS_VARIABLE => environment.credentials_dir = path(value),
+                TOKEN_VARIABLE => environment.token = Some(SecretString::from(value)),
+                _ if is_setting(&name) => environment.settings.push((name, value)),
+                _ if name.starts_with(PREFIX) => environment.ignored.push(advice(&name)),
+                _ => {}
+            }
+        }
+        // The order of the environment is chance; messages should not be.
+        environment.settings.sort();
+        environment.ignored.sort();
+        environment
+    }
+}
+
+fn path(value: String) -> Option<PathBuf> {
+    (!value.is_empty()).then(|| PathBuf::from(value))
+}
+
+fn is_setting(name: &str) -> bool {
+    let Some(key) = name.strip_prefix(PREFIX) else {
+        return false;
+    };
+    key.contains("__") || TOP_LEVEL.contains(&name) || SECTIONS.contains(&key)
+}
+
+fn advice(name: &str) -> String {
+    let key = name.trim_start_matches(PREFIX);
+    let section = SECTIONS
+        .iter()
+        .find_map(|section| Some((section, key.strip_prefix(section)?.strip_prefix('_')?)));
+    match (section, close_to(name, TOP_LEVEL)) {
+        (Some((section, key)), _) => {
+            format!(
+                "the variable `{name}` is not a setting; did you mean `{PREFIX}{section}__{key}`?"
+            )
+        }
+        (None, Some(close)) => {
+            format!("the variable `{name}` is not a setting; did you mean `{close}`?")
+        }
+        (None, None) => format!("the variable `{name}` is not a setting and is ignored"),
+    }
+}

@@ -1,0 +1,132 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use regex::Regex;
+
+use super::mistake::close_to;
+use super::section::{Section, said};
+use super::tree::Node;
+use super::values::{duration, number, text, texts};
+
+/// A longer overlap asks for the same advisories for a month, again and again.
+const MAX_OVERLAP: Duration = Duration::from_hours(30 * 24);
+/// A century: more days than there are advisories to ask for.
+const MAX_DAYS: u32 = 36_500;
+/// Further names a field may have; a document knows one or two.
+const MAX_ALIASES: usize = 32;
+/// A pattern is compiled to at most this many bytes, so that it cannot eat the memory.
+const MAX_PATTERN_BYTES: usize = 1 << 20;
+
+/// Fields of the model that `[feeds.aliases]` may give further names to.
+pub const ALIAS_FIELDS: [&str; 24] = [
+    "said",
+    "upstream_id",
+    "title",
+    "criticality",
+    "released_at",
+    "modified_at",
+    "attack_vector",
+    "solution_status",
+    "impacts",
+    "cves",
+    "cvss2_score",
+    "cvss2_vector",
+    "cvss3_score",
+    "cvss3_vector",
+    "cvss4_score",
+    "cvss4_vector",
+    "threat_score",
+    "is_zero_day",
+    "is_rejected",
+    "type",
+    "description",
+    "solution",
+    "products",
+    "references",
+];
+
+/// `[feeds]`: how feeds are asked for and understood.
+#[derive(Debug, Clone)]
+pub struct Feeds {
+    /// How far each pull reaches back behind the last one. Default: 6 h.
+    pub overlap: Duration,
+    /// Days a list's first pull looks back. Default: 365.
+    pub first_days: u32,
+    /// Most days ever asked for. Default: 3650.
+    pub max_days: u32,
+    /// What an advisory's identifier looks like. Default: `SA[0-9]{1,7}`.
+    pub id_pattern: Regex,
+    /// Further element or attribute names, by a field of [`ALIAS_FIELDS`].
+    pub aliases: BTreeMap<String, Vec<String>>,
+}
+
+impl Feeds {
+    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
+        let default_pattern = Regex::new("SA[0-9]{1,7}").ok()?;
+        let feeds = Self {
+            overlap: section.value(
+                "overlap",
+                Duration::from_hours(6),
+                duration(Duration::ZERO..=MAX_OVERLAP),
+            ),
+            first_days: section.value("first_days", 365, number(1..=MAX_DAYS)),
+            max_days: section.value("max_days", 3650, number(1..=MAX_DAYS)),
+            id_pattern: section.value("id_pattern", default_pattern, pattern),
+            aliases: aliases(section.section("aliases")),
+        };
+        let Self {
+            first_days,
+            max_days,
+            ..
+        } = feeds;
+        if first_days > max_days {
+            let advice = format!("write at most `max_days`, which is `{max_days}`");
+            section.wrong("first_days", &first_days.to_string(), &advice);
+        }
+        section.close();
+        Some(feeds)
+    }
+}
+
+fn pattern(node: &Node) -> Result<Regex, String> {
+    let text = text(node)?;
+    let pattern = regex::RegexBuilder::new(&text)
+        .size_limit(MAX_PATTERN_BYTES)
+        .build()
+        .map_err(|error| {
+            let error = error.to_string();
+            let last = error.lines().last().unwrap_or_default().trim();
+            let last = last.trim_start_matches("error: ");
+            format!("write a regular expression such as `SA[0-9]{{1,7}}` ({last})")
+        })?;
+    if pattern.is_match("") {
+        return Err("write a pattern that does not fit an empty text".into());
+    }
+    Ok(pattern)
+}
+
+fn aliases(mut section: Section<'_>) -> BTreeMap<String, Vec<String>> {
+    let mut aliases = BTreeMap::new();
+    for (field, node) in section.rest() {
+        if !ALIAS_FIELDS.contains(&field.as_str()) {
+            let advice = match close_to(&field, ALIAS_FIELDS) {
+                Some(name) => format!("write `{name}`"),
+                None => format!("write one of {}", ALIAS_FIELDS.join(", ")),
+            };
+            section.unknown(&node, &field, &advice);
+            continue;
+        }
+        match texts(&node) {
+            Ok(names) if names.len() <= MAX_ALIASES => {
+                aliases.insert(field, names);
+            }
+            Ok(_) => {
+                let advice = format!("write at most {MAX_ALIASES} names");
+                section.wrong_at(&node.place, &field, &said(&node), &advice);
+            }
+            Err(advice) => section.wrong_at(&node.place, &field, &said(&node), &advice),
+        }
+    }
+    section.close();
+    aliases
+}

@@ -1,0 +1,123 @@
+use std::fmt;
+use std::sync::Arc;
+
+/// Longest value that is quoted back to the operator, in characters: enough to
+/// recognise it, never a pasted document.
+const MAX_QUOTED_CHARS: usize = 120;
+
+/// Everything that is wrong with a configuration, one line each. The command
+/// line prints it and exits with 78.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", lines(.mistakes))]
+pub struct ConfigError {
+    /// At least one, in the order of the sections.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// One thing that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The file or the environment variable that says it.
+    pub place: Arc<str>,
+    /// The key (`watch_lists[1].schedule`); empty when it is about the whole file.
+    pub key: String,
+    /// What happened, and what to write instead.
+    pub text: String,
+}
+
+impl Mistake {
+    /// About the whole of `place`.
+    pub(super) fn whole(place: impl Into<Arc<str>>, text: impl Into<String>) -> Self {
+        Self {
+            place: place.into(),
+            key: String::new(),
+            text: text.into(),
+        }
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, key, text } = self;
+        if key.is_empty() {
+            write!(formatter, "{place}: {text}")
+        } else {
+            write!(formatter, "{place}: `{key}`: {text}")
+        }
+    }
+}
+
+fn lines(mistakes: &[Mistake]) -> String {
+    let lines: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+    lines.join("\n")
+}
+
+/// A value as it is shown to the operator: printable, on one line, not too long.
+pub(super) fn quoted(value: &str) -> String {
+    let mut shown: String = value
+        .chars()
+        .take(MAX_QUOTED_CHARS)
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
+        .collect();
+    if value.chars().nth(MAX_QUOTED_CHARS).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// The known name that is close to `written`, if one is: a slip of the finger or two.
+pub(super) fn close_to<'a>(
+    written: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let written = written.to_ascii_lowercase().replace('-', "_");
+    let allowed = (written.chars().count() / 3).clamp(1, 3);
+    known
+        .into_iter()
+        .map(|name| (distance(&written, name), name))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// How many letters must be put in, taken out or replaced to make `right` of `left`.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (line, letter) in left.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (column, other) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *other);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{close_to, quoted};
+
+    #[test]
+    fn slips_of_the_finger_are_recognised_and_other_words_are_not() {
+        let known = ["base_url", "token_file", "max_body"];
+        assert_eq!(close_to("base_ulr", known), Some("base_url"));
+        assert_eq!(close_to("Base-URL", known), Some("base_url"));
+        assert_eq!(close_to("tokenfile", known), Some("token_file"));
+        assert_eq!(close_to("colour", known), None);
+    }
+
+    #[test]
+    fn quoted_values_are_printable_and_bounded() {
+        assert_eq!(quoted("a\nb"), "a b");
+        assert_eq!(quoted(&"x".repeat(500)).chars().count(), 121);
+    }
+}

@@ -1,0 +1,202 @@
+//! What the operator says: surface §2, checked whole at the door. What loads
+//! here starts.
+
+mod cron;
+mod database;
+mod environment;
+mod feeds;
+mod lists;
+mod log;
+mod mistake;
+mod schedule;
+mod secret;
+mod section;
+#[cfg(test)]
+mod tests;
+mod token;
+mod tree;
+mod upstream;
+mod values;
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use cron::CronExpression;
+pub use database::{Database, State};
+pub use feeds::{ALIAS_FIELDS, Feeds};
+pub use lists::{ExtraFeed, WatchList};
+pub use log::{Http, Log, LogFormat};
+pub use mistake::{ConfigError, Mistake};
+pub use schedule::{Schedule, Tickets};
+pub use secret::SecretUrl;
+pub use token::{Token, TokenError, TokenSources};
+pub use upstream::{Backoff, Upstream};
+pub use values::is_loopback;
+
+use environment::Environment;
+use section::Section;
+use tree::Node;
+
+/// Read when neither `--config` nor `$ADVISORYD_CONFIG` names another file.
+pub const DEFAULT_PATH: &str = "/etc/advisoryd/config.toml";
+/// Longest configuration file, in bytes: a thousand lists fit many times.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+
+/// The whole configuration (surface §2).
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[upstream]`
+    pub upstream: Upstream,
+    /// `[database]`
+    pub database: Database,
+    /// `[state]`
+    pub state: State,
+    /// `[schedule]`
+    pub schedule: Schedule,
+    /// `[feeds]`
+    pub feeds: Feeds,
+    /// `[[watch_lists]]`, with unique ids.
+    pub watch_lists: Vec<WatchList>,
+    /// `[[extra_feeds]]`, with unique names.
+    pub extra_feeds: Vec<ExtraFeed>,
+    /// `[tickets]`
+    pub tickets: Tickets,
+    /// `[http]`
+    pub http: Http,
+    /// `[log]`
+    pub log: Log,
+    /// The file that was read; `None` when there is none and nobody named one.
+    pub file: Option<PathBuf>,
+    /// Variables that look like settings and are none, with advice.
+    pub ignored_variables: Vec<String>,
+}
+
+impl Config {
+    /// Loads the file (`path` is what `--config` says) and lays the
+    /// environment over it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every mistake there is.
+    pub fn load(
+        path: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let environment = Environment::sort(variables);
+        let (path, named) = match (path, environment.config.as_deref()) {
+            (Some(path), _) | (None, Some(path)) => (path.to_owned(), true),
+            (None, None) => (PathBuf::from(DEFAULT_PATH), false),
+        };
+        let place: Arc<str> = Arc::from(path.display().to_string());
+        let text = match read_file(&path) {
+            Ok(text) => Some(text),
+            Err(error) if !named && error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                return Err(one(Mistake::whole(
+                    place,
+                    format!("cannot be read: {error}"),
+                )));
+            }
+        };
+        let root = match &text {
+            Some(text) => Node::parse(&place, text).map_err(one)?,
+            None => Node::empty(&place),
+        };
+        let mut config = Self::read(root, environment)?;
+        config.file = text.map(|_| path);
+        Ok(config)
+    }
+
+    /// Reads a configuration from its text alone, without the environment;
+    /// `place` is what mistakes call it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every mistake there is.
+    pub fn from_text(place: &str, text: &str) -> Result<Self, ConfigError> {
+        let root = Node::parse(&Arc::from(place), text).map_err(one)?;
+        Self::read(root, Environment::default())
+    }
+
+    fn read(mut root: Node, environment: Environment) -> Result<Self, ConfigError> {
+        root.overlay(&environment.settings);
+        let mut mistakes = Vec::new();
+        let mut root = Section::root(root, &mut mistakes);
+        let upstream = Upstream::read(root.section("upstream"), &environment);
+        let database = Database::read(root.section("database"));
+        let state = State::read(root.section("state"));
+        let schedule = Schedule::read(root.section("schedule"));
+        let feeds = Feeds::read(root.section("feeds"));
+        let watch_lists = lists::watch_lists(&mut root);
+        let extra_feeds = lists::extra_feeds(&mut root);
+        let tickets = Tickets::read(root.section("tickets"));
+        let http = Http::read(root.section("http"));
+        let log = Log::read(root.section("log"));
+        root.close();
+        let (Some(upstream), Some(schedule), Some(feeds), true) =
+            (upstream, schedule, feeds, mistakes.is_empty())
+        else {
+            return Err(ConfigError { mistakes });
+        };
+        Ok(Self {
+            upstream,
+            database,
+            state,
+            schedule,
+            feeds,
+            watch_lists,
+            extra_feeds,
+            tickets,
+            http,
+            log,
+            file: None,
+            ignored_variables: environment.ignored,
+        })
+    }
+
+    /// What is allowed and probably not meant, one sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.ignored_variables.clone();
+        if self.watch_lists.is_empty() && self.extra_feeds.is_empty() {
+            warnings.push(
+                "no watch lists are configured: no advisory will be read; add `[[watch_lists]]`"
+                    .into(),
+            );
+            if !self.tickets.enabled {
+                warnings.push("tickets are off as well: there is nothing to do".into());
+            }
+        }
+        if self.upstream.base_url.scheme() == "http" && !is_loopback(&self.upstream.base_url) {
+            let url = &self.upstream.base_url;
+            warnings.push(format!(
+                "the token crosses the network unencrypted on its way to {url}"
+            ));
+        }
+        warnings
+    }
+}
+
+/// The variables of this process that concern the configuration. Ones that are
+/// not Unicode cannot be meant.
+pub fn process_environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+fn one(mistake: Mistake) -> ConfigError {
+    ConfigError {
+        mistakes: vec![mistake],
+    }
+}
+
+fn read_file(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let mut file = std::fs::File::open(path)?.take(MAX_FILE_BYTES + 1);
+    let length = file.read_to_string(&mut text)?;
+    if u64::try_from(length).is_ok_and(|length| length > MAX_FILE_BYTES) {
+        return Err(io::Error::other(format!(
+            "it is larger than {MAX_FILE_BYTES} bytes"
+        )));
+    }
+    Ok(text)
+}

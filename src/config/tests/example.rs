@@ -1,0 +1,98 @@
+use std::fmt::Write as _;
+
+use super::super::{Config, WatchList};
+
+const EXAMPLE: &str = include_str!("../../../config.example.toml");
+
+#[test]
+fn the_example_is_the_default_configuration() {
+    let example = Config::from_text("config", EXAMPLE).unwrap();
+    let default = Config::from_text("config", "").unwrap();
+    assert_eq!(format!("{example:?}"), format!("{default:?}"));
+}
+
+/// The example with its optional keys switched on.
+fn complete() -> String {
+    let mut text = String::new();
+    for line in EXAMPLE.lines() {
+        let bare = line.strip_prefix("# ").unwrap_or(line);
+        let key = bare.split(" = ").next().unwrap_or_default();
+        let is_key =
+            bare.contains(" = ") && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        let is_table = bare.starts_with('[');
+        writeln!(text, "{}", if is_key || is_table { bare } else { line }).unwrap();
+    }
+    text
+}
+
+#[test]
+fn the_example_is_valid_with_its_optional_keys_too() {
+    let config = Config::from_text("config", &complete()).unwrap();
+    assert_eq!(config.watch_lists.len(), 1);
+    let WatchList {
+        id,
+        name,
+        schedule,
+        query,
+    } = &config.watch_lists[0];
+    assert_eq!((*id, name.as_deref()), (4, Some("Linux servers")));
+    assert!(schedule.is_some() && query.len() == 1);
+    assert_eq!(config.extra_feeds.len(), 1);
+    assert_eq!(config.feeds.aliases["said"], ["vuln_id"]);
+    assert!(config.upstream.proxy.is_some() && config.upstream.ca_file.is_some());
+    assert!(config.database.url.is_some());
+}
+
+/// A key that the example forgets would be unknown nowhere: so ask each section what it knows.
+#[test]
+fn the_example_names_every_key_there_is() {
+    let complete: toml::Table = complete().parse().unwrap();
+    for section in [
+        "upstream",
+        "database",
+        "state",
+        "schedule",
+        "feeds",
+        "tickets",
+        "http",
+        "log",
+        "watch_lists",
+        "extra_feeds",
+    ] {
+        let is_list = matches!(section, "watch_lists" | "extra_feeds");
+        let head = if is_list {
+            format!("[[{section}]]")
+        } else {
+            format!("[{section}]")
+        };
+        let error = Config::from_text("c", &format!("{head}\nno_such_key_at_all = 1")).unwrap_err();
+        let error = error.to_string();
+        let line = error
+            .lines()
+            .find(|line| line.contains("known here: "))
+            .unwrap();
+        let known = line.split("known here: ").nth(1).unwrap();
+        let table = match &complete[section] {
+            toml::Value::Array(list) => list[0].as_table().unwrap(),
+            other => other.as_table().unwrap(),
+        };
+        for key in known.split(", ") {
+            assert!(
+                table.contains_key(key),
+                "[{section}] {key} is not in the example"
+            );
+        }
+    }
+    let error = Config::from_text("c", "no_such_section = 1")
+        .unwrap_err()
+        .to_string();
+    for section in error.split("known here: ").nth(1).unwrap().split(", ") {
+        assert!(
+            complete.contains_key(section),
+            "{section} is not in the example"
+        );
+    }
+    for field in super::super::ALIAS_FIELDS {
+        assert!(EXAMPLE.contains(field), "{field}");
+    }
+}

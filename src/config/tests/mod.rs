@@ -1,0 +1,21 @@
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod example;
+mod mistakes;
+mod sources;
+mod token;
+
+use super::Config;
+
+/// The lines of what is wrong with a text.
+fn mistakes(text: &str) -> Vec<String> {
+    let error = Config::from_text("c.toml", text).unwrap_err();
+    error.to_string().lines().map(str::to_owned).collect()
+}
+
+fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}

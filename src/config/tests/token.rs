@@ -1,0 +1,82 @@
+use std::fs;
+
+use secrecy::SecretString;
+
+use super::super::{Config, Token, TokenError, TokenSources};
+use super::variables;
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef01234567";
+
+#[test]
+fn a_token_is_accepted_in_every_form_people_paste() {
+    for text in [
+        TOKEN.to_owned(),
+        format!("Token {TOKEN}"),
+        format!("token  {TOKEN}\n"),
+        format!("\u{feff}  {TOKEN}\r\n\r\n"),
+        format!("\nToken {TOKEN}\n"),
+    ] {
+        let token = Token::parse(&text).unwrap();
+        assert_eq!(token.expose(), TOKEN, "{text:?}");
+        assert!(token.looks_usual());
+        assert_eq!(format!("{token:?}"), "[redacted]");
+    }
+    assert!(!Token::parse("sesame").unwrap().looks_usual());
+}
+
+#[test]
+fn what_is_no_token_is_refused_without_being_shown() {
+    for (text, why) in [
+        ("", "empty"),
+        (" \n ", "empty"),
+        ("Token", "nothing follows"),
+        ("hunter2\nhunter3", "several lines"),
+        ("hunter2 hunter3", "several words"),
+        ("hun\u{1}ter2", "characters"),
+        ("hünter2", "characters"),
+    ] {
+        let said = Token::parse(text).unwrap_err();
+        assert!(said.contains(why) && !said.contains("hunter"), "{said}");
+    }
+}
+
+#[test]
+fn the_token_comes_from_the_first_source_that_has_one_and_is_read_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("named");
+    fs::write(&file, "from-file\n").unwrap();
+    fs::write(dir.path().join("upstream-token"), "from-credential").unwrap();
+    let mut sources = TokenSources {
+        file: Some(file.clone()),
+        credentials_dir: Some(dir.path().to_owned()),
+        variable: Some(SecretString::from("from-variable")),
+        fallback: None,
+    };
+    assert_eq!(sources.read().unwrap().expose(), "from-file");
+    fs::write(&file, "renewed").unwrap();
+    assert_eq!(sources.read().unwrap().expose(), "renewed");
+    sources.file = None;
+    assert_eq!(sources.read().unwrap().expose(), "from-credential");
+    fs::remove_file(dir.path().join("upstream-token")).unwrap();
+    assert_eq!(sources.read().unwrap().expose(), "from-variable");
+    sources.variable = None;
+    sources.fallback = Some(file.clone());
+    assert_eq!(sources.read().unwrap().expose(), "renewed");
+    sources.fallback = None;
+    assert!(matches!(sources.read(), Err(TokenError::Missing { .. })));
+    fs::remove_file(&file).unwrap();
+    sources.file = Some(file);
+    sources.variable = Some(SecretString::from("from-variable"));
+    assert!(matches!(sources.read(), Err(TokenError::Unreadable { .. })));
+}
+
+#[test]
+fn a_configuration_loads_without_a_token_and_never_prints_one() {
+    let config = Config::load(None, variables(&[("ADVISORYD_UPSTREAM__TOKEN", TOKEN)])).unwrap();
+    assert_eq!(config.upstream.token().unwrap().expose(), TOKEN);
+    assert!(!format!("{config:?}").contains(TOKEN));
+    let env = variables(&[("ADVISORYD_UPSTREAM__TOKEN_FILE", "/nonexistent/token")]);
+    let config = Config::load(None, env).unwrap();
+    let error = config.upstream.token().unwrap_err().to_string();
+    assert_eq!(error, "cannot read the token from /nonexistent/token");
+}

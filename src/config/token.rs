@@ -1,0 +1,169 @@
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::secret::REDACTED;
+
+/// Longest token accepted, in characters. Known ones have 40 (contract §2).
+const MAX_TOKEN_CHARS: usize = 512;
+/// Longest token file read, in bytes: anything longer is another file.
+const MAX_TOKEN_FILE_BYTES: u64 = 16 * 1024;
+/// Length of the tokens upstream is known to give out (contract §2).
+const KNOWN_TOKEN_CHARS: usize = 40;
+/// The credential's name under `$CREDENTIALS_DIRECTORY` (`LoadCredential=upstream-token:…`).
+const CREDENTIAL: &str = "upstream-token";
+/// Where the token is looked for when nothing else names it.
+pub(super) const DEFAULT_TOKEN_FILE: &str = "/etc/advisoryd/token";
+/// The variable that may hold the token itself.
+pub(super) const TOKEN_VARIABLE: &str = "ADVISORYD_UPSTREAM__TOKEN";
+
+/// The account's token, without the word `Token`. Printing it prints `[redacted]`.
+#[derive(Clone)]
+pub struct Token(SecretString);
+
+/// Why there is no usable token. No variant holds any part of it.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// No source has one.
+    #[error(
+        "no token: write it to a file and name it in `upstream.token_file` \
+         (looked for {looked_for})"
+    )]
+    Missing {
+        /// Every source that was tried.
+        looked_for: String,
+    },
+    /// The file is there, or was named, and cannot be read.
+    #[error("cannot read the token from {}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What was read is not a token.
+    #[error("{place} does not hold a token: {why}")]
+    Malformed {
+        /// The file or variable.
+        place: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+impl Token {
+    /// Reads a token in any of the forms people paste (contract §2): with or
+    /// without the word `Token`, with blanks and line ends around it. The error
+    /// says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let text = text.trim_start_matches('\u{feff}').trim();
+        let mut words = text.split_whitespace();
+        let first = words.next().ok_or("it is empty")?;
+        let token = if first.eq_ignore_ascii_case("token") {
+            words.next().ok_or("nothing follows the word `Token`")?
+        } else {
+            first
+        };
+        if words.next().is_some() {
+            return Err(if text.lines().count() > 1 {
+                "it has several lines"
+            } else {
+                "it has several words"
+            });
+        }
+        if token.len() > MAX_TOKEN_CHARS {
+            return Err("it is too long");
+        }
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("it has characters that no token has");
+        }
+        Ok(Self(SecretString::from(token)))
+    }
+
+    /// The token itself, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// Whether it looks like the tokens upstream gives out: 40 hexadecimal digits. Others may be right too.
+    pub fn looks_usual(&self) -> bool {
+        let token = self.expose();
+        token.len() == KNOWN_TOKEN_CHARS && token.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(REDACTED)
+    }
+}
+
+/// Where the token may be, in the order of surface §2. It is read anew each time
+/// it is asked for, so that a reload sees a new one.
+#[derive(Debug, Clone, Default)]
+pub struct TokenSources {
+    /// `upstream.token_file`: when named, it is the only source.
+    pub file: Option<PathBuf>,
+    /// `$CREDENTIALS_DIRECTORY`, which systemd sets.
+    pub credentials_dir: Option<PathBuf>,
+    /// The content of `ADVISORYD_UPSTREAM__TOKEN`.
+    pub variable: Option<SecretString>,
+    /// Looked for last, when nothing else is there.
+    pub fallback: Option<PathBuf>,
+}
+
+impl TokenSources {
+    /// Reads the token from the first source that has one.
+    ///
+    /// # Errors
+    /// [`TokenError`]: none has one, the file cannot be read, or it holds something else.
+    pub fn read(&self) -> Result<Token, TokenError> {
+        if let Some(path) = &self.file {
+            return from_file(path);
+        }
+        let mut looked_for = Vec::new();
+        if let Some(dir) = &self.credentials_dir {
+            let path = dir.join(CREDENTIAL);
+            if path.exists() {
+                return from_file(&path);
+            }
+            looked_for.push(path.display().to_string());
+        } else {
+            looked_for.push(format!("$CREDENTIALS_DIRECTORY/{CREDENTIAL}"));
+        }
+        if let Some(text) = &self.variable {
+            return token(TOKEN_VARIABLE, text.expose_secret());
+        }
+        looked_for.push(format!("${TOKEN_VARIABLE}"));
+        if let Some(path) = &self.fallback {
+            if path.exists() {
+                return from_file(path);
+            }
+            looked_for.push(path.display().to_string());
+        }
+        let looked_for = looked_for.join(", ");
+        Err(TokenError::Missing { looked_for })
+    }
+}
+
+fn from_file(path: &Path) -> Result<Token, TokenError> {
+    let unreadable = |source| TokenError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let mut text = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_TOKEN_FILE_BYTES).read_to_end(&mut text))
+        .map_err(unreadable)?;
+    token(&path.display().to_string(), &String::from_utf8_lossy(&text))
+}
+
+fn token(place: &str, text: &str) -> Result<Token, TokenError> {
+    Token::parse(text).map_err(|why| TokenError::Malformed {
+        place: place.into(),
+        why,
+    })
+}

@@ -1,0 +1,192 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use super::environment::Environment;
+use super::secret::SecretUrl;
+use super::section::Section;
+use super::token::{DEFAULT_TOKEN_FILE, Token, TokenError, TokenSources};
+use super::tree::Node;
+use super::values::{absolute_path, duration, is_loopback, number, size, text, truth};
+
+/// More than any plan allows (contract §3: 250), so that a simulated upstream can be driven hard.
+const MAX_REQUESTS_PER_MINUTE: u32 = 60_000;
+/// As above, for a whole day.
+const MAX_REQUESTS_PER_DAY: u32 = 10_000_000;
+/// Shorter than this no connection comes about outside of the same machine.
+const MIN_TIMEOUT: Duration = Duration::from_millis(100);
+/// A connection that takes longer is none.
+const MAX_CONNECT_TIMEOUT: Duration = Duration::from_mins(5);
+/// A feed of many years may be composed for minutes before its first byte; an hour is a hang.
+const MAX_READ_TIMEOUT: Duration = Duration::from_hours(1);
+/// Below this not even an empty answer fits.
+const MIN_BODY_BYTES: u64 = 1024;
+/// All advisories ever published, many times over.
+const MAX_BODY_BYTES: u64 = 1 << 40;
+/// With pauses that double up to a minute, twenty attempts are a quarter of an hour.
+const MAX_ATTEMPTS: u32 = 20;
+
+/// `[upstream]`: where advisories and tickets come from, and how hard it may be asked.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// Scheme, host and port; a path is put before `/api/`. Default: the vendor's (contract §1).
+    pub base_url: Url,
+    /// Allows `http://` to other machines, where the token can be overheard. Default: `false`.
+    pub allow_http: bool,
+    /// Where the token may be; see [`Upstream::token`].
+    pub token_sources: TokenSources,
+    /// Default: 240 of the 250 that contract §3 allows.
+    pub requests_per_minute: u32,
+    /// In any 24 hours; 0 is no limit, and the default.
+    pub requests_per_day: u32,
+    /// Default: 10 s.
+    pub connect_timeout: Duration,
+    /// Longest silence, not longest download. Default: 60 s.
+    pub read_timeout: Duration,
+    /// Longest answer in bytes, after decompression. Default: 2 GiB.
+    pub max_body_bytes: u64,
+    /// How often one request is tried in all. Default: 5.
+    pub max_attempts: u32,
+    /// An HTTP proxy; left out, the usual variables (`HTTPS_PROXY`…) are followed.
+    pub proxy: Option<SecretUrl>,
+    /// Certificates (PEM) that are trusted besides those of the machine.
+    pub ca_file: Option<PathBuf>,
+    /// Pauses between attempts. Not a setting: only tests have other ones.
+    pub backoff: Backoff,
+}
+
+/// Pauses between attempts: they double from `first` to `longest`, and each is
+/// cut by chance to anything below (full jitter).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// Upper bound of the first pause.
+    pub first: Duration,
+    /// Upper bound of every pause.
+    pub longest: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_secs(1),
+            longest: Duration::from_mins(1),
+        }
+    }
+}
+
+impl Upstream {
+    /// The defaults of surface §2 for a base.
+    pub fn new(base_url: Url) -> Self {
+        Self {
+            base_url,
+            allow_http: false,
+            token_sources: TokenSources::default(),
+            requests_per_minute: 240,
+            requests_per_day: 0,
+            connect_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_mins(1),
+            max_body_bytes: 2 << 30,
+            max_attempts: 5,
+            proxy: None,
+            ca_file: None,
+            backoff: Backoff::default(),
+        }
+    }
+
+    /// Reads the token from the first source that has one: `token_file`,
+    /// `$CREDENTIALS_DIRECTORY/upstream-token`, `ADVISORYD_UPSTREAM__TOKEN`,
+    /// `/etc/advisoryd/token`. Read anew at each call.
+    ///
+    /// # Errors
+    /// [`TokenError`]: none has one, the file cannot be read, or it holds something else.
+    pub fn token(&self) -> Result<Token, TokenError> {
+        self.token_sources.read()
+    }
+
+    /// Whether the base may be asked: `https://`, or `http://` where nobody can listen or where that was allowed.
+    pub fn is_safe(&self) -> bool {
+        match self.base_url.scheme() {
+            "https" => true,
+            "http" => self.allow_http || is_loopback(&self.base_url),
+            _ => false,
+        }
+    }
+
+    pub(super) fn read(mut section: Section<'_>, env: &Environment) -> Option<Self> {
+        section.refuse(
+            "token",
+            "the token does not belong here; write it to a file and name it in `token_file`",
+        );
+        let default: Url = "https://api.app.secunia.com".parse().ok()?;
+        let own = section.optional("base_url", base_url);
+        let mut upstream = Self::new(own.unwrap_or(default));
+        let it = &mut upstream;
+        it.allow_http = section.value("allow_http", it.allow_http, truth);
+        it.token_sources = TokenSources {
+            file: section.optional("token_file", absolute_path),
+            credentials_dir: env.credentials_dir.clone(),
+            variable: env.token.clone(),
+            fallback: Some(PathBuf::from(DEFAULT_TOKEN_FILE)),
+        };
+        it.requests_per_minute = section.value(
+            "requests_per_minute",
+            it.requests_per_minute,
+            number(1..=MAX_REQUESTS_PER_MINUTE),
+        );
+        it.requests_per_day = section.value(
+            "requests_per_day",
+            it.requests_per_day,
+            number(0..=MAX_REQUESTS_PER_DAY),
+        );
+        it.connect_timeout = section.value(
+            "connect_timeout",
+            it.connect_timeout,
+            duration(MIN_TIMEOUT..=MAX_CONNECT_TIMEOUT),
+        );
+        it.read_timeout = section.value(
+            "read_timeout",
+            it.read_timeout,
+            duration(MIN_TIMEOUT..=MAX_READ_TIMEOUT),
+        );
+        it.max_body_bytes = section.value(
+            "max_body",
+            it.max_body_bytes,
+            size(MIN_BODY_BYTES..=MAX_BODY_BYTES),
+        );
+        it.max_attempts = section.value("max_attempts", it.max_attempts, number(1..=MAX_ATTEMPTS));
+        it.proxy = section.secret("proxy", proxy);
+        it.ca_file = section.optional("ca_file", absolute_path);
+        if !upstream.is_safe() {
+            section.wrong(
+                "base_url",
+                upstream.base_url.as_str(),
+                "write `https://…`, or `allow_http = true` if the token may cross the network unencrypted",
+            );
+        }
+        section.close();
+        Some(upstream)
+    }
+}
+
+fn base_url(node: &Node) -> Result<Url, String> {
+    let advice = "write `https://` and a host, such as `https://api.app.secunia.com`";
+    let url: Url = text(node)?.parse().map_err(|_| advice)?;
+    let plain = matches!(url.scheme(), "https" | "http")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if plain { Ok(url) } else { Err(advice.into()) }
+}
+
+fn proxy(node: &Node) -> Result<SecretUrl, String> {
+    let advice = "write `http://` or `https://`, a host and a port, such as `http://proxy:3128`";
+    let url: Url = text(node)?.parse().map_err(|_| advice)?;
+    if matches!(url.scheme(), "http" | "https") && url.has_host() {
+        Ok(SecretUrl::new(&url))
+    } else {
+        Err(advice.into())
+    }
+}

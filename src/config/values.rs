@@ -1,0 +1,150 @@
+//! Readers of single values. Each error says what to write instead.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use url::{Host, Url};
+
+use super::tree::{Node, Said};
+
+/// Text, not empty.
+pub(super) fn text(node: &Node) -> Result<String, String> {
+    match &node.value {
+        Said::Raw(text) | Said::Plain(toml::Value::String(text)) if !text.trim().is_empty() => {
+            Ok(text.trim().to_owned())
+        }
+        _ => Err("write a text in quotes".into()),
+    }
+}
+
+/// Text, possibly empty.
+pub(super) fn any_text(node: &Node) -> Result<String, String> {
+    match &node.value {
+        Said::Raw(text) | Said::Plain(toml::Value::String(text)) => Ok(text.trim().to_owned()),
+        _ => Err("write a text in quotes".into()),
+    }
+}
+
+/// `true` or `false`.
+pub(super) fn truth(node: &Node) -> Result<bool, String> {
+    match &node.value {
+        Said::Plain(toml::Value::Boolean(value)) => Ok(*value),
+        Said::Raw(text) => text.trim().parse().map_err(|_| ()),
+        _ => Err(()),
+    }
+    .map_err(|()| "write `true` or `false`".into())
+}
+
+/// A whole number within limits.
+pub(super) fn number<N>(limits: RangeInclusive<N>) -> impl FnOnce(&Node) -> Result<N, String>
+where
+    N: TryFrom<i64> + PartialOrd + Display,
+{
+    move |node| {
+        let value = match &node.value {
+            Said::Plain(toml::Value::Integer(value)) => Some(*value),
+            Said::Raw(text) => text.trim().replace('_', "").parse().ok(),
+            _ => None,
+        };
+        value
+            .and_then(|value| N::try_from(value).ok())
+            .filter(|value| limits.contains(value))
+            .ok_or_else(|| {
+                let (low, high) = (limits.start(), limits.end());
+                format!("write a whole number from {low} to {high}")
+            })
+    }
+}
+
+/// A duration such as `6h`, within limits.
+pub(super) fn duration(
+    limits: RangeInclusive<Duration>,
+) -> impl FnOnce(&Node) -> Result<Duration, String> {
+    move |node| {
+        any_text(node)
+            .ok()
+            .and_then(|text| humantime::parse_duration(&text).ok())
+            .filter(|value| limits.contains(value))
+            .ok_or_else(|| {
+                let low = humantime::format_duration(*limits.start());
+                let high = humantime::format_duration(*limits.end());
+                format!("write a duration from `{low}` to `{high}`, such as `90s`, `10m` or `6h`")
+            })
+    }
+}
+
+/// A number of bytes such as `2GiB`, within limits.
+pub(super) fn size(limits: RangeInclusive<u64>) -> impl FnOnce(&Node) -> Result<u64, String> {
+    move |node| {
+        let bytes = match &node.value {
+            Said::Plain(toml::Value::Integer(value)) => u64::try_from(*value).ok(),
+            Said::Raw(text) | Said::Plain(toml::Value::String(text)) => {
+                text.trim().parse().ok().map(|size: ByteSize| size.as_u64())
+            }
+            _ => None,
+        };
+        bytes.filter(|bytes| limits.contains(bytes)).ok_or_else(|| {
+            let (low, high) = (ByteSize(*limits.start()), ByteSize(*limits.end()));
+            format!("write a size from `{low}` to `{high}`, such as `512MiB` or `2GiB`")
+        })
+    }
+}
+
+/// A path from the root, so that it means the same wherever the program was started.
+pub(super) fn absolute_path(node: &Node) -> Result<PathBuf, String> {
+    text(node)
+        .ok()
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .ok_or_else(|| "write a path that begins with `/`".into())
+}
+
+/// An address and port to listen on, or `""` for none.
+pub(super) fn listen(node: &Node) -> Result<Option<SocketAddr>, String> {
+    let advice = "write address and port such as `127.0.0.1:8787` or `[::1]:8787`, or \"\" for off";
+    let text = any_text(node).map_err(|_| advice)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| advice.into())
+}
+
+/// A list of texts.
+pub(super) fn texts(node: &Node) -> Result<Vec<String>, String> {
+    let advice = || String::from("write a list of texts such as `[\"one\", \"two\"]`");
+    match node.expanded().map(|node| node.value) {
+        Some(Said::List(list)) => list
+            .iter()
+            .map(|node| text(node).map_err(|_| advice()))
+            .collect(),
+        _ => Err(advice()),
+    }
+}
+
+/// A text, number or truth value as it goes into a query string.
+pub(super) fn query_value(node: &Node) -> Result<String, String> {
+    match &node.value {
+        Said::Raw(text) | Said::Plain(toml::Value::String(text)) => Ok(text.clone()),
+        Said::Plain(
+            value @ (toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_)),
+        ) => Ok(value.to_string()),
+        _ => Err("write a text, a number, `true` or `false`".into()),
+    }
+}
+
+/// Whether requests to this host never leave the machine.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
