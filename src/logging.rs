@@ -23,7 +23,9 @@ const QUIETER: &[&str] = &[
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// `[log] filter` is no filter.
-    #[error("[log] filter is `{filter}`: {source}; write for example `info` or `info,advisoryd::http=debug`")]
+    #[error(
+        "[log] filter is `{filter}`: {source}; write for example `info` or `info,advisoryd::http=debug`"
+    )]
     Filter {
         /// What it says.
         filter: String,
@@ -39,7 +41,9 @@ pub enum LogError {
 pub fn start(format: LogFormat, filter: &str) -> Result<(), LogError> {
     let filter = env_filter(filter)?;
     let layer = match resolve(format) {
-        LogFormat::Journald => tracing_journald::layer().map_err(LogError::Journal)?.boxed(),
+        LogFormat::Journald => tracing_journald::layer()
+            .map_err(LogError::Journal)?
+            .boxed(),
         LogFormat::Pretty | LogFormat::Auto => fmt::layer()
             .with_writer(std::io::stderr)
             .with_ansi(colours())
@@ -59,16 +63,20 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), LogError> {
 
 fn env_filter(filter: &str) -> Result<EnvFilter, LogError> {
     let parse = |text: &str| {
-        EnvFilter::builder().parse(text).map_err(|source| LogError::Filter {
-            filter: filter.to_owned(),
-            source,
-        })
+        EnvFilter::builder()
+            .parse(text)
+            .map_err(|source| LogError::Filter {
+                filter: filter.to_owned(),
+                source,
+            })
     };
     let named = parse(filter)?;
     let mut all = named;
     for directive in QUIETER {
         let target = directive.split('=').next().unwrap_or_default();
-        if !filter.contains(target) && let Ok(directive) = directive.parse() {
+        if !filter.contains(target)
+            && let Ok(directive) = directive.parse()
+        {
             all = all.add_directive(directive);
         }
     }
@@ -77,7 +85,8 @@ fn env_filter(filter: &str) -> Result<EnvFilter, LogError> {
 
 /// Whether colours are wanted on stderr.
 pub fn colours() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 fn resolve(format: LogFormat) -> LogFormat {

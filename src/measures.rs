@@ -24,13 +24,25 @@ const GAPS: &str = "advisoryd_coverage_gaps";
 pub fn describe() {
     describe_counter!(RUNS, "Runs that ended, by source and outcome.");
     describe_histogram!(RUN_SECONDS, "How long runs took, in seconds.");
-    describe_counter!(RECORDS, "Records that came, by source and what became of them.");
-    describe_counter!(RECEIVED_BYTES, "Bytes received from upstream, after decompression.");
+    describe_counter!(
+        RECORDS,
+        "Records that came, by source and what became of them."
+    );
+    describe_counter!(
+        RECEIVED_BYTES,
+        "Bytes received from upstream, after decompression."
+    );
     describe_counter!(REQUESTS, "Requests sent to upstream, retries included.");
     describe_counter!(RETRIES, "Requests that were repeated.");
     describe_counter!(THROTTLED, "Answers 429: upstream asked to slow down.");
-    describe_gauge!(DATA_AGE, "Seconds since the end of what was read completely.");
-    describe_gauge!(LAST_SUCCESS, "When the last complete run ended, in Unix seconds. Failed runs do not move it.");
+    describe_gauge!(
+        DATA_AGE,
+        "Seconds since the end of what was read completely."
+    );
+    describe_gauge!(
+        LAST_SUCCESS,
+        "When the last complete run ended, in Unix seconds. Failed runs do not move it."
+    );
     describe_gauge!(STORED, "Records stored, by source.");
     describe_gauge!(QUARANTINE, "Records in quarantine, by source.");
     describe_gauge!(GAPS, "Holes in the covered time, by source.");
@@ -79,7 +91,10 @@ pub fn sources(sources: &[SourceReport], now: DateTime<Utc>) {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of rows stay far below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of rows stay far below 2^53"
+)]
 fn as_float(count: i64) -> f64 {
     count as f64
 }

@@ -68,9 +68,16 @@ pub fn rules(config: &Config) -> anyhow::Result<Arc<Rules>> {
 
 /// Writes the configured sources down.
 pub async fn configure_sources(config: &Config, pool: &PgPool) -> Result<(), sqlx::Error> {
-    let lists: Vec<(i64, Option<String>)> =
-        config.watch_lists.iter().map(|list| (list.id, list.name.clone())).collect();
-    let extra: Vec<String> = config.extra_feeds.iter().map(|feed| feed.name.clone()).collect();
+    let lists: Vec<(i64, Option<String>)> = config
+        .watch_lists
+        .iter()
+        .map(|list| (list.id, list.name.clone()))
+        .collect();
+    let extra: Vec<String> = config
+        .extra_feeds
+        .iter()
+        .map(|feed| feed.name.clone())
+        .collect();
     let mut transaction = pool.begin().await?;
     store::source::configure(&mut transaction, &lists, &extra, config.tickets.enabled).await?;
     transaction.commit().await

@@ -19,6 +19,9 @@ use crate::http::Client;
 use crate::measures;
 use crate::store::{database, report};
 
+/// Prometheus' text format.
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 /// What the endpoints look at; it fills while the daemon starts.
 pub struct Health {
     clock: Clock,
@@ -35,7 +38,12 @@ impl Health {
         // Fails only where a recorder is set already, in tests that start two daemons in one process.
         let _ = metrics::set_global_recorder(recorder);
         measures::describe();
-        Self { clock, pool: OnceLock::new(), working: RwLock::new(None), prometheus }
+        Self {
+            clock,
+            pool: OnceLock::new(),
+            working: RwLock::new(None),
+            prometheus,
+        }
     }
 
     /// The database can be asked.
@@ -56,7 +64,10 @@ impl Health {
 }
 
 /// Serves until the guard is dropped; nothing without an address.
-pub async fn serve(listen: Option<SocketAddr>, health: Arc<Health>) -> anyhow::Result<Option<DropGuard>> {
+pub async fn serve(
+    listen: Option<SocketAddr>,
+    health: Arc<Health>,
+) -> anyhow::Result<Option<DropGuard>> {
     let Some(listen) = listen else {
         return Ok(None);
     };
@@ -72,7 +83,10 @@ pub async fn serve(listen: Option<SocketAddr>, health: Arc<Health>) -> anyhow::R
     let stopped = stop.clone().cancelled_owned();
     tracing::info!(address = %listener.local_addr()?, "serving /healthz, /readyz and /metrics");
     tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+        if let Err(error) = axum::serve(listener, router)
+            .with_graceful_shutdown(stopped)
+            .await
+        {
             tracing::error!(%error, "the health endpoints ended");
         }
     });
@@ -81,7 +95,9 @@ pub async fn serve(listen: Option<SocketAddr>, health: Arc<Health>) -> anyhow::R
 
 async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
     let database = match health.pool.get() {
-        Some(pool) => database::reachable(pool).await.map_err(|error| error.to_string()),
+        Some(pool) => database::reachable(pool)
+            .await
+            .map_err(|error| error.to_string()),
         None => Err("not opened yet".to_owned()),
     };
     let schedules = health.working().is_some_and(|(_, pulse)| pulse.is_alive());
@@ -92,15 +108,19 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
     };
     let body = serde_json::json!({
         "ready": status == StatusCode::OK,
-        "database": database.err().map_or_else(|| "reachable".to_owned(), |error| error),
+        "database": database.err().unwrap_or_else(|| "reachable".to_owned()),
         "schedules": if schedules { "running" } else { "not running" },
     });
-    (status, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n"))
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/json")],
+        format!("{body}\n"),
+    )
 }
 
 async fn prometheus(State(health): State<Arc<Health>>) -> impl IntoResponse {
     if let Some((client, _)) = health.working() {
-        measures::upstream(&client.usage());
+        measures::upstream(&client.total_usage());
     }
     let asked = match health.pool.get() {
         Some(pool) => match pool.acquire().await {
@@ -113,6 +133,5 @@ async fn prometheus(State(health): State<Arc<Health>>) -> impl IntoResponse {
         Ok(sources) => measures::sources(&sources, health.clock.now()),
         Err(error) => tracing::debug!(%error, "the database could not be asked for metrics"),
     }
-    const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, TEXT)], health.prometheus.render())
+    ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], health.prometheus.render())
 }

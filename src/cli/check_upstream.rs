@@ -11,7 +11,6 @@ use crate::job::failure::chain;
 use crate::job::pull_feed::Feed;
 use crate::job::ticket_filter;
 use crate::source::xml::{FeedError, RecordReader};
-use crate::store::run::Tally;
 use crate::store::ticket_reading::DateFilter;
 
 /// Enough of a document to know whether its records are recognised.
@@ -38,7 +37,7 @@ async fn feed_finding(context: &Context, feed: &Feed) -> Finding {
     let mut query = feed.query.clone();
     query.push(("days".to_owned(), "1".to_owned()));
     let request = Request { path: "/api/xml-feed/".to_owned(), query, kind: Kind::Xml };
-    match context.client.get(request).await {
+    match context.client.get(&request).await {
         Ok(answer) => match look(context, answer).await {
             Ok(says) => Finding::good(what, says),
             Err(says) => Finding::bad(what, says),
@@ -91,8 +90,7 @@ fn unread(error: &FeedError) -> String {
 }
 
 async fn tickets(context: &Context) -> Finding {
-    let mut tally = Tally::default();
-    match ticket_filter::discover(context, &mut tally).await {
+    match ticket_filter::discover(context).await {
         Ok(Some(DateFilter::Modified)) => {
             Finding::good("tickets", "readable; `modified__gte` works, so only differences are read")
         }

@@ -30,7 +30,11 @@ impl Generation {
             tasks.spawn(lanes::work(context.clone(), lane));
         }
         tasks.close();
-        Ok(Self { context, schedules, tasks })
+        Ok(Self {
+            context,
+            schedules,
+            tasks,
+        })
     }
 
     pub(super) fn client(&self) -> Client {
@@ -51,19 +55,36 @@ impl Generation {
             "following {} watch lists and {} extra feeds{}",
             config.watch_lists.len(),
             config.extra_feeds.len(),
-            if config.tickets.enabled { ", and tickets" } else { "" }
+            if config.tickets.enabled {
+                ", and tickets"
+            } else {
+                ""
+            }
         )
     }
 
     /// Settings that only a new process can take over.
     pub(super) fn tell_what_needs_a_restart(&self, next: &Config) {
         let current = &self.context.config;
-        let urls = [current, next].map(|config| config.database.url.as_ref().map(|url| url.expose().to_owned()));
+        let urls = [current, next].map(|config| {
+            config
+                .database
+                .url
+                .as_ref()
+                .map(|url| url.expose().to_owned())
+        });
         let changed = [
-            ("[database]", urls[0] != urls[1] || current.database.max_connections != next.database.max_connections),
+            (
+                "[database]",
+                urls[0] != urls[1]
+                    || current.database.max_connections != next.database.max_connections,
+            ),
             ("[state] dir", current.state.dir != next.state.dir),
             ("[http] listen", current.http.listen != next.http.listen),
-            ("[log]", current.log.filter != next.log.filter || current.log.format != next.log.format),
+            (
+                "[log]",
+                current.log.filter != next.log.filter || current.log.format != next.log.format,
+            ),
         ];
         for (section, changed) in changed {
             if changed {
@@ -77,8 +98,14 @@ impl Generation {
     pub(super) async fn stop(self, within: Duration) {
         self.schedules.stop().await;
         self.context.stop.cancel();
-        if tokio::time::timeout(within, self.tasks.wait()).await.is_err() {
-            warn!("a run did not stop within {} s; it is dropped and taken up later", within.as_secs());
+        if tokio::time::timeout(within, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            warn!(
+                "a run did not stop within {} s; it is dropped and taken up later",
+                within.as_secs()
+            );
         }
     }
 }

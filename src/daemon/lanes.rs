@@ -13,8 +13,8 @@ use crate::job::failure::Failure;
 use crate::job::pull_feed::{self, Feed, LookBack};
 use crate::job::run::Ran;
 use crate::job::sync_tickets::{self, Ask};
-use crate::store::source::{self, SourceKey};
 use crate::store::database;
+use crate::store::source::{self, SourceKey};
 
 /// Longest pause between two looks whether the database is back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -44,7 +44,11 @@ pub struct Lane {
 
 impl Lane {
     fn new(duty: Duty, schedule: &CronExpression) -> Self {
-        Self { duty, schedule: schedule.clone(), tick: Arc::new(Notify::new()) }
+        Self {
+            duty,
+            schedule: schedule.clone(),
+            tick: Arc::new(Notify::new()),
+        }
     }
 
     /// The source it reads.
@@ -60,15 +64,30 @@ impl Lane {
 pub fn feeds(config: &Config) -> Vec<(Feed, &CronExpression)> {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let lists = config.watch_lists.iter().map(|list| {
-        let mut query = vec![pair("feed_type", "asset_list"), pair("asset_list_id", &list.id.to_string())];
+        let mut query = vec![
+            pair("feed_type", "asset_list"),
+            pair("asset_list_id", &list.id.to_string()),
+        ];
         query.extend(list.query.iter().cloned());
-        let feed = Feed { key: SourceKey::WatchList(list.id), query };
-        (feed, list.schedule.as_ref().unwrap_or(&config.schedule.feeds))
+        let feed = Feed {
+            key: SourceKey::WatchList(list.id),
+            query,
+        };
+        (
+            feed,
+            list.schedule.as_ref().unwrap_or(&config.schedule.feeds),
+        )
     });
     let extra = config.extra_feeds.iter().map(|feed| {
         let schedule = feed.schedule.as_ref().unwrap_or(&config.schedule.feeds);
         let key = SourceKey::ExtraFeed(feed.name.clone());
-        (Feed { key, query: feed.query.clone() }, schedule)
+        (
+            Feed {
+                key,
+                query: feed.query.clone(),
+            },
+            schedule,
+        )
     });
     lists.chain(extra).collect()
 }

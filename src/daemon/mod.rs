@@ -27,7 +27,7 @@ use crate::web;
 /// start takes it up. systemd and operators expect less than ten seconds.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 /// How long each wait for the database extends systemd's patience.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How the configuration is read, again at each reload.
 pub type Load = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
@@ -42,12 +42,20 @@ pub async fn run(load: Load, clock: Clock, stop: CancellationToken) -> anyhow::R
     let health = Arc::new(web::Health::new(clock.clone()));
     let _serving = web::serve(config.http.listen, Arc::clone(&health)).await?;
 
-    let starting = Startup { config: &config, health: &health, stop: &stop };
+    let starting = Startup {
+        config: &config,
+        health: &health,
+        stop: &stop,
+    };
     let opened = tokio::select! {
         opened = starting.open() => opened?,
         () = signals.asked_to_stop() => return Ok(()),
     };
-    let Opened { pool, mut cluster, psql } = opened;
+    let Opened {
+        pool,
+        mut cluster,
+        psql,
+    } = opened;
     let ready = tokio::select! {
         ready = starting.wait_until_migrated(&pool) => ready,
         () = signals.asked_to_stop() => Ok(false),
@@ -55,14 +63,26 @@ pub async fn run(load: Load, clock: Clock, stop: CancellationToken) -> anyhow::R
     let result = match ready {
         Ok(true) => {
             info!("the database is ready; connect with: {psql}");
-            let daemon = Daemon { load, clock, pool: pool.clone(), health, stop };
+            let daemon = Daemon {
+                load,
+                clock,
+                pool: pool.clone(),
+                health,
+                stop,
+            };
             daemon.serve(config, &mut signals, &mut cluster).await
         }
         Ok(false) => Ok(()),
         Err(error) => Err(error),
     };
     systemd::stopping();
-    Opened { pool, cluster, psql }.close().await;
+    Opened {
+        pool,
+        cluster,
+        psql,
+    }
+    .close()
+    .await;
     info!("stopped");
     result
 }
@@ -91,12 +111,17 @@ impl Startup<'_> {
                 Ok(()) => match startup::configure_sources(self.config, pool).await {
                     Ok(()) => return Ok(true),
                     Err(error) if crate::store::is_away(&error) => anyhow::Error::new(error),
-                    Err(error) => return Err(error).context("the sources could not be written down"),
+                    Err(error) => {
+                        return Err(error).context("the sources could not be written down");
+                    }
                 },
                 Err(error) if error.is_away() => anyhow::Error::new(error),
                 Err(error) => return Err(error.into()),
             };
-            warn!(error = format!("{error:#}"), "the database cannot be reached; waiting for it");
+            warn!(
+                error = format!("{error:#}"),
+                "the database cannot be reached; waiting for it"
+            );
             systemd::still_starting("waiting for the database", PATIENCE);
             tokio::select! {
                 () = self.stop.cancelled() => return Ok(false),
@@ -130,13 +155,15 @@ impl Daemon {
         loop {
             tokio::select! {
                 biased;
-                () = signals.asked_to_stop() => break,
                 () = self.stop.cancelled() => break,
-                _ = signals.hangup.recv() => {
-                    systemd::reloading();
-                    generation = self.reload(generation).await?;
-                    systemd::ready(&generation.status());
-                }
+                asked = signals.next() => match asked {
+                    Asked::ToStop => break,
+                    Asked::ToReload => {
+                        systemd::reloading();
+                        generation = self.reload(generation).await?;
+                        systemd::ready(&generation.status());
+                    }
+                },
                 () = tick(&mut watchdog) => {
                     if generation.is_alive() {
                         systemd::alive();
@@ -159,7 +186,8 @@ impl Daemon {
         let context =
             startup::context(config, token, self.pool.clone(), self.clock.clone(), stop).await?;
         let generation = Generation::start(context).await?;
-        self.health.generation_is(generation.client(), generation.pulse());
+        self.health
+            .generation_is(generation.client(), generation.pulse());
         Ok(generation)
     }
 
@@ -208,6 +236,11 @@ async fn tick(interval: &mut Option<tokio::time::Interval>) {
     }
 }
 
+enum Asked {
+    ToStop,
+    ToReload,
+}
+
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -223,10 +256,17 @@ impl Signals {
         })
     }
 
-    async fn asked_to_stop(&mut self) {
+    async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Asked::ToStop,
+            _ = self.interrupt.recv() => Asked::ToStop,
+            _ = self.hangup.recv() => Asked::ToReload,
         }
+    }
+
+    /// Waits for the end. A reload has no meaning before the daemon works: the
+    /// configuration was read a moment ago.
+    async fn asked_to_stop(&mut self) {
+        while !matches!(self.next().await, Asked::ToStop) {}
     }
 }

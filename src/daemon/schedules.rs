@@ -31,7 +31,10 @@ pub struct Pulse {
 
 impl Pulse {
     fn new() -> Self {
-        Self { born: Instant::now(), last_millis: Arc::default() }
+        Self {
+            born: Instant::now(),
+            last_millis: Arc::default(),
+        }
     }
 
     fn beat(&self) {

@@ -37,7 +37,10 @@ pub fn stopping() {
 /// Starting takes longer, and why: waiting for the database is not hanging.
 pub fn still_starting(why: &str, at_least: Duration) {
     let microseconds = u32::try_from(at_least.as_micros()).unwrap_or(u32::MAX);
-    tell(&[NotifyState::Status(why), NotifyState::ExtendTimeoutUsec(microseconds)]);
+    tell(&[
+        NotifyState::Status(why),
+        NotifyState::ExtendTimeoutUsec(microseconds),
+    ]);
 }
 
 /// Feeds the watchdog.

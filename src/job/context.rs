@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +29,14 @@ pub struct Context {
     pub stop: CancellationToken,
     /// What a person may watch.
     pub progress: Arc<Progress>,
+}
+
+impl Context {
+    /// Upstream's time, as far as its answers have told it. Before the first
+    /// answer it is ours, which every window allows for by its overlap.
+    pub fn upstream_now(&self) -> DateTime<Utc> {
+        self.clock.now() + self.client.clock_offset()
+    }
 }
 
 /// Counters that move while a run reads.

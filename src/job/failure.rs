@@ -35,7 +35,9 @@ pub enum Failure {
         seen: u64,
     },
     /// The walk over tickets never agreed with upstream's own count.
-    #[error("{attempts} walks in a row did not find the {claimed} tickets that upstream claims (the last one found {seen})")]
+    #[error(
+        "{attempts} walks in a row did not find the {claimed} tickets that upstream claims (the last one found {seen})"
+    )]
     CountsDisagree {
         /// How often it was tried.
         attempts: u32,
@@ -45,7 +47,9 @@ pub enum Failure {
         seen: u64,
     },
     /// A date filter that worked is now ignored.
-    #[error("upstream ignores `{filter}__gte`: it sent ticket {id}, which is outside of the window asked for; the filters are looked for again")]
+    #[error(
+        "upstream ignores `{filter}__gte`: it sent ticket {id}, which is outside of the window asked for; the filters are looked for again"
+    )]
     FilterIgnored {
         /// The filter's stem.
         filter: &'static str,
@@ -53,7 +57,9 @@ pub enum Failure {
         id: i64,
     },
     /// A full walk found so few tickets that it is not believed.
-    #[error("a full walk no longer found {missing} of {known} tickets; more than a fifth is not believed, and nothing was marked as gone")]
+    #[error(
+        "a full walk no longer found {missing} of {known} tickets; more than a fifth is not believed, and nothing was marked as gone"
+    )]
     TooManyGone {
         /// Tickets not found.
         missing: u64,

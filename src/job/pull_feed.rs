@@ -51,36 +51,27 @@ pub async fn pull(context: &Context, feed: &Feed, look_back: LookBack) -> Result
         return Ok(Ran::Busy);
     };
     let mut work = Work::default();
-    let result = read(context, &run, feed, look_back, &mut work).await;
-    Ok(Ran::Ended(run.end(context, work, result).await?))
+    let result = read(&run, feed, look_back, &mut work).await;
+    Ok(Ran::Ended(run.end(work, result).await?))
 }
 
-async fn read(
-    context: &Context,
-    run: &Run,
-    feed: &Feed,
-    look_back: LookBack,
-    work: &mut Work,
-) -> Result<(), Failure> {
-    let (answer, window) = ask(context, run, feed, look_back, work).await?;
+async fn read(run: &Run, feed: &Feed, look_back: LookBack, work: &mut Work) -> Result<(), Failure> {
+    let (answer, window) = ask(run, feed, look_back).await?;
     work.covers = Some((window.from, window.to));
     {
-        let mut connection = context.pool.acquire().await?;
+        let mut connection = run.context.pool.acquire().await?;
         crate::store::run::asks(&mut connection, run.origin.run_id, (window.from, window.to))
             .await?;
     }
     let mut stored = Stored::default();
-    let read = read_documents(context, run, answer, work, &mut stored).await;
-    let requests = work.tally.requests + stored.tally.requests;
+    let read = read_documents(run, answer, work, &mut stored).await;
     work.tally = stored.tally;
-    work.tally.requests = requests;
     work.sightings = stored.sightings;
     read
 }
 
 /// Reads the document, and those that its `next` leads to, should feeds be paged.
 async fn read_documents(
-    context: &Context,
     run: &Run,
     first: Answer,
     work: &mut Work,
@@ -90,7 +81,7 @@ async fn read_documents(
     let mut known_root = run.source.root_element.clone();
     for _ in 0..MAX_DOCUMENTS {
         let (part, document) =
-            pull_stream(context, run.origin, known_root.as_deref(), answer).await;
+            pull_stream(&run.context, run.origin, known_root.as_deref(), answer).await;
         stored.add(part);
         let document = document?;
         stored.tally.claimed = stored.tally.claimed.or(document.claimed);
@@ -99,10 +90,11 @@ async fn read_documents(
         let Some(next) = document.next else {
             return reconcile(stored);
         };
-        answer = context.client.get_url(&next, Kind::Xml).await?;
-        stored.tally.requests += u64::from(answer.requests);
+        answer = run.context.client.get_url(&next, Kind::Xml).await?;
     }
-    Err(Failure::TooManyPages { pages: MAX_DOCUMENTS })
+    Err(Failure::TooManyPages {
+        pages: MAX_DOCUMENTS,
+    })
 }
 
 /// Fewer records than upstream's own count are not a complete run.
@@ -117,28 +109,27 @@ fn reconcile(stored: &Stored) -> Result<(), Failure> {
 /// Sends the request and learns from the answer what it covers. Upstream counts
 /// `days` back from its own clock, so what was computed by ours is checked
 /// against its `Date` and asked again where that shows a hole.
-async fn ask(
-    context: &Context,
-    run: &Run,
-    feed: &Feed,
-    look_back: LookBack,
-    work: &mut Work,
-) -> Result<(Answer, FeedWindow), Failure> {
-    let mut now = context.client.upstream_now(context.clock.now());
+async fn ask(run: &Run, feed: &Feed, look_back: LookBack) -> Result<(Answer, FeedWindow), Failure> {
+    let context = &run.context;
+    let mut now = context.upstream_now();
     let mut corrections = 0;
     loop {
         let days = days(context, &run.source, look_back, now);
         let mut query = feed.query.clone();
         query.push(("days".to_owned(), days.to_string()));
-        let request = Request { path: PATH.to_owned(), query, kind: Kind::Xml };
+        let request = Request {
+            path: PATH.to_owned(),
+            query,
+            kind: Kind::Xml,
+        };
         let answer = tokio::select! {
             biased;
             () = context.stop.cancelled() => return Err(Failure::Stopped),
-            answer = context.client.get(request) => answer?,
+            answer = context.client.get(&request) => answer?,
         };
-        work.tally.requests += u64::from(answer.requests);
         let to = answer.date.unwrap_or_else(|| context.clock.now());
-        if corrections < CLOCK_CORRECTIONS && self::days(context, &run.source, look_back, to) > days {
+        if corrections < CLOCK_CORRECTIONS && self::days(context, &run.source, look_back, to) > days
+        {
             corrections += 1;
             now = to;
             continue;
@@ -160,7 +151,9 @@ fn days(context: &Context, source: &Source, look_back: LookBack, now: DateTime<U
             let overlap = TimeDelta::from_std(feeds.overlap).unwrap_or(TimeDelta::days(1));
             let reachable = now - TimeDelta::days(i64::from(feeds.max_days));
             missing_from(source.covered_to, &source.gaps, overlap, reachable)
-                .map_or(feeds.first_days, |from| feed_days(now, from, feeds.max_days))
+                .map_or(feeds.first_days, |from| {
+                    feed_days(now, from, feeds.max_days)
+                })
         }
     }
 }

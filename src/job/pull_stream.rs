@@ -44,15 +44,12 @@ pub(super) async fn pull_stream(
     drop(receiver);
 
     let reading = read(context, root_element, answer, sender);
-    let (bytes, document) = tokio::select! {
+    let mut result = tokio::select! {
         biased;
-        () = broken.cancelled() => (0, Err(Failure::Broken("a writer failed".into()))),
+        () = broken.cancelled() => Err(Failure::Broken("a writer failed".into())),
         outcome = reading => outcome,
     };
-
     let mut stored = Stored::default();
-    stored.tally.bytes = bytes;
-    let mut result = document;
     while let Some(writer) = writers.join_next().await {
         match writer {
             Ok((part, outcome)) => {
@@ -97,22 +94,30 @@ impl Writer {
     }
 }
 
-/// Reads the document and hands its records on in chunks; returns the bytes read.
+/// Reads the document and hands its records on in chunks.
 async fn read(
     context: &Context,
     root_element: Option<&str>,
     answer: Answer,
     sender: mpsc::Sender<Chunk>,
-) -> (u64, Result<Document, Failure>) {
+) -> Result<Document, Failure> {
     let mut reading = Reading {
-        reader: RecordReader::new(Arc::clone(&context.rules), answer.charset.as_deref(), root_element),
+        reader: RecordReader::new(
+            Arc::clone(&context.rules),
+            answer.charset.as_deref(),
+            root_element,
+        ),
         chunk: Chunk::default(),
         full: Vec::new(),
         records: 0,
-        bytes: 0,
     };
     let ended = reading.read_all(context, answer, &sender).await;
-    let Reading { reader, mut chunk, mut full, bytes, .. } = reading;
+    let Reading {
+        reader,
+        mut chunk,
+        mut full,
+        ..
+    } = reading;
     let document = match ended {
         Ok(()) => reader
             .finish(&mut |record: &[u8]| chunk.push(record))
@@ -123,7 +128,7 @@ async fn read(
         full.push(chunk);
     }
     let sent = send_all(&sender, &mut full).await;
-    (bytes, sent.and(document))
+    sent.and(document)
 }
 
 struct Reading {
@@ -131,7 +136,6 @@ struct Reading {
     chunk: Chunk,
     full: Vec<Chunk>,
     records: u64,
-    bytes: u64,
 }
 
 impl Reading {
@@ -152,14 +156,21 @@ impl Reading {
             };
             let before = self.records;
             self.push(&piece)?;
-            self.bytes += piece.len() as u64;
-            context.progress.add(piece.len() as u64, self.records - before);
+            context
+                .progress
+                .add(piece.len() as u64, self.records - before);
             send_all(sender, &mut self.full).await?;
         }
     }
 
     fn push(&mut self, piece: &[u8]) -> Result<(), Failure> {
-        let Self { reader, chunk, full, records, .. } = self;
+        let Self {
+            reader,
+            chunk,
+            full,
+            records,
+            ..
+        } = self;
         reader.push(piece, &mut |record: &[u8]| {
             chunk.push(record);
             *records += 1;

@@ -64,6 +64,8 @@ pub(super) struct TicketProgress {
 
 /// A run under way.
 pub(super) struct Run {
+    /// As every job's, with a client that counts for this run.
+    pub context: Context,
     hold: Hold,
     key: SourceKey,
     pub source: Source,
@@ -81,7 +83,9 @@ pub(super) async fn begin(
     let now = context.clock.now();
     let mut connection = context.pool.acquire().await?;
     let Some(found) = source::find(&mut connection, key).await? else {
-        return Err(Failure::Broken(format!("{key} is not written down as a source")));
+        return Err(Failure::Broken(format!(
+            "{key} is not written down as a source"
+        )));
     };
     drop(connection);
     let Some(hold) = Hold::take(&context.pool, found.id).await? else {
@@ -93,28 +97,50 @@ pub(super) async fn begin(
     let mode = choose_mode(&found);
     let run_id = run::begin(&mut transaction, found.id, job, mode, now).await?;
     transaction.commit().await?;
-    let origin = Origin { source_id: found.id, run_id, at: now };
-    Ok(Some(Run { hold, key: key.clone(), source: found, origin, mode }))
+    let origin = Origin {
+        source_id: found.id,
+        run_id,
+        at: now,
+    };
+    let context = Context {
+        client: context.client.for_run(),
+        ..context.clone()
+    };
+    Ok(Some(Run {
+        context,
+        hold,
+        key: key.clone(),
+        source: found,
+        origin,
+        mode,
+    }))
 }
 
 impl Run {
     /// Closes the ledger: a complete run moves the cursor in the same transaction.
     pub(super) async fn end(
         self,
-        context: &Context,
-        work: Work,
+        mut work: Work,
         result: Result<(), Failure>,
     ) -> Result<Report, Failure> {
-        let now = context.clock.now();
+        let now = self.context.clock.now();
+        let usage = self.context.client.usage();
+        work.tally.requests = usage.requests;
+        work.tally.bytes = usage.bytes;
         let outcome = match &result {
             Ok(()) => Outcome::Ok,
             Err(failure @ Failure::Stopped) => Outcome::Interrupted(failure.chain()),
             Err(failure) => Outcome::Failed(failure.chain()),
         };
-        self.write_down(context, &work, &outcome, now).await?;
+        self.write_down(&work, &outcome, now).await?;
         let report = self.report(&work, &outcome, now);
         tell(&report, &self.key, result.as_ref().err());
-        crate::measures::run_ended(&report.source, report.outcome, &report.tally, report.seconds);
+        crate::measures::run_ended(
+            &report.source,
+            report.outcome,
+            &report.tally,
+            report.seconds,
+        );
         self.hold.release().await;
         match result {
             // The caller waits the outage out and repeats the run.
@@ -125,12 +151,11 @@ impl Run {
 
     async fn write_down(
         &self,
-        context: &Context,
         work: &Work,
         outcome: &Outcome,
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
-        let mut transaction = context.pool.begin().await?;
+        let mut transaction = self.context.pool.begin().await?;
         if !run::still_ours(&mut transaction, self.origin.run_id).await? {
             return Err(Failure::Lost);
         }
@@ -140,7 +165,14 @@ impl Run {
                 source::failed(&mut transaction, self.source.id, error, now).await?;
             }
         }
-        run::finish(&mut transaction, self.origin.run_id, outcome, &work.tally, now).await?;
+        run::finish(
+            &mut transaction,
+            self.origin.run_id,
+            outcome,
+            &work.tally,
+            now,
+        )
+        .await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -171,12 +203,7 @@ impl Run {
                 ticket_walk::finish(transaction, walk.id).await?;
             }
         }
-        quarantine::release_advisories(
-            transaction,
-            self.source.id,
-            self.origin.run_id,
-        )
-        .await?;
+        quarantine::release_advisories(transaction, self.source.id, self.origin.run_id).await?;
         Ok(())
     }
 
@@ -202,7 +229,15 @@ impl Run {
 
 /// The one line per run that an operator wants.
 fn tell(report: &Report, key: &SourceKey, failure: Option<&Failure>) {
-    let Tally { added, changed, unchanged, quarantined, requests, bytes, .. } = report.tally;
+    let Tally {
+        added,
+        changed,
+        unchanged,
+        quarantined,
+        requests,
+        bytes,
+        ..
+    } = report.tally;
     let (run_id, mode, seconds) = (report.run_id, report.mode, report.seconds);
     let what = match key {
         SourceKey::Tickets => "tickets",

@@ -7,10 +7,10 @@ use sqlx::PgPool;
 use super::failure::Failure;
 use crate::model::{Fingerprint, fingerprint};
 use crate::source::xml::{self, Rules};
+use crate::store;
 use crate::store::advisory::{self, Merged, Origin, Received};
 use crate::store::quarantine::{self, Unreadable};
 use crate::store::run::{self, Tally};
-use crate::store;
 
 /// Rows in one transaction: enough to make round trips cheap, few enough to
 /// keep the transaction and its memory small.
@@ -61,10 +61,17 @@ pub(super) struct Stored {
 
 impl Stored {
     pub(super) fn add(&mut self, other: Self) {
-        let Tally { requests, bytes, claimed, seen, added, changed, unchanged, quarantined } =
-            other.tally;
-        self.tally.requests += requests;
-        self.tally.bytes += bytes;
+        // Requests and bytes are counted by the run's client.
+        let Tally {
+            requests: _,
+            bytes: _,
+            claimed,
+            seen,
+            added,
+            changed,
+            unchanged,
+            quarantined,
+        } = other.tally;
         self.tally.claimed = self.tally.claimed.or(claimed);
         self.tally.seen += seen;
         self.tally.added += added;

@@ -44,14 +44,16 @@ pub async fn sync(context: &Context, ask: Ask) -> Result<Vec<Ran>, Failure> {
     let full = reading.cursor_at.is_none() || unfinished;
     let plan = match (ask, reading.filter) {
         (Ask::Full { accept_removals }, _) => Plan::Full { accept_removals },
-        _ if full => Plan::Full { accept_removals: false },
+        _ if full => Plan::Full {
+            accept_removals: false,
+        },
         (Ask::SlowWalk, Some(DateFilter::Modified)) => return Ok(Vec::new()),
         (Ask::Differences, Some(DateFilter::None)) if fresh(context, &reading) => {
             return Ok(Vec::new());
         }
-        (Ask::SlowWalk, _) | (Ask::Now, Some(DateFilter::None)) => {
-            Plan::Full { accept_removals: false }
-        }
+        (Ask::SlowWalk, _) | (Ask::Now, Some(DateFilter::None)) => Plan::Full {
+            accept_removals: false,
+        },
         (Ask::Differences | Ask::Now, _) => Plan::Differences,
     };
     let mut ran = vec![once(context, plan).await?];
@@ -69,17 +71,23 @@ enum Plan {
 
 fn fresh(context: &Context, reading: &TicketReading) -> bool {
     let now = context.clock.now();
-    reading.filter_checked_at.is_some_and(|at| now - at < FILTER_BELIEVED)
+    reading
+        .filter_checked_at
+        .is_some_and(|at| now - at < FILTER_BELIEVED)
 }
 
 fn is_complete(ran: &[Ran]) -> bool {
-    ran.iter().all(|ran| matches!(ran, Ran::Ended(Report { outcome: "ok", .. })))
+    ran.iter()
+        .all(|ran| matches!(ran, Ran::Ended(Report { outcome: "ok", .. })))
 }
 
 async fn has_filter(context: &Context) -> Result<bool, Failure> {
     let mut connection = context.pool.acquire().await?;
     let filter = ticket_reading::get(&mut connection).await?.filter;
-    Ok(matches!(filter, Some(DateFilter::Modified | DateFilter::Created)))
+    Ok(matches!(
+        filter,
+        Some(DateFilter::Modified | DateFilter::Created)
+    ))
 }
 
 async fn once(context: &Context, plan: Plan) -> Result<Ran, Failure> {
@@ -91,47 +99,44 @@ async fn once(context: &Context, plan: Plan) -> Result<Ran, Failure> {
         return Ok(Ran::Busy);
     };
     let mut work = Work::default();
-    let result = read(context, &run, plan, &mut work).await;
+    let result = read(&run, plan, &mut work).await;
     if let Err(Failure::FilterIgnored { .. }) = &result {
         let mut connection = context.pool.acquire().await?;
         ticket_reading::remember_filter(&mut connection, None, context.clock.now()).await?;
     }
-    Ok(Ran::Ended(run.end(context, work, result).await?))
+    Ok(Ran::Ended(run.end(work, result).await?))
 }
 
-async fn read(
-    context: &Context,
-    run: &Run,
-    plan: Plan,
-    work: &mut Work,
-) -> Result<(), Failure> {
-    let reading = filter(context, work).await?;
+async fn read(run: &Run, plan: Plan, work: &mut Work) -> Result<(), Failure> {
+    let context = &run.context;
+    let reading = filter(context).await?;
     match (plan, reading.filter, reading.cursor_at) {
-        (Plan::Full { accept_removals }, ..) => walk_all(context, run, accept_removals, work).await,
+        (Plan::Full { accept_removals }, ..) => walk_all(run, accept_removals, work).await,
         (Plan::Differences, Some(filter), Some(cursor)) if filter != DateFilter::None => {
             let window = window(context, filter, cursor);
-            walk_window(context, run, window, work).await
+            walk_window(run, window, work).await
         }
         // The filter that worked is gone, or there was never a ticket to tell by.
-        (Plan::Differences, ..) => walk_all(context, run, false, work).await,
+        (Plan::Differences, ..) => walk_all(run, false, work).await,
     }
 }
 
 fn window(context: &Context, filter: DateFilter, cursor: DateTime<Utc>) -> Window {
-    let overlap = TimeDelta::from_std(context.config.tickets.overlap).unwrap_or(TimeDelta::hours(1));
-    let now = context.client.upstream_now(context.clock.now());
+    let overlap =
+        TimeDelta::from_std(context.config.tickets.overlap).unwrap_or(TimeDelta::hours(1));
+    let now = context.upstream_now();
     Window::since(filter, cursor, overlap, now)
 }
 
 /// What is known of the filters, found out again when it is too old.
-async fn filter(context: &Context, work: &mut Work) -> Result<TicketReading, Failure> {
+async fn filter(context: &Context) -> Result<TicketReading, Failure> {
     let mut connection = context.pool.acquire().await?;
     let mut reading = ticket_reading::get(&mut connection).await?;
     drop(connection);
     if reading.filter.is_some() && fresh(context, &reading) {
         return Ok(reading);
     }
-    let found = discover(context, &mut work.tally).await?;
+    let found = discover(context).await?;
     tell(reading.filter, found);
     let mut connection = context.pool.acquire().await?;
     ticket_reading::remember_filter(&mut connection, found, context.clock.now()).await?;
@@ -145,14 +150,22 @@ fn tell(before: Option<DateFilter>, found: Option<DateFilter>) {
     }
     match found {
         Some(DateFilter::Modified) => {
-            info!("tickets: upstream honours `modified__gte`; from now on only differences are read");
+            info!(
+                "tickets: upstream honours `modified__gte`; from now on only differences are read"
+            );
         }
         Some(DateFilter::Created) => {
-            warn!("tickets: upstream honours `created__gte` only; new tickets come at every tick, changes with the full walks of `[schedule] full_walk`");
+            warn!(
+                "tickets: upstream honours `created__gte` only; new tickets come at every tick, changes with the full walks of `[schedule] full_walk`"
+            );
         }
         Some(DateFilter::None) => {
-            warn!("tickets: upstream honours no date filter; tickets are read by the full walks of `[schedule] full_walk`");
+            warn!(
+                "tickets: upstream honours no date filter; tickets are read by the full walks of `[schedule] full_walk`"
+            );
         }
-        None => info!("tickets: there is none to tell by which date filter works; it is looked for again"),
+        None => info!(
+            "tickets: there is none to tell by which date filter works; it is looked for again"
+        ),
     }
 }

@@ -4,9 +4,8 @@
 use super::context::Context;
 use super::failure::Failure;
 use super::ticket_page::PATH;
-use crate::http::{Kind, Request};
+use crate::http::{ClientError, Kind, Request};
 use crate::source::page::Page;
-use crate::store::run::Tally;
 use crate::store::ticket_reading::DateFilter;
 
 /// 2100-01-01: no ticket is from then on.
@@ -15,8 +14,8 @@ const EPOCH: &str = "0";
 
 /// Finds out which filter works: it must find nothing in the far future and
 /// something since 1970. `None` when there is no ticket to tell by.
-pub async fn discover(context: &Context, tally: &mut Tally) -> Result<Option<DateFilter>, Failure> {
-    let Some(all) = count(context, None, tally).await? else {
+pub async fn discover(context: &Context) -> Result<Option<DateFilter>, Failure> {
+    let Some(all) = count(context, None).await? else {
         return Ok(Some(DateFilter::None));
     };
     if all == 0 {
@@ -24,11 +23,11 @@ pub async fn discover(context: &Context, tally: &mut Tally) -> Result<Option<Dat
     }
     for filter in [DateFilter::Modified, DateFilter::Created] {
         let name = format!("{}__gte", filter.name());
-        let future = count(context, Some((&name, FAR_FUTURE)), tally).await?;
+        let future = count(context, Some((&name, FAR_FUTURE))).await?;
         if future != Some(0) {
             continue;
         }
-        let past = count(context, Some((&name, EPOCH)), tally).await?;
+        let past = count(context, Some((&name, EPOCH))).await?;
         if past.is_some_and(|past| past > 0) {
             return Ok(Some(filter));
         }
@@ -37,28 +36,25 @@ pub async fn discover(context: &Context, tally: &mut Tally) -> Result<Option<Dat
 }
 
 /// How many tickets a filter finds; `None` when upstream refuses the filter.
-async fn count(
-    context: &Context,
-    filter: Option<(&str, &str)>,
-    tally: &mut Tally,
-) -> Result<Option<u64>, Failure> {
+async fn count(context: &Context, filter: Option<(&str, &str)>) -> Result<Option<u64>, Failure> {
     let mut query = vec![("page_size".to_owned(), "1".to_owned())];
     query.extend(filter.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    let request = Request { path: PATH.to_owned(), query, kind: Kind::Json };
+    let request = Request {
+        path: PATH.to_owned(),
+        query,
+        kind: Kind::Json,
+    };
     let answer = tokio::select! {
         biased;
         () = context.stop.cancelled() => return Err(Failure::Stopped),
-        answer = context.client.get(request) => answer,
+        answer = context.client.get_whole(&request) => answer,
     };
     let mut answer = match answer {
-        Err(error) if filter.is_some() && error.is_refused() => {
-            tally.requests += 1;
+        Err(ClientError::Refused { .. } | ClientError::NotFound { .. }) if filter.is_some() => {
             return Ok(None);
         }
         answer => answer?,
     };
-    tally.requests += u64::from(answer.requests);
-    let body = answer.body.whole().await?;
-    tally.bytes += body.len() as u64;
+    let body = answer.bytes().await?;
     Ok(Some(Page::read(&body)?.count))
 }

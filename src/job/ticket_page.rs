@@ -9,7 +9,6 @@ use crate::model::{Ticket, fingerprint};
 use crate::source::page::Page;
 use crate::source::ticket;
 use crate::store::quarantine::Unreadable;
-use crate::store::run::Tally;
 
 /// Where upstream serves tickets (contract §6).
 pub(super) const PATH: &str = "/api/tickets/";
@@ -31,21 +30,24 @@ pub(super) enum Which<'a> {
     At(&'a str),
 }
 
-/// Reads one page and counts what it cost. `None`: the page is past the end
+/// Reads one page. `None`: the page is past the end
 /// (contract §4), which only a page that is not the first can be.
 pub(super) async fn read(
     context: &Context,
     which: Which<'_>,
-    tally: &mut Tally,
 ) -> Result<Option<TicketPage>, Failure> {
     let first = matches!(which, Which::First(_));
     let answer = async {
         match which {
             Which::First(query) => {
-                let request = Request { path: PATH.to_owned(), query, kind: Kind::Json };
-                context.client.get(request).await
+                let request = Request {
+                    path: PATH.to_owned(),
+                    query,
+                    kind: Kind::Json,
+                };
+                context.client.get_whole(&request).await
             }
-            Which::At(url) => context.client.get_url(url, Kind::Json).await,
+            Which::At(url) => context.client.get_url_whole(url, Kind::Json).await,
         }
     };
     let answer = tokio::select! {
@@ -54,22 +56,21 @@ pub(super) async fn read(
         answer = answer => answer,
     };
     let answer = match answer {
-        Err(error) if !first && error.is_past_the_end() => {
-            tally.requests += 1;
-            return Ok(None);
-        }
+        Err(error) if !first && error.is_invalid_page() => return Ok(None),
         answer => answer?,
     };
-    let page = parse(answer, tally).await?;
+    let page = parse(answer).await?;
     context.progress.add(0, page.tickets.len() as u64);
     Ok(Some(page))
 }
 
-async fn parse(mut answer: Answer, tally: &mut Tally) -> Result<TicketPage, Failure> {
-    tally.requests += u64::from(answer.requests);
-    let body = answer.body.whole().await?;
-    tally.bytes += body.len() as u64;
-    let Page { count, next, results } = Page::read(&body)?;
+async fn parse(mut answer: Answer) -> Result<TicketPage, Failure> {
+    let body = answer.bytes().await?;
+    let Page {
+        count,
+        next,
+        results,
+    } = Page::read(&body)?;
     let mut page = TicketPage {
         claimed: count,
         next: next.filter(|url| !url.is_empty()),
@@ -83,7 +84,12 @@ async fn parse(mut answer: Answer, tally: &mut Tally) -> Result<TicketPage, Fail
             Err(crate::source::page::Unreadable { key, reason, raw }) => {
                 let byte_hash = fingerprint(raw.as_bytes());
                 // Text cannot hold NUL; in JSON it is written as an escape already.
-                page.unreadable.push(Unreadable { key, reason, byte_hash, raw });
+                page.unreadable.push(Unreadable {
+                    key,
+                    reason,
+                    byte_hash,
+                    raw,
+                });
             }
         }
     }

@@ -21,32 +21,38 @@ const BELIEVED_MISSING: u64 = 5;
 
 /// Walks the whole collection, resuming an unfinished walk.
 pub(super) async fn walk_all(
-    context: &Context,
     run: &Run,
     accept_removals: bool,
     work: &mut Work,
 ) -> Result<(), Failure> {
     let mut last = (0, 0);
     for _ in 0..ATTEMPTS {
-        let mut walk = resume_or_begin(context).await?;
-        let unreadable = walk_pages(context, run, &mut walk, work).await?;
-        let mut connection = context.pool.acquire().await?;
+        let mut walk = resume_or_begin(&run.context).await?;
+        let unreadable = walk_pages(run, &mut walk, work).await?;
+        let mut connection = run.context.pool.acquire().await?;
         let found = ticket_walk::seen_from_before(&mut connection, &walk).await?;
         let found = u64::try_from(found).unwrap_or(0) + unreadable;
         let claimed = u64::try_from(walk.claimed.unwrap_or(0)).unwrap_or(0);
         if found >= claimed {
             drop(connection);
-            return conclude(context, run, &walk, accept_removals, work).await;
+            return conclude(run, &walk, accept_removals, work).await;
         }
         ticket_walk::finish(&mut connection, walk.id).await?;
-        warn!(claimed, found, "a full walk found {found} of {claimed} tickets; rows moved between pages");
+        warn!(
+            claimed,
+            found, "a full walk found {found} of {claimed} tickets; rows moved between pages"
+        );
         last = (claimed, found);
     }
-    Err(Failure::CountsDisagree { attempts: ATTEMPTS, claimed: last.0, seen: last.1 })
+    Err(Failure::CountsDisagree {
+        attempts: ATTEMPTS,
+        claimed: last.0,
+        seen: last.1,
+    })
 }
 
 async fn resume_or_begin(context: &Context) -> Result<Walk, Failure> {
-    let now = context.client.upstream_now(context.clock.now());
+    let now = context.upstream_now();
     let mut connection = context.pool.acquire().await?;
     match ticket_walk::unfinished(&mut connection).await? {
         Some(walk) if now - walk.began_at < MAX_AGE => Ok(walk),
@@ -55,12 +61,7 @@ async fn resume_or_begin(context: &Context) -> Result<Walk, Failure> {
 }
 
 /// Reads and stores pages to the end; returns how many records were unreadable.
-async fn walk_pages(
-    context: &Context,
-    run: &Run,
-    walk: &mut Walk,
-    work: &mut Work,
-) -> Result<u64, Failure> {
+async fn walk_pages(run: &Run, walk: &mut Walk, work: &mut Work) -> Result<u64, Failure> {
     let mut unreadable = 0;
     let mut url = walk.resume_url.clone();
     // The page of the checkpoint is read again: rows may have moved across its end.
@@ -70,10 +71,10 @@ async fn walk_pages(
             Some(url) => Which::At(url),
             None => Which::First(vec![(
                 "page_size".to_owned(),
-                context.config.tickets.page_size.to_string(),
+                run.context.config.tickets.page_size.to_string(),
             )]),
         };
-        let Some(page) = ticket_page::read(context, which, &mut work.tally).await? else {
+        let Some(page) = ticket_page::read(&run.context, which).await? else {
             return Ok(unreadable);
         };
         if walk.pages == 0 {
@@ -83,12 +84,14 @@ async fn walk_pages(
         walk.pages += 1;
         walk.resume_url.clone_from(&url);
         unreadable += page.unreadable.len() as u64;
-        store(context, run, &page, Some(walk), work).await?;
+        store(run, &page, Some(walk), work).await?;
         if page.next.is_none() {
             return Ok(unreadable);
         }
         if page.next == url || u32::try_from(walk.pages).is_ok_and(|pages| pages >= MAX_PAGES) {
-            return Err(Failure::TooManyPages { pages: walk.pages.unsigned_abs() });
+            return Err(Failure::TooManyPages {
+                pages: walk.pages.unsigned_abs(),
+            });
         }
         url = page.next;
     }
@@ -96,14 +99,13 @@ async fn walk_pages(
 
 /// Stores one page, with its checkpoint if it belongs to a full walk.
 pub(super) async fn store(
-    context: &Context,
     run: &Run,
     page: &TicketPage,
     walk: Option<&Walk>,
     work: &mut Work,
 ) -> Result<(), Failure> {
     let ids: Vec<i64> = page.tickets.iter().map(|ticket| ticket.id).collect();
-    let mut transaction = context.pool.begin().await?;
+    let mut transaction = run.context.pool.begin().await?;
     if !run::still_ours(&mut transaction, run.origin.run_id).await? {
         return Err(Failure::Lost);
     }
@@ -126,13 +128,12 @@ pub(super) async fn store(
 
 /// A complete walk: only it may find that tickets are gone.
 async fn conclude(
-    context: &Context,
     run: &Run,
     walk: &Walk,
     accept_removals: bool,
     work: &mut Work,
 ) -> Result<(), Failure> {
-    let mut transaction = context.pool.begin().await?;
+    let mut transaction = run.context.pool.begin().await?;
     let known = u64::try_from(ticket::present(&mut transaction).await?).unwrap_or(0);
     let gone = ticket::missing_from_walk(&mut transaction, walk.id, run.origin.at).await?;
     let missing = gone.len() as u64;
@@ -147,6 +148,9 @@ async fn conclude(
     work.tally.changed += ticket::mark_gone(&mut transaction, run.origin, &gone).await?;
     transaction.commit().await?;
     work.covers = Some((DateTime::<Utc>::UNIX_EPOCH, walk.began_at));
-    work.tickets = Some(TicketProgress { cursor_at: walk.began_at, walk: Some(walk.clone()) });
+    work.tickets = Some(TicketProgress {
+        cursor_at: walk.began_at,
+        walk: Some(walk.clone()),
+    });
     Ok(())
 }

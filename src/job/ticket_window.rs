@@ -6,7 +6,6 @@ use std::collections::HashSet;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use tracing::warn;
 
-use super::context::Context;
 use super::failure::Failure;
 use super::run::{Run, TicketProgress, Work};
 use super::ticket_page::{self, MAX_PAGES, TicketPage, Which};
@@ -33,7 +32,11 @@ impl Window {
         now: DateTime<Utc>,
     ) -> Self {
         let from = (cursor_at - overlap).trunc_subsecs(0);
-        Self { filter, from, to: now.trunc_subsecs(0).max(from) }
+        Self {
+            filter,
+            from,
+            to: now.trunc_subsecs(0).max(from),
+        }
     }
 
     fn query(&self, page_size: u32) -> Vec<(String, String)> {
@@ -57,27 +60,35 @@ impl Window {
 }
 
 /// Reads the window until what came agrees with upstream's own count.
-pub(super) async fn walk_window(
-    context: &Context,
-    run: &Run,
-    window: Window,
-    work: &mut Work,
-) -> Result<(), Failure> {
+pub(super) async fn walk_window(run: &Run, window: Window, work: &mut Work) -> Result<(), Failure> {
     let mut last = (0, 0);
     for _ in 0..ATTEMPTS {
-        let walked = walk_once(context, run, &window, work).await?;
+        let walked = walk_once(run, &window, work).await?;
         if walked.seen == walked.claimed {
             // Our idea of upstream's clock may have been ahead of it.
-            let to = walked.date.map_or(window.to, |date| date.min(window.to)).max(window.from);
+            let to = walked
+                .date
+                .map_or(window.to, |date| date.min(window.to))
+                .max(window.from);
             work.covers = Some((window.from, to));
-            work.tickets = Some(TicketProgress { cursor_at: to, walk: None });
+            work.tickets = Some(TicketProgress {
+                cursor_at: to,
+                walk: None,
+            });
             return Ok(());
         }
         let Walked { claimed, seen, .. } = walked;
-        warn!(claimed, seen, "a window of tickets claims {claimed} and held {seen}; it is read again");
+        warn!(
+            claimed,
+            seen, "a window of tickets claims {claimed} and held {seen}; it is read again"
+        );
         last = (claimed, seen);
     }
-    Err(Failure::CountsDisagree { attempts: ATTEMPTS, claimed: last.0, seen: last.1 })
+    Err(Failure::CountsDisagree {
+        attempts: ATTEMPTS,
+        claimed: last.0,
+        seen: last.1,
+    })
 }
 
 struct Walked {
@@ -86,22 +97,21 @@ struct Walked {
     date: Option<DateTime<Utc>>,
 }
 
-async fn walk_once(
-    context: &Context,
-    run: &Run,
-    window: &Window,
-    work: &mut Work,
-) -> Result<Walked, Failure> {
+async fn walk_once(run: &Run, window: &Window, work: &mut Work) -> Result<Walked, Failure> {
     let mut ids = HashSet::new();
-    let mut walked = Walked { claimed: 0, seen: 0, date: None };
+    let mut walked = Walked {
+        claimed: 0,
+        seen: 0,
+        date: None,
+    };
     let mut url: Option<String> = None;
     let mut unreadable = 0;
     for page_number in 0..MAX_PAGES {
         let which = match &url {
             Some(url) => Which::At(url),
-            None => Which::First(window.query(context.config.tickets.page_size)),
+            None => Which::First(window.query(run.context.config.tickets.page_size)),
         };
-        let Some(page) = ticket_page::read(context, which, &mut work.tally).await? else {
+        let Some(page) = ticket_page::read(&run.context, which).await? else {
             walked.seen = ids.len() as u64 + unreadable;
             return Ok(walked);
         };
@@ -112,7 +122,7 @@ async fn walk_once(
             work.tally.claimed = Some(page.claimed);
         }
         unreadable += page.unreadable.len() as u64;
-        store(context, run, &page, None, work).await?;
+        store(run, &page, None, work).await?;
         ids.extend(page.tickets.iter().map(|ticket| ticket.id));
         if page.next.is_none() {
             walked.seen = ids.len() as u64 + unreadable;
@@ -128,9 +138,10 @@ async fn walk_once(
 
 fn check(window: &Window, page: &TicketPage) -> Result<(), Failure> {
     match page.tickets.iter().find(|ticket| !window.admits(ticket)) {
-        Some(ticket) => {
-            Err(Failure::FilterIgnored { filter: window.filter.name(), id: ticket.id })
-        }
+        Some(ticket) => Err(Failure::FilterIgnored {
+            filter: window.filter.name(),
+            id: ticket.id,
+        }),
         None => Ok(()),
     }
 }

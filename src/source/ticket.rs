@@ -25,7 +25,14 @@ const MODIFIED: &[&str] = &[
     "last_modified",
 ];
 /// Where an object keeps what people call it.
-const NAMES: &[&str] = &["name", "username", "title", "display_name", "email", "label"];
+const NAMES: &[&str] = &[
+    "name",
+    "username",
+    "title",
+    "display_name",
+    "email",
+    "label",
+];
 
 /// Finds the columns of one ticket. Only a whole number as `id` is required.
 pub fn read(raw: Value) -> Result<Ticket, Unreadable> {
@@ -33,10 +40,18 @@ pub fn read(raw: Value) -> Result<Ticket, Unreadable> {
         return Err(unreadable(&raw, None, "a ticket that is not an object"));
     };
     let Some(id) = fields.get("id").and_then(integer) else {
-        return Err(unreadable(&raw, None, "a ticket without a whole number as `id`"));
+        return Err(unreadable(
+            &raw,
+            None,
+            "a ticket without a whole number as `id`",
+        ));
     };
     if holds_nul(&raw) {
-        return Err(unreadable(&raw, Some(id), "it holds the character NUL, which the database cannot store"));
+        return Err(unreadable(
+            &raw,
+            Some(id),
+            "it holds the character NUL, which the database cannot store",
+        ));
     }
     Ok(Ticket {
         id,
@@ -59,9 +74,9 @@ fn holds_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
         Value::Array(items) => items.iter().any(holds_nul),
-        Value::Object(fields) => {
-            fields.iter().any(|(name, value)| name.contains('\0') || holds_nul(value))
-        }
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(name, value)| name.contains('\0') || holds_nul(value)),
         _ => false,
     }
 }
@@ -108,16 +123,29 @@ fn named(fields: &Map<String, Value>, names: &[&str]) -> Named {
                 id: object.get("id").and_then(integer),
                 name: text(object, NAMES),
             },
-            Some(value @ Value::Number(_)) => Named { id: integer(value), name: None },
+            Some(value @ Value::Number(_)) => Named {
+                id: integer(value),
+                name: None,
+            },
             Some(value @ Value::String(_)) => match integer(value) {
-                Some(id) => Named { id: Some(id), name: None },
-                None => Named { id: None, name: scalar(value) },
+                Some(id) => Named {
+                    id: Some(id),
+                    name: None,
+                },
+                None => Named {
+                    id: None,
+                    name: scalar(value),
+                },
             },
             _ => Named::default(),
         };
         let found = Named {
-            id: found.id.or_else(|| integer(fields.get(&format!("{name}_id"))?)),
-            name: found.name.or_else(|| scalar(fields.get(&format!("{name}_name"))?)),
+            id: found
+                .id
+                .or_else(|| integer(fields.get(&format!("{name}_id"))?)),
+            name: found
+                .name
+                .or_else(|| scalar(fields.get(&format!("{name}_name"))?)),
         };
         if found != Named::default() {
             return found;
@@ -148,7 +176,10 @@ mod tests {
     use crate::model::Named;
 
     fn named(id: Option<i64>, name: Option<&str>) -> Named {
-        Named { id, name: name.map(str::to_owned) }
+        Named {
+            id,
+            name: name.map(str::to_owned),
+        }
     }
 
     #[test]
@@ -168,7 +199,10 @@ mod tests {
         assert_eq!(ticket.assignee, named(Some(3), Some("ada")));
         assert_eq!(ticket.watch_list, named(Some(4), Some("Mail")));
         assert_eq!(ticket.said.as_deref(), Some("SA100"));
-        assert_eq!(ticket.modified_at.unwrap().to_rfc3339(), "2026-03-02T09:00:00.500+00:00");
+        assert_eq!(
+            ticket.modified_at.unwrap().to_rfc3339(),
+            "2026-03-02T09:00:00.500+00:00"
+        );
     }
 
     #[test]
@@ -186,7 +220,10 @@ mod tests {
         assert_eq!(ticket.watch_list, named(Some(4), None));
         assert_eq!(ticket.said.as_deref(), Some("SA7"));
         assert!(ticket.modified_at.is_some());
-        assert_eq!(read(json!({"id": 1, "advisory": 215_177})).unwrap().said, None);
+        assert_eq!(
+            read(json!({"id": 1, "advisory": 215_177})).unwrap().said,
+            None
+        );
     }
 
     #[test]
@@ -194,6 +231,12 @@ mod tests {
         let unreadable = read(json!({"title": "lost"})).unwrap_err();
         assert!(unreadable.raw.contains("lost"));
         assert!(read(json!(["no", "object"])).is_err());
-        assert_eq!(read(json!({"id": 5, "title": "a\u{0}b"})).unwrap_err().key.as_deref(), Some("5"));
+        assert_eq!(
+            read(json!({"id": 5, "title": "a\u{0}b"}))
+                .unwrap_err()
+                .key
+                .as_deref(),
+            Some("5")
+        );
     }
 }

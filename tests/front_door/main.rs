@@ -10,5 +10,7 @@
 )]
 
 mod cluster;
+mod layers;
+mod surface;
 mod support;
 mod support_itself;

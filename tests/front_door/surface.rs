@@ -1,0 +1,110 @@
+//! The SQL that users script against (surface §3): names, comments, rights.
+
+use sqlx::Row as _;
+
+use crate::support::database;
+
+/// Every view and the columns that are promised.
+const PROMISED: &[(&str, &str)] = &[
+    (
+        "watch_lists",
+        "id name configured advisories last_attempt_at last_success_at data_age last_error",
+    ),
+    (
+        "advisories",
+        "said upstream_id title severity severity_rank criticality released_at modified_at \
+         attack_vector solution_status impacts cves cvss2_score cvss2_vector cvss3_score \
+         cvss3_vector cvss4_score cvss4_vector threat_score is_zero_day is_rejected description \
+         solution watch_list_ids version first_seen_at changed_at",
+    ),
+    ("advisory_products", "said product_id name is_os cpes"),
+    ("advisory_references", "said ordinal url description"),
+    (
+        "advisory_watch_lists",
+        "said watch_list_id first_seen_at last_seen_at",
+    ),
+    (
+        "tickets",
+        "id pretty_id title description status_id status priority_id priority queue_id queue \
+         assignee_id assignee watch_list_id watch_list said created_at modified_at deleted_at \
+         version first_seen_at changed_at raw",
+    ),
+    (
+        "sync_runs",
+        "id job mode watch_list_id started_at finished_at outcome window_from window_to requests \
+         bytes seen added changed unchanged quarantined error",
+    ),
+    ("quarantine", "id run_id at source key reason raw"),
+];
+
+#[tokio::test]
+async fn every_promised_view_and_column_is_there() {
+    let database = database().await;
+    for (view, columns) in PROMISED {
+        for column in columns.split_whitespace() {
+            let found: bool = sqlx::query_scalar(
+                "select exists (
+                     select
+                     from information_schema.columns
+                     where table_schema = 'advisoryd_v1'
+                       and table_name = $1
+                       and column_name = $2)",
+            )
+            .bind(view)
+            .bind(column)
+            .fetch_one(&database.pool)
+            .await
+            .unwrap();
+            assert!(found, "{view}.{column} is missing");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_view_and_column_carries_a_comment() {
+    let database = database().await;
+    let bare = sqlx::query(
+        "select c.relname as view, a.attname as column
+         from pg_class c
+         join pg_namespace n on n.oid = c.relnamespace
+         left join pg_attribute a on a.attrelid = c.oid and a.attnum >= 0 and not a.attisdropped
+         where n.nspname = 'advisoryd_v1'
+           and c.relkind = 'v'
+           and (coalesce(obj_description(c.oid, 'pg_class'), '') = ''
+                or coalesce(col_description(c.oid, a.attnum), '') = '')",
+    )
+    .fetch_all(&database.pool)
+    .await
+    .unwrap();
+    let bare: Vec<String> = bare
+        .iter()
+        .map(|row| format!("{}.{}", row.get::<String, _>(0), row.get::<String, _>(1)))
+        .collect();
+    assert!(bare.is_empty(), "without comment: {bare:?}");
+}
+
+#[tokio::test]
+async fn the_reader_reads_the_views_and_nothing_else() {
+    let database = database().await;
+    let mut connection = database.pool.acquire().await.unwrap();
+    sqlx::query("grant advisoryd_reader to current_user")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    sqlx::query("set role advisoryd_reader")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    for (view, _) in PROMISED {
+        let sql = format!("select * from advisoryd_v1.{view}");
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
+    }
+    let refused = sqlx::query("select * from advisoryd.advisory")
+        .fetch_all(&mut *connection)
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("permission denied"), "{refused}");
+}
