@@ -5,3 +5,4 @@
 //! `model ← config, http ← source │ store │ sink ← job ← daemon, web, cli, demo ← main`.
 
 pub mod model;
+pub mod simulate;
