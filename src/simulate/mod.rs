@@ -1,0 +1,26 @@
+//! The simulated upstream: a faithful play of the vendor's API (contract §1–§8)
+//! with everything in it that can go wrong, for tests, the demo, benchmarks
+//! and people who want to try the program without an account.
+//!
+//! What is unknown about upstream is an option here; what upstream leaves to
+//! chance follows from a seed. All vendors, products and texts are invented.
+
+mod clock;
+mod feed;
+mod options;
+mod random;
+mod record;
+mod server;
+mod simulator;
+mod words;
+mod world;
+
+pub use feed::{Damage, FeedFile, FeedWritten, WriteFeedError, write_feed};
+pub use options::{
+    Compression, DEFAULT_TOKEN, Encoding, FeedCounts, FeedOptions, LimitOptions, MAX_WATCH_LISTS,
+    Options, Order, Profile, ThrottleForm, TicketFilters, TicketOptions, TicketShape,
+    UnknownProfile,
+};
+pub use server::{Fault, Rule, SeenRequest};
+pub use simulator::{Simulator, SimulatorError, start};
+pub use world::{Step, WorldError};

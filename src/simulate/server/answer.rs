@@ -1,0 +1,183 @@
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, Response, header};
+use chrono::TimeDelta;
+use serde_json::json;
+
+use crate::simulate::options::{Compression, ThrottleForm};
+
+use super::body::{self, Then};
+use super::query::Query;
+use super::reply::{Content, Reply};
+use super::seen::SeenRequest;
+use super::{Connection, Fault, Shared, control, route};
+
+/// Everything goes through one door: faults must be able to strike anywhere.
+pub fn router(shared: Arc<Shared>) -> Router {
+    Router::new().fallback(answer).with_state(shared)
+}
+
+/// A request, as far as answers depend on it.
+pub struct Asked {
+    pub method: String,
+    pub path: String,
+    pub query: Query,
+    pub target: String,
+    pub headers: HeaderMap,
+    /// What goes wrong within the answer's content.
+    pub fault: Option<Fault>,
+}
+
+impl Asked {
+    /// A header's text; empty counts as missing.
+    pub fn header(&self, name: header::HeaderName) -> Option<&str> {
+        let value = self.headers.get(name)?.to_str().ok()?.trim();
+        (!value.is_empty()).then_some(value)
+    }
+}
+
+async fn answer(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
+    request: Request,
+) -> Response<Body> {
+    if shared.options.control && request.uri().path().starts_with(control::PREFIX) {
+        let reply = control::reply(&shared, request).await;
+        return reply.into_response(shared.clock.now());
+    }
+    let target = request.uri().to_string();
+    let asked = Asked {
+        method: request.method().to_string(),
+        path: request.uri().path().to_owned(),
+        query: Query::parse(request.uri().query().unwrap_or_default()),
+        headers: request.headers().clone(),
+        fault: shared.faults.strike(&target),
+        target,
+    };
+    let now = shared.clock.now();
+    let mut seen = SeenRequest::new(&asked.method, &asked.target, &asked.headers, now);
+    let reply = match instead(&shared, &asked).await {
+        Some(reply) => reply,
+        None => route::reply(&shared, &asked),
+    };
+    seen.status = reply.status;
+    shared.log.push(seen);
+    deliver(&shared, &connection, &asked, reply).into_response(now)
+}
+
+/// The answers that come instead of any other, before the token is looked at.
+async fn instead(shared: &Shared, asked: &Asked) -> Option<Reply> {
+    let reply = match asked.fault.as_ref()? {
+        Fault::Status(status @ (502 | 503 | 504)) => Reply::html(*status),
+        Fault::Status(status) => Reply::detail(*status, "A server error occurred."),
+        Fault::Throttled { form, seconds } => throttled(shared, *form, *seconds),
+        Fault::Html200 => Reply::html(200),
+        Fault::WrongType if asked.path.contains("xml-feed") => Reply::json(
+            200,
+            &json!({"count": 0, "next": null, "previous": null, "results": []}),
+        ),
+        Fault::WrongType => Reply::new(200, "text/plain", "OK\n"),
+        Fault::RedirectTo(url) => Reply::new(302, "text/plain", "").with(header::LOCATION, url),
+        Fault::GzipBomb { mebibytes } => match body::bomb(*mebibytes).await {
+            Ok(pieces) => Reply {
+                content: Content::Pieces(pieces),
+                ..Reply::new(200, "application/xml", "").with(header::CONTENT_ENCODING, "gzip")
+            },
+            Err(error) => Reply::new(500, "text/plain", error.to_string()),
+        },
+        _ => return None,
+    };
+    Some(reply)
+}
+
+/// 429 in the form asked for.
+pub fn throttled(shared: &Shared, form: ThrottleForm, seconds: u32) -> Reply {
+    let sentence = format!("Request was throttled. Expected available in {seconds} seconds.");
+    match form {
+        ThrottleForm::Seconds => {
+            Reply::detail(429, &sentence).with(header::RETRY_AFTER, seconds.to_string())
+        }
+        ThrottleForm::Date => {
+            let until = shared.clock.now() + TimeDelta::seconds(i64::from(seconds));
+            Reply::detail(429, "Request was throttled.")
+                .with(header::RETRY_AFTER, httpdate::fmt_http_date(until.into()))
+        }
+        ThrottleForm::Detail => Reply::detail(429, &sentence),
+    }
+}
+
+/// Compresses the body if it may, and lets befall it what is to befall it.
+fn deliver(
+    shared: &Arc<Shared>,
+    connection: &Connection,
+    asked: &Asked,
+    mut reply: Reply,
+) -> Reply {
+    let cut =
+        |content, bytes, then| Content::Pieces(body::interrupt(body::pieces(content), bytes, then));
+    if let Some(Fault::Truncate {
+        after_bytes,
+        clean: true,
+    }) = asked.fault
+    {
+        // Before compression: what arrives unpacks well and is cut nevertheless.
+        reply.content = cut(reply.content, after_bytes, Then::End);
+    }
+    let mut reply = compressed(shared, asked, reply);
+    match &asked.fault {
+        Some(Fault::Reset { after_bytes: 0 }) => connection.reset(),
+        Some(Fault::Reset { after_bytes }) => {
+            reply.content = cut(reply.content, *after_bytes, Then::Reset(connection.clone()));
+        }
+        Some(Fault::Stall { after_bytes }) => {
+            reply.content = cut(reply.content, *after_bytes, Then::Stall);
+        }
+        Some(Fault::Truncate {
+            after_bytes,
+            clean: false,
+        }) => {
+            reply.content = cut(reply.content, *after_bytes, Then::End);
+            let promised = (after_bytes + PROMISED_TOO_MUCH).to_string();
+            reply = reply.with(header::CONTENT_LENGTH, promised);
+        }
+        Some(Fault::Slow { bytes_per_second }) => {
+            let pieces = body::pieces(reply.content);
+            reply.content = Content::Pieces(body::slow(pieces, *bytes_per_second));
+        }
+        Some(Fault::Hold { after_bytes, gate }) => {
+            let then = Then::Hold(Arc::clone(shared), gate.clone());
+            reply.content = cut(reply.content, *after_bytes, then);
+        }
+        _ => {}
+    }
+    reply
+}
+
+/// How much more a truncated body's `Content-Length` says than comes.
+const PROMISED_TOO_MUCH: usize = 4096;
+
+fn compressed(shared: &Shared, asked: &Asked, mut reply: Reply) -> Reply {
+    let accepted = asked.header(header::ACCEPT_ENCODING).unwrap_or_default();
+    let encoded = reply
+        .headers
+        .iter()
+        .any(|(name, _)| name == header::CONTENT_ENCODING);
+    let Some(compression) = shared.options.feed.compression.filter(|_| !encoded) else {
+        return reply;
+    };
+    let name = match compression {
+        Compression::Gzip => "gzip",
+        Compression::Zstd => "zstd",
+    };
+    if !accepted
+        .split(',')
+        .any(|coding| coding.trim().starts_with(name))
+    {
+        return reply;
+    }
+    reply.content = Content::Pieces(body::compress(body::pieces(reply.content), compression));
+    reply.with(header::CONTENT_ENCODING, name)
+}

@@ -1,0 +1,246 @@
+use std::sync::Arc;
+
+use axum::http::header;
+use serde_json::{Value, json};
+
+use crate::simulate::feed::{Damage, Feed};
+use crate::simulate::world::{World, sort_rows};
+
+use super::accept::{self, Choice};
+use super::answer::{Asked, throttled};
+use super::collection::{page, refuse, reply as page_reply};
+use super::query::{BadValue, Query};
+use super::reply::{Content, Reply};
+use super::{Fault, Shared, body};
+
+/// Answers as upstream would, in Django's order: slash, route, token, limit, method, content.
+pub fn reply(shared: &Arc<Shared>, asked: &Asked) -> Reply {
+    let Some(path) = asked.path.strip_prefix("/api/") else {
+        return Reply::html(404);
+    };
+    let Some(path) = path.strip_prefix("v1/").unwrap_or(path).strip_suffix('/') else {
+        let query = asked.query.with("", None);
+        let mark = if query.is_empty() { "" } else { "?" };
+        let to = format!("{}/{mark}{query}", asked.path);
+        return Reply::new(301, "text/html; charset=utf-8", "").with(header::LOCATION, to);
+    };
+    let parts: Vec<&str> = path.split('/').collect();
+    if !is_known(&parts) {
+        return Reply::html(404);
+    }
+    if let Some(refusal) = refusal(shared, asked) {
+        return refusal;
+    }
+    if let Err(seconds) = shared.admit() {
+        return throttled(shared, shared.options.limits.form, seconds);
+    }
+    let native: &[&str] = match parts[0] {
+        "xml-feed" => &["application/xml", "text/xml"],
+        _ => &["application/json"],
+    };
+    match accept::choose(asked.header(header::ACCEPT), native) {
+        Choice::Nothing => Reply::detail(406, "Could not satisfy the request Accept header."),
+        _ if asked.method == "OPTIONS" => Reply::json(200, &metadata(parts[0])),
+        _ if asked.method != "GET" => {
+            Reply::detail(405, &format!("Method \"{}\" not allowed.", asked.method))
+        }
+        Choice::Html => Reply::html(200),
+        Choice::Native => resource(shared, asked, &parts),
+    }
+}
+
+fn is_known(parts: &[&str]) -> bool {
+    matches!(
+        parts,
+        ["xml-feed" | "approve-advisories"]
+            | ["advisories" | "tickets" | "asset-lists"]
+            | ["advisories" | "tickets" | "asset-lists", _]
+            | [
+                "asset-lists",
+                _,
+                "vendors" | "products" | "product-releases"
+            ]
+    )
+}
+
+/// 401, or 403 where the options say so, unless the token is right.
+fn refusal(shared: &Shared, asked: &Asked) -> Option<Reply> {
+    let detail = match asked.header(header::AUTHORIZATION) {
+        None => "Authentication credentials were not provided.",
+        Some(text) => match text.strip_prefix("Token ") {
+            Some(token) if token == shared.token() => return None,
+            Some(_) => "Invalid token.",
+            // Another scheme than `Token` is as good as none.
+            None => "Authentication credentials were not provided.",
+        },
+    };
+    let reply = Reply::detail(shared.options.refusal_status, detail);
+    Some(reply.with(header::WWW_AUTHENTICATE, "Token"))
+}
+
+fn metadata(name: &str) -> Value {
+    json!({"name": name, "description": "", "renders": ["application/json", "text/html"],
+        "parses": ["application/json"], "actions": {"POST": {
+            "id": {"type": "integer", "required": false, "read_only": true, "label": "ID"},
+            "title": {"type": "string", "required": true, "read_only": false, "label": "Title"}}}})
+}
+
+fn resource(shared: &Arc<Shared>, asked: &Asked, parts: &[&str]) -> Reply {
+    let found = match parts {
+        ["xml-feed"] => Ok(feed(shared, asked)),
+        ["advisories"] => advisories(shared, asked),
+        ["tickets"] => tickets(shared, asked),
+        ["approve-advisories"] => Ok(approvals(shared, asked)),
+        ["asset-lists"] => Ok(watch_lists(shared, asked)),
+        ["asset-lists", id, part] => Ok(watch_list_part(shared, asked, id, part)),
+        [kind, name] => Ok(match one(&shared.world(), kind, name) {
+            Some(value) => Reply::json(200, &value),
+            None => Reply::detail(404, "Not found."),
+        }),
+        _ => Ok(Reply::detail(404, "Not found.")),
+    };
+    found.unwrap_or_else(|bad| refuse(&bad))
+}
+
+fn one(world: &World, kind: &str, name: &str) -> Option<Value> {
+    match kind {
+        "advisories" => world.advisory_detail(world.find(name)?),
+        "tickets" => world.ticket_json(name.parse().ok()?),
+        _ => Some(world.watch_list(name.parse().ok()?)?.json()),
+    }
+}
+
+fn feed(shared: &Shared, asked: &Asked) -> Reply {
+    let world = shared.world();
+    let list = match asked.query.get("feed_type") {
+        Some("all") => None,
+        Some("asset_list") => {
+            let id = asked
+                .query
+                .get("asset_list_id")
+                .and_then(|id| id.parse().ok());
+            match id.and_then(|id| world.watch_list(id)) {
+                Some(list) => Some(list.id),
+                None => return Reply::detail(404, "Not found."),
+            }
+        }
+        _ => return Reply::json(400, &json!({"feed_type": ["This is not a valid choice."]})),
+    };
+    let days = match asked.query.get("days").map(str::parse::<u32>) {
+        None => 1,
+        Some(Ok(days)) if days > 0 => days,
+        Some(_) => return Reply::json(400, &json!({"days": ["Enter a whole number."]})),
+    };
+    let mut places = world.feed(list, Some(days), shared.clock.now());
+    let damage = match asked.fault {
+        Some(Fault::Damaged(damage)) => Some(damage),
+        _ => None,
+    };
+    if places.is_empty() && damage.is_some_and(|damage| damage != Damage::Empty) {
+        // A fault that was asked for strikes, even where there would be nothing.
+        places = world.advisories().to_vec();
+    }
+    let mut document = Feed::new(&shared.options, list, places);
+    if let Some(damage) = damage {
+        document = document.damaged(damage);
+    }
+    Reply {
+        content_type: document.content_type(),
+        content: Content::Pieces(body::feed(document)),
+        ..Reply::new(200, "", "")
+    }
+}
+
+fn advisories(shared: &Shared, asked: &Asked) -> Result<Reply, BadValue> {
+    let query = filters(asked);
+    let modified = query.window("modified")?;
+    let released = query.window("released")?;
+    let created = query.window("created")?;
+    let world = shared.world();
+    let mut rows = world.advisories().to_vec();
+    rows.retain(|place| {
+        modified(place.modified_at) && released(place.released_at) && created(place.released_at)
+    });
+    sort_rows(&mut rows, shared.options.ticket.order, |place| {
+        (place.id(), place.modified_at)
+    });
+    let page = page(&shared.options, asked, &rows, |place| {
+        world.record(*place).list_element()
+    });
+    Ok(page_reply(page))
+}
+
+/// The query as the filters see it: nothing of it, while they are being ignored.
+fn filters(asked: &Asked) -> Query {
+    match asked.fault {
+        Some(Fault::IgnoredFilter) => Query::default(),
+        _ => asked.query.clone(),
+    }
+}
+
+fn tickets(shared: &Shared, asked: &Asked) -> Result<Reply, BadValue> {
+    let query = filters(asked);
+    let modified = query.window("modified")?;
+    let created = query.window("created")?;
+    let works = shared.options.ticket.filters;
+    let mut world = shared.world();
+    let mut rows: Vec<_> = world.tickets().copied().collect();
+    rows.retain(|ticket| {
+        (!works.modified || modified(ticket.modified_at))
+            && (!works.created || created(ticket.created_at))
+    });
+    sort_rows(&mut rows, shared.options.ticket.order, |ticket| {
+        (ticket.id, ticket.modified_at)
+    });
+    let page = page(&shared.options, asked, &rows, |ticket| {
+        world.ticket_json(ticket.id).unwrap_or(Value::Null)
+    });
+    if let (Some(Fault::RowsMove { rows }), Some(page)) = (&asked.fault, &page) {
+        let shown = page["results"].as_array().into_iter().flatten();
+        for id in shown.filter_map(|ticket| ticket["id"].as_u64()).take(*rows) {
+            world.touch_ticket(id, shared.clock.now());
+        }
+    }
+    Ok(page_reply(page))
+}
+
+fn watch_lists(shared: &Shared, asked: &Asked) -> Reply {
+    let world = shared.world();
+    let mut rows = world.watch_lists().to_vec();
+    if let Some(name) = asked.query.get("name") {
+        rows.retain(|list| list.name == name);
+    }
+    if asked
+        .query
+        .get("enabled")
+        .is_some_and(|enabled| enabled.eq_ignore_ascii_case("false"))
+    {
+        rows.clear();
+    }
+    for name in ["created_gte", "created__gte"] {
+        let since = asked
+            .query
+            .get(name)
+            .and_then(|text| text.parse::<i64>().ok());
+        rows.retain(|list| since.is_none_or(|since| list.created_at.timestamp() >= since));
+    }
+    page_reply(page(&shared.options, asked, &rows, |list| list.json()))
+}
+
+fn watch_list_part(shared: &Shared, asked: &Asked, id: &str, part: &str) -> Reply {
+    let world = shared.world();
+    let list = id.parse().ok().and_then(|id| world.watch_list(id));
+    match list.and_then(|list| list.part(part)) {
+        Some(rows) => page_reply(page(&shared.options, asked, &rows, Value::clone)),
+        None => Reply::detail(404, "Not found."),
+    }
+}
+
+fn approvals(shared: &Shared, asked: &Asked) -> Reply {
+    let world = shared.world();
+    let rows = world.awaiting_approval();
+    page_reply(page(&shared.options, asked, &rows, |(place, list)| {
+        json!({"id": place.index + 1, "asset_list": {"id": list.id, "name": list.name},
+               "advisory": world.record(*place).list_element()})
+    }))
+}
