@@ -133,5 +133,8 @@ async fn prometheus(State(health): State<Arc<Health>>) -> impl IntoResponse {
         Ok(sources) => measures::sources(&sources, health.clock.now()),
         Err(error) => tracing::debug!(%error, "the database could not be asked for metrics"),
     }
-    ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], health.prometheus.render())
+    (
+        [(header::CONTENT_TYPE, PROMETHEUS_TEXT)],
+        health.prometheus.render(),
+    )
 }

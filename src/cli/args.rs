@@ -12,8 +12,15 @@ use crate::simulate;
 
 /// Keeps Software Vulnerability Research advisories and tickets in PostgreSQL.
 #[derive(Debug, Parser)]
-#[command(name = "advisoryd", version, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Exit status: 0 all done, 1 something failed (told on stderr), 2 wrong usage, 78 the configuration is unusable.")]
+#[command(
+    name = "advisoryd",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "Exit status: 0 all done, 1 something failed (told on stderr), 2 wrong usage, 78 the configuration is unusable."
+)]
 pub(super) struct Arguments {
     /// Configuration file [default: $ADVISORYD_CONFIG, else /etc/advisoryd/config.toml]
     #[arg(long, global = true, value_name = "FILE")]
@@ -120,8 +127,16 @@ pub(super) struct Demo {
 
 impl From<Demo> for demo::Options {
     fn from(demo: Demo) -> Self {
-        let Demo { once, duration, port } = demo;
-        Self { once, duration, port }
+        let Demo {
+            once,
+            duration,
+            port,
+        } = demo;
+        Self {
+            once,
+            duration,
+            port,
+        }
     }
 }
 

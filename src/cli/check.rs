@@ -19,11 +19,19 @@ pub(super) struct Finding {
 
 impl Finding {
     pub(super) fn good(what: impl Into<String>, says: impl Into<String>) -> Self {
-        Self { what: what.into(), ok: true, says: says.into() }
+        Self {
+            what: what.into(),
+            ok: true,
+            says: says.into(),
+        }
     }
 
     pub(super) fn bad(what: impl Into<String>, says: impl Into<String>) -> Self {
-        Self { what: what.into(), ok: false, says: says.into() }
+        Self {
+            what: what.into(),
+            ok: false,
+            says: says.into(),
+        }
     }
 }
 
@@ -44,7 +52,10 @@ pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Re
     let token = config.upstream.token();
     teller.tell(match &token {
         Ok(token) if token.looks_usual() => Finding::good("token", "found"),
-        Ok(_) => Finding::good("token", "found, but it is not the usual 40 hexadecimal digits"),
+        Ok(_) => Finding::good(
+            "token",
+            "found, but it is not the usual 40 hexadecimal digits",
+        ),
         Err(error) => Finding::bad("token", error.to_string()),
     })?;
     if offline {
@@ -55,9 +66,15 @@ pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Re
 }
 
 fn configuration(config: &Config) -> String {
-    let file = config.file.as_ref().map_or_else(|| "environment only".to_owned(), |file| file.display().to_string());
+    let file = config.file.as_ref().map_or_else(
+        || "environment only".to_owned(),
+        |file| file.display().to_string(),
+    );
     let watch_lists = config.watch_lists.len();
-    format!("{file}: {watch_lists} watch lists, {} extra feeds", config.extra_feeds.len())
+    format!(
+        "{file}: {watch_lists} watch lists, {} extra feeds",
+        config.extra_feeds.len()
+    )
 }
 
 async fn online(config: &Config, token: Option<Token>, teller: &mut Teller) -> anyhow::Result<()> {
@@ -79,7 +96,9 @@ async fn with_database(
     match database::missing_migrations(&opened.pool).await {
         Ok(0) => teller.tell(Finding::good("database", "reachable and up to date"))?,
         Ok(missing) => {
-            let says = format!("reachable; {missing} migrations are missing: run `advisoryd migrate`, or start the daemon");
+            let says = format!(
+                "reachable; {missing} migrations are missing: run `advisoryd migrate`, or start the daemon"
+            );
             return teller.tell(Finding::bad("database", says));
         }
         Err(error) => {
@@ -91,8 +110,14 @@ async fn with_database(
         return Ok(());
     };
     let stop = tokio_util::sync::CancellationToken::new();
-    let context =
-        startup::context(config.clone(), token, opened.pool.clone(), Clock::system(), stop).await?;
+    let context = startup::context(
+        config.clone(),
+        token,
+        opened.pool.clone(),
+        Clock::system(),
+        stop,
+    )
+    .await?;
     check_upstream::check(&context, teller).await
 }
 
@@ -109,7 +134,10 @@ impl Teller {
             return tell_json(&finding);
         }
         let Finding { what, ok, says } = finding;
-        tell(&format!("{}  {what}: {says}", if ok { "ok  " } else { "FAIL" }));
+        tell(&format!(
+            "{}  {what}: {says}",
+            if ok { "ok  " } else { "FAIL" }
+        ));
         Ok(())
     }
 }

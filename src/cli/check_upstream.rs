@@ -36,7 +36,11 @@ async fn feed_finding(context: &Context, feed: &Feed) -> Finding {
     let what = feed.key.to_string();
     let mut query = feed.query.clone();
     query.push(("days".to_owned(), "1".to_owned()));
-    let request = Request { path: "/api/xml-feed/".to_owned(), query, kind: Kind::Xml };
+    let request = Request {
+        path: "/api/xml-feed/".to_owned(),
+        query,
+        kind: Kind::Xml,
+    };
     match context.client.get(&request).await {
         Ok(answer) => match look(context, answer).await {
             Ok(says) => Finding::good(what, says),
@@ -50,7 +54,9 @@ fn advice(error: &ClientError) -> String {
     let says = chain(error);
     match error {
         ClientError::TokenRejected { .. } => {
-            format!("{says}; make a new token in Flexera's web interface and put it where [upstream] token_file points")
+            format!(
+                "{says}; make a new token in Flexera's web interface and put it where [upstream] token_file points"
+            )
         }
         ClientError::NotFound { .. } => {
             format!("{says}; does the watch list exist, and may this account see it?")
@@ -69,15 +75,23 @@ async fn look(context: &Context, mut answer: Answer) -> Result<String, String> {
         match answer.body.chunk().await.map_err(|error| advice(&error))? {
             Some(piece) => {
                 bytes += piece.len();
-                reader.push(&piece, &mut count).map_err(|error| unread(&error))?;
+                reader
+                    .push(&piece, &mut count)
+                    .map_err(|error| unread(&error))?;
             }
             None => {
                 let document = reader.finish(&mut count).map_err(|error| unread(&error))?;
-                return Ok(format!("readable, {} advisories in the last day ({})", document.records, document.profile));
+                return Ok(format!(
+                    "readable, {} advisories in the last day ({})",
+                    document.records,
+                    document.profile.name()
+                ));
             }
         }
     }
-    Ok(format!("readable, {records} advisories and more in the last day"))
+    Ok(format!(
+        "readable, {records} advisories and more in the last day"
+    ))
 }
 
 fn unread(error: &FeedError) -> String {
@@ -91,9 +105,10 @@ fn unread(error: &FeedError) -> String {
 
 async fn tickets(context: &Context) -> Finding {
     match ticket_filter::discover(context).await {
-        Ok(Some(DateFilter::Modified)) => {
-            Finding::good("tickets", "readable; `modified__gte` works, so only differences are read")
-        }
+        Ok(Some(DateFilter::Modified)) => Finding::good(
+            "tickets",
+            "readable; `modified__gte` works, so only differences are read",
+        ),
         Ok(Some(DateFilter::Created)) => Finding::good(
             "tickets",
             "readable; only `created__gte` works, so changes come with the full walks of [schedule] full_walk",

@@ -45,11 +45,27 @@ pub fn main() -> ExitCode {
 
 /// False when the command did its work and found failures, which it has told.
 fn start(arguments: Arguments) -> anyhow::Result<bool> {
-    let Arguments { config, verbose, quiet, log_format, command } = arguments;
-    let shared = Shared { config, verbose, quiet, log_format };
+    let Arguments {
+        config,
+        verbose,
+        quiet,
+        log_format,
+        command,
+    } = arguments;
+    let shared = Shared {
+        config,
+        verbose,
+        quiet,
+        log_format,
+    };
     match command {
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "advisoryd", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "advisoryd",
+                &mut std::io::stdout(),
+            );
             Ok(true)
         }
         Command::Man => {
@@ -73,7 +89,10 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
 }
 
 fn block_on(work: impl Future<Output = anyhow::Result<bool>>) -> anyhow::Result<bool> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
 }
 
 /// What holds for every command.

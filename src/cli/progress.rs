@@ -33,8 +33,11 @@ impl Bar {
 }
 
 async fn follow(bar: ProgressBar, progress: Arc<Progress>) {
-    let (bytes, records, expected) =
-        (progress.bytes(), progress.records(), progress.expected_bytes());
+    let (bytes, records, expected) = (
+        progress.bytes(),
+        progress.records(),
+        progress.expected_bytes(),
+    );
     let mut ticks = tokio::time::interval(REDRAW);
     loop {
         ticks.tick().await;

@@ -5,13 +5,33 @@ use super::output::tell;
 use crate::simulate::{self, Options};
 
 pub(super) async fn run(wanted: Simulate) -> anyhow::Result<bool> {
-    let Simulate { listen, advisories, tickets, watch_lists, profile, seed, change_every } = wanted;
-    let options =
-        Options { listen, advisories, tickets, watch_lists, profile, seed, ..Options::default() };
+    let Simulate {
+        listen,
+        advisories,
+        tickets,
+        watch_lists,
+        profile,
+        seed,
+        change_every,
+    } = wanted;
+    let options = Options {
+        listen,
+        advisories,
+        tickets,
+        watch_lists,
+        profile,
+        seed,
+        ..Options::default()
+    };
     let token = options.token.clone();
     let simulator = simulate::start(options).await?;
-    tell(&format!("serving {advisories} advisories in {watch_lists} watch lists and {tickets} tickets"));
-    tell(&format!("base_url = \"{}\"   token: {token}", simulator.base_url()));
+    tell(&format!(
+        "serving {advisories} advisories in {watch_lists} watch lists and {tickets} tickets"
+    ));
+    tell(&format!(
+        "base_url = \"{}\"   token: {token}",
+        simulator.base_url()
+    ));
     if let Some(period) = change_every {
         simulator.keep_changing(period);
     }

@@ -27,28 +27,53 @@ async fn show(
     now: DateTime<Utc>,
 ) -> anyhow::Result<bool> {
     if database::missing_migrations(&opened.pool).await? > 0 {
-        anyhow::bail!("the database is not up to date; run `advisoryd migrate` (or the daemon) first");
+        anyhow::bail!(
+            "the database is not up to date; run `advisoryd migrate` (or the daemon) first"
+        );
     }
     let mut connection = opened.pool.acquire().await?;
     let sources = report::sources(&mut connection).await?;
     let advisories = report::advisories(&mut connection).await?;
     if as_json {
-        let sources: Vec<Value> = sources.iter().map(|source| as_value(config, source, now)).collect();
-        tell_json(&json!({ "at": now, "advisories": advisories, "sources": sources, "psql": opened.psql }))?;
+        let sources: Vec<Value> = sources
+            .iter()
+            .map(|source| as_value(config, source, now))
+            .collect();
+        tell_json(
+            &json!({ "at": now, "advisories": advisories, "sources": sources, "psql": opened.psql }),
+        )?;
         return Ok(true);
     }
-    let rows: Vec<[String; 8]> = sources.iter().map(|source| row(config, source, now)).collect();
-    let heading = ["source", "name", "state", "data age", "last success", "stored", "quarantine", "next run"];
+    let rows: Vec<[String; 8]> = sources
+        .iter()
+        .map(|source| row(config, source, now))
+        .collect();
+    let heading = [
+        "source",
+        "name",
+        "state",
+        "data age",
+        "last success",
+        "stored",
+        "quarantine",
+        "next run",
+    ];
     tell(&table(heading, &rows));
     for source in sources.iter().filter(|source| source.configured) {
         if let Some(error) = &source.last_error {
             tell(&format!("\n{} failed last: {error}", source.key));
         }
         for gap in &source.gaps {
-            tell(&format!("\n{}: nothing is known of {} to {}; it is asked for again", source.key, gap.from, gap.to));
+            tell(&format!(
+                "\n{}: nothing is known of {} to {}; it is asked for again",
+                source.key, gap.from, gap.to
+            ));
         }
     }
-    tell(&format!("\n{advisories} advisories in all. Ask the database: {}", opened.psql));
+    tell(&format!(
+        "\n{advisories} advisories in all. Ask the database: {}",
+        opened.psql
+    ));
     Ok(true)
 }
 
@@ -73,11 +98,15 @@ fn row(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> [String; 8
         source.key.to_string(),
         source.name.clone().unwrap_or_default(),
         state(source).to_owned(),
-        source.covered_to.map_or_else(|| "no data".into(), |at| rough((now - at).max(chrono::TimeDelta::zero()))),
+        source.covered_to.map_or_else(
+            || "no data".into(),
+            |at| rough((now - at).max(chrono::TimeDelta::zero())),
+        ),
         source.last_success_at.map_or_else(|| "never".into(), ago),
         source.records.to_string(),
         source.quarantined.to_string(),
-        next_run(config, source, now).map_or_else(|| "-".into(), |at| format!("in {}", rough(at - now))),
+        next_run(config, source, now)
+            .map_or_else(|| "-".into(), |at| format!("in {}", rough(at - now))),
     ]
 }
 
@@ -91,8 +120,18 @@ fn next_run(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> Optio
 fn schedule<'a>(config: &'a Config, key: &SourceKey) -> Option<&'a CronExpression> {
     let own = match key {
         SourceKey::Tickets => return Some(&config.schedule.tickets),
-        SourceKey::WatchList(id) => config.watch_lists.iter().find(|list| list.id == *id)?.schedule.as_ref(),
-        SourceKey::ExtraFeed(name) => config.extra_feeds.iter().find(|feed| feed.name == *name)?.schedule.as_ref(),
+        SourceKey::WatchList(id) => config
+            .watch_lists
+            .iter()
+            .find(|list| list.id == *id)?
+            .schedule
+            .as_ref(),
+        SourceKey::ExtraFeed(name) => config
+            .extra_feeds
+            .iter()
+            .find(|feed| feed.name == *name)?
+            .schedule
+            .as_ref(),
     };
     Some(own.unwrap_or(&config.schedule.feeds))
 }
@@ -103,8 +142,11 @@ fn as_value(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> Value
         SourceKey::ExtraFeed(name) => ("extra_feed", json!(name)),
         SourceKey::Tickets => ("tickets", Value::Null),
     };
-    let gaps: Vec<Value> =
-        source.gaps.iter().map(|gap| json!({ "from": gap.from, "to": gap.to })).collect();
+    let gaps: Vec<Value> = source
+        .gaps
+        .iter()
+        .map(|gap| json!({ "from": gap.from, "to": gap.to }))
+        .collect();
     json!({
         "kind": kind,
         "id": id,

@@ -36,8 +36,14 @@ pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
 /// The feeds to pull; a watch list that is not configured is a mistake of the caller.
 fn chosen_feeds(config: &Config, wanted: &Sync) -> anyhow::Result<Vec<Feed>> {
     if wanted.what == What::Tickets {
-        anyhow::ensure!(wanted.watch_list.is_empty(), "--watch-list belongs to feeds, not to tickets");
-        anyhow::ensure!(wanted.days.is_none(), "--days belongs to feeds, not to tickets");
+        anyhow::ensure!(
+            wanted.watch_list.is_empty(),
+            "--watch-list belongs to feeds, not to tickets"
+        );
+        anyhow::ensure!(
+            wanted.days.is_none(),
+            "--days belongs to feeds, not to tickets"
+        );
         return Ok(Vec::new());
     }
     let all = feeds(config).into_iter().map(|(feed, _)| feed);
@@ -50,9 +56,14 @@ fn chosen_feeds(config: &Config, wanted: &Sync) -> anyhow::Result<Vec<Feed>> {
         .iter()
         .map(|id| {
             let key = SourceKey::WatchList(*id);
-            all.iter().find(|feed| feed.key == key).cloned().ok_or_else(|| {
-                anyhow::anyhow!("watch list {id} is not configured; add it under [[watch_lists]]")
-            })
+            all.iter()
+                .find(|feed| feed.key == key)
+                .cloned()
+                .ok_or_else(|| {
+                    anyhow::anyhow!(
+                        "watch list {id} is not configured; add it under [[watch_lists]]"
+                    )
+                })
         })
         .collect()
 }
@@ -68,7 +79,11 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
         let bar = progress::Bar::start(context, &feed.key.to_string());
         let ran = pull_feed::pull(context, &feed, look_back).await;
         bar.finish();
-        good &= tell_run(&feed.key, ran.map_err(|failure| failure.chain()), wanted.json)?;
+        good &= tell_run(
+            &feed.key,
+            ran.map_err(|failure| failure.chain()),
+            wanted.json,
+        )?;
     }
     let tickets = wanted.what != What::Feeds && wanted.watch_list.is_empty();
     if tickets && (context.config.tickets.enabled || wanted.what == What::Tickets) {
@@ -79,7 +94,9 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
 
 async fn sync_tickets(context: &Context, wanted: &Sync) -> anyhow::Result<bool> {
     let ask = if wanted.full {
-        Ask::Full { accept_removals: wanted.accept_removals }
+        Ask::Full {
+            accept_removals: wanted.accept_removals,
+        }
     } else {
         Ask::Now
     };
@@ -113,7 +130,9 @@ fn tell_run(key: &SourceKey, ran: Result<Ran, String>, json: bool) -> anyhow::Re
             Ok(report.error.is_none())
         }
         Ok(Ran::Busy) => {
-            complain(&format!("{key}: another run is under way; nothing was done"));
+            complain(&format!(
+                "{key}: another run is under way; nothing was done"
+            ));
             Ok(false)
         }
         Err(error) => {

@@ -6,6 +6,7 @@ mod place;
 mod show;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -19,7 +20,7 @@ use crate::clock::Clock;
 use crate::cluster::{Cluster, ClusterOptions, Role};
 use crate::config::Config;
 use crate::daemon;
-use crate::simulate::{self, Simulator};
+use crate::simulate::{self, LimitOptions, Simulator};
 use crate::store::database;
 
 /// Large enough to look real, small enough to be there in seconds.
@@ -51,7 +52,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
     if !options.once {
         simulator.keep_changing(CHANGE_EVERY);
     }
-    place.write_token(simulator.token())?;
+    place.write_token(simulate::DEFAULT_TOKEN)?;
     let text = configuration(&simulator, &place);
     tell(&format!(
         "A simulated upstream with {ADVISORIES} advisories in {WATCH_LISTS} watch lists and {TICKETS} tickets serves on {}.",
@@ -60,18 +61,18 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
 
     let stop = CancellationToken::new();
     let load = Box::new(move || Config::from_text("the demo's configuration", &text));
-    let mut daemon = tokio::spawn(daemon::run(load, Clock::system(), stop.clone()));
+    let mut daemon = pin!(daemon::run(load, Clock::system(), stop.clone()));
     let watched = tokio::select! {
         watched = watch(&place, &options) => watched,
         ended = &mut daemon => {
             // Ctrl-C, or it could not start.
-            ended.context("the daemon")??;
+            ended?;
             simulator.stop().await;
             return Ok(!options.once);
         }
     };
     stop.cancel();
-    let ended = daemon.await.context("the daemon")?;
+    let ended = daemon.await;
     simulator.stop().await;
     ended?;
     watched
@@ -84,10 +85,15 @@ async fn upstream(port: u16) -> anyhow::Result<Simulator> {
         tickets: TICKETS,
         watch_lists: WATCH_LISTS,
         // The demo asks far more often than anyone would ask the vendor.
-        burst: 100_000,
+        limits: LimitOptions {
+            per_minute: 0,
+            ..LimitOptions::default()
+        },
         ..simulate::Options::default()
     };
-    simulate::start(options).await.context("the simulated upstream")
+    simulate::start(options)
+        .await
+        .context("the simulated upstream")
 }
 
 fn configuration(simulator: &Simulator, place: &Place) -> String {
@@ -132,9 +138,14 @@ async fn watch(place: &Place, options: &Options) -> anyhow::Result<bool> {
             if options.once {
                 return show.all_succeeded().await;
             }
-            tell("\nChanges come every few seconds; Ctrl-C ends the demo and removes everything.\n");
+            tell(
+                "\nChanges come every few seconds; Ctrl-C ends the demo and removes everything.\n",
+            );
         }
-        if options.duration.is_some_and(|limit| began.elapsed() >= limit) {
+        if options
+            .duration
+            .is_some_and(|limit| began.elapsed() >= limit)
+        {
             return show.all_succeeded().await;
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -148,7 +159,10 @@ async fn join(place: &Place) -> anyhow::Result<Cluster> {
     let cluster = Cluster::open(place.state_dir(), ClusterOptions::new(Role::Client)).await?;
     let pool = database::pool(cluster.connect_options(), 1);
     while !matches!(database::missing_migrations(&pool).await, Ok(0)) {
-        anyhow::ensure!(Instant::now() < deadline, "the private database did not become ready");
+        anyhow::ensure!(
+            Instant::now() < deadline,
+            "the private database did not become ready"
+        );
         tokio::time::sleep(LOOK_EVERY / 5).await;
     }
     Ok(cluster)

@@ -22,7 +22,11 @@ impl Place {
         std::fs::create_dir(&dir).with_context(|| format!("{} cannot be made", dir.display()))?;
         // Others may pass through, as the database's user must; each file guards itself.
         std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o711))?;
-        Ok(Self { state: dir.join("state"), token: dir.join("token"), dir })
+        Ok(Self {
+            state: dir.join("state"),
+            token: dir.join("token"),
+            dir,
+        })
     }
 
     pub(super) fn state_dir(&self) -> &Path {
@@ -44,7 +48,10 @@ impl Place {
     pub(super) async fn wait_for_database(&self, deadline: Instant) -> anyhow::Result<()> {
         let postmaster = self.state.join("postgresql/data/postmaster.pid");
         while !postmaster.exists() {
-            anyhow::ensure!(Instant::now() < deadline, "the private database did not start");
+            anyhow::ensure!(
+                Instant::now() < deadline,
+                "the private database did not start"
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Ok(())

@@ -123,12 +123,16 @@ impl Show {
         .await?;
         let rows: Vec<[String; 3]> = severities
             .into_iter()
-            .map(|(severity, count, zero_days)| [severity, count.to_string(), zero_days.to_string()])
+            .map(|(severity, count, zero_days)| {
+                [severity, count.to_string(), zero_days.to_string()]
+            })
             .collect();
         let tickets: i64 = sqlx::query_scalar("select count(*) from advisoryd_v1.tickets")
             .fetch_one(&self.pool)
             .await?;
-        tell(&format!("\nThe first pass is complete: {tickets} tickets and these advisories.\n"));
+        tell(&format!(
+            "\nThe first pass is complete: {tickets} tickets and these advisories.\n"
+        ));
         tell(&table(["severity", "advisories", "zero days"], &rows));
         tell(&format!("\nConnect with\n\n    {psql}\n\nand try"));
         for (question, query) in QUERIES {
@@ -140,8 +144,22 @@ impl Show {
 
 fn line(run: &Run) -> String {
     let at = run.finished_at.format("%H:%M:%S");
-    let Run { source, mode, outcome, added, changed, unchanged, requests, seconds, .. } = run;
-    let error = run.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    let Run {
+        source,
+        mode,
+        outcome,
+        added,
+        changed,
+        unchanged,
+        requests,
+        seconds,
+        ..
+    } = run;
+    let error = run
+        .error
+        .as_ref()
+        .map(|error| format!(": {error}"))
+        .unwrap_or_default();
     format!(
         "{at}  {source:<13} {mode:<12} {outcome}  {added:>5} new {changed:>4} changed {unchanged:>5} unchanged  {requests:>3} requests  {seconds:.2} s{error}"
     )

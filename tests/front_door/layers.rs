@@ -15,13 +15,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("measures", &["model", "http", "store"]),
     (
         "job",
-        &["model", "clock", "config", "http", "source", "store", "measures"],
+        &[
+            "model", "clock", "config", "http", "source", "store", "measures",
+        ],
     ),
     ("simulate", &["model"]),
     ("logging", &["config"]),
     (
         "startup",
-        &["clock", "cluster", "config", "http", "job", "source", "store"],
+        &[
+            "clock", "cluster", "config", "http", "job", "source", "store",
+        ],
     ),
 ];
 

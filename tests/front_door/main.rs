@@ -11,6 +11,6 @@
 
 mod cluster;
 mod layers;
-mod surface;
 mod support;
 mod support_itself;
+mod surface;

@@ -106,5 +106,8 @@ async fn the_reader_reads_the_views_and_nothing_else() {
         .fetch_all(&mut *connection)
         .await
         .unwrap_err();
-    assert!(refused.to_string().contains("permission denied"), "{refused}");
+    assert!(
+        refused.to_string().contains("permission denied"),
+        "{refused}"
+    );
 }

@@ -10,13 +10,5 @@ pub(super) fn name() -> String {
 
 /// Brings the template database up to date.
 pub(super) async fn prepare(pool: &PgPool) {
-<<<<<<< HEAD
     database::migrate(pool).await.expect("the migrations apply");
-=======
-    // Becomes the migrations' own function as soon as there are some.
-    sqlx::query("create schema advisoryd")
-        .execute(pool)
-        .await
-        .expect("the template is migrated");
->>>>>>> cluster
 }
