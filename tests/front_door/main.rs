@@ -10,6 +10,7 @@
 )]
 
 mod cluster;
+mod feeds;
 mod layers;
 mod support;
 mod support_itself;

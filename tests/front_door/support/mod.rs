@@ -5,8 +5,10 @@ mod process;
 mod run_dir;
 mod schema;
 mod wait;
+mod world;
 
 pub use database::{TestDatabase, database};
 pub use process::{Running, binary, is_alive};
 pub use run_dir::state_dir;
 pub use wait::{PATIENCE, eventually};
+pub use world::{World, small};

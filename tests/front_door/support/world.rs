@@ -1,0 +1,194 @@
+//! One test's world: the simulated upstream, a database, a configuration, and
+//! the program between them, either as jobs in this process or as the binary.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use advisoryd::clock::Clock;
+use advisoryd::config::Config;
+use advisoryd::daemon::lanes::feeds;
+use advisoryd::job::context::Context;
+use advisoryd::job::pull_feed::{self, LookBack};
+use advisoryd::job::run::{Ran, Report};
+use advisoryd::job::sync_tickets::{self, Ask};
+use advisoryd::simulate::{self, LimitOptions, Options, Simulator};
+use advisoryd::startup;
+use sqlx::PgPool;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::database::{TestDatabase, database};
+use super::process::binary;
+use super::run_dir::state_dir;
+
+/// A small world with one watch list, whose ticks nobody waits for.
+pub struct World {
+    pub simulator: Simulator,
+    pub database: TestDatabase,
+    /// What tests add to the configuration, as TOML.
+    pub more: String,
+    /// Cancelled by tests that stop jobs.
+    pub stop: CancellationToken,
+    /// Added to this machine's clock, in seconds.
+    pub clock_offset: std::sync::Arc<std::sync::atomic::AtomicI64>,
+    dir: TempDir,
+}
+
+/// Few and quick, and no limit on requests.
+pub fn small() -> Options {
+    Options {
+        advisories: 60,
+        tickets: 25,
+        watch_lists: 1,
+        limits: LimitOptions {
+            per_minute: 0,
+            ..LimitOptions::default()
+        },
+        ..Options::default()
+    }
+}
+
+impl World {
+    /// A world with a [`small`] upstream.
+    pub async fn new() -> Self {
+        Self::with(small()).await
+    }
+
+    /// A world with this upstream.
+    pub async fn with(options: Options) -> Self {
+        let simulator = simulate::start(options).await.expect("the simulator");
+        Self {
+            simulator,
+            database: database().await,
+            more: String::new(),
+            stop: CancellationToken::new(),
+            clock_offset: std::sync::Arc::default(),
+            dir: state_dir(),
+        }
+    }
+
+    /// The test's own view of the database.
+    pub fn pool(&self) -> &PgPool {
+        &self.database.pool
+    }
+
+    /// The configuration as a person would write it.
+    pub fn toml(&self) -> String {
+        let mut lists = String::new();
+        for id in self.simulator.watch_lists() {
+            lists.push_str(&format!("[[watch_lists]]\nid = {id}\n"));
+        }
+        format!(
+            "[upstream]\nbase_url = \"{}\"\ntoken_file = \"{}\"\nrequests_per_minute = 60000\n\
+             read_timeout = \"2s\"\nmax_attempts = 2\n\
+             [database]\nurl = \"{}\"\n[http]\nlisten = \"\"\n{}\n{lists}",
+            self.simulator.base_url(),
+            self.token_file().display(),
+            self.database.url,
+            self.more,
+        )
+    }
+
+    /// The token's file, written when first asked for.
+    pub fn token_file(&self) -> PathBuf {
+        let path = self.dir.path().join("token");
+        if !path.exists() {
+            std::fs::write(&path, simulate::DEFAULT_TOKEN).expect("the token's file");
+        }
+        path
+    }
+
+    /// The configuration's file, written anew.
+    pub fn config_file(&self) -> PathBuf {
+        let path = self.dir.path().join("config.toml");
+        std::fs::write(&path, self.toml()).expect("the configuration's file");
+        path
+    }
+
+    /// The built binary with this world's configuration.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = binary();
+        command
+            .arg("--config")
+            .arg(self.config_file())
+            .args(arguments);
+        command
+    }
+
+    /// What jobs are handed.
+    pub async fn context(&self) -> Context {
+        let config = Config::from_text("the test's configuration", &self.toml())
+            .unwrap_or_else(|error| panic!("{error}"));
+        let token = config.upstream.token().expect("the token");
+        let pool = self.database.pool.clone();
+        startup::configure_sources(&config, &pool)
+            .await
+            .expect("the sources");
+        let offset = std::sync::Arc::clone(&self.clock_offset);
+        let clock = Clock::told_by(move || {
+            let seconds = offset.load(std::sync::atomic::Ordering::Relaxed);
+            Clock::system().now() + chrono::TimeDelta::seconds(seconds)
+        });
+        startup::context(config, token, pool, clock, self.stop.clone())
+            .await
+            .expect("a context")
+    }
+
+    /// Pulls every feed once, as a tick would.
+    pub async fn pull(&self) -> Vec<Report> {
+        self.pull_back(LookBack::Missing).await
+    }
+
+    /// Pulls every feed once.
+    pub async fn pull_back(&self, look_back: LookBack) -> Vec<Report> {
+        let context = self.context().await;
+        let mut reports = Vec::new();
+        for (feed, _) in feeds(&context.config) {
+            match pull_feed::pull(&context, &feed, look_back).await {
+                Ok(Ran::Ended(report)) => reports.push(report),
+                other => panic!("{other:?}"),
+            }
+        }
+        reports
+    }
+
+    /// Pulls the one feed of a world with one list.
+    pub async fn pull_one(&self) -> Report {
+        let mut reports = self.pull().await;
+        assert_eq!(reports.len(), 1, "this world has one feed");
+        reports.remove(0)
+    }
+
+    /// Syncs the tickets once; one report per run.
+    pub async fn sync_tickets(&self, ask: Ask) -> Vec<Report> {
+        let context = self.context().await;
+        let ran = sync_tickets::sync(&context, ask)
+            .await
+            .expect("a run that is written down");
+        ran.into_iter()
+            .map(|ran| match ran {
+                Ran::Ended(report) => report,
+                Ran::Busy => panic!("the tickets are held by another run"),
+            })
+            .collect()
+    }
+
+    /// A number that a query gives.
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql)
+            .fetch_one(self.pool())
+            .await
+            .expect(sql)
+    }
+
+    /// Every stored advisory's identifier and version.
+    pub async fn versions(&self) -> BTreeMap<String, i32> {
+        sqlx::query_as::<_, (String, i32)>("select said, version from advisoryd_v1.advisories")
+            .fetch_all(self.pool())
+            .await
+            .expect("the advisories")
+            .into_iter()
+            .collect()
+    }
+}
