@@ -5,6 +5,7 @@
 mod place;
 mod show;
 
+use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::time::Duration;
@@ -32,7 +33,7 @@ const CHANGE_EVERY: Duration = Duration::from_secs(3);
 /// How often the screen says what is going on.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// First start of the database on a slow machine.
-const READY_WITHIN: Duration = Duration::from_secs(120);
+const READY_WITHIN: Duration = Duration::from_mins(2);
 
 /// What the command line says.
 #[derive(Debug, Clone, Default)]
@@ -118,7 +119,8 @@ listen = ""
         place.state_dir().display(),
     );
     for (id, name) in (1..).zip(["Linux servers", "Office clients", "Network equipment"]) {
-        text.push_str(&format!("[[watch_lists]]\nid = {id}\nname = \"{name}\"\n"));
+        // Writing to a string cannot fail.
+        let _ = write!(text, "[[watch_lists]]\nid = {id}\nname = \"{name}\"\n");
     }
     text
 }
