@@ -87,8 +87,10 @@ impl Splitter {
         let mut used = 0;
         loop {
             if let Some(element) = &mut self.element {
-                let Some(end) = element.end(buffer, &mut self.resume) else {
-                    self.limit(buffer, used, self.rules.limits.record_bytes)?;
+                let end = element.end(buffer, &mut self.resume);
+                let length = end.unwrap_or(buffer.len()) - used;
+                self.limit(length, used, self.rules.limits.record_bytes)?;
+                let Some(end) = end else {
                     break;
                 };
                 self.element = None;
@@ -101,11 +103,13 @@ impl Splitter {
                 Next::More { from } => {
                     used = self.text(buffer, from)?;
                     self.resume = used;
-                    self.limit(buffer, used, self.rules.limits.markup_bytes)?;
+                    self.limit(buffer.len() - used, used, self.rules.limits.markup_bytes)?;
                     break;
                 }
             };
             self.text(buffer, token.start)?;
+            let length = token.end - token.start;
+            self.limit(length, token.start, self.rules.limits.markup_bytes)?;
             self.resume = token.end;
             used = token.start;
             if self.outer(buffer, &token)? {
@@ -155,8 +159,8 @@ impl Splitter {
         })
     }
 
-    fn limit(&self, buffer: &[u8], used: usize, limit_bytes: usize) -> Result<(), FeedError> {
-        if buffer.len() - used <= limit_bytes {
+    fn limit(&self, length: usize, used: usize, limit_bytes: usize) -> Result<(), FeedError> {
+        if length <= limit_bytes {
             return Ok(());
         }
         let name = match &self.element {
