@@ -1,6 +1,7 @@
 use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 use super::error::FeedError;
+use super::printable::printable;
 
 /// How far an XML declaration is looked for its end.
 const LONGEST_DECLARATION_BYTES: usize = 1024;
@@ -131,7 +132,7 @@ fn sniff(
 fn by_label(label: &str) -> Result<&'static Encoding, FeedError> {
     let label = label.trim().trim_matches(['"', '\'']);
     Encoding::for_label(label.as_bytes()).ok_or_else(|| FeedError::Encoding {
-        label: label.to_owned(),
+        label: printable(label.as_bytes()),
     })
 }
 

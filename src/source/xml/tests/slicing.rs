@@ -72,7 +72,7 @@ fn a_long_feed_is_sliced_the_same_way_before_and_behind_the_lookahead() {
     let mut wanted = Vec::new();
     for id in 0..5000 {
         let filler = "x".repeat(id % 97);
-        write!(document, "<adv><t>{filler}</t><said>SA{id}</said></adv>\n").unwrap();
+        writeln!(document, "<adv><t>{filler}</t><said>SA{id}</said></adv>").unwrap();
         wanted.push(format!("SA{id}"));
     }
     document.push_str("</feed>");
