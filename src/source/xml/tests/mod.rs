@@ -19,6 +19,14 @@ pub fn rules() -> Arc<Rules> {
     Arc::new(Rules::new("SA[0-9]{1,7}", &BTreeMap::new()).unwrap())
 }
 
+/// The same rules for a reader that settles on the first candidate: the rest of
+/// a small document is then streamed like that of a large one.
+pub fn hasty() -> Arc<Rules> {
+    let mut rules = Rules::clone(&rules());
+    rules.limits.lookahead_records = 1;
+    Arc::new(rules)
+}
+
 /// The records of a document pushed in pieces of `piece` bytes, and how it ended.
 pub fn split_with(
     rules: &Arc<Rules>,

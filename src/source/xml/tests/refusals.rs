@@ -59,6 +59,20 @@ fn nothing_is_not_a_feed() {
 }
 
 #[test]
+fn markup_that_does_not_end_is_a_document_cut_short() {
+    for document in [
+        "<?xml version='1.0'",
+        "<!-- a",
+        "<r><adv said='SA1'/></r",
+        "<r><adv said='SA1'/></r><!-- a -",
+        "<r><adv said='SA1'/></r><?a",
+    ] {
+        let at = document.len() as u64;
+        assert_eq!(failure(document.as_bytes()), FeedError::Truncated { at });
+    }
+}
+
+#[test]
 fn what_is_wrong_outside_of_records_fails_the_document_and_keeps_the_records() {
     let record = "<adv><said>SA1</said></adv>";
     for (document, what) in [
