@@ -62,9 +62,9 @@ pub async fn start(mut options: Options) -> Result<Simulator, SimulatorError> {
     });
     Ok(Simulator {
         shared,
-        addr,
         tasks,
         stop,
+        addr,
     })
 }
 

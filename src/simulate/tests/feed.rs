@@ -28,7 +28,7 @@ async fn a_feed_holds_the_advisories_of_its_list_that_changed_in_its_days() {
         assert!(simulator.advisory_count(1, 30) < simulator.advisory_count(1, 400));
         let all = get(&simulator, ALL).await;
         assert_eq!(records(profile, &all.body), 150, "{}", profile.name());
-        assert_eq!(all.end.unwrap(), true);
+        assert!(all.end.unwrap());
     }
 }
 
@@ -85,7 +85,7 @@ async fn every_encoding_says_the_same() {
     ] {
         let simulator = simulator(|options| {
             options.starts_at = Some(chrono::DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
-            options.advisories = 60;
+            options.advisories = 200;
             options.feed.encoding = Some(encoding);
         })
         .await;
@@ -102,7 +102,7 @@ async fn every_encoding_says_the_same() {
         let body = text.split_once("?>\n").unwrap().1;
         texts.push(resolved(body));
     }
-    assert!(texts[0].contains('ø') && texts[0].contains('東'));
+    assert!(texts[0].contains('å') && texts[0].contains('東'));
     assert!(texts.iter().all(|text| *text == texts[0]));
 }
 
