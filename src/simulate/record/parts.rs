@@ -87,7 +87,7 @@ fn cpe_name(name: &str) -> String {
 /// 0 to 40 CVEs, mostly few, each once.
 pub fn weaknesses(seed: u64, place: Place, vendor: &str, product: &str) -> Vec<Weakness> {
     let mut rng = random::rng(seed, place.index, Stream::Cves);
-    let count = skewed(&mut rng, 0, 40, 20) + place.revision / 5;
+    let count = skewed(&mut rng, 0, 40, 26) + place.revision / 5;
     let year = place.released_at.year();
     let first = 1000 + rng.u32(0..90_000);
     (0..count)
