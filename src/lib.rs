@@ -5,4 +5,5 @@
 //! `model ← config, http ← source │ store │ sink ← job ← daemon, web, cli, demo ← main`.
 
 pub mod config;
+pub mod http;
 pub mod model;

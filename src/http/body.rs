@@ -1,0 +1,237 @@
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
+use async_compression::zstd::DParameter;
+use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt};
+use tokio_util::io::StreamReader;
+
+use super::error::ClientError;
+use super::usage::Meter;
+
+/// Size of the pieces that are handed out: large enough to be cheap, small enough to be nothing.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// Zstandard may look back over 8 MiB (as browsers allow): more would be memory for nothing.
+const ZSTD_WINDOW_LOG: u32 = 23;
+/// Longest name of a compression that is repeated in a message.
+const MAX_ENCODING_CHARS: usize = 60;
+
+/// A body on its way in: decompressed piece by piece, counted after
+/// decompression, cut at the limit. Its memory does not depend on its size.
+pub struct Body {
+    url: String,
+    encoding: String,
+    /// Read ahead and not yet handed out.
+    ahead: BytesMut,
+    source: Box<dyn AsyncRead + Send + Unpin>,
+    limit_bytes: u64,
+    read_bytes: u64,
+    wire_bytes: Arc<AtomicU64>,
+    silence: Duration,
+    meter: Meter,
+}
+
+/// What a body needs to know besides its bytes.
+pub(super) struct Frame {
+    /// For messages.
+    pub(super) url: String,
+    /// After decompression.
+    pub(super) limit_bytes: u64,
+    /// The longest silence, for messages.
+    pub(super) silence: Duration,
+    pub(super) meter: Meter,
+}
+
+impl Body {
+    pub(super) fn new(response: reqwest::Response, frame: Frame) -> Result<Self, ClientError> {
+        let Frame {
+            url,
+            limit_bytes,
+            silence,
+            meter,
+        } = frame;
+        let encoding = encoding(&response);
+        let wire_bytes = Arc::new(AtomicU64::new(0));
+        let (count, counted) = (meter.clone(), Arc::clone(&wire_bytes));
+        let stream = response
+            .bytes_stream()
+            .inspect_ok(move |chunk| {
+                count.wire_bytes(chunk.len());
+                counted.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            })
+            .map_err(io::Error::other);
+        let Some(source) = decoder(&encoding, StreamReader::new(Box::pin(stream))) else {
+            return Err(ClientError::UnknownEncoding { url, encoding });
+        };
+        Ok(Self {
+            url,
+            encoding,
+            ahead: BytesMut::new(),
+            source,
+            limit_bytes,
+            read_bytes: 0,
+            wire_bytes,
+            silence,
+            meter,
+        })
+    }
+
+    /// The next piece; `None` at the end.
+    ///
+    /// # Errors
+    /// [`ClientError`]: silence, a broken connection, too many bytes, or what cannot be decompressed.
+    /// After an error nothing more comes.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, ClientError> {
+        if !self.ahead.is_empty() {
+            return Ok(Some(self.ahead.split().freeze()));
+        }
+        Ok(self.read().await?.then(|| self.ahead.split().freeze()))
+    }
+
+    /// Bytes of the body so far as they came over the network: what
+    /// [`super::Answer::content_length`] announces.
+    pub fn wire_bytes(&self) -> u64 {
+        self.wire_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The whole body, if it is not longer than `limit_bytes`.
+    ///
+    /// # Errors
+    /// As [`Body::chunk`].
+    pub async fn bytes(&mut self, limit_bytes: u64) -> Result<Bytes, ClientError> {
+        self.read_whole(limit_bytes).await?;
+        Ok(self.ahead.split().freeze())
+    }
+
+    /// The whole body as JSON, if it is not longer than `limit_bytes`.
+    ///
+    /// # Errors
+    /// As [`Body::chunk`], and [`ClientError::Json`].
+    pub async fn json<T: DeserializeOwned>(&mut self, limit_bytes: u64) -> Result<T, ClientError> {
+        let bytes = self.bytes(limit_bytes).await?;
+        serde_json::from_slice(&bytes).map_err(|source| ClientError::Json {
+            url: self.url.clone(),
+            source,
+        })
+    }
+
+    /// Reads until `length` bytes are ahead, or the end; returns what is ahead.
+    pub(super) async fn peek(&mut self, length: usize) -> Result<&[u8], ClientError> {
+        while self.ahead.len() < length && self.read().await? {}
+        Ok(&self.ahead)
+    }
+
+    /// Reads everything, to be handed out later.
+    pub(super) async fn read_whole(&mut self, limit_bytes: u64) -> Result<(), ClientError> {
+        self.limit_bytes = self.limit_bytes.min(limit_bytes);
+        self.check_limit()?;
+        while self.read().await? {}
+        Ok(())
+    }
+
+    /// Reads one piece more; whether there was one.
+    async fn read(&mut self) -> Result<bool, ClientError> {
+        self.ahead.reserve(CHUNK_BYTES);
+        let length = match self.source.read_buf(&mut self.ahead).await {
+            Ok(length) => length,
+            Err(error) => return Err(self.broken(error)),
+        };
+        self.read_bytes += length as u64;
+        self.meter.bytes(length);
+        self.check_limit()?;
+        Ok(length > 0)
+    }
+
+    fn check_limit(&self) -> Result<(), ClientError> {
+        if self.read_bytes > self.limit_bytes {
+            return Err(ClientError::TooLarge {
+                url: self.url.clone(),
+                limit_bytes: self.limit_bytes,
+            });
+        }
+        Ok(())
+    }
+
+    fn broken(&self, source: io::Error) -> ClientError {
+        let url = self.url.clone();
+        let received_bytes = self.read_bytes;
+        let network = source
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<reqwest::Error>());
+        match network {
+            Some(error) if error.is_timeout() => ClientError::Timeout {
+                url,
+                silence: self.silence,
+            },
+            None if source.kind() != io::ErrorKind::UnexpectedEof => ClientError::Undecodable {
+                url,
+                encoding: self.encoding.clone(),
+                received_bytes,
+                source,
+            },
+            _ => ClientError::CutShort {
+                url,
+                received_bytes,
+                source,
+            },
+        }
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Body")
+            .field("url", &self.url)
+            .field("encoding", &self.encoding)
+            .field("read_bytes", &self.read_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The compression that the answer names, in lower case; `identity` when it names none.
+fn encoding(response: &reqwest::Response) -> String {
+    let names: Vec<String> = response
+        .headers()
+        .get_all(reqwest::header::CONTENT_ENCODING)
+        .iter()
+        .map(|value| {
+            String::from_utf8_lossy(value.as_bytes())
+                .trim()
+                .to_ascii_lowercase()
+        })
+        .filter(|name| !name.is_empty() && name != "identity")
+        .collect();
+    if names.is_empty() {
+        return "identity".into();
+    }
+    names.join(", ").chars().take(MAX_ENCODING_CHARS).collect()
+}
+
+/// Several members after each other are one body (RFC 1952): read as one only, the rest would be lost.
+fn decoder<R>(encoding: &str, reader: R) -> Option<Box<dyn AsyncRead + Send + Unpin>>
+where
+    R: AsyncBufRead + Send + Unpin + 'static,
+{
+    match encoding {
+        "identity" => Some(Box::new(reader)),
+        "gzip" | "x-gzip" => {
+            let mut decoder = GzipDecoder::new(reader);
+            decoder.multiple_members(true);
+            Some(Box::new(decoder))
+        }
+        "br" => Some(Box::new(BrotliDecoder::new(reader))),
+        "zstd" => {
+            let window = DParameter::window_log_max(ZSTD_WINDOW_LOG);
+            let mut decoder = ZstdDecoder::with_params(reader, &[window]);
+            decoder.multiple_members(true);
+            Some(Box::new(decoder))
+        }
+        _ => None,
+    }
+}

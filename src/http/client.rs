@@ -1,0 +1,211 @@
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use chrono::{DateTime, TimeDelta, Utc};
+use tracing::{debug, warn};
+use url::Url;
+
+use super::answer::{Answer, Kind};
+use super::clock::Clock;
+use super::day::Day;
+use super::error::ClientError;
+use super::exchange::{Exchange, Extent};
+use super::origin::Origin;
+use super::pace::Pace;
+use super::transport::transport;
+use super::usage::{Meter, Usage};
+use crate::config::{Backoff, Token, Upstream};
+
+/// What to ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Path behind the base, such as `/api/tickets/`; always with the trailing slash (contract §1).
+    pub path: String,
+    /// Query parameters, in this order.
+    pub query: Vec<(String, String)>,
+    /// What is expected.
+    pub kind: Kind,
+}
+
+impl Request {
+    /// A path without query parameters.
+    pub fn new(path: impl Into<String>, kind: Kind) -> Self {
+        Self {
+            path: path.into(),
+            query: Vec::new(),
+            kind,
+        }
+    }
+
+    /// Adds a query parameter.
+    #[must_use]
+    pub fn with(mut self, key: impl Into<String>, value: impl ToString) -> Self {
+        self.query.push((key.into(), value.to_string()));
+        self
+    }
+}
+
+/// The one client for upstream. Clones share pace, limits, token and
+/// connections. It only ever sends GET, sends the token nowhere but to the
+/// origin of `upstream.base_url`, and sends no cookie.
+#[derive(Debug, Clone)]
+pub struct Client {
+    exchange: Arc<Exchange>,
+    meter: Meter,
+    backoff: Backoff,
+    max_attempts: u32,
+}
+
+impl Client {
+    /// Makes the client of this process. `used` are the requests that were sent
+    /// in the last 24 hours, from the ledger, for the daily limit.
+    ///
+    /// # Errors
+    /// [`ClientError`]: `base_url`, `proxy`, `ca_file` or the machine's certificates cannot be used.
+    pub fn new(
+        settings: &Upstream,
+        token: Token,
+        used: Vec<(DateTime<Utc>, u32)>,
+    ) -> Result<Self, ClientError> {
+        let limit = settings.requests_per_day;
+        let exchange = Exchange {
+            transport: transport(settings)?,
+            origin: Origin::new(settings.base_url.clone()),
+            token: RwLock::new(token),
+            pace: Pace::new(settings.requests_per_minute),
+            day: Mutex::new(Day::new(limit, used, Clock::ours())),
+            daily_limit: limit,
+            clock: Clock::default(),
+            max_body_bytes: settings.max_body_bytes,
+            silence: settings.read_timeout,
+        };
+        Ok(Self {
+            exchange: Arc::new(exchange),
+            meter: Meter::default(),
+            backoff: settings.backoff,
+            max_attempts: settings.max_attempts,
+        })
+    }
+
+    /// A clone that counts its [`Client::usage`] from zero, for one run.
+    #[must_use]
+    pub fn for_run(&self) -> Self {
+        Self {
+            meter: self.meter.for_run(),
+            ..self.clone()
+        }
+    }
+
+    /// Asks for something; its body is still on its way. Attempts end where the
+    /// body begins: one that breaks later is an error of [`Body::chunk`].
+    ///
+    /// # Errors
+    /// [`ClientError`], after all attempts.
+    pub async fn get(&self, request: &Request) -> Result<Answer, ClientError> {
+        self.run(self.url(request), request.kind, Extent::Beginning)
+            .await
+    }
+
+    /// Follows a URL that upstream gave (`next`), if it leads to upstream.
+    ///
+    /// # Errors
+    /// [`ClientError`], [`ClientError::Elsewhere`] among them.
+    pub async fn get_url(&self, next: &str, kind: Kind) -> Result<Answer, ClientError> {
+        let url = self.exchange.origin.next(next, &self.exchange.token())?;
+        self.run(url, kind, Extent::Beginning).await
+    }
+
+    /// As [`Client::get`], with the whole body (at most 64 MiB) in memory: one that
+    /// breaks is asked for again.
+    ///
+    /// # Errors
+    /// [`ClientError`], after all attempts.
+    pub async fn get_whole(&self, request: &Request) -> Result<Answer, ClientError> {
+        self.run(self.url(request), request.kind, Extent::Whole)
+            .await
+    }
+
+    /// As [`Client::get_url`], with the whole body (at most 64 MiB) in memory.
+    ///
+    /// # Errors
+    /// [`ClientError`], after all attempts.
+    pub async fn get_url_whole(&self, next: &str, kind: Kind) -> Result<Answer, ClientError> {
+        let url = self.exchange.origin.next(next, &self.exchange.token())?;
+        self.run(url, kind, Extent::Whole).await
+    }
+
+    /// Takes another token, after a reload.
+    pub fn set_token(&self, token: Token) {
+        let mut held = self
+            .exchange
+            .token
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *held = token;
+    }
+
+    /// Upstream's time, as its last answer told it; ours before the first one.
+    pub fn upstream_now(&self) -> DateTime<Utc> {
+        self.exchange.clock.upstream()
+    }
+
+    /// Upstream's time less ours.
+    pub fn clock_offset(&self) -> TimeDelta {
+        self.exchange.clock.offset()
+    }
+
+    /// What this clone asked of upstream since [`Client::for_run`].
+    pub fn usage(&self) -> Usage {
+        self.meter.run()
+    }
+
+    /// What the whole process asked of upstream.
+    pub fn total_usage(&self) -> Usage {
+        self.meter.process()
+    }
+
+    /// For how much longer upstream wants to be left alone.
+    pub fn held_for(&self) -> Option<Duration> {
+        self.exchange.pace.held_for()
+    }
+
+    fn url(&self, request: &Request) -> Url {
+        self.exchange.origin.url(&request.path, &request.query)
+    }
+
+    /// Attempts until one succeeds, with pauses that double and are cut by chance.
+    async fn run(&self, url: Url, kind: Kind, extent: Extent) -> Result<Answer, ClientError> {
+        let Backoff { first, longest } = self.backoff;
+        let mut pauses = ExponentialBuilder::new()
+            .with_min_delay(first)
+            .with_max_delay(longest)
+            .with_max_times(self.max_attempts.saturating_sub(1) as usize)
+            .build();
+        loop {
+            let error = match self.exchange.attempt(&url, kind, extent, &self.meter).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if let Some(wait) = error.told_wait() {
+                self.exchange.pace.hold(wait);
+            }
+            if let ClientError::Throttled { wait, .. } = &error {
+                self.meter.throttled();
+                let seconds = wait.as_secs();
+                warn!(
+                    wait_seconds = seconds,
+                    "upstream throttles, all requests wait {seconds} s"
+                );
+            }
+            let pause = pauses.next().filter(|_| error.is_retried());
+            let Some(pause) = pause else {
+                return Err(error);
+            };
+            self.meter.retry();
+            let pause = pause.mul_f64(fastrand::f64());
+            debug!(error = %error, pause_ms = pause.as_millis(), "trying again: {error}");
+            tokio::time::sleep(pause).await;
+        }
+    }
+}

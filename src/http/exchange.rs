@@ -1,0 +1,208 @@
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AGE, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName,
+    HeaderValue, LOCATION,
+};
+use reqwest::{Response, StatusCode};
+use url::Url;
+
+use super::answer::{Answer, Kind, MAX_JSON_BYTES, media_type};
+use super::body::{Body, Frame};
+use super::clock::Clock;
+use super::day::Day;
+use super::error::ClientError;
+use super::origin::Origin;
+use super::pace::Pace;
+use super::quote::shown;
+use super::refusal::refusal;
+use super::usage::Meter;
+use crate::config::Token;
+
+/// Redirects followed for one request: a missing slash and a version are two.
+const MAX_REDIRECTS: usize = 5;
+/// How long a whole page of JSON may take: a server that drips a byte at a time never falls silent.
+const MAX_WHOLE_TIME: Duration = Duration::from_mins(10);
+/// What [`Body`] can decompress.
+const ENCODINGS: &str = "gzip, br, zstd";
+
+/// How much of an answer has to be there before it counts as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Its beginning; the rest is read by the caller.
+    Beginning,
+    /// All of it: a body cut short is tried again.
+    Whole,
+}
+
+/// What every request of one attempt has in common.
+#[derive(Clone, Copy)]
+struct Ask<'a> {
+    kind: Kind,
+    token: &'a Token,
+    meter: &'a Meter,
+}
+
+/// One attempt: what goes out, and what comes of it. Everything here is shared by all clones of the client.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) transport: reqwest::Client,
+    pub(super) origin: Origin,
+    pub(super) token: RwLock<Token>,
+    pub(super) pace: Pace,
+    pub(super) day: Mutex<Day>,
+    pub(super) daily_limit: u32,
+    pub(super) clock: Clock,
+    pub(super) max_body_bytes: u64,
+    pub(super) silence: Duration,
+}
+
+impl Exchange {
+    pub(super) fn token(&self) -> Token {
+        self.token
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Asks once.
+    pub(super) async fn attempt(
+        &self,
+        url: &Url,
+        kind: Kind,
+        extent: Extent,
+        meter: &Meter,
+    ) -> Result<Answer, ClientError> {
+        let token = self.token();
+        let ask = Ask {
+            kind,
+            token: &token,
+            meter,
+        };
+        let (url, response) = self.follow(url, ask).await?;
+        if !matches!(
+            response.status(),
+            StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION
+        ) {
+            let now = self.clock.upstream();
+            return Err(refusal(response, shown(&url), &token, now).await);
+        }
+        let silence = MAX_WHOLE_TIME;
+        let late = || ClientError::Timeout {
+            url: shown(&url),
+            silence,
+        };
+        let mut answer = self.answer(url.clone(), response, meter)?;
+        answer.check_type(kind, &token).await?;
+        if extent == Extent::Whole {
+            let reading = answer.body.read_whole(MAX_JSON_BYTES);
+            tokio::time::timeout(MAX_WHOLE_TIME, reading)
+                .await
+                .map_err(|_| late())??;
+        }
+        Ok(answer)
+    }
+
+    /// Sends a request and follows its redirects within the origin. Each is
+    /// counted and paced like any other.
+    async fn follow(&self, url: &Url, ask: Ask<'_>) -> Result<(Url, Response), ClientError> {
+        let mut url = url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.send(&url, ask).await?;
+            let Some(target) = redirect(&response) else {
+                return Ok((url, response));
+            };
+            url = self.origin.follow(&url, &target, ask.token)?;
+        }
+        Err(ClientError::TooManyRedirects {
+            url: shown(&url),
+            limit: MAX_REDIRECTS,
+        })
+    }
+
+    async fn send(&self, url: &Url, ask: Ask<'_>) -> Result<Response, ClientError> {
+        self.spend()?;
+        self.pace.turn().await;
+        ask.meter.request();
+        self.transport
+            .get(url.clone())
+            .headers(headers(ask.kind, ask.token)?)
+            .send()
+            .await
+            .map_err(|error| self.unanswered(url, error))
+    }
+
+    /// Counts one request of the day.
+    fn spend(&self) -> Result<(), ClientError> {
+        let mut day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
+        day.take(Clock::ours())
+            .map_err(|until| ClientError::DailyBudget {
+                limit: self.daily_limit,
+                until,
+            })
+    }
+
+    fn unanswered(&self, url: &Url, error: reqwest::Error) -> ClientError {
+        let url = shown(url);
+        if error.is_timeout() && !error.is_connect() {
+            return ClientError::Timeout {
+                url,
+                silence: self.silence,
+            };
+        }
+        ClientError::Network {
+            url,
+            source: error.without_url(),
+        }
+    }
+
+    fn answer(&self, url: Url, response: Response, meter: &Meter) -> Result<Answer, ClientError> {
+        let header = |name: HeaderName| response.headers().get(name)?.to_str().ok();
+        // What a cache kept has the date of when it was fetched.
+        let date = header(DATE)
+            .filter(|_| header(AGE).is_none())
+            .and_then(|date| self.clock.hear(date, Clock::ours()));
+        let (content_type, charset) = header(CONTENT_TYPE).map(media_type).unwrap_or_default();
+        let frame = Frame {
+            url: shown(&url),
+            limit_bytes: self.max_body_bytes,
+            silence: self.silence,
+            meter: meter.clone(),
+        };
+        Ok(Answer {
+            status: response.status().as_u16(),
+            date,
+            content_type,
+            charset,
+            content_length: response.content_length(),
+            url,
+            body: Body::new(response, frame)?,
+        })
+    }
+}
+
+fn headers(kind: Kind, token: &Token) -> Result<HeaderMap, ClientError> {
+    let mut authorization =
+        HeaderValue::from_str(&format!("Token {}", token.expose())).map_err(|_| {
+            ClientError::Unusable {
+                what: "the token cannot be sent in a header".into(),
+            }
+        })?;
+    authorization.set_sensitive(true);
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, authorization);
+    headers.insert(ACCEPT, HeaderValue::from_static(kind.accept()));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ENCODINGS));
+    Ok(headers)
+}
+
+/// Where a redirect leads; `None` for every other answer.
+fn redirect(response: &Response) -> Option<String> {
+    let status = response.status().as_u16();
+    if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = response.headers().get(LOCATION)?;
+    Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
+}

@@ -1,0 +1,25 @@
+//! The client for upstream: one pace, one token, one origin, only GET
+//! (contract §1–§3). It knows nothing of advisories and tickets.
+
+mod answer;
+mod body;
+mod client;
+mod clock;
+mod day;
+mod error;
+mod exchange;
+mod origin;
+mod pace;
+mod quote;
+mod refusal;
+#[cfg(test)]
+mod tests;
+mod throttle;
+mod transport;
+mod usage;
+
+pub use answer::{Answer, Kind};
+pub use body::Body;
+pub use client::{Client, Request};
+pub use error::ClientError;
+pub use usage::Usage;

@@ -1,0 +1,109 @@
+use url::Url;
+
+use super::error::ClientError;
+use super::quote::{quote, shown};
+use crate::config::Token;
+
+/// Where upstream lives: the only scheme, host and port that the token goes to.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    base: Url,
+}
+
+impl Origin {
+    pub(super) fn new(base: Url) -> Self {
+        Self { base }
+    }
+
+    /// The URL of a path (`/api/tickets/`) with query parameters.
+    pub(super) fn url(&self, path: &str, query: &[(String, String)]) -> Url {
+        let mut url = self.base.clone();
+        let before = self.base.path().trim_end_matches('/');
+        url.set_path(&format!("{before}/{}", path.trim_start_matches('/')));
+        url.set_query(None);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+
+    /// Where `target` leads from `from`, if that is still here. A `next` or a
+    /// `Location` is a text from outside: followed elsewhere it would carry the
+    /// token along (contract §4).
+    pub(super) fn follow(
+        &self,
+        from: &Url,
+        target: &str,
+        token: &Token,
+    ) -> Result<Url, ClientError> {
+        let elsewhere = || ClientError::Elsewhere {
+            url: shown(from),
+            target: quote(target, token),
+            origin: self.base.origin().ascii_serialization(),
+        };
+        let mut url = from.join(target.trim()).map_err(|_| elsewhere())?;
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        if url.origin() != self.base.origin() || has_user {
+            return Err(elsewhere());
+        }
+        url.set_fragment(None);
+        Ok(url)
+    }
+
+    /// Follows a `next` link.
+    pub(super) fn next(&self, next: &str, token: &Token) -> Result<Url, ClientError> {
+        self.follow(&self.base, next, token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::Origin;
+    use crate::config::Token;
+
+    #[test]
+    fn only_links_to_the_same_scheme_host_and_port_are_followed() {
+        let origin = Origin::new("https://api.example".parse().unwrap());
+        let token = Token::parse("hunter2").unwrap();
+        for (next, good) in [
+            ("https://api.example/api/tickets/?page=2", true),
+            ("https://api.example:443/api/v1/tickets/?page=2", true),
+            ("https://API.example/api/", true),
+            ("/api/v1/tickets/?page=2", true),
+            ("?page=2", true),
+            ("http://api.example/api/", false),
+            ("https://api.example:8443/api/", false),
+            ("https://api.example.evil/api/", false),
+            ("https://api.example@evil.example/api/", false),
+            ("https://me:pw@api.example/api/", false),
+            ("//evil.example/api/", false),
+            ("\\\\evil.example/api/", false),
+            ("https:\\\\evil.example", false),
+            ("file:///etc/passwd", false),
+            ("data:text/html,x", false),
+            ("http://[", false),
+        ] {
+            assert_eq!(origin.next(next, &token).is_ok(), good, "{next}");
+        }
+    }
+
+    #[test]
+    fn paths_go_behind_the_base_and_queries_are_encoded() {
+        let query = [("a b".to_owned(), "ü&1".to_owned())];
+        for (base, url) in [
+            (
+                "https://x.example",
+                "https://x.example/api/t/?a+b=%C3%BC%261",
+            ),
+            (
+                "https://x.example/svr/",
+                "https://x.example/svr/api/t/?a+b=%C3%BC%261",
+            ),
+        ] {
+            let origin = Origin::new(base.parse().unwrap());
+            assert_eq!(origin.url("/api/t/", &query).as_str(), url);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+use url::Url;
+
+use crate::config::Token;
+
+/// Longest text from outside that goes into a message, in characters.
+pub(super) const MAX_QUOTED_CHARS: usize = 200;
+
+/// A text from outside as it may go into a message or a log: on one line,
+/// printable, not too long, and without the token, which servers have been
+/// seen to repeat.
+pub(super) fn quote(text: &str, token: &Token) -> String {
+    let text = text.replace(token.expose(), "[redacted]");
+    let words: Vec<String> = text
+        .split(|character: char| character.is_whitespace() || character.is_control())
+        .filter(|word| !word.is_empty())
+        .map(printable)
+        .collect();
+    cut(&words.join(" "))
+}
+
+/// A URL as it may go into a message: without user, password and fragment, not too long.
+pub(super) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_fragment(None);
+    // A URL that cannot have a user has none to hide.
+    if url.set_username("").is_err() || url.set_password(None).is_err() {
+        return cut(url.as_str());
+    }
+    cut(url.as_str())
+}
+
+/// Marks that turn the direction of writing could make a message read otherwise than it is.
+fn printable(word: &str) -> String {
+    word.chars()
+        .filter(|character| {
+            !matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        })
+        .collect()
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(MAX_QUOTED_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::{quote, shown};
+    use crate::config::Token;
+
+    #[test]
+    fn quoted_texts_are_bounded_printable_and_without_the_token() {
+        let token = Token::parse("hunter2").unwrap();
+        assert_eq!(
+            quote("Invalid\r\n\u{1b}[31m token hunter2.\u{202e}", &token),
+            "Invalid [31m token [redacted]."
+        );
+        assert_eq!(quote(&"x".repeat(999), &token).chars().count(), 201);
+        let url = "https://me:pw@x.example/a?b=c#d".parse().unwrap();
+        assert_eq!(shown(&url), "https://x.example/a?b=c");
+    }
+}

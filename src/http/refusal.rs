@@ -1,0 +1,139 @@
+//! What a status other than 200 means (contract §2, §3).
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Response, StatusCode};
+use serde_json::Value;
+
+use super::answer::{html_title, is_html};
+use super::error::ClientError;
+use super::quote::quote;
+use super::throttle::{retry_after, wait};
+use crate::config::Token;
+
+/// What is read of a refusal: its reason stands at the beginning.
+const MAX_REFUSAL_BYTES: usize = 16 * 1024;
+/// How long the reason is waited for: the status alone says enough.
+const REASON_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Says why there is no answer. `now` is upstream's clock.
+pub(super) async fn refusal(
+    response: Response,
+    url: String,
+    token: &Token,
+    now: DateTime<Utc>,
+) -> ClientError {
+    let status = response.status();
+    let header = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    let header = header.as_deref();
+    let body = beginning(response).await;
+    let reason = Reason::of(&body);
+    let detail = match &reason.text {
+        text if text.is_empty() => status.canonical_reason().unwrap_or("no reason").to_owned(),
+        text => quote(text, token),
+    };
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => ClientError::Throttled {
+            wait: wait(header, &reason.text, now),
+            url,
+            detail,
+        },
+        StatusCode::UNAUTHORIZED => ClientError::TokenRejected { url, detail },
+        StatusCode::FORBIDDEN if reason.is_about_the_token() => {
+            ClientError::TokenRejected { url, detail }
+        }
+        StatusCode::FORBIDDEN => ClientError::Forbidden { url, detail },
+        StatusCode::NOT_FOUND => ClientError::NotFound { url, detail },
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => ClientError::Server {
+            status: status.as_u16(),
+            wait: header.and_then(|header| retry_after(header, now)),
+            url,
+            detail,
+        },
+        _ if status.is_server_error() => ClientError::Server {
+            status: status.as_u16(),
+            wait: header.and_then(|header| retry_after(header, now)),
+            url,
+            detail,
+        },
+        _ => ClientError::Refused {
+            status: status.as_u16(),
+            url,
+            detail,
+        },
+    }
+}
+
+struct Reason {
+    text: String,
+    /// Upstream itself speaks JSON; a web page is from what stands in between.
+    is_upstreams: bool,
+}
+
+impl Reason {
+    fn of(body: &[u8]) -> Self {
+        if let Ok(value) = serde_json::from_slice::<Value>(body) {
+            return Self {
+                text: detail(&value),
+                is_upstreams: true,
+            };
+        }
+        let text = if is_html(None, body) {
+            format!("a web page titled `{}`", html_title(body))
+        } else {
+            String::from_utf8_lossy(body).into_owned()
+        };
+        Self {
+            text,
+            is_upstreams: false,
+        }
+    }
+
+    /// "Invalid token.", "Authentication credentials were not provided.",
+    /// "User inactive or deleted." (contract §2), and not "You do not have
+    /// permission to perform this action."
+    fn is_about_the_token(&self) -> bool {
+        let text = self.text.to_ascii_lowercase();
+        self.is_upstreams
+            && [
+                "token",
+                "authentication",
+                "credentials",
+                "inactive",
+                "not authenticated",
+            ]
+            .iter()
+            .any(|word| text.contains(word))
+    }
+}
+
+/// DRF's `detail`, or what others call it; else the whole.
+fn detail(value: &Value) -> String {
+    ["detail", "message", "error"]
+        .iter()
+        .find_map(|key| value.get(key)?.as_str())
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The beginning of a body, or as much of it as comes.
+async fn beginning(mut response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    let reading = async {
+        while let Ok(Some(chunk)) = response.chunk().await {
+            let room = MAX_REFUSAL_BYTES - body.len();
+            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if body.len() == MAX_REFUSAL_BYTES {
+                break;
+            }
+        }
+    };
+    // Too late is the same as nothing more: what came is quoted.
+    let _ = tokio::time::timeout(REASON_PATIENCE, reading).await;
+    body
+}

@@ -1,0 +1,106 @@
+//! How long upstream wants to be left alone (contract §3).
+
+use std::time::{Duration, SystemTime};
+
+use chrono::{DateTime, Utc};
+
+/// What is waited when a 429 does not say how long (contract §3).
+const DEFAULT_WAIT: Duration = Duration::from_secs(60);
+/// The most that is believed: a server that says "tomorrow" is asked again sooner.
+pub(super) const MAX_WAIT: Duration = Duration::from_mins(10);
+
+/// What a 429 asks for: the header, else the digits in `detail`, else a minute.
+pub(super) fn wait(header: Option<&str>, detail: &str, now: DateTime<Utc>) -> Duration {
+    header
+        .and_then(|header| retry_after(header, now))
+        .or_else(|| seconds_in(detail))
+        .unwrap_or(DEFAULT_WAIT)
+        .min(MAX_WAIT)
+}
+
+/// Reads `Retry-After`: seconds, or an HTTP date, which is compared with
+/// upstream's own clock. A date that is past means no wait.
+pub(super) fn retry_after(header: &str, now: DateTime<Utc>) -> Option<Duration> {
+    let header = header.trim();
+    if let Some(wait) = seconds(header) {
+        return Some(wait.min(MAX_WAIT));
+    }
+    let date = httpdate::parse_http_date(header).ok()?;
+    let wait = date
+        .duration_since(SystemTime::from(now))
+        .unwrap_or_default();
+    Some(wait.min(MAX_WAIT))
+}
+
+/// Reads "Expected available in 37 seconds.": the number before the word for
+/// seconds, else the last one.
+fn seconds_in(detail: &str) -> Option<Duration> {
+    let words: Vec<&str> = detail.split_whitespace().collect();
+    let numbers = words.iter().enumerate().filter_map(|(at, word)| {
+        let digits = word.trim_end_matches(|character: char| !character.is_ascii_digit());
+        let unit = word.strip_prefix(digits).unwrap_or_default();
+        let next = words.get(at + 1).copied().unwrap_or_default();
+        let is_seconds = unit.starts_with('s') || next.to_ascii_lowercase().starts_with("sec");
+        Some((is_seconds, seconds(digits)?))
+    });
+    let numbers: Vec<(bool, Duration)> = numbers.collect();
+    numbers
+        .iter()
+        .find(|(is_seconds, _)| *is_seconds)
+        .or(numbers.last())
+        .map(|(_, wait)| *wait)
+}
+
+/// Digits, possibly with a fraction, which is rounded up.
+fn seconds(text: &str) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) {
+        return None;
+    }
+    // More digits than fit are more than anybody waits.
+    let whole: u64 = whole.parse().unwrap_or(u64::MAX);
+    let more = u64::from(fraction.bytes().any(|byte| byte != b'0'));
+    Some(Duration::from_secs(whole.saturating_add(more)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use chrono::{DateTime, Utc};
+
+    use super::wait;
+
+    #[test]
+    fn the_wait_comes_from_header_date_digits_or_is_a_minute() {
+        let now: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
+        let drf = "Request was throttled. Expected available in 37 seconds.";
+        for (header, detail, seconds) in [
+            (Some("12"), drf, 12),
+            (Some(" 12.2 "), drf, 13),
+            (Some("0"), drf, 0),
+            (Some("Thu, 01 Jan 2026 00:01:30 GMT"), drf, 90),
+            (Some("Wed, 31 Dec 2025 00:00:00 GMT"), drf, 0),
+            (Some("soon"), drf, 37),
+            (Some("-5"), drf, 37),
+            (None, drf, 37),
+            (None, "Expected available in 1 second.", 1),
+            (None, "The limit of 250 calls is reached, wait 9 seconds", 9),
+            (None, "wait 9s please, not 10", 9),
+            (None, "Noch 44.", 44),
+            (None, "Slow down!", 60),
+            (None, "", 60),
+            (Some("99999"), "", 600),
+            (Some("99999999999999999999999"), "", 600),
+            (Some("Fri, 01 Jan 2027 00:00:00 GMT"), "", 600),
+            (None, "in 99999999999999999999999 seconds", 600),
+        ] {
+            assert_eq!(
+                wait(header, detail, now).as_secs(),
+                seconds,
+                "{header:?} {detail}"
+            );
+        }
+    }
+}

@@ -1,0 +1,96 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What was asked of upstream so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Requests sent, with redirects and repeated attempts.
+    pub requests: u64,
+    /// Answers with status 429.
+    pub throttled: u64,
+    /// Attempts after the first one.
+    pub retries: u64,
+    /// Bytes of bodies after decompression.
+    pub bytes: u64,
+    /// Bytes of bodies as they came over the network.
+    pub wire_bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    requests: AtomicU64,
+    throttled: AtomicU64,
+    retries: AtomicU64,
+    bytes: AtomicU64,
+    wire_bytes: AtomicU64,
+}
+
+impl Counters {
+    fn usage(&self) -> Usage {
+        let Self {
+            requests,
+            throttled,
+            retries,
+            bytes,
+            wire_bytes,
+        } = self;
+        Usage {
+            requests: requests.load(Ordering::Relaxed),
+            throttled: throttled.load(Ordering::Relaxed),
+            retries: retries.load(Ordering::Relaxed),
+            bytes: bytes.load(Ordering::Relaxed),
+            wire_bytes: wire_bytes.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Counts for one run and, at the same time, for the whole process.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Meter {
+    run: Arc<Counters>,
+    process: Arc<Counters>,
+}
+
+impl Meter {
+    /// One that counts from zero for its run, and on for the process.
+    pub(super) fn for_run(&self) -> Self {
+        Self {
+            run: Arc::default(),
+            process: Arc::clone(&self.process),
+        }
+    }
+
+    pub(super) fn run(&self) -> Usage {
+        self.run.usage()
+    }
+
+    pub(super) fn process(&self) -> Usage {
+        self.process.usage()
+    }
+
+    pub(super) fn request(&self) {
+        self.add(|counters| &counters.requests, 1);
+    }
+
+    pub(super) fn throttled(&self) {
+        self.add(|counters| &counters.throttled, 1);
+    }
+
+    pub(super) fn retry(&self) {
+        self.add(|counters| &counters.retries, 1);
+    }
+
+    pub(super) fn bytes(&self, bytes: usize) {
+        self.add(|counters| &counters.bytes, bytes as u64);
+    }
+
+    pub(super) fn wire_bytes(&self, bytes: usize) {
+        self.add(|counters| &counters.wire_bytes, bytes as u64);
+    }
+
+    fn add(&self, counter: impl Fn(&Counters) -> &AtomicU64, count: u64) {
+        for counters in [&self.run, &self.process] {
+            counter(counters).fetch_add(count, Ordering::Relaxed);
+        }
+    }
+}
