@@ -37,9 +37,9 @@ fn client(base: &str) -> Client {
 }
 
 fn feed() -> Request {
-    Request::new("/api/xml-feed/", Kind::Xml).with("days", 1)
+    Request::new("/api/xml-feed/", Kind::Xml).with("days", "1")
 }
 
 fn page() -> Request {
-    Request::new("/api/tickets/", Kind::Json).with("page", 1)
+    Request::new("/api/tickets/", Kind::Json).with("page", "1")
 }
