@@ -1,8 +1,9 @@
+use crate::clock::machine_now;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use super::super::ClientError;
 use super::server::{Act, Server, answer, json, xml};
@@ -124,7 +125,7 @@ async fn a_429_in_any_of_its_forms_holds_back_all_requests() {
 
 /// A date has whole seconds: three from now are more than one when it is read.
 fn in_three_seconds() -> String {
-    let date = SystemTime::now() + Duration::from_secs(3);
+    let date = SystemTime::from(machine_now()) + Duration::from_secs(3);
     format!("Retry-After: {}", httpdate::fmt_http_date(date))
 }
 
@@ -167,7 +168,7 @@ async fn the_daily_limit_is_an_error_at_once_and_counts_the_ledger() {
     let server = Server::start(|_, _| json("200 OK", "{}")).await;
     let mut settings = settings(&server.base);
     settings.requests_per_day = 10;
-    let earlier = Utc::now() - TimeDelta::hours(23);
+    let earlier = machine_now() - TimeDelta::hours(23);
     let token = Token::parse("x").unwrap();
     let client = super::Client::new(&settings, token, vec![(earlier, 8)]).unwrap();
     client.get(&page()).await.unwrap();
@@ -176,7 +177,7 @@ async fn the_daily_limit_is_an_error_at_once_and_counts_the_ledger() {
     let ClientError::DailyBudget { limit: 10, until } = error else {
         panic!("{error}");
     };
-    assert!((until - Utc::now() - TimeDelta::hours(1)).abs() < TimeDelta::minutes(2));
+    assert!((until - machine_now() - TimeDelta::hours(1)).abs() < TimeDelta::minutes(2));
     assert!(error.is_transient());
     assert_eq!(server.requests().len(), 2);
     assert_eq!(
@@ -205,13 +206,13 @@ async fn requests_keep_the_pace_of_the_settings() {
 
 #[tokio::test]
 async fn upstreams_clock_is_taken_from_its_answers() {
-    let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_hours(2));
+    let date = httpdate::fmt_http_date(SystemTime::from(machine_now()) + Duration::from_hours(2));
     let headers = format!("Date: {date}");
     let server = Server::start(move |_, _| Act::Say(answer("200 OK", &[&headers], "{}"))).await;
     let client = client(&server.base);
     let answer = client.get(&page()).await.unwrap();
     assert!(answer.date.is_some());
-    let ahead = client.upstream_now() - Utc::now();
+    let ahead = client.upstream_now() - machine_now();
     assert!(
         (ahead - TimeDelta::hours(2)).abs() < TimeDelta::seconds(5),
         "{ahead}"
