@@ -15,6 +15,12 @@ pub fn machine_now() -> DateTime<Utc> {
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>);
 
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Clock").field(&self.now()).finish()
+    }
+}
+
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {

@@ -95,7 +95,7 @@ pub async fn context(
     let mut connection = pool.acquire().await?;
     let used = store::run::requests_of_last_day(&mut connection, clock.now()).await?;
     drop(connection);
-    let client = Client::new(&config.upstream, token, used)?;
+    let client = Client::new(&config.upstream, token, used, clock.clone())?;
     Ok(Context {
         rules: rules(&config)?,
         config: Arc::new(config),

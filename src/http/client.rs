@@ -67,16 +67,18 @@ impl Client {
         settings: &Upstream,
         token: Token,
         used: Vec<(DateTime<Utc>, u32)>,
+        clock: crate::clock::Clock,
     ) -> Result<Self, ClientError> {
         let limit = settings.requests_per_day;
+        let clock = Clock::new(clock);
         let exchange = Exchange {
             transport: transport(settings)?,
             origin: Origin::new(settings.base_url.clone()),
             token: RwLock::new(token),
             pace: Pace::new(settings.requests_per_minute),
-            day: Mutex::new(Day::new(limit, used, Clock::ours())),
+            day: Mutex::new(Day::new(limit, used, clock.ours())),
             daily_limit: limit,
-            clock: Clock::default(),
+            clock,
             max_body_bytes: settings.max_body_bytes,
             silence: settings.read_timeout,
         };

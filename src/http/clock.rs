@@ -2,30 +2,37 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::clock::machine_now;
-
 /// How far upstream's clock may be from ours and still be believed. A wrong
 /// date in the far future would let a run claim to cover what has not happened
 /// yet; and TLS would not have come about with clocks so far apart.
 const MAX_OFFSET: TimeDelta = TimeDelta::days(1);
 
 /// Upstream's clock, as its `Date` headers tell it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Clock {
+    ours: crate::clock::Clock,
     /// Upstream's time less ours, in milliseconds.
     offset: AtomicI64,
 }
 
 impl Clock {
-    /// Our time: the one place where this module asks for it.
-    pub(super) fn ours() -> DateTime<Utc> {
-        machine_now()
+    /// Until upstream says otherwise, its time is ours.
+    pub(super) fn new(ours: crate::clock::Clock) -> Self {
+        Self {
+            ours,
+            offset: AtomicI64::new(0),
+        }
+    }
+
+    /// Our time.
+    pub(super) fn ours(&self) -> DateTime<Utc> {
+        self.ours.now()
     }
 
     /// Upstream's time. It is never ahead of what upstream last said: `Date`
     /// is cut to whole seconds, and travels.
     pub(super) fn upstream(&self) -> DateTime<Utc> {
-        Self::ours() + self.offset()
+        self.ours() + self.offset()
     }
 
     /// Upstream's time less ours.
@@ -34,7 +41,8 @@ impl Clock {
     }
 
     /// Takes a `Date` header that just came; returns it if it is believed.
-    pub(super) fn hear(&self, header: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub(super) fn hear(&self, header: &str) -> Option<DateTime<Utc>> {
+        let now = self.ours();
         let date: DateTime<Utc> = httpdate::parse_http_date(header.trim()).ok()?.into();
         let offset = date - now;
         if offset.abs() > MAX_OFFSET {
@@ -56,12 +64,12 @@ mod tests {
 
     #[test]
     fn upstreams_clock_is_believed_within_a_day() {
-        let clock = Clock::default();
         let now: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
-        assert!(clock.hear("Thu, 01 Jan 2026 02:00:00 GMT", now).is_some());
+        let clock = Clock::new(crate::clock::Clock::told_by(move || now));
+        assert!(clock.hear("Thu, 01 Jan 2026 02:00:00 GMT").is_some());
         assert_eq!(clock.offset(), TimeDelta::hours(2));
-        assert!(clock.hear("Thu, 01 Jan 2099 02:00:00 GMT", now).is_none());
-        assert!(clock.hear("yesterday", now).is_none());
+        assert!(clock.hear("Thu, 01 Jan 2099 02:00:00 GMT").is_none());
+        assert!(clock.hear("yesterday").is_none());
         assert_eq!(clock.offset(), TimeDelta::hours(2));
     }
 }

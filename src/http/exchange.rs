@@ -136,7 +136,7 @@ impl Exchange {
     /// Counts one request of the day.
     fn spend(&self) -> Result<(), ClientError> {
         let mut day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
-        day.take(Clock::ours())
+        day.take(self.clock.ours())
             .map_err(|until| ClientError::DailyBudget {
                 limit: self.daily_limit,
                 until,
@@ -162,7 +162,7 @@ impl Exchange {
         // What a cache kept has the date of when it was fetched.
         let date = header(DATE)
             .filter(|_| header(AGE).is_none())
-            .and_then(|date| self.clock.hear(date, Clock::ours()));
+            .and_then(|date| self.clock.hear(date));
         let (content_type, charset) = header(CONTENT_TYPE).map(media_type).unwrap_or_default();
         let frame = Frame {
             url: shown(&url),

@@ -90,7 +90,11 @@ async fn read_documents(
         let Some(next) = document.next else {
             return reconcile(stored);
         };
-        answer = run.context.client.get_url(&next, Kind::Xml).await?;
+        answer = tokio::select! {
+            biased;
+            () = run.context.stop.cancelled() => return Err(Failure::Stopped),
+            answer = run.context.client.get_url(&next, Kind::Xml) => answer?,
+        };
     }
     Err(Failure::TooManyPages {
         pages: MAX_DOCUMENTS,

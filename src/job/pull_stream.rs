@@ -11,7 +11,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::store_chunk::{Chunk, Stored, store_chunk};
 use crate::http::Answer;
-use crate::source::xml::{Document, RecordReader};
+use crate::source::xml::{Document, RecordReader, Rules};
 use crate::store::advisory::Origin;
 
 /// Tasks that store. A third one gains nothing on two cores.
@@ -120,7 +120,7 @@ async fn read(
     } = reading;
     let document = match ended {
         Ok(()) => reader
-            .finish(&mut |record: &[u8]| chunk.push(record))
+            .finish(&mut |record: &[u8]| chunk.push(record, context.rules.fingerprint(record)))
             .map_err(Failure::from),
         Err(failure) => Err(failure),
     };
@@ -155,7 +155,7 @@ impl Reading {
                 return Ok(());
             };
             let before = self.records;
-            self.push(&piece)?;
+            self.push(&piece, &context.rules)?;
             context
                 .progress
                 .add(piece.len() as u64, self.records - before);
@@ -163,7 +163,7 @@ impl Reading {
         }
     }
 
-    fn push(&mut self, piece: &[u8]) -> Result<(), Failure> {
+    fn push(&mut self, piece: &[u8], rules: &Rules) -> Result<(), Failure> {
         let Self {
             reader,
             chunk,
@@ -172,7 +172,7 @@ impl Reading {
             ..
         } = self;
         reader.push(piece, &mut |record: &[u8]| {
-            chunk.push(record);
+            chunk.push(record, rules.fingerprint(record));
             *records += 1;
             if chunk.is_full() {
                 full.push(std::mem::take(chunk));

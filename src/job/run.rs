@@ -9,8 +9,9 @@ use tracing::{error, info, warn};
 use super::context::Context;
 use super::failure::Failure;
 use crate::store::advisory::Origin;
+use crate::store::hold::Hold;
 use crate::store::run::{self, Mode, Outcome, Tally};
-use crate::store::source::{self, Hold, Source, SourceKey};
+use crate::store::source::{self, Source, SourceKey};
 use crate::store::ticket_walk::{self, Walk};
 use crate::store::{quarantine, ticket_reading};
 

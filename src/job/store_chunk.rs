@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlx::PgPool;
 
 use super::failure::Failure;
-use crate::model::{Fingerprint, fingerprint};
+use crate::model::Fingerprint;
 use crate::source::xml::{self, Rules};
 use crate::store;
 use crate::store::advisory::{self, Merged, Origin, Received};
@@ -29,10 +29,10 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    pub(super) fn push(&mut self, record: &[u8]) {
+    pub(super) fn push(&mut self, record: &[u8], hash: Fingerprint) {
         self.text.extend_from_slice(record);
         self.ends.push(self.text.len());
-        self.hashes.push(fingerprint(record));
+        self.hashes.push(hash);
     }
 
     pub(super) fn is_full(&self) -> bool {

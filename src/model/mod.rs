@@ -21,5 +21,11 @@ pub const PARSER_VERSION: u64 = 1;
 
 /// Fingerprint of bytes as upstream sent them.
 pub fn fingerprint(bytes: &[u8]) -> Fingerprint {
-    xxhash_rust::xxh3::xxh3_128_with_seed(bytes, PARSER_VERSION).to_be_bytes()
+    salted_fingerprint(bytes, 0)
+}
+
+/// Fingerprint of bytes whose reading depends on more than the parser: another
+/// `salt` makes other fingerprints of all of them.
+pub fn salted_fingerprint(bytes: &[u8], salt: u64) -> Fingerprint {
+    xxhash_rust::xxh3::xxh3_128_with_seed(bytes, PARSER_VERSION.wrapping_add(salt)).to_be_bytes()
 }

@@ -5,6 +5,7 @@ pub mod advisory;
 mod advisory_row;
 mod copy;
 pub mod database;
+pub mod hold;
 pub mod quarantine;
 pub mod report;
 pub mod run;

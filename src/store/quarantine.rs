@@ -66,8 +66,8 @@ pub async fn is_empty(connection: &mut PgConnection, source_id: i32) -> Result<b
 }
 
 /// Lets the advisories leave that the run just completed read well and did not
-/// receive in broken bytes again; returns how many left. Call it after the run
-/// is written into its source.
+/// receive in broken bytes again, and those whose very bytes are understood by
+/// now; returns how many left. Call it after the run is written into its source.
 pub async fn release_advisories(
     connection: &mut PgConnection,
     source_id: i32,
@@ -80,7 +80,7 @@ pub async fn release_advisories(
            and q.last_run_id <> $2
            and s.id = q.source_id
            and g.source_id = q.source_id
-           and g.said = q.key
+           and (g.said = q.key or g.byte_hash = q.byte_hash)
            and s.seen @> g.id",
         source_id,
         run_id

@@ -1,8 +1,8 @@
 //! What is read, and how far.
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 use sqlx::postgres::types::PgRange;
-use sqlx::{PgConnection, PgPool};
 
 use crate::model::CoverageGap;
 
@@ -220,7 +220,9 @@ pub struct Completed<'a> {
     pub now: DateTime<Utc>,
 }
 
-/// Moves the cursor, in the transaction that ends the run.
+/// Moves the cursor, in the transaction that ends the run. A feed's cursor also
+/// moves back when upstream's clock does: what that clock has not yet reached
+/// is not covered, whatever an earlier run believed.
 pub async fn completed(
     connection: &mut PgConnection,
     completed: Completed<'_>,
@@ -236,7 +238,8 @@ pub async fn completed(
     keep_last_seen(connection, source_id, &seen).await?;
     sqlx::query!(
         "update source
-         set covered = covered + tstzmultirange(tstzrange($2, $3)),
+         set covered = (covered + tstzmultirange(tstzrange($2, $3)))
+                 * tstzmultirange(tstzrange(null, case when kind <> 'tickets' then $3 end)),
              root_element = coalesce($4, root_element),
              seen = coalesce((
                  select range_agg(int8range(r.first, r.last, '[]'))
@@ -261,7 +264,8 @@ pub async fn completed(
 }
 
 /// Writes last_seen_at into the rows that were in the last complete run and are
-/// not in this one; for all others `source.seen` says it.
+/// not in this one; for all others `source.seen` says it. Rows that run wrote
+/// itself have it already: after a long first window a short one writes nothing.
 async fn keep_last_seen(
     connection: &mut PgConnection,
     source_id: i32,
@@ -278,7 +282,8 @@ async fn keep_last_seen(
          where s.id = $1
            and g.id >= lower(dropped)
            and g.id < upper(dropped)
-           and g.source_id = $1",
+           and g.source_id = $1
+           and g.last_seen_at < s.seen_at",
         source_id,
         &first,
         &last
@@ -303,49 +308,6 @@ fn ranges(ids: &[i64]) -> (Vec<i64>, Vec<i64>) {
         }
     }
     (first, last)
-}
-
-/// Holds a source for one run, across processes: a session-level lock on a
-/// connection of its own, which the server releases when the process dies.
-pub struct Hold {
-    connection: sqlx::pool::PoolConnection<sqlx::Postgres>,
-    source_id: i32,
-}
-
-/// First key of our advisory locks, so that they meet nobody else's ("advs").
-const LOCK_SPACE: i32 = 0x6164_7673;
-
-impl Hold {
-    /// Takes the source, unless another run has it.
-    pub async fn take(pool: &PgPool, source_id: i32) -> Result<Option<Self>, sqlx::Error> {
-        let mut connection = pool.acquire().await?;
-        let taken = sqlx::query_scalar!(
-            r#"select pg_try_advisory_lock($1, $2) as "taken!""#,
-            LOCK_SPACE,
-            source_id
-        )
-        .fetch_one(&mut *connection)
-        .await?;
-        Ok(taken.then_some(Self {
-            connection,
-            source_id,
-        }))
-    }
-
-    /// Gives the source back. When that fails the connection is closed, which
-    /// does the same.
-    pub async fn release(mut self) {
-        let released = sqlx::query_scalar!(
-            r#"select pg_advisory_unlock($1, $2) as "released!""#,
-            LOCK_SPACE,
-            self.source_id
-        )
-        .fetch_one(&mut *self.connection)
-        .await;
-        if !matches!(released, Ok(true)) {
-            let _ = self.connection.close().await;
-        }
-    }
 }
 
 /// A half-open range for queries.

@@ -1,58 +1,107 @@
-//! Feeds: what upstream said is stored whole, and nothing is lost.
+//! Feeds: what upstream said is stored whole, field by field.
 
-use advisoryd::simulate::{Fault, Profile, Rule};
+use advisoryd::simulate::{FeedOptions, Options, Profile};
 
-use crate::support::{World, small};
+use crate::support::{Documents, World, small};
 
 #[tokio::test]
-async fn every_profile_is_recognised_and_stored_whole() {
+async fn every_profile_is_recognised_and_stored_field_by_field() {
     for profile in Profile::ALL {
-        let world = World::with(advisoryd::simulate::Options { profile, ..small() }).await;
-        let report = world.pull_one().await;
-        assert_eq!(report.outcome, "ok", "{profile:?}: {:?}", report.error);
-        let saids = world.simulator.saids(1);
-        assert_eq!(report.tally.added, saids.len() as u64, "{profile:?}");
-        let stored = world.versions().await;
-        assert!(
-            saids.iter().all(|said| stored.get(said) == Some(&1)),
-            "{profile:?}"
-        );
+        let world = World::with(Options {
+            profile,
+            advisories: 250,
+            watch_lists: 3,
+            ..small()
+        })
+        .await;
+        for report in world.pull().await {
+            assert_eq!(report.outcome, "ok", "{profile:?}: {:?}", report.error);
+        }
+        world.assert_all_is_stored().await;
     }
 }
 
 #[tokio::test]
-async fn a_pull_without_changes_writes_no_row() {
+async fn texts_keep_their_letters_and_lose_their_carriage_returns() {
     let world = World::new().await;
     world.pull_one().await;
-    let report = world
-        .pull_back(advisoryd::job::pull_feed::LookBack::Full)
-        .await
-        .remove(0);
-    assert_eq!((report.tally.added, report.tally.changed), (0, 0));
-    assert_eq!(
-        report.tally.unchanged,
-        world.simulator.saids(1).len() as u64
-    );
+    let broken = "select count(*) from advisoryd_v1.advisories
+        where position(chr(13) in concat(title, description, solution)) > 0";
+    assert_eq!(world.count(broken).await, 0);
+    let lines = "select count(*) from advisoryd_v1.advisories
+        where position(chr(10) in description) > 0";
+    assert!(world.count(lines).await > 0);
+    let foreign = "select count(*) from advisoryd_v1.advisories
+        where octet_length(concat(title, description)) > length(concat(title, description))";
+    assert!(world.count(foreign).await > 0, "the test's world has such");
 }
 
 #[tokio::test]
-async fn a_truncated_feed_moves_no_cursor_and_keeps_complete_records() {
-    let world = World::new().await;
-    world.simulator.inject(
-        Rule::new(Fault::Truncate {
-            after_bytes: 60_000,
-            clean: true,
-        })
-        .on("xml-feed"),
+async fn an_advisory_in_two_lists_is_one_row_seen_twice() {
+    let world = World::with(Options {
+        watch_lists: 2,
+        ..small()
+    })
+    .await;
+    let (first, second) = (world.simulator.saids(1), world.simulator.saids(2));
+    let both = first.iter().filter(|said| second.contains(said)).count();
+    assert!(both > 0, "the test's world has such");
+    world.pull().await;
+    let twice = "select count(*) from (
+        select said from advisoryd_v1.advisory_watch_lists group by said having count(*) = 2) as both";
+    assert_eq!(world.count(twice).await, i64::try_from(both).unwrap());
+    world.assert_all_is_stored().await;
+}
+
+#[tokio::test]
+async fn an_extra_feed_brings_advisories_without_list_membership() {
+    let mut world = World::with(Options {
+        watch_lists: 4,
+        feed: FeedOptions::default(),
+        ..small()
+    })
+    .await;
+    "[[extra_feeds]]\nname = \"Everything\"\nquery = { feed_type = \"all\" }\n"
+        .clone_into(&mut world.more);
+    let context = world.context().await;
+    let (feed, _) = advisoryd::daemon::lanes::feeds(&context.config)
+        .pop()
+        .unwrap();
+    let look_back = advisoryd::job::pull_feed::LookBack::Missing;
+    advisoryd::job::pull_feed::pull(&context, &feed, look_back)
+        .await
+        .unwrap();
+    assert_eq!(
+        world.versions().await.len(),
+        world.simulator.all_saids().len()
     );
+    let lists = "select count(*) from advisoryd_v1.advisory_watch_lists";
+    assert_eq!(world.count(lists).await, 0);
+    let members = "select count(*) from advisoryd_v1.advisories where watch_list_ids <> '{}'";
+    assert_eq!(world.count(members).await, 0);
+}
+
+/// A structure that nobody has seen.
+const STRANGE: &str = "<stock><thing><serial>SA7</serial><heading>Strange</heading>\
+    <grade>2</grade></thing><thing><serial>SA8</serial></thing></stock>";
+
+#[tokio::test]
+async fn aliases_teach_a_new_structure_and_reach_what_is_stored_already() {
+    let documents = Documents::serve().await;
+    documents.set(1, STRANGE);
+    let mut world = World::new().await;
+    world.base_url = Some(documents.base_url.clone());
     let report = world.pull_one().await;
-    assert_eq!(report.outcome, "failed");
-    let covered = world
-        .count("select count(*) from advisoryd.source where not isempty(covered)")
-        .await;
-    assert_eq!(covered, 0, "the cursor stays");
-    assert!(report.tally.added > 0, "complete records stay");
-    let again = world.pull_one().await;
-    assert_eq!(again.outcome, "ok", "{:?}", again.error);
-    assert_eq!(world.versions().await.len(), world.simulator.saids(1).len());
+    insta::assert_snapshot!(report.error.unwrap(), @"structure not recognised: nothing in `stock` carries an identifier; elements seen: thing, serial, heading, grade");
+
+    "[feeds.aliases]\nsaid = [\"serial\"]\n".clone_into(&mut world.more);
+    assert_eq!(world.pull_one().await.outcome, "ok");
+    let titled = "select count(*) from advisoryd_v1.advisories where title = 'Strange'";
+    assert_eq!(world.versions().await.len(), 2);
+    assert_eq!(world.count(titled).await, 0, "the title has no alias yet");
+
+    "[feeds.aliases]\nsaid = [\"serial\"]\ntitle = [\"heading\"]\ncriticality = [\"grade\"]\n"
+        .clone_into(&mut world.more);
+    assert_eq!(world.pull_one().await.tally.changed, 1);
+    assert_eq!(world.count(titled).await, 1, "the same bytes are read anew");
 }

@@ -10,8 +10,10 @@
 )]
 
 mod cluster;
+mod encodings;
 mod feeds;
 mod layers;
+mod samples;
 mod support;
 mod support_itself;
 mod surface;

@@ -1,14 +1,17 @@
 //! What the tests stand on: a database each, processes, and patience with a limit.
 
 mod database;
+mod documents;
 mod process;
+mod rows;
 mod run_dir;
 mod schema;
 mod wait;
 mod world;
 
 pub use database::{TestDatabase, database};
+pub use documents::Documents;
 pub use process::{Running, binary, is_alive};
 pub use run_dir::state_dir;
 pub use wait::{PATIENCE, eventually};
-pub use world::{World, small};
+pub use world::{World, pull_all, small};

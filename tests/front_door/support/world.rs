@@ -29,6 +29,10 @@ pub struct World {
     pub database: TestDatabase,
     /// What tests add to the configuration, as TOML.
     pub more: String,
+    /// What tests add to `[upstream]`, as TOML.
+    pub upstream: String,
+    /// Another upstream than the simulator.
+    pub base_url: Option<String>,
     /// Cancelled by tests that stop jobs.
     pub stop: CancellationToken,
     /// Added to this machine's clock, in seconds.
@@ -63,6 +67,8 @@ impl World {
             simulator,
             database: database().await,
             more: String::new(),
+            upstream: String::new(),
+            base_url: None,
             stop: CancellationToken::new(),
             clock_offset: std::sync::Arc::default(),
             dir: state_dir(),
@@ -82,10 +88,13 @@ impl World {
         }
         format!(
             "[upstream]\nbase_url = \"{}\"\ntoken_file = \"{}\"\nrequests_per_minute = 60000\n\
-             read_timeout = \"2s\"\nmax_attempts = 2\n\
+             read_timeout = \"2s\"\nmax_attempts = 2\n{}\n\
              [database]\nurl = \"{}\"\n[http]\nlisten = \"\"\n{}\n{lists}",
-            self.simulator.base_url(),
+            self.base_url
+                .clone()
+                .unwrap_or_else(|| self.simulator.base_url()),
             self.token_file().display(),
+            self.upstream,
             self.database.url,
             self.more,
         )
@@ -119,10 +128,14 @@ impl World {
 
     /// What jobs are handed.
     pub async fn context(&self) -> Context {
+        self.context_on(self.database.pool.clone()).await
+    }
+
+    /// The same on another database.
+    pub async fn context_on(&self, pool: PgPool) -> Context {
         let config = Config::from_text("the test's configuration", &self.toml())
             .unwrap_or_else(|error| panic!("{error}"));
         let token = config.upstream.token().expect("the token");
-        let pool = self.database.pool.clone();
         startup::configure_sources(&config, &pool)
             .await
             .expect("the sources");
@@ -143,15 +156,17 @@ impl World {
 
     /// Pulls every feed once.
     pub async fn pull_back(&self, look_back: LookBack) -> Vec<Report> {
-        let context = self.context().await;
-        let mut reports = Vec::new();
-        for (feed, _) in feeds(&context.config) {
-            match pull_feed::pull(&context, &feed, look_back).await {
-                Ok(Ran::Ended(report)) => reports.push(report),
-                other => panic!("{other:?}"),
-            }
-        }
-        reports
+        pull_all(&self.context().await, look_back).await
+    }
+
+    /// Lets upstream and this machine be this much later from now on.
+    pub fn later(&self, by: chrono::TimeDelta) {
+        let seconds = by.num_seconds();
+        let before = self
+            .clock_offset
+            .fetch_add(seconds, std::sync::atomic::Ordering::Relaxed);
+        self.simulator
+            .set_clock(chrono::TimeDelta::seconds(before + seconds));
     }
 
     /// Pulls the one feed of a world with one list.
@@ -192,4 +207,16 @@ impl World {
             .into_iter()
             .collect()
     }
+}
+
+/// Pulls every feed of the configuration once.
+pub async fn pull_all(context: &Context, look_back: LookBack) -> Vec<Report> {
+    let mut reports = Vec::new();
+    for (feed, _) in feeds(&context.config) {
+        match pull_feed::pull(context, &feed, look_back).await {
+            Ok(Ran::Ended(report)) => reports.push(report),
+            other => panic!("{other:?}"),
+        }
+    }
+    reports
 }
