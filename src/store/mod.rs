@@ -3,8 +3,10 @@
 
 pub mod advisory;
 mod advisory_row;
+pub mod change;
 mod copy;
 pub mod database;
+mod history;
 pub mod quarantine;
 pub mod report;
 pub mod run;
