@@ -4,6 +4,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+/// What the machine's clock says: for the edges that compare it with upstream's
+/// or play upstream. Everything else is handed a [`Clock`] or a time.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn machine_now() -> DateTime<Utc> {
+    Utc::now()
+}
+
 /// A clock. Jobs are handed one and pass plain times on, so that tests can set it.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>);
@@ -11,8 +18,7 @@ pub struct Clock(Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>);
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-        Self(Arc::new(Utc::now))
+        Self(Arc::new(machine_now))
     }
 
     /// A clock that says what `tell` says.

@@ -2,6 +2,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::clock::machine_now;
+
 /// How far upstream's clock may be from ours and still be believed. A wrong
 /// date in the far future would let a run claim to cover what has not happened
 /// yet; and TLS would not have come about with clocks so far apart.
@@ -17,7 +19,7 @@ pub(super) struct Clock {
 impl Clock {
     /// Our time: the one place where this module asks for it.
     pub(super) fn ours() -> DateTime<Utc> {
-        Utc::now()
+        machine_now()
     }
 
     /// Upstream's time. It is never ahead of what upstream last said: `Date`

@@ -2,6 +2,7 @@
 //! the program between them, either as jobs in this process or as the binary.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -77,7 +78,7 @@ impl World {
     pub fn toml(&self) -> String {
         let mut lists = String::new();
         for id in self.simulator.watch_lists() {
-            lists.push_str(&format!("[[watch_lists]]\nid = {id}\n"));
+            let _ = writeln!(lists, "[[watch_lists]]\nid = {id}");
         }
         format!(
             "[upstream]\nbase_url = \"{}\"\ntoken_file = \"{}\"\nrequests_per_minute = 60000\n\
