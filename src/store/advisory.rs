@@ -28,7 +28,7 @@ pub struct Origin {
     pub source_id: i32,
     /// Row in `sync_run`.
     pub run_id: i64,
-    /// When the run began, by our clock.
+    /// When it is stored, by our clock: what it says is known from then on.
     pub at: DateTime<Utc>,
 }
 

@@ -26,7 +26,11 @@ pub(super) async fn record_advisories(
     origin: Origin,
     changes: &AdvisoryChanges,
 ) -> Result<(), sqlx::Error> {
-    let AdvisoryChanges { fresh, replaced, joined } = changes;
+    let AdvisoryChanges {
+        fresh,
+        replaced,
+        joined,
+    } = changes;
     if fresh.is_empty() && replaced.is_empty() && joined.is_empty() {
         return Ok(());
     }

@@ -11,6 +11,7 @@
 
 mod cluster;
 mod feeds;
+mod history;
 mod layers;
 mod support;
 mod support_itself;
