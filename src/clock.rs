@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 
 /// What the machine's clock says: for the edges that compare it with upstream's
 /// or play upstream. Everything else is handed a [`Clock`] or a time.
@@ -32,8 +32,9 @@ impl Clock {
         Self(Arc::new(tell))
     }
 
-    /// The time.
+    /// The time, in whole microseconds as PostgreSQL keeps it: two columns that
+    /// are told one time then hold one time, however it travels.
     pub fn now(&self) -> DateTime<Utc> {
-        (self.0)()
+        (self.0)().trunc_subsecs(6)
     }
 }

@@ -12,6 +12,7 @@
 mod cluster;
 mod encodings;
 mod feeds;
+mod history;
 mod layers;
 mod samples;
 mod support;
