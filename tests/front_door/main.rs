@@ -14,6 +14,7 @@ mod encodings;
 mod feeds;
 mod history;
 mod layers;
+mod questions;
 mod samples;
 mod support;
 mod support_itself;
