@@ -19,3 +19,4 @@ mod samples;
 mod support;
 mod support_itself;
 mod surface;
+mod tickets;
