@@ -15,6 +15,8 @@ use crate::config::LogFormat;
 const QUIETER: &[&str] = &[
     "tokio_cron_scheduler=warn",
     "sqlx::postgres::notice=warn",
+    // A slow statement is nobody's business but a developer's.
+    "sqlx::query=error",
     "hyper=warn",
     "rustls=warn",
 ];

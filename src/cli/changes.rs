@@ -34,7 +34,7 @@ pub(super) async fn run(shared: Shared, wanted: Changes) -> anyhow::Result<bool>
     let opened = ask::open(&config).await?;
     let result = tokio::select! {
         result = show(&opened, &wanted) => result,
-        ended = tokio::signal::ctrl_c() => ended.map_err(Into::into),
+        () = super::asked_to_stop()? => Ok(()),
     };
     opened.close().await;
     result?;

@@ -102,6 +102,19 @@ fn block_on(work: impl Future<Output = anyhow::Result<bool>>) -> anyhow::Result<
         .block_on(work)
 }
 
+/// Listens from now on; what it returns ends with Ctrl-C or SIGTERM.
+fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
 /// What holds for every command.
 #[derive(Clone)]
 struct Shared {

@@ -161,16 +161,11 @@ fn summary(report: &Report) -> String {
 
 /// Ctrl-C and SIGTERM end the pass at its next safe point.
 fn stop_on_signals() -> std::io::Result<CancellationToken> {
-    use tokio::signal::unix::{SignalKind, signal};
     let stop = CancellationToken::new();
     let token = stop.clone();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let asked = super::asked_to_stop()?;
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        asked.await;
         token.cancel();
     });
     Ok(stop)

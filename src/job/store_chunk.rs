@@ -11,14 +11,16 @@ use crate::store;
 use crate::store::advisory::{self, Merged, Origin, Received};
 use crate::store::quarantine::{self, Unreadable};
 use crate::store::run::{self, Tally};
+use crate::store::turn::Turn;
 
 /// Rows in one transaction: enough to make round trips cheap, few enough to
 /// keep the transaction and its memory small.
 const CHUNK_RECORDS: usize = 500;
 /// Bytes of records in one transaction; bounds memory where records are large.
 const CHUNK_BYTES: usize = 2 * 1024 * 1024;
-/// How often a chunk is repeated that met another transaction.
-const CONFLICT_ATTEMPTS: u32 = 5;
+/// How often a chunk is written that met another transaction. Alone it meets
+/// none, so two would do; a third costs nothing.
+const CONFLICT_ATTEMPTS: u32 = 3;
 
 /// Records as they came, one after the other in one buffer.
 #[derive(Debug, Default)]
@@ -137,18 +139,17 @@ async fn write(
     received: &[Received],
     unreadable: &[Unreadable],
 ) -> Result<Merged, Failure> {
-    let mut attempt = 1;
-    loop {
-        match write_once(pool, origin, received, unreadable).await {
-            Err(Failure::Store(error))
-                if store::is_conflict(&error) && attempt < CONFLICT_ATTEMPTS =>
-            {
-                tracing::debug!(%error, attempt, "two transactions met; this one is repeated");
-                attempt += 1;
+    let mut turn = Turn::BesideOthers;
+    for _ in 1..CONFLICT_ATTEMPTS {
+        match write_once(pool, origin, received, unreadable, turn).await {
+            Err(Failure::Store(error)) if store::is_conflict(&error) => {
+                tracing::debug!(%error, "two transactions met; this one is repeated alone");
+                turn = Turn::Alone;
             }
             result => return result,
         }
     }
+    write_once(pool, origin, received, unreadable, turn).await
 }
 
 async fn write_once(
@@ -156,8 +157,10 @@ async fn write_once(
     origin: Origin,
     received: &[Received],
     unreadable: &[Unreadable],
+    turn: Turn,
 ) -> Result<Merged, Failure> {
     let mut transaction = pool.begin().await?;
+    turn.take(&mut transaction).await?;
     if !run::still_ours(&mut transaction, origin.run_id).await? {
         return Err(Failure::Lost);
     }

@@ -3,7 +3,7 @@
 use sqlx::{Connection as _, PgConnection, PgPool};
 
 /// First key of our advisory locks, so that they meet nobody else's ("advs").
-const LOCK_SPACE: i32 = 0x6164_7673;
+pub(super) const LOCK_SPACE: i32 = 0x6164_7673;
 
 /// Holds a source for one run: a session-level lock on a connection of its own,
 /// which the server releases when the connection or the process ends. It is

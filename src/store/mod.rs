@@ -18,6 +18,7 @@ pub mod source;
 pub mod ticket;
 pub mod ticket_reading;
 pub mod ticket_walk;
+pub mod turn;
 
 /// Whether waiting and trying again can help: the database is away, restarting
 /// or busy, rather than unwilling.

@@ -105,3 +105,42 @@ async fn aliases_teach_a_new_structure_and_reach_what_is_stored_already() {
     assert_eq!(world.pull_one().await.tally.changed, 1);
     assert_eq!(world.count(titled).await, 1, "the same bytes are read anew");
 }
+
+/// Two first loads store the same new advisories; whoever comes second must
+/// find them stored, however often they meet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn lists_that_overlap_load_side_by_side() {
+    let world = World::with(advisoryd::simulate::Options {
+        advisories: 3000,
+        watch_lists: 5,
+        ..small()
+    })
+    .await;
+    let context = world.context().await;
+    let pulls = advisoryd::daemon::lanes::feeds(&context.config)
+        .into_iter()
+        .map(|(feed, _)| {
+            let context = context.clone();
+            async move {
+                advisoryd::job::pull_feed::pull(
+                    &context,
+                    &feed,
+                    advisoryd::job::pull_feed::LookBack::Full,
+                )
+                .await
+            }
+        });
+    for ran in futures_util::future::join_all(pulls).await {
+        match ran {
+            Ok(advisoryd::job::run::Ran::Ended(report)) => {
+                assert_eq!(report.outcome, "ok", "{:?}", report.error);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let stored = world.versions().await;
+    assert!(
+        stored.values().all(|version| *version == 1),
+        "nothing flips"
+    );
+}

@@ -10,6 +10,8 @@
 )]
 
 mod cluster;
+mod commands;
+mod daemon;
 mod encodings;
 mod feeds;
 mod history;

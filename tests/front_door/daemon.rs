@@ -1,0 +1,483 @@
+//! The daemon as the service manager, the operator and the network see it.
+
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use advisoryd::simulate::{Fault, Rule};
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::support::{PATIENCE, Running, World, eventually, is_alive, state_dir};
+
+/// Seconds that nobody waits for: ticks that never come during a test.
+const NEVER: &str = "0 0 0 1 1 *";
+
+/// The other end of `NOTIFY_SOCKET`.
+struct Manager {
+    socket: UnixDatagram,
+    path: PathBuf,
+    heard: String,
+    _dir: TempDir,
+}
+
+impl Manager {
+    fn new() -> Self {
+        let dir = state_dir();
+        let path = dir.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        Self {
+            socket,
+            path,
+            heard: String::new(),
+            _dir: dir,
+        }
+    }
+
+    /// Waits until something with `part` was said since the last wait.
+    async fn hears(&mut self, part: &str) {
+        let what = format!("`{part}` on NOTIFY_SOCKET");
+        let Self { socket, heard, .. } = self;
+        eventually(&what, PATIENCE, async || {
+            let mut message = [0; 4096];
+            while let Ok(length) = socket.recv(&mut message) {
+                heard.push_str(&String::from_utf8_lossy(&message[..length]));
+                heard.push('\n');
+            }
+            let at = heard.find(part)?;
+            heard.drain(..at + part.len());
+            Some(())
+        })
+        .await;
+    }
+}
+
+fn quiet(world: &mut World) {
+    world.more = format!(
+        "[schedule]\nfeeds = \"{NEVER}\"\ntickets = \"{NEVER}\"\nfull_walk = \"{NEVER}\"\n"
+    );
+}
+
+fn daemon(world: &World, manager: &Manager) -> Command {
+    let mut command = world.command(&["--log-format", "json", "run"]);
+    command.env("NOTIFY_SOCKET", &manager.path);
+    command
+}
+
+async fn runs(world: &World) -> i64 {
+    world
+        .count("select count(*) from advisoryd_v1.sync_runs where outcome <> 'running'")
+        .await
+}
+
+async fn complete_runs(world: &World, at_least: i64) {
+    eventually("complete runs", PATIENCE, async || {
+        let ok = world
+            .count("select count(*) from advisoryd_v1.sync_runs where outcome = 'ok'")
+            .await;
+        (ok >= at_least).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_service_manager_is_told_of_every_step() {
+    let mut world = World::new().await;
+    quiet(&mut world);
+    let mut manager = Manager::new();
+    let mut command = daemon(&world, &manager);
+    command.env("WATCHDOG_USEC", "1000000");
+    let mut daemon = Running::start(&mut command);
+    manager.hears("READY=1").await;
+    manager.hears("STATUS=following 1 watch lists").await;
+    manager.hears("WATCHDOG=1").await;
+    daemon.signal(Signal::SIGHUP);
+    manager.hears("RELOADING=1\nMONOTONIC_USEC=").await;
+    manager.hears("READY=1").await;
+    daemon.signal(Signal::SIGTERM);
+    manager.hears("STOPPING=1").await;
+    assert!(daemon.ended().await.success());
+}
+
+#[tokio::test]
+async fn a_first_pass_runs_when_due_and_not_again_after_a_restart() {
+    let mut world = World::new().await;
+    quiet(&mut world);
+    let mut manager = Manager::new();
+    let mut first = Running::start(&mut daemon(&world, &manager));
+    complete_runs(&world, 3).await;
+    first.signal(Signal::SIGINT);
+    assert!(first.ended().await.success());
+    world.simulator.forget_requests();
+    let before = runs(&world).await;
+    let mut second = Running::start(&mut daemon(&world, &manager));
+    manager.hears("READY=1").await;
+    manager.hears("READY=1").await;
+    second.signal(Signal::SIGTERM);
+    assert!(second.ended().await.success());
+    assert_eq!(runs(&world).await, before);
+    assert!(world.simulator.requests().is_empty(), "nothing was due");
+}
+
+#[tokio::test]
+async fn schedules_tick_and_a_failing_feed_is_tried_for_ever() {
+    let mut world = World::new().await;
+    world.more = "[schedule]\nfeeds = \"* * * * * *\"\ntickets = \"* * * * * *\"\n".to_owned();
+    world
+        .simulator
+        .inject(Rule::new(Fault::Html200).on("xml-feed").times(4));
+    let mut daemon = Running::start(&mut world.command(&["run"]));
+    eventually("four failures and then a success", PATIENCE, async || {
+        let failed = world
+            .count("select count(*) from advisoryd_v1.sync_runs where job = 'feed' and outcome = 'failed'")
+            .await;
+        let ok = world
+            .count("select count(*) from advisoryd_v1.sync_runs where job = 'feed' and outcome = 'ok'")
+            .await;
+        (failed >= 2 && ok >= 2).then_some(())
+    })
+    .await;
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ended().await.success());
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_ends_in_time_and_keeps_what_came() {
+    let mut world = World::with(advisoryd::simulate::Options {
+        advisories: 1500,
+        ..crate::support::small()
+    })
+    .await;
+    quiet(&mut world);
+    let hold = Fault::Hold {
+        after_bytes: 5_000_000,
+        gate: "half".to_owned(),
+    };
+    world.simulator.inject(Rule::new(hold).on("xml-feed"));
+    let mut daemon = Running::start(&mut world.command(&["run"]));
+    world.simulator.reached("half").await;
+    let asked = Instant::now();
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ended().await.success());
+    assert!(
+        asked.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        asked.elapsed()
+    );
+    let interrupted = world
+        .count("select count(*) from advisoryd_v1.sync_runs where job = 'feed' and outcome = 'interrupted' and added > 0")
+        .await;
+    assert_eq!(interrupted, 1);
+    assert_eq!(world.count("select count(*) from advisoryd.source where watch_list_id = 1 and not isempty(covered)").await, 0);
+}
+
+#[tokio::test]
+async fn a_daemon_killed_in_mid_load_loses_nothing() {
+    let mut world = World::with(advisoryd::simulate::Options {
+        advisories: 1500,
+        ..crate::support::small()
+    })
+    .await;
+    quiet(&mut world);
+    let hold = Fault::Hold {
+        after_bytes: 5_000_000,
+        gate: "half".to_owned(),
+    };
+    world.simulator.inject(Rule::new(hold).on("xml-feed"));
+    let mut first = Running::start(&mut world.command(&["run"]));
+    world.simulator.reached("half").await;
+    first.kill9();
+    world.simulator.open("half");
+    let mut second = Running::start(&mut world.command(&["run"]));
+    eventually("all advisories", PATIENCE, async || {
+        let stored = world
+            .count("select count(*) from advisoryd_v1.advisory_watch_lists")
+            .await;
+        let ok = world
+            .count(
+                "select count(*) from advisoryd_v1.sync_runs where job = 'feed' and outcome = 'ok'",
+            )
+            .await;
+        let wanted = i64::try_from(world.simulator.saids(1).len()).unwrap();
+        (ok > 0 && stored == wanted).then_some(())
+    })
+    .await;
+    let dead = world
+        .count("select count(*) from advisoryd_v1.sync_runs where job = 'feed' and outcome = 'interrupted'")
+        .await;
+    assert_eq!(dead, 1, "the dead process' run is closed");
+    second.signal(Signal::SIGTERM);
+    second.ended().await;
+}
+
+#[tokio::test]
+async fn a_reload_takes_over_lists_and_tokens_and_survives_mistakes() {
+    let mut world = World::with(advisoryd::simulate::Options {
+        watch_lists: 1,
+        ..crate::support::small()
+    })
+    .await;
+    quiet(&mut world);
+    let mut manager = Manager::new();
+    let mut daemon = Running::start(&mut daemon(&world, &manager));
+    manager.hears("READY=1").await;
+    complete_runs(&world, 3).await;
+    let file = world.config_file();
+    let good = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, good.replace("[http]", "[htpt]")).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    daemon.line("the configuration was not taken over").await;
+    manager.hears("READY=1").await;
+    world.simulator.add_watch_list();
+    world.config_file();
+    daemon.signal(Signal::SIGHUP);
+    manager.hears("STATUS=following 2 watch lists").await;
+    eventually("the new list is read", PATIENCE, async || {
+        let read = world
+            .count("select count(*) from advisoryd_v1.watch_lists where configured and last_success_at is not null")
+            .await;
+        (read == 2).then_some(())
+    })
+    .await;
+    std::fs::write(&file, good).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    manager.hears("STATUS=following 1 watch lists").await;
+    assert_eq!(
+        world
+            .count("select count(*) from advisoryd_v1.watch_lists where not configured")
+            .await,
+        1
+    );
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ended().await.success());
+}
+
+#[tokio::test]
+async fn two_daemons_on_one_database_never_run_one_source_at_once() {
+    let mut world = World::new().await;
+    world.more = "[schedule]\nfeeds = \"* * * * * *\"\ntickets = \"* * * * * *\"\n".to_owned();
+    let mut first = Running::start(&mut world.command(&["run"]));
+    let mut second = Running::start(&mut world.command(&["run"]));
+    complete_runs(&world, 12).await;
+    let overlaps = world
+        .count(
+            "select count(*)
+             from advisoryd.sync_run a
+             join advisoryd.sync_run b on b.source_id = a.source_id and b.id > a.id
+             where tstzrange(a.started_at, a.finished_at) && tstzrange(b.started_at, b.finished_at)
+               and a.started_at <> b.started_at
+               and a.finished_at <> b.started_at",
+        )
+        .await;
+    assert_eq!(overlaps, 0);
+    first.kill9();
+    let before = runs(&world).await;
+    eventually("the other one carries on", PATIENCE, async || {
+        (runs(&world).await > before + 3).then_some(())
+    })
+    .await;
+    second.signal(Signal::SIGTERM);
+    assert!(second.ended().await.success());
+}
+
+/// A private database of its own, with nothing configured but upstream.
+fn private(world: &World, state: &TempDir) -> PathBuf {
+    let text = world.toml();
+    let url = format!("[database]\nurl = \"{}\"\n", world.database.url);
+    let text = text.replace(
+        &url,
+        &format!("[state]\ndir = \"{}\"\n", state.path().join("s").display()),
+    );
+    let file = state.path().join("private.toml");
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+fn advisoryd(config: &PathBuf, arguments: &[&str]) -> Command {
+    let mut command = crate::support::binary();
+    command.arg("--config").arg(config).args(arguments);
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_database_is_shared_by_commands_and_dies_with_its_daemon() {
+    let mut world = World::new().await;
+    quiet(&mut world);
+    let state = state_dir();
+    let config = private(&world, &state);
+    let mut daemon = Running::start(&mut advisoryd(&config, &["run"]));
+    daemon.line("the database is ready").await;
+    let status = eventually("a complete status", PATIENCE, async || {
+        let output = advisoryd(&config, &["status"]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.success() && text.matches(" ok ").count() >= 2).then_some(text)
+    })
+    .await;
+    let psql = status
+        .lines()
+        .last()
+        .unwrap()
+        .split("Ask the database: ")
+        .nth(1)
+        .unwrap()
+        .to_owned();
+    let line = format!("{psql} -Atc 'select count(*) from advisoryd_v1.advisories'");
+    let asked = Command::new("sh").args(["-c", &line]).output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&asked.stdout).trim(),
+        "60",
+        "{line}: {asked:?}"
+    );
+    let check = advisoryd(&config, &["check"]).output().unwrap();
+    assert!(check.status.success(), "{check:?}");
+
+    let pid_file = state.path().join("s/postgresql/data/postmaster.pid");
+    let server: u32 = std::fs::read_to_string(&pid_file)
+        .unwrap()
+        .lines()
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    daemon.kill9();
+    eventually("the server dies with its daemon", PATIENCE, async || {
+        (!is_alive(server)).then_some(())
+    })
+    .await;
+    let after = advisoryd(&config, &["sync", "feeds", "--full", "--json"])
+        .output()
+        .unwrap();
+    assert!(after.status.success(), "{after:?}");
+    let report: serde_json::Value = serde_json::from_slice(&after.stdout).unwrap();
+    assert_eq!(report["unchanged"], 60, "nothing acknowledged was lost");
+}
+
+#[tokio::test]
+async fn a_database_that_comes_late_or_restarts_is_waited_out() {
+    use advisoryd::cluster::{Cluster, ClusterOptions, Role};
+    let mut world = World::new().await;
+    world.more = "[schedule]\nfeeds = \"* * * * * *\"\ntickets = \"* * * * * *\"\n".to_owned();
+    let late = state_dir();
+    let mut options = ClusterOptions::new(Role::Daemon);
+    options.durable = false;
+    let cluster = Cluster::open(&late.path().join("s"), options.clone())
+        .await
+        .unwrap();
+    let url = cluster.url();
+    cluster.stop().await.unwrap();
+    let text = world.toml().replace(&world.database.url, &url);
+    let file = late.path().join("late.toml");
+    std::fs::write(&file, text).unwrap();
+
+    let mut manager = Manager::new();
+    let mut command = advisoryd(&file, &["run"]);
+    command.env("NOTIFY_SOCKET", &manager.path);
+    let mut daemon = Running::start(&mut command);
+    manager
+        .hears("STATUS=waiting for the database\nEXTEND_TIMEOUT_USEC=")
+        .await;
+    let cluster = Cluster::open(&late.path().join("s"), options.clone())
+        .await
+        .unwrap();
+    manager.hears("READY=1").await;
+    let pool = advisoryd::store::database::pool(cluster.connect_options(), 2);
+    let complete = async |at_least: i64| {
+        eventually("complete runs", PATIENCE, async || {
+            let ok: Result<i64, _> = sqlx::query_scalar(
+                "select count(*) from advisoryd_v1.sync_runs where outcome = 'ok'",
+            )
+            .fetch_one(&pool)
+            .await;
+            ok.ok().filter(|ok| *ok >= at_least)
+        })
+        .await
+    };
+    let before = complete(4).await;
+    cluster.stop().await.unwrap();
+    let cluster = Cluster::open(&late.path().join("s"), options)
+        .await
+        .unwrap();
+    complete(before + 4).await;
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ended().await.success());
+    cluster.stop().await.unwrap();
+}
+
+/// Status and body of a plain GET.
+async fn get(port: u16, path: &str) -> (u16, String) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port))
+        .await
+        .unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    let body = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+    (status, body)
+}
+
+#[tokio::test]
+async fn health_and_metrics_are_served() {
+    let mut world = World::new().await;
+    quiet(&mut world);
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let text = world
+        .toml()
+        .replace("listen = \"\"", &format!("listen = \"127.0.0.1:{port}\""));
+    let file = world.config_file();
+    std::fs::write(&file, text).unwrap();
+    let mut daemon = Running::start(&mut advisoryd(&file, &["run"]));
+    complete_runs(&world, 3).await;
+    let get = async |path: &str| get(port, path).await;
+    assert_eq!(get("/healthz").await, (200, "ok\n".to_owned()));
+    eventually("readiness", PATIENCE, async || {
+        (get("/readyz").await.0 == 200).then_some(())
+    })
+    .await;
+    let (_, metrics) = get("/metrics").await;
+    for line in [
+        "advisoryd_runs_total{source=\"watch list 1\",outcome=\"ok\"} 1",
+        "advisoryd_records_total{source=\"watch list 1\",kind=\"added\"} 60",
+        "advisoryd_stored_records{source=\"tickets\"} 25",
+        "advisoryd_data_age_seconds{source=\"watch list 1\"}",
+        "advisoryd_last_success_timestamp_seconds{source=\"tickets\"}",
+        "advisoryd_upstream_requests_total",
+        "advisoryd_upstream_throttled_total 0",
+    ] {
+        assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
+    }
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ended().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_output_ever_holds_the_token() {
+    let world = World::new().await;
+    world
+        .simulator
+        .inject(Rule::new(Fault::Status(500)).on("xml-feed").times(3));
+    let token = advisoryd::simulate::DEFAULT_TOKEN;
+    for arguments in [
+        ["-vv", "sync", "all"],
+        ["-vv", "check", "--json"],
+        ["-vv", "status", "--json"],
+    ] {
+        let output = world.command(&arguments).output().unwrap();
+        for text in [output.stdout, output.stderr] {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            assert!(!text.contains(token), "{arguments:?} tells the token");
+        }
+    }
+    let told = world
+        .count("select count(*) from advisoryd.sync_run where error like '%51a7e0f0ca11%'")
+        .await;
+    assert_eq!(told, 0);
+}
