@@ -11,6 +11,9 @@
 
 mod cluster;
 mod encodings;
+mod feed_unchanged;
+mod feed_versions;
+mod feed_windows;
 mod feeds;
 mod layers;
 mod samples;

@@ -67,7 +67,8 @@ impl Record {
     }
 }
 
-/// CVRF knows no attack vector, solution status or impact of a document, no
+/// CVRF does not number references: a reader counts them in their own order.
+/// It knows no attack vector, solution status or impact of a document, no
 /// threat score, no version 4 and none of upstream's numbers, one CPE name a
 /// product, and of withdrawal only what the severity says.
 fn without_place_in_cvrf(mut advisory: Advisory) -> Advisory {
@@ -82,6 +83,12 @@ fn without_place_in_cvrf(mut advisory: Advisory) -> Advisory {
     for product in &mut advisory.products {
         product.is_os = None;
         product.cpes.truncate(1);
+    }
+    advisory
+        .references
+        .sort_by_key(|reference| (reference.url.clone(), reference.description.clone()));
+    for (ordinal, reference) in (1..).zip(&mut advisory.references) {
+        reference.ordinal = ordinal;
     }
     advisory
 }

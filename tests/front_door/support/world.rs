@@ -32,6 +32,8 @@ pub struct World {
     pub upstream: String,
     /// Another upstream than the simulator.
     pub base_url: Option<String>,
+    /// Other watch lists than all of the simulator's.
+    pub lists: Option<Vec<i64>>,
     /// Cancelled by tests that stop jobs.
     pub stop: CancellationToken,
     /// Added to this machine's clock, in seconds.
@@ -68,6 +70,7 @@ impl World {
             more: String::new(),
             upstream: String::new(),
             base_url: None,
+            lists: None,
             stop: CancellationToken::new(),
             clock_offset: std::sync::Arc::default(),
             dir: state_dir(),
@@ -82,7 +85,8 @@ impl World {
     /// The configuration as a person would write it.
     pub fn toml(&self) -> String {
         let mut lists = String::new();
-        for id in self.simulator.watch_lists() {
+        let all = || self.simulator.watch_lists();
+        for id in self.lists.clone().unwrap_or_else(all) {
             lists.push_str(&format!("[[watch_lists]]\nid = {id}\n"));
         }
         format!(
