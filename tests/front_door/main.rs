@@ -11,6 +11,10 @@
 
 mod cluster;
 mod encodings;
+mod feed_crashes;
+mod feed_faults;
+mod feed_property;
+mod feed_quarantine;
 mod feed_unchanged;
 mod feed_versions;
 mod feed_windows;
