@@ -2,7 +2,14 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
+
+/// What the machine's clock says: for the edges that compare it with upstream's
+/// or play upstream. Everything else is handed a [`Clock`] or a time.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn machine_now() -> DateTime<Utc> {
+    Utc::now()
+}
 
 /// A clock. Jobs are handed one and pass plain times on, so that tests can set it.
 #[derive(Clone)]
@@ -17,8 +24,7 @@ impl std::fmt::Debug for Clock {
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-        Self(Arc::new(Utc::now))
+        Self(Arc::new(machine_now))
     }
 
     /// A clock that says what `tell` says.
@@ -26,8 +32,9 @@ impl Clock {
         Self(Arc::new(tell))
     }
 
-    /// The time.
+    /// The time, in whole microseconds as PostgreSQL keeps it: two columns that
+    /// are told one time then hold one time, however it travels.
     pub fn now(&self) -> DateTime<Utc> {
-        (self.0)()
+        (self.0)().trunc_subsecs(6)
     }
 }

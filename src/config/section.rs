@@ -38,16 +38,15 @@ impl<'m> Section<'m> {
             places: BTreeMap::new(),
             mistakes,
         };
-        match node.expanded().map(|node| node.value) {
-            Some(Said::Table(nodes)) => section.nodes = nodes,
-            _ => {
-                section.is_table = false;
-                section.mistakes.push(Mistake {
-                    place: node.place,
-                    key: section.path.clone(),
-                    text: "is not a table; write its keys and values".into(),
-                });
-            }
+        if let Some(Said::Table(nodes)) = node.expanded().map(|node| node.value) {
+            section.nodes = nodes;
+        } else {
+            section.is_table = false;
+            section.mistakes.push(Mistake {
+                place: node.place,
+                key: section.path.clone(),
+                text: "is not a table; write its keys and values".into(),
+            });
         }
         section
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tracing::{debug, error, info, warn};
 
 use crate::config::{Config, CronExpression};
@@ -18,6 +18,9 @@ use crate::store::source::{self, SourceKey};
 
 /// Longest pause between two looks whether the database is back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Runs of this process at the same time: each holds a connection of its own and
+/// a download; a hundred lists at one tick take turns.
+static TURNS: Semaphore = Semaphore::const_new(16);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// What one lane does when it is woken.
@@ -157,6 +160,9 @@ async fn run_once(context: &Context, lane: &Lane) {
 }
 
 async fn perform(context: &Context, lane: &Lane) -> Result<(), Failure> {
+    let Ok(_turn) = TURNS.acquire().await else {
+        return Err(Failure::Stopped); // the semaphore is never closed
+    };
     let ran = match &lane.duty {
         Duty::Feed(feed) => vec![pull_feed::pull(context, feed, LookBack::Missing).await?],
         Duty::Tickets => sync_tickets::sync(context, Ask::Differences).await?,

@@ -40,8 +40,8 @@ impl Request {
 
     /// Adds a query parameter.
     #[must_use]
-    pub fn with(mut self, key: impl Into<String>, value: impl ToString) -> Self {
-        self.query.push((key.into(), value.to_string()));
+    pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.query.push((key.into(), value.into()));
         self
     }
 }
@@ -100,7 +100,7 @@ impl Client {
     }
 
     /// Asks for something; its body is still on its way. Attempts end where the
-    /// body begins: one that breaks later is an error of [`Body::chunk`].
+    /// body begins: one that breaks later is an error of [`super::Body::chunk`].
     ///
     /// # Errors
     /// [`ClientError`], after all attempts.

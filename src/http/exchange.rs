@@ -36,6 +36,14 @@ pub(super) enum Extent {
     Whole,
 }
 
+/// What every request of one attempt has in common.
+#[derive(Clone, Copy)]
+struct Ask<'a> {
+    kind: Kind,
+    token: &'a Token,
+    meter: &'a Meter,
+}
+
 /// One attempt: what goes out, and what comes of it. Everything here is shared by all clones of the client.
 #[derive(Debug)]
 pub(super) struct Exchange {
@@ -67,7 +75,12 @@ impl Exchange {
         meter: &Meter,
     ) -> Result<Answer, ClientError> {
         let token = self.token();
-        let (url, response) = self.follow(url, (kind, &token), meter).await?;
+        let ask = Ask {
+            kind,
+            token: &token,
+            meter,
+        };
+        let (url, response) = self.follow(url, ask).await?;
         if !matches!(
             response.status(),
             StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION
@@ -93,24 +106,14 @@ impl Exchange {
 
     /// Sends a request and follows its redirects within the origin. Each is
     /// counted and paced like any other.
-    async fn follow(
-        &self,
-        url: &Url,
-        (kind, token): (Kind, &Token),
-        meter: &Meter,
-    ) -> Result<(Url, Response), ClientError> {
+    async fn follow(&self, url: &Url, ask: Ask<'_>) -> Result<(Url, Response), ClientError> {
         let mut url = url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let response = {
-                self.spend()?;
-                self.pace.turn().await;
-                meter.request();
-                self.send(&url, kind, token).await?
-            };
+            let response = self.send(&url, ask).await?;
             let Some(target) = redirect(&response) else {
                 return Ok((url, response));
             };
-            url = self.origin.follow(&url, &target, token)?;
+            url = self.origin.follow(&url, &target, ask.token)?;
         }
         Err(ClientError::TooManyRedirects {
             url: shown(&url),
@@ -118,10 +121,13 @@ impl Exchange {
         })
     }
 
-    async fn send(&self, url: &Url, kind: Kind, token: &Token) -> Result<Response, ClientError> {
+    async fn send(&self, url: &Url, ask: Ask<'_>) -> Result<Response, ClientError> {
+        self.spend()?;
+        self.pace.turn().await;
+        ask.meter.request();
         self.transport
             .get(url.clone())
-            .headers(headers(kind, token)?)
+            .headers(headers(ask.kind, ask.token)?)
             .send()
             .await
             .map_err(|error| self.unanswered(url, error))

@@ -12,6 +12,8 @@ mod origin;
 mod pace;
 mod quote;
 mod refusal;
+#[cfg(test)]
+mod tests;
 mod throttle;
 mod transport;
 mod usage;

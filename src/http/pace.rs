@@ -10,7 +10,7 @@ use tokio::time::Instant;
 const MAX_BURST: u32 = 4;
 /// A burst is at most this part of the minute's requests.
 const BURST_PART: u32 = 15;
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// The pace of all requests of this process: so many a minute, and none at all
 /// while upstream wants to be left alone.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use chrono::{DateTime, Utc};
 
 /// What is waited when a 429 does not say how long (contract §3).
-const DEFAULT_WAIT: Duration = Duration::from_secs(60);
+const DEFAULT_WAIT: Duration = Duration::from_mins(1);
 /// The most that is believed: a server that says "tomorrow" is asked again sooner.
 pub(super) const MAX_WAIT: Duration = Duration::from_mins(10);
 

@@ -83,7 +83,11 @@ impl Writer {
                 return (stored, Ok(()));
             };
             let Context { pool, rules, .. } = &self.context;
-            match store_chunk(pool, rules, self.origin, &chunk).await {
+            let origin = Origin {
+                at: self.context.clock.now(),
+                ..self.origin
+            };
+            match store_chunk(pool, rules, origin, &chunk).await {
                 Ok(part) => stored.add(part),
                 Err(failure) => {
                     self.broken.cancel();

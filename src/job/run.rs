@@ -118,6 +118,14 @@ pub(super) async fn begin(
 }
 
 impl Run {
+    /// Where records that are stored now come from.
+    pub(super) fn origin_now(&self) -> Origin {
+        Origin {
+            at: self.context.clock.now(),
+            ..self.origin
+        }
+    }
+
     /// Closes the ledger: a complete run moves the cursor in the same transaction.
     pub(super) async fn end(
         self,

@@ -109,7 +109,8 @@ pub(super) async fn store(
     if !run::still_ours(&mut transaction, run.origin.run_id).await? {
         return Err(Failure::Lost);
     }
-    let merged = ticket::merge(&mut transaction, run.origin, &page.tickets).await?;
+    let origin = run.origin_now();
+    let merged = ticket::merge(&mut transaction, origin, &page.tickets).await?;
     if !quarantine::is_empty(&mut transaction, run.origin.source_id).await? {
         quarantine::release_tickets(&mut transaction, run.origin.source_id, &ids).await?;
     }
@@ -145,7 +146,7 @@ async fn conclude(
     if !run::still_ours(&mut transaction, run.origin.run_id).await? {
         return Err(Failure::Lost);
     }
-    work.tally.changed += ticket::mark_gone(&mut transaction, run.origin, &gone).await?;
+    work.tally.changed += ticket::mark_gone(&mut transaction, run.origin_now(), &gone).await?;
     transaction.commit().await?;
     work.covers = Some((DateTime::<Utc>::UNIX_EPOCH, walk.began_at));
     work.tickets = Some(TicketProgress {

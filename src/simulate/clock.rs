@@ -2,6 +2,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
+use crate::clock::machine_now;
+
 /// The simulator's clock: this machine's, moved by an offset. Everything that
 /// upstream calls "now" comes from here, the `Date` header included.
 #[derive(Debug)]
@@ -12,7 +14,7 @@ pub struct Clock {
 impl Clock {
     /// A clock that says `at` now, or runs with this machine's.
     pub fn starting(at: Option<DateTime<Utc>>) -> Self {
-        let offset = at.map_or(0, |at| (at - Utc::now()).num_seconds());
+        let offset = at.map_or(0, |at| (at - machine_now()).num_seconds());
         Self {
             offset_seconds: AtomicI64::new(offset),
         }
@@ -21,7 +23,7 @@ impl Clock {
     /// Upstream's time, in whole seconds as upstream writes it.
     pub fn now(&self) -> DateTime<Utc> {
         let offset = TimeDelta::try_seconds(self.offset_seconds.load(Ordering::Relaxed));
-        (Utc::now() + offset.unwrap_or_default()).trunc_subsecs(0)
+        (machine_now() + offset.unwrap_or_default()).trunc_subsecs(0)
     }
 
     /// Lets the clock differ from this machine's by `offset`.

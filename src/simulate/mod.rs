@@ -6,6 +6,7 @@
 //! chance follows from a seed. All vendors, products and texts are invented.
 
 mod clock;
+mod facts;
 mod feed;
 mod options;
 mod random;
@@ -14,6 +15,9 @@ mod server;
 mod simulator;
 mod words;
 mod world;
+
+#[cfg(test)]
+mod tests;
 
 pub use feed::{Damage, FeedFile, FeedWritten, WriteFeedError, write_feed};
 pub use options::{

@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::advisory_row::{self, Stored};
+use super::change::{self, AdvisoryChanges};
+use super::history;
 use crate::model::{Advisory, Fingerprint};
 
 /// One record that was read: what it says, and the bytes it said it in.
@@ -26,7 +28,7 @@ pub struct Origin {
     pub source_id: i32,
     /// Row in `sync_run`.
     pub run_id: i64,
-    /// When the run began, by our clock.
+    /// When it is stored, by our clock: what it says is known from then on.
     pub at: DateTime<Utc>,
 }
 
@@ -100,10 +102,14 @@ pub async fn merge(
             stored.map_or(0, |stored| stored.version),
         );
     }
+    let changes = plan.changes(&stored, &sighted);
+    history::keep_advisories(connection, &changes.replaced, origin.at).await?;
     advisory_row::insert(connection, origin, &plan.new).await?;
     advisory_row::update(connection, origin, &plan.changed).await?;
     advisory_row::replace_raw(connection, &plan.reworded).await?;
     let sightings = super::sighting::write(connection, origin, &plan.sightings, &sighted).await?;
+
+    change::record_advisories(connection, origin, &changes).await?;
 
     let (added, changed) = (plan.new.len() as u64, plan.changed.len() as u64);
     Ok(Merged {
@@ -164,6 +170,24 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
+    fn changes(
+        &self,
+        stored: &HashMap<String, Stored>,
+        sighted: &HashMap<String, i64>,
+    ) -> AdvisoryChanges {
+        let said = |version: &advisory_row::Version<'_>| version.record.advisory.said.clone();
+        let joined = self
+            .sightings
+            .iter()
+            .filter(|seen| stored.contains_key(seen.said) && !sighted.contains_key(seen.said))
+            .map(|seen| seen.said.to_owned());
+        AdvisoryChanges {
+            fresh: self.new.iter().map(said).collect(),
+            replaced: self.changed.iter().map(said).collect(),
+            joined: joined.collect(),
+        }
+    }
+
     fn add(
         &mut self,
         record: &'a Received,

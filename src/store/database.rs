@@ -9,7 +9,7 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// Longest wait for a free or new connection. Waiting out an outage is the
 /// caller's business; this only ends a single attempt.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]

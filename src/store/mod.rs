@@ -3,9 +3,12 @@
 
 pub mod advisory;
 mod advisory_row;
+pub mod change;
 mod copy;
 pub mod database;
+mod history;
 pub mod hold;
+
 pub mod quarantine;
 pub mod report;
 pub mod run;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::advisory::Origin;
+use super::{change, history};
 use crate::model::{Fingerprint, Ticket, fingerprint};
 
 /// What became of a page of tickets.
@@ -35,16 +36,18 @@ pub async fn merge(
     let stored = stored(connection, &ids).await?;
 
     let mut merged = Merged::default();
-    let mut rows = Vec::new();
+    let (mut rows, mut fresh, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
     for ticket in tickets.into_values() {
         let content_hash = content_hash(&ticket.raw);
         let version = match stored.get(&ticket.id) {
             None => {
                 merged.added += 1;
+                fresh.push(ticket.id);
                 1
             }
             Some(stored) if stored.is_superseded_by(ticket, &content_hash) => {
                 merged.changed += 1;
+                replaced.push(ticket.id);
                 stored.version + 1
             }
             Some(_) => {
@@ -54,7 +57,9 @@ pub async fn merge(
         };
         rows.push(as_json(origin, ticket, &content_hash, version));
     }
+    history::keep_tickets(connection, &replaced, origin.at).await?;
     write(connection, rows).await?;
+    change::record_tickets(connection, origin, &fresh, &replaced).await?;
     Ok(merged)
 }
 
@@ -229,6 +234,7 @@ pub async fn mark_gone(
     origin: Origin,
     ids: &[i64],
 ) -> Result<u64, sqlx::Error> {
+    history::keep_tickets(connection, ids, origin.at).await?;
     let done = sqlx::query!(
         "update ticket
          set deleted_at = $2,
@@ -241,7 +247,8 @@ pub async fn mark_gone(
         origin.at,
         origin.run_id
     )
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    change::record_tickets(connection, origin, &[], ids).await?;
     Ok(done.rows_affected())
 }

@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "model", "clock", "config", "http", "source", "store", "measures",
         ],
     ),
-    ("simulate", &["model"]),
+    ("simulate", &["model", "clock"]),
     ("logging", &["config"]),
     (
         "startup",

@@ -19,6 +19,7 @@ mod feed_unchanged;
 mod feed_versions;
 mod feed_windows;
 mod feeds;
+mod history;
 mod layers;
 mod samples;
 mod support;

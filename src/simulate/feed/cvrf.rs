@@ -19,7 +19,7 @@ pub fn record(xml: &mut Xml, record: &Record) {
     xml.element("cvrf:DocumentTitle", &record.title);
     xml.element("cvrf:DocumentType", "Security Advisory");
     tracking(xml, record);
-    xml.raw("<cvrf:DocumentNotes><cvrf:Note Title=\"Description\" Type=\"Summary\" Ordinal=\"1\">");
+    xml.raw("<cvrf:DocumentNotes><cvrf:Note Type=\"Summary\" Ordinal=\"1\">");
     xml.content(&record.description);
     xml.raw("</cvrf:Note></cvrf:DocumentNotes>\n");
     xml.element(

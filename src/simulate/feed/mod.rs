@@ -126,7 +126,7 @@ impl Feed {
     fn record(&mut self, xml: &mut Xml, place: Place) {
         let mut record = Record::generate(self.seed, place);
         if let Some(list) = self.told_apart {
-            record.title.push_str(&format!(" (list {list})"));
+            record.title = format!("{} (list {list})", record.title);
         }
         let damage = self
             .damage

@@ -70,7 +70,8 @@ impl Record {
 /// CVRF does not number references: a reader counts them in their own order.
 /// It knows no attack vector, solution status or impact of a document, no
 /// threat score, no version 4 and none of upstream's numbers, one CPE name a
-/// product, and of withdrawal only what the severity says.
+/// product, and of withdrawal only what the severity says. Its references have no
+/// numbers of their own: they are counted in the order of their addresses.
 fn without_place_in_cvrf(mut advisory: Advisory) -> Advisory {
     advisory.upstream_id = None;
     advisory.attack_vector = None;
@@ -83,6 +84,11 @@ fn without_place_in_cvrf(mut advisory: Advisory) -> Advisory {
     for product in &mut advisory.products {
         product.is_os = None;
         product.cpes.truncate(1);
+    }
+    let by_address = |link: &Reference| (link.url.clone(), link.description.clone());
+    advisory.references.sort_by_key(by_address);
+    for (ordinal, link) in (1..).zip(&mut advisory.references) {
+        link.ordinal = ordinal;
     }
     advisory
         .references

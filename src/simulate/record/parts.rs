@@ -43,7 +43,7 @@ pub struct RevisionNote {
 /// 1 to 60 products, mostly few; every third revision adds one.
 pub fn products(seed: u64, place: Place, vendor: &str, product: &str) -> Vec<Item> {
     let mut rng = random::rng(seed, place.index, Stream::Products);
-    let count = skewed(&mut rng, 1, 60, 8) + place.revision / 3;
+    let count = skewed(&mut rng, 1, 60, 18) + place.revision / 3;
     (0..count)
         .map(|number| item(&mut rng, number, (vendor, product)))
         .collect()
@@ -87,7 +87,7 @@ fn cpe_name(name: &str) -> String {
 /// 0 to 40 CVEs, mostly few, each once.
 pub fn weaknesses(seed: u64, place: Place, vendor: &str, product: &str) -> Vec<Weakness> {
     let mut rng = random::rng(seed, place.index, Stream::Cves);
-    let count = skewed(&mut rng, 0, 40, 6) + place.revision / 5;
+    let count = skewed(&mut rng, 0, 40, 26) + place.revision / 5;
     let year = place.released_at.year();
     let first = 1000 + rng.u32(0..90_000);
     (0..count)

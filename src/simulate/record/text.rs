@@ -11,7 +11,7 @@ pub fn description(seed: u64, place: Place, (vendor, product): (&str, &str)) -> 
     let mut text = format!(
         "Weaknesses have been reported in {vendor} {product}, which can be exploited by malicious people to compromise an affected system."
     );
-    for number in 1..=skewed(&mut rng, 1, 40, 6) {
+    for number in 1..=skewed(&mut rng, 1, 40, 16) {
         let weakness = pick(&mut rng, words::WEAKNESSES);
         // Writing to a string cannot fail.
         let _ = write!(text, "\r\n\r\n{number}) {weakness}");

@@ -71,7 +71,7 @@ async fn answer(
 /// The answers that come instead of any other, before the token is looked at.
 async fn instead(shared: &Shared, asked: &Asked) -> Option<Reply> {
     let reply = match asked.fault.as_ref()? {
-        Fault::Status(status @ (502 | 503 | 504)) => Reply::html(*status),
+        Fault::Status(status @ (502..=504)) => Reply::html(*status),
         Fault::Status(status) => Reply::detail(*status, "A server error occurred."),
         Fault::Throttled { form, seconds } => throttled(shared, *form, *seconds),
         Fault::Html200 => Reply::html(200),

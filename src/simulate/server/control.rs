@@ -59,14 +59,10 @@ pub async fn reply(shared: &Arc<Shared>, request: Request) -> Reply {
     let Ok(body) = to_bytes(request.into_body(), MAX_BODY_BYTES).await else {
         return Reply::detail(413, "the body is too long");
     };
-    let body: Value = match body.is_empty() {
-        true => json!({}),
-        false => match serde_json::from_slice(&body) {
-            Ok(body) => body,
-            Err(error) => return Reply::detail(400, &error.to_string()),
-        },
-    };
-    match serde_json::from_value(json!({ name: body })) {
+    let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
+    let command = serde_json::from_slice::<Value>(body)
+        .and_then(|body| serde_json::from_value(json!({ name: body })));
+    match command {
         Ok(command) => Reply::json(200, &obey(shared, command).await),
         Err(error) => Reply::detail(400, &error.to_string()),
     }

@@ -4,7 +4,7 @@ use axum::http::header;
 use serde_json::{Value, json};
 
 use crate::simulate::feed::{Damage, Feed};
-use crate::simulate::world::{World, sort_rows};
+use crate::simulate::world::{PARTS, WatchListPlace, World, sort_rows};
 
 use super::accept::{self, Choice};
 use super::answer::{Asked, throttled};
@@ -50,17 +50,12 @@ pub fn reply(shared: &Arc<Shared>, asked: &Asked) -> Reply {
 }
 
 fn is_known(parts: &[&str]) -> bool {
-    matches!(
-        parts,
-        ["xml-feed" | "approve-advisories"]
-            | ["advisories" | "tickets" | "asset-lists"]
-            | ["advisories" | "tickets" | "asset-lists", _]
-            | [
-                "asset-lists",
-                _,
-                "vendors" | "products" | "product-releases"
-            ]
-    )
+    match parts {
+        ["xml-feed" | "approve-advisories" | "advisories" | "tickets" | "asset-lists"]
+        | ["advisories" | "tickets" | "asset-lists", _] => true,
+        ["asset-lists", _, part] => PARTS.iter().any(|(name, _)| name == part),
+        _ => false,
+    }
 }
 
 /// 401, or 403 where the options say so, unless the token is right.
@@ -224,7 +219,7 @@ fn watch_lists(shared: &Shared, asked: &Asked) -> Reply {
             .and_then(|text| text.parse::<i64>().ok());
         rows.retain(|list| since.is_none_or(|since| list.created_at.timestamp() >= since));
     }
-    page_reply(page(&shared.options, asked, &rows, |list| list.json()))
+    page_reply(page(&shared.options, asked, &rows, WatchListPlace::json))
 }
 
 fn watch_list_part(shared: &Shared, asked: &Asked, id: &str, part: &str) -> Reply {

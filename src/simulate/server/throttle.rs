@@ -6,8 +6,8 @@ use crate::simulate::options::LimitOptions;
 
 use super::locked;
 
-const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Counts the account's calls in real time: the simulator's clock may jump, patience cannot.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Throttle {
             };
             let age = now.duration_since(*oldest);
             if age < period {
-                let wait = (period - age).as_secs_f64().ceil();
+                let wait = period.saturating_sub(age).as_secs_f64().ceil();
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,

@@ -15,7 +15,7 @@ use super::record::{FIRST_ID, FIRST_SAID, Place, Record};
 
 pub use change::Step;
 pub use ticket::TicketPlace;
-pub use watch_list::WatchListPlace;
+pub use watch_list::{PARTS, WatchListPlace};
 
 /// Everything that upstream knows, in small: about 60 bytes an advisory.
 #[derive(Debug)]

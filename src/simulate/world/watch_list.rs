@@ -19,7 +19,7 @@ pub struct WatchListPlace {
 }
 
 /// The collections below one watch list, and what each is invented from.
-const PARTS: [(&str, &[&str]); 3] = [
+pub const PARTS: [(&str, &[&str]); 3] = [
     ("vendors", words::VENDORS),
     ("products", words::PRODUCTS),
     ("product-releases", words::PRODUCTS),

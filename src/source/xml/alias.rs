@@ -5,19 +5,33 @@ use super::tree::{Found, Node};
 
 /// Names with case, `_` and `-` and any namespace prefix left out, as a number:
 /// `cvrf:Advisory_Identifier` and `advisoryIdentifier` have the same key.
-pub(super) fn key(name: &[u8]) -> u64 {
-    let local = memchr::memchr(b':', name).map_or(name, |colon| &name[colon + 1..]);
+pub(super) const fn key(name: &[u8]) -> u64 {
     // FNV-1a: names are a few bytes long, and all that a collision could do is
     // to let upstream confuse its own names.
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in local {
-        if !matches!(byte, b'_' | b'-') {
-            hash ^= u64::from(byte.to_ascii_lowercase());
-            hash = hash.wrapping_mul(0x0000_0100_0000_01b3);
+    const START: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut hash = START;
+    let mut prefixed = false;
+    let mut at = 0;
+    while at < name.len() {
+        let byte = name[at].to_ascii_lowercase();
+        if byte == b':' && !prefixed {
+            hash = START;
+            prefixed = true;
+        } else if byte != b'_' && byte != b'-' {
+            hash = (hash ^ byte as u64).wrapping_mul(0x0000_0100_0000_01b3);
         }
+        at += 1;
     }
     hash
 }
+
+/// The keys of some names, worked out by the compiler.
+macro_rules! keys {
+    ($($name:literal),* $(,)?) => {
+        const { &[$($crate::source::xml::alias::key($name.as_bytes())),*] }
+    };
+}
+pub(super) use keys;
 
 macro_rules! fields {
     ($($variant:ident $name:literal [$($alias:literal),*];)*) => {
@@ -91,7 +105,7 @@ impl Path {
             None => (false, last),
         };
         let plain = |name: &&str| !name.is_empty() && !name.contains(['@', ' ', '<', '>']);
-        if !plain(&last) || !parents.iter().all(|name| plain(&name)) {
+        if !plain(&last) || !parents.iter().all(plain) {
             return None;
         }
         Some(Self {

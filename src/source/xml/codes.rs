@@ -31,7 +31,7 @@ pub(super) fn criticality(text: &str) -> Option<i32> {
 
 /// From where it can be exploited, given as code or name.
 pub(super) fn attack_vector(text: &str) -> Option<AttackVector> {
-    match letters(text).as_str() {
+    match letters(text).collect::<String>().as_str() {
         "0" | "none" => Some(AttackVector::None),
         "1" | "fromremote" | "remote" | "network" => Some(AttackVector::Remote),
         "2" | "fromlocalnetwork" | "localnetwork" | "adjacentnetwork" => {
@@ -53,17 +53,19 @@ pub(super) fn impact(text: &str) -> Option<&'static str> {
 }
 
 fn look_up(table: &[(u8, &'static str)], text: &str) -> Option<&'static str> {
-    let code: Option<u8> = text.parse().ok();
-    let wanted = letters(text);
-    let is_it = |(known, name): &&(u8, &str)| code == Some(*known) || letters(name) == wanted;
-    table.iter().find(is_it).map(|(_, name)| *name)
+    if let Ok(code) = text.parse::<u8>() {
+        let known = table.iter().find(|(known, _)| *known == code);
+        return known.map(|(_, name)| *name);
+    }
+    let same = |name: &str| letters(name).eq(letters(text));
+    let known = table.iter().find(|(_, name)| same(name));
+    known.map(|(_, name)| *name)
 }
 
-fn letters(text: &str) -> String {
+fn letters(text: &str) -> impl Iterator<Item = char> {
     text.chars()
         .filter(char::is_ascii_alphanumeric)
         .map(|letter| letter.to_ascii_lowercase())
-        .collect()
 }
 
 #[cfg(test)]

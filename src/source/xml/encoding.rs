@@ -1,6 +1,9 @@
+use std::borrow::Cow;
+
 use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 use super::error::FeedError;
+use super::printable::printable;
 
 /// How far an XML declaration is looked for its end.
 const LONGEST_DECLARATION_BYTES: usize = 1024;
@@ -39,20 +42,26 @@ impl Decoder {
 
     /// Decodes the next bytes of the document; `last` when they are the last.
     pub fn push(&mut self, bytes: &[u8], last: bool, out: Output) -> Result<(), FeedError> {
-        if let State::Sniffing(first) = &mut self.state {
+        let State::Sniffing(first) = &mut self.state else {
+            return self.decode(bytes, last, out);
+        };
+        // Usually the first push tells: then nothing of it is copied.
+        let bytes = if first.is_empty() {
+            Cow::Borrowed(bytes)
+        } else {
             first.extend_from_slice(bytes);
-            let Some((encoding, mark)) = sniff(first, last, self.charset.as_deref())? else {
-                return Ok(());
-            };
-            let first = std::mem::take(first);
-            self.state = if encoding == UTF_8 {
-                State::Utf8
-            } else {
-                State::Other(Box::new(encoding.new_decoder_without_bom_handling()))
-            };
-            return self.decode(&first[mark..], last, out);
-        }
-        self.decode(bytes, last, out)
+            Cow::Owned(std::mem::take(first))
+        };
+        let Some((encoding, mark)) = sniff(&bytes, last, self.charset.as_deref())? else {
+            *first = bytes.into_owned();
+            return Ok(());
+        };
+        self.state = if encoding == UTF_8 {
+            State::Utf8
+        } else {
+            State::Other(Box::new(encoding.new_decoder_without_bom_handling()))
+        };
+        self.decode(&bytes[mark..], last, out)
     }
 
     fn decode(&mut self, bytes: &[u8], last: bool, out: Output) -> Result<(), FeedError> {
@@ -131,7 +140,7 @@ fn sniff(
 fn by_label(label: &str) -> Result<&'static Encoding, FeedError> {
     let label = label.trim().trim_matches(['"', '\'']);
     Encoding::for_label(label.as_bytes()).ok_or_else(|| FeedError::Encoding {
-        label: label.to_owned(),
+        label: printable(label.as_bytes()),
     })
 }
 

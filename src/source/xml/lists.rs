@@ -1,13 +1,13 @@
-use super::alias::{Field, key};
+use super::alias::{Field, keys};
 use super::codes;
 use super::rules::Rules;
 use super::tree::{Found, Node};
 use super::values::{boolean, cpes, is_cve};
 use crate::model::{Product, Reference};
 
-const NAMES: &[&str] = &["name", "product_name", "title"];
-const URLS: &[&str] = &["url", "href", "uri", "link"];
-const TEXTS: &[&str] = &["description", "title", "name", "text"];
+const NAMES: &[u64] = keys!["name", "product_name", "title"];
+const URLS: &[u64] = keys!["url", "href", "uri", "link"];
+const TEXTS: &[u64] = keys!["description", "title", "name", "text"];
 
 /// The elements of a list: `node` itself when it is one, else its children, so
 /// that `<products><product>…` and repeated `<product>` are the same.
@@ -22,7 +22,7 @@ fn items<'n>(node: &'n Node<'n>, is_item: fn(&Node<'_>) -> bool) -> Vec<&'n Node
 pub(super) fn products(rules: &Rules, record: &Node<'_>) -> Vec<Product> {
     let is_product = |node: &Node<'_>| {
         node.value(NAMES).is_some()
-            || node.value(&["product_id"]).is_some()
+            || node.value(keys!["product_id"]).is_some()
             || !node.text.is_empty()
     };
     for path in rules.aliases.of(Field::Products) {
@@ -50,14 +50,14 @@ fn plain_product(text: &str) -> Option<Product> {
 }
 
 fn product(node: &Node<'_>) -> Option<Product> {
-    let product_id = node.value(&["id", "product_id"]).map(str::to_owned);
+    let product_id = node.value(keys!["id", "product_id"]).map(str::to_owned);
     let text = Some(&*node.text).filter(|text| !text.is_empty());
     let name = node.value(NAMES).or(text).or(product_id.as_deref())?;
     let mut names = Vec::new();
     cpes(node, 3, &mut names);
     Some(Product {
         name: name.to_owned(),
-        is_os: node.value(&["is_os", "os"]).and_then(boolean),
+        is_os: node.value(keys!["is_os", "os"]).and_then(boolean),
         cpes: names,
         product_id,
     })
@@ -96,7 +96,7 @@ fn plain_reference(text: &str) -> Option<(Option<i32>, Reference)> {
 
 /// One reference and the position that upstream gives it.
 pub(super) fn reference(node: &Node<'_>) -> Option<(Option<i32>, Reference)> {
-    let ordinal = node.value(&["ordinal", "number", "order"]);
+    let ordinal = node.value(keys!["ordinal", "number", "order"]);
     let ordinal = ordinal.and_then(|text| text.parse().ok());
     let url = node.value(URLS).map(str::to_owned);
     if url.is_none() && node.value(TEXTS).is_none() {
@@ -140,7 +140,7 @@ pub(super) fn numbered(references: Vec<(Option<i32>, Reference)>) -> Vec<Referen
 /// What an attacker gains: the names of contract §7, others as they came.
 pub(super) fn impacts(rules: &Rules, record: &Node<'_>) -> Vec<String> {
     let is_impact =
-        |node: &Node<'_>| node.value(&["name", "id"]).is_some() || !node.text.is_empty();
+        |node: &Node<'_>| node.value(keys!["name", "id"]).is_some() || !node.text.is_empty();
     for path in rules.aliases.of(Field::Impacts) {
         let mut impacts = Vec::new();
         for found in path.all(record) {
@@ -161,8 +161,8 @@ pub(super) fn impacts(rules: &Rules, record: &Node<'_>) -> Vec<String> {
 }
 
 fn impact(node: &Node<'_>, into: &mut Vec<String>) {
-    let id = node.value(&["id", "code"]);
-    let name = node.value(&["name", "description"]);
+    let id = node.value(keys!["id", "code"]);
+    let name = node.value(keys!["name", "description"]);
     match id.and_then(codes::impact).or(name).or(id) {
         Some(name) => into.push(codes::impact(name).unwrap_or(name).to_owned()),
         None => split_impacts(&node.text, into),
@@ -203,18 +203,18 @@ pub(super) fn cves(rules: &Rules, record: &Node<'_>) -> (Vec<String>, Option<Str
 
 /// Texts at the places where a list of CVEs or of vulnerabilities has names, not prose.
 fn cve_texts<'n>(node: &'n Node<'n>, levels: usize, into: &mut Vec<&'n str>) {
-    const PLACES: [&[u8]; 9] = [
-        b"cve",
-        b"cves",
-        b"id",
-        b"name",
-        b"cve_id",
-        b"number",
-        b"list-item",
-        b"item",
-        b"vulnerability",
+    const PLACES: &[u64] = keys![
+        "cve",
+        "cves",
+        "id",
+        "name",
+        "cve_id",
+        "number",
+        "list-item",
+        "item",
+        "vulnerability",
     ];
-    let is_place = |name: u64| PLACES.iter().any(|place| key(place) == name);
+    let is_place = |name: u64| PLACES.contains(&name);
     let attributes = node.attributes.iter().filter(|(name, _)| is_place(*name));
     into.extend(attributes.map(|(_, value)| value.as_str()));
     into.push(&node.text);

@@ -1,4 +1,4 @@
-use super::alias::{FIELDS, Field};
+use super::alias::{FIELDS, Field, keys};
 use super::codes;
 use super::cvrf;
 use super::lists;
@@ -19,7 +19,8 @@ pub(super) fn advisory(rules: &Rules, record: &Node<'_>) -> Result<Advisory, Str
     };
     let said = map.found(Field::Said).into_iter().map(Found::text);
     let mut known = said.filter(|text| rules.is_identifier(text.as_bytes()));
-    map.advisory.said = known.next().ok_or("it carries no identifier")?.to_owned();
+    let said = known.next().ok_or("it carries no identifier")?;
+    map.advisory.said.push_str(said);
     map.plain();
     map.coded();
     map.scored();
@@ -140,14 +141,16 @@ impl<'m> Map<'m> {
 
     /// `<cvss version="3.1" score="…" vector="…"/>`, where the names did not tell.
     fn versioned(&mut self) {
-        for node in self.record.named(&["cvss"]) {
-            let vector = node.value(&["vector", "cvss_vector"]).map(str::to_owned);
+        for node in self.record.named(keys!["cvss"]) {
+            let vector = node
+                .value(keys!["vector", "cvss_vector"])
+                .map(str::to_owned);
             let named = vector
                 .as_deref()
                 .and_then(|text| text.strip_prefix("CVSS:"));
-            let version = node.value(&["version"]).or(named).unwrap_or("2");
+            let version = node.value(keys!["version"]).or(named).unwrap_or("2");
             let text = node
-                .value(&["score", "base_score", "value"])
+                .value(keys!["score", "base_score", "value"])
                 .unwrap_or(&node.text);
             let (slot, field) = match version.as_bytes().first() {
                 Some(b'4') => (&mut self.advisory.cvss4, Field::Cvss4Score),
@@ -180,11 +183,8 @@ impl<'m> Map<'m> {
 
 /// A score of 0 without a vector says that there is none (contract §9).
 pub(super) fn scored_or_absent(cvss: Cvss) -> Cvss {
-    match cvss {
-        Cvss {
-            score: Some(score),
-            vector: None,
-        } if score == 0.0 => Cvss::default(),
-        other => other,
+    if cvss.score == Some(0.0) && cvss.vector.is_none() {
+        return Cvss::default();
     }
+    cvss
 }

@@ -10,6 +10,7 @@
 mod alias;
 mod codes;
 mod cvrf;
+mod document;
 mod encoding;
 mod error;
 mod finder;
@@ -30,6 +31,7 @@ mod values;
 mod tests;
 
 pub use alias::FIELDS;
+pub use document::Document;
 pub use error::{FeedError, RulesError, Unreadable};
 pub use finder::record_key;
 pub use printable::printable;
@@ -37,4 +39,3 @@ pub use profile::Profile;
 pub use reader::RecordReader;
 pub use record::read_record;
 pub use rules::{Limits, Rules};
-pub use splitter::Document;

@@ -1,11 +1,12 @@
 use super::alias::key;
 use super::error::FeedError;
+use super::printable::printable;
 use super::token::{Kind, Next, next};
 
 /// How many element names are remembered for messages.
 const MOST_NAMES: usize = 32;
 /// A longer name is cut in messages.
-const LONGEST_NAME: usize = 64;
+const LONGEST_NAME_BYTES: usize = 64;
 /// The longest envelope value that is kept: a URL of a next page.
 const LONGEST_TEXT_BYTES: usize = 8 * 1024;
 /// Root elements that are known to wrap records: DRF's, common ones and CVRF's.
@@ -119,11 +120,16 @@ fn is_one_of(name: &[u8], names: &[&str]) -> bool {
     names.iter().any(|known| key(known.as_bytes()) == name)
 }
 
+/// A name from outside, fit for messages and logs.
+pub(super) fn shown(name: &[u8]) -> String {
+    printable(&name[..name.len().min(LONGEST_NAME_BYTES)])
+}
+
 fn remember(names: &mut Vec<String>, name: &[u8]) {
     if names.len() < MOST_NAMES {
-        let name = String::from_utf8_lossy(&name[..name.len().min(LONGEST_NAME)]);
-        if !names.iter().any(|known| *known == name) {
-            names.push(name.into_owned());
+        let name = shown(name);
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
 }

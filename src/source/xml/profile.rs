@@ -1,4 +1,4 @@
-use super::alias::{Field, key};
+use super::alias::{Field, key, keys};
 use super::record::check;
 use super::rules::Rules;
 use super::tree::{Found, Node};
@@ -39,7 +39,7 @@ impl Profile {
     fn of_tree(rules: &Rules, tree: &Node<'_>) -> Self {
         let list_item = key(b"list-item");
         let has_items = |node: &Node<'_>| node.children.iter().any(|item| item.key == list_item);
-        if tree.named(&["DocumentTracking"]).next().is_some() {
+        if tree.named(keys!["DocumentTracking"]).next().is_some() {
             return Self::Cvrf;
         }
         if tree.key == list_item || tree.children.iter().any(has_items) {
@@ -49,7 +49,7 @@ impl Profile {
         let identity = |found: &&Found<'_>| rules.is_identifier(found.text().as_bytes());
         match named.iter().find(identity) {
             Some(Found::Attribute(_)) => Self::Attributes,
-            Some(_) if tree.named(&["advisory_identifier"]).next().is_some() => Self::JsonNames,
+            Some(_) if tree.named(keys!["advisory_identifier"]).next().is_some() => Self::JsonNames,
             _ => Self::Other,
         }
     }

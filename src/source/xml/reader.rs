@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
+use super::document::Document;
 use super::encoding::Decoder;
 use super::error::FeedError;
 use super::finder::Finder;
 use super::rules::Rules;
-use super::splitter::{Document, Plan, Sink, Splitter};
+use super::splitter::{Plan, Sink, Splitter};
 use super::token::{Next, next};
 
 /// How much is joined to the beginning of something that lies across two pushes

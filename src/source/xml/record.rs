@@ -29,10 +29,10 @@ pub(super) fn check<'r>(rules: &Rules, record: &'r [u8]) -> Result<&'r str, Stri
         let at = error.valid_up_to();
         format!("byte {at} of the record is no text in the document's encoding")
     })?;
-    // Bytes first: it is the common case that there is nothing to find.
-    if record
-        .iter()
-        .any(|byte| *byte < b' ' && is_forbidden(char::from(*byte)))
+    // Bytes first, in blocks that vectorise: commonly there is nothing to find.
+    let is_control = |byte: &u8| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
+    let has_control = |block: &[u8]| block.iter().fold(false, |any, byte| any | is_control(byte));
+    if record.chunks(64).any(has_control)
         && let Some((at, letter)) = text
             .char_indices()
             .find(|(_, letter)| is_forbidden(*letter))

@@ -1,31 +1,13 @@
 use std::sync::Arc;
 
 use super::alias::key;
+use super::document::Document;
 use super::error::FeedError;
 use super::finder::record_key;
 use super::outside::{self, Envelope};
 use super::profile::Profile;
 use super::rules::Rules;
 use super::token::{Kind, Next, Token, next};
-
-/// What a document that was read to its end turned out to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
-    /// Records handed out.
-    pub records: u64,
-    /// Name of the root element, as written.
-    pub root: String,
-    /// Name of the first record's element, as written.
-    pub record: Option<String>,
-    /// The shape that the first record has.
-    pub profile: Profile,
-    /// How many records the envelope claims there are (`count`), perhaps on all pages together.
-    pub claimed: Option<u64>,
-    /// Where the envelope says that more follows. From outside: check the origin.
-    pub next: Option<String>,
-    /// Elements that are neither records nor known envelope, the first few names.
-    pub ignored: Vec<String>,
-}
 
 /// Where the records are: how deep and under which qualified names.
 #[derive(Debug, Default)]
@@ -87,8 +69,10 @@ impl Splitter {
         let mut used = 0;
         loop {
             if let Some(element) = &mut self.element {
-                let Some(end) = element.end(buffer, &mut self.resume) else {
-                    self.limit(buffer, used, self.rules.limits.record_bytes)?;
+                let end = element.end(buffer, &mut self.resume);
+                let length = end.unwrap_or(buffer.len()) - used;
+                self.limit(length, used, self.rules.limits.record_bytes)?;
+                let Some(end) = end else {
                     break;
                 };
                 self.element = None;
@@ -101,11 +85,13 @@ impl Splitter {
                 Next::More { from } => {
                     used = self.text(buffer, from)?;
                     self.resume = used;
-                    self.limit(buffer, used, self.rules.limits.markup_bytes)?;
+                    self.limit(buffer.len() - used, used, self.rules.limits.markup_bytes)?;
                     break;
                 }
             };
             self.text(buffer, token.start)?;
+            let length = token.end - token.start;
+            self.limit(length, token.start, self.rules.limits.markup_bytes)?;
             self.resume = token.end;
             used = token.start;
             if self.outer(buffer, &token)? {
@@ -155,12 +141,12 @@ impl Splitter {
         })
     }
 
-    fn limit(&self, buffer: &[u8], used: usize, limit_bytes: usize) -> Result<(), FeedError> {
-        if buffer.len() - used <= limit_bytes {
+    fn limit(&self, length: usize, used: usize, limit_bytes: usize) -> Result<(), FeedError> {
+        if length <= limit_bytes {
             return Ok(());
         }
         let name = match &self.element {
-            Some(element) => String::from_utf8_lossy(&element.name).into_owned(),
+            Some(element) => outside::shown(&element.name),
             None => "markup outside of records".to_owned(),
         };
         Err(FeedError::TooLarge {
@@ -236,7 +222,7 @@ impl Splitter {
             });
         }
         if depth == 0 {
-            self.envelope.root = Some(String::from_utf8_lossy(name).into_owned());
+            self.envelope.root = Some(outside::shown(name));
         }
         if self.plan.depth == Some(depth) {
             self.envelope.begin_child();
@@ -255,12 +241,9 @@ impl Splitter {
     fn close(&mut self, buffer: &[u8], token: &Token) -> Result<(), FeedError> {
         let name = token.name(buffer);
         if self.open.last().is_none_or(|open| open != name) {
-            let found = String::from_utf8_lossy(name);
+            let found = outside::shown(name);
             let what = match self.open.last() {
-                Some(open) => format!(
-                    "`</{found}>` where `</{}>` belongs",
-                    String::from_utf8_lossy(open)
-                ),
+                Some(open) => format!("`</{found}>` where `</{}>` belongs", outside::shown(open)),
                 None => format!("`</{found}>` ends nothing"),
             };
             return Err(self.ill_formed(token.start, what));
@@ -286,7 +269,7 @@ impl Splitter {
             self.plan.names.push(name.to_owned());
         }
         if self.first.is_none() {
-            self.first = Some(String::from_utf8_lossy(name).into_owned());
+            self.first = Some(outside::shown(name));
             self.profile = Some(Profile::of(&self.rules, element));
         }
         self.records += 1;

@@ -165,6 +165,9 @@ fn doctype(buffer: &[u8], start: usize) -> Option<Token> {
             b'[' => brackets += 1,
             b']' => brackets = brackets.saturating_sub(1),
             b'>' if brackets == 0 => break,
+            b'<' if buffer[at..].starts_with(COMMENT) => {
+                at = until(buffer, at, COMMENT.len(), b"-->", Kind::Comment)?.end - 1;
+            }
             quote @ (b'"' | b'\'') => at += memchr(quote, buffer.get(at + 1..)?)? + 1,
             _ => {}
         }

@@ -115,11 +115,10 @@ impl<'r> Node<'r> {
     }
 
     /// The attribute or the text of the child that has one of `names`, unless blank.
-    pub fn value(&self, names: &[&str]) -> Option<&str> {
+    pub fn value(&self, names: &[u64]) -> Option<&str> {
         names.iter().find_map(|name| {
-            let name = key(name.as_bytes());
-            let attributes = self.attributes.iter().filter(|(key, _)| *key == name);
-            let children = self.children.iter().filter(|child| child.key == name);
+            let attributes = self.attributes.iter().filter(|(key, _)| key == name);
+            let children = self.children.iter().filter(|child| child.key == *name);
             attributes
                 .map(|(_, value)| value.as_str())
                 .chain(children.map(|child| &*child.text))
@@ -128,11 +127,10 @@ impl<'r> Node<'r> {
     }
 
     /// The children that have one of `names`.
-    pub fn named<'n>(&'n self, names: &[&str]) -> impl Iterator<Item = &'n Node<'n>> {
-        let keys: Vec<u64> = names.iter().map(|name| key(name.as_bytes())).collect();
+    pub fn named(&self, names: &'static [u64]) -> impl Iterator<Item = &Node<'r>> {
         self.children
             .iter()
-            .filter(move |child| keys.contains(&child.key))
+            .filter(move |child| names.contains(&child.key))
     }
 
     /// Its text; where it has none of its own, that of its children, one a line.

@@ -1,5 +1,6 @@
 use chrono::{DateTime, Datelike as _, Utc};
 
+use super::alias::keys;
 use super::tree::{Found, Node};
 use crate::model::parse_time;
 
@@ -17,12 +18,12 @@ pub(super) fn is_absent(text: &str) -> bool {
 /// The texts by which a code may be given, the plainest first: the text itself,
 /// an id or code inside, a name inside.
 pub(super) fn spellings<'n>(found: &[Found<'n>]) -> Vec<&'n str> {
-    const INSIDE: [&str; 6] = ["id", "code", "level", "value", "name", "description"];
+    const INSIDE: &[u64] = keys!["id", "code", "level", "value", "name", "description"];
     let mut texts = Vec::new();
     for one in found {
         texts.push(one.text());
         if let Found::Element(node) = one {
-            texts.extend(INSIDE.iter().filter_map(|name| node.value(&[name])));
+            texts.extend(INSIDE.iter().filter_map(|name| node.value(&[*name])));
         }
     }
     texts.retain(|text| !text.is_empty());

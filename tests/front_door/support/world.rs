@@ -2,6 +2,7 @@
 //! the program between them, either as jobs in this process or as the binary.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -87,7 +88,7 @@ impl World {
         let mut lists = String::new();
         let all = || self.simulator.watch_lists();
         for id in self.lists.clone().unwrap_or_else(all) {
-            lists.push_str(&format!("[[watch_lists]]\nid = {id}\n"));
+            let _ = writeln!(lists, "[[watch_lists]]\nid = {id}");
         }
         format!(
             "[upstream]\nbase_url = \"{}\"\ntoken_file = \"{}\"\nrequests_per_minute = 60000\n\

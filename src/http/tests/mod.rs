@@ -1,0 +1,45 @@
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod bodies;
+mod origin;
+mod refusals;
+mod retries;
+mod server;
+
+use std::time::Duration;
+
+use super::{Client, Kind, Request};
+use crate::config::{Backoff, Token, Upstream};
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// Settings without a pause to speak of.
+fn settings(base: &str) -> Upstream {
+    Upstream {
+        requests_per_minute: 60_000,
+        read_timeout: Duration::from_millis(400),
+        connect_timeout: Duration::from_secs(2),
+        max_attempts: 3,
+        backoff: Backoff {
+            first: Duration::from_millis(1),
+            longest: Duration::from_millis(5),
+        },
+        ..Upstream::new(base.parse().unwrap())
+    }
+}
+
+fn client_with(settings: &Upstream) -> Client {
+    Client::new(settings, Token::parse(TOKEN).unwrap(), Vec::new()).unwrap()
+}
+
+fn client(base: &str) -> Client {
+    client_with(&settings(base))
+}
+
+fn feed() -> Request {
+    Request::new("/api/xml-feed/", Kind::Xml).with("days", "1")
+}
+
+fn page() -> Request {
+    Request::new("/api/tickets/", Kind::Json).with("page", "1")
+}

@@ -1,0 +1,220 @@
+use crate::clock::machine_now;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use chrono::TimeDelta;
+
+use super::super::ClientError;
+use super::server::{Act, Server, answer, json, xml};
+use super::{client, client_with, feed, page, settings};
+use crate::config::{Backoff, Token};
+
+#[tokio::test]
+async fn what_passes_by_itself_is_tried_again() {
+    let server = Server::start(|number, _| match number {
+        0 => Act::Reset,
+        1 => json("503 Service Unavailable", "{}"),
+        _ => json("200 OK", "{\"ok\": true}"),
+    })
+    .await;
+    let client = client(&server.base);
+    let mut answer = client.get(&page()).await.unwrap();
+    assert_eq!(
+        answer.json::<serde_json::Value>().await.unwrap()["ok"],
+        true
+    );
+    let usage = client.usage();
+    assert_eq!((usage.requests, usage.retries, usage.bytes), (3, 2, 12));
+}
+
+#[tokio::test]
+async fn attempts_end_and_the_last_error_is_told() {
+    for status in [
+        "500 Oops",
+        "502 Bad Gateway",
+        "408 Request Timeout",
+        "425 Too Early",
+    ] {
+        let server = Server::start(move |_, _| json(status, "{\"detail\": \"oh\"}")).await;
+        let error = client(&server.base).get(&page()).await.unwrap_err();
+        assert!(
+            matches!(&error, ClientError::Server { detail, .. } if detail == "oh"),
+            "{error}"
+        );
+        assert!(error.is_transient());
+        assert_eq!(server.requests().len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn no_connection_is_tried_again_and_then_told() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let client = client(&base);
+    let error = client.get(&page()).await.unwrap_err();
+    assert!(
+        matches!(error, ClientError::Network { .. }) && error.is_transient(),
+        "{error}"
+    );
+    assert_eq!(client.usage().requests, 3);
+}
+
+#[tokio::test]
+async fn silence_before_the_answer_is_a_timeout_and_tried_again() {
+    let server = Server::start(|number, _| match number {
+        0 => Act::Stall(Vec::new()),
+        1 => Act::Stall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n<fe".to_vec()),
+        _ => xml("<feed/>"),
+    })
+    .await;
+    client(&server.base).get(&feed()).await.unwrap();
+    assert_eq!(server.requests().len(), 3);
+}
+
+/// A header line as it is when it is sent.
+type Header = fn() -> String;
+
+/// A 429 holds back a request that has nothing to do with it, for as long as it says.
+async fn throttled(header: Header, body: &'static str) -> Duration {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let asked = Arc::clone(&seen);
+    let server = Server::start(move |_, head| {
+        if head.contains("/tickets/") && asked.fetch_add(1, Ordering::SeqCst) == 0 {
+            return Act::Say(answer("429 Too Many Requests", &[&header()], body));
+        }
+        if head.contains("/tickets/") {
+            json("200 OK", "{}")
+        } else {
+            xml("<feed/>")
+        }
+    })
+    .await;
+    let client = client(&server.base);
+    let start = Instant::now();
+    let (page, feed) = (page(), feed());
+    let other = async {
+        while client.usage().throttled == 0 {
+            tokio::task::yield_now().await;
+        }
+        client.get(&feed).await.map(|_| start.elapsed())
+    };
+    let (first, other) = tokio::join!(client.get(&page), other);
+    first.unwrap();
+    assert_eq!(client.usage().throttled, 1);
+    other.unwrap()
+}
+
+#[tokio::test]
+async fn a_429_in_any_of_its_forms_holds_back_all_requests() {
+    let forms: [(Header, &str); 3] = [
+        (|| "Retry-After: 1".into(), "slow down"),
+        (
+            || "X-Nothing: 0".into(),
+            "{\"detail\": \"Request was throttled. Expected available in 1 second.\"}",
+        ),
+        (in_three_seconds, ""),
+    ];
+    for (header, body) in forms {
+        let waited = throttled(header, body).await;
+        assert!(waited >= Duration::from_millis(900), "{body}: {waited:?}");
+        assert!(waited < Duration::from_secs(10), "{body}: {waited:?}");
+    }
+}
+
+/// A date has whole seconds: three from now are more than one when it is read.
+fn in_three_seconds() -> String {
+    let date = SystemTime::from(machine_now()) + Duration::from_secs(3);
+    format!("Retry-After: {}", httpdate::fmt_http_date(date))
+}
+
+#[tokio::test]
+async fn a_429_that_never_ends_is_told_with_its_wait() {
+    let server =
+        Server::start(|_, _| Act::Say(answer("429 Too Many", &["Retry-After: 86400"], ""))).await;
+    let mut settings = settings(&server.base);
+    settings.max_attempts = 1;
+    let client = client_with(&settings);
+    let error = client.get(&page()).await.unwrap_err();
+    assert!(
+        matches!(error, ClientError::Throttled { wait, .. } if wait == Duration::from_mins(10)),
+        "{error}"
+    );
+    assert!(client.held_for().unwrap() > Duration::from_secs(590));
+}
+
+#[tokio::test]
+async fn a_request_that_is_given_up_in_its_pause_holds_nobody_back() {
+    let server = Server::start(|number, _| match number {
+        0 => json("500 Oops", "{}"),
+        _ => json("200 OK", "{}"),
+    })
+    .await;
+    let mut settings = settings(&server.base);
+    settings.backoff = Backoff {
+        first: Duration::from_hours(1000),
+        longest: Duration::from_hours(1000),
+    };
+    let client = client_with(&settings);
+    let given_up = tokio::time::timeout(Duration::from_millis(300), client.get(&page())).await;
+    assert!(given_up.is_err());
+    client.get(&page()).await.unwrap();
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn the_daily_limit_is_an_error_at_once_and_counts_the_ledger() {
+    let server = Server::start(|_, _| json("200 OK", "{}")).await;
+    let mut settings = settings(&server.base);
+    settings.requests_per_day = 10;
+    let earlier = machine_now() - TimeDelta::hours(23);
+    let token = Token::parse("x").unwrap();
+    let client = super::Client::new(&settings, token, vec![(earlier, 8)]).unwrap();
+    client.get(&page()).await.unwrap();
+    client.for_run().get(&page()).await.unwrap();
+    let error = client.get(&page()).await.unwrap_err();
+    let ClientError::DailyBudget { limit: 10, until } = error else {
+        panic!("{error}");
+    };
+    assert!((until - machine_now() - TimeDelta::hours(1)).abs() < TimeDelta::minutes(2));
+    assert!(error.is_transient());
+    assert_eq!(server.requests().len(), 2);
+    assert_eq!(
+        (client.usage().requests, client.total_usage().requests),
+        (1, 2)
+    );
+}
+
+#[tokio::test]
+async fn requests_keep_the_pace_of_the_settings() {
+    let server = Server::start(|_, _| json("200 OK", "{}")).await;
+    let mut settings = settings(&server.base);
+    settings.requests_per_minute = 1200;
+    let client = client_with(&settings);
+    let start = Instant::now();
+    for _ in 0..12 {
+        client.get(&page()).await.unwrap();
+    }
+    // Four at once, then one every 50 ms.
+    assert!(
+        start.elapsed() >= Duration::from_millis(380),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn upstreams_clock_is_taken_from_its_answers() {
+    let date = httpdate::fmt_http_date(SystemTime::from(machine_now()) + Duration::from_hours(2));
+    let headers = format!("Date: {date}");
+    let server = Server::start(move |_, _| Act::Say(answer("200 OK", &[&headers], "{}"))).await;
+    let client = client(&server.base);
+    let answer = client.get(&page()).await.unwrap();
+    assert!(answer.date.is_some());
+    let ahead = client.upstream_now() - machine_now();
+    assert!(
+        (ahead - TimeDelta::hours(2)).abs() < TimeDelta::seconds(5),
+        "{ahead}"
+    );
+}

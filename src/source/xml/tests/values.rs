@@ -1,0 +1,228 @@
+use std::collections::BTreeMap;
+
+use super::super::{Rules, read_record};
+use super::rules;
+use crate::model::{Advisory, AttackVector, Cvss};
+
+fn read(inside: &str) -> Advisory {
+    let record = format!("<adv><said>SA1</said>{inside}</adv>");
+    read_record(&rules(), record.as_bytes()).unwrap()
+}
+
+#[test]
+fn an_identifier_is_enough() {
+    let wanted = Advisory {
+        said: "SA1".to_owned(),
+        ..Advisory::default()
+    };
+    assert_eq!(read(""), wanted);
+    let blank = "<title/><criticality></criticality><where> </where><cvss3_score/><released/><products/>\
+        <references></references><impact/><vulnerabilities/><cve_str_list/><cvss3_info/><is_zero_day/><id/>";
+    assert_eq!(read(blank), wanted);
+}
+
+#[test]
+fn values_that_cannot_be_read_are_kept_and_harm_nothing() {
+    let advisory = read(
+        "<title>T</title><released>yesterday</released><modified_date>2026-13-01</modified_date>\
+        <criticality>Purple</criticality><where>9</where><cvss3_score>high</cvss3_score>\
+        <cvss_score>11</cvss_score><is_zero_day>maybe</is_zero_day><id>x17</id><cve>CVE-20-1</cve>",
+    );
+    assert_eq!(advisory.title.as_deref(), Some("T"));
+    assert_eq!(advisory.attack_vector, Some(AttackVector::Unknown));
+    let kept: Vec<(&str, &str)> = advisory
+        .unrecognised
+        .iter()
+        .map(|(field, text)| (field.as_str(), text.as_str()))
+        .collect();
+    assert_eq!(
+        kept,
+        [
+            ("attack_vector", "9"),
+            ("criticality", "Purple"),
+            ("cves", "CVE-20-1"),
+            ("cvss2_score", "11"),
+            ("cvss3_score", "high"),
+            ("is_zero_day", "maybe"),
+            ("modified_at", "2026-13-01"),
+            ("released_at", "yesterday"),
+            ("upstream_id", "x17"),
+        ]
+    );
+}
+
+#[test]
+fn unknown_codes_stay_as_they_came() {
+    let advisory = read(
+        "<criticality>17</criticality><solution_status>9</solution_status>\
+        <solution_status_description>Mitigated</solution_status_description>\
+        <impact><item><id>99</id><name>Time travel</name></item><item><id>98</id></item></impact>",
+    );
+    assert_eq!(advisory.criticality, Some(17));
+    assert_eq!(advisory.solution_status.as_deref(), Some("Mitigated"));
+    assert_eq!(advisory.impacts, ["98", "Time travel"]);
+    assert_eq!(
+        read("<solution_status>9</solution_status>")
+            .solution_status
+            .as_deref(),
+        Some("9")
+    );
+    assert!(advisory.unrecognised.is_empty());
+}
+
+#[test]
+fn codes_come_as_code_name_description_or_inside() {
+    for inside in [
+        "<criticality>3</criticality>",
+        "<criticality>Moderately critical</criticality>",
+        "<criticality_description>moderately critical</criticality_description>",
+        "<criticality id='3'>?</criticality>",
+        "<criticality><id>3</id><name>Moderately critical</name></criticality>",
+        "<severity>MODERATELY_CRITICAL</severity>",
+    ] {
+        assert_eq!(read(inside).criticality, Some(3), "{inside}");
+    }
+    assert_eq!(
+        read("<where>0</where>").attack_vector,
+        Some(AttackVector::None)
+    );
+    assert_eq!(
+        read("<where_description>Local system</where_description>").attack_vector,
+        Some(AttackVector::Local)
+    );
+    assert_eq!(
+        read("<solution_status>0</solution_status>")
+            .solution_status
+            .as_deref(),
+        Some("None")
+    );
+    assert_eq!(
+        read("<impact>1</impact><impact>DoS</impact>").impacts,
+        ["DoS", "System access"]
+    );
+    assert_eq!(
+        read("<impacts><impact>DoS</impact></impacts>").impacts,
+        ["DoS"]
+    );
+    assert_eq!(
+        read("<impact_description>DoS, Hijacking</impact_description>").impacts,
+        ["DoS", "Hijacking"]
+    );
+}
+
+#[test]
+fn rejections_are_seen_by_type_criticality_and_name() {
+    for inside in [
+        "<type>1</type>",
+        "<criticality>0</criticality>",
+        "<criticality_description>Rejected</criticality_description>",
+        "<is_rejected>yes</is_rejected>",
+    ] {
+        assert!(read(inside).is_rejected, "{inside}");
+    }
+    assert!(!read("<type>0</type><criticality>5</criticality>").is_rejected);
+}
+
+#[test]
+fn a_score_of_zero_without_vector_is_absent() {
+    assert_eq!(
+        read("<cvss_score>0.0</cvss_score><cvss_vector/>").cvss2,
+        Cvss::default()
+    );
+    let zero = read("<cvss3_score>0</cvss3_score><cvss3_vector>CVSS:3.1/AV:N</cvss3_vector>").cvss3;
+    assert_eq!(zero.score, Some(0.0));
+    assert_eq!(
+        read("<cvss3 score='9.8' vector='v'/>").cvss3.score,
+        Some(9.8)
+    );
+    assert_eq!(
+        read("<cvss vector='CVSS:3.1/AV:N' score='5'/>").cvss3.score,
+        Some(5.0)
+    );
+    assert_eq!(
+        read("<threat_score>Not present</threat_score>").threat_score,
+        None
+    );
+}
+
+#[test]
+fn cves_come_from_every_list_but_not_from_prose() {
+    let advisory = read(
+        "<cves>CVE-2026-0001, cve-2026-0002</cves><cve>CVE-2026-0003</cve>\
+        <cve_list><cve><id>CVE-2026-0004</id></cve><cve>CVE-2026-0001</cve></cve_list>\
+        <vulnerabilities><vulnerability cve='CVE-2026-0005'><description>CVE-2026-9999</description></vulnerability>\
+        <vulnerability>CVE-2026-0006</vulnerability></vulnerabilities><description>like CVE-2026-9998</description>",
+    );
+    let wanted: Vec<String> = (1..=6)
+        .map(|number| format!("CVE-2026-000{number}"))
+        .collect();
+    assert_eq!(advisory.cves, wanted);
+    assert!(advisory.unrecognised.is_empty());
+}
+
+#[test]
+fn lists_may_be_flat_single_or_plain() {
+    let names = |inside: &str| -> Vec<String> {
+        read(inside)
+            .products
+            .into_iter()
+            .map(|product| product.name)
+            .collect()
+    };
+    assert_eq!(
+        names("<products><product>A</product><product>B</product></products>"),
+        ["A", "B"]
+    );
+    assert_eq!(names("<product>A</product><product name='B'/>"), ["A", "B"]);
+    assert_eq!(
+        names("<products><name>A</name><id>1</id></products>"),
+        ["A"]
+    );
+    assert_eq!(names("<products><product id='7'/></products>"), ["7"]);
+    assert_eq!(names("<affected><product name='A'/></affected>"), ["A"]);
+    let links = read(
+        "<references><reference>https://example.com/b</reference><reference>Book</reference></references>",
+    );
+    assert_eq!(links.references[0].description.as_deref(), Some("Book"));
+    assert_eq!(
+        links.references[1].url.as_deref(),
+        Some("https://example.com/b")
+    );
+    assert_eq!(links.references[1].ordinal, 2);
+}
+
+#[test]
+fn another_order_of_lists_is_no_other_advisory() {
+    let one = read(
+        "<ref url='https://example.com/a'/><ref url='https://example.com/b'/><cve>CVE-2026-0001</cve><cve>CVE-2026-0002</cve>",
+    );
+    let other = read(
+        "<cve>CVE-2026-0002</cve><ref url='https://example.com/b'/><cve>CVE-2026-0001</cve><ref url='https://example.com/a'/>",
+    );
+    assert_eq!(one.content_hash(), other.content_hash());
+}
+
+#[test]
+fn what_related_advisories_say_stays_theirs() {
+    let advisory = read(
+        "<related><title>Theirs</title><advisory><said>SA2</said><title>Theirs</title><cve>CVE-2026-0001</cve>\
+        <solution>Theirs</solution></advisory></related><custom_info><cvss3_score>9.9</cvss3_score></custom_info>",
+    );
+    assert_eq!(advisory, read(""));
+}
+
+#[test]
+fn aliases_of_the_configuration_come_first() {
+    let extra = BTreeMap::from([
+        (
+            "title".to_owned(),
+            vec!["head/@caption".to_owned(), "headline".to_owned()],
+        ),
+        ("criticality".to_owned(), vec!["@sev".to_owned()]),
+    ]);
+    let rules = Rules::new("SA[0-9]+", &extra).unwrap();
+    let record = b"<adv said='SA1' sev='2'><title>Old</title><head caption='New'/><criticality>5</criticality></adv>";
+    let advisory = read_record(&rules, record).unwrap();
+    assert_eq!(advisory.title.as_deref(), Some("New"));
+    assert_eq!(advisory.criticality, Some(2));
+}
