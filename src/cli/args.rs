@@ -64,6 +64,14 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List stored advisories, the last changed first
+    Advisories(super::question::Advisories),
+    /// List stored tickets, the last changed first
+    Tickets(super::question::Tickets),
+    /// One advisory or ticket, whole, with what changed between versions
+    Show(super::show::Show),
+    /// What happened, in order, and as it happens
+    Changes(super::changes::Changes),
     /// Bring the database up to date and exit
     Migrate,
     /// Everything on this machine, nothing to configure: see it work

@@ -13,6 +13,16 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
     Opened::open(config, Role::Client).await
 }
 
+/// Refuses a database that this program's views are not in.
+pub(super) async fn up_to_date(opened: &Opened) -> anyhow::Result<()> {
+    if database::missing_migrations(&opened.pool).await? > 0 {
+        anyhow::bail!(
+            "the database is not up to date; run `advisoryd migrate` (or the daemon) first"
+        );
+    }
+    Ok(())
+}
+
 /// Brings the database up to date and writes the configured sources down.
 pub(super) async fn migrate(config: &Config, opened: &Opened) -> anyhow::Result<()> {
     database::migrate(&opened.pool).await?;

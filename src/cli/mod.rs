@@ -2,10 +2,13 @@
 
 mod args;
 mod ask;
+mod changes;
 mod check;
 mod check_upstream;
 pub(crate) mod output;
 mod progress;
+mod question;
+mod show;
 mod simulate;
 mod status;
 mod sync;
@@ -76,6 +79,10 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Sync(wanted) => block_on(sync::run(shared, wanted)),
         Command::Check { offline, json } => block_on(check::run(shared, offline, json)),
         Command::Status { json } => block_on(status::run(shared, json)),
+        Command::Advisories(wanted) => block_on(question::advisories(shared, wanted)),
+        Command::Tickets(wanted) => block_on(question::tickets(shared, wanted)),
+        Command::Show(wanted) => block_on(show::run(shared, wanted)),
+        Command::Changes(wanted) => block_on(changes::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),
         Command::Demo(wanted) => {
             shared.log(None, "warn")?;

@@ -8,7 +8,6 @@ use super::{Shared, ask};
 use crate::clock::Clock;
 use crate::config::{Config, CronExpression};
 use crate::startup::Opened;
-use crate::store::database;
 use crate::store::report::{self, SourceReport};
 use crate::store::source::SourceKey;
 
@@ -26,11 +25,7 @@ async fn show(
     as_json: bool,
     now: DateTime<Utc>,
 ) -> anyhow::Result<bool> {
-    if database::missing_migrations(&opened.pool).await? > 0 {
-        anyhow::bail!(
-            "the database is not up to date; run `advisoryd migrate` (or the daemon) first"
-        );
-    }
+    ask::up_to_date(opened).await?;
     let mut connection = opened.pool.acquire().await?;
     let sources = report::sources(&mut connection).await?;
     let advisories = report::advisories(&mut connection).await?;

@@ -102,14 +102,14 @@ pub async fn merge(
             stored.map_or(0, |stored| stored.version),
         );
     }
-    let changes = plan.changes(&stored, &sighted);
-    history::keep_advisories(connection, &changes.replaced, origin.at).await?;
+    let facts = plan.facts(&stored, &sighted);
+    history::keep_advisories(connection, &facts.replaced, origin.at).await?;
     advisory_row::insert(connection, origin, &plan.new).await?;
     advisory_row::update(connection, origin, &plan.changed).await?;
     advisory_row::replace_raw(connection, &plan.reworded).await?;
     let sightings = super::sighting::write(connection, origin, &plan.sightings, &sighted).await?;
 
-    change::record_advisories(connection, origin, &changes).await?;
+    change::record_advisories(connection, origin, &facts).await?;
 
     let (added, changed) = (plan.new.len() as u64, plan.changed.len() as u64);
     Ok(Merged {
@@ -170,7 +170,7 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn changes(
+    fn facts(
         &self,
         stored: &HashMap<String, Stored>,
         sighted: &HashMap<String, i64>,

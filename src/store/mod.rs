@@ -10,6 +10,7 @@ mod history;
 pub mod hold;
 
 pub mod quarantine;
+pub mod question;
 pub mod report;
 pub mod run;
 mod sighting;

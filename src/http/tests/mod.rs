@@ -29,7 +29,13 @@ fn settings(base: &str) -> Upstream {
 }
 
 fn client_with(settings: &Upstream) -> Client {
-    Client::new(settings, Token::parse(TOKEN).unwrap(), Vec::new()).unwrap()
+    Client::new(
+        settings,
+        Token::parse(TOKEN).unwrap(),
+        Vec::new(),
+        crate::clock::Clock::system(),
+    )
+    .unwrap()
 }
 
 fn client(base: &str) -> Client {

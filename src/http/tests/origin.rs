@@ -144,10 +144,17 @@ async fn the_proxy_of_the_settings_is_used_and_its_password_not_shown() {
 async fn plain_http_to_another_machine_makes_no_client() {
     let token = Token::parse(TOKEN).unwrap();
     let remote = settings("http://upstream.example");
-    let error = super::Client::new(&remote, token.clone(), Vec::new()).unwrap_err();
+    let error = super::Client::new(
+        &remote,
+        token.clone(),
+        Vec::new(),
+        crate::clock::Clock::system(),
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("allow_http"), "{error}");
     let mut bad_ca = settings("https://upstream.example");
     bad_ca.ca_file = Some("/nonexistent/ca.pem".into());
-    let error = super::Client::new(&bad_ca, token, Vec::new()).unwrap_err();
+    let error =
+        super::Client::new(&bad_ca, token, Vec::new(), crate::clock::Clock::system()).unwrap_err();
     assert!(error.to_string().contains("/nonexistent/ca.pem"), "{error}");
 }

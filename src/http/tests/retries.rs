@@ -170,7 +170,13 @@ async fn the_daily_limit_is_an_error_at_once_and_counts_the_ledger() {
     settings.requests_per_day = 10;
     let earlier = machine_now() - TimeDelta::hours(23);
     let token = Token::parse("x").unwrap();
-    let client = super::Client::new(&settings, token, vec![(earlier, 8)]).unwrap();
+    let client = super::Client::new(
+        &settings,
+        token,
+        vec![(earlier, 8)],
+        crate::clock::Clock::system(),
+    )
+    .unwrap();
     client.get(&page()).await.unwrap();
     client.for_run().get(&page()).await.unwrap();
     let error = client.get(&page()).await.unwrap_err();

@@ -1,0 +1,313 @@
+//! `advisories`, `tickets`: asking without SQL.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::Args;
+use serde::Serialize;
+
+use super::output::{table, tell, tell_json};
+use super::{Shared, ask};
+use crate::clock::Clock;
+use crate::model::{Severity, parse_time};
+use crate::store::question::{self, AdvisoryLine, AdvisoryQuestion, TicketLine, TicketQuestion};
+
+/// A title in a table is cut here; `--json` and `--csv` have it whole.
+const TITLE_LETTERS: usize = 70;
+
+/// How lists are printed.
+#[derive(Debug, Args)]
+pub(super) struct Form {
+    /// At most so many
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
+    limit: i64,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// Print CSV with a heading
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+}
+
+/// Which advisories.
+#[derive(Debug, Args)]
+pub(super) struct Advisories {
+    /// Severity: `highly_critical` exactly, `highly_critical+` or worse
+    #[arg(long, value_name = "LEVEL[+]", value_parser = ranks)]
+    severity: Option<(i16, i16)>,
+    /// A CVE it names
+    #[arg(long)]
+    cve: Option<String>,
+    /// Words of a product's name or CPE
+    #[arg(long, value_name = "TEXT")]
+    product: Option<String>,
+    /// Seen through this watch list
+    #[arg(long, value_name = "ID")]
+    watch_list: Option<i64>,
+    /// Changed here since: `7d`, `12h`, or a time such as 2026-11-01
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    since: Option<Since>,
+    /// Only zero days
+    #[arg(long)]
+    zero_day: bool,
+    /// Words of title, description and solution
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    #[command(flatten)]
+    form: Form,
+}
+
+/// Which tickets.
+#[derive(Debug, Args)]
+pub(super) struct Tickets {
+    /// Name of the status
+    #[arg(long, value_name = "NAME")]
+    status: Option<String>,
+    /// Name of the person
+    #[arg(long, value_name = "NAME")]
+    assignee: Option<String>,
+    /// Made by this watch list
+    #[arg(long, value_name = "ID")]
+    watch_list: Option<i64>,
+    /// About this advisory
+    #[arg(long, value_name = "SAID")]
+    advisory: Option<String>,
+    /// Changed here since: `7d`, `12h`, or a time such as 2026-11-01
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    since: Option<Since>,
+    /// Tickets that are gone upstream, instead of those that exist
+    #[arg(long)]
+    gone: bool,
+    #[command(flatten)]
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Since {
+    Ago(Duration),
+    At(DateTime<Utc>),
+}
+
+impl Since {
+    fn time(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Ago(ago) => now - TimeDelta::from_std(ago).unwrap_or(TimeDelta::MAX),
+            Self::At(at) => at,
+        }
+    }
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    if let Ok(ago) = humantime::parse_duration(text) {
+        return Ok(Since::Ago(ago));
+    }
+    parse_time(text).map(Since::At).ok_or_else(|| {
+        "write a length such as 7d or a time such as 2026-11-01T12:00:00Z".to_owned()
+    })
+}
+
+fn ranks(text: &str) -> Result<(i16, i16), String> {
+    let (name, or_worse) = match text.strip_suffix('+') {
+        Some(name) => (name, true),
+        None => (text, false),
+    };
+    let Some(severity) = Severity::from_name(name) else {
+        let names: Vec<&str> = Severity::ALL
+            .iter()
+            .map(|severity| severity.name())
+            .collect();
+        return Err(format!(
+            "write one of {}, with + for this or worse",
+            names.join(", ")
+        ));
+    };
+    let worst = Severity::ExtremelyCritical.rank();
+    Ok((
+        severity.rank(),
+        if or_worse { worst } else { severity.rank() },
+    ))
+}
+
+pub(super) async fn advisories(shared: Shared, wanted: Advisories) -> anyhow::Result<bool> {
+    let Advisories {
+        severity,
+        cve,
+        product,
+        watch_list,
+        since,
+        zero_day,
+        search,
+        form,
+    } = wanted;
+    let asked = AdvisoryQuestion {
+        rank_from: severity.map(|(from, _)| from),
+        rank_to: severity.map(|(_, to)| to),
+        cve: cve.map(|cve| cve.to_ascii_uppercase()),
+        product,
+        watch_list_id: watch_list,
+        changed_since: since.map(|since| since.time(Clock::system().now())),
+        zero_day,
+        search,
+        limit: form.limit,
+    };
+    let config = shared.load_and_log(Some("warn"))?;
+    let opened = ask::open(&config).await?;
+    let found = async {
+        ask::up_to_date(&opened).await?;
+        let mut connection = opened.pool.acquire().await?;
+        anyhow::Ok(question::advisories(&mut connection, &asked).await?)
+    }
+    .await;
+    opened.close().await;
+    print(&form, &found?, advisory_rows)?;
+    Ok(true)
+}
+
+pub(super) async fn tickets(shared: Shared, wanted: Tickets) -> anyhow::Result<bool> {
+    let Tickets {
+        status,
+        assignee,
+        watch_list,
+        advisory,
+        since,
+        gone,
+        form,
+    } = wanted;
+    let asked = TicketQuestion {
+        status,
+        assignee,
+        watch_list_id: watch_list,
+        said: advisory,
+        changed_since: since.map(|since| since.time(Clock::system().now())),
+        gone,
+        limit: form.limit,
+    };
+    let config = shared.load_and_log(Some("warn"))?;
+    let opened = ask::open(&config).await?;
+    let found = async {
+        ask::up_to_date(&opened).await?;
+        let mut connection = opened.pool.acquire().await?;
+        anyhow::Ok(question::tickets(&mut connection, &asked).await?)
+    }
+    .await;
+    opened.close().await;
+    print(&form, &found?, ticket_rows)?;
+    Ok(true)
+}
+
+fn print<T: Serialize>(
+    form: &Form,
+    lines: &[T],
+    as_table: fn(&[T]) -> String,
+) -> anyhow::Result<()> {
+    if form.json {
+        return lines.iter().try_for_each(tell_json);
+    }
+    if form.csv {
+        tell(csv(lines)?.trim_end());
+        return Ok(());
+    }
+    tell(&as_table(lines));
+    Ok(())
+}
+
+/// CSV of flat objects; lists become words with spaces between.
+fn csv<T: Serialize>(lines: &[T]) -> anyhow::Result<String> {
+    let mut writer = ::csv::Writer::from_writer(Vec::new());
+    let mut heading = false;
+    for line in lines {
+        let value = serde_json::to_value(line)?;
+        let fields = value.as_object().context("a line is an object")?;
+        if !heading {
+            writer.write_record(fields.keys())?;
+            heading = true;
+        }
+        writer.write_record(fields.values().map(cell))?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+fn cell(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
+}
+
+fn advisory_rows(lines: &[AdvisoryLine]) -> String {
+    let rows: Vec<[String; 6]> = lines
+        .iter()
+        .map(|line| {
+            [
+                line.said.clone(),
+                line.severity.clone().unwrap_or_default(),
+                line.cvss_score
+                    .map(|score| format!("{score:.1}"))
+                    .unwrap_or_default(),
+                line.solution_status.clone().unwrap_or_default(),
+                day(line.modified_at),
+                short(line.title.as_deref()),
+            ]
+        })
+        .collect();
+    table(
+        [
+            "advisory", "severity", "cvss", "solution", "modified", "title",
+        ],
+        &rows,
+    )
+}
+
+fn ticket_rows(lines: &[TicketLine]) -> String {
+    let rows: Vec<[String; 7]> = lines
+        .iter()
+        .map(|line| {
+            [
+                line.id.to_string(),
+                line.status.clone().unwrap_or_default(),
+                line.priority.clone().unwrap_or_default(),
+                line.assignee.clone().unwrap_or_default(),
+                line.said.clone().unwrap_or_default(),
+                day(line.modified_at),
+                short(line.title.as_deref()),
+            ]
+        })
+        .collect();
+    table(
+        [
+            "ticket", "status", "priority", "assignee", "advisory", "modified", "title",
+        ],
+        &rows,
+    )
+}
+
+fn day(at: Option<DateTime<Utc>>) -> String {
+    at.map(|at| at.format("%Y-%m-%d").to_string())
+        .unwrap_or_default()
+}
+
+fn short(title: Option<&str>) -> String {
+    let title = title.unwrap_or_default();
+    if title.chars().count() <= TITLE_LETTERS {
+        return title.to_owned();
+    }
+    let cut: String = title.chars().take(TITLE_LETTERS - 1).collect();
+    format!("{cut}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ranks, since};
+
+    #[test]
+    fn levels_and_times_are_read_or_refused_with_the_way_out() {
+        assert_eq!(ranks("highly_critical+"), Ok((4, 5)));
+        assert_eq!(ranks("Less critical"), Ok((2, 2)));
+        assert!(ranks("bad").is_err_and(|text| text.contains("not_critical")));
+        assert!(since("7d").is_ok() && since("2026-11-01").is_ok());
+        assert!(since("soon").is_err());
+    }
+}

@@ -1,0 +1,241 @@
+//! What people ask of what is stored: lists by criteria, and one thing whole.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+
+/// Criteria for advisories; those that are `None` ask nothing.
+#[derive(Debug, Clone, Default)]
+pub struct AdvisoryQuestion {
+    /// Mildest severity, by rank.
+    pub rank_from: Option<i16>,
+    /// Worst severity, by rank.
+    pub rank_to: Option<i16>,
+    /// A CVE it names.
+    pub cve: Option<String>,
+    /// Words of a product's name or CPE.
+    pub product: Option<String>,
+    /// A watch list it was seen through.
+    pub watch_list_id: Option<i64>,
+    /// Changed here since.
+    pub changed_since: Option<DateTime<Utc>>,
+    /// Only zero days.
+    pub zero_day: bool,
+    /// Words of its texts, as in a web search.
+    pub search: Option<String>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// An advisory in a list.
+#[derive(Debug, Clone, Serialize)]
+pub struct AdvisoryLine {
+    /// Its identifier.
+    pub said: String,
+    /// Its severity's name.
+    pub severity: Option<String>,
+    /// CVSS version 4, else 3, else 2.
+    pub cvss_score: Option<f64>,
+    /// Whether it was exploited before a fix was known.
+    pub is_zero_day: Option<bool>,
+    /// What can be done.
+    pub solution_status: Option<String>,
+    /// When upstream last revised it.
+    pub modified_at: Option<DateTime<Utc>>,
+    /// When it last changed here.
+    pub changed_at: Option<DateTime<Utc>>,
+    /// Which version is current.
+    pub version: Option<i32>,
+    /// CVEs it names.
+    pub cves: Option<Vec<String>>,
+    /// One line.
+    pub title: Option<String>,
+}
+
+/// Advisories that fit, the last changed first.
+pub async fn advisories(
+    connection: &mut PgConnection,
+    question: &AdvisoryQuestion,
+) -> Result<Vec<AdvisoryLine>, sqlx::Error> {
+    sqlx::query_as!(
+        AdvisoryLine,
+        r#"select a.said as "said!",
+                  a.severity,
+                  coalesce(a.cvss4_score, a.cvss3_score, a.cvss2_score) as cvss_score,
+                  a.is_zero_day,
+                  a.solution_status,
+                  a.modified_at,
+                  a.changed_at,
+                  a.version,
+                  a.cves,
+                  a.title
+           from advisoryd_v1.advisories a
+           where ($1::smallint is null or a.severity_rank >= $1)
+             and ($2::smallint is null or a.severity_rank <= $2)
+             and ($3::text is null or a.cves @> array[$3])
+             and ($4::text is null or a.product_search @@ plainto_tsquery('pg_catalog.simple', $4))
+             and ($5::bigint is null or exists (
+                     select
+                     from advisoryd_v1.advisory_watch_lists w
+                     where w.said = a.said
+                       and w.watch_list_id = $5))
+             and ($6::timestamptz is null or a.changed_at >= $6)
+             and (not $7 or a.is_zero_day)
+             and ($8::text is null or a.search @@ websearch_to_tsquery('pg_catalog.english', $8))
+           order by a.changed_at desc, a.said
+           limit $9"#,
+        question.rank_from,
+        question.rank_to,
+        question.cve,
+        question.product,
+        question.watch_list_id,
+        question.changed_since,
+        question.zero_day,
+        question.search,
+        question.limit
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Criteria for tickets.
+#[derive(Debug, Clone, Default)]
+pub struct TicketQuestion {
+    /// Name of the status, whatever its letters' case.
+    pub status: Option<String>,
+    /// Name of the person, whatever its letters' case.
+    pub assignee: Option<String>,
+    /// The watch list that made it.
+    pub watch_list_id: Option<i64>,
+    /// The advisory it is about.
+    pub said: Option<String>,
+    /// Changed here since.
+    pub changed_since: Option<DateTime<Utc>>,
+    /// Tickets that are gone, instead of those that exist.
+    pub gone: bool,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// A ticket in a list.
+#[derive(Debug, Clone, Serialize)]
+pub struct TicketLine {
+    /// Upstream's number.
+    pub id: i64,
+    /// The number people use.
+    pub pretty_id: Option<i64>,
+    /// Its status' name.
+    pub status: Option<String>,
+    /// Its priority's name.
+    pub priority: Option<String>,
+    /// Who works on it.
+    pub assignee: Option<String>,
+    /// The advisory it is about.
+    pub said: Option<String>,
+    /// When upstream last changed it.
+    pub modified_at: Option<DateTime<Utc>>,
+    /// When it last changed here.
+    pub changed_at: Option<DateTime<Utc>>,
+    /// Which version is current.
+    pub version: Option<i32>,
+    /// One line.
+    pub title: Option<String>,
+}
+
+/// Tickets that fit, the last changed first.
+pub async fn tickets(
+    connection: &mut PgConnection,
+    question: &TicketQuestion,
+) -> Result<Vec<TicketLine>, sqlx::Error> {
+    sqlx::query_as!(
+        TicketLine,
+        r#"select t.id as "id!", t.pretty_id, t.status, t.priority, t.assignee, t.said,
+                  t.modified_at, t.changed_at, t.version, t.title
+           from advisoryd_v1.tickets t
+           where ($1::text is null or lower(t.status) = lower($1))
+             and ($2::text is null or lower(t.assignee) = lower($2))
+             and ($3::bigint is null or t.watch_list_id = $3)
+             and ($4::text is null or t.said = $4)
+             and ($5::timestamptz is null or t.changed_at >= $5)
+             and (t.deleted_at is not null) = $6
+           order by t.changed_at desc, t.id
+           limit $7"#,
+        question.status,
+        question.assignee,
+        question.watch_list_id,
+        question.said,
+        question.changed_since,
+        question.gone,
+        question.limit
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// One advisory as a document: the columns of the view, products and references.
+pub async fn advisory(
+    connection: &mut PgConnection,
+    said: &str,
+) -> Result<Option<Value>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select (to_jsonb(a) - array['search', 'product_search', 'raw'])
+                  || jsonb_build_object(
+                      'products', (select jsonb_agg(to_jsonb(p) - 'said') from advisoryd_v1.advisory_products p where p.said = a.said),
+                      'references', (select jsonb_agg(to_jsonb(r) - 'said' order by r.ordinal) from advisoryd_v1.advisory_references r where r.said = a.said),
+                      'tickets', (select jsonb_agg(jsonb_build_object('id', t.id, 'pretty_id', t.pretty_id, 'status', t.status, 'title', t.title) order by t.id)
+                                  from advisoryd_v1.tickets t where t.said = a.said and t.deleted_at is null)) as "document!"
+           from advisoryd_v1.advisories a
+           where a.said = $1"#,
+        said
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// One ticket as a document: the columns of the view.
+pub async fn ticket(connection: &mut PgConnection, id: i64) -> Result<Option<Value>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select to_jsonb(t) - 'raw' as "document!"
+           from advisoryd_v1.tickets t
+           where t.id = $1"#,
+        id
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// One field that became something else.
+#[derive(Debug, Clone, Serialize)]
+pub struct FieldChange {
+    /// The version that brought it.
+    pub version: i32,
+    /// When we learned it.
+    pub at: DateTime<Utc>,
+    /// Name of the column.
+    pub field: String,
+    /// Before.
+    pub old: Option<Value>,
+    /// After.
+    pub new: Option<Value>,
+}
+
+/// What changed between versions, oldest first.
+pub async fn field_changes(
+    connection: &mut PgConnection,
+    kind: &str,
+    key: &str,
+) -> Result<Vec<FieldChange>, sqlx::Error> {
+    sqlx::query_as!(
+        FieldChange,
+        r#"select version as "version!", at as "at!", field as "field!", old, new
+           from advisoryd_v1.field_changes
+           where kind = $1
+             and key = $2
+           order by version, field"#,
+        kind,
+        key
+    )
+    .fetch_all(connection)
+    .await
+}

@@ -1,0 +1,364 @@
+//! Tickets: once in full, then only differences, and nothing lost in between.
+
+use advisoryd::job::run::Report;
+use advisoryd::job::sync_tickets::Ask;
+use advisoryd::simulate::{Fault, Options, Order, Rule, TicketFilters, TicketOptions, TicketShape};
+
+use crate::support::{World, small};
+
+const FULL: Ask = Ask::Full {
+    accept_removals: false,
+};
+
+fn many(tickets: usize) -> Options {
+    Options {
+        advisories: 5,
+        tickets,
+        ..small()
+    }
+}
+
+async fn with(ticket: TicketOptions, tickets: usize) -> World {
+    World::with(Options {
+        ticket,
+        ..many(tickets)
+    })
+    .await
+}
+
+fn outcomes(reports: &[Report]) -> Vec<(&str, &str)> {
+    reports
+        .iter()
+        .map(|report| (report.mode, report.outcome))
+        .collect()
+}
+
+/// What upstream has and what is stored, as far as it exists.
+async fn agree(world: &World) {
+    let stored: Vec<(i64, serde_json::Value)> = sqlx::query_as(
+        "select id, raw from advisoryd_v1.tickets where deleted_at is null order by id",
+    )
+    .fetch_all(world.pool())
+    .await
+    .unwrap();
+    let mut wanted: Vec<(i64, serde_json::Value)> = world
+        .simulator
+        .ticket_ids()
+        .into_iter()
+        .map(|id| {
+            (
+                i64::try_from(id).unwrap(),
+                world.simulator.ticket(id).unwrap(),
+            )
+        })
+        .collect();
+    wanted.sort_by_key(|(id, _)| *id);
+    assert_eq!(stored.len(), wanted.len());
+    for (stored, wanted) in stored.iter().zip(&wanted) {
+        assert_eq!(stored, wanted);
+    }
+}
+
+fn ticket_requests(world: &World) -> Vec<String> {
+    world
+        .simulator
+        .requests()
+        .into_iter()
+        .map(|request| request.target)
+        .filter(|path| path.contains("/tickets/"))
+        .collect()
+}
+
+#[tokio::test]
+async fn the_full_collection_is_read_once_and_then_only_differences() {
+    let world = World::with(many(250)).await;
+    let first = world.sync_tickets(Ask::Differences).await;
+    assert_eq!(outcomes(&first), [("full", "ok"), ("incremental", "ok")]);
+    assert_eq!(first[0].tally.added, 250);
+    agree(&world).await;
+
+    let touched = world.simulator.ticket_ids()[7];
+    world.simulator.touch_ticket(touched);
+    world.simulator.add_tickets(2);
+    world.simulator.forget_requests();
+    let second = world.sync_tickets(Ask::Differences).await;
+    assert_eq!(outcomes(&second), [("incremental", "ok")]);
+    let asked = ticket_requests(&world);
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(
+        asked[0].contains("modified__gte=") && asked[0].contains("modified__lt="),
+        "{asked:?}"
+    );
+    // What is modified in the very second of the window's end comes with the next one.
+    world.simulator.set_clock(chrono::TimeDelta::seconds(2));
+    world.sync_tickets(Ask::Differences).await;
+    agree(&world).await;
+}
+
+#[tokio::test]
+async fn every_shape_of_a_ticket_is_kept_whole() {
+    for shape in [
+        TicketShape::Objects,
+        TicketShape::Ids,
+        TicketShape::Names,
+        TicketShape::Nulls,
+        TicketShape::Mixed,
+    ] {
+        let world = with(
+            TicketOptions {
+                shape,
+                ..TicketOptions::default()
+            },
+            30,
+        )
+        .await;
+        let reports = world.sync_tickets(Ask::Now).await;
+        assert_eq!(
+            reports[0].outcome, "ok",
+            "{shape:?}: {:?}",
+            reports[0].error
+        );
+        agree(&world).await;
+    }
+}
+
+#[tokio::test]
+async fn the_filter_that_works_is_found_out() {
+    for (modified, created, wanted) in [
+        (true, true, "modified"),
+        (false, true, "created"),
+        (false, false, "none"),
+    ] {
+        let filters = TicketFilters { modified, created };
+        let world = with(
+            TicketOptions {
+                filters,
+                ..TicketOptions::default()
+            },
+            10,
+        )
+        .await;
+        world.sync_tickets(Ask::Now).await;
+        let found: Option<String> =
+            sqlx::query_scalar("select filter from advisoryd.ticket_reading")
+                .fetch_one(world.pool())
+                .await
+                .unwrap();
+        assert_eq!(found.as_deref(), Some(wanted));
+    }
+}
+
+#[tokio::test]
+async fn without_a_ticket_the_filter_stays_unknown_and_is_looked_for_again() {
+    let world = World::with(many(0)).await;
+    world.sync_tickets(Ask::Differences).await;
+    let unknown = world
+        .count("select count(*) from advisoryd.ticket_reading where filter is null")
+        .await;
+    assert_eq!(unknown, 1);
+    world.simulator.add_tickets(3);
+    world.simulator.set_clock(chrono::TimeDelta::seconds(2));
+    let reports = world.sync_tickets(Ask::Differences).await;
+    assert!(
+        reports.iter().all(|report| report.outcome == "ok"),
+        "{reports:?}"
+    );
+    agree(&world).await;
+}
+
+#[tokio::test]
+async fn without_a_date_filter_ticks_do_nothing_and_slow_walks_compare() {
+    let filters = TicketFilters {
+        modified: false,
+        created: false,
+    };
+    let world = with(
+        TicketOptions {
+            filters,
+            ..TicketOptions::default()
+        },
+        120,
+    )
+    .await;
+    world.sync_tickets(Ask::Differences).await;
+    world.simulator.forget_requests();
+    assert!(world.sync_tickets(Ask::Differences).await.is_empty());
+    assert!(ticket_requests(&world).is_empty());
+    world
+        .simulator
+        .touch_ticket(world.simulator.ticket_ids()[4]);
+    let walked = world.sync_tickets(Ask::SlowWalk).await;
+    assert_eq!(
+        (walked[0].tally.changed, walked[0].tally.unchanged),
+        (1, 119)
+    );
+    agree(&world).await;
+}
+
+#[tokio::test]
+async fn a_filter_that_is_ignored_is_noticed_and_nothing_is_lost() {
+    let world = World::with(many(150)).await;
+    world.sync_tickets(Ask::Now).await;
+    world
+        .simulator
+        .touch_ticket(world.simulator.ticket_ids()[0]);
+    // Windows of an hour ago hold none of what was made long before.
+    world
+        .simulator
+        .inject(Rule::new(Fault::IgnoredFilter).on("modified__lt"));
+    let failed = world.sync_tickets(Ask::Differences).await;
+    assert_eq!(failed[0].outcome, "failed");
+    let error = failed[0].error.as_deref().unwrap();
+    assert!(error.contains("ignores `modified__gte`"), "{error}");
+    let again = world.sync_tickets(Ask::Differences).await;
+    assert!(
+        again.iter().all(|report| report.outcome == "ok"),
+        "{again:?}"
+    );
+    world.simulator.set_clock(chrono::TimeDelta::seconds(2));
+    world.sync_tickets(Ask::Differences).await;
+    agree(&world).await;
+}
+
+#[tokio::test]
+async fn rows_that_move_between_pages_are_not_skipped() {
+    let order = Order::ModifiedDescending;
+    let world = with(
+        TicketOptions {
+            order,
+            ..TicketOptions::default()
+        },
+        350,
+    )
+    .await;
+    world.simulator.inject(
+        Rule::new(Fault::RowsMove { rows: 3 })
+            .on("/tickets/")
+            .after(4)
+            .times(2),
+    );
+    for _ in 0..3 {
+        world.sync_tickets(Ask::Differences).await;
+    }
+    world.simulator.set_clock(chrono::TimeDelta::seconds(2));
+    let last = world.sync_tickets(Ask::Differences).await;
+    assert_eq!(last.last().unwrap().outcome, "ok");
+    agree(&world).await;
+}
+
+#[tokio::test]
+async fn a_failed_page_moves_no_cursor_and_the_walk_goes_on_there() {
+    let world = World::with(many(450)).await;
+    world
+        .simulator
+        .inject(Rule::new(Fault::Status(500)).on("page=4").times(10));
+    let failed = world.sync_tickets(Ask::Differences).await;
+    assert_eq!(outcomes(&failed), [("full", "failed")]);
+    assert_eq!(
+        world
+            .count("select count(*) from advisoryd.ticket_reading where cursor_at is not null")
+            .await,
+        0
+    );
+    assert_eq!(
+        world
+            .count("select count(*) from advisoryd_v1.tickets")
+            .await,
+        300,
+        "three pages stay"
+    );
+    world.simulator.clear_faults();
+    world.simulator.forget_requests();
+    let resumed = world.sync_tickets(Ask::Differences).await;
+    assert_eq!(resumed[0].outcome, "ok", "{:?}", resumed[0].error);
+    let asked = ticket_requests(&world);
+    let first_page = asked
+        .iter()
+        .find(|path| path.contains("page_size=100"))
+        .unwrap();
+    assert!(
+        first_page.contains("page=3"),
+        "one page back, never from the start: {asked:?}"
+    );
+    agree(&world).await;
+}
+
+#[tokio::test]
+async fn only_a_complete_full_walk_finds_a_ticket_gone() {
+    let world = World::with(many(120)).await;
+    world.sync_tickets(Ask::Now).await;
+    let gone = world.simulator.ticket_ids()[11];
+    world.simulator.remove_ticket(gone);
+    world.sync_tickets(Ask::Differences).await;
+    let marked = "select count(*) from advisoryd_v1.tickets where deleted_at is not null";
+    assert_eq!(world.count(marked).await, 0);
+    world.sync_tickets(FULL).await;
+    assert_eq!(world.count(marked).await, 1);
+    agree(&world).await;
+}
+
+#[tokio::test]
+async fn a_walk_that_would_lose_a_fifth_is_not_believed() {
+    let world = World::with(many(50)).await;
+    world.sync_tickets(Ask::Now).await;
+    for id in world.simulator.ticket_ids().into_iter().take(20) {
+        world.simulator.remove_ticket(id);
+    }
+    let walked = world.sync_tickets(FULL).await;
+    assert_eq!(walked[0].outcome, "failed");
+    let error = walked[0].error.as_deref().unwrap();
+    assert!(error.contains("20 of 50"), "{error}");
+    let marked = "select count(*) from advisoryd_v1.tickets where deleted_at is not null";
+    assert_eq!(world.count(marked).await, 0, "nothing was marked");
+    world
+        .sync_tickets(Ask::Full {
+            accept_removals: true,
+        })
+        .await;
+    assert_eq!(world.count(marked).await, 20);
+    agree(&world).await;
+}
+
+#[tokio::test]
+async fn throttling_in_mid_walk_is_waited_out() {
+    let form = advisoryd::simulate::ThrottleForm::Detail;
+    let world = World::with(many(250)).await;
+    world
+        .simulator
+        .inject(Rule::new(Fault::Throttled { form, seconds: 1 }).on("page=2"));
+    let walked = world.sync_tickets(Ask::Now).await;
+    assert_eq!(walked[0].outcome, "ok", "{:?}", walked[0].error);
+    agree(&world).await;
+}
+
+#[tokio::test]
+async fn a_next_that_leads_elsewhere_is_not_followed() {
+    let world = World::with(many(250)).await;
+    let elsewhere = World::with(many(1)).await;
+    let url = format!("{}/api/tickets/?page=2", elsewhere.simulator.base_url());
+    world
+        .simulator
+        .inject(Rule::new(Fault::EvilNext(url)).on("page_size=100"));
+    let walked = world.sync_tickets(Ask::Now).await;
+    assert_eq!(walked[0].outcome, "failed");
+    assert!(
+        elsewhere.simulator.requests().is_empty(),
+        "the token stays home"
+    );
+    let again = world.sync_tickets(Ask::Now).await;
+    assert_eq!(again[0].outcome, "ok");
+    agree(&world).await;
+}
+
+#[tokio::test]
+async fn a_rejected_token_is_one_request_and_a_clear_error() {
+    let world = World::with(many(10)).await;
+    world
+        .simulator
+        .set_token("0000000000000000000000000000000000000000");
+    let refused = world.sync_tickets(Ask::Now).await;
+    assert_eq!(refused[0].outcome, "failed");
+    let error = refused[0].error.as_deref().unwrap();
+    assert!(error.contains("token"), "{error}");
+    assert_eq!(ticket_requests(&world).len(), 1, "no storm");
+}
