@@ -104,6 +104,19 @@ async fn complete_records_of_a_truncated_document_stay() {
 }
 
 #[tokio::test]
+async fn a_document_cut_between_two_records_is_not_complete() {
+    let documents = Documents::serve().await;
+    let mut world = World::new().await;
+    world.base_url = Some(documents.base_url.clone());
+    documents.set(1, "<advisories><advisory><said>SA1</said></advisory>");
+    let report = world.pull_one().await;
+    assert_eq!(report.outcome, "failed");
+    insta::assert_snapshot!(report.error.unwrap(), @"the document is cut short after 49 bytes");
+    assert_eq!(world.count(UNMOVED).await, 1, "the cursor stays");
+    assert_eq!(report.tally.added, 1, "what is complete stays");
+}
+
+#[tokio::test]
 async fn answers_that_are_no_feed() {
     insta::assert_snapshot!(said_of(Fault::Html200).await, @"GET http://upstream/api/xml-feed/?feed_type=asset_list&asset_list_id=1&days=365 was answered by a web page titled `Web API`");
     insta::assert_snapshot!(said_of(Fault::WrongType).await, @r#"GET http://upstream/api/xml-feed/?feed_type=asset_list&asset_list_id=1&days=365 wanted XML and got application/json beginning with `{"count":0,"next":null,"previous":null,"`"#);

@@ -173,3 +173,19 @@ async fn other_line_ends_and_other_orders_make_no_version() {
         where version = 1 and position('CVE-2026-2222' in raw) < position('CVE-2026-1111' in raw)";
     assert_eq!(world.count(newest).await, 1, "the newest bytes are kept");
 }
+
+#[tokio::test]
+async fn an_advisory_that_stands_twice_in_one_feed_makes_no_versions_in_turn() {
+    let (mut world, documents) = two_lists().await;
+    world.lists = Some(vec![1]);
+    let twice = ["one", "two"].map(|title| feed("2026-01-01T00:00:00Z", title));
+    let [one, two] = twice.map(|feed| {
+        feed.replace("<advisories>", "")
+            .replace("</advisories>", "")
+    });
+    documents.set(1, format!("<advisories>{one}{two}</advisories>"));
+    for _ in 0..4 {
+        world.pull().await;
+        assert_eq!(stored(&world).await, (1, "two".to_owned()));
+    }
+}
