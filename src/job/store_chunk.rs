@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::failure::Failure;
-use crate::model::Fingerprint;
+use crate::model::{Fingerprint, plain_fingerprint};
 use crate::source::xml::{self, Rules};
 use crate::store;
 use crate::store::advisory::{self, Merged, Origin, Received};
@@ -112,7 +112,7 @@ pub(super) async fn store_chunk(
             Err(xml::Unreadable { key, reason }) => unreadable.push(Unreadable {
                 key,
                 reason,
-                byte_hash: hash,
+                byte_hash: plain_fingerprint(record),
                 raw: xml::printable(record),
             }),
         }
@@ -169,7 +169,25 @@ async fn write_once(
     } else {
         advisory::merge(&mut transaction, origin, received).await?
     };
+    release(&mut transaction, origin, received).await?;
     quarantine::keep(&mut transaction, origin, unreadable).await?;
     transaction.commit().await?;
     Ok(merged)
+}
+
+/// Lets records leave quarantine that were not understood before in these very bytes.
+async fn release(
+    connection: &mut PgConnection,
+    origin: Origin,
+    received: &[Received],
+) -> Result<(), sqlx::Error> {
+    if received.is_empty() || quarantine::is_empty(connection, origin.source_id).await? {
+        return Ok(());
+    }
+    let hashes: Vec<Fingerprint> = received
+        .iter()
+        .map(|record| plain_fingerprint(record.raw.as_bytes()))
+        .collect();
+    quarantine::release_bytes(connection, origin.source_id, &hashes).await?;
+    Ok(())
 }

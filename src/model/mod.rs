@@ -24,6 +24,11 @@ pub fn fingerprint(bytes: &[u8]) -> Fingerprint {
     salted_fingerprint(bytes, 0)
 }
 
+/// Fingerprint of bytes whatever version reads them, for what was not understood.
+pub fn plain_fingerprint(bytes: &[u8]) -> Fingerprint {
+    xxhash_rust::xxh3::xxh3_128(bytes).to_be_bytes()
+}
+
 /// Fingerprint of bytes whose reading depends on more than the parser: another
 /// `salt` makes other fingerprints of all of them.
 pub fn salted_fingerprint(bytes: &[u8], salt: u64) -> Fingerprint {

@@ -12,7 +12,7 @@ pub struct Unreadable {
     pub key: Option<String>,
     /// Why it could not be understood.
     pub reason: String,
-    /// Fingerprint of its bytes.
+    /// Fingerprint of its bytes, whoever reads them.
     pub byte_hash: Fingerprint,
     /// As it came, in a form that text can hold.
     pub raw: String,
@@ -66,8 +66,8 @@ pub async fn is_empty(connection: &mut PgConnection, source_id: i32) -> Result<b
 }
 
 /// Lets the advisories leave that the run just completed read well and did not
-/// receive in broken bytes again, and those whose very bytes are understood by
-/// now; returns how many left. Call it after the run is written into its source.
+/// receive in broken bytes again; returns how many left. Call it after the run
+/// is written into its source.
 pub async fn release_advisories(
     connection: &mut PgConnection,
     source_id: i32,
@@ -80,10 +80,30 @@ pub async fn release_advisories(
            and q.last_run_id <> $2
            and s.id = q.source_id
            and g.source_id = q.source_id
-           and (g.said = q.key or g.byte_hash = q.byte_hash)
+           and g.said = q.key
            and s.seen @> g.id",
         source_id,
         run_id
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Lets the records leave whose very bytes are understood by now, because the
+/// rules or the parser have changed; returns how many left.
+pub async fn release_bytes(
+    connection: &mut PgConnection,
+    source_id: i32,
+    hashes: &[Fingerprint],
+) -> Result<u64, sqlx::Error> {
+    let hashes: Vec<Vec<u8>> = hashes.iter().map(|hash| hash.to_vec()).collect();
+    let done = sqlx::query!(
+        "delete from quarantine
+         where source_id = $1
+           and byte_hash = any($2)",
+        source_id,
+        &hashes
     )
     .execute(connection)
     .await?;

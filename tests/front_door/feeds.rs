@@ -48,7 +48,7 @@ async fn an_advisory_in_two_lists_is_one_row_seen_twice() {
     assert!(both > 0, "the test's world has such");
     world.pull().await;
     let twice = "select count(*) from (
-        select said from advisoryd_v1.advisory_watch_lists group by said having count(*) = 2) as both";
+        select said from advisoryd_v1.advisory_watch_lists group by said having count(*) = 2) as g";
     assert_eq!(world.count(twice).await, i64::try_from(both).unwrap());
     world.assert_all_is_stored().await;
 }

@@ -67,7 +67,8 @@ impl Record {
     }
 }
 
-/// CVRF knows no attack vector, solution status or impact of a document, no
+/// CVRF does not number references: a reader counts them in their own order.
+/// It knows no attack vector, solution status or impact of a document, no
 /// threat score, no version 4 and none of upstream's numbers, one CPE name a
 /// product, and of withdrawal only what the severity says. Its references have no
 /// numbers of their own: they are counted in the order of their addresses.
@@ -88,6 +89,12 @@ fn without_place_in_cvrf(mut advisory: Advisory) -> Advisory {
     advisory.references.sort_by_key(by_address);
     for (ordinal, link) in (1..).zip(&mut advisory.references) {
         link.ordinal = ordinal;
+    }
+    advisory
+        .references
+        .sort_by_key(|reference| (reference.url.clone(), reference.description.clone()));
+    for (ordinal, reference) in (1..).zip(&mut advisory.references) {
+        reference.ordinal = ordinal;
     }
     advisory
 }

@@ -59,12 +59,16 @@ fn joined(texts: Vec<String>) -> Option<String> {
     (!once.is_empty()).then(|| once.join("\n\n"))
 }
 
-/// What a document says about itself, each note under its title; not its legal part.
+/// What a document says about itself, not its legal part. Several notes stand
+/// under their titles; a single one needs none.
 fn notes(node: &Node<'_>, names: &'static [u64]) -> Option<String> {
     let notes = node.named(names).flat_map(|list| list.named(keys!["Note"]));
     let prose = notes.filter(|note| note.value(keys!["Type"]) != Some("Legal Disclaimer"));
-    let texts = prose.filter(|note| !note.text.is_empty());
-    let titled = texts.map(|note| match note.value(keys!["Title"]) {
+    let texts: Vec<&Node<'_>> = prose.filter(|note| !note.text.is_empty()).collect();
+    if let [alone] = texts[..] {
+        return Some(alone.text.to_string());
+    }
+    let titled = texts.iter().map(|note| match note.value(keys!["Title"]) {
         Some(title) => format!("{title}\n\n{}", note.text),
         None => note.text.to_string(),
     });

@@ -12,7 +12,10 @@ pub enum FeedError {
     #[error("an HTML page came instead of an XML document")]
     Html,
     /// Well formed, but no element carries an identifier (contract §5).
-    #[error("structure not recognised: nothing in `{root}` carries an identifier; elements seen: {}", names.join(", "))]
+    #[error(
+        "structure not recognised: nothing in `{root}` carries an identifier; {}",
+        seen(names)
+    )]
     NotRecognised {
         /// The root element.
         root: String,
@@ -69,6 +72,13 @@ pub enum FeedError {
         /// As it was declared.
         label: String,
     },
+}
+
+fn seen(names: &[String]) -> String {
+    match names {
+        [] => "it holds no other element".to_owned(),
+        _ => format!("elements seen: {}", names.join(", ")),
+    }
 }
 
 /// Why one record could not be read. It goes to quarantine; the others go on.

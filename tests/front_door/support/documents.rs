@@ -42,8 +42,8 @@ impl Documents {
 
     /// What the feed of a watch list is from now on.
     pub fn set(&self, list: i64, document: impl Into<Vec<u8>>) {
-        let mut shelf = self.shelf.lock().expect("the shelf");
-        shelf.insert(list.to_string(), document.into());
+        let mut documents = self.shelf.lock().expect("the shelf");
+        documents.insert(list.to_string(), document.into());
     }
 }
 

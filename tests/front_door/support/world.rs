@@ -33,6 +33,8 @@ pub struct World {
     pub upstream: String,
     /// Another upstream than the simulator.
     pub base_url: Option<String>,
+    /// Other watch lists than all of the simulator's.
+    pub lists: Option<Vec<i64>>,
     /// Cancelled by tests that stop jobs.
     pub stop: CancellationToken,
     /// Added to this machine's clock, in seconds.
@@ -69,6 +71,7 @@ impl World {
             more: String::new(),
             upstream: String::new(),
             base_url: None,
+            lists: None,
             stop: CancellationToken::new(),
             clock_offset: std::sync::Arc::default(),
             dir: state_dir(),
@@ -83,7 +86,8 @@ impl World {
     /// The configuration as a person would write it.
     pub fn toml(&self) -> String {
         let mut lists = String::new();
-        for id in self.simulator.watch_lists() {
+        let all = || self.simulator.watch_lists();
+        for id in self.lists.clone().unwrap_or_else(all) {
             let _ = writeln!(lists, "[[watch_lists]]\nid = {id}");
         }
         format!(

@@ -1,0 +1,101 @@
+//! A record that cannot be understood harms no other, and is not lost.
+
+use advisoryd::job::pull_feed::LookBack;
+use advisoryd::simulate::{Damage, Fault, Rule};
+
+use crate::support::{Documents, World};
+
+const KEPT: &str = "select count(*) from advisoryd_v1.quarantine";
+
+/// A world whose feed has one damaged record in the middle, pulled once; the
+/// reason and the raw text that were kept.
+async fn with_one(damage: Damage) -> (World, String, String) {
+    let world = World::new().await;
+    world.simulator.inject(Rule::new(Fault::Damaged(damage)));
+    let report = world.pull_one().await;
+    assert_eq!(report.outcome, "ok", "{damage:?}: {:?}", report.error);
+    assert_eq!(report.tally.quarantined, 1, "{damage:?}");
+    let others = world.simulator.saids(1).len() as u64 - 1;
+    assert_eq!(
+        report.tally.added, others,
+        "{damage:?}: all others are stored"
+    );
+    let kept = "select reason, raw from advisoryd_v1.quarantine where source = 'watch list 1'";
+    let (reason, raw) = sqlx::query_as(kept).fetch_one(world.pool()).await.unwrap();
+    (world, reason, raw)
+}
+
+#[tokio::test]
+async fn a_record_without_identifier_stops_no_other() {
+    let (_, reason, raw) = with_one(Damage::OneBadRecord).await;
+    insta::assert_snapshot!(reason, @"it carries no identifier");
+    assert!(raw.starts_with("<advisory>") && raw.ends_with("</advisory>"));
+}
+
+#[tokio::test]
+async fn a_control_character_spoils_only_its_own_record() {
+    let (_, reason, raw) = with_one(Damage::ControlCharacters).await;
+    let reason = reason.split(" at byte").next().unwrap();
+    insta::assert_snapshot!(reason, @"control character U+0001");
+    assert!(raw.contains("<note>\\x01</note>"), "told from plain text");
+}
+
+#[tokio::test]
+async fn a_record_nested_too_deep_spoils_only_itself() {
+    let (_, reason, raw) = with_one(Damage::TooDeep).await;
+    insta::assert_snapshot!(reason, @"elements are nested deeper than 64");
+    assert!(raw.len() > 700_000, "kept whole");
+}
+
+#[tokio::test]
+async fn repeated_pulls_do_not_pile_up_what_is_broken() {
+    let (world, ..) = with_one(Damage::ControlCharacters).await;
+    let again = Rule::new(Fault::Damaged(Damage::ControlCharacters)).times(3);
+    world.simulator.inject(again);
+    for _ in 0..3 {
+        let report = world.pull_back(LookBack::Full).await.remove(0);
+        assert_eq!(report.tally.quarantined, 1, "it is told each time");
+    }
+    assert_eq!(world.count(KEPT).await, 1);
+}
+
+#[tokio::test]
+async fn a_record_that_later_reads_well_leaves_by_itself() {
+    let (world, ..) = with_one(Damage::ControlCharacters).await;
+    let keyed = "select count(*) from advisoryd_v1.quarantine where key like 'SA%'";
+    assert_eq!(world.count(keyed).await, 1, "its identifier is known");
+    let report = world.pull_back(LookBack::Full).await.remove(0);
+    assert_eq!(report.tally.added, 1);
+    assert_eq!(world.count(KEPT).await, 0);
+    world.assert_all_is_stored().await;
+}
+
+#[tokio::test]
+async fn a_good_version_that_turns_bad_stays_beside_its_broken_successor() {
+    let world = World::new().await;
+    world.pull_one().await;
+    let bad = Rule::new(Fault::Damaged(Damage::ControlCharacters));
+    world.simulator.inject(bad);
+    let report = world.pull_back(LookBack::Full).await.remove(0);
+    assert_eq!((report.outcome, report.tally.quarantined), ("ok", 1));
+    assert_eq!(world.count(KEPT).await, 1);
+    world.assert_all_is_stored().await;
+    world.pull_back(LookBack::Full).await;
+    assert_eq!(world.count(KEPT).await, 0, "the good bytes are back");
+}
+
+#[tokio::test]
+async fn what_an_alias_explains_leaves_quarantine() {
+    let documents = Documents::serve().await;
+    documents.set(
+        1,
+        "<advisories><advisory><advisory_identifier>SA1</advisory_identifier></advisory>\
+         <advisory><serial>SA2</serial><title>odd</title></advisory></advisories>",
+    );
+    let mut world = World::new().await;
+    world.base_url = Some(documents.base_url.clone());
+    assert_eq!(world.pull_one().await.tally.quarantined, 1);
+    world.more = "[feeds.aliases]\nsaid = [\"serial\"]\n".to_owned();
+    assert_eq!(world.pull_one().await.tally.added, 1);
+    assert_eq!(world.count(KEPT).await, 0);
+}
