@@ -69,6 +69,10 @@ impl fmt::Display for Spread {
 impl fmt::Display for Figures {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = |duration: Duration| duration.as_secs_f64();
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a printed figure has three digits"
+        )]
         let kib = |bytes: u64| bytes as f64 / 1024.0;
         let (size, rounds) = (self.size, self.rounds.len());
         writeln!(

@@ -41,7 +41,7 @@ impl Place {
             .permissions(fs::Permissions::from_mode(0o755))
             .tempdir()?;
         let mut options = ClusterOptions::new(Role::Daemon);
-        options.ready_within = Duration::from_secs(120);
+        options.ready_within = Duration::from_mins(2);
         let cluster = Cluster::open(&dir.path().join("state"), options).await?;
         fs::write(dir.path().join("token"), advisoryd::simulate::DEFAULT_TOKEN)?;
         Ok(Self { dir, cluster })

@@ -72,22 +72,18 @@ async fn look(context: &Context, mut answer: Answer) -> Result<String, String> {
     let (mut bytes, mut records) = (0, 0_u64);
     let mut count = |_: &[u8]| records += 1;
     while bytes < LOOK_BYTES {
-        match answer.body.chunk().await.map_err(|error| advice(&error))? {
-            Some(piece) => {
-                bytes += piece.len();
-                reader
-                    .push(&piece, &mut count)
-                    .map_err(|error| unread(&error))?;
-            }
-            None => {
-                let document = reader.finish(&mut count).map_err(|error| unread(&error))?;
-                return Ok(format!(
-                    "readable, {} advisories in the last day ({})",
-                    document.records,
-                    document.profile.name()
-                ));
-            }
-        }
+        let Some(piece) = answer.body.chunk().await.map_err(|error| advice(&error))? else {
+            let document = reader.finish(&mut count).map_err(|error| unread(&error))?;
+            return Ok(format!(
+                "readable, {} advisories in the last day ({})",
+                document.records,
+                document.profile.name()
+            ));
+        };
+        bytes += piece.len();
+        reader
+            .push(&piece, &mut count)
+            .map_err(|error| unread(&error))?;
     }
     Ok(format!(
         "readable, {records} advisories and more in the last day"

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::store_chunk::{Chunk, Stored, store_chunk};
+use super::store_chunk::{Chunk, Seen, Stored, store_chunk};
 use crate::http::Answer;
 use crate::source::xml::{Document, RecordReader, Rules};
 use crate::store::advisory::Origin;
@@ -31,9 +31,11 @@ pub(super) async fn pull_stream(
     let (sender, receiver) = mpsc::channel(WAITING_CHUNKS);
     let receiver = Arc::new(Mutex::new(receiver));
     let mut writers = JoinSet::new();
+    let seen = Arc::new(Seen::default());
     for _ in 0..WRITERS {
         let writer = Writer {
             context: context.clone(),
+            seen: Arc::clone(&seen),
             origin,
             receiver: Arc::clone(&receiver),
             broken: broken.clone(),
@@ -62,11 +64,13 @@ pub(super) async fn pull_stream(
             Err(error) => result = Err(Failure::Broken(error.to_string())),
         }
     }
+    stored.sightings = seen.take();
     (stored, result)
 }
 
 struct Writer {
     context: Context,
+    seen: Arc<Seen>,
     origin: Origin,
     receiver: Arc<Mutex<mpsc::Receiver<Chunk>>>,
     broken: CancellationToken,
@@ -87,7 +91,7 @@ impl Writer {
                 at: self.context.clock.now(),
                 ..self.origin
             };
-            match store_chunk(pool, rules, origin, &chunk).await {
+            match store_chunk(pool, rules, origin, &self.seen, &chunk).await {
                 Ok(part) => stored.add(part),
                 Err(failure) => {
                     self.broken.cancel();

@@ -81,7 +81,6 @@ pub(super) async fn begin(
     job: &str,
     choose_mode: impl FnOnce(&Source) -> Mode,
 ) -> Result<Option<Run>, Failure> {
-    let now = context.clock.now();
     let mut connection = context.pool.acquire().await?;
     let Some(found) = source::find(&mut connection, key).await? else {
         return Err(Failure::Broken(format!(
@@ -92,6 +91,8 @@ pub(super) async fn begin(
     let Some(hold) = Hold::take(&context.pool, found.id).await? else {
         return Ok(None);
     };
+    // Not before: the run that held the source until now has ended by this time.
+    let now = context.clock.now();
     let mut transaction = context.pool.begin().await?;
     // Read again: the run that held the source before may have moved its cursor.
     let found = source::find(&mut transaction, key).await?.unwrap_or(found);

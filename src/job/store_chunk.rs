@@ -1,6 +1,7 @@
 //! One chunk of records: skip what is known, read the rest, store it.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::{PgConnection, PgPool};
 
@@ -54,11 +55,30 @@ impl Chunk {
     }
 }
 
-/// What a run has counted and seen so far.
+/// What a run has counted, and seen when it is over.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
     pub tally: Tally,
     pub sightings: Vec<i64>,
+}
+
+/// Rows of `sighting` that a document has held so far, for all its writers.
+#[derive(Debug, Default)]
+pub(super) struct Seen(Mutex<HashSet<i64>>);
+
+impl Seen {
+    fn add(&self, sightings: impl IntoIterator<Item = i64>) {
+        self.lock().extend(sightings);
+    }
+
+    pub(super) fn take(&self) -> Vec<i64> {
+        self.lock().drain().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<i64>> {
+        // A set of numbers is whole whenever its lock is free.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Stored {
@@ -89,27 +109,54 @@ pub(super) async fn store_chunk(
     pool: &PgPool,
     rules: &Arc<Rules>,
     origin: Origin,
+    seen: &Seen,
     chunk: &Chunk,
 ) -> Result<Stored, Failure> {
     let mut connection = pool.acquire().await?;
     let known = advisory::known(&mut connection, origin.source_id, &chunk.hashes).await?;
     drop(connection);
 
-    let mut stored = Stored::default();
-    let mut received = Vec::new();
-    let mut unreadable = Vec::new();
+    let mut news = News::default();
+    let mut skipped = 0;
     for (record, hash) in chunk.records() {
-        if let Some(id) = known.get(&hash) {
-            stored.sightings.push(*id);
-            continue;
+        match known.get(&hash) {
+            Some(_) => skipped += 1,
+            None => news.read(rules, record, hash),
         }
+    }
+    seen.add(known.into_values());
+    let mut stored = Stored::default();
+    stored.tally.seen = skipped;
+    stored.tally.unchanged = skipped;
+    if !news.is_empty() {
+        let merged = write(pool, origin, seen, &news).await?;
+        let twins = merged.twins.len() as u64;
+        stored.tally.seen += news.received.len() as u64 - twins;
+        stored.tally.quarantined = news.unreadable.len() as u64 + twins;
+        stored.tally.added = merged.added;
+        stored.tally.changed = merged.changed;
+        stored.tally.unchanged += merged.unchanged;
+        seen.add(merged.sightings);
+    }
+    Ok(stored)
+}
+
+/// The records of a chunk that are not known.
+#[derive(Default)]
+struct News {
+    received: Vec<Received>,
+    unreadable: Vec<Unreadable>,
+}
+
+impl News {
+    fn read(&mut self, rules: &Arc<Rules>, record: &[u8], hash: Fingerprint) {
         match xml::read_record(rules, record) {
-            Ok(advisory) => received.push(Received {
+            Ok(advisory) => self.received.push(Received {
                 advisory,
                 raw: String::from_utf8_lossy(record).into_owned(),
                 byte_hash: hash,
             }),
-            Err(xml::Unreadable { key, reason }) => unreadable.push(Unreadable {
+            Err(xml::Unreadable { key, reason }) => self.unreadable.push(Unreadable {
                 key,
                 reason,
                 byte_hash: plain_fingerprint(record),
@@ -117,31 +164,17 @@ pub(super) async fn store_chunk(
             }),
         }
     }
-    let skipped = stored.sightings.len() as u64;
-    stored.tally.seen = skipped + received.len() as u64;
-    stored.tally.unchanged = skipped;
-    stored.tally.quarantined = unreadable.len() as u64;
-    if received.is_empty() && unreadable.is_empty() {
-        return Ok(stored);
+
+    fn is_empty(&self) -> bool {
+        self.received.is_empty() && self.unreadable.is_empty()
     }
-    let merged = write(pool, origin, &received, &unreadable).await?;
-    stored.tally.added = merged.added;
-    stored.tally.changed = merged.changed;
-    stored.tally.unchanged += merged.unchanged;
-    stored.sightings.extend(merged.sightings);
-    Ok(stored)
 }
 
 /// Writes in one transaction, again when it met another one.
-async fn write(
-    pool: &PgPool,
-    origin: Origin,
-    received: &[Received],
-    unreadable: &[Unreadable],
-) -> Result<Merged, Failure> {
+async fn write(pool: &PgPool, origin: Origin, seen: &Seen, news: &News) -> Result<Merged, Failure> {
     let mut turn = Turn::BesideOthers;
     for _ in 1..CONFLICT_ATTEMPTS {
-        match write_once(pool, origin, received, unreadable, turn).await {
+        match write_once(pool, origin, seen, news, turn).await {
             Err(Failure::Store(error)) if store::is_conflict(&error) => {
                 tracing::debug!(%error, "two transactions met; this one is repeated alone");
                 turn = Turn::Alone;
@@ -149,16 +182,20 @@ async fn write(
             result => return result,
         }
     }
-    write_once(pool, origin, received, unreadable, turn).await
+    write_once(pool, origin, seen, news, turn).await
 }
 
 async fn write_once(
     pool: &PgPool,
     origin: Origin,
-    received: &[Received],
-    unreadable: &[Unreadable],
+    seen: &Seen,
+    news: &News,
     turn: Turn,
 ) -> Result<Merged, Failure> {
+    let News {
+        received,
+        unreadable,
+    } = news;
     let mut transaction = pool.begin().await?;
     turn.take(&mut transaction).await?;
     if !run::still_ours(&mut transaction, origin.run_id).await? {
@@ -167,12 +204,25 @@ async fn write_once(
     let merged = if received.is_empty() {
         Merged::default()
     } else {
-        advisory::merge(&mut transaction, origin, received).await?
+        let is_seen = |sighting| seen.lock().contains(&sighting);
+        advisory::merge(&mut transaction, origin, received, is_seen).await?
     };
-    release(&mut transaction, origin, received).await?;
+    let twins: Vec<Unreadable> = merged.twins.iter().map(|at| twin(&received[*at])).collect();
+    release(&mut transaction, origin, received, &merged.twins).await?;
     quarantine::keep(&mut transaction, origin, unreadable).await?;
+    quarantine::keep(&mut transaction, origin, &twins).await?;
     transaction.commit().await?;
     Ok(merged)
+}
+
+/// A record that is kept aside though it reads well.
+fn twin(record: &Received) -> Unreadable {
+    Unreadable {
+        key: Some(record.advisory.said.clone()),
+        reason: "the same document says something else of this advisory, as new or newer; that is what was stored".to_owned(),
+        byte_hash: plain_fingerprint(record.raw.as_bytes()),
+        raw: record.raw.clone(),
+    }
 }
 
 /// Lets records leave quarantine that were not understood before in these very bytes.
@@ -180,13 +230,16 @@ async fn release(
     connection: &mut PgConnection,
     origin: Origin,
     received: &[Received],
+    twins: &[usize],
 ) -> Result<(), sqlx::Error> {
     if received.is_empty() || quarantine::is_empty(connection, origin.source_id).await? {
         return Ok(());
     }
     let hashes: Vec<Fingerprint> = received
         .iter()
-        .map(|record| plain_fingerprint(record.raw.as_bytes()))
+        .enumerate()
+        .filter(|(place, _)| !twins.contains(place))
+        .map(|(_, record)| plain_fingerprint(record.raw.as_bytes()))
         .collect();
     quarantine::release_bytes(connection, origin.source_id, &hashes).await?;
     Ok(())

@@ -1,5 +1,6 @@
 //! Advisories and through which source each was seen.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
@@ -43,6 +44,10 @@ pub struct Merged {
     pub unchanged: u64,
     /// Rows of `sighting` behind all of them.
     pub sightings: Vec<i64>,
+    /// Which of the received were left out: the same document holds their
+    /// identifier another time, as new or newer, with another content. Were both
+    /// taken, each pull would make two versions of them.
+    pub twins: Vec<usize>,
 }
 
 /// Which of these fingerprints `source_id` has sent before as the latest bytes
@@ -72,28 +77,36 @@ pub async fn known(
 /// Stores a chunk of records whose bytes are not [`known`]: new advisories,
 /// new versions and the sightings, inside the caller's transaction.
 ///
-/// Of two records with the same identifier in one chunk the later one counts,
-/// as it would if they came in two chunks. Fails with a unique violation when
+/// `is_seen` tells whether the run has had a row of `sighting` before: the
+/// record then stands twice in its document. Fails with a unique violation when
 /// another transaction stores the same new advisory at this moment; the whole
 /// transaction is then to be repeated, and finds it stored.
 pub async fn merge(
     connection: &mut PgConnection,
     origin: Origin,
     received: &[Received],
+    is_seen: impl Fn(i64) -> bool,
 ) -> Result<Merged, sqlx::Error> {
-    let records = received.len() as u64;
-    let received = latest_of_each(received);
+    let records = received.len();
+    let (received, mut twins) = one_of_each(received);
     let said: Vec<String> = received
         .iter()
-        .map(|record| record.advisory.said.clone())
+        .map(|(_, record)| record.advisory.said.clone())
         .collect();
     let stored = stored_advisories(connection, &said).await?;
     let sighted = sighted(connection, origin.source_id, &said).await?;
 
     let mut plan = Plan::default();
-    for record in received {
+    for (place, record) in received {
         let content_hash = record.advisory.content_hash();
         let stored = stored.get(&record.advisory.said);
+        let again = sighted
+            .get(&record.advisory.said)
+            .is_some_and(|id| is_seen(*id));
+        if again && stored.is_some_and(|stored| is_twin(record, &content_hash, stored)) {
+            twins.push(place);
+            continue;
+        }
         let verdict = judge(record, &content_hash, stored, origin.source_id);
         plan.add(
             record,
@@ -115,8 +128,9 @@ pub async fn merge(
     Ok(Merged {
         added,
         changed,
-        unchanged: records - added - changed,
+        unchanged: (records - twins.len()) as u64 - added - changed,
         sightings,
+        twins,
     })
 }
 
@@ -216,20 +230,38 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// One record per identifier, in the order of identifiers: two transactions
-/// that lock the same rows then never wait for each other in a circle.
-fn latest_of_each(received: &[Received]) -> Vec<&Received> {
-    let mut latest = BTreeMap::<&str, &Received>::new();
-    for record in received {
-        let said = record.advisory.said.as_str();
-        let earlier = latest
-            .get(said)
-            .is_some_and(|known| known.advisory.modified_at > record.advisory.modified_at);
-        if !earlier {
-            latest.insert(said, record);
+/// Whether a record that stands a second time in its document says other things
+/// than the first and is not a revision of it.
+fn is_twin(record: &Received, content_hash: &Fingerprint, stored: &Stored) -> bool {
+    stored.content_hash != *content_hash && record.advisory.modified_at <= stored.modified_at
+}
+
+/// One record per identifier, the newest and of those the first, in the order
+/// of identifiers: two transactions that lock the same rows then never wait for
+/// each other in a circle. Then the places of those left out that say otherwise.
+fn one_of_each(received: &[Received]) -> (Vec<(usize, &Received)>, Vec<usize>) {
+    let mut chosen = BTreeMap::<&str, (usize, &Received)>::new();
+    let mut left_out = Vec::new();
+    for (place, record) in received.iter().enumerate() {
+        match chosen.entry(record.advisory.said.as_str()) {
+            Entry::Vacant(free) => {
+                free.insert((place, record));
+            }
+            Entry::Occupied(mut other) => {
+                let (other_place, other_record) = *other.get();
+                if record.advisory.content_hash() == other_record.advisory.content_hash() {
+                    continue;
+                }
+                if record.advisory.modified_at > other_record.advisory.modified_at {
+                    other.insert((place, record));
+                    left_out.push(other_place);
+                } else {
+                    left_out.push(place);
+                }
+            }
         }
     }
-    latest.into_values().collect()
+    (chosen.into_values().collect(), left_out)
 }
 
 async fn stored_advisories(

@@ -186,6 +186,18 @@ async fn an_advisory_that_stands_twice_in_one_feed_makes_no_versions_in_turn() {
     documents.set(1, format!("<advisories>{one}{two}</advisories>"));
     for _ in 0..4 {
         world.pull().await;
-        assert_eq!(stored(&world).await, (1, "two".to_owned()));
+        assert_eq!(stored(&world).await, (1, "one".to_owned()));
+        let aside =
+            "select count(*) from advisoryd_v1.quarantine where key = 'SA1' and raw like '%two%'";
+        assert_eq!(world.count(aside).await, 1, "nothing received is lost");
     }
+    documents.set(1, feed("2026-01-01T00:00:00Z", "two"));
+    world.pull().await;
+    assert_eq!(stored(&world).await, (2, "two".to_owned()));
+    assert_eq!(
+        world
+            .count("select count(*) from advisoryd_v1.quarantine")
+            .await,
+        0
+    );
 }

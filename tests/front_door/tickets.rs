@@ -90,7 +90,7 @@ async fn the_full_collection_is_read_once_and_then_only_differences() {
         "{asked:?}"
     );
     // What is modified in the very second of the window's end comes with the next one.
-    world.simulator.set_clock(chrono::TimeDelta::seconds(2));
+    world.later(chrono::TimeDelta::seconds(2));
     world.sync_tickets(Ask::Differences).await;
     agree(&world).await;
 }
@@ -157,7 +157,7 @@ async fn without_a_ticket_the_filter_stays_unknown_and_is_looked_for_again() {
         .await;
     assert_eq!(unknown, 1);
     world.simulator.add_tickets(3);
-    world.simulator.set_clock(chrono::TimeDelta::seconds(2));
+    world.later(chrono::TimeDelta::seconds(2));
     let reports = world.sync_tickets(Ask::Differences).await;
     assert!(
         reports.iter().all(|report| report.outcome == "ok"),
@@ -215,7 +215,7 @@ async fn a_filter_that_is_ignored_is_noticed_and_nothing_is_lost() {
         again.iter().all(|report| report.outcome == "ok"),
         "{again:?}"
     );
-    world.simulator.set_clock(chrono::TimeDelta::seconds(2));
+    world.later(chrono::TimeDelta::seconds(2));
     world.sync_tickets(Ask::Differences).await;
     agree(&world).await;
 }
@@ -240,7 +240,7 @@ async fn rows_that_move_between_pages_are_not_skipped() {
     for _ in 0..3 {
         world.sync_tickets(Ask::Differences).await;
     }
-    world.simulator.set_clock(chrono::TimeDelta::seconds(2));
+    world.later(chrono::TimeDelta::seconds(2));
     let last = world.sync_tickets(Ask::Differences).await;
     assert_eq!(last.last().unwrap().outcome, "ok");
     agree(&world).await;
