@@ -16,6 +16,7 @@ pub mod logging;
 pub mod measures;
 pub mod model;
 pub mod simulate;
+pub mod sink;
 pub mod source;
 pub mod startup;
 pub mod store;

@@ -1,12 +1,14 @@
 //! What things are: no I/O, no format, no table, no clock.
 
 mod advisory;
+mod message;
 mod severity;
 mod ticket;
 mod time;
 mod window;
 
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
+pub use message::{Alert, MESSAGE_VERSION, Message, Purpose};
 pub use severity::Severity;
 pub use ticket::{Named, Ticket};
 pub use time::parse_time;

@@ -10,6 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["model"]),
     ("http", &["model", "config", "clock"]),
     ("source", &["model", "config", "http"]),
+    ("sink", &["model", "config", "http"]),
     ("store", &["model"]),
     ("cluster", &["model"]),
     ("measures", &["model", "http", "store"]),

@@ -1,0 +1,79 @@
+//! What is told to people and machines outside: one message of one or more alerts.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// Version of the JSON form of [`Message`]; raised when a key changes its meaning.
+pub const MESSAGE_VERSION: u32 = 1;
+
+/// Why a message is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// A rule matched.
+    Alert,
+    /// The program reports on itself.
+    Health,
+    /// All quiet, complete to a time.
+    Heartbeat,
+    /// Somebody tries a sink.
+    Test,
+}
+
+/// One message to one sink. Sent again, it is the same message with the same id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// [`MESSAGE_VERSION`] of the program that wrote it.
+    pub schema: u32,
+    /// A UUID that stays the same over all attempts; receivers drop what they have seen.
+    pub id: String,
+    /// Why it is sent.
+    pub purpose: Purpose,
+    /// When the message was made, by our clock.
+    pub at: DateTime<Utc>,
+    /// The rule that asked for it; empty for other purposes than alerts.
+    pub rule: String,
+    /// One line for a subject or a title.
+    pub title: String,
+    /// The alerts in it, at least one.
+    pub alerts: Vec<Alert>,
+}
+
+/// One fact that somebody must hear of.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// UUIDv5 of rule, key, version, kind of change and list: the same fact has the same id.
+    pub id: String,
+    /// What happened: one of the documented kinds of `advisoryd_v1.changes`, or of health.
+    pub what: String,
+    /// `advisory`, `ticket` or `advisoryd`.
+    pub kind: String,
+    /// Advisory identifier, ticket id, or what of the program it is about.
+    pub key: String,
+    /// Version of the advisory or ticket that the change made; 0 for health.
+    pub version: i32,
+    /// When we learned it, by our clock.
+    pub at: DateTime<Utc>,
+    /// True when the alert is over: the advisory was rejected, the program recovered.
+    pub resolved: bool,
+    /// The advisory's or ticket's title.
+    pub title: String,
+    /// One sentence for people: what happened, with the values before and after.
+    pub summary: String,
+    /// As in `advisoryd_v1.advisories`; `None` for health and tickets without an advisory.
+    pub severity: Option<String>,
+    /// 5 extremely critical … 1 not critical, 0 rejected.
+    pub severity_rank: Option<i16>,
+    /// CVSS version 3 base score.
+    pub cvss3_score: Option<f64>,
+    /// CVE identifiers.
+    pub cves: Vec<String>,
+    /// As upstream names it.
+    pub solution_status: Option<String>,
+    /// Watch lists that the advisory is in, or the ticket's.
+    pub watch_list_ids: Vec<i64>,
+    /// Status of the ticket.
+    pub ticket_status: Option<String>,
+    /// Assignee of the ticket.
+    pub ticket_assignee: Option<String>,
+}
