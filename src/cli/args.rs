@@ -72,6 +72,8 @@ pub(super) enum Command {
     Show(super::show::Show),
     /// What happened, in order, and as it happens
     Changes(super::changes::Changes),
+    /// Is anything missing, was anything altered? One line each, with what to do
+    Prove(super::prove::Prove),
     /// Bring the database up to date and exit
     Migrate,
     /// Everything on this machine, nothing to configure: see it work

@@ -7,6 +7,7 @@ mod check;
 mod check_upstream;
 pub(crate) mod output;
 mod progress;
+mod prove;
 mod question;
 mod show;
 mod simulate;
@@ -83,6 +84,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Tickets(wanted) => block_on(question::tickets(shared, wanted)),
         Command::Show(wanted) => block_on(show::run(shared, wanted)),
         Command::Changes(wanted) => block_on(changes::run(shared, wanted)),
+        Command::Prove(wanted) => block_on(prove::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),
         Command::Demo(wanted) => {
             shared.log(None, "warn")?;

@@ -84,13 +84,13 @@ pub(super) struct Tickets {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Since {
+pub(super) enum Since {
     Ago(Duration),
     At(DateTime<Utc>),
 }
 
 impl Since {
-    fn time(self, now: DateTime<Utc>) -> DateTime<Utc> {
+    pub(super) fn time(self, now: DateTime<Utc>) -> DateTime<Utc> {
         match self {
             Self::Ago(ago) => now - TimeDelta::from_std(ago).unwrap_or(TimeDelta::MAX),
             Self::At(at) => at,
@@ -98,7 +98,7 @@ impl Since {
     }
 }
 
-fn since(text: &str) -> Result<Since, String> {
+pub(super) fn since(text: &str) -> Result<Since, String> {
     if let Ok(ago) = humantime::parse_duration(text) {
         return Ok(Since::Ago(ago));
     }

@@ -67,6 +67,8 @@ async fn read(run: &Run, feed: &Feed, look_back: LookBack, work: &mut Work) -> R
     let read = read_documents(run, answer, work, &mut stored).await;
     work.tally = stored.tally;
     work.sightings = stored.sightings;
+    work.received = stored.received;
+    work.accounted = Some(work.tally.seen + work.tally.quarantined);
     read
 }
 

@@ -8,9 +8,10 @@ use tracing::{error, info, warn};
 
 use super::context::Context;
 use super::failure::Failure;
+use crate::model::FingerprintSum;
 use crate::store::advisory::Origin;
 use crate::store::hold::Hold;
-use crate::store::run::{self, Mode, Outcome, Tally};
+use crate::store::run::{self, Ended, Mode, Outcome, Tally};
 use crate::store::source::{self, Source, SourceKey};
 use crate::store::ticket_walk::{self, Walk};
 use crate::store::{quarantine, ticket_reading};
@@ -53,6 +54,9 @@ pub(super) struct Work {
     pub covers: Option<(DateTime<Utc>, DateTime<Utc>)>,
     pub root_element: Option<String>,
     pub sightings: Vec<i64>,
+    pub received: FingerprintSum,
+    /// What is set against the number of records that upstream claims.
+    pub accounted: Option<u64>,
     pub tickets: Option<TicketProgress>,
 }
 
@@ -178,9 +182,14 @@ impl Run {
         run::finish(
             &mut transaction,
             self.origin.run_id,
-            outcome,
-            &work.tally,
-            now,
+            Ended {
+                outcome,
+                tally: &work.tally,
+                covers: work.covers,
+                accounted: work.accounted,
+                received: work.received,
+                now,
+            },
         )
         .await?;
         transaction.commit().await?;

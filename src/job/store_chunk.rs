@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sqlx::{PgConnection, PgPool};
 
 use super::failure::Failure;
-use crate::model::{Fingerprint, plain_fingerprint};
+use crate::model::{Fingerprint, FingerprintSum, plain_fingerprint};
 use crate::source::xml::{self, Rules};
 use crate::store;
 use crate::store::advisory::{self, Merged, Origin, Received};
@@ -60,6 +60,7 @@ impl Chunk {
 pub(super) struct Stored {
     pub tally: Tally,
     pub sightings: Vec<i64>,
+    pub received: FingerprintSum,
 }
 
 /// Rows of `sighting` that a document has held so far, for all its writers.
@@ -101,6 +102,7 @@ impl Stored {
         self.tally.unchanged += unchanged;
         self.tally.quarantined += quarantined;
         self.sightings.extend(other.sightings);
+        self.received.merge(other.received);
     }
 }
 
@@ -125,7 +127,10 @@ pub(super) async fn store_chunk(
         }
     }
     seen.add(known.into_values());
-    let mut stored = Stored::default();
+    let mut stored = Stored {
+        received: chunk.hashes.iter().collect(),
+        ..Stored::default()
+    };
     stored.tally.seen = skipped;
     stored.tally.unchanged = skipped;
     if !news.is_empty() {
@@ -221,7 +226,7 @@ fn twin(record: &Received) -> Unreadable {
         key: Some(record.advisory.said.clone()),
         reason: "the same document says something else of this advisory, as new or newer; that is what was stored".to_owned(),
         byte_hash: plain_fingerprint(record.raw.as_bytes()),
-        raw: record.raw.clone(),
+        raw: xml::printable(record.raw.as_bytes()),
     }
 }
 

@@ -33,6 +33,8 @@ pub(super) async fn walk_all(
         let found = ticket_walk::seen_from_before(&mut connection, &walk).await?;
         let found = u64::try_from(found).unwrap_or(0) + unreadable;
         let claimed = u64::try_from(walk.claimed.unwrap_or(0)).unwrap_or(0);
+        work.tally.claimed = Some(claimed);
+        work.accounted = Some(found);
         if found >= claimed {
             drop(connection);
             return conclude(run, &walk, accept_removals, work).await;
@@ -119,6 +121,12 @@ pub(super) async fn store(
         ticket_walk::checkpoint(&mut transaction, walk, &ids).await?;
     }
     transaction.commit().await?;
+    for ticket in &page.tickets {
+        work.received.add(&ticket::content_hash(&ticket.raw));
+    }
+    for record in &page.unreadable {
+        work.received.add(&record.byte_hash);
+    }
     work.tally.seen += page.tickets.len() as u64;
     work.tally.added += merged.added;
     work.tally.changed += merged.changed;

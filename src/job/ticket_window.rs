@@ -64,6 +64,7 @@ pub(super) async fn walk_window(run: &Run, window: Window, work: &mut Work) -> R
     let mut last = (0, 0);
     for _ in 0..ATTEMPTS {
         let walked = walk_once(run, &window, work).await?;
+        work.accounted = Some(walked.seen);
         if walked.seen == walked.claimed {
             // Our idea of upstream's clock may have been ahead of it.
             let to = walked

@@ -3,6 +3,7 @@
 mod advisory;
 mod message;
 mod severity;
+mod sum;
 mod ticket;
 mod time;
 mod window;
@@ -10,6 +11,7 @@ mod window;
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
 pub use message::{Alert, MESSAGE_VERSION, Message, Purpose};
 pub use severity::Severity;
+pub use sum::FingerprintSum;
 pub use ticket::{Named, Ticket};
 pub use time::parse_time;
 pub use window::{CoverageGap, FeedWindow, feed_days, missing_from};

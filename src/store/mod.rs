@@ -3,12 +3,13 @@
 
 pub mod advisory;
 mod advisory_row;
+pub mod chain;
 pub mod change;
 mod copy;
 pub mod database;
 mod history;
 pub mod hold;
-
+pub mod proof;
 pub mod quarantine;
 pub mod question;
 pub mod report;

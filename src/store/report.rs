@@ -55,11 +55,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
     .await?;
     let mut reports = Vec::with_capacity(rows.len());
     for row in rows {
-        let key = match (row.watch_list_id, row.extra_feed) {
-            (Some(id), _) => SourceKey::WatchList(id),
-            (None, Some(name)) => SourceKey::ExtraFeed(name),
-            (None, None) => SourceKey::Tickets,
-        };
+        let key = SourceKey::of_columns(row.watch_list_id, row.extra_feed);
         reports.push(SourceReport {
             key,
             name: row.name,

@@ -2,8 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
+use sqlx::postgres::types::PgRange;
 
+use super::chain;
 use super::source::range;
+use crate::model::FingerprintSum;
 
 /// What a run reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,18 +71,22 @@ pub async fn begin(
     mode: Mode,
     now: DateTime<Utc>,
 ) -> Result<i64, sqlx::Error> {
-    sqlx::query!(
+    let dead = sqlx::query_scalar!(
         "update sync_run
          set outcome = 'interrupted',
              finished_at = greatest($2, started_at),
              error = 'its process ended before the run did'
          where source_id = $1
-           and outcome = 'running'",
+           and outcome = 'running'
+         returning id",
         source_id,
         now
     )
-    .execute(&mut *connection)
+    .fetch_all(&mut *connection)
     .await?;
+    for run_id in dead {
+        chain::link(connection, run_id).await?;
+    }
     super::source::attempted(connection, source_id, now).await?;
     sqlx::query_scalar!(
         "insert into sync_run (source_id, job, mode, started_at)
@@ -129,15 +136,31 @@ pub async fn still_ours(connection: &mut PgConnection, run_id: i64) -> Result<bo
     Ok(row.is_some())
 }
 
-/// Ends a run, in the transaction that moves the cursor if it is complete.
+/// What is written down of a run that ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended<'a> {
+    /// How it ended.
+    pub outcome: &'a Outcome,
+    /// What it counted.
+    pub tally: &'a Tally,
+    /// The window it read, where it came so far.
+    pub covers: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// What is set against the number of records that upstream claims.
+    pub accounted: Option<u64>,
+    /// All that it received.
+    pub received: FingerprintSum,
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+/// Ends a run and puts it into the chain of its source, in the transaction that
+/// moves the cursor if the run is complete.
 pub async fn finish(
     connection: &mut PgConnection,
     run_id: i64,
-    outcome: &Outcome,
-    tally: &Tally,
-    now: DateTime<Utc>,
+    ended: Ended<'_>,
 ) -> Result<(), sqlx::Error> {
-    let (name, error) = match outcome {
+    let (name, error) = match ended.outcome {
         Outcome::Ok => ("ok", None),
         Outcome::Failed(error) => ("failed", Some(error.as_str())),
         Outcome::Interrupted(error) => ("interrupted", Some(error.as_str())),
@@ -151,7 +174,7 @@ pub async fn finish(
         changed,
         unchanged,
         quarantined,
-    } = *tally;
+    } = *ended.tally;
     sqlx::query!(
         "update sync_run
          set outcome = $2,
@@ -164,13 +187,16 @@ pub async fn finish(
              added = $9,
              changed = $10,
              unchanged = $11,
-             quarantined = $12
+             quarantined = $12,
+             covers = coalesce($13, covers),
+             accounted = $14,
+             received = $15
          where id = $1
            and outcome = 'running'",
         run_id,
         name,
         error,
-        now,
+        ended.now,
         count(requests),
         count(bytes),
         claimed.map(count),
@@ -178,11 +204,14 @@ pub async fn finish(
         count(added),
         count(changed),
         count(unchanged),
-        count(quarantined)
+        count(quarantined),
+        ended.covers.map(range) as Option<PgRange<DateTime<Utc>>>,
+        ended.accounted.map(count),
+        &ended.received.to_bytes()
     )
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    chain::link(connection, run_id).await
 }
 
 fn count(number: u64) -> i64 {

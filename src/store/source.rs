@@ -17,6 +17,17 @@ pub enum SourceKey {
     Tickets,
 }
 
+impl SourceKey {
+    /// From the columns of `source`: one of them is set, or none for the tickets.
+    pub(super) fn of_columns(watch_list_id: Option<i64>, extra_feed: Option<String>) -> Self {
+        match (watch_list_id, extra_feed) {
+            (Some(id), _) => Self::WatchList(id),
+            (None, Some(name)) => Self::ExtraFeed(name),
+            (None, None) => Self::Tickets,
+        }
+    }
+}
+
 impl std::fmt::Display for SourceKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -141,7 +152,8 @@ pub async fn find(
     }))
 }
 
-pub(super) async fn gaps(
+/// Holes in the covered time of a source.
+pub async fn gaps(
     connection: &mut PgConnection,
     source_id: i32,
 ) -> Result<Vec<CoverageGap>, sqlx::Error> {

@@ -110,7 +110,7 @@ async fn stored(
 
 /// Fingerprint of a whole ticket, whatever the order of its keys (maps of
 /// `serde_json` are sorted).
-fn content_hash(raw: &Value) -> Fingerprint {
+pub fn content_hash(raw: &Value) -> Fingerprint {
     fingerprint(raw.to_string().as_bytes())
 }
 
