@@ -74,6 +74,8 @@ pub(super) enum Command {
     Changes(super::changes::Changes),
     /// Is anything missing, was anything altered? One line each, with what to do
     Prove(super::prove::Prove),
+    /// What could not be understood: list, show, retry, drop
+    Quarantine(super::quarantine::Quarantine),
     /// Bring the database up to date and exit
     Migrate,
     /// Everything on this machine, nothing to configure: see it work

@@ -5,9 +5,11 @@ mod ask;
 mod changes;
 mod check;
 mod check_upstream;
+mod confirm;
 pub(crate) mod output;
 mod progress;
 mod prove;
+mod quarantine;
 mod question;
 mod show;
 mod simulate;
@@ -85,6 +87,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Show(wanted) => block_on(show::run(shared, wanted)),
         Command::Changes(wanted) => block_on(changes::run(shared, wanted)),
         Command::Prove(wanted) => block_on(prove::run(shared, wanted)),
+        Command::Quarantine(wanted) => block_on(quarantine::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),
         Command::Demo(wanted) => {
             shared.log(None, "warn")?;

@@ -134,6 +134,51 @@ pub async fn merge(
     })
 }
 
+/// What a record is, judged by itself alone, beside what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// Nothing is stored under its key.
+    Unknown,
+    /// What is stored says the same.
+    Same,
+    /// Upstream made it later than what is stored.
+    Newer,
+    /// It says something else, and nothing shows that it is newer.
+    Other,
+}
+
+impl Beside {
+    pub(super) fn judge(
+        same: bool,
+        theirs: Option<DateTime<Utc>>,
+        stored: Option<DateTime<Utc>>,
+    ) -> Self {
+        match (theirs, stored) {
+            _ if same => Self::Same,
+            (Some(theirs), Some(stored)) if theirs > stored => Self::Newer,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What a record that comes late is beside what is stored. The stored advisory
+/// stays as it is until the transaction ends.
+pub async fn beside(
+    connection: &mut PgConnection,
+    advisory: &Advisory,
+) -> Result<Beside, sqlx::Error> {
+    let mut stored = stored_advisories(connection, std::slice::from_ref(&advisory.said)).await?;
+    let Some(stored) = stored.remove(&advisory.said) else {
+        return Ok(Beside::Unknown);
+    };
+    let same = stored.content_hash == advisory.content_hash();
+    Ok(Beside::judge(
+        same,
+        advisory.modified_at,
+        stored.modified_at,
+    ))
+}
+
 /// What a record means beside what is stored.
 #[derive(Clone, Copy)]
 enum Verdict {

@@ -1,12 +1,12 @@
 //! The row of an advisory: model ⇄ columns.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
 use super::advisory::{Origin, Received};
 use super::copy::CopyRows;
-use crate::model::Fingerprint;
+use crate::model::{Advisory, Fingerprint};
 
 /// What a merge must know of an advisory that is stored.
 pub(super) struct Stored {
@@ -149,48 +149,63 @@ pub(super) async fn update(
              changed_at = n.changed_at
          from jsonb_populate_recordset(null::advisory, $1) as n
          where a.said = n.said",
-        serde_json::Value::Array(rows)
+        Value::Array(rows)
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-fn as_json(origin: Origin, version: &Version<'_>) -> serde_json::Value {
-    let advisory = &version.record.advisory;
-    json!({
-        "said": advisory.said,
-        "upstream_id": advisory.upstream_id,
-        "title": advisory.title,
-        "criticality": advisory.criticality,
-        "is_rejected": advisory.is_rejected,
-        "released_at": advisory.released_at,
-        "modified_at": advisory.modified_at,
-        "attack_vector": advisory.attack_vector,
-        "solution_status": advisory.solution_status,
-        "impacts": advisory.impacts,
-        "cves": advisory.cves,
-        "cvss2_score": advisory.cvss2.score,
-        "cvss2_vector": advisory.cvss2.vector,
-        "cvss3_score": advisory.cvss3.score,
-        "cvss3_vector": advisory.cvss3.vector,
-        "cvss4_score": advisory.cvss4.score,
-        "cvss4_vector": advisory.cvss4.vector,
-        "threat_score": advisory.threat_score,
-        "is_zero_day": advisory.is_zero_day,
-        "description": advisory.description,
-        "solution": advisory.solution,
-        "products": advisory.products,
-        "refs": advisory.references,
-        "unrecognised": (!advisory.unrecognised.is_empty()).then_some(&advisory.unrecognised),
-        "raw": version.record.raw,
-        "byte_hash": hex(&version.record.byte_hash),
-        "content_hash": hex(&version.content_hash),
-        "source_id": origin.source_id,
-        "run_id": origin.run_id,
-        "version": version.number,
-        "changed_at": origin.at,
-    })
+fn as_json(origin: Origin, version: &Version<'_>) -> Value {
+    let mut row = columns(&version.record.advisory);
+    let about = [
+        ("raw", json!(version.record.raw)),
+        ("byte_hash", json!(hex(&version.record.byte_hash))),
+        ("content_hash", json!(hex(&version.content_hash))),
+        ("source_id", json!(origin.source_id)),
+        ("run_id", json!(origin.run_id)),
+        ("version", json!(version.number)),
+        ("changed_at", json!(origin.at)),
+    ];
+    row.extend(about.map(|(name, value)| (name.to_owned(), value)));
+    Value::Object(row)
+}
+
+/// The columns that the raw text alone decides, less fingerprints.
+pub(super) fn columns(advisory: &Advisory) -> Map<String, Value> {
+    let columns = [
+        ("said", json!(advisory.said)),
+        ("upstream_id", json!(advisory.upstream_id)),
+        ("title", json!(advisory.title)),
+        ("criticality", json!(advisory.criticality)),
+        ("is_rejected", json!(advisory.is_rejected)),
+        ("released_at", json!(advisory.released_at)),
+        ("modified_at", json!(advisory.modified_at)),
+        ("attack_vector", json!(advisory.attack_vector)),
+        ("solution_status", json!(advisory.solution_status)),
+        ("impacts", json!(advisory.impacts)),
+        ("cves", json!(advisory.cves)),
+        ("cvss2_score", json!(advisory.cvss2.score)),
+        ("cvss2_vector", json!(advisory.cvss2.vector)),
+        ("cvss3_score", json!(advisory.cvss3.score)),
+        ("cvss3_vector", json!(advisory.cvss3.vector)),
+        ("cvss4_score", json!(advisory.cvss4.score)),
+        ("cvss4_vector", json!(advisory.cvss4.vector)),
+        ("threat_score", json!(advisory.threat_score)),
+        ("is_zero_day", json!(advisory.is_zero_day)),
+        ("description", json!(advisory.description)),
+        ("solution", json!(advisory.solution)),
+        ("products", json!(advisory.products)),
+        ("refs", json!(advisory.references)),
+        (
+            "unrecognised",
+            json!((!advisory.unrecognised.is_empty()).then_some(&advisory.unrecognised)),
+        ),
+    ];
+    columns
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 pub(super) fn hex(hash: &Fingerprint) -> String {

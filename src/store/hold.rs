@@ -5,7 +5,7 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 /// First key of our advisory locks, so that they meet nobody else's ("advs").
 pub(super) const LOCK_SPACE: i32 = 0x6164_7673;
 
-/// Holds a source for one run: a session-level lock on a connection of its own,
+/// Holds a source for one run, or all of them for a replay: a session-level lock on a connection of its own,
 /// which the server releases when the connection or the process ends. It is
 /// not one of the pool's connections: as many runs as the pool has connections
 /// would otherwise wait for each other for ever, and a connection that went
@@ -28,6 +28,28 @@ impl Hold {
         }
         connection.close().await?;
         Ok(None)
+    }
+
+    /// Takes every source, unless a run has one of them: then its row in `source`.
+    pub async fn take_all(pool: &PgPool) -> Result<Result<Self, i32>, sqlx::Error> {
+        let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
+        let ids = sqlx::query_scalar!("select id from source order by id")
+            .fetch_all(&mut connection)
+            .await?;
+        for id in ids {
+            let taken = sqlx::query_scalar!(
+                r#"select pg_try_advisory_lock($1, $2) as "taken!""#,
+                LOCK_SPACE,
+                id
+            )
+            .fetch_one(&mut connection)
+            .await?;
+            if !taken {
+                connection.close().await?;
+                return Ok(Err(id));
+            }
+        }
+        Ok(Ok(Self(connection)))
     }
 
     /// Gives the source back and waits until it is. A connection that cannot be

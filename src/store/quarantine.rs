@@ -1,5 +1,6 @@
 //! Records that were received and could not be understood.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::advisory::Origin;
@@ -127,4 +128,129 @@ pub async fn release_tickets(
     .execute(connection)
     .await?;
     Ok(done.rows_affected())
+}
+
+/// One record, as a list tells it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Line {
+    /// Row in `quarantine`.
+    pub id: i64,
+    /// When it was first received.
+    pub at: DateTime<Utc>,
+    /// Where it came from, in words.
+    pub source: String,
+    /// Its identifier, where one could be found.
+    pub key: Option<String>,
+    /// Why it could not be understood.
+    pub reason: String,
+    /// Length of its raw text.
+    pub bytes: i32,
+}
+
+/// One record, whole.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Kept {
+    /// Row in `quarantine`.
+    pub id: i64,
+    /// The run that first received it.
+    pub run_id: i64,
+    /// The run that last received it in these bytes.
+    pub last_run_id: i64,
+    /// Row in `source`.
+    #[serde(skip)]
+    pub source_id: i32,
+    /// Where it came from, in words.
+    pub source: String,
+    /// When it was first received.
+    pub at: DateTime<Utc>,
+    /// Its identifier, where one could be found.
+    pub key: Option<String>,
+    /// Why it could not be understood.
+    pub reason: String,
+    /// Fingerprint of its bytes.
+    #[serde(skip)]
+    pub byte_hash: Vec<u8>,
+    /// As it came, in a form that text can hold.
+    pub raw: String,
+}
+
+/// All records, the oldest first.
+pub async fn list(connection: &mut PgConnection) -> Result<Vec<Line>, sqlx::Error> {
+    sqlx::query_as!(
+        Line,
+        r#"select v.id as "id!", v.at as "at!", v.source as "source!", v.key, v.reason as "reason!",
+                  octet_length(v.raw) as "bytes!"
+           from advisoryd_v1.quarantine v
+           order by v.id"#
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// One record; locked until the transaction ends.
+pub async fn get(connection: &mut PgConnection, id: i64) -> Result<Option<Kept>, sqlx::Error> {
+    sqlx::query_as!(
+        Kept,
+        r#"select q.id, q.run_id, q.last_run_id, q.source_id, q.at, q.key, q.reason, q.byte_hash, q.raw,
+                  case s.kind
+                      when 'watch_list' then 'watch list ' || s.watch_list_id
+                      when 'extra_feed' then 'extra feed ' || s.extra_feed
+                      else 'tickets'
+                  end as "source!"
+           from quarantine q
+           join source s on s.id = q.source_id
+           where q.id = $1
+           for update of q"#,
+        id
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// Ids of records first received since, in the order in which they came, which
+/// is the order in which they are read again.
+pub async fn ids_since(
+    connection: &mut PgConnection,
+    since: Option<DateTime<Utc>>,
+) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select id
+         from quarantine
+         where $1::timestamptz is null
+            or at >= $1
+         order by id",
+        since
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Removes one record.
+pub async fn remove(connection: &mut PgConnection, id: i64) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from quarantine where id = $1", id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Notes why a record stays, as far as that is known now.
+pub async fn explain(
+    connection: &mut PgConnection,
+    id: i64,
+    key: Option<&str>,
+    reason: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update quarantine
+         set key = coalesce($2, key),
+             reason = $3
+         where id = $1
+           and (reason is distinct from $3 or key is distinct from coalesce($2, key))",
+        id,
+        key,
+        reason
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
-use super::advisory::Origin;
+use super::advisory::{Beside, Origin};
 use super::{change, history};
 use crate::model::{Fingerprint, Ticket, fingerprint};
 
@@ -63,6 +63,15 @@ pub async fn merge(
     Ok(merged)
 }
 
+/// What a ticket that comes late is beside what is stored.
+pub async fn beside(connection: &mut PgConnection, ticket: &Ticket) -> Result<Beside, sqlx::Error> {
+    let Some(stored) = stored(connection, &[ticket.id]).await?.remove(&ticket.id) else {
+        return Ok(Beside::Unknown);
+    };
+    let same = stored.content_hash == content_hash(&ticket.raw);
+    Ok(Beside::judge(same, ticket.modified_at, stored.modified_at))
+}
+
 struct Stored {
     content_hash: Vec<u8>,
     modified_at: Option<DateTime<Utc>>,
@@ -115,6 +124,17 @@ pub fn content_hash(raw: &Value) -> Fingerprint {
 }
 
 fn as_json(origin: Origin, ticket: &Ticket, content_hash: &Fingerprint, version: i32) -> Value {
+    let mut row = columns(ticket, content_hash);
+    row.insert("raw".to_owned(), ticket.raw.clone());
+    row.insert("run_id".to_owned(), json!(origin.run_id));
+    row.insert("version".to_owned(), json!(version));
+    row.insert("first_seen_at".to_owned(), json!(origin.at));
+    row.insert("changed_at".to_owned(), json!(origin.at));
+    Value::Object(row)
+}
+
+/// The columns that the raw text alone decides.
+pub(super) fn columns(ticket: &Ticket, content_hash: &Fingerprint) -> Map<String, Value> {
     let Ticket {
         id,
         pretty_id,
@@ -128,33 +148,35 @@ fn as_json(origin: Origin, ticket: &Ticket, content_hash: &Fingerprint, version:
         said,
         created_at,
         modified_at,
-        raw,
+        raw: _,
     } = ticket;
-    json!({
-        "id": id,
-        "pretty_id": pretty_id,
-        "title": title,
-        "description": description,
-        "status_id": status.id,
-        "status": status.name,
-        "priority_id": priority.id,
-        "priority": priority.name,
-        "queue_id": queue.id,
-        "queue": queue.name,
-        "assignee_id": assignee.id,
-        "assignee": assignee.name,
-        "watch_list_id": watch_list.id,
-        "watch_list": watch_list.name,
-        "said": said,
-        "created_at": created_at,
-        "modified_at": modified_at,
-        "raw": raw,
-        "content_hash": super::advisory_row::hex(content_hash),
-        "run_id": origin.run_id,
-        "version": version,
-        "first_seen_at": origin.at,
-        "changed_at": origin.at,
-    })
+    let columns = [
+        ("id", json!(id)),
+        ("pretty_id", json!(pretty_id)),
+        ("title", json!(title)),
+        ("description", json!(description)),
+        ("status_id", json!(status.id)),
+        ("status", json!(status.name)),
+        ("priority_id", json!(priority.id)),
+        ("priority", json!(priority.name)),
+        ("queue_id", json!(queue.id)),
+        ("queue", json!(queue.name)),
+        ("assignee_id", json!(assignee.id)),
+        ("assignee", json!(assignee.name)),
+        ("watch_list_id", json!(watch_list.id)),
+        ("watch_list", json!(watch_list.name)),
+        ("said", json!(said)),
+        ("created_at", json!(created_at)),
+        ("modified_at", json!(modified_at)),
+        (
+            "content_hash",
+            json!(super::advisory_row::hex(content_hash)),
+        ),
+    ];
+    columns
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 async fn write(connection: &mut PgConnection, rows: Vec<Value>) -> Result<(), sqlx::Error> {

@@ -23,6 +23,7 @@ mod feed_windows;
 mod feeds;
 mod history;
 mod layers;
+mod prove;
 mod questions;
 mod samples;
 mod support;

@@ -34,7 +34,7 @@ pub use alias::FIELDS;
 pub use document::Document;
 pub use error::{FeedError, RulesError, Unreadable};
 pub use finder::record_key;
-pub use printable::printable;
+pub use printable::{printable, unprintable};
 pub use profile::Profile;
 pub use reader::RecordReader;
 pub use record::read_record;

@@ -14,4 +14,4 @@ pub use documents::Documents;
 pub use process::{Running, binary, is_alive};
 pub use run_dir::state_dir;
 pub use wait::{PATIENCE, eventually};
-pub use world::{World, pull_all, small};
+pub use world::{Told, World, pull_all, small};

@@ -42,6 +42,14 @@ pub struct World {
     dir: TempDir,
 }
 
+/// What a command said.
+#[derive(Debug)]
+pub struct Told {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
 /// Few and quick, and no limit on requests.
 pub fn small() -> Options {
     Options {
@@ -128,6 +136,17 @@ impl World {
             .arg(self.config_file())
             .args(arguments);
         command
+    }
+
+    /// What a command that asks nothing of the simulator says and how it ends.
+    pub fn told(&self, arguments: &[&str]) -> Told {
+        let output = self.command(arguments).output().expect("the command");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Told {
+            code: output.status.code().expect("it was not killed"),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
     }
 
     /// What jobs are handed.

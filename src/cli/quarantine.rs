@@ -1,0 +1,214 @@
+//! `advisoryd quarantine`: what could not be understood, and what to do about it.
+
+use clap::{Args, Subcommand};
+
+use super::confirm::confirm;
+use super::output::{complain, table, tell, tell_json};
+use super::{Shared, ask};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::job::retry::{Fate, Retried, Retry};
+use crate::startup::{self, Opened};
+use crate::store::quarantine::{self, Kept};
+
+/// A reason in a table is cut here; `show` and `--json` have it whole.
+const REASON_LETTERS: usize = 80;
+
+#[derive(Debug, Args)]
+pub(super) struct Quarantine {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// What is there, the oldest first
+    List {
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// One record, with its raw text
+    Show {
+        /// As `list` tells it
+        id: i64,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read records again with today's rules; what reads well is stored and leaves
+    Retry {
+        /// As `list` tells them; none = all
+        ids: Vec<i64>,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove records for good
+    Drop {
+        /// As `list` tells them
+        #[arg(required = true)]
+        ids: Vec<i64>,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+pub(super) async fn run(shared: Shared, wanted: Quarantine) -> anyhow::Result<bool> {
+    let config = shared.load_and_log(Some("warn"))?;
+    let opened = ask::open(&config).await?;
+    let result = async {
+        ask::up_to_date(&opened).await?;
+        match wanted.what {
+            What::List { json } => list(&opened, json).await,
+            What::Show { id, json } => show(&opened, id, json).await,
+            What::Retry { ids, json } => retry(&config, &opened, ids, json).await,
+            What::Drop { ids, yes } => drop_records(&opened, &ids, yes).await,
+        }
+    }
+    .await;
+    opened.close().await;
+    result
+}
+
+async fn list(opened: &Opened, json: bool) -> anyhow::Result<bool> {
+    let mut connection = opened.pool.acquire().await?;
+    let lines = quarantine::list(&mut connection).await?;
+    if json {
+        lines.iter().try_for_each(tell_json)?;
+        return Ok(true);
+    }
+    if lines.is_empty() {
+        tell("quarantine is empty");
+        return Ok(true);
+    }
+    let rows: Vec<[String; 5]> = lines
+        .iter()
+        .map(|line| {
+            [
+                line.id.to_string(),
+                line.at.format("%Y-%m-%d %H:%M:%S").to_string(),
+                line.source.clone(),
+                line.key.clone().unwrap_or_default(),
+                line.reason.chars().take(REASON_LETTERS).collect(),
+            ]
+        })
+        .collect();
+    tell(&table(["id", "since", "source", "key", "reason"], &rows));
+    Ok(true)
+}
+
+async fn show(opened: &Opened, id: i64, json: bool) -> anyhow::Result<bool> {
+    let mut connection = opened.pool.acquire().await?;
+    let Some(kept) = quarantine::get(&mut connection, id).await? else {
+        anyhow::bail!("there is no record {id} in quarantine; see `advisoryd quarantine list`");
+    };
+    if json {
+        tell_json(&kept)?;
+        return Ok(true);
+    }
+    let Kept {
+        source,
+        at,
+        key,
+        reason,
+        raw,
+        run_id,
+        last_run_id,
+        ..
+    } = kept;
+    let at = at.format("%Y-%m-%d %H:%M:%S UTC");
+    tell(&format!(
+        "record     {id}\nsource     {source}\nkey        {}\nreason     {reason}\nfirst      {at}, run {run_id}\nlast       run {last_run_id}\n\n{raw}",
+        key.as_deref().unwrap_or("none")
+    ));
+    Ok(true)
+}
+
+async fn retry(
+    config: &Config,
+    opened: &Opened,
+    mut ids: Vec<i64>,
+    json: bool,
+) -> anyhow::Result<bool> {
+    let rules = startup::rules(config)?;
+    let clock = Clock::system();
+    if ids.is_empty() {
+        let mut connection = opened.pool.acquire().await?;
+        ids = quarantine::ids_since(&mut connection, None).await?;
+    }
+    let retry = Retry {
+        pool: &opened.pool,
+        rules: &rules,
+        clock: &clock,
+    };
+    let mut good = true;
+    for id in ids {
+        let retried = retry.one(id).await?;
+        good &= matches!(retried.fate, Fate::Stored | Fate::Known);
+        if json {
+            tell_json(&retried)?;
+        } else {
+            tell_retried(&retried);
+        }
+    }
+    Ok(good)
+}
+
+fn tell_retried(retried: &Retried) {
+    let Retried {
+        id,
+        source,
+        key,
+        fate,
+        reason,
+    } = retried;
+    let key = key.as_deref().unwrap_or("no key");
+    let reason = reason.as_deref().unwrap_or_default();
+    match fate {
+        Fate::Stored => tell(&format!("{id}  {key}: reads well now and is stored")),
+        Fate::Known => tell(&format!(
+            "{id}  {key}: reads well now and says what is stored already"
+        )),
+        Fate::Stays => tell(&format!("{id}  {key}: stays: {reason}")),
+        Fate::Busy => complain(&format!(
+            "record {id}: {source} is being read by a run; try again when it has ended"
+        )),
+        Fate::Gone => complain(&format!("there is no record {id} in quarantine")),
+    }
+}
+
+async fn drop_records(opened: &Opened, ids: &[i64], yes: bool) -> anyhow::Result<bool> {
+    let mut connection = opened.pool.acquire().await?;
+    let mut found = Vec::new();
+    for id in ids {
+        let Some(kept) = quarantine::get(&mut connection, *id).await? else {
+            anyhow::bail!("there is no record {id} in quarantine; nothing was dropped");
+        };
+        let key = kept.key.as_deref().unwrap_or("no key");
+        tell(&format!(
+            "{id}  {key} of {}, {} bytes, received {}: {}",
+            kept.source,
+            kept.raw.len(),
+            kept.at.format("%Y-%m-%d %H:%M:%S"),
+            kept.reason
+        ));
+        found.push(kept.id);
+    }
+    let question = format!(
+        "These {} records are stored nowhere else. Drop them for good?",
+        found.len()
+    );
+    if !confirm(yes, &question)? {
+        return Ok(false);
+    }
+    for id in &found {
+        quarantine::remove(&mut connection, *id).await?;
+    }
+    tell(&format!(
+        "{} dropped; what upstream still sends comes again with the next run that reads it",
+        found.len()
+    ));
+    Ok(true)
+}

@@ -1,0 +1,416 @@
+//! `advisoryd prove`: passes while all is well, and names what is not.
+
+use advisoryd::job::prove::{Proof, prove};
+use advisoryd::job::pull_feed::LookBack;
+use advisoryd::job::sync_tickets::Ask;
+use advisoryd::simulate::{Fault, LimitOptions, Options, Rule};
+use chrono::TimeDelta;
+use sqlx::AssertSqlSafe;
+
+use crate::support::{Documents, PATIENCE, Running, World, eventually, small};
+
+const FULL: Ask = Ask::Full {
+    accept_removals: false,
+};
+
+async fn proof(world: &World) -> Proof {
+    prove(world.pool(), None).await.unwrap()
+}
+
+/// What is wrong, one line each.
+async fn wrong(world: &World) -> Vec<String> {
+    let problems = proof(world).await.problems;
+    problems
+        .into_iter()
+        .map(|problem| format!("{}: {}", problem.about, problem.says))
+        .collect()
+}
+
+async fn all_is_well(world: &World) {
+    assert_eq!(wrong(world).await, Vec::<String>::new());
+}
+
+async fn change(world: &World, sql: &str) -> u64 {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+        .execute(world.pool())
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error}"))
+        .rows_affected()
+}
+
+/// Some runs of two lists and the tickets, with versions and changes.
+async fn lived() -> World {
+    let world = World::with(Options {
+        watch_lists: 2,
+        ..small()
+    })
+    .await;
+    world.pull().await;
+    world.sync_tickets(Ask::Now).await;
+    let said = world.simulator.saids(1)[0].clone();
+    for _ in 0..2 {
+        world.simulator.revise(&said, true);
+        world
+            .simulator
+            .touch_ticket(world.simulator.ticket_ids()[3]);
+        world.pull_back(LookBack::Full).await;
+        world.sync_tickets(FULL).await;
+    }
+    world
+}
+
+#[tokio::test]
+async fn normal_runs_prove() {
+    let world = lived().await;
+    all_is_well(&world).await;
+    let said = world.told(&["prove"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let changes = world.count("select count(*) from advisoryd.change").await;
+    assert!(changes > 85, "{changes}");
+    let wanted = format!(" {changes} changes: nothing is missing and nothing was altered\n");
+    assert!(
+        said.stdout
+            .starts_with("ok    12 runs, 60 advisories, 25 tickets, ")
+            && said.stdout.ends_with(&wanted),
+        "{said:?}"
+    );
+    let said = world.told(&["prove", "--json", "--since", "1h"]);
+    let proof: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(
+        (said.code, &proof["proven"], &proof["advisories"]),
+        (0, &true.into(), &60.into()),
+        "{said:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_was_never_read_is_no_proof() {
+    let world = World::new().await;
+    world.context().await;
+    let said = world.told(&["prove"]);
+    assert_eq!(said.code, 1);
+    insta::assert_snapshot!(said.stdout.trim(), @r"
+    FAIL  watch list 1: it was never read completely; run `advisoryd sync feeds --watch-list 1` and look at what it says
+    FAIL  tickets: it was never read completely; run `advisoryd sync tickets` and look at what it says
+    looked at 0 runs, 0 advisories, 0 tickets, 0 former versions, 0 changes
+    ");
+}
+
+#[tokio::test]
+async fn failed_and_interrupted_runs_prove() {
+    let world = lived().await;
+    for fault in [
+        Fault::Status(500),
+        Fault::Html200,
+        Fault::Truncate {
+            after_bytes: 10_000,
+            clean: false,
+        },
+    ] {
+        world.simulator.inject(Rule::new(fault).times(4));
+        let reports = world.pull().await;
+        assert!(reports.iter().any(|report| report.outcome == "failed"));
+        world.simulator.clear_faults();
+        all_is_well(&world).await;
+    }
+    world.stop.cancel();
+    let report = world.pull().await.remove(0);
+    assert_eq!(report.outcome, "interrupted");
+    all_is_well(&world).await;
+}
+
+#[tokio::test]
+async fn a_process_that_was_killed_proves() {
+    let world = World::with(Options {
+        advisories: 1600,
+        ..small()
+    })
+    .await;
+    world.sync_tickets(Ask::Now).await;
+    world.simulator.inject(
+        Rule::new(Fault::Hold {
+            after_bytes: 4 * 1024 * 1024,
+            gate: "mid".to_owned(),
+        })
+        .on("xml-feed"),
+    );
+    let mut sync = Running::start(&mut world.command(&["sync", "feeds"]));
+    world.simulator.reached("mid").await;
+    eventually("the first chunk", PATIENCE, async || {
+        let stored = world.count("select count(*) from advisoryd.advisory").await;
+        (stored > 0).then_some(())
+    })
+    .await;
+    sync.kill9();
+    assert_eq!(
+        wrong(&world).await,
+        ["watch list 1: it was never read completely"]
+    );
+    eventually("the lock's end", PATIENCE, async || {
+        (world.pull().await.first()?.outcome == "ok").then_some(())
+    })
+    .await;
+    all_is_well(&world).await;
+}
+
+/// Each column of a run, with something else to write into it.
+const COLUMNS: &[(&str, &str)] = &[
+    ("id", "id = id + 1000"),
+    (
+        "source_id",
+        "source_id = (select min(s.id) from advisoryd.source s where s.id <> sync_run.source_id), place = place + 1000",
+    ),
+    (
+        "job",
+        "job = case job when 'feed' then 'tickets' else 'feed' end",
+    ),
+    ("mode", "mode = 'import'"),
+    (
+        "started_at",
+        "started_at = started_at - interval '1 microsecond'",
+    ),
+    (
+        "finished_at",
+        "finished_at = finished_at + interval '1 microsecond'",
+    ),
+    (
+        "outcome",
+        "outcome = case outcome when 'ok' then 'failed' else 'ok' end",
+    ),
+    ("outcome", "outcome = 'running', finished_at = null"),
+    (
+        "covers",
+        "covers = tstzrange(lower(covers) - interval '1 microsecond', upper(covers))",
+    ),
+    (
+        "covers",
+        "covers = tstzrange(lower(covers), upper(covers), '[]')",
+    ),
+    ("covers", "covers = null"),
+    ("requests", "requests = requests + 1"),
+    ("bytes", "bytes = bytes + 1"),
+    ("claimed", "claimed = coalesce(claimed, 0) + 1"),
+    ("accounted", "accounted = coalesce(accounted, 0) + 1"),
+    ("seen", "seen = seen + 1"),
+    ("added", "added = added + 1"),
+    ("changed", "changed = changed + 1"),
+    ("unchanged", "unchanged = unchanged + 1"),
+    ("quarantined", "quarantined = quarantined + 1"),
+    ("error", "error = coalesce(error, '') || ' '"),
+    ("received", "received = '\\x00'"),
+    ("received", "received = null"),
+    ("place", "place = place + 1000"),
+    ("place", "place = null"),
+    ("digest", "digest = '\\x00'"),
+    ("digest", "digest = null"),
+];
+
+#[tokio::test]
+async fn no_row_of_the_ledger_can_be_altered_or_removed_unnoticed() {
+    let world = lived().await;
+    let named: Vec<String> = sqlx::query_scalar(
+        "select column_name::text from information_schema.columns
+         where table_schema = 'advisoryd' and table_name = 'sync_run'",
+    )
+    .fetch_all(world.pool())
+    .await
+    .unwrap();
+    for column in &named {
+        let altered = COLUMNS.iter().any(|(name, _)| name == column);
+        assert!(altered, "{column} is not altered by this test");
+    }
+    change(
+        &world,
+        "alter table advisoryd.sync_run alter id set generated by default;
+         create table public.saved as select * from advisoryd.sync_run",
+    )
+    .await;
+    // The first, one in the middle and the last of the chain of list 1.
+    for place in [1, 2, 3] {
+        let row = format!(
+            "place = {place} and source_id = (select id from advisoryd.source where watch_list_id = 1)"
+        );
+        let updates = COLUMNS
+            .iter()
+            .map(|(_, set)| format!("update advisoryd.sync_run set {set} where {row}"));
+        let removal = format!("delete from advisoryd.sync_run where {row}");
+        for sql in updates.chain([removal]) {
+            assert_eq!(change(&world, &sql).await, 1, "{sql}");
+            let problems = wrong(&world).await;
+            assert!(
+                problems.iter().any(|line| line.starts_with("watch list 1")),
+                "{sql}: {problems:?}"
+            );
+            change(
+                &world,
+                "delete from advisoryd.sync_run;
+                 insert into advisoryd.sync_run select * from public.saved",
+            )
+            .await;
+        }
+    }
+    all_is_well(&world).await;
+    let source = "update advisoryd.source set covered = covered + tstzmultirange(tstzrange('2000-01-01', '2001-01-01')) where watch_list_id = 1";
+    change(&world, source).await;
+    let problems = wrong(&world).await;
+    assert!(
+        problems[0].contains("more time counts as covered"),
+        "{problems:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_dropped_page_of_tickets_is_no_proof() {
+    let world = World::with(Options {
+        tickets: 350,
+        ..small()
+    })
+    .await;
+    world.pull_one().await;
+    world.sync_tickets(Ask::Now).await;
+    // The first page says that the third is the next.
+    let url = format!(
+        "{}/api/tickets/?page=3&page_size=100",
+        world.simulator.base_url()
+    );
+    let skip = Rule::new(Fault::EvilNext(url)).on("/api/tickets/?page_size=100");
+    world.simulator.inject(skip.times(3));
+    let report = world.sync_tickets(FULL).await.remove(0);
+    assert_eq!(report.outcome, "failed", "{report:?}");
+    let run = report.run_id;
+    assert_eq!(
+        wrong(&world).await,
+        [format!(
+            "tickets: upstream claimed 350 records and run {run} held 250; no complete run has made up for it"
+        )]
+    );
+    world.sync_tickets(FULL).await;
+    all_is_well(&world).await;
+}
+
+#[tokio::test]
+async fn feeds_of_several_pages_reconcile_over_all_of_them() {
+    let page = |next: &str, ids: std::ops::Range<u32>| {
+        let records: String = ids
+            .map(|id| {
+                format!("<list-item><advisory_identifier>SA{id}</advisory_identifier></list-item>")
+            })
+            .collect();
+        format!("<root><count>5</count><next>{next}</next><results>{records}</results></root>")
+    };
+    let documents = Documents::serve().await;
+    let second = format!("{}/api/xml-feed/?asset_list_id=2", documents.base_url);
+    documents.set(1, page(&second, 1..4));
+    documents.set(2, page("", 4..6));
+    let mut world = World::new().await;
+    world.base_url = Some(documents.base_url.clone());
+    let report = world.pull_one().await;
+    assert_eq!(
+        (report.outcome, report.tally.claimed, report.tally.added),
+        ("ok", Some(5), 5),
+        "{:?}",
+        report.error
+    );
+    documents.set(2, page("", 4..5));
+    let report = world.pull_one().await;
+    assert_eq!(report.outcome, "failed");
+    let run = report.run_id;
+    let problems = wrong(&world).await;
+    let wanted = format!("upstream claimed 5 records and run {run} held 4");
+    assert!(problems[0].contains(&wanted), "{problems:?}");
+}
+
+#[tokio::test]
+async fn a_hole_in_the_coverage_is_told_until_it_is_filled() {
+    let world = lived().await;
+    world.later(TimeDelta::days(20));
+    world.pull_back(LookBack::Days(1)).await;
+    let problems = wrong(&world).await;
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].starts_with("watch list 1: nothing is known of the time from "));
+    let later = Some(world.simulator.now() - TimeDelta::hours(20));
+    let recent = prove(world.pool(), later).await.unwrap();
+    assert!(recent.proven, "{:?}", recent.problems);
+    world.pull().await;
+    all_is_well(&world).await;
+}
+
+#[tokio::test]
+async fn a_removed_version_or_change_is_named() {
+    let world = lived().await;
+    let last = world
+        .count("select last from advisoryd.change_counter")
+        .await;
+    let said = world.simulator.saids(1)[0].clone();
+    let ticket = world.simulator.ticket_ids()[3];
+    let removals = [
+        (
+            "delete from advisoryd.advisory_version where version = 1",
+            format!("{said}: version 1 is missing"),
+        ),
+        (
+            "delete from advisoryd.advisory_version where version = 2",
+            format!("{said}: version 2 is missing"),
+        ),
+        (
+            "delete from advisoryd.ticket_version where version = 2",
+            format!("ticket {ticket}: version 2 is missing"),
+        ),
+        (
+            "delete from advisoryd.change where seq between 3 and 5",
+            "changes: numbers 3 to 5 are missing".to_owned(),
+        ),
+        (
+            "delete from advisoryd.change where seq = (select max(seq) from advisoryd.change)",
+            format!("changes: numbers {last} to {last} are missing"),
+        ),
+    ];
+    for (sql, wanted) in removals {
+        let mut transaction = world.pool().begin().await.unwrap();
+        let removed = sqlx::query(sql).execute(&mut *transaction).await.unwrap();
+        assert!(removed.rows_affected() > 0, "{sql}");
+        transaction.commit().await.unwrap();
+        let problems = wrong(&world).await;
+        assert!(problems.contains(&wanted), "{sql}: {problems:?}");
+    }
+    change(
+        &world,
+        &format!("delete from advisoryd.advisory where said = '{said}'"),
+    )
+    .await;
+    let wanted = format!("{said}: its current version is missing");
+    assert!(wrong(&world).await.contains(&wanted));
+    change(
+        &world,
+        &format!("delete from advisoryd.ticket where id = {ticket}"),
+    )
+    .await;
+    let wanted = format!("ticket {ticket}: its current version is missing");
+    assert!(wrong(&world).await.contains(&wanted));
+}
+
+/// Many runs at once, while somebody proves: one moment is seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn proving_beside_running_pulls_finds_nothing_wrong() {
+    let world = World::with(Options {
+        advisories: 600,
+        watch_lists: 3,
+        limits: LimitOptions {
+            per_minute: 0,
+            ..LimitOptions::default()
+        },
+        ..small()
+    })
+    .await;
+    world.sync_tickets(Ask::Now).await;
+    world.pull_back(LookBack::Days(1)).await;
+    let context = world.context().await;
+    let pulling = tokio::spawn(async move {
+        crate::support::pull_all(&context, LookBack::Full).await;
+    });
+    while !pulling.is_finished() {
+        all_is_well(&world).await;
+    }
+    pulling.await.unwrap();
+    all_is_well(&world).await;
+}
