@@ -76,6 +76,8 @@ pub(super) enum Command {
     Prove(super::prove::Prove),
     /// What could not be understood: list, show, retry, drop
     Quarantine(super::quarantine::Quarantine),
+    /// Read everything that is stored again, with today's parser and aliases
+    Replay(super::replay::Wanted),
     /// Bring the database up to date and exit
     Migrate,
     /// Everything on this machine, nothing to configure: see it work

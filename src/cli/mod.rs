@@ -11,6 +11,7 @@ mod progress;
 mod prove;
 mod quarantine;
 mod question;
+mod replay;
 mod show;
 mod simulate;
 mod status;
@@ -88,6 +89,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Changes(wanted) => block_on(changes::run(shared, wanted)),
         Command::Prove(wanted) => block_on(prove::run(shared, wanted)),
         Command::Quarantine(wanted) => block_on(quarantine::run(shared, wanted)),
+        Command::Replay(wanted) => block_on(replay::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),
         Command::Demo(wanted) => {
             shared.log(None, "warn")?;

@@ -5,6 +5,7 @@ pub mod failure;
 pub mod prove;
 pub mod pull_feed;
 mod pull_stream;
+pub mod replay;
 pub mod retry;
 pub mod run;
 mod store_chunk;

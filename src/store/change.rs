@@ -138,6 +138,46 @@ pub(super) async fn record_tickets(
     wake(connection).await
 }
 
+/// Writes down that a replay has changed columns of these current versions,
+/// though upstream said nothing new.
+pub async fn record_corrected(
+    connection: &mut PgConnection,
+    saids: &[String],
+    tickets: &[i64],
+    at: chrono::DateTime<chrono::Utc>,
+) -> Result<(), sqlx::Error> {
+    if saids.is_empty() && tickets.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "with fact as (
+             select 'advisory' as kind, a.said as key, a.version, a.run_id
+             from advisory a
+             where a.said = any($1)
+             union all
+             select 'ticket', t.id::text, t.version, t.run_id
+             from ticket t
+             where t.id = any($2)),
+         numbered as (
+             select kind, key, version, run_id, row_number() over (order by kind, key) as number
+             from fact),
+         counter as (
+             update change_counter
+             set last = last + (select count(*) from fact)
+             returning last - (select count(*) from fact) as base)
+         insert into change (seq, at, kind, key, version, what, run_id)
+         select c.base + f.number, $3, f.kind, f.key, f.version, 'corrected', f.run_id
+         from counter c
+         cross join numbered f",
+        saids,
+        tickets,
+        at
+    )
+    .execute(&mut *connection)
+    .await?;
+    wake(connection).await
+}
+
 /// Listeners hear of it when the transaction commits; several in one
 /// transaction fold into one.
 async fn wake(connection: &mut PgConnection) -> Result<(), sqlx::Error> {

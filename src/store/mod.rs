@@ -13,6 +13,7 @@ pub mod proof;
 pub mod quarantine;
 pub mod question;
 pub mod report;
+pub mod reread;
 pub mod run;
 mod sighting;
 pub mod source;

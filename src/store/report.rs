@@ -79,3 +79,19 @@ pub async fn advisories(connection: &mut PgConnection) -> Result<i64, sqlx::Erro
         .fetch_one(connection)
         .await
 }
+
+/// What a row of `source` is.
+pub async fn key_of(
+    connection: &mut PgConnection,
+    source_id: i32,
+) -> Result<SourceKey, sqlx::Error> {
+    let row = sqlx::query!(
+        "select watch_list_id, extra_feed
+         from source
+         where id = $1",
+        source_id
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(SourceKey::of_columns(row.watch_list_id, row.extra_feed))
+}

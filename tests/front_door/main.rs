@@ -24,6 +24,7 @@ mod feeds;
 mod history;
 mod layers;
 mod prove;
+mod quarantine;
 mod questions;
 mod samples;
 mod support;

@@ -1,0 +1,149 @@
+//! `advisoryd replay`: everything that is stored, read again with today's rules.
+
+use clap::Args;
+use serde_json::Value;
+
+use super::confirm::confirm;
+use super::output::{tell, tell_json};
+use super::question::{Since, since};
+use super::{Shared, ask};
+use crate::clock::Clock;
+use crate::job::replay::{Example, Replay, Report};
+use crate::startup::{self, Opened};
+use crate::store::report;
+
+/// Longest part of an old or new value that is told.
+const VALUE_LETTERS: usize = 60;
+
+#[derive(Debug, Args)]
+pub(super) struct Wanted {
+    /// Only tell what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// Only versions stored, and records quarantined, since: `7d`, `12h`, or a time such as 2026-11-01
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    since: Option<Since>,
+    /// Do not ask before writing
+    #[arg(long, conflicts_with = "dry_run")]
+    yes: bool,
+    /// Print JSON: one object for what would change, one for what was written
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(shared: Shared, wanted: Wanted) -> anyhow::Result<bool> {
+    let config = shared.load_and_log(Some("warn"))?;
+    let rules = startup::rules(&config)?;
+    let opened = ask::open(&config).await?;
+    let clock = Clock::system();
+    let since = wanted.since.map(|since| since.time(clock.now()));
+    let result = async {
+        ask::up_to_date(&opened).await?;
+        let replay = Replay {
+            pool: &opened.pool,
+            rules: &rules,
+            clock: &clock,
+            since,
+        };
+        both_passes(&opened, &replay, &wanted).await
+    }
+    .await;
+    opened.close().await;
+    result
+}
+
+async fn both_passes(
+    opened: &Opened,
+    replay: &Replay<'_>,
+    wanted: &Wanted,
+) -> anyhow::Result<bool> {
+    let found = pass(opened, replay, false).await?;
+    print(&found, wanted.json)?;
+    if wanted.dry_run {
+        return Ok(true);
+    }
+    // Fingerprints may be stale where no column is: writing them asks nobody.
+    if !found.is_empty() && !confirm(wanted.yes, "Write this?")? {
+        return Ok(false);
+    }
+    let written = pass(opened, replay, true).await?;
+    if wanted.json {
+        tell_json(&written)?;
+    } else {
+        tell(&format!(
+            "written: {} rows; {} records left quarantine",
+            written.rewritten, written.leaving
+        ));
+    }
+    Ok(true)
+}
+
+async fn pass(opened: &Opened, replay: &Replay<'_>, write: bool) -> anyhow::Result<Report> {
+    match replay.run(write).await? {
+        Ok(report) => Ok(report),
+        Err(busy) => {
+            let mut connection = opened.pool.acquire().await?;
+            let key = report::key_of(&mut connection, busy).await?;
+            anyhow::bail!(
+                "{key} is being read by a run; nothing was done, try again when it has ended"
+            )
+        }
+    }
+}
+
+fn print(report: &Report, json: bool) -> anyhow::Result<()> {
+    if json {
+        return tell_json(report);
+    }
+    tell(&format!(
+        "read again: {} versions of advisories, {} of tickets, {} dissenting records, {} in quarantine",
+        report.advisories, report.tickets, report.dissents, report.quarantined
+    ));
+    for (field, found) in &report.fields {
+        tell(&format!("{field}: {} differ", found.count));
+        for example in &found.examples {
+            let Example {
+                key,
+                version,
+                old,
+                new,
+            } = example;
+            let (old, new) = (short(old.as_ref()), short(new.as_ref()));
+            tell(&format!("    {key} v{version}: {old} → {new}"));
+        }
+    }
+    if report.unreadable > 0 {
+        tell(&format!(
+            "{} raw texts do not read today and are left as they are",
+            report.unreadable
+        ));
+        for example in &report.unreadable_examples {
+            tell(&format!("    {example}"));
+        }
+    }
+    if report.leaving > 0 {
+        tell(&format!(
+            "{} records read well now and leave quarantine",
+            report.leaving
+        ));
+    }
+    if report.is_empty() {
+        tell("nothing reads otherwise than it is stored");
+    } else {
+        tell(&format!("{} versions differ", report.differing));
+    }
+    Ok(())
+}
+
+fn short(value: Option<&Value>) -> String {
+    let text = match value {
+        None => return "nothing".to_owned(),
+        Some(Value::String(text)) => text.replace('\n', " "),
+        Some(other) => other.to_string(),
+    };
+    if text.chars().count() <= VALUE_LETTERS {
+        return text;
+    }
+    let cut: String = text.chars().take(VALUE_LETTERS - 1).collect();
+    format!("{cut}…")
+}

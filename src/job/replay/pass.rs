@@ -1,0 +1,142 @@
+//! One pass over everything that is stored, batch by batch.
+
+use super::{Replay, Report};
+use crate::job::failure::Failure;
+use crate::source::ticket as ticket_source;
+use crate::source::xml;
+use crate::store::change;
+use crate::store::reread::{Versions, advisory, dissent, ticket};
+
+pub(super) struct Pass<'a, 'r> {
+    pub replay: &'r Replay<'a>,
+    pub write: bool,
+    pub report: Report,
+}
+
+impl Pass<'_, '_> {
+    /// Versions of advisories, each batch in a transaction of its own: a replay
+    /// that is stopped has done what it has done, and the next does the rest.
+    pub(super) async fn advisories(&mut self, versions: Versions) -> Result<(), Failure> {
+        let mut after = (String::new(), 0);
+        loop {
+            let mut transaction = self.replay.pool.begin().await?;
+            let since = self.replay.since;
+            let texts =
+                advisory::texts(&mut transaction, versions, (&after.0, after.1), since).await?;
+            let Some(last) = texts.last() else {
+                return Ok(());
+            };
+            after = (last.said.clone(), last.version);
+            self.report.advisories += texts.len() as u64;
+            let reread: Vec<advisory::Reread> = texts
+                .into_iter()
+                .filter_map(|text| self.read_advisory(text))
+                .collect();
+            let differences = advisory::differences(&mut transaction, versions, &reread).await?;
+            let keys: Vec<String> = differences.iter().map(|found| found.key.clone()).collect();
+            self.report.note("advisory", differences);
+            if self.write {
+                self.report.rewritten +=
+                    advisory::correct(&mut transaction, versions, &reread).await?;
+                if versions == Versions::Current {
+                    let now = self.replay.clock.now();
+                    change::record_corrected(&mut transaction, &keys, &[], now).await?;
+                }
+                transaction.commit().await?;
+            }
+        }
+    }
+
+    fn read_advisory(&mut self, text: advisory::Text) -> Option<advisory::Reread> {
+        let advisory::Text { said, version, raw } = text;
+        let what = format!("{said} version {version}");
+        match xml::read_record(self.replay.rules, raw.as_bytes()) {
+            Ok(advisory) if advisory.said == said => Some(advisory::Reread {
+                version,
+                advisory,
+                byte_hash: self.replay.rules.fingerprint(raw.as_bytes()),
+            }),
+            Ok(advisory) => {
+                let reason = format!("its raw text now reads as {}", advisory.said);
+                self.report.unreadable(&what, &reason);
+                None
+            }
+            Err(unreadable) => {
+                self.report.unreadable(&what, &unreadable.reason);
+                None
+            }
+        }
+    }
+
+    /// Records kept beside the current versions: only their fingerprints are
+    /// derived from them.
+    pub(super) async fn dissents(&mut self) -> Result<(), Failure> {
+        let mut after = 0;
+        loop {
+            let mut transaction = self.replay.pool.begin().await?;
+            let texts = dissent::texts(&mut transaction, after).await?;
+            let Some(last) = texts.last() else {
+                return Ok(());
+            };
+            after = last.id;
+            self.report.dissents += texts.len() as u64;
+            let rules = self.replay.rules;
+            let renewed: Vec<_> = texts
+                .iter()
+                .filter_map(|text| {
+                    let record = text.raw.as_bytes();
+                    let advisory = xml::read_record(rules, record).ok()?;
+                    (advisory.said == text.said).then(|| {
+                        let byte_hash = rules.fingerprint(record);
+                        (text.id, byte_hash, advisory.content_hash())
+                    })
+                })
+                .collect();
+            if self.write {
+                self.report.rewritten += dissent::correct(&mut transaction, &renewed).await?;
+                transaction.commit().await?;
+            }
+        }
+    }
+
+    /// Versions of tickets.
+    pub(super) async fn tickets(&mut self, versions: Versions) -> Result<(), Failure> {
+        let mut after = (i64::MIN, 0);
+        loop {
+            let mut transaction = self.replay.pool.begin().await?;
+            let texts = ticket::texts(&mut transaction, versions, after, self.replay.since).await?;
+            let Some(last) = texts.last() else {
+                return Ok(());
+            };
+            after = (last.id, last.version);
+            self.report.tickets += texts.len() as u64;
+            let mut reread = Vec::with_capacity(texts.len());
+            for text in texts {
+                let what = format!("ticket {} version {}", text.id, text.version);
+                match ticket_source::read(text.raw) {
+                    Ok(ticket) if ticket.id == text.id => reread.push((text.version, ticket)),
+                    Ok(ticket) => {
+                        let reason = format!("its raw text now reads as ticket {}", ticket.id);
+                        self.report.unreadable(&what, &reason);
+                    }
+                    Err(unreadable) => self.report.unreadable(&what, &unreadable.reason),
+                }
+            }
+            let differences = ticket::differences(&mut transaction, versions, &reread).await?;
+            let keys: Vec<i64> = differences
+                .iter()
+                .filter_map(|found| found.key.parse().ok())
+                .collect();
+            self.report.note("ticket", differences);
+            if self.write {
+                self.report.rewritten +=
+                    ticket::correct(&mut transaction, versions, &reread).await?;
+                if versions == Versions::Current {
+                    let now = self.replay.clock.now();
+                    change::record_corrected(&mut transaction, &[], &keys, now).await?;
+                }
+                transaction.commit().await?;
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Records that are kept beside the current versions.
+
+use sqlx::PgConnection;
+
+use super::{BYTES, ROWS};
+use crate::model::Fingerprint;
+
+/// A record that a source sends and that is not the current version.
+#[derive(Debug, Clone)]
+pub struct Dissent {
+    /// Row in `sighting`.
+    pub id: i64,
+    /// The advisory's identifier.
+    pub said: String,
+    /// As it came.
+    pub raw: String,
+}
+
+/// The next dissents after a row of `sighting`.
+pub async fn texts(connection: &mut PgConnection, after: i64) -> Result<Vec<Dissent>, sqlx::Error> {
+    sqlx::query_as!(
+        Dissent,
+        r#"select id, said, dissent as "raw!"
+           from (
+               select id, said, dissent,
+                      sum(octet_length(dissent)) over (order by id) - octet_length(dissent) as before
+               from (
+                   select id, said, dissent
+                   from sighting
+                   where id > $1
+                     and dissent is not null
+                   order by id
+                   limit $2) as next) as counted
+           where before < $3
+           order by id"#,
+        after,
+        ROWS,
+        BYTES
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Writes today's fingerprints of dissents; returns how many differed.
+pub async fn correct(
+    connection: &mut PgConnection,
+    dissents: &[(i64, Fingerprint, Fingerprint)],
+) -> Result<u64, sqlx::Error> {
+    let ids: Vec<i64> = dissents.iter().map(|(id, ..)| *id).collect();
+    let byte_hashes: Vec<Vec<u8>> = dissents.iter().map(|(_, hash, _)| hash.to_vec()).collect();
+    let content_hashes: Vec<Vec<u8>> = dissents.iter().map(|(.., hash)| hash.to_vec()).collect();
+    let done = sqlx::query!(
+        "update sighting g
+         set byte_hash = n.byte_hash,
+             content_hash = n.content_hash
+         from unnest($1::bigint[], $2::bytea[], $3::bytea[]) as n (id, byte_hash, content_hash)
+         where g.id = n.id
+           and (g.byte_hash, g.content_hash) is distinct from (n.byte_hash, n.content_hash)",
+        &ids,
+        &byte_hashes,
+        &content_hashes
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}

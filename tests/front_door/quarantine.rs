@@ -1,0 +1,307 @@
+//! `advisoryd quarantine`: what could not be understood, told, read again, dropped.
+
+use advisoryd::job::sync_tickets::Ask;
+use advisoryd::simulate::{Damage, Fault, Rule};
+use advisoryd::store::hold::Hold;
+use serde_json::Value;
+
+use crate::support::{Documents, Told, World};
+
+const KEPT: &str = "select count(*) from advisoryd_v1.quarantine";
+const ALIAS: &str = "[feeds.aliases]\nsaid = [\"serial\"]\n";
+
+fn feed(records: &[&str]) -> String {
+    let records: String = records
+        .iter()
+        .map(|record| format!("<advisory>{record}</advisory>"))
+        .collect();
+    format!("<advisories>{records}</advisories>")
+}
+
+const GOOD: &str = "<advisory_identifier>SA1</advisory_identifier><title>good</title>";
+
+/// A world whose list 1 has sent a record that only an alias explains, and
+/// whose list 2 has sent `other`.
+async fn odd(record: &str, other: &str) -> (World, Documents) {
+    let documents = Documents::serve().await;
+    documents.set(1, feed(&[GOOD, record]));
+    documents.set(2, feed(&[GOOD, other]));
+    let mut world = World::new().await;
+    world.base_url = Some(documents.base_url.clone());
+    world.lists = Some(vec![1, 2]);
+    world.pull().await;
+    assert_eq!(world.count(KEPT).await, 1);
+    world.more = ALIAS.to_owned();
+    (world, documents)
+}
+
+async fn id(world: &World) -> String {
+    world
+        .count("select id from advisoryd_v1.quarantine")
+        .await
+        .to_string()
+}
+
+async fn title(world: &World, said: &str) -> (String, i32) {
+    sqlx::query_as("select title, version from advisoryd_v1.advisories where said = $1")
+        .bind(said)
+        .fetch_one(world.pool())
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn records_are_listed_and_shown_with_their_raw_text() {
+    let world = World::new().await;
+    world
+        .simulator
+        .inject(Rule::new(Fault::Damaged(Damage::ControlCharacters)));
+    world.pull_one().await;
+    let list = world.told(&["quarantine", "list"]);
+    assert_eq!(list.code, 0, "{list:?}");
+    let id = id(&world).await;
+    let line = list.stdout.lines().nth(1).unwrap();
+    assert!(
+        line.starts_with(&id)
+            && line.contains("watch list 1  SA")
+            && line.contains("control character U+0001"),
+        "{line}"
+    );
+    let json = world.told(&["quarantine", "list", "--json"]);
+    let value: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(value["id"].to_string(), id);
+    let shown = world.told(&["quarantine", "show", &id]);
+    assert!(
+        shown.stdout.contains("<note>\\x01</note>"),
+        "{}",
+        shown.stdout
+    );
+    let json = world.told(&["quarantine", "show", &id, "--json"]);
+    let value: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert!(
+        value["raw"]
+            .as_str()
+            .unwrap()
+            .contains("<note>\\x01</note>")
+    );
+    let none = world.told(&["quarantine", "show", "999"]);
+    assert_eq!(none.code, 1);
+    insta::assert_snapshot!(none.stderr.trim(), @"advisoryd: there is no record 999 in quarantine; see `advisoryd quarantine list`");
+}
+
+#[tokio::test]
+async fn what_still_cannot_be_read_stays_with_its_reason() {
+    let world = World::new().await;
+    world
+        .simulator
+        .inject(Rule::new(Fault::Damaged(Damage::ControlCharacters)));
+    world.pull_one().await;
+    let told = world.told(&["quarantine", "retry"]);
+    assert_eq!(told.code, 1, "not all is done");
+    assert!(
+        told.stdout.contains("stays: control character U+0001"),
+        "{told:?}"
+    );
+    assert_eq!(world.count(KEPT).await, 1);
+}
+
+#[tokio::test]
+async fn what_an_alias_explains_is_stored_and_leaves() {
+    let record = "<serial>SA2</serial><title>odd \\ title \\x41</title>";
+    let (world, _documents) = odd(record, GOOD).await;
+    let told = world.told(&["quarantine", "retry"]);
+    let id = told.stdout.split(' ').next().unwrap().to_owned();
+    assert_eq!(
+        (told.code, told.stdout.as_str()),
+        (
+            0,
+            format!("{id}  SA2: reads well now and is stored\n").as_str()
+        ),
+        "{told:?}"
+    );
+    assert_eq!(world.count(KEPT).await, 0);
+    assert_eq!(
+        title(&world, "SA2").await,
+        ("odd \\ title \\x41".to_owned(), 1)
+    );
+    let raw: String =
+        sqlx::query_scalar("select raw from advisoryd_v1.advisories where said = 'SA2'")
+            .fetch_one(world.pool())
+            .await
+            .unwrap();
+    assert_eq!(
+        raw,
+        format!("<advisory>{record}</advisory>"),
+        "byte for byte"
+    );
+    let appeared = "select count(*) from advisoryd_v1.changes where key = 'SA2' and what = 'appeared' and watch_list_id = 1";
+    assert_eq!(world.count(appeared).await, 1);
+    let report = world.pull().await.remove(0);
+    assert_eq!((report.tally.added, report.tally.changed), (0, 0));
+    let proof = world.told(&["prove", "--since", "300d"]);
+    assert!(
+        !proof.stdout.contains("SA2"),
+        "retrying leaves nothing to complain of: {proof:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_stored_already_leaves_and_what_contradicts_it_stays() {
+    let record = "<serial>SA2</serial><title>odd</title>";
+    let same = "<advisory_identifier>SA2</advisory_identifier><title>odd</title>";
+    let (world, _documents) = odd(record, same).await;
+    let told = world.told(&["quarantine", "retry", &id(&world).await]);
+    assert_eq!(told.code, 0);
+    assert!(
+        told.stdout.contains("SA2: reads well now and says what"),
+        "{told:?}"
+    );
+    assert_eq!(world.count(KEPT).await, 0);
+
+    let other = "<advisory_identifier>SA2</advisory_identifier><title>other</title>";
+    let (world, _documents) = odd(record, other).await;
+    let told = world.told(&["quarantine", "retry"]);
+    assert_eq!(told.code, 1);
+    let wanted = "SA2: stays: it reads well, but what is stored of SA2 says something else and is as new or newer";
+    assert!(told.stdout.contains(wanted), "{told:?}");
+    assert_eq!(title(&world, "SA2").await, ("other".to_owned(), 1));
+    let listed = world.told(&["quarantine", "list"]).stdout;
+    assert!(
+        listed.contains("SA2") && listed.contains("it reads well"),
+        "{listed}"
+    );
+}
+
+#[tokio::test]
+async fn what_upstream_made_later_becomes_the_next_version() {
+    let dated = |key: &str, title: &str, day: u32| {
+        format!(
+            "<{key}>SA2</{key}><title>{title}</title><modified_date>2026-03-{day:02}T10:00:00Z</modified_date>"
+        )
+    };
+    let stored = dated("advisory_identifier", "stored", 10);
+    let (world, _documents) = odd(&dated("serial", "later", 11), &stored).await;
+    assert_eq!(world.told(&["quarantine", "retry"]).code, 0);
+    assert_eq!(title(&world, "SA2").await, ("later".to_owned(), 2));
+
+    let (world, _documents) = odd(&dated("serial", "earlier", 9), &stored).await;
+    assert_eq!(world.told(&["quarantine", "retry"]).code, 1);
+    assert_eq!(title(&world, "SA2").await, ("stored".to_owned(), 1));
+}
+
+#[tokio::test]
+async fn a_record_that_stood_twice_is_kept_so_that_it_can_be_read_again() {
+    let documents = Documents::serve().await;
+    let twin = "<advisory_identifier>SA1</advisory_identifier><title>C:\\x41 twin</title>";
+    documents.set(1, feed(&[GOOD, twin]));
+    let mut world = World::new().await;
+    world.base_url = Some(documents.base_url.clone());
+    world.pull().await;
+    assert_eq!(world.told(&["quarantine", "retry"]).code, 1);
+    sqlx::raw_sql("delete from advisoryd.advisory; delete from advisoryd.sighting")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    // As it was written down before it was made printable.
+    for raw in ["raw", "replace(raw, '\\\\', '\\')"] {
+        let sql = format!("update advisoryd.quarantine set raw = {raw}");
+        let mut transaction = world.pool().begin().await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+        sqlx::raw_sql(
+            "create table if not exists public.kept as select * from advisoryd.quarantine",
+        )
+        .execute(world.pool())
+        .await
+        .unwrap();
+        assert_eq!(world.told(&["quarantine", "retry"]).code, 0);
+        assert_eq!(title(&world, "SA1").await.0, "C:\\x41 twin");
+        sqlx::raw_sql(
+            "delete from advisoryd.advisory; delete from advisoryd.sighting;
+             insert into advisoryd.quarantine overriding system value select * from public.kept",
+        )
+        .execute(world.pool())
+        .await
+        .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_that_reads_well_by_now_is_stored() {
+    let world = World::new().await;
+    world.sync_tickets(Ask::Now).await;
+    let known = world.simulator.ticket_ids()[0];
+    let insert = format!(
+        "insert into advisoryd.quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw)
+         select 1, 1, s.id, now(), null, 'the rules of then', n.raw::bytea, n.raw
+         from advisoryd.source s
+         cross join (values
+             ('{{\"id\": 990001, \"title\": \"late\"}}'),
+             ((select raw::text from advisoryd.ticket where id = {known})),
+             ('{{\"id\": {known}, \"title\": \"another\"}}')) as n (raw)
+         where s.kind = 'tickets'"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(insert))
+        .execute(world.pool())
+        .await
+        .unwrap();
+    let told = world.told(&["quarantine", "retry", "--json"]);
+    let fates: Vec<Value> = told
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["fate"].clone())
+        .collect();
+    assert_eq!(fates, ["stored", "known", "stays"], "{told:?}");
+    let late = "select count(*) from advisoryd_v1.tickets where id = 990001 and title = 'late'";
+    assert_eq!(world.count(late).await, 1);
+    assert_eq!(world.count(KEPT).await, 1);
+}
+
+#[tokio::test]
+async fn dropping_names_what_is_lost_and_asks() {
+    let (world, _documents) = odd("<serial>SA2</serial><title>odd</title>", GOOD).await;
+    let id = id(&world).await;
+    let Told { code, stderr, .. } = world.told(&["quarantine", "drop", &id]);
+    assert_eq!(code, 1);
+    insta::assert_snapshot!(stderr.trim(), @"advisoryd: nothing was done; add --yes to go on");
+    assert_eq!(world.count(KEPT).await, 1);
+    assert_eq!(
+        world
+            .told(&["quarantine", "drop", &id, "999", "--yes"])
+            .code,
+        1
+    );
+    assert_eq!(world.count(KEPT).await, 1, "all or nothing");
+    let Told { code, stdout, .. } = world.told(&["quarantine", "drop", &id, "--yes"]);
+    assert_eq!(code, 0);
+    assert!(
+        stdout.contains("of watch list 1, ") && stdout.contains("1 dropped"),
+        "{stdout}"
+    );
+    assert_eq!(world.count(KEPT).await, 0);
+    assert_eq!(world.told(&["quarantine", "drop"]).code, 2);
+}
+
+#[tokio::test]
+async fn a_source_that_a_run_reads_is_left_alone() {
+    let (world, _documents) = odd("<serial>SA2</serial><title>odd</title>", GOOD).await;
+    let source = world
+        .count("select id::bigint from advisoryd.source where watch_list_id = 1")
+        .await;
+    let hold = Hold::take(world.pool(), i32::try_from(source).unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    let told = world.told(&["quarantine", "retry"]);
+    assert_eq!(told.code, 1);
+    assert!(
+        told.stderr
+            .contains("watch list 1 is being read by a run; try again when it has ended"),
+        "{told:?}"
+    );
+    hold.release().await;
+    assert_eq!(world.told(&["quarantine", "retry"]).code, 0);
+}
