@@ -78,6 +78,12 @@ pub(super) enum Command {
     Quarantine(super::quarantine::Quarantine),
     /// Read everything that is stored again, with today's parser and aliases
     Replay(super::replay::Wanted),
+    /// Apply [retention] now, as the daemon does once an hour
+    Maintain {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Bring the database up to date and exit
     Migrate,
     /// Everything on this machine, nothing to configure: see it work

@@ -6,6 +6,7 @@ mod changes;
 mod check;
 mod check_upstream;
 mod confirm;
+mod maintain;
 pub(crate) mod output;
 mod progress;
 mod prove;
@@ -90,6 +91,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Prove(wanted) => block_on(prove::run(shared, wanted)),
         Command::Quarantine(wanted) => block_on(quarantine::run(shared, wanted)),
         Command::Replay(wanted) => block_on(replay::run(shared, wanted)),
+        Command::Maintain { json } => block_on(maintain::run(shared, json)),
         Command::Migrate => block_on(migrate(shared)),
         Command::Demo(wanted) => {
             shared.log(None, "warn")?;

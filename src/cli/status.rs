@@ -8,7 +8,7 @@ use super::{Shared, ask};
 use crate::clock::Clock;
 use crate::config::{Config, CronExpression};
 use crate::startup::Opened;
-use crate::store::report::{self, SourceReport};
+use crate::store::report::{self, SourceReport, TableSize};
 use crate::store::source::SourceKey;
 
 pub(super) async fn run(shared: Shared, as_json: bool) -> anyhow::Result<bool> {
@@ -29,13 +29,14 @@ async fn show(
     let mut connection = opened.pool.acquire().await?;
     let sources = report::sources(&mut connection).await?;
     let advisories = report::advisories(&mut connection).await?;
+    let sizes = report::table_sizes(&mut connection).await?;
     if as_json {
         let sources: Vec<Value> = sources
             .iter()
             .map(|source| as_value(config, source, now))
             .collect();
         tell_json(
-            &json!({ "at": now, "advisories": advisories, "sources": sources, "psql": opened.psql }),
+            &json!({ "at": now, "advisories": advisories, "sources": sources, "tables": sizes, "psql": opened.psql }),
         )?;
         return Ok(true);
     }
@@ -65,11 +66,26 @@ async fn show(
             ));
         }
     }
+    tell(&format!("\n{}", sizes_line(&sizes)));
     tell(&format!(
         "\n{advisories} advisories in all. Ask the database: {}",
         opened.psql
     ));
     Ok(true)
+}
+
+/// The tables that take the most room, and what all of them take.
+fn sizes_line(sizes: &[TableSize]) -> String {
+    /// The others are small beside these.
+    const LARGEST: usize = 5;
+    let size = |bytes: i64| bytesize::ByteSize(bytes.unsigned_abs()).to_string();
+    let all = size(sizes.iter().map(|table| table.bytes).sum());
+    let largest: Vec<String> = sizes
+        .iter()
+        .take(LARGEST)
+        .map(|table| format!("{} {}", table.name, size(table.bytes)))
+        .collect();
+    format!("The tables take {all}: {}, …", largest.join(", "))
 }
 
 /// `never`, `running`, `failing`, `off` or `ok`: the worst thing first.

@@ -8,6 +8,7 @@ mod feeds;
 mod lists;
 mod log;
 mod mistake;
+mod retention;
 mod schedule;
 mod secret;
 mod section;
@@ -28,6 +29,7 @@ pub use feeds::{ALIAS_FIELDS, Feeds};
 pub use lists::{ExtraFeed, WatchList};
 pub use log::{Http, Log, LogFormat};
 pub use mistake::{ConfigError, Mistake};
+pub use retention::Retention;
 pub use schedule::{Schedule, Tickets};
 pub use secret::SecretUrl;
 pub use token::{Token, TokenError, TokenSources};
@@ -62,6 +64,8 @@ pub struct Config {
     pub extra_feeds: Vec<ExtraFeed>,
     /// `[tickets]`
     pub tickets: Tickets,
+    /// `[retention]`
+    pub retention: Retention,
     /// `[http]`
     pub http: Http,
     /// `[log]`
@@ -129,6 +133,7 @@ impl Config {
         let watch_lists = lists::watch_lists(&mut root);
         let extra_feeds = lists::extra_feeds(&mut root);
         let tickets = Tickets::read(root.section("tickets"));
+        let retention = Retention::read(root.section("retention"));
         let http = Http::read(root.section("http"));
         let log = Log::read(root.section("log"));
         root.close();
@@ -146,6 +151,7 @@ impl Config {
             watch_lists,
             extra_feeds,
             tickets,
+            retention,
             http,
             log,
             file: None,

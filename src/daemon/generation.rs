@@ -11,6 +11,7 @@ use super::schedules::{Pulse, Schedules};
 use crate::config::Config;
 use crate::http::Client;
 use crate::job::context::Context;
+use crate::job::maintain;
 
 /// The lanes and schedules of one configuration.
 pub(super) struct Generation {
@@ -29,6 +30,7 @@ impl Generation {
         for lane in lanes {
             tasks.spawn(lanes::work(context.clone(), lane));
         }
+        tasks.spawn(maintain::hourly(context.clone()));
         tasks.close();
         Ok(Self {
             context,

@@ -2,6 +2,7 @@
 
 pub mod context;
 pub mod failure;
+pub mod maintain;
 pub mod prove;
 pub mod pull_feed;
 mod pull_stream;

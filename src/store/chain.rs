@@ -199,13 +199,7 @@ pub async fn verify(
     chain: &Chain,
     since: Option<DateTime<Utc>>,
 ) -> Result<(u64, Vec<Break>), sqlx::Error> {
-    let mut walk = Walk {
-        since,
-        place: chain.dropped_runs,
-        digest: chain.dropped_head.clone().unwrap_or_default(),
-        seen: 0,
-        breaks: Vec::new(),
-    };
+    let mut walk = Walk::from(chain, since);
     loop {
         let batch = entries(connection, chain.source_id, walk.place, BATCH).await?;
         if batch.is_empty() {
@@ -233,6 +227,16 @@ struct Walk {
 }
 
 impl Walk {
+    fn from(chain: &Chain, since: Option<DateTime<Utc>>) -> Self {
+        Self {
+            since,
+            place: chain.dropped_runs,
+            digest: chain.dropped_head.clone().unwrap_or_default(),
+            seen: 0,
+            breaks: Vec::new(),
+        }
+    }
+
     fn step(&mut self, entry: Entry) {
         let place = entry.place.unwrap_or(self.place + 1);
         let old = matches!((self.since, entry.finished_at), (Some(since), Some(at)) if at < since);
@@ -251,4 +255,39 @@ impl Walk {
         self.place = place;
         self.digest = entry.digest.unwrap_or_default();
     }
+}
+
+/// The oldest runs of a chain that are intact and ended before a time.
+pub(super) struct Oldest {
+    /// Place and digest of the last of them.
+    pub last: Option<(i64, Vec<u8>)>,
+    /// Whether the run after them is old enough and not intact.
+    pub broken: bool,
+}
+
+/// Looks at no more than `limit` runs, and never at the newest.
+pub(super) async fn oldest(
+    connection: &mut PgConnection,
+    chain: &Chain,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<Oldest, sqlx::Error> {
+    let mut walk = Walk::from(chain, None);
+    let mut found = Oldest {
+        last: None,
+        broken: false,
+    };
+    for entry in entries(connection, chain.source_id, walk.place, limit).await? {
+        let is_old = entry.finished_at.is_some_and(|at| at < before);
+        if !is_old || entry.place.is_none_or(|place| place >= chain.runs) {
+            break;
+        }
+        walk.step(entry);
+        if !walk.breaks.is_empty() {
+            found.broken = true;
+            break;
+        }
+        found.last = Some((walk.place, walk.digest.clone()));
+    }
+    Ok(found)
 }

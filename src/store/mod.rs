@@ -14,6 +14,7 @@ pub mod quarantine;
 pub mod question;
 pub mod report;
 pub mod reread;
+pub mod retention;
 pub mod run;
 mod sighting;
 pub mod source;

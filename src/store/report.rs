@@ -80,6 +80,31 @@ pub async fn advisories(connection: &mut PgConnection) -> Result<i64, sqlx::Erro
         .await
 }
 
+/// How much room a table takes.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct TableSize {
+    /// Its name.
+    pub name: String,
+    /// With its indexes and long values.
+    pub bytes: i64,
+}
+
+/// The tables, the largest first.
+pub async fn table_sizes(connection: &mut PgConnection) -> Result<Vec<TableSize>, sqlx::Error> {
+    sqlx::query_as!(
+        TableSize,
+        r#"select c.relname::text as "name!", pg_total_relation_size(c.oid) as "bytes!"
+           from pg_class c
+           join pg_namespace n on n.oid = c.relnamespace
+           where n.nspname = 'advisoryd'
+             and c.relkind = 'r'
+             and c.relname <> '_sqlx_migrations'
+           order by 2 desc, 1"#
+    )
+    .fetch_all(connection)
+    .await
+}
+
 /// What a row of `source` is.
 pub async fn key_of(
     connection: &mut PgConnection,

@@ -26,6 +26,7 @@ mod layers;
 mod prove;
 mod quarantine;
 mod questions;
+mod replay;
 mod samples;
 mod support;
 mod support_itself;

@@ -236,7 +236,7 @@ async fn a_ticket_that_reads_well_by_now_is_stored() {
     let known = world.simulator.ticket_ids()[0];
     let insert = format!(
         "insert into advisoryd.quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw)
-         select 1, 1, s.id, now(), null, 'the rules of then', n.raw::bytea, n.raw
+         select 1, 1, s.id, now(), null, 'the rules of then', convert_to(n.raw, 'UTF8'), n.raw
          from advisoryd.source s
          cross join (values
              ('{{\"id\": 990001, \"title\": \"late\"}}'),

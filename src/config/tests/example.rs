@@ -54,6 +54,7 @@ fn the_example_names_every_key_there_is() {
         "schedule",
         "feeds",
         "tickets",
+        "retention",
         "http",
         "log",
         "watch_lists",

@@ -1,0 +1,40 @@
+//! `advisoryd maintain`: applies `[retention]` now.
+
+use tokio_util::sync::CancellationToken;
+
+use super::output::{complain, tell, tell_json};
+use super::{Shared, ask};
+use crate::clock::Clock;
+use crate::job::maintain::{Dropped, maintain};
+
+pub(super) async fn run(shared: Shared, json: bool) -> anyhow::Result<bool> {
+    let config = shared.load_and_log(Some("warn"))?;
+    let opened = ask::open(&config).await?;
+    let never = CancellationToken::new();
+    let dropped = async {
+        ask::up_to_date(&opened).await?;
+        let now = Clock::system().now();
+        anyhow::Ok(maintain(&opened.pool, &config.retention, now, &never).await?)
+    }
+    .await;
+    opened.close().await;
+    let dropped = dropped?;
+    if json {
+        tell_json(&dropped)?;
+    } else {
+        let Dropped {
+            versions,
+            raw_texts,
+            runs,
+            quarantined,
+            ..
+        } = dropped;
+        tell(&format!(
+            "dropped {versions} versions, {raw_texts} raw texts, {runs} runs, {quarantined} quarantined records"
+        ));
+    }
+    if dropped.broken_ledgers > 0 {
+        complain("old runs of a broken ledger are kept; see `advisoryd prove`");
+    }
+    Ok(dropped.broken_ledgers == 0)
+}

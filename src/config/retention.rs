@@ -1,0 +1,78 @@
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::section::Section;
+use super::tree::Node;
+use super::values::any_text;
+
+const DAY: Duration = Duration::from_hours(24);
+/// Shorter would drop what somebody is just looking at.
+const SHORTEST: Duration = DAY;
+/// The limits of the last day are counted from the runs of the last 36 hours.
+const SHORTEST_RUNS: Duration = Duration::from_hours(48);
+/// Longer is for ever.
+const LONGEST: Duration = Duration::from_hours(24 * 36_500);
+
+/// `[retention]`: how long what is no longer current is kept; `None` = for ever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retention {
+    /// Versions that were replaced. Default: for ever.
+    pub versions: Option<Duration>,
+    /// Raw texts of versions that were replaced. Default: for ever.
+    pub raw: Option<Duration>,
+    /// Runs in the ledger. Default: 365 days.
+    pub runs: Option<Duration>,
+    /// Records in quarantine that upstream no longer sends. Default: for ever.
+    pub quarantine: Option<Duration>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            versions: None,
+            raw: None,
+            runs: Some(DAY * 365),
+            quarantine: None,
+        }
+    }
+}
+
+impl Retention {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let default = Self::default();
+        let retention = Self {
+            versions: section.value("versions", default.versions, lasting(SHORTEST..=LONGEST)),
+            raw: section.value("raw", default.raw, lasting(SHORTEST..=LONGEST)),
+            runs: section.value("runs", default.runs, lasting(SHORTEST_RUNS..=LONGEST)),
+            quarantine: section.value(
+                "quarantine",
+                default.quarantine,
+                lasting(SHORTEST..=LONGEST),
+            ),
+        };
+        section.close();
+        retention
+    }
+}
+
+/// A duration such as `365d`, or `forever`.
+fn lasting(
+    limits: RangeInclusive<Duration>,
+) -> impl FnOnce(&Node) -> Result<Option<Duration>, String> {
+    move |node| {
+        let text = any_text(node).unwrap_or_default();
+        if text == "forever" {
+            return Ok(None);
+        }
+        match humantime::parse_duration(&text) {
+            Ok(time) if limits.contains(&time) => Ok(Some(time)),
+            _ => {
+                let low = limits.start().as_secs() / DAY.as_secs();
+                let high = limits.end().as_secs() / DAY.as_secs();
+                Err(format!(
+                    "write `forever` or a duration from `{low}d` to `{high}d`, such as `90d` or `365d`"
+                ))
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! `advisoryd replay`: what is stored is what today's rules read in the raw texts.
+
+use std::collections::BTreeMap;
+
+use advisoryd::job::prove::prove;
+use advisoryd::job::pull_feed::LookBack;
+use advisoryd::job::sync_tickets::Ask;
+use advisoryd::simulate::{Options, TicketOptions, TicketShape};
+use advisoryd::store::hold::Hold;
+use serde_json::Value;
+use sqlx::AssertSqlSafe;
+
+use crate::support::{Documents, World, small};
+
+const FULL: Ask = Ask::Full {
+    accept_removals: false,
+};
+
+/// Everything that a replay may write, row by row.
+async fn everything(world: &World) -> BTreeMap<&'static str, Vec<Value>> {
+    let mut all = BTreeMap::new();
+    for table in [
+        "advisory",
+        "advisory_version",
+        "ticket",
+        "ticket_version",
+        "sighting",
+        "quarantine",
+    ] {
+        let sql = format!("select to_jsonb(t) as row from advisoryd.{table} t order by 1");
+        let rows = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_all(world.pool())
+            .await
+            .unwrap();
+        all.insert(table, rows);
+    }
+    all
+}
+
+async fn change(world: &World, sql: &str) {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+        .execute(world.pool())
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+async fn corrected(world: &World) -> i64 {
+    world
+        .count("select count(*) from advisoryd_v1.changes where what = 'corrected'")
+        .await
+}
+
+/// Advisories of several batches, and former versions of both kinds.
+async fn lived() -> World {
+    let world = World::with(Options {
+        advisories: 1100,
+        tickets: 40,
+        ticket: TicketOptions {
+            shape: TicketShape::Mixed,
+            ..TicketOptions::default()
+        },
+        ..small()
+    })
+    .await;
+    world.pull().await;
+    world.sync_tickets(Ask::Now).await;
+    for said in world.simulator.saids(1).iter().take(30) {
+        world.simulator.revise(said, true);
+    }
+    for id in world.simulator.ticket_ids().iter().take(10) {
+        world.simulator.touch_ticket(*id);
+    }
+    world.pull_back(LookBack::Full).await;
+    world.sync_tickets(FULL).await;
+    world
+}
+
+fn json(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn what_is_stored_well_is_left_untouched() {
+    let world = lived().await;
+    let before = everything(&world).await;
+    let told = world.told(&["replay"]);
+    assert_eq!(told.code, 0, "{told:?}");
+    let lines: Vec<&str> = told.stdout.lines().collect();
+    let former = before["advisory_version"].len();
+    let tickets = before["ticket"].len() + before["ticket_version"].len();
+    assert_eq!(former, 30);
+    assert_eq!(
+        lines,
+        [
+            format!(
+                "read again: {} versions of advisories, {tickets} of tickets, 0 dissenting records, 0 in quarantine",
+                1100 + former
+            )
+            .as_str(),
+            "nothing reads otherwise than it is stored",
+            "written: 0 rows; 0 records left quarantine",
+        ]
+    );
+    assert_eq!(everything(&world).await, before);
+    assert_eq!(corrected(&world).await, 0);
+}
+
+#[tokio::test]
+async fn columns_become_what_the_raw_texts_say_and_nothing_else_changes() {
+    let world = lived().await;
+    let before = everything(&world).await;
+    change(
+        &world,
+        "update advisoryd.advisory set title = 'by hand', cves = '{}', is_rejected = true, refs = '[]', content_hash = '\\x00' where said > (select min(said) from advisoryd.advisory);
+         update advisoryd.advisory_version set criticality = null, severity_rank = null, cvss3_score = 11;
+         update advisoryd.ticket set status = 'by hand', said = null, content_hash = '\\x01';
+         update advisoryd.ticket_version set title = null, modified_at = null;
+         update advisoryd.sighting set byte_hash = '\\x02' || byte_hash, content_hash = '\\x02';
+         update advisoryd.advisory set byte_hash = '\\x02' || byte_hash",
+    )
+    .await;
+    let damaged = everything(&world).await;
+    assert_ne!(before, damaged);
+
+    let dry = world.told(&["replay", "--dry-run"]);
+    assert_eq!(dry.code, 0, "{dry:?}");
+    assert!(
+        dry.stdout.contains("advisory title: 1099 differ\n")
+            && dry.stdout.contains(" v1: by hand → "),
+        "{dry:?}"
+    );
+    assert!(dry.stdout.contains("ticket status: 40 differ\n"), "{dry:?}");
+    assert_eq!(
+        everything(&world).await,
+        damaged,
+        "a dry run writes nothing"
+    );
+    let unasked = world.told(&["replay"]);
+    assert_eq!(unasked.code, 1);
+    insta::assert_snapshot!(unasked.stderr.trim(), @"advisoryd: nothing was done; add --yes to go on");
+    assert_eq!(everything(&world).await, damaged);
+
+    let told = world.told(&["replay", "--yes", "--json"]);
+    assert_eq!(told.code, 0, "{told:?}");
+    let [found, written] = json(&told.stdout).try_into().unwrap();
+    assert_eq!(found["fields"]["advisory title"]["count"], 1099);
+    assert_eq!(
+        found["fields"]["advisory title"]["examples"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+    assert_eq!(written["written"], true);
+    assert_eq!(everything(&world).await, before, "byte for byte as it was");
+    assert_eq!(corrected(&world).await, 1099 + 40, "current versions only");
+    let again = json(&world.told(&["replay", "--yes", "--json"]).stdout);
+    assert_eq!(again[1]["rewritten"], 0, "a second replay changes nothing");
+    assert_eq!(corrected(&world).await, 1099 + 40);
+    let proof = prove(world.pool(), None).await.unwrap();
+    assert!(proof.proven, "{:?}", proof.problems);
+}
+
+#[tokio::test]
+async fn only_what_came_since_is_read_again() {
+    let world = lived().await;
+    change(&world, "update advisoryd.advisory set title = 'by hand'").await;
+    change(
+        &world,
+        "update advisoryd.advisory set changed_at = changed_at - interval '3 days' where said <> (select min(said) from advisoryd.advisory)",
+    )
+    .await;
+    let told = world.told(&["replay", "--yes", "--json", "--since", "2d"]);
+    assert_eq!(json(&told.stdout)[0]["differing"], 1, "{told:?}");
+    let left = "select count(*) from advisoryd.advisory where title = 'by hand'";
+    assert_eq!(world.count(left).await, 1099);
+}
+
+#[tokio::test]
+async fn a_new_alias_explains_columns_and_quarantine_without_new_versions() {
+    let record = |said: &str, headline: &str| {
+        format!("<advisory>{said}<headline>{headline}</headline></advisory>")
+    };
+    let named = |said: &str| format!("<advisory_identifier>{said}</advisory_identifier>");
+    let documents = Documents::serve().await;
+    let feed = |records: &[String]| format!("<advisories>{}</advisories>", records.concat());
+    documents.set(
+        1,
+        feed(&[
+            record(&named("SA1"), "one"),
+            record("<serial>SA2</serial>", "two"),
+        ]),
+    );
+    // Says something else of SA1 at the same time: kept beside.
+    documents.set(2, feed(&[record(&named("SA1"), "other")]));
+    let mut world = World::new().await;
+    world.base_url = Some(documents.base_url.clone());
+    world.lists = Some(vec![1, 2]);
+    world.pull().await;
+    let titles = "select count(*) from advisoryd_v1.advisories where title is not null";
+    assert_eq!(world.count(titles).await, 0);
+
+    world.more = "[feeds.aliases]\nsaid = [\"serial\"]\ntitle = [\"headline\"]\n".to_owned();
+    let dry = world.told(&["replay", "--dry-run"]);
+    insta::assert_snapshot!(dry.stdout.trim(), @r"
+    read again: 1 versions of advisories, 0 of tickets, 1 dissenting records, 1 in quarantine
+    advisory title: 1 differ
+        SA1 v1: nothing → one
+    1 records read well now and leave quarantine
+    1 versions differ
+    ");
+    let told = world.told(&["replay", "--yes"]);
+    assert_eq!(told.code, 0, "{told:?}");
+    assert_eq!(world.count(titles).await, 2);
+    assert_eq!(
+        world
+            .count("select count(*) from advisoryd.quarantine")
+            .await,
+        0
+    );
+    let facts: Vec<String> =
+        sqlx::query_scalar("select what from advisoryd_v1.changes order by seq")
+            .fetch_all(world.pool())
+            .await
+            .unwrap();
+    assert_eq!(
+        facts,
+        ["appeared", "joined_watch_list", "corrected", "appeared"],
+        "SA1 is still in version 1"
+    );
+    let before = everything(&world).await;
+    for report in world.pull().await {
+        assert_eq!(
+            (report.tally.added, report.tally.changed),
+            (0, 0),
+            "the next pull knows every record: {report:?}"
+        );
+    }
+    assert_eq!(everything(&world).await, before);
+    let again = json(&world.told(&["replay", "--json"]).stdout);
+    assert_eq!(again[1]["rewritten"], 0);
+}
+
+#[tokio::test]
+async fn a_raw_text_that_no_longer_reads_is_left_as_it_is_and_told() {
+    let world = World::new().await;
+    world.pull_one().await;
+    let [first, second] = [0, 1].map(|at| world.simulator.saids(1)[at].clone());
+    change(
+        &world,
+        &format!(
+            "update advisoryd.advisory set raw = '<advisory>', title = 'kept' where said = '{first}';
+             update advisoryd.advisory set raw = '<a><advisory_identifier>SA1</advisory_identifier></a>' where said = '{second}'"
+        ),
+    )
+    .await;
+    let before = everything(&world).await;
+    let told = world.told(&["replay", "--yes"]);
+    assert_eq!(told.code, 0, "{told:?}");
+    assert!(
+        told.stdout.contains("2 raw texts do not read today")
+            && told.stdout.contains(&format!(
+                "{second} version 1: its raw text now reads as SA1"
+            )),
+        "{told:?}"
+    );
+    assert_eq!(everything(&world).await, before);
+}
+
+#[tokio::test]
+async fn a_replay_does_not_run_beside_a_pull() {
+    let world = World::new().await;
+    world.pull_one().await;
+    let source = world
+        .count("select id::bigint from advisoryd.source where watch_list_id = 1")
+        .await;
+    let hold = Hold::take(world.pool(), i32::try_from(source).unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    let told = world.told(&["replay", "--dry-run"]);
+    assert_eq!(told.code, 1);
+    insta::assert_snapshot!(told.stderr.trim(), @"advisoryd: watch list 1 is being read by a run; nothing was done, try again when it has ended");
+    hold.release().await;
+    let all = Hold::take_all(world.pool()).await.unwrap().unwrap();
+    let context = world.context().await;
+    let (feed, _) = advisoryd::daemon::lanes::feeds(&context.config).remove(0);
+    let ran = advisoryd::job::pull_feed::pull(&context, &feed, LookBack::Missing).await;
+    assert!(matches!(ran, Ok(advisoryd::job::run::Ran::Busy)), "{ran:?}");
+    all.release().await;
+    assert_eq!(world.told(&["replay", "--dry-run"]).code, 0);
+}
