@@ -27,6 +27,7 @@ mod prove;
 mod quarantine;
 mod questions;
 mod replay;
+mod retention;
 mod samples;
 mod support;
 mod support_itself;
