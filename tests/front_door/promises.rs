@@ -1,6 +1,7 @@
 //! The five promises of the README, each once from end to end; what they mean in
 //! every corner is in the other files.
 
+use advisoryd::job::pull_feed::LookBack;
 use advisoryd::job::sync_tickets::Ask;
 use advisoryd::simulate::{Damage, Fault, Rule};
 use chrono::TimeDelta;
@@ -37,6 +38,8 @@ async fn promise_1_nothing_is_lost() {
     assert_eq!(world.count(CURSOR).await, cursor, "it covers nothing new");
     assert_eq!(world.pull_one().await.outcome, "ok");
     assert!(world.count(CURSOR).await > cursor);
+    // Asked for again, the record is in order and nothing is missing.
+    world.pull_back(LookBack::Full).await;
     world.assert_all_is_stored().await;
 }
 
