@@ -17,14 +17,14 @@ use crate::store::turn::Turn;
 
 /// Records that are looked up at once: enough to make the round trip cheap.
 const CHUNK_RECORDS: usize = 500;
-/// Bytes of records that travel between tasks at once.
-const CHUNK_BYTES: usize = 512 * 1024;
+/// Bytes of records that travel between tasks at once; bounds memory.
+const CHUNK_BYTES: usize = 2 * 1024 * 1024;
 /// Records in one transaction: enough to make its commit cheap, few enough to
 /// keep it short.
 const NEWS_RECORDS: usize = 500;
 /// Bytes of records in one transaction; with what is made of them they are
 /// several times as much memory.
-const NEWS_BYTES: usize = 2 * 1024 * 1024;
+const NEWS_BYTES: usize = 1024 * 1024;
 /// How often a chunk is written that met another transaction. Alone it meets
 /// none, so two would do; a third costs nothing.
 const CONFLICT_ATTEMPTS: u32 = 3;
@@ -137,21 +137,20 @@ impl Storing {
 
     /// Takes a chunk in. One in which nothing is new writes nothing at all.
     pub(super) async fn take_in(&mut self, chunk: &Chunk) -> Result<(), Failure> {
-        let Context { pool, rules, .. } = &self.context;
-        let mut connection = pool.acquire().await?;
+        let mut connection = self.context.pool.acquire().await?;
         let known = advisory::known(&mut connection, self.origin.source_id, &chunk.hashes).await?;
         drop(connection);
+        self.seen.add(known.values().copied());
         for (record, hash) in chunk.records() {
             if known.contains_key(&hash) {
                 self.tally.seen += 1;
                 self.tally.unchanged += 1;
-            } else {
-                self.news.read(rules, record, hash);
+                continue;
             }
-        }
-        self.seen.add(known.into_values());
-        if self.news.is_full() {
-            self.store().await?;
+            self.news.read(&self.context.rules, record, hash);
+            if self.news.is_full() {
+                self.store().await?;
+            }
         }
         Ok(())
     }
