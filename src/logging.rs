@@ -17,6 +17,8 @@ const QUIETER: &[&str] = &[
     "sqlx::postgres::notice=warn",
     // A slow statement is nobody's business but a developer's.
     "sqlx::query=error",
+    // A connection that broke is replaced; whoever needed it says so.
+    "sqlx_core::pool=error",
     "hyper=warn",
     "rustls=warn",
 ];

@@ -73,6 +73,16 @@ impl Hold {
     }
 }
 
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // Closing is not enough at once: a child that is just being started still
+        // has a copy of the descriptor until it becomes its program.
+        if let Err(error) = self.file.unlock() {
+            tracing::debug!(%error, "the private database's lock goes with its file");
+        }
+    }
+}
+
 /// Reads what [`Hold::sign`] wrote; `None` when it is not all there.
 fn parse(content: &[u8]) -> Option<Holder> {
     let content = content.strip_suffix(b"\n")?;

@@ -67,10 +67,9 @@ impl Server {
             .name("postgresql".to_owned())
             .spawn(move || {
                 match launch(&plan) {
-                    Ok((server, end)) => attend(server, &end, tell),
+                    Ok((server, end)) => attend(server, &end, tell, plan.hold),
                     Err(error) => drop(tell.send(Err(error))),
                 }
-                drop(plan.hold);
             })
             .map_err(|error| ClusterError::io("start a thread for", &directory, error))?;
         told.await.unwrap_or_else(|_| {
@@ -157,6 +156,7 @@ fn attend(
     server: Server,
     end: &watch::Sender<Option<String>>,
     tell: oneshot::Sender<Result<Server, ClusterError>>,
+    hold: Arc<Hold>,
 ) {
     let process = Arc::clone(&server.process);
     // When nobody waits any more, the server comes back and is dropped: that stops it.
@@ -165,6 +165,8 @@ fn attend(
         Ok(status) => in_words(status),
         Err(error) => error.to_string(),
     };
+    // Whoever hears of the end may start the next one at once.
+    drop(hold);
     end.send_replace(Some(status));
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::lanes;
 use super::schedules::{Pulse, Schedules};
@@ -23,7 +23,8 @@ pub(super) struct Generation {
 impl Generation {
     pub(super) async fn start(context: Context) -> anyhow::Result<Self> {
         let lanes = lanes::lanes(&context.config);
-        let schedules = Schedules::start(&lanes, context.config.schedule.timezone)
+        let timezone = context.config.schedule.timezone;
+        let schedules = Schedules::start(&lanes, timezone, context.clock.now())
             .await
             .context("the schedules could not be started")?;
         let tasks = TaskTracker::new();
@@ -45,6 +46,14 @@ impl Generation {
 
     pub(super) fn pulse(&self) -> Pulse {
         self.schedules.pulse()
+    }
+
+    /// Keeps the schedules right when the time zone's offset changes.
+    pub(super) async fn follow_the_clock(&mut self) {
+        let now = self.context.clock.now();
+        if let Err(error) = self.schedules.follow(now).await {
+            error!(%error, "the schedules could not follow the time zone; restart the daemon");
+        }
     }
 
     pub(super) fn is_alive(&self) -> bool {

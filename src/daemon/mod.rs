@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use sqlx::PgPool;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -28,6 +29,9 @@ use crate::web;
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 /// How long each wait for the database extends systemd's patience.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How often the time zone's offset is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How the configuration is read, again at each reload.
 pub type Load = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
@@ -152,6 +156,8 @@ impl Daemon {
         systemd::ready(&generation.status());
         info!("{}", generation.status());
         let mut watchdog = watchdog();
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
@@ -171,6 +177,7 @@ impl Daemon {
                         error!("the schedules no longer tick; the watchdog is left hungry");
                     }
                 }
+                _ = look.tick() => generation.follow_the_clock().await,
                 never = keep_running(cluster) => match never {},
             }
         }

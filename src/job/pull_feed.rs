@@ -1,6 +1,7 @@
 //! Pulls one feed: what its list said since it was last read completely.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tracing::warn;
 
 use super::context::Context;
 use super::failure::Failure;
@@ -86,6 +87,13 @@ async fn read_documents(
             pull_stream(&run.context, run.origin, known_root.as_deref(), answer).await;
         stored.add(part);
         let document = document?;
+        if !document.ignored.is_empty() {
+            warn!(
+                source = %run.source_name(), ignored = ?document.ignored,
+                "{}: the feed also holds elements that are not advisories: {:?}; if they are, teach their identifier with [feeds] id_pattern or [feeds.aliases] said",
+                run.source_name(), document.ignored
+            );
+        }
         stored.tally.claimed = stored.tally.claimed.or(document.claimed);
         known_root = Some(document.root.clone());
         work.root_element.clone_from(&known_root);

@@ -9,10 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::store_chunk::{Chunk, Seen, Stored, store_chunk};
+use super::store_chunk::{Chunk, Seen, Stored, Storing};
 use crate::http::Answer;
 use crate::source::xml::{Document, RecordReader, Rules};
 use crate::store::advisory::Origin;
+use crate::store::run::Tally;
 
 /// Tasks that store. A third one gains nothing on two cores.
 const WRITERS: usize = 2;
@@ -33,14 +34,8 @@ pub(super) async fn pull_stream(
     let mut writers = JoinSet::new();
     let seen = Arc::new(Seen::default());
     for _ in 0..WRITERS {
-        let writer = Writer {
-            context: context.clone(),
-            seen: Arc::clone(&seen),
-            origin,
-            receiver: Arc::clone(&receiver),
-            broken: broken.clone(),
-        };
-        writers.spawn(writer.store_all());
+        let storing = Storing::new(context.clone(), origin, Arc::clone(&seen));
+        writers.spawn(store_all(storing, Arc::clone(&receiver), broken.clone()));
     }
     // Only the writers hold the receiver now: when they are gone, sending fails.
     drop(receiver);
@@ -54,8 +49,8 @@ pub(super) async fn pull_stream(
     let mut stored = Stored::default();
     while let Some(writer) = writers.join_next().await {
         match writer {
-            Ok((part, outcome)) => {
-                stored.add(part);
+            Ok((tally, outcome)) => {
+                stored.count(tally);
                 // What stopped a writer is the cause; that reading stopped is a consequence.
                 if let Err(failure) = outcome {
                     result = Err(failure);
@@ -68,38 +63,27 @@ pub(super) async fn pull_stream(
     (stored, result)
 }
 
-struct Writer {
-    context: Context,
-    seen: Arc<Seen>,
-    origin: Origin,
+/// Stores chunks until there are no more. Every record that was received
+/// completely is stored, also when the program is stopping.
+async fn store_all(
+    mut storing: Storing,
     receiver: Arc<Mutex<mpsc::Receiver<Chunk>>>,
     broken: CancellationToken,
-}
-
-impl Writer {
-    /// Stores chunks until there are no more. Every chunk that was received
-    /// completely is stored, also when the program is stopping.
-    async fn store_all(self) -> (Stored, Result<(), Failure>) {
-        let mut stored = Stored::default();
+) -> (Tally, Result<(), Failure>) {
+    let outcome = async {
         loop {
-            let chunk = self.receiver.lock().await.recv().await;
-            let Some(chunk) = chunk else {
-                return (stored, Ok(()));
-            };
-            let Context { pool, rules, .. } = &self.context;
-            let origin = Origin {
-                at: self.context.clock.now(),
-                ..self.origin
-            };
-            match store_chunk(pool, rules, origin, &self.seen, &chunk).await {
-                Ok(part) => stored.add(part),
-                Err(failure) => {
-                    self.broken.cancel();
-                    return (stored, Err(failure));
-                }
+            let chunk = receiver.lock().await.recv().await;
+            match chunk {
+                Some(chunk) => storing.take_in(&chunk).await?,
+                None => return storing.store().await,
             }
         }
     }
+    .await;
+    if outcome.is_err() {
+        broken.cancel();
+    }
+    (storing.tally, outcome)
 }
 
 /// Reads the document and hands its records on in chunks.

@@ -131,6 +131,11 @@ impl Run {
         }
     }
 
+    /// What is read, in words.
+    pub(super) fn source_name(&self) -> &SourceKey {
+        &self.key
+    }
+
     /// Closes the ledger: a complete run moves the cursor in the same transaction.
     pub(super) async fn end(
         self,

@@ -1,10 +1,11 @@
-//! One chunk of records: skip what is known, read the rest, store it.
+//! Chunks of records: skip what is known, read the rest, store it.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::{PgConnection, PgPool};
 
+use super::context::Context;
 use super::failure::Failure;
 use crate::model::{Fingerprint, FingerprintSum, plain_fingerprint};
 use crate::source::xml::{self, Rules};
@@ -14,11 +15,16 @@ use crate::store::quarantine::{self, Unreadable};
 use crate::store::run::{self, Tally};
 use crate::store::turn::Turn;
 
-/// Rows in one transaction: enough to make round trips cheap, few enough to
-/// keep the transaction and its memory small.
+/// Records that are looked up at once: enough to make the round trip cheap.
 const CHUNK_RECORDS: usize = 500;
-/// Bytes of records in one transaction; bounds memory where records are large.
+/// Bytes of records that travel between tasks at once; bounds memory.
 const CHUNK_BYTES: usize = 2 * 1024 * 1024;
+/// Records in one transaction: enough to make its commit cheap, few enough to
+/// keep it short.
+const NEWS_RECORDS: usize = 500;
+/// Bytes of records in one transaction; with what is made of them they are
+/// several times as much memory.
+const NEWS_BYTES: usize = 1024 * 1024;
 /// How often a chunk is written that met another transaction. Alone it meets
 /// none, so two would do; a third costs nothing.
 const CONFLICT_ATTEMPTS: u32 = 3;
@@ -84,6 +90,12 @@ impl Seen {
 
 impl Stored {
     pub(super) fn add(&mut self, other: Self) {
+        self.count(other.tally);
+        self.sightings.extend(other.sightings);
+        self.received.merge(other.received);
+    }
+
+    pub(super) fn count(&mut self, tally: Tally) {
         // Requests and bytes are counted by the run's client.
         let Tally {
             requests: _,
@@ -94,67 +106,93 @@ impl Stored {
             changed,
             unchanged,
             quarantined,
-        } = other.tally;
+        } = tally;
         self.tally.claimed = self.tally.claimed.or(claimed);
         self.tally.seen += seen;
         self.tally.added += added;
         self.tally.changed += changed;
         self.tally.unchanged += unchanged;
         self.tally.quarantined += quarantined;
-        self.sightings.extend(other.sightings);
-        self.received.merge(other.received);
     }
 }
 
-/// Stores a chunk. A chunk in which nothing is new writes nothing at all.
-pub(super) async fn store_chunk(
-    pool: &PgPool,
-    rules: &Arc<Rules>,
+/// Stores the chunks of a document as one of its writers. Records that are known
+/// are done; the others wait until they make a transaction worth its commit.
+pub(super) struct Storing {
+    context: Context,
     origin: Origin,
-    seen: &Seen,
-    chunk: &Chunk,
-) -> Result<Stored, Failure> {
-    let mut connection = pool.acquire().await?;
-    let known = advisory::known(&mut connection, origin.source_id, &chunk.hashes).await?;
-    drop(connection);
+    seen: Arc<Seen>,
+    news: News,
+    pub tally: Tally,
+    pub received: FingerprintSum,
+}
 
-    let mut news = News::default();
-    let mut skipped = 0;
-    for (record, hash) in chunk.records() {
-        match known.get(&hash) {
-            Some(_) => skipped += 1,
-            None => news.read(rules, record, hash),
+impl Storing {
+    pub(super) fn new(context: Context, origin: Origin, seen: Arc<Seen>) -> Self {
+        Self {
+            context,
+            origin,
+            seen,
+            news: News::default(),
+            tally: Tally::default(),
+            received: FingerprintSum::default(),
         }
     }
-    seen.add(known.into_values());
-    let mut stored = Stored {
-        received: chunk.hashes.iter().collect(),
-        ..Stored::default()
-    };
-    stored.tally.seen = skipped;
-    stored.tally.unchanged = skipped;
-    if !news.is_empty() {
-        let merged = write(pool, origin, seen, &news).await?;
-        let twins = merged.twins.len() as u64;
-        stored.tally.seen += news.received.len() as u64 - twins;
-        stored.tally.quarantined = news.unreadable.len() as u64 + twins;
-        stored.tally.added = merged.added;
-        stored.tally.changed = merged.changed;
-        stored.tally.unchanged += merged.unchanged;
-        seen.add(merged.sightings);
+
+    /// Takes a chunk in. One in which nothing is new writes nothing at all.
+    pub(super) async fn take_in(&mut self, chunk: &Chunk) -> Result<(), Failure> {
+        let mut connection = self.context.pool.acquire().await?;
+        let known = advisory::known(&mut connection, self.origin.source_id, &chunk.hashes).await?;
+        drop(connection);
+        self.seen.add(known.values().copied());
+        self.received.merge(chunk.hashes.iter().collect());
+        for (record, hash) in chunk.records() {
+            if known.contains_key(&hash) {
+                self.tally.seen += 1;
+                self.tally.unchanged += 1;
+                continue;
+            }
+            self.news.read(&self.context.rules, record, hash);
+            if self.news.is_full() {
+                self.store().await?;
+            }
+        }
+        Ok(())
     }
-    Ok(stored)
+
+    /// Stores what still waits.
+    pub(super) async fn store(&mut self) -> Result<(), Failure> {
+        let news = std::mem::take(&mut self.news);
+        if news.is_empty() {
+            return Ok(());
+        }
+        let origin = Origin {
+            at: self.context.clock.now(),
+            ..self.origin
+        };
+        let merged = write(&self.context.pool, origin, &self.seen, &news).await?;
+        let twins = merged.twins.len() as u64;
+        self.tally.seen += news.received.len() as u64 - twins;
+        self.tally.quarantined += news.unreadable.len() as u64 + twins;
+        self.tally.added += merged.added;
+        self.tally.changed += merged.changed;
+        self.tally.unchanged += merged.unchanged;
+        self.seen.add(merged.sightings);
+        Ok(())
+    }
 }
 
-/// The records of a chunk that are not known.
+/// Records that are not known, waiting to be stored together.
 #[derive(Default)]
 struct News {
     received: Vec<Received>,
     unreadable: Vec<Unreadable>,
+    bytes: usize,
 }
 
 impl News {
     fn read(&mut self, rules: &Arc<Rules>, record: &[u8], hash: Fingerprint) {
+        self.bytes += record.len();
         match xml::read_record(rules, record) {
             Ok(advisory) => self.received.push(Received {
                 advisory,
@@ -172,6 +210,10 @@ impl News {
 
     fn is_empty(&self) -> bool {
         self.received.is_empty() && self.unreadable.is_empty()
+    }
+
+    fn is_full(&self) -> bool {
+        self.received.len() + self.unreadable.len() >= NEWS_RECORDS || self.bytes >= NEWS_BYTES
     }
 }
 
@@ -200,6 +242,7 @@ async fn write_once(
     let News {
         received,
         unreadable,
+        bytes: _,
     } = news;
     let mut transaction = pool.begin().await?;
     turn.take(&mut transaction).await?;

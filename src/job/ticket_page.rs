@@ -59,12 +59,10 @@ pub(super) async fn read(
         Err(error) if !first && error.is_invalid_page() => return Ok(None),
         answer => answer?,
     };
-    let page = parse(answer).await?;
-    context.progress.add(0, page.tickets.len() as u64);
-    Ok(Some(page))
+    Ok(Some(parse(context, answer).await?))
 }
 
-async fn parse(mut answer: Answer) -> Result<TicketPage, Failure> {
+async fn parse(context: &Context, mut answer: Answer) -> Result<TicketPage, Failure> {
     let body = answer.bytes().await?;
     let Page {
         count,
@@ -93,5 +91,8 @@ async fn parse(mut answer: Answer) -> Result<TicketPage, Failure> {
             }
         }
     }
+    context
+        .progress
+        .add(body.len() as u64, page.tickets.len() as u64);
     Ok(page)
 }

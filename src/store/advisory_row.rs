@@ -53,7 +53,7 @@ pub(super) async fn insert(
         put(&mut rows, origin, version)?;
     }
     let mut copy = connection.copy_in_raw(COPY).await?;
-    copy.send(rows.finish()).await?;
+    rows.send(&mut copy).await?;
     copy.finish().await?;
     Ok(())
 }

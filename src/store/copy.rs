@@ -1,7 +1,11 @@
 //! PostgreSQL's binary COPY format, as far as our tables need it.
 //! Source: PostgreSQL documentation, COPY, "Binary Format".
 
+use std::ops::DerefMut;
+
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use sqlx::postgres::PgCopyIn;
 
 /// Rows on their way into one `COPY … FROM STDIN (FORMAT binary)`.
 pub(super) struct CopyRows {
@@ -12,6 +16,8 @@ const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// PostgreSQL counts microseconds from 2000-01-01; Unix from 1970-01-01.
 const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
 const TEXT_OID: i32 = 25;
+/// As large as the pieces that psql sends.
+const PIECE_BYTES: usize = 64 * 1024;
 
 impl CopyRows {
     pub(super) fn with_capacity(bytes: usize) -> Self {
@@ -26,9 +32,17 @@ impl CopyRows {
         self.bytes.extend_from_slice(&fields.to_be_bytes());
     }
 
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    /// Sends all rows and the end mark, piece by piece: sqlx would copy one
+    /// large piece whole.
+    pub(super) async fn send<C: DerefMut<Target = PgConnection>>(
+        mut self,
+        copy: &mut PgCopyIn<C>,
+    ) -> Result<(), sqlx::Error> {
         self.bytes.extend_from_slice(&(-1_i16).to_be_bytes());
-        self.bytes
+        for piece in self.bytes.chunks(PIECE_BYTES) {
+            copy.send(piece).await?;
+        }
+        Ok(())
     }
 
     pub(super) fn null(&mut self) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::migrate::MigrateError as MigrateFailure;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
 
@@ -17,19 +18,27 @@ pub enum MigrateError {
     /// The schema could not be made or looked at.
     #[error("the schema `advisoryd` could not be prepared")]
     Schema(#[source] sqlx::Error),
-    /// A migration failed, or the database is newer than this program.
+    /// The database was made by a newer program.
+    #[error(
+        "the database is of a newer advisoryd (it has migration {migration}, which this one does not know); install that version again, or one after it"
+    )]
+    Newer {
+        /// The first migration that is not known here.
+        migration: i64,
+    },
+    /// A migration failed.
     #[error("the database could not be brought up to date")]
-    Migration(#[source] sqlx::migrate::MigrateError),
+    Migration(#[source] MigrateFailure),
 }
 
 impl MigrateError {
     /// Whether the database was only away.
     pub fn is_away(&self) -> bool {
         match self {
-            Self::Schema(error) | Self::Migration(sqlx::migrate::MigrateError::Execute(error)) => {
+            Self::Schema(error) | Self::Migration(MigrateFailure::Execute(error)) => {
                 super::is_away(error)
             }
-            Self::Migration(_) => false,
+            Self::Migration(_) | Self::Newer { .. } => false,
         }
     }
 }
@@ -60,7 +69,10 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
     MIGRATIONS
         .run(&mut *connection)
         .await
-        .map_err(MigrateError::Migration)
+        .map_err(|error| match error {
+            MigrateFailure::VersionMissing(migration) => MigrateError::Newer { migration },
+            error => MigrateError::Migration(error),
+        })
 }
 
 /// `create schema if not exists` needs a right that an owner of a prepared

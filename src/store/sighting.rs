@@ -67,7 +67,7 @@ async fn insert(
              from stdin (format binary)",
         )
         .await?;
-    copy.send(rows.finish()).await?;
+    rows.send(&mut copy).await?;
     copy.finish().await?;
     Ok(ids)
 }

@@ -230,6 +230,26 @@ async fn migrate_brings_an_empty_database_up_to_date_and_status_asks_for_it() {
     assert_eq!(run(&world, &["status"]).0, Some(0));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_a_newer_program_is_left_alone() {
+    let world = World::new().await;
+    sqlx::query(
+        "insert into advisoryd._sqlx_migrations (version, description, success, checksum, execution_time)
+         values (9999, 'of a later version', true, '', 0)",
+    )
+    .execute(world.pool())
+    .await
+    .unwrap();
+    for command in [["migrate"].as_slice(), &["run"], &["sync"]] {
+        let (status, _, stderr) = run(&world, command);
+        assert_eq!(status, Some(1), "{command:?}: {stderr}");
+        assert!(
+            stderr.contains("is of a newer advisoryd (it has migration 9999"),
+            "{command:?}: {stderr}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_reader_that_goes_away_is_no_failure() {
     let world = World::new().await;

@@ -4,7 +4,7 @@ use advisoryd::job::run::Report;
 use advisoryd::job::sync_tickets::Ask;
 use advisoryd::simulate::{Fault, Options, Order, Rule, TicketFilters, TicketOptions, TicketShape};
 
-use crate::support::{World, small};
+use crate::support::{PATIENCE, Running, World, small};
 
 const FULL: Ask = Ask::Full {
     accept_removals: false,
@@ -361,4 +361,37 @@ async fn a_rejected_token_is_one_request_and_a_clear_error() {
     let error = refused[0].error.as_deref().unwrap();
     assert!(error.contains("token"), "{error}");
     assert_eq!(ticket_requests(&world).len(), 1, "no storm");
+}
+
+#[tokio::test]
+async fn kill_9_during_the_first_walk_loses_nothing_and_goes_on_there() {
+    let world = World::with(many(450)).await;
+    let hold = Fault::Hold {
+        after_bytes: 100,
+        gate: "mid-walk".to_owned(),
+    };
+    world
+        .simulator
+        .inject(Rule::new(hold).on("page_size=100").after(4));
+    let mut sync = Running::start(&mut world.command(&["sync", "tickets"]));
+    tokio::time::timeout(PATIENCE, world.simulator.reached("mid-walk"))
+        .await
+        .expect("a page in the middle is asked for");
+    sync.kill9();
+    let stored = world
+        .count("select count(*) from advisoryd_v1.tickets")
+        .await;
+    assert!((100..450).contains(&stored), "{stored}");
+    world.simulator.forget_requests();
+
+    let mut sync = Running::start(&mut world.command(&["sync", "tickets"]));
+    assert!(sync.ended().await.success(), "{}", sync.stderr());
+    agree(&world).await;
+    let walked = ticket_requests(&world)
+        .iter()
+        .filter(|path| !path.contains("__gte"))
+        .count();
+    assert!(walked < 5, "not from the beginning: {walked} pages");
+    let interrupted = "select count(*) from advisoryd_v1.sync_runs where outcome = 'interrupted'";
+    assert_eq!(world.count(interrupted).await, 1);
 }

@@ -2,6 +2,7 @@
 //! would be too orderly.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -11,7 +12,11 @@ use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-type Shelf = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
+#[derive(Clone, Default)]
+struct Shelf {
+    documents: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    asked: Arc<AtomicUsize>,
+}
 
 /// One document per watch list.
 pub struct Documents {
@@ -25,9 +30,7 @@ impl Documents {
     /// Serves no document yet.
     pub async fn serve() -> Self {
         let shelf = Shelf::default();
-        let router = Router::new()
-            .fallback(document)
-            .with_state(Arc::clone(&shelf));
+        let router = Router::new().fallback(document).with_state(shelf.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base_url = format!("http://{}", listener.local_addr().expect("its address"));
         let serving = tokio::spawn(async move {
@@ -42,8 +45,13 @@ impl Documents {
 
     /// What the feed of a watch list is from now on.
     pub fn set(&self, list: i64, document: impl Into<Vec<u8>>) {
-        let mut documents = self.shelf.lock().expect("the shelf");
+        let mut documents = self.shelf.documents.lock().expect("the shelf");
         documents.insert(list.to_string(), document.into());
+    }
+
+    /// How many requests have come.
+    pub fn asked(&self) -> usize {
+        self.shelf.asked.load(Ordering::Relaxed)
     }
 }
 
@@ -58,7 +66,10 @@ async fn document(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Response {
     let list = query.get("asset_list_id").cloned().unwrap_or_default();
-    let found = shelf.lock().expect("the shelf").get(&list).cloned();
+    shelf.asked.fetch_add(1, Ordering::Relaxed);
+    let documents = shelf.documents.lock().expect("the shelf");
+    let found = documents.get(&list).cloned();
+    drop(documents);
     match found {
         Some(document) => ([(header::CONTENT_TYPE, "application/xml")], document).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),

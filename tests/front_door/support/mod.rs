@@ -1,5 +1,6 @@
 //! What the tests stand on: a database each, processes, and patience with a limit.
 
+mod authority;
 mod database;
 mod documents;
 mod process;
@@ -9,6 +10,7 @@ mod schema;
 mod wait;
 mod world;
 
+pub use authority::{Authority, TlsFront};
 pub use database::{TestDatabase, database};
 pub use documents::Documents;
 pub use process::{Running, binary, is_alive};

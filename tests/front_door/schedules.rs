@@ -1,0 +1,57 @@
+//! Schedules keep to the clock on the wall.
+
+use std::sync::Arc;
+
+use advisoryd::config::Config;
+use advisoryd::daemon::lanes::{Lane, lanes};
+use advisoryd::daemon::schedules::Schedules;
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
+
+/// One lane, every night at three, in Berlin.
+fn nightly() -> (Vec<Lane>, chrono_tz::Tz) {
+    let text = "[schedule]\ntimezone = \"Europe/Berlin\"\nfeeds = \"0 0 3 * * *\"\n\
+                [tickets]\nenabled = false\n[[watch_lists]]\nid = 1\n";
+    let config = Config::from_text("the test's configuration", text).unwrap();
+    (lanes(&config), config.schedule.timezone)
+}
+
+fn woken(lanes: &[Lane]) -> bool {
+    Arc::clone(&lanes[0].tick)
+        .notified()
+        .now_or_never()
+        .is_some()
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_tick_that_falls_into_the_change_to_summer_time_is_not_lost() {
+    let (lanes, timezone) = nightly();
+    let mut schedules = Schedules::start(&lanes, timezone, at("2026-03-29T00:59:58Z"))
+        .await
+        .unwrap();
+    schedules.follow(at("2026-03-29T00:59:59Z")).await.unwrap();
+    assert!(!woken(&lanes), "it is not three yet");
+    // 02:00 becomes 03:00.
+    schedules.follow(at("2026-03-29T01:00:01Z")).await.unwrap();
+    assert!(woken(&lanes));
+    schedules.follow(at("2026-03-29T01:00:02Z")).await.unwrap();
+    assert!(!woken(&lanes), "once is enough");
+    assert!(schedules.pulse().is_alive());
+    schedules.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_of_time_wakes_nothing_that_is_not_due() {
+    let (lanes, timezone) = nightly();
+    let mut schedules = Schedules::start(&lanes, timezone, at("2026-10-25T00:59:59Z"))
+        .await
+        .unwrap();
+    // 03:00 becomes 02:00; three o'clock comes an hour later.
+    schedules.follow(at("2026-10-25T01:00:01Z")).await.unwrap();
+    assert!(!woken(&lanes));
+    schedules.stop().await;
+}
