@@ -1,6 +1,6 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -33,7 +33,7 @@ impl Running {
     #[track_caller]
     pub fn start(command: &mut Command) -> Self {
         let mut child = command
-            .stdin(Stdio::piped())
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -60,11 +60,6 @@ impl Running {
     /// Its number.
     pub fn pid(&self) -> u32 {
         self.child.id()
-    }
-
-    /// Its standard input, to be closed by dropping.
-    pub fn stdin(&mut self) -> Option<ChildStdin> {
-        self.child.stdin.take()
     }
 
     /// Waits for a line with `part` on either output.
