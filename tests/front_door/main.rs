@@ -12,6 +12,7 @@
 mod cluster;
 mod commands;
 mod daemon;
+mod docs_sql;
 mod encodings;
 mod feed_crashes;
 mod feed_faults;

@@ -1,50 +1,34 @@
 //! Several processes and one server.
 
-use std::io::Read;
 use std::path::Path;
-use std::process::Command;
 
-use advisoryd::cluster::{Cluster, ClusterError, ClusterOptions, Role};
+use advisoryd::cluster::{ClusterError, Role};
 use nix::sys::signal::Signal;
 
 use super::{keep_a_row, kept_row, open, seeded_state_dir};
-use crate::support::{PATIENCE, Running, eventually, is_alive};
+use crate::support::{PATIENCE, Running, binary, eventually, is_alive};
 
-/// Tells [`owner`] where to open a cluster; without it that test is none.
-const OWNED_STATE_DIR: &str = "FRONT_DOOR_OWNED_STATE_DIR";
-
-/// Not a test: the process that others kill. Opens a cluster, says so, and
-/// keeps it until its standard input ends.
-#[tokio::test]
-#[ignore = "a process for the tests of this module"]
-async fn owner() {
-    let Some(state_dir) = std::env::var_os(OWNED_STATE_DIR) else {
-        return;
-    };
-    let cluster = Cluster::open(Path::new(&state_dir), ClusterOptions::new(Role::Daemon))
-        .await
-        .unwrap();
-    keep_a_row(&cluster).await;
-    eprintln!("owned server={}", cluster.server_pid().unwrap());
-    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
-    cluster.stop().await.unwrap();
-}
-
-/// Starts [`owner`] as a process; returns it with its server's number.
+/// A daemon on the state directory, whose upstream is never there; returns it
+/// with its server's number.
 async fn start_owner(state_dir: &Path) -> (Running, u32) {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args([
-            "--exact",
-            "cluster::sharing::owner",
-            "--ignored",
-            "--nocapture",
-        ])
-        .env(OWNED_STATE_DIR, state_dir);
+    let [config, token] = ["config.toml", "token"].map(|name| state_dir.join(name));
+    std::fs::write(&token, "nobody-asks-for-it").unwrap();
+    let text = format!(
+        "[upstream]\nbase_url = \"http://127.0.0.1:9\"\ntoken_file = \"{}\"\n\
+         [state]\ndir = \"{}\"\n[http]\nlisten = \"\"\n[[watch_lists]]\nid = 1\n",
+        token.display(),
+        state_dir.display(),
+    );
+    std::fs::write(&config, text).unwrap();
+    let mut command = binary();
+    command.arg("--config").arg(&config).arg("run");
     let mut owner = Running::start(&mut command);
-    let line = owner.line("owned server=").await;
-    let server = line.rsplit('=').next().unwrap().trim().parse().unwrap();
-    (owner, server)
+    owner.line("the database is ready").await;
+    let client = open(state_dir, Role::Client).await.unwrap();
+    keep_a_row(&client).await;
+    client.stop().await.unwrap();
+    let told = std::fs::read_to_string(state_dir.join("postgresql/data/postmaster.pid")).unwrap();
+    (owner, told.lines().next().unwrap().parse().unwrap())
 }
 
 #[tokio::test]
@@ -64,8 +48,7 @@ async fn the_server_dies_with_a_killed_owner_and_its_data_survive() {
 async fn the_server_of_a_killed_owner_ends_even_when_nobody_comes() {
     let state = seeded_state_dir();
     let (mut owner, server) = start_owner(state.path()).await;
-    owner.signal(Signal::SIGTERM);
-    assert!(!owner.ended().await.success());
+    owner.kill9();
     eventually("the end of the server", PATIENCE, async || {
         (!is_alive(server)).then_some(())
     })
@@ -76,7 +59,7 @@ async fn the_server_of_a_killed_owner_ends_even_when_nobody_comes() {
 async fn the_server_of_an_owner_that_ends_is_stopped() {
     let state = seeded_state_dir();
     let (mut owner, server) = start_owner(state.path()).await;
-    drop(owner.stdin());
+    owner.signal(Signal::SIGTERM);
     assert!(owner.ended().await.success(), "{}", owner.stderr());
     assert!(!is_alive(server));
 }

@@ -1,6 +1,6 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -24,8 +24,8 @@ pub fn binary() -> Command {
 /// A process of a test: what it says is kept, and it is killed with the value.
 pub struct Running {
     child: Child,
-    stdout: Arc<Mutex<String>>,
-    stderr: Arc<Mutex<String>>,
+    stdout: Kept,
+    stderr: Kept,
 }
 
 impl Running {
@@ -33,7 +33,7 @@ impl Running {
     #[track_caller]
     pub fn start(command: &mut Command) -> Self {
         let mut child = command
-            .stdin(Stdio::piped())
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -49,22 +49,17 @@ impl Running {
 
     /// What it wrote to its standard output so far.
     pub fn stdout(&self) -> String {
-        self.stdout.lock().expect("its stdout").clone()
+        self.stdout.text()
     }
 
     /// What it wrote to its standard error so far.
     pub fn stderr(&self) -> String {
-        self.stderr.lock().expect("its stderr").clone()
+        self.stderr.text()
     }
 
     /// Its number.
     pub fn pid(&self) -> u32 {
         self.child.id()
-    }
-
-    /// Its standard input, to be closed by dropping.
-    pub fn stdin(&mut self) -> Option<ChildStdin> {
-        self.child.stdin.take()
     }
 
     /// Waits for a line with `part` on either output.
@@ -107,10 +102,11 @@ impl Running {
         self.child.wait().expect("the process is collected");
     }
 
-    /// Waits for its own end.
+    /// Waits for its own end, and until all that it said is kept.
     pub async fn ended(&mut self) -> ExitStatus {
         eventually("the end of the process", PATIENCE, async || {
-            self.child.try_wait().expect("its state")
+            let status = self.child.try_wait().expect("its state")?;
+            (self.stdout.is_whole() && self.stderr.is_whole()).then_some(status)
         })
         .await
     }
@@ -130,22 +126,37 @@ pub fn is_alive(pid: u32) -> bool {
         .is_ok_and(|stat| !stat.contains(") Z "))
 }
 
-fn keep(from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
-    let kept = Arc::new(Mutex::new(String::new()));
-    let keeper = Arc::clone(&kept);
-    thread::spawn(move || {
+/// What a process says, as it comes.
+struct Kept {
+    text: Arc<Mutex<String>>,
+    keeper: thread::JoinHandle<()>,
+}
+
+impl Kept {
+    fn text(&self) -> String {
+        self.text.lock().expect("the kept lines").clone()
+    }
+
+    fn is_whole(&self) -> bool {
+        self.keeper.is_finished()
+    }
+}
+
+fn keep(from: impl Read + Send + 'static) -> Kept {
+    let text = Arc::new(Mutex::new(String::new()));
+    let kept = Arc::clone(&text);
+    let keeper = thread::spawn(move || {
         let mut from = BufReader::new(from);
         let mut line = Vec::new();
         while from
             .read_until(b'\n', &mut line)
             .is_ok_and(|length| length > 0)
         {
-            keeper
-                .lock()
+            kept.lock()
                 .expect("the kept lines")
                 .push_str(&String::from_utf8_lossy(&line));
             line.clear();
         }
     });
-    kept
+    Kept { text, keeper }
 }
