@@ -1,5 +1,7 @@
 //! Proves that nothing is missing and nothing was altered, or says what is.
 
+use std::fmt::Display;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
@@ -74,7 +76,7 @@ struct Prover {
 }
 
 impl Prover {
-    fn found(&mut self, about: impl ToString, says: impl Into<String>, advice: impl Into<String>) {
+    fn found(&mut self, about: &dyn Display, says: impl Into<String>, advice: impl Into<String>) {
         self.problems.push(Problem {
             about: about.to_string(),
             says: says.into(),
@@ -193,22 +195,22 @@ impl Prover {
         const NOW: &str = "its current version is missing";
         for lost in proof::lost_advisory_versions(connection, self.since).await? {
             let says = format!("version {} is missing", lost.version);
-            self.found(lost.key, says, LOST);
+            self.found(&lost.key, says, LOST);
         }
         for lost in proof::lost_ticket_versions(connection, self.since).await? {
             let says = format!("version {} is missing", lost.version);
-            self.found(format!("ticket {}", lost.key), says, LOST);
+            self.found(&format!("ticket {}", lost.key), says, LOST);
         }
         for said in proof::lost_advisories(connection).await? {
             self.found(
-                said,
+                &said,
                 NOW,
                 "restore it from a backup, or read the feeds anew with `advisoryd sync feeds --full`",
             );
         }
         for id in proof::lost_tickets(connection).await? {
             self.found(
-                format!("ticket {id}"),
+                &format!("ticket {id}"),
                 NOW,
                 "restore it from a backup, or read the tickets anew with `advisoryd sync tickets --full`",
             );
@@ -224,7 +226,7 @@ impl Prover {
                 format!("there are more than the {} that were counted", first - 1)
             };
             self.found(
-                "changes",
+                &"changes",
                 says,
                 "restore them from a backup; who reads `changes` should read the advisories and tickets anew",
             );

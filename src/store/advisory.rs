@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::advisory_row::{self, Stored};
+use super::beside::Beside;
 use super::change::{self, AdvisoryChanges};
 use super::history;
 use crate::model::{Advisory, Fingerprint};
@@ -132,33 +133,6 @@ pub async fn merge(
         sightings,
         twins,
     })
-}
-
-/// What a record is, judged by itself alone, beside what is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beside {
-    /// Nothing is stored under its key.
-    Unknown,
-    /// What is stored says the same.
-    Same,
-    /// Upstream made it later than what is stored.
-    Newer,
-    /// It says something else, and nothing shows that it is newer.
-    Other,
-}
-
-impl Beside {
-    pub(super) fn judge(
-        same: bool,
-        theirs: Option<DateTime<Utc>>,
-        stored: Option<DateTime<Utc>>,
-    ) -> Self {
-        match (theirs, stored) {
-            _ if same => Self::Same,
-            (Some(theirs), Some(stored)) if theirs > stored => Self::Newer,
-            _ => Self::Other,
-        }
-    }
 }
 
 /// What a record that comes late is beside what is stored. The stored advisory

@@ -2,6 +2,7 @@
 //! the digest of the run before it in its source. Whoever changes or removes a
 //! row breaks every digest after it, and the newest one stands in `source`.
 
+use chrono::serde::ts_microseconds_option as micros;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -10,7 +11,8 @@ use sqlx::PgConnection;
 /// Named in every digest: another meaning of the columns needs another name.
 const FORM: &[u8] = b"advisoryd run 1\n";
 
-/// All columns of an ended run, in the order in which they go into its digest.
+/// All columns of an ended run, in the order in which they go into its digest;
+/// times as whole microseconds: no format, no zone.
 #[derive(Debug, Serialize)]
 pub(super) struct Entry {
     pub id: i64,
@@ -18,14 +20,14 @@ pub(super) struct Entry {
     pub place: Option<i64>,
     pub job: String,
     pub mode: String,
-    #[serde(serialize_with = "micros")]
+    #[serde(serialize_with = "micros::serialize")]
     pub started_at: Option<DateTime<Utc>>,
-    #[serde(serialize_with = "micros")]
+    #[serde(serialize_with = "micros::serialize")]
     pub finished_at: Option<DateTime<Utc>>,
     pub outcome: String,
-    #[serde(serialize_with = "micros")]
+    #[serde(serialize_with = "micros::serialize")]
     pub covers_from: Option<DateTime<Utc>>,
-    #[serde(serialize_with = "micros")]
+    #[serde(serialize_with = "micros::serialize")]
     pub covers_to: Option<DateTime<Utc>>,
     pub covers_nothing: Option<bool>,
     pub covers_from_itself: Option<bool>,
@@ -44,14 +46,6 @@ pub(super) struct Entry {
     /// Not part of itself.
     #[serde(skip)]
     pub digest: Option<Vec<u8>>,
-}
-
-/// Times as whole microseconds: no format, no zone.
-fn micros<S: serde::Serializer>(
-    at: &Option<DateTime<Utc>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    at.map(|at| at.timestamp_micros()).serialize(serializer)
 }
 
 impl Entry {
@@ -205,7 +199,9 @@ pub async fn verify(
         if batch.is_empty() {
             break;
         }
-        batch.into_iter().for_each(|entry| walk.step(entry));
+        for entry in batch {
+            walk.step(entry);
+        }
     }
     if walk.place < chain.runs {
         walk.breaks.push(Break::Missing {

@@ -3,6 +3,7 @@
 
 pub mod advisory;
 mod advisory_row;
+pub mod beside;
 pub mod chain;
 pub mod change;
 mod copy;

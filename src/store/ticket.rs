@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
-use super::advisory::{Beside, Origin};
+use super::advisory::Origin;
+use super::beside::Beside;
 use super::{change, history};
 use crate::model::{Fingerprint, Ticket, fingerprint};
 

@@ -291,11 +291,12 @@ async fn a_dropped_page_of_tickets_is_no_proof() {
 #[tokio::test]
 async fn feeds_of_several_pages_reconcile_over_all_of_them() {
     let page = |next: &str, ids: std::ops::Range<u32>| {
-        let records: String = ids
+        let records: Vec<String> = ids
             .map(|id| {
                 format!("<list-item><advisory_identifier>SA{id}</advisory_identifier></list-item>")
             })
             .collect();
+        let records = records.concat();
         format!("<root><count>5</count><next>{next}</next><results>{records}</results></root>")
     };
     let documents = Documents::serve().await;

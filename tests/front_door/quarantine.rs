@@ -11,11 +11,8 @@ const KEPT: &str = "select count(*) from advisoryd_v1.quarantine";
 const ALIAS: &str = "[feeds.aliases]\nsaid = [\"serial\"]\n";
 
 fn feed(records: &[&str]) -> String {
-    let records: String = records
-        .iter()
-        .map(|record| format!("<advisory>{record}</advisory>"))
-        .collect();
-    format!("<advisories>{records}</advisories>")
+    let records = records.join("</advisory><advisory>");
+    format!("<advisories><advisory>{records}</advisory></advisories>")
 }
 
 const GOOD: &str = "<advisory_identifier>SA1</advisory_identifier><title>good</title>";
@@ -31,7 +28,7 @@ async fn odd(record: &str, other: &str) -> (World, Documents) {
     world.lists = Some(vec![1, 2]);
     world.pull().await;
     assert_eq!(world.count(KEPT).await, 1);
-    world.more = ALIAS.to_owned();
+    ALIAS.clone_into(&mut world.more);
     (world, documents)
 }
 

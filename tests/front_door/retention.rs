@@ -237,5 +237,8 @@ async fn status_tells_how_much_room_the_tables_take() {
 #[test]
 fn what_cannot_be_meant_is_refused_with_what_to_write() {
     let error = Config::from_text("c", "[retention]\nruns = \"1h\"\nraw = \"never\"").unwrap_err();
-    insta::assert_snapshot!(error.to_string(), @r"");
+    insta::assert_snapshot!(error.to_string(), @r"
+    c: `retention.raw`: is `never`; write `forever` or a duration from `1d` to `36500d`, such as `90d` or `365d`
+    c: `retention.runs`: is `1h`; write `forever` or a duration from `2d` to `36500d`, such as `90d` or `365d`
+    ");
 }
