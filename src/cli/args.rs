@@ -78,7 +78,7 @@ pub(super) enum Command {
     Quarantine(super::quarantine::Quarantine),
     /// Read everything that is stored again, with today's parser and aliases
     Replay(super::replay::Wanted),
-    /// Apply [retention] now, as the daemon does once an hour
+    /// Apply `[retention]` now, as the daemon does once an hour
     Maintain {
         /// Print JSON
         #[arg(long)]
