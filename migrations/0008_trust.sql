@@ -55,8 +55,11 @@ alter table change
         'appeared', 'joined_watch_list', 'revised', 'escalated', 'deescalated',
         'became_zero_day', 'solution_available', 'cves_added', 'rejected', 'reinstated',
         'ticket_opened', 'ticket_revised', 'ticket_status', 'ticket_priority',
-        'ticket_assigned', 'ticket_gone', 'ticket_returned', 'corrected'));
-comment on column advisoryd_v1.changes.what is 'appeared, joined_watch_list, revised (every new version), escalated, deescalated, became_zero_day, solution_available, cves_added, rejected, reinstated, ticket_opened, ticket_revised (every new version), ticket_status, ticket_priority, ticket_assigned, ticket_gone, ticket_returned; corrected (a replay read the current version''s raw text otherwise than before: its columns changed, upstream''s statement did not).';
+        'ticket_assigned', 'ticket_gone', 'ticket_returned', 'corrected', 'drifted'));
+alter table sync_run
+    drop constraint sync_run_mode_check,
+    add constraint sync_run_mode_check check (mode in ('window', 'full', 'incremental', 'import', 'reconcile'));
+comment on column advisoryd_v1.changes.what is 'appeared, joined_watch_list, revised (every new version), escalated, deescalated, became_zero_day, solution_available, cves_added, rejected, reinstated, ticket_opened, ticket_revised (every new version), ticket_status, ticket_priority, ticket_assigned, ticket_gone, ticket_returned; corrected (a replay read the current version''s raw text otherwise than before: its columns changed, upstream''s statement did not); drifted (reading old time again found it new or changed, though a complete run should have shown it).';
 
 create or replace view advisoryd_v1.sync_runs as
 select r.id,
@@ -83,6 +86,7 @@ select r.id,
 from sync_run r
 join source s on s.id = r.source_id;
 
+comment on column advisoryd_v1.sync_runs.mode is 'window (a feed''s last days), full (all there is), incremental (what changed), import (a saved document) or reconcile (old time again).';
 comment on column advisoryd_v1.sync_runs.accounted is 'How many different records there were to set against claimed, quarantined ones included.';
 comment on column advisoryd_v1.sync_runs.digest is 'Chained over all runs of the source; `advisoryd prove` recomputes it.';
 

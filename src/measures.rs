@@ -19,6 +19,7 @@ const LAST_SUCCESS: &str = "advisoryd_last_success_timestamp_seconds";
 const STORED: &str = "advisoryd_stored_records";
 const QUARANTINE: &str = "advisoryd_quarantine_records";
 const GAPS: &str = "advisoryd_coverage_gaps";
+const DRIFT: &str = "advisoryd_reconcile_drift_total";
 
 /// Gives every metric its help text.
 pub fn describe() {
@@ -46,6 +47,10 @@ pub fn describe() {
     describe_gauge!(STORED, "Records stored, by source.");
     describe_gauge!(QUARANTINE, "Records in quarantine, by source.");
     describe_gauge!(GAPS, "Holes in the covered time, by source.");
+    describe_counter!(
+        DRIFT,
+        "Records that reading old time again found changed, by source."
+    );
 }
 
 /// Counts a run that ended.
@@ -63,6 +68,11 @@ pub fn run_ended(source: &str, outcome: &'static str, tally: &Tally, seconds: f6
     for (kind, count) in kinds {
         counter!(RECORDS, "source" => source.clone(), "kind" => kind).increment(count);
     }
+}
+
+/// Counts what reading old time again found.
+pub fn drifted(source: &str, records: u64) {
+    counter!(DRIFT, "source" => source.to_owned()).increment(records);
 }
 
 /// Sets what the client counted.

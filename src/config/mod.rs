@@ -8,6 +8,7 @@ mod feeds;
 mod lists;
 mod log;
 mod mistake;
+mod reconcile;
 mod retention;
 mod schedule;
 mod secret;
@@ -29,6 +30,7 @@ pub use feeds::{ALIAS_FIELDS, Feeds};
 pub use lists::{ExtraFeed, WatchList};
 pub use log::{Http, Log, LogFormat};
 pub use mistake::{ConfigError, Mistake};
+pub use reconcile::Reconcile;
 pub use retention::Retention;
 pub use schedule::{Schedule, Tickets};
 pub use secret::SecretUrl;
@@ -64,6 +66,8 @@ pub struct Config {
     pub extra_feeds: Vec<ExtraFeed>,
     /// `[tickets]`
     pub tickets: Tickets,
+    /// `[reconcile]`
+    pub reconcile: Reconcile,
     /// `[retention]`
     pub retention: Retention,
     /// `[http]`
@@ -133,6 +137,7 @@ impl Config {
         let watch_lists = lists::watch_lists(&mut root);
         let extra_feeds = lists::extra_feeds(&mut root);
         let tickets = Tickets::read(root.section("tickets"));
+        let reconcile = Reconcile::read(root.section("reconcile"));
         let retention = Retention::read(root.section("retention"));
         let http = Http::read(root.section("http"));
         let log = Log::read(root.section("log"));
@@ -151,6 +156,7 @@ impl Config {
             watch_lists,
             extra_feeds,
             tickets,
+            reconcile,
             retention,
             http,
             log,

@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-use super::lanes;
 use super::schedules::{Pulse, Schedules};
+use super::{lanes, reconcile};
 use crate::config::Config;
 use crate::http::Client;
 use crate::job::context::Context;
@@ -28,6 +28,7 @@ impl Generation {
             .await
             .context("the schedules could not be started")?;
         let tasks = TaskTracker::new();
+        tasks.spawn(reconcile::pace(context.clone(), lanes.clone()));
         for lane in lanes {
             tasks.spawn(lanes::work(context.clone(), lane));
         }

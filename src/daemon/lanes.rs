@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tracing::{debug, error, info, warn};
 
+use super::reconcile;
 use crate::config::{Config, CronExpression};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -43,6 +44,8 @@ pub struct Lane {
     pub schedule: CronExpression,
     /// Woken by its ticks; ticks during a run fold into one.
     pub tick: Arc<Notify>,
+    /// Woken when old time may be read again.
+    pub again: Arc<Notify>,
 }
 
 impl Lane {
@@ -51,6 +54,7 @@ impl Lane {
             duty,
             schedule: schedule.clone(),
             tick: Arc::new(Notify::new()),
+            again: Arc::new(Notify::new()),
         }
     }
 
@@ -118,6 +122,7 @@ pub async fn work(context: Context, lane: Lane) {
             biased;
             () = context.stop.cancelled() => return,
             () = lane.tick.notified() => run_once(&context, &lane).await,
+            () = lane.again.notified() => reconcile::read_again(&context, &lane).await,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod generation;
 pub mod lanes;
+mod reconcile;
 pub mod schedules;
 pub mod systemd;
 

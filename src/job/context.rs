@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Client;
 use crate::source::xml::Rules;
+use crate::store::source::SourceKey;
 
 /// What every job is handed. Cheap to clone.
 #[derive(Clone)]
@@ -36,6 +37,21 @@ impl Context {
     /// answer it is ours, which every window allows for by its overlap.
     pub fn upstream_now(&self) -> DateTime<Utc> {
         self.clock.now() + self.client.clock_offset()
+    }
+
+    /// What upstream said before this time came with the runs that covered the
+    /// source to `covered_to`: later it may have been late, which the next run's
+    /// overlap allows for.
+    pub(super) fn settled_before(
+        &self,
+        key: &SourceKey,
+        covered_to: DateTime<Utc>,
+    ) -> DateTime<Utc> {
+        let overlap = match key {
+            SourceKey::Tickets => self.config.tickets.overlap,
+            SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) => self.config.feeds.overlap,
+        };
+        covered_to - TimeDelta::from_std(overlap).unwrap_or(TimeDelta::days(1))
     }
 }
 

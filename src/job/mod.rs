@@ -6,6 +6,7 @@ pub mod maintain;
 pub mod prove;
 pub mod pull_feed;
 mod pull_stream;
+pub mod reconcile;
 pub mod replay;
 pub mod retry;
 pub mod run;

@@ -39,6 +39,8 @@ pub enum LookBack {
     Days(u32),
     /// As at the first pull.
     Full,
+    /// This many days, though they were read: is it still the same?
+    Again(u32),
 }
 
 /// Pulls a feed. Fails only where the ledger itself could not be written; a
@@ -46,6 +48,7 @@ pub enum LookBack {
 pub async fn pull(context: &Context, feed: &Feed, look_back: LookBack) -> Result<Ran, Failure> {
     let mode = match look_back {
         LookBack::Full => Mode::Full,
+        LookBack::Again(_) => Mode::Reconcile,
         LookBack::Missing | LookBack::Days(_) => Mode::Window,
     };
     let Some(run) = run::begin(context, &feed.key, "feed", |_| mode).await? else {
@@ -159,7 +162,7 @@ async fn ask(run: &Run, feed: &Feed, look_back: LookBack) -> Result<(Answer, Fee
 fn days(context: &Context, source: &Source, look_back: LookBack, now: DateTime<Utc>) -> u32 {
     let feeds = &context.config.feeds;
     match look_back {
-        LookBack::Days(days) => days.clamp(1, feeds.max_days),
+        LookBack::Days(days) | LookBack::Again(days) => days.clamp(1, feeds.max_days),
         LookBack::Full => feeds.first_days,
         LookBack::Missing => {
             let overlap = TimeDelta::from_std(feeds.overlap).unwrap_or(TimeDelta::days(1));

@@ -84,6 +84,7 @@ impl Retry<'_> {
             return Ok(gone(id));
         };
         let origin = Origin {
+            settled_before: None,
             source_id: kept.source_id,
             run_id: kept.last_run_id,
             at: self.clock.now(),

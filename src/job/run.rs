@@ -14,7 +14,7 @@ use crate::store::hold::Hold;
 use crate::store::run::{self, Ended, Mode, Outcome, Tally};
 use crate::store::source::{self, Source, SourceKey};
 use crate::store::ticket_walk::{self, Walk};
-use crate::store::{quarantine, ticket_reading};
+use crate::store::{change, cursor, quarantine, ticket_reading};
 
 /// What came of asking for a run.
 #[derive(Debug)]
@@ -103,10 +103,15 @@ pub(super) async fn begin(
     let mode = choose_mode(&found);
     let run_id = run::begin(&mut transaction, found.id, job, mode, now).await?;
     transaction.commit().await?;
+    let settled_before = match mode {
+        Mode::Reconcile => found.covered_to.map(|to| context.settled_before(key, to)),
+        Mode::Window | Mode::Full | Mode::Incremental => None,
+    };
     let origin = Origin {
         source_id: found.id,
         run_id,
         at: now,
+        settled_before,
     };
     let context = Context {
         client: context.client.for_run(),
@@ -153,6 +158,9 @@ impl Run {
         };
         self.write_down(&work, &outcome, now).await?;
         let report = self.report(&work, &outcome, now);
+        if self.mode == Mode::Reconcile {
+            self.tell_drift().await?;
+        }
         tell(&report, &self.key, result.as_ref().err());
         crate::measures::run_ended(
             &report.source,
@@ -179,6 +187,7 @@ impl Run {
             return Err(Failure::Lost);
         }
         match outcome {
+            _ if !self.mode.leads() => {}
             Outcome::Ok => self.complete(&mut transaction, work, now).await?,
             Outcome::Failed(error) | Outcome::Interrupted(error) => {
                 source::failed(&mut transaction, self.source.id, error, now).await?;
@@ -208,9 +217,9 @@ impl Run {
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
         let covers = work.covers.unwrap_or((self.origin.at, self.origin.at));
-        source::completed(
+        cursor::completed(
             transaction,
-            source::Completed {
+            cursor::Completed {
                 source_id: self.source.id,
                 covers,
                 root_element: work.root_element.as_deref(),
@@ -228,6 +237,22 @@ impl Run {
             }
         }
         quarantine::release_advisories(transaction, self.source.id, self.origin.run_id).await?;
+        Ok(())
+    }
+
+    async fn tell_drift(&self) -> Result<(), Failure> {
+        let Origin { run_id, at, .. } = self.origin;
+        let mut connection = self.context.pool.acquire().await?;
+        let drifted = change::drifted(&mut connection, run_id, at).await?;
+        if drifted > 0 {
+            warn!(
+                source = %self.key, run.id = run_id, drifted,
+                "{}: upstream has changed records that were read before, without telling: {drifted}; they are stored, and `changes` names them as `drifted`",
+                self.key
+            );
+        }
+        let drifted = u64::try_from(drifted).unwrap_or(0);
+        crate::measures::drifted(&self.key.to_string(), drifted);
         Ok(())
     }
 

@@ -63,10 +63,19 @@ pub async fn sync(context: &Context, ask: Ask) -> Result<Vec<Ran>, Failure> {
     Ok(ran)
 }
 
+/// Reads tickets of a window that was read before, in whole seconds, once more.
+pub(super) async fn read_again(
+    context: &Context,
+    window: (DateTime<Utc>, DateTime<Utc>),
+) -> Result<Ran, Failure> {
+    once(context, Plan::Again(window)).await
+}
+
 #[derive(Clone, Copy)]
 enum Plan {
     Full { accept_removals: bool },
     Differences,
+    Again((DateTime<Utc>, DateTime<Utc>)),
 }
 
 fn fresh(context: &Context, reading: &TicketReading) -> bool {
@@ -94,6 +103,7 @@ async fn once(context: &Context, plan: Plan) -> Result<Ran, Failure> {
     let mode = match plan {
         Plan::Full { .. } => Mode::Full,
         Plan::Differences => Mode::Incremental,
+        Plan::Again(_) => Mode::Reconcile,
     };
     let Some(run) = run::begin(context, &SourceKey::Tickets, "tickets", |_| mode).await? else {
         return Ok(Ran::Busy);
@@ -116,6 +126,14 @@ async fn read(run: &Run, plan: Plan, work: &mut Work) -> Result<(), Failure> {
             let window = window(context, filter, cursor);
             walk_window(run, window, work).await
         }
+        (Plan::Again((from, to)), Some(filter), _) if filter != DateFilter::None => {
+            walk_window(run, Window { filter, from, to }, work).await?;
+            // Old time moves no cursor.
+            work.tickets = None;
+            Ok(())
+        }
+        // Nothing to ask by any more: the next walk in full sees to it.
+        (Plan::Again(_), ..) => Ok(()),
         // The filter that worked is gone, or there was never a ticket to tell by.
         (Plan::Differences, ..) => walk_all(run, false, work).await,
     }

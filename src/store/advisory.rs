@@ -32,6 +32,9 @@ pub struct Origin {
     pub run_id: i64,
     /// When it is stored, by our clock: what it says is known from then on.
     pub at: DateTime<Utc>,
+    /// What upstream said before this came with complete runs; set where old time
+    /// is read again. What is new and older has drifted.
+    pub settled_before: Option<DateTime<Utc>>,
 }
 
 /// What became of a chunk.

@@ -46,6 +46,11 @@ pub(super) async fn record_advisories(
              where a.said = any($3)
                and s.kind = 'watch_list'
              union all
+             select a.said, a.version, 'drifted', 10
+             from advisory a
+             where a.said = any($1 || $2)
+               and a.modified_at < $7
+             union all
              select n.said, n.version, w.what, w.place
              from advisory n
              join advisory_version o on o.said = n.said and o.version = n.version - 1
@@ -79,7 +84,8 @@ pub(super) async fn record_advisories(
         joined,
         origin.source_id,
         origin.run_id,
-        origin.at
+        origin.at,
+        origin.settled_before
     )
     .execute(&mut *connection)
     .await?;
@@ -102,6 +108,11 @@ pub(super) async fn record_tickets(
              select t.id, t.version, 'ticket_opened' as what, 0 as place
              from ticket t
              where t.id = any($1)
+             union all
+             select t.id, t.version, 'drifted', 7
+             from ticket t
+             where t.id = any($1 || $2)
+               and t.modified_at < $5
              union all
              select n.id, n.version, w.what, w.place
              from ticket n
@@ -131,11 +142,32 @@ pub(super) async fn record_tickets(
         fresh,
         replaced,
         origin.run_id,
-        origin.at
+        origin.at,
+        origin.settled_before
     )
     .execute(&mut *connection)
     .await?;
     wake(connection).await
+}
+
+/// Of how many advisories and tickets a run that began at `since` found that
+/// they had drifted.
+pub async fn drifted(
+    connection: &mut PgConnection,
+    run_id: i64,
+    since: chrono::DateTime<chrono::Utc>,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!"
+           from change
+           where run_id = $1
+             and at >= $2
+             and what = 'drifted'"#,
+        run_id,
+        since
+    )
+    .fetch_one(connection)
+    .await
 }
 
 /// Writes down that a replay has changed columns of these current versions,

@@ -7,6 +7,7 @@ pub mod beside;
 pub mod chain;
 pub mod change;
 mod copy;
+pub mod cursor;
 pub mod database;
 mod history;
 pub mod hold;

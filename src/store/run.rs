@@ -17,6 +17,8 @@ pub enum Mode {
     Full,
     /// What changed since the cursor.
     Incremental,
+    /// Old time again, to see whether upstream changed it without telling.
+    Reconcile,
 }
 
 impl Mode {
@@ -26,7 +28,14 @@ impl Mode {
             Self::Window => "window",
             Self::Full => "full",
             Self::Incremental => "incremental",
+            Self::Reconcile => "reconcile",
         }
+    }
+
+    /// Whether the run speaks for its source: moves its cursor, its last success
+    /// and its last error. Reading old time again says nothing about new data.
+    pub fn leads(self) -> bool {
+        !matches!(self, Self::Reconcile)
     }
 }
 
@@ -87,7 +96,9 @@ pub async fn begin(
     for run_id in dead {
         chain::link(connection, run_id).await?;
     }
-    super::source::attempted(connection, source_id, now).await?;
+    if mode.leads() {
+        super::source::attempted(connection, source_id, now).await?;
+    }
     sqlx::query_scalar!(
         "insert into sync_run (source_id, job, mode, started_at)
          values ($1, $2, $3, $4)

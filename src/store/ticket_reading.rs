@@ -79,6 +79,41 @@ pub async fn remember_filter(
     Ok(())
 }
 
+/// The tickets before `before`, by the time that the filter asks for, in pages of
+/// `limit`: when the first and the last ticket of one page were; which page,
+/// `chance` says. `None` when there is no such ticket.
+pub async fn some_old(
+    connection: &mut PgConnection,
+    filter: DateFilter,
+    before: DateTime<Utc>,
+    limit: i64,
+    chance: u64,
+) -> Result<Option<(DateTime<Utc>, DateTime<Utc>)>, sqlx::Error> {
+    let by_creation = filter == DateFilter::Created;
+    let row = sqlx::query!(
+        r#"with old as (
+               select case when $1 then created_at else modified_at end as at
+               from ticket
+               where deleted_at is null),
+           chosen as (
+               select at
+               from old
+               where at < $2
+               order by at
+               offset $3 * (select $4::bigint % greatest((count(*) + $3 - 1) / $3, 1) from old where at < $2)
+               limit $3)
+           select min(at) as first, max(at) as last
+           from chosen"#,
+        by_creation,
+        before,
+        limit,
+        i64::try_from(chance >> 1).unwrap_or(0)
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(row.first.zip(row.last))
+}
+
 /// Moves the cursor forward; never back.
 pub async fn advance(
     connection: &mut PgConnection,

@@ -9,7 +9,7 @@ use advisoryd::simulate::{Fault, Rule};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::support::{PATIENCE, Running, World, eventually, is_alive, state_dir};
+use crate::support::{PATIENCE, Running, World, eventually, free_port, get, is_alive, state_dir};
 
 /// Seconds that nobody waits for: ticks that never come during a test.
 const NEVER: &str = "0 0 0 1 1 *";
@@ -405,36 +405,13 @@ async fn a_database_that_comes_late_or_restarts_is_waited_out() {
     cluster.stop().await.unwrap();
 }
 
-/// Status and body of a plain GET.
-async fn get(port: u16, path: &str) -> (u16, String) {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port))
-        .await
-        .unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    let body = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
-    (status, body)
-}
-
 #[tokio::test]
 async fn health_and_metrics_are_served() {
     let mut world = World::new().await;
     quiet(&mut world);
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let text = world
-        .toml()
-        .replace("listen = \"\"", &format!("listen = \"127.0.0.1:{port}\""));
-    let file = world.config_file();
-    std::fs::write(&file, text).unwrap();
-    let mut daemon = Running::start(&mut advisoryd(&file, &["run"]));
+    let port = free_port();
+    world.listen = format!("127.0.0.1:{port}");
+    let mut daemon = Running::start(&mut world.command(&["run"]));
     complete_runs(&world, 3).await;
     let get = async |path: &str| get(port, path).await;
     assert_eq!(get("/healthz").await, (200, "ok\n".to_owned()));

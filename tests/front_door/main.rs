@@ -29,6 +29,7 @@ mod promises;
 mod prove;
 mod quarantine;
 mod questions;
+mod reconcile;
 mod replay;
 mod retention;
 mod samples;

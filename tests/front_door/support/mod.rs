@@ -8,6 +8,7 @@ mod rows;
 mod run_dir;
 mod schema;
 mod wait;
+mod web;
 mod world;
 
 pub use authority::{Authority, TlsFront};
@@ -16,4 +17,5 @@ pub use documents::Documents;
 pub use process::{Running, binary, is_alive};
 pub use run_dir::state_dir;
 pub use wait::{PATIENCE, eventually};
+pub use web::{free_port, get};
 pub use world::{Told, World, pull_all, small};

@@ -31,6 +31,8 @@ pub struct World {
     pub more: String,
     /// What tests add to `[upstream]`, as TOML.
     pub upstream: String,
+    /// Where the daemon serves its health; nowhere unless a test says.
+    pub listen: String,
     /// Another upstream than the simulator.
     pub base_url: Option<String>,
     /// Other watch lists than all of the simulator's.
@@ -78,6 +80,7 @@ impl World {
             database: database().await,
             more: String::new(),
             upstream: String::new(),
+            listen: String::new(),
             base_url: None,
             lists: None,
             stop: CancellationToken::new(),
@@ -101,13 +104,14 @@ impl World {
         format!(
             "[upstream]\nbase_url = \"{}\"\ntoken_file = \"{}\"\nrequests_per_minute = 60000\n\
              read_timeout = \"2s\"\nmax_attempts = 2\n{}\n\
-             [database]\nurl = \"{}\"\n[http]\nlisten = \"\"\n{}\n{lists}",
+             [database]\nurl = \"{}\"\n[http]\nlisten = \"{}\"\n{}\n{lists}",
             self.base_url
                 .clone()
                 .unwrap_or_else(|| self.simulator.base_url()),
             self.token_file().display(),
             self.upstream,
             self.database.url,
+            self.listen,
             self.more,
         )
     }

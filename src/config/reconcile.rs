@@ -1,0 +1,63 @@
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::section::Section;
+use super::tree::{Node, Said};
+use super::upstream::Upstream;
+
+/// More would leave the feeds and tickets themselves too little.
+const SHARES: RangeInclusive<f64> = 0.0..=0.5;
+const DAY: Duration = Duration::from_hours(24);
+const MINUTES_OF_A_DAY: f64 = 24.0 * 60.0;
+/// A feed of many days is a large document, however many requests are allowed.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// `[reconcile]`: reading old time again, to see whether upstream changed it
+/// without telling.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Reconcile {
+    /// Which part of the request budget may be spent. Default: 0, off.
+    pub share: f64,
+}
+
+impl Reconcile {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let reconcile = Self {
+            share: section.value("share", 0.0, share),
+        };
+        section.close();
+        reconcile
+    }
+
+    /// The mean time from one request to the next; `None` where it is off.
+    pub fn pause(&self, upstream: &Upstream) -> Option<Duration> {
+        let by_minute = f64::from(upstream.requests_per_minute) * MINUTES_OF_A_DAY;
+        let a_day = match upstream.requests_per_day {
+            0 => by_minute,
+            limit => f64::from(limit).min(by_minute),
+        };
+        let requests = a_day * self.share;
+        (requests > 0.0).then(|| {
+            let pause = DAY.as_secs_f64() / requests;
+            Duration::try_from_secs_f64(pause)
+                .unwrap_or(Duration::MAX)
+                .max(SHORTEST_PAUSE)
+        })
+    }
+}
+
+fn share(node: &Node) -> Result<f64, String> {
+    let value = match &node.value {
+        Said::Plain(toml::Value::Float(value)) => Some(*value),
+        Said::Plain(toml::Value::Integer(0)) => Some(0.0),
+        Said::Raw(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    value.filter(|value| SHARES.contains(value)).ok_or_else(|| {
+        format!(
+            "write a part of the request budget from `{:?}` (off) to `{:?}`, such as `0.001`",
+            SHARES.start(),
+            SHARES.end()
+        )
+    })
+}

@@ -1,0 +1,49 @@
+//! Spends a share of the request budget on reading old time again.
+
+use tracing::{debug, warn};
+
+use super::lanes::{Duty, Lane};
+use crate::job::context::Context;
+use crate::job::failure::Failure;
+use crate::job::reconcile;
+use crate::job::run::Ran;
+
+/// Wakes a lane that chance picks, at the pace that `[reconcile] share` allows.
+pub(super) async fn pace(context: Context, lanes: Vec<Lane>) {
+    let Some(pause) = context.config.reconcile.pause(&context.config.upstream) else {
+        return;
+    };
+    let lanes: Vec<Lane> = lanes
+        .into_iter()
+        .filter(|lane| !matches!(lane.duty, Duty::SlowWalk))
+        .collect();
+    loop {
+        tokio::select! {
+            biased;
+            () = context.stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        if let Some(lane) = fastrand::choice(&lanes) {
+            lane.again.notify_one();
+        }
+    }
+}
+
+/// Reads some old time of the lane's source again. In its lane, so that no tick
+/// is left out because of it.
+pub(super) async fn read_again(context: &Context, lane: &Lane) {
+    let key = lane.key();
+    let chance = fastrand::u64(..);
+    let ran: Result<Option<Ran>, Failure> = match &lane.duty {
+        Duty::Feed(feed) => reconcile::feed(context, feed, chance).await,
+        Duty::Tickets => reconcile::tickets(context, chance).await,
+        Duty::SlowWalk => Ok(None),
+    };
+    match ran {
+        Ok(Some(Ran::Ended(_))) => {}
+        Ok(Some(Ran::Busy) | None) => debug!(source = %key, "{key}: nothing to read again now"),
+        Err(failure) => {
+            warn!(source = %key, error = %failure.chain(), "{key}: old time could not be read again: {}", failure.chain());
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Reads again what was read completely long ago. What upstream has changed
+//! since without telling is stored as always, and told as `drifted`.
+
+use chrono::TimeDelta;
+
+use super::context::Context;
+use super::failure::Failure;
+use super::pull_feed::{self, Feed, LookBack};
+use super::run::Ran;
+use super::sync_tickets;
+use crate::store::source::{self, SourceKey};
+use crate::store::ticket_reading::{self, DateFilter};
+
+/// Reads a feed again, as many days back as `chance` says of those that are
+/// covered and that upstream can be asked for. `None` when it was never read.
+pub async fn feed(context: &Context, feed: &Feed, chance: u64) -> Result<Option<Ran>, Failure> {
+    let mut connection = context.pool.acquire().await?;
+    let covered = source::covered(&mut connection, &feed.key).await?;
+    drop(connection);
+    let Some((from, _)) = covered else {
+        return Ok(None);
+    };
+    let days = (context.upstream_now() - from).num_days().max(0);
+    let most = u64::try_from(days)
+        .unwrap_or(0)
+        .min(u64::from(context.config.feeds.max_days))
+        .max(1);
+    let days = u32::try_from(1 + chance % most).unwrap_or(1);
+    let ran = pull_feed::pull(context, feed, LookBack::Again(days)).await?;
+    Ok(Some(ran))
+}
+
+/// Reads one page of old tickets again; which, `chance` says. `None` when there
+/// is none, or no filter to ask by.
+pub async fn tickets(context: &Context, chance: u64) -> Result<Option<Ran>, Failure> {
+    let mut connection = context.pool.acquire().await?;
+    let filter = ticket_reading::get(&mut connection).await?.filter;
+    let covered = source::covered(&mut connection, &SourceKey::Tickets).await?;
+    let (Some(filter @ (DateFilter::Modified | DateFilter::Created)), Some((_, to))) =
+        (filter, covered)
+    else {
+        return Ok(None);
+    };
+    let settled = context.settled_before(&SourceKey::Tickets, to);
+    let page = i64::from(context.config.tickets.page_size);
+    let old = ticket_reading::some_old(&mut connection, filter, settled, page, chance).await?;
+    drop(connection);
+    let Some((first, last)) = old else {
+        return Ok(None);
+    };
+    let after = (last + TimeDelta::seconds(1)).min(settled);
+    let ran = sync_tickets::read_again(context, (first, after)).await?;
+    Ok(Some(ran))
+}

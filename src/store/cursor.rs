@@ -1,0 +1,122 @@
+//! What a complete run moves: the covered time of its source, and which records
+//! it saw.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+/// What a complete run of a source leaves behind.
+pub struct Completed<'a> {
+    /// Row in `source`.
+    pub source_id: i32,
+    /// The window it covers, by upstream's clock; half open.
+    pub covers: (DateTime<Utc>, DateTime<Utc>),
+    /// Root element of the document.
+    pub root_element: Option<&'a str>,
+    /// Rows of `sighting` behind its records.
+    pub seen: Vec<i64>,
+    /// When the run began, by our clock.
+    pub began_at: DateTime<Utc>,
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+/// Moves the cursor, in the transaction that ends the run. A feed's cursor also
+/// moves back when upstream's clock does: what that clock has not yet reached
+/// is not covered, whatever an earlier run believed.
+pub async fn completed(
+    connection: &mut PgConnection,
+    completed: Completed<'_>,
+) -> Result<(), sqlx::Error> {
+    let Completed {
+        source_id,
+        covers,
+        root_element,
+        seen,
+        began_at,
+        now,
+    } = completed;
+    keep_last_seen(connection, source_id, &seen).await?;
+    sqlx::query!(
+        "update source
+         set covered = (covered + tstzmultirange(tstzrange($2, $3)))
+                 * tstzmultirange(tstzrange(null, case when kind <> 'tickets' then $3 end)),
+             root_element = coalesce($4, root_element),
+             seen = coalesce((
+                 select range_agg(int8range(r.first, r.last, '[]'))
+                 from unnest($5::bigint[], $6::bigint[]) as r (first, last)), '{}'),
+             seen_at = $7,
+             last_success_at = $8,
+             last_error = null,
+             last_error_at = null
+         where id = $1",
+        source_id,
+        covers.0,
+        covers.1.max(covers.0),
+        root_element,
+        &ranges(&seen).0,
+        &ranges(&seen).1,
+        began_at,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes last_seen_at into the rows that were in the last complete run and are
+/// not in this one; for all others `source.seen` says it. Rows that run wrote
+/// itself have it already: after a long first window a short one writes nothing.
+async fn keep_last_seen(
+    connection: &mut PgConnection,
+    source_id: i32,
+    seen: &[i64],
+) -> Result<(), sqlx::Error> {
+    let (first, last) = ranges(seen);
+    sqlx::query!(
+        "update sighting g
+         set last_seen_at = greatest(g.last_seen_at, s.seen_at)
+         from source s,
+              unnest(s.seen - coalesce((
+                  select range_agg(int8range(r.first, r.last, '[]'))
+                  from unnest($2::bigint[], $3::bigint[]) as r (first, last)), '{}')) as dropped
+         where s.id = $1
+           and g.id >= lower(dropped)
+           and g.id < upper(dropped)
+           and g.source_id = $1
+           and g.last_seen_at < s.seen_at",
+        source_id,
+        &first,
+        &last
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Sorted ids as closed ranges: first and last of each.
+fn ranges(ids: &[i64]) -> (Vec<i64>, Vec<i64>) {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    let (mut first, mut last): (Vec<i64>, Vec<i64>) = (Vec::new(), Vec::new());
+    for id in ids {
+        match last.last_mut() {
+            Some(end) if id <= *end + 1 => *end = id,
+            _ => {
+                first.push(id);
+                last.push(id);
+            }
+        }
+    }
+    (first, last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ranges;
+
+    #[test]
+    fn ids_fold_into_ranges() {
+        assert_eq!(ranges(&[]), (vec![], vec![]));
+        assert_eq!(ranges(&[3, 1, 2, 2, 7]), (vec![1, 7], vec![3, 7]));
+    }
+}
