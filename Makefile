@@ -25,6 +25,7 @@ check:
 
 bench: deps
 	cargo bench --locked --bench load
+	cargo bench --locked --bench load -- history
 
 release: deps
 	cargo build --locked --release

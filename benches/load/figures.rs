@@ -30,13 +30,7 @@ pub struct Figures {
 
 impl Figures {
     fn each(&self, value: impl Fn(&Round) -> f64) -> Spread {
-        let mut values: Vec<f64> = self.rounds.iter().map(value).collect();
-        values.sort_by(f64::total_cmp);
-        Spread {
-            low: values[0],
-            median: values[values.len() / 2],
-            high: values[values.len() - 1],
-        }
+        Spread::of(self.rounds.iter().map(value).collect())
     }
 
     fn line(
@@ -50,10 +44,23 @@ impl Figures {
     }
 }
 
-struct Spread {
+/// A median and what it lies between.
+pub struct Spread {
     low: f64,
     median: f64,
     high: f64,
+}
+
+impl Spread {
+    /// Of at least one value.
+    pub fn of(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        Self {
+            low: values[0],
+            median: values[values.len() / 2],
+            high: values[values.len() - 1],
+        }
+    }
 }
 
 impl fmt::Display for Spread {

@@ -1,9 +1,13 @@
 //! How fast the built program loads a feed, beside what the machine could do at
 //! best, in one run: `cargo bench --bench load`, or `-- quick` for 10,000
-//! advisories only. Figures are ratios of paired rounds; see docs/performance.md.
+//! advisories only; `-- history` for what history costs and how fast it answers,
+//! `-- history quick` for a tenth of it. Figures are ratios of paired rounds; see docs/performance.md.
 
+mod answers;
 mod baseline;
 mod figures;
+mod fill;
+mod history;
 mod place;
 mod program;
 mod server;
@@ -35,6 +39,10 @@ fn main() -> Result<()> {
     runtime.block_on(async {
         let place = Place::make().await?;
         let mut out = std::io::stdout().lock();
+        if arguments.iter().any(|argument| argument == "history") {
+            history::measure(&place, SIZES[usize::from(!quick)], &mut out).await?;
+            return place.close().await;
+        }
         for size in SIZES.into_iter().take(if quick { 1 } else { 2 }) {
             let figures = measure(&place, size).await?;
             writeln!(out, "{figures}")?;

@@ -24,6 +24,7 @@ mod feed_versions;
 mod feed_windows;
 mod feeds;
 mod history;
+mod history_property;
 mod layers;
 mod promises;
 mod prove;

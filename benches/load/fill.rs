@@ -1,0 +1,65 @@
+//! Databases with and without a past.
+
+use sqlx::{Connection as _, PgConnection};
+
+use crate::Result;
+use crate::place::Database;
+
+/// Lets a database drop what a first load writes for history's sake.
+const NO_HISTORY: &str = "
+    create function nothing() returns trigger language plpgsql as 'begin return null; end';
+    create trigger no_history before insert on change
+        for each row execute function nothing()";
+
+/// Four former versions of every advisory, a version each 25 days, spread over
+/// the days, and the changes that they were.
+const VERSIONS: &str = "
+    create temp table past as select * from advisory;
+    do $$
+    begin
+        for former in 1..4 loop
+            update past
+            set version = former,
+                title = title || ' (' || former || ')',
+                severity_rank = 1 + (upstream_id + former) % 5,
+                first_seen_at = now() - interval '125 days',
+                changed_at = now() - (125 - 25 * former) * interval '1 day' - (upstream_id % 36000) * interval '1 minute';
+            insert into advisory_version
+            select past.changed_at + interval '25 days', past.*
+            from past;
+        end loop;
+        update advisory
+        set version = 5,
+            first_seen_at = now() - interval '125 days',
+            changed_at = now() - (upstream_id % 36000) * interval '1 minute';
+    end
+    $$;
+    with fact as (
+        select v.changed_at as at, v.said, v.version, w.what, v.run_id
+        from every_advisory_version v
+        cross join (values ('revised'), ('escalated')) as w (what)
+        where v.version > 1),
+    base as (
+        update change_counter
+        set last = last + (select count(*) from fact)
+        returning last - (select count(*) from fact) as base)
+    insert into change (seq, at, kind, key, version, what, watch_list_id, run_id)
+    select base.base + row_number() over (order by fact.at, fact.said, fact.what),
+           fact.at, 'advisory', fact.said, fact.version, fact.what, 1, fact.run_id
+    from fact, base";
+
+pub async fn keep_no_history(database: &Database) -> Result<()> {
+    run(database, NO_HISTORY).await
+}
+
+pub async fn four_former_versions(database: &Database) -> Result<()> {
+    run(database, VERSIONS).await
+}
+
+async fn run(database: &Database, sql: &'static str) -> Result<()> {
+    let options = advisoryd::store::database::named(database.options.clone());
+    let mut connection = PgConnection::connect_with(&options).await?;
+    sqlx::raw_sql(sql).execute(&mut connection).await?;
+    connection.close().await?;
+    Ok(())
+}

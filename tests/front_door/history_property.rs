@@ -1,0 +1,278 @@
+//! Whatever upstream says, whatever breaks, whoever is killed and whatever is
+//! replayed: every version is seen exactly once, and in the end the database is
+//! the one that a clean pass over the last state makes.
+
+use std::collections::BTreeMap;
+
+use advisoryd::job::prove::prove;
+use advisoryd::job::pull_feed::LookBack;
+use advisoryd::job::sync_tickets::Ask;
+use advisoryd::simulate::{Damage, Fault, Options, Rule};
+use chrono::TimeDelta;
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, any};
+use proptest::prop_oneof;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::Value;
+
+use crate::support::{PATIENCE, Running, World, database, eventually, small};
+
+/// Each case is a world of its own with up to this many steps.
+const CASES: u32 = 6;
+const STEPS: usize = 14;
+const FULL: Ask = Ask::Full {
+    accept_removals: true,
+};
+/// What the tickets say, without what we say of them. Gone ones as gone.
+const TICKETS: &str = "
+    select id::text, jsonb_build_array(title, status, assignee, modified_at, deleted_at is null, raw)
+    from advisoryd_v1.tickets";
+
+#[derive(Debug, Clone)]
+enum Step {
+    Publish,
+    Revise(usize, bool),
+    Reject(usize),
+    OpenTicket,
+    TouchTicket(usize),
+    RemoveTicket(usize),
+    Fault(Fault),
+    Later(u32),
+    Pull,
+    Tickets,
+    /// The program, killed after so many bytes of a feed.
+    Killed(usize),
+    Replay,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let cut = (0..200_000_usize, any::<bool>())
+        .prop_map(|(after_bytes, clean)| Fault::Truncate { after_bytes, clean });
+    let fault = prop_oneof![
+        cut,
+        Just(Fault::Status(500)),
+        Just(Fault::Html200),
+        Just(Fault::Damaged(Damage::OneBadRecord)),
+        Just(Fault::Damaged(Damage::NotRecognised)),
+    ];
+    prop_oneof![
+        1 => Just(Step::Publish),
+        4 => (0..8_usize, any::<bool>()).prop_map(|(which, worse)| Step::Revise(which, worse)),
+        1 => any::<usize>().prop_map(Step::Reject),
+        1 => Just(Step::OpenTicket),
+        3 => (0..6_usize).prop_map(Step::TouchTicket),
+        1 => any::<usize>().prop_map(Step::RemoveTicket),
+        2 => fault.prop_map(Step::Fault),
+        1 => (1..60_u32).prop_map(Step::Later),
+        4 => Just(Step::Pull),
+        3 => Just(Step::Tickets),
+        1 => (0..200_000_usize).prop_map(Step::Killed),
+        1 => Just(Step::Replay),
+    ]
+}
+
+async fn take(world: &World, step: Step) {
+    let simulator = &world.simulator;
+    let saids = simulator.all_saids();
+    let said = |which: usize| &saids[which % saids.len()];
+    let tickets = simulator.ticket_ids();
+    let ticket = |which: usize| tickets[which % tickets.len()];
+    match step {
+        Step::Publish => drop(simulator.publish(1)),
+        Step::Revise(which, worse) => drop(simulator.revise(said(which), worse)),
+        Step::Reject(which) => drop(simulator.reject(said(which))),
+        Step::OpenTicket => drop(simulator.add_tickets(1)),
+        Step::TouchTicket(which) => drop(simulator.touch_ticket(ticket(which))),
+        Step::RemoveTicket(which) => drop(simulator.remove_ticket(ticket(which))),
+        Step::Fault(fault) => simulator.inject(Rule::new(fault)),
+        Step::Later(hours) => world.later(TimeDelta::hours(hours.into())),
+        Step::Pull => drop(world.pull().await),
+        Step::Tickets => drop(world.sync_tickets(Ask::Now).await),
+        Step::Killed(after_bytes) => killed(world, after_bytes).await,
+        Step::Replay => {
+            let said = world.told(&["replay", "--yes"]);
+            assert_eq!(said.code, 0, "{said:?}");
+        }
+    }
+}
+
+/// Kills the program in the middle of a feed, or once it has ended by itself.
+async fn killed(world: &World, after_bytes: usize) {
+    let gate = "mid".to_owned();
+    let hold = Fault::Hold { after_bytes, gate };
+    world.simulator.inject(Rule::new(hold).on("xml-feed"));
+    let mut program = Running::start(&mut world.command(&["sync", "all"]));
+    tokio::select! {
+        () = world.simulator.reached("mid") => {}
+        _ = program.ended() => {}
+    }
+    program.kill9();
+    world.simulator.clear_faults();
+    world.simulator.open("mid");
+    eventually("the end of its locks", PATIENCE, async || {
+        let locks = world
+            .count("select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())")
+            .await;
+        (locks == 0).then_some(())
+    })
+    .await;
+}
+
+type Rows = BTreeMap<String, Value>;
+
+/// What was seen, key by key: the content of each version.
+#[derive(Default)]
+struct Observed {
+    advisories: BTreeMap<String, Vec<Value>>,
+    tickets: BTreeMap<String, Vec<Value>>,
+}
+
+impl Observed {
+    async fn look(&mut self, world: &World) {
+        let mut advisories = world.stored().await;
+        for row in advisories.values_mut() {
+            // Joining a list is no version.
+            row.as_object_mut().unwrap().remove("watch_list_ids");
+        }
+        let numbers = world.versions().await;
+        for (said, row) in advisories {
+            let number = numbers[&said];
+            see(self.advisories.entry(said).or_default(), number, row);
+        }
+        let versions: Vec<(String, i32)> =
+            sqlx::query_as("select id::text, version from advisoryd_v1.tickets")
+                .fetch_all(world.pool())
+                .await
+                .unwrap();
+        let mut tickets = tickets(world.pool()).await;
+        for (id, number) in versions {
+            let row = tickets.remove(&id).unwrap();
+            see(self.tickets.entry(id).or_default(), number, row);
+        }
+    }
+
+    /// As many versions are stored as were seen, and none says what the one before said.
+    async fn agrees_with(&self, world: &World) {
+        let stored: Vec<(String, i64, i64)> = sqlx::query_as(
+            "select key, count(*), max(version)::bigint
+             from (
+                 select said as key, version from advisoryd_v1.advisory_history
+                 union all
+                 select id::text, version from advisoryd_v1.ticket_history) as every
+             group by key",
+        )
+        .fetch_all(world.pool())
+        .await
+        .unwrap();
+        assert_eq!(stored.len(), self.advisories.len() + self.tickets.len());
+        for (key, count, last) in stored {
+            let seen = self
+                .advisories
+                .get(&key)
+                .or(self.tickets.get(&key))
+                .unwrap();
+            let seen = i64::try_from(seen.len()).unwrap();
+            assert_eq!((count, last), (seen, seen), "{key}");
+        }
+        let told = world
+            .count(
+                "select count(*) from advisoryd_v1.changes
+                 where what in ('appeared', 'revised', 'ticket_opened', 'ticket_revised')",
+            )
+            .await;
+        let seen = self.advisories.values().chain(self.tickets.values());
+        let seen: usize = seen.map(Vec::len).sum();
+        assert_eq!(usize::try_from(told).unwrap(), seen, "one change a version");
+    }
+}
+
+/// A step makes at most one version of each, and only of what is new.
+fn see(versions: &mut Vec<Value>, number: i32, row: Value) {
+    let number = usize::try_from(number).unwrap();
+    match versions.last() {
+        Some(last) if number == versions.len() => assert_eq!(*last, row, "changed in place"),
+        last => {
+            assert_eq!(number, versions.len() + 1, "a version was left out: {row}");
+            assert_ne!(last, Some(&row), "a version that says nothing new");
+            versions.push(row);
+        }
+    }
+}
+
+async fn tickets(pool: &sqlx::PgPool) -> Rows {
+    sqlx::query_as::<_, (String, Value)>(TICKETS)
+        .fetch_all(pool)
+        .await
+        .unwrap()
+        .into_iter()
+        .collect()
+}
+
+/// Reads the last state once, without faults, in full.
+async fn clean_pass(world: &World) {
+    for report in world.pull_back(LookBack::Full).await {
+        assert_eq!(report.outcome, "ok", "{:?}", report.error);
+    }
+    for report in world.sync_tickets(FULL).await {
+        assert_eq!(report.outcome, "ok", "{:?}", report.error);
+    }
+}
+
+async fn ends_well(steps: Vec<Step>) {
+    let mut world = World::with(Options {
+        watch_lists: 2,
+        ..small()
+    })
+    .await;
+    let mut observed = Observed::default();
+    for step in steps {
+        take(&world, step).await;
+        observed.look(&world).await;
+    }
+    world.simulator.clear_faults();
+    clean_pass(&world).await;
+    observed.look(&world).await;
+    observed.agrees_with(&world).await;
+    let proof = prove(world.pool(), None).await.unwrap();
+    assert!(
+        proof
+            .problems
+            .iter()
+            .all(|it| it.says.contains("nothing is known of the time")),
+        "{proof:?}"
+    );
+
+    let lived = (world.stored().await, tickets(world.pool()).await);
+    world.database = database().await;
+    clean_pass(&world).await;
+    let clean = (world.stored().await, tickets(world.pool()).await);
+    contains(&lived.0, &clean.0);
+    contains(&lived.1, &clean.1);
+}
+
+/// What is older than a first pull asks for is in `lived` only, as are gone tickets.
+fn contains(lived: &Rows, clean: &Rows) {
+    assert!(!clean.is_empty());
+    for (key, row) in clean {
+        assert_eq!(lived.get(key), Some(row), "{key}");
+    }
+}
+
+#[test]
+fn every_version_is_seen_once_and_the_end_is_that_of_a_clean_pass() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut runner = TestRunner::new(Config {
+        cases: CASES,
+        max_shrink_iters: 20,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let outcome = runner.run(&vec(step(), 4..STEPS), |steps| {
+        runtime.block_on(ends_well(steps));
+        Ok(())
+    });
+    outcome.unwrap();
+}
