@@ -72,6 +72,8 @@ pub(super) enum Command {
     Show(super::show::Show),
     /// What happened, in order, and as it happens
     Changes(super::changes::Changes),
+    /// Store saved feed documents as if they had just been pulled
+    Import(super::import::Import),
     /// Bring the database up to date and exit
     Migrate,
     /// Everything on this machine, nothing to configure: see it work

@@ -5,6 +5,7 @@ mod ask;
 mod changes;
 mod check;
 mod check_upstream;
+mod import;
 pub(crate) mod output;
 mod progress;
 mod question;
@@ -83,6 +84,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Tickets(wanted) => block_on(question::tickets(shared, wanted)),
         Command::Show(wanted) => block_on(show::run(shared, wanted)),
         Command::Changes(wanted) => block_on(changes::run(shared, wanted)),
+        Command::Import(wanted) => block_on(import::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),
         Command::Demo(wanted) => {
             shared.log(None, "warn")?;

@@ -65,11 +65,9 @@ impl Server {
         let (tell, told) = oneshot::channel();
         thread::Builder::new()
             .name("postgresql".to_owned())
-            .spawn(move || {
-                match launch(&plan) {
-                    Ok((server, end)) => attend(server, &end, tell, plan.hold),
-                    Err(error) => drop(tell.send(Err(error))),
-                }
+            .spawn(move || match launch(&plan) {
+                Ok((server, end)) => attend(server, &end, tell, plan.hold),
+                Err(error) => drop(tell.send(Err(error))),
             })
             .map_err(|error| ClusterError::io("start a thread for", &directory, error))?;
         told.await.unwrap_or_else(|_| {

@@ -61,6 +61,19 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// An answer that was saved; only its body is known.
+    pub(super) fn saved(url: Url, body: Body) -> Self {
+        Self {
+            status: 200,
+            url,
+            date: None,
+            content_type: None,
+            charset: None,
+            content_length: None,
+            body,
+        }
+    }
+
     /// The whole body, at most 64 MiB.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 pub mod context;
 pub mod failure;
+pub mod import_file;
 pub mod pull_feed;
 mod pull_stream;
 pub mod run;

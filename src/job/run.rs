@@ -176,6 +176,8 @@ impl Run {
         }
         match outcome {
             Outcome::Ok => self.complete(&mut transaction, work, now).await?,
+            // What a file held says nothing about how upstream is read.
+            _ if self.mode == Mode::Import => {}
             Outcome::Failed(error) | Outcome::Interrupted(error) => {
                 source::failed(&mut transaction, self.source.id, error, now).await?;
             }
@@ -198,6 +200,10 @@ impl Run {
         work: &Work,
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
+        quarantine::release_advisories(transaction, self.source.id, self.origin.run_id).await?;
+        if self.mode == Mode::Import {
+            return Ok(());
+        }
         let covers = work.covers.unwrap_or((self.origin.at, self.origin.at));
         source::completed(
             transaction,
@@ -218,7 +224,6 @@ impl Run {
                 ticket_walk::finish(transaction, walk.id).await?;
             }
         }
-        quarantine::release_advisories(transaction, self.source.id, self.origin.run_id).await?;
         Ok(())
     }
 

@@ -14,6 +14,8 @@ pub enum Mode {
     Full,
     /// What changed since the cursor.
     Incremental,
+    /// A saved document.
+    Import,
 }
 
 impl Mode {
@@ -23,6 +25,7 @@ impl Mode {
             Self::Window => "window",
             Self::Full => "full",
             Self::Incremental => "incremental",
+            Self::Import => "import",
         }
     }
 }

@@ -23,6 +23,7 @@ mod feed_versions;
 mod feed_windows;
 mod feeds;
 mod history;
+mod import;
 mod layers;
 mod promises;
 mod questions;
