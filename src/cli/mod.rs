@@ -6,6 +6,7 @@ mod changes;
 mod check;
 mod check_upstream;
 mod import;
+mod inspect;
 pub(crate) mod output;
 mod progress;
 mod question;
@@ -85,6 +86,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Show(wanted) => block_on(show::run(shared, wanted)),
         Command::Changes(wanted) => block_on(changes::run(shared, wanted)),
         Command::Import(wanted) => block_on(import::run(shared, wanted)),
+        Command::Inspect(wanted) => block_on(inspect::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),
         Command::Demo(wanted) => {
             shared.log(None, "warn")?;

@@ -224,6 +224,23 @@ impl Body {
     }
 }
 
+/// A saved document, plain or compressed, of at most `limit_bytes`.
+///
+/// # Errors
+/// As [`Body::chunk`].
+pub async fn saved<R>(name: &str, reader: R, limit_bytes: u64) -> Result<Body, ClientError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+{
+    let frame = Frame {
+        url: name.to_owned(),
+        limit_bytes,
+        silence: Duration::ZERO,
+        meter: Meter::default(),
+    };
+    Body::saved(reader, frame).await
+}
+
 impl std::fmt::Debug for Body {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter

@@ -273,12 +273,18 @@ fn tell(report: &Report, key: &SourceKey, failure: Option<&Failure>) {
             source = %key, run.id = run_id, run.mode = mode, added, changed, unchanged,
             "{key}: stopped before its end; what came so far is stored and the next run takes it up"
         ),
-        Some(failure) => error!(
-            source = %key, run.id = run_id, run.mode = mode, run.seconds = seconds,
-            added, changed, unchanged, quarantined, requests, bytes,
-            error = %failure.chain(),
-            "{key}: the run failed and will be repeated: {}", failure.chain()
-        ),
+        Some(failure) => {
+            let again = match mode {
+                "import" => "the import failed; what could be read is stored",
+                _ => "the run failed and will be repeated",
+            };
+            error!(
+                source = %key, run.id = run_id, run.mode = mode, run.seconds = seconds,
+                added, changed, unchanged, quarantined, requests, bytes,
+                error = %failure.chain(),
+                "{key}: {again}: {}", failure.chain()
+            );
+        }
     }
     if quarantined > 0 {
         warn!(

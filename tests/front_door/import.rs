@@ -70,9 +70,12 @@ async fn saved_documents_come_in_as_pulled_ones_and_move_no_window() {
 async fn a_file_that_is_no_feed_fails_and_leaves_the_list_as_it_was() {
     let world = World::new().await;
     for (bytes, why) in [
-        (&b"<html><body>Sign in</body></html>"[..], "recogni"),
-        (&b"\x1f\x8b\x08\x00broken"[..], "gzip"),
-        (&b"<advisories><advisory><advisory_identifier>SA9"[..], "-"),
+        (&b"<html><body>Sign in</body></html>"[..], "HTML"),
+        (&b"\x1f\x8b\x08\x00broken"[..], "cut short"),
+        (
+            &b"<advisories><advisory><advisory_identifier>SA9"[..],
+            "cut short",
+        ),
     ] {
         let output = piped(&world, bytes);
         assert_eq!(output.status.code(), Some(1), "{output:?}");

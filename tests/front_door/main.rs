@@ -24,6 +24,7 @@ mod feed_windows;
 mod feeds;
 mod history;
 mod import;
+mod inspect;
 mod layers;
 mod promises;
 mod questions;
