@@ -200,8 +200,9 @@ impl Run {
         work: &Work,
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
-        quarantine::release_advisories(transaction, self.source.id, self.origin.run_id).await?;
         if self.mode == Mode::Import {
+            // Nobody knows which time a file covers: neither the window nor
+            // what was seen last moves.
             return Ok(());
         }
         let covers = work.covers.unwrap_or((self.origin.at, self.origin.at));
@@ -224,6 +225,8 @@ impl Run {
                 ticket_walk::finish(transaction, walk.id).await?;
             }
         }
+        // After `seen` has moved: it tells which advisories read well now.
+        quarantine::release_advisories(transaction, self.source.id, self.origin.run_id).await?;
         Ok(())
     }
 
