@@ -84,6 +84,10 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Store saved feed documents as if they had just been pulled
+    Import(super::import::Import),
+    /// How saved feed documents and JSON bodies are understood
+    Inspect(super::inspect::Inspect),
     /// Bring the database up to date and exit
     Migrate,
     /// Everything on this machine, nothing to configure: see it work

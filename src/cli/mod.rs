@@ -6,6 +6,8 @@ mod changes;
 mod check;
 mod check_upstream;
 mod confirm;
+mod import;
+mod inspect;
 mod maintain;
 pub(crate) mod output;
 mod progress;
@@ -92,6 +94,8 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Quarantine(wanted) => block_on(quarantine::run(shared, wanted)),
         Command::Replay(wanted) => block_on(replay::run(shared, wanted)),
         Command::Maintain { json } => block_on(maintain::run(shared, json)),
+        Command::Import(wanted) => block_on(import::run(shared, wanted)),
+        Command::Inspect(wanted) => block_on(inspect::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),
         Command::Demo(wanted) => {
             shared.log(None, "warn")?;

@@ -116,7 +116,11 @@ async fn sync_tickets(context: &Context, wanted: &Sync) -> anyhow::Result<bool> 
 }
 
 /// One summary line per run.
-fn tell_run(key: &SourceKey, ran: Result<Ran, String>, json: bool) -> anyhow::Result<bool> {
+pub(super) fn tell_run(
+    key: &SourceKey,
+    ran: Result<Ran, String>,
+    json: bool,
+) -> anyhow::Result<bool> {
     match ran {
         Ok(Ran::Ended(report)) => {
             if json {
@@ -160,7 +164,7 @@ fn summary(report: &Report) -> String {
 }
 
 /// Ctrl-C and SIGTERM end the pass at its next safe point.
-fn stop_on_signals() -> std::io::Result<CancellationToken> {
+pub(super) fn stop_on_signals() -> std::io::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let token = stop.clone();
     let asked = super::asked_to_stop()?;

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::body::Body;
 use super::error::ClientError;
-use super::quote::{quote, shown};
+use super::quote::{asked, quote};
 use crate::config::Token;
 
 /// How much of a body is looked at to see what it is.
@@ -61,6 +61,19 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// An answer that was saved; only its body is known.
+    pub(super) fn saved(url: Url, body: Body) -> Self {
+        Self {
+            status: 200,
+            url,
+            date: None,
+            content_type: None,
+            charset: None,
+            content_length: None,
+            body,
+        }
+    }
+
     /// The whole body, at most 64 MiB.
     ///
     /// # Errors
@@ -89,7 +102,7 @@ impl Answer {
         if is_html(content_type, start) {
             let page = self.body.peek(TITLE_BYTES).await?;
             return Err(ClientError::Html {
-                url: shown(&self.url),
+                url: asked(&self.url),
                 title: quote(&html_title(page), token),
             });
         }
@@ -107,7 +120,7 @@ impl Answer {
         let start = quote(&String::from_utf8_lossy(start), token);
         let start: String = start.chars().take(40).collect();
         Err(ClientError::WrongType {
-            url: shown(&self.url),
+            url: asked(&self.url),
             wanted: kind.name(),
             got: format!(
                 "{} beginning with `{start}`",

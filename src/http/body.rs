@@ -8,7 +8,7 @@ use async_compression::zstd::DParameter;
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt, BufReader};
 use tokio_util::io::StreamReader;
 
 use super::error::ClientError;
@@ -18,6 +18,8 @@ use super::usage::Meter;
 const CHUNK_BYTES: usize = 64 * 1024;
 /// Zstandard may look back over 8 MiB (as browsers allow): more would be memory for nothing.
 const ZSTD_WINDOW_LOG: u32 = 23;
+/// Bytes at the beginning of a file that tell its compression.
+const MAGIC_BYTES: usize = 4;
 /// Longest name of a compression that is repeated in a message.
 const MAX_ENCODING_CHARS: usize = 60;
 
@@ -79,6 +81,45 @@ impl Body {
             silence,
             meter,
         })
+    }
+
+    /// A saved body: its first bytes tell how it is compressed.
+    pub(super) async fn saved<R>(reader: R, frame: Frame) -> Result<Self, ClientError>
+    where
+        R: AsyncRead + Send + Unpin + 'static,
+    {
+        let Frame {
+            url,
+            limit_bytes,
+            silence,
+            meter,
+        } = frame;
+        let mut reader = BufReader::new(reader);
+        let mut start = Vec::with_capacity(MAGIC_BYTES);
+        let mut first = (&mut reader).take(MAGIC_BYTES as u64);
+        let read = first.read_to_end(&mut start).await;
+        let encoding = match &start[..] {
+            [0x1f, 0x8b, ..] => "gzip",
+            [0x28, 0xb5, 0x2f, 0xfd] => "zstd",
+            _ => "identity",
+        };
+        let whole = std::io::Cursor::new(start).chain(reader);
+        let source = decoder(encoding, whole).unwrap_or_else(|| Box::new(tokio::io::empty()));
+        let body = Self {
+            url,
+            encoding: encoding.to_owned(),
+            ahead: BytesMut::new(),
+            source,
+            limit_bytes,
+            read_bytes: 0,
+            wire_bytes: Arc::default(),
+            silence,
+            meter,
+        };
+        match read {
+            Ok(_) => Ok(body),
+            Err(error) => Err(body.broken(error)),
+        }
     }
 
     /// The next piece; `None` at the end.
@@ -181,6 +222,23 @@ impl Body {
             },
         }
     }
+}
+
+/// A saved document, plain or compressed, of at most `limit_bytes`.
+///
+/// # Errors
+/// As [`Body::chunk`].
+pub async fn saved<R>(name: &str, reader: R, limit_bytes: u64) -> Result<Body, ClientError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+{
+    let frame = Frame {
+        url: name.to_owned(),
+        limit_bytes,
+        silence: Duration::ZERO,
+        meter: Meter::default(),
+    };
+    Body::saved(reader, frame).await
 }
 
 impl std::fmt::Debug for Body {

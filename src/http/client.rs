@@ -7,6 +7,7 @@ use tracing::{debug, warn};
 use url::Url;
 
 use super::answer::{Answer, Kind};
+use super::body::{Body, Frame};
 use super::clock::Clock;
 use super::day::Day;
 use super::error::ClientError;
@@ -135,6 +136,25 @@ impl Client {
     pub async fn get_url_whole(&self, next: &str, kind: Kind) -> Result<Answer, ClientError> {
         let url = self.exchange.origin.next(next, &self.exchange.token())?;
         self.run(url, kind, Extent::Whole).await
+    }
+
+    /// A saved document, plain or compressed, read as if it had just come from
+    /// upstream; nothing is sent.
+    ///
+    /// # Errors
+    /// As [`super::Body::chunk`].
+    pub async fn saved<R>(&self, name: &str, reader: R) -> Result<Answer, ClientError>
+    where
+        R: tokio::io::AsyncRead + Send + Unpin + 'static,
+    {
+        let frame = Frame {
+            url: name.to_owned(),
+            limit_bytes: self.exchange.max_body_bytes,
+            silence: self.exchange.silence,
+            meter: self.meter.clone(),
+        };
+        let body = Body::saved(reader, frame).await?;
+        Ok(Answer::saved(self.exchange.origin.url("/", &[]), body))
     }
 
     /// Takes another token, after a reload.

@@ -23,7 +23,7 @@ pub enum ClientError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// No connection, or it broke before the answer.
-    #[error("GET {url} got no answer")]
+    #[error("{url} got no answer")]
     Network {
         /// What was asked for.
         url: String,
@@ -31,7 +31,7 @@ pub enum ClientError {
         source: reqwest::Error,
     },
     /// Upstream said nothing for too long.
-    #[error("GET {url} heard nothing for {}", humantime::format_duration(*.silence))]
+    #[error("{url} heard nothing for {}", humantime::format_duration(*.silence))]
     Timeout {
         /// What was asked for.
         url: String,
@@ -39,7 +39,7 @@ pub enum ClientError {
         silence: Duration,
     },
     /// The answer ended before its end.
-    #[error("GET {url} was cut short after {received_bytes} bytes")]
+    #[error("{url} was cut short after {received_bytes} bytes")]
     CutShort {
         /// What was asked for.
         url: String,
@@ -49,7 +49,7 @@ pub enum ClientError {
         source: io::Error,
     },
     /// The compressed answer cannot be decompressed.
-    #[error("GET {url} sent {encoding} that cannot be decompressed, after {received_bytes} bytes")]
+    #[error("{url} sent {encoding} that cannot be decompressed, after {received_bytes} bytes")]
     Undecodable {
         /// What was asked for.
         url: String,
@@ -61,7 +61,7 @@ pub enum ClientError {
         source: io::Error,
     },
     /// Upstream says: too many requests (429). All requests are held back for `wait`.
-    #[error("GET {url} was throttled for {}: {detail}", humantime::format_duration(*.wait))]
+    #[error("{url} was throttled for {}: {detail}", humantime::format_duration(*.wait))]
     Throttled {
         /// What was asked for.
         url: String,
@@ -79,7 +79,7 @@ pub enum ClientError {
         until: DateTime<Utc>,
     },
     /// Upstream does not accept the token (401, or 403 that speaks of it).
-    #[error("GET {url}: upstream does not accept the token: {detail}")]
+    #[error("{url}: upstream does not accept the token: {detail}")]
     TokenRejected {
         /// What was asked for.
         url: String,
@@ -87,7 +87,7 @@ pub enum ClientError {
         detail: String,
     },
     /// The account may not do this (403).
-    #[error("GET {url} is not allowed to this account: {detail}")]
+    #[error("{url} is not allowed to this account: {detail}")]
     Forbidden {
         /// What was asked for.
         url: String,
@@ -95,7 +95,7 @@ pub enum ClientError {
         detail: String,
     },
     /// There is no such thing (404).
-    #[error("GET {url} was not found: {detail}")]
+    #[error("{url} was not found: {detail}")]
     NotFound {
         /// What was asked for.
         url: String,
@@ -103,7 +103,7 @@ pub enum ClientError {
         detail: String,
     },
     /// Any other status that means no.
-    #[error("GET {url} was refused with status {status}: {detail}")]
+    #[error("{url} was refused with status {status}: {detail}")]
     Refused {
         /// What was asked for.
         url: String,
@@ -113,7 +113,7 @@ pub enum ClientError {
         detail: String,
     },
     /// Upstream is in trouble itself (5xx, 408, 425).
-    #[error("GET {url} met status {status}: {detail}")]
+    #[error("{url} met status {status}: {detail}")]
     Server {
         /// What was asked for.
         url: String,
@@ -125,7 +125,7 @@ pub enum ClientError {
         wait: Option<Duration>,
     },
     /// A web page with status 200: a login, an error page, a captive portal.
-    #[error("GET {url} was answered by a web page titled `{title}`")]
+    #[error("{url} was answered by a web page titled `{title}`")]
     Html {
         /// What was asked for.
         url: String,
@@ -133,7 +133,7 @@ pub enum ClientError {
         title: String,
     },
     /// Something else than what was asked for.
-    #[error("GET {url} wanted {wanted} and got {got}")]
+    #[error("{url} wanted {wanted} and got {got}")]
     WrongType {
         /// What was asked for.
         url: String,
@@ -143,7 +143,7 @@ pub enum ClientError {
         got: String,
     },
     /// It is JSON, and not what it should be.
-    #[error("GET {url} sent JSON that cannot be read")]
+    #[error("{url} sent JSON that cannot be read")]
     Json {
         /// What was asked for.
         url: String,
@@ -151,7 +151,7 @@ pub enum ClientError {
         source: serde_json::Error,
     },
     /// More than `upstream.max_body`, or than a page of JSON may have.
-    #[error("GET {url} sent more than {limit_bytes} bytes")]
+    #[error("{url} sent more than {limit_bytes} bytes")]
     TooLarge {
         /// What was asked for.
         url: String,
@@ -159,7 +159,7 @@ pub enum ClientError {
         limit_bytes: u64,
     },
     /// A compression that nobody asked for.
-    #[error("GET {url} was sent with the unknown compression `{encoding}`")]
+    #[error("{url} was sent with the unknown compression `{encoding}`")]
     UnknownEncoding {
         /// What was asked for.
         url: String,
@@ -167,7 +167,7 @@ pub enum ClientError {
         encoding: String,
     },
     /// A `next` or a redirect leads elsewhere; the token does not go there.
-    #[error("GET {url} leads to `{target}`, which is not on {origin}; not followed")]
+    #[error("{url} leads to `{target}`, which is not on {origin}; not followed")]
     Elsewhere {
         /// What was asked for.
         url: String,
@@ -177,7 +177,7 @@ pub enum ClientError {
         origin: String,
     },
     /// One redirect after the other.
-    #[error("GET {url} was redirected more than {limit} times")]
+    #[error("{url} was redirected more than {limit} times")]
     TooManyRedirects {
         /// What was asked for.
         url: String,

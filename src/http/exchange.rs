@@ -15,7 +15,7 @@ use super::day::Day;
 use super::error::ClientError;
 use super::origin::Origin;
 use super::pace::Pace;
-use super::quote::shown;
+use super::quote::asked;
 use super::refusal::refusal;
 use super::usage::Meter;
 use crate::config::Token;
@@ -86,11 +86,11 @@ impl Exchange {
             StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION
         ) {
             let now = self.clock.upstream();
-            return Err(refusal(response, shown(&url), &token, now).await);
+            return Err(refusal(response, asked(&url), &token, now).await);
         }
         let silence = MAX_WHOLE_TIME;
         let late = || ClientError::Timeout {
-            url: shown(&url),
+            url: asked(&url),
             silence,
         };
         let mut answer = self.answer(url.clone(), response, meter)?;
@@ -116,7 +116,7 @@ impl Exchange {
             url = self.origin.follow(&url, &target, ask.token)?;
         }
         Err(ClientError::TooManyRedirects {
-            url: shown(&url),
+            url: asked(&url),
             limit: MAX_REDIRECTS,
         })
     }
@@ -144,7 +144,7 @@ impl Exchange {
     }
 
     fn unanswered(&self, url: &Url, error: reqwest::Error) -> ClientError {
-        let url = shown(url);
+        let url = asked(url);
         if error.is_timeout() && !error.is_connect() {
             return ClientError::Timeout {
                 url,
@@ -165,7 +165,7 @@ impl Exchange {
             .and_then(|date| self.clock.hear(date));
         let (content_type, charset) = header(CONTENT_TYPE).map(media_type).unwrap_or_default();
         let frame = Frame {
-            url: shown(&url),
+            url: asked(&url),
             limit_bytes: self.max_body_bytes,
             silence: self.silence,
             meter: meter.clone(),

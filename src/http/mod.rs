@@ -19,7 +19,7 @@ mod transport;
 mod usage;
 
 pub use answer::{Answer, Kind};
-pub use body::Body;
+pub use body::{Body, saved};
 pub use client::{Client, Request};
 pub use error::ClientError;
 pub use usage::Usage;

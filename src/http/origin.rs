@@ -1,7 +1,7 @@
 use url::Url;
 
 use super::error::ClientError;
-use super::quote::{quote, shown};
+use super::quote::{asked, quote};
 use crate::config::Token;
 
 /// Where upstream lives: the only scheme, host and port that the token goes to.
@@ -37,7 +37,7 @@ impl Origin {
         token: &Token,
     ) -> Result<Url, ClientError> {
         let elsewhere = || ClientError::Elsewhere {
-            url: shown(from),
+            url: asked(from),
             target: quote(target, token),
             origin: self.base.origin().ascii_serialization(),
         };

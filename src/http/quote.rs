@@ -18,15 +18,16 @@ pub(super) fn quote(text: &str, token: &Token) -> String {
     cut(&words.join(" "))
 }
 
-/// A URL as it may go into a message: without user, password and fragment, not too long.
-pub(super) fn shown(url: &Url) -> String {
+/// What was asked for, as it may go into a message: without user, password and
+/// fragment, not too long.
+pub(super) fn asked(url: &Url) -> String {
     let mut url = url.clone();
     url.set_fragment(None);
     // A URL that cannot have a user has none to hide.
     if url.set_username("").is_err() || url.set_password(None).is_err() {
-        return cut(url.as_str());
+        return cut(&format!("GET {url}"));
     }
-    cut(url.as_str())
+    cut(&format!("GET {url}"))
 }
 
 /// Marks that turn the direction of writing could make a message read otherwise than it is.
@@ -49,7 +50,7 @@ fn cut(text: &str) -> String {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-    use super::{quote, shown};
+    use super::{asked, quote};
     use crate::config::Token;
 
     #[test]
@@ -61,6 +62,6 @@ mod tests {
         );
         assert_eq!(quote(&"x".repeat(999), &token).chars().count(), 201);
         let url = "https://me:pw@x.example/a?b=c#d".parse().unwrap();
-        assert_eq!(shown(&url), "https://x.example/a?b=c");
+        assert_eq!(asked(&url), "GET https://x.example/a?b=c");
     }
 }

@@ -20,6 +20,14 @@ pub enum Failure {
     /// The database.
     #[error("the database failed")]
     Store(#[from] sqlx::Error),
+    /// A saved document leads on to another one, which is not here.
+    #[error(
+        "the document is one page of several (its `next` is `{next}`); what it held is stored, import the others too"
+    )]
+    OnePageOnly {
+        /// Where it leads.
+        next: String,
+    },
     /// The program is stopping.
     #[error("the program was asked to stop")]
     Stopped,

@@ -2,6 +2,7 @@
 
 pub mod context;
 pub mod failure;
+pub mod import_file;
 pub mod maintain;
 pub mod prove;
 pub mod pull_feed;

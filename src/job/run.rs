@@ -105,7 +105,7 @@ pub(super) async fn begin(
     transaction.commit().await?;
     let settled_before = match mode {
         Mode::Reconcile => found.covered_to.map(|to| context.settled_before(key, to)),
-        Mode::Window | Mode::Full | Mode::Incremental => None,
+        Mode::Window | Mode::Full | Mode::Incremental | Mode::Import => None,
     };
     let origin = Origin {
         source_id: found.id,
@@ -187,6 +187,7 @@ impl Run {
             return Err(Failure::Lost);
         }
         match outcome {
+            // Neither a file nor old time says how new data is read.
             _ if !self.mode.leads() => {}
             Outcome::Ok => self.complete(&mut transaction, work, now).await?,
             Outcome::Failed(error) | Outcome::Interrupted(error) => {
@@ -236,6 +237,7 @@ impl Run {
                 ticket_walk::finish(transaction, walk.id).await?;
             }
         }
+        // After `seen` has moved: it tells which advisories read well now.
         quarantine::release_advisories(transaction, self.source.id, self.origin.run_id).await?;
         Ok(())
     }
@@ -302,12 +304,18 @@ fn tell(report: &Report, key: &SourceKey, failure: Option<&Failure>) {
             source = %key, run.id = run_id, run.mode = mode, added, changed, unchanged,
             "{key}: stopped before its end; what came so far is stored and the next run takes it up"
         ),
-        Some(failure) => error!(
-            source = %key, run.id = run_id, run.mode = mode, run.seconds = seconds,
-            added, changed, unchanged, quarantined, requests, bytes,
-            error = %failure.chain(),
-            "{key}: the run failed and will be repeated: {}", failure.chain()
-        ),
+        Some(failure) => {
+            let again = match mode {
+                "import" => "the import failed; what could be read is stored",
+                _ => "the run failed and will be repeated",
+            };
+            error!(
+                source = %key, run.id = run_id, run.mode = mode, run.seconds = seconds,
+                added, changed, unchanged, quarantined, requests, bytes,
+                error = %failure.chain(),
+                "{key}: {again}: {}", failure.chain()
+            );
+        }
     }
     if quarantined > 0 {
         warn!(

@@ -19,6 +19,8 @@ pub enum Mode {
     Incremental,
     /// Old time again, to see whether upstream changed it without telling.
     Reconcile,
+    /// A saved document.
+    Import,
 }
 
 impl Mode {
@@ -29,13 +31,14 @@ impl Mode {
             Self::Full => "full",
             Self::Incremental => "incremental",
             Self::Reconcile => "reconcile",
+            Self::Import => "import",
         }
     }
 
     /// Whether the run speaks for its source: moves its cursor, its last success
-    /// and its last error. Reading old time again says nothing about new data.
+    /// and its last error. Reading old time again says nothing about new data, and neither does a file.
     pub fn leads(self) -> bool {
-        !matches!(self, Self::Reconcile)
+        !matches!(self, Self::Reconcile | Self::Import)
     }
 }
 

@@ -25,6 +25,8 @@ mod feed_windows;
 mod feeds;
 mod history;
 mod history_property;
+mod import;
+mod inspect;
 mod layers;
 mod promises;
 mod prove;

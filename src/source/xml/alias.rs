@@ -154,6 +154,17 @@ impl Aliases {
         &self.paths[field as usize]
     }
 
+    /// The ways to the field at this place of [`FIELDS`].
+    pub fn numbered(&self, index: usize) -> &[Path] {
+        &self.paths[index]
+    }
+
+    /// Whether a name directly below a record is, or begins, a way to any field.
+    pub fn leads(&self, name: u64) -> bool {
+        let first = |path: &Path| path.parents.first().copied().unwrap_or(path.last);
+        self.paths.iter().flatten().any(|path| first(path) == name)
+    }
+
     /// Everything in `record` that any name of `field` leads to, the best first.
     pub fn all<'n>(&self, record: &'n Node<'n>, field: Field) -> Vec<Found<'n>> {
         let mut found = Vec::new();

@@ -1,0 +1,85 @@
+//! `advisoryd import`: saved feed documents, for sites without a way out.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tokio::io::AsyncRead;
+
+use super::output::complain;
+use super::sync::{stop_on_signals, tell_run};
+use super::{Shared, ask};
+use crate::clock::Clock;
+use crate::config::{Config, Token};
+use crate::job::context::Context;
+use crate::job::import_file;
+use crate::startup;
+use crate::store::source::SourceKey;
+
+/// What `import` reads.
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// Saved documents, plain or compressed (gzip, zstd); - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The watch list whose feed they are
+    #[arg(long, value_name = "ID")]
+    pub watch_list: i64,
+    /// Print one JSON object per run
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub(super) async fn run(shared: Shared, wanted: Import) -> anyhow::Result<bool> {
+    let config = shared.load_and_log(Some("warn"))?;
+    let id = wanted.watch_list;
+    anyhow::ensure!(
+        config.watch_lists.iter().any(|list| list.id == id),
+        "watch list {id} is not configured; add it under [[watch_lists]]"
+    );
+    let opened = ask::open(&config).await?;
+    let stop = stop_on_signals()?;
+    let result = async {
+        ask::migrate(&config, &opened).await?;
+        let token = token(&config)?;
+        let clock = Clock::system();
+        let context = startup::context(config, token, opened.pool.clone(), clock, stop).await?;
+        import_all(&context, &wanted).await
+    }
+    .await;
+    opened.close().await;
+    result
+}
+
+/// A site without a way out has no token either; nothing is sent with it.
+fn token(config: &Config) -> anyhow::Result<Token> {
+    match config.upstream.token() {
+        Ok(token) => Ok(token),
+        Err(_) => Token::parse("unused").map_err(anyhow::Error::msg),
+    }
+}
+
+async fn import_all(context: &Context, wanted: &Import) -> anyhow::Result<bool> {
+    let key = SourceKey::WatchList(wanted.watch_list);
+    let mut good = true;
+    for file in &wanted.files {
+        let name = file.display().to_string();
+        let reader: Box<dyn AsyncRead + Send + Unpin> = if name == "-" {
+            Box::new(tokio::io::stdin())
+        } else {
+            match tokio::fs::File::open(file).await {
+                Ok(file) => Box::new(file),
+                Err(error) => {
+                    complain(&format!("{name}: cannot be opened: {error}"));
+                    good = false;
+                    continue;
+                }
+            }
+        };
+        let ran = import_file::import(context, &key, &name, reader).await;
+        good &= tell_run(&key, ran.map_err(|failure| failure.chain()), wanted.json)?;
+        if context.stop.is_cancelled() {
+            return Ok(false);
+        }
+    }
+    Ok(good)
+}

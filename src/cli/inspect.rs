@@ -1,0 +1,286 @@
+//! `advisoryd inspect`: how a saved document is understood, and what would help.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use serde::Serialize;
+use tokio::io::AsyncRead;
+
+use super::Shared;
+use super::output::{complain, tell, tell_json};
+use crate::config::Config;
+use crate::http::saved;
+use crate::job::failure::chain;
+use crate::source::xml::{
+    Explained, FeedError, RecordReader, Rules, carriers, explain_json, explain_record, record_key,
+};
+use crate::startup;
+
+/// Longest document that is inspected: it is held in memory.
+const MAX_BYTES: u64 = 512 << 20;
+/// Records that cannot be read and are told one by one.
+const MAX_REFUSED: usize = 20;
+
+/// What `inspect` reads.
+#[derive(Debug, Args)]
+pub(super) struct Inspect {
+    /// Saved feed documents or JSON bodies, plain or compressed; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Print one JSON object per file
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What one file turned out to be.
+#[derive(Debug, Default, Serialize)]
+struct Inspected {
+    file: String,
+    kind: &'static str,
+    root: Option<String>,
+    record: Option<String>,
+    records: u64,
+    refused: u64,
+    reasons: Vec<(Option<String>, String)>,
+    first: Option<Explained>,
+    /// Lines for `[feeds.aliases]` that would help.
+    aliases: Vec<String>,
+    /// Why nothing can be read as things are.
+    error: Option<String>,
+}
+
+pub(super) async fn run(shared: Shared, wanted: Inspect) -> anyhow::Result<bool> {
+    let config = shared.load_and_log(Some("warn"))?;
+    let rules = startup::rules(&config)?;
+    let mut good = true;
+    for file in &wanted.files {
+        let name = file.display().to_string();
+        let bytes = match read(file, &name).await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                complain(&format!("{name}: {error:#}"));
+                good = false;
+                continue;
+            }
+        };
+        let mut inspected = if matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[')) {
+            json(&rules, &bytes)
+        } else {
+            document(&config, &rules, &bytes)?
+        };
+        inspected.file = name;
+        good &= inspected.error.is_none() && inspected.refused == 0;
+        if wanted.json {
+            tell_json(&inspected)?;
+        } else {
+            tell(&words(&inspected));
+        }
+    }
+    Ok(good)
+}
+
+async fn read(file: &Path, name: &str) -> anyhow::Result<Vec<u8>> {
+    let reader: Box<dyn AsyncRead + Send + Unpin> = if name == "-" {
+        Box::new(tokio::io::stdin())
+    } else {
+        Box::new(tokio::fs::File::open(file).await?)
+    };
+    let mut body = saved(name, reader, MAX_BYTES).await?;
+    Ok(body.bytes(MAX_BYTES).await?.to_vec())
+}
+
+/// A feed document. One whose identifier has an unknown name is read again as
+/// if that name were configured, so that the rest can be told as well.
+fn document(config: &Config, rules: &Arc<Rules>, bytes: &[u8]) -> anyhow::Result<Inspected> {
+    match feed(rules, bytes) {
+        Ok(inspected) => Ok(inspected),
+        Err(error) => {
+            let mut told = Inspected {
+                kind: "feed",
+                error: Some(chain(&error)),
+                ..Inspected::default()
+            };
+            if !matches!(error, FeedError::NotRecognised { .. }) {
+                return Ok(told);
+            }
+            let names = carriers(rules, &String::from_utf8_lossy(bytes));
+            if let Some(name) = names.first() {
+                told.aliases.push(format!("said = [\"{name}\"]"));
+                let extra = with_said(&config.feeds.aliases, name);
+                let rules = Arc::new(Rules::new(config.feeds.id_pattern.as_str(), &extra)?);
+                if let Ok(again) = feed(&rules, bytes) {
+                    told.aliases.extend(again.aliases.iter().cloned());
+                    return Ok(Inspected {
+                        aliases: told.aliases,
+                        error: told.error,
+                        ..again
+                    });
+                }
+            }
+            Ok(told)
+        }
+    }
+}
+
+fn with_said(aliases: &BTreeMap<String, Vec<String>>, name: &str) -> BTreeMap<String, Vec<String>> {
+    let mut aliases = aliases.clone();
+    aliases
+        .entry("said".to_owned())
+        .or_default()
+        .push(name.to_owned());
+    aliases
+}
+
+fn feed(rules: &Arc<Rules>, bytes: &[u8]) -> Result<Inspected, FeedError> {
+    let mut told = Inspected {
+        kind: "feed",
+        ..Inspected::default()
+    };
+    let mut reader = RecordReader::new(Arc::clone(rules), None, None);
+    let mut take = |record: &[u8]| {
+        take_record(
+            &mut told,
+            record_key(rules, record),
+            explain_record(rules, record),
+        );
+    };
+    reader.push(bytes, &mut take)?;
+    let document = reader.finish(&mut take)?;
+    told.root = Some(document.root);
+    told.record = document.record;
+    told.aliases = suggestions(told.first.as_ref());
+    Ok(told)
+}
+
+fn take_record(
+    told: &mut Inspected,
+    key: Option<String>,
+    explained: Result<Explained, crate::source::xml::Unreadable>,
+) {
+    match explained {
+        Ok(explained) => {
+            told.records += 1;
+            told.first.get_or_insert(explained);
+        }
+        Err(unreadable) => {
+            told.refused += 1;
+            if told.reasons.len() < MAX_REFUSED {
+                told.reasons
+                    .push((unreadable.key.or(key), unreadable.reason));
+            }
+        }
+    }
+}
+
+/// One advisory, or a page of a collection of them.
+fn json(rules: &Rules, bytes: &[u8]) -> Inspected {
+    let mut told = Inspected {
+        kind: "json",
+        ..Inspected::default()
+    };
+    let value: serde_json::Value = match serde_json::from_slice(bytes) {
+        Ok(value) => value,
+        Err(error) => {
+            told.error = Some(format!("not JSON: {error}"));
+            return told;
+        }
+    };
+    let rows = value.get("results").unwrap_or(&value);
+    let one = std::slice::from_ref(rows);
+    for row in rows.as_array().map_or(one, Vec::as_slice) {
+        let key = row["advisory_identifier"].as_str().map(str::to_owned);
+        take_record(&mut told, key, explain_json(rules, row));
+    }
+    told.aliases = suggestions(told.first.as_ref());
+    told
+}
+
+/// Names that mean nothing yet and look like fields that nothing was found for.
+fn suggestions(first: Option<&Explained>) -> Vec<String> {
+    let Some(first) = first else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    for (name, sample) in &first.unmapped {
+        let field = guess(name, sample).filter(|field| first.missing.contains(field));
+        if let Some(field) = field {
+            lines.push(format!("{field} = [\"{name}\"]"));
+        }
+    }
+    lines
+}
+
+/// Which field a name and its value look like; only a guess for people to judge.
+fn guess(name: &str, sample: &str) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    let is_time = sample.len() >= 10
+        && sample.as_bytes()[..4].iter().all(u8::is_ascii_digit)
+        && sample.as_bytes()[4] == b'-';
+    if is_time {
+        let changed = has(&["mod", "upd", "chang", "revis"]);
+        return Some(if changed {
+            "modified_at"
+        } else {
+            "released_at"
+        });
+    }
+    if sample.starts_with("CVSS:4") {
+        return Some("cvss4_vector");
+    }
+    if sample.starts_with("CVSS:3") {
+        return Some("cvss3_vector");
+    }
+    if sample.starts_with("CVE-") {
+        return Some("cves");
+    }
+    let words: [(&[&str], &str); 7] = [
+        (&["titl", "headl", "caption"], "title"),
+        (&["sever", "crit"], "criticality"),
+        (&["desc", "detail", "summ"], "description"),
+        (&["solut", "mitig", "remed"], "solution"),
+        (&["prod", "softw"], "products"),
+        (&["refer", "link"], "references"),
+        (&["impact", "conseq"], "impacts"),
+    ];
+    let found = words.iter().find(|(words, _)| has(words));
+    found.map(|(_, field)| *field)
+}
+
+fn words(told: &Inspected) -> String {
+    let mut lines = vec![format!(
+        "{}: {}, {} records understood, {} refused",
+        told.file, told.kind, told.records, told.refused
+    )];
+    if let (Some(root), Some(record)) = (&told.root, &told.record) {
+        lines.push(format!("  each `{record}` in `{root}` is a record"));
+    }
+    if let Some(error) = &told.error {
+        lines.push(format!("  as configured: {error}"));
+    }
+    if let Some(first) = &told.first {
+        lines.push(format!("  the first has the shape {}", first.profile));
+        for origin in &first.fields {
+            let (field, name) = (origin.field, &origin.name);
+            lines.push(format!("    {field:<16} {name:<28} {}", origin.sample));
+        }
+        lines.push(format!("  nothing found for: {}", first.missing.join(", ")));
+        for (name, sample) in &first.unmapped {
+            lines.push(format!("  means nothing: {name:<28} {sample}"));
+        }
+        for (field, sample) in &first.unrecognised {
+            lines.push(format!("  not understood: {field} = {sample}"));
+        }
+    }
+    for (key, reason) in &told.reasons {
+        let key = key.as_deref().unwrap_or("a record without identifier");
+        lines.push(format!("  would be quarantined: {key}: {reason}"));
+    }
+    if !told.aliases.is_empty() {
+        lines.push("  would help, if it means that:\n    [feeds.aliases]".to_owned());
+        lines.extend(told.aliases.iter().map(|line| format!("    {line}")));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,286 @@
+use std::collections::HashMap;
+
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::reader::Reader;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::alias::{FIELDS, Path, key};
+use super::error::Unreadable;
+use super::json;
+use super::profile::Profile;
+use super::record::{check, read_record};
+use super::rules::Rules;
+use super::tree::{Found, Node};
+use crate::model::Advisory;
+
+/// How much of a value is shown, in characters.
+const SAMPLE_CHARS: usize = 60;
+/// Names below the record that the reading of CVRF knows besides the aliases.
+const CVRF_NAMES: [&str; 8] = [
+    "DocumentTracking",
+    "DocumentNotes",
+    "DocumentReferences",
+    "ProductTree",
+    "Vulnerability",
+    "AggregateSeverity",
+    "DocumentType",
+    "DocumentPublisher",
+];
+
+/// How one record is understood.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Explained {
+    /// The shape it has.
+    pub profile: &'static str,
+    /// Field of the model, the name it came from, a sample of what was there.
+    pub fields: Vec<Origin>,
+    /// Fields that nothing was found for.
+    pub missing: Vec<&'static str>,
+    /// Names directly below the record that mean nothing to the model, with samples.
+    pub unmapped: Vec<(String, String)>,
+    /// Values that were present and not understood, by field.
+    pub unrecognised: Vec<(String, String)>,
+}
+
+/// Where a field's value came from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Origin {
+    /// Field of the model.
+    pub field: &'static str,
+    /// Element, `@attribute` or path.
+    pub name: String,
+    /// The beginning of its text.
+    pub sample: String,
+}
+
+/// Explains a record of a feed, as [`RecordReader`](super::RecordReader) handed it out.
+pub fn explain_record(rules: &Rules, record: &[u8]) -> Result<Explained, Unreadable> {
+    let advisory = read_record(rules, record)?;
+    let broken = |reason| Unreadable {
+        key: Some(advisory.said.clone()),
+        reason,
+    };
+    let text = check(rules, record).map_err(broken)?;
+    let tree = Node::build(text, &rules.limits).map_err(broken)?;
+    let profile = Profile::of(rules, record).name();
+    Ok(explain(rules, &tree, &names(text), &advisory, profile))
+}
+
+/// Explains an advisory of the JSON API.
+pub fn explain_json(rules: &Rules, value: &Value) -> Result<Explained, Unreadable> {
+    let broken = |reason| Unreadable { key: None, reason };
+    let tree = json::node("advisory", value, rules.limits.depth).map_err(broken)?;
+    let advisory = json::read_json(rules, value)?;
+    let mut names = HashMap::new();
+    json_names(value, &mut names);
+    Ok(explain(rules, &tree, &names, &advisory, "json"))
+}
+
+/// Elements and attributes of a document whose text is an identifier, whatever
+/// they are called: candidates for `[feeds.aliases] said`.
+pub fn carriers(rules: &Rules, document: &str) -> Vec<String> {
+    let mut reader = Reader::from_str(document);
+    let mut open: Vec<String> = Vec::new();
+    let mut found = Vec::new();
+    let mut add = |name: String| {
+        if !found.contains(&name) {
+            found.push(name);
+        }
+    };
+    loop {
+        match reader.read_event() {
+            Ok(Event::Start(tag)) => {
+                attributes(rules, &tag, &mut add);
+                open.push(tag.name().0.to_owned());
+            }
+            Ok(Event::Empty(tag)) => attributes(rules, &tag, &mut add),
+            Ok(Event::End(_)) => {
+                open.pop();
+            }
+            Ok(Event::Text(text)) if rules.is_identifier(text.as_bytes()) => {
+                if let Some(name) = open.last() {
+                    add(name.clone());
+                }
+            }
+            Ok(Event::Eof) | Err(_) => return found,
+            Ok(_) => {}
+        }
+    }
+}
+
+fn attributes(rules: &Rules, tag: &BytesStart<'_>, add: &mut impl FnMut(String)) {
+    for attribute in tag.attributes().flatten() {
+        if rules.is_identifier(attribute.value.as_bytes()) {
+            add(format!("@{}", attribute.key.0));
+        }
+    }
+}
+
+/// Every name in a record, by its key.
+fn names(record: &str) -> HashMap<u64, String> {
+    let mut names = HashMap::new();
+    let mut note = |name: &str| {
+        names
+            .entry(key(name.as_bytes()))
+            .or_insert_with(|| name.to_owned());
+    };
+    let mut reader = Reader::from_str(record);
+    while let Ok(event) = reader.read_event() {
+        match event {
+            Event::Start(tag) | Event::Empty(tag) => {
+                note(tag.name().0);
+                for attribute in tag.attributes().flatten() {
+                    note(attribute.key.0);
+                }
+            }
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    names
+}
+
+fn json_names(value: &Value, names: &mut HashMap<u64, String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                names.insert(key(name.as_bytes()), name.clone());
+                json_names(value, names);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| json_names(item, names)),
+        _ => {}
+    }
+}
+
+fn explain(
+    rules: &Rules,
+    tree: &Node<'_>,
+    names: &HashMap<u64, String>,
+    advisory: &Advisory,
+    profile: &'static str,
+) -> Explained {
+    let name_of = |key: u64| names.get(&key).cloned().unwrap_or_default();
+    let (mut fields, mut missing) = (Vec::new(), Vec::new());
+    // What was read from deeper places counts as found too.
+    let told = serde_json::to_value(advisory).unwrap_or_default();
+    for (index, field) in FIELDS.iter().copied().enumerate() {
+        let identity = field == "said";
+        if field == "cves" && advisory.cves.is_empty() {
+            // Vulnerabilities without a name have texts too.
+            missing.push(field);
+            continue;
+        }
+        match rules.aliases.numbered(index).iter().find_map(|path| {
+            let found = path.all(tree).into_iter();
+            let mut texts = found.map(|found| (found, text(found)));
+            let (found, text) = texts.find(|(_, text)| {
+                !text.is_empty() && (!identity || rules.is_identifier(text.as_bytes()))
+            })?;
+            Some((named(path, found, &name_of), sample(&text)))
+        }) {
+            Some((name, sample)) => fields.push(Origin {
+                field,
+                name,
+                sample,
+            }),
+            None => match held(&told, field) {
+                Some(text) => {
+                    let ways = rules.aliases.numbered(index).iter();
+                    let mut found = ways.filter_map(|path| Some((path, *path.all(tree).first()?)));
+                    let place = found.next();
+                    fields.push(Origin {
+                        field,
+                        name: place.map_or_else(
+                            || "(as CVRF has it)".to_owned(),
+                            |(path, found)| named(path, found, &name_of),
+                        ),
+                        sample: sample(&text),
+                    });
+                }
+                None => missing.push(field),
+            },
+        }
+    }
+    let known = |key: u64| {
+        rules.aliases.leads(key)
+            || CVRF_NAMES
+                .iter()
+                .any(|name| self::key(name.as_bytes()) == key)
+    };
+    let attributes = tree.attributes.iter().filter(|(key, _)| !known(*key));
+    let mut unmapped: Vec<(String, String)> = attributes
+        .map(|(key, value)| (format!("@{}", name_of(*key)), sample(value)))
+        .collect();
+    for child in tree.children.iter().filter(|child| !known(child.key)) {
+        let name = name_of(child.key);
+        if !unmapped.iter().any(|(other, _)| *other == name) {
+            unmapped.push((name, sample(&child.whole_text())));
+        }
+    }
+    Explained {
+        profile,
+        fields,
+        missing,
+        unmapped,
+        unrecognised: advisory.unrecognised.clone().into_iter().collect(),
+    }
+}
+
+/// What the model holds in `field`, in words; nothing where it holds nothing.
+fn held(told: &Value, field: &str) -> Option<String> {
+    let value = match field.split_once('_') {
+        Some((version, part)) if version.starts_with("cvss") => &told[version][part],
+        _ => &told[field],
+    };
+    let words = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Object(fields) => {
+            let name = ["name", "url", "description"].iter();
+            let mut names = name.filter_map(|name| fields.get(*name)?.as_str());
+            names.next().unwrap_or_default().to_owned()
+        }
+        other => other.to_string(),
+    };
+    let text = match value {
+        Value::Array(items) => items.iter().map(words).collect::<Vec<_>>().join(", "),
+        other => words(other),
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+fn text(found: Found<'_>) -> String {
+    match found {
+        Found::Attribute(text) => text.to_owned(),
+        Found::Element(node) => {
+            let text = node.whole_text();
+            let attributes = node.attributes.first().map(|(_, value)| value.clone());
+            if text.is_empty() {
+                attributes.unwrap_or_default()
+            } else {
+                text.into_owned()
+            }
+        }
+    }
+}
+
+fn named(path: &Path, found: Found<'_>, name_of: &impl Fn(u64) -> String) -> String {
+    let mut name: String = path
+        .parents
+        .iter()
+        .fold(String::new(), |way, parent| way + &name_of(*parent) + "/");
+    if matches!(found, Found::Attribute(_)) {
+        name.push('@');
+    }
+    name + &name_of(path.last)
+}
+
+fn sample(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= SAMPLE_CHARS {
+        return line;
+    }
+    line.chars().take(SAMPLE_CHARS).chain(['…']).collect()
+}

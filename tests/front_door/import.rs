@@ -1,0 +1,96 @@
+//! Saved documents, stored as if they had just been pulled.
+
+use std::io::Write as _;
+use std::process::{Output, Stdio};
+
+use async_compression::tokio::write::{GzipEncoder, ZstdEncoder};
+use tokio::io::AsyncWriteExt as _;
+
+use crate::support::World;
+
+const ONE: &str = "<advisories><advisory><advisory_identifier>SA1</advisory_identifier><title>One</title></advisory></advisories>";
+const TWO: &str = "<advisories><advisory><advisory_identifier>SA2</advisory_identifier><title>Two</title></advisory></advisories>";
+const THREE: &str = "<advisories><advisory><advisory_identifier>SA3</advisory_identifier><title>Three</title></advisory></advisories>";
+
+/// Imports on standard input.
+fn piped(world: &World, bytes: &[u8]) -> Output {
+    let mut child = world
+        .command(&["import", "-", "--watch-list", "1", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(bytes).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[tokio::test]
+async fn saved_documents_come_in_as_pulled_ones_and_move_no_window() {
+    let world = World::new().await;
+    let dir = tempfile::tempdir().unwrap();
+    let gzip = dir.path().join("one.xml.gz");
+    let mut encoder = GzipEncoder::new(Vec::new());
+    encoder.write_all(ONE.as_bytes()).await.unwrap();
+    encoder.shutdown().await.unwrap();
+    std::fs::write(&gzip, encoder.into_inner()).unwrap();
+    let zstd = dir.path().join("two.xml.zst");
+    let mut encoder = ZstdEncoder::new(Vec::new());
+    encoder.write_all(TWO.as_bytes()).await.unwrap();
+    encoder.shutdown().await.unwrap();
+    std::fs::write(&zstd, encoder.into_inner()).unwrap();
+    // No token anywhere: an air-gapped site has none.
+    let mut command = world.command(&["import"]);
+    std::fs::remove_file(world.token_file()).unwrap();
+    let output = command
+        .args([&gzip, &zstd])
+        .args(["--watch-list", "1"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(piped(&world, THREE.as_bytes()).status.success());
+    // The same again says nothing new.
+    let again = piped(&world, THREE.as_bytes());
+    let report: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(
+        (&report["mode"], &report["unchanged"]),
+        (&"import".into(), &1.into())
+    );
+    assert_eq!(report["requests"], 0);
+    let said: Vec<String> = world.versions().await.into_keys().collect();
+    assert_eq!(said, ["SA1", "SA2", "SA3"]);
+    let moved = "select count(*) from advisoryd.source where not isempty(covered) or last_success_at is not null";
+    assert_eq!(world.count(moved).await, 0);
+    let runs = "select count(*) from advisoryd_v1.sync_runs where mode = 'import' and outcome = 'ok' and window_from is null";
+    assert_eq!(world.count(runs).await, 4);
+    assert_eq!(world.simulator.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_feed_fails_and_leaves_the_list_as_it_was() {
+    let world = World::new().await;
+    for (bytes, why) in [
+        (&b"<html><body>Sign in</body></html>"[..], "HTML"),
+        (&b"\x1f\x8b\x08\x00broken"[..], "cut short"),
+        (
+            &b"<advisories><advisory><advisory_identifier>SA9"[..],
+            "cut short",
+        ),
+    ] {
+        let output = piped(&world, bytes);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.contains(why), "{told}");
+    }
+    let failing = "select count(*) from advisoryd_v1.watch_lists where last_error is not null";
+    assert_eq!(world.count(failing).await, 0);
+}
+
+#[tokio::test]
+async fn a_list_that_is_not_configured_takes_nothing_in() {
+    let world = World::new().await;
+    let mut command = world.command(&["import", "x.xml", "--watch-list", "99"]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("[[watch_lists]]"));
+}

@@ -1,0 +1,146 @@
+//! How saved documents are understood, told to a person.
+
+use std::path::Path;
+use std::process::Command;
+
+use advisoryd::http::{Kind, Request};
+use advisoryd::simulate::Profile;
+use serde_json::Value;
+
+use crate::support::{World, binary, small};
+
+fn inspected(mut command: Command) -> Value {
+    let output = command.output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+}
+
+/// Fields with the names they came from.
+fn origins(told: &Value) -> String {
+    let fields = told["first"]["fields"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let pairs = fields.map(|field| format!("{}={}", text(&field["field"]), text(&field["name"])));
+    pairs.collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn an_unknown_structure_is_told_with_the_lines_that_make_it_readable() {
+    let world = World::new().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("feed.xml");
+    let text = "<bulletins><bulletin><vuln_key>SA7</vuln_key><caption>Something</caption>\
+                <changed_on>2026-01-02T03:04:05Z</changed_on></bulletin></bulletins>";
+    std::fs::write(&file, text).unwrap();
+    let mut command = world.command(&["inspect"]);
+    command.arg(&file);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stdout).unwrap();
+    let told = told.split_once(": ").unwrap().1.to_owned();
+    insta::assert_snapshot!(told.trim_end(), @r#"
+    feed, 1 records understood, 0 refused
+      each `bulletin` in `bulletins` is a record
+      as configured: structure not recognised: nothing in `bulletins` carries an identifier; elements seen: bulletin, vuln_key, caption, changed_on
+      the first has the shape other
+        said             vuln_key                     SA7
+      nothing found for: upstream_id, title, criticality, released_at, modified_at, attack_vector, solution_status, impacts, cves, cvss2_score, cvss2_vector, cvss3_score, cvss3_vector, cvss4_score, cvss4_vector, threat_score, is_zero_day, is_rejected, type, description, solution, products, references
+      means nothing: caption                      Something
+      means nothing: changed_on                   2026-01-02T03:04:05Z
+      would help, if it means that:
+        [feeds.aliases]
+        said = ["vuln_key"]
+        title = ["caption"]
+        modified_at = ["changed_on"]
+    "#);
+    // With these lines it comes in.
+    let mut taught = World::new().await;
+    taught.more = "[feeds.aliases]\nsaid = [\"vuln_key\"]\ntitle = [\"caption\"]\n\
+                   modified_at = [\"changed_on\"]\n"
+        .to_owned();
+    let mut command = taught.command(&["inspect", "--json"]);
+    command.arg(&file);
+    let told = inspected(command);
+    assert_eq!(told["error"], Value::Null);
+    assert_eq!(
+        origins(&told),
+        "said=vuln_key title=caption modified_at=changed_on"
+    );
+}
+
+#[tokio::test]
+async fn the_captured_json_is_told_field_by_field() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/samples/nvdtools");
+    if !folder.is_dir() {
+        eprintln!("skipped: {} is not here", folder.display());
+        return;
+    }
+    let mut command = binary();
+    command.args(["inspect", "--json"]);
+    command.arg(folder.join("advisory_details_example.json"));
+    let told = inspected(command);
+    assert_eq!((&told["records"], &told["refused"]), (&1.into(), &0.into()));
+    insta::assert_snapshot!(origins(&told), @"said=advisory_identifier upstream_id=id title=title criticality=criticality released_at=released modified_at=modified_date attack_vector=where solution_status=solution_status impacts=impact cves=vulnerabilities cvss2_score=cvss_score cvss3_score=cvss3_score cvss3_vector=cvss3_vector is_zero_day=is_zero_day type=type description=description solution=solution products=products references=references");
+    let mut command = binary();
+    command.args(["inspect", "--json"]);
+    command.arg(folder.join("advisory_list_example.json"));
+    assert_eq!(inspected(command)["records"], 1);
+}
+
+#[tokio::test]
+async fn every_profile_is_told_with_the_names_its_fields_came_from() {
+    let mut all = Vec::new();
+    for profile in Profile::ALL {
+        let mut options = small();
+        options.profile = profile;
+        let world = World::with(options).await;
+        let context = world.context().await;
+        let request = Request {
+            path: "/api/xml-feed/".to_owned(),
+            query: [("feed_type", "all"), ("days", "3650")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .to_vec(),
+            kind: Kind::Xml,
+        };
+        let mut answer = context.client.get(&request).await.unwrap();
+        let bytes = answer.bytes().await.unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &bytes).unwrap();
+        let mut command = binary();
+        command.args(["inspect", "--json"]).arg(file.path());
+        let told = inspected(command);
+        assert_eq!(
+            (&told["records"], &told["refused"]),
+            (&60.into(), &0.into())
+        );
+        all.push(format!("{}: {}", told["first"]["profile"], origins(&told)));
+    }
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    "json-names": said=advisory_identifier upstream_id=id title=title criticality=criticality released_at=released modified_at=modified_date attack_vector=where solution_status=solution_status impacts=impact cvss2_score=cvss_score cvss2_vector=cvss_vector cvss3_score=cvss3_score cvss3_vector=cvss3_vector threat_score=threat_score is_zero_day=is_zero_day description=description solution=solution products=products references=references
+    "drf": said=advisory_identifier upstream_id=id title=title criticality=criticality released_at=released modified_at=modified_date attack_vector=where solution_status=solution_status impacts=impact cvss2_score=cvss_score cvss2_vector=cvss_vector cvss3_score=cvss3_score cvss3_vector=cvss3_vector threat_score=threat_score is_zero_day=is_zero_day description=description solution=solution products=products references=references
+    "attributes": said=@said upstream_id=@id title=title criticality=@criticality released_at=@released modified_at=@modified attack_vector=@where solution_status=@solution_status impacts=impacts cvss2_score=cvss_score cvss2_vector=cvss_vector cvss3_score=cvss3_score cvss3_vector=cvss3_vector threat_score=@threat_score is_zero_day=@is_zero_day description=description solution=solution products=products references=references
+    "cvrf": said=cvrf:DocumentTracking/cvrf:Identification/cvrf:ID title=cvrf:DocumentTitle criticality=cvrf:AggregateSeverity released_at=cvrf:DocumentTracking/cvrf:InitialReleaseDate modified_at=cvrf:DocumentTracking/cvrf:CurrentReleaseDate cvss2_score=(as CVRF has it) cvss2_vector=(as CVRF has it) cvss3_score=(as CVRF has it) cvss3_vector=(as CVRF has it) description=(as CVRF has it) solution=(as CVRF has it) products=(as CVRF has it) references=(as CVRF has it)
+    "#);
+}
+
+#[test]
+fn the_public_cvrf_documents_are_told() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/samples/cvrf");
+    if !folder.is_dir() {
+        eprintln!("skipped: {} is not here", folder.display());
+        return;
+    }
+    let told = |name: &str| {
+        let mut command = binary();
+        command.env(
+            "ADVISORYD_FEEDS__ID_PATTERN",
+            "(cisco-sa-[0-9a-z-]+|RHSA-[0-9]{4}:[0-9]{4})",
+        );
+        command.args(["inspect", "--json"]).arg(folder.join(name));
+        let told = inspected(command);
+        assert_eq!(told["error"], Value::Null, "{name}");
+        assert_eq!(told["records"], 1, "{name}");
+        assert_eq!(told["first"]["profile"], "cvrf", "{name}");
+        origins(&told)
+    };
+    insta::assert_snapshot!(told("rhsa-2012-0465.xml"), @"said=DocumentTracking/Identification/ID title=DocumentTitle criticality=AggregateSeverity released_at=DocumentTracking/InitialReleaseDate modified_at=DocumentTracking/CurrentReleaseDate impacts=(as CVRF has it) cves=Vulnerability cvss2_score=(as CVRF has it) cvss2_vector=(as CVRF has it) description=(as CVRF has it) solution=(as CVRF has it) products=(as CVRF has it) references=(as CVRF has it)");
+    insta::assert_snapshot!(told("cisco-sa-20180328-smi2.xml"), @"said=cvrf:DocumentTracking/cvrf:Identification/cvrf:ID title=cvrf:DocumentTitle released_at=cvrf:DocumentTracking/cvrf:InitialReleaseDate modified_at=cvrf:DocumentTracking/cvrf:CurrentReleaseDate cves=Vulnerability cvss3_score=(as CVRF has it) cvss3_vector=(as CVRF has it) description=(as CVRF has it) solution=(as CVRF has it) products=(as CVRF has it) references=(as CVRF has it)");
+}
