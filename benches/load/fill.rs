@@ -5,11 +5,14 @@ use sqlx::{Connection as _, PgConnection};
 use crate::Result;
 use crate::place::Database;
 
-/// Lets a database drop what a first load writes for history's sake.
-const NO_HISTORY: &str = "
-    create function nothing() returns trigger language plpgsql as 'begin return null; end';
-    create trigger no_history before insert on change
-        for each row execute function nothing()";
+/// A trigger that drops what a first load writes for history's sake, or keeps
+/// it: both databases of a pair pay for the trigger.
+const TRIGGER: [&str; 2] = [
+    "create function kept() returns trigger language plpgsql as 'begin return null; end';
+     create trigger kept before insert on change for each row execute function kept()",
+    "create function kept() returns trigger language plpgsql as 'begin return new; end';
+     create trigger kept before insert on change for each row execute function kept()",
+];
 
 /// Four former versions of every advisory, a version each 25 days, spread over
 /// the days, and the changes that they were. The bench's own load is moved to
@@ -50,8 +53,8 @@ const VERSIONS: &str = "
            fact.at, 'advisory', fact.said, fact.version, fact.what, 1, fact.run_id
     from fact, base";
 
-pub async fn keep_no_history(database: &Database) -> Result<()> {
-    run(database, NO_HISTORY).await
+pub async fn keep_history(database: &Database, keep: bool) -> Result<()> {
+    run(database, TRIGGER[usize::from(keep)]).await
 }
 
 pub async fn four_former_versions(database: &Database) -> Result<()> {

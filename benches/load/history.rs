@@ -33,8 +33,9 @@ async fn loads(place: &Place, size: usize) -> Result<(Spread, Database)> {
     let mut kept = None;
     for round in 0..ROUNDS {
         let without = place.database(&format!("without_{round}")).await?;
-        fill::keep_no_history(&without).await?;
+        fill::keep_history(&without, false).await?;
         let with = place.database(&format!("with_{round}")).await?;
+        fill::keep_history(&with, true).await?;
         let load = async |database| {
             let program = Program {
                 place,

@@ -1,6 +1,8 @@
 //! Opening the database for a command.
 
 use anyhow::Context as _;
+use sqlx::Postgres;
+use sqlx::pool::PoolConnection;
 
 use crate::cluster::Role;
 use crate::config::Config;
@@ -13,14 +15,16 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
     Opened::open(config, Role::Client).await
 }
 
-/// Refuses a database that this program's views are not in.
-pub(super) async fn up_to_date(opened: &Opened) -> anyhow::Result<()> {
-    if database::missing_migrations(&opened.pool).await? > 0 {
+/// A connection to ask with. Refuses a database that this program's views are
+/// not in.
+pub(super) async fn up_to_date(opened: &Opened) -> anyhow::Result<PoolConnection<Postgres>> {
+    let mut connection = opened.pool.acquire().await?;
+    if database::missing_here(&mut connection).await? > 0 {
         anyhow::bail!(
             "the database is not up to date; run `advisoryd migrate` (or the daemon) first"
         );
     }
-    Ok(())
+    Ok(connection)
 }
 
 /// Brings the database up to date and writes the configured sources down.

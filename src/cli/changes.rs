@@ -42,7 +42,7 @@ pub(super) async fn run(shared: Shared, wanted: Changes) -> anyhow::Result<bool>
 }
 
 async fn show(opened: &Opened, wanted: &Changes) -> anyhow::Result<()> {
-    ask::up_to_date(opened).await?;
+    drop(ask::up_to_date(opened).await?);
     // Listening begins before the first look: what commits in between wakes us.
     let mut listener = PgListener::connect_with(&opened.pool).await?;
     listener.listen(CHANNEL).await?;

@@ -12,7 +12,7 @@ pub(super) async fn run(shared: Shared, json: bool) -> anyhow::Result<bool> {
     let opened = ask::open(&config).await?;
     let never = CancellationToken::new();
     let dropped = async {
-        ask::up_to_date(&opened).await?;
+        drop(ask::up_to_date(&opened).await?);
         let now = Clock::system().now();
         anyhow::Ok(maintain(&opened.pool, &config.retention, now, &never).await?)
     }

@@ -24,7 +24,7 @@ pub(super) async fn run(shared: Shared, wanted: Prove) -> anyhow::Result<bool> {
     let since = wanted.since.map(|since| since.time(Clock::system().now()));
     let opened = ask::open(&config).await?;
     let proof = async {
-        ask::up_to_date(&opened).await?;
+        drop(ask::up_to_date(&opened).await?);
         anyhow::Ok(prove::prove(&opened.pool, since).await?)
     }
     .await;

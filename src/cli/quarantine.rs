@@ -59,7 +59,7 @@ pub(super) async fn run(shared: Shared, wanted: Quarantine) -> anyhow::Result<bo
     let config = shared.load_and_log(Some("warn"))?;
     let opened = ask::open(&config).await?;
     let result = async {
-        ask::up_to_date(&opened).await?;
+        drop(ask::up_to_date(&opened).await?);
         match wanted.what {
             What::List { json } => list(&opened, json).await,
             What::Show { id, json } => show(&opened, id, json).await,

@@ -154,8 +154,7 @@ pub(super) async fn advisories(shared: Shared, wanted: Advisories) -> anyhow::Re
     let config = shared.load_and_log(Some("warn"))?;
     let opened = ask::open(&config).await?;
     let found = async {
-        ask::up_to_date(&opened).await?;
-        let mut connection = opened.pool.acquire().await?;
+        let mut connection = ask::up_to_date(&opened).await?;
         anyhow::Ok(question::advisories(&mut connection, &asked).await?)
     }
     .await;
@@ -186,8 +185,7 @@ pub(super) async fn tickets(shared: Shared, wanted: Tickets) -> anyhow::Result<b
     let config = shared.load_and_log(Some("warn"))?;
     let opened = ask::open(&config).await?;
     let found = async {
-        ask::up_to_date(&opened).await?;
-        let mut connection = opened.pool.acquire().await?;
+        let mut connection = ask::up_to_date(&opened).await?;
         anyhow::Ok(question::tickets(&mut connection, &asked).await?)
     }
     .await;

@@ -38,7 +38,7 @@ pub(super) async fn run(shared: Shared, wanted: Wanted) -> anyhow::Result<bool> 
     let clock = Clock::system();
     let since = wanted.since.map(|since| since.time(clock.now()));
     let result = async {
-        ask::up_to_date(&opened).await?;
+        drop(ask::up_to_date(&opened).await?);
         let replay = Replay {
             pool: &opened.pool,
             rules: &rules,

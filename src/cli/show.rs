@@ -36,8 +36,7 @@ pub(super) async fn run(shared: Shared, wanted: Show) -> anyhow::Result<bool> {
 }
 
 async fn show(opened: &Opened, wanted: &Show) -> anyhow::Result<bool> {
-    ask::up_to_date(opened).await?;
-    let mut connection = opened.pool.acquire().await?;
+    let mut connection = ask::up_to_date(opened).await?;
     let key = wanted.key.trim().trim_start_matches('#');
     let (kind, found) = match key.parse::<i64>() {
         Ok(id) => ("ticket", question::ticket(&mut connection, id).await?),

@@ -25,8 +25,7 @@ async fn show(
     as_json: bool,
     now: DateTime<Utc>,
 ) -> anyhow::Result<bool> {
-    ask::up_to_date(opened).await?;
-    let mut connection = opened.pool.acquire().await?;
+    let mut connection = ask::up_to_date(opened).await?;
     let sources = report::sources(&mut connection).await?;
     let advisories = report::advisories(&mut connection).await?;
     let sizes = report::table_sizes(&mut connection).await?;

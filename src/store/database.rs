@@ -104,7 +104,11 @@ async fn has_schema(connection: &mut PgConnection) -> Result<bool, sqlx::Error> 
 
 /// Migrations that this program knows and the database lacks.
 pub async fn missing_migrations(pool: &PgPool) -> Result<usize, sqlx::Error> {
-    let mut connection = pool.acquire().await?;
+    missing_here(&mut *pool.acquire().await?).await
+}
+
+/// The same, through a connection that the caller goes on to ask with.
+pub async fn missing_here(connection: &mut PgConnection) -> Result<usize, sqlx::Error> {
     let table = sqlx::query_scalar::<_, bool>(
         "select to_regclass('advisoryd._sqlx_migrations') is not null",
     )
