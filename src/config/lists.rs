@@ -104,7 +104,7 @@ fn bounded<T>(root: &mut Section<'_>, key: &str, mut entries: Vec<T>) -> Vec<T> 
     entries
 }
 
-fn name(node: &super::tree::Node) -> Result<String, String> {
+pub(super) fn name(node: &super::tree::Node) -> Result<String, String> {
     let name = text(node)?;
     if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
         return Err(format!(

@@ -1,6 +1,7 @@
 //! What the operator says: surface §2, checked whole at the door. What loads
 //! here starts.
 
+mod alerts;
 mod cron;
 mod database;
 mod environment;
@@ -10,6 +11,7 @@ mod log;
 mod mistake;
 mod reconcile;
 mod retention;
+mod rules;
 mod schedule;
 mod secret;
 mod section;
@@ -24,6 +26,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use alerts::Alerts;
 pub use cron::CronExpression;
 pub use database::{Database, State};
 pub use feeds::{ALIAS_FIELDS, Feeds};
@@ -70,6 +73,8 @@ pub struct Config {
     pub reconcile: Reconcile,
     /// `[retention]`
     pub retention: Retention,
+    /// `[alerts]`
+    pub alerts: Alerts,
     /// `[http]`
     pub http: Http,
     /// `[log]`
@@ -139,6 +144,7 @@ impl Config {
         let tickets = Tickets::read(root.section("tickets"));
         let reconcile = Reconcile::read(root.section("reconcile"));
         let retention = Retention::read(root.section("retention"));
+        let alerts = Alerts::read(root.section("alerts"));
         let http = Http::read(root.section("http"));
         let log = Log::read(root.section("log"));
         root.close();
@@ -158,6 +164,7 @@ impl Config {
             tickets,
             reconcile,
             retention,
+            alerts,
             http,
             log,
             file: None,

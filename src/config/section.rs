@@ -119,6 +119,12 @@ impl<'m> Section<'m> {
         self.nodes.contains_key(key)
     }
 
+    /// Whether the key, not yet taken, holds a list.
+    pub(super) fn is_list(&self, key: &str) -> bool {
+        let node = self.nodes.get(key).and_then(Node::expanded);
+        matches!(node.map(|node| node.value), Some(Said::List(_)))
+    }
+
     /// Every key that is left, for tables whose keys are the operator's own.
     pub(super) fn rest(&mut self) -> BTreeMap<String, Node> {
         std::mem::take(&mut self.nodes)

@@ -1,6 +1,8 @@
 //! What the program does, one file per verb. Every job can be repeated.
 
+pub mod baseline;
 pub mod context;
+pub mod evaluate;
 pub mod failure;
 pub mod import_file;
 pub mod maintain;

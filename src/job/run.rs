@@ -194,6 +194,9 @@ impl Run {
                 source::failed(&mut transaction, self.source.id, error, now).await?;
             }
         }
+        if matches!(outcome, Outcome::Ok) {
+            source::is_no_longer_new(&mut transaction, self.source.id).await?;
+        }
         run::finish(
             &mut transaction,
             self.origin.run_id,

@@ -54,7 +54,7 @@ pub struct Advisory {
 }
 
 /// From where a vulnerability can be exploited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttackVector {
     /// Upstream says it cannot be.

@@ -20,6 +20,25 @@ pub enum Purpose {
     Test,
 }
 
+impl Purpose {
+    /// The name used in SQL and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Alert => "alert",
+            Self::Health => "health",
+            Self::Heartbeat => "heartbeat",
+            Self::Test => "test",
+        }
+    }
+
+    /// From its name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Alert, Self::Health, Self::Heartbeat, Self::Test]
+            .into_iter()
+            .find(|purpose| purpose.name() == name)
+    }
+}
+
 /// One message to one sink. Sent again, it is the same message with the same id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
@@ -37,6 +56,17 @@ pub struct Message {
     pub title: String,
     /// The alerts in it, at least one.
     pub alerts: Vec<Alert>,
+}
+
+impl Message {
+    /// One line for these alerts of this rule.
+    pub fn title_of(rule: &str, alerts: &[Alert]) -> String {
+        match alerts {
+            [] => rule.to_owned(),
+            [one] => format!("{}: {} ({})", one.key, one.title, one.summary),
+            several => format!("{rule}: {} alerts", several.len()),
+        }
+    }
 }
 
 /// One fact that somebody must hear of.
@@ -66,14 +96,29 @@ pub struct Alert {
     pub severity_rank: Option<i16>,
     /// CVSS version 3 base score.
     pub cvss3_score: Option<f64>,
+    /// `remote`, `local_network`, `local`, `none` or `unknown`.
+    pub attack_vector: Option<String>,
+    /// Upstream's threat score; absent without the licence for it.
+    pub threat_score: Option<f64>,
+    /// Exploited before a fix was known.
+    pub is_zero_day: Option<bool>,
     /// CVE identifiers.
     pub cves: Vec<String>,
     /// As upstream names it.
     pub solution_status: Option<String>,
+    /// When the advisory was first published.
+    pub released_at: Option<DateTime<Utc>>,
+    /// When upstream last revised the advisory or ticket.
+    pub modified_at: Option<DateTime<Utc>>,
     /// Watch lists that the advisory is in, or the ticket's.
     pub watch_list_ids: Vec<i64>,
     /// Status of the ticket.
     pub ticket_status: Option<String>,
     /// Assignee of the ticket.
     pub ticket_assignee: Option<String>,
+    /// Severities under which earlier alerts of this rule and key were raised,
+    /// each once; an empty text stands for none. Filled when `resolved`: who
+    /// keeps alerts by severity ends each of them.
+    #[serde(default)]
+    pub raised_severities: Vec<String>,
 }

@@ -1,19 +1,35 @@
 //! What things are: no I/O, no format, no table, no clock.
 
 mod advisory;
+mod change_kind;
+mod fact;
+mod glob;
+mod matcher;
 mod message;
+mod rule;
 mod severity;
+mod silence;
+mod subject;
 mod sum;
 mod ticket;
 mod time;
+mod verdict;
 mod window;
 
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
+pub use change_kind::ChangeKind;
+pub use fact::{alert_id, alert_of};
+pub use glob::Globs;
+pub use matcher::Matcher;
 pub use message::{Alert, MESSAGE_VERSION, Message, Purpose};
+pub use rule::{Clause, Clauses, Missing, Rule};
 pub use severity::Severity;
+pub use silence::{MATCHER_FIELDS, Silence};
+pub use subject::{AdvisorySubject, Subject, TicketSubject};
 pub use sum::FingerprintSum;
 pub use ticket::{Named, Ticket};
 pub use time::parse_time;
+pub use verdict::Verdict;
 pub use window::{CoverageGap, FeedWindow, feed_days, missing_from};
 
 /// A 128-bit fingerprint, as stored in `bytea` columns (16 bytes, big endian).

@@ -1,8 +1,8 @@
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How bad an advisory is, in the order people mean: a greater rank is worse.
 /// Upstream's `criticality` runs the other way round (contract §7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Withdrawn by the vendor: rank 0.
@@ -41,6 +41,13 @@ impl Severity {
             5 => Some(Self::NotCritical),
             _ => None,
         }
+    }
+
+    /// From [`Self::rank`].
+    pub fn from_rank(rank: i16) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|severity| severity.rank() == rank)
     }
 
     /// From a name in any of its spellings: `Highly critical`, `highly_critical`, `HIGHLY-CRITICAL`.

@@ -245,6 +245,24 @@ pub async fn failed(
     Ok(())
 }
 
+/// Notes the end of the first complete run: what a source brought until then is
+/// its baseline, what it brings from now on is news.
+pub async fn is_no_longer_new(
+    connection: &mut PgConnection,
+    source_id: i32,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update source
+         set baseline_seq = (select last from change_counter)
+         where id = $1
+           and baseline_seq is null",
+        source_id
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// A half-open range for queries.
 pub(super) fn range(covers: (DateTime<Utc>, DateTime<Utc>)) -> PgRange<DateTime<Utc>> {
     PgRange::from(covers.0..covers.1.max(covers.0))

@@ -1,0 +1,255 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::lists;
+use super::mistake::close_to;
+use super::section::{Section, said};
+use super::tree::{Node, Said};
+use super::values::{duration, number, text, texts, truth};
+use crate::model::{AttackVector, ChangeKind, Clause, Clauses, Matcher, Missing, Rule, Severity};
+
+/// Evaluation of a change by so many rules still takes microseconds.
+const MAX_RULES: usize = 500;
+/// Patterns and values of one key.
+const MAX_VALUES: usize = 200;
+/// Longer would hold back what somebody wants to hear today.
+const MAX_GROUP: Duration = Duration::from_hours(24);
+/// What the program's own alerts are filed under.
+pub(super) const OWN_RULE: &str = "advisoryd";
+/// What upstream says of solutions (contract §7).
+const SOLUTION_STATUSES: [&str; 5] = [
+    "None",
+    "No Fix",
+    "Vendor Patched",
+    "Vendor Workaround",
+    "Partial Fix",
+];
+/// Asked for where a rule does not say.
+const USUAL_KINDS: [ChangeKind; 5] = [
+    ChangeKind::Appeared,
+    ChangeKind::JoinedWatchList,
+    ChangeKind::Escalated,
+    ChangeKind::BecameZeroDay,
+    ChangeKind::SolutionAvailable,
+];
+
+/// Reads all of `[[alerts.rules]]`; `sinks` are the names that they may use.
+pub(super) fn rules(alerts: &mut Section<'_>, sinks: &BTreeSet<String>) -> Vec<Matcher> {
+    let mut seen = BTreeSet::new();
+    let mut rules = alerts.each("rules", |section| rule(section, sinks, &mut seen));
+    if rules.len() > MAX_RULES {
+        let advice = format!("write at most {MAX_RULES}");
+        alerts.wrong("rules", &format!("{} entries", rules.len()), &advice);
+        rules.truncate(MAX_RULES);
+    }
+    rules
+}
+
+fn rule(
+    mut section: Section<'_>,
+    sinks: &BTreeSet<String>,
+    seen: &mut BTreeSet<String>,
+) -> Option<Matcher> {
+    let has_name = section.has("name");
+    let name = section.optional("name", lists::name);
+    if let Some(name) = &name {
+        section.call(format!("rule `{name}`"));
+        if name == OWN_RULE {
+            section.wrong(
+                "name",
+                name,
+                "write another name, this one is the program's own",
+            );
+        } else if !seen.insert(name.clone()) {
+            section.wrong("name", name, "write another name for each");
+        }
+    } else if !has_name {
+        section.missing("name", "write what to call it, such as `name = \"soc\"`");
+    }
+    let on = section.value("on", USUAL_KINDS.to_vec(), kinds);
+    let clauses = clauses(&mut section);
+    let not = not(&mut section);
+    let rule = Rule {
+        name: name?,
+        on,
+        clauses,
+        not,
+        missing: section.value("missing", Missing::default(), missing),
+        sinks: section.value("sinks", Vec::new(), texts),
+        group_seconds: section
+            .value(
+                "group",
+                Duration::ZERO,
+                duration(Duration::ZERO..=MAX_GROUP),
+            )
+            .as_secs(),
+        shadow: section.value("shadow", false, truth),
+    };
+    check_sinks(&mut section, &rule, sinks);
+    let matcher = match Matcher::new(rule) {
+        Ok(matcher) => Some(matcher),
+        Err((clause, advice)) => {
+            section.wrong(clause.name(), "a pattern", &advice);
+            None
+        }
+    };
+    section.close();
+    matcher
+}
+
+fn check_sinks(section: &mut Section<'_>, rule: &Rule, sinks: &BTreeSet<String>) {
+    for name in rule.sinks.iter().filter(|name| !sinks.contains(*name)) {
+        let advice = match close_to(name, sinks.iter().map(String::as_str)) {
+            Some(close) => format!("no sink is called so; did you mean `{close}`?"),
+            None if sinks.is_empty() => {
+                "no sink is called so; add it under [[alerts.sinks]]".to_owned()
+            }
+            None => {
+                let known: Vec<&str> = sinks.iter().map(String::as_str).collect();
+                format!("no sink is called so; write one of {}", known.join(", "))
+            }
+        };
+        section.wrong("sinks", name, &advice);
+    }
+}
+
+/// `not` as one table or several: each is met only as a whole.
+fn not(section: &mut Section<'_>) -> Vec<Clauses> {
+    if !section.has("not") {
+        return Vec::new();
+    }
+    if section.is_list("not") {
+        return section.each("not", |mut section| {
+            let clauses = clauses(&mut section);
+            section.close();
+            Some(clauses)
+        });
+    }
+    let mut table = section.section("not");
+    let clauses = clauses(&mut table);
+    table.close();
+    vec![clauses]
+}
+
+fn clauses(section: &mut Section<'_>) -> Clauses {
+    let mut globs = |clause: Clause| section.value(clause.name(), Vec::new(), bounded_texts);
+    let (cve, product) = (globs(Clause::Cve), globs(Clause::Product));
+    let (ticket_status, ticket_assignee) =
+        (globs(Clause::TicketStatus), globs(Clause::TicketAssignee));
+    let (ticket_priority, ticket_queue) =
+        (globs(Clause::TicketPriority), globs(Clause::TicketQueue));
+    let mut least = |clause: Clause, most: f64| section.optional(clause.name(), at_least(most));
+    Clauses {
+        cvss2: least(Clause::Cvss2, 10.0),
+        cvss3: least(Clause::Cvss3, 10.0),
+        cvss4: least(Clause::Cvss4, 10.0),
+        threat_score: least(Clause::ThreatScore, 1000.0),
+        severity: section.optional("severity", severity),
+        watch_lists: section.value("watch_lists", Vec::new(), ids),
+        zero_day: section.optional("zero_day", truth),
+        attack_vector: section.value("attack_vector", Vec::new(), attack_vectors),
+        cve,
+        product,
+        title: section.optional("title", text),
+        solution_status: section.value("solution_status", Vec::new(), solution_statuses),
+        ticket_status,
+        ticket_assignee,
+        ticket_priority,
+        ticket_queue,
+    }
+}
+
+fn kinds(node: &Node) -> Result<Vec<ChangeKind>, String> {
+    let all = || ChangeKind::ALL.map(ChangeKind::name).join(", ");
+    let kinds = each_of(node, ChangeKind::from_name, all)?;
+    if kinds.is_empty() {
+        return Err(format!("write at least one of {}", all()));
+    }
+    Ok(kinds)
+}
+
+fn severity(node: &Node) -> Result<Severity, String> {
+    let names = || {
+        let names = Severity::ALL.iter().rev().map(|severity| severity.name());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let text = text(node).map_err(|_| format!("write one of {}", names()))?;
+    Severity::from_name(&text).ok_or_else(|| format!("write one of {}", names()))
+}
+
+fn attack_vectors(node: &Node) -> Result<Vec<AttackVector>, String> {
+    const KNOWN: [AttackVector; 4] = [
+        AttackVector::Remote,
+        AttackVector::LocalNetwork,
+        AttackVector::Local,
+        AttackVector::None,
+    ];
+    let named = |name: &str| KNOWN.into_iter().find(|vector| vector.name() == name);
+    each_of(node, named, || KNOWN.map(AttackVector::name).join(", "))
+}
+
+fn solution_statuses(node: &Node) -> Result<Vec<String>, String> {
+    let named = |name: &str| {
+        let known = SOLUTION_STATUSES.into_iter();
+        known
+            .map(str::to_owned)
+            .find(|known| known.eq_ignore_ascii_case(name))
+    };
+    each_of(node, named, || SOLUTION_STATUSES.join(", "))
+}
+
+fn missing(node: &Node) -> Result<Missing, String> {
+    match text(node).as_deref() {
+        Ok("match") => Ok(Missing::Match),
+        Ok("skip") => Ok(Missing::Skip),
+        _ => Err("write `match` or `skip`".to_owned()),
+    }
+}
+
+fn each_of<T>(
+    node: &Node,
+    known: impl Fn(&str) -> Option<T>,
+    all: impl Fn() -> String,
+) -> Result<Vec<T>, String> {
+    let names = bounded_texts(node)?;
+    names
+        .iter()
+        .map(|name| {
+            known(name).ok_or_else(|| format!("`{name}` is not known; write some of {}", all()))
+        })
+        .collect()
+}
+
+fn bounded_texts(node: &Node) -> Result<Vec<String>, String> {
+    let texts = texts(node)?;
+    if texts.len() > MAX_VALUES {
+        return Err(format!("write at most {MAX_VALUES} values"));
+    }
+    Ok(texts)
+}
+
+fn ids(node: &Node) -> Result<Vec<i64>, String> {
+    let advice = || "write a list of numbers such as `[4, 7]`".to_owned();
+    let Some(Said::List(list)) = node.expanded().map(|node| node.value) else {
+        return Err(advice());
+    };
+    if list.len() > MAX_VALUES {
+        return Err(format!("write at most {MAX_VALUES} numbers"));
+    }
+    list.iter()
+        .map(|node| number(1..=i64::MAX)(node).map_err(|_| advice()))
+        .collect()
+}
+
+fn at_least(most: f64) -> impl FnOnce(&Node) -> Result<f64, String> {
+    move |node| {
+        let value = match &node.value {
+            Said::Plain(toml::Value::Float(value)) => Some(*value),
+            Said::Plain(toml::Value::Integer(_)) | Said::Raw(_) => said(node).trim().parse().ok(),
+            _ => None,
+        };
+        value
+            .filter(|value| (0.0..=most).contains(value))
+            .ok_or_else(|| format!("write a number from 0.0 to {most:.1}"))
+    }
+}

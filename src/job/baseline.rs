@@ -1,0 +1,90 @@
+//! New rules look once at what is stored already: that is their baseline, told
+//! as a number, or as alerts where the operator asks for them.
+
+use tracing::info;
+
+use super::context::Context;
+use super::evaluate::{Rules, raised_of};
+use super::failure::Failure;
+use crate::model::{Matcher, Subject, Verdict, alert_of};
+use crate::store::alert;
+use crate::store::evaluation;
+use crate::store::rule;
+use crate::store::silence;
+use crate::store::subject::{self, Stored};
+
+/// Advisories looked at together.
+const PAGE: i64 = 1000;
+
+/// Counts for each new rule what it would have matched.
+pub async fn count(context: &Context, rules: &Rules<'_>) -> Result<(), Failure> {
+    let mut connection = context.pool.acquire().await?;
+    let current = rule::current(&mut connection).await?;
+    drop(connection);
+    for new in current.iter().filter(|one| one.baseline_matches.is_none()) {
+        let named = |one: &&Matcher| one.rule().name == new.name;
+        let Some(matcher) = rules.matchers.iter().find(named) else {
+            continue;
+        };
+        let Some(count) = look_at_all(context, rules, matcher).await? else {
+            return Ok(());
+        };
+        let mut connection = context.pool.acquire().await?;
+        rule::counted(&mut connection, new.id, count).await?;
+        let name = &new.name;
+        if rules.backlog {
+            info!(rule.name = %name, matches = count, "rule `{name}` is new: it matches {count} of the advisories that are stored, and they are told of");
+        } else {
+            info!(rule.name = %name, matches = count, "rule `{name}` is new: it would have matched {count} of the advisories that are stored; nobody is told of them (`--alert-backlog` would)");
+        }
+    }
+    Ok(())
+}
+
+/// How many of the stored advisories the rule matches; `None` when told to stop first.
+async fn look_at_all(
+    context: &Context,
+    rules: &Rules<'_>,
+    matcher: &Matcher,
+) -> Result<Option<i64>, Failure> {
+    let mut count = 0;
+    let mut after = String::new();
+    loop {
+        if context.stop.is_cancelled() {
+            return Ok(None);
+        }
+        let mut connection = context.pool.acquire().await?;
+        let page = Stored {
+            after: &after,
+            limit: PAGE,
+        };
+        let subjects = subject::stored(&mut connection, page).await?;
+        drop(connection);
+        let Some(last) = subjects.last() else {
+            return Ok(Some(count));
+        };
+        after.clone_from(&last.key);
+        let found: Vec<&Subject> = subjects
+            .iter()
+            .filter(|one| one.is_followed && matcher.clauses(one) == Verdict::Matched)
+            .collect();
+        count += i64::try_from(found.len()).unwrap_or(i64::MAX);
+        if rules.backlog {
+            raise(context, matcher, &found).await?;
+        }
+    }
+}
+
+async fn raise(context: &Context, matcher: &Matcher, found: &[&Subject]) -> Result<(), Failure> {
+    let rule = matcher.rule();
+    let now = context.clock.now();
+    let mut transaction = context.pool.begin().await?;
+    evaluation::wait_and_lock(&mut transaction).await?;
+    let silences = silence::active(&mut transaction, now).await?;
+    let raised = found
+        .iter()
+        .map(|subject| raised_of(rule, subject, alert_of(&rule.name, subject), &silences));
+    alert::raise(&mut transaction, raised.collect(), now).await?;
+    transaction.commit().await?;
+    Ok(())
+}

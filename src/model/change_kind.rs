@@ -1,0 +1,128 @@
+use serde::{Deserialize, Serialize};
+
+/// What happened to an advisory or ticket: the closed set of `advisoryd_v1.changes.what`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// First seen, in any source.
+    Appeared,
+    /// Known already, now also in this list.
+    JoinedWatchList,
+    /// Any new version.
+    Revised,
+    /// Severity rose.
+    Escalated,
+    /// Severity fell.
+    Deescalated,
+    /// It is exploited before a fix is known.
+    BecameZeroDay,
+    /// Something can be done now.
+    SolutionAvailable,
+    /// It names further CVEs.
+    CvesAdded,
+    /// Withdrawn by upstream.
+    Rejected,
+    /// The withdrawal was taken back.
+    Reinstated,
+    /// A replay reads the same text otherwise.
+    Corrected,
+    /// Upstream changed it without telling.
+    Drifted,
+    /// A ticket is seen first.
+    TicketOpened,
+    /// Any new version of a ticket.
+    TicketRevised,
+    /// Its status changed.
+    TicketStatus,
+    /// Its priority changed.
+    TicketPriority,
+    /// Its assignee changed.
+    TicketAssigned,
+    /// A complete walk did not find it.
+    TicketGone,
+    /// It was found again.
+    TicketReturned,
+}
+
+impl ChangeKind {
+    /// Every kind, in the order of the documentation.
+    pub const ALL: [Self; 19] = [
+        Self::Appeared,
+        Self::JoinedWatchList,
+        Self::Revised,
+        Self::Escalated,
+        Self::Deescalated,
+        Self::BecameZeroDay,
+        Self::SolutionAvailable,
+        Self::CvesAdded,
+        Self::Rejected,
+        Self::Reinstated,
+        Self::Corrected,
+        Self::Drifted,
+        Self::TicketOpened,
+        Self::TicketRevised,
+        Self::TicketStatus,
+        Self::TicketPriority,
+        Self::TicketAssigned,
+        Self::TicketGone,
+        Self::TicketReturned,
+    ];
+
+    /// The name used in SQL and configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Appeared => "appeared",
+            Self::JoinedWatchList => "joined_watch_list",
+            Self::Revised => "revised",
+            Self::Escalated => "escalated",
+            Self::Deescalated => "deescalated",
+            Self::BecameZeroDay => "became_zero_day",
+            Self::SolutionAvailable => "solution_available",
+            Self::CvesAdded => "cves_added",
+            Self::Rejected => "rejected",
+            Self::Reinstated => "reinstated",
+            Self::Corrected => "corrected",
+            Self::Drifted => "drifted",
+            Self::TicketOpened => "ticket_opened",
+            Self::TicketRevised => "ticket_revised",
+            Self::TicketStatus => "ticket_status",
+            Self::TicketPriority => "ticket_priority",
+            Self::TicketAssigned => "ticket_assigned",
+            Self::TicketGone => "ticket_gone",
+            Self::TicketReturned => "ticket_returned",
+        }
+    }
+
+    /// From its name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether it tells that something is there that was not known before: what
+    /// a first load brings by the thousand.
+    pub fn is_first_sight(self) -> bool {
+        matches!(
+            self,
+            Self::Appeared | Self::JoinedWatchList | Self::TicketOpened
+        )
+    }
+
+    /// Whether it says that the severity fell: the severity before counts too.
+    pub fn is_fall(self) -> bool {
+        matches!(self, Self::Rejected | Self::Deescalated)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ChangeKind;
+
+    #[test]
+    fn names_are_the_same_in_sql_and_json() {
+        for kind in ChangeKind::ALL {
+            let name = format!("\"{}\"", kind.name());
+            assert_eq!(serde_json::to_string(&kind).ok(), Some(name));
+            assert_eq!(ChangeKind::from_name(kind.name()), Some(kind));
+        }
+    }
+}

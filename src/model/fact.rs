@@ -1,0 +1,161 @@
+//! What is told of a change that deserves an alert.
+
+use std::fmt::Write as _;
+
+use uuid::Uuid;
+
+use super::{Alert, ChangeKind, Severity, Subject, TicketSubject};
+
+/// Namespace of our alerts' ids: UUIDv5 of the DNS name `advisoryd`.
+const NAMESPACE: Uuid = Uuid::from_u128(0x2f1f_8d52_7f5c_5f0a_9a51_5b5b_6d0e_51a7);
+/// CVEs that a summary names before it counts the rest.
+const NAMED_CVES: usize = 5;
+
+/// The id of a fact: the same rule finds the same of the same change under the
+/// same id, however often it looks.
+pub fn alert_id(rule: &str, subject: &Subject) -> Uuid {
+    let list = subject
+        .through
+        .map_or_else(String::new, |id| id.to_string());
+    // Separated by what no part can hold.
+    let name = format!(
+        "{rule}\n{}\n{}\n{}\n{list}",
+        subject.key,
+        subject.version,
+        subject.what.name()
+    );
+    Uuid::new_v5(&NAMESPACE, name.as_bytes())
+}
+
+/// What receivers are told, as of the change itself.
+pub fn alert_of(rule: &str, subject: &Subject) -> Alert {
+    let advisory = subject.advisory.as_ref();
+    let severity = advisory.and_then(|advisory| advisory.severity);
+    let ticket = subject.ticket.as_ref();
+    Alert {
+        id: alert_id(rule, subject).to_string(),
+        what: subject.what.name().to_owned(),
+        kind: if subject.is_ticket {
+            "ticket"
+        } else {
+            "advisory"
+        }
+        .to_owned(),
+        key: subject.key.clone(),
+        version: subject.version,
+        at: subject.at,
+        resolved: subject.what == ChangeKind::Rejected,
+        title: subject.title.clone().unwrap_or_default(),
+        summary: summary(subject),
+        severity: severity.map(|severity| severity.name().to_owned()),
+        severity_rank: severity.map(Severity::rank),
+        cvss3_score: advisory.and_then(|advisory| advisory.cvss3),
+        attack_vector: advisory.and_then(|advisory| advisory.attack_vector.clone()),
+        threat_score: advisory.and_then(|advisory| advisory.threat_score),
+        is_zero_day: advisory.and_then(|advisory| advisory.is_zero_day),
+        released_at: advisory.and_then(|advisory| advisory.released_at),
+        modified_at: advisory.and_then(|advisory| advisory.modified_at),
+        cves: advisory.map_or_else(Vec::new, |advisory| advisory.cves.clone()),
+        solution_status: advisory.and_then(|advisory| advisory.solution_status.clone()),
+        watch_list_ids: subject.watch_lists.clone(),
+        ticket_status: ticket.and_then(|ticket| ticket.status.clone()),
+        ticket_assignee: ticket.and_then(|ticket| ticket.assignee.clone()),
+        raised_severities: Vec::new(),
+    }
+}
+
+/// One sentence: what happened, with the values before and after.
+fn summary(subject: &Subject) -> String {
+    let now = words(subject.advisory.as_ref().and_then(|of| of.severity));
+    let before = words(subject.former_severity);
+    match subject.what {
+        ChangeKind::Appeared => format!("new advisory, {now}{}", solution(subject)),
+        ChangeKind::JoinedWatchList => match subject.through {
+            Some(list) => format!("now in watch list {list}, {now}{}", solution(subject)),
+            None => format!("now in another list, {now}{}", solution(subject)),
+        },
+        ChangeKind::Revised => format!("revised, now version {}", subject.version),
+        ChangeKind::Escalated => format!("severity rose from {before} to {now}"),
+        ChangeKind::Deescalated => format!("severity fell from {before} to {now}"),
+        ChangeKind::BecameZeroDay => format!("exploited before a fix was known, {now}"),
+        ChangeKind::SolutionAvailable => format!(
+            "a solution is available: {}, before: {}",
+            status(subject),
+            subject.former_solution_status.as_deref().unwrap_or("none")
+        ),
+        ChangeKind::CvesAdded => cves(subject),
+        ChangeKind::Rejected => format!("rejected by upstream, it was {before}"),
+        ChangeKind::Reinstated => format!("no longer rejected, {now}"),
+        ChangeKind::Corrected => "read again: what we store of it changed".to_owned(),
+        ChangeKind::Drifted => "upstream changed it without telling".to_owned(),
+        ChangeKind::TicketOpened => format!("new ticket{}", of_ticket(subject)),
+        ChangeKind::TicketRevised => format!("ticket changed, now version {}", subject.version),
+        ChangeKind::TicketStatus => from_to("status", subject, |ticket| &ticket.status),
+        ChangeKind::TicketPriority => from_to("priority", subject, |ticket| &ticket.priority),
+        ChangeKind::TicketAssigned => from_to("assignee", subject, |ticket| &ticket.assignee),
+        ChangeKind::TicketGone => "ticket is gone upstream".to_owned(),
+        ChangeKind::TicketReturned => "ticket is there again".to_owned(),
+    }
+}
+
+fn words(severity: Option<Severity>) -> String {
+    severity.map_or_else(
+        || "of unknown severity".to_owned(),
+        |severity| severity.name().replace('_', " "),
+    )
+}
+
+fn status(subject: &Subject) -> &str {
+    let advisory = subject.advisory.as_ref();
+    advisory
+        .and_then(|advisory| advisory.solution_status.as_deref())
+        .unwrap_or("unknown")
+}
+
+fn solution(subject: &Subject) -> String {
+    match status(subject) {
+        "unknown" => String::new(),
+        status => format!(", solution: {status}"),
+    }
+}
+
+fn cves(subject: &Subject) -> String {
+    let new = subject
+        .advisory
+        .as_ref()
+        .map_or(&[] as &[String], |advisory| &advisory.new_cves);
+    let named: Vec<&str> = new.iter().take(NAMED_CVES).map(String::as_str).collect();
+    let mut text = format!("names further CVEs: {}", named.join(", "));
+    if new.len() > NAMED_CVES {
+        // Writing to a string cannot fail.
+        let _ = write!(text, " and {} more", new.len() - NAMED_CVES);
+    }
+    text
+}
+
+fn of_ticket(subject: &Subject) -> String {
+    let Some(ticket) = &subject.ticket else {
+        return String::new();
+    };
+    let parts = [
+        ("status", &ticket.status),
+        ("priority", &ticket.priority),
+        ("assignee", &ticket.assignee),
+    ];
+    parts
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!(", {name} {}", value.as_deref()?)))
+        .collect()
+}
+
+fn from_to(name: &str, subject: &Subject, value: fn(&TicketSubject) -> &Option<String>) -> String {
+    let told = |ticket: &Option<TicketSubject>| {
+        let named = ticket.as_ref().and_then(|ticket| value(ticket).clone());
+        named.unwrap_or_else(|| "none".to_owned())
+    };
+    format!(
+        "{name} changed from {} to {}",
+        told(&subject.former_ticket),
+        told(&subject.ticket)
+    )
+}

@@ -1,0 +1,63 @@
+use regex::{RegexSet, RegexSetBuilder};
+
+/// A pattern is compiled to at most this many bytes, so that it cannot eat the memory.
+const MAX_COMPILED_BYTES: usize = 1 << 20;
+
+/// Patterns of which one has to fit a whole text: `*` stands for any characters,
+/// `?` for one, case does not count.
+#[derive(Debug, Clone)]
+pub struct Globs(RegexSet);
+
+impl Globs {
+    /// Compiles patterns; fails only on ones that are too large.
+    pub fn new(patterns: &[String]) -> Result<Self, String> {
+        let patterns = patterns.iter().map(|pattern| as_regex(pattern));
+        RegexSetBuilder::new(patterns)
+            .case_insensitive(true)
+            .dot_matches_new_line(true)
+            .size_limit(MAX_COMPILED_BYTES)
+            .build()
+            .map(Self)
+            .map_err(|_| "write shorter patterns".to_owned())
+    }
+
+    /// Whether one of them fits.
+    pub fn fit(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
+}
+
+fn as_regex(glob: &str) -> String {
+    let mut pattern = String::with_capacity(glob.len() + 8);
+    pattern.push('^');
+    for character in glob.chars() {
+        match character {
+            '*' => pattern.push_str(".*"),
+            '?' => pattern.push('.'),
+            other => pattern.push_str(&regex::escape(other.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    pattern.push('$');
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Globs;
+
+    #[test]
+    fn stars_stand_for_anything_and_all_else_for_itself() {
+        let fits = |glob: &str, text: &str| {
+            Globs::new(&[glob.to_owned()]).is_ok_and(|globs| globs.fit(text))
+        };
+        assert!(fits("*openssl*", "The OpenSSL library 3.x"));
+        assert!(fits("CVE-2026-*", "CVE-2026-1234"));
+        assert!(!fits("CVE-2026-*", "XCVE-2026-1234"));
+        assert!(fits("cpe:/a:open?sl:*", "cpe:/a:openssl:openssl:1.0.2"));
+        assert!(!fits("a.c", "abc"), "a dot is a dot");
+        assert!(fits("[x]", "[x]"));
+        assert!(fits("ÜBER*", "über allem"));
+        assert!(fits("a*b", "a\nb"));
+        assert!(!fits("", "x"));
+    }
+}

@@ -1,0 +1,284 @@
+//! A rule at work. Pure: the same rule finds the same of the same subject, today
+//! and when somebody asks why.
+
+use regex::{Regex, RegexBuilder};
+
+use super::{
+    AdvisorySubject, Clause, Clauses, Globs, Missing, Rule, Severity, Subject, TicketSubject,
+    Verdict,
+};
+
+/// A pattern is compiled to at most this many bytes, so that it cannot eat the memory.
+const MAX_COMPILED_BYTES: usize = 1 << 20;
+
+/// A rule with its patterns compiled.
+#[derive(Debug, Clone)]
+pub struct Matcher {
+    rule: Rule,
+    all: Conditions,
+    not: Vec<Conditions>,
+}
+
+/// What a clause says of a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Truth {
+    Holds,
+    Fails,
+    Unknown,
+}
+
+impl Truth {
+    fn of(value: Option<bool>) -> Self {
+        match value {
+            Some(true) => Self::Holds,
+            Some(false) => Self::Fails,
+            None => Self::Unknown,
+        }
+    }
+}
+
+impl Matcher {
+    /// Compiles a rule; the error names the clause and what to write instead.
+    pub fn new(rule: Rule) -> Result<Self, (Clause, String)> {
+        let all = Conditions::new(&rule.clauses)?;
+        let not = rule.not.iter().map(Conditions::new);
+        let not = not.collect::<Result<_, _>>().map_err(|(clause, advice)| {
+            (Clause::Not, format!("{advice} (in `{}`)", clause.name()))
+        })?;
+        Ok(Self { rule, all, not })
+    }
+
+    /// The rule itself.
+    pub fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
+    /// Whether a clause of this kind is asked about anywhere in the rule.
+    pub fn asks_for(&self, clause: Clause) -> bool {
+        let mut all = std::iter::once(&self.all).chain(&self.not);
+        all.any(|conditions| conditions.set.contains(&clause))
+    }
+
+    /// What the rule finds. First loads are told apart only where all else holds,
+    /// so that they can be counted.
+    pub fn judge(&self, subject: &Subject) -> Verdict {
+        if !self.rule.on.contains(&subject.what) {
+            return Verdict::NotAsked;
+        }
+        match self.clauses(subject) {
+            Verdict::Matched if !subject.is_followed => Verdict::NotFollowed,
+            Verdict::Matched if subject.is_baseline => Verdict::Baseline,
+            verdict => verdict,
+        }
+    }
+
+    /// The clauses alone, whatever kind of change it is.
+    pub fn clauses(&self, subject: &Subject) -> Verdict {
+        let mut missing = None;
+        let not = self
+            .not
+            .iter()
+            .map(|conditions| (Clause::Not, opposite(conditions.together(subject))));
+        for (clause, truth) in self.all.each(subject).chain(not) {
+            match truth {
+                Truth::Holds => {}
+                Truth::Fails => return Verdict::False(clause),
+                Truth::Unknown => missing = missing.or(Some(clause)),
+            }
+        }
+        match (missing, self.rule.missing) {
+            (Some(clause), Missing::Skip) => Verdict::Missing(clause),
+            _ => Verdict::Matched,
+        }
+    }
+}
+
+fn opposite(truth: Truth) -> Truth {
+    match truth {
+        Truth::Holds => Truth::Fails,
+        Truth::Fails => Truth::Holds,
+        Truth::Unknown => Truth::Unknown,
+    }
+}
+
+/// Clauses with their patterns compiled.
+#[derive(Debug, Clone)]
+struct Conditions {
+    plain: Clauses,
+    set: Vec<Clause>,
+    title: Option<Regex>,
+    cve: Globs,
+    product: Globs,
+    ticket_status: Globs,
+    ticket_assignee: Globs,
+    ticket_priority: Globs,
+    ticket_queue: Globs,
+}
+
+impl Conditions {
+    fn new(clauses: &Clauses) -> Result<Self, (Clause, String)> {
+        let globs = |clause: Clause, patterns: &[String]| {
+            Globs::new(patterns).map_err(|advice| (clause, advice))
+        };
+        let title = clauses.title.as_deref().map(title).transpose();
+        Ok(Self {
+            set: set(clauses),
+            title: title.map_err(|advice| (Clause::Title, advice))?,
+            cve: globs(Clause::Cve, &clauses.cve)?,
+            product: globs(Clause::Product, &clauses.product)?,
+            ticket_status: globs(Clause::TicketStatus, &clauses.ticket_status)?,
+            ticket_assignee: globs(Clause::TicketAssignee, &clauses.ticket_assignee)?,
+            ticket_priority: globs(Clause::TicketPriority, &clauses.ticket_priority)?,
+            ticket_queue: globs(Clause::TicketQueue, &clauses.ticket_queue)?,
+            plain: clauses.clone(),
+        })
+    }
+
+    fn each<'a>(&'a self, subject: &'a Subject) -> impl Iterator<Item = (Clause, Truth)> + 'a {
+        self.set
+            .iter()
+            .map(|clause| (*clause, self.holds(*clause, subject)))
+    }
+
+    /// Whether all of them hold.
+    fn together(&self, subject: &Subject) -> Truth {
+        let mut together = Truth::Holds;
+        for (_, truth) in self.each(subject) {
+            match truth {
+                Truth::Fails => return Truth::Fails,
+                Truth::Unknown => together = Truth::Unknown,
+                Truth::Holds => {}
+            }
+        }
+        together
+    }
+
+    fn holds(&self, clause: Clause, subject: &Subject) -> Truth {
+        let plain = &self.plain;
+        let ticket = |value: fn(&TicketSubject) -> &Option<String>, globs: &Globs| {
+            match &subject.ticket {
+                // An advisory has no ticket of its own to be asked about.
+                None => Truth::Holds,
+                Some(ticket) => Truth::of(value(ticket).as_deref().map(|name| globs.fit(name))),
+            }
+        };
+        match clause {
+            Clause::WatchLists => Truth::of(Some(
+                plain
+                    .watch_lists
+                    .iter()
+                    .any(|id| subject.watch_lists.contains(id)),
+            )),
+            Clause::Severity => {
+                Truth::of(worst(subject).map(|worst| Some(worst) >= plain.severity))
+            }
+            Clause::TicketStatus => ticket(|ticket| &ticket.status, &self.ticket_status),
+            Clause::TicketAssignee => ticket(|ticket| &ticket.assignee, &self.ticket_assignee),
+            Clause::TicketPriority => ticket(|ticket| &ticket.priority, &self.ticket_priority),
+            Clause::TicketQueue => ticket(|ticket| &ticket.queue, &self.ticket_queue),
+            Clause::Title => Truth::of(self.title_fits(subject)),
+            _ => match &subject.advisory {
+                Some(advisory) => Truth::of(self.of_advisory(clause, advisory)),
+                None => Truth::Unknown,
+            },
+        }
+    }
+
+    fn title_fits(&self, subject: &Subject) -> Option<bool> {
+        let title = subject.title.as_deref()?;
+        Some(self.title.as_ref()?.is_match(title))
+    }
+
+    fn of_advisory(&self, clause: Clause, advisory: &AdvisorySubject) -> Option<bool> {
+        let plain = &self.plain;
+        let least = |value: Option<f64>, wanted: Option<f64>| Some(value? >= wanted?);
+        let any = |globs: &Globs, values: &[String]| {
+            (!values.is_empty()).then(|| values.iter().any(|value| globs.fit(value)))
+        };
+        match clause {
+            Clause::Cvss2 => least(advisory.cvss2, plain.cvss2),
+            Clause::Cvss3 => least(advisory.cvss3, plain.cvss3),
+            Clause::Cvss4 => least(advisory.cvss4, plain.cvss4),
+            Clause::ThreatScore => least(advisory.threat_score, plain.threat_score),
+            Clause::ZeroDay => Some(advisory.is_zero_day? == plain.zero_day?),
+            Clause::AttackVector => {
+                let vector = advisory.attack_vector.as_deref()?;
+                Some(plain.attack_vector.iter().any(|one| one.name() == vector))
+            }
+            Clause::Cve => any(&self.cve, &advisory.cves),
+            Clause::Product => any(&self.product, &advisory.products),
+            Clause::SolutionStatus => {
+                let status = advisory.solution_status.as_deref()?;
+                let names = &plain.solution_status;
+                Some(names.iter().any(|name| name.eq_ignore_ascii_case(status)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The severity that counts: after a fall the one before it, else a rule for
+/// serious advisories would not hear that one was withdrawn.
+fn worst(subject: &Subject) -> Option<Severity> {
+    let now = subject.advisory.as_ref()?.severity;
+    if subject.what.is_fall() {
+        return now.max(subject.former_severity);
+    }
+    now
+}
+
+fn title(pattern: &str) -> Result<Regex, String> {
+    RegexBuilder::new(pattern)
+        .size_limit(MAX_COMPILED_BYTES)
+        .build()
+        .map_err(|error| {
+            let error = error.to_string();
+            let last = error.lines().last().unwrap_or_default().trim();
+            let last = last.trim_start_matches("error: ");
+            format!("write a regular expression such as `(?i)vpn` ({last})")
+        })
+}
+
+/// Which clauses are there to be met.
+fn set(clauses: &Clauses) -> Vec<Clause> {
+    let Clauses {
+        severity,
+        watch_lists,
+        cvss2,
+        cvss3,
+        cvss4,
+        zero_day,
+        attack_vector,
+        cve,
+        product,
+        title,
+        threat_score,
+        solution_status,
+        ticket_status,
+        ticket_assignee,
+        ticket_priority,
+        ticket_queue,
+    } = clauses;
+    let there = [
+        (Clause::Severity, severity.is_some()),
+        (Clause::WatchLists, !watch_lists.is_empty()),
+        (Clause::Cvss2, cvss2.is_some()),
+        (Clause::Cvss3, cvss3.is_some()),
+        (Clause::Cvss4, cvss4.is_some()),
+        (Clause::ZeroDay, zero_day.is_some()),
+        (Clause::AttackVector, !attack_vector.is_empty()),
+        (Clause::Cve, !cve.is_empty()),
+        (Clause::Product, !product.is_empty()),
+        (Clause::Title, title.is_some()),
+        (Clause::ThreatScore, threat_score.is_some()),
+        (Clause::SolutionStatus, !solution_status.is_empty()),
+        (Clause::TicketStatus, !ticket_status.is_empty()),
+        (Clause::TicketAssignee, !ticket_assignee.is_empty()),
+        (Clause::TicketPriority, !ticket_priority.is_empty()),
+        (Clause::TicketQueue, !ticket_queue.is_empty()),
+    ];
+    there
+        .into_iter()
+        .filter_map(|(clause, there)| there.then_some(clause))
+        .collect()
+}

@@ -1,0 +1,183 @@
+//! What deserves an alert, as the operator wrote it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AttackVector, ChangeKind, Severity};
+
+/// A rule: which changes, of which advisories or tickets, for whom.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Unique among the rules.
+    pub name: String,
+    /// The kinds of change that it asks for.
+    pub on: Vec<ChangeKind>,
+    /// All of these have to hold.
+    #[serde(default)]
+    pub clauses: Clauses,
+    /// None of these may hold as a whole.
+    #[serde(default)]
+    pub not: Vec<Clauses>,
+    /// What a value means that is not there.
+    #[serde(default)]
+    pub missing: Missing,
+    /// Who is told, by name.
+    #[serde(default)]
+    pub sinks: Vec<String>,
+    /// What matches within this many seconds goes into one message; 0 = one each.
+    #[serde(default)]
+    pub group_seconds: u64,
+    /// Evaluate and record, send nothing.
+    #[serde(default)]
+    pub shadow: bool,
+}
+
+/// What a clause makes of a value that upstream did not send (no CVSS yet).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// It may be what the clause asks for: better one alert too many.
+    #[default]
+    Match,
+    /// It is not.
+    Skip,
+}
+
+/// Conditions, each left out or to be met. Lists are met by any of their entries;
+/// patterns are those of [`super::Globs`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Clauses {
+    /// At least this bad. For a fall (`rejected`, `deescalated`) the severity before counts too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+    /// In any of these lists at that time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub watch_lists: Vec<i64>,
+    /// CVSS version 2 base score, at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cvss2: Option<f64>,
+    /// CVSS version 3 base score, at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cvss3: Option<f64>,
+    /// CVSS version 4 base score, at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cvss4: Option<f64>,
+    /// Whether it is exploited before a fix is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zero_day: Option<bool>,
+    /// From where it can be exploited.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attack_vector: Vec<AttackVector>,
+    /// Patterns of CVE identifiers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cve: Vec<String>,
+    /// Patterns of product names and CPEs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub product: Vec<String>,
+    /// A regular expression that is found in the title.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Upstream's threat score, at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threat_score: Option<f64>,
+    /// As upstream names it; case does not count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub solution_status: Vec<String>,
+    /// Patterns of a ticket's status. Asked only of tickets, like those below.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ticket_status: Vec<String>,
+    /// Patterns of a ticket's assignee.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ticket_assignee: Vec<String>,
+    /// Patterns of a ticket's priority.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ticket_priority: Vec<String>,
+    /// Patterns of a ticket's queue.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ticket_queue: Vec<String>,
+}
+
+/// One of the conditions, by the key that the operator writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Clause {
+    /// `severity`
+    Severity,
+    /// `watch_lists`
+    WatchLists,
+    /// `cvss2`
+    Cvss2,
+    /// `cvss3`
+    Cvss3,
+    /// `cvss4`
+    Cvss4,
+    /// `zero_day`
+    ZeroDay,
+    /// `attack_vector`
+    AttackVector,
+    /// `cve`
+    Cve,
+    /// `product`
+    Product,
+    /// `title`
+    Title,
+    /// `threat_score`
+    ThreatScore,
+    /// `solution_status`
+    SolutionStatus,
+    /// `ticket_status`
+    TicketStatus,
+    /// `ticket_assignee`
+    TicketAssignee,
+    /// `ticket_priority`
+    TicketPriority,
+    /// `ticket_queue`
+    TicketQueue,
+    /// `not`
+    Not,
+}
+
+impl Clause {
+    /// Every clause, in the order of their codes in the database.
+    pub const ALL: [Self; 17] = [
+        Self::Severity,
+        Self::WatchLists,
+        Self::Cvss2,
+        Self::Cvss3,
+        Self::Cvss4,
+        Self::ZeroDay,
+        Self::AttackVector,
+        Self::Cve,
+        Self::Product,
+        Self::Title,
+        Self::ThreatScore,
+        Self::SolutionStatus,
+        Self::TicketStatus,
+        Self::TicketAssignee,
+        Self::TicketPriority,
+        Self::TicketQueue,
+        Self::Not,
+    ];
+
+    /// Its key in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Severity => "severity",
+            Self::WatchLists => "watch_lists",
+            Self::Cvss2 => "cvss2",
+            Self::Cvss3 => "cvss3",
+            Self::Cvss4 => "cvss4",
+            Self::ZeroDay => "zero_day",
+            Self::AttackVector => "attack_vector",
+            Self::Cve => "cve",
+            Self::Product => "product",
+            Self::Title => "title",
+            Self::ThreatScore => "threat_score",
+            Self::SolutionStatus => "solution_status",
+            Self::TicketStatus => "ticket_status",
+            Self::TicketAssignee => "ticket_assignee",
+            Self::TicketPriority => "ticket_priority",
+            Self::TicketQueue => "ticket_queue",
+            Self::Not => "not",
+        }
+    }
+}

@@ -1,0 +1,81 @@
+use super::Clause;
+
+/// What a rule found of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It deserves an alert.
+    Matched,
+    /// The rule does not ask for changes of this kind.
+    NotAsked,
+    /// The advisory was in no source then that is followed.
+    NotFollowed,
+    /// All holds, but it came with a first load, or before the rule was there.
+    Baseline,
+    /// This clause does not hold.
+    False(Clause),
+    /// The value for this clause is missing, and the rule says to skip then.
+    Missing(Clause),
+}
+
+/// First code of the clauses that do not hold.
+const FALSE: i16 = 100;
+/// First code of the values that are missing.
+const MISSING: i16 = 200;
+
+impl Verdict {
+    /// Its code in table `verdict`.
+    pub fn code(self) -> i16 {
+        match self {
+            Self::Matched => 0,
+            Self::NotAsked => 1,
+            Self::NotFollowed => 2,
+            Self::Baseline => 3,
+            Self::False(clause) => FALSE + place(clause),
+            Self::Missing(clause) => MISSING + place(clause),
+        }
+    }
+
+    /// From its code.
+    pub fn from_code(code: i16) -> Option<Self> {
+        let clause = |base: i16| Clause::ALL.get(usize::try_from(code - base).ok()?).copied();
+        match code {
+            0 => Some(Self::Matched),
+            1 => Some(Self::NotAsked),
+            2 => Some(Self::NotFollowed),
+            3 => Some(Self::Baseline),
+            FALSE..MISSING => clause(FALSE).map(Self::False),
+            _ => clause(MISSING).map(Self::Missing),
+        }
+    }
+}
+
+fn place(clause: Clause) -> i16 {
+    Clause::ALL
+        .iter()
+        .position(|other| *other == clause)
+        .and_then(|place| i16::try_from(place).ok())
+        .unwrap_or(i16::MAX - MISSING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Clause, Verdict};
+
+    #[test]
+    fn codes_lead_back() {
+        let clauses = Clause::ALL
+            .into_iter()
+            .flat_map(|clause| [Verdict::False(clause), Verdict::Missing(clause)]);
+        let all = [
+            Verdict::Matched,
+            Verdict::NotAsked,
+            Verdict::NotFollowed,
+            Verdict::Baseline,
+        ];
+        for verdict in all.into_iter().chain(clauses) {
+            assert_eq!(Verdict::from_code(verdict.code()), Some(verdict));
+        }
+        assert_eq!(Verdict::from_code(199), None);
+        assert_eq!(Verdict::from_code(-1), None);
+    }
+}

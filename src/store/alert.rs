@@ -1,0 +1,385 @@
+//! Alerts and the messages that carry them. Whoever raises holds the place of
+//! the one evaluator (`evaluation::lock`), so that nobody else does meanwhile.
+
+use std::collections::{BTreeMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::model::{Alert, Purpose};
+
+/// What listeners wait for.
+pub const CHANNEL: &str = "advisoryd_alerts";
+/// Alerts in one message; what comes then opens the next. A mail of more is not read.
+const MESSAGE_ALERTS: i32 = 100;
+
+/// An alert that is to be raised.
+#[derive(Debug, Clone)]
+pub struct Raised {
+    /// Derived from the fact.
+    pub id: Uuid,
+    /// Which rule asks for it.
+    pub rule: String,
+    /// Why it is sent.
+    pub purpose: Purpose,
+    /// The change behind it.
+    pub seq: Option<i64>,
+    /// The watch list that the change came through.
+    pub through: Option<i64>,
+    /// What receivers are told.
+    pub alert: Alert,
+    /// Evaluated and recorded only.
+    pub is_shadow: bool,
+    /// What keeps it from being sent.
+    pub silence_id: Option<i64>,
+    /// Who is told.
+    pub sinks: Vec<String>,
+    /// How long its message gathers others of its rule; zero = it goes alone.
+    pub group: TimeDelta,
+}
+
+impl Raised {
+    fn is_sent(&self) -> bool {
+        !self.is_shadow && self.silence_id.is_none() && !self.sinks.is_empty()
+    }
+}
+
+/// Raises those that were not raised before, inside the caller's transaction;
+/// how many that were.
+pub async fn raise(
+    connection: &mut PgConnection,
+    raised: Vec<Raised>,
+    now: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let news = unknown(connection, raised).await?;
+    if news.is_empty() {
+        return Ok(0);
+    }
+    let mut carriers: Vec<Option<Uuid>> = Vec::with_capacity(news.len());
+    let mut gathering = Gathering::default();
+    for raised in &news {
+        carriers.push(if raised.is_sent() {
+            Some(gathering.carrier(connection, raised, now).await?)
+        } else {
+            None
+        });
+    }
+    gathering.write(connection, now).await?;
+    insert(connection, &news, &carriers, now).await?;
+    sqlx::query!("select pg_notify($1, '')", CHANNEL)
+        .execute(connection)
+        .await?;
+    Ok(news.len() as u64)
+}
+
+/// Those that no row stands for yet, each once.
+async fn unknown(
+    connection: &mut PgConnection,
+    raised: Vec<Raised>,
+) -> Result<Vec<Raised>, sqlx::Error> {
+    let ids: Vec<Uuid> = raised.iter().map(|raised| raised.id).collect();
+    let known = sqlx::query_scalar!("select id from alert where id = any($1)", &ids)
+        .fetch_all(connection)
+        .await?;
+    let mut seen: HashSet<Uuid> = known.into_iter().collect();
+    Ok(raised
+        .into_iter()
+        .filter(|raised| seen.insert(raised.id))
+        .collect())
+}
+
+/// A message that takes in alerts during this transaction.
+#[derive(Debug, Clone)]
+struct Carrier {
+    id: Uuid,
+    rule: String,
+    purpose: Purpose,
+    alerts: i32,
+    is_new: bool,
+    is_sealed: bool,
+    closes_at: DateTime<Utc>,
+    sinks: Vec<String>,
+}
+
+/// The messages of one transaction.
+#[derive(Default)]
+struct Gathering {
+    open: BTreeMap<String, Carrier>,
+    full: Vec<Carrier>,
+}
+
+impl Gathering {
+    /// The message for this alert: the rule's open one, else a new one that is
+    /// called by this alert.
+    async fn carrier(
+        &mut self,
+        connection: &mut PgConnection,
+        raised: &Raised,
+        now: DateTime<Utc>,
+    ) -> Result<Uuid, sqlx::Error> {
+        if raised.group <= TimeDelta::zero() {
+            let carrier = Carrier::new(raised, now, true);
+            let id = carrier.id;
+            self.full.push(carrier);
+            return Ok(id);
+        }
+        if !self.open.contains_key(&raised.rule)
+            && let Some(found) = find_open(connection, raised, now).await?
+        {
+            self.open.insert(raised.rule.clone(), found);
+        }
+        let carrier = self
+            .open
+            .entry(raised.rule.clone())
+            .and_modify(|carrier| carrier.alerts += 1)
+            .or_insert_with(|| Carrier::new(raised, now, false));
+        let id = carrier.id;
+        if carrier.alerts >= MESSAGE_ALERTS
+            && let Some(mut carrier) = self.open.remove(&raised.rule)
+        {
+            carrier.is_sealed = true;
+            self.full.push(carrier);
+        }
+        Ok(id)
+    }
+
+    /// Writes all messages, and for new ones whom they go to.
+    async fn write(
+        self,
+        connection: &mut PgConnection,
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        // Full ones first: of a rule only one message may be open.
+        let all: Vec<Carrier> = self
+            .full
+            .into_iter()
+            .chain(self.open.into_values())
+            .collect();
+        let (new, known): (Vec<Carrier>, Vec<Carrier>) =
+            all.into_iter().partition(|carrier| carrier.is_new);
+        update(connection, &known, now).await?;
+        create(connection, &new, now).await
+    }
+}
+
+impl Carrier {
+    fn new(raised: &Raised, now: DateTime<Utc>, is_sealed: bool) -> Self {
+        Self {
+            id: raised.id,
+            rule: raised.rule.clone(),
+            purpose: raised.purpose,
+            alerts: 1,
+            is_new: true,
+            is_sealed,
+            closes_at: now + raised.group,
+            sinks: raised.sinks.clone(),
+        }
+    }
+}
+
+/// The message of the rule that still gathers. One whose time is over takes
+/// nothing in any more: it is sealed here, or was by who delivers it.
+async fn find_open(
+    connection: &mut PgConnection,
+    raised: &Raised,
+    now: DateTime<Utc>,
+) -> Result<Option<Carrier>, sqlx::Error> {
+    sqlx::query!(
+        "update message
+         set sealed_at = $2
+         where rule = $1
+           and sealed_at is null
+           and closes_at <= $2",
+        raised.rule,
+        now
+    )
+    .execute(&mut *connection)
+    .await?;
+    let found = sqlx::query!(
+        "select id, alerts, closes_at
+         from message
+         where rule = $1
+           and sealed_at is null
+         for update",
+        raised.rule
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(found.map(|row| Carrier {
+        id: row.id,
+        rule: raised.rule.clone(),
+        purpose: raised.purpose,
+        alerts: row.alerts + 1,
+        is_new: false,
+        is_sealed: false,
+        closes_at: row.closes_at,
+        sinks: Vec::new(),
+    }))
+}
+
+async fn update(
+    connection: &mut PgConnection,
+    carriers: &[Carrier],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    for carrier in carriers {
+        sqlx::query!(
+            "update message
+             set alerts = $2,
+                 sealed_at = case when $3 then $4::timestamptz end
+             where id = $1",
+            carrier.id,
+            carrier.alerts,
+            carrier.is_sealed,
+            now
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn create(
+    connection: &mut PgConnection,
+    carriers: &[Carrier],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> = carriers.iter().map(|carrier| carrier.id).collect();
+    let rules: Vec<String> = carriers
+        .iter()
+        .map(|carrier| carrier.rule.clone())
+        .collect();
+    let purposes: Vec<String> = carriers
+        .iter()
+        .map(|carrier| carrier.purpose.name().to_owned())
+        .collect();
+    let alerts: Vec<i32> = carriers.iter().map(|carrier| carrier.alerts).collect();
+    let close: Vec<DateTime<Utc>> = carriers.iter().map(|carrier| carrier.closes_at).collect();
+    let sealed: Vec<bool> = carriers.iter().map(|carrier| carrier.is_sealed).collect();
+    sqlx::query!(
+        "insert into message (id, rule, purpose, alerts, opened_at, closes_at, sealed_at)
+         select n.id, n.rule, n.purpose, n.alerts, $7, n.closes_at, case when n.is_sealed then $7::timestamptz end
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::boolean[])
+             as n (id, rule, purpose, alerts, closes_at, is_sealed)",
+        &ids,
+        &rules,
+        &purposes,
+        &alerts,
+        &close,
+        &sealed,
+        now
+    )
+    .execute(&mut *connection)
+    .await?;
+    let duties = carriers.iter().flat_map(|carrier| {
+        let due_at = if carrier.is_sealed {
+            now
+        } else {
+            carrier.closes_at
+        };
+        let sinks = carrier.sinks.iter().cloned();
+        sinks.map(move |sink| (carrier.id, sink, due_at))
+    });
+    let (mut messages, mut sinks, mut due) = (Vec::new(), Vec::new(), Vec::new());
+    for (message, sink, due_at) in duties {
+        messages.push(message);
+        sinks.push(sink);
+        due.push(due_at);
+    }
+    sqlx::query!(
+        "insert into delivery (message_id, sink, due_at)
+         select n.message_id, n.sink, n.due_at
+         from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as n (message_id, sink, due_at)
+         on conflict (message_id, sink) do nothing",
+        &messages,
+        &sinks,
+        &due
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    news: &[Raised],
+    carriers: &[Option<Uuid>],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    // Columns travel in one document each: sixteen arrays would say no more.
+    let rows: Vec<Value> = news
+        .iter()
+        .zip(carriers)
+        .map(|(raised, carrier)| {
+            serde_json::json!({
+                "id": raised.id,
+                "rule": raised.rule,
+                "kind": raised.alert.kind,
+                "key": raised.alert.key,
+                "version": raised.alert.version,
+                "what": raised.alert.what,
+                "watch_list_id": raised.through,
+                "seq": raised.seq,
+                "at": raised.alert.at,
+                "is_resolved": raised.alert.resolved,
+                "is_shadow": raised.is_shadow,
+                "silence_id": raised.silence_id,
+                "message_id": carrier,
+                "body": raised.alert,
+            })
+        })
+        .collect();
+    sqlx::query!(
+        "insert into alert (id, rule, kind, key, version, what, watch_list_id, seq, at, raised_at,
+                            is_resolved, is_shadow, silence_id, message_id, body)
+         select n.id, n.rule, n.kind, n.key, n.version, n.what, n.watch_list_id, n.seq, n.at, $2,
+                n.is_resolved, n.is_shadow, n.silence_id, n.message_id, n.body
+         from unnest($1::jsonb[]) as one
+         cross join lateral jsonb_to_record(one) as n (
+             id uuid, rule text, kind text, key text, version integer, what text,
+             watch_list_id bigint, seq bigint, at timestamptz, is_resolved boolean,
+             is_shadow boolean, silence_id bigint, message_id uuid, body jsonb)",
+        &rows,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Under which severities alerts of this rule and key were raised, and to which
+/// sinks they went: what a resolving alert has to end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Former {
+    /// As in `advisoryd_v1.advisories`; an empty text stands for none.
+    pub severities: Vec<String>,
+    /// Names of sinks.
+    pub sinks: Vec<String>,
+}
+
+/// What was told of this key by this rule before.
+pub async fn former(
+    connection: &mut PgConnection,
+    rule: &str,
+    key: &str,
+) -> Result<Former, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select array_agg(distinct coalesce(a.body ->> 'severity', '')) as severities,
+                  array_remove(array_agg(distinct d.sink), null) as sinks
+           from alert a
+           left join delivery d on d.message_id = a.message_id
+           where a.key = $2
+             and a.rule = $1
+             and not a.is_resolved"#,
+        rule,
+        key
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(Former {
+        severities: row.severities.unwrap_or_default(),
+        sinks: row.sinks.unwrap_or_default(),
+    })
+}

@@ -1,0 +1,261 @@
+//! The duties to tell: claimed by one at a time, settled once.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::model::{Alert, MESSAGE_VERSION, Message, Purpose};
+
+/// A delivery that is ours until its lease ends.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Row in `delivery`.
+    pub id: i64,
+    /// To whom.
+    pub sink: String,
+    /// Counts the claims; the attempt's number.
+    pub fence: i32,
+    /// Attempts that failed before.
+    pub failures: i32,
+    /// What is to be told.
+    pub message: Message,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// When it began.
+    pub at: DateTime<Utc>,
+    /// How long it took.
+    pub latency: TimeDelta,
+    /// Status of the answer.
+    pub status: Option<i32>,
+    /// The beginning of the answer.
+    pub answer: String,
+    /// How the delivery goes on.
+    pub ending: Ending,
+}
+
+/// How a delivery goes on after an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// The receiver took it.
+    Delivered,
+    /// It is tried again.
+    Postponed {
+        /// Not before.
+        until: DateTime<Utc>,
+        /// What went wrong.
+        error: String,
+    },
+    /// It is given up: a dead letter.
+    Abandoned {
+        /// What went wrong.
+        error: String,
+    },
+}
+
+impl Ending {
+    fn columns(&self) -> (&'static str, &'static str, Option<&str>) {
+        match self {
+            Self::Delivered => ("delivered", "delivered", None),
+            Self::Postponed { error, .. } => ("waiting", "postponed", Some(error)),
+            Self::Abandoned { error } => ("dead_letter", "abandoned", Some(error)),
+        }
+    }
+}
+
+/// Seals the messages whose time to gather is over.
+pub async fn seal(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update message
+         set sealed_at = $1
+         where sealed_at is null
+           and closes_at <= $1",
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Seals every message that gathers, whatever its time: what was found in one
+/// pass belongs together, and nobody is there to wait for the rest.
+pub async fn seal_all(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "with sealed as (
+             update message
+             set sealed_at = $1
+             where sealed_at is null
+             returning id)
+         update delivery d
+         set due_at = least(d.due_at, $1)
+         from sealed s
+         where d.message_id = s.id
+           and d.failures = 0",
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Claims up to `most` due deliveries of a sink, the longest due first, until
+/// `until`. A claim that is not settled by then is due again: a crash costs a
+/// repeat, never a loss.
+pub async fn claim(
+    connection: &mut PgConnection,
+    sink: &str,
+    most: i64,
+    (now, until): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<Vec<Claim>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"with due as (
+               select d.id
+               from delivery d
+               join message m on m.id = d.message_id
+               where d.sink = $1
+                 and d.state = 'waiting'
+                 and d.due_at <= $3
+                 and (d.leased_until is null or d.leased_until <= $3)
+                 and m.sealed_at is not null
+               order by d.due_at, d.id
+               limit $2
+               for update of d skip locked),
+           claimed as (
+               update delivery d
+               set leased_until = $4,
+                   fence = d.fence + 1
+               from due
+               where d.id = due.id
+               returning d.id, d.fence, d.failures, d.message_id)
+           select c.id, c.fence, c.failures, m.id as message_id, m.rule, m.purpose, m.opened_at,
+                  (select coalesce(jsonb_agg(a.body order by a.seq, a.id), '[]')
+                   from alert a
+                   where a.message_id = m.id) as "alerts!: Json<Vec<Alert>>"
+           from claimed c
+           join message m on m.id = c.message_id
+           order by c.id"#,
+        sink,
+        most,
+        now,
+        until
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let Json(alerts) = row.alerts;
+            Claim {
+                id: row.id,
+                sink: sink.to_owned(),
+                fence: row.fence,
+                failures: row.failures,
+                message: message(
+                    row.message_id,
+                    row.rule,
+                    &row.purpose,
+                    row.opened_at,
+                    alerts,
+                ),
+            }
+        })
+        .collect())
+}
+
+fn message(
+    id: Uuid,
+    rule: String,
+    purpose: &str,
+    at: DateTime<Utc>,
+    alerts: Vec<Alert>,
+) -> Message {
+    Message {
+        schema: MESSAGE_VERSION,
+        id: id.to_string(),
+        purpose: Purpose::from_name(purpose).unwrap_or(Purpose::Alert),
+        at,
+        title: Message::title_of(&rule, &alerts),
+        rule,
+        alerts,
+    }
+}
+
+/// Settles an attempt; false when the claim is no longer ours, because its lease
+/// ended and somebody else took it.
+pub async fn settle(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    attempt: &Attempt,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let (state, outcome, error) = attempt.ending.columns();
+    let until = match &attempt.ending {
+        Ending::Postponed { until, .. } => Some(*until),
+        Ending::Delivered | Ending::Abandoned { .. } => None,
+    };
+    let settled = sqlx::query!(
+        "update delivery
+         set state = $3,
+             leased_until = null,
+             due_at = coalesce($4, due_at),
+             failures = failures + case when $5::text is null then 0 else 1 end,
+             settled_at = case when $4::timestamptz is null then $6::timestamptz end,
+             last_status = $7,
+             last_error = $5
+         where id = $1
+           and fence = $2
+           and state = 'waiting'",
+        claim.id,
+        claim.fence,
+        state,
+        until,
+        error,
+        now,
+        attempt.status
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "insert into delivery_attempt (delivery_id, attempt, at, latency, outcome, status, answer, error)
+         values ($1, $2, $3, make_interval(secs => $4), $5, $6, $7, $8)
+         on conflict (delivery_id, attempt) do nothing",
+        claim.id,
+        claim.fence,
+        attempt.at,
+        attempt.latency.as_seconds_f64(),
+        outcome,
+        attempt.status,
+        attempt.answer,
+        error
+    )
+    .execute(connection)
+    .await?;
+    Ok(settled.rows_affected() == 1)
+}
+
+/// When the next delivery of a sink is due, or its message is sealed, or a lease
+/// ends; `None` when nothing waits.
+pub async fn next_due(
+    connection: &mut PgConnection,
+    sink: &str,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select min(greatest(due_at, leased_until))
+         from (
+             select due_at, leased_until
+             from delivery
+             where sink = $1
+               and state = 'waiting'
+             order by due_at, id
+             limit 100) as first",
+        sink
+    )
+    .fetch_one(connection)
+    .await
+}

@@ -1,0 +1,134 @@
+//! Rules, as they were and are.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::evaluation;
+use crate::model::Rule;
+
+/// A rule of the configuration, as it stands in the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Current {
+    /// Row in `rule`.
+    pub id: i32,
+    /// Its name.
+    pub name: String,
+    /// It sees the changes after this one.
+    pub after_seq: i64,
+    /// How many stored advisories it would have matched when it was new; `None`
+    /// until they were counted.
+    pub baseline_matches: Option<i64>,
+}
+
+/// Writes down which rules the configuration names, inside the caller's
+/// transaction. A new rule sees what happens from now on; one that reads
+/// otherwise than before goes on where the former definition stopped; where
+/// there were no rules, what happened meanwhile is passed over.
+pub async fn configure(
+    connection: &mut PgConnection,
+    rules: &[&Rule],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let evaluated = evaluation::wait_and_lock(connection).await?;
+    let known = definitions(connection).await?;
+    let wanted: Vec<(&str, Value)> = rules
+        .iter()
+        .map(|rule| (rule.name.as_str(), definition(rule)))
+        .collect();
+    let stay = |name: &str| known.get(name) == wanted.iter().find(|w| w.0 == name).map(|w| &w.1);
+    let gone: Vec<String> = known.keys().filter(|name| !stay(name)).cloned().collect();
+    let (news, definitions): (Vec<String>, Vec<Value>) = wanted
+        .iter()
+        .filter(|(name, _)| !stay(name))
+        .map(|(name, definition)| ((*name).to_owned(), definition.clone()))
+        .unzip();
+    if known.is_empty() && !news.is_empty() {
+        evaluation::skip_to_now(connection).await?;
+    }
+    sqlx::query!(
+        "with former as (
+             update rule
+             set is_current = false
+             where is_current
+               and name = any($1)
+             returning name, baseline_matches)
+         insert into rule (name, definition, at, after_seq, baseline_matches)
+         select n.name, n.definition, $4,
+                case when f.name is null then c.last else $5 end,
+                f.baseline_matches
+         from unnest($2::text[], $3::jsonb[]) as n (name, definition)
+         left join former f on f.name = n.name
+         cross join change_counter c",
+        &gone,
+        &news,
+        &definitions,
+        now,
+        evaluated
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// As it is stored and compared.
+fn definition(rule: &Rule) -> Value {
+    // Plain data under text keys: it cannot fail.
+    serde_json::to_value(rule).unwrap_or_default()
+}
+
+async fn definitions(connection: &mut PgConnection) -> Result<HashMap<String, Value>, sqlx::Error> {
+    let rows = sqlx::query!("select name, definition from rule where is_current")
+        .fetch_all(connection)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.name, row.definition))
+        .collect())
+}
+
+/// The rules that are followed now.
+pub async fn current(connection: &mut PgConnection) -> Result<Vec<Current>, sqlx::Error> {
+    sqlx::query_as!(
+        Current,
+        "select id, name, after_seq, baseline_matches
+         from rule
+         where is_current
+         order by name"
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Notes how many stored advisories a new rule would have matched.
+pub async fn counted(
+    connection: &mut PgConnection,
+    id: i32,
+    matches: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update rule
+         set baseline_matches = $2
+         where id = $1
+           and baseline_matches is null",
+        id,
+        matches
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The definition that a rule had, by its row.
+pub async fn definition_of(
+    connection: &mut PgConnection,
+    id: i32,
+) -> Result<Option<Rule>, sqlx::Error> {
+    let found = sqlx::query_scalar!("select definition from rule where id = $1", id)
+        .fetch_optional(connection)
+        .await?;
+    // A definition of another version that no longer reads is as good as none.
+    Ok(found.and_then(|definition| serde_json::from_value(definition).ok()))
+}

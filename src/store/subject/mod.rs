@@ -1,0 +1,49 @@
+//! Changes with what the advisory or ticket said when they happened.
+
+mod advisory;
+mod ticket;
+
+use sqlx::PgConnection;
+
+pub use advisory::{Stored, stored};
+
+use crate::model::{Product, Severity, Subject};
+
+/// Which changes to look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    /// Those after this one…
+    pub after: i64,
+    /// …up to this one.
+    pub to: i64,
+    /// Whether products are wanted; they are the larger part of an advisory.
+    pub products: bool,
+}
+
+/// The number of the last change there is.
+pub async fn last_seq(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!("select last from change_counter")
+        .fetch_one(connection)
+        .await
+}
+
+/// The changes of a span, in their order. One whose version retention has dropped
+/// says nothing but that it happened.
+pub async fn of_span(
+    connection: &mut PgConnection,
+    span: Span,
+) -> Result<Vec<Subject>, sqlx::Error> {
+    let mut subjects = advisory::changes(connection, span).await?;
+    subjects.extend(ticket::changes(connection, span).await?);
+    subjects.sort_by_key(|subject| subject.seq);
+    Ok(subjects)
+}
+
+fn severity(rank: Option<i16>) -> Option<Severity> {
+    rank.and_then(Severity::from_rank)
+}
+
+/// What a pattern of products may fit.
+fn names(product: Product) -> impl Iterator<Item = String> {
+    std::iter::once(product.name).chain(product.cpes)
+}
