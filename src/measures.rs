@@ -1,9 +1,12 @@
 //! Every metric by name, in one place.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::http::Usage;
+use crate::store::delivery::Ending;
 use crate::store::report::SourceReport;
 use crate::store::run::Tally;
 
@@ -20,6 +23,9 @@ const STORED: &str = "advisoryd_stored_records";
 const QUARANTINE: &str = "advisoryd_quarantine_records";
 const GAPS: &str = "advisoryd_coverage_gaps";
 const DRIFT: &str = "advisoryd_reconcile_drift_total";
+const RAISED: &str = "advisoryd_alerts_raised_total";
+const DELIVERIES: &str = "advisoryd_alert_deliveries_total";
+const DELIVERY_SECONDS: &str = "advisoryd_alert_delivery_duration_seconds";
 
 /// Gives every metric its help text.
 pub fn describe() {
@@ -51,6 +57,29 @@ pub fn describe() {
         DRIFT,
         "Records that reading old time again found changed, by source."
     );
+    describe_counter!(RAISED, "Alerts raised by rules.");
+    describe_counter!(
+        DELIVERIES,
+        "Attempts to tell a sink, by sink and what came of them."
+    );
+    describe_histogram!(DELIVERY_SECONDS, "How long sinks took, in seconds.");
+}
+
+/// Counts alerts that were raised.
+pub fn raised(alerts: u64) {
+    counter!(RAISED).increment(alerts);
+}
+
+/// Counts an attempt to deliver.
+pub fn attempted(sink: &str, ending: &Ending, took: Duration) {
+    let outcome = match ending {
+        Ending::Delivered => "delivered",
+        Ending::Postponed { .. } => "postponed",
+        Ending::Abandoned { .. } => "abandoned",
+    };
+    let sink = sink.to_owned();
+    counter!(DELIVERIES, "sink" => sink.clone(), "outcome" => outcome).increment(1);
+    histogram!(DELIVERY_SECONDS, "sink" => sink).record(took.as_secs_f64());
 }
 
 /// Counts a run that ended.

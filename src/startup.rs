@@ -5,6 +5,7 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,8 @@ use crate::cluster::{Cluster, ClusterOptions, Role};
 use crate::config::{Config, Token};
 use crate::http::Client;
 use crate::job::context::{Context, Progress};
+use crate::model::{Matcher, Rule};
+use crate::sink::Sink;
 use crate::source::xml::Rules;
 use crate::store::{self, database};
 
@@ -67,7 +70,7 @@ pub fn rules(config: &Config) -> anyhow::Result<Arc<Rules>> {
 }
 
 /// Writes the configured sources down.
-pub async fn configure_sources(config: &Config, pool: &PgPool) -> Result<(), sqlx::Error> {
+async fn configure_sources(config: &Config, pool: &PgPool) -> Result<(), sqlx::Error> {
     let lists: Vec<(i64, Option<String>)> = config
         .watch_lists
         .iter()
@@ -81,6 +84,42 @@ pub async fn configure_sources(config: &Config, pool: &PgPool) -> Result<(), sql
     let mut transaction = pool.begin().await?;
     store::source::configure(&mut transaction, &lists, &extra, config.tickets.enabled).await?;
     transaction.commit().await
+}
+
+/// Writes down what the configuration names: sources, rules and sinks.
+pub async fn configure(
+    config: &Config,
+    pool: &PgPool,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    configure_sources(config, pool).await?;
+    configure_alerts(config, pool, now).await
+}
+
+async fn configure_alerts(
+    config: &Config,
+    pool: &PgPool,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let rules: Vec<&Rule> = config.alerts.rules.iter().map(Matcher::rule).collect();
+    let sinks: Vec<(String, String)> = config
+        .alerts
+        .sinks
+        .iter()
+        .map(|sink| (sink.name.clone(), sink.kind.name().to_owned()))
+        .collect();
+    let mut transaction = pool.begin().await?;
+    store::rule::configure(&mut transaction, &rules, now).await?;
+    store::sink_state::configure(&mut transaction, &sinks).await?;
+    transaction.commit().await
+}
+
+/// Opens every configured sink: secrets, certificates and templates are read.
+pub fn open_sinks(config: &Config) -> anyhow::Result<Vec<Sink>> {
+    let open = |settings| {
+        Sink::open(settings).with_context(|| format!("sink `{}` cannot be used", settings.name))
+    };
+    config.alerts.sinks.iter().map(open).collect()
 }
 
 /// Everything a job needs. The client counts what the ledger says was already

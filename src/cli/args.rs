@@ -46,7 +46,11 @@ fn log_format(name: &str) -> Result<LogFormat, String> {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run the daemon
-    Run,
+    Run {
+        /// Tell also of what first loads bring and of what is stored when a rule is new
+        #[arg(long)]
+        alert_backlog: bool,
+    },
     /// One pass now, for timers, backfills and scripts; one summary line per run
     Sync(Sync),
     /// Is everything right? One line each, with what to do
@@ -115,6 +119,10 @@ pub(super) enum What {
 }
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
 pub(super) struct Sync {
     /// What to read
     #[arg(value_enum, default_value = "all")]
@@ -128,6 +136,9 @@ pub(super) struct Sync {
     /// Feeds: the look-back of the first pull again. Tickets: a full walk
     #[arg(long)]
     pub full: bool,
+    /// Tell also of what first loads bring and of what is stored when a rule is new
+    #[arg(long)]
+    pub alert_backlog: bool,
     /// Believe a full walk also when more than a fifth of all tickets are gone
     #[arg(long, requires = "full")]
     pub accept_removals: bool,

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
 
+use crate::clock::Clock;
 use crate::cluster::Role;
 use crate::config::Config;
 use crate::startup::{self, Opened};
@@ -27,10 +28,10 @@ pub(super) async fn up_to_date(opened: &Opened) -> anyhow::Result<PoolConnection
     Ok(connection)
 }
 
-/// Brings the database up to date and writes the configured sources down.
+/// Brings the database up to date and writes down what the configuration names.
 pub(super) async fn migrate(config: &Config, opened: &Opened) -> anyhow::Result<()> {
     database::migrate(&opened.pool).await?;
-    startup::configure_sources(config, &opened.pool)
+    startup::configure(config, &opened.pool, Clock::system().now())
         .await
-        .context("the sources could not be written down")
+        .context("the configuration could not be written down")
 }

@@ -27,6 +27,7 @@ use clap::{CommandFactory as _, Parser as _};
 use self::args::{Arguments, Command};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, LogFormat, process_environment};
+use crate::daemon::Told;
 use crate::logging;
 
 /// Something failed; each failure is on stderr.
@@ -82,7 +83,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
             clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout())?;
             Ok(true)
         }
-        Command::Run => block_on(run(shared)),
+        Command::Run { alert_backlog } => block_on(run(shared, Told { alert_backlog })),
         Command::Sync(wanted) => block_on(sync::run(shared, wanted)),
         Command::Check { offline, json } => block_on(check::run(shared, offline, json)),
         Command::Status { json } => block_on(status::run(shared, json)),
@@ -164,11 +165,11 @@ impl Shared {
     }
 }
 
-async fn run(shared: Shared) -> anyhow::Result<bool> {
+async fn run(shared: Shared, told: Told) -> anyhow::Result<bool> {
     shared.load_and_log(None)?;
     let load = Box::new(move || shared.load());
     let stop = tokio_util::sync::CancellationToken::new();
-    crate::daemon::run(load, Clock::system(), stop).await?;
+    crate::daemon::run(load, Clock::system(), stop, told).await?;
     Ok(true)
 }
 

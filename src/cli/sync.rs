@@ -8,10 +8,13 @@ use super::{Shared, ask, progress};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::lanes::feeds;
+use crate::job::alert_pass;
 use crate::job::context::Context;
+use crate::job::deliver::Delivered;
 use crate::job::pull_feed::{self, Feed, LookBack};
 use crate::job::run::{Ran, Report};
 use crate::job::sync_tickets::{self, Ask};
+use crate::sink::Sink;
 use crate::startup;
 use crate::store::source::SourceKey;
 
@@ -20,13 +23,15 @@ pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let token = config.upstream.token()?;
     let chosen = chosen_feeds(&config, &wanted)?;
+    let sinks = startup::open_sinks(&config)?;
     let opened = ask::open(&config).await?;
     let stop = stop_on_signals()?;
     let result = async {
         ask::migrate(&config, &opened).await?;
         let context =
             startup::context(config, token, opened.pool.clone(), Clock::system(), stop).await?;
-        pass(&context, &wanted, chosen).await
+        let read = pass(&context, &wanted, chosen).await?;
+        Ok(alert(&context, &sinks, &wanted).await? && read)
     }
     .await;
     opened.close().await;
@@ -90,6 +95,36 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
         good &= sync_tickets(context, wanted).await?;
     }
     Ok(good && !context.stop.is_cancelled())
+}
+
+/// Tells the sinks of what the pass brought.
+async fn alert(context: &Context, sinks: &[Sink], wanted: &Sync) -> anyhow::Result<bool> {
+    if context.config.alerts.rules.is_empty() || context.stop.is_cancelled() {
+        return Ok(true);
+    }
+    let passed = alert_pass::pass(context, sinks, wanted.alert_backlog).await?;
+    let Delivered {
+        delivered,
+        postponed,
+        abandoned,
+    } = passed.delivered;
+    let raised = passed.evaluated.raised;
+    if raised + delivered > 0 && !wanted.json {
+        tell(&format!(
+            "alerts: {raised} raised, {delivered} messages delivered"
+        ));
+    }
+    if postponed > 0 {
+        complain(&format!(
+            "alerts: {postponed} messages were not taken and are tried again by the next `sync` or the daemon; see `advisoryd alerts list`"
+        ));
+    }
+    if abandoned > 0 {
+        complain(&format!(
+            "alerts: {abandoned} messages were refused for good; see `advisoryd alerts list --state dead_letter`"
+        ));
+    }
+    Ok(postponed + abandoned == 0)
 }
 
 async fn sync_tickets(context: &Context, wanted: &Sync) -> anyhow::Result<bool> {

@@ -1,26 +1,34 @@
 use std::collections::BTreeSet;
 
-use super::rules;
+use super::environment::Environment;
+use super::rules::rules;
 use super::section::Section;
+use super::sinks::{Sink, SinkKind, sinks};
 use crate::model::Matcher;
 
-/// `[alerts]`: who is told of what.
+/// `[alerts]`: who hears of what.
 #[derive(Debug, Clone, Default)]
 pub struct Alerts {
+    /// `[[alerts.sinks]]`, with unique names.
+    pub sinks: Vec<Sink>,
     /// `[[alerts.rules]]`, compiled, with unique names.
     pub rules: Vec<Matcher>,
 }
 
 impl Alerts {
-    pub(super) fn read(mut section: Section<'_>) -> Self {
-        let sinks: BTreeSet<String> = BTreeSet::new();
-        let rules = rules::rules(&mut section, &sinks);
+    pub(super) fn read(mut section: Section<'_>, env: &Environment) -> Self {
+        let sinks = sinks(&mut section, env);
+        let names: BTreeSet<String> = sinks.iter().map(|sink| sink.name.clone()).collect();
+        let rules = rules(&mut section, &names);
         section.close();
-        Self { rules }
+        Self { sinks, rules }
     }
 
     /// Names of the sinks that keep alerts until they are told that they are over.
     pub fn resolving_sinks(&self) -> impl Iterator<Item = &str> {
-        std::iter::empty()
+        self.sinks
+            .iter()
+            .filter(|sink| matches!(sink.kind, SinkKind::Alertmanager(_)))
+            .map(|sink| sink.name.as_str())
     }
 }

@@ -15,6 +15,7 @@ mod rules;
 mod schedule;
 mod secret;
 mod section;
+mod sinks;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -37,6 +38,11 @@ pub use reconcile::Reconcile;
 pub use retention::Retention;
 pub use schedule::{Schedule, Tickets};
 pub use secret::SecretUrl;
+pub use sinks::{
+    Address, Alertmanager, Auth, Command, Email, Hook, HookBody, Login, Secret, SecretError,
+    SecretFile, Sink, SinkKind, SmtpTls, Target, Template, Webhook, is_public, may_be_public,
+    parse_url,
+};
 pub use token::{Token, TokenError, TokenSources};
 pub use upstream::{Backoff, Upstream};
 pub use values::is_loopback;
@@ -144,7 +150,7 @@ impl Config {
         let tickets = Tickets::read(root.section("tickets"));
         let reconcile = Reconcile::read(root.section("reconcile"));
         let retention = Retention::read(root.section("retention"));
-        let alerts = Alerts::read(root.section("alerts"));
+        let alerts = Alerts::read(root.section("alerts"), &environment);
         let http = Http::read(root.section("http"));
         let log = Log::read(root.section("log"));
         root.close();

@@ -7,11 +7,12 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use super::schedules::{Pulse, Schedules};
-use super::{lanes, reconcile};
+use super::{Told, alerts, lanes, reconcile};
 use crate::config::Config;
 use crate::http::Client;
 use crate::job::context::Context;
 use crate::job::maintain;
+use crate::sink::Sink;
 
 /// The lanes and schedules of one configuration.
 pub(super) struct Generation {
@@ -21,7 +22,11 @@ pub(super) struct Generation {
 }
 
 impl Generation {
-    pub(super) async fn start(context: Context) -> anyhow::Result<Self> {
+    pub(super) async fn start(
+        context: Context,
+        sinks: Vec<Sink>,
+        told: Told,
+    ) -> anyhow::Result<Self> {
         let lanes = lanes::lanes(&context.config);
         let timezone = context.config.schedule.timezone;
         let schedules = Schedules::start(&lanes, timezone, context.clock.now())
@@ -33,6 +38,7 @@ impl Generation {
             tasks.spawn(lanes::work(context.clone(), lane));
         }
         tasks.spawn(maintain::hourly(context.clone()));
+        alerts::start(&tasks, &context, sinks, told.alert_backlog);
         tasks.close();
         Ok(Self {
             context,

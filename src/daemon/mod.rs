@@ -1,6 +1,7 @@
 //! The daemon: one generation of lanes per configuration, one loop that listens
 //! to signals, the watchdog and the private server.
 
+mod alerts;
 mod generation;
 pub mod lanes;
 mod reconcile;
@@ -37,8 +38,20 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How the configuration is read, again at each reload.
 pub type Load = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
+/// What one start of the daemon is told besides its configuration.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Told {
+    /// What first loads bring, and what is stored when a rule is new, is news too.
+    pub alert_backlog: bool,
+}
+
 /// Runs until SIGTERM, SIGINT or `stop`.
-pub async fn run(load: Load, clock: Clock, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(
+    load: Load,
+    clock: Clock,
+    stop: CancellationToken,
+    told: Told,
+) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let config = load()?;
     for warning in config.warnings() {
@@ -49,6 +62,7 @@ pub async fn run(load: Load, clock: Clock, stop: CancellationToken) -> anyhow::R
 
     let starting = Startup {
         config: &config,
+        clock: &clock,
         health: &health,
         stop: &stop,
     };
@@ -74,6 +88,7 @@ pub async fn run(load: Load, clock: Clock, stop: CancellationToken) -> anyhow::R
                 pool: pool.clone(),
                 health,
                 stop,
+                told,
             };
             daemon.serve(config, &mut signals, &mut cluster).await
         }
@@ -94,6 +109,7 @@ pub async fn run(load: Load, clock: Clock, stop: CancellationToken) -> anyhow::R
 
 struct Startup<'a> {
     config: &'a Config,
+    clock: &'a Clock,
     health: &'a web::Health,
     stop: &'a CancellationToken,
 }
@@ -113,11 +129,11 @@ impl Startup<'_> {
         loop {
             systemd::still_starting("bringing the database up to date", PATIENCE);
             let error = match database::migrate(pool).await {
-                Ok(()) => match startup::configure_sources(self.config, pool).await {
+                Ok(()) => match startup::configure(self.config, pool, self.clock.now()).await {
                     Ok(()) => return Ok(true),
                     Err(error) if crate::store::is_away(&error) => anyhow::Error::new(error),
                     Err(error) => {
-                        return Err(error).context("the sources could not be written down");
+                        return Err(error).context("the configuration could not be written down");
                     }
                 },
                 Err(error) if error.is_away() => anyhow::Error::new(error),
@@ -143,6 +159,7 @@ struct Daemon {
     pool: PgPool,
     health: Arc<web::Health>,
     stop: CancellationToken,
+    told: Told,
 }
 
 impl Daemon {
@@ -190,10 +207,11 @@ impl Daemon {
 
     async fn start(&self, config: Config) -> anyhow::Result<Generation> {
         let token = config.upstream.token()?;
+        let sinks = startup::open_sinks(&config)?;
         let stop = self.stop.child_token();
         let context =
             startup::context(config, token, self.pool.clone(), self.clock.clone(), stop).await?;
-        let generation = Generation::start(context).await?;
+        let generation = Generation::start(context, sinks, self.told).await?;
         self.health
             .generation_is(generation.client(), generation.pulse());
         Ok(generation)
@@ -212,8 +230,13 @@ impl Daemon {
             error!("the configuration was not taken over: {error}");
             return Ok(current);
         }
+        if let Err(error) = startup::open_sinks(&config) {
+            error!("the configuration was not taken over: {error:#}");
+            return Ok(current);
+        }
         current.tell_what_needs_a_restart(&config);
-        if let Err(error) = startup::configure_sources(&config, &self.pool).await {
+        let now = self.clock.now();
+        if let Err(error) = startup::configure(&config, &self.pool, now).await {
             error!(%error, "the configuration was not taken over: the database failed");
             return Ok(current);
         }

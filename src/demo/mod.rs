@@ -20,7 +20,7 @@ use crate::cli::output::tell;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, ClusterOptions, Role};
 use crate::config::Config;
-use crate::daemon;
+use crate::daemon::{self, Told};
 use crate::simulate::{self, LimitOptions, Simulator};
 use crate::store::database;
 
@@ -62,7 +62,12 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
 
     let stop = CancellationToken::new();
     let load = Box::new(move || Config::from_text("the demo's configuration", &text));
-    let mut daemon = pin!(daemon::run(load, Clock::system(), stop.clone()));
+    let mut daemon = pin!(daemon::run(
+        load,
+        Clock::system(),
+        stop.clone(),
+        Told::default()
+    ));
     let watched = tokio::select! {
         watched = watch(&place, &options) => watched,
         ended = &mut daemon => {

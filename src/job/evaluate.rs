@@ -88,6 +88,7 @@ fn tell(all: &Evaluated) {
         );
     }
     if all.raised > 0 {
+        crate::measures::raised(all.raised);
         info!(alerts = all.raised, "{} alerts raised", all.raised);
     }
 }

@@ -1,7 +1,9 @@
 //! What the program does, one file per verb. Every job can be repeated.
 
+pub mod alert_pass;
 pub mod baseline;
 pub mod context;
+pub mod deliver;
 pub mod evaluate;
 pub mod failure;
 pub mod import_file;

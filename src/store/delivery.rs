@@ -80,10 +80,11 @@ pub async fn seal(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(
     Ok(())
 }
 
-/// Seals every message that gathers, whatever its time: what was found in one
-/// pass belongs together, and nobody is there to wait for the rest.
-pub async fn seal_all(
+/// Seals the messages that were opened since then, whatever their time: what was
+/// found in one pass belongs together, and nobody is there to wait for the rest.
+pub async fn seal_since(
     connection: &mut PgConnection,
+    since: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
@@ -91,13 +92,15 @@ pub async fn seal_all(
              update message
              set sealed_at = $1
              where sealed_at is null
+               and opened_at >= $2
              returning id)
          update delivery d
          set due_at = least(d.due_at, $1)
          from sealed s
          where d.message_id = s.id
            and d.failures = 0",
-        now
+        now,
+        since
     )
     .execute(connection)
     .await?;

@@ -9,6 +9,7 @@
     reason = "a test says what failed by panicking"
 )]
 
+mod alerts;
 mod cluster;
 mod commands;
 mod daemon;

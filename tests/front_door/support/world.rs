@@ -9,6 +9,7 @@ use std::process::Command;
 use advisoryd::clock::Clock;
 use advisoryd::config::Config;
 use advisoryd::daemon::lanes::feeds;
+use advisoryd::job::alert_pass::{self, Passed};
 use advisoryd::job::context::Context;
 use advisoryd::job::pull_feed::{self, LookBack};
 use advisoryd::job::run::{Ran, Report};
@@ -21,7 +22,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::database::{TestDatabase, database};
 use super::process::binary;
+use super::receiver::Receiver;
 use super::run_dir::state_dir;
+
+/// Signs what goes to the sink `hook`.
+pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
 /// A small world with one watch list, whose ticks nobody waits for.
 pub struct World {
@@ -132,6 +137,28 @@ impl World {
         path
     }
 
+    /// Adds a webhook sink called `hook`, and its secret's file.
+    pub fn add_hook(&mut self, receiver: &Receiver) {
+        let secret = self.dir.path().join("hook-secret");
+        std::fs::write(&secret, HOOK_SECRET).expect("the secret's file");
+        let _ = write!(
+            self.more,
+            "[[alerts.sinks]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"{}\"\n\
+             secret_file = \"{}\"\nallow_private = true\ntimeout = \"2s\"\n",
+            receiver.url,
+            secret.display()
+        );
+    }
+
+    /// Evaluates and delivers once, as `sync` does at its end.
+    pub async fn alert(&self) -> Passed {
+        let context = self.context().await;
+        let sinks = startup::open_sinks(&context.config).expect("the sinks");
+        alert_pass::pass(&context, &sinks, false)
+            .await
+            .expect("a pass that is written down")
+    }
+
     /// The built binary with this world's configuration.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = binary();
@@ -163,14 +190,14 @@ impl World {
         let config = Config::from_text("the test's configuration", &self.toml())
             .unwrap_or_else(|error| panic!("{error}"));
         let token = config.upstream.token().expect("the token");
-        startup::configure_sources(&config, &pool)
-            .await
-            .expect("the sources");
         let offset = std::sync::Arc::clone(&self.clock_offset);
         let clock = Clock::told_by(move || {
             let seconds = offset.load(std::sync::atomic::Ordering::Relaxed);
             Clock::system().now() + chrono::TimeDelta::seconds(seconds)
         });
+        startup::configure(&config, &pool, clock.now())
+            .await
+            .expect("the configuration is written down");
         startup::context(config, token, pool, clock, self.stop.clone())
             .await
             .expect("a context")

@@ -1,0 +1,108 @@
+//! Alerts: one task evaluates changes, one for each sink delivers, one listens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::PgListener;
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use super::lanes::wait_for_database;
+use crate::job::context::Context;
+use crate::job::evaluate::{self, Rules};
+use crate::job::{baseline, deliver};
+use crate::sink::Sink;
+use crate::store::{alert, change};
+
+/// A lost notification is made up for by looking now and then.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// Pause before listening again when the connection is lost.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+
+/// Who is woken by what.
+#[derive(Clone, Default)]
+struct Bells {
+    changes: Arc<Notify>,
+    alerts: Vec<Arc<Notify>>,
+}
+
+/// Starts the tasks of a configuration.
+pub(super) fn start(tasks: &TaskTracker, context: &Context, sinks: Vec<Sink>, backlog: bool) {
+    let mut bells = Bells::default();
+    for sink in sinks {
+        let bell = Arc::new(Notify::new());
+        bells.alerts.push(Arc::clone(&bell));
+        tasks.spawn(deliver::keep_delivering(
+            context.clone(),
+            Arc::new(sink),
+            bell,
+        ));
+    }
+    tasks.spawn(listen(context.clone(), bells.clone()));
+    if !context.config.alerts.rules.is_empty() {
+        tasks.spawn(keep_evaluating(context.clone(), bells.changes, backlog));
+    }
+}
+
+async fn listen(context: Context, bells: Bells) {
+    while !context.stop.is_cancelled() {
+        tokio::select! {
+            biased;
+            () = context.stop.cancelled() => return,
+            lost = hear(&context, &bells) => {
+                if let Err(error) = lost {
+                    debug!(%error, "the database no longer tells what happens; listening again");
+                }
+            }
+        }
+        tokio::time::sleep(LISTEN_AGAIN).await;
+    }
+}
+
+async fn hear(context: &Context, bells: &Bells) -> Result<(), sqlx::Error> {
+    let mut listener = PgListener::connect_with(&context.pool).await?;
+    listener
+        .listen_all([change::CHANNEL, alert::CHANNEL])
+        .await?;
+    // What happened before is looked for without having been heard of.
+    bells.changes.notify_one();
+    bells.alerts.iter().for_each(|bell| bell.notify_one());
+    loop {
+        let heard = listener.recv().await?;
+        if heard.channel() == change::CHANNEL {
+            bells.changes.notify_one();
+        } else {
+            bells.alerts.iter().for_each(|bell| bell.notify_one());
+        }
+    }
+}
+
+async fn keep_evaluating(context: Context, bell: Arc<Notify>, backlog: bool) {
+    loop {
+        let rules = Rules::of(&context, backlog);
+        let done = match baseline::count(&context, &rules).await {
+            Ok(()) => evaluate::evaluate(&context, &rules).await,
+            Err(failure) => Err(failure),
+        };
+        match done {
+            Ok(_) => {}
+            Err(failure) if failure.is_database_away() => {
+                if !wait_for_database(&context).await {
+                    return;
+                }
+                continue;
+            }
+            Err(failure) => warn!(
+                error = %failure.chain(),
+                "changes could not be evaluated and are looked at again: {}", failure.chain()
+            ),
+        }
+        tokio::select! {
+            biased;
+            () = context.stop.cancelled() => return,
+            () = bell.notified() => {}
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+        }
+    }
+}

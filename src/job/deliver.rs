@@ -1,0 +1,302 @@
+//! Delivers: claims what is due for a sink, sends it, settles what came of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::sync::Notify;
+use tracing::{error, info, warn};
+
+use super::context::Context;
+use super::failure::Failure;
+use crate::sink::{Receipt, Refused, Sink};
+use crate::store::delivery::{self, Attempt, Claim, Ending};
+use crate::store::sink_state;
+
+/// Pauses after each failure; the one after the last makes a dead letter. Those
+/// of Svix: a receiver that is down over a weekend still hears of it.
+const PAUSES: [Duration; 7] = [
+    Duration::from_secs(5),
+    Duration::from_mins(5),
+    Duration::from_mins(30),
+    Duration::from_hours(2),
+    Duration::from_hours(5),
+    Duration::from_hours(10),
+    Duration::from_hours(10),
+];
+/// Pauses vary by this part, so that not all come back at once.
+const JITTER: f64 = 0.2;
+/// Messages that a sink is sent at the same time.
+const AT_ONCE: usize = 8;
+/// A claim is ours for longer than any sink may take (a minute), so that two
+/// daemons do not send the same.
+const LEASE: TimeDelta = TimeDelta::minutes(3);
+/// A lost notification is made up for by looking now and then.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// Pause between two attempts to write down what came of a delivery.
+const SETTLE_AGAIN: Duration = Duration::from_secs(1);
+
+/// What one pass over what was due did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Delivered {
+    /// Messages that were taken.
+    pub delivered: u64,
+    /// Messages that are tried again.
+    pub postponed: u64,
+    /// Messages that were given up.
+    pub abandoned: u64,
+}
+
+impl Delivered {
+    /// Adds another sink's.
+    pub(super) fn add(&mut self, other: Self) {
+        self.delivered += other.delivered;
+        self.postponed += other.postponed;
+        self.abandoned += other.abandoned;
+    }
+
+    fn count(&mut self, ending: &Ending) {
+        match ending {
+            Ending::Delivered => self.delivered += 1,
+            Ending::Postponed { .. } => self.postponed += 1,
+            Ending::Abandoned { .. } => self.abandoned += 1,
+        }
+    }
+}
+
+/// Delivers to one sink until the program stops; `wake` says that something may
+/// be due. What is under way then is awaited.
+pub async fn keep_delivering(context: Context, sink: Arc<Sink>, wake: Arc<Notify>) {
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        let free = AT_ONCE - under_way.len();
+        match claim(&context, &sink, free).await {
+            Ok(claims) => {
+                let attempts = claims
+                    .into_iter()
+                    .map(|claim| attempt(&context, &sink, claim));
+                under_way.extend(attempts);
+            }
+            Err(failure) => warn!(
+                sink = sink.name(), error = %failure.chain(),
+                "sink `{}`: what is due could not be claimed and is looked for again: {}", sink.name(), failure.chain()
+            ),
+        }
+        let pause = pause(&context, &sink).await;
+        tokio::select! {
+            biased;
+            () = context.stop.cancelled() => break,
+            Some(_) = under_way.next() => {}
+            () = wake.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    while under_way.next().await.is_some() {}
+}
+
+/// Delivers what is due for a sink now, and ends.
+pub async fn deliver_due(context: &Context, sink: &Sink) -> Result<Delivered, Failure> {
+    let mut all = Delivered::default();
+    loop {
+        let claims = claim(context, sink, AT_ONCE).await?;
+        if claims.is_empty() || context.stop.is_cancelled() {
+            return Ok(all);
+        }
+        let attempts = claims
+            .into_iter()
+            .map(|claim| attempt(context, sink, claim));
+        let mut attempts: FuturesUnordered<_> = attempts.collect();
+        while let Some(ending) = attempts.next().await {
+            all.count(&ending?);
+        }
+    }
+}
+
+/// Claims at most `most` of what is due for a sink.
+pub async fn claim(context: &Context, sink: &Sink, most: usize) -> Result<Vec<Claim>, Failure> {
+    if most == 0 {
+        return Ok(Vec::new());
+    }
+    let now = context.clock.now();
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut transaction = context.pool.begin().await?;
+    delivery::seal(&mut transaction, now).await?;
+    let claims = delivery::claim(&mut transaction, sink.name(), most, (now, now + LEASE)).await?;
+    transaction.commit().await?;
+    Ok(claims)
+}
+
+/// How long nothing can be due, as far as is known.
+async fn pause(context: &Context, sink: &Sink) -> Duration {
+    let Ok(mut connection) = context.pool.acquire().await else {
+        return LOOK_AGAIN;
+    };
+    let next = delivery::next_due(&mut connection, sink.name()).await;
+    let until = next.ok().flatten().map(|at| at - context.clock.now());
+    let until = until.and_then(|time| time.to_std().ok());
+    // Something due already is leased, or waits for a free place: no hurry.
+    until.map_or(LOOK_AGAIN, |time| time.min(LOOK_AGAIN))
+}
+
+/// Sends one message once, without a transaction or connection, and settles it.
+async fn attempt(context: &Context, sink: &Sink, claim: Claim) -> Result<Ending, Failure> {
+    let at = context.clock.now();
+    let began = tokio::time::Instant::now();
+    let sent = sink.send(&claim.message, at).await;
+    let attempt = Attempt {
+        at,
+        latency: TimeDelta::from_std(began.elapsed()).unwrap_or(TimeDelta::MAX),
+        status: match &sent {
+            Ok(receipt) => receipt.status,
+            Err(refused) => refused.status,
+        },
+        answer: match &sent {
+            Ok(receipt) => receipt.answer.clone(),
+            Err(refused) => refused.answer.clone(),
+        },
+        ending: ending(&sent, claim.failures, context.clock.now()),
+    };
+    crate::measures::attempted(sink.name(), &attempt.ending, began.elapsed());
+    tell(&claim, &attempt.ending);
+    settle_patiently(context, &claim, &attempt).await?;
+    Ok(attempt.ending)
+}
+
+/// How a delivery goes on.
+fn ending(sent: &Result<Receipt, Refused>, failures: i32, now: DateTime<Utc>) -> Ending {
+    let Err(refused) = sent else {
+        return Ending::Delivered;
+    };
+    let error = refused.reason.clone();
+    let pause = usize::try_from(failures)
+        .ok()
+        .and_then(|failures| PAUSES.get(failures));
+    match pause {
+        Some(pause) if refused.can_repeat => {
+            let varied = pause.mul_f64(1.0 - JITTER + 2.0 * JITTER * fastrand::f64());
+            let wait = varied.max(refused.wait.unwrap_or_default());
+            let wait = TimeDelta::from_std(wait).unwrap_or(TimeDelta::days(1));
+            Ending::Postponed {
+                until: now + wait,
+                error,
+            }
+        }
+        _ => Ending::Abandoned { error },
+    }
+}
+
+fn tell(claim: &Claim, ending: &Ending) {
+    let (sink, id) = (&claim.sink, &claim.message.id);
+    let title = &claim.message.title;
+    match ending {
+        Ending::Delivered => info!(
+            sink = %sink, message.id = %id, alerts = claim.message.alerts.len(),
+            "sink `{sink}` was told: {title}"
+        ),
+        Ending::Postponed { until, error } => warn!(
+            sink = %sink, message.id = %id, %error,
+            "sink `{sink}` did not take message {id}, which is tried again at {}: {error}", until.format("%Y-%m-%d %H:%M:%S")
+        ),
+        Ending::Abandoned { error } => error!(
+            sink = %sink, message.id = %id, %error,
+            "sink `{sink}` did not take message {id}, which is given up (see `advisoryd alerts list --state dead_letter`, and `advisoryd alerts resend`): {error}"
+        ),
+    }
+}
+
+/// Writes down what came of an attempt, however long the database is away, but
+/// not for longer than the claim is ours: after that it is sent again.
+async fn settle_patiently(
+    context: &Context,
+    claim: &Claim,
+    attempt: &Attempt,
+) -> Result<(), Failure> {
+    let ours_until = attempt.at + LEASE;
+    loop {
+        match settle(context, claim, attempt).await {
+            Err(failure) if failure.is_database_away() && context.clock.now() < ours_until => {
+                tokio::time::sleep(SETTLE_AGAIN).await;
+            }
+            Err(failure) => {
+                error!(
+                    sink = %claim.sink, message.id = %claim.message.id, error = %failure.chain(),
+                    "what came of message {} could not be written down; it is sent once more, under the same id: {}",
+                    claim.message.id, failure.chain()
+                );
+                return Err(failure);
+            }
+            Ok(()) => return Ok(()),
+        }
+    }
+}
+
+/// Writes down what came of an attempt, in one transaction.
+pub async fn settle(context: &Context, claim: &Claim, attempt: &Attempt) -> Result<(), Failure> {
+    let now = context.clock.now();
+    let mut transaction = context.pool.begin().await?;
+    let ours = delivery::settle(&mut transaction, claim, attempt, now).await?;
+    match &attempt.ending {
+        Ending::Delivered => sink_state::took(&mut transaction, &claim.sink, now).await?,
+        Ending::Postponed { error, .. } | Ending::Abandoned { error } => {
+            sink_state::refused(&mut transaction, &claim.sink, error, now).await?;
+        }
+    }
+    transaction.commit().await?;
+    if !ours {
+        warn!(
+            sink = %claim.sink, message.id = %claim.message.id,
+            "message {} was claimed by another process meanwhile, and may have been sent twice under the same id", claim.message.id
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chrono::{DateTime, TimeDelta};
+
+    use super::{PAUSES, ending};
+    use crate::sink::Refused;
+    use crate::store::delivery::Ending;
+
+    fn refused(can_repeat: bool, wait: Option<Duration>) -> Refused {
+        Refused {
+            reason: "no".to_owned(),
+            status: None,
+            answer: String::new(),
+            can_repeat,
+            wait,
+        }
+    }
+
+    #[test]
+    fn eight_failures_make_a_dead_letter_and_pauses_grow() {
+        let now = DateTime::UNIX_EPOCH;
+        for (failures, pause) in (0..).zip(PAUSES) {
+            let Ending::Postponed { until, .. } = ending(&Err(refused(true, None)), failures, now)
+            else {
+                panic!("failure {failures} is tried again");
+            };
+            let ratio = (until - now).as_seconds_f64() / pause.as_secs_f64();
+            assert!((0.8..=1.2).contains(&ratio), "{failures}: {ratio}");
+        }
+        let last = ending(&Err(refused(true, None)), 7, now);
+        assert!(matches!(last, Ending::Abandoned { .. }));
+    }
+
+    #[test]
+    fn a_receiver_that_asks_for_patience_gets_it_and_a_final_no_is_final() {
+        let now = DateTime::UNIX_EPOCH;
+        let wait = Duration::from_hours(1);
+        let Ending::Postponed { until, .. } = ending(&Err(refused(true, Some(wait))), 0, now)
+        else {
+            panic!("it is tried again");
+        };
+        assert_eq!(until - now, TimeDelta::hours(1));
+        let last = ending(&Err(refused(false, Some(wait))), 0, now);
+        assert!(matches!(last, Ending::Abandoned { .. }));
+    }
+}

@@ -1,0 +1,33 @@
+use std::io;
+use std::net::SocketAddr;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use crate::config::is_public;
+
+/// Resolves names and lets only public addresses through. What it returns is
+/// what is connected to: a name cannot mean one address when it is checked and
+/// another one when it is used.
+#[derive(Debug)]
+pub(super) struct Gate;
+
+impl Resolve for Gate {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let (public, private): (Vec<SocketAddr>, Vec<SocketAddr>) =
+                found.partition(|address| is_public(address.ip()));
+            if let (true, Some(address)) = (public.is_empty(), private.first()) {
+                let text = format!(
+                    "{} is {}, which is not a public address; write `allow_private = true` \
+                     if that is meant",
+                    name.as_str(),
+                    address.ip()
+                );
+                return Err(io::Error::other(text).into());
+            }
+            let addresses: Addrs = Box::new(public.into_iter());
+            Ok(addresses)
+        })
+    }
+}
