@@ -1,6 +1,7 @@
 //! What the operator says: surface §2, checked whole at the door. What loads
 //! here starts.
 
+mod alerts;
 mod cron;
 mod database;
 mod environment;
@@ -13,6 +14,7 @@ mod retention;
 mod schedule;
 mod secret;
 mod section;
+mod sinks;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -24,6 +26,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use alerts::Alerts;
 pub use cron::CronExpression;
 pub use database::{Database, State};
 pub use feeds::{ALIAS_FIELDS, Feeds};
@@ -34,6 +37,11 @@ pub use reconcile::Reconcile;
 pub use retention::Retention;
 pub use schedule::{Schedule, Tickets};
 pub use secret::SecretUrl;
+pub use sinks::{
+    Address, Alertmanager, Auth, Command, Email, Hook, HookBody, Login, Secret, SecretError,
+    SecretFile, Sink, SinkKind, SmtpTls, Target, Template, Webhook, is_public, may_be_public,
+    parse_url,
+};
 pub use token::{Token, TokenError, TokenSources};
 pub use upstream::{Backoff, Upstream};
 pub use values::is_loopback;
@@ -70,6 +78,8 @@ pub struct Config {
     pub reconcile: Reconcile,
     /// `[retention]`
     pub retention: Retention,
+    /// `[alerts]`
+    pub alerts: Alerts,
     /// `[http]`
     pub http: Http,
     /// `[log]`
@@ -139,6 +149,7 @@ impl Config {
         let tickets = Tickets::read(root.section("tickets"));
         let reconcile = Reconcile::read(root.section("reconcile"));
         let retention = Retention::read(root.section("retention"));
+        let alerts = Alerts::read(root.section("alerts"), &environment);
         let http = Http::read(root.section("http"));
         let log = Log::read(root.section("log"));
         root.close();
@@ -158,6 +169,7 @@ impl Config {
             tickets,
             reconcile,
             retention,
+            alerts,
             http,
             log,
             file: None,

@@ -181,7 +181,7 @@ fn base_url(node: &Node) -> Result<Url, String> {
     if plain { Ok(url) } else { Err(advice.into()) }
 }
 
-fn proxy(node: &Node) -> Result<SecretUrl, String> {
+pub(super) fn proxy(node: &Node) -> Result<SecretUrl, String> {
     let advice = "write `http://` or `https://`, a host and a port, such as `http://proxy:3128`";
     let url: Url = text(node)?.parse().map_err(|_| advice)?;
     if matches!(url.scheme(), "http" | "https") && url.has_host() {

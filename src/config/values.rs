@@ -138,13 +138,17 @@ pub(super) fn query_value(node: &Node) -> Result<String, String> {
 
 /// Whether requests to this host never leave the machine.
 pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
+    url.host().is_some_and(|host| is_loopback_host(&host))
+}
+
+/// As [`is_loopback`], for a host alone.
+pub(super) fn is_loopback_host(host: &Host<impl AsRef<str>>) -> bool {
+    match host {
+        Host::Domain(name) => {
+            let name = name.as_ref().trim_end_matches('.');
             name == "localhost" || name.ends_with(".localhost")
         }
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
     }
 }

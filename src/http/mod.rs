@@ -22,4 +22,5 @@ pub use answer::{Answer, Kind};
 pub use body::{Body, saved};
 pub use client::{Client, Request};
 pub use error::ClientError;
+pub use throttle::told_wait;
 pub use usage::Usage;

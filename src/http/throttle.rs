@@ -18,18 +18,23 @@ pub(super) fn wait(header: Option<&str>, detail: &str, now: DateTime<Utc>) -> Du
         .min(MAX_WAIT)
 }
 
-/// Reads `Retry-After`: seconds, or an HTTP date, which is compared with
-/// upstream's own clock. A date that is past means no wait.
+/// Reads `Retry-After` as far as it is believed; see [`told_wait`].
 pub(super) fn retry_after(header: &str, now: DateTime<Utc>) -> Option<Duration> {
+    told_wait(header, now).map(|wait| wait.min(MAX_WAIT))
+}
+
+/// Reads `Retry-After`: seconds, or an HTTP date, which is compared with the
+/// server's own clock. A date that is past means no wait. Nothing caps it.
+pub fn told_wait(header: &str, now: DateTime<Utc>) -> Option<Duration> {
     let header = header.trim();
     if let Some(wait) = seconds(header) {
-        return Some(wait.min(MAX_WAIT));
+        return Some(wait);
     }
     let date = httpdate::parse_http_date(header).ok()?;
     let wait = date
         .duration_since(SystemTime::from(now))
         .unwrap_or_default();
-    Some(wait.min(MAX_WAIT))
+    Some(wait)
 }
 
 /// Reads "Expected available in 37 seconds.": the number before the word for

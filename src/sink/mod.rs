@@ -2,43 +2,127 @@
 //! what came of it. Sinks know no database and no rule, and repeat nothing:
 //! whoever delivers decides when to try again.
 
-use std::time::Duration;
+mod alertmanager;
+mod command;
+mod email;
+mod facts;
+mod gate;
+mod hook;
+mod log;
+mod mail;
+mod open;
+mod outcome;
+mod post;
+mod render;
+mod secrets;
+mod smtp;
+#[cfg(test)]
+mod tests;
+mod webhook;
 
+use chrono::{DateTime, Utc};
+
+pub use open::OpenError;
+pub use outcome::{ANSWER_BYTES, MAX_WAIT, Receipt, Refused};
+
+use crate::config::{self, SinkKind};
 use crate::model::Message;
+use secrets::Secrets;
 
-/// Most bytes of a receiver's answer that are kept for people to read.
-pub const ANSWER_BYTES: usize = 512;
-
-/// A receiver.
-pub trait Sink: Send + Sync {
-    /// Hands the message over once.
-    fn send<'a>(
-        &'a self,
-        message: &'a Message,
-    ) -> std::pin::Pin<Box<dyn Future<Output = Result<Receipt, Refused>> + Send + 'a>>;
+/// A receiver, ready to be told. Opened anew when the configuration is read
+/// again, so that new secrets and templates are seen.
+#[derive(Debug)]
+pub struct Sink {
+    name: String,
+    kind: &'static str,
+    channel: Channel,
+    /// What must not stand in anything that [`Sink::send`] returns.
+    secrets: Secrets,
 }
 
-/// The receiver took the message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
-    /// Its status where it has one: HTTP's, SMTP's, a process's exit status.
-    pub status: Option<i32>,
-    /// The beginning of what it answered, at most [`ANSWER_BYTES`], without control characters.
-    pub answer: String,
+#[derive(Debug)]
+enum Channel {
+    Webhook(Box<webhook::Webhook>),
+    Alertmanager(Box<alertmanager::Alertmanager>),
+    Email(Box<email::Email>),
+    Hook(Box<hook::Hook>),
+    Command(command::Command),
+    Log,
 }
 
-/// The receiver did not take the message, or nobody knows.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct Refused {
-    /// Why, and what to do about it; never holds a secret.
-    pub reason: String,
-    /// Its status where there was one.
-    pub status: Option<i32>,
-    /// The beginning of what it answered, as in [`Receipt`].
-    pub answer: String,
-    /// Whether trying again can help.
-    pub can_repeat: bool,
-    /// How long the receiver asked to be left alone.
-    pub wait: Option<Duration>,
+impl Sink {
+    /// Reads the secrets and certificates of a sink and tries its template.
+    /// Nothing is sent.
+    ///
+    /// # Errors
+    /// [`OpenError`]: which file or setting, and what is wrong with it.
+    pub fn open(settings: &config::Sink) -> Result<Self, OpenError> {
+        let config::Sink {
+            name,
+            timeout,
+            kind,
+        } = settings;
+        let timeout = *timeout;
+        let mut secrets = Secrets::default();
+        let channel = match kind {
+            SinkKind::Webhook(settings) => {
+                let webhook = webhook::Webhook::open(settings, timeout, &mut secrets)?;
+                Channel::Webhook(Box::new(webhook))
+            }
+            SinkKind::Alertmanager(settings) => {
+                let sink = alertmanager::Alertmanager::open(settings, timeout, &mut secrets)?;
+                Channel::Alertmanager(Box::new(sink))
+            }
+            SinkKind::Email(settings) => {
+                let email = email::Email::open(settings, timeout, &mut secrets)?;
+                Channel::Email(Box::new(email))
+            }
+            SinkKind::Hook(settings) => {
+                let hook = hook::Hook::open(settings, timeout, &mut secrets)?;
+                Channel::Hook(Box::new(hook))
+            }
+            SinkKind::Command(settings) => {
+                Channel::Command(command::Command::open(settings, timeout)?)
+            }
+            SinkKind::Log => Channel::Log,
+        };
+        Ok(Self {
+            name: name.clone(),
+            kind: settings.kind.name(),
+            channel,
+            secrets,
+        })
+    }
+
+    /// What rules and commands call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The word of its kind in the configuration.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// Hands the message over once, within the sink's timeout. `now` is the
+    /// time of this attempt: it is signed, and ends of alerts are reckoned from
+    /// it. Dropped before its end, it leaves nothing running; whether the
+    /// receiver took the message is then unknown.
+    ///
+    /// # Errors
+    /// [`Refused`]: the receiver did not take it, or nobody knows.
+    pub async fn send(&self, message: &Message, now: DateTime<Utc>) -> Result<Receipt, Refused> {
+        let outcome = match &self.channel {
+            Channel::Webhook(webhook) => webhook.send(message, now).await,
+            Channel::Alertmanager(alertmanager) => alertmanager.send(message, now).await,
+            Channel::Email(email) => email.send(message).await,
+            Channel::Hook(hook) => hook.send(message, now).await,
+            Channel::Command(command) => command.send(message).await,
+            Channel::Log => Ok(log::send(message)),
+        };
+        match outcome {
+            Ok(receipt) => Ok(receipt.without(&self.secrets)),
+            Err(refused) => Err(refused.without(&self.secrets)),
+        }
+    }
 }

@@ -1,0 +1,151 @@
+//! `[[alerts.sinks]]`: where alerts go.
+
+mod command;
+mod email;
+mod post;
+mod reach;
+mod secret_file;
+mod template;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+pub use command::Command;
+pub use email::{Email, Login, SmtpTls};
+pub use post::{Address, Alertmanager, Auth, Hook, HookBody, Target, Webhook, parse_url};
+pub use reach::{is_public, may_be_public};
+pub use secret_file::{Secret, SecretError, SecretFile};
+pub use template::Template;
+
+use super::environment::Environment;
+use super::mistake::close_to;
+use super::section::Section;
+use super::tree::Node;
+use super::values::{duration, text};
+
+/// More sinks than anybody looks at.
+const MAX_SINKS: usize = 100;
+/// Longest name: names are labels of metrics, columns of tables and words of commands.
+const MAX_NAME_CHARS: usize = 64;
+/// Shorter than this no answer comes from another machine.
+const MIN_TIMEOUT: Duration = Duration::from_millis(100);
+/// A receiver that takes longer holds up the others' turns.
+const MAX_TIMEOUT: Duration = Duration::from_mins(1);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Words of `kind`.
+const KINDS: [&str; 6] = ["webhook", "alertmanager", "email", "hook", "command", "log"];
+
+/// One of `[[alerts.sinks]]`: a receiver of alerts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sink {
+    /// What rules and commands call it; unique.
+    pub name: String,
+    /// How long one attempt may take in all. Default: 15 s.
+    pub timeout: Duration,
+    /// What it is, and what that needs.
+    pub kind: SinkKind,
+}
+
+/// What a sink is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SinkKind {
+    /// Standard Webhooks: signed JSON.
+    Webhook(Webhook),
+    /// Prometheus' Alertmanager.
+    Alertmanager(Alertmanager),
+    /// Mail over SMTP.
+    Email(Email),
+    /// An incoming hook of a chat: Slack, Teams, Mattermost, or any other by template.
+    Hook(Hook),
+    /// A program of the operator's.
+    Command(Command),
+    /// The log of this program.
+    Log,
+}
+
+impl SinkKind {
+    /// The word in the configuration.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Webhook(_) => "webhook",
+            Self::Alertmanager(_) => "alertmanager",
+            Self::Email(_) => "email",
+            Self::Hook(_) => "hook",
+            Self::Command(_) => "command",
+            Self::Log => "log",
+        }
+    }
+}
+
+/// Reads all of `[[alerts.sinks]]`.
+pub(super) fn sinks(section: &mut Section<'_>, env: &Environment) -> Vec<Sink> {
+    let mut seen = BTreeSet::new();
+    let mut sinks = section.each("sinks", |section| sink(section, env, &mut seen));
+    if sinks.len() > MAX_SINKS {
+        let advice = format!("write at most {MAX_SINKS}");
+        section.wrong("sinks", &format!("{} entries", sinks.len()), &advice);
+        sinks.truncate(MAX_SINKS);
+    }
+    sinks
+}
+
+fn sink(mut section: Section<'_>, env: &Environment, seen: &mut BTreeSet<String>) -> Option<Sink> {
+    let has_name = section.has("name");
+    let name = section.optional("name", name);
+    if let Some(name) = &name {
+        section.call(format!("sink `{name}`"));
+        if !seen.insert(name.clone()) {
+            section.wrong("name", name, "write another name for each");
+        }
+    } else if !has_name {
+        section.missing("name", "write what to call it, such as `name = \"soc\"`");
+    }
+    let limits = MIN_TIMEOUT..=MAX_TIMEOUT;
+    let timeout = section.value("timeout", DEFAULT_TIMEOUT, duration(limits));
+    if !section.has("kind") {
+        section.missing("kind", &format!("write one of {}", KINDS.join(", ")));
+    }
+    let Some(word) = section.optional("kind", kind) else {
+        // Which keys belong to it nobody can tell.
+        section.rest();
+        section.close();
+        return None;
+    };
+    let kind = match word {
+        "webhook" => Webhook::read(&mut section, env).map(SinkKind::Webhook),
+        "alertmanager" => Alertmanager::read(&mut section, env).map(SinkKind::Alertmanager),
+        "email" => Email::read(&mut section, env).map(SinkKind::Email),
+        "hook" => Hook::read(&mut section, env).map(SinkKind::Hook),
+        "command" => Command::read(&mut section).map(SinkKind::Command),
+        _ => Some(SinkKind::Log),
+    };
+    section.close();
+    Some(Sink {
+        name: name?,
+        timeout,
+        kind: kind?,
+    })
+}
+
+fn kind(node: &Node) -> Result<&'static str, String> {
+    let word = text(node)?;
+    KINDS
+        .into_iter()
+        .find(|kind| *kind == word)
+        .ok_or_else(|| match close_to(&word, KINDS) {
+            Some(kind) => format!("write `{kind}`"),
+            None => format!("write one of {}", KINDS.join(", ")),
+        })
+}
+
+fn name(node: &Node) -> Result<String, String> {
+    let name = text(node)?;
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    if name.len() > MAX_NAME_CHARS || !name.chars().all(fits) {
+        return Err(format!(
+            "write at most {MAX_NAME_CHARS} letters, digits, `-`, `_` and `.`"
+        ));
+    }
+    Ok(name)
+}

@@ -1,0 +1,144 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use serde::Serialize;
+
+use super::facts::{alerts, facts};
+use super::open::OpenError;
+use super::outcome::{Receipt, Refused};
+use super::post::{Body, Post};
+use super::secrets::Secrets;
+use crate::config;
+use crate::model::{Alert, Message};
+
+/// Prometheus' Alertmanager. It knows an alert by its labels: they are the same
+/// whenever the same rule speaks of the same key with the same severity, so
+/// that a later message can end what an earlier one began.
+#[derive(Debug)]
+pub(super) struct Alertmanager {
+    post: Post,
+    labels: BTreeMap<String, String>,
+    active_for: TimeDelta,
+}
+
+/// One alert of its API, version 2.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Posted {
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<&'static str, String>,
+    /// Left out where an alert ends: it then keeps its beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    starts_at: Option<String>,
+    ends_at: String,
+}
+
+impl Alertmanager {
+    pub(super) fn open(
+        settings: &config::Alertmanager,
+        timeout: Duration,
+        secrets: &mut Secrets,
+    ) -> Result<Self, OpenError> {
+        let config::Alertmanager {
+            target,
+            labels,
+            active_for,
+        } = settings;
+        let active_for = TimeDelta::from_std(*active_for)
+            .map_err(|_| OpenError::unusable("`active_for` is too long"))?;
+        Ok(Self {
+            post: Post::open(target, timeout, secrets)?.at("/api/v2/alerts"),
+            labels: labels.clone(),
+            active_for,
+        })
+    }
+
+    pub(super) async fn send(
+        &self,
+        message: &Message,
+        now: DateTime<Utc>,
+    ) -> Result<Receipt, Refused> {
+        let posted: Vec<Posted> = alerts(message)
+            .iter()
+            .flat_map(|alert| self.posted(message, alert, now))
+            .collect();
+        let body = serde_json::to_vec(&posted)
+            .map_err(|error| Refused::for_good(format!("the message makes no JSON: {error}")))?;
+        self.post.send(Body::json(body), now).await
+    }
+
+    /// The alert itself, and the end of what was raised before under other
+    /// severities: of all when it is over, else of those it no longer has.
+    pub(super) fn posted(
+        &self,
+        message: &Message,
+        alert: &Alert,
+        now: DateTime<Utc>,
+    ) -> Vec<Posted> {
+        let own = alert.severity.as_deref().unwrap_or_default();
+        let raised = alert.raised_severities.iter().map(String::as_str);
+        let mut ended: Vec<&str> = raised
+            .filter(|severity| alert.resolved || *severity != own)
+            .collect();
+        if alert.resolved && ended.is_empty() {
+            ended.push(own);
+        }
+        let one = |severity: &str, starts_at, ends_at| Posted {
+            labels: self.labels(message, alert, severity),
+            annotations: annotations(message, alert),
+            starts_at,
+            ends_at,
+        };
+        let mut posted: Vec<Posted> = ended
+            .into_iter()
+            .map(|severity| one(severity, None, time(alert.at)))
+            .collect();
+        if !alert.resolved {
+            // Reckoned from this attempt: one that is late is seen all the same.
+            let ends_at = time(now + self.active_for);
+            posted.push(one(own, Some(time(alert.at)), ends_at));
+        }
+        posted
+    }
+
+    fn labels(&self, message: &Message, alert: &Alert, severity: &str) -> BTreeMap<String, String> {
+        let mut labels = self.labels.clone();
+        for (name, value) in [
+            ("alertname", "advisoryd"),
+            ("purpose", message.purpose.name()),
+            ("rule", &message.rule),
+            ("kind", &alert.kind),
+            ("key", &alert.key),
+            ("severity", severity),
+        ] {
+            // A label without a value is none to Alertmanager.
+            if !value.is_empty() {
+                labels.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        labels
+    }
+}
+
+fn annotations(message: &Message, alert: &Alert) -> BTreeMap<&'static str, String> {
+    let cves = alert.cves.join(", ");
+    let description = facts(alert).join(" · ");
+    [
+        ("title", alert.title.as_str()),
+        ("summary", &alert.summary),
+        ("description", &description),
+        ("what", &alert.what),
+        ("cves", &cves),
+        ("alert_id", &alert.id),
+        ("message_id", &message.id),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_empty())
+    .map(|(name, value)| (name, value.to_owned()))
+    .collect()
+}
+
+fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}

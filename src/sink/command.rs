@@ -1,0 +1,173 @@
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::Child;
+
+use super::open::OpenError;
+use super::outcome::{Receipt, Refused};
+use crate::config;
+use crate::model::Message;
+
+/// How much of each output is kept; the rest is read and dropped, so that the
+/// program is not held up by writing.
+const MAX_OUTPUT_BYTES: usize = 4096;
+/// How long outputs are waited for when the program has ended: something that
+/// it left behind may keep them open.
+const OUTPUT_PATIENCE: Duration = Duration::from_secs(1);
+/// `EX_DATAERR`: the program will never take this message.
+const NEVER: i32 = 65;
+
+/// A program that reads the message as JSON from its standard input.
+#[derive(Debug)]
+pub(super) struct Command {
+    program: Vec<String>,
+    timeout: Duration,
+}
+
+/// A program at work, with all that it started. Nothing of it outlives the value.
+struct Group {
+    child: Child,
+    id: Option<Pid>,
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            // All of it may have ended.
+            let _ = killpg(id, Signal::SIGKILL);
+        }
+    }
+}
+
+impl Command {
+    pub(super) fn open(settings: &config::Command, timeout: Duration) -> Result<Self, OpenError> {
+        let program = settings.program.clone();
+        let path = Path::new(program.first().map_or("", String::as_str));
+        let runs = std::fs::metadata(path).and_then(|found| {
+            let is_program = found.is_file() && found.permissions().mode() & 0o111 != 0;
+            is_program
+                .then_some(())
+                .ok_or_else(|| io::Error::other("it is not an executable file"))
+        });
+        match runs {
+            Ok(()) => Ok(Self { program, timeout }),
+            Err(source) => Err(OpenError::Program {
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    pub(super) async fn send(&self, message: &Message) -> Result<Receipt, Refused> {
+        let input = serde_json::to_vec(message)
+            .map_err(|error| Refused::for_good(format!("the message makes no JSON: {error}")))?;
+        let name = self.program.first().map_or("", String::as_str);
+        let mut group = self
+            .start(message)
+            .map_err(|error| Refused::repeatable(format!("cannot run `{name}`: {error}")))?;
+        match tokio::time::timeout(self.timeout, talk(&mut group.child, &input)).await {
+            Ok(Ok((status, answer))) => judge(name, status, answer),
+            Ok(Err(error)) => Err(Refused::repeatable(format!("`{name}`: {error}"))),
+            Err(_) => {
+                let mut late = Refused::late(&format!("`{name}`"), self.timeout);
+                late.reason.push_str("; it was killed");
+                Err(late)
+            }
+        }
+    }
+
+    fn start(&self, message: &Message) -> io::Result<Group> {
+        let (program, arguments) = self
+            .program
+            .split_first()
+            .ok_or_else(|| io::Error::other("no program"))?;
+        let path =
+            std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+        let child = tokio::process::Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .env("PATH", path)
+            .env("ADVISORYD_MESSAGE_ID", &message.id)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Ok(Group {
+            child,
+            id: id.map(Pid::from_raw),
+        })
+    }
+}
+
+/// Hands the input over, waits for the end, and returns what was said.
+async fn talk(child: &mut Child, input: &[u8]) -> io::Result<(ExitStatus, String)> {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let mut outputs = (Vec::new(), Vec::new());
+    let status = {
+        let write = async {
+            if let Some(mut stdin) = stdin {
+                // A program that does not read its input has its reasons.
+                let _ = stdin.write_all(input).await;
+            }
+        };
+        let read = async {
+            tokio::join!(
+                write,
+                keep(stdout, &mut outputs.0),
+                keep(stderr, &mut outputs.1)
+            );
+        };
+        tokio::pin!(read);
+        tokio::select! {
+            status = child.wait() => {
+                // Too late is the same as nothing more: the status is known.
+                let _ = tokio::time::timeout(OUTPUT_PATIENCE, &mut read).await;
+                status?
+            }
+            () = &mut read => child.wait().await?,
+        }
+    };
+    let (stdout, stderr) = outputs;
+    let said = [stdout, stderr].concat();
+    Ok((status, String::from_utf8_lossy(&said).into_owned()))
+}
+
+async fn keep(output: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+    let Some(mut output) = output else {
+        return;
+    };
+    let mut chunk = [0; 4096];
+    while let Ok(length) = output.read(&mut chunk).await {
+        if length == 0 {
+            return;
+        }
+        let room = MAX_OUTPUT_BYTES - kept.len();
+        kept.extend_from_slice(&chunk[..length.min(room)]);
+    }
+}
+
+/// 0 is delivered, 65 is never; anything else may be the program's own trouble.
+fn judge(name: &str, status: ExitStatus, answer: String) -> Result<Receipt, Refused> {
+    if status.success() {
+        return Ok(Receipt {
+            status: Some(0),
+            answer,
+        });
+    }
+    Err(Refused {
+        status: status.code(),
+        answer,
+        can_repeat: status.code() != Some(NEVER),
+        ..Refused::repeatable(format!("`{name}` ended with {status}"))
+    })
+}

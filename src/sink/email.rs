@@ -1,0 +1,90 @@
+use std::time::Duration;
+
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+
+use super::mail::Letter;
+use super::open::{OpenError, certificates, provide_cryptography};
+use super::outcome::{Receipt, Refused};
+use super::secrets::Secrets;
+use super::smtp::{Server, Way};
+use crate::config::{self, Login, SmtpTls};
+use crate::model::Message;
+
+/// Mail over SMTP.
+#[derive(Debug)]
+pub(super) struct Email {
+    server: Server,
+    letter: Letter,
+    timeout: Duration,
+}
+
+impl Email {
+    pub(super) fn open(
+        settings: &config::Email,
+        timeout: Duration,
+        secrets: &mut Secrets,
+    ) -> Result<Self, OpenError> {
+        let config::Email {
+            host,
+            port,
+            tls,
+            ca_file,
+            from,
+            to,
+            login,
+        } = settings;
+        let credentials = match login {
+            Some(Login { username, password }) => {
+                let secret = password.line()?;
+                secrets.add(&secret);
+                Some(Credentials::new(
+                    username.clone(),
+                    secret.expose().to_owned(),
+                ))
+            }
+            None => None,
+        };
+        let certificates = match ca_file {
+            Some(path) => Some(certificates(path, Certificate::from_pem)?),
+            None => None,
+        };
+        let way = match tls {
+            SmtpTls::None => Way::Plain,
+            SmtpTls::Tls => Way::Tls(parameters(host, certificates)?),
+            SmtpTls::StartTls => Way::StartTls(parameters(host, certificates)?),
+        };
+        Ok(Self {
+            server: Server {
+                host: host.clone(),
+                port: *port,
+                way,
+                credentials,
+                hello: ClientId::default(),
+            },
+            letter: Letter::new(from.clone(), to.clone())?,
+            timeout,
+        })
+    }
+
+    pub(super) async fn send(&self, message: &Message) -> Result<Receipt, Refused> {
+        let mail = self.letter.write(message)?;
+        let sending = self.server.send(&mail, self.timeout);
+        match tokio::time::timeout(self.timeout, sending).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Refused::late(&self.server.to_string(), self.timeout)),
+        }
+    }
+}
+
+fn parameters(host: &str, authority: Option<Certificate>) -> Result<TlsParameters, OpenError> {
+    provide_cryptography();
+    let mut builder = TlsParameters::builder(host.to_owned());
+    if let Some(authority) = authority {
+        builder = builder.add_root_certificate(authority);
+    }
+    builder
+        .build_rustls()
+        .map_err(|error| OpenError::unusable(format!("cannot set up TLS: {error}")))
+}

@@ -1,0 +1,69 @@
+use std::borrow::Cow;
+
+use crate::model::{Alert, Message};
+
+/// CVE identifiers that are named before the rest is counted.
+const NAMED_CVES: usize = 3;
+
+/// The alerts of a message; of one without any (a heartbeat), the message itself as one.
+pub(super) fn alerts(message: &Message) -> Cow<'_, [Alert]> {
+    if !message.alerts.is_empty() {
+        return Cow::Borrowed(&message.alerts);
+    }
+    Cow::Owned(vec![Alert {
+        id: message.id.clone(),
+        what: message.purpose.name().into(),
+        kind: "advisoryd".into(),
+        key: message.purpose.name().into(),
+        at: message.at,
+        title: message.title.clone(),
+        summary: message.title.clone(),
+        ..Alert::default()
+    }])
+}
+
+/// What people want to see of an alert beside its title, each in a few words:
+/// severity, score, identifiers, solution, lists, ticket.
+pub(super) fn facts(alert: &Alert) -> Vec<String> {
+    let mut facts = Vec::new();
+    if let Some(severity) = &alert.severity {
+        facts.push(severity.replace('_', " "));
+    }
+    if let Some(score) = alert.cvss3_score {
+        facts.push(format!("CVSS {score:.1}"));
+    }
+    if alert.is_zero_day == Some(true) {
+        facts.push("zero day".into());
+    }
+    if let Some(vector) = alert.attack_vector.as_deref()
+        && !matches!(vector, "none" | "unknown")
+    {
+        facts.push(format!("from {}", vector.replace('_', " ")));
+    }
+    if let Some(score) = alert.threat_score {
+        facts.push(format!("threat score {score}"));
+    }
+    if !alert.cves.is_empty() {
+        let (named, rest) = alert.cves.split_at(alert.cves.len().min(NAMED_CVES));
+        let named = named.join(", ");
+        facts.push(match rest.len() {
+            0 => named,
+            more => format!("{named} and {more} more"),
+        });
+    }
+    if let Some(solution) = &alert.solution_status {
+        facts.push(format!("solution: {solution}"));
+    }
+    if let Some(status) = &alert.ticket_status {
+        facts.push(format!("ticket: {status}"));
+    }
+    if let Some(assignee) = &alert.ticket_assignee {
+        facts.push(format!("assigned to {assignee}"));
+    }
+    if !alert.watch_list_ids.is_empty() {
+        let ids: Vec<String> = alert.watch_list_ids.iter().map(i64::to_string).collect();
+        let lists = if ids.len() == 1 { "list" } else { "lists" };
+        facts.push(format!("watch {lists} {}", ids.join(", ")));
+    }
+    facts
+}

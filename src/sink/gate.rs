@@ -1,0 +1,62 @@
+use std::io;
+use std::net::SocketAddr;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use crate::config::is_public;
+
+/// Resolves names and lets only public addresses through. What it returns is
+/// what is connected to: a name cannot mean one address when it is checked and
+/// another one when it is used.
+#[derive(Debug)]
+pub(super) struct Gate;
+
+impl Resolve for Gate {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let (public, private): (Vec<SocketAddr>, Vec<SocketAddr>) =
+                found.partition(|address| is_public(address.ip()));
+            if let (true, Some(address)) = (public.is_empty(), private.first()) {
+                let text = format!(
+                    "{} is {}, which is not a public address; write `allow_private = true` \
+                     if that is meant",
+                    name.as_str(),
+                    address.ip()
+                );
+                return Err(io::Error::other(text).into());
+            }
+            let addresses: Addrs = Box::new(public.into_iter());
+            Ok(addresses)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::io::ErrorKind;
+    use std::net::TcpListener;
+
+    use super::Gate;
+    use crate::sink::outcome::chain;
+
+    #[tokio::test]
+    async fn a_name_that_means_this_machine_is_not_connected_to() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        crate::sink::open::provide_cryptography();
+        let client = reqwest::Client::builder()
+            .dns_resolver(Gate)
+            .no_proxy()
+            .build()
+            .unwrap();
+        let request = client.post(format!("http://localhost:{port}/"));
+        let error = chain(&request.send().await.unwrap_err());
+        assert!(error.contains("is not a public address"), "{error}");
+        let nobody = listener.accept().unwrap_err();
+        assert_eq!(nobody.kind(), ErrorKind::WouldBlock);
+    }
+}

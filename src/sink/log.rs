@@ -1,0 +1,34 @@
+use tracing::info;
+
+use super::facts::alerts;
+use super::outcome::Receipt;
+use crate::model::Message;
+
+/// Writes one line for each alert.
+pub(super) fn send(message: &Message) -> Receipt {
+    let alerts = alerts(message);
+    for alert in alerts.iter() {
+        let over = if alert.resolved { " (over)" } else { "" };
+        info!(
+            message.id = %message.id,
+            message.purpose = message.purpose.name(),
+            rule.name = %message.rule,
+            alert.id = %alert.id,
+            alert.what = %alert.what,
+            alert.kind = %alert.kind,
+            alert.key = %alert.key,
+            alert.version = alert.version,
+            alert.resolved = alert.resolved,
+            alert.severity = alert.severity.as_deref(),
+            alert.title = %alert.title,
+            "alert{over}: {} {}: {}",
+            alert.kind,
+            alert.key,
+            alert.summary,
+        );
+    }
+    Receipt {
+        status: None,
+        answer: format!("{} written to the log", alerts.len()),
+    }
+}

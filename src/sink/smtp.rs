@@ -1,0 +1,169 @@
+//! The talk with a mail server.
+
+use std::fmt;
+use std::time::Duration;
+
+use lettre::Address;
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use lettre::transport::smtp::response::Response;
+
+use super::outcome::{Receipt, Refused};
+
+/// Tried in this order; the way is encrypted, or the operator said it need not be.
+const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
+
+/// A mail server and how it is reached.
+pub(super) struct Server {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) way: Way,
+    pub(super) credentials: Option<Credentials>,
+    /// Who we say we are: the name of this machine.
+    pub(super) hello: ClientId,
+}
+
+/// How the way is encrypted.
+pub(super) enum Way {
+    Plain,
+    StartTls(TlsParameters),
+    Tls(TlsParameters),
+}
+
+/// A mail as it is handed over.
+pub(super) struct Envelope {
+    pub(super) from: Address,
+    /// At least one.
+    pub(super) to: Vec<Address>,
+    /// Head and body.
+    pub(super) bytes: Vec<u8>,
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "mail server {}:{}", self.host, self.port)
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self}")
+    }
+}
+
+impl Server {
+    /// Hands a mail over. A recipient whom the server refuses for good keeps
+    /// the others from nothing: the answer names him. One whom it refuses for
+    /// now holds the mail back for all, so that nobody gets it twice.
+    pub(super) async fn send(
+        &self,
+        envelope: &Envelope,
+        timeout: Duration,
+    ) -> Result<Receipt, Refused> {
+        let mut connection = self
+            .connect(timeout)
+            .await
+            // Whatever is wrong, it is not the mail: nobody has seen it yet.
+            .map_err(|error| self.refused(&error, true))?;
+        let sent = self.hand_over(&mut connection, envelope).await;
+        // What was accepted is accepted, whatever comes of the farewell.
+        match &sent {
+            Ok(_) => drop(connection.quit().await),
+            Err(_) => connection.abort().await,
+        }
+        sent
+    }
+
+    async fn connect(&self, timeout: Duration) -> Result<AsyncSmtpConnection, Error> {
+        let at_once = match &self.way {
+            Way::Tls(parameters) => Some(parameters.clone()),
+            Way::Plain | Way::StartTls(_) => None,
+        };
+        let server = (self.host.as_str(), self.port);
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1(server, Some(timeout), &self.hello, at_once, None)
+                .await?;
+        if let Way::StartTls(parameters) = &self.way {
+            connection.starttls(parameters.clone(), &self.hello).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(&MECHANISMS, credentials).await?;
+        }
+        Ok(connection)
+    }
+
+    async fn hand_over(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        envelope: &Envelope,
+    ) -> Result<Receipt, Refused> {
+        let Envelope { from, to, bytes } = envelope;
+        let can_repeat = |error: &Error| !error.is_permanent();
+        let parameters = parameters(connection, bytes);
+        connection
+            .command(Mail::new(Some(from.clone()), parameters))
+            .await
+            .map_err(|error| self.refused(&error, can_repeat(&error)))?;
+        let mut without = Vec::new();
+        for address in to {
+            match connection
+                .command(Rcpt::new(address.clone(), Vec::new()))
+                .await
+            {
+                Ok(_) => {}
+                Err(error) if error.is_permanent() && without.len() + 1 < to.len() => {
+                    without.push(format!("not to {address}: {error}"));
+                }
+                Err(error) => return Err(self.refused(&error, can_repeat(&error))),
+            }
+        }
+        connection
+            .command(Data)
+            .await
+            .map_err(|error| self.refused(&error, can_repeat(&error)))?;
+        let response = connection
+            .message(bytes)
+            .await
+            .map_err(|error| self.refused(&error, can_repeat(&error)))?;
+        Ok(receipt(&response, without))
+    }
+
+    fn refused(&self, error: &Error, can_repeat: bool) -> Refused {
+        let status = error.status().map(|code| i32::from(u16::from(code)));
+        let answer = match (status, std::error::Error::source(error)) {
+            (Some(_), Some(said)) => said.to_string(),
+            _ => String::new(),
+        };
+        Refused {
+            status,
+            answer,
+            can_repeat,
+            ..Refused::repeatable(format!("{self}: {error}"))
+        }
+    }
+}
+
+fn receipt(response: &Response, without: Vec<String>) -> Receipt {
+    let said: Vec<&str> = response.message().collect();
+    let mut answer = without;
+    answer.push(said.join(" "));
+    Receipt {
+        status: Some(i32::from(u16::from(response.code()))),
+        answer: answer.join("; "),
+    }
+}
+
+fn parameters(connection: &AsyncSmtpConnection, bytes: &[u8]) -> Vec<MailParameter> {
+    let server = connection.server_info();
+    let mut parameters = Vec::new();
+    if server.supports_feature(Extension::SmtpUtfEight) && !bytes.is_ascii() {
+        parameters.push(MailParameter::SmtpUtfEight);
+    }
+    if server.supports_feature(Extension::EightBitMime) && !bytes.is_ascii() {
+        parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+    }
+    parameters
+}

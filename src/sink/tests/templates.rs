@@ -1,0 +1,85 @@
+use super::super::hook;
+use super::super::render::{Form, Template};
+use super::message;
+use crate::config::HookBody;
+
+fn of(body: &HookBody) -> String {
+    let template = hook::template(body, Form::Json).unwrap();
+    let text = template.render(&message()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    serde_json::to_string_pretty(&json).unwrap()
+}
+
+#[test]
+fn slack_is_told_without_mentions_and_links_of_strangers() {
+    insta::assert_snapshot!(of(&HookBody::Slack));
+}
+
+#[test]
+fn teams_is_told_in_an_adaptive_card_of_plain_texts() {
+    insta::assert_snapshot!(of(&HookBody::Teams));
+}
+
+#[test]
+fn mattermost_is_told_without_marks_and_mentions_of_strangers() {
+    insta::assert_snapshot!(of(&HookBody::Mattermost));
+}
+
+#[test]
+fn a_mail_as_text_says_all_there_is() {
+    let template = include_str!("../templates/mail.txt.j2");
+    let template = Template::compile("mail", template, Form::Text).unwrap();
+    insta::assert_snapshot!(template.render(&message()).unwrap());
+}
+
+#[test]
+fn a_mail_as_html_escapes_everything() {
+    let template = include_str!("../templates/mail.html.j2");
+    let template = Template::compile("mail", template, Form::Html).unwrap();
+    let html = template.render(&message()).unwrap();
+    assert!(!html.contains("<b>VPN"), "{html}");
+    insta::assert_snapshot!(html);
+}
+
+#[test]
+fn a_digest_of_very_many_stays_small_and_says_what_it_leaves_out() {
+    let mut message = message();
+    message.alerts = vec![message.alerts[0].clone(); 5000];
+    let text = include_str!("../templates/mail.txt.j2");
+    let text = Template::compile("mail", text, Form::Text).unwrap();
+    let text = text.render(&message).unwrap();
+    assert!(text.contains("and 4900 more"), "{text}");
+    for body in [HookBody::Slack, HookBody::Teams] {
+        let hook = hook::template(&body, Form::Json).unwrap();
+        let body = hook.render(&message).unwrap();
+        assert!(body.contains("and 4990 more"), "{body}");
+        // Teams takes 28 KB, Slack 50 blocks.
+        assert!(body.len() < 28_000, "{}", body.len());
+    }
+}
+
+#[test]
+fn a_template_that_cannot_work_is_refused_before_it_is_needed() {
+    for (text, why) in [
+        ("{\"text\": {{ titel }}}", "undefined value"),
+        ("{\"text\": \"{{ title }}\"}", "does not make JSON"),
+        ("{{ alerts[0].cves | first }}", "line 1"),
+        (
+            "{% for a in range(10000) %}{% for b in range(10000) %}{% endfor %}{% endfor %}1",
+            "fuel",
+        ),
+    ] {
+        let error = Template::compile("/t.j2", text, Form::Json).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains(why) && error.starts_with("/t.j2: "),
+            "{error}"
+        );
+    }
+    let good =
+        "{\"text\": {{ title }}, \"n\": {{ alerts | length }}, \"a\": {{ alerts | tojson }}}";
+    let template = Template::compile("good", good, Form::Json).unwrap();
+    let body = template.render(&message()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(json["a"][0]["title"], message().alerts[0].title.as_str());
+}

@@ -1,0 +1,140 @@
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use reqwest::header::{HeaderMap, HeaderValue};
+use sha2::Sha256;
+
+use super::open::OpenError;
+use super::outcome::{Receipt, Refused};
+use super::post::{Body, Post};
+use super::render::{Form, Template};
+use super::secrets::Secrets;
+use crate::config::{self, Secret, SecretFile};
+use crate::model::Message;
+
+/// What Standard Webhooks puts before a secret.
+const PREFIX: &str = "whsec_";
+/// Lengths of a key that Standard Webhooks allows, in bytes.
+const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+/// The new secret and the one before it.
+const MAX_KEYS: usize = 2;
+
+/// Signs with every key that the receiver may know.
+struct Signer(Vec<Hmac<Sha256>>);
+
+/// JSON, signed as Standard Webhooks says.
+#[derive(Debug)]
+pub(super) struct Webhook {
+    post: Post,
+    signer: Signer,
+    template: Option<Template>,
+}
+
+impl Webhook {
+    pub(super) fn open(
+        settings: &config::Webhook,
+        timeout: Duration,
+        secrets: &mut Secrets,
+    ) -> Result<Self, OpenError> {
+        let config::Webhook {
+            target,
+            secret,
+            template,
+        } = settings;
+        let template = template.as_ref().map(|template| {
+            let name = template.path.display().to_string();
+            Template::compile(&name, &template.text, Form::Json)
+        });
+        Ok(Self {
+            post: Post::open(target, timeout, secrets)?,
+            signer: Signer::read(secret, secrets)?,
+            template: template.transpose()?,
+        })
+    }
+
+    pub(super) async fn send(
+        &self,
+        message: &Message,
+        now: DateTime<Utc>,
+    ) -> Result<Receipt, Refused> {
+        let bytes = match &self.template {
+            Some(template) => template
+                .render(message)
+                .map(Bytes::from)
+                .map_err(|why| Refused::for_good(format!("the template {why}")))?,
+            None => serde_json::to_vec(message)
+                .map(Bytes::from)
+                .map_err(|error| {
+                    Refused::for_good(format!("the message makes no JSON: {error}"))
+                })?,
+        };
+        let timestamp = now.timestamp();
+        let signature = self.signer.sign(&message.id, timestamp, &bytes);
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("webhook-id", message.id.clone()),
+            ("webhook-timestamp", timestamp.to_string()),
+            ("webhook-signature", signature),
+        ] {
+            let value = HeaderValue::from_str(&value)
+                .map_err(|_| Refused::for_good(format!("the message's id makes no `{name}`")))?;
+            headers.insert(name, value);
+        }
+        let body = Body {
+            headers,
+            ..Body::json(bytes)
+        };
+        self.post.send(body, now).await
+    }
+}
+
+impl Signer {
+    fn read(file: &SecretFile, secrets: &mut Secrets) -> Result<Self, OpenError> {
+        let lines = file.lines()?;
+        let wrong = |why: &str| OpenError::malformed(file, "secrets of a webhook", why);
+        if lines.len() > MAX_KEYS {
+            return Err(wrong("write one line, or two while they are rotated"));
+        }
+        let mut keys = Vec::new();
+        for line in &lines {
+            let advice = "write `whsec_` and base64 of 24 to 64 bytes, made by \
+                          `echo whsec_$(openssl rand -base64 32)`";
+            let encoded = line.expose().strip_prefix(PREFIX);
+            let key = encoded.and_then(|text| STANDARD.decode(text).ok());
+            let (Some(encoded), Some(key)) = (encoded, key) else {
+                return Err(wrong(advice));
+            };
+            if !KEY_BYTES.contains(&key.len()) {
+                return Err(wrong(advice));
+            }
+            secrets.add(&Secret::new(encoded));
+            keys.push(Hmac::new_from_slice(&key).map_err(|_| wrong(advice))?);
+        }
+        Ok(Self(keys))
+    }
+
+    /// `v1,…`, once for each key.
+    fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
+        let signatures: Vec<String> = self
+            .0
+            .iter()
+            .map(|key| {
+                let mut mac = key.clone();
+                mac.update(format!("{id}.{timestamp}.").as_bytes());
+                mac.update(body);
+                format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+            })
+            .collect();
+        signatures.join(" ")
+    }
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} keys", self.0.len())
+    }
+}
