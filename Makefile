@@ -1,7 +1,7 @@
 # Two commands: `make demo` shows it work, `make test` proves it.
 # Both install what is missing on a Debian machine (PostgreSQL's server).
 
-.PHONY: demo test deps fmt lint doc check bench release sqlx
+.PHONY: demo test deps servers fmt lint doc check bench release sqlx
 
 # The build never asks a database: .sqlx holds what the macros need.
 export SQLX_OFFLINE ?= true
@@ -9,7 +9,7 @@ export SQLX_OFFLINE ?= true
 demo: deps
 	cargo run --locked -- demo
 
-test: deps fmt lint doc check
+test: deps servers fmt lint doc check
 
 fmt:
 	cargo fmt --check
@@ -44,6 +44,23 @@ deps:
 	@command -v cc >/dev/null 2>&1 \
 	  || { SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	       $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null; }
+
+# Servers that the tests of alerts talk to: Debian's Alertmanager and aiosmtpd,
+# unpacked below target and not installed, so that no service of theirs starts.
+SERVERS = target/test-servers
+SERVER_PACKAGES = prometheus-alertmanager python3-aiosmtpd python3-attr python3-public python3-typing-extensions
+
+servers:
+	@[ -e $(SERVERS)/complete ] \
+	  || { echo "unpacking Debian's Alertmanager and aiosmtpd for the tests"; \
+	       SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	       mkdir -p $(SERVERS) \
+	       && $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get update -qq \
+	       && { python3 -c 'import ssl' 2>/dev/null \
+	            || $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 >/dev/null; } \
+	       && (cd $(SERVERS) && apt-get download -qq $(SERVER_PACKAGES) 2>/dev/null) \
+	       && for package in $(SERVERS)/*.deb; do dpkg -x "$$package" $(SERVERS) || exit 1; done \
+	       && touch $(SERVERS)/complete; }
 
 # After a change of SQL: makes .sqlx again, against a private server that lives
 # for the time of this command.

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// Version of the JSON form of [`Message`]; raised when a key changes its meaning.
+/// Version of the JSON form of [`Message`] (docs/alerts-sinks.md); raised when a
+/// key changes its meaning or goes. Keys may be added without a new version.
 pub const MESSAGE_VERSION: u32 = 1;
 
 /// Why a message is sent.
@@ -121,4 +122,71 @@ pub struct Alert {
     /// keeps alerts by severity ends each of them.
     #[serde(default)]
     pub raised_severities: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use chrono::DateTime;
+    use serde_json::{Value, json};
+
+    use super::{Alert, MESSAGE_VERSION, Message, Purpose};
+
+    #[test]
+    fn the_json_form_of_version_1_keeps_its_keys() {
+        let message = Message {
+            schema: MESSAGE_VERSION,
+            id: "0".into(),
+            purpose: Purpose::Alert,
+            at: DateTime::UNIX_EPOCH,
+            rule: "soc".into(),
+            title: "one".into(),
+            alerts: vec![Alert::default()],
+        };
+        let json = serde_json::to_value(&message).unwrap();
+        let keys =
+            |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+        let mut whole = keys(&json);
+        whole.sort();
+        assert_eq!(
+            whole,
+            ["alerts", "at", "id", "purpose", "rule", "schema", "title"]
+        );
+        let alert = keys(&json["alerts"][0]);
+        for key in [
+            "id",
+            "what",
+            "kind",
+            "key",
+            "version",
+            "at",
+            "resolved",
+            "title",
+            "summary",
+            "severity",
+            "severity_rank",
+            "cvss3_score",
+            "attack_vector",
+            "threat_score",
+            "is_zero_day",
+            "cves",
+            "solution_status",
+            "released_at",
+            "modified_at",
+            "watch_list_ids",
+            "ticket_status",
+            "ticket_assignee",
+            "raised_severities",
+        ] {
+            assert!(
+                alert.iter().any(|name| name == key),
+                "{key} is always there"
+            );
+        }
+        assert_eq!(alert.len(), 23, "a new key is documented and named here");
+        assert_eq!(json["purpose"], json!(Purpose::Alert.name()));
+        let back: Message = serde_json::from_value(json).unwrap();
+        assert_eq!(back, message);
+    }
 }

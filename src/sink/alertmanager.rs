@@ -4,7 +4,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::facts::facts;
+use super::facts::{alerts, facts};
 use super::open::OpenError;
 use super::outcome::{Receipt, Refused};
 use super::post::{Body, Post};
@@ -59,8 +59,7 @@ impl Alertmanager {
         message: &Message,
         now: DateTime<Utc>,
     ) -> Result<Receipt, Refused> {
-        let posted: Vec<Posted> = message
-            .alerts
+        let posted: Vec<Posted> = alerts(message)
             .iter()
             .flat_map(|alert| self.posted(message, alert, now))
             .collect();

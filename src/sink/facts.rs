@@ -1,7 +1,26 @@
-use crate::model::Alert;
+use std::borrow::Cow;
+
+use crate::model::{Alert, Message};
 
 /// CVE identifiers that are named before the rest is counted.
 const NAMED_CVES: usize = 3;
+
+/// The alerts of a message; of one without any (a heartbeat), the message itself as one.
+pub(super) fn alerts(message: &Message) -> Cow<'_, [Alert]> {
+    if !message.alerts.is_empty() {
+        return Cow::Borrowed(&message.alerts);
+    }
+    Cow::Owned(vec![Alert {
+        id: message.id.clone(),
+        what: message.purpose.name().into(),
+        kind: "advisoryd".into(),
+        key: message.purpose.name().into(),
+        at: message.at,
+        title: message.title.clone(),
+        summary: message.title.clone(),
+        ..Alert::default()
+    }])
+}
 
 /// What people want to see of an alert beside its title, each in a few words:
 /// severity, score, identifiers, solution, lists, ticket.

@@ -1,11 +1,13 @@
 use tracing::info;
 
+use super::facts::alerts;
 use super::outcome::Receipt;
 use crate::model::Message;
 
 /// Writes one line for each alert.
 pub(super) fn send(message: &Message) -> Receipt {
-    for alert in &message.alerts {
+    let alerts = alerts(message);
+    for alert in alerts.iter() {
         let over = if alert.resolved { " (over)" } else { "" };
         info!(
             message.id = %message.id,
@@ -27,6 +29,6 @@ pub(super) fn send(message: &Message) -> Receipt {
     }
     Receipt {
         status: None,
-        answer: format!("{} written to the log", message.alerts.len()),
+        answer: format!("{} written to the log", alerts.len()),
     }
 }

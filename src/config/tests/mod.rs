@@ -2,6 +2,7 @@
 
 mod example;
 mod mistakes;
+mod sinks;
 mod sources;
 mod token;
 
