@@ -4,7 +4,7 @@ use advisoryd::job::pull_feed::LookBack;
 use advisoryd::job::sync_tickets::Ask;
 use chrono::TimeDelta;
 
-use crate::support::{HOOK_SECRET, Receiver, World};
+use crate::support::{HOOK_SECRET, Receiver, Running, World};
 
 const EVERYTHING: &str = "[[alerts.rules]]\nname = \"all\"\non = [\"appeared\", \"escalated\", \
     \"deescalated\", \"rejected\", \"revised\"]\nsinks = [\"hook\"]\n";
@@ -130,6 +130,7 @@ async fn tickets_alert_too() {
     assert_eq!(receiver.received().len(), 0);
     world.later(TimeDelta::minutes(5));
     let ticket = world.simulator.add_tickets(1)[0];
+    world.later(TimeDelta::minutes(1));
     world.sync_tickets(Ask::Now).await;
     world.alert().await;
     assert_eq!(kinds(&receiver, &ticket.to_string()), ["ticket_opened"]);
@@ -191,4 +192,20 @@ async fn a_receiver_that_fails_is_told_again_when_its_time_has_come() {
             ("delivered", Some(200))
         ]
     );
+}
+
+#[tokio::test]
+async fn the_daemon_tells_within_moments_and_goes_on_after_a_kill() {
+    let (mut world, receiver) = watched(EVERYTHING).await;
+    world
+        .more
+        .insert_str(0, "[schedule]\nfeeds = \"* * * * * *\"\n");
+    let mut daemon = Running::start(&mut world.command(&["run"]));
+    daemon.line("that is the baseline").await;
+    daemon.kill9();
+    world.simulator.publish(1);
+    let mut daemon = Running::start(&mut world.command(&["run"]));
+    let received = receiver.wait_for(1).await;
+    assert_eq!(received[0].facts()[0].0, "appeared");
+    daemon.line("sink `hook` was told").await;
 }

@@ -16,7 +16,7 @@ pub use authority::{Authority, TlsFront};
 pub use database::{TestDatabase, database};
 pub use documents::Documents;
 pub use process::{Running, binary, is_alive};
-pub use receiver::{Received, Receiver};
+pub use receiver::Receiver;
 pub use run_dir::state_dir;
 pub use wait::{PATIENCE, eventually};
 pub use web::{free_port, get};
