@@ -1,11 +1,14 @@
 //! The commands (surface §1). Data goes to stdout, everything else to stderr.
 
+mod alert_page;
+mod alerts;
 mod args;
 mod ask;
 mod changes;
 mod check;
 mod check_upstream;
 mod confirm;
+mod explain;
 mod import;
 mod inspect;
 mod maintain;
@@ -15,7 +18,9 @@ mod prove;
 mod quarantine;
 mod question;
 mod replay;
+mod rules;
 mod show;
+mod silence;
 mod simulate;
 mod status;
 mod sync;
@@ -95,6 +100,10 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Quarantine(wanted) => block_on(quarantine::run(shared, wanted)),
         Command::Replay(wanted) => block_on(replay::run(shared, wanted)),
         Command::Maintain { json } => block_on(maintain::run(shared, json)),
+        Command::Alerts(wanted) => block_on(alerts::run(shared, wanted)),
+        Command::Rules(wanted) => block_on(rules::run(shared, wanted)),
+        Command::Explain(wanted) => block_on(explain::run(shared, wanted)),
+        Command::Silence(wanted) => block_on(silence::run(shared, wanted)),
         Command::Import(wanted) => block_on(import::run(shared, wanted)),
         Command::Inspect(wanted) => block_on(inspect::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),

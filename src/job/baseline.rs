@@ -26,7 +26,7 @@ pub async fn count(context: &Context, rules: &Rules<'_>) -> Result<(), Failure> 
         let Some(matcher) = rules.matchers.iter().find(named) else {
             continue;
         };
-        let Some(count) = look_at_all(context, rules, matcher).await? else {
+        let Some(count) = look_at_all(context, rules, matcher, new.after_seq).await? else {
             return Ok(());
         };
         let mut connection = context.pool.acquire().await?;
@@ -41,11 +41,12 @@ pub async fn count(context: &Context, rules: &Rules<'_>) -> Result<(), Failure> 
     Ok(())
 }
 
-/// How many of the stored advisories the rule matches; `None` when told to stop first.
+/// How many of the advisories that appeared up to `after_seq` the rule matches; `None` when told to stop first.
 async fn look_at_all(
     context: &Context,
     rules: &Rules<'_>,
     matcher: &Matcher,
+    after_seq: i64,
 ) -> Result<Option<i64>, Failure> {
     let mut count = 0;
     let mut after = String::new();
@@ -66,6 +67,7 @@ async fn look_at_all(
         after.clone_from(&last.key);
         let found: Vec<&Subject> = subjects
             .iter()
+            .filter(|one| one.seq.is_none_or(|seq| seq <= after_seq))
             .filter(|one| one.is_followed && matcher.clauses(one) == Verdict::Matched)
             .collect();
         count += i64::try_from(found.len()).unwrap_or(i64::MAX);

@@ -113,6 +113,7 @@ async fn evaluate_batch(
     let span = Span {
         after: evaluated,
         to,
+        key: None,
         products: rules.want_products(),
     };
     let subjects = if looking.pairs.is_empty() {

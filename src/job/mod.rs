@@ -1,10 +1,12 @@
 //! What the program does, one file per verb. Every job can be repeated.
 
 pub mod alert_pass;
+pub mod back_test;
 pub mod baseline;
 pub mod context;
 pub mod deliver;
 pub mod evaluate;
+pub mod explain;
 pub mod failure;
 pub mod import_file;
 pub mod maintain;
@@ -21,3 +23,4 @@ pub mod ticket_filter;
 mod ticket_page;
 mod ticket_walk;
 mod ticket_window;
+pub mod try_sink;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Alert, ChangeKind, Severity, Subject, TicketSubject};
@@ -157,5 +158,13 @@ fn from_to(name: &str, subject: &Subject, value: fn(&TicketSubject) -> &Option<S
         "{name} changed from {} to {}",
         told(&subject.former_ticket),
         told(&subject.ticket)
+    )
+}
+
+/// The id of a message that tries a sink: each attempt is one of its own.
+pub fn test_id(sink: &str, at: DateTime<Utc>) -> Uuid {
+    Uuid::new_v5(
+        &NAMESPACE,
+        format!("test\n{sink}\n{}", at.to_rfc3339()).as_bytes(),
     )
 }

@@ -15,10 +15,11 @@ mod ticket;
 mod time;
 mod verdict;
 mod window;
+pub mod words;
 
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
 pub use change_kind::ChangeKind;
-pub use fact::{alert_id, alert_of};
+pub use fact::{alert_id, alert_of, test_id};
 pub use glob::Globs;
 pub use matcher::Matcher;
 pub use message::{Alert, MESSAGE_VERSION, Message, Purpose};

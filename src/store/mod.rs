@@ -19,6 +19,7 @@ pub mod quarantine;
 pub mod question;
 pub mod report;
 pub mod reread;
+pub mod resend;
 pub mod retention;
 pub mod rule;
 pub mod run;
@@ -30,6 +31,7 @@ pub mod subject;
 pub mod ticket;
 pub mod ticket_reading;
 pub mod ticket_walk;
+pub mod told;
 pub mod turn;
 
 /// Whether waiting and trying again can help: the database is away, restarting

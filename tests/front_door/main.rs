@@ -9,12 +9,14 @@
     reason = "a test says what failed by panicking"
 )]
 
+mod alert_commands;
 mod alerts;
 mod cluster;
 mod commands;
 mod daemon;
 mod docs_sql;
 mod encodings;
+mod explain;
 mod feed_crashes;
 mod feed_faults;
 mod feed_property;
