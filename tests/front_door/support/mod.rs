@@ -1,9 +1,11 @@
 //! What the tests stand on: a database each, processes, and patience with a limit.
 
+pub mod alerts;
 mod authority;
 mod database;
 mod documents;
 mod process;
+mod receiver;
 mod rows;
 mod run_dir;
 mod schema;
@@ -11,10 +13,11 @@ mod wait;
 mod web;
 mod world;
 
-pub use authority::{Authority, TlsFront};
+pub use authority::{Authority, Identity, TlsFront};
 pub use database::{TestDatabase, database};
 pub use documents::Documents;
 pub use process::{Running, binary, is_alive};
+pub use receiver::{Received, Receiver, Reply};
 pub use run_dir::state_dir;
 pub use wait::{PATIENCE, eventually};
 pub use web::{free_port, get};
