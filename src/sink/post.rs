@@ -81,6 +81,11 @@ impl Post {
             };
             headers.insert(name, value);
         }
+        if let Some(proxy) = &target.proxy
+            && let Ok(url) = proxy.expose().parse::<Url>()
+        {
+            secrets.add(&Secret::new(url.password().unwrap_or_default()));
+        }
         if let Some(auth) = &target.auth {
             headers.insert(AUTHORIZATION, authorization(auth, secrets)?);
         }

@@ -127,9 +127,26 @@ async fn a_command_that_reads_nothing_and_writes_without_end_does_no_harm() {
     let now = "2026-03-01T13:37:00Z".parse().unwrap();
     let receipt = sink.send(&many, now).await.unwrap();
     assert_eq!(receipt.answer, "x".repeat(ANSWER_BYTES));
-    // What it leaves behind holds nobody up.
-    let sink = command(dir.path(), "sleep 1000 & exit 0");
+}
+
+#[tokio::test]
+async fn what_a_command_leaves_behind_holds_nobody_up_and_undoes_nothing() {
+    let dir = state_dir();
+    let pid = dir.path().join("pid");
+    let program = script(
+        dir.path(),
+        &format!("sleep 1000 & echo $! > {}", pid.display()),
+    );
+    let sink = sink(&format!(
+        "kind = \"command\"\nprogram = [\"{program}\"]\ntimeout = \"900ms\"\n"
+    ));
     assert_eq!(send(&sink).await.unwrap().status, Some(0));
+    let pid = std::fs::read_to_string(pid)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    eventually("its end", PATIENCE, async || (!is_alive(pid)).then_some(())).await;
 }
 
 /// Where log lines of a test go.

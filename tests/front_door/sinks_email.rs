@@ -231,3 +231,12 @@ async fn a_mail_server_that_is_silent_is_given_up() {
         "{refused}"
     );
 }
+
+#[tokio::test]
+async fn what_was_accepted_is_accepted_although_the_server_never_says_goodbye() {
+    let server = MailServer::start("none", None, &[]).await;
+    let more = "tls = \"none\"\ntimeout = \"900ms\"";
+    let receipt = send(&server.sink(&["clingy@example.org"], more)).await;
+    assert_eq!(receipt.unwrap().status, Some(250));
+    assert_eq!(server.mail().await.to, ["clingy@example.org"]);
+}

@@ -1,5 +1,8 @@
 //! Webhooks, checked by the library that receivers use.
 
+use std::collections::BTreeMap;
+use std::process::Command;
+
 use advisoryd::clock::machine_now;
 use advisoryd::model::Message;
 use standardwebhooks::Webhook;
@@ -128,4 +131,38 @@ fn a_file_that_holds_no_secret_of_a_webhook_is_refused_and_not_shown() {
             .to_string()
             .contains("cannot read")
     );
+}
+
+#[tokio::test]
+async fn the_lines_of_the_documentation_verify_a_message() {
+    let docs = include_str!("../../docs/alerts-sinks.md");
+    let lines = docs.split("```python\n").nth(1).unwrap();
+    let lines = lines.split("```").next().unwrap();
+    let (dir, receiver) = (state_dir(), Receiver::start(Reply::status(200)).await);
+    let secret = file(dir.path(), "secret", &format!("{NEW}\n{OLD}\n"));
+    let message = message(vec![alert("SA1", "highly_critical")]);
+    let sink = sink(&webhook(&receiver.url(), &secret, ""));
+    sink.send(&message, machine_now()).await.unwrap();
+    let posted = receiver.last();
+    let body = file(
+        dir.path(),
+        "body",
+        std::str::from_utf8(&posted.body).unwrap(),
+    );
+    let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+    let headers: BTreeMap<&str, &str> = names
+        .into_iter()
+        .map(|name| (name, posted.header(name)))
+        .collect();
+    let ask = format!(
+        "{lines}\nimport sys\nbody = open({body:?}, 'rb').read()\nheaders = {headers:?}\n\
+         for secret in sys.argv[1:]:\n    print(verify(secret, headers, body), verify(secret, headers, body + b' '))\n"
+    );
+    let other = "whsec_b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVy";
+    let output = Command::new("python3")
+        .args(["-c", &ask, OLD, NEW, other])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said, "True False\nTrue False\nFalse False\n");
 }

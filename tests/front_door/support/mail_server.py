@@ -1,7 +1,7 @@
 """A real mail server (aiosmtpd) that says what it took, one line of JSON a mail.
 
 Addresses tell what becomes of a mail: never@ is refused for good, later@ for
-now, full@ when the mail itself is there.
+now, full@ when the mail itself is there; clingy@ gets it and no goodbye is said.
 """
 
 import argparse
@@ -32,7 +32,13 @@ class Keep:
             "whole": envelope.content.decode(),
         }
         print(json.dumps(mail), flush=True)
+        session.clingy = any(to.startswith("clingy@") for to in envelope.rcpt_tos)
         return "250 2.0.0 kept"
+
+    async def handle_QUIT(self, server, session, envelope):
+        if getattr(session, "clingy", False):
+            await asyncio.sleep(3600)
+        return "221 bye"
 
 
 def login(server, session, envelope, mechanism, data):
