@@ -1,5 +1,6 @@
 //! The one way in which messages are posted over HTTP.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -27,7 +28,6 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Posts to one address: TLS by `rustls`, no redirects, no cookies, nothing
 /// repeated, and only to public addresses unless others are allowed.
-#[derive(Debug)]
 pub(super) struct Post {
     client: reqwest::Client,
     url: Url,
@@ -43,6 +43,13 @@ pub(super) struct Body {
     pub(super) bytes: Bytes,
     /// Headers of this one message.
     pub(super) headers: HeaderMap,
+}
+
+impl fmt::Debug for Post {
+    /// The URL may be the secret, and so may a header.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Post({})", self.shown)
+    }
 }
 
 impl Body {
@@ -73,6 +80,11 @@ impl Post {
                 )));
             };
             headers.insert(name, value);
+        }
+        if let Some(proxy) = &target.proxy
+            && let Ok(url) = proxy.expose().parse::<Url>()
+        {
+            secrets.add(&Secret::new(url.password().unwrap_or_default()));
         }
         if let Some(auth) = &target.auth {
             headers.insert(AUTHORIZATION, authorization(auth, secrets)?);

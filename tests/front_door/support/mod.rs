@@ -1,5 +1,7 @@
 //! What the tests stand on: a database each, processes, and patience with a limit.
 
+pub mod alerts;
+mod answering;
 mod authority;
 mod database;
 mod documents;
@@ -12,7 +14,8 @@ mod wait;
 mod web;
 mod world;
 
-pub use authority::{Authority, TlsFront};
+pub use answering::{Answering, Received, Reply};
+pub use authority::{Authority, Identity, TlsFront};
 pub use database::{TestDatabase, database};
 pub use documents::Documents;
 pub use process::{Running, binary, is_alive};
