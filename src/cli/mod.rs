@@ -38,7 +38,12 @@ const UNUSABLE_CONFIGURATION: u8 = 78;
 /// ends with 2, which clap sees to.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match start(arguments) {
+    let done = start(arguments);
+    if let Some(error) = output::unwritten() {
+        output::complain(&format!("not all could be written to stdout: {error}"));
+        return ExitCode::from(FAILED);
+    }
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILED),
         Err(error) => {
