@@ -8,6 +8,7 @@ mod check_upstream;
 mod confirm;
 mod import;
 mod inspect;
+mod list;
 mod maintain;
 pub(crate) mod output;
 mod progress;
