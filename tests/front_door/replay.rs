@@ -364,6 +364,16 @@ async fn a_raw_text_that_no_longer_reads_is_left_as_it_is_and_told() {
     assert_eq!(everything(&world).await, before);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_source_that_was_given_back_is_free() {
+    let world = World::new().await;
+    world.context().await;
+    for _ in 0..200 {
+        let hold = Hold::take(world.pool(), 1).await.unwrap();
+        hold.expect("it is free").release().await;
+    }
+}
+
 #[tokio::test]
 async fn a_replay_does_not_run_beside_a_pull() {
     let world = World::new().await;
