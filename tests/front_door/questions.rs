@@ -146,6 +146,31 @@ async fn small_letters_and_either_number_of_a_ticket_find_it() {
 }
 
 #[tokio::test]
+async fn a_document_has_every_column_of_its_view() {
+    let world = filled().await;
+    let ticket = world.simulator.ticket_ids()[0].to_string();
+    for (view, key) in [
+        ("advisories", world.simulator.saids(1)[0].as_str()),
+        ("tickets", &ticket),
+    ] {
+        let document: Value = serde_json::from_str(&ask(&world, &["show", key, "--json"])).unwrap();
+        let columns: Vec<String> = sqlx::query_scalar(
+            "select column_name::text from information_schema.columns
+             where table_schema = 'advisoryd_v1' and table_name = $1
+               and column_name not in ('raw', 'search', 'product_search')",
+        )
+        .bind(view)
+        .fetch_all(world.pool())
+        .await
+        .unwrap();
+        assert!(columns.len() > 20);
+        for column in columns {
+            assert!(document.get(&column).is_some(), "{view}.{column}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_history_names_every_version_that_is_kept_and_says_when_some_are_not() {
     let world = filled().await;
     let said = world.simulator.saids(1)[2].clone();
