@@ -11,6 +11,7 @@ mod confirm;
 mod explain;
 mod import;
 mod inspect;
+mod list;
 mod maintain;
 pub(crate) mod output;
 mod progress;
@@ -44,7 +45,12 @@ const UNUSABLE_CONFIGURATION: u8 = 78;
 /// ends with 2, which clap sees to.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match start(arguments) {
+    let done = start(arguments);
+    if let Some(error) = output::unwritten() {
+        output::complain(&format!("not all could be written to stdout: {error}"));
+        return ExitCode::from(FAILED);
+    }
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILED),
         Err(error) => {

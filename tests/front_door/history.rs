@@ -130,6 +130,47 @@ async fn as_of_tells_what_was_known_then() {
     assert_eq!(columns_differ, 0, "now is the plain view, column by column");
 }
 
+/// Our clock is set back by an hour between two versions.
+#[tokio::test]
+async fn a_clock_that_goes_back_leaves_no_moment_with_two_versions_or_none() {
+    let world = World::new().await;
+    world.pull_one().await;
+    world.sync_tickets(Ask::Now).await;
+    let said = world.simulator.saids(1)[0].clone();
+    let tickets = world.simulator.ticket_ids();
+    world.simulator.revise(&said, true);
+    world.simulator.touch_ticket(tickets[0]);
+    world.simulator.remove_ticket(tickets[1]);
+    world
+        .clock_offset
+        .fetch_sub(3600, std::sync::atomic::Ordering::Relaxed);
+    world.pull_back(LookBack::Full).await;
+    world
+        .sync_tickets(Ask::Full {
+            accept_removals: false,
+        })
+        .await;
+    let torn = world
+        .count(
+            "select count(*)
+             from (
+                 select valid_from, lag(valid_to) over (partition by said order by version) as before
+                 from advisoryd_v1.advisory_history
+                 union all
+                 select valid_from, lag(valid_to) over (partition by id order by version)
+                 from advisoryd_v1.ticket_history) as pair
+             where valid_from <> before",
+        )
+        .await;
+    assert_eq!(torn, 0, "each version begins where the one before ends");
+    let versions = "select count(*) from advisoryd_v1.advisory_history where version = 2";
+    let of_tickets = "select count(*) from advisoryd_v1.ticket_history where version = 2";
+    assert_eq!(
+        (world.count(versions).await, world.count(of_tickets).await),
+        (1, 2)
+    );
+}
+
 #[tokio::test]
 async fn changes_name_what_happened() {
     let world = World::with(Options {

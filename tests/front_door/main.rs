@@ -26,6 +26,7 @@ mod feed_unchanged;
 mod feed_versions;
 mod feed_windows;
 mod feeds;
+mod following;
 mod history;
 mod history_property;
 mod import;
