@@ -1,6 +1,7 @@
 //! The daemon: one generation of lanes per configuration, one loop that listens
 //! to signals, the watchdog and the private server.
 
+mod discovery;
 mod generation;
 pub mod lanes;
 mod reconcile;
@@ -177,6 +178,11 @@ impl Daemon {
                     } else {
                         error!("the schedules no longer tick; the watchdog is left hungry");
                     }
+                }
+                () = generation.relisted() => {
+                    generation.follow_lists().await;
+                    systemd::status(&generation.status());
+                    info!("{}", generation.status());
                 }
                 _ = look.tick() => generation.follow_the_clock().await,
                 never = keep_running(cluster) => match never {},

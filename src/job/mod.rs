@@ -1,8 +1,10 @@
 //! What the program does, one file per verb. Every job can be repeated.
 
 pub mod context;
+pub mod discover;
 pub mod failure;
 pub mod import_file;
+mod list_walk;
 pub mod maintain;
 pub mod prove;
 pub mod pull_feed;

@@ -1,6 +1,7 @@
 //! What things are: no I/O, no format, no table, no clock.
 
 mod advisory;
+mod listing;
 mod message;
 mod severity;
 mod sum;
@@ -9,6 +10,7 @@ mod time;
 mod window;
 
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
+pub use listing::{ListChange, ListedList, compare, lost};
 pub use message::{Alert, MESSAGE_VERSION, Message, Purpose};
 pub use severity::Severity;
 pub use sum::FingerprintSum;

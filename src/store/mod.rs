@@ -9,6 +9,7 @@ pub mod change;
 mod copy;
 pub mod cursor;
 pub mod database;
+pub mod discovery;
 mod history;
 pub mod hold;
 pub mod proof;
