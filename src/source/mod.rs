@@ -2,6 +2,8 @@
 //! only the client behind `http` touches the network.
 
 pub mod asset_list;
+pub mod json_text;
 pub mod page;
+pub mod place;
 pub mod ticket;
 pub mod xml;
