@@ -71,8 +71,13 @@ fn configuration(config: &Config) -> String {
         |file| file.display().to_string(),
     );
     let watch_lists = config.watch_lists.len();
+    let discovery = if config.discovery.watch_lists {
+        " and those that discovery finds"
+    } else {
+        ""
+    };
     format!(
-        "{file}: {watch_lists} watch lists, {} extra feeds",
+        "{file}: {watch_lists} watch lists{discovery}, {} extra feeds",
         config.extra_feeds.len()
     )
 }

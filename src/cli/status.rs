@@ -7,7 +7,9 @@ use super::output::{rough, table, tell, tell_json};
 use super::{Shared, ask};
 use crate::clock::Clock;
 use crate::config::{Config, CronExpression};
+use crate::job::discover;
 use crate::startup::Opened;
+use crate::store::discovery;
 use crate::store::report::{self, SourceReport, TableSize};
 use crate::store::source::SourceKey;
 
@@ -26,6 +28,9 @@ async fn show(
     now: DateTime<Utc>,
 ) -> anyhow::Result<bool> {
     let mut connection = ask::up_to_date(opened).await?;
+    let config = &discover::followed(&mut connection, config).await?;
+    let discovery = discovery::state(&mut connection).await?;
+    let discovery = Some(discovery).filter(|_| config.discovery.watch_lists);
     let sources = report::sources(&mut connection).await?;
     let advisories = report::advisories(&mut connection).await?;
     let sizes = report::table_sizes(&mut connection).await?;
@@ -35,7 +40,7 @@ async fn show(
             .map(|source| as_value(config, source, now))
             .collect();
         tell_json(
-            &json!({ "at": now, "advisories": advisories, "sources": sources, "tables": sizes, "psql": opened.psql }),
+            &json!({ "at": now, "advisories": advisories, "sources": sources, "discovery": discovery, "tables": sizes, "psql": opened.psql }),
         )?;
         return Ok(true);
     }
@@ -65,12 +70,34 @@ async fn show(
             ));
         }
     }
+    if let Some(state) = &discovery {
+        tell(&format!("\n{}", discovery_line(config, state, now)));
+    }
     tell(&format!("\n{}", sizes_line(&sizes)));
     tell(&format!(
         "\n{advisories} advisories in all. Ask the database: {}",
         opened.psql
     ));
     Ok(true)
+}
+
+/// How discovery fares, and when it runs again.
+fn discovery_line(config: &Config, state: &discovery::State, now: DateTime<Utc>) -> String {
+    let last = state.last_success_at.map_or_else(
+        || "never yet".to_owned(),
+        |at| format!("last {} ago", rough(now - at)),
+    );
+    let next = config
+        .discovery
+        .schedule
+        .next_after(now, config.schedule.timezone)
+        .map_or_else(String::new, |at| format!(", next in {}", rough(at - now)));
+    let followed = config.watch_lists.len();
+    let line = format!("{followed} watch lists are followed; discovered {last}{next}.");
+    match &state.last_error {
+        Some(error) => format!("{line}\ndiscovery failed last: {error}"),
+        None => line,
+    }
 }
 
 /// The tables that take the most room, and what all of them take.

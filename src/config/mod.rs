@@ -4,6 +4,7 @@
 mod alerts;
 mod cron;
 mod database;
+mod discovery;
 mod environment;
 mod feeds;
 mod lists;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 pub use alerts::Alerts;
 pub use cron::CronExpression;
 pub use database::{Database, State};
+pub use discovery::Discovery;
 pub use feeds::{ALIAS_FIELDS, Feeds};
 pub use lists::{ExtraFeed, WatchList};
 pub use log::{Http, Log, LogFormat};
@@ -69,8 +71,12 @@ pub struct Config {
     pub schedule: Schedule,
     /// `[feeds]`
     pub feeds: Feeds,
-    /// `[[watch_lists]]`, with unique ids.
+    /// `[discovery]`
+    pub discovery: Discovery,
+    /// `[[watch_lists]]` to follow, with unique ids.
     pub watch_lists: Vec<WatchList>,
+    /// Ids of `[[watch_lists]]` with `follow = false`.
+    pub unfollowed: Vec<i64>,
     /// `[[extra_feeds]]`, with unique names.
     pub extra_feeds: Vec<ExtraFeed>,
     /// `[tickets]`
@@ -145,7 +151,8 @@ impl Config {
         let state = State::read(root.section("state"));
         let schedule = Schedule::read(root.section("schedule"));
         let feeds = Feeds::read(root.section("feeds"));
-        let watch_lists = lists::watch_lists(&mut root);
+        let discovery = Discovery::read(root.section("discovery"));
+        let (watch_lists, unfollowed) = lists::watch_lists(&mut root);
         let extra_feeds = lists::extra_feeds(&mut root);
         let tickets = Tickets::read(root.section("tickets"));
         let reconcile = Reconcile::read(root.section("reconcile"));
@@ -154,8 +161,8 @@ impl Config {
         let http = Http::read(root.section("http"));
         let log = Log::read(root.section("log"));
         root.close();
-        let (Some(upstream), Some(schedule), Some(feeds), true) =
-            (upstream, schedule, feeds, mistakes.is_empty())
+        let (Some(upstream), Some(schedule), Some(feeds), Some(discovery), true) =
+            (upstream, schedule, feeds, discovery, mistakes.is_empty())
         else {
             return Err(ConfigError { mistakes });
         };
@@ -165,7 +172,9 @@ impl Config {
             state,
             schedule,
             feeds,
+            discovery,
             watch_lists,
+            unfollowed,
             extra_feeds,
             tickets,
             reconcile,
@@ -181,9 +190,10 @@ impl Config {
     /// What is allowed and probably not meant, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.ignored_variables.clone();
-        if self.watch_lists.is_empty() && self.extra_feeds.is_empty() {
+        let none = self.watch_lists.is_empty() && !self.discovery.watch_lists;
+        if none && self.extra_feeds.is_empty() {
             warnings.push(
-                "no watch lists are configured: no advisory will be read; add `[[watch_lists]]`"
+                "no watch lists are configured: no advisory will be read; add `[[watch_lists]]`, or `[discovery] watch_lists = true`"
                     .into(),
             );
             if !self.tickets.enabled {

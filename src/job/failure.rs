@@ -80,6 +80,24 @@ pub enum Failure {
         /// Pages read.
         pages: u32,
     },
+    /// Upstream names so few watch lists that it is not believed at once.
+    #[error(
+        "upstream no longer names, or no longer enables, {lost} of {known} watch lists; more than a fifth is believed only when an answer at least 5 minutes later says the same"
+    )]
+    ListsLost {
+        /// Lists that would no longer be followed.
+        lost: usize,
+        /// Lists that are enabled as far as known.
+        known: usize,
+    },
+    /// Upstream names more watch lists than anything real.
+    #[error(
+        "upstream names more than {limit} watch lists; name those to follow under [[watch_lists]] instead"
+    )]
+    TooManyLists {
+        /// The most that are followed.
+        limit: usize,
+    },
     /// A part of the program panicked.
     #[error("a task of the run ended unexpectedly: {0}")]
     Broken(String),

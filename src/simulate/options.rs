@@ -31,6 +31,8 @@ pub struct Options {
     pub ticket: TicketOptions,
     /// The account's limits (contract §3).
     pub limits: LimitOptions,
+    /// Rows a page at most; more is silently cut down to this (contract §4).
+    pub max_page_size: usize,
     /// Status for a wrong token: 401 or 403, as the contract allows both (§2).
     pub refusal_status: u16,
     /// Whether `POST /_control/…` is served: faults and mutations from another process.
@@ -58,6 +60,7 @@ impl Default for Options {
             feed: FeedOptions::default(),
             ticket: TicketOptions::default(),
             limits: LimitOptions::default(),
+            max_page_size: 100,
             refusal_status: 401,
             control: false,
         }

@@ -11,6 +11,7 @@ mod copy;
 pub mod cursor;
 pub mod database;
 pub mod delivery;
+pub mod discovery;
 pub mod evaluation;
 pub mod history;
 pub mod hold;

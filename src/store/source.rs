@@ -74,8 +74,9 @@ pub async fn configure(
     let (ids, names): (Vec<i64>, Vec<Option<String>>) = watch_lists.iter().cloned().unzip();
     sqlx::query!(
         "insert into source (kind, watch_list_id, name)
-         select 'watch_list', n.id, n.name
+         select 'watch_list', n.id, coalesce(n.name, d.name)
          from unnest($1::bigint[], $2::text[]) as n (id, name)
+         left join discovered_list d on d.id = n.id
          on conflict (watch_list_id) do update
          set name = excluded.name,
              configured = true

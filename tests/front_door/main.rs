@@ -14,6 +14,7 @@ mod alerts;
 mod cluster;
 mod commands;
 mod daemon;
+mod discovery;
 mod docs_sql;
 mod encodings;
 mod explain;

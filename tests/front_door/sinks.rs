@@ -7,7 +7,7 @@ use advisoryd::sink::{ANSWER_BYTES, Receipt, Refused, Sink};
 use chrono::{DateTime, Utc};
 
 use crate::support::alerts::{alert, file, message, sink, try_sink};
-use crate::support::{Authority, Answering, Reply, TlsFront, state_dir};
+use crate::support::{Answering, Authority, Reply, TlsFront, state_dir};
 
 fn now() -> DateTime<Utc> {
     "2026-03-01T13:37:00Z".parse().unwrap()

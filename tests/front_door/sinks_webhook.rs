@@ -8,7 +8,7 @@ use advisoryd::model::Message;
 use standardwebhooks::Webhook;
 
 use crate::support::alerts::{alert, file, message, sink, try_sink};
-use crate::support::{Received, Answering, Reply, state_dir};
+use crate::support::{Answering, Received, Reply, state_dir};
 
 const OLD: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 const NEW: &str = "whsec_bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmU=";

@@ -205,12 +205,9 @@ fn watch_lists(shared: &Shared, asked: &Asked) -> Reply {
     if let Some(name) = asked.query.get("name") {
         rows.retain(|list| list.name == name);
     }
-    if asked
-        .query
-        .get("enabled")
-        .is_some_and(|enabled| enabled.eq_ignore_ascii_case("false"))
-    {
-        rows.clear();
+    if let Some(enabled) = asked.query.get("enabled") {
+        let wanted = !enabled.eq_ignore_ascii_case("false");
+        rows.retain(|list| list.enabled == wanted);
     }
     for name in ["created_gte", "created__gte"] {
         let since = asked
