@@ -12,6 +12,7 @@ use crate::startup::Opened;
 use crate::store::discovery;
 use crate::store::report::{self, SourceReport, TableSize};
 use crate::store::source::SourceKey;
+use crate::store::told::{self, SinkLine};
 
 pub(super) async fn run(shared: Shared, as_json: bool) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
@@ -34,13 +35,14 @@ async fn show(
     let sources = report::sources(&mut connection).await?;
     let advisories = report::advisories(&mut connection).await?;
     let sizes = report::table_sizes(&mut connection).await?;
+    let sinks = told::sinks(&mut connection).await?;
     if as_json {
         let sources: Vec<Value> = sources
             .iter()
             .map(|source| as_value(config, source, now))
             .collect();
         tell_json(
-            &json!({ "at": now, "advisories": advisories, "sources": sources, "discovery": discovery, "tables": sizes, "psql": opened.psql }),
+            &json!({ "at": now, "advisories": advisories, "sources": sources, "discovery": discovery, "sinks": sinks, "tables": sizes, "psql": opened.psql }),
         )?;
         return Ok(true);
     }
@@ -73,6 +75,9 @@ async fn show(
     if let Some(state) = &discovery {
         tell(&format!("\n{}", discovery_line(config, state, now)));
     }
+    for sink in &sinks {
+        tell(&format!("\n{}", sink_line(sink, now)));
+    }
     tell(&format!("\n{}", sizes_line(&sizes)));
     tell(&format!(
         "\n{advisories} advisories in all. Ask the database: {}",
@@ -98,6 +103,33 @@ fn discovery_line(config: &Config, state: &discovery::State, now: DateTime<Utc>)
         Some(error) => format!("{line}\ndiscovery failed last: {error}"),
         None => line,
     }
+}
+
+/// How a sink is, the worst thing first.
+fn sink_line(sink: &SinkLine, now: DateTime<Utc>) -> String {
+    let ago = |at: DateTime<Utc>| format!("{} ago", rough(now - at));
+    let state = match (sink.failing_since, sink.last_success_at) {
+        (Some(since), _) => format!(
+            "failing since {}: {}",
+            ago(since),
+            sink.last_error.as_deref().unwrap_or_default()
+        ),
+        (None, Some(at)) => format!("last told {}", ago(at)),
+        (None, None) => "nothing was sent yet".to_owned(),
+    };
+    let mut line = format!("sink `{}`: {state}", sink.name);
+    for (count, what) in [
+        (sink.waiting, "waiting"),
+        (
+            sink.dead_letters,
+            "given up (`advisoryd alerts list --state dead_letter`)",
+        ),
+    ] {
+        if count > 0 {
+            line = format!("{line}; {count} {what}");
+        }
+    }
+    line
 }
 
 /// The tables that take the most room, and what all of them take.

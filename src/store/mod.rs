@@ -15,6 +15,7 @@ pub mod discovery;
 pub mod evaluation;
 pub mod history;
 pub mod hold;
+pub mod old_alerts;
 pub mod proof;
 pub mod proof_rows;
 pub mod quarantine;

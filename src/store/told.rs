@@ -227,3 +227,38 @@ fn told(row: Row) -> Told {
         delivery: delivery(),
     }
 }
+
+/// How a sink is.
+#[derive(Debug, Clone, Serialize)]
+pub struct SinkLine {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: String,
+    /// Attempts that failed since the last one that did not.
+    pub failures: i32,
+    /// When the first of them failed.
+    pub failing_since: Option<DateTime<Utc>>,
+    /// What the last one failed with.
+    pub last_error: Option<String>,
+    /// When it last took a message.
+    pub last_success_at: Option<DateTime<Utc>>,
+    /// Deliveries that wait.
+    pub waiting: i64,
+    /// Deliveries that were given up.
+    pub dead_letters: i64,
+}
+
+/// The configured sinks.
+pub async fn sinks(connection: &mut PgConnection) -> Result<Vec<SinkLine>, sqlx::Error> {
+    sqlx::query_as!(
+        SinkLine,
+        r#"select name as "name!", kind as "kind!", failures as "failures!", failing_since,
+                  last_error, last_success_at, waiting as "waiting!", dead_letters as "dead_letters!"
+           from advisoryd_v1.alert_sinks
+           where configured
+           order by name"#
+    )
+    .fetch_all(connection)
+    .await
+}
