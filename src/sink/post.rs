@@ -283,3 +283,45 @@ fn client(target: &Target, url: &Url, timeout: Duration) -> Result<reqwest::Clie
         .build()
         .map_err(|error| OpenError::unusable(format!("cannot set up TLS: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::collections::BTreeMap;
+    use std::io::ErrorKind;
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use super::{chain, client};
+    use crate::config::{Address, Target};
+
+    #[tokio::test]
+    async fn a_name_that_means_this_machine_is_not_connected_to_unless_allowed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // A name is only known when it is asked for; this one is known to be this machine.
+        let url: url::Url = format!("https://localhost:{port}/").parse().unwrap();
+        for (allow_private, reached) in [(false, false), (true, true)] {
+            let target = Target {
+                address: Address::Url(url.clone()),
+                auth: None,
+                headers: BTreeMap::new(),
+                allow_private,
+                proxy: None,
+                ca_file: None,
+            };
+            let timeout = Duration::from_millis(300);
+            let client = client(&target, &url, timeout).unwrap();
+            let request = client.post(url.clone()).timeout(timeout);
+            let error = chain(&request.send().await.unwrap_err());
+            let is_refused = error.contains("is not a public address");
+            assert_eq!(is_refused, !reached, "{error}");
+            match listener.accept() {
+                Ok(_) => assert!(reached),
+                Err(error) => assert!(!reached && error.kind() == ErrorKind::WouldBlock),
+            }
+        }
+    }
+}
