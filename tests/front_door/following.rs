@@ -1,10 +1,13 @@
 //! `advisoryd changes`: whoever follows misses nothing, whatever goes away.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use advisoryd::cluster::{Cluster, ClusterOptions, Role};
 use advisoryd::job::pull_feed::LookBack;
+use advisoryd::job::sync_tickets::Ask;
 use sqlx::PgPool;
+use sqlx::postgres::PgListener;
 
 use crate::support::{PATIENCE, Running, World, eventually, pull_all, state_dir};
 
@@ -81,6 +84,23 @@ async fn following_ends_with_its_reader_though_nothing_happens() {
     drop(reader);
     let status = eventually("its end", PATIENCE, async || child.try_wait().unwrap()).await;
     assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
+async fn what_happens_wakes_whoever_listens() {
+    let world = World::new().await;
+    let mut listener = PgListener::connect_with(world.pool()).await.unwrap();
+    listener.listen("advisoryd_changes").await.unwrap();
+    world.pull_one().await;
+    let heard = tokio::time::timeout(PATIENCE, listener.recv()).await;
+    heard.expect("advisories wake it").unwrap();
+    while let Ok(Some(_)) = tokio::time::timeout(Duration::ZERO, listener.try_recv())
+        .await
+        .unwrap_or(Ok(None))
+    {}
+    world.sync_tickets(Ask::Now).await;
+    let heard = tokio::time::timeout(PATIENCE, listener.recv()).await;
+    heard.expect("tickets wake it").unwrap();
 }
 
 #[tokio::test]

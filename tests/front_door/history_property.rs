@@ -51,6 +51,9 @@ enum Step {
     TouchTicket(usize),
     RemoveTicket(usize),
     Fault(Fault),
+    /// A revision, and so many hours later a pull that goes wrong: a cursor that
+    /// moved with it would leave the revision behind.
+    Missed(usize, u32, Fault),
     Later(u32),
     Pull,
     Tickets,
@@ -62,6 +65,12 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let cut = (0..200_000_usize, any::<bool>())
         .prop_map(|(after_bytes, clean)| Fault::Truncate { after_bytes, clean });
+    let fatal = prop_oneof![
+        cut.clone(),
+        Just(Fault::Status(500)),
+        Just(Fault::Html200),
+        Just(Fault::Damaged(Damage::NotRecognised)),
+    ];
     let fault = prop_oneof![
         cut,
         Just(Fault::Status(500)),
@@ -77,6 +86,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..6_usize).prop_map(Step::TouchTicket),
         1 => any::<usize>().prop_map(Step::RemoveTicket),
         2 => fault.prop_map(Step::Fault),
+        2 => (0..8_usize, 8..60_u32, fatal)
+            .prop_map(|(which, hours, fault)| Step::Missed(which, hours, fault)),
         1 => (1..60_u32).prop_map(Step::Later),
         4 => Just(Step::Pull),
         3 => Just(Step::Tickets),
@@ -99,6 +110,13 @@ async fn take(world: &World, step: Step) {
         Step::TouchTicket(which) => drop(simulator.touch_ticket(ticket(which))),
         Step::RemoveTicket(which) => drop(simulator.remove_ticket(ticket(which))),
         Step::Fault(fault) => simulator.inject(Rule::new(fault)),
+        Step::Missed(which, hours, fault) => {
+            drop(simulator.revise(said(which), false));
+            world.later(TimeDelta::hours(hours.into()));
+            simulator.inject(Rule::new(fault).on("xml-feed").times(4));
+            drop(world.pull().await);
+            simulator.clear_faults();
+        }
         Step::Later(hours) => world.later(TimeDelta::hours(hours.into())),
         Step::Pull => drop(world.pull().await),
         Step::Tickets => drop(world.sync_tickets(Ask::Now).await),
@@ -235,9 +253,10 @@ async fn clean_pass(world: &World) {
     }
 }
 
-/// What the daemon does next. A window ends before the second in which it is asked for.
+/// What the daemon does next, and late: all that happened is older than the
+/// shortest window, which ends before the second in which it is asked for.
 async fn ordinary_tick(world: &World) {
-    world.later(TimeDelta::minutes(1));
+    world.later(TimeDelta::days(2));
     let mut reports = world.pull().await;
     reports.extend(world.sync_tickets(Ask::Now).await);
     for report in reports {

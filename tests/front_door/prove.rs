@@ -261,6 +261,48 @@ async fn no_row_of_the_ledger_can_be_altered_or_removed_unnoticed() {
     );
 }
 
+/// What stands in `source` of the chain, with something else to write into it.
+const ANCHORS: &[&str] = &[
+    "head = '\\x00'",
+    "head = null",
+    "runs = runs - 1",
+    "runs = runs + 1",
+    "dropped_runs = 1",
+    "dropped_head = '\\x00'",
+    "covered = covered + tstzmultirange(tstzrange('2000-01-01', '2001-01-01'))",
+    "covered = covered - tstzmultirange(tstzrange(now() - interval '3 days', now() - interval '2 days'))",
+    "covered = '{}'",
+];
+
+#[tokio::test]
+async fn no_end_of_the_chain_can_be_altered_unnoticed() {
+    let world = lived().await;
+    change(
+        &world,
+        "create table public.saved as select * from advisoryd.source",
+    )
+    .await;
+    for set in ANCHORS {
+        let sql = format!("update advisoryd.source set {set} where watch_list_id = 1");
+        assert_eq!(change(&world, &sql).await, 1, "{sql}");
+        let problems = wrong(&world).await;
+        assert!(
+            problems.iter().any(|line| line.starts_with("watch list 1")),
+            "{sql}: {problems:?}"
+        );
+        change(
+            &world,
+            "update advisoryd.source s
+             set (head, runs, dropped_runs, dropped_head, covered)
+               = (o.head, o.runs, o.dropped_runs, o.dropped_head, o.covered)
+             from public.saved o
+             where o.id = s.id",
+        )
+        .await;
+    }
+    all_is_well(&world).await;
+}
+
 #[tokio::test]
 async fn a_dropped_page_of_tickets_is_no_proof() {
     let world = World::with(Options {
