@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod capture;
 mod changes;
 mod check;
 mod check_upstream;
@@ -95,6 +96,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Replay(wanted) => block_on(replay::run(shared, wanted)),
         Command::Maintain { json } => block_on(maintain::run(shared, json)),
         Command::Import(wanted) => block_on(import::run(shared, wanted)),
+        Command::Capture(wanted) => block_on(capture::run(shared, wanted)),
         Command::Inspect(wanted) => block_on(inspect::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),
         Command::Demo(wanted) => {

@@ -1,5 +1,6 @@
 //! What the program does, one file per verb. Every job can be repeated.
 
+pub mod capture;
 pub mod context;
 pub mod discover;
 pub mod failure;

@@ -9,6 +9,7 @@
     reason = "a test says what failed by panicking"
 )]
 
+mod capture;
 mod cluster;
 mod commands;
 mod daemon;
