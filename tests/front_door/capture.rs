@@ -329,6 +329,10 @@ async fn the_report_says_which_statements_held() {
     world
         .simulator
         .inject(Rule::new(throttled).on("days=1").times(1));
+    let old = world.simulator.saids(1).remove(0);
+    world.simulator.set_clock(chrono::TimeDelta::minutes(-1));
+    world.simulator.revise(&old, false);
+    world.simulator.set_clock(chrono::TimeDelta::zero());
     let dir = tempfile::tempdir().unwrap();
     let told = capture(&world, dir.path(), &["--yes"]);
     assert_eq!(told.code, 0, "{told:?}");
