@@ -98,6 +98,8 @@ pub(super) enum Command {
     Silence(super::silence::Silence),
     /// Store saved feed documents as if they had just been pulled
     Import(super::import::Import),
+    /// Take one answer of each kind from upstream, without names and addresses
+    Capture(super::capture::Capture),
     /// How saved feed documents and JSON bodies are understood
     Inspect(super::inspect::Inspect),
     /// Bring the database up to date and exit

@@ -4,6 +4,7 @@ mod alert_page;
 mod alerts;
 mod args;
 mod ask;
+mod capture;
 mod changes;
 mod check;
 mod check_upstream;
@@ -111,6 +112,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Explain(wanted) => block_on(explain::run(shared, wanted)),
         Command::Silence(wanted) => block_on(silence::run(shared, wanted)),
         Command::Import(wanted) => block_on(import::run(shared, wanted)),
+        Command::Capture(wanted) => block_on(capture::run(shared, wanted)),
         Command::Inspect(wanted) => block_on(inspect::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),
         Command::Demo(wanted) => {

@@ -3,6 +3,7 @@
 pub mod alert_pass;
 pub mod back_test;
 pub mod baseline;
+pub mod capture;
 pub mod context;
 pub mod deliver;
 pub mod discover;

@@ -11,6 +11,7 @@
 
 mod alert_commands;
 mod alerts;
+mod capture;
 mod cluster;
 mod commands;
 mod daemon;

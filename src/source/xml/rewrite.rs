@@ -79,7 +79,7 @@ impl Writer<'_> {
             Kind::Cdata => {
                 let value = raw.trim_start_matches("<![CDATA[").trim_end_matches("]]>");
                 match self.changed(None, value) {
-                    Some(other) => self.out += &format!("<![CDATA[{other}]]>"),
+                    Some(other) => self.out.extend(["<![CDATA[", &other, "]]>"]),
                     None => self.out += raw,
                 }
             }
@@ -154,12 +154,11 @@ pub fn cut(text: &str) -> Option<String> {
     }
     let repeated = ended.iter().find(|(_, (count, _, _))| *count > 1);
     let (_, (_, end, around)) = repeated.or_else(|| ended.iter().next())?;
-    let closers: String = around
-        .iter()
-        .rev()
-        .map(|name| format!("</{name}>"))
-        .collect();
-    Some(format!("{}<!-- cut here -->{closers}", &text[..*end]))
+    let mut closed = format!("{}<!-- cut here -->", &text[..*end]);
+    for name in around.iter().rev() {
+        closed.extend(["</", name, ">"]);
+    }
+    Some(closed)
 }
 
 #[cfg(test)]
