@@ -6,6 +6,8 @@ mod cron;
 mod database;
 mod environment;
 mod feeds;
+mod freshness;
+mod health;
 mod lists;
 mod log;
 mod mistake;
@@ -31,6 +33,8 @@ pub use alerts::Alerts;
 pub use cron::CronExpression;
 pub use database::{Database, State};
 pub use feeds::{ALIAS_FIELDS, Feeds};
+pub use freshness::{Allowed, Freshness};
+pub use health::{Health, Heartbeat};
 pub use lists::{ExtraFeed, WatchList};
 pub use log::{Http, Log, LogFormat};
 pub use mistake::{ConfigError, Mistake};
@@ -75,6 +79,8 @@ pub struct Config {
     pub extra_feeds: Vec<ExtraFeed>,
     /// `[tickets]`
     pub tickets: Tickets,
+    /// `[freshness]`
+    pub freshness: Freshness,
     /// `[reconcile]`
     pub reconcile: Reconcile,
     /// `[retention]`
@@ -148,6 +154,7 @@ impl Config {
         let watch_lists = lists::watch_lists(&mut root);
         let extra_feeds = lists::extra_feeds(&mut root);
         let tickets = Tickets::read(root.section("tickets"));
+        let freshness = Freshness::read(root.section("freshness"));
         let reconcile = Reconcile::read(root.section("reconcile"));
         let retention = Retention::read(root.section("retention"));
         let alerts = Alerts::read(root.section("alerts"), &environment);
@@ -168,6 +175,7 @@ impl Config {
             watch_lists,
             extra_feeds,
             tickets,
+            freshness,
             reconcile,
             retention,
             alerts,

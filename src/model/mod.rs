@@ -2,6 +2,7 @@
 
 mod advisory;
 mod change_kind;
+mod condition;
 mod fact;
 mod glob;
 mod matcher;
@@ -18,6 +19,9 @@ mod window;
 
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
 pub use change_kind::ChangeKind;
+pub use condition::{
+    Condition, Evidence, Finding, RunFailure, Standing, Step, decide, heartbeat_id,
+};
 pub use fact::{alert_id, alert_of};
 pub use glob::Globs;
 pub use matcher::Matcher;
@@ -31,6 +35,9 @@ pub use ticket::{Named, Ticket};
 pub use time::parse_time;
 pub use verdict::Verdict;
 pub use window::{CoverageGap, FeedWindow, feed_days, missing_from};
+
+/// What the program's own alerts are filed under.
+pub const OWN_RULE: &str = "advisoryd";
 
 /// A 128-bit fingerprint, as stored in `bytea` columns (16 bytes, big endian).
 pub type Fingerprint = [u8; 16];

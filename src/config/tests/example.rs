@@ -54,6 +54,7 @@ fn the_example_names_every_key_there_is() {
         "schedule",
         "feeds",
         "tickets",
+        "freshness",
         "reconcile",
         "retention",
         "http",
