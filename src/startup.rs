@@ -102,6 +102,7 @@ async fn configure_alerts(
     let mut transaction = pool.begin().await?;
     store::rule::configure(&mut transaction, &rules, now).await?;
     store::sink_state::configure(&mut transaction, &sinks).await?;
+    store::condition::follow(&mut transaction, now).await?;
     transaction.commit().await
 }
 

@@ -7,6 +7,8 @@ mod database;
 mod discovery;
 mod environment;
 mod feeds;
+mod freshness;
+mod health;
 mod lists;
 mod log;
 mod mistake;
@@ -33,6 +35,8 @@ pub use cron::CronExpression;
 pub use database::{Database, State};
 pub use discovery::Discovery;
 pub use feeds::{ALIAS_FIELDS, Feeds};
+pub use freshness::{Allowed, Freshness};
+pub use health::{Health, Heartbeat};
 pub use lists::{ExtraFeed, WatchList};
 pub use log::{Http, Log, LogFormat};
 pub use mistake::{ConfigError, Mistake};
@@ -81,6 +85,8 @@ pub struct Config {
     pub extra_feeds: Vec<ExtraFeed>,
     /// `[tickets]`
     pub tickets: Tickets,
+    /// `[freshness]`
+    pub freshness: Freshness,
     /// `[reconcile]`
     pub reconcile: Reconcile,
     /// `[retention]`
@@ -155,6 +161,7 @@ impl Config {
         let (watch_lists, unfollowed) = lists::watch_lists(&mut root);
         let extra_feeds = lists::extra_feeds(&mut root);
         let tickets = Tickets::read(root.section("tickets"));
+        let freshness = Freshness::read(root.section("freshness"));
         let reconcile = Reconcile::read(root.section("reconcile"));
         let retention = Retention::read(root.section("retention"));
         let alerts = Alerts::read(root.section("alerts"), &environment);
@@ -177,6 +184,7 @@ impl Config {
             unfollowed,
             extra_feeds,
             tickets,
+            freshness,
             reconcile,
             retention,
             alerts,

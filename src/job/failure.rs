@@ -1,6 +1,7 @@
 //! Why a run is not complete.
 
 use crate::http::ClientError;
+use crate::model::RunFailure;
 use crate::source::page::NotAPage;
 use crate::source::xml::FeedError;
 use crate::store;
@@ -107,6 +108,23 @@ impl Failure {
     /// Whether the database was away: the run is to be repeated once it is back.
     pub fn is_database_away(&self) -> bool {
         matches!(self, Self::Store(error) if store::is_away(error))
+    }
+
+    /// What kind of failure it is, for the program's own alerts; `None` where the
+    /// run was given up on our side, which says nothing of its source.
+    pub fn kind(&self) -> Option<RunFailure> {
+        match self {
+            Self::Stopped | Self::Lost => None,
+            Self::Store(_) if self.is_database_away() => None,
+            Self::Upstream(ClientError::TokenRejected { .. }) => Some(RunFailure::TokenRejected),
+            Self::Upstream(ClientError::DailyBudget { .. } | ClientError::Throttled { .. }) => {
+                Some(RunFailure::RequestBudgetExhausted)
+            }
+            Self::Feed(FeedError::NotRecognised { .. }) | Self::Page(_) => {
+                Some(RunFailure::StructureNotRecognised)
+            }
+            _ => Some(RunFailure::Other),
+        }
     }
 
     /// The whole chain of causes in one line.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Alert, ChangeKind, Severity, Subject, TicketSubject};
 
 /// Namespace of our alerts' ids: UUIDv5 of the DNS name `advisoryd`.
-const NAMESPACE: Uuid = Uuid::from_u128(0x2f1f_8d52_7f5c_5f0a_9a51_5b5b_6d0e_51a7);
+pub(super) const NAMESPACE: Uuid = Uuid::from_u128(0x2f1f_8d52_7f5c_5f0a_9a51_5b5b_6d0e_51a7);
 /// CVEs that a summary names before it counts the rest.
 const NAMED_CVES: usize = 5;
 

@@ -56,6 +56,7 @@ fn the_example_names_every_key_there_is() {
         "feeds",
         "discovery",
         "tickets",
+        "freshness",
         "reconcile",
         "retention",
         "http",
