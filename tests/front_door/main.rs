@@ -14,6 +14,7 @@ mod commands;
 mod daemon;
 mod docs_sql;
 mod encodings;
+mod facts;
 mod feed_crashes;
 mod feed_faults;
 mod feed_property;
