@@ -111,7 +111,7 @@ async fn take(world: &World, step: Step) {
         Step::RemoveTicket(which) => drop(simulator.remove_ticket(ticket(which))),
         Step::Fault(fault) => simulator.inject(Rule::new(fault)),
         Step::Missed(which, hours, fault) => {
-            drop(simulator.revise(said(which), false));
+            simulator.revise(said(which), false);
             world.later(TimeDelta::hours(hours.into()));
             simulator.inject(Rule::new(fault).on("xml-feed").times(4));
             drop(world.pull().await);

@@ -19,6 +19,7 @@ mod discovery;
 mod docs_sql;
 mod encodings;
 mod explain;
+mod facts;
 mod feed_crashes;
 mod feed_faults;
 mod feed_property;

@@ -219,6 +219,35 @@ async fn the_command_and_the_daemon_apply_it() {
     .await;
 }
 
+/// Everything is old at once, while it is still being made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn retention_beside_running_pulls_leaves_what_is_current_and_provable() {
+    let world = World::new().await;
+    world.pull_one().await;
+    world.sync_tickets(Ask::Now).await;
+    let context = world.context().await;
+    let shortest = "versions = \"1d\"\nraw = \"1d\"\nruns = \"2d\"\nquarantine = \"1d\"";
+    for _ in 0..4 {
+        for said in world.simulator.saids(1).iter().take(20) {
+            world.simulator.revise(said, true);
+        }
+        let pulling = context.clone();
+        let pulling = tokio::spawn(async move {
+            crate::support::pull_all(&pulling, LookBack::Full).await;
+        });
+        while !pulling.is_finished() {
+            after(&world, 10, shortest).await;
+        }
+        pulling.await.unwrap();
+        world.sync_tickets(FULL).await;
+        after(&world, 10, shortest).await;
+        all_is_well(&world).await;
+        assert_eq!(rows(&world, "advisoryd.advisory_version").await, 0);
+        assert_eq!(rows(&world, "advisoryd.sync_run").await, 2);
+    }
+    world.assert_all_is_stored().await;
+}
+
 #[tokio::test]
 async fn status_tells_how_much_room_the_tables_take() {
     let world = lived().await;
