@@ -173,7 +173,7 @@ async fn every_profile_is_told_in_words_with_samples_and_what_means_nothing() {
         std::fs::write(file.path(), answer.bytes().await.unwrap()).unwrap();
         let mut command = binary();
         command.arg("inspect");
-        all += &format!("{}: {}\n", profile.name(), in_words(command, file.path()));
+        all.extend([profile.name(), ": ", &in_words(command, file.path()), "\n"]);
     }
     insta::assert_snapshot!(all);
 }
@@ -195,10 +195,8 @@ fn the_public_cvrf_documents_are_told_in_words() {
             let mut command = binary();
             command.env("ADVISORYD_FEEDS__ID_PATTERN", pattern);
             command.arg("inspect");
-            all += &format!(
-                "{name} by {pattern}: {}\n",
-                in_words(command, &folder.join(name))
-            );
+            let told = in_words(command, &folder.join(name));
+            all.extend([name, " by ", pattern, ": ", &told, "\n"]);
         }
     }
     insta::assert_snapshot!(all);

@@ -1,6 +1,7 @@
 //! Takes one answer of each kind that the contract leaves open, so that somebody
 //! without this account can see what upstream really sends.
 
+mod ask;
 mod claims;
 mod disguise;
 mod folder;
@@ -10,8 +11,9 @@ mod plan;
 mod report;
 mod taken;
 
+pub use ask::{Asker, Wanted};
 pub use folder::{Folder, NotWritten};
-pub use plan::{Asker, Wanted, most_calls};
+pub use plan::most_calls;
 pub use report::{Claim, Report, Verdict};
 pub use taken::{Form, Owner, Taken};
 

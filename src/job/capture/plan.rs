@@ -2,13 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
-use tracing::info;
 
+use super::ask::{Asker, get, look};
 use super::taken::{Owner, Taken};
 use crate::config::Token;
-use crate::http::{Client, Kind, Look, Request, Verb};
-use crate::job::failure::chain;
+use crate::http::{Kind, Look, Request, Verb};
 use crate::model::parse_time;
 
 const LISTS: &str = "/api/asset-lists/";
@@ -33,46 +31,13 @@ const MANY_DAYS: &str = "365";
 const UNNAMED_LISTS: usize = 5;
 /// Calls besides the feeds.
 const FIXED_CALLS: usize = 15;
-/// How often a call that was throttled is repeated.
-const REPEATS: u32 = 2;
-
-/// What is wanted of a capture.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    /// Watch lists whose feeds are taken; none: the first that upstream names.
-    pub lists: Vec<i64>,
-    /// Most bytes of one body, unpacked.
-    pub max_body: usize,
-}
-
 /// The most calls that a capture makes, unless upstream throttles.
 pub fn most_calls(lists: usize) -> usize {
     let lists = if lists == 0 { UNNAMED_LISTS } else { lists };
     FIXED_CALLS + 2 * lists
 }
 
-/// Asks, and keeps what was answered.
-pub struct Asker {
-    /// The one client.
-    pub client: Client,
-    /// Ends the capture; what was taken is kept.
-    pub stop: CancellationToken,
-    /// What is wanted.
-    pub wanted: Wanted,
-    taken: Vec<Taken>,
-}
-
 impl Asker {
-    /// Has asked nothing yet.
-    pub fn new(client: Client, stop: CancellationToken, wanted: Wanted) -> Self {
-        Self {
-            client,
-            stop,
-            wanted,
-            taken: Vec::new(),
-        }
-    }
-
     /// Asks everything. Ends early where the token is refused: every further
     /// call would say the same and look like an attack.
     pub async fn take(mut self) -> Vec<Taken> {
@@ -186,93 +151,6 @@ impl Asker {
             self.ask(&name, request(MANY_DAYS), Owner::Vendor).await;
         }
     }
-
-    async fn ask(&mut self, name: &str, request: Request, owner: Owner) -> Taken {
-        self.look(name, look(request), owner).await
-    }
-
-    /// Asks once, and again where upstream wanted to be left alone for a while:
-    /// the refusal is kept too.
-    async fn look(&mut self, name: &str, look: Look, owner: Owner) -> Taken {
-        let mut repeats = 0;
-        loop {
-            let taken = self.once(name, &look, owner).await;
-            info!("{} {}: {:?}", taken.method, taken.target, taken.status);
-            if taken.status != Some(429) || repeats == REPEATS {
-                self.taken.push(taken.clone());
-                return taken;
-            }
-            repeats += 1;
-            let mut throttled = taken;
-            throttled.name = format!("{name}-throttled-{repeats}");
-            self.taken.push(throttled);
-        }
-    }
-
-    async fn once(&self, name: &str, look: &Look, owner: Owner) -> Taken {
-        let mut taken = Taken::asked(name, look.verb.name(), target(&look.request), owner);
-        let sight = tokio::select! {
-            biased;
-            () = self.stop.cancelled() => {
-                taken.error = Some("not asked: the capture was stopped".to_owned());
-                return taken;
-            }
-            sight = self.client.look(look) => sight,
-        };
-        let mut sight = match sight {
-            Ok(sight) => sight,
-            Err(error) => {
-                taken.error = Some(chain(&error));
-                return taken;
-            }
-        };
-        taken.status = Some(sight.status);
-        taken.headers = std::mem::take(&mut sight.headers);
-        taken.date = sight.date;
-        loop {
-            match sight.body.chunk().await {
-                Ok(Some(piece)) => {
-                    let room = self.wanted.max_body - taken.bytes.len();
-                    taken
-                        .bytes
-                        .extend_from_slice(&piece[..piece.len().min(room)]);
-                    if piece.len() > room {
-                        taken.is_cut = true;
-                        break;
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    taken.error = Some(chain(&error));
-                    taken.is_cut = true;
-                    break;
-                }
-            }
-        }
-        taken.read();
-        taken
-    }
-}
-
-fn get(path: &str) -> Request {
-    Request::new(path, Kind::Json)
-}
-
-fn look(request: Request) -> Look {
-    Look {
-        verb: Verb::Get,
-        request,
-        token: None,
-        follows: true,
-    }
-}
-
-fn target(request: &Request) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(&request.query);
-    let query = query.finish();
-    let mark = if query.is_empty() { "" } else { "?" };
-    format!("{}{mark}{query}", request.path)
 }
 
 fn is_refused(taken: &Taken) -> bool {
