@@ -15,6 +15,7 @@ use crate::config::{Config, Token};
 use crate::http::Client;
 use crate::job::context::{Context, Progress};
 use crate::source::xml::Rules;
+use crate::store::source::Others;
 use crate::store::{self, database};
 
 /// A database that can be connected to; nothing has been asked of it yet.
@@ -79,7 +80,12 @@ pub async fn configure_sources(config: &Config, pool: &PgPool) -> Result<(), sql
         .map(|feed| feed.name.clone())
         .collect();
     let mut transaction = pool.begin().await?;
-    store::source::configure(&mut transaction, &lists, &extra, config.tickets.enabled).await?;
+    let others = Others {
+        tickets: config.tickets.enabled,
+        sweep: config.feeds.sweep,
+        details: config.fetches_details(),
+    };
+    store::source::configure(&mut transaction, &lists, &extra, others).await?;
     transaction.commit().await
 }
 

@@ -18,6 +18,7 @@ mod replay;
 mod show;
 mod simulate;
 mod status;
+mod status_details;
 mod sync;
 
 use std::process::ExitCode;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::output::{rough, table, tell, tell_json};
+use super::status_details::Details;
 use super::{Shared, ask};
 use crate::clock::Clock;
 use crate::config::{Config, CronExpression};
@@ -29,13 +30,14 @@ async fn show(
     let sources = report::sources(&mut connection).await?;
     let advisories = report::advisories(&mut connection).await?;
     let sizes = report::table_sizes(&mut connection).await?;
+    let details = Details::look(config, &mut connection, now).await?;
     if as_json {
         let sources: Vec<Value> = sources
             .iter()
             .map(|source| as_value(config, source, now))
             .collect();
         tell_json(
-            &json!({ "at": now, "advisories": advisories, "sources": sources, "tables": sizes, "psql": opened.psql }),
+            &json!({ "at": now, "advisories": advisories, "sources": sources, "details": details.as_value(), "tables": sizes, "psql": opened.psql }),
         )?;
         return Ok(true);
     }
@@ -64,6 +66,9 @@ async fn show(
                 source.key, gap.from, gap.to
             ));
         }
+    }
+    for line in details.lines() {
+        tell(&format!("\n{line}"));
     }
     tell(&format!("\n{}", sizes_line(&sizes)));
     tell(&format!(
@@ -130,6 +135,8 @@ fn next_run(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> Optio
 fn schedule<'a>(config: &'a Config, key: &SourceKey) -> Option<&'a CronExpression> {
     let own = match key {
         SourceKey::Tickets => return Some(&config.schedule.tickets),
+        SourceKey::Sweep => return Some(&config.schedule.feeds),
+        SourceKey::Details => return None,
         SourceKey::WatchList(id) => config
             .watch_lists
             .iter()
@@ -151,6 +158,8 @@ fn as_value(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> Value
         SourceKey::WatchList(id) => ("watch_list", json!(id)),
         SourceKey::ExtraFeed(name) => ("extra_feed", json!(name)),
         SourceKey::Tickets => ("tickets", Value::Null),
+        SourceKey::Sweep => ("sweep", Value::Null),
+        SourceKey::Details => ("details", Value::Null),
     };
     let gaps: Vec<Value> = source
         .gaps

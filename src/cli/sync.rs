@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::lanes::feeds;
 use crate::job::context::Context;
+use crate::job::details::{self, Fetched};
 use crate::job::pull_feed::{self, Feed, LookBack};
 use crate::job::run::{Ran, Report};
 use crate::job::sync_tickets::{self, Ask};
@@ -85,11 +86,32 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
             wanted.json,
         )?;
     }
+    if wanted.what != What::Tickets && context.config.fetches_details() {
+        good &= fetch_details(context, wanted.json).await?;
+    }
     let tickets = wanted.what != What::Feeds && wanted.watch_list.is_empty();
     if tickets && (context.config.tickets.enabled || wanted.what == What::Tickets) {
         good &= sync_tickets(context, wanted).await?;
     }
     Ok(good && !context.stop.is_cancelled())
+}
+
+/// Fetches the details that are due, batch by batch; one summary line each.
+async fn fetch_details(context: &Context, json: bool) -> anyhow::Result<bool> {
+    while !context.stop.is_cancelled() {
+        let bar = progress::Bar::start(context, "details");
+        let fetched = details::fetch(context).await;
+        bar.finish();
+        let ran = match fetched {
+            Ok(Fetched::Ended(report)) => Ok(Ran::Ended(report)),
+            Ok(Fetched::Busy | Fetched::Nothing(_) | Fetched::Rests(_)) => return Ok(true),
+            Err(failure) => Err(failure.chain()),
+        };
+        if !tell_run(&SourceKey::Details, ran, json)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 async fn sync_tickets(context: &Context, wanted: &Sync) -> anyhow::Result<bool> {

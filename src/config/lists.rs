@@ -22,6 +22,20 @@ pub struct WatchList {
     pub schedule: Option<CronExpression>,
     /// Further query parameters, sorted by name.
     pub query: Vec<(String, String)>,
+    /// Where its advisories come from. Default: auto.
+    pub source: ListSource,
+}
+
+/// Where the advisories of a watch list come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ListSource {
+    /// From its feed, and from JSON while the feed is not recognised or refused.
+    #[default]
+    Auto,
+    /// From its feed only.
+    Feed,
+    /// From JSON only.
+    Json,
 }
 
 /// `[[extra_feeds]]`: another feed, without membership in a list.
@@ -53,12 +67,14 @@ pub(super) fn watch_lists(root: &mut Section<'_>) -> Vec<WatchList> {
         let schedule = section.optional("schedule", expression);
         let reserved = ["asset_list_id", "days", "feed_type"];
         let query = query(section.section("query"), &reserved);
+        let source = section.value("source", ListSource::Auto, list_source);
         section.close();
         Some(WatchList {
             id: id?,
             name,
             schedule,
             query,
+            source,
         })
     });
     bounded(root, "watch_lists", lists)
@@ -102,6 +118,15 @@ fn bounded<T>(root: &mut Section<'_>, key: &str, mut entries: Vec<T>) -> Vec<T> 
         entries.truncate(MAX_LISTS);
     }
     entries
+}
+
+fn list_source(node: &super::tree::Node) -> Result<ListSource, String> {
+    match text(node).unwrap_or_default().as_str() {
+        "auto" => Ok(ListSource::Auto),
+        "feed" => Ok(ListSource::Feed),
+        "json" => Ok(ListSource::Json),
+        _ => Err("write `auto`, `feed` or `json`".into()),
+    }
 }
 
 fn name(node: &super::tree::Node) -> Result<String, String> {

@@ -27,7 +27,7 @@ use std::sync::Arc;
 pub use cron::CronExpression;
 pub use database::{Database, State};
 pub use feeds::{ALIAS_FIELDS, Feeds};
-pub use lists::{ExtraFeed, WatchList};
+pub use lists::{ExtraFeed, ListSource, WatchList};
 pub use log::{Http, Log, LogFormat};
 pub use mistake::{ConfigError, Mistake};
 pub use reconcile::Reconcile;
@@ -38,6 +38,7 @@ pub use token::{Token, TokenError, TokenSources};
 pub use upstream::{Backoff, Upstream};
 pub use values::is_loopback;
 
+use crate::model::Details;
 use environment::Environment;
 use section::Section;
 use tree::Node;
@@ -123,6 +124,13 @@ impl Config {
     pub fn from_text(place: &str, text: &str) -> Result<Self, ConfigError> {
         let root = Node::parse(&Arc::from(place), text).map_err(one)?;
         Self::read(root, Environment::default())
+    }
+
+    /// Whether whole advisories are asked for: by `[feeds] details`, or because a
+    /// watch list may come from JSON, which is nothing without them.
+    pub fn fetches_details(&self) -> bool {
+        let is_json = |list: &WatchList| list.source != ListSource::Feed;
+        self.feeds.details != Details::Never || self.watch_lists.iter().any(is_json)
     }
 
     fn read(mut root: Node, environment: Environment) -> Result<Self, ConfigError> {

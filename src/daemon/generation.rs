@@ -1,17 +1,18 @@
 //! Everything that runs under one configuration.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-use super::schedules::{Pulse, Schedules};
-use super::{lanes, reconcile};
+use super::schedules::Schedules;
+use super::{details, lanes, reconcile};
 use crate::config::Config;
-use crate::http::Client;
 use crate::job::context::Context;
 use crate::job::maintain;
+use crate::web::Working;
 
 /// The lanes and schedules of one configuration.
 pub(super) struct Generation {
@@ -32,6 +33,7 @@ impl Generation {
         for lane in lanes {
             tasks.spawn(lanes::work(context.clone(), lane));
         }
+        tasks.spawn(details::work(context.clone()));
         tasks.spawn(maintain::hourly(context.clone()));
         tasks.close();
         Ok(Self {
@@ -41,12 +43,12 @@ impl Generation {
         })
     }
 
-    pub(super) fn client(&self) -> Client {
-        self.context.client.clone()
-    }
-
-    pub(super) fn pulse(&self) -> Pulse {
-        self.schedules.pulse()
+    pub(super) fn working(&self) -> Working {
+        Working {
+            client: self.context.client.clone(),
+            pulse: self.schedules.pulse(),
+            config: Arc::clone(&self.context.config),
+        }
     }
 
     /// Keeps the schedules right when the time zone's offset changes.

@@ -1,6 +1,7 @@
 //! The daemon: one generation of lanes per configuration, one loop that listens
 //! to signals, the watchdog and the private server.
 
+mod details;
 mod generation;
 pub mod lanes;
 mod reconcile;
@@ -194,8 +195,7 @@ impl Daemon {
         let context =
             startup::context(config, token, self.pool.clone(), self.clock.clone(), stop).await?;
         let generation = Generation::start(context).await?;
-        self.health
-            .generation_is(generation.client(), generation.pulse());
+        self.health.generation_is(generation.working());
         Ok(generation)
     }
 

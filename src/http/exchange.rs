@@ -14,7 +14,7 @@ use super::clock::Clock;
 use super::day::Day;
 use super::error::ClientError;
 use super::origin::Origin;
-use super::pace::Pace;
+use super::pace::{Pace, Priority};
 use super::quote::asked;
 use super::refusal::refusal;
 use super::usage::Meter;
@@ -36,12 +36,19 @@ pub(super) enum Extent {
     Whole,
 }
 
+/// On whose account requests go.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Account {
+    pub(super) meter: Meter,
+    pub(super) priority: Priority,
+}
+
 /// What every request of one attempt has in common.
 #[derive(Clone, Copy)]
 struct Ask<'a> {
     kind: Kind,
     token: &'a Token,
-    meter: &'a Meter,
+    account: &'a Account,
 }
 
 /// One attempt: what goes out, and what comes of it. Everything here is shared by all clones of the client.
@@ -72,13 +79,13 @@ impl Exchange {
         url: &Url,
         kind: Kind,
         extent: Extent,
-        meter: &Meter,
+        account: &Account,
     ) -> Result<Answer, ClientError> {
         let token = self.token();
         let ask = Ask {
             kind,
             token: &token,
-            meter,
+            account,
         };
         let (url, response) = self.follow(url, ask).await?;
         if !matches!(
@@ -93,7 +100,7 @@ impl Exchange {
             url: asked(&url),
             silence,
         };
-        let mut answer = self.answer(url.clone(), response, meter)?;
+        let mut answer = self.answer(url.clone(), response, &account.meter)?;
         answer.check_type(kind, &token).await?;
         if extent == Extent::Whole {
             let reading = answer.body.read_whole(MAX_JSON_BYTES);
@@ -122,9 +129,10 @@ impl Exchange {
     }
 
     async fn send(&self, url: &Url, ask: Ask<'_>) -> Result<Response, ClientError> {
-        self.spend()?;
-        self.pace.turn().await;
-        ask.meter.request();
+        let Account { meter, priority } = ask.account;
+        self.spend(*priority)?;
+        self.pace.turn(*priority).await;
+        meter.request();
         self.transport
             .get(url.clone())
             .headers(headers(ask.kind, ask.token)?)
@@ -134,9 +142,9 @@ impl Exchange {
     }
 
     /// Counts one request of the day.
-    fn spend(&self) -> Result<(), ClientError> {
+    fn spend(&self, priority: Priority) -> Result<(), ClientError> {
         let mut day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
-        day.take(self.clock.ours())
+        day.take(self.clock.ours(), priority)
             .map_err(|until| ClientError::DailyBudget {
                 limit: self.daily_limit,
                 until,

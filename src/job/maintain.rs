@@ -36,6 +36,7 @@ pub struct Dropped {
 enum Kind {
     Versions,
     Raw,
+    Details,
     Quarantine,
 }
 
@@ -63,6 +64,10 @@ pub async fn maintain(
     }
     if let Some(before) = before(raw) {
         dropped.raw_texts = all(pool, Kind::Raw, before, stop).await?;
+    }
+    if dropped.versions + dropped.raw_texts > 0 {
+        // What only they were made with.
+        all(pool, Kind::Details, now, stop).await?;
     }
     if let Some(before) = before(quarantine) {
         dropped.quarantined = all(pool, Kind::Quarantine, before, stop).await?;
@@ -100,6 +105,7 @@ async fn batch(
     match kind {
         Kind::Versions => retention::drop_versions(connection, before).await,
         Kind::Raw => retention::drop_raw(connection, before).await,
+        Kind::Details => retention::drop_details(connection).await,
         Kind::Quarantine => retention::drop_quarantine(connection, before).await,
     }
 }

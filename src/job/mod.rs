@@ -1,6 +1,7 @@
 //! What the program does, one file per verb. Every job can be repeated.
 
 pub mod context;
+pub mod details;
 pub mod failure;
 pub mod import_file;
 pub mod maintain;

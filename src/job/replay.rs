@@ -47,6 +47,8 @@ pub struct Report {
     pub tickets: u64,
     /// Records kept beside current versions that were read again.
     pub dissents: u64,
+    /// Details that were read again.
+    pub details: u64,
     /// Records in quarantine that were read again.
     pub quarantined: u64,
     /// Rows that differ in a column that people see.
@@ -153,6 +155,7 @@ impl Replay<'_> {
             pass.tickets(versions).await?;
         }
         pass.dissents().await?;
+        pass.details().await?;
         let mut report = pass.report;
         self.quarantine(write, &mut report).await?;
         Ok(report)

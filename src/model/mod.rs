@@ -1,7 +1,9 @@
 //! What things are: no I/O, no format, no table, no clock.
 
 mod advisory;
+mod detail;
 mod message;
+mod overlay;
 mod severity;
 mod sum;
 mod ticket;
@@ -9,7 +11,9 @@ mod time;
 mod window;
 
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
+pub use detail::{Detail, Details, Forecast, ServedBy, forecast};
 pub use message::{Alert, MESSAGE_VERSION, Message, Purpose};
+pub use overlay::overlay;
 pub use severity::Severity;
 pub use sum::FingerprintSum;
 pub use ticket::{Named, Ticket};

@@ -9,8 +9,10 @@ pub mod change;
 mod copy;
 pub mod cursor;
 pub mod database;
+pub mod detail;
 mod history;
 pub mod hold;
+mod plan;
 pub mod proof;
 pub mod quarantine;
 pub mod question;
@@ -24,6 +26,7 @@ pub mod ticket;
 pub mod ticket_reading;
 pub mod ticket_walk;
 pub mod turn;
+pub mod wanted;
 
 /// Whether waiting and trying again can help: the database is away, restarting
 /// or busy, rather than unwilling.

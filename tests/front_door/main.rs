@@ -12,6 +12,7 @@
 mod cluster;
 mod commands;
 mod daemon;
+mod details;
 mod docs_sql;
 mod encodings;
 mod feed_crashes;
