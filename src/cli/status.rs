@@ -8,7 +8,9 @@ use super::status_details::Details;
 use super::{Shared, ask};
 use crate::clock::Clock;
 use crate::config::{Config, CronExpression};
+use crate::model::ServedBy;
 use crate::startup::Opened;
+use crate::store::feed_days;
 use crate::store::report::{self, SourceReport, TableSize};
 use crate::store::source::SourceKey;
 
@@ -31,13 +33,14 @@ async fn show(
     let advisories = report::advisories(&mut connection).await?;
     let sizes = report::table_sizes(&mut connection).await?;
     let details = Details::look(config, &mut connection, now).await?;
+    let feed_days = feed_days::get(&mut connection).await?;
     if as_json {
         let sources: Vec<Value> = sources
             .iter()
             .map(|source| as_value(config, source, now))
             .collect();
         tell_json(
-            &json!({ "at": now, "advisories": advisories, "sources": sources, "details": details.as_value(), "tables": sizes, "psql": opened.psql }),
+            &json!({ "at": now, "advisories": advisories, "sources": sources, "details": details.as_value(), "feed_days": feed_days, "tables": sizes, "psql": opened.psql }),
         )?;
         return Ok(true);
     }
@@ -60,12 +63,25 @@ async fn show(
         if let Some(error) = &source.last_error {
             tell(&format!("\n{} failed last: {error}", source.key));
         }
+        if source.served_by == ServedBy::Json {
+            let why = source.served_why.as_deref().unwrap_or("so it was decided");
+            tell(&format!(
+                "\n{}: its advisories come from the JSON API: {why}",
+                source.key
+            ));
+        }
         for gap in &source.gaps {
             tell(&format!(
                 "\n{}: nothing is known of {} to {}; it is asked for again",
                 source.key, gap.from, gap.to
             ));
         }
+    }
+    if let Some(known) = &feed_days {
+        tell(&format!(
+            "\n`days` of the feeds counts {}, as {} has shown",
+            known.counts, known.said
+        ));
     }
     for line in details.lines() {
         tell(&format!("\n{line}"));
@@ -92,12 +108,15 @@ fn sizes_line(sizes: &[TableSize]) -> String {
     format!("The tables take {all}: {}, …", largest.join(", "))
 }
 
-/// `never`, `running`, `failing`, `off` or `ok`: the worst thing first.
+/// `never`, `running`, `refused`, `failing`, `off` or `ok`: the worst thing first.
 fn state(source: &SourceReport) -> &'static str {
+    let is_refused = source.key == SourceKey::Sweep && source.rests_until.is_some();
     if !source.configured {
         "off"
     } else if source.running {
         "running"
+    } else if is_refused {
+        "refused"
     } else if source.last_error.is_some() {
         "failing"
     } else if source.last_success_at.is_none() {
@@ -177,6 +196,9 @@ fn as_value(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> Value
         "last_error": source.last_error,
         "covered_to": source.covered_to,
         "data_age_seconds": source.covered_to.map(|at| (now - at).num_seconds().max(0)),
+        "served_by": (kind == "watch_list").then(|| source.served_by.name()),
+        "served_why": source.served_why,
+        "rests_until": source.rests_until,
         "records": source.records,
         "quarantined": source.quarantined,
         "gaps": gaps,

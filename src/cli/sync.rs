@@ -12,6 +12,7 @@ use crate::job::context::Context;
 use crate::job::details::{self, Fetched};
 use crate::job::pull_feed::{self, Feed, LookBack};
 use crate::job::run::{Ran, Report};
+use crate::job::sweep;
 use crate::job::sync_tickets::{self, Ask};
 use crate::startup;
 use crate::store::source::SourceKey;
@@ -86,6 +87,10 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
             wanted.json,
         )?;
     }
+    let sweeps = context.config.feeds.sweep && wanted.watch_list.is_empty();
+    if wanted.what != What::Tickets && sweeps {
+        good &= sweep_once(context, wanted.json).await?;
+    }
     if wanted.what != What::Tickets && context.config.fetches_details() {
         good &= fetch_details(context, wanted.json).await?;
     }
@@ -94,6 +99,18 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
         good &= sync_tickets(context, wanted).await?;
     }
     Ok(good && !context.stop.is_cancelled())
+}
+
+/// One sweep; nothing while upstream refuses it.
+async fn sweep_once(context: &Context, json: bool) -> anyhow::Result<bool> {
+    let bar = progress::Bar::start(context, "sweep");
+    let swept = sweep::sweep(context).await;
+    bar.finish();
+    match swept {
+        Ok(None) => Ok(true),
+        Ok(Some(ran)) => tell_run(&SourceKey::Sweep, Ok(ran), json),
+        Err(failure) => tell_run(&SourceKey::Sweep, Err(failure.chain()), json),
+    }
 }
 
 /// Fetches the details that are due, batch by batch; one summary line each.

@@ -126,11 +126,13 @@ impl Config {
         Self::read(root, Environment::default())
     }
 
-    /// Whether whole advisories are asked for: by `[feeds] details`, or because a
-    /// watch list may come from JSON, which is nothing without them.
+    /// Whether whole advisories are asked for: by `[feeds] details`, or because of
+    /// the sweep or a watch list that may come from JSON, which are nothing without
+    /// them.
     pub fn fetches_details(&self) -> bool {
         let is_json = |list: &WatchList| list.source != ListSource::Feed;
-        self.feeds.details != Details::Never || self.watch_lists.iter().any(is_json)
+        let Feeds { details, sweep, .. } = self.feeds;
+        details != Details::Never || sweep || self.watch_lists.iter().any(is_json)
     }
 
     fn read(mut root: Node, environment: Environment) -> Result<Self, ConfigError> {

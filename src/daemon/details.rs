@@ -12,8 +12,10 @@ use crate::store::wanted;
 
 /// How often is looked for what feeds and sweep have come to want.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// Pause after a run that failed; upstream or the network is in trouble.
+/// Pause after a run that failed: upstream or the network is in trouble. Twice as
+/// long after each further one, up to 16 times.
 const PAUSE: Duration = Duration::from_mins(1);
+const LONGEST_DOUBLING: u32 = 4;
 
 /// Fetches what is wanted until the context is told to stop.
 pub(super) async fn work(context: Context) {
@@ -21,9 +23,18 @@ pub(super) async fn work(context: Context) {
         return;
     }
     let mut is_looked = false;
+    let mut failures = 0;
     loop {
         let pause = match once(&context, &mut is_looked).await {
-            Ok(pause) => pause,
+            Ok(Some(pause)) => {
+                failures = 0;
+                pause
+            }
+            Ok(None) => {
+                let pause = PAUSE * 2_u32.pow(failures.min(LONGEST_DOUBLING));
+                failures += 1;
+                pause
+            }
             Err(failure) if failure.is_database_away() => {
                 warn!(error = %failure.chain(), "details: the database is away; fetching goes on when it is back");
                 if !wait_for_database(&context).await {
@@ -44,7 +55,8 @@ pub(super) async fn work(context: Context) {
     }
 }
 
-async fn once(context: &Context, is_looked: &mut bool) -> Result<Duration, Failure> {
+/// One look: how long to wait for the next, or `None` when fetching failed.
+async fn once(context: &Context, is_looked: &mut bool) -> Result<Option<Duration>, Failure> {
     if !*is_looked {
         let mut connection = context.pool.acquire().await?;
         let now = context.clock.now();
@@ -59,8 +71,8 @@ async fn once(context: &Context, is_looked: &mut bool) -> Result<Duration, Failu
         *is_looked = true;
     }
     Ok(match details::fetch(context).await? {
-        Fetched::Ended(report) if report.outcome == "ok" => Duration::ZERO,
-        Fetched::Ended(_) => PAUSE,
-        Fetched::Busy | Fetched::Nothing(_) | Fetched::Rests(_) => LOOK_EVERY,
+        Fetched::Ended(report) if report.outcome == "ok" => Some(Duration::ZERO),
+        Fetched::Ended(_) => None,
+        Fetched::Busy | Fetched::Nothing(_) | Fetched::Rests(_) => Some(LOOK_EVERY),
     })
 }

@@ -15,7 +15,7 @@ pub(super) async fn pace(context: Context, lanes: Vec<Lane>) {
     };
     let lanes: Vec<Lane> = lanes
         .into_iter()
-        .filter(|lane| !matches!(lane.duty, Duty::SlowWalk))
+        .filter(|lane| !matches!(lane.duty, Duty::SlowWalk | Duty::Sweep))
         .collect();
     loop {
         tokio::select! {
@@ -37,7 +37,7 @@ pub(super) async fn read_again(context: &Context, lane: &Lane) {
     let ran: Result<Option<Ran>, Failure> = match &lane.duty {
         Duty::Feed(feed) => reconcile::feed(context, feed, chance).await,
         Duty::Tickets => reconcile::tickets(context, chance).await,
-        Duty::SlowWalk => Ok(None),
+        Duty::SlowWalk | Duty::Sweep => Ok(None),
     };
     match ran {
         Ok(Some(Ran::Ended(_))) => {}

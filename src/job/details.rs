@@ -65,12 +65,9 @@ pub async fn fetch(context: &Context) -> Result<Fetched, Failure> {
         Err(until) => return Ok(Fetched::Rests(until)),
     };
     wanted::forget_settled(&mut connection).await?;
-    let due = wanted::due(
-        &mut connection,
-        now,
-        left.map_or(BATCH, |left| left.min(BATCH)),
-    )
-    .await?;
+    let most = left.map_or(BATCH, |left| left.min(BATCH));
+    let details = context.config.feeds.details;
+    let due = wanted::due(&mut connection, details, now, most).await?;
     if due.is_empty() {
         return Ok(Fetched::Nothing(wanted::next_at(&mut connection).await?));
     }

@@ -182,11 +182,11 @@ impl Retry<'_> {
         origin: Origin,
         kept: &Kept,
     ) -> Result<Outcome, sqlx::Error> {
-        let element = match serde_json::from_slice(&original(kept)) {
+        let element: serde_json::Value = match serde_json::from_slice(&original(kept)) {
             Ok(element) => element,
             Err(error) => return Ok(Outcome::stays(None, format!("it is no JSON: {error}"))),
         };
-        match detail_source::read_listed(self.rules, &element) {
+        match detail_source::read_listed(self.rules, element) {
             Ok(listed) => {
                 let want = Want {
                     said: listed.said.clone(),

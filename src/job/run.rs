@@ -142,6 +142,16 @@ impl Run {
         }
     }
 
+    /// Goes on with the JSON API instead of the feed. Reading old time again stays that.
+    pub(super) async fn reads_json(&mut self) -> Result<(), Failure> {
+        if self.mode.leads() {
+            self.mode = Mode::Json;
+            let mut connection = self.context.pool.acquire().await?;
+            run::change_mode(&mut connection, self.origin.run_id, self.mode).await?;
+        }
+        Ok(())
+    }
+
     /// What is read, in words.
     pub(super) fn source_name(&self) -> &SourceKey {
         &self.key

@@ -11,7 +11,7 @@ pub enum Details {
     Auto,
     /// All.
     Always,
-    /// None.
+    /// None but those that the sweep and watch lists from JSON need.
     Never,
 }
 

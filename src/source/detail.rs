@@ -99,11 +99,13 @@ pub struct Listed {
     pub modified_at: Option<DateTime<Utc>>,
     /// First published.
     pub released_at: Option<DateTime<Utc>>,
+    /// As it came, but for what jsonb cannot keep.
+    pub raw: Value,
 }
 
 /// Reads an element of the collection.
-pub fn read_listed(rules: &Rules, element: &Value) -> Result<Listed, Unreadable> {
-    match xml::read_json(rules, element) {
+pub fn read_listed(rules: &Rules, element: Value) -> Result<Listed, Unreadable> {
+    match xml::read_json(rules, &element) {
         Ok(Advisory {
             said,
             modified_at,
@@ -113,6 +115,7 @@ pub fn read_listed(rules: &Rules, element: &Value) -> Result<Listed, Unreadable>
             said,
             modified_at,
             released_at,
+            raw: storable(element),
         }),
         Err(xml::Unreadable { key, reason }) => Err(Unreadable {
             key,
@@ -124,7 +127,7 @@ pub fn read_listed(rules: &Rules, element: &Value) -> Result<Listed, Unreadable>
 
 /// Reads the elements of a page: those that can be, each identifier once, and
 /// those that cannot.
-pub fn read_page(rules: &Rules, elements: &[Value]) -> (Vec<Listed>, Vec<Unreadable>) {
+pub fn read_page(rules: &Rules, elements: Vec<Value>) -> (Vec<Listed>, Vec<Unreadable>) {
     let mut listed = BTreeMap::new();
     let mut unreadable = Vec::new();
     for element in elements {

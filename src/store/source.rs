@@ -78,6 +78,8 @@ pub struct Source {
     pub last_success_at: Option<DateTime<Utc>>,
     /// Where a watch list's advisories come from.
     pub served_by: ServedBy,
+    /// Why they come from the JSON API.
+    pub served_why: Option<String>,
     /// What upstream refused is not asked for again before this time.
     pub rests_until: Option<DateTime<Utc>>,
 }
@@ -178,7 +180,7 @@ pub async fn find(
 ) -> Result<Option<Source>, sqlx::Error> {
     let (kind, watch_list_id, extra_feed) = key.columns();
     let row = sqlx::query!(
-        "select id, upper(covered) as covered_to, root_element, last_success_at, served_by, rests_until
+        "select id, upper(covered) as covered_to, root_element, last_success_at, served_by, served_why, rests_until
          from source
          where kind = $1
            and watch_list_id is not distinct from $2
@@ -200,6 +202,7 @@ pub async fn find(
         root_element: row.root_element,
         last_success_at: row.last_success_at,
         served_by: ServedBy::from_name(&row.served_by),
+        served_why: row.served_why,
         rests_until: row.rests_until,
     }))
 }

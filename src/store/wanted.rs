@@ -144,10 +144,12 @@ pub async fn forget_settled(connection: &mut PgConnection) -> Result<u64, sqlx::
     Ok(done.rows_affected())
 }
 
-/// The next details that are due, those wanted for the first time before those
+/// The next details that are due under a setting: with none asked for, those that
+/// the sweep and watch lists from JSON need. Those wanted for the first time before those
 /// that failed, and the newest statements first.
 pub async fn due(
     connection: &mut PgConnection,
+    details: Details,
     now: DateTime<Utc>,
     limit: i64,
 ) -> Result<Vec<String>, sqlx::Error> {
@@ -155,10 +157,12 @@ pub async fn due(
         "select said
          from wanted_detail
          where next_at <= $1
+           and ($3 or reason in ('sweep', 'json'))
          order by attempts, modified_at desc nulls last, said
          limit $2",
         now,
-        limit
+        limit,
+        details != Details::Never
     )
     .fetch_all(connection)
     .await
