@@ -9,6 +9,7 @@ use crate::http::Usage;
 use crate::store::delivery::Ending;
 use crate::store::report::SourceReport;
 use crate::store::run::Tally;
+use crate::store::wanted::Backlog;
 
 const RUNS: &str = "advisoryd_runs_total";
 const RUN_SECONDS: &str = "advisoryd_run_duration_seconds";
@@ -22,6 +23,9 @@ const LAST_SUCCESS: &str = "advisoryd_last_success_timestamp_seconds";
 const STORED: &str = "advisoryd_stored_records";
 const QUARANTINE: &str = "advisoryd_quarantine_records";
 const GAPS: &str = "advisoryd_coverage_gaps";
+const DETAILS_WANTED: &str = "advisoryd_details_wanted";
+const DETAILS_UNAVAILABLE: &str = "advisoryd_details_unavailable";
+const DETAILS_DONE: &str = "advisoryd_details_done_timestamp_seconds";
 const DRIFT: &str = "advisoryd_reconcile_drift_total";
 const RAISED: &str = "advisoryd_alerts_raised_total";
 const DELIVERIES: &str = "advisoryd_alert_deliveries_total";
@@ -53,6 +57,18 @@ pub fn describe() {
     describe_gauge!(STORED, "Records stored, by source.");
     describe_gauge!(QUARANTINE, "Records in quarantine, by source.");
     describe_gauge!(GAPS, "Holes in the covered time, by source.");
+    describe_gauge!(
+        DETAILS_WANTED,
+        "Details (whole advisories by JSON) that are to be fetched."
+    );
+    describe_gauge!(
+        DETAILS_UNAVAILABLE,
+        "Details that upstream does not have or that cannot be read."
+    );
+    describe_gauge!(
+        DETAILS_DONE,
+        "When all details that are wanted now will be there, in Unix seconds; now where none is."
+    );
     describe_counter!(
         DRIFT,
         "Records that reading old time again found changed, by source."
@@ -109,6 +125,16 @@ pub fn upstream(usage: &Usage) {
     counter!(REQUESTS).absolute(usage.requests);
     counter!(RETRIES).absolute(usage.retries);
     counter!(THROTTLED).absolute(usage.throttled);
+}
+
+/// Sets how far fetching details is; `done_at` is the forecast.
+pub fn details(backlog: &Backlog, done_at: Option<DateTime<Utc>>) {
+    gauge!(DETAILS_WANTED).set(as_float(backlog.wanted));
+    gauge!(DETAILS_UNAVAILABLE).set(as_float(backlog.unavailable));
+    if let Some(at) = done_at {
+        let seconds = (at - DateTime::<Utc>::UNIX_EPOCH).as_seconds_f64();
+        gauge!(DETAILS_DONE).set(seconds);
+    }
 }
 
 /// Sets what the store says of each configured source.

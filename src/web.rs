@@ -14,19 +14,32 @@ use sqlx::PgPool;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::daemon::schedules::Pulse;
 use crate::http::Client;
+use crate::job::details;
 use crate::measures;
-use crate::store::{database, report};
+use crate::store::{database, report, wanted};
 
 /// Prometheus' text format.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What works under the configuration in force.
+#[derive(Clone)]
+pub struct Working {
+    /// The client for upstream.
+    pub client: Client,
+    /// The schedules' pulse.
+    pub pulse: Pulse,
+    /// The configuration.
+    pub config: Arc<Config>,
+}
 
 /// What the endpoints look at; it fills while the daemon starts.
 pub struct Health {
     clock: Clock,
     pool: OnceLock<PgPool>,
-    working: RwLock<Option<(Client, Pulse)>>,
+    working: RwLock<Option<Working>>,
     prometheus: PrometheusHandle,
 }
 
@@ -51,14 +64,14 @@ impl Health {
         let _ = self.pool.set(pool);
     }
 
-    /// Schedules run, and this client serves them.
-    pub fn generation_is(&self, client: Client, pulse: Pulse) {
+    /// Schedules run under this.
+    pub fn generation_is(&self, next: Working) {
         if let Ok(mut working) = self.working.write() {
-            *working = Some((client, pulse));
+            *working = Some(next);
         }
     }
 
-    fn working(&self) -> Option<(Client, Pulse)> {
+    fn working(&self) -> Option<Working> {
         self.working.read().ok().and_then(|working| working.clone())
     }
 }
@@ -100,7 +113,9 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
             .map_err(|error| error.to_string()),
         None => Err("not opened yet".to_owned()),
     };
-    let schedules = health.working().is_some_and(|(_, pulse)| pulse.is_alive());
+    let schedules = health
+        .working()
+        .is_some_and(|working| working.pulse.is_alive());
     let status = if database.is_ok() && schedules {
         StatusCode::OK
     } else {
@@ -119,22 +134,30 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
 }
 
 async fn prometheus(State(health): State<Arc<Health>>) -> impl IntoResponse {
-    if let Some((client, _)) = health.working() {
-        measures::upstream(&client.total_usage());
+    if let Some(working) = health.working() {
+        measures::upstream(&working.client.total_usage());
     }
-    let asked = match health.pool.get() {
-        Some(pool) => match pool.acquire().await {
-            Ok(mut connection) => report::sources(&mut connection).await,
-            Err(error) => Err(error),
-        },
-        None => Ok(Vec::new()),
-    };
-    match asked {
-        Ok(sources) => measures::sources(&sources, health.clock.now()),
-        Err(error) => tracing::debug!(%error, "the database could not be asked for metrics"),
+    if let Err(error) = measure(&health).await {
+        tracing::debug!(%error, "the database could not be asked for metrics");
     }
     (
         [(header::CONTENT_TYPE, PROMETHEUS_TEXT)],
         health.prometheus.render(),
     )
+}
+
+/// Sets what the database says.
+async fn measure(health: &Health) -> Result<(), sqlx::Error> {
+    let Some(pool) = health.pool.get() else {
+        return Ok(());
+    };
+    let now = health.clock.now();
+    let mut connection = pool.acquire().await?;
+    measures::sources(&report::sources(&mut connection).await?, now);
+    if let Some(working) = health.working() {
+        let backlog = wanted::backlog(&mut connection, now).await?;
+        let done_at = details::outlook(&working.config, &backlog, now);
+        measures::details(&backlog, done_at);
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@ use crate::startup::{self, Opened};
 use crate::store::database;
 
 /// One thing that was looked at.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Finding {
     pub what: String,
     pub ok: bool,

@@ -1,10 +1,11 @@
 //! The part of `check` that asks upstream. Every request counts against the
-//! account's limits, so each list costs one and the tickets at most five.
+//! account's limits, so each list and the JSON API cost one and the tickets at most five.
 
 use std::sync::Arc;
 
 use super::check::{Finding, Teller};
 use crate::config::Config;
+use crate::config::ListSource;
 use crate::daemon::lanes::feeds;
 use crate::http::{Answer, ClientError, Kind, Request};
 use crate::job::context::Context;
@@ -13,6 +14,7 @@ use crate::job::failure::{Failure, chain};
 use crate::job::pull_feed::Feed;
 use crate::job::ticket_filter;
 use crate::source::xml::{FeedError, RecordReader};
+use crate::store::feed_days;
 use crate::store::ticket_reading::DateFilter;
 
 /// Enough of a document to know whether its records are recognised.
@@ -21,20 +23,33 @@ const LOOK_BYTES: usize = 8 * 1024 * 1024;
 pub(super) async fn check(context: &Context, teller: &mut Teller) -> anyhow::Result<()> {
     let (config, discovery) = lists(context).await;
     if let Some(finding) = discovery {
-        let rejected = !finding.ok && finding.says.contains("token");
+        let rejected = is_token(&finding);
         teller.tell(finding)?;
         if rejected {
             return Ok(());
         }
     }
+    let json = if config.fetches_details() {
+        Some(json(context).await)
+    } else {
+        None
+    };
+    if let Some(finding) = json.as_ref().filter(|json| is_token(json)) {
+        return teller.tell(finding.clone());
+    }
     for (feed, _) in feeds(&config) {
         let finding = feed_finding(context, &feed).await;
-        let rejected = !finding.ok && finding.says.contains("token");
+        let finding = instead(finding, &feed, json.as_ref());
+        let rejected = is_token(&finding);
         teller.tell(finding)?;
         if rejected {
             // Every further request would say the same and look like an attack.
             return Ok(());
         }
+    }
+    if let Some(json) = json {
+        teller.tell(json)?;
+        teller.tell(days(context).await?)?;
     }
     if context.config.tickets.enabled {
         teller.tell(tickets(context).await)?;
@@ -70,6 +85,56 @@ async fn lists(context: &Context) -> (Config, Option<Finding>) {
             (Config::clone(config), Some(Finding::bad("discovery", says)))
         }
     }
+}
+
+/// Whether the token is what is wrong.
+fn is_token(finding: &Finding) -> bool {
+    !finding.ok && finding.says.contains("token")
+}
+
+/// Whether the JSON API may be asked, which sweep, details and lists without a
+/// readable feed live on. Not being allowed is no fault where the feeds say all.
+async fn json(context: &Context) -> Finding {
+    let request = Request::new("/api/advisories/", Kind::Json).with("page_size", "1");
+    match context.client.get_whole(&request).await {
+        Ok(_) => Finding::good("JSON API", "readable; details and the sweep work"),
+        Err(ClientError::Forbidden { .. } | ClientError::NotFound { .. }) => Finding::good(
+            "JSON API",
+            "not open to this account: what the feeds leave out and do not show stays unknown; set [feeds] details = \"never\" and sweep = false, or ask Flexera for it",
+        ),
+        Err(error) => Finding::bad("JSON API", advice(&error)),
+    }
+}
+
+/// A list whose feed cannot be read is served all the same where JSON can be.
+fn instead(finding: Finding, feed: &Feed, json: Option<&Finding>) -> Finding {
+    let has_json = json.is_some_and(|json| json.ok && json.says.starts_with("readable"));
+    match feed.source {
+        ListSource::Json if has_json => {
+            Finding::good(finding.what, "its advisories come from the JSON API")
+        }
+        ListSource::Auto if !finding.ok && has_json && !is_token(&finding) => {
+            let says = format!(
+                "its advisories come from the JSON API, because its feed cannot be read: {}",
+                finding.says
+            );
+            Finding::good(finding.what, says)
+        }
+        _ => finding,
+    }
+}
+
+/// What is known of the feeds' `days`.
+async fn days(context: &Context) -> anyhow::Result<Finding> {
+    let mut connection = context.pool.acquire().await?;
+    let says = match feed_days::get(&mut connection).await? {
+        Some(known) => format!(
+            "`days` counts {}, as {} has shown",
+            known.counts, known.said
+        ),
+        None => "it is not known yet whether `days` counts releases or modifications".to_owned(),
+    };
+    Ok(Finding::good("feeds", says))
 }
 
 async fn feed_finding(context: &Context, feed: &Feed) -> Finding {

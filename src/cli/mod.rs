@@ -25,6 +25,7 @@ mod show;
 mod silence;
 mod simulate;
 mod status;
+mod status_details;
 mod sync;
 
 use std::process::ExitCode;

@@ -4,12 +4,15 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::output::{rough, table, tell, tell_json};
+use super::status_details::Details;
 use super::{Shared, ask};
 use crate::clock::Clock;
 use crate::config::{Config, CronExpression};
 use crate::job::discover;
+use crate::model::ServedBy;
 use crate::startup::Opened;
 use crate::store::discovery;
+use crate::store::feed_days;
 use crate::store::report::{self, SourceReport, TableSize};
 use crate::store::source::SourceKey;
 use crate::store::told::{self, SinkLine};
@@ -36,13 +39,15 @@ async fn show(
     let advisories = report::advisories(&mut connection).await?;
     let sizes = report::table_sizes(&mut connection).await?;
     let sinks = told::sinks(&mut connection).await?;
+    let details = Details::look(config, &mut connection, now).await?;
+    let feed_days = feed_days::get(&mut connection).await?;
     if as_json {
         let sources: Vec<Value> = sources
             .iter()
             .map(|source| as_value(config, source, now))
             .collect();
         tell_json(
-            &json!({ "at": now, "advisories": advisories, "sources": sources, "discovery": discovery, "sinks": sinks, "tables": sizes, "psql": opened.psql }),
+            &json!({ "at": now, "advisories": advisories, "sources": sources, "discovery": discovery, "details": details.as_value(), "feed_days": feed_days, "sinks": sinks, "tables": sizes, "psql": opened.psql }),
         )?;
         return Ok(true);
     }
@@ -65,12 +70,28 @@ async fn show(
         if let Some(error) = &source.last_error {
             tell(&format!("\n{} failed last: {error}", source.key));
         }
+        if source.served_by == ServedBy::Json {
+            let why = source.served_why.as_deref().unwrap_or("so it was decided");
+            tell(&format!(
+                "\n{}: its advisories come from the JSON API: {why}",
+                source.key
+            ));
+        }
         for gap in &source.gaps {
             tell(&format!(
                 "\n{}: nothing is known of {} to {}; it is asked for again",
                 source.key, gap.from, gap.to
             ));
         }
+    }
+    if let Some(known) = &feed_days {
+        tell(&format!(
+            "\n`days` of the feeds counts {}, as {} has shown",
+            known.counts, known.said
+        ));
+    }
+    for line in details.lines() {
+        tell(&format!("\n{line}"));
     }
     if let Some(state) = &discovery {
         tell(&format!("\n{}", discovery_line(config, state, now)));
@@ -146,12 +167,15 @@ fn sizes_line(sizes: &[TableSize]) -> String {
     format!("The tables take {all}: {}, …", largest.join(", "))
 }
 
-/// `never`, `running`, `failing`, `off` or `ok`: the worst thing first.
+/// `never`, `running`, `refused`, `failing`, `off` or `ok`: the worst thing first.
 fn state(source: &SourceReport) -> &'static str {
+    let is_refused = source.key == SourceKey::Sweep && source.rests_until.is_some();
     if !source.configured {
         "off"
     } else if source.running {
         "running"
+    } else if is_refused {
+        "refused"
     } else if source.last_error.is_some() {
         "failing"
     } else if source.last_success_at.is_none() {
@@ -189,6 +213,8 @@ fn next_run(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> Optio
 fn schedule<'a>(config: &'a Config, key: &SourceKey) -> Option<&'a CronExpression> {
     let own = match key {
         SourceKey::Tickets => return Some(&config.schedule.tickets),
+        SourceKey::Sweep => return Some(&config.schedule.feeds),
+        SourceKey::Details => return None,
         SourceKey::WatchList(id) => config
             .watch_lists
             .iter()
@@ -210,6 +236,8 @@ fn as_value(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> Value
         SourceKey::WatchList(id) => ("watch_list", json!(id)),
         SourceKey::ExtraFeed(name) => ("extra_feed", json!(name)),
         SourceKey::Tickets => ("tickets", Value::Null),
+        SourceKey::Sweep => ("sweep", Value::Null),
+        SourceKey::Details => ("details", Value::Null),
     };
     let gaps: Vec<Value> = source
         .gaps
@@ -227,6 +255,9 @@ fn as_value(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> Value
         "last_error": source.last_error,
         "covered_to": source.covered_to,
         "data_age_seconds": source.covered_to.map(|at| (now - at).num_seconds().max(0)),
+        "served_by": (kind == "watch_list").then(|| source.served_by.name()),
+        "served_why": source.served_why,
+        "rests_until": source.rests_until,
         "records": source.records,
         "quarantined": source.quarantined,
         "gaps": gaps,

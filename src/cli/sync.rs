@@ -13,9 +13,11 @@ use crate::daemon::lanes::feeds;
 use crate::job::alert_pass;
 use crate::job::context::Context;
 use crate::job::deliver::Delivered;
+use crate::job::details::{self, Fetched};
 use crate::job::discover;
 use crate::job::pull_feed::{self, Feed, LookBack};
 use crate::job::run::{Ran, Report};
+use crate::job::sweep;
 use crate::job::sync_tickets::{self, Ask};
 use crate::sink::Sink;
 use crate::startup;
@@ -136,6 +138,13 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
             wanted.json,
         )?;
     }
+    let sweeps = context.config.feeds.sweep && wanted.watch_list.is_empty();
+    if wanted.what != What::Tickets && sweeps {
+        good &= sweep_once(context, wanted.json).await?;
+    }
+    if wanted.what != What::Tickets && context.config.fetches_details() {
+        good &= fetch_details(context, wanted.json).await?;
+    }
     let tickets = wanted.what != What::Feeds && wanted.watch_list.is_empty();
     if tickets && (context.config.tickets.enabled || wanted.what == What::Tickets) {
         good &= sync_tickets(context, wanted).await?;
@@ -171,6 +180,36 @@ async fn alert(context: &Context, sinks: &[Sink], wanted: &Sync) -> anyhow::Resu
         ));
     }
     Ok(postponed + abandoned == 0)
+}
+
+/// One sweep; nothing while upstream refuses it.
+async fn sweep_once(context: &Context, json: bool) -> anyhow::Result<bool> {
+    let bar = progress::Bar::start(context, "sweep");
+    let swept = sweep::sweep(context).await;
+    bar.finish();
+    match swept {
+        Ok(None) => Ok(true),
+        Ok(Some(ran)) => tell_run(&SourceKey::Sweep, Ok(ran), json),
+        Err(failure) => tell_run(&SourceKey::Sweep, Err(failure.chain()), json),
+    }
+}
+
+/// Fetches the details that are due, batch by batch; one summary line each.
+async fn fetch_details(context: &Context, json: bool) -> anyhow::Result<bool> {
+    while !context.stop.is_cancelled() {
+        let bar = progress::Bar::start(context, "details");
+        let fetched = details::fetch(context).await;
+        bar.finish();
+        let ran = match fetched {
+            Ok(Fetched::Ended(report)) => Ok(Ran::Ended(report)),
+            Ok(Fetched::Busy | Fetched::Nothing(_) | Fetched::Rests(_)) => return Ok(true),
+            Err(failure) => Err(failure.chain()),
+        };
+        if !tell_run(&SourceKey::Details, ran, json)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 async fn sync_tickets(context: &Context, wanted: &Sync) -> anyhow::Result<bool> {

@@ -6,7 +6,8 @@ use regex::Regex;
 use super::mistake::close_to;
 use super::section::{Section, said};
 use super::tree::Node;
-use super::values::{duration, number, text, texts};
+use super::values::{duration, number, text, texts, truth};
+use crate::model::Details;
 
 /// A longer overlap asks for the same advisories for a month, again and again.
 const MAX_OVERLAP: Duration = Duration::from_hours(30 * 24);
@@ -14,6 +15,8 @@ const MAX_OVERLAP: Duration = Duration::from_hours(30 * 24);
 const MAX_DAYS: u32 = 36_500;
 /// Further names a field may have; a document knows one or two.
 const MAX_ALIASES: usize = 32;
+/// More details in a day than an account's requests allow.
+const MAX_DETAILS_PER_DAY: u32 = 1_000_000;
 /// A pattern is compiled to at most this many bytes, so that it cannot eat the memory.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
 
@@ -54,6 +57,13 @@ pub struct Feeds {
     pub first_days: u32,
     /// Most days ever asked for. Default: 3650.
     pub max_days: u32,
+    /// Which advisories are also asked for by JSON, one by one. Default: auto.
+    pub details: Details,
+    /// Most of those in any 24 hours; 0 = no limit. Default: 0.
+    pub details_per_day: u32,
+    /// Whether the modification times of all advisories are compared with what is
+    /// stored. Default: yes.
+    pub sweep: bool,
     /// What an advisory's identifier looks like. Default: `SA[0-9]{1,7}`.
     pub id_pattern: Regex,
     /// Further element or attribute names, by a field of [`ALIAS_FIELDS`].
@@ -71,6 +81,9 @@ impl Feeds {
             ),
             first_days: section.value("first_days", 365, number(1..=MAX_DAYS)),
             max_days: section.value("max_days", 3650, number(1..=MAX_DAYS)),
+            details: section.value("details", Details::Auto, details),
+            details_per_day: section.value("details_per_day", 0, number(0..=MAX_DETAILS_PER_DAY)),
+            sweep: section.value("sweep", true, truth),
             id_pattern: section.value("id_pattern", default_pattern, pattern),
             aliases: aliases(section.section("aliases")),
         };
@@ -85,6 +98,15 @@ impl Feeds {
         }
         section.close();
         Some(feeds)
+    }
+}
+
+fn details(node: &Node) -> Result<Details, String> {
+    match text(node).unwrap_or_default().as_str() {
+        "auto" => Ok(Details::Auto),
+        "always" => Ok(Details::Always),
+        "never" => Ok(Details::Never),
+        _ => Err("write `auto`, `always` or `never`".into()),
     }
 }
 

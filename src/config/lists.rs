@@ -22,6 +22,8 @@ pub struct WatchList {
     pub schedule: Option<CronExpression>,
     /// Further query parameters, sorted by name.
     pub query: Vec<(String, String)>,
+    /// Where its advisories come from. Default: auto.
+    pub source: ListSource,
     /// Found by `[discovery]` and not named by the configuration.
     pub discovered: bool,
 }
@@ -34,9 +36,22 @@ impl WatchList {
             name,
             schedule: None,
             query: Vec::new(),
+            source: ListSource::Auto,
             discovered: true,
         }
     }
+}
+
+/// Where the advisories of a watch list come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ListSource {
+    /// From its feed, and from JSON while the feed is not recognised or refused.
+    #[default]
+    Auto,
+    /// From its feed only.
+    Feed,
+    /// From JSON only.
+    Json,
 }
 
 /// `[[extra_feeds]]`: another feed, without membership in a list.
@@ -70,6 +85,7 @@ pub(super) fn watch_lists(root: &mut Section<'_>) -> (Vec<WatchList>, Vec<i64>) 
         let reserved = ["asset_list_id", "days", "feed_type"];
         let query = query(section.section("query"), &reserved);
         let follow = section.value("follow", true, truth);
+        let source = section.value("source", ListSource::Auto, list_source);
         section.close();
         if !follow {
             unfollowed.extend(id);
@@ -80,6 +96,7 @@ pub(super) fn watch_lists(root: &mut Section<'_>) -> (Vec<WatchList>, Vec<i64>) 
             name,
             schedule,
             query,
+            source,
             discovered: false,
         })
     });
@@ -124,6 +141,15 @@ fn bounded<T>(root: &mut Section<'_>, key: &str, mut entries: Vec<T>) -> Vec<T> 
         entries.truncate(MAX_LISTS);
     }
     entries
+}
+
+fn list_source(node: &super::tree::Node) -> Result<ListSource, String> {
+    match text(node).unwrap_or_default().as_str() {
+        "auto" => Ok(ListSource::Auto),
+        "feed" => Ok(ListSource::Feed),
+        "json" => Ok(ListSource::Json),
+        _ => Err("write `auto`, `feed` or `json`".into()),
+    }
 }
 
 pub(super) fn name(node: &super::tree::Node) -> Result<String, String> {

@@ -37,7 +37,7 @@ pub use discovery::Discovery;
 pub use feeds::{ALIAS_FIELDS, Feeds};
 pub use freshness::{Allowed, Freshness};
 pub use health::{Health, Heartbeat};
-pub use lists::{ExtraFeed, WatchList};
+pub use lists::{ExtraFeed, ListSource, WatchList};
 pub use log::{Http, Log, LogFormat};
 pub use mistake::{ConfigError, Mistake};
 pub use reconcile::Reconcile;
@@ -53,6 +53,7 @@ pub use token::{Token, TokenError, TokenSources};
 pub use upstream::{Backoff, Upstream};
 pub use values::is_loopback;
 
+use crate::model::Details;
 use environment::Environment;
 use section::Section;
 use tree::Node;
@@ -146,6 +147,15 @@ impl Config {
     pub fn from_text(place: &str, text: &str) -> Result<Self, ConfigError> {
         let root = Node::parse(&Arc::from(place), text).map_err(one)?;
         Self::read(root, Environment::default())
+    }
+
+    /// Whether whole advisories are asked for: by `[feeds] details`, or because of
+    /// the sweep or a watch list that may come from JSON, which are nothing without
+    /// them.
+    pub fn fetches_details(&self) -> bool {
+        let is_json = |list: &WatchList| list.source != ListSource::Feed;
+        let Feeds { details, sweep, .. } = self.feeds;
+        details != Details::Never || sweep || self.watch_lists.iter().any(is_json)
     }
 
     fn read(mut root: Node, environment: Environment) -> Result<Self, ConfigError> {

@@ -10,14 +10,14 @@ use tracing::{error, warn};
 
 use super::discovery::{self, Discovery};
 use super::lanes::{self, Lane};
-use super::schedules::{Pulse, Schedules, Tick};
-use super::{Told, alerts, reconcile};
+use super::schedules::{Schedules, Tick};
+use super::{Told, alerts, details, reconcile};
 use crate::config::Config;
-use crate::http::Client;
 use crate::job::context::Context;
 use crate::job::maintain;
 use crate::sink::Sink;
 use crate::store::source::SourceKey;
+use crate::web::Working;
 
 /// The lanes and schedules of one configuration.
 pub(super) struct Generation {
@@ -52,6 +52,7 @@ impl Generation {
         if let Some(discovery) = &discovery {
             tasks.spawn(discovery::work(context.clone(), discovery.clone()));
         }
+        tasks.spawn(details::work(context.clone()));
         tasks.spawn(maintain::hourly(context.clone()));
         alerts::start(&tasks, &context, sinks, told.alert_backlog);
         tasks.close();
@@ -111,12 +112,12 @@ impl Generation {
         self.lanes.send_replace(lanes);
     }
 
-    pub(super) fn client(&self) -> Client {
-        self.context.client.clone()
-    }
-
-    pub(super) fn pulse(&self) -> Pulse {
-        self.schedules.pulse()
+    pub(super) fn working(&self) -> Working {
+        Working {
+            client: self.context.client.clone(),
+            pulse: self.schedules.pulse(),
+            config: Arc::clone(&self.context.config),
+        }
     }
 
     /// Keeps the schedules right when the time zone's offset changes.

@@ -10,11 +10,12 @@ use tracing::{debug, error, info, warn};
 
 use super::reconcile;
 use super::schedules::Tick;
-use crate::config::{Config, CronExpression};
+use crate::config::{Config, CronExpression, ListSource};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::pull_feed::{self, Feed, LookBack};
 use crate::job::run::Ran;
+use crate::job::sweep;
 use crate::job::sync_tickets::{self, Ask};
 use crate::store::database;
 use crate::store::source::{self, SourceKey};
@@ -33,6 +34,8 @@ pub enum Duty {
     Feed(Feed),
     /// Reads the tickets' differences.
     Tickets,
+    /// Compares the modification times of all advisories with what is stored.
+    Sweep,
     /// Walks the tickets in full, where upstream offers no filter.
     SlowWalk,
 }
@@ -73,6 +76,7 @@ impl Lane {
         match &self.duty {
             Duty::Feed(feed) => feed.key.clone(),
             Duty::Tickets | Duty::SlowWalk => SourceKey::Tickets,
+            Duty::Sweep => SourceKey::Sweep,
         }
     }
 }
@@ -89,6 +93,7 @@ pub fn feeds(config: &Config) -> Vec<(Feed, &CronExpression)> {
         let feed = Feed {
             key: SourceKey::WatchList(list.id),
             query,
+            source: list.source,
         };
         (
             feed,
@@ -102,6 +107,7 @@ pub fn feeds(config: &Config) -> Vec<(Feed, &CronExpression)> {
             Feed {
                 key,
                 query: feed.query.clone(),
+                source: ListSource::Feed,
             },
             schedule,
         )
@@ -115,6 +121,9 @@ pub fn lanes(config: &Config) -> Vec<Lane> {
         .into_iter()
         .map(|(feed, schedule)| Lane::new(Duty::Feed(feed), schedule))
         .collect();
+    if config.feeds.sweep {
+        lanes.push(Lane::new(Duty::Sweep, &config.schedule.feeds));
+    }
     if config.tickets.enabled {
         lanes.push(Lane::new(Duty::Tickets, &config.schedule.tickets));
         lanes.push(Lane::new(Duty::SlowWalk, &config.schedule.full_walk));
@@ -182,6 +191,7 @@ async fn perform(context: &Context, lane: &Lane) -> Result<(), Failure> {
     let ran = match &lane.duty {
         Duty::Feed(feed) => vec![pull_feed::pull(context, feed, LookBack::Missing).await?],
         Duty::Tickets => sync_tickets::sync(context, Ask::Differences).await?,
+        Duty::Sweep => sweep::sweep(context).await?.into_iter().collect(),
         Duty::SlowWalk => sync_tickets::sync(context, Ask::SlowWalk).await?,
     };
     if ran.iter().any(|ran| matches!(ran, Ran::Busy)) {

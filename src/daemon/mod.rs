@@ -2,6 +2,7 @@
 //! to signals, the watchdog and the private server.
 
 mod alerts;
+mod details;
 mod discovery;
 mod generation;
 pub mod lanes;
@@ -218,8 +219,7 @@ impl Daemon {
         let context =
             startup::context(config, token, self.pool.clone(), self.clock.clone(), stop).await?;
         let generation = Generation::start(context, sinks, self.told).await?;
-        self.health
-            .generation_is(generation.client(), generation.pulse());
+        self.health.generation_is(generation.working());
         Ok(generation)
     }
 

@@ -24,7 +24,7 @@ pub(super) async fn pace(context: Context, lanes: watch::Receiver<Vec<Lane>>) {
         let lanes: Vec<Lane> = lanes
             .borrow()
             .iter()
-            .filter(|lane| !matches!(lane.duty, Duty::SlowWalk))
+            .filter(|lane| !matches!(lane.duty, Duty::SlowWalk | Duty::Sweep))
             .cloned()
             .collect();
         if let Some(lane) = fastrand::choice(&lanes) {
@@ -41,7 +41,7 @@ pub(super) async fn read_again(context: &Context, lane: &Lane) {
     let ran: Result<Option<Ran>, Failure> = match &lane.duty {
         Duty::Feed(feed) => reconcile::feed(context, feed, chance).await,
         Duty::Tickets => reconcile::tickets(context, chance).await,
-        Duty::SlowWalk => Ok(None),
+        Duty::SlowWalk | Duty::Sweep => Ok(None),
     };
     match ran {
         Ok(Some(Ran::Ended(_))) => {}

@@ -56,7 +56,7 @@ impl Show {
     pub(super) async fn runs(&mut self) -> anyhow::Result<()> {
         let runs: Vec<Run> = sqlx::query_as(
             "select id, finished_at,
-                    coalesce('watch list ' || watch_list_id, 'tickets') as source,
+                    coalesce('watch list ' || watch_list_id, job) as source,
                     mode, outcome, added, changed, unchanged, requests,
                     extract(epoch from finished_at - started_at)::float8 as seconds,
                     error
@@ -103,12 +103,14 @@ impl Show {
         Ok(())
     }
 
-    /// Whether every source has had a run that ended.
+    /// Whether every source has had a run that ended. Details have none where none
+    /// is wanted.
     pub(super) async fn all_read_once(&self) -> anyhow::Result<bool> {
         let waiting: i64 = sqlx::query_scalar(
             "select count(*)
              from advisoryd.source s
              where s.configured
+               and s.kind <> 'details'
                and not exists (
                    select
                    from advisoryd.sync_run r
@@ -129,6 +131,7 @@ impl Show {
             "select count(*)
              from advisoryd.source
              where configured
+               and kind <> 'details'
                and (last_success_at is null or last_error is not null)",
         )
         .fetch_one(&self.pool)

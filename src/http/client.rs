@@ -11,12 +11,12 @@ use super::body::{Body, Frame};
 use super::clock::Clock;
 use super::day::Day;
 use super::error::ClientError;
-use super::exchange::{Exchange, Extent};
+use super::exchange::{Account, Exchange, Extent};
 use super::look::{Look, Sight};
 use super::origin::Origin;
-use super::pace::Pace;
+use super::pace::{Pace, Priority};
 use super::transport::transport;
-use super::usage::{Meter, Usage};
+use super::usage::Usage;
 use crate::config::{Backoff, Token, Upstream};
 
 /// What to ask for.
@@ -54,7 +54,7 @@ impl Request {
 #[derive(Debug, Clone)]
 pub struct Client {
     exchange: Arc<Exchange>,
-    meter: Meter,
+    account: Account,
     backoff: Backoff,
     max_attempts: u32,
 }
@@ -86,7 +86,7 @@ impl Client {
         };
         Ok(Self {
             exchange: Arc::new(exchange),
-            meter: Meter::default(),
+            account: Account::default(),
             backoff: settings.backoff,
             max_attempts: settings.max_attempts,
         })
@@ -95,10 +95,19 @@ impl Client {
     /// A clone that counts its [`Client::usage`] from zero, for one run.
     #[must_use]
     pub fn for_run(&self) -> Self {
-        Self {
-            meter: self.meter.for_run(),
-            ..self.clone()
-        }
+        let mut client = self.clone();
+        client.account.meter = self.account.meter.for_run();
+        client
+    }
+
+    /// A clone whose requests go only while no other waits, leave half of the
+    /// day's requests alone, and hold nothing else back when they alone are too
+    /// many.
+    #[must_use]
+    pub fn in_the_background(&self) -> Self {
+        let mut client = self.clone();
+        client.account.priority = Priority::Background;
+        client
     }
 
     /// Asks for something; its body is still on its way. Attempts end where the
@@ -148,7 +157,7 @@ impl Client {
         let url = self.url(&look.request);
         let mut pauses = self.pauses();
         loop {
-            match self.exchange.look(&url, look, &self.meter).await {
+            match self.exchange.look(&url, look, &self.account).await {
                 Ok(sight) => return Ok(sight),
                 Err(error) => self.pause_after(error, &mut pauses).await?,
             }
@@ -168,7 +177,7 @@ impl Client {
             url: name.to_owned(),
             limit_bytes: self.exchange.max_body_bytes,
             silence: self.exchange.silence,
-            meter: self.meter.clone(),
+            meter: self.account.meter.clone(),
         };
         let body = Body::saved(reader, frame).await?;
         Ok(Answer::saved(self.exchange.origin.url("/", &[]), body))
@@ -196,17 +205,33 @@ impl Client {
 
     /// What this clone asked of upstream since [`Client::for_run`].
     pub fn usage(&self) -> Usage {
-        self.meter.run()
+        self.account.meter.run()
     }
 
     /// What the whole process asked of upstream.
     pub fn total_usage(&self) -> Usage {
-        self.meter.process()
+        self.account.meter.process()
     }
 
     /// For how much longer upstream wants to be left alone.
     pub fn held_for(&self) -> Option<Duration> {
         self.exchange.pace.held_for()
+    }
+
+    /// Leaves upstream alone as it asks; whether that concerns all requests. What
+    /// is refused in the background for longer than a minute is a limit of its own
+    /// (contract §3: 30 advisories a day): it is no reason to stop feeds and tickets,
+    /// which have their own limit by the minute.
+    fn hold(&self, wait: Duration) -> bool {
+        const LONGEST_BURST: Duration = Duration::from_mins(1);
+        let pace = &self.exchange.pace;
+        let is_background = self.account.priority == Priority::Background;
+        if is_background && wait > LONGEST_BURST {
+            pace.hold_background(wait);
+            return false;
+        }
+        pace.hold(wait);
+        true
     }
 
     fn url(&self, request: &Request) -> Url {
@@ -217,7 +242,11 @@ impl Client {
     async fn run(&self, url: Url, kind: Kind, extent: Extent) -> Result<Answer, ClientError> {
         let mut pauses = self.pauses();
         loop {
-            match self.exchange.attempt(&url, kind, extent, &self.meter).await {
+            match self
+                .exchange
+                .attempt(&url, kind, extent, &self.account)
+                .await
+            {
                 Ok(answer) => return Ok(answer),
                 Err(error) => self.pause_after(error, &mut pauses).await?,
             }
@@ -240,22 +269,22 @@ impl Client {
         error: ClientError,
         pauses: &mut ExponentialBackoff,
     ) -> Result<(), ClientError> {
-        if let Some(wait) = error.told_wait() {
-            self.exchange.pace.hold(wait);
-        }
+        let held = error.told_wait().is_some_and(|wait| self.hold(wait));
         if let ClientError::Throttled { wait, .. } = &error {
-            self.meter.throttled();
+            self.account.meter.throttled();
             let seconds = wait.as_secs();
+            let who = if held { "all requests" } else { "the details" };
             warn!(
                 wait_seconds = seconds,
-                "upstream throttles, all requests wait {seconds} s"
+                "upstream throttles, {who} wait {seconds} s"
             );
         }
-        let pause = pauses.next().filter(|_| error.is_retried());
+        let again = error.is_retried() && (held || error.told_wait().is_none());
+        let pause = pauses.next().filter(|_| again);
         let Some(pause) = pause else {
             return Err(error);
         };
-        self.meter.retry();
+        self.account.meter.retry();
         let pause = pause.mul_f64(fastrand::f64());
         debug!(error = %error, pause_ms = pause.as_millis(), "trying again: {error}");
         tokio::time::sleep(pause).await;

@@ -15,7 +15,7 @@ use super::day::Day;
 use super::error::ClientError;
 use super::look::{Look, Sight, Verb};
 use super::origin::Origin;
-use super::pace::Pace;
+use super::pace::{Pace, Priority};
 use super::quote::asked;
 use super::refusal::refusal;
 use super::throttle::wait;
@@ -38,13 +38,20 @@ pub(super) enum Extent {
     Whole,
 }
 
+/// On whose account requests go.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Account {
+    pub(super) meter: Meter,
+    pub(super) priority: Priority,
+}
+
 /// What every request of one attempt has in common.
 #[derive(Clone, Copy)]
 struct Ask<'a> {
     verb: Verb,
     kind: Kind,
     token: &'a Token,
-    meter: &'a Meter,
+    account: &'a Account,
 }
 
 /// One attempt: what goes out, and what comes of it. Everything here is shared by all clones of the client.
@@ -75,14 +82,14 @@ impl Exchange {
         url: &Url,
         kind: Kind,
         extent: Extent,
-        meter: &Meter,
+        account: &Account,
     ) -> Result<Answer, ClientError> {
         let token = self.token();
         let ask = Ask {
             verb: Verb::Get,
             kind,
             token: &token,
-            meter,
+            account,
         };
         let (url, response) = self.follow(url, ask).await?;
         if !matches!(
@@ -97,7 +104,7 @@ impl Exchange {
             url: asked(&url),
             silence,
         };
-        let mut answer = self.answer(url.clone(), response, meter)?;
+        let mut answer = self.answer(url.clone(), response, &account.meter)?;
         answer.check_type(kind, &token).await?;
         if extent == Extent::Whole {
             let reading = answer.body.read_whole(MAX_JSON_BYTES);
@@ -113,14 +120,14 @@ impl Exchange {
         &self,
         url: &Url,
         look: &Look,
-        meter: &Meter,
+        account: &Account,
     ) -> Result<Sight, ClientError> {
         let token = look.token.clone().unwrap_or_else(|| self.token());
         let ask = Ask {
             verb: look.verb,
             kind: look.request.kind,
             token: &token,
-            meter,
+            account,
         };
         let (url, response) = if look.follows {
             self.follow(url, ask).await?
@@ -134,12 +141,12 @@ impl Exchange {
             .map(|(name, value)| (name.to_string(), text(value)))
             .collect();
         if response.status() == StatusCode::TOO_MANY_REQUESTS {
-            meter.throttled();
+            account.meter.throttled();
             let header = response.headers().get(RETRY_AFTER).map(text);
             self.pace
                 .hold(wait(header.as_deref(), "", self.clock.upstream()));
         }
-        let answer = self.answer(url, response, meter)?;
+        let answer = self.answer(url, response, &account.meter)?;
         Ok(Sight {
             status: answer.status,
             url: answer.url,
@@ -167,9 +174,10 @@ impl Exchange {
     }
 
     async fn send(&self, url: &Url, ask: Ask<'_>) -> Result<Response, ClientError> {
-        self.spend()?;
-        self.pace.turn().await;
-        ask.meter.request();
+        let Account { meter, priority } = ask.account;
+        self.spend(*priority)?;
+        self.pace.turn(*priority).await;
+        meter.request();
         self.transport
             .request(ask.verb.method(), url.clone())
             .headers(headers(ask.kind, ask.token)?)
@@ -179,9 +187,9 @@ impl Exchange {
     }
 
     /// Counts one request of the day.
-    fn spend(&self) -> Result<(), ClientError> {
+    fn spend(&self, priority: Priority) -> Result<(), ClientError> {
         let mut day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
-        day.take(self.clock.ours())
+        day.take(self.clock.ours(), priority)
             .map_err(|until| ClientError::DailyBudget {
                 limit: self.daily_limit,
                 until,

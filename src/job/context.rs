@@ -49,7 +49,10 @@ impl Context {
     ) -> DateTime<Utc> {
         let overlap = match key {
             SourceKey::Tickets => self.config.tickets.overlap,
-            SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) => self.config.feeds.overlap,
+            SourceKey::WatchList(_)
+            | SourceKey::ExtraFeed(_)
+            | SourceKey::Sweep
+            | SourceKey::Details => self.config.feeds.overlap,
         };
         covered_to - TimeDelta::from_std(overlap).unwrap_or(TimeDelta::days(1))
     }

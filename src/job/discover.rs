@@ -10,6 +10,7 @@ use super::failure::Failure;
 pub use super::list_walk::ask;
 use crate::config::Config;
 use crate::model::{ListChange, ListedList, compare, lost};
+use crate::store::source::Others;
 use crate::store::{discovery, source};
 
 /// An answer that loses more than one followed list in so many is not believed at once.
@@ -74,7 +75,12 @@ pub async fn configure(connection: &mut PgConnection, config: &Config) -> Result
         .iter()
         .map(|feed| feed.name.clone())
         .collect();
-    source::configure(connection, &lists, &extra, config.tickets.enabled).await?;
+    let others = Others {
+        tickets: config.tickets.enabled,
+        sweep: config.feeds.sweep,
+        details: config.fetches_details(),
+    };
+    source::configure(connection, &lists, &extra, others).await?;
     if config.discovery.watch_lists {
         discovery::note_the_others(connection).await?;
     }

@@ -65,6 +65,26 @@ pub enum Failure {
         /// A ticket that should not have come.
         id: i64,
     },
+    /// The walk over advisories never agreed with upstream's own count.
+    #[error(
+        "{attempts} walks in a row did not find the {claimed} advisories that upstream claims (the last one found {seen})"
+    )]
+    AdvisoriesDisagree {
+        /// How often it was tried.
+        attempts: u32,
+        /// What upstream says there is.
+        claimed: u64,
+        /// What came.
+        seen: u64,
+    },
+    /// The filter for modified advisories is ignored.
+    #[error(
+        "upstream ignores `modified__gte`: it sent advisory {said}, which is outside of the window asked for"
+    )]
+    AdvisoryOutside {
+        /// An advisory that should not have come.
+        said: String,
+    },
     /// A full walk found so few tickets that it is not believed.
     #[error(
         "a full walk no longer found {missing} of {known} tickets; more than a fifth is not believed, and nothing was marked as gone"

@@ -144,6 +144,8 @@ impl Seen<'_> {
         let allowed = match source.key {
             SourceKey::Tickets => freshness.tickets,
             SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) => freshness.feeds,
+            // They complete what the others bring, and have no age of their own.
+            SourceKey::Sweep | SourceKey::Details => Allowed::Off,
         };
         match allowed {
             Allowed::Off => None,
@@ -169,6 +171,7 @@ impl Seen<'_> {
                 let mut feeds = config.extra_feeds.iter();
                 feeds.find(|feed| feed.name == *name)?.schedule.as_ref()
             }
+            SourceKey::Sweep | SourceKey::Details => return None,
         };
         Some(own.unwrap_or(&config.schedule.feeds))
     }

@@ -41,6 +41,7 @@ pub struct Dropped {
 enum Kind {
     Versions,
     Raw,
+    Details,
     Quarantine,
     Evaluations,
     Alerts,
@@ -72,6 +73,10 @@ pub async fn maintain(
     }
     if let Some(before) = before(raw) {
         dropped.raw_texts = all(pool, Kind::Raw, before, stop).await?;
+    }
+    if dropped.versions + dropped.raw_texts > 0 {
+        // What only they were made with.
+        all(pool, Kind::Details, now, stop).await?;
     }
     if let Some(before) = before(quarantine) {
         dropped.quarantined = all(pool, Kind::Quarantine, before, stop).await?;
@@ -115,6 +120,7 @@ async fn batch(
     match kind {
         Kind::Versions => retention::drop_versions(connection, before).await,
         Kind::Raw => retention::drop_raw(connection, before).await,
+        Kind::Details => retention::drop_details(connection).await,
         Kind::Quarantine => retention::drop_quarantine(connection, before).await,
         Kind::Evaluations => old_alerts::drop_evaluations(connection, before).await,
         Kind::Alerts => old_alerts::drop_alerts(connection, before).await,

@@ -1,11 +1,13 @@
 //! What the program does, one file per verb. Every job can be repeated.
 
+mod advisory_window;
 pub mod alert_pass;
 pub mod back_test;
 pub mod baseline;
 pub mod capture;
 pub mod context;
 pub mod deliver;
+pub mod details;
 pub mod discover;
 pub mod evaluate;
 pub mod explain;
@@ -16,17 +18,21 @@ pub mod heartbeat;
 pub mod import_file;
 mod list_walk;
 pub mod maintain;
+mod page;
 pub mod prove;
 pub mod pull_feed;
+mod pull_json;
 mod pull_stream;
 pub mod reconcile;
 pub mod replay;
 pub mod retry;
 pub mod run;
 mod store_chunk;
+pub mod sweep;
 pub mod sync_tickets;
 pub mod ticket_filter;
 mod ticket_page;
 mod ticket_walk;
 mod ticket_window;
 pub mod try_sink;
+mod window;

@@ -125,15 +125,22 @@ impl Prover {
                 "rows of the ledger are gone or `source.covered` was changed: restore the database from a backup",
             );
         }
-        if !source.configured {
+        // Details cover no time; the rows of what is wanted are their promise.
+        if !source.configured || *key == SourceKey::Details {
             return Ok(());
         }
         let Some(covered_from) = source.covered_from else {
+            if *key == SourceKey::Sweep {
+                // It only looks over the feeds' shoulder, and some accounts may not.
+                return Ok(());
+            }
             let advice = format!("run `{}` and look at what it says", sync(key));
             self.found(key, "it was never read completely", advice);
             return Ok(());
         };
-        if let Some(since) = self.since.filter(|since| covered_from > *since) {
+        if let Some(since) = self.since.filter(|since| covered_from > *since)
+            && *key != SourceKey::Sweep
+        {
             let says = format!("nothing is known of the time from {since} to {covered_from}");
             let advice = match key {
                 SourceKey::Tickets => format!("run `{} --full`", sync(key)),
@@ -277,7 +284,9 @@ impl Prover {
 fn sync(key: &SourceKey) -> String {
     match key {
         SourceKey::WatchList(id) => format!("advisoryd sync feeds --watch-list {id}"),
-        SourceKey::ExtraFeed(_) => "advisoryd sync feeds".to_owned(),
+        SourceKey::ExtraFeed(_) | SourceKey::Sweep | SourceKey::Details => {
+            "advisoryd sync feeds".to_owned()
+        }
         SourceKey::Tickets => "advisoryd sync tickets".to_owned(),
     }
 }

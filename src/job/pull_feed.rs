@@ -5,9 +5,11 @@ use tracing::warn;
 
 use super::context::Context;
 use super::failure::Failure;
+use super::pull_json;
 use super::pull_stream::pull_stream;
 use super::run::{self, Ran, Run, Work};
 use super::store_chunk::Stored;
+use crate::config::ListSource;
 use crate::http::{Answer, Kind, Request};
 use crate::model::{FeedWindow, feed_days, missing_from};
 use crate::store::run::Mode;
@@ -28,6 +30,8 @@ pub struct Feed {
     pub key: SourceKey,
     /// What selects it upstream, without `days`.
     pub query: Vec<(String, String)>,
+    /// Whether JSON may take its place.
+    pub source: ListSource,
 }
 
 /// How far back to ask.
@@ -51,12 +55,41 @@ pub async fn pull(context: &Context, feed: &Feed, look_back: LookBack) -> Result
         LookBack::Again(_) => Mode::Reconcile,
         LookBack::Missing | LookBack::Days(_) => Mode::Window,
     };
-    let Some(run) = run::begin(context, &feed.key, "feed", |_| mode).await? else {
+    let Some(mut run) = run::begin(context, &feed.key, "feed", |_| mode).await? else {
         return Ok(Ran::Busy);
     };
     let mut work = Work::default();
-    let result = read(&run, feed, look_back, &mut work).await;
+    let result = match pull_json::without_feed(&run, feed, look_back) {
+        Some(why) => pull_json::read(&mut run, look_back, &why, &mut work).await,
+        None => read_or_fall_back(&mut run, feed, look_back, &mut work).await,
+    };
     Ok(Ran::Ended(run.end(work, result).await?))
+}
+
+/// Reads the feed, and where it cannot be read, the JSON API in its place.
+async fn read_or_fall_back(
+    run: &mut Run,
+    feed: &Feed,
+    look_back: LookBack,
+    work: &mut Work,
+) -> Result<(), Failure> {
+    let failure = match read(run, feed, look_back, work).await {
+        Ok(()) => return pull_json::back_to_feed(run).await,
+        Err(failure) => failure,
+    };
+    let Some(why) = pull_json::fallback(feed, &failure) else {
+        return Err(failure);
+    };
+    // What the feed held is stored; the run is about what JSON says.
+    *work = Work::default();
+    match pull_json::read(run, look_back, &why, work).await {
+        Ok(()) => pull_json::rest_feed(run).await,
+        Err(refusal) if pull_json::is_refused(&refusal) => {
+            pull_json::serve(run, run.source.served_by, run.source.served_why.as_deref()).await?;
+            Err(failure)
+        }
+        Err(other) => Err(other),
+    }
 }
 
 async fn read(run: &Run, feed: &Feed, look_back: LookBack, work: &mut Work) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::pull_feed::{self, Feed, LookBack};
 use super::run::Ran;
 use super::sync_tickets;
+use crate::model::ServedBy;
 use crate::store::source::{self, SourceKey};
 use crate::store::ticket_reading::{self, DateFilter};
 
@@ -15,7 +16,12 @@ use crate::store::ticket_reading::{self, DateFilter};
 /// covered and that upstream can be asked for. `None` when it was never read.
 pub async fn feed(context: &Context, feed: &Feed, chance: u64) -> Result<Option<Ran>, Failure> {
     let mut connection = context.pool.acquire().await?;
-    let covered = source::covered(&mut connection, &feed.key).await?;
+    let found = source::find(&mut connection, &feed.key).await?;
+    let is_json = found.is_some_and(|found| found.served_by == ServedBy::Json);
+    let covered = source::covered(&mut connection, &feed.key)
+        .await?
+        // Its details would all have to be fetched again.
+        .filter(|_| !is_json);
     drop(connection);
     let Some((from, _)) = covered else {
         return Ok(None);

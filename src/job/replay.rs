@@ -51,6 +51,8 @@ pub struct Report {
     /// Of those, the ones that are newer than the current version, as both read
     /// today: they become the next version.
     pub promoted: u64,
+    /// Details that were read again.
+    pub details: u64,
     /// Records in quarantine that were read again.
     pub quarantined: u64,
     /// Rows that differ in a column that people see.
@@ -157,6 +159,7 @@ impl Replay<'_> {
             pass.tickets(versions).await?;
         }
         pass.dissents().await?;
+        pass.details().await?;
         let mut report = pass.report;
         self.quarantine(write, &mut report).await?;
         Ok(report)

@@ -7,15 +7,18 @@ use sqlx::{PgConnection, PgPool};
 
 use super::failure::Failure;
 use crate::clock::Clock;
-use crate::model::{Advisory, Ticket, plain_fingerprint};
+use crate::model::{Advisory, Details, Ticket, plain_fingerprint};
+use crate::source::detail as detail_source;
 use crate::source::ticket as ticket_source;
 use crate::source::xml::{self, Rules};
 use crate::store::advisory::{self, Origin, Received};
 use crate::store::beside::Beside;
+use crate::store::detail::{self as store_detail, Came};
 use crate::store::hold::Hold;
 use crate::store::quarantine::{self, Kept};
 use crate::store::ticket;
 use crate::store::turn::Turn;
+use crate::store::wanted::{self, Reason, Want};
 
 /// What became of a record that was read again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -88,11 +91,16 @@ impl Retry<'_> {
             source_id: kept.source_id,
             run_id: kept.last_run_id,
             at: self.clock.now(),
+            // What is not wanted under the configuration is not fetched either.
+            details: Details::Auto,
         };
-        let outcome = if kept.source == "tickets" {
-            read_ticket(&mut transaction, origin, &kept).await?
-        } else {
-            self.read_advisory(&mut transaction, origin, &kept).await?
+        let outcome = match kept.source.as_str() {
+            "tickets" => read_ticket(&mut transaction, origin, &kept).await?,
+            "details" => self.read_detail(&mut transaction, origin, &kept).await?,
+            _ if kept.raw.starts_with('{') => {
+                self.read_listed(&mut transaction, origin, &kept).await?
+            }
+            _ => self.read_advisory(&mut transaction, origin, &kept).await?,
         };
         let Outcome { key, fate, reason } = outcome;
         match &reason {
@@ -137,6 +145,59 @@ impl Retry<'_> {
             advisory::merge(connection, origin, &[received], |_| false).await?;
         }
         Ok(outcome)
+    }
+}
+
+impl Retry<'_> {
+    /// The JSON API's answer to what a whole advisory is.
+    async fn read_detail(
+        &self,
+        connection: &mut PgConnection,
+        origin: Origin,
+        kept: &Kept,
+    ) -> Result<Outcome, sqlx::Error> {
+        let detail = match detail_source::read(self.rules, &original(kept)) {
+            Ok(detail) => detail,
+            Err(unreadable) => return Ok(Outcome::stays(unreadable.key, unreadable.reason)),
+        };
+        let said = detail.advisory.said.clone();
+        if kept.key.as_ref().is_some_and(|key| *key != said) {
+            let reason = format!("{said} is not what was asked for");
+            return Ok(Outcome::stays(None, reason));
+        }
+        let record = super::details::record(connection, self.rules, &said).await?;
+        store_detail::fulfil(connection, &detail, origin.at).await?;
+        let came = store_detail::store(connection, origin, &detail, record.as_ref()).await?;
+        let beside = match came {
+            Came::Added | Came::Changed => Beside::Newer,
+            Came::Unchanged | Came::Elsewhere | Came::Older => Beside::Same,
+        };
+        Ok(Outcome::of(said, beside))
+    }
+
+    /// An element of the collection of advisories: whole it comes as a detail.
+    async fn read_listed(
+        &self,
+        connection: &mut PgConnection,
+        origin: Origin,
+        kept: &Kept,
+    ) -> Result<Outcome, sqlx::Error> {
+        let element: serde_json::Value = match serde_json::from_slice(&original(kept)) {
+            Ok(element) => element,
+            Err(error) => return Ok(Outcome::stays(None, format!("it is no JSON: {error}"))),
+        };
+        match detail_source::read_listed(self.rules, element) {
+            Ok(listed) => {
+                let want = Want {
+                    said: listed.said.clone(),
+                    reason: Reason::Json,
+                    modified_at: listed.modified_at,
+                };
+                wanted::want(connection, &[want], origin.at).await?;
+                Ok(Outcome::of(listed.said, Beside::Same))
+            }
+            Err(unreadable) => Ok(Outcome::stays(unreadable.key, unreadable.reason)),
+        }
     }
 }
 

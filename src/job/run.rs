@@ -105,13 +105,19 @@ pub(super) async fn begin(
     transaction.commit().await?;
     let settled_before = match mode {
         Mode::Reconcile => found.covered_to.map(|to| context.settled_before(key, to)),
-        Mode::Window | Mode::Full | Mode::Incremental | Mode::Import => None,
+        Mode::Window
+        | Mode::Full
+        | Mode::Incremental
+        | Mode::Import
+        | Mode::Json
+        | Mode::Details => None,
     };
     let origin = Origin {
         source_id: found.id,
         run_id,
         at: now,
         settled_before,
+        details: context.config.feeds.details,
     };
     let context = Context {
         client: context.client.for_run(),
@@ -134,6 +140,16 @@ impl Run {
             at: self.context.clock.now(),
             ..self.origin
         }
+    }
+
+    /// Goes on with the JSON API instead of the feed. Reading old time again stays that.
+    pub(super) async fn reads_json(&mut self) -> Result<(), Failure> {
+        if self.mode.leads() {
+            self.mode = Mode::Json;
+            let mut connection = self.context.pool.acquire().await?;
+            run::change_mode(&mut connection, self.origin.run_id, self.mode).await?;
+        }
+        Ok(())
     }
 
     /// What is read, in words.
@@ -297,7 +313,8 @@ fn tell(report: &Report, key: &SourceKey, failure: Option<&Failure>) {
     let (run_id, mode, seconds) = (report.run_id, report.mode, report.seconds);
     let what = match key {
         SourceKey::Tickets => "tickets",
-        SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) => "advisories",
+        SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) | SourceKey::Sweep => "advisories",
+        SourceKey::Details => "details",
     };
     match failure {
         None => info!(
@@ -311,6 +328,7 @@ fn tell(report: &Report, key: &SourceKey, failure: Option<&Failure>) {
         ),
         Some(failure) => {
             let again = match mode {
+                "details" => "fetching stopped and goes on later",
                 "import" => "the import failed; what could be read is stored",
                 _ => "the run failed and will be repeated",
             };

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::context::Context;
 use super::failure::Failure;
-use crate::http::{Answer, Kind, Request};
+use super::page::{self, Came, Which};
 use crate::model::{Ticket, fingerprint};
 use crate::source::page::Page;
 use crate::source::ticket;
@@ -12,8 +12,6 @@ use crate::store::quarantine::Unreadable;
 
 /// Where upstream serves tickets (contract §6).
 pub(super) const PATH: &str = "/api/tickets/";
-/// Pages in one walk; at 100 tickets a page that is ten million.
-pub(super) const MAX_PAGES: u32 = 100_000;
 
 /// One page, read.
 pub(super) struct TicketPage {
@@ -24,57 +22,29 @@ pub(super) struct TicketPage {
     pub date: Option<DateTime<Utc>>,
 }
 
-/// Which page to read.
-pub(super) enum Which<'a> {
-    First(Vec<(String, String)>),
-    At(&'a str),
-}
-
 /// Reads one page. `None`: the page is past the end
 /// (contract §4), which only a page that is not the first can be.
 pub(super) async fn read(
     context: &Context,
     which: Which<'_>,
 ) -> Result<Option<TicketPage>, Failure> {
-    let first = matches!(which, Which::First(_));
-    let answer = async {
-        match which {
-            Which::First(query) => {
-                let request = Request {
-                    path: PATH.to_owned(),
-                    query,
-                    kind: Kind::Json,
-                };
-                context.client.get_whole(&request).await
-            }
-            Which::At(url) => context.client.get_url_whole(url, Kind::Json).await,
-        }
-    };
-    let answer = tokio::select! {
-        biased;
-        () = context.stop.cancelled() => return Err(Failure::Stopped),
-        answer = answer => answer,
-    };
-    let answer = match answer {
-        Err(error) if !first && error.is_invalid_page() => return Ok(None),
-        answer => answer?,
-    };
-    Ok(Some(parse(context, answer).await?))
+    let came = page::read(context, PATH, which).await?;
+    Ok(came.map(|came| parse(context, came)))
 }
 
-async fn parse(context: &Context, mut answer: Answer) -> Result<TicketPage, Failure> {
-    let body = answer.bytes().await?;
+fn parse(context: &Context, came: Came) -> TicketPage {
+    let Came { page, date, bytes } = came;
     let Page {
         count,
         next,
         results,
-    } = Page::read(&body)?;
+    } = page;
     let mut page = TicketPage {
         claimed: count,
-        next: next.filter(|url| !url.is_empty()),
+        next,
         tickets: Vec::with_capacity(results.len()),
         unreadable: Vec::new(),
-        date: answer.date,
+        date,
     };
     for raw in results {
         match ticket::read(raw) {
@@ -91,8 +61,6 @@ async fn parse(context: &Context, mut answer: Answer) -> Result<TicketPage, Fail
             }
         }
     }
-    context
-        .progress
-        .add(body.len() as u64, page.tickets.len() as u64);
-    Ok(page)
+    context.progress.add(bytes, page.tickets.len() as u64);
+    page
 }

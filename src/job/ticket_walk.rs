@@ -6,8 +6,9 @@ use tracing::warn;
 
 use super::context::Context;
 use super::failure::Failure;
+use super::page::{MAX_PAGES, Which};
 use super::run::{Run, TicketProgress, Work};
-use super::ticket_page::{self, MAX_PAGES, TicketPage, Which};
+use super::ticket_page::{self, TicketPage};
 use crate::store::ticket_walk::{self, Walk};
 use crate::store::{quarantine, run, ticket};
 

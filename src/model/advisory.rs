@@ -7,7 +7,7 @@ use super::{Fingerprint, Severity, fingerprint};
 
 /// One advisory as the program understands it. What upstream left out, sent
 /// blank or sent as null is `None` (or an empty list): absent is never a guess.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Advisory {
     /// The identifier, such as `SA87735` (upstream's `advisory_identifier`).
     pub said: String,
@@ -84,7 +84,7 @@ impl AttackVector {
 
 /// One version's CVSS score. A score of 0 without a vector is how upstream says
 /// "not scored in this version" (contract §9): it is absent here.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cvss {
     /// 0.0 to 10.0.
     pub score: Option<f64>,

@@ -3,11 +3,13 @@
 mod advisory;
 mod change_kind;
 mod condition;
+mod detail;
 mod fact;
 mod glob;
 mod listing;
 mod matcher;
 mod message;
+mod overlay;
 mod rule;
 mod severity;
 mod silence;
@@ -24,11 +26,13 @@ pub use change_kind::ChangeKind;
 pub use condition::{
     Condition, Evidence, Finding, RunFailure, Standing, Step, decide, heartbeat_id,
 };
+pub use detail::{Detail, Details, Forecast, ServedBy, forecast};
 pub use fact::{alert_id, alert_of, test_id};
 pub use glob::Globs;
 pub use listing::{ListChange, ListedList, compare, lost};
 pub use matcher::Matcher;
 pub use message::{Alert, MESSAGE_VERSION, Message, Purpose};
+pub use overlay::overlay;
 pub use rule::{Clause, Clauses, Missing, Rule};
 pub use severity::Severity;
 pub use silence::{MATCHER_FIELDS, Silence};

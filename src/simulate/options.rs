@@ -140,6 +140,9 @@ pub struct FeedOptions {
     pub compression: Option<Compression>,
     /// Whether an advisory in two lists has a different title in each, with one modified date.
     pub lists_disagree: bool,
+    /// Whether its records leave out products, CVEs and description, as the JSON of
+    /// the collection does.
+    pub is_sparse: bool,
 }
 
 /// What the feed's `days` counts.
@@ -242,6 +245,9 @@ pub struct LimitOptions {
     pub per_minute: u32,
     /// Calls a day; 0 = no limit. Trial accounts have 1000.
     pub per_day: u32,
+    /// Whole advisories a day; 0 = no limit. Trial accounts have 30. Other calls are
+    /// not counted.
+    pub advisories_per_day: u32,
     /// How the client is told when to come back.
     pub form: ThrottleForm,
 }
@@ -251,6 +257,7 @@ impl Default for LimitOptions {
         Self {
             per_minute: 250,
             per_day: 0,
+            advisories_per_day: 0,
             form: ThrottleForm::Seconds,
         }
     }

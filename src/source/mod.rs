@@ -2,6 +2,7 @@
 //! only the client behind `http` touches the network.
 
 pub mod asset_list;
+pub mod detail;
 pub mod json_text;
 pub mod page;
 pub mod place;

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 
-use super::advisory_row::{self, Stored};
+use super::advisory_row::{self, KnownDetail, Stored};
 use super::beside::Beside;
-use super::change::{self, AdvisoryChanges};
-use super::history;
-use crate::model::{Advisory, Fingerprint};
+use super::plan::Plan;
+use super::{change, history, wanted};
+use crate::model::{Advisory, Details, Fingerprint};
 
 /// One record that was read: what it says, and the bytes it said it in.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct Origin {
     /// What upstream said before this came with complete runs; set where old time
     /// is read again. What is new and older has drifted.
     pub settled_before: Option<DateTime<Utc>>,
+    /// Which of the advisories are also to be asked for by JSON.
+    pub details: Details,
 }
 
 /// What became of a chunk.
@@ -98,32 +101,27 @@ pub async fn merge(
         .map(|(_, record)| record.advisory.said.clone())
         .collect();
     let stored = stored_advisories(connection, &said).await?;
+    let details = known_details(connection, &said).await?;
     let sighted = sighted(connection, origin.source_id, &said).await?;
 
-    let mut plan = Plan::default();
+    let mut plan = Plan::of(origin);
     for (place, record) in received {
+        let said = &record.advisory.said;
         let content_hash = record.advisory.content_hash();
-        let stored = stored.get(&record.advisory.said);
-        let again = sighted
-            .get(&record.advisory.said)
-            .is_some_and(|id| is_seen(*id));
+        let stored = stored.get(said);
+        let again = sighted.get(said).is_some_and(|id| is_seen(*id));
         if again && stored.is_some_and(|stored| is_twin(record, &content_hash, stored)) {
             twins.push(place);
             continue;
         }
-        let verdict = judge(record, &content_hash, stored, origin.source_id);
-        plan.add(
-            record,
-            content_hash,
-            verdict,
-            stored.map_or(0, |stored| stored.version),
-        );
+        plan.add(record, content_hash, stored, details.get(said));
     }
     let facts = plan.facts(&stored, &sighted);
     history::keep_advisories(connection, &facts.replaced, origin.at).await?;
     advisory_row::insert(connection, origin, &plan.new).await?;
     advisory_row::update(connection, origin, &plan.changed).await?;
-    advisory_row::replace_raw(connection, &plan.reworded).await?;
+    advisory_row::replace_record(connection, &plan.reworded).await?;
+    wanted::want(connection, &plan.wanted, origin.at).await?;
     let sightings = super::sighting::write(connection, origin, &plan.sightings, &sighted).await?;
 
     change::record_advisories(connection, origin, &facts).await?;
@@ -148,114 +146,21 @@ pub async fn beside(
     let Some(stored) = stored.remove(&advisory.said) else {
         return Ok(Beside::Unknown);
     };
-    let same = stored.content_hash == advisory.content_hash();
+    if stored.content_hash.is_none() {
+        // Only JSON has told of it so far.
+        return Ok(Beside::Newer);
+    }
     Ok(Beside::judge(
-        same,
+        stored.says(&advisory.content_hash()),
         advisory.modified_at,
-        stored.modified_at,
+        stored.record_modified_at,
     ))
-}
-
-/// What a record means beside what is stored.
-#[derive(Clone, Copy)]
-enum Verdict {
-    /// The advisory is not known yet.
-    New,
-    /// It becomes the next version.
-    Newer,
-    /// The same in other bytes, from the source that the current version came from.
-    Reworded,
-    /// Says the same in the same bytes, or is of no consequence for the current
-    /// version; `kept` when its bytes are stored nowhere else.
-    Aside { kept: bool },
-}
-
-fn judge(
-    record: &Received,
-    content_hash: &Fingerprint,
-    stored: Option<&Stored>,
-    source_id: i32,
-) -> Verdict {
-    let Some(stored) = stored else {
-        return Verdict::New;
-    };
-    let ours = stored.source_id == source_id || !stored.source_configured;
-    let same_bytes = stored.byte_hash == record.byte_hash;
-    if stored.content_hash == *content_hash {
-        return if ours && !same_bytes {
-            Verdict::Reworded
-        } else {
-            Verdict::Aside { kept: !same_bytes }
-        };
-    }
-    match (record.advisory.modified_at, stored.modified_at) {
-        (Some(theirs), Some(known)) if theirs > known => Verdict::Newer,
-        (Some(theirs), Some(known)) if theirs < known => Verdict::Aside { kept: true },
-        _ if ours => Verdict::Newer,
-        _ => Verdict::Aside { kept: true },
-    }
-}
-
-/// What one chunk writes.
-#[derive(Default)]
-struct Plan<'a> {
-    new: Vec<advisory_row::Version<'a>>,
-    changed: Vec<advisory_row::Version<'a>>,
-    reworded: Vec<&'a Received>,
-    sightings: Vec<super::sighting::Seen<'a>>,
-}
-
-impl<'a> Plan<'a> {
-    fn facts(
-        &self,
-        stored: &HashMap<String, Stored>,
-        sighted: &HashMap<String, i64>,
-    ) -> AdvisoryChanges {
-        let said = |version: &advisory_row::Version<'_>| version.record.advisory.said.clone();
-        let joined = self
-            .sightings
-            .iter()
-            .filter(|seen| stored.contains_key(seen.said) && !sighted.contains_key(seen.said))
-            .map(|seen| seen.said.to_owned());
-        AdvisoryChanges {
-            fresh: self.new.iter().map(said).collect(),
-            replaced: self.changed.iter().map(said).collect(),
-            joined: joined.collect(),
-        }
-    }
-
-    fn add(
-        &mut self,
-        record: &'a Received,
-        content_hash: Fingerprint,
-        verdict: Verdict,
-        version: i32,
-    ) {
-        let next = advisory_row::Version {
-            record,
-            content_hash,
-            number: version + 1,
-        };
-        let mut dissent = None;
-        match verdict {
-            Verdict::New => self.new.push(next),
-            Verdict::Newer => self.changed.push(next),
-            Verdict::Reworded => self.reworded.push(record),
-            Verdict::Aside { kept } => dissent = kept.then_some(record.raw.as_str()),
-        }
-        self.sightings.push(super::sighting::Seen {
-            said: &record.advisory.said,
-            byte_hash: record.byte_hash,
-            content_hash,
-            dissent,
-        });
-    }
 }
 
 /// Whether a record that stands a second time in its document says other things
 /// than the first and is not a revision of it.
 fn is_twin(record: &Received, content_hash: &Fingerprint, stored: &Stored) -> bool {
-    stored.content_hash != *content_hash && record.advisory.modified_at <= stored.modified_at
+    !stored.says(content_hash) && record.advisory.modified_at <= stored.record_modified_at
 }
 
 /// One record per identifier, the newest and of those the first, in the order
@@ -286,12 +191,15 @@ fn one_of_each(received: &[Received]) -> (Vec<(usize, &Received)>, Vec<usize>) {
     (chosen.into_values().collect(), left_out)
 }
 
-async fn stored_advisories(
+pub(super) async fn stored_advisories(
     connection: &mut PgConnection,
     said: &[String],
 ) -> Result<HashMap<String, Stored>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select a.said, a.byte_hash, a.content_hash, a.modified_at, a.source_id, a.version,
+                  case when a.detail_hash is null then a.modified_at else a.record_modified_at end
+                      as record_modified_at,
+                  coalesce(a.whole_hash, a.content_hash) as "whole_hash!",
                   coalesce(s.configured, false) as "configured!"
            from advisory a
            left join source s on s.id = a.source_id
@@ -308,12 +216,39 @@ async fn stored_advisories(
             let stored = Stored {
                 byte_hash: row.byte_hash,
                 content_hash: row.content_hash,
+                record_modified_at: row.record_modified_at,
                 modified_at: row.modified_at,
+                whole_hash: row.whole_hash,
                 source_id: row.source_id,
                 source_configured: row.configured,
                 version: row.version,
             };
             (row.said, stored)
+        })
+        .collect())
+}
+
+/// The details of these advisories, which records are laid under.
+async fn known_details(
+    connection: &mut PgConnection,
+    said: &[String],
+) -> Result<HashMap<String, KnownDetail>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select said, byte_hash, model as "model: Json<Advisory>"
+           from detail
+           where said = any($1)"#,
+        said
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let known = KnownDetail {
+                byte_hash: row.byte_hash,
+                advisory: row.model.0,
+            };
+            (row.said, known)
         })
         .collect())
 }

@@ -1,28 +1,100 @@
 //! The row of an advisory: model ⇄ columns.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
-use super::advisory::{Origin, Received};
+use super::advisory::Origin;
 use super::copy::CopyRows;
 use crate::model::{Advisory, Fingerprint};
 
 /// What a merge must know of an advisory that is stored.
 pub(super) struct Stored {
-    pub byte_hash: Vec<u8>,
-    pub content_hash: Vec<u8>,
+    /// Of the feed's record; `None` where only JSON has told of it.
+    pub byte_hash: Option<Vec<u8>>,
+    pub content_hash: Option<Vec<u8>>,
+    pub record_modified_at: Option<DateTime<Utc>>,
+    /// Of record and detail together.
     pub modified_at: Option<DateTime<Utc>>,
+    pub whole_hash: Vec<u8>,
     pub source_id: i32,
     pub source_configured: bool,
     pub version: i32,
 }
 
+impl Stored {
+    /// Whether the feed's record that is stored says this.
+    pub(super) fn says(&self, content_hash: &Fingerprint) -> bool {
+        self.content_hash
+            .as_ref()
+            .is_some_and(|stored| stored == content_hash)
+    }
+}
+
+/// The detail of an advisory that records are laid under.
+pub(super) struct KnownDetail {
+    pub byte_hash: Vec<u8>,
+    pub advisory: Advisory,
+}
+
 /// One version of an advisory, about to be stored.
 pub(super) struct Version<'a> {
-    pub record: &'a Received,
-    pub content_hash: Fingerprint,
+    /// What record and detail say together.
+    pub whole: Cow<'a, Advisory>,
+    /// The feed's record; the detail where there is none.
+    pub raw: &'a str,
+    /// The feed's record; `None` where only JSON has told of it.
+    pub record: Option<RecordPart>,
+    /// The detail.
+    pub detail: Option<DetailPart>,
+    pub source_id: i32,
     pub number: i32,
+}
+
+/// What is kept of the feed's record besides its text.
+#[derive(Clone, Copy)]
+pub(super) struct RecordPart {
+    pub byte_hash: Fingerprint,
+    pub content_hash: Fingerprint,
+    pub modified_at: Option<DateTime<Utc>>,
+}
+
+/// What is kept of the detail.
+#[derive(Clone)]
+pub(super) struct DetailPart {
+    pub byte_hash: Vec<u8>,
+    pub whole_hash: Fingerprint,
+}
+
+impl Version<'_> {
+    /// The record's own time, where a detail may say another.
+    fn record_modified_at(&self) -> Option<DateTime<Utc>> {
+        self.detail.as_ref().and(self.record.as_ref())?.modified_at
+    }
+
+    /// Fingerprints and times of its parts, by column.
+    pub(super) fn parts(&self) -> [(&'static str, Value); 5] {
+        let record = self.record.as_ref();
+        let detail = self.detail.as_ref();
+        [
+            ("byte_hash", json!(record.map(|part| hex(&part.byte_hash)))),
+            (
+                "content_hash",
+                json!(record.map(|part| hex(&part.content_hash))),
+            ),
+            ("record_modified_at", json!(self.record_modified_at())),
+            (
+                "detail_hash",
+                json!(detail.map(|part| hex(&part.byte_hash))),
+            ),
+            (
+                "whole_hash",
+                json!(detail.map(|part| hex(&part.whole_hash))),
+            ),
+        ]
+    }
 }
 
 const COPY: &str = "copy advisory (
@@ -30,9 +102,10 @@ const COPY: &str = "copy advisory (
         attack_vector, solution_status, impacts, cves, cvss2_score, cvss2_vector,
         cvss3_score, cvss3_vector, cvss4_score, cvss4_vector, threat_score, is_zero_day,
         description, solution, products, refs, unrecognised,
-        raw, byte_hash, content_hash, source_id, run_id, version, first_seen_at, changed_at)
+        raw, byte_hash, content_hash, record_modified_at, detail_hash, whole_hash,
+        source_id, run_id, version, first_seen_at, changed_at)
     from stdin (format binary)";
-const COPY_FIELDS: i16 = 32;
+const COPY_FIELDS: i16 = 35;
 
 /// Stores advisories that are not stored yet.
 pub(super) async fn insert(
@@ -46,7 +119,7 @@ pub(super) async fn insert(
     // The raw text and its mapped form together are about twice the raw text.
     let capacity = versions
         .iter()
-        .map(|version| version.record.raw.len() * 2 + 512)
+        .map(|version| version.raw.len() * 2 + 512)
         .sum();
     let mut rows = CopyRows::with_capacity(capacity);
     for version in versions {
@@ -59,7 +132,7 @@ pub(super) async fn insert(
 }
 
 fn put(rows: &mut CopyRows, origin: Origin, version: &Version<'_>) -> Result<(), sqlx::Error> {
-    let advisory = &version.record.advisory;
+    let advisory = &version.whole;
     rows.row(COPY_FIELDS);
     rows.text(Some(&advisory.said));
     rows.int8(advisory.upstream_id);
@@ -87,15 +160,31 @@ fn put(rows: &mut CopyRows, origin: Origin, version: &Version<'_>) -> Result<(),
     } else {
         rows.jsonb(&json_bytes(&advisory.unrecognised)?);
     }
-    rows.text(Some(&version.record.raw));
-    rows.raw(&version.record.byte_hash);
-    rows.raw(&version.content_hash);
-    rows.int4(Some(origin.source_id));
+    rows.text(Some(version.raw));
+    put_parts(rows, version);
+    rows.int4(Some(version.source_id));
     rows.int8(Some(origin.run_id));
     rows.int4(Some(version.number));
     rows.timestamptz(Some(origin.at));
     rows.timestamptz(Some(origin.at));
     Ok(())
+}
+
+fn put_parts(rows: &mut CopyRows, version: &Version<'_>) {
+    let Version { record, detail, .. } = version;
+    put_hash(rows, record.as_ref().map(|part| &part.byte_hash[..]));
+    put_hash(rows, record.as_ref().map(|part| &part.content_hash[..]));
+    rows.timestamptz(version.record_modified_at());
+    put_hash(rows, detail.as_ref().map(|part| &part.byte_hash[..]));
+    put_hash(rows, detail.as_ref().map(|part| &part.whole_hash[..]));
+}
+
+fn put_hash(rows: &mut CopyRows, hash: Option<&[u8]>) {
+    if let Some(hash) = hash {
+        rows.raw(hash);
+    } else {
+        rows.null();
+    }
 }
 
 fn json_bytes(value: &impl serde::Serialize) -> Result<Vec<u8>, sqlx::Error> {
@@ -143,6 +232,9 @@ pub(super) async fn update(
              raw = n.raw,
              byte_hash = n.byte_hash,
              content_hash = n.content_hash,
+             record_modified_at = n.record_modified_at,
+             detail_hash = n.detail_hash,
+             whole_hash = n.whole_hash,
              source_id = n.source_id,
              run_id = n.run_id,
              version = n.version,
@@ -157,17 +249,16 @@ pub(super) async fn update(
 }
 
 fn as_json(origin: Origin, version: &Version<'_>) -> Value {
-    let mut row = columns(&version.record.advisory);
+    let mut row = columns(&version.whole);
     let about = [
-        ("raw", json!(version.record.raw)),
-        ("byte_hash", json!(hex(&version.record.byte_hash))),
-        ("content_hash", json!(hex(&version.content_hash))),
-        ("source_id", json!(origin.source_id)),
+        ("raw", json!(version.raw)),
+        ("source_id", json!(version.source_id)),
         ("run_id", json!(origin.run_id)),
         ("version", json!(version.number)),
         ("changed_at", json!(origin.at)),
     ];
-    row.extend(about.map(|(name, value)| (name.to_owned(), value)));
+    let all = about.into_iter().chain(version.parts());
+    row.extend(all.map(|(name, value)| (name.to_owned(), value)));
     Value::Object(row)
 }
 
@@ -208,7 +299,7 @@ pub(super) fn columns(advisory: &Advisory) -> Map<String, Value> {
         .collect()
 }
 
-pub(super) fn hex(hash: &Fingerprint) -> String {
+pub(super) fn hex(hash: &[u8]) -> String {
     use std::fmt::Write as _;
     hash.iter().fold(String::from("\\x"), |mut text, byte| {
         // Writing to a string cannot fail.
@@ -217,33 +308,38 @@ pub(super) fn hex(hash: &Fingerprint) -> String {
     })
 }
 
-/// Keeps the newest bytes of advisories that say the same in other bytes: no
-/// new version, but nothing that was received is lost.
-pub(super) async fn replace_raw(
+/// Keeps the newest record and detail of advisories that say the same in other
+/// words: no new version, but nothing that was received is lost.
+pub(super) async fn replace_record(
     connection: &mut PgConnection,
-    records: &[&Received],
+    versions: &[Version<'_>],
 ) -> Result<(), sqlx::Error> {
-    if records.is_empty() {
+    if versions.is_empty() {
         return Ok(());
     }
-    let said: Vec<String> = records
-        .iter()
-        .map(|record| record.advisory.said.clone())
-        .collect();
-    let raw: Vec<String> = records.iter().map(|record| record.raw.clone()).collect();
-    let hashes: Vec<Vec<u8>> = records
-        .iter()
-        .map(|record| record.byte_hash.to_vec())
-        .collect();
+    let row = |version: &Version<'_>| {
+        let mut row = Map::new();
+        let about = [
+            ("said", json!(version.whole.said)),
+            ("raw", json!(version.raw)),
+            ("source_id", json!(version.source_id)),
+        ];
+        let all = about.into_iter().chain(version.parts());
+        row.extend(all.map(|(name, value)| (name.to_owned(), value)));
+        Value::Object(row)
+    };
     sqlx::query!(
         "update advisory a
          set raw = n.raw,
-             byte_hash = n.byte_hash
-         from unnest($1::text[], $2::text[], $3::bytea[]) as n (said, raw, byte_hash)
+             byte_hash = n.byte_hash,
+             content_hash = n.content_hash,
+             record_modified_at = n.record_modified_at,
+             detail_hash = n.detail_hash,
+             whole_hash = n.whole_hash,
+             source_id = n.source_id
+         from jsonb_populate_recordset(null::advisory, $1) as n
          where a.said = n.said",
-        &said,
-        &raw,
-        &hashes
+        versions.iter().map(row).collect::<Value>()
     )
     .execute(connection)
     .await?;

@@ -16,11 +16,17 @@ pub(super) struct AdvisoryChanges {
     pub fresh: Vec<String>,
     /// Advisories whose former version was just kept.
     pub replaced: Vec<String>,
+    /// Those of the replaced whose new version only says more of the statement that
+    /// the former one told of.
+    pub completed: Vec<String>,
     /// Known advisories that this source had not sent before.
     pub joined: Vec<String>,
 }
 
-/// Writes down what happened to advisories.
+/// Writes down what happened to advisories. What a completing version newly says
+/// is no news by itself: feed and JSON are heard one after the other. Its facts
+/// are those against the statement before, which the version it completes had not
+/// told yet.
 pub(super) async fn record_advisories(
     connection: &mut PgConnection,
     origin: Origin,
@@ -29,6 +35,7 @@ pub(super) async fn record_advisories(
     let AdvisoryChanges {
         fresh,
         replaced,
+        completed,
         joined,
     } = changes;
     if fresh.is_empty() && replaced.is_empty() && joined.is_empty() {
@@ -66,7 +73,38 @@ pub(super) async fn record_advisories(
                      ('reinstated', 9, o.is_rejected and not n.is_rejected)
              ) as w (what, place, holds)
              where n.said = any($2)
-               and w.holds),
+               and n.said <> all($8)
+               and w.holds
+             union all
+             select n.said, n.version, w.what, w.place
+             from advisory n
+             join advisory_version o on o.said = n.said and o.version = n.version - 1
+             left join lateral (
+                 select *
+                 from advisory_version b
+                 where b.said = n.said
+                   and b.modified_at < n.modified_at
+                 order by b.version desc
+                 limit 1) as b on true
+             cross join lateral (
+                 values
+                     ('completed', 2, true),
+                     ('escalated', 3, n.severity_rank > greatest(b.severity_rank, o.severity_rank)
+                                      and not b.is_rejected and not o.is_rejected),
+                     ('deescalated', 4, n.severity_rank < least(b.severity_rank, o.severity_rank)
+                                        and not n.is_rejected),
+                     ('became_zero_day', 5, n.is_zero_day and not coalesce(b.is_zero_day, false)
+                                            and not coalesce(o.is_zero_day, false)),
+                     ('solution_available', 6, is_fixed(n.solution_status)
+                                               and not is_fixed(b.solution_status)
+                                               and not is_fixed(o.solution_status)),
+                     ('cves_added', 7, not n.cves <@ (b.cves || o.cves)),
+                     ('rejected', 8, n.is_rejected and not b.is_rejected and not o.is_rejected),
+                     ('reinstated', 9, b.is_rejected and o.is_rejected and not n.is_rejected)
+             ) as w (what, place, holds)
+             where n.said = any($8)
+               and w.holds
+               and (w.what = 'completed' or b.said is not null)),
          numbered as (
              select key, version, what, row_number() over (order by key, place) as number
              from fact),
@@ -85,7 +123,8 @@ pub(super) async fn record_advisories(
         origin.source_id,
         origin.run_id,
         origin.at,
-        origin.settled_before
+        origin.settled_before,
+        completed
     )
     .execute(&mut *connection)
     .await?;

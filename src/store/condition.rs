@@ -59,7 +59,7 @@ pub async fn follow(connection: &mut PgConnection, now: DateTime<Utc>) -> Result
 /// The sources that are followed.
 pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceState>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select s.watch_list_id, s.extra_feed, s.followed_since, upper(s.covered) as covered_to,
+        r#"select s.kind, s.watch_list_id, s.extra_feed, s.followed_since, upper(s.covered) as covered_to,
                   s.last_success_at, s.last_error, s.last_error_at, s.last_failure,
                   (select count(*) from quarantine q where q.source_id = s.id) as "quarantined!",
                   case
@@ -75,7 +75,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceState>, 
     Ok(rows
         .into_iter()
         .map(|row| SourceState {
-            key: SourceKey::of_columns(row.watch_list_id, row.extra_feed),
+            key: SourceKey::of_columns(&row.kind, row.watch_list_id, row.extra_feed),
             followed_since: row.followed_since,
             covered_to: row.covered_to,
             last_success_at: row.last_success_at,

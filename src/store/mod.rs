@@ -12,12 +12,16 @@ mod copy;
 pub mod cursor;
 pub mod database;
 pub mod delivery;
+pub mod detail;
 pub mod discovery;
 pub mod evaluation;
+pub mod feed_days;
 pub mod heartbeat;
 pub mod history;
 pub mod hold;
+pub mod listed;
 pub mod old_alerts;
+mod plan;
 pub mod proof;
 pub mod proof_rows;
 pub mod quarantine;
@@ -38,6 +42,7 @@ pub mod ticket_reading;
 pub mod ticket_walk;
 pub mod told;
 pub mod turn;
+pub mod wanted;
 
 /// Whether waiting and trying again can help: the database is away, restarting
 /// or busy, rather than unwilling.

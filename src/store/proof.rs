@@ -32,7 +32,7 @@ pub struct ProofSource {
 /// All sources.
 pub async fn sources(connection: &mut PgConnection) -> Result<Vec<ProofSource>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select s.id, s.watch_list_id, s.extra_feed, s.configured, s.runs, s.head,
+        r#"select s.id, s.kind, s.watch_list_id, s.extra_feed, s.configured, s.runs, s.head,
                   s.dropped_runs, s.dropped_head, s.unchained_run_id,
                   lower(s.covered) as covered_from, upper(s.covered) as covered_to,
                   not s.covered <@ s.dropped_covers + coalesce((
@@ -49,7 +49,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<ProofSource>, 
     Ok(rows
         .into_iter()
         .map(|row| ProofSource {
-            key: SourceKey::of_columns(row.watch_list_id, row.extra_feed),
+            key: SourceKey::of_columns(&row.kind, row.watch_list_id, row.extra_feed),
             configured: row.configured,
             chain: Chain {
                 source_id: row.id,
@@ -118,7 +118,7 @@ pub async fn miscounts(
              and r.claimed is not null
              and ($2::timestamptz is null or r.finished_at >= $2)
              and case
-                     when r.outcome = 'ok' and r.mode = 'incremental' then r.accounted is distinct from r.claimed
+                     when r.outcome = 'ok' and r.mode in ('incremental', 'json') then r.accounted is distinct from r.claimed
                      when r.outcome = 'ok' then coalesce(r.accounted, 0) < r.claimed
                      else r.accounted < r.claimed
                           and not exists (

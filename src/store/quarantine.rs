@@ -130,6 +130,24 @@ pub async fn release_tickets(
     Ok(done.rows_affected())
 }
 
+/// Lets the records of one key leave, because it was now read well.
+pub async fn release_key(
+    connection: &mut PgConnection,
+    source_id: i32,
+    key: &str,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "delete from quarantine
+         where source_id = $1
+           and key = $2",
+        source_id,
+        key
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// One record, as a list tells it.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Line {
@@ -195,7 +213,7 @@ pub async fn get(connection: &mut PgConnection, id: i64) -> Result<Option<Kept>,
                   case s.kind
                       when 'watch_list' then 'watch list ' || s.watch_list_id
                       when 'extra_feed' then 'extra feed ' || s.extra_feed
-                      else 'tickets'
+                      else s.kind
                   end as "source!"
            from quarantine q
            join source s on s.id = q.source_id

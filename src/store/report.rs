@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::source::SourceKey;
-use crate::model::CoverageGap;
+use crate::model::{CoverageGap, ServedBy};
 
 /// One source, as an operator wants to see it.
 #[derive(Debug, Clone)]
@@ -31,14 +31,23 @@ pub struct SourceReport {
     pub running: bool,
     /// Holes in the covered time.
     pub gaps: Vec<CoverageGap>,
+    /// Where a watch list's advisories come from.
+    pub served_by: ServedBy,
+    /// Why they come from the JSON API.
+    pub served_why: Option<String>,
+    /// What upstream refused is not asked for again before this time.
+    pub rests_until: Option<DateTime<Utc>>,
 }
 
-/// All sources: watch lists by id, extra feeds by name, then the tickets.
+/// All sources: watch lists by id, extra feeds by name, the tickets, and the sweep
+/// where it is configured. What there is to tell of the details is their backlog.
 pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select s.id, s.kind, s.watch_list_id, s.extra_feed, s.name, s.configured,
                   s.last_attempt_at, s.last_success_at, s.last_error, upper(s.covered) as covered_to,
+                  s.served_by, s.served_why, s.rests_until,
                   case s.kind
+                      when 'sweep' then 0
                       when 'tickets' then (select count(*) from ticket t where t.deleted_at is null)
                       else (select count(*) from sighting g where g.source_id = s.id)
                   end as "records!",
@@ -49,13 +58,15 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
                       where r.source_id = s.id
                         and r.outcome = 'running') as "running!"
            from source s
+           where s.kind <> 'details'
+             and (s.kind <> 'sweep' or s.configured)
            order by s.kind desc, s.watch_list_id, s.extra_feed"#
     )
     .fetch_all(&mut *connection)
     .await?;
     let mut reports = Vec::with_capacity(rows.len());
     for row in rows {
-        let key = SourceKey::of_columns(row.watch_list_id, row.extra_feed);
+        let key = SourceKey::of_columns(&row.kind, row.watch_list_id, row.extra_feed);
         reports.push(SourceReport {
             key,
             name: row.name,
@@ -68,6 +79,9 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
             quarantined: row.quarantined,
             running: row.running,
             gaps: super::source::gaps(connection, row.id).await?,
+            served_by: ServedBy::from_name(&row.served_by),
+            served_why: row.served_why,
+            rests_until: row.rests_until,
         });
     }
     Ok(reports)
@@ -111,12 +125,16 @@ pub async fn key_of(
     source_id: i32,
 ) -> Result<SourceKey, sqlx::Error> {
     let row = sqlx::query!(
-        "select watch_list_id, extra_feed
+        "select kind, watch_list_id, extra_feed
          from source
          where id = $1",
         source_id
     )
     .fetch_one(connection)
     .await?;
-    Ok(SourceKey::of_columns(row.watch_list_id, row.extra_feed))
+    Ok(SourceKey::of_columns(
+        &row.kind,
+        row.watch_list_id,
+        row.extra_feed,
+    ))
 }

@@ -101,6 +101,33 @@ pub async fn drop_raw(
     Ok(advisories.rows_affected() + tickets.rows_affected())
 }
 
+/// Drops details that no version with a raw text was made with any more. Those
+/// of current versions stay.
+pub async fn drop_details(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "delete from former_detail f
+         where (f.said, f.byte_hash) in (
+             select o.said, o.byte_hash
+             from former_detail o
+             where not exists (
+                 select
+                 from advisory_version v
+                 where v.said = o.said
+                   and v.detail_hash = o.byte_hash
+                   and v.raw is not null)
+               and not exists (
+                 select
+                 from advisory a
+                 where a.said = o.said
+                   and a.detail_hash = o.byte_hash)
+             limit $1)",
+        BATCH
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// Drops records that upstream last sent before `before`.
 pub async fn drop_quarantine(
     connection: &mut PgConnection,

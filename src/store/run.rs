@@ -21,6 +21,10 @@ pub enum Mode {
     Reconcile,
     /// A saved document.
     Import,
+    /// A watch list's advisories from the JSON API.
+    Json,
+    /// Details that are wanted.
+    Details,
 }
 
 impl Mode {
@@ -32,6 +36,8 @@ impl Mode {
             Self::Incremental => "incremental",
             Self::Reconcile => "reconcile",
             Self::Import => "import",
+            Self::Json => "json",
+            Self::Details => "details",
         }
     }
 
@@ -127,6 +133,26 @@ pub async fn asks(
          where id = $1",
         run_id,
         range(covers)
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Notes that a run reads otherwise than it began: a list whose feed cannot be
+/// read goes on with the JSON API.
+pub async fn change_mode(
+    connection: &mut PgConnection,
+    run_id: i64,
+    mode: Mode,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update sync_run
+         set mode = $2
+         where id = $1
+           and outcome = 'running'",
+        run_id,
+        mode.name()
     )
     .execute(connection)
     .await?;

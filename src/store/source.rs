@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::postgres::types::PgRange;
 
-use crate::model::{CoverageGap, RunFailure};
+use crate::model::{CoverageGap, RunFailure, ServedBy};
 
 /// What names a source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -15,15 +15,25 @@ pub enum SourceKey {
     ExtraFeed(String),
     /// The tickets.
     Tickets,
+    /// The modification times of all advisories.
+    Sweep,
+    /// Whole advisories, one by one.
+    Details,
 }
 
 impl SourceKey {
-    /// From the columns of `source`: one of them is set, or none for the tickets.
-    pub(super) fn of_columns(watch_list_id: Option<i64>, extra_feed: Option<String>) -> Self {
-        match (watch_list_id, extra_feed) {
-            (Some(id), _) => Self::WatchList(id),
-            (None, Some(name)) => Self::ExtraFeed(name),
-            (None, None) => Self::Tickets,
+    /// From the columns of `source`.
+    pub(super) fn of_columns(
+        kind: &str,
+        watch_list_id: Option<i64>,
+        extra_feed: Option<String>,
+    ) -> Self {
+        match (kind, watch_list_id, extra_feed) {
+            (_, Some(id), _) => Self::WatchList(id),
+            (_, None, Some(name)) => Self::ExtraFeed(name),
+            ("sweep", None, None) => Self::Sweep,
+            ("details", None, None) => Self::Details,
+            (_, None, None) => Self::Tickets,
         }
     }
 }
@@ -35,6 +45,8 @@ impl SourceKey {
             Self::WatchList(id) => ("watch_list", Some(*id), None),
             Self::ExtraFeed(name) => ("extra_feed", None, Some(name)),
             Self::Tickets => ("tickets", None, None),
+            Self::Sweep => ("sweep", None, None),
+            Self::Details => ("details", None, None),
         }
     }
 }
@@ -45,6 +57,8 @@ impl std::fmt::Display for SourceKey {
             Self::WatchList(id) => write!(formatter, "watch list {id}"),
             Self::ExtraFeed(name) => write!(formatter, "extra feed `{name}`"),
             Self::Tickets => write!(formatter, "tickets"),
+            Self::Sweep => write!(formatter, "sweep"),
+            Self::Details => write!(formatter, "details"),
         }
     }
 }
@@ -62,6 +76,23 @@ pub struct Source {
     pub root_element: Option<String>,
     /// When its last complete run ended, by our clock.
     pub last_success_at: Option<DateTime<Utc>>,
+    /// Where a watch list's advisories come from.
+    pub served_by: ServedBy,
+    /// Why they come from the JSON API.
+    pub served_why: Option<String>,
+    /// What upstream refused is not asked for again before this time.
+    pub rests_until: Option<DateTime<Utc>>,
+}
+
+/// What the configuration names besides watch lists and extra feeds.
+#[derive(Debug, Clone, Copy)]
+pub struct Others {
+    /// The tickets.
+    pub tickets: bool,
+    /// The sweep.
+    pub sweep: bool,
+    /// The details.
+    pub details: bool,
 }
 
 /// Writes down which sources the configuration names; all others stay, as not configured.
@@ -69,8 +100,13 @@ pub async fn configure(
     connection: &mut PgConnection,
     watch_lists: &[(i64, Option<String>)],
     extra_feeds: &[String],
-    tickets: bool,
+    others: Others,
 ) -> Result<(), sqlx::Error> {
+    let Others {
+        tickets,
+        sweep,
+        details,
+    } = others;
     let (ids, names): (Vec<i64>, Vec<Option<String>>) = watch_lists.iter().cloned().unzip();
     sqlx::query!(
         "insert into source (kind, watch_list_id, name)
@@ -100,10 +136,15 @@ pub async fn configure(
     .await?;
     sqlx::query!(
         "insert into source (kind, configured)
-         select 'tickets', $1
-         where not exists (select from source where kind = 'tickets')
+         select n.kind, n.configured
+         from (values (1, 'tickets', $1::boolean), (2, 'sweep', $2::boolean), (3, 'details', $3::boolean))
+              as n (place, kind, configured)
+         where not exists (select from source s where s.kind = n.kind)
+         order by n.place
          on conflict do nothing",
-        tickets
+        tickets,
+        sweep,
+        details
     )
     .execute(&mut *connection)
     .await?;
@@ -115,6 +156,8 @@ pub async fn configure(
                     case kind
                         when 'watch_list' then watch_list_id = any($1)
                         when 'extra_feed' then extra_feed = any($2)
+                        when 'sweep' then $4
+                        when 'details' then $5
                         else $3
                     end as configured
              from source) as c
@@ -122,7 +165,9 @@ pub async fn configure(
            and source.configured is distinct from c.configured",
         &ids,
         extra_feeds,
-        tickets
+        tickets,
+        sweep,
+        details
     )
     .execute(connection)
     .await?;
@@ -136,7 +181,7 @@ pub async fn find(
 ) -> Result<Option<Source>, sqlx::Error> {
     let (kind, watch_list_id, extra_feed) = key.columns();
     let row = sqlx::query!(
-        "select id, upper(covered) as covered_to, root_element, last_success_at
+        "select id, upper(covered) as covered_to, root_element, last_success_at, served_by, served_why, rests_until
          from source
          where kind = $1
            and watch_list_id is not distinct from $2
@@ -157,6 +202,9 @@ pub async fn find(
         gaps,
         root_element: row.root_element,
         last_success_at: row.last_success_at,
+        served_by: ServedBy::from_name(&row.served_by),
+        served_why: row.served_why,
+        rests_until: row.rests_until,
     }))
 }
 
@@ -261,6 +309,47 @@ pub async fn is_no_longer_new(
          where id = $1
            and baseline_seq is null",
         source_id
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Notes where a watch list's advisories come from from now on, and why.
+pub async fn serve(
+    connection: &mut PgConnection,
+    source_id: i32,
+    served_by: ServedBy,
+    why: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update source
+         set served_by = $2,
+             served_why = $3
+         where id = $1
+           and (served_by, served_why) is distinct from ($2, $3)",
+        source_id,
+        served_by.name(),
+        why
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Notes until when what upstream refused is not asked for again.
+pub async fn rest(
+    connection: &mut PgConnection,
+    source_id: i32,
+    until: Option<DateTime<Utc>>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update source
+         set rests_until = $2
+         where id = $1
+           and rests_until is distinct from $2",
+        source_id,
+        until
     )
     .execute(connection)
     .await?;

@@ -1,5 +1,6 @@
 //! Each fact of the closed set that `changes` tells, by what makes it.
 
+use advisoryd::model::Details;
 use advisoryd::source::ticket::read;
 use advisoryd::store::advisory::Origin;
 use advisoryd::store::ticket;
@@ -104,6 +105,7 @@ async fn every_fact_about_a_ticket_is_told() {
             run_id: 0,
             at: context.clock.now(),
             settled_before: None,
+            details: Details::Auto,
         };
         let mut transaction = world.pool().begin().await.unwrap();
         if says.is_null() {

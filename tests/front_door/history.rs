@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use advisoryd::job::pull_feed::LookBack;
 use advisoryd::job::sync_tickets::Ask;
+use advisoryd::model::Details;
 use advisoryd::simulate::{LimitOptions, Options};
 use advisoryd::source::ticket::read;
 use advisoryd::store::advisory::Origin;
@@ -243,6 +244,7 @@ async fn whoever_wants_numbers_waits_for_the_end_of_whoever_was_given_some() {
             run_id: 0,
             at: context.clock.now(),
             settled_before: None,
+            details: Details::Auto,
         };
         let ticket = read(serde_json::json!({ "id": id })).unwrap();
         ticket::merge(&mut first, origin, &[ticket]).await.unwrap();

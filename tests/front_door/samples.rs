@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::{Documents, World};
 
 /// A folder that lies beside the project on its makers' machines.
-fn samples(name: &str) -> Option<PathBuf> {
+pub fn samples(name: &str) -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../shared/samples")
         .join(name);
@@ -131,7 +131,7 @@ async fn the_captured_advisory_comes_in_whole_in_either_dialect() {
     }
 }
 
-async fn stored(world: &World) -> Value {
+pub async fn stored(world: &World) -> Value {
     sqlx::query_scalar(
         "select to_jsonb(a) || jsonb_build_object(
              'released', a.released_at = '2019-03-01T13:35:05Z',
@@ -146,7 +146,7 @@ async fn stored(world: &World) -> Value {
 }
 
 /// Every field that has a column holds what was captured.
-fn compare(captured: &Value, stored: &Value) {
+pub fn compare(captured: &Value, stored: &Value) {
     let same = |ours: &str, theirs: &Value| assert_eq!(&stored[ours], theirs, "{ours}");
     same("said", &captured["advisory_identifier"]);
     same("upstream_id", &captured["id"]);

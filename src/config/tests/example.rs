@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use super::super::{Config, WatchList};
+use super::super::{Config, ListSource, WatchList};
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
 
@@ -35,7 +35,9 @@ fn the_example_is_valid_with_its_optional_keys_too() {
         schedule,
         query,
         discovered: _,
+        source,
     } = &config.watch_lists[0];
+    assert_eq!(*source, ListSource::Auto);
     assert_eq!((*id, name.as_deref()), (4, Some("Linux servers")));
     assert!(schedule.is_some() && query.len() == 1);
     assert_eq!(config.extra_feeds.len(), 1);

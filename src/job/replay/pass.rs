@@ -2,13 +2,14 @@
 
 use super::{Replay, Report};
 use crate::job::failure::Failure;
-use crate::model::Advisory;
+use crate::model::{Advisory, Details, overlay};
+use crate::source::detail as detail_source;
 use crate::source::ticket as ticket_source;
 use crate::source::xml;
 use crate::store;
 use crate::store::advisory::{Origin, Received};
 use crate::store::change;
-use crate::store::reread::{Versions, advisory, dissent, ticket};
+use crate::store::reread::{Versions, advisory, detail, dissent, ticket};
 
 pub(super) struct Pass<'a, 'r> {
     pub replay: &'r Replay<'a>,
@@ -51,22 +52,75 @@ impl Pass<'_, '_> {
     }
 
     fn read_advisory(&mut self, text: advisory::Text) -> Option<advisory::Reread> {
-        let advisory::Text { said, version, raw } = text;
-        let what = format!("{said} version {version}");
-        match xml::read_record(self.replay.rules, raw.as_bytes()) {
-            Ok(advisory) if advisory.said == said => Some(advisory::Reread {
+        let what = format!("{} version {}", text.said, text.version);
+        let said = text.said.clone();
+        let reason = match self.read(text) {
+            Ok(reread) if reread.advisory.said == said => return Some(reread),
+            Ok(reread) => format!("its raw text now reads as {}", reread.advisory.said),
+            Err(reason) => reason,
+        };
+        self.report.unreadable(&what, &reason);
+        None
+    }
+
+    /// Reads a version's record and the detail that it was made with.
+    fn read(&self, text: advisory::Text) -> Result<advisory::Reread, String> {
+        let advisory::Text {
+            said: _,
+            version,
+            raw,
+            has_record,
+            has_detail,
+            detail,
+        } = text;
+        let rules = self.replay.rules;
+        if !has_record {
+            return Ok(advisory::Reread {
                 version,
-                advisory,
-                byte_hash: self.replay.rules.fingerprint(raw.as_bytes()),
-            }),
-            Ok(advisory) => {
-                let reason = format!("its raw text now reads as {}", advisory.said);
-                self.report.unreadable(&what, &reason);
-                None
-            }
-            Err(unreadable) => {
-                self.report.unreadable(&what, &unreadable.reason);
-                None
+                advisory: detail_source::read_again(rules, &raw)?,
+                record: None,
+                has_detail,
+            });
+        }
+        let record =
+            xml::read_record(rules, raw.as_bytes()).map_err(|unreadable| unreadable.reason)?;
+        let byte_hash = rules.fingerprint(raw.as_bytes());
+        let whole = if has_detail {
+            let detail = detail.ok_or("the detail that it was made with is gone")?;
+            overlay(&record, &detail_source::read_again(rules, &detail)?)
+        } else {
+            record.clone()
+        };
+        Ok(advisory::Reread {
+            version,
+            advisory: whole,
+            record: Some((record, byte_hash)),
+            has_detail,
+        })
+    }
+
+    /// Details: what they say is laid under the records that come next.
+    pub(super) async fn details(&mut self) -> Result<(), Failure> {
+        let mut after = String::new();
+        loop {
+            let mut transaction = self.replay.pool.begin().await?;
+            let texts = detail::texts(&mut transaction, &after).await?;
+            let Some(last) = texts.last() else {
+                return Ok(());
+            };
+            after.clone_from(&last.said);
+            self.report.details += texts.len() as u64;
+            let read =
+                |text: &detail::Text| detail_source::read_again(self.replay.rules, &text.raw);
+            let same =
+                |text: &detail::Text, found: Advisory| (found.said == text.said).then_some(found);
+            let details: Vec<Advisory> = texts
+                .iter()
+                .filter_map(|text| same(text, read(text).ok()?))
+                .collect();
+            if self.write {
+                self.report.rewritten += detail::correct(&mut transaction, &details).await?;
+                transaction.commit().await?;
             }
         }
     }
@@ -105,6 +159,8 @@ impl Pass<'_, '_> {
                         run_id: text.run_id,
                         at: self.replay.clock.now(),
                         settled_before: None,
+                        // What is not wanted under the configuration is not fetched either.
+                        details: Details::Auto,
                     };
                     store::advisory::merge(&mut transaction, origin, &[received], |_| false)
                         .await?;

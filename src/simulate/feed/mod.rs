@@ -28,6 +28,7 @@ pub struct Feed {
     encoding: Encoding,
     /// Set when lists disagree: its number goes into every title.
     told_apart: Option<i64>,
+    is_sparse: bool,
     damage: Option<Damage>,
     places: std::vec::IntoIter<Place>,
     /// How many records come before the one that is damaged.
@@ -55,6 +56,7 @@ impl Feed {
             profile: options.profile,
             encoding: options.feed.encoding.unwrap_or(usual),
             told_apart: list.filter(|_| options.feed.lists_disagree),
+            is_sparse: options.feed.is_sparse,
             damage: None,
             until_damage: places.len() / 2,
             places: places.into_iter(),
@@ -130,6 +132,11 @@ impl Feed {
         record.add(self.note.as_ref());
         if let Some(list) = self.told_apart {
             record.title = format!("{} (list {list})", record.title);
+        }
+        if self.is_sparse {
+            record.products.clear();
+            record.weaknesses.clear();
+            record.description.clear();
         }
         let damage = self
             .damage

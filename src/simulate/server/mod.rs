@@ -71,6 +71,11 @@ impl Shared {
         self.throttle.admit()
     }
 
+    /// Counts a call for a whole advisory against the limit of its own.
+    pub fn admit_advisory(&self) -> Result<(), u32> {
+        self.throttle.admit_advisory()
+    }
+
     fn token(&self) -> String {
         locked(&self.token).clone()
     }

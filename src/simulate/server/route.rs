@@ -31,7 +31,11 @@ pub fn reply(shared: &Arc<Shared>, asked: &Asked) -> Reply {
     if let Some(refusal) = refusal(shared, asked) {
         return refusal;
     }
-    if let Err(seconds) = shared.admit() {
+    let admitted = shared.admit().and_then(|()| match parts[..] {
+        ["advisories", _] => shared.admit_advisory(),
+        _ => Ok(()),
+    });
+    if let Err(seconds) = admitted {
         return throttled(shared, shared.options.limits.form, seconds);
     }
     let native: &[&str] = match parts[0] {

@@ -1,7 +1,7 @@
 //! Advisories whose raw texts are read again.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::{BYTES, Difference, ROWS, Versions, insert};
@@ -15,8 +15,14 @@ pub struct Text {
     pub said: String,
     /// Which version.
     pub version: i32,
-    /// As it came.
+    /// As it came: the feed's record, or the detail where there is none.
     pub raw: String,
+    /// Whether `raw` is a feed's record.
+    pub has_record: bool,
+    /// Whether a detail is laid over the record.
+    pub has_detail: bool,
+    /// That detail as it came.
+    pub detail: Option<String>,
 }
 
 /// An advisory as it was read again.
@@ -24,10 +30,12 @@ pub struct Text {
 pub struct Reread {
     /// Which version.
     pub version: i32,
-    /// What it says.
+    /// What record and detail say together.
     pub advisory: Advisory,
-    /// Today's fingerprint of its bytes.
-    pub byte_hash: Fingerprint,
+    /// What the feed's record says, and today's fingerprint of its bytes.
+    pub record: Option<(Advisory, Fingerprint)>,
+    /// Whether there is a detail.
+    pub has_detail: bool,
 }
 
 /// The next raw texts of advisories after `(said, version)`.
@@ -42,19 +50,22 @@ pub async fn texts(
         Versions::Current => {
             sqlx::query_as!(
                 Text,
-                r#"select said, version, raw
+                r#"select c.said, c.version, c.raw, c.byte_hash is not null as "has_record!",
+                          c.detail_hash is not null as "has_detail!", coalesce(d.raw, f.raw) as detail
                    from (
-                       select said, version, raw,
+                       select said, version, raw, byte_hash, detail_hash,
                               sum(octet_length(raw)) over (order by said) - octet_length(raw) as before
                        from (
-                           select said, version, raw
+                           select said, version, raw, byte_hash, detail_hash
                            from advisory
                            where said > $1
                              and ($2::timestamptz is null or changed_at >= $2)
                            order by said
-                           limit $3) as next) as counted
+                           limit $3) as next) as c
+                   left join detail d on d.said = c.said and d.byte_hash = c.detail_hash
+                   left join former_detail f on f.said = c.said and f.byte_hash = c.detail_hash
                    where before < $4
-                   order by said"#,
+                   order by c.said"#,
                 said,
                 since,
                 ROWS,
@@ -66,20 +77,23 @@ pub async fn texts(
         Versions::Former => {
             sqlx::query_as!(
                 Text,
-                r#"select said, version, raw as "raw!"
+                r#"select c.said, c.version, c.raw as "raw!", c.byte_hash is not null as "has_record!",
+                          c.detail_hash is not null as "has_detail!", coalesce(d.raw, f.raw) as detail
                    from (
-                       select said, version, raw,
+                       select said, version, raw, byte_hash, detail_hash,
                               sum(octet_length(raw)) over (order by said, version) - octet_length(raw) as before
                        from (
-                           select said, version, raw
+                           select said, version, raw, byte_hash, detail_hash
                            from advisory_version
                            where (said, version) > ($1, $2)
                              and raw is not null
                              and ($3::timestamptz is null or changed_at >= $3)
                            order by said, version
-                           limit $4) as next) as counted
+                           limit $4) as next) as c
+                   left join detail d on d.said = c.said and d.byte_hash = c.detail_hash
+                   left join former_detail f on f.said = c.said and f.byte_hash = c.detail_hash
                    where before < $5
-                   order by said, version"#,
+                   order by c.said, c.version"#,
                 said,
                 version,
                 since,
@@ -94,19 +108,24 @@ pub async fn texts(
 
 fn rows(reread: &[Reread]) -> Value {
     let row = |reread: &Reread| {
-        let mut row = advisory_row::columns(&reread.advisory);
-        let content_hash = reread.advisory.content_hash();
-        insert(&mut row, "version", Value::from(reread.version));
-        insert(
-            &mut row,
-            "byte_hash",
-            advisory_row::hex(&reread.byte_hash).into(),
-        );
-        insert(
-            &mut row,
-            "content_hash",
-            advisory_row::hex(&content_hash).into(),
-        );
+        let Reread {
+            version,
+            advisory,
+            record,
+            has_detail,
+        } = reread;
+        let hash = |hash: Option<&Fingerprint>| hash.map(|hash| advisory_row::hex(hash)).into();
+        let part = record.as_ref();
+        let content_hash = part.map(|(record, _)| record.content_hash());
+        let whole_hash = has_detail.then(|| advisory.content_hash());
+        let modified_at = part.filter(|_| *has_detail);
+        let modified_at = modified_at.and_then(|(record, _)| record.modified_at);
+        let mut row = advisory_row::columns(advisory);
+        insert(&mut row, "version", Value::from(*version));
+        insert(&mut row, "byte_hash", hash(part.map(|(_, hash)| hash)));
+        insert(&mut row, "content_hash", hash(content_hash.as_ref()));
+        insert(&mut row, "whole_hash", hash(whole_hash.as_ref()));
+        insert(&mut row, "record_modified_at", json!(modified_at));
         Value::Object(row)
     };
     reread.iter().map(row).collect()
@@ -180,23 +199,27 @@ pub async fn correct(
                  set (upstream_id, title, criticality, is_rejected, released_at, modified_at,
                       attack_vector, solution_status, impacts, cves, cvss2_score, cvss2_vector,
                       cvss3_score, cvss3_vector, cvss4_score, cvss4_vector, threat_score, is_zero_day,
-                      description, solution, products, refs, unrecognised, byte_hash, content_hash)
+                      description, solution, products, refs, unrecognised, byte_hash, content_hash,
+                      record_modified_at, whole_hash)
                    = (n.upstream_id, n.title, n.criticality, n.is_rejected, n.released_at, n.modified_at,
                       n.attack_vector, n.solution_status, n.impacts, n.cves, n.cvss2_score, n.cvss2_vector,
                       n.cvss3_score, n.cvss3_vector, n.cvss4_score, n.cvss4_vector, n.threat_score, n.is_zero_day,
-                      n.description, n.solution, n.products, n.refs, n.unrecognised, n.byte_hash, n.content_hash)
+                      n.description, n.solution, n.products, n.refs, n.unrecognised, n.byte_hash, n.content_hash,
+                      n.record_modified_at, n.whole_hash)
                  from jsonb_populate_recordset(null::advisory, $1) as n
                  where a.said = n.said
                    and a.version = n.version
                    and (a.upstream_id, a.title, a.criticality, a.is_rejected, a.released_at, a.modified_at,
                       a.attack_vector, a.solution_status, a.impacts, a.cves, a.cvss2_score, a.cvss2_vector,
                       a.cvss3_score, a.cvss3_vector, a.cvss4_score, a.cvss4_vector, a.threat_score, a.is_zero_day,
-                      a.description, a.solution, a.products, a.refs, a.unrecognised, a.byte_hash, a.content_hash)
+                      a.description, a.solution, a.products, a.refs, a.unrecognised, a.byte_hash, a.content_hash,
+                      a.record_modified_at, a.whole_hash)
                    is distinct from
                      (n.upstream_id, n.title, n.criticality, n.is_rejected, n.released_at, n.modified_at,
                       n.attack_vector, n.solution_status, n.impacts, n.cves, n.cvss2_score, n.cvss2_vector,
                       n.cvss3_score, n.cvss3_vector, n.cvss4_score, n.cvss4_vector, n.threat_score, n.is_zero_day,
-                      n.description, n.solution, n.products, n.refs, n.unrecognised, n.byte_hash, n.content_hash)",
+                      n.description, n.solution, n.products, n.refs, n.unrecognised, n.byte_hash, n.content_hash,
+                      n.record_modified_at, n.whole_hash)",
                 rows
             )
             .execute(connection)
@@ -208,11 +231,13 @@ pub async fn correct(
                  set (upstream_id, title, criticality, is_rejected, released_at, modified_at,
                       attack_vector, solution_status, impacts, cves, cvss2_score, cvss2_vector,
                       cvss3_score, cvss3_vector, cvss4_score, cvss4_vector, threat_score, is_zero_day,
-                      description, solution, products, refs, unrecognised, byte_hash, content_hash, severity_rank)
+                      description, solution, products, refs, unrecognised, byte_hash, content_hash,
+                      record_modified_at, whole_hash, severity_rank)
                    = (n.upstream_id, n.title, n.criticality, n.is_rejected, n.released_at, n.modified_at,
                       n.attack_vector, n.solution_status, n.impacts, n.cves, n.cvss2_score, n.cvss2_vector,
                       n.cvss3_score, n.cvss3_vector, n.cvss4_score, n.cvss4_vector, n.threat_score, n.is_zero_day,
                       n.description, n.solution, n.products, n.refs, n.unrecognised, n.byte_hash, n.content_hash,
+                      n.record_modified_at, n.whole_hash,
                       case
                           when n.is_rejected then 0
                           when n.criticality between 0 and 5 then (6 - n.criticality) % 6
@@ -223,12 +248,14 @@ pub async fn correct(
                    and (a.upstream_id, a.title, a.criticality, a.is_rejected, a.released_at, a.modified_at,
                       a.attack_vector, a.solution_status, a.impacts, a.cves, a.cvss2_score, a.cvss2_vector,
                       a.cvss3_score, a.cvss3_vector, a.cvss4_score, a.cvss4_vector, a.threat_score, a.is_zero_day,
-                      a.description, a.solution, a.products, a.refs, a.unrecognised, a.byte_hash, a.content_hash)
+                      a.description, a.solution, a.products, a.refs, a.unrecognised, a.byte_hash, a.content_hash,
+                      a.record_modified_at, a.whole_hash)
                    is distinct from
                      (n.upstream_id, n.title, n.criticality, n.is_rejected, n.released_at, n.modified_at,
                       n.attack_vector, n.solution_status, n.impacts, n.cves, n.cvss2_score, n.cvss2_vector,
                       n.cvss3_score, n.cvss3_vector, n.cvss4_score, n.cvss4_vector, n.threat_score, n.is_zero_day,
-                      n.description, n.solution, n.products, n.refs, n.unrecognised, n.byte_hash, n.content_hash)",
+                      n.description, n.solution, n.products, n.refs, n.unrecognised, n.byte_hash, n.content_hash,
+                      n.record_modified_at, n.whole_hash)",
                 rows
             )
             .execute(connection)

@@ -2,6 +2,7 @@
 //! finds in them. Nothing here makes a version: a version is what upstream said.
 
 pub mod advisory;
+pub mod detail;
 pub mod dissent;
 pub mod ticket;
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -49,6 +49,12 @@ impl Documents {
         documents.insert(list.to_string(), document.into());
     }
 
+    /// What is served at a path from now on, as JSON.
+    pub fn set_json(&self, path: &str, value: &serde_json::Value) {
+        let mut documents = self.shelf.documents.lock().expect("the shelf");
+        documents.insert(path.to_owned(), value.to_string().into_bytes());
+    }
+
     /// How many requests have come.
     pub fn asked(&self) -> usize {
         self.shelf.asked.load(Ordering::Relaxed)
@@ -64,7 +70,17 @@ impl Drop for Documents {
 async fn document(
     State(shelf): State<Shelf>,
     Query(query): Query<BTreeMap<String, String>>,
+    uri: Uri,
 ) -> Response {
+    let json = shelf
+        .documents
+        .lock()
+        .expect("the shelf")
+        .get(uri.path())
+        .cloned();
+    if let Some(json) = json {
+        return ([(header::CONTENT_TYPE, "application/json")], json).into_response();
+    }
     let list = query.get("asset_list_id").cloned().unwrap_or_default();
     shelf.asked.fetch_add(1, Ordering::Relaxed);
     let documents = shelf.documents.lock().expect("the shelf");

@@ -11,6 +11,7 @@ use advisoryd::config::Config;
 use advisoryd::daemon::lanes::feeds;
 use advisoryd::job::alert_pass::{self, Passed};
 use advisoryd::job::context::Context;
+use advisoryd::job::details::{self, Fetched};
 use advisoryd::job::pull_feed::{self, LookBack};
 use advisoryd::job::run::{Ran, Report};
 use advisoryd::job::sync_tickets::{self, Ask};
@@ -34,6 +35,11 @@ pub struct World {
     pub database: TestDatabase,
     /// What tests add to the configuration, as TOML.
     pub more: String,
+    /// `[feeds]`, as TOML: where a test is not about them, there are neither
+    /// details nor a sweep, so that requests and runs are those of the feeds.
+    pub feeds: String,
+    /// Where the watch lists' advisories come from.
+    pub source: &'static str,
     /// What tests add to `[upstream]`, as TOML.
     pub upstream: String,
     /// Where the daemon serves its health; nowhere unless a test says.
@@ -84,6 +90,8 @@ impl World {
             simulator,
             database: database().await,
             more: String::new(),
+            feeds: "sweep = false\ndetails = \"never\"".to_owned(),
+            source: "feed",
             upstream: String::new(),
             listen: String::new(),
             base_url: None,
@@ -104,8 +112,15 @@ impl World {
         let mut lists = String::new();
         let all = || self.simulator.watch_lists();
         for id in self.lists.clone().unwrap_or_else(all) {
-            let _ = writeln!(lists, "[[watch_lists]]\nid = {id}");
+            let source = self.source;
+            let _ = writeln!(lists, "[[watch_lists]]\nid = {id}\nsource = \"{source}\"");
         }
+        let heading = format!("[feeds]\n{}\n", self.feeds);
+        let more = if self.more.contains("[feeds]\n") {
+            self.more.replacen("[feeds]\n", &heading, 1)
+        } else {
+            format!("{heading}{}", self.more)
+        };
         format!(
             "[upstream]\nbase_url = \"{}\"\ntoken_file = \"{}\"\nrequests_per_minute = 60000\n\
              read_timeout = \"2s\"\nmax_attempts = 2\n{}\n\
@@ -117,7 +132,7 @@ impl World {
             self.upstream,
             self.database.url,
             self.listen,
-            self.more,
+            more,
         )
     }
 
@@ -185,9 +200,18 @@ impl World {
         self.context_on(self.database.pool.clone()).await
     }
 
+    /// The same under another configuration, written as TOML.
+    pub async fn context_from(&self, toml: &str) -> Context {
+        self.context_of(toml, self.database.pool.clone()).await
+    }
+
     /// The same on another database.
     pub async fn context_on(&self, pool: PgPool) -> Context {
-        let config = Config::from_text("the test's configuration", &self.toml())
+        self.context_of(&self.toml(), pool).await
+    }
+
+    async fn context_of(&self, toml: &str, pool: PgPool) -> Context {
+        let config = Config::from_text("the test's configuration", toml)
             .unwrap_or_else(|error| panic!("{error}"));
         let token = config.upstream.token().expect("the token");
         let offset = std::sync::Arc::clone(&self.clock_offset);
@@ -228,6 +252,20 @@ impl World {
         let mut reports = self.pull().await;
         assert_eq!(reports.len(), 1, "this world has one feed");
         reports.remove(0)
+    }
+
+    /// Fetches the details that are due, batch by batch; one report per run.
+    pub async fn fetch_details(&self) -> Vec<Report> {
+        let context = self.context().await;
+        let mut reports = Vec::new();
+        while let Fetched::Ended(report) = details::fetch(&context).await.expect("a run") {
+            let is_ok = report.outcome == "ok";
+            reports.push(report);
+            if !is_ok {
+                break;
+            }
+        }
+        reports
     }
 
     /// Syncs the tickets once; one report per run.

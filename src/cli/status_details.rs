@@ -1,0 +1,120 @@
+//! What `status` tells of the details: how many are wanted, and until when.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use crate::config::Config;
+use crate::job::details;
+use crate::store::source::{self, SourceKey};
+use crate::store::wanted::{self, Backlog};
+
+/// How far fetching is.
+pub(super) struct Details {
+    is_on: bool,
+    backlog: Backlog,
+    done_at: Option<DateTime<Utc>>,
+    /// As people in the schedules' time zone read it.
+    done: Option<String>,
+    rests_until: Option<DateTime<Utc>>,
+}
+
+impl Details {
+    pub(super) async fn look(
+        config: &Config,
+        connection: &mut PgConnection,
+        now: DateTime<Utc>,
+    ) -> Result<Self, sqlx::Error> {
+        let backlog = wanted::backlog(connection, now).await?;
+        let found = source::find(connection, &SourceKey::Details).await?;
+        let rests_until = found
+            .and_then(|found| found.rests_until)
+            .filter(|until| *until > now);
+        let done_at = details::outlook(config, &backlog, now).filter(|_| rests_until.is_none());
+        let timezone = config.schedule.timezone;
+        let done = done_at.map(|at| {
+            let format = if at - now < TimeDelta::hours(18) {
+                "%H:%M"
+            } else {
+                "%Y-%m-%d"
+            };
+            at.with_timezone(&timezone).format(format).to_string()
+        });
+        Ok(Self {
+            is_on: config.fetches_details(),
+            backlog,
+            done_at,
+            done,
+            rests_until,
+        })
+    }
+
+    pub(super) fn as_value(&self) -> Value {
+        json!({
+            "wanted": self.backlog.wanted,
+            "unavailable": self.backlog.unavailable,
+            "fetched": self.backlog.fetched,
+            "requests_of_day": self.backlog.requests_of_day,
+            "done_at": self.done_at,
+            "rests_until": self.rests_until,
+            "last_error": self.backlog.last_error,
+        })
+    }
+
+    /// What an operator wants to know; nothing where there is nothing to tell.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let Backlog {
+            wanted,
+            unavailable,
+            ..
+        } = self.backlog;
+        let mut lines = Vec::new();
+        if wanted > 0 {
+            let wanted = thousands(wanted);
+            lines.push(match (self.is_on, self.rests_until, &self.done) {
+                (false, ..) => {
+                    format!("{wanted} details wanted; none is fetched, because [feeds] details = \"never\"")
+                }
+                (true, Some(until), _) => format!(
+                    "{wanted} details wanted; upstream does not let this account have them, they are asked for again at {}",
+                    until.format("%Y-%m-%d %H:%M UTC")
+                ),
+                (true, None, Some(done)) => format!("{wanted} details wanted, done about {done}"),
+                (true, None, None) => format!("{wanted} details wanted"),
+            });
+        }
+        if unavailable > 0 {
+            let error = self.backlog.last_error.as_deref().unwrap_or_default();
+            let unavailable = thousands(unavailable);
+            lines.push(format!(
+                "{unavailable} details are not to be had, and rarely asked for again ({error})"
+            ));
+        }
+        lines
+    }
+}
+
+/// `2,140`.
+fn thousands(count: i64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::thousands;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(thousands(7), "7");
+        assert_eq!(thousands(2140), "2,140");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+    }
+}

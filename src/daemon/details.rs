@@ -1,0 +1,78 @@
+//! The lane of the details: always there, and always last.
+
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use super::lanes::wait_for_database;
+use crate::job::context::Context;
+use crate::job::details::{self, Fetched};
+use crate::job::failure::Failure;
+use crate::store::wanted;
+
+/// How often is looked for what feeds and sweep have come to want.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Pause after a run that failed: upstream or the network is in trouble. Twice as
+/// long after each further one, up to 16 times.
+const PAUSE: Duration = Duration::from_mins(1);
+const LONGEST_DOUBLING: u32 = 4;
+
+/// Fetches what is wanted until the context is told to stop.
+pub(super) async fn work(context: Context) {
+    if !context.config.fetches_details() {
+        return;
+    }
+    let mut is_looked = false;
+    let mut failures = 0;
+    loop {
+        let pause = match once(&context, &mut is_looked).await {
+            Ok(Some(pause)) => {
+                failures = 0;
+                pause
+            }
+            Ok(None) => {
+                let pause = PAUSE * 2_u32.pow(failures.min(LONGEST_DOUBLING));
+                failures += 1;
+                pause
+            }
+            Err(failure) if failure.is_database_away() => {
+                warn!(error = %failure.chain(), "details: the database is away; fetching goes on when it is back");
+                if !wait_for_database(&context).await {
+                    return;
+                }
+                Duration::ZERO
+            }
+            Err(failure) => {
+                error!(error = %failure.chain(), "details: a run could not be written down: {}", failure.chain());
+                PAUSE
+            }
+        };
+        tokio::select! {
+            biased;
+            () = context.stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// One look: how long to wait for the next, or `None` when fetching failed.
+async fn once(context: &Context, is_looked: &mut bool) -> Result<Option<Duration>, Failure> {
+    if !*is_looked {
+        let mut connection = context.pool.acquire().await?;
+        let now = context.clock.now();
+        let asked = context.config.feeds.details;
+        let wanted = wanted::want_missing(&mut connection, asked, now).await?;
+        if wanted > 0 {
+            info!(
+                wanted,
+                "details: {wanted} more are wanted of what was stored before"
+            );
+        }
+        *is_looked = true;
+    }
+    Ok(match details::fetch(context).await? {
+        Fetched::Ended(report) if report.outcome == "ok" => Some(Duration::ZERO),
+        Fetched::Ended(_) => None,
+        Fetched::Busy | Fetched::Nothing(_) | Fetched::Rests(_) => Some(LOOK_EVERY),
+    })
+}

@@ -1,0 +1,146 @@
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+
+use super::{Advisory, Fingerprint};
+
+/// Which advisories are also asked for by JSON, one by one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Details {
+    /// Those of which the feed gave no products, no CVEs or no description.
+    #[default]
+    Auto,
+    /// All.
+    Always,
+    /// None but those that the sweep and watch lists from JSON need.
+    Never,
+}
+
+impl Details {
+    /// Whether an advisory that says this is to be asked for.
+    pub fn wants(self, whole: &Advisory) -> bool {
+        match self {
+            Self::Auto => {
+                whole.products.is_empty() || whole.cves.is_empty() || whole.description.is_none()
+            }
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
+/// Where a watch list's advisories come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ServedBy {
+    /// From its feed.
+    #[default]
+    Feed,
+    /// From the JSON API.
+    Json,
+}
+
+impl ServedBy {
+    /// The name in the database and in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Feed => "feed",
+            Self::Json => "json",
+        }
+    }
+
+    /// The other way round; anything else than `json` is the feed.
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "json" => Self::Json,
+            _ => Self::Feed,
+        }
+    }
+}
+
+/// One answer of the JSON API to "what is this advisory".
+#[derive(Debug, Clone)]
+pub struct Detail {
+    /// What it says, normalised.
+    pub advisory: Advisory,
+    /// The whole answer as it came.
+    pub raw: String,
+    /// Fingerprint of what it says, without what belongs to the account.
+    pub byte_hash: Fingerprint,
+    /// What belongs to the account.
+    pub custom_info: Option<Value>,
+    /// Watch lists that it affects; `None` where it does not say.
+    pub lists: Option<Vec<i64>>,
+}
+
+/// What a forecast of the details goes by.
+#[derive(Debug, Clone, Copy)]
+pub struct Forecast {
+    /// Details that are wanted.
+    pub wanted: u64,
+    /// How many are fetched in a minute.
+    pub per_minute: f64,
+    /// Most in any 24 hours; 0 = no limit.
+    pub per_day: u32,
+    /// How many of these are used.
+    pub used: u32,
+}
+
+/// When all details that are wanted now will be there; `None` when that is
+/// never, or too far away to be told.
+pub fn forecast(given: Forecast, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    /// A century: nobody waits for that.
+    const LONGEST_DAYS: u64 = 36_500;
+    let Forecast {
+        wanted,
+        per_minute,
+        per_day,
+        used,
+    } = given;
+    let left = u64::from(per_day.saturating_sub(used));
+    if per_day > 0 && wanted > left {
+        let days = (wanted - left).div_ceil(u64::from(per_day));
+        let days = i64::try_from(days.min(LONGEST_DAYS)).ok()?;
+        return Some(now + TimeDelta::days(days));
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a forecast is rough")]
+    let minutes = wanted as f64 / per_minute;
+    let is_sane = minutes.is_finite() && (0.0..60.0 * 24.0 * 36_500.0).contains(&minutes);
+    #[expect(clippy::cast_possible_truncation, reason = "it is in the range above")]
+    let seconds = is_sane.then(|| (minutes * 60.0).ceil() as i64)?;
+    Some(now + TimeDelta::seconds(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+
+    use super::{Forecast, forecast};
+
+    #[test]
+    fn a_forecast_goes_by_the_pace_or_by_the_days_that_the_limit_takes() {
+        let now = DateTime::UNIX_EPOCH;
+        let given = Forecast {
+            wanted: 2140,
+            per_minute: 200.0,
+            per_day: 0,
+            used: 0,
+        };
+        assert_eq!(forecast(given, now), Some(now + TimeDelta::seconds(642)));
+        let trial = Forecast {
+            per_day: 30,
+            used: 20,
+            ..given
+        };
+        // Ten now, then 71 days of thirty.
+        assert_eq!(forecast(trial, now), Some(now + TimeDelta::days(71)));
+        let few = Forecast {
+            wanted: 10,
+            ..trial
+        };
+        assert_eq!(forecast(few, now), Some(now + TimeDelta::seconds(3)));
+        let never = Forecast {
+            per_minute: 0.0,
+            ..given
+        };
+        assert_eq!(forecast(never, now), None);
+    }
+}
