@@ -10,6 +10,7 @@ mod message;
 mod rule;
 mod severity;
 mod silence;
+mod standing;
 mod subject;
 mod sum;
 mod ticket;
@@ -19,9 +20,7 @@ mod window;
 
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
 pub use change_kind::ChangeKind;
-pub use condition::{
-    Condition, Evidence, Finding, RunFailure, Standing, Step, decide, heartbeat_id,
-};
+pub use condition::{Condition, Evidence, RunFailure};
 pub use fact::{alert_id, alert_of};
 pub use glob::Globs;
 pub use matcher::Matcher;
@@ -29,6 +28,7 @@ pub use message::{Alert, MESSAGE_VERSION, Message, Purpose};
 pub use rule::{Clause, Clauses, Missing, Rule};
 pub use severity::Severity;
 pub use silence::{MATCHER_FIELDS, Silence};
+pub use standing::{Finding, Standing, Step, decide, heartbeat_id};
 pub use subject::{AdvisorySubject, Subject, TicketSubject};
 pub use sum::FingerprintSum;
 pub use ticket::{Named, Ticket};
