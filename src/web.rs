@@ -10,14 +10,16 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::clock::Clock;
 use crate::daemon::schedules::Pulse;
 use crate::http::Client;
 use crate::measures;
-use crate::store::{database, report};
+use crate::model::Standing;
+use crate::store::report::{self, SourceReport};
+use crate::store::{condition, database};
 
 /// Prometheus' text format.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -118,19 +120,31 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
     )
 }
 
+async fn ask(
+    connection: &mut PgConnection,
+) -> Result<(Vec<SourceReport>, Vec<Standing>), sqlx::Error> {
+    Ok((
+        report::sources(connection).await?,
+        condition::standings(connection).await?,
+    ))
+}
+
 async fn prometheus(State(health): State<Arc<Health>>) -> impl IntoResponse {
     if let Some((client, _)) = health.working() {
         measures::upstream(&client.total_usage());
     }
     let asked = match health.pool.get() {
         Some(pool) => match pool.acquire().await {
-            Ok(mut connection) => report::sources(&mut connection).await,
+            Ok(mut connection) => ask(&mut connection).await,
             Err(error) => Err(error),
         },
-        None => Ok(Vec::new()),
+        None => Ok((Vec::new(), Vec::new())),
     };
     match asked {
-        Ok(sources) => measures::sources(&sources, health.clock.now()),
+        Ok((sources, standings)) => {
+            measures::sources(&sources, health.clock.now());
+            measures::conditions(&standings);
+        }
         Err(error) => tracing::debug!(%error, "the database could not be asked for metrics"),
     }
     (

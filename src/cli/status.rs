@@ -7,7 +7,9 @@ use super::output::{rough, table, tell, tell_json};
 use super::{Shared, ask};
 use crate::clock::Clock;
 use crate::config::{Config, CronExpression};
+use crate::model::Standing;
 use crate::startup::Opened;
+use crate::store::condition;
 use crate::store::report::{self, SourceReport, TableSize};
 use crate::store::source::SourceKey;
 
@@ -29,13 +31,14 @@ async fn show(
     let sources = report::sources(&mut connection).await?;
     let advisories = report::advisories(&mut connection).await?;
     let sizes = report::table_sizes(&mut connection).await?;
+    let standings = condition::standings(&mut connection).await?;
     if as_json {
         let sources: Vec<Value> = sources
             .iter()
             .map(|source| as_value(config, source, now))
             .collect();
         tell_json(
-            &json!({ "at": now, "advisories": advisories, "sources": sources, "tables": sizes, "psql": opened.psql }),
+            &json!({ "at": now, "advisories": advisories, "sources": sources, "conditions": conditions(&standings), "tables": sizes, "psql": opened.psql }),
         )?;
         return Ok(true);
     }
@@ -65,12 +68,44 @@ async fn show(
             ));
         }
     }
+    for standing in standings.iter().filter(|standing| standing.is_raised) {
+        let Standing {
+            key,
+            summary,
+            since,
+            ..
+        } = standing;
+        let what = standing.condition.name();
+        tell(&format!(
+            "\n{what} since {}: {key}: {summary}",
+            since.format("%Y-%m-%d %H:%M UTC")
+        ));
+    }
     tell(&format!("\n{}", sizes_line(&sizes)));
     tell(&format!(
         "\n{advisories} advisories in all. Ask the database: {}",
         opened.psql
     ));
     Ok(true)
+}
+
+/// What is or was wrong with the program itself.
+fn conditions(standings: &[Standing]) -> Vec<Value> {
+    standings
+        .iter()
+        .map(|standing| {
+            json!({
+                "what": standing.condition.name(),
+                "key": standing.key,
+                "holds": standing.is_raised,
+                "since": standing.since,
+                "over_at": standing.over_at.filter(|_| !standing.is_raised),
+                "occurrence": standing.occurrence,
+                "value": standing.value,
+                "summary": standing.summary,
+            })
+        })
+        .collect()
 }
 
 /// The tables that take the most room, and what all of them take.

@@ -1,13 +1,16 @@
 //! Everything that runs under one configuration.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
+use super::progress::{Watch, Woken};
 use super::schedules::{Pulse, Schedules};
-use super::{Told, alerts, lanes, reconcile};
+use super::{Told, alerts, health, lanes, reconcile};
 use crate::config::Config;
 use crate::http::Client;
 use crate::job::context::Context;
@@ -19,6 +22,7 @@ pub(super) struct Generation {
     context: Context,
     schedules: Schedules,
     tasks: TaskTracker,
+    watches: Vec<(String, Watch)>,
 }
 
 impl Generation {
@@ -28,14 +32,36 @@ impl Generation {
         told: Told,
     ) -> anyhow::Result<Self> {
         let lanes = lanes::lanes(&context.config);
+        let heartbeat = context.config.alerts.heartbeat.as_ref();
+        let heartbeat = heartbeat.map(|heartbeat| Woken::by(&heartbeat.schedule));
+        let woken = lanes
+            .iter()
+            .map(lanes::Lane::woken)
+            .chain(heartbeat.clone());
         let timezone = context.config.schedule.timezone;
-        let schedules = Schedules::start(&lanes, timezone, context.clock.now())
+        let schedules = Schedules::start(woken.collect(), timezone, context.clock.now())
             .await
             .context("the schedules could not be started")?;
+        let mut watches: Vec<(String, Watch)> = lanes
+            .iter()
+            .map(|lane| (lane.key().to_string(), lane.watch.clone()))
+            .collect();
         let tasks = TaskTracker::new();
+        let bell = Arc::new(Notify::new());
+
+        health::catch_up(&context).await;
+        tasks.spawn(health::keep_looking(
+            context.clone(),
+            Arc::clone(&bell),
+            lanes.iter().map(|lane| lane.watch.clone()).collect(),
+        ));
+        if let Some(woken) = heartbeat {
+            watches.push(("the heartbeat".to_owned(), woken.watch.clone()));
+            tasks.spawn(health::keep_beating(context.clone(), woken));
+        }
         tasks.spawn(reconcile::pace(context.clone(), lanes.clone()));
         for lane in lanes {
-            tasks.spawn(lanes::work(context.clone(), lane));
+            tasks.spawn(lanes::work(context.clone(), lane, Arc::clone(&bell)));
         }
         tasks.spawn(maintain::hourly(context.clone()));
         alerts::start(&tasks, &context, sinks, told.alert_backlog);
@@ -44,6 +70,7 @@ impl Generation {
             context,
             schedules,
             tasks,
+            watches,
         })
     }
 
@@ -63,8 +90,16 @@ impl Generation {
         }
     }
 
-    pub(super) fn is_alive(&self) -> bool {
-        self.schedules.pulse().is_alive()
+    /// What no longer makes progress: the scheduler, or something that it wakes.
+    /// Waiting for upstream, the database or a turn is none of that.
+    pub(super) fn stuck(&self) -> Option<String> {
+        if !self.schedules.pulse().is_alive() {
+            return Some("the schedules no longer tick".to_owned());
+        }
+        let is_held = self.context.client.held_for().is_some();
+        self.watches
+            .iter()
+            .find_map(|(name, watch)| Some(format!("{name} {}", watch.stuck(is_held)?)))
     }
 
     pub(super) fn status(&self) -> String {

@@ -3,7 +3,9 @@
 
 mod alerts;
 mod generation;
+mod health;
 pub mod lanes;
+pub mod progress;
 mod reconcile;
 pub mod schedules;
 pub mod systemd;
@@ -189,10 +191,9 @@ impl Daemon {
                     }
                 },
                 () = tick(&mut watchdog) => {
-                    if generation.is_alive() {
-                        systemd::alive();
-                    } else {
-                        error!("the schedules no longer tick; the watchdog is left hungry");
+                    match generation.stuck() {
+                        None => systemd::alive(),
+                        Some(what) => error!("{what}; the watchdog is left hungry"),
                     }
                 }
                 _ = look.tick() => generation.follow_the_clock().await,

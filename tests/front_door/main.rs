@@ -24,6 +24,8 @@ mod feed_unchanged;
 mod feed_versions;
 mod feed_windows;
 mod feeds;
+mod health;
+mod heartbeat;
 mod history;
 mod history_property;
 mod import;

@@ -46,6 +46,10 @@ const PROMISED: &[(&str, &str)] = &[
     ("field_changes", "key version field old new at"),
     ("changes", "seq at kind key version what run_id"),
     ("coverage", "source watch_list_id covered gaps"),
+    (
+        "conditions",
+        "what key holds since over_at occurrence value summary",
+    ),
 ];
 
 #[tokio::test]
