@@ -118,8 +118,8 @@ impl Standing {
 }
 
 /// What a look means for a condition, if anything. It is told when it begins and
-/// when it is over. One that comes back within [`FLAPPING`] of its end is over
-/// only after [`QUIET`]: whatever flaps faster than that is told of twice, however long it does.
+/// when it is over. One that comes back within six hours of its end is over
+/// only after an hour of quiet: whatever flaps faster than that is told of twice, however long it does.
 pub fn decide(former: Option<&Standing>, finding: &Finding, now: DateTime<Utc>) -> Option<Step> {
     let step = |standing, is_told| Some(Step { standing, is_told });
     let raised = former.filter(|former| former.is_raised);
