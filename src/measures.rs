@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::http::Usage;
+use crate::model::Standing;
 use crate::store::delivery::Ending;
 use crate::store::report::SourceReport;
 use crate::store::run::Tally;
@@ -29,6 +30,7 @@ const DETAILS_DONE: &str = "advisoryd_details_done_timestamp_seconds";
 const DRIFT: &str = "advisoryd_reconcile_drift_total";
 const RAISED: &str = "advisoryd_alerts_raised_total";
 const DELIVERIES: &str = "advisoryd_alert_deliveries_total";
+const CONDITION: &str = "advisoryd_condition";
 const DELIVERY_SECONDS: &str = "advisoryd_alert_delivery_duration_seconds";
 
 /// Gives every metric its help text.
@@ -78,7 +80,20 @@ pub fn describe() {
         DELIVERIES,
         "Attempts to tell a sink, by sink and what came of them."
     );
+    describe_gauge!(
+        CONDITION,
+        "1 while something is wrong, 0 when it is over, by what and key."
+    );
     describe_histogram!(DELIVERY_SECONDS, "How long sinks took, in seconds.");
+}
+
+/// Sets what is wrong with the program, of all that ever was.
+pub fn conditions(standings: &[Standing]) {
+    for standing in standings {
+        let (what, key) = (standing.condition.name(), standing.key.clone());
+        let holds = if standing.is_raised { 1.0 } else { 0.0 };
+        gauge!(CONDITION, "what" => what, "key" => key).set(holds);
+    }
 }
 
 /// Counts alerts that were raised.

@@ -10,7 +10,9 @@ use crate::clock::Clock;
 use crate::config::{Config, CronExpression};
 use crate::job::discover;
 use crate::model::ServedBy;
+use crate::model::Standing;
 use crate::startup::Opened;
+use crate::store::condition;
 use crate::store::discovery;
 use crate::store::feed_days;
 use crate::store::report::{self, SourceReport, TableSize};
@@ -41,13 +43,14 @@ async fn show(
     let sinks = told::sinks(&mut connection).await?;
     let details = Details::look(config, &mut connection, now).await?;
     let feed_days = feed_days::get(&mut connection).await?;
+    let standings = condition::standings(&mut connection).await?;
     if as_json {
         let sources: Vec<Value> = sources
             .iter()
             .map(|source| as_value(config, source, now))
             .collect();
         tell_json(
-            &json!({ "at": now, "advisories": advisories, "sources": sources, "discovery": discovery, "details": details.as_value(), "feed_days": feed_days, "sinks": sinks, "tables": sizes, "psql": opened.psql }),
+            &json!({ "at": now, "advisories": advisories, "sources": sources, "conditions": conditions(&standings), "discovery": discovery, "details": details.as_value(), "feed_days": feed_days, "sinks": sinks, "tables": sizes, "psql": opened.psql }),
         )?;
         return Ok(true);
     }
@@ -83,6 +86,19 @@ async fn show(
                 source.key, gap.from, gap.to
             ));
         }
+    }
+    for standing in standings.iter().filter(|standing| standing.is_raised) {
+        let Standing {
+            key,
+            summary,
+            since,
+            ..
+        } = standing;
+        let what = standing.condition.name();
+        tell(&format!(
+            "\n{what} since {}: {key}: {summary}",
+            since.format("%Y-%m-%d %H:%M UTC")
+        ));
     }
     if let Some(known) = &feed_days {
         tell(&format!(
@@ -151,6 +167,25 @@ fn sink_line(sink: &SinkLine, now: DateTime<Utc>) -> String {
         }
     }
     line
+}
+
+/// What is or was wrong with the program itself.
+fn conditions(standings: &[Standing]) -> Vec<Value> {
+    standings
+        .iter()
+        .map(|standing| {
+            json!({
+                "what": standing.condition.name(),
+                "key": standing.key,
+                "holds": standing.is_raised,
+                "since": standing.since,
+                "over_at": standing.over_at.filter(|_| !standing.is_raised),
+                "occurrence": standing.occurrence,
+                "value": standing.value,
+                "summary": standing.summary,
+            })
+        })
+        .collect()
 }
 
 /// The tables that take the most room, and what all of them take.

@@ -154,10 +154,11 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
 
 /// Tells the sinks of what the pass brought.
 async fn alert(context: &Context, sinks: &[Sink], wanted: &Sync) -> anyhow::Result<bool> {
-    if context.config.alerts.rules.is_empty() || context.stop.is_cancelled() {
+    let alerts = &context.config.alerts;
+    if (alerts.rules.is_empty() && sinks.is_empty()) || context.stop.is_cancelled() {
         return Ok(true);
     }
-    let passed = alert_pass::pass(context, sinks, wanted.alert_backlog).await?;
+    let passed = alert_pass::pass_with_health(context, sinks, wanted.alert_backlog).await?;
     let Delivered {
         delivered,
         postponed,

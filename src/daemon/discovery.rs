@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use super::lanes::wait_for_database;
-use super::schedules::Tick;
-use crate::config::{Config, CronExpression};
+use super::progress::Woken;
+use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::discover::{self, Discovered};
 use crate::job::failure::Failure;
@@ -23,8 +23,8 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(15);
 /// When lists are discovered, and what was found.
 #[derive(Debug, Clone)]
 pub(super) struct Discovery {
-    schedule: CronExpression,
-    tick: Arc<Notify>,
+    /// How its schedule wakes it.
+    pub(super) woken: Woken,
     found: watch::Sender<Arc<Config>>,
 }
 
@@ -32,15 +32,9 @@ impl Discovery {
     /// `None` where the configuration does not ask for it.
     pub(super) fn of(config: &Arc<Config>) -> Option<Self> {
         config.discovery.watch_lists.then(|| Self {
-            schedule: config.discovery.schedule.clone(),
-            tick: Arc::new(Notify::new()),
+            woken: Woken::by(&config.discovery.schedule),
             found: watch::Sender::new(Arc::clone(config)),
         })
-    }
-
-    /// For the schedules.
-    pub(super) fn as_tick(&self) -> Tick {
-        (self.schedule.clone(), Arc::clone(&self.tick))
     }
 
     /// The configuration with the lists that are known, whenever they change.
@@ -53,7 +47,7 @@ impl Discovery {
 /// is due, and again and again while nothing is known.
 pub(super) async fn work(context: Context, discovery: Discovery) {
     if is_due(&context, &discovery).await {
-        discovery.tick.notify_one();
+        discovery.woken.wake();
     }
     let mut pause = None;
     loop {
@@ -66,10 +60,12 @@ pub(super) async fn work(context: Context, discovery: Discovery) {
         tokio::select! {
             biased;
             () = context.stop.cancelled() => return,
-            () = discovery.tick.notified() => {}
+            () = discovery.woken.tick.notified() => {}
             () = again => {}
         }
+        discovery.woken.watch.begins();
         let told = run_once(&context, &discovery).await;
+        discovery.woken.watch.ends();
         pause = told.and_then(|told| next_pause(&told, pause));
     }
 }
@@ -97,7 +93,7 @@ async fn is_due(context: &Context, due: &Discovery) -> bool {
     let timezone = context.config.schedule.timezone;
     state
         .last_success_at
-        .and_then(|at| due.schedule.next_after(at, timezone))
+        .and_then(|at| due.woken.schedule.next_after(at, timezone))
         .is_none_or(|next| next <= context.clock.now())
 }
 
@@ -108,7 +104,8 @@ async fn run_once(context: &Context, discovery: &Discovery) -> Option<Discovered
             Ok(told) => return told,
             Err(failure) if failure.is_database_away() => {
                 warn!(error = %failure.chain(), "discovery: the database is away; it is repeated when it is back");
-                if !wait_for_database(context).await {
+                let watch = &discovery.woken.watch;
+                if !watch.waits(wait_for_database(context)).await {
                     return None;
                 }
             }

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use super::discovery::{self, Discovery};
 use super::lanes::{self, Lane};
-use super::schedules::{Schedules, Tick};
-use super::{Told, alerts, details, reconcile};
+use super::progress::Woken;
+use super::schedules::Schedules;
+use super::{Told, alerts, details, health, reconcile};
 use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::maintain;
@@ -27,6 +28,8 @@ pub(super) struct Generation {
     lanes: watch::Sender<Vec<Lane>>,
     discovery: Option<Discovery>,
     found: Option<watch::Receiver<Arc<Config>>>,
+    heartbeat: Option<Woken>,
+    bell: Arc<Notify>,
 }
 
 impl Generation {
@@ -36,18 +39,32 @@ impl Generation {
         told: Told,
     ) -> anyhow::Result<Self> {
         let lanes = lanes::lanes(&context.config);
+        let heartbeat = context.config.alerts.heartbeat.as_ref();
+        let heartbeat = heartbeat.map(|heartbeat| Woken::by(&heartbeat.schedule));
         let timezone = context.config.schedule.timezone;
         let discovery = Discovery::of(&context.config);
         let found = discovery.as_ref().map(Discovery::found);
-        let ticks = ticks(&lanes, discovery.as_ref());
-        let schedules = Schedules::start_ticks(ticks, timezone, context.clock.now())
+        let woken = woken(&lanes, discovery.as_ref(), heartbeat.as_ref());
+        let schedules = Schedules::start(woken, timezone, context.clock.now())
             .await
             .context("the schedules could not be started")?;
         let tasks = TaskTracker::new();
+        let bell = Arc::new(Notify::new());
+
+        health::catch_up(&context).await;
+        tasks.spawn(health::keep_looking(
+            context.clone(),
+            Arc::clone(&bell),
+            lanes.iter().map(|lane| lane.watch.clone()).collect(),
+        ));
+        if let Some(woken) = &heartbeat {
+            tasks.spawn(health::keep_beating(context.clone(), woken.clone()));
+        }
         let lanes = watch::Sender::new(lanes);
         tasks.spawn(reconcile::pace(context.clone(), lanes.subscribe()));
         for lane in lanes.borrow().iter() {
-            tasks.spawn(lanes::work(context.clone(), lane.clone()));
+            let bell = Arc::clone(&bell);
+            tasks.spawn(lanes::work(context.clone(), lane.clone(), bell));
         }
         if let Some(discovery) = &discovery {
             tasks.spawn(discovery::work(context.clone(), discovery.clone()));
@@ -63,6 +80,8 @@ impl Generation {
             lanes,
             discovery,
             found,
+            heartbeat,
+            bell,
         })
     }
 
@@ -95,11 +114,9 @@ impl Generation {
             return;
         }
         let lanes: Vec<Lane> = kept.into_iter().chain(new.iter().cloned()).collect();
-        if let Err(error) = self
-            .schedules
-            .replace(ticks(&lanes, self.discovery.as_ref()))
-            .await
-        {
+        let woken = woken(&lanes, self.discovery.as_ref(), self.heartbeat.as_ref());
+        let now = self.context.clock.now();
+        if let Err(error) = self.schedules.replace(woken, now).await {
             error!(%error, "the schedules could not follow the discovered watch lists; restart the daemon");
             return;
         }
@@ -107,7 +124,8 @@ impl Generation {
             lane.end.cancel();
         }
         for lane in new {
-            self.tasks.spawn(lanes::work(self.context.clone(), lane));
+            let (context, bell) = (self.context.clone(), Arc::clone(&self.bell));
+            self.tasks.spawn(lanes::work(context, lane, bell));
         }
         self.lanes.send_replace(lanes);
     }
@@ -128,8 +146,23 @@ impl Generation {
         }
     }
 
-    pub(super) fn is_alive(&self) -> bool {
-        self.schedules.pulse().is_alive()
+    /// What no longer makes progress: the scheduler, or something that it wakes.
+    /// Waiting for upstream, the database or a turn is none of that.
+    pub(super) fn stuck(&self) -> Option<String> {
+        if !self.schedules.pulse().is_alive() {
+            return Some("the schedules no longer tick".to_owned());
+        }
+        let is_held = self.context.client.held_for().is_some();
+        let lanes = self.lanes.borrow();
+        let lanes = lanes
+            .iter()
+            .map(|lane| (lane.key().to_string(), &lane.watch));
+        let discovery = self.discovery.iter().map(|one| &one.woken.watch);
+        let heartbeat = self.heartbeat.iter().map(|one| &one.watch);
+        lanes
+            .chain(discovery.map(|watch| ("discovery".to_owned(), watch)))
+            .chain(heartbeat.map(|watch| ("the heartbeat".to_owned(), watch)))
+            .find_map(|(name, watch)| Some(format!("{name} {}", watch.stuck(is_held)?)))
     }
 
     pub(super) fn status(&self) -> String {
@@ -196,9 +229,10 @@ impl Generation {
 }
 
 /// Everything that is to be woken.
-fn ticks(lanes: &[Lane], discovery: Option<&Discovery>) -> Vec<Tick> {
-    let lanes = lanes.iter().map(Lane::as_tick);
-    lanes.chain(discovery.map(Discovery::as_tick)).collect()
+fn woken(lanes: &[Lane], discovery: Option<&Discovery>, heartbeat: Option<&Woken>) -> Vec<Woken> {
+    let discovery = discovery.map(|discovery| discovery.woken.clone());
+    let lanes = lanes.iter().map(Lane::woken);
+    lanes.chain(discovery).chain(heartbeat.cloned()).collect()
 }
 
 /// Whether there is a lane for the same source among `lanes`. Tickets have two,

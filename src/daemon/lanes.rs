@@ -8,8 +8,8 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use super::progress::{Watch, Woken};
 use super::reconcile;
-use super::schedules::Tick;
 use crate::config::{Config, CronExpression, ListSource};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -53,6 +53,8 @@ pub struct Lane {
     pub again: Arc<Notify>,
     /// Cancelled when the source is no longer followed; a run under way ends first.
     pub end: CancellationToken,
+    /// Whether its runs come back.
+    pub watch: Watch,
 }
 
 impl Lane {
@@ -63,12 +65,17 @@ impl Lane {
             tick: Arc::new(Notify::new()),
             again: Arc::new(Notify::new()),
             end: CancellationToken::new(),
+            watch: Watch::default(),
         }
     }
 
-    /// For the schedules.
-    pub(super) fn as_tick(&self) -> Tick {
-        (self.schedule.clone(), Arc::clone(&self.tick))
+    /// How its schedule wakes it.
+    pub fn woken(&self) -> Woken {
+        Woken {
+            schedule: self.schedule.clone(),
+            tick: Arc::clone(&self.tick),
+            watch: self.watch.clone(),
+        }
     }
 
     /// The source it reads.
@@ -131,19 +138,33 @@ pub fn lanes(config: &Config) -> Vec<Lane> {
     lanes
 }
 
-/// Works until the context is told to stop, or the lane to end.
-pub async fn work(context: Context, lane: Lane) {
-    if is_due(&context, &lane).await {
-        lane.tick.notify_one();
+/// Works until the context is told to stop, or the lane to end; `bell` is rung when a run has ended.
+pub async fn work(context: Context, lane: Lane, bell: Arc<Notify>) {
+    let context = Context {
+        progress: lane.watch.progress(),
+        ..context
+    };
+    if lane.watch.waits(is_due(&context, &lane)).await {
+        lane.woken().wake();
+    } else {
+        lane.watch.ends();
     }
     loop {
-        tokio::select! {
+        let is_tick = tokio::select! {
             biased;
             () = context.stop.cancelled() => return,
             () = lane.end.cancelled() => return,
-            () = lane.tick.notified() => run_once(&context, &lane).await,
-            () = lane.again.notified() => reconcile::read_again(&context, &lane).await,
+            () = lane.tick.notified() => true,
+            () = lane.again.notified() => false,
+        };
+        lane.watch.begins();
+        if is_tick {
+            run_once(&context, &lane).await;
+        } else {
+            reconcile::read_again(&context, &lane).await;
         }
+        lane.watch.ends();
+        bell.notify_one();
     }
 }
 
@@ -172,7 +193,7 @@ async fn run_once(context: &Context, lane: &Lane) {
             Ok(()) => return,
             Err(failure) if failure.is_database_away() => {
                 warn!(source = %lane.key(), error = %failure.chain(), "{}: the database is away; the run is repeated when it is back", lane.key());
-                if !wait_for_database(context).await {
+                if !lane.watch.waits(wait_for_database(context)).await {
                     return;
                 }
             }
@@ -185,7 +206,7 @@ async fn run_once(context: &Context, lane: &Lane) {
 }
 
 async fn perform(context: &Context, lane: &Lane) -> Result<(), Failure> {
-    let Ok(_turn) = TURNS.acquire().await else {
+    let Ok(_turn) = lane.watch.waits(TURNS.acquire()).await else {
         return Err(Failure::Stopped); // the semaphore is never closed
     };
     let ran = match &lane.duty {

@@ -5,7 +5,9 @@ mod alerts;
 mod details;
 mod discovery;
 mod generation;
+mod health;
 pub mod lanes;
+pub mod progress;
 mod reconcile;
 pub mod schedules;
 pub mod systemd;
@@ -191,10 +193,9 @@ impl Daemon {
                     }
                 },
                 () = tick(&mut watchdog) => {
-                    if generation.is_alive() {
-                        systemd::alive();
-                    } else {
-                        error!("the schedules no longer tick; the watchdog is left hungry");
+                    match generation.stuck() {
+                        None => systemd::alive(),
+                        Some(what) => error!("{what}; the watchdog is left hungry"),
                     }
                 }
                 () = generation.relisted() => {

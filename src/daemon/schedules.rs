@@ -4,14 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, FixedOffset, Offset as _, TimeZone as _, Utc};
+use chrono::{DateTime, FixedOffset, Offset as _, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
-use super::lanes::Lane;
-use crate::config::CronExpression;
+use super::progress::Woken;
 
 /// The scheduler's own pulse, to notice when it has stopped ticking.
 const PULSE: &str = "*/2 * * * * *";
@@ -19,8 +17,38 @@ const PULSE: &str = "*/2 * * * * *";
 /// machine that was suspended or is swapping.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
 
-/// When a lane is woken, and by what.
-pub type Tick = (CronExpression, Arc<Notify>);
+/// A tick that is so late is given by us. The scheduler gives each within a second.
+const OWED_AFTER: TimeDelta = TimeDelta::seconds(30);
+
+/// What is woken, and when that should come next.
+struct Tick {
+    woken: Woken,
+    ticks: u64,
+    next_at: Option<DateTime<Utc>>,
+}
+
+impl Tick {
+    fn new(woken: Woken, timezone: Tz, now: DateTime<Utc>) -> Self {
+        Self {
+            ticks: woken.watch.ticks(),
+            next_at: woken.schedule.next_after(now, timezone),
+            woken,
+        }
+    }
+
+    /// Gives the tick that the scheduler owes.
+    fn make_up(&mut self, timezone: Tz, now: DateTime<Utc>) {
+        let ticks = self.woken.watch.ticks();
+        let is_owed = self.next_at.is_some_and(|at| at + OWED_AFTER < now);
+        if self.ticks == ticks && is_owed {
+            tracing::warn!(schedule = %self.woken.schedule, "the scheduler has left out a tick of `{}`; it is given late", self.woken.schedule);
+            self.woken.wake();
+        } else if self.ticks == ticks {
+            return;
+        }
+        *self = Self::new(self.woken.clone(), timezone, now);
+    }
+}
 
 /// Running schedules.
 pub struct Schedules {
@@ -53,27 +81,25 @@ impl Pulse {
 
     /// Whether it ticked lately.
     pub fn is_alive(&self) -> bool {
+        self.silent_for() < DEAD_AFTER
+    }
+
+    /// How long ago it ticked last.
+    pub fn silent_for(&self) -> Duration {
         let last = Duration::from_millis(self.last_millis.load(Ordering::Relaxed));
-        self.born.elapsed().saturating_sub(last) < DEAD_AFTER
+        self.born.elapsed().saturating_sub(last)
     }
 }
 
 impl Schedules {
-    /// Starts the schedules of all lanes; `now` by the machine's clock.
+    /// Starts the schedules of all that is woken; `now` by the machine's clock.
     pub async fn start(
-        lanes: &[Lane],
+        woken: Vec<Woken>,
         timezone: Tz,
         now: DateTime<Utc>,
     ) -> Result<Self, JobSchedulerError> {
-        Self::start_ticks(lanes.iter().map(Lane::as_tick).collect(), timezone, now).await
-    }
-
-    /// The same for whatever is to be woken.
-    pub async fn start_ticks(
-        ticks: Vec<Tick>,
-        timezone: Tz,
-        now: DateTime<Utc>,
-    ) -> Result<Self, JobSchedulerError> {
+        let tick = |woken| Tick::new(woken, timezone, now);
+        let ticks: Vec<Tick> = woken.into_iter().map(tick).collect();
         let pulse = Pulse::new();
         Ok(Self {
             scheduler: start(&ticks, timezone, &pulse).await?,
@@ -88,8 +114,11 @@ impl Schedules {
     /// moment when a job was made, so that after a change to or from summer time
     /// it would tick an hour off. When the offset has changed since the last
     /// call, the schedules are started anew, and those are woken whose time fell
-    /// between.
+    /// between. And each tick that the scheduler owes is given.
     pub async fn follow(&mut self, now: DateTime<Utc>) -> Result<(), JobSchedulerError> {
+        for tick in &mut self.ticks {
+            tick.make_up(self.timezone, now);
+        }
         let before = std::mem::replace(&mut self.followed_to, now);
         if self.offset_at(before) == self.offset_at(now) {
             return Ok(());
@@ -97,10 +126,10 @@ impl Schedules {
         tracing::info!(timezone = %self.timezone, "the time zone's offset changed; the schedules follow");
         let next = start(&self.ticks, self.timezone, &self.pulse).await?;
         stop(std::mem::replace(&mut self.scheduler, next)).await;
-        for (schedule, tick) in &self.ticks {
-            let next = schedule.next_after(before, self.timezone);
+        for Tick { woken, .. } in &self.ticks {
+            let next = woken.schedule.next_after(before, self.timezone);
             if next.is_some_and(|next| next <= now) {
-                tick.notify_one();
+                woken.wake();
             }
         }
         Ok(())
@@ -108,7 +137,13 @@ impl Schedules {
 
     /// Ticks for these from now on. The old ones end after the new ones begin, so
     /// that none is lost; one that comes twice wakes once.
-    pub async fn replace(&mut self, ticks: Vec<Tick>) -> Result<(), JobSchedulerError> {
+    pub async fn replace(
+        &mut self,
+        woken: Vec<Woken>,
+        now: DateTime<Utc>,
+    ) -> Result<(), JobSchedulerError> {
+        let tick = |woken| Tick::new(woken, self.timezone, now);
+        let ticks: Vec<Tick> = woken.into_iter().map(tick).collect();
         let next = start(&ticks, self.timezone, &self.pulse).await?;
         self.ticks = ticks;
         stop(std::mem::replace(&mut self.scheduler, next)).await;
@@ -138,10 +173,11 @@ async fn start(
     pulse: &Pulse,
 ) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
-    for (schedule, tick) in ticks {
-        let tick = Arc::clone(tick);
+    for Tick { woken, .. } in ticks {
+        let woken = woken.clone();
+        let schedule = woken.schedule.clone();
         let job = Job::new_async_tz(schedule.as_str(), timezone, move |_, _| {
-            tick.notify_one();
+            woken.wake();
             Box::pin(std::future::ready(()))
         })?;
         scheduler.add(job).await?;

@@ -1,10 +1,13 @@
 //! One pass of alerting, for who runs no daemon: evaluate, then deliver.
 
+use chrono::{DateTime, Utc};
+
 use super::baseline;
 use super::context::Context;
 use super::deliver::{self, Delivered};
 use super::evaluate::{self, Evaluated, Rules};
 use super::failure::Failure;
+use super::health;
 use crate::sink::Sink;
 use crate::store::delivery;
 
@@ -20,7 +23,26 @@ pub struct Passed {
 /// Evaluates all that is new and delivers all that is due. What was found in the
 /// pass is sent at its end, whatever the rules' `group`: nobody is there to wait.
 pub async fn pass(context: &Context, sinks: &[Sink], backlog: bool) -> Result<Passed, Failure> {
+    pass_since(context, sinks, backlog, context.clock.now()).await
+}
+
+/// The same, after a look at the program's own condition.
+pub async fn pass_with_health(
+    context: &Context,
+    sinks: &[Sink],
+    backlog: bool,
+) -> Result<Passed, Failure> {
     let began_at = context.clock.now();
+    health::look(context).await?;
+    pass_since(context, sinks, backlog, began_at).await
+}
+
+async fn pass_since(
+    context: &Context,
+    sinks: &[Sink],
+    backlog: bool,
+    began_at: DateTime<Utc>,
+) -> Result<Passed, Failure> {
     let rules = Rules::of(context, backlog);
     baseline::count(context, &rules).await?;
     let evaluated = evaluate::evaluate(context, &rules).await?;

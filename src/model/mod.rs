@@ -13,6 +13,7 @@ mod overlay;
 mod rule;
 mod severity;
 mod silence;
+mod standing;
 mod subject;
 mod sum;
 mod ticket;
@@ -23,9 +24,7 @@ pub mod words;
 
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
 pub use change_kind::ChangeKind;
-pub use condition::{
-    Condition, Evidence, Finding, RunFailure, Standing, Step, decide, heartbeat_id,
-};
+pub use condition::{Condition, Evidence, RunFailure};
 pub use detail::{Detail, Details, Forecast, ServedBy, forecast};
 pub use fact::{alert_id, alert_of, test_id};
 pub use glob::Globs;
@@ -36,6 +35,7 @@ pub use overlay::overlay;
 pub use rule::{Clause, Clauses, Missing, Rule};
 pub use severity::Severity;
 pub use silence::{MATCHER_FIELDS, Silence};
+pub use standing::{Finding, Standing, Step, decide, heartbeat_id};
 pub use subject::{AdvisorySubject, Subject, TicketSubject};
 pub use sum::FingerprintSum;
 pub use ticket::{Named, Ticket};

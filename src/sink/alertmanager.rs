@@ -10,7 +10,7 @@ use super::outcome::{Receipt, Refused};
 use super::post::{Body, Post};
 use super::secrets::Secrets;
 use crate::config;
-use crate::model::{Alert, Message};
+use crate::model::{Alert, Message, OWN_RULE};
 
 /// Prometheus' Alertmanager. It knows an alert by its labels: they are the same
 /// whenever the same rule speaks of the same key with the same severity, so
@@ -111,6 +111,15 @@ impl Alertmanager {
             ("kind", &alert.kind),
             ("key", &alert.key),
             ("severity", severity),
+            // Of the program itself several things can be wrong at once.
+            (
+                "what",
+                if alert.kind == OWN_RULE {
+                    &alert.what
+                } else {
+                    ""
+                },
+            ),
         ] {
             // A label without a value is none to Alertmanager.
             if !value.is_empty() {

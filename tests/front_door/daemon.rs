@@ -36,6 +36,13 @@ impl Manager {
         }
     }
 
+    /// Forgets what was said until now.
+    fn forget(&mut self) {
+        let mut message = [0; 4096];
+        while self.socket.recv(&mut message).is_ok() {}
+        self.heard.clear();
+    }
+
     /// Waits until something with `part` was said since the last wait.
     async fn hears(&mut self, part: &str) {
         let what = format!("`{part}` on NOTIFY_SOCKET");
@@ -98,6 +105,60 @@ async fn the_service_manager_is_told_of_every_step() {
     manager.hears("READY=1").await;
     daemon.signal(Signal::SIGTERM);
     manager.hears("STOPPING=1").await;
+    assert!(daemon.ended().await.success());
+}
+
+/// Fed so often that a machine of two cores under load would not starve it by chance.
+const WATCHDOG: (&str, &str) = ("WATCHDOG_USEC", "600000");
+
+#[tokio::test]
+async fn a_long_run_does_not_starve_the_watchdog() {
+    let mut world = World::new().await;
+    quiet(&mut world);
+    let slow = Fault::Slow {
+        bytes_per_second: 500,
+    };
+    world.simulator.inject(Rule::new(slow).on("xml-feed"));
+    let mut manager = Manager::new();
+    let mut daemon = Running::start(daemon(&world, &manager).env(WATCHDOG.0, WATCHDOG.1));
+    let running =
+        "select count(*) from advisoryd_v1.sync_runs where job = 'feed' and outcome = 'running'";
+    eventually("a run", PATIENCE, async || {
+        (world.count(running).await == 1).then_some(())
+    })
+    .await;
+    manager.forget();
+    for _ in 0..8 {
+        manager.hears("WATCHDOG=1").await;
+    }
+    assert_eq!(world.count(running).await, 1, "it still runs");
+    daemon.kill9();
+}
+
+#[tokio::test]
+async fn an_outage_of_the_database_does_not_starve_the_watchdog() {
+    use advisoryd::cluster::{Cluster, ClusterOptions, Role};
+    let mut world = World::new().await;
+    world.more = "[schedule]\nfeeds = \"* * * * * *\"\ntickets = \"* * * * * *\"\n".to_owned();
+    let own = state_dir();
+    let mut options = ClusterOptions::new(Role::Daemon);
+    options.durable = false;
+    let cluster = Cluster::open(&own.path().join("s"), options).await.unwrap();
+    let text = world.toml().replace(&world.database.url, &cluster.url());
+    let file = own.path().join("own.toml");
+    std::fs::write(&file, text).unwrap();
+    let mut manager = Manager::new();
+    let mut command = advisoryd(&file, &["run"]);
+    command.env("NOTIFY_SOCKET", &manager.path);
+    let mut daemon = Running::start(command.env(WATCHDOG.0, WATCHDOG.1));
+    manager.hears("READY=1").await;
+    cluster.stop().await.unwrap();
+    daemon.line("the database is away").await;
+    manager.forget();
+    for _ in 0..20 {
+        manager.hears("WATCHDOG=1").await;
+    }
+    daemon.signal(Signal::SIGTERM);
     assert!(daemon.ended().await.success());
 }
 

@@ -31,6 +31,8 @@ mod feed_versions;
 mod feed_windows;
 mod feeds;
 mod following;
+mod health;
+mod heartbeat;
 mod history;
 mod history_property;
 mod import;

@@ -1,12 +1,16 @@
 //! Schedules keep to the clock on the wall.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use advisoryd::config::Config;
 use advisoryd::daemon::lanes::{Lane, lanes};
+use advisoryd::daemon::progress::Woken;
 use advisoryd::daemon::schedules::Schedules;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
+
+use crate::support::{PATIENCE, eventually};
 
 /// One lane, every night at three, in Berlin.
 fn nightly() -> (Vec<Lane>, chrono_tz::Tz) {
@@ -14,6 +18,10 @@ fn nightly() -> (Vec<Lane>, chrono_tz::Tz) {
                 [tickets]\nenabled = false\n[[watch_lists]]\nid = 1\n";
     let config = Config::from_text("the test's configuration", text).unwrap();
     (lanes(&config), config.schedule.timezone)
+}
+
+fn woken_of(lanes: &[Lane]) -> Vec<Woken> {
+    lanes.iter().map(Lane::woken).collect()
 }
 
 fn woken(lanes: &[Lane]) -> bool {
@@ -30,7 +38,7 @@ fn at(text: &str) -> DateTime<Utc> {
 #[tokio::test]
 async fn a_tick_that_falls_into_the_change_to_summer_time_is_not_lost() {
     let (lanes, timezone) = nightly();
-    let mut schedules = Schedules::start(&lanes, timezone, at("2026-03-29T00:59:58Z"))
+    let mut schedules = Schedules::start(woken_of(&lanes), timezone, at("2026-03-29T00:59:58Z"))
         .await
         .unwrap();
     schedules.follow(at("2026-03-29T00:59:59Z")).await.unwrap();
@@ -47,11 +55,49 @@ async fn a_tick_that_falls_into_the_change_to_summer_time_is_not_lost() {
 #[tokio::test]
 async fn a_change_of_time_wakes_nothing_that_is_not_due() {
     let (lanes, timezone) = nightly();
-    let mut schedules = Schedules::start(&lanes, timezone, at("2026-10-25T00:59:59Z"))
+    let mut schedules = Schedules::start(woken_of(&lanes), timezone, at("2026-10-25T00:59:59Z"))
         .await
         .unwrap();
     // 03:00 becomes 02:00; three o'clock comes an hour later.
     schedules.follow(at("2026-10-25T01:00:01Z")).await.unwrap();
     assert!(!woken(&lanes));
     schedules.stop().await;
+}
+
+#[tokio::test]
+async fn a_tick_that_the_scheduler_leaves_out_is_given_late() {
+    let (lanes, timezone) = nightly();
+    // The scheduler goes by the machine's clock, where it is never three o'clock.
+    let mut schedules = Schedules::start(woken_of(&lanes), timezone, at("2020-07-01T00:59:58Z"))
+        .await
+        .unwrap();
+    schedules.follow(at("2020-07-01T01:00:20Z")).await.unwrap();
+    assert!(!woken(&lanes), "it has half a minute to come by itself");
+    schedules.follow(at("2020-07-01T01:00:31Z")).await.unwrap();
+    assert!(woken(&lanes));
+    schedules.follow(at("2020-07-01T01:02:00Z")).await.unwrap();
+    assert!(!woken(&lanes), "once is enough");
+    schedules.stop().await;
+}
+
+#[tokio::test]
+async fn a_scheduler_that_stands_still_has_no_pulse() {
+    let (lanes, timezone) = nightly();
+    let schedules = Schedules::start(woken_of(&lanes), timezone, at("2020-07-01T00:59:58Z"))
+        .await
+        .unwrap();
+    let pulse = schedules.pulse();
+    let beat = Duration::from_millis(200);
+    // The first second goes without one.
+    for _ in 0..2 {
+        eventually("a beat", PATIENCE, async || {
+            (pulse.silent_for() < beat).then_some(())
+        })
+        .await;
+    }
+    schedules.stop().await;
+    eventually("silence", PATIENCE, async || {
+        (pulse.silent_for() > Duration::from_secs(4)).then_some(())
+    })
+    .await;
 }

@@ -74,6 +74,10 @@ const PROMISED: &[(&str, &str)] = &[
         "alert_sinks",
         "name kind configured failures failing_since last_error waiting dead_letters",
     ),
+    (
+        "conditions",
+        "what key holds since over_at occurrence value summary",
+    ),
 ];
 
 #[tokio::test]

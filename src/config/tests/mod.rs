@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod example;
+mod health;
 mod mistakes;
 mod sinks;
 mod sources;

@@ -7,6 +7,7 @@ use super::super::alertmanager::Alertmanager;
 use super::super::secrets::Secrets;
 use super::{message, time};
 use crate::config::{self, Address, Target};
+use crate::model::Alert;
 
 fn sink() -> Alertmanager {
     let settings = config::Alertmanager {
@@ -58,4 +59,23 @@ fn what_ends_has_exactly_the_labels_of_what_began() {
     let posted = sink.posted(&message, &message.alerts[0], now);
     assert_eq!(posted.len(), 2, "an escalation ends what it was before");
     insta::assert_snapshot!(serde_json::to_string_pretty(&posted).unwrap());
+}
+
+#[test]
+fn two_things_that_are_wrong_with_one_source_are_two_alerts() {
+    let (sink, now) = (sink(), time("2026-03-02T00:00:00Z"));
+    let message = message();
+    let labels = |what: &str, resolved| {
+        let alert = Alert {
+            what: what.to_owned(),
+            kind: "advisoryd".to_owned(),
+            key: "watch list 4".to_owned(),
+            resolved,
+            ..Alert::default()
+        };
+        let posted = sink.posted(&message, &alert, now);
+        serde_json::to_value(&posted).unwrap()[0]["labels"].clone()
+    };
+    assert_ne!(labels("data_stale", false), labels("coverage_hole", false));
+    assert_eq!(labels("data_stale", false), labels("data_stale", true));
 }

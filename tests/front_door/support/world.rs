@@ -154,11 +154,16 @@ impl World {
 
     /// Adds a webhook sink called `hook`, and its secret's file.
     pub fn add_hook(&mut self, receiver: &Receiver) {
+        self.add_webhook("hook", receiver);
+    }
+
+    /// Adds a webhook sink, all with the same secret.
+    pub fn add_webhook(&mut self, name: &str, receiver: &Receiver) {
         let secret = self.dir.path().join("hook-secret");
         std::fs::write(&secret, HOOK_SECRET).expect("the secret's file");
         let _ = write!(
             self.more,
-            "[[alerts.sinks]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"{}\"\n\
+            "[[alerts.sinks]]\nname = \"{name}\"\nkind = \"webhook\"\nurl = \"{}\"\n\
              secret_file = \"{}\"\nallow_private = true\ntimeout = \"2s\"\n",
             receiver.url,
             secret.display()

@@ -1,0 +1,340 @@
+//! The program's own alerts: each condition is told once when it begins and once
+//! when it is over.
+
+use advisoryd::daemon::lanes::feeds;
+use advisoryd::job::health;
+use advisoryd::job::pull_feed::{self, LookBack};
+use advisoryd::simulate::{DEFAULT_TOKEN, Damage, Fault, Rule};
+use chrono::TimeDelta;
+use nix::sys::signal::Signal;
+
+use crate::support::{PATIENCE, Receiver, Running, World, eventually, free_port, get};
+
+/// One list, no tickets, and a sink called `hook`.
+async fn watched(more: &str) -> (World, Receiver) {
+    let receiver = Receiver::start().await;
+    let mut world = World::new().await;
+    world.more = format!("[tickets]\nenabled = false\n{more}");
+    world.add_hook(&receiver);
+    (world, receiver)
+}
+
+/// Looks twice, as two daemons would, and delivers what was gathered.
+async fn look(world: &World) {
+    for _ in 0..2 {
+        let context = world.context().await;
+        health::look(&context).await.unwrap();
+    }
+    world.later(TimeDelta::seconds(6));
+    world.alert().await;
+}
+
+/// What was told: condition, key, and whether it is over.
+fn told(receiver: &Receiver) -> Vec<(String, String, bool)> {
+    let messages = receiver.received();
+    let alerts = messages.iter().flat_map(|message| {
+        assert_eq!(message.body["purpose"], "health");
+        message.body["alerts"].as_array().unwrap().clone()
+    });
+    alerts
+        .map(|alert| {
+            let text = |name: &str| alert[name].as_str().unwrap().to_owned();
+            assert_eq!(alert["kind"], "advisoryd");
+            assert!(!text("summary").is_empty());
+            (text("what"), text("key"), alert["resolved"] == true)
+        })
+        .collect()
+}
+
+/// Begun once and over once.
+fn begun_and_over(what: &str, key: &str) -> Vec<(String, String, bool)> {
+    [false, true]
+        .map(|over| (what.to_owned(), key.to_owned(), over))
+        .to_vec()
+}
+
+async fn holding(world: &World) -> Vec<String> {
+    sqlx::query_scalar("select what from advisoryd_v1.conditions where holds order by what")
+        .fetch_all(world.pool())
+        .await
+        .unwrap()
+}
+
+fn failing(fault: Fault) -> Rule {
+    Rule::new(fault).on("xml-feed").times(1000)
+}
+
+#[tokio::test]
+async fn nothing_is_told_while_all_is_well() {
+    let (world, receiver) = watched("").await;
+    look(&world).await;
+    for _ in 0..4 {
+        world.pull_one().await;
+        look(&world).await;
+        world.later(TimeDelta::minutes(15));
+    }
+    assert_eq!(told(&receiver), []);
+    assert_eq!(
+        world
+            .count("select count(*) from advisoryd_v1.conditions")
+            .await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn data_that_is_older_than_its_schedule_explains_is_stale_until_it_is_read() {
+    let (world, receiver) = watched("").await;
+    world.pull_one().await;
+    world.simulator.inject(failing(Fault::Status(500)));
+    world.later(TimeDelta::minutes(70));
+    world.pull_one().await;
+    look(&world).await;
+    assert_eq!(told(&receiver), [], "one failure heals itself");
+    for _ in 0..2 {
+        world.later(TimeDelta::minutes(25));
+        world.pull_one().await;
+        look(&world).await;
+    }
+    assert_eq!(holding(&world).await, ["data_stale"]);
+    world.simulator.clear_faults();
+    world.pull_one().await;
+    look(&world).await;
+    assert_eq!(
+        told(&receiver),
+        begun_and_over("data_stale", "watch list 1")
+    );
+}
+
+#[tokio::test]
+async fn a_source_that_was_never_read_is_as_old_as_it_is_followed() {
+    let (world, receiver) = watched("[freshness]\nfeeds = \"30m\"\n").await;
+    world.simulator.inject(failing(Fault::Html200));
+    world.pull_one().await;
+    look(&world).await;
+    assert_eq!(told(&receiver), []);
+    world.later(TimeDelta::minutes(31));
+    look(&world).await;
+    assert_eq!(told(&receiver).len(), 1);
+    let summary = &receiver.received()[0].body["alerts"][0]["summary"];
+    let summary = summary.as_str().unwrap();
+    assert!(
+        summary.contains("never read completely") && summary.contains("web page"),
+        "{summary}"
+    );
+}
+
+#[tokio::test]
+async fn freshness_that_is_off_is_off() {
+    let (world, receiver) = watched("[freshness]\nfeeds = \"off\"\n").await;
+    world.pull_one().await;
+    world.later(TimeDelta::days(30));
+    look(&world).await;
+    assert_eq!(told(&receiver), []);
+}
+
+#[tokio::test]
+async fn a_rejected_token_is_told_until_upstream_accepts_one() {
+    let (world, receiver) = watched("").await;
+    world.pull_one().await;
+    world.simulator.set_token(&"0".repeat(40));
+    world.pull_one().await;
+    look(&world).await;
+    world.simulator.set_token(DEFAULT_TOKEN);
+    world.simulator.inject(failing(Fault::Status(503)));
+    world.pull_one().await;
+    look(&world).await;
+    assert_eq!(
+        holding(&world).await,
+        ["token_rejected"],
+        "an upstream in trouble has accepted nothing"
+    );
+    world.simulator.clear_faults();
+    world.pull_one().await;
+    look(&world).await;
+    assert_eq!(
+        told(&receiver),
+        begun_and_over("token_rejected", "upstream")
+    );
+}
+
+#[tokio::test]
+async fn what_another_list_read_before_does_not_acquit_the_token() {
+    let receiver = Receiver::start().await;
+    let mut world = World::with(advisoryd::simulate::Options {
+        watch_lists: 2,
+        ..crate::support::small()
+    })
+    .await;
+    world.more = "[tickets]\nenabled = false\n".to_owned();
+    world.add_hook(&receiver);
+    world.pull().await;
+    for status in [401, 503] {
+        world.later(TimeDelta::minutes(1));
+        world.simulator.clear_faults();
+        world.simulator.inject(failing(Fault::Status(status)));
+        let context = world.context().await;
+        let (second, _) = feeds(&context.config).remove(1);
+        let pulled = pull_feed::pull(&context, &second, LookBack::Missing).await;
+        assert!(pulled.is_ok());
+        look(&world).await;
+        assert_eq!(holding(&world).await, ["token_rejected"], "after {status}");
+    }
+    assert_eq!(told(&receiver).len(), 1);
+}
+
+#[tokio::test]
+async fn a_structure_that_is_not_recognised_is_told() {
+    let (world, receiver) = watched("").await;
+    let damage = Damage::NotRecognised;
+    world.simulator.inject(failing(Fault::Damaged(damage)));
+    world.pull_one().await;
+    look(&world).await;
+    world.simulator.clear_faults();
+    world.pull_one().await;
+    look(&world).await;
+    let what = "structure_not_recognised";
+    assert_eq!(told(&receiver), begun_and_over(what, "watch list 1"));
+}
+
+#[tokio::test]
+async fn records_in_quarantine_are_told_until_they_are_understood() {
+    let (world, receiver) = watched("").await;
+    let damage = Fault::Damaged(Damage::ControlCharacters);
+    world.simulator.inject(Rule::new(damage));
+    world.pull_one().await;
+    look(&world).await;
+    world.pull_back(LookBack::Full).await;
+    look(&world).await;
+    let what = "quarantine_grew";
+    assert_eq!(told(&receiver), begun_and_over(what, "watch list 1"));
+}
+
+#[tokio::test]
+async fn a_hole_in_what_is_covered_is_told_until_it_is_closed() {
+    let (world, receiver) = watched("[freshness]\nfeeds = \"off\"\n").await;
+    world.pull_one().await;
+    world.later(TimeDelta::days(10));
+    world.pull_back(LookBack::Days(1)).await;
+    look(&world).await;
+    world.pull_one().await;
+    look(&world).await;
+    assert_eq!(
+        told(&receiver),
+        begun_and_over("coverage_hole", "watch list 1")
+    );
+}
+
+#[tokio::test]
+async fn an_exhausted_request_budget_is_told_until_requests_are_allowed() {
+    let (mut world, receiver) = watched("[freshness]\nfeeds = \"off\"\n").await;
+    world.upstream = "requests_per_day = 1".to_owned();
+    world.pull_one().await;
+    look(&world).await;
+    world.pull_one().await;
+    look(&world).await;
+    world.later(TimeDelta::hours(25));
+    world.pull_one().await;
+    look(&world).await;
+    let what = "request_budget_exhausted";
+    assert_eq!(told(&receiver), begun_and_over(what, "upstream"));
+}
+
+#[tokio::test]
+async fn a_failing_sink_is_told_of_through_the_others_only() {
+    let rule = "[freshness]\nfeeds = \"off\"\n[[alerts.rules]]\nname = \"new\"\n\
+                on = [\"appeared\"]\nsinks = [\"hook\"]\n";
+    let (mut world, hook) = watched(rule).await;
+    let other = Receiver::start().await;
+    world.add_webhook("other", &other);
+    world.pull_one().await;
+    world.alert().await;
+    world.simulator.publish(1);
+    world.later(TimeDelta::minutes(5));
+    world.pull_one().await;
+    for minutes in [0, 1, 7, 40] {
+        assert_eq!(told(&other), []);
+        hook.answer(500, None);
+        world.later(TimeDelta::minutes(minutes));
+        look(&world).await;
+    }
+    look(&world).await;
+    assert_eq!(told(&other).len(), 1, "after four failures in a row");
+    world.later(TimeDelta::hours(3));
+    for _ in 0..2 {
+        look(&world).await;
+    }
+    assert_eq!(told(&other), begun_and_over("sink_failing", "sink hook"));
+    let of_hook: Vec<String> = hook.facts().into_iter().map(|(what, _)| what).collect();
+    assert_eq!(of_hook, vec!["appeared"; 5], "it hears nothing of itself");
+}
+
+#[tokio::test]
+async fn conditions_that_begin_together_are_told_in_one_message() {
+    let receiver = Receiver::start().await;
+    let mut world = World::with(advisoryd::simulate::Options {
+        watch_lists: 3,
+        ..crate::support::small()
+    })
+    .await;
+    world.more = "[tickets]\nenabled = false\n".to_owned();
+    world.add_hook(&receiver);
+    world.pull().await;
+    world.later(TimeDelta::hours(2));
+    look(&world).await;
+    assert_eq!(told(&receiver).len(), 3);
+    assert_eq!(receiver.received().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_switched_off_is_written_down_and_not_sent() {
+    let (world, receiver) = watched("[alerts.health]\nenabled = false\n").await;
+    world.pull_one().await;
+    world.later(TimeDelta::hours(2));
+    look(&world).await;
+    assert_eq!(told(&receiver), []);
+    assert_eq!(holding(&world).await, ["data_stale"]);
+    let status = world.told(&["status"]).stdout;
+    assert!(status.contains("data_stale since "), "{status}");
+    let status = world.told(&["status", "--json"]).stdout;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["conditions"][0]["what"], "data_stale");
+    assert_eq!(status["conditions"][0]["holds"], true);
+}
+
+#[tokio::test]
+async fn a_daemon_that_dies_between_condition_and_delivery_tells_once() {
+    let (mut world, receiver) = watched("").await;
+    let port = free_port();
+    world.listen = format!("127.0.0.1:{port}");
+    world.simulator.set_token(&"0".repeat(40));
+    let mut first = Running::start(&mut world.command(&["run"]));
+    first.line("upstream: token_rejected").await;
+    first.kill9();
+    let mut second = Running::start(&mut world.command(&["run"]));
+    receiver.wait_for(1).await;
+    eventually("the metric", PATIENCE, async || {
+        let (_, metrics) = get(port, "/metrics").await;
+        let line = "advisoryd_condition{what=\"token_rejected\",key=\"upstream\"} 1";
+        metrics.contains(line).then_some(())
+    })
+    .await;
+    world.simulator.set_token(DEFAULT_TOKEN);
+    second.signal(Signal::SIGHUP);
+    receiver.wait_for(2).await;
+    second.signal(Signal::SIGTERM);
+    assert!(second.ended().await.success());
+    assert_eq!(
+        told(&receiver),
+        begun_and_over("token_rejected", "upstream")
+    );
+}
+
+#[tokio::test]
+async fn a_pass_without_a_daemon_tells_too() {
+    let (world, receiver) = watched("").await;
+    world.simulator.set_token(&"0".repeat(40));
+    let mut sync = Running::start(&mut world.command(&["sync"]));
+    assert!(!sync.ended().await.success());
+    assert_eq!(told(&receiver).len(), 1);
+}
