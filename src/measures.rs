@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::http::Usage;
+use crate::store::backlog::Backlog;
 use crate::store::report::SourceReport;
 use crate::store::run::Tally;
-use crate::store::wanted::Backlog;
 
 const RUNS: &str = "advisoryd_runs_total";
 const RUN_SECONDS: &str = "advisoryd_run_duration_seconds";

@@ -3,6 +3,7 @@
 
 pub mod advisory;
 mod advisory_row;
+pub mod backlog;
 pub mod beside;
 pub mod chain;
 pub mod change;
