@@ -19,7 +19,7 @@ use crate::daemon::schedules::Pulse;
 use crate::http::Client;
 use crate::job::details;
 use crate::measures;
-use crate::store::{condition, database, report, wanted};
+use crate::store::{backlog, condition, database, report};
 
 /// Prometheus' text format.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -156,7 +156,7 @@ async fn measure(health: &Health) -> Result<(), sqlx::Error> {
     measures::sources(&report::sources(&mut connection).await?, now);
     measures::conditions(&condition::standings(&mut connection).await?);
     if let Some(working) = health.working() {
-        let backlog = wanted::backlog(&mut connection, now).await?;
+        let backlog = backlog::look(&mut connection, now).await?;
         let done_at = details::outlook(&working.config, &backlog, now);
         measures::details(&backlog, done_at);
     }

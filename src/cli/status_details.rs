@@ -6,8 +6,8 @@ use sqlx::PgConnection;
 
 use crate::config::Config;
 use crate::job::details;
+use crate::store::backlog::{self, Backlog};
 use crate::store::source::{self, SourceKey};
-use crate::store::wanted::{self, Backlog};
 
 /// How far fetching is.
 pub(super) struct Details {
@@ -25,7 +25,7 @@ impl Details {
         connection: &mut PgConnection,
         now: DateTime<Utc>,
     ) -> Result<Self, sqlx::Error> {
-        let backlog = wanted::backlog(connection, now).await?;
+        let backlog = backlog::look(connection, now).await?;
         let found = source::find(connection, &SourceKey::Details).await?;
         let rests_until = found
             .and_then(|found| found.rests_until)

@@ -15,12 +15,13 @@ use crate::model::{Detail, Fingerprint, Forecast, forecast, plain_fingerprint};
 use crate::source::page::Unreadable;
 use crate::source::{detail as detail_source, xml};
 use crate::store::advisory::Origin;
+use crate::store::backlog::{self, Backlog};
 use crate::store::detail::{self, Came, Record};
 use crate::store::quarantine;
 use crate::store::run::{Mode, still_ours};
 use crate::store::source::{self, SourceKey};
 use crate::store::turn::Turn;
-use crate::store::wanted::{self, Backlog};
+use crate::store::wanted;
 
 /// Where upstream serves advisories (contract §7).
 pub(super) const PATH: &str = "/api/advisories/";
@@ -60,7 +61,7 @@ pub async fn fetch(context: &Context) -> Result<Fetched, Failure> {
         return Ok(Fetched::Rests(until));
     }
     let limit = context.config.feeds.details_per_day;
-    let left = match wanted::left(&mut connection, limit, now).await? {
+    let left = match backlog::left(&mut connection, limit, now).await? {
         Ok(left) => left,
         Err(until) => return Ok(Fetched::Rests(until)),
     };
@@ -194,7 +195,7 @@ impl Fetching {
             return Ok(());
         }
         let mut connection = self.context.pool.acquire().await?;
-        wanted::spend(&mut connection, self.context.clock.now()).await?;
+        backlog::spend(&mut connection, self.context.clock.now()).await?;
         Ok(())
     }
 

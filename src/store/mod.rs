@@ -4,6 +4,7 @@
 pub mod advisory;
 mod advisory_row;
 pub mod alert;
+pub mod backlog;
 pub mod beside;
 pub mod chain;
 pub mod change;

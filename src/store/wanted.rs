@@ -16,7 +16,7 @@ const OLDER_ATTEMPTS: i32 = 10;
 /// may be bringing it.
 const GRACE: TimeDelta = TimeDelta::minutes(2);
 /// Longest pause between two attempts at what should be there.
-const LONGEST_PAUSE: TimeDelta = TimeDelta::days(1);
+pub(super) const LONGEST_PAUSE: TimeDelta = TimeDelta::days(1);
 
 /// Why a detail is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,102 +251,6 @@ pub(super) async fn fulfil(
     Ok(!left)
 }
 
-fn seconds(time: TimeDelta) -> f64 {
+pub(super) fn seconds(time: TimeDelta) -> f64 {
     time.as_seconds_f64()
-}
-
-/// How far fetching is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Backlog {
-    /// To be fetched, those included that failed for now.
-    pub wanted: i64,
-    /// Not to be had: upstream says there is none, or it cannot be read.
-    pub unavailable: i64,
-    /// What the last attempt that failed said.
-    pub last_error: Option<String>,
-    /// Fetched in the last ten minutes.
-    #[serde(skip)]
-    pub lately: i64,
-    /// When the first of these was.
-    #[serde(skip)]
-    pub lately_since: Option<DateTime<Utc>>,
-    /// Requests in the last 24 hours, where they are counted.
-    pub requests_of_day: i64,
-    /// Fetched at all.
-    pub fetched: i64,
-}
-
-/// Looks at it.
-pub async fn backlog(
-    connection: &mut PgConnection,
-    now: DateTime<Utc>,
-) -> Result<Backlog, sqlx::Error> {
-    sqlx::query_as!(
-        Backlog,
-        r#"select count(*) filter (where next_at <= $1::timestamptz + $2 * interval '1 second') as "wanted!",
-                  count(*) filter (where next_at > $1::timestamptz + $2 * interval '1 second') as "unavailable!",
-                  (select last_error
-                   from wanted_detail
-                   where last_error is not null
-                   order by attempts desc, said
-                   limit 1) as last_error,
-                  (select count(*)
-                   from detail
-                   where fetched_at > $1::timestamptz - interval '10 minutes') as "lately!",
-                  (select min(fetched_at)
-                   from detail
-                   where fetched_at > $1::timestamptz - interval '10 minutes') as lately_since,
-                  (select count(*)
-                   from detail_request
-                   where at > $1::timestamptz - interval '24 hours') as "requests_of_day!",
-                  (select count(*) from detail) as "fetched!"
-           from wanted_detail"#,
-        now,
-        seconds(LONGEST_PAUSE)
-    )
-    .fetch_one(connection)
-    .await
-}
-
-/// How many of `limit` requests in any 24 hours are left (`None`: any number), or
-/// from when on there is one.
-pub async fn left(
-    connection: &mut PgConnection,
-    limit: u32,
-    now: DateTime<Utc>,
-) -> Result<Result<Option<i64>, DateTime<Utc>>, sqlx::Error> {
-    if limit == 0 {
-        return Ok(Ok(None));
-    }
-    let limit = i64::from(limit);
-    let row = sqlx::query!(
-        r#"select count(*) as "used!",
-                  (array_agg(least(at, $1) order by at desc))[$2] as frees
-           from detail_request
-           where at > $1::timestamptz - interval '24 hours'"#,
-        now,
-        i32::try_from(limit).unwrap_or(i32::MAX)
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(match row.frees {
-        // A clock that was ahead must not count for ever.
-        Some(frees) => Err(frees + TimeDelta::hours(24)),
-        None => Ok(Some(limit - row.used)),
-    })
-}
-
-/// Counts a request, before it is sent: a crash costs a request, never the limit.
-pub async fn spend(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "with old as (
-             delete from detail_request
-             where at <= $1::timestamptz - interval '24 hours')
-         insert into detail_request (at)
-         values ($1)",
-        now
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
 }

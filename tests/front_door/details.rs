@@ -354,7 +354,9 @@ async fn a_limit_of_its_own_for_advisories_holds_nothing_else_back() {
     world.feeds = "sweep = false".to_owned();
     world.pull_one().await;
     let context = world.context().await;
-    let fetched = advisoryd::job::details::fetch(&context).await.unwrap();
+    let fetch = advisoryd::job::details::fetch(&context);
+    let fetched = tokio::time::timeout(PATIENCE, fetch).await;
+    let fetched = fetched.expect("it gives up").unwrap();
     let advisoryd::job::details::Fetched::Ended(report) = fetched else {
         panic!("{fetched:?}");
     };

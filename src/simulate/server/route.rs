@@ -136,8 +136,8 @@ fn feed(shared: &Shared, asked: &Asked) -> Reply {
         _ => None,
     };
     if places.is_empty() && damage.is_some_and(|damage| damage != Damage::Empty) {
-        // A fault that was asked for strikes, even where there would be nothing new:
-        // with older records of the same list, for no list sends those of another.
+        // A fault that was asked for strikes, even where there would be nothing; it
+        // makes no members of a list that are none.
         places = world.feed(list, None, shared.clock.now());
     }
     let mut document = Feed::new(&shared.options, list, places);
