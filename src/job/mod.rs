@@ -2,6 +2,7 @@
 
 pub mod alert_pass;
 pub mod baseline;
+mod brake;
 pub mod context;
 pub mod deliver;
 pub mod evaluate;

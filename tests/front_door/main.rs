@@ -9,6 +9,10 @@
     reason = "a test says what failed by panicking"
 )]
 
+mod alert_clocks;
+mod alert_daemons;
+mod alert_receivers;
+mod alert_rules;
 mod alerts;
 mod cluster;
 mod commands;
