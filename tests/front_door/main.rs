@@ -10,6 +10,7 @@
 )]
 
 mod alert_clocks;
+mod alert_crashes;
 mod alert_daemons;
 mod alert_receivers;
 mod alert_rules;

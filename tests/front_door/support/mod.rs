@@ -3,6 +3,7 @@
 mod authority;
 mod database;
 mod documents;
+mod gateway;
 mod process;
 mod receiver;
 mod rows;
@@ -15,8 +16,9 @@ mod world;
 pub use authority::{Authority, TlsFront};
 pub use database::{TestDatabase, database};
 pub use documents::Documents;
+pub use gateway::{Edge, Gateway};
 pub use process::{Running, binary, is_alive};
-pub use receiver::Receiver;
+pub use receiver::{Received, Receiver};
 pub use run_dir::state_dir;
 pub use wait::{PATIENCE, eventually};
 pub use web::{free_port, get};
