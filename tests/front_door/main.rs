@@ -13,6 +13,7 @@ mod alert_clocks;
 mod alert_crashes;
 mod alert_daemons;
 mod alert_property;
+mod alert_queue;
 mod alert_receivers;
 mod alert_rules;
 mod alerts;
