@@ -13,10 +13,11 @@ use crate::job::context::Context;
 use crate::job::evaluate::{self, Rules};
 use crate::job::{baseline, deliver};
 use crate::sink::Sink;
-use crate::store::{alert, change};
+use crate::store::{alert, change, database};
 
-/// A lost notification is made up for by looking now and then.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// A lost notification is made up for by looking now and then, as is one that
+/// came while another process was the evaluator.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Pause before listening again when the connection is lost.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
@@ -25,6 +26,13 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 struct Bells {
     changes: Arc<Notify>,
     alerts: Vec<Arc<Notify>>,
+}
+
+impl Bells {
+    fn ring_all(&self) {
+        self.changes.notify_one();
+        self.alerts.iter().for_each(|bell| bell.notify_one());
+    }
 }
 
 /// Starts the tasks of a configuration.
@@ -61,19 +69,19 @@ async fn listen(context: Context, bells: Bells) {
 }
 
 async fn hear(context: &Context, bells: &Bells) -> Result<(), sqlx::Error> {
-    let mut listener = PgListener::connect_with(&context.pool).await?;
+    // A connection of its own: the pool may be as small as two.
+    let mut listener = PgListener::connect_with(&database::alone(&context.pool)).await?;
     listener
         .listen_all([change::CHANNEL, alert::CHANNEL])
         .await?;
     // What happened before is looked for without having been heard of.
-    bells.changes.notify_one();
-    bells.alerts.iter().for_each(|bell| bell.notify_one());
+    bells.ring_all();
     loop {
-        let heard = listener.recv().await?;
-        if heard.channel() == change::CHANNEL {
-            bells.changes.notify_one();
-        } else {
-            bells.alerts.iter().for_each(|bell| bell.notify_one());
+        match listener.try_recv().await? {
+            Some(heard) if heard.channel() == change::CHANNEL => bells.changes.notify_one(),
+            Some(_) => bells.alerts.iter().for_each(|bell| bell.notify_one()),
+            // The connection was lost, and with it what was told meanwhile.
+            None => bells.ring_all(),
         }
     }
 }

@@ -6,7 +6,7 @@ use tracing::info;
 use super::context::Context;
 use super::evaluate::{Rules, raised_of};
 use super::failure::Failure;
-use crate::model::{Matcher, Subject, Verdict, alert_of};
+use crate::model::{ChangeKind, Matcher, Subject, Verdict, alert_of};
 use crate::store::alert;
 use crate::store::evaluation;
 use crate::store::rule;
@@ -22,11 +22,10 @@ pub async fn count(context: &Context, rules: &Rules<'_>) -> Result<(), Failure> 
     let current = rule::current(&mut connection).await?;
     drop(connection);
     for new in current.iter().filter(|one| one.baseline_matches.is_none()) {
-        let named = |one: &&Matcher| one.rule().name == new.name;
-        let Some(matcher) = rules.matchers.iter().find(named) else {
+        let Some(matcher) = rules.matcher(new) else {
             continue;
         };
-        let Some(count) = look_at_all(context, rules, matcher, new.after_seq).await? else {
+        let Some(count) = look_at_all(context, rules, &matcher, new.after_seq).await? else {
             return Ok(());
         };
         let mut connection = context.pool.acquire().await?;
@@ -42,12 +41,18 @@ pub async fn count(context: &Context, rules: &Rules<'_>) -> Result<(), Failure> 
 }
 
 /// How many of the advisories that appeared up to `after_seq` the rule matches; `None` when told to stop first.
+/// How many of the advisories that were stored after that change the rule
+/// matches, as if each had just appeared; `None` when told to stop first. One
+/// that appeared later is evaluated as a change.
 async fn look_at_all(
     context: &Context,
     rules: &Rules<'_>,
     matcher: &Matcher,
     after_seq: i64,
 ) -> Result<Option<i64>, Failure> {
+    if !asks_for_new_ones(matcher) {
+        return Ok(Some(0));
+    }
     let mut count = 0;
     let mut after = String::new();
     loop {
@@ -58,6 +63,7 @@ async fn look_at_all(
         let page = Stored {
             after: &after,
             limit: PAGE,
+            stored_by: after_seq,
         };
         let subjects = subject::stored(&mut connection, page).await?;
         drop(connection);
@@ -75,6 +81,12 @@ async fn look_at_all(
             raise(context, matcher, &found).await?;
         }
     }
+}
+
+/// Whether the rule wants to hear of advisories that are new, or new in a list.
+fn asks_for_new_ones(matcher: &Matcher) -> bool {
+    let mut kinds = matcher.rule().on.iter();
+    kinds.any(|kind| matches!(kind, ChangeKind::Appeared | ChangeKind::JoinedWatchList))
 }
 
 async fn raise(context: &Context, matcher: &Matcher, found: &[&Subject]) -> Result<(), Failure> {

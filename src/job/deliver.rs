@@ -6,8 +6,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use super::brake::Brake;
 use super::context::Context;
 use super::failure::Failure;
 use crate::sink::{Receipt, Refused, Sink};
@@ -27,11 +30,9 @@ const PAUSES: [Duration; 7] = [
 ];
 /// Pauses vary by this part, so that not all come back at once.
 const JITTER: f64 = 0.2;
-/// Messages that a sink is sent at the same time.
-const AT_ONCE: usize = 8;
 /// A claim is ours for longer than any sink may take (a minute), so that two
 /// daemons do not send the same.
-const LEASE: TimeDelta = TimeDelta::minutes(3);
+const LEASE: Duration = Duration::from_mins(3);
 /// A lost notification is made up for by looking now and then.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Pause between two attempts to write down what came of a delivery.
@@ -68,49 +69,76 @@ impl Delivered {
 /// Delivers to one sink until the program stops; `wake` says that something may
 /// be due. What is under way then is awaited.
 pub async fn keep_delivering(context: Context, sink: Arc<Sink>, wake: Arc<Notify>) {
-    let mut under_way = FuturesUnordered::new();
+    // Tasks of their own: they go on while the database is asked, and one that
+    // panics takes no other with it.
+    let mut under_way = JoinSet::new();
+    let mut brake = Brake::default();
     loop {
-        let free = AT_ONCE - under_way.len();
+        let free = brake.room(under_way.len(), Instant::now());
         match claim(&context, &sink, free).await {
-            Ok(claims) => {
-                let attempts = claims
-                    .into_iter()
-                    .map(|claim| attempt(&context, &sink, claim));
-                under_way.extend(attempts);
-            }
+            Ok(claims) => begin(&mut under_way, &context, &sink, claims),
             Err(failure) => warn!(
                 sink = sink.name(), error = %failure.chain(),
                 "sink `{}`: what is due could not be claimed and is looked for again: {}", sink.name(), failure.chain()
             ),
         }
-        let pause = pause(&context, &sink).await;
+        let pause = match brake.holds_for(Instant::now()) {
+            Some(pause) => pause,
+            None => pause(&context, &sink).await,
+        };
         tokio::select! {
             biased;
             () = context.stop.cancelled() => break,
-            Some(_) = under_way.next() => {}
+            Some(ended) = under_way.join_next() => note(&mut brake, &sink, ended),
             () = wake.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
-    while under_way.next().await.is_some() {}
+    while under_way.join_next().await.is_some() {}
 }
 
-/// Delivers what is due for a sink now, and ends.
+type UnderWay = JoinSet<Result<Attempted, Failure>>;
+
+fn begin(under_way: &mut UnderWay, context: &Context, sink: &Arc<Sink>, claims: Vec<Claim>) {
+    for claim in claims {
+        let (context, sink) = (context.clone(), Arc::clone(sink));
+        under_way.spawn(async move { attempt(&context, &sink, claim).await });
+    }
+}
+
+fn note(brake: &mut Brake, sink: &Sink, ended: Result<Result<Attempted, Failure>, JoinError>) {
+    match ended {
+        Ok(Ok(attempted)) => brake.note(&attempted.ending, attempted.asked, Instant::now()),
+        // It was told where it happened.
+        Ok(Err(_)) => {}
+        Err(panic) => error!(
+            sink = sink.name(), error = %panic,
+            "sink `{}`: an attempt broke off and is repeated under the same id: {panic}", sink.name()
+        ),
+    }
+}
+
+/// Delivers what is due for a sink now, and ends. Of one that is down, or asks to
+/// be left alone, the rest is left to the next time.
 pub async fn deliver_due(context: &Context, sink: &Sink) -> Result<Delivered, Failure> {
     let mut all = Delivered::default();
-    loop {
-        let claims = claim(context, sink, AT_ONCE).await?;
-        if claims.is_empty() || context.stop.is_cancelled() {
-            return Ok(all);
+    let mut brake = Brake::default();
+    while !context.stop.is_cancelled() {
+        let claims = claim(context, sink, brake.room(0, Instant::now())).await?;
+        if claims.is_empty() {
+            break;
         }
         let attempts = claims
             .into_iter()
             .map(|claim| attempt(context, sink, claim));
         let mut attempts: FuturesUnordered<_> = attempts.collect();
-        while let Some(ending) = attempts.next().await {
-            all.count(&ending?);
+        while let Some(attempted) = attempts.next().await {
+            let Attempted { ending, asked } = attempted?;
+            all.count(&ending);
+            brake.note(&ending, asked, Instant::now());
         }
     }
+    Ok(all)
 }
 
 /// Claims at most `most` of what is due for a sink.
@@ -122,7 +150,8 @@ pub async fn claim(context: &Context, sink: &Sink, most: usize) -> Result<Vec<Cl
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut transaction = context.pool.begin().await?;
     delivery::seal(&mut transaction, now).await?;
-    let claims = delivery::claim(&mut transaction, sink.name(), most, (now, now + LEASE)).await?;
+    let lease = TimeDelta::from_std(LEASE).unwrap_or(TimeDelta::MAX);
+    let claims = delivery::claim(&mut transaction, sink.name(), most, (now, lease)).await?;
     transaction.commit().await?;
     Ok(claims)
 }
@@ -139,10 +168,17 @@ async fn pause(context: &Context, sink: &Sink) -> Duration {
     until.map_or(LOOK_AGAIN, |time| time.min(LOOK_AGAIN))
 }
 
+/// What came of an attempt.
+struct Attempted {
+    ending: Ending,
+    /// How long the receiver asked to be left alone.
+    asked: Option<Duration>,
+}
+
 /// Sends one message once, without a transaction or connection, and settles it.
-async fn attempt(context: &Context, sink: &Sink, claim: Claim) -> Result<Ending, Failure> {
+async fn attempt(context: &Context, sink: &Sink, claim: Claim) -> Result<Attempted, Failure> {
     let at = context.clock.now();
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     let sent = sink.send(&claim.message, at).await;
     let attempt = Attempt {
         at,
@@ -159,8 +195,11 @@ async fn attempt(context: &Context, sink: &Sink, claim: Claim) -> Result<Ending,
     };
     crate::measures::attempted(sink.name(), &attempt.ending, began.elapsed());
     tell(&claim, &attempt.ending);
-    settle_patiently(context, &claim, &attempt).await?;
-    Ok(attempt.ending)
+    settle_patiently(context, &claim, &attempt, began + LEASE).await?;
+    Ok(Attempted {
+        ending: attempt.ending,
+        asked: sent.err().and_then(|refused| refused.wait),
+    })
 }
 
 /// How a delivery goes on.
@@ -211,11 +250,11 @@ async fn settle_patiently(
     context: &Context,
     claim: &Claim,
     attempt: &Attempt,
+    ours_until: Instant,
 ) -> Result<(), Failure> {
-    let ours_until = attempt.at + LEASE;
     loop {
         match settle(context, claim, attempt).await {
-            Err(failure) if failure.is_database_away() && context.clock.now() < ours_until => {
+            Err(failure) if failure.is_database_away() && Instant::now() < ours_until => {
                 tokio::time::sleep(SETTLE_AGAIN).await;
             }
             Err(failure) => {

@@ -1,11 +1,12 @@
 //! Evaluates changes: every rule looks at every change once, in their order, and
 //! what matches is raised in the transaction that moves on.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::context::Context;
 use super::failure::Failure;
@@ -22,6 +23,9 @@ use crate::store::subject::{self, Span};
 /// Changes of one transaction: enough to make its commit cheap, few enough that
 /// a second daemon does not wait long.
 const BATCH: i64 = 2000;
+/// Alerts after which a transaction ends early: many rules that match all of
+/// many changes would fill the memory.
+const MOST_RAISED: usize = 5000;
 
 /// What there is to evaluate with.
 pub struct Rules<'a> {
@@ -44,10 +48,16 @@ impl<'a> Rules<'a> {
         }
     }
 
-    pub(super) fn want_products(&self) -> bool {
-        self.matchers
-            .iter()
-            .any(|one| one.asks_for(Clause::Product))
+    /// A rule as the database has it, which is how every daemon on it evaluates,
+    /// also one whose configuration is older. `None` when only a newer program
+    /// understands it.
+    pub(super) fn matcher(&self, current: &Current) -> Option<Cow<'a, Matcher>> {
+        let definition = current.definition.as_ref()?;
+        let ours = self.matchers.iter().find(|one| one.rule() == definition);
+        match ours {
+            Some(ours) => Some(Cow::Borrowed(ours)),
+            None => Matcher::new(definition.clone()).ok().map(Cow::Owned),
+        }
     }
 }
 
@@ -109,65 +119,95 @@ async fn evaluate_batch(
         return Ok(None);
     }
     let now = context.clock.now();
-    let looking = Looking::begin(&mut transaction, rules, now).await?;
+    let Some(looking) = Looking::begin(&mut transaction, rules, now).await? else {
+        return Ok(None);
+    };
     let span = Span {
         after: evaluated,
         to,
         key: None,
-        products: rules.want_products(),
+        products: looking.wants_products(),
     };
     let subjects = if looking.pairs.is_empty() {
         Vec::new()
     } else {
         subject::of_span(&mut transaction, span).await?
     };
-    let mut batch = Evaluated {
-        changes: u64::try_from(to - evaluated).unwrap_or(0),
-        ..Evaluated::default()
-    };
-    let (found, raised) = looking
-        .look(&mut transaction, &subjects, &mut batch)
-        .await?;
-    evaluation::record(&mut transaction, &found, to, now).await?;
-    batch.raised = alert::raise(&mut transaction, raised, now).await?;
+    let former = former(&mut transaction, &subjects).await?;
+    let looked = looking.look(&subjects, former);
+    let to = looked.stopped_at.unwrap_or(to);
+    evaluation::record(&mut transaction, &looked.found, to, now).await?;
+    let raised = alert::raise(&mut transaction, looked.raised, now).await?;
     transaction.commit().await?;
-    Ok(Some(batch))
+    Ok(Some(Evaluated {
+        changes: u64::try_from(to - evaluated).unwrap_or(0),
+        raised,
+        baseline: looked.baseline,
+    }))
+}
+
+/// What was told before of the advisories that are withdrawn in a batch.
+type Told = HashMap<(String, String), Former>;
+
+async fn former(connection: &mut PgConnection, subjects: &[Subject]) -> Result<Told, sqlx::Error> {
+    let over = subjects
+        .iter()
+        .filter(|subject| subject.what == ChangeKind::Rejected);
+    let keys: Vec<String> = over.map(|subject| subject.key.clone()).collect();
+    if keys.is_empty() {
+        return Ok(Told::new());
+    }
+    alert::former(connection, &keys).await
 }
 
 /// Rules, as they stand in the database, and silences at one moment.
 struct Looking<'a> {
     rules: &'a Rules<'a>,
-    pairs: Vec<(&'a Matcher, Current)>,
+    pairs: Vec<(Cow<'a, Matcher>, Current)>,
     silences: Vec<Silence>,
 }
 
+/// What was found of the changes of a batch.
+#[derive(Default)]
+struct Looked {
+    found: Vec<Found>,
+    raised: Vec<Raised>,
+    baseline: BTreeMap<String, u64>,
+    /// The last change that was looked at, if that is not the last of the batch.
+    stopped_at: Option<i64>,
+}
+
 impl<'a> Looking<'a> {
+    /// `None` when there is a rule that only a newer program understands: that
+    /// one evaluates.
     async fn begin(
         connection: &mut PgConnection,
         rules: &'a Rules<'a>,
         now: DateTime<Utc>,
-    ) -> Result<Self, sqlx::Error> {
-        let mut current: HashMap<String, Current> = rule::current(connection)
-            .await?
-            .into_iter()
-            .map(|rule| (rule.name.clone(), rule))
-            .collect();
-        let pair = |one: &'a Matcher| Some((one, current.remove(&one.rule().name)?));
-        Ok(Self {
+    ) -> Result<Option<Self>, sqlx::Error> {
+        let mut pairs = Vec::new();
+        for current in rule::current(connection).await? {
+            let Some(matcher) = rules.matcher(&current) else {
+                let name = &current.name;
+                warn!(rule.name = %name, "rule `{name}` was written by a newer program, which is left to evaluate the changes");
+                return Ok(None);
+            };
+            pairs.push((matcher, current));
+        }
+        Ok(Some(Self {
             rules,
-            pairs: rules.matchers.iter().filter_map(pair).collect(),
+            pairs,
             silences: silence::active(connection, now).await?,
-        })
+        }))
     }
 
-    async fn look(
-        &self,
-        connection: &mut PgConnection,
-        subjects: &[Subject],
-        batch: &mut Evaluated,
-    ) -> Result<(Vec<Found>, Vec<Raised>), sqlx::Error> {
-        let mut found = Vec::with_capacity(subjects.len());
-        let mut raised = Vec::new();
+    fn wants_products(&self) -> bool {
+        let mut pairs = self.pairs.iter();
+        pairs.any(|(matcher, _)| matcher.asks_for(Clause::Product))
+    }
+
+    fn look(&self, subjects: &[Subject], mut told: Told) -> Looked {
+        let mut looked = Looked::default();
         for subject in subjects {
             let seq = subject.seq.unwrap_or_default();
             let mut verdicts = Vec::new();
@@ -180,13 +220,20 @@ impl<'a> Looking<'a> {
                     verdicts.push((current.id, verdict));
                 }
                 if verdict == Verdict::Baseline {
-                    *batch.baseline.entry(current.name.clone()).or_default() += 1;
+                    *looked.baseline.entry(current.name.clone()).or_default() += 1;
                 }
-                raised.extend(self.raise(connection, matcher, subject, verdict).await?);
+                if let Some(raised) = self.raise(matcher, subject, verdict, &told) {
+                    remember(&mut told, &raised);
+                    looked.raised.push(raised);
+                }
             }
-            found.push(Found { seq, verdicts });
+            looked.found.push(Found { seq, verdicts });
+            if looked.raised.len() >= MOST_RAISED {
+                looked.stopped_at = Some(seq);
+                break;
+            }
         }
-        Ok((found, raised))
+        looked
     }
 
     fn judge(&self, matcher: &Matcher, subject: &Subject) -> Verdict {
@@ -198,17 +245,18 @@ impl<'a> Looking<'a> {
 
     /// What is told of a verdict. An advisory that is withdrawn ends what was told
     /// of it where alerts are kept, whether the rule asks for it or not.
-    async fn raise(
+    fn raise(
         &self,
-        connection: &mut PgConnection,
         matcher: &Matcher,
         subject: &Subject,
         verdict: Verdict,
-    ) -> Result<Option<Raised>, sqlx::Error> {
+        told: &Told,
+    ) -> Option<Raised> {
         let rule = matcher.rule();
         let is_over = subject.what == ChangeKind::Rejected;
         let former = if is_over {
-            alert::former(connection, &rule.name, &subject.key).await?
+            let fact = (rule.name.clone(), subject.key.clone());
+            told.get(&fact).cloned().unwrap_or_default()
         } else {
             Former::default()
         };
@@ -218,7 +266,7 @@ impl<'a> Looking<'a> {
                 |sink: &String| self.rules.resolving.contains(sink) && former.sinks.contains(sink);
             sinks.retain(kept);
             if !is_over || sinks.is_empty() {
-                return Ok(None);
+                return None;
             }
         }
         let mut alert = alert_of(&rule.name, subject);
@@ -229,7 +277,25 @@ impl<'a> Looking<'a> {
             // It goes to fewer sinks than what its rule gathers.
             raised.group = TimeDelta::zero();
         }
-        Ok(Some(raised))
+        Some(raised)
+    }
+}
+
+/// What is told in this batch of an advisory ends with its withdrawal in the same.
+fn remember(told: &mut Told, raised: &Raised) {
+    if raised.alert.resolved || !raised.is_sent() {
+        return;
+    }
+    let fact = (raised.rule.clone(), raised.alert.key.clone());
+    let former = told.entry(fact).or_default();
+    let severity = raised.alert.severity.clone().unwrap_or_default();
+    if !former.severities.contains(&severity) {
+        former.severities.push(severity);
+    }
+    for sink in &raised.sinks {
+        if !former.sinks.contains(sink) {
+            former.sinks.push(sink.clone());
+        }
     }
 }
 

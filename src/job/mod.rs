@@ -4,6 +4,7 @@ mod advisory_window;
 pub mod alert_pass;
 pub mod back_test;
 pub mod baseline;
+mod brake;
 pub mod capture;
 pub mod context;
 pub mod deliver;

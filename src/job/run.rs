@@ -204,6 +204,10 @@ impl Run {
         if !run::still_ours(&mut transaction, self.origin.run_id).await? {
             return Err(Failure::Lost);
         }
+        if matches!(outcome, Outcome::Ok) {
+            let leads = self.mode.leads();
+            source::is_no_longer_new(&mut transaction, self.source.id, leads).await?;
+        }
         match outcome {
             // Neither a file nor old time says how new data is read.
             _ if !self.mode.leads() => {}
@@ -211,9 +215,6 @@ impl Run {
             Outcome::Failed(error) | Outcome::Interrupted(error) => {
                 source::failed(&mut transaction, self.source.id, (error, kind), now).await?;
             }
-        }
-        if matches!(outcome, Outcome::Ok) {
-            source::is_no_longer_new(&mut transaction, self.source.id).await?;
         }
         run::finish(
             &mut transaction,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Alert, ChangeKind, Severity, Subject, TicketSubject};
 
 /// Namespace of our alerts' ids: UUIDv5 of the DNS name `advisoryd`.
-pub(super) const NAMESPACE: Uuid = Uuid::from_u128(0x2f1f_8d52_7f5c_5f0a_9a51_5b5b_6d0e_51a7);
+pub(super) const NAMESPACE: Uuid = Uuid::from_u128(0xd128_311b_0ec1_51c9_9873_be48_7b3f_53d4);
 /// CVEs that a summary names before it counts the rest.
 const NAMED_CVES: usize = 5;
 
@@ -167,4 +167,47 @@ pub fn test_id(sink: &str, at: DateTime<Utc>) -> Uuid {
         &NAMESPACE,
         format!("test\n{sink}\n{}", at.to_rfc3339()).as_bytes(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::alert_id;
+    use crate::model::{ChangeKind, Subject};
+
+    fn subject(key: &str, version: i32, what: ChangeKind, through: Option<i64>) -> Subject {
+        Subject {
+            seq: None,
+            what,
+            is_ticket: false,
+            key: key.to_owned(),
+            version,
+            at: DateTime::UNIX_EPOCH,
+            through,
+            is_baseline: false,
+            is_followed: true,
+            watch_lists: Vec::new(),
+            title: None,
+            advisory: None,
+            former_severity: None,
+            former_solution_status: None,
+            ticket: None,
+            former_ticket: None,
+        }
+    }
+
+    /// As `python3` computes them:
+    /// `ns = uuid.uuid5(uuid.NAMESPACE_DNS, 'advisoryd')`, then
+    /// `uuid.uuid5(ns, 'soc\nSA1234\n3\nescalated\n4')` and
+    /// `uuid.uuid5(ns, 'tickets\n37\n1\nticket_opened\n')`.
+    #[test]
+    fn ids_are_those_that_anybody_can_derive() {
+        let escalated = subject("SA1234", 3, ChangeKind::Escalated, Some(4));
+        let id = alert_id("soc", &escalated).to_string();
+        assert_eq!(id, "3b5ea73a-b1e4-55cd-9f6e-843eded26453");
+        let opened = subject("37", 1, ChangeKind::TicketOpened, None);
+        let id = alert_id("tickets", &opened).to_string();
+        assert_eq!(id, "ba58943c-f89f-5e84-9d45-f47b68bb6e24");
+    }
 }

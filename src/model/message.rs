@@ -70,8 +70,10 @@ impl Message {
     }
 }
 
-/// One fact that somebody must hear of.
+/// One fact that somebody must hear of. What waits in the database was perhaps
+/// written by an older program: a key that is not there has its default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Alert {
     /// UUIDv5 of rule, key, version, kind of change and list: the same fact has the same id.
     pub id: String,
@@ -120,7 +122,6 @@ pub struct Alert {
     /// Severities under which earlier alerts of this rule and key were raised,
     /// each once; an empty text stands for none. Filled when `resolved`: who
     /// keeps alerts by severity ends each of them.
-    #[serde(default)]
     pub raised_severities: Vec<String>,
 }
 

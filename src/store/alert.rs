@@ -1,7 +1,7 @@
 //! Alerts and the messages that carry them. Whoever raises holds the place of
 //! the one evaluator (`evaluation::lock`), so that nobody else does meanwhile.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -41,7 +41,8 @@ pub struct Raised {
 }
 
 impl Raised {
-    fn is_sent(&self) -> bool {
+    /// Whether anybody is told.
+    pub fn is_sent(&self) -> bool {
         !self.is_shadow && self.silence_id.is_none() && !self.sinks.is_empty()
     }
 }
@@ -106,6 +107,9 @@ struct Carrier {
 /// The messages of one transaction.
 #[derive(Default)]
 struct Gathering {
+    /// Rules whose open message was looked for. Once one is full, the database
+    /// still calls it open until all is written.
+    looked: HashSet<String>,
     open: BTreeMap<String, Carrier>,
     full: Vec<Carrier>,
 }
@@ -125,7 +129,7 @@ impl Gathering {
             self.full.push(carrier);
             return Ok(id);
         }
-        if !self.open.contains_key(&raised.rule)
+        if self.looked.insert(raised.rule.clone())
             && let Some(found) = find_open(connection, raised, now).await?
         {
             self.open.insert(raised.rule.clone(), found);
@@ -211,7 +215,7 @@ async fn find_open(
         id: row.id,
         rule: raised.rule.clone(),
         purpose: raised.purpose,
-        alerts: row.alerts + 1,
+        alerts: row.alerts,
         is_new: false,
         is_sealed: false,
         closes_at: row.closes_at,
@@ -236,6 +240,20 @@ async fn update(
             now
         )
         .execute(&mut *connection)
+        .await?;
+    }
+    let full = carriers.iter().filter(|carrier| carrier.is_sealed);
+    let full: Vec<Uuid> = full.map(|carrier| carrier.id).collect();
+    if !full.is_empty() {
+        sqlx::query!(
+            "update delivery
+             set due_at = least(due_at, $2)
+             where message_id = any($1)
+               and failures = 0",
+            &full,
+            now
+        )
+        .execute(connection)
         .await?;
     }
     Ok(())
@@ -359,27 +377,30 @@ pub struct Former {
     pub sinks: Vec<String>,
 }
 
-/// What was told of this key by this rule before.
+/// What was told of these keys before, by rule and key.
 pub async fn former(
     connection: &mut PgConnection,
-    rule: &str,
-    key: &str,
-) -> Result<Former, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"select array_agg(distinct coalesce(a.body ->> 'severity', '')) as severities,
-                  array_remove(array_agg(distinct d.sink), null) as sinks
+    keys: &[String],
+) -> Result<HashMap<(String, String), Former>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select a.rule, a.key,
+                  array_agg(distinct coalesce(a.body ->> 'severity', '')) as "severities!",
+                  array_remove(array_agg(distinct d.sink), null) as "sinks!"
            from alert a
            left join delivery d on d.message_id = a.message_id
-           where a.key = $2
-             and a.rule = $1
-             and not a.is_resolved"#,
-        rule,
-        key
+           where a.key = any($1)
+             and not a.is_resolved
+           group by a.rule, a.key"#,
+        keys
     )
-    .fetch_one(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(Former {
-        severities: row.severities.unwrap_or_default(),
-        sinks: row.sinks.unwrap_or_default(),
-    })
+    let former = rows.into_iter().map(|row| {
+        let former = Former {
+            severities: row.severities,
+            sinks: row.sinks,
+        };
+        ((row.rule, row.key), former)
+    });
+    Ok(former.collect())
 }

@@ -52,6 +52,14 @@ pub fn pool(options: PgConnectOptions, max_connections: u32) -> PgPool {
         .connect_lazy_with(named(options))
 }
 
+/// A pool of one connection to the same database, for who keeps it.
+pub fn alone(pool: &PgPool) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_lazy_with(pool.connect_options().as_ref().clone())
+}
+
 /// The same options with our schema first and our name in `pg_stat_activity`.
 pub fn named(options: PgConnectOptions) -> PgConnectOptions {
     // A server never encrypts a unix socket: asking costs a round trip.

@@ -66,13 +66,27 @@ impl Ending {
     }
 }
 
-/// Seals the messages whose time to gather is over.
+/// Seals the messages whose time to gather is over. One that is just being
+/// gathered into is left for the next look, so that nobody waits for an evaluator.
 pub async fn seal(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update message
-         set sealed_at = $1
-         where sealed_at is null
-           and closes_at <= $1",
+        "with due as (
+             select id
+             from message
+             where sealed_at is null
+               and (closes_at <= $1 or opened_at > $1 + interval '1 minute')
+             for update skip locked),
+         sealed as (
+             update message
+             set sealed_at = $1
+             from due
+             where message.id = due.id
+             returning message.id)
+         update delivery d
+         set due_at = least(d.due_at, $1)
+         from sealed s
+         where d.message_id = s.id
+           and d.failures = 0",
         now
     )
     .execute(connection)
@@ -107,14 +121,41 @@ pub async fn seal_since(
     Ok(())
 }
 
-/// Claims up to `most` due deliveries of a sink, the longest due first, until
-/// `until`. A claim that is not settled by then is due again: a crash costs a
-/// repeat, never a loss.
+/// Seals what these rules gather.
+pub(super) async fn seal_of(
+    connection: &mut PgConnection,
+    rules: &[String],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "with sealed as (
+             update message
+             set sealed_at = $1
+             where sealed_at is null
+               and rule = any($2)
+             returning id)
+         update delivery d
+         set due_at = least(d.due_at, $1)
+         from sealed s
+         where d.message_id = s.id
+           and d.failures = 0",
+        now,
+        rules
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Claims up to `most` due deliveries of a sink, the longest due first, for as
+/// long as `lease`. A claim that is not settled by then is due again: a crash
+/// costs a repeat, never a loss. Leases go by the database's clock, the one that
+/// all machines share: one whose clock is ahead takes nothing from another.
 pub async fn claim(
     connection: &mut PgConnection,
     sink: &str,
     most: i64,
-    (now, until): (DateTime<Utc>, DateTime<Utc>),
+    (now, lease): (DateTime<Utc>, TimeDelta),
 ) -> Result<Vec<Claim>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"with due as (
@@ -124,14 +165,14 @@ pub async fn claim(
                where d.sink = $1
                  and d.state = 'waiting'
                  and d.due_at <= $3
-                 and (d.leased_until is null or d.leased_until <= $3)
+                 and (d.leased_until is null or d.leased_until <= now())
                  and m.sealed_at is not null
                order by d.due_at, d.id
                limit $2
                for update of d skip locked),
            claimed as (
                update delivery d
-               set leased_until = $4,
+               set leased_until = now() + make_interval(secs => $4),
                    fence = d.fence + 1
                from due
                where d.id = due.id
@@ -146,7 +187,7 @@ pub async fn claim(
         sink,
         most,
         now,
-        until
+        lease.as_seconds_f64()
     )
     .fetch_all(connection)
     .await?;

@@ -3,19 +3,22 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize as _;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::evaluation;
+use super::{delivery, evaluation};
 use crate::model::Rule;
 
 /// A rule of the configuration, as it stands in the database.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Current {
     /// Row in `rule`.
     pub id: i32,
     /// Its name.
     pub name: String,
+    /// What it says; `None` where a newer program wrote what this one does not know.
+    pub definition: Option<Rule>,
     /// It sees the changes after this one.
     pub after_seq: i64,
     /// How many stored advisories it would have matched when it was new; `None`
@@ -48,6 +51,8 @@ pub async fn configure(
     if known.is_empty() && !news.is_empty() {
         evaluation::skip_to_now(connection).await?;
     }
+    // What a rule gathered goes to whom it was for; the new definition may name others.
+    delivery::seal_of(connection, &gone, now).await?;
     sqlx::query!(
         "with former as (
              update rule
@@ -91,15 +96,28 @@ async fn definitions(connection: &mut PgConnection) -> Result<HashMap<String, Va
 
 /// The rules that are followed now.
 pub async fn current(connection: &mut PgConnection) -> Result<Vec<Current>, sqlx::Error> {
-    sqlx::query_as!(
-        Current,
-        "select id, name, after_seq, baseline_matches
+    let rows = sqlx::query!(
+        "select id, name, definition, after_seq, baseline_matches
          from rule
          where is_current
          order by name"
     )
     .fetch_all(connection)
-    .await
+    .await?;
+    let current = rows.into_iter().map(|row| Current {
+        id: row.id,
+        name: row.name,
+        definition: read(&row.definition),
+        after_seq: row.after_seq,
+        baseline_matches: row.baseline_matches,
+    });
+    Ok(current.collect())
+}
+
+/// A stored definition; `None` when it holds more than this program reads.
+fn read(stored: &Value) -> Option<Rule> {
+    let rule = Rule::deserialize(stored).ok()?;
+    (definition(&rule) == *stored).then_some(rule)
 }
 
 /// Notes how many stored advisories a new rule would have matched.

@@ -298,17 +298,21 @@ pub async fn failed(
 }
 
 /// Notes the end of the first complete run: what a source brought until then is
-/// its baseline, what it brings from now on is news.
+/// its baseline, what it brings from now on is news. A file that was imported
+/// before the first pull leaves that pull a first one. Asked before the run's
+/// success is written down.
 pub async fn is_no_longer_new(
     connection: &mut PgConnection,
     source_id: i32,
+    leads: bool,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update source
          set baseline_seq = (select last from change_counter)
          where id = $1
-           and baseline_seq is null",
-        source_id
+           and (baseline_seq is null or ($2 and last_success_at is null))",
+        source_id,
+        leads
     )
     .execute(connection)
     .await?;

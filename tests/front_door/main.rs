@@ -9,7 +9,14 @@
     reason = "a test says what failed by panicking"
 )]
 
+mod alert_clocks;
 mod alert_commands;
+mod alert_crashes;
+mod alert_daemons;
+mod alert_property;
+mod alert_queue;
+mod alert_receivers;
+mod alert_rules;
 mod alerts;
 mod capture;
 mod cluster;

@@ -8,7 +8,7 @@ use advisoryd::model::Message;
 use standardwebhooks::Webhook;
 
 use crate::support::alerts::{alert, file, message, sink, try_sink};
-use crate::support::{Answering, Received, Reply, state_dir};
+use crate::support::{Answering, Asked, Reply, state_dir};
 
 const OLD: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 const NEW: &str = "whsec_bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmU=";
@@ -21,7 +21,7 @@ fn webhook(url: &str, secret: &std::path::Path, more: &str) -> String {
 }
 
 /// As a receiver does it.
-fn verifies(secret: &str, received: &Received) -> bool {
+fn verifies(secret: &str, received: &Asked) -> bool {
     let mut headers = received.headers.clone();
     let good = Webhook::new(secret)
         .unwrap()

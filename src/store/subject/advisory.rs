@@ -43,7 +43,8 @@ pub(super) async fn changes(
     let rows = sqlx::query_as!(
         Row,
         r#"select c.seq as "seq?", c.at, c.key, c.version, c.what, c.watch_list_id as through,
-                  s.id is not null and (s.baseline_seq is null or c.seq <= s.baseline_seq) as "is_baseline!",
+                  s.id is not null and (s.baseline_seq is null or c.seq <= s.baseline_seq
+                                        or (s.last_success_at is null and r.mode not in ('import', 'reconcile'))) as "is_baseline!",
                   g.is_followed as "is_followed!",
                   g.watch_lists as "watch_lists!",
                   v.title as "title?", v.severity_rank as "severity_rank?",
@@ -92,6 +93,8 @@ pub struct Stored<'a> {
     pub after: &'a str,
     /// At most so many.
     pub limit: i64,
+    /// Only those that were there when this change was the last.
+    pub stored_by: i64,
 }
 
 /// The advisories that are stored, as if each had just appeared; in the order of
@@ -124,10 +127,17 @@ pub async fn stored(
                join source o on o.id = i.source_id
                where i.said = a.said) as g
            where a.said > $1
+             and not exists (
+                 select
+                 from change c
+                 where c.key = a.said
+                   and c.what = 'appeared'
+                   and c.seq > $3)
            order by a.said
            limit $2"#,
         page.after,
-        page.limit
+        page.limit,
+        page.stored_by
     )
     .fetch_all(connection)
     .await?;

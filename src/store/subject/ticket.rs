@@ -48,7 +48,8 @@ pub(super) async fn changes(
     let rows = sqlx::query_as!(
         Row,
         r#"select c.seq, c.at, c.key, c.version, c.what,
-                  s.id is not null and (s.baseline_seq is null or c.seq <= s.baseline_seq) as "is_baseline!",
+                  s.id is not null and (s.baseline_seq is null or c.seq <= s.baseline_seq
+                                        or (s.last_success_at is null and r.mode not in ('import', 'reconcile'))) as "is_baseline!",
                   t.watch_list_id as "watch_list_id?", t.title as "title?",
                   coalesce(t.status, t.status_id::text) as status,
                   coalesce(t.assignee, t.assignee_id::text) as assignee,

@@ -37,14 +37,14 @@ impl Reply {
 
 /// What the server was sent.
 #[derive(Clone, Debug)]
-pub struct Received {
+pub struct Asked {
     pub method: Method,
     pub uri: Uri,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
 
-impl Received {
+impl Asked {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).expect("JSON")
     }
@@ -58,7 +58,7 @@ impl Received {
 #[derive(Clone)]
 struct Told {
     reply: Arc<Mutex<Reply>>,
-    received: Arc<Mutex<Vec<Received>>>,
+    received: Arc<Mutex<Vec<Asked>>>,
 }
 
 pub struct Answering {
@@ -95,11 +95,11 @@ impl Answering {
         *self.told.reply.lock().expect("the reply") = reply;
     }
 
-    pub fn received(&self) -> Vec<Received> {
+    pub fn received(&self) -> Vec<Asked> {
         self.told.received.lock().expect("the received").clone()
     }
 
-    pub fn last(&self) -> Received {
+    pub fn last(&self) -> Asked {
         self.received().pop().expect("a message")
     }
 }
@@ -117,7 +117,7 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let received = Received {
+    let received = Asked {
         method,
         uri,
         headers,

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -41,12 +42,15 @@ impl Received {
 }
 
 /// A status, and `Retry-After`.
+/// A status, and the text of `Retry-After`.
 type Answer = (u16, Option<&'static str>);
 
 #[derive(Clone, Default)]
 struct Memory {
     received: Arc<Mutex<Vec<Received>>>,
     answers: Arc<Mutex<VecDeque<Answer>>>,
+    usual: Arc<Mutex<Option<u16>>>,
+    pause: Arc<Mutex<Duration>>,
 }
 
 /// Listens on a port of its own until it is dropped.
@@ -81,6 +85,16 @@ impl Receiver {
     pub fn answer(&self, status: u16, retry_after: Option<&'static str>) {
         let mut answers = self.memory.answers.lock().expect("the answers");
         answers.push_back((status, retry_after));
+    }
+
+    /// Requests of which no [`Receiver::answer`] speaks are answered so from now on.
+    pub fn usually(&self, status: u16) {
+        *self.memory.usual.lock().expect("the answer") = Some(status);
+    }
+
+    /// Answers come after this time from now on.
+    pub fn slowly(&self, pause: Duration) {
+        *self.memory.pause.lock().expect("the pause") = pause;
     }
 
     /// All that came so far.
@@ -118,7 +132,10 @@ async fn take(State(memory): State<Memory>, headers: HeaderMap, bytes: Bytes) ->
     };
     memory.received.lock().expect("the memory").push(received);
     let answer = memory.answers.lock().expect("the answers").pop_front();
-    let (status, retry_after) = answer.unwrap_or((200, None));
+    let pause = *memory.pause.lock().expect("the pause");
+    tokio::time::sleep(pause).await;
+    let usual = memory.usual.lock().expect("the answer").unwrap_or(200);
+    let (status, retry_after) = answer.unwrap_or((usual, None));
     let status = StatusCode::from_u16(status).expect("a status");
     match retry_after {
         Some(text) => (status, [("retry-after", text)], "later").into_response(),

@@ -154,27 +154,36 @@ impl World {
 
     /// Adds a webhook sink called `hook`, and its secret's file.
     pub fn add_hook(&mut self, receiver: &Receiver) {
-        self.add_webhook("hook", receiver);
+        self.add_sink("hook", &receiver.url, "2s");
     }
 
     /// Adds a webhook sink, all with the same secret.
     pub fn add_webhook(&mut self, name: &str, receiver: &Receiver) {
+        self.add_sink(name, &receiver.url, "2s");
+    }
+
+    /// Adds a webhook sink, and its secret's file.
+    pub fn add_sink(&mut self, name: &str, url: &str, timeout: &str) {
         let secret = self.dir.path().join("hook-secret");
         std::fs::write(&secret, HOOK_SECRET).expect("the secret's file");
         let _ = write!(
             self.more,
-            "[[alerts.sinks]]\nname = \"{name}\"\nkind = \"webhook\"\nurl = \"{}\"\n\
-             secret_file = \"{}\"\nallow_private = true\ntimeout = \"2s\"\n",
-            receiver.url,
+            "[[alerts.sinks]]\nname = \"{name}\"\nkind = \"webhook\"\nurl = \"{url}\"\n\
+             secret_file = \"{}\"\nallow_private = true\ntimeout = \"{timeout}\"\n",
             secret.display()
         );
     }
 
     /// Evaluates and delivers once, as `sync` does at its end.
     pub async fn alert(&self) -> Passed {
+        self.alert_with(false).await
+    }
+
+    /// The same, where `backlog` says that first loads are news too.
+    pub async fn alert_with(&self, backlog: bool) -> Passed {
         let context = self.context().await;
         let sinks = startup::open_sinks(&context.config).expect("the sinks");
-        alert_pass::pass(&context, &sinks, false)
+        alert_pass::pass(&context, &sinks, backlog)
             .await
             .expect("a pass that is written down")
     }

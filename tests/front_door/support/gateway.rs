@@ -1,0 +1,245 @@
+//! A way to PostgreSQL that counts what is written, and kills a process at a
+//! chosen point of it: transactions that wrote something when they are
+//! committed, and statements that write outside of one.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use url::Url;
+
+use super::database::TestDatabase;
+
+/// Longest message of the protocol that a test sends.
+const MAX_MESSAGE: usize = 64 * 1024 * 1024;
+
+/// Where the process is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edge {
+    /// The server never hears of the commit.
+    Before,
+    /// The server has committed, and the process never hears of it.
+    After,
+}
+
+struct Watched {
+    edge: Edge,
+    place: u64,
+    count: AtomicU64,
+    hit: AtomicBool,
+    process: watch::Receiver<Option<u32>>,
+}
+
+impl Watched {
+    /// Kills the process. What it was about to hear or say is lost with it.
+    fn strike(&self) {
+        let pid = self.process.borrow().expect("connections wait for it");
+        let pid = i32::try_from(pid).expect("a process number");
+        // It may be dead already: two connections can come to the place at once.
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        self.hit.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Listens on a port of its own until it is dropped.
+pub struct Gateway {
+    /// For the program under test.
+    pub url: String,
+    watched: Arc<Watched>,
+    process: watch::Sender<Option<u32>>,
+    serving: JoinHandle<()>,
+}
+
+impl Gateway {
+    /// In front of a database; the process is killed at the edge of the
+    /// `place`-th commit.
+    pub async fn to(database: &TestDatabase, place: u64, edge: Edge) -> Self {
+        let url = Url::parse(&database.url).expect("the database's address");
+        let query: HashMap<String, String> = url.query_pairs().into_owned().collect();
+        let socket = PathBuf::from(&query["host"]).join(".s.PGSQL.5432");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("its address").port();
+        let (process, receiver) = watch::channel(None);
+        let watched = Arc::new(Watched {
+            edge,
+            place,
+            count: AtomicU64::new(0),
+            hit: AtomicBool::new(false),
+            process: receiver,
+        });
+        let shared = Arc::clone(&watched);
+        let serving = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = UnixStream::connect(&socket).await.expect("the server");
+                tokio::spawn(pass_on(client, server, Arc::clone(&shared)));
+            }
+        });
+        Self {
+            url: format!(
+                "postgres://{}@127.0.0.1:{port}/{}?sslmode=disable",
+                query["user"], database.name
+            ),
+            watched,
+            process,
+            serving,
+        }
+    }
+
+    /// Says which process is to be killed; until then it waits for its first answer.
+    pub fn watch(&self, pid: u32) {
+        self.process.send_replace(Some(pid));
+    }
+
+    /// Whether the place was reached.
+    pub fn has_struck(&self) -> bool {
+        self.watched.hit.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// What is known of one connection.
+#[derive(Default)]
+struct Conversation {
+    /// Prepared statements that write, by name.
+    writes: HashMap<String, bool>,
+    is_in_transaction: bool,
+    transaction_wrote: bool,
+    statement_writes: bool,
+    /// Number of the commit that is under way.
+    commit: Option<u64>,
+}
+
+impl Conversation {
+    /// The number of the commit that this message asks for.
+    fn asked(&mut self, kind: u8, body: &[u8], watched: &Watched) -> Option<u64> {
+        let mut texts = body
+            .split(|byte| *byte == 0)
+            .map(|text| String::from_utf8_lossy(text).to_lowercase());
+        let mut text = || texts.next().unwrap_or_default();
+        let mut is_commit = false;
+        match kind {
+            b'P' => {
+                let name = text();
+                self.writes.insert(name, writes(&text()));
+                return None;
+            }
+            b'B' => {
+                let _portal = text();
+                self.statement_writes = self.writes.get(&text()).copied().unwrap_or(false);
+            }
+            b'Q' => {
+                let sql = text();
+                is_commit = sql.trim() == "commit";
+                self.statement_writes = writes(&sql);
+            }
+            _ => return None,
+        }
+        let counts = if self.is_in_transaction {
+            is_commit && self.transaction_wrote
+        } else {
+            self.statement_writes
+        };
+        self.commit = counts.then(|| watched.count.fetch_add(1, Ordering::SeqCst) + 1);
+        self.commit
+    }
+
+    /// The number of the commit that this message says is done.
+    fn answered(&mut self, kind: u8, body: &[u8]) -> Option<u64> {
+        match kind {
+            b'C' => {
+                let tag = String::from_utf8_lossy(body);
+                let rows = tag.trim_end_matches('\0').rsplit(' ').next();
+                let is_nothing = rows == Some("0");
+                self.transaction_wrote |= self.statement_writes && !is_nothing;
+                self.commit.take()
+            }
+            b'Z' => {
+                self.is_in_transaction = body != b"I";
+                self.transaction_wrote &= self.is_in_transaction;
+                None
+            }
+            _ => None,
+        }
+    }
+}
+
+fn writes(sql: &str) -> bool {
+    let sql = sql.replace("for update", "");
+    ["insert into ", "update ", "delete from ", "copy "]
+        .iter()
+        .any(|verb| sql.contains(verb))
+}
+
+async fn pass_on(client: TcpStream, server: UnixStream, watched: Arc<Watched>) {
+    let mut process = watched.process.clone();
+    if process.wait_for(Option::is_some).await.is_err() {
+        return;
+    }
+    let conversation = std::sync::Mutex::new(Conversation::default());
+    let _ = client.set_nodelay(true);
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let asking = async {
+        let startup = read(&mut from_client, false).await?;
+        to_server.write_all(&startup).await?;
+        loop {
+            let message = read(&mut from_client, true).await?;
+            let commit = {
+                let mut it = conversation.lock().expect("the conversation");
+                it.asked(message[0], &message[5..], &watched)
+            };
+            if commit == Some(watched.place) && watched.edge == Edge::Before {
+                watched.strike();
+                return std::io::Result::Ok(());
+            }
+            to_server.write_all(&message).await?;
+        }
+    };
+    let answering = async {
+        loop {
+            let message = read(&mut from_server, true).await?;
+            let commit = {
+                let mut it = conversation.lock().expect("the conversation");
+                it.answered(message[0], &message[5..])
+            };
+            if commit == Some(watched.place) && watched.edge == Edge::After {
+                watched.strike();
+                return std::io::Result::Ok(());
+            }
+            to_client.write_all(&message).await?;
+        }
+    };
+    // Whichever side goes takes the other with it.
+    tokio::select! {
+        _ = asking => {}
+        _ = answering => {}
+    }
+}
+
+/// One message of the protocol; the first has no letter for its kind.
+async fn read(
+    from: &mut (impl tokio::io::AsyncRead + Unpin),
+    has_kind: bool,
+) -> std::io::Result<Vec<u8>> {
+    let head = if has_kind { 5 } else { 4 };
+    let mut message = vec![0; head];
+    from.read_exact(&mut message).await?;
+    let length: [u8; 4] = message[head - 4..].try_into().expect("four bytes");
+    let length = u32::from_be_bytes(length) as usize - 4;
+    assert!(length < MAX_MESSAGE, "a message of {length} bytes");
+    message.resize(head + length, 0);
+    from.read_exact(&mut message[head..]).await?;
+    Ok(message)
+}
