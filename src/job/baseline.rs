@@ -40,7 +40,6 @@ pub async fn count(context: &Context, rules: &Rules<'_>) -> Result<(), Failure> 
     Ok(())
 }
 
-/// How many of the advisories that appeared up to `after_seq` the rule matches; `None` when told to stop first.
 /// How many of the advisories that were stored after that change the rule
 /// matches, as if each had just appeared; `None` when told to stop first. One
 /// that appeared later is evaluated as a change.
@@ -73,7 +72,6 @@ async fn look_at_all(
         after.clone_from(&last.key);
         let found: Vec<&Subject> = subjects
             .iter()
-            .filter(|one| one.seq.is_none_or(|seq| seq <= after_seq))
             .filter(|one| one.is_followed && matcher.clauses(one) == Verdict::Matched)
             .collect();
         count += i64::try_from(found.len()).unwrap_or(i64::MAX);

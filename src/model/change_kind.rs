@@ -10,6 +10,8 @@ pub enum ChangeKind {
     JoinedWatchList,
     /// Any new version.
     Revised,
+    /// Feed and JSON together say more of the same statement.
+    Completed,
     /// Severity rose.
     Escalated,
     /// Severity fell.
@@ -46,10 +48,11 @@ pub enum ChangeKind {
 
 impl ChangeKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Appeared,
         Self::JoinedWatchList,
         Self::Revised,
+        Self::Completed,
         Self::Escalated,
         Self::Deescalated,
         Self::BecameZeroDay,
@@ -74,6 +77,7 @@ impl ChangeKind {
             Self::Appeared => "appeared",
             Self::JoinedWatchList => "joined_watch_list",
             Self::Revised => "revised",
+            Self::Completed => "completed",
             Self::Escalated => "escalated",
             Self::Deescalated => "deescalated",
             Self::BecameZeroDay => "became_zero_day",

@@ -76,6 +76,7 @@ fn summary(subject: &Subject) -> String {
             None => format!("now in another list, {now}{}", solution(subject)),
         },
         ChangeKind::Revised => format!("revised, now version {}", subject.version),
+        ChangeKind::Completed => format!("more is known of it, {now}{}", solution(subject)),
         ChangeKind::Escalated => format!("severity rose from {before} to {now}"),
         ChangeKind::Deescalated => format!("severity fell from {before} to {now}"),
         ChangeKind::BecameZeroDay => format!("exploited before a fix was known, {now}"),

@@ -98,14 +98,14 @@ pub struct Stored<'a> {
 }
 
 /// The advisories that are stored, as if each had just appeared; in the order of
-/// their identifiers. `seq` is that of their first change.
+/// their identifiers.
 pub async fn stored(
     connection: &mut PgConnection,
     page: Stored<'_>,
 ) -> Result<Vec<Subject>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Row,
-        r#"select (select min(c.seq) from change c where c.key = a.said) as "seq?",
+        r#"select null::bigint as "seq?",
                   a.first_seen_at as at, a.said as key, a.version,
                   'appeared' as "what!", null::bigint as "through?", false as "is_baseline!",
                   g.is_followed as "is_followed!",
