@@ -22,11 +22,13 @@ create table rule (
     is_current       boolean not null default true,
     at               timestamptz not null,
     after_seq        bigint not null,
+    until_seq        bigint,
     baseline_matches bigint
 );
 create unique index rule_current on rule (name) where is_current;
 comment on table rule is 'Every definition that a rule of the configuration has had.';
 comment on column rule.after_seq is 'It sees the changes after this one. What was stored when the rule was new is its baseline.';
+comment on column rule.until_seq is 'The last change that it saw; null while it is followed.';
 comment on column rule.baseline_matches is 'How many advisories were stored when the rule was new that it would have matched; null until they were counted.';
 
 create table verdict (

@@ -149,6 +149,8 @@ const ADVISORY_FACTS: &[&str] = &[
     "version",
     "first_seen_at",
     "changed_at",
+    "source",
+    "detail_fetched_at",
     "unrecognised",
 ];
 const LISTS: [(&str, [&str; 2]); 3] = [

@@ -15,6 +15,7 @@ use crate::job::context::Context;
 use crate::job::deliver::Delivered;
 use crate::job::details::{self, Fetched};
 use crate::job::discover;
+use crate::job::failure::chain;
 use crate::job::pull_feed::{self, Feed, LookBack};
 use crate::job::run::{Ran, Report};
 use crate::job::sweep;
@@ -28,7 +29,7 @@ pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let token = config.upstream.token()?;
     refuse_what_belongs_to_feeds(&wanted)?;
-    let sinks = startup::open_sinks(&config)?;
+    let (sinks, usable) = usable_sinks(&config);
     let opened = ask::open(&config).await?;
     let stop = stop_on_signals()?;
     let result = async {
@@ -38,11 +39,29 @@ pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
         let discovered = discovered(&mut context, &wanted).await?;
         let chosen = chosen_feeds(&context.config, &wanted)?;
         let read = pass(&context, &wanted, chosen).await?;
-        Ok(alert(&context, &sinks, &wanted).await? && read && discovered)
+        Ok(alert(&context, &sinks, &wanted).await? && read && discovered && usable)
     }
     .await;
     opened.close().await;
     result
+}
+
+/// The sinks that can be used, and whether all can. One that cannot keeps nobody
+/// from reading; what it is owed waits.
+fn usable_sinks(config: &Config) -> (Vec<Sink>, bool) {
+    let mut sinks = Vec::new();
+    for settings in &config.alerts.sinks {
+        match Sink::open(settings) {
+            Ok(sink) => sinks.push(sink),
+            Err(error) => complain(&format!(
+                "sink `{}` cannot be used, and what it is to be told waits until it can: {}",
+                settings.name,
+                chain(&error)
+            )),
+        }
+    }
+    let all = sinks.len() == config.alerts.sinks.len();
+    (sinks, all)
 }
 
 fn refuse_what_belongs_to_feeds(wanted: &Sync) -> anyhow::Result<()> {

@@ -13,8 +13,20 @@ const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
 /// Keys without a section, whose variables therefore have no `__`.
 const TOP_LEVEL: [&str; 2] = ["ADVISORYD_WATCH_LISTS", "ADVISORYD_EXTRA_FEEDS"];
 /// Sections that may be given whole (`ADVISORYD_FEEDS='{overlap="1h"}'`).
-const SECTIONS: [&str; 8] = [
-    "UPSTREAM", "DATABASE", "STATE", "SCHEDULE", "FEEDS", "TICKETS", "HTTP", "LOG",
+const SECTIONS: [&str; 13] = [
+    "UPSTREAM",
+    "DATABASE",
+    "STATE",
+    "SCHEDULE",
+    "FEEDS",
+    "TICKETS",
+    "HTTP",
+    "LOG",
+    "DISCOVERY",
+    "RECONCILE",
+    "RETENTION",
+    "FRESHNESS",
+    "ALERTS",
 ];
 
 /// What the environment says that concerns the configuration.

@@ -6,11 +6,13 @@ use std::time::Duration;
 use sqlx::postgres::PgListener;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::lanes::wait_for_database;
+use crate::config;
 use crate::job::context::Context;
 use crate::job::evaluate::{self, Rules};
+use crate::job::failure::chain;
 use crate::job::{baseline, deliver};
 use crate::sink::Sink;
 use crate::store::{alert, change, database};
@@ -18,6 +20,8 @@ use crate::store::{alert, change, database};
 /// A lost notification is made up for by looking now and then, as is one that
 /// came while another process was the evaluator.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// Pause before a sink is opened again that could not be.
+const OPEN_AGAIN: Duration = Duration::from_mins(1);
 /// Pause before listening again when the connection is lost.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
@@ -36,20 +40,41 @@ impl Bells {
 }
 
 /// Starts the tasks of a configuration.
-pub(super) fn start(tasks: &TaskTracker, context: &Context, sinks: Vec<Sink>, backlog: bool) {
+pub(super) fn start(tasks: &TaskTracker, context: &Context, backlog: bool) {
     let mut bells = Bells::default();
-    for sink in sinks {
+    for settings in &context.config.alerts.sinks {
         let bell = Arc::new(Notify::new());
         bells.alerts.push(Arc::clone(&bell));
-        tasks.spawn(deliver::keep_delivering(
-            context.clone(),
-            Arc::new(sink),
-            bell,
-        ));
+        tasks.spawn(keep_delivering(context.clone(), settings.clone(), bell));
     }
     tasks.spawn(listen(context.clone(), bells.clone()));
     if !context.config.alerts.rules.is_empty() {
         tasks.spawn(keep_evaluating(context.clone(), bells.changes, backlog));
+    }
+}
+
+/// Delivers to one sink. One that cannot be opened (its secret's file is gone)
+/// holds up neither the start nor the others: what it is owed waits.
+async fn keep_delivering(context: Context, settings: config::Sink, bell: Arc<Notify>) {
+    let mut is_told = false;
+    loop {
+        match Sink::open(&settings) {
+            Ok(sink) => return deliver::keep_delivering(context, Arc::new(sink), bell).await,
+            Err(error) if !is_told => {
+                is_told = true;
+                let error = chain(&error);
+                error!(
+                    sink = %settings.name, %error,
+                    "sink `{}` cannot be used, and what it is to be told waits until it can: {error}", settings.name
+                );
+            }
+            Err(error) => debug!(sink = %settings.name, %error, "the sink still cannot be used"),
+        }
+        tokio::select! {
+            biased;
+            () = context.stop.cancelled() => return,
+            () = tokio::time::sleep(OPEN_AGAIN) => {}
+        }
     }
 }
 

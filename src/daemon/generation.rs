@@ -16,7 +16,6 @@ use super::{Told, alerts, details, health, reconcile};
 use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::maintain;
-use crate::sink::Sink;
 use crate::store::source::SourceKey;
 use crate::web::Working;
 
@@ -33,11 +32,7 @@ pub(super) struct Generation {
 }
 
 impl Generation {
-    pub(super) async fn start(
-        context: Context,
-        sinks: Vec<Sink>,
-        told: Told,
-    ) -> anyhow::Result<Self> {
+    pub(super) async fn start(context: Context, told: Told) -> anyhow::Result<Self> {
         let lanes = lanes::lanes(&context.config);
         let heartbeat = context.config.alerts.heartbeat.as_ref();
         let heartbeat = heartbeat.map(|heartbeat| Woken::by(&heartbeat.schedule));
@@ -71,7 +66,7 @@ impl Generation {
         }
         tasks.spawn(details::work(context.clone()));
         tasks.spawn(maintain::hourly(context.clone()));
-        alerts::start(&tasks, &context, sinks, told.alert_backlog);
+        alerts::start(&tasks, &context, told.alert_backlog);
         tasks.close();
         Ok(Self {
             context,

@@ -215,11 +215,10 @@ impl Daemon {
 
     async fn start(&self, config: Config) -> anyhow::Result<Generation> {
         let token = config.upstream.token()?;
-        let sinks = startup::open_sinks(&config)?;
         let stop = self.stop.child_token();
         let context =
             startup::context(config, token, self.pool.clone(), self.clock.clone(), stop).await?;
-        let generation = Generation::start(context, sinks, self.told).await?;
+        let generation = Generation::start(context, self.told).await?;
         self.health.generation_is(generation.working());
         Ok(generation)
     }

@@ -148,7 +148,10 @@ pub(super) async fn seal_of(
 }
 
 /// Claims up to `most` due deliveries of a sink, the longest due first, for as
-/// long as `lease`. A claim that is not settled by then is due again: a crash
+/// long as `lease`. Where alerts are kept (Alertmanager), none that says that
+/// something is over goes before those that said that it began: told in the wrong
+/// order, it would begin again. They wait for smaller ids only, never in a circle.
+/// A claim that is not settled by then is due again: a crash
 /// costs a repeat, never a loss. Leases go by the database's clock, the one that
 /// all machines share: one whose clock is ahead takes nothing from another.
 pub async fn claim(
@@ -167,6 +170,17 @@ pub async fn claim(
                  and d.due_at <= $3
                  and (d.leased_until is null or d.leased_until <= now())
                  and m.sealed_at is not null
+                 and not exists (
+                     select
+                     from alert over
+                     join alert told on told.key = over.key and told.rule = over.rule
+                     join delivery e on e.message_id = told.message_id and e.sink = d.sink
+                     join sink s on s.name = d.sink and s.kind = 'alertmanager'
+                     where over.message_id = d.message_id
+                       and over.is_resolved
+                       and not told.is_resolved
+                       and e.id < d.id
+                       and e.state = 'waiting')
                order by d.due_at, d.id
                limit $2
                for update of d skip locked),

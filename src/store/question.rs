@@ -193,7 +193,7 @@ pub async fn advisory(
                       a.modified_at, a.attack_vector, a.solution_status, a.impacts, a.cves, a.cvss2_score,
                       a.cvss2_vector, a.cvss3_score, a.cvss3_vector, a.cvss4_score, a.cvss4_vector, a.threat_score,
                       a.is_zero_day, a.is_rejected, a.description, a.solution, a.watch_list_ids, a.version,
-                      a.first_seen_at, a.changed_at, a.unrecognised
+                      a.first_seen_at, a.changed_at, a.unrecognised, a.detail_fetched_at, a.source, a.custom_info
                from advisoryd_v1.advisories a
                where a.said in ($1, upper($1))
                order by a.said <> $1

@@ -56,7 +56,8 @@ pub async fn configure(
     sqlx::query!(
         "with former as (
              update rule
-             set is_current = false
+             set is_current = false,
+                 until_seq = $5
              where is_current
                and name = any($1)
              returning name, baseline_matches)
@@ -148,6 +149,8 @@ pub struct Definition {
     pub rule: Rule,
     /// It sees the changes after this one, up to where the next definition begins.
     pub after_seq: i64,
+    /// The last change that it saw; `None` while it is followed.
+    pub until_seq: Option<i64>,
     /// Whether it is followed now.
     pub is_current: bool,
 }
@@ -156,7 +159,7 @@ pub struct Definition {
 /// program wrote and this one cannot read is left out.
 pub async fn all(connection: &mut PgConnection) -> Result<Vec<Definition>, sqlx::Error> {
     let rows = sqlx::query!(
-        "select id, definition, after_seq, is_current
+        "select id, definition, after_seq, until_seq, is_current
          from rule
          order by name, after_seq, id"
     )
@@ -169,6 +172,7 @@ pub async fn all(connection: &mut PgConnection) -> Result<Vec<Definition>, sqlx:
                 id: row.id,
                 rule: serde_json::from_value(row.definition).ok()?,
                 after_seq: row.after_seq,
+                until_seq: row.until_seq,
                 is_current: row.is_current,
             })
         })

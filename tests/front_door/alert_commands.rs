@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use crate::support::{Receiver, Told, World};
+use crate::support::{HOOK_SECRET, Receiver, Running, Told, World};
 
 const RULE: &str = "[[alerts.rules]]\nname = \"new\"\non = [\"appeared\"]\nsinks = [\"hook\"]\n";
 
@@ -207,4 +207,31 @@ async fn a_backlog_is_told_only_where_somebody_asks_for_it() {
     let all = told(&world, &["sync", "feeds", "--alert-backlog"]).await;
     assert_eq!(all.code, 0, "{all:?}");
     assert_eq!(receiver.received().len(), 60);
+}
+
+#[tokio::test]
+async fn a_sink_that_cannot_be_used_keeps_nobody_from_reading_and_is_owed_what_it_missed() {
+    let (world, receiver) = watched().await;
+    assert_eq!(told(&world, &["sync", "feeds"]).await.code, 0);
+    let secret = world.token_file().with_file_name("hook-secret");
+    std::fs::remove_file(&secret).unwrap();
+    world.simulator.publish(1);
+    let without = told(&world, &["sync", "feeds"]).await;
+    assert_eq!(without.code, 1);
+    assert!(
+        without.stderr.contains("sink `hook` cannot be used"),
+        "{without:?}"
+    );
+    assert!(
+        without.stdout.contains("1 new"),
+        "it read all the same: {without:?}"
+    );
+    let check = world.told(&["check", "--offline"]);
+    assert!(check.stdout.contains("FAIL  sink hook: "), "{check:?}");
+    let mut daemon = Running::start(&mut world.command(&["run"]));
+    daemon.line("sink `hook` cannot be used").await;
+    daemon.kill9();
+    std::fs::write(&secret, HOOK_SECRET).unwrap();
+    assert_eq!(told(&world, &["sync", "feeds"]).await.code, 0);
+    assert_eq!(receiver.received().len(), 1, "nothing was lost");
 }

@@ -209,3 +209,45 @@ async fn the_daemon_tells_within_moments_and_goes_on_after_a_kill() {
     assert_eq!(told[0].facts()[0].0, "appeared");
     daemon.line("sink `hook` was told").await;
 }
+
+#[tokio::test]
+async fn where_alerts_are_kept_the_end_is_not_told_before_the_beginning() {
+    let keeper = Receiver::start().await;
+    let mut world = World::new().await;
+    let url = keeper.url.trim_end_matches("/hook");
+    world.more.push_str(&format!(
+        "[[alerts.rules]]\nname = \"all\"\non = [\"appeared\"]\nsinks = [\"keeper\"]\n\
+         [[alerts.sinks]]\nname = \"keeper\"\nkind = \"alertmanager\"\nurl = \"{url}\"\n\
+         allow_private = true\n"
+    ));
+    world.pull_one().await;
+    world.alert().await;
+    world.later(TimeDelta::minutes(5));
+    world.simulator.publish(1);
+    let said = world.simulator.saids(1).last().unwrap().clone();
+    world.pull_one().await;
+    keeper.answer(503, Some("60"));
+    assert_eq!(world.alert().await.delivered.postponed, 1);
+    world.later(TimeDelta::seconds(10));
+    world.simulator.reject(&said);
+    world.pull_back(LookBack::Full).await;
+    world.alert().await;
+    assert_eq!(
+        keeper.received().len(),
+        1,
+        "the end waits for the beginning"
+    );
+    world.later(TimeDelta::minutes(5));
+    world.alert().await;
+    world.alert().await;
+    let ends: Vec<String> = keeper
+        .received()
+        .iter()
+        .map(|one| one.body[0]["endsAt"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(ends.len() >= 3, "{ends:?}");
+    assert!(
+        ends.last() < ends.get(1),
+        "the last word is that it is over: {ends:?}"
+    );
+}

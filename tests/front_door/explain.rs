@@ -100,7 +100,7 @@ async fn what_was_stored_before_is_a_baseline_and_what_is_not_stored_was_not_fol
     world.alert().await;
     let (answer, text) = appeared(&world, &said, "late");
     assert_eq!(answer, "before_rule");
-    assert_eq!(text, "baseline: it happened before the rule was there");
+    assert_eq!(text, "baseline: it happened while the rule was not there");
 
     let nothing = explained(&world, "SA1");
     let (answer, text) = &nothing[&(String::new(), "told".to_owned())];

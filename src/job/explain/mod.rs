@@ -66,7 +66,7 @@ pub enum Answer {
         /// Through this list.
         list: Option<i64>,
     },
-    /// It happened before the rule was there.
+    /// It happened while the rule was not there.
     BeforeRule,
     /// The daemon has not looked at it yet.
     NotEvaluated,
@@ -199,11 +199,13 @@ impl Looked {
         }
     }
 
-    /// The definition that looked at this change: the newest that began before.
+    /// The definition that looked at this change: the newest that began before and
+    /// was still followed.
     fn in_force(&self, name: &str, seq: i64) -> Option<&Definition> {
         self.definitions
             .iter()
             .rfind(|one| one.rule.name == name && one.after_seq < seq)
+            .filter(|one| one.until_seq.is_none_or(|until| seq <= until))
     }
 
     /// Alerts that were raised without a change, by `--alert-backlog`.

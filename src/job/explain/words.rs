@@ -49,7 +49,7 @@ pub(super) fn text(answer: &Answer) -> String {
             format!("baseline: it came with the first load of watch list {list}")
         }
         Answer::Baseline { list: None } => "baseline: it came with a first load".to_owned(),
-        Answer::BeforeRule => "baseline: it happened before the rule was there".to_owned(),
+        Answer::BeforeRule => "baseline: it happened while the rule was not there".to_owned(),
         Answer::NotEvaluated => "not looked at yet; the daemon does that within moments".to_owned(),
         Answer::NoLongerKept => "it matched; the alert is no longer kept".to_owned(),
         Answer::Raised(told) => raised(told),
