@@ -215,11 +215,11 @@ async fn where_alerts_are_kept_the_end_is_not_told_before_the_beginning() {
     let keeper = Receiver::start().await;
     let mut world = World::new().await;
     let url = keeper.url.trim_end_matches("/hook");
-    world.more.push_str(&format!(
+    world.more = format!(
         "[[alerts.rules]]\nname = \"all\"\non = [\"appeared\"]\nsinks = [\"keeper\"]\n\
          [[alerts.sinks]]\nname = \"keeper\"\nkind = \"alertmanager\"\nurl = \"{url}\"\n\
          allow_private = true\n"
-    ));
+    );
     world.pull_one().await;
     world.alert().await;
     world.later(TimeDelta::minutes(5));
