@@ -47,19 +47,22 @@ deps:
 
 # Servers that the tests of alerts talk to: Debian's Alertmanager and aiosmtpd,
 # unpacked below target and not installed, so that no service of theirs starts.
+# Alertmanager insists on finding its templates where the package has them.
 SERVERS = target/test-servers
-SERVER_PACKAGES = prometheus-alertmanager python3-aiosmtpd python3-attr python3-public python3-typing-extensions
+TEMPLATES = /usr/share/prometheus/alertmanager
 
 servers:
-	@[ -e $(SERVERS)/complete ] \
+	@[ -e $(SERVERS)/complete -a -e $(TEMPLATES)/default.tmpl ] \
 	  || { echo "unpacking Debian's Alertmanager and aiosmtpd for the tests"; \
 	       SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	       mkdir -p $(SERVERS) \
 	       && $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get update -qq \
 	       && { python3 -c 'import ssl' 2>/dev/null \
 	            || $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 >/dev/null; } \
-	       && (cd $(SERVERS) && apt-get download -qq $(SERVER_PACKAGES) 2>/dev/null) \
+	       && needs=$$(apt-cache depends -i python3-aiosmtpd | sed -n 's/.*Depends: \(python3-[a-z-]*\).*/\1/p') \
+	       && (cd $(SERVERS) && apt-get download -qq prometheus-alertmanager python3-aiosmtpd $$needs 2>/dev/null) \
 	       && for package in $(SERVERS)/*.deb; do dpkg -x "$$package" $(SERVERS) || exit 1; done \
+	       && $$SUDO install -D -m 0644 -t $(TEMPLATES) $(SERVERS)$(TEMPLATES)/*.tmpl \
 	       && touch $(SERVERS)/complete; }
 
 # After a change of SQL: makes .sqlx again, against a private server that lives

@@ -82,6 +82,7 @@ create table message (
     alerts    integer not null default 0
 );
 create unique index message_gathering on message (rule) where sealed_at is null;
+create index message_by_time on message (opened_at);
 create index message_to_seal on message (closes_at) where sealed_at is null;
 comment on table message is 'What is sent at once: one alert, or those of a rule that came within its `group` time.';
 comment on column message.id is 'The id of its first alert: sent again, it is the same.';
@@ -126,7 +127,7 @@ create table delivery (
     unique (message_id, sink)
 );
 create index delivery_due on delivery (sink, due_at, id) where state = 'waiting';
-create index delivery_dead on delivery (settled_at) where state = 'dead_letter';
+create index delivery_dead on delivery (sink, settled_at) where state = 'dead_letter';
 comment on table delivery is 'The duty to tell one sink of one message.';
 comment on column delivery.leased_until is 'A claim that is neither settled nor renewed by then is due again: a crash costs a repeat, never a loss.';
 comment on column delivery.fence is 'Counts the claims: whoever settles must name the last one.';
@@ -341,7 +342,8 @@ select s.name,
        s.failing_since,
        s.last_error,
        s.last_success_at,
-       (select count(*) from delivery d where d.sink = s.name and d.state = 'waiting') as waiting
+       (select count(*) from delivery d where d.sink = s.name and d.state = 'waiting') as waiting,
+       (select count(*) from delivery d where d.sink = s.name and d.state = 'dead_letter') as dead_letters
 from sink s;
 
 comment on view advisoryd_v1.alert_sinks is 'Where alerts go, and how the receivers are.';
@@ -353,6 +355,7 @@ comment on column advisoryd_v1.alert_sinks.failing_since is 'When the first of t
 comment on column advisoryd_v1.alert_sinks.last_error is 'What the last one failed with.';
 comment on column advisoryd_v1.alert_sinks.last_success_at is 'When it last took a message.';
 comment on column advisoryd_v1.alert_sinks.waiting is 'Deliveries that wait.';
+comment on column advisoryd_v1.alert_sinks.dead_letters is 'Deliveries that were given up.';
 
 do $$
 begin

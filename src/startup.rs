@@ -15,6 +15,7 @@ use crate::cluster::{Cluster, ClusterOptions, Role};
 use crate::config::{Config, Token};
 use crate::http::Client;
 use crate::job::context::{Context, Progress};
+use crate::job::discover;
 use crate::model::{Matcher, Rule};
 use crate::sink::Sink;
 use crate::source::xml::Rules;
@@ -69,20 +70,10 @@ pub fn rules(config: &Config) -> anyhow::Result<Arc<Rules>> {
     Ok(Arc::new(rules))
 }
 
-/// Writes the configured sources down.
+/// Writes the followed sources down: the configured and the discovered ones.
 async fn configure_sources(config: &Config, pool: &PgPool) -> Result<(), sqlx::Error> {
-    let lists: Vec<(i64, Option<String>)> = config
-        .watch_lists
-        .iter()
-        .map(|list| (list.id, list.name.clone()))
-        .collect();
-    let extra: Vec<String> = config
-        .extra_feeds
-        .iter()
-        .map(|feed| feed.name.clone())
-        .collect();
     let mut transaction = pool.begin().await?;
-    store::source::configure(&mut transaction, &lists, &extra, config.tickets.enabled).await?;
+    discover::configure(&mut transaction, config).await?;
     transaction.commit().await
 }
 
@@ -111,6 +102,7 @@ async fn configure_alerts(
     let mut transaction = pool.begin().await?;
     store::rule::configure(&mut transaction, &rules, now).await?;
     store::sink_state::configure(&mut transaction, &sinks).await?;
+    store::condition::follow(&mut transaction, now).await?;
     transaction.commit().await
 }
 
@@ -122,8 +114,8 @@ pub fn open_sinks(config: &Config) -> anyhow::Result<Vec<Sink>> {
     config.alerts.sinks.iter().map(open).collect()
 }
 
-/// Everything a job needs. The client counts what the ledger says was already
-/// asked in the last day.
+/// Everything a job needs; its configuration names the discovered lists too. The
+/// client counts what the ledger says was already asked in the last day.
 pub async fn context(
     config: Config,
     token: Token,
@@ -133,6 +125,7 @@ pub async fn context(
 ) -> anyhow::Result<Context> {
     let mut connection = pool.acquire().await?;
     let used = store::run::requests_of_last_day(&mut connection, clock.now()).await?;
+    let config = discover::followed(&mut connection, &config).await?;
     drop(connection);
     let client = Client::new(&config.upstream, token, used, clock.clone())?;
     Ok(Context {

@@ -88,8 +88,18 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Alerts: what was told, to whom; try a sink; tell once more
+    Alerts(super::alerts::Alerts),
+    /// Rules of alerts: what they say, and what they would have sent
+    Rules(super::rules::Rules),
+    /// Why somebody heard of an advisory or ticket, or did not
+    Explain(super::explain::Explain),
+    /// What nobody wants to hear of for a while: add, list, expire
+    Silence(super::silence::Silence),
     /// Store saved feed documents as if they had just been pulled
     Import(super::import::Import),
+    /// Take one answer of each kind from upstream, without names and addresses
+    Capture(super::capture::Capture),
     /// How saved feed documents and JSON bodies are understood
     Inspect(super::inspect::Inspect),
     /// Bring the database up to date and exit

@@ -1,19 +1,24 @@
 //! `advisoryd changes`: what happened, in order, and as it happens.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use clap::Args;
+use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 
-use super::output::{tell, tell_json};
+use super::output::{complain, one_line, reader_gone, tell, tell_json};
 use super::{Shared, ask};
 use crate::startup::Opened;
+use crate::store;
 use crate::store::change::{self, CHANNEL, Change};
 
 /// Rows asked for at once.
 const PAGE: i64 = 1000;
 /// A lost notification is made up for by looking now and then.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// Pause before a database that went away is asked again.
+const TRY_AGAIN: Duration = Duration::from_millis(500);
 
 /// Which changes.
 #[derive(Debug, Args)]
@@ -35,6 +40,7 @@ pub(super) async fn run(shared: Shared, wanted: Changes) -> anyhow::Result<bool>
     let result = tokio::select! {
         result = show(&opened, &wanted) => result,
         () = super::asked_to_stop()? => Ok(()),
+        () = reader_gone() => Ok(()),
     };
     opened.close().await;
     result?;
@@ -42,29 +48,65 @@ pub(super) async fn run(shared: Shared, wanted: Changes) -> anyhow::Result<bool>
 }
 
 async fn show(opened: &Opened, wanted: &Changes) -> anyhow::Result<()> {
-    drop(ask::up_to_date(opened).await?);
+    let mut connection = ask::up_to_date(opened).await?;
+    let newest = change::newest(&mut connection).await?;
+    if wanted.since > newest {
+        complain(&format!(
+            "nothing comes after {}: the newest change is {newest}; was the database replaced? then begin again with --since 0",
+            wanted.since
+        ));
+    }
+    let mut last = wanted.since;
+    if !wanted.follow {
+        return tell_new(&mut connection, &mut last, wanted.json).await;
+    }
+    drop(connection);
+    let mut is_away = false;
+    loop {
+        let Err(error) = follow(opened, &mut last, &mut is_away, wanted.json).await;
+        if !error.downcast_ref().is_some_and(store::is_away) {
+            return Err(error);
+        }
+        if !is_away {
+            is_away = true;
+            complain(&format!("waiting for the database: {error}"));
+        }
+        tokio::time::sleep(TRY_AGAIN).await;
+    }
+}
+
+/// Tells what is new whenever there is something, until the database goes away.
+async fn follow(
+    opened: &Opened,
+    last: &mut i64,
+    is_away: &mut bool,
+    json: bool,
+) -> anyhow::Result<Infallible> {
     // Listening begins before the first look: what commits in between wakes us.
     let mut listener = PgListener::connect_with(&opened.pool).await?;
     listener.listen(CHANNEL).await?;
-    let mut last = wanted.since;
+    if std::mem::take(is_away) {
+        complain("the database is back");
+    }
     loop {
-        loop {
-            let mut connection = opened.pool.acquire().await?;
-            let changes = change::since(&mut connection, last, PAGE).await?;
-            drop(connection);
-            for change in &changes {
-                last = change.seq;
-                print(change, wanted.json)?;
-            }
-            if changes.is_empty() {
-                break;
-            }
-        }
-        if !wanted.follow {
-            return Ok(());
-        }
+        let mut connection = opened.pool.acquire().await?;
+        tell_new(&mut connection, last, json).await?;
+        drop(connection);
         if let Ok(heard) = tokio::time::timeout(LOOK_AGAIN, listener.recv()).await {
             heard?;
+        }
+    }
+}
+
+async fn tell_new(connection: &mut PgConnection, last: &mut i64, json: bool) -> anyhow::Result<()> {
+    loop {
+        let changes = change::since(connection, *last, PAGE).await?;
+        for change in &changes {
+            *last = change.seq;
+            print(change, json)?;
+        }
+        if changes.is_empty() {
+            return Ok(());
         }
     }
 }
@@ -83,7 +125,7 @@ fn print(change: &Change, json: bool) -> anyhow::Result<()> {
         ..
     } = change;
     let at = at.format("%Y-%m-%d %H:%M:%S");
-    let title = title.as_deref().unwrap_or_default();
+    let title = one_line(title.as_deref().unwrap_or_default());
     tell(&format!(
         "{seq:>7}  {at}  {what:<18} {key} v{version}  {title}"
     ));

@@ -6,6 +6,7 @@ use super::output::{complain, tell, tell_json};
 use super::{Shared, ask, check_upstream};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Token};
+use crate::sink::Sink;
 use crate::startup::{self, Opened};
 use crate::store::database;
 
@@ -58,11 +59,36 @@ pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Re
         ),
         Err(error) => Finding::bad("token", error.to_string()),
     })?;
+    alerts(&config, &mut teller)?;
     if offline {
         return Ok(teller.good);
     }
     online(&config, token.ok(), &mut teller).await?;
     Ok(teller.good)
+}
+
+/// Whether every sink could be told: its secrets, certificates and template.
+fn alerts(config: &Config, teller: &mut Teller) -> anyhow::Result<()> {
+    for settings in &config.alerts.sinks {
+        let what = format!("sink {}", settings.name);
+        teller.tell(match Sink::open(settings) {
+            Ok(sink) => {
+                let says = format!(
+                    "{} can be used; `advisoryd alerts test {}` tries it",
+                    sink.kind(),
+                    sink.name()
+                );
+                Finding::good(what, says)
+            }
+            Err(error) => Finding::bad(what, format!("{:#}", anyhow::Error::new(error))),
+        })?;
+    }
+    let rules = config.alerts.rules.len();
+    if rules > 0 {
+        let says = format!("{rules}; `advisoryd rules test` shows what they would have sent");
+        teller.tell(Finding::good("rules of alerts", says))?;
+    }
+    Ok(())
 }
 
 fn configuration(config: &Config) -> String {
@@ -71,8 +97,13 @@ fn configuration(config: &Config) -> String {
         |file| file.display().to_string(),
     );
     let watch_lists = config.watch_lists.len();
+    let discovery = if config.discovery.watch_lists {
+        " and those that discovery finds"
+    } else {
+        ""
+    };
     format!(
-        "{file}: {watch_lists} watch lists, {} extra feeds",
+        "{file}: {watch_lists} watch lists{discovery}, {} extra feeds",
         config.extra_feeds.len()
     )
 }

@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use super::check::{Finding, Teller};
+use crate::config::Config;
 use crate::daemon::lanes::feeds;
 use crate::http::{Answer, ClientError, Kind, Request};
 use crate::job::context::Context;
-use crate::job::failure::chain;
+use crate::job::discover;
+use crate::job::failure::{Failure, chain};
 use crate::job::pull_feed::Feed;
 use crate::job::ticket_filter;
 use crate::source::xml::{FeedError, RecordReader};
@@ -17,7 +19,15 @@ use crate::store::ticket_reading::DateFilter;
 const LOOK_BYTES: usize = 8 * 1024 * 1024;
 
 pub(super) async fn check(context: &Context, teller: &mut Teller) -> anyhow::Result<()> {
-    for (feed, _) in feeds(&context.config) {
+    let (config, discovery) = lists(context).await;
+    if let Some(finding) = discovery {
+        let rejected = !finding.ok && finding.says.contains("token");
+        teller.tell(finding)?;
+        if rejected {
+            return Ok(());
+        }
+    }
+    for (feed, _) in feeds(&config) {
         let finding = feed_finding(context, &feed).await;
         let rejected = !finding.ok && finding.says.contains("token");
         teller.tell(finding)?;
@@ -30,6 +40,36 @@ pub(super) async fn check(context: &Context, teller: &mut Teller) -> anyhow::Res
         teller.tell(tickets(context).await)?;
     }
     Ok(())
+}
+
+/// The lists that would be followed now, asked of upstream where `[discovery]`
+/// does; nothing is written down.
+async fn lists(context: &Context) -> (Config, Option<Finding>) {
+    let config = &context.config;
+    if !config.discovery.watch_lists {
+        return (Config::clone(config), None);
+    }
+    match discover::ask(context).await {
+        Ok(listed) => {
+            let enabled = discover::enabled(&listed);
+            let found = config.with_discovered(&enabled);
+            let says = format!(
+                "readable; upstream has {} watch lists, {} of them enabled, {} are followed",
+                listed.len(),
+                enabled.len(),
+                found.watch_lists.len()
+            );
+            (found, Some(Finding::good("discovery", says)))
+        }
+        Err(failure) => {
+            let says = match &failure {
+                Failure::Upstream(error) => advice(error),
+                _ => failure.chain(),
+            };
+            let says = format!("{says}; the lists known so far are followed");
+            (Config::clone(config), Some(Finding::bad("discovery", says)))
+        }
+    }
 }
 
 async fn feed_finding(context: &Context, feed: &Feed) -> Finding {

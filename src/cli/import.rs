@@ -6,7 +6,7 @@ use clap::Args;
 use tokio::io::AsyncRead;
 
 use super::output::complain;
-use super::sync::{stop_on_signals, tell_run};
+use super::sync::{not_followed, stop_on_signals, tell_run};
 use super::{Shared, ask};
 use crate::clock::Clock;
 use crate::config::{Config, Token};
@@ -31,11 +31,6 @@ pub(super) struct Import {
 
 pub(super) async fn run(shared: Shared, wanted: Import) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let id = wanted.watch_list;
-    anyhow::ensure!(
-        config.watch_lists.iter().any(|list| list.id == id),
-        "watch list {id} is not configured; add it under [[watch_lists]]"
-    );
     let opened = ask::open(&config).await?;
     let stop = stop_on_signals()?;
     let result = async {
@@ -43,6 +38,10 @@ pub(super) async fn run(shared: Shared, wanted: Import) -> anyhow::Result<bool> 
         let token = token(&config)?;
         let clock = Clock::system();
         let context = startup::context(config, token, opened.pool.clone(), clock, stop).await?;
+        let id = wanted.watch_list;
+        if !context.config.watch_lists.iter().any(|list| list.id == id) {
+            return Err(not_followed(&context.config, id));
+        }
         import_all(&context, &wanted).await
     }
     .await;

@@ -27,10 +27,12 @@ pub(super) async fn run(shared: Shared, json: bool) -> anyhow::Result<bool> {
             raw_texts,
             runs,
             quarantined,
+            evaluations,
+            alerts,
             ..
         } = dropped;
         tell(&format!(
-            "dropped {versions} versions, {raw_texts} raw texts, {runs} runs, {quarantined} quarantined records"
+            "dropped {versions} versions, {raw_texts} raw texts, {runs} runs, {quarantined} quarantined records, {evaluations} evaluations, {alerts} alerts"
         ));
     }
     if dropped.broken_ledgers > 0 {

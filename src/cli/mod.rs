@@ -1,13 +1,18 @@
 //! The commands (surface §1). Data goes to stdout, everything else to stderr.
 
+mod alert_page;
+mod alerts;
 mod args;
 mod ask;
+mod capture;
 mod changes;
 mod check;
 mod check_upstream;
 mod confirm;
+mod explain;
 mod import;
 mod inspect;
+mod list;
 mod maintain;
 pub(crate) mod output;
 mod progress;
@@ -15,7 +20,9 @@ mod prove;
 mod quarantine;
 mod question;
 mod replay;
+mod rules;
 mod show;
+mod silence;
 mod simulate;
 mod status;
 mod sync;
@@ -39,7 +46,12 @@ const UNUSABLE_CONFIGURATION: u8 = 78;
 /// ends with 2, which clap sees to.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match start(arguments) {
+    let done = start(arguments);
+    if let Some(error) = output::unwritten() {
+        output::complain(&format!("not all could be written to stdout: {error}"));
+        return ExitCode::from(FAILED);
+    }
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILED),
         Err(error) => {
@@ -95,7 +107,12 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Quarantine(wanted) => block_on(quarantine::run(shared, wanted)),
         Command::Replay(wanted) => block_on(replay::run(shared, wanted)),
         Command::Maintain { json } => block_on(maintain::run(shared, json)),
+        Command::Alerts(wanted) => block_on(alerts::run(shared, wanted)),
+        Command::Rules(wanted) => block_on(rules::run(shared, wanted)),
+        Command::Explain(wanted) => block_on(explain::run(shared, wanted)),
+        Command::Silence(wanted) => block_on(silence::run(shared, wanted)),
         Command::Import(wanted) => block_on(import::run(shared, wanted)),
+        Command::Capture(wanted) => block_on(capture::run(shared, wanted)),
         Command::Inspect(wanted) => block_on(inspect::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),
         Command::Demo(wanted) => {

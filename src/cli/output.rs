@@ -1,12 +1,48 @@
 //! Words and data for people and programs.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::os::fd::AsFd as _;
+use std::sync::OnceLock;
+use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 
-/// Data for stdout. A reader that went away is no failure of ours.
+/// Why some of the data did not reach stdout.
+static UNWRITTEN: OnceLock<String> = OnceLock::new();
+
+/// Data for stdout. A reader that went away is no failure of ours; a full disk is.
 pub(crate) fn tell(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    if let Err(error) = writeln!(std::io::stdout(), "{line}")
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        // The first failure is the one that explains the others.
+        let _ = UNWRITTEN.set(error.to_string());
+    }
+}
+
+/// What kept data from being written, if anything did: then not all is done.
+pub(super) fn unwritten() -> Option<&'static str> {
+    UNWRITTEN.get().map(String::as_str)
+}
+
+/// Waits until nobody reads stdout any more: whoever has nothing to write would
+/// never learn of it.
+pub(super) async fn reader_gone() {
+    /// Nobody announces it.
+    const LOOK_EVERY: Duration = Duration::from_millis(250);
+    let stdout = std::io::stdout();
+    let gone = || {
+        let mut looked = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+        let [looked] = match poll(&mut looked, PollTimeout::ZERO) {
+            Ok(_) => looked.map(|fd| fd.revents()),
+            Err(_) => return false,
+        };
+        looked.is_some_and(|events| events.contains(PollFlags::POLLERR))
+    };
+    while !gone() {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 /// A failure for stderr.
@@ -17,6 +53,23 @@ pub(crate) fn complain(text: &str) {
     }
 }
 
+/// What came from outside, for a person's eyes: a terminal must not obey it.
+/// Line ends and tabs stay.
+pub(crate) fn legible(text: &str) -> String {
+    text.chars()
+        .map(|letter| match letter {
+            '\n' | '\t' => letter,
+            letter if letter.is_control() => '\u{fffd}',
+            letter => letter,
+        })
+        .collect()
+}
+
+/// The same in one line.
+pub(crate) fn one_line(text: &str) -> String {
+    legible(text).replace(['\n', '\t'], " ")
+}
+
 /// Data as one line of JSON.
 pub(crate) fn tell_json(value: &impl Serialize) -> anyhow::Result<()> {
     tell(&serde_json::to_string(value)?);
@@ -25,8 +78,12 @@ pub(crate) fn tell_json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Rows under a heading, in columns as wide as their widest cell.
 pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
+    let rows: Vec<[String; N]> = rows
+        .iter()
+        .map(|row| row.each_ref().map(|cell| one_line(cell)))
+        .collect();
     let mut widths = heading.map(|cell| cell.chars().count());
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
@@ -41,7 +98,7 @@ pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
         line.trim_end().to_owned()
     };
     let mut text = line(heading);
-    for row in rows {
+    for row in &rows {
         text.push('\n');
         text.push_str(&line(row.each_ref().map(String::as_str)));
     }
@@ -67,6 +124,8 @@ mod tests {
     fn tables_line_up_and_times_are_rough() {
         let text = table(["a", "long"], &[["wide cell".into(), "x".into()]]);
         assert_eq!(text, "a          long\nwide cell  x");
+        let text = table(["a"], &[["\u{1b}[2Jb\nc".into()]]);
+        assert_eq!(text, "a\n\u{fffd}[2Jb c", "no terminal obeys a title");
         assert_eq!(rough(chrono::TimeDelta::seconds(90)), "90 s");
         assert_eq!(rough(chrono::TimeDelta::minutes(90)), "90 min");
         assert_eq!(rough(chrono::TimeDelta::hours(90)), "3 days");

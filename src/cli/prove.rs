@@ -53,8 +53,14 @@ fn print(proof: &Proof) {
         proof.runs, extent.advisories, extent.tickets, extent.former_versions, extent.changes
     );
     if proof.proven {
+        let known = proof.known_to.map_or_else(String::new, |to| {
+            format!(
+                "; all is known up to {}",
+                to.format("%Y-%m-%d %H:%M:%S UTC")
+            )
+        });
         tell(&format!(
-            "ok    {looked}: nothing is missing and nothing was altered"
+            "ok    {looked}: nothing is missing and nothing was altered{known}"
         ));
     } else {
         tell(&format!("looked at {looked}"));

@@ -1,6 +1,7 @@
 //! `advisoryd quarantine`: what could not be understood, and what to do about it.
 
 use clap::{Args, Subcommand};
+use sqlx::Connection as _;
 
 use super::confirm::confirm;
 use super::output::{complain, table, tell, tell_json};
@@ -64,12 +65,20 @@ pub(super) async fn run(shared: Shared, wanted: Quarantine) -> anyhow::Result<bo
             What::List { json } => list(&opened, json).await,
             What::Show { id, json } => show(&opened, id, json).await,
             What::Retry { ids, json } => retry(&config, &opened, ids, json).await,
-            What::Drop { ids, yes } => drop_records(&opened, &ids, yes).await,
+            What::Drop { mut ids, yes } => {
+                each_once(&mut ids);
+                drop_records(&opened, &ids, yes).await
+            }
         }
     }
     .await;
     opened.close().await;
     result
+}
+
+fn each_once(ids: &mut Vec<i64>) {
+    ids.sort_unstable();
+    ids.dedup();
 }
 
 async fn list(opened: &Opened, json: bool) -> anyhow::Result<bool> {
@@ -137,7 +146,11 @@ async fn retry(
     if ids.is_empty() {
         let mut connection = opened.pool.acquire().await?;
         ids = quarantine::ids_since(&mut connection, None).await?;
+        if ids.is_empty() && !json {
+            tell("quarantine is empty");
+        }
     }
+    each_once(&mut ids);
     let retry = Retry {
         pool: &opened.pool,
         rules: &rules,
@@ -203,9 +216,11 @@ async fn drop_records(opened: &Opened, ids: &[i64], yes: bool) -> anyhow::Result
     if !confirm(yes, &question)? {
         return Ok(false);
     }
+    let mut transaction = connection.begin().await?;
     for id in &found {
-        quarantine::remove(&mut connection, *id).await?;
+        quarantine::remove(&mut transaction, *id).await?;
     }
+    transaction.commit().await?;
     tell(&format!(
         "{} dropped; what upstream still sends comes again with the next run that reads it",
         found.len()

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
-use serde::Serialize;
 
-use super::output::{table, tell, tell_json};
+use super::list::{Form, print};
+use super::output::table;
 use super::{Shared, ask};
 use crate::clock::Clock;
 use crate::model::{Severity, parse_time};
@@ -15,20 +14,6 @@ use crate::store::question::{self, AdvisoryLine, AdvisoryQuestion, TicketLine, T
 
 /// A title in a table is cut here; `--json` and `--csv` have it whole.
 const TITLE_LETTERS: usize = 70;
-
-/// How lists are printed.
-#[derive(Debug, Args)]
-pub(super) struct Form {
-    /// At most so many
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
-    limit: i64,
-    /// Print one JSON object a line
-    #[arg(long)]
-    json: bool,
-    /// Print CSV with a heading
-    #[arg(long, conflicts_with = "json")]
-    csv: bool,
-}
 
 /// Which advisories.
 #[derive(Debug, Args)]
@@ -40,7 +25,7 @@ pub(super) struct Advisories {
     #[arg(long)]
     cve: Option<String>,
     /// Words of a product's name or CPE
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     product: Option<String>,
     /// Seen through this watch list
     #[arg(long, value_name = "ID")]
@@ -51,8 +36,8 @@ pub(super) struct Advisories {
     /// Only zero days
     #[arg(long)]
     zero_day: bool,
-    /// Words of title, description and solution
-    #[arg(long, value_name = "TEXT")]
+    /// Words of title, description and solution; `"some phrase"`, `or`, `-without`
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     search: Option<String>,
     #[command(flatten)]
     form: Form,
@@ -90,11 +75,17 @@ pub(super) enum Since {
 }
 
 impl Since {
+    /// Nothing here is older than 1970, so that what lies before means all of it.
     pub(super) fn time(self, now: DateTime<Utc>) -> DateTime<Utc> {
-        match self {
-            Self::Ago(ago) => now - TimeDelta::from_std(ago).unwrap_or(TimeDelta::MAX),
+        const ALL: DateTime<Utc> = DateTime::UNIX_EPOCH;
+        let at = match self {
+            Self::Ago(ago) => TimeDelta::from_std(ago)
+                .ok()
+                .and_then(|ago| now.checked_sub_signed(ago))
+                .unwrap_or(ALL),
             Self::At(at) => at,
-        }
+        };
+        at.max(ALL)
     }
 }
 
@@ -143,13 +134,13 @@ pub(super) async fn advisories(shared: Shared, wanted: Advisories) -> anyhow::Re
     let asked = AdvisoryQuestion {
         rank_from: severity.map(|(from, _)| from),
         rank_to: severity.map(|(_, to)| to),
-        cve: cve.map(|cve| cve.to_ascii_uppercase()),
+        cve: cve.map(|cve| cve.trim().to_ascii_uppercase()),
         product,
         watch_list_id: watch_list,
         changed_since: since.map(|since| since.time(Clock::system().now())),
         zero_day,
         search,
-        limit: form.limit,
+        limit: form.rows(),
     };
     let config = shared.load_and_log(Some("warn"))?;
     let opened = ask::open(&config).await?;
@@ -159,7 +150,7 @@ pub(super) async fn advisories(shared: Shared, wanted: Advisories) -> anyhow::Re
     }
     .await;
     opened.close().await;
-    print(&form, &found?, advisory_rows)?;
+    print(&form, found?, advisory_rows)?;
     Ok(true)
 }
 
@@ -180,7 +171,7 @@ pub(super) async fn tickets(shared: Shared, wanted: Tickets) -> anyhow::Result<b
         said: advisory,
         changed_since: since.map(|since| since.time(Clock::system().now())),
         gone,
-        limit: form.limit,
+        limit: form.rows(),
     };
     let config = shared.load_and_log(Some("warn"))?;
     let opened = ask::open(&config).await?;
@@ -190,49 +181,8 @@ pub(super) async fn tickets(shared: Shared, wanted: Tickets) -> anyhow::Result<b
     }
     .await;
     opened.close().await;
-    print(&form, &found?, ticket_rows)?;
+    print(&form, found?, ticket_rows)?;
     Ok(true)
-}
-
-fn print<T: Serialize>(
-    form: &Form,
-    lines: &[T],
-    as_table: fn(&[T]) -> String,
-) -> anyhow::Result<()> {
-    if form.json {
-        return lines.iter().try_for_each(tell_json);
-    }
-    if form.csv {
-        tell(csv(lines)?.trim_end());
-        return Ok(());
-    }
-    tell(&as_table(lines));
-    Ok(())
-}
-
-/// CSV of flat objects; lists become words with spaces between.
-fn csv<T: Serialize>(lines: &[T]) -> anyhow::Result<String> {
-    let mut writer = ::csv::Writer::from_writer(Vec::new());
-    let mut heading = false;
-    for line in lines {
-        let value = serde_json::to_value(line)?;
-        let fields = value.as_object().context("a line is an object")?;
-        if !heading {
-            writer.write_record(fields.keys())?;
-            heading = true;
-        }
-        writer.write_record(fields.values().map(cell))?;
-    }
-    Ok(String::from_utf8(writer.into_inner()?)?)
-}
-
-fn cell(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::Null => String::new(),
-        serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
-        other => other.to_string(),
-    }
 }
 
 fn advisory_rows(lines: &[AdvisoryLine]) -> String {
@@ -298,6 +248,8 @@ fn short(title: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::{ranks, since};
 
     #[test]
@@ -307,5 +259,9 @@ mod tests {
         assert!(ranks("bad").is_err_and(|text| text.contains("not_critical")));
         assert!(since("7d").is_ok() && since("2026-11-01").is_ok());
         assert!(since("soon").is_err());
+        for long in ["99999999d", "900000y", "-262000-01-01"] {
+            let time = since(long).map(|since| since.time(DateTime::UNIX_EPOCH));
+            assert_eq!(time, Ok(DateTime::UNIX_EPOCH), "{long}");
+        }
     }
 }

@@ -121,6 +121,12 @@ fn print(report: &Report, json: bool) -> anyhow::Result<()> {
             tell(&format!("    {example}"));
         }
     }
+    if report.promoted > 0 {
+        tell(&format!(
+            "{} dissenting records are newer than the current versions and become the next ones",
+            report.promoted
+        ));
+    }
     if report.leaving > 0 {
         tell(&format!(
             "{} records read well now and leave quarantine",

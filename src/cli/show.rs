@@ -2,10 +2,12 @@
 
 use clap::Args;
 use serde_json::Value;
+use sqlx::PgConnection;
 
-use super::output::{tell, tell_json};
+use super::output::{legible, tell, tell_json};
 use super::{Shared, ask};
 use crate::startup::Opened;
+use crate::store::history::{self, StoredVersion};
 use crate::store::question::{self, FieldChange};
 
 /// Longest part of an old or new value in the history.
@@ -16,7 +18,7 @@ const MANY: usize = 12;
 /// What to show.
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// An advisory such as SA87735, or a ticket's number
+    /// An advisory such as SA87735, or a ticket by its id or (as `#12`) its number for people
     #[arg(value_name = "SAID|TICKET")]
     key: String,
     /// Also what changed between versions
@@ -37,36 +39,83 @@ pub(super) async fn run(shared: Shared, wanted: Show) -> anyhow::Result<bool> {
 
 async fn show(opened: &Opened, wanted: &Show) -> anyhow::Result<bool> {
     let mut connection = ask::up_to_date(opened).await?;
-    let key = wanted.key.trim().trim_start_matches('#');
-    let (kind, found) = match key.parse::<i64>() {
-        Ok(id) => ("ticket", question::ticket(&mut connection, id).await?),
-        Err(_) => ("advisory", question::advisory(&mut connection, key).await?),
-    };
-    let Some(mut document) = found else {
-        anyhow::bail!("there is no {kind} `{key}` in the database");
-    };
-    let history = if wanted.history {
-        question::field_changes(&mut connection, kind, key).await?
+    let Found {
+        kind,
+        key,
+        mut document,
+    } = find(&mut connection, wanted.key.trim()).await?;
+    let (versions, changes) = if wanted.history {
+        (
+            history::versions(&mut connection, kind, &key).await?,
+            question::field_changes(&mut connection, kind, &key).await?,
+        )
     } else {
-        Vec::new()
+        (Vec::new(), Vec::new())
     };
     if wanted.json {
         if wanted.history
             && let Some(fields) = document.as_object_mut()
         {
-            fields.insert("history".to_owned(), serde_json::to_value(&history)?);
+            fields.insert("versions".to_owned(), serde_json::to_value(&versions)?);
+            fields.insert("history".to_owned(), serde_json::to_value(&changes)?);
         }
         tell_json(&document)?;
         return Ok(true);
     }
-    tell(page(kind, &document).trim_end());
+    tell(legible(&page(kind, &document)).trim_end());
     if wanted.history {
-        tell(&history_page(&history));
+        tell(&legible(&history_page(&versions, &changes)));
     }
     Ok(true)
 }
 
+struct Found {
+    kind: &'static str,
+    key: String,
+    document: Value,
+}
+
+/// A number is a ticket's id, else its number for people; with `#` the other way
+/// round. Anything else is an advisory's identifier.
+async fn find(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<Found> {
+    let digits = wanted.trim_start_matches('#');
+    let Ok(number) = digits.parse::<i64>() else {
+        return match question::advisory(connection, wanted).await? {
+            Some(document) => Ok(Found {
+                kind: "advisory",
+                key: plain(&document["said"]),
+                document,
+            }),
+            None => anyhow::bail!(
+                "there is no advisory `{wanted}` in the database; write its identifier, such as SA87735 (`advisoryd advisories --search TEXT` finds them), or a ticket's number"
+            ),
+        };
+    };
+    let found = if digits == wanted {
+        match question::ticket(connection, number).await? {
+            None => question::ticket_by_pretty_id(connection, number).await?,
+            found => found,
+        }
+    } else {
+        match question::ticket_by_pretty_id(connection, number).await? {
+            None => question::ticket(connection, number).await?,
+            found => found,
+        }
+    };
+    match found {
+        Some(document) => Ok(Found {
+            kind: "ticket",
+            key: plain(&document["id"]),
+            document,
+        }),
+        None => anyhow::bail!(
+            "there is no ticket `{wanted}` in the database, neither by `id` nor by `pretty_id`; an advisory is asked for as SA{digits}"
+        ),
+    }
+}
+
 const TICKET_FACTS: &[&str] = &[
+    "pretty_id",
     "status",
     "priority",
     "queue",
@@ -176,20 +225,25 @@ fn plain(value: &Value) -> String {
     }
 }
 
-fn history_page(history: &[FieldChange]) -> String {
-    if history.is_empty() {
-        return "\nHistory\n  version 1 is the only one".to_owned();
-    }
+/// Version by version what it brought, also where no column tells it.
+fn history_page(versions: &[StoredVersion], changes: &[FieldChange]) -> String {
     let mut lines = vec![String::new(), "History".to_owned()];
-    let mut version = 0;
-    for change in history {
-        if change.version != version {
-            version = change.version;
-            let at = change.at.format("%Y-%m-%d %H:%M:%S UTC");
-            lines.push(format!("  version {version}, {at}"));
+    for (place, StoredVersion { version, at }) in versions.iter().enumerate() {
+        let at = at.format("%Y-%m-%d %H:%M:%S UTC");
+        lines.push(format!("  version {version}, {at}"));
+        let of_this = changes.iter().filter(|change| change.version == *version);
+        let before = lines.len();
+        lines.extend(of_this.map(|change| {
+            let (old, new) = (short(change.old.as_ref()), short(change.new.as_ref()));
+            format!("    {}: {old} → {new}", change.field)
+        }));
+        if lines.len() == before {
+            lines.push(match (place, version) {
+                (0, 1) => "    first seen".to_owned(),
+                (0, _) => "    the versions before are no longer kept".to_owned(),
+                _ => "    no column changed, only the raw text".to_owned(),
+            });
         }
-        let (old, new) = (short(change.old.as_ref()), short(change.new.as_ref()));
-        lines.push(format!("    {}: {old} → {new}", change.field));
     }
     lines.join("\n")
 }

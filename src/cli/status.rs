@@ -7,9 +7,12 @@ use super::output::{rough, table, tell, tell_json};
 use super::{Shared, ask};
 use crate::clock::Clock;
 use crate::config::{Config, CronExpression};
+use crate::job::discover;
 use crate::startup::Opened;
+use crate::store::discovery;
 use crate::store::report::{self, SourceReport, TableSize};
 use crate::store::source::SourceKey;
+use crate::store::told::{self, SinkLine};
 
 pub(super) async fn run(shared: Shared, as_json: bool) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
@@ -26,16 +29,20 @@ async fn show(
     now: DateTime<Utc>,
 ) -> anyhow::Result<bool> {
     let mut connection = ask::up_to_date(opened).await?;
+    let config = &discover::followed(&mut connection, config).await?;
+    let discovery = discovery::state(&mut connection).await?;
+    let discovery = Some(discovery).filter(|_| config.discovery.watch_lists);
     let sources = report::sources(&mut connection).await?;
     let advisories = report::advisories(&mut connection).await?;
     let sizes = report::table_sizes(&mut connection).await?;
+    let sinks = told::sinks(&mut connection).await?;
     if as_json {
         let sources: Vec<Value> = sources
             .iter()
             .map(|source| as_value(config, source, now))
             .collect();
         tell_json(
-            &json!({ "at": now, "advisories": advisories, "sources": sources, "tables": sizes, "psql": opened.psql }),
+            &json!({ "at": now, "advisories": advisories, "sources": sources, "discovery": discovery, "sinks": sinks, "tables": sizes, "psql": opened.psql }),
         )?;
         return Ok(true);
     }
@@ -65,12 +72,64 @@ async fn show(
             ));
         }
     }
+    if let Some(state) = &discovery {
+        tell(&format!("\n{}", discovery_line(config, state, now)));
+    }
+    for sink in &sinks {
+        tell(&format!("\n{}", sink_line(sink, now)));
+    }
     tell(&format!("\n{}", sizes_line(&sizes)));
     tell(&format!(
         "\n{advisories} advisories in all. Ask the database: {}",
         opened.psql
     ));
     Ok(true)
+}
+
+/// How discovery fares, and when it runs again.
+fn discovery_line(config: &Config, state: &discovery::State, now: DateTime<Utc>) -> String {
+    let last = state.last_success_at.map_or_else(
+        || "never yet".to_owned(),
+        |at| format!("last {} ago", rough(now - at)),
+    );
+    let next = config
+        .discovery
+        .schedule
+        .next_after(now, config.schedule.timezone)
+        .map_or_else(String::new, |at| format!(", next in {}", rough(at - now)));
+    let followed = config.watch_lists.len();
+    let line = format!("{followed} watch lists are followed; discovered {last}{next}.");
+    match &state.last_error {
+        Some(error) => format!("{line}\ndiscovery failed last: {error}"),
+        None => line,
+    }
+}
+
+/// How a sink is, the worst thing first.
+fn sink_line(sink: &SinkLine, now: DateTime<Utc>) -> String {
+    let ago = |at: DateTime<Utc>| format!("{} ago", rough(now - at));
+    let state = match (sink.failing_since, sink.last_success_at) {
+        (Some(since), _) => format!(
+            "failing since {}: {}",
+            ago(since),
+            sink.last_error.as_deref().unwrap_or_default()
+        ),
+        (None, Some(at)) => format!("last told {}", ago(at)),
+        (None, None) => "nothing was sent yet".to_owned(),
+    };
+    let mut line = format!("sink `{}`: {state}", sink.name);
+    for (count, what) in [
+        (sink.waiting, "waiting"),
+        (
+            sink.dead_letters,
+            "given up (`advisoryd alerts list --state dead_letter`)",
+        ),
+    ] {
+        if count > 0 {
+            line = format!("{line}; {count} {what}");
+        }
+    }
+    line
 }
 
 /// The tables that take the most room, and what all of them take.

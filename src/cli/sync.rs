@@ -1,5 +1,7 @@
 //! `advisoryd sync`: one pass now.
 
+use std::sync::Arc;
+
 use tokio_util::sync::CancellationToken;
 
 use super::args::{Sync, What};
@@ -11,6 +13,7 @@ use crate::daemon::lanes::feeds;
 use crate::job::alert_pass;
 use crate::job::context::Context;
 use crate::job::deliver::Delivered;
+use crate::job::discover;
 use crate::job::pull_feed::{self, Feed, LookBack};
 use crate::job::run::{Ran, Report};
 use crate::job::sync_tickets::{self, Ask};
@@ -22,24 +25,25 @@ pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
     // The summary lines are the output; the log would say the same again.
     let config = shared.load_and_log(Some("warn"))?;
     let token = config.upstream.token()?;
-    let chosen = chosen_feeds(&config, &wanted)?;
+    refuse_what_belongs_to_feeds(&wanted)?;
     let sinks = startup::open_sinks(&config)?;
     let opened = ask::open(&config).await?;
     let stop = stop_on_signals()?;
     let result = async {
         ask::migrate(&config, &opened).await?;
-        let context =
+        let mut context =
             startup::context(config, token, opened.pool.clone(), Clock::system(), stop).await?;
+        let discovered = discovered(&mut context, &wanted).await?;
+        let chosen = chosen_feeds(&context.config, &wanted)?;
         let read = pass(&context, &wanted, chosen).await?;
-        Ok(alert(&context, &sinks, &wanted).await? && read)
+        Ok(alert(&context, &sinks, &wanted).await? && read && discovered)
     }
     .await;
     opened.close().await;
     result
 }
 
-/// The feeds to pull; a watch list that is not configured is a mistake of the caller.
-fn chosen_feeds(config: &Config, wanted: &Sync) -> anyhow::Result<Vec<Feed>> {
+fn refuse_what_belongs_to_feeds(wanted: &Sync) -> anyhow::Result<()> {
     if wanted.what == What::Tickets {
         anyhow::ensure!(
             wanted.watch_list.is_empty(),
@@ -49,13 +53,47 @@ fn chosen_feeds(config: &Config, wanted: &Sync) -> anyhow::Result<Vec<Feed>> {
             wanted.days.is_none(),
             "--days belongs to feeds, not to tickets"
         );
+    }
+    Ok(())
+}
+
+/// Asks which lists there are before all feeds are pulled, where `[discovery]`
+/// wants it. One that fails is told; the lists known so far are pulled.
+async fn discovered(context: &mut Context, wanted: &Sync) -> anyhow::Result<bool> {
+    let feeds = wanted.what != What::Tickets && wanted.watch_list.is_empty();
+    if !feeds || !context.config.discovery.watch_lists {
+        return Ok(true);
+    }
+    let told = discover::discover(context).await?;
+    let mut connection = context.pool.acquire().await?;
+    context.config = Arc::new(discover::followed(&mut connection, &context.config).await?);
+    drop(connection);
+    let Some(told) = told else {
+        return Ok(true); // another process has just found out
+    };
+    if wanted.json {
+        tell_json(&told)?;
+    } else {
+        tell(&format!(
+            "discovery: {}, {} watch lists upstream, {} followed, {} changes, {} requests",
+            told.outcome, told.listed, told.followed, told.changed, told.requests
+        ));
+    }
+    if let Some(error) = &told.error {
+        complain(&format!("discovery: {error}"));
+    }
+    Ok(told.error.is_none())
+}
+
+/// The feeds to pull; a watch list that is not followed is a mistake of the caller.
+fn chosen_feeds(config: &Config, wanted: &Sync) -> anyhow::Result<Vec<Feed>> {
+    if wanted.what == What::Tickets {
         return Ok(Vec::new());
     }
-    let all = feeds(config).into_iter().map(|(feed, _)| feed);
+    let all: Vec<Feed> = feeds(config).into_iter().map(|(feed, _)| feed).collect();
     if wanted.watch_list.is_empty() {
-        return Ok(all.collect());
+        return Ok(all);
     }
-    let all: Vec<Feed> = all.collect();
     wanted
         .watch_list
         .iter()
@@ -64,13 +102,21 @@ fn chosen_feeds(config: &Config, wanted: &Sync) -> anyhow::Result<Vec<Feed>> {
             all.iter()
                 .find(|feed| feed.key == key)
                 .cloned()
-                .ok_or_else(|| {
-                    anyhow::anyhow!(
-                        "watch list {id} is not configured; add it under [[watch_lists]]"
-                    )
-                })
+                .ok_or_else(|| not_followed(config, *id))
         })
         .collect()
+}
+
+/// What to do about a watch list that a command names and nothing follows.
+pub(super) fn not_followed(config: &Config, id: i64) -> anyhow::Error {
+    let advice = if config.unfollowed.contains(&id) {
+        "the configuration says `follow = false`"
+    } else if config.discovery.watch_lists {
+        "discovery has not found it enabled; run `advisoryd sync feeds`, or add it under [[watch_lists]]"
+    } else {
+        "add it under [[watch_lists]]"
+    };
+    anyhow::anyhow!("watch list {id} is not configured; {advice}")
 }
 
 async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Result<bool> {

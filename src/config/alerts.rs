@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::environment::Environment;
+use super::health::{Health, Heartbeat};
 use super::rules::rules;
 use super::section::Section;
 use super::sinks::{Sink, SinkKind, sinks};
@@ -13,6 +14,10 @@ pub struct Alerts {
     pub sinks: Vec<Sink>,
     /// `[[alerts.rules]]`, compiled, with unique names.
     pub rules: Vec<Matcher>,
+    /// `[alerts.health]`
+    pub health: Health,
+    /// `[alerts.heartbeat]`; `None` = off.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 impl Alerts {
@@ -20,8 +25,15 @@ impl Alerts {
         let sinks = sinks(&mut section, env);
         let names: BTreeSet<String> = sinks.iter().map(|sink| sink.name.clone()).collect();
         let rules = rules(&mut section, &names);
+        let health = Health::read(section.section("health"), &names);
+        let heartbeat = Heartbeat::read(section.section("heartbeat"), &names);
         section.close();
-        Self { sinks, rules }
+        Self {
+            sinks,
+            rules,
+            health,
+            heartbeat,
+        }
     }
 
     /// Names of the sinks that keep alerts until they are told that they are over.

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
@@ -48,6 +48,13 @@ impl CronExpression {
             .ok()?
             .find_next_occurrence(&now.with_timezone(&timezone), false);
         next.ok().map(|time| time.with_timezone(&Utc))
+    }
+
+    /// The last time not after `now`; `None` when there was none.
+    pub fn last_until(&self, now: DateTime<Utc>, timezone: Tz) -> Option<DateTime<Utc>> {
+        let now = now.trunc_subsecs(0).with_timezone(&timezone);
+        let last = cron(&self.0).ok()?.find_previous_occurrence(&now, true);
+        last.ok().map(|time| time.with_timezone(&Utc))
     }
 }
 
@@ -117,6 +124,20 @@ mod tests {
                 .unwrap_err()
                 .contains("never")
         );
+    }
+
+    #[test]
+    fn the_last_time_is_reckoned_in_the_time_zone_and_may_be_now() {
+        let expression = CronExpression::parse("0 0 8 * * Mon-Fri").unwrap();
+        let zone = chrono_tz::Europe::Copenhagen;
+        let last = |now: &str| {
+            let now: DateTime<Utc> = now.parse().unwrap();
+            expression.last_until(now, zone).unwrap().to_rfc3339()
+        };
+        let friday = "2026-07-03T06:00:00+00:00";
+        assert_eq!(last("2026-07-03T06:00:00.250Z"), friday);
+        assert_eq!(last("2026-07-05T23:00:00Z"), friday);
+        assert_eq!(last("2026-07-06T05:59:59.999Z"), friday);
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cron::{CronExpression, expression};
 use super::section::{Section, said};
-use super::values::{number, query_value, text};
+use super::values::{number, query_value, text, truth};
 
 /// More lists than an account has; each is at least one request per tick.
 const MAX_LISTS: usize = 1000;
@@ -22,6 +22,21 @@ pub struct WatchList {
     pub schedule: Option<CronExpression>,
     /// Further query parameters, sorted by name.
     pub query: Vec<(String, String)>,
+    /// Found by `[discovery]` and not named by the configuration.
+    pub discovered: bool,
+}
+
+impl WatchList {
+    /// One that the configuration does not name.
+    pub(super) fn discovered(id: i64, name: Option<String>) -> Self {
+        Self {
+            id,
+            name,
+            schedule: None,
+            query: Vec::new(),
+            discovered: true,
+        }
+    }
 }
 
 /// `[[extra_feeds]]`: another feed, without membership in a list.
@@ -35,9 +50,10 @@ pub struct ExtraFeed {
     pub query: Vec<(String, String)>,
 }
 
-/// Reads all of `[[watch_lists]]`.
-pub(super) fn watch_lists(root: &mut Section<'_>) -> Vec<WatchList> {
+/// Reads all of `[[watch_lists]]`: those to follow, and the ids of those not to.
+pub(super) fn watch_lists(root: &mut Section<'_>) -> (Vec<WatchList>, Vec<i64>) {
     let mut seen = BTreeSet::new();
+    let mut unfollowed = Vec::new();
     let lists = root.each("watch_lists", |mut section| {
         let has_id = section.has("id");
         let id = section.optional("id", number(1..=i64::MAX));
@@ -53,15 +69,21 @@ pub(super) fn watch_lists(root: &mut Section<'_>) -> Vec<WatchList> {
         let schedule = section.optional("schedule", expression);
         let reserved = ["asset_list_id", "days", "feed_type"];
         let query = query(section.section("query"), &reserved);
+        let follow = section.value("follow", true, truth);
         section.close();
+        if !follow {
+            unfollowed.extend(id);
+            return None;
+        }
         Some(WatchList {
             id: id?,
             name,
             schedule,
             query,
+            discovered: false,
         })
     });
-    bounded(root, "watch_lists", lists)
+    (bounded(root, "watch_lists", lists), unfollowed)
 }
 
 /// Reads all of `[[extra_feeds]]`.

@@ -4,8 +4,11 @@
 mod alerts;
 mod cron;
 mod database;
+mod discovery;
 mod environment;
 mod feeds;
+mod freshness;
+mod health;
 mod lists;
 mod log;
 mod mistake;
@@ -30,7 +33,10 @@ use std::sync::Arc;
 pub use alerts::Alerts;
 pub use cron::CronExpression;
 pub use database::{Database, State};
+pub use discovery::Discovery;
 pub use feeds::{ALIAS_FIELDS, Feeds};
+pub use freshness::{Allowed, Freshness};
+pub use health::{Health, Heartbeat};
 pub use lists::{ExtraFeed, WatchList};
 pub use log::{Http, Log, LogFormat};
 pub use mistake::{ConfigError, Mistake};
@@ -69,12 +75,18 @@ pub struct Config {
     pub schedule: Schedule,
     /// `[feeds]`
     pub feeds: Feeds,
-    /// `[[watch_lists]]`, with unique ids.
+    /// `[discovery]`
+    pub discovery: Discovery,
+    /// `[[watch_lists]]` to follow, with unique ids.
     pub watch_lists: Vec<WatchList>,
+    /// Ids of `[[watch_lists]]` with `follow = false`.
+    pub unfollowed: Vec<i64>,
     /// `[[extra_feeds]]`, with unique names.
     pub extra_feeds: Vec<ExtraFeed>,
     /// `[tickets]`
     pub tickets: Tickets,
+    /// `[freshness]`
+    pub freshness: Freshness,
     /// `[reconcile]`
     pub reconcile: Reconcile,
     /// `[retention]`
@@ -145,17 +157,19 @@ impl Config {
         let state = State::read(root.section("state"));
         let schedule = Schedule::read(root.section("schedule"));
         let feeds = Feeds::read(root.section("feeds"));
-        let watch_lists = lists::watch_lists(&mut root);
+        let discovery = Discovery::read(root.section("discovery"));
+        let (watch_lists, unfollowed) = lists::watch_lists(&mut root);
         let extra_feeds = lists::extra_feeds(&mut root);
         let tickets = Tickets::read(root.section("tickets"));
+        let freshness = Freshness::read(root.section("freshness"));
         let reconcile = Reconcile::read(root.section("reconcile"));
         let retention = Retention::read(root.section("retention"));
         let alerts = Alerts::read(root.section("alerts"), &environment);
         let http = Http::read(root.section("http"));
         let log = Log::read(root.section("log"));
         root.close();
-        let (Some(upstream), Some(schedule), Some(feeds), true) =
-            (upstream, schedule, feeds, mistakes.is_empty())
+        let (Some(upstream), Some(schedule), Some(feeds), Some(discovery), true) =
+            (upstream, schedule, feeds, discovery, mistakes.is_empty())
         else {
             return Err(ConfigError { mistakes });
         };
@@ -165,9 +179,12 @@ impl Config {
             state,
             schedule,
             feeds,
+            discovery,
             watch_lists,
+            unfollowed,
             extra_feeds,
             tickets,
+            freshness,
             reconcile,
             retention,
             alerts,
@@ -181,9 +198,10 @@ impl Config {
     /// What is allowed and probably not meant, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.ignored_variables.clone();
-        if self.watch_lists.is_empty() && self.extra_feeds.is_empty() {
+        let none = self.watch_lists.is_empty() && !self.discovery.watch_lists;
+        if none && self.extra_feeds.is_empty() {
             warnings.push(
-                "no watch lists are configured: no advisory will be read; add `[[watch_lists]]`"
+                "no watch lists are configured: no advisory will be read; add `[[watch_lists]]`, or `[discovery] watch_lists = true`"
                     .into(),
             );
             if !self.tickets.enabled {

@@ -24,6 +24,10 @@ pub struct Retention {
     pub runs: Option<Duration>,
     /// Records in quarantine that upstream no longer sends. Default: for ever.
     pub quarantine: Option<Duration>,
+    /// What rules found of changes. Default: 90 days.
+    pub evaluations: Option<Duration>,
+    /// Alerts that wait for nothing, with their deliveries. Default: 365 days.
+    pub alerts: Option<Duration>,
 }
 
 impl Default for Retention {
@@ -33,6 +37,8 @@ impl Default for Retention {
             raw: None,
             runs: Some(DAY * 365),
             quarantine: None,
+            evaluations: Some(DAY * 90),
+            alerts: Some(DAY * 365),
         }
     }
 }
@@ -49,6 +55,12 @@ impl Retention {
                 default.quarantine,
                 lasting(SHORTEST..=LONGEST),
             ),
+            evaluations: section.value(
+                "evaluations",
+                default.evaluations,
+                lasting(SHORTEST..=LONGEST),
+            ),
+            alerts: section.value("alerts", default.alerts, lasting(SHORTEST..=LONGEST)),
         };
         section.close();
         retention

@@ -1,12 +1,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::health::advice;
 use super::lists;
-use super::mistake::close_to;
 use super::section::{Section, said};
 use super::tree::{Node, Said};
 use super::values::{duration, number, text, texts, truth};
-use crate::model::{AttackVector, ChangeKind, Clause, Clauses, Matcher, Missing, Rule, Severity};
+use crate::model::{
+    AttackVector, ChangeKind, Clause, Clauses, Matcher, Missing, OWN_RULE, Rule, Severity,
+};
 
 /// Evaluation of a change by so many rules still takes microseconds.
 const MAX_RULES: usize = 500;
@@ -14,8 +16,6 @@ const MAX_RULES: usize = 500;
 const MAX_VALUES: usize = 200;
 /// Longer would hold back what somebody wants to hear today.
 const MAX_GROUP: Duration = Duration::from_hours(24);
-/// What the program's own alerts are filed under.
-pub(super) const OWN_RULE: &str = "advisoryd";
 /// What upstream says of solutions (contract §7).
 const SOLUTION_STATUSES: [&str; 5] = [
     "None",
@@ -99,17 +99,7 @@ fn rule(
 
 fn check_sinks(section: &mut Section<'_>, rule: &Rule, sinks: &BTreeSet<String>) {
     for name in rule.sinks.iter().filter(|name| !sinks.contains(*name)) {
-        let advice = match close_to(name, sinks.iter().map(String::as_str)) {
-            Some(close) => format!("no sink is called so; did you mean `{close}`?"),
-            None if sinks.is_empty() => {
-                "no sink is called so; add it under [[alerts.sinks]]".to_owned()
-            }
-            None => {
-                let known: Vec<&str> = sinks.iter().map(String::as_str).collect();
-                format!("no sink is called so; write one of {}", known.join(", "))
-            }
-        };
-        section.wrong("sinks", name, &advice);
+        section.wrong("sinks", name, &advice(name, sinks));
     }
 }
 

@@ -1,24 +1,32 @@
 //! Everything that runs under one configuration.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-use super::schedules::{Pulse, Schedules};
-use super::{Told, alerts, lanes, reconcile};
+use super::discovery::{self, Discovery};
+use super::lanes::{self, Lane};
+use super::schedules::{Pulse, Schedules, Tick};
+use super::{Told, alerts, reconcile};
 use crate::config::Config;
 use crate::http::Client;
 use crate::job::context::Context;
 use crate::job::maintain;
 use crate::sink::Sink;
+use crate::store::source::SourceKey;
 
 /// The lanes and schedules of one configuration.
 pub(super) struct Generation {
     context: Context,
     schedules: Schedules,
     tasks: TaskTracker,
+    lanes: watch::Sender<Vec<Lane>>,
+    discovery: Option<Discovery>,
+    found: Option<watch::Receiver<Arc<Config>>>,
 }
 
 impl Generation {
@@ -29,13 +37,20 @@ impl Generation {
     ) -> anyhow::Result<Self> {
         let lanes = lanes::lanes(&context.config);
         let timezone = context.config.schedule.timezone;
-        let schedules = Schedules::start(&lanes, timezone, context.clock.now())
+        let discovery = Discovery::of(&context.config);
+        let found = discovery.as_ref().map(Discovery::found);
+        let ticks = ticks(&lanes, discovery.as_ref());
+        let schedules = Schedules::start_ticks(ticks, timezone, context.clock.now())
             .await
             .context("the schedules could not be started")?;
         let tasks = TaskTracker::new();
-        tasks.spawn(reconcile::pace(context.clone(), lanes.clone()));
-        for lane in lanes {
-            tasks.spawn(lanes::work(context.clone(), lane));
+        let lanes = watch::Sender::new(lanes);
+        tasks.spawn(reconcile::pace(context.clone(), lanes.subscribe()));
+        for lane in lanes.borrow().iter() {
+            tasks.spawn(lanes::work(context.clone(), lane.clone()));
+        }
+        if let Some(discovery) = &discovery {
+            tasks.spawn(discovery::work(context.clone(), discovery.clone()));
         }
         tasks.spawn(maintain::hourly(context.clone()));
         alerts::start(&tasks, &context, sinks, told.alert_backlog);
@@ -44,7 +59,56 @@ impl Generation {
             context,
             schedules,
             tasks,
+            lanes,
+            discovery,
+            found,
         })
+    }
+
+    /// Waits until discovered lists come or go.
+    pub(super) async fn relisted(&mut self) {
+        let ended = match &mut self.found {
+            Some(found) => found.changed().await.is_err(),
+            None => true,
+        };
+        if ended {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Follows the lists that are discovered now: lanes for new ones begin, those
+    /// of lists that are gone end after the run they are in. All others go on.
+    pub(super) async fn follow_lists(&mut self) {
+        let Some(found) = &mut self.found else {
+            return;
+        };
+        let wanted = lanes::lanes(&found.borrow_and_update());
+        let current = self.lanes.borrow().clone();
+        let (kept, gone): (Vec<Lane>, Vec<Lane>) =
+            current.into_iter().partition(|lane| has(&wanted, lane));
+        let new: Vec<Lane> = wanted
+            .into_iter()
+            .filter(|lane| !has(&kept, lane))
+            .collect();
+        if new.is_empty() && gone.is_empty() {
+            return;
+        }
+        let lanes: Vec<Lane> = kept.into_iter().chain(new.iter().cloned()).collect();
+        if let Err(error) = self
+            .schedules
+            .replace(ticks(&lanes, self.discovery.as_ref()))
+            .await
+        {
+            error!(%error, "the schedules could not follow the discovered watch lists; restart the daemon");
+            return;
+        }
+        for lane in gone {
+            lane.end.cancel();
+        }
+        for lane in new {
+            self.tasks.spawn(lanes::work(self.context.clone(), lane));
+        }
+        self.lanes.send_replace(lanes);
     }
 
     pub(super) fn client(&self) -> Client {
@@ -69,9 +133,11 @@ impl Generation {
 
     pub(super) fn status(&self) -> String {
         let config = &self.context.config;
+        let lanes = self.lanes.borrow();
+        let is_list = |lane: &&Lane| matches!(lane.key(), SourceKey::WatchList(_));
         format!(
             "following {} watch lists and {} extra feeds{}",
-            config.watch_lists.len(),
+            lanes.iter().filter(is_list).count(),
             config.extra_feeds.len(),
             if config.tickets.enabled {
                 ", and tickets"
@@ -126,4 +192,17 @@ impl Generation {
             );
         }
     }
+}
+
+/// Everything that is to be woken.
+fn ticks(lanes: &[Lane], discovery: Option<&Discovery>) -> Vec<Tick> {
+    let lanes = lanes.iter().map(Lane::as_tick);
+    lanes.chain(discovery.map(Discovery::as_tick)).collect()
+}
+
+/// Whether there is a lane for the same source among `lanes`. Tickets have two,
+/// which come and go together.
+fn has(lanes: &[Lane], lane: &Lane) -> bool {
+    let key = lane.key();
+    lanes.iter().any(|other| other.key() == key)
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::reconcile;
+use super::schedules::Tick;
 use crate::config::{Config, CronExpression};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -46,6 +48,8 @@ pub struct Lane {
     pub tick: Arc<Notify>,
     /// Woken when old time may be read again.
     pub again: Arc<Notify>,
+    /// Cancelled when the source is no longer followed; a run under way ends first.
+    pub end: CancellationToken,
 }
 
 impl Lane {
@@ -55,7 +59,13 @@ impl Lane {
             schedule: schedule.clone(),
             tick: Arc::new(Notify::new()),
             again: Arc::new(Notify::new()),
+            end: CancellationToken::new(),
         }
+    }
+
+    /// For the schedules.
+    pub(super) fn as_tick(&self) -> Tick {
+        (self.schedule.clone(), Arc::clone(&self.tick))
     }
 
     /// The source it reads.
@@ -112,7 +122,7 @@ pub fn lanes(config: &Config) -> Vec<Lane> {
     lanes
 }
 
-/// Works until the context is told to stop.
+/// Works until the context is told to stop, or the lane to end.
 pub async fn work(context: Context, lane: Lane) {
     if is_due(&context, &lane).await {
         lane.tick.notify_one();
@@ -121,6 +131,7 @@ pub async fn work(context: Context, lane: Lane) {
         tokio::select! {
             biased;
             () = context.stop.cancelled() => return,
+            () = lane.end.cancelled() => return,
             () = lane.tick.notified() => run_once(&context, &lane).await,
             () = lane.again.notified() => reconcile::read_again(&context, &lane).await,
         }

@@ -2,6 +2,7 @@
 //! to signals, the watchdog and the private server.
 
 mod alerts;
+mod discovery;
 mod generation;
 pub mod lanes;
 mod reconcile;
@@ -194,6 +195,11 @@ impl Daemon {
                     } else {
                         error!("the schedules no longer tick; the watchdog is left hungry");
                     }
+                }
+                () = generation.relisted() => {
+                    generation.follow_lists().await;
+                    systemd::status(&generation.status());
+                    info!("{}", generation.status());
                 }
                 _ = look.tick() => generation.follow_the_clock().await,
                 never = keep_running(cluster) => match never {},

@@ -1,5 +1,6 @@
 //! Spends a share of the request budget on reading old time again.
 
+use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use super::lanes::{Duty, Lane};
@@ -9,20 +10,23 @@ use crate::job::reconcile;
 use crate::job::run::Ran;
 
 /// Wakes a lane that chance picks, at the pace that `[reconcile] share` allows.
-pub(super) async fn pace(context: Context, lanes: Vec<Lane>) {
+pub(super) async fn pace(context: Context, lanes: watch::Receiver<Vec<Lane>>) {
     let Some(pause) = context.config.reconcile.pause(&context.config.upstream) else {
         return;
     };
-    let lanes: Vec<Lane> = lanes
-        .into_iter()
-        .filter(|lane| !matches!(lane.duty, Duty::SlowWalk))
-        .collect();
     loop {
         tokio::select! {
             biased;
             () = context.stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
+        // Which there are may have changed since the last time.
+        let lanes: Vec<Lane> = lanes
+            .borrow()
+            .iter()
+            .filter(|lane| !matches!(lane.duty, Duty::SlowWalk))
+            .cloned()
+            .collect();
         if let Some(lane) = fastrand::choice(&lanes) {
             lane.again.notify_one();
         }

@@ -20,7 +20,7 @@ const PULSE: &str = "*/2 * * * * *";
 const DEAD_AFTER: Duration = Duration::from_secs(30);
 
 /// When a lane is woken, and by what.
-type Tick = (CronExpression, Arc<Notify>);
+pub type Tick = (CronExpression, Arc<Notify>);
 
 /// Running schedules.
 pub struct Schedules {
@@ -65,10 +65,15 @@ impl Schedules {
         timezone: Tz,
         now: DateTime<Utc>,
     ) -> Result<Self, JobSchedulerError> {
-        let ticks: Vec<Tick> = lanes
-            .iter()
-            .map(|lane| (lane.schedule.clone(), Arc::clone(&lane.tick)))
-            .collect();
+        Self::start_ticks(lanes.iter().map(Lane::as_tick).collect(), timezone, now).await
+    }
+
+    /// The same for whatever is to be woken.
+    pub async fn start_ticks(
+        ticks: Vec<Tick>,
+        timezone: Tz,
+        now: DateTime<Utc>,
+    ) -> Result<Self, JobSchedulerError> {
         let pulse = Pulse::new();
         Ok(Self {
             scheduler: start(&ticks, timezone, &pulse).await?,
@@ -98,6 +103,15 @@ impl Schedules {
                 tick.notify_one();
             }
         }
+        Ok(())
+    }
+
+    /// Ticks for these from now on. The old ones end after the new ones begin, so
+    /// that none is lost; one that comes twice wakes once.
+    pub async fn replace(&mut self, ticks: Vec<Tick>) -> Result<(), JobSchedulerError> {
+        let next = start(&ticks, self.timezone, &self.pulse).await?;
+        self.ticks = ticks;
+        stop(std::mem::replace(&mut self.scheduler, next)).await;
         Ok(())
     }
 

@@ -118,6 +118,13 @@ tickets = "*/3 * * * * *"
 first_days = 3650
 [http]
 listen = ""
+[[alerts.sinks]]
+name = "log"
+kind = "log"
+[[alerts.rules]]
+name = "serious"
+severity = "highly_critical"
+sinks = ["log"]
 "#,
         simulator.base_url(),
         place.token_file().display(),
@@ -139,6 +146,7 @@ async fn watch(place: &Place, options: &Options) -> anyhow::Result<bool> {
     let mut introduced = false;
     loop {
         show.runs().await?;
+        show.alerts().await?;
         if !introduced && show.all_read_once().await? {
             introduced = true;
             show.summary(&cluster.psql()).await?;

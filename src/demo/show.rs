@@ -25,6 +25,7 @@ const QUERIES: [(&str, &str); 3] = [
 pub(super) struct Show {
     pool: PgPool,
     last_run: i64,
+    last_alert: DateTime<Utc>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -44,7 +45,11 @@ struct Run {
 
 impl Show {
     pub(super) fn new(pool: PgPool) -> Self {
-        Self { pool, last_run: 0 }
+        Self {
+            pool,
+            last_run: 0,
+            last_alert: DateTime::UNIX_EPOCH,
+        }
     }
 
     /// Tells the runs that ended since the last look and did something.
@@ -74,6 +79,26 @@ impl Show {
             if run.added + run.changed > 0 || run.error.is_some() {
                 tell(&line(&run));
             }
+        }
+        Ok(())
+    }
+
+    /// Tells the alerts that were raised since the last look.
+    pub(super) async fn alerts(&mut self) -> anyhow::Result<()> {
+        let alerts: Vec<(DateTime<Utc>, String, String, String)> = sqlx::query_as(
+            "select raised_at, key, title, summary
+             from advisoryd_v1.alerts
+             where raised_at > $1
+               and kind = 'advisory'
+             order by raised_at, seq",
+        )
+        .bind(self.last_alert)
+        .fetch_all(&self.pool)
+        .await?;
+        for (raised_at, key, title, summary) in alerts {
+            self.last_alert = raised_at;
+            let at = raised_at.format("%H:%M:%S");
+            tell(&format!("{at}  alert         {key}  {title} ({summary})"));
         }
         Ok(())
     }

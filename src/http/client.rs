@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{debug, warn};
 use url::Url;
@@ -12,6 +12,7 @@ use super::clock::Clock;
 use super::day::Day;
 use super::error::ClientError;
 use super::exchange::{Exchange, Extent};
+use super::look::{Look, Sight};
 use super::origin::Origin;
 use super::pace::Pace;
 use super::transport::transport;
@@ -48,7 +49,7 @@ impl Request {
 }
 
 /// The one client for upstream. Clones share pace, limits, token and
-/// connections. It only ever sends GET, sends the token nowhere but to the
+/// connections. It only ever sends GET and OPTIONS, sends the token nowhere but to the
 /// origin of `upstream.base_url`, and sends no cookie.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -138,6 +139,22 @@ impl Client {
         self.run(url, kind, Extent::Whole).await
     }
 
+    /// Asks for something and takes the answer as it is, refusals too. One that
+    /// says "too many requests" is not repeated, but holds back all later requests.
+    ///
+    /// # Errors
+    /// [`ClientError`] where there is no answer, after all attempts.
+    pub async fn look(&self, look: &Look) -> Result<Sight, ClientError> {
+        let url = self.url(&look.request);
+        let mut pauses = self.pauses();
+        loop {
+            match self.exchange.look(&url, look, &self.meter).await {
+                Ok(sight) => return Ok(sight),
+                Err(error) => self.pause_after(error, &mut pauses).await?,
+            }
+        }
+    }
+
     /// A saved document, plain or compressed, read as if it had just come from
     /// upstream; nothing is sent.
     ///
@@ -196,38 +213,52 @@ impl Client {
         self.exchange.origin.url(&request.path, &request.query)
     }
 
-    /// Attempts until one succeeds, with pauses that double and are cut by chance.
+    /// Attempts until one succeeds.
     async fn run(&self, url: Url, kind: Kind, extent: Extent) -> Result<Answer, ClientError> {
+        let mut pauses = self.pauses();
+        loop {
+            match self.exchange.attempt(&url, kind, extent, &self.meter).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => self.pause_after(error, &mut pauses).await?,
+            }
+        }
+    }
+
+    /// Pauses between attempts: they double.
+    fn pauses(&self) -> ExponentialBackoff {
         let Backoff { first, longest } = self.backoff;
-        let mut pauses = ExponentialBuilder::new()
+        ExponentialBuilder::new()
             .with_min_delay(first)
             .with_max_delay(longest)
             .with_max_times(self.max_attempts.saturating_sub(1) as usize)
-            .build();
-        loop {
-            let error = match self.exchange.attempt(&url, kind, extent, &self.meter).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            if let Some(wait) = error.told_wait() {
-                self.exchange.pace.hold(wait);
-            }
-            if let ClientError::Throttled { wait, .. } = &error {
-                self.meter.throttled();
-                let seconds = wait.as_secs();
-                warn!(
-                    wait_seconds = seconds,
-                    "upstream throttles, all requests wait {seconds} s"
-                );
-            }
-            let pause = pauses.next().filter(|_| error.is_retried());
-            let Some(pause) = pause else {
-                return Err(error);
-            };
-            self.meter.retry();
-            let pause = pause.mul_f64(fastrand::f64());
-            debug!(error = %error, pause_ms = pause.as_millis(), "trying again: {error}");
-            tokio::time::sleep(pause).await;
+            .build()
+    }
+
+    /// Waits for the next attempt, cut by chance; the error where there is none.
+    async fn pause_after(
+        &self,
+        error: ClientError,
+        pauses: &mut ExponentialBackoff,
+    ) -> Result<(), ClientError> {
+        if let Some(wait) = error.told_wait() {
+            self.exchange.pace.hold(wait);
         }
+        if let ClientError::Throttled { wait, .. } = &error {
+            self.meter.throttled();
+            let seconds = wait.as_secs();
+            warn!(
+                wait_seconds = seconds,
+                "upstream throttles, all requests wait {seconds} s"
+            );
+        }
+        let pause = pauses.next().filter(|_| error.is_retried());
+        let Some(pause) = pause else {
+            return Err(error);
+        };
+        self.meter.retry();
+        let pause = pause.mul_f64(fastrand::f64());
+        debug!(error = %error, pause_ms = pause.as_millis(), "trying again: {error}");
+        tokio::time::sleep(pause).await;
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, AGE, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName,
-    HeaderValue, LOCATION,
+    HeaderValue, LOCATION, RETRY_AFTER,
 };
 use reqwest::{Response, StatusCode};
 use url::Url;
@@ -13,10 +13,12 @@ use super::body::{Body, Frame};
 use super::clock::Clock;
 use super::day::Day;
 use super::error::ClientError;
+use super::look::{Look, Sight, Verb};
 use super::origin::Origin;
 use super::pace::Pace;
 use super::quote::asked;
 use super::refusal::refusal;
+use super::throttle::wait;
 use super::usage::Meter;
 use crate::config::Token;
 
@@ -39,6 +41,7 @@ pub(super) enum Extent {
 /// What every request of one attempt has in common.
 #[derive(Clone, Copy)]
 struct Ask<'a> {
+    verb: Verb,
     kind: Kind,
     token: &'a Token,
     meter: &'a Meter,
@@ -76,6 +79,7 @@ impl Exchange {
     ) -> Result<Answer, ClientError> {
         let token = self.token();
         let ask = Ask {
+            verb: Verb::Get,
             kind,
             token: &token,
             meter,
@@ -104,6 +108,47 @@ impl Exchange {
         Ok(answer)
     }
 
+    /// Asks once and takes whatever comes. A 429 holds back all later requests.
+    pub(super) async fn look(
+        &self,
+        url: &Url,
+        look: &Look,
+        meter: &Meter,
+    ) -> Result<Sight, ClientError> {
+        let token = look.token.clone().unwrap_or_else(|| self.token());
+        let ask = Ask {
+            verb: look.verb,
+            kind: look.request.kind,
+            token: &token,
+            meter,
+        };
+        let (url, response) = if look.follows {
+            self.follow(url, ask).await?
+        } else {
+            (url.clone(), self.send(url, ask).await?)
+        };
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers: Vec<(String, String)> = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value)))
+            .collect();
+        if response.status() == StatusCode::TOO_MANY_REQUESTS {
+            meter.throttled();
+            let header = response.headers().get(RETRY_AFTER).map(text);
+            self.pace
+                .hold(wait(header.as_deref(), "", self.clock.upstream()));
+        }
+        let answer = self.answer(url, response, meter)?;
+        Ok(Sight {
+            status: answer.status,
+            url: answer.url,
+            headers,
+            date: answer.date,
+            body: answer.body,
+        })
+    }
+
     /// Sends a request and follows its redirects within the origin. Each is
     /// counted and paced like any other.
     async fn follow(&self, url: &Url, ask: Ask<'_>) -> Result<(Url, Response), ClientError> {
@@ -126,7 +171,7 @@ impl Exchange {
         self.pace.turn().await;
         ask.meter.request();
         self.transport
-            .get(url.clone())
+            .request(ask.verb.method(), url.clone())
             .headers(headers(ask.kind, ask.token)?)
             .send()
             .await

@@ -1,5 +1,5 @@
 //! The client for upstream: one pace, one token, one origin, only GET
-//! (contract §1–§3). It knows nothing of advisories and tickets.
+//! and, for `capture`, OPTIONS (contract §1–§3). It knows nothing of advisories and tickets.
 
 mod answer;
 mod body;
@@ -8,6 +8,7 @@ mod clock;
 mod day;
 mod error;
 mod exchange;
+mod look;
 mod origin;
 mod pace;
 mod quote;
@@ -22,5 +23,6 @@ pub use answer::{Answer, Kind};
 pub use body::{Body, saved};
 pub use client::{Client, Request};
 pub use error::ClientError;
+pub use look::{Look, Sight, Verb};
 pub use throttle::told_wait;
 pub use usage::Usage;

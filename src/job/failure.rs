@@ -1,6 +1,7 @@
 //! Why a run is not complete.
 
 use crate::http::ClientError;
+use crate::model::RunFailure;
 use crate::source::page::NotAPage;
 use crate::source::xml::FeedError;
 use crate::store;
@@ -80,6 +81,24 @@ pub enum Failure {
         /// Pages read.
         pages: u32,
     },
+    /// Upstream names so few watch lists that it is not believed at once.
+    #[error(
+        "upstream no longer names, or no longer enables, {lost} of {known} watch lists; more than a fifth is believed only when an answer at least 5 minutes later says the same"
+    )]
+    ListsLost {
+        /// Lists that would no longer be followed.
+        lost: usize,
+        /// Lists that are enabled as far as known.
+        known: usize,
+    },
+    /// Upstream names more watch lists than anything real.
+    #[error(
+        "upstream names more than {limit} watch lists; name those to follow under [[watch_lists]] instead"
+    )]
+    TooManyLists {
+        /// The most that are followed.
+        limit: usize,
+    },
     /// A part of the program panicked.
     #[error("a task of the run ended unexpectedly: {0}")]
     Broken(String),
@@ -89,6 +108,23 @@ impl Failure {
     /// Whether the database was away: the run is to be repeated once it is back.
     pub fn is_database_away(&self) -> bool {
         matches!(self, Self::Store(error) if store::is_away(error))
+    }
+
+    /// What kind of failure it is, for the program's own alerts; `None` where the
+    /// run was given up on our side, which says nothing of its source.
+    pub fn kind(&self) -> Option<RunFailure> {
+        match self {
+            Self::Stopped | Self::Lost => None,
+            Self::Store(_) if self.is_database_away() => None,
+            Self::Upstream(ClientError::TokenRejected { .. }) => Some(RunFailure::TokenRejected),
+            Self::Upstream(ClientError::DailyBudget { .. } | ClientError::Throttled { .. }) => {
+                Some(RunFailure::RequestBudgetExhausted)
+            }
+            Self::Feed(FeedError::NotRecognised { .. }) | Self::Page(_) => {
+                Some(RunFailure::StructureNotRecognised)
+            }
+            _ => Some(RunFailure::Other),
+        }
     }
 
     /// The whole chain of causes in one line.

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use super::context::Context;
 use super::failure::Failure;
 use crate::config::Retention;
+use crate::store::old_alerts;
 use crate::store::retention::{self, DroppedRuns};
 
 /// How often the daemon does it.
@@ -27,6 +28,10 @@ pub struct Dropped {
     pub runs: u64,
     /// Records of the quarantine.
     pub quarantined: u64,
+    /// What rules found of changes.
+    pub evaluations: u64,
+    /// Alerts that wait for nothing.
+    pub alerts: u64,
     /// Sources whose old runs stay, because their ledger is broken.
     pub broken_ledgers: u64,
 }
@@ -37,6 +42,8 @@ enum Kind {
     Versions,
     Raw,
     Quarantine,
+    Evaluations,
+    Alerts,
 }
 
 /// Drops, as of `now`, what was kept long enough; each batch in a transaction of
@@ -52,6 +59,8 @@ pub async fn maintain(
         raw,
         runs,
         quarantine,
+        evaluations,
+        alerts,
     } = kept;
     let before = |time: &Option<Duration>| {
         let time = TimeDelta::from_std((*time)?).ok()?;
@@ -66,6 +75,12 @@ pub async fn maintain(
     }
     if let Some(before) = before(quarantine) {
         dropped.quarantined = all(pool, Kind::Quarantine, before, stop).await?;
+    }
+    if let Some(before) = before(evaluations) {
+        dropped.evaluations = all(pool, Kind::Evaluations, before, stop).await?;
+    }
+    if let Some(before) = before(alerts) {
+        dropped.alerts = all(pool, Kind::Alerts, before, stop).await?;
     }
     if let Some(before) = before(runs) {
         drop_runs(pool, before, stop, &mut dropped).await?;
@@ -101,6 +116,8 @@ async fn batch(
         Kind::Versions => retention::drop_versions(connection, before).await,
         Kind::Raw => retention::drop_raw(connection, before).await,
         Kind::Quarantine => retention::drop_quarantine(connection, before).await,
+        Kind::Evaluations => old_alerts::drop_evaluations(connection, before).await,
+        Kind::Alerts => old_alerts::drop_alerts(connection, before).await,
     }
 }
 
@@ -157,15 +174,19 @@ fn tell(dropped: &Dropped) {
         raw_texts,
         runs,
         quarantined,
+        evaluations,
+        alerts,
         broken_ledgers,
     } = *dropped;
-    if versions + raw_texts + runs + quarantined > 0 {
+    if versions + raw_texts + runs + quarantined + evaluations + alerts > 0 {
         info!(
             versions,
             raw_texts,
             runs,
             quarantined,
-            "[retention] dropped {versions} versions, {raw_texts} raw texts, {runs} runs and {quarantined} quarantined records"
+            evaluations,
+            alerts,
+            "[retention] dropped {versions} versions, {raw_texts} raw texts, {runs} runs, {quarantined} quarantined records, {evaluations} evaluations and {alerts} alerts"
         );
     }
     if broken_ledgers > 0 {

@@ -1,13 +1,21 @@
 //! What the program does, one file per verb. Every job can be repeated.
 
 pub mod alert_pass;
+pub mod back_test;
 pub mod baseline;
 mod brake;
+pub mod capture;
 pub mod context;
 pub mod deliver;
+pub mod discover;
 pub mod evaluate;
+pub mod explain;
 pub mod failure;
+mod findings;
+pub mod health;
+pub mod heartbeat;
 pub mod import_file;
+mod list_walk;
 pub mod maintain;
 pub mod prove;
 pub mod pull_feed;
@@ -22,3 +30,4 @@ pub mod ticket_filter;
 mod ticket_page;
 mod ticket_walk;
 mod ticket_window;
+pub mod try_sink;

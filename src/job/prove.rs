@@ -8,6 +8,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::store::chain::{self, Break};
 use crate::store::proof::{self, Extent, Miscount, ProofSource};
+use crate::store::proof_rows::{self, LostSource};
 use crate::store::source::{self, SourceKey};
 
 /// One thing that is wrong.
@@ -28,6 +29,9 @@ pub struct Proof {
     pub proven: bool,
     /// From when on it was looked.
     pub since: Option<DateTime<Utc>>,
+    /// Up to when everything is known, by upstream's clock: what is newer is the
+    /// next run's. `None` where a source was never read, or none is configured.
+    pub known_to: Option<DateTime<Utc>>,
     /// Ended runs whose digests were recomputed.
     pub runs: u64,
     /// What else was looked at.
@@ -46,10 +50,12 @@ pub async fn prove(pool: &PgPool, since: Option<DateTime<Utc>>) -> Result<Proof,
         runs: 0,
         problems: Vec::new(),
     };
-    for source in proof::sources(&mut transaction).await? {
-        prover.coverage(&mut transaction, &source).await?;
-        prover.counts(&mut transaction, &source).await?;
-        prover.chain(&mut transaction, &source).await?;
+    prover.rows(&mut transaction).await?;
+    let sources = proof::sources(&mut transaction).await?;
+    for source in &sources {
+        prover.coverage(&mut transaction, source).await?;
+        prover.counts(&mut transaction, source).await?;
+        prover.chain(&mut transaction, source).await?;
     }
     prover.versions(&mut transaction).await?;
     prover.changes(&mut transaction).await?;
@@ -63,10 +69,18 @@ pub async fn prove(pool: &PgPool, since: Option<DateTime<Utc>>) -> Result<Proof,
     Ok(Proof {
         proven: problems.is_empty(),
         since,
+        known_to: known_to(&sources),
         runs,
         extent,
         problems,
     })
+}
+
+/// The earliest end of what is covered of a configured source.
+fn known_to(sources: &[ProofSource]) -> Option<DateTime<Utc>> {
+    let configured = sources.iter().filter(|source| source.configured);
+    let ends: Option<Vec<DateTime<Utc>>> = configured.map(|source| source.covered_to).collect();
+    ends?.into_iter().min()
 }
 
 struct Prover {
@@ -82,6 +96,20 @@ impl Prover {
             says: says.into(),
             advice: advice.into(),
         });
+    }
+
+    async fn rows(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        const RESTORE: &str = "restore the database from a backup";
+        for LostSource { about, records } in proof_rows::lost_sources(connection).await? {
+            let says = format!(
+                "it is no longer written down, and its runs neither, though {records} records came through it"
+            );
+            self.found(&about, says, RESTORE);
+        }
+        for table in proof_rows::emptied(connection).await? {
+            self.found(&table, "its one row is gone", RESTORE);
+        }
+        Ok(())
     }
 
     async fn coverage(
@@ -111,6 +139,16 @@ impl Prover {
                 SourceKey::Tickets => format!("run `{} --full`", sync(key)),
                 _ => format!("run `{} --days N` with enough days", sync(key)),
             };
+            self.found(key, says, advice);
+        }
+        if let (Some(since), Some(covered_to)) = (self.since, source.covered_to)
+            && covered_to <= since
+        {
+            let says = format!("nothing is known of the time after {covered_to}");
+            let advice = format!(
+                "see `advisoryd status` and whether the daemon runs; to have it now, run `{}`",
+                sync(key)
+            );
             self.found(key, says, advice);
         }
         for gap in source::gaps(connection, source.chain.source_id).await? {

@@ -1,6 +1,7 @@
 //! Derives every column again from the raw texts, with today's parser and
 //! aliases, without asking upstream. It makes no versions: what changes is how
-//! we read, not what upstream said.
+//! we read, not what upstream said. Only what was kept beside a current version,
+//! and now shows itself newer, becomes the next one.
 
 mod pass;
 
@@ -47,6 +48,9 @@ pub struct Report {
     pub tickets: u64,
     /// Records kept beside current versions that were read again.
     pub dissents: u64,
+    /// Of those, the ones that are newer than the current version, as both read
+    /// today: they become the next version.
+    pub promoted: u64,
     /// Records in quarantine that were read again.
     pub quarantined: u64,
     /// Rows that differ in a column that people see.
@@ -88,7 +92,7 @@ pub struct Example {
 impl Report {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.differing == 0 && self.leaving == 0
+        self.differing == 0 && self.leaving == 0 && self.promoted == 0
     }
 
     fn note(&mut self, kind: &str, differences: Vec<Difference>) {

@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 
 use super::context::Context;
 use super::failure::Failure;
-use crate::model::FingerprintSum;
+use crate::model::{FingerprintSum, RunFailure};
 use crate::store::advisory::Origin;
 use crate::store::hold::Hold;
 use crate::store::run::{self, Ended, Mode, Outcome, Tally};
@@ -156,7 +156,8 @@ impl Run {
             Err(failure @ Failure::Stopped) => Outcome::Interrupted(failure.chain()),
             Err(failure) => Outcome::Failed(failure.chain()),
         };
-        self.write_down(&work, &outcome, now).await?;
+        let kind = result.as_ref().err().and_then(Failure::kind);
+        self.write_down(&work, &outcome, kind, now).await?;
         let report = self.report(&work, &outcome, now);
         if self.mode == Mode::Reconcile {
             self.tell_drift().await?;
@@ -180,6 +181,7 @@ impl Run {
         &self,
         work: &Work,
         outcome: &Outcome,
+        kind: Option<RunFailure>,
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
         let mut transaction = self.context.pool.begin().await?;
@@ -195,7 +197,7 @@ impl Run {
             _ if !self.mode.leads() => {}
             Outcome::Ok => self.complete(&mut transaction, work, now).await?,
             Outcome::Failed(error) | Outcome::Interrupted(error) => {
-                source::failed(&mut transaction, self.source.id, error, now).await?;
+                source::failed(&mut transaction, self.source.id, (error, kind), now).await?;
             }
         }
         run::finish(

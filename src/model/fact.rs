@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Alert, ChangeKind, Severity, Subject, TicketSubject};
 
 /// Namespace of our alerts' ids: UUIDv5 of the DNS name `advisoryd`.
-const NAMESPACE: Uuid = Uuid::from_u128(0xd128_311b_0ec1_51c9_9873_be48_7b3f_53d4);
+pub(super) const NAMESPACE: Uuid = Uuid::from_u128(0xd128_311b_0ec1_51c9_9873_be48_7b3f_53d4);
 /// CVEs that a summary names before it counts the rest.
 const NAMED_CVES: usize = 5;
 
@@ -157,6 +158,14 @@ fn from_to(name: &str, subject: &Subject, value: fn(&TicketSubject) -> &Option<S
         "{name} changed from {} to {}",
         told(&subject.former_ticket),
         told(&subject.ticket)
+    )
+}
+
+/// The id of a message that tries a sink: each attempt is one of its own.
+pub fn test_id(sink: &str, at: DateTime<Utc>) -> Uuid {
+    Uuid::new_v5(
+        &NAMESPACE,
+        format!("test\n{sink}\n{}", at.to_rfc3339()).as_bytes(),
     )
 }
 

@@ -122,7 +122,7 @@ impl Conditions {
         };
         let title = clauses.title.as_deref().map(title).transpose();
         Ok(Self {
-            set: set(clauses),
+            set: clauses.set(),
             title: title.map_err(|advice| (Clause::Title, advice))?,
             cve: globs(Clause::Cve, &clauses.cve)?,
             product: globs(Clause::Product, &clauses.product)?,
@@ -237,48 +237,4 @@ fn title(pattern: &str) -> Result<Regex, String> {
             let last = last.trim_start_matches("error: ");
             format!("write a regular expression such as `(?i)vpn` ({last})")
         })
-}
-
-/// Which clauses are there to be met.
-fn set(clauses: &Clauses) -> Vec<Clause> {
-    let Clauses {
-        severity,
-        watch_lists,
-        cvss2,
-        cvss3,
-        cvss4,
-        zero_day,
-        attack_vector,
-        cve,
-        product,
-        title,
-        threat_score,
-        solution_status,
-        ticket_status,
-        ticket_assignee,
-        ticket_priority,
-        ticket_queue,
-    } = clauses;
-    let there = [
-        (Clause::Severity, severity.is_some()),
-        (Clause::WatchLists, !watch_lists.is_empty()),
-        (Clause::Cvss2, cvss2.is_some()),
-        (Clause::Cvss3, cvss3.is_some()),
-        (Clause::Cvss4, cvss4.is_some()),
-        (Clause::ZeroDay, zero_day.is_some()),
-        (Clause::AttackVector, !attack_vector.is_empty()),
-        (Clause::Cve, !cve.is_empty()),
-        (Clause::Product, !product.is_empty()),
-        (Clause::Title, title.is_some()),
-        (Clause::ThreatScore, threat_score.is_some()),
-        (Clause::SolutionStatus, !solution_status.is_empty()),
-        (Clause::TicketStatus, !ticket_status.is_empty()),
-        (Clause::TicketAssignee, !ticket_assignee.is_empty()),
-        (Clause::TicketPriority, !ticket_priority.is_empty()),
-        (Clause::TicketQueue, !ticket_queue.is_empty()),
-    ];
-    there
-        .into_iter()
-        .filter_map(|(clause, there)| there.then_some(clause))
-        .collect()
 }

@@ -2,8 +2,10 @@
 
 mod advisory;
 mod change_kind;
+mod condition;
 mod fact;
 mod glob;
+mod listing;
 mod matcher;
 mod message;
 mod rule;
@@ -15,11 +17,16 @@ mod ticket;
 mod time;
 mod verdict;
 mod window;
+pub mod words;
 
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
 pub use change_kind::ChangeKind;
-pub use fact::{alert_id, alert_of};
+pub use condition::{
+    Condition, Evidence, Finding, RunFailure, Standing, Step, decide, heartbeat_id,
+};
+pub use fact::{alert_id, alert_of, test_id};
 pub use glob::Globs;
+pub use listing::{ListChange, ListedList, compare, lost};
 pub use matcher::Matcher;
 pub use message::{Alert, MESSAGE_VERSION, Message, Purpose};
 pub use rule::{Clause, Clauses, Missing, Rule};
@@ -31,6 +38,9 @@ pub use ticket::{Named, Ticket};
 pub use time::parse_time;
 pub use verdict::Verdict;
 pub use window::{CoverageGap, FeedWindow, feed_days, missing_from};
+
+/// What the program's own alerts are filed under.
+pub const OWN_RULE: &str = "advisoryd";
 
 /// A 128-bit fingerprint, as stored in `bytea` columns (16 bytes, big endian).
 pub type Fingerprint = [u8; 16];

@@ -97,6 +97,52 @@ pub struct Clauses {
     pub ticket_queue: Vec<String>,
 }
 
+impl Clauses {
+    /// Which of them are there to be met.
+    pub fn set(&self) -> Vec<Clause> {
+        let Self {
+            severity,
+            watch_lists,
+            cvss2,
+            cvss3,
+            cvss4,
+            zero_day,
+            attack_vector,
+            cve,
+            product,
+            title,
+            threat_score,
+            solution_status,
+            ticket_status,
+            ticket_assignee,
+            ticket_priority,
+            ticket_queue,
+        } = self;
+        let there = [
+            (Clause::Severity, severity.is_some()),
+            (Clause::WatchLists, !watch_lists.is_empty()),
+            (Clause::Cvss2, cvss2.is_some()),
+            (Clause::Cvss3, cvss3.is_some()),
+            (Clause::Cvss4, cvss4.is_some()),
+            (Clause::ZeroDay, zero_day.is_some()),
+            (Clause::AttackVector, !attack_vector.is_empty()),
+            (Clause::Cve, !cve.is_empty()),
+            (Clause::Product, !product.is_empty()),
+            (Clause::Title, title.is_some()),
+            (Clause::ThreatScore, threat_score.is_some()),
+            (Clause::SolutionStatus, !solution_status.is_empty()),
+            (Clause::TicketStatus, !ticket_status.is_empty()),
+            (Clause::TicketAssignee, !ticket_assignee.is_empty()),
+            (Clause::TicketPriority, !ticket_priority.is_empty()),
+            (Clause::TicketQueue, !ticket_queue.is_empty()),
+        ];
+        there
+            .into_iter()
+            .filter_map(|(clause, there)| there.then_some(clause))
+            .collect()
+    }
+}
+
 /// One of the conditions, by the key that the operator writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Clause {

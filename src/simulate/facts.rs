@@ -47,6 +47,21 @@ impl Simulator {
         self.shared.world().add_watch_list(self.now())
     }
 
+    /// Gives a watch list another name; `false` when it does not exist.
+    pub fn rename_watch_list(&self, id: i64, name: &str) -> bool {
+        self.shared.world().rename_watch_list(id, name)
+    }
+
+    /// Enables a watch list or not; `false` when it does not exist.
+    pub fn enable_watch_list(&self, id: i64, enabled: bool) -> bool {
+        self.shared.world().enable_watch_list(id, enabled)
+    }
+
+    /// Removes a watch list without a trace; `false` when it does not exist.
+    pub fn remove_watch_list(&self, id: i64) -> bool {
+        self.shared.world().remove_watch_list(id)
+    }
+
     /// Adds tickets and returns their numbers.
     pub fn add_tickets(&self, count: u32) -> Vec<u64> {
         self.shared.world().add_tickets(count, self.now())

@@ -22,7 +22,7 @@ mod tests;
 pub use feed::{Damage, FeedFile, FeedWritten, WriteFeedError, write_feed};
 pub use options::{
     Compression, DEFAULT_TOKEN, Encoding, FeedCounts, FeedOptions, LimitOptions, MAX_WATCH_LISTS,
-    Options, Order, Profile, ThrottleForm, TicketFilters, TicketOptions, TicketShape,
+    Note, Options, Order, Profile, ThrottleForm, TicketFilters, TicketOptions, TicketShape,
     UnknownProfile,
 };
 pub use server::{Fault, Rule, SeenRequest};

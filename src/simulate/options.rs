@@ -31,6 +31,11 @@ pub struct Options {
     pub ticket: TicketOptions,
     /// The account's limits (contract §3).
     pub limits: LimitOptions,
+    /// Stands in every advisory and ticket, and who wrote it: for tests of what must
+    /// not leave an account.
+    pub note: Option<Note>,
+    /// Rows a page at most; more is silently cut down to this (contract §4).
+    pub max_page_size: usize,
     /// Status for a wrong token: 401 or 403, as the contract allows both (§2).
     pub refusal_status: u16,
     /// Whether `POST /_control/…` is served: faults and mutations from another process.
@@ -58,6 +63,8 @@ impl Default for Options {
             feed: FeedOptions::default(),
             ticket: TicketOptions::default(),
             limits: LimitOptions::default(),
+            note: None,
+            max_page_size: 100,
             refusal_status: 401,
             control: false,
         }
@@ -111,6 +118,15 @@ impl FromStr for Profile {
                 name: name.to_owned(),
             })
     }
+}
+
+/// A note with its author.
+#[derive(Debug, Clone)]
+pub struct Note {
+    /// What it says.
+    pub text: String,
+    /// Whose it is.
+    pub author: String,
 }
 
 /// What the feed does where the contract says unknown (§5).

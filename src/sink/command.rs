@@ -71,14 +71,14 @@ impl Command {
         let mut group = self
             .start(message)
             .map_err(|error| Refused::repeatable(format!("cannot run `{name}`: {error}")))?;
-        match tokio::time::timeout(self.timeout, talk(&mut group.child, &input)).await {
-            Ok(Ok((status, answer))) => judge(name, status, answer),
-            Ok(Err(error)) => Err(Refused::repeatable(format!("`{name}`: {error}"))),
-            Err(_) => {
+        match talk(&mut group.child, &input, self.timeout).await {
+            Ok(Some((status, answer))) => judge(name, status, answer),
+            Ok(None) => {
                 let mut late = Refused::late(&format!("`{name}`"), self.timeout);
                 late.reason.push_str("; it was killed");
                 Err(late)
             }
+            Err(error) => Err(Refused::repeatable(format!("`{name}`: {error}"))),
         }
     }
 
@@ -109,37 +109,53 @@ impl Command {
     }
 }
 
-/// Hands the input over, waits for the end, and returns what was said.
-async fn talk(child: &mut Child, input: &[u8]) -> io::Result<(ExitStatus, String)> {
+/// Hands the input over, waits for the end, and returns what was said; `None`
+/// where the end does not come in time.
+async fn talk(
+    child: &mut Child,
+    input: &[u8],
+    timeout: Duration,
+) -> io::Result<Option<(ExitStatus, String)>> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let mut outputs = (Vec::new(), Vec::new());
-    let status = {
+    let (mut said, mut said_of_trouble) = (Vec::new(), Vec::new());
+    let ended = {
         let write = async {
             if let Some(mut stdin) = stdin {
                 // A program that does not read its input has its reasons.
                 let _ = stdin.write_all(input).await;
             }
         };
-        let read = async {
+        let keep_all = async {
             tokio::join!(
                 write,
-                keep(stdout, &mut outputs.0),
-                keep(stderr, &mut outputs.1)
+                keep(stdout, &mut said),
+                keep(stderr, &mut said_of_trouble)
             );
         };
-        tokio::pin!(read);
-        tokio::select! {
-            status = child.wait() => {
-                // Too late is the same as nothing more: the status is known.
-                let _ = tokio::time::timeout(OUTPUT_PATIENCE, &mut read).await;
-                status?
+        tokio::pin!(keep_all);
+        let mut is_all = false;
+        let end = async {
+            tokio::select! {
+                status = child.wait() => status,
+                () = &mut keep_all => {
+                    is_all = true;
+                    child.wait().await
+                }
             }
-            () = &mut read => child.wait().await?,
+        };
+        let ended = tokio::time::timeout(timeout, end).await;
+        if ended.is_ok() && !is_all {
+            // Too late is the same as nothing more: the status is known.
+            let _ = tokio::time::timeout(OUTPUT_PATIENCE, keep_all).await;
         }
+        ended
     };
-    let (stdout, stderr) = outputs;
-    let said = [stdout, stderr].concat();
-    Ok((status, String::from_utf8_lossy(&said).into_owned()))
+    let Ok(status) = ended else {
+        return Ok(None);
+    };
+    said.append(&mut said_of_trouble);
+    let said = String::from_utf8_lossy(&said).into_owned();
+    Ok(Some((status?, said)))
 }
 
 async fn keep(output: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {

@@ -70,11 +70,7 @@ impl Email {
 
     pub(super) async fn send(&self, message: &Message) -> Result<Receipt, Refused> {
         let mail = self.letter.write(message)?;
-        let sending = self.server.send(&mail, self.timeout);
-        match tokio::time::timeout(self.timeout, sending).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Refused::late(&self.server.to_string(), self.timeout)),
-        }
+        self.server.send(&mail, self.timeout).await
     }
 }
 

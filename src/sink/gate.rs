@@ -31,32 +31,3 @@ impl Resolve for Gate {
         })
     }
 }
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-    use std::io::ErrorKind;
-    use std::net::TcpListener;
-
-    use super::Gate;
-    use crate::sink::outcome::chain;
-
-    #[tokio::test]
-    async fn a_name_that_means_this_machine_is_not_connected_to() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        crate::sink::open::provide_cryptography();
-        let client = reqwest::Client::builder()
-            .dns_resolver(Gate)
-            .no_proxy()
-            .build()
-            .unwrap();
-        let request = client.post(format!("http://localhost:{port}/"));
-        let error = chain(&request.send().await.unwrap_err());
-        assert!(error.contains("is not a public address"), "{error}");
-        let nobody = listener.accept().unwrap_err();
-        assert_eq!(nobody.kind(), ErrorKind::WouldBlock);
-    }
-}

@@ -18,6 +18,7 @@ mod secrets;
 mod smtp;
 #[cfg(test)]
 mod tests;
+mod way;
 mod webhook;
 
 use chrono::{DateTime, Utc};

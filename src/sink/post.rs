@@ -1,25 +1,21 @@
 //! The one way in which messages are posted over HTTP.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use reqwest::header::{
-    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
-};
-use reqwest::{Certificate, Proxy, Response, StatusCode};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
 use url::Url;
 
-use super::gate::Gate;
-use super::open::{OpenError, certificates, provide_cryptography};
+use super::open::OpenError;
 use super::outcome::{MAX_WAIT, Receipt, Refused, chain};
 use super::secrets::Secrets;
-use crate::config::{Address, Auth, Secret, Target, may_be_public, parse_url};
+use super::way;
+use crate::config::Target;
 use crate::http::told_wait;
 
-const USER_AGENT: &str = concat!("advisoryd/", env!("CARGO_PKG_VERSION"));
 /// How much of an answer is read: its beginning is what people look at.
 const MAX_READ_BYTES: usize = 16 * 1024;
 /// How long an answer is waited for once its status is there, which alone decides.
@@ -27,7 +23,6 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Posts to one address: TLS by `rustls`, no redirects, no cookies, nothing
 /// repeated, and only to public addresses unless others are allowed.
-#[derive(Debug)]
 pub(super) struct Post {
     client: reqwest::Client,
     url: Url,
@@ -43,6 +38,13 @@ pub(super) struct Body {
     pub(super) bytes: Bytes,
     /// Headers of this one message.
     pub(super) headers: HeaderMap,
+}
+
+impl fmt::Debug for Post {
+    /// The URL may be the secret, and so may a header.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Post({})", self.shown)
+    }
 }
 
 impl Body {
@@ -61,27 +63,12 @@ impl Post {
         timeout: Duration,
         secrets: &mut Secrets,
     ) -> Result<Self, OpenError> {
-        let (url, shown) = url(target, secrets)?;
-        let mut headers = HeaderMap::new();
-        for (name, value) in &target.headers {
-            let (Ok(name), Ok(value)) = (
-                HeaderName::from_bytes(name.as_bytes()),
-                HeaderValue::from_str(value),
-            ) else {
-                return Err(OpenError::unusable(format!(
-                    "the header `{name}` cannot be sent"
-                )));
-            };
-            headers.insert(name, value);
-        }
-        if let Some(auth) = &target.auth {
-            headers.insert(AUTHORIZATION, authorization(auth, secrets)?);
-        }
+        let (url, shown) = way::url(target, secrets)?;
         Ok(Self {
-            client: client(target, &url, timeout)?,
+            client: way::client(target, &url, timeout)?,
+            headers: way::headers(target, secrets)?,
             url,
             shown,
-            headers,
             timeout,
         })
     }
@@ -184,90 +171,4 @@ async fn beginning(mut response: Response) -> String {
     // Too late is the same as nothing more: the status is known.
     let _ = tokio::time::timeout(ANSWER_PATIENCE, reading).await;
     String::from_utf8_lossy(&answer).into_owned()
-}
-
-/// Where to, and how people may see it: of a secret URL only the host.
-fn url(target: &Target, secrets: &mut Secrets) -> Result<(Url, String), OpenError> {
-    let (url, shown) = match &target.address {
-        Address::Url(url) => {
-            let path = url.path().trim_end_matches('/');
-            (url.clone(), format!("{}{path}", origin(url)))
-        }
-        Address::File(file) => {
-            let secret = file.line()?;
-            let url = parse_url(secret.expose())
-                .map_err(|why| OpenError::malformed(file, "an URL", why))?;
-            secrets.add(&secret);
-            secrets.add_url(&url);
-            let shown = format!("{}/…", origin(&url));
-            (url, shown)
-        }
-    };
-    let is_allowed = target.allow_private || (url.scheme() == "https" && may_be_public(&url));
-    if !is_allowed {
-        return Err(OpenError::unusable(format!(
-            "{shown} is not `https://` with a public address; \
-             write `allow_private = true` if it is meant"
-        )));
-    }
-    Ok((url, shown))
-}
-
-fn origin(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port() {
-        Some(port) => format!("{}://{host}:{port}", url.scheme()),
-        None => format!("{}://{host}", url.scheme()),
-    }
-}
-
-fn authorization(auth: &Auth, secrets: &mut Secrets) -> Result<HeaderValue, OpenError> {
-    let (text, file) = match auth {
-        Auth::Basic { username, password } => {
-            let secret = password.line()?;
-            secrets.add(&secret);
-            let both = STANDARD.encode(format!("{username}:{}", secret.expose()));
-            secrets.add(&Secret::new(&both));
-            (format!("Basic {both}"), password)
-        }
-        Auth::Bearer(file) => {
-            let secret = file.line()?;
-            secrets.add(&secret);
-            (format!("Bearer {}", secret.expose()), file)
-        }
-    };
-    let mut value = HeaderValue::from_str(&text).map_err(|_| {
-        OpenError::malformed(file, "a token", "it has characters that no token has")
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn client(target: &Target, url: &Url, timeout: Duration) -> Result<reqwest::Client, OpenError> {
-    provide_cryptography();
-    let mut builder = reqwest::Client::builder()
-        .user_agent(USER_AGENT)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .https_only(url.scheme() == "https")
-        .pool_max_idle_per_host(1)
-        .connect_timeout(timeout);
-    builder = match &target.proxy {
-        // The proxy resolves the name; its own address is the operator's choice.
-        Some(proxy) => builder.proxy(Proxy::all(proxy.expose()).map_err(|_| {
-            // The error of the library may repeat the password.
-            OpenError::unusable(format!("`proxy` {proxy} cannot be used"))
-        })?),
-        None => builder.no_proxy(),
-    };
-    if target.proxy.is_none() && !target.allow_private {
-        builder = builder.dns_resolver(Gate);
-    }
-    if let Some(path) = &target.ca_file {
-        builder = builder.tls_certs_merge(certificates(path, Certificate::from_pem_bundle)?);
-    }
-    builder
-        .build()
-        .map_err(|error| OpenError::unusable(format!("cannot set up TLS: {error}")))
 }

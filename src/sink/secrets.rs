@@ -5,7 +5,7 @@ use url::Url;
 use crate::config::Secret;
 
 /// Shorter texts are no secrets worth the name, and would tear holes into every message.
-const MIN_SECRET_BYTES: usize = 6;
+const MIN_SECRET_BYTES: usize = 4;
 /// Longer words are none in any language.
 const WORD_BYTES: usize = 16;
 

@@ -11,10 +11,15 @@ use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::Response;
 
+use tokio::time::{Instant, timeout_at};
+
 use super::outcome::{Receipt, Refused};
 
 /// Tried in this order; the way is encrypted, or the operator said it need not be.
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
+
+/// How long the server may take to say goodbye.
+const FAREWELL_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A mail server and how it is reached.
 pub(super) struct Server {
@@ -55,25 +60,27 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Hands a mail over. A recipient whom the server refuses for good keeps
-    /// the others from nothing: the answer names him. One whom it refuses for
-    /// now holds the mail back for all, so that nobody gets it twice.
+    /// Hands a mail over within `timeout`. A recipient whom the server refuses
+    /// for good keeps the others from nothing: the answer names him. One whom
+    /// it refuses for now holds the mail back for all, so that nobody gets it
+    /// twice.
     pub(super) async fn send(
         &self,
         envelope: &Envelope,
         timeout: Duration,
     ) -> Result<Receipt, Refused> {
-        let mut connection = self
-            .connect(timeout)
+        let late = |_| Refused::late(&self.to_string(), timeout);
+        let deadline = Instant::now() + timeout;
+        let mut connection = timeout_at(deadline, self.connect(timeout))
             .await
+            .map_err(late)?
             // Whatever is wrong, it is not the mail: nobody has seen it yet.
             .map_err(|error| self.refused(&error, true))?;
-        let sent = self.hand_over(&mut connection, envelope).await;
+        let sent = timeout_at(deadline, self.hand_over(&mut connection, envelope))
+            .await
+            .map_err(late)?;
         // What was accepted is accepted, whatever comes of the farewell.
-        match &sent {
-            Ok(_) => drop(connection.quit().await),
-            Err(_) => connection.abort().await,
-        }
+        let _ = tokio::time::timeout(FAREWELL_PATIENCE, connection.abort()).await;
         sent
     }
 
@@ -102,7 +109,7 @@ impl Server {
     ) -> Result<Receipt, Refused> {
         let Envelope { from, to, bytes } = envelope;
         let can_repeat = |error: &Error| !error.is_permanent();
-        let parameters = parameters(connection, bytes);
+        let parameters = parameters(connection, envelope)?;
         connection
             .command(Mail::new(Some(from.clone()), parameters))
             .await
@@ -156,14 +163,26 @@ fn receipt(response: &Response, without: Vec<String>) -> Receipt {
     }
 }
 
-fn parameters(connection: &AsyncSmtpConnection, bytes: &[u8]) -> Vec<MailParameter> {
+/// Heads and bodies are written in ASCII; only an address can be none.
+fn parameters(
+    connection: &AsyncSmtpConnection,
+    envelope: &Envelope,
+) -> Result<Vec<MailParameter>, Refused> {
+    let Envelope { from, to, bytes } = envelope;
+    let addresses = std::iter::once(from).chain(to);
+    let is_ascii = addresses.map(AsRef::<str>::as_ref).all(str::is_ascii);
+    if is_ascii && bytes.is_ascii() {
+        return Ok(Vec::new());
+    }
     let server = connection.server_info();
-    let mut parameters = Vec::new();
-    if server.supports_feature(Extension::SmtpUtfEight) && !bytes.is_ascii() {
-        parameters.push(MailParameter::SmtpUtfEight);
+    if !server.supports_feature(Extension::SmtpUtfEight)
+        || !server.supports_feature(Extension::EightBitMime)
+    {
+        let why = "the mail server takes no addresses with other letters than ASCII's";
+        return Err(Refused::for_good(why));
     }
-    if server.supports_feature(Extension::EightBitMime) && !bytes.is_ascii() {
-        parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
-    }
-    parameters
+    Ok(vec![
+        MailParameter::SmtpUtfEight,
+        MailParameter::Body(MailBodyParameter::EightBitMime),
+    ])
 }

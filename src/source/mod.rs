@@ -1,6 +1,9 @@
 //! Where things come from: upstream's bytes in, the model out. Reading is pure;
 //! only the client behind `http` touches the network.
 
+pub mod asset_list;
+pub mod json_text;
 pub mod page;
+pub mod place;
 pub mod ticket;
 pub mod xml;

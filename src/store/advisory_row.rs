@@ -146,7 +146,7 @@ pub(super) async fn update(
              source_id = n.source_id,
              run_id = n.run_id,
              version = n.version,
-             changed_at = n.changed_at
+             changed_at = greatest(n.changed_at, a.changed_at)
          from jsonb_populate_recordset(null::advisory, $1) as n
          where a.said = n.said",
         Value::Array(rows)

@@ -242,6 +242,13 @@ pub struct Change {
     pub title: Option<String>,
 }
 
+/// The newest number that was given; 0 before the first.
+pub async fn newest(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(r#"select coalesce(max(seq), 0) as "newest!" from change"#)
+        .fetch_one(connection)
+        .await
+}
+
 /// The changes after `seq`, oldest first, at most `limit`.
 pub async fn since(
     connection: &mut PgConnection,
@@ -253,7 +260,7 @@ pub async fn since(
         r#"select c.seq, c.at, c.kind, c.key, c.version, c.what, c.watch_list_id, c.run_id,
                   coalesce(
                       (select a.title from advisory a where c.kind = 'advisory' and a.said = c.key),
-                      (select t.title from ticket t where c.kind = 'ticket' and t.id::text = c.key)
+                      (select t.title from ticket t where t.id = case when c.kind = 'ticket' then c.key::bigint end)
                   ) as title
            from change c
            where c.seq > $1

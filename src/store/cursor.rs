@@ -47,7 +47,8 @@ pub async fn completed(
              seen_at = $7,
              last_success_at = $8,
              last_error = null,
-             last_error_at = null
+             last_error_at = null,
+             last_failure = null
          where id = $1",
         source_id,
         covers.0,

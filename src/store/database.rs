@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::migrate::MigrateError as MigrateFailure;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{Connection, PgConnection};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -62,6 +62,12 @@ pub fn alone(pool: &PgPool) -> PgPool {
 
 /// The same options with our schema first and our name in `pg_stat_activity`.
 pub fn named(options: PgConnectOptions) -> PgConnectOptions {
+    // A server never encrypts a unix socket: asking costs a round trip.
+    let is_socket = options.get_socket().is_some();
+    let options = match options.get_ssl_mode() {
+        PgSslMode::Prefer if is_socket => options.ssl_mode(PgSslMode::Disable),
+        _ => options,
+    };
     options
         .application_name("advisoryd")
         .options([("search_path", "advisoryd"), ("timezone", "UTC")])
@@ -117,17 +123,17 @@ pub async fn missing_migrations(pool: &PgPool) -> Result<usize, sqlx::Error> {
 
 /// The same, through a connection that the caller goes on to ask with.
 pub async fn missing_here(connection: &mut PgConnection) -> Result<usize, sqlx::Error> {
-    let table = sqlx::query_scalar::<_, bool>(
-        "select to_regclass('advisoryd._sqlx_migrations') is not null",
+    /// The table is missing (or its schema). Source: PostgreSQL documentation, appendix A.
+    const UNDEFINED_TABLE: &str = "42P01";
+    let applied = sqlx::query_scalar::<_, i64>(
+        "select count(*) from advisoryd._sqlx_migrations where success",
     )
-    .fetch_one(&mut *connection)
-    .await?;
-    if !table {
-        return Ok(MIGRATIONS.iter().count());
-    }
-    let applied: i64 = sqlx::query_scalar("select count(*) from _sqlx_migrations where success")
-        .fetch_one(&mut *connection)
-        .await?;
+    .fetch_one(connection)
+    .await;
+    let applied = match applied {
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => 0,
+        applied => applied?,
+    };
     Ok(MIGRATIONS
         .iter()
         .count()

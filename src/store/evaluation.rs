@@ -1,5 +1,7 @@
 //! How far the changes were evaluated, and what was found of each.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -86,24 +88,31 @@ fn array(numbers: impl Iterator<Item = i64>) -> String {
     format!("{{{}}}", numbers.join(","))
 }
 
-/// What the rules found of the changes of one advisory or ticket, the newest last.
+/// How far the changes were evaluated.
+pub async fn evaluated(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!("select evaluated_seq from alerting")
+        .fetch_one(connection)
+        .await
+}
+
+/// What the rules found of the changes of one advisory or ticket, by change and
+/// row in `rule`.
 pub async fn of_key(
     connection: &mut PgConnection,
     key: &str,
-) -> Result<Vec<(i64, i32, Verdict)>, sqlx::Error> {
+) -> Result<HashMap<(i64, i32), Verdict>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select e.seq, found.rule_id as "rule_id!", found.code as "code!"
            from change c
            join evaluation e on e.seq = c.seq
            cross join lateral unnest(e.rules, e.verdicts) as found (rule_id, code)
-           where c.key = $1
-           order by e.seq"#,
+           where c.key = $1"#,
         key
     )
     .fetch_all(connection)
     .await?;
     Ok(rows
         .into_iter()
-        .filter_map(|row| Some((row.seq, row.rule_id, Verdict::from_code(row.code)?)))
+        .filter_map(|row| Some(((row.seq, row.rule_id), Verdict::from_code(row.code)?)))
         .collect())
 }

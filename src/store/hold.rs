@@ -45,16 +45,24 @@ impl Hold {
             .fetch_one(&mut connection)
             .await?;
             if !taken {
-                connection.close().await?;
+                Self(connection).release().await;
                 return Ok(Err(id));
             }
         }
         Ok(Ok(Self(connection)))
     }
 
-    /// Gives the source back and waits until it is. A connection that cannot be
-    /// closed in good order is dropped, which does the same a moment later.
-    pub async fn release(self) {
+    /// Gives the source back and waits until it is: the server answers an unlock,
+    /// while of a closed connection it learns when it gets to it, and a run that
+    /// began at once would be told that the source is taken. A connection that
+    /// cannot be closed in good order is dropped, which does the same a moment later.
+    pub async fn release(mut self) {
+        let unlocked = sqlx::query!("select pg_advisory_unlock_all()")
+            .execute(&mut self.0)
+            .await;
+        if let Err(error) = unlocked {
+            tracing::debug!(%error, "the connection that held a source is gone before it");
+        }
         if let Err(error) = self.0.close().await {
             tracing::debug!(%error, "the connection that held a source did not close cleanly");
         }

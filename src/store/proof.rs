@@ -21,6 +21,8 @@ pub struct ProofSource {
     pub chain: Chain,
     /// Beginning of the covered time.
     pub covered_from: Option<DateTime<Utc>>,
+    /// End of the covered time.
+    pub covered_to: Option<DateTime<Utc>>,
     /// Whether it covers time that no complete run of the ledger read.
     pub covers_too_much: bool,
     /// The last run before the chain began.
@@ -32,7 +34,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<ProofSource>, 
     let rows = sqlx::query!(
         r#"select s.id, s.watch_list_id, s.extra_feed, s.configured, s.runs, s.head,
                   s.dropped_runs, s.dropped_head, s.unchained_run_id,
-                  lower(s.covered) as covered_from,
+                  lower(s.covered) as covered_from, upper(s.covered) as covered_to,
                   not s.covered <@ s.dropped_covers + coalesce((
                       select range_agg(r.covers)
                       from sync_run r
@@ -57,6 +59,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<ProofSource>, 
                 dropped_head: row.dropped_head,
             },
             covered_from: row.covered_from,
+            covered_to: row.covered_to,
             covers_too_much: row.covers_too_much,
             unchained_run_id: row.unchained_run_id,
         })
@@ -156,9 +159,8 @@ pub async fn lost_advisory_versions(
                select said, version, changed_at from advisory
                union all
                select said, version, changed_at from advisory_version) as v
-           cross join retained
            where v.version > 1
-             and v.changed_at >= retained.versions_before
+             and v.changed_at >= coalesce((select versions_before from retained), '-infinity')
              and ($1::timestamptz is null or v.changed_at >= $1)
              and not exists (
                  select
@@ -186,9 +188,8 @@ pub async fn lost_ticket_versions(
                select id, version, changed_at from ticket
                union all
                select id, version, changed_at from ticket_version) as v
-           cross join retained
            where v.version > 1
-             and v.changed_at >= retained.versions_before
+             and v.changed_at >= coalesce((select versions_before from retained), '-infinity')
              and ($1::timestamptz is null or v.changed_at >= $1)
              and not exists (
                  select

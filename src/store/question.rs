@@ -29,7 +29,7 @@ pub struct AdvisoryQuestion {
 }
 
 /// An advisory in a list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct AdvisoryLine {
     /// Its identifier.
     pub said: String,
@@ -119,7 +119,7 @@ pub struct TicketQuestion {
 }
 
 /// A ticket in a list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct TicketLine {
     /// Upstream's number.
     pub id: i64,
@@ -156,7 +156,7 @@ pub async fn tickets(
            where ($1::text is null or lower(t.status) = lower($1))
              and ($2::text is null or lower(t.assignee) = lower($2))
              and ($3::bigint is null or t.watch_list_id = $3)
-             and ($4::text is null or t.said = $4)
+             and ($4::text is null or t.said in ($4, upper($4)))
              and ($5::timestamptz is null or t.changed_at >= $5)
              and (t.deleted_at is not null) = $6
            order by t.changed_at desc, t.id
@@ -174,19 +174,30 @@ pub async fn tickets(
 }
 
 /// One advisory as a document: the columns of the view, products and references.
+/// Its identifier may be written in small letters. Columns are named one by one:
+/// the words for searching are computed when asked for, and a new connection
+/// would first have to load the dictionaries.
 pub async fn advisory(
     connection: &mut PgConnection,
     said: &str,
 ) -> Result<Option<Value>, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"select (to_jsonb(a) - array['search', 'product_search', 'raw'])
+        r#"select to_jsonb(d)
                   || jsonb_build_object(
-                      'products', (select jsonb_agg(to_jsonb(p) - 'said') from advisoryd_v1.advisory_products p where p.said = a.said),
-                      'references', (select jsonb_agg(to_jsonb(r) - 'said' order by r.ordinal) from advisoryd_v1.advisory_references r where r.said = a.said),
+                      'products', (select jsonb_agg(to_jsonb(p) - 'said') from advisoryd_v1.advisory_products p where p.said = d.said),
+                      'references', (select jsonb_agg(to_jsonb(r) - 'said' order by r.ordinal) from advisoryd_v1.advisory_references r where r.said = d.said),
                       'tickets', (select jsonb_agg(jsonb_build_object('id', t.id, 'pretty_id', t.pretty_id, 'status', t.status, 'title', t.title) order by t.id)
-                                  from advisoryd_v1.tickets t where t.said = a.said and t.deleted_at is null)) as "document!"
-           from advisoryd_v1.advisories a
-           where a.said = $1"#,
+                                  from advisoryd_v1.tickets t where t.said = d.said and t.deleted_at is null)) as "document!"
+           from (
+               select a.said, a.upstream_id, a.title, a.severity, a.severity_rank, a.criticality, a.released_at,
+                      a.modified_at, a.attack_vector, a.solution_status, a.impacts, a.cves, a.cvss2_score,
+                      a.cvss2_vector, a.cvss3_score, a.cvss3_vector, a.cvss4_score, a.cvss4_vector, a.threat_score,
+                      a.is_zero_day, a.is_rejected, a.description, a.solution, a.watch_list_ids, a.version,
+                      a.first_seen_at, a.changed_at, a.unrecognised
+               from advisoryd_v1.advisories a
+               where a.said in ($1, upper($1))
+               order by a.said <> $1
+               limit 1) as d"#,
         said
     )
     .fetch_optional(connection)
@@ -200,6 +211,24 @@ pub async fn ticket(connection: &mut PgConnection, id: i64) -> Result<Option<Val
            from advisoryd_v1.tickets t
            where t.id = $1"#,
         id
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// The same by the number that people use. Nobody promises that it is given
+/// once: of several the oldest.
+pub async fn ticket_by_pretty_id(
+    connection: &mut PgConnection,
+    pretty_id: i64,
+) -> Result<Option<Value>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select to_jsonb(t) - 'raw' as "document!"
+           from advisoryd_v1.tickets t
+           where t.pretty_id = $1
+           order by t.id
+           limit 1"#,
+        pretty_id
     )
     .fetch_optional(connection)
     .await

@@ -139,14 +139,38 @@ pub async fn counted(
     Ok(())
 }
 
-/// The definition that a rule had, by its row.
-pub async fn definition_of(
-    connection: &mut PgConnection,
-    id: i32,
-) -> Result<Option<Rule>, sqlx::Error> {
-    let found = sqlx::query_scalar!("select definition from rule where id = $1", id)
-        .fetch_optional(connection)
-        .await?;
-    // A definition of another version that no longer reads is as good as none.
-    Ok(found.and_then(|definition| serde_json::from_value(definition).ok()))
+/// A definition that a rule has or had.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    /// Row in `rule`.
+    pub id: i32,
+    /// What it says.
+    pub rule: Rule,
+    /// It sees the changes after this one, up to where the next definition begins.
+    pub after_seq: i64,
+    /// Whether it is followed now.
+    pub is_current: bool,
+}
+
+/// Every definition that rules have had, the oldest first. One that a newer
+/// program wrote and this one cannot read is left out.
+pub async fn all(connection: &mut PgConnection) -> Result<Vec<Definition>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "select id, definition, after_seq, is_current
+         from rule
+         order by name, after_seq, id"
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            Some(Definition {
+                id: row.id,
+                rule: serde_json::from_value(row.definition).ok()?,
+                after_seq: row.after_seq,
+                is_current: row.is_current,
+            })
+        })
+        .collect())
 }

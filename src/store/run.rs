@@ -239,10 +239,14 @@ pub async fn requests_of_last_day(
     now: DateTime<Utc>,
 ) -> Result<Vec<(DateTime<Utc>, u32)>, sqlx::Error> {
     let rows = sqlx::query!(
-        "select coalesce(finished_at, started_at) as \"at!\", requests
+        "select coalesce(finished_at, started_at) as \"at!\", requests as \"requests!\"
          from sync_run
          where started_at > $1
            and requests > 0
+         union all
+         select at, requests
+         from discovery_request
+         where at > $1
          order by 1",
         now - TimeDelta::hours(36)
     )

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
@@ -69,4 +70,48 @@ pub async fn expire(
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// A silence in a list.
+#[derive(Debug, Clone, Serialize)]
+pub struct Line {
+    /// Its number.
+    pub id: i64,
+    /// Patterns by field.
+    pub matchers: BTreeMap<String, String>,
+    /// Why.
+    pub reason: String,
+    /// Who.
+    pub created_by: String,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+    /// Until when.
+    pub until: DateTime<Utc>,
+    /// How many alerts it kept from being sent.
+    pub alerts: i64,
+}
+
+/// All silences, the one that ends first first.
+pub async fn list(connection: &mut PgConnection) -> Result<Vec<Line>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select id as "id!", matchers as "matchers!: Json<BTreeMap<String, String>>",
+                  reason as "reason!", created_by as "created_by!", created_at as "created_at!",
+                  until as "until!", alerts as "alerts!"
+           from advisoryd_v1.silences
+           order by until, id"#
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Line {
+            id: row.id,
+            matchers: row.matchers.0,
+            reason: row.reason,
+            created_by: row.created_by,
+            created_at: row.created_at,
+            until: row.until,
+            alerts: row.alerts,
+        })
+        .collect())
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::postgres::types::PgRange;
 
-use crate::model::CoverageGap;
+use crate::model::{CoverageGap, RunFailure};
 
 /// What names a source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -74,8 +74,9 @@ pub async fn configure(
     let (ids, names): (Vec<i64>, Vec<Option<String>>) = watch_lists.iter().cloned().unzip();
     sqlx::query!(
         "insert into source (kind, watch_list_id, name)
-         select 'watch_list', n.id, n.name
+         select 'watch_list', n.id, coalesce(n.name, d.name)
          from unnest($1::bigint[], $2::text[]) as n (id, name)
+         left join discovered_list d on d.id = n.id
          on conflict (watch_list_id) do update
          set name = excluded.name,
              configured = true
@@ -224,21 +225,24 @@ pub async fn attempted(
     Ok(())
 }
 
-/// Notes what a run of the source failed with.
+/// Notes what a run of the source failed with. Without a kind it says nothing
+/// new of the source: the former one stays.
 pub async fn failed(
     connection: &mut PgConnection,
     source_id: i32,
-    error: &str,
+    (error, kind): (&str, Option<RunFailure>),
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update source
          set last_error = $2,
-             last_error_at = $3
+             last_error_at = $3,
+             last_failure = coalesce($4, last_failure)
          where id = $1",
         source_id,
         error,
-        now
+        now,
+        kind.map(RunFailure::name)
     )
     .execute(connection)
     .await?;

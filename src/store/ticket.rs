@@ -210,7 +210,7 @@ async fn write(connection: &mut PgConnection, rows: Vec<Value>) -> Result<(), sq
              content_hash = excluded.content_hash,
              run_id = excluded.run_id,
              version = excluded.version,
-             changed_at = excluded.changed_at",
+             changed_at = greatest(excluded.changed_at, ticket.changed_at)",
         Value::Array(rows)
     )
     .execute(connection)
@@ -261,7 +261,7 @@ pub async fn mark_gone(
     let done = sqlx::query!(
         "update ticket
          set deleted_at = $2,
-             changed_at = $2,
+             changed_at = greatest($2, changed_at),
              run_id = $3,
              version = version + 1
          where id = any($1)

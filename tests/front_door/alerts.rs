@@ -63,8 +63,8 @@ async fn what_a_receiver_is_sent_is_signed_and_says_what_happened() {
     world.pull_back(LookBack::Full).await;
     world.alert().await;
 
-    let received = receiver.received();
-    let message = &received[0];
+    let told = receiver.received();
+    let message = &told[0];
     let webhook = standardwebhooks::Webhook::new(HOOK_SECRET).unwrap();
     webhook.verify(&message.bytes, &message.headers).unwrap();
     assert_eq!(message.header("webhook-id"), message.body["id"]);
@@ -115,9 +115,9 @@ async fn what_matches_within_the_time_of_a_rule_goes_into_one_message() {
     world.simulator.publish(3);
     world.pull_one().await;
     world.alert().await;
-    let received = receiver.received();
-    assert_eq!(received.len(), 1);
-    assert_eq!(received[0].facts().len(), 3);
+    let told = receiver.received();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].facts().len(), 3);
 }
 
 #[tokio::test]
@@ -205,7 +205,7 @@ async fn the_daemon_tells_within_moments_and_goes_on_after_a_kill() {
     daemon.kill9();
     world.simulator.publish(1);
     let mut daemon = Running::start(&mut world.command(&["run"]));
-    let received = receiver.wait_for(1).await;
-    assert_eq!(received[0].facts()[0].0, "appeared");
+    let told = receiver.wait_for(1).await;
+    assert_eq!(told[0].facts()[0].0, "appeared");
     daemon.line("sink `hook` was told").await;
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use advisoryd::job::pull_feed::LookBack;
 use advisoryd::job::sync_tickets::Ask;
 use chrono::TimeDelta;
 use sqlx::AssertSqlSafe;
 
-use crate::support::{World, small};
+use crate::support::{Receiver, World, small};
 
 /// The statements of a document's SQL blocks, by the number in the comment above.
 fn statements(document: &str) -> BTreeMap<usize, String> {
@@ -123,4 +124,26 @@ async fn the_twenty_queries_of_the_documentation_are_answered() {
     // No solution came, nothing was missed, nothing is in quarantine.
     let clean = vec![4, 18, 20];
     assert_eq!(silent(&world, "docs/sql.md", &values).await, (20, clean));
+}
+
+#[tokio::test]
+async fn the_queries_of_alerts_are_answered() {
+    let receiver = Receiver::start().await;
+    let mut world = World::new().await;
+    world
+        .more
+        .push_str("[[alerts.rules]]\nname = \"soc\"\non = [\"appeared\"]\nsinks = [\"hook\"]\n");
+    world.add_hook(&receiver);
+    world.pull_one().await;
+    world.alert().await;
+    world.later(TimeDelta::minutes(5));
+    world.simulator.publish(5);
+    let saids = world.simulator.saids(1);
+    for said in saids.iter().take(40) {
+        world.simulator.revise(said, true);
+    }
+    world.pull_back(LookBack::Full).await;
+    receiver.answer(500, None);
+    world.alert().await;
+    assert_eq!(silent(&world, "docs/alerts.md", &[]).await, (5, vec![]));
 }

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use advisoryd::job::pull_feed::LookBack;
 use advisoryd::job::sync_tickets::Ask;
 use advisoryd::simulate::{LimitOptions, Options};
-use advisoryd::store::change;
+use advisoryd::source::ticket::read;
+use advisoryd::store::advisory::Origin;
+use advisoryd::store::{change, ticket};
 
-use crate::support::{World, small};
+use crate::support::{PATIENCE, World, eventually, pull_all, small};
 
 async fn facts(world: &World, key: &str) -> Vec<String> {
     sqlx::query_scalar("select what from advisoryd_v1.changes where key = $1 order by seq")
@@ -130,6 +132,47 @@ async fn as_of_tells_what_was_known_then() {
     assert_eq!(columns_differ, 0, "now is the plain view, column by column");
 }
 
+/// Our clock is set back by an hour between two versions.
+#[tokio::test]
+async fn a_clock_that_goes_back_leaves_no_moment_with_two_versions_or_none() {
+    let world = World::new().await;
+    world.pull_one().await;
+    world.sync_tickets(Ask::Now).await;
+    let said = world.simulator.saids(1)[0].clone();
+    let tickets = world.simulator.ticket_ids();
+    world.simulator.revise(&said, true);
+    world.simulator.touch_ticket(tickets[0]);
+    world.simulator.remove_ticket(tickets[1]);
+    world
+        .clock_offset
+        .fetch_sub(3600, std::sync::atomic::Ordering::Relaxed);
+    world.pull_back(LookBack::Full).await;
+    world
+        .sync_tickets(Ask::Full {
+            accept_removals: false,
+        })
+        .await;
+    let torn = world
+        .count(
+            "select count(*)
+             from (
+                 select valid_from, lag(valid_to) over (partition by said order by version) as before
+                 from advisoryd_v1.advisory_history
+                 union all
+                 select valid_from, lag(valid_to) over (partition by id order by version)
+                 from advisoryd_v1.ticket_history) as pair
+             where valid_from <> before",
+        )
+        .await;
+    assert_eq!(torn, 0, "each version begins where the one before ends");
+    let versions = "select count(*) from advisoryd_v1.advisory_history where version = 2";
+    let of_tickets = "select count(*) from advisoryd_v1.ticket_history where version = 2";
+    assert_eq!(
+        (world.count(versions).await, world.count(of_tickets).await),
+        (1, 2)
+    );
+}
+
 #[tokio::test]
 async fn changes_name_what_happened() {
     let world = World::with(Options {
@@ -177,6 +220,53 @@ async fn a_ticket_that_goes_and_returns_is_two_facts() {
         .await;
     let told = facts(&world, &id.to_string()).await;
     assert_eq!(told, ["ticket_opened", "ticket_revised", "ticket_gone"]);
+}
+
+async fn numbers(world: &World) -> Vec<i64> {
+    sqlx::query_scalar("select seq from advisoryd_v1.changes order by seq")
+        .fetch_all(world.pool())
+        .await
+        .unwrap()
+}
+
+/// Could two that were given numbers commit in the other order, a reader would
+/// pass over the smaller ones.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_wants_numbers_waits_for_the_end_of_whoever_was_given_some() {
+    let world = World::new().await;
+    let context = world.context().await;
+    for (id, commits) in [(990_001, true), (990_002, false)] {
+        let before = numbers(&world).await;
+        let mut first = world.pool().begin().await.unwrap();
+        let origin = Origin {
+            source_id: 1,
+            run_id: 0,
+            at: context.clock.now(),
+            settled_before: None,
+        };
+        let ticket = read(serde_json::json!({ "id": id })).unwrap();
+        ticket::merge(&mut first, origin, &[ticket]).await.unwrap();
+        world.simulator.revise(&world.simulator.saids(1)[0], false);
+        let second = context.clone();
+        let second = tokio::spawn(async move { pull_all(&second, LookBack::Full).await });
+        eventually("the second waits", PATIENCE, async || {
+            let waiting = world
+                .count("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
+                .await;
+            (waiting > 0).then_some(())
+        })
+        .await;
+        assert_eq!(numbers(&world).await, before, "nothing is told too early");
+        if commits {
+            first.commit().await.unwrap();
+        } else {
+            first.rollback().await.unwrap();
+        }
+        assert_eq!(second.await.unwrap()[0].outcome, "ok");
+        let after = numbers(&world).await;
+        let count = i64::try_from(after.len()).unwrap();
+        assert!(after.len() > before.len() && after.iter().copied().eq(1..=count));
+    }
 }
 
 /// A reader that remembers its last number must see every number, while several

@@ -27,6 +27,20 @@ const FULL: Ask = Ask::Full {
 const TICKETS: &str = "
     select id::text, jsonb_build_array(title, status, assignee, modified_at, deleted_at is null, raw)
     from advisoryd_v1.tickets";
+/// The same of every version, and of advisories what a revision may touch.
+const HISTORY: &str = "
+    select id::text as key, version,
+           jsonb_build_array(title, status, assignee, source_modified_at, deleted_at is null, raw) as says
+    from advisoryd_v1.ticket_history
+    union all
+    select said, version,
+           jsonb_build_object(
+               'title', title, 'severity', severity, 'is_rejected', is_rejected, 'cves', cves,
+               'modified_at', extract(epoch from source_modified_at)::bigint,
+               'solution_status', solution_status, 'description', description, 'solution', solution,
+               'cvss3_score', cvss3_score::text, 'cvss3_vector', cvss3_vector)
+    from advisoryd_v1.advisory_history
+    order by key, version";
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -37,6 +51,9 @@ enum Step {
     TouchTicket(usize),
     RemoveTicket(usize),
     Fault(Fault),
+    /// A revision, and so many hours later a pull that goes wrong: a cursor that
+    /// moved with it would leave the revision behind.
+    Missed(usize, u32, Fault),
     Later(u32),
     Pull,
     Tickets,
@@ -48,6 +65,12 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let cut = (0..200_000_usize, any::<bool>())
         .prop_map(|(after_bytes, clean)| Fault::Truncate { after_bytes, clean });
+    let fatal = prop_oneof![
+        cut.clone(),
+        Just(Fault::Status(500)),
+        Just(Fault::Html200),
+        Just(Fault::Damaged(Damage::NotRecognised)),
+    ];
     let fault = prop_oneof![
         cut,
         Just(Fault::Status(500)),
@@ -63,6 +86,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..6_usize).prop_map(Step::TouchTicket),
         1 => any::<usize>().prop_map(Step::RemoveTicket),
         2 => fault.prop_map(Step::Fault),
+        2 => (0..8_usize, 8..60_u32, fatal)
+            .prop_map(|(which, hours, fault)| Step::Missed(which, hours, fault)),
         1 => (1..60_u32).prop_map(Step::Later),
         4 => Just(Step::Pull),
         3 => Just(Step::Tickets),
@@ -85,6 +110,13 @@ async fn take(world: &World, step: Step) {
         Step::TouchTicket(which) => drop(simulator.touch_ticket(ticket(which))),
         Step::RemoveTicket(which) => drop(simulator.remove_ticket(ticket(which))),
         Step::Fault(fault) => simulator.inject(Rule::new(fault)),
+        Step::Missed(which, hours, fault) => {
+            simulator.revise(said(which), false);
+            world.later(TimeDelta::hours(hours.into()));
+            simulator.inject(Rule::new(fault).on("xml-feed").times(4));
+            drop(world.pull().await);
+            simulator.clear_faults();
+        }
         Step::Later(hours) => world.later(TimeDelta::hours(hours.into())),
         Step::Pull => drop(world.pull().await),
         Step::Tickets => drop(world.sync_tickets(Ask::Now).await),
@@ -151,28 +183,31 @@ impl Observed {
         }
     }
 
-    /// As many versions are stored as were seen, and none says what the one before said.
+    /// The versions that are stored are those that were seen, one for one, and none
+    /// says what the one before said.
     async fn agrees_with(&self, world: &World) {
-        let stored: Vec<(String, i64, i64)> = sqlx::query_as(
-            "select key, count(*), max(version)::bigint
-             from (
-                 select said as key, version from advisoryd_v1.advisory_history
-                 union all
-                 select id::text, version from advisoryd_v1.ticket_history) as every
-             group by key",
-        )
-        .fetch_all(world.pool())
-        .await
-        .unwrap();
+        let mut stored = BTreeMap::<String, Vec<(i32, Value)>>::new();
+        for (key, version, says) in sqlx::query_as::<_, (String, i32, Value)>(HISTORY)
+            .fetch_all(world.pool())
+            .await
+            .unwrap()
+        {
+            stored.entry(key).or_default().push((version, says));
+        }
         assert_eq!(stored.len(), self.advisories.len() + self.tickets.len());
-        for (key, count, last) in stored {
-            let seen = self
-                .advisories
-                .get(&key)
-                .or(self.tickets.get(&key))
-                .unwrap();
-            let seen = i64::try_from(seen.len()).unwrap();
-            assert_eq!((count, last), (seen, seen), "{key}");
+        for (key, versions) in stored {
+            let seen = self.advisories.get(&key).or(self.tickets.get(&key));
+            let seen = seen.unwrap();
+            assert_eq!(versions.len(), seen.len(), "{key}");
+            for ((number, says), (place, seen)) in versions.iter().zip(seen.iter().enumerate()) {
+                assert_eq!(usize::try_from(*number).unwrap(), place + 1, "{key}");
+                match says.as_object() {
+                    None => assert_eq!(says, seen, "{key} version {number}"),
+                    Some(fields) => fields
+                        .iter()
+                        .for_each(|(name, value)| assert_eq!(value, &seen[name], "{key} {name}")),
+                }
+            }
         }
         let told = world
             .count(
@@ -218,6 +253,17 @@ async fn clean_pass(world: &World) {
     }
 }
 
+/// What the daemon does next, and late: all that happened is older than the
+/// shortest window, which ends before the second in which it is asked for.
+async fn ordinary_tick(world: &World) {
+    world.later(TimeDelta::days(2));
+    let mut reports = world.pull().await;
+    reports.extend(world.sync_tickets(Ask::Now).await);
+    for report in reports {
+        assert_eq!(report.outcome, "ok", "{:?}", report.error);
+    }
+}
+
 async fn ends_well(steps: Vec<Step>) {
     let mut world = World::with(Options {
         watch_lists: 2,
@@ -230,6 +276,13 @@ async fn ends_well(steps: Vec<Step>) {
         observed.look(&world).await;
     }
     world.simulator.clear_faults();
+    // What sits in quarantine waits to be sent again; all else is a tick away.
+    ordinary_tick(&world).await;
+    observed.look(&world).await;
+    let waiting = world.count("select count(*) from advisoryd_v1.quarantine");
+    let is_whole = waiting.await == 0;
+    let ticked = (world.stored().await, tickets(world.pool()).await);
+    let ticked = (ticked.0, without_advisories(ticked.1));
     clean_pass(&world).await;
     observed.look(&world).await;
     observed.agrees_with(&world).await;
@@ -246,8 +299,20 @@ async fn ends_well(steps: Vec<Step>) {
     world.database = database().await;
     clean_pass(&world).await;
     let clean = (world.stored().await, tickets(world.pool()).await);
+    if is_whole {
+        contains(&ticked.0, &clean.0);
+        contains(&ticked.1, &without_advisories(clean.1.clone()));
+    }
     contains(&lived.0, &clean.0);
     contains(&lived.1, &clean.1);
+}
+
+/// What a ticket repeats of its advisory changes without the ticket's date.
+fn without_advisories(mut tickets: Rows) -> Rows {
+    for ticket in tickets.values_mut() {
+        ticket[5].as_object_mut().unwrap().remove("advisory");
+    }
+    tickets
 }
 
 /// What is older than a first pull asks for is in `lived` only, as are gone tickets.

@@ -144,3 +144,81 @@ fn the_public_cvrf_documents_are_told() {
     insta::assert_snapshot!(told("rhsa-2012-0465.xml"), @"said=DocumentTracking/Identification/ID title=DocumentTitle criticality=AggregateSeverity released_at=DocumentTracking/InitialReleaseDate modified_at=DocumentTracking/CurrentReleaseDate impacts=(as CVRF has it) cves=Vulnerability cvss2_score=(as CVRF has it) cvss2_vector=(as CVRF has it) description=(as CVRF has it) solution=(as CVRF has it) products=(as CVRF has it) references=(as CVRF has it)");
     insta::assert_snapshot!(told("cisco-sa-20180328-smi2.xml"), @"said=cvrf:DocumentTracking/cvrf:Identification/cvrf:ID title=cvrf:DocumentTitle released_at=cvrf:DocumentTracking/cvrf:InitialReleaseDate modified_at=cvrf:DocumentTracking/cvrf:CurrentReleaseDate cves=Vulnerability cvss3_score=(as CVRF has it) cvss3_vector=(as CVRF has it) description=(as CVRF has it) solution=(as CVRF has it) products=(as CVRF has it) references=(as CVRF has it)");
 }
+
+/// What `inspect` says of a document, without the name of its file.
+fn in_words(mut command: Command, file: &Path) -> String {
+    let output = command.arg(file).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let place = format!("{}: ", file.display());
+    told.replace(&place, "")
+}
+
+#[tokio::test]
+async fn every_profile_is_told_in_words_with_samples_and_what_means_nothing() {
+    let mut all = String::new();
+    for profile in Profile::ALL {
+        let world = World::with(advisoryd::simulate::Options {
+            profile,
+            advisories: 3,
+            starts_at: Some("2026-03-01T12:00:00Z".parse().unwrap()),
+            ..small()
+        })
+        .await;
+        let context = world.context().await;
+        let request = Request::new("/api/xml-feed/", Kind::Xml)
+            .with("feed_type", "all")
+            .with("days", "3650");
+        let mut answer = context.client.get(&request).await.unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), answer.bytes().await.unwrap()).unwrap();
+        let mut command = binary();
+        command.arg("inspect");
+        all.extend([profile.name(), ": ", &in_words(command, file.path()), "\n"]);
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn the_public_cvrf_documents_are_told_in_words() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/samples/cvrf");
+    if !folder.is_dir() {
+        eprintln!("skipped: {} is not here", folder.display());
+        return;
+    }
+    let mut all = String::new();
+    for name in ["rhsa-2012-0465.xml", "cisco-sa-20180328-smi2.xml"] {
+        // As they are, and with the pattern that makes them readable.
+        for pattern in [
+            "SA[0-9]{1,7}",
+            "(cisco-sa-[0-9a-z-]+|RHSA-[0-9]{4}:[0-9]{4})",
+        ] {
+            let mut command = binary();
+            command.env("ADVISORYD_FEEDS__ID_PATTERN", pattern);
+            command.arg("inspect");
+            let told = in_words(command, &folder.join(name));
+            all.extend([name, " by ", pattern, ": ", &told, "\n"]);
+        }
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn records_that_would_be_quarantined_are_told_with_the_reason() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = "<advisories><advisory><advisory_identifier>SA1</advisory_identifier><title>One</title>\
+                <modified_date>someday</modified_date><colour>red</colour></advisory>\
+                <advisory><title>Nameless</title></advisory>\
+                <advisory><advisory_identifier>SA3</advisory_identifier><title>&nothing;</title></advisory></advisories>";
+    std::fs::write(file.path(), text).unwrap();
+    let mut command = binary();
+    command.arg("inspect");
+    insta::assert_snapshot!(in_words(command, file.path()));
+    let mut command = binary();
+    command.args(["inspect", "--json"]).arg(file.path());
+    let told = inspected(command);
+    assert_eq!((&told["records"], &told["refused"]), (&1.into(), &2.into()));
+    assert_eq!(
+        told["first"]["unmapped"][0],
+        serde_json::json!(["colour", "red"])
+    );
+}

@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "job",
         &[
-            "model", "clock", "config", "http", "source", "store", "measures",
+            "model", "clock", "config", "http", "source", "store", "sink", "measures",
         ],
     ),
     ("simulate", &["model", "clock"]),
@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "startup",
         &[
-            "clock", "cluster", "config", "http", "job", "source", "store",
+            "model", "clock", "cluster", "config", "http", "job", "sink", "source", "store",
         ],
     ),
 ];

@@ -112,6 +112,167 @@ async fn a_page_shows_what_changed_between_versions() {
 }
 
 #[tokio::test]
+async fn small_letters_and_either_number_of_a_ticket_find_it() {
+    let world = filled().await;
+    let said = world.simulator.saids(1)[2].clone();
+    let wanted = ask(&world, &["show", &said]);
+    assert_eq!(
+        ask(&world, &["show", &format!(" {} ", said.to_lowercase())]),
+        wanted
+    );
+    sqlx::raw_sql(
+        "update advisoryd.ticket set pretty_id = 9000 + id;
+         update advisoryd.ticket set pretty_id = 7 where id = 3",
+    )
+    .execute(world.pool())
+    .await
+    .unwrap();
+    for (key, id) in [("7", 7), ("9007", 7), ("#9007", 7), ("#7", 3), ("#2", 2)] {
+        let page = ask(&world, &["show", key]);
+        assert!(page.starts_with(&format!("{id}  ")), "{key}: {page}");
+    }
+    for key in ["007", "+7", "9007"] {
+        let page = ask(&world, &["show", key, "--history"]);
+        assert!(page.ends_with("UTC\n    first seen\n"), "{key}: {page}");
+    }
+    let about: Value = serde_json::from_str(&ask(&world, &["show", "7", "--json"])).unwrap();
+    let about = about["said"].as_str().unwrap().to_lowercase();
+    let some = ask(&world, &["tickets", "--json", "--advisory", &about]);
+    assert!(some.contains("\"id\":7,"), "{some}");
+    let told = world.told(&["show", "70002000"]);
+    insta::assert_snapshot!(told.stderr.trim(), @"advisoryd: there is no ticket `70002000` in the database, neither by `id` nor by `pretty_id`; an advisory is asked for as SA70002000");
+    let told = world.told(&["show", "SA1"]);
+    insta::assert_snapshot!(told.stderr.trim(), @"advisoryd: there is no advisory `SA1` in the database; write its identifier, such as SA87735 (`advisoryd advisories --search TEXT` finds them), or a ticket's number");
+}
+
+#[tokio::test]
+async fn a_document_has_every_column_of_its_view() {
+    let world = filled().await;
+    let ticket = world.simulator.ticket_ids()[0].to_string();
+    for (view, key) in [
+        ("advisories", world.simulator.saids(1)[0].as_str()),
+        ("tickets", &ticket),
+    ] {
+        let document: Value = serde_json::from_str(&ask(&world, &["show", key, "--json"])).unwrap();
+        let columns: Vec<String> = sqlx::query_scalar(
+            "select column_name::text from information_schema.columns
+             where table_schema = 'advisoryd_v1' and table_name = $1
+               and column_name not in ('raw', 'search', 'product_search')",
+        )
+        .bind(view)
+        .fetch_all(world.pool())
+        .await
+        .unwrap();
+        assert!(columns.len() > 20);
+        for column in columns {
+            assert!(document.get(&column).is_some(), "{view}.{column}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_history_names_every_version_that_is_kept_and_says_when_some_are_not() {
+    let world = filled().await;
+    let said = world.simulator.saids(1)[2].clone();
+    assert!(ask(&world, &["show", &said, "--history"]).ends_with("UTC\n    first seen\n"));
+    for _ in 0..2 {
+        world.simulator.revise(&said, false);
+        world.pull_back(LookBack::Full).await;
+    }
+    // As where upstream changed what has no column.
+    sqlx::raw_sql(
+        "update advisoryd.advisory a
+         set modified_at = v.modified_at, title = v.title, description = v.description, solution = v.solution, cves = v.cves,
+             cvss3_score = v.cvss3_score, cvss3_vector = v.cvss3_vector, cvss2_score = v.cvss2_score, cvss2_vector = v.cvss2_vector,
+             solution_status = v.solution_status, criticality = v.criticality, refs = v.refs, products = v.products, threat_score = v.threat_score
+         from advisoryd.advisory_version v where v.said = a.said and v.version = 2 and a.version = 3",
+    )
+    .execute(world.pool())
+    .await
+    .unwrap();
+    let page = ask(&world, &["show", &said, "--history"]);
+    assert!(
+        page.ends_with("UTC\n    no column changed, only the raw text\n"),
+        "{page}"
+    );
+    sqlx::raw_sql("delete from advisoryd.advisory_version where version = 1")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    let page = ask(&world, &["show", &said, "--history"]);
+    assert!(
+        page.contains("  version 2, ")
+            && page.contains("\n    the versions before are no longer kept\n"),
+        "{page}"
+    );
+    let document: Value =
+        serde_json::from_str(&ask(&world, &["show", &said, "--history", "--json"])).unwrap();
+    assert_eq!(document["versions"][0]["version"], 2);
+}
+
+#[tokio::test]
+async fn an_empty_answer_says_so_and_a_cut_one_too() {
+    let world = filled().await;
+    let none = world.told(&["advisories", "--search", "the of"]);
+    assert_eq!((none.code, none.stdout.as_str()), (0, ""));
+    insta::assert_snapshot!(none.stderr.trim(), @"advisoryd: nothing fits; `advisoryd status` tells what is stored");
+    let none = world.told(&["advisories", "--csv", "--cve", "CVE'\\%"]);
+    assert!(
+        none.stdout.starts_with("changed_at,cves,") && none.stdout.lines().count() == 1,
+        "{none:?}"
+    );
+    let cut = world.told(&["advisories", "--json"]);
+    assert_eq!((cut.code, cut.stdout.lines().count()), (0, 50));
+    insta::assert_snapshot!(cut.stderr.trim(), @"advisoryd: these are the first 50; --limit N tells more");
+    for chosen in [&["advisories", "--limit", "50"][..], &["tickets"]] {
+        assert_eq!(world.told(chosen).stderr, "", "{chosen:?}");
+    }
+}
+
+#[tokio::test]
+async fn any_words_may_be_asked_for() {
+    let world = filled().await;
+    let (long, quotes) = ("x".repeat(10_000), "a -\"".repeat(2_500));
+    for text in ["", "%", "\\", "'; drop", "a\"b", "(", "!", &long, &quotes] {
+        for option in ["--search", "--product", "--cve"] {
+            let told = world.told(&["advisories", option, text]);
+            assert_eq!(told.code, 0, "{option} {text}: {told:?}");
+        }
+    }
+    for since in ["99999999d", "900000y", "0001-01-01"] {
+        let told = world.told(&["advisories", "--json", "--limit", "100", "--since", since]);
+        assert_eq!(
+            (told.code, told.stdout.lines().count()),
+            (0, 60),
+            "{since}: {told:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_text_of_upstream_commands_the_terminal() {
+    let world = filled().await;
+    sqlx::raw_sql(
+        "update advisoryd.ticket set title = E'\x1b[2Jnew\nline', description = E'one\ntwo\x1b]0;x\x07' where id = 3",
+    )
+    .execute(world.pool())
+    .await
+    .unwrap();
+    for arguments in [
+        &["show", "3"][..],
+        &["show", "3", "--history"],
+        &["tickets"],
+        &["changes"],
+    ] {
+        let page = ask(&world, arguments);
+        assert!(page.contains("[2Jnew"), "{page}");
+        assert!(!page.contains(['\x1b', '\x07']), "{page}");
+    }
+    assert_eq!(ask(&world, &["tickets"]).lines().count(), 26);
+    assert!(ask(&world, &["show", "3"]).contains("one\ntwo"));
+}
+
+#[tokio::test]
 async fn tickets_are_listed_by_status() {
     let world = filled().await;
     let all = lines(&ask(&world, &["tickets", "--json"]));

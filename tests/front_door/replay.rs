@@ -7,10 +7,11 @@ use advisoryd::job::pull_feed::LookBack;
 use advisoryd::job::sync_tickets::Ask;
 use advisoryd::simulate::{Options, TicketOptions, TicketShape};
 use advisoryd::store::hold::Hold;
+use chrono::TimeDelta;
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
-use crate::support::{Documents, World, small};
+use crate::support::{Documents, PATIENCE, Running, World, eventually, small};
 
 const FULL: Ask = Ask::Full {
     accept_removals: false,
@@ -241,6 +242,102 @@ async fn a_new_alias_explains_columns_and_quarantine_without_new_versions() {
     assert_eq!(again[1]["rewritten"], 0);
 }
 
+/// Without dates nobody could tell which of two lists has the newer statement.
+#[tokio::test]
+async fn what_an_alias_shows_to_be_newer_becomes_the_next_version() {
+    let record = |title: &str, day: u32| {
+        format!(
+            "<advisories><advisory><advisory_identifier>SA1</advisory_identifier><title>{title}</title><stamp>2026-03-{day:02}T10:00:00Z</stamp></advisory></advisories>"
+        )
+    };
+    let documents = Documents::serve().await;
+    documents.set(1, record("first", 2));
+    documents.set(2, record("older", 1));
+    documents.set(3, record("newer", 3));
+    let mut world = World::new().await;
+    world.base_url = Some(documents.base_url.clone());
+    world.lists = Some(vec![1, 2, 3]);
+    world.pull().await;
+    let title = "select title from advisoryd_v1.advisories";
+    let stored = async || -> String {
+        sqlx::query_scalar(title)
+            .fetch_one(world.pool())
+            .await
+            .unwrap()
+    };
+    assert_eq!(stored().await, "first");
+
+    world.more = "[feeds.aliases]\nmodified_at = [\"stamp\"]\n".to_owned();
+    let dry = world.told(&["replay", "--dry-run"]);
+    assert!(
+        dry.stdout
+            .contains("\n1 dissenting records are newer than the current versions"),
+        "{dry:?}"
+    );
+    assert_eq!(world.told(&["replay", "--yes"]).code, 0);
+    assert_eq!(world.versions().await["SA1"], 2);
+    let before = everything(&world).await;
+    let again = json(&world.told(&["replay", "--json"]).stdout);
+    assert_eq!(
+        (&again[1]["rewritten"], &again[1]["promoted"]),
+        (&0.into(), &0.into())
+    );
+    world.pull().await;
+    assert_eq!(everything(&world).await, before, "every record is known");
+    let titles: Vec<String> =
+        sqlx::query_scalar("select title from advisoryd_v1.advisory_history order by version")
+            .fetch_all(world.pool())
+            .await
+            .unwrap();
+    assert_eq!(titles, ["first", "newer"]);
+    assert!(
+        prove(
+            world.pool(),
+            Some(world.simulator.now() - TimeDelta::days(30))
+        )
+        .await
+        .unwrap()
+        .problems
+        .iter()
+        .all(|problem| problem.about == "tickets")
+    );
+}
+
+/// Killed between two batches, which a lock makes sure of.
+#[tokio::test]
+async fn a_replay_that_is_killed_has_done_what_it_did_and_the_next_does_the_rest() {
+    let world = lived().await;
+    let before = everything(&world).await;
+    change(&world, "update advisoryd.advisory set title = 'by hand'; update advisoryd.ticket set title = 'by hand'").await;
+    let mut locked = world.pool().begin().await.unwrap();
+    sqlx::query("select from advisoryd.advisory where said = (select max(said) from advisoryd.advisory) for update")
+        .execute(&mut *locked)
+        .await
+        .unwrap();
+    let mut replay = Running::start(&mut world.command(&["replay", "--yes"]));
+    let left = "select count(*) from advisoryd.advisory where title = 'by hand'";
+    eventually("the first batches", PATIENCE, async || {
+        let waits = world
+            .count("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
+            .await;
+        (waits == 1).then_some(())
+    })
+    .await;
+    replay.kill9();
+    locked.rollback().await.unwrap();
+    let done = 1100 - world.count(left).await;
+    assert!((1..1100).contains(&done), "{done}");
+    let told = eventually("the end of its locks", PATIENCE, async || {
+        let told = world.told(&["replay", "--yes"]);
+        (told.code == 0).then_some(told)
+    })
+    .await;
+    assert!(told.stdout.contains("advisory title: "), "{told:?}");
+    assert_eq!(everything(&world).await, before);
+    assert_eq!(corrected(&world).await, 1100 + 40, "each is told once");
+    assert!(prove(world.pool(), None).await.unwrap().proven);
+}
+
 #[tokio::test]
 async fn a_raw_text_that_no_longer_reads_is_left_as_it_is_and_told() {
     let world = World::new().await;
@@ -265,6 +362,16 @@ async fn a_raw_text_that_no_longer_reads_is_left_as_it_is_and_told() {
         "{told:?}"
     );
     assert_eq!(everything(&world).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_source_that_was_given_back_is_free() {
+    let world = World::new().await;
+    world.context().await;
+    for _ in 0..200 {
+        let hold = Hold::take(world.pool(), 1).await.unwrap();
+        hold.expect("it is free").release().await;
+    }
 }
 
 #[tokio::test]

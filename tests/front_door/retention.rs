@@ -12,7 +12,7 @@ use serde_json::Value;
 use sqlx::AssertSqlSafe;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{PATIENCE, Running, World, eventually};
+use crate::support::{PATIENCE, Receiver, Running, World, eventually};
 
 const FULL: Ask = Ask::Full {
     accept_removals: false,
@@ -205,9 +205,9 @@ async fn the_command_and_the_daemon_apply_it() {
     sqlx::raw_sql(age).execute(world.pool()).await.unwrap();
     let told = world.told(&["maintain"]);
     assert_eq!(told.code, 0);
-    insta::assert_snapshot!(told.stdout.trim(), @"dropped 1 versions, 0 raw texts, 0 runs, 0 quarantined records");
+    insta::assert_snapshot!(told.stdout.trim(), @"dropped 1 versions, 0 raw texts, 0 runs, 0 quarantined records, 0 evaluations, 0 alerts");
     let told = world.told(&["maintain", "--json"]);
-    insta::assert_snapshot!(told.stdout.trim(), @r#"{"versions":0,"raw_texts":0,"runs":0,"quarantined":0,"broken_ledgers":0}"#);
+    insta::assert_snapshot!(told.stdout.trim(), @r#"{"versions":0,"raw_texts":0,"runs":0,"quarantined":0,"evaluations":0,"alerts":0,"broken_ledgers":0}"#);
 
     let age = "update advisoryd.advisory_version set replaced_at = replaced_at - interval '100 days' where version = 2";
     sqlx::raw_sql(age).execute(world.pool()).await.unwrap();
@@ -217,6 +217,35 @@ async fn the_command_and_the_daemon_apply_it() {
         (left == 1).then_some(())
     })
     .await;
+}
+
+/// Everything is old at once, while it is still being made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn retention_beside_running_pulls_leaves_what_is_current_and_provable() {
+    let world = World::new().await;
+    world.pull_one().await;
+    world.sync_tickets(Ask::Now).await;
+    let context = world.context().await;
+    let shortest = "versions = \"1d\"\nraw = \"1d\"\nruns = \"2d\"\nquarantine = \"1d\"";
+    for _ in 0..4 {
+        for said in world.simulator.saids(1).iter().take(20) {
+            world.simulator.revise(said, true);
+        }
+        let pulling = context.clone();
+        let pulling = tokio::spawn(async move {
+            crate::support::pull_all(&pulling, LookBack::Full).await;
+        });
+        while !pulling.is_finished() {
+            after(&world, 10, shortest).await;
+        }
+        pulling.await.unwrap();
+        world.sync_tickets(FULL).await;
+        after(&world, 10, shortest).await;
+        all_is_well(&world).await;
+        assert_eq!(rows(&world, "advisoryd.advisory_version").await, 0);
+        assert_eq!(rows(&world, "advisoryd.sync_run").await, 2);
+    }
+    world.assert_all_is_stored().await;
 }
 
 #[tokio::test]
@@ -241,4 +270,37 @@ fn what_cannot_be_meant_is_refused_with_what_to_write() {
     c: `retention.raw`: is `never`; write `forever` or a duration from `1d` to `36500d`, such as `90d` or `365d`
     c: `retention.runs`: is `1h`; write `forever` or a duration from `2d` to `36500d`, such as `90d` or `365d`
     ");
+}
+
+#[tokio::test]
+async fn alerts_go_when_they_wait_for_nothing_and_explain_still_answers() {
+    let receiver = Receiver::start().await;
+    let mut world = World::new().await;
+    world
+        .more
+        .push_str("[[alerts.rules]]\nname = \"all\"\non = [\"appeared\"]\nsinks = [\"hook\"]\n");
+    world.add_hook(&receiver);
+    world.pull_one().await;
+    world.alert().await;
+    world.later(TimeDelta::minutes(5));
+    world.simulator.publish(2);
+    let said = world.simulator.saids(1).pop().unwrap();
+    world.pull_one().await;
+    receiver.answer(500, None);
+    world.alert().await;
+    let kept = "evaluations = \"30d\"\nalerts = \"30d\"";
+    assert_eq!(after(&world, 29, kept).await, Dropped::default());
+    let dropped = after(&world, 31, kept).await;
+    assert_eq!(
+        (dropped.evaluations, dropped.alerts),
+        (62, 1),
+        "one still waits"
+    );
+    let left = "select count(*) from advisoryd_v1.alerts where state = 'waiting'";
+    assert_eq!(world.count(left).await, 1);
+    let told = world.told(&["explain", &said, "--json"]);
+    assert!(
+        told.stdout.contains("no_longer_kept") || told.stdout.contains("waiting"),
+        "{told:?}"
+    );
 }

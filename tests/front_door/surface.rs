@@ -46,6 +46,34 @@ const PROMISED: &[(&str, &str)] = &[
     ("field_changes", "key version field old new at"),
     ("changes", "seq at kind key version what run_id"),
     ("coverage", "source watch_list_id covered gaps"),
+    (
+        "alerts",
+        "id rule what kind key version at raised_at state message_id body",
+    ),
+    (
+        "deliveries",
+        "id message_id sink state failures due_at settled_at last_error",
+    ),
+    (
+        "delivery_attempts",
+        "delivery_id attempt at latency outcome status answer error",
+    ),
+    (
+        "rule_evaluations",
+        "seq at kind key version what rule verdict clause",
+    ),
+    (
+        "silences",
+        "id matchers reason created_by created_at until alerts",
+    ),
+    (
+        "alert_rules",
+        "name at after_seq baseline_matches definition",
+    ),
+    (
+        "alert_sinks",
+        "name kind configured failures failing_since last_error waiting dead_letters",
+    ),
 ];
 
 #[tokio::test]

@@ -1,21 +1,27 @@
 //! `[[alerts.sinks]]`: where alerts go.
 
+mod alertmanager;
 mod command;
 mod email;
-mod post;
+mod hook;
 mod reach;
 mod secret_file;
+mod target;
 mod template;
+mod webhook;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+pub use alertmanager::Alertmanager;
 pub use command::Command;
 pub use email::{Email, Login, SmtpTls};
-pub use post::{Address, Alertmanager, Auth, Hook, HookBody, Target, Webhook, parse_url};
+pub use hook::{Hook, HookBody};
 pub use reach::{is_public, may_be_public};
 pub use secret_file::{Secret, SecretError, SecretFile};
+pub use target::{Address, Auth, Target, parse_url};
 pub use template::Template;
+pub use webhook::Webhook;
 
 use super::environment::Environment;
 use super::mistake::close_to;

@@ -34,6 +34,7 @@ fn the_example_is_valid_with_its_optional_keys_too() {
         name,
         schedule,
         query,
+        discovered: _,
     } = &config.watch_lists[0];
     assert_eq!((*id, name.as_deref()), (4, Some("Linux servers")));
     assert!(schedule.is_some() && query.len() == 1);
@@ -53,7 +54,9 @@ fn the_example_names_every_key_there_is() {
         "state",
         "schedule",
         "feeds",
+        "discovery",
         "tickets",
+        "freshness",
         "reconcile",
         "retention",
         "http",

@@ -64,11 +64,18 @@ fn each_kind_is_read_with_its_defaults() {
     assert_eq!(one("kind = \"log\"").kind, SinkKind::Log);
 }
 
+/// Each text and what its mistake has to say.
+fn assert_advice(cases: &[(&str, &str)]) {
+    for (text, advice) in cases {
+        let said = wrong(text);
+        assert!(said.contains(advice), "{text}\nsays: {said}");
+    }
+}
+
 #[test]
-fn every_mistake_says_what_to_write_instead() {
+fn every_mistake_in_a_webhook_says_what_to_write_instead() {
     let webhook = "kind = \"webhook\"\nsecret_file = \"/s\"\n";
-    let email = "kind = \"email\"\nfrom = \"a@b.c\"\nto = [\"d@e.f\"]\nhost = \"m.example\"\n";
-    for (text, advice) in [
+    assert_advice(&[
         ("", "has no kind; write one of webhook, alertmanager"),
         ("kind = \"webhok\"", "write `webhook`"),
         ("kind = \"pigeon\"\nurl = 1", "write one of webhook"),
@@ -120,6 +127,13 @@ fn every_mistake_says_what_to_write_instead() {
             "kind = \"webhook\"\nurl = \"https://x.example/\"",
             "has no secret_file; write the file",
         ),
+    ]);
+}
+
+#[test]
+fn every_mistake_in_other_kinds_says_what_to_write_instead() {
+    let email = "kind = \"email\"\nfrom = \"a@b.c\"\nto = [\"d@e.f\"]\nhost = \"m.example\"\n";
+    assert_advice(&[
         (
             "kind = \"alertmanager\"\nurl = \"https://x.example\"\nlabels = { severity = \"x\" }",
             "leave it out",
@@ -161,10 +175,11 @@ fn every_mistake_says_what_to_write_instead() {
             "kind = \"command\"\nprogram = [\"page\"]",
             "begins with `/`",
         ),
-    ] {
-        let said = wrong(text);
-        assert!(said.contains(advice), "{text}\nsays: {said}");
-    }
+    ]);
+}
+
+#[test]
+fn every_sink_has_a_name_of_its_own() {
     let two = "[[alerts.sinks]]\nname = \"s\"\nkind = \"log\"\n".repeat(2);
     assert!(mistakes(&two)[0].contains("write another name for each"));
     let nameless = mistakes("[[alerts.sinks]]\nkind = \"log\"\n");

@@ -2,8 +2,11 @@
 
 use super::{Replay, Report};
 use crate::job::failure::Failure;
+use crate::model::Advisory;
 use crate::source::ticket as ticket_source;
 use crate::source::xml;
+use crate::store;
+use crate::store::advisory::{Origin, Received};
 use crate::store::change;
 use crate::store::reread::{Versions, advisory, dissent, ticket};
 
@@ -69,7 +72,8 @@ impl Pass<'_, '_> {
     }
 
     /// Records kept beside the current versions: only their fingerprints are
-    /// derived from them.
+    /// derived from them. One that shows itself newer than the current version,
+    /// as both read today, would have replaced it: now it does.
     pub(super) async fn dissents(&mut self) -> Result<(), Failure> {
         let mut after = 0;
         loop {
@@ -80,23 +84,50 @@ impl Pass<'_, '_> {
             };
             after = last.id;
             self.report.dissents += texts.len() as u64;
-            let rules = self.replay.rules;
-            let renewed: Vec<_> = texts
-                .iter()
-                .filter_map(|text| {
-                    let record = text.raw.as_bytes();
-                    let advisory = xml::read_record(rules, record).ok()?;
-                    (advisory.said == text.said).then(|| {
-                        let byte_hash = rules.fingerprint(record);
-                        (text.id, byte_hash, advisory.content_hash())
-                    })
-                })
-                .collect();
+            let (mut renewed, mut newer) = (Vec::new(), Vec::new());
+            for text in &texts {
+                let Some(received) = self.read_dissent(text) else {
+                    continue;
+                };
+                if self.is_newer(&received.advisory, text) {
+                    newer.push((text, received));
+                } else {
+                    let content_hash = received.advisory.content_hash();
+                    renewed.push((text.id, received.byte_hash, content_hash));
+                }
+            }
+            self.report.promoted += newer.len() as u64;
             if self.write {
                 self.report.rewritten += dissent::correct(&mut transaction, &renewed).await?;
+                for (text, received) in newer {
+                    let origin = Origin {
+                        source_id: text.source_id,
+                        run_id: text.run_id,
+                        at: self.replay.clock.now(),
+                        settled_before: None,
+                    };
+                    store::advisory::merge(&mut transaction, origin, &[received], |_| false)
+                        .await?;
+                }
                 transaction.commit().await?;
             }
         }
+    }
+
+    fn read_dissent(&self, text: &dissent::Dissent) -> Option<Received> {
+        let record = text.raw.as_bytes();
+        let advisory = xml::read_record(self.replay.rules, record).ok()?;
+        (advisory.said == text.said).then(|| Received {
+            byte_hash: self.replay.rules.fingerprint(record),
+            raw: text.raw.clone(),
+            advisory,
+        })
+    }
+
+    fn is_newer(&self, advisory: &Advisory, text: &dissent::Dissent) -> bool {
+        let current = xml::read_record(self.replay.rules, text.current.as_bytes());
+        let current = current.ok().and_then(|current| current.modified_at);
+        matches!((advisory.modified_at, current), (Some(theirs), Some(known)) if theirs > known)
     }
 
     /// Versions of tickets.

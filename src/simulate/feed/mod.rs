@@ -8,7 +8,7 @@ mod file;
 mod names;
 mod xml;
 
-use super::options::{Encoding, Options, Profile};
+use super::options::{Encoding, Note, Options, Profile};
 use super::record::{Place, Record};
 
 pub use damage::{BOMB_BLOCK, Damage, gzip_bomb};
@@ -23,6 +23,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Feed {
     seed: u64,
+    note: Option<Note>,
     profile: Profile,
     encoding: Encoding,
     /// Set when lists disagree: its number goes into every title.
@@ -50,6 +51,7 @@ impl Feed {
         };
         Self {
             seed: options.seed,
+            note: options.note.clone(),
             profile: options.profile,
             encoding: options.feed.encoding.unwrap_or(usual),
             told_apart: list.filter(|_| options.feed.lists_disagree),
@@ -125,6 +127,7 @@ impl Feed {
 
     fn record(&mut self, xml: &mut Xml, place: Place) {
         let mut record = Record::generate(self.seed, place);
+        record.add(self.note.as_ref());
         if let Some(list) = self.told_apart {
             record.title = format!("{} (list {list})", record.title);
         }

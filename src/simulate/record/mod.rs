@@ -9,6 +9,7 @@ mod text;
 use chrono::{DateTime, Utc};
 use fastrand::Rng;
 
+use super::options::Note;
 use super::random::{self, Stream, chance, pick};
 use super::words;
 
@@ -104,6 +105,14 @@ impl Record {
             references: parts::references(seed, place, vendor),
             revisions: parts::revisions(seed, place),
             weaknesses,
+        }
+    }
+
+    /// Adds a note to what it says.
+    pub fn add(&mut self, note: Option<&Note>) {
+        if let Some(note) = note {
+            self.description.push_str("\r\n");
+            self.description.push_str(&note.text);
         }
     }
 

@@ -9,8 +9,6 @@ use super::{Fault, query::BadValue};
 
 /// Rows a page unless asked otherwise (contract §4).
 const DEFAULT_PAGE_SIZE: usize = 20;
-/// More is silently cut down to this.
-const MAX_PAGE_SIZE: usize = 100;
 
 /// One page of a collection: the envelope, and the rows that are on it. `None`
 /// past the end. `show` is asked only for the rows of the page.
@@ -31,7 +29,7 @@ pub fn page<T>(
     let size = size
         .filter(|size| *size > 0)
         .unwrap_or(DEFAULT_PAGE_SIZE)
-        .min(MAX_PAGE_SIZE);
+        .min(options.max_page_size);
     let first = (number - 1).checked_mul(size)?;
     // The first page exists even when it is empty.
     if number > 1 && first >= rows.len() {

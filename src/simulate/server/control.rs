@@ -45,6 +45,14 @@ enum Command {
     AddTickets { count: u32 },
     /// Removes a ticket.
     RemoveTicket { id: u64 },
+    /// A new watch list with nothing in it.
+    AddWatchList {},
+    /// Another name for a watch list.
+    RenameWatchList { id: i64, name: String },
+    /// Enables a watch list or not.
+    EnableWatchList { id: i64, enabled: bool },
+    /// Removes a watch list.
+    RemoveWatchList { id: i64 },
     /// Moves the clock away from this machine's.
     Clock { offset_seconds: i64 },
     /// Accepts another token.
@@ -90,6 +98,14 @@ async fn obey(shared: &Shared, command: Command) -> Value {
         Command::TouchTicket { id } => return json!(shared.world().touch_ticket(id, now)),
         Command::AddTickets { count } => return json!(shared.world().add_tickets(count, now)),
         Command::RemoveTicket { id } => return json!(shared.world().remove_ticket(id)),
+        Command::AddWatchList {} => return json!(shared.world().add_watch_list(now)),
+        Command::RenameWatchList { id, name } => {
+            return json!(shared.world().rename_watch_list(id, &name));
+        }
+        Command::EnableWatchList { id, enabled } => {
+            return json!(shared.world().enable_watch_list(id, enabled));
+        }
+        Command::RemoveWatchList { id } => return json!(shared.world().remove_watch_list(id)),
         Command::Clock { offset_seconds } => {
             let offset = TimeDelta::try_seconds(offset_seconds);
             shared.clock.set_offset(offset.unwrap_or_default());

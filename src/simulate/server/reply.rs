@@ -76,6 +76,7 @@ impl Reply {
             (header::SET_COOKIE, cookie.to_owned()),
             (header::VARY, "Accept, Cookie".to_owned()),
             (header::ALLOW, "GET, OPTIONS".to_owned()),
+            (header::SERVER, "web-7.backend.corp.test".to_owned()),
         ];
         for (name, value) in fixed.into_iter().chain(self.headers) {
             // A header that cannot be written is left out: tests would miss it.

@@ -132,8 +132,9 @@ fn feed(shared: &Shared, asked: &Asked) -> Reply {
         _ => None,
     };
     if places.is_empty() && damage.is_some_and(|damage| damage != Damage::Empty) {
-        // A fault that was asked for strikes, even where there would be nothing.
-        places = world.advisories().to_vec();
+        // A fault that was asked for strikes, even where there would be nothing new:
+        // with older records of the same list, for no list sends those of another.
+        places = world.feed(list, None, shared.clock.now());
     }
     let mut document = Feed::new(&shared.options, list, places);
     if let Some(damage) = damage {
@@ -205,12 +206,9 @@ fn watch_lists(shared: &Shared, asked: &Asked) -> Reply {
     if let Some(name) = asked.query.get("name") {
         rows.retain(|list| list.name == name);
     }
-    if asked
-        .query
-        .get("enabled")
-        .is_some_and(|enabled| enabled.eq_ignore_ascii_case("false"))
-    {
-        rows.clear();
+    if let Some(enabled) = asked.query.get("enabled") {
+        let wanted = !enabled.eq_ignore_ascii_case("false");
+        rows.retain(|list| list.enabled == wanted);
     }
     for name in ["created_gte", "created__gte"] {
         let since = asked

@@ -52,6 +52,30 @@ async fn another_process_can_break_things_and_change_the_world() {
 }
 
 #[tokio::test]
+async fn another_process_can_change_the_watch_lists() {
+    let simulator = simulator(|options| options.control = true).await;
+    let lists = simulator.watch_lists().len();
+    for (name, body) in [
+        ("add_watch_list", json!({})),
+        ("rename_watch_list", json!({"id": 1, "name": "Printers"})),
+        ("enable_watch_list", json!({"id": 1, "enabled": false})),
+        ("remove_watch_list", json!({"id": 2})),
+    ] {
+        assert_eq!(command(&simulator, name, &body).await.0, 200, "{name}");
+    }
+    let page = get(&simulator, "/api/asset-lists/").await.json();
+    assert_eq!(page["count"], lists);
+    let first = &page["results"][0];
+    assert_eq!(first["name"], "Printers");
+    assert_eq!(first["enabled"], false);
+    assert_eq!(get(&simulator, "/api/asset-lists/2/").await.status, 404);
+    // A number is never used twice.
+    simulator.remove_watch_list(3);
+    let new = i64::try_from(lists).unwrap() + 2;
+    assert_eq!(simulator.add_watch_list(), Some(new));
+}
+
+#[tokio::test]
 async fn another_process_can_wait_at_a_gate_and_open_it() {
     let simulator = simulator(|options| options.control = true).await;
     let rule = json!({"fault": {"hold": {"after_bytes": 10, "gate": "g"}}});

@@ -141,7 +141,9 @@ impl World {
 
     /// The advisory at `place`, whole.
     pub fn record(&self, place: Place) -> Record {
-        Record::generate(self.seed, place)
+        let mut record = Record::generate(self.seed, place);
+        record.add(self.options.note.as_ref());
+        record
     }
 
     /// By identifier (`SA70000`) or by number (`200000`).

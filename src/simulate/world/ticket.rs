@@ -92,7 +92,7 @@ impl World {
         let person = rng.usize(0..words::PEOPLE.len());
         let assigned = chance(&mut rng, 67);
         let product = random::pick(&mut rng, words::PRODUCTS);
-        Some(json!({
+        let mut told = json!({
             "id": id,
             "pretty_id": ticket.pretty_id(),
             "title": format!("Patch {product} & restart <if needed>"),
@@ -111,7 +111,11 @@ impl World {
                 named(shape(), usize::try_from(list.id).unwrap_or(0), "name", &list.name)
             }),
             "advisory": about.map(|place| self.advisory_json(*place, shape())),
-        }))
+        });
+        if let Some(note) = &self.options.note {
+            told["comments"] = json!([{"author": note.author, "text": note.text}]);
+        }
+        Some(told)
     }
 
     /// The shape that the options ask for; for mixed ones it goes by the ticket's number.

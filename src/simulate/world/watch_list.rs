@@ -16,6 +16,8 @@ pub struct WatchListPlace {
     pub name: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// As its owner left it.
+    pub enabled: bool,
 }
 
 /// The collections below one watch list, and what each is invented from.
@@ -33,7 +35,11 @@ impl World {
         if number >= MAX_WATCH_LISTS {
             return None;
         }
-        let id = i64::try_from(number + 1).ok()?;
+        let last = self.watch_lists.iter().map(|list| list.id).max();
+        let id = last.unwrap_or(0) + 1;
+        if id > i64::try_from(MAX_WATCH_LISTS).ok()? {
+            return None;
+        }
         let name = words::LISTS[number % words::LISTS.len()];
         let round = number / words::LISTS.len() + 1;
         self.watch_lists.push(WatchListPlace {
@@ -44,9 +50,30 @@ impl World {
                 format!("{name} {round}")
             },
             created_at: now,
+            enabled: true,
         });
         self.options.watch_lists = self.watch_lists.len();
         Some(id)
+    }
+
+    /// Gives a watch list another name. `false` when it does not exist.
+    pub fn rename_watch_list(&mut self, id: i64, name: &str) -> bool {
+        let list = self.watch_lists.iter_mut().find(|list| list.id == id);
+        list.map(|list| name.clone_into(&mut list.name)).is_some()
+    }
+
+    /// Enables a watch list or not. `false` when it does not exist.
+    pub fn enable_watch_list(&mut self, id: i64, enabled: bool) -> bool {
+        let list = self.watch_lists.iter_mut().find(|list| list.id == id);
+        list.map(|list| list.enabled = enabled).is_some()
+    }
+
+    /// Removes a watch list without a trace; its advisories stay. `false` when it
+    /// does not exist.
+    pub fn remove_watch_list(&mut self, id: i64) -> bool {
+        let before = self.watch_lists.len();
+        self.watch_lists.retain(|list| list.id != id);
+        self.watch_lists.len() < before
     }
 
     /// Every watch list, by number.
@@ -66,7 +93,7 @@ impl WatchListPlace {
         json!({
             "id": self.id,
             "name": self.name,
-            "enabled": true,
+            "enabled": self.enabled,
             "group": {"id": 1, "name": "Everybody"},
             "advisories_need_approval": self.needs_approval(),
             "receive_all": false,

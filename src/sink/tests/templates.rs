@@ -83,3 +83,14 @@ fn a_template_that_cannot_work_is_refused_before_it_is_needed() {
     let json: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!(json["a"][0]["title"], message().alerts[0].title.as_str());
 }
+
+#[test]
+fn the_template_of_the_documentation_works() {
+    let docs = include_str!("../../../docs/alerts-sinks.md");
+    let text = docs.split("```jinja\n").nth(1).unwrap();
+    let text = text.split("```").next().unwrap();
+    let template = Template::compile("docs", text, Form::Json).unwrap();
+    let body = template.render(&message()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(json["lines"].as_array().unwrap().len(), 2);
+}

@@ -137,6 +137,15 @@ fn sniff(
     Ok(Some((encoding, 0)))
 }
 
+/// The encoding of a document that is there in full, and the length of its byte
+/// order mark. `charset` is what the content type says.
+pub fn encoding_of(
+    bytes: &[u8],
+    charset: Option<&str>,
+) -> Result<(&'static Encoding, usize), FeedError> {
+    Ok(sniff(bytes, true, charset)?.unwrap_or((UTF_8, 0)))
+}
+
 fn by_label(label: &str) -> Result<&'static Encoding, FeedError> {
     let label = label.trim().trim_matches(['"', '\'']);
     Encoding::for_label(label.as_bytes()).ok_or_else(|| FeedError::Encoding {

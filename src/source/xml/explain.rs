@@ -178,7 +178,9 @@ fn explain(
             let (found, text) = texts.find(|(_, text)| {
                 !text.is_empty() && (!identity || rules.is_identifier(text.as_bytes()))
             })?;
-            Some((named(path, found, &name_of), sample(&text)))
+            // What stands around CVEs says more than them.
+            let shown = (field == "cves").then(|| held(&told, field)).flatten();
+            Some((named(path, found, &name_of), sample(&shown.unwrap_or(text))))
         }) {
             Some((name, sample)) => fields.push(Origin {
                 field,

@@ -14,25 +14,33 @@ pub struct Dissent {
     pub said: String,
     /// As it came.
     pub raw: String,
+    /// Row in `source`.
+    pub source_id: i32,
+    /// The newest run of that source.
+    pub run_id: i64,
+    /// The raw text of the current version.
+    pub current: String,
 }
 
 /// The next dissents after a row of `sighting`.
 pub async fn texts(connection: &mut PgConnection, after: i64) -> Result<Vec<Dissent>, sqlx::Error> {
     sqlx::query_as!(
         Dissent,
-        r#"select id, said, dissent as "raw!"
+        r#"select n.id, n.said, n.dissent as "raw!", n.source_id, a.raw as current,
+                  coalesce((select max(r.id) from sync_run r where r.source_id = n.source_id), a.run_id) as "run_id!"
            from (
-               select id, said, dissent,
+               select id, said, dissent, source_id,
                       sum(octet_length(dissent)) over (order by id) - octet_length(dissent) as before
                from (
-                   select id, said, dissent
+                   select id, said, dissent, source_id
                    from sighting
                    where id > $1
                      and dissent is not null
                    order by id
-                   limit $2) as next) as counted
-           where before < $3
-           order by id"#,
+                   limit $2) as next) as n
+           join advisory a on a.said = n.said
+           where n.before < $3
+           order by n.id"#,
         after,
         ROWS,
         BYTES

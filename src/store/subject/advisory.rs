@@ -38,7 +38,7 @@ struct Row {
 
 pub(super) async fn changes(
     connection: &mut PgConnection,
-    span: Span,
+    span: Span<'_>,
 ) -> Result<Vec<Subject>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Row,
@@ -73,11 +73,13 @@ pub(super) async fn changes(
                  and i.first_seen_at <= c.at) as g
            where c.seq > $1
              and c.seq <= $2
+             and ($4::text is null or c.key = $4)
              and c.kind = 'advisory'
            order by c.seq"#,
         span.after,
         span.to,
-        span.products
+        span.products,
+        span.key
     )
     .fetch_all(connection)
     .await?;
@@ -96,14 +98,15 @@ pub struct Stored<'a> {
 }
 
 /// The advisories that are stored, as if each had just appeared; in the order of
-/// their identifiers.
+/// their identifiers. `seq` is that of their first change.
 pub async fn stored(
     connection: &mut PgConnection,
     page: Stored<'_>,
 ) -> Result<Vec<Subject>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Row,
-        r#"select null::bigint as "seq?", a.first_seen_at as at, a.said as key, a.version,
+        r#"select (select min(c.seq) from change c where c.key = a.said) as "seq?",
+                  a.first_seen_at as at, a.said as key, a.version,
                   'appeared' as "what!", null::bigint as "through?", false as "is_baseline!",
                   g.is_followed as "is_followed!",
                   g.watch_lists as "watch_lists!",

@@ -3,6 +3,7 @@
 mod advisory;
 mod ticket;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 pub use advisory::{Stored, stored};
@@ -11,11 +12,13 @@ use crate::model::{Product, Severity, Subject};
 
 /// Which changes to look at.
 #[derive(Debug, Clone, Copy)]
-pub struct Span {
+pub struct Span<'a> {
     /// Those after this one…
     pub after: i64,
     /// …up to this one.
     pub to: i64,
+    /// Only those of this advisory or ticket.
+    pub key: Option<&'a str>,
     /// Whether products are wanted; they are the larger part of an advisory.
     pub products: bool,
 }
@@ -31,7 +34,7 @@ pub async fn last_seq(connection: &mut PgConnection) -> Result<i64, sqlx::Error>
 /// says nothing but that it happened.
 pub async fn of_span(
     connection: &mut PgConnection,
-    span: Span,
+    span: Span<'_>,
 ) -> Result<Vec<Subject>, sqlx::Error> {
     let mut subjects = advisory::changes(connection, span).await?;
     subjects.extend(ticket::changes(connection, span).await?);
@@ -46,4 +49,19 @@ fn severity(rank: Option<i16>) -> Option<Severity> {
 /// What a pattern of products may fit.
 fn names(product: Product) -> impl Iterator<Item = String> {
     std::iter::once(product.name).chain(product.cpes)
+}
+
+/// The number of the first change since then; one after the last where there is none.
+pub async fn first_since(
+    connection: &mut PgConnection,
+    since: DateTime<Utc>,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select coalesce(
+               (select min(seq) from change where at >= $1),
+               (select last + 1 from change_counter)) as "seq!""#,
+        since
+    )
+    .fetch_one(connection)
+    .await
 }

@@ -43,7 +43,7 @@ struct Row {
 
 pub(super) async fn changes(
     connection: &mut PgConnection,
-    span: Span,
+    span: Span<'_>,
 ) -> Result<Vec<Subject>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Row,
@@ -93,11 +93,13 @@ pub(super) async fn changes(
            left join source s on s.id = r.source_id
            where c.seq > $1
              and c.seq <= $2
+             and ($4::text is null or c.key = $4)
              and c.kind = 'ticket'
            order by c.seq"#,
         span.after,
         span.to,
-        span.products
+        span.products,
+        span.key
     )
     .fetch_all(connection)
     .await?;

@@ -1,0 +1,225 @@
+//! `advisoryd alerts`: what was told, to whom, and telling it once more.
+
+use clap::{Args, Subcommand};
+use uuid::Uuid;
+
+use super::output::{complain, table, tell, tell_json};
+use super::question::{Since, since};
+use super::{Shared, alert_page, ask};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::job::try_sink::{self, Tried};
+use crate::startup::Opened;
+use crate::store::resend;
+use crate::store::told::{self, AlertLine, AlertQuestion};
+
+/// A sentence in a table is cut here; `show` and `--json` have it whole.
+const SUMMARY_LETTERS: usize = 60;
+
+#[derive(Debug, Args)]
+pub(super) struct Alerts {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Alerts and what became of them, the last raised first
+    List(List),
+    /// One alert, its deliveries, and every attempt
+    Show {
+        /// As `list` tells it
+        id: Uuid,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell once more, under the same id; also what was silenced or given up
+    Resend {
+        /// As `list` tells them
+        #[arg(required = true)]
+        ids: Vec<Uuid>,
+        /// Only this sink
+        #[arg(long, value_name = "SINK")]
+        sink: Option<String>,
+    },
+    /// Send a marked message now and report the real answer; needs no database
+    Test {
+        /// A sink of the configuration
+        sink: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct List {
+    /// Of this rule
+    #[arg(long, value_name = "NAME")]
+    rule: Option<String>,
+    /// Of this advisory or ticket
+    #[arg(long, value_name = "SAID|TICKET")]
+    key: Option<String>,
+    /// In this state
+    #[arg(long, value_parser = ["gathering", "waiting", "delivered", "dead_letter", "silenced", "shadow", "recorded"])]
+    state: Option<String>,
+    /// Raised since: `7d`, `12h`, or a time such as 2026-11-01
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    since: Option<Since>,
+    /// At most so many
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
+    limit: i64,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> {
+    let config = shared.load_and_log(Some("warn"))?;
+    let what = match wanted.what {
+        What::Test { sink, json } => return test(&config, &sink, json).await,
+        what => what,
+    };
+    let opened = ask::open(&config).await?;
+    let result = with_database(&config, &opened, what).await;
+    opened.close().await;
+    result
+}
+
+async fn with_database(config: &Config, opened: &Opened, what: What) -> anyhow::Result<bool> {
+    match what {
+        What::List(wanted) => list(opened, wanted).await,
+        What::Show { id, json } => show(opened, id, json).await,
+        What::Resend { ids, sink } => send_again(config, opened, &ids, sink.as_deref()).await,
+        What::Test { sink, json } => test(config, &sink, json).await,
+    }
+}
+
+async fn list(opened: &Opened, wanted: List) -> anyhow::Result<bool> {
+    let mut connection = ask::up_to_date(opened).await?;
+    let question = AlertQuestion {
+        rule: wanted.rule,
+        key: wanted.key,
+        state: wanted.state,
+        since: wanted.since.map(|since| since.time(Clock::system().now())),
+        limit: wanted.limit,
+    };
+    let lines = told::alerts(&mut connection, &question).await?;
+    if wanted.json {
+        lines.iter().try_for_each(tell_json)?;
+        return Ok(true);
+    }
+    if lines.is_empty() {
+        tell("no alerts");
+        return Ok(true);
+    }
+    let rows: Vec<[String; 6]> = lines.iter().map(row).collect();
+    tell(&table(
+        ["id", "raised", "rule", "state", "about", "what happened"],
+        &rows,
+    ));
+    Ok(true)
+}
+
+fn row(line: &AlertLine) -> [String; 6] {
+    let summary = line.summary.as_deref().unwrap_or(&line.what);
+    [
+        line.id.to_string(),
+        line.raised_at.format("%Y-%m-%d %H:%M:%S").to_string(),
+        line.rule.clone(),
+        line.state.clone(),
+        line.key.clone(),
+        summary.chars().take(SUMMARY_LETTERS).collect(),
+    ]
+}
+
+async fn show(opened: &Opened, id: Uuid, json: bool) -> anyhow::Result<bool> {
+    let mut connection = ask::up_to_date(opened).await?;
+    let Some(document) = told::alert(&mut connection, id).await? else {
+        anyhow::bail!("there is no alert {id}; see `advisoryd alerts list`");
+    };
+    if json {
+        tell_json(&document)?;
+    } else {
+        tell(alert_page::page(&document).trim_end());
+    }
+    Ok(true)
+}
+
+async fn send_again(
+    config: &Config,
+    opened: &Opened,
+    ids: &[Uuid],
+    only: Option<&str>,
+) -> anyhow::Result<bool> {
+    drop(ask::up_to_date(opened).await?);
+    let mut good = true;
+    for id in ids {
+        let mut transaction = opened.pool.begin().await?;
+        let Some(document) = told::alert(&mut transaction, *id).await? else {
+            complain(&format!(
+                "there is no alert {id}; see `advisoryd alerts list`"
+            ));
+            good = false;
+            continue;
+        };
+        let sinks = sinks_of(config, document["rule"].as_str(), only);
+        let now = Clock::system().now();
+        let due = resend::resend(&mut transaction, *id, only, &sinks, now).await?;
+        transaction.commit().await?;
+        if due == 0 {
+            complain(&format!(
+                "alert {id} goes to no sink that could be told now; name one with --sink, or wait until its delivery under way has ended"
+            ));
+            good = false;
+        } else {
+            tell(&format!(
+                "alert {id}: {due} deliveries are due; the daemon, or the next `advisoryd sync`, sends them"
+            ));
+        }
+    }
+    Ok(good)
+}
+
+/// Where an alert goes that was not sent: the sink that is named, else those of its rule.
+fn sinks_of(config: &Config, rule: Option<&str>, only: Option<&str>) -> Vec<String> {
+    if let Some(only) = only {
+        return vec![only.to_owned()];
+    }
+    let mut rules = config.alerts.rules.iter().map(crate::model::Matcher::rule);
+    rules
+        .find(|one| Some(one.name.as_str()) == rule)
+        .map_or_else(Vec::new, |rule| rule.sinks.clone())
+}
+
+async fn test(config: &Config, name: &str, json: bool) -> anyhow::Result<bool> {
+    let found = config.alerts.sinks.iter().find(|sink| sink.name == name);
+    let Some(settings) = found else {
+        let known = config.alerts.sinks.iter().map(|sink| sink.name.as_str());
+        let known = known.collect::<Vec<_>>().join(", ");
+        anyhow::bail!("no sink is called `{name}`; the configuration has: {known}");
+    };
+    let tried = try_sink::try_sink(settings, Clock::system().now()).await?;
+    if json {
+        tell_json(&tried)?;
+        return Ok(tried.error.is_none());
+    }
+    let Tried {
+        message_id,
+        seconds,
+        status,
+        answer,
+        error,
+    } = tried;
+    let status = status.map_or_else(|| "no status".to_owned(), |status| status.to_string());
+    match &error {
+        None => tell(&format!(
+            "sink `{name}` took message {message_id} in {seconds:.2} s ({status}): {answer}"
+        )),
+        Some(error) => complain(&format!(
+            "sink `{name}` did not take message {message_id} within {seconds:.2} s ({status}): {error}"
+        )),
+    }
+    Ok(error.is_none())
+}

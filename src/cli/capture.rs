@@ -1,0 +1,120 @@
+//! `advisoryd capture`: what upstream really sends, for somebody else to see.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use clap::Args;
+
+use super::Shared;
+use super::confirm::confirm;
+use super::output::{complain, tell};
+use super::sync::stop_on_signals;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::Client;
+use crate::job::capture::{Asker, Folder, Verdict, Wanted, judge, most_calls};
+use crate::startup;
+
+/// The most that `--max-body` may be: bodies are held in memory.
+const LARGEST_BODY: u64 = 256 << 20;
+
+/// What `capture` takes.
+#[derive(Debug, Args)]
+pub(super) struct Capture {
+    /// A new or empty directory to write to
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Only the feed of this watch list; may be repeated
+    /// [default: the configured ones, else the first five upstream]
+    #[arg(long, value_name = "ID")]
+    pub watch_list: Vec<i64>,
+    /// Most bytes of each answer; longer ones are cut where a record ends
+    #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = max_body)]
+    pub max_body: usize,
+    /// Write everything as it came, with names and addresses: not for others' eyes
+    #[arg(long)]
+    pub raw: bool,
+    /// Do not ask before calling
+    #[arg(long)]
+    pub yes: bool,
+}
+
+fn max_body(text: &str) -> Result<usize, String> {
+    let size = text.parse::<ByteSize>().ok().map(|size| size.as_u64());
+    size.filter(|size| (1024..=LARGEST_BODY).contains(size))
+        .and_then(|size| usize::try_from(size).ok())
+        .ok_or_else(|| "write a size from `1KiB` to `256MiB`".to_owned())
+}
+
+pub(super) async fn run(shared: Shared, wanted: Capture) -> anyhow::Result<bool> {
+    let config = shared.load_and_log(Some("warn"))?;
+    let token = config.upstream.token()?;
+    let lists = lists(&config, &wanted);
+    if !announce(&config, lists.len(), &wanted)? {
+        return Ok(false);
+    }
+    let folder = Folder::prepare(&wanted.out)?;
+    let client = Client::new(&config.upstream, token.clone(), Vec::new(), Clock::system())?;
+    let asked = Wanted {
+        lists,
+        max_body: wanted.max_body,
+    };
+    let stop = stop_on_signals()?;
+    let answers = Asker::new(client.clone(), stop.clone(), asked).take().await;
+    let rules = startup::rules(&config)?;
+    let captured = judge(answers, &rules, &config.upstream, &token, wanted.raw)?;
+    folder.write(&captured)?;
+    let count = |verdict: Verdict| {
+        let claims = captured.report.claims.iter();
+        claims.filter(|claim| claim.verdict == verdict).count()
+    };
+    tell(&format!(
+        "{}: {} calls; of the contract's statements {} held, {} did not, {} are open; read report.md",
+        wanted.out.display(),
+        client.total_usage().requests,
+        count(Verdict::Held),
+        count(Verdict::NotHeld),
+        count(Verdict::Open)
+    ));
+    let mut good = !stop.is_cancelled();
+    for call in &captured.report.calls {
+        if let Some(error) = &call.error {
+            complain(&format!("{}: {error}", call.name));
+            good = false;
+        }
+    }
+    let refused = captured.report.calls.len() == 1 && captured.report.calls[0].status != Some(200);
+    if refused {
+        complain(
+            "upstream refused the first call, so no other was made; look at `advisoryd check`",
+        );
+    }
+    Ok(good && !refused)
+}
+
+fn lists(config: &Config, wanted: &Capture) -> Vec<i64> {
+    if wanted.watch_list.is_empty() {
+        return config.watch_lists.iter().map(|list| list.id).collect();
+    }
+    wanted.watch_list.clone()
+}
+
+/// Says beforehand what will be asked of upstream; on a terminal, asks.
+fn announce(config: &Config, lists: usize, wanted: &Capture) -> anyhow::Result<bool> {
+    let calls = most_calls(lists);
+    let host = config.upstream.base_url.host_str().unwrap_or_default();
+    let how = if wanted.raw {
+        "as it comes, with names and addresses"
+    } else {
+        "without token, names and addresses"
+    };
+    let out = wanted.out.display();
+    complain(&format!(
+        "at most {calls} calls will be made to {host} (GET and OPTIONS only, repeated where one fails); what comes is written to {out} {how}"
+    ));
+    if !std::io::stdin().is_terminal() {
+        return Ok(true);
+    }
+    confirm(wanted.yes, "Go on?")
+}

@@ -1,0 +1,95 @@
+//! `advisoryd explain`: why somebody heard of it, or did not.
+
+use clap::Args;
+
+use super::output::{tell, tell_json};
+use super::{Shared, ask};
+use crate::config::Config;
+use crate::job::explain::{self, Explained};
+use crate::startup::Opened;
+use crate::store::question;
+
+/// What to explain.
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// An advisory such as SA87735, or a ticket's number
+    #[arg(value_name = "SAID|TICKET")]
+    key: String,
+    /// Only under this rule
+    #[arg(long, value_name = "NAME")]
+    rule: Option<String>,
+    /// Print one JSON object for each change and rule
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(shared: Shared, wanted: Explain) -> anyhow::Result<bool> {
+    let config = shared.load_and_log(Some("warn"))?;
+    let opened = ask::open(&config).await?;
+    let result = show(&config, &opened, &wanted).await;
+    opened.close().await;
+    result
+}
+
+async fn show(config: &Config, opened: &Opened, wanted: &Explain) -> anyhow::Result<bool> {
+    let mut connection = ask::up_to_date(opened).await?;
+    let key = wanted.key.trim().trim_start_matches('#').to_uppercase();
+    let all = explain::explain(&mut connection, &key, wanted.rule.as_deref()).await?;
+    if all.is_empty() {
+        no_rules(config, wanted.rule.as_deref())?;
+    }
+    if wanted.json {
+        all.iter().try_for_each(tell_json)?;
+        return Ok(true);
+    }
+    let found = match key.parse::<i64>() {
+        Ok(id) => question::ticket(&mut connection, id).await?,
+        Err(_) => question::advisory(&mut connection, &key).await?,
+    };
+    let title = found
+        .as_ref()
+        .and_then(|document| document["title"].as_str())
+        .unwrap_or("nothing is stored of it");
+    tell(&format!("{key}: {title}"));
+    tell(&page(&all));
+    Ok(true)
+}
+
+/// Why there is nothing to explain.
+fn no_rules(config: &Config, only: Option<&str>) -> anyhow::Result<()> {
+    let configured = |name: &str| {
+        let mut rules = config.alerts.rules.iter();
+        rules.any(|one| one.rule().name == name)
+    };
+    match only {
+        Some(name) if configured(name) => anyhow::bail!(
+            "rule `{name}` is new: no daemon follows it yet; start or reload it, or run `advisoryd migrate`"
+        ),
+        Some(name) => {
+            anyhow::bail!("no rule is called `{name}`; see `advisoryd rules list`")
+        }
+        None => anyhow::bail!(
+            "no rules are followed; add [[alerts.rules]] to the configuration and start or reload the daemon"
+        ),
+    }
+}
+
+fn page(all: &[Explained]) -> String {
+    let width = all.iter().map(|one| one.rule.chars().count()).max();
+    let width = width.unwrap_or_default();
+    let mut lines = Vec::new();
+    let mut before = None;
+    for one in all {
+        let change = (one.seq, one.version, one.what.clone());
+        if before.as_ref() != Some(&change)
+            && let (Some(at), Some(what)) = (one.at, &one.what)
+        {
+            let at = at.format("%Y-%m-%d %H:%M:%S");
+            let version = one.version.unwrap_or_default();
+            lines.push(format!("\n{at}  {what}  v{version}"));
+        }
+        before = Some(change);
+        lines.push(format!("  {:<width$}  {}", one.rule, one.text));
+    }
+    lines.join("\n")
+}

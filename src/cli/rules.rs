@@ -1,0 +1,156 @@
+//! `advisoryd rules`: what they say, and what they would have sent.
+
+use clap::{Args, Subcommand};
+
+use super::output::{table, tell, tell_json};
+use super::question::{Since, since};
+use super::{Shared, ask};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::job::back_test::{self, Tried};
+use crate::model::{Matcher, words};
+
+/// Messages of a rule that are printed; `--json` has all.
+const PRINTED_MESSAGES: usize = 20;
+/// Alerts of a message that are printed.
+const PRINTED_ALERTS: usize = 5;
+
+#[derive(Debug, Args)]
+pub(super) struct Rules {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The rules of the configuration, in words
+    List {
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// What the rules of the configuration would have sent over stored history; sends nothing
+    Test(Test),
+}
+
+#[derive(Debug, Args)]
+struct Test {
+    /// Only this rule
+    #[arg(long, value_name = "NAME")]
+    rule: Option<String>,
+    /// Changes since: `180d`, `12h`, or a time such as 2026-11-01
+    #[arg(long, value_name = "WHEN", value_parser = since, default_value = "30d")]
+    since: Since,
+    /// Print one JSON object a rule
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(shared: Shared, wanted: Rules) -> anyhow::Result<bool> {
+    let config = shared.load_and_log(Some("warn"))?;
+    match wanted.what {
+        What::List { json } => list(&config, json),
+        What::Test(wanted) => test(&config, wanted).await,
+    }
+}
+
+fn list(config: &Config, json: bool) -> anyhow::Result<bool> {
+    let rules = || config.alerts.rules.iter().map(Matcher::rule);
+    if json {
+        rules().try_for_each(tell_json)?;
+        return Ok(true);
+    }
+    if config.alerts.rules.is_empty() {
+        tell("no rules; add [[alerts.rules]] to the configuration");
+        return Ok(true);
+    }
+    let rows: Vec<[String; 3]> = rules()
+        .map(|rule| {
+            let sinks = if rule.shadow {
+                "(shadow)".to_owned()
+            } else {
+                rule.sinks.join(", ")
+            };
+            [rule.name.clone(), sinks, words::described(rule)]
+        })
+        .collect();
+    tell(&table(["rule", "sinks", "says"], &rows));
+    Ok(true)
+}
+
+async fn test(config: &Config, wanted: Test) -> anyhow::Result<bool> {
+    let chosen = chosen(config, wanted.rule.as_deref())?;
+    let since = wanted.since.time(Clock::system().now());
+    let opened = ask::open(config).await?;
+    let result = async {
+        let mut connection = ask::up_to_date(&opened).await?;
+        anyhow::Ok(back_test::back_test(&mut connection, &chosen, since).await?)
+    }
+    .await;
+    opened.close().await;
+    let all = result?;
+    for tried in &all {
+        if wanted.json {
+            tell_json(tried)?;
+        } else {
+            tell(&page(tried));
+        }
+    }
+    Ok(true)
+}
+
+fn chosen<'a>(config: &'a Config, only: Option<&str>) -> anyhow::Result<Vec<&'a Matcher>> {
+    let rules = &config.alerts.rules;
+    anyhow::ensure!(
+        !rules.is_empty(),
+        "there are no rules; add [[alerts.rules]] to the configuration"
+    );
+    let found: Vec<&Matcher> = rules
+        .iter()
+        .filter(|one| only.is_none_or(|only| one.rule().name == only))
+        .collect();
+    if found.is_empty() {
+        let known = rules.iter().map(|one| one.rule().name.as_str());
+        let known = known.collect::<Vec<_>>().join(", ");
+        anyhow::bail!(
+            "no rule is called `{}`; the configuration has: {known}",
+            only.unwrap_or_default()
+        );
+    }
+    Ok(found)
+}
+
+/// What one rule would have done, for a person.
+fn page(tried: &Tried) -> String {
+    let mut lines = vec![format!(
+        "rule `{}`: {} alerts in {} messages",
+        tried.rule,
+        tried.alerts(),
+        tried.messages.len()
+    )];
+    let verdicts: Vec<String> = tried
+        .verdicts
+        .iter()
+        .map(|(verdict, count)| format!("{verdict} {count}"))
+        .collect();
+    if !verdicts.is_empty() {
+        lines.push(format!("  changes: {}", verdicts.join(", ")));
+    }
+    for message in tried.messages.iter().rev().take(PRINTED_MESSAGES).rev() {
+        let at = message.at.format("%Y-%m-%d %H:%M:%S");
+        lines.push(format!("  {at}  {} alerts", message.alerts.len()));
+        for one in message.alerts.iter().take(PRINTED_ALERTS) {
+            lines.push(format!("    {}  {} ({})", one.key, one.title, one.summary));
+        }
+        if message.alerts.len() > PRINTED_ALERTS {
+            let more = message.alerts.len() - PRINTED_ALERTS;
+            lines.push(format!("    and {more} more"));
+        }
+    }
+    if tried.messages.len() > PRINTED_MESSAGES {
+        lines.push(format!(
+            "  (the last {PRINTED_MESSAGES} messages; --json has all)"
+        ));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,62 @@
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::section::Section;
+use super::tree::Node;
+use super::values::any_text;
+
+/// Shorter than this, one slow answer would be an alarm.
+const SHORTEST: Duration = Duration::from_mins(1);
+/// Longer is off.
+const LONGEST: Duration = Duration::from_hours(24 * 366);
+
+/// How old data may be before the program says that it is stale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Allowed {
+    /// Until two ticks of its schedule and an hour have passed without a
+    /// complete run: one failure heals itself at the next tick.
+    #[default]
+    BySchedule,
+    /// This old.
+    Age(Duration),
+    /// As old as it likes.
+    Off,
+}
+
+/// `[freshness]`: from when on old data is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Freshness {
+    /// Watch lists and extra feeds. Default: by schedule.
+    pub feeds: Allowed,
+    /// Tickets. Default: by schedule.
+    pub tickets: Allowed,
+}
+
+impl Freshness {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let freshness = Self {
+            feeds: section.value("feeds", Allowed::default(), allowed(SHORTEST..=LONGEST)),
+            tickets: section.value("tickets", Allowed::default(), allowed(SHORTEST..=LONGEST)),
+        };
+        section.close();
+        freshness
+    }
+}
+
+/// A duration such as `2h`, `auto` or `off`.
+fn allowed(limits: RangeInclusive<Duration>) -> impl FnOnce(&Node) -> Result<Allowed, String> {
+    move |node| {
+        let text = any_text(node).unwrap_or_default();
+        match text.as_str() {
+            "auto" => return Ok(Allowed::BySchedule),
+            "off" => return Ok(Allowed::Off),
+            _ => {}
+        }
+        match humantime::parse_duration(&text) {
+            Ok(age) if limits.contains(&age) => Ok(Allowed::Age(age)),
+            _ => Err(
+                "write `auto`, `off` or a duration from `1m` to `366d`, such as `2h`".to_owned(),
+            ),
+        }
+    }
+}

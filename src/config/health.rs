@@ -1,0 +1,83 @@
+use std::collections::BTreeSet;
+
+use super::cron::{CronExpression, expression};
+use super::mistake::close_to;
+use super::section::Section;
+use super::values::{texts, truth};
+
+/// `[alerts.health]`: who hears of what is wrong with the program itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Health {
+    /// Whether anybody does; what is wrong is written down all the same. Default: `true`.
+    pub enabled: bool,
+    /// Names of sinks. Default: all.
+    pub sinks: Vec<String>,
+}
+
+/// `[alerts.heartbeat]`: a sign of life, so that silence is an alarm at the receiver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// When.
+    pub schedule: CronExpression,
+    /// Names of sinks. Default: all.
+    pub sinks: Vec<String>,
+}
+
+impl Health {
+    pub(super) fn read(mut section: Section<'_>, known: &BTreeSet<String>) -> Self {
+        let health = Self {
+            enabled: section.value("enabled", true, truth),
+            sinks: sinks(&mut section, known),
+        };
+        section.close();
+        health
+    }
+}
+
+impl Heartbeat {
+    /// `None` where no schedule is written: it is off.
+    pub(super) fn read(mut section: Section<'_>, known: &BTreeSet<String>) -> Option<Self> {
+        let has_schedule = section.has("schedule");
+        let has_sinks = section.has("sinks");
+        let schedule = section.optional("schedule", expression);
+        let sinks = sinks(&mut section, known);
+        if has_sinks && !has_schedule {
+            let advice = "write when, such as `schedule = \"0 0 8 * * *\"`";
+            section.missing("schedule", advice);
+        } else if has_schedule && sinks.is_empty() {
+            let advice = "write one under [[alerts.sinks]], a heartbeat needs a receiver";
+            section.missing("sinks", advice);
+        }
+        section.close();
+        Some(Self {
+            schedule: schedule?,
+            sinks,
+        })
+    }
+}
+
+/// The named ones, each once, or all that are known.
+fn sinks(section: &mut Section<'_>, known: &BTreeSet<String>) -> Vec<String> {
+    let Some(named) = section.optional("sinks", texts) else {
+        return known.iter().cloned().collect();
+    };
+    for name in named.iter().filter(|name| !known.contains(*name)) {
+        section.wrong("sinks", name, &advice(name, known));
+    }
+    let named: BTreeSet<String> = named.into_iter().collect();
+    named.into_iter().collect()
+}
+
+/// What to write instead of a name that no sink has.
+pub(super) fn advice(name: &str, known: &BTreeSet<String>) -> String {
+    match close_to(name, known.iter().map(String::as_str)) {
+        Some(close) => format!("no sink is called so; did you mean `{close}`?"),
+        None if known.is_empty() => {
+            "no sink is called so; add it under [[alerts.sinks]]".to_owned()
+        }
+        None => {
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            format!("no sink is called so; write one of {}", known.join(", "))
+        }
+    }
+}

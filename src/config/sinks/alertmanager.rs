@@ -1,0 +1,51 @@
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::super::environment::Environment;
+use super::super::section::Section;
+use super::super::values::duration;
+use super::target::{Target, pairs};
+
+/// A shorter time would end an alert before anybody looks; a longer one is for ever.
+const ACTIVE_FOR: RangeInclusive<Duration> =
+    Duration::from_mins(1)..=Duration::from_hours(365 * 24);
+/// Labels that the sink itself sets.
+const RESERVED_LABELS: [&str; 6] = ["alertname", "key", "kind", "purpose", "rule", "severity"];
+
+/// `kind = "alertmanager"`: Prometheus' Alertmanager, API version 2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alertmanager {
+    /// Where it goes, without `/api/v2/alerts`.
+    pub target: Target,
+    /// Further labels of every alert.
+    pub labels: BTreeMap<String, String>,
+    /// How long an alert stays active that nobody resolves. Default: 24 h.
+    pub active_for: Duration,
+}
+
+impl Alertmanager {
+    pub(super) fn read(section: &mut Section<'_>, env: &Environment) -> Option<Self> {
+        let target = Target::read(section, env);
+        let labels = pairs(section.section("labels"), label);
+        let day = Duration::from_hours(24);
+        let active_for = section.value("active_for", day, duration(ACTIVE_FOR));
+        Some(Self {
+            target: target?,
+            labels,
+            active_for,
+        })
+    }
+}
+
+fn label(name: &str, _: &str) -> Result<String, String> {
+    if RESERVED_LABELS.contains(&name) {
+        return Err("leave it out, advisoryd sets it itself".into());
+    }
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let is_label =
+        name.chars().all(fits) && !name.starts_with(|first: char| first.is_ascii_digit());
+    is_label
+        .then(|| name.to_owned())
+        .ok_or_else(|| "write letters, digits and `_`, no digit first".into())
+}

@@ -1,0 +1,40 @@
+use super::super::environment::Environment;
+use super::super::section::Section;
+use super::secret_file::{SecretFile, secret_file};
+use super::target::Target;
+use super::template::{Template, template};
+
+/// `kind = "webhook"`: JSON, signed as Standard Webhooks says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// Where it goes.
+    pub target: Target,
+    /// One secret, or two while they are rotated.
+    pub secret: SecretFile,
+    /// Makes the body; left out, the body is the message as JSON.
+    pub template: Option<Template>,
+}
+
+impl Webhook {
+    pub(super) fn read(section: &mut Section<'_>, env: &Environment) -> Option<Self> {
+        section.refuse(
+            "secret",
+            "the secret does not belong here; write it to a file and name it in `secret_file`",
+        );
+        if !section.has("secret_file") {
+            let advice = "write the file that holds `whsec_…`, made by \
+                          `echo whsec_$(openssl rand -base64 32)`";
+            section.missing("secret_file", advice);
+        }
+        let target = Target::read(section, env);
+        let secret = section.secret("secret_file", secret_file(env));
+        let has_template = section.has("template_file");
+        let template = section.optional("template_file", template);
+        (template.is_some() == has_template).then_some(())?;
+        Some(Self {
+            target: target?,
+            secret: secret?,
+            template,
+        })
+    }
+}

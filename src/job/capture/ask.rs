@@ -1,0 +1,144 @@
+//! Asks for one thing after the other, and keeps what is answered.
+
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::taken::{Owner, Taken};
+use crate::http::{Client, Kind, Look, Request, Sight, Verb};
+use crate::job::failure::chain;
+
+/// How often a call that was throttled is repeated.
+const REPEATS: u32 = 2;
+
+/// What is wanted of a capture.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Watch lists whose feeds are taken; none: the first that upstream names.
+    pub lists: Vec<i64>,
+    /// Most bytes of one body, unpacked.
+    pub max_body: usize,
+}
+
+/// Asks, and keeps what was answered.
+pub struct Asker {
+    /// The one client.
+    pub client: Client,
+    /// Ends the capture; what was taken is kept.
+    pub stop: CancellationToken,
+    /// What is wanted.
+    pub wanted: Wanted,
+    pub(super) taken: Vec<Taken>,
+}
+
+impl Asker {
+    /// Has asked nothing yet.
+    pub fn new(client: Client, stop: CancellationToken, wanted: Wanted) -> Self {
+        Self {
+            client,
+            stop,
+            wanted,
+            taken: Vec::new(),
+        }
+    }
+
+    pub(super) async fn ask(&mut self, name: &str, request: Request, owner: Owner) -> Taken {
+        self.look(name, look(request), owner).await
+    }
+
+    /// Asks once, and again where upstream wanted to be left alone for a while:
+    /// the refusal is kept too.
+    pub(super) async fn look(&mut self, name: &str, look: Look, owner: Owner) -> Taken {
+        let mut repeats = 0;
+        loop {
+            let taken = self.once(name, &look, owner).await;
+            info!("{} {}: {:?}", taken.method, taken.target, taken.status);
+            if taken.status != Some(429) || repeats == REPEATS {
+                self.taken.push(taken.clone());
+                return taken;
+            }
+            repeats += 1;
+            let mut throttled = taken;
+            throttled.name = format!("{name}-throttled-{repeats}");
+            self.taken.push(throttled);
+        }
+    }
+
+    async fn once(&self, name: &str, look: &Look, owner: Owner) -> Taken {
+        let mut taken = Taken::asked(name, look.verb.name(), target(&look.request), owner);
+        let sight = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {
+                taken.error = Some("not asked: the capture was stopped".to_owned());
+                return taken;
+            }
+            sight = self.client.look(look) => sight,
+        };
+        let mut sight = match sight {
+            Ok(sight) => sight,
+            Err(error) => {
+                taken.error = Some(chain(&error));
+                return taken;
+            }
+        };
+        taken.status = Some(sight.status);
+        taken.headers = std::mem::take(&mut sight.headers);
+        taken.date = sight.date;
+        self.read(&mut sight, &mut taken).await;
+        taken.read();
+        taken
+    }
+
+    /// Reads the body as far as it is wanted.
+    async fn read(&self, sight: &mut Sight, taken: &mut Taken) {
+        loop {
+            let piece = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => {
+                    taken.error = Some("the capture was stopped".to_owned());
+                    taken.is_cut = true;
+                    return;
+                }
+                piece = sight.body.chunk() => piece,
+            };
+            match piece {
+                Ok(Some(piece)) => {
+                    let room = self.wanted.max_body - taken.bytes.len();
+                    taken
+                        .bytes
+                        .extend_from_slice(&piece[..piece.len().min(room)]);
+                    if piece.len() > room {
+                        taken.is_cut = true;
+                        return;
+                    }
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    taken.error = Some(chain(&error));
+                    taken.is_cut = true;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn get(path: &str) -> Request {
+    Request::new(path, Kind::Json)
+}
+
+pub(super) fn look(request: Request) -> Look {
+    Look {
+        verb: Verb::Get,
+        request,
+        token: None,
+        follows: true,
+    }
+}
+
+fn target(request: &Request) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(&request.query);
+    let query = query.finish();
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("{}{mark}{query}", request.path)
+}

@@ -1,0 +1,236 @@
+//! Takes people, machines and secrets out of what upstream sent, and leaves its
+//! structure: names of keys and elements, numbers, times, identifiers.
+//!
+//! What belongs to the account (tickets, watch lists) is replaced unless it is
+//! known to be harmless. The vendor's own texts stay, but for what looks like an
+//! address or stands under a name such as `owner`.
+
+use std::collections::BTreeSet;
+
+use regex::Regex;
+
+use super::names::{Names, What};
+use super::patterns::Patterns;
+use super::taken::{Form, Owner, Taken};
+use crate::model::parse_time;
+use crate::source::place::Place;
+use crate::source::{json_text, xml};
+
+/// Shorter names are words of the language: replaced where they stand alone, and
+/// not searched for in other texts.
+const MIN_SEARCHED_CHARS: usize = 4;
+/// Longest text that counts as a name, in characters.
+const MAX_NAME_CHARS: usize = 60;
+/// Parts of names of keys under which people and machines stand.
+const PERSONAL: [&str; 24] = [
+    "user",
+    "owner",
+    "assign",
+    "mail",
+    "phone",
+    "host",
+    "contact",
+    "customer",
+    "account",
+    "author",
+    "creator",
+    "created_by",
+    "modified_by",
+    "updated_by",
+    "approved_by",
+    "person",
+    "group",
+    "token",
+    "secret",
+    "password",
+    "session",
+    "address",
+    "company",
+    "organi",
+];
+/// Things of the account that have a name.
+const OF_THE_ACCOUNT: [&str; 5] = [
+    "asset_list",
+    "assetlist",
+    "watch_list",
+    "ticket",
+    "custom_info",
+];
+/// Headers whose values say something about upstream and nothing about anybody.
+const HARMLESS_HEADERS: [&str; 24] = [
+    "accept-ranges",
+    "age",
+    "allow",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-type",
+    "cross-origin-opener-policy",
+    "date",
+    "expires",
+    "keep-alive",
+    "last-modified",
+    "link",
+    "location",
+    "pragma",
+    "referrer-policy",
+    "retry-after",
+    "strict-transport-security",
+    "transfer-encoding",
+    "vary",
+    "www-authenticate",
+    "x-content-type-options",
+];
+
+/// Replaces values, the same everywhere.
+pub struct Disguise {
+    names: Names,
+    patterns: Patterns,
+    /// Names that are searched for in every text.
+    searched: BTreeSet<String>,
+    harmless: Regex,
+    fixed: Vec<String>,
+}
+
+impl Disguise {
+    /// Knows what must never be seen.
+    pub fn new(upstream: &url::Url, token: &str) -> anyhow::Result<Self> {
+        let fixed = Names::fixed(upstream, token);
+        Ok(Self {
+            names: Names::new(upstream, token),
+            patterns: Patterns::new(&fixed, &[])?,
+            searched: BTreeSet::new(),
+            // Numbers, identifiers, CVSS vectors, colours, empty words.
+            harmless: Regex::new(
+                r"^(?:-?[0-9]+(?:\.[0-9]+)?|[sS][aA][0-9]{1,7}|CVE-[0-9]{4}-[0-9]{4,9}|(?:CVSS:[0-9.]+/)?[A-Za-z]{1,3}:[A-Za-z]{1,3}(?:/[A-Za-z]{1,3}:[A-Za-z]{1,3})*|#[0-9A-Fa-f]{3,8}|[Tt]rue|[Ff]alse|[Yy]es|[Nn]o|[Nn]ull|\(?[Nn]one\)?)$",
+            )?,
+            fixed,
+        })
+    }
+
+    /// Learns the names in an answer, so that they are found in the others too.
+    pub fn learn(&mut self, taken: &Taken) {
+        let _ = self.body(taken);
+    }
+
+    /// To be called when everything was learnt.
+    pub fn search(&mut self) -> anyhow::Result<()> {
+        let searched: Vec<String> = self.searched.iter().cloned().collect();
+        self.patterns = Patterns::new(&self.fixed, &searched)?;
+        Ok(())
+    }
+
+    /// The body of an answer without them; `None` for one that is neither XML nor
+    /// JSON, which cannot be disguised safely.
+    pub fn body(&mut self, taken: &Taken) -> Option<String> {
+        let text = taken.text.as_deref()?;
+        let owner = taken.owner;
+        let mut change = |place: Place<'_>, value: &str| self.value(owner, place, value);
+        match taken.form() {
+            Form::Json => Some(json_text::rewrite(text, &mut change)),
+            Form::Xml => Some(xml::rewrite(text, &mut change)),
+            Form::Other => None,
+        }
+    }
+
+    /// A text without them.
+    pub fn text(&mut self, text: &str) -> String {
+        self.patterns
+            .replace(text, &mut self.names)
+            .unwrap_or_else(|| text.to_owned())
+    }
+
+    /// The value of a header without them.
+    pub fn header(&mut self, name: &str, value: &str) -> String {
+        if HARMLESS_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+            return self.text(value);
+        }
+        self.names.name(What::Secret, value)
+    }
+
+    fn value(&mut self, owner: Owner, place: Place<'_>, value: &str) -> Option<String> {
+        let is_namespace = place
+            .attribute
+            .is_some_and(|name| name.starts_with("xmlns"));
+        if place.is_key || is_namespace {
+            return self.key(place, value);
+        }
+        let inner = value.trim();
+        let personal = is_personal(place) || owner == Owner::WatchLists && place.name() == "name";
+        let own = match owner {
+            Owner::Account | Owner::WatchLists => true,
+            Owner::Choices => place.names.iter().any(|name| name == "choices"),
+            Owner::Vendor => place.names.iter().any(|name| name == "custom_info"),
+        };
+        let stays = !own && !personal || self.is_harmless(inner);
+        if stays || self.patterns.is_address(inner) {
+            return self.patterns.replace(value, &mut self.names);
+        }
+        if inner.contains("://") && !inner.contains(char::is_whitespace) {
+            return Some(self.url(inner));
+        }
+        let characters = inner.chars().count();
+        if personal && characters >= MIN_SEARCHED_CHARS {
+            self.searched.insert(inner.to_owned());
+        }
+        let is_name = characters <= MAX_NAME_CHARS && !inner.contains('\n');
+        let what = if is_name { What::Name } else { What::Text };
+        Some(self.names.name(what, inner))
+    }
+
+    /// Keys are structure and stay, but for addresses. A namespace is an address
+    /// by its nature.
+    fn key(&mut self, place: Place<'_>, value: &str) -> Option<String> {
+        let is_address = place.is_key && value.contains(['@', '.', ':']);
+        let known = self
+            .fixed
+            .iter()
+            .any(|text| value.to_lowercase().contains(text));
+        (is_address || known)
+            .then(|| self.patterns.replace(value, &mut self.names))
+            .flatten()
+    }
+
+    /// An address of the account: upstream's own keeps its path, of others not
+    /// even that is anybody's business.
+    fn url(&mut self, value: &str) -> String {
+        let replaced = self.text(value);
+        let ours = self
+            .fixed
+            .iter()
+            .any(|text| value.to_lowercase().contains(text));
+        if ours {
+            return replaced;
+        }
+        let end = replaced
+            .find("://")
+            .and_then(|at| Some(at + 3 + replaced[at + 3..].find(['/', '?', '#'])?));
+        end.map_or(replaced.clone(), |end| format!("{}/", &replaced[..end]))
+    }
+
+    fn is_harmless(&self, value: &str) -> bool {
+        value.is_empty() || self.harmless.is_match(value) || parse_time(value).is_some()
+    }
+}
+
+/// Whether a value stands where people, machines or the account's things do.
+fn is_personal(place: Place<'_>) -> bool {
+    let name = place.name().to_lowercase();
+    let parent = place.parent().to_lowercase();
+    let has = |text: &str, words: &[&str]| words.iter().any(|word| text.contains(word));
+    // CVSS speaks of users too.
+    if name.contains("interaction") {
+        return false;
+    }
+    let is_label = matches!(
+        name.as_str(),
+        "name" | "title" | "label" | "display_name" | "full_name" | "username" | "description"
+    );
+    has(&name, &PERSONAL)
+        || name == "ip"
+        || name.ends_with("_ip")
+        || name.ends_with("_name") && has(&name, &OF_THE_ACCOUNT)
+        || is_label && (has(&parent, &OF_THE_ACCOUNT) || has(&parent, &PERSONAL))
+}

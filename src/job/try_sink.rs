@@ -1,0 +1,65 @@
+//! Sends a marked message to a sink, truly.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::config;
+use crate::model::{Alert, MESSAGE_VERSION, Message, Purpose, test_id};
+use crate::sink::{OpenError, Sink};
+
+/// What came of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tried {
+    /// Id of the message that was sent.
+    pub message_id: String,
+    /// How long the receiver took.
+    pub seconds: f64,
+    /// Status of its answer.
+    pub status: Option<i32>,
+    /// The beginning of its answer.
+    pub answer: String,
+    /// Why it was not taken; `None` when it was.
+    pub error: Option<String>,
+}
+
+/// Opens the sink and sends it a message that says that it is a test.
+pub async fn try_sink(settings: &config::Sink, now: DateTime<Utc>) -> Result<Tried, OpenError> {
+    let sink = Sink::open(settings)?;
+    let message = message(sink.name(), now);
+    let began = tokio::time::Instant::now();
+    let sent = sink.send(&message, now).await;
+    let seconds = began.elapsed().as_secs_f64();
+    let (status, answer, error) = match sent {
+        Ok(receipt) => (receipt.status, receipt.answer, None),
+        Err(refused) => (refused.status, refused.answer, Some(refused.reason)),
+    };
+    Ok(Tried {
+        message_id: message.id,
+        seconds,
+        status,
+        answer,
+        error,
+    })
+}
+
+fn message(sink: &str, now: DateTime<Utc>) -> Message {
+    let id = test_id(sink, now).to_string();
+    Message {
+        schema: MESSAGE_VERSION,
+        purpose: Purpose::Test,
+        at: now,
+        rule: "advisoryd".to_owned(),
+        title: "TEST of advisoryd: nothing happened".to_owned(),
+        alerts: vec![Alert {
+            id: id.clone(),
+            what: "test".to_owned(),
+            kind: "advisoryd".to_owned(),
+            key: format!("sink {sink}"),
+            at: now,
+            title: "TEST of advisoryd: nothing happened".to_owned(),
+            summary: "somebody tries this sink with `advisoryd alerts test`".to_owned(),
+            ..Alert::default()
+        }],
+        id,
+    }
+}

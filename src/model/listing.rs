@@ -1,0 +1,111 @@
+//! Upstream's watch lists, and what became of them since they were last listed.
+
+/// A watch list as upstream names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedList {
+    /// Upstream's number for it.
+    pub id: i64,
+    /// What upstream calls it.
+    pub name: Option<String>,
+    /// One that is not enabled is not followed.
+    pub enabled: bool,
+}
+
+/// What became of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListChange {
+    /// It is there, for the first time or again.
+    Appeared,
+    /// It has another name.
+    Renamed,
+    /// It is enabled again.
+    Enabled,
+    /// It is no longer enabled.
+    Disabled,
+    /// Upstream no longer names it.
+    Vanished,
+}
+
+/// What became of the lists since they were `known`, by id. Each change names
+/// the list as it is now, or was last.
+pub fn compare(known: &[ListedList], listed: &[ListedList]) -> Vec<(ListedList, ListChange)> {
+    let mut changes = Vec::new();
+    for list in listed {
+        let Some(before) = known.iter().find(|known| known.id == list.id) else {
+            changes.push((list.clone(), ListChange::Appeared));
+            continue;
+        };
+        if before.name != list.name {
+            changes.push((list.clone(), ListChange::Renamed));
+        }
+        match (before.enabled, list.enabled) {
+            (false, true) => changes.push((list.clone(), ListChange::Enabled)),
+            (true, false) => changes.push((list.clone(), ListChange::Disabled)),
+            _ => {}
+        }
+    }
+    let is_gone = |known: &&ListedList| listed.iter().all(|list| list.id != known.id);
+    let gone = known.iter().filter(is_gone);
+    changes.extend(gone.map(|list| (list.clone(), ListChange::Vanished)));
+    changes
+}
+
+/// The lists that were enabled before and no longer are, or are gone.
+pub fn lost(changes: &[(ListedList, ListChange)]) -> Vec<i64> {
+    changes
+        .iter()
+        .filter(|(list, change)| match change {
+            ListChange::Disabled => true,
+            ListChange::Vanished => list.enabled,
+            ListChange::Appeared | ListChange::Renamed | ListChange::Enabled => false,
+        })
+        .map(|(list, _)| list.id)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ListChange, ListedList, compare, lost};
+
+    fn list(id: i64, name: &str, enabled: bool) -> ListedList {
+        ListedList {
+            id,
+            name: Some(name.to_owned()),
+            enabled,
+        }
+    }
+
+    #[test]
+    fn each_change_of_a_list_is_told_once() {
+        let known = [
+            list(1, "same", true),
+            list(2, "old", true),
+            list(3, "off", true),
+            list(4, "gone", true),
+            list(5, "gone and off", false),
+            list(6, "back", false),
+        ];
+        let listed = [
+            list(1, "same", true),
+            list(2, "new", true),
+            list(3, "off", false),
+            list(6, "back", true),
+            list(7, "first", true),
+        ];
+        let changes = compare(&known, &listed);
+        let told: Vec<(i64, &ListChange)> =
+            changes.iter().map(|(list, what)| (list.id, what)).collect();
+        assert_eq!(
+            told,
+            [
+                (2, &ListChange::Renamed),
+                (3, &ListChange::Disabled),
+                (6, &ListChange::Enabled),
+                (7, &ListChange::Appeared),
+                (4, &ListChange::Vanished),
+                (5, &ListChange::Vanished),
+            ]
+        );
+        assert_eq!(lost(&changes), [3, 4], "what was off already is no loss");
+    }
+}

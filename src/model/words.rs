@@ -1,0 +1,123 @@
+//! What a clause asks for and what it was shown, for people.
+
+use super::{Clause, Clauses, Missing, Rule, Severity, Subject, TicketSubject};
+
+/// Values that are shown before the rest is counted.
+const SHOWN: usize = 5;
+
+/// What a clause asks for.
+pub fn asked(clauses: &Clauses, clause: Clause) -> String {
+    let least = |value: Option<f64>| format!("at least {}", number(value));
+    match clause {
+        Clause::Severity => {
+            let least = clauses.severity.map_or("anything", Severity::name);
+            format!("at least {least}")
+        }
+        Clause::WatchLists => list(clauses.watch_lists.iter().map(ToString::to_string)),
+        Clause::Cvss2 => least(clauses.cvss2),
+        Clause::Cvss3 => least(clauses.cvss3),
+        Clause::Cvss4 => least(clauses.cvss4),
+        Clause::ThreatScore => least(clauses.threat_score),
+        Clause::ZeroDay => clauses
+            .zero_day
+            .map_or_else(String::new, |wanted| wanted.to_string()),
+        Clause::AttackVector => {
+            let names = clauses.attack_vector.iter();
+            list(names.map(|vector| vector.name().to_owned()))
+        }
+        Clause::Cve => list(clauses.cve.iter().cloned()),
+        Clause::Product => list(clauses.product.iter().cloned()),
+        Clause::Title => clauses.title.clone().unwrap_or_default(),
+        Clause::SolutionStatus => list(clauses.solution_status.iter().cloned()),
+        Clause::TicketStatus => list(clauses.ticket_status.iter().cloned()),
+        Clause::TicketAssignee => list(clauses.ticket_assignee.iter().cloned()),
+        Clause::TicketPriority => list(clauses.ticket_priority.iter().cloned()),
+        Clause::TicketQueue => list(clauses.ticket_queue.iter().cloned()),
+        Clause::Not => "nothing that `not` names".to_owned(),
+    }
+}
+
+/// What a clause was shown.
+pub fn shown(subject: &Subject, clause: Clause) -> String {
+    let advisory = subject.advisory.as_ref();
+    let ticket = |value: fn(&TicketSubject) -> &Option<String>| {
+        let value = subject.ticket.as_ref().and_then(|one| value(one).clone());
+        value.unwrap_or_else(none)
+    };
+    let text = |value: Option<&String>| value.cloned().unwrap_or_else(none);
+    match clause {
+        Clause::Severity => severity(subject),
+        Clause::WatchLists => list(subject.watch_lists.iter().map(ToString::to_string)),
+        Clause::Cvss2 => number(advisory.and_then(|one| one.cvss2)),
+        Clause::Cvss3 => number(advisory.and_then(|one| one.cvss3)),
+        Clause::Cvss4 => number(advisory.and_then(|one| one.cvss4)),
+        Clause::ThreatScore => number(advisory.and_then(|one| one.threat_score)),
+        Clause::ZeroDay => advisory
+            .and_then(|one| one.is_zero_day)
+            .map_or_else(none, |is| is.to_string()),
+        Clause::AttackVector => text(advisory.and_then(|one| one.attack_vector.as_ref())),
+        Clause::Cve => list(advisory.into_iter().flat_map(|one| one.cves.clone())),
+        Clause::Product => list(advisory.into_iter().flat_map(|one| one.products.clone())),
+        Clause::Title => text(subject.title.as_ref()),
+        Clause::SolutionStatus => text(advisory.and_then(|one| one.solution_status.as_ref())),
+        Clause::TicketStatus => ticket(|one| &one.status),
+        Clause::TicketAssignee => ticket(|one| &one.assignee),
+        Clause::TicketPriority => ticket(|one| &one.priority),
+        Clause::TicketQueue => ticket(|one| &one.queue),
+        Clause::Not => "something that it names".to_owned(),
+    }
+}
+
+/// What a rule asks for, in one line.
+pub fn described(rule: &Rule) -> String {
+    let mut parts: Vec<String> = rule
+        .clauses
+        .set()
+        .into_iter()
+        .map(|clause| format!("{} {}", clause.name(), asked(&rule.clauses, clause)))
+        .collect();
+    for not in &rule.not {
+        let named = not.set().into_iter();
+        let named = named.map(|clause| format!("{} {}", clause.name(), asked(not, clause)));
+        parts.push(format!("not ({})", named.collect::<Vec<_>>().join(" and ")));
+    }
+    if rule.missing == Missing::Skip {
+        parts.push("values that are missing skip".to_owned());
+    }
+    if parts.is_empty() {
+        parts.push("anything".to_owned());
+    }
+    let on: Vec<&str> = rule.on.iter().map(|kind| kind.name()).collect();
+    format!("{}; on {}", parts.join("; "), on.join(", "))
+}
+
+fn severity(subject: &Subject) -> String {
+    let now = subject.advisory.as_ref().and_then(|one| one.severity);
+    let name = |severity: Option<Severity>| severity.map_or("unknown", Severity::name);
+    if subject.what.is_fall() {
+        return format!("{}, before: {}", name(now), name(subject.former_severity));
+    }
+    name(now).to_owned()
+}
+
+fn none() -> String {
+    "none".to_owned()
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(none, |value| value.to_string())
+}
+
+fn list(values: impl IntoIterator<Item = String>) -> String {
+    let values: Vec<String> = values.into_iter().collect();
+    if values.is_empty() {
+        return none();
+    }
+    let mut text = values[..values.len().min(SHOWN)].join(", ");
+    if values.len() > SHOWN {
+        text.push_str(" and ");
+        text.push_str(&(values.len() - SHOWN).to_string());
+        text.push_str(" more");
+    }
+    text
+}

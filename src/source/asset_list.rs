@@ -1,0 +1,74 @@
+//! Watch lists as JSON (contract §8; upstream calls them asset lists).
+
+use serde_json::Value;
+
+use crate::model::ListedList;
+
+/// Longest name that is kept, in characters: names are labels of metrics and columns of tables.
+const MAX_NAME_CHARS: usize = 200;
+
+/// Reads one row of the collection; `None` without a positive whole number as
+/// `id`. A list that does not say whether it is enabled is.
+pub fn read(row: &Value) -> Option<ListedList> {
+    let id = match row.get("id")? {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    let name = row.get("name").and_then(Value::as_str).map(one_line);
+    Some(ListedList {
+        id: id.filter(|id| *id > 0)?,
+        name: name.filter(|name| !name.is_empty()),
+        enabled: row.get("enabled").is_none_or(is_true),
+    })
+}
+
+/// Only what clearly says no is no: a list too many is better than one too few.
+fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Bool(value) => *value,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !matches!(
+            text.trim().to_ascii_lowercase().as_str(),
+            "false" | "0" | "no" | "off"
+        ),
+        Value::Null | Value::Array(_) | Value::Object(_) => true,
+    }
+}
+
+fn one_line(name: &str) -> String {
+    let words: Vec<&str> = name
+        .split(|letter: char| letter.is_whitespace() || letter.is_control())
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.join(" ").chars().take(MAX_NAME_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::read;
+
+    #[test]
+    fn lists_are_read_in_every_shape_they_may_have() {
+        let told = |row| read(&row).map(|list| (list.id, list.name, list.enabled));
+        let named = |name: &str| Some(name.to_owned());
+        assert_eq!(
+            told(json!({"id": 4, "name": " Linux\r\nservers ", "enabled": true})),
+            Some((4, named("Linux servers"), true))
+        );
+        assert_eq!(told(json!({"id": "4"})), Some((4, None, true)));
+        assert_eq!(
+            told(json!({"id": 4, "name": "", "enabled": "False"})),
+            Some((4, None, false))
+        );
+        assert_eq!(
+            told(json!({"id": 4, "name": 7, "enabled": 0})),
+            Some((4, None, false))
+        );
+        for row in [json!({"name": "x"}), json!({"id": -4}), json!([]), json!(4)] {
+            assert_eq!(told(row), None);
+        }
+    }
+}

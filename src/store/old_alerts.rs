@@ -1,0 +1,98 @@
+//! Removing what alerts left and was kept long enough, a small batch at a time.
+//! What still waits to be told is never touched.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::retention::BATCH;
+
+/// Drops what rules found of changes before `before`.
+pub async fn drop_evaluations(
+    connection: &mut PgConnection,
+    before: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "delete from evaluation
+         where seq in (
+             select seq
+             from evaluation
+             where at < $1
+             order by at
+             limit $2)",
+        before,
+        BATCH
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Drops alerts raised before `before`: those that were not sent, and whole
+/// messages of which no delivery waits. Silences that ended and kept none of the
+/// rest go too.
+pub async fn drop_alerts(
+    connection: &mut PgConnection,
+    before: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let sent = drop_messages(connection, before).await?;
+    let not_sent = sqlx::query!(
+        "delete from alert
+         where id in (
+             select id
+             from alert
+             where raised_at < $1
+               and message_id is null
+             order by raised_at
+             limit $2)",
+        before,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "delete from silence s
+         where least(s.until, s.expired_at) < $1
+           and not exists (
+               select
+               from alert a
+               where a.silence_id = s.id)",
+        before
+    )
+    .execute(connection)
+    .await?;
+    Ok(sent + not_sent.rows_affected())
+}
+
+async fn drop_messages(
+    connection: &mut PgConnection,
+    before: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let old = sqlx::query_scalar!(
+        "select m.id
+         from message m
+         where m.opened_at < $1
+           and m.sealed_at < $1
+           and not exists (
+               select
+               from delivery d
+               where d.message_id = m.id
+                 and (d.state = 'waiting' or d.settled_at >= $1))
+         order by m.opened_at
+         limit $2
+         for update skip locked",
+        before,
+        BATCH
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let alerts = sqlx::query!("delete from alert where message_id = any($1)", &old)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query!("delete from delivery where message_id = any($1)", &old)
+        .execute(&mut *connection)
+        .await?;
+    let messages = sqlx::query!("delete from message where id = any($1)", &old)
+        .execute(connection)
+        .await?;
+    Ok(alerts.rows_affected().max(messages.rows_affected()))
+}

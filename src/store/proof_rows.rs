@@ -1,0 +1,53 @@
+//! Rows without which nothing could be proven.
+
+use sqlx::PgConnection;
+
+use super::proof::EXAMPLES;
+
+/// A source whose row is gone, with all its runs.
+#[derive(Debug, Clone)]
+pub struct LostSource {
+    /// What is left of its name.
+    pub about: String,
+    /// How many records came through it.
+    pub records: i64,
+}
+
+/// Sources that records came through and that are no longer written down: their
+/// ledgers are gone with them.
+pub async fn lost_sources(connection: &mut PgConnection) -> Result<Vec<LostSource>, sqlx::Error> {
+    sqlx::query_as!(
+        LostSource,
+        r#"select 'source ' || g.source_id as "about!", count(*) as "records!"
+           from sighting g
+           where not exists (select from source s where s.id = g.source_id)
+           group by g.source_id
+           union all
+           select 'tickets', count(*)
+           from ticket
+           where not exists (select from source where kind = 'tickets')
+           having count(*) > 0
+           order by 1
+           limit $1"#,
+        EXAMPLES
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Tables of one row that have none: without it nothing that happens would be
+/// numbered, or what retention dropped could not be told from a loss.
+pub async fn emptied(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select t.name as "name!"
+           from (
+               values ('change_counter', exists (select from change_counter)),
+                      ('retained', exists (select from retained)),
+                      ('ticket_reading', exists (select from ticket_reading))
+           ) as t (name, is_there)
+           where not t.is_there
+           order by 1"#
+    )
+    .fetch_all(connection)
+    .await
+}

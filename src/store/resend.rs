@@ -1,0 +1,100 @@
+//! Telling once more.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::alert::CHANNEL;
+
+/// Makes every settled delivery of an alert's message due again, under the same
+/// id; of one sink only where it is named. How many those are. An alert that was
+/// not sent (silenced, shadow, without sinks) gets a message of its own for
+/// `sinks`.
+pub async fn resend(
+    connection: &mut PgConnection,
+    id: Uuid,
+    only: Option<&str>,
+    sinks: &[String],
+    now: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let carried = sqlx::query_scalar!("select message_id from alert where id = $1", id)
+        .fetch_optional(&mut *connection)
+        .await?
+        .flatten();
+    let due = match carried {
+        Some(message) => again(connection, message, only, now).await?,
+        None => carry(connection, id, sinks, now).await?,
+    };
+    sqlx::query!("select pg_notify($1, '')", CHANNEL)
+        .execute(connection)
+        .await?;
+    Ok(due)
+}
+
+async fn again(
+    connection: &mut PgConnection,
+    message: Uuid,
+    only: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let due = sqlx::query!(
+        "update delivery
+         set state = 'waiting',
+             failures = 0,
+             due_at = $3,
+             settled_at = null
+         where message_id = $1
+           and ($2::text is null or sink = $2)
+           and (leased_until is null or leased_until <= $3)",
+        message,
+        only,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(due.rows_affected())
+}
+
+async fn carry(
+    connection: &mut PgConnection,
+    id: Uuid,
+    sinks: &[String],
+    now: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let made = sqlx::query!(
+        "insert into message (id, rule, purpose, alerts, opened_at, closes_at, sealed_at)
+         select a.id, a.rule, case a.kind when 'advisoryd' then 'health' else 'alert' end, 1, $2, $3, $2
+         from alert a
+         where a.id = $1
+         on conflict (id) do nothing",
+        id,
+        now,
+        now
+    )
+    .execute(&mut *connection)
+    .await?;
+    if made.rows_affected() == 0 {
+        return Ok(0);
+    }
+    sqlx::query!(
+        "update alert
+         set message_id = id,
+             silence_id = null,
+             is_shadow = false
+         where id = $1",
+        id
+    )
+    .execute(&mut *connection)
+    .await?;
+    let due = sqlx::query!(
+        "insert into delivery (message_id, sink, due_at)
+         select $1, n.sink, $3
+         from unnest($2::text[]) as n (sink)",
+        id,
+        sinks,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(due.rows_affected())
+}

@@ -1,0 +1,264 @@
+//! What became of alerts, for who asks.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// An alert in a list.
+#[derive(Debug, Clone, Serialize)]
+pub struct AlertLine {
+    /// Derived from the fact.
+    pub id: Uuid,
+    /// When a rule matched it.
+    pub raised_at: DateTime<Utc>,
+    /// Which rule.
+    pub rule: String,
+    /// What happened.
+    pub what: String,
+    /// To which advisory or ticket.
+    pub key: String,
+    /// What became of it, as in the view `alerts`.
+    pub state: String,
+    /// Severity then.
+    pub severity: Option<String>,
+    /// Title then.
+    pub title: Option<String>,
+    /// One sentence.
+    pub summary: Option<String>,
+    /// What carries it.
+    pub message_id: Option<Uuid>,
+}
+
+/// Which alerts.
+#[derive(Debug, Clone, Default)]
+pub struct AlertQuestion {
+    /// Of this rule.
+    pub rule: Option<String>,
+    /// Of this advisory or ticket.
+    pub key: Option<String>,
+    /// In this state.
+    pub state: Option<String>,
+    /// Raised since.
+    pub since: Option<DateTime<Utc>>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// Alerts that fit, the last raised first.
+pub async fn alerts(
+    connection: &mut PgConnection,
+    question: &AlertQuestion,
+) -> Result<Vec<AlertLine>, sqlx::Error> {
+    sqlx::query_as!(
+        AlertLine,
+        r#"select a.id as "id!", a.raised_at as "raised_at!", a.rule as "rule!", a.what as "what!",
+                  a.key as "key!", a.state as "state!", a.severity, a.title, a.summary, a.message_id
+           from advisoryd_v1.alerts a
+           where ($1::text is null or a.rule = $1)
+             and ($2::text is null or a.key = $2)
+             and ($3::text is null or a.state = $3)
+             and ($4::timestamptz is null or a.raised_at >= $4)
+           order by a.raised_at desc, a.seq desc, a.id
+           limit $5"#,
+        question.rule,
+        question.key,
+        question.state,
+        question.since,
+        question.limit
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// One alert as a document: the columns of the view, its deliveries and their attempts.
+pub async fn alert(connection: &mut PgConnection, id: Uuid) -> Result<Option<Value>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select to_jsonb(a) || jsonb_build_object(
+               'deliveries', (
+                   select coalesce(jsonb_agg(to_jsonb(d) || jsonb_build_object(
+                       'attempts', (
+                           select coalesce(jsonb_agg(to_jsonb(t) - array['delivery_id', 'message_id', 'sink'] order by t.attempt), '[]')
+                           from advisoryd_v1.delivery_attempts t
+                           where t.delivery_id = d.id)) order by d.sink), '[]')
+                   from advisoryd_v1.deliveries d
+                   where d.message_id = a.message_id)) as "document!"
+           from advisoryd_v1.alerts a
+           where a.id = $1"#,
+        id
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// What became of an alert with one sink.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The alert.
+    pub alert_id: Uuid,
+    /// As in the view `alerts`.
+    pub state: String,
+    /// Until when a silence holds it back, and why.
+    pub silence: Option<(DateTime<Utc>, String)>,
+    /// What carries it, how many others it carries, and when it is sent.
+    pub message: Option<Carried>,
+    /// To whom and what became of it.
+    pub delivery: Option<Delivery>,
+}
+
+/// What carries an alert.
+#[derive(Debug, Clone)]
+pub struct Carried {
+    /// Id of the message.
+    pub id: Uuid,
+    /// Alerts in it.
+    pub alerts: i32,
+    /// When it takes no more.
+    pub closes_at: DateTime<Utc>,
+    /// Whether it takes no more.
+    pub is_sealed: bool,
+}
+
+/// The duty to tell one sink.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Whom.
+    pub sink: String,
+    /// `waiting`, `delivered` or `dead_letter`.
+    pub state: String,
+    /// Attempts that failed.
+    pub failures: i32,
+    /// When it is tried next.
+    pub due_at: DateTime<Utc>,
+    /// When it was settled.
+    pub settled_at: Option<DateTime<Utc>>,
+    /// Status of the last answer.
+    pub status: Option<i32>,
+    /// What the last attempt failed with.
+    pub error: Option<String>,
+}
+
+/// A row, whole.
+struct Row {
+    alert_id: Uuid,
+    state: String,
+    until: Option<DateTime<Utc>>,
+    reason: Option<String>,
+    message_id: Option<Uuid>,
+    alerts: Option<i32>,
+    closes_at: Option<DateTime<Utc>>,
+    is_sealed: bool,
+    sink: Option<String>,
+    delivery_state: Option<String>,
+    failures: Option<i32>,
+    due_at: Option<DateTime<Utc>>,
+    settled_at: Option<DateTime<Utc>>,
+    last_status: Option<i32>,
+    last_error: Option<String>,
+}
+
+/// What became of the alerts of an advisory or ticket, a row for each sink.
+pub async fn of_key(connection: &mut PgConnection, key: &str) -> Result<Vec<Told>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select a.id as "alert_id!", a.state as "state!",
+                  least(s.until, s.expired_at) as until, s.reason as "reason?",
+                  m.id as "message_id?", m.alerts as "alerts?", m.closes_at as "closes_at?",
+                  m.sealed_at is not null as "is_sealed!",
+                  d.sink as "sink?", d.state as "delivery_state?", d.failures as "failures?",
+                  d.due_at as "due_at?", d.settled_at as "settled_at?",
+                  d.last_status as "last_status?", d.last_error as "last_error?"
+           from advisoryd_v1.alerts a
+           left join silence s on s.id = a.silence_id
+           left join message m on m.id = a.message_id
+           left join delivery d on d.message_id = m.id
+           where a.key = $1
+           order by a.raised_at, a.id, d.sink"#,
+        key
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(told).collect())
+}
+
+fn told(row: Row) -> Told {
+    let Row {
+        alert_id,
+        state,
+        until,
+        reason,
+        message_id,
+        alerts,
+        closes_at,
+        is_sealed,
+        sink,
+        delivery_state,
+        failures,
+        due_at,
+        settled_at,
+        last_status,
+        last_error,
+    } = row;
+    let message = || {
+        Some(Carried {
+            id: message_id?,
+            alerts: alerts?,
+            closes_at: closes_at?,
+            is_sealed,
+        })
+    };
+    let delivery = || {
+        Some(Delivery {
+            sink: sink?,
+            state: delivery_state?,
+            failures: failures?,
+            due_at: due_at?,
+            settled_at,
+            status: last_status,
+            error: last_error,
+        })
+    };
+    Told {
+        alert_id,
+        state,
+        silence: until.zip(reason),
+        message: message(),
+        delivery: delivery(),
+    }
+}
+
+/// How a sink is.
+#[derive(Debug, Clone, Serialize)]
+pub struct SinkLine {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: String,
+    /// Attempts that failed since the last one that did not.
+    pub failures: i32,
+    /// When the first of them failed.
+    pub failing_since: Option<DateTime<Utc>>,
+    /// What the last one failed with.
+    pub last_error: Option<String>,
+    /// When it last took a message.
+    pub last_success_at: Option<DateTime<Utc>>,
+    /// Deliveries that wait.
+    pub waiting: i64,
+    /// Deliveries that were given up.
+    pub dead_letters: i64,
+}
+
+/// The configured sinks.
+pub async fn sinks(connection: &mut PgConnection) -> Result<Vec<SinkLine>, sqlx::Error> {
+    sqlx::query_as!(
+        SinkLine,
+        r#"select name as "name!", kind as "kind!", failures as "failures!", failing_since,
+                  last_error, last_success_at, waiting as "waiting!", dead_letters as "dead_letters!"
+           from advisoryd_v1.alert_sinks
+           where configured
+           order by name"#
+    )
+    .fetch_all(connection)
+    .await
+}

@@ -1,0 +1,336 @@
+//! Watch lists are found upstream, followed, and left alone again.
+
+use advisoryd::job::discover::{self, Discovered};
+use advisoryd::simulate::{Fault, Options, Rule};
+use advisoryd::store::run::requests_of_last_day;
+use chrono::TimeDelta;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::support::{PATIENCE, Running, World, eventually, small};
+
+/// Ticks that never come during a test.
+const NEVER: &str = "0 0 0 1 1 *";
+
+/// A world whose lists nobody names; `schedule` is that of discovery.
+async fn discovering(lists: usize, schedule: &str, feeds: &str) -> World {
+    let mut world = World::with(Options {
+        watch_lists: lists,
+        max_page_size: 5,
+        ..small()
+    })
+    .await;
+    world.lists = Some(Vec::new());
+    world.more = format!(
+        "[discovery]\nwatch_lists = true\nschedule = \"{schedule}\"\n\
+         [schedule]\nfeeds = \"{feeds}\"\n[tickets]\nenabled = false\n"
+    );
+    world
+}
+
+async fn discover(world: &World) -> Discovered {
+    let context = world.context().await;
+    discover::discover(&context).await.unwrap().unwrap()
+}
+
+/// Waits until the views say that so many lists are followed and read.
+async fn read(world: &World, lists: i64) {
+    eventually("the lists are read", PATIENCE, async || {
+        let read = world
+            .count("select count(*) from advisoryd_v1.watch_lists where configured and last_success_at is not null")
+            .await;
+        (read == lists).then_some(())
+    })
+    .await;
+}
+
+/// What the views say of a list, as soon as it is this.
+async fn told(world: &World, id: i64, wanted: (&str, bool, bool)) {
+    eventually(&format!("list {id} is {wanted:?}"), PATIENCE, async || {
+        let row: (Option<String>, bool, bool) = sqlx::query_as(
+            "select name, configured, discovered from advisoryd_v1.watch_lists where id = $1",
+        )
+        .bind(id)
+        .fetch_optional(world.pool())
+        .await
+        .unwrap()?;
+        let (name, configured, discovered) = row;
+        ((name.as_deref()?, configured, discovered) == wanted).then_some(())
+    })
+    .await;
+}
+
+fn asked(world: &World, part: &str) -> Vec<String> {
+    let seen = world.simulator.requests().into_iter();
+    let targets = seen.map(|request| request.target);
+    targets.filter(|target| target.contains(part)).collect()
+}
+
+#[tokio::test]
+async fn a_list_that_appears_is_read_from_its_first_days_on_without_a_restart() {
+    let world = discovering(6, "* * * * * *", NEVER).await;
+    let mut daemon = Running::start(&mut world.command(&["run"]));
+    read(&world, 6).await;
+    let new = world.simulator.add_watch_list().unwrap();
+    world.simulator.join("SA70003", new);
+    read(&world, 7).await;
+    let pulls = asked(&world, "asset_list_id=7");
+    assert!(pulls[0].contains("days=365"), "{pulls:?}");
+    assert_eq!(asked(&world, "xml-feed").len(), 7, "the others went on");
+    let found = "select count(*) from advisoryd_v1.advisory_watch_lists where watch_list_id = 7";
+    assert_eq!(world.count(found).await, 1);
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ended().await.success());
+}
+
+#[tokio::test]
+async fn lists_are_renamed_disabled_enabled_and_gone_while_the_daemon_runs() {
+    let world = discovering(8, "* * * * * *", "* * * * * *").await;
+    let mut daemon = Running::start(&mut world.command(&["run"]));
+    read(&world, 8).await;
+    let simulator = &world.simulator;
+    simulator.rename_watch_list(2, "Printers");
+    told(&world, 2, ("Printers", true, true)).await;
+    simulator.enable_watch_list(2, false);
+    told(&world, 2, ("Printers", false, true)).await;
+    daemon
+        .line("watch list 2 (`Printers`) is no longer enabled upstream")
+        .await;
+    simulator.enable_watch_list(2, true);
+    told(&world, 2, ("Printers", true, true)).await;
+    let before = "select count(*) from advisoryd_v1.advisory_watch_lists where watch_list_id = 2";
+    let before = world.count(before).await;
+    simulator.remove_watch_list(2);
+    told(&world, 2, ("Printers", false, false)).await;
+    daemon
+        .line("watch list 2 (`Printers`) is no longer named by upstream")
+        .await;
+    daemon.line("following 7 watch lists").await;
+    let kept = "select count(*) from advisoryd_v1.advisory_watch_lists where watch_list_id = 2";
+    assert_eq!(world.count(kept).await, before, "its data stays");
+    // A last run may have been under way; after it the list is asked for no more.
+    eventually("pulls of the others alone", PATIENCE, async || {
+        simulator.forget_requests();
+        eventually("pulls of another", PATIENCE, async || {
+            (asked(&world, "asset_list_id=3&").len() > 1).then_some(())
+        })
+        .await;
+        asked(&world, "asset_list_id=2&").is_empty().then_some(())
+    })
+    .await;
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ended().await.success());
+}
+
+#[tokio::test]
+async fn a_run_goes_on_to_its_end_although_its_list_goes() {
+    let world = discovering(6, "* * * * * *", NEVER).await;
+    let hold = Fault::Hold {
+        after_bytes: 500,
+        gate: "half".to_owned(),
+    };
+    world
+        .simulator
+        .inject(Rule::new(hold).on("asset_list_id=1&"));
+    let mut daemon = Running::start(&mut world.command(&["run"]));
+    world.simulator.reached("half").await;
+    world.simulator.remove_watch_list(1);
+    daemon.line("watch list 1 (").await;
+    daemon.line("following 5 watch lists").await;
+    world.simulator.open("half");
+    eventually("the run's end", PATIENCE, async || {
+        let ok = world
+            .count("select count(*) from advisoryd_v1.sync_runs where watch_list_id = 1 and outcome = 'ok' and added > 0")
+            .await;
+        (ok == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_that_loses_many_lists_is_believed_only_when_it_stays() {
+    let world = discovering(6, NEVER, NEVER).await;
+    assert_eq!(discover(&world).await.followed, 6);
+    world.simulator.remove_watch_list(1);
+    assert_eq!(discover(&world).await.error, None, "a sixth is believed");
+    world.simulator.remove_watch_list(2);
+    world.simulator.enable_watch_list(3, false);
+    let doubted = discover(&world).await;
+    assert_eq!(doubted.followed, 5, "the last known set stays");
+    let error = doubted.error.unwrap();
+    assert!(error.contains("2 of 5 watch lists"), "{error}");
+    world.later(TimeDelta::minutes(4));
+    assert!(
+        discover(&world).await.error.is_some(),
+        "at once is too soon"
+    );
+    // A good answer between ends the doubt: the next loss begins anew.
+    world.simulator.enable_watch_list(3, true);
+    assert_eq!(discover(&world).await.error, None);
+    world.simulator.enable_watch_list(3, false);
+    world.simulator.enable_watch_list(4, false);
+    world.later(TimeDelta::minutes(4));
+    assert!(discover(&world).await.error.is_some());
+    world.later(TimeDelta::minutes(6));
+    let believed = discover(&world).await;
+    assert_eq!((believed.error, believed.followed), (None, 2));
+    let followed = "select count(*) from advisoryd_v1.watch_lists where configured";
+    assert_eq!(world.count(followed).await, 2);
+}
+
+#[tokio::test]
+async fn every_page_is_walked_and_what_is_not_whole_changes_nothing() {
+    let world = discovering(12, NEVER, NEVER).await;
+    let told = discover(&world).await;
+    assert_eq!((told.listed, told.requests), (12, 3));
+    let context = world.context().await;
+    let mut connection = world.pool().acquire().await.unwrap();
+    let used = requests_of_last_day(&mut connection, context.clock.now())
+        .await
+        .unwrap();
+    let used: u32 = used.iter().map(|(_, requests)| requests).sum();
+    assert_eq!(used, 3, "they count against the account's day");
+    world.simulator.add_watch_list();
+    let evil = Fault::EvilNext("https://elsewhere.example/api/asset-lists/?page=2".to_owned());
+    for (fault, why) in [
+        (evil, "not followed"),
+        (Fault::Html200, "web page"),
+        (Fault::Status(403), "not allowed"),
+    ] {
+        world.simulator.inject(Rule::new(fault).on("asset-lists"));
+        let told = discover(&world).await;
+        assert!(
+            told.error.as_deref().unwrap_or_default().contains(why),
+            "{told:?}"
+        );
+        assert_eq!(told.followed, 12, "{why}");
+    }
+    assert_eq!(discover(&world).await.followed, 13);
+}
+
+#[tokio::test]
+async fn explicit_entries_refine_and_exclude() {
+    let mut world = discovering(4, NEVER, NEVER).await;
+    world.more += "[[watch_lists]]\nid = 2\nname = \"Ours\"\nquery = { language = \"en\" }\n\
+                   [[watch_lists]]\nid = 3\nfollow = false\n[[watch_lists]]\nid = 77\n";
+    let told = discover(&world).await;
+    assert_eq!(
+        told.followed, 4,
+        "1, 2, 4 and the one that only the configuration knows"
+    );
+    let names: Vec<(i64, Option<String>, bool)> =
+        sqlx::query_as("select id, name, configured from advisoryd_v1.watch_lists order by id")
+            .fetch_all(world.pool())
+            .await
+            .unwrap();
+    let ids: Vec<(i64, bool)> = names
+        .iter()
+        .map(|(id, _, followed)| (*id, *followed))
+        .collect();
+    assert_eq!(
+        ids,
+        [(1, true), (2, true), (3, false), (4, true), (77, true)]
+    );
+    assert_eq!(names[1].1.as_deref(), Some("Ours"));
+    assert!(names[0].1.is_some() && names[2].1.is_some());
+    let pulled = world.pull().await;
+    assert_eq!(pulled.len(), 4);
+    assert_eq!(asked(&world, "asset_list_id=2&language=en").len(), 1);
+}
+
+#[tokio::test]
+async fn a_daemon_killed_while_it_discovers_goes_on_with_the_lists_it_knew() {
+    let mut world = discovering(6, "* * * * * *", NEVER).await;
+    let mut first = Running::start(&mut world.command(&["run"]));
+    read(&world, 6).await;
+    let hold = Fault::Hold {
+        after_bytes: 10,
+        gate: "second page".to_owned(),
+    };
+    world.simulator.inject(Rule::new(hold).on("page=2"));
+    world.simulator.add_watch_list();
+    world.simulator.reached("second page").await;
+    first.kill9();
+    world.simulator.open("second page");
+    let down = Rule::new(Fault::Status(503)).on("asset-lists").times(1000);
+    world.simulator.inject(down);
+    world.more = world.more.replace(NEVER, "* * * * * *");
+    world.simulator.forget_requests();
+    let mut second = Running::start(&mut world.command(&["run"]));
+    second.line("following 6 watch lists").await;
+    second
+        .line("discovery failed and will be repeated; the 6 watch lists known so far are followed")
+        .await;
+    eventually("each list is read again", PATIENCE, async || {
+        let is_read = |id: i64| !asked(&world, &format!("asset_list_id={id}&")).is_empty();
+        (1..=6).all(is_read).then_some(())
+    })
+    .await;
+    world.simulator.clear_faults();
+    read(&world, 7).await;
+}
+
+#[tokio::test]
+async fn an_empty_database_and_upstream_down_are_waited_out() {
+    let world = discovering(2, NEVER, NEVER).await;
+    // Two attempts each: the first two discoveries fail.
+    let down = Rule::new(Fault::Status(503)).on("asset-lists").times(4);
+    world.simulator.inject(down);
+    let mut daemon = Running::start(&mut world.command(&["run"]));
+    daemon
+        .line("discovery failed and will be repeated; the 0 watch lists")
+        .await;
+    read(&world, 2).await;
+    assert_eq!(world.simulator.faults_left(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_know_discovered_lists() {
+    let world = discovering(3, NEVER, NEVER).await;
+    let refused = world.told(&["sync", "feeds", "--watch-list", "2"]);
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.stderr.contains("run `advisoryd sync feeds`"),
+        "{refused:?}"
+    );
+    let check = world.told(&["check"]);
+    assert_eq!(check.code, 0, "{check:?}");
+    assert!(
+        check
+            .stdout
+            .contains("upstream has 3 watch lists, 3 of them enabled"),
+        "{check:?}"
+    );
+    assert!(check.stdout.contains("watch list 3: readable"), "{check:?}");
+    assert!(
+        !check.stderr.contains("no watch lists are configured"),
+        "{check:?}"
+    );
+    let sync = world.told(&["sync", "feeds"]);
+    assert_eq!(sync.code, 0, "{sync:?}");
+    let first = sync.stdout.lines().next().unwrap();
+    assert_eq!(
+        first,
+        "discovery: ok, 3 watch lists upstream, 3 followed, 3 changes, 1 requests"
+    );
+    assert_eq!(sync.stdout.lines().count(), 4);
+    world.simulator.forget_requests();
+    assert_eq!(world.told(&["sync", "feeds", "--watch-list", "2"]).code, 0);
+    assert!(
+        asked(&world, "asset-lists").is_empty(),
+        "known lists need no asking"
+    );
+    let status: Value = serde_json::from_str(&world.told(&["status", "--json"]).stdout).unwrap();
+    assert!(
+        status["discovery"]["last_success_at"].is_string(),
+        "{status}"
+    );
+    assert!(status["sources"][0]["next_run_at"].is_string(), "{status}");
+    assert!(
+        world
+            .told(&["status"])
+            .stdout
+            .contains("3 watch lists are followed; discovered last")
+    );
+    assert_eq!(world.told(&["prove"]).code, 0);
+}

@@ -1,0 +1,242 @@
+//! Mail, handed to a real mail server.
+
+use std::path::Path;
+use std::process::Command;
+
+use advisoryd::sink::{Receipt, Refused, Sink};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use crate::support::alerts::{alert, file, message, servers, sink};
+use crate::support::{Authority, Identity, PATIENCE, Running, eventually, state_dir};
+
+const SCRIPT: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/front_door/support/mail_server.py"
+);
+
+struct MailServer {
+    process: Running,
+    port: u16,
+}
+
+/// What the server took.
+#[derive(Deserialize)]
+struct Mail {
+    from: String,
+    to: Vec<String>,
+    tls: bool,
+    login: Option<String>,
+    whole: String,
+}
+
+impl MailServer {
+    async fn start(tls: &str, identity: Option<&Identity>, more: &[&str]) -> Self {
+        let mut command = Command::new("python3");
+        command
+            .env(
+                "PYTHONPATH",
+                servers().join("usr/lib/python3/dist-packages"),
+            )
+            .args([SCRIPT, "--tls", tls])
+            .args(more);
+        if let Some(identity) = identity {
+            command.arg("--certificate").arg(&identity.certificate);
+            command.arg("--key").arg(&identity.key);
+        }
+        let mut process = Running::start(&mut command);
+        let line = process.line("listening ").await;
+        let port = line.rsplit(' ').next().unwrap().parse().unwrap();
+        Self { process, port }
+    }
+
+    fn mails(&self) -> Vec<Mail> {
+        let stdout = self.process.stdout();
+        let lines = stdout.lines().skip(1);
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    async fn mail(&self) -> Mail {
+        eventually("a mail", PATIENCE, async || self.mails().pop()).await
+    }
+
+    fn sink(&self, to: &[&str], more: &str) -> Sink {
+        sink(&format!(
+            "kind = \"email\"\nhost = \"127.0.0.1\"\nport = {}\nfrom = \"advisoryd <ad@example.org>\"\nto = {to:?}\n{more}\n",
+            self.port
+        ))
+    }
+}
+
+fn login(dir: &Path, password: &str) -> String {
+    let password = file(dir, "password", password);
+    format!(
+        "username = \"advisoryd\"\npassword_file = \"{}\"\n",
+        password.display()
+    )
+}
+
+async fn send(sink: &Sink) -> Result<Receipt, Refused> {
+    let now: DateTime<Utc> = "2026-03-01T13:37:00Z".parse().unwrap();
+    let alerts = vec![
+        alert("SA1", "highly_critical"),
+        alert("SA2", "less_critical"),
+    ];
+    sink.send(&message(alerts), now).await
+}
+
+#[tokio::test]
+async fn a_digest_arrives_as_one_mail_of_text_and_html() {
+    let server = MailServer::start("none", None, &[]).await;
+    let sink = server.sink(
+        &["soc@example.org", "Boss <boss@example.org>"],
+        "tls = \"none\"",
+    );
+    let receipt = send(&sink).await.unwrap();
+    assert_eq!(
+        (receipt.status, receipt.answer.as_str()),
+        (Some(250), "2.0.0 kept")
+    );
+    let first = server.mail().await;
+    assert_eq!(first.from, "ad@example.org");
+    assert_eq!(first.to, ["soc@example.org", "boss@example.org"]);
+    assert!(!first.tls && first.login.is_none());
+    for part in [
+        "Subject: 2 new",
+        "Message-ID: <7c9d1e62-0000-5000-8000-000000000000@advisoryd.example.org>",
+        "Auto-Submitted: auto-generated",
+        "Content-Type: multipart/alternative",
+        "Content-Type: text/plain; charset=utf-8",
+        "Content-Type: text/html; charset=utf-8",
+    ] {
+        assert!(first.whole.contains(part), "{part}: {}", first.whole);
+    }
+    // A repeat is recognisable.
+    send(&sink).await.unwrap();
+    eventually("the repeat", PATIENCE, async || {
+        (server.mails().len() == 2).then_some(())
+    })
+    .await;
+    let id = |mail: &Mail| {
+        let line = mail
+            .whole
+            .lines()
+            .find(|line| line.starts_with("Message-ID"));
+        line.unwrap().to_owned()
+    };
+    assert_eq!(id(&first), id(&server.mail().await));
+}
+
+#[tokio::test]
+async fn starttls_and_tls_are_spoken_with_whom_the_authority_vouches_for() {
+    let (dir, authority) = (state_dir(), Authority::new());
+    let identity = authority.identity();
+    for tls in ["starttls", "tls"] {
+        let server = MailServer::start(tls, Some(&identity), &["--login"]).await;
+        let said = format!(
+            "tls = \"{tls}\"\n{}",
+            login(dir.path(), "hunter2-hunter2\n")
+        );
+        let trusted = format!("{said}ca_file = \"{}\"", authority.file().display());
+        let sink = server.sink(&["soc@example.org"], &trusted);
+        send(&sink).await.unwrap();
+        let mail = server.mail().await;
+        assert!(
+            mail.tls && mail.login.as_deref() == Some("advisoryd"),
+            "{tls}"
+        );
+
+        let stranger = server.sink(&["soc@example.org"], &said);
+        let refused = send(&stranger).await.unwrap_err();
+        assert!(refused.reason.contains("certificate"), "{refused}");
+        assert!(refused.can_repeat);
+        assert_eq!(server.mails().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn without_encryption_nothing_is_said_where_encryption_is_asked_for() {
+    let dir = state_dir();
+    let server = MailServer::start("none", None, &["--login"]).await;
+    let sink = server.sink(&["soc@example.org"], &login(dir.path(), "hunter2-hunter2"));
+    let refused = send(&sink).await.unwrap_err();
+    assert!(refused.reason.contains("STARTTLS"), "{refused}");
+    assert!(refused.can_repeat && server.mails().is_empty());
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_no_fault_of_the_mail_and_is_not_shown() {
+    let dir = state_dir();
+    let server = MailServer::start("none", None, &["--login"]).await;
+    let more = format!("tls = \"none\"\n{}", login(dir.path(), "hunter3-hunter3"));
+    let sink = server.sink(&["soc@example.org"], &more);
+    let refused = send(&sink).await.unwrap_err();
+    assert_eq!(refused.status, Some(535), "{refused}");
+    assert!(refused.can_repeat, "it can be put right meanwhile");
+    let said = format!("{refused:?} {sink:?}");
+    assert!(!said.contains("hunter3"), "{said}");
+}
+
+#[tokio::test]
+async fn what_is_refused_for_good_is_not_tried_again_and_what_is_refused_for_now_is() {
+    let server = MailServer::start("none", None, &[]).await;
+    for (to, status, can_repeat) in [
+        ("never@example.org", 550, false),
+        ("later@example.org", 451, true),
+        ("full@example.org", 552, false),
+    ] {
+        let refused = send(&server.sink(&[to], "tls = \"none\""))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (refused.status, refused.can_repeat),
+            (Some(status), can_repeat),
+            "{to}"
+        );
+        assert!(!refused.answer.is_empty());
+    }
+    assert!(server.mails().is_empty());
+}
+
+#[tokio::test]
+async fn one_dead_mailbox_keeps_the_mail_from_nobody_else_and_is_named() {
+    let server = MailServer::start("none", None, &[]).await;
+    let to = ["never@example.org", "soc@example.org"];
+    let receipt = send(&server.sink(&to, "tls = \"none\"")).await.unwrap();
+    assert!(
+        receipt.answer.contains("not to never@example.org"),
+        "{}",
+        receipt.answer
+    );
+    assert_eq!(server.mail().await.to, ["soc@example.org"]);
+    // Refused for now: nobody gets it, so that nobody gets it twice.
+    let to = ["soc@example.org", "later@example.org"];
+    let refused = send(&server.sink(&to, "tls = \"none\"")).await.unwrap_err();
+    assert!(refused.can_repeat);
+    assert_eq!(server.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn a_mail_server_that_is_silent_is_given_up() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let sink = sink(&format!(
+        "kind = \"email\"\nhost = \"127.0.0.1\"\nport = {port}\nfrom = \"a@b.c\"\nto = [\"a@b.c\"]\ntimeout = \"200ms\"\n"
+    ));
+    let refused = send(&sink).await.unwrap_err();
+    assert!(
+        refused.can_repeat && refused.reason.contains("no answer within 200ms"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_accepted_although_the_server_never_says_goodbye() {
+    let server = MailServer::start("none", None, &[]).await;
+    let more = "tls = \"none\"\ntimeout = \"900ms\"";
+    let receipt = send(&server.sink(&["clingy@example.org"], more)).await;
+    assert_eq!(receipt.unwrap().status, Some(250));
+    assert_eq!(server.mail().await.to, ["clingy@example.org"]);
+}
