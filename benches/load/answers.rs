@@ -75,7 +75,18 @@ pub async fn measure(place: &Place, database: &Database) -> Result<Vec<Answer>> 
         answers.push(Answer { question, goal_ms, rows, took: Spread::of(took) });
     }
     connection.close().await?;
-    answers.push(show(place, database, &said)?);
+    answers.push(show(
+        place,
+        database,
+        "advisoryd show, process and connection",
+        &["show", &said],
+    )?);
+    answers.push(show(
+        place,
+        database,
+        "advisoryd show --history, process and connection",
+        &["show", &said, "--history"],
+    )?);
     Ok(answers)
 }
 
@@ -87,7 +98,12 @@ async fn ask(connection: &mut PgConnection, sql: &str) -> Result<usize> {
 }
 
 /// The whole program, from start to end.
-fn show(place: &Place, database: &Database, said: &str) -> Result<Answer> {
+fn show(
+    place: &Place,
+    database: &Database,
+    question: &'static str,
+    arguments: &[&str],
+) -> Result<Answer> {
     let config = place.file("show.toml");
     std::fs::write(&config, format!("[database]\nurl = \"{}\"\n", database.url))?;
     let mut took = Vec::new();
@@ -96,7 +112,7 @@ fn show(place: &Place, database: &Database, said: &str) -> Result<Answer> {
         let status = Command::new(env!("CARGO_BIN_EXE_advisoryd"))
             .arg("--config")
             .arg(&config)
-            .args(["show", said, "--history"])
+            .args(arguments)
             .stdout(Stdio::null())
             .status()?;
         took.push(millis(begun.elapsed()));
@@ -106,7 +122,7 @@ fn show(place: &Place, database: &Database, said: &str) -> Result<Answer> {
     }
     took.remove(0);
     Ok(Answer {
-        question: "advisoryd show --history, process and connection",
+        question,
         goal_ms: 20,
         rows: 1,
         took: Spread::of(took),

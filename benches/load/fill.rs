@@ -28,7 +28,7 @@ const VERSIONS: &str = "
                 title = title || ' (' || former || ')',
                 severity_rank = 1 + (upstream_id + former) % 5,
                 first_seen_at = now() - interval '125 days',
-                changed_at = now() - (125 - 25 * former) * interval '1 day' - (upstream_id % 36000) * interval '1 minute';
+                changed_at = now() - (125 - 25 * former) * interval '1 day' - (upstream_id * 7919 % 36000) * interval '1 minute';
             insert into advisory_version
             select past.changed_at + interval '25 days', past.*
             from past;
@@ -36,7 +36,7 @@ const VERSIONS: &str = "
         update advisory
         set version = 5,
             first_seen_at = now() - interval '125 days',
-            changed_at = now() - (upstream_id % 36000) * interval '1 minute';
+            changed_at = now() - (upstream_id * 7919 % 36000) * interval '1 minute';
     end
     $$;
     with fact as (
