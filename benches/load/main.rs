@@ -1,8 +1,9 @@
 //! How fast the built program loads a feed, beside what the machine could do at
 //! best, in one run: `cargo bench --bench load`, or `-- quick` for 10,000
 //! advisories only; `-- history` for what history costs and how fast it answers,
-//! `-- history quick` for a tenth of it. Figures are ratios of paired rounds; see docs/performance.md.
+//! `-- history quick` for a tenth of it; `-- alerts` for how fast changes are told. Figures are ratios of paired rounds; see docs/performance.md.
 
+mod alerts;
 mod answers;
 mod baseline;
 mod figures;
@@ -39,6 +40,10 @@ fn main() -> Result<()> {
     runtime.block_on(async {
         let place = Place::make().await?;
         let mut out = std::io::stdout().lock();
+        if arguments.iter().any(|argument| argument == "alerts") {
+            alerts::measure(&place, SIZES[usize::from(!quick)], &mut out).await?;
+            return place.close().await;
+        }
         if arguments.iter().any(|argument| argument == "history") {
             history::measure(&place, SIZES[usize::from(!quick)], &mut out).await?;
             return place.close().await;

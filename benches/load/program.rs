@@ -51,7 +51,8 @@ impl Program<'_> {
         })
     }
 
-    fn configuration(&self) -> Result<String> {
+    /// What the program is told; others may add to it.
+    pub fn configuration(&self) -> Result<String> {
         let mut text = String::new();
         writeln!(
             text,
@@ -64,7 +65,8 @@ impl Program<'_> {
             self.place.file("token").display()
         )?;
         writeln!(text, "[database]\nurl = \"{}\"", self.database.url)?;
-        writeln!(text, "[tickets]\nenabled = false\n[[watch_lists]]\nid = 1")?;
+        writeln!(text, "[tickets]\nenabled = false")?;
+        writeln!(text, "[[watch_lists]]\nid = 1")?;
         Ok(text)
     }
 }

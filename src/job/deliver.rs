@@ -35,6 +35,8 @@ const JITTER: f64 = 0.2;
 const LEASE: Duration = Duration::from_mins(3);
 /// A lost notification is made up for by looking now and then.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// Pause before what has come due just now, so that no two looks follow at once.
+const SHORTLY: Duration = Duration::from_millis(20);
 /// Pause between two attempts to write down what came of a delivery.
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);
 
@@ -75,8 +77,12 @@ pub async fn keep_delivering(context: Context, sink: Arc<Sink>, wake: Arc<Notify
     let mut brake = Brake::default();
     loop {
         let free = brake.room(under_way.len(), Instant::now());
+        let mut is_drained = true;
         match claim(&context, &sink, free).await {
-            Ok(claims) => begin(&mut under_way, &context, &sink, claims),
+            Ok(claims) => {
+                is_drained = claims.len() < free;
+                begin(&mut under_way, &context, &sink, claims);
+            }
             Err(failure) => warn!(
                 sink = sink.name(), error = %failure.chain(),
                 "sink `{}`: what is due could not be claimed and is looked for again: {}", sink.name(), failure.chain()
@@ -84,7 +90,9 @@ pub async fn keep_delivering(context: Context, sink: Arc<Sink>, wake: Arc<Notify
         }
         let pause = match brake.holds_for(Instant::now()) {
             Some(pause) => pause,
-            None => pause(&context, &sink).await,
+            None if is_drained => pause(&context, &sink).await,
+            // There is more than there is room for.
+            None => LOOK_AGAIN,
         };
         tokio::select! {
             biased;
@@ -161,11 +169,14 @@ async fn pause(context: &Context, sink: &Sink) -> Duration {
     let Ok(mut connection) = context.pool.acquire().await else {
         return LOOK_AGAIN;
     };
-    let next = delivery::next_due(&mut connection, sink.name()).await;
-    let until = next.ok().flatten().map(|at| at - context.clock.now());
-    let until = until.and_then(|time| time.to_std().ok());
-    // Something due already is leased, or waits for a free place: no hurry.
-    until.map_or(LOOK_AGAIN, |time| time.min(LOOK_AGAIN))
+    let now = context.clock.now();
+    let until = now + TimeDelta::from_std(LOOK_AGAIN).unwrap_or_default();
+    // What came due since the claim was left out of it.
+    let since = now - TimeDelta::seconds(1);
+    match delivery::next_due(&mut connection, sink.name(), (since, until)).await {
+        Ok(Some(at)) => (at - now).to_std().unwrap_or_default().max(SHORTLY),
+        Ok(None) | Err(_) => LOOK_AGAIN,
+    }
 }
 
 /// What came of an attempt.

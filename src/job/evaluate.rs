@@ -116,10 +116,13 @@ async fn evaluate_batch(
         .await?
         .min(evaluated + BATCH);
     if to <= evaluated {
+        // The place is given back at once, not when the connection is next used.
+        transaction.rollback().await?;
         return Ok(None);
     }
     let now = context.clock.now();
     let Some(looking) = Looking::begin(&mut transaction, rules, now).await? else {
+        transaction.rollback().await?;
         return Ok(None);
     };
     let span = Span {

@@ -21,7 +21,7 @@ pub use database::{TestDatabase, database};
 pub use documents::Documents;
 pub use gateway::{Edge, Gateway};
 pub use process::{Running, binary, is_alive};
-pub use receiver::{Received, Receiver};
+pub use receiver::{Received as Posted, Receiver};
 pub use run_dir::state_dir;
 pub use wait::{PATIENCE, eventually};
 pub use web::{free_port, get};
