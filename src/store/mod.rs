@@ -21,6 +21,7 @@ pub mod heartbeat;
 pub mod history;
 pub mod hold;
 pub mod listed;
+mod message;
 pub mod old_alerts;
 mod plan;
 pub mod proof;
