@@ -10,6 +10,9 @@ use super::super::secret::REDACTED;
 use super::super::tree::Node;
 use super::super::values::text;
 
+/// Where a secret that is only named stands when systemd hands none over: a
+/// command that root calls beside the service finds the same.
+const USUAL_DIR: &str = "/etc/advisoryd";
 /// Longest file of a secret, in bytes: anything longer is another file.
 const MAX_SECRET_BYTES: u64 = 16 * 1024;
 /// Longest name of a credential, in characters; systemd allows no more in a file's name.
@@ -19,8 +22,10 @@ const MAX_CREDENTIAL_CHARS: usize = 255;
 /// Read anew each time it is asked for, so that a reload sees a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretFile {
-    /// The file; `None` for a credential where systemd handed none over.
-    pub path: Option<PathBuf>,
+    /// The file.
+    pub path: PathBuf,
+    /// Whether it is a credential that systemd should have handed over.
+    pub is_credential: bool,
     /// As the configuration says it.
     pub said: String,
 }
@@ -32,12 +37,12 @@ pub struct Secret(SecretString);
 /// Why there is no secret. No variant holds any part of it.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// A credential is named and there are none.
+    /// systemd has handed over no such credential.
     #[error(
-        "no credential `{name}`: $CREDENTIALS_DIRECTORY is not set; \
-         write `LoadCredential={name}:/path` into the unit, or a path into the configuration"
+        "systemd has handed over no credential `{name}`; write \
+         `LoadCredential={name}:/etc/advisoryd/{name}` into the unit (`systemctl edit advisoryd`) and restart it"
     )]
-    NoCredentials {
+    NoCredential {
         /// Of the credential.
         name: String,
     },
@@ -83,7 +88,8 @@ impl SecretFile {
     /// A file by its path.
     pub fn at(path: &Path) -> Self {
         Self {
-            path: Some(path.to_owned()),
+            path: path.to_owned(),
+            is_credential: false,
             said: path.display().to_string(),
         }
     }
@@ -93,10 +99,15 @@ impl SecretFile {
     /// # Errors
     /// [`SecretError`]: no such credential, or the file cannot be read, is empty or is no text.
     pub fn lines(&self) -> Result<Vec<Secret>, SecretError> {
-        let path = self.path()?;
-        let unreadable = |source| SecretError::Unreadable {
-            path: path.to_owned(),
-            source,
+        let path = &self.path;
+        let unreadable = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound if self.is_credential => SecretError::NoCredential {
+                name: self.said.clone(),
+            },
+            _ => SecretError::Unreadable {
+                path: path.clone(),
+                source,
+            },
         };
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(unreadable)?;
@@ -136,22 +147,15 @@ impl SecretFile {
     /// Says that the file holds something else.
     pub fn malformed(&self, wanted: &'static str, why: &'static str) -> SecretError {
         SecretError::Malformed {
-            path: self.path.clone().unwrap_or_default(),
+            path: self.path.clone(),
             wanted,
             why,
         }
     }
-
-    fn path(&self) -> Result<&Path, SecretError> {
-        self.path
-            .as_deref()
-            .ok_or_else(|| SecretError::NoCredentials {
-                name: self.said.clone(),
-            })
-    }
 }
 
-/// A path, or the name of a credential. What is neither may be the secret
+/// A path, or the name of a credential, which is a file of `/etc/advisoryd` for
+/// who is not started by systemd. What is neither may be the secret
 /// itself, written into the wrong place: it is not shown.
 pub(super) fn secret_file(env: &Environment) -> impl FnOnce(&Node) -> Result<SecretFile, String> {
     move |node| {
@@ -170,8 +174,10 @@ pub(super) fn secret_file(env: &Environment) -> impl FnOnce(&Node) -> Result<Sec
         if !is_name {
             return Err(advice.into());
         }
+        let dir = env.credentials_dir.as_deref();
         Ok(SecretFile {
-            path: env.credentials_dir.as_ref().map(|dir| dir.join(&said)),
+            path: dir.unwrap_or(Path::new(USUAL_DIR)).join(&said),
+            is_credential: dir.is_some(),
             said,
         })
     }

@@ -27,7 +27,7 @@ fn each_kind_is_read_with_its_defaults() {
     let SinkKind::Webhook(webhook) = sink.kind else {
         panic!("a webhook");
     };
-    assert_eq!(webhook.secret.path, Some(PathBuf::from("/s")));
+    assert_eq!(webhook.secret.path, PathBuf::from("/s"));
     assert!(!webhook.target.allow_private && webhook.template.is_none());
 
     let sink = one(
