@@ -10,7 +10,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::brake::Brake;
+use super::brake::{AT_ONCE, Brake};
 use super::context::Context;
 use super::failure::Failure;
 use crate::sink::{Receipt, Refused, Sink};
@@ -33,6 +33,8 @@ const JITTER: f64 = 0.2;
 /// A claim is ours for longer than any sink may take (a minute), so that two
 /// daemons do not send the same.
 const LEASE: Duration = Duration::from_mins(3);
+/// Room for so many messages is worth a claim of its own while a queue waits.
+const WORTH_A_CLAIM: usize = AT_ONCE / 2;
 /// A lost notification is made up for by looking now and then.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Pause before what has come due just now, so that no two looks follow at once.
@@ -75,9 +77,21 @@ pub async fn keep_delivering(context: Context, sink: Arc<Sink>, wake: Arc<Notify
     // panics takes no other with it.
     let mut under_way = JoinSet::new();
     let mut brake = Brake::default();
+    let mut is_drained = true;
     loop {
+        while let Some(ended) = under_way.try_join_next() {
+            note(&mut brake, &sink, ended);
+        }
         let free = brake.room(under_way.len(), Instant::now());
-        let mut is_drained = true;
+        if !is_drained && !under_way.is_empty() && free < WORTH_A_CLAIM {
+            // More waits than there is room for: a claim of one at a time would cost
+            // a commit for each message.
+            if let Some(ended) = under_way.join_next().await {
+                note(&mut brake, &sink, ended);
+            }
+            continue;
+        }
+        is_drained = true;
         match claim(&context, &sink, free).await {
             Ok(claims) => {
                 is_drained = claims.len() < free;

@@ -28,7 +28,7 @@ pub async fn drop_evaluations(
 }
 
 /// Drops alerts raised before `before`: those that were not sent, and whole
-/// messages of which no delivery waits. Silences that ended and kept none of the
+/// messages of which no delivery waits for a sink that is still configured. Silences that ended and kept none of the
 /// rest go too.
 pub async fn drop_alerts(
     connection: &mut PgConnection,
@@ -76,7 +76,9 @@ async fn drop_messages(
                select
                from delivery d
                where d.message_id = m.id
-                 and (d.state = 'waiting' or d.settled_at >= $1))
+                 and (d.settled_at >= $1
+                      or d.state = 'waiting'
+                     and exists (select from sink s where s.name = d.sink and s.configured)))
          order by m.opened_at
          limit $2
          for update skip locked",
