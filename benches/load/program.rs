@@ -66,7 +66,9 @@ impl Program<'_> {
         )?;
         writeln!(text, "[database]\nurl = \"{}\"", self.database.url)?;
         writeln!(text, "[tickets]\nenabled = false")?;
-        writeln!(text, "[[watch_lists]]\nid = 1")?;
+        // The bench's server has the feed alone.
+        writeln!(text, "[feeds]\nsweep = false\ndetails = \"never\"")?;
+        writeln!(text, "[[watch_lists]]\nid = 1\nsource = \"feed\"")?;
         Ok(text)
     }
 }
