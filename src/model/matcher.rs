@@ -238,3 +238,6 @@ fn title(pattern: &str) -> Result<Regex, String> {
             format!("write a regular expression such as `(?i)vpn` ({last})")
         })
 }
+
+#[cfg(test)]
+mod tests;
