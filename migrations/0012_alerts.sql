@@ -81,13 +81,15 @@ create table message (
     opened_at timestamptz not null,
     closes_at timestamptz not null,
     sealed_at timestamptz,
-    alerts    integer not null default 0
+    alerts    integer not null default 0,
+    has_ends  boolean not null default false
 );
 create unique index message_gathering on message (rule) where sealed_at is null;
 create index message_by_time on message (opened_at);
 create index message_to_seal on message (closes_at) where sealed_at is null;
 comment on table message is 'What is sent at once: one alert, or those of a rule that came within its `group` time.';
 comment on column message.id is 'The id of its first alert: sent again, it is the same.';
+comment on column message.has_ends is 'Whether one of its alerts says that something is over: where alerts are kept, it goes after what it ends.';
 comment on column message.sealed_at is 'When it took no more alerts; only then it is sent.';
 
 create table alert (

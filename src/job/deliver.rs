@@ -173,7 +173,13 @@ pub async fn claim(context: &Context, sink: &Sink, most: usize) -> Result<Vec<Cl
     let mut transaction = context.pool.begin().await?;
     delivery::seal(&mut transaction, now).await?;
     let lease = TimeDelta::from_std(LEASE).unwrap_or(TimeDelta::MAX);
-    let claims = delivery::claim(&mut transaction, sink.name(), most, (now, lease)).await?;
+    let claims = delivery::claim(
+        &mut transaction,
+        (sink.name(), sink.keeps()),
+        most,
+        (now, lease),
+    )
+    .await?;
     transaction.commit().await?;
     Ok(claims)
 }

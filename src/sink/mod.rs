@@ -105,6 +105,11 @@ impl Sink {
         self.kind
     }
 
+    /// Whether it keeps alerts until it is told that they are over.
+    pub fn keeps(&self) -> bool {
+        matches!(self.channel, Channel::Alertmanager(_))
+    }
+
     /// Hands the message over once, within the sink's timeout. `now` is the
     /// time of this attempt: it is signed, and ends of alerts are reckoned from
     /// it. Dropped before its end, it leaves nothing running; whether the

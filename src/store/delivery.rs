@@ -148,7 +148,7 @@ pub(super) async fn seal_of(
 }
 
 /// Claims up to `most` due deliveries of a sink, the longest due first, for as
-/// long as `lease`. Where alerts are kept (Alertmanager), none that says that
+/// long as `lease`. Of a sink that `keeps` alerts (Alertmanager), none that says that
 /// something is over goes before those that said that it began: told in the wrong
 /// order, it would begin again. They wait for smaller ids only, never in a circle.
 /// A claim that is not settled by then is due again: a crash
@@ -160,7 +160,7 @@ pub(super) async fn seal_of(
 /// statistics of an empty table it sorted or read all of them, at every claim.
 pub async fn claim(
     connection: &mut PgConnection,
-    sink: &str,
+    (sink, keeps): (&str, bool),
     most: i64,
     (now, lease): (DateTime<Utc>, TimeDelta),
 ) -> Result<Vec<Claim>, sqlx::Error> {
@@ -175,18 +175,21 @@ pub async fn claim(
                      and first.state = 'waiting'
                      and first.due_at <= $3
                      and (first.leased_until is null or first.leased_until <= now())
-                     and (select m.sealed_at is not null from message m where m.id = first.message_id)
-                     and (select not exists (
-                         select
-                         from alert over
-                         join alert told on told.key = over.key and told.rule = over.rule
-                         join delivery e on e.message_id = told.message_id and e.sink = first.sink
-                         join sink s on s.name = first.sink and s.kind = 'alertmanager'
-                         where over.message_id = first.message_id
-                           and over.is_resolved
-                           and not told.is_resolved
-                           and e.id < first.id
-                           and e.state = 'waiting'))
+                     and (
+                         select m.sealed_at is not null
+                            and not (m.has_ends and $5 and exists (
+                                select
+                                from alert ended
+                                join alert begun on begun.key = ended.key and begun.rule = ended.rule
+                                join delivery before on before.message_id = begun.message_id
+                                where ended.message_id = m.id
+                                  and ended.is_resolved
+                                  and not begun.is_resolved
+                                  and before.sink = $1
+                                  and before.id < first.id
+                                  and before.state = 'waiting'))
+                         from message m
+                         where m.id = first.message_id)
                    order by first.due_at, first.id
                    limit 64))
                  and d.state = 'waiting'
@@ -210,7 +213,8 @@ pub async fn claim(
         sink,
         most,
         now,
-        lease.as_seconds_f64()
+        lease.as_seconds_f64(),
+        keeps
     )
     .fetch_all(connection)
     .await?;

@@ -19,6 +19,7 @@ struct Carrier {
     rule: String,
     purpose: Purpose,
     alerts: i32,
+    has_ends: bool,
     is_new: bool,
     is_sealed: bool,
     closes_at: DateTime<Utc>,
@@ -58,7 +59,10 @@ impl Gathering {
         let carrier = self
             .open
             .entry(raised.rule.clone())
-            .and_modify(|carrier| carrier.alerts += 1)
+            .and_modify(|carrier| {
+                carrier.alerts += 1;
+                carrier.has_ends |= raised.alert.resolved;
+            })
             .or_insert_with(|| Carrier::new(raised, now, false));
         let id = carrier.id;
         if carrier.alerts >= MESSAGE_ALERTS
@@ -96,6 +100,7 @@ impl Carrier {
             rule: raised.rule.clone(),
             purpose: raised.purpose,
             alerts: 1,
+            has_ends: raised.alert.resolved,
             is_new: true,
             is_sealed,
             closes_at: now + raised.group,
@@ -123,7 +128,7 @@ async fn find_open(
     .execute(&mut *connection)
     .await?;
     let found = sqlx::query!(
-        "select id, alerts, closes_at
+        "select id, alerts, has_ends, closes_at
          from message
          where rule = $1
            and sealed_at is null
@@ -137,6 +142,7 @@ async fn find_open(
         rule: raised.rule.clone(),
         purpose: raised.purpose,
         alerts: row.alerts,
+        has_ends: row.has_ends,
         is_new: false,
         is_sealed: false,
         closes_at: row.closes_at,
@@ -153,12 +159,14 @@ async fn update(
         sqlx::query!(
             "update message
              set alerts = $2,
+                 has_ends = $5,
                  sealed_at = case when $3 then $4::timestamptz end
              where id = $1",
             carrier.id,
             carrier.alerts,
             carrier.is_sealed,
-            now
+            now,
+            carrier.has_ends
         )
         .execute(&mut *connection)
         .await?;
@@ -197,18 +205,21 @@ async fn create(
     let alerts: Vec<i32> = carriers.iter().map(|carrier| carrier.alerts).collect();
     let close: Vec<DateTime<Utc>> = carriers.iter().map(|carrier| carrier.closes_at).collect();
     let sealed: Vec<bool> = carriers.iter().map(|carrier| carrier.is_sealed).collect();
+    let ends: Vec<bool> = carriers.iter().map(|carrier| carrier.has_ends).collect();
     sqlx::query!(
-        "insert into message (id, rule, purpose, alerts, opened_at, closes_at, sealed_at)
-         select n.id, n.rule, n.purpose, n.alerts, $7, n.closes_at, case when n.is_sealed then $7::timestamptz end
-         from unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::boolean[])
-             as n (id, rule, purpose, alerts, closes_at, is_sealed)",
+        "insert into message (id, rule, purpose, alerts, opened_at, closes_at, sealed_at, has_ends)
+         select n.id, n.rule, n.purpose, n.alerts, $7, n.closes_at,
+                case when n.is_sealed then $7::timestamptz end, n.has_ends
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::boolean[], $8::boolean[])
+             as n (id, rule, purpose, alerts, closes_at, is_sealed, has_ends)",
         &ids,
         &rules,
         &purposes,
         &alerts,
         &close,
         &sealed,
-        now
+        now,
+        &ends
     )
     .execute(&mut *connection)
     .await?;

@@ -62,8 +62,8 @@ async fn carry(
     now: DateTime<Utc>,
 ) -> Result<u64, sqlx::Error> {
     let made = sqlx::query!(
-        "insert into message (id, rule, purpose, alerts, opened_at, closes_at, sealed_at)
-         select a.id, a.rule, case a.kind when 'advisoryd' then 'health' else 'alert' end, 1, $2, $3, $2
+        "insert into message (id, rule, purpose, alerts, opened_at, closes_at, sealed_at, has_ends)
+         select a.id, a.rule, case a.kind when 'advisoryd' then 'health' else 'alert' end, 1, $2, $3, $2, a.is_resolved
          from alert a
          where a.id = $1
          on conflict (id) do nothing",
