@@ -3,6 +3,7 @@
 mod example;
 mod health;
 mod mistakes;
+mod rules;
 mod sinks;
 mod sources;
 mod token;
