@@ -26,6 +26,7 @@ mod tree;
 mod upstream;
 mod values;
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -224,6 +225,9 @@ impl Config {
                 "the token crosses the network unencrypted on its way to {url}"
             ));
         }
+        let lists: BTreeSet<i64> = self.watch_lists.iter().map(|list| list.id).collect();
+        let all = (!self.discovery.watch_lists).then_some(&lists);
+        warnings.extend(rules::warnings(&self.alerts.rules, all));
         warnings
     }
 }

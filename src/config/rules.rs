@@ -24,6 +24,8 @@ const SOLUTION_STATUSES: [&str; 5] = [
     "Vendor Workaround",
     "Partial Fix",
 ];
+/// A list without entries could mean all or nothing: nobody is left to guess.
+const EMPTY: &str = "write at least one, or leave it out to ask nothing of it";
 /// Asked for where a rule does not say.
 const USUAL_KINDS: [ChangeKind; 5] = [
     ChangeKind::Appeared,
@@ -43,6 +45,27 @@ pub(super) fn rules(alerts: &mut Section<'_>, sinks: &BTreeSet<String>) -> Vec<M
         rules.truncate(MAX_RULES);
     }
     rules
+}
+
+/// What is allowed and probably not meant; `lists` are all that are followed, where that
+/// is known.
+pub(super) fn warnings(rules: &[Matcher], lists: Option<&BTreeSet<i64>>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for rule in rules.iter().map(Matcher::rule) {
+        let name = &rule.name;
+        if rule.sinks.is_empty() && !rule.shadow {
+            warnings.push(format!(
+                "rule `{name}` names no sink: what it matches is written down and nobody is told; add `sinks`, or `shadow = true` if that is meant"
+            ));
+        }
+        let asked = rule.clauses.watch_lists.iter();
+        for id in asked.filter(|id| lists.is_some_and(|lists| !lists.contains(*id))) {
+            warnings.push(format!(
+                "rule `{name}` asks for watch list {id}, which is not followed; add it under `[[watch_lists]]`"
+            ));
+        }
+    }
+    warnings
 }
 
 fn rule(
@@ -89,7 +112,7 @@ fn rule(
     let matcher = match Matcher::new(rule) {
         Ok(matcher) => Some(matcher),
         Err((clause, advice)) => {
-            section.wrong(clause.name(), "a pattern", &advice);
+            section.unusable(clause.name(), &format!("cannot be used; {advice}"));
             None
         }
     };
@@ -103,22 +126,30 @@ fn check_sinks(section: &mut Section<'_>, rule: &Rule, sinks: &BTreeSet<String>)
     }
 }
 
-/// `not` as one table or several: each is met only as a whole.
+/// `not` as one table or several: each is met only as a whole. One without clauses
+/// would be met by everything.
 fn not(section: &mut Section<'_>) -> Vec<Clauses> {
     if !section.has("not") {
         return Vec::new();
     }
-    if section.is_list("not") {
-        return section.each("not", |mut section| {
-            let clauses = clauses(&mut section);
-            section.close();
-            Some(clauses)
-        });
+    let mut is_met_by_all = false;
+    let mut read = |mut table: Section<'_>| {
+        is_met_by_all |= table.is_empty();
+        let clauses = clauses(&mut table);
+        table.close();
+        clauses
+    };
+    let not = if section.is_list("not") {
+        section.each("not", |table| Some(read(table)))
+    } else {
+        vec![read(section.section("not"))]
+    };
+    if is_met_by_all {
+        let why =
+            "is empty and would exclude everything; write at least one clause, or leave it out";
+        section.unusable("not", why);
     }
-    let mut table = section.section("not");
-    let clauses = clauses(&mut table);
-    table.close();
-    vec![clauses]
+    not
 }
 
 fn clauses(section: &mut Section<'_>) -> Clauses {
@@ -151,11 +182,10 @@ fn clauses(section: &mut Section<'_>) -> Clauses {
 
 fn kinds(node: &Node) -> Result<Vec<ChangeKind>, String> {
     let all = || ChangeKind::ALL.map(ChangeKind::name).join(", ");
-    let kinds = each_of(node, ChangeKind::from_name, all)?;
-    if kinds.is_empty() {
+    if texts(node).is_ok_and(|kinds| kinds.is_empty()) {
         return Err(format!("write at least one of {}", all()));
     }
-    Ok(kinds)
+    each_of(node, ChangeKind::from_name, all)
 }
 
 fn severity(node: &Node) -> Result<Severity, String> {
@@ -212,6 +242,9 @@ fn each_of<T>(
 
 fn bounded_texts(node: &Node) -> Result<Vec<String>, String> {
     let texts = texts(node)?;
+    if texts.is_empty() {
+        return Err(EMPTY.to_owned());
+    }
     if texts.len() > MAX_VALUES {
         return Err(format!("write at most {MAX_VALUES} values"));
     }
@@ -223,6 +256,9 @@ fn ids(node: &Node) -> Result<Vec<i64>, String> {
     let Some(Said::List(list)) = node.expanded().map(|node| node.value) else {
         return Err(advice());
     };
+    if list.is_empty() {
+        return Err(EMPTY.to_owned());
+    }
     if list.len() > MAX_VALUES {
         return Err(format!("write at most {MAX_VALUES} numbers"));
     }

@@ -119,6 +119,11 @@ impl<'m> Section<'m> {
         self.nodes.contains_key(key)
     }
 
+    /// Whether it is a table in which nothing is written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_table && self.nodes.is_empty()
+    }
+
     /// Whether the key, not yet taken, holds a list.
     pub(super) fn is_list(&self, key: &str) -> bool {
         let node = self.nodes.get(key).and_then(Node::expanded);
@@ -150,6 +155,16 @@ impl<'m> Section<'m> {
             None => format!("is `{said}`; {advice}"),
         };
         self.push(place, key, text);
+    }
+
+    /// Reports a value that is too long to be shown, or is not there to be shown.
+    pub(super) fn unusable(&mut self, key: &str, why: &str) {
+        let place = Arc::clone(self.places.get(key).unwrap_or(&self.place));
+        let text = match &self.label {
+            Some(label) => format!("{label} has a {key} that {why}"),
+            None => why.to_owned(),
+        };
+        self.push(&place, key, text);
     }
 
     /// Reports a key that is not known here.

@@ -38,7 +38,7 @@ pub struct AlertQuestion {
     pub rule: Option<String>,
     /// Of this advisory or ticket.
     pub key: Option<String>,
-    /// In this state.
+    /// In this state; `dead_letter` also finds those that other sinks are still to be told.
     pub state: Option<String>,
     /// Raised since.
     pub since: Option<DateTime<Utc>>,
@@ -58,7 +58,11 @@ pub async fn alerts(
            from advisoryd_v1.alerts a
            where ($1::text is null or a.rule = $1)
              and ($2::text is null or a.key = $2)
-             and ($3::text is null or a.state = $3)
+             and ($3::text is null or a.state = $3
+                  or $3 = 'dead_letter' and exists (
+                      select from delivery d
+                      where d.message_id = a.message_id
+                        and d.state = 'dead_letter'))
              and ($4::timestamptz is null or a.raised_at >= $4)
            order by a.raised_at desc, a.seq desc, a.id
            limit $5"#,

@@ -235,3 +235,23 @@ async fn a_sink_that_cannot_be_used_keeps_nobody_from_reading_and_is_owed_what_i
     assert_eq!(told(&world, &["sync", "feeds"]).await.code, 0);
     assert_eq!(receiver.received().len(), 1, "nothing was lost");
 }
+
+#[tokio::test]
+async fn a_dead_letter_is_listed_while_another_sink_is_still_to_be_told() {
+    let (mut world, receiver) = watched().await;
+    let other = Receiver::start().await;
+    world.add_webhook("other", &other);
+    world.more = world.more.replace("[\"hook\"]", "[\"hook\", \"other\"]");
+    world.pull_one().await;
+    world.alert().await;
+    world.later(TimeDelta::minutes(5));
+    world.simulator.publish(1);
+    world.pull_one().await;
+    receiver.answer(410, None);
+    other.answer(500, None);
+    world.alert().await;
+    for state in ["dead_letter", "waiting"] {
+        let arguments = ["alerts", "list", "--state", state, "--json"];
+        assert_eq!(lines(&world.told(&arguments)).len(), 1, "{state}");
+    }
+}

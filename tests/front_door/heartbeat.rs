@@ -110,7 +110,13 @@ async fn a_heartbeat_that_nobody_took_is_not_tried_beyond_the_next() {
 async fn a_daemon_makes_up_for_the_heartbeat_it_missed() {
     let (world, receiver) = beating("0 0 0 1 1 *").await;
     let mut first = Running::start(&mut world.command(&["run"]));
-    first.line("following").await;
+    eventually("the last time is seen to", PATIENCE, async || {
+        let seen = world
+            .count("select count(*) from advisoryd.alerting where heartbeat_at is not null")
+            .await;
+        (seen == 1).then_some(())
+    })
+    .await;
     first.kill9();
     sqlx::query("update advisoryd.alerting set heartbeat_at = heartbeat_at - interval '1 year'")
         .execute(world.pool())
@@ -132,4 +138,18 @@ async fn a_daemon_makes_up_for_the_heartbeat_it_missed() {
         .count("select count(*) from advisoryd_v1.alerts where what = 'heartbeat'")
         .await;
     assert_eq!(beats, 1);
+}
+
+#[tokio::test]
+async fn a_heartbeat_says_to_when_all_is_complete_whatever_details_are_wanted() {
+    let (mut world, receiver) = beating("* * * * * *").await;
+    world.feeds = "sweep = false\ndetails = \"always\"".to_owned();
+    world.pull_one().await;
+    world.fetch_details().await;
+    let context = world.context().await;
+    assert!(beat(&context, First::IsSent).await.unwrap());
+    world.alert().await;
+    let alert = &receiver.received()[0].body["alerts"][0];
+    let summary = alert["summary"].as_str().unwrap();
+    assert!(summary.starts_with("complete to 20"), "{summary}");
 }

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::super::environment::Environment;
 use super::super::secret::SecretUrl;
-use super::super::section::{Section, said};
+use super::super::section::Section;
 use super::super::tree::Node;
 use super::super::upstream::proxy;
 use super::super::values::{absolute_path, text, truth};
@@ -94,7 +94,8 @@ impl Target {
 
 fn address(section: &mut Section<'_>, env: &Environment) -> Option<Address> {
     let has_address = section.has("url") || section.has("url_file");
-    let url = section.optional("url", url);
+    // What is no URL may still hold a password, or be a hook that nobody else may know.
+    let url = section.secret("url", url);
     let file = section.secret("url_file", secret_file(env));
     match (url, file) {
         (Some(url), Some(_)) => {
@@ -177,7 +178,8 @@ fn header(name: &str, value: &str) -> Result<String, String> {
         .ok_or_else(|| "write a name and a value that a header may have".into())
 }
 
-/// A table of names and texts; `check` returns the name as it is used.
+/// A table of names and texts; `check` returns the name as it is used. A value that is
+/// refused is not shown: people write passwords into headers.
 pub(super) fn pairs(
     mut section: Section<'_>,
     check: impl Fn(&str, &str) -> Result<String, String>,
@@ -194,7 +196,7 @@ pub(super) fn pairs(
             Ok((name, value)) => {
                 pairs.insert(name, value);
             }
-            Err(advice) => section.wrong_at(&node.place, &key, &said(&node), &advice),
+            Err(advice) => section.wrong_at(&node.place, &key, "[not shown]", &advice),
         }
     }
     if pairs.len() > MAX_PAIRS {

@@ -254,3 +254,18 @@ fn the_example_names_every_key_of_every_kind() {
         }
     }
 }
+
+#[test]
+fn a_password_in_the_wrong_place_is_not_repeated() {
+    let webhook = "kind = \"webhook\"\nsecret_file = \"/s\"\n";
+    for text in [
+        "url = \"https://soc:hunter2@x.example/\"",
+        "url = \"https//x.example/hunter2\"",
+        "url = \"https://x.example/\"\nheaders = { Authorization = \"Bearer hunter2\" }",
+        "url = \"https://x.example/\"\nheaders = { Cookie = \"a=hunter2\" }",
+    ] {
+        let said = wrong(&format!("{webhook}{text}"));
+        assert!(said.contains("`[not shown]`; "), "{text}\nsays: {said}");
+        assert!(!said.contains("hunter2"), "{text}\nsays: {said}");
+    }
+}
