@@ -5,6 +5,7 @@ use std::time::Duration;
 use advisoryd::job::prove::prove;
 use advisoryd::job::pull_feed::LookBack;
 use advisoryd::job::run::Report;
+use advisoryd::job::sweep::sweep;
 use advisoryd::job::sync_tickets::{self, Ask};
 use advisoryd::simulate::{Fault, FeedOptions, LimitOptions, Options, Rule};
 use chrono::TimeDelta;
@@ -450,5 +451,22 @@ async fn what_was_stored_before_details_were_asked_for_gets_them_too() {
         (fetched == 60).then_some(())
     })
     .await;
+    world.assert_all_is_stored().await;
+}
+
+#[tokio::test]
+async fn what_a_revision_lacks_is_fetched_although_the_sweep_saw_it_before_the_feed() {
+    let mut world = sparse().await;
+    world.feeds = String::new();
+    world.pull_one().await;
+    world.fetch_details().await;
+    let said = world.simulator.saids(1)[7].clone();
+    world.later(TimeDelta::minutes(1));
+    assert!(world.simulator.revise(&said, true));
+    world.later(TimeDelta::minutes(1));
+    sweep(&world.context().await).await.expect("a sweep");
+    world.pull_one().await;
+    world.later(TimeDelta::minutes(3));
+    all_ok(&world.fetch_details().await);
     world.assert_all_is_stored().await;
 }
