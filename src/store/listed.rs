@@ -49,7 +49,8 @@ pub async fn want_for_list(
                       and g.source_id = s.id))
          order by n.said
          on conflict (said) do update
-         set reason = excluded.reason,
+         set wanted_since = excluded.wanted_since,
+             reason = excluded.reason,
              modified_at = greatest(excluded.modified_at, wanted_detail.modified_at),
              attempts = 0,
              next_at = excluded.next_at,

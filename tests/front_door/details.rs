@@ -470,3 +470,20 @@ async fn what_a_revision_lacks_is_fetched_although_the_sweep_saw_it_before_the_f
     all_ok(&world.fetch_details().await);
     world.assert_all_is_stored().await;
 }
+
+#[tokio::test]
+async fn the_completion_of_a_first_load_is_no_news_and_that_of_news_is() {
+    let mut world = sparse().await;
+    world.more = "[[alerts.sinks]]\nname = \"journal\"\nkind = \"log\"\n\
+        [[alerts.rules]]\nname = \"all\"\non = [\"completed\"]\nsinks = [\"journal\"]\n"
+        .to_owned();
+    world.pull_one().await;
+    world.fetch_details().await;
+    assert_eq!(world.alert().await.evaluated.raised, 0);
+    world.later(TimeDelta::minutes(5));
+    world.simulator.publish(1);
+    world.later(TimeDelta::minutes(5));
+    world.pull_one().await;
+    world.fetch_details().await;
+    assert_eq!(world.alert().await.evaluated.raised, 1);
+}

@@ -331,3 +331,49 @@ async fn a_feed_that_comes_back_loses_nobody_whose_detail_is_still_wanted() {
     world.pull().await;
     assert_eq!(world.versions().await.len(), world.simulator.saids(1).len());
 }
+
+#[tokio::test]
+async fn the_first_load_of_a_list_from_json_is_no_news_however_long_it_takes() {
+    let mut world = World::with(Options {
+        advisories: 250,
+        ..small()
+    })
+    .await;
+    world.feeds = "sweep = false".to_owned();
+    world.source = "json";
+    world.more = "[[alerts.sinks]]\nname = \"journal\"\nkind = \"log\"\n\
+        [[alerts.rules]]\nname = \"all\"\nsinks = [\"journal\"]\n"
+        .to_owned();
+    world.later(TimeDelta::minutes(1));
+    world.pull().await;
+    // Batch by batch; the last ones come when there were complete runs of details.
+    assert!(world.fetch_details().await.len() > 1);
+    assert_eq!(world.alert().await.evaluated.raised, 0);
+    world.later(TimeDelta::minutes(5));
+    world.simulator.publish(1);
+    world.later(TimeDelta::minutes(5));
+    world.pull().await;
+    world.fetch_details().await;
+    assert_eq!(world.alert().await.evaluated.raised, 1);
+}
+
+#[tokio::test]
+async fn what_a_list_from_json_brings_later_is_news_though_no_detail_was_fetched_before() {
+    let mut world = two_lists().await;
+    world.more = "[[alerts.sinks]]\nname = \"journal\"\nkind = \"log\"\n\
+        [[alerts.rules]]\nname = \"all\"\non = [\"appeared\"]\nsinks = [\"journal\"]\n"
+        .to_owned();
+    world.pull().await;
+    world.alert().await;
+    break_feed(&world, Fault::Html200);
+    world.later(TimeDelta::minutes(5));
+    let news = world.simulator.publish(20).len();
+    world.later(TimeDelta::minutes(5));
+    world.pull().await;
+    world.fetch_details().await;
+    assert_eq!(news, 20);
+    let through_json = "select count(*) from advisoryd_v1.changes where what = 'appeared'
+        and run_id in (select id from advisoryd_v1.sync_runs where job = 'details')";
+    assert!(world.count(through_json).await > 0);
+    assert_eq!(world.alert().await.evaluated.raised, 20);
+}
