@@ -218,22 +218,6 @@ impl Client {
         self.exchange.pace.held_for()
     }
 
-    /// Leaves upstream alone as it asks; whether that concerns all requests. What
-    /// is refused in the background for longer than a minute is a limit of its own
-    /// (contract §3: 30 advisories a day): it is no reason to stop feeds and tickets,
-    /// which have their own limit by the minute.
-    fn hold(&self, wait: Duration) -> bool {
-        const LONGEST_BURST: Duration = Duration::from_mins(1);
-        let pace = &self.exchange.pace;
-        let is_background = self.account.priority == Priority::Background;
-        if is_background && wait > LONGEST_BURST {
-            pace.hold_background(wait);
-            return false;
-        }
-        pace.hold(wait);
-        true
-    }
-
     fn url(&self, request: &Request) -> Url {
         self.exchange.origin.url(&request.path, &request.query)
     }
@@ -269,7 +253,9 @@ impl Client {
         error: ClientError,
         pauses: &mut ExponentialBackoff,
     ) -> Result<(), ClientError> {
-        let held = error.told_wait().is_some_and(|wait| self.hold(wait));
+        let held = error
+            .told_wait()
+            .is_some_and(|wait| self.exchange.hold(wait, &self.account));
         if let ClientError::Throttled { wait, .. } = &error {
             self.account.meter.throttled();
             let seconds = wait.as_secs();

@@ -143,8 +143,8 @@ impl Exchange {
         if response.status() == StatusCode::TOO_MANY_REQUESTS {
             account.meter.throttled();
             let header = response.headers().get(RETRY_AFTER).map(text);
-            self.pace
-                .hold(wait(header.as_deref(), "", self.clock.upstream()));
+            let wait = wait(header.as_deref(), "", self.clock.upstream());
+            self.hold(wait, account);
         }
         let answer = self.answer(url, response, &account.meter)?;
         Ok(Sight {
@@ -154,6 +154,21 @@ impl Exchange {
             date: answer.date,
             body: answer.body,
         })
+    }
+
+    /// Leaves upstream alone as it asks; whether that concerns all requests. What
+    /// is refused in the background for longer than a minute is a limit of its own
+    /// (contract §3: 30 advisories a day): it is no reason to stop feeds and tickets,
+    /// which have their own limit by the minute.
+    pub(super) fn hold(&self, wait: Duration, account: &Account) -> bool {
+        const LONGEST_BURST: Duration = Duration::from_mins(1);
+        let is_background = account.priority == Priority::Background;
+        if is_background && wait > LONGEST_BURST {
+            self.pace.hold_background(wait);
+            return false;
+        }
+        self.pace.hold(wait);
+        true
     }
 
     /// Sends a request and follows its redirects within the origin. Each is

@@ -246,7 +246,6 @@ impl Fetching {
         };
         let said = &detail.advisory.said;
         let record = record(&mut transaction, &self.context.rules, said).await?;
-        detail::fulfil(&mut transaction, detail, now).await?;
         quarantine::release_key(&mut transaction, origin.source_id, said).await?;
         let came = detail::store(&mut transaction, origin, detail, record.as_ref()).await?;
         transaction.commit().await?;

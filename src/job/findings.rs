@@ -89,7 +89,9 @@ impl Seen<'_> {
                     Condition::TokenRejected => {
                         "put a new token into [upstream] token_file and reload"
                     }
-                    _ => "see [upstream] requests_per_day, and who else uses the account",
+                    _ => {
+                        "see [upstream] requests_per_day and [feeds] details_per_day (trial accounts: 1000 and 30), and who else uses the account"
+                    }
                 };
                 let (names, error) = (names.join(", "), error(first));
                 (

@@ -73,7 +73,8 @@ async fn read_or_fall_back(
     look_back: LookBack,
     work: &mut Work,
 ) -> Result<(), Failure> {
-    let failure = match read(run, feed, look_back, work).await {
+    let far = pull_json::far_enough(run, look_back).await?;
+    let failure = match read(run, feed, far, work).await {
         Ok(()) => return pull_json::back_to_feed(run).await,
         Err(failure) => failure,
     };

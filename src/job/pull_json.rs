@@ -13,9 +13,10 @@ use super::sweep;
 use super::window::Frozen;
 use crate::config::ListSource;
 use crate::http::ClientError;
-use crate::model::ServedBy;
+use crate::model::{ServedBy, feed_days};
 use crate::source::xml::FeedError;
 use crate::store::source::{self, SourceKey};
+use crate::store::wanted;
 
 /// How long a feed that could not be read is left alone while JSON serves its list.
 const FEED_RESTS: TimeDelta = TimeDelta::hours(1);
@@ -108,6 +109,27 @@ pub(super) async fn rest_feed(run: &Run) -> Result<(), Failure> {
     let mut connection = run.context.pool.acquire().await?;
     source::rest(&mut connection, run.source.id, Some(until)).await?;
     Ok(())
+}
+
+/// How far back the feed of a list is asked that JSON has served. While details are
+/// wanted that would have told its members, to the beginning of what is covered:
+/// once the feed serves the list, its members are those that the feed names.
+pub(super) async fn far_enough(run: &Run, look_back: LookBack) -> Result<LookBack, Failure> {
+    if run.source.served_by == ServedBy::Feed {
+        return Ok(look_back);
+    }
+    let mut connection = run.context.pool.acquire().await?;
+    let Some(since) = wanted::owed_since(&mut connection, run.source.id).await? else {
+        return Ok(look_back);
+    };
+    let feeds = &run.context.config.feeds;
+    let owed = feed_days(run.context.upstream_now(), since, feeds.max_days);
+    Ok(match look_back {
+        LookBack::Missing => LookBack::Days(owed),
+        LookBack::Full => LookBack::Days(owed.max(feeds.first_days)),
+        LookBack::Days(days) => LookBack::Days(owed.max(days)),
+        LookBack::Again(days) => LookBack::Again(owed.max(days)),
+    })
 }
 
 /// Notes that the feed serves the list again, once it was read well.

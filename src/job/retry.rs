@@ -166,7 +166,6 @@ impl Retry<'_> {
             return Ok(Outcome::stays(None, reason));
         }
         let record = super::details::record(connection, self.rules, &said).await?;
-        store_detail::fulfil(connection, &detail, origin.at).await?;
         let came = store_detail::store(connection, origin, &detail, record.as_ref()).await?;
         let beside = match came {
             Came::Added | Came::Changed => Beside::Newer,

@@ -206,7 +206,7 @@ impl Run {
         }
         if matches!(outcome, Outcome::Ok) {
             let leads = self.mode.leads();
-            source::is_no_longer_new(&mut transaction, self.source.id, leads).await?;
+            source::is_no_longer_new(&mut transaction, self.source.id, leads, now).await?;
         }
         match outcome {
             // Neither a file nor old time says how new data is read.

@@ -12,6 +12,9 @@ pub const CHANNEL: &str = "advisoryd_changes";
 /// What a chunk did to advisories.
 #[derive(Debug, Default)]
 pub(super) struct AdvisoryChanges {
+    /// Whether a detail brought them that a list's first load had asked for: the list
+    /// itself names its members later than its run ends.
+    pub is_first_load: bool,
     /// Advisories that were not known before.
     pub fresh: Vec<String>,
     /// Advisories whose former version was just kept.
@@ -35,8 +38,8 @@ pub(super) async fn record_advisories(
     let AdvisoryChanges {
         fresh,
         replaced,
-        completed,
         joined,
+        ..
     } = changes;
     if fresh.is_empty() && replaced.is_empty() && joined.is_empty() {
         return Ok(());
@@ -112,8 +115,8 @@ pub(super) async fn record_advisories(
              update change_counter
              set last = last + (select count(*) from fact)
              returning last - (select count(*) from fact) as base)
-         insert into change (seq, at, kind, key, version, what, watch_list_id, run_id)
-         select c.base + f.number, $6, 'advisory', f.key, f.version, f.what, s.watch_list_id, $5
+         insert into change (seq, at, kind, key, version, what, watch_list_id, run_id, is_first_load)
+         select c.base + f.number, $6, 'advisory', f.key, f.version, f.what, s.watch_list_id, $5, $9
          from counter c
          cross join numbered f
          join source s on s.id = $4",
@@ -124,7 +127,8 @@ pub(super) async fn record_advisories(
         origin.run_id,
         origin.at,
         origin.settled_before,
-        completed
+        &changes.completed,
+        changes.is_first_load
     )
     .execute(&mut *connection)
     .await?;

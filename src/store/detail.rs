@@ -56,7 +56,8 @@ pub struct Record {
 }
 
 /// Stores an answer inside the caller's transaction, which no other that writes
-/// advisories runs beside. `record` is the advisory's [`record`], read.
+/// advisories runs beside, and forgets the wish that it fulfils. `record` is the
+/// advisory's [`record`], read.
 pub async fn store(
     connection: &mut PgConnection,
     origin: Origin,
@@ -64,6 +65,7 @@ pub async fn store(
     record: Option<&Record>,
 ) -> Result<Came, sqlx::Error> {
     let said = &detail.advisory.said;
+    let since = fulfil(connection, detail, origin.at).await?;
     let mut stored = stored_advisories(connection, std::slice::from_ref(said)).await?;
     let stored = stored.remove(said);
     let before = known(connection, said).await?;
@@ -75,7 +77,7 @@ pub async fn store(
         return Ok(Came::Older);
     }
     keep(connection, origin, detail, stored.is_some()).await?;
-    let lists = lists(connection, detail).await?;
+    let lists = lists(connection, detail, since).await?;
     let came = match &stored {
         Some(stored) => lay_over(connection, origin, detail, (stored, record)).await?,
         None if detail.lists.is_none() || !lists.is_empty() => {
@@ -206,9 +208,15 @@ struct List {
     source_id: i32,
     /// Whether it has shown the advisory before.
     is_sighted: bool,
+    /// Whether its first load is what asked for the answer.
+    is_first_load: bool,
 }
 
-async fn lists(connection: &mut PgConnection, detail: &Detail) -> Result<Vec<List>, sqlx::Error> {
+async fn lists(
+    connection: &mut PgConnection,
+    detail: &Detail,
+    since: DateTime<Utc>,
+) -> Result<Vec<List>, sqlx::Error> {
     sqlx::query_as!(
         List,
         r#"select s.id as source_id,
@@ -216,14 +224,17 @@ async fn lists(connection: &mut PgConnection, detail: &Detail) -> Result<Vec<Lis
                       select
                       from sighting g
                       where g.said = $2
-                        and g.source_id = s.id) as "is_sighted!"
+                        and g.source_id = s.id) as "is_sighted!",
+                  s.baseline_seq is null
+                  or coalesce($3 <= s.baseline_at, false) as "is_first_load!"
            from source s
            where s.configured
              and s.served_by = 'json'
              and s.watch_list_id = any($1)
            order by s.watch_list_id"#,
         detail.lists.as_deref().unwrap_or_default(),
-        detail.advisory.said
+        detail.advisory.said,
+        since
     )
     .fetch_all(connection)
     .await
@@ -307,30 +318,37 @@ async fn tell(
         content_hash: detail.advisory.content_hash(),
         dissent: None,
     };
-    let new: Vec<Origin> = lists
+    let new: Vec<(Origin, bool)> = lists
         .iter()
         .filter(|list| !list.is_sighted)
-        .map(|list| Origin {
-            source_id: list.source_id,
-            ..origin
+        .map(|list| {
+            let source_id = list.source_id;
+            let list_origin = Origin {
+                source_id,
+                ..origin
+            };
+            (list_origin, list.is_first_load)
         })
         .collect();
-    for list in &new {
+    for (list, _) in &new {
         super::sighting::write(connection, *list, std::slice::from_ref(&seen), &[].into()).await?;
     }
     let only = |yes: bool| -> Vec<String> { yes.then(|| said.clone()).into_iter().collect() };
     let is_new = came == Came::Added;
     let is_changed = came == Came::Changed;
+    let teller = new.first().copied().filter(|_| is_new);
+    let (teller, is_first_load) = teller.unwrap_or((origin, false));
     let first = AdvisoryChanges {
+        is_first_load,
         fresh: only(is_new),
         replaced: only(is_changed),
         completed: only(is_changed && is_completed),
         joined: Vec::new(),
     };
-    let teller = new.first().copied().filter(|_| is_new).unwrap_or(origin);
     change::record_advisories(connection, teller, &first).await?;
-    for list in new.into_iter().skip(usize::from(is_new)) {
+    for (list, is_first_load) in new.into_iter().skip(usize::from(is_new)) {
         let joined = AdvisoryChanges {
+            is_first_load,
             joined: only(true),
             ..AdvisoryChanges::default()
         };
@@ -347,18 +365,21 @@ fn completes(detail: &Detail, stored: &Stored, before: Option<&Known>) -> bool {
 }
 
 /// Forgets the wish that the answer fulfils; where it is older than what upstream
-/// listed, the wish stays for later.
-pub async fn fulfil(
+/// listed, the wish stays for later. Returns since when it was wanted.
+async fn fulfil(
     connection: &mut PgConnection,
     detail: &Detail,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<DateTime<Utc>, sqlx::Error> {
     let Advisory {
         said, modified_at, ..
     } = &detail.advisory;
-    if !wanted::fulfil(connection, said, *modified_at).await? {
+    let Some(wish) = wanted::fulfil(connection, said, *modified_at).await? else {
+        return Ok(now);
+    };
+    if !wish.is_fulfilled {
         let why = "upstream has listed a newer one than it sent";
         wanted::failed(connection, said, why, now).await?;
     }
-    Ok(())
+    Ok(wish.since)
 }

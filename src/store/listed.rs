@@ -49,14 +49,16 @@ pub async fn want_for_list(
                       and g.source_id = s.id))
          order by n.said
          on conflict (said) do update
-         set reason = excluded.reason,
-             modified_at = excluded.modified_at,
+         set wanted_since = excluded.wanted_since,
+             reason = excluded.reason,
+             modified_at = greatest(excluded.modified_at, wanted_detail.modified_at),
              attempts = 0,
              next_at = excluded.next_at,
              last_error = null,
              listed = excluded.listed
          where excluded.modified_at > wanted_detail.modified_at
-            or (wanted_detail.modified_at is null and excluded.modified_at is not null)",
+            or (wanted_detail.modified_at is null and excluded.modified_at is not null)
+            or wanted_detail.reason <> 'json'",
         &said,
         &modified as _,
         &elements,

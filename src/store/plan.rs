@@ -92,6 +92,7 @@ impl<'a> Plan<'a> {
             .filter(|seen| stored.contains_key(seen.said) && !sighted.contains_key(seen.said))
             .map(|seen| seen.said.to_owned());
         AdvisoryChanges {
+            is_first_load: false,
             fresh: self.new.iter().map(said).collect(),
             replaced: self.changed.iter().map(said).collect(),
             completed: self.completed.clone(),

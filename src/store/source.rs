@@ -305,14 +305,17 @@ pub async fn is_no_longer_new(
     connection: &mut PgConnection,
     source_id: i32,
     leads: bool,
+    now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update source
-         set baseline_seq = (select last from change_counter)
+         set baseline_seq = (select last from change_counter),
+             baseline_at = $3
          where id = $1
            and (baseline_seq is null or ($2 and last_success_at is null))",
         source_id,
-        leads
+        leads,
+        now
     )
     .execute(connection)
     .await?;

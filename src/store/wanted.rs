@@ -57,7 +57,9 @@ pub struct Want {
 }
 
 /// Writes down what is wanted. What is wanted already stays as it is, unless
-/// upstream has made a newer one since.
+/// upstream has made a newer one since, or it was wanted for less: what only the
+/// sweep wants is forgotten when a feed brings it, what JSON listed never is, for
+/// only the detail tells the lists that it is in.
 pub async fn want(
     connection: &mut PgConnection,
     wanted: &[Want],
@@ -79,13 +81,16 @@ pub async fn want(
          from unnest($1::text[], $2::text[], $3::timestamptz[]) as n (said, reason, modified_at)
          order by n.said
          on conflict (said) do update
-         set reason = excluded.reason,
-             modified_at = excluded.modified_at,
+         set wanted_since = excluded.wanted_since,
+             reason = case when wanted_detail.reason = 'json' then 'json' else excluded.reason end,
+             modified_at = greatest(excluded.modified_at, wanted_detail.modified_at),
              attempts = 0,
              next_at = excluded.next_at,
              last_error = null
          where excluded.modified_at > wanted_detail.modified_at
-            or (wanted_detail.modified_at is null and excluded.modified_at is not null)",
+            or (wanted_detail.modified_at is null and excluded.modified_at is not null)
+            or (wanted_detail.reason = 'sweep' and excluded.reason <> 'sweep')
+            or (wanted_detail.reason <> 'json' and excluded.reason = 'json')",
         &said,
         &reasons,
         &modified as &[Option<DateTime<Utc>>],
@@ -95,6 +100,24 @@ pub async fn want(
     .execute(connection)
     .await?;
     Ok(done.rows_affected())
+}
+
+/// Since when the covered time of a source may lack members, as details that JSON
+/// listed are still wanted; `None` where none is.
+pub async fn owed_since(
+    connection: &mut PgConnection,
+    source_id: i32,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    let since = sqlx::query_scalar!(
+        "select lower(covered)
+         from source
+         where id = $1
+           and exists (select from wanted_detail where reason = 'json')",
+        source_id
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(since.flatten())
 }
 
 /// Wants the details of advisories that were stored before details were asked
@@ -222,14 +245,29 @@ pub async fn unavailable(
     Ok(())
 }
 
-/// Forgets a wish that an answer of this time fulfils; false where it does not,
-/// because upstream has listed a newer one.
+/// A wish that an answer came for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish {
+    /// When it was written down.
+    pub(super) since: DateTime<Utc>,
+    /// Whether it is gone.
+    pub(super) is_fulfilled: bool,
+}
+
+/// Forgets a wish that an answer of this time fulfils; it stays where upstream has
+/// listed a newer one. `None`: nobody asked.
 pub(super) async fn fulfil(
     connection: &mut PgConnection,
     said: &str,
     modified_at: Option<DateTime<Utc>>,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query!(
+) -> Result<Option<Wish>, sqlx::Error> {
+    let since = sqlx::query_scalar!(
+        "select wanted_since from wanted_detail where said = $1 for update",
+        said
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let done = sqlx::query!(
         "delete from wanted_detail
          where said = $1
            and (modified_at <= $2
@@ -240,15 +278,12 @@ pub(super) async fn fulfil(
         modified_at,
         OLDER_ATTEMPTS
     )
-    .execute(&mut *connection)
+    .execute(connection)
     .await?;
-    let left = sqlx::query_scalar!(
-        r#"select exists (select from wanted_detail where said = $1) as "left!""#,
-        said
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(!left)
+    Ok(since.map(|since| Wish {
+        since,
+        is_fulfilled: done.rows_affected() > 0,
+    }))
 }
 
 pub(super) fn seconds(time: TimeDelta) -> f64 {

@@ -368,3 +368,19 @@ async fn what_differs_from_the_contract_is_seen() {
     assert_eq!(verdict("is UTF-8"), "not_held");
     assert_eq!(verdict("structure of the feed"), "not_held");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn advisories_that_are_used_up_for_today_hold_up_nothing_else() {
+    let world = telling(|options| options.limits.advisories_per_day = 1).await;
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["a", "b"] {
+        let began = std::time::Instant::now();
+        capture(&world, &dir.path().join(name), &["--yes"]);
+        assert!(began.elapsed().as_secs() < 60, "it waited for tomorrow");
+    }
+    let asked = world.simulator.requests();
+    let refused = asked.iter().filter(|seen| seen.status == 429);
+    assert_eq!(refused.count(), 1);
+    let last = asked.last().unwrap();
+    assert!(last.target.contains("/xml-feed/") && last.status == 200);
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use advisoryd::job::prove::prove;
 use advisoryd::job::pull_feed::LookBack;
 use advisoryd::job::run::Report;
+use advisoryd::job::sweep::sweep;
 use advisoryd::job::sync_tickets::{self, Ask};
 use advisoryd::simulate::{Fault, FeedOptions, LimitOptions, Options, Rule};
 use chrono::TimeDelta;
@@ -451,4 +452,38 @@ async fn what_was_stored_before_details_were_asked_for_gets_them_too() {
     })
     .await;
     world.assert_all_is_stored().await;
+}
+
+#[tokio::test]
+async fn what_a_revision_lacks_is_fetched_although_the_sweep_saw_it_before_the_feed() {
+    let mut world = sparse().await;
+    world.feeds = String::new();
+    world.pull_one().await;
+    world.fetch_details().await;
+    let said = world.simulator.saids(1)[7].clone();
+    world.later(TimeDelta::minutes(1));
+    assert!(world.simulator.revise(&said, true));
+    world.later(TimeDelta::minutes(1));
+    sweep(&world.context().await).await.expect("a sweep");
+    world.pull_one().await;
+    world.later(TimeDelta::minutes(3));
+    all_ok(&world.fetch_details().await);
+    world.assert_all_is_stored().await;
+}
+
+#[tokio::test]
+async fn the_completion_of_a_first_load_is_no_news_and_that_of_news_is() {
+    let mut world = sparse().await;
+    world.more = "[[alerts.sinks]]\nname = \"journal\"\nkind = \"log\"\n\
+        [[alerts.rules]]\nname = \"all\"\non = [\"completed\"]\nsinks = [\"journal\"]\n"
+        .to_owned();
+    world.pull_one().await;
+    world.fetch_details().await;
+    assert_eq!(world.alert().await.evaluated.raised, 0);
+    world.later(TimeDelta::minutes(5));
+    world.simulator.publish(1);
+    world.later(TimeDelta::minutes(5));
+    world.pull_one().await;
+    world.fetch_details().await;
+    assert_eq!(world.alert().await.evaluated.raised, 1);
 }

@@ -4,6 +4,7 @@
 use advisoryd::job::prove::prove;
 use advisoryd::job::pull_feed::LookBack;
 use advisoryd::job::run::Report;
+use advisoryd::job::sweep::sweep;
 use advisoryd::job::sync_tickets::Ask;
 use advisoryd::simulate::{Damage, Fault, Options, Rule};
 use chrono::TimeDelta;
@@ -293,4 +294,86 @@ async fn the_captured_bodies_come_in_whole_through_json() {
     assert_eq!(stored["attack_vector"], "remote");
     assert_eq!(stored["cvss2_score"], Value::Null);
     assert_eq!(stored["is_rejected"], false);
+}
+
+#[tokio::test]
+async fn a_member_is_not_forgotten_because_another_feed_brought_its_revision() {
+    let mut world = two_lists().await;
+    world.feeds = "details = \"never\"".to_owned();
+    break_feed(&world, Fault::Html200);
+    world.pull().await;
+    world.fetch_details().await;
+    let members = world.simulator.saids(1);
+    let others = world.simulator.saids(2);
+    let said = others.iter().find(|said| !members.contains(said)).unwrap();
+    assert!(world.simulator.join(said, 1));
+    world.later(TimeDelta::minutes(1));
+    assert!(world.simulator.revise(said, true));
+    world.later(TimeDelta::minutes(1));
+    // The sweep is first, then the list from JSON, then the other list's feed.
+    sweep(&world.context().await).await.expect("a sweep");
+    world.pull().await;
+    world.later(TimeDelta::minutes(3));
+    world.fetch_details().await;
+    world.assert_all_is_stored().await;
+}
+
+#[tokio::test]
+async fn a_feed_that_comes_back_loses_nobody_whose_detail_is_still_wanted() {
+    let mut world = two_lists().await;
+    world.lists = Some(vec![1]);
+    break_feed(&world, Fault::Html200);
+    world.pull().await;
+    world.simulator.clear_faults();
+    world.later(TimeDelta::hours(2));
+    assert_eq!(modes(&world.pull().await)[0], ("window", "ok"));
+    world.fetch_details().await;
+    world.pull().await;
+    assert_eq!(world.versions().await.len(), world.simulator.saids(1).len());
+}
+
+#[tokio::test]
+async fn the_first_load_of_a_list_from_json_is_no_news_however_long_it_takes() {
+    let mut world = World::with(Options {
+        advisories: 250,
+        ..small()
+    })
+    .await;
+    world.feeds = "sweep = false".to_owned();
+    world.source = "json";
+    world.more = "[[alerts.sinks]]\nname = \"journal\"\nkind = \"log\"\n\
+        [[alerts.rules]]\nname = \"all\"\nsinks = [\"journal\"]\n"
+        .to_owned();
+    world.later(TimeDelta::minutes(1));
+    world.pull().await;
+    // Batch by batch; the last ones come when there were complete runs of details.
+    assert!(world.fetch_details().await.len() > 1);
+    assert_eq!(world.alert().await.evaluated.raised, 0);
+    world.later(TimeDelta::minutes(5));
+    world.simulator.publish(1);
+    world.later(TimeDelta::minutes(5));
+    world.pull().await;
+    world.fetch_details().await;
+    assert_eq!(world.alert().await.evaluated.raised, 1);
+}
+
+#[tokio::test]
+async fn what_a_list_from_json_brings_later_is_news_though_no_detail_was_fetched_before() {
+    let mut world = two_lists().await;
+    world.more = "[[alerts.sinks]]\nname = \"journal\"\nkind = \"log\"\n\
+        [[alerts.rules]]\nname = \"all\"\non = [\"appeared\"]\nsinks = [\"journal\"]\n"
+        .to_owned();
+    world.pull().await;
+    world.alert().await;
+    break_feed(&world, Fault::Html200);
+    world.later(TimeDelta::minutes(5));
+    let news = world.simulator.publish(20).len();
+    world.later(TimeDelta::minutes(5));
+    world.pull().await;
+    world.fetch_details().await;
+    assert_eq!(news, 20);
+    let through_json = "select count(*) from advisoryd_v1.changes where what = 'appeared'
+        and run_id in (select id from advisoryd_v1.sync_runs where job = 'details')";
+    assert!(world.count(through_json).await > 0);
+    assert_eq!(world.alert().await.evaluated.raised, 20);
 }

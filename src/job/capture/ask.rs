@@ -45,6 +45,16 @@ impl Asker {
         self.look(name, look(request), owner).await
     }
 
+    /// The same for what has a limit of its own by the day, which may be used up: the
+    /// refusal is then the answer, and holds nothing else up.
+    pub(super) async fn ask_aside(&mut self, name: &str, request: Request, owner: Owner) -> Taken {
+        let aside = self.client.in_the_background();
+        let usual = std::mem::replace(&mut self.client, aside);
+        let taken = self.ask(name, request, owner).await;
+        self.client = usual;
+        taken
+    }
+
     /// Asks once, and again where upstream wanted to be left alone for a while:
     /// the refusal is kept too.
     pub(super) async fn look(&mut self, name: &str, look: Look, owner: Owner) -> Taken {
@@ -52,7 +62,8 @@ impl Asker {
         loop {
             let taken = self.once(name, &look, owner).await;
             info!("{} {}: {:?}", taken.method, taken.target, taken.status);
-            if taken.status != Some(429) || repeats == REPEATS {
+            let is_over_soon = taken.status == Some(429) && self.client.held_for().is_some();
+            if !is_over_soon || repeats == REPEATS {
                 self.taken.push(taken.clone());
                 return taken;
             }

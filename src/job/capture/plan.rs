@@ -110,7 +110,7 @@ impl Asker {
         let row = rows.iter().find(is_old).or(rows.first());
         if let Some(key) = row.and_then(key) {
             let request = get(&format!("{ADVISORIES}{key}/"));
-            self.ask("advisory", request, Owner::Vendor).await;
+            self.ask_aside("advisory", request, Owner::Vendor).await;
         }
         let request = get(ADVISORIES)
             .with("modified__gte", FAR_FUTURE)

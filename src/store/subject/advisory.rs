@@ -43,8 +43,12 @@ pub(super) async fn changes(
     let rows = sqlx::query_as!(
         Row,
         r#"select c.seq as "seq?", c.at, c.key, c.version, c.what, c.watch_list_id as through,
-                  s.id is not null and (s.baseline_seq is null or c.seq <= s.baseline_seq
-                                        or (s.last_success_at is null and r.mode not in ('import', 'reconcile'))) as "is_baseline!",
+                  case
+                      when c.what = 'completed' then coalesce(b.is_baseline, false)
+                      when s.kind = 'details' then c.is_first_load
+                      else s.id is not null and (s.baseline_seq is null or c.seq <= s.baseline_seq
+                                                 or (s.last_success_at is null and r.mode not in ('import', 'reconcile')))
+                  end as "is_baseline!",
                   g.is_followed as "is_followed!",
                   g.watch_lists as "watch_lists!",
                   v.title as "title?", v.severity_rank as "severity_rank?",
@@ -63,6 +67,17 @@ pub(super) async fn changes(
            left join advisory_version f on f.said = c.key and f.version = c.version - 1
            left join sync_run r on r.id = c.run_id
            left join source s on s.id = r.source_id
+           left join lateral (
+               select bool_or(case when t.kind = 'details' then p.is_first_load
+                                   else t.baseline_seq is null or p.seq <= t.baseline_seq end) as is_baseline
+               from change p
+               join sync_run q on q.id = p.run_id
+               join source t on t.id = q.source_id
+               where c.what = 'completed'
+                 and p.key = c.key
+                 and p.kind = c.kind
+                 and p.version = c.version - 1
+                 and p.what in ('appeared', 'revised')) as b on true
            cross join lateral (
                select coalesce(bool_or(o.configured), false) as is_followed,
                       coalesce(array_agg(o.watch_list_id order by o.watch_list_id)
@@ -206,7 +221,7 @@ fn subject(row: Row) -> Option<Subject> {
         version,
         at,
         through,
-        is_baseline: is_baseline && what.is_first_sight(),
+        is_baseline: is_baseline && (what.is_first_sight() || what == ChangeKind::Completed),
         is_followed,
         watch_lists,
         title,
