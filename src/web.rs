@@ -156,7 +156,7 @@ async fn measure(health: &Health) -> Result<(), sqlx::Error> {
     measures::sources(&report::sources(&mut connection).await?, now);
     measures::conditions(&condition::standings(&mut connection).await?);
     if let Some(working) = health.working() {
-        let backlog = backlog::look(&mut connection, now).await?;
+        let backlog = backlog::look(&mut connection, working.config.feeds.details, now).await?;
         let done_at = details::outlook(&working.config, &backlog, now);
         measures::details(&backlog, done_at);
     }

@@ -25,7 +25,7 @@ impl Details {
         connection: &mut PgConnection,
         now: DateTime<Utc>,
     ) -> Result<Self, sqlx::Error> {
-        let backlog = backlog::look(connection, now).await?;
+        let backlog = backlog::look(connection, config.feeds.details, now).await?;
         let found = source::find(connection, &SourceKey::Details).await?;
         let rests_until = found
             .and_then(|found| found.rests_until)

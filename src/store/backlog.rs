@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use super::wanted::{LONGEST_PAUSE, seconds};
+use crate::model::Details;
 
 /// How far fetching is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -26,9 +27,10 @@ pub struct Backlog {
     pub fetched: i64,
 }
 
-/// Looks at it.
+/// Looks at it; under [`Details::Never`] what a feed's record lacks is not wanted.
 pub async fn look(
     connection: &mut PgConnection,
+    details: Details,
     now: DateTime<Utc>,
 ) -> Result<Backlog, sqlx::Error> {
     sqlx::query_as!(
@@ -50,9 +52,11 @@ pub async fn look(
                    from detail_request
                    where at > $1::timestamptz - interval '24 hours') as "requests_of_day!",
                   (select count(*) from detail) as "fetched!"
-           from wanted_detail"#,
+           from wanted_detail
+           where $3 or reason in ('sweep', 'json')"#,
         now,
-        seconds(LONGEST_PAUSE)
+        seconds(LONGEST_PAUSE),
+        details != Details::Never
     )
     .fetch_one(connection)
     .await

@@ -228,8 +228,7 @@ async fn lists(
                   s.baseline_seq is null
                   or coalesce($3 <= s.baseline_at, false) as "is_first_load!"
            from source s
-           where s.configured
-             and s.served_by = 'json'
+           where s.served_by = 'json'
              and s.watch_list_id = any($1)
            order by s.watch_list_id"#,
         detail.lists.as_deref().unwrap_or_default(),
