@@ -12,6 +12,7 @@ use super::findings::time;
 use crate::config::Heartbeat;
 use crate::model::{Alert, OWN_RULE, Purpose, heartbeat_id};
 use crate::store::alert::{self, Raised};
+use crate::store::source::SourceKey;
 use crate::store::{condition, evaluation, heartbeat};
 
 /// What is wrong that is named before the rest is counted.
@@ -103,9 +104,11 @@ async fn wrong(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error
         .collect())
 }
 
-/// To when everything that is followed is complete, and the newest advisory.
+/// To when everything that is followed is complete, and the newest advisory. Details
+/// are wanted one by one: there is no time to which they are complete.
 async fn complete(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
-    let sources = condition::sources(connection).await?;
+    let mut sources = condition::sources(connection).await?;
+    sources.retain(|source| source.key != SourceKey::Details);
     let never = sources.iter().find(|source| source.covered_to.is_none());
     let oldest = sources.iter().filter_map(|source| source.covered_to).min();
     let complete = match (never, oldest) {

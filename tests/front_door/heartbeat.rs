@@ -133,3 +133,17 @@ async fn a_daemon_makes_up_for_the_heartbeat_it_missed() {
         .await;
     assert_eq!(beats, 1);
 }
+
+#[tokio::test]
+async fn a_heartbeat_says_to_when_all_is_complete_whatever_details_are_wanted() {
+    let (mut world, receiver) = beating("* * * * * *").await;
+    world.feeds = "sweep = false\ndetails = \"always\"".to_owned();
+    world.pull_one().await;
+    world.fetch_details().await;
+    let context = world.context().await;
+    assert!(beat(&context, First::IsSent).await.unwrap());
+    world.alert().await;
+    let alert = &receiver.received()[0].body["alerts"][0];
+    let summary = alert["summary"].as_str().unwrap();
+    assert!(summary.starts_with("complete to 20"), "{summary}");
+}
