@@ -146,6 +146,9 @@ fn discovery_line(config: &Config, state: &discovery::State, now: DateTime<Utc>)
 fn sink_line(sink: &SinkLine, now: DateTime<Utc>) -> String {
     let ago = |at: DateTime<Utc>| format!("{} ago", rough(now - at));
     let state = match (sink.failing_since, sink.last_success_at) {
+        _ if !sink.configured => {
+            "no longer configured; what waits for it goes when it is configured again".to_owned()
+        }
         (Some(since), _) => format!(
             "failing since {}: {}",
             ago(since),

@@ -26,6 +26,14 @@ pub(super) struct Brake {
 }
 
 impl Brake {
+    /// Of a sink that has already failed so often in a row.
+    pub(super) fn after(failures: u32) -> Self {
+        Self {
+            failures,
+            held_until: None,
+        }
+    }
+
     /// Notes what came of an attempt, and how long the receiver asked to be left
     /// alone.
     pub(super) fn note(&mut self, ending: &Ending, asked: Option<Duration>, now: Instant) {

@@ -76,7 +76,7 @@ pub async fn keep_delivering(context: Context, sink: Arc<Sink>, wake: Arc<Notify
     // Tasks of their own: they go on while the database is asked, and one that
     // panics takes no other with it.
     let mut under_way = JoinSet::new();
-    let mut brake = Brake::default();
+    let mut brake = brake(&context, &sink).await;
     let mut is_drained = true;
     loop {
         while let Some(ended) = under_way.try_join_next() {
@@ -119,6 +119,17 @@ pub async fn keep_delivering(context: Context, sink: Arc<Sink>, wake: Arc<Notify
     while under_way.join_next().await.is_some() {}
 }
 
+/// What other processes, and this one before, met with the sink counts too.
+async fn brake(context: &Context, sink: &Sink) -> Brake {
+    let failures = async {
+        let mut connection = context.pool.acquire().await?;
+        sink_state::failures(&mut connection, sink.name()).await
+    };
+    // A database that is away has nothing to deliver either.
+    let failures = failures.await.unwrap_or_default();
+    Brake::after(u32::try_from(failures).unwrap_or_default())
+}
+
 type UnderWay = JoinSet<Result<Attempted, Failure>>;
 
 fn begin(under_way: &mut UnderWay, context: &Context, sink: &Arc<Sink>, claims: Vec<Claim>) {
@@ -144,7 +155,7 @@ fn note(brake: &mut Brake, sink: &Sink, ended: Result<Result<Attempted, Failure>
 /// be left alone, the rest is left to the next time.
 pub async fn deliver_due(context: &Context, sink: &Sink) -> Result<Delivered, Failure> {
     let mut all = Delivered::default();
-    let mut brake = Brake::default();
+    let mut brake = brake(context, sink).await;
     while !context.stop.is_cancelled() {
         let claims = claim(context, sink, brake.room(0, Instant::now())).await?;
         if claims.is_empty() {

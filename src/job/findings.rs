@@ -246,7 +246,7 @@ fn failing(sink: &SinkState) -> Finding {
         SINK_FAILURES.. => (
             Evidence::For,
             format!(
-                "{failures} attempts in a row failed since {}: {}; what it is owed waits, and `advisoryd alerts test {}` tries it",
+                "{failures} attempts in a row failed since {}: {}; what it did not refuse for good waits, and `advisoryd alerts test {}` tries it",
                 sink.failing_since.map_or_else(String::new, time),
                 short(sink.last_error.as_deref().unwrap_or("unknown")),
                 sink.name

@@ -62,7 +62,7 @@ impl Condition {
             (Self::CoverageHole, true) => "not all time is covered",
             (Self::CoverageHole, false) => "all time is covered again",
             (Self::SinkFailing, true) => "a sink fails",
-            (Self::SinkFailing, false) => "the sink works again",
+            (Self::SinkFailing, false) => "the sink no longer fails",
             (Self::RequestBudgetExhausted, true) => "the request budget is exhausted",
             (Self::RequestBudgetExhausted, false) => "requests are allowed again",
         }

@@ -77,3 +77,11 @@ pub async fn refused(
     .await?;
     Ok(())
 }
+
+/// Attempts that failed since the last one that did not, in whatever process.
+pub async fn failures(connection: &mut PgConnection, name: &str) -> Result<i32, sqlx::Error> {
+    let found = sqlx::query_scalar!("select failures from sink where name = $1", name)
+        .fetch_optional(connection)
+        .await?;
+    Ok(found.unwrap_or_default())
+}

@@ -239,6 +239,8 @@ pub struct SinkLine {
     pub name: String,
     /// What it is.
     pub kind: String,
+    /// Whether the configuration names it now.
+    pub configured: bool,
     /// Attempts that failed since the last one that did not.
     pub failures: i32,
     /// When the first of them failed.
@@ -253,14 +255,15 @@ pub struct SinkLine {
     pub dead_letters: i64,
 }
 
-/// The configured sinks.
+/// The configured sinks, and those that are owed something though no longer configured.
 pub async fn sinks(connection: &mut PgConnection) -> Result<Vec<SinkLine>, sqlx::Error> {
     sqlx::query_as!(
         SinkLine,
-        r#"select name as "name!", kind as "kind!", failures as "failures!", failing_since,
+        r#"select name as "name!", kind as "kind!", configured as "configured!", failures as "failures!", failing_since,
                   last_error, last_success_at, waiting as "waiting!", dead_letters as "dead_letters!"
            from advisoryd_v1.alert_sinks
            where configured
+              or waiting > 0
            order by name"#
     )
     .fetch_all(connection)
