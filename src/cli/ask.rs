@@ -6,13 +6,26 @@ use sqlx::pool::PoolConnection;
 
 use crate::clock::Clock;
 use crate::cluster::Role;
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_PATH};
 use crate::startup::{self, Opened};
 use crate::store::database;
 
 /// Opens the database as a command does: beside a running daemon its private
 /// server is shared.
+///
+/// Where nothing was configured at all, somebody forgot `--config`: a private
+/// database would be made for nothing.
 pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
+    let names_nothing = config.watch_lists.is_empty()
+        && config.extra_feeds.is_empty()
+        && !config.discovery.watch_lists
+        && config.database.url.is_none();
+    if config.file.is_none() && names_nothing && !config.state.dir.join("postgresql").exists() {
+        anyhow::bail!(
+            "there is no configuration at {DEFAULT_PATH}, and no database under {}; name the file with --config",
+            config.state.dir.display()
+        );
+    }
     Opened::open(config, Role::Client).await
 }
 

@@ -6,6 +6,7 @@ use super::output::{complain, tell, tell_json};
 use super::{Shared, ask, check_upstream};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Token};
+use crate::job::failure::chain;
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
 use crate::store::database;
@@ -57,7 +58,7 @@ pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Re
             "token",
             "found, but it is not the usual 40 hexadecimal digits",
         ),
-        Err(error) => Finding::bad("token", error.to_string()),
+        Err(error) => Finding::bad("token", chain(error)),
     })?;
     alerts(&config, &mut teller)?;
     if offline {

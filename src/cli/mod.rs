@@ -93,7 +93,9 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
             Ok(true)
         }
         Command::Man => {
-            clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout())?;
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
+            output::tell(String::from_utf8_lossy(&page).trim_end());
             Ok(true)
         }
         Command::Run { alert_backlog } => block_on(run(shared, Told { alert_backlog })),

@@ -212,7 +212,10 @@ impl<'m> Section<'m> {
             return Vec::new();
         };
         let Some(Said::List(list)) = node.expanded().map(|node| node.value) else {
-            let advice = format!("write `[[{key}]]` for each, or a list of tables");
+            let advice = format!(
+                "write `[[{}]]` for each, or a list of tables",
+                self.key(key)
+            );
             self.wrong_at(&node.place, key, &said(&node), &advice);
             return Vec::new();
         };

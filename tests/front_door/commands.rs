@@ -352,3 +352,17 @@ fn the_units_are_right_and_hardened() {
         );
     }
 }
+
+#[test]
+fn a_forgotten_configuration_makes_no_database() {
+    let state = state_dir();
+    let output = binary()
+        .env("ADVISORYD_STATE__DIR", state.path().join("new"))
+        .arg("status")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("name the file with --config"), "{said}");
+    assert!(!state.path().join("new").exists());
+}
