@@ -2,6 +2,7 @@
 
 mod advisory_window;
 pub mod alert_pass;
+pub mod attempt;
 pub mod back_test;
 pub mod baseline;
 mod brake;

@@ -45,7 +45,7 @@ async fn again(
              settled_at = null
          where message_id = $1
            and ($2::text is null or sink = $2)
-           and (leased_until is null or leased_until <= $3)",
+           and (leased_until is null or leased_until <= now())",
         message,
         only,
         now

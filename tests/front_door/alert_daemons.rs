@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use advisoryd::job::deliver::{claim, settle};
+use advisoryd::job::attempt::settle;
+use advisoryd::job::deliver::claim;
 use advisoryd::startup::open_sinks;
 use advisoryd::store::delivery::{Attempt, Ending};
 use chrono::TimeDelta;
