@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::demo;
 use crate::config::LogFormat;
-use crate::demo;
 use crate::simulate;
 
 /// Keeps Software Vulnerability Research advisories and tickets in PostgreSQL.

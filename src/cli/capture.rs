@@ -10,10 +10,10 @@ use super::Shared;
 use super::confirm::confirm;
 use super::output::{complain, tell};
 use super::sync::stop_on_signals;
+use crate::capture::{Asker, Folder, Verdict, Wanted, judge, most_calls};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Client;
-use crate::job::capture::{Asker, Folder, Verdict, Wanted, judge, most_calls};
 use crate::startup;
 
 /// The most that `--max-body` may be: bodies are held in memory.

@@ -11,9 +11,9 @@ use super::{Shared, ask};
 use crate::clock::Clock;
 use crate::config::{Config, Token};
 use crate::job::context::Context;
-use crate::job::import_file;
+use crate::job::feeds::import;
 use crate::startup;
-use crate::store::source::SourceKey;
+use crate::store::ledger::source::SourceKey;
 
 /// What `import` reads.
 #[derive(Debug, Args)]
@@ -74,7 +74,7 @@ async fn import_all(context: &Context, wanted: &Import) -> anyhow::Result<bool> 
                 }
             }
         };
-        let ran = import_file::import(context, &key, &name, reader).await;
+        let ran = import::import(context, &key, &name, reader).await;
         good &= tell_run(&key, ran.map_err(|failure| failure.chain()), wanted.json)?;
         if context.stop.is_cancelled() {
             return Ok(false);

@@ -9,6 +9,7 @@ mod changes;
 mod check;
 mod check_upstream;
 mod confirm;
+mod demo;
 mod explain;
 mod import;
 mod inspect;
@@ -120,7 +121,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Migrate => block_on(migrate(shared)),
         Command::Demo(wanted) => {
             shared.log(None, "warn")?;
-            block_on(crate::demo::run(wanted.into()))
+            block_on(crate::cli::demo::run(wanted.into()))
         }
         Command::Simulate(wanted) => {
             shared.log(None, "info")?;

@@ -10,7 +10,9 @@ use super::output::table;
 use super::{Shared, ask};
 use crate::clock::Clock;
 use crate::model::{Severity, parse_time};
-use crate::store::question::{self, AdvisoryLine, AdvisoryQuestion, TicketLine, TicketQuestion};
+use crate::store::reports::question::{
+    self, AdvisoryLine, AdvisoryQuestion, TicketLine, TicketQuestion,
+};
 
 /// A title in a table is cut here; `--json` and `--csv` have it whole.
 const TITLE_LETTERS: usize = 70;

@@ -7,7 +7,7 @@ use super::question::{Since, since};
 use super::{Shared, ask};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::job::back_test::{self, Tried};
+use crate::job::alerts::back_test::{self, Tried};
 use crate::model::{Matcher, words};
 
 /// Messages of a rule that are printed; `--json` has all.

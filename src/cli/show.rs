@@ -7,8 +7,8 @@ use sqlx::PgConnection;
 use super::output::{legible, tell, tell_json};
 use super::{Shared, ask};
 use crate::startup::Opened;
-use crate::store::history::{self, StoredVersion};
-use crate::store::question::{self, FieldChange};
+use crate::store::advisories::history::{self, StoredVersion};
+use crate::store::reports::question::{self, FieldChange};
 
 /// Longest part of an old or new value in the history.
 const VALUE_LETTERS: usize = 100;

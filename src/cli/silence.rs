@@ -11,7 +11,7 @@ use super::{Shared, ask};
 use crate::clock::Clock;
 use crate::model::Silence as Compiled;
 use crate::startup::Opened;
-use crate::store::silence::{self, Line};
+use crate::store::alerts::silence::{self, Line};
 
 #[derive(Debug, Args)]
 pub(super) struct Silence {

@@ -10,19 +10,19 @@ use super::{Shared, ask, progress};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::lanes::feeds;
-use crate::job::alert_pass;
+use crate::job::alerts::deliver::Delivered;
+use crate::job::alerts::pass;
 use crate::job::context::Context;
-use crate::job::deliver::Delivered;
-use crate::job::details::{self, Fetched};
-use crate::job::discover;
+use crate::job::details::fetch::{self, Fetched};
+use crate::job::details::revision_scan;
 use crate::job::failure::chain;
-use crate::job::pull_feed::{self, Feed, LookBack};
+use crate::job::feeds::pull::{self, Feed, LookBack};
+use crate::job::lists::discover;
 use crate::job::run::{Ran, Report};
-use crate::job::sweep;
-use crate::job::sync_tickets::{self, Ask};
+use crate::job::tickets::sync::{self, Ask};
 use crate::sink::Sink;
 use crate::startup;
-use crate::store::source::SourceKey;
+use crate::store::ledger::source::SourceKey;
 
 pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
     // The summary lines are the output; the log would say the same again.
@@ -149,7 +149,7 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
     let mut good = true;
     for feed in feeds {
         let bar = progress::Bar::start(context, &feed.key.to_string());
-        let ran = pull_feed::pull(context, &feed, look_back).await;
+        let ran = pull::pull(context, &feed, look_back).await;
         bar.finish();
         good &= tell_run(
             &feed.key,
@@ -177,7 +177,7 @@ async fn alert(context: &Context, sinks: &[Sink], wanted: &Sync) -> anyhow::Resu
     if (alerts.rules.is_empty() && sinks.is_empty()) || context.stop.is_cancelled() {
         return Ok(true);
     }
-    let passed = alert_pass::pass_with_health(context, sinks, wanted.alert_backlog).await?;
+    let passed = pass::pass_with_health(context, sinks, wanted.alert_backlog).await?;
     let Delivered {
         delivered,
         postponed,
@@ -205,7 +205,7 @@ async fn alert(context: &Context, sinks: &[Sink], wanted: &Sync) -> anyhow::Resu
 /// One sweep; nothing while upstream refuses it.
 async fn sweep_once(context: &Context, json: bool) -> anyhow::Result<bool> {
     let bar = progress::Bar::start(context, "sweep");
-    let swept = sweep::sweep(context).await;
+    let swept = revision_scan::sweep(context).await;
     bar.finish();
     match swept {
         Ok(None) => Ok(true),
@@ -218,7 +218,7 @@ async fn sweep_once(context: &Context, json: bool) -> anyhow::Result<bool> {
 async fn fetch_details(context: &Context, json: bool) -> anyhow::Result<bool> {
     while !context.stop.is_cancelled() {
         let bar = progress::Bar::start(context, "details");
-        let fetched = details::fetch(context).await;
+        let fetched = fetch::fetch(context).await;
         bar.finish();
         let ran = match fetched {
             Ok(Fetched::Ended(report)) => Ok(Ran::Ended(report)),
@@ -241,7 +241,7 @@ async fn sync_tickets(context: &Context, wanted: &Sync) -> anyhow::Result<bool> 
         Ask::Now
     };
     let bar = progress::Bar::start(context, "tickets");
-    let ran = sync_tickets::sync(context, ask).await;
+    let ran = sync::sync(context, ask).await;
     bar.finish();
     let mut good = true;
     match ran {

@@ -12,12 +12,12 @@ use super::discovery::{self, Discovery};
 use super::lanes::{self, Lane};
 use super::progress::Woken;
 use super::schedules::Schedules;
+use super::web::Working;
 use super::{Told, alerts, details, health, reconcile};
 use crate::config::Config;
 use crate::job::context::Context;
-use crate::job::maintain;
-use crate::store::source::SourceKey;
-use crate::web::Working;
+use crate::job::trust::retention;
+use crate::store::ledger::source::SourceKey;
 
 /// The lanes and schedules of one configuration.
 pub(super) struct Generation {
@@ -65,7 +65,7 @@ impl Generation {
             tasks.spawn(discovery::work(context.clone(), discovery.clone()));
         }
         tasks.spawn(details::work(context.clone()));
-        tasks.spawn(maintain::hourly(context.clone()));
+        tasks.spawn(retention::hourly(context.clone()));
         alerts::start(&tasks, &context, told.alert_backlog);
         tasks.close();
         Ok(Self {

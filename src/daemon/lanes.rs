@@ -12,13 +12,13 @@ use super::progress::{Watch, Woken};
 use super::reconcile;
 use crate::config::{Config, CronExpression, ListSource};
 use crate::job::context::Context;
+use crate::job::details::revision_scan;
 use crate::job::failure::Failure;
-use crate::job::pull_feed::{self, Feed, LookBack};
+use crate::job::feeds::pull::{self, Feed, LookBack};
 use crate::job::run::Ran;
-use crate::job::sweep;
-use crate::job::sync_tickets::{self, Ask};
+use crate::job::tickets::sync::{self, Ask};
 use crate::store::database;
-use crate::store::source::{self, SourceKey};
+use crate::store::ledger::source::{self, SourceKey};
 
 /// Longest pause between two looks whether the database is back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -210,10 +210,10 @@ async fn perform(context: &Context, lane: &Lane) -> Result<(), Failure> {
         return Err(Failure::Stopped); // the semaphore is never closed
     };
     let ran = match &lane.duty {
-        Duty::Feed(feed) => vec![pull_feed::pull(context, feed, LookBack::Missing).await?],
-        Duty::Tickets => sync_tickets::sync(context, Ask::Differences).await?,
-        Duty::Sweep => sweep::sweep(context).await?.into_iter().collect(),
-        Duty::SlowWalk => sync_tickets::sync(context, Ask::SlowWalk).await?,
+        Duty::Feed(feed) => vec![pull::pull(context, feed, LookBack::Missing).await?],
+        Duty::Tickets => sync::sync(context, Ask::Differences).await?,
+        Duty::Sweep => revision_scan::sweep(context).await?.into_iter().collect(),
+        Duty::SlowWalk => sync::sync(context, Ask::SlowWalk).await?,
     };
     if ran.iter().any(|ran| matches!(ran, Ran::Busy)) {
         info!(source = %lane.key(), "{}: another run is under way; this tick is left out", lane.key());

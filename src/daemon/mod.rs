@@ -11,6 +11,7 @@ pub mod progress;
 mod reconcile;
 pub mod schedules;
 pub mod systemd;
+mod web;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +29,6 @@ use crate::cluster::{Cluster, Role};
 use crate::config::{Config, ConfigError};
 use crate::startup::{self, Opened};
 use crate::store::database;
-use crate::web;
 
 /// How long an orderly stop may take before what is left is dropped; the next
 /// start takes it up. systemd and operators expect less than ten seconds.

@@ -6,8 +6,8 @@ use tracing::{debug, warn};
 use super::lanes::{Duty, Lane};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::job::reconcile;
 use crate::job::run::Ran;
+use crate::job::trust::reconcile;
 
 /// Wakes a lane that chance picks, at the pace that `[reconcile] share` allows.
 pub(super) async fn pace(context: Context, lanes: watch::Receiver<Vec<Lane>>) {

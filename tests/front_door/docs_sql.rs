@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use advisoryd::job::pull_feed::LookBack;
-use advisoryd::job::sync_tickets::Ask;
+use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::tickets::sync::Ask;
 use chrono::TimeDelta;
 use sqlx::AssertSqlSafe;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use advisoryd::daemon::lanes::feeds;
 use advisoryd::job::failure::Failure;
-use advisoryd::job::pull_feed::{LookBack, pull};
+use advisoryd::job::feeds::pull::{LookBack, pull};
 use advisoryd::simulate::{Fault, Options, Rule};
 use nix::sys::signal::Signal;
 

@@ -67,8 +67,8 @@ async fn an_extra_feed_brings_advisories_without_list_membership() {
     let (feed, _) = advisoryd::daemon::lanes::feeds(&context.config)
         .pop()
         .unwrap();
-    let look_back = advisoryd::job::pull_feed::LookBack::Missing;
-    advisoryd::job::pull_feed::pull(&context, &feed, look_back)
+    let look_back = advisoryd::job::feeds::pull::LookBack::Missing;
+    advisoryd::job::feeds::pull::pull(&context, &feed, look_back)
         .await
         .unwrap();
     assert_eq!(
@@ -122,10 +122,10 @@ async fn lists_that_overlap_load_side_by_side() {
         .map(|(feed, _)| {
             let context = context.clone();
             async move {
-                advisoryd::job::pull_feed::pull(
+                advisoryd::job::feeds::pull::pull(
                     &context,
                     &feed,
-                    advisoryd::job::pull_feed::LookBack::Full,
+                    advisoryd::job::feeds::pull::LookBack::Full,
                 )
                 .await
             }

@@ -20,12 +20,20 @@ const ARROWS: &[(&str, &[&str])] = &[
             "model", "clock", "config", "http", "source", "store", "sink", "measures",
         ],
     ),
+    ("capture", &["model", "config", "http", "source", "job"]),
     ("simulate", &["model", "clock"]),
     ("logging", &["config"]),
     (
         "startup",
         &[
             "model", "clock", "cluster", "config", "http", "job", "sink", "source", "store",
+        ],
+    ),
+    (
+        "daemon",
+        &[
+            "model", "clock", "cluster", "config", "http", "job", "measures", "sink", "startup",
+            "store",
         ],
     ),
 ];
