@@ -4,8 +4,9 @@ use clap::Args;
 use serde_json::Value;
 use sqlx::PgConnection;
 
+use super::ask;
 use super::output::{legible, tell, tell_json};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::startup::Opened;
 use crate::store::advisories::history::{self, StoredVersion};
 use crate::store::reports::question::{self, FieldChange};

@@ -1,8 +1,9 @@
 //! The program's own alerts: each condition is told once when it begins and once
 //! when it is over.
 
-use advisoryd::daemon::lanes::feeds;
-use advisoryd::job::feeds::pull::{self, LookBack};
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::feeds::feed::feeds;
+use advisoryd::job::feeds::pull;
 use advisoryd::job::health::check;
 use advisoryd::simulate::{DEFAULT_TOKEN, Damage, Fault, Rule};
 use chrono::TimeDelta;

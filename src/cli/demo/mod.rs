@@ -20,7 +20,7 @@ use super::output::tell;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, ClusterOptions, Role};
 use crate::config::Config;
-use crate::daemon::{self, Told};
+use crate::daemon::{self, StartOptions};
 use crate::simulate::{self, LimitOptions, Simulator};
 use crate::store::database;
 
@@ -66,7 +66,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
         load,
         Clock::system(),
         stop.clone(),
-        Told::default()
+        StartOptions::default()
     ));
     let watched = tokio::select! {
         watched = watch(&place, &options) => watched,

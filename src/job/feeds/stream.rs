@@ -12,8 +12,8 @@ use crate::http::Answer;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::source::xml::{Document, RecordReader, Rules};
-use crate::store::advisories::advisory::Origin;
 use crate::store::ledger::run::Tally;
+use crate::store::origin::Origin;
 
 /// Tasks that store. A third one gains nothing on two cores.
 const WRITERS: usize = 2;

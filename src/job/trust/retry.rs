@@ -11,13 +11,15 @@ use crate::model::{Advisory, Details, Ticket, plain_fingerprint};
 use crate::source::detail as detail_source;
 use crate::source::ticket as ticket_source;
 use crate::source::xml::{self, Rules};
-use crate::store::advisories::advisory::{self, Origin, Received};
+use crate::store::advisories::advisory;
 use crate::store::advisories::comparison::Beside;
 use crate::store::advisories::detail as store_detail;
 use crate::store::advisories::detail::Came;
+use crate::store::advisories::received::Received;
 use crate::store::advisories::write_lock::Turn;
 use crate::store::ledger::lock::Hold;
 use crate::store::ledger::quarantine::{self, Kept};
+use crate::store::origin::Origin;
 use crate::store::tickets::ticket;
 use crate::store::wanted::queue::{self, Reason, Want};
 

@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
-use super::advisory::Origin;
 use super::copy::CopyRows;
 use crate::model::{Advisory, Fingerprint};
+use crate::store::origin::Origin;
 
 /// What a merge must know of an advisory that is stored.
 pub(crate) struct Stored {

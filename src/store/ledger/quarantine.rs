@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::model::Fingerprint;
-use crate::store::advisories::advisory::Origin;
+use crate::store::origin::Origin;
 
 /// A record that could not be understood.
 #[derive(Debug, Clone)]

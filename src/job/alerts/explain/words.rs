@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Answer;
+use super::answer::Answer;
 use crate::store::alerts::outcome::{Carried, Delivery, Told};
 
 /// The answer's name, for programs.
