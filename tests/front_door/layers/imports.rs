@@ -133,14 +133,15 @@ fn module_of(file: &Path) -> Module {
     names
 }
 
-/// The text without comments and without its module of tests.
+/// The text without comments, without the contents of strings and without its
+/// module of tests.
 fn without_tests(text: &str) -> String {
     let code = text
         .split("\n#[cfg(test)]\nmod tests {")
         .next()
         .unwrap_or_default();
-    let comments = Regex::new(r"//[^\n]*").unwrap();
-    comments.replace_all(code, "").into_owned()
+    let left_out = Regex::new(r##"(?s)r#".*?"#|'"'|"(?:[^"\\]|\\.)*"|//[^\n]*"##).unwrap();
+    left_out.replace_all(code, "").into_owned()
 }
 
 /// Every path of this crate that a file names, from the crate's root.
