@@ -55,6 +55,7 @@ mod replay;
 mod retention;
 mod samples;
 mod schedules;
+mod search_path;
 mod sinks;
 mod sinks_alertmanager;
 mod sinks_command;
