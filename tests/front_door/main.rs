@@ -46,6 +46,7 @@ mod import;
 mod inspect;
 mod json_lists;
 mod layers;
+mod migrations;
 mod promises;
 mod prove;
 mod quarantine;
