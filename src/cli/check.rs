@@ -9,7 +9,7 @@ use crate::config::{Config, ConfigError, Token};
 use crate::job::failure::chain;
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
-use crate::store::database;
+use crate::store::database::{self, SchemaState};
 
 pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Result<bool> {
     let config = match shared.load_and_log(Some("warn")) {
@@ -99,9 +99,14 @@ async fn with_database(
     opened: &Opened,
     teller: &mut Teller,
 ) -> anyhow::Result<()> {
-    match database::missing_migrations(&opened.pool).await {
-        Ok(0) => teller.tell(Finding::good("database", "reachable and up to date"))?,
-        Ok(missing) => {
+    match database::schema_state(&opened.pool).await {
+        Ok(SchemaState::UpToDate) => {
+            teller.tell(Finding::good("database", "reachable and up to date"))?
+        }
+        Ok(SchemaState::Development(found)) => {
+            return teller.tell(Finding::bad("database", found.to_string()));
+        }
+        Ok(SchemaState::Behind(missing)) => {
             let says = format!(
                 "reachable; {missing} migrations are missing: run `advisoryd migrate`, or start the daemon"
             );

@@ -238,10 +238,7 @@ pub async fn correct(
                       n.cvss3_score, n.cvss3_vector, n.cvss4_score, n.cvss4_vector, n.threat_score, n.is_zero_day,
                       n.description, n.solution, n.products, n.refs, n.unrecognised, n.byte_hash, n.content_hash,
                       n.record_modified_at, n.whole_hash,
-                      case
-                          when n.is_rejected then 0
-                          when n.criticality between 0 and 5 then (6 - n.criticality) % 6
-                      end)
+                      severity_rank(n.is_rejected, n.criticality))
                  from jsonb_populate_recordset(null::advisory, $1) as n
                  where a.said = n.said
                    and a.version = n.version
