@@ -4,12 +4,12 @@
 //! The layers, left to right; right may use left and nothing else may:
 //! `model ← config, http ← source │ store │ sink ← job ← daemon, web, cli, demo ← main`.
 
+pub mod capture;
 pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod config;
 pub mod daemon;
-pub mod demo;
 pub mod http;
 pub mod job;
 pub mod logging;
@@ -20,4 +20,3 @@ pub mod sink;
 pub mod source;
 pub mod startup;
 pub mod store;
-pub mod web;

@@ -7,10 +7,10 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 
 use crate::http::Usage;
 use crate::model::Standing;
-use crate::store::backlog::Backlog;
-use crate::store::delivery::Ending;
-use crate::store::report::SourceReport;
-use crate::store::run::Tally;
+use crate::store::alerts::delivery::Ending;
+use crate::store::ledger::run::Tally;
+use crate::store::reports::report::SourceReport;
+use crate::store::wanted::backlog::Backlog;
 
 const RUNS: &str = "advisoryd_runs_total";
 const RUN_SECONDS: &str = "advisoryd_run_duration_seconds";

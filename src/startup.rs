@@ -15,7 +15,7 @@ use crate::cluster::{Cluster, ClusterOptions, Role};
 use crate::config::{Config, Token};
 use crate::http::Client;
 use crate::job::context::{Context, Progress};
-use crate::job::discover;
+use crate::job::lists::discover;
 use crate::model::{Matcher, Rule};
 use crate::sink::Sink;
 use crate::source::xml::Rules;
@@ -100,9 +100,9 @@ async fn configure_alerts(
         .map(|sink| (sink.name.clone(), sink.kind.name().to_owned()))
         .collect();
     let mut transaction = pool.begin().await?;
-    store::rule::configure(&mut transaction, &rules, now).await?;
-    store::sink_state::configure(&mut transaction, &sinks).await?;
-    store::condition::follow(&mut transaction, now).await?;
+    store::alerts::rule::configure(&mut transaction, &rules, now).await?;
+    store::alerts::sink_state::configure(&mut transaction, &sinks).await?;
+    store::health::condition::follow(&mut transaction, now).await?;
     transaction.commit().await
 }
 
@@ -124,7 +124,7 @@ pub async fn context(
     stop: CancellationToken,
 ) -> anyhow::Result<Context> {
     let mut connection = pool.acquire().await?;
-    let used = store::run::requests_of_last_day(&mut connection, clock.now()).await?;
+    let used = store::ledger::run::requests_of_last_day(&mut connection, clock.now()).await?;
     let config = discover::followed(&mut connection, &config).await?;
     drop(connection);
     let client = Client::new(&config.upstream, token, used, clock.clone())?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use advisoryd::clock::Clock;
 use advisoryd::config::Config;
-use advisoryd::job::evaluate::{Rules, evaluate};
+use advisoryd::job::alerts::evaluate::{Rules, evaluate};
 use advisoryd::startup;
 use advisoryd::store::database;
 use axum::Router;

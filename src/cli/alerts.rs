@@ -5,13 +5,14 @@ use uuid::Uuid;
 
 use super::output::{complain, table, tell, tell_json};
 use super::question::{Since, since};
-use super::{Shared, alert_page, ask};
+use super::shared::Shared;
+use super::{alert_page, ask};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::job::try_sink::{self, Tried};
+use crate::job::alerts::test_sink::{self, Tried};
 use crate::startup::Opened;
-use crate::store::resend;
-use crate::store::told::{self, AlertLine, AlertQuestion};
+use crate::store::alerts::outcome::{self, AlertLine, AlertQuestion};
+use crate::store::alerts::resend;
 
 /// A sentence in a table is cut here; `show` and `--json` have it whole.
 const SUMMARY_LETTERS: usize = 60;
@@ -105,7 +106,7 @@ async fn list(opened: &Opened, wanted: List) -> anyhow::Result<bool> {
         since: wanted.since.map(|since| since.time(Clock::system().now())),
         limit: wanted.limit,
     };
-    let lines = told::alerts(&mut connection, &question).await?;
+    let lines = outcome::alerts(&mut connection, &question).await?;
     if wanted.json {
         lines.iter().try_for_each(tell_json)?;
         return Ok(true);
@@ -136,7 +137,7 @@ fn row(line: &AlertLine) -> [String; 6] {
 
 async fn show(opened: &Opened, id: Uuid, json: bool) -> anyhow::Result<bool> {
     let mut connection = ask::up_to_date(opened).await?;
-    let Some(document) = told::alert(&mut connection, id).await? else {
+    let Some(document) = outcome::alert(&mut connection, id).await? else {
         anyhow::bail!("there is no alert {id}; see `advisoryd alerts list`");
     };
     if json {
@@ -157,7 +158,7 @@ async fn send_again(
     let mut good = true;
     for id in ids {
         let mut transaction = opened.pool.begin().await?;
-        let Some(document) = told::alert(&mut transaction, *id).await? else {
+        let Some(document) = outcome::alert(&mut transaction, *id).await? else {
             complain(&format!(
                 "there is no alert {id}; see `advisoryd alerts list`"
             ));
@@ -200,7 +201,7 @@ async fn test(config: &Config, name: &str, json: bool) -> anyhow::Result<bool> {
         let known = known.collect::<Vec<_>>().join(", ");
         anyhow::bail!("no sink is called `{name}`; the configuration has: {known}");
     };
-    let tried = try_sink::try_sink(settings, Clock::system().now()).await?;
+    let tried = test_sink::try_sink(settings, Clock::system().now()).await?;
     if json {
         tell_json(&tried)?;
         return Ok(tried.error.is_none());

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use clap::Args;
 
-use super::Shared;
 use super::confirm::confirm;
 use super::output::{complain, tell};
-use super::sync::stop_on_signals;
+use super::shared::Shared;
+use super::stop::stop_on_signals;
+use crate::capture::{Asker, Folder, Verdict, Wanted, judge, most_calls};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Client;
-use crate::job::capture::{Asker, Folder, Verdict, Wanted, judge, most_calls};
 use crate::startup;
 
 /// The most that `--max-body` may be: bodies are held in memory.

@@ -3,19 +3,19 @@
 
 use std::sync::Arc;
 
-use super::check::{Finding, Teller};
+use super::finding::{Finding, Teller};
 use crate::config::Config;
 use crate::config::ListSource;
-use crate::daemon::lanes::feeds;
 use crate::http::{Answer, ClientError, Kind, Request};
 use crate::job::context::Context;
-use crate::job::discover;
 use crate::job::failure::{Failure, chain};
-use crate::job::pull_feed::Feed;
-use crate::job::ticket_filter;
+use crate::job::feeds::feed::Feed;
+use crate::job::feeds::feed::feeds;
+use crate::job::lists::discover;
+use crate::job::tickets::filter;
 use crate::source::xml::{FeedError, RecordReader};
-use crate::store::feed_days;
-use crate::store::ticket_reading::DateFilter;
+use crate::store::tickets::reading::DateFilter;
+use crate::store::wanted::feed_days;
 
 /// Enough of a document to know whether its records are recognised.
 const LOOK_BYTES: usize = 8 * 1024 * 1024;
@@ -205,7 +205,7 @@ fn unread(error: &FeedError) -> String {
 }
 
 async fn tickets(context: &Context) -> Finding {
-    match ticket_filter::discover(context).await {
+    match filter::discover(context).await {
         Ok(Some(DateFilter::Modified)) => Finding::good(
             "tickets",
             "readable; `modified__gte` works, so only differences are read",

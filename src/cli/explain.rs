@@ -2,12 +2,13 @@
 
 use clap::Args;
 
+use super::ask;
 use super::output::{tell, tell_json};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::config::Config;
-use crate::job::explain::{self, Explained};
+use crate::job::alerts::explain::{self, Explained};
 use crate::startup::Opened;
-use crate::store::question;
+use crate::store::reports::question;
 
 /// What to explain.
 #[derive(Debug, Args)]

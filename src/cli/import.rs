@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use clap::Args;
 use tokio::io::AsyncRead;
 
+use super::ask;
 use super::output::complain;
-use super::sync::{not_followed, stop_on_signals, tell_run};
-use super::{Shared, ask};
+use super::report::{not_followed, tell_run};
+use super::shared::Shared;
+use super::stop::stop_on_signals;
 use crate::clock::Clock;
 use crate::config::{Config, Token};
 use crate::job::context::Context;
-use crate::job::import_file;
+use crate::job::feeds::import;
 use crate::startup;
-use crate::store::source::SourceKey;
+use crate::store::ledger::source::SourceKey;
 
 /// What `import` reads.
 #[derive(Debug, Args)]
@@ -74,7 +76,7 @@ async fn import_all(context: &Context, wanted: &Import) -> anyhow::Result<bool> 
                 }
             }
         };
-        let ran = import_file::import(context, &key, &name, reader).await;
+        let ran = import::import(context, &key, &name, reader).await;
         good &= tell_run(&key, ran.map_err(|failure| failure.chain()), wanted.json)?;
         if context.stop.is_cancelled() {
             return Ok(false);

@@ -2,10 +2,11 @@
 
 use tokio_util::sync::CancellationToken;
 
+use super::ask;
 use super::output::{complain, tell, tell_json};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
-use crate::job::maintain::{Dropped, maintain};
+use crate::job::trust::retention::{Dropped, maintain};
 
 pub(super) async fn run(shared: Shared, json: bool) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;

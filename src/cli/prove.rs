@@ -2,11 +2,12 @@
 
 use clap::Args;
 
+use super::ask;
 use super::output::{tell, tell_json};
 use super::question::{Since, since};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
-use crate::job::prove::{self, Problem, Proof};
+use crate::job::trust::verify::{self, Problem, Proof};
 
 /// What to prove.
 #[derive(Debug, Args)]
@@ -25,7 +26,7 @@ pub(super) async fn run(shared: Shared, wanted: Prove) -> anyhow::Result<bool> {
     let opened = ask::open(&config).await?;
     let proof = async {
         drop(ask::up_to_date(&opened).await?);
-        anyhow::Ok(prove::prove(&opened.pool, since).await?)
+        anyhow::Ok(verify::prove(&opened.pool, since).await?)
     }
     .await;
     opened.close().await;

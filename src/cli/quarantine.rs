@@ -3,14 +3,15 @@
 use clap::{Args, Subcommand};
 use sqlx::Connection as _;
 
+use super::ask;
 use super::confirm::confirm;
 use super::output::{complain, table, tell, tell_json};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::job::retry::{Fate, Retried, Retry};
+use crate::job::trust::retry::{Fate, Retried, Retry};
 use crate::startup::{self, Opened};
-use crate::store::quarantine::{self, Kept};
+use crate::store::ledger::quarantine::{self, Kept};
 
 /// A reason in a table is cut here; `show` and `--json` have it whole.
 const REASON_LETTERS: usize = 80;

@@ -5,12 +5,15 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 
+use super::ask;
 use super::list::{Form, print};
 use super::output::table;
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::model::{Severity, parse_time};
-use crate::store::question::{self, AdvisoryLine, AdvisoryQuestion, TicketLine, TicketQuestion};
+use crate::store::reports::question::{
+    self, AdvisoryLine, AdvisoryQuestion, TicketLine, TicketQuestion,
+};
 
 /// A title in a table is cut here; `--json` and `--csv` have it whole.
 const TITLE_LETTERS: usize = 70;

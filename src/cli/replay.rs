@@ -3,14 +3,15 @@
 use clap::Args;
 use serde_json::Value;
 
+use super::ask;
 use super::confirm::confirm;
 use super::output::{tell, tell_json};
 use super::question::{Since, since};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
-use crate::job::replay::{Example, Replay, Report};
+use crate::job::trust::replay::{Example, Replay, Report};
 use crate::startup::{self, Opened};
-use crate::store::report;
+use crate::store::reports::report;
 
 /// Longest part of an old or new value that is told.
 const VALUE_LETTERS: usize = 60;

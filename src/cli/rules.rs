@@ -2,12 +2,13 @@
 
 use clap::{Args, Subcommand};
 
+use super::ask;
 use super::output::{table, tell, tell_json};
 use super::question::{Since, since};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::job::back_test::{self, Tried};
+use crate::job::alerts::back_test::{self, Tried};
 use crate::model::{Matcher, words};
 
 /// Messages of a rule that are printed; `--json` has all.

@@ -4,11 +4,12 @@ use clap::Args;
 use serde_json::Value;
 use sqlx::PgConnection;
 
+use super::ask;
 use super::output::{legible, tell, tell_json};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::startup::Opened;
-use crate::store::history::{self, StoredVersion};
-use crate::store::question::{self, FieldChange};
+use crate::store::advisories::history::{self, StoredVersion};
+use crate::store::reports::question::{self, FieldChange};
 
 /// Longest part of an old or new value in the history.
 const VALUE_LETTERS: usize = 100;

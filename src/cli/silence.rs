@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 
+use super::ask;
 use super::output::{complain, table, tell, tell_json};
 use super::question::{Since, since};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::model::Silence as Compiled;
 use crate::startup::Opened;
-use crate::store::silence::{self, Line};
+use crate::store::alerts::silence::{self, Line};
 
 #[derive(Debug, Args)]
 pub(super) struct Silence {

@@ -3,21 +3,22 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use super::ask;
 use super::output::{rough, table, tell, tell_json};
+use super::shared::Shared;
 use super::status_details::Details;
-use super::{Shared, ask};
 use crate::clock::Clock;
 use crate::config::{Config, CronExpression};
-use crate::job::discover;
+use crate::job::lists::discover;
 use crate::model::ServedBy;
 use crate::model::Standing;
 use crate::startup::Opened;
-use crate::store::condition;
-use crate::store::discovery;
-use crate::store::feed_days;
-use crate::store::report::{self, SourceReport, TableSize};
-use crate::store::source::SourceKey;
-use crate::store::told::{self, SinkLine};
+use crate::store::alerts::outcome::{self, SinkLine};
+use crate::store::health::condition;
+use crate::store::ledger::source::SourceKey;
+use crate::store::lists::discovery;
+use crate::store::reports::report::{self, SourceReport, TableSize};
+use crate::store::wanted::feed_days;
 
 pub(super) async fn run(shared: Shared, as_json: bool) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
@@ -40,7 +41,7 @@ async fn show(
     let sources = report::sources(&mut connection).await?;
     let advisories = report::advisories(&mut connection).await?;
     let sizes = report::table_sizes(&mut connection).await?;
-    let sinks = told::sinks(&mut connection).await?;
+    let sinks = outcome::sinks(&mut connection).await?;
     let details = Details::look(config, &mut connection, now).await?;
     let feed_days = feed_days::get(&mut connection).await?;
     let standings = condition::standings(&mut connection).await?;

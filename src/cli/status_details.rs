@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use crate::config::Config;
-use crate::job::details;
-use crate::store::backlog::{self, Backlog};
-use crate::store::source::{self, SourceKey};
+use crate::job::details::fetch;
+use crate::store::ledger::source::{self, SourceKey};
+use crate::store::wanted::backlog::{self, Backlog};
 
 /// How far fetching is.
 pub(super) struct Details {
@@ -30,7 +30,7 @@ impl Details {
         let rests_until = found
             .and_then(|found| found.rests_until)
             .filter(|until| *until > now);
-        let done_at = details::outlook(config, &backlog, now).filter(|_| rests_until.is_none());
+        let done_at = fetch::outlook(config, &backlog, now).filter(|_| rests_until.is_none());
         let timezone = config.schedule.timezone;
         let done = done_at.map(|at| {
             let format = if at - now < TimeDelta::hours(18) {

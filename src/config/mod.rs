@@ -7,6 +7,7 @@ mod database;
 mod discovery;
 mod environment;
 mod feeds;
+mod followed;
 mod freshness;
 mod health;
 mod lists;

@@ -8,14 +8,15 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, warn};
 
-use super::lanes::wait_for_database;
+use super::outage::wait_for_database;
 use crate::config;
+use crate::job::alerts::evaluate::{self, Rules};
+use crate::job::alerts::{baseline, deliver};
 use crate::job::context::Context;
-use crate::job::evaluate::{self, Rules};
 use crate::job::failure::chain;
-use crate::job::{baseline, deliver};
 use crate::sink::Sink;
-use crate::store::{alert, change, database};
+use crate::store::alerts::alert;
+use crate::store::{change, database};
 
 /// A lost notification is made up for by looking now and then, as is one that
 /// came while another process was the evaluator.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::lanes::wait_for_database;
+use super::outage::wait_for_database;
 use crate::job::context::Context;
-use crate::job::details::{self, Fetched};
+use crate::job::details::fetch::{self, Fetched};
 use crate::job::failure::Failure;
-use crate::store::wanted;
+use crate::store::wanted::queue;
 
 /// How often is looked for what feeds and sweep have come to want.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -61,7 +61,7 @@ async fn once(context: &Context, is_looked: &mut bool) -> Result<Option<Duration
         let mut connection = context.pool.acquire().await?;
         let now = context.clock.now();
         let asked = context.config.feeds.details;
-        let wanted = wanted::want_missing(&mut connection, asked, now).await?;
+        let wanted = queue::want_missing(&mut connection, asked, now).await?;
         if wanted > 0 {
             info!(
                 wanted,
@@ -70,7 +70,7 @@ async fn once(context: &Context, is_looked: &mut bool) -> Result<Option<Duration
         }
         *is_looked = true;
     }
-    Ok(match details::fetch(context).await? {
+    Ok(match fetch::fetch(context).await? {
         Fetched::Ended(report) if report.outcome == "ok" => Some(Duration::ZERO),
         Fetched::Ended(_) => None,
         Fetched::Busy | Fetched::Nothing(_) | Fetched::Rests(_) => Some(LOOK_EVERY),

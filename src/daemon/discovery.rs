@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::lanes::wait_for_database;
+use super::outage::wait_for_database;
 use super::progress::Woken;
 use crate::config::Config;
 use crate::job::context::Context;
-use crate::job::discover::{self, Discovered};
 use crate::job::failure::Failure;
-use crate::store::discovery;
+use crate::job::lists::discover::{self, Discovered};
+use crate::store::lists::discovery;
 
 /// First pause before another attempt while no list is known at all.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tracing::warn;
 
-use super::lanes::wait_for_database;
+use super::outage::wait_for_database;
 use super::progress::{Watch, Woken};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::job::health;
-use crate::job::heartbeat::{self, First};
+use crate::job::health::check;
+use crate::job::health::heartbeat::{self, First};
 
 /// Runs that end are looked at at once; time passes and sinks fail in between.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
@@ -30,7 +30,7 @@ pub(super) async fn keep_looking(context: Context, bell: Arc<Notify>, watches: V
         () = tokio::time::sleep(FIRST_LOOK) => {}
     }
     loop {
-        match health::look(&context).await {
+        match check::look(&context).await {
             Ok(_) => {}
             Err(failure) if failure.is_database_away() => {
                 if !wait_for_database(&context).await {
@@ -87,7 +87,7 @@ pub(super) async fn keep_beating(context: Context, woken: Woken) {
 
 /// What it says of the program's condition is of this moment.
 async fn look_and_beat(context: &Context) -> Result<(), Failure> {
-    health::look(context).await?;
+    check::look(context).await?;
     heartbeat::beat(context, First::IsSent).await?;
     Ok(())
 }

@@ -3,11 +3,11 @@
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::lanes::{Duty, Lane};
+use super::lane::{Duty, Lane};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::job::reconcile;
 use crate::job::run::Ran;
+use crate::job::trust::reconcile;
 
 /// Wakes a lane that chance picks, at the pace that `[reconcile] share` allows.
 pub(super) async fn pace(context: Context, lanes: watch::Receiver<Vec<Lane>>) {

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Client;
 use crate::source::xml::Rules;
-use crate::store::source::SourceKey;
+use crate::store::ledger::source::SourceKey;
 
 /// What every job is handed. Cheap to clone.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ impl Context {
     /// What upstream said before this time came with the runs that covered the
     /// source to `covered_to`: later it may have been late, which the next run's
     /// overlap allows for.
-    pub(super) fn settled_before(
+    pub(crate) fn settled_before(
         &self,
         key: &SourceKey,
         covered_to: DateTime<Utc>,

@@ -9,12 +9,14 @@ use tracing::{error, info, warn};
 use super::context::Context;
 use super::failure::Failure;
 use crate::model::{FingerprintSum, RunFailure};
-use crate::store::advisory::Origin;
-use crate::store::hold::Hold;
-use crate::store::run::{self, Ended, Mode, Outcome, Tally};
-use crate::store::source::{self, Source, SourceKey};
-use crate::store::ticket_walk::{self, Walk};
-use crate::store::{change, cursor, quarantine, ticket_reading};
+use crate::store::change;
+use crate::store::ledger::lock::Hold;
+use crate::store::ledger::run::{self, Ended, Mode, Outcome, Tally};
+use crate::store::ledger::source::{self, Source, SourceKey};
+use crate::store::ledger::{cursor, quarantine};
+use crate::store::origin::Origin;
+use crate::store::tickets::reading;
+use crate::store::tickets::scan::{self, Walk};
 
 /// What came of asking for a run.
 #[derive(Debug)]
@@ -49,7 +51,7 @@ pub struct Report {
 
 /// What the work of a run hands back, complete or not.
 #[derive(Debug, Default)]
-pub(super) struct Work {
+pub(crate) struct Work {
     pub tally: Tally,
     pub covers: Option<(DateTime<Utc>, DateTime<Utc>)>,
     pub root_element: Option<String>,
@@ -62,13 +64,13 @@ pub(super) struct Work {
 
 /// How far the tickets were read by a complete run.
 #[derive(Debug)]
-pub(super) struct TicketProgress {
+pub(crate) struct TicketProgress {
     pub cursor_at: DateTime<Utc>,
     pub walk: Option<Walk>,
 }
 
 /// A run under way.
-pub(super) struct Run {
+pub(crate) struct Run {
     /// As every job's, with a client that counts for this run.
     pub context: Context,
     hold: Hold,
@@ -79,7 +81,7 @@ pub(super) struct Run {
 }
 
 /// Holds the source and opens the ledger; `None` when another run has the source.
-pub(super) async fn begin(
+pub(crate) async fn begin(
     context: &Context,
     key: &SourceKey,
     job: &str,
@@ -135,7 +137,7 @@ pub(super) async fn begin(
 
 impl Run {
     /// Where records that are stored now come from.
-    pub(super) fn origin_now(&self) -> Origin {
+    pub(crate) fn origin_now(&self) -> Origin {
         Origin {
             at: self.context.clock.now(),
             ..self.origin
@@ -143,7 +145,7 @@ impl Run {
     }
 
     /// Goes on with the JSON API instead of the feed. Reading old time again stays that.
-    pub(super) async fn reads_json(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn reads_json(&mut self) -> Result<(), Failure> {
         if self.mode.leads() {
             self.mode = Mode::Json;
             let mut connection = self.context.pool.acquire().await?;
@@ -153,12 +155,12 @@ impl Run {
     }
 
     /// What is read, in words.
-    pub(super) fn source_name(&self) -> &SourceKey {
+    pub(crate) fn source_name(&self) -> &SourceKey {
         &self.key
     }
 
     /// Closes the ledger: a complete run moves the cursor in the same transaction.
-    pub(super) async fn end(
+    pub(crate) async fn end(
         self,
         mut work: Work,
         result: Result<(), Failure>,
@@ -253,10 +255,10 @@ impl Run {
         )
         .await?;
         if let Some(TicketProgress { cursor_at, walk }) = &work.tickets {
-            ticket_reading::advance(transaction, *cursor_at).await?;
+            reading::advance(transaction, *cursor_at).await?;
             if let Some(walk) = walk {
-                ticket_reading::walked(transaction, walk.began_at).await?;
-                ticket_walk::finish(transaction, walk.id).await?;
+                reading::walked(transaction, walk.began_at).await?;
+                scan::finish(transaction, walk.id).await?;
             }
         }
         // After `seen` has moved: it tells which advisories read well now.

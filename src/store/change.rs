@@ -4,14 +4,14 @@
 
 use sqlx::PgConnection;
 
-use super::advisory::Origin;
+use crate::store::origin::Origin;
 
 /// What listeners wait for.
 pub const CHANNEL: &str = "advisoryd_changes";
 
 /// What a chunk did to advisories.
 #[derive(Debug, Default)]
-pub(super) struct AdvisoryChanges {
+pub(crate) struct AdvisoryChanges {
     /// Whether a detail brought them that a list's first load had asked for: the list
     /// itself names its members later than its run ends.
     pub is_first_load: bool,
@@ -30,7 +30,7 @@ pub(super) struct AdvisoryChanges {
 /// is no news by itself: feed and JSON are heard one after the other. Its facts
 /// are those against the statement before, which the version it completes had not
 /// told yet.
-pub(super) async fn record_advisories(
+pub(crate) async fn record_advisories(
     connection: &mut PgConnection,
     origin: Origin,
     changes: &AdvisoryChanges,
@@ -137,7 +137,7 @@ pub(super) async fn record_advisories(
 
 /// Writes down what happened to tickets: those that are new, and those whose
 /// former version was just kept.
-pub(super) async fn record_tickets(
+pub(crate) async fn record_tickets(
     connection: &mut PgConnection,
     origin: Origin,
     fresh: &[i64],

@@ -1,49 +1,17 @@
 //! Where things live: model ⇄ rows of PostgreSQL. One file per noun. The
 //! caller owns the transaction and the time.
 
-pub mod advisory;
-mod advisory_row;
-pub mod alert;
-pub mod backlog;
-pub mod beside;
-pub mod chain;
+pub mod advisories;
+pub mod alerts;
 pub mod change;
-pub mod condition;
-mod copy;
-pub mod cursor;
 pub mod database;
-pub mod delivery;
-pub mod detail;
-pub mod discovery;
-pub mod evaluation;
-pub mod feed_days;
-pub mod heartbeat;
-pub mod history;
-pub mod hold;
-pub mod listed;
-mod message;
-pub mod old_alerts;
-mod plan;
-pub mod proof;
-pub mod proof_rows;
-pub mod quarantine;
-pub mod question;
-pub mod report;
-pub mod reread;
-pub mod resend;
-pub mod retention;
-pub mod rule;
-pub mod run;
-mod sighting;
-pub mod silence;
-pub mod sink_state;
-pub mod source;
-pub mod subject;
-pub mod ticket;
-pub mod ticket_reading;
-pub mod ticket_walk;
-pub mod told;
-pub mod turn;
+pub mod health;
+pub mod ledger;
+pub mod lists;
+pub mod origin;
+pub mod reports;
+pub mod tickets;
+pub mod trust;
 pub mod wanted;
 
 /// Whether waiting and trying again can help: the database is away, restarting

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use advisoryd::job::alerts::deliver::keep_delivering;
+use advisoryd::job::alerts::evaluate::{Rules, evaluate};
 use advisoryd::job::context::Context;
-use advisoryd::job::deliver::keep_delivering;
-use advisoryd::job::evaluate::{Rules, evaluate};
 use advisoryd::startup::open_sinks;
 use chrono::TimeDelta;
 use tokio::sync::Notify;

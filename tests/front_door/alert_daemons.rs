@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use advisoryd::job::attempt::settle;
-use advisoryd::job::deliver::claim;
+use advisoryd::job::alerts::attempt::settle;
+use advisoryd::job::alerts::deliver::claim;
 use advisoryd::startup::open_sinks;
-use advisoryd::store::delivery::{Attempt, Ending};
+use advisoryd::store::alerts::delivery::{Attempt, Ending};
 use chrono::TimeDelta;
 
 use crate::support::{PATIENCE, Receiver, Running, World, eventually};
@@ -165,8 +165,8 @@ async fn a_machine_whose_clock_is_ahead_takes_nothing_from_another() {
     publish(&world, 1).await;
     let context = world.context().await;
     let sinks = open_sinks(&context.config).unwrap();
-    let rules = advisoryd::job::evaluate::Rules::of(&context, false);
-    advisoryd::job::evaluate::evaluate(&context, &rules)
+    let rules = advisoryd::job::alerts::evaluate::Rules::of(&context, false);
+    advisoryd::job::alerts::evaluate::evaluate(&context, &rules)
         .await
         .unwrap();
     let sink = Arc::new(sinks.into_iter().next().unwrap());

@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use advisoryd::job::evaluate::{Rules, evaluate};
-use advisoryd::job::pull_feed::LookBack;
-use advisoryd::job::sync_tickets::Ask;
+use advisoryd::job::alerts::evaluate::{Rules, evaluate};
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::tickets::sync::Ask;
 use chrono::TimeDelta;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any};

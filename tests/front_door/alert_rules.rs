@@ -3,10 +3,10 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
+use advisoryd::job::alerts::deliver::deliver_due;
+use advisoryd::job::alerts::evaluate::{Evaluated, Rules, evaluate};
 use advisoryd::job::context::Context;
-use advisoryd::job::deliver::deliver_due;
-use advisoryd::job::evaluate::{Evaluated, Rules, evaluate};
-use advisoryd::job::pull_feed::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::model::{Clause, Verdict};
 use advisoryd::startup::open_sinks;
 

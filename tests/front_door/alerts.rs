@@ -1,7 +1,7 @@
 //! Alerts, from the change to the receiver.
 
-use advisoryd::job::pull_feed::LookBack;
-use advisoryd::job::sync_tickets::Ask;
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::tickets::sync::Ask;
 use chrono::TimeDelta;
 
 use crate::support::{HOOK_SECRET, Receiver, Running, World};

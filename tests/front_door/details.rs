@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use advisoryd::job::prove::prove;
-use advisoryd::job::pull_feed::LookBack;
+use advisoryd::job::details::revision_scan::sweep;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::run::Report;
-use advisoryd::job::sweep::sweep;
-use advisoryd::job::sync_tickets::{self, Ask};
+use advisoryd::job::tickets::sync::{self, Ask};
+use advisoryd::job::trust::verify::prove;
 use advisoryd::simulate::{Fault, FeedOptions, LimitOptions, Options, Rule};
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -207,7 +207,7 @@ async fn feeds_and_tickets_do_not_wait_for_details() {
     let context = world.context_from(&slow).await;
     let fetching = tokio::spawn({
         let context = context.clone();
-        async move { advisoryd::job::details::fetch(&context).await }
+        async move { advisoryd::job::details::fetch::fetch(&context).await }
     });
     eventually("the first details", PATIENCE, async || {
         (details_asked(&world) >= 6).then_some(())
@@ -217,7 +217,7 @@ async fn feeds_and_tickets_do_not_wait_for_details() {
     let report = crate::support::pull_all(&context, LookBack::Missing)
         .await
         .remove(0);
-    let tickets = sync_tickets::sync(&context, Ask::Now).await;
+    let tickets = sync::sync(&context, Ask::Now).await;
     assert_eq!(report.outcome, "ok");
     assert_eq!(tickets.unwrap().len(), 2);
     let asked = details_asked(&world) - before;
@@ -355,10 +355,10 @@ async fn a_limit_of_its_own_for_advisories_holds_nothing_else_back() {
     world.feeds = "sweep = false".to_owned();
     world.pull_one().await;
     let context = world.context().await;
-    let fetch = advisoryd::job::details::fetch(&context);
+    let fetch = advisoryd::job::details::fetch::fetch(&context);
     let fetched = tokio::time::timeout(PATIENCE, fetch).await;
     let fetched = fetched.expect("it gives up").unwrap();
-    let advisoryd::job::details::Fetched::Ended(report) = fetched else {
+    let advisoryd::job::details::fetch::Fetched::Ended(report) = fetched else {
         panic!("{fetched:?}");
     };
     assert_eq!(report.outcome, "failed");

@@ -1,8 +1,8 @@
 //! Watch lists are found upstream, followed, and left alone again.
 
-use advisoryd::job::discover::{self, Discovered};
+use advisoryd::job::lists::discover::{self, Discovered};
 use advisoryd::simulate::{Fault, Options, Rule};
-use advisoryd::store::run::requests_of_last_day;
+use advisoryd::store::ledger::run::requests_of_last_day;
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
 use serde_json::Value;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use advisoryd::job::evaluate::{self, Rules};
-use advisoryd::job::pull_feed::LookBack;
+use advisoryd::job::alerts::evaluate::{self, Rules};
+use advisoryd::job::feeds::feed::LookBack;
 use chrono::TimeDelta;
 use serde_json::Value;
 

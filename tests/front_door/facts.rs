@@ -2,8 +2,8 @@
 
 use advisoryd::model::Details;
 use advisoryd::source::ticket::read;
-use advisoryd::store::advisory::Origin;
-use advisoryd::store::ticket;
+use advisoryd::store::origin::Origin;
+use advisoryd::store::tickets::ticket;
 use serde_json::{Value, json};
 
 use crate::support::{Documents, World};

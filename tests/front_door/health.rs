@@ -1,9 +1,10 @@
 //! The program's own alerts: each condition is told once when it begins and once
 //! when it is over.
 
-use advisoryd::daemon::lanes::feeds;
-use advisoryd::job::health;
-use advisoryd::job::pull_feed::{self, LookBack};
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::feeds::feed::feeds;
+use advisoryd::job::feeds::pull;
+use advisoryd::job::health::check;
 use advisoryd::simulate::{DEFAULT_TOKEN, Damage, Fault, Rule};
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
@@ -23,7 +24,7 @@ async fn watched(more: &str) -> (World, Receiver) {
 async fn look(world: &World) {
     for _ in 0..2 {
         let context = world.context().await;
-        health::look(&context).await.unwrap();
+        check::look(&context).await.unwrap();
     }
     world.later(TimeDelta::seconds(6));
     world.alert().await;
@@ -175,7 +176,7 @@ async fn what_another_list_read_before_does_not_acquit_the_token() {
         world.simulator.inject(failing(Fault::Status(status)));
         let context = world.context().await;
         let (second, _) = feeds(&context.config).remove(1);
-        let pulled = pull_feed::pull(&context, &second, LookBack::Missing).await;
+        let pulled = pull::pull(&context, &second, LookBack::Missing).await;
         assert!(pulled.is_ok());
         look(&world).await;
         assert_eq!(holding(&world).await, ["token_rejected"], "after {status}");

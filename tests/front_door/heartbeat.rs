@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use advisoryd::job::health;
-use advisoryd::job::heartbeat::{First, beat};
+use advisoryd::job::health::check;
+use advisoryd::job::health::heartbeat::{First, beat};
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
 
@@ -68,7 +68,7 @@ async fn a_heartbeat_says_what_is_wrong() {
     let context = world.context().await;
     beat(&context, First::IsPassedOver).await.unwrap();
     world.later(TimeDelta::days(2));
-    health::look(&context).await.unwrap();
+    check::look(&context).await.unwrap();
     beat(&context, First::IsSent).await.unwrap();
     world.alert().await;
     let alert = &receiver.received()[0].body["alerts"][0];

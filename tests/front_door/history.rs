@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use advisoryd::job::pull_feed::LookBack;
-use advisoryd::job::sync_tickets::Ask;
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::tickets::sync::Ask;
 use advisoryd::model::Details;
 use advisoryd::simulate::{LimitOptions, Options};
 use advisoryd::source::ticket::read;
-use advisoryd::store::advisory::Origin;
-use advisoryd::store::{change, ticket};
+use advisoryd::store::change;
+use advisoryd::store::origin::Origin;
+use advisoryd::store::tickets::ticket;
 
 use crate::support::{PATIENCE, World, eventually, pull_all, small};
 
@@ -304,11 +305,11 @@ async fn seq_shows_no_hole_that_later_fills() {
         }
     });
     let context = world.context().await;
-    let pulls = advisoryd::daemon::lanes::feeds(&context.config)
+    let pulls = advisoryd::job::feeds::feed::feeds(&context.config)
         .into_iter()
         .map(|(feed, _)| {
             let context = context.clone();
-            async move { advisoryd::job::pull_feed::pull(&context, &feed, LookBack::Full).await }
+            async move { advisoryd::job::feeds::pull::pull(&context, &feed, LookBack::Full).await }
         });
     let ran = futures_util::future::join_all(pulls).await;
     assert!(ran.iter().all(Result::is_ok), "{ran:?}");

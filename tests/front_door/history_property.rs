@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use advisoryd::job::prove::prove;
-use advisoryd::job::pull_feed::LookBack;
-use advisoryd::job::sync_tickets::Ask;
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::trust::verify::prove;
 use advisoryd::simulate::{Damage, Fault, Options, Rule};
 use chrono::TimeDelta;
 use proptest::collection::vec;

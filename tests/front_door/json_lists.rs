@@ -1,11 +1,11 @@
 //! Watch lists whose feeds cannot be read are served by the JSON API, without
 //! anybody doing anything.
 
-use advisoryd::job::prove::prove;
-use advisoryd::job::pull_feed::LookBack;
+use advisoryd::job::details::revision_scan::sweep;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::run::Report;
-use advisoryd::job::sweep::sweep;
-use advisoryd::job::sync_tickets::Ask;
+use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::trust::verify::prove;
 use advisoryd::simulate::{Damage, Fault, Options, Rule};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -154,7 +154,7 @@ async fn a_feed_that_can_be_read_again_serves_its_list_again() {
     assert_eq!(modes(&world.pull().await)[0], ("window", "ok"));
     assert_eq!(served(&world).await[0].1, "feed");
     let all = world
-        .pull_back(advisoryd::job::pull_feed::LookBack::Full)
+        .pull_back(advisoryd::job::feeds::feed::LookBack::Full)
         .await;
     assert_eq!(modes(&all)[0], ("full", "ok"));
     world.assert_all_is_stored().await;

@@ -1,8 +1,8 @@
 //! The five promises of the README, each once from end to end; what they mean in
 //! every corner is in the other files.
 
-use advisoryd::job::pull_feed::LookBack;
-use advisoryd::job::sync_tickets::Ask;
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::tickets::sync::Ask;
 use advisoryd::simulate::{Damage, Fault, Rule};
 use chrono::TimeDelta;
 

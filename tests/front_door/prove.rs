@@ -1,8 +1,8 @@
 //! `advisoryd prove`: passes while all is well, and names what is not.
 
-use advisoryd::job::prove::{Proof, prove};
-use advisoryd::job::pull_feed::LookBack;
-use advisoryd::job::sync_tickets::Ask;
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::trust::verify::{Proof, prove};
 use advisoryd::simulate::{Fault, LimitOptions, Options, Rule};
 use chrono::TimeDelta;
 use sqlx::AssertSqlSafe;

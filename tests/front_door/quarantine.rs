@@ -1,8 +1,8 @@
 //! `advisoryd quarantine`: what could not be understood, told, read again, dropped.
 
-use advisoryd::job::sync_tickets::Ask;
+use advisoryd::job::tickets::sync::Ask;
 use advisoryd::simulate::{Damage, Fault, Rule};
-use advisoryd::store::hold::Hold;
+use advisoryd::store::ledger::lock::Hold;
 use serde_json::Value;
 
 use crate::support::{Documents, Told, World};

@@ -2,8 +2,8 @@
 
 use std::process::Output;
 
-use advisoryd::job::pull_feed::LookBack;
-use advisoryd::job::sync_tickets::Ask;
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::tickets::sync::Ask;
 use serde_json::Value;
 
 use crate::support::World;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use advisoryd::clock::Clock;
 use advisoryd::config::{Config, Reconcile, Upstream};
-use advisoryd::daemon::lanes::feeds;
-use advisoryd::job::pull_feed::LookBack;
-use advisoryd::job::reconcile;
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::feeds::feed::feeds;
 use advisoryd::job::run::{Ran, Report};
-use advisoryd::job::sync_tickets::Ask;
+use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::trust::reconcile;
 use advisoryd::simulate::{FeedCounts, FeedOptions, Options};
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use advisoryd::job::prove::prove;
-use advisoryd::job::pull_feed::LookBack;
-use advisoryd::job::sync_tickets::Ask;
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::trust::verify::prove;
 use advisoryd::simulate::{Options, TicketOptions, TicketShape};
-use advisoryd::store::hold::Hold;
+use advisoryd::store::ledger::lock::Hold;
 use chrono::TimeDelta;
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
@@ -391,8 +391,8 @@ async fn a_replay_does_not_run_beside_a_pull() {
     hold.release().await;
     let all = Hold::take_all(world.pool()).await.unwrap().unwrap();
     let context = world.context().await;
-    let (feed, _) = advisoryd::daemon::lanes::feeds(&context.config).remove(0);
-    let ran = advisoryd::job::pull_feed::pull(&context, &feed, LookBack::Missing).await;
+    let (feed, _) = advisoryd::job::feeds::feed::feeds(&context.config).remove(0);
+    let ran = advisoryd::job::feeds::pull::pull(&context, &feed, LookBack::Missing).await;
     assert!(matches!(ran, Ok(advisoryd::job::run::Ran::Busy)), "{ran:?}");
     all.release().await;
     assert_eq!(world.told(&["replay", "--dry-run"]).code, 0);

@@ -2,10 +2,10 @@
 //! nothing else.
 
 use advisoryd::config::{Config, Retention};
-use advisoryd::job::maintain::{Dropped, maintain};
-use advisoryd::job::prove::prove;
-use advisoryd::job::pull_feed::LookBack;
-use advisoryd::job::sync_tickets::Ask;
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::trust::retention::{Dropped, maintain};
+use advisoryd::job::trust::verify::prove;
 use advisoryd::simulate::{Damage, Fault, Rule};
 use chrono::TimeDelta;
 use serde_json::Value;

@@ -2,10 +2,10 @@
 //! out what the feeds count.
 
 use advisoryd::job::context::Context;
-use advisoryd::job::prove::prove;
+use advisoryd::job::details::revision_scan::sweep;
 use advisoryd::job::run::{Ran, Report};
-use advisoryd::job::sweep::sweep;
-use advisoryd::job::sync_tickets::Ask;
+use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::trust::verify::prove;
 use advisoryd::simulate::{Fault, FeedCounts, FeedOptions, Options, Rule};
 use chrono::TimeDelta;
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! Tickets: once in full, then only differences, and nothing lost in between.
 
 use advisoryd::job::run::Report;
-use advisoryd::job::sync_tickets::Ask;
+use advisoryd::job::tickets::sync::Ask;
 use advisoryd::simulate::{Fault, Options, Order, Rule, TicketFilters, TicketOptions, TicketShape};
 
 use crate::support::{PATIENCE, Running, World, small};

@@ -3,9 +3,10 @@ use serde_json::{Value, json};
 
 use crate::simulate::Options;
 
-use super::answer::Asked;
+use super::asked::Asked;
+use super::fault::Fault;
+use super::query::BadValue;
 use super::reply::Reply;
-use super::{Fault, query::BadValue};
 
 /// Rows a page unless asked otherwise (contract §4).
 const DEFAULT_PAGE_SIZE: usize = 20;

@@ -8,13 +8,14 @@ use std::process::Command;
 
 use advisoryd::clock::Clock;
 use advisoryd::config::Config;
-use advisoryd::daemon::lanes::feeds;
-use advisoryd::job::alert_pass::{self, Passed};
+use advisoryd::job::alerts::pass::{self, Passed};
 use advisoryd::job::context::Context;
-use advisoryd::job::details::{self, Fetched};
-use advisoryd::job::pull_feed::{self, LookBack};
+use advisoryd::job::details::fetch::{self, Fetched};
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::feeds::feed::feeds;
+use advisoryd::job::feeds::pull;
 use advisoryd::job::run::{Ran, Report};
-use advisoryd::job::sync_tickets::{self, Ask};
+use advisoryd::job::tickets::sync::{self, Ask};
 use advisoryd::simulate::{self, LimitOptions, Options, Simulator};
 use advisoryd::startup;
 use sqlx::PgPool;
@@ -183,7 +184,7 @@ impl World {
     pub async fn alert_with(&self, backlog: bool) -> Passed {
         let context = self.context().await;
         let sinks = startup::open_sinks(&context.config).expect("the sinks");
-        alert_pass::pass(&context, &sinks, backlog)
+        pass::pass(&context, &sinks, backlog)
             .await
             .expect("a pass that is written down")
     }
@@ -272,7 +273,7 @@ impl World {
     pub async fn fetch_details(&self) -> Vec<Report> {
         let context = self.context().await;
         let mut reports = Vec::new();
-        while let Fetched::Ended(report) = details::fetch(&context).await.expect("a run") {
+        while let Fetched::Ended(report) = fetch::fetch(&context).await.expect("a run") {
             let is_ok = report.outcome == "ok";
             reports.push(report);
             if !is_ok {
@@ -285,7 +286,7 @@ impl World {
     /// Syncs the tickets once; one report per run.
     pub async fn sync_tickets(&self, ask: Ask) -> Vec<Report> {
         let context = self.context().await;
-        let ran = sync_tickets::sync(&context, ask)
+        let ran = sync::sync(&context, ask)
             .await
             .expect("a run that is written down");
         ran.into_iter()
@@ -319,7 +320,7 @@ impl World {
 pub async fn pull_all(context: &Context, look_back: LookBack) -> Vec<Report> {
     let mut reports = Vec::new();
     for (feed, _) in feeds(&context.config) {
-        match pull_feed::pull(context, &feed, look_back).await {
+        match pull::pull(context, &feed, look_back).await {
             Ok(Ran::Ended(report)) => reports.push(report),
             other => panic!("{other:?}"),
         }

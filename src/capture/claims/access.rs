@@ -1,0 +1,103 @@
+//! Contract §1 to §3: addresses, tokens, limits.
+
+use super::answers::{Answers, claim, status};
+use crate::capture::claim::Claim;
+
+pub(super) fn claims(answers: Answers<'_>) -> Vec<Claim> {
+    let mut claims = vec![slash(answers), wrong_token(answers), unknown_id(answers)];
+    claims.extend(headers(answers));
+    claims.push(throttling(answers));
+    claims
+}
+
+fn slash(answers: Answers<'_>) -> Claim {
+    let taken = answers.get("without-slash");
+    let held = taken.map(|taken| matches!(taken.status, Some(301 | 302 | 307 | 308)));
+    let location = taken.and_then(|taken| taken.header("location"));
+    let seen = format!(
+        "{}, Location `{}`",
+        status(taken),
+        location.unwrap_or("none")
+    );
+    claim(
+        (
+            "1",
+            "INFER",
+            "without the trailing slash there is a redirect",
+        ),
+        held,
+        seen,
+    )
+}
+
+fn wrong_token(answers: Answers<'_>) -> Claim {
+    let taken = answers.get("wrong-token");
+    let held =
+        taken.map(|taken| matches!(taken.status, Some(401 | 403)) && taken.detail().is_some());
+    claim(
+        (
+            "2",
+            "INFER",
+            "a bad token is answered by 401 or 403 with `detail`",
+        ),
+        held,
+        status(taken),
+    )
+}
+
+fn unknown_id(answers: Answers<'_>) -> Claim {
+    let taken = answers.get("unknown-id");
+    let held = taken.map(|taken| taken.status == Some(404) && taken.detail().is_some());
+    claim(
+        (
+            "2",
+            "INFER",
+            "an unknown id is answered by 404 with `detail`",
+        ),
+        held,
+        status(taken),
+    )
+}
+
+fn headers(answers: Answers<'_>) -> Vec<Claim> {
+    let all: Vec<_> = answers.starting("").collect();
+    let with = |name: &str| {
+        all.iter()
+            .filter(|taken| taken.header(name).is_some())
+            .count()
+    };
+    let told = |count: usize| format!("{count} of {} answers", all.len());
+    let dates = with("date");
+    let cached = with("age");
+    let cookies = with("set-cookie");
+    let any = !all.is_empty();
+    vec![
+        claim(
+            ("1", "INFER", "every answer has a `Date`"),
+            any.then_some(dates == all.len()),
+            format!("{}, {cached} with `Age`", told(dates)),
+        ),
+        claim(
+            ("2", "DOC", "cookies are offered, which no script may keep"),
+            any.then_some(cookies > 0),
+            told(cookies),
+        ),
+    ]
+}
+
+fn throttling(answers: Answers<'_>) -> Claim {
+    let throttled = answers.starting("").find(|taken| taken.status == Some(429));
+    let header = throttled.and_then(|taken| taken.header("retry-after"));
+    claim(
+        ("3", "INFER", "429 says `Retry-After`"),
+        throttled.map(|_| header.is_some()),
+        match throttled {
+            None => "no call was throttled".to_owned(),
+            Some(_) => format!(
+                "{}, Retry-After `{}`",
+                status(throttled),
+                header.unwrap_or("none")
+            ),
+        },
+    )
+}

@@ -1,0 +1,140 @@
+//! Contract §4 and §8: pages, filters, watch lists.
+
+use super::answers::{Answers, claim, keys, listed, status};
+use crate::capture::claim::Claim;
+use crate::capture::taken::Taken;
+
+/// As asked for.
+const PAGE_SIZE: usize = 5;
+
+pub(super) fn claims(answers: Answers<'_>) -> Vec<Claim> {
+    let pages: Vec<&Taken> = ["asset-lists", "tickets", "advisories"]
+        .into_iter()
+        .filter_map(|name| answers.get(name))
+        .filter(|taken| taken.status == Some(200))
+        .collect();
+    vec![
+        envelope(&pages),
+        page_size(&pages),
+        next(&pages),
+        past_the_end(answers),
+        unknown_filter(answers),
+        watch_lists(answers),
+    ]
+}
+
+fn envelope(pages: &[&Taken]) -> Claim {
+    let all = ["count", "next", "previous", "results"];
+    let has = |taken: &&&Taken| {
+        let page = taken.json().unwrap_or_default();
+        all.iter().all(|key| page.get(key).is_some())
+    };
+    let good = pages.iter().filter(has).count();
+    claim(
+        (
+            "4",
+            "REAL",
+            "a page is `count`, `next`, `previous`, `results`",
+        ),
+        (!pages.is_empty()).then_some(good == pages.len()),
+        format!("{good} of {} pages", pages.len()),
+    )
+}
+
+fn page_size(pages: &[&Taken]) -> Claim {
+    // A collection no larger than a page tells nothing.
+    let large = pages
+        .iter()
+        .filter(|taken| taken.count() > Some(PAGE_SIZE as u64));
+    let sizes: Vec<usize> = large.map(|taken| taken.rows().len()).collect();
+    claim(
+        ("4", "REAL", "`page_size` is honoured"),
+        (!sizes.is_empty()).then_some(sizes.iter().all(|size| *size == PAGE_SIZE)),
+        format!("asked for {PAGE_SIZE} rows, got {sizes:?}"),
+    )
+}
+
+fn next(pages: &[&Taken]) -> Claim {
+    let links: Vec<String> = pages
+        .iter()
+        .filter_map(|taken| Some(taken.json()?["next"].as_str()?.to_owned()))
+        .collect();
+    let pinned = links
+        .iter()
+        .filter(|link| link.contains("/api/v1/"))
+        .count();
+    claim(
+        (
+            "1",
+            "REAL",
+            "`next` says `/api/v1/` although `/api/` was asked for",
+        ),
+        (!links.is_empty()).then_some(pinned == links.len()),
+        format!(
+            "{pinned} of {} links, such as `{}`",
+            links.len(),
+            links.first().map_or("", String::as_str)
+        ),
+    )
+}
+
+fn past_the_end(answers: Answers<'_>) -> Claim {
+    let taken = answers.get("tickets-past-the-end");
+    let said = taken
+        .and_then(Taken::detail)
+        .unwrap_or_default()
+        .to_lowercase();
+    let held = taken.map(|taken| taken.status == Some(404) && said.contains("invalid page"));
+    claim(
+        ("4", "INFER", "a page past the end is 404 `Invalid page.`"),
+        held,
+        status(taken),
+    )
+}
+
+fn unknown_filter(answers: Answers<'_>) -> Claim {
+    let all = answers.get("tickets").and_then(Taken::count);
+    let taken = answers.get("tickets-unknown-filter");
+    let filtered = taken.and_then(Taken::count);
+    let held = match (all, taken.and_then(|taken| taken.status)) {
+        (Some(1..), Some(200)) => Some(filtered == all),
+        (_, Some(400)) => Some(false),
+        _ => None,
+    };
+    claim(
+        (
+            "4",
+            "INFER",
+            "an unknown filter is ignored and returns everything",
+        ),
+        held,
+        format!(
+            "{}, {} of {} tickets",
+            status(taken),
+            number(filtered),
+            number(all)
+        ),
+    )
+}
+
+pub(super) fn number(count: Option<u64>) -> String {
+    count.map_or_else(|| "?".to_owned(), |count| count.to_string())
+}
+
+fn watch_lists(answers: Answers<'_>) -> Claim {
+    let rows = answers
+        .get("asset-lists")
+        .map(Taken::rows)
+        .unwrap_or_default();
+    let has = |row: &serde_json::Value| {
+        ["id", "name", "enabled"]
+            .iter()
+            .all(|key| row.get(key).is_some())
+    };
+    let names = rows.first().map(keys).unwrap_or_default();
+    claim(
+        ("8", "REAL", "a watch list has `id`, `name`, `enabled`"),
+        (!rows.is_empty()).then(|| rows.iter().all(has)),
+        format!("{} keys: {}", names.len(), listed(&names)),
+    )
+}

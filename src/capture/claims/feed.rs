@@ -1,0 +1,230 @@
+//! Contract §5: the feed, whose structure is not public.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::answers::{Answers, claim, status};
+use crate::capture::claim::Claim;
+use crate::capture::taken::{Form, Taken};
+use crate::job::failure::chain;
+use crate::model::Advisory;
+use crate::source::xml::{Document, FeedError, RecordReader, Rules, read_record};
+
+/// What a release may be late by and still count as within the window.
+const SLACK: TimeDelta = TimeDelta::hours(1);
+
+/// A feed, read.
+struct Feed<'a> {
+    taken: &'a Taken,
+    days: i64,
+    document: Result<Document, FeedError>,
+    advisories: Vec<Advisory>,
+    unreadable: usize,
+}
+
+/// Whether anything in a document looks like a record, whatever it is called:
+/// an element within the root's element.
+pub(crate) fn has_records(taken: &Taken) -> bool {
+    let text = taken.text.as_deref().unwrap_or_default();
+    taken.form() != Form::Xml || text.contains("SA") && text.matches("</").count() > 2
+}
+
+pub(super) fn claims(answers: Answers<'_>, rules: &Arc<Rules>) -> Vec<Claim> {
+    let feeds: Vec<Feed<'_>> = answers
+        .starting("feed-")
+        .filter(|taken| taken.status == Some(200))
+        .map(|taken| read(taken, rules))
+        .collect();
+    let refused: Vec<String> = answers
+        .starting("feed-")
+        .filter(|taken| !matches!(taken.status, Some(200 | 429)))
+        .map(|taken| format!("{}: {}", taken.name, status(Some(taken))))
+        .collect();
+    let any = !feeds.is_empty() || !refused.is_empty();
+    vec![
+        claim(
+            ("5", "DOC", "each watch list has a feed"),
+            any.then_some(refused.is_empty()),
+            format!("{} answered; {}", feeds.len(), refused.join("; ")),
+        ),
+        types(&feeds),
+        transport(&feeds),
+        structure(&feeds),
+        paging(&feeds),
+        days_count(&feeds),
+        cvss(&feeds),
+    ]
+}
+
+fn read<'a>(taken: &'a Taken, rules: &Arc<Rules>) -> Feed<'a> {
+    let (mut advisories, mut unreadable) = (Vec::new(), 0);
+    let mut take = |record: &[u8]| match read_record(rules, record) {
+        Ok(advisory) => advisories.push(advisory),
+        Err(_) => unreadable += 1,
+    };
+    // As text: what is cut is closed there.
+    let mut reader = RecordReader::new(Arc::clone(rules), None, None);
+    let text = taken.text.as_deref().unwrap_or_default();
+    let text = text.split_once("?>").map_or(text, |(_, rest)| rest);
+    let document = match reader.push(text.as_bytes(), &mut take) {
+        Ok(()) => reader.finish(&mut take),
+        Err(error) => Err(error),
+    };
+    let days = taken.target.rsplit("days=").next().unwrap_or_default();
+    Feed {
+        taken,
+        days: days.parse().unwrap_or(1),
+        document,
+        advisories,
+        unreadable,
+    }
+}
+
+fn types(feeds: &[Feed<'_>]) -> Claim {
+    let mut types: Vec<&str> = feeds
+        .iter()
+        .map(|feed| feed.taken.header("content-type").unwrap_or("none"))
+        .collect();
+    types.sort_unstable();
+    types.dedup();
+    claim(
+        (
+            "5",
+            "UNKNOWN",
+            "the feed is `application/xml` or `text/xml`",
+        ),
+        (!types.is_empty()).then(|| {
+            types
+                .iter()
+                .all(|name| name.starts_with("application/xml") || name.starts_with("text/xml"))
+        }),
+        format!("`{}`", types.join("`, `")),
+    )
+}
+
+fn transport(feeds: &[Feed<'_>]) -> Claim {
+    let told = feeds.iter().map(|feed| {
+        let taken = feed.taken;
+        let text = taken.text.as_deref().unwrap_or_default().trim_start();
+        let declaration = text
+            .strip_prefix("<?xml")
+            .and_then(|rest| rest.split_once("?>"));
+        format!(
+            "{}{}, declared `{}`, compressed `{}`",
+            taken.encoding(),
+            if taken.has_mark() {
+                " with byte order mark"
+            } else {
+                ""
+            },
+            declaration.map_or("nothing", |(inner, _)| inner.trim()),
+            taken.header("content-encoding").unwrap_or("not")
+        )
+    });
+    let mut told: Vec<String> = told.collect();
+    told.sort();
+    told.dedup();
+    claim(
+        ("5", "UNKNOWN", "the feed is UTF-8"),
+        (!feeds.is_empty()).then(|| feeds.iter().all(|feed| feed.taken.encoding() == "UTF-8")),
+        told.join("; "),
+    )
+}
+
+fn structure(feeds: &[Feed<'_>]) -> Claim {
+    let told: Vec<String> = feeds
+        .iter()
+        .map(|feed| match &feed.document {
+            Ok(document) => format!(
+                "{}: shape {}, `{}` in `{}`, {} advisories, {} unreadable",
+                feed.taken.name,
+                document.profile.name(),
+                document.record.as_deref().unwrap_or("nothing"),
+                document.root,
+                feed.advisories.len(),
+                feed.unreadable
+            ),
+            Err(error) => format!("{}: {}", feed.taken.name, chain(error)),
+        })
+        .collect();
+    let with_records: Vec<&Feed<'_>> = feeds
+        .iter()
+        .filter(|feed| {
+            !feed.advisories.is_empty() || feed.unreadable > 0 || has_records(feed.taken)
+        })
+        .collect();
+    let good = |feed: &&&Feed<'_>| feed.document.is_ok() && feed.unreadable == 0;
+    claim(
+        ("5", "UNKNOWN", "the structure of the feed is recognised"),
+        (!with_records.is_empty())
+            .then(|| with_records.iter().filter(good).count() == with_records.len()),
+        told.join("; "),
+    )
+}
+
+fn paging(feeds: &[Feed<'_>]) -> Claim {
+    let documents: Vec<&Document> = feeds
+        .iter()
+        .filter(|feed| !feed.taken.is_cut)
+        .filter_map(|feed| feed.document.as_ref().ok())
+        .collect();
+    let paged = documents
+        .iter()
+        .filter(|document| document.next.is_some())
+        .count();
+    claim(
+        ("5", "UNKNOWN", "the feed is one document, not pages"),
+        (!documents.is_empty()).then_some(paged == 0),
+        format!(
+            "{paged} of {} documents lead on to another",
+            documents.len()
+        ),
+    )
+}
+
+/// What `days` counts, as far as advisories show it: one that was released before
+/// the window and is there all the same shows that it is not releases, one that
+/// was last changed before it, that it is not changes either.
+fn days_count(feeds: &[Feed<'_>]) -> Claim {
+    let (mut count, mut released, mut changed) = (0, 0, 0);
+    for feed in feeds {
+        let Some(date) = feed.taken.date else {
+            continue;
+        };
+        let from = date - TimeDelta::days(feed.days) - SLACK;
+        let before = |at: Option<DateTime<Utc>>| usize::from(at.is_some_and(|at| at < from));
+        for advisory in &feed.advisories {
+            count += 1;
+            released += before(advisory.released_at);
+            changed += before(advisory.modified_at);
+        }
+    }
+    claim(
+        (
+            "5",
+            "UNKNOWN",
+            "`days` counts back to the last change of an advisory, not to its release",
+        ),
+        (released > 0).then_some(changed == 0),
+        format!(
+            "of {count} advisories {released} were released, and {changed} last changed, before the days asked for"
+        ),
+    )
+}
+
+fn cvss(feeds: &[Feed<'_>]) -> Claim {
+    let all = || feeds.iter().flat_map(|feed| &feed.advisories);
+    let three = all()
+        .filter(|advisory| advisory.cvss3.score.is_some())
+        .count();
+    let four = all()
+        .filter(|advisory| advisory.cvss4.score.is_some())
+        .count();
+    let count = all().count();
+    claim(
+        ("5", "DOC", "the feed has CVSS v3 or v4 scores"),
+        (count > 0).then_some(three + four > 0),
+        format!("{three} with v3 and {four} with v4 of {count} advisories"),
+    )
+}

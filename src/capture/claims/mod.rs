@@ -1,0 +1,28 @@
+//! Each statement of the contract that an answer can settle.
+
+mod access;
+mod advisories;
+mod answers;
+mod collections;
+mod feed;
+mod tickets;
+
+use std::sync::Arc;
+
+use self::answers::Answers;
+use super::claim::Claim;
+use super::taken::Taken;
+use crate::source::xml::Rules;
+
+pub(super) use feed::has_records;
+
+/// Everything that the answers can tell, in the order of the contract.
+pub(super) fn all(taken: &[Taken], rules: &Arc<Rules>) -> Vec<Claim> {
+    let answers = Answers(taken);
+    let mut claims = access::claims(answers);
+    claims.extend(collections::claims(answers));
+    claims.extend(feed::claims(answers, rules));
+    claims.extend(tickets::claims(answers));
+    claims.extend(advisories::claims(answers));
+    claims
+}

@@ -1,0 +1,109 @@
+//! The folder that a capture is written to.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::captured::{Captured, Written};
+use super::taken::Form;
+
+/// Why nothing, or not everything, is in the folder.
+#[derive(Debug, thiserror::Error)]
+pub enum NotWritten {
+    /// Something is there already, and would be mixed up with the answers.
+    #[error("{} is not empty; name a new directory with --out", .path.display())]
+    NotEmpty {
+        /// As named.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("{} cannot be written", .path.display())]
+    Io {
+        /// Which file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A new or empty directory, for its owner only.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes the directory, or takes an empty one.
+    pub fn prepare(path: &Path) -> Result<Self, NotWritten> {
+        let failed = |source| NotWritten::Io {
+            path: path.to_owned(),
+            source,
+        };
+        match DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(failed(error));
+            }
+            _ => {}
+        }
+        let mut entries = std::fs::read_dir(path).map_err(failed)?;
+        if entries.next().is_some() {
+            return Err(NotWritten::NotEmpty {
+                path: path.to_owned(),
+            });
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Writes everything, the report last: a folder with a report is whole.
+    pub fn write(&self, captured: &Captured) -> Result<(), NotWritten> {
+        for (index, answer) in captured.answers.iter().enumerate() {
+            self.answer(index + 1, answer)?;
+        }
+        let report = serde_json::to_string_pretty(&captured.report).unwrap_or_default();
+        self.file("report.json", report.as_bytes())?;
+        self.file("report.md", captured.report.markdown().as_bytes())
+    }
+
+    fn answer(&self, number: usize, answer: &Written) -> Result<(), NotWritten> {
+        let taken = &answer.taken;
+        let start = format!("{number:02}-{}", taken.name);
+        let ending = match taken.form() {
+            Form::Xml => "xml",
+            Form::Json => "json",
+            Form::Other => "txt",
+        };
+        let body = answer.body.as_ref().filter(|body| !body.is_empty());
+        let name = body.map(|_| format!("{start}.{ending}"));
+        let about = json!({
+            "method": taken.method,
+            "target": taken.target,
+            "status": taken.status,
+            "headers": answer.headers,
+            "body": name,
+            "body_bytes": taken.bytes.len(),
+            "cut": taken.is_cut,
+            "error": taken.error,
+            "note": answer.body.is_none().then_some(
+                "the body is neither XML nor JSON and is written with --raw only: nobody can tell what in it is personal"),
+        });
+        let about = serde_json::to_string_pretty(&about).unwrap_or_default();
+        self.file(&format!("{start}.answer.json"), about.as_bytes())?;
+        match (name, body) {
+            (Some(name), Some(body)) => self.file(&name, body),
+            _ => Ok(()),
+        }
+    }
+
+    fn file(&self, name: &str, content: &[u8]) -> Result<(), NotWritten> {
+        let path = self.0.join(name);
+        let opened = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path);
+        opened
+            .and_then(|mut file: File| file.write_all(content))
+            .map_err(|source| NotWritten::Io { path, source })
+    }
+}

@@ -1,0 +1,182 @@
+//! What is asked for, in which order.
+
+use chrono::TimeDelta;
+use serde_json::Value;
+
+use super::ask::{Asker, get, look};
+use super::taken::{Owner, Taken};
+use super::time::time;
+use crate::config::Token;
+use crate::http::{Kind, Look, Request, Verb};
+
+const LISTS: &str = "/api/asset-lists/";
+const TICKETS: &str = "/api/tickets/";
+const ADVISORIES: &str = "/api/advisories/";
+const FEED: &str = "/api/xml-feed/";
+/// Rows a page: fewer than upstream's default of 20, so that it shows whether it is honoured.
+const PAGE_SIZE: &str = "5";
+/// 2100-01-01: nothing is from then on.
+const FAR_FUTURE: &str = "4102444800";
+/// Past the end of every collection.
+const FAR_PAGE: &str = "1000000";
+/// No watch list has this number.
+const NO_ID: &str = "999999999";
+/// Opens nothing, and is seen to open nothing.
+const WRONG_TOKEN: &str = "0000000000000000000000000000000000000000";
+/// How far back changed advisories are asked for.
+const CHANGED_DAYS: i64 = 30;
+/// Days of a feed whose last day is empty.
+const MANY_DAYS: &str = "365";
+/// Lists whose feeds are taken when none is named: enough to see what they share.
+const UNNAMED_LISTS: usize = 5;
+/// Calls besides the feeds.
+const FIXED_CALLS: usize = 15;
+/// The most calls that a capture makes, unless upstream throttles.
+pub fn most_calls(lists: usize) -> usize {
+    let lists = if lists == 0 { UNNAMED_LISTS } else { lists };
+    FIXED_CALLS + 2 * lists
+}
+
+impl Asker {
+    /// Asks everything. Ends early where the token is refused: every further
+    /// call would say the same and look like an attack.
+    pub async fn take(mut self) -> Vec<Taken> {
+        let page = get(LISTS).with("page_size", PAGE_SIZE);
+        let lists = self.ask("asset-lists", page, Owner::WatchLists).await;
+        if is_refused(&lists) {
+            return self.taken;
+        }
+        let first = lists.rows().first().and_then(id);
+        if let Some(first) = first {
+            let request = get(&format!("{LISTS}{first}/"));
+            self.ask("asset-list", request, Owner::WatchLists).await;
+        }
+        self.tickets().await;
+        self.advisories().await;
+        self.refusals().await;
+        let mut ids = self.wanted.lists.clone();
+        if ids.is_empty() {
+            let rows = lists.rows();
+            let enabled = rows.iter().filter(|row| row["enabled"] != false);
+            ids = enabled.filter_map(id).take(UNNAMED_LISTS).collect();
+        }
+        for id in ids {
+            self.feed(id).await;
+        }
+        self.taken
+    }
+
+    async fn tickets(&mut self) {
+        let page = get(TICKETS).with("page_size", PAGE_SIZE);
+        let tickets = self.ask("tickets", page, Owner::Account).await;
+        if let Some(id) = tickets.rows().first().and_then(id) {
+            let request = get(&format!("{TICKETS}{id}/"));
+            self.ask("ticket", request, Owner::Account).await;
+        }
+        let look = Look {
+            verb: Verb::Options,
+            ..look(get(TICKETS))
+        };
+        self.look("tickets-options", look, Owner::Choices).await;
+        for (name, filter) in [
+            ("tickets-modified-in-2100", "modified__gte"),
+            ("tickets-created-in-2100", "created__gte"),
+            (
+                "tickets-unknown-filter",
+                "advisoryd_knows_no_such_filter__gte",
+            ),
+        ] {
+            let request = get(TICKETS).with(filter, FAR_FUTURE).with("page_size", "1");
+            self.ask(name, request, Owner::Account).await;
+        }
+        let request = get(TICKETS)
+            .with("page", FAR_PAGE)
+            .with("page_size", PAGE_SIZE);
+        self.ask("tickets-past-the-end", request, Owner::Account)
+            .await;
+    }
+
+    async fn advisories(&mut self) {
+        let now = self.client.upstream_now();
+        let from = now - TimeDelta::days(CHANGED_DAYS);
+        let page = get(ADVISORIES)
+            .with("modified__gte", from.timestamp().to_string())
+            .with("modified__lt", now.timestamp().to_string())
+            .with("page_size", PAGE_SIZE);
+        let page = self.ask("advisories", page, Owner::Vendor).await;
+        let rows = page.rows();
+        // An old one that was changed lately tells the most.
+        let is_old = |row: &&Value| time(&row["released"]).is_some_and(|at| at < from);
+        let row = rows.iter().find(is_old).or(rows.first());
+        if let Some(key) = row.and_then(key) {
+            let request = get(&format!("{ADVISORIES}{key}/"));
+            self.ask_aside("advisory", request, Owner::Vendor).await;
+        }
+        let request = get(ADVISORIES)
+            .with("modified__gte", FAR_FUTURE)
+            .with("page_size", "1");
+        self.ask("advisories-in-2100", request, Owner::Vendor).await;
+    }
+
+    async fn refusals(&mut self) {
+        let request = get(&format!("{LISTS}{NO_ID}/"));
+        self.ask("unknown-id", request, Owner::Vendor).await;
+        let without_slash = Look {
+            follows: false,
+            ..look(get(LISTS.trim_end_matches('/')))
+        };
+        self.look("without-slash", without_slash, Owner::WatchLists)
+            .await;
+        if let Ok(token) = Token::parse(WRONG_TOKEN) {
+            let wrong = Look {
+                token: Some(token),
+                ..look(get(LISTS).with("page_size", "1"))
+            };
+            self.look("wrong-token", wrong, Owner::WatchLists).await;
+        }
+    }
+
+    async fn feed(&mut self, id: i64) {
+        let request = |days: &str| {
+            Request::new(FEED, Kind::Xml)
+                .with("feed_type", "asset_list")
+                .with("asset_list_id", id.to_string())
+                .with("days", days)
+        };
+        let name = format!("feed-{id}-days-1");
+        let day = self.ask(&name, request("1"), Owner::Vendor).await;
+        let is_empty = day.status == Some(200) && !crate::capture::claims::has_records(&day);
+        if is_empty {
+            let name = format!("feed-{id}-days-{MANY_DAYS}");
+            self.ask(&name, request(MANY_DAYS), Owner::Vendor).await;
+        }
+    }
+}
+
+fn is_refused(taken: &Taken) -> bool {
+    let detail = taken.detail().unwrap_or_default().to_lowercase();
+    let about_token = ["token", "credential", "inactive"];
+    match taken.status {
+        Some(401) => true,
+        Some(403) => about_token.iter().any(|word| detail.contains(word)),
+        _ => false,
+    }
+}
+
+fn id(row: &Value) -> Option<i64> {
+    row["id"]
+        .as_i64()
+        .or_else(|| row["id"].as_str()?.parse().ok())
+}
+
+/// What an advisory is asked for by; from outside, so only what is one part of a path.
+fn key(row: &Value) -> Option<String> {
+    let said = row["advisory_identifier"].as_str().unwrap_or_default();
+    let is_plain = said
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if !said.is_empty() && said.len() < 40 && is_plain {
+        return Some(said.to_owned());
+    }
+    id(row).map(|id| id.to_string())
+}

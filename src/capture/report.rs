@@ -1,0 +1,130 @@
+//! Which statements of the contract held for this account.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::claim::{Claim, Verdict};
+use super::claims;
+use super::taken::Taken;
+use crate::source::xml::Rules;
+
+/// One call, without its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Call {
+    /// What its files are called.
+    pub name: String,
+    /// How it was asked for.
+    pub method: &'static str,
+    /// Path and query.
+    pub target: String,
+    /// `None` where nothing was answered.
+    pub status: Option<u16>,
+    /// Bytes taken of the body, unpacked.
+    pub bytes: usize,
+    /// Whether there was more.
+    pub cut: bool,
+    /// Why it was not answered, or not to its end.
+    pub error: Option<String>,
+}
+
+/// What a capture found out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// By which program.
+    pub program: &'static str,
+    /// When, by upstream's clock.
+    pub at: Option<DateTime<Utc>>,
+    /// In the order of the contract.
+    pub claims: Vec<Claim>,
+    /// In the order in which they were made.
+    pub calls: Vec<Call>,
+}
+
+/// Holds the statements against the answers.
+pub(super) fn report(taken: &[Taken], rules: &Arc<Rules>) -> Report {
+    Report {
+        program: concat!("advisoryd ", env!("CARGO_PKG_VERSION")),
+        at: taken.iter().find_map(|taken| taken.date),
+        claims: claims::all(taken, rules),
+        calls: taken.iter().map(call).collect(),
+    }
+}
+
+fn call(taken: &Taken) -> Call {
+    Call {
+        name: taken.name.clone(),
+        method: taken.method,
+        target: taken.target.clone(),
+        status: taken.status,
+        bytes: taken.bytes.len(),
+        cut: taken.is_cut,
+        error: taken.error.clone(),
+    }
+}
+
+impl Report {
+    /// Changes every text that came from upstream.
+    pub(super) fn change_texts(&mut self, mut change: impl FnMut(&str) -> String) {
+        for claim in &mut self.claims {
+            claim.seen = change(&claim.seen);
+        }
+        for call in &mut self.calls {
+            call.target = change(&call.target);
+            call.error = call.error.as_deref().map(&mut change);
+        }
+    }
+
+    /// For people.
+    pub fn markdown(&self) -> String {
+        let mut text = format!("# What upstream really sends\n\nBy {}", self.program);
+        if let Some(at) = self.at {
+            let _ = write!(text, ", {}", at.format("%Y-%m-%d"));
+        }
+        text += ".\n\n## Statements of the contract\n\n| § | known as | statement | held | seen |\n|---|---|---|---|---|\n";
+        for claim in &self.claims {
+            let verdict = match claim.verdict {
+                Verdict::Held => "yes",
+                Verdict::NotHeld => "**no**",
+                Verdict::Open => "open",
+            };
+            let Claim {
+                section,
+                known,
+                statement,
+                seen,
+                ..
+            } = claim;
+            let seen = seen.replace('|', "\\|").replace('\n', " ");
+            let _ = writeln!(
+                text,
+                "| {section} | {known} | {statement} | {verdict} | {seen} |"
+            );
+        }
+        text += "\n## Calls\n\n| name | call | status | bytes |\n|---|---|---|---|\n";
+        for call in &self.calls {
+            let status = call
+                .status
+                .map_or_else(|| "-".to_owned(), |status| status.to_string());
+            let cut = if call.cut { ", cut" } else { "" };
+            let error = call
+                .error
+                .as_deref()
+                .unwrap_or_default()
+                .replace('|', "\\|");
+            let note = if error.is_empty() {
+                String::new()
+            } else {
+                format!(" ({error})")
+            };
+            let _ = writeln!(
+                text,
+                "| {} | `{} {}` | {status}{note} | {}{cut} |",
+                call.name, call.method, call.target, call.bytes
+            );
+        }
+        text
+    }
+}

@@ -1,0 +1,187 @@
+//! `advisoryd demo`: everything on this machine, nothing to configure. A
+//! simulated upstream that keeps changing, a private database and the daemon
+//! against both; all of it is gone at the end.
+
+mod place;
+mod show;
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use self::place::Place;
+use self::show::Show;
+use super::output::tell;
+use crate::clock::Clock;
+use crate::cluster::{Cluster, ClusterOptions, Role};
+use crate::config::Config;
+use crate::daemon::{self, StartOptions};
+use crate::simulate::{self, LimitOptions, Simulator};
+use crate::store::database;
+
+/// Large enough to look real, small enough to be there in seconds.
+const ADVISORIES: usize = 3000;
+const TICKETS: usize = 400;
+const WATCH_LISTS: usize = 3;
+/// How often the simulated world changes.
+const CHANGE_EVERY: Duration = Duration::from_secs(3);
+/// How often the screen says what is going on.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// First start of the database on a slow machine.
+const READY_WITHIN: Duration = Duration::from_mins(2);
+
+/// What the command line says.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// End after the first complete pass.
+    pub once: bool,
+    /// End after this time.
+    pub duration: Option<Duration>,
+    /// Port of the simulated upstream; 0 = any.
+    pub port: u16,
+}
+
+/// Runs the demo to its end; false when `once` was asked and the pass failed.
+pub async fn run(options: Options) -> anyhow::Result<bool> {
+    let place = Place::make()?;
+    let simulator = upstream(options.port).await?;
+    if !options.once {
+        simulator.keep_changing(CHANGE_EVERY);
+    }
+    place.write_token(simulate::DEFAULT_TOKEN)?;
+    let text = configuration(&simulator, &place);
+    tell(&format!(
+        "A simulated upstream with {ADVISORIES} advisories in {WATCH_LISTS} watch lists and {TICKETS} tickets serves on {}.",
+        simulator.base_url()
+    ));
+
+    let stop = CancellationToken::new();
+    let load = Box::new(move || Config::from_text("the demo's configuration", &text));
+    let mut daemon = pin!(daemon::run(
+        load,
+        Clock::system(),
+        stop.clone(),
+        StartOptions::default()
+    ));
+    let watched = tokio::select! {
+        watched = watch(&place, &options) => watched,
+        ended = &mut daemon => {
+            // Ctrl-C, or it could not start.
+            ended?;
+            simulator.stop().await;
+            return Ok(!options.once);
+        }
+    };
+    stop.cancel();
+    let ended = daemon.await;
+    simulator.stop().await;
+    ended?;
+    watched
+}
+
+async fn upstream(port: u16) -> anyhow::Result<Simulator> {
+    let options = simulate::Options {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        advisories: ADVISORIES,
+        tickets: TICKETS,
+        watch_lists: WATCH_LISTS,
+        // The demo asks far more often than anyone would ask the vendor.
+        limits: LimitOptions {
+            per_minute: 0,
+            ..LimitOptions::default()
+        },
+        ..simulate::Options::default()
+    };
+    simulate::start(options)
+        .await
+        .context("the simulated upstream")
+}
+
+fn configuration(simulator: &Simulator, place: &Place) -> String {
+    let mut text = format!(
+        r#"
+[upstream]
+base_url = "{}"
+token_file = "{}"
+requests_per_minute = 6000
+[state]
+dir = "{}"
+[schedule]
+feeds = "*/3 * * * * *"
+tickets = "*/3 * * * * *"
+[feeds]
+first_days = 3650
+[http]
+listen = ""
+[[alerts.sinks]]
+name = "log"
+kind = "log"
+[[alerts.rules]]
+name = "serious"
+severity = "highly_critical"
+sinks = ["log"]
+"#,
+        simulator.base_url(),
+        place.token_file().display(),
+        place.state_dir().display(),
+    );
+    for (id, name) in (1..).zip(["Linux servers", "Office clients", "Network equipment"]) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "[[watch_lists]]\nid = {id}\nname = \"{name}\"\n");
+    }
+    text
+}
+
+/// Watches the database from beside the daemon and tells what happens.
+async fn watch(place: &Place, options: &Options) -> anyhow::Result<bool> {
+    let cluster = join(place).await?;
+    let pool = database::pool(cluster.connect_options(), 2);
+    let mut show = Show::new(pool);
+    let began = Instant::now();
+    let mut introduced = false;
+    loop {
+        show.runs().await?;
+        show.alerts().await?;
+        if !introduced && show.all_read_once().await? {
+            introduced = true;
+            show.summary(&cluster.psql()).await?;
+            if options.once {
+                return show.all_succeeded().await;
+            }
+            tell(
+                "\nChanges come every few seconds; Ctrl-C ends the demo and removes everything.\n",
+            );
+        }
+        if options
+            .duration
+            .is_some_and(|limit| began.elapsed() >= limit)
+        {
+            if !introduced {
+                tell("The time is over before the first pass was complete.");
+            }
+            return Ok(true);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Joins the daemon's private server once its database is there.
+async fn join(place: &Place) -> anyhow::Result<Cluster> {
+    let deadline = Instant::now() + READY_WITHIN;
+    place.wait_for_database(deadline).await?;
+    let cluster = Cluster::open(place.state_dir(), ClusterOptions::new(Role::Client)).await?;
+    let pool = database::pool(cluster.connect_options(), 1);
+    while !matches!(database::missing_migrations(&pool).await, Ok(0)) {
+        anyhow::ensure!(
+            Instant::now() < deadline,
+            "the private database did not become ready"
+        );
+        tokio::time::sleep(LOOK_EVERY / 5).await;
+    }
+    Ok(cluster)
+}

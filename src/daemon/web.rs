@@ -1,0 +1,167 @@
+//! `/healthz`, `/readyz` and `/metrics` (surface §2).
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock, RwLock};
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use sqlx::PgPool;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::schedules::Pulse;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::Client;
+use crate::job::details::fetch;
+use crate::measures;
+use crate::store::database;
+use crate::store::health::condition;
+use crate::store::reports::report;
+use crate::store::wanted::backlog;
+
+/// Prometheus' text format.
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What works under the configuration in force.
+#[derive(Clone)]
+pub struct Working {
+    /// The client for upstream.
+    pub client: Client,
+    /// The schedules' pulse.
+    pub pulse: Pulse,
+    /// The configuration.
+    pub config: Arc<Config>,
+}
+
+/// What the endpoints look at; it fills while the daemon starts.
+pub struct Health {
+    clock: Clock,
+    pool: OnceLock<PgPool>,
+    working: RwLock<Option<Working>>,
+    prometheus: PrometheusHandle,
+}
+
+impl Health {
+    /// Nothing works yet but the process.
+    pub fn new(clock: Clock) -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let prometheus = recorder.handle();
+        // Fails only where a recorder is set already, in tests that start two daemons in one process.
+        let _ = metrics::set_global_recorder(recorder);
+        measures::describe();
+        Self {
+            clock,
+            pool: OnceLock::new(),
+            working: RwLock::new(None),
+            prometheus,
+        }
+    }
+
+    /// The database can be asked.
+    pub fn database_is(&self, pool: PgPool) {
+        let _ = self.pool.set(pool);
+    }
+
+    /// Schedules run under this.
+    pub fn generation_is(&self, next: Working) {
+        if let Ok(mut working) = self.working.write() {
+            *working = Some(next);
+        }
+    }
+
+    fn working(&self) -> Option<Working> {
+        self.working.read().ok().and_then(|working| working.clone())
+    }
+}
+
+/// Serves until the guard is dropped; nothing without an address.
+pub async fn serve(
+    listen: Option<SocketAddr>,
+    health: Arc<Health>,
+) -> anyhow::Result<Option<DropGuard>> {
+    let Some(listen) = listen else {
+        return Ok(None);
+    };
+    let listener = tokio::net::TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("[http] listen = \"{listen}\" cannot be used; choose another address, or \"\" for none"))?;
+    let router = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(prometheus))
+        .with_state(health);
+    let stop = CancellationToken::new();
+    let stopped = stop.clone().cancelled_owned();
+    tracing::info!(address = %listener.local_addr()?, "serving /healthz, /readyz and /metrics");
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router)
+            .with_graceful_shutdown(stopped)
+            .await
+        {
+            tracing::error!(%error, "the health endpoints ended");
+        }
+    });
+    Ok(Some(stop.drop_guard()))
+}
+
+async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
+    let database = match health.pool.get() {
+        Some(pool) => database::reachable(pool)
+            .await
+            .map_err(|error| error.to_string()),
+        None => Err("not opened yet".to_owned()),
+    };
+    let schedules = health
+        .working()
+        .is_some_and(|working| working.pulse.is_alive());
+    let status = if database.is_ok() && schedules {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let body = serde_json::json!({
+        "ready": status == StatusCode::OK,
+        "database": database.err().unwrap_or_else(|| "reachable".to_owned()),
+        "schedules": if schedules { "running" } else { "not running" },
+    });
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/json")],
+        format!("{body}\n"),
+    )
+}
+
+async fn prometheus(State(health): State<Arc<Health>>) -> impl IntoResponse {
+    if let Some(working) = health.working() {
+        measures::upstream(&working.client.total_usage());
+    }
+    if let Err(error) = measure(&health).await {
+        tracing::debug!(%error, "the database could not be asked for metrics");
+    }
+    (
+        [(header::CONTENT_TYPE, PROMETHEUS_TEXT)],
+        health.prometheus.render(),
+    )
+}
+
+/// Sets what the database says.
+async fn measure(health: &Health) -> Result<(), sqlx::Error> {
+    let Some(pool) = health.pool.get() else {
+        return Ok(());
+    };
+    let now = health.clock.now();
+    let mut connection = pool.acquire().await?;
+    measures::sources(&report::sources(&mut connection).await?, now);
+    measures::conditions(&condition::standings(&mut connection).await?);
+    if let Some(working) = health.working() {
+        let backlog = backlog::look(&mut connection, working.config.feeds.details, now).await?;
+        let done_at = fetch::outlook(&working.config, &backlog, now);
+        measures::details(&backlog, done_at);
+    }
+    Ok(())
+}

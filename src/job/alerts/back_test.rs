@@ -1,0 +1,131 @@
+//! What rules would have sent over stored history, and how it would have been
+//! grouped. Writes nothing.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::model::{Clause, Matcher, Subject, Verdict, alert_of};
+use crate::store::alerts::subject::{self, Span};
+
+/// Changes looked at together.
+const PAGE: i64 = 5000;
+
+/// What one rule would have done.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tried {
+    /// Its name.
+    pub rule: String,
+    /// What it would have sent, in order.
+    pub messages: Vec<Would>,
+    /// How many changes each verdict met.
+    pub verdicts: BTreeMap<String, u64>,
+}
+
+/// One message that would have been sent.
+#[derive(Debug, Clone, Serialize)]
+pub struct Would {
+    /// When it would have been sent.
+    pub at: DateTime<Utc>,
+    /// What it would have said.
+    pub alerts: Vec<Line>,
+}
+
+/// One alert of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Line {
+    /// The change.
+    pub seq: i64,
+    /// When we learned of it.
+    pub at: DateTime<Utc>,
+    /// What happened.
+    pub what: String,
+    /// To which advisory or ticket.
+    pub key: String,
+    /// Title then.
+    pub title: String,
+    /// One sentence.
+    pub summary: String,
+}
+
+/// Tries rules on the changes since then. First loads are a baseline here too.
+pub async fn back_test(
+    connection: &mut PgConnection,
+    matchers: &[&Matcher],
+    since: DateTime<Utc>,
+) -> Result<Vec<Tried>, sqlx::Error> {
+    let mut tried: Vec<Tried> = matchers.iter().map(|one| Tried::of(one)).collect();
+    let last = subject::last_seq(connection).await?;
+    let mut after = subject::first_since(connection, since).await? - 1;
+    while after < last {
+        let span = Span {
+            after,
+            to: last.min(after + PAGE),
+            key: None,
+            products: matchers.iter().any(|one| one.asks_for(Clause::Product)),
+        };
+        for subject in subject::of_span(connection, span).await? {
+            for (matcher, tried) in matchers.iter().zip(&mut tried) {
+                tried.look(matcher, &subject);
+            }
+        }
+        after = span.to;
+    }
+    Ok(tried)
+}
+
+impl Tried {
+    fn of(matcher: &Matcher) -> Self {
+        Self {
+            rule: matcher.rule().name.clone(),
+            messages: Vec::new(),
+            verdicts: BTreeMap::new(),
+        }
+    }
+
+    /// How many alerts there would have been.
+    pub fn alerts(&self) -> usize {
+        self.messages.iter().map(|one| one.alerts.len()).sum()
+    }
+
+    fn look(&mut self, matcher: &Matcher, subject: &Subject) {
+        let verdict = matcher.judge(subject);
+        *self.verdicts.entry(named(verdict)).or_default() += 1;
+        if verdict != Verdict::Matched {
+            return;
+        }
+        let rule = matcher.rule();
+        let group = TimeDelta::seconds(i64::try_from(rule.group_seconds).unwrap_or(0));
+        let alert = alert_of(&rule.name, subject);
+        let line = Line {
+            seq: subject.seq.unwrap_or_default(),
+            at: subject.at,
+            what: alert.what,
+            key: alert.key,
+            title: alert.title,
+            summary: alert.summary,
+        };
+        match self.messages.last_mut() {
+            Some(open) if group > TimeDelta::zero() && open.at > subject.at => {
+                open.alerts.push(line);
+            }
+            _ => self.messages.push(Would {
+                at: subject.at + group,
+                alerts: vec![line],
+            }),
+        }
+    }
+}
+
+fn named(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Matched => "matched".to_owned(),
+        Verdict::NotAsked => "kind not asked for".to_owned(),
+        Verdict::NotFollowed => "not in a followed list".to_owned(),
+        Verdict::Baseline => "baseline".to_owned(),
+        Verdict::False(clause) => format!("`{}` false", clause.name()),
+        Verdict::Missing(clause) => format!("`{}` missing", clause.name()),
+    }
+}

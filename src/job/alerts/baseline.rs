@@ -1,0 +1,102 @@
+//! New rules look once at what is stored already: that is their baseline, told
+//! as a number, or as alerts where the operator asks for them.
+
+use tracing::info;
+
+use super::evaluate::{Rules, raised_of};
+use crate::job::context::Context;
+use crate::job::failure::Failure;
+use crate::model::{ChangeKind, Matcher, Subject, Verdict, alert_of};
+use crate::store::alerts::alert;
+use crate::store::alerts::evaluation;
+use crate::store::alerts::rule;
+use crate::store::alerts::silence;
+use crate::store::alerts::subject::{self, Stored};
+
+/// Advisories looked at together.
+const PAGE: i64 = 1000;
+
+/// Counts for each new rule what it would have matched.
+pub async fn count(context: &Context, rules: &Rules<'_>) -> Result<(), Failure> {
+    let mut connection = context.pool.acquire().await?;
+    let current = rule::current(&mut connection).await?;
+    drop(connection);
+    for new in current.iter().filter(|one| one.baseline_matches.is_none()) {
+        let Some(matcher) = rules.matcher(new) else {
+            continue;
+        };
+        let Some(count) = look_at_all(context, rules, &matcher, new.after_seq).await? else {
+            return Ok(());
+        };
+        let mut connection = context.pool.acquire().await?;
+        rule::counted(&mut connection, new.id, count).await?;
+        let name = &new.name;
+        if rules.backlog {
+            info!(rule.name = %name, matches = count, "rule `{name}` is new: it matches {count} of the advisories that are stored, and they are told of");
+        } else {
+            info!(rule.name = %name, matches = count, "rule `{name}` is new: it would have matched {count} of the advisories that are stored; nobody is told of them (`--alert-backlog` would)");
+        }
+    }
+    Ok(())
+}
+
+/// How many of the advisories that were stored after that change the rule
+/// matches, as if each had just appeared; `None` when told to stop first. One
+/// that appeared later is evaluated as a change.
+async fn look_at_all(
+    context: &Context,
+    rules: &Rules<'_>,
+    matcher: &Matcher,
+    after_seq: i64,
+) -> Result<Option<i64>, Failure> {
+    if !asks_for_new_ones(matcher) {
+        return Ok(Some(0));
+    }
+    let mut count = 0;
+    let mut after = String::new();
+    loop {
+        if context.stop.is_cancelled() {
+            return Ok(None);
+        }
+        let mut connection = context.pool.acquire().await?;
+        let page = Stored {
+            after: &after,
+            limit: PAGE,
+            stored_by: after_seq,
+        };
+        let subjects = subject::stored(&mut connection, page).await?;
+        drop(connection);
+        let Some(last) = subjects.last() else {
+            return Ok(Some(count));
+        };
+        after.clone_from(&last.key);
+        let found: Vec<&Subject> = subjects
+            .iter()
+            .filter(|one| one.is_followed && matcher.clauses(one) == Verdict::Matched)
+            .collect();
+        count += i64::try_from(found.len()).unwrap_or(i64::MAX);
+        if rules.backlog {
+            raise(context, matcher, &found).await?;
+        }
+    }
+}
+
+/// Whether the rule wants to hear of advisories that are new, or new in a list.
+fn asks_for_new_ones(matcher: &Matcher) -> bool {
+    let mut kinds = matcher.rule().on.iter();
+    kinds.any(|kind| matches!(kind, ChangeKind::Appeared | ChangeKind::JoinedWatchList))
+}
+
+async fn raise(context: &Context, matcher: &Matcher, found: &[&Subject]) -> Result<(), Failure> {
+    let rule = matcher.rule();
+    let now = context.clock.now();
+    let mut transaction = context.pool.begin().await?;
+    evaluation::wait_and_lock(&mut transaction).await?;
+    let silences = silence::active(&mut transaction, now).await?;
+    let raised = found
+        .iter()
+        .map(|subject| raised_of(rule, subject, alert_of(&rule.name, subject), &silences));
+    alert::raise(&mut transaction, raised.collect(), now).await?;
+    transaction.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! Why somebody heard of an advisory or ticket, or did not: always one of a
+//! closed set of answers ([`Answer`]), for each change and rule.
+
+mod answer;
+mod words;
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+pub use answer::Answer;
+
+use crate::model::{Matcher, Rule, Subject, Verdict, alert_id, words as of_rules};
+use crate::store::alerts::evaluation;
+use crate::store::alerts::outcome::{self, Told};
+use crate::store::alerts::rule::{self, Definition};
+use crate::store::alerts::subject::{self, Span};
+
+/// What became of one change under one rule.
+#[derive(Debug, Clone, Serialize)]
+pub struct Explained {
+    /// The change; `None` where nothing is stored, and for what was raised without one.
+    pub seq: Option<i64>,
+    /// When we learned of it.
+    pub at: Option<DateTime<Utc>>,
+    /// What happened.
+    pub what: Option<String>,
+    /// Which version it made.
+    pub version: Option<i32>,
+    /// The rule.
+    pub rule: String,
+    /// The answer's name.
+    pub answer: &'static str,
+    /// The answer, for people.
+    pub text: String,
+    /// The alert, where there is one.
+    pub alert_id: Option<Uuid>,
+}
+
+/// Explains every change of an advisory or ticket under the rules of these names;
+/// `only` one of them where it is named.
+pub async fn explain(
+    connection: &mut PgConnection,
+    key: &str,
+    only: Option<&str>,
+) -> Result<Vec<Explained>, sqlx::Error> {
+    let definitions = rule::all(connection).await?;
+    let names = names(&definitions, only);
+    let last = subject::last_seq(connection).await?;
+    let span = Span {
+        after: 0,
+        to: last,
+        key: Some(key),
+        products: true,
+    };
+    let subjects = subject::of_span(connection, span).await?;
+    let looked = Looked {
+        evaluated: evaluation::evaluated(connection).await?,
+        verdicts: evaluation::of_key(connection, key).await?,
+        told: by_alert(outcome::of_key(connection, key).await?),
+        definitions,
+    };
+    if subjects.is_empty() {
+        return Ok(names.iter().map(|name| not_stored(name)).collect());
+    }
+    let mut all = Vec::new();
+    for subject in &subjects {
+        for name in &names {
+            all.push(looked.at(subject, name));
+        }
+    }
+    all.extend(looked.without_change(&subjects, &names));
+    Ok(all)
+}
+
+/// The rules that are followed, or the one that was asked about.
+fn names(definitions: &[Definition], only: Option<&str>) -> Vec<String> {
+    definitions
+        .iter()
+        .filter(|one| one.is_current)
+        .map(|one| one.rule.name.clone())
+        .filter(|name| only.is_none_or(|only| only == name))
+        .collect()
+}
+
+fn by_alert(told: Vec<Told>) -> HashMap<Uuid, Vec<Told>> {
+    let mut map = HashMap::<Uuid, Vec<Told>>::new();
+    for one in told {
+        map.entry(one.alert_id).or_default().push(one);
+    }
+    map
+}
+
+fn not_stored(rule: &str) -> Explained {
+    Explained {
+        seq: None,
+        at: None,
+        what: None,
+        version: None,
+        rule: rule.to_owned(),
+        answer: words::name(&Answer::NotFollowed),
+        text: words::text(&Answer::NotFollowed),
+        alert_id: None,
+    }
+}
+
+/// What the database says of a key.
+struct Looked {
+    evaluated: i64,
+    verdicts: HashMap<(i64, i32), Verdict>,
+    told: HashMap<Uuid, Vec<Told>>,
+    definitions: Vec<Definition>,
+}
+
+impl Looked {
+    fn at(&self, subject: &Subject, name: &str) -> Explained {
+        let id = alert_id(name, subject);
+        let answer = self.answer(subject, name, id);
+        Explained {
+            seq: subject.seq,
+            at: Some(subject.at),
+            what: Some(subject.what.name().to_owned()),
+            version: Some(subject.version),
+            rule: name.to_owned(),
+            answer: words::name(&answer),
+            text: words::text(&answer),
+            alert_id: matches!(answer, Answer::Raised(_)).then_some(id),
+        }
+    }
+
+    fn answer(&self, subject: &Subject, name: &str, id: Uuid) -> Answer {
+        let seq = subject.seq.unwrap_or_default();
+        if let Some(told) = self.told.get(&id) {
+            return Answer::Raised(told.clone());
+        }
+        if seq > self.evaluated {
+            return Answer::NotEvaluated;
+        }
+        let Some(definition) = self.in_force(name, seq) else {
+            return Answer::BeforeRule;
+        };
+        let found = self.verdicts.get(&(seq, definition.id)).copied();
+        let rule = &definition.rule;
+        let verdict = found.unwrap_or_else(|| judge(rule, subject));
+        match verdict {
+            Verdict::Matched => Answer::NoLongerKept,
+            Verdict::NotAsked => Answer::NotAsked {
+                what: subject.what.name(),
+            },
+            Verdict::NotFollowed => Answer::NotFollowed,
+            Verdict::Baseline => Answer::Baseline {
+                list: subject.through,
+            },
+            Verdict::False(clause) => Answer::ClauseFalse {
+                clause,
+                asked: of_rules::asked(&rule.clauses, clause),
+                shown: of_rules::shown(subject, clause),
+            },
+            Verdict::Missing(clause) => Answer::ValueMissing { clause },
+        }
+    }
+
+    /// The definition that looked at this change: the newest that began before and
+    /// was still followed.
+    fn in_force(&self, name: &str, seq: i64) -> Option<&Definition> {
+        self.definitions
+            .iter()
+            .rfind(|one| one.rule.name == name && one.after_seq < seq)
+            .filter(|one| one.until_seq.is_none_or(|until| seq <= until))
+    }
+
+    /// Alerts that were raised without a change, by `--alert-backlog`.
+    fn without_change<'a>(
+        &'a self,
+        subjects: &'a [Subject],
+        names: &'a [String],
+    ) -> impl Iterator<Item = Explained> + 'a {
+        let stored = subjects.last().into_iter().flat_map(|last| {
+            (1..=last.version).map(|version| Subject {
+                what: crate::model::ChangeKind::Appeared,
+                through: None,
+                seq: None,
+                version,
+                ..last.clone()
+            })
+        });
+        stored.flat_map(move |subject| {
+            names.iter().filter_map(move |name| {
+                let known = |one: &Subject| alert_id(name, one) == alert_id(name, &subject);
+                let id = alert_id(name, &subject);
+                let is_new = self.told.contains_key(&id) && !subjects.iter().any(known);
+                is_new.then(|| self.at(&subject, name))
+            })
+        })
+    }
+}
+
+/// What the rule finds of it today, where what it found then is no longer kept.
+fn judge(rule: &Rule, subject: &Subject) -> Verdict {
+    // A rule that loaded once compiles.
+    Matcher::new(rule.clone()).map_or(Verdict::NotAsked, |matcher| matcher.judge(subject))
+}

@@ -1,0 +1,5 @@
+//! Details: fetch pending JSON details, scan for revisions.
+
+pub mod fetch;
+pub mod revision_scan;
+pub mod window;

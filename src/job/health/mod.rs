@@ -1,0 +1,5 @@
+//! Health checks and the heartbeat.
+
+pub mod check;
+pub mod findings;
+pub mod heartbeat;

@@ -1,0 +1,4 @@
+//! Watch-list discovery.
+
+pub mod discover;
+pub mod scan;

@@ -1,0 +1,167 @@
+//! The full walk over the tickets: page by page, each one transaction with its
+//! checkpoint, so that a crash costs one page.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tracing::warn;
+
+use super::page::{self, TicketPage};
+use crate::job::collection::page::{MAX_PAGES, Which};
+use crate::job::context::Context;
+use crate::job::failure::Failure;
+use crate::job::run::{Run, TicketProgress, Work};
+use crate::store::ledger::{quarantine, run};
+use crate::store::tickets::scan::{self, Walk};
+use crate::store::tickets::ticket;
+
+/// How often the collection is walked again when the counts disagree.
+const ATTEMPTS: u32 = 3;
+/// A walk that stood still for longer is begun anew: too much has moved.
+const MAX_AGE: TimeDelta = TimeDelta::hours(24);
+/// A walk that finds less than this part of the known tickets missing is
+/// believed: one fifth (design.md, "One ticket's way").
+const BELIEVED_MISSING: u64 = 5;
+
+/// Walks the whole collection, resuming an unfinished walk.
+pub(crate) async fn walk_all(
+    run: &Run,
+    accept_removals: bool,
+    work: &mut Work,
+) -> Result<(), Failure> {
+    let mut last = (0, 0);
+    for _ in 0..ATTEMPTS {
+        let mut walk = resume_or_begin(&run.context).await?;
+        let unreadable = walk_pages(run, &mut walk, work).await?;
+        let mut connection = run.context.pool.acquire().await?;
+        let found = scan::seen_from_before(&mut connection, &walk).await?;
+        let found = u64::try_from(found).unwrap_or(0) + unreadable;
+        let claimed = u64::try_from(walk.claimed.unwrap_or(0)).unwrap_or(0);
+        work.tally.claimed = Some(claimed);
+        work.accounted = Some(found);
+        if found >= claimed {
+            drop(connection);
+            return conclude(run, &walk, accept_removals, work).await;
+        }
+        scan::finish(&mut connection, walk.id).await?;
+        warn!(
+            claimed,
+            found, "a full walk found {found} of {claimed} tickets; rows moved between pages"
+        );
+        last = (claimed, found);
+    }
+    Err(Failure::CountsDisagree {
+        attempts: ATTEMPTS,
+        claimed: last.0,
+        seen: last.1,
+    })
+}
+
+async fn resume_or_begin(context: &Context) -> Result<Walk, Failure> {
+    let now = context.upstream_now();
+    let mut connection = context.pool.acquire().await?;
+    match scan::unfinished(&mut connection).await? {
+        Some(walk) if now - walk.began_at < MAX_AGE => Ok(walk),
+        _ => Ok(scan::begin(&mut connection, now).await?),
+    }
+}
+
+/// Reads and stores pages to the end; returns how many records were unreadable.
+async fn walk_pages(run: &Run, walk: &mut Walk, work: &mut Work) -> Result<u64, Failure> {
+    let mut unreadable = 0;
+    let mut url = walk.resume_url.clone();
+    // The page of the checkpoint is read again: rows may have moved across its end.
+    walk.pages = (walk.pages - 1).max(0);
+    loop {
+        let which = match &url {
+            Some(url) => Which::At(url),
+            None => Which::First(vec![(
+                "page_size".to_owned(),
+                run.context.config.tickets.page_size.to_string(),
+            )]),
+        };
+        let Some(page) = page::read(&run.context, which).await? else {
+            return Ok(unreadable);
+        };
+        if walk.pages == 0 {
+            walk.claimed = i64::try_from(page.claimed).ok();
+            work.tally.claimed = Some(page.claimed);
+        }
+        walk.pages += 1;
+        walk.resume_url.clone_from(&url);
+        unreadable += page.unreadable.len() as u64;
+        store(run, &page, Some(walk), work).await?;
+        if page.next.is_none() {
+            return Ok(unreadable);
+        }
+        if page.next == url || u32::try_from(walk.pages).is_ok_and(|pages| pages >= MAX_PAGES) {
+            return Err(Failure::TooManyPages {
+                pages: walk.pages.unsigned_abs(),
+            });
+        }
+        url = page.next;
+    }
+}
+
+/// Stores one page, with its checkpoint if it belongs to a full walk.
+pub(crate) async fn store(
+    run: &Run,
+    page: &TicketPage,
+    walk: Option<&Walk>,
+    work: &mut Work,
+) -> Result<(), Failure> {
+    let ids: Vec<i64> = page.tickets.iter().map(|ticket| ticket.id).collect();
+    let mut transaction = run.context.pool.begin().await?;
+    if !run::still_ours(&mut transaction, run.origin.run_id).await? {
+        return Err(Failure::Lost);
+    }
+    let origin = run.origin_now();
+    let merged = ticket::merge(&mut transaction, origin, &page.tickets).await?;
+    if !quarantine::is_empty(&mut transaction, run.origin.source_id).await? {
+        quarantine::release_tickets(&mut transaction, run.origin.source_id, &ids).await?;
+    }
+    quarantine::keep(&mut transaction, run.origin, &page.unreadable).await?;
+    if let Some(walk) = walk {
+        scan::checkpoint(&mut transaction, walk, &ids).await?;
+    }
+    transaction.commit().await?;
+    for ticket in &page.tickets {
+        work.received.add(&ticket::content_hash(&ticket.raw));
+    }
+    for record in &page.unreadable {
+        work.received.add(&record.byte_hash);
+    }
+    work.tally.seen += page.tickets.len() as u64;
+    work.tally.added += merged.added;
+    work.tally.changed += merged.changed;
+    work.tally.unchanged += merged.unchanged;
+    work.tally.quarantined += page.unreadable.len() as u64;
+    Ok(())
+}
+
+/// A complete walk: only it may find that tickets are gone.
+async fn conclude(
+    run: &Run,
+    walk: &Walk,
+    accept_removals: bool,
+    work: &mut Work,
+) -> Result<(), Failure> {
+    let mut transaction = run.context.pool.begin().await?;
+    let known = u64::try_from(ticket::present(&mut transaction).await?).unwrap_or(0);
+    let gone = ticket::missing_from_walk(&mut transaction, walk.id, run.origin.at).await?;
+    let missing = gone.len() as u64;
+    if missing * BELIEVED_MISSING > known && !accept_removals {
+        scan::finish(&mut transaction, walk.id).await?;
+        transaction.commit().await?;
+        return Err(Failure::TooManyGone { missing, known });
+    }
+    if !run::still_ours(&mut transaction, run.origin.run_id).await? {
+        return Err(Failure::Lost);
+    }
+    work.tally.changed += ticket::mark_gone(&mut transaction, run.origin_now(), &gone).await?;
+    transaction.commit().await?;
+    work.covers = Some((DateTime::<Utc>::UNIX_EPOCH, walk.began_at));
+    work.tickets = Some(TicketProgress {
+        cursor_at: walk.began_at,
+        walk: Some(walk.clone()),
+    });
+    Ok(())
+}

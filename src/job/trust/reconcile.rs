@@ -1,0 +1,62 @@
+//! Reads again what was read completely long ago. What upstream has changed
+//! since without telling is stored as always, and told as `drifted`.
+
+use chrono::TimeDelta;
+
+use crate::job::context::Context;
+use crate::job::failure::Failure;
+use crate::job::feeds::feed::Feed;
+use crate::job::feeds::feed::LookBack;
+use crate::job::feeds::pull;
+use crate::job::run::Ran;
+use crate::job::tickets::sync;
+use crate::model::ServedBy;
+use crate::store::ledger::source::{self, SourceKey};
+use crate::store::tickets::reading::{self, DateFilter};
+
+/// Reads a feed again, as many days back as `chance` says of those that are
+/// covered and that upstream can be asked for. `None` when it was never read.
+pub async fn feed(context: &Context, feed: &Feed, chance: u64) -> Result<Option<Ran>, Failure> {
+    let mut connection = context.pool.acquire().await?;
+    let found = source::find(&mut connection, &feed.key).await?;
+    let is_json = found.is_some_and(|found| found.served_by == ServedBy::Json);
+    let covered = source::covered(&mut connection, &feed.key)
+        .await?
+        // Its details would all have to be fetched again.
+        .filter(|_| !is_json);
+    drop(connection);
+    let Some((from, _)) = covered else {
+        return Ok(None);
+    };
+    let days = (context.upstream_now() - from).num_days().max(0);
+    let most = u64::try_from(days)
+        .unwrap_or(0)
+        .min(u64::from(context.config.feeds.max_days))
+        .max(1);
+    let days = u32::try_from(1 + chance % most).unwrap_or(1);
+    let ran = pull::pull(context, feed, LookBack::Again(days)).await?;
+    Ok(Some(ran))
+}
+
+/// Reads one page of old tickets again; which, `chance` says. `None` when there
+/// is none, or no filter to ask by.
+pub async fn tickets(context: &Context, chance: u64) -> Result<Option<Ran>, Failure> {
+    let mut connection = context.pool.acquire().await?;
+    let filter = reading::get(&mut connection).await?.filter;
+    let covered = source::covered(&mut connection, &SourceKey::Tickets).await?;
+    let (Some(filter @ (DateFilter::Modified | DateFilter::Created)), Some((_, to))) =
+        (filter, covered)
+    else {
+        return Ok(None);
+    };
+    let settled = context.settled_before(&SourceKey::Tickets, to);
+    let page = i64::from(context.config.tickets.page_size);
+    let old = reading::some_old(&mut connection, filter, settled, page, chance).await?;
+    drop(connection);
+    let Some((first, last)) = old else {
+        return Ok(None);
+    };
+    let after = (last + TimeDelta::seconds(1)).min(settled);
+    let ran = sync::read_again(context, (first, after)).await?;
+    Ok(Some(ran))
+}

@@ -1,0 +1,235 @@
+//! One pass over everything that is stored, batch by batch.
+
+use super::{Replay, Report};
+use crate::job::failure::Failure;
+use crate::model::{Advisory, Details, overlay};
+use crate::source::detail as detail_source;
+use crate::source::ticket as ticket_source;
+use crate::source::xml;
+use crate::store;
+use crate::store::advisories::received::Received;
+use crate::store::change;
+use crate::store::origin::Origin;
+use crate::store::trust::reread::{Versions, advisory, detail, dissent, ticket};
+
+pub(crate) struct Pass<'a, 'r> {
+    pub replay: &'r Replay<'a>,
+    pub write: bool,
+    pub report: Report,
+}
+
+impl Pass<'_, '_> {
+    /// Versions of advisories, each batch in a transaction of its own: a replay
+    /// that is stopped has done what it has done, and the next does the rest.
+    pub(crate) async fn advisories(&mut self, versions: Versions) -> Result<(), Failure> {
+        let mut after = (String::new(), 0);
+        loop {
+            let mut transaction = self.replay.pool.begin().await?;
+            let since = self.replay.since;
+            let texts =
+                advisory::texts(&mut transaction, versions, (&after.0, after.1), since).await?;
+            let Some(last) = texts.last() else {
+                return Ok(());
+            };
+            after = (last.said.clone(), last.version);
+            self.report.advisories += texts.len() as u64;
+            let reread: Vec<advisory::Reread> = texts
+                .into_iter()
+                .filter_map(|text| self.read_advisory(text))
+                .collect();
+            let differences = advisory::differences(&mut transaction, versions, &reread).await?;
+            let keys: Vec<String> = differences.iter().map(|found| found.key.clone()).collect();
+            self.report.note("advisory", differences);
+            if self.write {
+                self.report.rewritten +=
+                    advisory::correct(&mut transaction, versions, &reread).await?;
+                if versions == Versions::Current {
+                    let now = self.replay.clock.now();
+                    change::record_corrected(&mut transaction, &keys, &[], now).await?;
+                }
+                transaction.commit().await?;
+            }
+        }
+    }
+
+    fn read_advisory(&mut self, text: advisory::Text) -> Option<advisory::Reread> {
+        let what = format!("{} version {}", text.said, text.version);
+        let said = text.said.clone();
+        let reason = match self.read(text) {
+            Ok(reread) if reread.advisory.said == said => return Some(reread),
+            Ok(reread) => format!("its raw text now reads as {}", reread.advisory.said),
+            Err(reason) => reason,
+        };
+        self.report.unreadable(&what, &reason);
+        None
+    }
+
+    /// Reads a version's record and the detail that it was made with.
+    fn read(&self, text: advisory::Text) -> Result<advisory::Reread, String> {
+        let advisory::Text {
+            said: _,
+            version,
+            raw,
+            has_record,
+            has_detail,
+            detail,
+        } = text;
+        let rules = self.replay.rules;
+        if !has_record {
+            return Ok(advisory::Reread {
+                version,
+                advisory: detail_source::read_again(rules, &raw)?,
+                record: None,
+                has_detail,
+            });
+        }
+        let record =
+            xml::read_record(rules, raw.as_bytes()).map_err(|unreadable| unreadable.reason)?;
+        let byte_hash = rules.fingerprint(raw.as_bytes());
+        let whole = if has_detail {
+            let detail = detail.ok_or("the detail that it was made with is gone")?;
+            overlay(&record, &detail_source::read_again(rules, &detail)?)
+        } else {
+            record.clone()
+        };
+        Ok(advisory::Reread {
+            version,
+            advisory: whole,
+            record: Some((record, byte_hash)),
+            has_detail,
+        })
+    }
+
+    /// Details: what they say is laid under the records that come next.
+    pub(crate) async fn details(&mut self) -> Result<(), Failure> {
+        let mut after = String::new();
+        loop {
+            let mut transaction = self.replay.pool.begin().await?;
+            let texts = detail::texts(&mut transaction, &after).await?;
+            let Some(last) = texts.last() else {
+                return Ok(());
+            };
+            after.clone_from(&last.said);
+            self.report.details += texts.len() as u64;
+            let read =
+                |text: &detail::Text| detail_source::read_again(self.replay.rules, &text.raw);
+            let same =
+                |text: &detail::Text, found: Advisory| (found.said == text.said).then_some(found);
+            let details: Vec<Advisory> = texts
+                .iter()
+                .filter_map(|text| same(text, read(text).ok()?))
+                .collect();
+            if self.write {
+                self.report.rewritten += detail::correct(&mut transaction, &details).await?;
+                transaction.commit().await?;
+            }
+        }
+    }
+
+    /// Records kept beside the current versions: only their fingerprints are
+    /// derived from them. One that shows itself newer than the current version,
+    /// as both read today, would have replaced it: now it does.
+    pub(crate) async fn dissents(&mut self) -> Result<(), Failure> {
+        let mut after = 0;
+        loop {
+            let mut transaction = self.replay.pool.begin().await?;
+            let texts = dissent::texts(&mut transaction, after).await?;
+            let Some(last) = texts.last() else {
+                return Ok(());
+            };
+            after = last.id;
+            self.report.dissents += texts.len() as u64;
+            let (mut renewed, mut newer) = (Vec::new(), Vec::new());
+            for text in &texts {
+                let Some(received) = self.read_dissent(text) else {
+                    continue;
+                };
+                if self.is_newer(&received.advisory, text) {
+                    newer.push((text, received));
+                } else {
+                    let content_hash = received.advisory.content_hash();
+                    renewed.push((text.id, received.byte_hash, content_hash));
+                }
+            }
+            self.report.promoted += newer.len() as u64;
+            if self.write {
+                self.report.rewritten += dissent::correct(&mut transaction, &renewed).await?;
+                for (text, received) in newer {
+                    let origin = Origin {
+                        source_id: text.source_id,
+                        run_id: text.run_id,
+                        at: self.replay.clock.now(),
+                        settled_before: None,
+                        // What is not wanted under the configuration is not fetched either.
+                        details: Details::Auto,
+                    };
+                    store::advisories::advisory::merge(
+                        &mut transaction,
+                        origin,
+                        &[received],
+                        |_| false,
+                    )
+                    .await?;
+                }
+                transaction.commit().await?;
+            }
+        }
+    }
+
+    fn read_dissent(&self, text: &dissent::Dissent) -> Option<Received> {
+        let record = text.raw.as_bytes();
+        let advisory = xml::read_record(self.replay.rules, record).ok()?;
+        (advisory.said == text.said).then(|| Received {
+            byte_hash: self.replay.rules.fingerprint(record),
+            raw: text.raw.clone(),
+            advisory,
+        })
+    }
+
+    fn is_newer(&self, advisory: &Advisory, text: &dissent::Dissent) -> bool {
+        let current = xml::read_record(self.replay.rules, text.current.as_bytes());
+        let current = current.ok().and_then(|current| current.modified_at);
+        matches!((advisory.modified_at, current), (Some(theirs), Some(known)) if theirs > known)
+    }
+
+    /// Versions of tickets.
+    pub(crate) async fn tickets(&mut self, versions: Versions) -> Result<(), Failure> {
+        let mut after = (i64::MIN, 0);
+        loop {
+            let mut transaction = self.replay.pool.begin().await?;
+            let texts = ticket::texts(&mut transaction, versions, after, self.replay.since).await?;
+            let Some(last) = texts.last() else {
+                return Ok(());
+            };
+            after = (last.id, last.version);
+            self.report.tickets += texts.len() as u64;
+            let mut reread = Vec::with_capacity(texts.len());
+            for text in texts {
+                let what = format!("ticket {} version {}", text.id, text.version);
+                match ticket_source::read(text.raw) {
+                    Ok(ticket) if ticket.id == text.id => reread.push((text.version, ticket)),
+                    Ok(ticket) => {
+                        let reason = format!("its raw text now reads as ticket {}", ticket.id);
+                        self.report.unreadable(&what, &reason);
+                    }
+                    Err(unreadable) => self.report.unreadable(&what, &unreadable.reason),
+                }
+            }
+            let differences = ticket::differences(&mut transaction, versions, &reread).await?;
+            let keys: Vec<i64> = differences
+                .iter()
+                .filter_map(|found| found.key.parse().ok())
+                .collect();
+            self.report.note("ticket", differences);
+            if self.write {
+                self.report.rewritten +=
+                    ticket::correct(&mut transaction, versions, &reread).await?;
+                if versions == Versions::Current {
+                    let now = self.replay.clock.now();
+                    change::record_corrected(&mut transaction, &[], &keys, now).await?;
+                }
+                transaction.commit().await?;
+            }
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Reads what sits in quarantine again, with today's parser and aliases.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use sqlx::{PgConnection, PgPool};
+
+use crate::clock::Clock;
+use crate::job::failure::Failure;
+use crate::model::{Advisory, Details, Ticket, plain_fingerprint};
+use crate::source::detail as detail_source;
+use crate::source::ticket as ticket_source;
+use crate::source::xml::{self, Rules};
+use crate::store::advisories::advisory;
+use crate::store::advisories::comparison::Beside;
+use crate::store::advisories::detail as store_detail;
+use crate::store::advisories::detail::Came;
+use crate::store::advisories::received::Received;
+use crate::store::advisories::write_lock::Turn;
+use crate::store::ledger::lock::Hold;
+use crate::store::ledger::quarantine::{self, Kept};
+use crate::store::origin::Origin;
+use crate::store::tickets::ticket;
+use crate::store::wanted::queue::{self, Reason, Want};
+
+/// What became of a record that was read again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Retried {
+    /// Its id in quarantine.
+    pub id: i64,
+    /// Where it came from, in words.
+    pub source: String,
+    /// Its identifier, where one could be found.
+    pub key: Option<String>,
+    /// What became of it.
+    pub fate: Fate,
+    /// Why it stays.
+    pub reason: Option<String>,
+}
+
+/// What became of a record that was read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// It reads well and is stored.
+    Stored,
+    /// It reads well and says what is stored already: it left.
+    Known,
+    /// It stays.
+    Stays,
+    /// A run has its source: it was not touched.
+    Busy,
+    /// There is no such record.
+    Gone,
+}
+
+/// What reading again needs.
+pub struct Retry<'a> {
+    /// The database.
+    pub pool: &'a PgPool,
+    /// How records are read today.
+    pub rules: &'a Arc<Rules>,
+    /// The time.
+    pub clock: &'a Clock,
+}
+
+impl Retry<'_> {
+    /// Reads one record again, holding its source as a run does.
+    pub async fn one(&self, id: i64) -> Result<Retried, Failure> {
+        let mut connection = self.pool.acquire().await?;
+        let Some(kept) = quarantine::get(&mut connection, id).await? else {
+            return Ok(gone(id));
+        };
+        drop(connection);
+        let Some(hold) = Hold::take(self.pool, kept.source_id).await? else {
+            return Ok(retried(&kept, Fate::Busy, None));
+        };
+        let result = self.held(id, true).await;
+        hold.release().await;
+        result
+    }
+
+    /// Reads one record again while the caller holds its source. Unless `write`
+    /// is true nothing is kept of what came of it.
+    pub(crate) async fn held(&self, id: i64, write: bool) -> Result<Retried, Failure> {
+        let mut transaction = self.pool.begin().await?;
+        // Alone: another list may be bringing the same new advisory.
+        Turn::Alone.take(&mut transaction).await?;
+        let Some(kept) = quarantine::get(&mut transaction, id).await? else {
+            return Ok(gone(id));
+        };
+        let origin = Origin {
+            settled_before: None,
+            source_id: kept.source_id,
+            run_id: kept.last_run_id,
+            at: self.clock.now(),
+            // What is not wanted under the configuration is not fetched either.
+            details: Details::Auto,
+        };
+        let outcome = match kept.source.as_str() {
+            "tickets" => read_ticket(&mut transaction, origin, &kept).await?,
+            "details" => self.read_detail(&mut transaction, origin, &kept).await?,
+            _ if kept.raw.starts_with('{') => {
+                self.read_listed(&mut transaction, origin, &kept).await?
+            }
+            _ => self.read_advisory(&mut transaction, origin, &kept).await?,
+        };
+        let Outcome { key, fate, reason } = outcome;
+        match &reason {
+            None => quarantine::remove(&mut transaction, id).await?,
+            Some(reason) => {
+                quarantine::explain(&mut transaction, id, key.as_deref(), reason).await?;
+            }
+        }
+        if write {
+            transaction.commit().await?;
+        } else {
+            transaction.rollback().await?;
+        }
+        let kept = Kept {
+            key: key.or(kept.key),
+            ..kept
+        };
+        Ok(retried(&kept, fate, reason))
+    }
+
+    async fn read_advisory(
+        &self,
+        connection: &mut PgConnection,
+        origin: Origin,
+        kept: &Kept,
+    ) -> Result<Outcome, sqlx::Error> {
+        let bytes = original(kept);
+        let advisory = match xml::read_record(self.rules, &bytes) {
+            Ok(advisory) => advisory,
+            Err(xml::Unreadable { key, reason }) => return Ok(Outcome::stays(key, reason)),
+        };
+        let Advisory { said, .. } = &advisory;
+        let said = said.clone();
+        let beside = advisory::beside(connection, &advisory).await?;
+        let outcome = Outcome::of(said, beside);
+        if outcome.fate == Fate::Stored {
+            let received = Received {
+                advisory,
+                byte_hash: self.rules.fingerprint(&bytes),
+                raw: String::from_utf8_lossy(&bytes).into_owned(),
+            };
+            advisory::merge(connection, origin, &[received], |_| false).await?;
+        }
+        Ok(outcome)
+    }
+}
+
+impl Retry<'_> {
+    /// The JSON API's answer to what a whole advisory is.
+    async fn read_detail(
+        &self,
+        connection: &mut PgConnection,
+        origin: Origin,
+        kept: &Kept,
+    ) -> Result<Outcome, sqlx::Error> {
+        let detail = match detail_source::read(self.rules, &original(kept)) {
+            Ok(detail) => detail,
+            Err(unreadable) => return Ok(Outcome::stays(unreadable.key, unreadable.reason)),
+        };
+        let said = detail.advisory.said.clone();
+        if kept.key.as_ref().is_some_and(|key| *key != said) {
+            let reason = format!("{said} is not what was asked for");
+            return Ok(Outcome::stays(None, reason));
+        }
+        let record = crate::job::details::fetch::record(connection, self.rules, &said).await?;
+        let came = store_detail::store(connection, origin, &detail, record.as_ref()).await?;
+        let beside = match came {
+            Came::Added | Came::Changed => Beside::Newer,
+            Came::Unchanged | Came::Elsewhere | Came::Older => Beside::Same,
+        };
+        Ok(Outcome::of(said, beside))
+    }
+
+    /// An element of the collection of advisories: whole it comes as a detail.
+    async fn read_listed(
+        &self,
+        connection: &mut PgConnection,
+        origin: Origin,
+        kept: &Kept,
+    ) -> Result<Outcome, sqlx::Error> {
+        let element: serde_json::Value = match serde_json::from_slice(&original(kept)) {
+            Ok(element) => element,
+            Err(error) => return Ok(Outcome::stays(None, format!("it is no JSON: {error}"))),
+        };
+        match detail_source::read_listed(self.rules, element) {
+            Ok(listed) => {
+                let want = Want {
+                    said: listed.said.clone(),
+                    reason: Reason::Json,
+                    modified_at: listed.modified_at,
+                };
+                queue::want(connection, &[want], origin.at).await?;
+                Ok(Outcome::of(listed.said, Beside::Same))
+            }
+            Err(unreadable) => Ok(Outcome::stays(unreadable.key, unreadable.reason)),
+        }
+    }
+}
+
+async fn read_ticket(
+    connection: &mut PgConnection,
+    origin: Origin,
+    kept: &Kept,
+) -> Result<Outcome, sqlx::Error> {
+    let value = match serde_json::from_str(&kept.raw) {
+        Ok(value) => value,
+        Err(error) => return Ok(Outcome::stays(None, format!("it is no JSON: {error}"))),
+    };
+    let ticket: Ticket = match ticket_source::read(value) {
+        Ok(ticket) => ticket,
+        Err(unreadable) => return Ok(Outcome::stays(unreadable.key, unreadable.reason)),
+    };
+    let beside = ticket::beside(connection, &ticket).await?;
+    let outcome = Outcome::of(ticket.id.to_string(), beside);
+    if outcome.fate == Fate::Stored {
+        ticket::merge(connection, origin, &[ticket]).await?;
+    }
+    Ok(outcome)
+}
+
+/// The record's bytes as they came. Some records that read well and were put
+/// aside for another reason were once kept as they were: the fingerprint tells.
+fn original(kept: &Kept) -> Vec<u8> {
+    let bytes = xml::unprintable(&kept.raw);
+    let as_it_is = kept.raw.as_bytes();
+    let is_plain = plain_fingerprint(&bytes).as_slice() != kept.byte_hash
+        && plain_fingerprint(as_it_is).as_slice() == kept.byte_hash;
+    if is_plain { as_it_is.to_vec() } else { bytes }
+}
+
+struct Outcome {
+    key: Option<String>,
+    fate: Fate,
+    reason: Option<String>,
+}
+
+impl Outcome {
+    fn stays(key: Option<String>, reason: String) -> Self {
+        Self {
+            key,
+            fate: Fate::Stays,
+            reason: Some(reason),
+        }
+    }
+
+    fn of(key: String, beside: Beside) -> Self {
+        let fate = match beside {
+            Beside::Unknown | Beside::Newer => Fate::Stored,
+            Beside::Same => Fate::Known,
+            Beside::Other => {
+                let reason = format!(
+                    "it reads well, but what is stored of {key} says something else and is as new or newer"
+                );
+                return Self::stays(Some(key), reason);
+            }
+        };
+        Self {
+            key: Some(key),
+            fate,
+            reason: None,
+        }
+    }
+}
+
+fn retried(kept: &Kept, fate: Fate, reason: Option<String>) -> Retried {
+    Retried {
+        id: kept.id,
+        source: kept.source.clone(),
+        key: kept.key.clone(),
+        fate,
+        reason,
+    }
+}
+
+fn gone(id: i64) -> Retried {
+    Retried {
+        id,
+        source: String::new(),
+        key: None,
+        fate: Fate::Gone,
+        reason: None,
+    }
+}

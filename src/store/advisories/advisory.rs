@@ -1,0 +1,250 @@
+//! Advisories and through which source each was seen.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use super::comparison::Beside;
+use super::history;
+use super::plan::Plan;
+use super::received::Received;
+use super::row::{self, KnownDetail, Stored};
+use crate::model::{Advisory, Fingerprint};
+use crate::store::change;
+use crate::store::origin::Origin;
+use crate::store::wanted::queue;
+
+/// What became of a chunk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// Advisories that were not known before.
+    pub added: u64,
+    /// Advisories that became a new version.
+    pub changed: u64,
+    /// Records that said nothing new.
+    pub unchanged: u64,
+    /// Rows of `sighting` behind all of them.
+    pub sightings: Vec<i64>,
+    /// Which of the received were left out: the same document holds their
+    /// identifier another time, as new or newer, with another content. Were both
+    /// taken, each pull would make two versions of them.
+    pub twins: Vec<usize>,
+}
+
+/// Which of these fingerprints `source_id` has sent before as the latest bytes
+/// of a record, with the row of `sighting` for each. Those records need no reading.
+pub async fn known(
+    connection: &mut PgConnection,
+    source_id: i32,
+    hashes: &[Fingerprint],
+) -> Result<HashMap<Fingerprint, i64>, sqlx::Error> {
+    let hashes: Vec<Vec<u8>> = hashes.iter().map(|hash| hash.to_vec()).collect();
+    let rows = sqlx::query!(
+        "select id, byte_hash
+         from sighting
+         where source_id = $1
+           and byte_hash = any($2)",
+        source_id,
+        &hashes
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| Some((Fingerprint::try_from(row.byte_hash).ok()?, row.id)))
+        .collect())
+}
+
+/// Stores a chunk of records whose bytes are not [`known`]: new advisories,
+/// new versions and the sightings, inside the caller's transaction.
+///
+/// `is_seen` tells whether the run has had a row of `sighting` before: the
+/// record then stands twice in its document. Fails with a unique violation when
+/// another transaction stores the same new advisory at this moment; the whole
+/// transaction is then to be repeated, and finds it stored.
+pub async fn merge(
+    connection: &mut PgConnection,
+    origin: Origin,
+    received: &[Received],
+    is_seen: impl Fn(i64) -> bool,
+) -> Result<Merged, sqlx::Error> {
+    let records = received.len();
+    let (received, mut twins) = one_of_each(received);
+    let said: Vec<String> = received
+        .iter()
+        .map(|(_, record)| record.advisory.said.clone())
+        .collect();
+    let stored = stored_advisories(connection, &said).await?;
+    let details = known_details(connection, &said).await?;
+    let sighted = sighted(connection, origin.source_id, &said).await?;
+
+    let mut plan = Plan::of(origin);
+    for (place, record) in received {
+        let said = &record.advisory.said;
+        let content_hash = record.advisory.content_hash();
+        let stored = stored.get(said);
+        let again = sighted.get(said).is_some_and(|id| is_seen(*id));
+        if again && stored.is_some_and(|stored| is_twin(record, &content_hash, stored)) {
+            twins.push(place);
+            continue;
+        }
+        plan.add(record, content_hash, stored, details.get(said));
+    }
+    let facts = plan.facts(&stored, &sighted);
+    history::keep_advisories(connection, &facts.replaced, origin.at).await?;
+    row::insert(connection, origin, &plan.new).await?;
+    row::update(connection, origin, &plan.changed).await?;
+    row::replace_record(connection, &plan.reworded).await?;
+    queue::want(connection, &plan.wanted, origin.at).await?;
+    let sightings =
+        crate::store::advisories::sighting::write(connection, origin, &plan.sightings, &sighted)
+            .await?;
+
+    change::record_advisories(connection, origin, &facts).await?;
+
+    let (added, changed) = (plan.new.len() as u64, plan.changed.len() as u64);
+    Ok(Merged {
+        added,
+        changed,
+        unchanged: (records - twins.len()) as u64 - added - changed,
+        sightings,
+        twins,
+    })
+}
+
+/// What a record that comes late is beside what is stored. The stored advisory
+/// stays as it is until the transaction ends.
+pub async fn beside(
+    connection: &mut PgConnection,
+    advisory: &Advisory,
+) -> Result<Beside, sqlx::Error> {
+    let mut stored = stored_advisories(connection, std::slice::from_ref(&advisory.said)).await?;
+    let Some(stored) = stored.remove(&advisory.said) else {
+        return Ok(Beside::Unknown);
+    };
+    if stored.content_hash.is_none() {
+        // Only JSON has told of it so far.
+        return Ok(Beside::Newer);
+    }
+    Ok(Beside::judge(
+        stored.says(&advisory.content_hash()),
+        advisory.modified_at,
+        stored.record_modified_at,
+    ))
+}
+
+/// Whether a record that stands a second time in its document says other things
+/// than the first and is not a revision of it.
+fn is_twin(record: &Received, content_hash: &Fingerprint, stored: &Stored) -> bool {
+    !stored.says(content_hash) && record.advisory.modified_at <= stored.record_modified_at
+}
+
+/// One record per identifier, the newest and of those the first, in the order
+/// of identifiers: two transactions that lock the same rows then never wait for
+/// each other in a circle. Then the places of those left out that say otherwise.
+fn one_of_each(received: &[Received]) -> (Vec<(usize, &Received)>, Vec<usize>) {
+    let mut chosen = BTreeMap::<&str, (usize, &Received)>::new();
+    let mut left_out = Vec::new();
+    for (place, record) in received.iter().enumerate() {
+        match chosen.entry(record.advisory.said.as_str()) {
+            Entry::Vacant(free) => {
+                free.insert((place, record));
+            }
+            Entry::Occupied(mut other) => {
+                let (other_place, other_record) = *other.get();
+                if record.advisory.content_hash() == other_record.advisory.content_hash() {
+                    continue;
+                }
+                if record.advisory.modified_at > other_record.advisory.modified_at {
+                    other.insert((place, record));
+                    left_out.push(other_place);
+                } else {
+                    left_out.push(place);
+                }
+            }
+        }
+    }
+    (chosen.into_values().collect(), left_out)
+}
+
+pub(crate) async fn stored_advisories(
+    connection: &mut PgConnection,
+    said: &[String],
+) -> Result<HashMap<String, Stored>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select a.said, a.byte_hash, a.content_hash, a.modified_at, a.source_id, a.version,
+                  case when a.detail_hash is null then a.modified_at else a.record_modified_at end
+                      as record_modified_at,
+                  coalesce(a.whole_hash, a.content_hash) as "whole_hash!",
+                  coalesce(s.configured, false) as "configured!"
+           from advisory a
+           left join source s on s.id = a.source_id
+           where a.said = any($1)
+           order by a.said
+           for update of a"#,
+        said
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let stored = Stored {
+                byte_hash: row.byte_hash,
+                content_hash: row.content_hash,
+                record_modified_at: row.record_modified_at,
+                modified_at: row.modified_at,
+                whole_hash: row.whole_hash,
+                source_id: row.source_id,
+                source_configured: row.configured,
+                version: row.version,
+            };
+            (row.said, stored)
+        })
+        .collect())
+}
+
+/// The details of these advisories, which records are laid under.
+async fn known_details(
+    connection: &mut PgConnection,
+    said: &[String],
+) -> Result<HashMap<String, KnownDetail>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select said, byte_hash, model as "model: Json<Advisory>"
+           from detail
+           where said = any($1)"#,
+        said
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let known = KnownDetail {
+                byte_hash: row.byte_hash,
+                advisory: row.model.0,
+            };
+            (row.said, known)
+        })
+        .collect())
+}
+
+async fn sighted(
+    connection: &mut PgConnection,
+    source_id: i32,
+    said: &[String],
+) -> Result<HashMap<String, i64>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "select id, said
+         from sighting
+         where source_id = $1
+           and said = any($2)",
+        source_id,
+        said
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.said, row.id)).collect())
+}

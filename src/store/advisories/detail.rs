@@ -1,0 +1,392 @@
+//! Details: what the JSON API says of an advisory, kept as it came and laid over
+//! what the feed says.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use super::advisory::stored_advisories;
+use super::history;
+use super::row::{self, DetailPart, RecordPart, Stored, Version};
+use super::sighting::Seen;
+use crate::model::{Advisory, Detail, Fingerprint, overlay};
+use crate::store::change::{self, AdvisoryChanges};
+use crate::store::origin::Origin;
+use crate::store::wanted::queue;
+
+/// What became of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// An advisory that was not known before.
+    Added,
+    /// A new version of a known one.
+    Changed,
+    /// It says nothing new.
+    Unchanged,
+    /// It is kept, and concerns no list that is followed.
+    Elsewhere,
+    /// It is older than the one that is known; that one stays.
+    Older,
+}
+
+/// The feed's record of an advisory, so that the caller can read it.
+pub async fn record(
+    connection: &mut PgConnection,
+    said: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select raw
+         from advisory
+         where said = $1
+           and byte_hash is not null
+         for update",
+        said
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// The feed's record of an advisory, read again.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// As it came.
+    pub raw: String,
+    /// What it says; `None` where it no longer reads.
+    pub advisory: Option<Advisory>,
+}
+
+/// Stores an answer inside the caller's transaction, which no other that writes
+/// advisories runs beside, and forgets the wish that it fulfils. `record` is the
+/// advisory's [`record`], read.
+pub async fn store(
+    connection: &mut PgConnection,
+    origin: Origin,
+    detail: &Detail,
+    record: Option<&Record>,
+) -> Result<Came, sqlx::Error> {
+    let said = &detail.advisory.said;
+    let since = fulfil(connection, detail, origin.at).await?;
+    let mut stored = stored_advisories(connection, std::slice::from_ref(said)).await?;
+    let stored = stored.remove(said);
+    let before = known(connection, said).await?;
+    if before
+        .as_ref()
+        .is_some_and(|before| before.is_newer_than(detail))
+    {
+        keep_former(connection, detail).await?;
+        return Ok(Came::Older);
+    }
+    keep(connection, origin, detail, stored.is_some()).await?;
+    let lists = lists(connection, detail, since).await?;
+    let came = match &stored {
+        Some(stored) => lay_over(connection, origin, detail, (stored, record)).await?,
+        None if detail.lists.is_none() || !lists.is_empty() => {
+            let source_id = lists
+                .first()
+                .map_or(origin.source_id, |list| list.source_id);
+            add(
+                connection,
+                Origin {
+                    source_id,
+                    ..origin
+                },
+                detail,
+            )
+            .await?;
+            Came::Added
+        }
+        None => Came::Elsewhere,
+    };
+    if came != Came::Elsewhere {
+        let is_completed = stored.is_some_and(|stored| completes(detail, &stored, before.as_ref()));
+        tell(connection, origin, detail, (came, is_completed), &lists).await?;
+    }
+    Ok(came)
+}
+
+/// The detail that was known before.
+struct Known {
+    byte_hash: Vec<u8>,
+    modified_at: Option<DateTime<Utc>>,
+}
+
+impl Known {
+    fn is_newer_than(&self, detail: &Detail) -> bool {
+        matches!(
+            (self.modified_at, detail.advisory.modified_at),
+            (Some(known), Some(theirs)) if known > theirs && self.byte_hash != detail.byte_hash
+        )
+    }
+}
+
+async fn known(connection: &mut PgConnection, said: &str) -> Result<Option<Known>, sqlx::Error> {
+    sqlx::query_as!(
+        Known,
+        "select byte_hash, modified_at
+         from detail
+         where said = $1
+         for update",
+        said
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// Keeps the answer. The one that it replaces stays for the versions that were
+/// made with it.
+async fn keep(
+    connection: &mut PgConnection,
+    origin: Origin,
+    detail: &Detail,
+    has_versions: bool,
+) -> Result<(), sqlx::Error> {
+    let Detail {
+        advisory,
+        raw,
+        byte_hash,
+        custom_info,
+        lists,
+    } = detail;
+    if has_versions {
+        sqlx::query!(
+            "insert into former_detail (said, byte_hash, raw)
+             select said, byte_hash, raw
+             from detail
+             where said = $1
+               and byte_hash <> $2
+             on conflict do nothing",
+            advisory.said,
+            byte_hash
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    sqlx::query!(
+        "insert into detail (said, raw, byte_hash, model, modified_at, custom_info, lists, fetched_at, run_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         on conflict (said) do update
+         set raw = excluded.raw,
+             byte_hash = excluded.byte_hash,
+             model = excluded.model,
+             modified_at = excluded.modified_at,
+             custom_info = excluded.custom_info,
+             lists = excluded.lists,
+             fetched_at = excluded.fetched_at,
+             run_id = excluded.run_id",
+        advisory.said,
+        raw,
+        byte_hash,
+        Json(advisory) as _,
+        advisory.modified_at,
+        custom_info.as_ref(),
+        lists.as_deref(),
+        origin.at,
+        origin.run_id
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Keeps an answer that is older than the known one: what was received is not lost.
+async fn keep_former(connection: &mut PgConnection, detail: &Detail) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into former_detail (said, byte_hash, raw)
+         values ($1, $2, $3)
+         on conflict do nothing",
+        detail.advisory.said,
+        &detail.byte_hash,
+        detail.raw
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A watch list that JSON serves and the answer names.
+struct List {
+    source_id: i32,
+    /// Whether it has shown the advisory before.
+    is_sighted: bool,
+    /// Whether its first load is what asked for the answer.
+    is_first_load: bool,
+}
+
+async fn lists(
+    connection: &mut PgConnection,
+    detail: &Detail,
+    since: DateTime<Utc>,
+) -> Result<Vec<List>, sqlx::Error> {
+    sqlx::query_as!(
+        List,
+        r#"select s.id as source_id,
+                  exists (
+                      select
+                      from sighting g
+                      where g.said = $2
+                        and g.source_id = s.id) as "is_sighted!",
+                  s.baseline_seq is null
+                  or coalesce($3 <= s.baseline_at, false) as "is_first_load!"
+           from source s
+           where s.served_by = 'json'
+             and s.watch_list_id = any($1)
+           order by s.watch_list_id"#,
+        detail.lists.as_deref().unwrap_or_default(),
+        detail.advisory.said,
+        since
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// A version of what the answer alone says.
+fn alone(detail: &Detail, source_id: i32, number: i32) -> Version<'_> {
+    Version {
+        whole: Cow::Borrowed(&detail.advisory),
+        raw: &detail.raw,
+        record: None,
+        detail: Some(DetailPart {
+            byte_hash: detail.byte_hash.to_vec(),
+            whole_hash: detail.advisory.content_hash(),
+        }),
+        source_id,
+        number,
+    }
+}
+
+async fn add(
+    connection: &mut PgConnection,
+    origin: Origin,
+    detail: &Detail,
+) -> Result<(), sqlx::Error> {
+    let version = alone(detail, origin.source_id, 1);
+    row::insert(connection, origin, &[version]).await
+}
+
+/// Lays the answer over the stored record: a version where both together say
+/// something else than before.
+async fn lay_over(
+    connection: &mut PgConnection,
+    origin: Origin,
+    detail: &Detail,
+    (stored, record): (&Stored, Option<&Record>),
+) -> Result<Came, sqlx::Error> {
+    let mut version = alone(detail, stored.source_id, stored.version + 1);
+    if let Some(Record { raw, advisory }) = record {
+        version.raw = raw;
+        version.record = record_part(stored);
+        if let Some(advisory) = advisory {
+            version.whole = Cow::Owned(overlay(advisory, &detail.advisory));
+        }
+    }
+    let whole_hash = version.whole.content_hash();
+    if let Some(part) = &mut version.detail {
+        part.whole_hash = whole_hash;
+    }
+    if stored.whole_hash == whole_hash {
+        row::replace_record(connection, &[version]).await?;
+        return Ok(Came::Unchanged);
+    }
+    let said = [detail.advisory.said.clone()];
+    history::keep_advisories(connection, &said, origin.at).await?;
+    row::update(connection, origin, &[version]).await?;
+    Ok(Came::Changed)
+}
+
+fn record_part(stored: &Stored) -> Option<RecordPart> {
+    let hash = |bytes: &Option<Vec<u8>>| Fingerprint::try_from(bytes.clone()?).ok();
+    Some(RecordPart {
+        byte_hash: hash(&stored.byte_hash)?,
+        content_hash: hash(&stored.content_hash)?,
+        modified_at: stored.record_modified_at,
+    })
+}
+
+/// Writes the sightings and what happened.
+async fn tell(
+    connection: &mut PgConnection,
+    origin: Origin,
+    detail: &Detail,
+    (came, is_completed): (Came, bool),
+    lists: &[List],
+) -> Result<(), sqlx::Error> {
+    let said = &detail.advisory.said;
+    let seen = Seen {
+        said,
+        byte_hash: detail.byte_hash,
+        content_hash: detail.advisory.content_hash(),
+        dissent: None,
+    };
+    let new: Vec<(Origin, bool)> = lists
+        .iter()
+        .filter(|list| !list.is_sighted)
+        .map(|list| {
+            let source_id = list.source_id;
+            let list_origin = Origin {
+                source_id,
+                ..origin
+            };
+            (list_origin, list.is_first_load)
+        })
+        .collect();
+    for (list, _) in &new {
+        crate::store::advisories::sighting::write(
+            connection,
+            *list,
+            std::slice::from_ref(&seen),
+            &[].into(),
+        )
+        .await?;
+    }
+    let only = |yes: bool| -> Vec<String> { yes.then(|| said.clone()).into_iter().collect() };
+    let is_new = came == Came::Added;
+    let is_changed = came == Came::Changed;
+    let teller = new.first().copied().filter(|_| is_new);
+    let (teller, is_first_load) = teller.unwrap_or((origin, false));
+    let first = AdvisoryChanges {
+        is_first_load,
+        fresh: only(is_new),
+        replaced: only(is_changed),
+        completed: only(is_changed && is_completed),
+        joined: Vec::new(),
+    };
+    change::record_advisories(connection, teller, &first).await?;
+    for (list, is_first_load) in new.into_iter().skip(usize::from(is_new)) {
+        let joined = AdvisoryChanges {
+            is_first_load,
+            joined: only(true),
+            ..AdvisoryChanges::default()
+        };
+        change::record_advisories(connection, list, &joined).await?;
+    }
+    Ok(())
+}
+
+/// Whether a new version only says more of the statement that was known: JSON
+/// speaks of it for the first time.
+fn completes(detail: &Detail, stored: &Stored, before: Option<&Known>) -> bool {
+    before.is_none_or(|before| before.modified_at < stored.modified_at)
+        && detail.advisory.modified_at <= stored.modified_at
+}
+
+/// Forgets the wish that the answer fulfils; where it is older than what upstream
+/// listed, the wish stays for later. Returns since when it was wanted.
+async fn fulfil(
+    connection: &mut PgConnection,
+    detail: &Detail,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>, sqlx::Error> {
+    let Advisory {
+        said, modified_at, ..
+    } = &detail.advisory;
+    let Some(wish) = queue::fulfil(connection, said, *modified_at).await? else {
+        return Ok(now);
+    };
+    if !wish.is_fulfilled {
+        let why = "upstream has listed a newer one than it sent";
+        queue::failed(connection, said, why, now).await?;
+    }
+    Ok(wish.since)
+}

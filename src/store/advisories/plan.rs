@@ -1,0 +1,204 @@
+//! What a chunk of records means beside what is stored.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::row::{DetailPart, KnownDetail, RecordPart, Stored, Version};
+use super::sighting::Seen;
+use crate::model::{Fingerprint, overlay};
+use crate::store::advisories::received::Received;
+use crate::store::change::AdvisoryChanges;
+use crate::store::origin::Origin;
+use crate::store::wanted::queue::{Reason, Want};
+
+/// What a record means beside what is stored.
+#[derive(Clone, Copy)]
+enum Verdict {
+    /// The advisory is not known yet.
+    New,
+    /// The record takes the place of the stored one. Whether that makes a version
+    /// depends on what the detail says.
+    Newer,
+    /// The same in other bytes, from the source that the current version came from.
+    Reworded,
+    /// Says the same in the same bytes, or is of no consequence for the current
+    /// version; `kept` when its bytes are stored nowhere else.
+    Aside { kept: bool },
+}
+
+fn judge(
+    record: &Received,
+    content_hash: &Fingerprint,
+    stored: Option<&Stored>,
+    source_id: i32,
+) -> Verdict {
+    let Some(stored) = stored else {
+        return Verdict::New;
+    };
+    let Some(stored_bytes) = &stored.byte_hash else {
+        // Until now only JSON has told of it.
+        return Verdict::Newer;
+    };
+    let ours = stored.source_id == source_id || !stored.source_configured;
+    let same_bytes = *stored_bytes == record.byte_hash;
+    if stored.says(content_hash) {
+        return if ours && !same_bytes {
+            Verdict::Reworded
+        } else {
+            Verdict::Aside { kept: !same_bytes }
+        };
+    }
+    match (record.advisory.modified_at, stored.record_modified_at) {
+        (Some(theirs), Some(known)) if theirs > known => Verdict::Newer,
+        (Some(theirs), Some(known)) if theirs < known => Verdict::Aside { kept: true },
+        _ if ours => Verdict::Newer,
+        _ => Verdict::Aside { kept: true },
+    }
+}
+
+/// What one chunk writes.
+pub(crate) struct Plan<'a> {
+    origin: Origin,
+    pub new: Vec<Version<'a>>,
+    pub changed: Vec<Version<'a>>,
+    /// Those of the changed that only say more of the same statement.
+    completed: Vec<String>,
+    pub reworded: Vec<Version<'a>>,
+    pub sightings: Vec<Seen<'a>>,
+    pub wanted: Vec<Want>,
+}
+
+impl<'a> Plan<'a> {
+    pub(crate) fn of(origin: Origin) -> Self {
+        Self {
+            origin,
+            new: Vec::new(),
+            changed: Vec::new(),
+            completed: Vec::new(),
+            reworded: Vec::new(),
+            sightings: Vec::new(),
+            wanted: Vec::new(),
+        }
+    }
+
+    pub(crate) fn facts(
+        &self,
+        stored: &HashMap<String, Stored>,
+        sighted: &HashMap<String, i64>,
+    ) -> AdvisoryChanges {
+        let said = |version: &Version<'_>| version.whole.said.clone();
+        let joined = self
+            .sightings
+            .iter()
+            .filter(|seen| stored.contains_key(seen.said) && !sighted.contains_key(seen.said))
+            .map(|seen| seen.said.to_owned());
+        AdvisoryChanges {
+            is_first_load: false,
+            fresh: self.new.iter().map(said).collect(),
+            replaced: self.changed.iter().map(said).collect(),
+            completed: self.completed.clone(),
+            joined: joined.collect(),
+        }
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        record: &'a Received,
+        content_hash: Fingerprint,
+        stored: Option<&Stored>,
+        detail: Option<&KnownDetail>,
+    ) {
+        let verdict = judge(record, &content_hash, stored, self.origin.source_id);
+        let mut dissent = None;
+        match verdict {
+            Verdict::Aside { kept } => dissent = kept.then_some(record.raw.as_str()),
+            Verdict::New | Verdict::Newer | Verdict::Reworded => {
+                let number = stored.map_or(0, |stored| stored.version) + 1;
+                let version = self.version(record, content_hash, detail, number);
+                self.want(record, &version, detail);
+                self.place(record, version, stored);
+            }
+        }
+        self.sightings.push(Seen {
+            said: &record.advisory.said,
+            byte_hash: record.byte_hash,
+            content_hash,
+            dissent,
+        });
+    }
+
+    fn version(
+        &self,
+        record: &'a Received,
+        content_hash: Fingerprint,
+        detail: Option<&KnownDetail>,
+        number: i32,
+    ) -> Version<'a> {
+        let whole = detail.map_or(Cow::Borrowed(&record.advisory), |known| {
+            Cow::Owned(overlay(&record.advisory, &known.advisory))
+        });
+        let detail = detail.map(|known| DetailPart {
+            byte_hash: known.byte_hash.clone(),
+            whole_hash: whole.content_hash(),
+        });
+        Version {
+            whole,
+            raw: &record.raw,
+            record: Some(RecordPart {
+                byte_hash: record.byte_hash,
+                content_hash,
+                modified_at: record.advisory.modified_at,
+            }),
+            detail,
+            source_id: self.origin.source_id,
+            number,
+        }
+    }
+
+    /// Only what record and detail say together makes a version: a record that
+    /// says what the detail has said before makes none.
+    fn place(&mut self, record: &Received, version: Version<'a>, stored: Option<&Stored>) {
+        let Some(stored) = stored else {
+            self.new.push(version);
+            return;
+        };
+        let whole_hash = match (&version.detail, &version.record) {
+            (Some(detail), _) => detail.whole_hash.to_vec(),
+            (None, Some(record)) => record.content_hash.to_vec(),
+            (None, None) => Vec::new(),
+        };
+        if stored.whole_hash == whole_hash {
+            self.reworded.push(version);
+            return;
+        }
+        let is_first_word =
+            stored.content_hash.is_none() || stored.record_modified_at < stored.modified_at;
+        if is_first_word
+            && version.detail.is_some()
+            && version.whole.modified_at == stored.modified_at
+        {
+            self.completed.push(record.advisory.said.clone());
+        }
+        self.changed.push(version);
+    }
+
+    fn want(&mut self, record: &Received, version: &Version<'_>, detail: Option<&KnownDetail>) {
+        let details = self.origin.details;
+        let modified_at = record.advisory.modified_at;
+        let reason = match detail {
+            Some(known) if known.advisory.modified_at < modified_at => Reason::Older,
+            Some(_) => return,
+            None => Reason::Lacks,
+        };
+        let wants = details.wants(&version.whole)
+            || (reason == Reason::Older && details != crate::model::Details::Never);
+        if wants {
+            let is_always = details == crate::model::Details::Always && reason == Reason::Lacks;
+            self.wanted.push(Want {
+                said: record.advisory.said.clone(),
+                reason: if is_always { Reason::Always } else { reason },
+                modified_at,
+            });
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! That an advisory came through a source, and in which bytes.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+
+use super::copy::CopyRows;
+use crate::model::Fingerprint;
+use crate::store::origin::Origin;
+
+/// One record of a source, about to be written down.
+pub(crate) struct Seen<'a> {
+    pub said: &'a str,
+    pub byte_hash: Fingerprint,
+    pub content_hash: Fingerprint,
+    pub dissent: Option<&'a str>,
+}
+
+/// Writes sightings, new ones by COPY, and returns the ids of all of them.
+/// `sighted` names the rows that exist already.
+pub(crate) async fn write(
+    connection: &mut PgConnection,
+    origin: Origin,
+    seen: &[Seen<'_>],
+    sighted: &HashMap<String, i64>,
+) -> Result<Vec<i64>, sqlx::Error> {
+    let (old, new): (Vec<&Seen<'_>>, Vec<&Seen<'_>>) = seen
+        .iter()
+        .partition(|seen| sighted.contains_key(seen.said));
+    let mut ids = insert(connection, origin, &new).await?;
+    update(connection, origin, &old).await?;
+    ids.extend(old.iter().filter_map(|seen| sighted.get(seen.said)));
+    Ok(ids)
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    origin: Origin,
+    seen: &[&Seen<'_>],
+) -> Result<Vec<i64>, sqlx::Error> {
+    if seen.is_empty() {
+        return Ok(Vec::new());
+    }
+    let count = i64::try_from(seen.len()).unwrap_or(i64::MAX);
+    let ids = sqlx::query_scalar!(
+        r#"select nextval('sighting_id_seq') as "id!" from generate_series(1, $1::bigint)"#,
+        count
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut rows = CopyRows::with_capacity(seen.len() * 128);
+    for (seen, id) in seen.iter().zip(&ids) {
+        rows.row(8);
+        rows.int8(Some(*id));
+        rows.int4(Some(origin.source_id));
+        rows.text(Some(seen.said));
+        rows.raw(&seen.byte_hash);
+        rows.raw(&seen.content_hash);
+        rows.timestamptz(Some(origin.at));
+        rows.timestamptz(Some(origin.at));
+        rows.text(seen.dissent);
+    }
+    let mut copy = connection
+        .copy_in_raw(
+            "copy sighting (
+                 id, source_id, said, byte_hash, content_hash, first_seen_at, last_seen_at, dissent)
+             from stdin (format binary)",
+        )
+        .await?;
+    rows.send(&mut copy).await?;
+    copy.finish().await?;
+    Ok(ids)
+}
+
+async fn update(
+    connection: &mut PgConnection,
+    origin: Origin,
+    seen: &[&Seen<'_>],
+) -> Result<(), sqlx::Error> {
+    if seen.is_empty() {
+        return Ok(());
+    }
+    let said: Vec<String> = seen.iter().map(|seen| seen.said.to_owned()).collect();
+    let byte_hashes: Vec<Vec<u8>> = seen.iter().map(|seen| seen.byte_hash.to_vec()).collect();
+    let content_hashes: Vec<Vec<u8>> = seen.iter().map(|seen| seen.content_hash.to_vec()).collect();
+    let dissents: Vec<Option<String>> = seen
+        .iter()
+        .map(|seen| seen.dissent.map(str::to_owned))
+        .collect();
+    sqlx::query!(
+        "update sighting g
+         set byte_hash = n.byte_hash,
+             content_hash = n.content_hash,
+             dissent = n.dissent,
+             last_seen_at = $6
+         from unnest($2::text[], $3::bytea[], $4::bytea[], $5::text[])
+              as n (said, byte_hash, content_hash, dissent)
+         where g.source_id = $1
+           and g.said = n.said",
+        origin.source_id,
+        &said,
+        &byte_hashes,
+        &content_hashes,
+        &dissents as &[Option<String>],
+        origin.at
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

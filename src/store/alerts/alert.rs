@@ -1,0 +1,144 @@
+//! Alerts and the messages that carry them. Whoever raises holds the place of
+//! the one evaluator (`evaluation::lock`), so that nobody else does meanwhile.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::message::Gathering;
+use super::raised::Raised;
+
+/// What listeners wait for.
+pub const CHANNEL: &str = "advisoryd_alerts";
+
+/// Raises those that were not raised before, inside the caller's transaction;
+/// how many that were.
+pub async fn raise(
+    connection: &mut PgConnection,
+    raised: Vec<Raised>,
+    now: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let news = unknown(connection, raised).await?;
+    if news.is_empty() {
+        return Ok(0);
+    }
+    let mut carriers: Vec<Option<Uuid>> = Vec::with_capacity(news.len());
+    let mut gathering = Gathering::default();
+    for raised in &news {
+        carriers.push(if raised.is_sent() {
+            Some(gathering.carrier(connection, raised, now).await?)
+        } else {
+            None
+        });
+    }
+    gathering.write(connection, now).await?;
+    insert(connection, &news, &carriers, now).await?;
+    sqlx::query!("select pg_notify($1, '')", CHANNEL)
+        .execute(connection)
+        .await?;
+    Ok(news.len() as u64)
+}
+
+/// Those that no row stands for yet, each once.
+async fn unknown(
+    connection: &mut PgConnection,
+    raised: Vec<Raised>,
+) -> Result<Vec<Raised>, sqlx::Error> {
+    let ids: Vec<Uuid> = raised.iter().map(|raised| raised.id).collect();
+    let known = sqlx::query_scalar!("select id from alert where id = any($1)", &ids)
+        .fetch_all(connection)
+        .await?;
+    let mut seen: HashSet<Uuid> = known.into_iter().collect();
+    Ok(raised
+        .into_iter()
+        .filter(|raised| seen.insert(raised.id))
+        .collect())
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    news: &[Raised],
+    carriers: &[Option<Uuid>],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    // Columns travel in one document each: sixteen arrays would say no more.
+    let rows: Vec<Value> = news
+        .iter()
+        .zip(carriers)
+        .map(|(raised, carrier)| {
+            serde_json::json!({
+                "id": raised.id,
+                "rule": raised.rule,
+                "kind": raised.alert.kind,
+                "key": raised.alert.key,
+                "version": raised.alert.version,
+                "what": raised.alert.what,
+                "watch_list_id": raised.through,
+                "seq": raised.seq,
+                "at": raised.alert.at,
+                "is_resolved": raised.alert.resolved,
+                "is_shadow": raised.is_shadow,
+                "silence_id": raised.silence_id,
+                "message_id": carrier,
+                "body": raised.alert,
+            })
+        })
+        .collect();
+    sqlx::query!(
+        "insert into alert (id, rule, kind, key, version, what, watch_list_id, seq, at, raised_at,
+                            is_resolved, is_shadow, silence_id, message_id, body)
+         select n.id, n.rule, n.kind, n.key, n.version, n.what, n.watch_list_id, n.seq, n.at, $2,
+                n.is_resolved, n.is_shadow, n.silence_id, n.message_id, n.body
+         from unnest($1::jsonb[]) as one
+         cross join lateral jsonb_to_record(one) as n (
+             id uuid, rule text, kind text, key text, version integer, what text,
+             watch_list_id bigint, seq bigint, at timestamptz, is_resolved boolean,
+             is_shadow boolean, silence_id bigint, message_id uuid, body jsonb)",
+        &rows,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Under which severities alerts of this rule and key were raised, and to which
+/// sinks they went: what a resolving alert has to end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Former {
+    /// As in `advisoryd_v1.advisories`; an empty text stands for none.
+    pub severities: Vec<String>,
+    /// Names of sinks.
+    pub sinks: Vec<String>,
+}
+
+/// What was told of these keys before, by rule and key.
+pub async fn former(
+    connection: &mut PgConnection,
+    keys: &[String],
+) -> Result<HashMap<(String, String), Former>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select a.rule, a.key,
+                  array_agg(distinct coalesce(a.body ->> 'severity', '')) as "severities!",
+                  array_remove(array_agg(distinct d.sink), null) as "sinks!"
+           from alert a
+           left join delivery d on d.message_id = a.message_id
+           where a.key = any($1)
+             and not a.is_resolved
+           group by a.rule, a.key"#,
+        keys
+    )
+    .fetch_all(connection)
+    .await?;
+    let former = rows.into_iter().map(|row| {
+        let former = Former {
+            severities: row.severities,
+            sinks: row.sinks,
+        };
+        ((row.rule, row.key), former)
+    });
+    Ok(former.collect())
+}

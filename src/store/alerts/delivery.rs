@@ -1,0 +1,334 @@
+//! The duties to tell: claimed by one at a time, settled once.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::model::{Alert, MESSAGE_VERSION, Message, Purpose};
+
+/// A delivery that is ours until its lease ends.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Row in `delivery`.
+    pub id: i64,
+    /// To whom.
+    pub sink: String,
+    /// Counts the claims; the attempt's number.
+    pub fence: i32,
+    /// Attempts that failed before.
+    pub failures: i32,
+    /// What is to be told.
+    pub message: Message,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// When it began.
+    pub at: DateTime<Utc>,
+    /// How long it took.
+    pub latency: TimeDelta,
+    /// Status of the answer.
+    pub status: Option<i32>,
+    /// The beginning of the answer.
+    pub answer: String,
+    /// How the delivery goes on.
+    pub ending: Ending,
+}
+
+/// How a delivery goes on after an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// The receiver took it.
+    Delivered,
+    /// It is tried again.
+    Postponed {
+        /// Not before.
+        until: DateTime<Utc>,
+        /// What went wrong.
+        error: String,
+    },
+    /// It is given up: a dead letter.
+    Abandoned {
+        /// What went wrong.
+        error: String,
+    },
+}
+
+impl Ending {
+    fn columns(&self) -> (&'static str, &'static str, Option<&str>) {
+        match self {
+            Self::Delivered => ("delivered", "delivered", None),
+            Self::Postponed { error, .. } => ("waiting", "postponed", Some(error)),
+            Self::Abandoned { error } => ("dead_letter", "abandoned", Some(error)),
+        }
+    }
+}
+
+/// Seals the messages whose time to gather is over. One that is just being
+/// gathered into is left for the next look, so that nobody waits for an evaluator.
+pub async fn seal(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "with due as (
+             select id
+             from message
+             where sealed_at is null
+               and (closes_at <= $1 or opened_at > $1 + interval '1 minute')
+             for update skip locked),
+         sealed as (
+             update message
+             set sealed_at = $1
+             from due
+             where message.id = due.id
+             returning message.id)
+         update delivery d
+         set due_at = least(d.due_at, $1)
+         from sealed s
+         where d.message_id = s.id
+           and d.failures = 0",
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Seals the messages that were opened since then, whatever their time: what was
+/// found in one pass belongs together, and nobody is there to wait for the rest.
+pub async fn seal_since(
+    connection: &mut PgConnection,
+    since: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "with sealed as (
+             update message
+             set sealed_at = $1
+             where sealed_at is null
+               and opened_at >= $2
+             returning id)
+         update delivery d
+         set due_at = least(d.due_at, $1)
+         from sealed s
+         where d.message_id = s.id
+           and d.failures = 0",
+        now,
+        since
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Seals what these rules gather.
+pub(crate) async fn seal_of(
+    connection: &mut PgConnection,
+    rules: &[String],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "with sealed as (
+             update message
+             set sealed_at = $1
+             where sealed_at is null
+               and rule = any($2)
+             returning id)
+         update delivery d
+         set due_at = least(d.due_at, $1)
+         from sealed s
+         where d.message_id = s.id
+           and d.failures = 0",
+        now,
+        rules
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Claims up to `most` due deliveries of a sink, the longest due first, for as
+/// long as `lease`. Of a sink that `keeps` alerts (Alertmanager), none that says that
+/// something is over goes before those that said that it began: told in the wrong
+/// order, it would begin again. They wait for smaller ids only, never in a circle.
+/// A claim that is not settled by then is due again: a crash
+/// costs a repeat, never a loss. Leases go by the database's clock, the one that
+/// all machines share: one whose clock is ahead takes nothing from another.
+///
+/// It looks at the first few of the queue by its index and at each by its key,
+/// in a form that leaves the planner no other way: with a million rows and
+/// statistics of an empty table it sorted or read all of them, at every claim.
+pub async fn claim(
+    connection: &mut PgConnection,
+    (sink, keeps): (&str, bool),
+    most: i64,
+    (now, lease): (DateTime<Utc>, TimeDelta),
+) -> Result<Vec<Claim>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"with due as (
+               select d.id
+               from delivery d
+               where d.id = any(array(
+                   select first.id
+                   from delivery first
+                   where first.sink = $1
+                     and first.state = 'waiting'
+                     and first.due_at <= $3
+                     and (first.leased_until is null or first.leased_until <= now())
+                     and (
+                         select m.sealed_at is not null
+                            and not (m.has_ends and $5 and exists (
+                                select
+                                from alert ended
+                                join alert begun on begun.key = ended.key and begun.rule = ended.rule
+                                join delivery before on before.message_id = begun.message_id
+                                where ended.message_id = m.id
+                                  and ended.is_resolved
+                                  and not begun.is_resolved
+                                  and before.sink = $1
+                                  and before.id < first.id
+                                  and before.state = 'waiting'))
+                         from message m
+                         where m.id = first.message_id)
+                   order by first.due_at, first.id
+                   limit 64))
+                 and d.state = 'waiting'
+                 and (d.leased_until is null or d.leased_until <= now())
+               order by d.due_at, d.id
+               limit $2
+               for update skip locked),
+           claimed as (
+               update delivery d
+               set leased_until = now() + make_interval(secs => $4),
+                   fence = d.fence + 1
+               where d.id = any(array(select id from due))
+               returning d.id, d.fence, d.failures, d.message_id)
+           select c.id, c.fence, c.failures, m.id as message_id, m.rule, m.purpose, m.opened_at,
+                  (select coalesce(jsonb_agg(a.body order by a.seq, a.id), '[]')
+                   from alert a
+                   where a.message_id = m.id) as "alerts!: Json<Vec<Alert>>"
+           from claimed c
+           cross join lateral (select * from message where id = c.message_id limit 1) as m
+           order by c.id"#,
+        sink,
+        most,
+        now,
+        lease.as_seconds_f64(),
+        keeps
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let Json(alerts) = row.alerts;
+            Claim {
+                id: row.id,
+                sink: sink.to_owned(),
+                fence: row.fence,
+                failures: row.failures,
+                message: message(
+                    row.message_id,
+                    row.rule,
+                    &row.purpose,
+                    row.opened_at,
+                    alerts,
+                ),
+            }
+        })
+        .collect())
+}
+
+fn message(
+    id: Uuid,
+    rule: String,
+    purpose: &str,
+    at: DateTime<Utc>,
+    alerts: Vec<Alert>,
+) -> Message {
+    Message {
+        schema: MESSAGE_VERSION,
+        id: id.to_string(),
+        purpose: Purpose::from_name(purpose).unwrap_or(Purpose::Alert),
+        at,
+        title: Message::title_of(&rule, &alerts),
+        rule,
+        alerts,
+    }
+}
+
+/// Settles an attempt; false when the claim is no longer ours, because its lease
+/// ended and somebody else took it.
+pub async fn settle(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    attempt: &Attempt,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let (state, outcome, error) = attempt.ending.columns();
+    let until = match &attempt.ending {
+        Ending::Postponed { until, .. } => Some(*until),
+        Ending::Delivered | Ending::Abandoned { .. } => None,
+    };
+    let settled = sqlx::query!(
+        "update delivery
+         set state = $3,
+             leased_until = null,
+             due_at = coalesce($4, due_at),
+             failures = failures + case when $5::text is null then 0 else 1 end,
+             settled_at = case when $4::timestamptz is null then $6::timestamptz end,
+             last_status = $7,
+             last_error = $5
+         where id = $1
+           and fence = $2
+           and state = 'waiting'",
+        claim.id,
+        claim.fence,
+        state,
+        until,
+        error,
+        now,
+        attempt.status
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "insert into delivery_attempt (delivery_id, attempt, at, latency, outcome, status, answer, error)
+         values ($1, $2, $3, make_interval(secs => $4), $5, $6, $7, $8)
+         on conflict (delivery_id, attempt) do nothing",
+        claim.id,
+        claim.fence,
+        attempt.at,
+        attempt.latency.as_seconds_f64(),
+        outcome,
+        attempt.status,
+        attempt.answer,
+        error
+    )
+    .execute(connection)
+    .await?;
+    Ok(settled.rows_affected() == 1)
+}
+
+/// When the next delivery of a sink is due, in the time between these; `None`
+/// when none is. Bounded, because far more may wait for later.
+pub async fn next_due(
+    connection: &mut PgConnection,
+    sink: &str,
+    (after, until): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select min(due_at)
+         from delivery
+         where sink = $1
+           and state = 'waiting'
+           and due_at > $2
+           and due_at <= $3
+           and leased_until is null",
+        sink,
+        after,
+        until
+    )
+    .fetch_one(connection)
+    .await
+}

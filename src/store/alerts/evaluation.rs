@@ -1,0 +1,118 @@
+//! How far the changes were evaluated, and what was found of each.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::model::Verdict;
+
+/// What the rules found of one change.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The change.
+    pub seq: i64,
+    /// Rows in `rule` and their verdicts; those that do not ask for it are left out.
+    pub verdicts: Vec<(i32, Verdict)>,
+}
+
+/// Takes the place of the one evaluator and returns how far it came; `None` while
+/// another process has it. The place is given back with the transaction.
+pub async fn lock(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select evaluated_seq
+         from alerting
+         for update skip locked"
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// Takes the place of the one evaluator as soon as it is free.
+pub async fn wait_and_lock(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!("select evaluated_seq from alerting for update")
+        .fetch_one(connection)
+        .await
+}
+
+/// Passes over what happened while there were no rules.
+pub(crate) async fn skip_to_now(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("update alerting set evaluated_seq = (select last from change_counter)")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Moves on to `seq`, with what was found on the way.
+pub async fn record(
+    connection: &mut PgConnection,
+    found: &[Found],
+    seq: i64,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let asked = || found.iter().filter(|found| !found.verdicts.is_empty());
+    let seqs: Vec<i64> = asked().map(|found| found.seq).collect();
+    if !seqs.is_empty() {
+        // Arrays of arrays have to be of one length: each travels as its text.
+        let rules: Vec<String> = asked()
+            .map(|found| array(found.verdicts.iter().map(|(rule, _)| i64::from(*rule))))
+            .collect();
+        let verdicts: Vec<String> = asked()
+            .map(|found| {
+                let codes = found.verdicts.iter().map(|(_, verdict)| verdict.code());
+                array(codes.map(i64::from))
+            })
+            .collect();
+        sqlx::query!(
+            "insert into evaluation (seq, at, rules, verdicts)
+             select n.seq, $4, n.rules::integer[], n.verdicts::smallint[]
+             from unnest($1::bigint[], $2::text[], $3::text[]) as n (seq, rules, verdicts)
+             on conflict (seq) do nothing",
+            &seqs,
+            &rules,
+            &verdicts,
+            now
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    sqlx::query!("update alerting set evaluated_seq = $1", seq)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// An array as PostgreSQL writes it.
+fn array(numbers: impl Iterator<Item = i64>) -> String {
+    let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
+    format!("{{{}}}", numbers.join(","))
+}
+
+/// How far the changes were evaluated.
+pub async fn evaluated(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!("select evaluated_seq from alerting")
+        .fetch_one(connection)
+        .await
+}
+
+/// What the rules found of the changes of one advisory or ticket, by change and
+/// row in `rule`.
+pub async fn of_key(
+    connection: &mut PgConnection,
+    key: &str,
+) -> Result<HashMap<(i64, i32), Verdict>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select e.seq, found.rule_id as "rule_id!", found.code as "code!"
+           from change c
+           join evaluation e on e.seq = c.seq
+           cross join lateral unnest(e.rules, e.verdicts) as found (rule_id, code)
+           where c.key = $1"#,
+        key
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| Some(((row.seq, row.rule_id), Verdict::from_code(row.code)?)))
+        .collect())
+}

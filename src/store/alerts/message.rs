@@ -1,0 +1,253 @@
+//! Messages: what gathers alerts and is sent at once.
+
+use std::collections::{BTreeMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::model::Purpose;
+use crate::store::alerts::raised::Raised;
+
+/// Alerts in one message; what comes then opens the next. A mail of more is not read.
+const MESSAGE_ALERTS: i32 = 100;
+
+/// A message that takes in alerts during this transaction.
+#[derive(Debug, Clone)]
+struct Carrier {
+    id: Uuid,
+    rule: String,
+    purpose: Purpose,
+    alerts: i32,
+    has_ends: bool,
+    is_new: bool,
+    is_sealed: bool,
+    closes_at: DateTime<Utc>,
+    sinks: Vec<String>,
+}
+
+/// The messages of one transaction.
+#[derive(Default)]
+pub(crate) struct Gathering {
+    /// Rules whose open message was looked for. Once one is full, the database
+    /// still calls it open until all is written.
+    looked: HashSet<String>,
+    open: BTreeMap<String, Carrier>,
+    full: Vec<Carrier>,
+}
+
+impl Gathering {
+    /// The message for this alert: the rule's open one, else a new one that is
+    /// called by this alert.
+    pub(crate) async fn carrier(
+        &mut self,
+        connection: &mut PgConnection,
+        raised: &Raised,
+        now: DateTime<Utc>,
+    ) -> Result<Uuid, sqlx::Error> {
+        if raised.group <= TimeDelta::zero() {
+            let carrier = Carrier::new(raised, now, true);
+            let id = carrier.id;
+            self.full.push(carrier);
+            return Ok(id);
+        }
+        if self.looked.insert(raised.rule.clone())
+            && let Some(found) = find_open(connection, raised, now).await?
+        {
+            self.open.insert(raised.rule.clone(), found);
+        }
+        let carrier = self
+            .open
+            .entry(raised.rule.clone())
+            .and_modify(|carrier| {
+                carrier.alerts += 1;
+                carrier.has_ends |= raised.alert.resolved;
+            })
+            .or_insert_with(|| Carrier::new(raised, now, false));
+        let id = carrier.id;
+        if carrier.alerts >= MESSAGE_ALERTS
+            && let Some(mut carrier) = self.open.remove(&raised.rule)
+        {
+            carrier.is_sealed = true;
+            self.full.push(carrier);
+        }
+        Ok(id)
+    }
+
+    /// Writes all messages, and for new ones whom they go to.
+    pub(crate) async fn write(
+        self,
+        connection: &mut PgConnection,
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        // Full ones first: of a rule only one message may be open.
+        let all: Vec<Carrier> = self
+            .full
+            .into_iter()
+            .chain(self.open.into_values())
+            .collect();
+        let (new, known): (Vec<Carrier>, Vec<Carrier>) =
+            all.into_iter().partition(|carrier| carrier.is_new);
+        update(connection, &known, now).await?;
+        create(connection, &new, now).await
+    }
+}
+
+impl Carrier {
+    fn new(raised: &Raised, now: DateTime<Utc>, is_sealed: bool) -> Self {
+        Self {
+            id: raised.id,
+            rule: raised.rule.clone(),
+            purpose: raised.purpose,
+            alerts: 1,
+            has_ends: raised.alert.resolved,
+            is_new: true,
+            is_sealed,
+            closes_at: now + raised.group,
+            sinks: raised.sinks.clone(),
+        }
+    }
+}
+
+/// The message of the rule that still gathers. One whose time is over takes
+/// nothing in any more: it is sealed here, or was by who delivers it.
+async fn find_open(
+    connection: &mut PgConnection,
+    raised: &Raised,
+    now: DateTime<Utc>,
+) -> Result<Option<Carrier>, sqlx::Error> {
+    sqlx::query!(
+        "update message
+         set sealed_at = $2
+         where rule = $1
+           and sealed_at is null
+           and closes_at <= $2",
+        raised.rule,
+        now
+    )
+    .execute(&mut *connection)
+    .await?;
+    let found = sqlx::query!(
+        "select id, alerts, has_ends, closes_at
+         from message
+         where rule = $1
+           and sealed_at is null
+         for update",
+        raised.rule
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(found.map(|row| Carrier {
+        id: row.id,
+        rule: raised.rule.clone(),
+        purpose: raised.purpose,
+        alerts: row.alerts,
+        has_ends: row.has_ends,
+        is_new: false,
+        is_sealed: false,
+        closes_at: row.closes_at,
+        sinks: Vec::new(),
+    }))
+}
+
+async fn update(
+    connection: &mut PgConnection,
+    carriers: &[Carrier],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    for carrier in carriers {
+        sqlx::query!(
+            "update message
+             set alerts = $2,
+                 has_ends = $5,
+                 sealed_at = case when $3 then $4::timestamptz end
+             where id = $1",
+            carrier.id,
+            carrier.alerts,
+            carrier.is_sealed,
+            now,
+            carrier.has_ends
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    let full = carriers.iter().filter(|carrier| carrier.is_sealed);
+    let full: Vec<Uuid> = full.map(|carrier| carrier.id).collect();
+    if !full.is_empty() {
+        sqlx::query!(
+            "update delivery
+             set due_at = least(due_at, $2)
+             where message_id = any($1)
+               and failures = 0",
+            &full,
+            now
+        )
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn create(
+    connection: &mut PgConnection,
+    carriers: &[Carrier],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> = carriers.iter().map(|carrier| carrier.id).collect();
+    let rules: Vec<String> = carriers
+        .iter()
+        .map(|carrier| carrier.rule.clone())
+        .collect();
+    let purposes: Vec<String> = carriers
+        .iter()
+        .map(|carrier| carrier.purpose.name().to_owned())
+        .collect();
+    let alerts: Vec<i32> = carriers.iter().map(|carrier| carrier.alerts).collect();
+    let close: Vec<DateTime<Utc>> = carriers.iter().map(|carrier| carrier.closes_at).collect();
+    let sealed: Vec<bool> = carriers.iter().map(|carrier| carrier.is_sealed).collect();
+    let ends: Vec<bool> = carriers.iter().map(|carrier| carrier.has_ends).collect();
+    sqlx::query!(
+        "insert into message (id, rule, purpose, alerts, opened_at, closes_at, sealed_at, has_ends)
+         select n.id, n.rule, n.purpose, n.alerts, $7, n.closes_at,
+                case when n.is_sealed then $7::timestamptz end, n.has_ends
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::boolean[], $8::boolean[])
+             as n (id, rule, purpose, alerts, closes_at, is_sealed, has_ends)",
+        &ids,
+        &rules,
+        &purposes,
+        &alerts,
+        &close,
+        &sealed,
+        now,
+        &ends
+    )
+    .execute(&mut *connection)
+    .await?;
+    let duties = carriers.iter().flat_map(|carrier| {
+        let due_at = if carrier.is_sealed {
+            now
+        } else {
+            carrier.closes_at
+        };
+        let sinks = carrier.sinks.iter().cloned();
+        sinks.map(move |sink| (carrier.id, sink, due_at))
+    });
+    let (mut messages, mut sinks, mut due) = (Vec::new(), Vec::new(), Vec::new());
+    for (message, sink, due_at) in duties {
+        messages.push(message);
+        sinks.push(sink);
+        due.push(due_at);
+    }
+    sqlx::query!(
+        "insert into delivery (message_id, sink, due_at)
+         select n.message_id, n.sink, n.due_at
+         from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as n (message_id, sink, due_at)
+         on conflict (message_id, sink) do nothing",
+        &messages,
+        &sinks,
+        &due
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,234 @@
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use super::span::{Span, names, severity};
+use crate::model::{AdvisorySubject, ChangeKind, Product, Subject};
+
+/// A row, whole.
+struct Row {
+    seq: Option<i64>,
+    at: DateTime<Utc>,
+    key: String,
+    version: i32,
+    what: String,
+    through: Option<i64>,
+    is_baseline: bool,
+    is_followed: bool,
+    watch_lists: Vec<i64>,
+    title: Option<String>,
+    severity_rank: Option<i16>,
+    released_at: Option<DateTime<Utc>>,
+    modified_at: Option<DateTime<Utc>>,
+    attack_vector: Option<String>,
+    solution_status: Option<String>,
+    cves: Option<Vec<String>>,
+    products: Option<Json<Vec<Product>>>,
+    cvss2_score: Option<f64>,
+    cvss3_score: Option<f64>,
+    cvss4_score: Option<f64>,
+    threat_score: Option<f64>,
+    is_zero_day: Option<bool>,
+    former_severity_rank: Option<i16>,
+    former_solution_status: Option<String>,
+    former_cves: Option<Vec<String>>,
+}
+
+pub(crate) async fn changes(
+    connection: &mut PgConnection,
+    span: Span<'_>,
+) -> Result<Vec<Subject>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select c.seq as "seq?", c.at, c.key, c.version, c.what, c.watch_list_id as through,
+                  case
+                      when c.what = 'completed' then coalesce(b.is_baseline, false)
+                      when s.kind = 'details' then c.is_first_load
+                      else s.id is not null and (s.baseline_seq is null or c.seq <= s.baseline_seq
+                                                 or (s.last_success_at is null and r.mode not in ('import', 'reconcile')))
+                  end as "is_baseline!",
+                  g.is_followed as "is_followed!",
+                  g.watch_lists as "watch_lists!",
+                  v.title as "title?", v.severity_rank as "severity_rank?",
+                  v.released_at as "released_at?", v.modified_at as "modified_at?",
+                  nullif(v.attack_vector, 'unknown') as attack_vector,
+                  v.solution_status as "solution_status?", v.cves as "cves?",
+                  case when $3 then v.products end as "products: Json<Vec<Product>>",
+                  v.cvss2_score as "cvss2_score?", v.cvss3_score as "cvss3_score?",
+                  v.cvss4_score as "cvss4_score?", v.threat_score as "threat_score?",
+                  v.is_zero_day as "is_zero_day?",
+                  f.severity_rank as "former_severity_rank?",
+                  f.solution_status as "former_solution_status?",
+                  f.cves as "former_cves?"
+           from change c
+           left join every_advisory_version v on v.said = c.key and v.version = c.version
+           left join advisory_version f on f.said = c.key and f.version = c.version - 1
+           left join sync_run r on r.id = c.run_id
+           left join source s on s.id = r.source_id
+           left join lateral (
+               select bool_or(case when t.kind = 'details' then p.is_first_load
+                                   else t.baseline_seq is null or p.seq <= t.baseline_seq end) as is_baseline
+               from change p
+               join sync_run q on q.id = p.run_id
+               join source t on t.id = q.source_id
+               where c.what = 'completed'
+                 and p.key = c.key
+                 and p.kind = c.kind
+                 and p.version = c.version - 1
+                 and p.what in ('appeared', 'revised')) as b on true
+           cross join lateral (
+               select coalesce(bool_or(o.configured), false) as is_followed,
+                      coalesce(array_agg(o.watch_list_id order by o.watch_list_id)
+                               filter (where o.watch_list_id is not null), '{}') as watch_lists
+               from sighting i
+               join source o on o.id = i.source_id
+               where i.said = c.key
+                 and i.first_seen_at <= c.at) as g
+           where c.seq > $1
+             and c.seq <= $2
+             and ($4::text is null or c.key = $4)
+             and c.kind = 'advisory'
+           order by c.seq"#,
+        span.after,
+        span.to,
+        span.products,
+        span.key
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().filter_map(subject).collect())
+}
+
+/// A page of the advisories that are stored, as if each had just appeared.
+#[derive(Debug, Clone, Copy)]
+pub struct Stored<'a> {
+    /// Those after this identifier.
+    pub after: &'a str,
+    /// At most so many.
+    pub limit: i64,
+    /// Only those that were there when this change was the last.
+    pub stored_by: i64,
+}
+
+/// The advisories that are stored, as if each had just appeared; in the order of
+/// their identifiers.
+pub async fn stored(
+    connection: &mut PgConnection,
+    page: Stored<'_>,
+) -> Result<Vec<Subject>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select null::bigint as "seq?",
+                  a.first_seen_at as at, a.said as key, a.version,
+                  'appeared' as "what!", null::bigint as "through?", false as "is_baseline!",
+                  g.is_followed as "is_followed!",
+                  g.watch_lists as "watch_lists!",
+                  a.title, a.severity_rank, a.released_at, a.modified_at,
+                  nullif(a.attack_vector, 'unknown') as attack_vector,
+                  a.solution_status, a.cves as "cves?",
+                  a.products as "products: Json<Vec<Product>>",
+                  a.cvss2_score, a.cvss3_score, a.cvss4_score, a.threat_score, a.is_zero_day,
+                  null::smallint as "former_severity_rank?",
+                  null::text as "former_solution_status?",
+                  null::text[] as "former_cves?"
+           from advisory a
+           cross join lateral (
+               select coalesce(bool_or(o.configured), false) as is_followed,
+                      coalesce(array_agg(o.watch_list_id order by o.watch_list_id)
+                               filter (where o.watch_list_id is not null), '{}') as watch_lists
+               from sighting i
+               join source o on o.id = i.source_id
+               where i.said = a.said) as g
+           where a.said > $1
+             and not exists (
+                 select
+                 from change c
+                 where c.key = a.said
+                   and c.what = 'appeared'
+                   and c.seq > $3)
+           order by a.said
+           limit $2"#,
+        page.after,
+        page.limit,
+        page.stored_by
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().filter_map(subject).collect())
+}
+
+/// `None` for a kind of change that a newer program wrote.
+fn subject(row: Row) -> Option<Subject> {
+    let Row {
+        seq,
+        at,
+        key,
+        version,
+        what,
+        through,
+        is_baseline,
+        is_followed,
+        watch_lists,
+        title,
+        severity_rank,
+        released_at,
+        modified_at,
+        attack_vector,
+        solution_status,
+        cves,
+        products,
+        cvss2_score,
+        cvss3_score,
+        cvss4_score,
+        threat_score,
+        is_zero_day,
+        former_severity_rank,
+        former_solution_status,
+        former_cves,
+    } = row;
+    let what = ChangeKind::from_name(&what)?;
+    let cves = cves.unwrap_or_default();
+    let former_cves: HashSet<String> = former_cves.unwrap_or_default().into_iter().collect();
+    let products = products.map(|Json(products)| products).unwrap_or_default();
+    let advisory = AdvisorySubject {
+        said: key.clone(),
+        title: title.clone(),
+        severity: severity(severity_rank),
+        released_at,
+        modified_at,
+        attack_vector,
+        solution_status,
+        new_cves: cves
+            .iter()
+            .filter(|cve| !former_cves.contains(*cve))
+            .cloned()
+            .collect(),
+        cves,
+        products: products.into_iter().flat_map(names).collect(),
+        cvss2: cvss2_score,
+        cvss3: cvss3_score,
+        cvss4: cvss4_score,
+        threat_score,
+        is_zero_day,
+    };
+    Some(Subject {
+        seq,
+        what,
+        is_ticket: false,
+        key,
+        version,
+        at,
+        through,
+        is_baseline: is_baseline && (what.is_first_sight() || what == ChangeKind::Completed),
+        is_followed,
+        watch_lists,
+        title,
+        advisory: Some(advisory),
+        former_severity: severity(former_severity_rank),
+        former_solution_status,
+        ticket: None,
+        former_ticket: None,
+    })
+}

@@ -1,0 +1,47 @@
+//! Changes with what the advisory or ticket said when they happened.
+
+mod advisory;
+mod span;
+mod ticket;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+pub use advisory::{Stored, stored};
+pub use span::Span;
+
+use crate::model::Subject;
+
+/// The number of the last change there is.
+pub async fn last_seq(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!("select last from change_counter")
+        .fetch_one(connection)
+        .await
+}
+
+/// The changes of a span, in their order. One whose version retention has dropped
+/// says nothing but that it happened.
+pub async fn of_span(
+    connection: &mut PgConnection,
+    span: Span<'_>,
+) -> Result<Vec<Subject>, sqlx::Error> {
+    let mut subjects = advisory::changes(connection, span).await?;
+    subjects.extend(ticket::changes(connection, span).await?);
+    subjects.sort_by_key(|subject| subject.seq);
+    Ok(subjects)
+}
+
+/// The number of the first change since then; one after the last where there is none.
+pub async fn first_since(
+    connection: &mut PgConnection,
+    since: DateTime<Utc>,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select coalesce(
+               (select min(seq) from change where at >= $1),
+               (select last + 1 from change_counter)) as "seq!""#,
+        since
+    )
+    .fetch_one(connection)
+    .await
+}

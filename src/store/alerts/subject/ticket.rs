@@ -1,0 +1,168 @@
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use super::span::{Span, names, severity};
+use crate::model::{AdvisorySubject, ChangeKind, Product, Subject, TicketSubject};
+
+/// A row, whole.
+struct Row {
+    seq: i64,
+    at: DateTime<Utc>,
+    key: String,
+    version: i32,
+    what: String,
+    is_baseline: bool,
+    watch_list_id: Option<i64>,
+    title: Option<String>,
+    status: Option<String>,
+    assignee: Option<String>,
+    priority: Option<String>,
+    queue: Option<String>,
+    former_version: Option<i32>,
+    former_status: Option<String>,
+    former_assignee: Option<String>,
+    former_priority: Option<String>,
+    former_queue: Option<String>,
+    said: Option<String>,
+    advisory_title: Option<String>,
+    severity_rank: Option<i16>,
+    released_at: Option<DateTime<Utc>>,
+    modified_at: Option<DateTime<Utc>>,
+    attack_vector: Option<String>,
+    solution_status: Option<String>,
+    cves: Option<Vec<String>>,
+    products: Option<Json<Vec<Product>>>,
+    cvss2_score: Option<f64>,
+    cvss3_score: Option<f64>,
+    cvss4_score: Option<f64>,
+    threat_score: Option<f64>,
+    is_zero_day: Option<bool>,
+    lists: Vec<i64>,
+}
+
+pub(crate) async fn changes(
+    connection: &mut PgConnection,
+    span: Span<'_>,
+) -> Result<Vec<Subject>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select c.seq, c.at, c.key, c.version, c.what,
+                  s.id is not null and (s.baseline_seq is null or c.seq <= s.baseline_seq
+                                        or (s.last_success_at is null and r.mode not in ('import', 'reconcile'))) as "is_baseline!",
+                  t.watch_list_id as "watch_list_id?", t.title as "title?",
+                  coalesce(t.status, t.status_id::text) as status,
+                  coalesce(t.assignee, t.assignee_id::text) as assignee,
+                  coalesce(t.priority, t.priority_id::text) as priority,
+                  coalesce(t.queue, t.queue_id::text) as queue,
+                  f.version as "former_version?",
+                  coalesce(f.status, f.status_id::text) as former_status,
+                  coalesce(f.assignee, f.assignee_id::text) as former_assignee,
+                  coalesce(f.priority, f.priority_id::text) as former_priority,
+                  coalesce(f.queue, f.queue_id::text) as former_queue,
+                  a.said as "said?", a.title as "advisory_title?",
+                  a.severity_rank as "severity_rank?", a.released_at as "released_at?",
+                  a.modified_at as "modified_at?",
+                  nullif(a.attack_vector, 'unknown') as attack_vector,
+                  a.solution_status as "solution_status?", a.cves as "cves?",
+                  case when $3 then a.products end as "products: Json<Vec<Product>>",
+                  a.cvss2_score as "cvss2_score?", a.cvss3_score as "cvss3_score?",
+                  a.cvss4_score as "cvss4_score?", a.threat_score as "threat_score?",
+                  a.is_zero_day as "is_zero_day?",
+                  array(
+                      select o.watch_list_id
+                      from sighting i
+                      join source o on o.id = i.source_id
+                      where i.said = t.said
+                        and i.first_seen_at <= c.at
+                        and o.watch_list_id is not null
+                      order by o.watch_list_id) as "lists!: Vec<i64>"
+           from change c
+           left join every_ticket_version t on t.id = case when c.kind = 'ticket' then c.key::bigint end and t.version = c.version
+           left join ticket_version f on f.id = case when c.kind = 'ticket' then c.key::bigint end and f.version = c.version - 1
+           left join lateral (
+               select v.said, v.title, v.severity_rank, v.released_at, v.modified_at, v.attack_vector,
+                      v.solution_status, v.cves, v.products, v.cvss2_score, v.cvss3_score,
+                      v.cvss4_score, v.threat_score, v.is_zero_day
+               from every_advisory_version v
+               where v.said = t.said
+                 and v.changed_at <= c.at
+               order by v.version desc
+               limit 1) as a on true
+           left join sync_run r on r.id = c.run_id
+           left join source s on s.id = r.source_id
+           where c.seq > $1
+             and c.seq <= $2
+             and ($4::text is null or c.key = $4)
+             and c.kind = 'ticket'
+           order by c.seq"#,
+        span.after,
+        span.to,
+        span.products,
+        span.key
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().filter_map(subject).collect())
+}
+
+/// `None` for a kind of change that a newer program wrote.
+fn subject(row: Row) -> Option<Subject> {
+    let what = ChangeKind::from_name(&row.what)?;
+    let former_ticket = row.former_version.map(|_| TicketSubject {
+        status: row.former_status.clone(),
+        assignee: row.former_assignee.clone(),
+        priority: row.former_priority.clone(),
+        queue: row.former_queue.clone(),
+    });
+    Some(Subject {
+        seq: Some(row.seq),
+        what,
+        is_ticket: true,
+        key: row.key.clone(),
+        version: row.version,
+        at: row.at,
+        through: None,
+        is_baseline: row.is_baseline && what.is_first_sight(),
+        is_followed: true,
+        watch_lists: row
+            .watch_list_id
+            .map_or_else(|| row.lists.clone(), |id| vec![id]),
+        title: row.title.clone(),
+        former_severity: None,
+        former_solution_status: None,
+        ticket: Some(TicketSubject {
+            status: row.status.clone(),
+            assignee: row.assignee.clone(),
+            priority: row.priority.clone(),
+            queue: row.queue.clone(),
+        }),
+        former_ticket,
+        advisory: advisory(row),
+    })
+}
+
+fn advisory(row: Row) -> Option<AdvisorySubject> {
+    let products = row.products.map(|Json(products)| products);
+    Some(AdvisorySubject {
+        said: row.said?,
+        title: row.advisory_title,
+        severity: severity(row.severity_rank),
+        released_at: row.released_at,
+        modified_at: row.modified_at,
+        attack_vector: row.attack_vector,
+        solution_status: row.solution_status,
+        cves: row.cves.unwrap_or_default(),
+        new_cves: Vec::new(),
+        products: products
+            .unwrap_or_default()
+            .into_iter()
+            .flat_map(names)
+            .collect(),
+        cvss2: row.cvss2_score,
+        cvss3: row.cvss3_score,
+        cvss4: row.cvss4_score,
+        threat_score: row.threat_score,
+        is_zero_day: row.is_zero_day,
+    })
+}

@@ -1,0 +1,169 @@
+//! What is wrong with the program itself: what there is to tell it by, and what
+//! was told.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::model::{Condition, RunFailure, Standing};
+use crate::store::ledger::source::SourceKey;
+
+/// A followed source, as far as it says whether something is wrong.
+#[derive(Debug, Clone)]
+pub struct SourceState {
+    /// Which.
+    pub key: SourceKey,
+    /// Since when it is followed.
+    pub followed_since: Option<DateTime<Utc>>,
+    /// End of the covered time, by upstream's clock.
+    pub covered_to: Option<DateTime<Utc>>,
+    /// When its last complete run ended.
+    pub last_success_at: Option<DateTime<Utc>>,
+    /// What the last run failed with.
+    pub last_error: Option<String>,
+    /// When it failed.
+    pub last_error_at: Option<DateTime<Utc>>,
+    /// What kind of failure that was.
+    pub last_failure: Option<RunFailure>,
+    /// Records in quarantine.
+    pub quarantined: i64,
+    /// Holes in the covered time.
+    pub gaps: i64,
+}
+
+/// A configured sink.
+#[derive(Debug, Clone)]
+pub struct SinkState {
+    /// Its name.
+    pub name: String,
+    /// Attempts that failed since the last one that did not.
+    pub failures: i32,
+    /// When the first of them failed.
+    pub failing_since: Option<DateTime<Utc>>,
+    /// What the last one failed with.
+    pub last_error: Option<String>,
+}
+
+/// Notes since when each source is followed without a break.
+pub async fn follow(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update source
+         set followed_since = case when configured then $1::timestamptz end
+         where configured is distinct from (followed_since is not null)",
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The sources that are followed.
+pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceState>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select s.kind, s.watch_list_id, s.extra_feed, s.followed_since, upper(s.covered) as covered_to,
+                  s.last_success_at, s.last_error, s.last_error_at, s.last_failure,
+                  (select count(*) from quarantine q where q.source_id = s.id) as "quarantined!",
+                  case
+                      when isempty(s.covered) then 0
+                      else (select count(*) from unnest(s.covered)) - 1
+                  end as "gaps!"
+           from source s
+           where s.configured
+           order by s.kind desc, s.watch_list_id, s.extra_feed"#
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| SourceState {
+            key: SourceKey::of_columns(&row.kind, row.watch_list_id, row.extra_feed),
+            followed_since: row.followed_since,
+            covered_to: row.covered_to,
+            last_success_at: row.last_success_at,
+            last_error: row.last_error,
+            last_error_at: row.last_error_at,
+            last_failure: row.last_failure.as_deref().and_then(RunFailure::from_name),
+            quarantined: row.quarantined,
+            gaps: row.gaps,
+        })
+        .collect())
+}
+
+/// The sinks that are configured.
+pub async fn sinks(connection: &mut PgConnection) -> Result<Vec<SinkState>, sqlx::Error> {
+    sqlx::query_as!(
+        SinkState,
+        "select name, failures, failing_since, last_error
+         from sink
+         where configured
+         order by name"
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Every condition that ever was, as it was last told of.
+pub async fn standings(connection: &mut PgConnection) -> Result<Vec<Standing>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "select what, key, occurrence, is_raised, since, quiet_since, over_at, value, summary
+         from condition
+         order by what, key"
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            Some(Standing {
+                // One of a newer version is left alone.
+                condition: Condition::from_name(&row.what)?,
+                key: row.key,
+                occurrence: row.occurrence,
+                is_raised: row.is_raised,
+                since: row.since,
+                quiet_since: row.quiet_since,
+                over_at: row.over_at,
+                value: row.value,
+                summary: row.summary,
+            })
+        })
+        .collect())
+}
+
+/// Writes a condition down as it is from now on.
+pub async fn write(connection: &mut PgConnection, standing: &Standing) -> Result<(), sqlx::Error> {
+    let Standing {
+        condition,
+        key,
+        occurrence,
+        is_raised,
+        since,
+        quiet_since,
+        over_at,
+        value,
+        summary,
+    } = standing;
+    sqlx::query!(
+        "insert into condition (what, key, occurrence, is_raised, since, quiet_since, over_at, value, summary)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         on conflict (what, key) do update
+         set occurrence = excluded.occurrence,
+             is_raised = excluded.is_raised,
+             since = excluded.since,
+             quiet_since = excluded.quiet_since,
+             over_at = excluded.over_at,
+             value = excluded.value,
+             summary = excluded.summary",
+        condition.name(),
+        key,
+        occurrence,
+        is_raised,
+        since,
+        *quiet_since,
+        *over_at,
+        value,
+        summary
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! Health: conditions and the heartbeat.
+
+pub mod condition;
+pub mod heartbeat;

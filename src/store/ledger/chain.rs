@@ -1,0 +1,289 @@
+//! The ledger as a chain: each ended run carries a digest over its own row and
+//! the digest of the run before it in its source. Whoever changes or removes a
+//! row breaks every digest after it, and the newest one stands in `source`.
+
+use chrono::serde::ts_microseconds_option as micros;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use sqlx::PgConnection;
+
+/// Named in every digest: another meaning of the columns needs another name.
+const FORM: &[u8] = b"advisoryd run 1\n";
+
+/// All columns of an ended run, in the order in which they go into its digest;
+/// times as whole microseconds: no format, no zone.
+#[derive(Debug, Serialize)]
+pub(crate) struct Entry {
+    pub id: i64,
+    pub source_id: i32,
+    pub place: Option<i64>,
+    pub job: String,
+    pub mode: String,
+    #[serde(serialize_with = "micros::serialize")]
+    pub started_at: Option<DateTime<Utc>>,
+    #[serde(serialize_with = "micros::serialize")]
+    pub finished_at: Option<DateTime<Utc>>,
+    pub outcome: String,
+    #[serde(serialize_with = "micros::serialize")]
+    pub covers_from: Option<DateTime<Utc>>,
+    #[serde(serialize_with = "micros::serialize")]
+    pub covers_to: Option<DateTime<Utc>>,
+    pub covers_nothing: Option<bool>,
+    pub covers_from_itself: Option<bool>,
+    pub covers_to_itself: Option<bool>,
+    pub requests: i64,
+    pub bytes: i64,
+    pub claimed: Option<i64>,
+    pub accounted: Option<i64>,
+    pub seen: i64,
+    pub added: i64,
+    pub changed: i64,
+    pub unchanged: i64,
+    pub quarantined: i64,
+    pub error: Option<String>,
+    pub received: Option<Vec<u8>>,
+    /// Not part of itself.
+    #[serde(skip)]
+    pub digest: Option<Vec<u8>>,
+}
+
+impl Entry {
+    pub(crate) fn digest_after(&self, previous: &[u8]) -> Vec<u8> {
+        // Numbers, texts and nulls in a fixed order: it cannot fail.
+        let columns = serde_json::to_vec(self).unwrap_or_default();
+        let mut hash = Sha256::new();
+        hash.update(FORM);
+        hash.update(previous);
+        hash.update(columns);
+        hash.finalize().to_vec()
+    }
+}
+
+/// Puts a run that has just ended at the end of its source's chain.
+pub(crate) async fn link(connection: &mut PgConnection, run_id: i64) -> Result<(), sqlx::Error> {
+    let Some(before) = sqlx::query!(
+        "select s.id, s.runs, s.head
+         from source s
+         join sync_run r on r.source_id = s.id
+         where r.id = $1
+         for update of s",
+        run_id
+    )
+    .fetch_optional(&mut *connection)
+    .await?
+    else {
+        return Ok(());
+    };
+    let place = before.runs + 1;
+    let mut entry = entry(connection, run_id).await?;
+    entry.place = Some(place);
+    let digest = entry.digest_after(&before.head.unwrap_or_default());
+    sqlx::query!(
+        "update sync_run
+         set place = $2,
+             digest = $3
+         where id = $1",
+        run_id,
+        place,
+        &digest
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "update source
+         set runs = $2,
+             head = $3
+         where id = $1",
+        before.id,
+        place,
+        &digest
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn entry(connection: &mut PgConnection, run_id: i64) -> Result<Entry, sqlx::Error> {
+    sqlx::query_as!(
+        Entry,
+        r#"select id, source_id, place, job, mode, started_at as "started_at?", finished_at, outcome,
+                  lower(covers) as covers_from, upper(covers) as covers_to,
+                  isempty(covers) as covers_nothing, lower_inc(covers) as covers_from_itself,
+                  upper_inc(covers) as covers_to_itself,
+                  requests, bytes, claimed, accounted, seen, added, changed, unchanged, quarantined,
+                  error, received, digest
+           from sync_run
+           where id = $1"#,
+        run_id
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// The ended runs of a source after a place, in the order of the chain.
+pub(crate) async fn entries(
+    connection: &mut PgConnection,
+    source_id: i32,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Entry>, sqlx::Error> {
+    sqlx::query_as!(
+        Entry,
+        r#"select id, source_id, place, job, mode, started_at as "started_at?", finished_at, outcome,
+                  lower(covers) as covers_from, upper(covers) as covers_to,
+                  isempty(covers) as covers_nothing, lower_inc(covers) as covers_from_itself,
+                  upper_inc(covers) as covers_to_itself,
+                  requests, bytes, claimed, accounted, seen, added, changed, unchanged, quarantined,
+                  error, received, digest
+           from sync_run
+           where source_id = $1
+             and place > $2
+           order by place
+           limit $3"#,
+        source_id,
+        after,
+        limit
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// A source's chain: where it is anchored and where it ends.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// Row in `source`.
+    pub source_id: i32,
+    /// Ended runs, those that retention dropped included.
+    pub runs: i64,
+    /// Digest of the newest.
+    pub head: Option<Vec<u8>>,
+    /// Runs that retention dropped.
+    pub dropped_runs: i64,
+    /// Digest of the newest of those.
+    pub dropped_head: Option<Vec<u8>>,
+}
+
+/// Where a chain is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Break {
+    /// Runs are missing: their first and last place.
+    Missing {
+        /// First place without a run.
+        first: i64,
+        /// Last place without a run.
+        last: i64,
+    },
+    /// A row no longer is what it was when the run ended.
+    Altered {
+        /// Row in `sync_run`.
+        run_id: i64,
+    },
+    /// The newest run is not the one that stands in `source`.
+    Head,
+}
+
+/// Rows looked at in one go.
+const BATCH: i64 = 500;
+
+/// Recomputes a chain; returns how many runs were looked at and what is wrong.
+/// Runs that ended before `since` are believed.
+pub async fn verify(
+    connection: &mut PgConnection,
+    chain: &Chain,
+    since: Option<DateTime<Utc>>,
+) -> Result<(u64, Vec<Break>), sqlx::Error> {
+    let mut walk = Walk::from(chain, since);
+    loop {
+        let batch = entries(connection, chain.source_id, walk.place, BATCH).await?;
+        if batch.is_empty() {
+            break;
+        }
+        for entry in batch {
+            walk.step(entry);
+        }
+    }
+    if walk.place < chain.runs {
+        walk.breaks.push(Break::Missing {
+            first: walk.place + 1,
+            last: chain.runs,
+        });
+    } else if walk.place > chain.runs || walk.digest != chain.head.clone().unwrap_or_default() {
+        walk.breaks.push(Break::Head);
+    }
+    Ok((walk.seen, walk.breaks))
+}
+
+struct Walk {
+    since: Option<DateTime<Utc>>,
+    place: i64,
+    digest: Vec<u8>,
+    seen: u64,
+    breaks: Vec<Break>,
+}
+
+impl Walk {
+    fn from(chain: &Chain, since: Option<DateTime<Utc>>) -> Self {
+        Self {
+            since,
+            place: chain.dropped_runs,
+            digest: chain.dropped_head.clone().unwrap_or_default(),
+            seen: 0,
+            breaks: Vec::new(),
+        }
+    }
+
+    fn step(&mut self, entry: Entry) {
+        let place = entry.place.unwrap_or(self.place + 1);
+        let old = matches!((self.since, entry.finished_at), (Some(since), Some(at)) if at < since);
+        if !old {
+            self.seen += 1;
+            if place > self.place + 1 {
+                // Its own digest cannot be recomputed without the one before it.
+                self.breaks.push(Break::Missing {
+                    first: self.place + 1,
+                    last: place - 1,
+                });
+            } else if entry.digest.as_ref() != Some(&entry.digest_after(&self.digest)) {
+                self.breaks.push(Break::Altered { run_id: entry.id });
+            }
+        }
+        self.place = place;
+        self.digest = entry.digest.unwrap_or_default();
+    }
+}
+
+/// The oldest runs of a chain that are intact and ended before a time.
+pub(crate) struct Oldest {
+    /// Place and digest of the last of them.
+    pub last: Option<(i64, Vec<u8>)>,
+    /// Whether the run after them is old enough and not intact.
+    pub broken: bool,
+}
+
+/// Looks at no more than `limit` runs, and never at the newest.
+pub(crate) async fn oldest(
+    connection: &mut PgConnection,
+    chain: &Chain,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<Oldest, sqlx::Error> {
+    let mut walk = Walk::from(chain, None);
+    let mut found = Oldest {
+        last: None,
+        broken: false,
+    };
+    for entry in entries(connection, chain.source_id, walk.place, limit).await? {
+        let is_old = entry.finished_at.is_some_and(|at| at < before);
+        if !is_old || entry.place.is_none_or(|place| place >= chain.runs) {
+            break;
+        }
+        walk.step(entry);
+        if !walk.breaks.is_empty() {
+            found.broken = true;
+            break;
+        }
+        found.last = Some((walk.place, walk.digest.clone()));
+    }
+    Ok(found)
+}

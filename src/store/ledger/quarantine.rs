@@ -1,0 +1,274 @@
+//! Records that were received and could not be understood.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::model::Fingerprint;
+use crate::store::origin::Origin;
+
+/// A record that could not be understood.
+#[derive(Debug, Clone)]
+pub struct Unreadable {
+    /// Its identifier, where one could be found.
+    pub key: Option<String>,
+    /// Why it could not be understood.
+    pub reason: String,
+    /// Fingerprint of its bytes, whoever reads them.
+    pub byte_hash: Fingerprint,
+    /// As it came, in a form that text can hold.
+    pub raw: String,
+}
+
+/// Keeps records; one that is already there in the same bytes is only noted as
+/// seen again.
+pub async fn keep(
+    connection: &mut PgConnection,
+    origin: Origin,
+    records: &[Unreadable],
+) -> Result<(), sqlx::Error> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<Option<String>> = records.iter().map(|record| record.key.clone()).collect();
+    let reasons: Vec<String> = records.iter().map(|record| record.reason.clone()).collect();
+    let hashes: Vec<Vec<u8>> = records
+        .iter()
+        .map(|record| record.byte_hash.to_vec())
+        .collect();
+    let raws: Vec<String> = records.iter().map(|record| record.raw.clone()).collect();
+    sqlx::query!(
+        "insert into quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw)
+         select $1, $1, $2, $3, n.key, n.reason, n.byte_hash, n.raw
+         from unnest($4::text[], $5::text[], $6::bytea[], $7::text[])
+              as n (key, reason, byte_hash, raw)
+         on conflict (source_id, byte_hash) do update
+         set last_run_id = excluded.last_run_id",
+        origin.run_id,
+        origin.source_id,
+        origin.at,
+        &keys as &[Option<String>],
+        &reasons,
+        &hashes,
+        &raws
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Whether a source has anything here: where it has nothing, nothing can leave.
+pub async fn is_empty(connection: &mut PgConnection, source_id: i32) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select not exists (select from quarantine where source_id = $1) as "empty!""#,
+        source_id
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Lets the advisories leave that the run just completed read well and did not
+/// receive in broken bytes again; returns how many left. Call it after the run
+/// is written into its source.
+pub async fn release_advisories(
+    connection: &mut PgConnection,
+    source_id: i32,
+    run_id: i64,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "delete from quarantine q
+         using source s, sighting g
+         where q.source_id = $1
+           and q.last_run_id <> $2
+           and s.id = q.source_id
+           and g.source_id = q.source_id
+           and g.said = q.key
+           and s.seen @> g.id",
+        source_id,
+        run_id
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Lets the records leave whose very bytes are understood by now, because the
+/// rules or the parser have changed; returns how many left.
+pub async fn release_bytes(
+    connection: &mut PgConnection,
+    source_id: i32,
+    hashes: &[Fingerprint],
+) -> Result<u64, sqlx::Error> {
+    let hashes: Vec<Vec<u8>> = hashes.iter().map(|hash| hash.to_vec()).collect();
+    let done = sqlx::query!(
+        "delete from quarantine
+         where source_id = $1
+           and byte_hash = any($2)",
+        source_id,
+        &hashes
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Lets the tickets leave whose ids were now read well; returns how many left.
+pub async fn release_tickets(
+    connection: &mut PgConnection,
+    source_id: i32,
+    ids: &[i64],
+) -> Result<u64, sqlx::Error> {
+    let keys: Vec<String> = ids.iter().map(i64::to_string).collect();
+    let done = sqlx::query!(
+        "delete from quarantine
+         where source_id = $1
+           and key = any($2)",
+        source_id,
+        &keys
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Lets the records of one key leave, because it was now read well.
+pub async fn release_key(
+    connection: &mut PgConnection,
+    source_id: i32,
+    key: &str,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "delete from quarantine
+         where source_id = $1
+           and key = $2",
+        source_id,
+        key
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// One record, as a list tells it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Line {
+    /// Row in `quarantine`.
+    pub id: i64,
+    /// When it was first received.
+    pub at: DateTime<Utc>,
+    /// Where it came from, in words.
+    pub source: String,
+    /// Its identifier, where one could be found.
+    pub key: Option<String>,
+    /// Why it could not be understood.
+    pub reason: String,
+    /// Length of its raw text.
+    pub bytes: i32,
+}
+
+/// One record, whole.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Kept {
+    /// Row in `quarantine`.
+    pub id: i64,
+    /// The run that first received it.
+    pub run_id: i64,
+    /// The run that last received it in these bytes.
+    pub last_run_id: i64,
+    /// Row in `source`.
+    #[serde(skip)]
+    pub source_id: i32,
+    /// Where it came from, in words.
+    pub source: String,
+    /// When it was first received.
+    pub at: DateTime<Utc>,
+    /// Its identifier, where one could be found.
+    pub key: Option<String>,
+    /// Why it could not be understood.
+    pub reason: String,
+    /// Fingerprint of its bytes.
+    #[serde(skip)]
+    pub byte_hash: Vec<u8>,
+    /// As it came, in a form that text can hold.
+    pub raw: String,
+}
+
+/// All records, the oldest first.
+pub async fn list(connection: &mut PgConnection) -> Result<Vec<Line>, sqlx::Error> {
+    sqlx::query_as!(
+        Line,
+        r#"select v.id as "id!", v.at as "at!", v.source as "source!", v.key, v.reason as "reason!",
+                  octet_length(v.raw) as "bytes!"
+           from advisoryd_v1.quarantine v
+           order by v.id"#
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// One record; locked until the transaction ends.
+pub async fn get(connection: &mut PgConnection, id: i64) -> Result<Option<Kept>, sqlx::Error> {
+    sqlx::query_as!(
+        Kept,
+        r#"select q.id, q.run_id, q.last_run_id, q.source_id, q.at, q.key, q.reason, q.byte_hash, q.raw,
+                  case s.kind
+                      when 'watch_list' then 'watch list ' || s.watch_list_id
+                      when 'extra_feed' then 'extra feed ' || s.extra_feed
+                      else s.kind
+                  end as "source!"
+           from quarantine q
+           join source s on s.id = q.source_id
+           where q.id = $1
+           for update of q"#,
+        id
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// Ids of records first received since, in the order in which they came, which
+/// is the order in which they are read again.
+pub async fn ids_since(
+    connection: &mut PgConnection,
+    since: Option<DateTime<Utc>>,
+) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select id
+         from quarantine
+         where $1::timestamptz is null
+            or at >= $1
+         order by id",
+        since
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Removes one record.
+pub async fn remove(connection: &mut PgConnection, id: i64) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from quarantine where id = $1", id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Notes why a record stays, as far as that is known now.
+pub async fn explain(
+    connection: &mut PgConnection,
+    id: i64,
+    key: Option<&str>,
+    reason: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update quarantine
+         set key = coalesce($2, key),
+             reason = $3
+         where id = $1
+           and (reason is distinct from $3 or key is distinct from coalesce($2, key))",
+        id,
+        key,
+        reason
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

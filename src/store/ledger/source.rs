@@ -1,0 +1,369 @@
+//! What is read, and how far.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use sqlx::postgres::types::PgRange;
+
+use crate::model::{CoverageGap, RunFailure, ServedBy};
+
+/// What names a source.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SourceKey {
+    /// A watch list's feed.
+    WatchList(i64),
+    /// Another feed, by the operator's name for it.
+    ExtraFeed(String),
+    /// The tickets.
+    Tickets,
+    /// The modification times of all advisories.
+    Sweep,
+    /// Whole advisories, one by one.
+    Details,
+}
+
+impl SourceKey {
+    /// From the columns of `source`.
+    pub(crate) fn of_columns(
+        kind: &str,
+        watch_list_id: Option<i64>,
+        extra_feed: Option<String>,
+    ) -> Self {
+        match (kind, watch_list_id, extra_feed) {
+            (_, Some(id), _) => Self::WatchList(id),
+            (_, None, Some(name)) => Self::ExtraFeed(name),
+            ("sweep", None, None) => Self::Sweep,
+            ("details", None, None) => Self::Details,
+            (_, None, None) => Self::Tickets,
+        }
+    }
+}
+
+impl SourceKey {
+    /// As the columns `kind`, `watch_list_id` and `extra_feed`.
+    fn columns(&self) -> (&'static str, Option<i64>, Option<&str>) {
+        match self {
+            Self::WatchList(id) => ("watch_list", Some(*id), None),
+            Self::ExtraFeed(name) => ("extra_feed", None, Some(name)),
+            Self::Tickets => ("tickets", None, None),
+            Self::Sweep => ("sweep", None, None),
+            Self::Details => ("details", None, None),
+        }
+    }
+}
+
+impl std::fmt::Display for SourceKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::WatchList(id) => write!(formatter, "watch list {id}"),
+            Self::ExtraFeed(name) => write!(formatter, "extra feed `{name}`"),
+            Self::Tickets => write!(formatter, "tickets"),
+            Self::Sweep => write!(formatter, "sweep"),
+            Self::Details => write!(formatter, "details"),
+        }
+    }
+}
+
+/// A source and how far it was read.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Row in `source`.
+    pub id: i32,
+    /// End of the covered time, by upstream's clock: the cursor.
+    pub covered_to: Option<DateTime<Utc>>,
+    /// Holes in the covered time.
+    pub gaps: Vec<CoverageGap>,
+    /// Root element of the last recognised document.
+    pub root_element: Option<String>,
+    /// When its last complete run ended, by our clock.
+    pub last_success_at: Option<DateTime<Utc>>,
+    /// Where a watch list's advisories come from.
+    pub served_by: ServedBy,
+    /// Why they come from the JSON API.
+    pub served_why: Option<String>,
+    /// What upstream refused is not asked for again before this time.
+    pub rests_until: Option<DateTime<Utc>>,
+}
+
+/// What the configuration names besides watch lists and extra feeds.
+#[derive(Debug, Clone, Copy)]
+pub struct Others {
+    /// The tickets.
+    pub tickets: bool,
+    /// The sweep.
+    pub sweep: bool,
+    /// The details.
+    pub details: bool,
+}
+
+/// Writes down which sources the configuration names; all others stay, as not configured.
+pub async fn configure(
+    connection: &mut PgConnection,
+    watch_lists: &[(i64, Option<String>)],
+    extra_feeds: &[String],
+    others: Others,
+) -> Result<(), sqlx::Error> {
+    let Others {
+        tickets,
+        sweep,
+        details,
+    } = others;
+    let (ids, names): (Vec<i64>, Vec<Option<String>>) = watch_lists.iter().cloned().unzip();
+    sqlx::query!(
+        "insert into source (kind, watch_list_id, name)
+         select 'watch_list', n.id, coalesce(n.name, d.name)
+         from unnest($1::bigint[], $2::text[]) as n (id, name)
+         left join discovered_list d on d.id = n.id
+         on conflict (watch_list_id) do update
+         set name = excluded.name,
+             configured = true
+         where source.name is distinct from excluded.name
+            or not source.configured",
+        &ids,
+        &names as &[Option<String>]
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "insert into source (kind, extra_feed)
+         select 'extra_feed', n.name
+         from unnest($1::text[]) as n (name)
+         on conflict (extra_feed) do update
+         set configured = true
+         where not source.configured",
+        extra_feeds
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "insert into source (kind, configured)
+         select n.kind, n.configured
+         from (values (1, 'tickets', $1::boolean), (2, 'sweep', $2::boolean), (3, 'details', $3::boolean))
+              as n (place, kind, configured)
+         where not exists (select from source s where s.kind = n.kind)
+         order by n.place
+         on conflict do nothing",
+        tickets,
+        sweep,
+        details
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "update source
+         set configured = c.configured
+         from (
+             select id,
+                    case kind
+                        when 'watch_list' then watch_list_id = any($1)
+                        when 'extra_feed' then extra_feed = any($2)
+                        when 'sweep' then $4
+                        when 'details' then $5
+                        else $3
+                    end as configured
+             from source) as c
+         where source.id = c.id
+           and source.configured is distinct from c.configured",
+        &ids,
+        extra_feeds,
+        tickets,
+        sweep,
+        details
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Looks a source up.
+pub async fn find(
+    connection: &mut PgConnection,
+    key: &SourceKey,
+) -> Result<Option<Source>, sqlx::Error> {
+    let (kind, watch_list_id, extra_feed) = key.columns();
+    let row = sqlx::query!(
+        "select id, upper(covered) as covered_to, root_element, last_success_at, served_by, served_why, rests_until
+         from source
+         where kind = $1
+           and watch_list_id is not distinct from $2
+           and extra_feed is not distinct from $3",
+        kind,
+        watch_list_id,
+        extra_feed
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let gaps = gaps(connection, row.id).await?;
+    Ok(Some(Source {
+        id: row.id,
+        covered_to: row.covered_to,
+        gaps,
+        root_element: row.root_element,
+        last_success_at: row.last_success_at,
+        served_by: ServedBy::from_name(&row.served_by),
+        served_why: row.served_why,
+        rests_until: row.rests_until,
+    }))
+}
+
+/// Holes in the covered time of a source.
+pub async fn gaps(
+    connection: &mut PgConnection,
+    source_id: i32,
+) -> Result<Vec<CoverageGap>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select lower(gap) as "from!", upper(gap) as "to!"
+           from source,
+                unnest(tstzmultirange(range_merge(covered)) - covered) as gap
+           where id = $1
+             and not isempty(covered)
+           order by 1"#,
+        source_id
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| CoverageGap {
+            from: row.from,
+            to: row.to,
+        })
+        .collect())
+}
+
+/// Beginning and end of the covered time of a source; `None` before its first
+/// complete run.
+pub async fn covered(
+    connection: &mut PgConnection,
+    key: &SourceKey,
+) -> Result<Option<(DateTime<Utc>, DateTime<Utc>)>, sqlx::Error> {
+    let (kind, watch_list_id, extra_feed) = key.columns();
+    let row = sqlx::query!(
+        "select lower(covered) as covered_from, upper(covered) as covered_to
+         from source
+         where kind = $1
+           and watch_list_id is not distinct from $2
+           and extra_feed is not distinct from $3",
+        kind,
+        watch_list_id,
+        extra_feed
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.and_then(|row| row.covered_from.zip(row.covered_to)))
+}
+
+/// Notes that a run of the source begins.
+pub async fn attempted(
+    connection: &mut PgConnection,
+    source_id: i32,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update source
+         set last_attempt_at = $2
+         where id = $1",
+        source_id,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Notes what a run of the source failed with. Without a kind it says nothing
+/// new of the source: the former one stays.
+pub async fn failed(
+    connection: &mut PgConnection,
+    source_id: i32,
+    (error, kind): (&str, Option<RunFailure>),
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update source
+         set last_error = $2,
+             last_error_at = $3,
+             last_failure = coalesce($4, last_failure)
+         where id = $1",
+        source_id,
+        error,
+        now,
+        kind.map(RunFailure::name)
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Notes the end of the first complete run: what a source brought until then is
+/// its baseline, what it brings from now on is news. A file that was imported
+/// before the first pull leaves that pull a first one. Asked before the run's
+/// success is written down.
+pub async fn is_no_longer_new(
+    connection: &mut PgConnection,
+    source_id: i32,
+    leads: bool,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update source
+         set baseline_seq = (select last from change_counter),
+             baseline_at = $3
+         where id = $1
+           and (baseline_seq is null or ($2 and last_success_at is null))",
+        source_id,
+        leads,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Notes where a watch list's advisories come from from now on, and why.
+pub async fn serve(
+    connection: &mut PgConnection,
+    source_id: i32,
+    served_by: ServedBy,
+    why: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update source
+         set served_by = $2,
+             served_why = $3
+         where id = $1
+           and (served_by, served_why) is distinct from ($2, $3)",
+        source_id,
+        served_by.name(),
+        why
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Notes until when what upstream refused is not asked for again.
+pub async fn rest(
+    connection: &mut PgConnection,
+    source_id: i32,
+    until: Option<DateTime<Utc>>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update source
+         set rests_until = $2
+         where id = $1
+           and rests_until is distinct from $2",
+        source_id,
+        until
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A half-open range for queries.
+pub(crate) fn range(covers: (DateTime<Utc>, DateTime<Utc>)) -> PgRange<DateTime<Utc>> {
+    PgRange::from(covers.0..covers.1.max(covers.0))
+}

@@ -1,0 +1,181 @@
+//! The watch lists that upstream has, as discovery found them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{PgConnection, PgPool};
+
+use crate::model::ListedList;
+use crate::store::ledger::lock::Hold;
+
+/// Second key of the lock: sources count from 1, writing has -1.
+const DISCOVERING: i32 = -2;
+/// How long requests are remembered: the daily limit looks back a day and a half.
+const REQUESTS_KEPT: TimeDelta = TimeDelta::days(2);
+
+/// How discovery fares.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct State {
+    /// When it last began.
+    pub last_attempt_at: Option<DateTime<Utc>>,
+    /// When it last found out which lists there are.
+    pub last_success_at: Option<DateTime<Utc>>,
+    /// What the last one failed with.
+    pub last_error: Option<String>,
+    /// When an answer first was not believed because it lost too many lists.
+    pub doubted_at: Option<DateTime<Utc>>,
+    /// The lists that this answer lost.
+    #[serde(skip)]
+    pub doubted: Vec<i64>,
+}
+
+/// Keeps other processes from discovering at the same time; `None` when one is.
+pub async fn hold(pool: &PgPool) -> Result<Option<Hold>, sqlx::Error> {
+    Hold::take(pool, DISCOVERING).await
+}
+
+/// How discovery fares.
+pub async fn state(connection: &mut PgConnection) -> Result<State, sqlx::Error> {
+    sqlx::query_as!(
+        State,
+        "select last_attempt_at, last_success_at, last_error, doubted_at, doubted
+         from discovery"
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// The lists that upstream named when it was last believed, by id.
+pub async fn listed(connection: &mut PgConnection) -> Result<Vec<ListedList>, sqlx::Error> {
+    sqlx::query_as!(
+        ListedList,
+        "select id, name, enabled
+         from discovered_list
+         where vanished_at is null
+         order by id"
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Notes that discovery begins.
+pub async fn attempted(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("update discovery set last_attempt_at = $1", now)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Notes what was asked of upstream, and forgets what no limit counts any more.
+pub async fn asked(
+    connection: &mut PgConnection,
+    requests: u64,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into discovery_request (at, requests) values ($1, $2)",
+        now,
+        i64::try_from(requests).unwrap_or(i64::MAX)
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "delete from discovery_request where at < $1",
+        now - REQUESTS_KEPT
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Notes what it failed with; what is known stays.
+pub async fn failed(connection: &mut PgConnection, error: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("update discovery set last_error = $1", error)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Notes that an answer which lost these lists is not believed, since `at`.
+pub async fn doubt(
+    connection: &mut PgConnection,
+    lost: &[i64],
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update discovery set doubted_at = $1, doubted = $2",
+        at,
+        lost
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Believes an answer: these lists there are, and no others.
+pub async fn believe(
+    connection: &mut PgConnection,
+    listed: &[ListedList],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<i64> = listed.iter().map(|list| list.id).collect();
+    let names: Vec<Option<String>> = listed.iter().map(|list| list.name.clone()).collect();
+    let enabled: Vec<bool> = listed.iter().map(|list| list.enabled).collect();
+    sqlx::query!(
+        "insert into discovered_list (id, name, enabled, discovered_at)
+         select n.id, n.name, n.enabled, $4
+         from unnest($1::bigint[], $2::text[], $3::boolean[]) as n (id, name, enabled)
+         on conflict (id) do update
+         set name = excluded.name,
+             enabled = excluded.enabled,
+             vanished_at = null
+         where discovered_list.name is distinct from excluded.name
+            or discovered_list.enabled <> excluded.enabled
+            or discovered_list.vanished_at is not null",
+        &ids,
+        &names as &[Option<String>],
+        &enabled,
+        now
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "update discovered_list
+         set vanished_at = $2
+         where vanished_at is null
+           and id <> all($1)",
+        &ids,
+        now
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "update discovery
+         set last_success_at = $1,
+             last_error = null,
+             doubted_at = null,
+             doubted = '{}'",
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes those lists down as sources that are not followed, so that they can be
+/// seen, and keeps their names current. The followed ones must be written down.
+pub async fn note_the_others(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into source (kind, watch_list_id, name, configured)
+         select 'watch_list', d.id, d.name, false
+         from discovered_list d
+         on conflict (watch_list_id) do update
+         set name = excluded.name
+         where not source.configured
+           and source.name is distinct from excluded.name"
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! Reports: what commands ask for.
+
+pub mod question;
+pub mod report;

@@ -1,0 +1,140 @@
+//! What `status`, the health endpoints and the metrics tell about the store.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::model::{CoverageGap, ServedBy};
+use crate::store::ledger::source::SourceKey;
+
+/// One source, as an operator wants to see it.
+#[derive(Debug, Clone)]
+pub struct SourceReport {
+    /// Which.
+    pub key: SourceKey,
+    /// From the configuration.
+    pub name: Option<String>,
+    /// Whether the configuration names it.
+    pub configured: bool,
+    /// When a run last began.
+    pub last_attempt_at: Option<DateTime<Utc>>,
+    /// When the last complete run ended.
+    pub last_success_at: Option<DateTime<Utc>>,
+    /// What the last run failed with.
+    pub last_error: Option<String>,
+    /// End of the covered time.
+    pub covered_to: Option<DateTime<Utc>>,
+    /// Records stored.
+    pub records: i64,
+    /// Records in quarantine.
+    pub quarantined: i64,
+    /// Whether a run is marked as running.
+    pub running: bool,
+    /// Holes in the covered time.
+    pub gaps: Vec<CoverageGap>,
+    /// Where a watch list's advisories come from.
+    pub served_by: ServedBy,
+    /// Why they come from the JSON API.
+    pub served_why: Option<String>,
+    /// What upstream refused is not asked for again before this time.
+    pub rests_until: Option<DateTime<Utc>>,
+}
+
+/// All sources: watch lists by id, extra feeds by name, the tickets, and the sweep
+/// where it is configured. What there is to tell of the details is their backlog.
+pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select s.id, s.kind, s.watch_list_id, s.extra_feed, s.name, s.configured,
+                  s.last_attempt_at, s.last_success_at, s.last_error, upper(s.covered) as covered_to,
+                  s.served_by, s.served_why, s.rests_until,
+                  case s.kind
+                      when 'sweep' then 0
+                      when 'tickets' then (select count(*) from ticket t where t.deleted_at is null)
+                      else (select count(*) from sighting g where g.source_id = s.id)
+                  end as "records!",
+                  (select count(*) from quarantine q where q.source_id = s.id) as "quarantined!",
+                  exists (
+                      select
+                      from sync_run r
+                      where r.source_id = s.id
+                        and r.outcome = 'running') as "running!"
+           from source s
+           where s.kind <> 'details'
+             and (s.kind <> 'sweep' or s.configured)
+           order by s.kind desc, s.watch_list_id, s.extra_feed"#
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut reports = Vec::with_capacity(rows.len());
+    for row in rows {
+        let key = SourceKey::of_columns(&row.kind, row.watch_list_id, row.extra_feed);
+        reports.push(SourceReport {
+            key,
+            name: row.name,
+            configured: row.configured,
+            last_attempt_at: row.last_attempt_at,
+            last_success_at: row.last_success_at,
+            last_error: row.last_error,
+            covered_to: row.covered_to,
+            records: row.records,
+            quarantined: row.quarantined,
+            running: row.running,
+            gaps: crate::store::ledger::source::gaps(connection, row.id).await?,
+            served_by: ServedBy::from_name(&row.served_by),
+            served_why: row.served_why,
+            rests_until: row.rests_until,
+        });
+    }
+    Ok(reports)
+}
+
+/// How many advisories are stored.
+pub async fn advisories(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(r#"select count(*) as "count!" from advisory"#)
+        .fetch_one(connection)
+        .await
+}
+
+/// How much room a table takes.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct TableSize {
+    /// Its name.
+    pub name: String,
+    /// With its indexes and long values.
+    pub bytes: i64,
+}
+
+/// The tables, the largest first.
+pub async fn table_sizes(connection: &mut PgConnection) -> Result<Vec<TableSize>, sqlx::Error> {
+    sqlx::query_as!(
+        TableSize,
+        r#"select c.relname::text as "name!", pg_total_relation_size(c.oid) as "bytes!"
+           from pg_class c
+           join pg_namespace n on n.oid = c.relnamespace
+           where n.nspname = 'advisoryd'
+             and c.relkind = 'r'
+             and c.relname <> '_sqlx_migrations'
+           order by 2 desc, 1"#
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// What a row of `source` is.
+pub async fn key_of(
+    connection: &mut PgConnection,
+    source_id: i32,
+) -> Result<SourceKey, sqlx::Error> {
+    let row = sqlx::query!(
+        "select kind, watch_list_id, extra_feed
+         from source
+         where id = $1",
+        source_id
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(SourceKey::of_columns(
+        &row.kind,
+        row.watch_list_id,
+        row.extra_feed,
+    ))
+}

@@ -1,0 +1,5 @@
+//! Tickets: merging, what is known of reading them, checkpoints of full scans.
+
+pub mod reading;
+pub mod scan;
+pub mod ticket;

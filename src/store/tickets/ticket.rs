@@ -1,0 +1,278 @@
+//! Tickets.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+use sqlx::PgConnection;
+
+use crate::model::{Fingerprint, Ticket, fingerprint};
+use crate::store::advisories::comparison::Beside;
+use crate::store::advisories::history;
+use crate::store::change;
+use crate::store::origin::Origin;
+
+/// What became of a page of tickets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// Tickets that were not known before.
+    pub added: u64,
+    /// Tickets that became a new version.
+    pub changed: u64,
+    /// Tickets that said nothing new.
+    pub unchanged: u64,
+}
+
+/// Stores a page of tickets inside the caller's transaction. An older
+/// `modified_at` never overwrites a newer one; a ticket that had gone and is
+/// there again becomes a new version.
+pub async fn merge(
+    connection: &mut PgConnection,
+    origin: Origin,
+    tickets: &[Ticket],
+) -> Result<Merged, sqlx::Error> {
+    // In the order of ids, each once: pages may repeat a ticket that moved.
+    let tickets: BTreeMap<i64, &Ticket> =
+        tickets.iter().map(|ticket| (ticket.id, ticket)).collect();
+    let ids: Vec<i64> = tickets.keys().copied().collect();
+    let stored = stored(connection, &ids).await?;
+
+    let mut merged = Merged::default();
+    let (mut rows, mut fresh, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
+    for ticket in tickets.into_values() {
+        let content_hash = content_hash(&ticket.raw);
+        let version = match stored.get(&ticket.id) {
+            None => {
+                merged.added += 1;
+                fresh.push(ticket.id);
+                1
+            }
+            Some(stored) if stored.is_superseded_by(ticket, &content_hash) => {
+                merged.changed += 1;
+                replaced.push(ticket.id);
+                stored.version + 1
+            }
+            Some(_) => {
+                merged.unchanged += 1;
+                continue;
+            }
+        };
+        rows.push(as_json(origin, ticket, &content_hash, version));
+    }
+    history::keep_tickets(connection, &replaced, origin.at).await?;
+    write(connection, rows).await?;
+    change::record_tickets(connection, origin, &fresh, &replaced).await?;
+    Ok(merged)
+}
+
+/// What a ticket that comes late is beside what is stored.
+pub async fn beside(connection: &mut PgConnection, ticket: &Ticket) -> Result<Beside, sqlx::Error> {
+    let Some(stored) = stored(connection, &[ticket.id]).await?.remove(&ticket.id) else {
+        return Ok(Beside::Unknown);
+    };
+    let same = stored.content_hash == content_hash(&ticket.raw);
+    Ok(Beside::judge(same, ticket.modified_at, stored.modified_at))
+}
+
+struct Stored {
+    content_hash: Vec<u8>,
+    modified_at: Option<DateTime<Utc>>,
+    deleted: bool,
+    version: i32,
+}
+
+impl Stored {
+    fn is_superseded_by(&self, ticket: &Ticket, content_hash: &Fingerprint) -> bool {
+        let older = matches!(
+            (ticket.modified_at, self.modified_at),
+            (Some(theirs), Some(known)) if theirs < known
+        );
+        (self.content_hash != content_hash || self.deleted) && !older
+    }
+}
+
+async fn stored(
+    connection: &mut PgConnection,
+    ids: &[i64],
+) -> Result<HashMap<i64, Stored>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select id, content_hash, modified_at, deleted_at is not null as "deleted!", version
+           from ticket
+           where id = any($1)
+           order by id
+           for update"#,
+        ids
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let stored = Stored {
+                content_hash: row.content_hash,
+                modified_at: row.modified_at,
+                deleted: row.deleted,
+                version: row.version,
+            };
+            (row.id, stored)
+        })
+        .collect())
+}
+
+/// Fingerprint of a whole ticket, whatever the order of its keys (maps of
+/// `serde_json` are sorted).
+pub fn content_hash(raw: &Value) -> Fingerprint {
+    fingerprint(raw.to_string().as_bytes())
+}
+
+fn as_json(origin: Origin, ticket: &Ticket, content_hash: &Fingerprint, version: i32) -> Value {
+    let mut row = columns(ticket, content_hash);
+    row.insert("raw".to_owned(), ticket.raw.clone());
+    row.insert("run_id".to_owned(), json!(origin.run_id));
+    row.insert("version".to_owned(), json!(version));
+    row.insert("first_seen_at".to_owned(), json!(origin.at));
+    row.insert("changed_at".to_owned(), json!(origin.at));
+    Value::Object(row)
+}
+
+/// The columns that the raw text alone decides.
+pub(crate) fn columns(ticket: &Ticket, content_hash: &Fingerprint) -> Map<String, Value> {
+    let Ticket {
+        id,
+        pretty_id,
+        title,
+        description,
+        status,
+        priority,
+        queue,
+        assignee,
+        watch_list,
+        said,
+        created_at,
+        modified_at,
+        raw: _,
+    } = ticket;
+    let columns = [
+        ("id", json!(id)),
+        ("pretty_id", json!(pretty_id)),
+        ("title", json!(title)),
+        ("description", json!(description)),
+        ("status_id", json!(status.id)),
+        ("status", json!(status.name)),
+        ("priority_id", json!(priority.id)),
+        ("priority", json!(priority.name)),
+        ("queue_id", json!(queue.id)),
+        ("queue", json!(queue.name)),
+        ("assignee_id", json!(assignee.id)),
+        ("assignee", json!(assignee.name)),
+        ("watch_list_id", json!(watch_list.id)),
+        ("watch_list", json!(watch_list.name)),
+        ("said", json!(said)),
+        ("created_at", json!(created_at)),
+        ("modified_at", json!(modified_at)),
+        (
+            "content_hash",
+            json!(crate::store::advisories::row::hex(content_hash)),
+        ),
+    ];
+    columns
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+async fn write(connection: &mut PgConnection, rows: Vec<Value>) -> Result<(), sqlx::Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into ticket
+         select *
+         from jsonb_populate_recordset(null::ticket, $1)
+         on conflict (id) do update
+         set pretty_id = excluded.pretty_id,
+             title = excluded.title,
+             description = excluded.description,
+             status_id = excluded.status_id,
+             status = excluded.status,
+             priority_id = excluded.priority_id,
+             priority = excluded.priority,
+             queue_id = excluded.queue_id,
+             queue = excluded.queue,
+             assignee_id = excluded.assignee_id,
+             assignee = excluded.assignee,
+             watch_list_id = excluded.watch_list_id,
+             watch_list = excluded.watch_list,
+             said = excluded.said,
+             created_at = excluded.created_at,
+             modified_at = excluded.modified_at,
+             deleted_at = null,
+             raw = excluded.raw,
+             content_hash = excluded.content_hash,
+             run_id = excluded.run_id,
+             version = excluded.version,
+             changed_at = greatest(excluded.changed_at, ticket.changed_at)",
+        Value::Array(rows)
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// How many tickets exist upstream, as far as we know.
+pub async fn present(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(r#"select count(*) as "count!" from ticket where deleted_at is null"#)
+        .fetch_one(connection)
+        .await
+}
+
+/// The tickets that a complete walk did not find, of those that were stored
+/// before it began.
+pub async fn missing_from_walk(
+    connection: &mut PgConnection,
+    walk_id: i64,
+    began_at: DateTime<Utc>,
+) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select t.id
+         from ticket t
+         where t.deleted_at is null
+           and t.first_seen_at < $2
+           and not exists (
+               select
+               from ticket_walk_page p
+               cross join lateral unnest(p.ids) as i (id)
+               where p.walk_id = $1
+                 and i.id = t.id)
+         order by t.id",
+        walk_id,
+        began_at
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Marks tickets as gone; they keep their rows.
+pub async fn mark_gone(
+    connection: &mut PgConnection,
+    origin: Origin,
+    ids: &[i64],
+) -> Result<u64, sqlx::Error> {
+    history::keep_tickets(connection, ids, origin.at).await?;
+    let done = sqlx::query!(
+        "update ticket
+         set deleted_at = $2,
+             changed_at = greatest($2, changed_at),
+             run_id = $3,
+             version = version + 1
+         where id = any($1)
+           and deleted_at is null",
+        ids,
+        origin.at,
+        origin.run_id
+    )
+    .execute(&mut *connection)
+    .await?;
+    change::record_tickets(connection, origin, &[], ids).await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,261 @@
+//! Removing what is no longer current and was kept long enough, a small batch
+//! at a time. The current state is in other tables; nothing here touches it.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::store::ledger::chain::{self, Chain};
+
+/// Rows of one batch: small enough that nobody waits for its locks.
+pub const BATCH: i64 = 1000;
+
+/// Drops versions that were replaced before `before`; the oldest first, so that
+/// what is left of each has no hole.
+pub async fn drop_versions(
+    connection: &mut PgConnection,
+    before: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let advisories = sqlx::query!(
+        "delete from advisory_version v
+         using (
+             select said, version
+             from advisory_version
+             where replaced_at < $1
+             order by replaced_at, version
+             limit $2) as old
+         where v.said = old.said
+           and v.version = old.version",
+        before,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await?;
+    let tickets = sqlx::query!(
+        "delete from ticket_version v
+         using (
+             select id, version
+             from ticket_version
+             where replaced_at < $1
+             order by replaced_at, version
+             limit $2) as old
+         where v.id = old.id
+           and v.version = old.version",
+        before,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await?;
+    let dropped = advisories.rows_affected() + tickets.rows_affected();
+    if dropped > 0 {
+        sqlx::query!(
+            "update retained
+             set versions_before = $1
+             where versions_before < $1",
+            before
+        )
+        .execute(connection)
+        .await?;
+    }
+    Ok(dropped)
+}
+
+/// Empties the raw texts of versions that were replaced before `before`.
+pub async fn drop_raw(
+    connection: &mut PgConnection,
+    before: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let advisories = sqlx::query!(
+        "update advisory_version v
+         set raw = null
+         from (
+             select said, version
+             from advisory_version
+             where replaced_at < $1
+               and raw is not null
+             order by replaced_at
+             limit $2) as old
+         where v.said = old.said
+           and v.version = old.version",
+        before,
+        BATCH
+    )
+    .execute(&mut *connection)
+    .await?;
+    let tickets = sqlx::query!(
+        "update ticket_version v
+         set raw = null
+         from (
+             select id, version
+             from ticket_version
+             where replaced_at < $1
+               and raw is not null
+             order by replaced_at
+             limit $2) as old
+         where v.id = old.id
+           and v.version = old.version",
+        before,
+        BATCH
+    )
+    .execute(connection)
+    .await?;
+    Ok(advisories.rows_affected() + tickets.rows_affected())
+}
+
+/// Drops details that no version with a raw text was made with any more. Those
+/// of current versions stay.
+pub async fn drop_details(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "delete from former_detail f
+         where (f.said, f.byte_hash) in (
+             select o.said, o.byte_hash
+             from former_detail o
+             where not exists (
+                 select
+                 from advisory_version v
+                 where v.said = o.said
+                   and v.detail_hash = o.byte_hash
+                   and v.raw is not null)
+               and not exists (
+                 select
+                 from advisory a
+                 where a.said = o.said
+                   and a.detail_hash = o.byte_hash)
+             limit $1)",
+        BATCH
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Drops records that upstream last sent before `before`.
+pub async fn drop_quarantine(
+    connection: &mut PgConnection,
+    before: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "delete from quarantine
+         where id in (
+             select q.id
+             from quarantine q
+             left join sync_run r on r.id = q.last_run_id
+             where q.at < $1
+               and (r.started_at is null or r.started_at < $1)
+             order by q.id
+             limit $2)",
+        before,
+        BATCH
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// The sources whose ledgers may hold old runs.
+pub async fn sources(connection: &mut PgConnection) -> Result<Vec<i32>, sqlx::Error> {
+    sqlx::query_scalar!("select id from source order by id")
+        .fetch_all(connection)
+        .await
+}
+
+/// What came of a batch of runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DroppedRuns {
+    /// So many are gone; none is left that is old enough when it is 0.
+    Dropped(u64),
+    /// The next run to go is missing or was altered. Dropping it would hide that.
+    Broken,
+}
+
+/// Drops the oldest runs of a source that ended before `before`, and anchors its
+/// chain at the newest of them. The newest run of all stays.
+pub async fn drop_runs(
+    connection: &mut PgConnection,
+    source_id: i32,
+    before: DateTime<Utc>,
+) -> Result<DroppedRuns, sqlx::Error> {
+    let unchained = drop_unchained(connection, source_id, before).await?;
+    if unchained > 0 {
+        return Ok(DroppedRuns::Dropped(unchained));
+    }
+    let row = sqlx::query!(
+        "select runs, head, dropped_runs, dropped_head
+         from source
+         where id = $1
+         for update",
+        source_id
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let chain = Chain {
+        source_id,
+        runs: row.runs,
+        head: row.head,
+        dropped_runs: row.dropped_runs,
+        dropped_head: row.dropped_head,
+    };
+    let old = chain::oldest(connection, &chain, before, BATCH).await?;
+    let Some((place, digest)) = old.last else {
+        return Ok(if old.broken {
+            DroppedRuns::Broken
+        } else {
+            DroppedRuns::Dropped(0)
+        });
+    };
+    sqlx::query!(
+        "update source
+         set dropped_runs = $2,
+             dropped_head = $3,
+             dropped_covers = dropped_covers + coalesce((
+                 select range_agg(r.covers)
+                 from sync_run r
+                 where r.source_id = $1
+                   and r.place <= $2
+                   and r.outcome = 'ok'
+                   and r.covers is not null), '{}')
+         where id = $1",
+        source_id,
+        place,
+        &digest
+    )
+    .execute(&mut *connection)
+    .await?;
+    let done = sqlx::query!(
+        "delete from sync_run
+         where source_id = $1
+           and place <= $2",
+        source_id,
+        place
+    )
+    .execute(connection)
+    .await?;
+    Ok(DroppedRuns::Dropped(done.rows_affected()))
+}
+
+/// Runs from before the chain began.
+async fn drop_unchained(
+    connection: &mut PgConnection,
+    source_id: i32,
+    before: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "delete from sync_run
+         where id in (
+             select r.id
+             from sync_run r
+             join source s on s.id = r.source_id
+             where r.source_id = $1
+               and r.place is null
+               and r.outcome <> 'running'
+               and r.id <= s.unchained_run_id
+               and r.finished_at < $2
+             order by r.id
+             limit $3)",
+        source_id,
+        before,
+        BATCH
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}

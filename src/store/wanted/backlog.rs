@@ -1,0 +1,106 @@
+//! How far fetching details is, and how many of the day's requests for them are left.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+
+use super::queue::{LONGEST_PAUSE, seconds};
+use crate::model::Details;
+
+/// How far fetching is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Backlog {
+    /// To be fetched, those included that failed for now.
+    pub wanted: i64,
+    /// Not to be had: upstream says there is none, or it cannot be read.
+    pub unavailable: i64,
+    /// What the last attempt that failed said.
+    pub last_error: Option<String>,
+    /// Fetched in the last ten minutes.
+    #[serde(skip)]
+    pub lately: i64,
+    /// When the first of these was.
+    #[serde(skip)]
+    pub lately_since: Option<DateTime<Utc>>,
+    /// Requests in the last 24 hours, where they are counted.
+    pub requests_of_day: i64,
+    /// Fetched at all.
+    pub fetched: i64,
+}
+
+/// Looks at it; under [`Details::Never`] what a feed's record lacks is not wanted.
+pub async fn look(
+    connection: &mut PgConnection,
+    details: Details,
+    now: DateTime<Utc>,
+) -> Result<Backlog, sqlx::Error> {
+    sqlx::query_as!(
+        Backlog,
+        r#"select count(*) filter (where next_at <= $1::timestamptz + $2 * interval '1 second') as "wanted!",
+                  count(*) filter (where next_at > $1::timestamptz + $2 * interval '1 second') as "unavailable!",
+                  (select last_error
+                   from wanted_detail
+                   where last_error is not null
+                   order by attempts desc, said
+                   limit 1) as last_error,
+                  (select count(*)
+                   from detail
+                   where fetched_at > $1::timestamptz - interval '10 minutes') as "lately!",
+                  (select min(fetched_at)
+                   from detail
+                   where fetched_at > $1::timestamptz - interval '10 minutes') as lately_since,
+                  (select count(*)
+                   from detail_request
+                   where at > $1::timestamptz - interval '24 hours') as "requests_of_day!",
+                  (select count(*) from detail) as "fetched!"
+           from wanted_detail
+           where $3 or reason in ('sweep', 'json')"#,
+        now,
+        seconds(LONGEST_PAUSE),
+        details != Details::Never
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// How many of `limit` requests in any 24 hours are left (`None`: any number), or
+/// from when on there is one.
+pub async fn left(
+    connection: &mut PgConnection,
+    limit: u32,
+    now: DateTime<Utc>,
+) -> Result<Result<Option<i64>, DateTime<Utc>>, sqlx::Error> {
+    if limit == 0 {
+        return Ok(Ok(None));
+    }
+    let limit = i64::from(limit);
+    let row = sqlx::query!(
+        r#"select count(*) as "used!",
+                  (array_agg(least(at, $1) order by at desc))[$2] as frees
+           from detail_request
+           where at > $1::timestamptz - interval '24 hours'"#,
+        now,
+        i32::try_from(limit).unwrap_or(i32::MAX)
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(match row.frees {
+        // A clock that was ahead must not count for ever.
+        Some(frees) => Err(frees + TimeDelta::hours(24)),
+        None => Ok(Some(limit - row.used)),
+    })
+}
+
+/// Counts a request, before it is sent: a crash costs a request, never the limit.
+pub async fn spend(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "with old as (
+             delete from detail_request
+             where at <= $1::timestamptz - interval '24 hours')
+         insert into detail_request (at)
+         values ($1)",
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

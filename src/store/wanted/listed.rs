@@ -1,0 +1,122 @@
+//! Elements of the JSON API's collection of advisories, beside what is stored.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::queue::{self, Reason, Want};
+use crate::store::origin::Origin;
+
+/// One element.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The advisory's identifier.
+    pub said: String,
+    /// When upstream last modified it.
+    pub modified_at: Option<DateTime<Utc>>,
+    /// When upstream released it.
+    pub released_at: Option<DateTime<Utc>>,
+    /// As it came.
+    pub raw: Value,
+}
+
+/// Wants the details of what is not known in this state, and of members of the
+/// list that it has not shown yet; `again`: of all. Which lists an advisory is in,
+/// only its detail tells.
+pub async fn want_for_list(
+    connection: &mut PgConnection,
+    origin: Origin,
+    rows: &[Row],
+    again: bool,
+) -> Result<(), sqlx::Error> {
+    let said: Vec<String> = rows.iter().map(|row| row.said.clone()).collect();
+    let modified: Vec<Option<DateTime<Utc>>> = rows.iter().map(|row| row.modified_at).collect();
+    let elements: Vec<Value> = rows.iter().map(|row| row.raw.clone()).collect();
+    sqlx::query!(
+        "insert into wanted_detail (said, wanted_since, reason, modified_at, next_at, listed)
+         select n.said, $5, 'json', n.modified_at, $5, n.listed
+         from unnest($1::text[], $2::timestamptz[], $3::jsonb[]) as n (said, modified_at, listed)
+         join source s on s.id = $4
+         left join detail d on d.said = n.said
+         where $6
+            or d.said is null
+            or d.modified_at < n.modified_at
+            or (s.watch_list_id = any(d.lists)
+                and not exists (
+                    select
+                    from sighting g
+                    where g.said = n.said
+                      and g.source_id = s.id))
+         order by n.said
+         on conflict (said) do update
+         set wanted_since = excluded.wanted_since,
+             reason = excluded.reason,
+             modified_at = greatest(excluded.modified_at, wanted_detail.modified_at),
+             attempts = 0,
+             next_at = excluded.next_at,
+             last_error = null,
+             listed = excluded.listed
+         where excluded.modified_at > wanted_detail.modified_at
+            or (wanted_detail.modified_at is null and excluded.modified_at is not null)
+            or wanted_detail.reason <> 'json'",
+        &said,
+        &modified as _,
+        &elements,
+        origin.source_id,
+        origin.at,
+        again
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Rows of `sighting` of a source behind these elements.
+pub async fn sightings(
+    connection: &mut PgConnection,
+    source_id: i32,
+    rows: &[Row],
+) -> Result<Vec<i64>, sqlx::Error> {
+    let said: Vec<String> = rows.iter().map(|row| row.said.clone()).collect();
+    sqlx::query_scalar!(
+        "select id
+         from sighting
+         where source_id = $1
+           and said = any($2)",
+        source_id,
+        &said
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Wants the details of stored advisories that are newer upstream; returns how
+/// many there are.
+pub async fn want_newer(
+    connection: &mut PgConnection,
+    rows: &[Row],
+    now: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let said: Vec<String> = rows.iter().map(|row| row.said.clone()).collect();
+    let modified: Vec<Option<DateTime<Utc>>> = rows.iter().map(|row| row.modified_at).collect();
+    let newer = sqlx::query!(
+        r#"select n.said as "said!", n.modified_at
+           from unnest($1::text[], $2::timestamptz[]) as n (said, modified_at)
+           join advisory a on a.said = n.said
+           where n.modified_at > a.modified_at
+              or (a.modified_at is null and n.modified_at is not null)"#,
+        &said,
+        &modified as _
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let wants: Vec<Want> = newer
+        .into_iter()
+        .map(|row| Want {
+            said: row.said,
+            reason: Reason::Sweep,
+            modified_at: row.modified_at,
+        })
+        .collect();
+    queue::want(connection, &wants, now).await
+}
