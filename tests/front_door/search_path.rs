@@ -3,7 +3,7 @@
 //! that selects from the views, or maintains the tables.
 
 use advisoryd::cluster::SUPERUSER;
-use advisoryd::job::sync_tickets::Ask;
+use advisoryd::job::tickets::sync::Ask;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
 
 use crate::support::{World, database};
