@@ -12,6 +12,8 @@ mod matcher;
 mod message;
 mod overlay;
 mod rule;
+#[cfg(test)]
+pub(crate) mod sample;
 mod severity;
 mod silence;
 mod standing;

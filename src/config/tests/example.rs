@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use super::super::{Config, ListSource, WatchList};
+use super::super::{AliasField, Config, ListSource, WatchList};
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
 
@@ -113,7 +113,7 @@ fn the_example_names_every_key_there_is() {
             "{section} is not in the example"
         );
     }
-    for field in super::super::ALIAS_FIELDS {
+    for field in AliasField::NAMES {
         assert!(EXAMPLE.contains(field), "{field}");
     }
 }

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::clock::Clock;
 use crate::job::failure::Failure;
-use crate::model::{Advisory, Details, Ticket, plain_fingerprint};
+use crate::model::{Details, Ticket, plain_fingerprint};
 use crate::source::detail as detail_source;
 use crate::source::ticket as ticket_source;
 use crate::source::xml::{self, Rules};
@@ -135,8 +135,7 @@ impl Retry<'_> {
             Ok(advisory) => advisory,
             Err(xml::Unreadable { key, reason }) => return Ok(Outcome::stays(key, reason)),
         };
-        let Advisory { said, .. } = &advisory;
-        let said = said.clone();
+        let said = advisory.said.clone();
         let beside = advisory::beside(connection, &advisory).await?;
         let outcome = Outcome::of(said, beside);
         if outcome.fate == Fate::Stored {

@@ -378,10 +378,9 @@ async fn fulfil(
     detail: &Detail,
     now: DateTime<Utc>,
 ) -> Result<DateTime<Utc>, sqlx::Error> {
-    let Advisory {
-        said, modified_at, ..
-    } = &detail.advisory;
-    let Some(wish) = queue::fulfil(connection, said, *modified_at).await? else {
+    let said = &detail.advisory.said;
+    let modified_at = detail.advisory.modified_at;
+    let Some(wish) = queue::fulfil(connection, said, modified_at).await? else {
         return Ok(now);
     };
     if !wish.is_fulfilled {

@@ -1,6 +1,8 @@
 //! Advisories: merging records and details into versions, and what each source last sent.
 
 pub mod advisory;
+pub(crate) mod cell;
+pub(crate) mod columns;
 pub mod comparison;
 pub mod copy;
 pub mod detail;
