@@ -6,7 +6,7 @@ use super::output::{complain, tell, tell_json};
 use super::{Shared, ask, check_upstream};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Token};
-use crate::job::failure::chain;
+use crate::model::chain;
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
 use crate::store::database;
@@ -81,7 +81,7 @@ fn alerts(config: &Config, teller: &mut Teller) -> anyhow::Result<()> {
                 );
                 Finding::good(what, says)
             }
-            Err(error) => Finding::bad(what, format!("{:#}", anyhow::Error::new(error))),
+            Err(error) => Finding::bad(what, chain(&error)),
         })?;
     }
     let rules = config.alerts.rules.len();

@@ -13,7 +13,7 @@ use crate::config;
 use crate::job::alerts::evaluate::{self, Rules};
 use crate::job::alerts::{baseline, deliver};
 use crate::job::context::Context;
-use crate::job::failure::chain;
+use crate::model::chain;
 use crate::sink::Sink;
 use crate::store::alerts::alert;
 use crate::store::{change, database};

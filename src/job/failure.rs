@@ -1,7 +1,7 @@
 //! Why a run is not complete.
 
 use crate::http::ClientError;
-use crate::model::RunFailure;
+use crate::model::{RunFailure, chain};
 use crate::source::page::NotAPage;
 use crate::source::xml::FeedError;
 use crate::store;
@@ -151,19 +151,4 @@ impl Failure {
     pub fn chain(&self) -> String {
         chain(self)
     }
-}
-
-/// An error and its causes in one line, each said once.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

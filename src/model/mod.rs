@@ -1,6 +1,7 @@
 //! What things are: no I/O, no format, no table, no clock.
 
 mod advisory;
+mod chain;
 mod change_kind;
 mod condition;
 mod detail;
@@ -23,6 +24,7 @@ mod window;
 pub mod words;
 
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
+pub use chain::chain;
 pub use change_kind::ChangeKind;
 pub use condition::{Condition, Evidence, RunFailure};
 pub use detail::{Detail, Details, Forecast, ServedBy, forecast};

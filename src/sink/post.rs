@@ -10,11 +10,12 @@ use reqwest::{Response, StatusCode};
 use url::Url;
 
 use super::open::OpenError;
-use super::outcome::{MAX_WAIT, Receipt, Refused, chain};
+use super::outcome::{MAX_WAIT, Receipt, Refused};
 use super::secrets::Secrets;
 use super::way;
 use crate::config::Target;
 use crate::http::told_wait;
+use crate::model::chain;
 
 /// How much of an answer is read: its beginning is what people look at.
 const MAX_READ_BYTES: usize = 16 * 1024;

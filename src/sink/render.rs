@@ -8,8 +8,7 @@ use serde_json::Value as Json;
 
 use super::facts::facts;
 use super::open::OpenError;
-use super::outcome::chain;
-use crate::model::{Alert, MESSAGE_VERSION, Message, Purpose};
+use crate::model::{Alert, MESSAGE_VERSION, Message, Purpose, chain};
 
 /// Steps that a template may take: a message of a thousand alerts needs a
 /// hundred thousand, a loop without end is ended.

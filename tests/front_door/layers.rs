@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "model", "clock", "config", "http", "source", "store", "sink", "measures",
         ],
     ),
-    ("capture", &["model", "config", "http", "source", "job"]),
+    ("capture", &["model", "config", "http", "source"]),
     ("simulate", &["model", "clock"]),
     ("logging", &["config"]),
     (
