@@ -9,6 +9,7 @@ use super::{Shared, alert_page, ask};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::test_sink::{self, Tried};
+use crate::model::shortened;
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, AlertLine, AlertQuestion};
 use crate::store::alerts::resend;
@@ -130,7 +131,7 @@ fn row(line: &AlertLine) -> [String; 6] {
         line.rule.clone(),
         line.state.clone(),
         line.key.clone(),
-        summary.chars().take(SUMMARY_LETTERS).collect(),
+        shortened(summary, SUMMARY_LETTERS),
     ]
 }
 

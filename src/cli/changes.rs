@@ -7,8 +7,9 @@ use clap::Args;
 use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 
-use super::output::{complain, one_line, reader_gone, tell, tell_json};
+use super::output::{complain, reader_gone, tell, tell_json};
 use super::{Shared, ask};
+use crate::model::one_line;
 use crate::startup::Opened;
 use crate::store;
 use crate::store::change::{self, CHANNEL, Change};

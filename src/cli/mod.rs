@@ -38,6 +38,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, LogFormat, process_environment};
 use crate::daemon::Told;
 use crate::logging;
+use crate::signals::StopSignals;
 
 /// Something failed; each failure is on stderr.
 const FAILED: u8 = 1;
@@ -139,15 +140,8 @@ fn block_on(work: impl Future<Output = anyhow::Result<bool>>) -> anyhow::Result<
 
 /// Listens from now on; what it returns ends with Ctrl-C or SIGTERM.
 fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
+    let mut signals = StopSignals::listen()?;
+    Ok(async move { signals.next().await })
 }
 
 /// What holds for every command.

@@ -9,6 +9,7 @@ use super::{Shared, ask};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::trust::retry::{Fate, Retried, Retry};
+use crate::model::shortened;
 use crate::startup::{self, Opened};
 use crate::store::ledger::quarantine::{self, Kept};
 
@@ -100,7 +101,7 @@ async fn list(opened: &Opened, json: bool) -> anyhow::Result<bool> {
                 line.at.format("%Y-%m-%d %H:%M:%S").to_string(),
                 line.source.clone(),
                 line.key.clone().unwrap_or_default(),
-                line.reason.chars().take(REASON_LETTERS).collect(),
+                shortened(&line.reason, REASON_LETTERS),
             ]
         })
         .collect();

@@ -9,7 +9,7 @@ use super::list::{Form, print};
 use super::output::table;
 use super::{Shared, ask};
 use crate::clock::Clock;
-use crate::model::{Severity, parse_time};
+use crate::model::{Severity, parse_time, shortened};
 use crate::store::reports::question::{
     self, AdvisoryLine, AdvisoryQuestion, TicketLine, TicketQuestion,
 };
@@ -240,12 +240,7 @@ fn day(at: Option<DateTime<Utc>>) -> String {
 }
 
 fn short(title: Option<&str>) -> String {
-    let title = title.unwrap_or_default();
-    if title.chars().count() <= TITLE_LETTERS {
-        return title.to_owned();
-    }
-    let cut: String = title.chars().take(TITLE_LETTERS - 1).collect();
-    format!("{cut}…")
+    shortened(title.unwrap_or_default(), TITLE_LETTERS)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::question::{Since, since};
 use super::{Shared, ask};
 use crate::clock::Clock;
 use crate::job::trust::replay::{Example, Replay, Report};
+use crate::model::{one_line, shortened};
 use crate::startup::{self, Opened};
 use crate::store::reports::report;
 
@@ -142,14 +143,9 @@ fn print(report: &Report, json: bool) -> anyhow::Result<()> {
 }
 
 fn short(value: Option<&Value>) -> String {
-    let text = match value {
-        None => return "nothing".to_owned(),
-        Some(Value::String(text)) => text.replace('\n', " "),
-        Some(other) => other.to_string(),
-    };
-    if text.chars().count() <= VALUE_LETTERS {
-        return text;
+    match value {
+        None => "nothing".to_owned(),
+        Some(Value::String(text)) => shortened(&one_line(text), VALUE_LETTERS),
+        Some(other) => shortened(&other.to_string(), VALUE_LETTERS),
     }
-    let cut: String = text.chars().take(VALUE_LETTERS - 1).collect();
-    format!("{cut}…")
 }

@@ -4,8 +4,9 @@ use clap::Args;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::output::{legible, tell, tell_json};
+use super::output::{tell, tell_json};
 use super::{Shared, ask};
+use crate::model::{legible, one_line, shortened};
 use crate::startup::Opened;
 use crate::store::advisories::history::{self, StoredVersion};
 use crate::store::reports::question::{self, FieldChange};
@@ -251,13 +252,9 @@ fn history_page(versions: &[StoredVersion], changes: &[FieldChange]) -> String {
 }
 
 fn short(value: Option<&Value>) -> String {
-    let text = value.map(plain).unwrap_or_default().replace('\n', " ");
+    let text = one_line(&value.map(plain).unwrap_or_default());
     if text.is_empty() {
         return "nothing".to_owned();
     }
-    if text.chars().count() <= VALUE_LETTERS {
-        return text;
-    }
-    let cut: String = text.chars().take(VALUE_LETTERS - 1).collect();
-    format!("{cut}…")
+    shortened(&text, VALUE_LETTERS)
 }

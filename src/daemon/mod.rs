@@ -27,6 +27,7 @@ use self::generation::Generation;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Role};
 use crate::config::{Config, ConfigError};
+use crate::signals::StopSignals;
 use crate::startup::{self, Opened};
 use crate::store::database;
 
@@ -75,7 +76,8 @@ pub async fn run(
         () = signals.asked_to_stop() => return Ok(()),
     };
     let (pool, psql) = (opened.pool.clone(), opened.psql.clone());
-    let working = async {
+    // Boxed: it is most of what a daemon keeps.
+    let working = Box::pin(async {
         let ready = tokio::select! {
             ready = starting.wait_until_migrated(&pool) => ready?,
             () = signals.asked_to_stop() => false,
@@ -86,7 +88,7 @@ pub async fn run(
         info!("the database is ready; connect with: {psql}");
         let (daemon, config) = starting.daemon(load, pool, told);
         daemon.serve(config, &mut signals).await
-    };
+    });
     // One future for as long as there is work: dropped and made anew, it would give
     // up each start of the server that takes longer than the time between.
     let result = tokio::select! {
@@ -280,24 +282,21 @@ enum Asked {
 }
 
 struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+    stop: StopSignals,
     hangup: Signal,
 }
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+            stop: StopSignals::listen()?,
             hangup: signal(SignalKind::hangup())?,
         })
     }
 
     async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => Asked::ToStop,
-            _ = self.interrupt.recv() => Asked::ToStop,
+            () = self.stop.next() => Asked::ToStop,
             _ = self.hangup.recv() => Asked::ToReload,
         }
     }

@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sink", &["model", "config", "http"]),
     ("store", &["model"]),
     ("cluster", &["model"]),
+    ("signals", &[]),
     ("measures", &["model", "http", "store"]),
     (
         "job",
@@ -32,8 +33,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "model", "clock", "cluster", "config", "http", "job", "measures", "sink", "startup",
-            "store",
+            "model", "clock", "cluster", "config", "http", "job", "measures", "signals", "sink",
+            "startup", "store",
         ],
     ),
 ];

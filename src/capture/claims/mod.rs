@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::report::{Claim, Verdict};
 use super::taken::Taken;
+use crate::model::{one_line, shortened};
 use crate::source::xml::Rules;
 
 pub(super) use feed::has_records;
@@ -85,10 +86,7 @@ fn status(taken: Option<&Taken>) -> String {
 }
 
 fn quoted(text: &str) -> String {
-    text.replace('`', "'")
-        .chars()
-        .take(MAX_QUOTED_CHARS)
-        .collect()
+    shortened(&one_line(text).replace('`', "'"), MAX_QUOTED_CHARS)
 }
 
 /// The keys of an object, sorted.
