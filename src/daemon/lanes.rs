@@ -2,12 +2,12 @@
 //! nothing stops it for good.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info};
 
+use super::outage::until_done;
 use super::progress::{Watch, Woken};
 use super::reconcile;
 use crate::config::{Config, CronExpression, ListSource};
@@ -17,15 +17,11 @@ use crate::job::failure::Failure;
 use crate::job::feeds::pull::{self, Feed, LookBack};
 use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, Ask};
-use crate::store::database;
 use crate::store::ledger::source::{self, SourceKey};
 
-/// Longest pause between two looks whether the database is back.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// Runs of this process at the same time: each holds a connection of its own and
 /// a download; a hundred lists at one tick take turns.
 static TURNS: Semaphore = Semaphore::const_new(16);
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// What one lane does when it is woken.
 #[derive(Debug, Clone)]
@@ -188,19 +184,12 @@ async fn is_due(context: &Context, lane: &Lane) -> bool {
 
 /// One run; after an outage of the database, again.
 async fn run_once(context: &Context, lane: &Lane) {
-    loop {
-        match perform(context, lane).await {
-            Ok(()) => return,
-            Err(failure) if failure.is_database_away() => {
-                warn!(source = %lane.key(), error = %failure.chain(), "{}: the database is away; the run is repeated when it is back", lane.key());
-                if !lane.watch.waits(wait_for_database(context)).await {
-                    return;
-                }
-            }
-            Err(failure) => {
-                error!(source = %lane.key(), error = %failure.chain(), "{}: the run could not be written down: {}", lane.key(), failure.chain());
-                return;
-            }
+    let key = lane.key();
+    let run = || perform(context, lane);
+    match until_done(context, Some(&lane.watch), &key, run).await {
+        Ok(()) | Err(Failure::Stopped) => {}
+        Err(failure) => {
+            error!(source = %key, error = %failure.chain(), "{key}: the run could not be written down: {}", failure.chain());
         }
     }
 }
@@ -219,21 +208,4 @@ async fn perform(context: &Context, lane: &Lane) -> Result<(), Failure> {
         info!(source = %lane.key(), "{}: another run is under way; this tick is left out", lane.key());
     }
     Ok(())
-}
-
-/// Waits until the database answers; false when the program is to stop first.
-pub async fn wait_for_database(context: &Context) -> bool {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return false,
-            () = tokio::time::sleep(pause) => {}
-        }
-        match database::reachable(&context.pool).await {
-            Ok(()) => return true,
-            Err(error) => debug!(%error, "the database is still away"),
-        }
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
 }

@@ -7,6 +7,7 @@ mod discovery;
 mod generation;
 mod health;
 pub mod lanes;
+mod outage;
 pub mod progress;
 mod reconcile;
 pub mod schedules;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use self::generation::Generation;
+use self::outage::Pauses;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Role};
 use crate::config::{Config, ConfigError};
@@ -119,7 +121,7 @@ impl Startup {
     /// Waits out a database that is down, then migrates and writes the sources
     /// down; false when told to stop first.
     async fn wait_until_migrated(&self, pool: &PgPool) -> anyhow::Result<bool> {
-        let mut pause = Duration::from_millis(250);
+        let mut pauses = Pauses::new();
         loop {
             systemd::still_starting("bringing the database up to date", PATIENCE);
             let error = match database::migrate(pool).await {
@@ -138,11 +140,10 @@ impl Startup {
                 "the database cannot be reached; waiting for it"
             );
             systemd::still_starting("waiting for the database", PATIENCE);
-            tokio::select! {
-                () = self.stop.cancelled() => return Ok(false),
-                () = tokio::time::sleep(pause) => {}
+            let pause = tokio::time::sleep(pauses.next());
+            if self.stop.run_until_cancelled(pause).await.is_none() {
+                return Ok(false);
             }
-            pause = (pause * 2).min(Duration::from_secs(15));
         }
     }
 
