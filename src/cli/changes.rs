@@ -37,14 +37,14 @@ pub(super) struct Changes {
 
 pub(super) async fn run(shared: Shared, wanted: Changes) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let result = tokio::select! {
-        result = show(&opened, &wanted) => result,
-        () = super::asked_to_stop()? => Ok(()),
-        () = reader_gone() => Ok(()),
-    };
-    opened.close().await;
-    result?;
+    ask::with_database(&config, async |opened| {
+        tokio::select! {
+            result = show(opened, &wanted) => result,
+            () = super::asked_to_stop()? => Ok(()),
+            () = reader_gone() => Ok(()),
+        }
+    })
+    .await?;
     Ok(true)
 }
 

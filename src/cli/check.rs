@@ -110,13 +110,16 @@ fn configuration(config: &Config) -> String {
 }
 
 async fn online(config: &Config, token: Option<Token>, teller: &mut Teller) -> anyhow::Result<()> {
-    let opened = match ask::open(config).await {
-        Ok(opened) => opened,
-        Err(error) => return teller.tell(Finding::bad("database", format!("{error:#}"))),
-    };
-    let result = with_database(config, token, &opened, teller).await;
-    opened.close().await;
-    result
+    let mut is_open = false;
+    let result = ask::with_database(config, async |opened| {
+        is_open = true;
+        with_database(config, token, opened, teller).await
+    })
+    .await;
+    match result {
+        Err(error) if !is_open => teller.tell(Finding::bad("database", format!("{error:#}"))),
+        result => result,
+    }
 }
 
 async fn with_database(

@@ -39,6 +39,7 @@ use crate::config::{Config, ConfigError, LogFormat, process_environment};
 use crate::daemon::Told;
 use crate::logging;
 use crate::signals::StopSignals;
+use crate::startup::Opened;
 
 /// Something failed; each failure is on stderr.
 const FAILED: u8 = 1;
@@ -190,10 +191,8 @@ async fn run(shared: Shared, told: Told) -> anyhow::Result<bool> {
 
 async fn migrate(shared: Shared) -> anyhow::Result<bool> {
     let config = shared.load_and_log(None)?;
-    let opened = ask::open(&config).await?;
-    let result = ask::migrate(&config, &opened).await;
-    opened.close().await;
-    result?;
+    let migrate = async |opened: &Opened| ask::migrate(&config, opened).await;
+    ask::with_database(&config, migrate).await?;
     output::tell("the database is up to date");
     Ok(true)
 }

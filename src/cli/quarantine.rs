@@ -59,22 +59,19 @@ enum What {
 
 pub(super) async fn run(shared: Shared, wanted: Quarantine) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let result = async {
-        drop(ask::up_to_date(&opened).await?);
+    ask::with_database(&config, async |opened| {
+        drop(ask::up_to_date(opened).await?);
         match wanted.what {
-            What::List { json } => list(&opened, json).await,
-            What::Show { id, json } => show(&opened, id, json).await,
-            What::Retry { ids, json } => retry(&config, &opened, ids, json).await,
+            What::List { json } => list(opened, json).await,
+            What::Show { id, json } => show(opened, id, json).await,
+            What::Retry { ids, json } => retry(&config, opened, ids, json).await,
             What::Drop { mut ids, yes } => {
                 each_once(&mut ids);
-                drop_records(&opened, &ids, yes).await
+                drop_records(opened, &ids, yes).await
             }
         }
-    }
-    .await;
-    opened.close().await;
-    result
+    })
+    .await
 }
 
 fn each_once(ids: &mut Vec<i64>) {

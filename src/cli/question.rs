@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
+use sqlx::PgConnection;
 
 use super::list::{Form, print};
 use super::output::table;
@@ -145,14 +146,11 @@ pub(super) async fn advisories(shared: Shared, wanted: Advisories) -> anyhow::Re
         limit: form.rows(),
     };
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let found = async {
-        let mut connection = ask::up_to_date(&opened).await?;
-        anyhow::Ok(question::advisories(&mut connection, &asked).await?)
-    }
-    .await;
-    opened.close().await;
-    print(&form, found?, advisory_rows)?;
+    let ask = async |connection: &mut PgConnection| {
+        anyhow::Ok(question::advisories(connection, &asked).await?)
+    };
+    let found = ask::with_connection(&config, ask).await?;
+    print(&form, found, advisory_rows)?;
     Ok(true)
 }
 
@@ -176,14 +174,11 @@ pub(super) async fn tickets(shared: Shared, wanted: Tickets) -> anyhow::Result<b
         limit: form.rows(),
     };
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let found = async {
-        let mut connection = ask::up_to_date(&opened).await?;
-        anyhow::Ok(question::tickets(&mut connection, &asked).await?)
-    }
-    .await;
-    opened.close().await;
-    print(&form, found?, ticket_rows)?;
+    let ask = async |connection: &mut PgConnection| {
+        anyhow::Ok(question::tickets(connection, &asked).await?)
+    };
+    let found = ask::with_connection(&config, ask).await?;
+    print(&form, found, ticket_rows)?;
     Ok(true)
 }
 

@@ -35,22 +35,19 @@ pub(super) struct Wanted {
 pub(super) async fn run(shared: Shared, wanted: Wanted) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let rules = startup::rules(&config)?;
-    let opened = ask::open(&config).await?;
     let clock = Clock::system();
     let since = wanted.since.map(|since| since.time(clock.now()));
-    let result = async {
-        drop(ask::up_to_date(&opened).await?);
+    ask::with_database(&config, async |opened| {
+        drop(ask::up_to_date(opened).await?);
         let replay = Replay {
             pool: &opened.pool,
             rules: &rules,
             clock: &clock,
             since,
         };
-        both_passes(&opened, &replay, &wanted).await
-    }
-    .await;
-    opened.close().await;
-    result
+        both_passes(opened, &replay, &wanted).await
+    })
+    .await
 }
 
 async fn both_passes(

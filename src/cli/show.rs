@@ -7,7 +7,6 @@ use sqlx::PgConnection;
 use super::output::{tell, tell_json};
 use super::{Shared, ask};
 use crate::model::{legible, one_line, shortened};
-use crate::startup::Opened;
 use crate::store::advisories::history::{self, StoredVersion};
 use crate::store::reports::question::{self, FieldChange};
 
@@ -32,23 +31,19 @@ pub(super) struct Show {
 
 pub(super) async fn run(shared: Shared, wanted: Show) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let result = show(&opened, &wanted).await;
-    opened.close().await;
-    result
+    ask::with_connection(&config, async |connection| show(connection, &wanted).await).await
 }
 
-async fn show(opened: &Opened, wanted: &Show) -> anyhow::Result<bool> {
-    let mut connection = ask::up_to_date(opened).await?;
+async fn show(connection: &mut PgConnection, wanted: &Show) -> anyhow::Result<bool> {
     let Found {
         kind,
         key,
         mut document,
-    } = find(&mut connection, wanted.key.trim()).await?;
+    } = find(connection, wanted.key.trim()).await?;
     let (versions, changes) = if wanted.history {
         (
-            history::versions(&mut connection, kind, &key).await?,
-            question::field_changes(&mut connection, kind, &key).await?,
+            history::versions(connection, kind, &key).await?,
+            question::field_changes(connection, kind, &key).await?,
         )
     } else {
         (Vec::new(), Vec::new())
