@@ -5,7 +5,7 @@ use tracing::info;
 
 use super::taken::{Owner, Taken};
 use crate::http::{Client, Kind, Look, Request, Sight, Verb};
-use crate::job::failure::chain;
+use crate::model::chain;
 
 /// How often a call that was throttled is repeated.
 const REPEATS: u32 = 2;

@@ -10,6 +10,7 @@ use super::{alert_page, ask};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::test_sink::{self, Tried};
+use crate::model::shortened;
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, AlertLine, AlertQuestion};
 use crate::store::alerts::resend;
@@ -82,19 +83,13 @@ pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> 
         What::Test { sink, json } => return test(&config, &sink, json).await,
         what => what,
     };
-    let opened = ask::open(&config).await?;
-    let result = with_database(&config, &opened, what).await;
-    opened.close().await;
-    result
-}
-
-async fn with_database(config: &Config, opened: &Opened, what: What) -> anyhow::Result<bool> {
-    match what {
+    ask::with_database(&config, async |opened| match what {
         What::List(wanted) => list(opened, wanted).await,
         What::Show { id, json } => show(opened, id, json).await,
-        What::Resend { ids, sink } => send_again(config, opened, &ids, sink.as_deref()).await,
-        What::Test { sink, json } => test(config, &sink, json).await,
-    }
+        What::Resend { ids, sink } => send_again(&config, opened, &ids, sink.as_deref()).await,
+        What::Test { sink, json } => test(&config, &sink, json).await,
+    })
+    .await
 }
 
 async fn list(opened: &Opened, wanted: List) -> anyhow::Result<bool> {
@@ -131,7 +126,7 @@ fn row(line: &AlertLine) -> [String; 6] {
         line.rule.clone(),
         line.state.clone(),
         line.key.clone(),
-        summary.chars().take(SUMMARY_LETTERS).collect(),
+        shortened(summary, SUMMARY_LETTERS),
     ]
 }
 

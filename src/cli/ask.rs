@@ -1,8 +1,8 @@
 //! Opening the database for a command.
 
 use anyhow::Context as _;
-use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, Postgres};
 
 use crate::clock::Clock;
 use crate::cluster::Role;
@@ -10,12 +10,34 @@ use crate::config::{Config, DEFAULT_PATH};
 use crate::startup::{self, Opened};
 use crate::store::database::{self, SchemaState};
 
+/// Opens the database, does `work` with it, and closes it however that went.
+pub(super) async fn with_database<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&Opened) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let opened = open(config).await?;
+    let result = work(&opened).await;
+    opened.close().await;
+    result
+}
+
+/// The same for who only asks, of a database that is up to date.
+pub(super) async fn with_connection<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&mut PgConnection) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    with_database(config, async |opened| {
+        work(&mut *up_to_date(opened).await?).await
+    })
+    .await
+}
+
 /// Opens the database as a command does: beside a running daemon its private
 /// server is shared.
 ///
 /// Where nothing was configured at all, somebody forgot `--config`: a private
 /// database would be made for nothing.
-pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
+async fn open(config: &Config) -> anyhow::Result<Opened> {
     let names_nothing = config.watch_lists.is_empty()
         && config.extra_feeds.is_empty()
         && !config.discovery.watch_lists

@@ -6,7 +6,7 @@ use super::shared::Shared;
 use super::{ask, check_upstream};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Token};
-use crate::job::failure::chain;
+use crate::model::chain;
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
 use crate::store::database::{self, SchemaState};
@@ -55,7 +55,7 @@ fn alerts(config: &Config, teller: &mut Teller) -> anyhow::Result<()> {
                 );
                 Finding::good(what, says)
             }
-            Err(error) => Finding::bad(what, format!("{:#}", anyhow::Error::new(error))),
+            Err(error) => Finding::bad(what, chain(&error)),
         })?;
     }
     let rules = config.alerts.rules.len();
@@ -84,13 +84,16 @@ fn configuration(config: &Config) -> String {
 }
 
 async fn online(config: &Config, token: Option<Token>, teller: &mut Teller) -> anyhow::Result<()> {
-    let opened = match ask::open(config).await {
-        Ok(opened) => opened,
-        Err(error) => return teller.tell(Finding::bad("database", format!("{error:#}"))),
-    };
-    let result = with_database(config, token, &opened, teller).await;
-    opened.close().await;
-    result
+    let mut is_open = false;
+    let result = ask::with_database(config, async |opened| {
+        is_open = true;
+        with_database(config, token, opened, teller).await
+    })
+    .await;
+    match result {
+        Err(error) if !is_open => teller.tell(Finding::bad("database", format!("{error:#}"))),
+        result => result,
+    }
 }
 
 async fn with_database(

@@ -42,6 +42,7 @@ use self::shared::Shared;
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::daemon::StartOptions;
+use crate::startup::Opened;
 
 /// Something failed; each failure is on stderr.
 const FAILED: u8 = 1;
@@ -151,10 +152,8 @@ async fn run(shared: Shared, told: StartOptions) -> anyhow::Result<bool> {
 
 async fn migrate(shared: Shared) -> anyhow::Result<bool> {
     let config = shared.load_and_log(None)?;
-    let opened = ask::open(&config).await?;
-    let result = ask::migrate(&config, &opened).await;
-    opened.close().await;
-    result?;
+    let migrate = async |opened: &Opened| ask::migrate(&config, opened).await;
+    ask::with_database(&config, migrate).await?;
     output::tell("the database is up to date");
     Ok(true)
 }

@@ -82,14 +82,10 @@ fn list(config: &Config, json: bool) -> anyhow::Result<bool> {
 async fn test(config: &Config, wanted: Test) -> anyhow::Result<bool> {
     let chosen = chosen(config, wanted.rule.as_deref())?;
     let since = wanted.since.time(Clock::system().now());
-    let opened = ask::open(config).await?;
-    let result = async {
-        let mut connection = ask::up_to_date(&opened).await?;
-        anyhow::Ok(back_test::back_test(&mut connection, &chosen, since).await?)
-    }
-    .await;
-    opened.close().await;
-    let all = result?;
+    let all = ask::with_connection(config, async |connection| {
+        Ok(back_test::back_test(connection, &chosen, since).await?)
+    })
+    .await?;
     for tried in &all {
         if wanted.json {
             tell_json(tried)?;

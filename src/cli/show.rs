@@ -5,9 +5,9 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::ask;
-use super::output::{legible, tell, tell_json};
+use super::output::{tell, tell_json};
 use super::shared::Shared;
-use crate::startup::Opened;
+use crate::model::{legible, one_line, shortened};
 use crate::store::advisories::history::{self, StoredVersion};
 use crate::store::reports::question::{self, FieldChange};
 
@@ -32,23 +32,19 @@ pub(super) struct Show {
 
 pub(super) async fn run(shared: Shared, wanted: Show) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let result = show(&opened, &wanted).await;
-    opened.close().await;
-    result
+    ask::with_connection(&config, async |connection| show(connection, &wanted).await).await
 }
 
-async fn show(opened: &Opened, wanted: &Show) -> anyhow::Result<bool> {
-    let mut connection = ask::up_to_date(opened).await?;
+async fn show(connection: &mut PgConnection, wanted: &Show) -> anyhow::Result<bool> {
     let Found {
         kind,
         key,
         mut document,
-    } = find(&mut connection, wanted.key.trim()).await?;
+    } = find(connection, wanted.key.trim()).await?;
     let (versions, changes) = if wanted.history {
         (
-            history::versions(&mut connection, kind, &key).await?,
-            question::field_changes(&mut connection, kind, &key).await?,
+            history::versions(connection, kind, &key).await?,
+            question::field_changes(connection, kind, &key).await?,
         )
     } else {
         (Vec::new(), Vec::new())
@@ -298,15 +294,11 @@ fn history_page(versions: &[StoredVersion], changes: &[FieldChange]) -> String {
 }
 
 fn short(value: Option<&Value>) -> String {
-    let text = value.map(plain).unwrap_or_default().replace('\n', " ");
+    let text = one_line(&value.map(plain).unwrap_or_default());
     if text.is_empty() {
         return "nothing".to_owned();
     }
-    if text.chars().count() <= VALUE_LETTERS {
-        return text;
-    }
-    let cut: String = text.chars().take(VALUE_LETTERS - 1).collect();
-    format!("{cut}…")
+    shortened(&text, VALUE_LETTERS)
 }
 
 #[cfg(test)]

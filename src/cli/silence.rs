@@ -64,15 +64,13 @@ fn matcher(text: &str) -> Result<(String, String), String> {
 
 pub(super) async fn run(shared: Shared, wanted: Silence) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
     let now = Clock::system().now();
-    let result = match wanted.what {
-        What::Add(wanted) => add(&opened, wanted, now).await,
-        What::List { all, json } => list(&opened, all, json, now).await,
-        What::Expire { ids } => expire(&opened, &ids, now).await,
-    };
-    opened.close().await;
-    result
+    ask::with_database(&config, async |opened| match wanted.what {
+        What::Add(wanted) => add(opened, wanted, now).await,
+        What::List { all, json } => list(opened, all, json, now).await,
+        What::Expire { ids } => expire(opened, &ids, now).await,
+    })
+    .await
 }
 
 async fn add(opened: &Opened, wanted: Add, now: DateTime<Utc>) -> anyhow::Result<bool> {

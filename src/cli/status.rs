@@ -22,10 +22,11 @@ use crate::store::wanted::feed_days;
 
 pub(super) async fn run(shared: Shared, as_json: bool) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let result = show(&config, &opened, as_json, Clock::system().now()).await;
-    opened.close().await;
-    result
+    let now = Clock::system().now();
+    ask::with_database(&config, async |opened| {
+        show(&config, opened, as_json, now).await
+    })
+    .await
 }
 
 async fn show(

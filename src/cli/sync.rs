@@ -16,16 +16,14 @@ use crate::job::alerts::pass;
 use crate::job::context::Context;
 use crate::job::details::fetch::{self, Fetched};
 use crate::job::details::revision_scan;
-use crate::job::failure::chain;
-use crate::job::feeds::feed::Feed;
-use crate::job::feeds::feed::LookBack;
-use crate::job::feeds::feed::feeds;
+use crate::job::feeds::feed::{Feed, LookBack, feeds};
 use crate::job::feeds::pull;
 use crate::job::lists::discover;
 use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, Ask};
+use crate::model::chain;
 use crate::sink::Sink;
-use crate::startup;
+use crate::startup::{self, Opened};
 use crate::store::ledger::source::SourceKey;
 
 #[derive(Debug, Args)]
@@ -74,20 +72,17 @@ pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
     let token = config.upstream.token()?;
     refuse_what_belongs_to_feeds(&wanted)?;
     let (sinks, usable) = usable_sinks(&config);
-    let opened = ask::open(&config).await?;
-    let stop = stop_on_signals()?;
-    let result = async {
-        ask::migrate(&config, &opened).await?;
-        let mut context =
-            startup::context(config, token, opened.pool.clone(), Clock::system(), stop).await?;
+    let work = async |opened: &Opened| {
+        let stop = stop_on_signals()?;
+        ask::migrate(&config, opened).await?;
+        let (config, pool) = (config.clone(), opened.pool.clone());
+        let mut context = startup::context(config, token, pool, Clock::system(), stop).await?;
         let discovered = discovered(&mut context, &wanted).await?;
         let chosen = chosen_feeds(&context.config, &wanted)?;
         let read = pass(&context, &wanted, chosen).await?;
         Ok(alert(&context, &sinks, &wanted).await? && read && discovered && usable)
-    }
-    .await;
-    opened.close().await;
-    result
+    };
+    ask::with_database(&config, work).await
 }
 
 /// The sinks that can be used, and whether all can. One that cannot keeps nobody

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use tokio::sync::{Notify, Semaphore};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::lane::{Duty, Lane};
-use super::outage::wait_for_database;
+use super::outage::until_done;
 use super::reconcile;
 use crate::config::Config;
 use crate::job::context::Context;
@@ -18,7 +18,7 @@ use crate::job::feeds::feed::feeds;
 use crate::job::feeds::pull;
 use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, Ask};
-use crate::store::ledger::source::{self};
+use crate::store::ledger::source;
 
 /// Runs of this process at the same time: each holds a connection of its own and
 /// a download; a hundred lists at one tick take turns.
@@ -90,19 +90,12 @@ async fn is_due(context: &Context, lane: &Lane) -> bool {
 
 /// One run; after an outage of the database, again.
 async fn run_once(context: &Context, lane: &Lane) {
-    loop {
-        match perform(context, lane).await {
-            Ok(()) => return,
-            Err(failure) if failure.is_database_away() => {
-                warn!(source = %lane.key(), error = %failure.chain(), "{}: the database is away; the run is repeated when it is back", lane.key());
-                if !lane.watch.waits(wait_for_database(context)).await {
-                    return;
-                }
-            }
-            Err(failure) => {
-                error!(source = %lane.key(), error = %failure.chain(), "{}: the run could not be written down: {}", lane.key(), failure.chain());
-                return;
-            }
+    let key = lane.key();
+    let run = || perform(context, lane);
+    match until_done(context, Some(&lane.watch), &key, run).await {
+        Ok(()) | Err(Failure::Stopped) => {}
+        Err(failure) => {
+            error!(source = %key, error = %failure.chain(), "{key}: the run could not be written down: {}", failure.chain());
         }
     }
 }

@@ -2,6 +2,7 @@
 //! and, for `capture`, OPTIONS (contract §1–§3). It knows nothing of advisories and tickets.
 
 mod answer;
+mod beginning;
 mod body;
 mod client;
 mod clock;
@@ -21,6 +22,7 @@ mod transport;
 mod usage;
 
 pub use answer::{Answer, Kind};
+pub use beginning::beginning;
 pub use body::{Body, saved};
 pub use client::Client;
 pub use error::ClientError;

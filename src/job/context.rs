@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Client;
+use crate::job::failure::Failure;
 use crate::source::xml::Rules;
 use crate::store::ledger::source::SourceKey;
 
@@ -37,6 +38,16 @@ impl Context {
     /// answer it is ours, which every window allows for by its overlap.
     pub fn upstream_now(&self) -> DateTime<Utc> {
         self.clock.now() + self.client.clock_offset()
+    }
+
+    /// What comes of `future`, unless the program is told to stop first: then it is
+    /// dropped where it waits.
+    pub(crate) async fn or_stopped<T>(
+        &self,
+        future: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
+        let done = self.stop.run_until_cancelled(future).await;
+        done.ok_or(Failure::Stopped)
     }
 
     /// What upstream said before this time came with the runs that covered the

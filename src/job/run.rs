@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sqlx::PgTransaction;
 use tracing::{error, info, warn};
 
 use super::context::Context;
 use super::failure::Failure;
+use super::transaction;
 use crate::model::{FingerprintSum, RunFailure};
 use crate::store::change;
 use crate::store::ledger::lock::Hold;
@@ -144,6 +146,12 @@ impl Run {
         }
     }
 
+    /// Begins a transaction that writes what the run brought; it fails where another
+    /// process has taken the run over.
+    pub(crate) async fn transaction(&self) -> Result<PgTransaction<'static>, Failure> {
+        transaction::begin(&self.context.pool, self.origin.run_id).await
+    }
+
     /// Goes on with the JSON API instead of the feed. Reading old time again stays that.
     pub(crate) async fn reads_json(&mut self) -> Result<(), Failure> {
         if self.mode.leads() {
@@ -202,10 +210,7 @@ impl Run {
         kind: Option<RunFailure>,
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
-        let mut transaction = self.context.pool.begin().await?;
-        if !run::still_ours(&mut transaction, self.origin.run_id).await? {
-            return Err(Failure::Lost);
-        }
+        let mut transaction = self.transaction().await?;
         if matches!(outcome, Outcome::Ok) {
             let leads = self.mode.leads();
             source::is_no_longer_new(&mut transaction, self.source.id, leads, now).await?;

@@ -1,6 +1,7 @@
 //! What things are: no I/O, no format, no table, no clock.
 
 mod advisory;
+mod chain;
 mod change_kind;
 mod condition;
 mod detail;
@@ -19,6 +20,7 @@ mod silence;
 mod standing;
 mod subject;
 mod sum;
+mod text;
 mod ticket;
 mod time;
 mod verdict;
@@ -26,6 +28,7 @@ mod window;
 pub mod words;
 
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
+pub use chain::chain;
 pub use change_kind::ChangeKind;
 pub use condition::{Condition, Evidence, RunFailure};
 pub use detail::{Detail, Details, Forecast, ServedBy, forecast};
@@ -44,6 +47,7 @@ pub use silence::{MATCHER_FIELDS, Silence};
 pub use standing::{Finding, OWN_RULE, Standing, Step, decide, heartbeat_id};
 pub use subject::{AdvisorySubject, Subject, TicketSubject};
 pub use sum::FingerprintSum;
+pub use text::{legible, one_line, shortened};
 pub use ticket::{Named, Ticket};
 pub use time::parse_time;
 pub use verdict::Verdict;

@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("sink", &["model", "config", "http"]),
     ("store", &["model"]),
     ("cluster", &["model"]),
+    ("signals", &[]),
     ("measures", &["model", "http", "store"]),
     (
         "job",
@@ -23,7 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "model", "clock", "config", "http", "source", "store", "sink", "measures",
         ],
     ),
-    ("capture", &["model", "config", "http", "source", "job"]),
+    ("capture", &["model", "config", "http", "source"]),
     ("simulate", &["model", "clock"]),
     ("logging", &["config"]),
     (
@@ -35,8 +36,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "model", "clock", "cluster", "config", "http", "job", "measures", "sink", "startup",
-            "store",
+            "model", "clock", "cluster", "config", "http", "job", "measures", "signals", "sink",
+            "startup", "store",
         ],
     ),
     (

@@ -117,11 +117,8 @@ async fn read_documents(
         let Some(next) = document.next else {
             return reconcile(stored);
         };
-        answer = tokio::select! {
-            biased;
-            () = run.context.stop.cancelled() => return Err(Failure::Stopped),
-            answer = run.context.client.get_url(&next, Kind::Xml) => answer?,
-        };
+        let asked = run.context.client.get_url(&next, Kind::Xml);
+        answer = run.context.or_stopped(asked).await??;
     }
     Err(Failure::TooManyPages {
         pages: MAX_DOCUMENTS,
@@ -132,7 +129,12 @@ async fn read_documents(
 fn reconcile(stored: &Stored) -> Result<(), Failure> {
     let seen = stored.tally.seen + stored.tally.quarantined;
     match stored.tally.claimed {
-        Some(claimed) if claimed > seen => Err(Failure::Short { claimed, seen }),
+        Some(claimed) if claimed > seen => Err(Failure::Disagree {
+            collection: "records",
+            tries: 1,
+            claimed,
+            received: seen,
+        }),
         _ => Ok(()),
     }
 }
@@ -153,11 +155,7 @@ async fn ask(run: &Run, feed: &Feed, look_back: LookBack) -> Result<(Answer, Fee
             query,
             kind: Kind::Xml,
         };
-        let answer = tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return Err(Failure::Stopped),
-            answer = context.client.get(&request) => answer?,
-        };
+        let answer = context.or_stopped(context.client.get(&request)).await??;
         let to = answer.date.unwrap_or_else(|| context.clock.now());
         if corrections < CLOCK_CORRECTIONS && self::days(context, &run.source, look_back, to) > days
         {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::{Allowed, Config, CronExpression};
-use crate::model::{Condition, Evidence, Finding, RunFailure, Standing};
+use crate::model::{Condition, Evidence, Finding, RunFailure, Standing, shortened};
 use crate::store::health::condition::{SinkState, SourceState};
 use crate::store::ledger::source::SourceKey;
 
@@ -248,7 +248,7 @@ fn failing(sink: &SinkState) -> Finding {
             format!(
                 "{failures} attempts in a row failed since {}: {}; what it did not refuse for good waits, and `advisoryd alerts test {}` tries it",
                 sink.failing_since.map_or_else(String::new, time),
-                short(sink.last_error.as_deref().unwrap_or("unknown")),
+                shortened(sink.last_error.as_deref().unwrap_or("unknown"), ERROR_CHARS),
                 sink.name
             ),
         ),
@@ -274,14 +274,10 @@ fn no_longer_followed(standing: &Standing) -> Finding {
 }
 
 fn error(source: &SourceState) -> String {
-    short(source.last_error.as_deref().unwrap_or("unknown"))
-}
-
-fn short(text: &str) -> String {
-    match text.char_indices().nth(ERROR_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    shortened(
+        source.last_error.as_deref().unwrap_or("unknown"),
+        ERROR_CHARS,
+    )
 }
 
 /// As people read it.

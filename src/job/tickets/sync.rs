@@ -110,7 +110,8 @@ async fn once(context: &Context, plan: Plan) -> Result<Ran, Failure> {
     };
     let mut work = Work::default();
     let result = read(&run, plan, &mut work).await;
-    if let Err(Failure::FilterIgnored { .. }) = &result {
+    if let Err(Failure::Outside { .. }) = &result {
+        info!("tickets: which date filter upstream honours is found out again by the next run");
         let mut connection = context.pool.acquire().await?;
         reading::remember_filter(&mut connection, None, context.clock.now()).await?;
     }
