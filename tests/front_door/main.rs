@@ -46,6 +46,7 @@ mod import;
 mod inspect;
 mod json_lists;
 mod layers;
+mod outages;
 mod promises;
 mod prove;
 mod quarantine;
