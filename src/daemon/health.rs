@@ -61,12 +61,7 @@ pub(super) async fn catch_up(context: &Context) {
 
 /// Sends a heartbeat at each tick; one that meets an outage of the database when it is over.
 pub(super) async fn keep_beating(context: Context, woken: Woken) {
-    loop {
-        tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return,
-            () = woken.tick.notified() => {}
-        }
+    while context.or_stopped(woken.tick.notified()).await.is_ok() {
         woken.watch.begins();
         let beat = || look_and_beat(&context);
         match until_done(&context, Some(&woken.watch), "heartbeat", beat).await {

@@ -93,7 +93,13 @@ pub enum Failure {
         /// The most that are followed.
         limit: usize,
     },
-    /// A part of the program panicked.
+    /// Nothing follows a source of this name.
+    #[error("{key} is not written down as a source")]
+    NoSource {
+        /// Which was asked for.
+        key: String,
+    },
+    /// A task of the run panicked, or ended because another one failed.
     #[error("a task of the run ended unexpectedly: {0}")]
     Broken(String),
 }

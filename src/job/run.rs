@@ -91,9 +91,9 @@ pub(crate) async fn begin(
 ) -> Result<Option<Run>, Failure> {
     let mut connection = context.pool.acquire().await?;
     let Some(found) = source::find(&mut connection, key).await? else {
-        return Err(Failure::Broken(format!(
-            "{key} is not written down as a source"
-        )));
+        return Err(Failure::NoSource {
+            key: key.to_string(),
+        });
     };
     drop(connection);
     let Some(hold) = Hold::take(&context.pool, found.id).await? else {

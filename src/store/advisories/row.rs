@@ -231,7 +231,7 @@ mod tests {
 
     use super::{COPY, Version};
     use crate::model::{Details, sample};
-    use crate::store::advisories::advisory::Origin;
+    use crate::store::origin::Origin;
 
     #[test]
     fn a_row_has_the_columns_of_the_copy_in_their_order() {
