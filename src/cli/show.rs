@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 
 use super::output::{legible, tell, tell_json};
 use super::{Shared, ask};
+use crate::model::RecordKind;
 use crate::startup::Opened;
 use crate::store::advisories::history::{self, StoredVersion};
 use crate::store::reports::question::{self, FieldChange};
@@ -70,7 +71,7 @@ async fn show(opened: &Opened, wanted: &Show) -> anyhow::Result<bool> {
 }
 
 struct Found {
-    kind: &'static str,
+    kind: RecordKind,
     key: String,
     document: Value,
 }
@@ -82,7 +83,7 @@ async fn find(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<Fou
     let Ok(number) = digits.parse::<i64>() else {
         return match question::advisory(connection, wanted).await? {
             Some(document) => Ok(Found {
-                kind: "advisory",
+                kind: RecordKind::Advisory,
                 key: plain(&document["said"]),
                 document,
             }),
@@ -104,7 +105,7 @@ async fn find(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<Fou
     };
     match found {
         Some(document) => Ok(Found {
-            kind: "ticket",
+            kind: RecordKind::Ticket,
             key: plain(&document["id"]),
             document,
         }),
@@ -160,12 +161,11 @@ const LISTS: [(&str, [&str; 2]); 3] = [
 ];
 
 /// Facts first, then texts, then lists.
-fn page(kind: &str, document: &Value) -> String {
+fn page(kind: RecordKind, document: &Value) -> String {
     let text = |field: &str| plain(&document[field]);
-    let (key, facts) = if kind == "ticket" {
-        ("id", TICKET_FACTS)
-    } else {
-        ("said", ADVISORY_FACTS)
+    let (key, facts) = match kind {
+        RecordKind::Ticket => ("id", TICKET_FACTS),
+        RecordKind::Advisory => ("said", ADVISORY_FACTS),
     };
     let title = format!("{}  {}", text(key), text("title"));
     let rule = "─".repeat(title.chars().count().min(100));

@@ -20,9 +20,9 @@ use crate::job::feeds::pull::{self, Feed, LookBack};
 use crate::job::lists::discover;
 use crate::job::run::{Ran, Report};
 use crate::job::tickets::sync::{self, Ask};
+use crate::model::{Outcome, SourceKey};
 use crate::sink::Sink;
 use crate::startup;
-use crate::store::ledger::source::SourceKey;
 
 pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
     // The summary lines are the output; the log would say the same again.
@@ -97,13 +97,17 @@ async fn discovered(context: &mut Context, wanted: &Sync) -> anyhow::Result<bool
     } else {
         tell(&format!(
             "discovery: {}, {} watch lists upstream, {} followed, {} changes, {} requests",
-            told.outcome, told.listed, told.followed, told.changed, told.requests
+            told.outcome.name(),
+            told.listed,
+            told.followed,
+            told.changed,
+            told.requests
         ));
     }
-    if let Some(error) = &told.error {
+    if let Some(error) = told.outcome.error() {
         complain(&format!("discovery: {error}"));
     }
-    Ok(told.error.is_none())
+    Ok(told.outcome == Outcome::Ok)
 }
 
 /// The feeds to pull; a watch list that is not followed is a mistake of the caller.
@@ -268,10 +272,10 @@ pub(super) fn tell_run(
             } else {
                 tell(&summary(&report));
             }
-            if let Some(error) = &report.error {
+            if let Some(error) = report.outcome.error() {
                 complain(&format!("{key}: {error}"));
             }
-            Ok(report.error.is_none())
+            Ok(report.outcome == Outcome::Ok)
         }
         Ok(Ran::Busy) => {
             complain(&format!(
@@ -291,8 +295,8 @@ fn summary(report: &Report) -> String {
     format!(
         "{}: {} ({}), {} new, {} changed, {} unchanged, {} quarantined, {} requests, {}, {:.1} s",
         report.source,
-        report.outcome,
-        report.mode,
+        report.outcome.name(),
+        report.mode.name(),
         tally.added,
         tally.changed,
         tally.unchanged,

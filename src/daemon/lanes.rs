@@ -17,8 +17,9 @@ use crate::job::failure::Failure;
 use crate::job::feeds::pull::{self, Feed, LookBack};
 use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, Ask};
+use crate::model::SourceKey;
 use crate::store::database;
-use crate::store::ledger::source::{self, SourceKey};
+use crate::store::ledger::source;
 
 /// Longest pause between two looks whether the database is back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -102,13 +103,10 @@ pub fn feeds(config: &Config) -> Vec<(Feed, &CronExpression)> {
             query,
             source: list.source,
         };
-        (
-            feed,
-            list.schedule.as_ref().unwrap_or(&config.schedule.feeds),
-        )
+        (feed, config.feed_schedule(list.schedule.as_ref()))
     });
     let extra = config.extra_feeds.iter().map(|feed| {
-        let schedule = feed.schedule.as_ref().unwrap_or(&config.schedule.feeds);
+        let schedule = config.feed_schedule(feed.schedule.as_ref());
         let key = SourceKey::ExtraFeed(feed.name.clone());
         (
             Feed {

@@ -24,5 +24,6 @@ pub use body::{Body, saved};
 pub use client::{Client, Request};
 pub use error::ClientError;
 pub use look::{Look, Sight, Verb};
+pub use refusal::is_about_the_token;
 pub use throttle::told_wait;
 pub use usage::Usage;

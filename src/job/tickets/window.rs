@@ -9,8 +9,7 @@ use super::scan::store;
 use crate::job::collection::window::{ATTEMPTS, Frozen, Walked, Walking};
 use crate::job::failure::Failure;
 use crate::job::run::{Run, TicketProgress, Work};
-use crate::model::Ticket;
-use crate::store::tickets::reading::DateFilter;
+use crate::model::{DateFilter, Ticket};
 
 /// A frozen window.
 pub(crate) struct Window {
