@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::output::{complain, table, tell, tell_json};
 use super::question::{Since, since};
-use super::{Shared, alert_page, ask};
+use super::shared::Shared;
+use super::{alert_page, ask};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::test_sink::{self, Tried};

@@ -7,8 +7,9 @@ use clap::Args;
 use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 
+use super::ask;
 use super::output::{complain, one_line, reader_gone, tell, tell_json};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::startup::Opened;
 use crate::store;
 use crate::store::change::{self, CHANNEL, Change};
@@ -39,7 +40,7 @@ pub(super) async fn run(shared: Shared, wanted: Changes) -> anyhow::Result<bool>
     let opened = ask::open(&config).await?;
     let result = tokio::select! {
         result = show(&opened, &wanted) => result,
-        () = super::asked_to_stop()? => Ok(()),
+        () = super::stop::asked_to_stop()? => Ok(()),
         () = reader_gone() => Ok(()),
     };
     opened.close().await;

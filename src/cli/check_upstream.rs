@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use super::check::{Finding, Teller};
+use super::finding::{Finding, Teller};
 use crate::config::Config;
 use crate::config::ListSource;
-use crate::daemon::lanes::feeds;
 use crate::http::{Answer, ClientError, Kind, Request};
 use crate::job::context::Context;
 use crate::job::failure::{Failure, chain};
-use crate::job::feeds::pull::Feed;
+use crate::job::feeds::feed::Feed;
+use crate::job::feeds::feed::feeds;
 use crate::job::lists::discover;
 use crate::job::tickets::filter;
 use crate::model::DateFilter;

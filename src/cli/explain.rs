@@ -2,8 +2,9 @@
 
 use clap::Args;
 
+use super::ask;
 use super::output::{tell, tell_json};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::config::Config;
 use crate::job::alerts::explain::{self, Explained};
 use crate::startup::Opened;

@@ -5,9 +5,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 
+use super::ask;
 use super::list::{Form, print};
 use super::output::table;
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::model::{Severity, parse_time};
 use crate::store::reports::question::{

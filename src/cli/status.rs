@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use super::ask;
 use super::output::{rough, table, tell, tell_json};
+use super::shared::Shared;
 use super::status_details::Details;
-use super::{Shared, ask};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::lists::discover;

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, warn};
 
-use super::lanes::wait_for_database;
+use super::outage::wait_for_database;
 use crate::config;
 use crate::job::alerts::evaluate::{self, Rules};
 use crate::job::alerts::{baseline, deliver};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::lanes::wait_for_database;
+use super::outage::wait_for_database;
 use crate::job::context::Context;
 use crate::job::details::fetch::{self, Fetched};
 use crate::job::failure::Failure;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::lanes::wait_for_database;
+use super::outage::wait_for_database;
 use super::progress::Woken;
 use crate::config::Config;
 use crate::job::context::Context;

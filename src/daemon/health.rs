@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tracing::warn;
 
-use super::lanes::wait_for_database;
+use super::outage::wait_for_database;
 use super::progress::{Watch, Woken};
 use crate::job::context::Context;
 use crate::job::failure::Failure;

@@ -13,6 +13,7 @@ mod origin;
 mod pace;
 mod quote;
 mod refusal;
+mod request;
 #[cfg(test)]
 mod tests;
 mod throttle;
@@ -21,9 +22,10 @@ mod usage;
 
 pub use answer::{Answer, Kind};
 pub use body::{Body, saved};
-pub use client::{Client, Request};
+pub use client::Client;
 pub use error::ClientError;
 pub use look::{Look, Sight, Verb};
 pub use refusal::is_about_the_token;
+pub use request::Request;
 pub use throttle::told_wait;
 pub use usage::Usage;

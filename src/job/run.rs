@@ -9,12 +9,12 @@ use tracing::{error, info, warn};
 use super::context::Context;
 use super::failure::Failure;
 use crate::model::{FingerprintSum, Mode, Outcome, RunFailure, SourceKey, Tally};
-use crate::store::advisories::advisory::Origin;
 use crate::store::change;
 use crate::store::ledger::lock::Hold;
 use crate::store::ledger::run::{self, Ended};
 use crate::store::ledger::source::{self, Source};
 use crate::store::ledger::{cursor, quarantine};
+use crate::store::origin::Origin;
 use crate::store::tickets::reading;
 use crate::store::tickets::scan::{self, Walk};
 

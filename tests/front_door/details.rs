@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use advisoryd::job::details::revision_scan::sweep;
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::run::Report;
 use advisoryd::job::tickets::sync::{self, Ask};
 use advisoryd::job::trust::verify::prove;

@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use advisoryd::daemon::lanes::feeds;
 use advisoryd::job::failure::Failure;
-use advisoryd::job::feeds::pull::{LookBack, pull};
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::feeds::feed::feeds;
+use advisoryd::job::feeds::pull::pull;
 use advisoryd::simulate::{Fault, Options, Rule};
 use nix::sys::signal::Signal;
 

@@ -1,7 +1,7 @@
 //! Whatever happens in whatever order: one clean pull makes the database equal
 //! to what upstream says.
 
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::simulate::{Damage, Fault, Options, Rule};
 use chrono::TimeDelta;
 use proptest::collection::vec;

@@ -1,6 +1,6 @@
 //! A record that cannot be understood harms no other, and is not lost.
 
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::simulate::{Damage, Fault, Rule};
 
 use crate::support::{Documents, World};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use advisoryd::cluster::{Cluster, ClusterOptions, Role};
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::store::database;
 use chrono::TimeDelta;
 use sqlx::{AssertSqlSafe, PgPool};

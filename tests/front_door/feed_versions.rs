@@ -1,6 +1,6 @@
 //! When an advisory becomes a new version, and when it does not.
 
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::simulate::{FeedOptions, Options};
 use chrono::TimeDelta;
 

@@ -69,10 +69,10 @@ async fn an_extra_feed_brings_advisories_without_list_membership() {
     "[[extra_feeds]]\nname = \"Everything\"\nquery = { feed_type = \"all\" }\n"
         .clone_into(&mut world.more);
     let context = world.context().await;
-    let (feed, _) = advisoryd::daemon::lanes::feeds(&context.config)
+    let (feed, _) = advisoryd::job::feeds::feed::feeds(&context.config)
         .pop()
         .unwrap();
-    let look_back = advisoryd::job::feeds::pull::LookBack::Missing;
+    let look_back = advisoryd::job::feeds::feed::LookBack::Missing;
     advisoryd::job::feeds::pull::pull(&context, &feed, look_back)
         .await
         .unwrap();
@@ -122,7 +122,7 @@ async fn lists_that_overlap_load_side_by_side() {
     })
     .await;
     let context = world.context().await;
-    let pulls = advisoryd::daemon::lanes::feeds(&context.config)
+    let pulls = advisoryd::job::feeds::feed::feeds(&context.config)
         .into_iter()
         .map(|(feed, _)| {
             let context = context.clone();
@@ -130,7 +130,7 @@ async fn lists_that_overlap_load_side_by_side() {
                 advisoryd::job::feeds::pull::pull(
                     &context,
                     &feed,
-                    advisoryd::job::feeds::pull::LookBack::Full,
+                    advisoryd::job::feeds::feed::LookBack::Full,
                 )
                 .await
             }

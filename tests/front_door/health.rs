@@ -2,8 +2,9 @@
 //! when it is over.
 
 use advisoryd::clock::Clock;
-use advisoryd::daemon::lanes::feeds;
-use advisoryd::job::feeds::pull::{self, LookBack};
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::feeds::feed::feeds;
+use advisoryd::job::feeds::pull;
 use advisoryd::job::health::check;
 use advisoryd::job::tickets::sync::Ask;
 use advisoryd::simulate::{

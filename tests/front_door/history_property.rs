@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
 use advisoryd::job::trust::verify::prove;
 use advisoryd::simulate::{Damage, Fault, Options, Rule};

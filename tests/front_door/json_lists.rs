@@ -2,7 +2,7 @@
 //! anybody doing anything.
 
 use advisoryd::job::details::revision_scan::sweep;
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::run::Report;
 use advisoryd::job::tickets::sync::Ask;
 use advisoryd::job::trust::verify::prove;
@@ -154,7 +154,7 @@ async fn a_feed_that_can_be_read_again_serves_its_list_again() {
     assert_eq!(modes(&world.pull().await)[0], ("window", "ok"));
     assert_eq!(served(&world).await[0].1, "feed");
     let all = world
-        .pull_back(advisoryd::job::feeds::pull::LookBack::Full)
+        .pull_back(advisoryd::job::feeds::feed::LookBack::Full)
         .await;
     assert_eq!(modes(&all)[0], ("full", "ok"));
     world.assert_all_is_stored().await;

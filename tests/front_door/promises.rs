@@ -1,7 +1,7 @@
 //! The five promises of the README, each once from end to end; what they mean in
 //! every corner is in the other files.
 
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
 use advisoryd::simulate::{Damage, Fault, Rule};
 use chrono::TimeDelta;

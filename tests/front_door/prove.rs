@@ -1,6 +1,6 @@
 //! `advisoryd prove`: passes while all is well, and names what is not.
 
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
 use advisoryd::job::trust::verify::{Proof, prove};
 use advisoryd::simulate::{Fault, LimitOptions, Options, Rule};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use advisoryd::clock::Clock;
 use advisoryd::config::{Config, Reconcile, Upstream};
-use advisoryd::daemon::lanes::feeds;
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::feeds::feed::feeds;
 use advisoryd::job::run::{Ran, Report};
 use advisoryd::job::tickets::sync::Ask;
 use advisoryd::job::trust::reconcile;

@@ -14,12 +14,12 @@ use crate::job::run::{self, Report, Run, Work};
 use crate::model::{Detail, Fingerprint, Forecast, Mode, SourceKey, forecast, plain_fingerprint};
 use crate::source::page::Unreadable;
 use crate::source::{detail as detail_source, xml};
-use crate::store::advisories::advisory::Origin;
 use crate::store::advisories::detail::{self, Came, Record};
 use crate::store::advisories::write_lock::Turn;
 use crate::store::ledger::quarantine;
 use crate::store::ledger::run::still_ours;
 use crate::store::ledger::source;
+use crate::store::origin::Origin;
 use crate::store::wanted::backlog::{self, Backlog};
 use crate::store::wanted::queue;
 

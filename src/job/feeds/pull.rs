@@ -4,14 +4,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tracing::warn;
 
 use super::fallback;
+use super::feed::{Feed, LookBack};
 use super::store::Stored;
 use super::stream::pull_stream;
-use crate::config::ListSource;
 use crate::http::{Answer, Kind, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, Work};
-use crate::model::{FeedWindow, Mode, SourceKey, feed_days, missing_from};
+use crate::model::{FeedWindow, Mode, feed_days, missing_from};
 
 /// Where upstream serves every feed (contract §5).
 const PATH: &str = "/api/xml-feed/";
@@ -20,30 +20,6 @@ const PATH: &str = "/api/xml-feed/";
 const CLOCK_CORRECTIONS: u32 = 1;
 /// Documents of one run, should a feed ever be paged.
 const MAX_DOCUMENTS: u32 = 10_000;
-
-/// A feed to pull.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Feed {
-    /// Which source it is.
-    pub key: SourceKey,
-    /// What selects it upstream, without `days`.
-    pub query: Vec<(String, String)>,
-    /// Whether JSON may take its place.
-    pub source: ListSource,
-}
-
-/// How far back to ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LookBack {
-    /// To the end of what is covered, less the overlap; or `first_days`.
-    Missing,
-    /// This many days.
-    Days(u32),
-    /// As at the first pull.
-    Full,
-    /// This many days, though they were read: is it still the same?
-    Again(u32),
-}
 
 /// Pulls a feed. Fails only where the ledger itself could not be written; a
 /// pull that went wrong is a [`run::Report`] that says so.

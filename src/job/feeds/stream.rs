@@ -13,7 +13,7 @@ use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::Tally;
 use crate::source::xml::{Document, RecordReader, Rules};
-use crate::store::advisories::advisory::Origin;
+use crate::store::origin::Origin;
 
 /// Tasks that store. A third one gains nothing on two cores.
 const WRITERS: usize = 2;

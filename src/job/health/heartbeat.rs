@@ -11,8 +11,9 @@ use crate::config::Heartbeat;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{Alert, OWN_RULE, Purpose, SourceKey, heartbeat_id};
-use crate::store::alerts::alert::{self, Raised};
+use crate::store::alerts::alert;
 use crate::store::alerts::evaluation;
+use crate::store::alerts::raised::Raised;
 use crate::store::health::{condition, heartbeat};
 
 /// What is wrong that is named before the rest is counted.

@@ -5,7 +5,9 @@ use chrono::TimeDelta;
 
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::job::feeds::pull::{self, Feed, LookBack};
+use crate::job::feeds::feed::Feed;
+use crate::job::feeds::feed::LookBack;
+use crate::job::feeds::pull;
 use crate::job::run::Ran;
 use crate::job::tickets::sync;
 use crate::model::{DateFilter, ServedBy, SourceKey};

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::model::{Fingerprint, SourceKey};
-use crate::store::advisories::advisory::Origin;
+use crate::store::origin::Origin;
 
 /// A record that could not be understood.
 #[derive(Debug, Clone)]
@@ -243,11 +243,7 @@ impl Kept {
 pub async fn get(connection: &mut PgConnection, id: i64) -> Result<Option<Kept>, sqlx::Error> {
     let row = sqlx::query!(
         r#"select q.id, q.run_id, q.last_run_id, q.source_id, q.at, q.key, q.reason, q.byte_hash, q.raw,
-                  case s.kind
-                      when 'watch_list' then 'watch list ' || s.watch_list_id
-                      when 'extra_feed' then 'extra feed ' || s.extra_feed
-                      else s.kind
-                  end as "source!",
+                  source_in_words(s.kind, s.watch_list_id, s.extra_feed) as "source!",
                   s.kind, s.watch_list_id, s.extra_feed
            from quarantine q
            join source s on s.id = q.source_id

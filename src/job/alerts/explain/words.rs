@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Answer;
+use super::answer::Answer;
 use crate::model::{AlertState, DeliveryState};
 use crate::store::alerts::outcome::{Carried, Delivery, Told};
 

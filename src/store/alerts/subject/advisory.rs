@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::{Span, severity};
+use super::span::{Span, names, severity};
 use crate::model::{AdvisorySubject, AttackVector, ChangeKind, Product, Subject};
 
 /// A row, whole.
@@ -206,10 +206,7 @@ fn subject(row: Row) -> Option<Subject> {
             .cloned()
             .collect(),
         cves,
-        products: products
-            .into_iter()
-            .flat_map(crate::store::alerts::subject::names)
-            .collect(),
+        products: products.into_iter().flat_map(names).collect(),
         cvss2: cvss2_score,
         cvss3: cvss3_score,
         cvss4: cvss4_score,

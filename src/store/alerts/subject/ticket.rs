@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::{Span, severity};
+use super::span::{Span, names, severity};
 use crate::model::{AdvisorySubject, AttackVector, ChangeKind, Product, Subject, TicketSubject};
 
 /// A row, whole.
@@ -160,7 +160,7 @@ fn advisory(row: Row) -> Option<AdvisorySubject> {
         products: products
             .unwrap_or_default()
             .into_iter()
-            .flat_map(crate::store::alerts::subject::names)
+            .flat_map(names)
             .collect(),
         cvss2: row.cvss2_score,
         cvss3: row.cvss3_score,
