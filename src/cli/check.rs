@@ -101,7 +101,7 @@ async fn with_database(
 ) -> anyhow::Result<()> {
     match database::schema_state(&opened.pool).await {
         Ok(SchemaState::UpToDate) => {
-            teller.tell(Finding::good("database", "reachable and up to date"))?
+            teller.tell(Finding::good("database", "reachable and up to date"))?;
         }
         Ok(SchemaState::Development(found)) => {
             return teller.tell(Finding::bad("database", found.to_string()));

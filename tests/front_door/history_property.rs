@@ -27,19 +27,11 @@ const FULL: Ask = Ask::Full {
 const TICKETS: &str = "
     select id::text, jsonb_build_array(title, status, assignee, modified_at, deleted_at is null, raw)
     from advisoryd_v1.tickets";
-/// The same of every version, and of advisories what a revision may touch.
+/// The same of every version.
 const HISTORY: &str = "
     select id::text as key, version,
            jsonb_build_array(title, status, assignee, source_modified_at, deleted_at is null, raw) as says
     from advisoryd_v1.ticket_history
-    union all
-    select said, version,
-           jsonb_build_object(
-               'title', title, 'severity', severity, 'is_rejected', is_rejected, 'cves', cves,
-               'modified_at', extract(epoch from source_modified_at)::bigint,
-               'solution_status', solution_status, 'description', description, 'solution', solution,
-               'cvss3_score', cvss3_score::text, 'cvss3_vector', cvss3_vector)
-    from advisoryd_v1.advisory_history
     order by key, version";
 
 #[derive(Debug, Clone)]
@@ -187,11 +179,10 @@ impl Observed {
     /// says what the one before said.
     async fn agrees_with(&self, world: &World) {
         let mut stored = BTreeMap::<String, Vec<(i32, Value)>>::new();
-        for (key, version, says) in sqlx::query_as::<_, (String, i32, Value)>(HISTORY)
-            .fetch_all(world.pool())
-            .await
-            .unwrap()
-        {
+        let mut rows = world.history().await;
+        let tickets = sqlx::query_as(HISTORY).fetch_all(world.pool());
+        rows.extend(tickets.await.unwrap());
+        for (key, version, says) in rows {
             stored.entry(key).or_default().push((version, says));
         }
         assert_eq!(stored.len(), self.advisories.len() + self.tickets.len());

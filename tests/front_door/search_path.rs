@@ -10,7 +10,7 @@ use crate::support::{World, database};
 
 /// A namesake in `public` of every function and operator of PostgreSQL that can
 /// have one, and overloads that fit an untyped literal better than the original.
-const HOSTILE: &str = r#"
+const HOSTILE: &str = r"
 do $$
 declare
     original record;
@@ -52,7 +52,7 @@ begin
         end;
     end loop;
 end
-$$"#;
+$$";
 
 /// The default, where an overload comes into play, and one that puts the
 /// namesakes before the originals; each with a call that shows that it does.

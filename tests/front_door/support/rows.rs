@@ -11,16 +11,17 @@ use sqlx::types::Json;
 
 use super::World;
 
-/// The columns of the view but for those that tell of us and not of the advisory,
-/// and the words for searching, which are dear.
+/// The columns of a view as arguments of `jsonb_build_object`, but for the key,
+/// those that tell of us and not of the advisory, the words for searching, which
+/// are dear, and products, which have a view of their own.
 const COLUMNS: &str = "
-    select string_agg(format('%L, a.%I', column_name, column_name), ', ')
+    select string_agg(format('%L, %I', regexp_replace(column_name, '^source_', ''), column_name), ', ')
     from information_schema.columns
     where table_schema = 'advisoryd_v1'
-      and table_name = 'advisories'
+      and table_name = $1
       and column_name not in (
-          'said', 'raw', 'search', 'product_search', 'version', 'first_seen_at', 'changed_at',
-          'detail_fetched_at', 'source', 'custom_info')";
+          'said', 'raw', 'search', 'product_search', 'products', 'version', 'first_seen_at', 'changed_at',
+          'valid_from', 'valid_to', 'run_id', 'detail_fetched_at', 'source', 'custom_info')";
 
 /// Products and references have views of their own.
 const LISTS: &str = "
@@ -38,20 +39,41 @@ const LISTS: &str = "
 impl World {
     /// Every advisory as the views tell it, by identifier.
     pub async fn stored(&self) -> BTreeMap<String, Value> {
-        let columns: String = sqlx::query_scalar(COLUMNS)
-            .fetch_one(self.pool())
-            .await
-            .expect("the view's columns");
+        let columns = self.columns("advisories").await;
         let sql = format!(
-            "select a.said, jsonb_build_object({columns}) || jsonb_build_object({LISTS})
+            "select a.said, a.version, jsonb_build_object({columns}) || jsonb_build_object({LISTS})
              from advisoryd_v1.advisories a"
         );
-        sqlx::query_as::<_, (String, Json<Map<String, Value>>)>(AssertSqlSafe(sql))
+        let rows = self.rows(sql).await;
+        rows.into_iter().map(|(said, _, row)| (said, row)).collect()
+    }
+
+    /// Every version of every advisory with its number, in the same words.
+    pub async fn history(&self) -> Vec<(String, i32, Value)> {
+        let columns = self.columns("advisory_history").await;
+        let sql = format!(
+            "select said, version, jsonb_build_object({columns})
+             from advisoryd_v1.advisory_history
+             order by said, version"
+        );
+        self.rows(sql).await
+    }
+
+    async fn columns(&self, view: &str) -> String {
+        sqlx::query_scalar(COLUMNS)
+            .bind(view)
+            .fetch_one(self.pool())
+            .await
+            .expect("the view's columns")
+    }
+
+    async fn rows(&self, sql: String) -> Vec<(String, i32, Value)> {
+        sqlx::query_as::<_, (String, i32, Json<Map<String, Value>>)>(AssertSqlSafe(sql))
             .fetch_all(self.pool())
             .await
-            .expect("the stored advisories")
+            .expect("the rows")
             .into_iter()
-            .map(|(said, Json(row))| (said, alike(row)))
+            .map(|(said, version, Json(row))| (said, version, alike(row)))
             .collect()
     }
 
