@@ -7,7 +7,7 @@ use super::ask::{Asker, get, look};
 use super::taken::{Owner, Taken};
 use super::time::time;
 use crate::config::Token;
-use crate::http::{Kind, Look, Request, Verb};
+use crate::http::{Kind, Look, Request, Verb, is_about_the_token};
 
 const LISTS: &str = "/api/asset-lists/";
 const TICKETS: &str = "/api/tickets/";
@@ -154,11 +154,11 @@ impl Asker {
 }
 
 fn is_refused(taken: &Taken) -> bool {
-    let detail = taken.detail().unwrap_or_default().to_lowercase();
-    let about_token = ["token", "credential", "inactive"];
     match taken.status {
         Some(401) => true,
-        Some(403) => about_token.iter().any(|word| detail.contains(word)),
+        Some(403) => taken
+            .detail()
+            .is_some_and(|detail| is_about_the_token(&detail)),
         _ => false,
     }
 }

@@ -14,8 +14,8 @@ use crate::clock::Clock;
 use crate::config::{Config, Token};
 use crate::job::context::Context;
 use crate::job::feeds::import;
+use crate::model::SourceKey;
 use crate::startup;
-use crate::store::ledger::source::SourceKey;
 
 /// What `import` reads.
 #[derive(Debug, Args)]

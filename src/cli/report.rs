@@ -3,7 +3,7 @@
 use super::output::{complain, tell, tell_json};
 use crate::config::Config;
 use crate::job::run::{Ran, Report};
-use crate::store::ledger::source::SourceKey;
+use crate::model::{Outcome, SourceKey};
 
 /// What to do about a watch list that a command names and nothing follows.
 pub(super) fn not_followed(config: &Config, id: i64) -> anyhow::Error {
@@ -30,10 +30,10 @@ pub(super) fn tell_run(
             } else {
                 tell(&summary(&report));
             }
-            if let Some(error) = &report.error {
+            if let Some(error) = report.outcome.error() {
                 complain(&format!("{key}: {error}"));
             }
-            Ok(report.error.is_none())
+            Ok(report.outcome == Outcome::Ok)
         }
         Ok(Ran::Busy) => {
             complain(&format!(
@@ -53,8 +53,8 @@ fn summary(report: &Report) -> String {
     format!(
         "{}: {} ({}), {} new, {} changed, {} unchanged, {} quarantined, {} requests, {}, {:.1} s",
         report.source,
-        report.outcome,
-        report.mode,
+        report.outcome.name(),
+        report.mode.name(),
         tally.added,
         tally.changed,
         tally.unchanged,

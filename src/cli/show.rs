@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::ask;
 use super::output::{tell, tell_json};
 use super::shared::Shared;
-use crate::model::{legible, one_line, shortened};
+use crate::model::{RecordKind, legible, one_line, shortened};
 use crate::store::advisories::history::{self, StoredVersion};
 use crate::store::reports::question::{self, FieldChange};
 
@@ -67,7 +67,7 @@ async fn show(connection: &mut PgConnection, wanted: &Show) -> anyhow::Result<bo
 }
 
 struct Found {
-    kind: &'static str,
+    kind: RecordKind,
     key: String,
     document: Value,
 }
@@ -79,7 +79,7 @@ async fn find(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<Fou
     let Ok(number) = digits.parse::<i64>() else {
         return match question::advisory(connection, wanted).await? {
             Some(document) => Ok(Found {
-                kind: "advisory",
+                kind: RecordKind::Advisory,
                 key: plain(&document["said"]),
                 document,
             }),
@@ -101,7 +101,7 @@ async fn find(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<Fou
     };
     match found {
         Some(document) => Ok(Found {
-            kind: "ticket",
+            kind: RecordKind::Ticket,
             key: plain(&document["id"]),
             document,
         }),
@@ -201,11 +201,11 @@ const LISTS: [(&str, [&str; 2]); 3] = [
 ];
 
 /// Facts first, then texts, then lists.
-fn page(kind: &str, document: &Value) -> String {
+fn page(kind: RecordKind, document: &Value) -> String {
     let text = |field: &str| plain(&document[field]);
     let Layout { key, facts, others } = match kind {
-        "ticket" => TICKET,
-        _ => ADVISORY,
+        RecordKind::Ticket => TICKET,
+        RecordKind::Advisory => ADVISORY,
     };
     let is_new = |field: &&str| !facts.contains(field) && !others.contains(field);
     let fields = document.as_object().into_iter().flatten();
@@ -306,13 +306,14 @@ mod tests {
     use serde_json::json;
 
     use super::page;
+    use crate::model::RecordKind;
 
     #[test]
     fn a_column_that_the_page_does_not_know_is_shown_behind_the_facts() {
         let document = json!({"said": "SA1", "title": "x", "version": 2, "criticality": 3,
             "exploit_count": 7, "description": "text"});
         assert_eq!(
-            page("advisory", &document),
+            page(RecordKind::Advisory, &document),
             "SA1  x\n──────\nversion           2\nexploit count     7\n\nDescription\ntext"
         );
     }

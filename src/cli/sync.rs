@@ -21,10 +21,9 @@ use crate::job::feeds::pull;
 use crate::job::lists::discover;
 use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, Ask};
-use crate::model::chain;
+use crate::model::{Outcome, SourceKey, chain};
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
-use crate::store::ledger::source::SourceKey;
 
 #[derive(Debug, Args)]
 #[expect(
@@ -136,13 +135,17 @@ async fn discovered(context: &mut Context, wanted: &Sync) -> anyhow::Result<bool
     } else {
         tell(&format!(
             "discovery: {}, {} watch lists upstream, {} followed, {} changes, {} requests",
-            told.outcome, told.listed, told.followed, told.changed, told.requests
+            told.outcome.name(),
+            told.listed,
+            told.followed,
+            told.changed,
+            told.requests
         ));
     }
-    if let Some(error) = &told.error {
+    if let Some(error) = told.outcome.error() {
         complain(&format!("discovery: {error}"));
     }
-    Ok(told.error.is_none())
+    Ok(told.outcome == Outcome::Ok)
 }
 
 /// The feeds to pull; a watch list that is not followed is a mistake of the caller.

@@ -21,6 +21,7 @@ mod schedule;
 mod secret;
 mod section;
 mod sinks;
+mod source;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -19,7 +19,7 @@ use super::{alerts, details, health, reconcile};
 use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::trust::retention;
-use crate::store::ledger::source::SourceKey;
+use crate::model::SourceKey;
 
 /// The lanes and schedules of one configuration.
 pub(super) struct Generation {

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::progress::{Watch, Woken};
 use crate::config::CronExpression;
 use crate::job::feeds::feed::Feed;
-use crate::store::ledger::source::SourceKey;
+use crate::model::SourceKey;
 
 /// What one lane does when it is woken.
 #[derive(Debug, Clone)]

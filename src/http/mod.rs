@@ -27,6 +27,7 @@ pub use body::{Body, saved};
 pub use client::Client;
 pub use error::ClientError;
 pub use look::{Look, Sight, Verb};
+pub use refusal::is_about_the_token;
 pub use request::Request;
 pub use throttle::told_wait;
 pub use usage::Usage;

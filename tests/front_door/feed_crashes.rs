@@ -188,6 +188,6 @@ async fn a_run_that_could_not_be_written_down_keeps_no_hold_on_its_source() {
     world.simulator.open(GATE);
     assert!(matches!(run.await.unwrap(), Err(Failure::Lost)));
     nobody_holds_a_source(&world).await;
-    assert_eq!(world.pull_one().await.outcome, "ok");
+    assert_eq!(world.pull_one().await.outcome.name(), "ok");
     world.assert_all_is_stored().await;
 }

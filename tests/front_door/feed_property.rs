@@ -76,7 +76,7 @@ async fn ends_well(steps: Vec<Step>) {
     world.simulator.clear_faults();
     // What only joined a list has no new date: it is in no shorter window.
     for report in world.pull_back(LookBack::Full).await {
-        assert_eq!(report.outcome, "ok", "{:?}", report.error);
+        assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
     }
     world.assert_all_is_stored().await;
 }

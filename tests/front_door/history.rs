@@ -265,7 +265,7 @@ async fn whoever_wants_numbers_waits_for_the_end_of_whoever_was_given_some() {
         } else {
             first.rollback().await.unwrap();
         }
-        assert_eq!(second.await.unwrap()[0].outcome, "ok");
+        assert_eq!(second.await.unwrap()[0].outcome.name(), "ok");
         let after = numbers(&world).await;
         let count = i64::try_from(after.len()).unwrap();
         assert!(after.len() > before.len() && after.iter().copied().eq(1..=count));

@@ -1,7 +1,7 @@
 //! A feed: which query it is, and how far a pull looks back.
 
 use crate::config::{Config, CronExpression, ListSource};
-use crate::store::ledger::source::SourceKey;
+use crate::model::SourceKey;
 
 /// A feed to pull.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,13 +41,10 @@ pub fn feeds(config: &Config) -> Vec<(Feed, &CronExpression)> {
             query,
             source: list.source,
         };
-        (
-            feed,
-            list.schedule.as_ref().unwrap_or(&config.schedule.feeds),
-        )
+        (feed, config.feed_schedule(list.schedule.as_ref()))
     });
     let extra = config.extra_feeds.iter().map(|feed| {
-        let schedule = feed.schedule.as_ref().unwrap_or(&config.schedule.feeds);
+        let schedule = config.feed_schedule(feed.schedule.as_ref());
         let key = SourceKey::ExtraFeed(feed.name.clone());
         (
             Feed {

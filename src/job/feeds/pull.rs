@@ -11,9 +11,7 @@ use crate::http::{Answer, Kind, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, Work};
-use crate::model::{FeedWindow, feed_days, missing_from};
-use crate::store::ledger::run::Mode;
-use crate::store::ledger::source::Source;
+use crate::model::{FeedWindow, Mode, feed_days, missing_from};
 
 /// Where upstream serves every feed (contract §5).
 const PATH: &str = "/api/xml-feed/";
@@ -31,7 +29,7 @@ pub async fn pull(context: &Context, feed: &Feed, look_back: LookBack) -> Result
         LookBack::Again(_) => Mode::Reconcile,
         LookBack::Missing | LookBack::Days(_) => Mode::Window,
     };
-    let Some(mut run) = run::begin(context, &feed.key, "feed", |_| mode).await? else {
+    let Some(mut run) = run::begin(context, &feed.key, mode).await? else {
         return Ok(Ran::Busy);
     };
     let mut work = Work::default();
@@ -147,7 +145,7 @@ async fn ask(run: &Run, feed: &Feed, look_back: LookBack) -> Result<(Answer, Fee
     let mut now = context.upstream_now();
     let mut corrections = 0;
     loop {
-        let days = days(context, &run.source, look_back, now);
+        let days = days(run, look_back, now);
         let mut query = feed.query.clone();
         query.push(("days".to_owned(), days.to_string()));
         let request = Request {
@@ -157,8 +155,7 @@ async fn ask(run: &Run, feed: &Feed, look_back: LookBack) -> Result<(Answer, Fee
         };
         let answer = context.or_stopped(context.client.get(&request)).await??;
         let to = answer.date.unwrap_or_else(|| context.clock.now());
-        if corrections < CLOCK_CORRECTIONS && self::days(context, &run.source, look_back, to) > days
-        {
+        if corrections < CLOCK_CORRECTIONS && self::days(run, look_back, to) > days {
             corrections += 1;
             now = to;
             continue;
@@ -171,13 +168,14 @@ async fn ask(run: &Run, feed: &Feed, look_back: LookBack) -> Result<(Answer, Fee
     }
 }
 
-fn days(context: &Context, source: &Source, look_back: LookBack, now: DateTime<Utc>) -> u32 {
-    let feeds = &context.config.feeds;
+fn days(run: &Run, look_back: LookBack, now: DateTime<Utc>) -> u32 {
+    let (source, config) = (&run.source, &run.context.config);
+    let feeds = &config.feeds;
     match look_back {
         LookBack::Days(days) | LookBack::Again(days) => days.clamp(1, feeds.max_days),
         LookBack::Full => feeds.first_days,
         LookBack::Missing => {
-            let overlap = TimeDelta::from_std(feeds.overlap).unwrap_or(TimeDelta::days(1));
+            let overlap = config.overlap_of(run.source_name());
             let reachable = now - TimeDelta::days(i64::from(feeds.max_days));
             missing_from(source.covered_to, &source.gaps, overlap, reachable)
                 .map_or(feeds.first_days, |from| {

@@ -4,8 +4,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use crate::model::SourceKey;
 use crate::store::ledger::chain::Chain;
-use crate::store::ledger::source::SourceKey;
 
 /// More rows of one kind would tell nobody more.
 pub const EXAMPLES: i64 = 20;

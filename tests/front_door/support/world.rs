@@ -274,7 +274,7 @@ impl World {
         let context = self.context().await;
         let mut reports = Vec::new();
         while let Fetched::Ended(report) = fetch::fetch(&context).await.expect("a run") {
-            let is_ok = report.outcome == "ok";
+            let is_ok = report.outcome.name() == "ok";
             reports.push(report);
             if !is_ok {
                 break;

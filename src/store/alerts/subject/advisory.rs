@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::span::{Span, names, severity};
-use crate::model::{AdvisorySubject, ChangeKind, Product, Subject};
+use crate::model::{AdvisorySubject, AttackVector, ChangeKind, Product, Subject};
 
 /// A row, whole.
 struct Row {
@@ -198,7 +198,7 @@ fn subject(row: Row) -> Option<Subject> {
         severity: severity(severity_rank),
         released_at,
         modified_at,
-        attack_vector,
+        attack_vector: attack_vector.as_deref().and_then(AttackVector::from_name),
         solution_status,
         new_cves: cves
             .iter()
