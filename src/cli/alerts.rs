@@ -4,7 +4,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
-use super::output::{complain, table, tell, tell_json};
+use super::output::{print_error, print_json, print_line, table};
 use super::question::{Since, since};
 use super::shared::Shared;
 use super::{alert_page, ask};
@@ -110,15 +110,15 @@ async fn list(opened: &Opened, wanted: List) -> anyhow::Result<bool> {
     };
     let lines = outcome::alerts(&mut connection, &question).await?;
     if wanted.json {
-        lines.iter().try_for_each(tell_json)?;
+        lines.iter().try_for_each(print_json)?;
         return Ok(true);
     }
     if lines.is_empty() {
-        tell("no alerts");
+        print_line("no alerts");
         return Ok(true);
     }
     let rows: Vec<[String; 6]> = lines.iter().map(row).collect();
-    tell(&table(
+    print_line(&table(
         ["id", "raised", "rule", "state", "about", "what happened"],
         &rows,
     ));
@@ -143,9 +143,9 @@ async fn show(opened: &Opened, id: Uuid, json: bool) -> anyhow::Result<bool> {
         anyhow::bail!("there is no alert {id}; see `advisoryd alerts list`");
     };
     if json {
-        tell_json(&document)?;
+        print_json(&document)?;
     } else {
-        tell(alert_page::page(&document).trim_end());
+        print_line(alert_page::page(&document).trim_end());
     }
     Ok(true)
 }
@@ -161,7 +161,7 @@ async fn send_again(
     for id in ids {
         let mut transaction = opened.pool.begin().await?;
         let Some(document) = outcome::alert(&mut transaction, *id).await? else {
-            complain(&format!(
+            print_error(&format!(
                 "there is no alert {id}; see `advisoryd alerts list`"
             ));
             good = false;
@@ -172,12 +172,12 @@ async fn send_again(
         let due = resend::resend(&mut transaction, *id, only, &sinks, now).await?;
         transaction.commit().await?;
         if due == 0 {
-            complain(&format!(
+            print_error(&format!(
                 "alert {id} goes to no sink that could be told now; name one with --sink, or wait until its delivery under way has ended"
             ));
             good = false;
         } else {
-            tell(&format!(
+            print_line(&format!(
                 "alert {id}: {due} deliveries are due; the daemon, or the next `advisoryd sync`, sends them"
             ));
         }
@@ -205,7 +205,7 @@ async fn test(config: &Config, name: &str, json: bool) -> anyhow::Result<bool> {
     };
     let tried = test_sink::try_sink(settings, Clock::system().now()).await?;
     if json {
-        tell_json(&tried)?;
+        print_json(&tried)?;
         return Ok(tried.error.is_none());
     }
     let Tried {
@@ -217,10 +217,10 @@ async fn test(config: &Config, name: &str, json: bool) -> anyhow::Result<bool> {
     } = tried;
     let status = status.map_or_else(|| "no status".to_owned(), |status| status.to_string());
     match &error {
-        None => tell(&format!(
+        None => print_line(&format!(
             "sink `{name}` took message {message_id} in {seconds:.2} s ({status}): {answer}"
         )),
-        Some(error) => complain(&format!(
+        Some(error) => print_error(&format!(
             "sink `{name}` did not take message {message_id} within {seconds:.2} s ({status}): {error}"
         )),
     }

@@ -77,7 +77,7 @@ pub(super) enum Command {
     /// What happened, in order, and as it happens
     Changes(super::changes::Changes),
     /// Is anything missing, was anything altered? One line each, with what to do
-    Prove(super::prove::Prove),
+    Prove(super::verify::Prove),
     /// What could not be understood: list, show, retry, drop
     Quarantine(super::quarantine::Quarantine),
     /// Read everything that is stored again, with today's parser and aliases

@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 use clap::Args;
 
 use super::confirm::confirm;
-use super::output::{complain, tell};
+use super::output::{print_error, print_line};
 use super::shared::Shared;
 use super::stop::stop_on_signals;
 use crate::capture::{Asker, Folder, Verdict, Wanted, judge, most_calls};
@@ -69,7 +69,7 @@ pub(super) async fn run(shared: Shared, wanted: Capture) -> anyhow::Result<bool>
         let claims = captured.report.claims.iter();
         claims.filter(|claim| claim.verdict == verdict).count()
     };
-    tell(&format!(
+    print_line(&format!(
         "{}: {} calls; of the contract's statements {} held, {} did not, {} are open; read report.md",
         wanted.out.display(),
         client.total_usage().requests,
@@ -80,13 +80,13 @@ pub(super) async fn run(shared: Shared, wanted: Capture) -> anyhow::Result<bool>
     let mut good = !stop.is_cancelled();
     for call in &captured.report.calls {
         if let Some(error) = &call.error {
-            complain(&format!("{}: {error}", call.name));
+            print_error(&format!("{}: {error}", call.name));
             good = false;
         }
     }
     let refused = captured.report.calls.len() == 1 && captured.report.calls[0].status != Some(200);
     if refused {
-        complain(
+        print_error(
             "upstream refused the first call, so no other was made; look at `advisoryd check`",
         );
     }
@@ -110,7 +110,7 @@ fn announce(config: &Config, lists: usize, wanted: &Capture) -> anyhow::Result<b
         "without token, names and addresses"
     };
     let out = wanted.out.display();
-    complain(&format!(
+    print_error(&format!(
         "at most {calls} calls will be made to {host} (GET and OPTIONS only, repeated where one fails); what comes is written to {out} {how}"
     ));
     if !std::io::stdin().is_terminal() {

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 
 use super::ask;
-use super::output::{complain, reader_gone, tell, tell_json};
+use super::output::{print_error, print_json, print_line, reader_gone};
 use super::shared::Shared;
 use crate::model::one_line;
 use crate::startup::Opened;
@@ -53,7 +53,7 @@ async fn show(opened: &Opened, wanted: &Changes) -> anyhow::Result<()> {
     let mut connection = ask::up_to_date(opened).await?;
     let newest = change::newest(&mut connection).await?;
     if wanted.since > newest {
-        complain(&format!(
+        print_error(&format!(
             "nothing comes after {}: the newest change is {newest}; was the database replaced? then begin again with --since 0",
             wanted.since
         ));
@@ -71,7 +71,7 @@ async fn show(opened: &Opened, wanted: &Changes) -> anyhow::Result<()> {
         }
         if !is_away {
             is_away = true;
-            complain(&format!("waiting for the database: {error}"));
+            print_error(&format!("waiting for the database: {error}"));
         }
         tokio::time::sleep(TRY_AGAIN).await;
     }
@@ -88,7 +88,7 @@ async fn follow(
     let mut listener = PgListener::connect_with(&opened.pool).await?;
     listener.listen(CHANNEL).await?;
     if std::mem::take(is_away) {
-        complain("the database is back");
+        print_error("the database is back");
     }
     loop {
         let mut connection = opened.pool.acquire().await?;
@@ -105,7 +105,7 @@ async fn tell_new(connection: &mut PgConnection, last: &mut i64, json: bool) -> 
         let changes = change::since(connection, *last, PAGE).await?;
         for change in &changes {
             *last = change.seq;
-            print(change, json)?;
+            print_change(&change, json)?;
         }
         if changes.is_empty() {
             return Ok(());
@@ -113,9 +113,9 @@ async fn tell_new(connection: &mut PgConnection, last: &mut i64, json: bool) -> 
     }
 }
 
-fn print(change: &Change, json: bool) -> anyhow::Result<()> {
+fn print_change(change: &Change, json: bool) -> anyhow::Result<()> {
     if json {
-        return tell_json(change);
+        return print_json(change);
     }
     let Change {
         seq,
@@ -128,7 +128,7 @@ fn print(change: &Change, json: bool) -> anyhow::Result<()> {
     } = change;
     let at = at.format("%Y-%m-%d %H:%M:%S");
     let title = one_line(title.as_deref().unwrap_or_default());
-    tell(&format!(
+    print_line(&format!(
         "{seq:>7}  {at}  {what:<18} {key} v{version}  {title}"
     ));
     Ok(())

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::finding::{Finding, Teller};
+use super::finding::{Finding, Reporter};
 use crate::config::Config;
 use crate::config::ListSource;
 use crate::http::{Answer, ClientError, Kind, Request};
@@ -53,11 +53,11 @@ impl Asked {
     }
 }
 
-pub(super) async fn check(context: &Context, teller: &mut Teller) -> anyhow::Result<()> {
+pub(super) async fn check(context: &Context, reporter: &mut Reporter) -> anyhow::Result<()> {
     let (config, discovery) = lists(context).await;
     if let Some(asked) = discovery {
         let is_rejected = asked.is_token_rejected();
-        teller.tell(asked.finding("discovery"))?;
+        reporter.report(asked.finding("discovery"))?;
         if is_rejected {
             return Ok(());
         }
@@ -68,23 +68,23 @@ pub(super) async fn check(context: &Context, teller: &mut Teller) -> anyhow::Res
         None
     };
     if let Some(asked @ Asked::TokenRejected(_)) = json {
-        return teller.tell(asked.finding("JSON API"));
+        return reporter.report(asked.finding("JSON API"));
     }
     let has_json = matches!(json, Some(Asked::Readable(_)));
     for (feed, _) in feeds(&config) {
         let asked = ask_feed(context, &feed).await;
         let is_rejected = asked.is_token_rejected();
-        teller.tell(instead(asked, &feed, has_json))?;
+        reporter.report(instead(asked, &feed, has_json))?;
         if is_rejected {
             return Ok(());
         }
     }
     if let Some(asked) = json {
-        teller.tell(asked.finding("JSON API"))?;
-        teller.tell(days(context).await?)?;
+        reporter.report(asked.finding("JSON API"))?;
+        reporter.report(days(context).await?)?;
     }
     if context.config.tickets.enabled {
-        teller.tell(tickets(context).await)?;
+        reporter.report(tickets(context).await)?;
     }
     Ok(())
 }

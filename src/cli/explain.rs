@@ -4,7 +4,7 @@ use clap::Args;
 use sqlx::PgConnection;
 
 use super::ask;
-use super::output::{tell, tell_json};
+use super::output::{print_json, print_line};
 use super::shared::Shared;
 use crate::config::Config;
 use crate::job::alerts::explain::{self, Explained};
@@ -43,7 +43,7 @@ async fn show(
         no_rules(config, wanted.rule.as_deref())?;
     }
     if wanted.json {
-        all.iter().try_for_each(tell_json)?;
+        all.iter().try_for_each(print_json)?;
         return Ok(true);
     }
     let found = match key.parse::<i64>() {
@@ -54,8 +54,8 @@ async fn show(
         .as_ref()
         .and_then(|document| document["title"].as_str())
         .unwrap_or("nothing is stored of it");
-    tell(&format!("{key}: {title}"));
-    tell(&page(&all));
+    print_line(&format!("{key}: {title}"));
+    print_line(&page(&all));
     Ok(true)
 }
 

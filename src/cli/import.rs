@@ -6,8 +6,8 @@ use clap::Args;
 use tokio::io::AsyncRead;
 
 use super::ask;
-use super::output::complain;
-use super::report::{not_followed, tell_run};
+use super::output::print_error;
+use super::report::{not_followed, print_run};
 use super::shared::Shared;
 use super::stop::stop_on_signals;
 use crate::clock::Clock;
@@ -67,14 +67,14 @@ async fn import_all(context: &Context, wanted: &Import) -> anyhow::Result<bool> 
             match tokio::fs::File::open(file).await {
                 Ok(file) => Box::new(file),
                 Err(error) => {
-                    complain(&format!("{name}: cannot be opened: {error}"));
+                    print_error(&format!("{name}: cannot be opened: {error}"));
                     good = false;
                     continue;
                 }
             }
         };
         let ran = import::import(context, &key, &name, reader).await;
-        good &= tell_run(&key, ran.map_err(|failure| failure.chain()), wanted.json)?;
+        good &= print_run(&key, ran.map_err(|failure| failure.chain()), wanted.json)?;
         if context.stop.is_cancelled() {
             return Ok(false);
         }

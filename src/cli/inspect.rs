@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio::io::AsyncRead;
 
-use super::output::{complain, tell, tell_json};
+use super::output::{print_error, print_json, print_line};
 use super::shared::Shared;
 use crate::config::Config;
 use crate::http::saved;
@@ -60,7 +60,7 @@ pub(super) async fn run(shared: Shared, wanted: Inspect) -> anyhow::Result<bool>
         let bytes = match read(file, &name).await {
             Ok(bytes) => bytes,
             Err(error) => {
-                complain(&format!("{name}: {error:#}"));
+                print_error(&format!("{name}: {error:#}"));
                 good = false;
                 continue;
             }
@@ -73,9 +73,9 @@ pub(super) async fn run(shared: Shared, wanted: Inspect) -> anyhow::Result<bool>
         inspected.file = name;
         good &= inspected.error.is_none() && inspected.refused == 0;
         if wanted.json {
-            tell_json(&inspected)?;
+            print_json(&inspected)?;
         } else {
-            tell(&words(&inspected));
+            print_line(&words(&inspected));
         }
     }
     Ok(good)

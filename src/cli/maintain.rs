@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::ask;
-use super::output::{complain, tell, tell_json};
+use super::output::{print_error, print_json, print_line};
 use super::shared::Shared;
 use crate::clock::Clock;
 use crate::job::trust::retention::{Dropped, maintain};
@@ -18,7 +18,7 @@ pub(super) async fn run(shared: Shared, json: bool) -> anyhow::Result<bool> {
     })
     .await?;
     if json {
-        tell_json(&dropped)?;
+        print_json(&dropped)?;
     } else {
         let Dropped {
             versions,
@@ -29,12 +29,12 @@ pub(super) async fn run(shared: Shared, json: bool) -> anyhow::Result<bool> {
             alerts,
             ..
         } = dropped;
-        tell(&format!(
+        print_line(&format!(
             "dropped {versions} versions, {raw_texts} raw texts, {runs} runs, {quarantined} quarantined records, {evaluations} evaluations, {alerts} alerts"
         ));
     }
     if dropped.broken_ledgers > 0 {
-        complain("old runs of a broken ledger are kept; see `advisoryd prove`");
+        print_error("old runs of a broken ledger are kept; see `advisoryd prove`");
     }
     Ok(dropped.broken_ledgers == 0)
 }

@@ -14,7 +14,7 @@ use crate::model::one_line;
 static UNWRITTEN: OnceLock<String> = OnceLock::new();
 
 /// Data for stdout. A reader that went away is no failure of ours; a full disk is.
-pub(crate) fn tell(line: &str) {
+pub(crate) fn print_line(line: &str) {
     if let Err(error) = writeln!(std::io::stdout(), "{line}")
         && error.kind() != ErrorKind::BrokenPipe
     {
@@ -48,7 +48,7 @@ pub(super) async fn reader_gone() {
 }
 
 /// A failure for stderr.
-pub(crate) fn complain(text: &str) {
+pub(crate) fn print_error(text: &str) {
     let mut stderr = std::io::stderr().lock();
     for line in text.lines() {
         let _ = writeln!(stderr, "advisoryd: {line}");
@@ -56,8 +56,8 @@ pub(crate) fn complain(text: &str) {
 }
 
 /// Data as one line of JSON.
-pub(crate) fn tell_json(value: &impl Serialize) -> anyhow::Result<()> {
-    tell(&serde_json::to_string(value)?);
+pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    print_line(&serde_json::to_string(value)?);
     Ok(())
 }
 

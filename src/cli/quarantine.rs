@@ -5,7 +5,7 @@ use sqlx::Connection as _;
 
 use super::ask;
 use super::confirm::confirm;
-use super::output::{complain, table, tell, tell_json};
+use super::output::{print_error, print_json, print_line, table};
 use super::shared::Shared;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -84,11 +84,11 @@ async fn list(opened: &Opened, json: bool) -> anyhow::Result<bool> {
     let mut connection = opened.pool.acquire().await?;
     let lines = quarantine::list(&mut connection).await?;
     if json {
-        lines.iter().try_for_each(tell_json)?;
+        lines.iter().try_for_each(print_json)?;
         return Ok(true);
     }
     if lines.is_empty() {
-        tell("quarantine is empty");
+        print_line("quarantine is empty");
         return Ok(true);
     }
     let rows: Vec<[String; 5]> = lines
@@ -103,7 +103,7 @@ async fn list(opened: &Opened, json: bool) -> anyhow::Result<bool> {
             ]
         })
         .collect();
-    tell(&table(["id", "since", "source", "key", "reason"], &rows));
+    print_line(&table(["id", "since", "source", "key", "reason"], &rows));
     Ok(true)
 }
 
@@ -113,7 +113,7 @@ async fn show(opened: &Opened, id: i64, json: bool) -> anyhow::Result<bool> {
         anyhow::bail!("there is no record {id} in quarantine; see `advisoryd quarantine list`");
     };
     if json {
-        tell_json(&kept)?;
+        print_json(&kept)?;
         return Ok(true);
     }
     let Kept {
@@ -127,7 +127,7 @@ async fn show(opened: &Opened, id: i64, json: bool) -> anyhow::Result<bool> {
         ..
     } = kept;
     let at = at.format("%Y-%m-%d %H:%M:%S UTC");
-    tell(&format!(
+    print_line(&format!(
         "record     {id}\nsource     {source}\nkey        {}\nreason     {reason}\nfirst      {at}, run {run_id}\nlast       run {last_run_id}\n\n{raw}",
         key.as_deref().unwrap_or("none")
     ));
@@ -146,7 +146,7 @@ async fn retry(
         let mut connection = opened.pool.acquire().await?;
         ids = quarantine::ids_since(&mut connection, None).await?;
         if ids.is_empty() && !json {
-            tell("quarantine is empty");
+            print_line("quarantine is empty");
         }
     }
     each_once(&mut ids);
@@ -160,7 +160,7 @@ async fn retry(
         let retried = retry.one(id).await?;
         good &= matches!(retried.fate, Fate::Stored | Fate::Known);
         if json {
-            tell_json(&retried)?;
+            print_json(&retried)?;
         } else {
             tell_retried(&retried);
         }
@@ -179,15 +179,15 @@ fn tell_retried(retried: &Retried) {
     let key = key.as_deref().unwrap_or("no key");
     let reason = reason.as_deref().unwrap_or_default();
     match fate {
-        Fate::Stored => tell(&format!("{id}  {key}: reads well now and is stored")),
-        Fate::Known => tell(&format!(
+        Fate::Stored => print_line(&format!("{id}  {key}: reads well now and is stored")),
+        Fate::Known => print_line(&format!(
             "{id}  {key}: reads well now and says what is stored already"
         )),
-        Fate::Stays => tell(&format!("{id}  {key}: stays: {reason}")),
-        Fate::Busy => complain(&format!(
+        Fate::Stays => print_line(&format!("{id}  {key}: stays: {reason}")),
+        Fate::Busy => print_error(&format!(
             "record {id}: {source} is being read by a run; try again when it has ended"
         )),
-        Fate::Gone => complain(&format!("there is no record {id} in quarantine")),
+        Fate::Gone => print_error(&format!("there is no record {id} in quarantine")),
     }
 }
 
@@ -199,7 +199,7 @@ async fn drop_records(opened: &Opened, ids: &[i64], yes: bool) -> anyhow::Result
             anyhow::bail!("there is no record {id} in quarantine; nothing was dropped");
         };
         let key = kept.key.as_deref().unwrap_or("no key");
-        tell(&format!(
+        print_line(&format!(
             "{id}  {key} of {}, {} bytes, received {}: {}",
             kept.source,
             kept.raw.len(),
@@ -220,7 +220,7 @@ async fn drop_records(opened: &Opened, ids: &[i64], yes: bool) -> anyhow::Result
         quarantine::remove(&mut transaction, *id).await?;
     }
     transaction.commit().await?;
-    tell(&format!(
+    print_line(&format!(
         "{} dropped; what upstream still sends comes again with the next run that reads it",
         found.len()
     ));

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::ask;
 use super::confirm::confirm;
-use super::output::{tell, tell_json};
+use super::output::{print_json, print_line};
 use super::question::{Since, since};
 use super::shared::Shared;
 use crate::clock::Clock;
@@ -57,7 +57,7 @@ async fn both_passes(
     wanted: &Wanted,
 ) -> anyhow::Result<bool> {
     let found = pass(opened, replay, false).await?;
-    print(&found, wanted.json)?;
+    print_report(&found, wanted.json)?;
     if wanted.dry_run {
         return Ok(true);
     }
@@ -67,9 +67,9 @@ async fn both_passes(
     }
     let written = pass(opened, replay, true).await?;
     if wanted.json {
-        tell_json(&written)?;
+        print_json(&written)?;
     } else {
-        tell(&format!(
+        print_line(&format!(
             "written: {} rows; {} records left quarantine",
             written.rewritten, written.leaving
         ));
@@ -90,16 +90,16 @@ async fn pass(opened: &Opened, replay: &Replay<'_>, write: bool) -> anyhow::Resu
     }
 }
 
-fn print(report: &Report, json: bool) -> anyhow::Result<()> {
+fn print_report(report: &Report, json: bool) -> anyhow::Result<()> {
     if json {
-        return tell_json(report);
+        return print_json(report);
     }
-    tell(&format!(
+    print_line(&format!(
         "read again: {} versions of advisories, {} of tickets, {} dissenting records, {} in quarantine",
         report.advisories, report.tickets, report.dissents, report.quarantined
     ));
     for (field, found) in &report.fields {
-        tell(&format!("{field}: {} differ", found.count));
+        print_line(&format!("{field}: {} differ", found.count));
         for example in &found.examples {
             let Example {
                 key,
@@ -108,34 +108,34 @@ fn print(report: &Report, json: bool) -> anyhow::Result<()> {
                 new,
             } = example;
             let (old, new) = (short(old.as_ref()), short(new.as_ref()));
-            tell(&format!("    {key} v{version}: {old} → {new}"));
+            print_line(&format!("    {key} v{version}: {old} → {new}"));
         }
     }
     if report.unreadable > 0 {
-        tell(&format!(
+        print_line(&format!(
             "{} raw texts do not read today and are left as they are",
             report.unreadable
         ));
         for example in &report.unreadable_examples {
-            tell(&format!("    {example}"));
+            print_line(&format!("    {example}"));
         }
     }
     if report.promoted > 0 {
-        tell(&format!(
+        print_line(&format!(
             "{} dissenting records are newer than the current versions and become the next ones",
             report.promoted
         ));
     }
     if report.leaving > 0 {
-        tell(&format!(
+        print_line(&format!(
             "{} records read well now and leave quarantine",
             report.leaving
         ));
     }
     if report.is_empty() {
-        tell("nothing reads otherwise than it is stored");
+        print_line("nothing reads otherwise than it is stored");
     } else {
-        tell(&format!("{} versions differ", report.differing));
+        print_line(&format!("{} versions differ", report.differing));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::ask;
-use super::output::{table, tell, tell_json};
+use super::output::{print_json, print_line, table};
 use super::question::{Since, since};
 use super::shared::Shared;
 use crate::clock::Clock;
@@ -58,11 +58,11 @@ pub(super) async fn run(shared: Shared, wanted: Rules) -> anyhow::Result<bool> {
 fn list(config: &Config, json: bool) -> anyhow::Result<bool> {
     let rules = || config.alerts.rules.iter().map(Matcher::rule);
     if json {
-        rules().try_for_each(tell_json)?;
+        rules().try_for_each(print_json)?;
         return Ok(true);
     }
     if config.alerts.rules.is_empty() {
-        tell("no rules; add [[alerts.rules]] to the configuration");
+        print_line("no rules; add [[alerts.rules]] to the configuration");
         return Ok(true);
     }
     let rows: Vec<[String; 3]> = rules()
@@ -75,7 +75,7 @@ fn list(config: &Config, json: bool) -> anyhow::Result<bool> {
             [rule.name.clone(), sinks, words::described(rule)]
         })
         .collect();
-    tell(&table(["rule", "sinks", "says"], &rows));
+    print_line(&table(["rule", "sinks", "says"], &rows));
     Ok(true)
 }
 
@@ -88,9 +88,9 @@ async fn test(config: &Config, wanted: Test) -> anyhow::Result<bool> {
     .await?;
     for tried in &all {
         if wanted.json {
-            tell_json(tried)?;
+            print_json(tried)?;
         } else {
-            tell(&page(tried));
+            print_line(&page(tried));
         }
     }
     Ok(true)

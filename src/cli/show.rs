@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::ask;
-use super::output::{tell, tell_json};
+use super::output::{print_json, print_line};
 use super::shared::Shared;
 use crate::model::{RecordKind, legible, one_line, shortened};
 use crate::store::advisories::history::{self, StoredVersion};
@@ -56,12 +56,12 @@ async fn show(connection: &mut PgConnection, wanted: &Show) -> anyhow::Result<bo
             fields.insert("versions".to_owned(), serde_json::to_value(&versions)?);
             fields.insert("history".to_owned(), serde_json::to_value(&changes)?);
         }
-        tell_json(&document)?;
+        print_json(&document)?;
         return Ok(true);
     }
-    tell(legible(&page(kind, &document)).trim_end());
+    print_line(legible(&page(kind, &document)).trim_end());
     if wanted.history {
-        tell(&legible(&history_page(&versions, &changes)));
+        print_line(&legible(&history_page(&versions, &changes)));
     }
     Ok(true)
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 
 use super::ask;
-use super::output::{complain, table, tell, tell_json};
+use super::output::{print_error, print_json, print_line, table};
 use super::question::{Since, since};
 use super::shared::Shared;
 use crate::clock::Clock;
@@ -89,7 +89,7 @@ async fn add(opened: &Opened, wanted: Add, now: DateTime<Utc>) -> anyhow::Result
     let by = by.unwrap_or_else(|_| "somebody".to_owned());
     let about = (wanted.reason.as_str(), by.as_str());
     let id = silence::add(&mut connection, &matchers, about, (now, until)).await?;
-    tell(&format!(
+    print_line(&format!(
         "silence {id} holds until {}; what it keeps from being sent is in `advisoryd alerts list --state silenced`",
         until.format("%Y-%m-%d %H:%M:%S UTC")
     ));
@@ -101,16 +101,16 @@ async fn list(opened: &Opened, all: bool, json: bool, now: DateTime<Utc>) -> any
     let mut lines = silence::list(&mut connection).await?;
     lines.retain(|line| all || line.until > now);
     if json {
-        lines.iter().try_for_each(tell_json)?;
+        lines.iter().try_for_each(print_json)?;
         return Ok(true);
     }
     if lines.is_empty() {
-        tell("no silences");
+        print_line("no silences");
         return Ok(true);
     }
     let rows: Vec<[String; 6]> = lines.iter().map(row).collect();
     let heading = ["id", "until", "alerts", "by", "what", "reason"];
-    tell(&table(heading, &rows));
+    print_line(&table(heading, &rows));
     Ok(true)
 }
 
@@ -132,9 +132,9 @@ async fn expire(opened: &Opened, ids: &[i64], now: DateTime<Utc>) -> anyhow::Res
     let mut good = true;
     for id in ids {
         if silence::expire(&mut connection, *id, now).await? {
-            tell(&format!("silence {id} is over"));
+            print_line(&format!("silence {id} is over"));
         } else {
-            complain(&format!(
+            print_error(&format!(
                 "there is no silence {id} that holds; see `advisoryd silence list`"
             ));
             good = false;

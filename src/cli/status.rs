@@ -4,14 +4,14 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::ask;
-use super::output::{rough, table, tell, tell_json};
+use super::output::{print_json, print_line, rough, table};
 use super::shared::Shared;
 use super::status_details::Details;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::lists::discover;
-use crate::model::Standing;
-use crate::model::{ServedBy, SourceKey};
+use crate::model::ConditionState;
+use crate::model::{IngestedVia, SourceKey};
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, SinkLine};
 use crate::store::health::condition;
@@ -57,7 +57,7 @@ async fn show(
             .iter()
             .map(|source| as_value(source, next_run(source), now))
             .collect();
-        tell_json(
+        print_json(
             &json!({ "at": now, "advisories": advisories, "sources": sources, "conditions": conditions(&standings), "discovery": discovery, "details": details.as_value(), "feed_days": feed_days, "sinks": sinks, "tables": sizes, "psql": opened.psql }),
         )?;
         return Ok(true);
@@ -76,56 +76,56 @@ async fn show(
         "quarantine",
         "next run",
     ];
-    tell(&table(heading, &rows));
+    print_line(&table(heading, &rows));
     for source in sources.iter().filter(|source| source.configured) {
         if let Some(error) = &source.last_error {
-            tell(&format!("\n{} failed last: {error}", source.key));
+            print_line(&format!("\n{} failed last: {error}", source.key));
         }
-        if source.served_by == ServedBy::Json {
+        if source.served_by == IngestedVia::Json {
             let why = source.served_why.as_deref().unwrap_or("so it was decided");
-            tell(&format!(
+            print_line(&format!(
                 "\n{}: its advisories come from the JSON API: {why}",
                 source.key
             ));
         }
         for gap in &source.gaps {
-            tell(&format!(
+            print_line(&format!(
                 "\n{}: nothing is known of {} to {}; it is asked for again",
                 source.key, gap.from, gap.to
             ));
         }
     }
     for standing in standings.iter().filter(|standing| standing.is_raised) {
-        let Standing {
+        let ConditionState {
             key,
             summary,
             since,
             ..
         } = standing;
         let what = standing.condition.name();
-        tell(&format!(
+        print_line(&format!(
             "\n{what} since {}: {key}: {summary}",
             since.format("%Y-%m-%d %H:%M UTC")
         ));
     }
     if let Some(known) = &feed_days {
-        tell(&format!(
+        print_line(&format!(
             "\n`days` of the feeds counts {}, as {} has shown",
             known.counts.name(),
             known.said
         ));
     }
     for line in details.lines() {
-        tell(&format!("\n{line}"));
+        print_line(&format!("\n{line}"));
     }
     if let Some(state) = &discovery {
-        tell(&format!("\n{}", discovery_line(config, state, now)));
+        print_line(&format!("\n{}", discovery_line(config, state, now)));
     }
     for sink in &sinks {
-        tell(&format!("\n{}", sink_line(sink, now)));
+        print_line(&format!("\n{}", sink_line(sink, now)));
     }
-    tell(&format!("\n{}", sizes_line(&sizes)));
-    tell(&format!(
+    print_line(&format!("\n{}", sizes_line(&sizes)));
+    print_line(&format!(
         "\n{advisories} advisories in all. Ask the database: {}",
         opened.psql
     ));
@@ -182,7 +182,7 @@ fn sink_line(sink: &SinkLine, now: DateTime<Utc>) -> String {
 }
 
 /// What is or was wrong with the program itself.
-fn conditions(standings: &[Standing]) -> Vec<Value> {
+fn conditions(standings: &[ConditionState]) -> Vec<Value> {
     standings
         .iter()
         .map(|standing| {
@@ -216,7 +216,7 @@ fn sizes_line(sizes: &[TableSize]) -> String {
 
 /// `never`, `running`, `refused`, `failing`, `off` or `ok`: the worst thing first.
 fn state(source: &SourceReport) -> &'static str {
-    let is_refused = source.key == SourceKey::Sweep && source.rests_until.is_some();
+    let is_refused = source.key == SourceKey::RevisionScan && source.rests_until.is_some();
     if !source.configured {
         "off"
     } else if source.running {
@@ -253,7 +253,7 @@ fn as_value(source: &SourceReport, next_run: Option<DateTime<Utc>>, now: DateTim
     let (id, served_by) = match &source.key {
         SourceKey::WatchList(id) => (json!(id), Some(source.served_by.name())),
         SourceKey::ExtraFeed(name) => (json!(name), None),
-        SourceKey::Tickets | SourceKey::Sweep | SourceKey::Details => (Value::Null, None),
+        SourceKey::Tickets | SourceKey::RevisionScan | SourceKey::Details => (Value::Null, None),
     };
     let gaps: Vec<Value> = source
         .gaps

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::output::{complain, tell, tell_json};
-use super::report::{not_followed, tell_run};
+use super::output::{print_error, print_json, print_line};
+use super::report::{not_followed, print_run};
 use super::shared::Shared;
 use super::stop::stop_on_signals;
 use super::{ask, progress};
@@ -91,7 +91,7 @@ fn usable_sinks(config: &Config) -> (Vec<Sink>, bool) {
     for settings in &config.alerts.sinks {
         match Sink::open(settings) {
             Ok(sink) => sinks.push(sink),
-            Err(error) => complain(&format!(
+            Err(error) => print_error(&format!(
                 "sink `{}` cannot be used, and what it is to be told waits until it can: {}",
                 settings.name,
                 chain(&error)
@@ -131,9 +131,9 @@ async fn discovered(context: &mut Context, wanted: &Sync) -> anyhow::Result<bool
         return Ok(true); // another process has just found out
     };
     if wanted.json {
-        tell_json(&told)?;
+        print_json(&told)?;
     } else {
-        tell(&format!(
+        print_line(&format!(
             "discovery: {}, {} watch lists upstream, {} followed, {} changes, {} requests",
             told.outcome.name(),
             told.listed,
@@ -143,7 +143,7 @@ async fn discovered(context: &mut Context, wanted: &Sync) -> anyhow::Result<bool
         ));
     }
     if let Some(error) = told.outcome.error() {
-        complain(&format!("discovery: {error}"));
+        print_error(&format!("discovery: {error}"));
     }
     Ok(told.outcome == Outcome::Ok)
 }
@@ -181,7 +181,7 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
         let bar = progress::Bar::start(context, &feed.key.to_string());
         let ran = pull::pull(context, &feed, look_back).await;
         bar.finish();
-        good &= tell_run(
+        good &= print_run(
             &feed.key,
             ran.map_err(|failure| failure.chain()),
             wanted.json,
@@ -189,7 +189,7 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
     }
     let sweeps = context.config.feeds.sweep && wanted.watch_list.is_empty();
     if wanted.what != What::Tickets && sweeps {
-        good &= sweep_once(context, wanted.json).await?;
+        good &= scan_revisions(context, wanted.json).await?;
     }
     if wanted.what != What::Tickets && context.config.fetches_details() {
         good &= fetch_details(context, wanted.json).await?;
@@ -215,17 +215,17 @@ async fn alert(context: &Context, sinks: &[Sink], wanted: &Sync) -> anyhow::Resu
     } = passed.delivered;
     let raised = passed.evaluated.raised;
     if raised + delivered > 0 && !wanted.json {
-        tell(&format!(
+        print_line(&format!(
             "alerts: {raised} raised, {delivered} messages delivered"
         ));
     }
     if postponed > 0 {
-        complain(&format!(
+        print_error(&format!(
             "alerts: {postponed} messages were not taken and are tried again by the next `sync` or the daemon; see `advisoryd alerts list`"
         ));
     }
     if abandoned > 0 {
-        complain(&format!(
+        print_error(&format!(
             "alerts: {abandoned} messages were refused for good; see `advisoryd alerts list --state dead_letter`"
         ));
     }
@@ -233,14 +233,14 @@ async fn alert(context: &Context, sinks: &[Sink], wanted: &Sync) -> anyhow::Resu
 }
 
 /// One sweep; nothing while upstream refuses it.
-async fn sweep_once(context: &Context, json: bool) -> anyhow::Result<bool> {
+async fn scan_revisions(context: &Context, json: bool) -> anyhow::Result<bool> {
     let bar = progress::Bar::start(context, "sweep");
-    let swept = revision_scan::sweep(context).await;
+    let swept = revision_scan::scan_revisions(context).await;
     bar.finish();
     match swept {
         Ok(None) => Ok(true),
-        Ok(Some(ran)) => tell_run(&SourceKey::Sweep, Ok(ran), json),
-        Err(failure) => tell_run(&SourceKey::Sweep, Err(failure.chain()), json),
+        Ok(Some(ran)) => print_run(&SourceKey::RevisionScan, Ok(ran), json),
+        Err(failure) => print_run(&SourceKey::RevisionScan, Err(failure.chain()), json),
     }
 }
 
@@ -255,7 +255,7 @@ async fn fetch_details(context: &Context, json: bool) -> anyhow::Result<bool> {
             Ok(Fetched::Busy | Fetched::Nothing(_) | Fetched::Rests(_)) => return Ok(true),
             Err(failure) => Err(failure.chain()),
         };
-        if !tell_run(&SourceKey::Details, ran, json)? {
+        if !print_run(&SourceKey::Details, ran, json)? {
             return Ok(false);
         }
     }
@@ -277,10 +277,10 @@ async fn sync_tickets(context: &Context, wanted: &Sync) -> anyhow::Result<bool> 
     match ran {
         Ok(all) => {
             for ran in all {
-                good &= tell_run(&SourceKey::Tickets, Ok(ran), wanted.json)?;
+                good &= print_run(&SourceKey::Tickets, Ok(ran), wanted.json)?;
             }
         }
-        Err(failure) => good = tell_run(&SourceKey::Tickets, Err(failure.chain()), wanted.json)?,
+        Err(failure) => good = print_run(&SourceKey::Tickets, Err(failure.chain()), wanted.json)?,
     }
     Ok(good)
 }

@@ -37,7 +37,9 @@ struct Bells {
 impl Bells {
     fn ring_all(&self) {
         self.changes.notify_one();
-        self.alerts.iter().for_each(|bell| bell.notify_one());
+        self.alerts
+            .iter()
+            .for_each(|run_ended| run_ended.notify_one());
     }
 }
 
@@ -45,9 +47,13 @@ impl Bells {
 pub(super) fn start(tasks: &TaskTracker, context: &Context, backlog: bool) {
     let mut bells = Bells::default();
     for settings in &context.config.alerts.sinks {
-        let bell = Arc::new(Notify::new());
-        bells.alerts.push(Arc::clone(&bell));
-        tasks.spawn(keep_delivering(context.clone(), settings.clone(), bell));
+        let run_ended = Arc::new(Notify::new());
+        bells.alerts.push(Arc::clone(&run_ended));
+        tasks.spawn(keep_delivering(
+            context.clone(),
+            settings.clone(),
+            run_ended,
+        ));
     }
     tasks.spawn(listen(context.clone(), bells.clone()));
     if !context.config.alerts.rules.is_empty() {
@@ -57,11 +63,11 @@ pub(super) fn start(tasks: &TaskTracker, context: &Context, backlog: bool) {
 
 /// Delivers to one sink. One that cannot be opened (its secret's file is gone)
 /// holds up neither the start nor the others: what it is owed waits.
-async fn keep_delivering(context: Context, settings: config::Sink, bell: Arc<Notify>) {
+async fn keep_delivering(context: Context, settings: config::Sink, run_ended: Arc<Notify>) {
     let mut is_told = false;
     loop {
         match Sink::open(&settings) {
-            Ok(sink) => return deliver::keep_delivering(context, Arc::new(sink), bell).await,
+            Ok(sink) => return deliver::keep_delivering(context, Arc::new(sink), run_ended).await,
             Err(error) if !is_told => {
                 is_told = true;
                 let error = chain(&error);
@@ -102,14 +108,17 @@ async fn hear(context: &Context, bells: &Bells) -> Result<(), sqlx::Error> {
     loop {
         match listener.try_recv().await? {
             Some(heard) if heard.channel() == change::CHANNEL => bells.changes.notify_one(),
-            Some(_) => bells.alerts.iter().for_each(|bell| bell.notify_one()),
+            Some(_) => bells
+                .alerts
+                .iter()
+                .for_each(|run_ended| run_ended.notify_one()),
             // The connection was lost, and with it what was told meanwhile.
             None => bells.ring_all(),
         }
     }
 }
 
-async fn keep_evaluating(context: Context, bell: Arc<Notify>, backlog: bool) {
+async fn keep_evaluating(context: Context, run_ended: Arc<Notify>, backlog: bool) {
     loop {
         let pass = || evaluate_once(&context, backlog);
         match until_done(&context, None, "alerts", pass).await {
@@ -123,7 +132,7 @@ async fn keep_evaluating(context: Context, bell: Arc<Notify>, backlog: bool) {
         tokio::select! {
             biased;
             () = context.stop.cancelled() => return,
-            () = bell.notified() => {}
+            () = run_ended.notified() => {}
             () = tokio::time::sleep(LOOK_AGAIN) => {}
         }
     }

@@ -1,4 +1,4 @@
-//! The lane of the details: always there, and always last.
+//! The worker of the details: always there, and always last.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ async fn once(context: &Context, is_looked: bool) -> Result<Option<Duration>, Fa
         let mut connection = context.pool.acquire().await?;
         let now = context.clock.now();
         let asked = context.config.feeds.details;
-        let wanted = queue::want_missing(&mut connection, asked, now).await?;
+        let wanted = queue::enqueue_missing(&mut connection, asked, now).await?;
         if wanted > 0 {
             info!(
                 wanted,

@@ -21,8 +21,8 @@ const FIRST_LOOK: Duration = Duration::from_mins(1);
 /// Pause between two looks whether the first pass has ended.
 const SETTLED_EVERY: Duration = Duration::from_millis(100);
 
-/// Looks when `bell` says that a run has ended, and now and then.
-pub(super) async fn keep_looking(context: Context, bell: Arc<Notify>, watches: Vec<Watch>) {
+/// Looks when `run_ended` says that a run has ended, and now and then.
+pub(super) async fn keep_looking(context: Context, run_ended: Arc<Notify>, watches: Vec<Watch>) {
     tokio::select! {
         biased;
         () = context.stop.cancelled() => return,
@@ -39,7 +39,7 @@ pub(super) async fn keep_looking(context: Context, bell: Arc<Notify>, watches: V
         tokio::select! {
             biased;
             () = context.stop.cancelled() => return,
-            () = bell.notified() => {}
+            () = run_ended.notified() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }

@@ -1,4 +1,4 @@
-//! The daemon: one generation of lanes per configuration, one loop that listens
+//! The daemon: one generation of workers per configuration, one loop that listens
 //! to signals, the watchdog and the private server.
 
 mod alerts;
@@ -6,8 +6,6 @@ mod details;
 mod discovery;
 mod generation;
 mod health;
-pub mod lane;
-pub mod lanes;
 mod outage;
 pub mod progress;
 mod reconcile;
@@ -15,6 +13,8 @@ pub mod schedules;
 mod start;
 pub mod systemd;
 mod web;
+pub mod worker;
+pub mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -12,13 +12,13 @@ use super::failure::Failure;
 use super::transaction;
 use crate::model::{FingerprintSum, Mode, Outcome, RunFailure, SourceKey, Tally};
 use crate::store::change;
-use crate::store::ledger::lock::Hold;
+use crate::store::ledger::lock::SourceLock;
 use crate::store::ledger::run::{self, Ended};
 use crate::store::ledger::source::{self, Source};
 use crate::store::ledger::{cursor, quarantine};
 use crate::store::origin::Origin;
 use crate::store::tickets::reading;
-use crate::store::tickets::scan::{self, Walk};
+use crate::store::tickets::scan::{self, Scan};
 
 /// What came of asking for a run.
 #[derive(Debug)]
@@ -67,14 +67,14 @@ pub(crate) struct Work {
 #[derive(Debug)]
 pub(crate) struct TicketProgress {
     pub cursor_at: DateTime<Utc>,
-    pub walk: Option<Walk>,
+    pub walk: Option<Scan>,
 }
 
 /// A run under way.
 pub(crate) struct Run {
     /// As every job's, with a client that counts for this run.
     pub context: Context,
-    hold: Hold,
+    hold: SourceLock,
     key: SourceKey,
     pub source: Source,
     pub origin: Origin,
@@ -94,7 +94,7 @@ pub(crate) async fn begin(
         });
     };
     drop(connection);
-    let Some(hold) = Hold::take(&context.pool, found.id).await? else {
+    let Some(hold) = SourceLock::take(&context.pool, found.id).await? else {
         return Ok(None);
     };
     // Not before: the run that held the source until now has ended by this time.
@@ -151,7 +151,7 @@ impl Run {
 
     /// Goes on with the JSON API instead of the feed. Reading old time again stays that.
     pub(crate) async fn reads_json(&mut self) -> Result<(), Failure> {
-        if self.mode.leads() {
+        if self.mode.advances_cursor() {
             self.mode = Mode::Json;
             let mut connection = self.context.pool.acquire().await?;
             run::change_mode(&mut connection, self.origin.run_id, self.mode).await?;
@@ -209,12 +209,12 @@ impl Run {
     ) -> Result<(), Failure> {
         let mut transaction = self.transaction().await?;
         if matches!(outcome, Outcome::Ok) {
-            let leads = self.mode.leads();
-            source::is_no_longer_new(&mut transaction, self.source.id, leads, now).await?;
+            let leads = self.mode.advances_cursor();
+            source::set_baseline(&mut transaction, self.source.id, leads, now).await?;
         }
         match outcome {
             // Neither a file nor old time says how new data is read.
-            _ if !self.mode.leads() => {}
+            _ if !self.mode.advances_cursor() => {}
             Outcome::Ok => self.complete(&mut transaction, work, now).await?,
             Outcome::Failed(error) | Outcome::Interrupted(error) => {
                 source::failed(&mut transaction, self.source.id, (error, kind), now).await?;

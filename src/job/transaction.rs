@@ -3,7 +3,7 @@
 use sqlx::{PgPool, PgTransaction};
 
 use super::failure::Failure;
-use crate::store::advisories::write_lock::Turn;
+use crate::store::advisories::write_lock::WriteLock;
 use crate::store::ledger::run::still_ours;
 
 /// Begins a transaction of the run `run_id`. It fails where another process has
@@ -16,7 +16,7 @@ pub(crate) async fn begin(pool: &PgPool, run_id: i64) -> Result<PgTransaction<'s
 /// The same for one that writes advisories, once its turn has come. The run is
 /// looked at after the wait, which may be long enough to lose it.
 pub(crate) async fn begin_at(
-    turn: Turn,
+    turn: WriteLock,
     pool: &PgPool,
     run_id: i64,
 ) -> Result<PgTransaction<'static>, Failure> {

@@ -18,14 +18,14 @@ const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitte
 
 /// How messages become mails.
 #[derive(Debug)]
-pub(super) struct Letter {
+pub(super) struct Mail {
     from: Mailbox,
     to: Vec<Mailbox>,
     text: Template,
     html: Template,
 }
 
-impl Letter {
+impl Mail {
     pub(super) fn new(from: Mailbox, to: Vec<Mailbox>) -> Result<Self, OpenError> {
         Ok(Self {
             from,
@@ -38,7 +38,7 @@ impl Letter {
     /// One mail for the whole message. Sent again, it has the same
     /// `Message-ID` and the same date: mail programs show it once.
     pub(super) fn write(&self, message: &Message) -> Result<Envelope, Refused> {
-        let wrong = |why: String| Refused::for_good(format!("the message makes no mail: {why}"));
+        let wrong = |why: String| Refused::permanent(format!("the message makes no mail: {why}"));
         let text = self.text.render(message).map_err(wrong)?;
         let html = self.html.render(message).map_err(wrong)?;
         let id = format!("<{}@advisoryd.{}>", message.id, self.from.email.domain());

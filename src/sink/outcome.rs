@@ -59,7 +59,7 @@ impl Refused {
     }
 
     /// The same message is never taken.
-    pub(super) fn for_good(reason: impl Into<String>) -> Self {
+    pub(super) fn permanent(reason: impl Into<String>) -> Self {
         Self {
             can_repeat: false,
             ..Self::repeatable(reason)
@@ -109,7 +109,7 @@ mod tests {
         secrets.add(&Secret::new("hunter2-hunter2"));
         let refused = Refused {
             answer: format!("{} hunter2-hunter2", "ä".repeat(ANSWER_BYTES / 2 - 5)),
-            ..Refused::for_good("no\r\n\u{1b}[31m \u{202e}hunter2-hunter2")
+            ..Refused::permanent("no\r\n\u{1b}[31m \u{202e}hunter2-hunter2")
         };
         let Refused { reason, answer, .. } = refused.without(&secrets);
         assert_eq!(reason, "no [31m [redacted]");

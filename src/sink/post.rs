@@ -9,12 +9,12 @@ use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETR
 use reqwest::{Response, StatusCode};
 use url::Url;
 
+use super::connection;
 use super::open::OpenError;
 use super::outcome::{MAX_WAIT, Receipt, Refused};
 use super::secrets::Secrets;
-use super::way;
 use crate::config::Target;
-use crate::http::{beginning, told_wait};
+use crate::http::{beginning, retry_after_in};
 use crate::model::chain;
 
 /// How much of an answer is read: its beginning is what people look at.
@@ -64,10 +64,10 @@ impl Post {
         timeout: Duration,
         secrets: &mut Secrets,
     ) -> Result<Self, OpenError> {
-        let (url, shown) = way::url(target, secrets)?;
+        let (url, shown) = connection::url(target, secrets)?;
         Ok(Self {
-            client: way::client(target, &url, timeout)?,
-            headers: way::headers(target, secrets)?,
+            client: connection::client(target, &url, timeout)?,
+            headers: connection::headers(target, secrets)?,
             url,
             shown,
             timeout,
@@ -155,5 +155,5 @@ fn asked_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let theirs = text(DATE)
         .and_then(|date| httpdate::parse_http_date(date).ok())
         .unwrap_or_else(|| SystemTime::from(now));
-    told_wait(text(RETRY_AFTER)?, DateTime::from(theirs)).map(|wait| wait.min(MAX_WAIT))
+    retry_after_in(text(RETRY_AFTER)?, DateTime::from(theirs)).map(|wait| wait.min(MAX_WAIT))
 }

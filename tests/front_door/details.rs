@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use advisoryd::job::details::revision_scan::sweep;
+use advisoryd::job::details::revision_scan::scan_revisions;
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::run::Report;
 use advisoryd::job::tickets::sync::{self, Ask};
-use advisoryd::job::trust::verify::prove;
+use advisoryd::job::trust::verify::verify;
 use advisoryd::simulate::{Fault, FeedOptions, LimitOptions, Options, Rule};
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -44,7 +44,7 @@ async fn changes(world: &World) -> Vec<(String, String)> {
 
 async fn assert_proven(world: &World) {
     world.sync_tickets(Ask::Now).await;
-    let proof = prove(world.pool(), None).await.unwrap();
+    let proof = verify(world.pool(), None).await.unwrap();
     assert!(proof.proven, "{:?}", proof.problems);
 }
 
@@ -464,7 +464,9 @@ async fn what_a_revision_lacks_is_fetched_although_the_sweep_saw_it_before_the_f
     world.later(TimeDelta::minutes(1));
     assert!(world.simulator.revise(&said, true));
     world.later(TimeDelta::minutes(1));
-    sweep(&world.context().await).await.expect("a sweep");
+    scan_revisions(&world.context().await)
+        .await
+        .expect("a sweep");
     world.pull_one().await;
     world.later(TimeDelta::minutes(3));
     all_ok(&world.fetch_details().await);

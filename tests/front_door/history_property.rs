@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
-use advisoryd::job::trust::verify::prove;
+use advisoryd::job::trust::verify::verify;
 use advisoryd::simulate::{Damage, Fault, Options, Rule};
 use chrono::TimeDelta;
 use proptest::collection::vec;
@@ -277,7 +277,7 @@ async fn ends_well(steps: Vec<Step>) {
     clean_pass(&world).await;
     observed.look(&world).await;
     observed.agrees_with(&world).await;
-    let proof = prove(world.pool(), None).await.unwrap();
+    let proof = verify(world.pool(), None).await.unwrap();
     assert!(
         proof
             .problems

@@ -1,11 +1,11 @@
 //! Watch lists whose feeds cannot be read are served by the JSON API, without
 //! anybody doing anything.
 
-use advisoryd::job::details::revision_scan::sweep;
+use advisoryd::job::details::revision_scan::scan_revisions;
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::run::Report;
 use advisoryd::job::tickets::sync::Ask;
-use advisoryd::job::trust::verify::prove;
+use advisoryd::job::trust::verify::verify;
 use advisoryd::simulate::{Damage, Fault, Options, Rule};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ fn modes(reports: &[Report]) -> Vec<(&'static str, &'static str)> {
 
 async fn assert_proven(world: &World) {
     world.sync_tickets(Ask::Now).await;
-    let proof = prove(world.pool(), None).await.unwrap();
+    let proof = verify(world.pool(), None).await.unwrap();
     assert!(proof.proven, "{:?}", proof.problems);
 }
 
@@ -317,7 +317,9 @@ async fn a_member_is_not_forgotten_because_another_feed_brought_its_revision() {
     assert!(world.simulator.revise(said, true));
     world.later(TimeDelta::minutes(1));
     // The sweep is first, then the list from JSON, then the other list's feed.
-    sweep(&world.context().await).await.expect("a sweep");
+    scan_revisions(&world.context().await)
+        .await
+        .expect("a sweep");
     world.pull().await;
     world.later(TimeDelta::minutes(3));
     world.fetch_details().await;

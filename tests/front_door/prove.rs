@@ -2,7 +2,7 @@
 
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
-use advisoryd::job::trust::verify::{Proof, prove};
+use advisoryd::job::trust::verify::{Verification, verify};
 use advisoryd::simulate::{Fault, LimitOptions, Options, Rule};
 use chrono::TimeDelta;
 use sqlx::AssertSqlSafe;
@@ -13,8 +13,8 @@ const FULL: Ask = Ask::Full {
     accept_removals: false,
 };
 
-async fn proof(world: &World) -> Proof {
-    prove(world.pool(), None).await.unwrap()
+async fn proof(world: &World) -> Verification {
+    verify(world.pool(), None).await.unwrap()
 }
 
 /// What is wrong, one line each.
@@ -383,7 +383,7 @@ async fn a_hole_in_the_coverage_is_told_until_it_is_filled() {
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].starts_with("watch list 1: nothing is known of the time from "));
     let later = Some(world.simulator.now() - TimeDelta::hours(20));
-    let recent = prove(world.pool(), later).await.unwrap();
+    let recent = verify(world.pool(), later).await.unwrap();
     assert!(recent.proven, "{:?}", recent.problems);
     world.pull().await;
     all_is_well(&world).await;
@@ -448,10 +448,10 @@ async fn a_time_that_no_run_has_reached_is_no_proof() {
     let world = lived().await;
     all_is_well(&world).await;
     let end = proof(&world).await.known_to.unwrap();
-    let before = prove(world.pool(), Some(end - TimeDelta::minutes(1))).await;
+    let before = verify(world.pool(), Some(end - TimeDelta::minutes(1))).await;
     assert!(before.unwrap().proven);
     // As where the daemon has stood still for longer than is asked about.
-    let later = prove(world.pool(), Some(end + TimeDelta::days(1))).await;
+    let later = verify(world.pool(), Some(end + TimeDelta::days(1))).await;
     let problems = later.unwrap().problems;
     assert_eq!(problems.len(), 3, "{problems:?}");
     assert!(

@@ -2,7 +2,7 @@
 
 use advisoryd::job::tickets::sync::Ask;
 use advisoryd::simulate::{Damage, Fault, Rule};
-use advisoryd::store::ledger::lock::Hold;
+use advisoryd::store::ledger::lock::SourceLock;
 use serde_json::Value;
 
 use crate::support::{Documents, Told, World};

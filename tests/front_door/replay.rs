@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
-use advisoryd::job::trust::verify::prove;
+use advisoryd::job::trust::verify::verify;
 use advisoryd::simulate::{Options, TicketOptions, TicketShape};
-use advisoryd::store::ledger::lock::Hold;
+use advisoryd::store::ledger::lock::SourceLock;
 use chrono::TimeDelta;
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
@@ -159,7 +159,7 @@ async fn columns_become_what_the_raw_texts_say_and_nothing_else_changes() {
     let again = json(&world.told(&["replay", "--yes", "--json"]).stdout);
     assert_eq!(again[1]["rewritten"], 0, "a second replay changes nothing");
     assert_eq!(corrected(&world).await, 1099 + 40);
-    let proof = prove(world.pool(), None).await.unwrap();
+    let proof = verify(world.pool(), None).await.unwrap();
     assert!(proof.proven, "{:?}", proof.problems);
 }
 
@@ -358,7 +358,7 @@ async fn what_an_alias_shows_to_be_newer_becomes_the_next_version() {
             .unwrap();
     assert_eq!(titles, ["first", "newer"]);
     assert!(
-        prove(
+        verify(
             world.pool(),
             Some(world.simulator.now() - TimeDelta::days(30))
         )
@@ -402,7 +402,7 @@ async fn a_replay_that_is_killed_has_done_what_it_did_and_the_next_does_the_rest
     assert!(told.stdout.contains("advisory title: "), "{told:?}");
     assert_eq!(everything(&world).await, before);
     assert_eq!(corrected(&world).await, 1100 + 40, "each is told once");
-    assert!(prove(world.pool(), None).await.unwrap().proven);
+    assert!(verify(world.pool(), None).await.unwrap().proven);
 }
 
 #[tokio::test]

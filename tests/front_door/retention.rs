@@ -5,7 +5,7 @@ use advisoryd::config::{Config, Retention};
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
 use advisoryd::job::trust::retention::{Dropped, maintain};
-use advisoryd::job::trust::verify::prove;
+use advisoryd::job::trust::verify::verify;
 use advisoryd::simulate::{Damage, Fault, Rule};
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -74,7 +74,7 @@ async fn rows(world: &World, table: &str) -> i64 {
 }
 
 async fn all_is_well(world: &World) {
-    let proof = prove(world.pool(), None).await.unwrap();
+    let proof = verify(world.pool(), None).await.unwrap();
     assert!(proof.proven, "{:?}", proof.problems);
 }
 
@@ -135,7 +135,7 @@ async fn versions_that_are_lost_later_are_still_noticed() {
         .execute(world.pool())
         .await
         .unwrap();
-    let proof = prove(world.pool(), None).await.unwrap();
+    let proof = verify(world.pool(), None).await.unwrap();
     assert_eq!(proof.problems[0].says, "version 3 is missing");
 }
 
@@ -152,7 +152,7 @@ async fn the_chain_is_anchored_where_the_dropped_runs_ended() {
         .execute(world.pool())
         .await
         .unwrap();
-    let proof = prove(world.pool(), None).await.unwrap();
+    let proof = verify(world.pool(), None).await.unwrap();
     assert_eq!(
         proof.problems[0].says,
         "its 4. run is missing from the ledger"
@@ -170,7 +170,7 @@ async fn a_broken_ledger_is_not_dropped_so_that_it_can_be_seen() {
     assert_eq!(dropped.broken_ledgers, 1);
     let left = "select count(*) from advisoryd.sync_run where job = 'feed'";
     assert_eq!(world.count(left).await, 3, "only the one before it went");
-    let proof = prove(world.pool(), None).await.unwrap();
+    let proof = verify(world.pool(), None).await.unwrap();
     assert!(
         proof.problems[0].says.contains("altered"),
         "{:?}",

@@ -2,10 +2,10 @@
 //! out what the feeds count.
 
 use advisoryd::job::context::Context;
-use advisoryd::job::details::revision_scan::sweep;
+use advisoryd::job::details::revision_scan::scan_revisions;
 use advisoryd::job::run::{Ran, Report};
 use advisoryd::job::tickets::sync::Ask;
-use advisoryd::job::trust::verify::prove;
+use advisoryd::job::trust::verify::verify;
 use advisoryd::simulate::{Fault, FeedCounts, FeedOptions, Options, Rule};
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -28,7 +28,10 @@ async fn counting(counts: FeedCounts) -> World {
 }
 
 async fn swept(context: &Context) -> Option<Report> {
-    match sweep(context).await.expect("a run that is written down")? {
+    match scan_revisions(context)
+        .await
+        .expect("a run that is written down")?
+    {
         Ran::Ended(report) => Some(report),
         Ran::Busy => panic!("another sweep is under way"),
     }
@@ -54,7 +57,7 @@ async fn counts(world: &World) -> Option<String> {
 
 async fn assert_proven(world: &World) {
     world.sync_tickets(Ask::Now).await;
-    let proof = prove(world.pool(), None).await.unwrap();
+    let proof = verify(world.pool(), None).await.unwrap();
     assert!(proof.proven, "{:?}", proof.problems);
 }
 

@@ -188,7 +188,7 @@ async fn without_a_date_filter_ticks_do_nothing_and_slow_walks_compare() {
     world
         .simulator
         .touch_ticket(world.simulator.ticket_ids()[4]);
-    let walked = world.sync_tickets(Ask::SlowWalk).await;
+    let walked = world.sync_tickets(Ask::FullScan).await;
     assert_eq!(
         (walked[0].tally.changed, walked[0].tally.unchanged),
         (1, 119)

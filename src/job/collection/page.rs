@@ -11,7 +11,7 @@ use crate::source::page::Page;
 const MAX_PAGES: u32 = 100_000;
 
 /// A page as it came.
-pub(crate) struct Came {
+pub(crate) struct PageResult {
     pub page: Page,
     pub bytes: u64,
 }
@@ -67,7 +67,7 @@ impl<'c> Pages<'c> {
     }
 
     /// The next page, `None` after the last one.
-    pub(crate) async fn next(&mut self) -> Result<Option<Came>, Failure> {
+    pub(crate) async fn next(&mut self) -> Result<Option<PageResult>, Failure> {
         let (context, client) = (self.context, &self.context.client);
         let (url, answer) = match std::mem::replace(&mut self.next, Next::End) {
             Next::End => return Ok(None),
@@ -96,7 +96,7 @@ impl<'c> Pages<'c> {
         self.read += 1;
         self.url = url;
         self.next = next.map_or(Next::End, Next::At);
-        Ok(Some(Came {
+        Ok(Some(PageResult {
             page,
             bytes: body.len() as u64,
         }))

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::fetch::PATH;
 use crate::job::collection::count::{Tried, Tries};
-use crate::job::collection::page::{Came, Pages};
+use crate::job::collection::page::{PageResult, Pages};
 use crate::job::collection::window::{Frozen, Received};
 use crate::job::failure::Failure;
 use crate::job::run::{Run, Work};
@@ -30,7 +30,7 @@ pub(crate) enum For {
     /// because lists change without an advisory being modified.
     List { again: bool },
     /// Those that are newer than what is stored.
-    Sweep,
+    RevisionScan,
 }
 
 /// Reads the window until what came agrees with upstream's own count. What is
@@ -58,7 +58,7 @@ async fn walk_once(
 ) -> Result<Tried<(DateTime<Utc>, DateTime<Utc>)>, Failure> {
     let mut pages = Pages::new(&run.context, window.request(PATH, PAGE_SIZE));
     let mut received = Received::default();
-    while let Some(Came { page, bytes }) = pages.next().await? {
+    while let Some(PageResult { page, bytes }) = pages.next().await? {
         let (elements, unreadable) = read_page(&run.context.rules, page.results);
         let rows = elements.len() as u64;
         run.context.progress.add(bytes, rows);
@@ -95,12 +95,12 @@ async fn take_in(
     let mut settled = None;
     match what {
         For::List { again } => {
-            listed::want_for_list(&mut transaction, origin, &rows, again).await?;
+            listed::enqueue_for_list(&mut transaction, origin, &rows, again).await?;
             let sightings = listed::sightings(&mut transaction, origin.source_id, &rows).await?;
             work.sightings.extend(sightings);
         }
-        For::Sweep => {
-            listed::want_newer(&mut transaction, &rows, origin.at).await?;
+        For::RevisionScan => {
+            listed::enqueue_newer(&mut transaction, &rows, origin.at).await?;
             settled = feed_days::settle(&mut transaction, &rows, origin.at).await?;
         }
     }

@@ -58,7 +58,7 @@ async fn read_or_fall_back(
     // What the feed held is stored; the run is about what JSON says.
     *work = Work::default();
     match fallback::read(run, look_back, &why, work).await {
-        Ok(()) => fallback::rest_feed(run).await,
+        Ok(()) => fallback::pause_feed(run).await,
         Err(refusal) if fallback::is_refused(&refusal) => {
             fallback::serve(run, run.source.served_by, run.source.served_why.as_deref()).await?;
             Err(failure)
@@ -72,7 +72,7 @@ async fn read(run: &Run, feed: &Feed, look_back: LookBack, work: &mut Work) -> R
     work.covers = Some((window.from, window.to));
     {
         let mut connection = run.context.pool.acquire().await?;
-        crate::store::ledger::run::asks(
+        crate::store::ledger::run::records_window(
             &mut connection,
             run.origin.run_id,
             (window.from, window.to),

@@ -1,6 +1,6 @@
 //! One page of the tickets, from upstream to the model.
 
-use crate::job::collection::page::Came;
+use crate::job::collection::page::PageResult;
 use crate::job::context::Context;
 use crate::model::{Ticket, fingerprint};
 use crate::source::ticket;
@@ -18,8 +18,8 @@ pub(crate) struct TicketPage {
 }
 
 /// Reads the rows of a page.
-pub(crate) fn parse(context: &Context, came: Came) -> TicketPage {
-    let Came { page, bytes } = came;
+pub(crate) fn parse(context: &Context, came: PageResult) -> TicketPage {
+    let PageResult { page, bytes } = came;
     let mut read = TicketPage {
         tickets: Vec::with_capacity(page.results.len()),
         unreadable: Vec::new(),

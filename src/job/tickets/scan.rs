@@ -11,7 +11,7 @@ use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{Run, TicketProgress, Work};
 use crate::store::ledger::quarantine;
-use crate::store::tickets::scan::{self, Walk};
+use crate::store::tickets::scan::{self, Scan};
 use crate::store::tickets::ticket;
 
 /// A walk that stood still for longer is begun anew: too much has moved.
@@ -21,7 +21,7 @@ const MAX_AGE: TimeDelta = TimeDelta::hours(24);
 const BELIEVED_MISSING: u64 = 5;
 
 /// Walks the whole collection, resuming an unfinished walk.
-pub(crate) async fn walk_all(
+pub(crate) async fn full_scan(
     run: &Run,
     accept_removals: bool,
     work: &mut Work,
@@ -34,9 +34,9 @@ pub(crate) async fn walk_all(
     }
 }
 
-async fn walk_once(run: &Run, work: &mut Work) -> Result<Tried<Walk>, Failure> {
+async fn walk_once(run: &Run, work: &mut Work) -> Result<Tried<Scan>, Failure> {
     let mut walk = resume_or_begin(&run.context).await?;
-    let unreadable = walk_pages(run, &mut walk, work).await?;
+    let unreadable = scan_pages(run, &mut walk, work).await?;
     let mut connection = run.context.pool.acquire().await?;
     let found = scan::seen_from_before(&mut connection, &walk).await?;
     let received = u64::try_from(found).unwrap_or(0) + unreadable;
@@ -54,7 +54,7 @@ async fn walk_once(run: &Run, work: &mut Work) -> Result<Tried<Walk>, Failure> {
     })
 }
 
-async fn resume_or_begin(context: &Context) -> Result<Walk, Failure> {
+async fn resume_or_begin(context: &Context) -> Result<Scan, Failure> {
     let now = context.upstream_now();
     let mut connection = context.pool.acquire().await?;
     match scan::unfinished(&mut connection).await? {
@@ -64,7 +64,7 @@ async fn resume_or_begin(context: &Context) -> Result<Walk, Failure> {
 }
 
 /// Reads and stores pages to the end; returns how many records were unreadable.
-async fn walk_pages(run: &Run, walk: &mut Walk, work: &mut Work) -> Result<u64, Failure> {
+async fn scan_pages(run: &Run, walk: &mut Scan, work: &mut Work) -> Result<u64, Failure> {
     let page_size = run.context.config.tickets.page_size.to_string();
     let first = Request::new(PATH, Kind::Json).with("page_size", page_size);
     // The page of the checkpoint is read again: rows may have moved across its end.
@@ -89,7 +89,7 @@ async fn walk_pages(run: &Run, walk: &mut Walk, work: &mut Work) -> Result<u64, 
 pub(crate) async fn store(
     run: &Run,
     page: &TicketPage,
-    walk: Option<&Walk>,
+    walk: Option<&Scan>,
     work: &mut Work,
 ) -> Result<(), Failure> {
     let ids: Vec<i64> = page.tickets.iter().map(|ticket| ticket.id).collect();
@@ -121,13 +121,13 @@ pub(crate) async fn store(
 /// A complete walk: only it may find that tickets are gone.
 async fn conclude(
     run: &Run,
-    walk: &Walk,
+    walk: &Scan,
     accept_removals: bool,
     work: &mut Work,
 ) -> Result<(), Failure> {
     let mut transaction = run.transaction().await?;
     let known = u64::try_from(ticket::present(&mut transaction).await?).unwrap_or(0);
-    let gone = ticket::missing_from_walk(&mut transaction, walk.id, run.origin.at).await?;
+    let gone = ticket::missing_from_scan(&mut transaction, walk.id, run.origin.at).await?;
     let missing = gone.len() as u64;
     if missing * BELIEVED_MISSING > known && !accept_removals {
         scan::finish(&mut transaction, walk.id).await?;

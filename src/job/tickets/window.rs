@@ -47,7 +47,7 @@ impl Window {
 }
 
 /// Reads the window until what came agrees with upstream's own count.
-pub(crate) async fn walk_window(run: &Run, window: Window, work: &mut Work) -> Result<(), Failure> {
+pub(crate) async fn scan_window(run: &Run, window: Window, work: &mut Work) -> Result<(), Failure> {
     let mut tries = Tries::at(TICKETS);
     let covers = loop {
         if let Some(covers) = tries.judge(walk_once(run, &window, work).await?)? {

@@ -10,24 +10,24 @@ use crate::config::CronExpression;
 use crate::job::feeds::feed::Feed;
 use crate::model::SourceKey;
 
-/// What one lane does when it is woken.
+/// What one worker does when it is woken.
 #[derive(Debug, Clone)]
-pub enum Duty {
+pub enum WorkerTask {
     /// Pulls a feed.
     Feed(Feed),
     /// Reads the tickets' differences.
     Tickets,
     /// Compares the modification times of all advisories with what is stored.
-    Sweep,
+    RevisionScan,
     /// Walks the tickets in full, where upstream offers no filter.
-    SlowWalk,
+    FullScan,
 }
 
-/// A lane and when it is woken.
+/// A worker and when it is woken.
 #[derive(Debug, Clone)]
-pub struct Lane {
+pub struct Worker {
     /// What it does.
-    pub duty: Duty,
+    pub task: WorkerTask,
     /// When.
     pub schedule: CronExpression,
     /// Woken by its ticks; ticks during a run fold into one.
@@ -40,10 +40,10 @@ pub struct Lane {
     pub watch: Watch,
 }
 
-impl Lane {
-    pub(super) fn new(duty: Duty, schedule: &CronExpression) -> Self {
+impl Worker {
+    pub(super) fn new(task: WorkerTask, schedule: &CronExpression) -> Self {
         Self {
-            duty,
+            task,
             schedule: schedule.clone(),
             tick: Arc::new(Notify::new()),
             again: Arc::new(Notify::new()),
@@ -63,10 +63,10 @@ impl Lane {
 
     /// The source it reads.
     pub fn key(&self) -> SourceKey {
-        match &self.duty {
-            Duty::Feed(feed) => feed.key.clone(),
-            Duty::Tickets | Duty::SlowWalk => SourceKey::Tickets,
-            Duty::Sweep => SourceKey::Sweep,
+        match &self.task {
+            WorkerTask::Feed(feed) => feed.key.clone(),
+            WorkerTask::Tickets | WorkerTask::FullScan => SourceKey::Tickets,
+            WorkerTask::RevisionScan => SourceKey::RevisionScan,
         }
     }
 }

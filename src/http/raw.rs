@@ -35,7 +35,7 @@ impl Verb {
 
 /// What to look at.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub struct RawRequest {
     /// How to ask.
     pub verb: Verb,
     /// What for.
@@ -48,7 +48,7 @@ pub struct Look {
 
 /// An answer with whatever status. Its body is still on its way.
 #[derive(Debug)]
-pub struct Sight {
+pub struct RawResponse {
     /// As it came.
     pub status: u16,
     /// Where it came from, after redirects.

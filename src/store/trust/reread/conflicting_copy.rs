@@ -7,7 +7,7 @@ use crate::model::Fingerprint;
 
 /// A record that a source sends and that is not the current version.
 #[derive(Debug, Clone)]
-pub struct Dissent {
+pub struct ConflictingCopy {
     /// Row in `sighting`.
     pub id: i64,
     /// The advisory's identifier.
@@ -23,9 +23,12 @@ pub struct Dissent {
 }
 
 /// The next dissents after a row of `sighting`.
-pub async fn texts(connection: &mut PgConnection, after: i64) -> Result<Vec<Dissent>, sqlx::Error> {
+pub async fn texts(
+    connection: &mut PgConnection,
+    after: i64,
+) -> Result<Vec<ConflictingCopy>, sqlx::Error> {
     sqlx::query_as!(
-        Dissent,
+        ConflictingCopy,
         r#"select n.id, n.said, n.dissent as "raw!", n.source_id, a.raw as current,
                   coalesce((select max(r.id) from sync_run r where r.source_id = n.source_id), a.run_id) as "run_id!"
            from (

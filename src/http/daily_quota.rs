@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::pace::Priority;
+use super::rate_limiter::Priority;
 
 /// Requests are counted by the minute: a day is then at most 1441 numbers,
 /// however many requests it had.
@@ -16,14 +16,14 @@ const BACKGROUND_PART: u32 = 2;
 
 /// The requests of the last 24 hours against `requests_per_day`.
 #[derive(Debug)]
-pub(super) struct Day {
+pub(super) struct DailyQuota {
     /// 0 is no limit.
     limit: u32,
     /// Requests by the minute in which they were sent, counted from 1970.
     used: BTreeMap<i64, u64>,
 }
 
-impl Day {
+impl DailyQuota {
     /// `used` are the requests of the last 24 hours that an earlier process sent.
     pub(super) fn new(limit: u32, used: Vec<(DateTime<Utc>, u32)>, now: DateTime<Utc>) -> Self {
         let mut day = Self {
@@ -82,8 +82,8 @@ mod tests {
 
     use chrono::{DateTime, TimeDelta, Utc};
 
-    use super::Day;
-    use crate::http::pace::Priority;
+    use super::DailyQuota;
+    use crate::http::rate_limiter::Priority;
 
     fn at(minutes: i64) -> DateTime<Utc> {
         let start: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn the_daily_limit_slides_and_counts_what_was_sent_before_the_start() {
         let earlier = vec![(at(0), 2), (at(60), 5), (at(-3000), 100)];
-        let mut day = Day::new(10, earlier, at(120));
+        let mut day = DailyQuota::new(10, earlier, at(120));
         for _ in 0..3 {
             day.take(at(120), Priority::Usual).unwrap();
         }
@@ -110,21 +110,21 @@ mod tests {
 
     #[test]
     fn a_lowered_limit_waits_until_enough_requests_are_a_day_old() {
-        let mut day = Day::new(3, vec![(at(0), 5), (at(10), 2), (at(20), 2)], at(30));
+        let mut day = DailyQuota::new(3, vec![(at(0), 5), (at(10), 2), (at(20), 2)], at(30));
         assert_eq!(day.take(at(30), Priority::Usual), Err(at(24 * 60 + 11)));
     }
 
     #[test]
     fn without_a_limit_nothing_is_counted_and_the_future_does_not_count_for_ever() {
-        let mut day = Day::new(0, vec![(at(0), 5)], at(1));
+        let mut day = DailyQuota::new(0, vec![(at(0), 5)], at(1));
         day.take(at(1), Priority::Usual).unwrap();
-        let mut day = Day::new(1, vec![(at(90_000), 1)], at(0));
+        let mut day = DailyQuota::new(1, vec![(at(90_000), 1)], at(0));
         assert_eq!(day.take(at(0), Priority::Usual), Err(at(24 * 60 + 1)));
     }
 
     #[test]
     fn the_background_leaves_half_of_the_day_to_feeds_and_tickets() {
-        let mut day = Day::new(10, vec![(at(0), 3)], at(30));
+        let mut day = DailyQuota::new(10, vec![(at(0), 3)], at(30));
         day.take(at(30), Priority::Background).unwrap();
         day.take(at(30), Priority::Background).unwrap();
         let full = day.take(at(30), Priority::Background);

@@ -9,7 +9,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Proxy};
 use url::Url;
 
-use super::gate::Gate;
+use super::gate::SsrfGuard;
 use super::open::{OpenError, certificates, provide_cryptography};
 use super::secrets::Secrets;
 use crate::config::{Address, Auth, Secret, Target, may_be_public, parse_url};
@@ -121,7 +121,7 @@ pub(super) fn client(
         None => builder.no_proxy(),
     };
     if target.proxy.is_none() && !target.allow_private {
-        builder = builder.dns_resolver(Gate);
+        builder = builder.dns_resolver(SsrfGuard);
     }
     if let Some(path) = &target.ca_file {
         builder = builder.tls_certs_merge(certificates(path, Certificate::from_pem_bundle)?);

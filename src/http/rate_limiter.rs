@@ -3,7 +3,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter as TokenBucket};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -23,10 +23,10 @@ pub(super) enum Priority {
     Background,
 }
 
-/// The pace of all requests of this process: so many a minute, and none at all
+/// The limiter of all requests of this process: so many a minute, and none at all
 /// while upstream wants to be left alone.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct RateLimiter {
     limiter: DefaultDirectRateLimiter,
     /// Requests leave in the order in which they came.
     turn: tokio::sync::Mutex<()>,
@@ -52,10 +52,10 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl Pace {
+impl RateLimiter {
     pub(super) fn new(requests_per_minute: u32) -> Self {
         Self {
-            limiter: RateLimiter::direct(quota(requests_per_minute)),
+            limiter: TokenBucket::direct(quota(requests_per_minute)),
             turn: tokio::sync::Mutex::new(()),
             waiting: watch::Sender::new(0),
             held_until: Mutex::new(None),
@@ -74,12 +74,12 @@ impl Pace {
     }
 
     /// For how much longer all requests are held back.
-    pub(super) fn held_for(&self) -> Option<Duration> {
-        held_for(&self.held_until)
+    pub(super) fn paused_for(&self) -> Option<Duration> {
+        paused_for(&self.held_until)
     }
 
     /// Waits until the next request may leave. Dropping it gives the turn to the next.
-    pub(super) async fn turn(&self, priority: Priority) {
+    pub(super) async fn permit(&self, priority: Priority) {
         match priority {
             Priority::Usual => self.usual_turn().await,
             Priority::Background => self.background_turn().await,
@@ -91,7 +91,7 @@ impl Pace {
         let _turn = self.turn.lock().await;
         // Looked at again after each sleep: a hold may have come meanwhile.
         loop {
-            let Err(wait) = self.permit(None) else {
+            let Err(wait) = self.try_permit(None) else {
                 return;
             };
             tokio::time::sleep(wait).await;
@@ -105,7 +105,7 @@ impl Pace {
         loop {
             // The sender lives as long as `self`: waiting cannot fail.
             let _ = waiting.wait_for(|count| *count == 0).await;
-            let Err(wait) = self.permit(held_for(&self.background_held_until)) else {
+            let Err(wait) = self.try_permit(paused_for(&self.background_held_until)) else {
                 return;
             };
             tokio::select! {
@@ -116,8 +116,8 @@ impl Pace {
     }
 
     /// Takes a permit, or says when to ask again.
-    fn permit(&self, held: Option<Duration>) -> Result<(), Duration> {
-        match self.held_for().max(held) {
+    fn try_permit(&self, held: Option<Duration>) -> Result<(), Duration> {
+        match self.paused_for().max(held) {
             Some(wait) => Err(wait),
             None => self
                 .limiter
@@ -133,7 +133,7 @@ fn hold(until: &Mutex<Option<Instant>>, wait: Duration) {
     *held = Some(held.map_or(end, |earlier| earlier.max(end)));
 }
 
-fn held_for(until: &Mutex<Option<Instant>>) -> Option<Duration> {
+fn paused_for(until: &Mutex<Option<Instant>>) -> Option<Duration> {
     let held = *until.lock().unwrap_or_else(PoisonError::into_inner);
     held.and_then(|until| until.checked_duration_since(Instant::now()))
         .filter(|wait| !wait.is_zero())
@@ -155,16 +155,16 @@ fn quota(requests_per_minute: u32) -> Quota {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use governor::RateLimiter;
+    use governor::RateLimiter as TokenBucket;
     use governor::clock::FakeRelativeClock;
 
-    use super::{MAX_BURST, Pace, Priority, quota};
+    use super::{MAX_BURST, Priority, RateLimiter, quota};
 
     #[test]
     fn no_minute_has_more_requests_than_allowed_and_none_begins_with_a_storm() {
         for limit in [1, 5, 15, 60, 240, 250, 6000] {
             let clock = FakeRelativeClock::default();
-            let limiter = RateLimiter::direct_with_clock(quota(limit), clock.clone());
+            let limiter = TokenBucket::direct_with_clock(quota(limit), clock.clone());
             let mut sent = Vec::new();
             let step = Duration::from_millis(1);
             for tick in 0..150_000_u32 {
@@ -197,25 +197,28 @@ mod tests {
 
     #[tokio::test]
     async fn a_hold_keeps_everybody_and_a_shorter_one_does_not_shorten_it() {
-        let pace = Pace::new(60_000);
-        pace.hold(Duration::from_millis(300));
-        pace.hold(Duration::from_millis(1));
+        let limiter = RateLimiter::new(60_000);
+        limiter.hold(Duration::from_millis(300));
+        limiter.hold(Duration::from_millis(1));
         let start = Instant::now();
-        tokio::join!(pace.turn(Priority::Usual), pace.turn(Priority::Background));
+        tokio::join!(
+            limiter.permit(Priority::Usual),
+            limiter.permit(Priority::Background)
+        );
         assert!(start.elapsed() >= Duration::from_millis(290));
-        assert_eq!(pace.held_for(), None);
+        assert_eq!(limiter.paused_for(), None);
     }
 
     #[tokio::test]
     async fn the_background_takes_a_permit_only_while_nothing_usual_waits() {
         // Ten a second after the burst.
-        let pace = Pace::new(604);
+        let limiter = RateLimiter::new(604);
         for _ in 0..MAX_BURST {
-            pace.turn(Priority::Usual).await;
+            limiter.permit(Priority::Usual).await;
         }
         let left = std::sync::Mutex::new(Vec::new());
         let leaves = async |priority| {
-            pace.turn(priority).await;
+            limiter.permit(priority).await;
             left.lock().map(|mut left| left.push(priority)).ok();
         };
         let (usual, background) = (Priority::Usual, Priority::Background);
@@ -232,10 +235,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_hold_of_the_background_holds_nothing_else() {
-        let pace = Pace::new(60_000);
-        pace.hold_background(Duration::from_mins(10));
-        pace.turn(Priority::Usual).await;
-        let turn = pace.turn(Priority::Background);
+        let limiter = RateLimiter::new(60_000);
+        limiter.hold_background(Duration::from_mins(10));
+        limiter.permit(Priority::Usual).await;
+        let turn = limiter.permit(Priority::Background);
         let waited = tokio::time::timeout(Duration::from_millis(50), turn).await;
         assert!(waited.is_err());
     }

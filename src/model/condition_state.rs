@@ -33,7 +33,7 @@ pub struct Finding {
 
 /// A condition as it was last told of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct ConditionState {
     /// Which.
     pub condition: Condition,
     /// What it is about.
@@ -58,12 +58,12 @@ pub struct Standing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// As it is from now on.
-    pub standing: Standing,
+    pub standing: ConditionState,
     /// Whether somebody is told of it.
     pub is_told: bool,
 }
 
-impl Standing {
+impl ConditionState {
     fn begun(finding: &Finding, former: Option<&Self>, now: DateTime<Utc>) -> Self {
         Self {
             condition: finding.condition,
@@ -123,14 +123,18 @@ impl Standing {
 /// What a look means for a condition, if anything. It is told when it begins and
 /// when it is over. One that comes back within six hours of its end is over
 /// only after an hour of quiet: whatever flaps faster than that is told of twice, however long it does.
-pub fn decide(former: Option<&Standing>, finding: &Finding, now: DateTime<Utc>) -> Option<Step> {
+pub fn decide(
+    former: Option<&ConditionState>,
+    finding: &Finding,
+    now: DateTime<Utc>,
+) -> Option<Step> {
     let step = |standing, is_told| Some(Step { standing, is_told });
     let raised = former.filter(|former| former.is_raised);
     match (raised, finding.evidence) {
-        (None, Evidence::For) => step(Standing::begun(finding, former, now), true),
+        (None, Evidence::For) => step(ConditionState::begun(finding, former, now), true),
         (None, _) | (Some(_), Evidence::None) => None,
         (Some(raised), Evidence::For) if has_grown(raised, finding) => {
-            let mut again = Standing::begun(finding, former, now);
+            let mut again = ConditionState::begun(finding, former, now);
             again.since = raised.since;
             step(again, true)
         }
@@ -161,7 +165,7 @@ pub fn heartbeat_id(scheduled_at: DateTime<Utc>) -> Uuid {
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }
 
-fn has_grown(raised: &Standing, finding: &Finding) -> bool {
+fn has_grown(raised: &ConditionState, finding: &Finding) -> bool {
     finding.condition == Condition::QuarantineGrew
         && finding.value >= raised.value.max(1).saturating_mul(GROWN)
 }
@@ -171,7 +175,7 @@ mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
 
     use super::super::{Condition, Evidence};
-    use super::{Finding, Standing, decide};
+    use super::{ConditionState, Finding, decide};
 
     fn at(minutes: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes)
@@ -189,7 +193,7 @@ mod tests {
 
     /// What was told while a condition held (`value` > 0) or not at these minutes.
     fn told(condition: Condition, looks: &[(i64, i64)]) -> Vec<(i64, i32, bool)> {
-        let mut standing: Option<Standing> = None;
+        let mut standing: Option<ConditionState> = None;
         let mut told = Vec::new();
         for (minute, value) in looks {
             let evidence = if *value > 0 {

@@ -3,11 +3,11 @@
 use clap::Args;
 
 use super::ask;
-use super::output::{tell, tell_json};
+use super::output::{print_json, print_line};
 use super::question::{Since, since};
 use super::shared::Shared;
 use crate::clock::Clock;
-use crate::job::trust::verify::{self, Problem, Proof};
+use crate::job::trust::verify::{self, Problem, Verification};
 
 /// What to prove.
 #[derive(Debug, Args)]
@@ -25,25 +25,25 @@ pub(super) async fn run(shared: Shared, wanted: Prove) -> anyhow::Result<bool> {
     let since = wanted.since.map(|since| since.time(Clock::system().now()));
     let proof = ask::with_database(&config, async |opened| {
         drop(ask::up_to_date(opened).await?);
-        Ok(verify::prove(&opened.pool, since).await?)
+        Ok(verify::verify(&opened.pool, since).await?)
     })
     .await?;
     if wanted.json {
-        tell_json(&proof)?;
+        print_json(&proof)?;
     } else {
-        print(&proof);
+        print_verification(&proof);
     }
     Ok(proof.proven)
 }
 
-fn print(proof: &Proof) {
+fn print_verification(proof: &Verification) {
     for problem in &proof.problems {
         let Problem {
             about,
             says,
             advice,
         } = problem;
-        tell(&format!("FAIL  {about}: {says}; {advice}"));
+        print_line(&format!("FAIL  {about}: {says}; {advice}"));
     }
     let extent = &proof.extent;
     let looked = format!(
@@ -57,10 +57,10 @@ fn print(proof: &Proof) {
                 to.format("%Y-%m-%d %H:%M:%S UTC")
             )
         });
-        tell(&format!(
+        print_line(&format!(
             "ok    {looked}: nothing is missing and nothing was altered{known}"
         ));
     } else {
-        tell(&format!("looked at {looked}"));
+        print_line(&format!("looked at {looked}"));
     }
 }

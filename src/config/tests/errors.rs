@@ -1,8 +1,8 @@
-use super::mistakes;
+use super::errors;
 
 #[test]
 fn several_mistakes_are_reported_together_and_each_says_what_to_write() {
-    let lines = mistakes(
+    let lines = errors(
         r#"
 colour = 1
 [upstream]
@@ -63,7 +63,7 @@ format = "xml"
 
 #[test]
 fn a_syntax_error_names_line_and_column_and_does_not_repeat_the_line() {
-    let lines = mistakes("[upstream]\n  base_url = \"hunter2\n");
+    let lines = errors("[upstream]\n  base_url = \"hunter2\n");
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].starts_with("c.toml:2:"), "{lines:?}");
     assert!(!lines[0].contains("hunter2"), "{lines:?}");
@@ -90,7 +90,7 @@ fn plain_http_is_refused_except_for_this_machine_or_when_allowed() {
 
 #[test]
 fn a_token_in_the_file_is_refused_with_advice_and_not_shown() {
-    let lines = mistakes("[upstream]\ntoken = \"hunter2\"");
+    let lines = errors("[upstream]\ntoken = \"hunter2\"");
     assert_eq!(lines.len(), 1);
     assert!(lines[0].contains("token_file"), "{lines:?}");
     assert!(!lines[0].contains("hunter2"), "{lines:?}");
@@ -104,7 +104,7 @@ fn a_wrong_database_url_is_refused_and_not_shown() {
         "postgres://me:hunter2@db:port/x",
         "hunter2",
     ] {
-        let lines = mistakes(&format!("[database]\nurl = \"{url}\""));
+        let lines = errors(&format!("[database]\nurl = \"{url}\""));
         assert!(
             lines[0].starts_with("c.toml: `database.url`: is `[not shown]`; write"),
             "{lines:?}"
@@ -130,6 +130,6 @@ fn parts_of_the_wrong_kind_are_mistakes_and_no_panic() {
         "[log]\nfilter = \"info,=[\"",
         "[feeds]\nid_pattern = \".*\"",
     ] {
-        assert_eq!(mistakes(text).len(), 1, "{text}");
+        assert_eq!(errors(text).len(), 1, "{text}");
     }
 }

@@ -10,15 +10,15 @@ const MAX_QUOTED_CHARS: usize = 120;
 /// Everything that is wrong with a configuration, one line each. The command
 /// line prints it and exits with 78.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", lines(.mistakes))]
+#[error("{}", lines(.errors))]
 pub struct ConfigError {
     /// At least one, in the order of the sections.
-    pub mistakes: Vec<Mistake>,
+    pub errors: Vec<SettingError>,
 }
 
 /// One thing that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
+pub struct SettingError {
     /// The file or the environment variable that says it.
     pub place: Arc<str>,
     /// The key (`watch_lists[1].schedule`); empty when it is about the whole file.
@@ -27,7 +27,7 @@ pub struct Mistake {
     pub text: String,
 }
 
-impl Mistake {
+impl SettingError {
     /// About the whole of `place`.
     pub(super) fn whole(place: impl Into<Arc<str>>, text: impl Into<String>) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl Mistake {
     }
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for SettingError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { place, key, text } = self;
         if key.is_empty() {
@@ -49,8 +49,8 @@ impl fmt::Display for Mistake {
     }
 }
 
-fn lines(mistakes: &[Mistake]) -> String {
-    let lines: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+fn lines(errors: &[SettingError]) -> String {
+    let lines: Vec<String> = errors.iter().map(SettingError::to_string).collect();
     lines.join("\n")
 }
 
