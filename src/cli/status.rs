@@ -79,18 +79,21 @@ async fn show(
     print_line(&table(heading, &rows));
     for source in sources.iter().filter(|source| source.configured) {
         if let Some(error) = &source.last_error {
-            print_line(&format!("\n{} failed last: {error}", source.key));
+            print_line(&format!("\nlast error ({}): {error}", source.key));
         }
         if source.served_by == IngestedVia::Json {
-            let why = source.served_why.as_deref().unwrap_or("so it was decided");
+            let why = source
+                .served_why
+                .as_deref()
+                .unwrap_or("set in the configuration");
             print_line(&format!(
-                "\n{}: its advisories come from the JSON API: {why}",
+                "\n{}: read through the JSON API: {why}",
                 source.key
             ));
         }
         for gap in &source.gaps {
             print_line(&format!(
-                "\n{}: nothing is known of {} to {}; it is asked for again",
+                "\n{}: gap from {} to {}; it is requested again",
                 source.key, gap.from, gap.to
             ));
         }
@@ -110,7 +113,7 @@ async fn show(
     }
     if let Some(known) = &feed_days {
         print_line(&format!(
-            "\n`days` of the feeds counts {}, as {} has shown",
+            "\nfeed window: by {} (seen with {})",
             known.counts.name(),
             known.said
         ));
@@ -126,7 +129,7 @@ async fn show(
     }
     print_line(&format!("\n{}", sizes_line(&sizes)));
     print_line(&format!(
-        "\n{advisories} advisories in all. Ask the database: {}",
+        "\n{advisories} advisories. Connect: {}",
         opened.psql
     ));
     Ok(true)
@@ -144,9 +147,9 @@ fn discovery_line(config: &Config, state: &discovery::State, now: DateTime<Utc>)
         .next_after(now, config.schedule.timezone)
         .map_or_else(String::new, |at| format!(", next in {}", rough(at - now)));
     let followed = config.watch_lists.len();
-    let line = format!("{followed} watch lists are followed; discovered {last}{next}.");
+    let line = format!("{followed} watch lists followed; discovery: {last}{next}.");
     match &state.last_error {
-        Some(error) => format!("{line}\ndiscovery failed last: {error}"),
+        Some(error) => format!("{line}\nlast error (discovery): {error}"),
         None => line,
     }
 }
@@ -156,15 +159,16 @@ fn sink_line(sink: &SinkLine, now: DateTime<Utc>) -> String {
     let ago = |at: DateTime<Utc>| format!("{} ago", rough(now - at));
     let state = match (sink.failing_since, sink.last_success_at) {
         _ if !sink.configured => {
-            "no longer configured; what waits for it goes when it is configured again".to_owned()
+            "no longer configured; its pending deliveries wait until it is configured again"
+                .to_owned()
         }
         (Some(since), _) => format!(
             "failing since {}: {}",
             ago(since),
             sink.last_error.as_deref().unwrap_or_default()
         ),
-        (None, Some(at)) => format!("last told {}", ago(at)),
-        (None, None) => "nothing was sent yet".to_owned(),
+        (None, Some(at)) => format!("last delivery {}", ago(at)),
+        (None, None) => "nothing sent yet".to_owned(),
     };
     let mut line = format!("sink `{}`: {state}", sink.name);
     for (count, what) in [
@@ -211,7 +215,7 @@ fn sizes_line(sizes: &[TableSize]) -> String {
         .take(LARGEST)
         .map(|table| format!("{} {}", table.name, size(table.bytes)))
         .collect();
-    format!("The tables take {all}: {}, …", largest.join(", "))
+    format!("Database size: {all} (largest: {})", largest.join(", "))
 }
 
 /// `never`, `running`, `refused`, `failing`, `off` or `ok`: the worst thing first.
