@@ -1,15 +1,17 @@
 //! `advisoryd alerts`: what was told, to whom, and telling it once more.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::output::{complain, table, tell, tell_json};
 use super::question::{Since, since};
-use super::{Shared, alert_page, ask};
+use super::shared::Shared;
+use super::{alert_page, ask};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::test_sink::{self, Tried};
-use crate::model::shortened;
+use crate::model::{AlertState, shortened};
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, AlertLine, AlertQuestion};
 use crate::store::alerts::resend;
@@ -63,8 +65,8 @@ struct List {
     #[arg(long, value_name = "SAID|TICKET")]
     key: Option<String>,
     /// In this state
-    #[arg(long, value_parser = ["gathering", "waiting", "delivered", "dead_letter", "silenced", "shadow", "recorded"])]
-    state: Option<String>,
+    #[arg(long, value_parser = state())]
+    state: Option<AlertState>,
     /// Raised since: `7d`, `12h`, or a time such as 2026-11-01
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
@@ -74,6 +76,12 @@ struct List {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
+}
+
+/// A state by its name.
+fn state() -> impl TypedValueParser<Value = AlertState> {
+    PossibleValuesParser::new(AlertState::ALL.map(AlertState::name))
+        .try_map(|name| AlertState::from_name(&name).ok_or("it is no state of alerts"))
 }
 
 pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> {

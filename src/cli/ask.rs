@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::cluster::Role;
 use crate::config::{Config, DEFAULT_PATH};
 use crate::startup::{self, Opened};
-use crate::store::database;
+use crate::store::database::{self, SchemaState};
 
 /// Opens the database, does `work` with it, and closes it however that went.
 pub(super) async fn with_database<T>(
@@ -55,12 +55,13 @@ async fn open(config: &Config) -> anyhow::Result<Opened> {
 /// not in.
 pub(super) async fn up_to_date(opened: &Opened) -> anyhow::Result<PoolConnection<Postgres>> {
     let mut connection = opened.pool.acquire().await?;
-    if database::missing_here(&mut connection).await? > 0 {
-        anyhow::bail!(
+    match database::schema_state_here(&mut connection).await? {
+        SchemaState::UpToDate => Ok(connection),
+        SchemaState::Behind(_) => anyhow::bail!(
             "the database is not up to date; run `advisoryd migrate` (or the daemon) first"
-        );
+        ),
+        SchemaState::Development(found) => Err(found.into()),
     }
-    Ok(connection)
 }
 
 /// Brings the database up to date and writes down what the configuration names.

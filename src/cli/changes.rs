@@ -7,8 +7,9 @@ use clap::Args;
 use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 
+use super::ask;
 use super::output::{complain, reader_gone, tell, tell_json};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::model::one_line;
 use crate::startup::Opened;
 use crate::store;
@@ -40,7 +41,7 @@ pub(super) async fn run(shared: Shared, wanted: Changes) -> anyhow::Result<bool>
     ask::with_database(&config, async |opened| {
         tokio::select! {
             result = show(opened, &wanted) => result,
-            () = super::asked_to_stop()? => Ok(()),
+            () = super::stop::asked_to_stop()? => Ok(()),
             () = reader_gone() => Ok(()),
         }
     })

@@ -3,8 +3,9 @@
 use clap::Args;
 use sqlx::PgConnection;
 
+use super::ask;
 use super::output::{tell, tell_json};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::config::Config;
 use crate::job::alerts::explain::{self, Explained};
 use crate::store::reports::question;

@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use clap::Args;
 use tokio::io::AsyncRead;
 
+use super::ask;
 use super::output::complain;
-use super::sync::{not_followed, stop_on_signals, tell_run};
-use super::{Shared, ask};
+use super::report::{not_followed, tell_run};
+use super::shared::Shared;
+use super::stop::stop_on_signals;
 use crate::clock::Clock;
 use crate::config::{Config, Token};
 use crate::job::context::Context;
 use crate::job::feeds::import;
+use crate::model::SourceKey;
 use crate::startup;
-use crate::store::ledger::source::SourceKey;
 
 /// What `import` reads.
 #[derive(Debug, Args)]

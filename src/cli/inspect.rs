@@ -8,8 +8,8 @@ use clap::Args;
 use serde::Serialize;
 use tokio::io::AsyncRead;
 
-use super::Shared;
 use super::output::{complain, tell, tell_json};
+use super::shared::Shared;
 use crate::config::Config;
 use crate::http::saved;
 use crate::model::chain;

@@ -2,8 +2,9 @@
 
 use tokio_util::sync::CancellationToken;
 
+use super::ask;
 use super::output::{complain, tell, tell_json};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::job::trust::retention::{Dropped, maintain};
 

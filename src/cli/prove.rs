@@ -2,9 +2,10 @@
 
 use clap::Args;
 
+use super::ask;
 use super::output::{tell, tell_json};
 use super::question::{Since, since};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::job::trust::verify::{self, Problem, Proof};
 

@@ -3,9 +3,10 @@
 use clap::{Args, Subcommand};
 use sqlx::Connection as _;
 
+use super::ask;
 use super::confirm::confirm;
 use super::output::{complain, table, tell, tell_json};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::trust::retry::{Fate, Retried, Retry};

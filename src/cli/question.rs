@@ -6,9 +6,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use sqlx::PgConnection;
 
+use super::ask;
 use super::list::{Form, print};
 use super::output::table;
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::model::{Severity, parse_time, shortened};
 use crate::store::reports::question::{

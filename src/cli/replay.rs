@@ -3,10 +3,11 @@
 use clap::Args;
 use serde_json::Value;
 
+use super::ask;
 use super::confirm::confirm;
 use super::output::{tell, tell_json};
 use super::question::{Since, since};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::job::trust::replay::{Example, Replay, Report};
 use crate::model::{one_line, shortened};

@@ -2,9 +2,10 @@
 
 use clap::{Args, Subcommand};
 
+use super::ask;
 use super::output::{table, tell, tell_json};
 use super::question::{Since, since};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::back_test::{self, Tried};

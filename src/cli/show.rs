@@ -4,9 +4,10 @@ use clap::Args;
 use serde_json::Value;
 use sqlx::PgConnection;
 
+use super::ask;
 use super::output::{tell, tell_json};
-use super::{Shared, ask};
-use crate::model::{legible, one_line, shortened};
+use super::shared::Shared;
+use crate::model::{RecordKind, legible, one_line, shortened};
 use crate::store::advisories::history::{self, StoredVersion};
 use crate::store::reports::question::{self, FieldChange};
 
@@ -66,7 +67,7 @@ async fn show(connection: &mut PgConnection, wanted: &Show) -> anyhow::Result<bo
 }
 
 struct Found {
-    kind: &'static str,
+    kind: RecordKind,
     key: String,
     document: Value,
 }
@@ -78,7 +79,7 @@ async fn find(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<Fou
     let Ok(number) = digits.parse::<i64>() else {
         return match question::advisory(connection, wanted).await? {
             Some(document) => Ok(Found {
-                kind: "advisory",
+                kind: RecordKind::Advisory,
                 key: plain(&document["said"]),
                 document,
             }),
@@ -100,7 +101,7 @@ async fn find(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<Fou
     };
     match found {
         Some(document) => Ok(Found {
-            kind: "ticket",
+            kind: RecordKind::Ticket,
             key: plain(&document["id"]),
             document,
         }),
@@ -110,6 +111,50 @@ async fn find(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<Fou
     }
 }
 
+/// What a page shows of a document.
+struct Layout {
+    /// The field of its headline, before the title.
+    key: &'static str,
+    /// The facts in their order.
+    facts: &'static [&'static str],
+    /// Fields that are no facts of the page: they stand elsewhere, or another says
+    /// the same. What is neither here nor there is shown behind the facts, so that
+    /// no column is forgotten.
+    others: &'static [&'static str],
+}
+
+const TICKET: Layout = Layout {
+    key: "id",
+    facts: TICKET_FACTS,
+    others: &[
+        "id",
+        "title",
+        "description",
+        "status_id",
+        "priority_id",
+        "queue_id",
+        "assignee_id",
+        "watch_list_id",
+    ],
+};
+const ADVISORY: Layout = Layout {
+    key: "said",
+    facts: ADVISORY_FACTS,
+    others: &[
+        "said",
+        "title",
+        "description",
+        "solution",
+        "products",
+        "references",
+        "tickets",
+        "upstream_id",
+        "severity_rank",
+        "criticality",
+        "is_rejected",
+        "custom_info",
+    ],
+};
 const TICKET_FACTS: &[&str] = &[
     "pretty_id",
     "status",
@@ -156,17 +201,19 @@ const LISTS: [(&str, [&str; 2]); 3] = [
 ];
 
 /// Facts first, then texts, then lists.
-fn page(kind: &str, document: &Value) -> String {
+fn page(kind: RecordKind, document: &Value) -> String {
     let text = |field: &str| plain(&document[field]);
-    let (key, facts) = if kind == "ticket" {
-        ("id", TICKET_FACTS)
-    } else {
-        ("said", ADVISORY_FACTS)
+    let Layout { key, facts, others } = match kind {
+        RecordKind::Ticket => TICKET,
+        RecordKind::Advisory => ADVISORY,
     };
+    let is_new = |field: &&str| !facts.contains(field) && !others.contains(field);
+    let fields = document.as_object().into_iter().flatten();
+    let new = fields.map(|(field, _)| field.as_str()).filter(is_new);
     let title = format!("{}  {}", text(key), text("title"));
     let rule = "─".repeat(title.chars().count().min(100));
     let mut lines = vec![title, rule];
-    for field in facts {
+    for field in facts.iter().copied().chain(new) {
         let value = text(field);
         if !value.is_empty() {
             let name = field.trim_end_matches("_at").replace('_', " ");
@@ -252,4 +299,22 @@ fn short(value: Option<&Value>) -> String {
         return "nothing".to_owned();
     }
     shortened(&text, VALUE_LETTERS)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::page;
+    use crate::model::RecordKind;
+
+    #[test]
+    fn a_column_that_the_page_does_not_know_is_shown_behind_the_facts() {
+        let document = json!({"said": "SA1", "title": "x", "version": 2, "criticality": 3,
+            "exploit_count": 7, "description": "text"});
+        assert_eq!(
+            page(RecordKind::Advisory, &document),
+            "SA1  x\n──────\nversion           2\nexploit count     7\n\nDescription\ntext"
+        );
+    }
 }

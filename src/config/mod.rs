@@ -2,11 +2,13 @@
 //! here starts.
 
 mod alerts;
+mod alias_field;
 mod cron;
 mod database;
 mod discovery;
 mod environment;
 mod feeds;
+mod followed;
 mod freshness;
 mod health;
 mod lists;
@@ -19,6 +21,7 @@ mod schedule;
 mod secret;
 mod section;
 mod sinks;
+mod source;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -32,10 +35,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use alerts::Alerts;
+pub use alias_field::AliasField;
 pub use cron::CronExpression;
 pub use database::{Database, State};
 pub use discovery::Discovery;
-pub use feeds::{ALIAS_FIELDS, Feeds};
+pub use feeds::Feeds;
 pub use freshness::{Allowed, Freshness};
 pub use health::{Health, Heartbeat};
 pub use lists::{ExtraFeed, ListSource, WatchList};

@@ -8,6 +8,7 @@ use super::outage::until_done;
 use crate::job::context::Context;
 use crate::job::details::fetch::{self, Fetched};
 use crate::job::failure::Failure;
+use crate::model::Outcome;
 use crate::store::wanted::queue;
 
 /// How often is looked for what feeds and sweep have come to want.
@@ -66,7 +67,7 @@ async fn once(context: &Context, is_looked: bool) -> Result<Option<Duration>, Fa
         }
     }
     Ok(match fetch::fetch(context).await? {
-        Fetched::Ended(report) if report.outcome == "ok" => Some(Duration::ZERO),
+        Fetched::Ended(report) if report.outcome == Outcome::Ok => Some(Duration::ZERO),
         Fetched::Ended(_) => None,
         Fetched::Busy | Fetched::Nothing(_) | Fetched::Rests(_) => Some(LOOK_EVERY),
     })

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::lists::discover::{self, Discovered};
+use crate::model::Outcome;
 use crate::store::lists::discovery;
 
 /// First pause before another attempt while no list is known at all.
@@ -73,7 +74,8 @@ pub(super) async fn work(context: Context, discovery: Discovery) {
 /// How soon to ask again although no tick comes: only where a first start found
 /// upstream away, else an hour without any data would follow.
 fn next_pause(told: &Discovered, before: Option<Duration>) -> Option<Duration> {
-    if told.error.is_none() || told.listed > 0 {
+    let is_failed = matches!(told.outcome, Outcome::Failed(_));
+    if !is_failed || told.listed > 0 {
         return None;
     }
     if !told.is_transient {

@@ -4,119 +4,25 @@
 use std::sync::Arc;
 
 use tokio::sync::{Notify, Semaphore};
-use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use super::lane::{Duty, Lane};
 use super::outage::until_done;
-use super::progress::{Watch, Woken};
 use super::reconcile;
-use crate::config::{Config, CronExpression, ListSource};
+use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::details::revision_scan;
 use crate::job::failure::Failure;
-use crate::job::feeds::pull::{self, Feed, LookBack};
+use crate::job::feeds::feed::LookBack;
+use crate::job::feeds::feed::feeds;
+use crate::job::feeds::pull;
 use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, Ask};
-use crate::store::ledger::source::{self, SourceKey};
+use crate::store::ledger::source;
 
 /// Runs of this process at the same time: each holds a connection of its own and
 /// a download; a hundred lists at one tick take turns.
 static TURNS: Semaphore = Semaphore::const_new(16);
-
-/// What one lane does when it is woken.
-#[derive(Debug, Clone)]
-pub enum Duty {
-    /// Pulls a feed.
-    Feed(Feed),
-    /// Reads the tickets' differences.
-    Tickets,
-    /// Compares the modification times of all advisories with what is stored.
-    Sweep,
-    /// Walks the tickets in full, where upstream offers no filter.
-    SlowWalk,
-}
-
-/// A lane and when it is woken.
-#[derive(Debug, Clone)]
-pub struct Lane {
-    /// What it does.
-    pub duty: Duty,
-    /// When.
-    pub schedule: CronExpression,
-    /// Woken by its ticks; ticks during a run fold into one.
-    pub tick: Arc<Notify>,
-    /// Woken when old time may be read again.
-    pub again: Arc<Notify>,
-    /// Cancelled when the source is no longer followed; a run under way ends first.
-    pub end: CancellationToken,
-    /// Whether its runs come back.
-    pub watch: Watch,
-}
-
-impl Lane {
-    fn new(duty: Duty, schedule: &CronExpression) -> Self {
-        Self {
-            duty,
-            schedule: schedule.clone(),
-            tick: Arc::new(Notify::new()),
-            again: Arc::new(Notify::new()),
-            end: CancellationToken::new(),
-            watch: Watch::default(),
-        }
-    }
-
-    /// How its schedule wakes it.
-    pub fn woken(&self) -> Woken {
-        Woken {
-            schedule: self.schedule.clone(),
-            tick: Arc::clone(&self.tick),
-            watch: self.watch.clone(),
-        }
-    }
-
-    /// The source it reads.
-    pub fn key(&self) -> SourceKey {
-        match &self.duty {
-            Duty::Feed(feed) => feed.key.clone(),
-            Duty::Tickets | Duty::SlowWalk => SourceKey::Tickets,
-            Duty::Sweep => SourceKey::Sweep,
-        }
-    }
-}
-
-/// The feeds that a configuration names: watch lists, then extra feeds.
-pub fn feeds(config: &Config) -> Vec<(Feed, &CronExpression)> {
-    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let lists = config.watch_lists.iter().map(|list| {
-        let mut query = vec![
-            pair("feed_type", "asset_list"),
-            pair("asset_list_id", &list.id.to_string()),
-        ];
-        query.extend(list.query.iter().cloned());
-        let feed = Feed {
-            key: SourceKey::WatchList(list.id),
-            query,
-            source: list.source,
-        };
-        (
-            feed,
-            list.schedule.as_ref().unwrap_or(&config.schedule.feeds),
-        )
-    });
-    let extra = config.extra_feeds.iter().map(|feed| {
-        let schedule = feed.schedule.as_ref().unwrap_or(&config.schedule.feeds);
-        let key = SourceKey::ExtraFeed(feed.name.clone());
-        (
-            Feed {
-                key,
-                query: feed.query.clone(),
-                source: ListSource::Feed,
-            },
-            schedule,
-        )
-    });
-    lists.chain(extra).collect()
-}
 
 /// All lanes of a configuration.
 pub fn lanes(config: &Config) -> Vec<Lane> {

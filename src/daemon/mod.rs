@@ -6,11 +6,13 @@ mod details;
 mod discovery;
 mod generation;
 mod health;
+pub mod lane;
 pub mod lanes;
 mod outage;
 pub mod progress;
 mod reconcile;
 pub mod schedules;
+mod start;
 pub mod systemd;
 mod web;
 
@@ -26,6 +28,7 @@ use tracing::{error, info, warn};
 
 use self::generation::Generation;
 use self::outage::Pauses;
+pub use self::start::StartOptions;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Role};
 use crate::config::{Config, ConfigError};
@@ -45,19 +48,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How the configuration is read, again at each reload.
 pub type Load = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
-/// What one start of the daemon is told besides its configuration.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Told {
-    /// What first loads bring, and what is stored when a rule is new, is news too.
-    pub alert_backlog: bool,
-}
-
 /// Runs until SIGTERM, SIGINT or `stop`.
 pub async fn run(
     load: Load,
     clock: Clock,
     stop: CancellationToken,
-    told: Told,
+    told: StartOptions,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let config = load()?;
@@ -148,7 +144,7 @@ impl Startup {
     }
 
     /// The daemon, and the configuration that it begins with.
-    fn daemon(self, load: Load, pool: PgPool, told: Told) -> (Daemon, Config) {
+    fn daemon(self, load: Load, pool: PgPool, told: StartOptions) -> (Daemon, Config) {
         let Self {
             config,
             clock,
@@ -173,7 +169,7 @@ struct Daemon {
     pool: PgPool,
     health: Arc<web::Health>,
     stop: CancellationToken,
-    told: Told,
+    told: StartOptions,
 }
 
 impl Daemon {

@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::lanes::{Duty, Lane};
+use super::lane::{Duty, Lane};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::Ran;

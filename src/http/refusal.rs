@@ -100,18 +100,22 @@ impl Reason {
     /// "User inactive or deleted." (contract §2), and not "You do not have
     /// permission to perform this action."
     fn is_about_the_token(&self) -> bool {
-        let text = self.text.to_ascii_lowercase();
-        self.is_upstreams
-            && [
-                "token",
-                "authentication",
-                "credentials",
-                "inactive",
-                "not authenticated",
-            ]
-            .iter()
-            .any(|word| text.contains(word))
+        self.is_upstreams && is_about_the_token(&self.text)
     }
+}
+
+/// Whether upstream's reason for a refusal is the token. Nothing but its words tells.
+pub fn is_about_the_token(detail: &str) -> bool {
+    let text = detail.to_ascii_lowercase();
+    [
+        "token",
+        "authentication",
+        "credentials",
+        "inactive",
+        "not authenticated",
+    ]
+    .iter()
+    .any(|word| text.contains(word))
 }
 
 /// DRF's `detail`, or what others call it; else the whole.

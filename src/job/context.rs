@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -12,8 +12,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Client;
 use crate::job::failure::Failure;
+use crate::model::SourceKey;
 use crate::source::xml::Rules;
-use crate::store::ledger::source::SourceKey;
 
 /// What every job is handed. Cheap to clone.
 #[derive(Clone)]
@@ -59,14 +59,7 @@ impl Context {
         key: &SourceKey,
         covered_to: DateTime<Utc>,
     ) -> DateTime<Utc> {
-        let overlap = match key {
-            SourceKey::Tickets => self.config.tickets.overlap,
-            SourceKey::WatchList(_)
-            | SourceKey::ExtraFeed(_)
-            | SourceKey::Sweep
-            | SourceKey::Details => self.config.feeds.overlap,
-        };
-        covered_to - TimeDelta::from_std(overlap).unwrap_or(TimeDelta::days(1))
+        covered_to - self.config.overlap_of(key)
     }
 }
 

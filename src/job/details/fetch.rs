@@ -12,15 +12,14 @@ use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Report, Run, Work};
 use crate::job::transaction;
-use crate::model::{Detail, Fingerprint, Forecast, forecast, plain_fingerprint};
+use crate::model::{Detail, Fingerprint, Forecast, Mode, SourceKey, forecast, plain_fingerprint};
 use crate::source::page::Unreadable;
 use crate::source::{detail as detail_source, xml};
-use crate::store::advisories::advisory::Origin;
 use crate::store::advisories::detail::{self, Came, Record};
 use crate::store::advisories::write_lock::Turn;
 use crate::store::ledger::quarantine;
-use crate::store::ledger::run::Mode;
-use crate::store::ledger::source::{self, SourceKey};
+use crate::store::ledger::source;
+use crate::store::origin::Origin;
 use crate::store::wanted::backlog::{self, Backlog};
 use crate::store::wanted::queue;
 
@@ -74,8 +73,7 @@ pub async fn fetch(context: &Context) -> Result<Fetched, Failure> {
         return Ok(Fetched::Nothing(queue::next_at(&mut connection).await?));
     }
     drop(connection);
-    let Some(run) = run::begin(context, &SourceKey::Details, "details", |_| Mode::Details).await?
-    else {
+    let Some(run) = run::begin(context, &SourceKey::Details, Mode::Details).await? else {
         return Ok(Fetched::Busy);
     };
     let mut work = Work::default();

@@ -8,13 +8,14 @@ use sqlx::{PgConnection, PgPool};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::transaction;
-use crate::model::{Fingerprint, FingerprintSum, plain_fingerprint};
+use crate::model::{Fingerprint, FingerprintSum, Tally, plain_fingerprint};
 use crate::source::xml::{self, Rules};
 use crate::store;
-use crate::store::advisories::advisory::{self, Merged, Origin, Received};
+use crate::store::advisories::advisory::{self, Merged};
+use crate::store::advisories::received::Received;
 use crate::store::advisories::write_lock::Turn;
 use crate::store::ledger::quarantine::{self, Unreadable};
-use crate::store::ledger::run::Tally;
+use crate::store::origin::Origin;
 
 /// Records that are looked up at once: enough to make the round trip cheap.
 const CHUNK_RECORDS: usize = 500;

@@ -5,8 +5,8 @@ use super::page::PATH;
 use crate::http::{ClientError, Kind, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
+use crate::model::DateFilter;
 use crate::source::page::Page;
-use crate::store::tickets::reading::DateFilter;
 
 /// 2100-01-01: no ticket is from then on.
 const FAR_FUTURE: &str = "4102444800";

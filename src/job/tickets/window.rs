@@ -10,8 +10,7 @@ use crate::job::collection::page::Pages;
 use crate::job::collection::window::{Frozen, Received};
 use crate::job::failure::Failure;
 use crate::job::run::{Run, TicketProgress, Work};
-use crate::model::Ticket;
-use crate::store::tickets::reading::DateFilter;
+use crate::model::{DateFilter, Ticket};
 
 /// A frozen window.
 pub(crate) struct Window {
