@@ -59,7 +59,8 @@ where
             is_told = true;
             warn!(source = %who, %error, "{who}: the database is away; this is repeated when it is back: {error}");
         }
-        let waiting = context.or_stopped(wait(&context.pool, &mut pauses));
+        // Boxed: it is larger than many a job, and seldom needed.
+        let waiting = Box::pin(context.or_stopped(wait(&context.pool, &mut pauses)));
         match watch {
             Some(watch) => watch.waits(waiting).await?,
             None => waiting.await?,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -42,12 +43,12 @@ impl Context {
 
     /// What comes of `future`, unless the program is told to stop first: then it is
     /// dropped where it waits.
-    pub(crate) async fn or_stopped<T>(
+    pub(crate) fn or_stopped<T>(
         &self,
         future: impl Future<Output = T>,
-    ) -> Result<T, Failure> {
-        let done = self.stop.run_until_cancelled(future).await;
-        done.ok_or(Failure::Stopped)
+    ) -> impl Future<Output = Result<T, Failure>> {
+        let done = self.stop.run_until_cancelled(future);
+        done.map(|done| done.ok_or(Failure::Stopped))
     }
 
     /// What upstream said before this time came with the runs that covered the
