@@ -5,7 +5,7 @@ use tracing::info;
 
 use super::taken::{Owner, Taken};
 use crate::http::{Client, Kind, Look, Request, Sight, Verb};
-use crate::job::failure::chain;
+use crate::model::chain;
 
 /// How often a call that was throttled is repeated.
 const REPEATS: u32 = 2;
@@ -76,13 +76,10 @@ impl Asker {
 
     async fn once(&self, name: &str, look: &Look, owner: Owner) -> Taken {
         let mut taken = Taken::asked(name, look.verb.name(), target(&look.request), owner);
-        let sight = tokio::select! {
-            biased;
-            () = self.stop.cancelled() => {
-                taken.error = Some("not asked: the capture was stopped".to_owned());
-                return taken;
-            }
-            sight = self.client.look(look) => sight,
+        let asking = self.stop.run_until_cancelled(self.client.look(look));
+        let Some(sight) = asking.await else {
+            taken.error = Some("not asked: the capture was stopped".to_owned());
+            return taken;
         };
         let mut sight = match sight {
             Ok(sight) => sight,
@@ -102,14 +99,11 @@ impl Asker {
     /// Reads the body as far as it is wanted.
     async fn read(&self, sight: &mut Sight, taken: &mut Taken) {
         loop {
-            let piece = tokio::select! {
-                biased;
-                () = self.stop.cancelled() => {
-                    taken.error = Some("the capture was stopped".to_owned());
-                    taken.is_cut = true;
-                    return;
-                }
-                piece = sight.body.chunk() => piece,
+            let reading = self.stop.run_until_cancelled(sight.body.chunk());
+            let Some(piece) = reading.await else {
+                taken.error = Some("the capture was stopped".to_owned());
+                taken.is_cut = true;
+                return;
             };
             match piece {
                 Ok(Some(piece)) => {

@@ -1,13 +1,13 @@
 //! What is asked for, in which order.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::Value;
 
 use super::ask::{Asker, get, look};
 use super::taken::{Owner, Taken};
+use super::time::time;
 use crate::config::Token;
-use crate::http::{Kind, Look, Request, Verb};
-use crate::model::parse_time;
+use crate::http::{Kind, Look, Request, Verb, is_about_the_token};
 
 const LISTS: &str = "/api/asset-lists/";
 const TICKETS: &str = "/api/tickets/";
@@ -154,11 +154,11 @@ impl Asker {
 }
 
 fn is_refused(taken: &Taken) -> bool {
-    let detail = taken.detail().unwrap_or_default().to_lowercase();
-    let about_token = ["token", "credential", "inactive"];
     match taken.status {
         Some(401) => true,
-        Some(403) => about_token.iter().any(|word| detail.contains(word)),
+        Some(403) => taken
+            .detail()
+            .is_some_and(|detail| is_about_the_token(&detail)),
         _ => false,
     }
 }
@@ -179,8 +179,4 @@ fn key(row: &Value) -> Option<String> {
         return Some(said.to_owned());
     }
     id(row).map(|id| id.to_string())
-}
-
-pub(super) fn time(value: &Value) -> Option<DateTime<Utc>> {
-    parse_time(value.as_str()?)
 }

@@ -1,14 +1,17 @@
 //! `advisoryd alerts`: what was told, to whom, and telling it once more.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::output::{complain, table, tell, tell_json};
 use super::question::{Since, since};
-use super::{Shared, alert_page, ask};
+use super::shared::Shared;
+use super::{alert_page, ask};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::test_sink::{self, Tried};
+use crate::model::{AlertState, shortened};
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, AlertLine, AlertQuestion};
 use crate::store::alerts::resend;
@@ -62,8 +65,8 @@ struct List {
     #[arg(long, value_name = "SAID|TICKET")]
     key: Option<String>,
     /// In this state
-    #[arg(long, value_parser = ["gathering", "waiting", "delivered", "dead_letter", "silenced", "shadow", "recorded"])]
-    state: Option<String>,
+    #[arg(long, value_parser = state())]
+    state: Option<AlertState>,
     /// Raised since: `7d`, `12h`, or a time such as 2026-11-01
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
@@ -75,25 +78,25 @@ struct List {
     json: bool,
 }
 
+/// A state by its name.
+fn state() -> impl TypedValueParser<Value = AlertState> {
+    PossibleValuesParser::new(AlertState::ALL.map(AlertState::name))
+        .try_map(|name| AlertState::from_name(&name).ok_or("it is no state of alerts"))
+}
+
 pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let what = match wanted.what {
         What::Test { sink, json } => return test(&config, &sink, json).await,
         what => what,
     };
-    let opened = ask::open(&config).await?;
-    let result = with_database(&config, &opened, what).await;
-    opened.close().await;
-    result
-}
-
-async fn with_database(config: &Config, opened: &Opened, what: What) -> anyhow::Result<bool> {
-    match what {
+    ask::with_database(&config, async |opened| match what {
         What::List(wanted) => list(opened, wanted).await,
         What::Show { id, json } => show(opened, id, json).await,
-        What::Resend { ids, sink } => send_again(config, opened, &ids, sink.as_deref()).await,
-        What::Test { sink, json } => test(config, &sink, json).await,
-    }
+        What::Resend { ids, sink } => send_again(&config, opened, &ids, sink.as_deref()).await,
+        What::Test { sink, json } => test(&config, &sink, json).await,
+    })
+    .await
 }
 
 async fn list(opened: &Opened, wanted: List) -> anyhow::Result<bool> {
@@ -130,7 +133,7 @@ fn row(line: &AlertLine) -> [String; 6] {
         line.rule.clone(),
         line.state.clone(),
         line.key.clone(),
-        summary.chars().take(SUMMARY_LETTERS).collect(),
+        shortened(summary, SUMMARY_LETTERS),
     ]
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::demo;
 use crate::config::LogFormat;
@@ -52,7 +52,7 @@ pub(super) enum Command {
         alert_backlog: bool,
     },
     /// One pass now, for timers, backfills and scripts; one summary line per run
-    Sync(Sync),
+    Sync(super::sync::Sync),
     /// Is everything right? One line each, with what to do
     Check {
         /// Ask neither the database nor upstream
@@ -115,46 +115,6 @@ pub(super) enum Command {
     },
     /// Print the man page
     Man,
-}
-
-/// What `sync` reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum What {
-    /// The feeds of watch lists and extra feeds
-    Feeds,
-    /// The tickets
-    Tickets,
-    /// Both
-    All,
-}
-
-#[derive(Debug, Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of its own on the command line"
-)]
-pub(super) struct Sync {
-    /// What to read
-    #[arg(value_enum, default_value = "all")]
-    pub what: What,
-    /// Only this watch list; may be repeated
-    #[arg(long, value_name = "ID")]
-    pub watch_list: Vec<i64>,
-    /// Ask the feeds for this many days instead of what is missing
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "full")]
-    pub days: Option<u32>,
-    /// Feeds: the look-back of the first pull again. Tickets: a full walk
-    #[arg(long)]
-    pub full: bool,
-    /// Tell also of what first loads bring and of what is stored when a rule is new
-    #[arg(long)]
-    pub alert_backlog: bool,
-    /// Believe a full walk also when more than a fifth of all tickets are gone
-    #[arg(long, requires = "full")]
-    pub accept_removals: bool,
-    /// Print one JSON object per run
-    #[arg(long)]
-    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use clap::Args;
 
-use super::Shared;
 use super::confirm::confirm;
 use super::output::{complain, tell};
-use super::sync::stop_on_signals;
+use super::shared::Shared;
+use super::stop::stop_on_signals;
 use crate::capture::{Asker, Folder, Verdict, Wanted, judge, most_calls};
 use crate::clock::Clock;
 use crate::config::Config;

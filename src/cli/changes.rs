@@ -7,8 +7,10 @@ use clap::Args;
 use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 
-use super::output::{complain, one_line, reader_gone, tell, tell_json};
-use super::{Shared, ask};
+use super::ask;
+use super::output::{complain, reader_gone, tell, tell_json};
+use super::shared::Shared;
+use crate::model::one_line;
 use crate::startup::Opened;
 use crate::store;
 use crate::store::change::{self, CHANNEL, Change};
@@ -36,14 +38,14 @@ pub(super) struct Changes {
 
 pub(super) async fn run(shared: Shared, wanted: Changes) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let result = tokio::select! {
-        result = show(&opened, &wanted) => result,
-        () = super::asked_to_stop()? => Ok(()),
-        () = reader_gone() => Ok(()),
-    };
-    opened.close().await;
-    result?;
+    ask::with_database(&config, async |opened| {
+        tokio::select! {
+            result = show(opened, &wanted) => result,
+            () = super::stop::asked_to_stop()? => Ok(()),
+            () = reader_gone() => Ok(()),
+        }
+    })
+    .await?;
     Ok(true)
 }
 

@@ -1,41 +1,15 @@
 //! `advisoryd check`: is everything right, and if not, what to do.
 
-use serde::Serialize;
-
-use super::output::{complain, tell, tell_json};
-use super::{Shared, ask, check_upstream};
+use super::finding::{Finding, Teller};
+use super::output::{complain, tell_json};
+use super::shared::Shared;
+use super::{ask, check_upstream};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Token};
-use crate::job::failure::chain;
+use crate::model::chain;
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
-use crate::store::database;
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Finding {
-    pub what: String,
-    pub ok: bool,
-    pub says: String,
-}
-
-impl Finding {
-    pub(super) fn good(what: impl Into<String>, says: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            ok: true,
-            says: says.into(),
-        }
-    }
-
-    pub(super) fn bad(what: impl Into<String>, says: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            ok: false,
-            says: says.into(),
-        }
-    }
-}
+use crate::store::database::{self, SchemaState};
 
 pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Result<bool> {
     let config = match shared.load_and_log(Some("warn")) {
@@ -81,7 +55,7 @@ fn alerts(config: &Config, teller: &mut Teller) -> anyhow::Result<()> {
                 );
                 Finding::good(what, says)
             }
-            Err(error) => Finding::bad(what, format!("{:#}", anyhow::Error::new(error))),
+            Err(error) => Finding::bad(what, chain(&error)),
         })?;
     }
     let rules = config.alerts.rules.len();
@@ -110,13 +84,16 @@ fn configuration(config: &Config) -> String {
 }
 
 async fn online(config: &Config, token: Option<Token>, teller: &mut Teller) -> anyhow::Result<()> {
-    let opened = match ask::open(config).await {
-        Ok(opened) => opened,
-        Err(error) => return teller.tell(Finding::bad("database", format!("{error:#}"))),
-    };
-    let result = with_database(config, token, &opened, teller).await;
-    opened.close().await;
-    result
+    let mut is_open = false;
+    let result = ask::with_database(config, async |opened| {
+        is_open = true;
+        with_database(config, token, opened, teller).await
+    })
+    .await;
+    match result {
+        Err(error) if !is_open => teller.tell(Finding::bad("database", format!("{error:#}"))),
+        result => result,
+    }
 }
 
 async fn with_database(
@@ -125,9 +102,14 @@ async fn with_database(
     opened: &Opened,
     teller: &mut Teller,
 ) -> anyhow::Result<()> {
-    match database::missing_migrations(&opened.pool).await {
-        Ok(0) => teller.tell(Finding::good("database", "reachable and up to date"))?,
-        Ok(missing) => {
+    match database::schema_state(&opened.pool).await {
+        Ok(SchemaState::UpToDate) => {
+            teller.tell(Finding::good("database", "reachable and up to date"))?;
+        }
+        Ok(SchemaState::Development(found)) => {
+            return teller.tell(Finding::bad("database", found.to_string()));
+        }
+        Ok(SchemaState::Behind(missing)) => {
             let says = format!(
                 "reachable; {missing} migrations are missing: run `advisoryd migrate`, or start the daemon"
             );
@@ -151,25 +133,4 @@ async fn with_database(
     )
     .await?;
     check_upstream::check(&context, teller).await
-}
-
-/// Tells findings as they come.
-pub(super) struct Teller {
-    json: bool,
-    good: bool,
-}
-
-impl Teller {
-    pub(super) fn tell(&mut self, finding: Finding) -> anyhow::Result<()> {
-        self.good &= finding.ok;
-        if self.json {
-            return tell_json(&finding);
-        }
-        let Finding { what, ok, says } = finding;
-        tell(&format!(
-            "{}  {what}: {says}",
-            if ok { "ok  " } else { "FAIL" }
-        ));
-        Ok(())
-    }
 }

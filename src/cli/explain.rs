@@ -1,12 +1,13 @@
 //! `advisoryd explain`: why somebody heard of it, or did not.
 
 use clap::Args;
+use sqlx::PgConnection;
 
+use super::ask;
 use super::output::{tell, tell_json};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::config::Config;
 use crate::job::alerts::explain::{self, Explained};
-use crate::startup::Opened;
 use crate::store::reports::question;
 
 /// What to explain.
@@ -25,16 +26,19 @@ pub(super) struct Explain {
 
 pub(super) async fn run(shared: Shared, wanted: Explain) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let result = show(&config, &opened, &wanted).await;
-    opened.close().await;
-    result
+    ask::with_connection(&config, async |connection| {
+        show(&config, connection, &wanted).await
+    })
+    .await
 }
 
-async fn show(config: &Config, opened: &Opened, wanted: &Explain) -> anyhow::Result<bool> {
-    let mut connection = ask::up_to_date(opened).await?;
+async fn show(
+    config: &Config,
+    connection: &mut PgConnection,
+    wanted: &Explain,
+) -> anyhow::Result<bool> {
     let key = wanted.key.trim().trim_start_matches('#').to_uppercase();
-    let all = explain::explain(&mut connection, &key, wanted.rule.as_deref()).await?;
+    let all = explain::explain(connection, &key, wanted.rule.as_deref()).await?;
     if all.is_empty() {
         no_rules(config, wanted.rule.as_deref())?;
     }
@@ -43,8 +47,8 @@ async fn show(config: &Config, opened: &Opened, wanted: &Explain) -> anyhow::Res
         return Ok(true);
     }
     let found = match key.parse::<i64>() {
-        Ok(id) => question::ticket(&mut connection, id).await?,
-        Err(_) => question::advisory(&mut connection, &key).await?,
+        Ok(id) => question::ticket(connection, id).await?,
+        Err(_) => question::advisory(connection, &key).await?,
     };
     let title = found
         .as_ref()

@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use clap::Args;
 use tokio::io::AsyncRead;
 
+use super::ask;
 use super::output::complain;
-use super::sync::{not_followed, stop_on_signals, tell_run};
-use super::{Shared, ask};
+use super::report::{not_followed, tell_run};
+use super::shared::Shared;
+use super::stop::stop_on_signals;
 use crate::clock::Clock;
 use crate::config::{Config, Token};
 use crate::job::context::Context;
 use crate::job::feeds::import;
+use crate::model::SourceKey;
 use crate::startup;
-use crate::store::ledger::source::SourceKey;
 
 /// What `import` reads.
 #[derive(Debug, Args)]
@@ -31,22 +33,19 @@ pub(super) struct Import {
 
 pub(super) async fn run(shared: Shared, wanted: Import) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let stop = stop_on_signals()?;
-    let result = async {
-        ask::migrate(&config, &opened).await?;
+    ask::with_database(&config, async |opened| {
+        let stop = stop_on_signals()?;
+        ask::migrate(&config, opened).await?;
         let token = token(&config)?;
-        let clock = Clock::system();
-        let context = startup::context(config, token, opened.pool.clone(), clock, stop).await?;
+        let (config, pool) = (config.clone(), opened.pool.clone());
+        let context = startup::context(config, token, pool, Clock::system(), stop).await?;
         let id = wanted.watch_list;
         if !context.config.watch_lists.iter().any(|list| list.id == id) {
             return Err(not_followed(&context.config, id));
         }
         import_all(&context, &wanted).await
-    }
-    .await;
-    opened.close().await;
-    result
+    })
+    .await
 }
 
 /// A site without a way out has no token either; nothing is sent with it.

@@ -8,11 +8,11 @@ use clap::Args;
 use serde::Serialize;
 use tokio::io::AsyncRead;
 
-use super::Shared;
 use super::output::{complain, tell, tell_json};
+use super::shared::Shared;
 use crate::config::Config;
 use crate::http::saved;
-use crate::job::failure::chain;
+use crate::model::chain;
 use crate::source::xml::{
     Explained, FeedError, RecordReader, Rules, carriers, explain_json, explain_record, record_key,
 };

@@ -2,23 +2,21 @@
 
 use tokio_util::sync::CancellationToken;
 
+use super::ask;
 use super::output::{complain, tell, tell_json};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::job::trust::retention::{Dropped, maintain};
 
 pub(super) async fn run(shared: Shared, json: bool) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
     let never = CancellationToken::new();
-    let dropped = async {
-        drop(ask::up_to_date(&opened).await?);
+    let dropped = ask::with_database(&config, async |opened| {
+        drop(ask::up_to_date(opened).await?);
         let now = Clock::system().now();
-        anyhow::Ok(maintain(&opened.pool, &config.retention, now, &never).await?)
-    }
-    .await;
-    opened.close().await;
-    let dropped = dropped?;
+        Ok(maintain(&opened.pool, &config.retention, now, &never).await?)
+    })
+    .await?;
     if json {
         tell_json(&dropped)?;
     } else {

@@ -2,9 +2,10 @@
 
 use clap::Args;
 
+use super::ask;
 use super::output::{tell, tell_json};
 use super::question::{Since, since};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::job::trust::verify::{self, Problem, Proof};
 
@@ -22,14 +23,11 @@ pub(super) struct Prove {
 pub(super) async fn run(shared: Shared, wanted: Prove) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let since = wanted.since.map(|since| since.time(Clock::system().now()));
-    let opened = ask::open(&config).await?;
-    let proof = async {
-        drop(ask::up_to_date(&opened).await?);
-        anyhow::Ok(verify::prove(&opened.pool, since).await?)
-    }
-    .await;
-    opened.close().await;
-    let proof = proof?;
+    let proof = ask::with_database(&config, async |opened| {
+        drop(ask::up_to_date(opened).await?);
+        Ok(verify::prove(&opened.pool, since).await?)
+    })
+    .await?;
     if wanted.json {
         tell_json(&proof)?;
     } else {

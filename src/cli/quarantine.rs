@@ -3,12 +3,14 @@
 use clap::{Args, Subcommand};
 use sqlx::Connection as _;
 
+use super::ask;
 use super::confirm::confirm;
 use super::output::{complain, table, tell, tell_json};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::trust::retry::{Fate, Retried, Retry};
+use crate::model::shortened;
 use crate::startup::{self, Opened};
 use crate::store::ledger::quarantine::{self, Kept};
 
@@ -58,22 +60,19 @@ enum What {
 
 pub(super) async fn run(shared: Shared, wanted: Quarantine) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let result = async {
-        drop(ask::up_to_date(&opened).await?);
+    ask::with_database(&config, async |opened| {
+        drop(ask::up_to_date(opened).await?);
         match wanted.what {
-            What::List { json } => list(&opened, json).await,
-            What::Show { id, json } => show(&opened, id, json).await,
-            What::Retry { ids, json } => retry(&config, &opened, ids, json).await,
+            What::List { json } => list(opened, json).await,
+            What::Show { id, json } => show(opened, id, json).await,
+            What::Retry { ids, json } => retry(&config, opened, ids, json).await,
             What::Drop { mut ids, yes } => {
                 each_once(&mut ids);
-                drop_records(&opened, &ids, yes).await
+                drop_records(opened, &ids, yes).await
             }
         }
-    }
-    .await;
-    opened.close().await;
-    result
+    })
+    .await
 }
 
 fn each_once(ids: &mut Vec<i64>) {
@@ -100,7 +99,7 @@ async fn list(opened: &Opened, json: bool) -> anyhow::Result<bool> {
                 line.at.format("%Y-%m-%d %H:%M:%S").to_string(),
                 line.source.clone(),
                 line.key.clone().unwrap_or_default(),
-                line.reason.chars().take(REASON_LETTERS).collect(),
+                shortened(&line.reason, REASON_LETTERS),
             ]
         })
         .collect();

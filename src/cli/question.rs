@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
+use sqlx::PgConnection;
 
+use super::ask;
 use super::list::{Form, print};
 use super::output::table;
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
-use crate::model::{Severity, parse_time};
+use crate::model::{Severity, parse_time, shortened};
 use crate::store::reports::question::{
     self, AdvisoryLine, AdvisoryQuestion, TicketLine, TicketQuestion,
 };
@@ -145,14 +147,11 @@ pub(super) async fn advisories(shared: Shared, wanted: Advisories) -> anyhow::Re
         limit: form.rows(),
     };
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let found = async {
-        let mut connection = ask::up_to_date(&opened).await?;
-        anyhow::Ok(question::advisories(&mut connection, &asked).await?)
-    }
-    .await;
-    opened.close().await;
-    print(&form, found?, advisory_rows)?;
+    let ask = async |connection: &mut PgConnection| {
+        anyhow::Ok(question::advisories(connection, &asked).await?)
+    };
+    let found = ask::with_connection(&config, ask).await?;
+    print(&form, found, advisory_rows)?;
     Ok(true)
 }
 
@@ -176,14 +175,11 @@ pub(super) async fn tickets(shared: Shared, wanted: Tickets) -> anyhow::Result<b
         limit: form.rows(),
     };
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let found = async {
-        let mut connection = ask::up_to_date(&opened).await?;
-        anyhow::Ok(question::tickets(&mut connection, &asked).await?)
-    }
-    .await;
-    opened.close().await;
-    print(&form, found?, ticket_rows)?;
+    let ask = async |connection: &mut PgConnection| {
+        anyhow::Ok(question::tickets(connection, &asked).await?)
+    };
+    let found = ask::with_connection(&config, ask).await?;
+    print(&form, found, ticket_rows)?;
     Ok(true)
 }
 
@@ -240,12 +236,7 @@ fn day(at: Option<DateTime<Utc>>) -> String {
 }
 
 fn short(title: Option<&str>) -> String {
-    let title = title.unwrap_or_default();
-    if title.chars().count() <= TITLE_LETTERS {
-        return title.to_owned();
-    }
-    let cut: String = title.chars().take(TITLE_LETTERS - 1).collect();
-    format!("{cut}…")
+    shortened(title.unwrap_or_default(), TITLE_LETTERS)
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@
 use clap::Args;
 use serde_json::Value;
 
+use super::ask;
 use super::confirm::confirm;
 use super::output::{tell, tell_json};
 use super::question::{Since, since};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::job::trust::replay::{Example, Replay, Report};
+use crate::model::{one_line, shortened};
 use crate::startup::{self, Opened};
 use crate::store::reports::report;
 
@@ -34,22 +36,19 @@ pub(super) struct Wanted {
 pub(super) async fn run(shared: Shared, wanted: Wanted) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let rules = startup::rules(&config)?;
-    let opened = ask::open(&config).await?;
     let clock = Clock::system();
     let since = wanted.since.map(|since| since.time(clock.now()));
-    let result = async {
-        drop(ask::up_to_date(&opened).await?);
+    ask::with_database(&config, async |opened| {
+        drop(ask::up_to_date(opened).await?);
         let replay = Replay {
             pool: &opened.pool,
             rules: &rules,
             clock: &clock,
             since,
         };
-        both_passes(&opened, &replay, &wanted).await
-    }
-    .await;
-    opened.close().await;
-    result
+        both_passes(opened, &replay, &wanted).await
+    })
+    .await
 }
 
 async fn both_passes(
@@ -142,14 +141,9 @@ fn print(report: &Report, json: bool) -> anyhow::Result<()> {
 }
 
 fn short(value: Option<&Value>) -> String {
-    let text = match value {
-        None => return "nothing".to_owned(),
-        Some(Value::String(text)) => text.replace('\n', " "),
-        Some(other) => other.to_string(),
-    };
-    if text.chars().count() <= VALUE_LETTERS {
-        return text;
+    match value {
+        None => "nothing".to_owned(),
+        Some(Value::String(text)) => shortened(&one_line(text), VALUE_LETTERS),
+        Some(other) => shortened(&other.to_string(), VALUE_LETTERS),
     }
-    let cut: String = text.chars().take(VALUE_LETTERS - 1).collect();
-    format!("{cut}…")
 }

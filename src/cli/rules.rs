@@ -2,9 +2,10 @@
 
 use clap::{Args, Subcommand};
 
+use super::ask;
 use super::output::{table, tell, tell_json};
 use super::question::{Since, since};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::back_test::{self, Tried};
@@ -81,14 +82,10 @@ fn list(config: &Config, json: bool) -> anyhow::Result<bool> {
 async fn test(config: &Config, wanted: Test) -> anyhow::Result<bool> {
     let chosen = chosen(config, wanted.rule.as_deref())?;
     let since = wanted.since.time(Clock::system().now());
-    let opened = ask::open(config).await?;
-    let result = async {
-        let mut connection = ask::up_to_date(&opened).await?;
-        anyhow::Ok(back_test::back_test(&mut connection, &chosen, since).await?)
-    }
-    .await;
-    opened.close().await;
-    let all = result?;
+    let all = ask::with_connection(config, async |connection| {
+        Ok(back_test::back_test(connection, &chosen, since).await?)
+    })
+    .await?;
     for tried in &all {
         if wanted.json {
             tell_json(tried)?;

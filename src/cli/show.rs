@@ -4,9 +4,10 @@ use clap::Args;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::output::{legible, tell, tell_json};
-use super::{Shared, ask};
-use crate::startup::Opened;
+use super::ask;
+use super::output::{tell, tell_json};
+use super::shared::Shared;
+use crate::model::{RecordKind, legible, one_line, shortened};
 use crate::store::advisories::history::{self, StoredVersion};
 use crate::store::reports::question::{self, FieldChange};
 
@@ -31,23 +32,19 @@ pub(super) struct Show {
 
 pub(super) async fn run(shared: Shared, wanted: Show) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let result = show(&opened, &wanted).await;
-    opened.close().await;
-    result
+    ask::with_connection(&config, async |connection| show(connection, &wanted).await).await
 }
 
-async fn show(opened: &Opened, wanted: &Show) -> anyhow::Result<bool> {
-    let mut connection = ask::up_to_date(opened).await?;
+async fn show(connection: &mut PgConnection, wanted: &Show) -> anyhow::Result<bool> {
     let Found {
         kind,
         key,
         mut document,
-    } = find(&mut connection, wanted.key.trim()).await?;
+    } = find(connection, wanted.key.trim()).await?;
     let (versions, changes) = if wanted.history {
         (
-            history::versions(&mut connection, kind, &key).await?,
-            question::field_changes(&mut connection, kind, &key).await?,
+            history::versions(connection, kind, &key).await?,
+            question::field_changes(connection, kind, &key).await?,
         )
     } else {
         (Vec::new(), Vec::new())
@@ -70,7 +67,7 @@ async fn show(opened: &Opened, wanted: &Show) -> anyhow::Result<bool> {
 }
 
 struct Found {
-    kind: &'static str,
+    kind: RecordKind,
     key: String,
     document: Value,
 }
@@ -82,7 +79,7 @@ async fn find(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<Fou
     let Ok(number) = digits.parse::<i64>() else {
         return match question::advisory(connection, wanted).await? {
             Some(document) => Ok(Found {
-                kind: "advisory",
+                kind: RecordKind::Advisory,
                 key: plain(&document["said"]),
                 document,
             }),
@@ -104,7 +101,7 @@ async fn find(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<Fou
     };
     match found {
         Some(document) => Ok(Found {
-            kind: "ticket",
+            kind: RecordKind::Ticket,
             key: plain(&document["id"]),
             document,
         }),
@@ -204,11 +201,11 @@ const LISTS: [(&str, [&str; 2]); 3] = [
 ];
 
 /// Facts first, then texts, then lists.
-fn page(kind: &str, document: &Value) -> String {
+fn page(kind: RecordKind, document: &Value) -> String {
     let text = |field: &str| plain(&document[field]);
     let Layout { key, facts, others } = match kind {
-        "ticket" => TICKET,
-        _ => ADVISORY,
+        RecordKind::Ticket => TICKET,
+        RecordKind::Advisory => ADVISORY,
     };
     let is_new = |field: &&str| !facts.contains(field) && !others.contains(field);
     let fields = document.as_object().into_iter().flatten();
@@ -297,15 +294,11 @@ fn history_page(versions: &[StoredVersion], changes: &[FieldChange]) -> String {
 }
 
 fn short(value: Option<&Value>) -> String {
-    let text = value.map(plain).unwrap_or_default().replace('\n', " ");
+    let text = one_line(&value.map(plain).unwrap_or_default());
     if text.is_empty() {
         return "nothing".to_owned();
     }
-    if text.chars().count() <= VALUE_LETTERS {
-        return text;
-    }
-    let cut: String = text.chars().take(VALUE_LETTERS - 1).collect();
-    format!("{cut}…")
+    shortened(&text, VALUE_LETTERS)
 }
 
 #[cfg(test)]
@@ -313,13 +306,14 @@ mod tests {
     use serde_json::json;
 
     use super::page;
+    use crate::model::RecordKind;
 
     #[test]
     fn a_column_that_the_page_does_not_know_is_shown_behind_the_facts() {
         let document = json!({"said": "SA1", "title": "x", "version": 2, "criticality": 3,
             "exploit_count": 7, "description": "text"});
         assert_eq!(
-            page("advisory", &document),
+            page(RecordKind::Advisory, &document),
             "SA1  x\n──────\nversion           2\nexploit count     7\n\nDescription\ntext"
         );
     }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 
+use super::ask;
 use super::output::{complain, table, tell, tell_json};
 use super::question::{Since, since};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::model::Silence as Compiled;
 use crate::startup::Opened;
@@ -63,15 +64,13 @@ fn matcher(text: &str) -> Result<(String, String), String> {
 
 pub(super) async fn run(shared: Shared, wanted: Silence) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
     let now = Clock::system().now();
-    let result = match wanted.what {
-        What::Add(wanted) => add(&opened, wanted, now).await,
-        What::List { all, json } => list(&opened, all, json, now).await,
-        What::Expire { ids } => expire(&opened, &ids, now).await,
-    };
-    opened.close().await;
-    result
+    ask::with_database(&config, async |opened| match wanted.what {
+        What::Add(wanted) => add(opened, wanted, now).await,
+        What::List { all, json } => list(opened, all, json, now).await,
+        What::Expire { ids } => expire(opened, &ids, now).await,
+    })
+    .await
 }
 
 async fn add(opened: &Opened, wanted: Add, now: DateTime<Utc>) -> anyhow::Result<bool> {

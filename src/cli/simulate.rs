@@ -35,7 +35,7 @@ pub(super) async fn run(wanted: Simulate) -> anyhow::Result<bool> {
     if let Some(period) = change_every {
         simulator.keep_changing(period);
     }
-    super::asked_to_stop()?.await;
+    super::stop::asked_to_stop()?.await;
     simulator.stop().await;
     Ok(true)
 }

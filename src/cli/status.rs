@@ -3,28 +3,30 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use super::ask;
 use super::output::{rough, table, tell, tell_json};
+use super::shared::Shared;
 use super::status_details::Details;
-use super::{Shared, ask};
 use crate::clock::Clock;
-use crate::config::{Config, CronExpression};
+use crate::config::Config;
 use crate::job::lists::discover;
-use crate::model::ServedBy;
 use crate::model::Standing;
+use crate::model::{ServedBy, SourceKey};
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, SinkLine};
 use crate::store::health::condition;
-use crate::store::ledger::source::SourceKey;
 use crate::store::lists::discovery;
 use crate::store::reports::report::{self, SourceReport, TableSize};
+use crate::store::tickets::reading;
 use crate::store::wanted::feed_days;
 
 pub(super) async fn run(shared: Shared, as_json: bool) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let result = show(&config, &opened, as_json, Clock::system().now()).await;
-    opened.close().await;
-    result
+    let now = Clock::system().now();
+    ask::with_database(&config, async |opened| {
+        show(&config, opened, as_json, now).await
+    })
+    .await
 }
 
 async fn show(
@@ -38,16 +40,22 @@ async fn show(
     let discovery = discovery::state(&mut connection).await?;
     let discovery = Some(discovery).filter(|_| config.discovery.watch_lists);
     let sources = report::sources(&mut connection).await?;
+    let filter = reading::get(&mut connection).await?.filter;
     let advisories = report::advisories(&mut connection).await?;
     let sizes = report::table_sizes(&mut connection).await?;
     let sinks = outcome::sinks(&mut connection).await?;
     let details = Details::look(config, &mut connection, now).await?;
     let feed_days = feed_days::get(&mut connection).await?;
     let standings = condition::standings(&mut connection).await?;
+    let next_run = |source: &SourceReport| {
+        let schedule = config.schedule_of(&source.key, filter)?;
+        let next = schedule.next_after(now, config.schedule.timezone);
+        next.filter(|_| source.configured)
+    };
     if as_json {
         let sources: Vec<Value> = sources
             .iter()
-            .map(|source| as_value(config, source, now))
+            .map(|source| as_value(source, next_run(source), now))
             .collect();
         tell_json(
             &json!({ "at": now, "advisories": advisories, "sources": sources, "conditions": conditions(&standings), "discovery": discovery, "details": details.as_value(), "feed_days": feed_days, "sinks": sinks, "tables": sizes, "psql": opened.psql }),
@@ -56,7 +64,7 @@ async fn show(
     }
     let rows: Vec<[String; 8]> = sources
         .iter()
-        .map(|source| row(config, source, now))
+        .map(|source| row(source, next_run(source), now))
         .collect();
     let heading = [
         "source",
@@ -103,7 +111,8 @@ async fn show(
     if let Some(known) = &feed_days {
         tell(&format!(
             "\n`days` of the feeds counts {}, as {} has shown",
-            known.counts, known.said
+            known.counts.name(),
+            known.said
         ));
     }
     for line in details.lines() {
@@ -223,7 +232,7 @@ fn state(source: &SourceReport) -> &'static str {
     }
 }
 
-fn row(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> [String; 8] {
+fn row(source: &SourceReport, next_run: Option<DateTime<Utc>>, now: DateTime<Utc>) -> [String; 8] {
     let ago = |at: DateTime<Utc>| format!("{} ago", rough(now - at));
     [
         source.key.to_string(),
@@ -236,46 +245,15 @@ fn row(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> [String; 8
         source.last_success_at.map_or_else(|| "never".into(), ago),
         source.records.to_string(),
         source.quarantined.to_string(),
-        next_run(config, source, now)
-            .map_or_else(|| "-".into(), |at| format!("in {}", rough(at - now))),
+        next_run.map_or_else(|| "-".into(), |at| format!("in {}", rough(at - now))),
     ]
 }
 
-fn next_run(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    if !source.configured {
-        return None;
-    }
-    schedule(config, &source.key)?.next_after(now, config.schedule.timezone)
-}
-
-fn schedule<'a>(config: &'a Config, key: &SourceKey) -> Option<&'a CronExpression> {
-    let own = match key {
-        SourceKey::Tickets => return Some(&config.schedule.tickets),
-        SourceKey::Sweep => return Some(&config.schedule.feeds),
-        SourceKey::Details => return None,
-        SourceKey::WatchList(id) => config
-            .watch_lists
-            .iter()
-            .find(|list| list.id == *id)?
-            .schedule
-            .as_ref(),
-        SourceKey::ExtraFeed(name) => config
-            .extra_feeds
-            .iter()
-            .find(|feed| feed.name == *name)?
-            .schedule
-            .as_ref(),
-    };
-    Some(own.unwrap_or(&config.schedule.feeds))
-}
-
-fn as_value(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> Value {
-    let (kind, id) = match &source.key {
-        SourceKey::WatchList(id) => ("watch_list", json!(id)),
-        SourceKey::ExtraFeed(name) => ("extra_feed", json!(name)),
-        SourceKey::Tickets => ("tickets", Value::Null),
-        SourceKey::Sweep => ("sweep", Value::Null),
-        SourceKey::Details => ("details", Value::Null),
+fn as_value(source: &SourceReport, next_run: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Value {
+    let (id, served_by) = match &source.key {
+        SourceKey::WatchList(id) => (json!(id), Some(source.served_by.name())),
+        SourceKey::ExtraFeed(name) => (json!(name), None),
+        SourceKey::Tickets | SourceKey::Sweep | SourceKey::Details => (Value::Null, None),
     };
     let gaps: Vec<Value> = source
         .gaps
@@ -283,7 +261,7 @@ fn as_value(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> Value
         .map(|gap| json!({ "from": gap.from, "to": gap.to }))
         .collect();
     json!({
-        "kind": kind,
+        "kind": source.key.kind(),
         "id": id,
         "name": source.name,
         "state": state(source),
@@ -293,12 +271,12 @@ fn as_value(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> Value
         "last_error": source.last_error,
         "covered_to": source.covered_to,
         "data_age_seconds": source.covered_to.map(|at| (now - at).num_seconds().max(0)),
-        "served_by": (kind == "watch_list").then(|| source.served_by.name()),
+        "served_by": served_by,
         "served_why": source.served_why,
         "rests_until": source.rests_until,
         "records": source.records,
         "quarantined": source.quarantined,
         "gaps": gaps,
-        "next_run_at": next_run(config, source, now),
+        "next_run_at": next_run,
     })
 }

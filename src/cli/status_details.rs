@@ -6,7 +6,8 @@ use sqlx::PgConnection;
 
 use crate::config::Config;
 use crate::job::details::fetch;
-use crate::store::ledger::source::{self, SourceKey};
+use crate::model::SourceKey;
+use crate::store::ledger::source;
 use crate::store::wanted::backlog::{self, Backlog};
 
 /// How far fetching is.

@@ -2,27 +2,68 @@
 
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
+use clap::{Args, ValueEnum};
 
-use super::args::{Sync, What};
 use super::output::{complain, tell, tell_json};
-use super::{Shared, ask, progress};
+use super::report::{not_followed, tell_run};
+use super::shared::Shared;
+use super::stop::stop_on_signals;
+use super::{ask, progress};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::daemon::lanes::feeds;
 use crate::job::alerts::deliver::Delivered;
 use crate::job::alerts::pass;
 use crate::job::context::Context;
 use crate::job::details::fetch::{self, Fetched};
 use crate::job::details::revision_scan;
-use crate::job::failure::chain;
-use crate::job::feeds::pull::{self, Feed, LookBack};
+use crate::job::feeds::feed::{Feed, LookBack, feeds};
+use crate::job::feeds::pull;
 use crate::job::lists::discover;
-use crate::job::run::{Ran, Report};
+use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, Ask};
+use crate::model::{Outcome, SourceKey, chain};
 use crate::sink::Sink;
-use crate::startup;
-use crate::store::ledger::source::SourceKey;
+use crate::startup::{self, Opened};
+
+#[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
+pub(super) struct Sync {
+    /// What to read
+    #[arg(value_enum, default_value = "all")]
+    pub what: What,
+    /// Only this watch list; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub watch_list: Vec<i64>,
+    /// Ask the feeds for this many days instead of what is missing
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "full")]
+    pub days: Option<u32>,
+    /// Feeds: the look-back of the first pull again. Tickets: a full walk
+    #[arg(long)]
+    pub full: bool,
+    /// Tell also of what first loads bring and of what is stored when a rule is new
+    #[arg(long)]
+    pub alert_backlog: bool,
+    /// Believe a full walk also when more than a fifth of all tickets are gone
+    #[arg(long, requires = "full")]
+    pub accept_removals: bool,
+    /// Print one JSON object per run
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `sync` reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum What {
+    /// The feeds of watch lists and extra feeds
+    Feeds,
+    /// The tickets
+    Tickets,
+    /// Both
+    All,
+}
 
 pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
     // The summary lines are the output; the log would say the same again.
@@ -30,20 +71,17 @@ pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
     let token = config.upstream.token()?;
     refuse_what_belongs_to_feeds(&wanted)?;
     let (sinks, usable) = usable_sinks(&config);
-    let opened = ask::open(&config).await?;
-    let stop = stop_on_signals()?;
-    let result = async {
-        ask::migrate(&config, &opened).await?;
-        let mut context =
-            startup::context(config, token, opened.pool.clone(), Clock::system(), stop).await?;
+    let work = async |opened: &Opened| {
+        let stop = stop_on_signals()?;
+        ask::migrate(&config, opened).await?;
+        let (config, pool) = (config.clone(), opened.pool.clone());
+        let mut context = startup::context(config, token, pool, Clock::system(), stop).await?;
         let discovered = discovered(&mut context, &wanted).await?;
         let chosen = chosen_feeds(&context.config, &wanted)?;
         let read = pass(&context, &wanted, chosen).await?;
         Ok(alert(&context, &sinks, &wanted).await? && read && discovered && usable)
-    }
-    .await;
-    opened.close().await;
-    result
+    };
+    ask::with_database(&config, work).await
 }
 
 /// The sinks that can be used, and whether all can. One that cannot keeps nobody
@@ -97,13 +135,17 @@ async fn discovered(context: &mut Context, wanted: &Sync) -> anyhow::Result<bool
     } else {
         tell(&format!(
             "discovery: {}, {} watch lists upstream, {} followed, {} changes, {} requests",
-            told.outcome, told.listed, told.followed, told.changed, told.requests
+            told.outcome.name(),
+            told.listed,
+            told.followed,
+            told.changed,
+            told.requests
         ));
     }
-    if let Some(error) = &told.error {
+    if let Some(error) = told.outcome.error() {
         complain(&format!("discovery: {error}"));
     }
-    Ok(told.error.is_none())
+    Ok(told.outcome == Outcome::Ok)
 }
 
 /// The feeds to pull; a watch list that is not followed is a mistake of the caller.
@@ -126,18 +168,6 @@ fn chosen_feeds(config: &Config, wanted: &Sync) -> anyhow::Result<Vec<Feed>> {
                 .ok_or_else(|| not_followed(config, *id))
         })
         .collect()
-}
-
-/// What to do about a watch list that a command names and nothing follows.
-pub(super) fn not_followed(config: &Config, id: i64) -> anyhow::Error {
-    let advice = if config.unfollowed.contains(&id) {
-        "the configuration says `follow = false`"
-    } else if config.discovery.watch_lists {
-        "discovery has not found it enabled; run `advisoryd sync feeds`, or add it under [[watch_lists]]"
-    } else {
-        "add it under [[watch_lists]]"
-    };
-    anyhow::anyhow!("watch list {id} is not configured; {advice}")
 }
 
 async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Result<bool> {
@@ -253,64 +283,4 @@ async fn sync_tickets(context: &Context, wanted: &Sync) -> anyhow::Result<bool> 
         Err(failure) => good = tell_run(&SourceKey::Tickets, Err(failure.chain()), wanted.json)?,
     }
     Ok(good)
-}
-
-/// One summary line per run.
-pub(super) fn tell_run(
-    key: &SourceKey,
-    ran: Result<Ran, String>,
-    json: bool,
-) -> anyhow::Result<bool> {
-    match ran {
-        Ok(Ran::Ended(report)) => {
-            if json {
-                tell_json(&report)?;
-            } else {
-                tell(&summary(&report));
-            }
-            if let Some(error) = &report.error {
-                complain(&format!("{key}: {error}"));
-            }
-            Ok(report.error.is_none())
-        }
-        Ok(Ran::Busy) => {
-            complain(&format!(
-                "{key}: another run is under way; nothing was done"
-            ));
-            Ok(false)
-        }
-        Err(error) => {
-            complain(&format!("{key}: {error}"));
-            Ok(false)
-        }
-    }
-}
-
-fn summary(report: &Report) -> String {
-    let tally = report.tally;
-    format!(
-        "{}: {} ({}), {} new, {} changed, {} unchanged, {} quarantined, {} requests, {}, {:.1} s",
-        report.source,
-        report.outcome,
-        report.mode,
-        tally.added,
-        tally.changed,
-        tally.unchanged,
-        tally.quarantined,
-        tally.requests,
-        bytesize::ByteSize(tally.bytes),
-        report.seconds,
-    )
-}
-
-/// Ctrl-C and SIGTERM end the pass at its next safe point.
-pub(super) fn stop_on_signals() -> std::io::Result<CancellationToken> {
-    let stop = CancellationToken::new();
-    let token = stop.clone();
-    let asked = super::asked_to_stop()?;
-    tokio::spawn(async move {
-        asked.await;
-        token.cancel();
-    });
-    Ok(stop)
 }

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::model::{legible, shortened};
+
 /// Longest value that is quoted back to the operator, in characters: enough to
 /// recognise it, never a pasted document.
 const MAX_QUOTED_CHARS: usize = 120;
@@ -54,21 +56,8 @@ fn lines(mistakes: &[Mistake]) -> String {
 
 /// A value as it is shown to the operator: printable, on one line, not too long.
 pub(super) fn quoted(value: &str) -> String {
-    let mut shown: String = value
-        .chars()
-        .take(MAX_QUOTED_CHARS)
-        .map(|character| {
-            if character.is_control() {
-                ' '
-            } else {
-                character
-            }
-        })
-        .collect();
-    if value.chars().nth(MAX_QUOTED_CHARS).is_some() {
-        shown.push('…');
-    }
-    shown
+    let line = legible(value).replace(['\n', '\t'], " ");
+    shortened(&line, MAX_QUOTED_CHARS)
 }
 
 /// The known name that is close to `written`, if one is: a slip of the finger or two.
@@ -80,26 +69,10 @@ pub(super) fn close_to<'a>(
     let allowed = (written.chars().count() / 3).clamp(1, 3);
     known
         .into_iter()
-        .map(|name| (distance(&written, name), name))
+        .map(|name| (strsim::levenshtein(&written, name), name))
         .filter(|(distance, _)| *distance <= allowed)
         .min()
         .map(|(_, name)| name)
-}
-
-/// How many letters must be put in, taken out or replaced to make `right` of `left`.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (line, letter) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, other) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *other);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[right.len()]
 }
 
 #[cfg(test)]
@@ -118,6 +91,6 @@ mod tests {
     #[test]
     fn quoted_values_are_printable_and_bounded() {
         assert_eq!(quoted("a\nb"), "a b");
-        assert_eq!(quoted(&"x".repeat(500)).chars().count(), 121);
+        assert_eq!(quoted(&"x".repeat(500)).chars().count(), 120);
     }
 }

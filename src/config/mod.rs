@@ -8,6 +8,7 @@ mod database;
 mod discovery;
 mod environment;
 mod feeds;
+mod followed;
 mod freshness;
 mod health;
 mod lists;
@@ -20,6 +21,7 @@ mod schedule;
 mod secret;
 mod section;
 mod sinks;
+mod source;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -8,12 +8,13 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, warn};
 
-use super::lanes::wait_for_database;
+use super::outage::until_done;
 use crate::config;
 use crate::job::alerts::evaluate::{self, Rules};
 use crate::job::alerts::{baseline, deliver};
 use crate::job::context::Context;
-use crate::job::failure::chain;
+use crate::job::failure::Failure;
+use crate::model::chain;
 use crate::sink::Sink;
 use crate::store::alerts::alert;
 use crate::store::{change, database};
@@ -71,27 +72,23 @@ async fn keep_delivering(context: Context, settings: config::Sink, bell: Arc<Not
             }
             Err(error) => debug!(sink = %settings.name, %error, "the sink still cannot be used"),
         }
-        tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return,
-            () = tokio::time::sleep(OPEN_AGAIN) => {}
+        let pause = tokio::time::sleep(OPEN_AGAIN);
+        if context.or_stopped(pause).await.is_err() {
+            return;
         }
     }
 }
 
 async fn listen(context: Context, bells: Bells) {
-    while !context.stop.is_cancelled() {
-        tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return,
-            lost = hear(&context, &bells) => {
-                if let Err(error) = lost {
-                    debug!(%error, "the database no longer tells what happens; listening again");
-                }
+    let listening = async {
+        loop {
+            if let Err(error) = hear(&context, &bells).await {
+                debug!(%error, "the database no longer tells what happens; listening again");
             }
+            tokio::time::sleep(LISTEN_AGAIN).await;
         }
-        tokio::time::sleep(LISTEN_AGAIN).await;
-    }
+    };
+    context.stop.run_until_cancelled(listening).await;
 }
 
 async fn hear(context: &Context, bells: &Bells) -> Result<(), sqlx::Error> {
@@ -114,19 +111,10 @@ async fn hear(context: &Context, bells: &Bells) -> Result<(), sqlx::Error> {
 
 async fn keep_evaluating(context: Context, bell: Arc<Notify>, backlog: bool) {
     loop {
-        let rules = Rules::of(&context, backlog);
-        let done = match baseline::count(&context, &rules).await {
-            Ok(()) => evaluate::evaluate(&context, &rules).await,
-            Err(failure) => Err(failure),
-        };
-        match done {
-            Ok(_) => {}
-            Err(failure) if failure.is_database_away() => {
-                if !wait_for_database(&context).await {
-                    return;
-                }
-                continue;
-            }
+        let pass = || evaluate_once(&context, backlog);
+        match until_done(&context, None, "alerts", pass).await {
+            Ok(()) => {}
+            Err(Failure::Stopped) => return,
             Err(failure) => warn!(
                 error = %failure.chain(),
                 "changes could not be evaluated and are looked at again: {}", failure.chain()
@@ -139,4 +127,11 @@ async fn keep_evaluating(context: Context, bell: Arc<Notify>, backlog: bool) {
             () = tokio::time::sleep(LOOK_AGAIN) => {}
         }
     }
+}
+
+async fn evaluate_once(context: &Context, backlog: bool) -> Result<(), Failure> {
+    let rules = Rules::of(context, backlog);
+    baseline::count(context, &rules).await?;
+    evaluate::evaluate(context, &rules).await?;
+    Ok(())
 }

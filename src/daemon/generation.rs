@@ -9,15 +9,17 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use super::discovery::{self, Discovery};
-use super::lanes::{self, Lane};
+use super::lane::Lane;
+use super::lanes;
 use super::progress::Woken;
 use super::schedules::Schedules;
+use super::start::StartOptions;
 use super::web::Working;
-use super::{Told, alerts, details, health, reconcile};
+use super::{alerts, details, health, reconcile};
 use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::trust::retention;
-use crate::store::ledger::source::SourceKey;
+use crate::model::SourceKey;
 
 /// The lanes and schedules of one configuration.
 pub(super) struct Generation {
@@ -32,7 +34,7 @@ pub(super) struct Generation {
 }
 
 impl Generation {
-    pub(super) async fn start(context: Context, told: Told) -> anyhow::Result<Self> {
+    pub(super) async fn start(context: Context, told: StartOptions) -> anyhow::Result<Self> {
         let lanes = lanes::lanes(&context.config);
         let heartbeat = context.config.alerts.heartbeat.as_ref();
         let heartbeat = heartbeat.map(|heartbeat| Woken::by(&heartbeat.schedule));

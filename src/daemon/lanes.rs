@@ -2,125 +2,27 @@
 //! nothing stops it for good.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
-use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info};
 
-use super::progress::{Watch, Woken};
+use super::lane::{Duty, Lane};
+use super::outage::until_done;
 use super::reconcile;
-use crate::config::{Config, CronExpression, ListSource};
+use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::details::revision_scan;
 use crate::job::failure::Failure;
-use crate::job::feeds::pull::{self, Feed, LookBack};
+use crate::job::feeds::feed::LookBack;
+use crate::job::feeds::feed::feeds;
+use crate::job::feeds::pull;
 use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, Ask};
-use crate::store::database;
-use crate::store::ledger::source::{self, SourceKey};
+use crate::store::ledger::source;
 
-/// Longest pause between two looks whether the database is back.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// Runs of this process at the same time: each holds a connection of its own and
 /// a download; a hundred lists at one tick take turns.
 static TURNS: Semaphore = Semaphore::const_new(16);
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-
-/// What one lane does when it is woken.
-#[derive(Debug, Clone)]
-pub enum Duty {
-    /// Pulls a feed.
-    Feed(Feed),
-    /// Reads the tickets' differences.
-    Tickets,
-    /// Compares the modification times of all advisories with what is stored.
-    Sweep,
-    /// Walks the tickets in full, where upstream offers no filter.
-    SlowWalk,
-}
-
-/// A lane and when it is woken.
-#[derive(Debug, Clone)]
-pub struct Lane {
-    /// What it does.
-    pub duty: Duty,
-    /// When.
-    pub schedule: CronExpression,
-    /// Woken by its ticks; ticks during a run fold into one.
-    pub tick: Arc<Notify>,
-    /// Woken when old time may be read again.
-    pub again: Arc<Notify>,
-    /// Cancelled when the source is no longer followed; a run under way ends first.
-    pub end: CancellationToken,
-    /// Whether its runs come back.
-    pub watch: Watch,
-}
-
-impl Lane {
-    fn new(duty: Duty, schedule: &CronExpression) -> Self {
-        Self {
-            duty,
-            schedule: schedule.clone(),
-            tick: Arc::new(Notify::new()),
-            again: Arc::new(Notify::new()),
-            end: CancellationToken::new(),
-            watch: Watch::default(),
-        }
-    }
-
-    /// How its schedule wakes it.
-    pub fn woken(&self) -> Woken {
-        Woken {
-            schedule: self.schedule.clone(),
-            tick: Arc::clone(&self.tick),
-            watch: self.watch.clone(),
-        }
-    }
-
-    /// The source it reads.
-    pub fn key(&self) -> SourceKey {
-        match &self.duty {
-            Duty::Feed(feed) => feed.key.clone(),
-            Duty::Tickets | Duty::SlowWalk => SourceKey::Tickets,
-            Duty::Sweep => SourceKey::Sweep,
-        }
-    }
-}
-
-/// The feeds that a configuration names: watch lists, then extra feeds.
-pub fn feeds(config: &Config) -> Vec<(Feed, &CronExpression)> {
-    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let lists = config.watch_lists.iter().map(|list| {
-        let mut query = vec![
-            pair("feed_type", "asset_list"),
-            pair("asset_list_id", &list.id.to_string()),
-        ];
-        query.extend(list.query.iter().cloned());
-        let feed = Feed {
-            key: SourceKey::WatchList(list.id),
-            query,
-            source: list.source,
-        };
-        (
-            feed,
-            list.schedule.as_ref().unwrap_or(&config.schedule.feeds),
-        )
-    });
-    let extra = config.extra_feeds.iter().map(|feed| {
-        let schedule = feed.schedule.as_ref().unwrap_or(&config.schedule.feeds);
-        let key = SourceKey::ExtraFeed(feed.name.clone());
-        (
-            Feed {
-                key,
-                query: feed.query.clone(),
-                source: ListSource::Feed,
-            },
-            schedule,
-        )
-    });
-    lists.chain(extra).collect()
-}
 
 /// All lanes of a configuration.
 pub fn lanes(config: &Config) -> Vec<Lane> {
@@ -188,19 +90,12 @@ async fn is_due(context: &Context, lane: &Lane) -> bool {
 
 /// One run; after an outage of the database, again.
 async fn run_once(context: &Context, lane: &Lane) {
-    loop {
-        match perform(context, lane).await {
-            Ok(()) => return,
-            Err(failure) if failure.is_database_away() => {
-                warn!(source = %lane.key(), error = %failure.chain(), "{}: the database is away; the run is repeated when it is back", lane.key());
-                if !lane.watch.waits(wait_for_database(context)).await {
-                    return;
-                }
-            }
-            Err(failure) => {
-                error!(source = %lane.key(), error = %failure.chain(), "{}: the run could not be written down: {}", lane.key(), failure.chain());
-                return;
-            }
+    let key = lane.key();
+    let run = || perform(context, lane);
+    match until_done(context, Some(&lane.watch), &key, run).await {
+        Ok(()) | Err(Failure::Stopped) => {}
+        Err(failure) => {
+            error!(source = %key, error = %failure.chain(), "{key}: the run could not be written down: {}", failure.chain());
         }
     }
 }
@@ -219,21 +114,4 @@ async fn perform(context: &Context, lane: &Lane) -> Result<(), Failure> {
         info!(source = %lane.key(), "{}: another run is under way; this tick is left out", lane.key());
     }
     Ok(())
-}
-
-/// Waits until the database answers; false when the program is to stop first.
-pub async fn wait_for_database(context: &Context) -> bool {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return false,
-            () = tokio::time::sleep(pause) => {}
-        }
-        match database::reachable(&context.pool).await {
-            Ok(()) => return true,
-            Err(error) => debug!(%error, "the database is still away"),
-        }
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
 }

@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::lanes::{Duty, Lane};
+use super::lane::{Duty, Lane};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::Ran;
@@ -14,12 +14,7 @@ pub(super) async fn pace(context: Context, lanes: watch::Receiver<Vec<Lane>>) {
     let Some(pause) = context.config.reconcile.pause(&context.config.upstream) else {
         return;
     };
-    loop {
-        tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
-        }
+    while context.or_stopped(tokio::time::sleep(pause)).await.is_ok() {
         // Which there are may have changed since the last time.
         let lanes: Vec<Lane> = lanes
             .borrow()

@@ -13,6 +13,7 @@ use tokio_util::io::StreamReader;
 
 use super::error::ClientError;
 use super::usage::Meter;
+use crate::model::shortened;
 
 /// Size of the pieces that are handed out: large enough to be cheap, small enough to be nothing.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -268,7 +269,7 @@ fn encoding(response: &reqwest::Response) -> String {
     if names.is_empty() {
         return "identity".into();
     }
-    names.join(", ").chars().take(MAX_ENCODING_CHARS).collect()
+    shortened(&names.join(", "), MAX_ENCODING_CHARS)
 }
 
 /// Several members after each other are one body (RFC 1952): read as one only, the rest would be lost.

@@ -15,38 +15,10 @@ use super::exchange::{Account, Exchange, Extent};
 use super::look::{Look, Sight};
 use super::origin::Origin;
 use super::pace::{Pace, Priority};
+use super::request::Request;
 use super::transport::transport;
 use super::usage::Usage;
 use crate::config::{Backoff, Token, Upstream};
-
-/// What to ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// Path behind the base, such as `/api/tickets/`; always with the trailing slash (contract §1).
-    pub path: String,
-    /// Query parameters, in this order.
-    pub query: Vec<(String, String)>,
-    /// What is expected.
-    pub kind: Kind,
-}
-
-impl Request {
-    /// A path without query parameters.
-    pub fn new(path: impl Into<String>, kind: Kind) -> Self {
-        Self {
-            path: path.into(),
-            query: Vec::new(),
-            kind,
-        }
-    }
-
-    /// Adds a query parameter.
-    #[must_use]
-    pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.query.push((key.into(), value.into()));
-        self
-    }
-}
 
 /// The one client for upstream. Clones share pace, limits, token and
 /// connections. It only ever sends GET and OPTIONS, sends the token nowhere but to the

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 use super::body::Body;
-use super::client::Request;
+use super::request::Request;
 use crate::config::Token;
 
 /// How to ask. There is no verb that could change anything.

@@ -2,6 +2,7 @@
 //! and, for `capture`, OPTIONS (contract §1–§3). It knows nothing of advisories and tickets.
 
 mod answer;
+mod beginning;
 mod body;
 mod client;
 mod clock;
@@ -13,6 +14,7 @@ mod origin;
 mod pace;
 mod quote;
 mod refusal;
+mod request;
 #[cfg(test)]
 mod tests;
 mod throttle;
@@ -20,9 +22,12 @@ mod transport;
 mod usage;
 
 pub use answer::{Answer, Kind};
+pub use beginning::beginning;
 pub use body::{Body, saved};
-pub use client::{Client, Request};
+pub use client::Client;
 pub use error::ClientError;
 pub use look::{Look, Sight, Verb};
+pub use refusal::is_about_the_token;
+pub use request::Request;
 pub use throttle::told_wait;
 pub use usage::Usage;

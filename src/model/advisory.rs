@@ -82,6 +82,19 @@ impl AttackVector {
             Self::Unknown => "unknown",
         }
     }
+
+    /// From its name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [
+            Self::None,
+            Self::Remote,
+            Self::LocalNetwork,
+            Self::Local,
+            Self::Unknown,
+        ]
+        .into_iter()
+        .find(|vector| vector.name() == name)
+    }
 }
 
 /// One version's CVSS score. A score of 0 without a vector is how upstream says

@@ -4,7 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::fact::NAMESPACE;
-use super::{Alert, Condition, Evidence, OWN_RULE};
+use super::{Alert, Condition, Evidence};
+
+/// What the program's own alerts are filed under.
+pub const OWN_RULE: &str = "advisoryd";
 
 /// What comes back so soon after it was over flaps.
 const FLAPPING: TimeDelta = TimeDelta::hours(6);

@@ -7,7 +7,7 @@ use super::open::OpenError;
 use super::outcome::Refused;
 use super::render::{Form, Template};
 use super::smtp::Envelope;
-use crate::model::Message;
+use crate::model::{Message, one_line, shortened};
 
 const TEXT: &str = include_str!("templates/mail.txt.j2");
 const HTML: &str = include_str!("templates/mail.html.j2");
@@ -68,9 +68,5 @@ impl Letter {
 
 /// One line: a line end in a title would begin a header of its own.
 fn subject(title: &str) -> String {
-    let words: Vec<&str> = title
-        .split(|letter: char| letter.is_control() || letter.is_whitespace())
-        .filter(|word| !word.is_empty())
-        .collect();
-    words.join(" ").chars().take(MAX_SUBJECT_CHARS).collect()
+    shortened(&one_line(title), MAX_SUBJECT_CHARS)
 }

@@ -142,7 +142,7 @@ mod tests {
 
     use super::client;
     use crate::config::{Address, Target};
-    use crate::sink::outcome::chain;
+    use crate::model::chain;
 
     #[tokio::test]
     async fn a_name_that_means_this_machine_is_not_connected_to_unless_allowed() {

@@ -1,6 +1,6 @@
 //! Alerts, from the change to the receiver.
 
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
 use chrono::TimeDelta;
 

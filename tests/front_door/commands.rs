@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use advisoryd::simulate::{Fault, Rule};
 use nix::sys::signal::Signal;
 
-use crate::support::{Running, World, binary, state_dir};
+use crate::support::{Documents, Running, World, binary, state_dir};
 
 fn said(output: &Output) -> (Option<i32>, String, String) {
     (
@@ -207,6 +207,28 @@ async fn status_tells_age_errors_and_next_runs() {
         list["last_success_at"].is_string(),
         "a failed run does not take it away"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_rejected_token_ends_a_check_and_not_an_error_that_speaks_of_one() {
+    let documents = Documents::serve().await;
+    documents.set(
+        1,
+        "<stock><token><serial>7</serial></token><token/></stock>",
+    );
+    documents.set(2, "<advisories/>");
+    let mut world = World::new().await;
+    world.base_url = Some(documents.base_url.clone());
+    world.lists = Some(vec![1, 2]);
+    world.more = "[tickets]\nenabled = false\n".to_owned();
+    let (code, stdout, stderr) = run(&world, &["check"]);
+    assert_eq!(code, Some(1), "{stderr}");
+    let lines: Vec<&str> = stdout.lines().skip(3).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    FAIL  watch list 1: structure not recognised: nothing in `stock` carries an identifier; elements seen: token, serial; name its elements under [feeds.aliases]
+    ok    watch list 2: readable, 0 advisories in the last day (other)
+    ");
+    assert_eq!(documents.asked(), 2);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use advisoryd::job::details::revision_scan::sweep;
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::run::Report;
 use advisoryd::job::tickets::sync::{self, Ask};
 use advisoryd::job::trust::verify::prove;
@@ -56,7 +56,7 @@ fn details_asked(world: &World) -> usize {
 
 fn all_ok(reports: &[Report]) {
     for report in reports {
-        assert_eq!(report.outcome, "ok", "{:?}", report.error);
+        assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
     }
 }
 
@@ -218,7 +218,7 @@ async fn feeds_and_tickets_do_not_wait_for_details() {
         .await
         .remove(0);
     let tickets = sync::sync(&context, Ask::Now).await;
-    assert_eq!(report.outcome, "ok");
+    assert_eq!(report.outcome.name(), "ok");
     assert_eq!(tickets.unwrap().len(), 2);
     let asked = details_asked(&world) - before;
     let usual = world.simulator.requests().len() - details_asked(&world);
@@ -301,7 +301,7 @@ async fn an_account_without_the_right_to_json_rests_and_says_so() {
         .simulator
         .inject(Rule::new(Fault::Status(403)).on(DETAIL).times(10));
     let report = world.fetch_details().await.remove(0);
-    assert_eq!(report.outcome, "failed");
+    assert_eq!(report.outcome.name(), "failed");
     let asked = details_asked(&world);
     assert!(asked <= 5, "{asked}");
     assert!(world.fetch_details().await.is_empty(), "not asked again");
@@ -361,11 +361,11 @@ async fn a_limit_of_its_own_for_advisories_holds_nothing_else_back() {
     let advisoryd::job::details::fetch::Fetched::Ended(report) = fetched else {
         panic!("{fetched:?}");
     };
-    assert_eq!(report.outcome, "failed");
+    assert_eq!(report.outcome.name(), "failed");
     assert_eq!(wanted(&world).await, 55, "the five are stored");
     let pull = crate::support::pull_all(&context, LookBack::Missing);
     let reports = tokio::time::timeout(Duration::from_secs(20), pull).await;
-    assert_eq!(reports.expect("it does not wait")[0].outcome, "ok");
+    assert_eq!(reports.expect("it does not wait")[0].outcome.name(), "ok");
 }
 
 #[tokio::test]

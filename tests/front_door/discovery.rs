@@ -152,28 +152,32 @@ async fn an_answer_that_loses_many_lists_is_believed_only_when_it_stays() {
     let world = discovering(6, NEVER, NEVER).await;
     assert_eq!(discover(&world).await.followed, 6);
     world.simulator.remove_watch_list(1);
-    assert_eq!(discover(&world).await.error, None, "a sixth is believed");
+    assert_eq!(
+        discover(&world).await.outcome.error(),
+        None,
+        "a sixth is believed"
+    );
     world.simulator.remove_watch_list(2);
     world.simulator.enable_watch_list(3, false);
     let doubted = discover(&world).await;
     assert_eq!(doubted.followed, 5, "the last known set stays");
-    let error = doubted.error.unwrap();
+    let error = doubted.outcome.error().unwrap();
     assert!(error.contains("2 of 5 watch lists"), "{error}");
     world.later(TimeDelta::minutes(4));
     assert!(
-        discover(&world).await.error.is_some(),
+        discover(&world).await.outcome.error().is_some(),
         "at once is too soon"
     );
     // A good answer between ends the doubt: the next loss begins anew.
     world.simulator.enable_watch_list(3, true);
-    assert_eq!(discover(&world).await.error, None);
+    assert_eq!(discover(&world).await.outcome.error(), None);
     world.simulator.enable_watch_list(3, false);
     world.simulator.enable_watch_list(4, false);
     world.later(TimeDelta::minutes(4));
-    assert!(discover(&world).await.error.is_some());
+    assert!(discover(&world).await.outcome.error().is_some());
     world.later(TimeDelta::minutes(6));
     let believed = discover(&world).await;
-    assert_eq!((believed.error, believed.followed), (None, 2));
+    assert_eq!((believed.outcome.error(), believed.followed), (None, 2));
     let followed = "select count(*) from advisoryd_v1.watch_lists where configured";
     assert_eq!(world.count(followed).await, 2);
 }
@@ -200,7 +204,7 @@ async fn every_page_is_walked_and_what_is_not_whole_changes_nothing() {
         world.simulator.inject(Rule::new(fault).on("asset-lists"));
         let told = discover(&world).await;
         assert!(
-            told.error.as_deref().unwrap_or_default().contains(why),
+            told.outcome.error().unwrap_or_default().contains(why),
             "{told:?}"
         );
         assert_eq!(told.followed, 12, "{why}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use advisoryd::job::alerts::evaluate::{self, Rules};
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use chrono::TimeDelta;
 use serde_json::Value;
 

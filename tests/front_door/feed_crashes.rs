@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use advisoryd::daemon::lanes::feeds;
 use advisoryd::job::failure::Failure;
-use advisoryd::job::feeds::pull::{LookBack, pull};
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::feeds::feed::feeds;
+use advisoryd::job::feeds::pull::pull;
 use advisoryd::simulate::{Fault, Options, Rule};
 use nix::sys::signal::Signal;
 
@@ -187,6 +188,6 @@ async fn a_run_that_could_not_be_written_down_keeps_no_hold_on_its_source() {
     world.simulator.open(GATE);
     assert!(matches!(run.await.unwrap(), Err(Failure::Lost)));
     nobody_holds_a_source(&world).await;
-    assert_eq!(world.pull_one().await.outcome, "ok");
+    assert_eq!(world.pull_one().await.outcome.name(), "ok");
     world.assert_all_is_stored().await;
 }

@@ -15,15 +15,19 @@ async fn fails_then_recovers(world: &World, fault: Fault) -> String {
     let rule = Rule::new(fault).times(10);
     world.simulator.inject(rule.on("xml-feed"));
     let report = world.pull_one().await;
-    assert_eq!(report.outcome, "failed");
+    assert_eq!(report.outcome.name(), "failed");
     assert_eq!(world.count(UNMOVED).await, 1, "the cursor stays");
     world.simulator.clear_faults();
 
     let again = world.pull_one().await;
-    assert_eq!(again.outcome, "ok", "{:?}", again.error);
+    assert_eq!(again.outcome.name(), "ok", "{:?}", again.outcome);
     world.assert_all_is_stored().await;
     let base_url = world.simulator.base_url();
-    report.error.unwrap().replace(&base_url, "http://upstream")
+    report
+        .outcome
+        .error()
+        .unwrap()
+        .replace(&base_url, "http://upstream")
 }
 
 async fn said_of(fault: Fault) -> String {
@@ -110,8 +114,8 @@ async fn a_document_cut_between_two_records_is_not_complete() {
     world.base_url = Some(documents.base_url.clone());
     documents.set(1, "<advisories><advisory><said>SA1</said></advisory>");
     let report = world.pull_one().await;
-    assert_eq!(report.outcome, "failed");
-    insta::assert_snapshot!(report.error.unwrap(), @"the document is cut short after 49 bytes");
+    assert_eq!(report.outcome.name(), "failed");
+    insta::assert_snapshot!(report.outcome.error().unwrap(), @"the document is cut short after 49 bytes");
     assert_eq!(world.count(UNMOVED).await, 1, "the cursor stays");
     assert_eq!(report.tally.added, 1, "what is complete stays");
 }
@@ -156,8 +160,8 @@ async fn wrappers_nested_too_deep_are_refused() {
     let mut world = World::new().await;
     world.base_url = Some(documents.base_url.clone());
     let report = world.pull_one().await;
-    assert_eq!(report.outcome, "failed");
-    insta::assert_snapshot!(report.error.unwrap(), @"elements are nested deeper than 64 at byte 192");
+    assert_eq!(report.outcome.name(), "failed");
+    insta::assert_snapshot!(report.outcome.error().unwrap(), @"elements are nested deeper than 64 at byte 192");
 }
 
 #[tokio::test]
@@ -172,7 +176,7 @@ async fn an_empty_feed_is_a_success() {
     let rule = Rule::new(Fault::Damaged(Damage::Empty));
     world.simulator.inject(rule);
     let report = world.pull_one().await;
-    assert_eq!((report.outcome, report.tally.seen), ("ok", 0));
+    assert_eq!((report.outcome.name(), report.tally.seen), ("ok", 0));
 }
 
 #[tokio::test]
@@ -182,13 +186,17 @@ async fn an_empty_document_with_an_unknown_root_is_a_failure_until_the_root_is_k
     world.base_url = Some(documents.base_url.clone());
     documents.set(1, "<catalogue></catalogue>");
     let report = world.pull_one().await;
-    assert_eq!(report.outcome, "failed");
-    insta::assert_snapshot!(report.error.unwrap(), @"structure not recognised: nothing in `catalogue` carries an identifier; it holds no other element");
+    assert_eq!(report.outcome.name(), "failed");
+    insta::assert_snapshot!(report.outcome.error().unwrap(), @"structure not recognised: nothing in `catalogue` carries an identifier; it holds no other element");
 
     documents.set(1, "<catalogue><entry><said>SA1</said></entry></catalogue>");
-    assert_eq!(world.pull_one().await.outcome, "ok");
+    assert_eq!(world.pull_one().await.outcome.name(), "ok");
     documents.set(1, "<catalogue></catalogue>");
-    assert_eq!(world.pull_one().await.outcome, "ok", "nothing new today");
+    assert_eq!(
+        world.pull_one().await.outcome.name(),
+        "ok",
+        "nothing new today"
+    );
 }
 
 #[tokio::test]
@@ -202,8 +210,8 @@ async fn fewer_records_than_upstream_claims_are_not_complete() {
         format!("<root><count>2</count><results>{record}</results></root>"),
     );
     let report = world.pull_one().await;
-    assert_eq!(report.outcome, "failed");
-    insta::assert_snapshot!(report.error.unwrap(), @"upstream claims 2 records and sent 1");
+    assert_eq!(report.outcome.name(), "failed");
+    insta::assert_snapshot!(report.outcome.error().unwrap(), @"upstream claims 2 records and sent 1");
 }
 
 #[tokio::test]
@@ -216,7 +224,7 @@ async fn one_bad_list_blocks_no_other() {
     let rule = Rule::new(Fault::Status(500)).times(2);
     world.simulator.inject(rule.on("asset_list_id=2"));
     let reports = world.pull().await;
-    let outcomes: Vec<&str> = reports.iter().map(|report| report.outcome).collect();
+    let outcomes: Vec<&str> = reports.iter().map(|report| report.outcome.name()).collect();
     assert_eq!(outcomes, ["ok", "failed", "ok"]);
     world.pull().await;
     world.assert_all_is_stored().await;

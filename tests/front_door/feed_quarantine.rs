@@ -1,6 +1,6 @@
 //! A record that cannot be understood harms no other, and is not lost.
 
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::simulate::{Damage, Fault, Rule};
 
 use crate::support::{Documents, World};
@@ -13,7 +13,12 @@ async fn with_one(damage: Damage) -> (World, String, String) {
     let world = World::new().await;
     world.simulator.inject(Rule::new(Fault::Damaged(damage)));
     let report = world.pull_one().await;
-    assert_eq!(report.outcome, "ok", "{damage:?}: {:?}", report.error);
+    assert_eq!(
+        report.outcome.name(),
+        "ok",
+        "{damage:?}: {:?}",
+        report.outcome
+    );
     assert_eq!(report.tally.quarantined, 1, "{damage:?}");
     let others = world.simulator.saids(1).len() as u64 - 1;
     assert_eq!(
@@ -77,7 +82,7 @@ async fn a_good_version_that_turns_bad_stays_beside_its_broken_successor() {
     let bad = Rule::new(Fault::Damaged(Damage::ControlCharacters));
     world.simulator.inject(bad);
     let report = world.pull_back(LookBack::Full).await.remove(0);
-    assert_eq!((report.outcome, report.tally.quarantined), ("ok", 1));
+    assert_eq!((report.outcome.name(), report.tally.quarantined), ("ok", 1));
     assert_eq!(world.count(KEPT).await, 1);
     world.assert_all_is_stored().await;
     world.pull_back(LookBack::Full).await;

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use advisoryd::cluster::{Cluster, ClusterOptions, Role};
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;

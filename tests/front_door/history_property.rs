@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
 use advisoryd::job::trust::verify::prove;
 use advisoryd::simulate::{Damage, Fault, Options, Rule};
@@ -237,10 +237,10 @@ async fn tickets(pool: &sqlx::PgPool) -> Rows {
 /// Reads the last state once, without faults, in full.
 async fn clean_pass(world: &World) {
     for report in world.pull_back(LookBack::Full).await {
-        assert_eq!(report.outcome, "ok", "{:?}", report.error);
+        assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
     }
     for report in world.sync_tickets(FULL).await {
-        assert_eq!(report.outcome, "ok", "{:?}", report.error);
+        assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
     }
 }
 
@@ -251,7 +251,7 @@ async fn ordinary_tick(world: &World) {
     let mut reports = world.pull().await;
     reports.extend(world.sync_tickets(Ask::Now).await);
     for report in reports {
-        assert_eq!(report.outcome, "ok", "{:?}", report.error);
+        assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
     }
 }
 

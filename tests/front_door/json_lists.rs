@@ -2,7 +2,7 @@
 //! anybody doing anything.
 
 use advisoryd::job::details::revision_scan::sweep;
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::run::Report;
 use advisoryd::job::tickets::sync::Ask;
 use advisoryd::job::trust::verify::prove;
@@ -44,7 +44,7 @@ async fn served(world: &World) -> Vec<(i64, String, Option<String>)> {
 fn modes(reports: &[Report]) -> Vec<(&'static str, &'static str)> {
     reports
         .iter()
-        .map(|report| (report.mode, report.outcome))
+        .map(|report| (report.mode.name(), report.outcome.name()))
         .collect()
 }
 
@@ -154,7 +154,7 @@ async fn a_feed_that_can_be_read_again_serves_its_list_again() {
     assert_eq!(modes(&world.pull().await)[0], ("window", "ok"));
     assert_eq!(served(&world).await[0].1, "feed");
     let all = world
-        .pull_back(advisoryd::job::feeds::pull::LookBack::Full)
+        .pull_back(advisoryd::job::feeds::feed::LookBack::Full)
         .await;
     assert_eq!(modes(&all)[0], ("full", "ok"));
     world.assert_all_is_stored().await;
@@ -223,8 +223,8 @@ async fn an_account_without_json_fails_with_what_is_wrong_with_its_feed() {
         .simulator
         .inject(Rule::new(Fault::Status(403)).on(LIST).times(10));
     let report = world.pull().await.remove(0);
-    assert_eq!(report.outcome, "failed");
-    assert!(report.error.unwrap().contains("web page"));
+    assert_eq!(report.outcome.name(), "failed");
+    assert!(report.outcome.error().unwrap().contains("web page"));
     assert_eq!(served(&world).await[0].1, "feed");
 }
 
@@ -237,8 +237,14 @@ async fn a_filter_that_is_ignored_moves_nothing() {
         .simulator
         .inject(Rule::new(Fault::IgnoredFilter).on(LIST).times(10));
     let report = world.pull().await.remove(0);
-    assert_eq!(report.outcome, "failed");
-    assert!(report.error.unwrap().contains("ignores `modified__gte`"));
+    assert_eq!(report.outcome.name(), "failed");
+    assert!(
+        report
+            .outcome
+            .error()
+            .unwrap()
+            .contains("ignores `modified__gte`")
+    );
     assert_eq!(
         world
             .count("select count(*) from advisoryd.source where not isempty(covered)")
@@ -268,7 +274,7 @@ async fn the_captured_bodies_come_in_whole_through_json() {
     world.source = "json";
     world.more = "[feeds]\nfirst_days = 5000\nmax_days = 5000\n".to_owned();
     let report = world.pull_one().await;
-    assert_eq!(report.outcome, "ok", "{:?}", report.error);
+    assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
     let fetched = world.fetch_details().await.remove(0);
     assert_eq!((fetched.tally.added, fetched.tally.quarantined), (1, 0));
     let stored = crate::samples::stored(&world).await;

@@ -1,7 +1,7 @@
 //! The five promises of the README, each once from end to end; what they mean in
 //! every corner is in the other files.
 
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
 use advisoryd::simulate::{Damage, Fault, Rule};
 use chrono::TimeDelta;
@@ -34,9 +34,9 @@ async fn promise_1_nothing_is_lost() {
     };
     world.simulator.inject(Rule::new(cut).on("xml-feed"));
     world.later(TimeDelta::hours(1));
-    assert_eq!(world.pull_one().await.outcome, "failed");
+    assert_eq!(world.pull_one().await.outcome.name(), "failed");
     assert_eq!(world.count(CURSOR).await, cursor, "it covers nothing new");
-    assert_eq!(world.pull_one().await.outcome, "ok");
+    assert_eq!(world.pull_one().await.outcome.name(), "ok");
     assert!(world.count(CURSOR).await > cursor);
     // Asked for again, the record is in order and nothing is missing.
     world.pull_back(LookBack::Full).await;
@@ -94,8 +94,8 @@ async fn promise_4_nothing_lies() {
     world.later(TimeDelta::hours(5));
     documents.set(1, "<notices><notice><number>7</number></notice></notices>");
     let report = world.pull_one().await;
-    assert_eq!((report.outcome, report.tally.seen), ("failed", 0));
-    let error = report.error.unwrap();
+    assert_eq!((report.outcome.name(), report.tally.seen), ("failed", 0));
+    let error = report.outcome.error().unwrap();
     assert!(error.contains("structure not recognised"), "{error}");
     assert_eq!(world.count(last).await, success);
     let status = world.command(&["status"]).output().unwrap();
@@ -110,7 +110,7 @@ async fn promise_5_the_token_stays_home() {
     let world = World::new().await;
     let away = Fault::RedirectTo(format!("{}/api/xml-feed/?asset_list_id=1", thief.base_url));
     world.simulator.inject(Rule::new(away).on("xml-feed"));
-    assert_eq!(world.pull_one().await.outcome, "failed");
+    assert_eq!(world.pull_one().await.outcome.name(), "failed");
     assert_eq!(thief.asked(), 0, "nobody else hears of us");
     for request in world.simulator.requests() {
         assert_eq!(request.method, "GET");

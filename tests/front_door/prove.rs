@@ -1,6 +1,6 @@
 //! `advisoryd prove`: passes while all is well, and names what is not.
 
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
 use advisoryd::job::trust::verify::{Proof, prove};
 use advisoryd::simulate::{Fault, LimitOptions, Options, Rule};
@@ -111,13 +111,17 @@ async fn failed_and_interrupted_runs_prove() {
     ] {
         world.simulator.inject(Rule::new(fault).times(4));
         let reports = world.pull().await;
-        assert!(reports.iter().any(|report| report.outcome == "failed"));
+        assert!(
+            reports
+                .iter()
+                .any(|report| report.outcome.name() == "failed")
+        );
         world.simulator.clear_faults();
         all_is_well(&world).await;
     }
     world.stop.cancel();
     let report = world.pull().await.remove(0);
-    assert_eq!(report.outcome, "interrupted");
+    assert_eq!(report.outcome.name(), "interrupted");
     all_is_well(&world).await;
 }
 
@@ -149,7 +153,7 @@ async fn a_process_that_was_killed_proves() {
         ["watch list 1: it was never read completely"]
     );
     eventually("the lock's end", PATIENCE, async || {
-        (world.pull().await.first()?.outcome == "ok").then_some(())
+        (world.pull().await.first()?.outcome.name() == "ok").then_some(())
     })
     .await;
     all_is_well(&world).await;
@@ -320,7 +324,7 @@ async fn a_dropped_page_of_tickets_is_no_proof() {
     let skip = Rule::new(Fault::EvilNext(url)).on("/api/tickets/?page_size=100");
     world.simulator.inject(skip.times(3));
     let report = world.sync_tickets(FULL).await.remove(0);
-    assert_eq!(report.outcome, "failed", "{report:?}");
+    assert_eq!(report.outcome.name(), "failed", "{report:?}");
     let run = report.run_id;
     assert_eq!(
         wrong(&world).await,
@@ -351,14 +355,18 @@ async fn feeds_of_several_pages_reconcile_over_all_of_them() {
     world.base_url = Some(documents.base_url.clone());
     let report = world.pull_one().await;
     assert_eq!(
-        (report.outcome, report.tally.claimed, report.tally.added),
+        (
+            report.outcome.name(),
+            report.tally.claimed,
+            report.tally.added
+        ),
         ("ok", Some(5), 5),
         "{:?}",
-        report.error
+        report.outcome
     );
     documents.set(2, page("", 4..5));
     let report = world.pull_one().await;
-    assert_eq!(report.outcome, "failed");
+    assert_eq!(report.outcome.name(), "failed");
     let run = report.run_id;
     let problems = wrong(&world).await;
     let wanted = format!("upstream claimed 5 records and run {run} held 4");

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
 use serde_json::Value;
 

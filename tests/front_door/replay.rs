@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
 use advisoryd::job::trust::verify::prove;
 use advisoryd::simulate::{Options, TicketOptions, TicketShape};
@@ -458,7 +458,7 @@ async fn a_replay_does_not_run_beside_a_pull() {
     hold.release().await;
     let all = Hold::take_all(world.pool()).await.unwrap().unwrap();
     let context = world.context().await;
-    let (feed, _) = advisoryd::daemon::lanes::feeds(&context.config).remove(0);
+    let (feed, _) = advisoryd::job::feeds::feed::feeds(&context.config).remove(0);
     let ran = advisoryd::job::feeds::pull::pull(&context, &feed, LookBack::Missing).await;
     assert!(matches!(ran, Ok(advisoryd::job::run::Ran::Busy)), "{ran:?}");
     all.release().await;

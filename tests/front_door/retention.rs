@@ -2,7 +2,7 @@
 //! nothing else.
 
 use advisoryd::config::{Config, Retention};
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
 use advisoryd::job::trust::retention::{Dropped, maintain};
 use advisoryd::job::trust::verify::prove;

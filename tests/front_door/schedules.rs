@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use advisoryd::config::Config;
-use advisoryd::daemon::lanes::{Lane, lanes};
+use advisoryd::daemon::lane::Lane;
+use advisoryd::daemon::lanes::lanes;
 use advisoryd::daemon::progress::Woken;
 use advisoryd::daemon::schedules::Schedules;
 use chrono::{DateTime, Utc};

@@ -20,13 +20,13 @@ async fn an_authority_of_ones_own_is_trusted_when_named() {
     let front = TlsFront::of(world.simulator.addr().to_string(), &authority.identity()).await;
     world.base_url = Some(front.base_url.clone());
     let failed = world.pull_one().await;
-    assert_eq!(failed.outcome, "failed");
-    let error = failed.error.unwrap();
+    assert_eq!(failed.outcome.name(), "failed");
+    let error = failed.outcome.error().unwrap();
     assert!(error.contains("certificate"), "{error}");
 
     world.upstream = format!("ca_file = \"{}\"\n", authority.file().display());
     let report = world.pull_one().await;
-    assert_eq!(report.outcome, "ok", "{:?}", report.error);
+    assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
     world.assert_all_is_stored().await;
 }
 
@@ -37,7 +37,7 @@ async fn a_proxy_is_used_when_named() {
     world.base_url = Some("http://127.0.0.1:9".to_owned());
     world.upstream = format!("proxy = \"{}\"\n", world.simulator.base_url());
     let report = world.pull_one().await;
-    assert_eq!(report.outcome, "ok", "{:?}", report.error);
+    assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
     world.assert_all_is_stored().await;
 }
 

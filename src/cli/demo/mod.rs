@@ -20,9 +20,9 @@ use super::output::tell;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, ClusterOptions, Role};
 use crate::config::Config;
-use crate::daemon::{self, Told};
+use crate::daemon::{self, StartOptions};
 use crate::simulate::{self, LimitOptions, Simulator};
-use crate::store::database;
+use crate::store::database::{self, SchemaState};
 
 /// Large enough to look real, small enough to be there in seconds.
 const ADVISORIES: usize = 3000;
@@ -66,7 +66,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
         load,
         Clock::system(),
         stop.clone(),
-        Told::default()
+        StartOptions::default()
     ));
     let watched = tokio::select! {
         watched = watch(&place, &options) => watched,
@@ -176,7 +176,10 @@ async fn join(place: &Place) -> anyhow::Result<Cluster> {
     place.wait_for_database(deadline).await?;
     let cluster = Cluster::open(place.state_dir(), ClusterOptions::new(Role::Client)).await?;
     let pool = database::pool(cluster.connect_options(), 1);
-    while !matches!(database::missing_migrations(&pool).await, Ok(0)) {
+    while !matches!(
+        database::schema_state(&pool).await,
+        Ok(SchemaState::UpToDate)
+    ) {
         anyhow::ensure!(
             Instant::now() < deadline,
             "the private database did not become ready"

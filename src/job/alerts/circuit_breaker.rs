@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::store::alerts::delivery::Ending;
+use crate::model::Ending;
 
 /// Messages that a sink is sent at the same time.
 pub(crate) const AT_ONCE: usize = 8;
@@ -76,7 +76,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::{AT_ONCE, Brake, MAX_HOLD, TRY_EVERY};
-    use crate::store::alerts::delivery::Ending;
+    use crate::model::Ending;
 
     fn failed() -> Ending {
         Ending::Postponed {

@@ -14,8 +14,9 @@ use super::attempt::{Attempted, LEASE, attempt};
 use super::circuit_breaker::{AT_ONCE, Brake};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
+use crate::model::Ending;
 use crate::sink::Sink;
-use crate::store::alerts::delivery::{self, Claim, Ending};
+use crate::store::alerts::delivery::{self, Claim};
 use crate::store::alerts::sink_state;
 
 /// Room for so many messages is worth a claim of its own while a queue waits.

@@ -11,15 +11,15 @@ use crate::http::{ClientError, Kind, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Report, Run, Work};
-use crate::model::{Detail, Fingerprint, Forecast, forecast, plain_fingerprint};
+use crate::job::transaction;
+use crate::model::{Detail, Fingerprint, Forecast, Mode, SourceKey, forecast, plain_fingerprint};
 use crate::source::page::Unreadable;
 use crate::source::{detail as detail_source, xml};
-use crate::store::advisories::advisory::Origin;
 use crate::store::advisories::detail::{self, Came, Record};
 use crate::store::advisories::write_lock::Turn;
 use crate::store::ledger::quarantine;
-use crate::store::ledger::run::{Mode, still_ours};
-use crate::store::ledger::source::{self, SourceKey};
+use crate::store::ledger::source;
+use crate::store::origin::Origin;
 use crate::store::wanted::backlog::{self, Backlog};
 use crate::store::wanted::queue;
 
@@ -73,8 +73,7 @@ pub async fn fetch(context: &Context) -> Result<Fetched, Failure> {
         return Ok(Fetched::Nothing(queue::next_at(&mut connection).await?));
     }
     drop(connection);
-    let Some(run) = run::begin(context, &SourceKey::Details, "details", |_| Mode::Details).await?
-    else {
+    let Some(run) = run::begin(context, &SourceKey::Details, Mode::Details).await? else {
         return Ok(Fetched::Busy);
     };
     let mut work = Work::default();
@@ -205,11 +204,7 @@ impl Fetching {
             let mut answer = self.context.client.get_whole(&request).await?;
             answer.bytes().await
         };
-        tokio::select! {
-            biased;
-            () = self.context.stop.cancelled() => Err(Failure::Stopped),
-            body = answer => Ok(body?),
-        }
+        Ok(self.context.or_stopped(answer).await??)
     }
 
     async fn take_in(&self, said: &str, body: &[u8]) -> Result<Step, Failure> {
@@ -234,11 +229,8 @@ impl Fetching {
     }
 
     async fn store(&self, detail: &Detail) -> Result<Came, Failure> {
-        let mut transaction = self.context.pool.begin().await?;
-        Turn::Alone.take(&mut transaction).await?;
-        if !still_ours(&mut transaction, self.origin.run_id).await? {
-            return Err(Failure::Lost);
-        }
+        let (pool, run_id) = (&self.context.pool, self.origin.run_id);
+        let mut transaction = transaction::begin_at(Turn::Alone, pool, run_id).await?;
         let now = self.context.clock.now();
         let origin = Origin {
             at: now,
@@ -259,10 +251,7 @@ impl Fetching {
         reason: String,
         raw: String,
     ) -> Result<Step, Failure> {
-        let mut transaction = self.context.pool.begin().await?;
-        if !still_ours(&mut transaction, self.origin.run_id).await? {
-            return Err(Failure::Lost);
-        }
+        let mut transaction = transaction::begin(&self.context.pool, self.origin.run_id).await?;
         let now = self.context.clock.now();
         queue::unavailable(&mut transaction, said, &reason, now).await?;
         let record = quarantine::Unreadable {

@@ -10,9 +10,8 @@ use crate::job::collection::window::Frozen;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, Work};
-use crate::model::missing_from;
-use crate::store::ledger::run::Mode;
-use crate::store::ledger::source::{self, SourceKey};
+use crate::model::{Mode, SourceKey, missing_from};
+use crate::store::ledger::source;
 
 /// How long an account is left alone that may not list advisories.
 const RESTS: TimeDelta = TimeDelta::days(1);
@@ -26,8 +25,7 @@ pub async fn sweep(context: &Context) -> Result<Option<Ran>, Failure> {
     if rests.is_some_and(|until| until > context.clock.now()) {
         return Ok(None);
     }
-    let Some(run) = run::begin(context, &SourceKey::Sweep, "sweep", |_| Mode::Incremental).await?
-    else {
+    let Some(run) = run::begin(context, &SourceKey::Sweep, Mode::Incremental).await? else {
         return Ok(Some(Ran::Busy));
     };
     let mut work = Work::default();
@@ -48,10 +46,11 @@ pub async fn sweep(context: &Context) -> Result<Option<Ran>, Failure> {
 
 /// All that is missing of the modified advisories, as far as feeds look back.
 pub(crate) fn window(run: &Run) -> Frozen {
-    let feeds = &run.context.config.feeds;
+    let config = &run.context.config;
+    let feeds = &config.feeds;
     let now = run.context.upstream_now();
     let days = |days: u32| now - TimeDelta::days(i64::from(days));
-    let overlap = TimeDelta::from_std(feeds.overlap).unwrap_or(TimeDelta::days(1));
+    let overlap = config.overlap_of(run.source_name());
     let reachable = days(feeds.max_days);
     let from = missing_from(run.source.covered_to, &run.source.gaps, overlap, reachable)
         .unwrap_or_else(|| days(feeds.first_days))

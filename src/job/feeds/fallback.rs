@@ -5,17 +5,18 @@
 use chrono::TimeDelta;
 use tracing::{info, warn};
 
-use super::pull::{Feed, LookBack};
 use crate::config::ListSource;
 use crate::http::ClientError;
 use crate::job::collection::window::Frozen;
 use crate::job::details::revision_scan;
 use crate::job::details::window::{For, walk};
 use crate::job::failure::Failure;
+use crate::job::feeds::feed::Feed;
+use crate::job::feeds::feed::LookBack;
 use crate::job::run::{Run, Work};
-use crate::model::{ServedBy, feed_days};
+use crate::model::{ServedBy, SourceKey, feed_days};
 use crate::source::xml::FeedError;
-use crate::store::ledger::source::{self, SourceKey};
+use crate::store::ledger::source;
 use crate::store::wanted::queue;
 
 /// How long a feed that could not be read is left alone while JSON serves its list.

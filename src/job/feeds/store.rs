@@ -7,13 +7,15 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::{Fingerprint, FingerprintSum, plain_fingerprint};
+use crate::job::transaction;
+use crate::model::{Fingerprint, FingerprintSum, Tally, plain_fingerprint};
 use crate::source::xml::{self, Rules};
 use crate::store;
-use crate::store::advisories::advisory::{self, Merged, Origin, Received};
+use crate::store::advisories::advisory::{self, Merged};
+use crate::store::advisories::received::Received;
 use crate::store::advisories::write_lock::Turn;
 use crate::store::ledger::quarantine::{self, Unreadable};
-use crate::store::ledger::run::{self, Tally};
+use crate::store::origin::Origin;
 
 /// Records that are looked up at once: enough to make the round trip cheap.
 const CHUNK_RECORDS: usize = 500;
@@ -244,11 +246,7 @@ async fn write_once(
         unreadable,
         bytes: _,
     } = news;
-    let mut transaction = pool.begin().await?;
-    turn.take(&mut transaction).await?;
-    if !run::still_ours(&mut transaction, origin.run_id).await? {
-        return Err(Failure::Lost);
-    }
+    let mut transaction = transaction::begin_at(turn, pool, origin.run_id).await?;
     let merged = if received.is_empty() {
         Merged::default()
     } else {

@@ -8,10 +8,9 @@ use super::scan::walk_all;
 use super::window::{Window, walk_window};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::job::run::{self, Ran, Report, Run, Work};
-use crate::store::ledger::run::Mode;
-use crate::store::ledger::source::SourceKey;
-use crate::store::tickets::reading::{self, DateFilter, TicketReading};
+use crate::job::run::{self, Ran, Run, Work};
+use crate::model::{DateFilter, Mode, Outcome, SourceKey};
+use crate::store::tickets::reading::{self, TicketReading};
 use crate::store::tickets::scan;
 
 /// How long the answer to "which filter works" is believed.
@@ -87,7 +86,7 @@ fn fresh(context: &Context, reading: &TicketReading) -> bool {
 
 fn is_complete(ran: &[Ran]) -> bool {
     ran.iter()
-        .all(|ran| matches!(ran, Ran::Ended(Report { outcome: "ok", .. })))
+        .all(|ran| matches!(ran, Ran::Ended(report) if report.outcome == Outcome::Ok))
 }
 
 async fn has_filter(context: &Context) -> Result<bool, Failure> {
@@ -105,12 +104,13 @@ async fn once(context: &Context, plan: Plan) -> Result<Ran, Failure> {
         Plan::Differences => Mode::Incremental,
         Plan::Again(_) => Mode::Reconcile,
     };
-    let Some(run) = run::begin(context, &SourceKey::Tickets, "tickets", |_| mode).await? else {
+    let Some(run) = run::begin(context, &SourceKey::Tickets, mode).await? else {
         return Ok(Ran::Busy);
     };
     let mut work = Work::default();
     let result = read(&run, plan, &mut work).await;
-    if let Err(Failure::FilterIgnored { .. }) = &result {
+    if let Err(Failure::Outside { .. }) = &result {
+        info!("tickets: which date filter upstream honours is found out again by the next run");
         let mut connection = context.pool.acquire().await?;
         reading::remember_filter(&mut connection, None, context.clock.now()).await?;
     }
@@ -140,8 +140,7 @@ async fn read(run: &Run, plan: Plan, work: &mut Work) -> Result<(), Failure> {
 }
 
 fn window(context: &Context, filter: DateFilter, cursor: DateTime<Utc>) -> Window {
-    let overlap =
-        TimeDelta::from_std(context.config.tickets.overlap).unwrap_or(TimeDelta::hours(1));
+    let overlap = context.config.overlap_of(&SourceKey::Tickets);
     let now = context.upstream_now();
     Window::since(filter, cursor, overlap, now)
 }

@@ -11,13 +11,15 @@ use crate::model::{Details, Ticket, plain_fingerprint};
 use crate::source::detail as detail_source;
 use crate::source::ticket as ticket_source;
 use crate::source::xml::{self, Rules};
-use crate::store::advisories::advisory::{self, Origin, Received};
+use crate::store::advisories::advisory;
 use crate::store::advisories::comparison::Beside;
 use crate::store::advisories::detail as store_detail;
 use crate::store::advisories::detail::Came;
+use crate::store::advisories::received::Received;
 use crate::store::advisories::write_lock::Turn;
 use crate::store::ledger::lock::Hold;
-use crate::store::ledger::quarantine::{self, Kept};
+use crate::store::ledger::quarantine::{self, Form, Kept};
+use crate::store::origin::Origin;
 use crate::store::tickets::ticket;
 use crate::store::wanted::queue::{self, Reason, Want};
 
@@ -95,13 +97,11 @@ impl Retry<'_> {
             // What is not wanted under the configuration is not fetched either.
             details: Details::Auto,
         };
-        let outcome = match kept.source.as_str() {
-            "tickets" => read_ticket(&mut transaction, origin, &kept).await?,
-            "details" => self.read_detail(&mut transaction, origin, &kept).await?,
-            _ if kept.raw.starts_with('{') => {
-                self.read_listed(&mut transaction, origin, &kept).await?
-            }
-            _ => self.read_advisory(&mut transaction, origin, &kept).await?,
+        let outcome = match kept.form() {
+            Form::Ticket => read_ticket(&mut transaction, origin, &kept).await?,
+            Form::Detail => self.read_detail(&mut transaction, origin, &kept).await?,
+            Form::Listed => self.read_listed(&mut transaction, origin, &kept).await?,
+            Form::Record => self.read_advisory(&mut transaction, origin, &kept).await?,
         };
         let Outcome { key, fate, reason } = outcome;
         match &reason {

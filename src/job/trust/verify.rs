@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 
+use crate::model::SourceKey;
 use crate::store::ledger::chain::{self, Break};
-use crate::store::ledger::source::{self, SourceKey};
+use crate::store::ledger::source;
 use crate::store::trust::proof::{self, Extent, Miscount, ProofSource};
 use crate::store::trust::proof_rows::{self, LostSource};
 

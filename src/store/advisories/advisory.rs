@@ -3,44 +3,18 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::comparison::Beside;
 use super::history;
 use super::plan::Plan;
+use super::received::Received;
 use super::row::{self, KnownDetail, Stored};
-use crate::model::{Advisory, Details, Fingerprint};
+use crate::model::{Advisory, Fingerprint};
 use crate::store::change;
+use crate::store::origin::Origin;
 use crate::store::wanted::queue;
-
-/// One record that was read: what it says, and the bytes it said it in.
-#[derive(Debug, Clone)]
-pub struct Received {
-    /// What it says, normalised.
-    pub advisory: Advisory,
-    /// The record as it came, decoded to UTF-8.
-    pub raw: String,
-    /// Fingerprint of `raw`'s bytes as they came.
-    pub byte_hash: Fingerprint,
-}
-
-/// Where a chunk of records comes from.
-#[derive(Debug, Clone, Copy)]
-pub struct Origin {
-    /// Row in `source`.
-    pub source_id: i32,
-    /// Row in `sync_run`.
-    pub run_id: i64,
-    /// When it is stored, by our clock: what it says is known from then on.
-    pub at: DateTime<Utc>,
-    /// What upstream said before this came with complete runs; set where old time
-    /// is read again. What is new and older has drifted.
-    pub settled_before: Option<DateTime<Utc>>,
-    /// Which of the advisories are also to be asked for by JSON.
-    pub details: Details,
-}
 
 /// What became of a chunk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

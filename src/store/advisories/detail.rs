@@ -7,12 +7,13 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::advisory::{Origin, stored_advisories};
+use super::advisory::stored_advisories;
 use super::history;
 use super::row::{self, DetailPart, RecordPart, Stored, Version};
 use super::sighting::Seen;
 use crate::model::{Advisory, Detail, Fingerprint, overlay};
 use crate::store::change::{self, AdvisoryChanges};
+use crate::store::origin::Origin;
 use crate::store::wanted::queue;
 
 /// What became of an answer.

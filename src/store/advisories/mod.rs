@@ -8,6 +8,7 @@ pub mod copy;
 pub mod detail;
 pub mod history;
 pub mod plan;
+pub mod received;
 pub mod row;
 pub mod sighting;
 pub mod write_lock;

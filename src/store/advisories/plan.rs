@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::advisory::{Origin, Received};
 use super::row::{DetailPart, KnownDetail, RecordPart, Stored, Version};
 use super::sighting::Seen;
 use crate::model::{Fingerprint, overlay};
+use crate::store::advisories::received::Received;
 use crate::store::change::AdvisoryChanges;
+use crate::store::origin::Origin;
 use crate::store::wanted::queue::{Reason, Want};
 
 /// What a record means beside what is stored.

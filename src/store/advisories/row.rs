@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::advisory::Origin;
 use super::cell::{Bytes, Cell, Column, Row};
 use super::columns::{columns, with_column_names};
 use super::copy::CopyRows;
 use crate::model::{Advisory, Fingerprint};
+use crate::store::origin::Origin;
 
 /// What a merge must know of an advisory that is stored.
 pub(crate) struct Stored {
@@ -190,13 +190,9 @@ pub(crate) async fn update(
     Ok(())
 }
 
+/// Bytes as PostgreSQL writes a `bytea`.
 pub(crate) fn hex(hash: &[u8]) -> String {
-    use std::fmt::Write as _;
-    hash.iter().fold(String::from("\\x"), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("\\x{}", hex::encode(hash))
 }
 
 /// Keeps the newest record and detail of advisories that say the same in other
@@ -235,7 +231,7 @@ mod tests {
 
     use super::{COPY, Version};
     use crate::model::{Details, sample};
-    use crate::store::advisories::advisory::Origin;
+    use crate::store::origin::Origin;
 
     #[test]
     fn a_row_has_the_columns_of_the_copy_in_their_order() {

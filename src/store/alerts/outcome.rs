@@ -6,6 +6,8 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::model::{AlertState, DeliveryState};
+
 /// An alert in a list.
 #[derive(Debug, Clone, Serialize)]
 pub struct AlertLine {
@@ -38,8 +40,8 @@ pub struct AlertQuestion {
     pub rule: Option<String>,
     /// Of this advisory or ticket.
     pub key: Option<String>,
-    /// In this state; `dead_letter` also finds those that other sinks are still to be told.
-    pub state: Option<String>,
+    /// In this state; `DeadLetter` also finds those that other sinks are still to be told.
+    pub state: Option<AlertState>,
     /// Raised since.
     pub since: Option<DateTime<Utc>>,
     /// At most so many.
@@ -68,7 +70,7 @@ pub async fn alerts(
            limit $5"#,
         question.rule,
         question.key,
-        question.state,
+        question.state.map(AlertState::name),
         question.since,
         question.limit
     )
@@ -101,8 +103,8 @@ pub async fn alert(connection: &mut PgConnection, id: Uuid) -> Result<Option<Val
 pub struct Told {
     /// The alert.
     pub alert_id: Uuid,
-    /// As in the view `alerts`.
-    pub state: String,
+    /// What became of it with all sinks together.
+    pub state: AlertState,
     /// Until when a silence holds it back, and why.
     pub silence: Option<(DateTime<Utc>, String)>,
     /// What carries it, how many others it carries, and when it is sent.
@@ -129,8 +131,8 @@ pub struct Carried {
 pub struct Delivery {
     /// Whom.
     pub sink: String,
-    /// `waiting`, `delivered` or `dead_letter`.
-    pub state: String,
+    /// How far it is.
+    pub state: DeliveryState,
     /// Attempts that failed.
     pub failures: i32,
     /// When it is tried next.
@@ -183,10 +185,11 @@ pub async fn of_key(connection: &mut PgConnection, key: &str) -> Result<Vec<Told
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(told).collect())
+    Ok(rows.into_iter().filter_map(told).collect())
 }
 
-fn told(row: Row) -> Told {
+/// `None` for a state that a newer program wrote.
+fn told(row: Row) -> Option<Told> {
     let Row {
         alert_id,
         state,
@@ -215,7 +218,7 @@ fn told(row: Row) -> Told {
     let delivery = || {
         Some(Delivery {
             sink: sink?,
-            state: delivery_state?,
+            state: DeliveryState::from_name(&delivery_state?)?,
             failures: failures?,
             due_at: due_at?,
             settled_at,
@@ -223,13 +226,13 @@ fn told(row: Row) -> Told {
             error: last_error,
         })
     };
-    Told {
+    Some(Told {
         alert_id,
-        state,
+        state: AlertState::from_name(&state)?,
         silence: until.zip(reason),
         message: message(),
         delivery: delivery(),
-    }
+    })
 }
 
 /// How a sink is.

@@ -4,8 +4,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::model::{Condition, RunFailure, Standing};
-use crate::store::ledger::source::SourceKey;
+use crate::model::{Condition, RunFailure, SourceKey, Standing};
 
 /// A followed source, as far as it says whether something is wrong.
 #[derive(Debug, Clone)]

@@ -4,22 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::postgres::types::PgRange;
 
-use crate::model::{CoverageGap, RunFailure, ServedBy};
-
-/// What names a source.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum SourceKey {
-    /// A watch list's feed.
-    WatchList(i64),
-    /// Another feed, by the operator's name for it.
-    ExtraFeed(String),
-    /// The tickets.
-    Tickets,
-    /// The modification times of all advisories.
-    Sweep,
-    /// Whole advisories, one by one.
-    Details,
-}
+use crate::model::{CoverageGap, RunFailure, ServedBy, SourceKey};
 
 impl SourceKey {
     /// From the columns of `source`.
@@ -36,30 +21,15 @@ impl SourceKey {
             (_, None, None) => Self::Tickets,
         }
     }
-}
 
-impl SourceKey {
     /// As the columns `kind`, `watch_list_id` and `extra_feed`.
     fn columns(&self) -> (&'static str, Option<i64>, Option<&str>) {
-        match self {
-            Self::WatchList(id) => ("watch_list", Some(*id), None),
-            Self::ExtraFeed(name) => ("extra_feed", None, Some(name)),
-            Self::Tickets => ("tickets", None, None),
-            Self::Sweep => ("sweep", None, None),
-            Self::Details => ("details", None, None),
-        }
-    }
-}
-
-impl std::fmt::Display for SourceKey {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::WatchList(id) => write!(formatter, "watch list {id}"),
-            Self::ExtraFeed(name) => write!(formatter, "extra feed `{name}`"),
-            Self::Tickets => write!(formatter, "tickets"),
-            Self::Sweep => write!(formatter, "sweep"),
-            Self::Details => write!(formatter, "details"),
-        }
+        let (id, name) = match self {
+            Self::WatchList(id) => (Some(*id), None),
+            Self::ExtraFeed(name) => (None, Some(name.as_str())),
+            Self::Tickets | Self::Sweep | Self::Details => (None, None),
+        };
+        (self.kind(), id, name)
     }
 }
 

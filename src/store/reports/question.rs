@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 
+use crate::model::RecordKind;
 use crate::store::advisories::columns::with_plain_names;
 
 /// Criteria for advisories; those that are `None` ask nothing.
@@ -259,7 +260,7 @@ pub struct FieldChange {
 /// What changed between versions, oldest first.
 pub async fn field_changes(
     connection: &mut PgConnection,
-    kind: &str,
+    kind: RecordKind,
     key: &str,
 ) -> Result<Vec<FieldChange>, sqlx::Error> {
     sqlx::query_as!(
@@ -269,7 +270,7 @@ pub async fn field_changes(
            where kind = $1
              and key = $2
            order by version, field"#,
-        kind,
+        kind.name(),
         key
     )
     .fetch_all(connection)

@@ -3,8 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::model::{CoverageGap, ServedBy};
-use crate::store::ledger::source::SourceKey;
+use crate::model::{CoverageGap, ServedBy, SourceKey};
 
 /// One source, as an operator wants to see it.
 #[derive(Debug, Clone)]

@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
 use crate::model::{Fingerprint, Ticket, fingerprint};
-use crate::store::advisories::advisory::Origin;
 use crate::store::advisories::comparison::Beside;
 use crate::store::advisories::history;
 use crate::store::change;
+use crate::store::origin::Origin;
 
 /// What became of a page of tickets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

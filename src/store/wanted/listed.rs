@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::queue::{self, Reason, Want};
-use crate::store::advisories::advisory::Origin;
+use crate::store::origin::Origin;
 
 /// One element.
 #[derive(Debug, Clone)]

@@ -8,11 +8,12 @@ use std::process::Command;
 
 use advisoryd::clock::Clock;
 use advisoryd::config::Config;
-use advisoryd::daemon::lanes::feeds;
 use advisoryd::job::alerts::pass::{self, Passed};
 use advisoryd::job::context::Context;
 use advisoryd::job::details::fetch::{self, Fetched};
-use advisoryd::job::feeds::pull::{self, LookBack};
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::feeds::feed::feeds;
+use advisoryd::job::feeds::pull;
 use advisoryd::job::run::{Ran, Report};
 use advisoryd::job::tickets::sync::{self, Ask};
 use advisoryd::simulate::{self, LimitOptions, Options, Simulator};
@@ -273,7 +274,7 @@ impl World {
         let context = self.context().await;
         let mut reports = Vec::new();
         while let Fetched::Ended(report) = fetch::fetch(&context).await.expect("a run") {
-            let is_ok = report.outcome == "ok";
+            let is_ok = report.outcome.name() == "ok";
             reports.push(report);
             if !is_ok {
                 break;

@@ -7,8 +7,9 @@ use crate::source::detail as detail_source;
 use crate::source::ticket as ticket_source;
 use crate::source::xml;
 use crate::store;
-use crate::store::advisories::advisory::{Origin, Received};
+use crate::store::advisories::received::Received;
 use crate::store::change;
+use crate::store::origin::Origin;
 use crate::store::trust::reread::{Versions, advisory, detail, dissent, ticket};
 
 pub(crate) struct Pass<'a, 'r> {
