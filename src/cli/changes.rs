@@ -105,7 +105,7 @@ async fn tell_new(connection: &mut PgConnection, last: &mut i64, json: bool) -> 
         let changes = change::since(connection, *last, PAGE).await?;
         for change in &changes {
             *last = change.seq;
-            print_change(&change, json)?;
+            print_change(change, json)?;
         }
         if changes.is_empty() {
             return Ok(());
