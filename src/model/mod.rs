@@ -1,6 +1,7 @@
 //! What things are: no I/O, no format, no table, no clock.
 
 mod advisory;
+mod change;
 mod change_kind;
 mod condition;
 mod date_filter;
@@ -31,6 +32,7 @@ mod window;
 pub mod words;
 
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
+pub use change::{Statement, TicketStatement, advisory_facts, ticket_facts};
 pub use change_kind::ChangeKind;
 pub use condition::{Condition, Evidence, RunFailure};
 pub use date_filter::DateFilter;
