@@ -233,7 +233,8 @@ async fn demo_in(tmp: &std::path::Path, arguments: &[&str]) -> Running {
     command.arg("demo").args(arguments).env("TMPDIR", tmp);
     let mut demo = Running::start(&mut command);
     let ended = demo.ended().await;
-    assert!(ended.success(), "{}", demo.stderr());
+    let said = demo.stdout() + &demo.stderr();
+    assert!(ended.success(), "{ended}: {said}");
     demo
 }
 
