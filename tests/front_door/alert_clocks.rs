@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use crate::support::settings::Rule;
 use crate::support::{PATIENCE, Receiver, World, eventually};
 
 /// A deliverer at work under the world's clock.
@@ -45,12 +46,13 @@ impl Work {
     }
 }
 
-async fn watched(group: &str) -> (World, Receiver) {
+async fn watched(group: &'static str) -> (World, Receiver) {
     let receiver = Receiver::start().await;
     let mut world = World::new().await;
-    world.more = format!(
-        "[[alerts.rules]]\nname = \"soc\"\non = [\"appeared\"]\nsinks = [\"hook\"]\ngroup = \"{group}\"\n"
-    );
+    world.settings.alerts.rules = vec![Rule {
+        group: Some(group),
+        ..Rule::to_hook("soc", &["appeared"])
+    }];
     world.add_hook(&receiver);
     world.pull_one().await;
     world.alert().await;

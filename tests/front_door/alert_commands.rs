@@ -3,14 +3,13 @@
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use crate::support::{HOOK_SECRET, Receiver, Running, Told, World, assert_reads};
-
-const RULE: &str = "[[alerts.rules]]\nname = \"new\"\non = [\"appeared\"]\nsinks = [\"hook\"]\n";
+use crate::support::settings::Rule;
+use crate::support::{HOOK_SECRET, Receiver, Told, World, assert_reads};
 
 async fn watched() -> (World, Receiver) {
     let receiver = Receiver::start().await;
     let mut world = World::new().await;
-    world.more.push_str(RULE);
+    world.settings.alerts.rules = vec![Rule::to_hook("new", &["appeared"])];
     world.add_hook(&receiver);
     (world, receiver)
 }
@@ -177,8 +176,10 @@ async fn a_sink_that_cannot_be_used_keeps_nobody_from_reading_and_is_owed_what_i
     let check = world.told(&["check", "--offline"]);
     assert_eq!(check.code, 1);
     assert_reads!(without, check);
-    let mut daemon = Running::start(&mut world.command(&["run"]));
-    daemon.line("sink `hook` cannot be used").await;
+    let mut daemon = world.run().await;
+    daemon
+        .event("a complaint", |event| event["sink"] == "hook")
+        .await;
     daemon.kill9();
     std::fs::write(&secret, HOOK_SECRET).unwrap();
     assert_eq!(world.told(&["sync", "feeds"]).code, 0);
@@ -190,7 +191,7 @@ async fn a_dead_letter_is_listed_while_another_sink_is_still_to_be_told() {
     let (mut world, receiver) = watched().await;
     let other = Receiver::start().await;
     world.add_webhook("other", &other);
-    world.more = world.more.replace("[\"hook\"]", "[\"hook\", \"other\"]");
+    world.settings.alerts.rules[0].sinks = &["hook", "other"];
     world.pull_one().await;
     world.alert().await;
     world.later(TimeDelta::minutes(5));

@@ -5,14 +5,26 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use crate::support::settings::{NEVER, Rule};
 use crate::support::{Edge, Gateway, PATIENCE, Received, Receiver, Running, World, eventually};
 
 /// One rule tells at once, the other gathers; both tell the same receiver, and
 /// the daemon has nothing else to do.
-const RULES: &str = "[schedule]\nfeeds = \"0 0 0 1 1 *\"\n[tickets]\nenabled = false\n\
-    [[alerts.rules]]\nname = \"each\"\non = [\"appeared\"]\nsinks = [\"hook\"]\n\
-    [[alerts.rules]]\nname = \"together\"\non = [\"appeared\"]\nsinks = [\"hook\"]\ngroup = \"1s\"\n\
-    [[alerts.rules]]\nname = \"shadow\"\non = [\"appeared\"]\nsinks = [\"hook\"]\nshadow = true\n";
+fn idle_with_rules(world: &mut World) {
+    let each = Rule::to_hook("each", &["appeared"]);
+    let together = Rule {
+        group: Some("1s"),
+        ..Rule::to_hook("together", &["appeared"])
+    };
+    let shadow = Rule {
+        shadow: Some(true),
+        ..Rule::to_hook("shadow", &["appeared"])
+    };
+    world.settings.alerts.rules = vec![each, together, shadow];
+    world.settings.schedule.feeds = Some(NEVER);
+    world.settings.tickets.enabled = Some(false);
+}
+
 /// As many places as there can be at most: beyond, the test counts something else.
 const MOST_PLACES: u64 = 60;
 const WAITING: &str = "select count(*) from advisoryd.delivery where state = 'waiting'";
@@ -114,7 +126,7 @@ fn told_as_deserved(expected: &BTreeMap<String, bool>, received: &[Received], pl
 async fn every_place(edge: Edge) -> u64 {
     let receiver = Receiver::start().await;
     let mut world = World::new().await;
-    world.more.push_str(RULES);
+    idle_with_rules(&mut world);
     world.add_hook(&receiver);
     world.pull_one().await;
     world.alert().await;

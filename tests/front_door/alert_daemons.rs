@@ -11,26 +11,21 @@ use advisoryd::startup::open_sinks;
 use advisoryd::store::alerts::delivery::Attempt;
 use chrono::TimeDelta;
 
-use crate::support::{PATIENCE, Receiver, Running, World, eventually};
+use crate::support::settings::{NEVER, Rule};
+use crate::support::{PATIENCE, Receiver, World, eventually};
 
-const RULE: &str = "[schedule]\nfeeds = \"0 0 0 1 1 *\"\n[tickets]\nenabled = false\n\
-    [[alerts.rules]]\nname = \"soc\"\non = [\"appeared\"]\nsinks = [\"hook\"]\n";
 const WAITING: &str = "select count(*) from advisoryd.delivery where state = 'waiting'";
 const LEASED: &str = "select count(*) from advisoryd.delivery where leased_until > now()";
 
 async fn watched(receiver: &Receiver) -> World {
     let mut world = World::new().await;
-    world.more.push_str(RULE);
-    world.add_sink("hook", &receiver.url, "20s");
+    world.settings.alerts.rules = vec![Rule::to_hook("soc", &["appeared"])];
+    world.settings.schedule.feeds = Some(NEVER);
+    world.settings.tickets.enabled = Some(false);
+    world.add_hook(receiver);
     world.pull_one().await;
     world.alert().await;
     world
-}
-
-async fn run(world: &World) -> Running {
-    let mut daemon = Running::start(&mut world.command(&["run"]));
-    daemon.line("following 1 watch lists").await;
-    daemon
 }
 
 async fn publish(world: &World, count: u32) {
@@ -68,7 +63,7 @@ async fn two_daemons_share_the_work_and_tell_nothing_twice() {
     let receiver = Receiver::start().await;
     receiver.slowly(Duration::from_millis(20));
     let world = watched(&receiver).await;
-    let mut daemons = [run(&world).await, run(&world).await];
+    let mut daemons = [world.run().await, world.run().await];
     for _ in 0..4 {
         publish(&world, 20).await;
     }
@@ -77,12 +72,12 @@ async fn two_daemons_share_the_work_and_tell_nothing_twice() {
     let times = times(&receiver);
     assert_eq!(times.len(), 80);
     assert!(times.values().all(|times| *times == 1), "{times:?}");
-    let told = |daemon: &Running| {
-        let said = daemon.stdout() + &daemon.stderr();
-        said.matches("sink `hook` was told").count()
-    };
-    assert!(daemons.iter().all(|daemon| told(daemon) > 0), "both work");
-    daemons.iter_mut().for_each(Running::kill9);
+    for daemon in &mut daemons {
+        daemon
+            .event("a delivery of its own", |event| event["sink"] == "hook")
+            .await;
+        daemon.kill9();
+    }
 }
 
 #[tokio::test]
@@ -90,12 +85,12 @@ async fn what_a_killed_daemon_was_sending_is_sent_by_another_when_its_lease_ends
     let receiver = Receiver::start().await;
     receiver.slowly(Duration::from_secs(15));
     let world = watched(&receiver).await;
-    let mut first = run(&world).await;
+    let mut first = world.run().await;
     publish(&world, 1).await;
     let sent = receiver.wait_for(1).await;
     first.kill9();
     receiver.slowly(Duration::ZERO);
-    let mut second = run(&world).await;
+    let mut second = world.run().await;
     // It is alive and works, and keeps its hands off what is leased.
     publish(&world, 1).await;
     receiver.wait_for(2).await;

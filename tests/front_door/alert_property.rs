@@ -11,9 +11,10 @@ use chrono::TimeDelta;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any};
 use proptest::prop_oneof;
-use proptest::test_runner::{Config, TestRunner};
 use uuid::Uuid;
 
+use crate::support::property::always;
+use crate::support::settings::Rule;
 use crate::support::{Edge, Gateway, PATIENCE, Receiver, Running, World, eventually};
 
 const CASES: u32 = 6;
@@ -63,16 +64,16 @@ const SAYINGS: [Says; 4] = [
 ];
 
 impl Says {
-    fn toml(self, name: &str) -> String {
-        let rank = match self.rank {
-            Some(4) => "severity = \"highly_critical\"\n",
-            Some(_) => "severity = \"moderately_critical\"\n",
-            None => "",
-        };
-        format!(
-            "[[alerts.rules]]\nname = \"{name}\"\non = {:?}\n{rank}shadow = {}\ngroup = \"{}\"\nsinks = [\"hook\"]\n",
-            self.on, self.shadow, self.group
-        )
+    fn rule(self, name: &str) -> Rule {
+        Rule {
+            severity: self.rank.map(|rank| match rank {
+                4 => "highly_critical",
+                _ => "moderately_critical",
+            }),
+            shadow: Some(self.shadow),
+            group: Some(self.group),
+            ..Rule::to_hook(name, self.on)
+        }
     }
 }
 
@@ -206,7 +207,6 @@ impl Model {
 struct Case {
     world: World,
     receiver: Receiver,
-    sink: String,
     wanted: BTreeMap<&'static str, Says>,
     model: Model,
 }
@@ -218,11 +218,9 @@ impl Case {
         world.add_hook(&receiver);
         world.pull_one().await;
         world.sync_tickets(Ask::Now).await;
-        let sink = world.more.clone();
         let mut case = Self {
             world,
             receiver,
-            sink,
             wanted: BTreeMap::new(),
             model: Model::default(),
         };
@@ -243,8 +241,8 @@ impl Case {
             Some(says) => drop(self.wanted.insert(NAMES[name], SAYINGS[says])),
             None => drop(self.wanted.remove(NAMES[name])),
         }
-        let rules = self.wanted.iter().map(|(name, says)| says.toml(name));
-        self.world.more = rules.chain([self.sink.clone()]).collect();
+        let rules = self.wanted.iter().map(|(name, says)| says.rule(name));
+        self.world.settings.alerts.rules = rules.collect();
         self.world.context().await;
         let last = self.last().await;
         self.model.configure(&self.wanted, last);
@@ -369,19 +367,5 @@ async fn ends_well(steps: Vec<Step>) {
 
 #[test]
 fn there_are_the_alerts_that_the_changes_deserve_and_each_is_told_in_one_message() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let mut runner = TestRunner::new(Config {
-        cases: CASES,
-        max_shrink_iters: 20,
-        failure_persistence: None,
-        ..Config::default()
-    });
-    let outcome = runner.run(&vec(step(), 6..STEPS), |steps| {
-        runtime.block_on(ends_well(steps));
-        Ok(())
-    });
-    outcome.unwrap();
+    always(CASES, &vec(step(), 6..STEPS), ends_well);
 }

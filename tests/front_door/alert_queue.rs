@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::support::settings::{NEVER, Rule};
 use crate::support::{Receiver, Running, World};
 
 /// A message each; those that are due first hold an alert.
@@ -38,9 +39,9 @@ fn peak_kib(pid: u32) -> u64 {
 async fn a_million_waiting_deliveries_cost_neither_memory_nor_time() {
     let receiver = Receiver::start().await;
     let mut world = World::new().await;
-    world.more = "[schedule]\nfeeds = \"0 0 0 1 1 *\"\n[tickets]\nenabled = false\n\
-        [[alerts.rules]]\nname = \"soc\"\non = [\"appeared\"]\nsinks = [\"hook\"]\n"
-        .to_owned();
+    world.settings.alerts.rules = vec![Rule::to_hook("soc", &["appeared"])];
+    world.settings.schedule.feeds = Some(NEVER);
+    world.settings.tickets.enabled = Some(false);
     world.add_hook(&receiver);
     world.pull_one().await;
     world.alert().await;

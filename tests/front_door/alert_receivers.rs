@@ -7,16 +7,30 @@ use chrono::TimeDelta;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use crate::support::settings::{NEVER, Rule};
 use crate::support::{PATIENCE, Receiver, Running, World, eventually};
 
-const RULE: &str = "[schedule]\nfeeds = \"0 0 0 1 1 *\"\n[tickets]\nenabled = false\n\
-    [[alerts.rules]]\nname = \"soc\"\non = [\"appeared\"]\nsinks = [\"hook\"]\n";
+/// A world whose one rule tells these sinks, and whose daemon does nothing else.
+async fn telling(sinks: &'static [&'static str]) -> World {
+    let mut world = World::new().await;
+    world.settings.alerts.rules = vec![Rule {
+        sinks,
+        ..Rule::to_hook("soc", &["appeared"])
+    }];
+    world.settings.schedule.feeds = Some(NEVER);
+    world.settings.tickets.enabled = Some(false);
+    world
+}
 
 /// A world whose first load is its baseline and whose one sink is at `url`.
 async fn told(url: &str) -> World {
-    let mut world = World::new().await;
-    world.more.push_str(RULE);
-    world.add_sink("hook", url, "1s");
+    told_within(url, "20s").await
+}
+
+/// The same whose sink is given up sooner or later.
+async fn told_within(url: &str, timeout: &'static str) -> World {
+    let mut world = telling(&["hook"]).await;
+    world.add_sink("hook", url, timeout);
     world.pull_one().await;
     world.alert().await;
     world
@@ -147,7 +161,7 @@ async fn answers_that_are_none_postpone_the_message() {
     let garbage = raw(b"SMTP ready\r\n".to_vec(), true).await;
     let half = raw(b"HTTP/1.1 20".to_vec(), false).await;
     for url in [close, never, garbage, half] {
-        let world = told(&url).await;
+        let world = told_within(&url, "1s").await;
         publish(&world, 1).await;
         world.alert().await;
         let (state, failures, status) = deliveries(&world).await.pop().unwrap();
@@ -203,16 +217,12 @@ async fn after_the_last_pause_a_message_is_a_dead_letter_and_rests() {
 async fn a_receiver_that_never_answers_holds_up_no_other() {
     let never = raw(Vec::new(), false).await;
     let receiver = Receiver::start().await;
-    let mut world = World::new().await;
-    world
-        .more
-        .push_str(&RULE.replace("[\"hook\"]", "[\"never\", \"hook\"]"));
+    let mut world = telling(&["never", "hook"]).await;
     world.add_sink("never", &never, "30s");
-    world.add_sink("hook", &receiver.url, "2s");
+    world.add_hook(&receiver);
     world.pull_one().await;
     world.alert().await;
-    let mut daemon = Running::start(&mut world.command(&["run"]));
-    daemon.line("following 1 watch lists").await;
+    let mut daemon = world.run().await;
     // Two rounds: in the second one all places of the dead sink are taken.
     for count in [10, 20] {
         let begun = Instant::now();

@@ -10,21 +10,34 @@ use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::model::{Clause, Verdict};
 use advisoryd::startup::open_sinks;
 
+use crate::support::settings::Rule;
 use crate::support::{Receiver, World};
 
-fn rule(name: &str, more: &str) -> String {
-    format!("[[alerts.rules]]\nname = \"{name}\"\n{more}\n")
-}
-
 /// A world with rules and the receiver `hook`, whose first load is its baseline.
-async fn watched(rules: &str) -> (World, Receiver) {
+async fn watched(rules: Vec<Rule>) -> (World, Receiver) {
     let receiver = Receiver::start().await;
     let mut world = World::new().await;
-    world.more.push_str(rules);
+    world.settings.alerts.rules = rules;
     world.add_hook(&receiver);
     world.pull_one().await;
     world.alert().await;
     (world, receiver)
+}
+
+/// Whose messages wait for an hour.
+fn gathering() -> Rule {
+    Rule {
+        group: Some("1h"),
+        ..Rule::to_hook("soc", &["appeared"])
+    }
+}
+
+/// Raises alerts and tells nobody.
+fn recording(name: &str) -> Rule {
+    Rule {
+        sinks: &[],
+        ..Rule::to_hook(name, &["appeared"])
+    }
 }
 
 /// Evaluates without delivering.
@@ -40,11 +53,8 @@ async fn publish(world: &World, count: u32) -> Vec<String> {
 
 #[tokio::test]
 async fn what_came_and_was_withdrawn_in_one_outage_is_ended_where_it_was_told() {
-    let (world, receiver) = watched(&rule(
-        "soc",
-        "on = [\"appeared\", \"rejected\"]\nsinks = [\"hook\"]",
-    ))
-    .await;
+    let rule = Rule::to_hook("soc", &["appeared", "rejected"]);
+    let (world, receiver) = watched(vec![rule]).await;
     let said = publish(&world, 1).await.remove(0);
     world.later(chrono::TimeDelta::minutes(5));
     world.simulator.reject(&said);
@@ -65,9 +75,7 @@ async fn a_backlog_tells_what_was_stored_and_what_came_since_once_each() {
     let receiver = Receiver::start().await;
     let mut world = World::new().await;
     world.pull_one().await;
-    world
-        .more
-        .push_str(&rule("new", "on = [\"appeared\"]\nsinks = [\"hook\"]"));
+    world.settings.alerts.rules = vec![Rule::to_hook("new", &["appeared"])];
     world.add_hook(&receiver);
     // The rule is written down, then more comes, and only then is it counted.
     world.context().await;
@@ -87,7 +95,8 @@ async fn a_backlog_tells_what_was_stored_and_what_came_since_once_each() {
 
 #[tokio::test]
 async fn a_rule_for_tickets_would_have_matched_no_stored_advisory() {
-    let (world, _receiver) = watched(&rule("tickets", "on = [\"ticket_opened\"]")).await;
+    let rule = Rule::to_hook("tickets", &["ticket_opened"]);
+    let (world, _receiver) = watched(vec![rule]).await;
     let matches = world
         .count("select baseline_matches from advisoryd_v1.alert_rules")
         .await;
@@ -103,16 +112,13 @@ async fn a_rule_for_tickets_would_have_matched_no_stored_advisory() {
 
 #[tokio::test]
 async fn a_sink_that_a_rule_names_anew_is_told_from_then_on_though_a_message_gathers() {
-    let gather = "on = [\"appeared\"]\ngroup = \"1h\"\nsinks = [\"hook\"]";
-    let (mut world, receiver) = watched(&rule("soc", gather)).await;
+    let (mut world, receiver) = watched(vec![gathering()]).await;
     let first = publish(&world, 1).await;
     look(&world.context().await).await;
 
     let second = Receiver::start().await;
-    world.more = world
-        .more
-        .replace("sinks = [\"hook\"]", "sinks = [\"hook\", \"second\"]");
-    world.add_sink("second", &second.url, "2s");
+    world.settings.alerts.rules[0].sinks = &["hook", "second"];
+    world.add_webhook("second", &second);
     let later = publish(&world, 1).await;
     world.alert().await;
     let keys = |receiver: &Receiver| -> Vec<String> {
@@ -128,8 +134,7 @@ async fn a_sink_that_a_rule_names_anew_is_told_from_then_on_though_a_message_gat
 
 #[tokio::test]
 async fn a_message_that_is_full_waits_for_no_more() {
-    let gather = "on = [\"appeared\"]\ngroup = \"1h\"\nsinks = [\"hook\"]";
-    let (world, receiver) = watched(&rule("soc", gather)).await;
+    let (world, receiver) = watched(vec![gathering()]).await;
     let context = world.context().await;
     for count in [1, 120] {
         publish(&world, count).await;
@@ -150,12 +155,10 @@ async fn a_message_that_is_full_waits_for_no_more() {
 
 #[tokio::test]
 async fn a_daemon_whose_configuration_is_older_evaluates_by_the_newer_rules() {
-    let (mut world, receiver) =
-        watched(&rule("soc", "on = [\"appeared\"]\nsinks = [\"hook\"]")).await;
+    let rule = Rule::to_hook("soc", &["appeared"]);
+    let (mut world, receiver) = watched(vec![rule]).await;
     let old = world.context().await;
-    world.more = world
-        .more
-        .replace("sinks = [\"hook\"]", "sinks = [\"hook\"]\nshadow = true");
+    world.settings.alerts.rules[0].shadow = Some(true);
     world.context().await;
     world.simulator.publish(1);
     world.pull_one().await;
@@ -191,7 +194,7 @@ fn import(world: &World, said: &str) {
 #[tokio::test]
 async fn where_nothing_but_files_comes_the_first_is_the_baseline_and_the_next_is_news() {
     let mut world = World::new().await;
-    world.more.push_str(&rule("soc", "on = [\"appeared\"]"));
+    world.settings.alerts.rules = vec![recording("soc")];
     import(&world, "SA1");
     assert_eq!(world.alert().await.evaluated.raised, 0);
     import(&world, "SA2");
@@ -201,7 +204,7 @@ async fn where_nothing_but_files_comes_the_first_is_the_baseline_and_the_next_is
 #[tokio::test]
 async fn a_file_that_comes_before_the_first_pull_does_not_make_that_pull_news() {
     let mut world = World::new().await;
-    world.more.push_str(&rule("soc", "on = [\"appeared\"]"));
+    world.settings.alerts.rules = vec![recording("soc")];
     import(&world, "SA1");
     world.alert().await;
     world.pull_one().await;
@@ -216,10 +219,8 @@ async fn a_file_that_comes_before_the_first_pull_does_not_make_that_pull_news() 
 
 #[tokio::test]
 async fn rules_that_match_all_of_much_are_evaluated_in_bounded_portions() {
-    let rules: String = (0..120)
-        .map(|n| rule(&format!("r{n}"), "on = [\"appeared\"]"))
-        .collect();
-    let (world, _receiver) = watched(&rules).await;
+    let rules = (0..120).map(|n| recording(&format!("r{n}"))).collect();
+    let (world, _receiver) = watched(rules).await;
     publish(&world, 50).await;
     let context = world.context().await;
     assert_eq!(look(&context).await.raised, 6000);

@@ -4,15 +4,24 @@ use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
 use chrono::TimeDelta;
 
-use crate::support::{HOOK_SECRET, Receiver, Running, World};
+use crate::support::settings::{EVERY_SECOND, Rule, Sink};
+use crate::support::{HOOK_SECRET, PATIENCE, Receiver, World, eventually};
 
-const EVERYTHING: &str = "[[alerts.rules]]\nname = \"all\"\non = [\"appeared\", \"escalated\", \
-    \"deescalated\", \"rejected\", \"revised\"]\nsinks = [\"hook\"]\n";
+fn everything() -> Rule {
+    let on = &[
+        "appeared",
+        "escalated",
+        "deescalated",
+        "rejected",
+        "revised",
+    ];
+    Rule::to_hook("all", on)
+}
 
-async fn watched(rules: &str) -> (World, Receiver) {
+async fn watched(rule: Rule) -> (World, Receiver) {
     let receiver = Receiver::start().await;
     let mut world = World::new().await;
-    world.more.push_str(rules);
+    world.settings.alerts.rules = vec![rule];
     world.add_hook(&receiver);
     (world, receiver)
 }
@@ -27,7 +36,7 @@ fn kinds(receiver: &Receiver, key: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_first_load_is_the_baseline_and_what_comes_then_arrives_once() {
-    let (world, receiver) = watched(EVERYTHING).await;
+    let (world, receiver) = watched(everything()).await;
     world.pull_one().await;
     let passed = world.alert().await;
     assert_eq!(passed.evaluated.raised, 0, "a first load is no news");
@@ -54,7 +63,7 @@ async fn a_first_load_is_the_baseline_and_what_comes_then_arrives_once() {
 
 #[tokio::test]
 async fn what_a_receiver_is_sent_is_signed_and_says_what_happened() {
-    let (world, receiver) = watched(EVERYTHING).await;
+    let (world, receiver) = watched(everything()).await;
     world.pull_one().await;
     world.alert().await;
     let said = world.simulator.saids(1)[0].clone();
@@ -86,7 +95,7 @@ async fn what_a_receiver_is_sent_is_signed_and_says_what_happened() {
 
 #[tokio::test]
 async fn an_escalation_that_was_taken_back_during_an_outage_still_alerts() {
-    let (world, receiver) = watched(EVERYTHING).await;
+    let (world, receiver) = watched(everything()).await;
     world.pull_one().await;
     world.alert().await;
     let said = world.simulator.saids(1)[1].clone();
@@ -107,8 +116,11 @@ async fn an_escalation_that_was_taken_back_during_an_outage_still_alerts() {
 
 #[tokio::test]
 async fn what_matches_within_the_time_of_a_rule_goes_into_one_message() {
-    let rules = EVERYTHING.to_owned() + "group = \"5m\"\n";
-    let (world, receiver) = watched(&rules).await;
+    let (world, receiver) = watched(Rule {
+        group: Some("5m"),
+        ..everything()
+    })
+    .await;
     world.pull_one().await;
     world.alert().await;
     world.later(TimeDelta::minutes(5));
@@ -122,9 +134,8 @@ async fn what_matches_within_the_time_of_a_rule_goes_into_one_message() {
 
 #[tokio::test]
 async fn tickets_alert_too() {
-    let rules = "[[alerts.rules]]\nname = \"tickets\"\non = [\"ticket_opened\", \"ticket_status\"]\n\
-                 sinks = [\"hook\"]\n";
-    let (world, receiver) = watched(rules).await;
+    let rule = Rule::to_hook("tickets", &["ticket_opened", "ticket_status"]);
+    let (world, receiver) = watched(rule).await;
     world.sync_tickets(Ask::Now).await;
     world.alert().await;
     assert_eq!(receiver.received().len(), 0);
@@ -138,7 +149,7 @@ async fn tickets_alert_too() {
 
 #[tokio::test]
 async fn a_receiver_that_fails_is_told_again_when_its_time_has_come() {
-    let (world, receiver) = watched(EVERYTHING).await;
+    let (world, receiver) = watched(everything()).await;
     world.pull_one().await;
     world.alert().await;
     world.later(TimeDelta::minutes(5));
@@ -196,30 +207,41 @@ async fn a_receiver_that_fails_is_told_again_when_its_time_has_come() {
 
 #[tokio::test]
 async fn the_daemon_tells_within_moments_and_goes_on_after_a_kill() {
-    let (mut world, receiver) = watched(EVERYTHING).await;
-    world
-        .more
-        .insert_str(0, "[schedule]\nfeeds = \"* * * * * *\"\n");
-    let mut daemon = Running::start(&mut world.command(&["run"]));
-    daemon.line("that is the baseline").await;
+    let (mut world, receiver) = watched(everything()).await;
+    world.settings.schedule.feeds = Some(EVERY_SECOND);
+    let mut daemon = world.run().await;
+    let evaluated = "select evaluated_seq from advisoryd.alerting";
+    eventually("the first load is evaluated", PATIENCE, async || {
+        (world.count(evaluated).await >= 60).then_some(())
+    })
+    .await;
     daemon.kill9();
     world.simulator.publish(1);
-    let mut daemon = Running::start(&mut world.command(&["run"]));
+    let _daemon = world.run().await;
     let told = receiver.wait_for(1).await;
     assert_eq!(told[0].facts()[0].0, "appeared");
-    daemon.line("sink `hook` was told").await;
+    let delivered = "select count(*) from advisoryd_v1.deliveries where state = 'delivered'";
+    eventually("it is written down", PATIENCE, async || {
+        (world.count(delivered).await == 1).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn where_alerts_are_kept_the_end_is_not_told_before_the_beginning() {
     let keeper = Receiver::start().await;
     let mut world = World::new().await;
-    let url = &keeper.url;
-    world.more = format!(
-        "[[alerts.rules]]\nname = \"all\"\non = [\"appeared\"]\nsinks = [\"keeper\"]\n\
-         [[alerts.sinks]]\nname = \"keeper\"\nkind = \"alertmanager\"\nurl = \"{url}\"\n\
-         allow_private = true\n"
-    );
+    world.settings.alerts.rules = vec![Rule {
+        sinks: &["keeper"],
+        ..Rule::to_hook("all", &["appeared"])
+    }];
+    world.settings.alerts.sinks = vec![Sink {
+        name: "keeper".to_owned(),
+        kind: "alertmanager",
+        url: Some(keeper.url.clone()),
+        allow_private: Some(true),
+        ..Sink::default()
+    }];
     world.pull_one().await;
     world.alert().await;
     world.later(TimeDelta::minutes(5));

@@ -148,9 +148,9 @@ async fn only_a_rejected_token_ends_a_check_and_not_an_error_that_speaks_of_one(
     );
     documents.set(2, "<advisories/>");
     let mut world = World::new().await;
-    world.base_url = Some(documents.base_url.clone());
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     world.lists = Some(vec![1, 2]);
-    world.more = "[tickets]\nenabled = false\n".to_owned();
+    world.settings.tickets.enabled = Some(false);
     let checked = world.told(&["check"]);
     assert_eq!(checked.code, 1, "{checked:?}");
     let lines: Vec<&str> = checked.stdout.lines().skip(3).collect();
@@ -252,7 +252,8 @@ async fn demo_in(tmp: &std::path::Path, arguments: &[&str]) -> Running {
     command.arg("demo").args(arguments).env("TMPDIR", tmp);
     let mut demo = Running::start(&mut command);
     let ended = demo.ended().await;
-    assert!(ended.success(), "{}", demo.stderr());
+    let said = demo.stdout() + &demo.stderr();
+    assert!(ended.success(), "{ended}: {said}");
     demo
 }
 

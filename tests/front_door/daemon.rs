@@ -1,75 +1,25 @@
 //! The daemon as the service manager, the operator and the network see it.
 
-use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use advisoryd::simulate::{Fault, Rule};
 use nix::sys::signal::Signal;
-use tempfile::TempDir;
+use serde_json::Value;
 
-use crate::support::{PATIENCE, Running, World, eventually, free_port, get, is_alive, state_dir};
-
-/// Seconds that nobody waits for: ticks that never come during a test.
-const NEVER: &str = "0 0 0 1 1 *";
-
-/// The other end of `NOTIFY_SOCKET`.
-struct Manager {
-    socket: UnixDatagram,
-    path: PathBuf,
-    heard: String,
-    _dir: TempDir,
-}
-
-impl Manager {
-    fn new() -> Self {
-        let dir = state_dir();
-        let path = dir.path().join("notify");
-        let socket = UnixDatagram::bind(&path).unwrap();
-        socket.set_nonblocking(true).unwrap();
-        Self {
-            socket,
-            path,
-            heard: String::new(),
-            _dir: dir,
-        }
-    }
-
-    /// Forgets what was said until now.
-    fn forget(&mut self) {
-        let mut message = [0; 4096];
-        while self.socket.recv(&mut message).is_ok() {}
-        self.heard.clear();
-    }
-
-    /// Waits until something with `part` was said since the last wait.
-    async fn hears(&mut self, part: &str) {
-        let what = format!("`{part}` on NOTIFY_SOCKET");
-        let Self { socket, heard, .. } = self;
-        eventually(&what, PATIENCE, async || {
-            let mut message = [0; 4096];
-            while let Ok(length) = socket.recv(&mut message) {
-                heard.push_str(&String::from_utf8_lossy(&message[..length]));
-                heard.push('\n');
-            }
-            let at = heard.find(part)?;
-            heard.drain(..at + part.len());
-            Some(())
-        })
-        .await;
-    }
-}
+use crate::support::settings::Schedule;
+use crate::support::{
+    Manager, PATIENCE, READ_TIMEOUT, Running, World, assert_reads, eventually, get, is_alive,
+    state_dir,
+};
 
 fn quiet(world: &mut World) {
-    world.more = format!(
-        "[schedule]\nfeeds = \"{NEVER}\"\ntickets = \"{NEVER}\"\nfull_walk = \"{NEVER}\"\n"
-    );
+    world.settings.schedule = Schedule::never();
 }
 
 fn daemon(world: &World, manager: &Manager) -> Command {
-    let mut command = world.command(&["--log-format", "json", "run"]);
-    command.env("NOTIFY_SOCKET", &manager.path);
+    let mut command = world.command(&["run"]);
+    manager.listens_to(&mut command);
     command
 }
 
@@ -98,7 +48,7 @@ async fn the_service_manager_is_told_of_every_step() {
     command.env("WATCHDOG_USEC", "1000000");
     let mut daemon = Running::start(&mut command);
     manager.hears("READY=1").await;
-    manager.hears("STATUS=following 1 watch lists").await;
+    manager.hears_of(1).await;
     manager.hears("WATCHDOG=1").await;
     daemon.signal(Signal::SIGHUP);
     manager.hears("RELOADING=1\nMONOTONIC_USEC=").await;
@@ -139,21 +89,21 @@ async fn a_long_run_does_not_starve_the_watchdog() {
 async fn an_outage_of_the_database_does_not_starve_the_watchdog() {
     use advisoryd::cluster::{Cluster, ClusterOptions, Role};
     let mut world = World::new().await;
-    world.more = "[schedule]\nfeeds = \"* * * * * *\"\ntickets = \"* * * * * *\"\n".to_owned();
+    world.settings.schedule = Schedule::every_second();
+    let port = world.serve_health();
     let own = state_dir();
     let mut options = ClusterOptions::new(Role::Daemon);
     options.durable = false;
     let cluster = Cluster::open(&own.path().join("s"), options).await.unwrap();
-    let text = world.toml().replace(&world.database.url, &cluster.url());
-    let file = own.path().join("own.toml");
-    std::fs::write(&file, text).unwrap();
+    world.settings.database.url = Some(cluster.url());
     let mut manager = Manager::new();
-    let mut command = advisoryd(&file, &["run"]);
-    command.env("NOTIFY_SOCKET", &manager.path);
-    let mut daemon = Running::start(command.env(WATCHDOG.0, WATCHDOG.1));
+    let mut daemon = Running::start(daemon(&world, &manager).env(WATCHDOG.0, WATCHDOG.1));
     manager.hears("READY=1").await;
     cluster.stop().await.unwrap();
-    daemon.line("the database is away").await;
+    eventually("it is not ready any more", PATIENCE, async || {
+        (get(port, "/readyz").await.0 != 200).then_some(())
+    })
+    .await;
     manager.forget();
     for _ in 0..20 {
         manager.hears("WATCHDOG=1").await;
@@ -185,7 +135,7 @@ async fn a_first_pass_runs_when_due_and_not_again_after_a_restart() {
 #[tokio::test]
 async fn schedules_tick_and_a_failing_feed_is_tried_for_ever() {
     let mut world = World::new().await;
-    world.more = "[schedule]\nfeeds = \"* * * * * *\"\ntickets = \"* * * * * *\"\n".to_owned();
+    world.settings.schedule = Schedule::every_second();
     world
         .simulator
         .inject(Rule::new(Fault::Html200).on("xml-feed").times(4));
@@ -218,15 +168,11 @@ async fn a_run_that_is_stopped_ends_in_time_and_keeps_what_came() {
     };
     world.simulator.inject(Rule::new(hold).on("xml-feed"));
     let mut daemon = Running::start(&mut world.command(&["run"]));
-    world.simulator.reached("half").await;
+    world.reached("half").await;
     let asked = Instant::now();
     daemon.signal(Signal::SIGTERM);
     assert!(daemon.ended().await.success());
-    assert!(
-        asked.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        asked.elapsed()
-    );
+    assert!(asked.elapsed() < READ_TIMEOUT / 2, "{:?}", asked.elapsed());
     let interrupted = world
         .count("select count(*) from advisoryd_v1.sync_runs where job = 'feed' and outcome = 'interrupted' and added > 0")
         .await;
@@ -248,7 +194,7 @@ async fn a_daemon_killed_in_mid_load_loses_nothing() {
     };
     world.simulator.inject(Rule::new(hold).on("xml-feed"));
     let mut first = Running::start(&mut world.command(&["run"]));
-    world.simulator.reached("half").await;
+    world.reached("half").await;
     first.kill9();
     world.simulator.open("half");
     let mut second = Running::start(&mut world.command(&["run"]));
@@ -287,14 +233,16 @@ async fn a_reload_takes_over_lists_and_tokens_and_survives_mistakes() {
     complete_runs(&world, 3).await;
     let file = world.config_file();
     let good = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, good.replace("[http]", "[htpt]")).unwrap();
+    std::fs::write(&file, format!("{good}[htpt]\n")).unwrap();
     daemon.signal(Signal::SIGHUP);
-    daemon.line("the configuration was not taken over").await;
     manager.hears("READY=1").await;
+    manager.hears_of(1).await;
+    let refused = daemon.event("a complaint", |event| event["level"] == "ERROR");
+    assert_reads!(refused.await["message"].as_str().unwrap());
     world.simulator.add_watch_list();
     world.config_file();
     daemon.signal(Signal::SIGHUP);
-    manager.hears("STATUS=following 2 watch lists").await;
+    manager.hears_of(2).await;
     eventually("the new list is read", PATIENCE, async || {
         let read = world
             .count("select count(*) from advisoryd_v1.watch_lists where configured and last_success_at is not null")
@@ -304,7 +252,7 @@ async fn a_reload_takes_over_lists_and_tokens_and_survives_mistakes() {
     .await;
     std::fs::write(&file, good).unwrap();
     daemon.signal(Signal::SIGHUP);
-    manager.hears("STATUS=following 1 watch lists").await;
+    manager.hears_of(1).await;
     assert_eq!(
         world
             .count("select count(*) from advisoryd_v1.watch_lists where not configured")
@@ -318,7 +266,7 @@ async fn a_reload_takes_over_lists_and_tokens_and_survives_mistakes() {
 #[tokio::test]
 async fn two_daemons_on_one_database_never_run_one_source_at_once() {
     let mut world = World::new().await;
-    world.more = "[schedule]\nfeeds = \"* * * * * *\"\ntickets = \"* * * * * *\"\n".to_owned();
+    world.settings.schedule = Schedule::every_second();
     let mut first = Running::start(&mut world.command(&["run"]));
     let mut second = Running::start(&mut world.command(&["run"]));
     complete_runs(&world, 12).await;
@@ -343,47 +291,24 @@ async fn two_daemons_on_one_database_never_run_one_source_at_once() {
     assert!(second.ended().await.success());
 }
 
-/// A private database of its own, with nothing configured but upstream.
-fn private(world: &World, state: &TempDir) -> PathBuf {
-    let text = world.toml();
-    let url = format!("[database]\nurl = \"{}\"\n", world.database.url);
-    let text = text.replace(
-        &url,
-        &format!("[state]\ndir = \"{}\"\n", state.path().join("s").display()),
-    );
-    let file = state.path().join("private.toml");
-    std::fs::write(&file, text).unwrap();
-    file
-}
-
-fn advisoryd(config: &PathBuf, arguments: &[&str]) -> Command {
-    let mut command = crate::support::binary();
-    command.arg("--config").arg(config).args(arguments);
-    command
-}
-
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_private_database_is_shared_by_commands_and_dies_with_its_daemon() {
     let mut world = World::new().await;
     quiet(&mut world);
     let state = state_dir();
-    let config = private(&world, &state);
-    let mut daemon = Running::start(&mut advisoryd(&config, &["run"]));
-    daemon.line("the database is ready").await;
+    let dir = state.path().join("s").display().to_string();
+    world.settings.state.dir = Some(dir);
+    let mut daemon = world.run().await;
     let status = eventually("a complete status", PATIENCE, async || {
-        let output = advisoryd(&config, &["status"]).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        (output.status.success() && text.matches(" ok ").count() >= 2).then_some(text)
+        let status = world.told(&["status", "--json"]);
+        let is_whole = |status: &Value| {
+            let sources = status["sources"].as_array().unwrap();
+            sources.len() == 2 && sources.iter().all(|source| source["state"] == "ok")
+        };
+        (status.code == 0).then(|| status.json()).filter(is_whole)
     })
     .await;
-    let psql = status
-        .lines()
-        .last()
-        .unwrap()
-        .split("Ask the database: ")
-        .nth(1)
-        .unwrap()
-        .to_owned();
+    let psql = status["psql"].as_str().unwrap();
     let line = format!("{psql} -Atc 'select count(*) from advisoryd_v1.advisories'");
     let asked = Command::new("sh").args(["-c", &line]).output().unwrap();
     assert_eq!(
@@ -391,8 +316,8 @@ async fn a_private_database_is_shared_by_commands_and_dies_with_its_daemon() {
         "60",
         "{line}: {asked:?}"
     );
-    let check = advisoryd(&config, &["check"]).output().unwrap();
-    assert!(check.status.success(), "{check:?}");
+    let check = world.told(&["check"]);
+    assert_eq!(check.code, 0, "{check:?}");
 
     let pid_file = state.path().join("s/postgresql/data/postmaster.pid");
     let server: u32 = std::fs::read_to_string(&pid_file)
@@ -407,38 +332,35 @@ async fn a_private_database_is_shared_by_commands_and_dies_with_its_daemon() {
         (!is_alive(server)).then_some(())
     })
     .await;
-    let after = advisoryd(&config, &["sync", "feeds", "--full", "--json"])
-        .output()
-        .unwrap();
-    assert!(after.status.success(), "{after:?}");
-    let report: serde_json::Value = serde_json::from_slice(&after.stdout).unwrap();
-    assert_eq!(report["unchanged"], 60, "nothing acknowledged was lost");
+    let after = world.told(&["sync", "feeds", "--full", "--json"]);
+    assert_eq!(after.code, 0, "{after:?}");
+    assert_eq!(
+        after.json()["unchanged"],
+        60,
+        "nothing acknowledged was lost"
+    );
 }
 
 #[tokio::test]
 async fn a_database_that_comes_late_or_restarts_is_waited_out() {
     use advisoryd::cluster::{Cluster, ClusterOptions, Role};
     let mut world = World::new().await;
-    world.more = "[schedule]\nfeeds = \"* * * * * *\"\ntickets = \"* * * * * *\"\n".to_owned();
+    world.settings.schedule = Schedule::every_second();
     let late = state_dir();
     let mut options = ClusterOptions::new(Role::Daemon);
     options.durable = false;
     let cluster = Cluster::open(&late.path().join("s"), options.clone())
         .await
         .unwrap();
-    let url = cluster.url();
+    world.settings.database.url = Some(cluster.url());
     cluster.stop().await.unwrap();
-    let text = world.toml().replace(&world.database.url, &url);
-    let file = late.path().join("late.toml");
-    std::fs::write(&file, text).unwrap();
 
     let mut manager = Manager::new();
-    let mut command = advisoryd(&file, &["run"]);
-    command.env("NOTIFY_SOCKET", &manager.path);
-    let mut daemon = Running::start(&mut command);
-    manager
-        .hears("STATUS=waiting for the database\nEXTEND_TIMEOUT_USEC=")
-        .await;
+    let mut daemon = Running::start(&mut daemon(&world, &manager));
+    // It starts, finds no database, and asks for more time again and again.
+    for _ in 0..4 {
+        manager.hears("EXTEND_TIMEOUT_USEC=").await;
+    }
     let cluster = Cluster::open(&late.path().join("s"), options.clone())
         .await
         .unwrap();
@@ -470,8 +392,7 @@ async fn a_database_that_comes_late_or_restarts_is_waited_out() {
 async fn health_and_metrics_are_served() {
     let mut world = World::new().await;
     quiet(&mut world);
-    let port = free_port();
-    world.listen = format!("127.0.0.1:{port}");
+    let port = world.serve_health();
     let mut daemon = Running::start(&mut world.command(&["run"]));
     complete_runs(&world, 3).await;
     let get = async |path: &str| get(port, path).await;
@@ -496,7 +417,7 @@ async fn health_and_metrics_are_served() {
     assert!(daemon.ended().await.success());
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn no_output_ever_holds_the_token() {
     let world = World::new().await;
     world
@@ -508,9 +429,8 @@ async fn no_output_ever_holds_the_token() {
         ["-vv", "check", "--json"],
         ["-vv", "status", "--json"],
     ] {
-        let output = world.command(&arguments).output().unwrap();
-        for text in [output.stdout, output.stderr] {
-            let text = String::from_utf8_lossy(&text).into_owned();
+        let told = world.told(&arguments);
+        for text in [told.stdout, told.stderr] {
             assert!(!text.contains(token), "{arguments:?} tells the token");
         }
     }

@@ -11,7 +11,8 @@ use advisoryd::simulate::{Fault, FeedOptions, LimitOptions, Options, Rule};
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use crate::support::{PATIENCE, Running, World, assert_reads, eventually, free_port, get, small};
+use crate::support::settings::{Alerts, Feeds, NEVER};
+use crate::support::{PATIENCE, Running, World, assert_reads, eventually, get, small};
 
 const DETAIL: &str = "/api/advisories/SA";
 
@@ -25,8 +26,14 @@ async fn sparse() -> World {
         ..small()
     })
     .await;
-    "sweep = false".clone_into(&mut world.feeds);
+    world.settings.feeds.details = None;
     world
+}
+
+/// A daemon has nothing to read but details.
+fn idle(world: &mut World) {
+    world.settings.schedule.feeds = Some(NEVER);
+    world.settings.tickets.enabled = Some(false);
 }
 
 async fn wanted(world: &World) -> i64 {
@@ -78,14 +85,14 @@ async fn what_the_feed_leaves_out_comes_by_json_and_is_stored_whole() {
 #[tokio::test]
 async fn a_feed_that_says_all_asks_for_no_details_unless_all_are_wanted() {
     let mut world = World::new().await;
-    world.feeds = "sweep = false".to_owned();
+    world.settings.feeds.details = None;
     world.pull_one().await;
     let lacking = "select count(*) from advisoryd_v1.advisories a
         where cves = '{}' or description is null
            or not exists (select from advisoryd_v1.advisory_products p where p.said = a.said)";
     assert_eq!(wanted(&world).await, world.count(lacking).await);
     let mut world = World::new().await;
-    world.feeds = "sweep = false\ndetails = \"always\"".to_owned();
+    world.settings.feeds.details = Some("always");
     world.pull_one().await;
     assert_eq!(wanted(&world).await, 60);
     all_ok(&world.fetch_details().await);
@@ -172,7 +179,7 @@ async fn a_revision_is_told_once_whether_feed_or_json_brings_the_rest_of_it() {
 #[tokio::test]
 async fn the_queue_survives_kill_9() {
     let mut world = sparse().await;
-    world.more = "[schedule]\nfeeds = \"0 0 0 1 1 *\"\n[tickets]\nenabled = false\n".to_owned();
+    idle(&mut world);
     let hold = Fault::Hold {
         after_bytes: 0,
         gate: "detail".to_owned(),
@@ -180,7 +187,7 @@ async fn the_queue_survives_kill_9() {
     let rule = Rule::new(hold).on(DETAIL).after(20).times(4);
     world.simulator.inject(rule);
     let mut first = Running::start(&mut world.command(&["run"]));
-    world.simulator.reached("detail").await;
+    world.reached("detail").await;
     first.kill9();
     let left = wanted(&world).await;
     assert!((20..=45).contains(&left), "{left} of 60");
@@ -198,13 +205,11 @@ async fn the_queue_survives_kill_9() {
 
 #[tokio::test]
 async fn feeds_and_tickets_do_not_wait_for_details() {
-    let world = sparse().await;
+    let mut world = sparse().await;
     world.pull_one().await;
     // Two a second, and 60 details to fetch.
-    let slow = world
-        .toml()
-        .replace("requests_per_minute = 60000", "requests_per_minute = 123");
-    let context = world.context_from(&slow).await;
+    world.settings.upstream.requests_per_minute = Some(123);
+    let context = world.context().await;
     let fetching = tokio::spawn({
         let context = context.clone();
         async move { advisoryd::job::details::fetch::fetch(&context).await }
@@ -234,7 +239,7 @@ async fn feeds_and_tickets_do_not_wait_for_details() {
 #[tokio::test]
 async fn the_days_details_are_counted_across_restarts() {
     let mut world = sparse().await;
-    world.feeds = "sweep = false\ndetails_per_day = 30".to_owned();
+    world.settings.feeds.details_per_day = Some(30);
     world.pull_one().await;
     all_ok(&world.fetch_details().await);
     assert_eq!((details_asked(&world), wanted(&world).await), (30, 30));
@@ -259,21 +264,19 @@ fn status(world: &World) -> Value {
 #[tokio::test]
 async fn status_and_metrics_tell_how_many_are_wanted_and_until_when() {
     let mut world = sparse().await;
-    world.feeds = "sweep = false\ndetails_per_day = 30".to_owned();
+    world.settings.feeds.details_per_day = Some(30);
     world.pull_one().await;
     let in_days = world.told(&["status"]);
-    world.feeds = "sweep = false".to_owned();
+    world.settings.feeds.details_per_day = None;
     assert_reads!(in_days, world.told(&["status"]));
     assert!(status(&world)["details"]["done_at"].is_string());
 
-    let port = free_port();
-    world.listen = format!("127.0.0.1:{port}");
-    world.more = "[schedule]\nfeeds = \"0 0 0 1 1 *\"\n[tickets]\nenabled = false\n".to_owned();
+    let port = world.serve_health();
+    idle(&mut world);
     world
         .simulator
         .inject(Rule::new(Fault::Status(500)).on(DETAIL).times(1000));
-    let mut daemon = Running::start(&mut world.command(&["run"]));
-    daemon.line("following 1 watch lists").await;
+    let _daemon = world.run().await;
     eventually("the gauge", PATIENCE, async || {
         let (_, text) = get(port, "/metrics").await;
         text.contains("advisoryd_details_wanted 60").then_some(())
@@ -335,7 +338,7 @@ async fn a_limit_of_its_own_for_advisories_holds_nothing_else_back() {
         ..small()
     })
     .await;
-    world.feeds = "sweep = false".to_owned();
+    world.settings.feeds.details = None;
     world.pull_one().await;
     let context = world.context().await;
     let fetch = advisoryd::job::details::fetch::fetch(&context);
@@ -423,11 +426,11 @@ async fn everything(world: &World) -> Vec<Value> {
 #[tokio::test]
 async fn what_was_stored_before_details_were_asked_for_gets_them_too() {
     let mut world = sparse().await;
-    world.feeds = "sweep = false\ndetails = \"never\"".to_owned();
+    world.settings.feeds.details = Some("never");
     world.pull_one().await;
     assert_eq!(wanted(&world).await, 0);
-    world.feeds = "sweep = false".to_owned();
-    world.more = "[schedule]\nfeeds = \"0 0 0 1 1 *\"\n[tickets]\nenabled = false\n".to_owned();
+    world.settings.feeds.details = None;
+    idle(&mut world);
     let _daemon = Running::start(&mut world.command(&["run"]));
     eventually("all details", PATIENCE, async || {
         let fetched = world.count("select count(*) from advisoryd.detail").await;
@@ -440,7 +443,7 @@ async fn what_was_stored_before_details_were_asked_for_gets_them_too() {
 #[tokio::test]
 async fn what_a_revision_lacks_is_fetched_although_the_sweep_saw_it_before_the_feed() {
     let mut world = sparse().await;
-    world.feeds = String::new();
+    world.settings.feeds = Feeds::default();
     world.pull_one().await;
     world.fetch_details().await;
     let said = world.simulator.saids(1)[7].clone();
@@ -459,9 +462,7 @@ async fn what_a_revision_lacks_is_fetched_although_the_sweep_saw_it_before_the_f
 #[tokio::test]
 async fn the_completion_of_a_first_load_is_no_news_and_that_of_news_is() {
     let mut world = sparse().await;
-    world.more = "[[alerts.sinks]]\nname = \"journal\"\nkind = \"log\"\n\
-        [[alerts.rules]]\nname = \"all\"\non = [\"completed\"]\nsinks = [\"journal\"]\n"
-        .to_owned();
+    world.settings.alerts = Alerts::to_log(&["completed"]);
     world.pull_one().await;
     world.fetch_details().await;
     assert_eq!(world.alert().await.evaluated.raised, 0);

@@ -1,18 +1,19 @@
 //! Watch lists are found upstream, followed, and left alone again.
 
+use std::collections::BTreeMap;
+
 use advisoryd::job::lists::discover::{self, Discovered};
 use advisoryd::simulate::{Fault, Options, Rule};
 use advisoryd::store::ledger::run::requests_of_last_day;
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
+use crate::support::settings::{Discovery, EVERY_SECOND, NEVER, WatchList};
 use crate::support::{PATIENCE, Running, World, assert_reads, eventually, small};
 
-/// Ticks that never come during a test.
-const NEVER: &str = "0 0 0 1 1 *";
-
 /// A world whose lists nobody names; `schedule` is that of discovery.
-async fn discovering(lists: usize, schedule: &str, feeds: &str) -> World {
+async fn discovering(lists: usize, schedule: &'static str, feeds: &'static str) -> World {
     let mut world = World::with(Options {
         watch_lists: lists,
         max_page_size: 5,
@@ -20,10 +21,12 @@ async fn discovering(lists: usize, schedule: &str, feeds: &str) -> World {
     })
     .await;
     world.lists = Some(Vec::new());
-    world.more = format!(
-        "[discovery]\nwatch_lists = true\nschedule = \"{schedule}\"\n\
-         [schedule]\nfeeds = \"{feeds}\"\n[tickets]\nenabled = false\n"
-    );
+    world.settings.discovery = Some(Discovery {
+        watch_lists: true,
+        schedule,
+    });
+    world.settings.schedule.feeds = Some(feeds);
+    world.settings.tickets.enabled = Some(false);
     world
 }
 
@@ -59,6 +62,17 @@ async fn told(world: &World, id: i64, wanted: (&str, bool, bool)) {
     .await;
 }
 
+/// What discovery failed with, as soon as it has.
+async fn discovery_error(world: &World) -> String {
+    eventually("discovery fails", PATIENCE, async || {
+        sqlx::query_scalar("select last_error from advisoryd.discovery")
+            .fetch_one(world.pool())
+            .await
+            .unwrap()
+    })
+    .await
+}
+
 fn asked(world: &World, part: &str) -> Vec<String> {
     let seen = world.simulator.requests().into_iter();
     let targets = seen.map(|request| request.target);
@@ -67,7 +81,7 @@ fn asked(world: &World, part: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_list_that_appears_is_read_from_its_first_days_on_without_a_restart() {
-    let world = discovering(6, "* * * * * *", NEVER).await;
+    let world = discovering(6, EVERY_SECOND, NEVER).await;
     let mut daemon = Running::start(&mut world.command(&["run"]));
     read(&world, 6).await;
     let new = world.simulator.add_watch_list().unwrap();
@@ -84,27 +98,21 @@ async fn a_list_that_appears_is_read_from_its_first_days_on_without_a_restart() 
 
 #[tokio::test]
 async fn lists_are_renamed_disabled_enabled_and_gone_while_the_daemon_runs() {
-    let world = discovering(8, "* * * * * *", "* * * * * *").await;
-    let mut daemon = Running::start(&mut world.command(&["run"]));
+    let world = discovering(8, EVERY_SECOND, EVERY_SECOND).await;
+    let mut daemon = world.run().await;
     read(&world, 8).await;
     let simulator = &world.simulator;
     simulator.rename_watch_list(2, "Printers");
     told(&world, 2, ("Printers", true, true)).await;
     simulator.enable_watch_list(2, false);
     told(&world, 2, ("Printers", false, true)).await;
-    daemon
-        .line("watch list 2 (`Printers`) is no longer enabled upstream")
-        .await;
     simulator.enable_watch_list(2, true);
     told(&world, 2, ("Printers", true, true)).await;
     let before = "select count(*) from advisoryd_v1.advisory_watch_lists where watch_list_id = 2";
     let before = world.count(before).await;
     simulator.remove_watch_list(2);
     told(&world, 2, ("Printers", false, false)).await;
-    daemon
-        .line("watch list 2 (`Printers`) is no longer named by upstream")
-        .await;
-    daemon.line("following 7 watch lists").await;
+    daemon.manager.hears_of(7).await;
     let kept = "select count(*) from advisoryd_v1.advisory_watch_lists where watch_list_id = 2";
     assert_eq!(world.count(kept).await, before, "its data stays");
     // A last run may have been under way; after it the list is asked for no more.
@@ -119,11 +127,18 @@ async fn lists_are_renamed_disabled_enabled_and_gone_while_the_daemon_runs() {
     .await;
     daemon.signal(Signal::SIGTERM);
     assert!(daemon.ended().await.success());
+    let of_the_list = |event: &&Value| event["watch_list.id"] == 2;
+    let events = daemon.events();
+    let said = events
+        .iter()
+        .filter(of_the_list)
+        .map(|event| event["message"].as_str().unwrap());
+    assert_reads!(said.collect::<Vec<_>>().join("\n"));
 }
 
 #[tokio::test]
 async fn a_run_goes_on_to_its_end_although_its_list_goes() {
-    let world = discovering(6, "* * * * * *", NEVER).await;
+    let world = discovering(6, EVERY_SECOND, NEVER).await;
     let hold = Fault::Hold {
         after_bytes: 500,
         gate: "half".to_owned(),
@@ -131,11 +146,10 @@ async fn a_run_goes_on_to_its_end_although_its_list_goes() {
     world
         .simulator
         .inject(Rule::new(hold).on("asset_list_id=1&"));
-    let mut daemon = Running::start(&mut world.command(&["run"]));
-    world.simulator.reached("half").await;
+    let mut daemon = world.run().await;
+    world.reached("half").await;
     world.simulator.remove_watch_list(1);
-    daemon.line("watch list 1 (").await;
-    daemon.line("following 5 watch lists").await;
+    daemon.manager.hears_of(5).await;
     world.simulator.open("half");
     eventually("the run's end", PATIENCE, async || {
         let ok = world
@@ -208,8 +222,23 @@ async fn every_page_is_walked_and_what_is_not_whole_changes_nothing() {
 #[tokio::test]
 async fn explicit_entries_refine_and_exclude() {
     let mut world = discovering(4, NEVER, NEVER).await;
-    world.more += "[[watch_lists]]\nid = 2\nname = \"Ours\"\nquery = { language = \"en\" }\n\
-                   [[watch_lists]]\nid = 3\nfollow = false\n[[watch_lists]]\nid = 77\n";
+    world.settings.watch_lists = vec![
+        WatchList {
+            id: 2,
+            name: Some("Ours"),
+            query: BTreeMap::from([("language", "en")]),
+            ..WatchList::default()
+        },
+        WatchList {
+            id: 3,
+            follow: Some(false),
+            ..WatchList::default()
+        },
+        WatchList {
+            id: 77,
+            ..WatchList::default()
+        },
+    ];
     let told = discover(&world).await;
     assert_eq!(
         told.followed, 4,
@@ -237,7 +266,7 @@ async fn explicit_entries_refine_and_exclude() {
 
 #[tokio::test]
 async fn a_daemon_killed_while_it_discovers_goes_on_with_the_lists_it_knew() {
-    let mut world = discovering(6, "* * * * * *", NEVER).await;
+    let mut world = discovering(6, EVERY_SECOND, NEVER).await;
     let mut first = Running::start(&mut world.command(&["run"]));
     read(&world, 6).await;
     let hold = Fault::Hold {
@@ -246,18 +275,16 @@ async fn a_daemon_killed_while_it_discovers_goes_on_with_the_lists_it_knew() {
     };
     world.simulator.inject(Rule::new(hold).on("page=2"));
     world.simulator.add_watch_list();
-    world.simulator.reached("second page").await;
+    world.reached("second page").await;
     first.kill9();
     world.simulator.open("second page");
     let down = Rule::new(Fault::Status(503)).on("asset-lists").times(1000);
     world.simulator.inject(down);
-    world.more = world.more.replace(NEVER, "* * * * * *");
+    world.settings.schedule.feeds = Some(EVERY_SECOND);
     world.simulator.forget_requests();
-    let mut second = Running::start(&mut world.command(&["run"]));
-    second.line("following 6 watch lists").await;
-    second
-        .line("discovery failed and will be repeated; the 6 watch lists known so far are followed")
-        .await;
+    let mut second = world.run().await;
+    second.manager.hears_of(6).await;
+    assert_reads!(discovery_error(&world).await);
     eventually("each list is read again", PATIENCE, async || {
         let is_read = |id: i64| !asked(&world, &format!("asset_list_id={id}&")).is_empty();
         (1..=6).all(is_read).then_some(())
@@ -273,10 +300,8 @@ async fn an_empty_database_and_upstream_down_are_waited_out() {
     // Two attempts each: the first two discoveries fail.
     let down = Rule::new(Fault::Status(503)).on("asset-lists").times(4);
     world.simulator.inject(down);
-    let mut daemon = Running::start(&mut world.command(&["run"]));
-    daemon
-        .line("discovery failed and will be repeated; the 0 watch lists")
-        .await;
+    let _daemon = Running::start(&mut world.command(&["run"]));
+    discovery_error(&world).await;
     read(&world, 2).await;
     assert_eq!(world.simulator.faults_left(), 0);
 }

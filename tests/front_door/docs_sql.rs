@@ -10,6 +10,7 @@ use advisoryd::job::tickets::sync::Ask;
 use chrono::TimeDelta;
 use sqlx::AssertSqlSafe;
 
+use crate::support::settings::Rule;
 use crate::support::{Receiver, World, small, state_dir};
 
 /// The statements of a document's SQL blocks, by the number in the comment above.
@@ -133,9 +134,7 @@ async fn the_further_queries_of_the_documentation_are_answered() {
 async fn the_queries_of_alerts_are_answered() {
     let receiver = Receiver::start().await;
     let mut world = World::new().await;
-    world
-        .more
-        .push_str("[[alerts.rules]]\nname = \"soc\"\non = [\"appeared\"]\nsinks = [\"hook\"]\n");
+    world.settings.alerts.rules = vec![Rule::to_hook("soc", &["appeared"])];
     world.add_hook(&receiver);
     world.pull_one().await;
     world.alert().await;

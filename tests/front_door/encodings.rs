@@ -41,7 +41,7 @@ async fn an_unknown_encoding_is_named_and_moves_nothing() {
         "<?xml version=\"1.0\" encoding=\"klingon-1\"?><advisories/>",
     );
     let mut world = World::new().await;
-    world.base_url = Some(documents.base_url.clone());
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     let report = world.pull_one().await;
     assert_eq!(report.outcome.name(), "failed");
     assert_reads!(report.outcome.error().unwrap());

@@ -6,50 +6,56 @@ use advisoryd::job::alerts::evaluate::{self, Rules};
 use advisoryd::job::feeds::feed::LookBack;
 use chrono::TimeDelta;
 use serde_json::Value;
+use toml::toml;
 
+use crate::support::settings::Rule;
 use crate::support::{Receiver, World, assert_reads};
 
-/// Each rule leads to another answer for an advisory that is new.
-const RULES: &str = r#"
-[[alerts.rules]]
-name = "told"
-on = ["appeared"]
-sinks = ["hook"]
-[[alerts.rules]]
-name = "false"
-on = ["appeared"]
-title = "no title reads like this"
-[[alerts.rules]]
-name = "missing"
-on = ["appeared"]
-threat_score = 1
-product = ["*"]
-cvss4 = 0.1
-cvss2 = 0.0
-missing = "skip"
-[[alerts.rules]]
-name = "shadow"
-on = ["appeared"]
-shadow = true
-sinks = ["hook"]
-[[alerts.rules]]
-name = "nobody"
-on = ["appeared"]
-[[alerts.rules]]
-name = "group"
-on = ["appeared"]
-group = "5m"
-sinks = ["hook"]
-[[alerts.rules]]
-name = "other"
-on = ["became_zero_day"]
-sinks = ["hook"]
-"#;
+/// Each leads to another answer for an advisory that is new.
+fn rules() -> Vec<Rule> {
+    let told = Rule::to_hook("told", &["appeared"]);
+    let nobody = |name: &str| Rule {
+        sinks: &[],
+        ..Rule::to_hook(name, &["appeared"])
+    };
+    let unlike = Rule {
+        clauses: toml! { title = "no title reads like this" },
+        ..nobody("false")
+    };
+    let missing = Rule {
+        clauses: toml! {
+            threat_score = 1
+            product = ["*"]
+            cvss4 = 0.1
+            cvss2 = 0.0
+            missing = "skip"
+        },
+        ..nobody("missing")
+    };
+    let shadow = Rule {
+        shadow: Some(true),
+        ..Rule::to_hook("shadow", &["appeared"])
+    };
+    let group = Rule {
+        group: Some("5m"),
+        ..Rule::to_hook("group", &["appeared"])
+    };
+    let other = Rule::to_hook("other", &["became_zero_day"]);
+    vec![
+        told,
+        unlike,
+        missing,
+        shadow,
+        nobody("nobody"),
+        group,
+        other,
+    ]
+}
 
 async fn watched() -> (World, Receiver) {
     let receiver = Receiver::start().await;
     let mut world = World::new().await;
-    world.more.push_str(RULES);
+    world.settings.alerts.rules = rules();
     world.add_hook(&receiver);
     (world, receiver)
 }
@@ -89,9 +95,8 @@ async fn what_was_stored_before_is_a_baseline_and_what_is_not_stored_was_not_fol
     let (answer, baseline) = appeared(&world, &said, "told");
     assert_eq!(answer, "baseline");
 
-    world
-        .more
-        .push_str("\n[[alerts.rules]]\nname = \"late\"\non = [\"appeared\"]\n");
+    let late = Rule::to_hook("late", &["appeared"]);
+    world.settings.alerts.rules.push(late);
     world.alert().await;
     let (answer, before) = appeared(&world, &said, "late");
     assert_eq!(answer, "before_rule");

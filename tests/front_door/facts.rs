@@ -61,7 +61,7 @@ async fn every_fact_about_an_advisory_is_told_with_its_version() {
     ];
     let documents = Documents::serve().await;
     let mut world = World::new().await;
-    world.base_url = Some(documents.base_url.clone());
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     let mut seq = 0;
     for (day, (fields, wanted)) in steps.iter().enumerate() {
         let record = format!(

@@ -1,7 +1,7 @@
 //! Processes that die, stop, meet each other or lose their database in mid-run:
 //! the next run makes everything whole.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use advisoryd::job::failure::Failure;
 use advisoryd::job::feeds::feed::LookBack;
@@ -10,7 +10,7 @@ use advisoryd::job::feeds::pull::pull;
 use advisoryd::simulate::{Fault, Options, Rule};
 use nix::sys::signal::Signal;
 
-use crate::support::{PATIENCE, Running, World, assert_reads, eventually, small};
+use crate::support::{PATIENCE, READ_TIMEOUT, Running, World, assert_reads, eventually, small};
 
 const GATE: &str = "mid-load";
 
@@ -36,9 +36,7 @@ fn hold_the_next(world: &World) {
 /// `sync feeds` that has come to the gate and has stored something.
 async fn sync_to_the_gate(world: &World) -> Running {
     let sync = Running::start(&mut world.command(&["sync", "feeds"]));
-    tokio::time::timeout(PATIENCE, world.simulator.reached(GATE))
-        .await
-        .expect("the feed is asked for");
+    world.reached(GATE).await;
     eventually("the first chunk", PATIENCE, async || {
         (stored(world).await > 0).then_some(())
     })
@@ -94,7 +92,7 @@ async fn a_stop_in_mid_load_stores_what_came_and_is_quick() {
     let asked_at = Instant::now();
     sync.signal(Signal::SIGTERM);
     let status = sync.ended().await;
-    assert!(asked_at.elapsed() < Duration::from_secs(10));
+    assert!(asked_at.elapsed() < READ_TIMEOUT / 2);
     assert_eq!(status.code(), Some(1), "not all is done");
     assert_eq!(outcomes(&world).await, ["interrupted"]);
     let counted = "select seen from advisoryd_v1.sync_runs";
@@ -180,7 +178,7 @@ async fn a_run_that_could_not_be_written_down_keeps_no_hold_on_its_source() {
     let context = world.context().await;
     let (feed, _) = feeds(&context.config).remove(0);
     let run = tokio::spawn(async move { pull(&context, &feed, LookBack::Missing).await });
-    world.simulator.reached(GATE).await;
+    world.reached(GATE).await;
     sqlx::query("update advisoryd.sync_run set outcome = 'interrupted', finished_at = now()")
         .execute(world.pool())
         .await

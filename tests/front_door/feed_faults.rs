@@ -70,7 +70,9 @@ async fn an_upstream_that_falls_silent() {
     let stall = Fault::Stall {
         after_bytes: 60_000,
     };
-    assert_reads!(said_of(stall).await);
+    let mut world = World::new().await;
+    world.settings.upstream.read_timeout = Some("1s");
+    assert_reads!(fails_then_recovers(&world, stall).await);
 }
 
 #[tokio::test]
@@ -100,7 +102,7 @@ async fn complete_records_of_a_truncated_document_stay() {
 async fn a_document_cut_between_two_records_is_not_complete() {
     let documents = Documents::serve().await;
     let mut world = World::new().await;
-    world.base_url = Some(documents.base_url.clone());
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     documents.set(1, "<advisories><advisory><said>SA1</said></advisory>");
     let report = world.pull_one().await;
     assert_eq!(report.outcome.name(), "failed");
@@ -135,7 +137,7 @@ async fn documents_that_attack_their_reader() {
 #[tokio::test]
 async fn a_body_beyond_max_body_is_refused_after_decompression() {
     let mut world = World::new().await;
-    world.upstream = "max_body = \"4MiB\"".to_owned();
+    world.settings.upstream.max_body = Some("4MiB");
     let said = fails_then_recovers(&world, Fault::GzipBomb { mebibytes: 64 }).await;
     assert_reads!(said);
 }
@@ -145,7 +147,7 @@ async fn wrappers_nested_too_deep_are_refused() {
     let documents = Documents::serve().await;
     documents.set(1, "<a>".repeat(100_000));
     let mut world = World::new().await;
-    world.base_url = Some(documents.base_url.clone());
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     let report = world.pull_one().await;
     assert_eq!(report.outcome.name(), "failed");
     assert_reads!(report.outcome.error().unwrap());
@@ -170,7 +172,7 @@ async fn an_empty_feed_is_a_success() {
 async fn an_empty_document_with_an_unknown_root_is_a_failure_until_the_root_is_known() {
     let documents = Documents::serve().await;
     let mut world = World::new().await;
-    world.base_url = Some(documents.base_url.clone());
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     documents.set(1, "<catalogue></catalogue>");
     let report = world.pull_one().await;
     assert_eq!(report.outcome.name(), "failed");
@@ -190,7 +192,7 @@ async fn an_empty_document_with_an_unknown_root_is_a_failure_until_the_root_is_k
 async fn fewer_records_than_upstream_claims_are_not_complete() {
     let documents = Documents::serve().await;
     let mut world = World::new().await;
-    world.base_url = Some(documents.base_url.clone());
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     let record = "<list-item><said>SA1</said></list-item>";
     documents.set(
         1,

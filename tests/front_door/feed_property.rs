@@ -7,8 +7,8 @@ use chrono::TimeDelta;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any};
 use proptest::prop_oneof;
-use proptest::test_runner::{Config, TestRunner};
 
+use crate::support::property::always;
 use crate::support::{World, small};
 
 /// Each case is a world of its own with up to this many steps.
@@ -83,19 +83,5 @@ async fn ends_well(steps: Vec<Step>) {
 
 #[test]
 fn one_clean_pull_makes_everything_equal_whatever_happened_before() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let mut runner = TestRunner::new(Config {
-        cases: CASES,
-        max_shrink_iters: 20,
-        failure_persistence: None,
-        ..Config::default()
-    });
-    let outcome = runner.run(&vec(step(), 1..STEPS), |steps| {
-        runtime.block_on(ends_well(steps));
-        Ok(())
-    });
-    outcome.unwrap();
+    always(CASES, &vec(step(), 1..STEPS), ends_well);
 }

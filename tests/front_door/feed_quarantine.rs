@@ -98,9 +98,9 @@ async fn what_an_alias_explains_leaves_quarantine() {
          <advisory><serial>SA2</serial><title>odd</title></advisory></advisories>",
     );
     let mut world = World::new().await;
-    world.base_url = Some(documents.base_url.clone());
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     assert_eq!(world.pull_one().await.tally.quarantined, 1);
-    world.more = "[feeds.aliases]\nsaid = [\"serial\"]\n".to_owned();
+    world.settings.feeds.aliases.insert("said", ["serial"]);
     assert_eq!(world.pull_one().await.tally.added, 1);
     assert_eq!(world.count(KEPT).await, 0);
 }

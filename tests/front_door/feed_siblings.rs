@@ -6,7 +6,7 @@ use crate::support::{Documents, World, assert_reads};
 async fn what_stands_beside_the_records_is_told() {
     let documents = Documents::serve().await;
     let mut world = World::new().await;
-    world.base_url = Some(documents.base_url.clone());
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     documents.set(
         1,
         "<advisories><advisory><advisory_identifier>SA1</advisory_identifier></advisory>\

@@ -14,7 +14,7 @@ async fn two_lists() -> (World, Documents) {
         ..small()
     })
     .await;
-    world.base_url = Some(documents.base_url.clone());
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     (world, documents)
 }
 

@@ -26,7 +26,7 @@ async fn asks(world: &World) -> Vec<u32> {
 #[tokio::test]
 async fn the_first_pull_asks_for_first_days() {
     let mut world = World::new().await;
-    world.more = "[feeds]\nfirst_days = 40\n".to_owned();
+    world.settings.feeds.first_days = Some(40);
     assert_eq!(asks(&world).await, [40]);
 }
 
@@ -82,7 +82,8 @@ async fn gaps(world: &World) -> Vec<Value> {
 #[tokio::test]
 async fn an_outage_beyond_max_days_leaves_a_gap_that_is_shown_and_closed_when_reachable() {
     let mut world = World::new().await;
-    world.more = "[feeds]\nfirst_days = 5\nmax_days = 5\n".to_owned();
+    world.settings.feeds.first_days = Some(5);
+    world.settings.feeds.max_days = Some(5);
     assert_eq!(asks(&world).await, [5]);
     let said = world.simulator.publish(1).remove(0);
     world.later(TimeDelta::days(12));
@@ -90,7 +91,7 @@ async fn an_outage_beyond_max_days_leaves_a_gap_that_is_shown_and_closed_when_re
     assert!(!world.versions().await.contains_key(&said), "out of reach");
     assert_eq!(gaps(&world).await.len(), 1);
 
-    world.more = "[feeds]\nfirst_days = 5\nmax_days = 30\n".to_owned();
+    world.settings.feeds.max_days = Some(30);
     assert_eq!(asks(&world).await, [13], "from the beginning of the gap");
     assert!(world.versions().await.contains_key(&said));
     assert_eq!(gaps(&world).await, Vec::<Value>::new());

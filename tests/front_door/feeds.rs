@@ -1,7 +1,10 @@
 //! Feeds: what upstream said is stored whole, field by field.
 
+use std::collections::BTreeMap;
+
 use advisoryd::simulate::{FeedOptions, Options, Profile};
 
+use crate::support::settings::ExtraFeed;
 use crate::support::{Documents, World, assert_reads, small};
 
 #[tokio::test]
@@ -66,8 +69,10 @@ async fn an_extra_feed_brings_advisories_without_list_membership() {
         ..small()
     })
     .await;
-    "[[extra_feeds]]\nname = \"Everything\"\nquery = { feed_type = \"all\" }\n"
-        .clone_into(&mut world.more);
+    world.settings.extra_feeds = vec![ExtraFeed {
+        name: "Everything",
+        query: BTreeMap::from([("feed_type", "all")]),
+    }];
     let context = world.context().await;
     let (feed, _) = advisoryd::job::feeds::feed::feeds(&context.config)
         .pop()
@@ -95,18 +100,18 @@ async fn aliases_teach_a_new_structure_and_reach_what_is_stored_already() {
     let documents = Documents::serve().await;
     documents.set(1, STRANGE);
     let mut world = World::new().await;
-    world.base_url = Some(documents.base_url.clone());
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     let report = world.pull_one().await;
     assert_reads!(report.outcome.error().unwrap());
 
-    "[feeds.aliases]\nsaid = [\"serial\"]\n".clone_into(&mut world.more);
+    world.settings.feeds.aliases.insert("said", ["serial"]);
     assert_eq!(world.pull_one().await.outcome.name(), "ok");
     let titled = "select count(*) from advisoryd_v1.advisories where title = 'Strange'";
     assert_eq!(world.versions().await.len(), 2);
     assert_eq!(world.count(titled).await, 0, "the title has no alias yet");
 
-    "[feeds.aliases]\nsaid = [\"serial\"]\ntitle = [\"heading\"]\ncriticality = [\"grade\"]\n"
-        .clone_into(&mut world.more);
+    let others = [("title", ["heading"]), ("criticality", ["grade"])];
+    world.settings.feeds.aliases.extend(others);
     assert_eq!(world.pull_one().await.tally.changed, 1);
     assert_eq!(world.count(titled).await, 1, "the same bytes are read anew");
 }

@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 
 use crate::support::{
-    PATIENCE, Running, Told, World, assert_reads, eventually, pull_all, state_dir,
+    PATIENCE, Running, Told, World, assert_reads, eventually, pull_all, state_dir, without,
 };
 
 /// The numbers that were told, in order.
@@ -52,16 +52,21 @@ async fn following_waits_for_a_database_that_restarts_and_misses_nothing() {
     let first = format!("\"seq\":{},", newest(&pool).await);
     following.line(&first).await;
     cluster.stop().await.unwrap();
-    following
-        .line("advisoryd: waiting for the database: ")
-        .await;
+    eventually("it notices", PATIENCE, async || {
+        (!following.stderr().is_empty()).then_some(())
+    })
+    .await;
     let cluster = open().await;
     world.simulator.publish(3);
     pull_all(&world.context_on(pool.clone()).await, LookBack::Full).await;
     let newest = newest(&pool).await;
     assert!(newest > 60, "{newest}");
     following.line(&format!("\"seq\":{newest},")).await;
-    following.line("advisoryd: the database is back").await;
+    eventually("it says so", PATIENCE, async || {
+        (following.stderr().lines().count() == 2).then_some(())
+    })
+    .await;
+    assert_reads!(without(&following.stderr(), r"(database: ).*", "$1[why]"));
     assert_eq!(
         told(&following.stdout()),
         (1..=newest).collect::<Vec<i64>>()

@@ -14,14 +14,25 @@ use chrono::{DateTime, TimeDelta, Utc};
 use nix::sys::signal::Signal;
 
 use crate::support::{
-    PATIENCE, Receiver, Running, World, assert_reads, eventually, free_port, get, small,
+    PATIENCE, Receiver, Running, World, assert_reads, eventually, get, settings, small,
 };
 
 /// One list, no tickets, and a sink called `hook`.
-async fn watched(more: &str) -> (World, Receiver) {
+async fn watched() -> (World, Receiver) {
+    watching(small()).await
+}
+
+/// The same whose feeds may be this old.
+async fn watched_for(freshness: &'static str) -> (World, Receiver) {
+    let (mut world, receiver) = watched().await;
+    world.settings.freshness.feeds = Some(freshness);
+    (world, receiver)
+}
+
+async fn watching(options: Options) -> (World, Receiver) {
     let receiver = Receiver::start().await;
-    let mut world = World::new().await;
-    world.more = format!("[tickets]\nenabled = false\n{more}");
+    let mut world = World::with(options).await;
+    world.settings.tickets.enabled = Some(false);
     world.add_hook(&receiver);
     (world, receiver)
 }
@@ -73,7 +84,7 @@ fn failing(fault: Fault) -> Rule {
 
 #[tokio::test]
 async fn nothing_is_told_while_all_is_well() {
-    let (world, receiver) = watched("").await;
+    let (world, receiver) = watched().await;
     look(&world).await;
     for _ in 0..4 {
         world.pull_one().await;
@@ -91,7 +102,7 @@ async fn nothing_is_told_while_all_is_well() {
 
 #[tokio::test]
 async fn data_that_is_older_than_its_schedule_explains_is_stale_until_it_is_read() {
-    let (world, receiver) = watched("").await;
+    let (world, receiver) = watched().await;
     world.pull_one().await;
     world.simulator.inject(failing(Fault::Status(500)));
     world.later(TimeDelta::minutes(70));
@@ -115,7 +126,7 @@ async fn data_that_is_older_than_its_schedule_explains_is_stale_until_it_is_read
 
 #[tokio::test]
 async fn a_source_that_was_never_read_is_as_old_as_it_is_followed() {
-    let (world, receiver) = watched("[freshness]\nfeeds = \"30m\"\n").await;
+    let (world, receiver) = watched_for("30m").await;
     world.simulator.inject(failing(Fault::Html200));
     world.pull_one().await;
     look(&world).await;
@@ -129,7 +140,7 @@ async fn a_source_that_was_never_read_is_as_old_as_it_is_followed() {
 
 #[tokio::test]
 async fn freshness_that_is_off_is_off() {
-    let (world, receiver) = watched("[freshness]\nfeeds = \"off\"\n").await;
+    let (world, receiver) = watched_for("off").await;
     world.pull_one().await;
     world.later(TimeDelta::days(30));
     look(&world).await;
@@ -152,8 +163,8 @@ async fn status_and_the_health_check_name_the_same_next_run_of_tickets_that_full
     .await;
     // Once a week, and days away from now.
     let day = (Clock::system().now() + TimeDelta::days(3)).format("%a");
-    world.more =
-        format!("[schedule]\nfull_walk = \"0 0 3 * * {day}\"\n[freshness]\nfeeds = \"off\"\n");
+    world.settings.schedule.full_walk = Some(format!("0 0 3 * * {day}"));
+    world.settings.freshness.feeds = Some("off");
     world.sync_tickets(Ask::Now).await;
 
     let status = world.told(&["status", "--json"]).stdout;
@@ -178,7 +189,7 @@ async fn status_and_the_health_check_name_the_same_next_run_of_tickets_that_full
 
 #[tokio::test]
 async fn a_rejected_token_is_told_until_upstream_accepts_one() {
-    let (world, receiver) = watched("").await;
+    let (world, receiver) = watched().await;
     world.pull_one().await;
     world.simulator.set_token(&"0".repeat(40));
     world.pull_one().await;
@@ -203,14 +214,11 @@ async fn a_rejected_token_is_told_until_upstream_accepts_one() {
 
 #[tokio::test]
 async fn what_another_list_read_before_does_not_acquit_the_token() {
-    let receiver = Receiver::start().await;
-    let mut world = World::with(advisoryd::simulate::Options {
+    let (world, receiver) = watching(Options {
         watch_lists: 2,
-        ..crate::support::small()
+        ..small()
     })
     .await;
-    world.more = "[tickets]\nenabled = false\n".to_owned();
-    world.add_hook(&receiver);
     world.pull().await;
     for status in [401, 503] {
         world.later(TimeDelta::minutes(1));
@@ -228,7 +236,7 @@ async fn what_another_list_read_before_does_not_acquit_the_token() {
 
 #[tokio::test]
 async fn a_structure_that_is_not_recognised_is_told() {
-    let (world, receiver) = watched("").await;
+    let (world, receiver) = watched().await;
     let damage = Damage::NotRecognised;
     world.simulator.inject(failing(Fault::Damaged(damage)));
     world.pull_one().await;
@@ -242,7 +250,7 @@ async fn a_structure_that_is_not_recognised_is_told() {
 
 #[tokio::test]
 async fn records_in_quarantine_are_told_until_they_are_understood() {
-    let (world, receiver) = watched("").await;
+    let (world, receiver) = watched().await;
     let damage = Fault::Damaged(Damage::ControlCharacters);
     world.simulator.inject(Rule::new(damage));
     world.pull_one().await;
@@ -255,7 +263,7 @@ async fn records_in_quarantine_are_told_until_they_are_understood() {
 
 #[tokio::test]
 async fn a_hole_in_what_is_covered_is_told_until_it_is_closed() {
-    let (world, receiver) = watched("[freshness]\nfeeds = \"off\"\n").await;
+    let (world, receiver) = watched_for("off").await;
     world.pull_one().await;
     world.later(TimeDelta::days(10));
     world.pull_back(LookBack::Days(1)).await;
@@ -270,8 +278,8 @@ async fn a_hole_in_what_is_covered_is_told_until_it_is_closed() {
 
 #[tokio::test]
 async fn an_exhausted_request_budget_is_told_until_requests_are_allowed() {
-    let (mut world, receiver) = watched("[freshness]\nfeeds = \"off\"\n").await;
-    world.upstream = "requests_per_day = 1".to_owned();
+    let (mut world, receiver) = watched_for("off").await;
+    world.settings.upstream.requests_per_day = Some(1);
     world.pull_one().await;
     look(&world).await;
     world.pull_one().await;
@@ -285,9 +293,8 @@ async fn an_exhausted_request_budget_is_told_until_requests_are_allowed() {
 
 #[tokio::test]
 async fn a_failing_sink_is_told_of_through_the_others_only() {
-    let rule = "[freshness]\nfeeds = \"off\"\n[[alerts.rules]]\nname = \"new\"\n\
-                on = [\"appeared\"]\nsinks = [\"hook\"]\n";
-    let (mut world, hook) = watched(rule).await;
+    let (mut world, hook) = watched_for("off").await;
+    world.settings.alerts.rules = vec![settings::Rule::to_hook("new", &["appeared"])];
     let other = Receiver::start().await;
     world.add_webhook("other", &other);
     world.pull_one().await;
@@ -314,14 +321,11 @@ async fn a_failing_sink_is_told_of_through_the_others_only() {
 
 #[tokio::test]
 async fn conditions_that_begin_together_are_told_in_one_message() {
-    let receiver = Receiver::start().await;
-    let mut world = World::with(advisoryd::simulate::Options {
+    let (world, receiver) = watching(Options {
         watch_lists: 3,
-        ..crate::support::small()
+        ..small()
     })
     .await;
-    world.more = "[tickets]\nenabled = false\n".to_owned();
-    world.add_hook(&receiver);
     world.pull().await;
     world.later(TimeDelta::hours(2));
     look(&world).await;
@@ -331,7 +335,8 @@ async fn conditions_that_begin_together_are_told_in_one_message() {
 
 #[tokio::test]
 async fn what_is_switched_off_is_written_down_and_not_sent() {
-    let (world, receiver) = watched("[alerts.health]\nenabled = false\n").await;
+    let (mut world, receiver) = watched().await;
+    world.settings.alerts.health.enabled = Some(false);
     world.pull_one().await;
     world.later(TimeDelta::hours(2));
     look(&world).await;
@@ -345,12 +350,14 @@ async fn what_is_switched_off_is_written_down_and_not_sent() {
 
 #[tokio::test]
 async fn a_daemon_that_dies_between_condition_and_delivery_tells_once() {
-    let (mut world, receiver) = watched("").await;
-    let port = free_port();
-    world.listen = format!("127.0.0.1:{port}");
+    let (mut world, receiver) = watched().await;
+    let port = world.serve_health();
     world.simulator.set_token(&"0".repeat(40));
     let mut first = Running::start(&mut world.command(&["run"]));
-    first.line("upstream: token_rejected").await;
+    eventually("the condition", PATIENCE, async || {
+        (holding(&world).await == ["token_rejected"]).then_some(())
+    })
+    .await;
     first.kill9();
     let mut second = Running::start(&mut world.command(&["run"]));
     receiver.wait_for(1).await;
@@ -373,7 +380,7 @@ async fn a_daemon_that_dies_between_condition_and_delivery_tells_once() {
 
 #[tokio::test]
 async fn a_pass_without_a_daemon_tells_too() {
-    let (world, receiver) = watched("").await;
+    let (world, receiver) = watched().await;
     world.simulator.set_token(&"0".repeat(40));
     let mut sync = Running::start(&mut world.command(&["sync"]));
     assert!(!sync.ended().await.success());

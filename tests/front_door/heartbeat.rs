@@ -7,13 +7,14 @@ use advisoryd::job::health::heartbeat::{First, beat};
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
 
+use crate::support::settings::Heartbeat;
 use crate::support::{HOOK_SECRET, PATIENCE, Receiver, Running, World, assert_reads, eventually};
 
-async fn beating(schedule: &str) -> (World, Receiver) {
+async fn beating(schedule: &'static str) -> (World, Receiver) {
     let receiver = Receiver::start().await;
     let mut world = World::new().await;
-    world.more =
-        format!("[tickets]\nenabled = false\n[alerts.heartbeat]\nschedule = \"{schedule}\"\n");
+    world.settings.tickets.enabled = Some(false);
+    world.settings.alerts.heartbeat = Some(Heartbeat { schedule });
     world.add_hook(&receiver);
     (world, receiver)
 }
@@ -128,8 +129,7 @@ async fn a_daemon_makes_up_for_the_heartbeat_it_missed() {
     })
     .await;
     second.kill9();
-    let mut third = Running::start(&mut world.command(&["run"]));
-    third.line("following").await;
+    let _third = world.run().await;
     let beats = world
         .count("select count(*) from advisoryd_v1.alerts where what = 'heartbeat'")
         .await;
@@ -139,7 +139,7 @@ async fn a_daemon_makes_up_for_the_heartbeat_it_missed() {
 #[tokio::test]
 async fn a_heartbeat_says_to_when_all_is_complete_whatever_details_are_wanted() {
     let (mut world, receiver) = beating("* * * * * *").await;
-    world.feeds = "sweep = false\ndetails = \"always\"".to_owned();
+    world.settings.feeds.details = Some("always");
     world.pull_one().await;
     world.fetch_details().await;
     let context = world.context().await;

@@ -12,9 +12,9 @@ use chrono::TimeDelta;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any};
 use proptest::prop_oneof;
-use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
 
+use crate::support::property::always;
 use crate::support::{PATIENCE, Running, World, database, eventually, small};
 
 /// Each case is a world of its own with up to this many steps.
@@ -127,7 +127,7 @@ async fn killed(world: &World, after_bytes: usize) {
     world.simulator.inject(Rule::new(hold).on("xml-feed"));
     let mut program = Running::start(&mut world.command(&["sync", "all"]));
     tokio::select! {
-        () = world.simulator.reached("mid") => {}
+        () = world.reached("mid") => {}
         _ = program.ended() => {}
     }
     program.kill9();
@@ -323,19 +323,5 @@ fn contains(lived: &Rows, clean: &Rows) {
 
 #[test]
 fn every_version_is_seen_once_and_the_end_is_that_of_a_clean_pass() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let mut runner = TestRunner::new(Config {
-        cases: CASES,
-        max_shrink_iters: 20,
-        failure_persistence: None,
-        ..Config::default()
-    });
-    let outcome = runner.run(&vec(step(), 4..STEPS), |steps| {
-        runtime.block_on(ends_well(steps));
-        Ok(())
-    });
-    outcome.unwrap();
+    always(CASES, &vec(step(), 4..STEPS), ends_well);
 }

@@ -39,9 +39,11 @@ async fn an_unknown_structure_is_told_with_the_lines_that_make_it_readable() {
     insta::assert_snapshot!(told);
     // With these lines it comes in.
     let mut taught = World::new().await;
-    taught.more = "[feeds.aliases]\nsaid = [\"vuln_key\"]\ntitle = [\"caption\"]\n\
-                   modified_at = [\"changed_on\"]\n"
-        .to_owned();
+    taught.settings.feeds.aliases.extend([
+        ("said", ["vuln_key"]),
+        ("title", ["caption"]),
+        ("modified_at", ["changed_on"]),
+    ]);
     let mut command = taught.command(&["inspect", "--json"]);
     command.arg(&file);
     let told = inspected(command);

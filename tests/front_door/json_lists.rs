@@ -10,6 +10,7 @@ use advisoryd::simulate::{Damage, Fault, Options, Rule};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
+use crate::support::settings::Alerts;
 use crate::support::{Documents, World, assert_reads, small};
 
 const LIST: &str = "/api/advisories/?";
@@ -21,7 +22,6 @@ async fn two_lists() -> World {
         ..small()
     })
     .await;
-    "sweep = false\ndetails = \"never\"".clone_into(&mut world.feeds);
     world.source = "auto";
     // The newest advisory is of this very second, which no window holds yet.
     world.later(TimeDelta::minutes(1));
@@ -230,7 +230,7 @@ async fn an_account_without_json_fails_with_what_is_wrong_with_its_feed() {
 async fn a_filter_that_is_ignored_moves_nothing() {
     let mut world = two_lists().await;
     world.source = "json";
-    world.more = "[feeds]\nfirst_days = 30\n".to_owned();
+    world.settings.feeds.first_days = Some(30);
     world
         .simulator
         .inject(Rule::new(Fault::IgnoredFilter).on(LIST).times(10));
@@ -262,9 +262,10 @@ async fn the_captured_bodies_come_in_whole_through_json() {
     documents.set_json("/api/advisories/", &list);
     documents.set_json("/api/advisories/SA87735/", &detail);
     let mut world = World::new().await;
-    world.base_url = Some(documents.base_url.clone());
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     world.source = "json";
-    world.more = "[feeds]\nfirst_days = 5000\nmax_days = 5000\n".to_owned();
+    world.settings.feeds.first_days = Some(5000);
+    world.settings.feeds.max_days = Some(5000);
     let report = world.pull_one().await;
     assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
     let fetched = world.fetch_details().await.remove(0);
@@ -297,7 +298,7 @@ async fn the_captured_bodies_come_in_whole_through_json() {
 #[tokio::test]
 async fn a_member_is_not_forgotten_because_another_feed_brought_its_revision() {
     let mut world = two_lists().await;
-    world.feeds = "details = \"never\"".to_owned();
+    world.settings.feeds.sweep = None;
     break_feed(&world, Fault::Html200);
     world.pull().await;
     world.fetch_details().await;
@@ -339,11 +340,9 @@ async fn the_first_load_of_a_list_from_json_is_no_news_however_long_it_takes() {
         ..small()
     })
     .await;
-    world.feeds = "sweep = false".to_owned();
+    world.settings.feeds.details = None;
     world.source = "json";
-    world.more = "[[alerts.sinks]]\nname = \"journal\"\nkind = \"log\"\n\
-        [[alerts.rules]]\nname = \"all\"\nsinks = [\"journal\"]\n"
-        .to_owned();
+    world.settings.alerts = Alerts::to_log(&[]);
     world.later(TimeDelta::minutes(1));
     world.pull().await;
     // Batch by batch; the last ones come when there were complete runs of details.
@@ -360,9 +359,7 @@ async fn the_first_load_of_a_list_from_json_is_no_news_however_long_it_takes() {
 #[tokio::test]
 async fn what_a_list_from_json_brings_later_is_news_though_no_detail_was_fetched_before() {
     let mut world = two_lists().await;
-    world.more = "[[alerts.sinks]]\nname = \"journal\"\nkind = \"log\"\n\
-        [[alerts.rules]]\nname = \"all\"\non = [\"appeared\"]\nsinks = [\"journal\"]\n"
-        .to_owned();
+    world.settings.alerts = Alerts::to_log(&["appeared"]);
     world.pull().await;
     world.alert().await;
     break_feed(&world, Fault::Html200);

@@ -6,6 +6,7 @@ use advisoryd::job::tickets::sync::Ask;
 use advisoryd::simulate::{Damage, Fault, Rule};
 use chrono::TimeDelta;
 
+use crate::support::settings::Schedule;
 use crate::support::{Documents, PATIENCE, Running, World, assert_reads, eventually, is_alive};
 
 /// Up to when the feed is covered, in seconds.
@@ -61,7 +62,7 @@ async fn promise_2_nothing_is_asked_twice_without_need() {
 #[tokio::test]
 async fn promise_3_nothing_stops_for_good() {
     let mut world = World::new().await;
-    world.more = "[schedule]\nfeeds = \"* * * * * *\"\ntickets = \"* * * * * *\"\n".to_owned();
+    world.settings.schedule = Schedule::every_second();
     world
         .simulator
         .inject(Rule::new(Fault::Status(500)).on("xml-feed").times(6));
@@ -88,7 +89,7 @@ async fn promise_4_nothing_lies() {
     let documents = Documents::serve().await;
     let mut world = World::new().await;
     world.pull_one().await;
-    world.base_url = Some(documents.base_url.clone());
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     let last = "select extract(epoch from last_success_at)::bigint from advisoryd_v1.watch_lists";
     let success = world.count(last).await;
     world.later(TimeDelta::hours(5));

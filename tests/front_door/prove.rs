@@ -140,7 +140,7 @@ async fn a_process_that_was_killed_proves() {
         .on("xml-feed"),
     );
     let mut sync = Running::start(&mut world.command(&["sync", "feeds"]));
-    world.simulator.reached("mid").await;
+    world.reached("mid").await;
     eventually("the first chunk", PATIENCE, async || {
         let stored = world.count("select count(*) from advisoryd.advisory").await;
         (stored > 0).then_some(())
@@ -338,7 +338,7 @@ async fn feeds_of_several_pages_reconcile_over_all_of_them() {
     documents.set(1, page(&second, 1..4));
     documents.set(2, page("", 4..6));
     let mut world = World::new().await;
-    world.base_url = Some(documents.base_url.clone());
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     let report = world.pull_one().await;
     assert_eq!(
         (

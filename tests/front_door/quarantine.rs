@@ -8,7 +8,6 @@ use serde_json::Value;
 use crate::support::{Documents, World, assert_reads};
 
 const KEPT: &str = "select count(*) from advisoryd_v1.quarantine";
-const ALIAS: &str = "[feeds.aliases]\nsaid = [\"serial\"]\n";
 
 fn feed(records: &[&str]) -> String {
     let records = records.join("</advisory><advisory>");
@@ -24,11 +23,11 @@ async fn odd(record: &str, other: &str) -> (World, Documents) {
     documents.set(1, feed(&[GOOD, record]));
     documents.set(2, feed(&[GOOD, other]));
     let mut world = World::new().await;
-    world.base_url = Some(documents.base_url.clone());
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     world.lists = Some(vec![1, 2]);
     world.pull().await;
     assert_eq!(world.count(KEPT).await, 1);
-    ALIAS.clone_into(&mut world.more);
+    world.settings.feeds.aliases.insert("said", ["serial"]);
     (world, documents)
 }
 
@@ -155,7 +154,7 @@ async fn a_record_that_stood_twice_is_kept_so_that_it_can_be_read_again() {
     let twin = "<advisory_identifier>SA1</advisory_identifier><title>C:\\x41 twin</title>";
     documents.set(1, feed(&[GOOD, twin]));
     let mut world = World::new().await;
-    world.base_url = Some(documents.base_url.clone());
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     world.pull().await;
     assert_eq!(world.told(&["quarantine", "retry"]).code, 1);
     sqlx::raw_sql("delete from advisoryd.advisory; delete from advisoryd.sighting")

@@ -12,7 +12,7 @@ use advisoryd::job::trust::reconcile;
 use advisoryd::simulate::{FeedCounts, FeedOptions, Options};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::support::{PATIENCE, Running, World, assert_reads, eventually, free_port, get, small};
+use crate::support::{PATIENCE, Running, World, assert_reads, eventually, get, small};
 
 /// By release: a revision of an old advisory does not come through the feed.
 async fn by_release() -> World {
@@ -182,9 +182,8 @@ async fn the_daemon_spends_its_share_and_counts_drift() {
     .execute(world.pool())
     .await
     .unwrap();
-    let port = free_port();
-    "[reconcile]\nshare = 0.5\n".clone_into(&mut world.more);
-    world.listen = format!("127.0.0.1:{port}");
+    let port = world.serve_health();
+    world.settings.reconcile.share = Some(0.5);
     let mut daemon = Running::start(&mut world.command(&["run"]));
     eventually("both kinds read again", PATIENCE, async || {
         let kinds = world

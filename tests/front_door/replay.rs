@@ -245,13 +245,14 @@ async fn a_new_alias_explains_columns_and_quarantine_without_new_versions() {
     // Says something else of SA1 at the same time: kept beside.
     documents.set(2, feed(&[record(&named("SA1"), "other")]));
     let mut world = World::new().await;
-    world.base_url = Some(documents.base_url.clone());
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     world.lists = Some(vec![1, 2]);
     world.pull().await;
     let titles = "select count(*) from advisoryd_v1.advisories where title is not null";
     assert_eq!(world.count(titles).await, 0);
 
-    world.more = "[feeds.aliases]\nsaid = [\"serial\"]\ntitle = [\"slogan\"]\n".to_owned();
+    let aliases = [("said", ["serial"]), ("title", ["slogan"])];
+    world.settings.feeds.aliases.extend(aliases);
     let dry = world.told(&["replay", "--dry-run"]);
     assert_reads!(dry);
     let told = world.told(&["replay", "--yes"]);
@@ -299,7 +300,7 @@ async fn what_an_alias_shows_to_be_newer_becomes_the_next_version() {
     documents.set(2, record("older", 1));
     documents.set(3, record("newer", 3));
     let mut world = World::new().await;
-    world.base_url = Some(documents.base_url.clone());
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     world.lists = Some(vec![1, 2, 3]);
     world.pull().await;
     let title = "select title from advisoryd_v1.advisories";
@@ -311,7 +312,8 @@ async fn what_an_alias_shows_to_be_newer_becomes_the_next_version() {
     };
     assert_eq!(stored().await, "first");
 
-    world.more = "[feeds.aliases]\nmodified_at = [\"stamp\"]\n".to_owned();
+    let aliases = &mut world.settings.feeds.aliases;
+    aliases.insert("modified_at", ["stamp"]);
     let dry = world.told(&["replay", "--dry-run"]);
     assert_reads!(dry);
     assert_eq!(world.told(&["replay", "--yes"]).code, 0);

@@ -6,12 +6,13 @@ use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
 use advisoryd::job::trust::retention::{Dropped, maintain};
 use advisoryd::job::trust::verify::verify;
-use advisoryd::simulate::{Damage, Fault, Rule};
+use advisoryd::simulate::{self, Damage, Fault};
 use chrono::TimeDelta;
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 use tokio_util::sync::CancellationToken;
 
+use crate::support::settings::Rule;
 use crate::support::{PATIENCE, Receiver, Running, World, assert_reads, eventually};
 
 const FULL: Ask = Ask::Full {
@@ -37,7 +38,7 @@ async fn lived() -> World {
     let world = World::new().await;
     world
         .simulator
-        .inject(Rule::new(Fault::Damaged(Damage::OneBadRecord)).on("xml-feed"));
+        .inject(simulate::Rule::new(Fault::Damaged(Damage::OneBadRecord)).on("xml-feed"));
     world.pull_one().await;
     world.sync_tickets(Ask::Now).await;
     let said = world.simulator.saids(1)[0].clone();
@@ -174,7 +175,7 @@ async fn a_broken_ledger_is_not_dropped_so_that_it_can_be_seen() {
 #[tokio::test]
 async fn quarantine_goes_when_upstream_no_longer_sends_it() {
     let world = World::new().await;
-    let damaged = || Rule::new(Fault::Damaged(Damage::ControlCharacters)).on("xml-feed");
+    let damaged = || simulate::Rule::new(Fault::Damaged(Damage::ControlCharacters)).on("xml-feed");
     world.simulator.inject(damaged());
     world.pull_one().await;
     sqlx::raw_sql("update advisoryd.quarantine set at = at - interval '30 days'")
@@ -193,7 +194,7 @@ async fn quarantine_goes_when_upstream_no_longer_sends_it() {
 #[tokio::test]
 async fn the_command_and_the_daemon_apply_it() {
     let mut world = lived().await;
-    world.more = "[retention]\nversions = \"90d\"\n".to_owned();
+    world.settings.retention.versions = Some("90d");
     let age = "update advisoryd.advisory_version set replaced_at = replaced_at - interval '100 days' where version = 1";
     sqlx::raw_sql(age).execute(world.pool()).await.unwrap();
     let told = world.told(&["maintain"]);
@@ -263,9 +264,7 @@ fn what_cannot_be_meant_is_refused_with_what_to_write() {
 async fn alerts_go_when_they_wait_for_nothing_and_explain_still_answers() {
     let receiver = Receiver::start().await;
     let mut world = World::new().await;
-    world
-        .more
-        .push_str("[[alerts.rules]]\nname = \"all\"\non = [\"appeared\"]\nsinks = [\"hook\"]\n");
+    world.settings.alerts.rules = vec![Rule::to_hook("all", &["appeared"])];
     world.add_hook(&receiver);
     world.pull_one().await;
     world.alert().await;

@@ -40,9 +40,9 @@ async fn public_cvrf_documents_come_in_whole() {
     let documents = Documents::serve().await;
     documents.set(1, wrapped(&folder));
     let mut world = World::new().await;
-    world.base_url = Some(documents.base_url.clone());
-    world.more =
-        "[feeds]\nid_pattern = \"(cisco-sa-[0-9a-z-]+|RHSA-[0-9]{4}:[0-9]{4})\"\n".to_owned();
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
+    let pattern = "(cisco-sa-[0-9a-z-]+|RHSA-[0-9]{4}:[0-9]{4})";
+    world.settings.feeds.id_pattern = Some(pattern);
     let report = world.pull_one().await;
     assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
     assert_eq!(report.tally.quarantined, 0);
@@ -123,7 +123,7 @@ async fn the_captured_advisory_comes_in_whole_in_either_dialect() {
         let documents = Documents::serve().await;
         documents.set(1, dialect.document(&captured));
         let mut world = World::new().await;
-        world.base_url = Some(documents.base_url.clone());
+        world.settings.upstream.base_url = Some(documents.base_url.clone());
         let report = world.pull_one().await;
         assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
         assert_eq!((report.tally.added, report.tally.quarantined), (1, 0));

@@ -10,6 +10,7 @@ use advisoryd::simulate::{Fault, FeedCounts, FeedOptions, Options, Rule};
 use chrono::TimeDelta;
 use serde_json::Value;
 
+use crate::support::settings::{EVERY_SECOND, Feeds};
 use crate::support::{PATIENCE, Running, World, assert_reads, eventually, small};
 
 async fn counting(counts: FeedCounts) -> World {
@@ -21,7 +22,7 @@ async fn counting(counts: FeedCounts) -> World {
         ..small()
     })
     .await;
-    "details = \"never\"".clone_into(&mut world.feeds);
+    world.settings.feeds.sweep = None;
     // Details that only the sweep wants.
     world.source = "auto";
     world
@@ -175,9 +176,9 @@ async fn a_daemon_with_nothing_configured_does_all_of_it() {
         ..small()
     })
     .await;
-    world.feeds = String::new();
+    world.settings.feeds = Feeds::default();
     world.source = "auto";
-    world.more = "[schedule]\nfeeds = \"* * * * * *\"\n".to_owned();
+    world.settings.schedule.feeds = Some(EVERY_SECOND);
     let html = Rule::new(Fault::Html200)
         .on("asset_list_id=2")
         .times(10_000);

@@ -4,7 +4,7 @@ use advisoryd::job::run::Report;
 use advisoryd::job::tickets::sync::Ask;
 use advisoryd::simulate::{Fault, Options, Order, Rule, TicketFilters, TicketOptions, TicketShape};
 
-use crate::support::{PATIENCE, Running, World, assert_reads, small, without};
+use crate::support::{Running, World, assert_reads, small, without};
 
 const FULL: Ask = Ask::Full {
     accept_removals: false,
@@ -373,9 +373,7 @@ async fn kill_9_during_the_first_walk_loses_nothing_and_goes_on_there() {
         .simulator
         .inject(Rule::new(hold).on("page_size=100").after(4));
     let mut sync = Running::start(&mut world.command(&["sync", "tickets"]));
-    tokio::time::timeout(PATIENCE, world.simulator.reached("mid-walk"))
-        .await
-        .expect("a page in the middle is asked for");
+    world.reached("mid-walk").await;
     sync.kill9();
     let stored = world
         .count("select count(*) from advisoryd_v1.tickets")

@@ -21,12 +21,12 @@ async fn an_authority_of_ones_own_is_trusted_when_named() {
     let authority = Authority::new();
     let mut world = World::new().await;
     let front = TlsFront::of(world.simulator.addr().to_string(), &authority.identity()).await;
-    world.base_url = Some(front.base_url.clone());
+    world.settings.upstream.base_url = Some(front.base_url.clone());
     let failed = world.pull_one().await;
     assert_eq!(failed.outcome.name(), "failed");
     assert_reads!(failed.outcome.error().unwrap());
 
-    world.upstream = format!("ca_file = \"{}\"\n", authority.file().display());
+    world.settings.upstream.ca_file = Some(authority.file().display().to_string());
     let report = world.pull_one().await;
     assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
     world.assert_all_is_stored().await;
@@ -36,8 +36,8 @@ async fn an_authority_of_ones_own_is_trusted_when_named() {
 async fn a_proxy_is_used_when_named() {
     let mut world = World::new().await;
     // Nobody listens there; the simulator, asked as a proxy, answers for it.
-    world.base_url = Some("http://127.0.0.1:9".to_owned());
-    world.upstream = format!("proxy = \"{}\"\n", world.simulator.base_url());
+    world.settings.upstream.base_url = Some("http://127.0.0.1:9".to_owned());
+    world.settings.upstream.proxy = Some(world.simulator.base_url());
     let report = world.pull_one().await;
     assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
     world.assert_all_is_stored().await;

@@ -7,16 +7,16 @@ use advisoryd::cluster::{ClusterError, Role};
 use nix::sys::signal::Signal;
 
 use super::{keep_a_row, kept_row, open, seeded_state_dir};
-use crate::support::{PATIENCE, Running, binary, eventually, is_alive};
+use crate::support::{Daemon, PATIENCE, binary, eventually, is_alive};
 
 /// A daemon on the state directory, whose upstream is never there; returns it
 /// with its server's number.
-pub(super) async fn start_owner(state_dir: &Path) -> (Running, u32) {
+pub(super) async fn start_owner(state_dir: &Path) -> (Daemon, u32) {
     start_owner_as(state_dir, &mut binary()).await
 }
 
 /// The same, begun by a command with a setting of its own.
-pub(super) async fn start_owner_as(state_dir: &Path, command: &mut Command) -> (Running, u32) {
+pub(super) async fn start_owner_as(state_dir: &Path, command: &mut Command) -> (Daemon, u32) {
     let [config, token] = ["config.toml", "token"].map(|name| state_dir.join(name));
     std::fs::write(&token, "nobody-asks-for-it").unwrap();
     let text = format!(
@@ -27,8 +27,7 @@ pub(super) async fn start_owner_as(state_dir: &Path, command: &mut Command) -> (
     );
     std::fs::write(&config, text).unwrap();
     command.arg("--config").arg(&config).arg("run");
-    let mut owner = Running::start(command);
-    owner.line("the database is ready").await;
+    let owner = Daemon::start(command).await;
     let client = open(state_dir, Role::Client).await.unwrap();
     keep_a_row(&client).await;
     client.stop().await.unwrap();

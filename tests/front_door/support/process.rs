@@ -3,10 +3,10 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
 
 use super::wait::{PATIENCE, eventually};
 
@@ -57,20 +57,30 @@ impl Running {
         self.stderr.text()
     }
 
+    /// The lines of its log so far, each an event with its fields.
+    pub fn events(&self) -> Vec<Value> {
+        let log = self.stderr();
+        let events = log.lines().map(serde_json::from_str);
+        events.filter_map(Result::ok).collect()
+    }
+
+    /// Waits for an event of its log by its fields.
+    pub async fn event(&self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+        eventually(what, PATIENCE, async || {
+            self.events().into_iter().find(&is_it)
+        })
+        .await
+    }
+
     /// Its number.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Waits for a line with `part` on either output.
+    /// Waits for a line with `part` on either output: for data, not for wording.
     pub async fn line(&mut self, part: &str) -> String {
-        self.line_within(part, PATIENCE).await
-    }
-
-    /// Waits for a line with `part` on either output for at most `within`.
-    pub async fn line_within(&mut self, part: &str, within: Duration) -> String {
         let what = format!("a line with `{part}`");
-        let found = eventually(&what, within, async || {
+        let found = eventually(&what, PATIENCE, async || {
             // First the end, then the lines: a last line is not missed.
             let ended = self.child.try_wait().expect("its state");
             let (stdout, stderr) = (self.stdout(), self.stderr());

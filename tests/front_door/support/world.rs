@@ -2,9 +2,10 @@
 //! the program between them, either as jobs in this process or as the binary.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Display, Write as _};
+use std::fmt::{self, Display};
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use advisoryd::clock::Clock;
 use advisoryd::config::Config;
@@ -24,10 +25,17 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::database::{TestDatabase, database};
+use super::manager::Daemon;
 use super::process::binary;
 use super::receiver::Receiver;
 use super::run_dir::state_dir;
 use super::servers::serve;
+use super::settings::{Feeds, Settings, Sink, Upstream, WatchList};
+use super::wait::PATIENCE;
+use super::web::free_port;
+
+/// How long upstream may be silent: longer than any test holds it.
+pub const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Signs what goes to the sink `hook`.
 pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
@@ -36,19 +44,10 @@ pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE
 pub struct World {
     pub simulator: Simulator,
     pub database: TestDatabase,
-    /// What tests add to the configuration, as TOML.
-    pub more: String,
-    /// `[feeds]`, as TOML: where a test is not about them, there are neither
-    /// details nor a sweep, so that requests and runs are those of the feeds.
-    pub feeds: String,
+    /// The configuration, but for what [`World::toml`] knows better.
+    pub settings: Settings,
     /// Where the watch lists' advisories come from.
     pub source: &'static str,
-    /// What tests add to `[upstream]`, as TOML.
-    pub upstream: String,
-    /// Where the daemon serves its health; nowhere unless a test says.
-    pub listen: String,
-    /// Another upstream than the simulator.
-    pub base_url: Option<String>,
     /// Other watch lists than all of the simulator's.
     pub lists: Option<Vec<i64>>,
     /// Cancelled by tests that stop jobs.
@@ -129,6 +128,25 @@ pub fn small() -> Options {
     }
 }
 
+/// Few surprises: where a test is not about them, there are neither details nor
+/// a sweep, so that requests and runs are those of the feeds.
+fn plain() -> Settings {
+    Settings {
+        upstream: Upstream {
+            requests_per_minute: Some(60_000),
+            read_timeout: Some("1m"),
+            max_attempts: Some(2),
+            ..Upstream::default()
+        },
+        feeds: Feeds {
+            sweep: Some(false),
+            details: Some("never"),
+            ..Feeds::default()
+        },
+        ..Settings::default()
+    }
+}
+
 impl World {
     /// A world with a [`small`] upstream.
     pub async fn new() -> Self {
@@ -143,12 +161,8 @@ impl World {
         Self {
             simulator,
             database: database().await,
-            more: String::new(),
-            feeds: "sweep = false\ndetails = \"never\"".to_owned(),
+            settings: plain(),
             source: "feed",
-            upstream: String::new(),
-            listen: String::new(),
-            base_url: None,
             lists: None,
             stop: CancellationToken::new(),
             clock_offset: std::sync::Arc::default(),
@@ -161,33 +175,27 @@ impl World {
         &self.database.pool
     }
 
-    /// The configuration as a person would write it.
+    /// The configuration as a person would write it: upstream, database and
+    /// lists are this world's where the test names no others.
     pub fn toml(&self) -> String {
-        let mut lists = String::new();
-        let all = || self.simulator.watch_lists();
-        for id in self.lists.clone().unwrap_or_else(all) {
-            let source = self.source;
-            let _ = writeln!(lists, "[[watch_lists]]\nid = {id}\nsource = \"{source}\"");
+        let mut settings = self.settings.clone();
+        let upstream = &mut settings.upstream;
+        upstream.token_file = Some(self.token_file().display().to_string());
+        let base_url = || self.simulator.base_url();
+        upstream.base_url.get_or_insert_with(base_url);
+        if settings.state.dir.is_none() {
+            let url = || self.database.url.clone();
+            settings.database.url.get_or_insert_with(url);
         }
-        let heading = format!("[feeds]\n{}\n", self.feeds);
-        let more = if self.more.contains("[feeds]\n") {
-            self.more.replacen("[feeds]\n", &heading, 1)
-        } else {
-            format!("{heading}{}", self.more)
-        };
-        format!(
-            "[upstream]\nbase_url = \"{}\"\ntoken_file = \"{}\"\nrequests_per_minute = 60000\n\
-             read_timeout = \"2s\"\nmax_attempts = 2\n{}\n\
-             [database]\nurl = \"{}\"\n[http]\nlisten = \"{}\"\n{}\n{lists}",
-            self.base_url
-                .clone()
-                .unwrap_or_else(|| self.simulator.base_url()),
-            self.token_file().display(),
-            self.upstream,
-            self.database.url,
-            self.listen,
-            more,
-        )
+        let all = || self.simulator.watch_lists();
+        let lists = self.lists.clone().unwrap_or_else(all);
+        let lists = lists.into_iter().map(|id| WatchList {
+            id,
+            source: Some(self.source),
+            ..WatchList::default()
+        });
+        settings.watch_lists.splice(0..0, lists);
+        toml::to_string(&settings).expect("a configuration")
     }
 
     /// The token's file, written when first asked for.
@@ -206,26 +214,35 @@ impl World {
         path
     }
 
+    /// Lets the daemon serve its health; returns the port.
+    pub fn serve_health(&mut self) -> u16 {
+        let port = free_port();
+        self.settings.http.listen = format!("127.0.0.1:{port}");
+        port
+    }
+
     /// Adds a webhook sink called `hook`, and its secret's file.
     pub fn add_hook(&mut self, receiver: &Receiver) {
-        self.add_sink("hook", &receiver.url, "2s");
+        self.add_webhook("hook", receiver);
     }
 
     /// Adds a webhook sink, all with the same secret.
     pub fn add_webhook(&mut self, name: &str, receiver: &Receiver) {
-        self.add_sink(name, &receiver.url, "2s");
+        self.add_sink(name, &receiver.url, "20s");
     }
 
     /// Adds a webhook sink, and its secret's file.
-    pub fn add_sink(&mut self, name: &str, url: &str, timeout: &str) {
+    pub fn add_sink(&mut self, name: &str, url: &str, timeout: &'static str) {
         let secret = self.dir.path().join("hook-secret");
         std::fs::write(&secret, HOOK_SECRET).expect("the secret's file");
-        let _ = write!(
-            self.more,
-            "[[alerts.sinks]]\nname = \"{name}\"\nkind = \"webhook\"\nurl = \"{url}\"\n\
-             secret_file = \"{}\"\nallow_private = true\ntimeout = \"{timeout}\"\n",
-            secret.display()
-        );
+        self.settings.alerts.sinks.push(Sink {
+            name: name.to_owned(),
+            kind: "webhook",
+            url: Some(url.to_owned()),
+            secret_file: Some(secret.display().to_string()),
+            allow_private: Some(true),
+            timeout: Some(timeout),
+        });
     }
 
     /// Evaluates and delivers once, as `sync` does at its end.
@@ -252,6 +269,11 @@ impl World {
         command
     }
 
+    /// The daemon, ready.
+    pub async fn run(&self) -> Daemon {
+        Daemon::start(&mut self.command(&["run"])).await
+    }
+
     /// What a command says and how it ends.
     pub fn told(&self, arguments: &[&str]) -> Told {
         let output = self.command(arguments).output();
@@ -263,18 +285,9 @@ impl World {
         self.context_on(self.database.pool.clone()).await
     }
 
-    /// The same under another configuration, written as TOML.
-    pub async fn context_from(&self, toml: &str) -> Context {
-        self.context_of(toml, self.database.pool.clone()).await
-    }
-
     /// The same on another database.
     pub async fn context_on(&self, pool: PgPool) -> Context {
-        self.context_of(&self.toml(), pool).await
-    }
-
-    async fn context_of(&self, toml: &str, pool: PgPool) -> Context {
-        let config = Config::from_text("the test's configuration", toml)
+        let config = Config::from_text("the test's configuration", &self.toml())
             .unwrap_or_else(|error| panic!("{error}"));
         let token = config.upstream.token().expect("the token");
         let offset = std::sync::Arc::clone(&self.clock_offset);
@@ -298,6 +311,12 @@ impl World {
     /// Pulls every feed once.
     pub async fn pull_back(&self, look_back: LookBack) -> Vec<Report> {
         pull_all(&self.context().await, look_back).await
+    }
+
+    /// Waits until a request is held at a gate of the simulator's.
+    pub async fn reached(&self, gate: &str) {
+        let reached = tokio::time::timeout(PATIENCE, self.simulator.reached(gate));
+        reached.await.expect("somebody comes to the gate");
     }
 
     /// Lets upstream and this machine be this much later from now on.
