@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::http::Usage;
-use crate::model::{Ending, Outcome, Standing, Tally};
+use crate::model::{ConditionState, Ending, Outcome, Tally};
 use crate::store::reports::report::SourceReport;
 use crate::store::wanted::backlog::Backlog;
 
@@ -86,7 +86,7 @@ pub fn describe() {
 }
 
 /// Sets what is wrong with the program, of all that ever was.
-pub fn conditions(standings: &[Standing]) {
+pub fn conditions(standings: &[ConditionState]) {
     for standing in standings {
         let (what, key) = (standing.condition.name(), standing.key.clone());
         let holds = if standing.is_raised { 1.0 } else { 0.0 };

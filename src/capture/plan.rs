@@ -3,11 +3,11 @@
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::ask::{Asker, get, look};
+use super::ask::{Asker, get, raw};
 use super::taken::{Owner, Taken};
 use super::time::time;
 use crate::config::Token;
-use crate::http::{Kind, Look, Request, Verb, is_about_the_token};
+use crate::http::{Kind, RawRequest, Request, Verb, is_about_the_token};
 
 const LISTS: &str = "/api/asset-lists/";
 const TICKETS: &str = "/api/tickets/";
@@ -73,11 +73,11 @@ impl Asker {
             let request = get(&format!("{TICKETS}{id}/"));
             self.ask("ticket", request, Owner::Account).await;
         }
-        let look = Look {
+        let look = RawRequest {
             verb: Verb::Options,
-            ..look(get(TICKETS))
+            ..raw(get(TICKETS))
         };
-        self.look("tickets-options", look, Owner::Choices).await;
+        self.take_raw("tickets-options", look, Owner::Choices).await;
         for (name, filter) in [
             ("tickets-modified-in-2100", "modified__gte"),
             ("tickets-created-in-2100", "created__gte"),
@@ -121,18 +121,18 @@ impl Asker {
     async fn refusals(&mut self) {
         let request = get(&format!("{LISTS}{NO_ID}/"));
         self.ask("unknown-id", request, Owner::Vendor).await;
-        let without_slash = Look {
+        let without_slash = RawRequest {
             follows: false,
-            ..look(get(LISTS.trim_end_matches('/')))
+            ..raw(get(LISTS.trim_end_matches('/')))
         };
-        self.look("without-slash", without_slash, Owner::WatchLists)
+        self.take_raw("without-slash", without_slash, Owner::WatchLists)
             .await;
         if let Ok(token) = Token::parse(WRONG_TOKEN) {
-            let wrong = Look {
+            let wrong = RawRequest {
                 token: Some(token),
-                ..look(get(LISTS).with("page_size", "1"))
+                ..raw(get(LISTS).with("page_size", "1"))
             };
-            self.look("wrong-token", wrong, Owner::WatchLists).await;
+            self.take_raw("wrong-token", wrong, Owner::WatchLists).await;
         }
     }
 

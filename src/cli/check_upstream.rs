@@ -3,17 +3,16 @@
 
 use std::sync::Arc;
 
-use super::finding::{Finding, Teller};
+use super::finding::{Finding, Reporter};
 use crate::config::Config;
 use crate::config::ListSource;
 use crate::http::{Answer, ClientError, Kind, Request};
 use crate::job::context::Context;
-use crate::job::failure::{Failure, chain};
-use crate::job::feeds::feed::Feed;
-use crate::job::feeds::feed::feeds;
+use crate::job::failure::Failure;
+use crate::job::feeds::feed::{Feed, feeds};
 use crate::job::lists::discover;
 use crate::job::tickets::filter;
-use crate::model::DateFilter;
+use crate::model::{DateFilter, chain};
 use crate::source::xml::{FeedError, RecordReader};
 use crate::store::wanted::feed_days;
 
@@ -54,11 +53,11 @@ impl Asked {
     }
 }
 
-pub(super) async fn check(context: &Context, teller: &mut Teller) -> anyhow::Result<()> {
+pub(super) async fn check(context: &Context, reporter: &mut Reporter) -> anyhow::Result<()> {
     let (config, discovery) = lists(context).await;
     if let Some(asked) = discovery {
         let is_rejected = asked.is_token_rejected();
-        teller.tell(asked.finding("discovery"))?;
+        reporter.report(asked.finding("discovery"))?;
         if is_rejected {
             return Ok(());
         }
@@ -69,23 +68,23 @@ pub(super) async fn check(context: &Context, teller: &mut Teller) -> anyhow::Res
         None
     };
     if let Some(asked @ Asked::TokenRejected(_)) = json {
-        return teller.tell(asked.finding("JSON API"));
+        return reporter.report(asked.finding("JSON API"));
     }
     let has_json = matches!(json, Some(Asked::Readable(_)));
     for (feed, _) in feeds(&config) {
         let asked = ask_feed(context, &feed).await;
         let is_rejected = asked.is_token_rejected();
-        teller.tell(instead(asked, &feed, has_json))?;
+        reporter.report(instead(asked, &feed, has_json))?;
         if is_rejected {
             return Ok(());
         }
     }
     if let Some(asked) = json {
-        teller.tell(asked.finding("JSON API"))?;
-        teller.tell(days(context).await?)?;
+        reporter.report(asked.finding("JSON API"))?;
+        reporter.report(days(context).await?)?;
     }
     if context.config.tickets.enabled {
-        teller.tell(tickets(context).await)?;
+        reporter.report(tickets(context).await)?;
     }
     Ok(())
 }
@@ -102,7 +101,7 @@ async fn lists(context: &Context) -> (Config, Option<Asked>) {
             let enabled = discover::enabled(&listed);
             let found = config.with_discovered(&enabled);
             let says = format!(
-                "readable; upstream has {} watch lists, {} of them enabled, {} are followed",
+                "reachable; {} watch lists upstream, {} enabled, {} followed",
                 listed.len(),
                 enabled.len(),
                 found.watch_lists.len()
@@ -110,7 +109,7 @@ async fn lists(context: &Context) -> (Config, Option<Asked>) {
             (found, Some(Asked::Readable(says)))
         }
         Err(failure) => {
-            let known = |says: String| format!("{says}; the lists known so far are followed");
+            let known = |says: String| format!("{says}; the lists known so far stay followed");
             let asked = match &failure {
                 Failure::Upstream(error @ ClientError::TokenRejected { .. }) => {
                     Asked::TokenRejected(known(advice(error)))
@@ -144,9 +143,7 @@ fn instead(asked: Asked, feed: &Feed, has_json: bool) -> Finding {
             Finding::good(what, "its advisories come from the JSON API")
         }
         (ListSource::Auto, Asked::Unreadable(says)) if has_json => {
-            let says = format!(
-                "its advisories come from the JSON API, because its feed cannot be read: {says}"
-            );
+            let says = format!("read through the JSON API because its feed cannot be read: {says}");
             Finding::good(what, says)
         }
         (_, asked) => asked.finding(what),
@@ -158,7 +155,7 @@ async fn days(context: &Context) -> anyhow::Result<Finding> {
     let mut connection = context.pool.acquire().await?;
     let says = match feed_days::get(&mut connection).await? {
         Some(known) => format!(
-            "`days` counts {}, as {} has shown",
+            "feed window: by {} (seen with {})",
             known.counts.name(),
             known.said
         ),
@@ -186,13 +183,15 @@ fn advice(error: &ClientError) -> String {
     match error {
         ClientError::TokenRejected { .. } => {
             format!(
-                "{says}; make a new token in Flexera's web interface and put it where [upstream] token_file points"
+                "{says}; create a new token in Flexera's web interface and write it to [upstream] token_file"
             )
         }
         ClientError::NotFound { .. } => {
-            format!("{says}; does the watch list exist, and may this account see it?")
+            format!("{says}; check that the watch list exists and that this account may read it")
         }
-        ClientError::Forbidden { .. } => format!("{says}; is the API licensed for this account?"),
+        ClientError::Forbidden { .. } => {
+            format!("{says}; check that this account is licensed for the API")
+        }
         _ => says,
     }
 }
@@ -218,14 +217,14 @@ async fn look(context: &Context, mut answer: Answer) -> Result<Asked, Asked> {
             .map_err(|error| unread(&error))?;
     }
     Ok(Asked::Readable(format!(
-        "readable, {records} advisories and more in the last day"
+        "readable, more than {records} advisories in the last day"
     )))
 }
 
 fn unread(error: &FeedError) -> Asked {
     Asked::Unreadable(match error {
         FeedError::NotRecognised { .. } => {
-            format!("{}; name its elements under [feeds.aliases]", chain(error))
+            format!("{}; add its element names to [feeds.aliases]", chain(error))
         }
         _ => chain(error),
     })

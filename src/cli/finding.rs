@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::output::{tell, tell_json};
+use super::output::{print_json, print_line};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, Serialize)]
@@ -31,19 +31,19 @@ impl Finding {
 }
 
 /// Tells findings as they come.
-pub(super) struct Teller {
+pub(super) struct Reporter {
     pub(super) json: bool,
     pub(super) good: bool,
 }
 
-impl Teller {
-    pub(super) fn tell(&mut self, finding: Finding) -> anyhow::Result<()> {
+impl Reporter {
+    pub(super) fn report(&mut self, finding: Finding) -> anyhow::Result<()> {
         self.good &= finding.ok;
         if self.json {
-            return tell_json(&finding);
+            return print_json(&finding);
         }
         let Finding { what, ok, says } = finding;
-        tell(&format!(
+        print_line(&format!(
             "{}  {what}: {says}",
             if ok { "ok  " } else { "FAIL" }
         ));

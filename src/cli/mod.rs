@@ -18,7 +18,6 @@ mod list;
 mod maintain;
 pub(crate) mod output;
 mod progress;
-mod prove;
 mod quarantine;
 mod question;
 mod replay;
@@ -32,6 +31,7 @@ mod status;
 mod status_details;
 mod stop;
 mod sync;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -42,6 +42,7 @@ use self::shared::Shared;
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::daemon::StartOptions;
+use crate::startup::Opened;
 
 /// Something failed; each failure is on stderr.
 const FAILED: u8 = 1;
@@ -54,7 +55,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = start(arguments);
     if let Some(error) = output::unwritten() {
-        output::complain(&format!("not all could be written to stdout: {error}"));
+        output::print_error(&format!("cannot write to stdout: {error}"));
         return ExitCode::from(FAILED);
     }
     match done {
@@ -66,7 +67,7 @@ pub fn main() -> ExitCode {
             } else {
                 FAILED
             };
-            output::complain(&format!("{error:#}"));
+            output::print_error(&format!("{error:#}"));
             ExitCode::from(code)
         }
     }
@@ -100,7 +101,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Man => {
             let mut page = Vec::new();
             clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
-            output::tell(String::from_utf8_lossy(&page).trim_end());
+            output::print_line(String::from_utf8_lossy(&page).trim_end());
             Ok(true)
         }
         Command::Run { alert_backlog } => block_on(run(shared, StartOptions { alert_backlog })),
@@ -111,7 +112,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Tickets(wanted) => block_on(question::tickets(shared, wanted)),
         Command::Show(wanted) => block_on(show::run(shared, wanted)),
         Command::Changes(wanted) => block_on(changes::run(shared, wanted)),
-        Command::Prove(wanted) => block_on(prove::run(shared, wanted)),
+        Command::Verify(wanted) => block_on(verify::run(shared, wanted)),
         Command::Quarantine(wanted) => block_on(quarantine::run(shared, wanted)),
         Command::Replay(wanted) => block_on(replay::run(shared, wanted)),
         Command::Maintain { json } => block_on(maintain::run(shared, json)),
@@ -151,10 +152,8 @@ async fn run(shared: Shared, told: StartOptions) -> anyhow::Result<bool> {
 
 async fn migrate(shared: Shared) -> anyhow::Result<bool> {
     let config = shared.load_and_log(None)?;
-    let opened = ask::open(&config).await?;
-    let result = ask::migrate(&config, &opened).await;
-    opened.close().await;
-    result?;
-    output::tell("the database is up to date");
+    let migrate = async |opened: &Opened| ask::migrate(&config, opened).await;
+    ask::with_database(&config, migrate).await?;
+    output::print_line("the database is up to date");
     Ok(true)
 }

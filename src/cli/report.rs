@@ -1,6 +1,6 @@
 //! The summary line of a run.
 
-use super::output::{complain, tell, tell_json};
+use super::output::{print_error, print_json, print_line};
 use crate::config::Config;
 use crate::job::run::{Ran, Report};
 use crate::model::{Outcome, SourceKey};
@@ -18,7 +18,7 @@ pub(super) fn not_followed(config: &Config, id: i64) -> anyhow::Error {
 }
 
 /// One summary line per run.
-pub(super) fn tell_run(
+pub(super) fn print_run(
     key: &SourceKey,
     ran: Result<Ran, String>,
     json: bool,
@@ -26,23 +26,23 @@ pub(super) fn tell_run(
     match ran {
         Ok(Ran::Ended(report)) => {
             if json {
-                tell_json(&report)?;
+                print_json(&report)?;
             } else {
-                tell(&summary(&report));
+                print_line(&summary(&report));
             }
             if let Some(error) = report.outcome.error() {
-                complain(&format!("{key}: {error}"));
+                print_error(&format!("{key}: {error}"));
             }
             Ok(report.outcome == Outcome::Ok)
         }
         Ok(Ran::Busy) => {
-            complain(&format!(
-                "{key}: another run is under way; nothing was done"
+            print_error(&format!(
+                "{key}: another run is in progress; nothing was done"
             ));
             Ok(false)
         }
         Err(error) => {
-            complain(&format!("{key}: {error}"));
+            print_error(&format!("{key}: {error}"));
             Ok(false)
         }
     }

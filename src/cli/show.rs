@@ -5,10 +5,9 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::ask;
-use super::output::{legible, tell, tell_json};
+use super::output::{print_json, print_line};
 use super::shared::Shared;
-use crate::model::RecordKind;
-use crate::startup::Opened;
+use crate::model::{RecordKind, legible, one_line, shortened};
 use crate::store::advisories::history::{self, StoredVersion};
 use crate::store::reports::question::{self, FieldChange};
 
@@ -20,10 +19,10 @@ const MANY: usize = 12;
 /// What to show.
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// An advisory such as SA87735, or a ticket by its id or (as `#12`) its number for people
+    /// Advisory (SA87735), ticket ID, or ticket number (`#12`)
     #[arg(value_name = "SAID|TICKET")]
     key: String,
-    /// Also what changed between versions
+    /// Include what changed between versions
     #[arg(long)]
     history: bool,
     /// Print JSON
@@ -33,23 +32,19 @@ pub(super) struct Show {
 
 pub(super) async fn run(shared: Shared, wanted: Show) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let result = show(&opened, &wanted).await;
-    opened.close().await;
-    result
+    ask::with_connection(&config, async |connection| show(connection, &wanted).await).await
 }
 
-async fn show(opened: &Opened, wanted: &Show) -> anyhow::Result<bool> {
-    let mut connection = ask::up_to_date(opened).await?;
+async fn show(connection: &mut PgConnection, wanted: &Show) -> anyhow::Result<bool> {
     let Found {
         kind,
         key,
         mut document,
-    } = find(&mut connection, wanted.key.trim()).await?;
+    } = find(connection, wanted.key.trim()).await?;
     let (versions, changes) = if wanted.history {
         (
-            history::versions(&mut connection, kind, &key).await?,
-            question::field_changes(&mut connection, kind, &key).await?,
+            history::versions(connection, kind, &key).await?,
+            question::field_changes(connection, kind, &key).await?,
         )
     } else {
         (Vec::new(), Vec::new())
@@ -61,12 +56,12 @@ async fn show(opened: &Opened, wanted: &Show) -> anyhow::Result<bool> {
             fields.insert("versions".to_owned(), serde_json::to_value(&versions)?);
             fields.insert("history".to_owned(), serde_json::to_value(&changes)?);
         }
-        tell_json(&document)?;
+        print_json(&document)?;
         return Ok(true);
     }
-    tell(legible(&page(kind, &document)).trim_end());
+    print_line(legible(&page(kind, &document)).trim_end());
     if wanted.history {
-        tell(&legible(&history_page(&versions, &changes)));
+        print_line(&legible(&history_page(&versions, &changes)));
     }
     Ok(true)
 }
@@ -89,7 +84,7 @@ async fn find(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<Fou
                 document,
             }),
             None => anyhow::bail!(
-                "there is no advisory `{wanted}` in the database; write its identifier, such as SA87735 (`advisoryd advisories --search TEXT` finds them), or a ticket's number"
+                "advisory `{wanted}` not found; use its ID (SA87735), search with `advisoryd advisories --search TEXT`, or use a ticket number"
             ),
         };
     };
@@ -111,7 +106,7 @@ async fn find(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<Fou
             document,
         }),
         None => anyhow::bail!(
-            "there is no ticket `{wanted}` in the database, neither by `id` nor by `pretty_id`; an advisory is asked for as SA{digits}"
+            "ticket `{wanted}` not found, neither by `id` nor by `pretty_id`; for an advisory use SA{digits}"
         ),
     }
 }
@@ -299,15 +294,11 @@ fn history_page(versions: &[StoredVersion], changes: &[FieldChange]) -> String {
 }
 
 fn short(value: Option<&Value>) -> String {
-    let text = value.map(plain).unwrap_or_default().replace('\n', " ");
+    let text = one_line(&value.map(plain).unwrap_or_default());
     if text.is_empty() {
         return "nothing".to_owned();
     }
-    if text.chars().count() <= VALUE_LETTERS {
-        return text;
-    }
-    let cut: String = text.chars().take(VALUE_LETTERS - 1).collect();
-    format!("{cut}…")
+    shortened(&text, VALUE_LETTERS)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use tokio_util::sync::CancellationToken;
 
+use crate::signals::StopSignals;
+
 /// Ctrl-C and SIGTERM end the pass at its next safe point.
 pub(super) fn stop_on_signals() -> std::io::Result<CancellationToken> {
     let stop = CancellationToken::new();
@@ -16,13 +18,6 @@ pub(super) fn stop_on_signals() -> std::io::Result<CancellationToken> {
 
 /// Listens from now on; what it returns ends with Ctrl-C or SIGTERM.
 pub(super) fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
+    let mut signals = StopSignals::listen()?;
+    Ok(async move { signals.next().await })
 }

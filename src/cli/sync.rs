@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::output::{complain, tell, tell_json};
-use super::report::{not_followed, tell_run};
+use super::output::{print_error, print_json, print_line};
+use super::report::{not_followed, print_run};
 use super::shared::Shared;
 use super::stop::stop_on_signals;
 use super::{ask, progress};
@@ -16,17 +16,14 @@ use crate::job::alerts::pass;
 use crate::job::context::Context;
 use crate::job::details::fetch::{self, Fetched};
 use crate::job::details::revision_scan;
-use crate::job::failure::chain;
-use crate::job::feeds::feed::Feed;
-use crate::job::feeds::feed::LookBack;
-use crate::job::feeds::feed::feeds;
+use crate::job::feeds::feed::{Feed, LookBack, feeds};
 use crate::job::feeds::pull;
 use crate::job::lists::discover;
 use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, Ask};
-use crate::model::{Outcome, SourceKey};
+use crate::model::{Outcome, SourceKey, chain};
 use crate::sink::Sink;
-use crate::startup;
+use crate::startup::{self, Opened};
 
 #[derive(Debug, Args)]
 #[expect(
@@ -34,22 +31,22 @@ use crate::startup;
     reason = "each is a flag of its own on the command line"
 )]
 pub(super) struct Sync {
-    /// What to read
+    /// What to sync
     #[arg(value_enum, default_value = "all")]
     pub what: What,
     /// Only this watch list; may be repeated
     #[arg(long, value_name = "ID")]
     pub watch_list: Vec<i64>,
-    /// Ask the feeds for this many days instead of what is missing
+    /// Request this many days instead of what is missing
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "full")]
     pub days: Option<u32>,
-    /// Feeds: the look-back of the first pull again. Tickets: a full walk
+    /// Feeds: repeat the initial look-back. Tickets: full scan
     #[arg(long)]
     pub full: bool,
-    /// Tell also of what first loads bring and of what is stored when a rule is new
+    /// Also alert on existing advisories (first load, new rule)
     #[arg(long)]
     pub alert_backlog: bool,
-    /// Believe a full walk also when more than a fifth of all tickets are gone
+    /// Accept a full scan even if over 20 % of the tickets are missing
     #[arg(long, requires = "full")]
     pub accept_removals: bool,
     /// Print one JSON object per run
@@ -74,20 +71,17 @@ pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
     let token = config.upstream.token()?;
     refuse_what_belongs_to_feeds(&wanted)?;
     let (sinks, usable) = usable_sinks(&config);
-    let opened = ask::open(&config).await?;
-    let stop = stop_on_signals()?;
-    let result = async {
-        ask::migrate(&config, &opened).await?;
-        let mut context =
-            startup::context(config, token, opened.pool.clone(), Clock::system(), stop).await?;
+    let work = async |opened: &Opened| {
+        let stop = stop_on_signals()?;
+        ask::migrate(&config, opened).await?;
+        let (config, pool) = (config.clone(), opened.pool.clone());
+        let mut context = startup::context(config, token, pool, Clock::system(), stop).await?;
         let discovered = discovered(&mut context, &wanted).await?;
         let chosen = chosen_feeds(&context.config, &wanted)?;
         let read = pass(&context, &wanted, chosen).await?;
         Ok(alert(&context, &sinks, &wanted).await? && read && discovered && usable)
-    }
-    .await;
-    opened.close().await;
-    result
+    };
+    ask::with_database(&config, work).await
 }
 
 /// The sinks that can be used, and whether all can. One that cannot keeps nobody
@@ -97,8 +91,8 @@ fn usable_sinks(config: &Config) -> (Vec<Sink>, bool) {
     for settings in &config.alerts.sinks {
         match Sink::open(settings) {
             Ok(sink) => sinks.push(sink),
-            Err(error) => complain(&format!(
-                "sink `{}` cannot be used, and what it is to be told waits until it can: {}",
+            Err(error) => print_error(&format!(
+                "sink `{}` cannot be used; its deliveries wait: {}",
                 settings.name,
                 chain(&error)
             )),
@@ -112,11 +106,11 @@ fn refuse_what_belongs_to_feeds(wanted: &Sync) -> anyhow::Result<()> {
     if wanted.what == What::Tickets {
         anyhow::ensure!(
             wanted.watch_list.is_empty(),
-            "--watch-list belongs to feeds, not to tickets"
+            "--watch-list applies to feeds, not to tickets"
         );
         anyhow::ensure!(
             wanted.days.is_none(),
-            "--days belongs to feeds, not to tickets"
+            "--days applies to feeds, not to tickets"
         );
     }
     Ok(())
@@ -137,9 +131,9 @@ async fn discovered(context: &mut Context, wanted: &Sync) -> anyhow::Result<bool
         return Ok(true); // another process has just found out
     };
     if wanted.json {
-        tell_json(&told)?;
+        print_json(&told)?;
     } else {
-        tell(&format!(
+        print_line(&format!(
             "discovery: {}, {} watch lists upstream, {} followed, {} changes, {} requests",
             told.outcome.name(),
             told.listed,
@@ -149,7 +143,7 @@ async fn discovered(context: &mut Context, wanted: &Sync) -> anyhow::Result<bool
         ));
     }
     if let Some(error) = told.outcome.error() {
-        complain(&format!("discovery: {error}"));
+        print_error(&format!("discovery: {error}"));
     }
     Ok(told.outcome == Outcome::Ok)
 }
@@ -187,7 +181,7 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
         let bar = progress::Bar::start(context, &feed.key.to_string());
         let ran = pull::pull(context, &feed, look_back).await;
         bar.finish();
-        good &= tell_run(
+        good &= print_run(
             &feed.key,
             ran.map_err(|failure| failure.chain()),
             wanted.json,
@@ -195,7 +189,7 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
     }
     let sweeps = context.config.feeds.sweep && wanted.watch_list.is_empty();
     if wanted.what != What::Tickets && sweeps {
-        good &= sweep_once(context, wanted.json).await?;
+        good &= scan_revisions(context, wanted.json).await?;
     }
     if wanted.what != What::Tickets && context.config.fetches_details() {
         good &= fetch_details(context, wanted.json).await?;
@@ -221,32 +215,32 @@ async fn alert(context: &Context, sinks: &[Sink], wanted: &Sync) -> anyhow::Resu
     } = passed.delivered;
     let raised = passed.evaluated.raised;
     if raised + delivered > 0 && !wanted.json {
-        tell(&format!(
-            "alerts: {raised} raised, {delivered} messages delivered"
+        print_line(&format!(
+            "alerts: {raised} created, {delivered} messages delivered"
         ));
     }
     if postponed > 0 {
-        complain(&format!(
-            "alerts: {postponed} messages were not taken and are tried again by the next `sync` or the daemon; see `advisoryd alerts list`"
+        print_error(&format!(
+            "alerts: {postponed} deliveries failed and will be retried by the next `sync` or the daemon; see `advisoryd alerts list`"
         ));
     }
     if abandoned > 0 {
-        complain(&format!(
-            "alerts: {abandoned} messages were refused for good; see `advisoryd alerts list --state dead_letter`"
+        print_error(&format!(
+            "alerts: {abandoned} messages were dead-lettered; see `advisoryd alerts list --state dead_letter`"
         ));
     }
     Ok(postponed + abandoned == 0)
 }
 
 /// One sweep; nothing while upstream refuses it.
-async fn sweep_once(context: &Context, json: bool) -> anyhow::Result<bool> {
-    let bar = progress::Bar::start(context, "sweep");
-    let swept = revision_scan::sweep(context).await;
+async fn scan_revisions(context: &Context, json: bool) -> anyhow::Result<bool> {
+    let bar = progress::Bar::start(context, "revision scan");
+    let swept = revision_scan::scan_revisions(context).await;
     bar.finish();
     match swept {
         Ok(None) => Ok(true),
-        Ok(Some(ran)) => tell_run(&SourceKey::Sweep, Ok(ran), json),
-        Err(failure) => tell_run(&SourceKey::Sweep, Err(failure.chain()), json),
+        Ok(Some(ran)) => print_run(&SourceKey::RevisionScan, Ok(ran), json),
+        Err(failure) => print_run(&SourceKey::RevisionScan, Err(failure.chain()), json),
     }
 }
 
@@ -261,7 +255,7 @@ async fn fetch_details(context: &Context, json: bool) -> anyhow::Result<bool> {
             Ok(Fetched::Busy | Fetched::Nothing(_) | Fetched::Rests(_)) => return Ok(true),
             Err(failure) => Err(failure.chain()),
         };
-        if !tell_run(&SourceKey::Details, ran, json)? {
+        if !print_run(&SourceKey::Details, ran, json)? {
             return Ok(false);
         }
     }
@@ -283,10 +277,10 @@ async fn sync_tickets(context: &Context, wanted: &Sync) -> anyhow::Result<bool> 
     match ran {
         Ok(all) => {
             for ran in all {
-                good &= tell_run(&SourceKey::Tickets, Ok(ran), wanted.json)?;
+                good &= print_run(&SourceKey::Tickets, Ok(ran), wanted.json)?;
             }
         }
-        Err(failure) => good = tell_run(&SourceKey::Tickets, Err(failure.chain()), wanted.json)?,
+        Err(failure) => good = print_run(&SourceKey::Tickets, Err(failure.chain()), wanted.json)?,
     }
     Ok(good)
 }

@@ -13,6 +13,7 @@ use super::binaries::Binaries;
 use super::place::Place;
 use super::process::die_with_us;
 use super::{ClusterError, SUPERUSER};
+use crate::model::shortened;
 
 /// Locales to make the cluster with, best first: the same order of text on
 /// every machine, and where the system lacks it, the order of bytes.
@@ -97,7 +98,7 @@ fn initdb(
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> = said.lines().map(str::trim).collect();
-    let said: String = lines.join("; ").chars().take(SAID_LIMIT_CHARS).collect();
+    let said = shortened(&lines.join("; "), SAID_LIMIT_CHARS);
     Ok(Err(format!("{}; {said}", output.status)))
 }
 

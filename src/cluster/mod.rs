@@ -140,7 +140,8 @@ impl Cluster {
     }
 
     /// Starts the server again whenever it ends, for ever. To be cancelled by
-    /// dropping, before [`stop`](Self::stop).
+    /// dropping, before [`stop`](Self::stop), and kept until then: dropping it gives
+    /// up a start under way and the pauses that have grown.
     pub async fn keep_running(&mut self) -> Infallible {
         let mut pause = FIRST_RESTART_PAUSE;
         loop {

@@ -1,6 +1,6 @@
 use super::cron::{CronExpression, expression};
 use super::section::Section;
-use super::values::truth;
+use super::values::boolean;
 
 /// `[discovery]`: finding the watch lists upstream instead of naming each.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Discovery {
 impl Discovery {
     pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
         let hourly = CronExpression::parse("0 0 * * * *").ok()?;
-        let watch_lists = section.value("watch_lists", false, truth);
+        let watch_lists = section.value("watch_lists", false, boolean);
         let schedule = section.value("schedule", hourly, expression);
         section.close();
         Some(Self {

@@ -4,10 +4,10 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::alias_field::AliasField;
-use super::mistake::close_to;
 use super::section::{Section, said};
+use super::setting_error::close_to;
 use super::tree::Node;
-use super::values::{duration, number, text, texts, truth};
+use super::values::{boolean, duration, number, text, texts};
 use crate::model::Details;
 
 /// A longer overlap asks for the same advisories for a month, again and again.
@@ -56,7 +56,7 @@ impl Feeds {
             max_days: section.value("max_days", 3650, number(1..=MAX_DAYS)),
             details: section.value("details", Details::Auto, details),
             details_per_day: section.value("details_per_day", 0, number(0..=MAX_DETAILS_PER_DAY)),
-            sweep: section.value("sweep", true, truth),
+            sweep: section.value("sweep", true, boolean),
             id_pattern: section.value("id_pattern", default_pattern, pattern),
             aliases: aliases(section.section("aliases")),
         };

@@ -27,7 +27,7 @@ impl Config {
                 Some(DateFilter::None) => &self.schedule.full_walk,
                 Some(DateFilter::Modified | DateFilter::Created) | None => &self.schedule.tickets,
             }),
-            SourceKey::Sweep => Some(&self.schedule.feeds),
+            SourceKey::RevisionScan => Some(&self.schedule.feeds),
             SourceKey::Details => None,
         }
     }
@@ -43,7 +43,7 @@ impl Config {
             SourceKey::Tickets => self.tickets.overlap,
             SourceKey::WatchList(_)
             | SourceKey::ExtraFeed(_)
-            | SourceKey::Sweep
+            | SourceKey::RevisionScan
             | SourceKey::Details => self.feeds.overlap,
         };
         // Both settings are limited to days, which always fit.
@@ -56,7 +56,7 @@ impl Config {
             SourceKey::Tickets => self.freshness.tickets,
             SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) => self.freshness.feeds,
             // They complete what the others bring, and have no age of their own.
-            SourceKey::Sweep | SourceKey::Details => Allowed::Off,
+            SourceKey::RevisionScan | SourceKey::Details => Allowed::Off,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::outage::wait_for_database;
+use super::outage::until_done;
 use super::progress::Woken;
 use crate::config::Config;
 use crate::job::context::Context;
@@ -101,20 +101,14 @@ async fn is_due(context: &Context, due: &Discovery) -> bool {
 
 /// One discovery; after an outage of the database, again.
 async fn run_once(context: &Context, discovery: &Discovery) -> Option<Discovered> {
-    loop {
-        match perform(context, discovery).await {
-            Ok(told) => return told,
-            Err(failure) if failure.is_database_away() => {
-                warn!(error = %failure.chain(), "discovery: the database is away; it is repeated when it is back");
-                let watch = &discovery.woken.watch;
-                if !watch.waits(wait_for_database(context)).await {
-                    return None;
-                }
-            }
-            Err(failure) => {
-                warn!(error = %failure.chain(), "discovery could not be written down: {}", failure.chain());
-                return None;
-            }
+    let watch = &discovery.woken.watch;
+    let run = || perform(context, discovery);
+    match until_done(context, Some(watch), "discovery", run).await {
+        Ok(told) => told,
+        Err(Failure::Stopped) => None,
+        Err(failure) => {
+            warn!(error = %failure.chain(), "discovery could not be written down: {}", failure.chain());
+            None
         }
     }
 }

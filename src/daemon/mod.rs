@@ -1,4 +1,4 @@
-//! The daemon: one generation of lanes per configuration, one loop that listens
+//! The daemon: one generation of workers per configuration, one loop that listens
 //! to signals, the watchdog and the private server.
 
 mod alerts;
@@ -6,8 +6,6 @@ mod details;
 mod discovery;
 mod generation;
 mod health;
-pub mod lane;
-pub mod lanes;
 mod outage;
 pub mod progress;
 mod reconcile;
@@ -15,6 +13,8 @@ pub mod schedules;
 mod start;
 pub mod systemd;
 mod web;
+pub mod worker;
+pub mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,10 +27,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use self::generation::Generation;
+use self::outage::Pauses;
 pub use self::start::StartOptions;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Role};
 use crate::config::{Config, ConfigError};
+use crate::signals::StopSignals;
 use crate::startup::{self, Opened};
 use crate::store::database;
 
@@ -62,63 +64,52 @@ pub async fn run(
     let _serving = web::serve(config.http.listen, Arc::clone(&health)).await?;
 
     let starting = Startup {
-        config: &config,
-        clock: &clock,
-        health: &health,
-        stop: &stop,
+        config,
+        clock,
+        health,
+        stop,
     };
-    let opened = tokio::select! {
+    let mut opened = tokio::select! {
         opened = starting.open() => opened?,
         () = signals.asked_to_stop() => return Ok(()),
     };
-    let Opened {
-        pool,
-        mut cluster,
-        psql,
-    } = opened;
-    let ready = tokio::select! {
-        ready = starting.wait_until_migrated(&pool) => ready,
-        () = signals.asked_to_stop() => Ok(false),
-    };
-    let result = match ready {
-        Ok(true) => {
-            info!("the database is ready; connect with: {psql}");
-            let daemon = Daemon {
-                load,
-                clock,
-                pool: pool.clone(),
-                health,
-                stop,
-                told,
-            };
-            daemon.serve(config, &mut signals, &mut cluster).await
+    let (pool, psql) = (opened.pool.clone(), opened.psql.clone());
+    // Boxed: it is most of what a daemon keeps.
+    let working = Box::pin(async {
+        let ready = tokio::select! {
+            ready = starting.wait_until_migrated(&pool) => ready?,
+            () = signals.asked_to_stop() => false,
+        };
+        if !ready {
+            return Ok(());
         }
-        Ok(false) => Ok(()),
-        Err(error) => Err(error),
+        info!("the database is ready; connect with: {psql}");
+        let (daemon, config) = starting.daemon(load, pool, told);
+        daemon.serve(config, &mut signals).await
+    });
+    // One future for as long as there is work: dropped and made anew, it would give
+    // up each start of the server that takes longer than the time between.
+    let result = tokio::select! {
+        result = working => result,
+        never = keep_running(&mut opened.cluster) => match never {},
     };
     systemd::stopping();
-    Opened {
-        pool,
-        cluster,
-        psql,
-    }
-    .close()
-    .await;
+    opened.close().await;
     info!("stopped");
     result
 }
 
-struct Startup<'a> {
-    config: &'a Config,
-    clock: &'a Clock,
-    health: &'a web::Health,
-    stop: &'a CancellationToken,
+struct Startup {
+    config: Config,
+    clock: Clock,
+    health: Arc<web::Health>,
+    stop: CancellationToken,
 }
 
-impl Startup<'_> {
+impl Startup {
     async fn open(&self) -> anyhow::Result<Opened> {
         systemd::still_starting("starting the database", PATIENCE);
-        let opened = Opened::open(self.config, Role::Daemon).await?;
+        let opened = Opened::open(&self.config, Role::Daemon).await?;
         self.health.database_is(opened.pool.clone());
         Ok(opened)
     }
@@ -126,11 +117,11 @@ impl Startup<'_> {
     /// Waits out a database that is down, then migrates and writes the sources
     /// down; false when told to stop first.
     async fn wait_until_migrated(&self, pool: &PgPool) -> anyhow::Result<bool> {
-        let mut pause = Duration::from_millis(250);
+        let mut pauses = Pauses::new();
         loop {
             systemd::still_starting("bringing the database up to date", PATIENCE);
             let error = match database::migrate(pool).await {
-                Ok(()) => match startup::configure(self.config, pool, self.clock.now()).await {
+                Ok(()) => match startup::configure(&self.config, pool, self.clock.now()).await {
                     Ok(()) => return Ok(true),
                     Err(error) if crate::store::is_away(&error) => anyhow::Error::new(error),
                     Err(error) => {
@@ -145,12 +136,30 @@ impl Startup<'_> {
                 "the database cannot be reached; waiting for it"
             );
             systemd::still_starting("waiting for the database", PATIENCE);
-            tokio::select! {
-                () = self.stop.cancelled() => return Ok(false),
-                () = tokio::time::sleep(pause) => {}
+            let pause = tokio::time::sleep(pauses.next());
+            if self.stop.run_until_cancelled(pause).await.is_none() {
+                return Ok(false);
             }
-            pause = (pause * 2).min(Duration::from_secs(15));
         }
+    }
+
+    /// The daemon, and the configuration that it begins with.
+    fn daemon(self, load: Load, pool: PgPool, told: StartOptions) -> (Daemon, Config) {
+        let Self {
+            config,
+            clock,
+            health,
+            stop,
+        } = self;
+        let daemon = Daemon {
+            load,
+            clock,
+            pool,
+            health,
+            stop,
+            told,
+        };
+        (daemon, config)
     }
 }
 
@@ -165,12 +174,7 @@ struct Daemon {
 
 impl Daemon {
     /// Serves one generation after the other until told to stop.
-    async fn serve(
-        &self,
-        config: Config,
-        signals: &mut Signals,
-        cluster: &mut Option<Cluster>,
-    ) -> anyhow::Result<()> {
+    async fn serve(&self, config: Config, signals: &mut Signals) -> anyhow::Result<()> {
         let mut generation = self.start(config).await?;
         systemd::ready(&generation.status());
         info!("{}", generation.status());
@@ -201,7 +205,6 @@ impl Daemon {
                     info!("{}", generation.status());
                 }
                 _ = look.tick() => generation.follow_the_clock().await,
-                never = keep_running(cluster) => match never {},
             }
         }
         systemd::stopping();
@@ -276,24 +279,21 @@ enum Asked {
 }
 
 struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+    stop: StopSignals,
     hangup: Signal,
 }
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+            stop: StopSignals::listen()?,
             hangup: signal(SignalKind::hangup())?,
         })
     }
 
     async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => Asked::ToStop,
-            _ = self.interrupt.recv() => Asked::ToStop,
+            () = self.stop.next() => Asked::ToStop,
             _ = self.hangup.recv() => Asked::ToReload,
         }
     }

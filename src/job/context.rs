@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Client;
+use crate::job::failure::Failure;
 use crate::model::SourceKey;
 use crate::source::xml::Rules;
 
@@ -37,6 +39,16 @@ impl Context {
     /// answer it is ours, which every window allows for by its overlap.
     pub fn upstream_now(&self) -> DateTime<Utc> {
         self.clock.now() + self.client.clock_offset()
+    }
+
+    /// What comes of `future`, unless the program is told to stop first: then it is
+    /// dropped where it waits.
+    pub(crate) fn or_stopped<T>(
+        &self,
+        future: impl Future<Output = T>,
+    ) -> impl Future<Output = Result<T, Failure>> {
+        let done = self.stop.run_until_cancelled(future);
+        done.map(|done| done.ok_or(Failure::Stopped))
     }
 
     /// What upstream said before this time came with the runs that covered the

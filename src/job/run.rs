@@ -4,19 +4,21 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sqlx::PgTransaction;
 use tracing::{error, info, warn};
 
 use super::context::Context;
 use super::failure::Failure;
+use super::transaction;
 use crate::model::{FingerprintSum, Mode, Outcome, RunFailure, SourceKey, Tally};
 use crate::store::change;
-use crate::store::ledger::lock::Hold;
+use crate::store::ledger::lock::SourceLock;
 use crate::store::ledger::run::{self, Ended};
 use crate::store::ledger::source::{self, Source};
 use crate::store::ledger::{cursor, quarantine};
 use crate::store::origin::Origin;
 use crate::store::tickets::reading;
-use crate::store::tickets::scan::{self, Walk};
+use crate::store::tickets::scan::{self, Scan};
 
 /// What came of asking for a run.
 #[derive(Debug)]
@@ -65,14 +67,14 @@ pub(crate) struct Work {
 #[derive(Debug)]
 pub(crate) struct TicketProgress {
     pub cursor_at: DateTime<Utc>,
-    pub walk: Option<Walk>,
+    pub walk: Option<Scan>,
 }
 
 /// A run under way.
 pub(crate) struct Run {
     /// As every job's, with a client that counts for this run.
     pub context: Context,
-    hold: Hold,
+    hold: SourceLock,
     key: SourceKey,
     pub source: Source,
     pub origin: Origin,
@@ -87,12 +89,12 @@ pub(crate) async fn begin(
 ) -> Result<Option<Run>, Failure> {
     let mut connection = context.pool.acquire().await?;
     let Some(found) = source::find(&mut connection, key).await? else {
-        return Err(Failure::Broken(format!(
-            "{key} is not written down as a source"
-        )));
+        return Err(Failure::NoSource {
+            key: key.to_string(),
+        });
     };
     drop(connection);
-    let Some(hold) = Hold::take(&context.pool, found.id).await? else {
+    let Some(hold) = SourceLock::take(&context.pool, found.id).await? else {
         return Ok(None);
     };
     // Not before: the run that held the source until now has ended by this time.
@@ -141,9 +143,15 @@ impl Run {
         }
     }
 
+    /// Begins a transaction that writes what the run brought; it fails where another
+    /// process has taken the run over.
+    pub(crate) async fn transaction(&self) -> Result<PgTransaction<'static>, Failure> {
+        transaction::begin(&self.context.pool, self.origin.run_id).await
+    }
+
     /// Goes on with the JSON API instead of the feed. Reading old time again stays that.
     pub(crate) async fn reads_json(&mut self) -> Result<(), Failure> {
-        if self.mode.leads() {
+        if self.mode.advances_cursor() {
             self.mode = Mode::Json;
             let mut connection = self.context.pool.acquire().await?;
             run::change_mode(&mut connection, self.origin.run_id, self.mode).await?;
@@ -199,17 +207,14 @@ impl Run {
         kind: Option<RunFailure>,
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
-        let mut transaction = self.context.pool.begin().await?;
-        if !run::still_ours(&mut transaction, self.origin.run_id).await? {
-            return Err(Failure::Lost);
-        }
+        let mut transaction = self.transaction().await?;
         if matches!(outcome, Outcome::Ok) {
-            let leads = self.mode.leads();
-            source::is_no_longer_new(&mut transaction, self.source.id, leads, now).await?;
+            let leads = self.mode.advances_cursor();
+            source::set_baseline(&mut transaction, self.source.id, leads, now).await?;
         }
         match outcome {
             // Neither a file nor old time says how new data is read.
-            _ if !self.mode.leads() => {}
+            _ if !self.mode.advances_cursor() => {}
             Outcome::Ok => self.complete(&mut transaction, work, now).await?,
             Outcome::Failed(error) | Outcome::Interrupted(error) => {
                 source::failed(&mut transaction, self.source.id, (error, kind), now).await?;

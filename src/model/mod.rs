@@ -1,9 +1,11 @@
 //! What things are: no I/O, no format, no table, no clock.
 
 mod advisory;
+mod chain;
 mod change;
 mod change_kind;
 mod condition;
+mod condition_state;
 mod date_filter;
 mod delivery;
 mod detail;
@@ -22,9 +24,9 @@ pub(crate) mod sample;
 mod severity;
 mod silence;
 mod source_key;
-mod standing;
 mod subject;
 mod sum;
+mod text;
 mod ticket;
 mod time;
 mod verdict;
@@ -32,12 +34,14 @@ mod window;
 pub mod words;
 
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
+pub use chain::chain;
 pub use change::{Statement, TicketStatement, advisory_facts, ticket_facts};
 pub use change_kind::ChangeKind;
 pub use condition::{Condition, Evidence, RunFailure};
+pub use condition_state::{ConditionState, Finding, OWN_RULE, Step, decide, heartbeat_id};
 pub use date_filter::DateFilter;
 pub use delivery::{AlertState, DeliveryState, Ending};
-pub use detail::{Detail, Details, Forecast, ServedBy, forecast};
+pub use detail::{Detail, Details, Forecast, IngestedVia, forecast};
 pub use fact::{alert_id, alert_of, test_id};
 pub use fingerprint::{
     Fingerprint, PARSER_VERSION, fingerprint, plain_fingerprint, salted_fingerprint,
@@ -53,9 +57,9 @@ pub use run::{Mode, Outcome, Tally};
 pub use severity::Severity;
 pub use silence::Silence;
 pub use source_key::SourceKey;
-pub use standing::{Finding, OWN_RULE, Standing, Step, decide, heartbeat_id};
 pub use subject::{AdvisorySubject, Subject, TicketSubject};
 pub use sum::FingerprintSum;
+pub use text::{legible, one_line, shortened};
 pub use ticket::{Named, Ticket};
 pub use time::parse_time;
 pub use verdict::Verdict;

@@ -50,7 +50,7 @@ impl Mode {
 
     /// Whether the run speaks for its source: moves its cursor, its last success
     /// and its last error. Reading old time again says nothing about new data, and neither does a file.
-    pub fn leads(self) -> bool {
+    pub fn advances_cursor(self) -> bool {
         !matches!(self, Self::Reconcile | Self::Import)
     }
 }

@@ -10,7 +10,7 @@ pub enum SourceKey {
     /// The tickets.
     Tickets,
     /// The modification times of all advisories.
-    Sweep,
+    RevisionScan,
     /// Whole advisories, one by one.
     Details,
 }
@@ -22,7 +22,7 @@ impl SourceKey {
             Self::WatchList(_) => "watch_list",
             Self::ExtraFeed(_) => "extra_feed",
             Self::Tickets => "tickets",
-            Self::Sweep => "sweep",
+            Self::RevisionScan => "sweep",
             Self::Details => "details",
         }
     }
@@ -32,7 +32,7 @@ impl SourceKey {
         match self {
             Self::WatchList(_) | Self::ExtraFeed(_) => "feed",
             Self::Tickets => "tickets",
-            Self::Sweep => "sweep",
+            Self::RevisionScan => "sweep",
             Self::Details => "details",
         }
     }
@@ -40,7 +40,7 @@ impl SourceKey {
     /// What its records are called.
     pub fn records(&self) -> &'static str {
         match self {
-            Self::WatchList(_) | Self::ExtraFeed(_) | Self::Sweep => "advisories",
+            Self::WatchList(_) | Self::ExtraFeed(_) | Self::RevisionScan => "advisories",
             Self::Tickets => "tickets",
             Self::Details => "details",
         }
@@ -53,7 +53,7 @@ impl std::fmt::Display for SourceKey {
             Self::WatchList(id) => write!(formatter, "watch list {id}"),
             Self::ExtraFeed(name) => write!(formatter, "extra feed `{name}`"),
             Self::Tickets => write!(formatter, "tickets"),
-            Self::Sweep => write!(formatter, "sweep"),
+            Self::RevisionScan => write!(formatter, "sweep"),
             Self::Details => write!(formatter, "details"),
         }
     }

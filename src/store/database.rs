@@ -192,17 +192,11 @@ pub async fn schema_state_here(connection: &mut PgConnection) -> Result<SchemaSt
 
 /// A name for the state of the migrations, for databases made ready beforehand.
 pub fn migrations_name() -> String {
-    use std::fmt::Write as _;
     let mut all = Vec::new();
     for migration in MIGRATIONS.iter() {
         all.extend_from_slice(&migration.checksum);
     }
-    let hash = crate::model::fingerprint(&all);
-    hash.iter().fold(String::new(), |mut name, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(name, "{byte:02x}");
-        name
-    })
+    hex::encode(crate::model::fingerprint(&all))
 }
 
 /// Whether the database answers.

@@ -3,6 +3,7 @@
 mod life;
 mod refused;
 mod sharing;
+mod slow;
 mod stale;
 
 use std::path::{Path, PathBuf};

@@ -10,7 +10,7 @@ use advisoryd::job::feeds::pull::pull;
 use advisoryd::simulate::{Fault, Options, Rule};
 use nix::sys::signal::Signal;
 
-use crate::support::{PATIENCE, Running, World, eventually, small};
+use crate::support::{PATIENCE, Running, World, assert_reads, eventually, small};
 
 const GATE: &str = "mid-load";
 
@@ -115,7 +115,7 @@ async fn of_two_syncs_at_once_one_works_and_the_other_says_so() {
     let mut first = sync_to_the_gate(&world).await;
     let mut second = Running::start(&mut world.command(&["sync", "feeds"]));
     assert_eq!(second.ended().await.code(), Some(1));
-    insta::assert_snapshot!(second.stderr().trim(), @"advisoryd: watch list 1: another run is under way; nothing was done");
+    assert_reads!(second.stderr());
     world.simulator.open(GATE);
     assert!(first.ended().await.success(), "{}", first.stderr());
     assert_eq!(outcomes(&world).await, ["ok"]);
@@ -165,7 +165,7 @@ async fn a_run_whose_source_was_taken_over_cannot_write_any_more() {
     let said = world.simulator.publish(1).remove(0);
     world.simulator.open(GATE);
     assert_eq!(lost.ended().await.code(), Some(1));
-    insta::assert_snapshot!(lost.stderr().trim(), @"advisoryd: watch list 1: the run was taken over by another process");
+    assert_reads!(lost.stderr());
     assert_eq!(outcomes(&world).await, ["interrupted", "ok"]);
     let after = world
         .count("select sum(xmin::text::bigint)::bigint from advisoryd.advisory")

@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("sink", &["model", "config", "http"]),
     ("store", &["model"]),
     ("cluster", &["model"]),
+    ("signals", &[]),
     ("measures", &["model", "http", "store"]),
     (
         "job",
@@ -23,7 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "model", "clock", "config", "http", "source", "store", "sink", "measures",
         ],
     ),
-    ("capture", &["model", "config", "http", "source", "job"]),
+    ("capture", &["model", "config", "http", "source"]),
     ("simulate", &["model", "clock"]),
     ("logging", &["config"]),
     (
@@ -35,15 +36,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "model", "clock", "cluster", "config", "http", "job", "measures", "sink", "startup",
-            "store",
+            "model", "clock", "cluster", "config", "http", "job", "measures", "signals", "sink",
+            "startup", "store",
         ],
     ),
     (
         "cli",
         &[
             "model", "capture", "clock", "cluster", "config", "daemon", "http", "job", "logging",
-            "simulate", "sink", "source", "startup", "store",
+            "signals", "simulate", "sink", "source", "startup", "store",
         ],
     ),
     ("main", &["cli"]),
@@ -69,15 +70,26 @@ const STORE: &[(&str, &[&str])] = &[
 const JOB: &[(&str, &[&str])] = &[
     ("failure", &[]),
     ("context", &["failure"]),
-    ("run", &["context", "failure"]),
-    ("collection", &["context", "failure", "run"]),
+    ("transaction", &["failure"]),
+    ("run", &["context", "failure", "transaction"]),
+    ("collection", &["context", "failure"]),
     ("health", &["context", "failure"]),
     ("lists", &["collection", "context", "failure"]),
     ("alerts", &["context", "failure", "health"]),
-    ("details", &["collection", "context", "failure", "run"]),
+    (
+        "details",
+        &["collection", "context", "failure", "run", "transaction"],
+    ),
     (
         "feeds",
-        &["collection", "context", "details", "failure", "run"],
+        &[
+            "collection",
+            "context",
+            "details",
+            "failure",
+            "run",
+            "transaction",
+        ],
     ),
     ("tickets", &["collection", "context", "failure", "run"]),
     (

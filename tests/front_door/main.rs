@@ -47,6 +47,7 @@ mod inspect;
 mod json_lists;
 mod layers;
 mod migrations;
+mod outages;
 mod promises;
 mod prove;
 mod quarantine;

@@ -12,7 +12,7 @@ use advisoryd::job::trust::reconcile;
 use advisoryd::simulate::{FeedCounts, FeedOptions, Options};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::support::{PATIENCE, Running, World, eventually, free_port, get, small};
+use crate::support::{PATIENCE, Running, World, assert_reads, eventually, free_port, get, small};
 
 /// By release: a revision of an old advisory does not come through the feed.
 async fn by_release() -> World {
@@ -223,5 +223,5 @@ fn the_share_is_of_the_tighter_limit() {
 #[test]
 fn a_share_that_cannot_be_meant_is_refused() {
     let error = Config::from_text("c", "[reconcile]\nshare = 2").unwrap_err();
-    insta::assert_snapshot!(error.to_string(), @"c: `reconcile.share`: is `2`; write a part of the request budget from `0.0` (off) to `0.5`, such as `0.001`");
+    assert_reads!(error);
 }

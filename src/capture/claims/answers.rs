@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::capture::claim::{Claim, Verdict};
 use crate::capture::taken::Taken;
+use crate::model::{one_line, shortened};
 
 /// Most names that are listed.
 const MAX_NAMES: usize = 60;
@@ -63,10 +64,7 @@ pub(super) fn status(taken: Option<&Taken>) -> String {
 }
 
 pub(super) fn quoted(text: &str) -> String {
-    text.replace('`', "'")
-        .chars()
-        .take(MAX_QUOTED_CHARS)
-        .collect()
+    shortened(&one_line(text).replace('`', "'"), MAX_QUOTED_CHARS)
 }
 
 /// The keys of an object, sorted.

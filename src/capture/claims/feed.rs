@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::answers::{Answers, claim, status};
 use crate::capture::claim::Claim;
 use crate::capture::taken::{Form, Taken};
-use crate::job::failure::chain;
 use crate::model::Advisory;
+use crate::model::chain;
 use crate::source::xml::{Document, FeedError, RecordReader, Rules, read_record};
 
 /// What a release may be late by and still count as within the window.

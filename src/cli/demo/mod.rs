@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::place::Place;
 use self::show::Show;
-use super::output::tell;
+use super::output::print_line;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, ClusterOptions, Role};
 use crate::config::Config;
@@ -55,7 +55,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
     }
     place.write_token(simulate::DEFAULT_TOKEN)?;
     let text = configuration(&simulator, &place);
-    tell(&format!(
+    print_line(&format!(
         "A simulated upstream with {ADVISORIES} advisories in {WATCH_LISTS} watch lists and {TICKETS} tickets serves on {}.",
         simulator.base_url()
     ));
@@ -153,7 +153,7 @@ async fn watch(place: &Place, options: &Options) -> anyhow::Result<bool> {
             if options.once {
                 return show.all_succeeded().await;
             }
-            tell(
+            print_line(
                 "\nChanges come every few seconds; Ctrl-C ends the demo and removes everything.\n",
             );
         }
@@ -162,7 +162,7 @@ async fn watch(place: &Place, options: &Options) -> anyhow::Result<bool> {
             .is_some_and(|limit| began.elapsed() >= limit)
         {
             if !introduced {
-                tell("The time is over before the first pass was complete.");
+                print_line("The time is over before the first pass was complete.");
             }
             return Ok(true);
         }

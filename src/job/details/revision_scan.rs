@@ -17,20 +17,20 @@ use crate::store::ledger::source;
 const RESTS: TimeDelta = TimeDelta::days(1);
 
 /// Sweeps once; `None` while upstream refuses it.
-pub async fn sweep(context: &Context) -> Result<Option<Ran>, Failure> {
+pub async fn scan_revisions(context: &Context) -> Result<Option<Ran>, Failure> {
     let mut connection = context.pool.acquire().await?;
-    let found = source::find(&mut connection, &SourceKey::Sweep).await?;
+    let found = source::find(&mut connection, &SourceKey::RevisionScan).await?;
     drop(connection);
     let rests = found.and_then(|found| found.rests_until);
     if rests.is_some_and(|until| until > context.clock.now()) {
         return Ok(None);
     }
-    let Some(run) = run::begin(context, &SourceKey::Sweep, Mode::Incremental).await? else {
+    let Some(run) = run::begin(context, &SourceKey::RevisionScan, Mode::Incremental).await? else {
         return Ok(Some(Ran::Busy));
     };
     let mut work = Work::default();
     let window = window(&run);
-    let result = walk(&run, &window, For::Sweep, &mut work).await;
+    let result = walk(&run, &window, For::RevisionScan, &mut work).await;
     let is_refused = matches!(
         result,
         Err(Failure::Upstream(
@@ -39,7 +39,7 @@ pub async fn sweep(context: &Context) -> Result<Option<Ran>, Failure> {
     );
     let until = is_refused.then(|| context.clock.now() + RESTS);
     let mut connection = context.pool.acquire().await?;
-    source::rest(&mut connection, run.source.id, until).await?;
+    source::pause_until(&mut connection, run.source.id, until).await?;
     drop(connection);
     Ok(Some(Ran::Ended(run.end(work, result).await?)))
 }

@@ -58,7 +58,7 @@ async fn read_or_fall_back(
     // What the feed held is stored; the run is about what JSON says.
     *work = Work::default();
     match fallback::read(run, look_back, &why, work).await {
-        Ok(()) => fallback::rest_feed(run).await,
+        Ok(()) => fallback::pause_feed(run).await,
         Err(refusal) if fallback::is_refused(&refusal) => {
             fallback::serve(run, run.source.served_by, run.source.served_why.as_deref()).await?;
             Err(failure)
@@ -72,7 +72,7 @@ async fn read(run: &Run, feed: &Feed, look_back: LookBack, work: &mut Work) -> R
     work.covers = Some((window.from, window.to));
     {
         let mut connection = run.context.pool.acquire().await?;
-        crate::store::ledger::run::asks(
+        crate::store::ledger::run::records_window(
             &mut connection,
             run.origin.run_id,
             (window.from, window.to),
@@ -115,11 +115,8 @@ async fn read_documents(
         let Some(next) = document.next else {
             return reconcile(stored);
         };
-        answer = tokio::select! {
-            biased;
-            () = run.context.stop.cancelled() => return Err(Failure::Stopped),
-            answer = run.context.client.get_url(&next, Kind::Xml) => answer?,
-        };
+        let asked = run.context.client.get_url(&next, Kind::Xml);
+        answer = run.context.or_stopped(asked).await??;
     }
     Err(Failure::TooManyPages {
         pages: MAX_DOCUMENTS,
@@ -130,7 +127,12 @@ async fn read_documents(
 fn reconcile(stored: &Stored) -> Result<(), Failure> {
     let seen = stored.tally.seen + stored.tally.quarantined;
     match stored.tally.claimed {
-        Some(claimed) if claimed > seen => Err(Failure::Short { claimed, seen }),
+        Some(claimed) if claimed > seen => Err(Failure::Disagree {
+            collection: "records",
+            tries: 1,
+            claimed,
+            received: seen,
+        }),
         _ => Ok(()),
     }
 }
@@ -151,11 +153,7 @@ async fn ask(run: &Run, feed: &Feed, look_back: LookBack) -> Result<(Answer, Fee
             query,
             kind: Kind::Xml,
         };
-        let answer = tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return Err(Failure::Stopped),
-            answer = context.client.get(&request) => answer?,
-        };
+        let answer = context.or_stopped(context.client.get(&request)).await??;
         let to = answer.date.unwrap_or_else(|| context.clock.now());
         if corrections < CLOCK_CORRECTIONS && self::days(run, look_back, to) > days {
             corrections += 1;

@@ -138,12 +138,7 @@ impl Reading {
         sender: &mpsc::Sender<Chunk>,
     ) -> Result<(), Failure> {
         loop {
-            let piece = tokio::select! {
-                biased;
-                () = context.stop.cancelled() => return Err(Failure::Stopped),
-                piece = answer.body.chunk() => piece?,
-            };
-            let Some(piece) = piece else {
+            let Some(piece) = context.or_stopped(answer.body.chunk()).await?? else {
                 return Ok(());
             };
             let before = self.records;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::findings::{Seen, sink_key};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::{Condition, OWN_RULE, Purpose, Silence, Standing, Step, decide};
+use crate::model::{Condition, ConditionState, OWN_RULE, Purpose, Silence, Step, decide};
 use crate::store::alerts::alert;
 use crate::store::alerts::raised::Raised;
 use crate::store::alerts::{evaluation, silence};
@@ -74,7 +74,7 @@ async fn steps(context: &Context, connection: &mut PgConnection) -> Result<Vec<S
 
 fn raise(
     context: &Context,
-    standing: &Standing,
+    standing: &ConditionState,
     silences: &[Silence],
     now: DateTime<Utc>,
 ) -> Option<Raised> {
@@ -103,7 +103,7 @@ fn raise(
 }
 
 fn tell(step: &Step) {
-    let Standing {
+    let ConditionState {
         condition,
         key,
         summary,

@@ -3,7 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::{Allowed, Config};
-use crate::model::{Condition, DateFilter, Evidence, Finding, RunFailure, Standing};
+use crate::model::{
+    Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, shortened,
+};
 use crate::store::health::condition::{SinkState, SourceState};
 
 /// What concerns the whole account is filed under this.
@@ -24,7 +26,7 @@ pub(crate) struct Seen<'a> {
     pub filter: Option<DateFilter>,
     pub sources: Vec<SourceState>,
     pub sinks: Vec<SinkState>,
-    pub standings: Vec<Standing>,
+    pub standings: Vec<ConditionState>,
 }
 
 impl Seen<'_> {
@@ -53,7 +55,7 @@ impl Seen<'_> {
         findings
     }
 
-    fn standing(&self, condition: Condition, key: &str) -> Option<&Standing> {
+    fn standing(&self, condition: Condition, key: &str) -> Option<&ConditionState> {
         self.standings
             .iter()
             .find(|one| one.condition == condition && one.key == key)
@@ -224,7 +226,7 @@ fn failing(sink: &SinkState) -> Finding {
             format!(
                 "{failures} attempts in a row failed since {}: {}; what it did not refuse for good waits, and `advisoryd alerts test {}` tries it",
                 sink.failing_since.map_or_else(String::new, time),
-                short(sink.last_error.as_deref().unwrap_or("unknown")),
+                shortened(sink.last_error.as_deref().unwrap_or("unknown"), ERROR_CHARS),
                 sink.name
             ),
         ),
@@ -244,7 +246,7 @@ pub(crate) fn sink_key(name: &str) -> String {
     format!("sink {name}")
 }
 
-fn no_longer_followed(standing: &Standing) -> Finding {
+fn no_longer_followed(standing: &ConditionState) -> Finding {
     Finding {
         condition: standing.condition,
         key: standing.key.clone(),
@@ -255,14 +257,10 @@ fn no_longer_followed(standing: &Standing) -> Finding {
 }
 
 fn error(source: &SourceState) -> String {
-    short(source.last_error.as_deref().unwrap_or("unknown"))
-}
-
-fn short(text: &str) -> String {
-    match text.char_indices().nth(ERROR_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    shortened(
+        source.last_error.as_deref().unwrap_or("unknown"),
+        ERROR_CHARS,
+    )
 }
 
 /// As people read it.

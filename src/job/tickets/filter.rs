@@ -44,12 +44,8 @@ async fn count(context: &Context, filter: Option<(&str, &str)>) -> Result<Option
         query,
         kind: Kind::Json,
     };
-    let answer = tokio::select! {
-        biased;
-        () = context.stop.cancelled() => return Err(Failure::Stopped),
-        answer = context.client.get_whole(&request) => answer,
-    };
-    let mut answer = match answer {
+    let asked = context.client.get_whole(&request);
+    let mut answer = match context.or_stopped(asked).await? {
         Err(ClientError::Refused { .. } | ClientError::NotFound { .. }) if filter.is_some() => {
             return Ok(None);
         }

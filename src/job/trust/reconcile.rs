@@ -10,7 +10,7 @@ use crate::job::feeds::feed::LookBack;
 use crate::job::feeds::pull;
 use crate::job::run::Ran;
 use crate::job::tickets::sync;
-use crate::model::{DateFilter, ServedBy, SourceKey};
+use crate::model::{DateFilter, IngestedVia, SourceKey};
 use crate::store::ledger::source;
 use crate::store::tickets::reading;
 
@@ -19,7 +19,7 @@ use crate::store::tickets::reading;
 pub async fn feed(context: &Context, feed: &Feed, chance: u64) -> Result<Option<Ran>, Failure> {
     let mut connection = context.pool.acquire().await?;
     let found = source::find(&mut connection, &feed.key).await?;
-    let is_json = found.is_some_and(|found| found.served_by == ServedBy::Json);
+    let is_json = found.is_some_and(|found| found.served_by == IngestedVia::Json);
     let covered = source::covered(&mut connection, &feed.key)
         .await?
         // Its details would all have to be fetched again.

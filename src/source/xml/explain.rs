@@ -13,10 +13,10 @@ use super::record::{check, read_record};
 use super::rules::Rules;
 use super::tree::{Found, Node};
 use crate::config::AliasField;
-use crate::model::Advisory;
+use crate::model::{Advisory, one_line, shortened};
 
 /// How much of a value is shown, in characters.
-const SAMPLE_CHARS: usize = 60;
+const SAMPLE_CHARS: usize = 61;
 /// Names below the record that the reading of CVRF knows besides the aliases.
 const CVRF_NAMES: [&str; 8] = [
     "DocumentTracking",
@@ -286,9 +286,5 @@ fn named(path: &Path, found: Found<'_>, name_of: &impl Fn(u64) -> String) -> Str
 }
 
 fn sample(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= SAMPLE_CHARS {
-        return line;
-    }
-    line.chars().take(SAMPLE_CHARS).chain(['…']).collect()
+    shortened(&one_line(text), SAMPLE_CHARS)
 }

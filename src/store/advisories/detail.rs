@@ -18,7 +18,7 @@ use crate::store::wanted::queue;
 
 /// What became of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Came {
+pub enum DetailOutcome {
     /// An advisory that was not known before.
     Added,
     /// A new version of a known one.
@@ -65,9 +65,9 @@ pub async fn store(
     origin: Origin,
     detail: &Detail,
     record: Option<&Record>,
-) -> Result<Came, sqlx::Error> {
+) -> Result<DetailOutcome, sqlx::Error> {
     let said = &detail.advisory.said;
-    let since = fulfil(connection, detail, origin.at).await?;
+    let since = complete(connection, detail, origin.at).await?;
     let mut stored = stored_advisories(connection, std::slice::from_ref(said)).await?;
     let stored = stored.remove(said);
     let before = known(connection, said).await?;
@@ -76,7 +76,7 @@ pub async fn store(
         .is_some_and(|before| before.is_newer_than(detail))
     {
         keep_former(connection, detail).await?;
-        return Ok(Came::Older);
+        return Ok(DetailOutcome::Older);
     }
     keep(connection, origin, detail, stored.is_some()).await?;
     let lists = lists(connection, detail, since).await?;
@@ -99,7 +99,7 @@ pub async fn store(
             )
             .await?
         }
-        None => return Ok(Came::Elsewhere),
+        None => return Ok(DetailOutcome::Elsewhere),
     };
     let came = laid.came;
     tell(connection, origin, detail, laid, &lists).await?;
@@ -108,7 +108,7 @@ pub async fn store(
 
 /// What became of an advisory under its detail.
 struct Laid {
-    came: Came,
+    came: DetailOutcome,
     /// The version that is current now.
     version: i32,
     facts: Vec<Fact>,
@@ -274,7 +274,7 @@ async fn add(
     let facts = facts::appeared(&version, origin);
     row::insert(connection, origin, &[version]).await?;
     Ok(Laid {
-        came: Came::Added,
+        came: DetailOutcome::Added,
         version: 1,
         facts,
     })
@@ -305,7 +305,7 @@ async fn lay_over(
     if stored.whole_hash == whole_hash {
         row::replace_record(connection, &[version]).await?;
         return Ok(Laid {
-            came: Came::Unchanged,
+            came: DetailOutcome::Unchanged,
             version: stored.version,
             facts: Vec::new(),
         });
@@ -318,7 +318,7 @@ async fn lay_over(
         .get(&version.whole.said)
         .map_or(&[][..], Vec::as_slice);
     Ok(Laid {
-        came: Came::Changed,
+        came: DetailOutcome::Changed,
         version: version.number,
         facts: facts::replaced(&version, former, origin),
     })
@@ -374,7 +374,7 @@ async fn tell(
         version,
         facts,
     } = laid;
-    let is_new = came == Came::Added;
+    let is_new = came == DetailOutcome::Added;
     let teller = new.first().copied().filter(|_| is_new);
     let (teller, is_first_load) = teller.unwrap_or((origin, false));
     let kind = RecordKind::Advisory;
@@ -395,14 +395,14 @@ fn completes(detail: &Detail, stored: &Stored, before: Option<&Known>) -> bool {
 
 /// Forgets the wish that the answer fulfils; where it is older than what upstream
 /// listed, the wish stays for later. Returns since when it was wanted.
-async fn fulfil(
+async fn complete(
     connection: &mut PgConnection,
     detail: &Detail,
     now: DateTime<Utc>,
 ) -> Result<DateTime<Utc>, sqlx::Error> {
     let said = &detail.advisory.said;
     let modified_at = detail.advisory.modified_at;
-    let Some(wish) = queue::fulfil(connection, said, modified_at).await? else {
+    let Some(wish) = queue::complete(connection, said, modified_at).await? else {
         return Ok(now);
     };
     if !wish.is_fulfilled {

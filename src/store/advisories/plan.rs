@@ -10,7 +10,7 @@ use crate::model::{Fingerprint, Statement, overlay};
 use crate::store::advisories::received::Received;
 use crate::store::change::Fact;
 use crate::store::origin::Origin;
-use crate::store::wanted::queue::{Reason, Want};
+use crate::store::wanted::queue::{QueueEntry, Reason};
 
 /// What a record means beside what is stored.
 #[derive(Clone, Copy)]
@@ -62,9 +62,9 @@ pub(crate) struct Plan<'a> {
     origin: Origin,
     pub new: Vec<Version<'a>>,
     pub changed: Vec<Version<'a>>,
-    pub reworded: Vec<Version<'a>>,
+    pub same_content: Vec<Version<'a>>,
     pub sightings: Vec<Seen<'a>>,
-    pub wanted: Vec<Want>,
+    pub wanted: Vec<QueueEntry>,
 }
 
 impl<'a> Plan<'a> {
@@ -73,7 +73,7 @@ impl<'a> Plan<'a> {
             origin,
             new: Vec::new(),
             changed: Vec::new(),
-            reworded: Vec::new(),
+            same_content: Vec::new(),
             sightings: Vec::new(),
             wanted: Vec::new(),
         }
@@ -182,7 +182,7 @@ impl<'a> Plan<'a> {
             (None, None) => Vec::new(),
         };
         if stored.whole_hash == whole_hash {
-            self.reworded.push(version);
+            self.same_content.push(version);
             return;
         }
         let is_first_word =
@@ -205,7 +205,7 @@ impl<'a> Plan<'a> {
             || (reason == Reason::Older && details != crate::model::Details::Never);
         if wants {
             let is_always = details == crate::model::Details::Always && reason == Reason::Lacks;
-            self.wanted.push(Want {
+            self.wanted.push(QueueEntry {
                 said: record.advisory.said.clone(),
                 reason: if is_always { Reason::Always } else { reason },
                 modified_at,

@@ -193,13 +193,9 @@ pub(crate) async fn update(
     Ok(())
 }
 
+/// Bytes as PostgreSQL writes a `bytea`.
 pub(crate) fn hex(hash: &[u8]) -> String {
-    use std::fmt::Write as _;
-    hash.iter().fold(String::from("\\x"), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("\\x{}", hex::encode(hash))
 }
 
 /// Keeps the newest record and detail of advisories that say the same in other

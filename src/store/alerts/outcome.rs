@@ -100,7 +100,7 @@ pub async fn alert(connection: &mut PgConnection, id: Uuid) -> Result<Option<Val
 
 /// What became of an alert with one sink.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct AlertOutcome {
     /// The alert.
     pub alert_id: Uuid,
     /// What became of it with all sinks together.
@@ -108,14 +108,14 @@ pub struct Told {
     /// Until when a silence holds it back, and why.
     pub silence: Option<(DateTime<Utc>, String)>,
     /// What carries it, how many others it carries, and when it is sent.
-    pub message: Option<Carried>,
+    pub message: Option<CarryingMessage>,
     /// To whom and what became of it.
     pub delivery: Option<Delivery>,
 }
 
 /// What carries an alert.
 #[derive(Debug, Clone)]
-pub struct Carried {
+pub struct CarryingMessage {
     /// Id of the message.
     pub id: Uuid,
     /// Alerts in it.
@@ -165,7 +165,10 @@ struct Row {
 }
 
 /// What became of the alerts of an advisory or ticket, a row for each sink.
-pub async fn of_key(connection: &mut PgConnection, key: &str) -> Result<Vec<Told>, sqlx::Error> {
+pub async fn of_key(
+    connection: &mut PgConnection,
+    key: &str,
+) -> Result<Vec<AlertOutcome>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Row,
         r#"select a.id as "alert_id!", a.state as "state!",
@@ -189,7 +192,7 @@ pub async fn of_key(connection: &mut PgConnection, key: &str) -> Result<Vec<Told
 }
 
 /// `None` for a state that a newer program wrote.
-fn told(row: Row) -> Option<Told> {
+fn told(row: Row) -> Option<AlertOutcome> {
     let Row {
         alert_id,
         state,
@@ -208,7 +211,7 @@ fn told(row: Row) -> Option<Told> {
         last_error,
     } = row;
     let message = || {
-        Some(Carried {
+        Some(CarryingMessage {
             id: message_id?,
             alerts: alerts?,
             closes_at: closes_at?,
@@ -226,7 +229,7 @@ fn told(row: Row) -> Option<Told> {
             error: last_error,
         })
     };
-    Some(Told {
+    Some(AlertOutcome {
         alert_id,
         state: AlertState::from_name(&state)?,
         silence: until.zip(reason),

@@ -229,7 +229,9 @@ impl Kept {
             SourceKey::Tickets => Form::Ticket,
             SourceKey::Details => Form::Detail,
             SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) if self.is_xml() => Form::Record,
-            SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) | SourceKey::Sweep => Form::Listed,
+            SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) | SourceKey::RevisionScan => {
+                Form::Listed
+            }
         }
     }
 

@@ -33,7 +33,7 @@ pub async fn begin(
     for run_id in dead {
         chain::link(connection, run_id).await?;
     }
-    if mode.leads() {
+    if mode.advances_cursor() {
         crate::store::ledger::source::attempted(connection, source_id, now).await?;
     }
     sqlx::query_scalar!(
@@ -50,7 +50,7 @@ pub async fn begin(
 }
 
 /// Notes the window that a run asks for, once upstream's clock is known.
-pub async fn asks(
+pub async fn records_window(
     connection: &mut PgConnection,
     run_id: i64,
     covers: (DateTime<Utc>, DateTime<Utc>),

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::postgres::types::PgRange;
 
-use crate::model::{CoverageGap, RunFailure, ServedBy, SourceKey};
+use crate::model::{CoverageGap, IngestedVia, RunFailure, SourceKey};
 
 impl SourceKey {
     /// From the columns of `source`.
@@ -16,7 +16,7 @@ impl SourceKey {
         match (kind, watch_list_id, extra_feed) {
             (_, Some(id), _) => Self::WatchList(id),
             (_, None, Some(name)) => Self::ExtraFeed(name),
-            ("sweep", None, None) => Self::Sweep,
+            ("sweep", None, None) => Self::RevisionScan,
             ("details", None, None) => Self::Details,
             (_, None, None) => Self::Tickets,
         }
@@ -27,7 +27,7 @@ impl SourceKey {
         let (id, name) = match self {
             Self::WatchList(id) => (Some(*id), None),
             Self::ExtraFeed(name) => (None, Some(name.as_str())),
-            Self::Tickets | Self::Sweep | Self::Details => (None, None),
+            Self::Tickets | Self::RevisionScan | Self::Details => (None, None),
         };
         (self.kind(), id, name)
     }
@@ -47,7 +47,7 @@ pub struct Source {
     /// When its last complete run ended, by our clock.
     pub last_success_at: Option<DateTime<Utc>>,
     /// Where a watch list's advisories come from.
-    pub served_by: ServedBy,
+    pub served_by: IngestedVia,
     /// Why they come from the JSON API.
     pub served_why: Option<String>,
     /// What upstream refused is not asked for again before this time.
@@ -66,6 +66,7 @@ pub struct Others {
 }
 
 /// Writes down which sources the configuration names; all others stay, as not configured.
+#[expect(clippy::too_many_lines, reason = "four short SQL statements")]
 pub async fn configure(
     connection: &mut PgConnection,
     watch_lists: &[(i64, Option<String>)],
@@ -172,7 +173,7 @@ pub async fn find(
         gaps,
         root_element: row.root_element,
         last_success_at: row.last_success_at,
-        served_by: ServedBy::from_name(&row.served_by),
+        served_by: IngestedVia::from_name(&row.served_by),
         served_why: row.served_why,
         rests_until: row.rests_until,
     }))
@@ -271,7 +272,7 @@ pub async fn failed(
 /// its baseline, what it brings from now on is news. A file that was imported
 /// before the first pull leaves that pull a first one. Asked before the run's
 /// success is written down.
-pub async fn is_no_longer_new(
+pub async fn set_baseline(
     connection: &mut PgConnection,
     source_id: i32,
     leads: bool,
@@ -296,7 +297,7 @@ pub async fn is_no_longer_new(
 pub async fn serve(
     connection: &mut PgConnection,
     source_id: i32,
-    served_by: ServedBy,
+    served_by: IngestedVia,
     why: Option<&str>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
@@ -315,7 +316,7 @@ pub async fn serve(
 }
 
 /// Notes until when what upstream refused is not asked for again.
-pub async fn rest(
+pub async fn pause_until(
     connection: &mut PgConnection,
     source_id: i32,
     until: Option<DateTime<Utc>>,

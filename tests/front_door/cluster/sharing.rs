@@ -1,6 +1,7 @@
 //! Several processes and one server.
 
 use std::path::Path;
+use std::process::Command;
 
 use advisoryd::cluster::{ClusterError, Role};
 use nix::sys::signal::Signal;
@@ -10,7 +11,12 @@ use crate::support::{PATIENCE, Running, binary, eventually, is_alive};
 
 /// A daemon on the state directory, whose upstream is never there; returns it
 /// with its server's number.
-async fn start_owner(state_dir: &Path) -> (Running, u32) {
+pub(super) async fn start_owner(state_dir: &Path) -> (Running, u32) {
+    start_owner_as(state_dir, &mut binary()).await
+}
+
+/// The same, begun by a command with a setting of its own.
+pub(super) async fn start_owner_as(state_dir: &Path, command: &mut Command) -> (Running, u32) {
     let [config, token] = ["config.toml", "token"].map(|name| state_dir.join(name));
     std::fs::write(&token, "nobody-asks-for-it").unwrap();
     let text = format!(
@@ -20,9 +26,8 @@ async fn start_owner(state_dir: &Path) -> (Running, u32) {
         state_dir.display(),
     );
     std::fs::write(&config, text).unwrap();
-    let mut command = binary();
     command.arg("--config").arg(&config).arg("run");
-    let mut owner = Running::start(&mut command);
+    let mut owner = Running::start(command);
     owner.line("the database is ready").await;
     let client = open(state_dir, Role::Client).await.unwrap();
     keep_a_row(&client).await;

@@ -1,7 +1,7 @@
 //! The closed set of answers.
 
 use crate::model::Clause;
-use crate::store::alerts::outcome::Told;
+use crate::store::alerts::outcome::AlertOutcome;
 
 /// Every answer there is.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ pub enum Answer {
     /// The daemon has not looked at it yet.
     NotEvaluated,
     /// It matched: what became of the alert.
-    Raised(Vec<Told>),
+    Raised(Vec<AlertOutcome>),
     /// It matched, and its alert is no longer kept.
     NoLongerKept,
 }

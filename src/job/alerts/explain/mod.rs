@@ -15,7 +15,7 @@ pub use answer::Answer;
 
 use crate::model::{Matcher, Rule, Subject, Verdict, alert_id, words as of_rules};
 use crate::store::alerts::evaluation;
-use crate::store::alerts::outcome::{self, Told};
+use crate::store::alerts::outcome::{self, AlertOutcome};
 use crate::store::alerts::rule::{self, Definition};
 use crate::store::alerts::subject::{self, Span};
 
@@ -86,8 +86,8 @@ fn names(definitions: &[Definition], only: Option<&str>) -> Vec<String> {
         .collect()
 }
 
-fn by_alert(told: Vec<Told>) -> HashMap<Uuid, Vec<Told>> {
-    let mut map = HashMap::<Uuid, Vec<Told>>::new();
+fn by_alert(told: Vec<AlertOutcome>) -> HashMap<Uuid, Vec<AlertOutcome>> {
+    let mut map = HashMap::<Uuid, Vec<AlertOutcome>>::new();
     for one in told {
         map.entry(one.alert_id).or_default().push(one);
     }
@@ -111,7 +111,7 @@ fn not_stored(rule: &str) -> Explained {
 struct Looked {
     evaluated: i64,
     verdicts: HashMap<(i64, i32), Verdict>,
-    told: HashMap<Uuid, Vec<Told>>,
+    told: HashMap<Uuid, Vec<AlertOutcome>>,
     definitions: Vec<Definition>,
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::answer::Answer;
 use crate::model::{AlertState, DeliveryState};
-use crate::store::alerts::outcome::{Carried, Delivery, Told};
+use crate::store::alerts::outcome::{AlertOutcome, CarryingMessage, Delivery};
 
 /// The answer's name, for programs.
 pub(crate) fn name(answer: &Answer) -> &'static str {
@@ -52,7 +52,7 @@ pub(crate) fn text(answer: &Answer) -> String {
     }
 }
 
-fn raised(told: &[Told]) -> String {
+fn raised(told: &[AlertOutcome]) -> String {
     let Some(first) = told.first() else {
         return "it matched".to_owned();
     };
@@ -85,7 +85,7 @@ fn raised(told: &[Told]) -> String {
     }
 }
 
-fn group(message: Option<&Carried>) -> String {
+fn group(message: Option<&CarryingMessage>) -> String {
     match message {
         Some(message) if message.alerts > 1 => format!(
             "; grouped into message {} with {} others",

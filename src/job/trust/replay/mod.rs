@@ -12,7 +12,7 @@ pub use self::report::{Example, FieldReport, Report};
 pub use self::scope::Replay;
 use super::retry::{Fate, Retry};
 use crate::job::failure::Failure;
-use crate::store::ledger::lock::Hold;
+use crate::store::ledger::lock::SourceLock;
 use crate::store::ledger::quarantine;
 use crate::store::trust::reread::Versions;
 
@@ -20,7 +20,7 @@ impl Replay<'_> {
     /// Goes over everything once, writing or only looking. `Err` names the row
     /// in `source` that a run has at this moment.
     pub async fn run(&self, write: bool) -> Result<Result<Report, i32>, Failure> {
-        let hold = match Hold::take_all(self.pool).await? {
+        let hold = match SourceLock::take_all(self.pool).await? {
             Ok(hold) => hold,
             Err(busy) => return Ok(Err(busy)),
         };
@@ -42,7 +42,7 @@ impl Replay<'_> {
             pass.advisories(versions).await?;
             pass.tickets(versions).await?;
         }
-        pass.dissents().await?;
+        pass.conflicting_copies().await?;
         pass.details().await?;
         let mut report = pass.report;
         self.quarantine(write, &mut report).await?;
