@@ -21,30 +21,18 @@ pub(crate) struct Fact {
     pub what: ChangeKind,
 }
 
-/// Facts about records of one kind.
-#[derive(Debug)]
-pub(crate) struct Facts {
-    /// What they are about.
-    pub kind: RecordKind,
-    /// In the order of their numbers.
-    pub facts: Vec<Fact>,
-    /// Whether a detail brought them that a list's first load had asked for: the list
-    /// itself names its members later than its run ends.
-    pub is_first_load: bool,
-}
-
-/// Writes facts down. Only a watch list has members, so of what came through
-/// anything else nobody is told that it joined.
+/// Writes facts down, numbered in this order. Only a watch list has members, so of
+/// what came through anything else nobody is told that it joined.
+///
+/// `is_first_load` says that a detail brought them which a list's first load had
+/// asked for: the list itself names its members later than its run ends.
 pub(crate) async fn record(
     connection: &mut PgConnection,
     origin: Origin,
-    facts: &Facts,
+    kind: RecordKind,
+    facts: &[Fact],
+    is_first_load: bool,
 ) -> Result<(), sqlx::Error> {
-    let Facts {
-        kind,
-        facts,
-        is_first_load,
-    } = facts;
     if facts.is_empty() {
         return Ok(());
     }

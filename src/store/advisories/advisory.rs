@@ -11,7 +11,7 @@ use super::history;
 use super::plan::Plan;
 use super::received::Received;
 use super::row::{self, KnownDetail, Stored};
-use crate::model::{Advisory, Fingerprint};
+use crate::model::{Advisory, Fingerprint, RecordKind};
 use crate::store::change;
 use crate::store::origin::Origin;
 use crate::store::wanted::queue;
@@ -104,7 +104,7 @@ pub async fn merge(
             .await?;
 
     let facts = plan.facts(&stored, &sighted, &former);
-    change::record(connection, origin, &facts).await?;
+    change::record(connection, origin, RecordKind::Advisory, &facts, false).await?;
 
     let (added, changed) = (plan.new.len() as u64, plan.changed.len() as u64);
     Ok(Merged {

@@ -12,7 +12,7 @@ use super::row::{self, DetailPart, RecordPart, Stored, Version};
 use super::sighting::Seen;
 use super::{facts, history};
 use crate::model::{Advisory, Detail, Fingerprint, RecordKind, overlay};
-use crate::store::change::{self, Fact, Facts};
+use crate::store::change::{self, Fact};
 use crate::store::origin::Origin;
 use crate::store::wanted::queue;
 
@@ -377,19 +377,11 @@ async fn tell(
     let is_new = came == DetailOutcome::Added;
     let teller = new.first().copied().filter(|_| is_new);
     let (teller, is_first_load) = teller.unwrap_or((origin, false));
-    let first = Facts {
-        kind: RecordKind::Advisory,
-        facts,
-        is_first_load,
-    };
-    change::record(connection, teller, &first).await?;
+    let kind = RecordKind::Advisory;
+    change::record(connection, teller, kind, &facts, is_first_load).await?;
     for (list, is_first_load) in new.into_iter().skip(usize::from(is_new)) {
-        let joined = Facts {
-            kind: RecordKind::Advisory,
-            facts: vec![facts::joined(said, version)],
-            is_first_load,
-        };
-        change::record(connection, list, &joined).await?;
+        let joined = [facts::joined(said, version)];
+        change::record(connection, list, kind, &joined, is_first_load).await?;
     }
     Ok(())
 }

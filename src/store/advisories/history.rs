@@ -1,6 +1,6 @@
 //! Versions: kept just before they are replaced, and which there are.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -53,7 +53,7 @@ pub(crate) async fn keep_advisories(
         return Ok(HashMap::new());
     }
     let said: Vec<&str> = next.iter().map(|next| next.whole.said.as_str()).collect();
-    let replaced = sqlx::query_as!(
+    let rows = sqlx::query_as!(
         Row,
         r#"insert into advisory_version
            select greatest($2, a.changed_at), a.*
@@ -65,24 +65,18 @@ pub(crate) async fn keep_advisories(
     )
     .fetch_all(&mut *connection)
     .await?;
+    let mut replaced: HashMap<String, Statement> = rows.into_iter().map(Row::statement).collect();
     let mut before = before(connection, next).await?;
-    let completing: HashSet<&str> = next
-        .iter()
-        .filter(|next| next.completes)
-        .map(|next| next.whole.said.as_str())
-        .collect();
-    let former = replaced
-        .into_iter()
-        .map(Row::statement)
-        .map(|(said, replaced)| {
-            let former = if completing.contains(said.as_str()) {
-                let before = before.remove(&said);
-                before.map_or_else(Vec::new, |before| vec![before, replaced])
-            } else {
-                vec![replaced]
-            };
-            (said, former)
-        });
+    let former = next.iter().filter_map(|next| {
+        let said = &next.whole.said;
+        let replaced = replaced.remove(said)?;
+        let former = match (next.completes, before.remove(said)) {
+            (false, _) => vec![replaced],
+            (true, Some(before)) => vec![before, replaced],
+            (true, None) => Vec::new(),
+        };
+        Some((said.clone(), former))
+    });
     Ok(former.collect())
 }
 

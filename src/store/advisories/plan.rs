@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use super::facts;
 use super::row::{DetailPart, KnownDetail, RecordPart, Stored, Version};
 use super::sighting::Seen;
-use crate::model::{Fingerprint, RecordKind, Statement, overlay};
+use crate::model::{Fingerprint, Statement, overlay};
 use crate::store::advisories::received::Received;
-use crate::store::change::Facts;
+use crate::store::change::Fact;
 use crate::store::origin::Origin;
 use crate::store::wanted::queue::{QueueEntry, Reason};
 
@@ -86,7 +86,7 @@ impl<'a> Plan<'a> {
         stored: &HashMap<String, Stored>,
         sighted: &HashMap<String, i64>,
         former: &HashMap<String, Vec<Statement>>,
-    ) -> Facts {
+    ) -> Vec<Fact> {
         let changed: HashMap<&str, i32> = self
             .changed
             .iter()
@@ -111,11 +111,7 @@ impl<'a> Plan<'a> {
             all.extend(facts::replaced(version, former, self.origin));
         }
         all.sort_by(|one, other| one.key.cmp(&other.key));
-        Facts {
-            kind: RecordKind::Advisory,
-            facts: all,
-            is_first_load: false,
-        }
+        all
     }
 
     pub(crate) fn add(

@@ -10,7 +10,7 @@ use super::facts;
 use crate::model::{Fingerprint, RecordKind, Ticket, TicketStatement, fingerprint};
 use crate::store::advisories::comparison::Comparison;
 use crate::store::advisories::history;
-use crate::store::change::{self, Facts};
+use crate::store::change::{self, Fact};
 use crate::store::origin::Origin;
 
 /// What became of a page of tickets.
@@ -67,12 +67,8 @@ pub async fn merge(
         let former = former.get(&ticket.id);
         facts::of_version(ticket.id, former, &now, ticket.modified_at, origin)
     });
-    let facts = Facts {
-        kind: RecordKind::Ticket,
-        facts: facts.collect(),
-        is_first_load: false,
-    };
-    change::record(connection, origin, &facts).await?;
+    let facts: Vec<Fact> = facts.collect();
+    change::record(connection, origin, RecordKind::Ticket, &facts, false).await?;
     Ok(merged)
 }
 
@@ -305,11 +301,7 @@ pub async fn mark_gone(
             origin,
         ))
     });
-    let facts = Facts {
-        kind: RecordKind::Ticket,
-        facts: facts.flatten().collect(),
-        is_first_load: false,
-    };
-    change::record(connection, origin, &facts).await?;
+    let facts: Vec<Fact> = facts.flatten().collect();
+    change::record(connection, origin, RecordKind::Ticket, &facts, false).await?;
     Ok(done.rows_affected())
 }
