@@ -79,7 +79,7 @@ async fn two_daemons_share_the_work_and_tell_nothing_twice() {
     assert!(times.values().all(|times| *times == 1), "{times:?}");
     let told = |daemon: &Running| {
         let said = daemon.stdout() + &daemon.stderr();
-        said.matches("sink `hook` was told").count()
+        said.matches("delivered to sink `hook`").count()
     };
     assert!(daemons.iter().all(|daemon| told(daemon) > 0), "both work");
     daemons.iter_mut().for_each(Running::kill9);

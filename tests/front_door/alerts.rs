@@ -207,7 +207,7 @@ async fn the_daemon_tells_within_moments_and_goes_on_after_a_kill() {
     let mut daemon = Running::start(&mut world.command(&["run"]));
     let told = receiver.wait_for(1).await;
     assert_eq!(told[0].facts()[0].0, "appeared");
-    daemon.line("sink `hook` was told").await;
+    daemon.line("delivered to sink `hook`").await;
 }
 
 #[tokio::test]

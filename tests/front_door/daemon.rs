@@ -153,7 +153,7 @@ async fn an_outage_of_the_database_does_not_starve_the_watchdog() {
     let mut daemon = Running::start(command.env(WATCHDOG.0, WATCHDOG.1));
     manager.hears("READY=1").await;
     cluster.stop().await.unwrap();
-    daemon.line("the database is away").await;
+    daemon.line("the database is unavailable").await;
     manager.forget();
     for _ in 0..20 {
         manager.hears("WATCHDOG=1").await;
@@ -289,7 +289,7 @@ async fn a_reload_takes_over_lists_and_tokens_and_survives_mistakes() {
     let good = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, good.replace("[http]", "[htpt]")).unwrap();
     daemon.signal(Signal::SIGHUP);
-    daemon.line("the configuration was not taken over").await;
+    daemon.line("the configuration was not reloaded").await;
     manager.hears("READY=1").await;
     world.simulator.add_watch_list();
     world.config_file();

@@ -102,7 +102,7 @@ async fn lists_are_renamed_disabled_enabled_and_gone_while_the_daemon_runs() {
     simulator.remove_watch_list(2);
     told(&world, 2, ("Printers", false, false)).await;
     daemon
-        .line("watch list 2 (`Printers`) is no longer named by upstream")
+        .line("watch list 2 (`Printers`) no longer exists upstream")
         .await;
     daemon.line("following 7 watch lists").await;
     let kept = "select count(*) from advisoryd_v1.advisory_watch_lists where watch_list_id = 2";
@@ -256,7 +256,7 @@ async fn a_daemon_killed_while_it_discovers_goes_on_with_the_lists_it_knew() {
     let mut second = Running::start(&mut world.command(&["run"]));
     second.line("following 6 watch lists").await;
     second
-        .line("discovery failed and will be repeated; the 6 watch lists known so far are followed")
+        .line("discovery failed, will retry; following the 6 watch lists known so far")
         .await;
     eventually("each list is read again", PATIENCE, async || {
         let is_read = |id: i64| !asked(&world, &format!("asset_list_id={id}&")).is_empty();
@@ -275,7 +275,7 @@ async fn an_empty_database_and_upstream_down_are_waited_out() {
     world.simulator.inject(down);
     let mut daemon = Running::start(&mut world.command(&["run"]));
     daemon
-        .line("discovery failed and will be repeated; the 0 watch lists")
+        .line("discovery failed, will retry; following the 0 watch lists")
         .await;
     read(&world, 2).await;
     assert_eq!(world.simulator.faults_left(), 0);
