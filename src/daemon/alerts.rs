@@ -103,7 +103,7 @@ async fn receive(context: &Context, wakers: &Wakers) -> Result<(), sqlx::Error> 
     loop {
         match listener.try_recv().await? {
             Some(notification) if notification.channel() == change::CHANNEL => {
-                wakers.changes.notify_one()
+                wakers.changes.notify_one();
             }
             Some(_) => wakers.alerts.iter().for_each(|sink| sink.notify_one()),
             // The connection was lost, and notifications with it.

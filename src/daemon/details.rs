@@ -63,7 +63,7 @@ async fn fetch_batch(context: &Context, is_enqueued: bool) -> Result<Option<Dura
         if enqueued > 0 {
             info!(
                 wanted = enqueued,
-                "details: enqueued {enqueued} of advisories that were stored before"
+                "details: enqueued {enqueued} for advisories that were stored before"
             );
         }
     }

@@ -136,7 +136,7 @@ fn record(
 ) {
     match ended {
         Ok(Ok(attempted)) => {
-            breaker.record(&attempted.ending, attempted.retry_after, Instant::now())
+            breaker.record(&attempted.ending, attempted.retry_after, Instant::now());
         }
         // Logged where it happened.
         Ok(Err(_)) => {}
