@@ -1,17 +1,17 @@
-//! The one place that asks what time it is.
+//! The only place that reads the system clock.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 
-/// What the machine's clock says: for the edges that compare it with upstream's
-/// or play upstream. Everything else is handed a [`Clock`] or a time.
+/// The system time, for code that compares it with upstream's clock or simulates
+/// upstream. Everything else gets a [`Clock`] or a time.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn machine_now() -> DateTime<Utc> {
     Utc::now()
 }
 
-/// A clock. Jobs are handed one and pass plain times on, so that tests can set it.
+/// A clock. Jobs get one and pass plain times on, so that tests can set it.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>);
 
@@ -22,18 +22,18 @@ impl std::fmt::Debug for Clock {
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// The system clock.
     pub fn system() -> Self {
         Self(Arc::new(machine_now))
     }
 
-    /// A clock that says what `tell` says.
-    pub fn told_by(tell: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
+    /// A clock that returns the time of `now`, for tests.
+    pub fn from_fn(now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
     }
 
-    /// The time, in whole microseconds as PostgreSQL keeps it: two columns that
-    /// are told one time then hold one time, however it travels.
+    /// The time in whole microseconds, the precision of PostgreSQL, so that a stored time
+    /// equals the original.
     pub fn now(&self) -> DateTime<Utc> {
         (self.0)().trunc_subsecs(6)
     }

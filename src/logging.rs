@@ -1,4 +1,4 @@
-//! Where log lines go and how they look.
+//! Logging setup: journald, pretty or JSON output, and the filter.
 
 use std::io::IsTerminal as _;
 use std::os::fd::AsFd as _;
@@ -11,37 +11,37 @@ use tracing_subscriber::{Layer, fmt, registry};
 
 use crate::config::LogFormat;
 
-/// The scheduler tells every tick at `info`; ours are told by what they do.
+/// Quieter defaults for libraries. The scheduler logs every tick at `info`.
 const QUIETER: &[&str] = &[
     "tokio_cron_scheduler=warn",
     "sqlx::postgres::notice=warn",
-    // A slow statement is nobody's business but a developer's.
+    // Slow statements only interest developers.
     "sqlx::query=error",
-    // A connection that broke is replaced; whoever needed it says so.
+    // A broken connection is replaced; the code that used it logs the error.
     "sqlx_core::pool=error",
     "hyper=warn",
     "rustls=warn",
 ];
 
-/// What can go wrong while setting up logging.
+/// Errors of the logging setup.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// `[log] filter` is no filter.
+    /// `[log] filter` is invalid.
     #[error(
-        "[log] filter is `{filter}`: {source}; write for example `info` or `info,advisoryd::http=debug`"
+        "invalid [log] filter `{filter}`: {source}; use for example `info` or `info,advisoryd::http=debug`"
     )]
     Filter {
-        /// What it says.
+        /// Its value.
         filter: String,
-        /// What is wrong with it.
+        /// The parse error.
         source: tracing_subscriber::filter::ParseError,
     },
-    /// The journal cannot be reached.
-    #[error("the journal cannot be reached; set [log] format to `json` or `pretty`")]
+    /// The journal is unreachable.
+    #[error("the journal is unreachable; set [log] format to `json` or `pretty`")]
     Journal(#[source] std::io::Error),
 }
 
-/// Sets logging up for the whole process; a second call changes nothing.
+/// Sets up logging for the whole process; a second call changes nothing.
 pub fn start(format: LogFormat, filter: &str) -> Result<(), LogError> {
     let filter = env_filter(filter)?;
     let layer = match resolve(format) {
@@ -87,7 +87,7 @@ fn env_filter(filter: &str) -> Result<EnvFilter, LogError> {
     Ok(all)
 }
 
-/// Whether colours are wanted on stderr.
+/// Whether to use colours on stderr.
 pub fn colours() -> bool {
     std::io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
@@ -102,8 +102,8 @@ fn resolve(format: LogFormat) -> LogFormat {
     }
 }
 
-/// systemd names the device and inode of the journal's stream; only if stderr
-/// is that very file does the journal read it. Source: systemd.exec(5), `$JOURNAL_STREAM`.
+/// Whether stderr goes to the journal: systemd sets `$JOURNAL_STREAM` to the device and
+/// inode of the journal's stream (systemd.exec(5)).
 fn stderr_is_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
         return false;

@@ -1,4 +1,4 @@
-//! Every metric by name, in one place.
+//! All Prometheus metrics: names, help texts and updates.
 
 use std::time::Duration;
 
@@ -34,72 +34,66 @@ const DELIVERY_SECONDS: &str = "advisoryd_alert_delivery_duration_seconds";
 /// Gives every metric its help text.
 pub fn describe() {
     describe_counter!(RUNS, "Runs that ended, by source and outcome.");
-    describe_histogram!(RUN_SECONDS, "How long runs took, in seconds.");
-    describe_counter!(
-        RECORDS,
-        "Records that came, by source and what became of them."
-    );
+    describe_histogram!(RUN_SECONDS, "Duration of runs, in seconds.");
+    describe_counter!(RECORDS, "Records received, by source and result.");
     describe_counter!(
         RECEIVED_BYTES,
         "Bytes received from upstream, after decompression."
     );
     describe_counter!(REQUESTS, "Requests sent to upstream, retries included.");
-    describe_counter!(RETRIES, "Requests that were repeated.");
-    describe_counter!(THROTTLED, "Answers 429: upstream asked to slow down.");
+    describe_counter!(RETRIES, "Requests that were retried.");
+    describe_counter!(THROTTLED, "Responses with status 429 (too many requests).");
     describe_gauge!(
         DATA_AGE,
-        "Seconds since the end of what was read completely."
+        "Seconds since the end of the covered time, by source."
     );
     describe_gauge!(
         LAST_SUCCESS,
-        "When the last complete run ended, in Unix seconds. Failed runs do not move it."
+        "End of the last complete run, in Unix seconds."
     );
     describe_gauge!(STORED, "Records stored, by source.");
     describe_gauge!(QUARANTINE, "Records in quarantine, by source.");
-    describe_gauge!(GAPS, "Holes in the covered time, by source.");
-    describe_gauge!(
-        DETAILS_WANTED,
-        "Details (whole advisories by JSON) that are to be fetched."
-    );
+    describe_gauge!(GAPS, "Gaps in the covered time, by source.");
+    describe_gauge!(DETAILS_WANTED, "Advisory details in the fetch queue.");
     describe_gauge!(
         DETAILS_UNAVAILABLE,
-        "Details that upstream does not have or that cannot be read."
+        "Advisory details that upstream does not have or that cannot be parsed."
     );
     describe_gauge!(
         DETAILS_DONE,
-        "When all details that are wanted now will be there, in Unix seconds; now where none is."
+        "Estimated time when all pending details will have been fetched, in Unix seconds."
     );
     describe_counter!(
         DRIFT,
-        "Records that reading old time again found changed, by source."
+        "Records that upstream changed without a new modification date, found by reconciliation, by source."
     );
-    describe_counter!(RAISED, "Alerts raised by rules.");
-    describe_counter!(
-        DELIVERIES,
-        "Attempts to tell a sink, by sink and what came of them."
-    );
+    describe_counter!(RAISED, "Alerts created.");
+    describe_counter!(DELIVERIES, "Delivery attempts, by sink and outcome.");
     describe_gauge!(
         CONDITION,
-        "1 while something is wrong, 0 when it is over, by what and key."
+        "1 while a condition is active, 0 when it is resolved, by what and key."
     );
-    describe_histogram!(DELIVERY_SECONDS, "How long sinks took, in seconds.");
+    describe_histogram!(
+        DELIVERY_SECONDS,
+        "Duration of delivery attempts, in seconds."
+    );
 }
 
-/// Sets what is wrong with the program, of all that ever was.
-pub fn conditions(standings: &[ConditionState]) {
-    for standing in standings {
-        let (what, key) = (standing.condition.name(), standing.key.clone());
-        let holds = if standing.is_raised { 1.0 } else { 0.0 };
-        gauge!(CONDITION, "what" => what, "key" => key).set(holds);
+/// Sets the state of all conditions that were ever active.
+pub fn conditions(states: &[ConditionState]) {
+    for state in states {
+        let (what, key) = (state.condition.name(), state.key.clone());
+        let value = if state.is_raised { 1.0 } else { 0.0 };
+        gauge!(CONDITION, "what" => what, "key" => key).set(value);
     }
 }
 
-/// Counts alerts that were raised.
+/// Counts created alerts.
 pub fn raised(alerts: u64) {
     counter!(RAISED).increment(alerts);
 }
 
-/// Counts an attempt to deliver.
+/// Counts a delivery attempt.
 pub fn attempted(sink: &str, ending: &Ending, took: Duration) {
     let outcome = ending.name();
     let sink = sink.to_owned();
@@ -124,19 +118,19 @@ pub fn run_ended(source: &str, outcome: &Outcome, tally: &Tally, seconds: f64) {
     }
 }
 
-/// Counts what reading old time again found.
+/// Counts drifted records found by reconciliation.
 pub fn drifted(source: &str, records: u64) {
     counter!(DRIFT, "source" => source.to_owned()).increment(records);
 }
 
-/// Sets what the client counted.
+/// Sets the counters of the HTTP client.
 pub fn upstream(usage: &Usage) {
     counter!(REQUESTS).absolute(usage.requests);
     counter!(RETRIES).absolute(usage.retries);
     counter!(THROTTLED).absolute(usage.throttled);
 }
 
-/// Sets how far fetching details is; `done_at` is the forecast.
+/// Sets the size of the fetch queue; `done_at` is the estimated end.
 pub fn details(backlog: &Backlog, done_at: Option<DateTime<Utc>>) {
     gauge!(DETAILS_WANTED).set(as_float(backlog.wanted));
     gauge!(DETAILS_UNAVAILABLE).set(as_float(backlog.unavailable));
@@ -146,7 +140,7 @@ pub fn details(backlog: &Backlog, done_at: Option<DateTime<Utc>>) {
     }
 }
 
-/// Sets what the store says of each configured source.
+/// Sets the state of each configured source.
 pub fn sources(sources: &[SourceReport], now: DateTime<Utc>) {
     for report in sources.iter().filter(|report| report.configured) {
         let source = report.key.to_string();

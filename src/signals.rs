@@ -1,8 +1,8 @@
-//! The signals that ask the program to end.
+//! Stop signals: SIGTERM and SIGINT.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT, listened to from the moment this is made.
+/// SIGTERM and SIGINT, received from the moment this is created.
 pub(crate) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
@@ -16,7 +16,7 @@ impl StopSignals {
         })
     }
 
-    /// Waits for the next one. Cancelling loses none.
+    /// Waits for the next signal. Cancel-safe.
     pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

@@ -1,5 +1,5 @@
-//! What the daemon and the commands do before their work: find the database,
-//! bring it up to date, make the client.
+//! Startup shared by the daemon and the commands: open the database, record the
+//! configuration, create the HTTP client.
 
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -21,18 +21,18 @@ use crate::sink::Sink;
 use crate::source::xml::Rules;
 use crate::store::{self, database};
 
-/// A database that can be connected to; nothing has been asked of it yet.
+/// A database to connect to; no query has been sent yet.
 pub struct Opened {
     /// Connects when first used.
     pub pool: PgPool,
-    /// The private server, if that is where the database is.
+    /// The private server, if there is one.
     pub cluster: Option<Cluster>,
-    /// A line for a terminal that connects to it.
+    /// A `psql` command line that connects to it.
     pub psql: String,
 }
 
 impl Opened {
-    /// Finds the configured database, or starts (or joins) the private one.
+    /// Opens the configured database, or starts (or joins) the private one.
     pub async fn open(config: &Config, role: Role) -> anyhow::Result<Self> {
         let connections = config.database.max_connections;
         if let Some(url) = &config.database.url {
@@ -52,32 +52,32 @@ impl Opened {
         })
     }
 
-    /// Closes connections, then the private server if it is ours.
+    /// Closes the connections, then the private server if this process started it.
     pub async fn close(self) {
         self.pool.close().await;
         if let Some(cluster) = self.cluster
             && let Err(error) = cluster.stop().await
         {
-            tracing::warn!(%error, "the private database did not stop cleanly; it recovers at its next start");
+            tracing::warn!(%error, "the private database did not stop cleanly; it will recover at the next start");
         }
     }
 }
 
-/// How records are read under a configuration.
+/// The rules for parsing records, from the configuration.
 pub fn rules(config: &Config) -> anyhow::Result<Arc<Rules>> {
     let rules = Rules::new(config.feeds.id_pattern.as_str(), &config.feeds.aliases)
         .context("[feeds] id_pattern or aliases")?;
     Ok(Arc::new(rules))
 }
 
-/// Writes the followed sources down: the configured and the discovered ones.
+/// Records the followed sources: the configured and the discovered ones.
 async fn configure_sources(config: &Config, pool: &PgPool) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin().await?;
     discover::configure(&mut transaction, config).await?;
     transaction.commit().await
 }
 
-/// Writes down what the configuration names: sources, rules and sinks.
+/// Records the sources, rules and sinks of the configuration in the database.
 pub async fn configure(
     config: &Config,
     pool: &PgPool,
@@ -106,7 +106,7 @@ async fn configure_alerts(
     transaction.commit().await
 }
 
-/// Opens every configured sink: secrets, certificates and templates are read.
+/// Opens every configured sink: reads secrets, certificates and templates.
 pub fn open_sinks(config: &Config) -> anyhow::Result<Vec<Sink>> {
     let open = |settings| {
         Sink::open(settings).with_context(|| format!("sink `{}` cannot be used", settings.name))
@@ -114,8 +114,8 @@ pub fn open_sinks(config: &Config) -> anyhow::Result<Vec<Sink>> {
     config.alerts.sinks.iter().map(open).collect()
 }
 
-/// Everything a job needs; its configuration names the discovered lists too. The
-/// client counts what the ledger says was already asked in the last day.
+/// The context for jobs, with a configuration that includes the discovered lists. The
+/// client counts the requests of the last day, from the run log, against the daily quota.
 pub async fn context(
     config: Config,
     token: Token,

@@ -157,7 +157,7 @@ async fn retry(
     };
     let mut good = true;
     for id in ids {
-        let retried = retry.one(id).await?;
+        let retried = retry.retry(id).await?;
         good &= matches!(retried.fate, Fate::Stored | Fate::Known);
         if json {
             print_json(&retried)?;

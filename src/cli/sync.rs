@@ -252,7 +252,7 @@ async fn fetch_details(context: &Context, json: bool) -> anyhow::Result<bool> {
         bar.finish();
         let ran = match fetched {
             Ok(Fetched::Ended(report)) => Ok(Ran::Ended(report)),
-            Ok(Fetched::Busy | Fetched::Nothing(_) | Fetched::Rests(_)) => return Ok(true),
+            Ok(Fetched::Busy | Fetched::Nothing(_) | Fetched::Paused(_)) => return Ok(true),
             Err(failure) => Err(failure.chain()),
         };
         if !print_run(&SourceKey::Details, ran, json)? {

@@ -1,4 +1,5 @@
-//! Alerts: one task evaluates changes, one for each sink delivers, one listens.
+//! Alert tasks: one evaluates changes, one per sink delivers, one listens for
+//! notifications of the database (`LISTEN`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,106 +20,99 @@ use crate::sink::Sink;
 use crate::store::alerts::alert;
 use crate::store::{change, database};
 
-/// A lost notification is made up for by looking now and then, as is one that
-/// came while another process was the evaluator.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
-/// Pause before a sink is opened again that could not be.
-const OPEN_AGAIN: Duration = Duration::from_mins(1);
-/// Pause before listening again when the connection is lost.
-const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+/// Poll interval, in case a notification is lost or arrives while another process is
+/// evaluating.
+const POLL_EVERY: Duration = Duration::from_secs(5);
+/// Pause before retrying to open a sink.
+const OPEN_RETRY: Duration = Duration::from_mins(1);
+/// Pause before listening again after the connection was lost.
+const LISTEN_RETRY: Duration = Duration::from_secs(1);
 
-/// Who is woken by what.
+/// Wakes the tasks.
 #[derive(Clone, Default)]
-struct Bells {
+struct Wakers {
     changes: Arc<Notify>,
     alerts: Vec<Arc<Notify>>,
 }
 
-impl Bells {
-    fn ring_all(&self) {
+impl Wakers {
+    fn wake_all(&self) {
         self.changes.notify_one();
-        self.alerts
-            .iter()
-            .for_each(|run_ended| run_ended.notify_one());
+        self.alerts.iter().for_each(|sink| sink.notify_one());
     }
 }
 
 /// Starts the tasks of a configuration.
 pub(super) fn start(tasks: &TaskTracker, context: &Context, backlog: bool) {
-    let mut bells = Bells::default();
+    let mut wakers = Wakers::default();
     for settings in &context.config.alerts.sinks {
-        let run_ended = Arc::new(Notify::new());
-        bells.alerts.push(Arc::clone(&run_ended));
-        tasks.spawn(keep_delivering(
-            context.clone(),
-            settings.clone(),
-            run_ended,
-        ));
+        let wake = Arc::new(Notify::new());
+        wakers.alerts.push(Arc::clone(&wake));
+        tasks.spawn(keep_delivering(context.clone(), settings.clone(), wake));
     }
-    tasks.spawn(listen(context.clone(), bells.clone()));
+    tasks.spawn(listen(context.clone(), wakers.clone()));
     if !context.config.alerts.rules.is_empty() {
-        tasks.spawn(keep_evaluating(context.clone(), bells.changes, backlog));
+        tasks.spawn(keep_evaluating(context.clone(), wakers.changes, backlog));
     }
 }
 
-/// Delivers to one sink. One that cannot be opened (its secret's file is gone)
-/// holds up neither the start nor the others: what it is owed waits.
-async fn keep_delivering(context: Context, settings: config::Sink, run_ended: Arc<Notify>) {
-    let mut is_told = false;
+/// Delivers to one sink. A sink that cannot be opened (for example because its secret's
+/// file is missing) delays neither the start nor other sinks: its messages are queued.
+async fn keep_delivering(context: Context, settings: config::Sink, wake: Arc<Notify>) {
+    let mut is_logged = false;
     loop {
         match Sink::open(&settings) {
-            Ok(sink) => return deliver::keep_delivering(context, Arc::new(sink), run_ended).await,
-            Err(error) if !is_told => {
-                is_told = true;
+            Ok(sink) => return deliver::keep_delivering(context, Arc::new(sink), wake).await,
+            Err(error) if !is_logged => {
+                is_logged = true;
                 let error = chain(&error);
                 error!(
                     sink = %settings.name, %error,
-                    "sink `{}` cannot be used, and what it is to be told waits until it can: {error}", settings.name
+                    "sink `{}` cannot be used, its messages are queued: {error}", settings.name
                 );
             }
             Err(error) => debug!(sink = %settings.name, %error, "the sink still cannot be used"),
         }
-        let pause = tokio::time::sleep(OPEN_AGAIN);
+        let pause = tokio::time::sleep(OPEN_RETRY);
         if context.or_stopped(pause).await.is_err() {
             return;
         }
     }
 }
 
-async fn listen(context: Context, bells: Bells) {
+async fn listen(context: Context, wakers: Wakers) {
     let listening = async {
         loop {
-            if let Err(error) = hear(&context, &bells).await {
-                debug!(%error, "the database no longer tells what happens; listening again");
+            if let Err(error) = receive(&context, &wakers).await {
+                debug!(%error, "lost the connection for notifications; listening again");
             }
-            tokio::time::sleep(LISTEN_AGAIN).await;
+            tokio::time::sleep(LISTEN_RETRY).await;
         }
     };
     context.stop.run_until_cancelled(listening).await;
 }
 
-async fn hear(context: &Context, bells: &Bells) -> Result<(), sqlx::Error> {
-    // A connection of its own: the pool may be as small as two.
+async fn receive(context: &Context, wakers: &Wakers) -> Result<(), sqlx::Error> {
+    // A separate connection: the pool may be as small as two.
     let mut listener = PgListener::connect_with(&database::alone(&context.pool)).await?;
     listener
         .listen_all([change::CHANNEL, alert::CHANNEL])
         .await?;
-    // What happened before is looked for without having been heard of.
-    bells.ring_all();
+    // There were no notifications before this, so everything is checked once.
+    wakers.wake_all();
     loop {
         match listener.try_recv().await? {
-            Some(heard) if heard.channel() == change::CHANNEL => bells.changes.notify_one(),
-            Some(_) => bells
-                .alerts
-                .iter()
-                .for_each(|run_ended| run_ended.notify_one()),
-            // The connection was lost, and with it what was told meanwhile.
-            None => bells.ring_all(),
+            Some(notification) if notification.channel() == change::CHANNEL => {
+                wakers.changes.notify_one();
+            }
+            Some(_) => wakers.alerts.iter().for_each(|sink| sink.notify_one()),
+            // The connection was lost, and notifications with it.
+            None => wakers.wake_all(),
         }
     }
 }
 
-async fn keep_evaluating(context: Context, run_ended: Arc<Notify>, backlog: bool) {
+async fn keep_evaluating(context: Context, wake: Arc<Notify>, backlog: bool) {
     loop {
         let pass = || evaluate_once(&context, backlog);
         match until_done(&context, None, "alerts", pass).await {
@@ -126,14 +120,14 @@ async fn keep_evaluating(context: Context, run_ended: Arc<Notify>, backlog: bool
             Err(Failure::Stopped) => return,
             Err(failure) => warn!(
                 error = %failure.chain(),
-                "changes could not be evaluated and are looked at again: {}", failure.chain()
+                "evaluating changes failed, will retry: {}", failure.chain()
             ),
         }
         tokio::select! {
             biased;
             () = context.stop.cancelled() => return,
-            () = run_ended.notified() => {}
-            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            () = wake.notified() => {}
+            () = tokio::time::sleep(POLL_EVERY) => {}
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The worker of the details: always there, and always last.
+//! The worker of the fetch queue (details), with the lowest priority.
 
 use std::time::Duration;
 
@@ -11,37 +11,37 @@ use crate::job::failure::Failure;
 use crate::model::Outcome;
 use crate::store::wanted::queue;
 
-/// How often is looked for what feeds and sweep have come to want.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// Pause after a run that failed: upstream or the network is in trouble. Twice as
-/// long after each further one, up to 16 times.
+/// How often the fetch queue is polled.
+const POLL_EVERY: Duration = Duration::from_secs(2);
+/// Pause after a failed run. Doubles after each consecutive failure, up to 16 times as
+/// long.
 const PAUSE: Duration = Duration::from_mins(1);
-const LONGEST_DOUBLING: u32 = 4;
+const MAX_DOUBLINGS: u32 = 4;
 
-/// Fetches what is wanted until the context is told to stop.
+/// Fetches pending details until advisoryd stops.
 pub(super) async fn work(context: Context) {
     if !context.config.fetches_details() {
         return;
     }
-    let mut is_looked = false;
+    let mut is_enqueued = false;
     let mut failures = 0;
     loop {
-        let look = || once(&context, is_looked);
-        let looked = until_done(&context, None, "details", look).await;
-        is_looked |= looked.is_ok();
-        let pause = match looked {
+        let fetch = || fetch_batch(&context, is_enqueued);
+        let result = until_done(&context, None, "details", fetch).await;
+        is_enqueued |= result.is_ok();
+        let pause = match result {
             Ok(Some(pause)) => {
                 failures = 0;
                 pause
             }
             Ok(None) => {
-                let pause = PAUSE * 2_u32.pow(failures.min(LONGEST_DOUBLING));
+                let pause = PAUSE * 2_u32.pow(failures.min(MAX_DOUBLINGS));
                 failures += 1;
                 pause
             }
             Err(Failure::Stopped) => return,
             Err(failure) => {
-                error!(error = %failure.chain(), "details: a run could not be written down: {}", failure.chain());
+                error!(error = %failure.chain(), "details: a run could not be recorded: {}", failure.chain());
                 PAUSE
             }
         };
@@ -52,23 +52,24 @@ pub(super) async fn work(context: Context) {
     }
 }
 
-/// One look: how long to wait for the next, or `None` when fetching failed.
-async fn once(context: &Context, is_looked: bool) -> Result<Option<Duration>, Failure> {
-    if !is_looked {
+/// Fetches one batch; returns how long to wait before the next one, `None` after a failure.
+/// Unless `is_enqueued`, it first enqueues missing details of stored advisories.
+async fn fetch_batch(context: &Context, is_enqueued: bool) -> Result<Option<Duration>, Failure> {
+    if !is_enqueued {
         let mut connection = context.pool.acquire().await?;
         let now = context.clock.now();
-        let asked = context.config.feeds.details;
-        let wanted = queue::enqueue_missing(&mut connection, asked, now).await?;
-        if wanted > 0 {
+        let setting = context.config.feeds.details;
+        let enqueued = queue::enqueue_missing(&mut connection, setting, now).await?;
+        if enqueued > 0 {
             info!(
-                wanted,
-                "details: {wanted} more are wanted of what was stored before"
+                wanted = enqueued,
+                "details: enqueued {enqueued} for advisories that were stored before"
             );
         }
     }
     Ok(match fetch::fetch(context).await? {
         Fetched::Ended(report) if report.outcome == Outcome::Ok => Some(Duration::ZERO),
         Fetched::Ended(_) => None,
-        Fetched::Busy | Fetched::Nothing(_) | Fetched::Rests(_) => Some(LOOK_EVERY),
+        Fetched::Busy | Fetched::Nothing(_) | Fetched::Paused(_) => Some(POLL_EVERY),
     })
 }

@@ -1,5 +1,4 @@
-//! Discovers watch lists at their schedule, and tells the daemon's loop which
-//! there are now.
+//! Scheduled watch-list discovery; publishes the current lists to the daemon's loop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,21 +15,21 @@ use crate::job::lists::discover::{self, Discovered};
 use crate::model::Outcome;
 use crate::store::lists::discovery;
 
-/// First pause before another attempt while no list is known at all.
+/// First pause before a retry while no list is known.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// Longest such pause; a schedule that comes earlier comes earlier.
+/// Longest such pause; a scheduled tick may come earlier.
 const LONGEST_PAUSE: Duration = Duration::from_mins(15);
 
-/// When lists are discovered, and what was found.
+/// The schedule of discovery and its result.
 #[derive(Debug, Clone)]
 pub(super) struct Discovery {
-    /// How its schedule wakes it.
+    /// Its schedule and notification.
     pub(super) woken: Woken,
     found: watch::Sender<Arc<Config>>,
 }
 
 impl Discovery {
-    /// `None` where the configuration does not ask for it.
+    /// `None` if discovery is not configured.
     pub(super) fn of(config: &Arc<Config>) -> Option<Self> {
         config.discovery.watch_lists.then(|| Self {
             woken: Woken::by(&config.discovery.schedule),
@@ -38,21 +37,21 @@ impl Discovery {
         })
     }
 
-    /// The configuration with the lists that are known, whenever they change.
+    /// The configuration with the known lists, whenever they change.
     pub(super) fn found(&self) -> watch::Receiver<Arc<Config>> {
         self.found.subscribe()
     }
 }
 
-/// Discovers until the context is told to stop: at its schedule, at once when it
-/// is due, and again and again while nothing is known.
+/// Discovers until advisoryd stops: on schedule, at the start if a tick was missed, and
+/// with retries while no list is known.
 pub(super) async fn work(context: Context, discovery: Discovery) {
     if is_due(&context, &discovery).await {
         discovery.woken.wake();
     }
     let mut pause = None;
     loop {
-        let again = async {
+        let retry = async {
             match pause {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => std::future::pending().await,
@@ -62,32 +61,32 @@ pub(super) async fn work(context: Context, discovery: Discovery) {
             biased;
             () = context.stop.cancelled() => return,
             () = discovery.woken.tick.notified() => {}
-            () = again => {}
+            () = retry => {}
         }
         discovery.woken.watch.begins();
-        let told = run_once(&context, &discovery).await;
+        let discovered = run_once(&context, &discovery).await;
         discovery.woken.watch.ends();
-        pause = told.and_then(|told| next_pause(&told, pause));
+        pause = discovered.and_then(|discovered| next_pause(&discovered, pause));
     }
 }
 
-/// How soon to ask again although no tick comes: only where a first start found
-/// upstream away, else an hour without any data would follow.
-fn next_pause(told: &Discovered, before: Option<Duration>) -> Option<Duration> {
-    let is_failed = matches!(told.outcome, Outcome::Failed(_));
-    if !is_failed || told.listed > 0 {
+/// How soon to retry without a tick. Only if no list is known yet: otherwise advisoryd
+/// would have no data until the next tick.
+fn next_pause(discovered: &Discovered, before: Option<Duration>) -> Option<Duration> {
+    let is_failed = matches!(discovered.outcome, Outcome::Failed(_));
+    if !is_failed || discovered.listed > 0 {
         return None;
     }
-    if !told.is_transient {
+    if !discovered.is_transient {
         return Some(LONGEST_PAUSE);
     }
     Some(before.map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE)))
 }
 
-/// Whether a tick was missed while no daemon ran, or there never was a success.
-async fn is_due(context: &Context, due: &Discovery) -> bool {
+/// Whether a tick was missed while no daemon ran, or discovery never succeeded.
+async fn is_due(context: &Context, discovery: &Discovery) -> bool {
     let Ok(mut connection) = context.pool.acquire().await else {
-        return true; // running will wait for the database
+        return true; // the discovery will wait for the database
     };
     let Ok(state) = discovery::state(&mut connection).await else {
         return true;
@@ -95,29 +94,32 @@ async fn is_due(context: &Context, due: &Discovery) -> bool {
     let timezone = context.config.schedule.timezone;
     state
         .last_success_at
-        .and_then(|at| due.woken.schedule.next_after(at, timezone))
+        .and_then(|at| discovery.woken.schedule.next_after(at, timezone))
         .is_none_or(|next| next <= context.clock.now())
 }
 
-/// One discovery; after an outage of the database, again.
+/// One discovery; repeated after an outage of the database.
 async fn run_once(context: &Context, discovery: &Discovery) -> Option<Discovered> {
     let watch = &discovery.woken.watch;
-    let run = || perform(context, discovery);
+    let run = || discover_and_publish(context, discovery);
     match until_done(context, Some(watch), "discovery", run).await {
-        Ok(told) => told,
+        Ok(discovered) => discovered,
         Err(Failure::Stopped) => None,
         Err(failure) => {
-            warn!(error = %failure.chain(), "discovery could not be written down: {}", failure.chain());
+            warn!(error = %failure.chain(), "discovery could not be recorded: {}", failure.chain());
             None
         }
     }
 }
 
-/// Asks upstream, then the database: another process may have found more.
-async fn perform(context: &Context, discovery: &Discovery) -> Result<Option<Discovered>, Failure> {
-    let told = discover::discover(context).await?;
-    if told.is_none() {
-        debug!("another process is discovering watch lists; this tick is left out");
+/// Queries upstream, then the database: another process may have found more.
+async fn discover_and_publish(
+    context: &Context,
+    discovery: &Discovery,
+) -> Result<Option<Discovered>, Failure> {
+    let discovered = discover::discover(context).await?;
+    if discovered.is_none() {
+        debug!("another process is discovering watch lists, skipping this tick");
     }
     let mut connection = context.pool.acquire().await?;
     let config = discover::followed(&mut connection, &context.config).await?;
@@ -132,5 +134,5 @@ async fn perform(context: &Context, discovery: &Discovery) -> Result<Option<Disc
         }
         is_new
     });
-    Ok(told)
+    Ok(discovered)
 }

@@ -1,4 +1,4 @@
-//! Everything that runs under one configuration.
+//! All tasks that run under one configuration; a reload replaces them together.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub(super) struct Generation {
 }
 
 impl Generation {
-    pub(super) async fn start(context: Context, told: StartOptions) -> anyhow::Result<Self> {
+    pub(super) async fn start(context: Context, options: StartOptions) -> anyhow::Result<Self> {
         let workers = workers::workers(&context.config);
         let heartbeat = context.config.alerts.heartbeat.as_ref();
         let heartbeat = heartbeat.map(|heartbeat| Woken::by(&heartbeat.schedule));
@@ -49,7 +49,7 @@ impl Generation {
         let run_ended = Arc::new(Notify::new());
 
         health::catch_up(&context).await;
-        tasks.spawn(health::keep_looking(
+        tasks.spawn(health::keep_checking(
             context.clone(),
             Arc::clone(&run_ended),
             workers.iter().map(|worker| worker.watch.clone()).collect(),
@@ -58,7 +58,10 @@ impl Generation {
             tasks.spawn(health::keep_beating(context.clone(), woken.clone()));
         }
         let workers = watch::Sender::new(workers);
-        tasks.spawn(reconcile::pace(context.clone(), workers.subscribe()));
+        tasks.spawn(reconcile::wake_workers(
+            context.clone(),
+            workers.subscribe(),
+        ));
         for worker in workers.borrow().iter() {
             let run_ended = Arc::clone(&run_ended);
             tasks.spawn(workers::work(context.clone(), worker.clone(), run_ended));
@@ -68,7 +71,7 @@ impl Generation {
         }
         tasks.spawn(details::work(context.clone()));
         tasks.spawn(retention::hourly(context.clone()));
-        alerts::start(&tasks, &context, told.alert_backlog);
+        alerts::start(&tasks, &context, options.alert_backlog);
         tasks.close();
         Ok(Self {
             context,
@@ -82,8 +85,8 @@ impl Generation {
         })
     }
 
-    /// Waits until discovered lists come or go.
-    pub(super) async fn relisted(&mut self) {
+    /// Waits until the discovered lists change.
+    pub(super) async fn lists_changed(&mut self) {
         let ended = match &mut self.found {
             Some(found) => found.changed().await.is_err(),
             None => true,
@@ -93,17 +96,18 @@ impl Generation {
         }
     }
 
-    /// Follows the lists that are discovered now: workers for new ones begin, those
-    /// of lists that are gone end after the run they are in. All others go on.
+    /// Starts workers for newly discovered lists and ends those of lists that are gone,
+    /// after their current run. All others continue.
     pub(super) async fn follow_lists(&mut self) {
         let Some(found) = &mut self.found else {
             return;
         };
-        let wanted = workers::workers(&found.borrow_and_update());
+        let followed = workers::workers(&found.borrow_and_update());
         let current = self.workers.borrow().clone();
-        let (kept, gone): (Vec<Worker>, Vec<Worker>) =
-            current.into_iter().partition(|worker| has(&wanted, worker));
-        let new: Vec<Worker> = wanted
+        let (kept, gone): (Vec<Worker>, Vec<Worker>) = current
+            .into_iter()
+            .partition(|worker| has(&followed, worker));
+        let new: Vec<Worker> = followed
             .into_iter()
             .filter(|worker| !has(&kept, worker))
             .collect();
@@ -114,7 +118,7 @@ impl Generation {
         let woken = woken(&workers, self.discovery.as_ref(), self.heartbeat.as_ref());
         let now = self.context.clock.now();
         if let Err(error) = self.schedules.replace(woken, now).await {
-            error!(%error, "the schedules could not follow the discovered watch lists; restart the daemon");
+            error!(%error, "could not schedule the discovered watch lists; restart advisoryd");
             return;
         }
         for worker in gone {
@@ -135,21 +139,21 @@ impl Generation {
         }
     }
 
-    /// Keeps the schedules right when the time zone's offset changes.
+    /// Adjusts the schedules when the offset of the time zone changes.
     pub(super) async fn follow_the_clock(&mut self) {
         let now = self.context.clock.now();
         if let Err(error) = self.schedules.follow(now).await {
-            error!(%error, "the schedules could not follow the time zone; restart the daemon");
+            error!(%error, "could not adjust the schedules to the time zone; restart advisoryd");
         }
     }
 
     /// What no longer makes progress: the scheduler, or something that it wakes.
-    /// Waiting for upstream, the database or a turn is none of that.
+    /// Waiting for upstream, the database or a run slot is not being stuck.
     pub(super) fn stuck(&self) -> Option<String> {
         if !self.schedules.pulse().is_alive() {
-            return Some("the schedules no longer tick".to_owned());
+            return Some("the scheduler has stopped".to_owned());
         }
-        let is_held = self.context.client.paused_for().is_some();
+        let is_paused = self.context.client.paused_for().is_some();
         let workers = self.workers.borrow();
         let workers = workers
             .iter()
@@ -159,7 +163,7 @@ impl Generation {
         workers
             .chain(discovery.map(|watch| ("discovery".to_owned(), watch)))
             .chain(heartbeat.map(|watch| ("the heartbeat".to_owned(), watch)))
-            .find_map(|(name, watch)| Some(format!("{name} {}", watch.stuck(is_held)?)))
+            .find_map(|(name, watch)| Some(format!("{name} {}", watch.stuck(is_paused)?)))
     }
 
     pub(super) fn status(&self) -> String {
@@ -178,8 +182,8 @@ impl Generation {
         )
     }
 
-    /// Settings that only a new process can take over.
-    pub(super) fn tell_what_needs_a_restart(&self, next: &Config) {
+    /// Warns about changed settings that need a restart.
+    pub(super) fn warn_about_restart(&self, next: &Config) {
         let current = &self.context.config;
         let urls = [current, next].map(|config| {
             config
@@ -203,13 +207,13 @@ impl Generation {
         ];
         for (section, changed) in changed {
             if changed {
-                warn!("{section} changed; restart the daemon to take it over");
+                warn!("{section} changed; restart advisoryd to apply it");
             }
         }
     }
 
-    /// Stops the ticks, lets every run reach its next safe point, and drops what
-    /// takes longer than `within`: the next start takes it up.
+    /// Stops the schedules, lets every run reach its next safe point, and drops runs that
+    /// take longer than `within`: the next start resumes them.
     pub(super) async fn stop(self, within: Duration) {
         self.schedules.stop().await;
         self.context.stop.cancel();
@@ -218,14 +222,14 @@ impl Generation {
             .is_err()
         {
             warn!(
-                "a run did not stop within {} s; it is dropped and taken up later",
+                "a run did not stop within {} s; it is dropped and resumed later",
                 within.as_secs()
             );
         }
     }
 }
 
-/// Everything that is to be woken.
+/// Everything that has a schedule.
 fn woken(
     workers: &[Worker],
     discovery: Option<&Discovery>,
@@ -236,8 +240,8 @@ fn woken(
     workers.chain(discovery).chain(heartbeat.cloned()).collect()
 }
 
-/// Whether there is a worker for the same source among `workers`. Tickets have two,
-/// which come and go together.
+/// Whether `workers` has a worker for the same source. Tickets have two, which start and
+/// end together.
 fn has(workers: &[Worker], worker: &Worker) -> bool {
     let key = worker.key();
     workers.iter().any(|other| other.key() == key)

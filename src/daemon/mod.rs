@@ -1,5 +1,5 @@
-//! The daemon: one generation of workers per configuration, one loop that listens
-//! to signals, the watchdog and the private server.
+//! The daemon: one generation of workers per configuration, and one loop for signals, the
+//! systemd watchdog and the private PostgreSQL server.
 
 mod alerts;
 mod details;
@@ -36,16 +36,15 @@ use crate::signals::StopSignals;
 use crate::startup::{self, Opened};
 use crate::store::database;
 
-/// How long an orderly stop may take before what is left is dropped; the next
-/// start takes it up. systemd and operators expect less than ten seconds.
+/// How long a graceful stop may take before remaining runs are dropped; the next start
+/// resumes them. systemd and operators expect less than ten seconds.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
-/// How long each wait for the database extends systemd's patience.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long each wait for the database extends systemd's start timeout.
+const EXTEND_TIMEOUT: Duration = Duration::from_mins(1);
+/// How often the offset of the time zone is checked.
+const CLOCK_EVERY: Duration = Duration::from_secs(1);
 
-/// How often the time zone's offset is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// How the configuration is read, again at each reload.
+/// Loads the configuration, at the start and at each reload.
 pub type Load = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
 /// Runs until SIGTERM, SIGINT or `stop`.
@@ -53,7 +52,7 @@ pub async fn run(
     load: Load,
     clock: Clock,
     stop: CancellationToken,
-    told: StartOptions,
+    options: StartOptions,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let config = load()?;
@@ -71,24 +70,24 @@ pub async fn run(
     };
     let mut opened = tokio::select! {
         opened = starting.open() => opened?,
-        () = signals.asked_to_stop() => return Ok(()),
+        () = signals.stop_requested() => return Ok(()),
     };
     let (pool, psql) = (opened.pool.clone(), opened.psql.clone());
-    // Boxed: it is most of what a daemon keeps.
+    // Boxed because the future is large.
     let working = Box::pin(async {
         let ready = tokio::select! {
             ready = starting.wait_until_migrated(&pool) => ready?,
-            () = signals.asked_to_stop() => false,
+            () = signals.stop_requested() => false,
         };
         if !ready {
             return Ok(());
         }
         info!("the database is ready; connect with: {psql}");
-        let (daemon, config) = starting.daemon(load, pool, told);
+        let (daemon, config) = starting.daemon(load, pool, options);
         daemon.serve(config, &mut signals).await
     });
-    // One future for as long as there is work: dropped and made anew, it would give
-    // up each start of the server that takes longer than the time between.
+    // `keep_running` is polled as one future to the end: if it were dropped and created
+    // again, a slow restart of the server would never complete.
     let result = tokio::select! {
         result = working => result,
         never = keep_running(&mut opened.cluster) => match never {},
@@ -108,24 +107,25 @@ struct Startup {
 
 impl Startup {
     async fn open(&self) -> anyhow::Result<Opened> {
-        systemd::still_starting("starting the database", PATIENCE);
+        systemd::still_starting("starting the database", EXTEND_TIMEOUT);
         let opened = Opened::open(&self.config, Role::Daemon).await?;
-        self.health.database_is(opened.pool.clone());
+        self.health.set_database(opened.pool.clone());
         Ok(opened)
     }
 
-    /// Waits out a database that is down, then migrates and writes the sources
-    /// down; false when told to stop first.
+    /// Waits until the database is reachable, runs the migrations and records the sources;
+    /// false if advisoryd stops first.
     async fn wait_until_migrated(&self, pool: &PgPool) -> anyhow::Result<bool> {
         let mut pauses = Pauses::new();
         loop {
-            systemd::still_starting("bringing the database up to date", PATIENCE);
+            systemd::still_starting("migrating the database", EXTEND_TIMEOUT);
             let error = match database::migrate(pool).await {
                 Ok(()) => match startup::configure(&self.config, pool, self.clock.now()).await {
                     Ok(()) => return Ok(true),
                     Err(error) if crate::store::is_away(&error) => anyhow::Error::new(error),
                     Err(error) => {
-                        return Err(error).context("the configuration could not be written down");
+                        return Err(error)
+                            .context("the configuration could not be recorded in the database");
                     }
                 },
                 Err(error) if error.is_away() => anyhow::Error::new(error),
@@ -133,9 +133,9 @@ impl Startup {
             };
             warn!(
                 error = format!("{error:#}"),
-                "the database cannot be reached; waiting for it"
+                "the database is unreachable; waiting for it"
             );
-            systemd::still_starting("waiting for the database", PATIENCE);
+            systemd::still_starting("waiting for the database", EXTEND_TIMEOUT);
             let pause = tokio::time::sleep(pauses.next());
             if self.stop.run_until_cancelled(pause).await.is_none() {
                 return Ok(false);
@@ -143,8 +143,8 @@ impl Startup {
         }
     }
 
-    /// The daemon, and the configuration that it begins with.
-    fn daemon(self, load: Load, pool: PgPool, told: StartOptions) -> (Daemon, Config) {
+    /// The daemon and its first configuration.
+    fn daemon(self, load: Load, pool: PgPool, options: StartOptions) -> (Daemon, Config) {
         let Self {
             config,
             clock,
@@ -157,7 +157,7 @@ impl Startup {
             pool,
             health,
             stop,
-            told,
+            options,
         };
         (daemon, config)
     }
@@ -169,25 +169,25 @@ struct Daemon {
     pool: PgPool,
     health: Arc<web::Health>,
     stop: CancellationToken,
-    told: StartOptions,
+    options: StartOptions,
 }
 
 impl Daemon {
-    /// Serves one generation after the other until told to stop.
+    /// Runs one generation after the other until advisoryd stops.
     async fn serve(&self, config: Config, signals: &mut Signals) -> anyhow::Result<()> {
         let mut generation = self.start(config).await?;
         systemd::ready(&generation.status());
         info!("{}", generation.status());
         let mut watchdog = watchdog();
-        let mut look = tokio::time::interval(LOOK_EVERY);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut clock = tokio::time::interval(CLOCK_EVERY);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
-                asked = signals.next() => match asked {
-                    Asked::ToStop => break,
-                    Asked::ToReload => {
+                request = signals.next() => match request {
+                    Request::Stop => break,
+                    Request::Reload => {
                         systemd::reloading();
                         generation = self.reload(generation).await?;
                         systemd::ready(&generation.status());
@@ -196,15 +196,15 @@ impl Daemon {
                 () = tick(&mut watchdog) => {
                     match generation.stuck() {
                         None => systemd::alive(),
-                        Some(what) => error!("{what}; the watchdog is left hungry"),
+                        Some(what) => error!("{what}; not notifying the systemd watchdog"),
                     }
                 }
-                () = generation.relisted() => {
+                () = generation.lists_changed() => {
                     generation.follow_lists().await;
                     systemd::status(&generation.status());
                     info!("{}", generation.status());
                 }
-                _ = look.tick() => generation.follow_the_clock().await,
+                _ = clock.tick() => generation.follow_the_clock().await,
             }
         }
         systemd::stopping();
@@ -218,37 +218,37 @@ impl Daemon {
         let stop = self.stop.child_token();
         let context =
             startup::context(config, token, self.pool.clone(), self.clock.clone(), stop).await?;
-        let generation = Generation::start(context, self.told).await?;
-        self.health.generation_is(generation.working());
+        let generation = Generation::start(context, self.options).await?;
+        self.health.set_working(generation.working());
         Ok(generation)
     }
 
-    /// Reads the configuration again. One that cannot be used changes nothing.
+    /// Reloads the configuration. An invalid one changes nothing.
     async fn reload(&self, current: Generation) -> anyhow::Result<Generation> {
         let config = match (self.load)() {
             Ok(config) => config,
             Err(error) => {
-                error!("the configuration was not taken over: {error}");
+                error!("the configuration was not reloaded: {error}");
                 return Ok(current);
             }
         };
         if let Err(error) = config.upstream.token() {
-            error!("the configuration was not taken over: {error}");
+            error!("the configuration was not reloaded: {error}");
             return Ok(current);
         }
         if let Err(error) = startup::open_sinks(&config) {
-            error!("the configuration was not taken over: {error:#}");
+            error!("the configuration was not reloaded: {error:#}");
             return Ok(current);
         }
-        current.tell_what_needs_a_restart(&config);
+        current.warn_about_restart(&config);
         let now = self.clock.now();
         if let Err(error) = startup::configure(&config, &self.pool, now).await {
-            error!(%error, "the configuration was not taken over: the database failed");
+            error!(%error, "the configuration was not reloaded: database error");
             return Ok(current);
         }
         current.stop(STOP_WITHIN).await;
         let next = self.start(config).await?;
-        info!("the configuration was read again: {}", next.status());
+        info!("configuration reloaded: {}", next.status());
         Ok(next)
     }
 }
@@ -273,9 +273,9 @@ async fn tick(interval: &mut Option<tokio::time::Interval>) {
     }
 }
 
-enum Asked {
-    ToStop,
-    ToReload,
+enum Request {
+    Stop,
+    Reload,
 }
 
 struct Signals {
@@ -291,16 +291,16 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Asked {
+    async fn next(&mut self) -> Request {
         tokio::select! {
-            () = self.stop.next() => Asked::ToStop,
-            _ = self.hangup.recv() => Asked::ToReload,
+            () = self.stop.next() => Request::Stop,
+            _ = self.hangup.recv() => Request::Reload,
         }
     }
 
-    /// Waits for the end. A reload has no meaning before the daemon works: the
+    /// Waits for a stop signal. Reload requests are ignored during the start: the
     /// configuration was read a moment ago.
-    async fn asked_to_stop(&mut self) {
-        while !matches!(self.next().await, Asked::ToStop) {}
+    async fn stop_requested(&mut self) {
+        while !matches!(self.next().await, Request::Stop) {}
     }
 }

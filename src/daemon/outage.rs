@@ -1,4 +1,4 @@
-//! Waiting out an outage of the database, once for all workers.
+//! Retry with backoff while the database is unavailable, for all workers.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::store::database;
 
-/// Pauses between attempts to reach a database, each twice as long as the last.
+/// Exponential backoff between attempts to reach the database.
 pub(super) struct Pauses(Duration);
 
 impl Pauses {
-    /// Short enough that a restart of the server is hardly noticed.
+    /// Short, so that a restart of the server causes hardly any delay.
     const FIRST: Duration = Duration::from_millis(250);
-    /// How late it may be noticed that the database is back.
+    /// The longest delay until the return of the database is noticed.
     const LONGEST: Duration = Duration::from_secs(15);
 
     pub(super) fn new() -> Self {
@@ -30,12 +30,12 @@ impl Pauses {
     }
 }
 
-/// Repeats `job` until the database is there for it; `who` is what the log calls
-/// it. Ends as the job does, or with [`Failure::Stopped`] where the program is told
-/// to stop during an outage. For a `watch`, waiting is no standstill.
+/// Repeats `job` until it does not fail because the database is unavailable; `who` is
+/// its name in the log. Returns the result of the job, or [`Failure::Stopped`] if
+/// advisoryd stops during an outage. The `watch` does not count waiting as being stuck.
 ///
-/// The pauses grow for as long as the job fails: a database may answer and still
-/// be of no use, for example because its disk is full.
+/// The pauses grow as long as the job fails: a database may accept connections and still
+/// be unusable, for example because its disk is full.
 pub(super) async fn until_done<T, F>(
     context: &Context,
     watch: Option<&Watch>,
@@ -46,18 +46,18 @@ where
     F: Future<Output = Result<T, Failure>>,
 {
     let mut pauses = Pauses::new();
-    let mut is_told = false;
+    let mut is_logged = false;
     loop {
         let failure = match job().await {
             Err(failure) if failure.is_database_away() => failure,
             done => return done,
         };
         let error = failure.chain();
-        if is_told {
-            debug!(source = %who, %error, "{who}: the database is still away: {error}");
+        if is_logged {
+            debug!(source = %who, %error, "{who}: the database is still unavailable: {error}");
         } else {
-            is_told = true;
-            warn!(source = %who, %error, "{who}: the database is away; this is repeated when it is back: {error}");
+            is_logged = true;
+            warn!(source = %who, %error, "{who}: the database is unavailable, will retry when it is back: {error}");
         }
         // Boxed: it is larger than many a job, and seldom needed.
         let waiting = Box::pin(context.or_stopped(wait(&context.pool, &mut pauses)));
@@ -68,13 +68,13 @@ where
     }
 }
 
-/// Waits for a pause at least, and until the database answers.
+/// Waits for at least one pause, and until the database accepts connections.
 async fn wait(pool: &PgPool, pauses: &mut Pauses) {
     loop {
         tokio::time::sleep(pauses.next()).await;
         match database::reachable(pool).await {
             Ok(()) => return,
-            Err(error) => debug!(%error, "the database does not answer yet"),
+            Err(error) => debug!(%error, "the database is not reachable yet"),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Whether what the schedules wake comes back: what the watchdog lives on.
+//! Progress monitoring for the systemd watchdog: does a worker take its ticks, and do its
+//! runs make progress?
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,26 +10,26 @@ use tokio::time::Instant;
 use crate::config::CronExpression;
 use crate::job::context::Progress;
 
-/// Within this time whoever is idle takes a tick. Long enough for a machine that
-/// was suspended or is swapping.
-const TAKEN_WITHIN: Duration = Duration::from_secs(30);
-/// A run may show nothing for this long: several attempts that time out, upstream
-/// asking for ten minutes of patience each time, a lock of the database.
-const SHOWS_WITHIN: Duration = Duration::from_hours(2);
+/// An idle worker must take a tick within this time. Long enough for a machine that was
+/// suspended or is swapping.
+const TICK_TIMEOUT: Duration = Duration::from_secs(30);
+/// A run may make no progress for this long: requests that time out, upstream asking for
+/// ten minutes of pause each time, a lock in the database.
+const PROGRESS_TIMEOUT: Duration = Duration::from_hours(2);
 
 /// Something that a schedule wakes.
 #[derive(Debug, Clone)]
 pub struct Woken {
-    /// When.
+    /// The schedule.
     pub schedule: CronExpression,
-    /// Rung by each tick; ticks during a run fold into one.
+    /// Notified by each tick; several ticks during a run count as one.
     pub tick: Arc<Notify>,
-    /// What became of the ticks.
+    /// Its progress.
     pub watch: Watch,
 }
 
 impl Woken {
-    /// Woken by this schedule.
+    /// Something woken by this schedule.
     pub fn by(schedule: &CronExpression) -> Self {
         Self {
             schedule: schedule.clone(),
@@ -44,7 +45,7 @@ impl Woken {
     }
 }
 
-/// What is known of one worker: shared by who wakes it, itself, and who watches.
+/// Progress of a worker, shared by the scheduler, the worker and the watchdog.
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
     state: Arc<Mutex<State>>,
@@ -64,26 +65,26 @@ struct State {
 enum Work {
     #[default]
     Idle,
-    /// At work; when it last showed that it moves on, and how far it was.
-    Busy { shown_at: Instant, mark: u64 },
-    /// For its turn, or for a database that is away: degraded is not dead.
+    /// Running; when it last made progress, and the counter at that time.
+    Busy { progress_at: Instant, mark: u64 },
+    /// Waiting for a run slot, or for an unreachable database: degraded, not stuck.
     Waiting,
 }
 
-/// Why a worker does not move on.
+/// Why a worker is stuck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stuck {
-    /// It is idle and takes no tick.
+    /// It is idle but does not take its tick.
     TakesNoTick,
-    /// It runs, and nothing shows.
-    ShowsNothing,
+    /// It runs but makes no progress.
+    NoProgress,
 }
 
 impl std::fmt::Display for Stuck {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
-            Self::TakesNoTick => "takes no tick",
-            Self::ShowsNothing => "runs, and nothing has come of it for hours",
+            Self::TakesNoTick => "does not react to its schedule",
+            Self::NoProgress => "has made no progress for hours",
         })
     }
 }
@@ -97,25 +98,25 @@ impl Watch {
         self.change(|state| state.ticked(Instant::now()));
     }
 
-    /// How many ticks there were.
+    /// The number of ticks so far.
     pub(super) fn ticks(&self) -> u64 {
         let mut ticks = 0;
         self.change(|state| ticks = state.ticks);
         ticks
     }
 
-    /// What runs under this watch counts here.
+    /// The counters of runs under this watch.
     pub(super) fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
     }
 
-    /// Takes what is due.
+    /// Marks it as running; its tick is taken.
     pub fn begins(&self) {
         let mark = self.mark();
         self.change(|state| state.begins(mark, Instant::now()));
     }
 
-    /// Comes back, or had nothing to do.
+    /// Marks it as idle.
     pub fn ends(&self) {
         self.change(|state| {
             state.work = Work::Idle;
@@ -123,27 +124,27 @@ impl Watch {
         });
     }
 
-    /// Waits for what is not in its hands, however long that takes.
+    /// Awaits something external. However long it takes, the worker is not stuck.
     pub async fn waits<T>(&self, what: impl Future<Output = T>) -> T {
         self.change(|state| state.work = Work::Waiting);
-        let came = what.await;
+        let output = what.await;
         self.begins();
-        came
+        output
     }
 
-    /// Whether what was due at the start has come back.
+    /// Whether the run that was due at the start has ended.
     pub(super) fn has_settled(&self) -> bool {
         let mut settled = false;
         self.change(|state| settled = state.has_settled);
         settled
     }
 
-    /// Why it does not move on, if so. `is_held` says that upstream has asked for
-    /// patience. Asked again and again: what it shows is what moved in between.
-    pub fn stuck(&self, is_held: bool) -> Option<Stuck> {
+    /// Why it is stuck, if it is. `is_paused`: upstream asked for a pause. Must be called
+    /// regularly, because it compares the counters with those of the last call.
+    pub fn stuck(&self, is_paused: bool) -> Option<Stuck> {
         let mark = self.mark();
         let mut stuck = None;
-        self.change(|state| stuck = state.stuck(mark, is_held, Instant::now()));
+        self.change(|state| stuck = state.stuck(mark, is_paused, Instant::now()));
         stuck
     }
 
@@ -161,25 +162,25 @@ impl State {
     fn begins(&mut self, mark: u64, now: Instant) {
         self.due_since = None;
         self.work = Work::Busy {
-            shown_at: now,
+            progress_at: now,
             mark,
         };
     }
 
-    fn stuck(&mut self, mark_now: u64, is_held: bool, now: Instant) -> Option<Stuck> {
+    fn stuck(&mut self, mark_now: u64, is_paused: bool, now: Instant) -> Option<Stuck> {
         match &mut self.work {
             Work::Waiting => None,
             Work::Idle => {
-                let is_late = |since: Instant| now - since >= TAKEN_WITHIN;
+                let is_late = |since: Instant| now - since >= TICK_TIMEOUT;
                 let is_stuck = self.due_since.is_some_and(is_late);
                 is_stuck.then_some(Stuck::TakesNoTick)
             }
-            Work::Busy { shown_at, mark } => {
-                if is_held || *mark != mark_now {
-                    *shown_at = now;
+            Work::Busy { progress_at, mark } => {
+                if is_paused || *mark != mark_now {
+                    *progress_at = now;
                     *mark = mark_now;
                 }
-                (now - *shown_at >= SHOWS_WITHIN).then_some(Stuck::ShowsNothing)
+                (now - *progress_at >= PROGRESS_TIMEOUT).then_some(Stuck::NoProgress)
             }
         }
     }
@@ -189,44 +190,44 @@ impl State {
 mod tests {
     use tokio::time::Instant;
 
-    use super::{SHOWS_WITHIN, State, Stuck, TAKEN_WITHIN, Work};
+    use super::{PROGRESS_TIMEOUT, State, Stuck, TICK_TIMEOUT, Work};
 
     #[test]
-    fn a_lane_that_takes_no_tick_is_stuck() {
+    fn a_worker_that_takes_no_tick_is_stuck() {
         let (mut worker, now) = (State::default(), Instant::now());
-        assert_eq!(worker.stuck(0, false, now + SHOWS_WITHIN * 9), None);
+        assert_eq!(worker.stuck(0, false, now + PROGRESS_TIMEOUT * 9), None);
         worker.ticked(now);
-        worker.ticked(now + TAKEN_WITHIN / 2);
-        assert_eq!(worker.stuck(0, false, now + TAKEN_WITHIN / 2), None);
-        let then = now + TAKEN_WITHIN;
+        worker.ticked(now + TICK_TIMEOUT / 2);
+        assert_eq!(worker.stuck(0, false, now + TICK_TIMEOUT / 2), None);
+        let then = now + TICK_TIMEOUT;
         assert_eq!(worker.stuck(0, false, then), Some(Stuck::TakesNoTick));
         worker.begins(0, then);
         worker.work = Work::Idle;
-        assert_eq!(worker.stuck(0, false, then + SHOWS_WITHIN), None);
+        assert_eq!(worker.stuck(0, false, then + PROGRESS_TIMEOUT), None);
     }
 
     #[test]
-    fn a_run_may_take_as_long_as_it_likes_while_something_comes() {
+    fn a_run_may_take_any_time_while_it_makes_progress() {
         let (mut worker, mut now) = (State::default(), Instant::now());
         worker.begins(0, now);
         for mark in 1..50 {
-            // Ticks meanwhile fold into one, and that one waits.
+            // Several ticks during a run count as one, which waits.
             worker.ticked(now);
-            now += SHOWS_WITHIN / 2;
+            now += PROGRESS_TIMEOUT / 2;
             assert_eq!(worker.stuck(mark, false, now), None);
         }
         assert_eq!(
-            worker.stuck(49, false, now + SHOWS_WITHIN),
-            Some(Stuck::ShowsNothing)
+            worker.stuck(49, false, now + PROGRESS_TIMEOUT),
+            Some(Stuck::NoProgress)
         );
     }
 
     #[test]
-    fn patience_that_upstream_asked_for_and_waiting_are_no_standstill() {
+    fn a_pause_that_upstream_asked_for_and_waiting_are_not_stuck() {
         let (mut worker, now) = (State::default(), Instant::now());
         worker.begins(7, now);
-        assert_eq!(worker.stuck(7, true, now + SHOWS_WITHIN), None);
+        assert_eq!(worker.stuck(7, true, now + PROGRESS_TIMEOUT), None);
         worker.work = Work::Waiting;
-        assert_eq!(worker.stuck(7, false, now + SHOWS_WITHIN * 100), None);
+        assert_eq!(worker.stuck(7, false, now + PROGRESS_TIMEOUT * 100), None);
     }
 }

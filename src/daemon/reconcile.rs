@@ -1,4 +1,4 @@
-//! Spends a share of the request budget on reading old time again.
+//! Reconciliation: uses a share of the request budget to read covered time again.
 
 use tokio::sync::watch;
 use tracing::{debug, warn};
@@ -9,13 +9,13 @@ use crate::job::failure::Failure;
 use crate::job::run::Ran;
 use crate::job::trust::reconcile;
 
-/// Wakes a worker that chance picks, at the pace that `[reconcile] share` allows.
-pub(super) async fn pace(context: Context, workers: watch::Receiver<Vec<Worker>>) {
+/// Wakes random workers, as often as `[reconcile] share` allows.
+pub(super) async fn wake_workers(context: Context, workers: watch::Receiver<Vec<Worker>>) {
     let Some(pause) = context.config.reconcile.pause(&context.config.upstream) else {
         return;
     };
     while context.or_stopped(tokio::time::sleep(pause)).await.is_ok() {
-        // Which there are may have changed since the last time.
+        // The workers may have changed since the last time.
         let workers: Vec<Worker> = workers
             .borrow()
             .iter()
@@ -30,8 +30,8 @@ pub(super) async fn pace(context: Context, workers: watch::Receiver<Vec<Worker>>
     }
 }
 
-/// Reads some old time of the worker's source again. In its worker, so that no tick
-/// is left out because of it.
+/// Reads some covered time of the worker's source again. The worker does this itself, so
+/// that no tick is skipped because of it.
 pub(super) async fn read_again(context: &Context, worker: &Worker) {
     let key = worker.key();
     let chance = fastrand::u64(..);
@@ -42,9 +42,9 @@ pub(super) async fn read_again(context: &Context, worker: &Worker) {
     };
     match ran {
         Ok(Some(Ran::Ended(_))) => {}
-        Ok(Some(Ran::Busy) | None) => debug!(source = %key, "{key}: nothing to read again now"),
+        Ok(Some(Ran::Busy) | None) => debug!(source = %key, "{key}: nothing to reconcile now"),
         Err(failure) => {
-            warn!(source = %key, error = %failure.chain(), "{key}: old time could not be read again: {}", failure.chain());
+            warn!(source = %key, error = %failure.chain(), "{key}: reconciliation failed: {}", failure.chain());
         }
     }
 }

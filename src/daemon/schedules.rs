@@ -1,4 +1,4 @@
-//! The schedules: every tick only wakes a worker.
+//! Cron schedules: every tick only wakes a worker.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,16 +11,17 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 use super::progress::Woken;
 
-/// The scheduler's own pulse, to notice when it has stopped ticking.
+/// A job that shows that the scheduler still works.
 const PULSE: &str = "*/2 * * * * *";
-/// A scheduler without a pulse for so long does not work. Long enough for a
-/// machine that was suspended or is swapping.
+/// A scheduler without a pulse for this long has stopped. Long enough for a machine that
+/// was suspended or is swapping.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
 
-/// A tick that is so late is given by us. The scheduler gives each within a second.
-const OWED_AFTER: TimeDelta = TimeDelta::seconds(30);
+/// A tick that is this late is replaced. The scheduler is normally on time within a
+/// second.
+const LATE_AFTER: TimeDelta = TimeDelta::seconds(30);
 
-/// What is woken, and when that should come next.
+/// What is woken, and the time of its next tick.
 struct Tick {
     woken: Woken,
     ticks: u64,
@@ -36,12 +37,12 @@ impl Tick {
         }
     }
 
-    /// Gives the tick that the scheduler owes.
+    /// Wakes if the scheduler missed a tick.
     fn make_up(&mut self, timezone: Tz, now: DateTime<Utc>) {
         let ticks = self.woken.watch.ticks();
-        let is_owed = self.next_at.is_some_and(|at| at + OWED_AFTER < now);
-        if self.ticks == ticks && is_owed {
-            tracing::warn!(schedule = %self.woken.schedule, "the scheduler has left out a tick of `{}`; it is given late", self.woken.schedule);
+        let is_late = self.next_at.is_some_and(|at| at + LATE_AFTER < now);
+        if self.ticks == ticks && is_late {
+            tracing::warn!(schedule = %self.woken.schedule, "the scheduler missed a tick of `{}`; running it late", self.woken.schedule);
             self.woken.wake();
         } else if self.ticks == ticks {
             return;
@@ -79,7 +80,7 @@ impl Pulse {
         self.last_millis.store(millis, Ordering::Relaxed);
     }
 
-    /// Whether it ticked lately.
+    /// Whether it ticked recently.
     pub fn is_alive(&self) -> bool {
         self.silent_for() < DEAD_AFTER
     }
@@ -92,7 +93,7 @@ impl Pulse {
 }
 
 impl Schedules {
-    /// Starts the schedules of all that is woken; `now` by the machine's clock.
+    /// Starts the schedules; `now` by the machine's clock.
     pub async fn start(
         woken: Vec<Woken>,
         timezone: Tz,
@@ -110,11 +111,10 @@ impl Schedules {
         })
     }
 
-    /// Follows the time zone: the scheduler keeps the zone's offset of the
-    /// moment when a job was made, so that after a change to or from summer time
-    /// it would tick an hour off. When the offset has changed since the last
-    /// call, the schedules are started anew, and those are woken whose time fell
-    /// between. And each tick that the scheduler owes is given.
+    /// Replaces missed ticks and follows the time zone. The scheduler uses the offset of
+    /// the zone at the time when a job was created, so after a change to or from summer
+    /// time it would tick an hour off. If the offset has changed since the last call, the
+    /// schedules are restarted, and those with a tick in between are woken.
     pub async fn follow(&mut self, now: DateTime<Utc>) -> Result<(), JobSchedulerError> {
         for tick in &mut self.ticks {
             tick.make_up(self.timezone, now);
@@ -123,7 +123,7 @@ impl Schedules {
         if self.offset_at(before) == self.offset_at(now) {
             return Ok(());
         }
-        tracing::info!(timezone = %self.timezone, "the time zone's offset changed; the schedules follow");
+        tracing::info!(timezone = %self.timezone, "the offset of the time zone changed; restarting the schedules");
         let next = start(&self.ticks, self.timezone, &self.pulse).await?;
         stop(std::mem::replace(&mut self.scheduler, next)).await;
         for Tick { woken, .. } in &self.ticks {
@@ -135,8 +135,8 @@ impl Schedules {
         Ok(())
     }
 
-    /// Ticks for these from now on. The old ones end after the new ones begin, so
-    /// that none is lost; one that comes twice wakes once.
+    /// Replaces what is woken. The old schedules end after the new ones have started, so
+    /// that no tick is lost; a duplicate tick wakes only once.
     pub async fn replace(
         &mut self,
         woken: Vec<Woken>,
@@ -161,7 +161,7 @@ impl Schedules {
         self.pulse.clone()
     }
 
-    /// No tick comes after this.
+    /// Stops the schedules: no tick comes after this.
     pub async fn stop(self) {
         stop(self.scheduler).await;
     }

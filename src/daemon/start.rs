@@ -1,8 +1,8 @@
-//! What one start of the daemon is given besides its configuration.
+//! Start options of the daemon.
 
-/// What one start of the daemon is told besides its configuration.
+/// Options of one start, in addition to the configuration.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StartOptions {
-    /// What first loads bring, and what is stored when a rule is new, is news too.
+    /// Also create alerts for first loads, and for stored advisories when a rule is new.
     pub alert_backlog: bool,
 }

@@ -1,54 +1,54 @@
-//! What the service manager is told. Without `NOTIFY_SOCKET` nothing is.
+//! Notifications to systemd (`sd_notify`). Without `NOTIFY_SOCKET` they do nothing.
 
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tracing::debug;
 
-fn tell(states: &[NotifyState<'_>]) {
+fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        debug!(%error, "the service manager could not be told");
+        debug!(%error, "could not notify systemd");
     }
 }
 
-/// The program works.
+/// Startup is complete.
 pub fn ready(status: &str) {
-    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+    notify(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
 /// One line for `systemctl status`.
 pub fn status(status: &str) {
-    tell(&[NotifyState::Status(status)]);
+    notify(&[NotifyState::Status(status)]);
 }
 
-/// The configuration is being read again; [`ready`] must follow.
+/// The configuration is being reloaded; [`ready`] must follow.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(_) => tell(&[NotifyState::Reloading]),
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(_) => notify(&[NotifyState::Reloading]),
     }
 }
 
-/// The program is ending.
+/// advisoryd is stopping.
 pub fn stopping() {
-    tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+    notify(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
 }
 
-/// Starting takes longer, and why: waiting for the database is not hanging.
+/// Extends the start timeout and says why, for example waiting for the database.
 pub fn still_starting(why: &str, at_least: Duration) {
     let microseconds = u32::try_from(at_least.as_micros()).unwrap_or(u32::MAX);
-    tell(&[
+    notify(&[
         NotifyState::Status(why),
         NotifyState::ExtendTimeoutUsec(microseconds),
     ]);
 }
 
-/// Feeds the watchdog.
+/// Notifies the watchdog.
 pub fn alive() {
-    tell(&[NotifyState::Watchdog]);
+    notify(&[NotifyState::Watchdog]);
 }
 
-/// How often the watchdog wants to be fed, at least twice in its time.
+/// How often to notify the watchdog: twice per timeout. `None` without a watchdog.
 pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| (limit / 2).max(Duration::from_millis(100)))
 }

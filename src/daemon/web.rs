@@ -1,4 +1,4 @@
-//! `/healthz`, `/readyz` and `/metrics` (surface §2).
+//! HTTP endpoints `/healthz`, `/readyz` and `/metrics` (Prometheus).
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, RwLock};
@@ -27,18 +27,18 @@ use crate::store::wanted::backlog;
 /// Prometheus' text format.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What works under the configuration in force.
+/// What runs under the current configuration.
 #[derive(Clone)]
 pub struct Working {
     /// The client for upstream.
     pub client: Client,
-    /// The schedules' pulse.
+    /// Shows whether the scheduler is alive.
     pub pulse: Pulse,
     /// The configuration.
     pub config: Arc<Config>,
 }
 
-/// What the endpoints look at; it fills while the daemon starts.
+/// The state behind the endpoints; it is filled while the daemon starts.
 pub struct Health {
     clock: Clock,
     pool: OnceLock<PgPool>,
@@ -47,7 +47,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// Nothing works yet but the process.
+    /// The state at process start: no database, no schedules.
     pub fn new(clock: Clock) -> Self {
         let recorder = PrometheusBuilder::new().build_recorder();
         let prometheus = recorder.handle();
@@ -62,13 +62,13 @@ impl Health {
         }
     }
 
-    /// The database can be asked.
-    pub fn database_is(&self, pool: PgPool) {
+    /// Sets the database pool.
+    pub fn set_database(&self, pool: PgPool) {
         let _ = self.pool.set(pool);
     }
 
-    /// Schedules run under this.
-    pub fn generation_is(&self, next: Working) {
+    /// Sets what runs now, after a start or reload.
+    pub fn set_working(&self, next: Working) {
         if let Ok(mut working) = self.working.write() {
             *working = Some(next);
         }
@@ -79,7 +79,7 @@ impl Health {
     }
 }
 
-/// Serves until the guard is dropped; nothing without an address.
+/// Serves until the guard is dropped. Without an address it does nothing.
 pub async fn serve(
     listen: Option<SocketAddr>,
     health: Arc<Health>,
@@ -103,7 +103,7 @@ pub async fn serve(
             .with_graceful_shutdown(stopped)
             .await
         {
-            tracing::error!(%error, "the health endpoints ended");
+            tracing::error!(%error, "the health endpoints stopped");
         }
     });
     Ok(Some(stop.drop_guard()))
@@ -140,8 +140,8 @@ async fn prometheus(State(health): State<Arc<Health>>) -> impl IntoResponse {
     if let Some(working) = health.working() {
         measures::upstream(&working.client.total_usage());
     }
-    if let Err(error) = measure(&health).await {
-        tracing::debug!(%error, "the database could not be asked for metrics");
+    if let Err(error) = update_metrics(&health).await {
+        tracing::debug!(%error, "could not read metrics from the database");
     }
     (
         [(header::CONTENT_TYPE, PROMETHEUS_TEXT)],
@@ -149,8 +149,8 @@ async fn prometheus(State(health): State<Arc<Health>>) -> impl IntoResponse {
     )
 }
 
-/// Sets what the database says.
-async fn measure(health: &Health) -> Result<(), sqlx::Error> {
+/// Updates the metrics that are read from the database.
+async fn update_metrics(health: &Health) -> Result<(), sqlx::Error> {
     let Some(pool) = health.pool.get() else {
         return Ok(());
     };

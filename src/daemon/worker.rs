@@ -1,4 +1,4 @@
-//! A worker's source, schedule and signals.
+//! A worker: its task, schedule and notifications.
 
 use std::sync::Arc;
 
@@ -10,33 +10,33 @@ use crate::config::CronExpression;
 use crate::job::feeds::feed::Feed;
 use crate::model::SourceKey;
 
-/// What one worker does when it is woken.
+/// What a worker does when it is woken.
 #[derive(Debug, Clone)]
 pub enum WorkerTask {
     /// Pulls a feed.
     Feed(Feed),
-    /// Reads the tickets' differences.
+    /// Reads changed tickets.
     Tickets,
-    /// Compares the modification times of all advisories with what is stored.
+    /// Compares the modification times of all advisories with the database.
     RevisionScan,
-    /// Walks the tickets in full, where upstream offers no filter.
+    /// Reads all tickets, where upstream has no filter for changes.
     FullScan,
 }
 
-/// A worker and when it is woken.
+/// A worker.
 #[derive(Debug, Clone)]
 pub struct Worker {
     /// What it does.
     pub task: WorkerTask,
     /// When.
     pub schedule: CronExpression,
-    /// Woken by its ticks; ticks during a run fold into one.
+    /// Notified by each tick; several ticks during a run count as one.
     pub tick: Arc<Notify>,
-    /// Woken when old time may be read again.
+    /// Notified when covered time may be read again (reconciliation).
     pub again: Arc<Notify>,
-    /// Cancelled when the source is no longer followed; a run under way ends first.
+    /// Cancelled when the source is no longer followed; a run in progress ends first.
     pub end: CancellationToken,
-    /// Whether its runs come back.
+    /// Shows whether it makes progress.
     pub watch: Watch,
 }
 
@@ -52,7 +52,7 @@ impl Worker {
         }
     }
 
-    /// How its schedule wakes it.
+    /// Its schedule and notification.
     pub fn woken(&self) -> Woken {
         Woken {
             schedule: self.schedule.clone(),

@@ -1,5 +1,5 @@
-//! One worker per source: ticks wake it, it runs, it never overlaps itself, and
-//! nothing stops it for good.
+//! Workers, one per source: a tick wakes a worker, its runs never overlap, and no failure
+//! ends it.
 
 use std::sync::Arc;
 
@@ -20,9 +20,9 @@ use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, Ask};
 use crate::store::ledger::source;
 
-/// Runs of this process at the same time: each holds a connection of its own and
-/// a download; a hundred lists at one tick take turns.
-static TURNS: Semaphore = Semaphore::const_new(16);
+/// Limit for concurrent runs of this process: each has its own connection and download.
+/// A hundred lists at one tick wait for each other.
+static RUN_SLOTS: Semaphore = Semaphore::const_new(16);
 
 /// All workers of a configuration.
 pub fn workers(config: &Config) -> Vec<Worker> {
@@ -46,7 +46,8 @@ pub fn workers(config: &Config) -> Vec<Worker> {
     workers
 }
 
-/// Works until the context is told to stop, or the worker to end; `run_ended` is rung when a run has ended.
+/// Runs the worker until advisoryd stops or the worker is cancelled; notifies `run_ended`
+/// after each run.
 pub async fn work(context: Context, worker: Worker, run_ended: Arc<Notify>) {
     let context = Context {
         progress: worker.watch.progress(),
@@ -76,13 +77,13 @@ pub async fn work(context: Context, worker: Worker, run_ended: Arc<Notify>) {
     }
 }
 
-/// Whether a tick was missed while no daemon ran, or there never was a success.
+/// Whether a tick was missed while no daemon ran, or the source was never read completely.
 async fn is_due(context: &Context, worker: &Worker) -> bool {
     if matches!(worker.task, WorkerTask::FullScan) {
         return false;
     }
     let Ok(mut connection) = context.pool.acquire().await else {
-        return true; // running will wait for the database
+        return true; // the run will wait for the database
     };
     let Ok(Some(found)) = source::find(&mut connection, &worker.key()).await else {
         return true;
@@ -94,20 +95,20 @@ async fn is_due(context: &Context, worker: &Worker) -> bool {
         .is_none_or(|next| next <= context.clock.now())
 }
 
-/// One run; after an outage of the database, again.
+/// One run; repeated after an outage of the database.
 async fn run_once(context: &Context, worker: &Worker) {
     let key = worker.key();
-    let run = || perform(context, worker);
+    let run = || run_task(context, worker);
     match until_done(context, Some(&worker.watch), &key, run).await {
         Ok(()) | Err(Failure::Stopped) => {}
         Err(failure) => {
-            error!(source = %key, error = %failure.chain(), "{key}: the run could not be written down: {}", failure.chain());
+            error!(source = %key, error = %failure.chain(), "{key}: the run could not be recorded: {}", failure.chain());
         }
     }
 }
 
-async fn perform(context: &Context, worker: &Worker) -> Result<(), Failure> {
-    let Ok(_turn) = worker.watch.waits(TURNS.acquire()).await else {
+async fn run_task(context: &Context, worker: &Worker) -> Result<(), Failure> {
+    let Ok(_slot) = worker.watch.waits(RUN_SLOTS.acquire()).await else {
         return Err(Failure::Stopped); // the semaphore is never closed
     };
     let ran = match &worker.task {
@@ -120,7 +121,7 @@ async fn perform(context: &Context, worker: &Worker) -> Result<(), Failure> {
         WorkerTask::FullScan => sync::sync(context, Ask::FullScan).await?,
     };
     if ran.iter().any(|ran| matches!(ran, Ran::Busy)) {
-        info!(source = %worker.key(), "{}: another run is under way; this tick is left out", worker.key());
+        info!(source = %worker.key(), "{}: another run is in progress, skipping this tick", worker.key());
     }
     Ok(())
 }

@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn upstreams_clock_is_believed_within_a_day() {
         let now: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
-        let clock = Clock::new(crate::clock::Clock::told_by(move || now));
+        let clock = Clock::new(crate::clock::Clock::from_fn(move || now));
         assert!(clock.hear("Thu, 01 Jan 2026 02:00:00 GMT").is_some());
         assert_eq!(clock.offset(), TimeDelta::hours(2));
         assert!(clock.hear("Thu, 01 Jan 2099 02:00:00 GMT").is_none());

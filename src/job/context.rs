@@ -1,4 +1,4 @@
-//! What every job is handed.
+//! The context of a job: configuration, database pool, HTTP client, clock, stop token.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,34 +15,35 @@ use crate::job::failure::Failure;
 use crate::model::SourceKey;
 use crate::source::xml::Rules;
 
-/// What every job is handed. Cheap to clone.
+/// The dependencies of a job. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {
-    /// The configuration that this job runs under to its end.
+    /// The configuration. It does not change while the job runs.
     pub config: Arc<Config>,
-    /// How records are recognised and read, from the configuration.
+    /// How records are recognised and parsed, from the configuration.
     pub rules: Arc<Rules>,
     /// The database.
     pub pool: PgPool,
-    /// The client for upstream, with the process's one pace.
+    /// The client for upstream. All its clones share one rate limiter.
     pub client: Client,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// Cancelled when the program is to stop: jobs end at their next safe point.
+    /// Cancelled when advisoryd stops. Jobs then end at their next safe point.
     pub stop: CancellationToken,
-    /// What a person may watch.
+    /// Counters for progress output and for the watchdog.
     pub progress: Arc<Progress>,
 }
 
 impl Context {
-    /// Upstream's time, as far as its answers have told it. Before the first
-    /// answer it is ours, which every window allows for by its overlap.
+    /// The current time by upstream's clock, estimated from its responses. Before the
+    /// first response it is our own time; the overlap of every window covers the
+    /// difference.
     pub fn upstream_now(&self) -> DateTime<Utc> {
         self.clock.now() + self.client.clock_offset()
     }
 
-    /// What comes of `future`, unless the program is told to stop first: then it is
-    /// dropped where it waits.
+    /// Awaits `future`. If advisoryd stops first, the future is dropped and
+    /// [`Failure::Stopped`] is returned.
     pub(crate) fn or_stopped<T>(
         &self,
         future: impl Future<Output = T>,
@@ -51,9 +52,9 @@ impl Context {
         done.map(|done| done.ok_or(Failure::Stopped))
     }
 
-    /// What upstream said before this time came with the runs that covered the
-    /// source to `covered_to`: later it may have been late, which the next run's
-    /// overlap allows for.
+    /// Changes upstream from before this time were read by the runs that covered the
+    /// source up to `covered_to`. Newer changes may have been published late; the
+    /// overlap of the next run covers them.
     pub(crate) fn settled_before(
         &self,
         key: &SourceKey,
@@ -63,7 +64,7 @@ impl Context {
     }
 }
 
-/// Counters that move while a run reads.
+/// Counters that a run increments while it reads.
 #[derive(Debug, Default)]
 pub struct Progress {
     bytes: AtomicU64,
@@ -72,28 +73,28 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Notes how long the document will be, where upstream says.
+    /// Adds the length of a document, where upstream states it.
     pub fn expect_bytes(&self, bytes: u64) {
         self.expected_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Notes what has come.
+    /// Adds received bytes and records.
     pub fn add(&self, bytes: u64, records: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.records.fetch_add(records, Ordering::Relaxed);
     }
 
-    /// Bytes that have come, after decompression.
+    /// Bytes received, after decompression.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes that will come, 0 where upstream does not say.
+    /// Bytes expected, 0 where upstream does not state the length.
     pub fn expected_bytes(&self) -> u64 {
         self.expected_bytes.load(Ordering::Relaxed)
     }
 
-    /// Records that have come.
+    /// Records received.
     pub fn records(&self) -> u64 {
         self.records.load(Ordering::Relaxed)
     }

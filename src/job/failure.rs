@@ -1,4 +1,4 @@
-//! Why a run is not complete.
+//! The error type of jobs: why a run is incomplete, and what kind of failure that is.
 
 use crate::http::ClientError;
 use crate::model::{RunFailure, chain};
@@ -6,62 +6,62 @@ use crate::source::page::NotAPage;
 use crate::source::xml::FeedError;
 use crate::store;
 
-/// Why a run is not complete. Its cursor stays where it was.
+/// Why a run is incomplete. Its cursor does not move.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Upstream refused, or could not be reached.
+    /// Upstream rejected a request, or is unreachable.
     #[error(transparent)]
     Upstream(#[from] ClientError),
-    /// The feed's document is not complete or not understood.
+    /// The feed document is incomplete or cannot be parsed.
     #[error(transparent)]
     Feed(#[from] FeedError),
-    /// A page of JSON is not what it should be.
+    /// A JSON page has an unexpected structure.
     #[error(transparent)]
     Page(#[from] NotAPage),
     /// The database.
-    #[error("the database failed")]
+    #[error("database error")]
     Store(#[from] sqlx::Error),
-    /// A saved document leads on to another one, which is not here.
+    /// A saved document has a `next` link to another page, which cannot be fetched.
     #[error(
-        "the document is one page of several (its `next` is `{next}`); what it held is stored, import the others too"
+        "the document is one page of several (its `next` is `{next}`); its records are stored, import the other pages too"
     )]
     OnePageOnly {
-        /// Where it leads.
+        /// The link.
         next: String,
     },
-    /// The program is stopping.
-    #[error("the program was asked to stop")]
+    /// advisoryd is stopping.
+    #[error("interrupted")]
     Stopped,
-    /// The connection that held the source died and another process took it over.
-    #[error("the run was taken over by another process")]
+    /// The connection with the source lock was lost and another process took the lock.
+    #[error("another process took over the run")]
     Lost,
-    /// What came was never as much as upstream claims.
-    #[error("upstream claims {claimed} {collection} and sent {received}{}", in_a_row(*tries))]
+    /// The number of rows never matched the total count that upstream reports.
+    #[error("upstream reported {claimed} {collection} but returned {received}{}", in_a_row(*tries))]
     Disagree {
-        /// What its rows are.
+        /// What the rows are, in words.
         collection: &'static str,
-        /// How often it was read.
+        /// How often the collection was read.
         tries: u32,
-        /// How many upstream says there are.
+        /// The total count that upstream reports.
         claimed: u64,
-        /// How many came, the last time.
+        /// The number of rows received, the last time.
         received: u64,
     },
-    /// A filter is ignored: a row came that was not asked for.
+    /// Upstream ignores a filter: it returned a row outside the requested window.
     #[error(
-        "upstream ignores `{filter}__gte`: it sent one of {collection}, {key}, which is outside of the window asked for"
+        "upstream ignores the filter `{filter}__gte`: it returned {key} of {collection}, which is outside the requested window"
     )]
     Outside {
-        /// What its rows are.
+        /// What the rows are, in words.
         collection: &'static str,
-        /// The filter's stem.
+        /// The filter's name without `__gte`.
         filter: &'static str,
-        /// The row that should not have come.
+        /// The unexpected row.
         key: String,
     },
-    /// A full walk found so few tickets that it is not believed.
+    /// A full scan is missing so many tickets that its result is not accepted.
     #[error(
-        "a full walk no longer found {missing} of {known} tickets; more than a fifth is not believed, and nothing was marked as gone"
+        "the full scan did not find {missing} of {known} tickets; more than a fifth missing is not accepted, no ticket was marked as gone"
     )]
     TooManyGone {
         /// Tickets not found.
@@ -69,34 +69,34 @@ pub enum Failure {
         /// Tickets known.
         known: u64,
     },
-    /// A collection has more pages than anything real.
-    #[error("stopped after {pages} pages")]
+    /// A collection has an implausible number of pages.
+    #[error("stopped after {pages} pages, which is the limit")]
     TooManyPages {
         /// Pages read.
         pages: u32,
     },
-    /// Upstream names so few watch lists that it is not believed at once.
+    /// So many watch lists disappeared that the response must be confirmed first.
     #[error(
-        "upstream no longer names, or no longer enables, {lost} of {known} watch lists; more than a fifth is believed only when an answer at least 5 minutes later says the same"
+        "upstream no longer lists, or no longer enables, {lost} of {known} watch lists; a loss of more than a fifth is accepted only if a response at least 5 minutes later confirms it"
     )]
     ListsLost {
         /// Lists that would no longer be followed.
         lost: usize,
-        /// Lists that are enabled as far as known.
+        /// Lists that were enabled before.
         known: usize,
     },
-    /// Upstream names more watch lists than anything real.
+    /// Upstream has an implausible number of watch lists.
     #[error(
-        "upstream names more than {limit} watch lists; name those to follow under [[watch_lists]] instead"
+        "upstream has more than {limit} watch lists; name those to follow under [[watch_lists]] instead"
     )]
     TooManyLists {
-        /// The most that are followed.
+        /// The maximum number of followed lists.
         limit: usize,
     },
-    /// Nothing follows a source of this name.
-    #[error("{key} is not written down as a source")]
+    /// The database has no such source.
+    #[error("{key} is not a known source")]
     NoSource {
-        /// Which was asked for.
+        /// The requested source.
         key: String,
     },
     /// A task of the run panicked, or ended because another one failed.
@@ -105,13 +105,13 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether the database was away: the run is to be repeated once it is back.
+    /// Whether the database is unavailable: the job is repeated when it is back.
     pub fn is_database_away(&self) -> bool {
         matches!(self, Self::Store(error) if store::is_away(error))
     }
 
-    /// What kind of failure it is, for the program's own alerts; `None` where the
-    /// run was given up on our side, which says nothing of its source.
+    /// The kind of failure, for alerts about advisoryd itself; `None` where the run
+    /// ended for reasons on our side, which say nothing about its source.
     pub fn kind(&self) -> Option<RunFailure> {
         match self {
             Self::Stopped | Self::Lost => None,

@@ -1,4 +1,4 @@
-//! What the program does, one file per verb. Every job can be repeated.
+//! The jobs: pull, sync, fetch, evaluate, deliver, verify. Every job is idempotent.
 
 pub mod alerts;
 pub mod collection;

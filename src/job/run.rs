@@ -1,4 +1,4 @@
-//! One run: hold the source, open the ledger, do the work, close the ledger.
+//! Life cycle of a run: take the source lock, record the start, read, record the outcome.
 
 use std::time::Duration;
 
@@ -20,28 +20,28 @@ use crate::store::origin::Origin;
 use crate::store::tickets::reading;
 use crate::store::tickets::scan::{self, Scan};
 
-/// What came of asking for a run.
+/// The result of starting a run.
 #[derive(Debug)]
 pub enum Ran {
-    /// It ran to an end, good or bad.
+    /// The run ended, complete or not.
     Ended(Report),
-    /// Another run of this source is under way, here or in another process.
+    /// Another run of this source is in progress, here or in another process.
     Busy,
 }
 
 /// A run that ended.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// Row in the ledger.
+    /// Row in the run log.
     pub run_id: i64,
-    /// What was read, in words.
+    /// The source, in words.
     pub source: String,
     /// How it was read.
     pub mode: Mode,
-    /// How it ended, and why it is not complete.
+    /// How it ended, and why it is incomplete.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// What it counted.
+    /// Its counters.
     #[serde(flatten)]
     pub tally: Tally,
     /// The window, by upstream's clock.
@@ -50,7 +50,7 @@ pub struct Report {
     pub seconds: f64,
 }
 
-/// What the work of a run hands back, complete or not.
+/// Results of the work of a run, complete or not.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     pub tally: Tally,
@@ -58,30 +58,30 @@ pub(crate) struct Work {
     pub root_element: Option<String>,
     pub sightings: Vec<i64>,
     pub received: FingerprintSum,
-    /// What is set against the number of records that upstream claims.
+    /// The number to compare with the total count that upstream reports.
     pub accounted: Option<u64>,
     pub tickets: Option<TicketProgress>,
 }
 
-/// How far the tickets were read by a complete run.
+/// How far a complete run read the tickets.
 #[derive(Debug)]
 pub(crate) struct TicketProgress {
     pub cursor_at: DateTime<Utc>,
-    pub walk: Option<Scan>,
+    pub scan: Option<Scan>,
 }
 
-/// A run under way.
+/// A run in progress.
 pub(crate) struct Run {
-    /// As every job's, with a client that counts for this run.
+    /// The job's context, with a client that counts the requests of this run.
     pub context: Context,
-    hold: SourceLock,
+    lock: SourceLock,
     key: SourceKey,
     pub source: Source,
     pub origin: Origin,
     mode: Mode,
 }
 
-/// Holds the source and opens the ledger; `None` when another run has the source.
+/// Takes the source lock and records the start; `None` if another run has the lock.
 pub(crate) async fn begin(
     context: &Context,
     key: &SourceKey,
@@ -94,13 +94,13 @@ pub(crate) async fn begin(
         });
     };
     drop(connection);
-    let Some(hold) = SourceLock::take(&context.pool, found.id).await? else {
+    let Some(lock) = SourceLock::take(&context.pool, found.id).await? else {
         return Ok(None);
     };
-    // Not before: the run that held the source until now has ended by this time.
+    // Only now: the run that had the lock before has ended by this time.
     let now = context.clock.now();
     let mut transaction = context.pool.begin().await?;
-    // Read again: the run that held the source before may have moved its cursor.
+    // Read again: the run that had the lock before may have moved the cursor.
     let found = source::find(&mut transaction, key).await?.unwrap_or(found);
     let run_id = run::begin(&mut transaction, found.id, key.job(), mode, now).await?;
     transaction.commit().await?;
@@ -126,7 +126,7 @@ pub(crate) async fn begin(
     };
     Ok(Some(Run {
         context,
-        hold,
+        lock,
         key: key.clone(),
         source: found,
         origin,
@@ -135,7 +135,7 @@ pub(crate) async fn begin(
 }
 
 impl Run {
-    /// Where records that are stored now come from.
+    /// The origin of records that are stored now.
     pub(crate) fn origin_now(&self) -> Origin {
         Origin {
             at: self.context.clock.now(),
@@ -143,14 +143,14 @@ impl Run {
         }
     }
 
-    /// Begins a transaction that writes what the run brought; it fails where another
-    /// process has taken the run over.
+    /// Begins a transaction for data of this run. Fails if another process took over
+    /// the run.
     pub(crate) async fn transaction(&self) -> Result<PgTransaction<'static>, Failure> {
         transaction::begin(&self.context.pool, self.origin.run_id).await
     }
 
-    /// Goes on with the JSON API instead of the feed. Reading old time again stays that.
-    pub(crate) async fn reads_json(&mut self) -> Result<(), Failure> {
+    /// Switches from the feed to the JSON API. A reconciliation keeps its mode.
+    pub(crate) async fn switch_to_json(&mut self) -> Result<(), Failure> {
         if self.mode.advances_cursor() {
             self.mode = Mode::Json;
             let mut connection = self.context.pool.acquire().await?;
@@ -159,12 +159,12 @@ impl Run {
         Ok(())
     }
 
-    /// What is read, in words.
+    /// The source that is read.
     pub(crate) fn source_name(&self) -> &SourceKey {
         &self.key
     }
 
-    /// Closes the ledger: a complete run moves the cursor in the same transaction.
+    /// Records the outcome. A complete run moves the cursor in the same transaction.
     pub(crate) async fn end(
         self,
         mut work: Work,
@@ -180,27 +180,27 @@ impl Run {
             Err(failure) => Outcome::Failed(failure.chain()),
         };
         let kind = result.as_ref().err().and_then(Failure::kind);
-        self.write_down(&work, &outcome, kind, now).await?;
+        self.record_outcome(&work, &outcome, kind, now).await?;
         let report = self.report(&work, outcome, now);
         if self.mode == Mode::Reconcile {
-            self.tell_drift().await?;
+            self.log_drift().await?;
         }
-        tell(&report, &self.key, result.as_ref().err());
+        log_ended(&report, &self.key, result.as_ref().err());
         crate::measures::run_ended(
             &report.source,
             &report.outcome,
             &report.tally,
             report.seconds,
         );
-        self.hold.release().await;
+        self.lock.release().await;
         match result {
-            // The caller waits the outage out and repeats the run.
+            // The caller waits until the database is back and repeats the run.
             Err(failure) if failure.is_database_away() => Err(failure),
             _ => Ok(report),
         }
     }
 
-    async fn write_down(
+    async fn record_outcome(
         &self,
         work: &Work,
         outcome: &Outcome,
@@ -209,11 +209,11 @@ impl Run {
     ) -> Result<(), Failure> {
         let mut transaction = self.transaction().await?;
         if matches!(outcome, Outcome::Ok) {
-            let leads = self.mode.advances_cursor();
-            source::set_baseline(&mut transaction, self.source.id, leads, now).await?;
+            let advances_cursor = self.mode.advances_cursor();
+            source::set_baseline(&mut transaction, self.source.id, advances_cursor, now).await?;
         }
         match outcome {
-            // Neither a file nor old time says how new data is read.
+            // An import or a reconciliation does not show whether new data can be read.
             _ if !self.mode.advances_cursor() => {}
             Outcome::Ok => self.complete(&mut transaction, work, now).await?,
             Outcome::Failed(error) | Outcome::Interrupted(error) => {
@@ -256,26 +256,26 @@ impl Run {
             },
         )
         .await?;
-        if let Some(TicketProgress { cursor_at, walk }) = &work.tickets {
+        if let Some(TicketProgress { cursor_at, scan }) = &work.tickets {
             reading::advance(transaction, *cursor_at).await?;
-            if let Some(walk) = walk {
-                reading::walked(transaction, walk.began_at).await?;
-                scan::finish(transaction, walk.id).await?;
+            if let Some(full) = scan {
+                reading::walked(transaction, full.began_at).await?;
+                scan::finish(transaction, full.id).await?;
             }
         }
-        // After `seen` has moved: it tells which advisories read well now.
+        // After `seen` has moved: it shows which advisories can be parsed now.
         quarantine::release_advisories(transaction, self.source.id, self.origin.run_id).await?;
         Ok(())
     }
 
-    async fn tell_drift(&self) -> Result<(), Failure> {
+    async fn log_drift(&self) -> Result<(), Failure> {
         let Origin { run_id, at, .. } = self.origin;
         let mut connection = self.context.pool.acquire().await?;
         let drifted = change::drifted(&mut connection, run_id, at).await?;
         if drifted > 0 {
             warn!(
                 source = %self.key, run.id = run_id, drifted,
-                "{}: upstream has changed records that were read before, without telling: {drifted}; they are stored, and `changes` names them as `drifted`",
+                "{}: upstream changed {drifted} records without a new modification date; the changes are stored and listed as `drifted` in `changes`",
                 self.key
             );
         }
@@ -298,8 +298,8 @@ impl Run {
     }
 }
 
-/// The one line per run that an operator wants.
-fn tell(report: &Report, key: &SourceKey, failure: Option<&Failure>) {
+/// Logs one line per run.
+fn log_ended(report: &Report, key: &SourceKey, failure: Option<&Failure>) {
     let Tally {
         added,
         changed,
@@ -319,28 +319,28 @@ fn tell(report: &Report, key: &SourceKey, failure: Option<&Failure>) {
         ),
         Some(Failure::Stopped) => warn!(
             source = %key, run.id = run_id, run.mode = mode, added, changed, unchanged,
-            "{key}: stopped before its end; what came so far is stored and the next run takes it up"
+            "{key}: interrupted; data received so far is stored, the next run resumes"
         ),
         Some(failure) => {
-            let again = match report.mode {
-                Mode::Details => "fetching stopped and goes on later",
-                Mode::Import => "the import failed; what could be read is stored",
+            let consequence = match report.mode {
+                Mode::Details => "fetching failed, will resume later",
+                Mode::Import => "the import failed; records that could be parsed are stored",
                 Mode::Window | Mode::Full | Mode::Incremental | Mode::Reconcile | Mode::Json => {
-                    "the run failed and will be repeated"
+                    "sync failed, will retry"
                 }
             };
             error!(
                 source = %key, run.id = run_id, run.mode = mode, run.seconds = seconds,
                 added, changed, unchanged, quarantined, requests, bytes,
                 error = %failure.chain(),
-                "{key}: {again}: {}", failure.chain()
+                "{key}: {consequence}: {}", failure.chain()
             );
         }
     }
     if quarantined > 0 {
         warn!(
             source = %key, run.id = run_id, quarantined,
-            "{key}: {quarantined} records could not be understood; see advisoryd_v1.quarantine"
+            "{key}: {quarantined} records could not be parsed; see `advisoryd quarantine list`"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The transactions in which runs write.
+//! Transactions of runs. They check that the run still has its source lock.
 
 use sqlx::{PgPool, PgTransaction};
 
@@ -6,26 +6,26 @@ use super::failure::Failure;
 use crate::store::advisories::write_lock::WriteLock;
 use crate::store::ledger::run::still_ours;
 
-/// Begins a transaction of the run `run_id`. It fails where another process has
-/// taken the run over: such a run writes nothing any more.
+/// Begins a transaction of the run `run_id`. Fails with [`Failure::Lost`] if another
+/// process took over the run: such a run must not write any more.
 pub(crate) async fn begin(pool: &PgPool, run_id: i64) -> Result<PgTransaction<'static>, Failure> {
     let transaction = pool.begin().await?;
-    guarded(transaction, run_id).await
+    check_still_ours(transaction, run_id).await
 }
 
-/// The same for one that writes advisories, once its turn has come. The run is
-/// looked at after the wait, which may be long enough to lose it.
-pub(crate) async fn begin_at(
-    turn: WriteLock,
+/// Begins a transaction that writes advisories, after waiting for the write lock. The
+/// run is checked after the wait, which may be long enough to lose it.
+pub(crate) async fn begin_with_lock(
+    lock: WriteLock,
     pool: &PgPool,
     run_id: i64,
 ) -> Result<PgTransaction<'static>, Failure> {
     let mut transaction = pool.begin().await?;
-    turn.take(&mut transaction).await?;
-    guarded(transaction, run_id).await
+    lock.take(&mut transaction).await?;
+    check_still_ours(transaction, run_id).await
 }
 
-async fn guarded(
+async fn check_still_ours(
     mut transaction: PgTransaction<'static>,
     run_id: i64,
 ) -> Result<PgTransaction<'static>, Failure> {

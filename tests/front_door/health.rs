@@ -41,7 +41,7 @@ async fn watching(options: Options) -> (World, Receiver) {
 async fn look(world: &World) {
     for _ in 0..2 {
         let context = world.context().await;
-        check::look(&context).await.unwrap();
+        check::check_health(&context).await.unwrap();
     }
     world.later(TimeDelta::seconds(6));
     world.alert().await;

@@ -67,7 +67,7 @@ async fn a_heartbeat_says_what_is_wrong() {
     let context = world.context().await;
     beat(&context, First::IsPassedOver).await.unwrap();
     world.later(TimeDelta::days(2));
-    check::look(&context).await.unwrap();
+    check::check_health(&context).await.unwrap();
     beat(&context, First::IsSent).await.unwrap();
     world.alert().await;
     let alert = &receiver.received()[0].body["alerts"][0];

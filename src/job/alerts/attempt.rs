@@ -1,4 +1,5 @@
-//! One attempt: sends a claimed message once and settles what came of it.
+//! One delivery attempt: sends a claimed message once and records the outcome. Retries with
+//! backoff and jitter; after the last failure the message is a dead letter.
 
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use crate::sink::{Receipt, Refused, Sink};
 use crate::store::alerts::delivery::{self, Attempt, Claim};
 use crate::store::alerts::sink_state;
 
-/// Pauses after each failure; the one after the last makes a dead letter. Those
-/// of Svix: a receiver that is down over a weekend still hears of it.
+/// Pause after each failure; one more failure makes a dead letter. The schedule of
+/// Svix, more than a day in all.
 const PAUSES: [Duration; 7] = [
     Duration::from_secs(5),
     Duration::from_mins(5),
@@ -24,22 +25,23 @@ const PAUSES: [Duration; 7] = [
     Duration::from_hours(10),
     Duration::from_hours(10),
 ];
-/// Pauses vary by this part, so that not all come back at once.
+/// Random variation of the pauses, so that retries do not come all at once.
 const JITTER: f64 = 0.2;
-/// A claim is ours for longer than any sink may take (a minute), so that two
-/// daemons do not send the same.
+/// Length of the lease of a claim: longer than any sink may take (a minute), so that
+/// two daemons do not send the same message.
 pub(crate) const LEASE: Duration = Duration::from_mins(3);
-/// Pause between two attempts to write down what came of a delivery.
-const SETTLE_AGAIN: Duration = Duration::from_secs(1);
+/// Pause between two attempts to record an outcome.
+const SETTLE_RETRY: Duration = Duration::from_secs(1);
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 pub(crate) struct Attempted {
     pub(crate) ending: Ending,
-    /// How long the receiver asked to be left alone.
-    pub(crate) asked: Option<Duration>,
+    /// How long the receiver asked to wait.
+    pub(crate) retry_after: Option<Duration>,
 }
 
-/// Sends one message once, without a transaction or connection, and settles it.
+/// Sends a message once, without holding a transaction or connection, and records the
+/// outcome.
 pub(crate) async fn attempt(
     context: &Context,
     sink: &Sink,
@@ -62,15 +64,15 @@ pub(crate) async fn attempt(
         ending: ending(&sent, claim.failures, context.clock.now()),
     };
     crate::measures::attempted(sink.name(), &attempt.ending, began.elapsed());
-    tell(&claim, &attempt.ending);
-    settle_patiently(context, &claim, &attempt, began + LEASE).await?;
+    log_outcome(&claim, &attempt.ending);
+    settle_with_retries(context, &claim, &attempt, began + LEASE).await?;
     Ok(Attempted {
         ending: attempt.ending,
-        asked: sent.err().and_then(|refused| refused.wait),
+        retry_after: sent.err().and_then(|refused| refused.wait),
     })
 }
 
-/// How a delivery goes on.
+/// The next state of a delivery.
 fn ending(sent: &Result<Receipt, Refused>, failures: i32, now: DateTime<Utc>) -> Ending {
     let Err(refused) = sent else {
         return Ending::Delivered;
@@ -93,42 +95,42 @@ fn ending(sent: &Result<Receipt, Refused>, failures: i32, now: DateTime<Utc>) ->
     }
 }
 
-fn tell(claim: &Claim, ending: &Ending) {
+fn log_outcome(claim: &Claim, ending: &Ending) {
     let (sink, id) = (&claim.sink, &claim.message.id);
     let title = &claim.message.title;
     match ending {
         Ending::Delivered => info!(
             sink = %sink, message.id = %id, alerts = claim.message.alerts.len(),
-            "sink `{sink}` was told: {title}"
+            "delivered to sink `{sink}`: {title}"
         ),
         Ending::Postponed { until, error } => warn!(
             sink = %sink, message.id = %id, %error,
-            "sink `{sink}` did not take message {id}, which is tried again at {}: {error}", until.format("%Y-%m-%d %H:%M:%S")
+            "sink `{sink}`: delivery of message {id} failed, next attempt at {} UTC: {error}", until.format("%Y-%m-%d %H:%M:%S")
         ),
         Ending::Abandoned { error } => error!(
             sink = %sink, message.id = %id, %error,
-            "sink `{sink}` did not take message {id}, which is given up (see `advisoryd alerts list --state dead_letter`, and `advisoryd alerts resend`): {error}"
+            "sink `{sink}`: delivery of message {id} failed, gave up (dead letter; see `advisoryd alerts list --state dead_letter` and `advisoryd alerts resend`): {error}"
         ),
     }
 }
 
-/// Writes down what came of an attempt, however long the database is away, but
-/// not for longer than the claim is ours: after that it is sent again.
-async fn settle_patiently(
+/// Records the outcome, retrying while the database is unreachable, but only while the
+/// lease is valid: after that the message is sent again.
+async fn settle_with_retries(
     context: &Context,
     claim: &Claim,
     attempt: &Attempt,
-    ours_until: Instant,
+    lease_until: Instant,
 ) -> Result<(), Failure> {
     loop {
         match settle(context, claim, attempt).await {
-            Err(failure) if failure.is_database_away() && Instant::now() < ours_until => {
-                tokio::time::sleep(SETTLE_AGAIN).await;
+            Err(failure) if failure.is_database_away() && Instant::now() < lease_until => {
+                tokio::time::sleep(SETTLE_RETRY).await;
             }
             Err(failure) => {
                 error!(
                     sink = %claim.sink, message.id = %claim.message.id, error = %failure.chain(),
-                    "what came of message {} could not be written down; it is sent once more, under the same id: {}",
+                    "the outcome of message {} could not be recorded; it will be sent again with the same id: {}",
                     claim.message.id, failure.chain()
                 );
                 return Err(failure);
@@ -138,7 +140,7 @@ async fn settle_patiently(
     }
 }
 
-/// Writes down what came of an attempt, in one transaction.
+/// Records the outcome of an attempt, in one transaction.
 pub async fn settle(context: &Context, claim: &Claim, attempt: &Attempt) -> Result<(), Failure> {
     let now = context.clock.now();
     let mut transaction = context.pool.begin().await?;
@@ -153,7 +155,7 @@ pub async fn settle(context: &Context, claim: &Claim, attempt: &Attempt) -> Resu
     if !ours {
         warn!(
             sink = %claim.sink, message.id = %claim.message.id,
-            "message {} was claimed by another process meanwhile, and may have been sent twice under the same id", claim.message.id
+            "message {} was claimed by another process meanwhile and may have been sent twice with the same id", claim.message.id
         );
     }
     Ok(())
@@ -185,7 +187,7 @@ mod tests {
         for (failures, pause) in (0..).zip(PAUSES) {
             let Ending::Postponed { until, .. } = ending(&Err(refused(true, None)), failures, now)
             else {
-                panic!("failure {failures} is tried again");
+                panic!("failure {failures} is retried");
             };
             let ratio = (until - now).as_seconds_f64() / pause.as_secs_f64();
             assert!((0.8..=1.2).contains(&ratio), "{failures}: {ratio}");
@@ -195,12 +197,12 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_that_asks_for_patience_gets_it_and_a_final_no_is_final() {
+    fn retry_after_is_honoured_and_a_permanent_failure_is_not_retried() {
         let now = DateTime::UNIX_EPOCH;
         let wait = Duration::from_hours(1);
         let Ending::Postponed { until, .. } = ending(&Err(refused(true, Some(wait))), 0, now)
         else {
-            panic!("it is tried again");
+            panic!("it is retried");
         };
         assert_eq!(until - now, TimeDelta::hours(1));
         let last = ending(&Err(refused(false, Some(wait))), 0, now);

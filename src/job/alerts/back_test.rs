@@ -1,5 +1,5 @@
-//! What rules would have sent over stored history, and how it would have been
-//! grouped. Writes nothing.
+//! Dry run of rules against stored history: what they would have sent, and how it would
+//! have been grouped. Writes nothing.
 
 use std::collections::BTreeMap;
 
@@ -10,17 +10,17 @@ use sqlx::PgConnection;
 use crate::model::{Clause, Matcher, Subject, Verdict, alert_of};
 use crate::store::alerts::subject::{self, Span};
 
-/// Changes looked at together.
+/// Changes per query.
 const PAGE: i64 = 5000;
 
-/// What one rule would have done.
+/// The result of one rule.
 #[derive(Debug, Clone, Serialize)]
 pub struct Tried {
     /// Its name.
     pub rule: String,
-    /// What it would have sent, in order.
+    /// The messages that it would have sent, in order.
     pub messages: Vec<Would>,
-    /// How many changes each verdict met.
+    /// The number of changes by verdict.
     pub verdicts: BTreeMap<String, u64>,
 }
 
@@ -29,7 +29,7 @@ pub struct Tried {
 pub struct Would {
     /// When it would have been sent.
     pub at: DateTime<Utc>,
-    /// What it would have said.
+    /// Its alerts.
     pub alerts: Vec<Line>,
 }
 
@@ -38,19 +38,19 @@ pub struct Would {
 pub struct Line {
     /// The change.
     pub seq: i64,
-    /// When we learned of it.
+    /// When advisoryd read it.
     pub at: DateTime<Utc>,
     /// What happened.
     pub what: String,
-    /// To which advisory or ticket.
+    /// The advisory or ticket.
     pub key: String,
-    /// Title then.
+    /// Title at that time.
     pub title: String,
     /// One sentence.
     pub summary: String,
 }
 
-/// Tries rules on the changes since then. First loads are a baseline here too.
+/// Evaluates rules for the changes since that time. First loads are a baseline here too.
 pub async fn back_test(
     connection: &mut PgConnection,
     matchers: &[&Matcher],
@@ -68,7 +68,7 @@ pub async fn back_test(
         };
         for subject in subject::of_span(connection, span).await? {
             for (matcher, tried) in matchers.iter().zip(&mut tried) {
-                tried.look(matcher, &subject);
+                tried.evaluate(matcher, &subject);
             }
         }
         after = span.to;
@@ -90,9 +90,9 @@ impl Tried {
         self.messages.iter().map(|one| one.alerts.len()).sum()
     }
 
-    fn look(&mut self, matcher: &Matcher, subject: &Subject) {
+    fn evaluate(&mut self, matcher: &Matcher, subject: &Subject) {
         let verdict = matcher.judge(subject);
-        *self.verdicts.entry(named(verdict)).or_default() += 1;
+        *self.verdicts.entry(verdict_name(verdict)).or_default() += 1;
         if verdict != Verdict::Matched {
             return;
         }
@@ -119,10 +119,10 @@ impl Tried {
     }
 }
 
-fn named(verdict: Verdict) -> String {
+fn verdict_name(verdict: Verdict) -> String {
     match verdict {
         Verdict::Matched => "matched".to_owned(),
-        Verdict::NotAsked => "kind not asked for".to_owned(),
+        Verdict::NotAsked => "event type not in `on`".to_owned(),
         Verdict::NotFollowed => "not in a followed list".to_owned(),
         Verdict::Baseline => "baseline".to_owned(),
         Verdict::False(clause) => format!("`{}` false", clause.name()),

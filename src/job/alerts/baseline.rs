@@ -1,5 +1,5 @@
-//! New rules look once at what is stored already: that is their baseline, told
-//! as a number, or as alerts where the operator asks for them.
+//! Baseline of new rules: a new rule is matched once against the stored advisories. The
+//! number of matches is logged; alerts are created only with `--alert-backlog`.
 
 use tracing::info;
 
@@ -13,10 +13,10 @@ use crate::store::alerts::rule;
 use crate::store::alerts::silence;
 use crate::store::alerts::subject::{self, Stored};
 
-/// Advisories looked at together.
+/// Advisories per query.
 const PAGE: i64 = 1000;
 
-/// Counts for each new rule what it would have matched.
+/// Counts the stored advisories that each new rule matches.
 pub async fn count(context: &Context, rules: &Rules<'_>) -> Result<(), Failure> {
     let mut connection = context.pool.acquire().await?;
     let current = rule::current(&mut connection).await?;
@@ -25,31 +25,31 @@ pub async fn count(context: &Context, rules: &Rules<'_>) -> Result<(), Failure> 
         let Some(matcher) = rules.matcher(new) else {
             continue;
         };
-        let Some(count) = look_at_all(context, rules, &matcher, new.after_seq).await? else {
+        let Some(count) = match_stored(context, rules, &matcher, new.after_seq).await? else {
             return Ok(());
         };
         let mut connection = context.pool.acquire().await?;
         rule::counted(&mut connection, new.id, count).await?;
         let name = &new.name;
         if rules.backlog {
-            info!(rule.name = %name, matches = count, "rule `{name}` is new: it matches {count} of the advisories that are stored, and they are told of");
+            info!(rule.name = %name, matches = count, "new rule `{name}`: {count} existing advisories match, creating alerts for them");
         } else {
-            info!(rule.name = %name, matches = count, "rule `{name}` is new: it would have matched {count} of the advisories that are stored; nobody is told of them (`--alert-backlog` would)");
+            info!(rule.name = %name, matches = count, "new rule `{name}`: {count} existing advisories match, no alerts sent for them (use --alert-backlog to send)");
         }
     }
     Ok(())
 }
 
-/// How many of the advisories that were stored after that change the rule
-/// matches, as if each had just appeared; `None` when told to stop first. One
-/// that appeared later is evaluated as a change.
-async fn look_at_all(
+/// The number of advisories stored up to change `after_seq` that the rule matches, as if
+/// each had just appeared; `None` if advisoryd stops first. Advisories that appeared
+/// later are evaluated as changes.
+async fn match_stored(
     context: &Context,
     rules: &Rules<'_>,
     matcher: &Matcher,
     after_seq: i64,
 ) -> Result<Option<i64>, Failure> {
-    if !asks_for_new_ones(matcher) {
+    if !selects_new_ones(matcher) {
         return Ok(Some(0));
     }
     let mut count = 0;
@@ -81,8 +81,8 @@ async fn look_at_all(
     }
 }
 
-/// Whether the rule wants to hear of advisories that are new, or new in a list.
-fn asks_for_new_ones(matcher: &Matcher) -> bool {
+/// Whether the rule selects advisories that are new, or new in a list.
+fn selects_new_ones(matcher: &Matcher) -> bool {
     let mut kinds = matcher.rule().on.iter();
     kinds.any(|kind| matches!(kind, ChangeKind::Appeared | ChangeKind::JoinedWatchList))
 }

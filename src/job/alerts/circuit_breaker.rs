@@ -1,5 +1,5 @@
-//! Restraint towards a receiver that is down or asks to be left alone: what
-//! waits for it is not all tried, and does not use up its attempts meanwhile.
+//! Circuit breaker of a sink, with backoff: while a receiver is down or asks to wait
+//! (`Retry-After`), pending messages are held back and do not use up their attempts.
 
 use std::time::Duration;
 
@@ -7,64 +7,63 @@ use tokio::time::Instant;
 
 use crate::model::Ending;
 
-/// Messages that a sink is sent at the same time.
-pub(crate) const AT_ONCE: usize = 8;
-/// After so many failures in a row a sink is tried with one message at a time,
-/// now and then.
-const TRIES: u32 = 4;
-/// Pause between two such trials.
-const TRY_EVERY: Duration = Duration::from_secs(5);
-/// The longest that one answer keeps all other messages back: a mistaken
+/// Messages sent to one sink at the same time.
+pub(crate) const MAX_CONCURRENT: usize = 8;
+/// After this many consecutive failures only one message at a time is tried, with
+/// pauses.
+const FAILURES_TO_OPEN: u32 = 4;
+/// Pause between two such tries.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// The longest time that one response holds back all other messages: a wrong
 /// `Retry-After` must not silence a receiver for a day.
-const MAX_HOLD: Duration = Duration::from_hours(1);
+const MAX_OPEN: Duration = Duration::from_hours(1);
 
-/// How a sink answered lately.
+/// Recent failures of a sink.
 #[derive(Debug, Default)]
 pub(crate) struct CircuitBreaker {
     failures: u32,
-    held_until: Option<Instant>,
+    open_until: Option<Instant>,
 }
 
 impl CircuitBreaker {
-    /// Of a sink that has already failed so often in a row.
+    /// For a sink that has this many consecutive failures already.
     pub(crate) fn after(failures: u32) -> Self {
         Self {
             failures,
-            held_until: None,
+            open_until: None,
         }
     }
 
-    /// Notes what came of an attempt, and how long the receiver asked to be left
-    /// alone.
-    pub(crate) fn note(&mut self, ending: &Ending, asked: Option<Duration>, now: Instant) {
+    /// Records the outcome of an attempt, and how long the receiver asked to wait.
+    pub(crate) fn record(&mut self, ending: &Ending, retry_after: Option<Duration>, now: Instant) {
         if *ending == Ending::Delivered {
             self.failures = 0;
             return;
         }
         self.failures = self.failures.saturating_add(1);
-        let pause = if self.failures >= TRIES {
-            TRY_EVERY
+        let pause = if self.failures >= FAILURES_TO_OPEN {
+            PROBE_EVERY
         } else {
             Duration::ZERO
         };
-        let until = now + pause.max(asked.unwrap_or_default().min(MAX_HOLD));
-        self.held_until = self.held_until.max(Some(until));
+        let until = now + pause.max(retry_after.unwrap_or_default().min(MAX_OPEN));
+        self.open_until = self.open_until.max(Some(until));
     }
 
-    /// How long nothing is sent.
-    pub(crate) fn holds_for(&self, now: Instant) -> Option<Duration> {
-        let left = self.held_until?.checked_duration_since(now)?;
+    /// How much longer nothing is sent.
+    pub(crate) fn open_for(&self, now: Instant) -> Option<Duration> {
+        let left = self.open_until?.checked_duration_since(now)?;
         (!left.is_zero()).then_some(left)
     }
 
-    /// How many messages may be sent beside those that are under way.
-    pub(crate) fn room(&self, under_way: usize, now: Instant) -> usize {
-        let most = match self.holds_for(now) {
+    /// How many messages may be sent in addition to those in progress.
+    pub(crate) fn capacity(&self, in_progress: usize, now: Instant) -> usize {
+        let limit = match self.open_for(now) {
             Some(_) => 0,
             // Each failure halves it.
-            None => AT_ONCE >> self.failures.min(TRIES - 1),
+            None => MAX_CONCURRENT >> self.failures.min(FAILURES_TO_OPEN - 1),
         };
-        most.saturating_sub(under_way)
+        limit.saturating_sub(in_progress)
     }
 }
 
@@ -75,7 +74,7 @@ mod tests {
     use chrono::DateTime;
     use tokio::time::Instant;
 
-    use super::{AT_ONCE, CircuitBreaker, MAX_HOLD, TRY_EVERY};
+    use super::{CircuitBreaker, MAX_CONCURRENT, MAX_OPEN, PROBE_EVERY};
     use crate::model::Ending;
 
     fn failed() -> Ending {
@@ -86,30 +85,33 @@ mod tests {
     }
 
     #[test]
-    fn a_sink_that_is_down_is_tried_with_one_message_at_a_time_until_it_takes_one() {
+    fn a_sink_that_is_down_is_tried_with_one_message_at_a_time_until_it_accepts_one() {
         let now = Instant::now();
         let mut breaker = CircuitBreaker::default();
-        for room in [4, 2, 1] {
-            breaker.note(&failed(), None, now);
-            assert_eq!(breaker.room(0, now), room);
+        for capacity in [4, 2, 1] {
+            breaker.record(&failed(), None, now);
+            assert_eq!(breaker.capacity(0, now), capacity);
         }
-        breaker.note(&failed(), None, now);
-        assert_eq!(breaker.room(0, now), 0);
-        assert_eq!(breaker.room(0, now + TRY_EVERY), 1);
-        assert_eq!(breaker.room(1, now + TRY_EVERY), 0);
-        breaker.note(&Ending::Delivered, None, now + TRY_EVERY);
-        assert_eq!(breaker.room(3, now + TRY_EVERY), AT_ONCE - 3);
+        breaker.record(&failed(), None, now);
+        assert_eq!(breaker.capacity(0, now), 0);
+        assert_eq!(breaker.capacity(0, now + PROBE_EVERY), 1);
+        assert_eq!(breaker.capacity(1, now + PROBE_EVERY), 0);
+        breaker.record(&Ending::Delivered, None, now + PROBE_EVERY);
+        assert_eq!(breaker.capacity(3, now + PROBE_EVERY), MAX_CONCURRENT - 3);
     }
 
     #[test]
-    fn who_asks_to_be_left_alone_is_sent_nothing_else_either_but_not_for_ever() {
+    fn retry_after_holds_back_all_messages_but_not_for_ever() {
         let now = Instant::now();
         let mut breaker = CircuitBreaker::default();
-        breaker.note(&failed(), Some(Duration::from_mins(2)), now);
-        breaker.note(&Ending::Delivered, None, now);
-        assert_eq!(breaker.holds_for(now), Some(Duration::from_mins(2)));
-        assert_eq!(breaker.room(0, now + Duration::from_mins(2)), AT_ONCE);
-        breaker.note(&failed(), Some(Duration::from_hours(24)), now);
-        assert_eq!(breaker.holds_for(now), Some(MAX_HOLD));
+        breaker.record(&failed(), Some(Duration::from_mins(2)), now);
+        breaker.record(&Ending::Delivered, None, now);
+        assert_eq!(breaker.open_for(now), Some(Duration::from_mins(2)));
+        assert_eq!(
+            breaker.capacity(0, now + Duration::from_mins(2)),
+            MAX_CONCURRENT
+        );
+        breaker.record(&failed(), Some(Duration::from_hours(24)), now);
+        assert_eq!(breaker.open_for(now), Some(MAX_OPEN));
     }
 }

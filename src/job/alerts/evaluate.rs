@@ -1,5 +1,5 @@
-//! Evaluates changes: every rule looks at every change once, in their order, and
-//! what matches is raised in the transaction that moves on.
+//! Rule evaluation: every rule sees every change exactly once and in order. Alerts are
+//! created in the same transaction that advances the position.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,25 +21,25 @@ use crate::store::alerts::rule::{self, Current};
 use crate::store::alerts::silence;
 use crate::store::alerts::subject::{self, Span};
 
-/// Changes of one transaction: enough to make its commit cheap, few enough that
-/// a second daemon does not wait long.
+/// Changes per transaction: enough to make its commit cheap, few enough that a second
+/// daemon does not wait long.
 const BATCH: i64 = 2000;
-/// Alerts after which a transaction ends early: many rules that match all of
-/// many changes would fill the memory.
-const MOST_RAISED: usize = 5000;
+/// Alerts after which a transaction ends early; bounds memory when many rules match
+/// many changes.
+const MAX_ALERTS: usize = 5000;
 
-/// What there is to evaluate with.
+/// The rules, and how they are evaluated.
 pub struct Rules<'a> {
     /// From the configuration.
     pub matchers: &'a [Matcher],
-    /// Sinks that keep alerts until they are told that they are over.
+    /// Sinks that keep alerts until they are resolved.
     pub resolving: BTreeSet<String>,
-    /// Whether first loads are news too.
+    /// Whether first loads create alerts too.
     pub backlog: bool,
 }
 
 impl<'a> Rules<'a> {
-    /// The configured ones.
+    /// The rules of the configuration.
     pub fn of(context: &'a Context, backlog: bool) -> Self {
         let alerts = &context.config.alerts;
         Self {
@@ -49,9 +49,9 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// A rule as the database has it, which is how every daemon on it evaluates,
-    /// also one whose configuration is older. `None` when only a newer program
-    /// understands it.
+    /// The matcher of a rule as stored in the database. All daemons that share the
+    /// database use that definition, also one with an older configuration. `None` if
+    /// only a newer version of advisoryd can read it.
     pub(crate) fn matcher(&self, current: &Current) -> Option<Cow<'a, Matcher>> {
         let definition = current.definition.as_ref()?;
         let ours = self.matchers.iter().find(|one| one.rule() == definition);
@@ -62,19 +62,19 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// What a pass over the changes found.
+/// The result of evaluating changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Evaluated {
-    /// Changes looked at.
+    /// Changes evaluated.
     pub changes: u64,
-    /// Alerts raised, those of shadow rules and silenced ones included.
+    /// Alerts created, including silenced ones and those of shadow rules.
     pub raised: u64,
-    /// What first loads would have raised, by rule.
+    /// Matches in first loads, which create no alerts, by rule.
     pub baseline: BTreeMap<String, u64>,
 }
 
-/// Evaluates all changes that were not evaluated yet. Another process that is at
-/// it does the same: then there is nothing to do here.
+/// Evaluates all changes that were not evaluated yet. Does nothing while another process
+/// is evaluating.
 pub async fn evaluate(context: &Context, rules: &Rules<'_>) -> Result<Evaluated, Failure> {
     let mut all = Evaluated::default();
     while !context.stop.is_cancelled() {
@@ -87,24 +87,24 @@ pub async fn evaluate(context: &Context, rules: &Rules<'_>) -> Result<Evaluated,
             *all.baseline.entry(rule).or_default() += matches;
         }
     }
-    tell(&all);
+    log_result(&all);
     Ok(all)
 }
 
-fn tell(all: &Evaluated) {
+fn log_result(all: &Evaluated) {
     for (rule, matches) in &all.baseline {
         info!(
             rule.name = %rule, matches,
-            "rule `{rule}`: a first load brought {matches} advisories or tickets that it would have matched; that is the baseline, and nobody is told (`--alert-backlog` would)"
+            "rule `{rule}`: {matches} advisories or tickets of a first load match; that is the baseline, no alerts sent (use --alert-backlog to send)"
         );
     }
     if all.raised > 0 {
         crate::measures::raised(all.raised);
-        info!(alerts = all.raised, "{} alerts raised", all.raised);
+        info!(alerts = all.raised, "{} alerts created", all.raised);
     }
 }
 
-/// One batch in one transaction; `None` when there is none, or not for us.
+/// One batch in one transaction; `None` if there is none, or another process evaluates.
 async fn evaluate_batch(
     context: &Context,
     rules: &Rules<'_>,
@@ -117,12 +117,12 @@ async fn evaluate_batch(
         .await?
         .min(evaluated + BATCH);
     if to <= evaluated {
-        // The place is given back at once, not when the connection is next used.
+        // Releases the lock at once, not when the connection is next used.
         transaction.rollback().await?;
         return Ok(None);
     }
     let now = context.clock.now();
-    let Some(looking) = Looking::begin(&mut transaction, rules, now).await? else {
+    let Some(evaluator) = Evaluator::begin(&mut transaction, rules, now).await? else {
         transaction.rollback().await?;
         return Ok(None);
     };
@@ -130,60 +130,63 @@ async fn evaluate_batch(
         after: evaluated,
         to,
         key: None,
-        products: looking.wants_products(),
+        products: evaluator.wants_products(),
     };
-    let subjects = if looking.pairs.is_empty() {
+    let subjects = if evaluator.pairs.is_empty() {
         Vec::new()
     } else {
         subject::of_span(&mut transaction, span).await?
     };
     let former = former(&mut transaction, &subjects).await?;
-    let looked = looking.look(&subjects, former);
-    let to = looked.stopped_at.unwrap_or(to);
-    evaluation::record(&mut transaction, &looked.found, to, now).await?;
-    let raised = alert::raise(&mut transaction, looked.raised, now).await?;
+    let result = evaluator.evaluate(&subjects, former);
+    let to = result.stopped_at.unwrap_or(to);
+    evaluation::record(&mut transaction, &result.found, to, now).await?;
+    let raised = alert::raise(&mut transaction, result.raised, now).await?;
     transaction.commit().await?;
     Ok(Some(Evaluated {
         changes: u64::try_from(to - evaluated).unwrap_or(0),
         raised,
-        baseline: looked.baseline,
+        baseline: result.baseline,
     }))
 }
 
-/// What was told before of the advisories that are withdrawn in a batch.
-type Told = HashMap<(String, String), Former>;
+/// Former alerts of the advisories that are withdrawn in a batch, by rule and key.
+type FormerAlerts = HashMap<(String, String), Former>;
 
-async fn former(connection: &mut PgConnection, subjects: &[Subject]) -> Result<Told, sqlx::Error> {
-    let over = subjects
+async fn former(
+    connection: &mut PgConnection,
+    subjects: &[Subject],
+) -> Result<FormerAlerts, sqlx::Error> {
+    let withdrawn = subjects
         .iter()
         .filter(|subject| subject.what == ChangeKind::Rejected);
-    let keys: Vec<String> = over.map(|subject| subject.key.clone()).collect();
+    let keys: Vec<String> = withdrawn.map(|subject| subject.key.clone()).collect();
     if keys.is_empty() {
-        return Ok(Told::new());
+        return Ok(FormerAlerts::new());
     }
     alert::former(connection, &keys).await
 }
 
-/// Rules, as they stand in the database, and silences at one moment.
-struct Looking<'a> {
+/// The rules as stored in the database, and the silences at one moment.
+struct Evaluator<'a> {
     rules: &'a Rules<'a>,
     pairs: Vec<(Cow<'a, Matcher>, Current)>,
     silences: Vec<Silence>,
 }
 
-/// What was found of the changes of a batch.
+/// The result of a batch.
 #[derive(Default)]
-struct Looked {
+struct BatchResult {
     found: Vec<Found>,
     raised: Vec<Raised>,
     baseline: BTreeMap<String, u64>,
-    /// The last change that was looked at, if that is not the last of the batch.
+    /// The last evaluated change, if it is not the last of the batch.
     stopped_at: Option<i64>,
 }
 
-impl<'a> Looking<'a> {
-    /// `None` when there is a rule that only a newer program understands: that
-    /// one evaluates.
+impl<'a> Evaluator<'a> {
+    /// `None` if there is a rule that only a newer version of advisoryd can read; that
+    /// version then evaluates.
     async fn begin(
         connection: &mut PgConnection,
         rules: &'a Rules<'a>,
@@ -193,7 +196,7 @@ impl<'a> Looking<'a> {
         for current in rule::current(connection).await? {
             let Some(matcher) = rules.matcher(&current) else {
                 let name = &current.name;
-                warn!(rule.name = %name, "rule `{name}` was written by a newer program, which is left to evaluate the changes");
+                warn!(rule.name = %name, "rule `{name}` was stored by a newer version of advisoryd; that version evaluates the changes");
                 return Ok(None);
             };
             pairs.push((matcher, current));
@@ -210,8 +213,8 @@ impl<'a> Looking<'a> {
         pairs.any(|(matcher, _)| matcher.asks_for(Clause::Product))
     }
 
-    fn look(&self, subjects: &[Subject], mut told: Told) -> Looked {
-        let mut looked = Looked::default();
+    fn evaluate(&self, subjects: &[Subject], mut former_alerts: FormerAlerts) -> BatchResult {
+        let mut result = BatchResult::default();
         for subject in subjects {
             let seq = subject.seq.unwrap_or_default();
             let mut verdicts = Vec::new();
@@ -224,20 +227,20 @@ impl<'a> Looking<'a> {
                     verdicts.push((current.id, verdict));
                 }
                 if verdict == Verdict::Baseline {
-                    *looked.baseline.entry(current.name.clone()).or_default() += 1;
+                    *result.baseline.entry(current.name.clone()).or_default() += 1;
                 }
-                if let Some(raised) = self.raise(matcher, subject, verdict, &told) {
-                    remember(&mut told, &raised);
-                    looked.raised.push(raised);
+                if let Some(raised) = self.raise(matcher, subject, verdict, &former_alerts) {
+                    add_former(&mut former_alerts, &raised);
+                    result.raised.push(raised);
                 }
             }
-            looked.found.push(Found { seq, verdicts });
-            if looked.raised.len() >= MOST_RAISED {
-                looked.stopped_at = Some(seq);
+            result.found.push(Found { seq, verdicts });
+            if result.raised.len() >= MAX_ALERTS {
+                result.stopped_at = Some(seq);
                 break;
             }
         }
-        looked
+        result
     }
 
     fn judge(&self, matcher: &Matcher, subject: &Subject) -> Verdict {
@@ -247,20 +250,23 @@ impl<'a> Looking<'a> {
         }
     }
 
-    /// What is told of a verdict. An advisory that is withdrawn ends what was told
-    /// of it where alerts are kept, whether the rule asks for it or not.
+    /// The alert for a verdict. The withdrawal of an advisory resolves its former alerts
+    /// at sinks that keep alerts, whether the rule selects withdrawals or not.
     fn raise(
         &self,
         matcher: &Matcher,
         subject: &Subject,
         verdict: Verdict,
-        told: &Told,
+        former_alerts: &FormerAlerts,
     ) -> Option<Raised> {
         let rule = matcher.rule();
-        let is_over = subject.what == ChangeKind::Rejected;
-        let former = if is_over {
-            let fact = (rule.name.clone(), subject.key.clone());
-            told.get(&fact).cloned().unwrap_or_default()
+        let is_withdrawn = subject.what == ChangeKind::Rejected;
+        let former = if is_withdrawn {
+            let rule_and_key = (rule.name.clone(), subject.key.clone());
+            former_alerts
+                .get(&rule_and_key)
+                .cloned()
+                .unwrap_or_default()
         } else {
             Former::default()
         };
@@ -269,7 +275,7 @@ impl<'a> Looking<'a> {
             let kept =
                 |sink: &String| self.rules.resolving.contains(sink) && former.sinks.contains(sink);
             sinks.retain(kept);
-            if !is_over || sinks.is_empty() {
+            if !is_withdrawn || sinks.is_empty() {
                 return None;
             }
         }
@@ -278,20 +284,20 @@ impl<'a> Looking<'a> {
         let mut raised = raised_of(rule, subject, alert, &self.silences);
         raised.sinks = sinks;
         if verdict != Verdict::Matched {
-            // It goes to fewer sinks than what its rule gathers.
+            // It goes to fewer sinks than the other alerts of its group.
             raised.group = TimeDelta::zero();
         }
         Some(raised)
     }
 }
 
-/// What is told in this batch of an advisory ends with its withdrawal in the same.
-fn remember(told: &mut Told, raised: &Raised) {
+/// Adds an alert of this batch, so that a withdrawal in the same batch resolves it.
+fn add_former(former_alerts: &mut FormerAlerts, raised: &Raised) {
     if raised.alert.resolved || !raised.is_sent() {
         return;
     }
-    let fact = (raised.rule.clone(), raised.alert.key.clone());
-    let former = told.entry(fact).or_default();
+    let rule_and_key = (raised.rule.clone(), raised.alert.key.clone());
+    let former = former_alerts.entry(rule_and_key).or_default();
     let severity = raised.alert.severity.clone().unwrap_or_default();
     if !former.severities.contains(&severity) {
         former.severities.push(severity);
@@ -303,7 +309,7 @@ fn remember(told: &mut Told, raised: &Raised) {
     }
 }
 
-/// What is raised of a subject, silenced where a silence fits.
+/// The alert for a subject; it is silenced if a silence matches.
 pub(crate) fn raised_of(
     rule: &Rule,
     subject: &Subject,

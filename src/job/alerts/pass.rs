@@ -1,4 +1,4 @@
-//! One pass of alerting, for who runs no daemon: evaluate, then deliver.
+//! One pass of alerting without a daemon: evaluate, then deliver.
 
 use chrono::{DateTime, Utc};
 
@@ -11,29 +11,29 @@ use crate::job::health::check;
 use crate::sink::Sink;
 use crate::store::alerts::delivery;
 
-/// What a pass did.
+/// The result of a pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Passed {
-    /// What was found.
+    /// The result of the evaluation.
     pub evaluated: Evaluated,
-    /// What was told.
+    /// The result of the delivery.
     pub delivered: Delivered,
 }
 
-/// Evaluates all that is new and delivers all that is due. What was found in the
-/// pass is sent at its end, whatever the rules' `group`: nobody is there to wait.
+/// Evaluates all new changes and delivers all due messages. Alerts of this pass are sent
+/// at its end, regardless of the rules' `group`: no process is left to send them later.
 pub async fn pass(context: &Context, sinks: &[Sink], backlog: bool) -> Result<Passed, Failure> {
     pass_since(context, sinks, backlog, context.clock.now()).await
 }
 
-/// The same, after a look at the program's own condition.
+/// The same, after a health check.
 pub async fn pass_with_health(
     context: &Context,
     sinks: &[Sink],
     backlog: bool,
 ) -> Result<Passed, Failure> {
     let began_at = context.clock.now();
-    check::look(context).await?;
+    check::check_health(context).await?;
     pass_since(context, sinks, backlog, began_at).await
 }
 

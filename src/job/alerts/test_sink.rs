@@ -1,4 +1,4 @@
-//! Sends a marked message to a sink, truly.
+//! Test of a sink: sends a real message that is marked as a test.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -7,22 +7,22 @@ use crate::config;
 use crate::model::{Alert, MESSAGE_VERSION, Message, Purpose, test_id};
 use crate::sink::{OpenError, Sink};
 
-/// What came of it.
+/// The result of a test.
 #[derive(Debug, Clone, Serialize)]
 pub struct Tried {
     /// Id of the message that was sent.
     pub message_id: String,
     /// How long the receiver took.
     pub seconds: f64,
-    /// Status of its answer.
+    /// Status of the response.
     pub status: Option<i32>,
-    /// The beginning of its answer.
+    /// The beginning of the response.
     pub answer: String,
-    /// Why it was not taken; `None` when it was.
+    /// Why delivery failed; `None` if it succeeded.
     pub error: Option<String>,
 }
 
-/// Opens the sink and sends it a message that says that it is a test.
+/// Opens the sink and sends it a test message.
 pub async fn try_sink(settings: &config::Sink, now: DateTime<Utc>) -> Result<Tried, OpenError> {
     let sink = Sink::open(settings)?;
     let message = message(sink.name(), now);
@@ -49,15 +49,15 @@ fn message(sink: &str, now: DateTime<Utc>) -> Message {
         purpose: Purpose::Test,
         at: now,
         rule: "advisoryd".to_owned(),
-        title: "TEST of advisoryd: nothing happened".to_owned(),
+        title: "Test message from advisoryd".to_owned(),
         alerts: vec![Alert {
             id: id.clone(),
             what: "test".to_owned(),
             kind: "advisoryd".to_owned(),
             key: format!("sink {sink}"),
             at: now,
-            title: "TEST of advisoryd: nothing happened".to_owned(),
-            summary: "somebody tries this sink with `advisoryd alerts test`".to_owned(),
+            title: "Test message from advisoryd".to_owned(),
+            summary: "sent by `advisoryd alerts test`".to_owned(),
             ..Alert::default()
         }],
         id,

@@ -1,31 +1,32 @@
-//! Rows move between the pages of a collection while it is read: some are then
-//! missed and some come twice. It is read again until the counts agree.
+//! Consistency check of a paginated collection. Rows move between pages while they
+//! are read: some are then missed, some come twice. The collection is read again until
+//! the number of rows matches upstream's total count.
 
 use tracing::warn;
 
 use crate::job::failure::Failure;
 
-/// How often a collection is read when what came is not what upstream claims (design.md).
-const TRIES: u32 = 3;
+/// How often a collection is read when the counts do not match.
+const MAX_ATTEMPTS: u32 = 3;
 
-/// What came of reading a collection once.
-pub(crate) struct Tried<T> {
-    /// How many rows upstream says there are.
+/// The result of reading a collection once.
+pub(crate) struct Attempt<T> {
+    /// The total count that upstream reports.
     pub claimed: u64,
-    /// How many different rows came.
+    /// The number of different rows received.
     pub received: u64,
-    /// What it makes, where that is all of it.
-    pub whole: Option<T>,
+    /// The result, if it is complete.
+    pub complete: Option<T>,
 }
 
-/// The tries at one collection.
-pub(crate) struct Tries {
+/// The attempts to read one collection.
+pub(crate) struct Attempts {
     collection: &'static str,
     made: u32,
 }
 
-impl Tries {
-    /// `collection` is what messages call its rows.
+impl Attempts {
+    /// `collection` is the name of the rows in messages.
     pub(crate) fn at(collection: &'static str) -> Self {
         Self {
             collection,
@@ -33,31 +34,31 @@ impl Tries {
         }
     }
 
-    /// What was read, where that is all; `None` where it is to be read again. Fails
-    /// when that was tried often enough.
-    pub(crate) fn judge<T>(&mut self, tried: Tried<T>) -> Result<Option<T>, Failure> {
-        let Tried {
+    /// Returns the result if it is complete, `None` if the collection must be read
+    /// again. Fails after the last attempt.
+    pub(crate) fn check<T>(&mut self, attempt: Attempt<T>) -> Result<Option<T>, Failure> {
+        let Attempt {
             claimed,
             received,
-            whole,
-        } = tried;
+            complete,
+        } = attempt;
         let collection = self.collection;
         self.made += 1;
-        if whole.is_none() && self.made == TRIES {
+        if complete.is_none() && self.made == MAX_ATTEMPTS {
             return Err(Failure::Disagree {
                 collection,
-                tries: TRIES,
+                tries: MAX_ATTEMPTS,
                 claimed,
                 received,
             });
         }
-        if whole.is_none() {
+        if complete.is_none() {
             warn!(
                 claimed,
                 received,
-                "{collection}: upstream claims {claimed} and sent {received}; they are read again"
+                "upstream reported {claimed} {collection} but returned {received}; retrying"
             );
         }
-        Ok(whole)
+        Ok(complete)
     }
 }

@@ -1,4 +1,4 @@
-//! The pages of a collection, one after the other (contract §4).
+//! Pagination: follows a collection's `next` links page by page.
 
 use chrono::{DateTime, Utc};
 
@@ -7,27 +7,27 @@ use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::source::page::Page;
 
-/// Pages in one walk; at 100 rows a page that is ten million.
+/// Pages in one scan. At 100 rows a page that is ten million rows.
 const MAX_PAGES: u32 = 100_000;
 
-/// A page as it came.
+/// A received page.
 pub(crate) struct PageResult {
     pub page: Page,
     pub bytes: u64,
 }
 
-/// A walk over a collection, page by page.
+/// A scan of a collection, page by page.
 pub(crate) struct Pages<'c> {
     context: &'c Context,
     next: Next,
-    at_most: u32,
-    /// Address of the page that was read last; `None` for the first one.
+    max_pages: u32,
+    /// URL of the page that was read last; `None` for the first one.
     pub url: Option<String>,
-    /// Pages that were read.
+    /// Number of pages read.
     pub read: u32,
-    /// How many rows upstream claims, by the first page.
+    /// The total count that the first page reports.
     pub claimed: u64,
-    /// Upstream's clock when it answered with the first page.
+    /// Upstream's clock at the response with the first page.
     pub date: Option<DateTime<Utc>>,
 }
 
@@ -38,12 +38,12 @@ enum Next {
 }
 
 impl<'c> Pages<'c> {
-    /// From the first page on.
+    /// Starts at the first page.
     pub(crate) fn new(context: &'c Context, first: Request) -> Self {
         Self {
             context,
             next: Next::First(first),
-            at_most: MAX_PAGES,
+            max_pages: MAX_PAGES,
             url: None,
             read: 0,
             claimed: 0,
@@ -51,8 +51,7 @@ impl<'c> Pages<'c> {
         }
     }
 
-    /// Goes on at `url` as if `read` pages had been read before, where there is a
-    /// URL to go on at.
+    /// Resumes at `url`, if there is one, as if `read` pages had been read before.
     pub(crate) fn resumed(mut self, url: Option<String>, read: u32) -> Self {
         if let Some(url) = url {
             self.next = Next::At(url);
@@ -61,37 +60,37 @@ impl<'c> Pages<'c> {
         self
     }
 
-    /// Fails when there are more pages than this.
-    pub(crate) fn at_most(self, at_most: u32) -> Self {
-        Self { at_most, ..self }
+    /// Sets the page limit; more pages are an error.
+    pub(crate) fn at_most(self, max_pages: u32) -> Self {
+        Self { max_pages, ..self }
     }
 
     /// The next page, `None` after the last one.
     pub(crate) async fn next(&mut self) -> Result<Option<PageResult>, Failure> {
         let (context, client) = (self.context, &self.context.client);
-        let (url, answer) = match std::mem::replace(&mut self.next, Next::End) {
+        let (url, response) = match std::mem::replace(&mut self.next, Next::End) {
             Next::End => return Ok(None),
             Next::First(request) => (None, context.or_stopped(client.get_whole(&request)).await?),
-            Next::At(url) if self.read >= self.at_most || self.url.as_ref() == Some(&url) => {
+            Next::At(url) if self.read >= self.max_pages || self.url.as_ref() == Some(&url) => {
                 return Err(Failure::TooManyPages { pages: self.read });
             }
             Next::At(url) => {
-                let asked = client.get_url_whole(&url, Kind::Json);
-                let answer = context.or_stopped(asked).await?;
-                (Some(url), answer)
+                let request = client.get_url_whole(&url, Kind::Json);
+                let response = context.or_stopped(request).await?;
+                (Some(url), response)
             }
         };
-        let mut answer = match answer {
-            // Past the end, which only a page that is not the first can be.
+        let mut response = match response {
+            // Past the end. Only a page after the first can be that.
             Err(error) if url.is_some() && error.is_invalid_page() => return Ok(None),
-            answer => answer?,
+            response => response?,
         };
-        let body = answer.bytes().await?;
+        let body = response.bytes().await?;
         let mut page = Page::read(&body)?;
         let next = page.next.take().filter(|url| !url.is_empty());
         if self.read == 0 {
             self.claimed = page.count;
-            self.date = answer.date;
+            self.date = response.date;
         }
         self.read += 1;
         self.url = url;

@@ -1,33 +1,34 @@
-//! A window over a collection: both bounds frozen, so that rows which move
-//! meanwhile move out of it; every row checked, the count reconciled.
+//! Time window over a paginated collection, with both bounds fixed: rows that change
+//! while it is read move out of it. Every row is checked against the window, and the
+//! number of rows against upstream's total count.
 
 use std::collections::HashSet;
 use std::fmt::Display;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use super::count::Tried;
+use super::count::Attempt;
 use super::page::Pages;
 use crate::http::{Kind, Request};
 use crate::job::failure::Failure;
 
-/// A frozen window, in whole seconds: what upstream's filters know.
+/// A window with fixed bounds, in whole seconds like upstream's filters.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Frozen {
+pub(crate) struct FixedWindow {
     /// The filter without `__gte` and `__lt`.
     pub stem: &'static str,
     pub from: DateTime<Utc>,
     pub to: DateTime<Utc>,
 }
 
-impl Frozen {
+impl FixedWindow {
     pub(crate) fn new(stem: &'static str, from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
         let from = from.trunc_subsecs(0);
         let to = to.trunc_subsecs(0).max(from);
         Self { stem, from, to }
     }
 
-    /// From the cursor less the overlap to now.
+    /// From the cursor minus the overlap until now.
     pub(crate) fn since(
         stem: &'static str,
         cursor_at: DateTime<Utc>,
@@ -37,7 +38,7 @@ impl Frozen {
         Self::new(stem, cursor_at - overlap, now)
     }
 
-    /// What is asked for.
+    /// The request for the first page.
     pub(crate) fn request(&self, path: &str, page_size: u32) -> Request {
         let stem = self.stem;
         Request::new(path, Kind::Json)
@@ -46,9 +47,9 @@ impl Frozen {
             .with("page_size", page_size.to_string())
     }
 
-    /// Refuses a row of a time that was not asked for: upstream ignores the filter.
-    /// One whose time we cannot read may be in the answer.
-    pub(crate) fn admit(
+    /// Fails for a row outside the window: upstream ignores the filter. A row whose
+    /// time is unreadable is accepted.
+    pub(crate) fn require_inside(
         &self,
         collection: &'static str,
         key: impl Display,
@@ -65,7 +66,7 @@ impl Frozen {
     }
 }
 
-/// What came of reading a window once.
+/// Rows received while reading a window once.
 #[derive(Debug, Default)]
 pub(crate) struct Received {
     keys: HashSet<String>,
@@ -73,31 +74,31 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    /// Takes the rows of a page into account.
+    /// Adds the rows of a page.
     pub(crate) fn add(&mut self, keys: impl IntoIterator<Item = String>, unreadable: usize) {
         self.keys.extend(keys);
         self.unreadable += unreadable as u64;
     }
 
-    /// How many different rows came.
+    /// The number of different rows.
     pub(crate) fn count(&self) -> u64 {
         self.keys.len() as u64 + self.unreadable
     }
 
-    /// What reading the whole `window` covers, where that is what came.
-    pub(crate) fn tried(
+    /// The time that is covered, if all rows of the window were received.
+    pub(crate) fn attempt(
         &self,
-        window: &Frozen,
+        window: &FixedWindow,
         pages: &Pages<'_>,
-    ) -> Tried<(DateTime<Utc>, DateTime<Utc>)> {
+    ) -> Attempt<(DateTime<Utc>, DateTime<Utc>)> {
         let (claimed, received) = (pages.claimed, self.count());
-        // Our idea of upstream's clock may have been ahead of it.
+        // Our estimate of upstream's clock may have been ahead of it.
         let to = pages.date.map_or(window.to, |date| date.min(window.to));
         let covers = (window.from, to.max(window.from));
-        Tried {
+        Attempt {
             claimed,
             received,
-            whole: (received == claimed).then_some(covers),
+            complete: (received == claimed).then_some(covers),
         }
     }
 }

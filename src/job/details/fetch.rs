@@ -1,5 +1,5 @@
-//! Fetches details that are wanted: whole advisories from the JSON API, one
-//! request each, whenever nothing else waits for upstream.
+//! Works off the fetch queue: whole advisories from the JSON API, one request each, at
+//! background priority of the rate limiter.
 
 use std::time::Duration;
 
@@ -23,52 +23,52 @@ use crate::store::origin::Origin;
 use crate::store::wanted::backlog::{self, Backlog};
 use crate::store::wanted::queue;
 
-/// Where upstream serves advisories (contract §7).
+/// Path of the advisories.
 pub(crate) const PATH: &str = "/api/advisories/";
-/// Details of one run: a row in the ledger about every twenty seconds.
+/// Details per run: one row in the run log about every twenty seconds.
 const BATCH: i64 = 100;
-/// Requests under way at once, so that a slow upstream does not set the pace.
-const AT_ONCE: usize = 4;
-/// How long what was sent already may take once fetching has to stop.
-const DRAINS_FOR: Duration = Duration::from_secs(5);
-/// How long nothing is asked for that this account may not have.
-const RESTS: TimeDelta = TimeDelta::hours(6);
-/// Fewer say nothing about the pace.
-const TELLING: i64 = 20;
+/// Concurrent requests, so that the latency of upstream does not limit the rate.
+const MAX_CONCURRENT: usize = 4;
+/// How long requests in progress may take after fetching has to stop.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pause after upstream refused details to this account.
+const REFUSED_PAUSE: TimeDelta = TimeDelta::hours(6);
+/// Fewer fetched details are no basis for a forecast.
+const MIN_SAMPLE: i64 = 20;
 
-/// What came of asking for wanted details.
+/// The result of fetching pending details.
 #[derive(Debug)]
 pub enum Fetched {
-    /// A run that ended, good or bad.
+    /// A run that ended, complete or not.
     Ended(Report),
-    /// Another process fetches them.
+    /// Another process is fetching.
     Busy,
-    /// None is due before this time; `None`: none is wanted.
+    /// None is due before this time; `None`: the queue is empty.
     Nothing(Option<DateTime<Utc>>),
-    /// None may be asked for before this time: upstream refuses them, or those of
-    /// the day are used up.
-    Rests(DateTime<Utc>),
+    /// Fetching is paused until this time: upstream refuses details, or the daily quota
+    /// is used up.
+    Paused(DateTime<Utc>),
 }
 
-/// Fetches the details that are due, at most a batch of them.
+/// Fetches due details, at most one batch.
 pub async fn fetch(context: &Context) -> Result<Fetched, Failure> {
     let now = context.clock.now();
     let mut connection = context.pool.acquire().await?;
-    let rests = source::find(&mut connection, &SourceKey::Details)
+    let paused_until = source::find(&mut connection, &SourceKey::Details)
         .await?
         .and_then(|found| found.rests_until);
-    if let Some(until) = rests.filter(|until| *until > now) {
-        return Ok(Fetched::Rests(until));
+    if let Some(until) = paused_until.filter(|until| *until > now) {
+        return Ok(Fetched::Paused(until));
     }
     let limit = context.config.feeds.details_per_day;
     let left = match backlog::left(&mut connection, limit, now).await? {
         Ok(left) => left,
-        Err(until) => return Ok(Fetched::Rests(until)),
+        Err(until) => return Ok(Fetched::Paused(until)),
     };
     queue::forget_settled(&mut connection).await?;
-    let most = left.map_or(BATCH, |left| left.min(BATCH));
+    let count = left.map_or(BATCH, |left| left.min(BATCH));
     let details = context.config.feeds.details;
-    let due = queue::due(&mut connection, details, now, most).await?;
+    let due = queue::due(&mut connection, details, now, count).await?;
     if due.is_empty() {
         return Ok(Fetched::Nothing(queue::next_at(&mut connection).await?));
     }
@@ -83,7 +83,7 @@ pub async fn fetch(context: &Context) -> Result<Fetched, Failure> {
         Err(Failure::Upstream(ClientError::Forbidden { .. }))
     );
     let mut connection = context.pool.acquire().await?;
-    let until = is_refused.then(|| context.clock.now() + RESTS);
+    let until = is_refused.then(|| context.clock.now() + REFUSED_PAUSE);
     source::pause_until(&mut connection, run.source.id, until).await?;
     drop(connection);
     Ok(Fetched::Ended(run.end(work, result).await?))
@@ -98,38 +98,38 @@ async fn fetch_all(run: &Run, due: Vec<String>, work: &mut Work) -> Result<(), F
         origin: run.origin,
     };
     let mut due = due.into_iter();
-    let mut under_way = UnderWay::new();
+    let mut in_progress = InProgress::new();
     loop {
-        while under_way.len() < AT_ONCE
+        while in_progress.len() < MAX_CONCURRENT
             && let Some(said) = due.next()
         {
-            under_way.spawn(fetching.clone().one(said));
+            in_progress.spawn(fetching.clone().fetch_one(said));
         }
-        let Some(ended) = under_way.join_next().await else {
+        let Some(ended) = in_progress.join_next().await else {
             return Ok(());
         };
         if let Err(failure) = work.count(ended) {
-            drain(&mut under_way, work).await;
+            drain(&mut in_progress, work).await;
             return Err(failure);
         }
     }
 }
 
-/// Takes in what was sent already. What does not come in time is dropped with the
-/// set, and stays wanted.
-async fn drain(under_way: &mut UnderWay, work: &mut Work) {
-    let rest = async {
-        while let Some(ended) = under_way.join_next().await {
-            // The first failure is the one that is told.
+/// Waits for requests in progress and stores their results. What does not finish in time
+/// is dropped and stays in the queue.
+async fn drain(in_progress: &mut InProgress, work: &mut Work) {
+    let finished = async {
+        while let Some(ended) = in_progress.join_next().await {
+            // The first failure is the one that is reported.
             let _ = work.count(ended);
         }
     };
-    let _ = tokio::time::timeout(DRAINS_FOR, rest).await;
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, finished).await;
 }
 
-type UnderWay = JoinSet<Result<Step, Failure>>;
+type InProgress = JoinSet<Result<Step, Failure>>;
 
-/// What one request came to.
+/// The result of one request.
 enum Step {
     Stored(DetailOutcome, Fingerprint),
     Unreadable,
@@ -139,10 +139,10 @@ enum Step {
 impl Work {
     fn count(&mut self, ended: Result<Result<Step, Failure>, JoinError>) -> Result<(), Failure> {
         match ended.map_err(|error| Failure::Broken(error.to_string()))?? {
-            Step::Stored(came, hash) => {
+            Step::Stored(outcome, hash) => {
                 self.received.add(&hash);
                 self.tally.seen += 1;
-                let count = match came {
+                let count = match outcome {
                     DetailOutcome::Added => &mut self.tally.added,
                     DetailOutcome::Changed => &mut self.tally.changed,
                     DetailOutcome::Unchanged | DetailOutcome::Elsewhere | DetailOutcome::Older => {
@@ -165,21 +165,21 @@ struct Fetching {
 }
 
 impl Fetching {
-    /// Fetches one detail. `Err`: not only this one cannot be had now.
-    async fn one(self, said: String) -> Result<Step, Failure> {
+    /// Fetches one detail. `Err` ends the run: the next request would probably fail too.
+    async fn fetch_one(self, said: String) -> Result<Step, Failure> {
         if !is_plain(&said) {
-            let why = "its identifier cannot be part of an address";
+            let why = "its identifier cannot be part of a URL";
             return self.unavailable(&said, why).await;
         }
-        self.spend().await?;
-        match self.ask(&said).await {
-            Ok(body) => self.take_in(&said, &body).await,
+        self.count_request().await?;
+        match self.request(&said).await {
+            Ok(body) => self.store_response(&said, &body).await,
             Err(Failure::Upstream(error @ ClientError::NotFound { .. })) => {
                 self.unavailable(&said, &error.to_string()).await
             }
             Err(failure) => {
                 if let Failure::Upstream(error) = &failure
-                    && is_about_this_one(error)
+                    && is_specific(error)
                 {
                     let mut connection = self.context.pool.acquire().await?;
                     let now = self.context.clock.now();
@@ -190,8 +190,8 @@ impl Fetching {
         }
     }
 
-    /// Counts the request before it is sent.
-    async fn spend(&self) -> Result<(), Failure> {
+    /// Counts the request against the daily quota, before it is sent.
+    async fn count_request(&self) -> Result<(), Failure> {
         if self.context.config.feeds.details_per_day == 0 {
             return Ok(());
         }
@@ -200,16 +200,16 @@ impl Fetching {
         Ok(())
     }
 
-    async fn ask(&self, said: &str) -> Result<bytes::Bytes, Failure> {
+    async fn request(&self, said: &str) -> Result<bytes::Bytes, Failure> {
         let request = Request::new(format!("{PATH}{said}/"), Kind::Json);
-        let answer = async {
-            let mut answer = self.context.client.get_whole(&request).await?;
-            answer.bytes().await
+        let response = async {
+            let mut response = self.context.client.get_whole(&request).await?;
+            response.bytes().await
         };
-        Ok(self.context.or_stopped(answer).await??)
+        Ok(self.context.or_stopped(response).await??)
     }
 
-    async fn take_in(&self, said: &str, body: &[u8]) -> Result<Step, Failure> {
+    async fn store_response(&self, said: &str, body: &[u8]) -> Result<Step, Failure> {
         let read = detail_source::read(&self.context.rules, body).and_then(|detail| {
             let found = &detail.advisory.said;
             if found == said {
@@ -217,14 +217,14 @@ impl Fetching {
             }
             Err(Unreadable {
                 key: Some(said.to_owned()),
-                reason: format!("{said} was asked for, and {found} came"),
+                reason: format!("requested {said}, got {found}"),
                 raw: xml::printable(body),
             })
         });
         match read {
             Ok(detail) => {
-                let came = self.store(&detail).await?;
-                Ok(Step::Stored(came, detail.byte_hash))
+                let outcome = self.store(&detail).await?;
+                Ok(Step::Stored(outcome, detail.byte_hash))
             }
             Err(Unreadable { reason, raw, .. }) => self.quarantine(said, body, reason, raw).await,
         }
@@ -232,7 +232,8 @@ impl Fetching {
 
     async fn store(&self, detail: &Detail) -> Result<DetailOutcome, Failure> {
         let (pool, run_id) = (&self.context.pool, self.origin.run_id);
-        let mut transaction = transaction::begin_at(WriteLock::Exclusive, pool, run_id).await?;
+        let mut transaction =
+            transaction::begin_with_lock(WriteLock::Exclusive, pool, run_id).await?;
         let now = self.context.clock.now();
         let origin = Origin {
             at: now,
@@ -241,9 +242,9 @@ impl Fetching {
         let said = &detail.advisory.said;
         let record = record(&mut transaction, &self.context.rules, said).await?;
         quarantine::release_key(&mut transaction, origin.source_id, said).await?;
-        let came = detail::store(&mut transaction, origin, detail, record.as_ref()).await?;
+        let outcome = detail::store(&mut transaction, origin, detail, record.as_ref()).await?;
         transaction.commit().await?;
-        Ok(came)
+        Ok(outcome)
     }
 
     async fn quarantine(
@@ -278,7 +279,7 @@ impl Fetching {
     }
 }
 
-/// The feed's record of an advisory, read with today's rules.
+/// The feed's record of an advisory, parsed with the current rules.
 pub(crate) async fn record(
     connection: &mut sqlx::PgConnection,
     rules: &xml::Rules,
@@ -291,14 +292,19 @@ pub(crate) async fn record(
     }))
 }
 
-/// Identifiers follow the operator's pattern, and come from outside.
+/// Whether an identifier is safe in a URL: its pattern is configurable, and it comes from
+/// outside.
 fn is_plain(said: &str) -> bool {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.:".contains(letter);
-    said.chars().all(is_plain) && said.chars().any(|letter| letter.is_ascii_alphanumeric())
+    let is_plain =
+        |character: char| character.is_ascii_alphanumeric() || "-_.:".contains(character);
+    said.chars().all(is_plain)
+        && said
+            .chars()
+            .any(|character| character.is_ascii_alphanumeric())
 }
 
-/// Whether the next advisory may well be answered all the same.
-fn is_about_this_one(error: &ClientError) -> bool {
+/// Whether the error concerns only this advisory, so that others may still succeed.
+fn is_specific(error: &ClientError) -> bool {
     !matches!(
         error,
         ClientError::Forbidden { .. }
@@ -308,23 +314,23 @@ fn is_about_this_one(error: &ClientError) -> bool {
     )
 }
 
-/// When all that is wanted now will be there.
+/// When all pending details will have been fetched.
 pub fn outlook(config: &Config, backlog: &Backlog, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let wanted = u64::try_from(backlog.wanted).ok()?;
     let measured = backlog
         .lately_since
-        .filter(|_| backlog.lately >= TELLING)
+        .filter(|_| backlog.lately >= MIN_SAMPLE)
         .map(|since| {
             let minutes = (now - since).as_seconds_f64() / 60.0;
-            // Below a few seconds the quotient would be nonsense.
+            // Avoids dividing by almost zero.
             f64::from(i32::try_from(backlog.lately).unwrap_or(i32::MAX)) / minutes.max(0.1)
         });
     let allowed = f64::from(config.upstream.requests_per_minute);
-    let given = Forecast {
+    let input = Forecast {
         wanted,
         per_minute: measured.unwrap_or(allowed).min(allowed),
         per_day: config.feeds.details_per_day,
         used: u32::try_from(backlog.requests_of_day).unwrap_or(u32::MAX),
     };
-    (wanted > 0).then(|| forecast(given, now)).flatten()
+    (wanted > 0).then(|| forecast(input, now)).flatten()
 }

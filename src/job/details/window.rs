@@ -1,14 +1,14 @@
-//! A window over the JSON API's collection of advisories (contract §7): for a
-//! watch list that it serves, and for the sweep. It names advisories and when they
-//! were modified; what they say comes as details.
+//! Scans a time window of the JSON API's list of advisories, for a watch list that is read
+//! from the JSON API and for the revision scan. The list has only identifiers and
+//! modification times; the contents are fetched as details.
 
 use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 
 use super::fetch::PATH;
-use crate::job::collection::count::{Tried, Tries};
+use crate::job::collection::count::{Attempt, Attempts};
 use crate::job::collection::page::{PageResult, Pages};
-use crate::job::collection::window::{Frozen, Received};
+use crate::job::collection::window::{FixedWindow, Received};
 use crate::job::failure::Failure;
 use crate::job::run::{Run, Work};
 use crate::model::plain_fingerprint;
@@ -18,44 +18,44 @@ use crate::store::ledger::quarantine;
 use crate::store::wanted::feed_days::{self, Counts};
 use crate::store::wanted::listed::{self, Row};
 
-/// Elements of one page; more is not recommended (contract §4).
+/// Elements per page; upstream does not recommend more.
 const PAGE_SIZE: u32 = 100;
-/// What messages call the elements.
+/// The name of the elements in messages.
 const ADVISORIES: &str = "advisories";
 
-/// What the elements are looked at for.
+/// What the elements are read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum For {
-    /// Those of which a watch list may consist; `again`: also those that are known,
-    /// because lists change without an advisory being modified.
+pub(crate) enum Purpose {
+    /// To find the members of a watch list; `again`: also among known advisories, because
+    /// lists can change without an advisory being modified.
     List { again: bool },
-    /// Those that are newer than what is stored.
+    /// To find advisories that are newer upstream than the stored ones.
     RevisionScan,
 }
 
-/// Reads the window until what came agrees with upstream's own count. What is
-/// wanted of it is written down page by page.
-pub(crate) async fn walk(
+/// Reads the window until the number of elements matches upstream's total count. The
+/// details to fetch are enqueued page by page.
+pub(crate) async fn scan_window(
     run: &Run,
-    window: &Frozen,
-    what: For,
+    window: &FixedWindow,
+    purpose: Purpose,
     work: &mut Work,
 ) -> Result<(), Failure> {
-    let mut tries = Tries::at(ADVISORIES);
+    let mut attempts = Attempts::at(ADVISORIES);
     loop {
-        if let Some(covers) = tries.judge(walk_once(run, window, what, work).await?)? {
+        if let Some(covers) = attempts.check(scan_once(run, window, purpose, work).await?)? {
             work.covers = Some(covers);
             return Ok(());
         }
     }
 }
 
-async fn walk_once(
+async fn scan_once(
     run: &Run,
-    window: &Frozen,
-    what: For,
+    window: &FixedWindow,
+    purpose: Purpose,
     work: &mut Work,
-) -> Result<Tried<(DateTime<Utc>, DateTime<Utc>)>, Failure> {
+) -> Result<Attempt<(DateTime<Utc>, DateTime<Utc>)>, Failure> {
     let mut pages = Pages::new(&run.context, window.request(PATH, PAGE_SIZE));
     let mut received = Received::default();
     while let Some(PageResult { page, bytes }) = pages.next().await? {
@@ -63,7 +63,7 @@ async fn walk_once(
         let rows = elements.len() as u64;
         run.context.progress.add(bytes, rows);
         for row in &elements {
-            window.admit(ADVISORIES, &row.said, row.modified_at)?;
+            window.require_inside(ADVISORIES, &row.said, row.modified_at)?;
         }
         received.add(
             elements.iter().map(|row| row.said.clone()),
@@ -73,16 +73,16 @@ async fn walk_once(
         work.tally.unchanged += rows;
         work.tally.quarantined += unreadable.len() as u64;
         work.tally.claimed = Some(pages.claimed);
-        take_in(run, what, elements, unreadable, work).await?;
+        store_page(run, purpose, elements, unreadable, work).await?;
     }
     work.accounted = Some(received.count());
-    Ok(received.tried(window, &pages))
+    Ok(received.attempt(window, &pages))
 }
 
-/// Writes down what a page makes wanted, in one transaction.
-async fn take_in(
+/// Enqueues the details to fetch of a page, in one transaction.
+async fn store_page(
     run: &Run,
-    what: For,
+    purpose: Purpose,
     elements: Vec<Listed>,
     unreadable: Vec<Unreadable>,
     work: &mut Work,
@@ -93,13 +93,13 @@ async fn take_in(
     let unreadable: Vec<quarantine::Unreadable> = unreadable.into_iter().map(kept).collect();
     quarantine::keep(&mut transaction, origin, &unreadable).await?;
     let mut settled = None;
-    match what {
-        For::List { again } => {
+    match purpose {
+        Purpose::List { again } => {
             listed::enqueue_for_list(&mut transaction, origin, &rows, again).await?;
             let sightings = listed::sightings(&mut transaction, origin.source_id, &rows).await?;
             work.sightings.extend(sightings);
         }
-        For::RevisionScan => {
+        Purpose::RevisionScan => {
             listed::enqueue_newer(&mut transaction, &rows, origin.at).await?;
             settled = feed_days::settle(&mut transaction, &rows, origin.at).await?;
         }
@@ -113,7 +113,7 @@ async fn take_in(
         work.received.add(&record.byte_hash);
     }
     if let Some(counts) = settled {
-        tell(counts);
+        log_day_filter(counts);
     }
     Ok(())
 }
@@ -143,13 +143,13 @@ fn kept(unreadable: Unreadable) -> quarantine::Unreadable {
     }
 }
 
-fn tell(counts: Counts) {
+fn log_day_filter(counts: Counts) {
     match counts {
         Counts::Modifications => info!(
-            "sweep: `days` of this account's feeds counts modifications: revisions of old advisories come through the feeds"
+            "revision scan: `days` of this account's feeds filters by modification date: the feeds include revisions of old advisories"
         ),
         Counts::Releases => warn!(
-            "sweep: `days` of this account's feeds counts releases: revisions of older advisories do not come through the feeds, only as details that the sweep wants"
+            "revision scan: `days` of this account's feeds filters by release date: the feeds do not include revisions of older advisories; they are fetched as details after each revision scan"
         ),
     }
 }

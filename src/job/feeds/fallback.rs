@@ -1,15 +1,14 @@
-//! Serves a watch list from the JSON API, where its feed cannot be read: windows
-//! over all modified advisories name the candidates, their details tell which
-//! lists they are in.
+//! Fallback to the JSON API for a watch list whose feed cannot be read: windows over all
+//! modified advisories yield the candidates, their details show which lists they are in.
 
 use chrono::TimeDelta;
 use tracing::{info, warn};
 
 use crate::config::ListSource;
 use crate::http::ClientError;
-use crate::job::collection::window::Frozen;
+use crate::job::collection::window::FixedWindow;
 use crate::job::details::revision_scan;
-use crate::job::details::window::{For, walk};
+use crate::job::details::window::{Purpose, scan_window};
 use crate::job::failure::Failure;
 use crate::job::feeds::feed::Feed;
 use crate::job::feeds::feed::LookBack;
@@ -19,16 +18,16 @@ use crate::source::xml::FeedError;
 use crate::store::ledger::source;
 use crate::store::wanted::queue;
 
-/// How long a feed that could not be read is left alone while JSON serves its list.
-const FEED_RESTS: TimeDelta = TimeDelta::hours(1);
+/// How long an unreadable feed is not requested while the JSON API replaces it.
+const FEED_PAUSE: TimeDelta = TimeDelta::hours(1);
 
-/// Whether a list is to be read from JSON without asking its feed, and why.
-pub(crate) fn without_feed(run: &Run, feed: &Feed, look_back: LookBack) -> Option<String> {
+/// Why a list is read from the JSON API without requesting its feed, if so.
+pub(crate) fn reason_to_skip_feed(run: &Run, feed: &Feed, look_back: LookBack) -> Option<String> {
     let now = run.context.clock.now();
-    let rests = run.source.rests_until.is_some_and(|until| until > now);
+    let is_paused = run.source.rests_until.is_some_and(|until| until > now);
     match feed.source {
-        ListSource::Json => Some("[[watch_lists]] source = \"json\" says so".to_owned()),
-        ListSource::Auto if run.source.served_by == IngestedVia::Json && rests => {
+        ListSource::Json => Some("configured: [[watch_lists]] source = \"json\"".to_owned()),
+        ListSource::Auto if run.source.served_by == IngestedVia::Json && is_paused => {
             let is_tick = look_back == LookBack::Missing;
             run.source.served_why.clone().filter(|_| is_tick)
         }
@@ -36,14 +35,14 @@ pub(crate) fn without_feed(run: &Run, feed: &Feed, look_back: LookBack) -> Optio
     }
 }
 
-/// Why JSON may serve the list whose feed failed so; `None` where trying the feed
-/// again is all there is to do.
-pub(crate) fn fallback(feed: &Feed, failure: &Failure) -> Option<String> {
+/// Why the JSON API may replace a feed that failed like this; `None` where only
+/// retrying the feed can help.
+pub(crate) fn reason_to_fall_back(feed: &Feed, failure: &Failure) -> Option<String> {
     let is_list = matches!(feed.key, SourceKey::WatchList(_));
     if !is_list || feed.source != ListSource::Auto {
         return None;
     }
-    let is_hopeless = matches!(
+    let is_unreadable = matches!(
         failure,
         Failure::Feed(FeedError::NotRecognised { .. } | FeedError::Html)
             | Failure::Upstream(
@@ -53,19 +52,19 @@ pub(crate) fn fallback(feed: &Feed, failure: &Failure) -> Option<String> {
                     | ClientError::WrongType { .. }
             )
     );
-    is_hopeless.then(|| failure.chain())
+    is_unreadable.then(|| failure.chain())
 }
 
-/// Reads the list from JSON. That it does is written down first: details that
-/// come meanwhile must know whose members they name.
-pub(crate) async fn read(
+/// Reads the list from the JSON API. This is recorded first: details that arrive
+/// meanwhile must know which lists they decide the members of.
+pub(crate) async fn read_json(
     run: &mut Run,
     look_back: LookBack,
     why: &str,
     work: &mut Work,
 ) -> Result<(), Failure> {
-    serve(run, IngestedVia::Json, Some(why)).await?;
-    run.reads_json().await?;
+    set_ingested_via(run, IngestedVia::Json, Some(why)).await?;
+    run.switch_to_json().await?;
     let window = window(run, look_back);
     let covers = (window.from, window.to);
     {
@@ -74,18 +73,18 @@ pub(crate) async fn read(
             .await?;
     }
     let again = look_back == LookBack::Full;
-    walk(run, &window, For::List { again }, work).await?;
+    scan_window(run, &window, Purpose::List { again }, work).await?;
     if run.source.served_by == IngestedVia::Feed {
         warn!(
             source = %run.source_name(),
-            "{}: its advisories come from the JSON API: {why}", run.source_name()
+            "{}: reading from the JSON API instead of the feed: {why}", run.source_name()
         );
     }
     Ok(())
 }
 
-/// Whether JSON too is closed to this account: then the feed's failure is what an
-/// operator must know.
+/// Whether this account may not use the JSON API either: then the failure of the feed
+/// is what the operator must know.
 pub(crate) fn is_refused(failure: &Failure) -> bool {
     matches!(
         failure,
@@ -93,30 +92,30 @@ pub(crate) fn is_refused(failure: &Failure) -> bool {
     )
 }
 
-/// Notes who serves the list. A feed that was left for JSON is asked again after
-/// a while.
-pub(crate) async fn serve(
+/// Records which API the list is read from. A feed that was replaced by the JSON API is
+/// requested again after a while.
+pub(crate) async fn set_ingested_via(
     run: &Run,
-    served_by: IngestedVia,
+    via: IngestedVia,
     why: Option<&str>,
 ) -> Result<(), Failure> {
     let mut connection = run.context.pool.acquire().await?;
-    source::serve(&mut connection, run.source.id, served_by, why).await?;
+    source::serve(&mut connection, run.source.id, via, why).await?;
     Ok(())
 }
 
-/// Lets the feed alone for a while.
+/// Stops requesting the feed for a while.
 pub(crate) async fn pause_feed(run: &Run) -> Result<(), Failure> {
-    let until = run.context.clock.now() + FEED_RESTS;
+    let until = run.context.clock.now() + FEED_PAUSE;
     let mut connection = run.context.pool.acquire().await?;
     source::pause_until(&mut connection, run.source.id, Some(until)).await?;
     Ok(())
 }
 
-/// How far back the feed of a list is asked that JSON has served. While details are
-/// wanted that would have told its members, to the beginning of what is covered:
-/// once the feed serves the list, its members are those that the feed names.
-pub(crate) async fn far_enough(run: &Run, look_back: LookBack) -> Result<LookBack, Failure> {
+/// The look-back period for the feed of a list that was read from the JSON API. While
+/// details are pending that would decide its members, the feed is read back to the
+/// beginning of the pending time: from then on the feed alone decides the members.
+pub(crate) async fn extend_look_back(run: &Run, look_back: LookBack) -> Result<LookBack, Failure> {
     if run.source.served_by == IngestedVia::Feed {
         return Ok(look_back);
     }
@@ -125,29 +124,29 @@ pub(crate) async fn far_enough(run: &Run, look_back: LookBack) -> Result<LookBac
         return Ok(look_back);
     };
     let feeds = &run.context.config.feeds;
-    let owed = feed_days(run.context.upstream_now(), since, feeds.max_days);
+    let pending = feed_days(run.context.upstream_now(), since, feeds.max_days);
     Ok(match look_back {
-        LookBack::Missing => LookBack::Days(owed),
-        LookBack::Full => LookBack::Days(owed.max(feeds.first_days)),
-        LookBack::Days(days) => LookBack::Days(owed.max(days)),
-        LookBack::Again(days) => LookBack::Again(owed.max(days)),
+        LookBack::Missing => LookBack::Days(pending),
+        LookBack::Full => LookBack::Days(pending.max(feeds.first_days)),
+        LookBack::Days(days) => LookBack::Days(pending.max(days)),
+        LookBack::Again(days) => LookBack::Again(pending.max(days)),
     })
 }
 
-/// Notes that the feed serves the list again, once it was read well.
-pub(crate) async fn back_to_feed(run: &Run) -> Result<(), Failure> {
+/// Records that the list is read from its feed again, after a successful read.
+pub(crate) async fn return_to_feed(run: &Run) -> Result<(), Failure> {
     if run.source.served_by == IngestedVia::Feed {
         return Ok(());
     }
-    serve(run, IngestedVia::Feed, None).await?;
+    set_ingested_via(run, IngestedVia::Feed, None).await?;
     info!(
         source = %run.source_name(),
-        "{}: its feed can be read again, and serves it", run.source_name()
+        "{}: the feed can be read again and is used", run.source_name()
     );
     Ok(())
 }
 
-fn window(run: &Run, look_back: LookBack) -> Frozen {
+fn window(run: &Run, look_back: LookBack) -> FixedWindow {
     let feeds = &run.context.config.feeds;
     let now = run.context.upstream_now();
     let days = match look_back {
@@ -155,5 +154,5 @@ fn window(run: &Run, look_back: LookBack) -> Frozen {
         LookBack::Days(days) | LookBack::Again(days) => days.clamp(1, feeds.max_days),
         LookBack::Full => feeds.first_days,
     };
-    Frozen::new("modified", now - TimeDelta::days(i64::from(days)), now)
+    FixedWindow::new("modified", now - TimeDelta::days(i64::from(days)), now)
 }

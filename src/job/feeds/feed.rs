@@ -1,4 +1,4 @@
-//! A feed: which query it is, and how far a pull looks back.
+//! A feed: its source, its query, and the look-back period of a pull.
 
 use crate::config::{Config, CronExpression, ListSource};
 use crate::model::SourceKey;
@@ -6,28 +6,28 @@ use crate::model::SourceKey;
 /// A feed to pull.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feed {
-    /// Which source it is.
+    /// The source.
     pub key: SourceKey,
-    /// What selects it upstream, without `days`.
+    /// The query parameters, without `days`.
     pub query: Vec<(String, String)>,
-    /// Whether JSON may take its place.
+    /// Whether the JSON API is used instead of the feed.
     pub source: ListSource,
 }
 
-/// How far back to ask.
+/// The look-back period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LookBack {
-    /// To the end of what is covered, less the overlap; or `first_days`.
+    /// Back to the end of the covered time minus the overlap, or `first_days`.
     Missing,
     /// This many days.
     Days(u32),
-    /// As at the first pull.
+    /// As many as the first pull: `first_days`.
     Full,
-    /// This many days, though they were read: is it still the same?
+    /// This many days that are covered already, to detect drift.
     Again(u32),
 }
 
-/// The feeds that a configuration names: watch lists, then extra feeds.
+/// The feeds of a configuration: watch lists, then extra feeds.
 pub fn feeds(config: &Config) -> Vec<(Feed, &CronExpression)> {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let lists = config.watch_lists.iter().map(|list| {

@@ -1,5 +1,5 @@
-//! Stores a saved feed document: it goes the way of a pulled one, and moves no
-//! window, because nobody knows what it covers.
+//! Import of a saved feed document. It is stored like a pulled one but moves no cursor,
+//! because the time that it covers is unknown.
 
 use super::stream::pull_stream;
 use crate::job::context::Context;
@@ -7,8 +7,8 @@ use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, Work};
 use crate::model::{Mode, SourceKey};
 
-/// Stores the document that `reader` holds as one of the source `key`. `name`
-/// is what messages call it.
+/// Imports the document from `reader` into the source `key`. `name` is its name in
+/// messages.
 pub async fn import<R>(
     context: &Context,
     key: &SourceKey,
@@ -30,9 +30,9 @@ async fn read<R>(run: &Run, name: &str, reader: R, work: &mut Work) -> Result<()
 where
     R: tokio::io::AsyncRead + Send + Unpin + 'static,
 {
-    let answer = run.context.client.saved(name, reader).await?;
+    let response = run.context.client.saved(name, reader).await?;
     let root = run.source.root_element.as_deref();
-    let (stored, document) = pull_stream(&run.context, run.origin, root, answer).await;
+    let (stored, document) = pull_stream(&run.context, run.origin, root, response).await;
     work.tally = stored.tally;
     work.received = stored.received;
     work.accounted = Some(work.tally.seen + work.tally.quarantined);

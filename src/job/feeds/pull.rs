@@ -1,4 +1,4 @@
-//! Pulls one feed: what its list said since it was last read completely.
+//! Pulls one feed: everything since it was last read completely (cursor minus overlap).
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::warn;
@@ -13,16 +13,16 @@ use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, Work};
 use crate::model::{FeedWindow, Mode, feed_days, missing_from};
 
-/// Where upstream serves every feed (contract §5).
+/// Path of all feeds.
 const PATH: &str = "/api/xml-feed/";
-/// How often a request may be repeated because upstream's clock shows that it
-/// asked for too few days. Once is enough: the second request knows the clock.
+/// How often a request is repeated because upstream's clock shows that `days` was too
+/// small. Once is enough: the second request uses that clock.
 const CLOCK_CORRECTIONS: u32 = 1;
-/// Documents of one run, should a feed ever be paged.
+/// Maximum number of documents of one run, should feeds be paginated.
 const MAX_DOCUMENTS: u32 = 10_000;
 
-/// Pulls a feed. Fails only where the ledger itself could not be written; a
-/// pull that went wrong is a [`run::Report`] that says so.
+/// Pulls a feed. Fails only if the run log could not be written; a failed pull is a
+/// [`run::Report`] with its error.
 pub async fn pull(context: &Context, feed: &Feed, look_back: LookBack) -> Result<Ran, Failure> {
     let mode = match look_back {
         LookBack::Full => Mode::Full,
@@ -33,34 +33,35 @@ pub async fn pull(context: &Context, feed: &Feed, look_back: LookBack) -> Result
         return Ok(Ran::Busy);
     };
     let mut work = Work::default();
-    let result = match fallback::without_feed(&run, feed, look_back) {
-        Some(why) => fallback::read(&mut run, look_back, &why, &mut work).await,
+    let result = match fallback::reason_to_skip_feed(&run, feed, look_back) {
+        Some(why) => fallback::read_json(&mut run, look_back, &why, &mut work).await,
         None => read_or_fall_back(&mut run, feed, look_back, &mut work).await,
     };
     Ok(Ran::Ended(run.end(work, result).await?))
 }
 
-/// Reads the feed, and where it cannot be read, the JSON API in its place.
+/// Reads the feed, or the JSON API if the feed cannot be read.
 async fn read_or_fall_back(
     run: &mut Run,
     feed: &Feed,
     look_back: LookBack,
     work: &mut Work,
 ) -> Result<(), Failure> {
-    let far = fallback::far_enough(run, look_back).await?;
-    let failure = match read(run, feed, far, work).await {
-        Ok(()) => return fallback::back_to_feed(run).await,
+    let extended = fallback::extend_look_back(run, look_back).await?;
+    let failure = match read(run, feed, extended, work).await {
+        Ok(()) => return fallback::return_to_feed(run).await,
         Err(failure) => failure,
     };
-    let Some(why) = fallback::fallback(feed, &failure) else {
+    let Some(why) = fallback::reason_to_fall_back(feed, &failure) else {
         return Err(failure);
     };
-    // What the feed held is stored; the run is about what JSON says.
+    // Records of the feed are stored; the run now counts those of the JSON API.
     *work = Work::default();
-    match fallback::read(run, look_back, &why, work).await {
+    match fallback::read_json(run, look_back, &why, work).await {
         Ok(()) => fallback::pause_feed(run).await,
-        Err(refusal) if fallback::is_refused(&refusal) => {
-            fallback::serve(run, run.source.served_by, run.source.served_why.as_deref()).await?;
+        Err(error) if fallback::is_refused(&error) => {
+            fallback::set_ingested_via(run, run.source.served_by, run.source.served_why.as_deref())
+                .await?;
             Err(failure)
         }
         Err(other) => Err(other),
@@ -68,7 +69,7 @@ async fn read_or_fall_back(
 }
 
 async fn read(run: &Run, feed: &Feed, look_back: LookBack, work: &mut Work) -> Result<(), Failure> {
-    let (answer, window) = ask(run, feed, look_back).await?;
+    let (response, window) = request(run, feed, look_back).await?;
     work.covers = Some((window.from, window.to));
     {
         let mut connection = run.context.pool.acquire().await?;
@@ -80,7 +81,7 @@ async fn read(run: &Run, feed: &Feed, look_back: LookBack, work: &mut Work) -> R
         .await?;
     }
     let mut stored = Stored::default();
-    let read = read_documents(run, answer, work, &mut stored).await;
+    let read = read_documents(run, response, work, &mut stored).await;
     work.tally = stored.tally;
     work.sightings = stored.sightings;
     work.received = stored.received;
@@ -88,24 +89,24 @@ async fn read(run: &Run, feed: &Feed, look_back: LookBack, work: &mut Work) -> R
     read
 }
 
-/// Reads the document, and those that its `next` leads to, should feeds be paged.
+/// Reads the document, and those of its `next` links, should feeds be paginated.
 async fn read_documents(
     run: &Run,
     first: Answer,
     work: &mut Work,
     stored: &mut Stored,
 ) -> Result<(), Failure> {
-    let mut answer = first;
+    let mut response = first;
     let mut known_root = run.source.root_element.clone();
     for _ in 0..MAX_DOCUMENTS {
         let (part, document) =
-            pull_stream(&run.context, run.origin, known_root.as_deref(), answer).await;
+            pull_stream(&run.context, run.origin, known_root.as_deref(), response).await;
         stored.add(part);
         let document = document?;
         if !document.ignored.is_empty() {
             warn!(
                 source = %run.source_name(), ignored = ?document.ignored,
-                "{}: the feed also holds elements that are not advisories: {:?}; if they are, teach their identifier with [feeds] id_pattern or [feeds.aliases] said",
+                "{}: the feed contains elements that were not recognised as advisories: {:?}; if they are advisories, set [feeds] id_pattern or [feeds.aliases] said",
                 run.source_name(), document.ignored
             );
         }
@@ -113,18 +114,18 @@ async fn read_documents(
         known_root = Some(document.root.clone());
         work.root_element.clone_from(&known_root);
         let Some(next) = document.next else {
-            return reconcile(stored);
+            return check_count(stored);
         };
-        let asked = run.context.client.get_url(&next, Kind::Xml);
-        answer = run.context.or_stopped(asked).await??;
+        let request = run.context.client.get_url(&next, Kind::Xml);
+        response = run.context.or_stopped(request).await??;
     }
     Err(Failure::TooManyPages {
         pages: MAX_DOCUMENTS,
     })
 }
 
-/// Fewer records than upstream's own count are not a complete run.
-fn reconcile(stored: &Stored) -> Result<(), Failure> {
+/// A run with fewer records than upstream's total count is incomplete.
+fn check_count(stored: &Stored) -> Result<(), Failure> {
     let seen = stored.tally.seen + stored.tally.quarantined;
     match stored.tally.claimed {
         Some(claimed) if claimed > seen => Err(Failure::Disagree {
@@ -137,10 +138,14 @@ fn reconcile(stored: &Stored) -> Result<(), Failure> {
     }
 }
 
-/// Sends the request and learns from the answer what it covers. Upstream counts
-/// `days` back from its own clock, so what was computed by ours is checked
-/// against its `Date` and asked again where that shows a hole.
-async fn ask(run: &Run, feed: &Feed, look_back: LookBack) -> Result<(Answer, FeedWindow), Failure> {
+/// Requests the feed and computes the window that the response covers. Upstream counts
+/// `days` back from its own clock, so the number is checked against the `Date` of the
+/// response, and the request is repeated if there would be a gap.
+async fn request(
+    run: &Run,
+    feed: &Feed,
+    look_back: LookBack,
+) -> Result<(Answer, FeedWindow), Failure> {
     let context = &run.context;
     let mut now = context.upstream_now();
     let mut corrections = 0;
@@ -153,18 +158,18 @@ async fn ask(run: &Run, feed: &Feed, look_back: LookBack) -> Result<(Answer, Fee
             query,
             kind: Kind::Xml,
         };
-        let answer = context.or_stopped(context.client.get(&request)).await??;
-        let to = answer.date.unwrap_or_else(|| context.clock.now());
+        let response = context.or_stopped(context.client.get(&request)).await??;
+        let to = response.date.unwrap_or_else(|| context.clock.now());
         if corrections < CLOCK_CORRECTIONS && self::days(run, look_back, to) > days {
             corrections += 1;
             now = to;
             continue;
         }
-        if let Some(length) = answer.content_length {
+        if let Some(length) = response.content_length {
             context.progress.expect_bytes(length);
         }
         let from = to - TimeDelta::days(i64::from(days));
-        return Ok((answer, FeedWindow { from, to }));
+        return Ok((response, FeedWindow { from, to }));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Chunks of records: skip what is known, read the rest, store it.
+//! Storing records in chunks: skip known ones by fingerprint, parse and upsert the rest.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,21 +17,21 @@ use crate::store::advisories::write_lock::WriteLock;
 use crate::store::ledger::quarantine::{self, Unreadable};
 use crate::store::origin::Origin;
 
-/// Records that are looked up at once: enough to make the round trip cheap.
+/// Records of one lookup: enough to make the round trip cheap.
 const CHUNK_RECORDS: usize = 500;
-/// Bytes of records that travel between tasks at once; bounds memory.
+/// Bytes of records in one chunk; bounds memory.
 const CHUNK_BYTES: usize = 2 * 1024 * 1024;
 /// Records in one transaction: enough to make its commit cheap, few enough to
 /// keep it short.
-const NEWS_RECORDS: usize = 500;
-/// Bytes of records in one transaction; with what is made of them they are
-/// several times as much memory.
-const NEWS_BYTES: usize = 1024 * 1024;
-/// How often a chunk is written that met another transaction. Alone it meets
-/// none, so two would do; a third costs nothing.
+const BATCH_RECORDS: usize = 500;
+/// Bytes of records in one transaction; parsed they take several times as much
+/// memory.
+const BATCH_BYTES: usize = 1024 * 1024;
+/// How often a batch is written that conflicts with another transaction. With the
+/// exclusive lock it cannot conflict, so two would do; a third costs nothing.
 const CONFLICT_ATTEMPTS: u32 = 3;
 
-/// Records as they came, one after the other in one buffer.
+/// Raw records, one after the other in one buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     text: Vec<u8>,
@@ -63,7 +63,7 @@ impl Chunk {
     }
 }
 
-/// What a run has counted, and seen when it is over.
+/// Counters of a run, and the sightings of its documents.
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
     pub tally: Tally,
@@ -71,7 +71,7 @@ pub(crate) struct Stored {
     pub received: FingerprintSum,
 }
 
-/// Rows of `sighting` that a document has held so far, for all its writers.
+/// Rows of `sighting` that a document contains, shared by all its writers.
 #[derive(Debug, Default)]
 pub(crate) struct Seen(Mutex<HashSet<i64>>);
 
@@ -85,7 +85,7 @@ impl Seen {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<i64>> {
-        // A set of numbers is whole whenever its lock is free.
+        // A set of numbers is consistent whenever its lock is free.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -118,31 +118,31 @@ impl Stored {
     }
 }
 
-/// Stores the chunks of a document as one of its writers. Records that are known
-/// are done; the others wait until they make a transaction worth its commit.
-pub(crate) struct Storing {
+/// One of the writers of a document. Known records need no write; the others are
+/// collected until there are enough for a transaction.
+pub(crate) struct Writer {
     context: Context,
     origin: Origin,
     seen: Arc<Seen>,
-    news: News,
+    batch: Batch,
     pub tally: Tally,
     pub received: FingerprintSum,
 }
 
-impl Storing {
+impl Writer {
     pub(crate) fn new(context: Context, origin: Origin, seen: Arc<Seen>) -> Self {
         Self {
             context,
             origin,
             seen,
-            news: News::default(),
+            batch: Batch::default(),
             tally: Tally::default(),
             received: FingerprintSum::default(),
         }
     }
 
-    /// Takes a chunk in. One in which nothing is new writes nothing at all.
-    pub(crate) async fn take_in(&mut self, chunk: &Chunk) -> Result<(), Failure> {
+    /// Adds a chunk. If all its records are known, nothing is written.
+    pub(crate) async fn add(&mut self, chunk: &Chunk) -> Result<(), Failure> {
         let mut connection = self.context.pool.acquire().await?;
         let known = advisory::known(&mut connection, self.origin.source_id, &chunk.hashes).await?;
         drop(connection);
@@ -154,28 +154,28 @@ impl Storing {
                 self.tally.unchanged += 1;
                 continue;
             }
-            self.news.read(&self.context.rules, record, hash);
-            if self.news.is_full() {
-                self.store().await?;
+            self.batch.parse(&self.context.rules, record, hash);
+            if self.batch.is_full() {
+                self.flush().await?;
             }
         }
         Ok(())
     }
 
-    /// Stores what still waits.
-    pub(crate) async fn store(&mut self) -> Result<(), Failure> {
-        let news = std::mem::take(&mut self.news);
-        if news.is_empty() {
+    /// Stores the collected records.
+    pub(crate) async fn flush(&mut self) -> Result<(), Failure> {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() {
             return Ok(());
         }
         let origin = Origin {
             at: self.context.clock.now(),
             ..self.origin
         };
-        let merged = write(&self.context.pool, origin, &self.seen, &news).await?;
+        let merged = write(&self.context.pool, origin, &self.seen, &batch).await?;
         let conflicting_duplicates = merged.conflicting_duplicates.len() as u64;
-        self.tally.seen += news.received.len() as u64 - conflicting_duplicates;
-        self.tally.quarantined += news.unreadable.len() as u64 + conflicting_duplicates;
+        self.tally.seen += batch.received.len() as u64 - conflicting_duplicates;
+        self.tally.quarantined += batch.unreadable.len() as u64 + conflicting_duplicates;
         self.tally.added += merged.added;
         self.tally.changed += merged.changed;
         self.tally.unchanged += merged.unchanged;
@@ -184,16 +184,16 @@ impl Storing {
     }
 }
 
-/// Records that are not known, waiting to be stored together.
+/// New records, to be stored in one transaction.
 #[derive(Default)]
-struct News {
+struct Batch {
     received: Vec<Received>,
     unreadable: Vec<Unreadable>,
     bytes: usize,
 }
 
-impl News {
-    fn read(&mut self, rules: &Arc<Rules>, record: &[u8], hash: Fingerprint) {
+impl Batch {
+    fn parse(&mut self, rules: &Arc<Rules>, record: &[u8], hash: Fingerprint) {
         self.bytes += record.len();
         match xml::read_record(rules, record) {
             Ok(advisory) => self.received.push(Received {
@@ -215,38 +215,43 @@ impl News {
     }
 
     fn is_full(&self) -> bool {
-        self.received.len() + self.unreadable.len() >= NEWS_RECORDS || self.bytes >= NEWS_BYTES
+        self.received.len() + self.unreadable.len() >= BATCH_RECORDS || self.bytes >= BATCH_BYTES
     }
 }
 
-/// Writes in one transaction, again when it met another one.
-async fn write(pool: &PgPool, origin: Origin, seen: &Seen, news: &News) -> Result<Merged, Failure> {
-    let mut turn = WriteLock::Shared;
+/// Writes a batch in one transaction; repeats it if it conflicts with another one.
+async fn write(
+    pool: &PgPool,
+    origin: Origin,
+    seen: &Seen,
+    batch: &Batch,
+) -> Result<Merged, Failure> {
+    let mut lock = WriteLock::Shared;
     for _ in 1..CONFLICT_ATTEMPTS {
-        match write_once(pool, origin, seen, news, turn).await {
+        match write_once(pool, origin, seen, batch, lock).await {
             Err(Failure::Store(error)) if store::is_conflict(&error) => {
-                tracing::debug!(%error, "two transactions met; this one is repeated alone");
-                turn = WriteLock::Exclusive;
+                tracing::debug!(%error, "two transactions conflicted; repeating this one with the exclusive write lock");
+                lock = WriteLock::Exclusive;
             }
             result => return result,
         }
     }
-    write_once(pool, origin, seen, news, turn).await
+    write_once(pool, origin, seen, batch, lock).await
 }
 
 async fn write_once(
     pool: &PgPool,
     origin: Origin,
     seen: &Seen,
-    news: &News,
-    turn: WriteLock,
+    batch: &Batch,
+    lock: WriteLock,
 ) -> Result<Merged, Failure> {
-    let News {
+    let Batch {
         received,
         unreadable,
         bytes: _,
-    } = news;
-    let mut transaction = transaction::begin_at(turn, pool, origin.run_id).await?;
+    } = batch;
+    let mut transaction = transaction::begin_with_lock(lock, pool, origin.run_id).await?;
     let merged = if received.is_empty() {
         Merged::default()
     } else {
@@ -256,7 +261,7 @@ async fn write_once(
     let conflicting_duplicates: Vec<Unreadable> = merged
         .conflicting_duplicates
         .iter()
-        .map(|at| twin(&received[*at]))
+        .map(|index| conflicting_duplicate(&received[*index]))
         .collect();
     release(
         &mut transaction,
@@ -271,17 +276,17 @@ async fn write_once(
     Ok(merged)
 }
 
-/// A record that is kept aside though it reads well.
-fn twin(record: &Received) -> Unreadable {
+/// A record that is quarantined although it can be parsed.
+fn conflicting_duplicate(record: &Received) -> Unreadable {
     Unreadable {
         key: Some(record.advisory.said.clone()),
-        reason: "the same document says something else of this advisory, as new or newer; that is what was stored".to_owned(),
+        reason: "conflicting duplicate: the same document contains a different record of this advisory that is as new or newer; that one was stored".to_owned(),
         byte_hash: plain_fingerprint(record.raw.as_bytes()),
         raw: xml::printable(record.raw.as_bytes()),
     }
 }
 
-/// Lets records leave quarantine that were not understood before in these very bytes.
+/// Releases records from quarantine that failed to parse before, with the same bytes.
 async fn release(
     connection: &mut PgConnection,
     origin: Origin,
@@ -294,7 +299,7 @@ async fn release(
     let hashes: Vec<Fingerprint> = received
         .iter()
         .enumerate()
-        .filter(|(place, _)| !conflicting_duplicates.contains(place))
+        .filter(|(index, _)| !conflicting_duplicates.contains(index))
         .map(|(_, record)| plain_fingerprint(record.raw.as_bytes()))
         .collect();
     quarantine::release_bytes(connection, origin.source_id, &hashes).await?;

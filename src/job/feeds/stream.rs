@@ -1,5 +1,5 @@
-//! From the bytes of a feed to the database: one task reads and recognises,
-//! two store, so that parsing and writing overlap in bounded memory.
+//! Streaming pipeline from a feed to the database: one task reads and splits the document
+//! into records, two tasks store them. Reading and writing overlap in bounded memory.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::store::{Chunk, Seen, Stored, Storing};
+use super::store::{Chunk, Seen, Stored, Writer};
 use crate::http::Answer;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -15,18 +15,18 @@ use crate::model::Tally;
 use crate::source::xml::{Document, RecordReader, Rules};
 use crate::store::origin::Origin;
 
-/// Tasks that store. A third one gains nothing on two cores.
+/// Tasks that store records. A third one gains nothing on two cores.
 const WRITERS: usize = 2;
-/// Chunks that wait for a writer; more would only cost memory.
+/// Chunks in the channel; more would only cost memory.
 const WAITING_CHUNKS: usize = 1;
 
-/// Reads one document to its end and stores its records. What was stored is
-/// told also when the document turns out to be broken: complete records stay.
+/// Reads one document and stores its records. The counters are returned also if the
+/// document turns out to be broken: complete records stay stored.
 pub(crate) async fn pull_stream(
     context: &Context,
     origin: Origin,
     root_element: Option<&str>,
-    answer: Answer,
+    response: Answer,
 ) -> (Stored, Result<Document, Failure>) {
     let broken = CancellationToken::new();
     let (sender, receiver) = mpsc::channel(WAITING_CHUNKS);
@@ -34,13 +34,13 @@ pub(crate) async fn pull_stream(
     let mut writers = JoinSet::new();
     let seen = Arc::new(Seen::default());
     for _ in 0..WRITERS {
-        let storing = Storing::new(context.clone(), origin, Arc::clone(&seen));
-        writers.spawn(store_all(storing, Arc::clone(&receiver), broken.clone()));
+        let writer = Writer::new(context.clone(), origin, Arc::clone(&seen));
+        writers.spawn(store_all(writer, Arc::clone(&receiver), broken.clone()));
     }
-    // Only the writers hold the receiver now: when they are gone, sending fails.
+    // Only the writers own the receiver now: when they have ended, sending fails.
     drop(receiver);
 
-    let reading = read(context, root_element, answer, sender);
+    let reading = read(context, root_element, response, sender);
     let mut result = tokio::select! {
         biased;
         () = broken.cancelled() => Err(Failure::Broken("a writer failed".into())),
@@ -51,7 +51,7 @@ pub(crate) async fn pull_stream(
         match writer {
             Ok((tally, outcome)) => {
                 stored.count(tally);
-                // What stopped a writer is the cause; that reading stopped is a consequence.
+                // The failure of the writer is the cause; the end of reading is a consequence.
                 if let Err(failure) = outcome {
                     result = Err(failure);
                 }
@@ -63,10 +63,10 @@ pub(crate) async fn pull_stream(
     (stored, result)
 }
 
-/// Stores chunks until there are no more. Every record that was received
-/// completely is stored, also when the program is stopping.
+/// Stores chunks until there are no more. Every record that was received completely is
+/// stored, also while advisoryd is stopping.
 async fn store_all(
-    mut storing: Storing,
+    mut writer: Writer,
     receiver: Arc<Mutex<mpsc::Receiver<Chunk>>>,
     broken: CancellationToken,
 ) -> (Tally, Result<(), Failure>) {
@@ -74,8 +74,8 @@ async fn store_all(
         loop {
             let chunk = receiver.lock().await.recv().await;
             match chunk {
-                Some(chunk) => storing.take_in(&chunk).await?,
-                None => return storing.store().await,
+                Some(chunk) => writer.add(&chunk).await?,
+                None => return writer.flush().await,
             }
         }
     }
@@ -83,27 +83,27 @@ async fn store_all(
     if outcome.is_err() {
         broken.cancel();
     }
-    (storing.tally, outcome)
+    (writer.tally, outcome)
 }
 
-/// Reads the document and hands its records on in chunks.
+/// Reads the document and sends its records to the writers in chunks.
 async fn read(
     context: &Context,
     root_element: Option<&str>,
-    answer: Answer,
+    response: Answer,
     sender: mpsc::Sender<Chunk>,
 ) -> Result<Document, Failure> {
     let mut reading = Reading {
         reader: RecordReader::new(
             Arc::clone(&context.rules),
-            answer.charset.as_deref(),
+            response.charset.as_deref(),
             root_element,
         ),
         chunk: Chunk::default(),
         full: Vec::new(),
         records: 0,
     };
-    let ended = reading.read_all(context, answer, &sender).await;
+    let ended = reading.read_all(context, response, &sender).await;
     let Reading {
         reader,
         mut chunk,
@@ -134,11 +134,11 @@ impl Reading {
     async fn read_all(
         &mut self,
         context: &Context,
-        mut answer: Answer,
+        mut response: Answer,
         sender: &mpsc::Sender<Chunk>,
     ) -> Result<(), Failure> {
         loop {
-            let Some(piece) = context.or_stopped(answer.body.chunk()).await?? else {
+            let Some(piece) = context.or_stopped(response.body.chunk()).await?? else {
                 return Ok(());
             };
             let before = self.records;
@@ -172,7 +172,7 @@ impl Reading {
 async fn send_all(sender: &mpsc::Sender<Chunk>, full: &mut Vec<Chunk>) -> Result<(), Failure> {
     for chunk in full.drain(..) {
         if sender.send(chunk).await.is_err() {
-            return Err(Failure::Broken("the writers are gone".into()));
+            return Err(Failure::Broken("all writers have ended".into()));
         }
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! Looks whether something is wrong with the program itself, from what the runs
-//! and deliveries wrote down, and tells of it as of any alert.
+//! Health check (self-monitoring): finds problems of advisoryd itself from the recorded
+//! runs and deliveries, and creates alerts for them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
@@ -16,16 +16,16 @@ use crate::store::alerts::{evaluation, silence};
 use crate::store::health::condition;
 use crate::store::tickets::reading;
 
-/// What begins or ends within this time is told in one message: an upstream that
-/// is down concerns every list.
+/// Conditions that begin or end within this time are sent in one message: an upstream
+/// that is down affects every list.
 pub const GATHER: TimeDelta = TimeDelta::seconds(5);
 
-/// Looks once, and tells of what began or is over; how many that were. Each is
-/// told with the row that remembers it, in one transaction, so that neither a
-/// crash nor a second daemon tells it twice or not at all.
-pub async fn look(context: &Context) -> Result<u64, Failure> {
+/// Checks all conditions once and creates alerts for those that began or were resolved;
+/// returns their number. Each alert is created in one transaction with the state of its
+/// condition, so that neither a crash nor a second daemon loses or repeats it.
+pub async fn check_health(context: &Context) -> Result<u64, Failure> {
     let mut connection = context.pool.acquire().await?;
-    // Mostly there is nothing to write: no lock is taken for that.
+    // Usually there is nothing to write, so no lock is taken.
     if steps(context, &mut connection).await?.is_empty() {
         return Ok(0);
     }
@@ -36,19 +36,23 @@ pub async fn look(context: &Context) -> Result<u64, Failure> {
     let steps = steps(context, &mut transaction).await?;
     let silences = silence::active(&mut transaction, now).await?;
     let mut raised = Vec::new();
-    for Step { standing, is_told } in &steps {
-        condition::write(&mut transaction, standing).await?;
+    for Step {
+        standing: state,
+        is_told,
+    } in &steps
+    {
+        condition::write(&mut transaction, state).await?;
         if *is_told {
-            raised.extend(raise(context, standing, &silences, now));
+            raised.extend(raise(context, state, &silences, now));
         }
     }
-    let told = alert::raise(&mut transaction, raised, now).await?;
+    let created = alert::raise(&mut transaction, raised, now).await?;
     transaction.commit().await?;
-    if told > 0 {
-        crate::measures::raised(told);
+    if created > 0 {
+        crate::measures::raised(created);
     }
-    steps.iter().filter(|step| step.is_told).for_each(tell);
-    Ok(told)
+    steps.iter().filter(|step| step.is_told).for_each(log_step);
+    Ok(created)
 }
 
 async fn steps(context: &Context, connection: &mut PgConnection) -> Result<Vec<Step>, Failure> {
@@ -59,12 +63,12 @@ async fn steps(context: &Context, connection: &mut PgConnection) -> Result<Vec<S
         filter,
         sources: condition::sources(connection).await?,
         sinks: condition::sinks(connection).await?,
-        standings: condition::standings(connection).await?,
+        states: condition::standings(connection).await?,
     };
     let now = context.clock.now();
     let decided = seen.findings().into_iter().filter_map(|finding| {
         let former = seen
-            .standings
+            .states
             .iter()
             .find(|one| one.condition == finding.condition && one.key == finding.key);
         decide(former, &finding, now)
@@ -74,17 +78,17 @@ async fn steps(context: &Context, connection: &mut PgConnection) -> Result<Vec<S
 
 fn raise(
     context: &Context,
-    standing: &ConditionState,
+    state: &ConditionState,
     silences: &[Silence],
     now: DateTime<Utc>,
 ) -> Option<Raised> {
     let health = &context.config.alerts.health;
-    let alert = standing.alert(now);
+    let alert = state.alert(now);
     let mut sinks = health.sinks.clone();
     let mut group = GATHER;
-    if standing.condition == Condition::SinkFailing {
-        sinks.retain(|name| standing.key != sink_key(name));
-        // It goes to other sinks than what it would be gathered with.
+    if state.condition == Condition::SinkFailing {
+        sinks.retain(|name| state.key != sink_key(name));
+        // It goes to other sinks than the other alerts of the group.
         group = TimeDelta::zero();
     }
     let silence = silences.iter().find(|one| one.fits(OWN_RULE, &alert));
@@ -102,7 +106,7 @@ fn raise(
     })
 }
 
-fn tell(step: &Step) {
+fn log_step(step: &Step) {
     let ConditionState {
         condition,
         key,
@@ -114,6 +118,6 @@ fn tell(step: &Step) {
     if *is_raised {
         warn!(condition = what, condition.key = %key, "{key}: {what}: {summary}");
     } else {
-        info!(condition = what, condition.key = %key, "{key}: {what} is over: {summary}");
+        info!(condition = what, condition.key = %key, "{key}: {what} resolved: {summary}");
     }
 }

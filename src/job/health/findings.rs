@@ -1,4 +1,4 @@
-//! What one look at the database says of each condition.
+//! Findings of a health check: for each condition, whether the database shows that it holds.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -8,30 +8,30 @@ use crate::model::{
 };
 use crate::store::health::condition::{SinkState, SourceState};
 
-/// What concerns the whole account is filed under this.
+/// Key of conditions that affect the whole account.
 const UPSTREAM: &str = "upstream";
-/// Failures in a row after which a sink is told of through the others.
+/// Consecutive failures after which the other sinks are notified about a sink.
 const SINK_FAILURES: i32 = 4;
-/// Behind the second tick: the run that it woke may take its time.
+/// Added to the second tick: the run that it starts may take a while.
 const SLACK: TimeDelta = TimeDelta::hours(1);
-/// Of an error that is told along, in characters.
+/// Maximum length of an included error, in characters.
 const ERROR_CHARS: usize = 300;
 
-/// What there is to tell conditions by.
+/// The data that conditions are derived from.
 pub(crate) struct Seen<'a> {
     pub config: &'a Config,
-    /// Upstream's time, which the covered time is measured in.
+    /// The time by upstream's clock, like the covered time.
     pub upstream_now: DateTime<Utc>,
-    /// Which date filter upstream honours on tickets.
+    /// The date filter for tickets that upstream supports.
     pub filter: Option<DateFilter>,
     pub sources: Vec<SourceState>,
     pub sinks: Vec<SinkState>,
-    pub standings: Vec<ConditionState>,
+    pub states: Vec<ConditionState>,
 }
 
 impl Seen<'_> {
-    /// One finding for each condition of each thing that is followed, and for
-    /// those that were told of things that no longer are.
+    /// One finding for each condition of each source and sink, and for active conditions
+    /// of sources and sinks that are no longer configured.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let mut findings = vec![
             self.of_upstream(Condition::TokenRejected),
@@ -41,57 +41,55 @@ impl Seen<'_> {
             findings.push(self.stale(source));
             findings.push(not_recognised(source));
             findings.push(quarantine(source));
-            findings.push(hole(source));
+            findings.push(coverage_gap(source));
         }
         findings.extend(self.sinks.iter().map(failing));
-        let gone = self.standings.iter().filter(|standing| {
-            standing.is_raised
-                && !findings.iter().any(|finding| {
-                    finding.condition == standing.condition && finding.key == standing.key
-                })
+        let gone = self.states.iter().filter(|state| {
+            state.is_raised
+                && !findings
+                    .iter()
+                    .any(|finding| finding.condition == state.condition && finding.key == state.key)
         });
         let gone: Vec<Finding> = gone.map(no_longer_followed).collect();
         findings.extend(gone);
         findings
     }
 
-    fn standing(&self, condition: Condition, key: &str) -> Option<&ConditionState> {
-        self.standings
+    fn state(&self, condition: Condition, key: &str) -> Option<&ConditionState> {
+        self.states
             .iter()
             .find(|one| one.condition == condition && one.key == key)
     }
 
-    /// Holds while the last run of any source says so; is over when a run that
-    /// ended after it began says so.
+    /// Active while the last run of any source shows it; resolved when a run that ended
+    /// after its beginning shows the opposite.
     fn of_upstream(&self, condition: Condition) -> Finding {
-        let saying = |evidence: Evidence| {
+        let with_evidence = |evidence: Evidence| {
             self.sources
                 .iter()
                 .filter(move |source| RunFailure::says(source.last_failure, condition) == evidence)
         };
-        let since = self
-            .standing(condition, UPSTREAM)
-            .map(|standing| standing.since);
-        let is_over = saying(Evidence::Against).any(|source| {
-            let said_at = match source.last_failure {
+        let since = self.state(condition, UPSTREAM).map(|state| state.since);
+        let is_resolved = with_evidence(Evidence::Against).any(|source| {
+            let evidence_at = match source.last_failure {
                 Some(_) => source.last_error_at,
                 None => source.last_success_at,
             };
-            said_at.is_some() && said_at > since
+            evidence_at.is_some() && evidence_at > since
         });
-        let holding: Vec<&SourceState> = saying(Evidence::For).collect();
+        let holding: Vec<&SourceState> = with_evidence(Evidence::For).collect();
         let names: Vec<String> = holding
             .iter()
             .map(|source| source.key.to_string())
             .collect();
-        let (evidence, summary) = match (holding.first(), is_over) {
+        let (evidence, summary) = match (holding.first(), is_resolved) {
             (Some(first), _) => {
                 let advice = match condition {
                     Condition::TokenRejected => {
-                        "put a new token into [upstream] token_file and reload"
+                        "put a new token into [upstream] token_file and reload advisoryd"
                     }
                     _ => {
-                        "see [upstream] requests_per_day and [feeds] details_per_day (trial accounts: 1000 and 30), and who else uses the account"
+                        "check [upstream] requests_per_day and [feeds] details_per_day (trial accounts: 1000 and 30), and what else uses the account"
                     }
                 };
                 let (names, error) = (names.join(", "), error(first));
@@ -119,17 +117,17 @@ impl Seen<'_> {
         let is_stale = until.is_some_and(|until| self.upstream_now > until);
         let summary = match (is_stale, source.covered_to) {
             (false, Some(to)) => format!("complete to {}", time(to)),
-            (false, None) => "no longer watched".to_owned(),
+            (false, None) => "no longer monitored".to_owned(),
             (true, to) => format!(
                 "{} ({} ago; allowed until {}); {}",
                 to.map_or_else(
-                    || "it was never read completely since it is followed".to_owned(),
-                    |to| format!("nothing newer than {} was read completely", time(to))
+                    || "never read completely since it is followed".to_owned(),
+                    |to| format!("last complete up to {}", time(to))
                 ),
-                rough(age),
+                rounded(age),
                 until.map_or_else(String::new, time),
                 source.last_error.as_ref().map_or_else(
-                    || "no run has failed, see `advisoryd status`".to_owned(),
+                    || "no run failed, see `advisoryd status`".to_owned(),
                     |_| format!("the last run failed: {}", error(source))
                 ),
             ),
@@ -181,10 +179,10 @@ fn not_recognised(source: &SourceState) -> Finding {
     let evidence = RunFailure::says(source.last_failure, condition);
     let summary = match evidence {
         Evidence::For => format!(
-            "{}; `advisoryd inspect FILE` shows how a saved document is understood, [feeds.aliases] teaches names",
+            "{}; `advisoryd inspect FILE` shows how a saved document is parsed, [feeds.aliases] maps unknown names",
             error(source)
         ),
-        Evidence::Against | Evidence::None => "a run was complete".to_owned(),
+        Evidence::Against | Evidence::None => "a run completed".to_owned(),
     };
     Finding {
         evidence,
@@ -195,7 +193,7 @@ fn not_recognised(source: &SourceState) -> Finding {
 fn quarantine(source: &SourceState) -> Finding {
     let records = source.quarantined;
     let summary = match records {
-        0 => "all that came is understood".to_owned(),
+        0 => "all records are parsed".to_owned(),
         _ => format!("{records} in quarantine; see `advisoryd quarantine list`"),
     };
     of_source(
@@ -206,12 +204,12 @@ fn quarantine(source: &SourceState) -> Finding {
     )
 }
 
-fn hole(source: &SourceState) -> Finding {
+fn coverage_gap(source: &SourceState) -> Finding {
     let gaps = source.gaps;
     let summary = match gaps {
-        0 => "the holes are closed".to_owned(),
+        0 => "the gaps are closed".to_owned(),
         _ => format!(
-            "{gaps} holes in the covered time; the next runs ask for them again as far as [feeds] max_days reaches, see `advisoryd status`"
+            "{gaps} gaps in the covered time; the next runs request them again if they are within [feeds] max_days, see `advisoryd status`"
         ),
     };
     of_source(source, Condition::CoverageHole, gaps > 0, (gaps, summary))
@@ -220,11 +218,11 @@ fn hole(source: &SourceState) -> Finding {
 fn failing(sink: &SinkState) -> Finding {
     let failures = sink.failures;
     let (evidence, summary) = match failures {
-        0 => (Evidence::Against, "it took a message".to_owned()),
+        0 => (Evidence::Against, "a message was delivered".to_owned()),
         SINK_FAILURES.. => (
             Evidence::For,
             format!(
-                "{failures} attempts in a row failed since {}: {}; what it did not refuse for good waits, and `advisoryd alerts test {}` tries it",
+                "{failures} consecutive attempts failed since {}: {}; undelivered messages are queued, test the sink with `advisoryd alerts test {}`",
                 sink.failing_since.map_or_else(String::new, time),
                 shortened(sink.last_error.as_deref().unwrap_or("unknown"), ERROR_CHARS),
                 sink.name
@@ -241,18 +239,18 @@ fn failing(sink: &SinkState) -> Finding {
     }
 }
 
-/// What conditions of a sink are filed under.
+/// Key of the conditions of a sink.
 pub(crate) fn sink_key(name: &str) -> String {
     format!("sink {name}")
 }
 
-fn no_longer_followed(standing: &ConditionState) -> Finding {
+fn no_longer_followed(state: &ConditionState) -> Finding {
     Finding {
-        condition: standing.condition,
-        key: standing.key.clone(),
+        condition: state.condition,
+        key: state.key.clone(),
         evidence: Evidence::Against,
         value: 0,
-        summary: "the configuration no longer names it".to_owned(),
+        summary: "no longer in the configuration".to_owned(),
     }
 }
 
@@ -263,12 +261,12 @@ fn error(source: &SourceState) -> String {
     )
 }
 
-/// As people read it.
+/// A time, for people.
 pub(crate) fn time(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-fn rough(age: TimeDelta) -> String {
+fn rounded(age: TimeDelta) -> String {
     match age.num_minutes() {
         minutes @ 0..120 => format!("{minutes} min"),
         minutes @ 120..2880 => format!("{} h", minutes / 60),

@@ -1,5 +1,5 @@
-//! The sign of life of `[alerts.heartbeat]`: what is complete to when, and
-//! whether all is quiet, so that silence is an alarm at the receiver.
+//! Heartbeat of `[alerts.heartbeat]` (dead man's switch): a regular message with the
+//! freshness of the data and the active conditions. If it stops, the receiver can alarm.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use sqlx::PgConnection;
@@ -16,22 +16,22 @@ use crate::store::alerts::evaluation;
 use crate::store::alerts::raised::Raised;
 use crate::store::health::{condition, heartbeat};
 
-/// What is wrong that is named before the rest is counted.
-const NAMED: usize = 5;
+/// Active conditions named in the message; the rest is only counted.
+const MAX_NAMED: usize = 5;
 
-/// Whether a heartbeat that nobody ever saw to is sent.
+/// What to do about the very first heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum First {
-    /// A tick has come: yes.
+    /// At a tick: it is sent.
     IsSent,
-    /// At a start: there was none to miss.
+    /// At a start: it is skipped, because none was missed.
     IsPassedOver,
 }
 
-/// Sends the heartbeat whose time came last, unless somebody has; whether it did.
-/// Of several times that nobody saw to, only the last is: what there was to say
-/// at the others is no longer true. Heartbeats that wait for a receiver are given up by
-/// then, and no silence holds one back.
+/// Sends the most recent due heartbeat, unless it was sent already; returns whether it
+/// did. Of several missed heartbeats only the last is sent: the content of the others
+/// would be outdated. It replaces undelivered older heartbeats, and silences do not
+/// apply to it.
 pub async fn beat(context: &Context, first: First) -> Result<bool, Failure> {
     let Some(settings) = &context.config.alerts.heartbeat else {
         return Ok(false);
@@ -54,7 +54,7 @@ pub async fn beat(context: &Context, first: First) -> Result<bool, Failure> {
         alert::raise(&mut transaction, vec![raised], now).await?;
     }
     transaction.commit().await?;
-    debug!(%scheduled_at, is_sent, "the heartbeat of {scheduled_at} is seen to");
+    debug!(%scheduled_at, is_sent, "the heartbeat of {scheduled_at} is done");
     Ok(is_sent)
 }
 
@@ -64,19 +64,19 @@ async fn raise(
     scheduled_at: DateTime<Utc>,
 ) -> Result<Raised, sqlx::Error> {
     let id: Uuid = heartbeat_id(scheduled_at);
-    let wrong = wrong(connection).await?;
+    let problems = problems(connection).await?;
     let alert = Alert {
         id: id.to_string(),
         what: "heartbeat".to_owned(),
         kind: OWN_RULE.to_owned(),
         key: "heartbeat".to_owned(),
         at: scheduled_at,
-        title: match wrong.len() {
-            0 => "all quiet".to_owned(),
-            1 => "not all is well: 1 condition holds".to_owned(),
-            several => format!("not all is well: {several} conditions hold"),
+        title: match problems.len() {
+            0 => "no problems".to_owned(),
+            1 => "1 problem".to_owned(),
+            several => format!("{several} problems"),
         },
-        summary: format!("{}{}", complete(connection).await?, named(&wrong)),
+        summary: format!("{}{}", complete(connection).await?, named(&problems)),
         ..Alert::default()
     };
     Ok(Raised {
@@ -93,20 +93,20 @@ async fn raise(
     })
 }
 
-async fn wrong(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
-    let standings = condition::standings(connection).await?;
-    Ok(standings
+async fn problems(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    let states = condition::standings(connection).await?;
+    Ok(states
         .into_iter()
-        .filter(|standing| standing.is_raised)
-        .map(|standing| {
-            let (what, key) = (standing.condition.name(), &standing.key);
-            format!("{what} ({key}) since {}", time(standing.since))
+        .filter(|state| state.is_raised)
+        .map(|state| {
+            let (what, key) = (state.condition.name(), &state.key);
+            format!("{what} ({key}) since {}", time(state.since))
         })
         .collect())
 }
 
-/// To when everything that is followed is complete, and the newest advisory. Details
-/// are wanted one by one: there is no time to which they are complete.
+/// The time up to which all followed sources are complete, and the newest advisory.
+/// Details are fetched one by one, so there is no such time for them.
 async fn complete(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
     let mut sources = condition::sources(connection).await?;
     sources.retain(|source| source.key != SourceKey::Details);
@@ -126,14 +126,18 @@ async fn complete(connection: &mut PgConnection) -> Result<String, sqlx::Error> 
     })
 }
 
-fn named(wrong: &[String]) -> String {
-    if wrong.is_empty() {
+fn named(problems: &[String]) -> String {
+    if problems.is_empty() {
         return String::new();
     }
-    let named: Vec<&str> = wrong.iter().take(NAMED).map(String::as_str).collect();
+    let named: Vec<&str> = problems
+        .iter()
+        .take(MAX_NAMED)
+        .map(String::as_str)
+        .collect();
     let mut text = format!("; {}", named.join("; "));
-    if wrong.len() > NAMED {
-        let more = format!("; and {} more", wrong.len() - NAMED);
+    if problems.len() > MAX_NAMED {
+        let more = format!("; and {} more", problems.len() - MAX_NAMED);
         text.push_str(&more);
     }
     text

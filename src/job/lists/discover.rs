@@ -1,4 +1,4 @@
-//! Finds out which watch lists upstream has, and follows those that are enabled.
+//! Watch-list discovery: finds the account's watch lists and follows the enabled ones.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -14,34 +14,35 @@ use crate::store::ledger::source;
 use crate::store::ledger::source::Others;
 use crate::store::lists::discovery;
 
-/// An answer that loses more than one followed list in so many is not believed at once.
-const BELIEVED_PART: usize = 5;
-/// How much later another answer must say the same to be believed: whatever
-/// went wrong upstream for a moment is over by then.
-const DOUBT_LASTS: TimeDelta = TimeDelta::minutes(5);
+/// A response that lacks more than this part (one in 5) of the followed lists must be
+/// confirmed.
+const MAX_LOST_PART: usize = 5;
+/// How much later another response must confirm the loss: a short problem upstream is
+/// over by then.
+const CONFIRM_AFTER: TimeDelta = TimeDelta::minutes(5);
 
-/// What came of discovering.
+/// The result of a discovery.
 #[derive(Debug, Clone, Serialize)]
 pub struct Discovered {
-    /// `discovery`, so that it can be told from the runs beside it.
+    /// Always `discovery`, to distinguish it from runs in the same output.
     pub source: &'static str,
-    /// How it ended, and why it is not complete; what was known stays.
+    /// How it ended, and why it is incomplete; the known lists stay.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// Lists that upstream names.
+    /// Lists that upstream has.
     pub listed: usize,
     /// Lists that are followed now.
     pub followed: usize,
-    /// Lists that became followed or were no longer, or were renamed.
+    /// Lists that appeared, vanished, were enabled, disabled or renamed.
     pub changed: usize,
-    /// What was asked of upstream.
+    /// Requests sent to upstream.
     pub requests: u64,
-    /// Whether it may be different a moment later.
+    /// Whether the failure may be over a moment later.
     #[serde(skip)]
     pub is_transient: bool,
 }
 
-/// The configuration as if it also named what is known to be discovered.
+/// The configuration, extended by the discovered lists.
 pub async fn followed(
     connection: &mut PgConnection,
     config: &Config,
@@ -53,7 +54,7 @@ pub async fn followed(
     Ok(config.with_discovered(&enabled(&listed)))
 }
 
-/// The lists to follow among those that upstream names.
+/// The enabled lists among those that upstream has.
 pub fn enabled(listed: &[ListedList]) -> Vec<(i64, Option<String>)> {
     listed
         .iter()
@@ -62,7 +63,7 @@ pub fn enabled(listed: &[ListedList]) -> Vec<(i64, Option<String>)> {
         .collect()
 }
 
-/// Writes down which sources are followed: the configured and the discovered ones.
+/// Records which sources are followed: the configured and the discovered ones.
 pub async fn configure(connection: &mut PgConnection, config: &Config) -> Result<(), sqlx::Error> {
     let config = followed(connection, config).await?;
     let lists: Vec<(i64, Option<String>)> = config
@@ -87,37 +88,37 @@ pub async fn configure(connection: &mut PgConnection, config: &Config) -> Result
     Ok(())
 }
 
-/// Asks upstream and takes over what it says. `None` when another process is
-/// at it. Fails only where the database does; all else is in what it returns.
+/// Requests the watch lists and stores them. `None` if another process is discovering.
+/// Fails only on database errors; all other failures are in the returned outcome.
 pub async fn discover(context: &Context) -> Result<Option<Discovered>, Failure> {
-    let Some(hold) = discovery::hold(&context.pool).await? else {
+    let Some(lock) = discovery::hold(&context.pool).await? else {
         return Ok(None);
     };
     let context = Context {
         client: context.client.for_run(),
         ..context.clone()
     };
-    let told = held(&context).await;
-    hold.release().await;
-    let told = told?;
-    tell(&told);
-    Ok(Some(told))
+    let discovered = discover_locked(&context).await;
+    lock.release().await;
+    let discovered = discovered?;
+    log_discovered(&discovered);
+    Ok(Some(discovered))
 }
 
-async fn held(context: &Context) -> Result<Discovered, Failure> {
+async fn discover_locked(context: &Context) -> Result<Discovered, Failure> {
     let began_at = context.clock.now();
     let mut connection = context.pool.acquire().await?;
     discovery::attempted(&mut connection, began_at).await?;
     drop(connection);
-    let answer = ask(context).await;
+    let response = ask(context).await;
     let requests = context.client.usage().requests;
     let mut transaction = context.pool.begin().await?;
     discovery::asked(&mut transaction, requests, context.clock.now()).await?;
-    let taken = match answer {
-        Ok(listed) => take_over(context, &mut transaction, &listed, began_at).await,
+    let stored = match response {
+        Ok(listed) => store_lists(context, &mut transaction, &listed, began_at).await,
         Err(failure) => Err(failure),
     };
-    let (outcome, changed, is_transient) = match taken {
+    let (outcome, changed, is_transient) = match stored {
         Ok(changed) => (Outcome::Ok, changed, false),
         Err(Failure::Store(error)) => return Err(error.into()),
         Err(stopped @ Failure::Stopped) => (Outcome::Interrupted(stopped.chain()), 0, false),
@@ -142,29 +143,30 @@ async fn held(context: &Context) -> Result<Discovered, Failure> {
     })
 }
 
-fn tell(told: &Discovered) {
-    match &told.outcome {
+fn log_discovered(discovered: &Discovered) {
+    match &discovered.outcome {
         Outcome::Interrupted(_) => {}
         Outcome::Ok => info!(
-            listed = told.listed,
-            followed = told.followed,
-            changed = told.changed,
-            requests = told.requests,
-            "discovery: upstream has {} watch lists; {} are followed",
-            told.listed,
-            told.followed
+            listed = discovered.listed,
+            followed = discovered.followed,
+            changed = discovered.changed,
+            requests = discovered.requests,
+            "discovery: upstream has {} watch lists, {} are followed",
+            discovered.listed,
+            discovered.followed
         ),
         Outcome::Failed(error) => error!(
-            requests = told.requests,
+            requests = discovered.requests,
             error = %error,
-            "discovery failed and will be repeated; the {} watch lists known so far are followed: {error}",
-            told.followed
+            "discovery failed, will retry; following the {} watch lists known so far: {error}",
+            discovered.followed
         ),
     }
 }
 
-/// Takes an answer over, or doubts it; returns how many lists changed.
-async fn take_over(
+/// Stores the lists of a response, unless it must be confirmed first; returns the
+/// number of changed lists.
+async fn store_lists(
     context: &Context,
     transaction: &mut PgConnection,
     listed: &[ListedList],
@@ -174,11 +176,11 @@ async fn take_over(
     let changes = compare(&known, listed);
     let lost = lost(&changes);
     let before = enabled(&known).len();
-    if lost.len() * BELIEVED_PART > before {
+    if lost.len() * MAX_LOST_PART > before {
         let state = discovery::state(transaction).await?;
         let repeats = state.doubted.iter().all(|id| lost.contains(id));
         let doubted_at = state.doubted_at.filter(|_| repeats).unwrap_or(began_at);
-        if began_at - doubted_at < DOUBT_LASTS {
+        if began_at - doubted_at < CONFIRM_AFTER {
             discovery::doubt(transaction, &lost, doubted_at).await?;
             return Err(Failure::ListsLost {
                 lost: lost.len(),
@@ -189,43 +191,43 @@ async fn take_over(
     discovery::believe(transaction, listed, context.clock.now()).await?;
     configure(transaction, &context.config).await?;
     for (list, change) in &changes {
-        tell_change(&context.config, list, change);
+        log_change(&context.config, list, change);
     }
     Ok(changes.len())
 }
 
-fn tell_change(config: &Config, list: &ListedList, change: &ListChange) {
+fn log_change(config: &Config, list: &ListedList, change: &ListChange) {
     let id = list.id;
-    let name = list.name.as_deref().unwrap_or("without a name");
+    let name = list.name.as_deref().unwrap_or("unnamed");
     let named = config.names(id);
     let gone = if named {
-        "the configuration names it, so it is still asked for"
+        "it is still read because the configuration names it"
     } else {
-        "its data stays, and it is no longer read"
+        "its data stays, but it is no longer read"
     };
     match change {
         ListChange::Appeared if config.unfollowed.contains(&id) => {
             info!(
                 watch_list.id = id,
-                "watch list {id} (`{name}`) appeared upstream; it is not followed, as the configuration says"
+                "watch list {id} (`{name}`) appeared upstream; not followed because the configuration excludes it"
             );
         }
         ListChange::Appeared if !list.enabled => {
             info!(
                 watch_list.id = id,
-                "watch list {id} (`{name}`) appeared upstream and is not enabled there; it is not followed"
+                "watch list {id} (`{name}`) appeared upstream but is not enabled there; not followed"
             );
         }
         ListChange::Appeared => {
             info!(
                 watch_list.id = id,
-                "watch list {id} (`{name}`) appeared upstream; it is followed from now on"
+                "watch list {id} (`{name}`) appeared upstream; now followed"
             );
         }
         ListChange::Renamed => {
             info!(
                 watch_list.id = id,
-                "watch list {id} is now called `{name}` upstream"
+                "watch list {id} was renamed to `{name}` upstream"
             );
         }
         ListChange::Enabled => {
@@ -243,7 +245,7 @@ fn tell_change(config: &Config, list: &ListedList, change: &ListChange) {
         ListChange::Vanished => {
             warn!(
                 watch_list.id = id,
-                "watch list {id} (`{name}`) is no longer named by upstream; {gone}"
+                "watch list {id} (`{name}`) no longer exists upstream; {gone}"
             );
         }
     }

@@ -1,5 +1,5 @@
-//! Which date filter does upstream honour on tickets? Nobody has written it
-//! down, and an unknown filter is ignored and returns everything (contract §4).
+//! Detects which date filter upstream supports for tickets. The API documentation does not
+//! say, and upstream ignores unknown filters and returns everything.
 
 use super::page::PATH;
 use crate::http::{ClientError, Kind, Request};
@@ -8,12 +8,12 @@ use crate::job::failure::Failure;
 use crate::model::DateFilter;
 use crate::source::page::Page;
 
-/// 2100-01-01: no ticket is from then on.
+/// 2100-01-01: no ticket is that new.
 const FAR_FUTURE: &str = "4102444800";
 const EPOCH: &str = "0";
 
-/// Finds out which filter works: it must find nothing in the far future and
-/// something since 1970. `None` when there is no ticket to tell by.
+/// Detects the filter that works: it must return nothing for the far future and something
+/// since 1970. `None` if there is no ticket to test with.
 pub async fn discover(context: &Context) -> Result<Option<DateFilter>, Failure> {
     let Some(all) = count(context, None).await? else {
         return Ok(Some(DateFilter::None));
@@ -35,7 +35,7 @@ pub async fn discover(context: &Context) -> Result<Option<DateFilter>, Failure> 
     Ok(Some(DateFilter::None))
 }
 
-/// How many tickets a filter finds; `None` when upstream refuses the filter.
+/// The number of tickets with a filter; `None` if upstream rejects the filter.
 async fn count(context: &Context, filter: Option<(&str, &str)>) -> Result<Option<u64>, Failure> {
     let mut query = vec![("page_size".to_owned(), "1".to_owned())];
     query.extend(filter.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -44,13 +44,13 @@ async fn count(context: &Context, filter: Option<(&str, &str)>) -> Result<Option
         query,
         kind: Kind::Json,
     };
-    let asked = context.client.get_whole(&request);
-    let mut answer = match context.or_stopped(asked).await? {
+    let response = context.client.get_whole(&request);
+    let mut response = match context.or_stopped(response).await? {
         Err(ClientError::Refused { .. } | ClientError::NotFound { .. }) if filter.is_some() => {
             return Ok(None);
         }
-        answer => answer?,
+        response => response?,
     };
-    let body = answer.bytes().await?;
+    let body = response.bytes().await?;
     Ok(Some(Page::read(&body)?.count))
 }

@@ -1,4 +1,4 @@
-//! One page of the tickets, from upstream to the model.
+//! Parses a page of tickets from JSON into the model.
 
 use crate::job::collection::page::PageResult;
 use crate::job::context::Context;
@@ -6,31 +6,31 @@ use crate::model::{Ticket, fingerprint};
 use crate::source::ticket;
 use crate::store::ledger::quarantine::Unreadable;
 
-/// Where upstream serves tickets (contract §6).
+/// Path of the tickets.
 pub(crate) const PATH: &str = "/api/tickets/";
-/// What messages call its rows.
+/// The name of the rows in messages.
 pub(crate) const TICKETS: &str = "tickets";
 
-/// One page, read.
+/// A parsed page.
 pub(crate) struct TicketPage {
     pub tickets: Vec<Ticket>,
     pub unreadable: Vec<Unreadable>,
 }
 
-/// Reads the rows of a page.
-pub(crate) fn parse(context: &Context, came: PageResult) -> TicketPage {
-    let PageResult { page, bytes } = came;
-    let mut read = TicketPage {
+/// Parses the rows of a page.
+pub(crate) fn parse(context: &Context, received: PageResult) -> TicketPage {
+    let PageResult { page, bytes } = received;
+    let mut parsed = TicketPage {
         tickets: Vec::with_capacity(page.results.len()),
         unreadable: Vec::new(),
     };
     for raw in page.results {
         match ticket::read(raw) {
-            Ok(ticket) => read.tickets.push(ticket),
+            Ok(ticket) => parsed.tickets.push(ticket),
             Err(crate::source::page::Unreadable { key, reason, raw }) => {
                 let byte_hash = fingerprint(raw.as_bytes());
-                // Text cannot hold NUL; in JSON it is written as an escape already.
-                read.unreadable.push(Unreadable {
+                // `text` columns cannot store NUL; JSON has it as an escape sequence already.
+                parsed.unreadable.push(Unreadable {
                     key,
                     reason,
                     byte_hash,
@@ -39,6 +39,6 @@ pub(crate) fn parse(context: &Context, came: PageResult) -> TicketPage {
             }
         }
     }
-    context.progress.add(bytes, read.tickets.len() as u64);
-    read
+    context.progress.add(bytes, parsed.tickets.len() as u64);
+    parsed
 }

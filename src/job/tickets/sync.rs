@@ -1,4 +1,4 @@
-//! Reads the tickets: once in full, then only their differences.
+//! Ticket sync: a full scan first, then incremental windows where upstream supports them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{info, warn};
@@ -13,28 +13,28 @@ use crate::model::{DateFilter, Mode, Outcome, SourceKey};
 use crate::store::tickets::reading::{self, TicketReading};
 use crate::store::tickets::scan;
 
-/// How long the answer to "which filter works" is believed.
-const FILTER_BELIEVED: TimeDelta = TimeDelta::hours(24);
+/// How long a detected filter is used before it is detected again.
+const FILTER_VALID_FOR: TimeDelta = TimeDelta::hours(24);
 
-/// What is asked for.
+/// The requested kind of sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// What changed; where upstream offers no filter for that, nothing, because
-    /// full walks have their own slower schedule.
+    /// Changes only. Does nothing where upstream has no filter for them, because full
+    /// scans have their own, slower schedule.
     Differences,
-    /// A full walk where upstream offers no filter for changes, else nothing.
+    /// A full scan where upstream has no filter for changes, otherwise nothing.
     FullScan,
-    /// Now, in whatever way works.
+    /// Whichever of the two works, now.
     Now,
-    /// A full walk, whatever works.
+    /// A full scan in any case.
     Full {
-        /// Believe the walk also when it no longer finds more than a fifth of the tickets.
+        /// Accept the scan even if more than a fifth of the tickets is missing.
         accept_removals: bool,
     },
 }
 
-/// Syncs the tickets; the first time in full and then at once what moved meanwhile.
-/// One report per run, none when there was nothing to do.
+/// Syncs the tickets. A full scan is followed by a window with the changes made
+/// meanwhile. One report per run, none if there was nothing to do.
 pub async fn sync(context: &Context, ask: Ask) -> Result<Vec<Ran>, Failure> {
     let mut connection = context.pool.acquire().await?;
     let reading = reading::get(&mut connection).await?;
@@ -47,7 +47,7 @@ pub async fn sync(context: &Context, ask: Ask) -> Result<Vec<Ran>, Failure> {
             accept_removals: false,
         },
         (Ask::FullScan, Some(DateFilter::Modified)) => return Ok(Vec::new()),
-        (Ask::Differences, Some(DateFilter::None)) if fresh(context, &reading) => {
+        (Ask::Differences, Some(DateFilter::None)) if is_filter_valid(context, &reading) => {
             return Ok(Vec::new());
         }
         (Ask::FullScan, _) | (Ask::Now, Some(DateFilter::None)) => Plan::Full {
@@ -55,19 +55,19 @@ pub async fn sync(context: &Context, ask: Ask) -> Result<Vec<Ran>, Failure> {
         },
         (Ask::Differences | Ask::Now, _) => Plan::Differences,
     };
-    let mut ran = vec![once(context, plan).await?];
+    let mut ran = vec![run_plan(context, plan).await?];
     if matches!(plan, Plan::Full { .. }) && is_complete(&ran) && has_filter(context).await? {
-        ran.push(once(context, Plan::Differences).await?);
+        ran.push(run_plan(context, Plan::Differences).await?);
     }
     Ok(ran)
 }
 
-/// Reads tickets of a window that was read before, in whole seconds, once more.
+/// Reads the tickets of a covered window (in whole seconds) again, to detect drift.
 pub(crate) async fn read_again(
     context: &Context,
     window: (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<Ran, Failure> {
-    once(context, Plan::Again(window)).await
+    run_plan(context, Plan::Again(window)).await
 }
 
 #[derive(Clone, Copy)]
@@ -77,11 +77,11 @@ enum Plan {
     Again((DateTime<Utc>, DateTime<Utc>)),
 }
 
-fn fresh(context: &Context, reading: &TicketReading) -> bool {
+fn is_filter_valid(context: &Context, reading: &TicketReading) -> bool {
     let now = context.clock.now();
     reading
         .filter_checked_at
-        .is_some_and(|at| now - at < FILTER_BELIEVED)
+        .is_some_and(|at| now - at < FILTER_VALID_FOR)
 }
 
 fn is_complete(ran: &[Ran]) -> bool {
@@ -98,7 +98,7 @@ async fn has_filter(context: &Context) -> Result<bool, Failure> {
     ))
 }
 
-async fn once(context: &Context, plan: Plan) -> Result<Ran, Failure> {
+async fn run_plan(context: &Context, plan: Plan) -> Result<Ran, Failure> {
     let mode = match plan {
         Plan::Full { .. } => Mode::Full,
         Plan::Differences => Mode::Incremental,
@@ -110,7 +110,7 @@ async fn once(context: &Context, plan: Plan) -> Result<Ran, Failure> {
     let mut work = Work::default();
     let result = read(&run, plan, &mut work).await;
     if let Err(Failure::Outside { .. }) = &result {
-        info!("tickets: which date filter upstream honours is found out again by the next run");
+        info!("tickets: the next run will detect again which date filter upstream supports");
         let mut connection = context.pool.acquire().await?;
         reading::remember_filter(&mut connection, None, context.clock.now()).await?;
     }
@@ -128,13 +128,13 @@ async fn read(run: &Run, plan: Plan, work: &mut Work) -> Result<(), Failure> {
         }
         (Plan::Again((from, to)), Some(filter), _) if filter != DateFilter::None => {
             scan_window(run, Window { filter, from, to }, work).await?;
-            // Old time moves no cursor.
+            // A reconciliation moves no cursor.
             work.tickets = None;
             Ok(())
         }
-        // Nothing to ask by any more: the next walk in full sees to it.
+        // No filter is left to request a window; the next full scan covers it.
         (Plan::Again(_), ..) => Ok(()),
-        // The filter that worked is gone, or there was never a ticket to tell by.
+        // The filter no longer works, or there was no ticket to test with.
         (Plan::Differences, ..) => full_scan(run, false, work).await,
     }
 }
@@ -145,44 +145,40 @@ fn window(context: &Context, filter: DateFilter, cursor: DateTime<Utc>) -> Windo
     Window::since(filter, cursor, overlap, now)
 }
 
-/// What is known of the filters, found out again when it is too old.
+/// The state of ticket sync; the filter is detected again if it is too old.
 async fn filter(context: &Context) -> Result<TicketReading, Failure> {
     let mut connection = context.pool.acquire().await?;
     let mut reading = reading::get(&mut connection).await?;
     drop(connection);
-    if reading.filter.is_some() && fresh(context, &reading) {
+    if reading.filter.is_some() && is_filter_valid(context, &reading) {
         return Ok(reading);
     }
     let found = discover(context).await?;
-    tell(reading.filter, found);
+    log_filter(reading.filter, found);
     let mut connection = context.pool.acquire().await?;
     reading::remember_filter(&mut connection, found, context.clock.now()).await?;
     reading.filter = found;
     Ok(reading)
 }
 
-fn tell(before: Option<DateFilter>, found: Option<DateFilter>) {
+fn log_filter(before: Option<DateFilter>, found: Option<DateFilter>) {
     if before == found {
         return;
     }
     match found {
         Some(DateFilter::Modified) => {
-            info!(
-                "tickets: upstream honours `modified__gte`; from now on only differences are read"
-            );
+            info!("tickets: upstream supports `modified__gte`; syncing changes only");
         }
         Some(DateFilter::Created) => {
             warn!(
-                "tickets: upstream honours `created__gte` only; new tickets come at every tick, changes with the full walks of `[schedule] full_walk`"
+                "tickets: upstream supports only `created__gte`; new tickets are read at every tick, changes by the full scans of `[schedule] full_walk`"
             );
         }
         Some(DateFilter::None) => {
             warn!(
-                "tickets: upstream honours no date filter; tickets are read by the full walks of `[schedule] full_walk`"
+                "tickets: upstream supports no date filter; tickets are read by the full scans of `[schedule] full_walk`"
             );
         }
-        None => info!(
-            "tickets: there is none to tell by which date filter works; it is looked for again"
-        ),
+        None => info!("tickets: there is no ticket yet to detect the date filter with; will retry"),
     }
 }

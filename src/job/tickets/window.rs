@@ -1,18 +1,18 @@
-//! An incremental window over the tickets: both bounds frozen, every row
-//! checked, the count reconciled.
+//! Incremental sync of the tickets: a time window with fixed bounds, in which every row
+//! and the total count are checked.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::page::{PATH, TICKETS, parse};
 use super::scan::store;
-use crate::job::collection::count::{Tried, Tries};
+use crate::job::collection::count::{Attempt, Attempts};
 use crate::job::collection::page::Pages;
-use crate::job::collection::window::{Frozen, Received};
+use crate::job::collection::window::{FixedWindow, Received};
 use crate::job::failure::Failure;
 use crate::job::run::{Run, TicketProgress, Work};
 use crate::model::{DateFilter, Ticket};
 
-/// A frozen window.
+/// A window with fixed bounds.
 pub(crate) struct Window {
     pub filter: DateFilter,
     pub from: DateTime<Utc>,
@@ -20,67 +20,68 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// From the cursor less the overlap to now, in whole seconds.
+    /// From the cursor minus the overlap until now, in whole seconds.
     pub(crate) fn since(
         filter: DateFilter,
         cursor_at: DateTime<Utc>,
         overlap: TimeDelta,
         now: DateTime<Utc>,
     ) -> Self {
-        let Frozen { from, to, .. } = Frozen::since(filter.name(), cursor_at, overlap, now);
+        let FixedWindow { from, to, .. } =
+            FixedWindow::since(filter.name(), cursor_at, overlap, now);
         Self { filter, from, to }
     }
 
-    fn frozen(&self) -> Frozen {
-        Frozen::new(self.filter.name(), self.from, self.to)
+    fn fixed(&self) -> FixedWindow {
+        FixedWindow::new(self.filter.name(), self.from, self.to)
     }
 
-    /// Refuses a ticket that should not be in the answer.
-    fn admit(&self, ticket: &Ticket) -> Result<(), Failure> {
+    /// Fails for a ticket outside the window.
+    fn require_inside(&self, ticket: &Ticket) -> Result<(), Failure> {
         let at = match self.filter {
             DateFilter::Modified => ticket.modified_at,
             DateFilter::Created => ticket.created_at,
             DateFilter::None => None,
         };
-        self.frozen().admit(TICKETS, ticket.id, at)
+        self.fixed().require_inside(TICKETS, ticket.id, at)
     }
 }
 
-/// Reads the window until what came agrees with upstream's own count.
+/// Reads the window until the number of tickets matches upstream's total count.
 pub(crate) async fn scan_window(run: &Run, window: Window, work: &mut Work) -> Result<(), Failure> {
-    let mut tries = Tries::at(TICKETS);
+    let mut attempts = Attempts::at(TICKETS);
     let covers = loop {
-        if let Some(covers) = tries.judge(walk_once(run, &window, work).await?)? {
+        if let Some(covers) = attempts.check(scan_once(run, &window, work).await?)? {
             break covers;
         }
     };
     work.covers = Some(covers);
     work.tickets = Some(TicketProgress {
         cursor_at: covers.1,
-        walk: None,
+        scan: None,
     });
     Ok(())
 }
 
-async fn walk_once(
+async fn scan_once(
     run: &Run,
     window: &Window,
     work: &mut Work,
-) -> Result<Tried<(DateTime<Utc>, DateTime<Utc>)>, Failure> {
-    let frozen = window.frozen();
-    let request = frozen.request(PATH, run.context.config.tickets.page_size);
+) -> Result<Attempt<(DateTime<Utc>, DateTime<Utc>)>, Failure> {
+    let fixed = window.fixed();
+    let request = fixed.request(PATH, run.context.config.tickets.page_size);
     let mut pages = Pages::new(&run.context, request);
     let mut received = Received::default();
-    while let Some(came) = pages.next().await? {
-        let page = parse(&run.context, came);
+    while let Some(page) = pages.next().await? {
+        let page = parse(&run.context, page);
         page.tickets
             .iter()
-            .try_for_each(|ticket| window.admit(ticket))?;
+            .try_for_each(|ticket| window.require_inside(ticket))?;
         store(run, &page, None, work).await?;
         let ids = page.tickets.iter().map(|ticket| ticket.id.to_string());
         received.add(ids, page.unreadable.len());
         work.tally.claimed = Some(pages.claimed);
     }
     work.accounted = Some(received.count());
-    Ok(received.tried(&frozen, &pages))
+    Ok(received.attempt(&fixed, &pages))
 }

@@ -1,5 +1,5 @@
-//! Reads again what was read completely long ago. What upstream has changed
-//! since without telling is stored as always, and told as `drifted`.
+//! Reconciliation: reads covered time again. Records that upstream changed without a new
+//! modification date (drift) are stored as usual, with a change `drifted`.
 
 use chrono::TimeDelta;
 
@@ -14,32 +14,32 @@ use crate::model::{DateFilter, IngestedVia, SourceKey};
 use crate::store::ledger::source;
 use crate::store::tickets::reading;
 
-/// Reads a feed again, as many days back as `chance` says of those that are
-/// covered and that upstream can be asked for. `None` when it was never read.
+/// Reads a feed again, a random number (by `chance`) of days back, within the covered time
+/// and `max_days`. `None` if it was never read.
 pub async fn feed(context: &Context, feed: &Feed, chance: u64) -> Result<Option<Ran>, Failure> {
     let mut connection = context.pool.acquire().await?;
     let found = source::find(&mut connection, &feed.key).await?;
     let is_json = found.is_some_and(|found| found.served_by == IngestedVia::Json);
     let covered = source::covered(&mut connection, &feed.key)
         .await?
-        // Its details would all have to be fetched again.
+        // All its details would have to be fetched again.
         .filter(|_| !is_json);
     drop(connection);
     let Some((from, _)) = covered else {
         return Ok(None);
     };
     let days = (context.upstream_now() - from).num_days().max(0);
-    let most = u64::try_from(days)
+    let max = u64::try_from(days)
         .unwrap_or(0)
         .min(u64::from(context.config.feeds.max_days))
         .max(1);
-    let days = u32::try_from(1 + chance % most).unwrap_or(1);
+    let days = u32::try_from(1 + chance % max).unwrap_or(1);
     let ran = pull::pull(context, feed, LookBack::Again(days)).await?;
     Ok(Some(ran))
 }
 
-/// Reads one page of old tickets again; which, `chance` says. `None` when there
-/// is none, or no filter to ask by.
+/// Reads a random page (by `chance`) of old tickets again. `None` if there is none, or no
+/// date filter.
 pub async fn tickets(context: &Context, chance: u64) -> Result<Option<Ran>, Failure> {
     let mut connection = context.pool.acquire().await?;
     let filter = reading::get(&mut connection).await?.filter;

@@ -1,4 +1,4 @@
-//! Applies `[retention]`.
+//! Retention: deletes (prunes) outdated data, as `[retention]` says.
 
 use std::time::Duration;
 
@@ -14,29 +14,29 @@ use crate::job::failure::Failure;
 use crate::store::trust::alert_retention;
 use crate::store::trust::retention::{self, DroppedRuns};
 
-/// How often the daemon does it.
+/// How often the daemon applies it.
 const EVERY: Duration = Duration::from_hours(1);
 
-/// What was dropped.
+/// The number of deleted rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Dropped {
-    /// Versions that were replaced long ago.
+    /// Outdated versions.
     pub versions: u64,
-    /// Raw texts of such versions.
+    /// Raw texts of outdated versions.
     pub raw_texts: u64,
-    /// Runs of the ledger.
+    /// Runs of the run log.
     pub runs: u64,
-    /// Records of the quarantine.
+    /// Quarantined records.
     pub quarantined: u64,
-    /// What rules found of changes.
+    /// Verdicts of rules on changes.
     pub evaluations: u64,
-    /// Alerts that wait for nothing.
+    /// Alerts without pending deliveries.
     pub alerts: u64,
-    /// Sources whose old runs stay, because their ledger is broken.
+    /// Sources whose old runs are kept because verification of their run log fails.
     pub broken_ledgers: u64,
 }
 
-/// What can be dropped in batches.
+/// Data that is deleted in batches.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Versions,
@@ -47,8 +47,8 @@ enum Kind {
     Alerts,
 }
 
-/// Drops, as of `now`, what was kept long enough; each batch in a transaction of
-/// its own.
+/// Deletes data that is older than its retention time at `now`; each batch in its own
+/// transaction.
 pub async fn maintain(
     pool: &PgPool,
     kept: &Retention,
@@ -69,23 +69,23 @@ pub async fn maintain(
     };
     let mut dropped = Dropped::default();
     if let Some(before) = before(versions) {
-        dropped.versions = all(pool, Kind::Versions, before, stop).await?;
+        dropped.versions = drop_all(pool, Kind::Versions, before, stop).await?;
     }
     if let Some(before) = before(raw) {
-        dropped.raw_texts = all(pool, Kind::Raw, before, stop).await?;
+        dropped.raw_texts = drop_all(pool, Kind::Raw, before, stop).await?;
     }
     if dropped.versions + dropped.raw_texts > 0 {
-        // What only they were made with.
-        all(pool, Kind::Details, now, stop).await?;
+        // Details that no version needs any more.
+        drop_all(pool, Kind::Details, now, stop).await?;
     }
     if let Some(before) = before(quarantine) {
-        dropped.quarantined = all(pool, Kind::Quarantine, before, stop).await?;
+        dropped.quarantined = drop_all(pool, Kind::Quarantine, before, stop).await?;
     }
     if let Some(before) = before(evaluations) {
-        dropped.evaluations = all(pool, Kind::Evaluations, before, stop).await?;
+        dropped.evaluations = drop_all(pool, Kind::Evaluations, before, stop).await?;
     }
     if let Some(before) = before(alerts) {
-        dropped.alerts = all(pool, Kind::Alerts, before, stop).await?;
+        dropped.alerts = drop_all(pool, Kind::Alerts, before, stop).await?;
     }
     if let Some(before) = before(runs) {
         drop_runs(pool, before, stop, &mut dropped).await?;
@@ -93,7 +93,7 @@ pub async fn maintain(
     Ok(dropped)
 }
 
-async fn all(
+async fn drop_all(
     pool: &PgPool,
     kind: Kind,
     before: DateTime<Utc>,
@@ -102,7 +102,7 @@ async fn all(
     let mut dropped = 0;
     while !stop.is_cancelled() {
         let mut transaction = pool.begin().await?;
-        let batch = batch(&mut transaction, kind, before).await?;
+        let batch = drop_batch(&mut transaction, kind, before).await?;
         transaction.commit().await?;
         if batch == 0 {
             break;
@@ -112,7 +112,7 @@ async fn all(
     Ok(dropped)
 }
 
-async fn batch(
+async fn drop_batch(
     connection: &mut PgConnection,
     kind: Kind,
     before: DateTime<Utc>,
@@ -154,16 +154,16 @@ async fn drop_runs(
     Ok(())
 }
 
-/// Once at the start and then every hour, until the program stops.
+/// Applies retention at the start and then every hour, until advisoryd stops.
 pub async fn hourly(context: Context) {
     loop {
         let now = context.clock.now();
         let kept = &context.config.retention;
         match maintain(&context.pool, kept, now, &context.stop).await {
-            Ok(dropped) => tell(&dropped),
+            Ok(dropped) => log_dropped(&dropped),
             Err(failure) => warn!(
                 error = %failure.chain(),
-                "retention could not be applied and is tried again in an hour: {}", failure.chain()
+                "applying retention failed, will retry in an hour: {}", failure.chain()
             ),
         }
         if context.or_stopped(tokio::time::sleep(EVERY)).await.is_err() {
@@ -172,7 +172,7 @@ pub async fn hourly(context: Context) {
     }
 }
 
-fn tell(dropped: &Dropped) {
+fn log_dropped(dropped: &Dropped) {
     let Dropped {
         versions,
         raw_texts,
@@ -190,13 +190,13 @@ fn tell(dropped: &Dropped) {
             quarantined,
             evaluations,
             alerts,
-            "[retention] dropped {versions} versions, {raw_texts} raw texts, {runs} runs, {quarantined} quarantined records, {evaluations} evaluations and {alerts} alerts"
+            "retention: deleted {versions} versions, {raw_texts} raw texts, {runs} runs, {quarantined} quarantined records, {evaluations} evaluations and {alerts} alerts"
         );
     }
     if broken_ledgers > 0 {
         warn!(
             broken_ledgers,
-            "the ledgers of {broken_ledgers} sources are broken and their old runs are kept; see `advisoryd prove`"
+            "the run logs of {broken_ledgers} sources fail verification, so their old runs are kept; see `advisoryd verify`"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Reads what sits in quarantine again, with today's parser and aliases.
+//! Retries quarantined records with the current parser and aliases.
 
 use std::sync::Arc;
 
@@ -23,68 +23,68 @@ use crate::store::origin::Origin;
 use crate::store::tickets::ticket;
 use crate::store::wanted::queue::{self, QueueEntry, Reason};
 
-/// What became of a record that was read again.
+/// The result of retrying a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Retried {
     /// Its id in quarantine.
     pub id: i64,
-    /// Where it came from, in words.
+    /// Its source, in words.
     pub source: String,
-    /// Its identifier, where one could be found.
+    /// Its identifier, if one was found.
     pub key: Option<String>,
-    /// What became of it.
+    /// What happened to it.
     pub fate: Fate,
-    /// Why it stays.
+    /// Why it stays in quarantine.
     pub reason: Option<String>,
 }
 
-/// What became of a record that was read again.
+/// What happened to a retried record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
-    /// It reads well and is stored.
+    /// It was parsed and stored.
     Stored,
-    /// It reads well and says what is stored already: it left.
+    /// It was parsed and is stored already; it left quarantine.
     Known,
-    /// It stays.
+    /// It stays in quarantine.
     Stays,
-    /// A run has its source: it was not touched.
+    /// A run has its source lock; nothing was changed.
     Busy,
     /// There is no such record.
     Gone,
 }
 
-/// What reading again needs.
+/// Dependencies of a retry.
 pub struct Retry<'a> {
     /// The database.
     pub pool: &'a PgPool,
-    /// How records are read today.
+    /// The current rules for parsing records.
     pub rules: &'a Arc<Rules>,
-    /// The time.
+    /// The clock.
     pub clock: &'a Clock,
 }
 
 impl Retry<'_> {
-    /// Reads one record again, holding its source as a run does.
-    pub async fn one(&self, id: i64) -> Result<Retried, Failure> {
+    /// Retries one record, with the source lock like a run.
+    pub async fn retry(&self, id: i64) -> Result<Retried, Failure> {
         let mut connection = self.pool.acquire().await?;
         let Some(kept) = quarantine::get(&mut connection, id).await? else {
             return Ok(gone(id));
         };
         drop(connection);
-        let Some(hold) = SourceLock::take(self.pool, kept.source_id).await? else {
+        let Some(lock) = SourceLock::take(self.pool, kept.source_id).await? else {
             return Ok(retried(&kept, Fate::Busy, None));
         };
-        let result = self.held(id, true).await;
-        hold.release().await;
+        let result = self.retry_locked(id, true).await;
+        lock.release().await;
         result
     }
 
-    /// Reads one record again while the caller holds its source. Unless `write`
-    /// is true nothing is kept of what came of it.
-    pub(crate) async fn held(&self, id: i64, write: bool) -> Result<Retried, Failure> {
+    /// Retries one record while the caller has its source lock. Without `write` the
+    /// transaction is rolled back.
+    pub(crate) async fn retry_locked(&self, id: i64, write: bool) -> Result<Retried, Failure> {
         let mut transaction = self.pool.begin().await?;
-        // Alone: another list may be bringing the same new advisory.
+        // Exclusive: another list may be storing the same new advisory.
         WriteLock::Exclusive.take(&mut transaction).await?;
         let Some(kept) = quarantine::get(&mut transaction, id).await? else {
             return Ok(gone(id));
@@ -94,7 +94,7 @@ impl Retry<'_> {
             source_id: kept.source_id,
             run_id: kept.last_run_id,
             at: self.clock.now(),
-            // What is not wanted under the configuration is not fetched either.
+            // Details that the configuration excludes are not fetched later either.
             details: Details::Auto,
         };
         let outcome = match kept.form() {
@@ -134,8 +134,8 @@ impl Retry<'_> {
             Err(xml::Unreadable { key, reason }) => return Ok(Outcome::stays(key, reason)),
         };
         let said = advisory.said.clone();
-        let beside = advisory::compare(connection, &advisory).await?;
-        let outcome = Outcome::of(said, beside);
+        let comparison = advisory::compare(connection, &advisory).await?;
+        let outcome = Outcome::of(said, comparison);
         if outcome.fate == Fate::Stored {
             let received = Received {
                 advisory,
@@ -149,7 +149,7 @@ impl Retry<'_> {
 }
 
 impl Retry<'_> {
-    /// The JSON API's answer to what a whole advisory is.
+    /// A details response of the JSON API.
     async fn read_detail(
         &self,
         connection: &mut PgConnection,
@@ -162,21 +162,21 @@ impl Retry<'_> {
         };
         let said = detail.advisory.said.clone();
         if kept.key.as_ref().is_some_and(|key| *key != said) {
-            let reason = format!("{said} is not what was asked for");
+            let reason = format!("it is {said}, which is not the requested advisory");
             return Ok(Outcome::stays(None, reason));
         }
         let record = crate::job::details::fetch::record(connection, self.rules, &said).await?;
-        let came = store_detail::store(connection, origin, &detail, record.as_ref()).await?;
-        let beside = match came {
+        let outcome = store_detail::store(connection, origin, &detail, record.as_ref()).await?;
+        let comparison = match outcome {
             DetailOutcome::Added | DetailOutcome::Changed => Comparison::Newer,
             DetailOutcome::Unchanged | DetailOutcome::Elsewhere | DetailOutcome::Older => {
                 Comparison::Same
             }
         };
-        Ok(Outcome::of(said, beside))
+        Ok(Outcome::of(said, comparison))
     }
 
-    /// An element of the collection of advisories: whole it comes as a detail.
+    /// An element of the JSON API's list of advisories; its details are enqueued.
     async fn read_listed(
         &self,
         connection: &mut PgConnection,
@@ -185,16 +185,16 @@ impl Retry<'_> {
     ) -> Result<Outcome, sqlx::Error> {
         let element: serde_json::Value = match serde_json::from_slice(&original(kept)) {
             Ok(element) => element,
-            Err(error) => return Ok(Outcome::stays(None, format!("it is no JSON: {error}"))),
+            Err(error) => return Ok(Outcome::stays(None, format!("invalid JSON: {error}"))),
         };
         match detail_source::read_listed(self.rules, element) {
             Ok(listed) => {
-                let want = QueueEntry {
+                let entry = QueueEntry {
                     said: listed.said.clone(),
                     reason: Reason::Json,
                     modified_at: listed.modified_at,
                 };
-                queue::enqueue(connection, &[want], origin.at).await?;
+                queue::enqueue(connection, &[entry], origin.at).await?;
                 Ok(Outcome::of(listed.said, Comparison::Same))
             }
             Err(unreadable) => Ok(Outcome::stays(unreadable.key, unreadable.reason)),
@@ -209,28 +209,28 @@ async fn read_ticket(
 ) -> Result<Outcome, sqlx::Error> {
     let value = match serde_json::from_str(&kept.raw) {
         Ok(value) => value,
-        Err(error) => return Ok(Outcome::stays(None, format!("it is no JSON: {error}"))),
+        Err(error) => return Ok(Outcome::stays(None, format!("invalid JSON: {error}"))),
     };
     let ticket: Ticket = match ticket_source::read(value) {
         Ok(ticket) => ticket,
         Err(unreadable) => return Ok(Outcome::stays(unreadable.key, unreadable.reason)),
     };
-    let beside = ticket::compare(connection, &ticket).await?;
-    let outcome = Outcome::of(ticket.id.to_string(), beside);
+    let comparison = ticket::compare(connection, &ticket).await?;
+    let outcome = Outcome::of(ticket.id.to_string(), comparison);
     if outcome.fate == Fate::Stored {
         ticket::merge(connection, origin, &[ticket]).await?;
     }
     Ok(outcome)
 }
 
-/// The record's bytes as they came. Some records that read well and were put
-/// aside for another reason were once kept as they were: the fingerprint tells.
+/// The original bytes of the record. Records that could be parsed but were quarantined for
+/// another reason were once stored without escaping: the fingerprint shows which.
 fn original(kept: &Kept) -> Vec<u8> {
     let bytes = xml::unprintable(&kept.raw);
-    let as_it_is = kept.raw.as_bytes();
+    let unescaped = kept.raw.as_bytes();
     let is_plain = plain_fingerprint(&bytes).as_slice() != kept.byte_hash
-        && plain_fingerprint(as_it_is).as_slice() == kept.byte_hash;
-    if is_plain { as_it_is.to_vec() } else { bytes }
+        && plain_fingerprint(unescaped).as_slice() == kept.byte_hash;
+    if is_plain { unescaped.to_vec() } else { bytes }
 }
 
 struct Outcome {
@@ -248,13 +248,13 @@ impl Outcome {
         }
     }
 
-    fn of(key: String, beside: Comparison) -> Self {
-        let fate = match beside {
+    fn of(key: String, comparison: Comparison) -> Self {
+        let fate = match comparison {
             Comparison::Unknown | Comparison::Newer => Fate::Stored,
             Comparison::Same => Fate::Known,
             Comparison::Other => {
                 let reason = format!(
-                    "it reads well, but what is stored of {key} says something else and is as new or newer"
+                    "it can be parsed, but the stored {key} differs and is as new or newer"
                 );
                 return Self::stays(Some(key), reason);
             }

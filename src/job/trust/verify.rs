@@ -1,4 +1,5 @@
-//! Proves that nothing is missing and nothing was altered, or says what is.
+//! Verification: checks that nothing is missing and nothing was altered (tamper evidence),
+//! and lists the problems.
 
 use std::fmt::Display;
 
@@ -12,64 +13,64 @@ use crate::store::ledger::source;
 use crate::store::trust::proof::{self, Extent, Miscount, ProofSource};
 use crate::store::trust::proof_rows::{self, LostSource};
 
-/// One thing that is wrong.
+/// One problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// What is concerned: a source, an advisory, a ticket, the changes.
+    /// What is affected: a source, an advisory, a ticket, the changes.
     pub about: String,
-    /// What is wrong with it.
+    /// The problem.
     pub says: String,
     /// What to do.
     pub advice: String,
 }
 
-/// What came of proving.
+/// The result of a verification.
 #[derive(Debug, Clone, Serialize)]
 pub struct Verification {
-    /// Whether nothing is wrong.
+    /// Whether there is no problem.
     pub proven: bool,
-    /// From when on it was looked.
+    /// The beginning of the verified time.
     pub since: Option<DateTime<Utc>>,
-    /// Up to when everything is known, by upstream's clock: what is newer is the
-    /// next run's. `None` where a source was never read, or none is configured.
+    /// The time up to which everything was read, by upstream's clock. `None` if a source
+    /// was never read, or none is configured.
     pub known_to: Option<DateTime<Utc>>,
     /// Ended runs whose digests were recomputed.
     pub runs: u64,
-    /// What else was looked at.
+    /// What else was verified.
     #[serde(flatten)]
     pub extent: Extent,
-    /// What is wrong.
+    /// The problems.
     pub problems: Vec<Problem>,
 }
 
-/// Looks at one moment of the database; writes nothing.
+/// Verifies one snapshot of the database; writes nothing.
 pub async fn verify(
     pool: &PgPool,
     since: Option<DateTime<Utc>>,
 ) -> Result<Verification, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     proof::see_one_moment(&mut transaction).await?;
-    let mut prover = Prover {
+    let mut verifier = Verifier {
         since,
         runs: 0,
         problems: Vec::new(),
     };
-    prover.rows(&mut transaction).await?;
+    verifier.rows(&mut transaction).await?;
     let sources = proof::sources(&mut transaction).await?;
     for source in &sources {
-        prover.coverage(&mut transaction, source).await?;
-        prover.counts(&mut transaction, source).await?;
-        prover.chain(&mut transaction, source).await?;
+        verifier.coverage(&mut transaction, source).await?;
+        verifier.counts(&mut transaction, source).await?;
+        verifier.chain(&mut transaction, source).await?;
     }
-    prover.versions(&mut transaction).await?;
-    prover.changes(&mut transaction).await?;
+    verifier.versions(&mut transaction).await?;
+    verifier.changes(&mut transaction).await?;
     let extent = proof::extent(&mut transaction).await?;
     transaction.rollback().await?;
-    let Prover {
+    let Verifier {
         since,
         runs,
         problems,
-    } = prover;
+    } = verifier;
     Ok(Verification {
         proven: problems.is_empty(),
         since,
@@ -80,24 +81,24 @@ pub async fn verify(
     })
 }
 
-/// The earliest end of what is covered of a configured source.
+/// The earliest end of the covered time of all configured sources.
 fn known_to(sources: &[ProofSource]) -> Option<DateTime<Utc>> {
     let configured = sources.iter().filter(|source| source.configured);
     let ends: Option<Vec<DateTime<Utc>>> = configured.map(|source| source.covered_to).collect();
     ends?.into_iter().min()
 }
 
-struct Prover {
+struct Verifier {
     since: Option<DateTime<Utc>>,
     runs: u64,
     problems: Vec<Problem>,
 }
 
-impl Prover {
-    fn found(&mut self, about: &dyn Display, says: impl Into<String>, advice: impl Into<String>) {
+impl Verifier {
+    fn report(&mut self, about: &dyn Display, text: impl Into<String>, advice: impl Into<String>) {
         self.problems.push(Problem {
             about: about.to_string(),
-            says: says.into(),
+            says: text.into(),
             advice: advice.into(),
         });
     }
@@ -105,13 +106,13 @@ impl Prover {
     async fn rows(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         const RESTORE: &str = "restore the database from a backup";
         for LostSource { about, records } in proof_rows::lost_sources(connection).await? {
-            let says = format!(
-                "it is no longer written down, and its runs neither, though {records} records came through it"
+            let text = format!(
+                "the source and its runs are missing, though {records} records came from it"
             );
-            self.found(&about, says, RESTORE);
+            self.report(&about, text, RESTORE);
         }
         for table in proof_rows::emptied(connection).await? {
-            self.found(&table, "its one row is gone", RESTORE);
+            self.report(&table, "its single row is missing", RESTORE);
         }
         Ok(())
     }
@@ -123,56 +124,53 @@ impl Prover {
     ) -> Result<(), sqlx::Error> {
         let key = &source.key;
         if source.covers_too_much {
-            self.found(
+            self.report(
                 key,
-                "more time counts as covered than its complete runs read",
-                "rows of the ledger are gone or `source.covered` was changed: restore the database from a backup",
+                "more time is marked as covered than its complete runs have read",
+                "rows of the run log are missing or `source.covered` was altered: restore the database from a backup",
             );
         }
-        // Details cover no time; the rows of what is wanted are their promise.
+        // Details cover no time; the fetch queue ensures that none is forgotten.
         if !source.configured || *key == SourceKey::Details {
             return Ok(());
         }
         let Some(covered_from) = source.covered_from else {
             if *key == SourceKey::RevisionScan {
-                // It only looks over the feeds' shoulder, and some accounts may not.
+                // It only cross-checks the feeds, and some accounts may not use it.
                 return Ok(());
             }
-            let advice = format!("run `{}` and look at what it says", sync(key));
-            self.found(key, "it was never read completely", advice);
+            let advice = format!("run `{}` and check its output", sync_command(key));
+            self.report(key, "it was never read completely", advice);
             return Ok(());
         };
         if let Some(since) = self.since.filter(|since| covered_from > *since)
             && *key != SourceKey::RevisionScan
         {
-            let says = format!("nothing is known of the time from {since} to {covered_from}");
+            let text = format!("no complete sync from {since} to {covered_from}");
             let advice = match key {
-                SourceKey::Tickets => format!("run `{} --full`", sync(key)),
-                _ => format!("run `{} --days N` with enough days", sync(key)),
+                SourceKey::Tickets => format!("run `{} --full`", sync_command(key)),
+                _ => format!("run `{} --days N` with enough days", sync_command(key)),
             };
-            self.found(key, says, advice);
+            self.report(key, text, advice);
         }
         if let (Some(since), Some(covered_to)) = (self.since, source.covered_to)
             && covered_to <= since
         {
-            let says = format!("nothing is known of the time after {covered_to}");
+            let text = format!("no complete sync since {covered_to}");
             let advice = format!(
-                "see `advisoryd status` and whether the daemon runs; to have it now, run `{}`",
-                sync(key)
+                "check `advisoryd status` and that the daemon is running; to sync now, run `{}`",
+                sync_command(key)
             );
-            self.found(key, says, advice);
+            self.report(key, text, advice);
         }
         for gap in source::gaps(connection, source.chain.source_id).await? {
             if self.since.is_none_or(|since| gap.to > since) {
-                let says = format!(
-                    "nothing is known of the time from {} to {}",
-                    gap.from, gap.to
-                );
+                let text = format!("gap: no complete sync from {} to {}", gap.from, gap.to);
                 let advice = format!(
-                    "the next run asks for it again; to have it now, run `{}`",
-                    sync(key)
+                    "the next run requests it again; to sync now, run `{}`",
+                    sync_command(key)
                 );
-                self.found(key, says, advice);
+                self.report(key, text, advice);
             }
         }
         Ok(())
@@ -191,16 +189,16 @@ impl Prover {
                 claimed,
                 accounted,
             } = miscount;
-            let says = format!(
-                "upstream claimed {claimed} records and run {run_id} held {accounted}{}",
+            let text = format!(
+                "upstream reported {claimed} records but run {run_id} received {accounted}{}",
                 if is_ok {
-                    ", and it counts as complete"
+                    ", and the run is marked as complete"
                 } else {
-                    "; no complete run has made up for it"
+                    "; no later complete run has covered it"
                 }
             );
-            let advice = format!("run `{} --full`", sync(&source.key));
-            self.found(&source.key, says, advice);
+            let advice = format!("run `{} --full`", sync_command(&source.key));
+            self.report(&source.key, text, advice);
         }
         Ok(())
     }
@@ -210,58 +208,56 @@ impl Prover {
         connection: &mut PgConnection,
         source: &ProofSource,
     ) -> Result<(), sqlx::Error> {
-        /// A ledger cannot be mended, only replaced or left behind.
-        const ADVICE: &str = "the ledger was changed by somebody else: restore it from a backup, or prove from a later time on with --since";
+        /// A run log cannot be repaired, only restored or excluded.
+        const ADVICE: &str = "the run log was altered: restore it from a backup, or verify from a later time on with --since";
         let (runs, breaks) = chain::verify(connection, &source.chain, self.since).await?;
         self.runs += runs;
         for broken in breaks {
-            let says = match broken {
+            let text = match broken {
                 Break::Missing { first, last } if first == last => {
-                    format!("its {first}. run is missing from the ledger")
+                    format!("run {first} of the source is missing from the run log")
                 }
                 Break::Missing { first, last } => {
-                    format!("its {first}. to {last}. run are missing from the ledger")
+                    format!("runs {first} to {last} of the source are missing from the run log")
                 }
                 Break::Altered { run_id } => {
                     format!("run {run_id} or the one before it was altered after it had ended")
                 }
-                Break::Head => {
-                    "its newest run is not the one that was written down last".to_owned()
-                }
+                Break::Head => "its newest run is not the one that was recorded last".to_owned(),
             };
-            self.found(&source.key, says, ADVICE);
+            self.report(&source.key, text, ADVICE);
         }
         for run_id in proof::outside_of_chain(connection, source).await? {
-            let says = format!("run {run_id} has ended and has no place in the chain");
-            self.found(&source.key, says, ADVICE);
+            let text = format!("run {run_id} has ended but is not part of the hash chain");
+            self.report(&source.key, text, ADVICE);
         }
         Ok(())
     }
 
     async fn versions(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         const LOST: &str =
-            "a version is gone that retention did not drop: restore it from a backup";
+            "a version is missing that retention did not delete: restore it from a backup";
         const NOW: &str = "its current version is missing";
         for lost in proof::lost_advisory_versions(connection, self.since).await? {
-            let says = format!("version {} is missing", lost.version);
-            self.found(&lost.key, says, LOST);
+            let text = format!("version {} is missing", lost.version);
+            self.report(&lost.key, text, LOST);
         }
         for lost in proof::lost_ticket_versions(connection, self.since).await? {
-            let says = format!("version {} is missing", lost.version);
-            self.found(&format!("ticket {}", lost.key), says, LOST);
+            let text = format!("version {} is missing", lost.version);
+            self.report(&format!("ticket {}", lost.key), text, LOST);
         }
         for said in proof::lost_advisories(connection).await? {
-            self.found(
+            self.report(
                 &said,
                 NOW,
-                "restore it from a backup, or read the feeds anew with `advisoryd sync feeds --full`",
+                "restore it from a backup, or re-read the feeds with `advisoryd sync feeds --full`",
             );
         }
         for id in proof::lost_tickets(connection).await? {
-            self.found(
+            self.report(
                 &format!("ticket {id}"),
                 NOW,
-                "restore it from a backup, or read the tickets anew with `advisoryd sync tickets --full`",
+                "restore it from a backup, or re-read the tickets with `advisoryd sync tickets --full`",
             );
         }
         Ok(())
@@ -269,23 +265,23 @@ impl Prover {
 
     async fn changes(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         for (first, last) in proof::lost_changes(connection).await? {
-            let says = if first <= last {
+            let text = if first <= last {
                 format!("numbers {first} to {last} are missing")
             } else {
                 format!("there are more than the {} that were counted", first - 1)
             };
-            self.found(
+            self.report(
                 &"changes",
-                says,
-                "restore them from a backup; who reads `changes` should read the advisories and tickets anew",
+                text,
+                "restore them from a backup; consumers of `changes` should re-read the advisories and tickets",
             );
         }
         Ok(())
     }
 }
 
-/// The command that reads a source now.
-fn sync(key: &SourceKey) -> String {
+/// The command that syncs a source now.
+fn sync_command(key: &SourceKey) -> String {
     match key {
         SourceKey::WatchList(id) => format!("advisoryd sync feeds --watch-list {id}"),
         SourceKey::ExtraFeed(_) | SourceKey::RevisionScan | SourceKey::Details => {

@@ -291,7 +291,7 @@ impl World {
             .unwrap_or_else(|error| panic!("{error}"));
         let token = config.upstream.token().expect("the token");
         let offset = std::sync::Arc::clone(&self.clock_offset);
-        let clock = Clock::told_by(move || {
+        let clock = Clock::from_fn(move || {
             let seconds = offset.load(std::sync::atomic::Ordering::Relaxed);
             Clock::system().now() + chrono::TimeDelta::seconds(seconds)
         });

@@ -1,43 +1,43 @@
-//! The closed set of answers.
+//! The fixed set of explanations.
 
 use crate::model::Clause;
 use crate::store::alerts::outcome::AlertOutcome;
 
-/// Every answer there is.
+/// Why a rule did or did not create an alert for a change.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// It was in no source that is followed.
+    /// It was in no followed source.
     NotFollowed,
-    /// The rule does not ask for changes of this kind.
+    /// The event type is not in the `on` of the rule.
     NotAsked {
-        /// The kind.
+        /// The event type.
         what: &'static str,
     },
-    /// A clause does not hold.
+    /// A clause is false.
     ClauseFalse {
-        /// Which.
+        /// The clause.
         clause: Clause,
-        /// What it asks for.
-        asked: String,
-        /// What it was shown.
-        shown: String,
+        /// The required value, in words.
+        required: String,
+        /// The actual value, in words.
+        actual: String,
     },
-    /// A value is missing, and the rule says to skip then.
+    /// A value is missing, and the rule skips such events.
     ValueMissing {
-        /// For which clause.
+        /// The clause.
         clause: Clause,
     },
-    /// It came with a first load.
+    /// It was part of a first load.
     Baseline {
-        /// Through this list.
+        /// The list.
         list: Option<i64>,
     },
-    /// It happened while the rule was not there.
+    /// The rule did not exist at the time of the change.
     BeforeRule,
-    /// The daemon has not looked at it yet.
+    /// It is not evaluated yet.
     NotEvaluated,
-    /// It matched: what became of the alert.
+    /// It matched: the outcome of the alert.
     Raised(Vec<AlertOutcome>),
-    /// It matched, and its alert is no longer kept.
+    /// It matched, but the alert is no longer stored.
     NoLongerKept,
 }

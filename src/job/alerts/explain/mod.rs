@@ -1,5 +1,5 @@
-//! Why somebody heard of an advisory or ticket, or did not: always one of a
-//! closed set of answers ([`Answer`]), for each change and rule.
+//! Explains why an alert was or was not sent: one of a fixed set of explanations
+//! ([`Answer`]) for each change and rule.
 
 mod answer;
 mod words;
@@ -19,29 +19,29 @@ use crate::store::alerts::outcome::{self, AlertOutcome};
 use crate::store::alerts::rule::{self, Definition};
 use crate::store::alerts::subject::{self, Span};
 
-/// What became of one change under one rule.
+/// The explanation for one change and one rule.
 #[derive(Debug, Clone, Serialize)]
 pub struct Explained {
-    /// The change; `None` where nothing is stored, and for what was raised without one.
+    /// The change; `None` if nothing is stored, and for alerts without a change.
     pub seq: Option<i64>,
-    /// When we learned of it.
+    /// When advisoryd read it.
     pub at: Option<DateTime<Utc>>,
     /// What happened.
     pub what: Option<String>,
-    /// Which version it made.
+    /// The version that it created.
     pub version: Option<i32>,
     /// The rule.
     pub rule: String,
-    /// The answer's name.
+    /// The machine-readable name of the explanation.
     pub answer: &'static str,
-    /// The answer, for people.
+    /// The explanation, for people.
     pub text: String,
     /// The alert, where there is one.
     pub alert_id: Option<Uuid>,
 }
 
-/// Explains every change of an advisory or ticket under the rules of these names;
-/// `only` one of them where it is named.
+/// Explains every change of an advisory or ticket for every current rule, or for the
+/// rule `only`.
 pub async fn explain(
     connection: &mut PgConnection,
     key: &str,
@@ -57,10 +57,10 @@ pub async fn explain(
         products: true,
     };
     let subjects = subject::of_span(connection, span).await?;
-    let looked = Looked {
+    let history = History {
         evaluated: evaluation::evaluated(connection).await?,
         verdicts: evaluation::of_key(connection, key).await?,
-        told: by_alert(outcome::of_key(connection, key).await?),
+        outcomes: by_alert(outcome::of_key(connection, key).await?),
         definitions,
     };
     if subjects.is_empty() {
@@ -69,14 +69,14 @@ pub async fn explain(
     let mut all = Vec::new();
     for subject in &subjects {
         for name in &names {
-            all.push(looked.at(subject, name));
+            all.push(history.explain(subject, name));
         }
     }
-    all.extend(looked.without_change(&subjects, &names));
+    all.extend(history.without_change(&subjects, &names));
     Ok(all)
 }
 
-/// The rules that are followed, or the one that was asked about.
+/// The names of the current rules, or of the requested one.
 fn names(definitions: &[Definition], only: Option<&str>) -> Vec<String> {
     definitions
         .iter()
@@ -86,9 +86,9 @@ fn names(definitions: &[Definition], only: Option<&str>) -> Vec<String> {
         .collect()
 }
 
-fn by_alert(told: Vec<AlertOutcome>) -> HashMap<Uuid, Vec<AlertOutcome>> {
+fn by_alert(outcomes: Vec<AlertOutcome>) -> HashMap<Uuid, Vec<AlertOutcome>> {
     let mut map = HashMap::<Uuid, Vec<AlertOutcome>>::new();
-    for one in told {
+    for one in outcomes {
         map.entry(one.alert_id).or_default().push(one);
     }
     map
@@ -107,16 +107,16 @@ fn not_stored(rule: &str) -> Explained {
     }
 }
 
-/// What the database says of a key.
-struct Looked {
+/// What the database contains about a key.
+struct History {
     evaluated: i64,
     verdicts: HashMap<(i64, i32), Verdict>,
-    told: HashMap<Uuid, Vec<AlertOutcome>>,
+    outcomes: HashMap<Uuid, Vec<AlertOutcome>>,
     definitions: Vec<Definition>,
 }
 
-impl Looked {
-    fn at(&self, subject: &Subject, name: &str) -> Explained {
+impl History {
+    fn explain(&self, subject: &Subject, name: &str) -> Explained {
         let id = alert_id(name, subject);
         let answer = self.answer(subject, name, id);
         Explained {
@@ -133,8 +133,8 @@ impl Looked {
 
     fn answer(&self, subject: &Subject, name: &str, id: Uuid) -> Answer {
         let seq = subject.seq.unwrap_or_default();
-        if let Some(told) = self.told.get(&id) {
-            return Answer::Raised(told.clone());
+        if let Some(outcomes) = self.outcomes.get(&id) {
+            return Answer::Raised(outcomes.clone());
         }
         if seq > self.evaluated {
             return Answer::NotEvaluated;
@@ -156,15 +156,15 @@ impl Looked {
             },
             Verdict::False(clause) => Answer::ClauseFalse {
                 clause,
-                asked: of_rules::asked(&rule.clauses, clause),
-                shown: of_rules::shown(subject, clause),
+                required: of_rules::asked(&rule.clauses, clause),
+                actual: of_rules::shown(subject, clause),
             },
             Verdict::Missing(clause) => Answer::ValueMissing { clause },
         }
     }
 
-    /// The definition that looked at this change: the newest that began before and
-    /// was still followed.
+    /// The definition in force at this change: the newest that began before it and was
+    /// not replaced yet.
     fn in_force(&self, name: &str, seq: i64) -> Option<&Definition> {
         self.definitions
             .iter()
@@ -172,7 +172,7 @@ impl Looked {
             .filter(|one| one.until_seq.is_none_or(|until| seq <= until))
     }
 
-    /// Alerts that were raised without a change, by `--alert-backlog`.
+    /// Alerts that `--alert-backlog` created, without a change.
     fn without_change<'a>(
         &'a self,
         subjects: &'a [Subject],
@@ -191,15 +191,15 @@ impl Looked {
             names.iter().filter_map(move |name| {
                 let known = |one: &Subject| alert_id(name, one) == alert_id(name, &subject);
                 let id = alert_id(name, &subject);
-                let is_new = self.told.contains_key(&id) && !subjects.iter().any(known);
-                is_new.then(|| self.at(&subject, name))
+                let is_new = self.outcomes.contains_key(&id) && !subjects.iter().any(known);
+                is_new.then(|| self.explain(&subject, name))
             })
         })
     }
 }
 
-/// What the rule finds of it today, where what it found then is no longer kept.
+/// The verdict today, if the former one is no longer stored.
 fn judge(rule: &Rule, subject: &Subject) -> Verdict {
-    // A rule that loaded once compiles.
+    // A rule that was loaded before compiles.
     Matcher::new(rule.clone()).map_or(Verdict::NotAsked, |matcher| matcher.judge(subject))
 }

@@ -1,4 +1,4 @@
-//! Answers for people.
+//! Explanations as text.
 
 use chrono::{DateTime, Utc};
 
@@ -6,7 +6,7 @@ use super::answer::Answer;
 use crate::model::{AlertState, DeliveryState};
 use crate::store::alerts::outcome::{AlertOutcome, CarryingMessage, Delivery};
 
-/// The answer's name, for programs.
+/// The machine-readable name of an explanation.
 pub(crate) fn name(answer: &Answer) -> &'static str {
     match answer {
         Answer::NotFollowed => "not_followed",
@@ -17,57 +17,56 @@ pub(crate) fn name(answer: &Answer) -> &'static str {
         Answer::BeforeRule => "before_rule",
         Answer::NotEvaluated => "not_evaluated",
         Answer::NoLongerKept => "no_longer_kept",
-        Answer::Raised(told) => told
+        Answer::Raised(outcomes) => outcomes
             .first()
             .map_or(AlertState::Delivered, |one| one.state)
             .name(),
     }
 }
 
-/// The answer, in a sentence.
+/// The explanation as a sentence.
 pub(crate) fn text(answer: &Answer) -> String {
     match answer {
-        Answer::NotFollowed => "not in a followed list then".to_owned(),
-        Answer::NotAsked { what } => format!("changes of kind `{what}` are not asked for"),
+        Answer::NotFollowed => "not in a followed list at that time".to_owned(),
+        Answer::NotAsked { what } => format!("event type `{what}` is not in `on`"),
         Answer::ClauseFalse {
             clause,
-            asked,
-            shown,
+            required,
+            actual,
         } => {
             let clause = clause.name();
-            format!("clause `{clause}` is false: it asks for {asked}, and was shown {shown}")
+            format!("no match: `{clause}` requires {required}, got {actual}")
         }
         Answer::ValueMissing { clause } => format!(
-            "the value for `{}` is missing, and the rule says to skip then",
+            "no value for `{}`, and the rule skips events without it",
             clause.name()
         ),
         Answer::Baseline { list: Some(list) } => {
-            format!("baseline: it came with the first load of watch list {list}")
+            format!("baseline: part of the first load of watch list {list}")
         }
-        Answer::Baseline { list: None } => "baseline: it came with a first load".to_owned(),
-        Answer::BeforeRule => "baseline: it happened while the rule was not there".to_owned(),
-        Answer::NotEvaluated => "not looked at yet; the daemon does that within moments".to_owned(),
-        Answer::NoLongerKept => "it matched; the alert is no longer kept".to_owned(),
-        Answer::Raised(told) => raised(told),
+        Answer::Baseline { list: None } => "baseline: part of a first load".to_owned(),
+        Answer::BeforeRule => {
+            "baseline: the rule did not exist at the time of the change".to_owned()
+        }
+        Answer::NotEvaluated => "not evaluated yet; the daemon does this within moments".to_owned(),
+        Answer::NoLongerKept => "matched; the alert is no longer stored".to_owned(),
+        Answer::Raised(outcomes) => raised(outcomes),
     }
 }
 
-fn raised(told: &[AlertOutcome]) -> String {
-    let Some(first) = told.first() else {
-        return "it matched".to_owned();
+fn raised(outcomes: &[AlertOutcome]) -> String {
+    let Some(first) = outcomes.first() else {
+        return "matched".to_owned();
     };
     match (first.state, &first.silence, &first.message) {
         (AlertState::Silenced, Some((until, reason)), _) => {
             format!("silenced until {}: {reason}", at(*until))
         }
-        (AlertState::Shadow, ..) => "shadow: it matched, and the rule sends nothing".to_owned(),
-        (AlertState::Recorded, ..) => "it matched, and the rule names no sink".to_owned(),
+        (AlertState::Shadow, ..) => "shadow: matched; a shadow rule sends nothing".to_owned(),
+        (AlertState::Recorded, ..) => "matched; the rule has no sinks".to_owned(),
         (AlertState::Gathering, _, Some(message)) => {
             let sent = at(message.closes_at);
-            format!(
-                "grouped into message {}, which is sent at {sent}",
-                message.id
-            )
+            format!("grouped into message {}, to be sent at {sent}", message.id)
         }
         (
             AlertState::Silenced
@@ -78,7 +77,7 @@ fn raised(told: &[AlertOutcome]) -> String {
             _,
             message,
         ) => {
-            let sinks = told.iter().filter_map(|one| one.delivery.as_ref());
+            let sinks = outcomes.iter().filter_map(|one| one.delivery.as_ref());
             let sinks: Vec<String> = sinks.map(delivery).collect();
             format!("{}{}", sinks.join("; "), group(message.as_ref()))
         }
@@ -106,24 +105,27 @@ fn delivery(delivery: &Delivery) -> String {
         status,
         error,
     } = delivery;
-    let error = error.as_deref().unwrap_or("no reason is known");
+    let error = error.as_deref().unwrap_or("unknown error");
     match (state, settled_at) {
         (DeliveryState::Delivered, Some(settled_at)) => {
-            let with = status.map_or_else(String::new, |status| format!(" with {status}"));
+            let with = status.map_or_else(String::new, |status| format!(" (status {status})"));
             format!("delivered to `{sink}` at {}{with}", at(*settled_at))
         }
         (DeliveryState::DeadLetter, Some(settled_at)) => {
-            let given_up = at(*settled_at);
+            let gave_up = at(*settled_at);
             format!(
-                "dead letter: `{sink}` was given up at {given_up} after attempt {failures}: {error}"
+                "dead letter: gave up on `{sink}` at {gave_up} after attempt {failures}: {error}"
             )
         }
         _ if *failures > 0 => format!(
-            "waiting for attempt {} to tell `{sink}` at {}; the last one failed: {error}",
+            "waiting for attempt {} to notify `{sink}` at {}; the last one failed: {error}",
             failures + 1,
             at(*due_at)
         ),
-        _ => format!("waiting for attempt 1 to tell `{sink}` at {}", at(*due_at)),
+        _ => format!(
+            "waiting for attempt 1 to notify `{sink}` at {}",
+            at(*due_at)
+        ),
     }
 }
 

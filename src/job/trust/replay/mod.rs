@@ -1,7 +1,7 @@
-//! Derives every column again from the raw texts, with today's parser and
-//! aliases, without asking upstream. It makes no versions: what changes is how
-//! we read, not what upstream said. Only what was kept beside a current version,
-//! and now shows itself newer, becomes the next one.
+//! Replay: derives every column again from the stored raw texts, with the current parser
+//! and aliases, without requests. It creates no versions, because only our parsing has
+//! changed, not the data upstream. The exception is a conflicting copy that now turns out
+//! to be newer than the current version: it becomes the next version.
 
 mod pass;
 mod report;
@@ -17,19 +17,19 @@ use crate::store::ledger::quarantine;
 use crate::store::trust::reread::Versions;
 
 impl Replay<'_> {
-    /// Goes over everything once, writing or only looking. `Err` names the row
-    /// in `source` that a run has at this moment.
+    /// Replays everything once, as a dry run unless `write`. The inner `Err` is the id of
+    /// a source that another run has locked.
     pub async fn run(&self, write: bool) -> Result<Result<Report, i32>, Failure> {
-        let hold = match SourceLock::take_all(self.pool).await? {
-            Ok(hold) => hold,
+        let lock = match SourceLock::take_all(self.pool).await? {
+            Ok(lock) => lock,
             Err(busy) => return Ok(Err(busy)),
         };
-        let result = self.held(write).await;
-        hold.release().await;
+        let result = self.run_locked(write).await;
+        lock.release().await;
         result.map(Ok)
     }
 
-    async fn held(&self, write: bool) -> Result<Report, Failure> {
+    async fn run_locked(&self, write: bool) -> Result<Report, Failure> {
         let mut pass = Pass {
             replay: self,
             write,
@@ -60,7 +60,7 @@ impl Replay<'_> {
         };
         for id in ids {
             report.quarantined += 1;
-            let retried = retry.held(id, write).await?;
+            let retried = retry.retry_locked(id, write).await?;
             report.leaving += u64::from(matches!(retried.fate, Fate::Stored | Fate::Known));
         }
         Ok(())

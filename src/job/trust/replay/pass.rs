@@ -1,4 +1,4 @@
-//! One pass over everything that is stored, batch by batch.
+//! One replay pass over all stored raw texts, batch by batch.
 
 use super::{Replay, Report};
 use crate::job::failure::Failure;
@@ -19,8 +19,8 @@ pub(crate) struct Pass<'a, 'r> {
 }
 
 impl Pass<'_, '_> {
-    /// Versions of advisories, each batch in a transaction of its own: a replay
-    /// that is stopped has done what it has done, and the next does the rest.
+    /// Replays versions of advisories, each batch in its own transaction: an interrupted
+    /// replay keeps its finished batches, and the next one does the rest.
     pub(crate) async fn advisories(&mut self, versions: Versions) -> Result<(), Failure> {
         let mut after = (String::new(), 0);
         loop {
@@ -39,7 +39,7 @@ impl Pass<'_, '_> {
                 .collect();
             let differences = advisory::differences(&mut transaction, versions, &reread).await?;
             let keys: Vec<String> = differences.iter().map(|found| found.key.clone()).collect();
-            self.report.note("advisory", differences);
+            self.report.add("advisory", differences);
             if self.write {
                 self.report.rewritten +=
                     advisory::correct(&mut transaction, versions, &reread).await?;
@@ -57,14 +57,14 @@ impl Pass<'_, '_> {
         let said = text.said.clone();
         let reason = match self.read(text) {
             Ok(reread) if reread.advisory.said == said => return Some(reread),
-            Ok(reread) => format!("its raw text now reads as {}", reread.advisory.said),
+            Ok(reread) => format!("its raw text now parses as {}", reread.advisory.said),
             Err(reason) => reason,
         };
         self.report.unreadable(&what, &reason);
         None
     }
 
-    /// Reads a version's record and the detail that it was made with.
+    /// Parses a version's record and the detail that it was merged with.
     fn read(&self, text: advisory::Text) -> Result<advisory::Reread, String> {
         let advisory::Text {
             said: _,
@@ -86,21 +86,21 @@ impl Pass<'_, '_> {
         let record =
             xml::read_record(rules, raw.as_bytes()).map_err(|unreadable| unreadable.reason)?;
         let byte_hash = rules.fingerprint(raw.as_bytes());
-        let whole = if has_detail {
-            let detail = detail.ok_or("the detail that it was made with is gone")?;
+        let merged = if has_detail {
+            let detail = detail.ok_or("the detail that it was merged with is missing")?;
             overlay(&record, &detail_source::read_again(rules, &detail)?)
         } else {
             record.clone()
         };
         Ok(advisory::Reread {
             version,
-            advisory: whole,
+            advisory: merged,
             record: Some((record, byte_hash)),
             has_detail,
         })
     }
 
-    /// Details: what they say is laid under the records that come next.
+    /// Replays details. They are merged with the records that are read next.
     pub(crate) async fn details(&mut self) -> Result<(), Failure> {
         let mut after = String::new();
         loop {
@@ -126,9 +126,9 @@ impl Pass<'_, '_> {
         }
     }
 
-    /// Records kept beside the current versions: only their fingerprints are
-    /// derived from them. One that shows itself newer than the current version,
-    /// as both read today, would have replaced it: now it does.
+    /// Replays conflicting copies. Only their fingerprints are derived from them. A copy
+    /// that is newer than the current version by the current parser should have replaced
+    /// it, and does so now.
     pub(crate) async fn conflicting_copies(&mut self) -> Result<(), Failure> {
         let mut after = 0;
         loop {
@@ -141,7 +141,7 @@ impl Pass<'_, '_> {
             self.report.dissents += texts.len() as u64;
             let (mut renewed, mut newer) = (Vec::new(), Vec::new());
             for text in &texts {
-                let Some(received) = self.read_dissent(text) else {
+                let Some(received) = self.read_copy(text) else {
                     continue;
                 };
                 if self.is_newer(&received.advisory, text) {
@@ -161,7 +161,7 @@ impl Pass<'_, '_> {
                         run_id: text.run_id,
                         at: self.replay.clock.now(),
                         settled_before: None,
-                        // What is not wanted under the configuration is not fetched either.
+                        // Details that the configuration excludes are not fetched later either.
                         details: Details::Auto,
                     };
                     store::advisories::advisory::merge(
@@ -177,7 +177,7 @@ impl Pass<'_, '_> {
         }
     }
 
-    fn read_dissent(&self, text: &conflicting_copy::ConflictingCopy) -> Option<Received> {
+    fn read_copy(&self, text: &conflicting_copy::ConflictingCopy) -> Option<Received> {
         let record = text.raw.as_bytes();
         let advisory = xml::read_record(self.replay.rules, record).ok()?;
         (advisory.said == text.said).then(|| Received {
@@ -193,7 +193,7 @@ impl Pass<'_, '_> {
         matches!((advisory.modified_at, current), (Some(theirs), Some(known)) if theirs > known)
     }
 
-    /// Versions of tickets.
+    /// Replays versions of tickets.
     pub(crate) async fn tickets(&mut self, versions: Versions) -> Result<(), Failure> {
         let mut after = (i64::MIN, 0);
         loop {
@@ -210,7 +210,7 @@ impl Pass<'_, '_> {
                 match ticket_source::read(text.raw) {
                     Ok(ticket) if ticket.id == text.id => reread.push((text.version, ticket)),
                     Ok(ticket) => {
-                        let reason = format!("its raw text now reads as ticket {}", ticket.id);
+                        let reason = format!("its raw text now parses as ticket {}", ticket.id);
                         self.report.unreadable(&what, &reason);
                     }
                     Err(unreadable) => self.report.unreadable(&what, &unreadable.reason),
@@ -221,7 +221,7 @@ impl Pass<'_, '_> {
                 .iter()
                 .filter_map(|found| found.key.parse().ok())
                 .collect();
-            self.report.note("ticket", differences);
+            self.report.add("ticket", differences);
             if self.write {
                 self.report.rewritten +=
                     ticket::correct(&mut transaction, versions, &reread).await?;

@@ -1,4 +1,4 @@
-//! What a replay found.
+//! The result of a replay.
 
 use std::collections::BTreeMap;
 
@@ -7,36 +7,36 @@ use serde_json::Value;
 
 use crate::store::trust::reread::Difference;
 
-/// Differences of one field that are told; more would tell nobody more.
+/// Maximum number of examples per field.
 const EXAMPLES: usize = 3;
 
-/// What a replay found.
+/// The result of a replay.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
-    /// Whether it was written.
+    /// Whether the differences were written.
     pub written: bool,
-    /// Versions of advisories that were read again.
+    /// Versions of advisories that were parsed again.
     pub advisories: u64,
-    /// Versions of tickets that were read again.
+    /// Versions of tickets that were parsed again.
     pub tickets: u64,
-    /// Records kept beside current versions that were read again.
+    /// Conflicting copies that were parsed again.
     pub dissents: u64,
-    /// Of those, the ones that are newer than the current version, as both read
-    /// today: they become the next version.
+    /// Conflicting copies that are newer than the current version by the current parser:
+    /// they become the next version.
     pub promoted: u64,
-    /// Details that were read again.
+    /// Details that were parsed again.
     pub details: u64,
-    /// Records in quarantine that were read again.
+    /// Quarantined records that were parsed again.
     pub quarantined: u64,
-    /// Rows that differ in a column that people see.
+    /// Rows that differ in a visible column.
     pub differing: u64,
-    /// Rows that differ, fingerprints included; only told when written.
+    /// Rows that differ, fingerprints included; only counted when written.
     pub rewritten: u64,
     /// Records that leave quarantine.
     pub leaving: u64,
     /// What differs, by kind and field.
     pub fields: BTreeMap<String, FieldReport>,
-    /// Raw texts that no longer read, which are left as they are.
+    /// Raw texts that can no longer be parsed; they are left unchanged.
     pub unreadable: u64,
     /// The first of them.
     pub unreadable_examples: Vec<String>,
@@ -60,7 +60,7 @@ pub struct Example {
     pub version: i32,
     /// As stored.
     pub old: Option<Value>,
-    /// As read today.
+    /// As parsed now.
     pub new: Option<Value>,
 }
 
@@ -70,7 +70,7 @@ impl Report {
         self.differing == 0 && self.leaving == 0 && self.promoted == 0
     }
 
-    pub(super) fn note(&mut self, kind: &str, differences: Vec<Difference>) {
+    pub(super) fn add(&mut self, kind: &str, differences: Vec<Difference>) {
         let mut last = None;
         for difference in differences {
             let Difference {

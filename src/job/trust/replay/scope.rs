@@ -1,4 +1,4 @@
-//! What is replayed, and with what.
+//! Scope and dependencies of a replay.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use sqlx::PgPool;
 use crate::clock::Clock;
 use crate::source::xml::Rules;
 
-/// What is replayed.
+/// Scope and dependencies of a replay.
 pub struct Replay<'a> {
     /// The database.
     pub pool: &'a PgPool,
-    /// How records are read today.
+    /// The current rules for parsing records.
     pub rules: &'a Arc<Rules>,
-    /// The time.
+    /// The clock.
     pub clock: &'a Clock,
-    /// Only versions that were stored since, and what came to quarantine since.
+    /// Only versions that were stored, and records that were quarantined, since this time.
     pub since: Option<DateTime<Utc>>,
 }
