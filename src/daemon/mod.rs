@@ -7,6 +7,7 @@ mod discovery;
 mod generation;
 mod health;
 pub mod lanes;
+mod private_server;
 pub mod progress;
 mod reconcile;
 pub mod schedules;
@@ -70,9 +71,8 @@ pub async fn run(
         health: &health,
         stop: &stop,
     };
-    let opened = tokio::select! {
-        opened = starting.open() => opened?,
-        () = signals.asked_to_stop() => return Ok(()),
+    let Some(opened) = starting.open(signals.asked_to_stop()).await? else {
+        return Ok(());
     };
     let Opened {
         pool,
@@ -119,11 +119,15 @@ struct Startup<'a> {
 }
 
 impl Startup<'_> {
-    async fn open(&self) -> anyhow::Result<Opened> {
-        systemd::still_starting("starting the database", PATIENCE);
-        let opened = Opened::open(self.config, Role::Daemon).await?;
+    /// Finds or starts the database; `None` when asked to stop first.
+    async fn open(&self, stop: impl Future<Output = ()>) -> anyhow::Result<Option<Opened>> {
+        let mut cluster = startup::private_server(self.config, Role::Daemon)?;
+        if !private_server::start(&mut cluster, stop).await? {
+            return Ok(None);
+        }
+        let opened = Opened::new(self.config, cluster)?;
         self.health.database_is(opened.pool.clone());
-        Ok(opened)
+        Ok(Some(opened))
     }
 
     /// Waits out a database that is down, then migrates and writes the sources
@@ -209,6 +213,9 @@ impl Daemon {
         }
         systemd::stopping();
         info!("stopping");
+        if let Some(cluster) = cluster {
+            private_server::cancel_start(cluster).await;
+        }
         generation.stop(STOP_WITHIN).await;
         Ok(())
     }
