@@ -1,9 +1,9 @@
-# Two commands: `make demo` shows it work, `make test` proves it.
-# Both install what is missing on a Debian machine (PostgreSQL's server).
+# `make demo` runs a self-contained demo; `make test` runs all checks and tests.
+# Both install missing Debian packages (PostgreSQL's server, a C compiler).
 
 .PHONY: demo test deps servers fmt lint doc check bench release sqlx
 
-# The build never asks a database: .sqlx holds what the macros need.
+# The build needs no database: sqlx's macros read .sqlx.
 export SQLX_OFFLINE ?= true
 
 demo: deps
@@ -30,8 +30,8 @@ bench: deps
 release: deps
 	cargo build --locked --release
 
-# Installs PostgreSQL's server where there is none. Debian's package would also
-# start a cluster of its own; it is told not to, we bring ours.
+# Installs PostgreSQL's server if it is missing. Debian's package would also create
+# and start a cluster; create_main_cluster = false prevents that.
 deps:
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 \
 	  || command -v postgres >/dev/null 2>&1 \
@@ -45,9 +45,9 @@ deps:
 	  || { SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	       $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null; }
 
-# Servers that the tests of alerts talk to: Debian's Alertmanager and aiosmtpd,
-# unpacked below target and not installed, so that no service of theirs starts.
-# Alertmanager insists on finding its templates where the package has them.
+# Servers for the alert tests: Debian's Alertmanager and aiosmtpd. They are unpacked
+# below target and not installed, so that no service is started. Alertmanager needs
+# its templates at the path of the package.
 SERVERS = target/test-servers
 TEMPLATES = /usr/share/prometheus/alertmanager
 
@@ -65,7 +65,6 @@ servers:
 	       && $$SUDO install -D -m 0644 -t $(TEMPLATES) $(SERVERS)$(TEMPLATES)/*.tmpl \
 	       && touch $(SERVERS)/complete; }
 
-# After a change of SQL: makes .sqlx again, against a private server that lives
-# for the time of this command.
+# Run after changing SQL: updates .sqlx with a temporary PostgreSQL.
 sqlx: deps
 	.ci/sqlx

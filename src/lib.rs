@@ -15,6 +15,7 @@ pub mod job;
 pub mod logging;
 pub mod measures;
 pub mod model;
+mod signals;
 pub mod simulate;
 pub mod sink;
 pub mod source;

@@ -6,9 +6,7 @@ use chrono::{DateTime, Utc};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::http::Usage;
-use crate::model::Standing;
-use crate::store::alerts::delivery::Ending;
-use crate::store::ledger::run::Tally;
+use crate::model::{ConditionState, Ending, Outcome, Tally};
 use crate::store::reports::report::SourceReport;
 use crate::store::wanted::backlog::Backlog;
 
@@ -88,7 +86,7 @@ pub fn describe() {
 }
 
 /// Sets what is wrong with the program, of all that ever was.
-pub fn conditions(standings: &[Standing]) {
+pub fn conditions(standings: &[ConditionState]) {
     for standing in standings {
         let (what, key) = (standing.condition.name(), standing.key.clone());
         let holds = if standing.is_raised { 1.0 } else { 0.0 };
@@ -103,20 +101,16 @@ pub fn raised(alerts: u64) {
 
 /// Counts an attempt to deliver.
 pub fn attempted(sink: &str, ending: &Ending, took: Duration) {
-    let outcome = match ending {
-        Ending::Delivered => "delivered",
-        Ending::Postponed { .. } => "postponed",
-        Ending::Abandoned { .. } => "abandoned",
-    };
+    let outcome = ending.name();
     let sink = sink.to_owned();
     counter!(DELIVERIES, "sink" => sink.clone(), "outcome" => outcome).increment(1);
     histogram!(DELIVERY_SECONDS, "sink" => sink).record(took.as_secs_f64());
 }
 
 /// Counts a run that ended.
-pub fn run_ended(source: &str, outcome: &'static str, tally: &Tally, seconds: f64) {
+pub fn run_ended(source: &str, outcome: &Outcome, tally: &Tally, seconds: f64) {
     let source = source.to_owned();
-    counter!(RUNS, "source" => source.clone(), "outcome" => outcome).increment(1);
+    counter!(RUNS, "source" => source.clone(), "outcome" => outcome.name()).increment(1);
     histogram!(RUN_SECONDS, "source" => source.clone()).record(seconds);
     counter!(RECEIVED_BYTES, "source" => source.clone()).increment(tally.bytes);
     let kinds = [

@@ -4,8 +4,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::taken::{Owner, Taken};
-use crate::http::{Client, Kind, Look, Request, Sight, Verb};
-use crate::job::failure::chain;
+use crate::http::{Client, Kind, RawRequest, RawResponse, Request, Verb};
+use crate::model::chain;
 
 /// How often a call that was throttled is repeated.
 const REPEATS: u32 = 2;
@@ -42,7 +42,7 @@ impl Asker {
     }
 
     pub(super) async fn ask(&mut self, name: &str, request: Request, owner: Owner) -> Taken {
-        self.look(name, look(request), owner).await
+        self.take_raw(name, raw(request), owner).await
     }
 
     /// The same for what has a limit of its own by the day, which may be used up: the
@@ -57,12 +57,12 @@ impl Asker {
 
     /// Asks once, and again where upstream wanted to be left alone for a while:
     /// the refusal is kept too.
-    pub(super) async fn look(&mut self, name: &str, look: Look, owner: Owner) -> Taken {
+    pub(super) async fn take_raw(&mut self, name: &str, look: RawRequest, owner: Owner) -> Taken {
         let mut repeats = 0;
         loop {
             let taken = self.once(name, &look, owner).await;
             info!("{} {}: {:?}", taken.method, taken.target, taken.status);
-            let is_over_soon = taken.status == Some(429) && self.client.held_for().is_some();
+            let is_over_soon = taken.status == Some(429) && self.client.paused_for().is_some();
             if !is_over_soon || repeats == REPEATS {
                 self.taken.push(taken.clone());
                 return taken;
@@ -74,15 +74,14 @@ impl Asker {
         }
     }
 
-    async fn once(&self, name: &str, look: &Look, owner: Owner) -> Taken {
+    async fn once(&self, name: &str, look: &RawRequest, owner: Owner) -> Taken {
         let mut taken = Taken::asked(name, look.verb.name(), target(&look.request), owner);
-        let sight = tokio::select! {
-            biased;
-            () = self.stop.cancelled() => {
-                taken.error = Some("not asked: the capture was stopped".to_owned());
-                return taken;
-            }
-            sight = self.client.look(look) => sight,
+        let asking = self
+            .stop
+            .run_until_cancelled(self.client.exchange_raw(look));
+        let Some(sight) = asking.await else {
+            taken.error = Some("not asked: the capture was stopped".to_owned());
+            return taken;
         };
         let mut sight = match sight {
             Ok(sight) => sight,
@@ -100,16 +99,13 @@ impl Asker {
     }
 
     /// Reads the body as far as it is wanted.
-    async fn read(&self, sight: &mut Sight, taken: &mut Taken) {
+    async fn read(&self, sight: &mut RawResponse, taken: &mut Taken) {
         loop {
-            let piece = tokio::select! {
-                biased;
-                () = self.stop.cancelled() => {
-                    taken.error = Some("the capture was stopped".to_owned());
-                    taken.is_cut = true;
-                    return;
-                }
-                piece = sight.body.chunk() => piece,
+            let reading = self.stop.run_until_cancelled(sight.body.chunk());
+            let Some(piece) = reading.await else {
+                taken.error = Some("the capture was stopped".to_owned());
+                taken.is_cut = true;
+                return;
             };
             match piece {
                 Ok(Some(piece)) => {
@@ -137,8 +133,8 @@ pub(super) fn get(path: &str) -> Request {
     Request::new(path, Kind::Json)
 }
 
-pub(super) fn look(request: Request) -> Look {
-    Look {
+pub(super) fn raw(request: Request) -> RawRequest {
+    RawRequest {
         verb: Verb::Get,
         request,
         token: None,

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::captured::{Captured, Written};
 use super::taken::Form;
-use super::{Captured, Written};
 
 /// Why nothing, or not everything, is in the folder.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,8 @@
 //! without this account can see what upstream really sends.
 
 mod ask;
+mod captured;
+mod claim;
 mod claims;
 mod disguise;
 mod folder;
@@ -10,36 +12,19 @@ mod patterns;
 mod plan;
 mod report;
 mod taken;
+mod time;
 
 pub use ask::{Asker, Wanted};
+pub use captured::{Captured, Written};
+pub use claim::{Claim, Verdict};
 pub use folder::{Folder, NotWritten};
 pub use plan::most_calls;
-pub use report::{Claim, Report, Verdict};
+pub use report::Report;
 pub use taken::{Form, Owner, Taken};
 
 use crate::config::{Token, Upstream};
 use crate::source::xml::Rules;
 use disguise::Disguise;
-
-/// What a folder is made of.
-#[derive(Debug)]
-pub struct Captured {
-    /// Which statements of the contract held.
-    pub report: Report,
-    /// The answers with the bodies as they are to be written.
-    pub answers: Vec<Written>,
-}
-
-/// An answer as it is to be written.
-#[derive(Debug)]
-pub struct Written {
-    /// As it was taken.
-    pub taken: Taken,
-    /// Its headers.
-    pub headers: Vec<(String, String)>,
-    /// Its body; `None` for one that cannot be disguised safely.
-    pub body: Option<Vec<u8>>,
-}
 
 /// Judges the answers, and disguises them unless they are wanted `raw`.
 pub fn judge(

@@ -1,13 +1,13 @@
 //! What is asked for, in which order.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::ask::{Asker, get, look};
+use super::ask::{Asker, get, raw};
 use super::taken::{Owner, Taken};
+use super::time::time;
 use crate::config::Token;
-use crate::http::{Kind, Look, Request, Verb};
-use crate::model::parse_time;
+use crate::http::{Kind, RawRequest, Request, Verb, is_about_the_token};
 
 const LISTS: &str = "/api/asset-lists/";
 const TICKETS: &str = "/api/tickets/";
@@ -73,11 +73,11 @@ impl Asker {
             let request = get(&format!("{TICKETS}{id}/"));
             self.ask("ticket", request, Owner::Account).await;
         }
-        let look = Look {
+        let look = RawRequest {
             verb: Verb::Options,
-            ..look(get(TICKETS))
+            ..raw(get(TICKETS))
         };
-        self.look("tickets-options", look, Owner::Choices).await;
+        self.take_raw("tickets-options", look, Owner::Choices).await;
         for (name, filter) in [
             ("tickets-modified-in-2100", "modified__gte"),
             ("tickets-created-in-2100", "created__gte"),
@@ -121,18 +121,18 @@ impl Asker {
     async fn refusals(&mut self) {
         let request = get(&format!("{LISTS}{NO_ID}/"));
         self.ask("unknown-id", request, Owner::Vendor).await;
-        let without_slash = Look {
+        let without_slash = RawRequest {
             follows: false,
-            ..look(get(LISTS.trim_end_matches('/')))
+            ..raw(get(LISTS.trim_end_matches('/')))
         };
-        self.look("without-slash", without_slash, Owner::WatchLists)
+        self.take_raw("without-slash", without_slash, Owner::WatchLists)
             .await;
         if let Ok(token) = Token::parse(WRONG_TOKEN) {
-            let wrong = Look {
+            let wrong = RawRequest {
                 token: Some(token),
-                ..look(get(LISTS).with("page_size", "1"))
+                ..raw(get(LISTS).with("page_size", "1"))
             };
-            self.look("wrong-token", wrong, Owner::WatchLists).await;
+            self.take_raw("wrong-token", wrong, Owner::WatchLists).await;
         }
     }
 
@@ -154,11 +154,11 @@ impl Asker {
 }
 
 fn is_refused(taken: &Taken) -> bool {
-    let detail = taken.detail().unwrap_or_default().to_lowercase();
-    let about_token = ["token", "credential", "inactive"];
     match taken.status {
         Some(401) => true,
-        Some(403) => about_token.iter().any(|word| detail.contains(word)),
+        Some(403) => taken
+            .detail()
+            .is_some_and(|detail| is_about_the_token(&detail)),
         _ => false,
     }
 }
@@ -179,8 +179,4 @@ fn key(row: &Value) -> Option<String> {
         return Some(said.to_owned());
     }
     id(row).map(|id| id.to_string())
-}
-
-pub(super) fn time(value: &Value) -> Option<DateTime<Utc>> {
-    parse_time(value.as_str()?)
 }

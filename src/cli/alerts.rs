@@ -1,19 +1,22 @@
 //! `advisoryd alerts`: what was told, to whom, and telling it once more.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
-use super::output::{complain, table, tell, tell_json};
+use super::output::{print_error, print_json, print_line, table};
 use super::question::{Since, since};
-use super::{Shared, alert_page, ask};
+use super::shared::Shared;
+use super::{alert_page, ask};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::test_sink::{self, Tried};
+use crate::model::{AlertState, shortened};
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, AlertLine, AlertQuestion};
 use crate::store::alerts::resend;
 
-/// A sentence in a table is cut here; `show` and `--json` have it whole.
+/// Summaries are cut here in tables; `show` and `--json` print them in full.
 const SUMMARY_LETTERS: usize = 60;
 
 #[derive(Debug, Args)]
@@ -24,28 +27,28 @@ pub(super) struct Alerts {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Alerts and what became of them, the last raised first
+    /// List alerts and their delivery state, newest first
     List(List),
-    /// One alert, its deliveries, and every attempt
+    /// Show one alert, its deliveries and every attempt
     Show {
-        /// As `list` tells it
+        /// ID, as shown by `list`
         id: Uuid,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Tell once more, under the same id; also what was silenced or given up
+    /// Send again under the same ID, also if silenced or dead-lettered
     Resend {
-        /// As `list` tells them
+        /// IDs, as shown by `list`
         #[arg(required = true)]
         ids: Vec<Uuid>,
-        /// Only this sink
+        /// Only to this sink
         #[arg(long, value_name = "SINK")]
         sink: Option<String>,
     },
-    /// Send a marked message now and report the real answer; needs no database
+    /// Send a test message now and print the receiver's answer; needs no database
     Test {
-        /// A sink of the configuration
+        /// A configured sink
         sink: String,
         /// Print JSON
         #[arg(long)]
@@ -55,24 +58,30 @@ enum What {
 
 #[derive(Debug, Args)]
 struct List {
-    /// Of this rule
+    /// Only alerts of this rule
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
-    /// Of this advisory or ticket
+    /// Only alerts about this advisory or ticket
     #[arg(long, value_name = "SAID|TICKET")]
     key: Option<String>,
-    /// In this state
-    #[arg(long, value_parser = ["gathering", "waiting", "delivered", "dead_letter", "silenced", "shadow", "recorded"])]
-    state: Option<String>,
-    /// Raised since: `7d`, `12h`, or a time such as 2026-11-01
+    /// Only alerts in this state
+    #[arg(long, value_parser = state())]
+    state: Option<AlertState>,
+    /// Created since: a duration (`7d`, `12h`) or a date or time (2026-11-01)
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
-    /// At most so many
+    /// Maximum number of rows
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
     limit: i64,
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
+}
+
+/// A state by its name.
+fn state() -> impl TypedValueParser<Value = AlertState> {
+    PossibleValuesParser::new(AlertState::ALL.map(AlertState::name))
+        .try_map(|name| AlertState::from_name(&name).ok_or("it is no state of alerts"))
 }
 
 pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> {
@@ -81,19 +90,13 @@ pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> 
         What::Test { sink, json } => return test(&config, &sink, json).await,
         what => what,
     };
-    let opened = ask::open(&config).await?;
-    let result = with_database(&config, &opened, what).await;
-    opened.close().await;
-    result
-}
-
-async fn with_database(config: &Config, opened: &Opened, what: What) -> anyhow::Result<bool> {
-    match what {
+    ask::with_database(&config, async |opened| match what {
         What::List(wanted) => list(opened, wanted).await,
         What::Show { id, json } => show(opened, id, json).await,
-        What::Resend { ids, sink } => send_again(config, opened, &ids, sink.as_deref()).await,
-        What::Test { sink, json } => test(config, &sink, json).await,
-    }
+        What::Resend { ids, sink } => send_again(&config, opened, &ids, sink.as_deref()).await,
+        What::Test { sink, json } => test(&config, &sink, json).await,
+    })
+    .await
 }
 
 async fn list(opened: &Opened, wanted: List) -> anyhow::Result<bool> {
@@ -107,16 +110,16 @@ async fn list(opened: &Opened, wanted: List) -> anyhow::Result<bool> {
     };
     let lines = outcome::alerts(&mut connection, &question).await?;
     if wanted.json {
-        lines.iter().try_for_each(tell_json)?;
+        lines.iter().try_for_each(print_json)?;
         return Ok(true);
     }
     if lines.is_empty() {
-        tell("no alerts");
+        print_line("no alerts");
         return Ok(true);
     }
     let rows: Vec<[String; 6]> = lines.iter().map(row).collect();
-    tell(&table(
-        ["id", "raised", "rule", "state", "about", "what happened"],
+    print_line(&table(
+        ["id", "created", "rule", "state", "key", "summary"],
         &rows,
     ));
     Ok(true)
@@ -130,19 +133,19 @@ fn row(line: &AlertLine) -> [String; 6] {
         line.rule.clone(),
         line.state.clone(),
         line.key.clone(),
-        summary.chars().take(SUMMARY_LETTERS).collect(),
+        shortened(summary, SUMMARY_LETTERS),
     ]
 }
 
 async fn show(opened: &Opened, id: Uuid, json: bool) -> anyhow::Result<bool> {
     let mut connection = ask::up_to_date(opened).await?;
     let Some(document) = outcome::alert(&mut connection, id).await? else {
-        anyhow::bail!("there is no alert {id}; see `advisoryd alerts list`");
+        anyhow::bail!("alert {id} not found; see `advisoryd alerts list`");
     };
     if json {
-        tell_json(&document)?;
+        print_json(&document)?;
     } else {
-        tell(alert_page::page(&document).trim_end());
+        print_line(alert_page::page(&document).trim_end());
     }
     Ok(true)
 }
@@ -158,8 +161,8 @@ async fn send_again(
     for id in ids {
         let mut transaction = opened.pool.begin().await?;
         let Some(document) = outcome::alert(&mut transaction, *id).await? else {
-            complain(&format!(
-                "there is no alert {id}; see `advisoryd alerts list`"
+            print_error(&format!(
+                "alert {id} not found; see `advisoryd alerts list`"
             ));
             good = false;
             continue;
@@ -169,20 +172,20 @@ async fn send_again(
         let due = resend::resend(&mut transaction, *id, only, &sinks, now).await?;
         transaction.commit().await?;
         if due == 0 {
-            complain(&format!(
-                "alert {id} goes to no sink that could be told now; name one with --sink, or wait until its delivery under way has ended"
+            print_error(&format!(
+                "alert {id}: no sink to send to; name one with --sink, or wait until the delivery in progress has ended"
             ));
             good = false;
         } else {
-            tell(&format!(
-                "alert {id}: {due} deliveries are due; the daemon, or the next `advisoryd sync`, sends them"
+            print_line(&format!(
+                "alert {id}: {due} deliveries queued; the daemon or the next `advisoryd sync` sends them"
             ));
         }
     }
     Ok(good)
 }
 
-/// Where an alert goes that was not sent: the sink that is named, else those of its rule.
+/// The sinks of an alert that was not sent: the named one, else those of its rule.
 fn sinks_of(config: &Config, rule: Option<&str>, only: Option<&str>) -> Vec<String> {
     if let Some(only) = only {
         return vec![only.to_owned()];
@@ -198,11 +201,11 @@ async fn test(config: &Config, name: &str, json: bool) -> anyhow::Result<bool> {
     let Some(settings) = found else {
         let known = config.alerts.sinks.iter().map(|sink| sink.name.as_str());
         let known = known.collect::<Vec<_>>().join(", ");
-        anyhow::bail!("no sink is called `{name}`; the configuration has: {known}");
+        anyhow::bail!("unknown sink `{name}`; configured sinks: {known}");
     };
     let tried = test_sink::try_sink(settings, Clock::system().now()).await?;
     if json {
-        tell_json(&tried)?;
+        print_json(&tried)?;
         return Ok(tried.error.is_none());
     }
     let Tried {
@@ -214,11 +217,11 @@ async fn test(config: &Config, name: &str, json: bool) -> anyhow::Result<bool> {
     } = tried;
     let status = status.map_or_else(|| "no status".to_owned(), |status| status.to_string());
     match &error {
-        None => tell(&format!(
-            "sink `{name}` took message {message_id} in {seconds:.2} s ({status}): {answer}"
+        None => print_line(&format!(
+            "sink `{name}` accepted message {message_id} in {seconds:.2} s ({status}): {answer}"
         )),
-        Some(error) => complain(&format!(
-            "sink `{name}` did not take message {message_id} within {seconds:.2} s ({status}): {error}"
+        Some(error) => print_error(&format!(
+            "sink `{name}`: delivery of message {message_id} failed after {seconds:.2} s ({status}): {error}"
         )),
     }
     Ok(error.is_none())

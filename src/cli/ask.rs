@@ -1,28 +1,50 @@
 //! Opening the database for a command.
 
 use anyhow::Context as _;
-use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, Postgres};
 
 use crate::clock::Clock;
 use crate::cluster::Role;
 use crate::config::{Config, DEFAULT_PATH};
 use crate::startup::{self, Opened};
-use crate::store::database;
+use crate::store::database::{self, SchemaState};
+
+/// Opens the database, does `work` with it, and closes it however that went.
+pub(super) async fn with_database<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&Opened) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let opened = open(config).await?;
+    let result = work(&opened).await;
+    opened.close().await;
+    result
+}
+
+/// The same for who only asks, of a database that is up to date.
+pub(super) async fn with_connection<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&mut PgConnection) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    with_database(config, async |opened| {
+        work(&mut *up_to_date(opened).await?).await
+    })
+    .await
+}
 
 /// Opens the database as a command does: beside a running daemon its private
 /// server is shared.
 ///
 /// Where nothing was configured at all, somebody forgot `--config`: a private
 /// database would be made for nothing.
-pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
+async fn open(config: &Config) -> anyhow::Result<Opened> {
     let names_nothing = config.watch_lists.is_empty()
         && config.extra_feeds.is_empty()
         && !config.discovery.watch_lists
         && config.database.url.is_none();
     if config.file.is_none() && names_nothing && !config.state.dir.join("postgresql").exists() {
         anyhow::bail!(
-            "there is no configuration at {DEFAULT_PATH}, and no database under {}; name the file with --config",
+            "no configuration at {DEFAULT_PATH} and no database in {}; use --config FILE",
             config.state.dir.display()
         );
     }
@@ -33,12 +55,13 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
 /// not in.
 pub(super) async fn up_to_date(opened: &Opened) -> anyhow::Result<PoolConnection<Postgres>> {
     let mut connection = opened.pool.acquire().await?;
-    if database::missing_here(&mut connection).await? > 0 {
-        anyhow::bail!(
-            "the database is not up to date; run `advisoryd migrate` (or the daemon) first"
-        );
+    match database::schema_state_here(&mut connection).await? {
+        SchemaState::UpToDate => Ok(connection),
+        SchemaState::Behind(_) => anyhow::bail!(
+            "the database schema is not up to date; run `advisoryd migrate` or start the daemon"
+        ),
+        SchemaState::Development(found) => Err(found.into()),
     }
-    Ok(connection)
 }
 
 /// Brings the database up to date and writes down what the configuration names.

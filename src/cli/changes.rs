@@ -7,43 +7,45 @@ use clap::Args;
 use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 
-use super::output::{complain, one_line, reader_gone, tell, tell_json};
-use super::{Shared, ask};
+use super::ask;
+use super::output::{print_error, print_json, print_line, reader_gone};
+use super::shared::Shared;
+use crate::model::one_line;
 use crate::startup::Opened;
 use crate::store;
 use crate::store::change::{self, CHANNEL, Change};
 
-/// Rows asked for at once.
+/// Rows read at once.
 const PAGE: i64 = 1000;
-/// A lost notification is made up for by looking now and then.
+/// Polling interval, in case a notification is lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
-/// Pause before a database that went away is asked again.
+/// Pause before reconnecting to the database.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
 /// Which changes.
 #[derive(Debug, Args)]
 pub(super) struct Changes {
-    /// Those after this number; a consumer that remembers its last one misses nothing
+    /// Only changes after this sequence number; remember the last one printed to miss nothing
     #[arg(long, value_name = "SEQ", default_value_t = 0)]
     since: i64,
-    /// Go on printing as they happen, until Ctrl-C
+    /// Keep printing new changes until Ctrl-C
     #[arg(long)]
     follow: bool,
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(shared: Shared, wanted: Changes) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let result = tokio::select! {
-        result = show(&opened, &wanted) => result,
-        () = super::asked_to_stop()? => Ok(()),
-        () = reader_gone() => Ok(()),
-    };
-    opened.close().await;
-    result?;
+    ask::with_database(&config, async |opened| {
+        tokio::select! {
+            result = show(opened, &wanted) => result,
+            () = super::stop::asked_to_stop()? => Ok(()),
+            () = reader_gone() => Ok(()),
+        }
+    })
+    .await?;
     Ok(true)
 }
 
@@ -51,8 +53,8 @@ async fn show(opened: &Opened, wanted: &Changes) -> anyhow::Result<()> {
     let mut connection = ask::up_to_date(opened).await?;
     let newest = change::newest(&mut connection).await?;
     if wanted.since > newest {
-        complain(&format!(
-            "nothing comes after {}: the newest change is {newest}; was the database replaced? then begin again with --since 0",
+        print_error(&format!(
+            "sequence number {} is beyond the newest change ({newest}); if the database was replaced, start over with --since 0",
             wanted.since
         ));
     }
@@ -69,13 +71,13 @@ async fn show(opened: &Opened, wanted: &Changes) -> anyhow::Result<()> {
         }
         if !is_away {
             is_away = true;
-            complain(&format!("waiting for the database: {error}"));
+            print_error(&format!("waiting for the database: {error}"));
         }
         tokio::time::sleep(TRY_AGAIN).await;
     }
 }
 
-/// Tells what is new whenever there is something, until the database goes away.
+/// Prints new changes until the database becomes unreachable.
 async fn follow(
     opened: &Opened,
     last: &mut i64,
@@ -86,7 +88,7 @@ async fn follow(
     let mut listener = PgListener::connect_with(&opened.pool).await?;
     listener.listen(CHANNEL).await?;
     if std::mem::take(is_away) {
-        complain("the database is back");
+        print_error("the database is reachable again");
     }
     loop {
         let mut connection = opened.pool.acquire().await?;
@@ -103,7 +105,7 @@ async fn tell_new(connection: &mut PgConnection, last: &mut i64, json: bool) -> 
         let changes = change::since(connection, *last, PAGE).await?;
         for change in &changes {
             *last = change.seq;
-            print(change, json)?;
+            print_change(&change, json)?;
         }
         if changes.is_empty() {
             return Ok(());
@@ -111,9 +113,9 @@ async fn tell_new(connection: &mut PgConnection, last: &mut i64, json: bool) -> 
     }
 }
 
-fn print(change: &Change, json: bool) -> anyhow::Result<()> {
+fn print_change(change: &Change, json: bool) -> anyhow::Result<()> {
     if json {
-        return tell_json(change);
+        return print_json(change);
     }
     let Change {
         seq,
@@ -126,7 +128,7 @@ fn print(change: &Change, json: bool) -> anyhow::Result<()> {
     } = change;
     let at = at.format("%Y-%m-%d %H:%M:%S");
     let title = one_line(title.as_deref().unwrap_or_default());
-    tell(&format!(
+    print_line(&format!(
         "{seq:>7}  {at}  {what:<18} {key} v{version}  {title}"
     ));
     Ok(())

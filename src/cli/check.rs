@@ -1,58 +1,32 @@
 //! `advisoryd check`: is everything right, and if not, what to do.
 
-use serde::Serialize;
-
-use super::output::{complain, tell, tell_json};
-use super::{Shared, ask, check_upstream};
+use super::finding::{Finding, Reporter};
+use super::output::{print_error, print_json};
+use super::shared::Shared;
+use super::{ask, check_upstream};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Token};
-use crate::job::failure::chain;
+use crate::model::chain;
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
-use crate::store::database;
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Finding {
-    pub what: String,
-    pub ok: bool,
-    pub says: String,
-}
-
-impl Finding {
-    pub(super) fn good(what: impl Into<String>, says: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            ok: true,
-            says: says.into(),
-        }
-    }
-
-    pub(super) fn bad(what: impl Into<String>, says: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            ok: false,
-            says: says.into(),
-        }
-    }
-}
+use crate::store::database::{self, SchemaState};
 
 pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Result<bool> {
     let config = match shared.load_and_log(Some("warn")) {
         Ok(config) => config,
         Err(error) if json && error.downcast_ref::<ConfigError>().is_some() => {
-            tell_json(&Finding::bad("configuration", error.to_string()))?;
+            print_json(&Finding::bad("configuration", error.to_string()))?;
             return Err(error);
         }
         Err(error) => return Err(error),
     };
-    let mut teller = Teller { json, good: true };
-    teller.tell(Finding::good("configuration", configuration(&config)))?;
+    let mut reporter = Reporter { json, good: true };
+    reporter.report(Finding::good("configuration", configuration(&config)))?;
     for warning in config.warnings() {
-        complain(&warning);
+        print_error(&warning);
     }
     let token = config.upstream.token();
-    teller.tell(match &token {
+    reporter.report(match &token {
         Ok(token) if token.looks_usual() => Finding::good("token", "found"),
         Ok(_) => Finding::good(
             "token",
@@ -60,34 +34,34 @@ pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Re
         ),
         Err(error) => Finding::bad("token", chain(error)),
     })?;
-    alerts(&config, &mut teller)?;
+    alerts(&config, &mut reporter)?;
     if offline {
-        return Ok(teller.good);
+        return Ok(reporter.good);
     }
-    online(&config, token.ok(), &mut teller).await?;
-    Ok(teller.good)
+    online(&config, token.ok(), &mut reporter).await?;
+    Ok(reporter.good)
 }
 
 /// Whether every sink could be told: its secrets, certificates and template.
-fn alerts(config: &Config, teller: &mut Teller) -> anyhow::Result<()> {
+fn alerts(config: &Config, reporter: &mut Reporter) -> anyhow::Result<()> {
     for settings in &config.alerts.sinks {
         let what = format!("sink {}", settings.name);
-        teller.tell(match Sink::open(settings) {
+        reporter.report(match Sink::open(settings) {
             Ok(sink) => {
                 let says = format!(
-                    "{} can be used; `advisoryd alerts test {}` tries it",
+                    "{} configured; test it with `advisoryd alerts test {}`",
                     sink.kind(),
                     sink.name()
                 );
                 Finding::good(what, says)
             }
-            Err(error) => Finding::bad(what, format!("{:#}", anyhow::Error::new(error))),
+            Err(error) => Finding::bad(what, chain(&error)),
         })?;
     }
     let rules = config.alerts.rules.len();
     if rules > 0 {
-        let says = format!("{rules}; `advisoryd rules test` shows what they would have sent");
-        teller.tell(Finding::good("rules of alerts", says))?;
+        let says = format!("{rules}; dry-run them with `advisoryd rules test`");
+        reporter.report(Finding::good("alert rules", says))?;
     }
     Ok(())
 }
@@ -109,33 +83,45 @@ fn configuration(config: &Config) -> String {
     )
 }
 
-async fn online(config: &Config, token: Option<Token>, teller: &mut Teller) -> anyhow::Result<()> {
-    let opened = match ask::open(config).await {
-        Ok(opened) => opened,
-        Err(error) => return teller.tell(Finding::bad("database", format!("{error:#}"))),
-    };
-    let result = with_database(config, token, &opened, teller).await;
-    opened.close().await;
-    result
+async fn online(
+    config: &Config,
+    token: Option<Token>,
+    reporter: &mut Reporter,
+) -> anyhow::Result<()> {
+    let mut is_open = false;
+    let result = ask::with_database(config, async |opened| {
+        is_open = true;
+        with_database(config, token, opened, reporter).await
+    })
+    .await;
+    match result {
+        Err(error) if !is_open => reporter.report(Finding::bad("database", format!("{error:#}"))),
+        result => result,
+    }
 }
 
 async fn with_database(
     config: &Config,
     token: Option<Token>,
     opened: &Opened,
-    teller: &mut Teller,
+    reporter: &mut Reporter,
 ) -> anyhow::Result<()> {
-    match database::missing_migrations(&opened.pool).await {
-        Ok(0) => teller.tell(Finding::good("database", "reachable and up to date"))?,
-        Ok(missing) => {
+    match database::schema_state(&opened.pool).await {
+        Ok(SchemaState::UpToDate) => {
+            reporter.report(Finding::good("database", "reachable and up to date"))?;
+        }
+        Ok(SchemaState::Development(found)) => {
+            return reporter.report(Finding::bad("database", found.to_string()));
+        }
+        Ok(SchemaState::Behind(missing)) => {
             let says = format!(
-                "reachable; {missing} migrations are missing: run `advisoryd migrate`, or start the daemon"
+                "reachable, {missing} migrations pending: run `advisoryd migrate` or start the daemon"
             );
-            return teller.tell(Finding::bad("database", says));
+            return reporter.report(Finding::bad("database", says));
         }
         Err(error) => {
-            let says = format!("not reachable: {error}; look at [database] url and at the server");
-            return teller.tell(Finding::bad("database", says));
+            let says = format!("unreachable: {error}; check [database] url and the server");
+            return reporter.report(Finding::bad("database", says));
         }
     }
     let Some(token) = token else {
@@ -150,26 +136,5 @@ async fn with_database(
         stop,
     )
     .await?;
-    check_upstream::check(&context, teller).await
-}
-
-/// Tells findings as they come.
-pub(super) struct Teller {
-    json: bool,
-    good: bool,
-}
-
-impl Teller {
-    pub(super) fn tell(&mut self, finding: Finding) -> anyhow::Result<()> {
-        self.good &= finding.ok;
-        if self.json {
-            return tell_json(&finding);
-        }
-        let Finding { what, ok, says } = finding;
-        tell(&format!(
-            "{}  {what}: {says}",
-            if ok { "ok  " } else { "FAIL" }
-        ));
-        Ok(())
-    }
+    check_upstream::check(&context, reporter).await
 }

@@ -3,29 +3,62 @@
 
 use std::sync::Arc;
 
-use super::check::{Finding, Teller};
+use super::finding::{Finding, Reporter};
 use crate::config::Config;
 use crate::config::ListSource;
-use crate::daemon::lanes::feeds;
 use crate::http::{Answer, ClientError, Kind, Request};
 use crate::job::context::Context;
-use crate::job::failure::{Failure, chain};
-use crate::job::feeds::pull::Feed;
+use crate::job::failure::Failure;
+use crate::job::feeds::feed::{Feed, feeds};
 use crate::job::lists::discover;
 use crate::job::tickets::filter;
+use crate::model::{DateFilter, chain};
 use crate::source::xml::{FeedError, RecordReader};
-use crate::store::tickets::reading::DateFilter;
 use crate::store::wanted::feed_days;
 
 /// Enough of a document to know whether its records are recognised.
 const LOOK_BYTES: usize = 8 * 1024 * 1024;
 
-pub(super) async fn check(context: &Context, teller: &mut Teller) -> anyhow::Result<()> {
+/// What became of asking for one thing.
+enum Asked {
+    /// It can be read.
+    Readable(String),
+    /// This account may not have it, which is no fault.
+    Closed(String),
+    /// Upstream does not accept the token: every further request would be refused
+    /// too and look like an attack.
+    TokenRejected(String),
+    /// It cannot be read.
+    Unreadable(String),
+}
+
+impl Asked {
+    fn refused(error: &ClientError) -> Self {
+        let says = advice(error);
+        match error {
+            ClientError::TokenRejected { .. } => Self::TokenRejected(says),
+            _ => Self::Unreadable(says),
+        }
+    }
+
+    fn is_token_rejected(&self) -> bool {
+        matches!(self, Self::TokenRejected(_))
+    }
+
+    fn finding(self, what: impl Into<String>) -> Finding {
+        match self {
+            Self::Readable(says) | Self::Closed(says) => Finding::good(what, says),
+            Self::TokenRejected(says) | Self::Unreadable(says) => Finding::bad(what, says),
+        }
+    }
+}
+
+pub(super) async fn check(context: &Context, reporter: &mut Reporter) -> anyhow::Result<()> {
     let (config, discovery) = lists(context).await;
-    if let Some(finding) = discovery {
-        let rejected = is_token(&finding);
-        teller.tell(finding)?;
-        if rejected {
+    if let Some(asked) = discovery {
+        let is_rejected = asked.is_token_rejected();
+        reporter.report(asked.finding("discovery"))?;
+        if is_rejected {
             return Ok(());
         }
     }
@@ -34,32 +67,31 @@ pub(super) async fn check(context: &Context, teller: &mut Teller) -> anyhow::Res
     } else {
         None
     };
-    if let Some(finding) = json.as_ref().filter(|json| is_token(json)) {
-        return teller.tell(finding.clone());
+    if let Some(asked @ Asked::TokenRejected(_)) = json {
+        return reporter.report(asked.finding("JSON API"));
     }
+    let has_json = matches!(json, Some(Asked::Readable(_)));
     for (feed, _) in feeds(&config) {
-        let finding = feed_finding(context, &feed).await;
-        let finding = instead(finding, &feed, json.as_ref());
-        let rejected = is_token(&finding);
-        teller.tell(finding)?;
-        if rejected {
-            // Every further request would say the same and look like an attack.
+        let asked = ask_feed(context, &feed).await;
+        let is_rejected = asked.is_token_rejected();
+        reporter.report(instead(asked, &feed, has_json))?;
+        if is_rejected {
             return Ok(());
         }
     }
-    if let Some(json) = json {
-        teller.tell(json)?;
-        teller.tell(days(context).await?)?;
+    if let Some(asked) = json {
+        reporter.report(asked.finding("JSON API"))?;
+        reporter.report(days(context).await?)?;
     }
     if context.config.tickets.enabled {
-        teller.tell(tickets(context).await)?;
+        reporter.report(tickets(context).await)?;
     }
     Ok(())
 }
 
 /// The lists that would be followed now, asked of upstream where `[discovery]`
 /// does; nothing is written down.
-async fn lists(context: &Context) -> (Config, Option<Finding>) {
+async fn lists(context: &Context) -> (Config, Option<Asked>) {
     let config = &context.config;
     if !config.discovery.watch_lists {
         return (Config::clone(config), None);
@@ -69,58 +101,52 @@ async fn lists(context: &Context) -> (Config, Option<Finding>) {
             let enabled = discover::enabled(&listed);
             let found = config.with_discovered(&enabled);
             let says = format!(
-                "readable; upstream has {} watch lists, {} of them enabled, {} are followed",
+                "reachable; {} watch lists upstream, {} enabled, {} followed",
                 listed.len(),
                 enabled.len(),
                 found.watch_lists.len()
             );
-            (found, Some(Finding::good("discovery", says)))
+            (found, Some(Asked::Readable(says)))
         }
         Err(failure) => {
-            let says = match &failure {
-                Failure::Upstream(error) => advice(error),
-                _ => failure.chain(),
+            let known = |says: String| format!("{says}; the lists known so far stay followed");
+            let asked = match &failure {
+                Failure::Upstream(error @ ClientError::TokenRejected { .. }) => {
+                    Asked::TokenRejected(known(advice(error)))
+                }
+                Failure::Upstream(error) => Asked::Unreadable(known(advice(error))),
+                _ => Asked::Unreadable(known(failure.chain())),
             };
-            let says = format!("{says}; the lists known so far are followed");
-            (Config::clone(config), Some(Finding::bad("discovery", says)))
+            (Config::clone(config), Some(asked))
         }
     }
-}
-
-/// Whether the token is what is wrong.
-fn is_token(finding: &Finding) -> bool {
-    !finding.ok && finding.says.contains("token")
 }
 
 /// Whether the JSON API may be asked, which sweep, details and lists without a
 /// readable feed live on. Not being allowed is no fault where the feeds say all.
-async fn json(context: &Context) -> Finding {
+async fn json(context: &Context) -> Asked {
     let request = Request::new("/api/advisories/", Kind::Json).with("page_size", "1");
     match context.client.get_whole(&request).await {
-        Ok(_) => Finding::good("JSON API", "readable; details and the sweep work"),
-        Err(ClientError::Forbidden { .. } | ClientError::NotFound { .. }) => Finding::good(
-            "JSON API",
-            "not open to this account: what the feeds leave out and do not show stays unknown; set [feeds] details = \"never\" and sweep = false, or ask Flexera for it",
+        Ok(_) => Asked::Readable("readable; details and the sweep work".to_owned()),
+        Err(ClientError::Forbidden { .. } | ClientError::NotFound { .. }) => Asked::Closed(
+            "not open to this account: what the feeds leave out and do not show stays unknown; set [feeds] details = \"never\" and sweep = false, or ask Flexera for it".to_owned(),
         ),
-        Err(error) => Finding::bad("JSON API", advice(&error)),
+        Err(error) => Asked::refused(&error),
     }
 }
 
 /// A list whose feed cannot be read is served all the same where JSON can be.
-fn instead(finding: Finding, feed: &Feed, json: Option<&Finding>) -> Finding {
-    let has_json = json.is_some_and(|json| json.ok && json.says.starts_with("readable"));
-    match feed.source {
-        ListSource::Json if has_json => {
-            Finding::good(finding.what, "its advisories come from the JSON API")
+fn instead(asked: Asked, feed: &Feed, has_json: bool) -> Finding {
+    let what = feed.key.to_string();
+    match (feed.source, asked) {
+        (ListSource::Json, _) if has_json => {
+            Finding::good(what, "its advisories come from the JSON API")
         }
-        ListSource::Auto if !finding.ok && has_json && !is_token(&finding) => {
-            let says = format!(
-                "its advisories come from the JSON API, because its feed cannot be read: {}",
-                finding.says
-            );
-            Finding::good(finding.what, says)
+        (ListSource::Auto, Asked::Unreadable(says)) if has_json => {
+            let says = format!("read through the JSON API because its feed cannot be read: {says}");
+            Finding::good(what, says)
         }
-        _ => finding,
+        (_, asked) => asked.finding(what),
     }
 }
 
@@ -129,16 +155,16 @@ async fn days(context: &Context) -> anyhow::Result<Finding> {
     let mut connection = context.pool.acquire().await?;
     let says = match feed_days::get(&mut connection).await? {
         Some(known) => format!(
-            "`days` counts {}, as {} has shown",
-            known.counts, known.said
+            "feed window: by {} (seen with {})",
+            known.counts.name(),
+            known.said
         ),
         None => "it is not known yet whether `days` counts releases or modifications".to_owned(),
     };
     Ok(Finding::good("feeds", says))
 }
 
-async fn feed_finding(context: &Context, feed: &Feed) -> Finding {
-    let what = feed.key.to_string();
+async fn ask_feed(context: &Context, feed: &Feed) -> Asked {
     let mut query = feed.query.clone();
     query.push(("days".to_owned(), "1".to_owned()));
     let request = Request {
@@ -147,11 +173,8 @@ async fn feed_finding(context: &Context, feed: &Feed) -> Finding {
         kind: Kind::Xml,
     };
     match context.client.get(&request).await {
-        Ok(answer) => match look(context, answer).await {
-            Ok(says) => Finding::good(what, says),
-            Err(says) => Finding::bad(what, says),
-        },
-        Err(error) => Finding::bad(what, advice(&error)),
+        Ok(answer) => look(context, answer).await.unwrap_or_else(|asked| asked),
+        Err(error) => Asked::refused(&error),
     }
 }
 
@@ -160,48 +183,51 @@ fn advice(error: &ClientError) -> String {
     match error {
         ClientError::TokenRejected { .. } => {
             format!(
-                "{says}; make a new token in Flexera's web interface and put it where [upstream] token_file points"
+                "{says}; create a new token in Flexera's web interface and write it to [upstream] token_file"
             )
         }
         ClientError::NotFound { .. } => {
-            format!("{says}; does the watch list exist, and may this account see it?")
+            format!("{says}; check that the watch list exists and that this account may read it")
         }
-        ClientError::Forbidden { .. } => format!("{says}; is the API licensed for this account?"),
+        ClientError::Forbidden { .. } => {
+            format!("{says}; check that this account is licensed for the API")
+        }
         _ => says,
     }
 }
 
 /// Reads the beginning of a feed.
-async fn look(context: &Context, mut answer: Answer) -> Result<String, String> {
+async fn look(context: &Context, mut answer: Answer) -> Result<Asked, Asked> {
     let mut reader = RecordReader::new(Arc::clone(&context.rules), answer.charset.as_deref(), None);
     let (mut bytes, mut records) = (0, 0_u64);
     let mut count = |_: &[u8]| records += 1;
     while bytes < LOOK_BYTES {
-        let Some(piece) = answer.body.chunk().await.map_err(|error| advice(&error))? else {
+        let piece = answer.body.chunk().await;
+        let Some(piece) = piece.map_err(|error| Asked::refused(&error))? else {
             let document = reader.finish(&mut count).map_err(|error| unread(&error))?;
-            return Ok(format!(
+            return Ok(Asked::Readable(format!(
                 "readable, {} advisories in the last day ({})",
                 document.records,
                 document.profile.name()
-            ));
+            )));
         };
         bytes += piece.len();
         reader
             .push(&piece, &mut count)
             .map_err(|error| unread(&error))?;
     }
-    Ok(format!(
-        "readable, {records} advisories and more in the last day"
-    ))
+    Ok(Asked::Readable(format!(
+        "readable, more than {records} advisories in the last day"
+    )))
 }
 
-fn unread(error: &FeedError) -> String {
-    match error {
+fn unread(error: &FeedError) -> Asked {
+    Asked::Unreadable(match error {
         FeedError::NotRecognised { .. } => {
-            format!("{}; name its elements under [feeds.aliases]", chain(error))
+            format!("{}; add its element names to [feeds.aliases]", chain(error))
         }
         _ => chain(error),
-    }
+    })
 }
 
 async fn tickets(context: &Context) -> Finding {

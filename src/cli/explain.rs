@@ -1,57 +1,61 @@
 //! `advisoryd explain`: why somebody heard of it, or did not.
 
 use clap::Args;
+use sqlx::PgConnection;
 
-use super::output::{tell, tell_json};
-use super::{Shared, ask};
+use super::ask;
+use super::output::{print_json, print_line};
+use super::shared::Shared;
 use crate::config::Config;
 use crate::job::alerts::explain::{self, Explained};
-use crate::startup::Opened;
 use crate::store::reports::question;
 
 /// What to explain.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// An advisory such as SA87735, or a ticket's number
+    /// Advisory (SA87735) or ticket number
     #[arg(value_name = "SAID|TICKET")]
     key: String,
-    /// Only under this rule
+    /// Only for this rule
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
-    /// Print one JSON object for each change and rule
+    /// Print one JSON object per change and rule
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(shared: Shared, wanted: Explain) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let result = show(&config, &opened, &wanted).await;
-    opened.close().await;
-    result
+    ask::with_connection(&config, async |connection| {
+        show(&config, connection, &wanted).await
+    })
+    .await
 }
 
-async fn show(config: &Config, opened: &Opened, wanted: &Explain) -> anyhow::Result<bool> {
-    let mut connection = ask::up_to_date(opened).await?;
+async fn show(
+    config: &Config,
+    connection: &mut PgConnection,
+    wanted: &Explain,
+) -> anyhow::Result<bool> {
     let key = wanted.key.trim().trim_start_matches('#').to_uppercase();
-    let all = explain::explain(&mut connection, &key, wanted.rule.as_deref()).await?;
+    let all = explain::explain(connection, &key, wanted.rule.as_deref()).await?;
     if all.is_empty() {
         no_rules(config, wanted.rule.as_deref())?;
     }
     if wanted.json {
-        all.iter().try_for_each(tell_json)?;
+        all.iter().try_for_each(print_json)?;
         return Ok(true);
     }
     let found = match key.parse::<i64>() {
-        Ok(id) => question::ticket(&mut connection, id).await?,
-        Err(_) => question::advisory(&mut connection, &key).await?,
+        Ok(id) => question::ticket(connection, id).await?,
+        Err(_) => question::advisory(connection, &key).await?,
     };
     let title = found
         .as_ref()
         .and_then(|document| document["title"].as_str())
         .unwrap_or("nothing is stored of it");
-    tell(&format!("{key}: {title}"));
-    tell(&page(&all));
+    print_line(&format!("{key}: {title}"));
+    print_line(&page(&all));
     Ok(true)
 }
 
@@ -63,13 +67,13 @@ fn no_rules(config: &Config, only: Option<&str>) -> anyhow::Result<()> {
     };
     match only {
         Some(name) if configured(name) => anyhow::bail!(
-            "rule `{name}` is new: no daemon follows it yet; start or reload it, or run `advisoryd migrate`"
+            "rule `{name}` is new: no daemon uses it yet; start or reload the daemon, or run `advisoryd migrate`"
         ),
         Some(name) => {
-            anyhow::bail!("no rule is called `{name}`; see `advisoryd rules list`")
+            anyhow::bail!("unknown rule `{name}`; see `advisoryd rules list`")
         }
         None => anyhow::bail!(
-            "no rules are followed; add [[alerts.rules]] to the configuration and start or reload the daemon"
+            "no rules; add [[alerts.rules]] to the configuration and start or reload the daemon"
         ),
     }
 }

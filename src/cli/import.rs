@@ -5,23 +5,25 @@ use std::path::PathBuf;
 use clap::Args;
 use tokio::io::AsyncRead;
 
-use super::output::complain;
-use super::sync::{not_followed, stop_on_signals, tell_run};
-use super::{Shared, ask};
+use super::ask;
+use super::output::print_error;
+use super::report::{not_followed, print_run};
+use super::shared::Shared;
+use super::stop::stop_on_signals;
 use crate::clock::Clock;
 use crate::config::{Config, Token};
 use crate::job::context::Context;
 use crate::job::feeds::import;
+use crate::model::SourceKey;
 use crate::startup;
-use crate::store::ledger::source::SourceKey;
 
 /// What `import` reads.
 #[derive(Debug, Args)]
 pub(super) struct Import {
-    /// Saved documents, plain or compressed (gzip, zstd); - is standard input
+    /// Saved feed files, plain or compressed (gzip, zstd); - reads standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// The watch list whose feed they are
+    /// The watch list whose feed was saved
     #[arg(long, value_name = "ID")]
     pub watch_list: i64,
     /// Print one JSON object per run
@@ -31,22 +33,19 @@ pub(super) struct Import {
 
 pub(super) async fn run(shared: Shared, wanted: Import) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let stop = stop_on_signals()?;
-    let result = async {
-        ask::migrate(&config, &opened).await?;
+    ask::with_database(&config, async |opened| {
+        let stop = stop_on_signals()?;
+        ask::migrate(&config, opened).await?;
         let token = token(&config)?;
-        let clock = Clock::system();
-        let context = startup::context(config, token, opened.pool.clone(), clock, stop).await?;
+        let (config, pool) = (config.clone(), opened.pool.clone());
+        let context = startup::context(config, token, pool, Clock::system(), stop).await?;
         let id = wanted.watch_list;
         if !context.config.watch_lists.iter().any(|list| list.id == id) {
             return Err(not_followed(&context.config, id));
         }
         import_all(&context, &wanted).await
-    }
-    .await;
-    opened.close().await;
-    result
+    })
+    .await
 }
 
 /// A site without a way out has no token either; nothing is sent with it.
@@ -68,14 +67,14 @@ async fn import_all(context: &Context, wanted: &Import) -> anyhow::Result<bool> 
             match tokio::fs::File::open(file).await {
                 Ok(file) => Box::new(file),
                 Err(error) => {
-                    complain(&format!("{name}: cannot be opened: {error}"));
+                    print_error(&format!("{name}: cannot open: {error}"));
                     good = false;
                     continue;
                 }
             }
         };
         let ran = import::import(context, &key, &name, reader).await;
-        good &= tell_run(&key, ran.map_err(|failure| failure.chain()), wanted.json)?;
+        good &= print_run(&key, ran.map_err(|failure| failure.chain()), wanted.json)?;
         if context.stop.is_cancelled() {
             return Ok(false);
         }

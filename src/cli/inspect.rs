@@ -8,11 +8,11 @@ use clap::Args;
 use serde::Serialize;
 use tokio::io::AsyncRead;
 
-use super::Shared;
-use super::output::{complain, tell, tell_json};
+use super::output::{print_error, print_json, print_line};
+use super::shared::Shared;
 use crate::config::Config;
 use crate::http::saved;
-use crate::job::failure::chain;
+use crate::model::chain;
 use crate::source::xml::{
     Explained, FeedError, RecordReader, Rules, carriers, explain_json, explain_record, record_key,
 };
@@ -26,7 +26,7 @@ const MAX_REFUSED: usize = 20;
 /// What `inspect` reads.
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
-    /// Saved feed documents or JSON bodies, plain or compressed; - is standard input
+    /// Saved feed or JSON files, plain or compressed; - reads standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Print one JSON object per file
@@ -60,7 +60,7 @@ pub(super) async fn run(shared: Shared, wanted: Inspect) -> anyhow::Result<bool>
         let bytes = match read(file, &name).await {
             Ok(bytes) => bytes,
             Err(error) => {
-                complain(&format!("{name}: {error:#}"));
+                print_error(&format!("{name}: {error:#}"));
                 good = false;
                 continue;
             }
@@ -73,9 +73,9 @@ pub(super) async fn run(shared: Shared, wanted: Inspect) -> anyhow::Result<bool>
         inspected.file = name;
         good &= inspected.error.is_none() && inspected.refused == 0;
         if wanted.json {
-            tell_json(&inspected)?;
+            print_json(&inspected)?;
         } else {
-            tell(&words(&inspected));
+            print_line(&words(&inspected));
         }
     }
     Ok(good)
@@ -251,7 +251,7 @@ fn guess(name: &str, sample: &str) -> Option<&'static str> {
 
 fn words(told: &Inspected) -> String {
     let mut lines = vec![format!(
-        "{}: {}, {} records understood, {} refused",
+        "{}: {}, {} records parsed, {} rejected",
         told.file, told.kind, told.records, told.refused
     )];
     if let (Some(root), Some(record)) = (&told.root, &told.record) {
@@ -261,17 +261,20 @@ fn words(told: &Inspected) -> String {
         lines.push(format!("  as configured: {error}"));
     }
     if let Some(first) = &told.first {
-        lines.push(format!("  the first has the shape {}", first.profile));
+        lines.push(format!("  profile of the first record: {}", first.profile));
         for origin in &first.fields {
             let (field, name) = (origin.field, &origin.name);
             lines.push(format!("    {field:<16} {name:<28} {}", origin.sample));
         }
-        lines.push(format!("  nothing found for: {}", first.missing.join(", ")));
+        lines.push(format!(
+            "  not in this document: {}",
+            first.missing.join(", ")
+        ));
         for (name, sample) in &first.unmapped {
-            lines.push(format!("  means nothing: {name:<28} {sample}"));
+            lines.push(format!("  unmapped:      {name:<28} {sample}"));
         }
         for (field, sample) in &first.unrecognised {
-            lines.push(format!("  not understood: {field} = {sample}"));
+            lines.push(format!("  not parsed: {field} = {sample}"));
         }
     }
     for (key, reason) in &told.reasons {
@@ -279,7 +282,7 @@ fn words(told: &Inspected) -> String {
         lines.push(format!("  would be quarantined: {key}: {reason}"));
     }
     if !told.aliases.is_empty() {
-        lines.push("  would help, if it means that:\n    [feeds.aliases]".to_owned());
+        lines.push("  suggested aliases (check before use):\n    [feeds.aliases]".to_owned());
         lines.extend(told.aliases.iter().map(|line| format!("    {line}")));
     }
     lines.join("\n")

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
-use super::output::{complain, tell, tell_json};
+use super::output::{print_error, print_json, print_line};
 
 /// Lines that are told unless `--limit` says otherwise.
 const USUAL_LIMIT: i64 = 50;
@@ -43,18 +43,18 @@ pub(super) fn print<T: Serialize + Default>(
         lines.truncate(usual);
     }
     if form.json {
-        lines.iter().try_for_each(tell_json)?;
+        lines.iter().try_for_each(print_json)?;
     } else if form.csv {
-        tell(csv(&lines)?.trim_end());
+        print_line(csv(&lines)?.trim_end());
     } else if !lines.is_empty() {
-        tell(&as_table(&lines));
+        print_line(&as_table(&lines));
     }
     if more {
-        complain(&format!(
-            "these are the first {usual}; --limit N tells more"
+        print_error(&format!(
+            "showing the first {usual}; use --limit N for more"
         ));
     } else if lines.is_empty() && !form.json && !form.csv {
-        complain("nothing fits; `advisoryd status` tells what is stored");
+        print_error("no matches; `advisoryd status` shows what is stored");
     }
     Ok(())
 }

@@ -2,25 +2,23 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::output::{complain, tell, tell_json};
-use super::{Shared, ask};
+use super::ask;
+use super::output::{print_error, print_json, print_line};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::job::trust::retention::{Dropped, maintain};
 
 pub(super) async fn run(shared: Shared, json: bool) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
     let never = CancellationToken::new();
-    let dropped = async {
-        drop(ask::up_to_date(&opened).await?);
+    let dropped = ask::with_database(&config, async |opened| {
+        drop(ask::up_to_date(opened).await?);
         let now = Clock::system().now();
-        anyhow::Ok(maintain(&opened.pool, &config.retention, now, &never).await?)
-    }
-    .await;
-    opened.close().await;
-    let dropped = dropped?;
+        Ok(maintain(&opened.pool, &config.retention, now, &never).await?)
+    })
+    .await?;
     if json {
-        tell_json(&dropped)?;
+        print_json(&dropped)?;
     } else {
         let Dropped {
             versions,
@@ -31,12 +29,12 @@ pub(super) async fn run(shared: Shared, json: bool) -> anyhow::Result<bool> {
             alerts,
             ..
         } = dropped;
-        tell(&format!(
-            "dropped {versions} versions, {raw_texts} raw texts, {runs} runs, {quarantined} quarantined records, {evaluations} evaluations, {alerts} alerts"
+        print_line(&format!(
+            "deleted {versions} versions, {raw_texts} raw texts, {runs} runs, {quarantined} quarantined records, {evaluations} evaluations, {alerts} alerts"
         ));
     }
     if dropped.broken_ledgers > 0 {
-        complain("old runs of a broken ledger are kept; see `advisoryd prove`");
+        print_error("old runs were kept because the run log is damaged; run `advisoryd verify`");
     }
     Ok(dropped.broken_ledgers == 0)
 }

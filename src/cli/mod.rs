@@ -11,33 +11,38 @@ mod check_upstream;
 mod confirm;
 mod demo;
 mod explain;
+mod finding;
 mod import;
 mod inspect;
 mod list;
 mod maintain;
 pub(crate) mod output;
 mod progress;
-mod prove;
 mod quarantine;
 mod question;
 mod replay;
+mod report;
 mod rules;
+mod shared;
 mod show;
 mod silence;
 mod simulate;
 mod status;
 mod status_details;
+mod stop;
 mod sync;
+mod verify;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Arguments, Command};
+use self::shared::Shared;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, LogFormat, process_environment};
-use crate::daemon::Told;
-use crate::logging;
+use crate::config::ConfigError;
+use crate::daemon::StartOptions;
+use crate::startup::Opened;
 
 /// Something failed; each failure is on stderr.
 const FAILED: u8 = 1;
@@ -50,7 +55,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = start(arguments);
     if let Some(error) = output::unwritten() {
-        output::complain(&format!("not all could be written to stdout: {error}"));
+        output::print_error(&format!("cannot write to stdout: {error}"));
         return ExitCode::from(FAILED);
     }
     match done {
@@ -62,7 +67,7 @@ pub fn main() -> ExitCode {
             } else {
                 FAILED
             };
-            output::complain(&format!("{error:#}"));
+            output::print_error(&format!("{error:#}"));
             ExitCode::from(code)
         }
     }
@@ -96,10 +101,10 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Man => {
             let mut page = Vec::new();
             clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
-            output::tell(String::from_utf8_lossy(&page).trim_end());
+            output::print_line(String::from_utf8_lossy(&page).trim_end());
             Ok(true)
         }
-        Command::Run { alert_backlog } => block_on(run(shared, Told { alert_backlog })),
+        Command::Run { alert_backlog } => block_on(run(shared, StartOptions { alert_backlog })),
         Command::Sync(wanted) => block_on(sync::run(shared, wanted)),
         Command::Check { offline, json } => block_on(check::run(shared, offline, json)),
         Command::Status { json } => block_on(status::run(shared, json)),
@@ -107,7 +112,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Tickets(wanted) => block_on(question::tickets(shared, wanted)),
         Command::Show(wanted) => block_on(show::run(shared, wanted)),
         Command::Changes(wanted) => block_on(changes::run(shared, wanted)),
-        Command::Prove(wanted) => block_on(prove::run(shared, wanted)),
+        Command::Verify(wanted) => block_on(verify::run(shared, wanted)),
         Command::Quarantine(wanted) => block_on(quarantine::run(shared, wanted)),
         Command::Replay(wanted) => block_on(replay::run(shared, wanted)),
         Command::Maintain { json } => block_on(maintain::run(shared, json)),
@@ -137,56 +142,7 @@ fn block_on(work: impl Future<Output = anyhow::Result<bool>>) -> anyhow::Result<
         .block_on(work)
 }
 
-/// Listens from now on; what it returns ends with Ctrl-C or SIGTERM.
-fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-/// What holds for every command.
-#[derive(Clone)]
-struct Shared {
-    config: Option<std::path::PathBuf>,
-    verbose: u8,
-    quiet: bool,
-    log_format: Option<LogFormat>,
-}
-
-impl Shared {
-    fn load(&self) -> Result<Config, ConfigError> {
-        Config::load(self.config.as_deref(), process_environment())
-    }
-
-    /// Loads the configuration and starts logging as it and the flags say.
-    /// `usual` is the filter where neither says anything.
-    fn load_and_log(&self, usual: Option<&str>) -> anyhow::Result<Config> {
-        let config = self.load()?;
-        let filter = usual.unwrap_or(&config.log.filter).to_owned();
-        self.log(Some(config.log.format), &filter)?;
-        Ok(config)
-    }
-
-    fn log(&self, configured: Option<LogFormat>, filter: &str) -> anyhow::Result<()> {
-        let format = self.log_format.or(configured).unwrap_or(LogFormat::Auto);
-        let filter = match (self.quiet, self.verbose) {
-            (true, _) => "error",
-            (false, 0) => filter,
-            (false, 1) => "info,advisoryd=debug",
-            (false, _) => "debug,advisoryd=trace",
-        };
-        logging::start(format, filter)?;
-        Ok(())
-    }
-}
-
-async fn run(shared: Shared, told: Told) -> anyhow::Result<bool> {
+async fn run(shared: Shared, told: StartOptions) -> anyhow::Result<bool> {
     shared.load_and_log(None)?;
     let load = Box::new(move || shared.load());
     let stop = tokio_util::sync::CancellationToken::new();
@@ -196,10 +152,8 @@ async fn run(shared: Shared, told: Told) -> anyhow::Result<bool> {
 
 async fn migrate(shared: Shared) -> anyhow::Result<bool> {
     let config = shared.load_and_log(None)?;
-    let opened = ask::open(&config).await?;
-    let result = ask::migrate(&config, &opened).await;
-    opened.close().await;
-    result?;
-    output::tell("the database is up to date");
+    let migrate = async |opened: &Opened| ask::migrate(&config, opened).await;
+    ask::with_database(&config, migrate).await?;
+    output::print_line("the database is up to date");
     Ok(true)
 }

@@ -8,11 +8,13 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 
+use crate::model::one_line;
+
 /// Why some of the data did not reach stdout.
 static UNWRITTEN: OnceLock<String> = OnceLock::new();
 
 /// Data for stdout. A reader that went away is no failure of ours; a full disk is.
-pub(crate) fn tell(line: &str) {
+pub(crate) fn print_line(line: &str) {
     if let Err(error) = writeln!(std::io::stdout(), "{line}")
         && error.kind() != ErrorKind::BrokenPipe
     {
@@ -46,33 +48,16 @@ pub(super) async fn reader_gone() {
 }
 
 /// A failure for stderr.
-pub(crate) fn complain(text: &str) {
+pub(crate) fn print_error(text: &str) {
     let mut stderr = std::io::stderr().lock();
     for line in text.lines() {
         let _ = writeln!(stderr, "advisoryd: {line}");
     }
 }
 
-/// What came from outside, for a person's eyes: a terminal must not obey it.
-/// Line ends and tabs stay.
-pub(crate) fn legible(text: &str) -> String {
-    text.chars()
-        .map(|letter| match letter {
-            '\n' | '\t' => letter,
-            letter if letter.is_control() => '\u{fffd}',
-            letter => letter,
-        })
-        .collect()
-}
-
-/// The same in one line.
-pub(crate) fn one_line(text: &str) -> String {
-    legible(text).replace(['\n', '\t'], " ")
-}
-
 /// Data as one line of JSON.
-pub(crate) fn tell_json(value: &impl Serialize) -> anyhow::Result<()> {
-    tell(&serde_json::to_string(value)?);
+pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    print_line(&serde_json::to_string(value)?);
     Ok(())
 }
 
@@ -125,7 +110,7 @@ mod tests {
         let text = table(["a", "long"], &[["wide cell".into(), "x".into()]]);
         assert_eq!(text, "a          long\nwide cell  x");
         let text = table(["a"], &[["\u{1b}[2Jb\nc".into()]]);
-        assert_eq!(text, "a\n\u{fffd}[2Jb c", "no terminal obeys a title");
+        assert_eq!(text, "a\n[2Jb c", "no terminal obeys a title");
         assert_eq!(rough(chrono::TimeDelta::seconds(90)), "90 s");
         assert_eq!(rough(chrono::TimeDelta::minutes(90)), "90 min");
         assert_eq!(rough(chrono::TimeDelta::hours(90)), "3 days");

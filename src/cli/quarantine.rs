@@ -3,12 +3,14 @@
 use clap::{Args, Subcommand};
 use sqlx::Connection as _;
 
+use super::ask;
 use super::confirm::confirm;
-use super::output::{complain, table, tell, tell_json};
-use super::{Shared, ask};
+use super::output::{print_error, print_json, print_line, table};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::trust::retry::{Fate, Retried, Retry};
+use crate::model::shortened;
 use crate::startup::{self, Opened};
 use crate::store::ledger::quarantine::{self, Kept};
 
@@ -23,34 +25,34 @@ pub(super) struct Quarantine {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// What is there, the oldest first
+    /// List quarantined records, oldest first
     List {
-        /// Print one JSON object a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// One record, with its raw text
+    /// Show one record with its raw text
     Show {
-        /// As `list` tells it
+        /// ID, as shown by `list`
         id: i64,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Read records again with today's rules; what reads well is stored and leaves
+    /// Parse records again; those that parse are stored and leave quarantine
     Retry {
-        /// As `list` tells them; none = all
+        /// IDs, as shown by `list` [default: all]
         ids: Vec<i64>,
-        /// Print one JSON object a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// Remove records for good
+    /// Delete records permanently
     Drop {
-        /// As `list` tells them
+        /// IDs, as shown by `list`
         #[arg(required = true)]
         ids: Vec<i64>,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
@@ -58,22 +60,19 @@ enum What {
 
 pub(super) async fn run(shared: Shared, wanted: Quarantine) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let result = async {
-        drop(ask::up_to_date(&opened).await?);
+    ask::with_database(&config, async |opened| {
+        drop(ask::up_to_date(opened).await?);
         match wanted.what {
-            What::List { json } => list(&opened, json).await,
-            What::Show { id, json } => show(&opened, id, json).await,
-            What::Retry { ids, json } => retry(&config, &opened, ids, json).await,
+            What::List { json } => list(opened, json).await,
+            What::Show { id, json } => show(opened, id, json).await,
+            What::Retry { ids, json } => retry(&config, opened, ids, json).await,
             What::Drop { mut ids, yes } => {
                 each_once(&mut ids);
-                drop_records(&opened, &ids, yes).await
+                drop_records(opened, &ids, yes).await
             }
         }
-    }
-    .await;
-    opened.close().await;
-    result
+    })
+    .await
 }
 
 fn each_once(ids: &mut Vec<i64>) {
@@ -85,11 +84,11 @@ async fn list(opened: &Opened, json: bool) -> anyhow::Result<bool> {
     let mut connection = opened.pool.acquire().await?;
     let lines = quarantine::list(&mut connection).await?;
     if json {
-        lines.iter().try_for_each(tell_json)?;
+        lines.iter().try_for_each(print_json)?;
         return Ok(true);
     }
     if lines.is_empty() {
-        tell("quarantine is empty");
+        print_line("quarantine is empty");
         return Ok(true);
     }
     let rows: Vec<[String; 5]> = lines
@@ -100,21 +99,21 @@ async fn list(opened: &Opened, json: bool) -> anyhow::Result<bool> {
                 line.at.format("%Y-%m-%d %H:%M:%S").to_string(),
                 line.source.clone(),
                 line.key.clone().unwrap_or_default(),
-                line.reason.chars().take(REASON_LETTERS).collect(),
+                shortened(&line.reason, REASON_LETTERS),
             ]
         })
         .collect();
-    tell(&table(["id", "since", "source", "key", "reason"], &rows));
+    print_line(&table(["id", "since", "source", "key", "reason"], &rows));
     Ok(true)
 }
 
 async fn show(opened: &Opened, id: i64, json: bool) -> anyhow::Result<bool> {
     let mut connection = opened.pool.acquire().await?;
     let Some(kept) = quarantine::get(&mut connection, id).await? else {
-        anyhow::bail!("there is no record {id} in quarantine; see `advisoryd quarantine list`");
+        anyhow::bail!("record {id} is not in quarantine; see `advisoryd quarantine list`");
     };
     if json {
-        tell_json(&kept)?;
+        print_json(&kept)?;
         return Ok(true);
     }
     let Kept {
@@ -128,7 +127,7 @@ async fn show(opened: &Opened, id: i64, json: bool) -> anyhow::Result<bool> {
         ..
     } = kept;
     let at = at.format("%Y-%m-%d %H:%M:%S UTC");
-    tell(&format!(
+    print_line(&format!(
         "record     {id}\nsource     {source}\nkey        {}\nreason     {reason}\nfirst      {at}, run {run_id}\nlast       run {last_run_id}\n\n{raw}",
         key.as_deref().unwrap_or("none")
     ));
@@ -147,7 +146,7 @@ async fn retry(
         let mut connection = opened.pool.acquire().await?;
         ids = quarantine::ids_since(&mut connection, None).await?;
         if ids.is_empty() && !json {
-            tell("quarantine is empty");
+            print_line("quarantine is empty");
         }
     }
     each_once(&mut ids);
@@ -161,7 +160,7 @@ async fn retry(
         let retried = retry.one(id).await?;
         good &= matches!(retried.fate, Fate::Stored | Fate::Known);
         if json {
-            tell_json(&retried)?;
+            print_json(&retried)?;
         } else {
             tell_retried(&retried);
         }
@@ -177,18 +176,16 @@ fn tell_retried(retried: &Retried) {
         fate,
         reason,
     } = retried;
-    let key = key.as_deref().unwrap_or("no key");
+    let key = key.as_deref().unwrap_or("(no id)");
     let reason = reason.as_deref().unwrap_or_default();
     match fate {
-        Fate::Stored => tell(&format!("{id}  {key}: reads well now and is stored")),
-        Fate::Known => tell(&format!(
-            "{id}  {key}: reads well now and says what is stored already"
+        Fate::Stored => print_line(&format!("{id}  {key}: parsed and stored")),
+        Fate::Known => print_line(&format!("{id}  {key}: parsed; already stored")),
+        Fate::Stays => print_line(&format!("{id}  {key}: still failing: {reason}")),
+        Fate::Busy => print_error(&format!(
+            "record {id}: {source} is being synced; try again later"
         )),
-        Fate::Stays => tell(&format!("{id}  {key}: stays: {reason}")),
-        Fate::Busy => complain(&format!(
-            "record {id}: {source} is being read by a run; try again when it has ended"
-        )),
-        Fate::Gone => complain(&format!("there is no record {id} in quarantine")),
+        Fate::Gone => print_error(&format!("record {id} is not in quarantine")),
     }
 }
 
@@ -197,10 +194,10 @@ async fn drop_records(opened: &Opened, ids: &[i64], yes: bool) -> anyhow::Result
     let mut found = Vec::new();
     for id in ids {
         let Some(kept) = quarantine::get(&mut connection, *id).await? else {
-            anyhow::bail!("there is no record {id} in quarantine; nothing was dropped");
+            anyhow::bail!("record {id} is not in quarantine; nothing was deleted");
         };
-        let key = kept.key.as_deref().unwrap_or("no key");
-        tell(&format!(
+        let key = kept.key.as_deref().unwrap_or("(no id)");
+        print_line(&format!(
             "{id}  {key} of {}, {} bytes, received {}: {}",
             kept.source,
             kept.raw.len(),
@@ -210,7 +207,7 @@ async fn drop_records(opened: &Opened, ids: &[i64], yes: bool) -> anyhow::Result
         found.push(kept.id);
     }
     let question = format!(
-        "These {} records are stored nowhere else. Drop them for good?",
+        "These {} records are stored nowhere else. Delete them permanently?",
         found.len()
     );
     if !confirm(yes, &question)? {
@@ -221,8 +218,8 @@ async fn drop_records(opened: &Opened, ids: &[i64], yes: bool) -> anyhow::Result
         quarantine::remove(&mut transaction, *id).await?;
     }
     transaction.commit().await?;
-    tell(&format!(
-        "{} dropped; what upstream still sends comes again with the next run that reads it",
+    print_line(&format!(
+        "{} deleted; records that upstream still sends are received again by the next run",
         found.len()
     ));
     Ok(true)

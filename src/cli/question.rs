@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
+use sqlx::PgConnection;
 
+use super::ask;
 use super::list::{Form, print};
 use super::output::table;
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
-use crate::model::{Severity, parse_time};
+use crate::model::{Severity, parse_time, shortened};
 use crate::store::reports::question::{
     self, AdvisoryLine, AdvisoryQuestion, TicketLine, TicketQuestion,
 };
@@ -20,25 +22,25 @@ const TITLE_LETTERS: usize = 70;
 /// Which advisories.
 #[derive(Debug, Args)]
 pub(super) struct Advisories {
-    /// Severity: `highly_critical` exactly, `highly_critical+` or worse
+    /// Severity: `highly_critical` for exactly this, `highly_critical+` for this or more severe
     #[arg(long, value_name = "LEVEL[+]", value_parser = ranks)]
     severity: Option<(i16, i16)>,
-    /// A CVE it names
+    /// Mentions this CVE
     #[arg(long)]
     cve: Option<String>,
-    /// Words of a product's name or CPE
+    /// Words of a product name or CPE
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     product: Option<String>,
-    /// Seen through this watch list
+    /// In this watch list
     #[arg(long, value_name = "ID")]
     watch_list: Option<i64>,
-    /// Changed here since: `7d`, `12h`, or a time such as 2026-11-01
+    /// Changed in the database since: a duration (`7d`, `12h`) or a date or time (2026-11-01)
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
     /// Only zero days
     #[arg(long)]
     zero_day: bool,
-    /// Words of title, description and solution; `"some phrase"`, `or`, `-without`
+    /// Full-text search in title, description and solution: words, `"a phrase"`, `or`, `-without`
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     search: Option<String>,
     #[command(flatten)]
@@ -48,22 +50,22 @@ pub(super) struct Advisories {
 /// Which tickets.
 #[derive(Debug, Args)]
 pub(super) struct Tickets {
-    /// Name of the status
+    /// Status name
     #[arg(long, value_name = "NAME")]
     status: Option<String>,
-    /// Name of the person
+    /// Assignee
     #[arg(long, value_name = "NAME")]
     assignee: Option<String>,
-    /// Made by this watch list
+    /// Created by this watch list
     #[arg(long, value_name = "ID")]
     watch_list: Option<i64>,
     /// About this advisory
     #[arg(long, value_name = "SAID")]
     advisory: Option<String>,
-    /// Changed here since: `7d`, `12h`, or a time such as 2026-11-01
+    /// Changed in the database since: a duration (`7d`, `12h`) or a date or time (2026-11-01)
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
-    /// Tickets that are gone upstream, instead of those that exist
+    /// Deleted tickets instead of existing ones
     #[arg(long)]
     gone: bool,
     #[command(flatten)]
@@ -111,7 +113,7 @@ fn ranks(text: &str) -> Result<(i16, i16), String> {
             .map(|severity| severity.name())
             .collect();
         return Err(format!(
-            "write one of {}, with + for this or worse",
+            "expected one of {}; append + for this or more severe",
             names.join(", ")
         ));
     };
@@ -145,14 +147,11 @@ pub(super) async fn advisories(shared: Shared, wanted: Advisories) -> anyhow::Re
         limit: form.rows(),
     };
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let found = async {
-        let mut connection = ask::up_to_date(&opened).await?;
-        anyhow::Ok(question::advisories(&mut connection, &asked).await?)
-    }
-    .await;
-    opened.close().await;
-    print(&form, found?, advisory_rows)?;
+    let ask = async |connection: &mut PgConnection| {
+        anyhow::Ok(question::advisories(connection, &asked).await?)
+    };
+    let found = ask::with_connection(&config, ask).await?;
+    print(&form, found, advisory_rows)?;
     Ok(true)
 }
 
@@ -176,14 +175,11 @@ pub(super) async fn tickets(shared: Shared, wanted: Tickets) -> anyhow::Result<b
         limit: form.rows(),
     };
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let found = async {
-        let mut connection = ask::up_to_date(&opened).await?;
-        anyhow::Ok(question::tickets(&mut connection, &asked).await?)
-    }
-    .await;
-    opened.close().await;
-    print(&form, found?, ticket_rows)?;
+    let ask = async |connection: &mut PgConnection| {
+        anyhow::Ok(question::tickets(connection, &asked).await?)
+    };
+    let found = ask::with_connection(&config, ask).await?;
+    print(&form, found, ticket_rows)?;
     Ok(true)
 }
 
@@ -240,12 +236,7 @@ fn day(at: Option<DateTime<Utc>>) -> String {
 }
 
 fn short(title: Option<&str>) -> String {
-    let title = title.unwrap_or_default();
-    if title.chars().count() <= TITLE_LETTERS {
-        return title.to_owned();
-    }
-    let cut: String = title.chars().take(TITLE_LETTERS - 1).collect();
-    format!("{cut}…")
+    shortened(title.unwrap_or_default(), TITLE_LETTERS)
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@
 use clap::Args;
 use serde_json::Value;
 
+use super::ask;
 use super::confirm::confirm;
-use super::output::{tell, tell_json};
+use super::output::{print_json, print_line};
 use super::question::{Since, since};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::job::trust::replay::{Example, Replay, Report};
+use crate::model::{one_line, shortened};
 use crate::startup::{self, Opened};
 use crate::store::reports::report;
 
@@ -17,13 +19,13 @@ const VALUE_LETTERS: usize = 60;
 
 #[derive(Debug, Args)]
 pub(super) struct Wanted {
-    /// Only tell what would change
+    /// Only print what would change
     #[arg(long)]
     dry_run: bool,
-    /// Only versions stored, and records quarantined, since: `7d`, `12h`, or a time such as 2026-11-01
+    /// Only versions stored and records quarantined since: a duration (`7d`, `12h`) or a date or time (2026-11-01)
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
-    /// Do not ask before writing
+    /// Do not ask for confirmation
     #[arg(long, conflicts_with = "dry_run")]
     yes: bool,
     /// Print JSON: one object for what would change, one for what was written
@@ -34,22 +36,19 @@ pub(super) struct Wanted {
 pub(super) async fn run(shared: Shared, wanted: Wanted) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let rules = startup::rules(&config)?;
-    let opened = ask::open(&config).await?;
     let clock = Clock::system();
     let since = wanted.since.map(|since| since.time(clock.now()));
-    let result = async {
-        drop(ask::up_to_date(&opened).await?);
+    ask::with_database(&config, async |opened| {
+        drop(ask::up_to_date(opened).await?);
         let replay = Replay {
             pool: &opened.pool,
             rules: &rules,
             clock: &clock,
             since,
         };
-        both_passes(&opened, &replay, &wanted).await
-    }
-    .await;
-    opened.close().await;
-    result
+        both_passes(opened, &replay, &wanted).await
+    })
+    .await
 }
 
 async fn both_passes(
@@ -58,7 +57,7 @@ async fn both_passes(
     wanted: &Wanted,
 ) -> anyhow::Result<bool> {
     let found = pass(opened, replay, false).await?;
-    print(&found, wanted.json)?;
+    print_report(&found, wanted.json)?;
     if wanted.dry_run {
         return Ok(true);
     }
@@ -68,9 +67,9 @@ async fn both_passes(
     }
     let written = pass(opened, replay, true).await?;
     if wanted.json {
-        tell_json(&written)?;
+        print_json(&written)?;
     } else {
-        tell(&format!(
+        print_line(&format!(
             "written: {} rows; {} records left quarantine",
             written.rewritten, written.leaving
         ));
@@ -84,23 +83,21 @@ async fn pass(opened: &Opened, replay: &Replay<'_>, write: bool) -> anyhow::Resu
         Err(busy) => {
             let mut connection = opened.pool.acquire().await?;
             let key = report::key_of(&mut connection, busy).await?;
-            anyhow::bail!(
-                "{key} is being read by a run; nothing was done, try again when it has ended"
-            )
+            anyhow::bail!("{key} is being synced; nothing was done, try again later")
         }
     }
 }
 
-fn print(report: &Report, json: bool) -> anyhow::Result<()> {
+fn print_report(report: &Report, json: bool) -> anyhow::Result<()> {
     if json {
-        return tell_json(report);
+        return print_json(report);
     }
-    tell(&format!(
-        "read again: {} versions of advisories, {} of tickets, {} dissenting records, {} in quarantine",
+    print_line(&format!(
+        "parsed again: {} advisory versions, {} ticket versions, {} conflicting copies, {} quarantined records",
         report.advisories, report.tickets, report.dissents, report.quarantined
     ));
     for (field, found) in &report.fields {
-        tell(&format!("{field}: {} differ", found.count));
+        print_line(&format!("{field}: {} differ", found.count));
         for example in &found.examples {
             let Example {
                 key,
@@ -109,47 +106,42 @@ fn print(report: &Report, json: bool) -> anyhow::Result<()> {
                 new,
             } = example;
             let (old, new) = (short(old.as_ref()), short(new.as_ref()));
-            tell(&format!("    {key} v{version}: {old} → {new}"));
+            print_line(&format!("    {key} v{version}: {old} → {new}"));
         }
     }
     if report.unreadable > 0 {
-        tell(&format!(
-            "{} raw texts do not read today and are left as they are",
+        print_line(&format!(
+            "{} raw texts can no longer be parsed and are left unchanged",
             report.unreadable
         ));
         for example in &report.unreadable_examples {
-            tell(&format!("    {example}"));
+            print_line(&format!("    {example}"));
         }
     }
     if report.promoted > 0 {
-        tell(&format!(
-            "{} dissenting records are newer than the current versions and become the next ones",
+        print_line(&format!(
+            "{} conflicting copies are newer than the current versions and become the next versions",
             report.promoted
         ));
     }
     if report.leaving > 0 {
-        tell(&format!(
-            "{} records read well now and leave quarantine",
+        print_line(&format!(
+            "{} quarantined records can be parsed now",
             report.leaving
         ));
     }
     if report.is_empty() {
-        tell("nothing reads otherwise than it is stored");
+        print_line("no differences");
     } else {
-        tell(&format!("{} versions differ", report.differing));
+        print_line(&format!("{} versions differ", report.differing));
     }
     Ok(())
 }
 
 fn short(value: Option<&Value>) -> String {
-    let text = match value {
-        None => return "nothing".to_owned(),
-        Some(Value::String(text)) => text.replace('\n', " "),
-        Some(other) => other.to_string(),
-    };
-    if text.chars().count() <= VALUE_LETTERS {
-        return text;
+    match value {
+        None => "nothing".to_owned(),
+        Some(Value::String(text)) => shortened(&one_line(text), VALUE_LETTERS),
+        Some(other) => shortened(&other.to_string(), VALUE_LETTERS),
     }
-    let cut: String = text.chars().take(VALUE_LETTERS - 1).collect();
-    format!("{cut}…")
 }

@@ -2,9 +2,10 @@
 
 use clap::{Args, Subcommand};
 
-use super::output::{table, tell, tell_json};
+use super::ask;
+use super::output::{print_json, print_line, table};
 use super::question::{Since, since};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::back_test::{self, Tried};
@@ -23,13 +24,13 @@ pub(super) struct Rules {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// The rules of the configuration, in words
+    /// List the configured rules
     List {
-        /// Print one JSON object a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// What the rules of the configuration would have sent over stored history; sends nothing
+    /// Dry-run the configured rules against stored history; sends nothing
     Test(Test),
 }
 
@@ -38,10 +39,10 @@ struct Test {
     /// Only this rule
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
-    /// Changes since: `180d`, `12h`, or a time such as 2026-11-01
+    /// Changes since: a duration (`180d`, `12h`) or a date or time (2026-11-01)
     #[arg(long, value_name = "WHEN", value_parser = since, default_value = "30d")]
     since: Since,
-    /// Print one JSON object a rule
+    /// Print one JSON object per rule
     #[arg(long)]
     json: bool,
 }
@@ -57,11 +58,11 @@ pub(super) async fn run(shared: Shared, wanted: Rules) -> anyhow::Result<bool> {
 fn list(config: &Config, json: bool) -> anyhow::Result<bool> {
     let rules = || config.alerts.rules.iter().map(Matcher::rule);
     if json {
-        rules().try_for_each(tell_json)?;
+        rules().try_for_each(print_json)?;
         return Ok(true);
     }
     if config.alerts.rules.is_empty() {
-        tell("no rules; add [[alerts.rules]] to the configuration");
+        print_line("no rules; add [[alerts.rules]] to the configuration");
         return Ok(true);
     }
     let rows: Vec<[String; 3]> = rules()
@@ -74,26 +75,22 @@ fn list(config: &Config, json: bool) -> anyhow::Result<bool> {
             [rule.name.clone(), sinks, words::described(rule)]
         })
         .collect();
-    tell(&table(["rule", "sinks", "says"], &rows));
+    print_line(&table(["rule", "sinks", "definition"], &rows));
     Ok(true)
 }
 
 async fn test(config: &Config, wanted: Test) -> anyhow::Result<bool> {
     let chosen = chosen(config, wanted.rule.as_deref())?;
     let since = wanted.since.time(Clock::system().now());
-    let opened = ask::open(config).await?;
-    let result = async {
-        let mut connection = ask::up_to_date(&opened).await?;
-        anyhow::Ok(back_test::back_test(&mut connection, &chosen, since).await?)
-    }
-    .await;
-    opened.close().await;
-    let all = result?;
+    let all = ask::with_connection(config, async |connection| {
+        Ok(back_test::back_test(connection, &chosen, since).await?)
+    })
+    .await?;
     for tried in &all {
         if wanted.json {
-            tell_json(tried)?;
+            print_json(tried)?;
         } else {
-            tell(&page(tried));
+            print_line(&page(tried));
         }
     }
     Ok(true)
@@ -103,7 +100,7 @@ fn chosen<'a>(config: &'a Config, only: Option<&str>) -> anyhow::Result<Vec<&'a 
     let rules = &config.alerts.rules;
     anyhow::ensure!(
         !rules.is_empty(),
-        "there are no rules; add [[alerts.rules]] to the configuration"
+        "no rules; add [[alerts.rules]] to the configuration"
     );
     let found: Vec<&Matcher> = rules
         .iter()
@@ -113,14 +110,14 @@ fn chosen<'a>(config: &'a Config, only: Option<&str>) -> anyhow::Result<Vec<&'a 
         let known = rules.iter().map(|one| one.rule().name.as_str());
         let known = known.collect::<Vec<_>>().join(", ");
         anyhow::bail!(
-            "no rule is called `{}`; the configuration has: {known}",
+            "unknown rule `{}`; configured rules: {known}",
             only.unwrap_or_default()
         );
     }
     Ok(found)
 }
 
-/// What one rule would have done, for a person.
+/// The result of one rule as text.
 fn page(tried: &Tried) -> String {
     let mut lines = vec![format!(
         "rule `{}`: {} alerts in {} messages",
@@ -149,7 +146,7 @@ fn page(tried: &Tried) -> String {
     }
     if tried.messages.len() > PRINTED_MESSAGES {
         lines.push(format!(
-            "  (the last {PRINTED_MESSAGES} messages; --json has all)"
+            "  (the last {PRINTED_MESSAGES} messages; --json prints all)"
         ));
     }
     lines.join("\n")

@@ -4,9 +4,10 @@ use clap::Args;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::output::{legible, tell, tell_json};
-use super::{Shared, ask};
-use crate::startup::Opened;
+use super::ask;
+use super::output::{print_json, print_line};
+use super::shared::Shared;
+use crate::model::{RecordKind, legible, one_line, shortened};
 use crate::store::advisories::history::{self, StoredVersion};
 use crate::store::reports::question::{self, FieldChange};
 
@@ -18,10 +19,10 @@ const MANY: usize = 12;
 /// What to show.
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// An advisory such as SA87735, or a ticket by its id or (as `#12`) its number for people
+    /// Advisory (SA87735), ticket ID, or ticket number (`#12`)
     #[arg(value_name = "SAID|TICKET")]
     key: String,
-    /// Also what changed between versions
+    /// Include what changed between versions
     #[arg(long)]
     history: bool,
     /// Print JSON
@@ -31,23 +32,19 @@ pub(super) struct Show {
 
 pub(super) async fn run(shared: Shared, wanted: Show) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let result = show(&opened, &wanted).await;
-    opened.close().await;
-    result
+    ask::with_connection(&config, async |connection| show(connection, &wanted).await).await
 }
 
-async fn show(opened: &Opened, wanted: &Show) -> anyhow::Result<bool> {
-    let mut connection = ask::up_to_date(opened).await?;
+async fn show(connection: &mut PgConnection, wanted: &Show) -> anyhow::Result<bool> {
     let Found {
         kind,
         key,
         mut document,
-    } = find(&mut connection, wanted.key.trim()).await?;
+    } = find(connection, wanted.key.trim()).await?;
     let (versions, changes) = if wanted.history {
         (
-            history::versions(&mut connection, kind, &key).await?,
-            question::field_changes(&mut connection, kind, &key).await?,
+            history::versions(connection, kind, &key).await?,
+            question::field_changes(connection, kind, &key).await?,
         )
     } else {
         (Vec::new(), Vec::new())
@@ -59,18 +56,18 @@ async fn show(opened: &Opened, wanted: &Show) -> anyhow::Result<bool> {
             fields.insert("versions".to_owned(), serde_json::to_value(&versions)?);
             fields.insert("history".to_owned(), serde_json::to_value(&changes)?);
         }
-        tell_json(&document)?;
+        print_json(&document)?;
         return Ok(true);
     }
-    tell(legible(&page(kind, &document)).trim_end());
+    print_line(legible(&page(kind, &document)).trim_end());
     if wanted.history {
-        tell(&legible(&history_page(&versions, &changes)));
+        print_line(&legible(&history_page(&versions, &changes)));
     }
     Ok(true)
 }
 
 struct Found {
-    kind: &'static str,
+    kind: RecordKind,
     key: String,
     document: Value,
 }
@@ -82,12 +79,12 @@ async fn find(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<Fou
     let Ok(number) = digits.parse::<i64>() else {
         return match question::advisory(connection, wanted).await? {
             Some(document) => Ok(Found {
-                kind: "advisory",
+                kind: RecordKind::Advisory,
                 key: plain(&document["said"]),
                 document,
             }),
             None => anyhow::bail!(
-                "there is no advisory `{wanted}` in the database; write its identifier, such as SA87735 (`advisoryd advisories --search TEXT` finds them), or a ticket's number"
+                "advisory `{wanted}` not found; use its ID (SA87735), search with `advisoryd advisories --search TEXT`, or use a ticket number"
             ),
         };
     };
@@ -104,16 +101,60 @@ async fn find(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<Fou
     };
     match found {
         Some(document) => Ok(Found {
-            kind: "ticket",
+            kind: RecordKind::Ticket,
             key: plain(&document["id"]),
             document,
         }),
         None => anyhow::bail!(
-            "there is no ticket `{wanted}` in the database, neither by `id` nor by `pretty_id`; an advisory is asked for as SA{digits}"
+            "ticket `{wanted}` not found, neither by `id` nor by `pretty_id`; for an advisory use SA{digits}"
         ),
     }
 }
 
+/// What a page shows of a document.
+struct Layout {
+    /// The field of its headline, before the title.
+    key: &'static str,
+    /// The facts in their order.
+    facts: &'static [&'static str],
+    /// Fields that are no facts of the page: they stand elsewhere, or another says
+    /// the same. What is neither here nor there is shown behind the facts, so that
+    /// no column is forgotten.
+    others: &'static [&'static str],
+}
+
+const TICKET: Layout = Layout {
+    key: "id",
+    facts: TICKET_FACTS,
+    others: &[
+        "id",
+        "title",
+        "description",
+        "status_id",
+        "priority_id",
+        "queue_id",
+        "assignee_id",
+        "watch_list_id",
+    ],
+};
+const ADVISORY: Layout = Layout {
+    key: "said",
+    facts: ADVISORY_FACTS,
+    others: &[
+        "said",
+        "title",
+        "description",
+        "solution",
+        "products",
+        "references",
+        "tickets",
+        "upstream_id",
+        "severity_rank",
+        "criticality",
+        "is_rejected",
+        "custom_info",
+    ],
+};
 const TICKET_FACTS: &[&str] = &[
     "pretty_id",
     "status",
@@ -160,17 +201,19 @@ const LISTS: [(&str, [&str; 2]); 3] = [
 ];
 
 /// Facts first, then texts, then lists.
-fn page(kind: &str, document: &Value) -> String {
+fn page(kind: RecordKind, document: &Value) -> String {
     let text = |field: &str| plain(&document[field]);
-    let (key, facts) = if kind == "ticket" {
-        ("id", TICKET_FACTS)
-    } else {
-        ("said", ADVISORY_FACTS)
+    let Layout { key, facts, others } = match kind {
+        RecordKind::Ticket => TICKET,
+        RecordKind::Advisory => ADVISORY,
     };
+    let is_new = |field: &&str| !facts.contains(field) && !others.contains(field);
+    let fields = document.as_object().into_iter().flatten();
+    let new = fields.map(|(field, _)| field.as_str()).filter(is_new);
     let title = format!("{}  {}", text(key), text("title"));
     let rule = "─".repeat(title.chars().count().min(100));
     let mut lines = vec![title, rule];
-    for field in facts {
+    for field in facts.iter().copied().chain(new) {
         let value = text(field);
         if !value.is_empty() {
             let name = field.trim_end_matches("_at").replace('_', " ");
@@ -251,13 +294,27 @@ fn history_page(versions: &[StoredVersion], changes: &[FieldChange]) -> String {
 }
 
 fn short(value: Option<&Value>) -> String {
-    let text = value.map(plain).unwrap_or_default().replace('\n', " ");
+    let text = one_line(&value.map(plain).unwrap_or_default());
     if text.is_empty() {
         return "nothing".to_owned();
     }
-    if text.chars().count() <= VALUE_LETTERS {
-        return text;
+    shortened(&text, VALUE_LETTERS)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::page;
+    use crate::model::RecordKind;
+
+    #[test]
+    fn a_column_that_the_page_does_not_know_is_shown_behind_the_facts() {
+        let document = json!({"said": "SA1", "title": "x", "version": 2, "criticality": 3,
+            "exploit_count": 7, "description": "text"});
+        assert_eq!(
+            page(RecordKind::Advisory, &document),
+            "SA1  x\n──────\nversion           2\nexploit count     7\n\nDescription\ntext"
+        );
     }
-    let cut: String = text.chars().take(VALUE_LETTERS - 1).collect();
-    format!("{cut}…")
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 
-use super::output::{complain, table, tell, tell_json};
+use super::ask;
+use super::output::{print_error, print_json, print_line, table};
 use super::question::{Since, since};
-use super::{Shared, ask};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::model::Silence as Compiled;
 use crate::startup::Opened;
@@ -21,20 +22,20 @@ pub(super) struct Silence {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Record what fits all matchers, and send nothing of it
+    /// Suppress alerts that match all matchers (they are still recorded)
     Add(Add),
-    /// Silences that hold, the one that ends first first
+    /// List active silences, soonest to expire first
     List {
-        /// Also those that are over
+        /// Include expired silences
         #[arg(long)]
         all: bool,
-        /// Print one JSON object a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// End silences now
+    /// Expire silences now
     Expire {
-        /// As `list` tells them
+        /// IDs, as shown by `list`
         #[arg(required = true)]
         ids: Vec<i64>,
     },
@@ -42,13 +43,13 @@ enum What {
 
 #[derive(Debug, Args)]
 struct Add {
-    /// Such as `rule=soc`, `key=SA123*`, `title=*printer*`; fields: rule, what, kind, key, severity, title, cve, watch_list
+    /// Matchers such as `rule=soc`, `key=SA123*`, `title=*printer*`; fields: rule, what, kind, key, severity, title, cve, watch_list
     #[arg(required = true, value_name = "FIELD=PATTERN", value_parser = matcher)]
     matchers: Vec<(String, String)>,
-    /// Why, for who asks later
+    /// Reason
     #[arg(long)]
     reason: String,
-    /// Until when: a length from now such as `8h`, or a time such as 2026-12-01
+    /// End: a duration from now (`8h`) or a date or time (2026-12-01)
     #[arg(long, value_name = "WHEN", value_parser = since)]
     until: Since,
 }
@@ -63,15 +64,13 @@ fn matcher(text: &str) -> Result<(String, String), String> {
 
 pub(super) async fn run(shared: Shared, wanted: Silence) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
     let now = Clock::system().now();
-    let result = match wanted.what {
-        What::Add(wanted) => add(&opened, wanted, now).await,
-        What::List { all, json } => list(&opened, all, json, now).await,
-        What::Expire { ids } => expire(&opened, &ids, now).await,
-    };
-    opened.close().await;
-    result
+    ask::with_database(&config, async |opened| match wanted.what {
+        What::Add(wanted) => add(opened, wanted, now).await,
+        What::List { all, json } => list(opened, all, json, now).await,
+        What::Expire { ids } => expire(opened, &ids, now).await,
+    })
+    .await
 }
 
 async fn add(opened: &Opened, wanted: Add, now: DateTime<Utc>) -> anyhow::Result<bool> {
@@ -81,7 +80,7 @@ async fn add(opened: &Opened, wanted: Add, now: DateTime<Utc>) -> anyhow::Result
     };
     anyhow::ensure!(
         until > now,
-        "{until} is past; write a time to come, or a length such as 8h"
+        "{until} is in the past; use a future time or a duration such as 8h"
     );
     let matchers: BTreeMap<String, String> = wanted.matchers.into_iter().collect();
     Compiled::new(0, until, &matchers).map_err(anyhow::Error::msg)?;
@@ -90,8 +89,8 @@ async fn add(opened: &Opened, wanted: Add, now: DateTime<Utc>) -> anyhow::Result
     let by = by.unwrap_or_else(|_| "somebody".to_owned());
     let about = (wanted.reason.as_str(), by.as_str());
     let id = silence::add(&mut connection, &matchers, about, (now, until)).await?;
-    tell(&format!(
-        "silence {id} holds until {}; what it keeps from being sent is in `advisoryd alerts list --state silenced`",
+    print_line(&format!(
+        "silence {id} active until {}; suppressed alerts: `advisoryd alerts list --state silenced`",
         until.format("%Y-%m-%d %H:%M:%S UTC")
     ));
     Ok(true)
@@ -102,16 +101,16 @@ async fn list(opened: &Opened, all: bool, json: bool, now: DateTime<Utc>) -> any
     let mut lines = silence::list(&mut connection).await?;
     lines.retain(|line| all || line.until > now);
     if json {
-        lines.iter().try_for_each(tell_json)?;
+        lines.iter().try_for_each(print_json)?;
         return Ok(true);
     }
     if lines.is_empty() {
-        tell("no silences");
+        print_line("no silences");
         return Ok(true);
     }
     let rows: Vec<[String; 6]> = lines.iter().map(row).collect();
     let heading = ["id", "until", "alerts", "by", "what", "reason"];
-    tell(&table(heading, &rows));
+    print_line(&table(heading, &rows));
     Ok(true)
 }
 
@@ -133,10 +132,10 @@ async fn expire(opened: &Opened, ids: &[i64], now: DateTime<Utc>) -> anyhow::Res
     let mut good = true;
     for id in ids {
         if silence::expire(&mut connection, *id, now).await? {
-            tell(&format!("silence {id} is over"));
+            print_line(&format!("silence {id} expired"));
         } else {
-            complain(&format!(
-                "there is no silence {id} that holds; see `advisoryd silence list`"
+            print_error(&format!(
+                "silence {id} is not active; see `advisoryd silence list`"
             ));
             good = false;
         }

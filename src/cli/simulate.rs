@@ -1,7 +1,7 @@
 //! `advisoryd simulate`: the simulated upstream alone.
 
 use super::args::Simulate;
-use super::output::tell;
+use super::output::print_line;
 use crate::simulate::{self, Options};
 
 pub(super) async fn run(wanted: Simulate) -> anyhow::Result<bool> {
@@ -25,17 +25,17 @@ pub(super) async fn run(wanted: Simulate) -> anyhow::Result<bool> {
     };
     let token = options.token.clone();
     let simulator = simulate::start(options).await?;
-    tell(&format!(
-        "serving {advisories} advisories in {watch_lists} watch lists and {tickets} tickets"
+    print_line(&format!(
+        "simulating {advisories} advisories in {watch_lists} watch lists and {tickets} tickets"
     ));
-    tell(&format!(
+    print_line(&format!(
         "base_url = \"{}\"   token: {token}",
         simulator.base_url()
     ));
     if let Some(period) = change_every {
         simulator.keep_changing(period);
     }
-    super::asked_to_stop()?.await;
+    super::stop::asked_to_stop()?.await;
     simulator.stop().await;
     Ok(true)
 }

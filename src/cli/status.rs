@@ -3,28 +3,30 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::output::{rough, table, tell, tell_json};
+use super::ask;
+use super::output::{print_json, print_line, rough, table};
+use super::shared::Shared;
 use super::status_details::Details;
-use super::{Shared, ask};
 use crate::clock::Clock;
-use crate::config::{Config, CronExpression};
+use crate::config::Config;
 use crate::job::lists::discover;
-use crate::model::ServedBy;
-use crate::model::Standing;
+use crate::model::ConditionState;
+use crate::model::{IngestedVia, SourceKey};
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, SinkLine};
 use crate::store::health::condition;
-use crate::store::ledger::source::SourceKey;
 use crate::store::lists::discovery;
 use crate::store::reports::report::{self, SourceReport, TableSize};
+use crate::store::tickets::reading;
 use crate::store::wanted::feed_days;
 
 pub(super) async fn run(shared: Shared, as_json: bool) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let opened = ask::open(&config).await?;
-    let result = show(&config, &opened, as_json, Clock::system().now()).await;
-    opened.close().await;
-    result
+    let now = Clock::system().now();
+    ask::with_database(&config, async |opened| {
+        show(&config, opened, as_json, now).await
+    })
+    .await
 }
 
 async fn show(
@@ -38,25 +40,31 @@ async fn show(
     let discovery = discovery::state(&mut connection).await?;
     let discovery = Some(discovery).filter(|_| config.discovery.watch_lists);
     let sources = report::sources(&mut connection).await?;
+    let filter = reading::get(&mut connection).await?.filter;
     let advisories = report::advisories(&mut connection).await?;
     let sizes = report::table_sizes(&mut connection).await?;
     let sinks = outcome::sinks(&mut connection).await?;
     let details = Details::look(config, &mut connection, now).await?;
     let feed_days = feed_days::get(&mut connection).await?;
     let standings = condition::standings(&mut connection).await?;
+    let next_run = |source: &SourceReport| {
+        let schedule = config.schedule_of(&source.key, filter)?;
+        let next = schedule.next_after(now, config.schedule.timezone);
+        next.filter(|_| source.configured)
+    };
     if as_json {
         let sources: Vec<Value> = sources
             .iter()
-            .map(|source| as_value(config, source, now))
+            .map(|source| as_value(source, next_run(source), now))
             .collect();
-        tell_json(
+        print_json(
             &json!({ "at": now, "advisories": advisories, "sources": sources, "conditions": conditions(&standings), "discovery": discovery, "details": details.as_value(), "feed_days": feed_days, "sinks": sinks, "tables": sizes, "psql": opened.psql }),
         )?;
         return Ok(true);
     }
     let rows: Vec<[String; 8]> = sources
         .iter()
-        .map(|source| row(config, source, now))
+        .map(|source| row(source, next_run(source), now))
         .collect();
     let heading = [
         "source",
@@ -68,56 +76,60 @@ async fn show(
         "quarantine",
         "next run",
     ];
-    tell(&table(heading, &rows));
+    print_line(&table(heading, &rows));
     for source in sources.iter().filter(|source| source.configured) {
         if let Some(error) = &source.last_error {
-            tell(&format!("\n{} failed last: {error}", source.key));
+            print_line(&format!("\nlast error ({}): {error}", source.key));
         }
-        if source.served_by == ServedBy::Json {
-            let why = source.served_why.as_deref().unwrap_or("so it was decided");
-            tell(&format!(
-                "\n{}: its advisories come from the JSON API: {why}",
+        if source.served_by == IngestedVia::Json {
+            let why = source
+                .served_why
+                .as_deref()
+                .unwrap_or("set in the configuration");
+            print_line(&format!(
+                "\n{}: read through the JSON API: {why}",
                 source.key
             ));
         }
         for gap in &source.gaps {
-            tell(&format!(
-                "\n{}: nothing is known of {} to {}; it is asked for again",
+            print_line(&format!(
+                "\n{}: gap from {} to {}; it is requested again",
                 source.key, gap.from, gap.to
             ));
         }
     }
     for standing in standings.iter().filter(|standing| standing.is_raised) {
-        let Standing {
+        let ConditionState {
             key,
             summary,
             since,
             ..
         } = standing;
         let what = standing.condition.name();
-        tell(&format!(
+        print_line(&format!(
             "\n{what} since {}: {key}: {summary}",
             since.format("%Y-%m-%d %H:%M UTC")
         ));
     }
     if let Some(known) = &feed_days {
-        tell(&format!(
-            "\n`days` of the feeds counts {}, as {} has shown",
-            known.counts, known.said
+        print_line(&format!(
+            "\nfeed window: by {} (seen with {})",
+            known.counts.name(),
+            known.said
         ));
     }
     for line in details.lines() {
-        tell(&format!("\n{line}"));
+        print_line(&format!("\n{line}"));
     }
     if let Some(state) = &discovery {
-        tell(&format!("\n{}", discovery_line(config, state, now)));
+        print_line(&format!("\n{}", discovery_line(config, state, now)));
     }
     for sink in &sinks {
-        tell(&format!("\n{}", sink_line(sink, now)));
+        print_line(&format!("\n{}", sink_line(sink, now)));
     }
-    tell(&format!("\n{}", sizes_line(&sizes)));
-    tell(&format!(
-        "\n{advisories} advisories in all. Ask the database: {}",
+    print_line(&format!("\n{}", sizes_line(&sizes)));
+    print_line(&format!(
+        "\n{advisories} advisories. Connect: {}",
         opened.psql
     ));
     Ok(true)
@@ -135,9 +147,9 @@ fn discovery_line(config: &Config, state: &discovery::State, now: DateTime<Utc>)
         .next_after(now, config.schedule.timezone)
         .map_or_else(String::new, |at| format!(", next in {}", rough(at - now)));
     let followed = config.watch_lists.len();
-    let line = format!("{followed} watch lists are followed; discovered {last}{next}.");
+    let line = format!("{followed} watch lists followed; discovery: {last}{next}.");
     match &state.last_error {
-        Some(error) => format!("{line}\ndiscovery failed last: {error}"),
+        Some(error) => format!("{line}\nlast error (discovery): {error}"),
         None => line,
     }
 }
@@ -147,15 +159,16 @@ fn sink_line(sink: &SinkLine, now: DateTime<Utc>) -> String {
     let ago = |at: DateTime<Utc>| format!("{} ago", rough(now - at));
     let state = match (sink.failing_since, sink.last_success_at) {
         _ if !sink.configured => {
-            "no longer configured; what waits for it goes when it is configured again".to_owned()
+            "no longer configured; its pending deliveries wait until it is configured again"
+                .to_owned()
         }
         (Some(since), _) => format!(
             "failing since {}: {}",
             ago(since),
             sink.last_error.as_deref().unwrap_or_default()
         ),
-        (None, Some(at)) => format!("last told {}", ago(at)),
-        (None, None) => "nothing was sent yet".to_owned(),
+        (None, Some(at)) => format!("last delivery {}", ago(at)),
+        (None, None) => "nothing sent yet".to_owned(),
     };
     let mut line = format!("sink `{}`: {state}", sink.name);
     for (count, what) in [
@@ -173,7 +186,7 @@ fn sink_line(sink: &SinkLine, now: DateTime<Utc>) -> String {
 }
 
 /// What is or was wrong with the program itself.
-fn conditions(standings: &[Standing]) -> Vec<Value> {
+fn conditions(standings: &[ConditionState]) -> Vec<Value> {
     standings
         .iter()
         .map(|standing| {
@@ -202,12 +215,12 @@ fn sizes_line(sizes: &[TableSize]) -> String {
         .take(LARGEST)
         .map(|table| format!("{} {}", table.name, size(table.bytes)))
         .collect();
-    format!("The tables take {all}: {}, …", largest.join(", "))
+    format!("Database size: {all} (largest: {})", largest.join(", "))
 }
 
 /// `never`, `running`, `refused`, `failing`, `off` or `ok`: the worst thing first.
 fn state(source: &SourceReport) -> &'static str {
-    let is_refused = source.key == SourceKey::Sweep && source.rests_until.is_some();
+    let is_refused = source.key == SourceKey::RevisionScan && source.rests_until.is_some();
     if !source.configured {
         "off"
     } else if source.running {
@@ -223,7 +236,7 @@ fn state(source: &SourceReport) -> &'static str {
     }
 }
 
-fn row(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> [String; 8] {
+fn row(source: &SourceReport, next_run: Option<DateTime<Utc>>, now: DateTime<Utc>) -> [String; 8] {
     let ago = |at: DateTime<Utc>| format!("{} ago", rough(now - at));
     [
         source.key.to_string(),
@@ -236,46 +249,15 @@ fn row(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> [String; 8
         source.last_success_at.map_or_else(|| "never".into(), ago),
         source.records.to_string(),
         source.quarantined.to_string(),
-        next_run(config, source, now)
-            .map_or_else(|| "-".into(), |at| format!("in {}", rough(at - now))),
+        next_run.map_or_else(|| "-".into(), |at| format!("in {}", rough(at - now))),
     ]
 }
 
-fn next_run(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    if !source.configured {
-        return None;
-    }
-    schedule(config, &source.key)?.next_after(now, config.schedule.timezone)
-}
-
-fn schedule<'a>(config: &'a Config, key: &SourceKey) -> Option<&'a CronExpression> {
-    let own = match key {
-        SourceKey::Tickets => return Some(&config.schedule.tickets),
-        SourceKey::Sweep => return Some(&config.schedule.feeds),
-        SourceKey::Details => return None,
-        SourceKey::WatchList(id) => config
-            .watch_lists
-            .iter()
-            .find(|list| list.id == *id)?
-            .schedule
-            .as_ref(),
-        SourceKey::ExtraFeed(name) => config
-            .extra_feeds
-            .iter()
-            .find(|feed| feed.name == *name)?
-            .schedule
-            .as_ref(),
-    };
-    Some(own.unwrap_or(&config.schedule.feeds))
-}
-
-fn as_value(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> Value {
-    let (kind, id) = match &source.key {
-        SourceKey::WatchList(id) => ("watch_list", json!(id)),
-        SourceKey::ExtraFeed(name) => ("extra_feed", json!(name)),
-        SourceKey::Tickets => ("tickets", Value::Null),
-        SourceKey::Sweep => ("sweep", Value::Null),
-        SourceKey::Details => ("details", Value::Null),
+fn as_value(source: &SourceReport, next_run: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Value {
+    let (id, served_by) = match &source.key {
+        SourceKey::WatchList(id) => (json!(id), Some(source.served_by.name())),
+        SourceKey::ExtraFeed(name) => (json!(name), None),
+        SourceKey::Tickets | SourceKey::RevisionScan | SourceKey::Details => (Value::Null, None),
     };
     let gaps: Vec<Value> = source
         .gaps
@@ -283,7 +265,7 @@ fn as_value(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> Value
         .map(|gap| json!({ "from": gap.from, "to": gap.to }))
         .collect();
     json!({
-        "kind": kind,
+        "kind": source.key.kind(),
         "id": id,
         "name": source.name,
         "state": state(source),
@@ -293,12 +275,12 @@ fn as_value(config: &Config, source: &SourceReport, now: DateTime<Utc>) -> Value
         "last_error": source.last_error,
         "covered_to": source.covered_to,
         "data_age_seconds": source.covered_to.map(|at| (now - at).num_seconds().max(0)),
-        "served_by": (kind == "watch_list").then(|| source.served_by.name()),
+        "served_by": served_by,
         "served_why": source.served_why,
         "rests_until": source.rests_until,
         "records": source.records,
         "quarantined": source.quarantined,
         "gaps": gaps,
-        "next_run_at": next_run(config, source, now),
+        "next_run_at": next_run,
     })
 }

@@ -2,27 +2,68 @@
 
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
+use clap::{Args, ValueEnum};
 
-use super::args::{Sync, What};
-use super::output::{complain, tell, tell_json};
-use super::{Shared, ask, progress};
+use super::output::{print_error, print_json, print_line};
+use super::report::{not_followed, print_run};
+use super::shared::Shared;
+use super::stop::stop_on_signals;
+use super::{ask, progress};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::daemon::lanes::feeds;
 use crate::job::alerts::deliver::Delivered;
 use crate::job::alerts::pass;
 use crate::job::context::Context;
 use crate::job::details::fetch::{self, Fetched};
 use crate::job::details::revision_scan;
-use crate::job::failure::chain;
-use crate::job::feeds::pull::{self, Feed, LookBack};
+use crate::job::feeds::feed::{Feed, LookBack, feeds};
+use crate::job::feeds::pull;
 use crate::job::lists::discover;
-use crate::job::run::{Ran, Report};
+use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, Ask};
+use crate::model::{Outcome, SourceKey, chain};
 use crate::sink::Sink;
-use crate::startup;
-use crate::store::ledger::source::SourceKey;
+use crate::startup::{self, Opened};
+
+#[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
+pub(super) struct Sync {
+    /// What to sync
+    #[arg(value_enum, default_value = "all")]
+    pub what: What,
+    /// Only this watch list; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub watch_list: Vec<i64>,
+    /// Request this many days instead of what is missing
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "full")]
+    pub days: Option<u32>,
+    /// Feeds: repeat the initial look-back. Tickets: full scan
+    #[arg(long)]
+    pub full: bool,
+    /// Also alert on existing advisories (first load, new rule)
+    #[arg(long)]
+    pub alert_backlog: bool,
+    /// Accept a full scan even if over 20 % of the tickets are missing
+    #[arg(long, requires = "full")]
+    pub accept_removals: bool,
+    /// Print one JSON object per run
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `sync` reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum What {
+    /// The feeds of watch lists and extra feeds
+    Feeds,
+    /// The tickets
+    Tickets,
+    /// Both
+    All,
+}
 
 pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
     // The summary lines are the output; the log would say the same again.
@@ -30,20 +71,17 @@ pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
     let token = config.upstream.token()?;
     refuse_what_belongs_to_feeds(&wanted)?;
     let (sinks, usable) = usable_sinks(&config);
-    let opened = ask::open(&config).await?;
-    let stop = stop_on_signals()?;
-    let result = async {
-        ask::migrate(&config, &opened).await?;
-        let mut context =
-            startup::context(config, token, opened.pool.clone(), Clock::system(), stop).await?;
+    let work = async |opened: &Opened| {
+        let stop = stop_on_signals()?;
+        ask::migrate(&config, opened).await?;
+        let (config, pool) = (config.clone(), opened.pool.clone());
+        let mut context = startup::context(config, token, pool, Clock::system(), stop).await?;
         let discovered = discovered(&mut context, &wanted).await?;
         let chosen = chosen_feeds(&context.config, &wanted)?;
         let read = pass(&context, &wanted, chosen).await?;
         Ok(alert(&context, &sinks, &wanted).await? && read && discovered && usable)
-    }
-    .await;
-    opened.close().await;
-    result
+    };
+    ask::with_database(&config, work).await
 }
 
 /// The sinks that can be used, and whether all can. One that cannot keeps nobody
@@ -53,8 +91,8 @@ fn usable_sinks(config: &Config) -> (Vec<Sink>, bool) {
     for settings in &config.alerts.sinks {
         match Sink::open(settings) {
             Ok(sink) => sinks.push(sink),
-            Err(error) => complain(&format!(
-                "sink `{}` cannot be used, and what it is to be told waits until it can: {}",
+            Err(error) => print_error(&format!(
+                "sink `{}` cannot be used; its deliveries wait: {}",
                 settings.name,
                 chain(&error)
             )),
@@ -68,11 +106,11 @@ fn refuse_what_belongs_to_feeds(wanted: &Sync) -> anyhow::Result<()> {
     if wanted.what == What::Tickets {
         anyhow::ensure!(
             wanted.watch_list.is_empty(),
-            "--watch-list belongs to feeds, not to tickets"
+            "--watch-list applies to feeds, not to tickets"
         );
         anyhow::ensure!(
             wanted.days.is_none(),
-            "--days belongs to feeds, not to tickets"
+            "--days applies to feeds, not to tickets"
         );
     }
     Ok(())
@@ -93,17 +131,21 @@ async fn discovered(context: &mut Context, wanted: &Sync) -> anyhow::Result<bool
         return Ok(true); // another process has just found out
     };
     if wanted.json {
-        tell_json(&told)?;
+        print_json(&told)?;
     } else {
-        tell(&format!(
+        print_line(&format!(
             "discovery: {}, {} watch lists upstream, {} followed, {} changes, {} requests",
-            told.outcome, told.listed, told.followed, told.changed, told.requests
+            told.outcome.name(),
+            told.listed,
+            told.followed,
+            told.changed,
+            told.requests
         ));
     }
-    if let Some(error) = &told.error {
-        complain(&format!("discovery: {error}"));
+    if let Some(error) = told.outcome.error() {
+        print_error(&format!("discovery: {error}"));
     }
-    Ok(told.error.is_none())
+    Ok(told.outcome == Outcome::Ok)
 }
 
 /// The feeds to pull; a watch list that is not followed is a mistake of the caller.
@@ -128,18 +170,6 @@ fn chosen_feeds(config: &Config, wanted: &Sync) -> anyhow::Result<Vec<Feed>> {
         .collect()
 }
 
-/// What to do about a watch list that a command names and nothing follows.
-pub(super) fn not_followed(config: &Config, id: i64) -> anyhow::Error {
-    let advice = if config.unfollowed.contains(&id) {
-        "the configuration says `follow = false`"
-    } else if config.discovery.watch_lists {
-        "discovery has not found it enabled; run `advisoryd sync feeds`, or add it under [[watch_lists]]"
-    } else {
-        "add it under [[watch_lists]]"
-    };
-    anyhow::anyhow!("watch list {id} is not configured; {advice}")
-}
-
 async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Result<bool> {
     let look_back = match (wanted.days, wanted.full) {
         (Some(days), _) => LookBack::Days(days),
@@ -151,7 +181,7 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
         let bar = progress::Bar::start(context, &feed.key.to_string());
         let ran = pull::pull(context, &feed, look_back).await;
         bar.finish();
-        good &= tell_run(
+        good &= print_run(
             &feed.key,
             ran.map_err(|failure| failure.chain()),
             wanted.json,
@@ -159,7 +189,7 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
     }
     let sweeps = context.config.feeds.sweep && wanted.watch_list.is_empty();
     if wanted.what != What::Tickets && sweeps {
-        good &= sweep_once(context, wanted.json).await?;
+        good &= scan_revisions(context, wanted.json).await?;
     }
     if wanted.what != What::Tickets && context.config.fetches_details() {
         good &= fetch_details(context, wanted.json).await?;
@@ -185,32 +215,32 @@ async fn alert(context: &Context, sinks: &[Sink], wanted: &Sync) -> anyhow::Resu
     } = passed.delivered;
     let raised = passed.evaluated.raised;
     if raised + delivered > 0 && !wanted.json {
-        tell(&format!(
-            "alerts: {raised} raised, {delivered} messages delivered"
+        print_line(&format!(
+            "alerts: {raised} created, {delivered} messages delivered"
         ));
     }
     if postponed > 0 {
-        complain(&format!(
-            "alerts: {postponed} messages were not taken and are tried again by the next `sync` or the daemon; see `advisoryd alerts list`"
+        print_error(&format!(
+            "alerts: {postponed} deliveries failed and will be retried by the next `sync` or the daemon; see `advisoryd alerts list`"
         ));
     }
     if abandoned > 0 {
-        complain(&format!(
-            "alerts: {abandoned} messages were refused for good; see `advisoryd alerts list --state dead_letter`"
+        print_error(&format!(
+            "alerts: {abandoned} messages were dead-lettered; see `advisoryd alerts list --state dead_letter`"
         ));
     }
     Ok(postponed + abandoned == 0)
 }
 
 /// One sweep; nothing while upstream refuses it.
-async fn sweep_once(context: &Context, json: bool) -> anyhow::Result<bool> {
-    let bar = progress::Bar::start(context, "sweep");
-    let swept = revision_scan::sweep(context).await;
+async fn scan_revisions(context: &Context, json: bool) -> anyhow::Result<bool> {
+    let bar = progress::Bar::start(context, "revision scan");
+    let swept = revision_scan::scan_revisions(context).await;
     bar.finish();
     match swept {
         Ok(None) => Ok(true),
-        Ok(Some(ran)) => tell_run(&SourceKey::Sweep, Ok(ran), json),
-        Err(failure) => tell_run(&SourceKey::Sweep, Err(failure.chain()), json),
+        Ok(Some(ran)) => print_run(&SourceKey::RevisionScan, Ok(ran), json),
+        Err(failure) => print_run(&SourceKey::RevisionScan, Err(failure.chain()), json),
     }
 }
 
@@ -225,7 +255,7 @@ async fn fetch_details(context: &Context, json: bool) -> anyhow::Result<bool> {
             Ok(Fetched::Busy | Fetched::Nothing(_) | Fetched::Rests(_)) => return Ok(true),
             Err(failure) => Err(failure.chain()),
         };
-        if !tell_run(&SourceKey::Details, ran, json)? {
+        if !print_run(&SourceKey::Details, ran, json)? {
             return Ok(false);
         }
     }
@@ -247,70 +277,10 @@ async fn sync_tickets(context: &Context, wanted: &Sync) -> anyhow::Result<bool> 
     match ran {
         Ok(all) => {
             for ran in all {
-                good &= tell_run(&SourceKey::Tickets, Ok(ran), wanted.json)?;
+                good &= print_run(&SourceKey::Tickets, Ok(ran), wanted.json)?;
             }
         }
-        Err(failure) => good = tell_run(&SourceKey::Tickets, Err(failure.chain()), wanted.json)?,
+        Err(failure) => good = print_run(&SourceKey::Tickets, Err(failure.chain()), wanted.json)?,
     }
     Ok(good)
-}
-
-/// One summary line per run.
-pub(super) fn tell_run(
-    key: &SourceKey,
-    ran: Result<Ran, String>,
-    json: bool,
-) -> anyhow::Result<bool> {
-    match ran {
-        Ok(Ran::Ended(report)) => {
-            if json {
-                tell_json(&report)?;
-            } else {
-                tell(&summary(&report));
-            }
-            if let Some(error) = &report.error {
-                complain(&format!("{key}: {error}"));
-            }
-            Ok(report.error.is_none())
-        }
-        Ok(Ran::Busy) => {
-            complain(&format!(
-                "{key}: another run is under way; nothing was done"
-            ));
-            Ok(false)
-        }
-        Err(error) => {
-            complain(&format!("{key}: {error}"));
-            Ok(false)
-        }
-    }
-}
-
-fn summary(report: &Report) -> String {
-    let tally = report.tally;
-    format!(
-        "{}: {} ({}), {} new, {} changed, {} unchanged, {} quarantined, {} requests, {}, {:.1} s",
-        report.source,
-        report.outcome,
-        report.mode,
-        tally.added,
-        tally.changed,
-        tally.unchanged,
-        tally.quarantined,
-        tally.requests,
-        bytesize::ByteSize(tally.bytes),
-        report.seconds,
-    )
-}
-
-/// Ctrl-C and SIGTERM end the pass at its next safe point.
-pub(super) fn stop_on_signals() -> std::io::Result<CancellationToken> {
-    let stop = CancellationToken::new();
-    let token = stop.clone();
-    let asked = super::asked_to_stop()?;
-    tokio::spawn(async move {
-        asked.await;
-        token.cancel();
-    });
-    Ok(stop)
 }

@@ -1,7 +1,6 @@
 //! Why the private PostgreSQL cannot be used: error type, one variant for each
 //! case in which the operator has to do something else.
 
-use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -298,18 +297,6 @@ impl ClusterError {
             | Self::Setup(_)
             | Self::Io { .. } => false,
         }
-    }
-
-    /// The error with its causes, as one line.
-    pub(super) fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
     }
 }
 

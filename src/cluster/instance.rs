@@ -17,6 +17,7 @@ use super::postmaster::{Occupant, occupant};
 use super::server::Server;
 use super::site::Site;
 use super::state::State;
+use crate::model::chain;
 
 /// Pause between two checks whether a joined server still runs.
 const CHECK_EVERY: Duration = Duration::from_millis(250);
@@ -194,7 +195,7 @@ impl Cluster {
 
     /// Notes that an attempt to start failed. Logged when it is news.
     fn record(&mut self, failure: &ClusterError) {
-        let text = failure.chain();
+        let text = chain(failure);
         if self.backoff.failed(failure) {
             error!("cannot start the private PostgreSQL: {text}; retrying");
         } else {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::process::signal_on_our_death;
+use crate::model::one_line;
 
 /// How much of what a program printed is kept: enough for an error message.
 const OUTPUT_LIMIT_BYTES: u64 = 4 * 1024;
@@ -130,7 +131,6 @@ fn wait(child: &mut Child, limit: Duration, cancel: &CancelFlag) -> io::Result<O
 }
 
 /// Reads the beginning and discards the rest, so that the writer never blocks.
-/// Control characters, which could act on a terminal, are dropped.
 fn read_limited(mut from: impl Read) -> String {
     let mut beginning = Vec::new();
     let read = from
@@ -142,10 +142,11 @@ fn read_limited(mut from: impl Read) -> String {
         tracing::debug!(%error, "a program's output was not read to its end");
     }
     let text = String::from_utf8_lossy(&beginning);
-    let lines: Vec<String> = text
-        .lines()
-        .map(|line| line.trim().chars().filter(|c| !c.is_control()).collect())
-        .filter(|line: &String| !line.is_empty())
+    let lines: Vec<String> = text.lines().map(one_line).collect();
+    let lines: Vec<&str> = lines
+        .iter()
+        .map(String::as_str)
+        .filter(|line| !line.is_empty())
         .collect();
     lines.join("; ")
 }

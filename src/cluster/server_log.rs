@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::{debug, error, warn};
 
+use crate::model::one_line;
+
 /// Longest line that is passed on; the rest of a longer one is dropped.
 const LINE_LIMIT_BYTES: u64 = 2 * 1024;
 
@@ -69,9 +71,8 @@ impl ServerLog {
     }
 
     fn add(&self, line: &str) {
-        // Names in messages may come from anywhere; a terminal may read them.
-        let line: String = line.chars().filter(|c| !c.is_control()).collect();
-        let line = line.trim_end();
+        // Names in messages may come from anywhere, and a terminal may read them.
+        let line = one_line(line);
         if line.is_empty() {
             return;
         }
@@ -86,7 +87,7 @@ impl ServerLog {
         if lines.len() == KEPT_LINES {
             lines.pop_front();
         }
-        lines.push_back(line.to_owned());
+        lines.push_back(line);
     }
 }
 
@@ -100,7 +101,7 @@ mod tests {
         let endless = "x".repeat(3 * usize::try_from(LINE_LIMIT_BYTES).unwrap_or(0));
         log.follow(format!("{endless}\nLOG:  next\n").as_bytes());
         let lines = log.last_lines();
-        assert!(lines.ends_with("x; LOG:  next"), "{lines}");
+        assert!(lines.ends_with("x; LOG: next"), "{lines}");
         assert!(lines.len() < endless.len());
     }
 

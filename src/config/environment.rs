@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::mistake::close_to;
+use super::setting_error::close_to;
 use super::token::TOKEN_VARIABLE;
 use super::tree::PREFIX;
 

@@ -3,10 +3,11 @@ use std::time::Duration;
 
 use regex::Regex;
 
-use super::mistake::close_to;
+use super::alias_field::AliasField;
 use super::section::{Section, said};
+use super::setting_error::close_to;
 use super::tree::Node;
-use super::values::{duration, number, text, texts, truth};
+use super::values::{boolean, duration, number, text, texts};
 use crate::model::Details;
 
 /// A longer overlap asks for the same advisories for a month, again and again.
@@ -19,34 +20,6 @@ const MAX_ALIASES: usize = 32;
 const MAX_DETAILS_PER_DAY: u32 = 1_000_000;
 /// A pattern is compiled to at most this many bytes, so that it cannot eat the memory.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
-
-/// Fields of the model that `[feeds.aliases]` may give further names to.
-pub const ALIAS_FIELDS: [&str; 24] = [
-    "said",
-    "upstream_id",
-    "title",
-    "criticality",
-    "released_at",
-    "modified_at",
-    "attack_vector",
-    "solution_status",
-    "impacts",
-    "cves",
-    "cvss2_score",
-    "cvss2_vector",
-    "cvss3_score",
-    "cvss3_vector",
-    "cvss4_score",
-    "cvss4_vector",
-    "threat_score",
-    "is_zero_day",
-    "is_rejected",
-    "type",
-    "description",
-    "solution",
-    "products",
-    "references",
-];
 
 /// `[feeds]`: how feeds are asked for and understood.
 #[derive(Debug, Clone)]
@@ -66,7 +39,7 @@ pub struct Feeds {
     pub sweep: bool,
     /// What an advisory's identifier looks like. Default: `SA[0-9]{1,7}`.
     pub id_pattern: Regex,
-    /// Further element or attribute names, by a field of [`ALIAS_FIELDS`].
+    /// Further element or attribute names, by the name of an [`AliasField`].
     pub aliases: BTreeMap<String, Vec<String>>,
 }
 
@@ -83,7 +56,7 @@ impl Feeds {
             max_days: section.value("max_days", 3650, number(1..=MAX_DAYS)),
             details: section.value("details", Details::Auto, details),
             details_per_day: section.value("details_per_day", 0, number(0..=MAX_DETAILS_PER_DAY)),
-            sweep: section.value("sweep", true, truth),
+            sweep: section.value("sweep", true, boolean),
             id_pattern: section.value("id_pattern", default_pattern, pattern),
             aliases: aliases(section.section("aliases")),
         };
@@ -130,10 +103,11 @@ fn pattern(node: &Node) -> Result<Regex, String> {
 fn aliases(mut section: Section<'_>) -> BTreeMap<String, Vec<String>> {
     let mut aliases = BTreeMap::new();
     for (field, node) in section.rest() {
-        if !ALIAS_FIELDS.contains(&field.as_str()) {
-            let advice = match close_to(&field, ALIAS_FIELDS) {
+        if AliasField::from_name(&field).is_none() {
+            let known = AliasField::NAMES;
+            let advice = match close_to(&field, known.iter().copied()) {
                 Some(name) => format!("write `{name}`"),
-                None => format!("write one of {}", ALIAS_FIELDS.join(", ")),
+                None => format!("write one of {}", known.join(", ")),
             };
             section.unknown(&node, &field, &advice);
             continue;

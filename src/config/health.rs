@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 
 use super::cron::{CronExpression, expression};
-use super::mistake::close_to;
 use super::section::Section;
-use super::values::{texts, truth};
+use super::setting_error::close_to;
+use super::values::{boolean, texts};
 
 /// `[alerts.health]`: who hears of what is wrong with the program itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,7 +26,7 @@ pub struct Heartbeat {
 impl Health {
     pub(super) fn read(mut section: Section<'_>, known: &BTreeSet<String>) -> Self {
         let health = Self {
-            enabled: section.value("enabled", true, truth),
+            enabled: section.value("enabled", true, boolean),
             sinks: sinks(&mut section, known),
         };
         section.close();

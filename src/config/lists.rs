@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cron::{CronExpression, expression};
 use super::section::{Section, said};
-use super::values::{number, query_value, text, truth};
+use super::values::{boolean, number, query_value, text};
 
 /// More lists than an account has; each is at least one request per tick.
 const MAX_LISTS: usize = 1000;
@@ -84,7 +84,7 @@ pub(super) fn watch_lists(root: &mut Section<'_>) -> (Vec<WatchList>, Vec<i64>) 
         let schedule = section.optional("schedule", expression);
         let reserved = ["asset_list_id", "days", "feed_type"];
         let query = query(section.section("query"), &reserved);
-        let follow = section.value("follow", true, truth);
+        let follow = section.value("follow", true, boolean);
         let source = section.value("source", ListSource::Auto, list_source);
         section.close();
         if !follow {

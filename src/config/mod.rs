@@ -2,23 +2,26 @@
 //! here starts.
 
 mod alerts;
+mod alias_field;
 mod cron;
 mod database;
 mod discovery;
 mod environment;
 mod feeds;
+mod followed;
 mod freshness;
 mod health;
 mod lists;
 mod log;
-mod mistake;
 mod reconcile;
 mod retention;
 mod rules;
 mod schedule;
 mod secret;
 mod section;
+mod setting_error;
 mod sinks;
+mod source;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -32,19 +35,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use alerts::Alerts;
+pub use alias_field::AliasField;
 pub use cron::CronExpression;
 pub use database::{Database, State};
 pub use discovery::Discovery;
-pub use feeds::{ALIAS_FIELDS, Feeds};
+pub use feeds::Feeds;
 pub use freshness::{Allowed, Freshness};
 pub use health::{Health, Heartbeat};
 pub use lists::{ExtraFeed, ListSource, WatchList};
 pub use log::{Http, Log, LogFormat};
-pub use mistake::{ConfigError, Mistake};
 pub use reconcile::Reconcile;
 pub use retention::Retention;
 pub use schedule::{Schedule, Tickets};
 pub use secret::SecretUrl;
+pub use setting_error::{ConfigError, SettingError};
 pub use sinks::{
     Address, Alertmanager, Auth, Command, Email, Hook, HookBody, Login, Secret, SecretError,
     SecretFile, Sink, SinkKind, SmtpTls, Target, Template, Webhook, is_public, may_be_public,
@@ -125,7 +129,7 @@ impl Config {
             Ok(text) => Some(text),
             Err(error) if !named && error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
-                return Err(one(Mistake::whole(
+                return Err(one(SettingError::whole(
                     place,
                     format!("cannot be read: {error}"),
                 )));
@@ -141,7 +145,7 @@ impl Config {
     }
 
     /// Reads a configuration from its text alone, without the environment;
-    /// `place` is what mistakes call it.
+    /// `place` is what errors call it.
     ///
     /// # Errors
     /// [`ConfigError`] with every mistake there is.
@@ -161,8 +165,8 @@ impl Config {
 
     fn read(mut root: Node, environment: Environment) -> Result<Self, ConfigError> {
         root.overlay(&environment.settings);
-        let mut mistakes = Vec::new();
-        let mut root = Section::root(root, &mut mistakes);
+        let mut errors = Vec::new();
+        let mut root = Section::root(root, &mut errors);
         let upstream = Upstream::read(root.section("upstream"), &environment);
         let database = Database::read(root.section("database"));
         let state = State::read(root.section("state"));
@@ -180,9 +184,9 @@ impl Config {
         let log = Log::read(root.section("log"));
         root.close();
         let (Some(upstream), Some(schedule), Some(feeds), Some(discovery), true) =
-            (upstream, schedule, feeds, discovery, mistakes.is_empty())
+            (upstream, schedule, feeds, discovery, errors.is_empty())
         else {
-            return Err(ConfigError { mistakes });
+            return Err(ConfigError { errors });
         };
         Ok(Self {
             upstream,
@@ -240,9 +244,9 @@ pub fn process_environment() -> Vec<(String, String)> {
         .collect()
 }
 
-fn one(mistake: Mistake) -> ConfigError {
+fn one(mistake: SettingError) -> ConfigError {
     ConfigError {
-        mistakes: vec![mistake],
+        errors: vec![mistake],
     }
 }
 

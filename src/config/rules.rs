@@ -5,7 +5,7 @@ use super::health::advice;
 use super::lists;
 use super::section::{Section, said};
 use super::tree::{Node, Said};
-use super::values::{duration, number, text, texts, truth};
+use super::values::{boolean, duration, number, text, texts};
 use crate::model::{
     AttackVector, ChangeKind, Clause, Clauses, Matcher, Missing, OWN_RULE, Rule, Severity,
 };
@@ -106,7 +106,7 @@ fn rule(
                 duration(Duration::ZERO..=MAX_GROUP),
             )
             .as_secs(),
-        shadow: section.value("shadow", false, truth),
+        shadow: section.value("shadow", false, boolean),
     };
     check_sinks(&mut section, &rule, sinks);
     let matcher = match Matcher::new(rule) {
@@ -167,7 +167,7 @@ fn clauses(section: &mut Section<'_>) -> Clauses {
         threat_score: least(Clause::ThreatScore, 1000.0),
         severity: section.optional("severity", severity),
         watch_lists: section.value("watch_lists", Vec::new(), ids),
-        zero_day: section.optional("zero_day", truth),
+        zero_day: section.optional("zero_day", boolean),
         attack_vector: section.value("attack_vector", Vec::new(), attack_vectors),
         cve,
         product,

@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 
 use super::cron::{CronExpression, expression, timezone};
 use super::section::Section;
-use super::values::{duration, number, truth};
+use super::values::{boolean, duration, number};
 
 /// A longer overlap asks for the same rows for a week, again and again.
 const MAX_TICKET_OVERLAP: Duration = Duration::from_hours(7 * 24);
@@ -69,7 +69,7 @@ impl Tickets {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let default = Self::default();
         let tickets = Self {
-            enabled: section.value("enabled", default.enabled, truth),
+            enabled: section.value("enabled", default.enabled, boolean),
             overlap: section.value(
                 "overlap",
                 default.overlap,

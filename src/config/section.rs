@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::mistake::{Mistake, close_to, quoted};
+use super::setting_error::{SettingError, close_to, quoted};
 use super::tree::{Node, Said};
 
 /// A table being read. Each key is taken out; what is left at the end is unknown.
@@ -16,18 +16,18 @@ pub(super) struct Section<'m> {
     /// Whether it is a table at all; if not, that is the only mistake worth reporting.
     is_table: bool,
     known: Vec<&'static str>,
-    /// Who said the keys that were taken, for mistakes that show only later.
+    /// Who said the keys that were taken, for errors that show only later.
     places: BTreeMap<&'static str, Arc<str>>,
-    mistakes: &'m mut Vec<Mistake>,
+    errors: &'m mut Vec<SettingError>,
 }
 
 impl<'m> Section<'m> {
     /// The whole configuration.
-    pub(super) fn root(node: Node, mistakes: &'m mut Vec<Mistake>) -> Self {
-        Self::new(String::new(), node, mistakes)
+    pub(super) fn root(node: Node, errors: &'m mut Vec<SettingError>) -> Self {
+        Self::new(String::new(), node, errors)
     }
 
-    fn new(path: String, node: Node, mistakes: &'m mut Vec<Mistake>) -> Self {
+    fn new(path: String, node: Node, errors: &'m mut Vec<SettingError>) -> Self {
         let mut section = Self {
             path,
             label: None,
@@ -36,13 +36,13 @@ impl<'m> Section<'m> {
             is_table: true,
             known: Vec::new(),
             places: BTreeMap::new(),
-            mistakes,
+            errors,
         };
         if let Some(Said::Table(nodes)) = node.expanded().map(|node| node.value) {
             section.nodes = nodes;
         } else {
             section.is_table = false;
-            section.mistakes.push(Mistake {
+            section.errors.push(SettingError {
                 place: node.place,
                 key: section.path.clone(),
                 text: "is not a table; write its keys and values".into(),
@@ -187,7 +187,7 @@ impl<'m> Section<'m> {
 
     fn push(&mut self, place: &Arc<str>, key: &str, text: String) {
         let key = self.key(key);
-        self.mistakes.push(Mistake {
+        self.errors.push(SettingError {
             place: Arc::clone(place),
             key,
             text,
@@ -197,7 +197,7 @@ impl<'m> Section<'m> {
     /// A table inside this one; an empty one when it is not there.
     pub(super) fn section(&mut self, key: &'static str) -> Section<'_> {
         let node = self.take(key).unwrap_or_else(|| Node::empty(&self.place));
-        let mut section = Section::new(self.key(key), node, self.mistakes);
+        let mut section = Section::new(self.key(key), node, self.errors);
         section.label.clone_from(&self.label);
         section
     }
@@ -222,7 +222,7 @@ impl<'m> Section<'m> {
         let mut entries = Vec::new();
         for (index, node) in list.into_iter().enumerate() {
             let path = format!("{}[{index}]", self.key(key));
-            let mut section = Section::new(path, node, self.mistakes);
+            let mut section = Section::new(path, node, self.errors);
             section.call(format!("entry {} of {key}", index + 1));
             entries.extend(read(section));
         }

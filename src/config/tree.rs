@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::mistake::Mistake;
+use super::setting_error::SettingError;
 
 /// A value, and the file or variable that says it.
 #[derive(Debug, Clone)]
@@ -57,7 +57,7 @@ impl Node {
 
     /// The content of a file; a syntax error names line and column, and does
     /// not repeat the line, which may hold a secret.
-    pub(super) fn parse(place: &Arc<str>, text: &str) -> Result<Self, Mistake> {
+    pub(super) fn parse(place: &Arc<str>, text: &str) -> Result<Self, SettingError> {
         // Windows editors put a byte order mark in front.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         match text.parse::<toml::Table>() {
@@ -65,7 +65,7 @@ impl Node {
             Err(error) => {
                 let start = error.span().map_or(0, |span| span.start);
                 let (line, column) = position(text, start);
-                Err(Mistake::whole(
+                Err(SettingError::whole(
                     format!("{place}:{line}:{column}"),
                     format!("is not TOML: {}", error.message().replace('\n', ", ")),
                 ))

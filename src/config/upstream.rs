@@ -8,7 +8,7 @@ use super::secret::SecretUrl;
 use super::section::Section;
 use super::token::{DEFAULT_TOKEN_FILE, Token, TokenError, TokenSources};
 use super::tree::Node;
-use super::values::{absolute_path, duration, is_loopback, number, size, text, truth};
+use super::values::{absolute_path, boolean, duration, is_loopback, number, size, text};
 
 /// More than any plan allows (contract §3: 250), so that a simulated upstream can be driven hard.
 const MAX_REQUESTS_PER_MINUTE: u32 = 60_000;
@@ -122,7 +122,7 @@ impl Upstream {
         let own = section.optional("base_url", base_url);
         let mut upstream = Self::new(own.unwrap_or(default));
         let it = &mut upstream;
-        it.allow_http = section.value("allow_http", it.allow_http, truth);
+        it.allow_http = section.value("allow_http", it.allow_http, boolean);
         it.token_sources = TokenSources {
             file: section.optional("token_file", absolute_path),
             credentials_dir: env.credentials_dir.clone(),

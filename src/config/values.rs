@@ -30,7 +30,7 @@ pub(super) fn any_text(node: &Node) -> Result<String, String> {
 }
 
 /// `true` or `false`.
-pub(super) fn truth(node: &Node) -> Result<bool, String> {
+pub(super) fn boolean(node: &Node) -> Result<bool, String> {
     match &node.value {
         Said::Plain(toml::Value::Boolean(value)) => Ok(*value),
         Said::Raw(text) => text.trim().parse().map_err(|_| ()),
@@ -125,7 +125,7 @@ pub(super) fn texts(node: &Node) -> Result<Vec<String>, String> {
     }
 }
 
-/// A text, number or truth value as it goes into a query string.
+/// A text, number or boolean value as it goes into a query string.
 pub(super) fn query_value(node: &Node) -> Result<String, String> {
     match &node.value {
         Said::Raw(text) | Said::Plain(toml::Value::String(text)) => Ok(text.clone()),

@@ -8,12 +8,13 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, warn};
 
-use super::lanes::wait_for_database;
+use super::outage::until_done;
 use crate::config;
 use crate::job::alerts::evaluate::{self, Rules};
 use crate::job::alerts::{baseline, deliver};
 use crate::job::context::Context;
-use crate::job::failure::chain;
+use crate::job::failure::Failure;
+use crate::model::chain;
 use crate::sink::Sink;
 use crate::store::alerts::alert;
 use crate::store::{change, database};
@@ -36,7 +37,9 @@ struct Bells {
 impl Bells {
     fn ring_all(&self) {
         self.changes.notify_one();
-        self.alerts.iter().for_each(|bell| bell.notify_one());
+        self.alerts
+            .iter()
+            .for_each(|run_ended| run_ended.notify_one());
     }
 }
 
@@ -44,9 +47,13 @@ impl Bells {
 pub(super) fn start(tasks: &TaskTracker, context: &Context, backlog: bool) {
     let mut bells = Bells::default();
     for settings in &context.config.alerts.sinks {
-        let bell = Arc::new(Notify::new());
-        bells.alerts.push(Arc::clone(&bell));
-        tasks.spawn(keep_delivering(context.clone(), settings.clone(), bell));
+        let run_ended = Arc::new(Notify::new());
+        bells.alerts.push(Arc::clone(&run_ended));
+        tasks.spawn(keep_delivering(
+            context.clone(),
+            settings.clone(),
+            run_ended,
+        ));
     }
     tasks.spawn(listen(context.clone(), bells.clone()));
     if !context.config.alerts.rules.is_empty() {
@@ -56,11 +63,11 @@ pub(super) fn start(tasks: &TaskTracker, context: &Context, backlog: bool) {
 
 /// Delivers to one sink. One that cannot be opened (its secret's file is gone)
 /// holds up neither the start nor the others: what it is owed waits.
-async fn keep_delivering(context: Context, settings: config::Sink, bell: Arc<Notify>) {
+async fn keep_delivering(context: Context, settings: config::Sink, run_ended: Arc<Notify>) {
     let mut is_told = false;
     loop {
         match Sink::open(&settings) {
-            Ok(sink) => return deliver::keep_delivering(context, Arc::new(sink), bell).await,
+            Ok(sink) => return deliver::keep_delivering(context, Arc::new(sink), run_ended).await,
             Err(error) if !is_told => {
                 is_told = true;
                 let error = chain(&error);
@@ -71,27 +78,23 @@ async fn keep_delivering(context: Context, settings: config::Sink, bell: Arc<Not
             }
             Err(error) => debug!(sink = %settings.name, %error, "the sink still cannot be used"),
         }
-        tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return,
-            () = tokio::time::sleep(OPEN_AGAIN) => {}
+        let pause = tokio::time::sleep(OPEN_AGAIN);
+        if context.or_stopped(pause).await.is_err() {
+            return;
         }
     }
 }
 
 async fn listen(context: Context, bells: Bells) {
-    while !context.stop.is_cancelled() {
-        tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return,
-            lost = hear(&context, &bells) => {
-                if let Err(error) = lost {
-                    debug!(%error, "the database no longer tells what happens; listening again");
-                }
+    let listening = async {
+        loop {
+            if let Err(error) = hear(&context, &bells).await {
+                debug!(%error, "the database no longer tells what happens; listening again");
             }
+            tokio::time::sleep(LISTEN_AGAIN).await;
         }
-        tokio::time::sleep(LISTEN_AGAIN).await;
-    }
+    };
+    context.stop.run_until_cancelled(listening).await;
 }
 
 async fn hear(context: &Context, bells: &Bells) -> Result<(), sqlx::Error> {
@@ -105,28 +108,22 @@ async fn hear(context: &Context, bells: &Bells) -> Result<(), sqlx::Error> {
     loop {
         match listener.try_recv().await? {
             Some(heard) if heard.channel() == change::CHANNEL => bells.changes.notify_one(),
-            Some(_) => bells.alerts.iter().for_each(|bell| bell.notify_one()),
+            Some(_) => bells
+                .alerts
+                .iter()
+                .for_each(|run_ended| run_ended.notify_one()),
             // The connection was lost, and with it what was told meanwhile.
             None => bells.ring_all(),
         }
     }
 }
 
-async fn keep_evaluating(context: Context, bell: Arc<Notify>, backlog: bool) {
+async fn keep_evaluating(context: Context, run_ended: Arc<Notify>, backlog: bool) {
     loop {
-        let rules = Rules::of(&context, backlog);
-        let done = match baseline::count(&context, &rules).await {
-            Ok(()) => evaluate::evaluate(&context, &rules).await,
-            Err(failure) => Err(failure),
-        };
-        match done {
-            Ok(_) => {}
-            Err(failure) if failure.is_database_away() => {
-                if !wait_for_database(&context).await {
-                    return;
-                }
-                continue;
-            }
+        let pass = || evaluate_once(&context, backlog);
+        match until_done(&context, None, "alerts", pass).await {
+            Ok(()) => {}
+            Err(Failure::Stopped) => return,
             Err(failure) => warn!(
                 error = %failure.chain(),
                 "changes could not be evaluated and are looked at again: {}", failure.chain()
@@ -135,8 +132,15 @@ async fn keep_evaluating(context: Context, bell: Arc<Notify>, backlog: bool) {
         tokio::select! {
             biased;
             () = context.stop.cancelled() => return,
-            () = bell.notified() => {}
+            () = run_ended.notified() => {}
             () = tokio::time::sleep(LOOK_AGAIN) => {}
         }
     }
+}
+
+async fn evaluate_once(context: &Context, backlog: bool) -> Result<(), Failure> {
+    let rules = Rules::of(context, backlog);
+    baseline::count(context, &rules).await?;
+    evaluate::evaluate(context, &rules).await?;
+    Ok(())
 }

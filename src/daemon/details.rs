@@ -1,13 +1,14 @@
-//! The lane of the details: always there, and always last.
+//! The worker of the details: always there, and always last.
 
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
-use super::lanes::wait_for_database;
+use super::outage::until_done;
 use crate::job::context::Context;
 use crate::job::details::fetch::{self, Fetched};
 use crate::job::failure::Failure;
+use crate::model::Outcome;
 use crate::store::wanted::queue;
 
 /// How often is looked for what feeds and sweep have come to want.
@@ -25,7 +26,10 @@ pub(super) async fn work(context: Context) {
     let mut is_looked = false;
     let mut failures = 0;
     loop {
-        let pause = match once(&context, &mut is_looked).await {
+        let look = || once(&context, is_looked);
+        let looked = until_done(&context, None, "details", look).await;
+        is_looked |= looked.is_ok();
+        let pause = match looked {
             Ok(Some(pause)) => {
                 failures = 0;
                 pause
@@ -35,43 +39,35 @@ pub(super) async fn work(context: Context) {
                 failures += 1;
                 pause
             }
-            Err(failure) if failure.is_database_away() => {
-                warn!(error = %failure.chain(), "details: the database is away; fetching goes on when it is back");
-                if !wait_for_database(&context).await {
-                    return;
-                }
-                Duration::ZERO
-            }
+            Err(Failure::Stopped) => return,
             Err(failure) => {
                 error!(error = %failure.chain(), "details: a run could not be written down: {}", failure.chain());
                 PAUSE
             }
         };
-        tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
+        let pause = tokio::time::sleep(pause);
+        if context.or_stopped(pause).await.is_err() {
+            return;
         }
     }
 }
 
 /// One look: how long to wait for the next, or `None` when fetching failed.
-async fn once(context: &Context, is_looked: &mut bool) -> Result<Option<Duration>, Failure> {
-    if !*is_looked {
+async fn once(context: &Context, is_looked: bool) -> Result<Option<Duration>, Failure> {
+    if !is_looked {
         let mut connection = context.pool.acquire().await?;
         let now = context.clock.now();
         let asked = context.config.feeds.details;
-        let wanted = queue::want_missing(&mut connection, asked, now).await?;
+        let wanted = queue::enqueue_missing(&mut connection, asked, now).await?;
         if wanted > 0 {
             info!(
                 wanted,
                 "details: {wanted} more are wanted of what was stored before"
             );
         }
-        *is_looked = true;
     }
     Ok(match fetch::fetch(context).await? {
-        Fetched::Ended(report) if report.outcome == "ok" => Some(Duration::ZERO),
+        Fetched::Ended(report) if report.outcome == Outcome::Ok => Some(Duration::ZERO),
         Fetched::Ended(_) => None,
         Fetched::Busy | Fetched::Nothing(_) | Fetched::Rests(_) => Some(LOOK_EVERY),
     })

@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::lanes::wait_for_database;
+use super::outage::until_done;
 use super::progress::Woken;
 use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::lists::discover::{self, Discovered};
+use crate::model::Outcome;
 use crate::store::lists::discovery;
 
 /// First pause before another attempt while no list is known at all.
@@ -73,7 +74,8 @@ pub(super) async fn work(context: Context, discovery: Discovery) {
 /// How soon to ask again although no tick comes: only where a first start found
 /// upstream away, else an hour without any data would follow.
 fn next_pause(told: &Discovered, before: Option<Duration>) -> Option<Duration> {
-    if told.error.is_none() || told.listed > 0 {
+    let is_failed = matches!(told.outcome, Outcome::Failed(_));
+    if !is_failed || told.listed > 0 {
         return None;
     }
     if !told.is_transient {
@@ -99,20 +101,14 @@ async fn is_due(context: &Context, due: &Discovery) -> bool {
 
 /// One discovery; after an outage of the database, again.
 async fn run_once(context: &Context, discovery: &Discovery) -> Option<Discovered> {
-    loop {
-        match perform(context, discovery).await {
-            Ok(told) => return told,
-            Err(failure) if failure.is_database_away() => {
-                warn!(error = %failure.chain(), "discovery: the database is away; it is repeated when it is back");
-                let watch = &discovery.woken.watch;
-                if !watch.waits(wait_for_database(context)).await {
-                    return None;
-                }
-            }
-            Err(failure) => {
-                warn!(error = %failure.chain(), "discovery could not be written down: {}", failure.chain());
-                return None;
-            }
+    let watch = &discovery.woken.watch;
+    let run = || perform(context, discovery);
+    match until_done(context, Some(watch), "discovery", run).await {
+        Ok(told) => told,
+        Err(Failure::Stopped) => None,
+        Err(failure) => {
+            warn!(error = %failure.chain(), "discovery could not be written down: {}", failure.chain());
+            None
         }
     }
 }

@@ -9,57 +9,59 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use super::discovery::{self, Discovery};
-use super::lanes::{self, Lane};
 use super::progress::Woken;
 use super::schedules::Schedules;
+use super::start::StartOptions;
 use super::web::Working;
-use super::{Told, alerts, details, health, reconcile};
+use super::worker::Worker;
+use super::workers;
+use super::{alerts, details, health, reconcile};
 use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::trust::retention;
-use crate::store::ledger::source::SourceKey;
+use crate::model::SourceKey;
 
-/// The lanes and schedules of one configuration.
+/// The workers and schedules of one configuration.
 pub(super) struct Generation {
     context: Context,
     schedules: Schedules,
     tasks: TaskTracker,
-    lanes: watch::Sender<Vec<Lane>>,
+    workers: watch::Sender<Vec<Worker>>,
     discovery: Option<Discovery>,
     found: Option<watch::Receiver<Arc<Config>>>,
     heartbeat: Option<Woken>,
-    bell: Arc<Notify>,
+    run_ended: Arc<Notify>,
 }
 
 impl Generation {
-    pub(super) async fn start(context: Context, told: Told) -> anyhow::Result<Self> {
-        let lanes = lanes::lanes(&context.config);
+    pub(super) async fn start(context: Context, told: StartOptions) -> anyhow::Result<Self> {
+        let workers = workers::workers(&context.config);
         let heartbeat = context.config.alerts.heartbeat.as_ref();
         let heartbeat = heartbeat.map(|heartbeat| Woken::by(&heartbeat.schedule));
         let timezone = context.config.schedule.timezone;
         let discovery = Discovery::of(&context.config);
         let found = discovery.as_ref().map(Discovery::found);
-        let woken = woken(&lanes, discovery.as_ref(), heartbeat.as_ref());
+        let woken = woken(&workers, discovery.as_ref(), heartbeat.as_ref());
         let schedules = Schedules::start(woken, timezone, context.clock.now())
             .await
             .context("the schedules could not be started")?;
         let tasks = TaskTracker::new();
-        let bell = Arc::new(Notify::new());
+        let run_ended = Arc::new(Notify::new());
 
         health::catch_up(&context).await;
         tasks.spawn(health::keep_looking(
             context.clone(),
-            Arc::clone(&bell),
-            lanes.iter().map(|lane| lane.watch.clone()).collect(),
+            Arc::clone(&run_ended),
+            workers.iter().map(|worker| worker.watch.clone()).collect(),
         ));
         if let Some(woken) = &heartbeat {
             tasks.spawn(health::keep_beating(context.clone(), woken.clone()));
         }
-        let lanes = watch::Sender::new(lanes);
-        tasks.spawn(reconcile::pace(context.clone(), lanes.subscribe()));
-        for lane in lanes.borrow().iter() {
-            let bell = Arc::clone(&bell);
-            tasks.spawn(lanes::work(context.clone(), lane.clone(), bell));
+        let workers = watch::Sender::new(workers);
+        tasks.spawn(reconcile::pace(context.clone(), workers.subscribe()));
+        for worker in workers.borrow().iter() {
+            let run_ended = Arc::clone(&run_ended);
+            tasks.spawn(workers::work(context.clone(), worker.clone(), run_ended));
         }
         if let Some(discovery) = &discovery {
             tasks.spawn(discovery::work(context.clone(), discovery.clone()));
@@ -72,11 +74,11 @@ impl Generation {
             context,
             schedules,
             tasks,
-            lanes,
+            workers,
             discovery,
             found,
             heartbeat,
-            bell,
+            run_ended,
         })
     }
 
@@ -91,38 +93,38 @@ impl Generation {
         }
     }
 
-    /// Follows the lists that are discovered now: lanes for new ones begin, those
+    /// Follows the lists that are discovered now: workers for new ones begin, those
     /// of lists that are gone end after the run they are in. All others go on.
     pub(super) async fn follow_lists(&mut self) {
         let Some(found) = &mut self.found else {
             return;
         };
-        let wanted = lanes::lanes(&found.borrow_and_update());
-        let current = self.lanes.borrow().clone();
-        let (kept, gone): (Vec<Lane>, Vec<Lane>) =
-            current.into_iter().partition(|lane| has(&wanted, lane));
-        let new: Vec<Lane> = wanted
+        let wanted = workers::workers(&found.borrow_and_update());
+        let current = self.workers.borrow().clone();
+        let (kept, gone): (Vec<Worker>, Vec<Worker>) =
+            current.into_iter().partition(|worker| has(&wanted, worker));
+        let new: Vec<Worker> = wanted
             .into_iter()
-            .filter(|lane| !has(&kept, lane))
+            .filter(|worker| !has(&kept, worker))
             .collect();
         if new.is_empty() && gone.is_empty() {
             return;
         }
-        let lanes: Vec<Lane> = kept.into_iter().chain(new.iter().cloned()).collect();
-        let woken = woken(&lanes, self.discovery.as_ref(), self.heartbeat.as_ref());
+        let workers: Vec<Worker> = kept.into_iter().chain(new.iter().cloned()).collect();
+        let woken = woken(&workers, self.discovery.as_ref(), self.heartbeat.as_ref());
         let now = self.context.clock.now();
         if let Err(error) = self.schedules.replace(woken, now).await {
             error!(%error, "the schedules could not follow the discovered watch lists; restart the daemon");
             return;
         }
-        for lane in gone {
-            lane.end.cancel();
+        for worker in gone {
+            worker.end.cancel();
         }
-        for lane in new {
-            let (context, bell) = (self.context.clone(), Arc::clone(&self.bell));
-            self.tasks.spawn(lanes::work(context, lane, bell));
+        for worker in new {
+            let (context, run_ended) = (self.context.clone(), Arc::clone(&self.run_ended));
+            self.tasks.spawn(workers::work(context, worker, run_ended));
         }
-        self.lanes.send_replace(lanes);
+        self.workers.send_replace(workers);
     }
 
     pub(super) fn working(&self) -> Working {
@@ -147,14 +149,14 @@ impl Generation {
         if !self.schedules.pulse().is_alive() {
             return Some("the schedules no longer tick".to_owned());
         }
-        let is_held = self.context.client.held_for().is_some();
-        let lanes = self.lanes.borrow();
-        let lanes = lanes
+        let is_held = self.context.client.paused_for().is_some();
+        let workers = self.workers.borrow();
+        let workers = workers
             .iter()
-            .map(|lane| (lane.key().to_string(), &lane.watch));
+            .map(|worker| (worker.key().to_string(), &worker.watch));
         let discovery = self.discovery.iter().map(|one| &one.woken.watch);
         let heartbeat = self.heartbeat.iter().map(|one| &one.watch);
-        lanes
+        workers
             .chain(discovery.map(|watch| ("discovery".to_owned(), watch)))
             .chain(heartbeat.map(|watch| ("the heartbeat".to_owned(), watch)))
             .find_map(|(name, watch)| Some(format!("{name} {}", watch.stuck(is_held)?)))
@@ -162,11 +164,11 @@ impl Generation {
 
     pub(super) fn status(&self) -> String {
         let config = &self.context.config;
-        let lanes = self.lanes.borrow();
-        let is_list = |lane: &&Lane| matches!(lane.key(), SourceKey::WatchList(_));
+        let workers = self.workers.borrow();
+        let is_list = |worker: &&Worker| matches!(worker.key(), SourceKey::WatchList(_));
         format!(
             "following {} watch lists and {} extra feeds{}",
-            lanes.iter().filter(is_list).count(),
+            workers.iter().filter(is_list).count(),
             config.extra_feeds.len(),
             if config.tickets.enabled {
                 ", and tickets"
@@ -224,15 +226,19 @@ impl Generation {
 }
 
 /// Everything that is to be woken.
-fn woken(lanes: &[Lane], discovery: Option<&Discovery>, heartbeat: Option<&Woken>) -> Vec<Woken> {
+fn woken(
+    workers: &[Worker],
+    discovery: Option<&Discovery>,
+    heartbeat: Option<&Woken>,
+) -> Vec<Woken> {
     let discovery = discovery.map(|discovery| discovery.woken.clone());
-    let lanes = lanes.iter().map(Lane::woken);
-    lanes.chain(discovery).chain(heartbeat.cloned()).collect()
+    let workers = workers.iter().map(Worker::woken);
+    workers.chain(discovery).chain(heartbeat.cloned()).collect()
 }
 
-/// Whether there is a lane for the same source among `lanes`. Tickets have two,
+/// Whether there is a worker for the same source among `workers`. Tickets have two,
 /// which come and go together.
-fn has(lanes: &[Lane], lane: &Lane) -> bool {
-    let key = lane.key();
-    lanes.iter().any(|other| other.key() == key)
+fn has(workers: &[Worker], worker: &Worker) -> bool {
+    let key = worker.key();
+    workers.iter().any(|other| other.key() == key)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tracing::warn;
 
-use super::lanes::wait_for_database;
+use super::outage::until_done;
 use super::progress::{Watch, Woken};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -21,8 +21,8 @@ const FIRST_LOOK: Duration = Duration::from_mins(1);
 /// Pause between two looks whether the first pass has ended.
 const SETTLED_EVERY: Duration = Duration::from_millis(100);
 
-/// Looks when `bell` says that a run has ended, and now and then.
-pub(super) async fn keep_looking(context: Context, bell: Arc<Notify>, watches: Vec<Watch>) {
+/// Looks when `run_ended` says that a run has ended, and now and then.
+pub(super) async fn keep_looking(context: Context, run_ended: Arc<Notify>, watches: Vec<Watch>) {
     tokio::select! {
         biased;
         () = context.stop.cancelled() => return,
@@ -30,20 +30,16 @@ pub(super) async fn keep_looking(context: Context, bell: Arc<Notify>, watches: V
         () = tokio::time::sleep(FIRST_LOOK) => {}
     }
     loop {
-        match check::look(&context).await {
+        let look = || check::look(&context);
+        match until_done(&context, None, "health", look).await {
             Ok(_) => {}
-            Err(failure) if failure.is_database_away() => {
-                if !wait_for_database(&context).await {
-                    return;
-                }
-                continue;
-            }
+            Err(Failure::Stopped) => return,
             Err(failure) => tell(&failure),
         }
         tokio::select! {
             biased;
             () = context.stop.cancelled() => return,
-            () = bell.notified() => {}
+            () = run_ended.notified() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
@@ -65,21 +61,13 @@ pub(super) async fn catch_up(context: &Context) {
 
 /// Sends a heartbeat at each tick; one that meets an outage of the database when it is over.
 pub(super) async fn keep_beating(context: Context, woken: Woken) {
-    loop {
-        tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return,
-            () = woken.tick.notified() => {}
-        }
+    while context.or_stopped(woken.tick.notified()).await.is_ok() {
         woken.watch.begins();
-        while let Err(failure) = look_and_beat(&context).await {
-            if !failure.is_database_away() {
-                tell(&failure);
-                break;
-            }
-            if !woken.watch.waits(wait_for_database(&context)).await {
-                return;
-            }
+        let beat = || look_and_beat(&context);
+        match until_done(&context, Some(&woken.watch), "heartbeat", beat).await {
+            Ok(()) => {}
+            Err(Failure::Stopped) => return,
+            Err(failure) => tell(&failure),
         }
         woken.watch.ends();
     }

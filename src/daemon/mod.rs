@@ -1,4 +1,4 @@
-//! The daemon: one generation of lanes per configuration, one loop that listens
+//! The daemon: one generation of workers per configuration, one loop that listens
 //! to signals, the watchdog and the private server.
 
 mod alerts;
@@ -6,13 +6,16 @@ mod details;
 mod discovery;
 mod generation;
 mod health;
-pub mod lanes;
+mod outage;
 mod private_server;
 pub mod progress;
 mod reconcile;
 pub mod schedules;
+mod start;
 pub mod systemd;
 mod web;
+pub mod worker;
+pub mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,17 +28,18 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use self::generation::Generation;
+use self::outage::Pauses;
+pub use self::start::StartOptions;
 use crate::clock::Clock;
-use crate::cluster::{Cluster, Role};
+use crate::cluster::Role;
 use crate::config::{Config, ConfigError};
+use crate::signals::StopSignals;
 use crate::startup::{self, Opened};
 use crate::store::database;
 
 /// How long an orderly stop may take before what is left is dropped; the next
 /// start takes it up. systemd and operators expect less than ten seconds.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
-/// How long each wait for the database extends systemd's patience.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often the time zone's offset is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -43,19 +47,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How the configuration is read, again at each reload.
 pub type Load = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
-/// What one start of the daemon is told besides its configuration.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Told {
-    /// What first loads bring, and what is stored when a rule is new, is news too.
-    pub alert_backlog: bool,
-}
-
 /// Runs until SIGTERM, SIGINT or `stop`.
 pub async fn run(
     load: Load,
     clock: Clock,
     stop: CancellationToken,
-    told: Told,
+    told: StartOptions,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let config = load()?;
@@ -65,67 +62,59 @@ pub async fn run(
     let health = Arc::new(web::Health::new(clock.clone()));
     let _serving = web::serve(config.http.listen, Arc::clone(&health)).await?;
 
+    let stopping = CancellationToken::new();
     let starting = Startup {
-        config: &config,
-        clock: &clock,
-        health: &health,
-        stop: &stop,
+        config,
+        clock,
+        health,
+        stop,
+        stopping: stopping.clone(),
     };
-    let Some(opened) = starting.open(signals.asked_to_stop()).await? else {
+    let Some(mut opened) = starting.open(signals.asked_to_stop()).await? else {
         return Ok(());
     };
-    let Opened {
-        pool,
-        mut cluster,
-        psql,
-    } = opened;
-    let ready = tokio::select! {
-        ready = starting.wait_until_migrated(&pool) => ready,
-        () = signals.asked_to_stop() => Ok(false),
-    };
-    let result = match ready {
-        Ok(true) => {
-            info!("the database is ready; connect with: {psql}");
-            let daemon = Daemon {
-                load,
-                clock,
-                pool: pool.clone(),
-                health,
-                stop,
-                told,
-            };
-            daemon.serve(config, &mut signals, &mut cluster).await
+    let (pool, psql) = (opened.pool.clone(), opened.psql.clone());
+    // Boxed: it is most of what a daemon keeps.
+    let working = Box::pin(async {
+        let ready = tokio::select! {
+            ready = starting.wait_until_migrated(&pool) => ready?,
+            () = signals.asked_to_stop() => false,
+        };
+        if !ready {
+            return Ok(());
         }
-        Ok(false) => Ok(()),
-        Err(error) => Err(error),
+        info!("the database is ready; connect with: {psql}");
+        let (daemon, config) = starting.daemon(load, pool, told);
+        daemon.serve(config, &mut signals).await
+    });
+    // One future for as long as there is work: dropped and made anew, it would give
+    // up each start of the server that takes longer than the time between.
+    let result = tokio::select! {
+        result = working => result,
+        never = private_server::keep_running(&mut opened.cluster, &stopping) => match never {},
     };
     systemd::stopping();
-    Opened {
-        pool,
-        cluster,
-        psql,
-    }
-    .close()
-    .await;
+    opened.close().await;
     info!("stopped");
     result
 }
 
-struct Startup<'a> {
-    config: &'a Config,
-    clock: &'a Clock,
-    health: &'a web::Health,
-    stop: &'a CancellationToken,
+struct Startup {
+    config: Config,
+    clock: Clock,
+    health: Arc<web::Health>,
+    stop: CancellationToken,
+    stopping: CancellationToken,
 }
 
-impl Startup<'_> {
+impl Startup {
     /// Finds or starts the database; `None` when asked to stop first.
     async fn open(&self, stop: impl Future<Output = ()>) -> anyhow::Result<Option<Opened>> {
-        let mut cluster = startup::private_server(self.config, Role::Daemon)?;
+        let mut cluster = startup::private_server(&self.config, Role::Daemon)?;
         if !private_server::start(&mut cluster, stop).await? {
             return Ok(None);
         }
-        let opened = Opened::new(self.config, cluster)?;
+        let opened = Opened::new(&self.config, cluster)?;
         self.health.database_is(opened.pool.clone());
         Ok(Some(opened))
     }
@@ -133,11 +122,11 @@ impl Startup<'_> {
     /// Waits out a database that is down, then migrates and writes the sources
     /// down; false when told to stop first.
     async fn wait_until_migrated(&self, pool: &PgPool) -> anyhow::Result<bool> {
-        let mut pause = Duration::from_millis(250);
+        let mut pauses = Pauses::new();
         loop {
-            systemd::still_starting("bringing the database up to date", PATIENCE);
+            systemd::still_starting("bringing the database up to date", systemd::PATIENCE);
             let error = match database::migrate(pool).await {
-                Ok(()) => match startup::configure(self.config, pool, self.clock.now()).await {
+                Ok(()) => match startup::configure(&self.config, pool, self.clock.now()).await {
                     Ok(()) => return Ok(true),
                     Err(error) if crate::store::is_away(&error) => anyhow::Error::new(error),
                     Err(error) => {
@@ -151,13 +140,33 @@ impl Startup<'_> {
                 error = format!("{error:#}"),
                 "the database cannot be reached; waiting for it"
             );
-            systemd::still_starting("waiting for the database", PATIENCE);
-            tokio::select! {
-                () = self.stop.cancelled() => return Ok(false),
-                () = tokio::time::sleep(pause) => {}
+            systemd::still_starting("waiting for the database", systemd::PATIENCE);
+            let pause = tokio::time::sleep(pauses.next());
+            if self.stop.run_until_cancelled(pause).await.is_none() {
+                return Ok(false);
             }
-            pause = (pause * 2).min(Duration::from_secs(15));
         }
+    }
+
+    /// The daemon, and the configuration that it begins with.
+    fn daemon(self, load: Load, pool: PgPool, told: StartOptions) -> (Daemon, Config) {
+        let Self {
+            config,
+            clock,
+            health,
+            stop,
+            stopping,
+        } = self;
+        let daemon = Daemon {
+            load,
+            clock,
+            pool,
+            health,
+            stop,
+            stopping,
+            told,
+        };
+        (daemon, config)
     }
 }
 
@@ -167,17 +176,14 @@ struct Daemon {
     pool: PgPool,
     health: Arc<web::Health>,
     stop: CancellationToken,
-    told: Told,
+    /// Cancelled when the daemon begins to stop, for whatever reason.
+    stopping: CancellationToken,
+    told: StartOptions,
 }
 
 impl Daemon {
     /// Serves one generation after the other until told to stop.
-    async fn serve(
-        &self,
-        config: Config,
-        signals: &mut Signals,
-        cluster: &mut Option<Cluster>,
-    ) -> anyhow::Result<()> {
+    async fn serve(&self, config: Config, signals: &mut Signals) -> anyhow::Result<()> {
         let mut generation = self.start(config).await?;
         systemd::ready(&generation.status());
         info!("{}", generation.status());
@@ -208,14 +214,11 @@ impl Daemon {
                     info!("{}", generation.status());
                 }
                 _ = look.tick() => generation.follow_the_clock().await,
-                never = keep_running(cluster) => match never {},
             }
         }
         systemd::stopping();
         info!("stopping");
-        if let Some(cluster) = cluster {
-            private_server::cancel_start(cluster).await;
-        }
+        self.stopping.cancel();
         generation.stop(STOP_WITHIN).await;
         Ok(())
     }
@@ -260,13 +263,6 @@ impl Daemon {
     }
 }
 
-async fn keep_running(cluster: &mut Option<Cluster>) -> std::convert::Infallible {
-    match cluster {
-        Some(cluster) => cluster.keep_running().await,
-        None => std::future::pending().await,
-    }
-}
-
 fn watchdog() -> Option<tokio::time::Interval> {
     systemd::watchdog_interval().map(tokio::time::interval)
 }
@@ -286,24 +282,21 @@ enum Asked {
 }
 
 struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+    stop: StopSignals,
     hangup: Signal,
 }
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+            stop: StopSignals::listen()?,
             hangup: signal(SignalKind::hangup())?,
         })
     }
 
     async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => Asked::ToStop,
-            _ = self.interrupt.recv() => Asked::ToStop,
+            () = self.stop.next() => Asked::ToStop,
             _ = self.hangup.recv() => Asked::ToReload,
         }
     }

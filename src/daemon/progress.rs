@@ -44,7 +44,7 @@ impl Woken {
     }
 }
 
-/// What is known of one lane: shared by who wakes it, itself, and who watches.
+/// What is known of one worker: shared by who wakes it, itself, and who watches.
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
     state: Arc<Mutex<State>>,
@@ -70,7 +70,7 @@ enum Work {
     Waiting,
 }
 
-/// Why a lane does not move on.
+/// Why a worker does not move on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stuck {
     /// It is idle and takes no tick.
@@ -193,40 +193,40 @@ mod tests {
 
     #[test]
     fn a_lane_that_takes_no_tick_is_stuck() {
-        let (mut lane, now) = (State::default(), Instant::now());
-        assert_eq!(lane.stuck(0, false, now + SHOWS_WITHIN * 9), None);
-        lane.ticked(now);
-        lane.ticked(now + TAKEN_WITHIN / 2);
-        assert_eq!(lane.stuck(0, false, now + TAKEN_WITHIN / 2), None);
+        let (mut worker, now) = (State::default(), Instant::now());
+        assert_eq!(worker.stuck(0, false, now + SHOWS_WITHIN * 9), None);
+        worker.ticked(now);
+        worker.ticked(now + TAKEN_WITHIN / 2);
+        assert_eq!(worker.stuck(0, false, now + TAKEN_WITHIN / 2), None);
         let then = now + TAKEN_WITHIN;
-        assert_eq!(lane.stuck(0, false, then), Some(Stuck::TakesNoTick));
-        lane.begins(0, then);
-        lane.work = Work::Idle;
-        assert_eq!(lane.stuck(0, false, then + SHOWS_WITHIN), None);
+        assert_eq!(worker.stuck(0, false, then), Some(Stuck::TakesNoTick));
+        worker.begins(0, then);
+        worker.work = Work::Idle;
+        assert_eq!(worker.stuck(0, false, then + SHOWS_WITHIN), None);
     }
 
     #[test]
     fn a_run_may_take_as_long_as_it_likes_while_something_comes() {
-        let (mut lane, mut now) = (State::default(), Instant::now());
-        lane.begins(0, now);
+        let (mut worker, mut now) = (State::default(), Instant::now());
+        worker.begins(0, now);
         for mark in 1..50 {
             // Ticks meanwhile fold into one, and that one waits.
-            lane.ticked(now);
+            worker.ticked(now);
             now += SHOWS_WITHIN / 2;
-            assert_eq!(lane.stuck(mark, false, now), None);
+            assert_eq!(worker.stuck(mark, false, now), None);
         }
         assert_eq!(
-            lane.stuck(49, false, now + SHOWS_WITHIN),
+            worker.stuck(49, false, now + SHOWS_WITHIN),
             Some(Stuck::ShowsNothing)
         );
     }
 
     #[test]
     fn patience_that_upstream_asked_for_and_waiting_are_no_standstill() {
-        let (mut lane, now) = (State::default(), Instant::now());
-        lane.begins(7, now);
-        assert_eq!(lane.stuck(7, true, now + SHOWS_WITHIN), None);
-        lane.work = Work::Waiting;
-        assert_eq!(lane.stuck(7, false, now + SHOWS_WITHIN * 100), None);
+        let (mut worker, now) = (State::default(), Instant::now());
+        worker.begins(7, now);
+        assert_eq!(worker.stuck(7, true, now + SHOWS_WITHIN), None);
+        worker.work = Work::Waiting;
+        assert_eq!(worker.stuck(7, false, now + SHOWS_WITHIN * 100), None);
     }
 }

@@ -3,45 +3,42 @@
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::lanes::{Duty, Lane};
+use super::worker::{Worker, WorkerTask};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::Ran;
 use crate::job::trust::reconcile;
 
-/// Wakes a lane that chance picks, at the pace that `[reconcile] share` allows.
-pub(super) async fn pace(context: Context, lanes: watch::Receiver<Vec<Lane>>) {
+/// Wakes a worker that chance picks, at the pace that `[reconcile] share` allows.
+pub(super) async fn pace(context: Context, workers: watch::Receiver<Vec<Worker>>) {
     let Some(pause) = context.config.reconcile.pause(&context.config.upstream) else {
         return;
     };
-    loop {
-        tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
-        }
+    while context.or_stopped(tokio::time::sleep(pause)).await.is_ok() {
         // Which there are may have changed since the last time.
-        let lanes: Vec<Lane> = lanes
+        let workers: Vec<Worker> = workers
             .borrow()
             .iter()
-            .filter(|lane| !matches!(lane.duty, Duty::SlowWalk | Duty::Sweep))
+            .filter(|worker| {
+                !matches!(worker.task, WorkerTask::FullScan | WorkerTask::RevisionScan)
+            })
             .cloned()
             .collect();
-        if let Some(lane) = fastrand::choice(&lanes) {
-            lane.again.notify_one();
+        if let Some(worker) = fastrand::choice(&workers) {
+            worker.again.notify_one();
         }
     }
 }
 
-/// Reads some old time of the lane's source again. In its lane, so that no tick
+/// Reads some old time of the worker's source again. In its worker, so that no tick
 /// is left out because of it.
-pub(super) async fn read_again(context: &Context, lane: &Lane) {
-    let key = lane.key();
+pub(super) async fn read_again(context: &Context, worker: &Worker) {
+    let key = worker.key();
     let chance = fastrand::u64(..);
-    let ran: Result<Option<Ran>, Failure> = match &lane.duty {
-        Duty::Feed(feed) => reconcile::feed(context, feed, chance).await,
-        Duty::Tickets => reconcile::tickets(context, chance).await,
-        Duty::SlowWalk | Duty::Sweep => Ok(None),
+    let ran: Result<Option<Ran>, Failure> = match &worker.task {
+        WorkerTask::Feed(feed) => reconcile::feed(context, feed, chance).await,
+        WorkerTask::Tickets => reconcile::tickets(context, chance).await,
+        WorkerTask::FullScan | WorkerTask::RevisionScan => Ok(None),
     };
     match ran {
         Ok(Some(Ran::Ended(_))) => {}

@@ -1,4 +1,4 @@
-//! The schedules: every tick only wakes a lane.
+//! The schedules: every tick only wakes a worker.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

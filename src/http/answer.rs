@@ -1,5 +1,6 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use mime::Mime;
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -7,11 +8,14 @@ use super::body::Body;
 use super::error::ClientError;
 use super::quote::{asked, quote};
 use crate::config::Token;
+use crate::model::shortened;
 
 /// How much of a body is looked at to see what it is.
 const SNIFFED_BYTES: usize = 512;
 /// How much of a web page is searched for its title.
 const TITLE_BYTES: usize = 16 * 1024;
+/// How much of a body of another type is quoted, in characters: it tells what it is.
+const QUOTED_START_CHARS: usize = 40;
 /// Longest answer of JSON, in bytes: a page of 100 advisories is half a megabyte.
 pub(super) const MAX_JSON_BYTES: u64 = 64 << 20;
 
@@ -118,7 +122,7 @@ impl Answer {
             return Ok(());
         }
         let start = quote(&String::from_utf8_lossy(start), token);
-        let start: String = start.chars().take(40).collect();
+        let start = shortened(&start, QUOTED_START_CHARS);
         Err(ClientError::WrongType {
             url: asked(&self.url),
             wanted: kind.name(),
@@ -130,16 +134,24 @@ impl Answer {
     }
 }
 
-/// Type and charset of a `Content-Type`, in lower case.
+/// Type and charset of a `Content-Type`, in lower case. Of one that is not as
+/// RFC 9110 has it, whatever can be told all the same.
 pub(super) fn media_type(header: &str) -> (Option<String>, Option<String>) {
+    if let Ok(media) = header.parse::<Mime>() {
+        let charset = media.get_param(mime::CHARSET);
+        let charset = charset.map(|name| name.as_str().to_ascii_lowercase());
+        return (Some(media.essence_str().to_owned()), charset);
+    }
     let header = header.to_ascii_lowercase();
-    let mut parts = header.split(';').map(str::trim);
-    let name = parts.next().filter(|name| !name.is_empty());
-    let charset = parts
-        .filter_map(|part| part.split_once('='))
-        .find(|(key, _)| key.trim() == "charset")
-        .map(|(_, value)| value.trim().trim_matches('"').to_owned());
-    (name.map(str::to_owned), charset)
+    let name = header.split(';').next().unwrap_or_default().trim();
+    let charset = header.split_once("charset=").map(|(_, value)| {
+        let value = value.split(';').next().unwrap_or_default();
+        value.trim_matches([' ', '"']).to_owned()
+    });
+    (
+        Some(name.to_owned()).filter(|name| !name.is_empty()),
+        charset,
+    )
 }
 
 /// Whether it is a web page, by its type or by how it begins.
@@ -202,6 +214,16 @@ mod tests {
         assert_eq!(name.as_deref(), Some("text/xml"));
         assert_eq!(charset.as_deref(), Some("iso-8859-1"));
         assert_eq!(media_type(""), (None, None));
+        // No media types, and yet it is clear what is meant.
+        for odd in [
+            "xml; charset=utf-8",
+            "XML;;charset=\"UTF-8\";",
+            "xml ;charset=utf-8 ; x",
+        ] {
+            let (name, charset) = media_type(odd);
+            assert_eq!(name.as_deref(), Some("xml"), "{odd}");
+            assert_eq!(charset.as_deref(), Some("utf-8"), "{odd}");
+        }
         assert_eq!(first_letter(b"\xff\xfe<\0f\0"), Some(b'<'));
         assert_eq!(first_letter(b" \r\n\xef\xbb\xbf{"), Some(b'{'));
         assert_eq!(first_letter(b""), None);

@@ -13,6 +13,7 @@ use tokio_util::io::StreamReader;
 
 use super::error::ClientError;
 use super::usage::Meter;
+use crate::model::shortened;
 
 /// Size of the pieces that are handed out: large enough to be cheap, small enough to be nothing.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -39,7 +40,7 @@ pub struct Body {
 }
 
 /// What a body needs to know besides its bytes.
-pub(super) struct Frame {
+pub(super) struct BodyLimits {
     /// For messages.
     pub(super) url: String,
     /// After decompression.
@@ -50,8 +51,8 @@ pub(super) struct Frame {
 }
 
 impl Body {
-    pub(super) fn new(response: reqwest::Response, frame: Frame) -> Result<Self, ClientError> {
-        let Frame {
+    pub(super) fn new(response: reqwest::Response, frame: BodyLimits) -> Result<Self, ClientError> {
+        let BodyLimits {
             url,
             limit_bytes,
             silence,
@@ -84,11 +85,11 @@ impl Body {
     }
 
     /// A saved body: its first bytes tell how it is compressed.
-    pub(super) async fn saved<R>(reader: R, frame: Frame) -> Result<Self, ClientError>
+    pub(super) async fn saved<R>(reader: R, frame: BodyLimits) -> Result<Self, ClientError>
     where
         R: AsyncRead + Send + Unpin + 'static,
     {
-        let Frame {
+        let BodyLimits {
             url,
             limit_bytes,
             silence,
@@ -232,7 +233,7 @@ pub async fn saved<R>(name: &str, reader: R, limit_bytes: u64) -> Result<Body, C
 where
     R: AsyncRead + Send + Unpin + 'static,
 {
-    let frame = Frame {
+    let frame = BodyLimits {
         url: name.to_owned(),
         limit_bytes,
         silence: Duration::ZERO,
@@ -268,7 +269,7 @@ fn encoding(response: &reqwest::Response) -> String {
     if names.is_empty() {
         return "identity".into();
     }
-    names.join(", ").chars().take(MAX_ENCODING_CHARS).collect()
+    shortened(&names.join(", "), MAX_ENCODING_CHARS)
 }
 
 /// Several members after each other are one body (RFC 1952): read as one only, the rest would be lost.

@@ -7,46 +7,18 @@ use tracing::{debug, warn};
 use url::Url;
 
 use super::answer::{Answer, Kind};
-use super::body::{Body, Frame};
+use super::body::{Body, BodyLimits};
 use super::clock::Clock;
-use super::day::Day;
+use super::daily_quota::DailyQuota;
 use super::error::ClientError;
-use super::exchange::{Account, Exchange, Extent};
-use super::look::{Look, Sight};
+use super::exchange::{BodyMode, Exchange, RequestContext};
 use super::origin::Origin;
-use super::pace::{Pace, Priority};
+use super::rate_limiter::{Priority, RateLimiter};
+use super::raw::{RawRequest, RawResponse};
+use super::request::Request;
 use super::transport::transport;
 use super::usage::Usage;
 use crate::config::{Backoff, Token, Upstream};
-
-/// What to ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// Path behind the base, such as `/api/tickets/`; always with the trailing slash (contract §1).
-    pub path: String,
-    /// Query parameters, in this order.
-    pub query: Vec<(String, String)>,
-    /// What is expected.
-    pub kind: Kind,
-}
-
-impl Request {
-    /// A path without query parameters.
-    pub fn new(path: impl Into<String>, kind: Kind) -> Self {
-        Self {
-            path: path.into(),
-            query: Vec::new(),
-            kind,
-        }
-    }
-
-    /// Adds a query parameter.
-    #[must_use]
-    pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.query.push((key.into(), value.into()));
-        self
-    }
-}
 
 /// The one client for upstream. Clones share pace, limits, token and
 /// connections. It only ever sends GET and OPTIONS, sends the token nowhere but to the
@@ -54,7 +26,7 @@ impl Request {
 #[derive(Debug, Clone)]
 pub struct Client {
     exchange: Arc<Exchange>,
-    account: Account,
+    account: RequestContext,
     backoff: Backoff,
     max_attempts: u32,
 }
@@ -77,8 +49,8 @@ impl Client {
             transport: transport(settings)?,
             origin: Origin::new(settings.base_url.clone()),
             token: RwLock::new(token),
-            pace: Pace::new(settings.requests_per_minute),
-            day: Mutex::new(Day::new(limit, used, clock.ours())),
+            rate_limiter: RateLimiter::new(settings.requests_per_minute),
+            day: Mutex::new(DailyQuota::new(limit, used, clock.ours())),
             daily_limit: limit,
             clock,
             max_body_bytes: settings.max_body_bytes,
@@ -86,7 +58,7 @@ impl Client {
         };
         Ok(Self {
             exchange: Arc::new(exchange),
-            account: Account::default(),
+            account: RequestContext::default(),
             backoff: settings.backoff,
             max_attempts: settings.max_attempts,
         })
@@ -116,7 +88,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`], after all attempts.
     pub async fn get(&self, request: &Request) -> Result<Answer, ClientError> {
-        self.run(self.url(request), request.kind, Extent::Beginning)
+        self.run(self.url(request), request.kind, BodyMode::Beginning)
             .await
     }
 
@@ -126,7 +98,7 @@ impl Client {
     /// [`ClientError`], [`ClientError::Elsewhere`] among them.
     pub async fn get_url(&self, next: &str, kind: Kind) -> Result<Answer, ClientError> {
         let url = self.exchange.origin.next(next, &self.exchange.token())?;
-        self.run(url, kind, Extent::Beginning).await
+        self.run(url, kind, BodyMode::Beginning).await
     }
 
     /// As [`Client::get`], with the whole body (at most 64 MiB) in memory: one that
@@ -135,7 +107,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`], after all attempts.
     pub async fn get_whole(&self, request: &Request) -> Result<Answer, ClientError> {
-        self.run(self.url(request), request.kind, Extent::Whole)
+        self.run(self.url(request), request.kind, BodyMode::Whole)
             .await
     }
 
@@ -145,7 +117,7 @@ impl Client {
     /// [`ClientError`], after all attempts.
     pub async fn get_url_whole(&self, next: &str, kind: Kind) -> Result<Answer, ClientError> {
         let url = self.exchange.origin.next(next, &self.exchange.token())?;
-        self.run(url, kind, Extent::Whole).await
+        self.run(url, kind, BodyMode::Whole).await
     }
 
     /// Asks for something and takes the answer as it is, refusals too. One that
@@ -153,12 +125,16 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`] where there is no answer, after all attempts.
-    pub async fn look(&self, look: &Look) -> Result<Sight, ClientError> {
-        let url = self.url(&look.request);
+    pub async fn exchange_raw(&self, request: &RawRequest) -> Result<RawResponse, ClientError> {
+        let url = self.url(&request.request);
         let mut pauses = self.pauses();
         loop {
-            match self.exchange.look(&url, look, &self.account).await {
-                Ok(sight) => return Ok(sight),
+            match self
+                .exchange
+                .exchange_raw(&url, request, &self.account)
+                .await
+            {
+                Ok(response) => return Ok(response),
                 Err(error) => self.pause_after(error, &mut pauses).await?,
             }
         }
@@ -173,7 +149,7 @@ impl Client {
     where
         R: tokio::io::AsyncRead + Send + Unpin + 'static,
     {
-        let frame = Frame {
+        let frame = BodyLimits {
             url: name.to_owned(),
             limit_bytes: self.exchange.max_body_bytes,
             silence: self.exchange.silence,
@@ -214,8 +190,8 @@ impl Client {
     }
 
     /// For how much longer upstream wants to be left alone.
-    pub fn held_for(&self) -> Option<Duration> {
-        self.exchange.pace.held_for()
+    pub fn paused_for(&self) -> Option<Duration> {
+        self.exchange.rate_limiter.paused_for()
     }
 
     fn url(&self, request: &Request) -> Url {
@@ -223,7 +199,7 @@ impl Client {
     }
 
     /// Attempts until one succeeds.
-    async fn run(&self, url: Url, kind: Kind, extent: Extent) -> Result<Answer, ClientError> {
+    async fn run(&self, url: Url, kind: Kind, extent: BodyMode) -> Result<Answer, ClientError> {
         let mut pauses = self.pauses();
         loop {
             match self
@@ -254,7 +230,7 @@ impl Client {
         pauses: &mut ExponentialBackoff,
     ) -> Result<(), ClientError> {
         let held = error
-            .told_wait()
+            .retry_after_in()
             .is_some_and(|wait| self.exchange.hold(wait, &self.account));
         if let ClientError::Throttled { wait, .. } = &error {
             self.account.meter.throttled();
@@ -265,7 +241,7 @@ impl Client {
                 "upstream throttles, {who} wait {seconds} s"
             );
         }
-        let again = error.is_retried() && (held || error.told_wait().is_none());
+        let again = error.is_retried() && (held || error.retry_after_in().is_none());
         let pause = pauses.next().filter(|_| again);
         let Some(pause) = pause else {
             return Err(error);

@@ -233,7 +233,7 @@ impl ClientError {
     }
 
     /// How long upstream wants to be left alone by everybody.
-    pub(super) fn told_wait(&self) -> Option<Duration> {
+    pub(super) fn retry_after_in(&self) -> Option<Duration> {
         match self {
             Self::Throttled { wait, .. } => Some(*wait),
             Self::Server { wait, .. } => *wait,

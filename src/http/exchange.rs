@@ -9,14 +9,14 @@ use reqwest::{Response, StatusCode};
 use url::Url;
 
 use super::answer::{Answer, Kind, MAX_JSON_BYTES, media_type};
-use super::body::{Body, Frame};
+use super::body::{Body, BodyLimits};
 use super::clock::Clock;
-use super::day::Day;
+use super::daily_quota::DailyQuota;
 use super::error::ClientError;
-use super::look::{Look, Sight, Verb};
 use super::origin::Origin;
-use super::pace::{Pace, Priority};
 use super::quote::asked;
+use super::rate_limiter::{Priority, RateLimiter};
+use super::raw::{RawRequest, RawResponse, Verb};
 use super::refusal::refusal;
 use super::throttle::wait;
 use super::usage::Meter;
@@ -31,7 +31,7 @@ const ENCODINGS: &str = "gzip, br, zstd";
 
 /// How much of an answer has to be there before it counts as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Extent {
+pub(super) enum BodyMode {
     /// Its beginning; the rest is read by the caller.
     Beginning,
     /// All of it: a body cut short is tried again.
@@ -40,7 +40,7 @@ pub(super) enum Extent {
 
 /// On whose account requests go.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Account {
+pub(super) struct RequestContext {
     pub(super) meter: Meter,
     pub(super) priority: Priority,
 }
@@ -51,7 +51,7 @@ struct Ask<'a> {
     verb: Verb,
     kind: Kind,
     token: &'a Token,
-    account: &'a Account,
+    account: &'a RequestContext,
 }
 
 /// One attempt: what goes out, and what comes of it. Everything here is shared by all clones of the client.
@@ -60,8 +60,8 @@ pub(super) struct Exchange {
     pub(super) transport: reqwest::Client,
     pub(super) origin: Origin,
     pub(super) token: RwLock<Token>,
-    pub(super) pace: Pace,
-    pub(super) day: Mutex<Day>,
+    pub(super) rate_limiter: RateLimiter,
+    pub(super) day: Mutex<DailyQuota>,
     pub(super) daily_limit: u32,
     pub(super) clock: Clock,
     pub(super) max_body_bytes: u64,
@@ -81,8 +81,8 @@ impl Exchange {
         &self,
         url: &Url,
         kind: Kind,
-        extent: Extent,
-        account: &Account,
+        extent: BodyMode,
+        account: &RequestContext,
     ) -> Result<Answer, ClientError> {
         let token = self.token();
         let ask = Ask {
@@ -106,7 +106,7 @@ impl Exchange {
         };
         let mut answer = self.answer(url.clone(), response, &account.meter)?;
         answer.check_type(kind, &token).await?;
-        if extent == Extent::Whole {
+        if extent == BodyMode::Whole {
             let reading = answer.body.read_whole(MAX_JSON_BYTES);
             tokio::time::timeout(MAX_WHOLE_TIME, reading)
                 .await
@@ -116,12 +116,12 @@ impl Exchange {
     }
 
     /// Asks once and takes whatever comes. A 429 holds back all later requests.
-    pub(super) async fn look(
+    pub(super) async fn exchange_raw(
         &self,
         url: &Url,
-        look: &Look,
-        account: &Account,
-    ) -> Result<Sight, ClientError> {
+        look: &RawRequest,
+        account: &RequestContext,
+    ) -> Result<RawResponse, ClientError> {
         let token = look.token.clone().unwrap_or_else(|| self.token());
         let ask = Ask {
             verb: look.verb,
@@ -147,7 +147,7 @@ impl Exchange {
             self.hold(wait, account);
         }
         let answer = self.answer(url, response, &account.meter)?;
-        Ok(Sight {
+        Ok(RawResponse {
             status: answer.status,
             url: answer.url,
             headers,
@@ -160,14 +160,14 @@ impl Exchange {
     /// is refused in the background for longer than a minute is a limit of its own
     /// (contract §3: 30 advisories a day): it is no reason to stop feeds and tickets,
     /// which have their own limit by the minute.
-    pub(super) fn hold(&self, wait: Duration, account: &Account) -> bool {
+    pub(super) fn hold(&self, wait: Duration, account: &RequestContext) -> bool {
         const LONGEST_BURST: Duration = Duration::from_mins(1);
         let is_background = account.priority == Priority::Background;
         if is_background && wait > LONGEST_BURST {
-            self.pace.hold_background(wait);
+            self.rate_limiter.hold_background(wait);
             return false;
         }
-        self.pace.hold(wait);
+        self.rate_limiter.hold(wait);
         true
     }
 
@@ -189,9 +189,9 @@ impl Exchange {
     }
 
     async fn send(&self, url: &Url, ask: Ask<'_>) -> Result<Response, ClientError> {
-        let Account { meter, priority } = ask.account;
+        let RequestContext { meter, priority } = ask.account;
         self.spend(*priority)?;
-        self.pace.turn(*priority).await;
+        self.rate_limiter.permit(*priority).await;
         meter.request();
         self.transport
             .request(ask.verb.method(), url.clone())
@@ -232,7 +232,7 @@ impl Exchange {
             .filter(|_| header(AGE).is_none())
             .and_then(|date| self.clock.hear(date));
         let (content_type, charset) = header(CONTENT_TYPE).map(media_type).unwrap_or_default();
-        let frame = Frame {
+        let frame = BodyLimits {
             url: asked(&url),
             limit_bytes: self.max_body_bytes,
             silence: self.silence,

@@ -1,6 +1,7 @@
 use url::Url;
 
 use crate::config::Token;
+use crate::model::{one_line, shortened};
 
 /// Longest text from outside that goes into a message, in characters.
 pub(super) const MAX_QUOTED_CHARS: usize = 200;
@@ -10,12 +11,7 @@ pub(super) const MAX_QUOTED_CHARS: usize = 200;
 /// seen to repeat.
 pub(super) fn quote(text: &str, token: &Token) -> String {
     let text = text.replace(token.expose(), "[redacted]");
-    let words: Vec<String> = text
-        .split(|character: char| character.is_whitespace() || character.is_control())
-        .filter(|word| !word.is_empty())
-        .map(printable)
-        .collect();
-    cut(&words.join(" "))
+    shortened(&one_line(&text), MAX_QUOTED_CHARS)
 }
 
 /// What was asked for, as it may go into a message: without user, password and
@@ -25,25 +21,9 @@ pub(super) fn asked(url: &Url) -> String {
     url.set_fragment(None);
     // A URL that cannot have a user has none to hide.
     if url.set_username("").is_err() || url.set_password(None).is_err() {
-        return cut(&format!("GET {url}"));
+        return shortened(&format!("GET {url}"), MAX_QUOTED_CHARS);
     }
-    cut(&format!("GET {url}"))
-}
-
-/// Marks that turn the direction of writing could make a message read otherwise than it is.
-fn printable(word: &str) -> String {
-    word.chars()
-        .filter(|character| {
-            !matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-        })
-        .collect()
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(MAX_QUOTED_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    shortened(&format!("GET {url}"), MAX_QUOTED_CHARS)
 }
 
 #[cfg(test)]
@@ -60,7 +40,7 @@ mod tests {
             quote("Invalid\r\n\u{1b}[31m token hunter2.\u{202e}", &token),
             "Invalid [31m token [redacted]."
         );
-        assert_eq!(quote(&"x".repeat(999), &token).chars().count(), 201);
+        assert_eq!(quote(&"x".repeat(999), &token).chars().count(), 200);
         let url = "https://me:pw@x.example/a?b=c#d".parse().unwrap();
         assert_eq!(asked(&url), "GET https://x.example/a?b=c");
     }

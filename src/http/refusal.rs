@@ -8,6 +8,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
 use super::answer::{html_title, is_html};
+use super::beginning::beginning;
 use super::error::ClientError;
 use super::quote::quote;
 use super::throttle::{retry_after, wait};
@@ -32,7 +33,7 @@ pub(super) async fn refusal(
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     let header = header.as_deref();
-    let body = beginning(response).await;
+    let body = beginning(response, MAX_REFUSAL_BYTES, REASON_PATIENCE).await;
     let reason = Reason::of(&body);
     let detail = match &reason.text {
         text if text.is_empty() => status.canonical_reason().unwrap_or("no reason").to_owned(),
@@ -99,18 +100,22 @@ impl Reason {
     /// "User inactive or deleted." (contract §2), and not "You do not have
     /// permission to perform this action."
     fn is_about_the_token(&self) -> bool {
-        let text = self.text.to_ascii_lowercase();
-        self.is_upstreams
-            && [
-                "token",
-                "authentication",
-                "credentials",
-                "inactive",
-                "not authenticated",
-            ]
-            .iter()
-            .any(|word| text.contains(word))
+        self.is_upstreams && is_about_the_token(&self.text)
     }
+}
+
+/// Whether upstream's reason for a refusal is the token. Nothing but its words tells.
+pub fn is_about_the_token(detail: &str) -> bool {
+    let text = detail.to_ascii_lowercase();
+    [
+        "token",
+        "authentication",
+        "credentials",
+        "inactive",
+        "not authenticated",
+    ]
+    .iter()
+    .any(|word| text.contains(word))
 }
 
 /// DRF's `detail`, or what others call it; else the whole.
@@ -119,21 +124,4 @@ fn detail(value: &Value) -> String {
         .iter()
         .find_map(|key| value.get(key)?.as_str())
         .map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// The beginning of a body, or as much of it as comes.
-async fn beginning(mut response: Response) -> Vec<u8> {
-    let mut body = Vec::new();
-    let reading = async {
-        while let Ok(Some(chunk)) = response.chunk().await {
-            let room = MAX_REFUSAL_BYTES - body.len();
-            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if body.len() == MAX_REFUSAL_BYTES {
-                break;
-            }
-        }
-    };
-    // Too late is the same as nothing more: what came is quoted.
-    let _ = tokio::time::timeout(REASON_PATIENCE, reading).await;
-    body
 }

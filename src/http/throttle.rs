@@ -18,14 +18,14 @@ pub(super) fn wait(header: Option<&str>, detail: &str, now: DateTime<Utc>) -> Du
         .min(MAX_WAIT)
 }
 
-/// Reads `Retry-After` as far as it is believed; see [`told_wait`].
+/// Reads `Retry-After` as far as it is believed; see [`retry_after_in`].
 pub(super) fn retry_after(header: &str, now: DateTime<Utc>) -> Option<Duration> {
-    told_wait(header, now).map(|wait| wait.min(MAX_WAIT))
+    retry_after_in(header, now).map(|wait| wait.min(MAX_WAIT))
 }
 
 /// Reads `Retry-After`: seconds, or an HTTP date, which is compared with the
 /// server's own clock. A date that is past means no wait. Nothing caps it.
-pub fn told_wait(header: &str, now: DateTime<Utc>) -> Option<Duration> {
+pub fn retry_after_in(header: &str, now: DateTime<Utc>) -> Option<Duration> {
     let header = header.trim();
     if let Some(wait) = seconds(header) {
         return Some(wait);

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Client;
+use crate::job::failure::Failure;
+use crate::model::SourceKey;
 use crate::source::xml::Rules;
-use crate::store::ledger::source::SourceKey;
 
 /// What every job is handed. Cheap to clone.
 #[derive(Clone)]
@@ -39,6 +41,16 @@ impl Context {
         self.clock.now() + self.client.clock_offset()
     }
 
+    /// What comes of `future`, unless the program is told to stop first: then it is
+    /// dropped where it waits.
+    pub(crate) fn or_stopped<T>(
+        &self,
+        future: impl Future<Output = T>,
+    ) -> impl Future<Output = Result<T, Failure>> {
+        let done = self.stop.run_until_cancelled(future);
+        done.map(|done| done.ok_or(Failure::Stopped))
+    }
+
     /// What upstream said before this time came with the runs that covered the
     /// source to `covered_to`: later it may have been late, which the next run's
     /// overlap allows for.
@@ -47,14 +59,7 @@ impl Context {
         key: &SourceKey,
         covered_to: DateTime<Utc>,
     ) -> DateTime<Utc> {
-        let overlap = match key {
-            SourceKey::Tickets => self.config.tickets.overlap,
-            SourceKey::WatchList(_)
-            | SourceKey::ExtraFeed(_)
-            | SourceKey::Sweep
-            | SourceKey::Details => self.config.feeds.overlap,
-        };
-        covered_to - TimeDelta::from_std(overlap).unwrap_or(TimeDelta::days(1))
+        covered_to - self.config.overlap_of(key)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Why a run is not complete.
 
 use crate::http::ClientError;
-use crate::model::RunFailure;
+use crate::model::{RunFailure, chain};
 use crate::source::page::NotAPage;
 use crate::source::xml::FeedError;
 use crate::store;
@@ -35,55 +35,29 @@ pub enum Failure {
     /// The connection that held the source died and another process took it over.
     #[error("the run was taken over by another process")]
     Lost,
-    /// Upstream claimed more records than it sent.
-    #[error("upstream claims {claimed} records and sent {seen}")]
-    Short {
-        /// What upstream says there is.
+    /// What came was never as much as upstream claims.
+    #[error("upstream claims {claimed} {collection} and sent {received}{}", in_a_row(*tries))]
+    Disagree {
+        /// What its rows are.
+        collection: &'static str,
+        /// How often it was read.
+        tries: u32,
+        /// How many upstream says there are.
         claimed: u64,
-        /// What came.
-        seen: u64,
+        /// How many came, the last time.
+        received: u64,
     },
-    /// The walk over tickets never agreed with upstream's own count.
+    /// A filter is ignored: a row came that was not asked for.
     #[error(
-        "{attempts} walks in a row did not find the {claimed} tickets that upstream claims (the last one found {seen})"
+        "upstream ignores `{filter}__gte`: it sent one of {collection}, {key}, which is outside of the window asked for"
     )]
-    CountsDisagree {
-        /// How often it was tried.
-        attempts: u32,
-        /// What upstream says there is.
-        claimed: u64,
-        /// What came.
-        seen: u64,
-    },
-    /// A date filter that worked is now ignored.
-    #[error(
-        "upstream ignores `{filter}__gte`: it sent ticket {id}, which is outside of the window asked for; the filters are looked for again"
-    )]
-    FilterIgnored {
+    Outside {
+        /// What its rows are.
+        collection: &'static str,
         /// The filter's stem.
         filter: &'static str,
-        /// A ticket that should not have come.
-        id: i64,
-    },
-    /// The walk over advisories never agreed with upstream's own count.
-    #[error(
-        "{attempts} walks in a row did not find the {claimed} advisories that upstream claims (the last one found {seen})"
-    )]
-    AdvisoriesDisagree {
-        /// How often it was tried.
-        attempts: u32,
-        /// What upstream says there is.
-        claimed: u64,
-        /// What came.
-        seen: u64,
-    },
-    /// The filter for modified advisories is ignored.
-    #[error(
-        "upstream ignores `modified__gte`: it sent advisory {said}, which is outside of the window asked for"
-    )]
-    AdvisoryOutside {
-        /// An advisory that should not have come.
-        said: String,
+        /// The row that should not have come.
+        key: String,
     },
     /// A full walk found so few tickets that it is not believed.
     #[error(
@@ -119,7 +93,13 @@ pub enum Failure {
         /// The most that are followed.
         limit: usize,
     },
-    /// A part of the program panicked.
+    /// Nothing follows a source of this name.
+    #[error("{key} is not written down as a source")]
+    NoSource {
+        /// Which was asked for.
+        key: String,
+    },
+    /// A task of the run panicked, or ended because another one failed.
     #[error("a task of the run ended unexpectedly: {0}")]
     Broken(String),
 }
@@ -153,17 +133,9 @@ impl Failure {
     }
 }
 
-/// An error and its causes in one line, each said once.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
+fn in_a_row(tries: u32) -> String {
+    match tries {
+        0 | 1 => String::new(),
+        _ => format!(", {tries} times in a row"),
     }
-    text
 }

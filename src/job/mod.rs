@@ -10,4 +10,5 @@ pub mod health;
 pub mod lists;
 pub mod run;
 pub mod tickets;
+mod transaction;
 pub mod trust;

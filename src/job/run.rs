@@ -4,19 +4,21 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sqlx::PgTransaction;
 use tracing::{error, info, warn};
 
 use super::context::Context;
 use super::failure::Failure;
-use crate::model::{FingerprintSum, RunFailure};
-use crate::store::advisories::advisory::Origin;
+use super::transaction;
+use crate::model::{FingerprintSum, Mode, Outcome, RunFailure, SourceKey, Tally};
 use crate::store::change;
-use crate::store::ledger::lock::Hold;
-use crate::store::ledger::run::{self, Ended, Mode, Outcome, Tally};
-use crate::store::ledger::source::{self, Source, SourceKey};
+use crate::store::ledger::lock::SourceLock;
+use crate::store::ledger::run::{self, Ended};
+use crate::store::ledger::source::{self, Source};
 use crate::store::ledger::{cursor, quarantine};
+use crate::store::origin::Origin;
 use crate::store::tickets::reading;
-use crate::store::tickets::scan::{self, Walk};
+use crate::store::tickets::scan::{self, Scan};
 
 /// What came of asking for a run.
 #[derive(Debug)]
@@ -35,9 +37,10 @@ pub struct Report {
     /// What was read, in words.
     pub source: String,
     /// How it was read.
-    pub mode: &'static str,
-    /// `ok`, `failed` or `interrupted`.
-    pub outcome: &'static str,
+    pub mode: Mode,
+    /// How it ended, and why it is not complete.
+    #[serde(flatten)]
+    pub outcome: Outcome,
     /// What it counted.
     #[serde(flatten)]
     pub tally: Tally,
@@ -45,8 +48,6 @@ pub struct Report {
     pub window: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// How long it took.
     pub seconds: f64,
-    /// Why it is not complete.
-    pub error: Option<String>,
 }
 
 /// What the work of a run hands back, complete or not.
@@ -66,14 +67,14 @@ pub(crate) struct Work {
 #[derive(Debug)]
 pub(crate) struct TicketProgress {
     pub cursor_at: DateTime<Utc>,
-    pub walk: Option<Walk>,
+    pub walk: Option<Scan>,
 }
 
 /// A run under way.
 pub(crate) struct Run {
     /// As every job's, with a client that counts for this run.
     pub context: Context,
-    hold: Hold,
+    hold: SourceLock,
     key: SourceKey,
     pub source: Source,
     pub origin: Origin,
@@ -84,17 +85,16 @@ pub(crate) struct Run {
 pub(crate) async fn begin(
     context: &Context,
     key: &SourceKey,
-    job: &str,
-    choose_mode: impl FnOnce(&Source) -> Mode,
+    mode: Mode,
 ) -> Result<Option<Run>, Failure> {
     let mut connection = context.pool.acquire().await?;
     let Some(found) = source::find(&mut connection, key).await? else {
-        return Err(Failure::Broken(format!(
-            "{key} is not written down as a source"
-        )));
+        return Err(Failure::NoSource {
+            key: key.to_string(),
+        });
     };
     drop(connection);
-    let Some(hold) = Hold::take(&context.pool, found.id).await? else {
+    let Some(hold) = SourceLock::take(&context.pool, found.id).await? else {
         return Ok(None);
     };
     // Not before: the run that held the source until now has ended by this time.
@@ -102,8 +102,7 @@ pub(crate) async fn begin(
     let mut transaction = context.pool.begin().await?;
     // Read again: the run that held the source before may have moved its cursor.
     let found = source::find(&mut transaction, key).await?.unwrap_or(found);
-    let mode = choose_mode(&found);
-    let run_id = run::begin(&mut transaction, found.id, job, mode, now).await?;
+    let run_id = run::begin(&mut transaction, found.id, key.job(), mode, now).await?;
     transaction.commit().await?;
     let settled_before = match mode {
         Mode::Reconcile => found.covered_to.map(|to| context.settled_before(key, to)),
@@ -144,9 +143,15 @@ impl Run {
         }
     }
 
+    /// Begins a transaction that writes what the run brought; it fails where another
+    /// process has taken the run over.
+    pub(crate) async fn transaction(&self) -> Result<PgTransaction<'static>, Failure> {
+        transaction::begin(&self.context.pool, self.origin.run_id).await
+    }
+
     /// Goes on with the JSON API instead of the feed. Reading old time again stays that.
     pub(crate) async fn reads_json(&mut self) -> Result<(), Failure> {
-        if self.mode.leads() {
+        if self.mode.advances_cursor() {
             self.mode = Mode::Json;
             let mut connection = self.context.pool.acquire().await?;
             run::change_mode(&mut connection, self.origin.run_id, self.mode).await?;
@@ -176,14 +181,14 @@ impl Run {
         };
         let kind = result.as_ref().err().and_then(Failure::kind);
         self.write_down(&work, &outcome, kind, now).await?;
-        let report = self.report(&work, &outcome, now);
+        let report = self.report(&work, outcome, now);
         if self.mode == Mode::Reconcile {
             self.tell_drift().await?;
         }
         tell(&report, &self.key, result.as_ref().err());
         crate::measures::run_ended(
             &report.source,
-            report.outcome,
+            &report.outcome,
             &report.tally,
             report.seconds,
         );
@@ -202,17 +207,14 @@ impl Run {
         kind: Option<RunFailure>,
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
-        let mut transaction = self.context.pool.begin().await?;
-        if !run::still_ours(&mut transaction, self.origin.run_id).await? {
-            return Err(Failure::Lost);
-        }
+        let mut transaction = self.transaction().await?;
         if matches!(outcome, Outcome::Ok) {
-            let leads = self.mode.leads();
-            source::is_no_longer_new(&mut transaction, self.source.id, leads, now).await?;
+            let leads = self.mode.advances_cursor();
+            source::set_baseline(&mut transaction, self.source.id, leads, now).await?;
         }
         match outcome {
             // Neither a file nor old time says how new data is read.
-            _ if !self.mode.leads() => {}
+            _ if !self.mode.advances_cursor() => {}
             Outcome::Ok => self.complete(&mut transaction, work, now).await?,
             Outcome::Failed(error) | Outcome::Interrupted(error) => {
                 source::failed(&mut transaction, self.source.id, (error, kind), now).await?;
@@ -282,22 +284,16 @@ impl Run {
         Ok(())
     }
 
-    fn report(&self, work: &Work, outcome: &Outcome, now: DateTime<Utc>) -> Report {
-        let (outcome, error) = match outcome {
-            Outcome::Ok => ("ok", None),
-            Outcome::Failed(error) => ("failed", Some(error.clone())),
-            Outcome::Interrupted(error) => ("interrupted", Some(error.clone())),
-        };
+    fn report(&self, work: &Work, outcome: Outcome, now: DateTime<Utc>) -> Report {
         let lasted = (now - self.origin.at).to_std().unwrap_or(Duration::ZERO);
         Report {
             run_id: self.origin.run_id,
             source: self.key.to_string(),
-            mode: self.mode.name(),
+            mode: self.mode,
             outcome,
             tally: work.tally,
             window: work.covers,
             seconds: lasted.as_secs_f64(),
-            error,
         }
     }
 }
@@ -313,12 +309,8 @@ fn tell(report: &Report, key: &SourceKey, failure: Option<&Failure>) {
         bytes,
         ..
     } = report.tally;
-    let (run_id, mode, seconds) = (report.run_id, report.mode, report.seconds);
-    let what = match key {
-        SourceKey::Tickets => "tickets",
-        SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) | SourceKey::Sweep => "advisories",
-        SourceKey::Details => "details",
-    };
+    let (run_id, seconds) = (report.run_id, report.seconds);
+    let (mode, what) = (report.mode.name(), key.records());
     match failure {
         None => info!(
             source = %key, run.id = run_id, run.mode = mode, run.seconds = seconds,
@@ -330,10 +322,12 @@ fn tell(report: &Report, key: &SourceKey, failure: Option<&Failure>) {
             "{key}: stopped before its end; what came so far is stored and the next run takes it up"
         ),
         Some(failure) => {
-            let again = match mode {
-                "details" => "fetching stopped and goes on later",
-                "import" => "the import failed; what could be read is stored",
-                _ => "the run failed and will be repeated",
+            let again = match report.mode {
+                Mode::Details => "fetching stopped and goes on later",
+                Mode::Import => "the import failed; what could be read is stored",
+                Mode::Window | Mode::Full | Mode::Incremental | Mode::Reconcile | Mode::Json => {
+                    "the run failed and will be repeated"
+                }
             };
             error!(
                 source = %key, run.id = run_id, run.mode = mode, run.seconds = seconds,

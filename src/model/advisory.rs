@@ -8,6 +8,8 @@ use super::{Fingerprint, Severity, fingerprint};
 /// One advisory as the program understands it. What upstream left out, sent
 /// blank or sent as null is `None` (or an empty list): absent is never a guess.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+// Details that were stored before a field came lack its key.
+#[serde(default)]
 pub struct Advisory {
     /// The identifier, such as `SA87735` (upstream's `advisory_identifier`).
     pub said: String,
@@ -79,6 +81,19 @@ impl AttackVector {
             Self::Local => "local",
             Self::Unknown => "unknown",
         }
+    }
+
+    /// From its name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [
+            Self::None,
+            Self::Remote,
+            Self::LocalNetwork,
+            Self::Local,
+            Self::Unknown,
+        ]
+        .into_iter()
+        .find(|vector| vector.name() == name)
     }
 }
 
@@ -153,5 +168,39 @@ impl Advisory {
         // It cannot fail: no non-string keys, no custom serialiser.
         let said = serde_json::to_vec(self).unwrap_or_default();
         fingerprint(&said)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use serde_json::{Value, json};
+
+    use super::Advisory;
+
+    /// Whatever lists there are: a new one must be put into order too.
+    #[test]
+    fn another_order_of_a_list_and_repetitions_make_no_other_content() {
+        let model = serde_json::to_value(Advisory::default()).unwrap();
+        let fields = model.as_object().unwrap();
+        let lists = fields.iter().filter(|(_, value)| value.is_array());
+        let mut tried = 0;
+        for (field, _) in lists {
+            let [one, two] = match field.as_str() {
+                "products" => ["a", "b"].map(|name| json!({"id": "1", "name": name, "cpes": []})),
+                "references" => [1, 2].map(|ordinal| json!({"ordinal": ordinal})),
+                _ => [json!("a"), json!("b")],
+            };
+            let hash = |list: Value| {
+                let advisory: Advisory = serde_json::from_value(json!({field: list})).unwrap();
+                advisory.normalised().content_hash()
+            };
+            let wanted = hash(json!([one, two]));
+            assert_eq!(hash(json!([two, one, two])), wanted, "{field}");
+            assert_ne!(hash(json!([one])), wanted, "{field}");
+            tried += 1;
+        }
+        assert!(tried > 0);
     }
 }

@@ -30,7 +30,7 @@ impl Details {
 
 /// Where a watch list's advisories come from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ServedBy {
+pub enum IngestedVia {
     /// From its feed.
     #[default]
     Feed,
@@ -38,7 +38,7 @@ pub enum ServedBy {
     Json,
 }
 
-impl ServedBy {
+impl IngestedVia {
     /// The name in the database and in the configuration.
     pub fn name(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Alert, ChangeKind, Severity, Subject, TicketSubject};
+use super::{Alert, ChangeKind, RecordKind, Severity, Subject, TicketSubject};
 
 /// Namespace of our alerts' ids: UUIDv5 of the DNS name `advisoryd`.
 pub(super) const NAMESPACE: Uuid = Uuid::from_u128(0xd128_311b_0ec1_51c9_9873_be48_7b3f_53d4);
@@ -37,10 +37,11 @@ pub fn alert_of(rule: &str, subject: &Subject) -> Alert {
         id: alert_id(rule, subject).to_string(),
         what: subject.what.name().to_owned(),
         kind: if subject.is_ticket {
-            "ticket"
+            RecordKind::Ticket
         } else {
-            "advisory"
+            RecordKind::Advisory
         }
+        .name()
         .to_owned(),
         key: subject.key.clone(),
         version: subject.version,
@@ -51,7 +52,9 @@ pub fn alert_of(rule: &str, subject: &Subject) -> Alert {
         severity: severity.map(|severity| severity.name().to_owned()),
         severity_rank: severity.map(Severity::rank),
         cvss3_score: advisory.and_then(|advisory| advisory.cvss3),
-        attack_vector: advisory.and_then(|advisory| advisory.attack_vector.clone()),
+        attack_vector: advisory
+            .and_then(|advisory| advisory.attack_vector)
+            .map(|vector| vector.name().to_owned()),
         threat_score: advisory.and_then(|advisory| advisory.threat_score),
         is_zero_day: advisory.and_then(|advisory| advisory.is_zero_day),
         released_at: advisory.and_then(|advisory| advisory.released_at),
@@ -82,7 +85,7 @@ fn summary(subject: &Subject) -> String {
         ChangeKind::BecameZeroDay => format!("exploited before a fix was known, {now}"),
         ChangeKind::SolutionAvailable => format!(
             "a solution is available: {}, before: {}",
-            status(subject),
+            status(subject).unwrap_or("unknown"),
             subject.former_solution_status.as_deref().unwrap_or("none")
         ),
         ChangeKind::CvesAdded => cves(subject),
@@ -107,18 +110,12 @@ fn words(severity: Option<Severity>) -> String {
     )
 }
 
-fn status(subject: &Subject) -> &str {
-    let advisory = subject.advisory.as_ref();
-    advisory
-        .and_then(|advisory| advisory.solution_status.as_deref())
-        .unwrap_or("unknown")
+fn status(subject: &Subject) -> Option<&str> {
+    subject.advisory.as_ref()?.solution_status.as_deref()
 }
 
 fn solution(subject: &Subject) -> String {
-    match status(subject) {
-        "unknown" => String::new(),
-        status => format!(", solution: {status}"),
-    }
+    status(subject).map_or_else(String::new, |status| format!(", solution: {status}"))
 }
 
 fn cves(subject: &Subject) -> String {

@@ -201,10 +201,7 @@ impl Conditions {
             Clause::Cvss4 => least(advisory.cvss4, plain.cvss4),
             Clause::ThreatScore => least(advisory.threat_score, plain.threat_score),
             Clause::ZeroDay => Some(advisory.is_zero_day? == plain.zero_day?),
-            Clause::AttackVector => {
-                let vector = advisory.attack_vector.as_deref()?;
-                Some(plain.attack_vector.iter().any(|one| one.name() == vector))
-            }
+            Clause::AttackVector => Some(plain.attack_vector.contains(&advisory.attack_vector?)),
             Clause::Cve => any(&self.cve, &advisory.cves),
             Clause::Product => any(&self.product, &advisory.products),
             Clause::SolutionStatus => {

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{Advisory, Cvss};
+use super::Advisory;
 
 /// What a feed's record and the JSON detail of one advisory say together. Of two
 /// statements the newer wins, field by field, where it has a value; JSON where
@@ -29,99 +29,67 @@ pub fn overlay(record: &Advisory, detail: &Advisory) -> Advisory {
 
 /// `winner`, its open fields filled from `other`.
 fn fill(winner: &Advisory, other: &Advisory) -> Advisory {
-    // Destructured, so that a new field cannot be forgotten.
-    let Advisory {
-        said,
-        upstream_id,
-        title,
-        criticality,
-        released_at,
-        modified_at,
-        attack_vector,
-        solution_status,
-        impacts,
-        cves,
-        cvss2,
-        cvss3,
-        cvss4,
-        threat_score,
-        is_zero_day,
-        is_rejected,
-        description,
-        solution,
-        products,
-        references,
-        unrecognised: _,
-    } = winner.clone();
+    let mut fill = Fill {
+        winner,
+        other,
+        not_understood: other.unrecognised.clone(),
+    };
+    // Every field by name, so that a new one cannot be forgotten.
     Advisory {
-        said,
-        upstream_id: upstream_id.or(other.upstream_id),
-        title: title.or_else(|| other.title.clone()),
-        criticality: criticality.or(other.criticality),
-        released_at: released_at.or(other.released_at),
-        modified_at: modified_at.or(other.modified_at),
-        attack_vector: attack_vector.or(other.attack_vector),
-        solution_status: solution_status.or_else(|| other.solution_status.clone()),
-        impacts: listed(impacts, &other.impacts),
-        cves: listed(cves, &other.cves),
-        cvss2: scored(cvss2, &other.cvss2),
-        cvss3: scored(cvss3, &other.cvss3),
-        cvss4: scored(cvss4, &other.cvss4),
-        threat_score: threat_score.or(other.threat_score),
-        is_zero_day: is_zero_day.or(other.is_zero_day),
-        is_rejected,
-        description: description.or_else(|| other.description.clone()),
-        solution: solution.or_else(|| other.solution.clone()),
-        products: listed(products, &other.products),
-        references: listed(references, &other.references),
-        unrecognised: unrecognised(winner, other),
+        said: winner.said.clone(),
+        upstream_id: fill.field(&["upstream_id"], |one| &one.upstream_id),
+        title: fill.field(&["title"], |one| &one.title),
+        criticality: fill.field(&["criticality"], |one| &one.criticality),
+        released_at: fill.field(&["released_at"], |one| &one.released_at),
+        modified_at: fill.field(&["modified_at"], |one| &one.modified_at),
+        attack_vector: fill.field(&["attack_vector"], |one| &one.attack_vector),
+        solution_status: fill.field(&["solution_status"], |one| &one.solution_status),
+        impacts: fill.field(&["impacts"], |one| &one.impacts),
+        cves: fill.field(&["cves"], |one| &one.cves),
+        // Score and vector belong together.
+        cvss2: fill.field(&["cvss2_score", "cvss2_vector"], |one| &one.cvss2),
+        cvss3: fill.field(&["cvss3_score", "cvss3_vector"], |one| &one.cvss3),
+        cvss4: fill.field(&["cvss4_score", "cvss4_vector"], |one| &one.cvss4),
+        threat_score: fill.field(&["threat_score"], |one| &one.threat_score),
+        is_zero_day: fill.field(&["is_zero_day"], |one| &one.is_zero_day),
+        is_rejected: winner.is_rejected,
+        description: fill.field(&["description"], |one| &one.description),
+        solution: fill.field(&["solution"], |one| &one.solution),
+        products: fill.field(&["products"], |one| &one.products),
+        references: fill.field(&["references"], |one| &one.references),
+        unrecognised: fill.unrecognised(),
     }
 }
 
-fn listed<T: Clone>(ours: Vec<T>, theirs: &[T]) -> Vec<T> {
-    if ours.is_empty() {
-        theirs.to_vec()
-    } else {
-        ours
-    }
+struct Fill<'a> {
+    winner: &'a Advisory,
+    other: &'a Advisory,
+    /// What the other said and was not understood, less what the winner says better.
+    not_understood: BTreeMap<String, String>,
 }
 
-/// Score and vector belong together.
-fn scored(ours: Cvss, theirs: &Cvss) -> Cvss {
-    if ours == Cvss::default() {
-        theirs.clone()
-    } else {
-        ours
-    }
-}
-
-/// What the winner said and was not understood, and of the other what concerns
-/// fields that the winner leaves open.
-fn unrecognised(winner: &Advisory, other: &Advisory) -> BTreeMap<String, String> {
-    let mut all = winner.unrecognised.clone();
-    for (field, text) in &other.unrecognised {
-        if !has_value(winner, field) {
-            all.entry(field.clone()).or_insert_with(|| text.clone());
+impl Fill<'_> {
+    /// The winner's value; the other's where the winner has none. `names` are those
+    /// under which what is not understood of the field is kept.
+    fn field<T: Clone + Default + PartialEq>(
+        &mut self,
+        names: &[&str],
+        of: impl Fn(&Advisory) -> &T,
+    ) -> T {
+        let ours = of(self.winner);
+        if *ours == T::default() {
+            return of(self.other).clone();
         }
+        for name in names {
+            self.not_understood.remove(*name);
+        }
+        ours.clone()
     }
-    all
-}
 
-fn has_value(advisory: &Advisory, field: &str) -> bool {
-    let scored = |cvss: &Cvss| *cvss != Cvss::default();
-    match field {
-        "upstream_id" => advisory.upstream_id.is_some(),
-        "criticality" => advisory.criticality.is_some(),
-        "released_at" => advisory.released_at.is_some(),
-        "modified_at" => advisory.modified_at.is_some(),
-        "attack_vector" => advisory.attack_vector.is_some(),
-        "cves" => !advisory.cves.is_empty(),
-        "cvss2_score" | "cvss2_vector" => scored(&advisory.cvss2),
-        "cvss3_score" | "cvss3_vector" => scored(&advisory.cvss3),
-        "cvss4_score" | "cvss4_vector" => scored(&advisory.cvss4),
-        "threat_score" => advisory.threat_score.is_some(),
-        "is_zero_day" => advisory.is_zero_day.is_some(),
-        _ => false,
+    fn unrecognised(self) -> BTreeMap<String, String> {
+        let mut all = self.not_understood;
+        all.extend(self.winner.unrecognised.clone());
+        all
     }
 }
 
@@ -130,7 +98,7 @@ mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
 
     use super::overlay;
-    use crate::model::{Advisory, Product};
+    use crate::model::{Advisory, Product, sample};
 
     fn at(hours: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::hours(hours)
@@ -158,6 +126,21 @@ mod tests {
         assert_eq!(title(1).modified_at, Some(at(2)));
         let blank = overlay(&record, &statement(3, None, &[]));
         assert_eq!(blank.title.as_deref(), Some("record"));
+    }
+
+    #[test]
+    fn every_field_comes_from_the_winner_and_where_it_is_open_from_the_other() {
+        let full = sample::full().normalised();
+        let empty = Advisory {
+            said: full.said.clone(),
+            ..Advisory::default()
+        };
+        assert_eq!(overlay(&empty, &full), full);
+        let filled = Advisory {
+            is_rejected: false,
+            ..full.clone()
+        };
+        assert_eq!(overlay(&full, &empty), filled, "a flag is never open");
     }
 
     #[test]

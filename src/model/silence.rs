@@ -4,17 +4,71 @@ use chrono::{DateTime, Utc};
 
 use super::{Alert, Globs};
 
-/// What a silence may look at.
-pub const MATCHER_FIELDS: [&str; 8] = [
-    "rule",
-    "what",
-    "kind",
-    "key",
-    "severity",
-    "title",
-    "cve",
-    "watch_list",
-];
+/// What a matcher of a silence looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    Rule,
+    What,
+    Kind,
+    Key,
+    Severity,
+    Title,
+    Cve,
+    WatchList,
+}
+
+impl Field {
+    const ALL: [Self; 8] = [
+        Self::Rule,
+        Self::What,
+        Self::Kind,
+        Self::Key,
+        Self::Severity,
+        Self::Title,
+        Self::Cve,
+        Self::WatchList,
+    ];
+
+    /// The name on the command line and in SQL.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rule => "rule",
+            Self::What => "what",
+            Self::Kind => "kind",
+            Self::Key => "key",
+            Self::Severity => "severity",
+            Self::Title => "title",
+            Self::Cve => "cve",
+            Self::WatchList => "watch_list",
+        }
+    }
+
+    fn from_name(name: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|field| field.name() == name)
+            .ok_or_else(|| {
+                let known = Self::ALL.map(Self::name).join(", ");
+                format!("`{name}` cannot be matched; write one of {known}")
+            })
+    }
+
+    fn fits(self, globs: &Globs, rule: &str, alert: &Alert) -> bool {
+        match self {
+            Self::Rule => globs.fit(rule),
+            Self::What => globs.fit(&alert.what),
+            Self::Kind => globs.fit(&alert.kind),
+            Self::Key => globs.fit(&alert.key),
+            Self::Severity => globs.fit(alert.severity.as_deref().unwrap_or("unknown")),
+            Self::Title => globs.fit(&alert.title),
+            Self::Cve => alert.cves.iter().any(|cve| globs.fit(cve)),
+            Self::WatchList => alert
+                .watch_list_ids
+                .iter()
+                .any(|id| globs.fit(&id.to_string())),
+        }
+    }
+}
 
 /// What nobody wants to hear of for a while.
 #[derive(Debug, Clone)]
@@ -23,11 +77,11 @@ pub struct Silence {
     pub id: i64,
     /// Until when.
     pub until: DateTime<Utc>,
-    matchers: Vec<(String, Globs)>,
+    matchers: Vec<(Field, Globs)>,
 }
 
 impl Silence {
-    /// Patterns ([`Globs`]) by a field of [`MATCHER_FIELDS`]; the error says what to write instead.
+    /// Patterns ([`Globs`]) by the name of what they look at; the error says what to write instead.
     pub fn new(
         id: i64,
         until: DateTime<Utc>,
@@ -39,12 +93,9 @@ impl Silence {
             );
         }
         let compiled = matchers.iter().map(|(field, pattern)| {
-            if !MATCHER_FIELDS.contains(&field.as_str()) {
-                let known = MATCHER_FIELDS.join(", ");
-                return Err(format!("`{field}` cannot be matched; write one of {known}"));
-            }
+            let field = Field::from_name(field)?;
             let globs = Globs::new(std::slice::from_ref(pattern))?;
-            Ok((field.clone(), globs))
+            Ok::<_, String>((field, globs))
         });
         Ok(Self {
             id,
@@ -57,23 +108,6 @@ impl Silence {
     pub fn fits(&self, rule: &str, alert: &Alert) -> bool {
         self.matchers
             .iter()
-            .all(|(field, globs)| field_fits(field, globs, rule, alert))
-    }
-}
-
-fn field_fits(field: &str, globs: &Globs, rule: &str, alert: &Alert) -> bool {
-    match field {
-        "rule" => globs.fit(rule),
-        "what" => globs.fit(&alert.what),
-        "kind" => globs.fit(&alert.kind),
-        "key" => globs.fit(&alert.key),
-        "severity" => globs.fit(alert.severity.as_deref().unwrap_or("unknown")),
-        "title" => globs.fit(&alert.title),
-        "cve" => alert.cves.iter().any(|cve| globs.fit(cve)),
-        "watch_list" => alert
-            .watch_list_ids
-            .iter()
-            .any(|id| globs.fit(&id.to_string())),
-        _ => false,
+            .all(|(field, globs)| field.fits(globs, rule, alert))
     }
 }

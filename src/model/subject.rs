@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
 
-use super::{ChangeKind, Severity};
+use super::{AttackVector, ChangeKind, Severity};
 
 /// A change, and what the advisory or ticket said when it happened: all that a
 /// rule looks at.
@@ -53,8 +53,8 @@ pub struct AdvisorySubject {
     pub released_at: Option<DateTime<Utc>>,
     /// Last revised, as upstream says.
     pub modified_at: Option<DateTime<Utc>>,
-    /// As in `advisoryd_v1.advisories`; `None` where unknown.
-    pub attack_vector: Option<String>,
+    /// `None` where unknown.
+    pub attack_vector: Option<AttackVector>,
     /// As upstream names it.
     pub solution_status: Option<String>,
     /// CVE identifiers.

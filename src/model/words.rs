@@ -55,7 +55,9 @@ pub fn shown(subject: &Subject, clause: Clause) -> String {
         Clause::ZeroDay => advisory
             .and_then(|one| one.is_zero_day)
             .map_or_else(none, |is| is.to_string()),
-        Clause::AttackVector => text(advisory.and_then(|one| one.attack_vector.as_ref())),
+        Clause::AttackVector => advisory
+            .and_then(|one| one.attack_vector)
+            .map_or_else(none, |vector| vector.name().to_owned()),
         Clause::Cve => list(advisory.into_iter().flat_map(|one| one.cves.clone())),
         Clause::Product => list(advisory.into_iter().flat_map(|one| one.products.clone())),
         Clause::Title => text(subject.title.as_ref()),

@@ -64,7 +64,7 @@ impl Alertmanager {
             .flat_map(|alert| self.posted(message, alert, now))
             .collect();
         let body = serde_json::to_vec(&posted)
-            .map_err(|error| Refused::for_good(format!("the message makes no JSON: {error}")))?;
+            .map_err(|error| Refused::permanent(format!("the message makes no JSON: {error}")))?;
         self.post.send(Body::json(body), now).await
     }
 

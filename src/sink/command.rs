@@ -66,7 +66,7 @@ impl Command {
 
     pub(super) async fn send(&self, message: &Message) -> Result<Receipt, Refused> {
         let input = serde_json::to_vec(message)
-            .map_err(|error| Refused::for_good(format!("the message makes no JSON: {error}")))?;
+            .map_err(|error| Refused::permanent(format!("the message makes no JSON: {error}")))?;
         let name = self.program.first().map_or("", String::as_str);
         let mut group = self
             .start(message)

@@ -4,11 +4,11 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 
-use super::mail::Letter;
+use super::mail::Mail;
 use super::open::{OpenError, certificates, provide_cryptography};
 use super::outcome::{Receipt, Refused};
 use super::secrets::Secrets;
-use super::smtp::{Server, Way};
+use super::smtp::{Server, TlsMode};
 use crate::config::{self, Login, SmtpTls};
 use crate::model::Message;
 
@@ -16,7 +16,7 @@ use crate::model::Message;
 #[derive(Debug)]
 pub(super) struct Email {
     server: Server,
-    letter: Letter,
+    letter: Mail,
     timeout: Duration,
 }
 
@@ -51,9 +51,9 @@ impl Email {
             None => None,
         };
         let way = match tls {
-            SmtpTls::None => Way::Plain,
-            SmtpTls::Tls => Way::Tls(parameters(host, certificates)?),
-            SmtpTls::StartTls => Way::StartTls(parameters(host, certificates)?),
+            SmtpTls::None => TlsMode::Plain,
+            SmtpTls::Tls => TlsMode::Tls(parameters(host, certificates)?),
+            SmtpTls::StartTls => TlsMode::StartTls(parameters(host, certificates)?),
         };
         Ok(Self {
             server: Server {
@@ -63,7 +63,7 @@ impl Email {
                 credentials,
                 hello: ClientId::default(),
             },
-            letter: Letter::new(from.clone(), to.clone())?,
+            letter: Mail::new(from.clone(), to.clone())?,
             timeout,
         })
     }

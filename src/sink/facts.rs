@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use crate::model::{Alert, Message};
+use crate::model::{Alert, AttackVector, Message};
 
 /// CVE identifiers that are named before the rest is counted.
 const NAMED_CVES: usize = 3;
@@ -35,10 +35,13 @@ pub(super) fn facts(alert: &Alert) -> Vec<String> {
     if alert.is_zero_day == Some(true) {
         facts.push("zero day".into());
     }
-    if let Some(vector) = alert.attack_vector.as_deref()
-        && !matches!(vector, "none" | "unknown")
+    if let Some(vector) = alert
+        .attack_vector
+        .as_deref()
+        .and_then(AttackVector::from_name)
+        && !matches!(vector, AttackVector::None | AttackVector::Unknown)
     {
-        facts.push(format!("from {}", vector.replace('_', " ")));
+        facts.push(format!("from {}", vector.name().replace('_', " ")));
     }
     if let Some(score) = alert.threat_score {
         facts.push(format!("threat score {score}"));

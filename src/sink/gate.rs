@@ -9,9 +9,9 @@ use crate::config::is_public;
 /// what is connected to: a name cannot mean one address when it is checked and
 /// another one when it is used.
 #[derive(Debug)]
-pub(super) struct Gate;
+pub(super) struct SsrfGuard;
 
-impl Resolve for Gate {
+impl Resolve for SsrfGuard {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;

@@ -7,7 +7,7 @@ use super::open::OpenError;
 use super::outcome::Refused;
 use super::render::{Form, Template};
 use super::smtp::Envelope;
-use crate::model::Message;
+use crate::model::{Message, one_line, shortened};
 
 const TEXT: &str = include_str!("templates/mail.txt.j2");
 const HTML: &str = include_str!("templates/mail.html.j2");
@@ -18,14 +18,14 @@ const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitte
 
 /// How messages become mails.
 #[derive(Debug)]
-pub(super) struct Letter {
+pub(super) struct Mail {
     from: Mailbox,
     to: Vec<Mailbox>,
     text: Template,
     html: Template,
 }
 
-impl Letter {
+impl Mail {
     pub(super) fn new(from: Mailbox, to: Vec<Mailbox>) -> Result<Self, OpenError> {
         Ok(Self {
             from,
@@ -38,7 +38,7 @@ impl Letter {
     /// One mail for the whole message. Sent again, it has the same
     /// `Message-ID` and the same date: mail programs show it once.
     pub(super) fn write(&self, message: &Message) -> Result<Envelope, Refused> {
-        let wrong = |why: String| Refused::for_good(format!("the message makes no mail: {why}"));
+        let wrong = |why: String| Refused::permanent(format!("the message makes no mail: {why}"));
         let text = self.text.render(message).map_err(wrong)?;
         let html = self.html.render(message).map_err(wrong)?;
         let id = format!("<{}@advisoryd.{}>", message.id, self.from.email.domain());
@@ -68,9 +68,5 @@ impl Letter {
 
 /// One line: a line end in a title would begin a header of its own.
 fn subject(title: &str) -> String {
-    let words: Vec<&str> = title
-        .split(|letter: char| letter.is_control() || letter.is_whitespace())
-        .filter(|word| !word.is_empty())
-        .collect();
-    words.join(" ").chars().take(MAX_SUBJECT_CHARS).collect()
+    shortened(&one_line(title), MAX_SUBJECT_CHARS)
 }

@@ -4,6 +4,7 @@
 
 mod alertmanager;
 mod command;
+mod connection;
 mod email;
 mod facts;
 mod gate;
@@ -18,7 +19,6 @@ mod secrets;
 mod smtp;
 #[cfg(test)]
 mod tests;
-mod way;
 mod webhook;
 
 use chrono::{DateTime, Utc};

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::secrets::Secrets;
+use crate::model::one_line;
 
 /// Most bytes of a receiver's answer that are kept for people to read.
 pub const ANSWER_BYTES: usize = 512;
@@ -58,7 +59,7 @@ impl Refused {
     }
 
     /// The same message is never taken.
-    pub(super) fn for_good(reason: impl Into<String>) -> Self {
+    pub(super) fn permanent(reason: impl Into<String>) -> Self {
         Self {
             can_repeat: false,
             ..Self::repeatable(reason)
@@ -92,37 +93,9 @@ impl Refused {
 /// A text from outside as people may see it: first without secrets, so that a
 /// cut leaves no half of one, then on one line, printable and bounded.
 fn shown(text: &str, secrets: &Secrets, most_bytes: usize) -> String {
-    let text = secrets.redact(text);
-    let words: Vec<String> = text
-        .split(|letter: char| letter.is_whitespace() || letter.is_control())
-        .map(|word| word.chars().filter(|letter| !turns(*letter)).collect())
-        .filter(|word: &String| !word.is_empty())
-        .collect();
-    let mut line = words.join(" ");
+    let mut line = one_line(&secrets.redact(text));
     line.truncate(line.floor_char_boundary(most_bytes));
     line
-}
-
-/// Marks that are not seen, or that turn the direction of writing and could
-/// make a text read otherwise than it is.
-fn turns(letter: char) -> bool {
-    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
-/// An error with its causes, as one text.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        // Some libraries repeat the cause in their own text.
-        if !text.ends_with(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
@@ -136,7 +109,7 @@ mod tests {
         secrets.add(&Secret::new("hunter2-hunter2"));
         let refused = Refused {
             answer: format!("{} hunter2-hunter2", "ä".repeat(ANSWER_BYTES / 2 - 5)),
-            ..Refused::for_good("no\r\n\u{1b}[31m \u{202e}hunter2-hunter2")
+            ..Refused::permanent("no\r\n\u{1b}[31m \u{202e}hunter2-hunter2")
         };
         let Refused { reason, answer, .. } = refused.without(&secrets);
         assert_eq!(reason, "no [31m [redacted]");

@@ -9,12 +9,13 @@ use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETR
 use reqwest::{Response, StatusCode};
 use url::Url;
 
+use super::connection;
 use super::open::OpenError;
-use super::outcome::{MAX_WAIT, Receipt, Refused, chain};
+use super::outcome::{MAX_WAIT, Receipt, Refused};
 use super::secrets::Secrets;
-use super::way;
 use crate::config::Target;
-use crate::http::told_wait;
+use crate::http::{beginning, retry_after_in};
+use crate::model::chain;
 
 /// How much of an answer is read: its beginning is what people look at.
 const MAX_READ_BYTES: usize = 16 * 1024;
@@ -63,10 +64,10 @@ impl Post {
         timeout: Duration,
         secrets: &mut Secrets,
     ) -> Result<Self, OpenError> {
-        let (url, shown) = way::url(target, secrets)?;
+        let (url, shown) = connection::url(target, secrets)?;
         Ok(Self {
-            client: way::client(target, &url, timeout)?,
-            headers: way::headers(target, secrets)?,
+            client: connection::client(target, &url, timeout)?,
+            headers: connection::headers(target, secrets)?,
             url,
             shown,
             timeout,
@@ -109,7 +110,8 @@ impl Post {
         let status = response.status();
         let wait = asked_wait(response.headers(), now);
         let is_redirect = response.headers().contains_key(LOCATION);
-        let answer = beginning(response).await;
+        let answer = beginning(response, MAX_READ_BYTES, ANSWER_PATIENCE).await;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
         let code = Some(i32::from(status.as_u16()));
         if status.is_success() {
             return Ok(Receipt {
@@ -153,22 +155,5 @@ fn asked_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let theirs = text(DATE)
         .and_then(|date| httpdate::parse_http_date(date).ok())
         .unwrap_or_else(|| SystemTime::from(now));
-    told_wait(text(RETRY_AFTER)?, DateTime::from(theirs)).map(|wait| wait.min(MAX_WAIT))
-}
-
-/// The beginning of an answer, or as much of it as comes.
-async fn beginning(mut response: Response) -> String {
-    let mut answer = Vec::new();
-    let reading = async {
-        while let Ok(Some(chunk)) = response.chunk().await {
-            let room = MAX_READ_BYTES - answer.len();
-            answer.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if answer.len() == MAX_READ_BYTES {
-                break;
-            }
-        }
-    };
-    // Too late is the same as nothing more: the status is known.
-    let _ = tokio::time::timeout(ANSWER_PATIENCE, reading).await;
-    String::from_utf8_lossy(&answer).into_owned()
+    retry_after_in(text(RETRY_AFTER)?, DateTime::from(theirs)).map(|wait| wait.min(MAX_WAIT))
 }

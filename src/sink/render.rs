@@ -8,8 +8,7 @@ use serde_json::Value as Json;
 
 use super::facts::facts;
 use super::open::OpenError;
-use super::outcome::chain;
-use crate::model::{Alert, MESSAGE_VERSION, Message, Purpose};
+use crate::model::{Alert, MESSAGE_VERSION, Message, Purpose, chain, shortened};
 
 /// Steps that a template may take: a message of a thousand alerts needs a
 /// hundred thousand, a loop without end is ended.
@@ -58,7 +57,7 @@ impl Template {
         syntax.trim_blocks(true).lstrip_blocks(true);
         templates.set_syntax(syntax.build().map_err(|error| wrong(because(&error)))?);
         templates.set_fuel(Some(FUEL));
-        templates.add_filter("shorten", shorten);
+        templates.add_filter("shorten", shortened);
         templates.add_filter("slack", slack);
         templates.add_filter("markdown", markdown);
         templates
@@ -107,15 +106,6 @@ fn because(error: &minijinja::Error) -> String {
         Some(line) => format!("line {line}: {}", chain(error)),
         None => chain(error),
     }
-}
-
-/// At most so many characters.
-fn shorten(text: String, most_chars: usize) -> String {
-    if text.chars().nth(most_chars).is_none() {
-        return text;
-    }
-    let kept: String = text.chars().take(most_chars.saturating_sub(1)).collect();
-    format!("{}…", kept.trim_end())
 }
 
 /// What Slack takes for marks becomes plain text: no mention, no link.

@@ -25,14 +25,14 @@ const FAREWELL_PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Server {
     pub(super) host: String,
     pub(super) port: u16,
-    pub(super) way: Way,
+    pub(super) way: TlsMode,
     pub(super) credentials: Option<Credentials>,
     /// Who we say we are: the name of this machine.
     pub(super) hello: ClientId,
 }
 
 /// How the way is encrypted.
-pub(super) enum Way {
+pub(super) enum TlsMode {
     Plain,
     StartTls(TlsParameters),
     Tls(TlsParameters),
@@ -86,14 +86,14 @@ impl Server {
 
     async fn connect(&self, timeout: Duration) -> Result<AsyncSmtpConnection, Error> {
         let at_once = match &self.way {
-            Way::Tls(parameters) => Some(parameters.clone()),
-            Way::Plain | Way::StartTls(_) => None,
+            TlsMode::Tls(parameters) => Some(parameters.clone()),
+            TlsMode::Plain | TlsMode::StartTls(_) => None,
         };
         let server = (self.host.as_str(), self.port);
         let mut connection =
             AsyncSmtpConnection::connect_tokio1(server, Some(timeout), &self.hello, at_once, None)
                 .await?;
-        if let Way::StartTls(parameters) = &self.way {
+        if let TlsMode::StartTls(parameters) = &self.way {
             connection.starttls(parameters.clone(), &self.hello).await?;
         }
         if let Some(credentials) = &self.credentials {
@@ -179,7 +179,7 @@ fn parameters(
         || !server.supports_feature(Extension::EightBitMime)
     {
         let why = "the mail server takes no addresses with other letters than ASCII's";
-        return Err(Refused::for_good(why));
+        return Err(Refused::permanent(why));
     }
     Ok(vec![
         MailParameter::SmtpUtfEight,

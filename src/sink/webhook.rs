@@ -65,11 +65,11 @@ impl Webhook {
             Some(template) => template
                 .render(message)
                 .map(Bytes::from)
-                .map_err(|why| Refused::for_good(format!("the template {why}")))?,
+                .map_err(|why| Refused::permanent(format!("the template {why}")))?,
             None => serde_json::to_vec(message)
                 .map(Bytes::from)
                 .map_err(|error| {
-                    Refused::for_good(format!("the message makes no JSON: {error}"))
+                    Refused::permanent(format!("the message makes no JSON: {error}"))
                 })?,
         };
         let timestamp = now.timestamp();
@@ -81,7 +81,7 @@ impl Webhook {
             ("webhook-signature", signature),
         ] {
             let value = HeaderValue::from_str(&value)
-                .map_err(|_| Refused::for_good(format!("the message's id makes no `{name}`")))?;
+                .map_err(|_| Refused::permanent(format!("the message's id makes no `{name}`")))?;
             headers.insert(name, value);
         }
         let body = Body {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::ListedList;
+use crate::model::{ListedList, one_line, shortened};
 
 /// Longest name that is kept, in characters: names are labels of metrics and columns of tables.
 const MAX_NAME_CHARS: usize = 200;
@@ -15,7 +15,8 @@ pub fn read(row: &Value) -> Option<ListedList> {
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     };
-    let name = row.get("name").and_then(Value::as_str).map(one_line);
+    let name = row.get("name").and_then(Value::as_str);
+    let name = name.map(|name| shortened(&one_line(name), MAX_NAME_CHARS));
     Some(ListedList {
         id: id.filter(|id| *id > 0)?,
         name: name.filter(|name| !name.is_empty()),
@@ -34,14 +35,6 @@ fn is_true(value: &Value) -> bool {
         ),
         Value::Null | Value::Array(_) | Value::Object(_) => true,
     }
-}
-
-fn one_line(name: &str) -> String {
-    let words: Vec<&str> = name
-        .split(|letter: char| letter.is_whitespace() || letter.is_control())
-        .filter(|word| !word.is_empty())
-        .collect();
-    words.join(" ").chars().take(MAX_NAME_CHARS).collect()
 }
 
 #[cfg(test)]

@@ -106,15 +106,10 @@ pub struct Listed {
 /// Reads an element of the collection.
 pub fn read_listed(rules: &Rules, element: Value) -> Result<Listed, Unreadable> {
     match xml::read_json(rules, &element) {
-        Ok(Advisory {
-            said,
-            modified_at,
-            released_at,
-            ..
-        }) => Ok(Listed {
-            said,
-            modified_at,
-            released_at,
+        Ok(advisory) => Ok(Listed {
+            said: advisory.said,
+            modified_at: advisory.modified_at,
+            released_at: advisory.released_at,
             raw: storable(element),
         }),
         Err(xml::Unreadable { key, reason }) => Err(Unreadable {

@@ -4,7 +4,7 @@
 
 use sqlx::PgConnection;
 
-use super::advisories::advisory::Origin;
+use crate::store::origin::Origin;
 
 /// What listeners wait for.
 pub const CHANNEL: &str = "advisoryd_changes";

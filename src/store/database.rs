@@ -1,5 +1,6 @@
 //! Connecting to the database and bringing it up to date.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use sqlx::migrate::MigrateError as MigrateFailure;
@@ -11,6 +12,28 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 /// Longest wait for a free or new connection. Waiting out an outage is the
 /// caller's business; this only ends a single attempt.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How the schema of a database relates to this program's migrations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaState {
+    /// All are applied, and perhaps some of a newer version.
+    UpToDate,
+    /// So many are not applied yet.
+    Behind(usize),
+    /// One is applied whose text differs from ours. A migration of a release is
+    /// never edited, so the database is older than the first release.
+    Development(DevelopmentDatabase),
+}
+
+/// A database that no release has made and none can upgrade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this database was made by a development version of advisoryd before 0.1 and cannot be upgraded (its migration {migration} is not the one of this version); create a new one: let `[database] url` name an empty database, or, where the private database is used, stop advisoryd and move the directory `postgresql` out of `[state] dir`"
+)]
+pub struct DevelopmentDatabase {
+    /// The first migration that differs.
+    pub migration: i64,
+}
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +49,9 @@ pub enum MigrateError {
         /// The first migration that is not known here.
         migration: i64,
     },
+    /// The database was made before the first release.
+    #[error(transparent)]
+    Development(#[from] DevelopmentDatabase),
     /// A migration failed.
     #[error("the database could not be brought up to date")]
     Migration(#[source] MigrateFailure),
@@ -38,7 +64,7 @@ impl MigrateError {
             Self::Schema(error) | Self::Migration(MigrateFailure::Execute(error)) => {
                 super::is_away(error)
             }
-            Self::Migration(_) | Self::Newer { .. } => false,
+            Self::Migration(_) | Self::Newer { .. } | Self::Development(_) => false,
         }
     }
 }
@@ -80,11 +106,21 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
     make_schema(&mut connection)
         .await
         .map_err(MigrateError::Schema)?;
+    // Asked first: to sqlx, the higher numbers of a development version look newer.
+    let state = schema_state_here(&mut connection)
+        .await
+        .map_err(MigrateError::Schema)?;
+    if let SchemaState::Development(found) = state {
+        return Err(found.into());
+    }
     MIGRATIONS
         .run(&mut *connection)
         .await
         .map_err(|error| match error {
             MigrateFailure::VersionMissing(migration) => MigrateError::Newer { migration },
+            MigrateFailure::VersionMismatch(migration) => {
+                MigrateError::Development(DevelopmentDatabase { migration })
+            }
             error => MigrateError::Migration(error),
         })
 }
@@ -116,43 +152,51 @@ async fn has_schema(connection: &mut PgConnection) -> Result<bool, sqlx::Error> 
     .await
 }
 
-/// Migrations that this program knows and the database lacks.
-pub async fn missing_migrations(pool: &PgPool) -> Result<usize, sqlx::Error> {
-    missing_here(&mut *pool.acquire().await?).await
+/// How the schema relates to this program's migrations.
+pub async fn schema_state(pool: &PgPool) -> Result<SchemaState, sqlx::Error> {
+    schema_state_here(&mut *pool.acquire().await?).await
 }
 
 /// The same, through a connection that the caller goes on to ask with.
-pub async fn missing_here(connection: &mut PgConnection) -> Result<usize, sqlx::Error> {
+pub async fn schema_state_here(connection: &mut PgConnection) -> Result<SchemaState, sqlx::Error> {
     /// The table is missing (or its schema). Source: PostgreSQL documentation, appendix A.
     const UNDEFINED_TABLE: &str = "42P01";
-    let applied = sqlx::query_scalar::<_, i64>(
-        "select count(*) from advisoryd._sqlx_migrations where success",
+    let applied = sqlx::query_as::<_, (i64, Vec<u8>)>(
+        "select version, checksum from advisoryd._sqlx_migrations where success",
     )
-    .fetch_one(connection)
+    .fetch_all(connection)
     .await;
-    let applied = match applied {
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => 0,
-        applied => applied?,
+    let applied: HashMap<i64, Vec<u8>> = match applied {
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => {
+            HashMap::new()
+        }
+        applied => applied?.into_iter().collect(),
     };
-    Ok(MIGRATIONS
-        .iter()
-        .count()
-        .saturating_sub(usize::try_from(applied).unwrap_or(0)))
+    let mut missing = 0;
+    for known in MIGRATIONS.iter() {
+        match applied.get(&known.version) {
+            None => missing += 1,
+            Some(checksum) if checksum[..] != known.checksum[..] => {
+                return Ok(SchemaState::Development(DevelopmentDatabase {
+                    migration: known.version,
+                }));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(match missing {
+        0 => SchemaState::UpToDate,
+        missing => SchemaState::Behind(missing),
+    })
 }
 
 /// A name for the state of the migrations, for databases made ready beforehand.
 pub fn migrations_name() -> String {
-    use std::fmt::Write as _;
     let mut all = Vec::new();
     for migration in MIGRATIONS.iter() {
         all.extend_from_slice(&migration.checksum);
     }
-    let hash = crate::model::fingerprint(&all);
-    hash.iter().fold(String::new(), |mut name, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(name, "{byte:02x}");
-        name
-    })
+    hex::encode(crate::model::fingerprint(&all))
 }
 
 /// Whether the database answers.

@@ -8,6 +8,7 @@ pub mod database;
 pub mod health;
 pub mod ledger;
 pub mod lists;
+pub mod origin;
 pub mod reports;
 pub mod tickets;
 pub mod trust;

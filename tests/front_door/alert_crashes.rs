@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use crate::support::{Edge, Gateway, PATIENCE, Posted, Receiver, Running, World, eventually};
+use crate::support::{Edge, Gateway, PATIENCE, Received, Receiver, Running, World, eventually};
 
 /// One rule tells at once, the other gathers; both tell the same receiver, and
 /// the daemon has nothing else to do.
@@ -93,7 +93,7 @@ async fn is_killed_at(world: &mut World, receiver: &Receiver, place: u64, edge: 
 }
 
 /// Every alert came, always in the same message, whose bytes are always the same.
-fn told_as_deserved(expected: &BTreeMap<String, bool>, received: &[Posted], place: &str) {
+fn told_as_deserved(expected: &BTreeMap<String, bool>, received: &[Received], place: &str) {
     let mut carriers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut bodies: BTreeMap<&str, &[u8]> = BTreeMap::new();
     for one in received {

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use advisoryd::job::alerts::attempt::settle;
 use advisoryd::job::alerts::deliver::claim;
+use advisoryd::model::Ending;
 use advisoryd::startup::open_sinks;
-use advisoryd::store::alerts::delivery::{Attempt, Ending};
+use advisoryd::store::alerts::delivery::Attempt;
 use chrono::TimeDelta;
 
 use crate::support::{PATIENCE, Receiver, Running, World, eventually};

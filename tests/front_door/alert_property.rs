@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use advisoryd::job::alerts::evaluate::{Rules, evaluate};
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
 use chrono::TimeDelta;
 use proptest::collection::vec;

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use advisoryd::job::alerts::deliver::deliver_due;
 use advisoryd::job::alerts::evaluate::{Evaluated, Rules, evaluate};
 use advisoryd::job::context::Context;
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::model::{Clause, Verdict};
 use advisoryd::startup::open_sinks;
 

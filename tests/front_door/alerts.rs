@@ -1,6 +1,6 @@
 //! Alerts, from the change to the receiver.
 
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
 use chrono::TimeDelta;
 
@@ -214,7 +214,7 @@ async fn the_daemon_tells_within_moments_and_goes_on_after_a_kill() {
 async fn where_alerts_are_kept_the_end_is_not_told_before_the_beginning() {
     let keeper = Receiver::start().await;
     let mut world = World::new().await;
-    let url = keeper.url.trim_end_matches("/hook");
+    let url = &keeper.url;
     world.more = format!(
         "[[alerts.rules]]\nname = \"all\"\non = [\"appeared\"]\nsinks = [\"keeper\"]\n\
          [[alerts.sinks]]\nname = \"keeper\"\nkind = \"alertmanager\"\nurl = \"{url}\"\n\

@@ -8,10 +8,9 @@ use advisoryd::simulate::{
     DEFAULT_TOKEN, Encoding, Fault, FeedCounts, Note, Options, Profile, Rule, ThrottleForm,
     TicketShape,
 };
-use regex::Regex;
 use serde_json::Value;
 
-use crate::support::{Told, World, small};
+use crate::support::{Told, World, assert_reads, small};
 
 /// What must never be seen, and stands in every advisory and ticket.
 const NOTE: &str = "Ask jane.roe@corp-mail.test or Jane Roe on fileserver7.corp.test (10.20.30.40, fd00:1:2::3), \
@@ -135,11 +134,7 @@ async fn upstream_sees_get_and_options_as_often_as_was_said_and_one_wrong_token(
     let world = telling(|_| {}).await;
     let dir = tempfile::tempdir().unwrap();
     let told = capture(&world, dir.path(), &[]);
-    assert!(
-        told.stderr
-            .contains("at most 19 calls will be made to 127.0.0.1 (GET and OPTIONS only"),
-        "{told:?}"
-    );
+    assert_reads!(told);
     let seen = world.simulator.requests();
     let methods: BTreeSet<String> = seen.iter().map(|request| request.method.clone()).collect();
     assert_eq!(methods.into_iter().collect::<Vec<_>>(), ["GET", "OPTIONS"]);
@@ -226,7 +221,7 @@ async fn raw_is_as_it_came() {
     let world = telling(|options| options.feed.encoding = Some(Encoding::Utf16Le)).await;
     let dir = tempfile::tempdir().unwrap();
     let told = capture(&world, dir.path(), &["--raw"]);
-    assert!(told.stderr.contains("with names and addresses"), "{told:?}");
+    assert_reads!(told);
     let all = files(dir.path());
     let (_, feed) = all
         .iter()
@@ -289,7 +284,7 @@ async fn a_folder_with_something_in_it_is_left_alone() {
     std::fs::write(dir.path().join("mine"), "mine").unwrap();
     let told = capture(&world, dir.path(), &[]);
     assert_eq!(told.code, 1);
-    assert!(told.stderr.contains("is not empty"), "{told:?}");
+    assert_reads!(told);
     assert!(world.simulator.requests().is_empty(), "nothing was asked");
 }
 
@@ -312,7 +307,7 @@ async fn a_refused_token_ends_it_at_once_and_redirects_elsewhere_are_not_followe
         .inject(Rule::new(away).on("modified__gte=4102444800"));
     let told = capture(&world, &dir.path().join("b"), &[]);
     assert_eq!(told.code, 1);
-    assert!(told.stderr.contains("not followed"), "{told:?}");
+    assert_reads!(told);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -337,8 +332,7 @@ async fn the_report_says_which_statements_held() {
     let told = capture(&world, dir.path(), &["--yes"]);
     assert_eq!(told.code, 0, "{told:?}");
     let report = std::fs::read_to_string(dir.path().join("report.md")).unwrap();
-    let times = Regex::new("=[12][0-9]{9}&|, [0-9]{4}-[0-9]{2}-[0-9]{2}").unwrap();
-    insta::assert_snapshot!(times.replace_all(&report, "[time]"));
+    assert_reads!(report);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -355,18 +349,13 @@ async fn what_differs_from_the_contract_is_seen() {
     let dir = tempfile::tempdir().unwrap();
     capture(&world, dir.path(), &["--yes"]);
     let report: Value = serde_json::from_slice(&files(dir.path())["report.json"]).unwrap();
-    let verdict = |part: &str| {
-        let claims = report["claims"].as_array().unwrap();
-        let found = claims
-            .iter()
-            .find(|claim| claim["statement"].as_str().unwrap().contains(part));
-        found.unwrap_or_else(|| panic!("{part}"))["verdict"].clone()
-    };
-    assert_eq!(verdict("filtered by `modified__gte`"), "not_held");
-    assert_eq!(verdict("filtered by `created__gte`"), "held");
-    assert_eq!(verdict("`page_size` is honoured"), "not_held");
-    assert_eq!(verdict("is UTF-8"), "not_held");
-    assert_eq!(verdict("structure of the feed"), "not_held");
+    let claims = report["claims"].as_array().unwrap();
+    let not_held: Vec<&str> = claims
+        .iter()
+        .filter(|claim| claim["verdict"] == "not_held")
+        .map(|claim| claim["statement"].as_str().unwrap())
+        .collect();
+    assert_reads!(not_held.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ mod recovery;
 mod refused;
 mod roles;
 mod sharing;
+mod slow;
 mod stale;
 mod suspended;
 
@@ -137,7 +138,12 @@ fn program(state_dir: &Path, arguments: &[&str]) -> Command {
 /// A daemon on the state directory with a row in its database; returns it with
 /// its server's number.
 async fn start_daemon(state_dir: &Path) -> (Running, u32) {
-    let mut daemon = Running::start(&mut program(state_dir, &["run"]));
+    start_daemon_as(state_dir, &mut program(state_dir, &["run"])).await
+}
+
+/// The same, started by a command with a setting of its own.
+async fn start_daemon_as(state_dir: &Path, command: &mut Command) -> (Running, u32) {
+    let mut daemon = Running::start(command);
     daemon.line("the database is ready").await;
     let client = open(state_dir, Role::Client).await.unwrap();
     keep_a_row(&client).await;

@@ -1,22 +1,15 @@
 //! The commands as a person or a script meets them.
 
-use std::process::{Command, Output};
+use std::process::Command;
 
 use advisoryd::simulate::{Fault, Rule};
 use nix::sys::signal::Signal;
 
-use crate::support::{Running, World, binary, state_dir};
+use crate::support::{Documents, Running, Told, World, assert_reads, binary, state_dir, without};
 
-fn said(output: &Output) -> (Option<i32>, String, String) {
-    (
-        output.status.code(),
-        String::from_utf8_lossy(&output.stdout).into_owned(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    )
-}
-
-fn run(world: &World, arguments: &[&str]) -> (Option<i32>, String, String) {
-    said(&world.command(arguments).output().unwrap())
+/// What the program says without a configuration of a test's.
+fn told(arguments: &[&str]) -> Told {
+    binary().args(arguments).output().unwrap().into()
 }
 
 #[test]
@@ -25,39 +18,17 @@ fn an_unusable_configuration_ends_with_78_and_tells_every_mistake() {
     let file = dir.path().join("config.toml");
     let text = "[schedule]\nfeeds = \"*/15 * * * *\"\n[feeds]\nfirst_dais = 3\n[[watch_lists]]\nid = 4\n[[watch_lists]]\nid = 4\n";
     std::fs::write(&file, text).unwrap();
-    let (code, stdout, stderr) = said(
-        &binary()
-            .arg("--config")
-            .arg(&file)
-            .arg("check")
-            .output()
-            .unwrap(),
-    );
-    assert_eq!(code, Some(78), "{stderr}");
-    assert!(stdout.is_empty(), "{stdout}");
-    assert_eq!(stderr.lines().count(), 3, "three mistakes: {stderr}");
-    for part in [
-        "config.toml",
-        "six fields",
-        "first_dais",
-        "first_days",
-        "watch_lists",
-        "4",
-    ] {
-        assert!(stderr.contains(part), "{part} is missing in {stderr}");
-    }
+    let told = told(&["--config", file.to_str().unwrap(), "check"]);
+    assert_eq!((told.code, told.stdout.as_str()), (78, ""), "{told:?}");
+    assert_eq!(told.stderr.lines().count(), 3, "three mistakes: {told:?}");
+    assert_reads!(told);
 }
 
 #[test]
 fn a_named_configuration_that_is_missing_ends_with_78() {
-    let (code, _, stderr) = said(
-        &binary()
-            .args(["--config", "/nonexistent/advisoryd.toml", "status"])
-            .output()
-            .unwrap(),
-    );
-    assert_eq!(code, Some(78), "{stderr}");
-    assert!(stderr.contains("/nonexistent/advisoryd.toml"), "{stderr}");
+    let told = told(&["--config", "/nonexistent/advisoryd.toml", "status"]);
+    assert_eq!(told.code, 78, "{told:?}");
+    assert_reads!(told);
 }
 
 #[test]
@@ -68,107 +39,72 @@ fn wrong_usage_ends_with_2_and_help_with_0() {
         vec!["sync", "--days", "1", "--full"],
         vec![],
     ] {
-        let (code, _, stderr) = said(&binary().args(&arguments).output().unwrap());
-        assert_eq!(code, Some(2), "{arguments:?}: {stderr}");
+        let told = told(&arguments);
+        assert_eq!(told.code, 2, "{arguments:?}: {told:?}");
     }
     for command in [
         "run", "sync", "check", "status", "migrate", "demo", "simulate", "changes", "show",
     ] {
-        let (code, stdout, _) = said(&binary().args([command, "--help"]).output().unwrap());
-        assert_eq!(code, Some(0));
-        assert!(stdout.contains("Usage: advisoryd"), "{stdout}");
+        let told = told(&[command, "--help"]);
+        assert_eq!(told.code, 0);
+        assert!(told.stdout.contains("Usage: advisoryd"), "{told:?}");
     }
 }
 
 #[test]
 fn completions_and_man_page_are_printed() {
-    let (code, script, _) = said(&binary().args(["completions", "bash"]).output().unwrap());
-    assert!(
-        code == Some(0) && script.contains("_advisoryd()"),
-        "{script}"
-    );
-    let (code, page, _) = said(&binary().arg("man").output().unwrap());
-    assert!(code == Some(0) && page.contains(".TH advisoryd"), "{page}");
+    let script = told(&["completions", "bash"]);
+    assert_eq!(script.code, 0);
+    assert!(script.stdout.contains("_advisoryd()"), "{script}");
+    let page = told(&["man"]);
+    assert_eq!(page.code, 0);
+    assert!(page.stdout.contains(".TH advisoryd"), "{page}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn sync_tells_one_line_a_run_and_its_exit_status_the_outcome() {
     let world = World::new().await;
-    let (code, stdout, stderr) = run(&world, &["sync"]);
-    assert_eq!(code, Some(0), "{stderr}");
-    let lines: Vec<&str> = stdout.lines().collect();
-    assert_eq!(lines.len(), 3, "{stdout}");
-    assert!(
-        lines[0].starts_with("watch list 1: ok (window), 60 new, 0 changed"),
-        "{stdout}"
-    );
-    assert!(
-        lines[1].starts_with("tickets: ok (full), 25 new"),
-        "{stdout}"
-    );
+    let all = world.told(&["sync"]);
+    assert_eq!(all.code, 0, "{all:?}");
+    assert_eq!(all.stdout.lines().count(), 3, "{all:?}");
 
     world
         .simulator
         .inject(Rule::new(Fault::Html200).on("xml-feed"));
-    let (code, stdout, stderr) = run(&world, &["sync", "feeds", "--json"]);
-    assert_eq!(code, Some(1));
-    let report: serde_json::Value = serde_json::from_str(stdout.trim()).unwrap();
-    assert_eq!(report["outcome"], "failed");
-    assert!(
-        stderr.contains("watch list 1: ") && stderr.contains("web page"),
-        "{stderr}"
-    );
+    let failed = world.told(&["sync", "feeds", "--json"]);
+    assert_eq!(failed.code, 1);
+    assert_eq!(failed.json()["outcome"], "failed");
 
-    let (code, _, stderr) = run(&world, &["sync", "feeds", "--watch-list", "77"]);
-    assert!(
-        code == Some(1) && stderr.contains("watch list 77 is not configured"),
-        "{stderr}"
-    );
-    let (_, stdout, _) = run(
-        &world,
-        &["sync", "feeds", "--watch-list", "1", "--days", "7"],
-    );
-    assert!(stdout.starts_with("watch list 1: ok"), "{stdout}");
+    let unknown = world.told(&["sync", "feeds", "--watch-list", "77"]);
+    assert_eq!(unknown.code, 1);
+    assert_reads!(all, failed.without_data(), unknown);
+    world.told(&["sync", "feeds", "--watch-list", "1", "--days", "7"]);
     let last = world.simulator.requests().pop().unwrap();
     assert!(last.target.contains("days=7"), "{}", last.target);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn check_says_what_is_wrong_and_what_to_do() {
     let world = World::new().await;
-    let (code, stdout, stderr) = run(&world, &["check"]);
-    assert_eq!(code, Some(0), "{stdout}{stderr}");
-    let lines: Vec<&str> = stdout.lines().collect();
-    assert_eq!(lines.len(), 5, "{stdout}");
-    assert!(
-        lines[3].starts_with("ok    watch list 1: readable"),
-        "{stdout}"
-    );
-    assert!(lines[4].contains("`modified__gte` works"), "{stdout}");
+    let good = world.told(&["check"]);
+    assert_eq!(good.code, 0, "{good:?}");
 
     world
         .simulator
         .set_token("1111111111111111111111111111111111111111");
-    let (code, stdout, _) = run(&world, &["check"]);
-    assert_eq!(code, Some(1));
-    assert!(
-        stdout.contains("FAIL  watch list 1") && stdout.contains("token"),
-        "{stdout}"
-    );
+    let rejected = world.told(&["check"]);
+    assert_eq!(rejected.code, 1);
     assert_eq!(
-        stdout.lines().count(),
+        rejected.stdout.lines().count(),
         4,
-        "no storm after a rejected token: {stdout}"
+        "no storm after a rejected token: {rejected:?}"
     );
+    assert_reads!(good, rejected);
 
     let requests = world.simulator.requests().len();
-    let (code, stdout, _) = run(&world, &["check", "--offline", "--json"]);
-    assert_eq!(code, Some(0), "{stdout}");
-    assert!(
-        stdout
-            .lines()
-            .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
-    );
+    let offline = world.told(&["check", "--offline", "--json"]);
+    assert_eq!(offline.code, 0, "{offline:?}");
+    assert!(!offline.json_lines().is_empty());
     assert_eq!(
         world.simulator.requests().len(),
         requests,
@@ -176,24 +112,18 @@ async fn check_says_what_is_wrong_and_what_to_do() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn status_tells_age_errors_and_next_runs() {
     let world = World::new().await;
-    run(&world, &["sync"]);
+    world.told(&["sync"]);
     world
         .simulator
         .inject(Rule::new(Fault::Status(404)).on("xml-feed"));
-    run(&world, &["sync", "feeds"]);
-    let (code, stdout, stderr) = run(&world, &["status"]);
-    assert_eq!(code, Some(0), "{stderr}");
-    assert!(
-        stdout.contains("watch list 1") && stdout.contains("failing"),
-        "{stdout}"
-    );
-    assert!(stdout.contains("watch list 1 failed last: "), "{stdout}");
-    assert!(stdout.contains("psql '"), "{stdout}");
-    let (_, stdout, _) = run(&world, &["status", "--json"]);
-    let status: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    world.told(&["sync", "feeds"]);
+    let page = world.told(&["status"]);
+    assert_eq!(page.code, 0, "{page:?}");
+    assert_reads!(page);
+    let status = world.told(&["status", "--json"]).json();
     let list = &status["sources"][0];
     assert_eq!(
         (&list["kind"], &list["state"], &list["records"]),
@@ -209,6 +139,25 @@ async fn status_tells_age_errors_and_next_runs() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_rejected_token_ends_a_check_and_not_an_error_that_speaks_of_one() {
+    let documents = Documents::serve().await;
+    documents.set(
+        1,
+        "<stock><token><serial>7</serial></token><token/></stock>",
+    );
+    documents.set(2, "<advisories/>");
+    let mut world = World::new().await;
+    world.base_url = Some(documents.base_url.clone());
+    world.lists = Some(vec![1, 2]);
+    world.more = "[tickets]\nenabled = false\n".to_owned();
+    let checked = world.told(&["check"]);
+    assert_eq!(checked.code, 1, "{checked:?}");
+    let lines: Vec<&str> = checked.stdout.lines().skip(3).collect();
+    assert_reads!(lines.join("\n"));
+    assert_eq!(documents.asked(), 2);
+}
+
 #[tokio::test]
 async fn migrate_brings_an_empty_database_up_to_date_and_status_asks_for_it() {
     let world = World::new().await;
@@ -216,21 +165,15 @@ async fn migrate_brings_an_empty_database_up_to_date_and_status_asks_for_it() {
         .execute(world.pool())
         .await
         .unwrap();
-    let (code, _, stderr) = run(&world, &["status"]);
-    assert!(
-        code == Some(1) && stderr.contains("advisoryd migrate"),
-        "{stderr}"
-    );
-    let (code, stdout, stderr) = run(&world, &["migrate"]);
-    assert_eq!(
-        (code, stdout.trim()),
-        (Some(0), "the database is up to date"),
-        "{stderr}"
-    );
-    assert_eq!(run(&world, &["status"]).0, Some(0));
+    let empty = world.told(&["status"]);
+    assert_eq!(empty.code, 1);
+    let migrated = world.told(&["migrate"]);
+    assert_eq!(migrated.code, 0, "{migrated:?}");
+    assert_reads!(empty, migrated);
+    assert_eq!(world.told(&["status"]).code, 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_database_of_a_newer_program_is_left_alone() {
     let world = World::new().await;
     sqlx::query(
@@ -240,14 +183,14 @@ async fn a_database_of_a_newer_program_is_left_alone() {
     .execute(world.pool())
     .await
     .unwrap();
-    for command in [["migrate"].as_slice(), &["run"], &["sync"]] {
-        let (status, _, stderr) = run(&world, command);
-        assert_eq!(status, Some(1), "{command:?}: {stderr}");
-        assert!(
-            stderr.contains("is of a newer advisoryd (it has migration 9999"),
-            "{command:?}: {stderr}"
-        );
+    let mut refused = Vec::new();
+    for command in ["migrate", "run", "sync"] {
+        let told = world.told(&[command]);
+        assert_eq!(told.code, 1, "{command}: {told:?}");
+        assert!(told.stderr.contains("9999"), "{command}: {told:?}");
+        refused.push(told.to_string());
     }
+    assert_reads!(refused.join("\n"));
 }
 
 #[tokio::test]
@@ -264,9 +207,9 @@ async fn a_reader_that_goes_away_is_no_failure() {
         .args(["-o", "pipefail", "-c", &line])
         .output()
         .unwrap();
-    let (_, stdout, stderr) = said(&output);
-    assert_eq!(stdout.lines().count(), 1);
-    assert!(!stderr.contains("panicked"), "{stderr}");
+    let told = Told::from(output);
+    assert_eq!(told.stdout.lines().count(), 1);
+    assert!(!told.stderr.contains("panicked"), "{told:?}");
 }
 
 #[tokio::test]
@@ -286,11 +229,13 @@ async fn simulate_serves_until_it_is_stopped() {
 async fn the_demo_ends_after_the_first_pass_and_leaves_nothing() {
     let tmp = state_dir();
     let demo = demo_in(tmp.path(), &["--once"]).await;
-    let said = demo.stdout();
-    assert!(said.contains("The first pass is complete"), "{said}");
-    let queries = said.matches("    -- ").count();
-    assert_eq!(queries, 3, "three queries worth trying: {said}");
-    assert!(said.contains("psql '"), "{said}");
+    // The lists are read beside each other.
+    let said = without(&demo.stdout(), r"(?m)^\d{4}-.*$", "[run]");
+    assert_reads!(without(
+        &said,
+        r"advisoryd-demo-\d+",
+        "advisoryd-demo-[pid]"
+    ));
     assert_eq!(std::fs::read_dir(tmp.path()).unwrap().count(), 0);
 }
 
@@ -334,12 +279,9 @@ fn the_units_are_right_and_hardened() {
             .arg(&file)
             .output()
             .unwrap();
-        let (code, _, stderr) = said(&verified);
-        let ours: Vec<&str> = stderr
-            .lines()
-            .filter(|line| line.contains("advisoryd"))
-            .collect();
-        assert!(code == Some(0) && ours.is_empty(), "{unit}: {stderr}");
+        let verified = Told::from(verified);
+        let ours = verified.stderr.matches("advisoryd").count();
+        assert_eq!((verified.code, ours), (0, 0), "{unit}: {verified:?}");
         let judged = Command::new("systemd-analyze")
             .args(["security", "--offline=true", "--threshold=15", "--no-pager"])
             .arg(&file)
@@ -348,7 +290,7 @@ fn the_units_are_right_and_hardened() {
         assert!(
             judged.status.success(),
             "{unit} is exposed more than 1.5: {}",
-            said(&judged).1
+            Told::from(judged)
         );
     }
 }
@@ -361,8 +303,8 @@ fn a_forgotten_configuration_makes_no_database() {
         .arg("status")
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("name the file with --config"), "{said}");
+    let told = Told::from(output);
+    assert_eq!(told.code, 1, "{told:?}");
+    assert_reads!(told);
     assert!(!state.path().join("new").exists());
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use advisoryd::job::alerts::evaluate::{self, Rules};
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use crate::support::{Receiver, World};
+use crate::support::{Receiver, World, assert_reads};
 
 /// Each rule leads to another answer for an advisory that is new.
 const RULES: &str = r#"
@@ -59,9 +59,8 @@ fn explained(world: &World, key: &str) -> BTreeMap<(String, String), (String, St
     let told = world.told(&["explain", key, "--json"]);
     assert_eq!(told.code, 0, "{told:?}");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    told.stdout
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+    told.json_lines()
+        .into_iter()
         .map(|one| {
             let of = (text(&one["what"]), text(&one["rule"]));
             (of, (text(&one["answer"]), text(&one["text"])))
@@ -87,25 +86,20 @@ async fn what_was_stored_before_is_a_baseline_and_what_is_not_stored_was_not_fol
     world.pull_one().await;
     world.alert().await;
     let said = world.simulator.saids(1)[0].clone();
-    let (answer, text) = appeared(&world, &said, "told");
+    let (answer, baseline) = appeared(&world, &said, "told");
     assert_eq!(answer, "baseline");
-    assert_eq!(
-        text,
-        "baseline: it came with the first load of watch list 1"
-    );
 
     world
         .more
         .push_str("\n[[alerts.rules]]\nname = \"late\"\non = [\"appeared\"]\n");
     world.alert().await;
-    let (answer, text) = appeared(&world, &said, "late");
+    let (answer, before) = appeared(&world, &said, "late");
     assert_eq!(answer, "before_rule");
-    assert_eq!(text, "baseline: it happened while the rule was not there");
 
     let nothing = explained(&world, "SA1");
-    let (answer, text) = &nothing[&(String::new(), "told".to_owned())];
+    let (answer, not_followed) = &nothing[&(String::new(), "told".to_owned())];
     assert_eq!(answer, "not_followed");
-    assert_eq!(text, "not in a followed list then");
+    assert_reads!(baseline, before, not_followed);
 }
 
 #[tokio::test]
@@ -115,46 +109,29 @@ async fn each_way_not_to_be_told_has_its_sentence() {
     world.alert().await;
     let said = new_advisory(&world).await;
     let (answer, text) = appeared(&world, &said, "told");
-    assert_eq!(answer, "not_evaluated", "{text}");
+    assert_eq!(answer, "not_evaluated");
+    let mut texts = vec![text];
 
     let context = world.context().await;
     evaluate::evaluate(&context, &Rules::of(&context, false))
         .await
         .unwrap();
-    let all = explained(&world, &said);
-    let of = |rule: &str| all[&("appeared".to_owned(), rule.to_owned())].clone();
-    assert_eq!(
-        of("other").1,
-        "changes of kind `appeared` are not asked for"
-    );
-    let (answer, text) = of("false");
-    assert_eq!(answer, "clause_false");
-    assert!(
-        text.starts_with(
-            "clause `title` is false: it asks for no title reads like this, and was shown "
-        ),
-        "{text}"
-    );
-    assert_eq!(of("missing").0, "value_missing", "{all:?}");
-    assert!(
-        of("missing")
-            .1
-            .ends_with("is missing, and the rule says to skip then")
-    );
-    assert_eq!(
-        of("shadow").1,
-        "shadow: it matched, and the rule sends nothing"
-    );
-    assert_eq!(of("nobody").1, "it matched, and the rule names no sink");
-    let (answer, text) = of("group");
-    assert_eq!(answer, "gathering");
-    assert!(text.starts_with("grouped into message "), "{text}");
-    let (answer, text) = of("told");
-    assert_eq!(answer, "waiting");
-    assert!(
-        text.starts_with("waiting for attempt 1 to tell `hook` at "),
-        "{text}"
-    );
+    let mut all = explained(&world, &said);
+    for (rule, answer) in [
+        ("other", "not_asked"),
+        ("false", "clause_false"),
+        ("missing", "value_missing"),
+        ("shadow", "shadow"),
+        ("nobody", "recorded"),
+        ("group", "gathering"),
+        ("told", "waiting"),
+    ] {
+        let of = ("appeared".to_owned(), rule.to_owned());
+        let (found, text) = all.remove(&of).unwrap();
+        assert_eq!(found, answer, "{rule}: {text}");
+        texts.push(text);
+    }
+    assert_reads!(texts.join("\n"));
 }
 
 #[tokio::test]
@@ -169,29 +146,21 @@ async fn a_message_that_is_told_waits_or_is_given_up_says_so() {
         receiver.answer(503, None);
     }
     world.alert().await;
-    let (answer, text) = appeared(&world, &said, "told");
+    let (answer, waiting) = appeared(&world, &said, "told");
     assert_eq!(answer, "waiting");
-    let part = "waiting for attempt 2 to tell `hook` at ";
-    assert!(text.starts_with(part), "{text}");
 
     world.later(TimeDelta::seconds(10));
     world.alert().await;
-    let (answer, text) = appeared(&world, &said, "group");
+    let (answer, delivered) = appeared(&world, &said, "group");
     assert_eq!(answer, "delivered");
-    assert!(text.starts_with("delivered to `hook` at "), "{text}");
-    assert!(text.contains(" with 200; grouped into message "), "{text}");
-    assert!(text.ends_with(" with 1 others"), "{text}");
 
     let said = new_advisory(&world).await;
     receiver.answer(400, None);
     receiver.answer(400, None);
     world.alert().await;
-    let (answer, text) = appeared(&world, &said, "told");
+    let (answer, dead) = appeared(&world, &said, "told");
     assert_eq!(answer, "dead_letter");
-    assert!(
-        text.starts_with("dead letter: `hook` was given up at "),
-        "{text}"
-    );
+    assert_reads!(waiting, delivered, dead);
 }
 
 #[tokio::test]
@@ -213,10 +182,7 @@ async fn what_is_silenced_is_recorded_and_says_why_and_until_when() {
     world.alert().await;
     let (answer, text) = appeared(&world, &said, "told");
     assert_eq!(answer, "silenced");
-    assert!(
-        text.starts_with("silenced until ") && text.ends_with(": moving house"),
-        "{text}"
-    );
+    assert_reads!(text);
     let told_of: Vec<String> = receiver
         .received()
         .iter()
@@ -244,11 +210,7 @@ async fn a_change_that_a_rule_does_not_ask_for_is_told_apart_from_one_that_it_do
     assert_eq!(answer, "not_asked");
     let page = world.told(&["explain", &said.to_lowercase(), "--rule", "told"]);
     assert_eq!(page.code, 0);
-    assert!(page.stdout.contains("revised  v2"), "{}", page.stdout);
     let unknown = world.told(&["explain", &said, "--rule", "nobody knows"]);
     assert_eq!(unknown.code, 1);
-    assert!(
-        unknown.stderr.contains("no rule is called `nobody knows`"),
-        "{unknown:?}"
-    );
+    assert_reads!(page, unknown);
 }

@@ -2,7 +2,7 @@
 
 use advisoryd::model::Details;
 use advisoryd::source::ticket::read;
-use advisoryd::store::advisories::advisory::Origin;
+use advisoryd::store::origin::Origin;
 use advisoryd::store::tickets::ticket;
 use serde_json::{Value, json};
 

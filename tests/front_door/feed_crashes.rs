@@ -3,13 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use advisoryd::daemon::lanes::feeds;
 use advisoryd::job::failure::Failure;
-use advisoryd::job::feeds::pull::{LookBack, pull};
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::feeds::feed::feeds;
+use advisoryd::job::feeds::pull::pull;
 use advisoryd::simulate::{Fault, Options, Rule};
 use nix::sys::signal::Signal;
 
-use crate::support::{PATIENCE, Running, World, eventually, small};
+use crate::support::{PATIENCE, Running, World, assert_reads, eventually, small};
 
 const GATE: &str = "mid-load";
 
@@ -114,7 +115,7 @@ async fn of_two_syncs_at_once_one_works_and_the_other_says_so() {
     let mut first = sync_to_the_gate(&world).await;
     let mut second = Running::start(&mut world.command(&["sync", "feeds"]));
     assert_eq!(second.ended().await.code(), Some(1));
-    insta::assert_snapshot!(second.stderr().trim(), @"advisoryd: watch list 1: another run is under way; nothing was done");
+    assert_reads!(second.stderr());
     world.simulator.open(GATE);
     assert!(first.ended().await.success(), "{}", first.stderr());
     assert_eq!(outcomes(&world).await, ["ok"]);
@@ -164,7 +165,7 @@ async fn a_run_whose_source_was_taken_over_cannot_write_any_more() {
     let said = world.simulator.publish(1).remove(0);
     world.simulator.open(GATE);
     assert_eq!(lost.ended().await.code(), Some(1));
-    insta::assert_snapshot!(lost.stderr().trim(), @"advisoryd: watch list 1: the run was taken over by another process");
+    assert_reads!(lost.stderr());
     assert_eq!(outcomes(&world).await, ["interrupted", "ok"]);
     let after = world
         .count("select sum(xmin::text::bigint)::bigint from advisoryd.advisory")
@@ -187,6 +188,6 @@ async fn a_run_that_could_not_be_written_down_keeps_no_hold_on_its_source() {
     world.simulator.open(GATE);
     assert!(matches!(run.await.unwrap(), Err(Failure::Lost)));
     nobody_holds_a_source(&world).await;
-    assert_eq!(world.pull_one().await.outcome, "ok");
+    assert_eq!(world.pull_one().await.outcome.name(), "ok");
     world.assert_all_is_stored().await;
 }

@@ -3,7 +3,7 @@
 
 use advisoryd::simulate::{self, Damage, Fault, Rule, ThrottleForm};
 
-use crate::support::{Documents, World, small};
+use crate::support::{Documents, World, assert_reads, small, without};
 
 /// Nothing was ever read completely.
 const UNMOVED: &str = "select count(*) from advisoryd.source
@@ -15,79 +15,72 @@ async fn fails_then_recovers(world: &World, fault: Fault) -> String {
     let rule = Rule::new(fault).times(10);
     world.simulator.inject(rule.on("xml-feed"));
     let report = world.pull_one().await;
-    assert_eq!(report.outcome, "failed");
+    assert_eq!(report.outcome.name(), "failed");
     assert_eq!(world.count(UNMOVED).await, 1, "the cursor stays");
     world.simulator.clear_faults();
 
     let again = world.pull_one().await;
-    assert_eq!(again.outcome, "ok", "{:?}", again.error);
+    assert_eq!(again.outcome.name(), "ok", "{:?}", again.outcome);
     world.assert_all_is_stored().await;
-    let base_url = world.simulator.base_url();
-    report.error.unwrap().replace(&base_url, "http://upstream")
+    report.outcome.error().unwrap().to_owned()
 }
 
 async fn said_of(fault: Fault) -> String {
     fails_then_recovers(&World::new().await, fault).await
 }
 
+/// What each of them makes a run say, one below the other.
+async fn said_of_each(faults: impl IntoIterator<Item = Fault>) -> String {
+    let mut all = Vec::new();
+    for fault in faults {
+        all.push(said_of(fault).await);
+    }
+    all.join("\n")
+}
+
 #[tokio::test]
 async fn statuses_that_mean_trouble() {
-    insta::assert_snapshot!(said_of(Fault::Status(500)).await, @"GET http://upstream/api/xml-feed/?feed_type=asset_list&asset_list_id=1&days=365 met status 500: A server error occurred.");
-    insta::assert_snapshot!(said_of(Fault::Status(503)).await, @"GET http://upstream/api/xml-feed/?feed_type=asset_list&asset_list_id=1&days=365 met status 503: a web page titled `Web API`");
-    insta::assert_snapshot!(said_of(Fault::Status(418)).await, @"GET http://upstream/api/xml-feed/?feed_type=asset_list&asset_list_id=1&days=365 was refused with status 418: A server error occurred.");
+    assert_reads!(said_of_each([500, 503, 418].map(Fault::Status)).await);
 }
 
 #[tokio::test]
 async fn throttling_in_all_three_forms() {
-    for form in [
+    let forms = [
         ThrottleForm::Seconds,
         ThrottleForm::Date,
         ThrottleForm::Detail,
-    ] {
-        let said = said_of(Fault::Throttled { form, seconds: 1 }).await;
-        assert!(
-            said.starts_with("GET http://upstream/api/xml-feed/"),
-            "{said}"
-        );
-        assert!(said.contains("was throttled for"), "{form:?}: {said}");
-    }
+    ];
+    let faults = forms.map(|form| Fault::Throttled { form, seconds: 1 });
+    // Until a date it is less than a second.
+    let said = said_of_each(faults).await;
+    assert_reads!(without(&said, r"\d+ms( \d+us)?( \d+ns)?", "[span]"));
 }
 
 #[tokio::test]
 async fn connections_that_break() {
-    let before = said_of(Fault::Reset { after_bytes: 0 }).await;
-    assert!(before.contains(" got no answer: "), "{before}");
-    let within = said_of(Fault::Reset {
-        after_bytes: 60_000,
-    })
-    .await;
-    assert!(within.contains("cut short"), "{within}");
+    let faults = [0, 60_000].map(|after_bytes| Fault::Reset { after_bytes });
+    let said = said_of_each(faults).await;
+    // What had come, and the transport's own words.
+    let said = without(&said, r"\d+ bytes", "[n] bytes");
+    assert_reads!(without(&said, r"(answer|bytes): .*", "$1: [why]"));
 }
 
 #[tokio::test]
 async fn an_upstream_that_falls_silent() {
-    let said = said_of(Fault::Stall {
+    let stall = Fault::Stall {
         after_bytes: 60_000,
-    })
-    .await;
-    insta::assert_snapshot!(said, @"GET http://upstream/api/xml-feed/?feed_type=asset_list&asset_list_id=1&days=365 heard nothing for 2s");
+    };
+    assert_reads!(said_of(stall).await);
 }
 
 #[tokio::test]
 async fn a_document_cut_short_whatever_its_length_promised() {
-    let after_bytes = 60_000;
-    let clean = said_of(Fault::Truncate {
-        after_bytes,
-        clean: true,
-    })
-    .await;
-    insta::assert_snapshot!(clean, @"the document is cut short after 60000 bytes");
-    let unclean = said_of(Fault::Truncate {
-        after_bytes,
-        clean: false,
-    })
-    .await;
-    insta::assert_snapshot!(unclean.split(" bytes").next().unwrap(), @"GET http://upstream/api/xml-feed/?feed_type=asset_list&asset_list_id=1&days=365 was cut short after 60000");
+    let faults = [true, false].map(|clean| Fault::Truncate {
+        after_bytes: 60_000,
+        clean,
+    });
+    let said = said_of_each(faults).await;
+    assert_reads!(without(&said, r"bytes: .*", "bytes: [why]"));
 }
 
 #[tokio::test]
@@ -110,35 +103,33 @@ async fn a_document_cut_between_two_records_is_not_complete() {
     world.base_url = Some(documents.base_url.clone());
     documents.set(1, "<advisories><advisory><said>SA1</said></advisory>");
     let report = world.pull_one().await;
-    assert_eq!(report.outcome, "failed");
-    insta::assert_snapshot!(report.error.unwrap(), @"the document is cut short after 49 bytes");
+    assert_eq!(report.outcome.name(), "failed");
+    assert_reads!(report.outcome.error().unwrap());
     assert_eq!(world.count(UNMOVED).await, 1, "the cursor stays");
     assert_eq!(report.tally.added, 1, "what is complete stays");
 }
 
 #[tokio::test]
 async fn answers_that_are_no_feed() {
-    insta::assert_snapshot!(said_of(Fault::Html200).await, @"GET http://upstream/api/xml-feed/?feed_type=asset_list&asset_list_id=1&days=365 was answered by a web page titled `Web API`");
-    insta::assert_snapshot!(said_of(Fault::WrongType).await, @r#"GET http://upstream/api/xml-feed/?feed_type=asset_list&asset_list_id=1&days=365 wanted XML and got application/json beginning with `{"count":0,"next":null,"previous":null,"`"#);
+    assert_reads!(said_of_each([Fault::Html200, Fault::WrongType]).await);
 }
 
 #[tokio::test]
 async fn a_redirect_elsewhere_is_refused_and_the_token_stays_home() {
     let elsewhere = simulate::start(small()).await.unwrap();
     let url = format!("{}/api/xml-feed/", elsewhere.base_url());
-    let said = said_of(Fault::RedirectTo(url)).await;
-    assert!(
-        said.contains("which is not on http://upstream; not followed"),
-        "{said}"
-    );
+    assert_reads!(said_of(Fault::RedirectTo(url)).await);
     assert_eq!(elsewhere.requests(), []);
 }
 
 #[tokio::test]
 async fn documents_that_attack_their_reader() {
-    insta::assert_snapshot!(said_of(Fault::Damaged(Damage::EntityBomb)).await, @"entity declarations are refused (byte 39)");
-    insta::assert_snapshot!(said_of(Fault::Damaged(Damage::ExternalEntity)).await, @"entity declarations are refused (byte 39)");
-    insta::assert_snapshot!(said_of(Fault::GzipBomb { mebibytes: 20 }).await, @"`advisory` at byte 33 is larger than 16777216 bytes");
+    let faults = [
+        Fault::Damaged(Damage::EntityBomb),
+        Fault::Damaged(Damage::ExternalEntity),
+        Fault::GzipBomb { mebibytes: 20 },
+    ];
+    assert_reads!(said_of_each(faults).await);
 }
 
 #[tokio::test]
@@ -146,7 +137,7 @@ async fn a_body_beyond_max_body_is_refused_after_decompression() {
     let mut world = World::new().await;
     world.upstream = "max_body = \"4MiB\"".to_owned();
     let said = fails_then_recovers(&world, Fault::GzipBomb { mebibytes: 64 }).await;
-    insta::assert_snapshot!(said, @"GET http://upstream/api/xml-feed/?feed_type=asset_list&asset_list_id=1&days=365 sent more than 4194304 bytes");
+    assert_reads!(said);
 }
 
 #[tokio::test]
@@ -156,14 +147,14 @@ async fn wrappers_nested_too_deep_are_refused() {
     let mut world = World::new().await;
     world.base_url = Some(documents.base_url.clone());
     let report = world.pull_one().await;
-    assert_eq!(report.outcome, "failed");
-    insta::assert_snapshot!(report.error.unwrap(), @"elements are nested deeper than 64 at byte 192");
+    assert_eq!(report.outcome.name(), "failed");
+    assert_reads!(report.outcome.error().unwrap());
 }
 
 #[tokio::test]
 async fn a_structure_nobody_knows_is_a_failure_and_not_zero_advisories() {
     let said = said_of(Fault::Damaged(Damage::NotRecognised)).await;
-    insta::assert_snapshot!(said, @"structure not recognised: nothing in `catalogue` carries an identifier; elements seen: entry, code");
+    assert_reads!(said);
 }
 
 #[tokio::test]
@@ -172,7 +163,7 @@ async fn an_empty_feed_is_a_success() {
     let rule = Rule::new(Fault::Damaged(Damage::Empty));
     world.simulator.inject(rule);
     let report = world.pull_one().await;
-    assert_eq!((report.outcome, report.tally.seen), ("ok", 0));
+    assert_eq!((report.outcome.name(), report.tally.seen), ("ok", 0));
 }
 
 #[tokio::test]
@@ -182,13 +173,17 @@ async fn an_empty_document_with_an_unknown_root_is_a_failure_until_the_root_is_k
     world.base_url = Some(documents.base_url.clone());
     documents.set(1, "<catalogue></catalogue>");
     let report = world.pull_one().await;
-    assert_eq!(report.outcome, "failed");
-    insta::assert_snapshot!(report.error.unwrap(), @"structure not recognised: nothing in `catalogue` carries an identifier; it holds no other element");
+    assert_eq!(report.outcome.name(), "failed");
+    assert_reads!(report.outcome.error().unwrap());
 
     documents.set(1, "<catalogue><entry><said>SA1</said></entry></catalogue>");
-    assert_eq!(world.pull_one().await.outcome, "ok");
+    assert_eq!(world.pull_one().await.outcome.name(), "ok");
     documents.set(1, "<catalogue></catalogue>");
-    assert_eq!(world.pull_one().await.outcome, "ok", "nothing new today");
+    assert_eq!(
+        world.pull_one().await.outcome.name(),
+        "ok",
+        "nothing new today"
+    );
 }
 
 #[tokio::test]
@@ -202,8 +197,8 @@ async fn fewer_records_than_upstream_claims_are_not_complete() {
         format!("<root><count>2</count><results>{record}</results></root>"),
     );
     let report = world.pull_one().await;
-    assert_eq!(report.outcome, "failed");
-    insta::assert_snapshot!(report.error.unwrap(), @"upstream claims 2 records and sent 1");
+    assert_eq!(report.outcome.name(), "failed");
+    assert_reads!(report.outcome.error().unwrap());
 }
 
 #[tokio::test]
@@ -216,7 +211,7 @@ async fn one_bad_list_blocks_no_other() {
     let rule = Rule::new(Fault::Status(500)).times(2);
     world.simulator.inject(rule.on("asset_list_id=2"));
     let reports = world.pull().await;
-    let outcomes: Vec<&str> = reports.iter().map(|report| report.outcome).collect();
+    let outcomes: Vec<&str> = reports.iter().map(|report| report.outcome.name()).collect();
     assert_eq!(outcomes, ["ok", "failed", "ok"]);
     world.pull().await;
     world.assert_all_is_stored().await;

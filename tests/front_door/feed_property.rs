@@ -1,7 +1,7 @@
 //! Whatever happens in whatever order: one clean pull makes the database equal
 //! to what upstream says.
 
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::simulate::{Damage, Fault, Options, Rule};
 use chrono::TimeDelta;
 use proptest::collection::vec;
@@ -76,7 +76,7 @@ async fn ends_well(steps: Vec<Step>) {
     world.simulator.clear_faults();
     // What only joined a list has no new date: it is in no shorter window.
     for report in world.pull_back(LookBack::Full).await {
-        assert_eq!(report.outcome, "ok", "{:?}", report.error);
+        assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
     }
     world.assert_all_is_stored().await;
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use advisoryd::cluster::{Cluster, ClusterOptions, Role};
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::store::database;
 use chrono::TimeDelta;
 use sqlx::{AssertSqlSafe, PgPool};
@@ -30,7 +30,7 @@ async fn rows(world: &World) -> BTreeSet<(&'static str, String)> {
 async fn written_by_a_pull(world: &World, look_back: LookBack) -> Vec<&'static str> {
     let before = rows(world).await;
     let report = world.pull_back(look_back).await.remove(0);
-    assert_eq!(report.outcome, "ok", "{:?}", report.error);
+    assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
     let after = rows(world).await;
     after.difference(&before).map(|(table, _)| *table).collect()
 }
@@ -130,7 +130,7 @@ async fn a_pull_without_changes_makes_at_most_64_kib_of_wal() {
     database::migrate(&pool).await.unwrap();
     let context = world.context_on(pool.clone()).await;
     let first = pull_all(&context, LookBack::Missing).await.remove(0);
-    assert_eq!(first.tally.added, 2000, "{:?}", first.error);
+    assert_eq!(first.tally.added, 2000, "{:?}", first.outcome);
 
     let before = wal_bytes(&pool).await;
     let again = pull_all(&context, LookBack::Full).await.remove(0);

@@ -1,14 +1,21 @@
 //! The program's own alerts: each condition is told once when it begins and once
 //! when it is over.
 
-use advisoryd::daemon::lanes::feeds;
-use advisoryd::job::feeds::pull::{self, LookBack};
+use advisoryd::clock::Clock;
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::feeds::feed::feeds;
+use advisoryd::job::feeds::pull;
 use advisoryd::job::health::check;
-use advisoryd::simulate::{DEFAULT_TOKEN, Damage, Fault, Rule};
-use chrono::TimeDelta;
+use advisoryd::job::tickets::sync::Ask;
+use advisoryd::simulate::{
+    DEFAULT_TOKEN, Damage, Fault, Options, Rule, TicketFilters, TicketOptions,
+};
+use chrono::{DateTime, TimeDelta, Utc};
 use nix::sys::signal::Signal;
 
-use crate::support::{PATIENCE, Receiver, Running, World, eventually, free_port, get};
+use crate::support::{
+    PATIENCE, Receiver, Running, World, assert_reads, eventually, free_port, get, small,
+};
 
 /// One list, no tickets, and a sink called `hook`.
 async fn watched(more: &str) -> (World, Receiver) {
@@ -117,11 +124,7 @@ async fn a_source_that_was_never_read_is_as_old_as_it_is_followed() {
     look(&world).await;
     assert_eq!(told(&receiver).len(), 1);
     let summary = &receiver.received()[0].body["alerts"][0]["summary"];
-    let summary = summary.as_str().unwrap();
-    assert!(
-        summary.contains("never read completely") && summary.contains("web page"),
-        "{summary}"
-    );
+    assert_reads!(summary.as_str().unwrap());
 }
 
 #[tokio::test]
@@ -131,6 +134,46 @@ async fn freshness_that_is_off_is_off() {
     world.later(TimeDelta::days(30));
     look(&world).await;
     assert_eq!(told(&receiver), []);
+}
+
+#[tokio::test]
+async fn status_and_the_health_check_name_the_same_next_run_of_tickets_that_full_scans_read() {
+    let filters = TicketFilters {
+        modified: false,
+        created: false,
+    };
+    let mut world = World::with(Options {
+        ticket: TicketOptions {
+            filters,
+            ..TicketOptions::default()
+        },
+        ..small()
+    })
+    .await;
+    // Once a week, and days away from now.
+    let day = (Clock::system().now() + TimeDelta::days(3)).format("%a");
+    world.more =
+        format!("[schedule]\nfull_walk = \"0 0 3 * * {day}\"\n[freshness]\nfeeds = \"off\"\n");
+    world.sync_tickets(Ask::Now).await;
+
+    let status = world.told(&["status", "--json"]).stdout;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let sources = status["sources"].as_array().unwrap();
+    let tickets = sources.iter().find(|one| one["kind"] == "tickets").unwrap();
+    let next_run: DateTime<Utc> = serde_json::from_value(tickets["next_run_at"].clone()).unwrap();
+
+    // The health check allows one more run after that, and an hour.
+    let allowed = next_run + TimeDelta::days(7) + TimeDelta::hours(1);
+    world.later(TimeDelta::days(20));
+    look(&world).await;
+    let summary: String = sqlx::query_scalar(
+        "select summary from advisoryd_v1.conditions where what = 'data_stale' and key = 'tickets'",
+    )
+    .fetch_one(world.pool())
+    .await
+    .unwrap();
+    let allowed = format!("allowed until {}", allowed.format("%Y-%m-%d %H:%M UTC"));
+    assert!(summary.contains(&allowed), "{allowed}: {summary}");
 }
 
 #[tokio::test]
@@ -294,10 +337,8 @@ async fn what_is_switched_off_is_written_down_and_not_sent() {
     look(&world).await;
     assert_eq!(told(&receiver), []);
     assert_eq!(holding(&world).await, ["data_stale"]);
-    let status = world.told(&["status"]).stdout;
-    assert!(status.contains("data_stale since "), "{status}");
-    let status = world.told(&["status", "--json"]).stdout;
-    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_reads!(world.told(&["status"]));
+    let status = world.told(&["status", "--json"]).json();
     assert_eq!(status["conditions"][0]["what"], "data_stale");
     assert_eq!(status["conditions"][0]["holds"], true);
 }

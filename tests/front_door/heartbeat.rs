@@ -7,7 +7,7 @@ use advisoryd::job::health::heartbeat::{First, beat};
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
 
-use crate::support::{HOOK_SECRET, PATIENCE, Receiver, Running, World, eventually};
+use crate::support::{HOOK_SECRET, PATIENCE, Receiver, Running, World, assert_reads, eventually};
 
 async fn beating(schedule: &str) -> (World, Receiver) {
     let receiver = Receiver::start().await;
@@ -38,11 +38,9 @@ async fn two_daemons_send_one_signed_heartbeat_at_each_time() {
         assert!(times.insert(at.clone()), "{at} twice");
     }
     let last = &messages.last().unwrap().body["alerts"][0];
-    assert_eq!(last["title"], "all quiet");
-    let summary = last["summary"].as_str().unwrap();
-    assert!(
-        summary.starts_with("complete to 20") && summary.contains(", newest SA"),
-        "{summary}"
+    assert_reads!(
+        last["title"].as_str().unwrap(),
+        last["summary"].as_str().unwrap()
     );
 }
 
@@ -72,11 +70,9 @@ async fn a_heartbeat_says_what_is_wrong() {
     beat(&context, First::IsSent).await.unwrap();
     world.alert().await;
     let alert = &receiver.received()[0].body["alerts"][0];
-    assert_eq!(alert["title"], "not all is well: 1 condition holds");
-    let summary = alert["summary"].as_str().unwrap();
-    assert!(
-        summary.contains("data_stale (watch list 1) since"),
-        "{summary}"
+    assert_reads!(
+        alert["title"].as_str().unwrap(),
+        alert["summary"].as_str().unwrap()
     );
 }
 
@@ -100,8 +96,7 @@ async fn a_heartbeat_that_nobody_took_is_not_tried_beyond_the_next() {
             .await
             .unwrap();
     assert_eq!(states[0].0, "dead_letter");
-    let why = states[0].1.as_deref().unwrap();
-    assert!(why.contains("the time of the next heartbeat"), "{why}");
+    assert_reads!(states[0].1.as_deref().unwrap());
     assert_eq!(states[1].0, "delivered");
     assert_eq!(receiver.received().len(), 2);
 }
@@ -151,6 +146,5 @@ async fn a_heartbeat_says_to_when_all_is_complete_whatever_details_are_wanted() 
     assert!(beat(&context, First::IsSent).await.unwrap());
     world.alert().await;
     let alert = &receiver.received()[0].body["alerts"][0];
-    let summary = alert["summary"].as_str().unwrap();
-    assert!(summary.starts_with("complete to 20"), "{summary}");
+    assert_reads!(alert["summary"].as_str().unwrap());
 }

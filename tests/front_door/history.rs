@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
 use advisoryd::model::Details;
 use advisoryd::simulate::{LimitOptions, Options};
 use advisoryd::source::ticket::read;
-use advisoryd::store::advisories::advisory::Origin;
 use advisoryd::store::change;
+use advisoryd::store::origin::Origin;
 use advisoryd::store::tickets::ticket;
 
 use crate::support::{PATIENCE, World, eventually, pull_all, small};
@@ -265,7 +265,7 @@ async fn whoever_wants_numbers_waits_for_the_end_of_whoever_was_given_some() {
         } else {
             first.rollback().await.unwrap();
         }
-        assert_eq!(second.await.unwrap()[0].outcome, "ok");
+        assert_eq!(second.await.unwrap()[0].outcome.name(), "ok");
         let after = numbers(&world).await;
         let count = i64::try_from(after.len()).unwrap();
         assert!(after.len() > before.len() && after.iter().copied().eq(1..=count));
@@ -305,7 +305,7 @@ async fn seq_shows_no_hole_that_later_fills() {
         }
     });
     let context = world.context().await;
-    let pulls = advisoryd::daemon::lanes::feeds(&context.config)
+    let pulls = advisoryd::job::feeds::feed::feeds(&context.config)
         .into_iter()
         .map(|(feed, _)| {
             let context = context.clone();

@@ -1,10 +1,13 @@
-//! The arrows of docs/architecture.md, held.
+//! The arrows of docs/architecture.md, held: layers, chapters, and no circle of files.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod imports;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use imports::{Imports, Module};
 
 /// Each layer and what it may use of this crate besides itself.
-const ARROWS: &[(&str, &[&str])] = &[
+const LAYERS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &[]),
     ("config", &["model"]),
@@ -13,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sink", &["model", "config", "http"]),
     ("store", &["model"]),
     ("cluster", &["model"]),
+    ("signals", &[]),
     ("measures", &["model", "http", "store"]),
     (
         "job",
@@ -20,7 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "model", "clock", "config", "http", "source", "store", "sink", "measures",
         ],
     ),
-    ("capture", &["model", "config", "http", "source", "job"]),
+    ("capture", &["model", "config", "http", "source"]),
     ("simulate", &["model", "clock"]),
     ("logging", &["config"]),
     (
@@ -32,9 +36,65 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "model", "clock", "cluster", "config", "http", "job", "measures", "sink", "startup",
-            "store",
+            "model", "clock", "cluster", "config", "http", "job", "measures", "signals", "sink",
+            "startup", "store",
         ],
+    ),
+    (
+        "cli",
+        &[
+            "model", "capture", "clock", "cluster", "config", "daemon", "http", "job", "logging",
+            "signals", "simulate", "sink", "source", "startup", "store",
+        ],
+    ),
+    ("main", &["cli"]),
+];
+
+/// Each chapter of `store` and which others it may use.
+const STORE: &[(&str, &[&str])] = &[
+    ("origin", &[]),
+    ("database", &[]),
+    ("change", &["origin"]),
+    ("ledger", &["origin"]),
+    ("wanted", &["origin"]),
+    ("lists", &["ledger"]),
+    ("health", &["ledger"]),
+    ("reports", &["ledger"]),
+    ("alerts", &[]),
+    ("advisories", &["change", "ledger", "origin", "wanted"]),
+    ("tickets", &["advisories", "change", "origin"]),
+    ("trust", &["advisories", "ledger", "tickets"]),
+];
+
+/// Each chapter of `job` and which others it may use.
+const JOB: &[(&str, &[&str])] = &[
+    ("failure", &[]),
+    ("context", &["failure"]),
+    ("transaction", &["failure"]),
+    ("run", &["context", "failure", "transaction"]),
+    ("collection", &["context", "failure"]),
+    ("health", &["context", "failure"]),
+    ("lists", &["collection", "context", "failure"]),
+    ("alerts", &["context", "failure", "health"]),
+    (
+        "details",
+        &["collection", "context", "failure", "run", "transaction"],
+    ),
+    (
+        "feeds",
+        &[
+            "collection",
+            "context",
+            "details",
+            "failure",
+            "run",
+            "transaction",
+        ],
+    ),
+    ("tickets", &["collection", "context", "failure", "run"]),
+    (
+        "trust",
+        &["context", "details", "failure", "feeds", "run", "tickets"],
     ),
 ];
 
@@ -42,69 +102,86 @@ const ARROWS: &[(&str, &[&str])] = &[
 const NOT_IN_MODEL: &[&str] = &["sqlx", "reqwest", "quick_xml", "tokio"];
 
 #[test]
-fn arrows_point_one_way() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+fn arrows_between_layers_point_one_way() {
+    let imports = Imports::read();
+    let top = |module: &Module| module.first().cloned();
+    let wrong = wrong_arrows(imports, LAYERS, top);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn arrows_between_chapters_point_one_way() {
+    let imports = Imports::read();
     let mut wrong = Vec::new();
-    for (layer, allowed) in ARROWS {
-        for file in files(&source, layer) {
-            let text = fs::read_to_string(&file).unwrap();
-            for used in used_layers(&text) {
-                let known = used == *layer || allowed.contains(&used.as_str());
-                if !known && is_layer(&source, &used) {
-                    wrong.push(format!("`{layer}` uses `{used}` ({})", file.display()));
-                }
-            }
-            if *layer == "model" {
-                for name in NOT_IN_MODEL.iter().filter(|name| text.contains(*name)) {
-                    wrong.push(format!("`model` names `{name}` ({})", file.display()));
-                }
-            }
-        }
+    for (layer, chapters) in [("store", STORE), ("job", JOB)] {
+        let chapter = |module: &Module| {
+            let (first, rest) = module.split_first()?;
+            (first == layer).then(|| rest.first().cloned()).flatten()
+        };
+        wrong.extend(wrong_arrows(imports, chapters, chapter));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn is_layer(source: &Path, name: &str) -> bool {
-    source.join(name).is_dir() || source.join(format!("{name}.rs")).is_file()
+#[test]
+fn the_model_names_no_table_and_no_network() {
+    let imports = Imports::read();
+    let wrong: Vec<String> = imports
+        .texts()
+        .filter(|(module, _)| module.first().is_some_and(|first| first == "model"))
+        .flat_map(|(module, text)| {
+            let named = NOT_IN_MODEL.iter().filter(move |name| text.contains(*name));
+            named.map(move |name| format!("`{}` names `{name}`", module.join("::")))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn files(source: &Path, layer: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let alone = source.join(format!("{layer}.rs"));
-    if alone.is_file() {
-        found.push(alone);
-    }
-    let mut waiting = vec![source.join(layer)];
-    while let Some(dir) = waiting.pop() {
-        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-            if entry.path().is_dir() {
-                waiting.push(entry.path());
-            } else {
-                found.push(entry.path());
-            }
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let imports = Imports::read();
+    let circles: Vec<String> = imports
+        .circles()
+        .into_iter()
+        .map(|circle| {
+            let names: Vec<String> = circle.iter().map(|module| module.join("::")).collect();
+            names.join(", ")
+        })
+        .collect();
+    assert!(
+        circles.is_empty(),
+        "move what both sides use into a file of its own:\n{}",
+        circles.join("\n")
+    );
+}
+
+/// Arrows that are not allowed, and parts that no table names.
+fn wrong_arrows(
+    imports: &Imports,
+    allowed: &[(&str, &[&str])],
+    part: impl Fn(&Module) -> Option<String>,
+) -> Vec<String> {
+    let allowed: BTreeMap<&str, BTreeSet<&str>> = allowed
+        .iter()
+        .map(|(name, uses)| (*name, uses.iter().copied().collect()))
+        .collect();
+    let mut wrong = BTreeSet::new();
+    for (from, to) in imports.arrows() {
+        let (Some(from_part), Some(to_part)) = (part(from), part(to)) else {
+            continue;
+        };
+        if from_part == to_part {
+            continue;
         }
+        match allowed.get(from_part.as_str()) {
+            None => wrong.insert(format!("`{from_part}` is in no table of this test")),
+            Some(uses) if !uses.contains(to_part.as_str()) => wrong.insert(format!(
+                "`{from_part}` uses `{to_part}` ({} → {})",
+                from.join("::"),
+                to.join("::")
+            )),
+            Some(_) => false,
+        };
     }
-    assert!(!found.is_empty(), "there is no layer `{layer}`");
-    found
-}
-
-/// The names after `crate::`, also within braces.
-fn used_layers(text: &str) -> Vec<String> {
-    let mut used = Vec::new();
-    for (at, _) in text.match_indices("crate::") {
-        let rest = &text[at + "crate::".len()..];
-        if let Some(list) = rest.strip_prefix('{') {
-            let list = list.split(';').next().unwrap_or_default();
-            used.extend(list.split(',').map(|item| first_word(item.trim())));
-        } else {
-            used.push(first_word(rest));
-        }
-    }
-    used
-}
-
-fn first_word(text: &str) -> String {
-    text.chars()
-        .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
-        .collect()
+    wrong.into_iter().collect()
 }

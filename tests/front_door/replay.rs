@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use advisoryd::job::feeds::pull::LookBack;
+use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::Ask;
-use advisoryd::job::trust::verify::prove;
+use advisoryd::job::trust::verify::verify;
 use advisoryd::simulate::{Options, TicketOptions, TicketShape};
-use advisoryd::store::ledger::lock::Hold;
+use advisoryd::store::ledger::lock::SourceLock;
 use chrono::TimeDelta;
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
-use crate::support::{Documents, PATIENCE, Running, World, eventually, small};
+use crate::support::{Documents, PATIENCE, Running, World, assert_reads, eventually, small};
 
 const FULL: Ask = Ask::Full {
     accept_removals: false,
@@ -88,22 +88,8 @@ async fn what_is_stored_well_is_left_untouched() {
     let before = everything(&world).await;
     let told = world.told(&["replay"]);
     assert_eq!(told.code, 0, "{told:?}");
-    let lines: Vec<&str> = told.stdout.lines().collect();
-    let former = before["advisory_version"].len();
-    let tickets = before["ticket"].len() + before["ticket_version"].len();
-    assert_eq!(former, 30);
-    assert_eq!(
-        lines,
-        [
-            format!(
-                "read again: {} versions of advisories, {tickets} of tickets, 0 dissenting records, 0 in quarantine",
-                1100 + former
-            )
-            .as_str(),
-            "nothing reads otherwise than it is stored",
-            "written: 0 rows; 0 records left quarantine",
-        ]
-    );
+    assert_eq!(before["advisory_version"].len(), 30);
+    assert_reads!(told);
     assert_eq!(everything(&world).await, before);
     assert_eq!(corrected(&world).await, 0);
 }
@@ -127,11 +113,6 @@ async fn columns_become_what_the_raw_texts_say_and_nothing_else_changes() {
 
     let dry = world.told(&["replay", "--dry-run"]);
     assert_eq!(dry.code, 0, "{dry:?}");
-    assert!(
-        dry.stdout.contains("advisory title: 1099 differ\n") && dry.stdout.contains(": by hand → "),
-        "{dry:?}"
-    );
-    assert!(dry.stdout.contains("ticket status: 40 differ\n"), "{dry:?}");
     assert_eq!(
         everything(&world).await,
         damaged,
@@ -139,7 +120,7 @@ async fn columns_become_what_the_raw_texts_say_and_nothing_else_changes() {
     );
     let unasked = world.told(&["replay"]);
     assert_eq!(unasked.code, 1);
-    insta::assert_snapshot!(unasked.stderr.trim(), @"advisoryd: nothing was done; add --yes to go on");
+    assert_reads!(dry, unasked.stderr);
     assert_eq!(everything(&world).await, damaged);
 
     let told = world.told(&["replay", "--yes", "--json"]);
@@ -159,8 +140,75 @@ async fn columns_become_what_the_raw_texts_say_and_nothing_else_changes() {
     let again = json(&world.told(&["replay", "--yes", "--json"]).stdout);
     assert_eq!(again[1]["rewritten"], 0, "a second replay changes nothing");
     assert_eq!(corrected(&world).await, 1099 + 40);
-    let proof = prove(world.pool(), None).await.unwrap();
+    let proof = verify(world.pool(), None).await.unwrap();
     assert!(proof.proven, "{:?}", proof.problems);
+}
+
+/// Columns that a replay leaves alone: they tell of upstream and us, or are what is
+/// read.
+const NOT_READ: &str = "'raw', 'detail_hash', 'source_id', 'run_id', 'version', 'first_seen_at', 'changed_at', 'replaced_at', 'deleted_at'";
+
+/// Another value than whatever upstream may have said.
+fn by_hand(column: &str, kind: &str) -> String {
+    match kind {
+        "boolean" => format!("not coalesce({column}, false)"),
+        "timestamp with time zone" => "'1970-01-02'".to_owned(),
+        "ARRAY" => "array['by hand']".to_owned(),
+        "jsonb" => r#"'{"by": "hand"}'"#.to_owned(),
+        "bytea" => r"'\x00'".to_owned(),
+        "text" if column == "attack_vector" => "'unknown'".to_owned(),
+        "text" => "'by hand'".to_owned(),
+        _ => "-1".to_owned(),
+    }
+}
+
+/// Whatever columns there are: one that is stored and never corrected would be
+/// noticed by nobody.
+#[tokio::test]
+async fn every_column_that_is_read_is_corrected() {
+    let world = lived().await;
+    let before = everything(&world).await;
+    for (table, key) in [
+        ("advisory", "said"),
+        ("advisory_version", "said"),
+        ("ticket", "id"),
+        ("ticket_version", "id"),
+    ] {
+        let sql = format!(
+            "select column_name::text, data_type::text
+             from information_schema.columns
+             where table_schema = 'advisoryd'
+               and table_name = '{table}'
+               and is_generated = 'NEVER'
+               and column_name not in ('{key}', {NOT_READ})"
+        );
+        let columns: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(sql))
+            .fetch_all(world.pool())
+            .await
+            .unwrap();
+        assert!(columns.len() > 15, "{table}: {columns:?}");
+        for (number, (column, kind)) in columns.iter().enumerate() {
+            let value = by_hand(column, kind);
+            // Each in a row of its own, as far as there are rows.
+            let sql = format!(
+                "update advisoryd.{table}
+                 set {column} = {value}
+                 where {column} is distinct from {value}
+                   and {key} = (select {key} from advisoryd.{table} order by {key}
+                                offset {number} % (select count(*) from advisoryd.{table}) limit 1)"
+            );
+            let done = sqlx::query(AssertSqlSafe(sql)).execute(world.pool()).await;
+            assert_eq!(done.unwrap().rows_affected(), 1, "{table}.{column}");
+        }
+    }
+    let told = world.told(&["replay", "--yes"]);
+    assert_eq!(told.code, 0, "{told:?}");
+    for (table, rows) in everything(&world).await {
+        for (now, was) in rows.iter().zip(&before[table]) {
+            assert_eq!(now, was, "{table}");
+        }
+        assert_eq!(rows.len(), before[table].len(), "{table}");
+    }
 }
 
 #[tokio::test]
@@ -203,13 +251,7 @@ async fn a_new_alias_explains_columns_and_quarantine_without_new_versions() {
 
     world.more = "[feeds.aliases]\nsaid = [\"serial\"]\ntitle = [\"slogan\"]\n".to_owned();
     let dry = world.told(&["replay", "--dry-run"]);
-    insta::assert_snapshot!(dry.stdout.trim(), @r"
-    read again: 1 versions of advisories, 0 of tickets, 1 dissenting records, 1 in quarantine
-    advisory title: 1 differ
-        SA1 v1: nothing → one
-    1 records read well now and leave quarantine
-    1 versions differ
-    ");
+    assert_reads!(dry);
     let told = world.told(&["replay", "--yes"]);
     assert_eq!(told.code, 0, "{told:?}");
     assert_eq!(world.count(titles).await, 2);
@@ -269,11 +311,7 @@ async fn what_an_alias_shows_to_be_newer_becomes_the_next_version() {
 
     world.more = "[feeds.aliases]\nmodified_at = [\"stamp\"]\n".to_owned();
     let dry = world.told(&["replay", "--dry-run"]);
-    assert!(
-        dry.stdout
-            .contains("\n1 dissenting records are newer than the current versions"),
-        "{dry:?}"
-    );
+    assert_reads!(dry);
     assert_eq!(world.told(&["replay", "--yes"]).code, 0);
     assert_eq!(world.versions().await["SA1"], 2);
     let before = everything(&world).await;
@@ -291,7 +329,7 @@ async fn what_an_alias_shows_to_be_newer_becomes_the_next_version() {
             .unwrap();
     assert_eq!(titles, ["first", "newer"]);
     assert!(
-        prove(
+        verify(
             world.pool(),
             Some(world.simulator.now() - TimeDelta::days(30))
         )
@@ -327,15 +365,13 @@ async fn a_replay_that_is_killed_has_done_what_it_did_and_the_next_does_the_rest
     locked.rollback().await.unwrap();
     let done = 1100 - world.count(left).await;
     assert!((1..1100).contains(&done), "{done}");
-    let told = eventually("the end of its locks", PATIENCE, async || {
-        let told = world.told(&["replay", "--yes"]);
-        (told.code == 0).then_some(told)
+    eventually("the end of its locks", PATIENCE, async || {
+        (world.told(&["replay", "--yes"]).code == 0).then_some(())
     })
     .await;
-    assert!(told.stdout.contains("advisory title: "), "{told:?}");
     assert_eq!(everything(&world).await, before);
     assert_eq!(corrected(&world).await, 1100 + 40, "each is told once");
-    assert!(prove(world.pool(), None).await.unwrap().proven);
+    assert!(verify(world.pool(), None).await.unwrap().proven);
 }
 
 #[tokio::test]
@@ -354,13 +390,7 @@ async fn a_raw_text_that_no_longer_reads_is_left_as_it_is_and_told() {
     let before = everything(&world).await;
     let told = world.told(&["replay", "--yes"]);
     assert_eq!(told.code, 0, "{told:?}");
-    assert!(
-        told.stdout.contains("2 raw texts do not read today")
-            && told.stdout.contains(&format!(
-                "{second} version 1: its raw text now reads as SA1"
-            )),
-        "{told:?}"
-    );
+    assert_reads!(told);
     assert_eq!(everything(&world).await, before);
 }
 
@@ -369,7 +399,7 @@ async fn a_source_that_was_given_back_is_free() {
     let world = World::new().await;
     world.context().await;
     for _ in 0..200 {
-        let hold = Hold::take(world.pool(), 1).await.unwrap();
+        let hold = SourceLock::take(world.pool(), 1).await.unwrap();
         hold.expect("it is free").release().await;
     }
 }
@@ -381,17 +411,17 @@ async fn a_replay_does_not_run_beside_a_pull() {
     let source = world
         .count("select id::bigint from advisoryd.source where watch_list_id = 1")
         .await;
-    let hold = Hold::take(world.pool(), i32::try_from(source).unwrap())
+    let hold = SourceLock::take(world.pool(), i32::try_from(source).unwrap())
         .await
         .unwrap()
         .unwrap();
     let told = world.told(&["replay", "--dry-run"]);
     assert_eq!(told.code, 1);
-    insta::assert_snapshot!(told.stderr.trim(), @"advisoryd: watch list 1 is being read by a run; nothing was done, try again when it has ended");
+    assert_reads!(told);
     hold.release().await;
-    let all = Hold::take_all(world.pool()).await.unwrap().unwrap();
+    let all = SourceLock::take_all(world.pool()).await.unwrap().unwrap();
     let context = world.context().await;
-    let (feed, _) = advisoryd::daemon::lanes::feeds(&context.config).remove(0);
+    let (feed, _) = advisoryd::job::feeds::feed::feeds(&context.config).remove(0);
     let ran = advisoryd::job::feeds::pull::pull(&context, &feed, LookBack::Missing).await;
     assert!(matches!(ran, Ok(advisoryd::job::run::Ran::Busy)), "{ran:?}");
     all.release().await;

@@ -4,28 +4,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use advisoryd::config::Config;
-use advisoryd::daemon::lanes::{Lane, lanes};
 use advisoryd::daemon::progress::Woken;
 use advisoryd::daemon::schedules::Schedules;
+use advisoryd::daemon::worker::Worker;
+use advisoryd::daemon::workers::workers;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 
 use crate::support::{PATIENCE, eventually};
 
-/// One lane, every night at three, in Berlin.
-fn nightly() -> (Vec<Lane>, chrono_tz::Tz) {
+/// One worker, every night at three, in Berlin.
+fn nightly() -> (Vec<Worker>, chrono_tz::Tz) {
     let text = "[schedule]\ntimezone = \"Europe/Berlin\"\nfeeds = \"0 0 3 * * *\"\n\
                 [tickets]\nenabled = false\n[[watch_lists]]\nid = 1\n";
     let config = Config::from_text("the test's configuration", text).unwrap();
-    (lanes(&config), config.schedule.timezone)
+    (workers(&config), config.schedule.timezone)
 }
 
-fn woken_of(lanes: &[Lane]) -> Vec<Woken> {
-    lanes.iter().map(Lane::woken).collect()
+fn woken_of(workers: &[Worker]) -> Vec<Woken> {
+    workers.iter().map(Worker::woken).collect()
 }
 
-fn woken(lanes: &[Lane]) -> bool {
-    Arc::clone(&lanes[0].tick)
+fn woken(workers: &[Worker]) -> bool {
+    Arc::clone(&workers[0].tick)
         .notified()
         .now_or_never()
         .is_some()
@@ -37,53 +38,53 @@ fn at(text: &str) -> DateTime<Utc> {
 
 #[tokio::test]
 async fn a_tick_that_falls_into_the_change_to_summer_time_is_not_lost() {
-    let (lanes, timezone) = nightly();
-    let mut schedules = Schedules::start(woken_of(&lanes), timezone, at("2026-03-29T00:59:58Z"))
+    let (workers, timezone) = nightly();
+    let mut schedules = Schedules::start(woken_of(&workers), timezone, at("2026-03-29T00:59:58Z"))
         .await
         .unwrap();
     schedules.follow(at("2026-03-29T00:59:59Z")).await.unwrap();
-    assert!(!woken(&lanes), "it is not three yet");
+    assert!(!woken(&workers), "it is not three yet");
     // 02:00 becomes 03:00.
     schedules.follow(at("2026-03-29T01:00:01Z")).await.unwrap();
-    assert!(woken(&lanes));
+    assert!(woken(&workers));
     schedules.follow(at("2026-03-29T01:00:02Z")).await.unwrap();
-    assert!(!woken(&lanes), "once is enough");
+    assert!(!woken(&workers), "once is enough");
     assert!(schedules.pulse().is_alive());
     schedules.stop().await;
 }
 
 #[tokio::test]
 async fn a_change_of_time_wakes_nothing_that_is_not_due() {
-    let (lanes, timezone) = nightly();
-    let mut schedules = Schedules::start(woken_of(&lanes), timezone, at("2026-10-25T00:59:59Z"))
+    let (workers, timezone) = nightly();
+    let mut schedules = Schedules::start(woken_of(&workers), timezone, at("2026-10-25T00:59:59Z"))
         .await
         .unwrap();
     // 03:00 becomes 02:00; three o'clock comes an hour later.
     schedules.follow(at("2026-10-25T01:00:01Z")).await.unwrap();
-    assert!(!woken(&lanes));
+    assert!(!woken(&workers));
     schedules.stop().await;
 }
 
 #[tokio::test]
 async fn a_tick_that_the_scheduler_leaves_out_is_given_late() {
-    let (lanes, timezone) = nightly();
+    let (workers, timezone) = nightly();
     // The scheduler goes by the machine's clock, where it is never three o'clock.
-    let mut schedules = Schedules::start(woken_of(&lanes), timezone, at("2020-07-01T00:59:58Z"))
+    let mut schedules = Schedules::start(woken_of(&workers), timezone, at("2020-07-01T00:59:58Z"))
         .await
         .unwrap();
     schedules.follow(at("2020-07-01T01:00:20Z")).await.unwrap();
-    assert!(!woken(&lanes), "it has half a minute to come by itself");
+    assert!(!woken(&workers), "it has half a minute to come by itself");
     schedules.follow(at("2020-07-01T01:00:31Z")).await.unwrap();
-    assert!(woken(&lanes));
+    assert!(woken(&workers));
     schedules.follow(at("2020-07-01T01:02:00Z")).await.unwrap();
-    assert!(!woken(&lanes), "once is enough");
+    assert!(!woken(&workers), "once is enough");
     schedules.stop().await;
 }
 
 #[tokio::test]
 async fn a_scheduler_that_stands_still_has_no_pulse() {
-    let (lanes, timezone) = nightly();
-    let schedules = Schedules::start(woken_of(&lanes), timezone, at("2020-07-01T00:59:58Z"))
+    let (workers, timezone) = nightly();
+    let schedules = Schedules::start(woken_of(&workers), timezone, at("2020-07-01T00:59:58Z"))
         .await
         .unwrap();
     let pulse = schedules.pulse();

@@ -10,7 +10,7 @@ use advisoryd::sink::{ANSWER_BYTES, Receipt, Refused, Sink};
 use serde_json::Value;
 
 use crate::support::alerts::{alert, file, message, sink, try_sink};
-use crate::support::{PATIENCE, eventually, is_alive, state_dir};
+use crate::support::{PATIENCE, assert_reads, eventually, is_alive, state_dir};
 
 fn script(dir: &Path, text: &str) -> String {
     let path = file(dir, "script", &format!("#!/bin/sh\n{text}\n"));
@@ -83,12 +83,7 @@ async fn how_a_command_ends_tells_whether_trying_again_helps() {
     std::fs::remove_file(&program).unwrap();
     assert!(send(&gone).await.unwrap_err().can_repeat);
     let text = format!("kind = \"command\"\nprogram = [\"{program}\"]\n");
-    assert!(
-        try_sink(&text)
-            .unwrap_err()
-            .to_string()
-            .contains("cannot run")
-    );
+    assert_reads!(try_sink(&text).unwrap_err());
 }
 
 #[tokio::test]
@@ -101,10 +96,8 @@ async fn a_command_that_hangs_is_killed_with_all_that_it_started() {
         "kind = \"command\"\nprogram = [\"{program}\"]\ntimeout = \"500ms\"\n"
     ));
     let refused = send(&sink).await.unwrap_err();
-    assert!(
-        refused.can_repeat && refused.reason.contains("it was killed"),
-        "{refused}"
-    );
+    assert!(refused.can_repeat);
+    assert_reads!(refused.reason);
     let pids = std::fs::read_to_string(pids).unwrap();
     let pids: Vec<u32> = pids
         .split_whitespace()
@@ -189,12 +182,6 @@ async fn the_log_has_one_line_for_each_alert_with_its_fields() {
     assert_eq!(lines[0]["alert.key"], "SA1");
     assert_eq!(lines[0]["rule.name"], "soc");
     assert_eq!(lines[0]["alert.severity"], "highly_critical");
-    let message = "alert: advisory SA1: first seen, highly_critical";
-    assert_eq!(lines[0]["message"], message);
-    assert!(
-        lines[1]["message"]
-            .as_str()
-            .unwrap()
-            .starts_with("alert (over)")
-    );
+    let messages = lines.iter().map(|line| line["message"].as_str().unwrap());
+    assert_reads!(messages.collect::<Vec<_>>().join("\n"));
 }

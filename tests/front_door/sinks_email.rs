@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::support::alerts::{alert, file, message, servers, sink};
-use crate::support::{Authority, Identity, PATIENCE, Running, eventually, state_dir};
+use crate::support::{Authority, Identity, PATIENCE, Running, assert_reads, eventually, state_dir};
 
 const SCRIPT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -133,6 +133,7 @@ async fn a_digest_arrives_as_one_mail_of_text_and_html() {
 async fn starttls_and_tls_are_spoken_with_whom_the_authority_vouches_for() {
     let (dir, authority) = (state_dir(), Authority::new());
     let identity = authority.identity();
+    let mut reasons = Vec::new();
     for tls in ["starttls", "tls"] {
         let server = MailServer::start(tls, Some(&identity), &["--login"]).await;
         let said = format!(
@@ -150,10 +151,11 @@ async fn starttls_and_tls_are_spoken_with_whom_the_authority_vouches_for() {
 
         let stranger = server.sink(&["soc@example.org"], &said);
         let refused = send(&stranger).await.unwrap_err();
-        assert!(refused.reason.contains("certificate"), "{refused}");
         assert!(refused.can_repeat);
         assert_eq!(server.mails().len(), 1);
+        reasons.push(refused.reason);
     }
+    assert_reads!(reasons.join("\n"));
 }
 
 #[tokio::test]
@@ -162,8 +164,8 @@ async fn without_encryption_nothing_is_said_where_encryption_is_asked_for() {
     let server = MailServer::start("none", None, &["--login"]).await;
     let sink = server.sink(&["soc@example.org"], &login(dir.path(), "hunter2-hunter2"));
     let refused = send(&sink).await.unwrap_err();
-    assert!(refused.reason.contains("STARTTLS"), "{refused}");
     assert!(refused.can_repeat && server.mails().is_empty());
+    assert_reads!(refused.reason);
 }
 
 #[tokio::test]
@@ -205,11 +207,7 @@ async fn one_dead_mailbox_keeps_the_mail_from_nobody_else_and_is_named() {
     let server = MailServer::start("none", None, &[]).await;
     let to = ["never@example.org", "soc@example.org"];
     let receipt = send(&server.sink(&to, "tls = \"none\"")).await.unwrap();
-    assert!(
-        receipt.answer.contains("not to never@example.org"),
-        "{}",
-        receipt.answer
-    );
+    assert_reads!(receipt.answer);
     assert_eq!(server.mail().await.to, ["soc@example.org"]);
     // Refused for now: nobody gets it, so that nobody gets it twice.
     let to = ["soc@example.org", "later@example.org"];
@@ -226,10 +224,8 @@ async fn a_mail_server_that_is_silent_is_given_up() {
         "kind = \"email\"\nhost = \"127.0.0.1\"\nport = {port}\nfrom = \"a@b.c\"\nto = [\"a@b.c\"]\ntimeout = \"200ms\"\n"
     ));
     let refused = send(&sink).await.unwrap_err();
-    assert!(
-        refused.can_repeat && refused.reason.contains("no answer within 200ms"),
-        "{refused}"
-    );
+    assert!(refused.can_repeat);
+    assert_reads!(refused.reason);
 }
 
 #[tokio::test]

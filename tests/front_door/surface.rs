@@ -1,5 +1,6 @@
 //! The SQL that users script against (surface §3): names, comments, rights.
 
+use advisoryd::model::Severity;
 use sqlx::Row as _;
 
 use crate::support::database;
@@ -99,6 +100,64 @@ async fn every_promised_view_and_column_is_there() {
             .await
             .unwrap();
             assert!(found, "{view}.{column} is missing");
+        }
+    }
+}
+
+#[tokio::test]
+async fn columns_keep_their_names_types_and_order() {
+    let database = database().await;
+    let lines: Vec<String> = sqlx::query_scalar(
+        "select format('%s.%s %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod))
+         from pg_class c
+         join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+         where c.relnamespace = 'advisoryd_v1'::regnamespace
+           and c.relkind = 'v'
+         order by c.relname collate \"C\", a.attnum",
+    )
+    .fetch_all(&database.pool)
+    .await
+    .unwrap();
+    let functions: Vec<String> = sqlx::query_scalar(
+        "select format('%s(%s) %s', p.proname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid))
+         from pg_proc p
+         where p.pronamespace = 'advisoryd_v1'::regnamespace
+         order by p.proname collate \"C\"",
+    )
+    .fetch_all(&database.pool)
+    .await
+    .unwrap();
+    // A line may come at the end of a view; no line changes or goes.
+    insta::assert_snapshot!([lines, functions].concat().join("\n"));
+}
+
+#[tokio::test]
+async fn severities_are_the_same_in_sql_and_in_the_model() {
+    let database = database().await;
+    for is_rejected in [false, true] {
+        for code in [None, Some(i32::MIN), Some(i32::MAX)]
+            .into_iter()
+            .chain((-1..=7).map(Some))
+        {
+            let severity = if is_rejected {
+                Some(Severity::Rejected)
+            } else {
+                code.and_then(Severity::from_criticality)
+            };
+            let stored: (Option<i16>, String) = sqlx::query_as(
+                "select rank, advisoryd.severity_name(rank)
+                 from advisoryd.severity_rank($1, $2) as rank",
+            )
+            .bind(is_rejected)
+            .bind(code)
+            .fetch_one(&database.pool)
+            .await
+            .unwrap();
+            let expected = (
+                severity.map(Severity::rank),
+                severity.map_or("unknown", Severity::name).to_owned(),
+            );
+            assert_eq!(stored, expected, "{code:?}, rejected: {is_rejected}");
         }
     }
 }

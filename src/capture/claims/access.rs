@@ -1,7 +1,7 @@
 //! Contract §1 to §3: addresses, tokens, limits.
 
-use super::{Answers, claim, status};
-use crate::capture::report::Claim;
+use super::answers::{Answers, claim, status};
+use crate::capture::claim::Claim;
 
 pub(super) fn claims(answers: Answers<'_>) -> Vec<Claim> {
     let mut claims = vec![slash(answers), wrong_token(answers), unknown_id(answers)];

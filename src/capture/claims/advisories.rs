@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
+use super::answers::{Answers, claim, keys, kind, listed, status};
 use super::collections::number;
-use super::{Answers, claim, keys, kind, listed, status};
-use crate::capture::plan::time;
-use crate::capture::report::Claim;
+use crate::capture::claim::Claim;
 use crate::capture::taken::Taken;
+use crate::capture::time::time;
 
 /// Keys of an element of the list, as captured once.
 const LIST_KEYS: usize = 18;

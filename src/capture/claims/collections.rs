@@ -1,7 +1,7 @@
 //! Contract §4 and §8: pages, filters, watch lists.
 
-use super::{Answers, claim, keys, listed, status};
-use crate::capture::report::Claim;
+use super::answers::{Answers, claim, keys, listed, status};
+use crate::capture::claim::Claim;
 use crate::capture::taken::Taken;
 
 /// As asked for.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Answers, claim, status};
-use crate::capture::report::Claim;
+use super::answers::{Answers, claim, status};
+use crate::capture::claim::Claim;
 use crate::capture::taken::{Form, Taken};
-use crate::job::failure::chain;
 use crate::model::Advisory;
+use crate::model::chain;
 use crate::source::xml::{Document, FeedError, RecordReader, Rules, read_record};
 
 /// What a release may be late by and still count as within the window.
@@ -25,7 +25,7 @@ struct Feed<'a> {
 
 /// Whether anything in a document looks like a record, whatever it is called:
 /// an element within the root's element.
-pub(in crate::capture) fn has_records(taken: &Taken) -> bool {
+pub(crate) fn has_records(taken: &Taken) -> bool {
     let text = taken.text.as_deref().unwrap_or_default();
     taken.form() != Form::Xml || text.contains("SA") && text.matches("</").count() > 2
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::answers::{Answers, claim, keys, kind, listed, quoted, status};
 use super::collections::number;
-use super::{Answers, claim, keys, kind, listed, quoted, status};
-use crate::capture::report::Claim;
+use crate::capture::claim::Claim;
 use crate::capture::taken::Taken;
 use crate::model::parse_time;
 
@@ -97,7 +97,7 @@ fn times(rows: &[Value]) -> Claim {
     )
 }
 
-fn filter(answers: Answers<'_>, name: &str, statement: crate::capture::claims::Statement) -> Claim {
+fn filter(answers: Answers<'_>, name: &str, statement: super::answers::Statement) -> Claim {
     let all = answers.get("tickets").and_then(Taken::count);
     let taken = answers.get(name);
     let found = taken.and_then(Taken::count);

@@ -16,13 +16,13 @@ use tokio_util::sync::CancellationToken;
 
 use self::place::Place;
 use self::show::Show;
-use super::output::tell;
+use super::output::print_line;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, ClusterOptions, Role};
 use crate::config::Config;
-use crate::daemon::{self, Told};
+use crate::daemon::{self, StartOptions};
 use crate::simulate::{self, LimitOptions, Simulator};
-use crate::store::database;
+use crate::store::database::{self, SchemaState};
 
 /// Large enough to look real, small enough to be there in seconds.
 const ADVISORIES: usize = 3000;
@@ -55,7 +55,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
     }
     place.write_token(simulate::DEFAULT_TOKEN)?;
     let text = configuration(&simulator, &place);
-    tell(&format!(
+    print_line(&format!(
         "A simulated upstream with {ADVISORIES} advisories in {WATCH_LISTS} watch lists and {TICKETS} tickets serves on {}.",
         simulator.base_url()
     ));
@@ -66,7 +66,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
         load,
         Clock::system(),
         stop.clone(),
-        Told::default()
+        StartOptions::default()
     ));
     let watched = tokio::select! {
         watched = watch(&place, &options) => watched,
@@ -153,7 +153,7 @@ async fn watch(place: &Place, options: &Options) -> anyhow::Result<bool> {
             if options.once {
                 return show.all_succeeded().await;
             }
-            tell(
+            print_line(
                 "\nChanges come every few seconds; Ctrl-C ends the demo and removes everything.\n",
             );
         }
@@ -162,7 +162,7 @@ async fn watch(place: &Place, options: &Options) -> anyhow::Result<bool> {
             .is_some_and(|limit| began.elapsed() >= limit)
         {
             if !introduced {
-                tell("The time is over before the first pass was complete.");
+                print_line("The time is over before the first pass was complete.");
             }
             return Ok(true);
         }
@@ -176,7 +176,10 @@ async fn join(place: &Place) -> anyhow::Result<Cluster> {
     place.wait_for_database(deadline).await?;
     let cluster = Cluster::open(place.state_dir(), ClusterOptions::new(Role::Client)).await?;
     let pool = database::pool(cluster.connect_options(), 1);
-    while !matches!(database::missing_migrations(&pool).await, Ok(0)) {
+    while !matches!(
+        database::schema_state(&pool).await,
+        Ok(SchemaState::UpToDate)
+    ) {
         anyhow::ensure!(
             Instant::now() < deadline,
             "the private database did not become ready"

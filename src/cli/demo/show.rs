@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
-use crate::cli::output::{table, tell};
+use crate::cli::output::{print_line, table};
 
 /// Three queries worth trying.
 const QUERIES: [(&str, &str); 3] = [
@@ -77,7 +77,7 @@ impl Show {
         for run in runs {
             self.last_run = run.id;
             if run.added + run.changed > 0 || run.error.is_some() {
-                tell(&line(&run));
+                print_line(&line(&run));
             }
         }
         Ok(())
@@ -98,7 +98,7 @@ impl Show {
         for (raised_at, key, title, summary) in alerts {
             self.last_alert = raised_at;
             let at = raised_at.format("%H:%M:%S");
-            tell(&format!("{at}  alert         {key}  {title} ({summary})"));
+            print_line(&format!("{at}  alert         {key}  {title} ({summary})"));
         }
         Ok(())
     }
@@ -158,13 +158,13 @@ impl Show {
         let tickets: i64 = sqlx::query_scalar("select count(*) from advisoryd_v1.tickets")
             .fetch_one(&self.pool)
             .await?;
-        tell(&format!(
+        print_line(&format!(
             "\nThe first pass is complete: {tickets} tickets and these advisories.\n"
         ));
-        tell(&table(["severity", "advisories", "zero days"], &rows));
-        tell(&format!("\nConnect with\n\n    {psql}\n\nand try"));
+        print_line(&table(["severity", "advisories", "zero days"], &rows));
+        print_line(&format!("\nConnect with\n\n    {psql}\n\nand try"));
         for (question, query) in QUERIES {
-            tell(&format!("\n    -- {question}\n    {query}"));
+            print_line(&format!("\n    -- {question}\n    {query}"));
         }
         Ok(())
     }

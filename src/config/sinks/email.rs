@@ -6,7 +6,7 @@ use url::Host;
 use super::super::environment::Environment;
 use super::super::section::Section;
 use super::super::tree::Node;
-use super::super::values::{absolute_path, is_loopback_host, number, text, texts, truth};
+use super::super::values::{absolute_path, boolean, is_loopback_host, number, text, texts};
 use super::secret_file::{SecretFile, secret_file};
 
 /// More recipients than a server takes in one mail; a list has an address of its own.
@@ -76,7 +76,7 @@ impl Email {
         let host = section.optional("host", host);
         let tls = section.value("tls", SmtpTls::StartTls, tls);
         let port = section.value("port", tls.port(), number(1..=u16::MAX));
-        let allow_plaintext = section.value("allow_plaintext", false, truth);
+        let allow_plaintext = section.value("allow_plaintext", false, boolean);
         let ca_file = section.optional("ca_file", absolute_path);
         let from = section.optional("from", address);
         let to = section.optional("to", addresses);

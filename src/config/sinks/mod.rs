@@ -24,8 +24,8 @@ pub use template::Template;
 pub use webhook::Webhook;
 
 use super::environment::Environment;
-use super::mistake::close_to;
 use super::section::Section;
+use super::setting_error::close_to;
 use super::tree::Node;
 use super::values::{duration, text};
 

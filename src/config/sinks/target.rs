@@ -9,7 +9,7 @@ use super::super::secret::SecretUrl;
 use super::super::section::Section;
 use super::super::tree::Node;
 use super::super::upstream::proxy;
-use super::super::values::{absolute_path, text, truth};
+use super::super::values::{absolute_path, boolean, text};
 use super::email::Login;
 use super::reach::may_be_public;
 use super::secret_file::{SecretFile, secret_file};
@@ -77,7 +77,7 @@ impl Target {
         let target = Self {
             auth: auth(section, env),
             headers: pairs(section.section("headers"), header),
-            allow_private: section.value("allow_private", false, truth),
+            allow_private: section.value("allow_private", false, boolean),
             proxy: section.secret("proxy", proxy),
             ca_file: section.optional("ca_file", absolute_path),
             address: address?,

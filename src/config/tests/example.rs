@@ -1,28 +1,42 @@
 use std::fmt::Write as _;
 
-use super::super::{Config, ListSource, WatchList};
+use super::super::{AliasField, Config, ListSource, WatchList};
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
 
+/// The example with the lines `#key = value` switched on: those that show a default,
+/// and with `examples` also those that have none (marked, or below a `#[[table]]`).
+fn switched_on(examples: bool) -> String {
+    let mut text = String::new();
+    let mut is_example_table = false;
+    for line in EXAMPLE.lines() {
+        let bare = line.strip_prefix('#').unwrap_or(line);
+        if bare.starts_with('[') {
+            is_example_table = line.starts_with('#');
+        }
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let is_key = bare
+            .split_once(" = ")
+            .is_some_and(|(key, _)| key.chars().all(is_name));
+        let is_on = examples || !(is_example_table || line.contains("# example"));
+        let is_setting = is_key || bare.starts_with('[');
+        writeln!(text, "{}", if is_setting && is_on { bare } else { line }).unwrap();
+    }
+    text
+}
+
 #[test]
 fn the_example_is_the_default_configuration() {
-    let example = Config::from_text("config", EXAMPLE).unwrap();
-    let default = Config::from_text("config", "").unwrap();
-    assert_eq!(format!("{example:?}"), format!("{default:?}"));
+    let default = format!("{:?}", Config::from_text("config", "").unwrap());
+    for text in [EXAMPLE, &switched_on(false)] {
+        let example = Config::from_text("config", text).unwrap();
+        assert_eq!(format!("{example:?}"), default);
+    }
 }
 
 /// The example with its optional keys switched on.
 fn complete() -> String {
-    let mut text = String::new();
-    for line in EXAMPLE.lines() {
-        let bare = line.strip_prefix("# ").unwrap_or(line);
-        let key = bare.split(" = ").next().unwrap_or_default();
-        let is_key =
-            bare.contains(" = ") && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-        let is_table = bare.starts_with('[');
-        writeln!(text, "{}", if is_key || is_table { bare } else { line }).unwrap();
-    }
-    text
+    switched_on(true)
 }
 
 #[test]
@@ -99,7 +113,7 @@ fn the_example_names_every_key_there_is() {
             "{section} is not in the example"
         );
     }
-    for field in super::super::ALIAS_FIELDS {
+    for field in AliasField::NAMES {
         assert!(EXAMPLE.contains(field), "{field}");
     }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::super::{Allowed, Config};
-use super::mistakes;
+use super::errors;
 
 const SINKS: &str = "[[alerts.sinks]]\nname = \"soc\"\nkind = \"log\"\n\
                      [[alerts.sinks]]\nname = \"team\"\nkind = \"log\"\n";
@@ -37,14 +37,14 @@ fn every_mistake_about_health_says_what_to_write_instead() {
         "{SINKS}[alerts.health]\nsinks = [\"sok\", \"x\"]\n\
          [alerts.heartbeat]\nschedule = \"0 8 * * *\"\n[freshness]\nfeeds = \"never\"\n"
     );
-    insta::assert_snapshot!(mistakes(&text).join("\n"), @r"
+    insta::assert_snapshot!(errors(&text).join("\n"), @r"
     c.toml: `freshness.feeds`: is `never`; write `auto`, `off` or a duration from `1m` to `366d`, such as `2h`
     c.toml: `alerts.health.sinks`: is `sok`; no sink is called so; did you mean `soc`?
     c.toml: `alerts.health.sinks`: is `x`; no sink is called so; write one of soc, team
     c.toml: `alerts.heartbeat.schedule`: is `0 8 * * *`; write six fields, seconds first
     ");
     let no_schedule = format!("{SINKS}[alerts.heartbeat]\nsinks = [\"soc\"]\n");
-    insta::assert_snapshot!(mistakes(&no_schedule).join("\n"), @r#"c.toml: `alerts.heartbeat.schedule`: is missing; write when, such as `schedule = "0 0 8 * * *"`"#);
+    insta::assert_snapshot!(errors(&no_schedule).join("\n"), @r#"c.toml: `alerts.heartbeat.schedule`: is missing; write when, such as `schedule = "0 0 8 * * *"`"#);
     let no_sinks = "[alerts.heartbeat]\nschedule = \"0 0 8 * * *\"\n";
-    insta::assert_snapshot!(mistakes(no_sinks).join("\n"), @"c.toml: `alerts.heartbeat.sinks`: is missing; write one under [[alerts.sinks]], a heartbeat needs a receiver");
+    insta::assert_snapshot!(errors(no_sinks).join("\n"), @"c.toml: `alerts.heartbeat.sinks`: is missing; write one under [[alerts.sinks]], a heartbeat needs a receiver");
 }

@@ -1,8 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod errors;
 mod example;
 mod health;
-mod mistakes;
 mod rules;
 mod sinks;
 mod sources;
@@ -11,7 +11,7 @@ mod token;
 use super::Config;
 
 /// The lines of what is wrong with a text.
-fn mistakes(text: &str) -> Vec<String> {
+fn errors(text: &str) -> Vec<String> {
     let error = Config::from_text("c.toml", text).unwrap_err();
     error.to_string().lines().map(str::to_owned).collect()
 }

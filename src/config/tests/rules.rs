@@ -1,5 +1,5 @@
 use super::super::Config;
-use super::mistakes;
+use super::errors;
 use crate::model::{AttackVector, ChangeKind, Clause, Missing, Severity};
 
 const SINK: &str = "[[alerts.sinks]]\nname = \"soc-hook\"\nkind = \"log\"\n";
@@ -100,12 +100,12 @@ on = []
 sinks = []
 "#
     );
-    insta::assert_snapshot!(mistakes(&text).join("\n"));
+    insta::assert_snapshot!(errors(&text).join("\n"));
 }
 
 /// The lines of what is wrong with the one rule `r`.
 fn wrong(text: &str) -> String {
-    mistakes(&format!("[[alerts.rules]]\nname = \"r\"\n{text}")).join("\n")
+    errors(&format!("[[alerts.rules]]\nname = \"r\"\n{text}")).join("\n")
 }
 
 #[test]

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::{Address, Auth, Config, Sink, SinkKind, SmtpTls};
-use super::{mistakes, variables};
+use super::{errors, variables};
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
 
@@ -14,7 +14,7 @@ fn one(text: &str) -> Sink {
 
 /// The lines of what is wrong with the one sink `s`.
 fn wrong(text: &str) -> String {
-    mistakes(&format!("[[alerts.sinks]]\nname = \"s\"\n{text}")).join("\n")
+    errors(&format!("[[alerts.sinks]]\nname = \"s\"\n{text}")).join("\n")
 }
 
 #[test]
@@ -181,13 +181,13 @@ fn every_mistake_in_other_kinds_says_what_to_write_instead() {
 #[test]
 fn every_sink_has_a_name_of_its_own() {
     let two = "[[alerts.sinks]]\nname = \"s\"\nkind = \"log\"\n".repeat(2);
-    assert!(mistakes(&two)[0].contains("write another name for each"));
-    let nameless = mistakes("[[alerts.sinks]]\nkind = \"log\"\n");
+    assert!(errors(&two)[0].contains("write another name for each"));
+    let nameless = errors("[[alerts.sinks]]\nkind = \"log\"\n");
     assert!(
         nameless[0].contains("entry 1 of sinks has no name"),
         "{nameless:?}"
     );
-    let strange = mistakes("[[alerts.sinks]]\nname = \"a b\"\nkind = \"log\"\n");
+    let strange = errors("[[alerts.sinks]]\nname = \"a b\"\nkind = \"log\"\n");
     assert!(strange[0].contains("letters, digits"), "{strange:?}");
 }
 

@@ -141,7 +141,7 @@ async fn a_429_that_never_ends_is_told_with_its_wait() {
         matches!(error, ClientError::Throttled { wait, .. } if wait == Duration::from_mins(10)),
         "{error}"
     );
-    assert!(client.held_for().unwrap() > Duration::from_secs(590));
+    assert!(client.paused_for().unwrap() > Duration::from_secs(590));
 }
 
 #[tokio::test]

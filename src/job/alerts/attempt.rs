@@ -8,8 +8,9 @@ use tracing::{error, info, warn};
 
 use crate::job::context::Context;
 use crate::job::failure::Failure;
+use crate::model::Ending;
 use crate::sink::{Receipt, Refused, Sink};
-use crate::store::alerts::delivery::{self, Attempt, Claim, Ending};
+use crate::store::alerts::delivery::{self, Attempt, Claim};
 use crate::store::alerts::sink_state;
 
 /// Pauses after each failure; the one after the last makes a dead letter. Those
@@ -165,8 +166,8 @@ mod tests {
     use chrono::{DateTime, TimeDelta};
 
     use super::{PAUSES, ending};
+    use crate::model::Ending;
     use crate::sink::Refused;
-    use crate::store::alerts::delivery::Ending;
 
     fn refused(can_repeat: bool, wait: Option<Duration>) -> Refused {
         Refused {

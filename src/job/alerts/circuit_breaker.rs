@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::store::alerts::delivery::Ending;
+use crate::model::Ending;
 
 /// Messages that a sink is sent at the same time.
 pub(crate) const AT_ONCE: usize = 8;
@@ -20,12 +20,12 @@ const MAX_HOLD: Duration = Duration::from_hours(1);
 
 /// How a sink answered lately.
 #[derive(Debug, Default)]
-pub(crate) struct Brake {
+pub(crate) struct CircuitBreaker {
     failures: u32,
     held_until: Option<Instant>,
 }
 
-impl Brake {
+impl CircuitBreaker {
     /// Of a sink that has already failed so often in a row.
     pub(crate) fn after(failures: u32) -> Self {
         Self {
@@ -75,8 +75,8 @@ mod tests {
     use chrono::DateTime;
     use tokio::time::Instant;
 
-    use super::{AT_ONCE, Brake, MAX_HOLD, TRY_EVERY};
-    use crate::store::alerts::delivery::Ending;
+    use super::{AT_ONCE, CircuitBreaker, MAX_HOLD, TRY_EVERY};
+    use crate::model::Ending;
 
     fn failed() -> Ending {
         Ending::Postponed {
@@ -88,28 +88,28 @@ mod tests {
     #[test]
     fn a_sink_that_is_down_is_tried_with_one_message_at_a_time_until_it_takes_one() {
         let now = Instant::now();
-        let mut brake = Brake::default();
+        let mut breaker = CircuitBreaker::default();
         for room in [4, 2, 1] {
-            brake.note(&failed(), None, now);
-            assert_eq!(brake.room(0, now), room);
+            breaker.note(&failed(), None, now);
+            assert_eq!(breaker.room(0, now), room);
         }
-        brake.note(&failed(), None, now);
-        assert_eq!(brake.room(0, now), 0);
-        assert_eq!(brake.room(0, now + TRY_EVERY), 1);
-        assert_eq!(brake.room(1, now + TRY_EVERY), 0);
-        brake.note(&Ending::Delivered, None, now + TRY_EVERY);
-        assert_eq!(brake.room(3, now + TRY_EVERY), AT_ONCE - 3);
+        breaker.note(&failed(), None, now);
+        assert_eq!(breaker.room(0, now), 0);
+        assert_eq!(breaker.room(0, now + TRY_EVERY), 1);
+        assert_eq!(breaker.room(1, now + TRY_EVERY), 0);
+        breaker.note(&Ending::Delivered, None, now + TRY_EVERY);
+        assert_eq!(breaker.room(3, now + TRY_EVERY), AT_ONCE - 3);
     }
 
     #[test]
     fn who_asks_to_be_left_alone_is_sent_nothing_else_either_but_not_for_ever() {
         let now = Instant::now();
-        let mut brake = Brake::default();
-        brake.note(&failed(), Some(Duration::from_mins(2)), now);
-        brake.note(&Ending::Delivered, None, now);
-        assert_eq!(brake.holds_for(now), Some(Duration::from_mins(2)));
-        assert_eq!(brake.room(0, now + Duration::from_mins(2)), AT_ONCE);
-        brake.note(&failed(), Some(Duration::from_hours(24)), now);
-        assert_eq!(brake.holds_for(now), Some(MAX_HOLD));
+        let mut breaker = CircuitBreaker::default();
+        breaker.note(&failed(), Some(Duration::from_mins(2)), now);
+        breaker.note(&Ending::Delivered, None, now);
+        assert_eq!(breaker.holds_for(now), Some(Duration::from_mins(2)));
+        assert_eq!(breaker.room(0, now + Duration::from_mins(2)), AT_ONCE);
+        breaker.note(&failed(), Some(Duration::from_hours(24)), now);
+        assert_eq!(breaker.holds_for(now), Some(MAX_HOLD));
     }
 }

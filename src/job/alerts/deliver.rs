@@ -11,11 +11,12 @@ use tokio::time::Instant;
 use tracing::{error, warn};
 
 use super::attempt::{Attempted, LEASE, attempt};
-use super::circuit_breaker::{AT_ONCE, Brake};
+use super::circuit_breaker::{AT_ONCE, CircuitBreaker};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
+use crate::model::Ending;
 use crate::sink::Sink;
-use crate::store::alerts::delivery::{self, Claim, Ending};
+use crate::store::alerts::delivery::{self, Claim};
 use crate::store::alerts::sink_state;
 
 /// Room for so many messages is worth a claim of its own while a queue waits.
@@ -58,18 +59,18 @@ pub async fn keep_delivering(context: Context, sink: Arc<Sink>, wake: Arc<Notify
     // Tasks of their own: they go on while the database is asked, and one that
     // panics takes no other with it.
     let mut under_way = JoinSet::new();
-    let mut brake = brake(&context, &sink).await;
+    let mut breaker = breaker(&context, &sink).await;
     let mut is_drained = true;
     while !context.stop.is_cancelled() {
         while let Some(ended) = under_way.try_join_next() {
-            note(&mut brake, &sink, ended);
+            note(&mut breaker, &sink, ended);
         }
-        let free = brake.room(under_way.len(), Instant::now());
+        let free = breaker.room(under_way.len(), Instant::now());
         if !is_drained && !under_way.is_empty() && free < WORTH_A_CLAIM {
             // More waits than there is room for: a claim of one at a time would cost
             // a commit for each message.
             if let Some(ended) = under_way.join_next().await {
-                note(&mut brake, &sink, ended);
+                note(&mut breaker, &sink, ended);
             }
             continue;
         }
@@ -84,7 +85,7 @@ pub async fn keep_delivering(context: Context, sink: Arc<Sink>, wake: Arc<Notify
                 "sink `{}`: what is due could not be claimed and is looked for again: {}", sink.name(), failure.chain()
             ),
         }
-        let pause = match brake.holds_for(Instant::now()) {
+        let pause = match breaker.holds_for(Instant::now()) {
             Some(pause) => pause,
             None if is_drained => pause(&context, &sink).await,
             // There is more than there is room for.
@@ -93,7 +94,7 @@ pub async fn keep_delivering(context: Context, sink: Arc<Sink>, wake: Arc<Notify
         tokio::select! {
             biased;
             () = context.stop.cancelled() => break,
-            Some(ended) = under_way.join_next() => note(&mut brake, &sink, ended),
+            Some(ended) = under_way.join_next() => note(&mut breaker, &sink, ended),
             () = wake.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
@@ -102,14 +103,14 @@ pub async fn keep_delivering(context: Context, sink: Arc<Sink>, wake: Arc<Notify
 }
 
 /// What other processes, and this one before, met with the sink counts too.
-async fn brake(context: &Context, sink: &Sink) -> Brake {
+async fn breaker(context: &Context, sink: &Sink) -> CircuitBreaker {
     let failures = async {
         let mut connection = context.pool.acquire().await?;
         sink_state::failures(&mut connection, sink.name()).await
     };
     // A database that is away has nothing to deliver either.
     let failures = failures.await.unwrap_or_default();
-    Brake::after(u32::try_from(failures).unwrap_or_default())
+    CircuitBreaker::after(u32::try_from(failures).unwrap_or_default())
 }
 
 type UnderWay = JoinSet<Result<Attempted, Failure>>;
@@ -121,9 +122,13 @@ fn begin(under_way: &mut UnderWay, context: &Context, sink: &Arc<Sink>, claims: 
     }
 }
 
-fn note(brake: &mut Brake, sink: &Sink, ended: Result<Result<Attempted, Failure>, JoinError>) {
+fn note(
+    breaker: &mut CircuitBreaker,
+    sink: &Sink,
+    ended: Result<Result<Attempted, Failure>, JoinError>,
+) {
     match ended {
-        Ok(Ok(attempted)) => brake.note(&attempted.ending, attempted.asked, Instant::now()),
+        Ok(Ok(attempted)) => breaker.note(&attempted.ending, attempted.asked, Instant::now()),
         // It was told where it happened.
         Ok(Err(_)) => {}
         Err(panic) => error!(
@@ -137,9 +142,9 @@ fn note(brake: &mut Brake, sink: &Sink, ended: Result<Result<Attempted, Failure>
 /// be left alone, the rest is left to the next time.
 pub async fn deliver_due(context: &Context, sink: &Sink) -> Result<Delivered, Failure> {
     let mut all = Delivered::default();
-    let mut brake = brake(context, sink).await;
+    let mut breaker = breaker(context, sink).await;
     while !context.stop.is_cancelled() {
-        let claims = claim(context, sink, brake.room(0, Instant::now())).await?;
+        let claims = claim(context, sink, breaker.room(0, Instant::now())).await?;
         if claims.is_empty() {
             break;
         }
@@ -150,7 +155,7 @@ pub async fn deliver_due(context: &Context, sink: &Sink) -> Result<Delivered, Fa
         while let Some(attempted) = attempts.next().await {
             let Attempted { ending, asked } = attempted?;
             all.count(&ending);
-            brake.note(&ending, asked, Instant::now());
+            breaker.note(&ending, asked, Instant::now());
         }
     }
     Ok(all)

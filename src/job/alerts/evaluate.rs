@@ -14,8 +14,9 @@ use crate::model::{
     Alert, ChangeKind, Clause, Matcher, Purpose, Rule, Silence, Subject, Verdict, alert_id,
     alert_of,
 };
-use crate::store::alerts::alert::{self, Former, Raised};
+use crate::store::alerts::alert::{self, Former};
 use crate::store::alerts::evaluation::{self, Found};
+use crate::store::alerts::raised::Raised;
 use crate::store::alerts::rule::{self, Current};
 use crate::store::alerts::silence;
 use crate::store::alerts::subject::{self, Span};

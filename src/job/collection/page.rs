@@ -1,4 +1,4 @@
-//! One page of a collection (contract §4), from upstream to its rows.
+//! The pages of a collection, one after the other (contract §4).
 
 use chrono::{DateTime, Utc};
 
@@ -8,58 +8,97 @@ use crate::job::failure::Failure;
 use crate::source::page::Page;
 
 /// Pages in one walk; at 100 rows a page that is ten million.
-pub(crate) const MAX_PAGES: u32 = 100_000;
-
-/// Which page to read.
-pub(crate) enum Which<'a> {
-    First(Vec<(String, String)>),
-    At(&'a str),
-}
+const MAX_PAGES: u32 = 100_000;
 
 /// A page as it came.
-pub(crate) struct Came {
+pub(crate) struct PageResult {
     pub page: Page,
-    /// Upstream's clock when it answered.
-    pub date: Option<DateTime<Utc>>,
     pub bytes: u64,
 }
 
-/// Reads one page. `None`: the page is past the end (contract §4), which only a
-/// page that is not the first can be.
-pub(crate) async fn read(
-    context: &Context,
-    path: &str,
-    which: Which<'_>,
-) -> Result<Option<Came>, Failure> {
-    let first = matches!(which, Which::First(_));
-    let answer = async {
-        match which {
-            Which::First(query) => {
-                let request = Request {
-                    path: path.to_owned(),
-                    query,
-                    kind: Kind::Json,
-                };
-                context.client.get_whole(&request).await
-            }
-            Which::At(url) => context.client.get_url_whole(url, Kind::Json).await,
+/// A walk over a collection, page by page.
+pub(crate) struct Pages<'c> {
+    context: &'c Context,
+    next: Next,
+    at_most: u32,
+    /// Address of the page that was read last; `None` for the first one.
+    pub url: Option<String>,
+    /// Pages that were read.
+    pub read: u32,
+    /// How many rows upstream claims, by the first page.
+    pub claimed: u64,
+    /// Upstream's clock when it answered with the first page.
+    pub date: Option<DateTime<Utc>>,
+}
+
+enum Next {
+    First(Request),
+    At(String),
+    End,
+}
+
+impl<'c> Pages<'c> {
+    /// From the first page on.
+    pub(crate) fn new(context: &'c Context, first: Request) -> Self {
+        Self {
+            context,
+            next: Next::First(first),
+            at_most: MAX_PAGES,
+            url: None,
+            read: 0,
+            claimed: 0,
+            date: None,
         }
-    };
-    let answer = tokio::select! {
-        biased;
-        () = context.stop.cancelled() => return Err(Failure::Stopped),
-        answer = answer => answer,
-    };
-    let mut answer = match answer {
-        Err(error) if !first && error.is_invalid_page() => return Ok(None),
-        answer => answer?,
-    };
-    let body = answer.bytes().await?;
-    let mut page = Page::read(&body)?;
-    page.next = page.next.filter(|url| !url.is_empty());
-    Ok(Some(Came {
-        page,
-        date: answer.date,
-        bytes: body.len() as u64,
-    }))
+    }
+
+    /// Goes on at `url` as if `read` pages had been read before, where there is a
+    /// URL to go on at.
+    pub(crate) fn resumed(mut self, url: Option<String>, read: u32) -> Self {
+        if let Some(url) = url {
+            self.next = Next::At(url);
+            self.read = read;
+        }
+        self
+    }
+
+    /// Fails when there are more pages than this.
+    pub(crate) fn at_most(self, at_most: u32) -> Self {
+        Self { at_most, ..self }
+    }
+
+    /// The next page, `None` after the last one.
+    pub(crate) async fn next(&mut self) -> Result<Option<PageResult>, Failure> {
+        let (context, client) = (self.context, &self.context.client);
+        let (url, answer) = match std::mem::replace(&mut self.next, Next::End) {
+            Next::End => return Ok(None),
+            Next::First(request) => (None, context.or_stopped(client.get_whole(&request)).await?),
+            Next::At(url) if self.read >= self.at_most || self.url.as_ref() == Some(&url) => {
+                return Err(Failure::TooManyPages { pages: self.read });
+            }
+            Next::At(url) => {
+                let asked = client.get_url_whole(&url, Kind::Json);
+                let answer = context.or_stopped(asked).await?;
+                (Some(url), answer)
+            }
+        };
+        let mut answer = match answer {
+            // Past the end, which only a page that is not the first can be.
+            Err(error) if url.is_some() && error.is_invalid_page() => return Ok(None),
+            answer => answer?,
+        };
+        let body = answer.bytes().await?;
+        let mut page = Page::read(&body)?;
+        let next = page.next.take().filter(|url| !url.is_empty());
+        if self.read == 0 {
+            self.claimed = page.count;
+            self.date = answer.date;
+        }
+        self.read += 1;
+        self.url = url;
+        self.next = next.map_or(Next::End, Next::At);
+        Ok(Some(PageResult {
+            page,
+            bytes: body.len() as u64,
+        }))
+    }
 }

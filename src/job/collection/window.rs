@@ -1,16 +1,15 @@
 //! A window over a collection: both bounds frozen, so that rows which move
-//! meanwhile move out of it; every row checked, the count reconciled, and walked
-//! again where they disagree.
+//! meanwhile move out of it; every row checked, the count reconciled.
 
 use std::collections::HashSet;
+use std::fmt::Display;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use super::page::{MAX_PAGES, Which};
+use super::count::Tried;
+use super::page::Pages;
+use crate::http::{Kind, Request};
 use crate::job::failure::Failure;
-
-/// How often a window is walked when the counts disagree (design.md).
-pub(crate) const ATTEMPTS: u32 = 3;
 
 /// A frozen window, in whole seconds: what upstream's filters know.
 #[derive(Debug, Clone, Copy)]
@@ -38,87 +37,67 @@ impl Frozen {
         Self::new(stem, cursor_at - overlap, now)
     }
 
-    fn query(&self, page_size: u32) -> Vec<(String, String)> {
+    /// What is asked for.
+    pub(crate) fn request(&self, path: &str, page_size: u32) -> Request {
         let stem = self.stem;
-        vec![
-            (format!("{stem}__gte"), self.from.timestamp().to_string()),
-            (format!("{stem}__lt"), self.to.timestamp().to_string()),
-            ("page_size".to_owned(), page_size.to_string()),
-        ]
+        Request::new(path, Kind::Json)
+            .with(format!("{stem}__gte"), self.from.timestamp().to_string())
+            .with(format!("{stem}__lt"), self.to.timestamp().to_string())
+            .with("page_size", page_size.to_string())
     }
 
-    /// Whether a row of this time may be in the answer. One whose time we cannot
-    /// read may.
-    pub(crate) fn admits(&self, at: Option<DateTime<Utc>>) -> bool {
-        at.is_none_or(|at| at >= self.from && at < self.to)
+    /// Refuses a row of a time that was not asked for: upstream ignores the filter.
+    /// One whose time we cannot read may be in the answer.
+    pub(crate) fn admit(
+        &self,
+        collection: &'static str,
+        key: impl Display,
+        at: Option<DateTime<Utc>>,
+    ) -> Result<(), Failure> {
+        if at.is_none_or(|at| at >= self.from && at < self.to) {
+            return Ok(());
+        }
+        Err(Failure::Outside {
+            collection,
+            filter: self.stem,
+            key: key.to_string(),
+        })
     }
 }
 
-/// One walk over a window.
+/// What came of reading a window once.
 #[derive(Debug, Default)]
-pub(crate) struct Walking {
+pub(crate) struct Received {
     keys: HashSet<String>,
     unreadable: u64,
-    claimed: u64,
-    date: Option<DateTime<Utc>>,
-    url: Option<String>,
-    pages: u32,
 }
 
-/// What a page was, as far as the walk goes by it.
-pub(crate) struct Walked<'p> {
-    pub claimed: u64,
-    pub next: Option<&'p str>,
-    pub date: Option<DateTime<Utc>>,
-    pub unreadable: usize,
-}
-
-impl Walking {
-    /// The page to read next.
-    pub(crate) fn which(&self, window: &Frozen, page_size: u32) -> Which<'_> {
-        match &self.url {
-            Some(url) => Which::At(url),
-            None => Which::First(window.query(page_size)),
-        }
-    }
-
-    /// Takes a page into account; true when it was the last.
-    pub(crate) fn took(
-        &mut self,
-        page: &Walked<'_>,
-        keys: impl IntoIterator<Item = String>,
-    ) -> Result<bool, Failure> {
-        if self.pages == 0 {
-            self.claimed = page.claimed;
-            self.date = page.date;
-        }
-        self.pages += 1;
+impl Received {
+    /// Takes the rows of a page into account.
+    pub(crate) fn add(&mut self, keys: impl IntoIterator<Item = String>, unreadable: usize) {
         self.keys.extend(keys);
-        self.unreadable += page.unreadable as u64;
-        let Some(next) = page.next else {
-            return Ok(true);
-        };
-        if self.url.as_deref() == Some(next) || self.pages >= MAX_PAGES {
-            return Err(Failure::TooManyPages { pages: self.pages });
-        }
-        self.url = Some(next.to_owned());
-        Ok(false)
-    }
-
-    /// How many rows upstream claims.
-    pub(crate) fn claimed(&self) -> u64 {
-        self.claimed
+        self.unreadable += unreadable as u64;
     }
 
     /// How many different rows came.
-    pub(crate) fn seen(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.keys.len() as u64 + self.unreadable
     }
 
-    /// What the walk covers; `None` where what came is not what upstream claims.
-    pub(crate) fn covers(&self, window: &Frozen) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    /// What reading the whole `window` covers, where that is what came.
+    pub(crate) fn tried(
+        &self,
+        window: &Frozen,
+        pages: &Pages<'_>,
+    ) -> Tried<(DateTime<Utc>, DateTime<Utc>)> {
+        let (claimed, received) = (pages.claimed, self.count());
         // Our idea of upstream's clock may have been ahead of it.
-        let to = self.date.map_or(window.to, |date| date.min(window.to));
-        (self.seen() == self.claimed).then_some((window.from, to.max(window.from)))
+        let to = pages.date.map_or(window.to, |date| date.min(window.to));
+        let covers = (window.from, to.max(window.from));
+        Tried {
+            claimed,
+            received,
+            whole: (received == claimed).then_some(covers),
+        }
     }
 }

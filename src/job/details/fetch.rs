@@ -11,15 +11,15 @@ use crate::http::{ClientError, Kind, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Report, Run, Work};
-use crate::model::{Detail, Fingerprint, Forecast, forecast, plain_fingerprint};
+use crate::job::transaction;
+use crate::model::{Detail, Fingerprint, Forecast, Mode, SourceKey, forecast, plain_fingerprint};
 use crate::source::page::Unreadable;
 use crate::source::{detail as detail_source, xml};
-use crate::store::advisories::advisory::Origin;
-use crate::store::advisories::detail::{self, Came, Record};
-use crate::store::advisories::write_lock::Turn;
+use crate::store::advisories::detail::{self, DetailOutcome, Record};
+use crate::store::advisories::write_lock::WriteLock;
 use crate::store::ledger::quarantine;
-use crate::store::ledger::run::{Mode, still_ours};
-use crate::store::ledger::source::{self, SourceKey};
+use crate::store::ledger::source;
+use crate::store::origin::Origin;
 use crate::store::wanted::backlog::{self, Backlog};
 use crate::store::wanted::queue;
 
@@ -73,8 +73,7 @@ pub async fn fetch(context: &Context) -> Result<Fetched, Failure> {
         return Ok(Fetched::Nothing(queue::next_at(&mut connection).await?));
     }
     drop(connection);
-    let Some(run) = run::begin(context, &SourceKey::Details, "details", |_| Mode::Details).await?
-    else {
+    let Some(run) = run::begin(context, &SourceKey::Details, Mode::Details).await? else {
         return Ok(Fetched::Busy);
     };
     let mut work = Work::default();
@@ -85,7 +84,7 @@ pub async fn fetch(context: &Context) -> Result<Fetched, Failure> {
     );
     let mut connection = context.pool.acquire().await?;
     let until = is_refused.then(|| context.clock.now() + RESTS);
-    source::rest(&mut connection, run.source.id, until).await?;
+    source::pause_until(&mut connection, run.source.id, until).await?;
     drop(connection);
     Ok(Fetched::Ended(run.end(work, result).await?))
 }
@@ -132,7 +131,7 @@ type UnderWay = JoinSet<Result<Step, Failure>>;
 
 /// What one request came to.
 enum Step {
-    Stored(Came, Fingerprint),
+    Stored(DetailOutcome, Fingerprint),
     Unreadable,
     Unavailable,
 }
@@ -144,9 +143,11 @@ impl Work {
                 self.received.add(&hash);
                 self.tally.seen += 1;
                 let count = match came {
-                    Came::Added => &mut self.tally.added,
-                    Came::Changed => &mut self.tally.changed,
-                    Came::Unchanged | Came::Elsewhere | Came::Older => &mut self.tally.unchanged,
+                    DetailOutcome::Added => &mut self.tally.added,
+                    DetailOutcome::Changed => &mut self.tally.changed,
+                    DetailOutcome::Unchanged | DetailOutcome::Elsewhere | DetailOutcome::Older => {
+                        &mut self.tally.unchanged
+                    }
                 };
                 *count += 1;
             }
@@ -205,11 +206,7 @@ impl Fetching {
             let mut answer = self.context.client.get_whole(&request).await?;
             answer.bytes().await
         };
-        tokio::select! {
-            biased;
-            () = self.context.stop.cancelled() => Err(Failure::Stopped),
-            body = answer => Ok(body?),
-        }
+        Ok(self.context.or_stopped(answer).await??)
     }
 
     async fn take_in(&self, said: &str, body: &[u8]) -> Result<Step, Failure> {
@@ -233,12 +230,9 @@ impl Fetching {
         }
     }
 
-    async fn store(&self, detail: &Detail) -> Result<Came, Failure> {
-        let mut transaction = self.context.pool.begin().await?;
-        Turn::Alone.take(&mut transaction).await?;
-        if !still_ours(&mut transaction, self.origin.run_id).await? {
-            return Err(Failure::Lost);
-        }
+    async fn store(&self, detail: &Detail) -> Result<DetailOutcome, Failure> {
+        let (pool, run_id) = (&self.context.pool, self.origin.run_id);
+        let mut transaction = transaction::begin_at(WriteLock::Exclusive, pool, run_id).await?;
         let now = self.context.clock.now();
         let origin = Origin {
             at: now,
@@ -259,10 +253,7 @@ impl Fetching {
         reason: String,
         raw: String,
     ) -> Result<Step, Failure> {
-        let mut transaction = self.context.pool.begin().await?;
-        if !still_ours(&mut transaction, self.origin.run_id).await? {
-            return Err(Failure::Lost);
-        }
+        let mut transaction = transaction::begin(&self.context.pool, self.origin.run_id).await?;
         let now = self.context.clock.now();
         queue::unavailable(&mut transaction, said, &reason, now).await?;
         let record = quarantine::Unreadable {

@@ -2,22 +2,26 @@
 //! watch list that it serves, and for the sweep. It names advisories and when they
 //! were modified; what they say comes as details.
 
+use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 
 use super::fetch::PATH;
-use crate::job::collection::page::{self, Came};
-use crate::job::collection::window::{ATTEMPTS, Frozen, Walked, Walking};
+use crate::job::collection::count::{Tried, Tries};
+use crate::job::collection::page::{PageResult, Pages};
+use crate::job::collection::window::{Frozen, Received};
 use crate::job::failure::Failure;
 use crate::job::run::{Run, Work};
 use crate::model::plain_fingerprint;
 use crate::source::detail::{Listed, read_page};
 use crate::source::page::Unreadable;
-use crate::store::ledger::{quarantine, run};
+use crate::store::ledger::quarantine;
 use crate::store::wanted::feed_days::{self, Counts};
 use crate::store::wanted::listed::{self, Row};
 
 /// Elements of one page; more is not recommended (contract §4).
 const PAGE_SIZE: u32 = 100;
+/// What messages call the elements.
+const ADVISORIES: &str = "advisories";
 
 /// What the elements are looked at for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +30,7 @@ pub(crate) enum For {
     /// because lists change without an advisory being modified.
     List { again: bool },
     /// Those that are newer than what is stored.
-    Sweep,
+    RevisionScan,
 }
 
 /// Reads the window until what came agrees with upstream's own count. What is
@@ -37,26 +41,13 @@ pub(crate) async fn walk(
     what: For,
     work: &mut Work,
 ) -> Result<(), Failure> {
-    let mut last = (0, 0);
-    for _ in 0..ATTEMPTS {
-        let walked = walk_once(run, window, what, work).await?;
-        work.accounted = Some(walked.seen());
-        if let Some(covers) = walked.covers(window) {
+    let mut tries = Tries::at(ADVISORIES);
+    loop {
+        if let Some(covers) = tries.judge(walk_once(run, window, what, work).await?)? {
             work.covers = Some(covers);
             return Ok(());
         }
-        let (claimed, seen) = (walked.claimed(), walked.seen());
-        warn!(
-            claimed,
-            seen, "a window of advisories claims {claimed} and held {seen}; it is read again"
-        );
-        last = (claimed, seen);
     }
-    Err(Failure::AdvisoriesDisagree {
-        attempts: ATTEMPTS,
-        claimed: last.0,
-        seen: last.1,
-    })
 }
 
 async fn walk_once(
@@ -64,38 +55,28 @@ async fn walk_once(
     window: &Frozen,
     what: For,
     work: &mut Work,
-) -> Result<Walking, Failure> {
-    let mut walking = Walking::default();
-    loop {
-        let which = walking.which(window, PAGE_SIZE);
-        let Some(Came { page, date, bytes }) = page::read(&run.context, PATH, which).await? else {
-            return Ok(walking);
-        };
+) -> Result<Tried<(DateTime<Utc>, DateTime<Utc>)>, Failure> {
+    let mut pages = Pages::new(&run.context, window.request(PATH, PAGE_SIZE));
+    let mut received = Received::default();
+    while let Some(PageResult { page, bytes }) = pages.next().await? {
         let (elements, unreadable) = read_page(&run.context.rules, page.results);
         let rows = elements.len() as u64;
         run.context.progress.add(bytes, rows);
-        if let Some(outside) = elements.iter().find(|row| !window.admits(row.modified_at)) {
-            return Err(Failure::AdvisoryOutside {
-                said: outside.said.clone(),
-            });
+        for row in &elements {
+            window.admit(ADVISORIES, &row.said, row.modified_at)?;
         }
-        let walked = Walked {
-            claimed: page.count,
-            next: page.next.as_deref(),
-            date,
-            unreadable: unreadable.len(),
-        };
-        let saids: Vec<String> = elements.iter().map(|row| row.said.clone()).collect();
+        received.add(
+            elements.iter().map(|row| row.said.clone()),
+            unreadable.len(),
+        );
         work.tally.seen += rows;
         work.tally.unchanged += rows;
         work.tally.quarantined += unreadable.len() as u64;
+        work.tally.claimed = Some(pages.claimed);
         take_in(run, what, elements, unreadable, work).await?;
-        let is_last = walking.took(&walked, saids)?;
-        work.tally.claimed = Some(walking.claimed());
-        if is_last {
-            return Ok(walking);
-        }
     }
+    work.accounted = Some(received.count());
+    Ok(received.tried(window, &pages))
 }
 
 /// Writes down what a page makes wanted, in one transaction.
@@ -107,22 +88,19 @@ async fn take_in(
     work: &mut Work,
 ) -> Result<(), Failure> {
     let rows: Vec<Row> = elements.into_iter().map(row).collect();
-    let mut transaction = run.context.pool.begin().await?;
-    if !run::still_ours(&mut transaction, run.origin.run_id).await? {
-        return Err(Failure::Lost);
-    }
+    let mut transaction = run.transaction().await?;
     let origin = run.origin_now();
     let unreadable: Vec<quarantine::Unreadable> = unreadable.into_iter().map(kept).collect();
     quarantine::keep(&mut transaction, origin, &unreadable).await?;
     let mut settled = None;
     match what {
         For::List { again } => {
-            listed::want_for_list(&mut transaction, origin, &rows, again).await?;
+            listed::enqueue_for_list(&mut transaction, origin, &rows, again).await?;
             let sightings = listed::sightings(&mut transaction, origin.source_id, &rows).await?;
             work.sightings.extend(sightings);
         }
-        For::Sweep => {
-            listed::want_newer(&mut transaction, &rows, origin.at).await?;
+        For::RevisionScan => {
+            listed::enqueue_newer(&mut transaction, &rows, origin.at).await?;
             settled = feed_days::settle(&mut transaction, &rows, origin.at).await?;
         }
     }

@@ -5,17 +5,18 @@
 use chrono::TimeDelta;
 use tracing::{info, warn};
 
-use super::pull::{Feed, LookBack};
 use crate::config::ListSource;
 use crate::http::ClientError;
 use crate::job::collection::window::Frozen;
 use crate::job::details::revision_scan;
 use crate::job::details::window::{For, walk};
 use crate::job::failure::Failure;
+use crate::job::feeds::feed::Feed;
+use crate::job::feeds::feed::LookBack;
 use crate::job::run::{Run, Work};
-use crate::model::{ServedBy, feed_days};
+use crate::model::{IngestedVia, SourceKey, feed_days};
 use crate::source::xml::FeedError;
-use crate::store::ledger::source::{self, SourceKey};
+use crate::store::ledger::source;
 use crate::store::wanted::queue;
 
 /// How long a feed that could not be read is left alone while JSON serves its list.
@@ -27,7 +28,7 @@ pub(crate) fn without_feed(run: &Run, feed: &Feed, look_back: LookBack) -> Optio
     let rests = run.source.rests_until.is_some_and(|until| until > now);
     match feed.source {
         ListSource::Json => Some("[[watch_lists]] source = \"json\" says so".to_owned()),
-        ListSource::Auto if run.source.served_by == ServedBy::Json && rests => {
+        ListSource::Auto if run.source.served_by == IngestedVia::Json && rests => {
             let is_tick = look_back == LookBack::Missing;
             run.source.served_why.clone().filter(|_| is_tick)
         }
@@ -63,17 +64,18 @@ pub(crate) async fn read(
     why: &str,
     work: &mut Work,
 ) -> Result<(), Failure> {
-    serve(run, ServedBy::Json, Some(why)).await?;
+    serve(run, IngestedVia::Json, Some(why)).await?;
     run.reads_json().await?;
     let window = window(run, look_back);
     let covers = (window.from, window.to);
     {
         let mut connection = run.context.pool.acquire().await?;
-        crate::store::ledger::run::asks(&mut connection, run.origin.run_id, covers).await?;
+        crate::store::ledger::run::records_window(&mut connection, run.origin.run_id, covers)
+            .await?;
     }
     let again = look_back == LookBack::Full;
     walk(run, &window, For::List { again }, work).await?;
-    if run.source.served_by == ServedBy::Feed {
+    if run.source.served_by == IngestedVia::Feed {
         warn!(
             source = %run.source_name(),
             "{}: its advisories come from the JSON API: {why}", run.source_name()
@@ -95,7 +97,7 @@ pub(crate) fn is_refused(failure: &Failure) -> bool {
 /// a while.
 pub(crate) async fn serve(
     run: &Run,
-    served_by: ServedBy,
+    served_by: IngestedVia,
     why: Option<&str>,
 ) -> Result<(), Failure> {
     let mut connection = run.context.pool.acquire().await?;
@@ -104,10 +106,10 @@ pub(crate) async fn serve(
 }
 
 /// Lets the feed alone for a while.
-pub(crate) async fn rest_feed(run: &Run) -> Result<(), Failure> {
+pub(crate) async fn pause_feed(run: &Run) -> Result<(), Failure> {
     let until = run.context.clock.now() + FEED_RESTS;
     let mut connection = run.context.pool.acquire().await?;
-    source::rest(&mut connection, run.source.id, Some(until)).await?;
+    source::pause_until(&mut connection, run.source.id, Some(until)).await?;
     Ok(())
 }
 
@@ -115,11 +117,11 @@ pub(crate) async fn rest_feed(run: &Run) -> Result<(), Failure> {
 /// wanted that would have told its members, to the beginning of what is covered:
 /// once the feed serves the list, its members are those that the feed names.
 pub(crate) async fn far_enough(run: &Run, look_back: LookBack) -> Result<LookBack, Failure> {
-    if run.source.served_by == ServedBy::Feed {
+    if run.source.served_by == IngestedVia::Feed {
         return Ok(look_back);
     }
     let mut connection = run.context.pool.acquire().await?;
-    let Some(since) = queue::owed_since(&mut connection, run.source.id).await? else {
+    let Some(since) = queue::pending_since(&mut connection, run.source.id).await? else {
         return Ok(look_back);
     };
     let feeds = &run.context.config.feeds;
@@ -134,10 +136,10 @@ pub(crate) async fn far_enough(run: &Run, look_back: LookBack) -> Result<LookBac
 
 /// Notes that the feed serves the list again, once it was read well.
 pub(crate) async fn back_to_feed(run: &Run) -> Result<(), Failure> {
-    if run.source.served_by == ServedBy::Feed {
+    if run.source.served_by == IngestedVia::Feed {
         return Ok(());
     }
-    serve(run, ServedBy::Feed, None).await?;
+    serve(run, IngestedVia::Feed, None).await?;
     info!(
         source = %run.source_name(),
         "{}: its feed can be read again, and serves it", run.source_name()

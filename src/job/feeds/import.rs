@@ -5,8 +5,7 @@ use super::stream::pull_stream;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, Work};
-use crate::store::ledger::run::Mode;
-use crate::store::ledger::source::SourceKey;
+use crate::model::{Mode, SourceKey};
 
 /// Stores the document that `reader` holds as one of the source `key`. `name`
 /// is what messages call it.
@@ -19,7 +18,7 @@ pub async fn import<R>(
 where
     R: tokio::io::AsyncRead + Send + Unpin + 'static,
 {
-    let Some(run) = run::begin(context, key, "feed", |_| Mode::Import).await? else {
+    let Some(run) = run::begin(context, key, Mode::Import).await? else {
         return Ok(Ran::Busy);
     };
     let mut work = Work::default();

@@ -1,6 +1,7 @@
 //! Feeds: pull a watch list's feed, store its records, fall back to JSON, import files.
 
 pub mod fallback;
+pub mod feed;
 pub mod import;
 pub mod pull;
 pub mod store;

@@ -4,16 +4,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tracing::warn;
 
 use super::fallback;
+use super::feed::{Feed, LookBack};
 use super::store::Stored;
 use super::stream::pull_stream;
-use crate::config::ListSource;
 use crate::http::{Answer, Kind, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, Work};
-use crate::model::{FeedWindow, feed_days, missing_from};
-use crate::store::ledger::run::Mode;
-use crate::store::ledger::source::{Source, SourceKey};
+use crate::model::{FeedWindow, Mode, feed_days, missing_from};
 
 /// Where upstream serves every feed (contract §5).
 const PATH: &str = "/api/xml-feed/";
@@ -23,30 +21,6 @@ const CLOCK_CORRECTIONS: u32 = 1;
 /// Documents of one run, should a feed ever be paged.
 const MAX_DOCUMENTS: u32 = 10_000;
 
-/// A feed to pull.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Feed {
-    /// Which source it is.
-    pub key: SourceKey,
-    /// What selects it upstream, without `days`.
-    pub query: Vec<(String, String)>,
-    /// Whether JSON may take its place.
-    pub source: ListSource,
-}
-
-/// How far back to ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LookBack {
-    /// To the end of what is covered, less the overlap; or `first_days`.
-    Missing,
-    /// This many days.
-    Days(u32),
-    /// As at the first pull.
-    Full,
-    /// This many days, though they were read: is it still the same?
-    Again(u32),
-}
-
 /// Pulls a feed. Fails only where the ledger itself could not be written; a
 /// pull that went wrong is a [`run::Report`] that says so.
 pub async fn pull(context: &Context, feed: &Feed, look_back: LookBack) -> Result<Ran, Failure> {
@@ -55,7 +29,7 @@ pub async fn pull(context: &Context, feed: &Feed, look_back: LookBack) -> Result
         LookBack::Again(_) => Mode::Reconcile,
         LookBack::Missing | LookBack::Days(_) => Mode::Window,
     };
-    let Some(mut run) = run::begin(context, &feed.key, "feed", |_| mode).await? else {
+    let Some(mut run) = run::begin(context, &feed.key, mode).await? else {
         return Ok(Ran::Busy);
     };
     let mut work = Work::default();
@@ -84,7 +58,7 @@ async fn read_or_fall_back(
     // What the feed held is stored; the run is about what JSON says.
     *work = Work::default();
     match fallback::read(run, look_back, &why, work).await {
-        Ok(()) => fallback::rest_feed(run).await,
+        Ok(()) => fallback::pause_feed(run).await,
         Err(refusal) if fallback::is_refused(&refusal) => {
             fallback::serve(run, run.source.served_by, run.source.served_why.as_deref()).await?;
             Err(failure)
@@ -98,7 +72,7 @@ async fn read(run: &Run, feed: &Feed, look_back: LookBack, work: &mut Work) -> R
     work.covers = Some((window.from, window.to));
     {
         let mut connection = run.context.pool.acquire().await?;
-        crate::store::ledger::run::asks(
+        crate::store::ledger::run::records_window(
             &mut connection,
             run.origin.run_id,
             (window.from, window.to),
@@ -141,11 +115,8 @@ async fn read_documents(
         let Some(next) = document.next else {
             return reconcile(stored);
         };
-        answer = tokio::select! {
-            biased;
-            () = run.context.stop.cancelled() => return Err(Failure::Stopped),
-            answer = run.context.client.get_url(&next, Kind::Xml) => answer?,
-        };
+        let asked = run.context.client.get_url(&next, Kind::Xml);
+        answer = run.context.or_stopped(asked).await??;
     }
     Err(Failure::TooManyPages {
         pages: MAX_DOCUMENTS,
@@ -156,7 +127,12 @@ async fn read_documents(
 fn reconcile(stored: &Stored) -> Result<(), Failure> {
     let seen = stored.tally.seen + stored.tally.quarantined;
     match stored.tally.claimed {
-        Some(claimed) if claimed > seen => Err(Failure::Short { claimed, seen }),
+        Some(claimed) if claimed > seen => Err(Failure::Disagree {
+            collection: "records",
+            tries: 1,
+            claimed,
+            received: seen,
+        }),
         _ => Ok(()),
     }
 }
@@ -169,7 +145,7 @@ async fn ask(run: &Run, feed: &Feed, look_back: LookBack) -> Result<(Answer, Fee
     let mut now = context.upstream_now();
     let mut corrections = 0;
     loop {
-        let days = days(context, &run.source, look_back, now);
+        let days = days(run, look_back, now);
         let mut query = feed.query.clone();
         query.push(("days".to_owned(), days.to_string()));
         let request = Request {
@@ -177,14 +153,9 @@ async fn ask(run: &Run, feed: &Feed, look_back: LookBack) -> Result<(Answer, Fee
             query,
             kind: Kind::Xml,
         };
-        let answer = tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return Err(Failure::Stopped),
-            answer = context.client.get(&request) => answer?,
-        };
+        let answer = context.or_stopped(context.client.get(&request)).await??;
         let to = answer.date.unwrap_or_else(|| context.clock.now());
-        if corrections < CLOCK_CORRECTIONS && self::days(context, &run.source, look_back, to) > days
-        {
+        if corrections < CLOCK_CORRECTIONS && self::days(run, look_back, to) > days {
             corrections += 1;
             now = to;
             continue;
@@ -197,13 +168,14 @@ async fn ask(run: &Run, feed: &Feed, look_back: LookBack) -> Result<(Answer, Fee
     }
 }
 
-fn days(context: &Context, source: &Source, look_back: LookBack, now: DateTime<Utc>) -> u32 {
-    let feeds = &context.config.feeds;
+fn days(run: &Run, look_back: LookBack, now: DateTime<Utc>) -> u32 {
+    let (source, config) = (&run.source, &run.context.config);
+    let feeds = &config.feeds;
     match look_back {
         LookBack::Days(days) | LookBack::Again(days) => days.clamp(1, feeds.max_days),
         LookBack::Full => feeds.first_days,
         LookBack::Missing => {
-            let overlap = TimeDelta::from_std(feeds.overlap).unwrap_or(TimeDelta::days(1));
+            let overlap = config.overlap_of(run.source_name());
             let reachable = now - TimeDelta::days(i64::from(feeds.max_days));
             missing_from(source.covered_to, &source.gaps, overlap, reachable)
                 .map_or(feeds.first_days, |from| {

@@ -7,13 +7,15 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::{Fingerprint, FingerprintSum, plain_fingerprint};
+use crate::job::transaction;
+use crate::model::{Fingerprint, FingerprintSum, Tally, plain_fingerprint};
 use crate::source::xml::{self, Rules};
 use crate::store;
-use crate::store::advisories::advisory::{self, Merged, Origin, Received};
-use crate::store::advisories::write_lock::Turn;
+use crate::store::advisories::advisory::{self, Merged};
+use crate::store::advisories::received::Received;
+use crate::store::advisories::write_lock::WriteLock;
 use crate::store::ledger::quarantine::{self, Unreadable};
-use crate::store::ledger::run::{self, Tally};
+use crate::store::origin::Origin;
 
 /// Records that are looked up at once: enough to make the round trip cheap.
 const CHUNK_RECORDS: usize = 500;
@@ -171,9 +173,9 @@ impl Storing {
             ..self.origin
         };
         let merged = write(&self.context.pool, origin, &self.seen, &news).await?;
-        let twins = merged.twins.len() as u64;
-        self.tally.seen += news.received.len() as u64 - twins;
-        self.tally.quarantined += news.unreadable.len() as u64 + twins;
+        let conflicting_duplicates = merged.conflicting_duplicates.len() as u64;
+        self.tally.seen += news.received.len() as u64 - conflicting_duplicates;
+        self.tally.quarantined += news.unreadable.len() as u64 + conflicting_duplicates;
         self.tally.added += merged.added;
         self.tally.changed += merged.changed;
         self.tally.unchanged += merged.unchanged;
@@ -219,12 +221,12 @@ impl News {
 
 /// Writes in one transaction, again when it met another one.
 async fn write(pool: &PgPool, origin: Origin, seen: &Seen, news: &News) -> Result<Merged, Failure> {
-    let mut turn = Turn::BesideOthers;
+    let mut turn = WriteLock::Shared;
     for _ in 1..CONFLICT_ATTEMPTS {
         match write_once(pool, origin, seen, news, turn).await {
             Err(Failure::Store(error)) if store::is_conflict(&error) => {
                 tracing::debug!(%error, "two transactions met; this one is repeated alone");
-                turn = Turn::Alone;
+                turn = WriteLock::Exclusive;
             }
             result => return result,
         }
@@ -237,28 +239,34 @@ async fn write_once(
     origin: Origin,
     seen: &Seen,
     news: &News,
-    turn: Turn,
+    turn: WriteLock,
 ) -> Result<Merged, Failure> {
     let News {
         received,
         unreadable,
         bytes: _,
     } = news;
-    let mut transaction = pool.begin().await?;
-    turn.take(&mut transaction).await?;
-    if !run::still_ours(&mut transaction, origin.run_id).await? {
-        return Err(Failure::Lost);
-    }
+    let mut transaction = transaction::begin_at(turn, pool, origin.run_id).await?;
     let merged = if received.is_empty() {
         Merged::default()
     } else {
         let is_seen = |sighting| seen.lock().contains(&sighting);
         advisory::merge(&mut transaction, origin, received, is_seen).await?
     };
-    let twins: Vec<Unreadable> = merged.twins.iter().map(|at| twin(&received[*at])).collect();
-    release(&mut transaction, origin, received, &merged.twins).await?;
+    let conflicting_duplicates: Vec<Unreadable> = merged
+        .conflicting_duplicates
+        .iter()
+        .map(|at| twin(&received[*at]))
+        .collect();
+    release(
+        &mut transaction,
+        origin,
+        received,
+        &merged.conflicting_duplicates,
+    )
+    .await?;
     quarantine::keep(&mut transaction, origin, unreadable).await?;
-    quarantine::keep(&mut transaction, origin, &twins).await?;
+    quarantine::keep(&mut transaction, origin, &conflicting_duplicates).await?;
     transaction.commit().await?;
     Ok(merged)
 }
@@ -278,7 +286,7 @@ async fn release(
     connection: &mut PgConnection,
     origin: Origin,
     received: &[Received],
-    twins: &[usize],
+    conflicting_duplicates: &[usize],
 ) -> Result<(), sqlx::Error> {
     if received.is_empty() || quarantine::is_empty(connection, origin.source_id).await? {
         return Ok(());
@@ -286,7 +294,7 @@ async fn release(
     let hashes: Vec<Fingerprint> = received
         .iter()
         .enumerate()
-        .filter(|(place, _)| !twins.contains(place))
+        .filter(|(place, _)| !conflicting_duplicates.contains(place))
         .map(|(_, record)| plain_fingerprint(record.raw.as_bytes()))
         .collect();
     quarantine::release_bytes(connection, origin.source_id, &hashes).await?;

@@ -11,9 +11,9 @@ use super::store::{Chunk, Seen, Stored, Storing};
 use crate::http::Answer;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
+use crate::model::Tally;
 use crate::source::xml::{Document, RecordReader, Rules};
-use crate::store::advisories::advisory::Origin;
-use crate::store::ledger::run::Tally;
+use crate::store::origin::Origin;
 
 /// Tasks that store. A third one gains nothing on two cores.
 const WRITERS: usize = 2;
@@ -138,12 +138,7 @@ impl Reading {
         sender: &mpsc::Sender<Chunk>,
     ) -> Result<(), Failure> {
         loop {
-            let piece = tokio::select! {
-                biased;
-                () = context.stop.cancelled() => return Err(Failure::Stopped),
-                piece = answer.body.chunk() => piece?,
-            };
-            let Some(piece) = piece else {
+            let Some(piece) = context.or_stopped(answer.body.chunk()).await?? else {
                 return Ok(());
             };
             let before = self.records;

@@ -6,14 +6,15 @@ use sqlx::PgConnection;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::findings::Seen;
+use super::findings::{Seen, sink_key};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::{Condition, OWN_RULE, Purpose, Silence, Standing, Step, decide};
-use crate::store::alerts::alert::{self, Raised};
+use crate::model::{Condition, ConditionState, OWN_RULE, Purpose, Silence, Step, decide};
+use crate::store::alerts::alert;
+use crate::store::alerts::raised::Raised;
 use crate::store::alerts::{evaluation, silence};
 use crate::store::health::condition;
-use crate::store::tickets::reading::{self, DateFilter};
+use crate::store::tickets::reading;
 
 /// What begins or ends within this time is told in one message: an upstream that
 /// is down concerns every list.
@@ -55,7 +56,7 @@ async fn steps(context: &Context, connection: &mut PgConnection) -> Result<Vec<S
     let seen = Seen {
         config: &context.config,
         upstream_now: context.upstream_now(),
-        walks_only: filter == Some(DateFilter::None),
+        filter,
         sources: condition::sources(connection).await?,
         sinks: condition::sinks(connection).await?,
         standings: condition::standings(connection).await?,
@@ -73,7 +74,7 @@ async fn steps(context: &Context, connection: &mut PgConnection) -> Result<Vec<S
 
 fn raise(
     context: &Context,
-    standing: &Standing,
+    standing: &ConditionState,
     silences: &[Silence],
     now: DateTime<Utc>,
 ) -> Option<Raised> {
@@ -82,7 +83,7 @@ fn raise(
     let mut sinks = health.sinks.clone();
     let mut group = GATHER;
     if standing.condition == Condition::SinkFailing {
-        sinks.retain(|name| standing.key != format!("sink {name}"));
+        sinks.retain(|name| standing.key != sink_key(name));
         // It goes to other sinks than what it would be gathered with.
         group = TimeDelta::zero();
     }
@@ -102,7 +103,7 @@ fn raise(
 }
 
 fn tell(step: &Step) {
-    let Standing {
+    let ConditionState {
         condition,
         key,
         summary,

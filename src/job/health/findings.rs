@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::config::{Allowed, Config, CronExpression};
-use crate::model::{Condition, Evidence, Finding, RunFailure, Standing};
+use crate::config::{Allowed, Config};
+use crate::model::{
+    Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, shortened,
+};
 use crate::store::health::condition::{SinkState, SourceState};
-use crate::store::ledger::source::SourceKey;
 
 /// What concerns the whole account is filed under this.
 const UPSTREAM: &str = "upstream";
@@ -21,11 +22,11 @@ pub(crate) struct Seen<'a> {
     pub config: &'a Config,
     /// Upstream's time, which the covered time is measured in.
     pub upstream_now: DateTime<Utc>,
-    /// Whether tickets are read by full walks only.
-    pub walks_only: bool,
+    /// Which date filter upstream honours on tickets.
+    pub filter: Option<DateFilter>,
     pub sources: Vec<SourceState>,
     pub sinks: Vec<SinkState>,
-    pub standings: Vec<Standing>,
+    pub standings: Vec<ConditionState>,
 }
 
 impl Seen<'_> {
@@ -54,7 +55,7 @@ impl Seen<'_> {
         findings
     }
 
-    fn standing(&self, condition: Condition, key: &str) -> Option<&Standing> {
+    fn standing(&self, condition: Condition, key: &str) -> Option<&ConditionState> {
         self.standings
             .iter()
             .find(|one| one.condition == condition && one.key == key)
@@ -142,40 +143,17 @@ impl Seen<'_> {
     }
 
     fn allowed_until(&self, source: &SourceState, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let freshness = self.config.freshness;
-        let allowed = match source.key {
-            SourceKey::Tickets => freshness.tickets,
-            SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) => freshness.feeds,
-            // They complete what the others bring, and have no age of their own.
-            SourceKey::Sweep | SourceKey::Details => Allowed::Off,
-        };
-        match allowed {
+        let config = self.config;
+        match config.allowed_age_of(&source.key) {
             Allowed::Off => None,
             Allowed::Age(age) => from.checked_add_signed(TimeDelta::from_std(age).ok()?),
             Allowed::BySchedule => {
-                let (schedule, zone) = (self.schedule(&source.key)?, self.config.schedule.timezone);
+                let schedule = config.schedule_of(&source.key, self.filter)?;
+                let zone = config.schedule.timezone;
                 let first = schedule.next_after(from, zone)?;
                 Some(schedule.next_after(first, zone)? + SLACK)
             }
         }
-    }
-
-    fn schedule(&self, key: &SourceKey) -> Option<&CronExpression> {
-        let config = self.config;
-        let own = match key {
-            SourceKey::Tickets if self.walks_only => return Some(&config.schedule.full_walk),
-            SourceKey::Tickets => return Some(&config.schedule.tickets),
-            SourceKey::WatchList(id) => {
-                let mut lists = config.watch_lists.iter();
-                lists.find(|list| list.id == *id)?.schedule.as_ref()
-            }
-            SourceKey::ExtraFeed(name) => {
-                let mut feeds = config.extra_feeds.iter();
-                feeds.find(|feed| feed.name == *name)?.schedule.as_ref()
-            }
-            SourceKey::Sweep | SourceKey::Details => return None,
-        };
-        Some(own.unwrap_or(&config.schedule.feeds))
     }
 }
 
@@ -248,7 +226,7 @@ fn failing(sink: &SinkState) -> Finding {
             format!(
                 "{failures} attempts in a row failed since {}: {}; what it did not refuse for good waits, and `advisoryd alerts test {}` tries it",
                 sink.failing_since.map_or_else(String::new, time),
-                short(sink.last_error.as_deref().unwrap_or("unknown")),
+                shortened(sink.last_error.as_deref().unwrap_or("unknown"), ERROR_CHARS),
                 sink.name
             ),
         ),
@@ -256,14 +234,19 @@ fn failing(sink: &SinkState) -> Finding {
     };
     Finding {
         condition: Condition::SinkFailing,
-        key: format!("sink {}", sink.name),
+        key: sink_key(&sink.name),
         evidence,
         value: i64::from(failures),
         summary,
     }
 }
 
-fn no_longer_followed(standing: &Standing) -> Finding {
+/// What conditions of a sink are filed under.
+pub(crate) fn sink_key(name: &str) -> String {
+    format!("sink {name}")
+}
+
+fn no_longer_followed(standing: &ConditionState) -> Finding {
     Finding {
         condition: standing.condition,
         key: standing.key.clone(),
@@ -274,14 +257,10 @@ fn no_longer_followed(standing: &Standing) -> Finding {
 }
 
 fn error(source: &SourceState) -> String {
-    short(source.last_error.as_deref().unwrap_or("unknown"))
-}
-
-fn short(text: &str) -> String {
-    match text.char_indices().nth(ERROR_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    shortened(
+        source.last_error.as_deref().unwrap_or("unknown"),
+        ERROR_CHARS,
+    )
 }
 
 /// As people read it.

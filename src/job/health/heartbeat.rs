@@ -10,11 +10,11 @@ use super::findings::time;
 use crate::config::Heartbeat;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::{Alert, OWN_RULE, Purpose, heartbeat_id};
-use crate::store::alerts::alert::{self, Raised};
+use crate::model::{Alert, OWN_RULE, Purpose, SourceKey, heartbeat_id};
+use crate::store::alerts::alert;
 use crate::store::alerts::evaluation;
+use crate::store::alerts::raised::Raised;
 use crate::store::health::{condition, heartbeat};
-use crate::store::ledger::source::SourceKey;
 
 /// What is wrong that is named before the rest is counted.
 const NAMED: usize = 5;

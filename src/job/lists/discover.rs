@@ -9,7 +9,7 @@ pub use super::scan::ask;
 use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::{ListChange, ListedList, compare, lost};
+use crate::model::{ListChange, ListedList, Outcome, compare, lost};
 use crate::store::ledger::source;
 use crate::store::ledger::source::Others;
 use crate::store::lists::discovery;
@@ -25,8 +25,9 @@ const DOUBT_LASTS: TimeDelta = TimeDelta::minutes(5);
 pub struct Discovered {
     /// `discovery`, so that it can be told from the runs beside it.
     pub source: &'static str,
-    /// `ok`, `failed` or `interrupted`.
-    pub outcome: &'static str,
+    /// How it ended, and why it is not complete; what was known stays.
+    #[serde(flatten)]
+    pub outcome: Outcome,
     /// Lists that upstream names.
     pub listed: usize,
     /// Lists that are followed now.
@@ -35,8 +36,6 @@ pub struct Discovered {
     pub changed: usize,
     /// What was asked of upstream.
     pub requests: u64,
-    /// Why it is not complete; what was known stays.
-    pub error: Option<String>,
     /// Whether it may be different a moment later.
     #[serde(skip)]
     pub is_transient: bool,
@@ -118,13 +117,15 @@ async fn held(context: &Context) -> Result<Discovered, Failure> {
         Ok(listed) => take_over(context, &mut transaction, &listed, began_at).await,
         Err(failure) => Err(failure),
     };
-    let error = match taken {
-        Ok(_) | Err(Failure::Stopped) => None,
+    let (outcome, changed, is_transient) = match taken {
+        Ok(changed) => (Outcome::Ok, changed, false),
         Err(Failure::Store(error)) => return Err(error.into()),
-        Err(ref failure) => {
+        Err(stopped @ Failure::Stopped) => (Outcome::Interrupted(stopped.chain()), 0, false),
+        Err(failure) => {
             let error = failure.chain();
             discovery::failed(&mut transaction, &error).await?;
-            Some(error)
+            let is_transient = matches!(&failure, Failure::Upstream(error) if error.is_transient());
+            (Outcome::Failed(error), 0, is_transient)
         }
     };
     let listed = discovery::listed(&mut transaction).await?.len();
@@ -132,27 +133,19 @@ async fn held(context: &Context) -> Result<Discovered, Failure> {
     transaction.commit().await?;
     Ok(Discovered {
         source: "discovery",
-        outcome: match &taken {
-            Ok(_) => "ok",
-            Err(Failure::Stopped) => "interrupted",
-            Err(_) => "failed",
-        },
+        outcome,
         listed,
         followed: followed.watch_lists.len(),
-        changed: taken.as_ref().map_or(0, |changed| *changed),
+        changed,
         requests,
-        error,
-        is_transient: match &taken {
-            Err(Failure::Upstream(error)) => error.is_transient(),
-            _ => false,
-        },
+        is_transient,
     })
 }
 
 fn tell(told: &Discovered) {
-    match &told.error {
-        None if told.outcome != "ok" => {}
-        None => info!(
+    match &told.outcome {
+        Outcome::Interrupted(_) => {}
+        Outcome::Ok => info!(
             listed = told.listed,
             followed = told.followed,
             changed = told.changed,
@@ -161,7 +154,7 @@ fn tell(told: &Discovered) {
             told.listed,
             told.followed
         ),
-        Some(error) => error!(
+        Outcome::Failed(error) => error!(
             requests = told.requests,
             error = %error,
             "discovery failed and will be repeated; the {} watch lists known so far are followed: {error}",

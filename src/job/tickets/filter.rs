@@ -5,8 +5,8 @@ use super::page::PATH;
 use crate::http::{ClientError, Kind, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
+use crate::model::DateFilter;
 use crate::source::page::Page;
-use crate::store::tickets::reading::DateFilter;
 
 /// 2100-01-01: no ticket is from then on.
 const FAR_FUTURE: &str = "4102444800";
@@ -44,12 +44,8 @@ async fn count(context: &Context, filter: Option<(&str, &str)>) -> Result<Option
         query,
         kind: Kind::Json,
     };
-    let answer = tokio::select! {
-        biased;
-        () = context.stop.cancelled() => return Err(Failure::Stopped),
-        answer = context.client.get_whole(&request) => answer,
-    };
-    let mut answer = match answer {
+    let asked = context.client.get_whole(&request);
+    let mut answer = match context.or_stopped(asked).await? {
         Err(ClientError::Refused { .. } | ClientError::NotFound { .. }) if filter.is_some() => {
             return Ok(None);
         }

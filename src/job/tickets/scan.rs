@@ -2,19 +2,18 @@
 //! checkpoint, so that a crash costs one page.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tracing::warn;
 
-use super::page::{self, TicketPage};
-use crate::job::collection::page::{MAX_PAGES, Which};
+use super::page::{PATH, TICKETS, TicketPage, parse};
+use crate::http::{Kind, Request};
+use crate::job::collection::count::{Tried, Tries};
+use crate::job::collection::page::Pages;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{Run, TicketProgress, Work};
-use crate::store::ledger::{quarantine, run};
-use crate::store::tickets::scan::{self, Walk};
+use crate::store::ledger::quarantine;
+use crate::store::tickets::scan::{self, Scan};
 use crate::store::tickets::ticket;
 
-/// How often the collection is walked again when the counts disagree.
-const ATTEMPTS: u32 = 3;
 /// A walk that stood still for longer is begun anew: too much has moved.
 const MAX_AGE: TimeDelta = TimeDelta::hours(24);
 /// A walk that finds less than this part of the known tickets missing is
@@ -22,40 +21,40 @@ const MAX_AGE: TimeDelta = TimeDelta::hours(24);
 const BELIEVED_MISSING: u64 = 5;
 
 /// Walks the whole collection, resuming an unfinished walk.
-pub(crate) async fn walk_all(
+pub(crate) async fn full_scan(
     run: &Run,
     accept_removals: bool,
     work: &mut Work,
 ) -> Result<(), Failure> {
-    let mut last = (0, 0);
-    for _ in 0..ATTEMPTS {
-        let mut walk = resume_or_begin(&run.context).await?;
-        let unreadable = walk_pages(run, &mut walk, work).await?;
-        let mut connection = run.context.pool.acquire().await?;
-        let found = scan::seen_from_before(&mut connection, &walk).await?;
-        let found = u64::try_from(found).unwrap_or(0) + unreadable;
-        let claimed = u64::try_from(walk.claimed.unwrap_or(0)).unwrap_or(0);
-        work.tally.claimed = Some(claimed);
-        work.accounted = Some(found);
-        if found >= claimed {
-            drop(connection);
+    let mut tries = Tries::at(TICKETS);
+    loop {
+        if let Some(walk) = tries.judge(walk_once(run, work).await?)? {
             return conclude(run, &walk, accept_removals, work).await;
         }
-        scan::finish(&mut connection, walk.id).await?;
-        warn!(
-            claimed,
-            found, "a full walk found {found} of {claimed} tickets; rows moved between pages"
-        );
-        last = (claimed, found);
     }
-    Err(Failure::CountsDisagree {
-        attempts: ATTEMPTS,
-        claimed: last.0,
-        seen: last.1,
+}
+
+async fn walk_once(run: &Run, work: &mut Work) -> Result<Tried<Scan>, Failure> {
+    let mut walk = resume_or_begin(&run.context).await?;
+    let unreadable = scan_pages(run, &mut walk, work).await?;
+    let mut connection = run.context.pool.acquire().await?;
+    let found = scan::seen_from_before(&mut connection, &walk).await?;
+    let received = u64::try_from(found).unwrap_or(0) + unreadable;
+    let claimed = u64::try_from(walk.claimed.unwrap_or(0)).unwrap_or(0);
+    work.tally.claimed = Some(claimed);
+    work.accounted = Some(received);
+    let is_whole = received >= claimed;
+    if !is_whole {
+        scan::finish(&mut connection, walk.id).await?;
+    }
+    Ok(Tried {
+        claimed,
+        received,
+        whole: is_whole.then_some(walk),
     })
 }
 
-async fn resume_or_begin(context: &Context) -> Result<Walk, Failure> {
+async fn resume_or_begin(context: &Context) -> Result<Scan, Failure> {
     let now = context.upstream_now();
     let mut connection = context.pool.acquire().await?;
     match scan::unfinished(&mut connection).await? {
@@ -65,54 +64,36 @@ async fn resume_or_begin(context: &Context) -> Result<Walk, Failure> {
 }
 
 /// Reads and stores pages to the end; returns how many records were unreadable.
-async fn walk_pages(run: &Run, walk: &mut Walk, work: &mut Work) -> Result<u64, Failure> {
-    let mut unreadable = 0;
-    let mut url = walk.resume_url.clone();
+async fn scan_pages(run: &Run, walk: &mut Scan, work: &mut Work) -> Result<u64, Failure> {
+    let page_size = run.context.config.tickets.page_size.to_string();
+    let first = Request::new(PATH, Kind::Json).with("page_size", page_size);
     // The page of the checkpoint is read again: rows may have moved across its end.
-    walk.pages = (walk.pages - 1).max(0);
-    loop {
-        let which = match &url {
-            Some(url) => Which::At(url),
-            None => Which::First(vec![(
-                "page_size".to_owned(),
-                run.context.config.tickets.page_size.to_string(),
-            )]),
-        };
-        let Some(page) = page::read(&run.context, which).await? else {
-            return Ok(unreadable);
-        };
-        if walk.pages == 0 {
-            walk.claimed = i64::try_from(page.claimed).ok();
-            work.tally.claimed = Some(page.claimed);
+    let read = u32::try_from(walk.pages - 1).unwrap_or(0);
+    let mut pages = Pages::new(&run.context, first).resumed(walk.resume_url.clone(), read);
+    let mut unreadable = 0;
+    while let Some(came) = pages.next().await? {
+        let page = parse(&run.context, came);
+        if pages.read == 1 {
+            walk.claimed = i64::try_from(pages.claimed).ok();
+            work.tally.claimed = Some(pages.claimed);
         }
-        walk.pages += 1;
-        walk.resume_url.clone_from(&url);
+        walk.pages = i32::try_from(pages.read).unwrap_or(i32::MAX);
+        walk.resume_url.clone_from(&pages.url);
         unreadable += page.unreadable.len() as u64;
         store(run, &page, Some(walk), work).await?;
-        if page.next.is_none() {
-            return Ok(unreadable);
-        }
-        if page.next == url || u32::try_from(walk.pages).is_ok_and(|pages| pages >= MAX_PAGES) {
-            return Err(Failure::TooManyPages {
-                pages: walk.pages.unsigned_abs(),
-            });
-        }
-        url = page.next;
     }
+    Ok(unreadable)
 }
 
 /// Stores one page, with its checkpoint if it belongs to a full walk.
 pub(crate) async fn store(
     run: &Run,
     page: &TicketPage,
-    walk: Option<&Walk>,
+    walk: Option<&Scan>,
     work: &mut Work,
 ) -> Result<(), Failure> {
     let ids: Vec<i64> = page.tickets.iter().map(|ticket| ticket.id).collect();
-    let mut transaction = run.context.pool.begin().await?;
-    if !run::still_ours(&mut transaction, run.origin.run_id).await? {
-        return Err(Failure::Lost);
-    }
+    let mut transaction = run.transaction().await?;
     let origin = run.origin_now();
     let merged = ticket::merge(&mut transaction, origin, &page.tickets).await?;
     if !quarantine::is_empty(&mut transaction, run.origin.source_id).await? {
@@ -140,21 +121,18 @@ pub(crate) async fn store(
 /// A complete walk: only it may find that tickets are gone.
 async fn conclude(
     run: &Run,
-    walk: &Walk,
+    walk: &Scan,
     accept_removals: bool,
     work: &mut Work,
 ) -> Result<(), Failure> {
-    let mut transaction = run.context.pool.begin().await?;
+    let mut transaction = run.transaction().await?;
     let known = u64::try_from(ticket::present(&mut transaction).await?).unwrap_or(0);
-    let gone = ticket::missing_from_walk(&mut transaction, walk.id, run.origin.at).await?;
+    let gone = ticket::missing_from_scan(&mut transaction, walk.id, run.origin.at).await?;
     let missing = gone.len() as u64;
     if missing * BELIEVED_MISSING > known && !accept_removals {
         scan::finish(&mut transaction, walk.id).await?;
         transaction.commit().await?;
         return Err(Failure::TooManyGone { missing, known });
-    }
-    if !run::still_ours(&mut transaction, run.origin.run_id).await? {
-        return Err(Failure::Lost);
     }
     work.tally.changed += ticket::mark_gone(&mut transaction, run.origin_now(), &gone).await?;
     transaction.commit().await?;

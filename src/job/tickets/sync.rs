@@ -4,14 +4,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{info, warn};
 
 use super::filter::discover;
-use super::scan::walk_all;
-use super::window::{Window, walk_window};
+use super::scan::full_scan;
+use super::window::{Window, scan_window};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::job::run::{self, Ran, Report, Run, Work};
-use crate::store::ledger::run::Mode;
-use crate::store::ledger::source::SourceKey;
-use crate::store::tickets::reading::{self, DateFilter, TicketReading};
+use crate::job::run::{self, Ran, Run, Work};
+use crate::model::{DateFilter, Mode, Outcome, SourceKey};
+use crate::store::tickets::reading::{self, TicketReading};
 use crate::store::tickets::scan;
 
 /// How long the answer to "which filter works" is believed.
@@ -24,7 +23,7 @@ pub enum Ask {
     /// full walks have their own slower schedule.
     Differences,
     /// A full walk where upstream offers no filter for changes, else nothing.
-    SlowWalk,
+    FullScan,
     /// Now, in whatever way works.
     Now,
     /// A full walk, whatever works.
@@ -47,11 +46,11 @@ pub async fn sync(context: &Context, ask: Ask) -> Result<Vec<Ran>, Failure> {
         _ if full => Plan::Full {
             accept_removals: false,
         },
-        (Ask::SlowWalk, Some(DateFilter::Modified)) => return Ok(Vec::new()),
+        (Ask::FullScan, Some(DateFilter::Modified)) => return Ok(Vec::new()),
         (Ask::Differences, Some(DateFilter::None)) if fresh(context, &reading) => {
             return Ok(Vec::new());
         }
-        (Ask::SlowWalk, _) | (Ask::Now, Some(DateFilter::None)) => Plan::Full {
+        (Ask::FullScan, _) | (Ask::Now, Some(DateFilter::None)) => Plan::Full {
             accept_removals: false,
         },
         (Ask::Differences | Ask::Now, _) => Plan::Differences,
@@ -87,7 +86,7 @@ fn fresh(context: &Context, reading: &TicketReading) -> bool {
 
 fn is_complete(ran: &[Ran]) -> bool {
     ran.iter()
-        .all(|ran| matches!(ran, Ran::Ended(Report { outcome: "ok", .. })))
+        .all(|ran| matches!(ran, Ran::Ended(report) if report.outcome == Outcome::Ok))
 }
 
 async fn has_filter(context: &Context) -> Result<bool, Failure> {
@@ -105,12 +104,13 @@ async fn once(context: &Context, plan: Plan) -> Result<Ran, Failure> {
         Plan::Differences => Mode::Incremental,
         Plan::Again(_) => Mode::Reconcile,
     };
-    let Some(run) = run::begin(context, &SourceKey::Tickets, "tickets", |_| mode).await? else {
+    let Some(run) = run::begin(context, &SourceKey::Tickets, mode).await? else {
         return Ok(Ran::Busy);
     };
     let mut work = Work::default();
     let result = read(&run, plan, &mut work).await;
-    if let Err(Failure::FilterIgnored { .. }) = &result {
+    if let Err(Failure::Outside { .. }) = &result {
+        info!("tickets: which date filter upstream honours is found out again by the next run");
         let mut connection = context.pool.acquire().await?;
         reading::remember_filter(&mut connection, None, context.clock.now()).await?;
     }
@@ -121,13 +121,13 @@ async fn read(run: &Run, plan: Plan, work: &mut Work) -> Result<(), Failure> {
     let context = &run.context;
     let reading = filter(context).await?;
     match (plan, reading.filter, reading.cursor_at) {
-        (Plan::Full { accept_removals }, ..) => walk_all(run, accept_removals, work).await,
+        (Plan::Full { accept_removals }, ..) => full_scan(run, accept_removals, work).await,
         (Plan::Differences, Some(filter), Some(cursor)) if filter != DateFilter::None => {
             let window = window(context, filter, cursor);
-            walk_window(run, window, work).await
+            scan_window(run, window, work).await
         }
         (Plan::Again((from, to)), Some(filter), _) if filter != DateFilter::None => {
-            walk_window(run, Window { filter, from, to }, work).await?;
+            scan_window(run, Window { filter, from, to }, work).await?;
             // Old time moves no cursor.
             work.tickets = None;
             Ok(())
@@ -135,13 +135,12 @@ async fn read(run: &Run, plan: Plan, work: &mut Work) -> Result<(), Failure> {
         // Nothing to ask by any more: the next walk in full sees to it.
         (Plan::Again(_), ..) => Ok(()),
         // The filter that worked is gone, or there was never a ticket to tell by.
-        (Plan::Differences, ..) => walk_all(run, false, work).await,
+        (Plan::Differences, ..) => full_scan(run, false, work).await,
     }
 }
 
 fn window(context: &Context, filter: DateFilter, cursor: DateTime<Utc>) -> Window {
-    let overlap =
-        TimeDelta::from_std(context.config.tickets.overlap).unwrap_or(TimeDelta::hours(1));
+    let overlap = context.config.overlap_of(&SourceKey::Tickets);
     let now = context.upstream_now();
     Window::since(filter, cursor, overlap, now)
 }

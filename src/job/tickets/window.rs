@@ -2,15 +2,15 @@
 //! checked, the count reconciled.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tracing::warn;
 
-use super::page::{self, TicketPage};
+use super::page::{PATH, TICKETS, parse};
 use super::scan::store;
-use crate::job::collection::window::{ATTEMPTS, Frozen, Walked, Walking};
+use crate::job::collection::count::{Tried, Tries};
+use crate::job::collection::page::Pages;
+use crate::job::collection::window::{Frozen, Received};
 use crate::job::failure::Failure;
 use crate::job::run::{Run, TicketProgress, Work};
-use crate::model::Ticket;
-use crate::store::tickets::reading::DateFilter;
+use crate::model::{DateFilter, Ticket};
 
 /// A frozen window.
 pub(crate) struct Window {
@@ -35,76 +35,52 @@ impl Window {
         Frozen::new(self.filter.name(), self.from, self.to)
     }
 
-    /// Whether a ticket may be in the answer.
-    fn admits(&self, ticket: &Ticket) -> bool {
+    /// Refuses a ticket that should not be in the answer.
+    fn admit(&self, ticket: &Ticket) -> Result<(), Failure> {
         let at = match self.filter {
             DateFilter::Modified => ticket.modified_at,
             DateFilter::Created => ticket.created_at,
             DateFilter::None => None,
         };
-        self.frozen().admits(at)
+        self.frozen().admit(TICKETS, ticket.id, at)
     }
 }
 
 /// Reads the window until what came agrees with upstream's own count.
-pub(crate) async fn walk_window(run: &Run, window: Window, work: &mut Work) -> Result<(), Failure> {
-    let mut last = (0, 0);
-    for _ in 0..ATTEMPTS {
-        let walked = walk_once(run, &window, work).await?;
-        work.accounted = Some(walked.seen());
-        if let Some((from, to)) = walked.covers(&window.frozen()) {
-            work.covers = Some((from, to));
-            work.tickets = Some(TicketProgress {
-                cursor_at: to,
-                walk: None,
-            });
-            return Ok(());
+pub(crate) async fn scan_window(run: &Run, window: Window, work: &mut Work) -> Result<(), Failure> {
+    let mut tries = Tries::at(TICKETS);
+    let covers = loop {
+        if let Some(covers) = tries.judge(walk_once(run, &window, work).await?)? {
+            break covers;
         }
-        let (claimed, seen) = (walked.claimed(), walked.seen());
-        warn!(
-            claimed,
-            seen, "a window of tickets claims {claimed} and held {seen}; it is read again"
-        );
-        last = (claimed, seen);
-    }
-    Err(Failure::CountsDisagree {
-        attempts: ATTEMPTS,
-        claimed: last.0,
-        seen: last.1,
-    })
+    };
+    work.covers = Some(covers);
+    work.tickets = Some(TicketProgress {
+        cursor_at: covers.1,
+        walk: None,
+    });
+    Ok(())
 }
 
-async fn walk_once(run: &Run, window: &Window, work: &mut Work) -> Result<Walking, Failure> {
-    let mut walking = Walking::default();
-    let page_size = run.context.config.tickets.page_size;
-    loop {
-        let which = walking.which(&window.frozen(), page_size);
-        let Some(page) = page::read(&run.context, which).await? else {
-            return Ok(walking);
-        };
-        check(window, &page)?;
+async fn walk_once(
+    run: &Run,
+    window: &Window,
+    work: &mut Work,
+) -> Result<Tried<(DateTime<Utc>, DateTime<Utc>)>, Failure> {
+    let frozen = window.frozen();
+    let request = frozen.request(PATH, run.context.config.tickets.page_size);
+    let mut pages = Pages::new(&run.context, request);
+    let mut received = Received::default();
+    while let Some(came) = pages.next().await? {
+        let page = parse(&run.context, came);
+        page.tickets
+            .iter()
+            .try_for_each(|ticket| window.admit(ticket))?;
         store(run, &page, None, work).await?;
-        let walked = Walked {
-            claimed: page.claimed,
-            next: page.next.as_deref(),
-            date: page.date,
-            unreadable: page.unreadable.len(),
-        };
         let ids = page.tickets.iter().map(|ticket| ticket.id.to_string());
-        let is_last = walking.took(&walked, ids)?;
-        work.tally.claimed = Some(walking.claimed());
-        if is_last {
-            return Ok(walking);
-        }
+        received.add(ids, page.unreadable.len());
+        work.tally.claimed = Some(pages.claimed);
     }
-}
-
-fn check(window: &Window, page: &TicketPage) -> Result<(), Failure> {
-    match page.tickets.iter().find(|ticket| !window.admits(ticket)) {
-        Some(ticket) => Err(Failure::FilterIgnored {
-            filter: window.filter.name(),
-            id: ticket.id,
-        }),
-        None => Ok(()),
-    }
+    work.accounted = Some(received.count());
+    Ok(received.tried(&frozen, &pages))
 }

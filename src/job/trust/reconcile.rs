@@ -5,19 +5,21 @@ use chrono::TimeDelta;
 
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::job::feeds::pull::{self, Feed, LookBack};
+use crate::job::feeds::feed::Feed;
+use crate::job::feeds::feed::LookBack;
+use crate::job::feeds::pull;
 use crate::job::run::Ran;
 use crate::job::tickets::sync;
-use crate::model::ServedBy;
-use crate::store::ledger::source::{self, SourceKey};
-use crate::store::tickets::reading::{self, DateFilter};
+use crate::model::{DateFilter, IngestedVia, SourceKey};
+use crate::store::ledger::source;
+use crate::store::tickets::reading;
 
 /// Reads a feed again, as many days back as `chance` says of those that are
 /// covered and that upstream can be asked for. `None` when it was never read.
 pub async fn feed(context: &Context, feed: &Feed, chance: u64) -> Result<Option<Ran>, Failure> {
     let mut connection = context.pool.acquire().await?;
     let found = source::find(&mut connection, &feed.key).await?;
-    let is_json = found.is_some_and(|found| found.served_by == ServedBy::Json);
+    let is_json = found.is_some_and(|found| found.served_by == IngestedVia::Json);
     let covered = source::covered(&mut connection, &feed.key)
         .await?
         // Its details would all have to be fetched again.

@@ -166,10 +166,8 @@ pub async fn hourly(context: Context) {
                 "retention could not be applied and is tried again in an hour: {}", failure.chain()
             ),
         }
-        tokio::select! {
-            biased;
-            () = context.stop.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
+        if context.or_stopped(tokio::time::sleep(EVERY)).await.is_err() {
+            return;
         }
     }
 }

@@ -7,19 +7,21 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::clock::Clock;
 use crate::job::failure::Failure;
-use crate::model::{Advisory, Details, Ticket, plain_fingerprint};
+use crate::model::{Details, Ticket, plain_fingerprint};
 use crate::source::detail as detail_source;
 use crate::source::ticket as ticket_source;
 use crate::source::xml::{self, Rules};
-use crate::store::advisories::advisory::{self, Origin, Received};
-use crate::store::advisories::comparison::Beside;
+use crate::store::advisories::advisory;
+use crate::store::advisories::comparison::Comparison;
 use crate::store::advisories::detail as store_detail;
-use crate::store::advisories::detail::Came;
-use crate::store::advisories::write_lock::Turn;
-use crate::store::ledger::lock::Hold;
-use crate::store::ledger::quarantine::{self, Kept};
+use crate::store::advisories::detail::DetailOutcome;
+use crate::store::advisories::received::Received;
+use crate::store::advisories::write_lock::WriteLock;
+use crate::store::ledger::lock::SourceLock;
+use crate::store::ledger::quarantine::{self, Form, Kept};
+use crate::store::origin::Origin;
 use crate::store::tickets::ticket;
-use crate::store::wanted::queue::{self, Reason, Want};
+use crate::store::wanted::queue::{self, QueueEntry, Reason};
 
 /// What became of a record that was read again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -70,7 +72,7 @@ impl Retry<'_> {
             return Ok(gone(id));
         };
         drop(connection);
-        let Some(hold) = Hold::take(self.pool, kept.source_id).await? else {
+        let Some(hold) = SourceLock::take(self.pool, kept.source_id).await? else {
             return Ok(retried(&kept, Fate::Busy, None));
         };
         let result = self.held(id, true).await;
@@ -83,7 +85,7 @@ impl Retry<'_> {
     pub(crate) async fn held(&self, id: i64, write: bool) -> Result<Retried, Failure> {
         let mut transaction = self.pool.begin().await?;
         // Alone: another list may be bringing the same new advisory.
-        Turn::Alone.take(&mut transaction).await?;
+        WriteLock::Exclusive.take(&mut transaction).await?;
         let Some(kept) = quarantine::get(&mut transaction, id).await? else {
             return Ok(gone(id));
         };
@@ -95,13 +97,11 @@ impl Retry<'_> {
             // What is not wanted under the configuration is not fetched either.
             details: Details::Auto,
         };
-        let outcome = match kept.source.as_str() {
-            "tickets" => read_ticket(&mut transaction, origin, &kept).await?,
-            "details" => self.read_detail(&mut transaction, origin, &kept).await?,
-            _ if kept.raw.starts_with('{') => {
-                self.read_listed(&mut transaction, origin, &kept).await?
-            }
-            _ => self.read_advisory(&mut transaction, origin, &kept).await?,
+        let outcome = match kept.form() {
+            Form::Ticket => read_ticket(&mut transaction, origin, &kept).await?,
+            Form::Detail => self.read_detail(&mut transaction, origin, &kept).await?,
+            Form::Listed => self.read_listed(&mut transaction, origin, &kept).await?,
+            Form::Record => self.read_advisory(&mut transaction, origin, &kept).await?,
         };
         let Outcome { key, fate, reason } = outcome;
         match &reason {
@@ -133,9 +133,8 @@ impl Retry<'_> {
             Ok(advisory) => advisory,
             Err(xml::Unreadable { key, reason }) => return Ok(Outcome::stays(key, reason)),
         };
-        let Advisory { said, .. } = &advisory;
-        let said = said.clone();
-        let beside = advisory::beside(connection, &advisory).await?;
+        let said = advisory.said.clone();
+        let beside = advisory::compare(connection, &advisory).await?;
         let outcome = Outcome::of(said, beside);
         if outcome.fate == Fate::Stored {
             let received = Received {
@@ -169,8 +168,10 @@ impl Retry<'_> {
         let record = crate::job::details::fetch::record(connection, self.rules, &said).await?;
         let came = store_detail::store(connection, origin, &detail, record.as_ref()).await?;
         let beside = match came {
-            Came::Added | Came::Changed => Beside::Newer,
-            Came::Unchanged | Came::Elsewhere | Came::Older => Beside::Same,
+            DetailOutcome::Added | DetailOutcome::Changed => Comparison::Newer,
+            DetailOutcome::Unchanged | DetailOutcome::Elsewhere | DetailOutcome::Older => {
+                Comparison::Same
+            }
         };
         Ok(Outcome::of(said, beside))
     }
@@ -188,13 +189,13 @@ impl Retry<'_> {
         };
         match detail_source::read_listed(self.rules, element) {
             Ok(listed) => {
-                let want = Want {
+                let want = QueueEntry {
                     said: listed.said.clone(),
                     reason: Reason::Json,
                     modified_at: listed.modified_at,
                 };
-                queue::want(connection, &[want], origin.at).await?;
-                Ok(Outcome::of(listed.said, Beside::Same))
+                queue::enqueue(connection, &[want], origin.at).await?;
+                Ok(Outcome::of(listed.said, Comparison::Same))
             }
             Err(unreadable) => Ok(Outcome::stays(unreadable.key, unreadable.reason)),
         }
@@ -214,7 +215,7 @@ async fn read_ticket(
         Ok(ticket) => ticket,
         Err(unreadable) => return Ok(Outcome::stays(unreadable.key, unreadable.reason)),
     };
-    let beside = ticket::beside(connection, &ticket).await?;
+    let beside = ticket::compare(connection, &ticket).await?;
     let outcome = Outcome::of(ticket.id.to_string(), beside);
     if outcome.fate == Fate::Stored {
         ticket::merge(connection, origin, &[ticket]).await?;
@@ -247,11 +248,11 @@ impl Outcome {
         }
     }
 
-    fn of(key: String, beside: Beside) -> Self {
+    fn of(key: String, beside: Comparison) -> Self {
         let fate = match beside {
-            Beside::Unknown | Beside::Newer => Fate::Stored,
-            Beside::Same => Fate::Known,
-            Beside::Other => {
+            Comparison::Unknown | Comparison::Newer => Fate::Stored,
+            Comparison::Same => Fate::Known,
+            Comparison::Other => {
                 let reason = format!(
                     "it reads well, but what is stored of {key} says something else and is as new or newer"
                 );

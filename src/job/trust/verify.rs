@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 
+use crate::model::SourceKey;
 use crate::store::ledger::chain::{self, Break};
-use crate::store::ledger::source::{self, SourceKey};
+use crate::store::ledger::source;
 use crate::store::trust::proof::{self, Extent, Miscount, ProofSource};
 use crate::store::trust::proof_rows::{self, LostSource};
 
@@ -24,7 +25,7 @@ pub struct Problem {
 
 /// What came of proving.
 #[derive(Debug, Clone, Serialize)]
-pub struct Proof {
+pub struct Verification {
     /// Whether nothing is wrong.
     pub proven: bool,
     /// From when on it was looked.
@@ -42,7 +43,10 @@ pub struct Proof {
 }
 
 /// Looks at one moment of the database; writes nothing.
-pub async fn prove(pool: &PgPool, since: Option<DateTime<Utc>>) -> Result<Proof, sqlx::Error> {
+pub async fn verify(
+    pool: &PgPool,
+    since: Option<DateTime<Utc>>,
+) -> Result<Verification, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     proof::see_one_moment(&mut transaction).await?;
     let mut prover = Prover {
@@ -66,7 +70,7 @@ pub async fn prove(pool: &PgPool, since: Option<DateTime<Utc>>) -> Result<Proof,
         runs,
         problems,
     } = prover;
-    Ok(Proof {
+    Ok(Verification {
         proven: problems.is_empty(),
         since,
         known_to: known_to(&sources),
@@ -130,7 +134,7 @@ impl Prover {
             return Ok(());
         }
         let Some(covered_from) = source.covered_from else {
-            if *key == SourceKey::Sweep {
+            if *key == SourceKey::RevisionScan {
                 // It only looks over the feeds' shoulder, and some accounts may not.
                 return Ok(());
             }
@@ -139,7 +143,7 @@ impl Prover {
             return Ok(());
         };
         if let Some(since) = self.since.filter(|since| covered_from > *since)
-            && *key != SourceKey::Sweep
+            && *key != SourceKey::RevisionScan
         {
             let says = format!("nothing is known of the time from {since} to {covered_from}");
             let advice = match key {
@@ -284,7 +288,7 @@ impl Prover {
 fn sync(key: &SourceKey) -> String {
     match key {
         SourceKey::WatchList(id) => format!("advisoryd sync feeds --watch-list {id}"),
-        SourceKey::ExtraFeed(_) | SourceKey::Sweep | SourceKey::Details => {
+        SourceKey::ExtraFeed(_) | SourceKey::RevisionScan | SourceKey::Details => {
             "advisoryd sync feeds".to_owned()
         }
         SourceKey::Tickets => "advisoryd sync tickets".to_owned(),

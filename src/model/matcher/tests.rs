@@ -37,7 +37,7 @@ fn subject() -> Subject {
         advisory: Some(AdvisorySubject {
             said: "SA1".to_owned(),
             severity: Some(Severity::HighlyCritical),
-            attack_vector: Some("remote".to_owned()),
+            attack_vector: Some(AttackVector::Remote),
             solution_status: Some("Vendor Patched".to_owned()),
             cves: vec!["CVE-2026-7".to_owned()],
             products: vec![

@@ -6,7 +6,7 @@ use crate::simulate::clock::Clock;
 use crate::simulate::options::Options;
 use crate::simulate::world::{World, WorldError};
 
-use super::Feed;
+use super::document::Feed;
 
 /// Which document to write.
 #[derive(Debug, Clone, Copy, Default)]

@@ -4,7 +4,8 @@ use crate::model::{Advisory, AttackVector, Cvss, Product, Reference};
 use crate::simulate::options::Profile;
 use crate::simulate::words;
 
-use super::{Record, Score};
+use super::advisory::Record;
+use super::scores::Score;
 
 impl Record {
     /// What ought to be stored for this advisory, normalised: line feeds only,

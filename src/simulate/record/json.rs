@@ -3,7 +3,9 @@ use serde_json::{Map, Value, json};
 
 use crate::simulate::words;
 
-use super::{Record, Score, VectorGap, Weakness};
+use super::advisory::Record;
+use super::parts::Weakness;
+use super::scores::{Score, VectorGap};
 
 /// As upstream writes times: whole seconds and `Z`.
 pub fn time(at: DateTime<Utc>) -> String {

@@ -4,7 +4,7 @@ use fastrand::Rng;
 use crate::simulate::random::{self, Stream, chance, pick, skewed};
 use crate::simulate::words;
 
-use super::{FIRST_SAID, Place};
+use super::place::{FIRST_SAID, Place};
 
 /// An affected product.
 #[derive(Debug, Clone)]

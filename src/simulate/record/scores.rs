@@ -1,6 +1,6 @@
 use crate::simulate::random::{self, Stream, chance};
 
-use super::Place;
+use super::place::Place;
 
 /// How an advisory without a vector in some version of CVSS says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use crate::simulate::random::{self, Stream, chance, pick, skewed};
 use crate::simulate::words;
 
-use super::Place;
+use super::place::Place;
 
 /// Plain text with CRLF, `<`, `&` and non-ASCII letters. Each revision adds a sentence.
 pub fn description(seed: u64, place: Place, (vendor, product): (&str, &str)) -> String {

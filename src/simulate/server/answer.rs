@@ -3,40 +3,25 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, Response, header};
-use chrono::TimeDelta;
+use axum::http::{Response, header};
 use serde_json::json;
 
-use crate::simulate::options::{Compression, ThrottleForm};
+use crate::simulate::options::Compression;
 
+use super::asked::Asked;
 use super::body::{self, Then};
+use super::connection::Connection;
+use super::fault::Fault;
 use super::query::Query;
 use super::reply::{Content, Reply};
 use super::seen::SeenRequest;
-use super::{Connection, Fault, Shared, control, route};
+use super::shared::Shared;
+use super::throttled::throttled;
+use super::{control, route};
 
 /// Everything goes through one door: faults must be able to strike anywhere.
 pub fn router(shared: Arc<Shared>) -> Router {
     Router::new().fallback(answer).with_state(shared)
-}
-
-/// A request, as far as answers depend on it.
-pub struct Asked {
-    pub method: String,
-    pub path: String,
-    pub query: Query,
-    pub target: String,
-    pub headers: HeaderMap,
-    /// What goes wrong within the answer's content.
-    pub fault: Option<Fault>,
-}
-
-impl Asked {
-    /// A header's text; empty counts as missing.
-    pub fn header(&self, name: header::HeaderName) -> Option<&str> {
-        let value = self.headers.get(name)?.to_str().ok()?.trim();
-        (!value.is_empty()).then_some(value)
-    }
 }
 
 async fn answer(
@@ -91,22 +76,6 @@ async fn instead(shared: &Shared, asked: &Asked) -> Option<Reply> {
         _ => return None,
     };
     Some(reply)
-}
-
-/// 429 in the form asked for.
-pub fn throttled(shared: &Shared, form: ThrottleForm, seconds: u32) -> Reply {
-    let sentence = format!("Request was throttled. Expected available in {seconds} seconds.");
-    match form {
-        ThrottleForm::Seconds => {
-            Reply::detail(429, &sentence).with(header::RETRY_AFTER, seconds.to_string())
-        }
-        ThrottleForm::Date => {
-            let until = shared.clock.now() + TimeDelta::seconds(i64::from(seconds));
-            Reply::detail(429, "Request was throttled.")
-                .with(header::RETRY_AFTER, httpdate::fmt_http_date(until.into()))
-        }
-        ThrottleForm::Detail => Reply::detail(429, &sentence),
-    }
 }
 
 /// Compresses the body if it may, and lets befall it what is to befall it.

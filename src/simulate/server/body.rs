@@ -10,8 +10,9 @@ use tokio_util::io::{ReaderStream, StreamReader};
 use crate::simulate::feed::{BOMB_BLOCK, Feed, gzip_bomb};
 use crate::simulate::options::Compression;
 
+use super::connection::Connection;
 use super::reply::{Content, Pieces};
-use super::{Connection, Shared};
+use super::shared::Shared;
 
 /// What happens to a body after some of its bytes.
 pub enum Then {

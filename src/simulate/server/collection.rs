@@ -3,8 +3,8 @@ use serde_json::{Value, json};
 
 use crate::simulate::Options;
 
-use super::Fault;
-use super::answer::Asked;
+use super::asked::Asked;
+use super::fault::Fault;
 use super::query::BadValue;
 use super::reply::Reply;
 

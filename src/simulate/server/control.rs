@@ -6,8 +6,9 @@ use chrono::TimeDelta;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::fault::Rule;
 use super::reply::Reply;
-use super::{Rule, Shared};
+use super::shared::Shared;
 
 /// Below this path, another process can change the world and break things.
 pub const PREFIX: &str = "/_control/";

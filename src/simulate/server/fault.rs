@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::simulate::feed::Damage;
 use crate::simulate::options::ThrottleForm;
 
-use super::locked;
+use super::lock::locked;
 
 /// Something that goes wrong with an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

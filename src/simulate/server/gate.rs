@@ -3,7 +3,7 @@ use std::sync::Mutex;
 
 use tokio::sync::watch;
 
-use super::locked;
+use super::lock::locked;
 
 /// Places where an answer waits until a test says go, by name.
 #[derive(Debug, Default)]

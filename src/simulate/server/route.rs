@@ -7,11 +7,14 @@ use crate::simulate::feed::{Damage, Feed};
 use crate::simulate::world::{PARTS, WatchListPlace, World, sort_rows};
 
 use super::accept::{self, Choice};
-use super::answer::{Asked, throttled};
+use super::asked::Asked;
+use super::body;
 use super::collection::{page, refuse, reply as page_reply};
+use super::fault::Fault;
 use super::query::{BadValue, Query};
 use super::reply::{Content, Reply};
-use super::{Fault, Shared, body};
+use super::shared::Shared;
+use super::throttled::throttled;
 
 /// Answers as upstream would, in Django's order: slash, route, token, limit, method, content.
 pub fn reply(shared: &Arc<Shared>, asked: &Asked) -> Reply {

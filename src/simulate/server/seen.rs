@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use axum::http::{HeaderMap, HeaderName, header};
 use chrono::{DateTime, Utc};
 
-use super::locked;
+use super::lock::locked;
 
 /// A request as the simulator saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]

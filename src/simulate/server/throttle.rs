@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::simulate::options::LimitOptions;
 
-use super::locked;
+use super::lock::locked;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);

@@ -3,7 +3,7 @@ use serde::Serialize;
 
 use crate::simulate::random::{self, Stream, chance};
 
-use super::World;
+use super::state::World;
 
 /// What one step of a changing world brought.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

@@ -7,29 +7,8 @@ use crate::simulate::random::{self, Stream, chance};
 use crate::simulate::record::{Place, time};
 use crate::simulate::words;
 
-use super::World;
-
-/// What the simulator remembers of a ticket.
-#[derive(Debug, Clone, Copy)]
-pub struct TicketPlace {
-    /// Key in URLs, from 1.
-    pub id: u64,
-    /// How often it was touched.
-    pub revision: u32,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
-    /// When it was last touched.
-    pub modified_at: DateTime<Utc>,
-    /// Number of the advisory it is about, if there is any.
-    pub(super) advisory: Option<u64>,
-}
-
-impl TicketPlace {
-    /// The number for people.
-    pub fn pretty_id(&self) -> u64 {
-        1000 + self.id
-    }
-}
+use super::state::World;
+use super::ticket_place::TicketPlace;
 
 impl World {
     /// Adds a ticket made at `created_at`; every third was touched before `now`.

@@ -1,9 +1,9 @@
-use super::super::mail::Letter;
+use super::super::mail::Mail;
 use super::message;
 use crate::model::Message;
 
 fn mail(message: &Message) -> String {
-    let letter = Letter::new(
+    let letter = Mail::new(
         "advisoryd <advisoryd@example.org>".parse().unwrap(),
         vec!["soc@example.org".parse().unwrap()],
     );

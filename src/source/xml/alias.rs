@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use super::error::RulesError;
 use super::tree::{Found, Node};
+use crate::config::AliasField;
 
 /// Names with case, `_` and `-` and any namespace prefix left out, as a number:
 /// `cvrf:Advisory_Identifier` and `advisoryIdentifier` have the same key.
@@ -32,55 +33,6 @@ macro_rules! keys {
     };
 }
 pub(super) use keys;
-
-macro_rules! fields {
-    ($($variant:ident $name:literal [$($alias:literal),*];)*) => {
-        /// A field of the model that aliases lead to.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum Field { $($variant),* }
-
-        /// The fields of an advisory that `[feeds.aliases]` may name.
-        pub const FIELDS: &[&str] = &[$($name),*];
-
-        const BUILT_IN: &[&[&str]] = &[$(&[$($alias),*]),*];
-    };
-}
-
-// Of several names the earlier wins. The JSON names of contract §7 come first.
-fields! {
-    Said "said" ["advisory_identifier", "said", "identifier", "advisory_id", "secunia_id", "id",
-        "DocumentTracking/Identification/ID"];
-    UpstreamId "upstream_id" ["id", "upstream_id", "advisory_id", "numeric_id"];
-    Title "title" ["title", "DocumentTitle", "name", "headline", "subject"];
-    Criticality "criticality" ["criticality", "criticality_description", "criticality_code",
-        "criticality_id", "severity", "aggregate_severity"];
-    ReleasedAt "released_at" ["released", "released_at", "release_date", "released_date", "published",
-        "published_at", "created", "DocumentTracking/InitialReleaseDate"];
-    ModifiedAt "modified_at" ["modified_date", "modified", "modified_at", "updated", "updated_at",
-        "last_modified", "revised", "DocumentTracking/CurrentReleaseDate"];
-    AttackVector "attack_vector" ["where", "where_description", "attack_vector", "attack_from"];
-    SolutionStatus "solution_status" ["solution_status", "solution_status_description", "solution/@status"];
-    Impacts "impacts" ["impact", "impacts", "impact_description"];
-    Cves "cves" ["vulnerabilities", "vulnerability", "cves", "cve", "cve_list", "cve_str_list"];
-    Cvss2Score "cvss2_score" ["cvss_score", "cvss2_score", "cvss_info/cvss_base_score", "cvss2/score",
-        "cvss2/base_score", "cvss2", "@cvss"];
-    Cvss2Vector "cvss2_vector" ["cvss_vector", "cvss2_vector", "cvss_info/cvss_vector", "cvss2/vector"];
-    Cvss3Score "cvss3_score" ["cvss3_score", "cvss3_info/cvss_base_score", "cvss3/score",
-        "cvss3/base_score", "cvss3"];
-    Cvss3Vector "cvss3_vector" ["cvss3_vector", "cvss3_info/cvss_vector", "cvss3/vector"];
-    Cvss4Score "cvss4_score" ["cvss4_score", "cvss4_info/cvss_base_score", "cvss4/score",
-        "cvss4/base_score", "cvss4"];
-    Cvss4Vector "cvss4_vector" ["cvss4_vector", "cvss4_info/cvss_vector", "cvss4/vector"];
-    ThreatScore "threat_score" ["threat_score", "threat/score"];
-    IsZeroDay "is_zero_day" ["is_zero_day", "zero_day", "zeroday"];
-    IsRejected "is_rejected" ["is_rejected", "rejected"];
-    Type "type" ["type"];
-    Description "description" ["description", "summary", "text", "body"];
-    Solution "solution" ["solution", "fix", "remedy"];
-    Products "products" ["products", "product", "affected_products", "affected/products",
-        "affected/product", "affected", "software"];
-    References "references" ["references", "reference", "refs", "ref", "links", "link"];
-}
 
 /// The way from a record to a value: elements, at the end an element or an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,12 +77,13 @@ pub(super) struct Aliases {
 impl Aliases {
     /// The built-in names, with `extra` ones before them.
     pub fn new(extra: &BTreeMap<String, Vec<String>>) -> Result<Self, RulesError> {
-        let mut paths: Vec<Vec<Path>> = BUILT_IN
-            .iter()
-            .map(|names| names.iter().filter_map(|name| Path::parse(name)).collect())
-            .collect();
+        let built_in = |field: &AliasField| {
+            let names = field.built_in().iter();
+            names.filter_map(|name| Path::parse(name)).collect()
+        };
+        let mut paths: Vec<Vec<Path>> = AliasField::ALL.iter().map(built_in).collect();
         for (field, names) in extra {
-            let Some(index) = FIELDS.iter().position(|known| known == field) else {
+            let Some(known) = AliasField::from_name(field) else {
                 return Err(RulesError::UnknownField {
                     field: field.clone(),
                 });
@@ -143,20 +96,16 @@ impl Aliases {
                 })?;
                 wanted.push(path);
             }
-            wanted.append(&mut paths[index]);
-            paths[index] = wanted;
+            let paths = &mut paths[known as usize];
+            wanted.append(paths);
+            *paths = wanted;
         }
         Ok(Self { paths })
     }
 
     /// The ways to `field`, the best first.
-    pub fn of(&self, field: Field) -> &[Path] {
+    pub fn of(&self, field: AliasField) -> &[Path] {
         &self.paths[field as usize]
-    }
-
-    /// The ways to the field at this place of [`FIELDS`].
-    pub fn numbered(&self, index: usize) -> &[Path] {
-        &self.paths[index]
     }
 
     /// Whether a name directly below a record is, or begins, a way to any field.
@@ -166,7 +115,7 @@ impl Aliases {
     }
 
     /// Everything in `record` that any name of `field` leads to, the best first.
-    pub fn all<'n>(&self, record: &'n Node<'n>, field: Field) -> Vec<Found<'n>> {
+    pub fn all<'n>(&self, record: &'n Node<'n>, field: AliasField) -> Vec<Found<'n>> {
         let mut found = Vec::new();
         for path in self.of(field) {
             walk(record, &path.parents, path, &mut found);
@@ -202,15 +151,17 @@ fn walk<'n>(node: &'n Node<'n>, parents: &[u64], path: &Path, found: &mut Vec<Fo
 
 #[cfg(test)]
 mod tests {
-    use super::{BUILT_IN, FIELDS, Path, key};
+    use super::{Path, key};
+    use crate::config::AliasField;
 
     #[test]
     fn every_built_in_alias_is_a_path_and_every_field_has_one() {
-        assert_eq!(FIELDS.len(), BUILT_IN.len());
-        for name in BUILT_IN.iter().copied().flatten() {
-            assert!(Path::parse(name).is_some(), "{name}");
+        for field in AliasField::ALL {
+            assert!(!field.built_in().is_empty(), "{field:?}");
+            for name in field.built_in() {
+                assert!(Path::parse(name).is_some(), "{name}");
+            }
         }
-        assert!(BUILT_IN.iter().all(|names| !names.is_empty()));
     }
 
     #[test]

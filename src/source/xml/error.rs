@@ -111,7 +111,7 @@ pub enum RulesError {
         pattern: String,
     },
     /// An alias for something that advisories do not have.
-    #[error("`{field}` is not a field of advisories; write one of {}", super::FIELDS.join(", "))]
+    #[error("`{field}` is not a field of advisories; write one of {}", crate::config::AliasField::NAMES.join(", "))]
     UnknownField {
         /// As configured.
         field: String,

@@ -5,17 +5,18 @@ use quick_xml::reader::Reader;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::alias::{FIELDS, Path, key};
+use super::alias::{Path, key};
 use super::error::Unreadable;
 use super::json;
 use super::profile::Profile;
 use super::record::{check, read_record};
 use super::rules::Rules;
 use super::tree::{Found, Node};
-use crate::model::Advisory;
+use crate::config::AliasField;
+use crate::model::{Advisory, one_line, shortened};
 
 /// How much of a value is shown, in characters.
-const SAMPLE_CHARS: usize = 60;
+const SAMPLE_CHARS: usize = 61;
 /// Names below the record that the reading of CVRF knows besides the aliases.
 const CVRF_NAMES: [&str; 8] = [
     "DocumentTracking",
@@ -165,21 +166,25 @@ fn explain(
     let (mut fields, mut missing) = (Vec::new(), Vec::new());
     // What was read from deeper places counts as found too.
     let told = serde_json::to_value(advisory).unwrap_or_default();
-    for (index, field) in FIELDS.iter().copied().enumerate() {
-        let identity = field == "said";
-        if field == "cves" && advisory.cves.is_empty() {
+    for aliased in AliasField::ALL.iter().copied() {
+        let field = aliased.name();
+        let identity = aliased == AliasField::Said;
+        let paths = rules.aliases.of(aliased);
+        if aliased == AliasField::Cves && advisory.cves.is_empty() {
             // Vulnerabilities without a name have texts too.
             missing.push(field);
             continue;
         }
-        match rules.aliases.numbered(index).iter().find_map(|path| {
+        match paths.iter().find_map(|path| {
             let found = path.all(tree).into_iter();
             let mut texts = found.map(|found| (found, text(found)));
             let (found, text) = texts.find(|(_, text)| {
                 !text.is_empty() && (!identity || rules.is_identifier(text.as_bytes()))
             })?;
             // What stands around CVEs says more than them.
-            let shown = (field == "cves").then(|| held(&told, field)).flatten();
+            let shown = (aliased == AliasField::Cves)
+                .then(|| held(&told, field))
+                .flatten();
             Some((named(path, found, &name_of), sample(&shown.unwrap_or(text))))
         }) {
             Some((name, sample)) => fields.push(Origin {
@@ -189,8 +194,9 @@ fn explain(
             }),
             None => match held(&told, field) {
                 Some(text) => {
-                    let ways = rules.aliases.numbered(index).iter();
-                    let mut found = ways.filter_map(|path| Some((path, *path.all(tree).first()?)));
+                    let mut found = paths
+                        .iter()
+                        .filter_map(|path| Some((path, *path.all(tree).first()?)));
                     let place = found.next();
                     fields.push(Origin {
                         field,
@@ -280,9 +286,5 @@ fn named(path: &Path, found: Found<'_>, name_of: &impl Fn(u64) -> String) -> Str
 }
 
 fn sample(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= SAMPLE_CHARS {
-        return line;
-    }
-    line.chars().take(SAMPLE_CHARS).chain(['…']).collect()
+    shortened(&one_line(text), SAMPLE_CHARS)
 }

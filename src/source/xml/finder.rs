@@ -1,6 +1,7 @@
-use super::alias::{Field, Path, key};
+use super::alias::{Path, key};
 use super::rules::Rules;
 use super::token::{Kind, Next, Token, next};
+use crate::config::AliasField;
 
 /// Records lie at most this deep below the root element.
 const DEEPEST_RECORD: usize = 8;
@@ -103,7 +104,7 @@ impl Finder {
     fn attributes(&mut self, rules: &Rules, buffer: &[u8], token: &Token) {
         for (name, value) in Attributes(token.attributes(buffer)) {
             let name = key(name);
-            for (rank, path) in rules.aliases.of(Field::Said).iter().enumerate() {
+            for (rank, path) in rules.aliases.of(AliasField::Said).iter().enumerate() {
                 if path.last == name && rules.is_identifier(value) {
                     self.carrier(buffer, path, rank, self.open.len(), value);
                 }
@@ -132,7 +133,7 @@ impl Finder {
         let Some(name) = self.open.last().map(|open| open.key) else {
             return;
         };
-        for (rank, path) in rules.aliases.of(Field::Said).iter().enumerate() {
+        for (rank, path) in rules.aliases.of(AliasField::Said).iter().enumerate() {
             if path.last == name && !path.attribute_only && rules.is_identifier(leaf) {
                 self.carrier(buffer, path, rank, self.open.len() - 1, leaf);
             }

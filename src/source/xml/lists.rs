@@ -1,8 +1,9 @@
-use super::alias::{Field, keys};
+use super::alias::keys;
 use super::codes;
 use super::rules::Rules;
 use super::tree::{Found, Node};
 use super::values::{boolean, cpes, is_cve};
+use crate::config::AliasField;
 use crate::model::{Product, Reference};
 
 const NAMES: &[u64] = keys!["name", "product_name", "title"];
@@ -25,7 +26,7 @@ pub(super) fn products(rules: &Rules, record: &Node<'_>) -> Vec<Product> {
             || node.value(keys!["product_id"]).is_some()
             || !node.text.is_empty()
     };
-    for path in rules.aliases.of(Field::Products) {
+    for path in rules.aliases.of(AliasField::Products) {
         let mut products = Vec::new();
         for found in path.all(record) {
             match found {
@@ -66,7 +67,7 @@ fn product(node: &Node<'_>) -> Option<Product> {
 /// Further reading, from the first name that leads to any.
 pub(super) fn references(rules: &Rules, record: &Node<'_>) -> Vec<Reference> {
     let is_reference = |node: &Node<'_>| node.value(URLS).is_some() || node.value(TEXTS).is_some();
-    for path in rules.aliases.of(Field::References) {
+    for path in rules.aliases.of(AliasField::References) {
         let mut references = Vec::new();
         for found in path.all(record) {
             match found {
@@ -141,7 +142,7 @@ pub(super) fn numbered(references: Vec<(Option<i32>, Reference)>) -> Vec<Referen
 pub(super) fn impacts(rules: &Rules, record: &Node<'_>) -> Vec<String> {
     let is_impact =
         |node: &Node<'_>| node.value(keys!["name", "id"]).is_some() || !node.text.is_empty();
-    for path in rules.aliases.of(Field::Impacts) {
+    for path in rules.aliases.of(AliasField::Impacts) {
         let mut impacts = Vec::new();
         for found in path.all(record) {
             match found {
@@ -180,7 +181,7 @@ fn split_impacts(text: &str, into: &mut Vec<String>) {
 /// CVE names in upper case, and the first text that should be one and is none.
 pub(super) fn cves(rules: &Rules, record: &Node<'_>) -> (Vec<String>, Option<String>) {
     let mut texts = Vec::new();
-    for found in rules.aliases.all(record, Field::Cves) {
+    for found in rules.aliases.all(record, AliasField::Cves) {
         match found {
             Found::Attribute(text) => texts.push(text),
             Found::Element(node) => cve_texts(node, 4, &mut texts),

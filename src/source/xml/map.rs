@@ -1,10 +1,13 @@
-use super::alias::{FIELDS, Field, keys};
+use std::collections::BTreeMap;
+
+use super::alias::keys;
 use super::codes;
 use super::cvrf;
 use super::lists;
 use super::rules::Rules;
 use super::tree::{Found, Node};
 use super::values::{boolean, is_absent, number, score, spellings, time};
+use crate::config::AliasField;
 use crate::model::{Advisory, AttackVector, Cvss};
 
 /// How much of a value that is not understood is kept, in characters.
@@ -15,32 +18,54 @@ pub(super) fn advisory(rules: &Rules, record: &Node<'_>) -> Result<Advisory, Str
     let mut map = Map {
         rules,
         record,
-        advisory: Advisory::default(),
+        unrecognised: BTreeMap::new(),
     };
-    let said = map.found(Field::Said).into_iter().map(Found::text);
+    let said = map.found(AliasField::Said).into_iter().map(Found::text);
     let mut known = said.filter(|text| rules.is_identifier(text.as_bytes()));
-    let said = known.next().ok_or("it carries no identifier")?;
-    map.advisory.said.push_str(said);
-    map.plain();
-    map.coded();
-    map.scored();
-    map.listed();
-    cvrf::complete(record, &mut map.advisory);
-    Ok(map.advisory.normalised())
+    let said = known.next().ok_or("it carries no identifier")?.to_owned();
+    let criticality = map.criticality();
+    let [cvss2, cvss3, cvss4] = map.scores();
+    // Every field by name, so that a new one cannot be forgotten.
+    let mut advisory = Advisory {
+        said,
+        upstream_id: map.upstream_id(),
+        title: map.text(AliasField::Title),
+        criticality,
+        released_at: map.read(AliasField::ReleasedAt, time),
+        modified_at: map.read(AliasField::ModifiedAt, time),
+        attack_vector: map.attack_vector(),
+        solution_status: map.solution_status(),
+        impacts: lists::impacts(rules, record),
+        cves: map.cves(),
+        cvss2,
+        cvss3,
+        cvss4,
+        threat_score: map.read(AliasField::ThreatScore, number),
+        is_zero_day: map.read(AliasField::IsZeroDay, boolean),
+        is_rejected: map.is_rejected(criticality),
+        description: map.text(AliasField::Description),
+        solution: map.text(AliasField::Solution),
+        products: lists::products(rules, record),
+        references: lists::references(rules, record),
+        // What the reading of the others left.
+        unrecognised: map.unrecognised,
+    };
+    cvrf::complete(record, &mut advisory);
+    Ok(advisory.normalised())
 }
 
 struct Map<'m> {
     rules: &'m Rules,
     record: &'m Node<'m>,
-    advisory: Advisory,
+    unrecognised: BTreeMap<String, String>,
 }
 
 impl<'m> Map<'m> {
-    fn found(&self, field: Field) -> Vec<Found<'m>> {
+    fn found(&self, field: AliasField) -> Vec<Found<'m>> {
         self.rules.aliases.all(self.record, field)
     }
 
-    fn text(&self, field: Field) -> Option<String> {
+    fn text(&self, field: AliasField) -> Option<String> {
         self.found(field).into_iter().find_map(|found| {
             let text = match found {
                 Found::Attribute(text) => text.into(),
@@ -52,7 +77,7 @@ impl<'m> Map<'m> {
 
     /// The first text that `read` understands; else the first that it does not
     /// is kept as unrecognised.
-    fn read<T>(&mut self, field: Field, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    fn read<T>(&mut self, field: AliasField, read: impl Fn(&str) -> Option<T>) -> Option<T> {
         let mut odd = None;
         for found in self.found(field) {
             let text = found.text();
@@ -68,70 +93,78 @@ impl<'m> Map<'m> {
         None
     }
 
-    fn unrecognised(&mut self, field: Field, text: Option<&str>) {
+    fn unrecognised(&mut self, field: AliasField, text: Option<&str>) {
         if let Some(text) = text {
             let text = text.chars().take(LONGEST_UNRECOGNISED).collect();
-            let field = FIELDS[field as usize].to_owned();
-            self.advisory.unrecognised.insert(field, text);
+            self.unrecognised.insert(field.name().to_owned(), text);
         }
     }
 
-    fn plain(&mut self) {
+    fn upstream_id(&mut self) -> Option<i64> {
         let rules = self.rules;
         // `id="SA1"` is the identifier again, not a number that cannot be read.
         let number_or_name = |text: &str| match text.parse::<i64>() {
             Ok(number) => Some(Some(number)),
             Err(_) => rules.is_identifier(text.as_bytes()).then_some(None),
         };
-        self.advisory.upstream_id = self.read(Field::UpstreamId, number_or_name).flatten();
-        self.advisory.title = self.text(Field::Title);
-        self.advisory.description = self.text(Field::Description);
-        self.advisory.solution = self.text(Field::Solution);
-        self.advisory.released_at = self.read(Field::ReleasedAt, time);
-        self.advisory.modified_at = self.read(Field::ModifiedAt, time);
-        self.advisory.is_zero_day = self.read(Field::IsZeroDay, boolean);
+        self.read(AliasField::UpstreamId, number_or_name).flatten()
     }
 
-    fn coded(&mut self) {
-        let texts = spellings(&self.found(Field::Criticality));
-        self.advisory.criticality = texts.iter().find_map(|text| codes::criticality(text));
-        if self.advisory.criticality.is_none() {
-            self.unrecognised(Field::Criticality, texts.first().copied());
+    fn criticality(&mut self) -> Option<i32> {
+        let texts = spellings(&self.found(AliasField::Criticality));
+        let code = texts.iter().find_map(|text| codes::criticality(text));
+        if code.is_none() {
+            self.unrecognised(AliasField::Criticality, texts.first().copied());
         }
+        code
+    }
 
-        let texts = spellings(&self.found(Field::AttackVector));
+    fn attack_vector(&mut self) -> Option<AttackVector> {
+        let texts = spellings(&self.found(AliasField::AttackVector));
         let vector = texts.iter().find_map(|text| codes::attack_vector(text));
-        self.advisory.attack_vector = vector;
         if vector.is_none() && !texts.is_empty() {
-            self.advisory.attack_vector = Some(AttackVector::Unknown);
-            self.unrecognised(Field::AttackVector, texts.first().copied());
+            self.unrecognised(AliasField::AttackVector, texts.first().copied());
+            return Some(AttackVector::Unknown);
         }
+        vector
+    }
 
-        let texts = spellings(&self.found(Field::SolutionStatus));
+    fn solution_status(&self) -> Option<String> {
+        let texts = spellings(&self.found(AliasField::SolutionStatus));
         let known = texts.iter().find_map(|text| codes::solution_status(text));
         let is_name = |text: &&&str| text.parse::<i64>().is_err();
         let shown = || texts.iter().find(is_name).or(texts.first()).copied();
-        self.advisory.solution_status = known.or_else(shown).map(str::to_owned);
+        known.or_else(shown).map(str::to_owned)
+    }
 
+    fn is_rejected(&mut self, criticality: Option<i32>) -> bool {
         let rejected = |text: &str| match text {
             "Rejected" | "rejected" => Some(true),
             other => boolean(other),
         };
-        let by_flag = self.read(Field::IsRejected, rejected);
-        let by_type = self.read(Field::Type, rejected);
-        let by_code = self.advisory.criticality == Some(0);
-        self.advisory.is_rejected = by_code || by_flag == Some(true) || by_type == Some(true);
+        let by_flag = self.read(AliasField::IsRejected, rejected);
+        let by_type = self.read(AliasField::Type, rejected);
+        criticality == Some(0) || by_flag == Some(true) || by_type == Some(true)
     }
 
-    fn scored(&mut self) {
-        self.advisory.cvss2 = self.cvss(Field::Cvss2Score, Field::Cvss2Vector);
-        self.advisory.cvss3 = self.cvss(Field::Cvss3Score, Field::Cvss3Vector);
-        self.advisory.cvss4 = self.cvss(Field::Cvss4Score, Field::Cvss4Vector);
-        self.versioned();
-        self.advisory.threat_score = self.read(Field::ThreatScore, number);
+    fn cves(&mut self) -> Vec<String> {
+        let (cves, odd) = lists::cves(self.rules, self.record);
+        self.unrecognised(AliasField::Cves, odd.as_deref());
+        cves
     }
 
-    fn cvss(&mut self, score_field: Field, vector_field: Field) -> Cvss {
+    /// Those of versions 2, 3 and 4.
+    fn scores(&mut self) -> [Cvss; 3] {
+        let mut scores = [
+            self.cvss(AliasField::Cvss2Score, AliasField::Cvss2Vector),
+            self.cvss(AliasField::Cvss3Score, AliasField::Cvss3Vector),
+            self.cvss(AliasField::Cvss4Score, AliasField::Cvss4Vector),
+        ];
+        self.versioned(&mut scores);
+        scores
+    }
+
+    fn cvss(&mut self, score_field: AliasField, vector_field: AliasField) -> Cvss {
         let vector = |text: &str| Some(text.to_owned());
         scored_or_absent(Cvss {
             score: self.read(score_field, score),
@@ -140,7 +173,7 @@ impl<'m> Map<'m> {
     }
 
     /// `<cvss version="3.1" score="…" vector="…"/>`, where the names did not tell.
-    fn versioned(&mut self) {
+    fn versioned(&mut self, [cvss2, cvss3, cvss4]: &mut [Cvss; 3]) {
         for node in self.record.named(keys!["cvss"]) {
             let vector = node
                 .value(keys!["vector", "cvss_vector"])
@@ -153,9 +186,9 @@ impl<'m> Map<'m> {
                 .value(keys!["score", "base_score", "value"])
                 .unwrap_or(&node.text);
             let (slot, field) = match version.as_bytes().first() {
-                Some(b'4') => (&mut self.advisory.cvss4, Field::Cvss4Score),
-                Some(b'3') => (&mut self.advisory.cvss3, Field::Cvss3Score),
-                _ => (&mut self.advisory.cvss2, Field::Cvss2Score),
+                Some(b'4') => (&mut *cvss4, AliasField::Cvss4Score),
+                Some(b'3') => (&mut *cvss3, AliasField::Cvss3Score),
+                _ => (&mut *cvss2, AliasField::Cvss2Score),
             };
             if *slot != Cvss::default() {
                 continue;
@@ -165,19 +198,9 @@ impl<'m> Map<'m> {
                 vector,
             });
             if slot.score.is_none() && !is_absent(text) && score(text).is_none() {
-                let text = text.to_owned();
-                self.unrecognised(field, Some(&text));
+                self.unrecognised(field, Some(text));
             }
         }
-    }
-
-    fn listed(&mut self) {
-        self.advisory.impacts = lists::impacts(self.rules, self.record);
-        self.advisory.products = lists::products(self.rules, self.record);
-        self.advisory.references = lists::references(self.rules, self.record);
-        let (cves, odd) = lists::cves(self.rules, self.record);
-        self.advisory.cves = cves;
-        self.unrecognised(Field::Cves, odd.as_deref());
     }
 }
 

@@ -33,7 +33,6 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub use alias::FIELDS;
 pub use document::Document;
 pub use encoding::encoding_of;
 pub use error::{FeedError, RulesError, Unreadable};

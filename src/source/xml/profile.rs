@@ -1,7 +1,8 @@
-use super::alias::{Field, key, keys};
+use super::alias::{key, keys};
 use super::record::check;
 use super::rules::Rules;
 use super::tree::{Found, Node};
+use crate::config::AliasField;
 
 /// The shape of a record, for logs: nothing depends on it (contract §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +46,7 @@ impl Profile {
         if tree.key == list_item || tree.children.iter().any(has_items) {
             return Self::Drf;
         }
-        let named = rules.aliases.all(tree, Field::Said);
+        let named = rules.aliases.all(tree, AliasField::Said);
         let identity = |found: &&Found<'_>| rules.is_identifier(found.text().as_bytes());
         match named.iter().find(identity) {
             Some(Found::Attribute(_)) => Self::Attributes,

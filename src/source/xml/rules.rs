@@ -49,9 +49,9 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// From `id_pattern`, which must match a whole identifier, and further names
-    /// for [`FIELDS`](super::FIELDS): elements or attributes, `@name` for
-    /// attributes only, `outer/inner` for paths from the record.
+    /// From `id_pattern`, which must match a whole identifier, and further aliases
+    /// by the name of an [`AliasField`](crate::config::AliasField): elements or
+    /// attributes, `@name` for attributes only, `outer/inner` for paths from the record.
     pub fn new(
         id_pattern: &str,
         extra: &BTreeMap<String, Vec<String>>,

@@ -3,44 +3,18 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::comparison::Beside;
+use super::comparison::Comparison;
 use super::history;
 use super::plan::Plan;
+use super::received::Received;
 use super::row::{self, KnownDetail, Stored};
-use crate::model::{Advisory, Details, Fingerprint};
+use crate::model::{Advisory, Fingerprint};
 use crate::store::change;
+use crate::store::origin::Origin;
 use crate::store::wanted::queue;
-
-/// One record that was read: what it says, and the bytes it said it in.
-#[derive(Debug, Clone)]
-pub struct Received {
-    /// What it says, normalised.
-    pub advisory: Advisory,
-    /// The record as it came, decoded to UTF-8.
-    pub raw: String,
-    /// Fingerprint of `raw`'s bytes as they came.
-    pub byte_hash: Fingerprint,
-}
-
-/// Where a chunk of records comes from.
-#[derive(Debug, Clone, Copy)]
-pub struct Origin {
-    /// Row in `source`.
-    pub source_id: i32,
-    /// Row in `sync_run`.
-    pub run_id: i64,
-    /// When it is stored, by our clock: what it says is known from then on.
-    pub at: DateTime<Utc>,
-    /// What upstream said before this came with complete runs; set where old time
-    /// is read again. What is new and older has drifted.
-    pub settled_before: Option<DateTime<Utc>>,
-    /// Which of the advisories are also to be asked for by JSON.
-    pub details: Details,
-}
 
 /// What became of a chunk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,7 +30,7 @@ pub struct Merged {
     /// Which of the received were left out: the same document holds their
     /// identifier another time, as new or newer, with another content. Were both
     /// taken, each pull would make two versions of them.
-    pub twins: Vec<usize>,
+    pub conflicting_duplicates: Vec<usize>,
 }
 
 /// Which of these fingerprints `source_id` has sent before as the latest bytes
@@ -97,7 +71,7 @@ pub async fn merge(
     is_seen: impl Fn(i64) -> bool,
 ) -> Result<Merged, sqlx::Error> {
     let records = received.len();
-    let (received, mut twins) = one_of_each(received);
+    let (received, mut conflicting_duplicates) = one_of_each(received);
     let said: Vec<String> = received
         .iter()
         .map(|(_, record)| record.advisory.said.clone())
@@ -112,8 +86,10 @@ pub async fn merge(
         let content_hash = record.advisory.content_hash();
         let stored = stored.get(said);
         let again = sighted.get(said).is_some_and(|id| is_seen(*id));
-        if again && stored.is_some_and(|stored| is_twin(record, &content_hash, stored)) {
-            twins.push(place);
+        if again
+            && stored.is_some_and(|stored| is_conflicting_duplicate(record, &content_hash, stored))
+        {
+            conflicting_duplicates.push(place);
             continue;
         }
         plan.add(record, content_hash, stored, details.get(said));
@@ -122,8 +98,8 @@ pub async fn merge(
     history::keep_advisories(connection, &facts.replaced, origin.at).await?;
     row::insert(connection, origin, &plan.new).await?;
     row::update(connection, origin, &plan.changed).await?;
-    row::replace_record(connection, &plan.reworded).await?;
-    queue::want(connection, &plan.wanted, origin.at).await?;
+    row::replace_record(connection, &plan.same_content).await?;
+    queue::enqueue(connection, &plan.wanted, origin.at).await?;
     let sightings =
         crate::store::advisories::sighting::write(connection, origin, &plan.sightings, &sighted)
             .await?;
@@ -134,27 +110,27 @@ pub async fn merge(
     Ok(Merged {
         added,
         changed,
-        unchanged: (records - twins.len()) as u64 - added - changed,
+        unchanged: (records - conflicting_duplicates.len()) as u64 - added - changed,
         sightings,
-        twins,
+        conflicting_duplicates,
     })
 }
 
 /// What a record that comes late is beside what is stored. The stored advisory
 /// stays as it is until the transaction ends.
-pub async fn beside(
+pub async fn compare(
     connection: &mut PgConnection,
     advisory: &Advisory,
-) -> Result<Beside, sqlx::Error> {
+) -> Result<Comparison, sqlx::Error> {
     let mut stored = stored_advisories(connection, std::slice::from_ref(&advisory.said)).await?;
     let Some(stored) = stored.remove(&advisory.said) else {
-        return Ok(Beside::Unknown);
+        return Ok(Comparison::Unknown);
     };
     if stored.content_hash.is_none() {
         // Only JSON has told of it so far.
-        return Ok(Beside::Newer);
+        return Ok(Comparison::Newer);
     }
-    Ok(Beside::judge(
+    Ok(Comparison::judge(
         stored.says(&advisory.content_hash()),
         advisory.modified_at,
         stored.record_modified_at,
@@ -163,7 +139,11 @@ pub async fn beside(
 
 /// Whether a record that stands a second time in its document says other things
 /// than the first and is not a revision of it.
-fn is_twin(record: &Received, content_hash: &Fingerprint, stored: &Stored) -> bool {
+fn is_conflicting_duplicate(
+    record: &Received,
+    content_hash: &Fingerprint,
+    stored: &Stored,
+) -> bool {
     !stored.says(content_hash) && record.advisory.modified_at <= stored.record_modified_at
 }
 

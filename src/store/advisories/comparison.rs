@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 /// What a record is, judged by itself alone, beside what is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beside {
+pub enum Comparison {
     /// Nothing is stored under its key.
     Unknown,
     /// What is stored says the same.
@@ -15,7 +15,7 @@ pub enum Beside {
     Other,
 }
 
-impl Beside {
+impl Comparison {
     pub(crate) fn judge(
         same: bool,
         theirs: Option<DateTime<Utc>>,

@@ -4,8 +4,11 @@
 use std::ops::DerefMut;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use sqlx::PgConnection;
 use sqlx::postgres::PgCopyIn;
+
+use super::cell::{Bytes, Cell, Row};
 
 /// Rows on their way into one `COPY … FROM STDIN (FORMAT binary)`.
 pub(crate) struct CopyRows {
@@ -32,6 +35,28 @@ impl CopyRows {
         self.bytes.extend_from_slice(&fields.to_be_bytes());
     }
 
+    /// A whole row, in the order of its columns.
+    pub(crate) fn put(&mut self, row: Row<'_>) -> Result<(), sqlx::Error> {
+        let Row(columns) = row;
+        // No table has as many columns as an `i16` counts.
+        self.row(i16::try_from(columns.len()).unwrap_or(i16::MAX));
+        for (_, cell) in columns {
+            match cell {
+                Cell::Text(value) => self.text(value),
+                Cell::TextArray(values) => self.text_array(values),
+                Cell::Bool(value) => self.bool(value),
+                Cell::Int4(value) => self.int4(value),
+                Cell::Int8(value) => self.int8(value),
+                Cell::Float8(value) => self.float8(value),
+                Cell::Timestamptz(value) => self.timestamptz(value),
+                Cell::Bytea(value) => self.optional(value, |rows, Bytes(value)| rows.raw(&value)),
+                Cell::Jsonb(None) => self.null(),
+                Cell::Jsonb(Some(value)) => self.jsonb(&value)?,
+            }
+        }
+        Ok(())
+    }
+
     /// Sends all rows and the end mark, piece by piece: sqlx would copy one
     /// large piece whole.
     pub(crate) async fn send<C: DerefMut<Target = PgConnection>>(
@@ -45,7 +70,7 @@ impl CopyRows {
         Ok(())
     }
 
-    pub(crate) fn null(&mut self) {
+    fn null(&mut self) {
         self.length(-1);
     }
 
@@ -59,14 +84,18 @@ impl CopyRows {
         self.optional(value, |rows, value| rows.raw(value.as_bytes()));
     }
 
-    pub(crate) fn jsonb(&mut self, value: &[u8]) {
+    fn jsonb(&mut self, value: &impl Serialize) -> Result<(), sqlx::Error> {
         const VERSION: u8 = 1;
-        self.length(i32::try_from(value.len() + 1).unwrap_or(i32::MAX));
+        let length_at = self.bytes.len();
+        self.length(0);
         self.bytes.push(VERSION);
-        self.bytes.extend_from_slice(value);
+        serde_json::to_writer(&mut self.bytes, value)
+            .map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+        self.set_length(length_at);
+        Ok(())
     }
 
-    pub(crate) fn bool(&mut self, value: Option<bool>) {
+    fn bool(&mut self, value: Option<bool>) {
         self.optional(value, |rows, value| rows.raw(&[u8::from(value)]));
     }
 
@@ -78,7 +107,7 @@ impl CopyRows {
         self.optional(value, |rows, value| rows.raw(&value.to_be_bytes()));
     }
 
-    pub(crate) fn float8(&mut self, value: Option<f64>) {
+    fn float8(&mut self, value: Option<f64>) {
         self.optional(value, |rows, value| rows.raw(&value.to_be_bytes()));
     }
 
@@ -89,7 +118,7 @@ impl CopyRows {
         });
     }
 
-    pub(crate) fn text_array(&mut self, values: &[String]) {
+    fn text_array(&mut self, values: &[String]) {
         let length_at = self.bytes.len();
         self.length(0);
         let dimensions = i32::from(!values.is_empty());
@@ -103,6 +132,11 @@ impl CopyRows {
         for value in values {
             self.raw(value.as_bytes());
         }
+        self.set_length(length_at);
+    }
+
+    /// Writes how much came behind the four bytes at `length_at` into them.
+    fn set_length(&mut self, length_at: usize) {
         let length = i32::try_from(self.bytes.len() - length_at - 4).unwrap_or(i32::MAX);
         self.bytes[length_at..length_at + 4].copy_from_slice(&length.to_be_bytes());
     }

@@ -7,17 +7,18 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::advisory::{Origin, stored_advisories};
+use super::advisory::stored_advisories;
 use super::history;
 use super::row::{self, DetailPart, RecordPart, Stored, Version};
 use super::sighting::Seen;
 use crate::model::{Advisory, Detail, Fingerprint, overlay};
 use crate::store::change::{self, AdvisoryChanges};
+use crate::store::origin::Origin;
 use crate::store::wanted::queue;
 
 /// What became of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Came {
+pub enum DetailOutcome {
     /// An advisory that was not known before.
     Added,
     /// A new version of a known one.
@@ -64,9 +65,9 @@ pub async fn store(
     origin: Origin,
     detail: &Detail,
     record: Option<&Record>,
-) -> Result<Came, sqlx::Error> {
+) -> Result<DetailOutcome, sqlx::Error> {
     let said = &detail.advisory.said;
-    let since = fulfil(connection, detail, origin.at).await?;
+    let since = complete(connection, detail, origin.at).await?;
     let mut stored = stored_advisories(connection, std::slice::from_ref(said)).await?;
     let stored = stored.remove(said);
     let before = known(connection, said).await?;
@@ -75,7 +76,7 @@ pub async fn store(
         .is_some_and(|before| before.is_newer_than(detail))
     {
         keep_former(connection, detail).await?;
-        return Ok(Came::Older);
+        return Ok(DetailOutcome::Older);
     }
     keep(connection, origin, detail, stored.is_some()).await?;
     let lists = lists(connection, detail, since).await?;
@@ -94,11 +95,11 @@ pub async fn store(
                 detail,
             )
             .await?;
-            Came::Added
+            DetailOutcome::Added
         }
-        None => Came::Elsewhere,
+        None => DetailOutcome::Elsewhere,
     };
-    if came != Came::Elsewhere {
+    if came != DetailOutcome::Elsewhere {
         let is_completed = stored.is_some_and(|stored| completes(detail, &stored, before.as_ref()));
         tell(connection, origin, detail, (came, is_completed), &lists).await?;
     }
@@ -271,7 +272,7 @@ async fn lay_over(
     origin: Origin,
     detail: &Detail,
     (stored, record): (&Stored, Option<&Record>),
-) -> Result<Came, sqlx::Error> {
+) -> Result<DetailOutcome, sqlx::Error> {
     let mut version = alone(detail, stored.source_id, stored.version + 1);
     if let Some(Record { raw, advisory }) = record {
         version.raw = raw;
@@ -286,12 +287,12 @@ async fn lay_over(
     }
     if stored.whole_hash == whole_hash {
         row::replace_record(connection, &[version]).await?;
-        return Ok(Came::Unchanged);
+        return Ok(DetailOutcome::Unchanged);
     }
     let said = [detail.advisory.said.clone()];
     history::keep_advisories(connection, &said, origin.at).await?;
     row::update(connection, origin, &[version]).await?;
-    Ok(Came::Changed)
+    Ok(DetailOutcome::Changed)
 }
 
 fn record_part(stored: &Stored) -> Option<RecordPart> {
@@ -308,7 +309,7 @@ async fn tell(
     connection: &mut PgConnection,
     origin: Origin,
     detail: &Detail,
-    (came, is_completed): (Came, bool),
+    (came, is_completed): (DetailOutcome, bool),
     lists: &[List],
 ) -> Result<(), sqlx::Error> {
     let said = &detail.advisory.said;
@@ -340,8 +341,8 @@ async fn tell(
         .await?;
     }
     let only = |yes: bool| -> Vec<String> { yes.then(|| said.clone()).into_iter().collect() };
-    let is_new = came == Came::Added;
-    let is_changed = came == Came::Changed;
+    let is_new = came == DetailOutcome::Added;
+    let is_changed = came == DetailOutcome::Changed;
     let teller = new.first().copied().filter(|_| is_new);
     let (teller, is_first_load) = teller.unwrap_or((origin, false));
     let first = AdvisoryChanges {
@@ -372,15 +373,14 @@ fn completes(detail: &Detail, stored: &Stored, before: Option<&Known>) -> bool {
 
 /// Forgets the wish that the answer fulfils; where it is older than what upstream
 /// listed, the wish stays for later. Returns since when it was wanted.
-async fn fulfil(
+async fn complete(
     connection: &mut PgConnection,
     detail: &Detail,
     now: DateTime<Utc>,
 ) -> Result<DateTime<Utc>, sqlx::Error> {
-    let Advisory {
-        said, modified_at, ..
-    } = &detail.advisory;
-    let Some(wish) = queue::fulfil(connection, said, *modified_at).await? else {
+    let said = &detail.advisory.said;
+    let modified_at = detail.advisory.modified_at;
+    let Some(wish) = queue::complete(connection, said, modified_at).await? else {
         return Ok(now);
     };
     if !wish.is_fulfilled {

@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use crate::model::RecordKind;
+
 /// Keeps the current versions of these advisories, just before they are replaced.
 pub(crate) async fn keep_advisories(
     connection: &mut PgConnection,
@@ -61,7 +63,7 @@ pub struct StoredVersion {
 /// retention has dropped are not.
 pub async fn versions(
     connection: &mut PgConnection,
-    kind: &str,
+    kind: RecordKind,
     key: &str,
 ) -> Result<Vec<StoredVersion>, sqlx::Error> {
     sqlx::query_as!(
@@ -78,7 +80,7 @@ pub async fn versions(
                where $1 = 'ticket'
                  and id::text = $2) as every
            order by version"#,
-        kind,
+        kind.name(),
         key
     )
     .fetch_all(connection)

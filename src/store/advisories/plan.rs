@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::advisory::{Origin, Received};
 use super::row::{DetailPart, KnownDetail, RecordPart, Stored, Version};
 use super::sighting::Seen;
 use crate::model::{Fingerprint, overlay};
+use crate::store::advisories::received::Received;
 use crate::store::change::AdvisoryChanges;
-use crate::store::wanted::queue::{Reason, Want};
+use crate::store::origin::Origin;
+use crate::store::wanted::queue::{QueueEntry, Reason};
 
 /// What a record means beside what is stored.
 #[derive(Clone, Copy)]
@@ -62,9 +63,9 @@ pub(crate) struct Plan<'a> {
     pub changed: Vec<Version<'a>>,
     /// Those of the changed that only say more of the same statement.
     completed: Vec<String>,
-    pub reworded: Vec<Version<'a>>,
+    pub same_content: Vec<Version<'a>>,
     pub sightings: Vec<Seen<'a>>,
-    pub wanted: Vec<Want>,
+    pub wanted: Vec<QueueEntry>,
 }
 
 impl<'a> Plan<'a> {
@@ -74,7 +75,7 @@ impl<'a> Plan<'a> {
             new: Vec::new(),
             changed: Vec::new(),
             completed: Vec::new(),
-            reworded: Vec::new(),
+            same_content: Vec::new(),
             sightings: Vec::new(),
             wanted: Vec::new(),
         }
@@ -167,7 +168,7 @@ impl<'a> Plan<'a> {
             (None, None) => Vec::new(),
         };
         if stored.whole_hash == whole_hash {
-            self.reworded.push(version);
+            self.same_content.push(version);
             return;
         }
         let is_first_word =
@@ -193,7 +194,7 @@ impl<'a> Plan<'a> {
             || (reason == Reason::Older && details != crate::model::Details::Never);
         if wants {
             let is_always = details == crate::model::Details::Always && reason == Reason::Lacks;
-            self.wanted.push(Want {
+            self.wanted.push(QueueEntry {
                 said: record.advisory.said.clone(),
                 reason: if is_always { Reason::Always } else { reason },
                 modified_at,

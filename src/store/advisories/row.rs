@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 
-use super::advisory::Origin;
+use super::cell::{Bytes, Cell, Column, Row};
+use super::columns::{columns, with_column_names};
 use super::copy::CopyRows;
 use crate::model::{Advisory, Fingerprint};
+use crate::store::origin::Origin;
 
 /// What a merge must know of an advisory that is stored.
 pub(crate) struct Stored {
@@ -69,43 +71,68 @@ pub(crate) struct DetailPart {
 }
 
 impl Version<'_> {
-    /// The record's own time, where a detail may say another.
-    fn record_modified_at(&self) -> Option<DateTime<Utc>> {
-        self.detail.as_ref().and(self.record.as_ref())?.modified_at
+    fn row(&self, origin: Origin) -> Row<'_> {
+        let Origin { run_id, at, .. } = origin;
+        let mut columns = columns(&self.whole);
+        columns.extend(self.texts());
+        columns.extend([
+            ("run_id", Cell::Int8(Some(run_id))),
+            ("version", Cell::Int4(Some(self.number))),
+            ("first_seen_at", Cell::Timestamptz(Some(at))),
+            ("changed_at", Cell::Timestamptz(Some(at))),
+        ]);
+        Row(columns)
     }
 
-    /// Fingerprints and times of its parts, by column.
-    pub(crate) fn parts(&self) -> [(&'static str, Value); 5] {
-        let record = self.record.as_ref();
-        let detail = self.detail.as_ref();
+    /// Its key and its texts, without what they say.
+    fn texts_row(&self) -> Row<'_> {
+        let said = ("said", Cell::Text(Some(&self.whole.said)));
+        Row([said].into_iter().chain(self.texts()).collect())
+    }
+
+    /// The texts that it was read from: where they came from, their fingerprints and times.
+    fn texts(&self) -> [Column<'_>; 7] {
+        let Self {
+            whole: _,
+            raw,
+            record,
+            detail,
+            source_id,
+            number: _,
+        } = self;
+        let (record, detail) = (record.as_ref(), detail.as_ref());
+        // The record's own time, where a detail may say another.
+        let modified_at = detail.and(record).and_then(|part| part.modified_at);
         [
-            ("byte_hash", json!(record.map(|part| hex(&part.byte_hash)))),
+            ("raw", Cell::Text(Some(raw))),
+            ("byte_hash", hash(record.map(|part| &part.byte_hash[..]))),
             (
                 "content_hash",
-                json!(record.map(|part| hex(&part.content_hash))),
+                hash(record.map(|part| &part.content_hash[..])),
             ),
-            ("record_modified_at", json!(self.record_modified_at())),
-            (
-                "detail_hash",
-                json!(detail.map(|part| hex(&part.byte_hash))),
-            ),
-            (
-                "whole_hash",
-                json!(detail.map(|part| hex(&part.whole_hash))),
-            ),
+            ("record_modified_at", Cell::Timestamptz(modified_at)),
+            ("detail_hash", hash(detail.map(|part| &part.byte_hash[..]))),
+            ("whole_hash", hash(detail.map(|part| &part.whole_hash[..]))),
+            ("source_id", Cell::Int4(Some(*source_id))),
         ]
     }
 }
 
-const COPY: &str = "copy advisory (
-        said, upstream_id, title, criticality, is_rejected, released_at, modified_at,
-        attack_vector, solution_status, impacts, cves, cvss2_score, cvss2_vector,
-        cvss3_score, cvss3_vector, cvss4_score, cvss4_vector, threat_score, is_zero_day,
-        description, solution, products, refs, unrecognised,
-        raw, byte_hash, content_hash, record_modified_at, detail_hash, whole_hash,
-        source_id, run_id, version, first_seen_at, changed_at)
-    from stdin (format binary)";
-const COPY_FIELDS: i16 = 35;
+fn hash(hash: Option<&[u8]>) -> Cell<'_> {
+    Cell::Bytea(hash.map(|hash| Bytes(Cow::Borrowed(hash))))
+}
+
+macro_rules! copy {
+    (() $($name:literal)*) => {
+        concat!(
+            "copy advisory (said", $(", ", $name,)*
+            ", raw, byte_hash, content_hash, record_modified_at, detail_hash, whole_hash, source_id, \
+             run_id, version, first_seen_at, changed_at) from stdin (format binary)"
+        )
+    };
+}
+/// In the order of [`Version::row`].
+const COPY: &str = with_column_names!(copy());
 
 /// Stores advisories that are not stored yet.
 pub(crate) async fn insert(
@@ -123,7 +150,7 @@ pub(crate) async fn insert(
         .sum();
     let mut rows = CopyRows::with_capacity(capacity);
     for version in versions {
-        put(&mut rows, origin, version)?;
+        rows.put(version.row(origin))?;
     }
     let mut copy = connection.copy_in_raw(COPY).await?;
     rows.send(&mut copy).await?;
@@ -131,64 +158,22 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-fn put(rows: &mut CopyRows, origin: Origin, version: &Version<'_>) -> Result<(), sqlx::Error> {
-    let advisory = &version.whole;
-    rows.row(COPY_FIELDS);
-    rows.text(Some(&advisory.said));
-    rows.int8(advisory.upstream_id);
-    rows.text(advisory.title.as_deref());
-    rows.int4(advisory.criticality);
-    rows.bool(Some(advisory.is_rejected));
-    rows.timestamptz(advisory.released_at);
-    rows.timestamptz(advisory.modified_at);
-    rows.text(advisory.attack_vector.map(crate::model::AttackVector::name));
-    rows.text(advisory.solution_status.as_deref());
-    rows.text_array(&advisory.impacts);
-    rows.text_array(&advisory.cves);
-    for cvss in [&advisory.cvss2, &advisory.cvss3, &advisory.cvss4] {
-        rows.float8(cvss.score);
-        rows.text(cvss.vector.as_deref());
-    }
-    rows.float8(advisory.threat_score);
-    rows.bool(advisory.is_zero_day);
-    rows.text(advisory.description.as_deref());
-    rows.text(advisory.solution.as_deref());
-    rows.jsonb(&json_bytes(&advisory.products)?);
-    rows.jsonb(&json_bytes(&advisory.references)?);
-    if advisory.unrecognised.is_empty() {
-        rows.null();
-    } else {
-        rows.jsonb(&json_bytes(&advisory.unrecognised)?);
-    }
-    rows.text(Some(version.raw));
-    put_parts(rows, version);
-    rows.int4(Some(version.source_id));
-    rows.int8(Some(origin.run_id));
-    rows.int4(Some(version.number));
-    rows.timestamptz(Some(origin.at));
-    rows.timestamptz(Some(origin.at));
-    Ok(())
-}
-
-fn put_parts(rows: &mut CopyRows, version: &Version<'_>) {
-    let Version { record, detail, .. } = version;
-    put_hash(rows, record.as_ref().map(|part| &part.byte_hash[..]));
-    put_hash(rows, record.as_ref().map(|part| &part.content_hash[..]));
-    rows.timestamptz(version.record_modified_at());
-    put_hash(rows, detail.as_ref().map(|part| &part.byte_hash[..]));
-    put_hash(rows, detail.as_ref().map(|part| &part.whole_hash[..]));
-}
-
-fn put_hash(rows: &mut CopyRows, hash: Option<&[u8]>) {
-    if let Some(hash) = hash {
-        rows.raw(hash);
-    } else {
-        rows.null();
-    }
-}
-
-fn json_bytes(value: &impl serde::Serialize) -> Result<Vec<u8>, sqlx::Error> {
-    serde_json::to_vec(value).map_err(|error| sqlx::Error::Encode(Box::new(error)))
+macro_rules! update {
+    (($rows:ident) $($name:literal)*) => {
+        sqlx::query!(
+            "update advisory a
+             set (raw, byte_hash, content_hash, record_modified_at, detail_hash, whole_hash, source_id, \
+                  run_id, version, changed_at"
+                $(+ ", " + $name)*
+                + ") = (n.raw, n.byte_hash, n.content_hash, n.record_modified_at, n.detail_hash, n.whole_hash, n.source_id, \
+                  n.run_id, n.version, greatest(n.changed_at, a.changed_at)"
+                $(+ ", n." + $name)*
+                + ")
+             from jsonb_populate_recordset(null::advisory, $1) as n
+             where a.said = n.said",
+            Json($rows) as _
+        )
+    };
 }
 
 /// Replaces advisories by their next version.
@@ -200,112 +185,14 @@ pub(crate) async fn update(
     if versions.is_empty() {
         return Ok(());
     }
-    let rows = versions
-        .iter()
-        .map(|version| as_json(origin, version))
-        .collect();
-    sqlx::query!(
-        "update advisory a
-         set upstream_id = n.upstream_id,
-             title = n.title,
-             criticality = n.criticality,
-             is_rejected = n.is_rejected,
-             released_at = n.released_at,
-             modified_at = n.modified_at,
-             attack_vector = n.attack_vector,
-             solution_status = n.solution_status,
-             impacts = n.impacts,
-             cves = n.cves,
-             cvss2_score = n.cvss2_score,
-             cvss2_vector = n.cvss2_vector,
-             cvss3_score = n.cvss3_score,
-             cvss3_vector = n.cvss3_vector,
-             cvss4_score = n.cvss4_score,
-             cvss4_vector = n.cvss4_vector,
-             threat_score = n.threat_score,
-             is_zero_day = n.is_zero_day,
-             description = n.description,
-             solution = n.solution,
-             products = n.products,
-             refs = n.refs,
-             unrecognised = n.unrecognised,
-             raw = n.raw,
-             byte_hash = n.byte_hash,
-             content_hash = n.content_hash,
-             record_modified_at = n.record_modified_at,
-             detail_hash = n.detail_hash,
-             whole_hash = n.whole_hash,
-             source_id = n.source_id,
-             run_id = n.run_id,
-             version = n.version,
-             changed_at = greatest(n.changed_at, a.changed_at)
-         from jsonb_populate_recordset(null::advisory, $1) as n
-         where a.said = n.said",
-        Value::Array(rows)
-    )
-    .execute(connection)
-    .await?;
+    let rows: Vec<Row<'_>> = versions.iter().map(|version| version.row(origin)).collect();
+    with_column_names!(update(rows)).execute(connection).await?;
     Ok(())
 }
 
-fn as_json(origin: Origin, version: &Version<'_>) -> Value {
-    let mut row = columns(&version.whole);
-    let about = [
-        ("raw", json!(version.raw)),
-        ("source_id", json!(version.source_id)),
-        ("run_id", json!(origin.run_id)),
-        ("version", json!(version.number)),
-        ("changed_at", json!(origin.at)),
-    ];
-    let all = about.into_iter().chain(version.parts());
-    row.extend(all.map(|(name, value)| (name.to_owned(), value)));
-    Value::Object(row)
-}
-
-/// The columns that the raw text alone decides, less fingerprints.
-pub(crate) fn columns(advisory: &Advisory) -> Map<String, Value> {
-    let columns = [
-        ("said", json!(advisory.said)),
-        ("upstream_id", json!(advisory.upstream_id)),
-        ("title", json!(advisory.title)),
-        ("criticality", json!(advisory.criticality)),
-        ("is_rejected", json!(advisory.is_rejected)),
-        ("released_at", json!(advisory.released_at)),
-        ("modified_at", json!(advisory.modified_at)),
-        ("attack_vector", json!(advisory.attack_vector)),
-        ("solution_status", json!(advisory.solution_status)),
-        ("impacts", json!(advisory.impacts)),
-        ("cves", json!(advisory.cves)),
-        ("cvss2_score", json!(advisory.cvss2.score)),
-        ("cvss2_vector", json!(advisory.cvss2.vector)),
-        ("cvss3_score", json!(advisory.cvss3.score)),
-        ("cvss3_vector", json!(advisory.cvss3.vector)),
-        ("cvss4_score", json!(advisory.cvss4.score)),
-        ("cvss4_vector", json!(advisory.cvss4.vector)),
-        ("threat_score", json!(advisory.threat_score)),
-        ("is_zero_day", json!(advisory.is_zero_day)),
-        ("description", json!(advisory.description)),
-        ("solution", json!(advisory.solution)),
-        ("products", json!(advisory.products)),
-        ("refs", json!(advisory.references)),
-        (
-            "unrecognised",
-            json!((!advisory.unrecognised.is_empty()).then_some(&advisory.unrecognised)),
-        ),
-    ];
-    columns
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
-}
-
+/// Bytes as PostgreSQL writes a `bytea`.
 pub(crate) fn hex(hash: &[u8]) -> String {
-    use std::fmt::Write as _;
-    hash.iter().fold(String::from("\\x"), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("\\x{}", hex::encode(hash))
 }
 
 /// Keeps the newest record and detail of advisories that say the same in other
@@ -317,17 +204,7 @@ pub(crate) async fn replace_record(
     if versions.is_empty() {
         return Ok(());
     }
-    let row = |version: &Version<'_>| {
-        let mut row = Map::new();
-        let about = [
-            ("said", json!(version.whole.said)),
-            ("raw", json!(version.raw)),
-            ("source_id", json!(version.source_id)),
-        ];
-        let all = about.into_iter().chain(version.parts());
-        row.extend(all.map(|(name, value)| (name.to_owned(), value)));
-        Value::Object(row)
-    };
+    let rows: Vec<Row<'_>> = versions.iter().map(Version::texts_row).collect();
     sqlx::query!(
         "update advisory a
          set raw = n.raw,
@@ -339,9 +216,46 @@ pub(crate) async fn replace_record(
              source_id = n.source_id
          from jsonb_populate_recordset(null::advisory, $1) as n
          where a.said = n.said",
-        versions.iter().map(row).collect::<Value>()
+        Json(rows) as _
     )
     .execute(connection)
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use chrono::DateTime;
+
+    use super::{COPY, Version};
+    use crate::model::{Details, sample};
+    use crate::store::origin::Origin;
+
+    #[test]
+    fn a_row_has_the_columns_of_the_copy_in_their_order() {
+        let version = Version {
+            whole: Cow::Owned(sample::full()),
+            raw: "",
+            record: None,
+            detail: None,
+            source_id: 1,
+            number: 1,
+        };
+        let origin = Origin {
+            source_id: 1,
+            run_id: 1,
+            at: DateTime::UNIX_EPOCH,
+            settled_before: None,
+            details: Details::Auto,
+        };
+        let row = version.row(origin);
+        let names: Vec<&str> = row.0.iter().map(|(name, _)| *name).collect();
+        let names = names.join(", ");
+        assert_eq!(
+            COPY,
+            format!("copy advisory ({names}) from stdin (format binary)")
+        );
+    }
 }

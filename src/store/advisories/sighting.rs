@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use sqlx::PgConnection;
 
-use super::advisory::Origin;
 use super::copy::CopyRows;
 use crate::model::Fingerprint;
+use crate::store::origin::Origin;
 
 /// One record of a source, about to be written down.
 pub(crate) struct Seen<'a> {

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::model::{Alert, MESSAGE_VERSION, Message, Purpose};
+use crate::model::{Alert, Ending, MESSAGE_VERSION, Message, Purpose};
 
 /// A delivery that is ours until its lease ends.
 #[derive(Debug, Clone)]
@@ -35,35 +35,6 @@ pub struct Attempt {
     pub answer: String,
     /// How the delivery goes on.
     pub ending: Ending,
-}
-
-/// How a delivery goes on after an attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    /// The receiver took it.
-    Delivered,
-    /// It is tried again.
-    Postponed {
-        /// Not before.
-        until: DateTime<Utc>,
-        /// What went wrong.
-        error: String,
-    },
-    /// It is given up: a dead letter.
-    Abandoned {
-        /// What went wrong.
-        error: String,
-    },
-}
-
-impl Ending {
-    fn columns(&self) -> (&'static str, &'static str, Option<&str>) {
-        match self {
-            Self::Delivered => ("delivered", "delivered", None),
-            Self::Postponed { error, .. } => ("waiting", "postponed", Some(error)),
-            Self::Abandoned { error } => ("dead_letter", "abandoned", Some(error)),
-        }
-    }
 }
 
 /// Seals the messages whose time to gather is over. One that is just being
@@ -265,7 +236,7 @@ pub async fn settle(
     attempt: &Attempt,
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
-    let (state, outcome, error) = attempt.ending.columns();
+    let error = attempt.ending.error();
     let until = match &attempt.ending {
         Ending::Postponed { until, .. } => Some(*until),
         Ending::Delivered | Ending::Abandoned { .. } => None,
@@ -284,7 +255,7 @@ pub async fn settle(
            and state = 'waiting'",
         claim.id,
         claim.fence,
-        state,
+        attempt.ending.state().name(),
         until,
         error,
         now,
@@ -300,7 +271,7 @@ pub async fn settle(
         claim.fence,
         attempt.at,
         attempt.latency.as_seconds_f64(),
-        outcome,
+        attempt.ending.name(),
         attempt.status,
         attempt.answer,
         error

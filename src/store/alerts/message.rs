@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::alert::Raised;
 use crate::model::Purpose;
+use crate::store::alerts::raised::Raised;
 
 /// Alerts in one message; what comes then opens the next. A mail of more is not read.
 const MESSAGE_ALERTS: i32 = 100;

@@ -5,6 +5,7 @@ pub mod delivery;
 pub mod evaluation;
 pub mod message;
 pub mod outcome;
+pub mod raised;
 pub mod resend;
 pub mod rule;
 pub mod silence;

@@ -6,6 +6,8 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::model::{AlertState, DeliveryState};
+
 /// An alert in a list.
 #[derive(Debug, Clone, Serialize)]
 pub struct AlertLine {
@@ -38,8 +40,8 @@ pub struct AlertQuestion {
     pub rule: Option<String>,
     /// Of this advisory or ticket.
     pub key: Option<String>,
-    /// In this state; `dead_letter` also finds those that other sinks are still to be told.
-    pub state: Option<String>,
+    /// In this state; `DeadLetter` also finds those that other sinks are still to be told.
+    pub state: Option<AlertState>,
     /// Raised since.
     pub since: Option<DateTime<Utc>>,
     /// At most so many.
@@ -68,7 +70,7 @@ pub async fn alerts(
            limit $5"#,
         question.rule,
         question.key,
-        question.state,
+        question.state.map(AlertState::name),
         question.since,
         question.limit
     )
@@ -98,22 +100,22 @@ pub async fn alert(connection: &mut PgConnection, id: Uuid) -> Result<Option<Val
 
 /// What became of an alert with one sink.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct AlertOutcome {
     /// The alert.
     pub alert_id: Uuid,
-    /// As in the view `alerts`.
-    pub state: String,
+    /// What became of it with all sinks together.
+    pub state: AlertState,
     /// Until when a silence holds it back, and why.
     pub silence: Option<(DateTime<Utc>, String)>,
     /// What carries it, how many others it carries, and when it is sent.
-    pub message: Option<Carried>,
+    pub message: Option<CarryingMessage>,
     /// To whom and what became of it.
     pub delivery: Option<Delivery>,
 }
 
 /// What carries an alert.
 #[derive(Debug, Clone)]
-pub struct Carried {
+pub struct CarryingMessage {
     /// Id of the message.
     pub id: Uuid,
     /// Alerts in it.
@@ -129,8 +131,8 @@ pub struct Carried {
 pub struct Delivery {
     /// Whom.
     pub sink: String,
-    /// `waiting`, `delivered` or `dead_letter`.
-    pub state: String,
+    /// How far it is.
+    pub state: DeliveryState,
     /// Attempts that failed.
     pub failures: i32,
     /// When it is tried next.
@@ -163,7 +165,10 @@ struct Row {
 }
 
 /// What became of the alerts of an advisory or ticket, a row for each sink.
-pub async fn of_key(connection: &mut PgConnection, key: &str) -> Result<Vec<Told>, sqlx::Error> {
+pub async fn of_key(
+    connection: &mut PgConnection,
+    key: &str,
+) -> Result<Vec<AlertOutcome>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Row,
         r#"select a.id as "alert_id!", a.state as "state!",
@@ -183,10 +188,11 @@ pub async fn of_key(connection: &mut PgConnection, key: &str) -> Result<Vec<Told
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(told).collect())
+    Ok(rows.into_iter().filter_map(told).collect())
 }
 
-fn told(row: Row) -> Told {
+/// `None` for a state that a newer program wrote.
+fn told(row: Row) -> Option<AlertOutcome> {
     let Row {
         alert_id,
         state,
@@ -205,7 +211,7 @@ fn told(row: Row) -> Told {
         last_error,
     } = row;
     let message = || {
-        Some(Carried {
+        Some(CarryingMessage {
             id: message_id?,
             alerts: alerts?,
             closes_at: closes_at?,
@@ -215,7 +221,7 @@ fn told(row: Row) -> Told {
     let delivery = || {
         Some(Delivery {
             sink: sink?,
-            state: delivery_state?,
+            state: DeliveryState::from_name(&delivery_state?)?,
             failures: failures?,
             due_at: due_at?,
             settled_at,
@@ -223,13 +229,13 @@ fn told(row: Row) -> Told {
             error: last_error,
         })
     };
-    Told {
+    Some(AlertOutcome {
         alert_id,
-        state,
+        state: AlertState::from_name(&state)?,
         silence: until.zip(reason),
         message: message(),
         delivery: delivery(),
-    }
+    })
 }
 
 /// How a sink is.

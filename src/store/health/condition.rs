@@ -4,8 +4,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::model::{Condition, RunFailure, Standing};
-use crate::store::ledger::source::SourceKey;
+use crate::model::{Condition, ConditionState, RunFailure, SourceKey};
 
 /// A followed source, as far as it says whether something is wrong.
 #[derive(Debug, Clone)]
@@ -102,7 +101,7 @@ pub async fn sinks(connection: &mut PgConnection) -> Result<Vec<SinkState>, sqlx
 }
 
 /// Every condition that ever was, as it was last told of.
-pub async fn standings(connection: &mut PgConnection) -> Result<Vec<Standing>, sqlx::Error> {
+pub async fn standings(connection: &mut PgConnection) -> Result<Vec<ConditionState>, sqlx::Error> {
     let rows = sqlx::query!(
         "select what, key, occurrence, is_raised, since, quiet_since, over_at, value, summary
          from condition
@@ -113,7 +112,7 @@ pub async fn standings(connection: &mut PgConnection) -> Result<Vec<Standing>, s
     Ok(rows
         .into_iter()
         .filter_map(|row| {
-            Some(Standing {
+            Some(ConditionState {
                 // One of a newer version is left alone.
                 condition: Condition::from_name(&row.what)?,
                 key: row.key,
@@ -130,8 +129,11 @@ pub async fn standings(connection: &mut PgConnection) -> Result<Vec<Standing>, s
 }
 
 /// Writes a condition down as it is from now on.
-pub async fn write(connection: &mut PgConnection, standing: &Standing) -> Result<(), sqlx::Error> {
-    let Standing {
+pub async fn write(
+    connection: &mut PgConnection,
+    standing: &ConditionState,
+) -> Result<(), sqlx::Error> {
+    let ConditionState {
         condition,
         key,
         occurrence,

@@ -10,9 +10,9 @@ pub(crate) const LOCK_SPACE: i32 = 0x6164_7673;
 /// not one of the pool's connections: as many runs as the pool has connections
 /// would otherwise wait for each other for ever, and a connection that went
 /// back to the pool with the lock would keep every later run out.
-pub struct Hold(PgConnection);
+pub struct SourceLock(PgConnection);
 
-impl Hold {
+impl SourceLock {
     /// Takes the source, unless another run has it.
     pub async fn take(pool: &PgPool, source_id: i32) -> Result<Option<Self>, sqlx::Error> {
         let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::model::Fingerprint;
-use crate::store::advisories::advisory::Origin;
+use crate::model::{Fingerprint, SourceKey};
+use crate::store::origin::Origin;
 
 /// A record that could not be understood.
 #[derive(Debug, Clone)]
@@ -177,6 +177,9 @@ pub struct Kept {
     /// Row in `source`.
     #[serde(skip)]
     pub source_id: i32,
+    /// Where it came from.
+    #[serde(skip)]
+    pub source_key: SourceKey,
     /// Where it came from, in words.
     pub source: String,
     /// When it was first received.
@@ -205,16 +208,45 @@ pub async fn list(connection: &mut PgConnection) -> Result<Vec<Line>, sqlx::Erro
     .await
 }
 
+/// What a kept record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// An advisory of a feed, in XML.
+    Record,
+    /// An element of the JSON API's collection of advisories.
+    Listed,
+    /// The JSON API's answer to what a whole advisory is.
+    Detail,
+    /// A ticket.
+    Ticket,
+}
+
+impl Kept {
+    /// What the record is. What came through a list is XML where its feed was read,
+    /// and JSON where the JSON API took its place.
+    pub fn form(&self) -> Form {
+        match self.source_key {
+            SourceKey::Tickets => Form::Ticket,
+            SourceKey::Details => Form::Detail,
+            SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) if self.is_xml() => Form::Record,
+            SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) | SourceKey::RevisionScan => {
+                Form::Listed
+            }
+        }
+    }
+
+    /// A feed's record is kept from its first tag on, which no JSON begins with.
+    fn is_xml(&self) -> bool {
+        self.raw.starts_with('<')
+    }
+}
+
 /// One record; locked until the transaction ends.
 pub async fn get(connection: &mut PgConnection, id: i64) -> Result<Option<Kept>, sqlx::Error> {
-    sqlx::query_as!(
-        Kept,
+    let row = sqlx::query!(
         r#"select q.id, q.run_id, q.last_run_id, q.source_id, q.at, q.key, q.reason, q.byte_hash, q.raw,
-                  case s.kind
-                      when 'watch_list' then 'watch list ' || s.watch_list_id
-                      when 'extra_feed' then 'extra feed ' || s.extra_feed
-                      else s.kind
-                  end as "source!"
+                  source_in_words(s.kind, s.watch_list_id, s.extra_feed) as "source!",
+                  s.kind, s.watch_list_id, s.extra_feed
            from quarantine q
            join source s on s.id = q.source_id
            where q.id = $1
@@ -222,7 +254,20 @@ pub async fn get(connection: &mut PgConnection, id: i64) -> Result<Option<Kept>,
         id
     )
     .fetch_optional(connection)
-    .await
+    .await?;
+    Ok(row.map(|row| Kept {
+        id: row.id,
+        run_id: row.run_id,
+        last_run_id: row.last_run_id,
+        source_id: row.source_id,
+        source_key: SourceKey::of_columns(&row.kind, row.watch_list_id, row.extra_feed),
+        source: row.source,
+        at: row.at,
+        key: row.key,
+        reason: row.reason,
+        byte_hash: row.byte_hash,
+        raw: row.raw,
+    }))
 }
 
 /// Ids of records first received since, in the order in which they came, which

@@ -6,79 +6,7 @@ use sqlx::postgres::types::PgRange;
 
 use super::chain;
 use super::source::range;
-use crate::model::FingerprintSum;
-
-/// What a run reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// A feed's last days.
-    Window,
-    /// All there is.
-    Full,
-    /// What changed since the cursor.
-    Incremental,
-    /// Old time again, to see whether upstream changed it without telling.
-    Reconcile,
-    /// A saved document.
-    Import,
-    /// A watch list's advisories from the JSON API.
-    Json,
-    /// Details that are wanted.
-    Details,
-}
-
-impl Mode {
-    /// The name in the ledger.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Window => "window",
-            Self::Full => "full",
-            Self::Incremental => "incremental",
-            Self::Reconcile => "reconcile",
-            Self::Import => "import",
-            Self::Json => "json",
-            Self::Details => "details",
-        }
-    }
-
-    /// Whether the run speaks for its source: moves its cursor, its last success
-    /// and its last error. Reading old time again says nothing about new data, and neither does a file.
-    pub fn leads(self) -> bool {
-        !matches!(self, Self::Reconcile | Self::Import)
-    }
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Complete.
-    Ok,
-    /// Not complete, and why.
-    Failed(String),
-    /// Stopped by us before its end, and why.
-    Interrupted(String),
-}
-
-/// What a run counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Tally {
-    /// Requests sent, retries included.
-    pub requests: u64,
-    /// Bytes received, after decompression.
-    pub bytes: u64,
-    /// Records upstream said there are.
-    pub claimed: Option<u64>,
-    /// Records received and understood.
-    pub seen: u64,
-    /// New ones.
-    pub added: u64,
-    /// New versions.
-    pub changed: u64,
-    /// Those that said nothing new.
-    pub unchanged: u64,
-    /// Records received and not understood.
-    pub quarantined: u64,
-}
+use crate::model::{FingerprintSum, Mode, Outcome, Tally};
 
 /// Begins a run and returns its id. The caller holds the source, so a run that
 /// is still `running` is one of a dead process: it becomes `interrupted`.
@@ -105,7 +33,7 @@ pub async fn begin(
     for run_id in dead {
         chain::link(connection, run_id).await?;
     }
-    if mode.leads() {
+    if mode.advances_cursor() {
         crate::store::ledger::source::attempted(connection, source_id, now).await?;
     }
     sqlx::query_scalar!(
@@ -122,7 +50,7 @@ pub async fn begin(
 }
 
 /// Notes the window that a run asks for, once upstream's clock is known.
-pub async fn asks(
+pub async fn records_window(
     connection: &mut PgConnection,
     run_id: i64,
     covers: (DateTime<Utc>, DateTime<Utc>),
@@ -200,11 +128,6 @@ pub async fn finish(
     run_id: i64,
     ended: Ended<'_>,
 ) -> Result<(), sqlx::Error> {
-    let (name, error) = match ended.outcome {
-        Outcome::Ok => ("ok", None),
-        Outcome::Failed(error) => ("failed", Some(error.as_str())),
-        Outcome::Interrupted(error) => ("interrupted", Some(error.as_str())),
-    };
     let Tally {
         requests,
         bytes,
@@ -234,8 +157,8 @@ pub async fn finish(
          where id = $1
            and outcome = 'running'",
         run_id,
-        name,
-        error,
+        ended.outcome.name(),
+        ended.outcome.error(),
         ended.now,
         count(requests),
         count(bytes),

@@ -4,22 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::postgres::types::PgRange;
 
-use crate::model::{CoverageGap, RunFailure, ServedBy};
-
-/// What names a source.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum SourceKey {
-    /// A watch list's feed.
-    WatchList(i64),
-    /// Another feed, by the operator's name for it.
-    ExtraFeed(String),
-    /// The tickets.
-    Tickets,
-    /// The modification times of all advisories.
-    Sweep,
-    /// Whole advisories, one by one.
-    Details,
-}
+use crate::model::{CoverageGap, IngestedVia, RunFailure, SourceKey};
 
 impl SourceKey {
     /// From the columns of `source`.
@@ -31,35 +16,20 @@ impl SourceKey {
         match (kind, watch_list_id, extra_feed) {
             (_, Some(id), _) => Self::WatchList(id),
             (_, None, Some(name)) => Self::ExtraFeed(name),
-            ("sweep", None, None) => Self::Sweep,
+            ("sweep", None, None) => Self::RevisionScan,
             ("details", None, None) => Self::Details,
             (_, None, None) => Self::Tickets,
         }
     }
-}
 
-impl SourceKey {
     /// As the columns `kind`, `watch_list_id` and `extra_feed`.
     fn columns(&self) -> (&'static str, Option<i64>, Option<&str>) {
-        match self {
-            Self::WatchList(id) => ("watch_list", Some(*id), None),
-            Self::ExtraFeed(name) => ("extra_feed", None, Some(name)),
-            Self::Tickets => ("tickets", None, None),
-            Self::Sweep => ("sweep", None, None),
-            Self::Details => ("details", None, None),
-        }
-    }
-}
-
-impl std::fmt::Display for SourceKey {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::WatchList(id) => write!(formatter, "watch list {id}"),
-            Self::ExtraFeed(name) => write!(formatter, "extra feed `{name}`"),
-            Self::Tickets => write!(formatter, "tickets"),
-            Self::Sweep => write!(formatter, "sweep"),
-            Self::Details => write!(formatter, "details"),
-        }
+        let (id, name) = match self {
+            Self::WatchList(id) => (Some(*id), None),
+            Self::ExtraFeed(name) => (None, Some(name.as_str())),
+            Self::Tickets | Self::RevisionScan | Self::Details => (None, None),
+        };
+        (self.kind(), id, name)
     }
 }
 
@@ -77,7 +47,7 @@ pub struct Source {
     /// When its last complete run ended, by our clock.
     pub last_success_at: Option<DateTime<Utc>>,
     /// Where a watch list's advisories come from.
-    pub served_by: ServedBy,
+    pub served_by: IngestedVia,
     /// Why they come from the JSON API.
     pub served_why: Option<String>,
     /// What upstream refused is not asked for again before this time.
@@ -202,7 +172,7 @@ pub async fn find(
         gaps,
         root_element: row.root_element,
         last_success_at: row.last_success_at,
-        served_by: ServedBy::from_name(&row.served_by),
+        served_by: IngestedVia::from_name(&row.served_by),
         served_why: row.served_why,
         rests_until: row.rests_until,
     }))
@@ -301,7 +271,7 @@ pub async fn failed(
 /// its baseline, what it brings from now on is news. A file that was imported
 /// before the first pull leaves that pull a first one. Asked before the run's
 /// success is written down.
-pub async fn is_no_longer_new(
+pub async fn set_baseline(
     connection: &mut PgConnection,
     source_id: i32,
     leads: bool,
@@ -326,7 +296,7 @@ pub async fn is_no_longer_new(
 pub async fn serve(
     connection: &mut PgConnection,
     source_id: i32,
-    served_by: ServedBy,
+    served_by: IngestedVia,
     why: Option<&str>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
@@ -345,7 +315,7 @@ pub async fn serve(
 }
 
 /// Notes until when what upstream refused is not asked for again.
-pub async fn rest(
+pub async fn pause_until(
     connection: &mut PgConnection,
     source_id: i32,
     until: Option<DateTime<Utc>>,

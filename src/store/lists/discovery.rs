@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool};
 
 use crate::model::ListedList;
-use crate::store::ledger::lock::Hold;
+use crate::store::ledger::lock::SourceLock;
 
 /// Second key of the lock: sources count from 1, writing has -1.
 const DISCOVERING: i32 = -2;
@@ -28,8 +28,8 @@ pub struct State {
 }
 
 /// Keeps other processes from discovering at the same time; `None` when one is.
-pub async fn hold(pool: &PgPool) -> Result<Option<Hold>, sqlx::Error> {
-    Hold::take(pool, DISCOVERING).await
+pub async fn hold(pool: &PgPool) -> Result<Option<SourceLock>, sqlx::Error> {
+    SourceLock::take(pool, DISCOVERING).await
 }
 
 /// How discovery fares.

@@ -5,6 +5,9 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 
+use crate::model::RecordKind;
+use crate::store::advisories::columns::with_plain_names;
+
 /// Criteria for advisories; those that are `None` ask nothing.
 #[derive(Debug, Clone, Default)]
 pub struct AdvisoryQuestion {
@@ -173,6 +176,29 @@ pub async fn tickets(
     .await
 }
 
+macro_rules! document {
+    (($said:ident) $($name:literal)*) => {
+        sqlx::query_scalar!(
+            r#"select to_jsonb(d)
+                      || jsonb_build_object(
+                          'products', (select jsonb_agg(to_jsonb(p) - 'said') from advisoryd_v1.advisory_products p where p.said = d.said),
+                          'references', (select jsonb_agg(to_jsonb(r) - 'said' order by r.ordinal) from advisoryd_v1.advisory_references r where r.said = d.said),
+                          'tickets', (select jsonb_agg(jsonb_build_object('id', t.id, 'pretty_id', t.pretty_id, 'status', t.status, 'title', t.title) order by t.id)
+                                      from advisoryd_v1.tickets t where t.said = d.said and t.deleted_at is null)) as "document!"
+               from (
+                   select a.said, a.severity, a.severity_rank, a.watch_list_ids, a.version, a.first_seen_at,
+                          a.changed_at, a.detail_fetched_at, a.source, a.custom_info"#
+                $(+ ", a." + $name)*
+                + "
+                   from advisoryd_v1.advisories a
+                   where a.said in ($1, upper($1))
+                   order by a.said <> $1
+                   limit 1) as d",
+            $said
+        )
+    };
+}
+
 /// One advisory as a document: the columns of the view, products and references.
 /// Its identifier may be written in small letters. Columns are named one by one:
 /// the words for searching are computed when asked for, and a new connection
@@ -181,27 +207,9 @@ pub async fn advisory(
     connection: &mut PgConnection,
     said: &str,
 ) -> Result<Option<Value>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"select to_jsonb(d)
-                  || jsonb_build_object(
-                      'products', (select jsonb_agg(to_jsonb(p) - 'said') from advisoryd_v1.advisory_products p where p.said = d.said),
-                      'references', (select jsonb_agg(to_jsonb(r) - 'said' order by r.ordinal) from advisoryd_v1.advisory_references r where r.said = d.said),
-                      'tickets', (select jsonb_agg(jsonb_build_object('id', t.id, 'pretty_id', t.pretty_id, 'status', t.status, 'title', t.title) order by t.id)
-                                  from advisoryd_v1.tickets t where t.said = d.said and t.deleted_at is null)) as "document!"
-           from (
-               select a.said, a.upstream_id, a.title, a.severity, a.severity_rank, a.criticality, a.released_at,
-                      a.modified_at, a.attack_vector, a.solution_status, a.impacts, a.cves, a.cvss2_score,
-                      a.cvss2_vector, a.cvss3_score, a.cvss3_vector, a.cvss4_score, a.cvss4_vector, a.threat_score,
-                      a.is_zero_day, a.is_rejected, a.description, a.solution, a.watch_list_ids, a.version,
-                      a.first_seen_at, a.changed_at, a.unrecognised, a.detail_fetched_at, a.source, a.custom_info
-               from advisoryd_v1.advisories a
-               where a.said in ($1, upper($1))
-               order by a.said <> $1
-               limit 1) as d"#,
-        said
-    )
-    .fetch_optional(connection)
-    .await
+    with_plain_names!(document(said))
+        .fetch_optional(connection)
+        .await
 }
 
 /// One ticket as a document: the columns of the view.
@@ -252,7 +260,7 @@ pub struct FieldChange {
 /// What changed between versions, oldest first.
 pub async fn field_changes(
     connection: &mut PgConnection,
-    kind: &str,
+    kind: RecordKind,
     key: &str,
 ) -> Result<Vec<FieldChange>, sqlx::Error> {
     sqlx::query_as!(
@@ -262,7 +270,7 @@ pub async fn field_changes(
            where kind = $1
              and key = $2
            order by version, field"#,
-        kind,
+        kind.name(),
         key
     )
     .fetch_all(connection)

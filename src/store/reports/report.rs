@@ -3,8 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::model::{CoverageGap, ServedBy};
-use crate::store::ledger::source::SourceKey;
+use crate::model::{CoverageGap, IngestedVia, SourceKey};
 
 /// One source, as an operator wants to see it.
 #[derive(Debug, Clone)]
@@ -32,7 +31,7 @@ pub struct SourceReport {
     /// Holes in the covered time.
     pub gaps: Vec<CoverageGap>,
     /// Where a watch list's advisories come from.
-    pub served_by: ServedBy,
+    pub served_by: IngestedVia,
     /// Why they come from the JSON API.
     pub served_why: Option<String>,
     /// What upstream refused is not asked for again before this time.
@@ -79,7 +78,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
             quarantined: row.quarantined,
             running: row.running,
             gaps: crate::store::ledger::source::gaps(connection, row.id).await?,
-            served_by: ServedBy::from_name(&row.served_by),
+            served_by: IngestedVia::from_name(&row.served_by),
             served_why: row.served_why,
             rests_until: row.rests_until,
         });

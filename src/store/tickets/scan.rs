@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 /// An unfinished walk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Walk {
+pub struct Scan {
     /// Row in `ticket_walk`.
     pub id: i64,
     /// By upstream's clock.
@@ -19,9 +19,9 @@ pub struct Walk {
 }
 
 /// The walk that was not finished, if any.
-pub async fn unfinished(connection: &mut PgConnection) -> Result<Option<Walk>, sqlx::Error> {
+pub async fn unfinished(connection: &mut PgConnection) -> Result<Option<Scan>, sqlx::Error> {
     sqlx::query_as!(
-        Walk,
+        Scan,
         "select id, began_at, claimed, resume_url, pages
          from ticket_walk
          where unfinished"
@@ -34,12 +34,12 @@ pub async fn unfinished(connection: &mut PgConnection) -> Result<Option<Walk>, s
 pub async fn begin(
     connection: &mut PgConnection,
     began_at: DateTime<Utc>,
-) -> Result<Walk, sqlx::Error> {
+) -> Result<Scan, sqlx::Error> {
     sqlx::query!("delete from ticket_walk")
         .execute(&mut *connection)
         .await?;
     sqlx::query_as!(
-        Walk,
+        Scan,
         "insert into ticket_walk (began_at)
          values ($1)
          returning id, began_at, claimed, resume_url, pages",
@@ -52,7 +52,7 @@ pub async fn begin(
 /// Writes a checkpoint, in the transaction that stores the page's tickets.
 pub async fn checkpoint(
     connection: &mut PgConnection,
-    walk: &Walk,
+    walk: &Scan,
     ids: &[i64],
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
@@ -86,7 +86,7 @@ pub async fn checkpoint(
 /// (or at a time that upstream does not tell), quarantined ones not counted.
 pub async fn seen_from_before(
     connection: &mut PgConnection,
-    walk: &Walk,
+    walk: &Scan,
 ) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select count(distinct i.id) as "count!"

@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
 use crate::model::{Fingerprint, Ticket, fingerprint};
-use crate::store::advisories::advisory::Origin;
-use crate::store::advisories::comparison::Beside;
+use crate::store::advisories::comparison::Comparison;
 use crate::store::advisories::history;
 use crate::store::change;
+use crate::store::origin::Origin;
 
 /// What became of a page of tickets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -66,12 +66,19 @@ pub async fn merge(
 }
 
 /// What a ticket that comes late is beside what is stored.
-pub async fn beside(connection: &mut PgConnection, ticket: &Ticket) -> Result<Beside, sqlx::Error> {
+pub async fn compare(
+    connection: &mut PgConnection,
+    ticket: &Ticket,
+) -> Result<Comparison, sqlx::Error> {
     let Some(stored) = stored(connection, &[ticket.id]).await?.remove(&ticket.id) else {
-        return Ok(Beside::Unknown);
+        return Ok(Comparison::Unknown);
     };
     let same = stored.content_hash == content_hash(&ticket.raw);
-    Ok(Beside::judge(same, ticket.modified_at, stored.modified_at))
+    Ok(Comparison::judge(
+        same,
+        ticket.modified_at,
+        stored.modified_at,
+    ))
 }
 
 struct Stored {
@@ -228,7 +235,7 @@ pub async fn present(connection: &mut PgConnection) -> Result<i64, sqlx::Error> 
 
 /// The tickets that a complete walk did not find, of those that were stored
 /// before it began.
-pub async fn missing_from_walk(
+pub async fn missing_from_scan(
     connection: &mut PgConnection,
     walk_id: i64,
     began_at: DateTime<Utc>,

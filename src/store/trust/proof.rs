@@ -4,8 +4,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use crate::model::SourceKey;
 use crate::store::ledger::chain::Chain;
-use crate::store::ledger::source::SourceKey;
 
 /// More rows of one kind would tell nobody more.
 pub const EXAMPLES: i64 = 20;
@@ -25,15 +25,13 @@ pub struct ProofSource {
     pub covered_to: Option<DateTime<Utc>>,
     /// Whether it covers time that no complete run of the ledger read.
     pub covers_too_much: bool,
-    /// The last run before the chain began.
-    pub unchained_run_id: i64,
 }
 
 /// All sources.
 pub async fn sources(connection: &mut PgConnection) -> Result<Vec<ProofSource>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select s.id, s.kind, s.watch_list_id, s.extra_feed, s.configured, s.runs, s.head,
-                  s.dropped_runs, s.dropped_head, s.unchained_run_id,
+                  s.dropped_runs, s.dropped_head,
                   lower(s.covered) as covered_from, upper(s.covered) as covered_to,
                   not s.covered <@ s.dropped_covers + coalesce((
                       select range_agg(r.covers)
@@ -61,7 +59,6 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<ProofSource>, 
             covered_from: row.covered_from,
             covered_to: row.covered_to,
             covers_too_much: row.covers_too_much,
-            unchained_run_id: row.unchained_run_id,
         })
         .collect())
 }
@@ -77,11 +74,9 @@ pub async fn outside_of_chain(
          where source_id = $1
            and place is null
            and outcome <> 'running'
-           and id > $2
          order by id
-         limit $3",
+         limit $2",
         source.chain.source_id,
-        source.unchained_run_id,
         EXAMPLES
     )
     .fetch_all(connection)

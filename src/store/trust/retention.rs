@@ -174,10 +174,6 @@ pub async fn drop_runs(
     source_id: i32,
     before: DateTime<Utc>,
 ) -> Result<DroppedRuns, sqlx::Error> {
-    let unchained = drop_unchained(connection, source_id, before).await?;
-    if unchained > 0 {
-        return Ok(DroppedRuns::Dropped(unchained));
-    }
     let row = sqlx::query!(
         "select runs, head, dropped_runs, dropped_head
          from source
@@ -230,32 +226,4 @@ pub async fn drop_runs(
     .execute(connection)
     .await?;
     Ok(DroppedRuns::Dropped(done.rows_affected()))
-}
-
-/// Runs from before the chain began.
-async fn drop_unchained(
-    connection: &mut PgConnection,
-    source_id: i32,
-    before: DateTime<Utc>,
-) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query!(
-        "delete from sync_run
-         where id in (
-             select r.id
-             from sync_run r
-             join source s on s.id = r.source_id
-             where r.source_id = $1
-               and r.place is null
-               and r.outcome <> 'running'
-               and r.id <= s.unchained_run_id
-               and r.finished_at < $2
-             order by r.id
-             limit $3)",
-        source_id,
-        before,
-        BATCH
-    )
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected())
 }

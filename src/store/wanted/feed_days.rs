@@ -27,13 +27,19 @@ impl Counts {
             Self::Modifications => "modifications",
         }
     }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Releases, Self::Modifications]
+            .into_iter()
+            .find(|counts| counts.name() == name)
+    }
 }
 
 /// What is known, and what has shown it.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct FeedDays {
     /// What `days` counts.
-    pub counts: String,
+    pub counts: Counts,
     /// Since when that is known.
     pub settled_at: DateTime<Utc>,
     /// The advisory that showed it.
@@ -42,13 +48,19 @@ pub struct FeedDays {
 
 /// What is known; `None` while nothing has shown it.
 pub async fn get(connection: &mut PgConnection) -> Result<Option<FeedDays>, sqlx::Error> {
-    sqlx::query_as!(
-        FeedDays,
+    let row = sqlx::query!(
         "select counts, settled_at, said
          from feed_days"
     )
     .fetch_optional(connection)
-    .await
+    .await?;
+    Ok(row.and_then(|row| {
+        Some(FeedDays {
+            counts: Counts::from_name(&row.counts)?,
+            settled_at: row.settled_at,
+            said: row.said,
+        })
+    }))
 }
 
 /// Looks whether the elements show what `days` counts; `Some` when that is new.
@@ -63,7 +75,7 @@ pub async fn settle(
     now: DateTime<Utc>,
 ) -> Result<Option<Counts>, sqlx::Error> {
     let known = get(connection).await?;
-    if known.is_some_and(|known| known.counts == Counts::Modifications.name()) {
+    if known.is_some_and(|known| known.counts == Counts::Modifications) {
         return Ok(None);
     }
     if let Some(shown) = shown(connection, rows).await? {

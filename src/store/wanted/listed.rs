@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::queue::{self, Reason, Want};
-use crate::store::advisories::advisory::Origin;
+use super::queue::{self, QueueEntry, Reason};
+use crate::store::origin::Origin;
 
 /// One element.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub struct Row {
 /// Wants the details of what is not known in this state, and of members of the
 /// list that it has not shown yet; `again`: of all. Which lists an advisory is in,
 /// only its detail tells.
-pub async fn want_for_list(
+pub async fn enqueue_for_list(
     connection: &mut PgConnection,
     origin: Origin,
     rows: &[Row],
@@ -92,7 +92,7 @@ pub async fn sightings(
 
 /// Wants the details of stored advisories that are newer upstream; returns how
 /// many there are.
-pub async fn want_newer(
+pub async fn enqueue_newer(
     connection: &mut PgConnection,
     rows: &[Row],
     now: DateTime<Utc>,
@@ -110,13 +110,13 @@ pub async fn want_newer(
     )
     .fetch_all(&mut *connection)
     .await?;
-    let wants: Vec<Want> = newer
+    let wants: Vec<QueueEntry> = newer
         .into_iter()
-        .map(|row| Want {
+        .map(|row| QueueEntry {
             said: row.said,
-            reason: Reason::Sweep,
+            reason: Reason::RevisionScan,
             modified_at: row.modified_at,
         })
         .collect();
-    queue::want(connection, &wants, now).await
+    queue::enqueue(connection, &wants, now).await
 }

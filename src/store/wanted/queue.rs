@@ -28,7 +28,7 @@ pub enum Reason {
     /// The one that is known is older than the record.
     Older,
     /// The sweep has seen that upstream has a newer one than is stored.
-    Sweep,
+    RevisionScan,
     /// The JSON API has listed it for a watch list.
     Json,
 }
@@ -39,7 +39,7 @@ impl Reason {
             Self::Lacks => "lacks",
             Self::Always => "always",
             Self::Older => "older",
-            Self::Sweep => "sweep",
+            Self::RevisionScan => "sweep",
             Self::Json => "json",
         }
     }
@@ -47,7 +47,7 @@ impl Reason {
 
 /// A detail to be fetched.
 #[derive(Debug, Clone)]
-pub struct Want {
+pub struct QueueEntry {
     /// The advisory's identifier.
     pub said: String,
     /// Why.
@@ -60,9 +60,9 @@ pub struct Want {
 /// upstream has made a newer one since, or it was wanted for less: what only the
 /// sweep wants is forgotten when a feed brings it, what JSON listed never is, for
 /// only the detail tells the lists that it is in.
-pub async fn want(
+pub async fn enqueue(
     connection: &mut PgConnection,
-    wanted: &[Want],
+    wanted: &[QueueEntry],
     now: DateTime<Utc>,
 ) -> Result<u64, sqlx::Error> {
     if wanted.is_empty() {
@@ -104,7 +104,7 @@ pub async fn want(
 
 /// Since when the covered time of a source may lack members, as details that JSON
 /// listed are still wanted; `None` where none is.
-pub async fn owed_since(
+pub async fn pending_since(
     connection: &mut PgConnection,
     source_id: i32,
 ) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
@@ -122,7 +122,7 @@ pub async fn owed_since(
 
 /// Wants the details of advisories that were stored before details were asked
 /// for, or under another setting.
-pub async fn want_missing(
+pub async fn enqueue_missing(
     connection: &mut PgConnection,
     details: Details,
     now: DateTime<Utc>,
@@ -247,7 +247,7 @@ pub async fn unavailable(
 
 /// A wish that an answer came for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wish {
+pub(crate) struct PendingDetail {
     /// When it was written down.
     pub(crate) since: DateTime<Utc>,
     /// Whether it is gone.
@@ -256,11 +256,11 @@ pub(crate) struct Wish {
 
 /// Forgets a wish that an answer of this time fulfils; it stays where upstream has
 /// listed a newer one. `None`: nobody asked.
-pub(crate) async fn fulfil(
+pub(crate) async fn complete(
     connection: &mut PgConnection,
     said: &str,
     modified_at: Option<DateTime<Utc>>,
-) -> Result<Option<Wish>, sqlx::Error> {
+) -> Result<Option<PendingDetail>, sqlx::Error> {
     let since = sqlx::query_scalar!(
         "select wanted_since from wanted_detail where said = $1 for update",
         said
@@ -280,7 +280,7 @@ pub(crate) async fn fulfil(
     )
     .execute(connection)
     .await?;
-    Ok(since.map(|since| Wish {
+    Ok(since.map(|since| PendingDetail {
         since,
         is_fulfilled: done.rows_affected() > 0,
     }))

@@ -123,9 +123,9 @@ async fn a_link_in_place_of_the_directory_is_refused_and_followed_nowhere() {
     symlink(&roots.directory, services.join("postgresql")).unwrap();
     let mut migrate = Running::start(&mut program(&services, &["migrate"]));
     assert!(!migrate.ended().await.success());
+    assert_eq!(roots.state(), before);
     let output = migrate.stderr();
     assert!(output.contains("is a symbolic link"), "{output}");
-    assert_eq!(roots.state(), before);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use advisoryd::cluster::{Cluster, ClusterError, Role};
 
 use super::{give_to_server_user, is_root, open, options};
-use crate::support::state_dir;
+use crate::support::{assert_reads, state_dir, without};
 
 #[tokio::test]
 async fn a_missing_server_is_explained_with_the_install_command() {
@@ -19,7 +19,7 @@ async fn a_missing_server_is_explained_with_the_install_command() {
         matches!(refused, ClusterError::NoServer { .. }),
         "{refused}"
     );
-    assert!(refused.to_string().contains("apt-get install postgresql"));
+    assert_reads!(refused);
 }
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn data_of_another_major_version_are_refused_by_name() {
         matches!(&refused, ClusterError::OtherMajor { data_version, .. } if data_version == "9"),
         "{refused}"
     );
-    assert!(refused.to_string().contains("postgresql-9"), "{refused}");
+    assert_reads!(refused);
     assert_eq!(fs::read_to_string(data.join("PG_VERSION")).unwrap(), "9\n");
 }
 
@@ -58,10 +58,9 @@ async fn a_state_directory_that_cannot_be_reached_is_refused_with_the_reason() {
             "{refused}"
         );
     }
-    assert!(
-        refused.to_string().contains("`dir` under `[state]`"),
-        "{refused}"
-    );
+    if is_root {
+        assert_reads!(refused);
+    }
 }
 
 #[tokio::test]
@@ -89,8 +88,9 @@ async fn a_short_socket_directory_of_somebody_else_is_not_used() {
         matches!(refused, ClusterError::SocketPathTooLong { .. }),
         "{refused}"
     );
-    assert!(
-        refused.to_string().contains("expected a private directory"),
-        "{refused}"
-    );
+    assert_reads!(without(
+        &refused,
+        r"advisoryd-[0-9a-f]{16}",
+        "advisoryd-[hash]"
+    ));
 }

@@ -12,6 +12,8 @@ use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::servers::serve;
+
 #[derive(Clone, Default)]
 struct Shelf {
     documents: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
@@ -31,11 +33,15 @@ impl Documents {
     pub async fn serve() -> Self {
         let shelf = Shelf::default();
         let router = Router::new().fallback(document).with_state(shelf.clone());
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let base_url = format!("http://{}", listener.local_addr().expect("its address"));
-        let serving = tokio::spawn(async move {
-            axum::serve(listener, router).await.expect("it serves");
-        });
+        let (base_url, serving) = serve(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let base_url = format!("http://{}", listener.local_addr().expect("its address"));
+            let serving = tokio::spawn(async move {
+                axum::serve(listener, router).await.expect("it serves");
+            });
+            (base_url, serving)
+        })
+        .await;
         Self {
             shelf,
             base_url,

@@ -1,33 +1,62 @@
-//! A receiver of webhooks that remembers what it was told and answers as a test says.
+//! A server that plays whoever is told of alerts: it remembers what it was sent
+//! and answers as a test says.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::stream;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::servers::serve;
 use super::wait::{PATIENCE, eventually};
+
+/// What a request is answered with.
+#[derive(Clone)]
+pub enum Reply {
+    /// A status, headers and a body.
+    With(u16, Vec<(&'static str, String)>, String),
+    /// 400, and all that was sent.
+    Echo,
+    /// 200, and a body that never ends.
+    Endless,
+    /// Nothing, and the connection stays open.
+    Never,
+}
+
+impl From<u16> for Reply {
+    fn from(status: u16) -> Self {
+        let body = if status < 300 { "taken" } else { "refused" };
+        Self::With(status, Vec::new(), body.to_owned())
+    }
+}
 
 /// One request.
 #[derive(Debug, Clone)]
 pub struct Received {
+    pub method: Method,
+    pub uri: Uri,
     pub headers: HeaderMap,
-    pub body: Value,
     /// As it came, for signatures.
     pub bytes: Bytes,
+    /// The same as JSON, where it is some.
+    pub body: Value,
 }
 
 impl Received {
     /// A header's text.
     pub fn header(&self, name: &str) -> &str {
-        self.headers[name].to_str().expect("a text")
+        let value = self.headers.get(name).expect(name);
+        value.to_str().expect("a text")
     }
 
     /// Facts in it: what happened to which key.
@@ -41,22 +70,19 @@ impl Received {
     }
 }
 
-/// A status, and `Retry-After`.
-/// A status, and the text of `Retry-After`.
-type Answer = (u16, Option<&'static str>);
-
-#[derive(Clone, Default)]
 struct Memory {
-    received: Arc<Mutex<Vec<Received>>>,
-    answers: Arc<Mutex<VecDeque<Answer>>>,
-    usual: Arc<Mutex<Option<u16>>>,
-    pause: Arc<Mutex<Duration>>,
+    received: Vec<Received>,
+    next: VecDeque<Reply>,
+    usual: Reply,
+    pause: Duration,
 }
 
 /// Listens on a port of its own until it is dropped.
 pub struct Receiver {
-    memory: Memory,
+    memory: Arc<Mutex<Memory>>,
     /// Where it listens.
+    pub addr: SocketAddr,
+    /// The same as an address of a sink.
     pub url: String,
     serving: JoinHandle<()>,
 }
@@ -64,42 +90,55 @@ pub struct Receiver {
 impl Receiver {
     /// Answers 200 until told otherwise.
     pub async fn start() -> Self {
-        let memory = Memory::default();
-        let router = Router::new().fallback(take).with_state(memory.clone());
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!(
-            "http://{}/hook",
-            listener.local_addr().expect("its address")
-        );
-        let serving = tokio::spawn(async move {
-            axum::serve(listener, router).await.expect("it serves");
-        });
+        let memory = Arc::new(Mutex::new(Memory {
+            received: Vec::new(),
+            next: VecDeque::new(),
+            usual: 200.into(),
+            pause: Duration::ZERO,
+        }));
+        let router = Router::new().fallback(take).with_state(Arc::clone(&memory));
+        let (addr, serving) = serve(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let addr = listener.local_addr().expect("its address");
+            let serving = tokio::spawn(async move {
+                axum::serve(listener, router).await.expect("it serves");
+            });
+            (addr, serving)
+        })
+        .await;
         Self {
             memory,
-            url,
+            addr,
+            url: format!("http://{addr}"),
             serving,
         }
     }
 
     /// The next request is answered so; `retry_after` is the header's text.
-    pub fn answer(&self, status: u16, retry_after: Option<&'static str>) {
-        let mut answers = self.memory.answers.lock().expect("the answers");
-        answers.push_back((status, retry_after));
+    pub fn answer(&self, status: u16, retry_after: Option<&str>) {
+        let headers = retry_after.map(|text| ("retry-after", text.to_owned()));
+        let reply = Reply::With(status, headers.into_iter().collect(), "later".to_owned());
+        self.memory().next.push_back(reply);
     }
 
     /// Requests of which no [`Receiver::answer`] speaks are answered so from now on.
-    pub fn usually(&self, status: u16) {
-        *self.memory.usual.lock().expect("the answer") = Some(status);
+    pub fn usually(&self, reply: impl Into<Reply>) {
+        self.memory().usual = reply.into();
     }
 
     /// Answers come after this time from now on.
     pub fn slowly(&self, pause: Duration) {
-        *self.memory.pause.lock().expect("the pause") = pause;
+        self.memory().pause = pause;
     }
 
     /// All that came so far.
     pub fn received(&self) -> Vec<Received> {
-        self.memory.received.lock().expect("the memory").clone()
+        self.memory().received.clone()
+    }
+
+    /// What came last.
+    pub fn last(&self) -> Received {
+        self.received().pop().expect("a message")
     }
 
     /// Every fact that came so far, in order.
@@ -115,6 +154,10 @@ impl Receiver {
         })
         .await
     }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+        self.memory.lock().expect("the memory")
+    }
 }
 
 impl Drop for Receiver {
@@ -123,22 +166,41 @@ impl Drop for Receiver {
     }
 }
 
-async fn take(State(memory): State<Memory>, headers: HeaderMap, bytes: Bytes) -> Response {
-    let body = serde_json::from_slice(&bytes).expect("JSON");
+async fn take(
+    State(memory): State<Arc<Mutex<Memory>>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Response {
     let received = Received {
+        method,
+        uri,
         headers,
-        body,
+        body: serde_json::from_slice(&bytes).unwrap_or_default(),
         bytes,
     };
-    memory.received.lock().expect("the memory").push(received);
-    let answer = memory.answers.lock().expect("the answers").pop_front();
-    let pause = *memory.pause.lock().expect("the pause");
+    let echo = format!("{received:?}");
+    let (reply, pause) = {
+        let mut memory = memory.lock().expect("the memory");
+        memory.received.push(received);
+        let next = memory.next.pop_front();
+        (next.unwrap_or_else(|| memory.usual.clone()), memory.pause)
+    };
     tokio::time::sleep(pause).await;
-    let usual = memory.usual.lock().expect("the answer").unwrap_or(200);
-    let (status, retry_after) = answer.unwrap_or((usual, None));
-    let status = StatusCode::from_u16(status).expect("a status");
-    match retry_after {
-        Some(text) => (status, [("retry-after", text)], "later").into_response(),
-        None => (status, "taken").into_response(),
+    match reply {
+        Reply::With(status, headers, body) => {
+            let mut response = Response::builder().status(status);
+            for (name, value) in headers {
+                response = response.header(name, value);
+            }
+            response.body(Body::from(body)).expect("an answer")
+        }
+        Reply::Echo => (StatusCode::BAD_REQUEST, echo).into_response(),
+        Reply::Endless => {
+            let chunk = Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 16 * 1024]));
+            Body::from_stream(stream::repeat(chunk)).into_response()
+        }
+        Reply::Never => std::future::pending().await,
     }
 }

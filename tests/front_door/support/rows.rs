@@ -1,49 +1,79 @@
-//! Advisories as the views tell them, and as they ought to.
+//! Advisories as the views tell them, and as they ought to. Neither side names the
+//! columns one by one: a new one is compared by itself.
 
 use std::collections::BTreeMap;
 
 use advisoryd::model::{Advisory, Severity};
-use serde_json::{Value, json};
+use chrono::DateTime;
+use serde_json::{Map, Value, json};
+use sqlx::AssertSqlSafe;
+use sqlx::types::Json;
 
 use super::World;
 
-/// Scores as text and times as seconds: both sides write them alike.
-const ROWS: &str = "
-    select a.said, jsonb_build_object(
-               'upstream_id', a.upstream_id, 'title', a.title, 'criticality', a.criticality,
-               'severity', a.severity, 'severity_rank', a.severity_rank,
-               'released_at', extract(epoch from a.released_at)::bigint,
-               'modified_at', extract(epoch from a.modified_at)::bigint,
-               'attack_vector', a.attack_vector, 'solution_status', a.solution_status,
-               'impacts', a.impacts, 'cves', a.cves)
-           || jsonb_build_object(
-               'cvss2_score', a.cvss2_score::text, 'cvss2_vector', a.cvss2_vector,
-               'cvss3_score', a.cvss3_score::text, 'cvss3_vector', a.cvss3_vector,
-               'cvss4_score', a.cvss4_score::text, 'cvss4_vector', a.cvss4_vector,
-               'threat_score', a.threat_score::text, 'is_zero_day', a.is_zero_day,
-               'is_rejected', a.is_rejected, 'description', a.description,
-               'solution', a.solution, 'watch_list_ids', a.watch_list_ids,
-               'unrecognised', a.unrecognised,
-               'products', (
-                   select coalesce(jsonb_agg(jsonb_build_array(p.product_id, p.name, p.is_os, p.cpes)
-                                             order by p.product_id, p.name), '[]')
-                   from advisoryd_v1.advisory_products p
-                   where p.said = a.said),
-               'references', (
-                   select coalesce(jsonb_agg(jsonb_build_array(r.ordinal, r.url, r.description)
-                                             order by r.ordinal), '[]')
-                   from advisoryd_v1.advisory_references r
-                   where r.said = a.said))
-    from advisoryd_v1.advisories a";
+/// The columns of a view as arguments of `jsonb_build_object`, but for the key,
+/// those that tell of us and not of the advisory, the words for searching, which
+/// are dear, and products, which have a view of their own.
+const COLUMNS: &str = "
+    select string_agg(format('%L, %I', regexp_replace(column_name, '^source_', ''), column_name), ', ')
+    from information_schema.columns
+    where table_schema = 'advisoryd_v1'
+      and table_name = $1
+      and column_name not in (
+          'said', 'raw', 'search', 'product_search', 'products', 'version', 'first_seen_at', 'changed_at',
+          'valid_from', 'valid_to', 'run_id', 'detail_fetched_at', 'source', 'custom_info')";
+
+/// Products and references have views of their own.
+const LISTS: &str = "
+    'products', (
+        select coalesce(jsonb_agg(jsonb_build_object('id', p.product_id, 'name', p.name, 'os', p.is_os, 'cpes', p.cpes)
+                                  order by p.product_id, p.name), '[]')
+        from advisoryd_v1.advisory_products p
+        where p.said = a.said),
+    'references', (
+        select coalesce(jsonb_agg(jsonb_build_object('ordinal', r.ordinal, 'url', r.url, 'description', r.description)
+                                  order by r.ordinal), '[]')
+        from advisoryd_v1.advisory_references r
+        where r.said = a.said)";
 
 impl World {
     /// Every advisory as the views tell it, by identifier.
     pub async fn stored(&self) -> BTreeMap<String, Value> {
-        sqlx::query_as::<_, (String, Value)>(ROWS)
+        let columns = self.columns("advisories").await;
+        let sql = format!(
+            "select a.said, a.version, jsonb_build_object({columns}) || jsonb_build_object({LISTS})
+             from advisoryd_v1.advisories a"
+        );
+        let rows = self.rows(sql).await;
+        rows.into_iter().map(|(said, _, row)| (said, row)).collect()
+    }
+
+    /// Every version of every advisory with its number, in the same words.
+    pub async fn history(&self) -> Vec<(String, i32, Value)> {
+        let columns = self.columns("advisory_history").await;
+        let sql = format!(
+            "select said, version, jsonb_build_object({columns})
+             from advisoryd_v1.advisory_history
+             order by said, version"
+        );
+        self.rows(sql).await
+    }
+
+    async fn columns(&self, view: &str) -> String {
+        sqlx::query_scalar(COLUMNS)
+            .bind(view)
+            .fetch_one(self.pool())
+            .await
+            .expect("the view's columns")
+    }
+
+    async fn rows(&self, sql: String) -> Vec<(String, i32, Value)> {
+        sqlx::query_as::<_, (String, i32, Json<Map<String, Value>>)>(AssertSqlSafe(sql))
             .fetch_all(self.pool())
             .await
-            .expect("the stored advisories")
+            .expect("the rows")
             .into_iter()
+            .map(|(said, version, Json(row))| (said, version, alike(row)))
             .collect()
     }
 
@@ -70,60 +100,65 @@ impl World {
                 .get(said)
                 .unwrap_or_else(|| panic!("{said} is missing"));
             for (field, value) in expected.as_object().expect("a row") {
-                assert_eq!(&stored[field], value, "{said}.{field}");
+                assert_eq!(stored.get(field), Some(value), "{said}.{field}");
             }
         }
         assert_eq!(stored.len(), expected.len(), "nothing else is stored");
     }
 }
 
+/// The model as it serialises, in the columns' names.
 fn row(advisory: &Advisory, lists: &[i64]) -> Value {
-    let score = |score: Option<f64>| score.map(|score| score.to_string());
+    let Ok(Value::Object(model)) = serde_json::to_value(advisory) else {
+        panic!("{advisory:?} is no object");
+    };
     let severity = advisory.severity();
-    let mut products: Vec<Value> = advisory
-        .products
-        .iter()
-        .map(|product| {
-            json!([
-                product.product_id,
-                product.name,
-                product.is_os,
-                product.cpes
-            ])
-        })
-        .collect();
-    products.sort_by_key(|product| (product[0].to_string(), product[1].to_string()));
-    let references: Vec<Value> = advisory
-        .references
-        .iter()
-        .map(|reference| json!([reference.ordinal, reference.url, reference.description]))
-        .collect();
-    json!({
-        "upstream_id": advisory.upstream_id,
-        "title": advisory.title,
-        "criticality": advisory.criticality,
-        "severity": severity.map_or("unknown", Severity::name),
-        "severity_rank": severity.map(Severity::rank),
-        "released_at": advisory.released_at.map(|at| at.timestamp()),
-        "modified_at": advisory.modified_at.map(|at| at.timestamp()),
-        "attack_vector": advisory.attack_vector.map_or("unknown", |vector| vector.name()),
-        "solution_status": advisory.solution_status,
-        "impacts": advisory.impacts,
-        "cves": advisory.cves,
-        "cvss2_score": score(advisory.cvss2.score),
-        "cvss2_vector": advisory.cvss2.vector,
-        "cvss3_score": score(advisory.cvss3.score),
-        "cvss3_vector": advisory.cvss3.vector,
-        "cvss4_score": score(advisory.cvss4.score),
-        "cvss4_vector": advisory.cvss4.vector,
-        "threat_score": score(advisory.threat_score),
-        "is_zero_day": advisory.is_zero_day,
-        "is_rejected": advisory.is_rejected,
-        "description": advisory.description,
-        "solution": advisory.solution,
-        "watch_list_ids": lists,
-        "unrecognised": null,
-        "products": products,
-        "references": references,
-    })
+    let mut row = Map::new();
+    for (field, value) in model {
+        match (field.as_str(), value) {
+            ("said", _) => {}
+            ("attack_vector", Value::Null) => {
+                row.insert(field, json!("unknown"));
+            }
+            ("unrecognised", Value::Object(odd)) if odd.is_empty() => {
+                row.insert(field, Value::Null);
+            }
+            ("products", Value::Array(mut products)) => {
+                let key =
+                    |product: &Value| (product["id"].to_string(), product["name"].to_string());
+                products.sort_by_key(key);
+                row.insert(field, Value::Array(products));
+            }
+            // Score and vector are columns of their own.
+            (_, Value::Object(parts)) => {
+                let named = |(part, value)| (format!("{field}_{part}"), value);
+                row.extend(parts.into_iter().map(named));
+            }
+            (_, value) => {
+                row.insert(field, value);
+            }
+        }
+    }
+    row.insert(
+        "severity".into(),
+        json!(severity.map_or("unknown", Severity::name)),
+    );
+    row.insert("severity_rank".into(), json!(severity.map(Severity::rank)));
+    row.insert("watch_list_ids".into(), json!(lists));
+    alike(row)
+}
+
+/// Both sides write numbers and times alike.
+fn alike(row: Map<String, Value>) -> Value {
+    let alike = |value: Value| match &value {
+        Value::Number(number) => json!(number.as_f64()),
+        Value::String(text) => match DateTime::parse_from_rfc3339(text) {
+            Ok(time) => json!(time.timestamp_micros()),
+            Err(_) => value,
+        },
+        _ => value,
+    };
+    row.into_iter()
+        .map(|(field, value)| (field, alike(value)))
+        .collect()
 }

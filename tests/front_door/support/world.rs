@@ -2,21 +2,23 @@
 //! the program between them, either as jobs in this process or as the binary.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Display, Write as _};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use advisoryd::clock::Clock;
 use advisoryd::config::Config;
-use advisoryd::daemon::lanes::feeds;
 use advisoryd::job::alerts::pass::{self, Passed};
 use advisoryd::job::context::Context;
 use advisoryd::job::details::fetch::{self, Fetched};
-use advisoryd::job::feeds::pull::{self, LookBack};
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::feeds::feed::feeds;
+use advisoryd::job::feeds::pull;
 use advisoryd::job::run::{Ran, Report};
 use advisoryd::job::tickets::sync::{self, Ask};
 use advisoryd::simulate::{self, LimitOptions, Options, Simulator};
 use advisoryd::startup;
+use serde_json::Value;
 use sqlx::PgPool;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +27,7 @@ use super::database::{TestDatabase, database};
 use super::process::binary;
 use super::receiver::Receiver;
 use super::run_dir::state_dir;
+use super::servers::serve;
 
 /// Signs what goes to the sink `hook`.
 pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
@@ -63,6 +66,55 @@ pub struct Told {
     pub stderr: String,
 }
 
+/// As a person reads it: what went to standard error marked, and of a line of
+/// the log its level and message.
+impl Display for Told {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.stdout)?;
+        for line in self.stderr.lines() {
+            match serde_json::from_str::<Value>(line) {
+                Ok(Value::Object(event)) => {
+                    let text = |name: &str| event[name].as_str().unwrap_or_default();
+                    writeln!(formatter, "{}: {}", text("level"), text("message"))?;
+                }
+                _ => writeln!(formatter, "stderr: {line}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Told {
+    /// What it said as one document.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// What a person reads of it beside its data.
+    pub fn without_data(mut self) -> Self {
+        self.stdout.clear();
+        self
+    }
+
+    /// What it said as one document a line.
+    pub fn json_lines(&self) -> Vec<Value> {
+        let line =
+            |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        self.stdout.lines().map(line).collect()
+    }
+}
+
+impl From<Output> for Told {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            code: output.status.code().expect("it was not killed"),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+}
+
 /// Few and quick, and no limit on requests.
 pub fn small() -> Options {
     Options {
@@ -85,7 +137,9 @@ impl World {
 
     /// A world with this upstream.
     pub async fn with(options: Options) -> Self {
-        let simulator = simulate::start(options).await.expect("the simulator");
+        let simulator = serve(simulate::start(options))
+            .await
+            .expect("the simulator");
         Self {
             simulator,
             database: database().await,
@@ -198,15 +252,10 @@ impl World {
         command
     }
 
-    /// What a command that asks nothing of the simulator says and how it ends.
+    /// What a command says and how it ends.
     pub fn told(&self, arguments: &[&str]) -> Told {
-        let output = self.command(arguments).output().expect("the command");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Told {
-            code: output.status.code().expect("it was not killed"),
-            stdout: text(&output.stdout),
-            stderr: text(&output.stderr),
-        }
+        let output = self.command(arguments).output();
+        output.expect("the command").into()
     }
 
     /// What jobs are handed.
@@ -273,7 +322,7 @@ impl World {
         let context = self.context().await;
         let mut reports = Vec::new();
         while let Fetched::Ended(report) = fetch::fetch(&context).await.expect("a run") {
-            let is_ok = report.outcome == "ok";
+            let is_ok = report.outcome.name() == "ok";
             reports.push(report);
             if !is_ok {
                 break;

@@ -1,6 +1,7 @@
 //! Why somebody heard of an advisory or ticket, or did not: always one of a
 //! closed set of answers ([`Answer`]), for each change and rule.
 
+mod answer;
 mod words;
 
 use std::collections::HashMap;
@@ -10,9 +11,11 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::model::{Clause, Matcher, Rule, Subject, Verdict, alert_id, words as of_rules};
+pub use answer::Answer;
+
+use crate::model::{Matcher, Rule, Subject, Verdict, alert_id, words as of_rules};
 use crate::store::alerts::evaluation;
-use crate::store::alerts::outcome::{self, Told};
+use crate::store::alerts::outcome::{self, AlertOutcome};
 use crate::store::alerts::rule::{self, Definition};
 use crate::store::alerts::subject::{self, Span};
 
@@ -35,45 +38,6 @@ pub struct Explained {
     pub text: String,
     /// The alert, where there is one.
     pub alert_id: Option<Uuid>,
-}
-
-/// Every answer there is.
-#[derive(Debug, Clone)]
-pub enum Answer {
-    /// It was in no source that is followed.
-    NotFollowed,
-    /// The rule does not ask for changes of this kind.
-    NotAsked {
-        /// The kind.
-        what: &'static str,
-    },
-    /// A clause does not hold.
-    ClauseFalse {
-        /// Which.
-        clause: Clause,
-        /// What it asks for.
-        asked: String,
-        /// What it was shown.
-        shown: String,
-    },
-    /// A value is missing, and the rule says to skip then.
-    ValueMissing {
-        /// For which clause.
-        clause: Clause,
-    },
-    /// It came with a first load.
-    Baseline {
-        /// Through this list.
-        list: Option<i64>,
-    },
-    /// It happened while the rule was not there.
-    BeforeRule,
-    /// The daemon has not looked at it yet.
-    NotEvaluated,
-    /// It matched: what became of the alert.
-    Raised(Vec<Told>),
-    /// It matched, and its alert is no longer kept.
-    NoLongerKept,
 }
 
 /// Explains every change of an advisory or ticket under the rules of these names;
@@ -122,8 +86,8 @@ fn names(definitions: &[Definition], only: Option<&str>) -> Vec<String> {
         .collect()
 }
 
-fn by_alert(told: Vec<Told>) -> HashMap<Uuid, Vec<Told>> {
-    let mut map = HashMap::<Uuid, Vec<Told>>::new();
+fn by_alert(told: Vec<AlertOutcome>) -> HashMap<Uuid, Vec<AlertOutcome>> {
+    let mut map = HashMap::<Uuid, Vec<AlertOutcome>>::new();
     for one in told {
         map.entry(one.alert_id).or_default().push(one);
     }
@@ -147,7 +111,7 @@ fn not_stored(rule: &str) -> Explained {
 struct Looked {
     evaluated: i64,
     verdicts: HashMap<(i64, i32), Verdict>,
-    told: HashMap<Uuid, Vec<Told>>,
+    told: HashMap<Uuid, Vec<AlertOutcome>>,
     definitions: Vec<Definition>,
 }
 

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Answer;
-use crate::store::alerts::outcome::{Carried, Delivery, Told};
+use super::answer::Answer;
+use crate::model::{AlertState, DeliveryState};
+use crate::store::alerts::outcome::{AlertOutcome, CarryingMessage, Delivery};
 
 /// The answer's name, for programs.
 pub(crate) fn name(answer: &Answer) -> &'static str {
@@ -16,15 +17,10 @@ pub(crate) fn name(answer: &Answer) -> &'static str {
         Answer::BeforeRule => "before_rule",
         Answer::NotEvaluated => "not_evaluated",
         Answer::NoLongerKept => "no_longer_kept",
-        Answer::Raised(told) => match told.first().map(|one| one.state.as_str()) {
-            Some("silenced") => "silenced",
-            Some("shadow") => "shadow",
-            Some("recorded") => "recorded",
-            Some("gathering") => "gathering",
-            Some("waiting") => "waiting",
-            Some("dead_letter") => "dead_letter",
-            _ => "delivered",
-        },
+        Answer::Raised(told) => told
+            .first()
+            .map_or(AlertState::Delivered, |one| one.state)
+            .name(),
     }
 }
 
@@ -56,24 +52,32 @@ pub(crate) fn text(answer: &Answer) -> String {
     }
 }
 
-fn raised(told: &[Told]) -> String {
+fn raised(told: &[AlertOutcome]) -> String {
     let Some(first) = told.first() else {
         return "it matched".to_owned();
     };
-    match (first.state.as_str(), &first.silence, &first.message) {
-        ("silenced", Some((until, reason)), _) => {
+    match (first.state, &first.silence, &first.message) {
+        (AlertState::Silenced, Some((until, reason)), _) => {
             format!("silenced until {}: {reason}", at(*until))
         }
-        ("shadow", ..) => "shadow: it matched, and the rule sends nothing".to_owned(),
-        ("recorded", ..) => "it matched, and the rule names no sink".to_owned(),
-        ("gathering", _, Some(message)) => {
+        (AlertState::Shadow, ..) => "shadow: it matched, and the rule sends nothing".to_owned(),
+        (AlertState::Recorded, ..) => "it matched, and the rule names no sink".to_owned(),
+        (AlertState::Gathering, _, Some(message)) => {
             let sent = at(message.closes_at);
             format!(
                 "grouped into message {}, which is sent at {sent}",
                 message.id
             )
         }
-        (_, _, message) => {
+        (
+            AlertState::Silenced
+            | AlertState::Gathering
+            | AlertState::Waiting
+            | AlertState::Delivered
+            | AlertState::DeadLetter,
+            _,
+            message,
+        ) => {
             let sinks = told.iter().filter_map(|one| one.delivery.as_ref());
             let sinks: Vec<String> = sinks.map(delivery).collect();
             format!("{}{}", sinks.join("; "), group(message.as_ref()))
@@ -81,7 +85,7 @@ fn raised(told: &[Told]) -> String {
     }
 }
 
-fn group(message: Option<&Carried>) -> String {
+fn group(message: Option<&CarryingMessage>) -> String {
     match message {
         Some(message) if message.alerts > 1 => format!(
             "; grouped into message {} with {} others",
@@ -103,12 +107,12 @@ fn delivery(delivery: &Delivery) -> String {
         error,
     } = delivery;
     let error = error.as_deref().unwrap_or("no reason is known");
-    match (state.as_str(), settled_at) {
-        ("delivered", Some(settled_at)) => {
+    match (state, settled_at) {
+        (DeliveryState::Delivered, Some(settled_at)) => {
             let with = status.map_or_else(String::new, |status| format!(" with {status}"));
             format!("delivered to `{sink}` at {}{with}", at(*settled_at))
         }
-        ("dead_letter", Some(settled_at)) => {
+        (DeliveryState::DeadLetter, Some(settled_at)) => {
             let given_up = at(*settled_at);
             format!(
                 "dead letter: `{sink}` was given up at {given_up} after attempt {failures}: {error}"

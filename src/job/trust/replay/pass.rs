@@ -7,9 +7,10 @@ use crate::source::detail as detail_source;
 use crate::source::ticket as ticket_source;
 use crate::source::xml;
 use crate::store;
-use crate::store::advisories::advisory::{Origin, Received};
+use crate::store::advisories::received::Received;
 use crate::store::change;
-use crate::store::trust::reread::{Versions, advisory, detail, dissent, ticket};
+use crate::store::origin::Origin;
+use crate::store::trust::reread::{Versions, advisory, conflicting_copy, detail, ticket};
 
 pub(crate) struct Pass<'a, 'r> {
     pub replay: &'r Replay<'a>,
@@ -128,11 +129,11 @@ impl Pass<'_, '_> {
     /// Records kept beside the current versions: only their fingerprints are
     /// derived from them. One that shows itself newer than the current version,
     /// as both read today, would have replaced it: now it does.
-    pub(crate) async fn dissents(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn conflicting_copies(&mut self) -> Result<(), Failure> {
         let mut after = 0;
         loop {
             let mut transaction = self.replay.pool.begin().await?;
-            let texts = dissent::texts(&mut transaction, after).await?;
+            let texts = conflicting_copy::texts(&mut transaction, after).await?;
             let Some(last) = texts.last() else {
                 return Ok(());
             };
@@ -152,7 +153,8 @@ impl Pass<'_, '_> {
             }
             self.report.promoted += newer.len() as u64;
             if self.write {
-                self.report.rewritten += dissent::correct(&mut transaction, &renewed).await?;
+                self.report.rewritten +=
+                    conflicting_copy::correct(&mut transaction, &renewed).await?;
                 for (text, received) in newer {
                     let origin = Origin {
                         source_id: text.source_id,
@@ -175,7 +177,7 @@ impl Pass<'_, '_> {
         }
     }
 
-    fn read_dissent(&self, text: &dissent::Dissent) -> Option<Received> {
+    fn read_dissent(&self, text: &conflicting_copy::ConflictingCopy) -> Option<Received> {
         let record = text.raw.as_bytes();
         let advisory = xml::read_record(self.replay.rules, record).ok()?;
         (advisory.said == text.said).then(|| Received {
@@ -185,7 +187,7 @@ impl Pass<'_, '_> {
         })
     }
 
-    fn is_newer(&self, advisory: &Advisory, text: &dissent::Dissent) -> bool {
+    fn is_newer(&self, advisory: &Advisory, text: &conflicting_copy::ConflictingCopy) -> bool {
         let current = xml::read_record(self.replay.rules, text.current.as_bytes());
         let current = current.ok().and_then(|current| current.modified_at);
         matches!((advisory.modified_at, current), (Some(theirs), Some(known)) if theirs > known)

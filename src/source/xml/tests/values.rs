@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use super::super::{Rules, read_record};
 use super::rules;
-use crate::model::{Advisory, AttackVector, Cvss};
+use crate::config::AliasField;
+use crate::model::{Advisory, AttackVector, Cvss, overlay, sample};
 
 fn read(inside: &str) -> Advisory {
     let record = format!("<adv><said>SA1</said>{inside}</adv>");
@@ -225,4 +226,22 @@ fn aliases_of_the_configuration_come_first() {
     let advisory = read_record(&rules, record).unwrap();
     assert_eq!(advisory.title.as_deref(), Some("New"));
     assert_eq!(advisory.criticality, Some(2));
+}
+
+/// Whatever fields there are: all but the identifier and the flags can be open.
+#[test]
+fn what_is_not_understood_of_a_field_is_dropped_where_another_statement_says_it() {
+    let odd = |field: &AliasField| (field.name().to_owned(), "odd".to_owned());
+    let record = Advisory {
+        unrecognised: AliasField::ALL.iter().map(odd).collect(),
+        ..Advisory::default()
+    };
+    let detail = Advisory {
+        unrecognised: BTreeMap::new(),
+        ..sample::full()
+    };
+    let left = overlay(&record, &detail).unrecognised;
+    assert!(left.keys().eq(["is_rejected", "said", "type"]), "{left:?}");
+    let left = overlay(&record, &Advisory::default()).unrecognised;
+    assert_eq!(left.len(), AliasField::ALL.len());
 }

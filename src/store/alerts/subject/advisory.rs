@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::{Span, severity};
-use crate::model::{AdvisorySubject, ChangeKind, Product, Subject};
+use super::span::{Span, names, severity};
+use crate::model::{AdvisorySubject, AttackVector, ChangeKind, Product, Subject};
 
 /// A row, whole.
 struct Row {
@@ -198,7 +198,7 @@ fn subject(row: Row) -> Option<Subject> {
         severity: severity(severity_rank),
         released_at,
         modified_at,
-        attack_vector,
+        attack_vector: attack_vector.as_deref().and_then(AttackVector::from_name),
         solution_status,
         new_cves: cves
             .iter()
@@ -206,10 +206,7 @@ fn subject(row: Row) -> Option<Subject> {
             .cloned()
             .collect(),
         cves,
-        products: products
-            .into_iter()
-            .flat_map(crate::store::alerts::subject::names)
-            .collect(),
+        products: products.into_iter().flat_map(names).collect(),
         cvss2: cvss2_score,
         cvss3: cvss3_score,
         cvss4: cvss4_score,

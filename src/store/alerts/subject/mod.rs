@@ -1,27 +1,16 @@
 //! Changes with what the advisory or ticket said when they happened.
 
 mod advisory;
+mod span;
 mod ticket;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 pub use advisory::{Stored, stored};
+pub use span::Span;
 
-use crate::model::{Product, Severity, Subject};
-
-/// Which changes to look at.
-#[derive(Debug, Clone, Copy)]
-pub struct Span<'a> {
-    /// Those after this one…
-    pub after: i64,
-    /// …up to this one.
-    pub to: i64,
-    /// Only those of this advisory or ticket.
-    pub key: Option<&'a str>,
-    /// Whether products are wanted; they are the larger part of an advisory.
-    pub products: bool,
-}
+use crate::model::Subject;
 
 /// The number of the last change there is.
 pub async fn last_seq(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
@@ -40,15 +29,6 @@ pub async fn of_span(
     subjects.extend(ticket::changes(connection, span).await?);
     subjects.sort_by_key(|subject| subject.seq);
     Ok(subjects)
-}
-
-fn severity(rank: Option<i16>) -> Option<Severity> {
-    rank.and_then(Severity::from_rank)
-}
-
-/// What a pattern of products may fit.
-fn names(product: Product) -> impl Iterator<Item = String> {
-    std::iter::once(product.name).chain(product.cpes)
 }
 
 /// The number of the first change since then; one after the last where there is none.

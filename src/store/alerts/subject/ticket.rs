@@ -2,8 +2,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::{Span, severity};
-use crate::model::{AdvisorySubject, ChangeKind, Product, Subject, TicketSubject};
+use super::span::{Span, names, severity};
+use crate::model::{AdvisorySubject, AttackVector, ChangeKind, Product, Subject, TicketSubject};
 
 /// A row, whole.
 struct Row {
@@ -150,14 +150,17 @@ fn advisory(row: Row) -> Option<AdvisorySubject> {
         severity: severity(row.severity_rank),
         released_at: row.released_at,
         modified_at: row.modified_at,
-        attack_vector: row.attack_vector,
+        attack_vector: row
+            .attack_vector
+            .as_deref()
+            .and_then(AttackVector::from_name),
         solution_status: row.solution_status,
         cves: row.cves.unwrap_or_default(),
         new_cves: Vec::new(),
         products: products
             .unwrap_or_default()
             .into_iter()
-            .flat_map(crate::store::alerts::subject::names)
+            .flat_map(names)
             .collect(),
         cvss2: row.cvss2_score,
         cvss3: row.cvss3_score,

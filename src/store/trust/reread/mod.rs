@@ -2,8 +2,8 @@
 //! finds in them. Nothing here makes a version: a version is what upstream said.
 
 pub mod advisory;
+pub mod conflicting_copy;
 pub mod detail;
-pub mod dissent;
 pub mod ticket;
 
 use serde_json::{Map, Value};

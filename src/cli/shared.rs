@@ -1,0 +1,40 @@
+//! Options that every command takes.
+
+use crate::config::{Config, ConfigError, LogFormat, process_environment};
+use crate::logging;
+
+/// What holds for every command.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) config: Option<std::path::PathBuf>,
+    pub(super) verbose: u8,
+    pub(super) quiet: bool,
+    pub(super) log_format: Option<LogFormat>,
+}
+
+impl Shared {
+    pub(super) fn load(&self) -> Result<Config, ConfigError> {
+        Config::load(self.config.as_deref(), process_environment())
+    }
+
+    /// Loads the configuration and starts logging as it and the flags say.
+    /// `usual` is the filter where neither says anything.
+    pub(super) fn load_and_log(&self, usual: Option<&str>) -> anyhow::Result<Config> {
+        let config = self.load()?;
+        let filter = usual.unwrap_or(&config.log.filter).to_owned();
+        self.log(Some(config.log.format), &filter)?;
+        Ok(config)
+    }
+
+    pub(super) fn log(&self, configured: Option<LogFormat>, filter: &str) -> anyhow::Result<()> {
+        let format = self.log_format.or(configured).unwrap_or(LogFormat::Auto);
+        let filter = match (self.quiet, self.verbose) {
+            (true, _) => "error",
+            (false, 0) => filter,
+            (false, 1) => "info,advisoryd=debug",
+            (false, _) => "debug,advisoryd=trace",
+        };
+        logging::start(format, filter)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! `advisoryd prove`: is anything missing, was anything altered.
+
+use clap::Args;
+
+use super::ask;
+use super::output::{print_json, print_line};
+use super::question::{Since, since};
+use super::shared::Shared;
+use crate::clock::Clock;
+use crate::job::trust::verify::{self, Problem, Verification};
+
+/// What to verify.
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// Only runs since: a duration (`7d`, `12h`) or a date or time (2026-11-01)
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    since: Option<Since>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(shared: Shared, wanted: Verify) -> anyhow::Result<bool> {
+    let config = shared.load_and_log(Some("warn"))?;
+    let since = wanted.since.map(|since| since.time(Clock::system().now()));
+    let proof = ask::with_database(&config, async |opened| {
+        drop(ask::up_to_date(opened).await?);
+        Ok(verify::verify(&opened.pool, since).await?)
+    })
+    .await?;
+    if wanted.json {
+        print_json(&proof)?;
+    } else {
+        print_verification(&proof);
+    }
+    Ok(proof.proven)
+}
+
+fn print_verification(proof: &Verification) {
+    for problem in &proof.problems {
+        let Problem {
+            about,
+            says,
+            advice,
+        } = problem;
+        print_line(&format!("FAIL  {about}: {says}; {advice}"));
+    }
+    let extent = &proof.extent;
+    let looked = format!(
+        "{} runs, {} advisories, {} tickets, {} former versions, {} changes",
+        proof.runs, extent.advisories, extent.tickets, extent.former_versions, extent.changes
+    );
+    if proof.proven {
+        let known = proof.known_to.map_or_else(String::new, |to| {
+            format!("; complete up to {}", to.format("%Y-%m-%d %H:%M:%S UTC"))
+        });
+        print_line(&format!(
+            "ok    {looked}: nothing missing, nothing altered{known}"
+        ));
+    } else {
+        print_line(&format!("checked {looked}"));
+    }
+}

@@ -1,0 +1,62 @@
+//! What the configuration says of each source.
+
+use chrono::TimeDelta;
+
+use super::{Allowed, Config, CronExpression};
+use crate::model::{DateFilter, SourceKey};
+
+impl Config {
+    /// When the source is read. Tickets that no date filter finds are only read by
+    /// full scans. `None` for details, which are fetched as they are wanted, and for
+    /// what this configuration does not name.
+    pub fn schedule_of(
+        &self,
+        key: &SourceKey,
+        filter: Option<DateFilter>,
+    ) -> Option<&CronExpression> {
+        match key {
+            SourceKey::WatchList(id) => {
+                let list = self.watch_lists.iter().find(|list| list.id == *id)?;
+                Some(self.feed_schedule(list.schedule.as_ref()))
+            }
+            SourceKey::ExtraFeed(name) => {
+                let feed = self.extra_feeds.iter().find(|feed| feed.name == *name)?;
+                Some(self.feed_schedule(feed.schedule.as_ref()))
+            }
+            SourceKey::Tickets => Some(match filter {
+                Some(DateFilter::None) => &self.schedule.full_walk,
+                Some(DateFilter::Modified | DateFilter::Created) | None => &self.schedule.tickets,
+            }),
+            SourceKey::RevisionScan => Some(&self.schedule.feeds),
+            SourceKey::Details => None,
+        }
+    }
+
+    /// When a feed is pulled that has this schedule of its own, or none.
+    pub fn feed_schedule<'a>(&'a self, own: Option<&'a CronExpression>) -> &'a CronExpression {
+        own.unwrap_or(&self.schedule.feeds)
+    }
+
+    /// How far each run of the source reaches back behind the last one.
+    pub fn overlap_of(&self, key: &SourceKey) -> TimeDelta {
+        let overlap = match key {
+            SourceKey::Tickets => self.tickets.overlap,
+            SourceKey::WatchList(_)
+            | SourceKey::ExtraFeed(_)
+            | SourceKey::RevisionScan
+            | SourceKey::Details => self.feeds.overlap,
+        };
+        // Both settings are limited to days, which always fit.
+        TimeDelta::from_std(overlap).unwrap_or(TimeDelta::days(1))
+    }
+
+    /// How old the source's data may be before it is stale.
+    pub fn allowed_age_of(&self, key: &SourceKey) -> Allowed {
+        match key {
+            SourceKey::Tickets => self.freshness.tickets,
+            SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) => self.freshness.feeds,
+            // They complete what the others bring, and have no age of their own.
+            SourceKey::RevisionScan | SourceKey::Details => Allowed::Off,
+        }
+    }
+}

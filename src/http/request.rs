@@ -1,0 +1,32 @@
+//! A request to upstream: path, query parameters and what is expected.
+
+use super::answer::Kind;
+
+/// What to ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Path behind the base, such as `/api/tickets/`; always with the trailing slash (contract §1).
+    pub path: String,
+    /// Query parameters, in this order.
+    pub query: Vec<(String, String)>,
+    /// What is expected.
+    pub kind: Kind,
+}
+
+impl Request {
+    /// A path without query parameters.
+    pub fn new(path: impl Into<String>, kind: Kind) -> Self {
+        Self {
+            path: path.into(),
+            query: Vec::new(),
+            kind,
+        }
+    }
+
+    /// Adds a query parameter.
+    #[must_use]
+    pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.query.push((key.into(), value.into()));
+        self
+    }
+}

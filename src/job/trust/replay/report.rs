@@ -1,0 +1,106 @@
+//! What a replay found.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::store::trust::reread::Difference;
+
+/// Differences of one field that are told; more would tell nobody more.
+const EXAMPLES: usize = 3;
+
+/// What a replay found.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Report {
+    /// Whether it was written.
+    pub written: bool,
+    /// Versions of advisories that were read again.
+    pub advisories: u64,
+    /// Versions of tickets that were read again.
+    pub tickets: u64,
+    /// Records kept beside current versions that were read again.
+    pub dissents: u64,
+    /// Of those, the ones that are newer than the current version, as both read
+    /// today: they become the next version.
+    pub promoted: u64,
+    /// Details that were read again.
+    pub details: u64,
+    /// Records in quarantine that were read again.
+    pub quarantined: u64,
+    /// Rows that differ in a column that people see.
+    pub differing: u64,
+    /// Rows that differ, fingerprints included; only told when written.
+    pub rewritten: u64,
+    /// Records that leave quarantine.
+    pub leaving: u64,
+    /// What differs, by kind and field.
+    pub fields: BTreeMap<String, FieldReport>,
+    /// Raw texts that no longer read, which are left as they are.
+    pub unreadable: u64,
+    /// The first of them.
+    pub unreadable_examples: Vec<String>,
+}
+
+/// How often a field differs.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct FieldReport {
+    /// In how many versions.
+    pub count: u64,
+    /// The first of them.
+    pub examples: Vec<Example>,
+}
+
+/// One difference.
+#[derive(Debug, Clone, Serialize)]
+pub struct Example {
+    /// Identifier or number.
+    pub key: String,
+    /// Which version.
+    pub version: i32,
+    /// As stored.
+    pub old: Option<Value>,
+    /// As read today.
+    pub new: Option<Value>,
+}
+
+impl Report {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.differing == 0 && self.leaving == 0 && self.promoted == 0
+    }
+
+    pub(super) fn note(&mut self, kind: &str, differences: Vec<Difference>) {
+        let mut last = None;
+        for difference in differences {
+            let Difference {
+                key,
+                version,
+                field,
+                old,
+                new,
+            } = difference;
+            if last.as_ref() != Some(&(key.clone(), version)) {
+                self.differing += 1;
+                last = Some((key.clone(), version));
+            }
+            let report = self.fields.entry(format!("{kind} {field}")).or_default();
+            report.count += 1;
+            if report.examples.len() < EXAMPLES {
+                report.examples.push(Example {
+                    key,
+                    version,
+                    old,
+                    new,
+                });
+            }
+        }
+    }
+
+    pub(super) fn unreadable(&mut self, what: &str, reason: &str) {
+        self.unreadable += 1;
+        if self.unreadable_examples.len() < EXAMPLES {
+            self.unreadable_examples.push(format!("{what}: {reason}"));
+        }
+    }
+}

@@ -1,0 +1,47 @@
+use std::error::Error;
+
+/// An error and its causes in one line, each once: some libraries repeat the
+/// cause in their own text.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !text.ends_with(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chain;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Failed {
+        text: &'static str,
+        #[source]
+        cause: Option<Box<Failed>>,
+    }
+
+    fn failed(texts: &[&'static str]) -> Failed {
+        let cause = (texts.len() > 1).then(|| Box::new(failed(&texts[1..])));
+        Failed {
+            text: texts[0],
+            cause,
+        }
+    }
+
+    #[test]
+    fn causes_follow_and_none_is_said_twice() {
+        assert_eq!(chain(&failed(&["a", "b", "c"])), "a: b: c");
+        assert_eq!(
+            chain(&failed(&["no answer: b", "b", "c"])),
+            "no answer: b: c"
+        );
+    }
+}

@@ -1,0 +1,270 @@
+//! When what is wrong with the program is told, and what is said.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::fact::NAMESPACE;
+use super::{Alert, Condition, Evidence};
+
+/// What the program's own alerts are filed under.
+pub const OWN_RULE: &str = "advisoryd";
+
+/// What comes back so soon after it was over flaps.
+const FLAPPING: TimeDelta = TimeDelta::hours(6);
+/// What flaps is over only after so long a quiet.
+const QUIET: TimeDelta = TimeDelta::hours(1);
+/// What grows is told of again when it is so many times as much.
+const GROWN: i64 = 2;
+
+/// What one look found of one condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which.
+    pub condition: Condition,
+    /// What it is about.
+    pub key: String,
+    /// Whether it holds.
+    pub evidence: Evidence,
+    /// The number behind it.
+    pub value: i64,
+    /// One sentence: numbers, and what to do.
+    pub summary: String,
+}
+
+/// A condition as it was last told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConditionState {
+    /// Which.
+    pub condition: Condition,
+    /// What it is about.
+    pub key: String,
+    /// How often it was told of as begun.
+    pub occurrence: i32,
+    /// Whether it holds, as far as was told.
+    pub is_raised: bool,
+    /// When it last began.
+    pub since: DateTime<Utc>,
+    /// Since when it no longer holds, while that is watched.
+    pub quiet_since: Option<DateTime<Utc>>,
+    /// When it was last over.
+    pub over_at: Option<DateTime<Utc>>,
+    /// The number when it was last told of.
+    pub value: i64,
+    /// What was last told of it.
+    pub summary: String,
+}
+
+/// What is to be done after a look: the row as it is to be, and whether it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// As it is from now on.
+    pub standing: ConditionState,
+    /// Whether somebody is told of it.
+    pub is_told: bool,
+}
+
+impl ConditionState {
+    fn begun(finding: &Finding, former: Option<&Self>, now: DateTime<Utc>) -> Self {
+        Self {
+            condition: finding.condition,
+            key: finding.key.clone(),
+            occurrence: former.map_or(0, |former| former.occurrence) + 1,
+            is_raised: true,
+            since: now,
+            quiet_since: None,
+            over_at: former.and_then(|former| former.over_at),
+            value: finding.value,
+            summary: finding.summary.clone(),
+        }
+    }
+
+    fn over(&self, finding: &Finding, now: DateTime<Utc>) -> Self {
+        Self {
+            is_raised: false,
+            quiet_since: None,
+            over_at: Some(now),
+            value: finding.value,
+            summary: finding.summary.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// Came back soon after it was over.
+    fn is_flapping(&self) -> bool {
+        self.over_at.is_some_and(|at| self.since - at < FLAPPING)
+    }
+
+    /// What receivers are told of it: its id is derived, so that two daemons tell once.
+    pub fn alert(&self, now: DateTime<Utc>) -> Alert {
+        let (what, edge) = (
+            self.condition.name(),
+            if self.is_raised { "begun" } else { "over" },
+        );
+        // Separated by what no part can hold.
+        let name = format!(
+            "{OWN_RULE}\n{}\n{}\n{what}\n{edge}",
+            self.key, self.occurrence
+        );
+        Alert {
+            id: Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string(),
+            what: what.to_owned(),
+            kind: OWN_RULE.to_owned(),
+            key: self.key.clone(),
+            version: self.occurrence,
+            at: now,
+            resolved: !self.is_raised,
+            title: self.condition.title(self.is_raised).to_owned(),
+            summary: self.summary.clone(),
+            ..Alert::default()
+        }
+    }
+}
+
+/// What a look means for a condition, if anything. It is told when it begins and
+/// when it is over. One that comes back within six hours of its end is over
+/// only after an hour of quiet: whatever flaps faster than that is told of twice, however long it does.
+pub fn decide(
+    former: Option<&ConditionState>,
+    finding: &Finding,
+    now: DateTime<Utc>,
+) -> Option<Step> {
+    let step = |standing, is_told| Some(Step { standing, is_told });
+    let raised = former.filter(|former| former.is_raised);
+    match (raised, finding.evidence) {
+        (None, Evidence::For) => step(ConditionState::begun(finding, former, now), true),
+        (None, _) | (Some(_), Evidence::None) => None,
+        (Some(raised), Evidence::For) if has_grown(raised, finding) => {
+            let mut again = ConditionState::begun(finding, former, now);
+            again.since = raised.since;
+            step(again, true)
+        }
+        (Some(raised), Evidence::For) => {
+            raised.quiet_since?;
+            let mut back = raised.clone();
+            back.quiet_since = None;
+            step(back, false)
+        }
+        (Some(raised), Evidence::Against) if !raised.is_flapping() => {
+            step(raised.over(finding, now), true)
+        }
+        (Some(raised), Evidence::Against) => match raised.quiet_since {
+            Some(since) if now - since >= QUIET => step(raised.over(finding, now), true),
+            Some(_) => None,
+            None => {
+                let mut quiet = raised.clone();
+                quiet.quiet_since = Some(now);
+                step(quiet, false)
+            }
+        },
+    }
+}
+
+/// The id of the heartbeat of a time of its schedule: two daemons send one.
+pub fn heartbeat_id(scheduled_at: DateTime<Utc>) -> Uuid {
+    let name = format!("{OWN_RULE}\nheartbeat\n{}", scheduled_at.timestamp());
+    Uuid::new_v5(&NAMESPACE, name.as_bytes())
+}
+
+fn has_grown(raised: &ConditionState, finding: &Finding) -> bool {
+    finding.condition == Condition::QuarantineGrew
+        && finding.value >= raised.value.max(1).saturating_mul(GROWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta, Utc};
+
+    use super::super::{Condition, Evidence};
+    use super::{ConditionState, Finding, decide};
+
+    fn at(minutes: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes)
+    }
+
+    fn found(condition: Condition, evidence: Evidence, value: i64) -> Finding {
+        Finding {
+            condition,
+            key: "tickets".to_owned(),
+            evidence,
+            value,
+            summary: format!("{value}"),
+        }
+    }
+
+    /// What was told while a condition held (`value` > 0) or not at these minutes.
+    fn told(condition: Condition, looks: &[(i64, i64)]) -> Vec<(i64, i32, bool)> {
+        let mut standing: Option<ConditionState> = None;
+        let mut told = Vec::new();
+        for (minute, value) in looks {
+            let evidence = if *value > 0 {
+                Evidence::For
+            } else {
+                Evidence::Against
+            };
+            let finding = found(condition, evidence, *value);
+            let Some(step) = decide(standing.as_ref(), &finding, at(*minute)) else {
+                continue;
+            };
+            if step.is_told {
+                let now = &step.standing;
+                told.push((*minute, now.occurrence, now.is_raised));
+            }
+            standing = Some(step.standing);
+        }
+        told
+    }
+
+    #[test]
+    fn a_condition_is_told_once_when_it_begins_and_once_when_it_is_over() {
+        let looks = [(0, 0), (1, 1), (2, 1), (3, 1), (4, 0), (5, 0)];
+        assert_eq!(
+            told(Condition::DataStale, &looks),
+            [(1, 1, true), (4, 1, false)]
+        );
+    }
+
+    #[test]
+    fn one_that_flaps_is_over_only_after_an_hour_of_quiet() {
+        let mut looks: Vec<(i64, i64)> = (0..600).map(|n| (n, (n / 10) % 2)).collect();
+        looks.extend((600..720).map(|n| (n, 0)));
+        assert_eq!(
+            told(Condition::TokenRejected, &looks),
+            [
+                (10, 1, true),
+                (20, 1, false),
+                (30, 2, true),
+                (660, 2, false)
+            ]
+        );
+    }
+
+    #[test]
+    fn one_that_comes_back_after_a_day_is_told_like_the_first_time() {
+        let looks = [(0, 1), (10, 0), (1450, 1), (1460, 0)];
+        assert_eq!(told(Condition::SinkFailing, &looks).len(), 4);
+    }
+
+    #[test]
+    fn a_quarantine_is_told_of_again_when_it_has_doubled() {
+        let looks: Vec<(i64, i64)> = (1..=9).map(|n| (n, n)).collect();
+        let minutes: Vec<i64> = told(Condition::QuarantineGrew, &looks)
+            .into_iter()
+            .map(|(minute, ..)| minute)
+            .collect();
+        assert_eq!(minutes, [1, 2, 4, 8]);
+        assert_eq!(told(Condition::CoverageHole, &looks).len(), 1);
+    }
+
+    #[test]
+    fn what_says_nothing_changes_nothing() {
+        let begun = decide(
+            None,
+            &found(Condition::TokenRejected, Evidence::For, 1),
+            at(0),
+        )
+        .map(|step| step.standing);
+        let none = found(Condition::TokenRejected, Evidence::None, 0);
+        assert_eq!(decide(begun.as_ref(), &none, at(1)), None);
+        assert_eq!(decide(None, &none, at(1)), None);
+    }
+}

@@ -1,0 +1,60 @@
+//! What is read from upstream, and how it is named.
+
+/// What names a source.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SourceKey {
+    /// A watch list's feed.
+    WatchList(i64),
+    /// Another feed, by the operator's name for it.
+    ExtraFeed(String),
+    /// The tickets.
+    Tickets,
+    /// The modification times of all advisories.
+    RevisionScan,
+    /// Whole advisories, one by one.
+    Details,
+}
+
+impl SourceKey {
+    /// The kind's name in SQL and JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::WatchList(_) => "watch_list",
+            Self::ExtraFeed(_) => "extra_feed",
+            Self::Tickets => "tickets",
+            Self::RevisionScan => "sweep",
+            Self::Details => "details",
+        }
+    }
+
+    /// What its runs do, as the ledger names it.
+    pub fn job(&self) -> &'static str {
+        match self {
+            Self::WatchList(_) | Self::ExtraFeed(_) => "feed",
+            Self::Tickets => "tickets",
+            Self::RevisionScan => "sweep",
+            Self::Details => "details",
+        }
+    }
+
+    /// What its records are called.
+    pub fn records(&self) -> &'static str {
+        match self {
+            Self::WatchList(_) | Self::ExtraFeed(_) | Self::RevisionScan => "advisories",
+            Self::Tickets => "tickets",
+            Self::Details => "details",
+        }
+    }
+}
+
+impl std::fmt::Display for SourceKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::WatchList(id) => write!(formatter, "watch list {id}"),
+            Self::ExtraFeed(name) => write!(formatter, "extra feed `{name}`"),
+            Self::Tickets => write!(formatter, "tickets"),
+            Self::RevisionScan => write!(formatter, "sweep"),
+            Self::Details => write!(formatter, "details"),
+        }
+    }
+}

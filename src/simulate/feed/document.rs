@@ -1,0 +1,154 @@
+//! A feed document, made piece by piece: no document is ever whole in memory.
+
+use super::damage::Damage;
+use super::xml::Xml;
+use super::{attributes, cvrf, encode, names};
+use crate::simulate::options::{Encoding, Note, Options, Profile};
+use crate::simulate::record::{Place, Record};
+
+/// A piece is sent when it is at least this long: few system calls, little memory.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// One feed document on its way out. What is in it is settled when it begins;
+/// what changes meanwhile is in the next one.
+#[derive(Debug)]
+pub struct Feed {
+    seed: u64,
+    note: Option<Note>,
+    profile: Profile,
+    encoding: Encoding,
+    /// Set when lists disagree: its number goes into every title.
+    told_apart: Option<i64>,
+    is_sparse: bool,
+    damage: Option<Damage>,
+    places: std::vec::IntoIter<Place>,
+    /// How many records come before the one that is damaged.
+    until_damage: usize,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Head,
+    Records,
+    Over,
+}
+
+impl Feed {
+    /// A document of these advisories, in this order, for `list`.
+    pub fn new(options: &Options, list: Option<i64>, places: Vec<Place>) -> Self {
+        let usual = match options.profile {
+            Profile::Attributes => Encoding::Iso8859_1,
+            _ => Encoding::Utf8,
+        };
+        Self {
+            seed: options.seed,
+            note: options.note.clone(),
+            profile: options.profile,
+            encoding: options.feed.encoding.unwrap_or(usual),
+            told_apart: list.filter(|_| options.feed.lists_disagree),
+            is_sparse: options.feed.is_sparse,
+            damage: None,
+            until_damage: places.len() / 2,
+            places: places.into_iter(),
+            stage: Stage::Head,
+        }
+    }
+
+    /// The same document with something wrong in it; most often in the record in the middle.
+    #[must_use]
+    pub fn damaged(mut self, damage: Damage) -> Self {
+        if damage == Damage::Empty {
+            self.places = Vec::new().into_iter();
+        }
+        self.damage = Some(damage);
+        self
+    }
+
+    /// For the header `Content-Type`.
+    pub fn content_type(&self) -> String {
+        let label = encode::label(self.encoding).to_ascii_lowercase();
+        format!("application/xml; charset={label}")
+    }
+
+    /// The next bytes; `None` after the last.
+    pub fn piece(&mut self) -> Option<Vec<u8>> {
+        if self.stage == Stage::Over {
+            return None;
+        }
+        let mut xml = Xml::default();
+        let first = self.stage == Stage::Head;
+        if first {
+            self.head(&mut xml);
+            self.stage = Stage::Records;
+        }
+        while xml.text.len() < PIECE_BYTES {
+            let Some(place) = self.places.next() else {
+                self.tail(&mut xml);
+                self.stage = Stage::Over;
+                break;
+            };
+            self.record(&mut xml, place);
+        }
+        Some(encode::encode(&xml.text, self.encoding, first))
+    }
+
+    fn head(&self, xml: &mut Xml) {
+        let label = encode::label(self.encoding);
+        xml.raw(&format!("<?xml version=\"1.0\" encoding=\"{label}\"?>\n"));
+        if let Some(damage) = self.damage {
+            xml.raw(damage.doctype());
+        }
+        xml.raw(match (self.damage, self.profile) {
+            (Some(Damage::NotRecognised), _) => "<catalogue>",
+            (_, Profile::JsonNames) => "<advisories>\n",
+            (_, Profile::Drf) => "<root>",
+            (_, Profile::Attributes) => attributes::HEAD,
+            (_, Profile::Cvrf) => cvrf::HEAD,
+        });
+    }
+
+    fn tail(&self, xml: &mut Xml) {
+        xml.raw(match (self.damage, self.profile) {
+            (Some(Damage::NotRecognised), _) => "</catalogue>",
+            (_, Profile::JsonNames) => "</advisories>\n",
+            (_, Profile::Drf) => "</root>",
+            (_, Profile::Attributes) => attributes::TAIL,
+            (_, Profile::Cvrf) => cvrf::TAIL,
+        });
+    }
+
+    fn record(&mut self, xml: &mut Xml, place: Place) {
+        let mut record = Record::generate(self.seed, place);
+        record.add(self.note.as_ref());
+        if let Some(list) = self.told_apart {
+            record.title = format!("{} (list {list})", record.title);
+        }
+        if self.is_sparse {
+            record.products.clear();
+            record.weaknesses.clear();
+            record.description.clear();
+        }
+        let damage = self
+            .damage
+            .filter(|damage| *damage == Damage::NotRecognised || self.until_damage == 0);
+        self.until_damage = self.until_damage.wrapping_sub(1);
+        match damage {
+            None => write_record(xml, self.profile, &record),
+            Some(damage) => {
+                let mut alone = Xml::default();
+                write_record(&mut alone, self.profile, &record);
+                xml.raw(&damage.apply(&alone.text, &record));
+            }
+        }
+    }
+}
+
+fn write_record(xml: &mut Xml, profile: Profile, record: &Record) {
+    match profile {
+        Profile::JsonNames => names::json_names(xml, record),
+        Profile::Drf => names::drf(xml, record),
+        Profile::Attributes => attributes::record(xml, record),
+        Profile::Cvrf => cvrf::record(xml, record),
+    }
+}

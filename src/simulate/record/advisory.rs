@@ -1,0 +1,136 @@
+//! An invented advisory, whole.
+
+use fastrand::Rng;
+
+use super::parts::{self, Item, Link, RevisionNote, Weakness};
+use super::place::Place;
+use super::scores::{self, Scores};
+use super::text;
+use crate::simulate::options::Note;
+use crate::simulate::random::{self, Stream, chance, pick};
+use crate::simulate::words;
+
+/// One advisory whole.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub place: Place,
+    pub title: String,
+    /// 1 = worst … 5, 0 = rejected.
+    pub criticality: u8,
+    /// Code of contract §7.
+    pub reach: u8,
+    /// Code of contract §7.
+    pub solution_status: u8,
+    /// Codes of contract §7.
+    pub impacts: Vec<u8>,
+    pub scores: Scores,
+    /// Key `type`; `None` as without the licence for rejected advisories.
+    pub kind: Option<u8>,
+    pub is_zero_day: bool,
+    pub description: String,
+    pub solution: String,
+    pub provided_by: String,
+    pub reason_for_rating: String,
+    pub products: Vec<Item>,
+    pub weaknesses: Vec<Weakness>,
+    pub references: Vec<Link>,
+    pub revisions: Vec<RevisionNote>,
+}
+
+impl Record {
+    /// Makes the advisory at `place`.
+    pub fn generate(seed: u64, place: Place) -> Self {
+        let mut base = random::rng(seed, place.index, Stream::Base);
+        let vendor = pick(&mut base, words::VENDORS);
+        let product = pick(&mut base, words::PRODUCTS);
+        let kind = pick(&mut base, words::KINDS);
+        let born = criticality(&mut base);
+        let withdrawn = place.rejected || born == 0 || chance(&mut base, 1);
+        let criticality = if born == 0 || place.rejected {
+            0
+        } else {
+            born.saturating_sub(place.escalations).max(1)
+        };
+        let weaknesses = parts::weaknesses(seed, place, vendor, product);
+        Self {
+            place,
+            title: format!("{vendor} {product} {kind}"),
+            criticality,
+            reach: reach(&mut base),
+            solution_status: if chance(&mut base, 70) {
+                2
+            } else {
+                base.u8(0..5)
+            },
+            impacts: impacts(&mut base),
+            scores: scores::scores(seed, place, criticality),
+            kind: (withdrawn || chance(&mut base, 90)).then_some(u8::from(withdrawn)),
+            is_zero_day: chance(&mut base, 2),
+            description: text::description(seed, place, (vendor, product)),
+            solution: text::solution(seed, place),
+            provided_by: pick(&mut base, words::CREDITS).to_owned(),
+            reason_for_rating: pick(&mut base, words::RATINGS).to_owned(),
+            products: parts::products(seed, place, vendor, product),
+            references: parts::references(seed, place, vendor),
+            revisions: parts::revisions(seed, place),
+            weaknesses,
+        }
+    }
+
+    /// Adds a note to what it says.
+    pub fn add(&mut self, note: Option<&Note>) {
+        if let Some(note) = note {
+            self.description.push_str("\r\n");
+            self.description.push_str(&note.text);
+        }
+    }
+
+    /// Such as `SA70000`.
+    pub fn said(&self) -> String {
+        self.place.said()
+    }
+
+    /// The names of the impacts.
+    pub fn impact_names(&self) -> impl Iterator<Item = &'static str> {
+        self.impacts
+            .iter()
+            .map(|code| words::IMPACT[usize::from(*code)])
+    }
+
+    /// The CVE names, in the order of the weaknesses.
+    pub fn cves(&self) -> impl Iterator<Item = &str> {
+        self.weaknesses.iter().map(|weakness| weakness.cve.as_str())
+    }
+}
+
+/// Mostly 3 and 4, few 1 and 2, hardly any 0.
+fn criticality(rng: &mut Rng) -> u8 {
+    match rng.u32(0..200) {
+        0 => 0,
+        1..=4 => 1,
+        5..=24 => 2,
+        25..=89 => 3,
+        90..=169 => 4,
+        _ => 5,
+    }
+}
+
+fn reach(rng: &mut Rng) -> u8 {
+    match rng.u32(0..100) {
+        0 => 0,
+        1..=69 => 1,
+        70..=84 => 2,
+        _ => 3,
+    }
+}
+
+fn impacts(rng: &mut Rng) -> Vec<u8> {
+    let mut codes = Vec::new();
+    for _ in 0..random::skewed(rng, 1, 4, 3) {
+        let code = rng.u8(1..=12);
+        if !codes.contains(&code) {
+            codes.push(code);
+        }
+    }
+    codes
+}

@@ -1,0 +1,25 @@
+//! A request, as far as answers depend on it.
+
+use axum::http::{HeaderMap, header};
+
+use super::fault::Fault;
+use super::query::Query;
+
+/// A request, as far as answers depend on it.
+pub struct Asked {
+    pub method: String,
+    pub path: String,
+    pub query: Query,
+    pub target: String,
+    pub headers: HeaderMap,
+    /// What goes wrong within the answer's content.
+    pub fault: Option<Fault>,
+}
+
+impl Asked {
+    /// A header's text; empty counts as missing.
+    pub fn header(&self, name: header::HeaderName) -> Option<&str> {
+        let value = self.headers.get(name)?.to_str().ok()?.trim();
+        (!value.is_empty()).then_some(value)
+    }
+}

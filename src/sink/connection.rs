@@ -1,0 +1,175 @@
+//! How the way to a receiver is opened: where it leads, who we are there, and
+//! what may stand at its end.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Proxy};
+use url::Url;
+
+use super::gate::SsrfGuard;
+use super::open::{OpenError, certificates, provide_cryptography};
+use super::secrets::Secrets;
+use crate::config::{Address, Auth, Secret, Target, may_be_public, parse_url};
+
+const USER_AGENT: &str = concat!("advisoryd/", env!("CARGO_PKG_VERSION"));
+
+/// Where to, and how people may see it: of a secret URL only the host.
+pub(super) fn url(target: &Target, secrets: &mut Secrets) -> Result<(Url, String), OpenError> {
+    let (url, shown) = match &target.address {
+        Address::Url(url) => {
+            let path = url.path().trim_end_matches('/');
+            (url.clone(), format!("{}{path}", origin(url)))
+        }
+        Address::File(file) => {
+            let secret = file.line()?;
+            let url = parse_url(secret.expose())
+                .map_err(|why| OpenError::malformed(file, "an URL", why))?;
+            secrets.add(&secret);
+            secrets.add_url(&url);
+            let shown = format!("{}/…", origin(&url));
+            (url, shown)
+        }
+    };
+    let is_allowed = target.allow_private || (url.scheme() == "https" && may_be_public(&url));
+    if !is_allowed {
+        return Err(OpenError::unusable(format!(
+            "{shown} is not `https://` with a public address; \
+             write `allow_private = true` if it is meant"
+        )));
+    }
+    Ok((url, shown))
+}
+
+/// The headers of every message: the operator's own, and who we are.
+pub(super) fn headers(target: &Target, secrets: &mut Secrets) -> Result<HeaderMap, OpenError> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &target.headers {
+        let (Ok(name), Ok(value)) = (
+            HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::from_str(value),
+        ) else {
+            return Err(OpenError::unusable(format!(
+                "the header `{name}` cannot be sent"
+            )));
+        };
+        headers.insert(name, value);
+    }
+    if let Some(proxy) = &target.proxy
+        && let Ok(url) = proxy.expose().parse::<Url>()
+    {
+        secrets.add(&Secret::new(url.password().unwrap_or_default()));
+    }
+    if let Some(auth) = &target.auth {
+        headers.insert(AUTHORIZATION, authorization(auth, secrets)?);
+    }
+    Ok(headers)
+}
+
+fn origin(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{}://{host}:{port}", url.scheme()),
+        None => format!("{}://{host}", url.scheme()),
+    }
+}
+
+fn authorization(auth: &Auth, secrets: &mut Secrets) -> Result<HeaderValue, OpenError> {
+    let (text, file) = match auth {
+        Auth::Basic { username, password } => {
+            let secret = password.line()?;
+            secrets.add(&secret);
+            let both = STANDARD.encode(format!("{username}:{}", secret.expose()));
+            secrets.add(&Secret::new(&both));
+            (format!("Basic {both}"), password)
+        }
+        Auth::Bearer(file) => {
+            let secret = file.line()?;
+            secrets.add(&secret);
+            (format!("Bearer {}", secret.expose()), file)
+        }
+    };
+    let mut value = HeaderValue::from_str(&text).map_err(|_| {
+        OpenError::malformed(file, "a token", "it has characters that no token has")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+pub(super) fn client(
+    target: &Target,
+    url: &Url,
+    timeout: Duration,
+) -> Result<reqwest::Client, OpenError> {
+    provide_cryptography();
+    let mut builder = reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .https_only(url.scheme() == "https")
+        .pool_max_idle_per_host(1)
+        .connect_timeout(timeout);
+    builder = match &target.proxy {
+        // The proxy resolves the name; its own address is the operator's choice.
+        Some(proxy) => builder.proxy(Proxy::all(proxy.expose()).map_err(|_| {
+            // The error of the library may repeat the password.
+            OpenError::unusable(format!("`proxy` {proxy} cannot be used"))
+        })?),
+        None => builder.no_proxy(),
+    };
+    if target.proxy.is_none() && !target.allow_private {
+        builder = builder.dns_resolver(SsrfGuard);
+    }
+    if let Some(path) = &target.ca_file {
+        builder = builder.tls_certs_merge(certificates(path, Certificate::from_pem_bundle)?);
+    }
+    builder
+        .build()
+        .map_err(|error| OpenError::unusable(format!("cannot set up TLS: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::collections::BTreeMap;
+    use std::io::ErrorKind;
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use super::client;
+    use crate::config::{Address, Target};
+    use crate::model::chain;
+
+    #[tokio::test]
+    async fn a_name_that_means_this_machine_is_not_connected_to_unless_allowed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // A name is only known when it is asked for; this one is known to be this machine.
+        let url: url::Url = format!("https://localhost:{port}/").parse().unwrap();
+        for (allow_private, reached) in [(false, false), (true, true)] {
+            let target = Target {
+                address: Address::Url(url.clone()),
+                auth: None,
+                headers: BTreeMap::new(),
+                allow_private,
+                proxy: None,
+                ca_file: None,
+            };
+            let timeout = Duration::from_millis(300);
+            let client = client(&target, &url, timeout).unwrap();
+            let request = client.post(url.clone()).timeout(timeout);
+            let error = chain(&request.send().await.unwrap_err());
+            let is_refused = error.contains("is not a public address");
+            assert_eq!(is_refused, !reached, "{error}");
+            match listener.accept() {
+                Ok(_) => assert!(reached),
+                Err(error) => assert!(!reached && error.kind() == ErrorKind::WouldBlock),
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Values on their way into columns, by COPY or as JSON.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
+
+use super::row::hex;
+use crate::model::{Product, Reference};
+
+/// A value, by the type of its column.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Cell<'a> {
+    Text(Option<&'a str>),
+    TextArray(&'a [String]),
+    Bool(Option<bool>),
+    Int4(Option<i32>),
+    Int8(Option<i64>),
+    Float8(Option<f64>),
+    Timestamptz(Option<DateTime<Utc>>),
+    Bytea(Option<Bytes<'a>>),
+    Jsonb(Option<Document<'a>>),
+}
+
+/// Bytes; as JSON in the form that PostgreSQL reads.
+pub(crate) struct Bytes<'a>(pub Cow<'a, [u8]>);
+
+impl Serialize for Bytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex(&self.0))
+    }
+}
+
+/// What is kept as JSON in one column.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Document<'a> {
+    Products(&'a [Product]),
+    References(&'a [Reference]),
+    Texts(&'a BTreeMap<String, String>),
+}
+
+/// A column's name and what goes into it.
+pub(crate) type Column<'a> = (&'static str, Cell<'a>);
+
+/// One row; as JSON an object by the names of its columns.
+pub(crate) struct Row<'a>(pub Vec<Column<'a>>);
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, cell)| (name, cell)))
+    }
+}
