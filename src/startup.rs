@@ -34,21 +34,34 @@ pub struct Opened {
 impl Opened {
     /// Opens the configured database, or starts (or joins) the private one.
     pub async fn open(config: &Config, role: Role) -> anyhow::Result<Self> {
+        let mut cluster = private_server(config, role)?;
+        if let Some(cluster) = &mut cluster {
+            cluster.start().await?;
+        }
+        Self::new(config, cluster)
+    }
+
+    /// The configured database, or that of the private server, which has started.
+    pub fn new(config: &Config, cluster: Option<Cluster>) -> anyhow::Result<Self> {
         let connections = config.database.max_connections;
-        if let Some(url) = &config.database.url {
-            let options = PgConnectOptions::from_str(url.expose())
-                .context("[database] url is not a PostgreSQL URL")?;
+        if let Some(cluster) = cluster {
             return Ok(Self {
-                pool: database::pool(options, connections),
-                cluster: None,
-                psql: format!("psql '{url}'"),
+                pool: database::pool(cluster.connect_options(), connections),
+                psql: cluster.psql(),
+                cluster: Some(cluster),
             });
         }
-        let cluster = Cluster::open(&config.state.dir, ClusterOptions::new(role)).await?;
+        let url = config
+            .database
+            .url
+            .as_ref()
+            .context("[database] has no url")?;
+        let options = PgConnectOptions::from_str(url.expose())
+            .context("[database] url is not a PostgreSQL URL")?;
         Ok(Self {
-            pool: database::pool(cluster.connect_options(), connections),
-            psql: cluster.psql(),
-            cluster: Some(cluster),
+            pool: database::pool(options, connections),
+            cluster: None,
+            psql: format!("psql '{url}'"),
         })
     }
 
@@ -61,6 +74,15 @@ impl Opened {
             tracing::warn!(%error, "the private database did not stop cleanly; it will recover at the next start");
         }
     }
+}
+
+/// The private server, not started yet; `None` when another one is configured.
+pub fn private_server(config: &Config, role: Role) -> anyhow::Result<Option<Cluster>> {
+    if config.database.url.is_some() {
+        return Ok(None);
+    }
+    let cluster = Cluster::prepare(&config.state.dir, ClusterOptions::new(role))?;
+    Ok(Some(cluster))
 }
 
 /// The rules for parsing records, from the configuration.

@@ -1,47 +1,56 @@
+//! The operating-system user that the private server runs as: ourselves, or,
+//! for root, the owner of the directory or `postgres` (dropping privileges).
+
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt, lchown};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use nix::unistd::{Uid, User, geteuid};
+use nix::unistd::{User, geteuid};
 
-use super::ClusterError;
+use super::error::ClusterError;
+use super::owner::user_name;
 
 /// As whom the server runs when we are root: the user that every package of
 /// PostgreSQL creates.
 const SERVER_USER: &str = "postgres";
 
-/// A user and its first group.
+/// A user and its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ids {
     pub user: u32,
     pub group: u32,
 }
 
+impl Ids {
+    /// The owner of a file.
+    pub(super) fn owner(metadata: &fs::Metadata) -> Self {
+        Self {
+            user: metadata.uid(),
+            group: metadata.gid(),
+        }
+    }
+}
+
 /// The user that the server runs as.
 #[derive(Debug, Clone)]
 pub(super) struct Account {
     user: u32,
-    /// Set when we are root and have to become that user.
-    become_ids: Option<Ids>,
+    /// Set when we are root and have to switch to that user.
+    switch_to: Option<Ids>,
 }
 
 impl Account {
-    /// The account for the server whose files are in `directory`, which exists.
-    pub(super) fn for_directory(directory: &Path) -> Result<Self, ClusterError> {
-        let metadata = fs::metadata(directory)
-            .map_err(|error| ClusterError::io("look at", directory, error))?;
-        let owner = Ids {
-            user: metadata.uid(),
-            group: metadata.gid(),
-        };
-        let postgres = User::from_name(SERVER_USER).ok().flatten().map(|user| Ids {
-            user: user.uid.as_raw(),
-            group: user.gid.as_raw(),
-        });
-        choose(geteuid().as_raw(), owner, postgres)
+    /// The account for a directory of `owner`.
+    pub(super) fn for_owner(owner: Ids) -> Result<Self, ClusterError> {
+        choose(geteuid().as_raw(), owner, server_user())
+    }
+
+    /// Whether `user` is the one that packages of PostgreSQL create.
+    pub(super) fn is_server_user(user: u32) -> bool {
+        server_user().is_some_and(|ids| ids.user == user)
     }
 
     /// The user's number.
@@ -49,9 +58,14 @@ impl Account {
         self.user
     }
 
-    /// A command that runs `program` as this user in `directory`, knowing
-    /// nothing of our environment (a stray `PGDATA` or `LC_ALL` changes what
-    /// the server's programs do).
+    /// The user and group that root has to switch to; `None` when we are that user.
+    pub(super) fn switch_to(&self) -> Option<Ids> {
+        self.switch_to
+    }
+
+    /// A command that runs `program` as this user in `directory`, without our
+    /// environment (a stray `PGDATA` or `LC_ALL` changes what the server's
+    /// programs do).
     pub(super) fn command(&self, program: &Path, directory: &Path) -> Command {
         let mut command = Command::new(program);
         command
@@ -59,37 +73,54 @@ impl Account {
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .current_dir(directory)
             .stdin(Stdio::null());
-        if let Some(Ids { user, group }) = self.become_ids {
+        if let Some(Ids { user, group }) = self.switch_to {
             command.uid(user).gid(group);
         }
         command
-    }
-
-    /// Gives `path`, which we made, to this user. Never through a link, which
-    /// that user could have put there to be given more.
-    pub(super) fn give(&self, path: &Path) -> Result<(), ClusterError> {
-        let Some(Ids { user, group }) = self.become_ids else {
-            return Ok(());
-        };
-        lchown(path, Some(user), Some(group))
-            .map_err(|error| ClusterError::io("give to the server's user", path, error))
     }
 
     /// What a failed start of a program of this user in `directory` means: the
     /// program itself has run before, so missing rights are those to enter.
     pub(super) fn spawn_error(&self, directory: &Path, error: io::Error) -> ClusterError {
         if error.kind() == io::ErrorKind::PermissionDenied
-            && let Some(ids) = self.become_ids
-            && let Some(blocked) = blocked_at(directory, ids)
+            && let Some(blocked) = self.blocked_at(directory)
         {
             return ClusterError::Unreachable {
-                user: user_name(ids.user),
+                user: user_name(self.user),
                 blocked,
                 directory: directory.to_path_buf(),
             };
         }
-        ClusterError::io("start PostgreSQL in", directory, error)
+        ClusterError::io("start a program in", directory, error)
     }
+
+    /// The first directory on the way to `directory` that the user cannot
+    /// enter, by its mode; `None` also when we are that user.
+    pub(super) fn blocked_at(&self, directory: &Path) -> Option<PathBuf> {
+        let ids = self.switch_to?;
+        let mut way: Vec<&Path> = directory.ancestors().collect();
+        way.reverse();
+        way.into_iter()
+            .find(|step| {
+                fs::metadata(step).is_ok_and(|found| {
+                    let shift = match (found.uid() == ids.user, found.gid() == ids.group) {
+                        (true, _) => 6,
+                        (false, true) => 3,
+                        (false, false) => 0,
+                    };
+                    found.mode() >> shift & 1 == 0
+                })
+            })
+            .map(Path::to_path_buf)
+    }
+}
+
+fn server_user() -> Option<Ids> {
+    let user = User::from_name(SERVER_USER).ok().flatten()?;
+    Some(Ids {
+        user: user.uid.as_raw(),
+        group: user.gid.as_raw(),
+    })
 }
 
 /// Root becomes the owner of the directory, so that data begun by another user
@@ -98,7 +129,7 @@ fn choose(effective: u32, owner: Ids, postgres: Option<Ids>) -> Result<Account, 
     if effective != 0 {
         return Ok(Account {
             user: effective,
-            become_ids: None,
+            switch_to: None,
         });
     }
     let ids = if owner.user == 0 {
@@ -108,49 +139,8 @@ fn choose(effective: u32, owner: Ids, postgres: Option<Ids>) -> Result<Account, 
     };
     Ok(Account {
         user: ids.user,
-        become_ids: Some(ids),
+        switch_to: Some(ids),
     })
-}
-
-/// The first directory on the way to `directory` that a user cannot enter, by
-/// its mode. Only for the message: whether it can was found out by trying.
-fn blocked_at(directory: &Path, ids: Ids) -> Option<PathBuf> {
-    let mut way: Vec<&Path> = directory.ancestors().collect();
-    way.reverse();
-    way.into_iter()
-        .find(|step| {
-            fs::metadata(step).is_ok_and(|found| {
-                let shift = match (found.uid() == ids.user, found.gid() == ids.group) {
-                    (true, _) => 6,
-                    (false, true) => 3,
-                    (false, false) => 0,
-                };
-                found.mode() >> shift & 1 == 0
-            })
-        })
-        .map(Path::to_path_buf)
-}
-
-/// The name of a user, or its number where it has none.
-fn user_name(user: u32) -> String {
-    User::from_uid(Uid::from_raw(user))
-        .ok()
-        .flatten()
-        .map_or_else(|| user.to_string(), |user| user.name)
-}
-
-/// Whose `path` (or its nearest visible ancestor) is: ` (which belongs to the user `x`)`.
-pub(super) fn owner_in_words(path: &Path) -> String {
-    path.ancestors()
-        .find_map(|step| Some((step, fs::metadata(step).ok()?.uid())))
-        .map(|(step, user)| {
-            format!(
-                " (`{}` belongs to the user `{}`)",
-                step.display(),
-                user_name(user)
-            )
-        })
-        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -172,9 +162,9 @@ mod tests {
     #[test]
     fn root_becomes_postgres_or_the_owner_of_the_data() {
         let fresh = choose(0, ROOT, Some(POSTGRES)).unwrap();
-        assert_eq!(fresh.become_ids, Some(POSTGRES));
+        assert_eq!(fresh.switch_to, Some(POSTGRES));
         let begun = choose(0, DYNAMIC, Some(POSTGRES)).unwrap();
-        assert_eq!(begun.become_ids, Some(DYNAMIC));
+        assert_eq!(begun.switch_to, Some(DYNAMIC));
     }
 
     #[test]
@@ -190,6 +180,6 @@ mod tests {
     fn an_ordinary_user_stays_itself() {
         let account = choose(1000, ROOT, Some(POSTGRES)).unwrap();
         assert_eq!(account.user_id(), 1000);
-        assert_eq!(account.become_ids, None);
+        assert_eq!(account.switch_to, None);
     }
 }

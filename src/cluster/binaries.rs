@@ -1,14 +1,26 @@
+//! Finds the programs of an installed PostgreSQL server (`postgres`, `initdb`),
+//! of the version that wrote the data.
+
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::time::Duration;
 
 use super::account::Account;
-use super::{ClusterError, ServerSearch};
+use super::directory::Directory;
+use super::error::ClusterError;
+use super::options::ServerSearch;
+use super::program::{CancelFlag, Finished, Keep, run};
 
 /// Oldest major version that is still maintained and knows lz4.
 const OLDEST_MAJOR: u32 = 14;
+
+/// Longest content of `PG_VERSION`: a number and a line feed.
+const VERSION_LIMIT_BYTES: u64 = 16;
+
+/// Longest time for a program that only prints its version or a path.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The programs of one server.
 #[derive(Debug, Clone)]
@@ -24,17 +36,18 @@ impl Binaries {
     }
 }
 
-/// Finds the server for `data`: of its very version where there is data, else
-/// the first in the order of [`ServerSearch`] that is new enough.
+/// Finds the server for `directory`: of the version of its data where there is
+/// some, else the first in the order of [`ServerSearch`] that is new enough.
 pub(super) fn find(
     search: &ServerSearch,
     account: &Account,
-    data: &Path,
+    directory: &Directory,
 ) -> Result<Binaries, ClusterError> {
-    let wanted = data_version(data)?;
+    let wanted = data_version(directory)?;
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
-    for directory in places(search, account) {
+    let data = directory.data();
+    for directory in candidates(search, account) {
         let Some(directory) = server_directory(&directory) else {
             continue;
         };
@@ -44,20 +57,20 @@ pub(super) fn find(
         let Some(major) = major_version(&directory, account) else {
             continue;
         };
-        let fits = wanted
+        let is_usable = wanted
             .as_ref()
             .map_or(major >= OLDEST_MAJOR, |wanted| *wanted == major.to_string());
-        if fits {
+        if is_usable {
             return Ok(Binaries { directory, major });
         }
         found.push(format!("{major} in {}", directory.display()));
     }
-    Err(not_found(search, wanted, data, &found))
+    Err(not_found(search, wanted, &data, &found))
 }
 
-/// The candidates, best first. Each is looked for only when those before it
-/// would not do: `pg_config` is a process to start.
-fn places<'a>(
+/// Directories to search, best first. Each is computed only when those before it
+/// did not serve: `pg_config` is a process to start.
+fn candidates<'a>(
     search: &'a ServerSearch,
     account: &'a Account,
 ) -> impl Iterator<Item = PathBuf> + 'a {
@@ -65,7 +78,7 @@ fn places<'a>(
     let by_config = env::split_paths(&search.path)
         .map(|directory| directory.join("pg_config"))
         .filter(|program| program.is_file())
-        .filter_map(|program| said_by(account, &program, "--bindir"))
+        .filter_map(|program| output_of(account, &program, "--bindir"))
         .map(PathBuf::from);
     let installed = std::iter::once_with(|| installed_versions(&search.versions)).flatten();
     on_path.chain(by_config).chain(installed)
@@ -97,10 +110,10 @@ fn server_directory(directory: &Path) -> Option<PathBuf> {
         .then(|| directory.to_path_buf())
 }
 
-/// The major version, as the server itself says: `postgres (PostgreSQL) 15.14 (…)`.
+/// The major version that the server itself prints: `postgres (PostgreSQL) 15.14 (…)`.
 fn major_version(directory: &Path, account: &Account) -> Option<u32> {
-    let said = said_by(account, &directory.join("postgres"), "--version")?;
-    let version = said.split("(PostgreSQL)").nth(1)?.trim_start();
+    let output = output_of(account, &directory.join("postgres"), "--version")?;
+    let version = output.split("(PostgreSQL)").nth(1)?.trim_start();
     let digits = version
         .find(|character: char| !character.is_ascii_digit())
         .unwrap_or(version.len());
@@ -108,29 +121,47 @@ fn major_version(directory: &Path, account: &Account) -> Option<u32> {
 }
 
 /// The one line that a program prints, `None` when it does not work for `account`.
-fn said_by(account: &Account, program: &Path, argument: &str) -> Option<String> {
-    let output = account
-        .command(program, Path::new("/"))
-        .arg(argument)
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    let said = String::from_utf8(output.stdout).ok()?;
-    output
-        .status
-        .success()
-        .then(|| said.trim_end().to_owned())
-        .filter(|said| !said.is_empty())
+fn output_of(account: &Account, program: &Path, argument: &str) -> Option<String> {
+    let mut command = account.command(program, Path::new("/"));
+    command.arg(argument);
+    let finished = run(
+        &mut command,
+        "",
+        Keep::Stdout,
+        ANSWER_WITHIN,
+        &CancelFlag::default(),
+    );
+    match finished {
+        Ok(Finished::Exited { status, output }) if status.success() && !output.is_empty() => {
+            Some(output)
+        }
+        _ => None,
+    }
 }
 
-/// The major version that wrote `data`; `None` when there is none yet.
-fn data_version(data: &Path) -> Result<Option<String>, ClusterError> {
-    let file = data.join("PG_VERSION");
-    match fs::read_to_string(&file) {
-        Ok(version) => Ok(Some(version.trim().to_owned())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(ClusterError::io("read", file, error)),
+/// The major version that wrote the data; `None` when there is none yet.
+fn data_version(directory: &Directory) -> Result<Option<String>, ClusterError> {
+    const NAME: &str = "PG_VERSION";
+    let expected = "a version of PostgreSQL";
+    let Some(data) = directory.open_data()? else {
+        return Ok(None);
+    };
+    let Some(content) = data.read(NAME, VERSION_LIMIT_BYTES, expected)? else {
+        return Ok(None);
+    };
+    let version = content.trim();
+    let is_version = !version.is_empty()
+        && version
+            .chars()
+            .all(|character| character.is_ascii_digit() || character == '.');
+    if is_version {
+        return Ok(Some(version.to_owned()));
     }
+    // The content is not shown: it may be that of any file.
+    Err(ClusterError::Damaged {
+        path: data.path().join(NAME),
+        expected,
+    })
 }
 
 fn not_found(
@@ -145,7 +176,7 @@ fn not_found(
         format!("found only {}", found.join(" and "))
     };
     let searched = format!(
-        "looked on PATH, asked pg_config, looked under {}, {found}",
+        "searched PATH, the directory that pg_config names, and {}; {found}",
         search.versions.display()
     );
     match wanted {

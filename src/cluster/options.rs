@@ -1,19 +1,22 @@
+//! How a process wants to start or join the private server: role, limits,
+//! where to search for PostgreSQL.
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long a server may take to accept its first connection, unless it says
-/// that it is recovering: a cold start on a slow disk takes a few seconds.
+/// How long a server may take to accept its first connection while it does not
+/// report recovery: a cold start on a slow disk takes a few seconds.
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// What a process wants from the private server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Serves for long and alone: a second daemon is refused. Beside a running
-    /// [`Role::Client`] it joins, and takes over when that one ends.
+    /// Runs the server for long and alone: a second daemon is refused. Beside a
+    /// running [`Role::Client`] it joins, and takes over when that one ends.
     Daemon,
-    /// Passes by (`status`, `sync`, `check`): joins whoever holds the server,
-    /// else starts it for its own duration.
+    /// A command (`status`, `sync`, `check`): joins the process that runs the
+    /// server, else starts it for its own duration.
     Client,
 }
 
@@ -24,6 +27,12 @@ impl Role {
             Self::Client => "client",
         }
     }
+
+    pub(super) fn from_word(word: &[u8]) -> Option<Self> {
+        [Self::Daemon, Self::Client]
+            .into_iter()
+            .find(|role| role.word().as_bytes() == word)
+    }
 }
 
 /// How to start or join the private server.
@@ -33,21 +42,22 @@ pub struct ClusterOptions {
     pub role: Role,
     /// Whether every acknowledged row must survive a power cut. Tests say no.
     pub durable: bool,
-    /// Longest wait for the first connection; a server that reports recovery gets longer.
+    /// Longest wait for the first connection. A server of ours that reports
+    /// recovery is waited for without a limit.
     pub ready_within: Duration,
-    /// Where to look for server programs.
+    /// Where to search for server programs.
     pub search: ServerSearch,
     /// Parents of the short socket directory that is used when the state
-    /// directory's path is too long for a socket; the first that works is taken.
+    /// directory's path is too long for a socket; the first that works is used.
     pub short_directories: Vec<PathBuf>,
 }
 
-/// Where to look for server programs, in this order.
+/// Where to search for server programs, in this order.
 #[derive(Debug, Clone)]
 pub struct ServerSearch {
     /// Directories as in `$PATH`, for `postgres` and for `pg_config`.
     pub path: OsString,
-    /// Directory of Debian's layout, `VERSION/bin/postgres`; the newest is taken.
+    /// Directory of Debian's layout, `VERSION/bin/postgres`; the newest is used.
     pub versions: PathBuf,
 }
 

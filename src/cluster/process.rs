@@ -1,3 +1,6 @@
+//! A child process that can be signalled safely (no pid reuse) and that is
+//! signalled when this process dies (parent-death signal).
+
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
@@ -61,26 +64,26 @@ impl Process {
 }
 
 /// Lets the system send `signal` to the child when the *thread* that starts it
-/// ends: that thread must live as long as the child should. The wish is made
+/// ends: that thread must live as long as the child should. The request is made
 /// after the change of user, which would clear it.
 #[expect(
     unsafe_code,
     reason = "`pre_exec` is the only way to run code between the change of user and the program"
 )]
-pub(super) fn die_with_us(command: &mut Command, signal: Signal) {
+pub(super) fn signal_on_our_death(command: &mut Command, signal: Signal) {
     let parent = Pid::this();
-    let wish = move || {
+    let request = move || {
         set_pdeathsig(signal)?;
-        // Our end before the wish was made would have gone unnoticed.
+        // Our end before the request would have gone unnoticed.
         if getppid() != parent {
             return Err(Errno::ESRCH.into());
         }
         Ok(())
     };
     // SAFETY: between fork and exec the child may call only what is safe in a
-    // signal handler. `wish` makes two system calls; it neither allocates (an
+    // signal handler. `request` makes two system calls; it neither allocates (an
     // error from a number does not), nor locks, nor touches shared memory.
     unsafe {
-        command.pre_exec(wish);
+        command.pre_exec(request);
     }
 }

@@ -1,9 +1,12 @@
+//! The server's command line: settings that the daemon relies on, whatever the
+//! configuration files of the server contain.
+
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::place::PORT;
+use super::socket_dir::PORT;
 
-/// What the daemon relies on, whatever the server's own files say.
+/// The settings as arguments: `-c name=value` each.
 pub(super) fn settings(sockets: &Path, durable: bool) -> Vec<OsString> {
     let mut quoted = OsString::from("unix_socket_directories=\"");
     // A list: a comma in the path would begin the next one.

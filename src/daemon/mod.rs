@@ -7,6 +7,7 @@ mod discovery;
 mod generation;
 mod health;
 mod outage;
+mod private_server;
 pub mod progress;
 mod reconcile;
 pub mod schedules;
@@ -30,7 +31,7 @@ use self::generation::Generation;
 use self::outage::Pauses;
 pub use self::start::StartOptions;
 use crate::clock::Clock;
-use crate::cluster::{Cluster, Role};
+use crate::cluster::Role;
 use crate::config::{Config, ConfigError};
 use crate::signals::StopSignals;
 use crate::startup::{self, Opened};
@@ -39,8 +40,6 @@ use crate::store::database;
 /// How long a graceful stop may take before remaining runs are dropped; the next start
 /// resumes them. systemd and operators expect less than ten seconds.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
-/// How long each wait for the database extends systemd's start timeout.
-const EXTEND_TIMEOUT: Duration = Duration::from_mins(1);
 /// How often the offset of the time zone is checked.
 const CLOCK_EVERY: Duration = Duration::from_secs(1);
 
@@ -62,15 +61,16 @@ pub async fn run(
     let health = Arc::new(web::Health::new(clock.clone()));
     let _serving = web::serve(config.http.listen, Arc::clone(&health)).await?;
 
+    let stopping = CancellationToken::new();
     let starting = Startup {
         config,
         clock,
         health,
         stop,
+        stopping: stopping.clone(),
     };
-    let mut opened = tokio::select! {
-        opened = starting.open() => opened?,
-        () = signals.stop_requested() => return Ok(()),
+    let Some(mut opened) = starting.open(signals.stop_requested()).await? else {
+        return Ok(());
     };
     let (pool, psql) = (opened.pool.clone(), opened.psql.clone());
     // Boxed because the future is large.
@@ -90,7 +90,7 @@ pub async fn run(
     // again, a slow restart of the server would never complete.
     let result = tokio::select! {
         result = working => result,
-        never = keep_running(&mut opened.cluster) => match never {},
+        never = private_server::keep_running(&mut opened.cluster, &stopping) => match never {},
     };
     systemd::stopping();
     opened.close().await;
@@ -103,14 +103,19 @@ struct Startup {
     clock: Clock,
     health: Arc<web::Health>,
     stop: CancellationToken,
+    stopping: CancellationToken,
 }
 
 impl Startup {
-    async fn open(&self) -> anyhow::Result<Opened> {
-        systemd::still_starting("starting the database", EXTEND_TIMEOUT);
-        let opened = Opened::open(&self.config, Role::Daemon).await?;
+    /// Opens or starts the database; `None` if advisoryd is asked to stop first.
+    async fn open(&self, stop: impl Future<Output = ()>) -> anyhow::Result<Option<Opened>> {
+        let mut cluster = startup::private_server(&self.config, Role::Daemon)?;
+        if !private_server::start(&mut cluster, stop).await? {
+            return Ok(None);
+        }
+        let opened = Opened::new(&self.config, cluster)?;
         self.health.set_database(opened.pool.clone());
-        Ok(opened)
+        Ok(Some(opened))
     }
 
     /// Waits until the database is reachable, runs the migrations and records the sources;
@@ -118,7 +123,7 @@ impl Startup {
     async fn wait_until_migrated(&self, pool: &PgPool) -> anyhow::Result<bool> {
         let mut pauses = Pauses::new();
         loop {
-            systemd::still_starting("migrating the database", EXTEND_TIMEOUT);
+            systemd::still_starting("migrating the database", systemd::EXTEND_TIMEOUT);
             let error = match database::migrate(pool).await {
                 Ok(()) => match startup::configure(&self.config, pool, self.clock.now()).await {
                     Ok(()) => return Ok(true),
@@ -135,7 +140,7 @@ impl Startup {
                 error = format!("{error:#}"),
                 "the database is unreachable; waiting for it"
             );
-            systemd::still_starting("waiting for the database", EXTEND_TIMEOUT);
+            systemd::still_starting("waiting for the database", systemd::EXTEND_TIMEOUT);
             let pause = tokio::time::sleep(pauses.next());
             if self.stop.run_until_cancelled(pause).await.is_none() {
                 return Ok(false);
@@ -150,6 +155,7 @@ impl Startup {
             clock,
             health,
             stop,
+            stopping,
         } = self;
         let daemon = Daemon {
             load,
@@ -158,6 +164,7 @@ impl Startup {
             health,
             stop,
             options,
+            stopping,
         };
         (daemon, config)
     }
@@ -170,6 +177,8 @@ struct Daemon {
     health: Arc<web::Health>,
     stop: CancellationToken,
     options: StartOptions,
+    /// Cancelled when the daemon begins to stop, for whatever reason.
+    stopping: CancellationToken,
 }
 
 impl Daemon {
@@ -209,6 +218,7 @@ impl Daemon {
         }
         systemd::stopping();
         info!("stopping");
+        self.stopping.cancel();
         generation.stop(STOP_WITHIN).await;
         Ok(())
     }
@@ -250,13 +260,6 @@ impl Daemon {
         let next = self.start(config).await?;
         info!("configuration reloaded: {}", next.status());
         Ok(next)
-    }
-}
-
-async fn keep_running(cluster: &mut Option<Cluster>) -> std::convert::Infallible {
-    match cluster {
-        Some(cluster) => cluster.keep_running().await,
-        None => std::future::pending().await,
     }
 }
 

@@ -5,6 +5,9 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tracing::debug;
 
+/// How long each wait for the database extends systemd's start timeout.
+pub const EXTEND_TIMEOUT: Duration = Duration::from_mins(1);
+
 fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         debug!(%error, "could not notify systemd");

@@ -59,7 +59,7 @@ const STORE: &[(&str, &[&str])] = &[
     ("wanted", &["origin"]),
     ("lists", &["ledger"]),
     ("health", &["ledger"]),
-    ("reports", &["ledger"]),
+    ("reports", &["advisories", "ledger"]),
     ("alerts", &[]),
     ("advisories", &["change", "ledger", "origin", "wanted"]),
     ("tickets", &["advisories", "change", "origin"]),

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
-use super::row::hex;
 use crate::model::{Product, Reference};
 
 /// A value, by the type of its column.
@@ -52,4 +51,9 @@ impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, cell)| (name, cell)))
     }
+}
+
+/// Bytes as PostgreSQL writes a `bytea`.
+pub(crate) fn hex(hash: &[u8]) -> String {
+    format!("\\x{}", hex::encode(hash))
 }

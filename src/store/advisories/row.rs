@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::cell::{Bytes, Cell, Column, Row};
+use super::cell::{Bytes, Cell, Column, Row, hex};
 use super::columns::{columns, with_column_names};
 use super::copy::CopyRows;
 use crate::model::{Advisory, Fingerprint};
@@ -191,11 +191,6 @@ pub(crate) async fn update(
     let rows: Vec<Row<'_>> = versions.iter().map(|version| version.row(origin)).collect();
     with_column_names!(update(rows)).execute(connection).await?;
     Ok(())
-}
-
-/// Bytes as PostgreSQL writes a `bytea`.
-pub(crate) fn hex(hash: &[u8]) -> String {
-    format!("\\x{}", hex::encode(hash))
 }
 
 /// Keeps the newest record and detail of advisories that say the same in other

@@ -186,7 +186,7 @@ pub(crate) fn columns(ticket: &Ticket, content_hash: &Fingerprint) -> Map<String
         ("modified_at", json!(modified_at)),
         (
             "content_hash",
-            json!(crate::store::advisories::row::hex(content_hash)),
+            json!(crate::store::advisories::cell::hex(content_hash)),
         ),
     ];
     columns

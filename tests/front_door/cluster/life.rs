@@ -4,13 +4,18 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use advisoryd::cluster::{Cluster, Role};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sqlx::{Connection, PgConnection};
+use tokio::time::timeout;
 
-use super::{connect, keep_a_row, kept_row, open, options, seeded_state_dir};
+use super::{
+    connect, fake_initdb, give_to_server_user, keep_a_row, kept_row, open, options,
+    seeded_state_dir,
+};
 use crate::support::{PATIENCE, eventually, state_dir};
 
 #[tokio::test]
@@ -94,7 +99,7 @@ async fn a_server_that_dies_is_started_again() {
     kill(server, Signal::SIGKILL).unwrap();
     let again = eventually("the server to be back", PATIENCE, async || {
         let mut connection = PgConnection::connect_with(&options).await.ok()?;
-        let word: Result<String, _> = sqlx::query_scalar("select word from kept")
+        let word: Result<String, _> = sqlx::query_scalar("select word from kept.kept")
             .fetch_one(&mut connection)
             .await;
         word.ok()
@@ -110,11 +115,29 @@ async fn a_server_that_dies_is_started_again() {
 }
 
 #[tokio::test]
+async fn a_stop_while_the_data_are_created_ends_at_once() {
+    let state = state_dir();
+    let programs = state.path().join("programs");
+    fake_initdb(&programs, "exec sleep 60");
+    let mut options = options(Role::Daemon);
+    options.search.path = programs.into();
+    let mut cluster = Cluster::prepare(&state.path().join("state"), options).unwrap();
+    let early = timeout(Duration::from_secs(1), cluster.start()).await;
+    assert!(early.is_err(), "created by a program that sleeps");
+    timeout(Duration::from_secs(5), cluster.stop())
+        .await
+        .expect("the end of initdb")
+        .unwrap();
+    assert!(!state.path().join("state/postgresql/data").exists());
+}
+
+#[tokio::test]
 async fn an_unfinished_first_start_is_begun_again() {
     let state = state_dir();
     let unfinished = state.path().join("postgresql/data.new/base");
     fs::create_dir_all(&unfinished).unwrap();
     fs::write(unfinished.join("half"), "a file").unwrap();
+    give_to_server_user(&state.path().join("postgresql"));
     let cluster = open(state.path(), Role::Daemon).await.unwrap();
     connect(&cluster).await.ping().await.unwrap();
     assert!(!state.path().join("postgresql/data.new").exists());

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use advisoryd::cluster::{Cluster, ClusterError, Role};
 
-use super::{open, options};
+use super::{give_to_server_user, is_root, open, options};
 use crate::support::{assert_reads, state_dir, without};
 
 #[tokio::test]
@@ -28,6 +28,7 @@ async fn data_of_another_major_version_are_refused_by_name() {
     let data = state.path().join("postgresql/data");
     fs::create_dir_all(&data).unwrap();
     fs::write(data.join("PG_VERSION"), "9\n").unwrap();
+    give_to_server_user(&state.path().join("postgresql"));
     let refused = open(state.path(), Role::Daemon).await.unwrap_err();
     assert!(
         matches!(&refused, ClusterError::OtherMajor { data_version, .. } if data_version == "9"),
@@ -42,7 +43,7 @@ async fn a_state_directory_that_cannot_be_reached_is_refused_with_the_reason() {
     let state = state_dir();
     let closed = state.path().join("closed");
     fs::create_dir(&closed).unwrap();
-    let is_root = nix::unistd::geteuid().is_root();
+    let is_root = is_root();
     let mode = if is_root { 0o700 } else { 0o000 };
     fs::set_permissions(&closed, fs::Permissions::from_mode(mode)).unwrap();
     let refused = open(&closed.join("state"), Role::Daemon).await.unwrap_err();
@@ -52,7 +53,10 @@ async fn a_state_directory_that_cannot_be_reached_is_refused_with_the_reason() {
             "{refused}"
         );
     } else {
-        assert!(matches!(refused, ClusterError::Rights { .. }), "{refused}");
+        assert!(
+            matches!(refused, ClusterError::PermissionDenied { .. }),
+            "{refused}"
+        );
     }
     if is_root {
         assert_reads!(refused);

@@ -1,44 +1,15 @@
 //! Several processes and one server.
 
-use std::path::Path;
-use std::process::Command;
-
 use advisoryd::cluster::{ClusterError, Role};
 use nix::sys::signal::Signal;
 
-use super::{keep_a_row, kept_row, open, seeded_state_dir};
-use crate::support::{Daemon, PATIENCE, binary, eventually, is_alive};
-
-/// A daemon on the state directory, whose upstream is never there; returns it
-/// with its server's number.
-pub(super) async fn start_owner(state_dir: &Path) -> (Daemon, u32) {
-    start_owner_as(state_dir, &mut binary()).await
-}
-
-/// The same, begun by a command with a setting of its own.
-pub(super) async fn start_owner_as(state_dir: &Path, command: &mut Command) -> (Daemon, u32) {
-    let [config, token] = ["config.toml", "token"].map(|name| state_dir.join(name));
-    std::fs::write(&token, "nobody-asks-for-it").unwrap();
-    let text = format!(
-        "[upstream]\nbase_url = \"http://127.0.0.1:9\"\ntoken_file = \"{}\"\n\
-         [state]\ndir = \"{}\"\n[http]\nlisten = \"\"\n[[watch_lists]]\nid = 1\n",
-        token.display(),
-        state_dir.display(),
-    );
-    std::fs::write(&config, text).unwrap();
-    command.arg("--config").arg(&config).arg("run");
-    let owner = Daemon::start(command).await;
-    let client = open(state_dir, Role::Client).await.unwrap();
-    keep_a_row(&client).await;
-    client.stop().await.unwrap();
-    let told = std::fs::read_to_string(state_dir.join("postgresql/data/postmaster.pid")).unwrap();
-    (owner, told.lines().next().unwrap().parse().unwrap())
-}
+use super::{keep_a_row, kept_row, open, seeded_state_dir, start_daemon};
+use crate::support::{PATIENCE, eventually, is_alive};
 
 #[tokio::test]
 async fn the_server_dies_with_a_killed_owner_and_its_data_survive() {
     let state = seeded_state_dir();
-    let (mut owner, server) = start_owner(state.path()).await;
+    let (mut owner, server) = start_daemon(state.path()).await;
     assert!(is_alive(server));
     owner.kill9();
     // At once, without waiting for the server's end: that is the next one's work.
@@ -51,7 +22,7 @@ async fn the_server_dies_with_a_killed_owner_and_its_data_survive() {
 #[tokio::test]
 async fn the_server_of_a_killed_owner_ends_even_when_nobody_comes() {
     let state = seeded_state_dir();
-    let (mut owner, server) = start_owner(state.path()).await;
+    let (mut owner, server) = start_daemon(state.path()).await;
     owner.kill9();
     eventually("the end of the server", PATIENCE, async || {
         (!is_alive(server)).then_some(())
@@ -62,7 +33,7 @@ async fn the_server_of_a_killed_owner_ends_even_when_nobody_comes() {
 #[tokio::test]
 async fn the_server_of_an_owner_that_ends_is_stopped() {
     let state = seeded_state_dir();
-    let (mut owner, server) = start_owner(state.path()).await;
+    let (mut owner, server) = start_daemon(state.path()).await;
     owner.signal(Signal::SIGTERM);
     assert!(owner.ended().await.success(), "{}", owner.stderr());
     assert!(!is_alive(server));
@@ -71,10 +42,10 @@ async fn the_server_of_an_owner_that_ends_is_stopped() {
 #[tokio::test]
 async fn a_second_daemon_is_told_the_first_ones_process() {
     let state = seeded_state_dir();
-    let (mut owner, _) = start_owner(state.path()).await;
+    let (mut owner, _) = start_daemon(state.path()).await;
     let refused = open(state.path(), Role::Daemon).await.unwrap_err();
     assert!(
-        matches!(refused, ClusterError::Held { pid, .. } if pid == owner.pid()),
+        matches!(refused, ClusterError::AlreadyRunning { pid, .. } if pid == owner.pid()),
         "{refused}"
     );
     assert!(refused.to_string().contains(&owner.pid().to_string()));
@@ -84,7 +55,7 @@ async fn a_second_daemon_is_told_the_first_ones_process() {
 #[tokio::test]
 async fn a_client_joins_a_daemons_server_and_leaves_it_running() {
     let state = seeded_state_dir();
-    let (mut owner, server) = start_owner(state.path()).await;
+    let (mut owner, server) = start_daemon(state.path()).await;
     let client = open(state.path(), Role::Client).await.unwrap();
     assert!(!client.is_ours());
     assert_eq!(kept_row(&client).await, "still here");

@@ -8,9 +8,8 @@ use advisoryd::cluster::Role;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::sharing::start_owner_as;
-use super::{kept_row, open, seeded_state_dir};
-use crate::support::{binary, state_dir};
+use super::{kept_row, open, program, seeded_state_dir, start_daemon_as};
+use crate::support::state_dir;
 
 /// Longer than any pause in which the daemon looks after something else.
 const SECONDS: u32 = 2;
@@ -24,9 +23,9 @@ async fn a_server_that_is_slow_to_come_back_comes_back_beside_a_running_daemon()
         &server_directory(state.path()).await,
         &slow,
     );
-    let mut command = binary();
+    let mut command = program(state.path(), &["run"]);
     let (mut daemon, server) =
-        start_owner_as(state.path(), command.env("PATH", programs.path())).await;
+        start_daemon_as(state.path(), command.env("PATH", programs.path())).await;
 
     fs::write(&slow, "").unwrap();
     kill(

@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use advisoryd::cluster::Role;
 
-use super::{keep_a_row, kept_row, open, seeded_state_dir};
+use super::{as_server_user, keep_a_row, kept_row, open, seeded_state_dir};
 use crate::support::{PATIENCE, Running, eventually, is_alive};
 
 #[tokio::test]
@@ -18,7 +17,7 @@ async fn a_stale_lock_file_of_another_program_keeps_nobody_out() {
     first.stop().await.unwrap();
     // As after a restart of a container: the number belongs to someone else,
     // whom the server itself would take for its predecessor.
-    let mut stranger = as_server_user(state.path(), "sleep 60");
+    let mut stranger = Running::start(&mut as_server_user(state.path(), "sleep 60"));
     let data = state.path().join("postgresql/data");
     let lock = data.join("postmaster.pid");
     fs::write(&lock, format!("{}\n{}\n", stranger.pid(), data.display())).unwrap();
@@ -37,7 +36,7 @@ async fn a_server_that_still_runs_is_waited_for() {
     // What works in the data directory is taken for a server.
     let data = state.path().join("postgresql/data");
     let script = format!("cd '{}' && exec sleep 60", data.display());
-    let mut other = as_server_user(state.path(), &script);
+    let mut other = Running::start(&mut as_server_user(state.path(), &script));
     let pid = other.pid();
     eventually("the other to be in the directory", PATIENCE, async || {
         let at = fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
@@ -59,7 +58,7 @@ async fn a_server_that_still_runs_is_waited_for() {
 async fn a_stale_lock_file_of_a_zombie_keeps_nobody_out() {
     let state = seeded_state_dir();
     let script = "sleep 0 & echo zombie=$!; exec sleep 60";
-    let mut parent = as_server_user(state.path(), script);
+    let mut parent = Running::start(&mut as_server_user(state.path(), script));
     let line = parent.line("zombie=").await;
     let zombie: u32 = line.trim_start_matches("zombie=").parse().unwrap();
     eventually("the zombie", PATIENCE, async || {
@@ -71,17 +70,4 @@ async fn a_stale_lock_file_of_a_zombie_keeps_nobody_out() {
     let cluster = open(state.path(), Role::Daemon).await.unwrap();
     assert!(Path::new(&format!("/proc/{zombie}")).exists());
     cluster.stop().await.unwrap();
-}
-
-/// Runs a shell script as the user that the server of `state_dir` runs as.
-fn as_server_user(state_dir: &Path, script: &str) -> Running {
-    use std::os::unix::fs::MetadataExt;
-    use std::os::unix::process::CommandExt;
-    let owner = fs::metadata(state_dir.join("postgresql")).unwrap();
-    let mut command = Command::new("sh");
-    command.args(["-c", script]);
-    if nix::unistd::geteuid().is_root() {
-        command.uid(owner.uid()).gid(owner.gid());
-    }
-    Running::start(&mut command)
 }

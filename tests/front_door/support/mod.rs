@@ -23,7 +23,7 @@ pub use authority::{Authority, Identity, TlsFront};
 pub use database::{TestDatabase, database};
 pub use documents::Documents;
 pub use gateway::{Edge, Gateway};
-pub use manager::{Daemon, Manager};
+pub use manager::Manager;
 pub use process::{Running, binary, is_alive};
 pub use receiver::{Received, Receiver, Reply};
 pub use run_dir::state_dir;

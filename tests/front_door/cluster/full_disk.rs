@@ -1,0 +1,165 @@
+//! A disk that is full, and one that is no longer.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use advisoryd::cluster::{Cluster, ClusterError, Role, SUPERUSER};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use sqlx::{Connection, PgConnection};
+use tokio::runtime::Runtime;
+
+use super::{is_root, kept_row, open, options, program, start_daemon};
+use crate::support::{Running, eventually, state_dir};
+
+/// How long the pause before the next attempt may get, and the attempt.
+const RETRIED_WITHIN: Duration = Duration::from_mins(1);
+
+/// Runs a test that has a small disk of its own. It is mounted for the thread of
+/// the test and what that starts, and gone with them.
+fn with_small_disk(megabytes: u32, test: impl AsyncFnOnce(&Path) + Send + 'static) {
+    if !is_root() {
+        eprintln!("skipped: only root can mount a small disk");
+        return;
+    }
+    let state = state_dir();
+    let disk = state.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let mounted_on = disk.clone();
+    thread::spawn(move || {
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        mount::<str, str, str, str>(None, "/", None, private, None).unwrap();
+        let size = format!("mode=0755,size={megabytes}m");
+        mount(
+            Some("tmpfs"),
+            &disk,
+            Some("tmpfs"),
+            MsFlags::empty(),
+            Some(size.as_str()),
+        )
+        .unwrap();
+        Runtime::new().unwrap().block_on(test(&disk));
+    })
+    .join()
+    .unwrap();
+    assert!(fs::read_dir(mounted_on).unwrap().next().is_none());
+}
+
+/// Takes all the space that is left.
+fn fill(disk: &Path) -> PathBuf {
+    let filler = disk.join("filler");
+    let mut file = fs::File::create(&filler).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+    filler
+}
+
+#[test]
+fn a_full_disk_is_an_error_of_its_own_at_the_first_start() {
+    with_small_disk(24, async |disk| {
+        let state = disk.join("state");
+        let refused = open(&state, Role::Client).await.unwrap_err();
+        assert!(
+            matches!(refused, ClusterError::DiskFull { .. }),
+            "{refused}"
+        );
+        assert!(refused.to_string().starts_with("disk full: "), "{refused}");
+        assert!(refused.is_temporary());
+        let enlarged = Command::new("mount")
+            .args(["-o", "remount,size=256m"])
+            .arg(disk)
+            .status()
+            .unwrap();
+        assert!(enlarged.success());
+        let cluster = open(&state, Role::Client).await.unwrap();
+        cluster.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_full_disk_is_an_error_of_its_own_at_a_later_start() {
+    with_small_disk(256, async |disk| {
+        let state = disk.join("state");
+        let cluster = open(&state, Role::Client).await.unwrap();
+        cluster.stop().await.unwrap();
+        let filler = fill(disk);
+        let refused = open(&state, Role::Client).await.unwrap_err();
+        assert!(
+            matches!(refused, ClusterError::DiskFull { .. }),
+            "{refused}"
+        );
+        // Waits, and goes on by itself.
+        let mut waiting = Cluster::prepare(&state, options(Role::Daemon)).unwrap();
+        let early = tokio::time::timeout(Duration::from_secs(2), waiting.start_patiently()).await;
+        assert!(early.is_err(), "{early:?}");
+        assert!(
+            waiting.progress().contains("disk full"),
+            "{}",
+            waiting.progress()
+        );
+        fs::remove_file(filler).unwrap();
+        waiting.start_patiently().await.unwrap();
+        waiting.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_daemon_outlives_a_full_disk_and_reports_it_once() {
+    with_small_disk(160, async |disk| {
+        let state = disk.join("state");
+        fs::create_dir(&state).unwrap();
+        let (mut daemon, _) = start_daemon(&state).await;
+        let client = open(&state, Role::Client).await.unwrap();
+        let filler = fill(disk);
+        use_up_the_log(&client).await;
+        daemon.line("disk full").await;
+        // Several attempts later.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let output = daemon.stdout() + &daemon.stderr();
+        let lines: Vec<&str> = output
+            .lines()
+            .filter(|line| line.contains("disk full"))
+            .collect();
+        assert_eq!(lines.len(), 1, "{output}");
+        fs::remove_file(filler).unwrap();
+        let word = eventually("the server to be back", RETRIED_WITHIN, async || {
+            let client = open(&state, Role::Client).await.ok()?;
+            let word = kept_row(&client).await;
+            client.stop().await.ok()?;
+            Some(word)
+        })
+        .await;
+        assert_eq!(word, "still here");
+        daemon.kill9();
+    });
+}
+
+/// Writes to the server's log until there is no space for more.
+async fn use_up_the_log(cluster: &Cluster) {
+    let options = cluster.connect_options().username(SUPERUSER);
+    let mut connection = PgConnection::connect_with(&options).await.unwrap();
+    let sql = "select pg_logical_emit_message(false, 'filler', repeat('x', 1000000))";
+    while sqlx::query(sql).execute(&mut connection).await.is_ok() {}
+}
+
+#[test]
+fn a_daemon_that_is_started_on_a_full_disk_waits() {
+    with_small_disk(160, async |disk| {
+        let state = disk.join("state");
+        let client = open(&state, Role::Client).await.unwrap();
+        client.stop().await.unwrap();
+        let mut command = program(&state, &["run"]);
+        let filler = fill(disk);
+        let mut daemon = Running::start(&mut command);
+        daemon.line("disk full").await;
+        fs::remove_file(filler).unwrap();
+        daemon
+            .line_within("the database is ready", RETRIED_WITHIN)
+            .await;
+        daemon.kill9();
+    });
+}
