@@ -1,3 +1,4 @@
+use std::env;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -5,11 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use nix::sys::statvfs::{FsFlags, statvfs};
 use tempfile::TempDir;
 
 /// From which age on a directory without a lock file belongs to no run that is
 /// just starting.
 const ABANDONED_AFTER: Duration = Duration::from_hours(1);
+
+/// Bytes: several times of what a run was seen to take at most.
+const ROOM: u64 = 6 << 30;
 
 /// The directory of this run and the lock that says that the run lives.
 struct RunDir {
@@ -67,13 +72,32 @@ fn sweep(run: &Path) {
 /// One directory for all runs of one user.
 fn parent() -> PathBuf {
     let user = nix::unistd::geteuid();
-    let parent = std::env::temp_dir().join(format!("advisoryd-tests-{user}"));
+    let parent = base().join(format!("advisoryd-tests-{user}"));
     match DirBuilder::new().mode(0o755).create(&parent) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             panic!("cannot create {}: {error}", parent.display())
         }
         _ => parent,
     }
+}
+
+/// Where `TMPDIR` says, else in memory where there is room: hundreds of databases
+/// of hundreds of files each are made and removed, which costs a file system on
+/// disk more than all that the tests do with them.
+fn base() -> PathBuf {
+    let in_memory = PathBuf::from("/dev/shm");
+    if env::var_os("TMPDIR").is_none() && is_roomy(&in_memory) {
+        return in_memory;
+    }
+    env::temp_dir()
+}
+
+/// Whether all that a run needs at once finds room there, and its scripts run.
+fn is_roomy(directory: &Path) -> bool {
+    statvfs(directory).is_ok_and(|found| {
+        let free = found.blocks_available() * found.fragment_size();
+        free >= ROOM && !found.flags().contains(FsFlags::ST_NOEXEC)
+    })
 }
 
 fn new_dir(parent: &Path, prefix: &str) -> TempDir {

@@ -10,7 +10,7 @@ use regex::Regex;
 
 /// What differs from one run to the next, and what stands for it.
 const VARIES: [(&str, &str); 14] = [
-    (r"/tmp/advisoryd-tests-\d+/run-\w+/state-\w+", "[dir]"),
+    (r"/[\w/.-]*/advisoryd-tests-\d+/run-\w+/state-\w+", "[dir]"),
     (r"/tmp/\.tmp\w+", "[dir]"),
     (r"\btest_\d+\b", "[database]"),
     (r"(127\.0\.0\.1|localhost|\]):\d+", "$1:[port]"),
