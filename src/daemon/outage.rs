@@ -59,7 +59,8 @@ where
             is_logged = true;
             warn!(source = %who, %error, "{who}: the database is unavailable, will retry when it is back: {error}");
         }
-        let waiting = context.or_stopped(wait(&context.pool, &mut pauses));
+        // Boxed: it is large, and every worker contains this future.
+        let waiting = Box::pin(context.or_stopped(wait(&context.pool, &mut pauses)));
         match watch {
             Some(watch) => watch.waits(waiting).await?,
             None => waiting.await?,
