@@ -34,7 +34,7 @@ pub(super) fn page(document: &Value) -> String {
         let sink = text(&delivery["sink"]).unwrap_or_default();
         let state = text(&delivery["state"]).unwrap_or_default();
         let due = text(&delivery["due_at"]);
-        let due = due.map_or_else(String::new, |due| format!(", tried at {due}"));
+        let due = due.map_or_else(String::new, |due| format!(", next attempt {due}"));
         let _ = writeln!(page, "\nsink `{sink}`: {state}{due}");
         for attempt in delivery["attempts"].as_array().into_iter().flatten() {
             let _ = writeln!(page, "  {}", line(attempt));

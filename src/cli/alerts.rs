@@ -16,7 +16,7 @@ use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, AlertLine, AlertQuestion};
 use crate::store::alerts::resend;
 
-/// A sentence in a table is cut here; `show` and `--json` have it whole.
+/// Summaries are cut here in tables; `show` and `--json` print them in full.
 const SUMMARY_LETTERS: usize = 60;
 
 #[derive(Debug, Args)]
@@ -27,28 +27,28 @@ pub(super) struct Alerts {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Alerts and what became of them, the last raised first
+    /// List alerts and their delivery state, newest first
     List(List),
-    /// One alert, its deliveries, and every attempt
+    /// Show one alert, its deliveries and every attempt
     Show {
-        /// As `list` tells it
+        /// ID, as shown by `list`
         id: Uuid,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Tell once more, under the same id; also what was silenced or given up
+    /// Send again under the same ID, also if silenced or dead-lettered
     Resend {
-        /// As `list` tells them
+        /// IDs, as shown by `list`
         #[arg(required = true)]
         ids: Vec<Uuid>,
-        /// Only this sink
+        /// Only to this sink
         #[arg(long, value_name = "SINK")]
         sink: Option<String>,
     },
-    /// Send a marked message now and report the real answer; needs no database
+    /// Send a test message now and print the receiver's answer; needs no database
     Test {
-        /// A sink of the configuration
+        /// A configured sink
         sink: String,
         /// Print JSON
         #[arg(long)]
@@ -58,22 +58,22 @@ enum What {
 
 #[derive(Debug, Args)]
 struct List {
-    /// Of this rule
+    /// Only alerts of this rule
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
-    /// Of this advisory or ticket
+    /// Only alerts about this advisory or ticket
     #[arg(long, value_name = "SAID|TICKET")]
     key: Option<String>,
-    /// In this state
+    /// Only alerts in this state
     #[arg(long, value_parser = state())]
     state: Option<AlertState>,
-    /// Raised since: `7d`, `12h`, or a time such as 2026-11-01
+    /// Created since: a duration (`7d`, `12h`) or a date or time (2026-11-01)
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
-    /// At most so many
+    /// Maximum number of rows
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
     limit: i64,
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
@@ -119,7 +119,7 @@ async fn list(opened: &Opened, wanted: List) -> anyhow::Result<bool> {
     }
     let rows: Vec<[String; 6]> = lines.iter().map(row).collect();
     print_line(&table(
-        ["id", "raised", "rule", "state", "about", "what happened"],
+        ["id", "created", "rule", "state", "key", "summary"],
         &rows,
     ));
     Ok(true)
@@ -140,7 +140,7 @@ fn row(line: &AlertLine) -> [String; 6] {
 async fn show(opened: &Opened, id: Uuid, json: bool) -> anyhow::Result<bool> {
     let mut connection = ask::up_to_date(opened).await?;
     let Some(document) = outcome::alert(&mut connection, id).await? else {
-        anyhow::bail!("there is no alert {id}; see `advisoryd alerts list`");
+        anyhow::bail!("alert {id} not found; see `advisoryd alerts list`");
     };
     if json {
         print_json(&document)?;
@@ -162,7 +162,7 @@ async fn send_again(
         let mut transaction = opened.pool.begin().await?;
         let Some(document) = outcome::alert(&mut transaction, *id).await? else {
             print_error(&format!(
-                "there is no alert {id}; see `advisoryd alerts list`"
+                "alert {id} not found; see `advisoryd alerts list`"
             ));
             good = false;
             continue;
@@ -173,19 +173,19 @@ async fn send_again(
         transaction.commit().await?;
         if due == 0 {
             print_error(&format!(
-                "alert {id} goes to no sink that could be told now; name one with --sink, or wait until its delivery under way has ended"
+                "alert {id}: no sink to send to; name one with --sink, or wait until the delivery in progress has ended"
             ));
             good = false;
         } else {
             print_line(&format!(
-                "alert {id}: {due} deliveries are due; the daemon, or the next `advisoryd sync`, sends them"
+                "alert {id}: {due} deliveries queued; the daemon or the next `advisoryd sync` sends them"
             ));
         }
     }
     Ok(good)
 }
 
-/// Where an alert goes that was not sent: the sink that is named, else those of its rule.
+/// The sinks of an alert that was not sent: the named one, else those of its rule.
 fn sinks_of(config: &Config, rule: Option<&str>, only: Option<&str>) -> Vec<String> {
     if let Some(only) = only {
         return vec![only.to_owned()];
@@ -201,7 +201,7 @@ async fn test(config: &Config, name: &str, json: bool) -> anyhow::Result<bool> {
     let Some(settings) = found else {
         let known = config.alerts.sinks.iter().map(|sink| sink.name.as_str());
         let known = known.collect::<Vec<_>>().join(", ");
-        anyhow::bail!("no sink is called `{name}`; the configuration has: {known}");
+        anyhow::bail!("unknown sink `{name}`; configured sinks: {known}");
     };
     let tried = test_sink::try_sink(settings, Clock::system().now()).await?;
     if json {
@@ -218,10 +218,10 @@ async fn test(config: &Config, name: &str, json: bool) -> anyhow::Result<bool> {
     let status = status.map_or_else(|| "no status".to_owned(), |status| status.to_string());
     match &error {
         None => print_line(&format!(
-            "sink `{name}` took message {message_id} in {seconds:.2} s ({status}): {answer}"
+            "sink `{name}` accepted message {message_id} in {seconds:.2} s ({status}): {answer}"
         )),
         Some(error) => print_error(&format!(
-            "sink `{name}` did not take message {message_id} within {seconds:.2} s ({status}): {error}"
+            "sink `{name}`: delivery of message {message_id} failed after {seconds:.2} s ({status}): {error}"
         )),
     }
     Ok(error.is_none())

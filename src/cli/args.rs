@@ -10,7 +10,7 @@ use super::demo;
 use crate::config::LogFormat;
 use crate::simulate;
 
-/// Keeps Software Vulnerability Research advisories and tickets in PostgreSQL.
+/// Mirror Flexera SVR advisories and tickets into PostgreSQL, with history and alerts.
 #[derive(Debug, Parser)]
 #[command(
     name = "advisoryd",
@@ -19,19 +19,19 @@ use crate::simulate;
     arg_required_else_help = true
 )]
 #[command(
-    after_help = "Exit status: 0 all done, 1 something failed (told on stderr), 2 wrong usage, 78 the configuration is unusable."
+    after_help = "Exit status: 0 success, 1 failure (see stderr), 2 usage error, 78 invalid configuration."
 )]
 pub(super) struct Arguments {
     /// Configuration file [default: $ADVISORYD_CONFIG, else /etc/advisoryd/config.toml]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Tell more; twice for everything
+    /// More output (-vv for debug)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// Tell errors only
+    /// Only print errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// How log lines look
+    /// Log format
     #[arg(long, global = true, value_name = "auto|pretty|json|journald", value_parser = log_format)]
     pub log_format: Option<LogFormat>,
     #[command(subcommand)]
@@ -39,78 +39,79 @@ pub(super) struct Arguments {
 }
 
 fn log_format(name: &str) -> Result<LogFormat, String> {
-    LogFormat::from_name(name).ok_or_else(|| "write auto, pretty, json or journald".to_owned())
+    LogFormat::from_name(name).ok_or_else(|| "expected auto, pretty, json or journald".to_owned())
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run the daemon
     Run {
-        /// Tell also of what first loads bring and of what is stored when a rule is new
+        /// Also alert on existing advisories (first load, new rule)
         #[arg(long)]
         alert_backlog: bool,
     },
-    /// One pass now, for timers, backfills and scripts; one summary line per run
+    /// Sync once and exit (for cron, backfills and scripts)
     Sync(super::sync::Sync),
-    /// Is everything right? One line each, with what to do
+    /// Check configuration, database, token and watch lists
     Check {
-        /// Ask neither the database nor upstream
+        /// Contact neither the database nor upstream
         #[arg(long)]
         offline: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// How fresh everything is, the last errors, the next runs
+    /// Show data freshness, recent errors and next runs
     Status {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// List stored advisories, the last changed first
+    /// List advisories, most recently changed first
     Advisories(super::question::Advisories),
-    /// List stored tickets, the last changed first
+    /// List tickets, most recently changed first
     Tickets(super::question::Tickets),
-    /// One advisory or ticket, whole, with what changed between versions
+    /// Show one advisory or ticket and its history
     Show(super::show::Show),
-    /// What happened, in order, and as it happens
+    /// List or follow the change log
     Changes(super::changes::Changes),
-    /// Is anything missing, was anything altered? One line each, with what to do
-    Prove(super::verify::Prove),
-    /// What could not be understood: list, show, retry, drop
+    /// Verify that nothing is missing or has been altered
+    #[command(visible_alias = "prove")]
+    Verify(super::verify::Verify),
+    /// Inspect records that could not be parsed
     Quarantine(super::quarantine::Quarantine),
-    /// Read everything that is stored again, with today's parser and aliases
+    /// Re-parse stored records with the current parser and aliases
     Replay(super::replay::Wanted),
-    /// Apply `[retention]` now, as the daemon does once an hour
+    /// Apply retention now (the daemon does this hourly)
     Maintain {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Alerts: what was told, to whom; try a sink; tell once more
+    /// List, resend and test alerts
     Alerts(super::alerts::Alerts),
-    /// Rules of alerts: what they say, and what they would have sent
+    /// Show alert rules and dry-run them against stored history
     Rules(super::rules::Rules),
-    /// Why somebody heard of an advisory or ticket, or did not
+    /// Explain why an alert was or was not sent
     Explain(super::explain::Explain),
-    /// What nobody wants to hear of for a while: add, list, expire
+    /// Manage silences
     Silence(super::silence::Silence),
-    /// Store saved feed documents as if they had just been pulled
+    /// Import saved feed files
     Import(super::import::Import),
-    /// Take one answer of each kind from upstream, without names and addresses
+    /// Save one anonymised sample of each API response
     Capture(super::capture::Capture),
-    /// How saved feed documents and JSON bodies are understood
+    /// Show how saved feed or JSON files are parsed
     Inspect(super::inspect::Inspect),
-    /// Bring the database up to date and exit
+    /// Run database migrations and exit
     Migrate,
-    /// Everything on this machine, nothing to configure: see it work
+    /// Run a self-contained demo on this machine
     Demo(Demo),
-    /// The simulated upstream alone, for trying and testing
+    /// Run only the simulated upstream, for testing
     Simulate(Simulate),
     /// Print a shell completion script
     Completions {
-        /// For which shell
+        /// Shell
         shell: clap_complete::Shell,
     },
     /// Print the man page
@@ -119,10 +120,10 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
-    /// End after the first complete pass
+    /// Exit after the first complete sync
     #[arg(long)]
     pub once: bool,
-    /// End after this time, for example 2m
+    /// Exit after this time, for example 2m
     #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub duration: Option<Duration>,
     /// Port of the simulated upstream on 127.0.0.1 [default: any free one]
@@ -147,25 +148,25 @@ impl From<Demo> for demo::Options {
 
 #[derive(Debug, Args)]
 pub(super) struct Simulate {
-    /// Address to serve on, for example 127.0.0.1:8080
+    /// Address to listen on, for example 127.0.0.1:8080
     #[arg(long)]
     pub listen: SocketAddr,
-    /// How many advisories there are
+    /// Number of advisories
     #[arg(long, default_value_t = 1000)]
     pub advisories: usize,
-    /// How many tickets there are
+    /// Number of tickets
     #[arg(long, default_value_t = 200)]
     pub tickets: usize,
-    /// How many watch lists there are, with ids from 1
+    /// Number of watch lists, with IDs from 1
     #[arg(long, default_value_t = 3)]
     pub watch_lists: usize,
     /// Shape of the XML feed: json-names, drf, attributes or cvrf
     #[arg(long, default_value = "json-names")]
     pub profile: simulate::Profile,
-    /// Equal seeds make equal worlds
+    /// Seed of the generated data; equal seeds give equal data
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Change the world every so often, for example 5s
+    /// Change the data at this interval, for example 5s
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub change_every: Option<Duration>,
 }

@@ -44,7 +44,7 @@ async fn open(config: &Config) -> anyhow::Result<Opened> {
         && config.database.url.is_none();
     if config.file.is_none() && names_nothing && !config.state.dir.join("postgresql").exists() {
         anyhow::bail!(
-            "there is no configuration at {DEFAULT_PATH}, and no database under {}; name the file with --config",
+            "no configuration at {DEFAULT_PATH} and no database in {}; use --config FILE",
             config.state.dir.display()
         );
     }
@@ -58,7 +58,7 @@ pub(super) async fn up_to_date(opened: &Opened) -> anyhow::Result<PoolConnection
     match database::schema_state_here(&mut connection).await? {
         SchemaState::UpToDate => Ok(connection),
         SchemaState::Behind(_) => anyhow::bail!(
-            "the database is not up to date; run `advisoryd migrate` (or the daemon) first"
+            "the database schema is not up to date; run `advisoryd migrate` or start the daemon"
         ),
         SchemaState::Development(found) => Err(found.into()),
     }

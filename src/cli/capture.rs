@@ -22,20 +22,20 @@ const LARGEST_BODY: u64 = 256 << 20;
 /// What `capture` takes.
 #[derive(Debug, Args)]
 pub(super) struct Capture {
-    /// A new or empty directory to write to
+    /// Directory to write to; must be new or empty
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Only the feed of this watch list; may be repeated
     /// [default: the configured ones, else the first five upstream]
     #[arg(long, value_name = "ID")]
     pub watch_list: Vec<i64>,
-    /// Most bytes of each answer; longer ones are cut where a record ends
+    /// Maximum size of each response; longer ones are cut at the end of a record
     #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = max_body)]
     pub max_body: usize,
-    /// Write everything as it came, with names and addresses: not for others' eyes
+    /// Do not anonymise: the files contain personal data; do not share them
     #[arg(long)]
     pub raw: bool,
-    /// Do not ask before calling
+    /// Do not ask for confirmation
     #[arg(long)]
     pub yes: bool,
 }
@@ -70,7 +70,7 @@ pub(super) async fn run(shared: Shared, wanted: Capture) -> anyhow::Result<bool>
         claims.filter(|claim| claim.verdict == verdict).count()
     };
     print_line(&format!(
-        "{}: {} calls; of the contract's statements {} held, {} did not, {} are open; read report.md",
+        "{}: {} requests; assumptions: {} confirmed, {} refuted, {} open; see report.md",
         wanted.out.display(),
         client.total_usage().requests,
         count(Verdict::Held),
@@ -87,7 +87,7 @@ pub(super) async fn run(shared: Shared, wanted: Capture) -> anyhow::Result<bool>
     let refused = captured.report.calls.len() == 1 && captured.report.calls[0].status != Some(200);
     if refused {
         print_error(
-            "upstream refused the first call, so no other was made; look at `advisoryd check`",
+            "upstream refused the first request, so no other was sent; run `advisoryd check`",
         );
     }
     Ok(good && !refused)
@@ -111,7 +111,7 @@ fn announce(config: &Config, lists: usize, wanted: &Capture) -> anyhow::Result<b
     };
     let out = wanted.out.display();
     print_error(&format!(
-        "at most {calls} calls will be made to {host} (GET and OPTIONS only, repeated where one fails); what comes is written to {out} {how}"
+        "at most {calls} requests will be sent to {host} (GET and OPTIONS only, plus retries); the responses are written to {out} {how}"
     ));
     if !std::io::stdin().is_terminal() {
         return Ok(true);

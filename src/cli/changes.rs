@@ -15,23 +15,23 @@ use crate::startup::Opened;
 use crate::store;
 use crate::store::change::{self, CHANNEL, Change};
 
-/// Rows asked for at once.
+/// Rows read at once.
 const PAGE: i64 = 1000;
-/// A lost notification is made up for by looking now and then.
+/// Polling interval, in case a notification is lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
-/// Pause before a database that went away is asked again.
+/// Pause before reconnecting to the database.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
 /// Which changes.
 #[derive(Debug, Args)]
 pub(super) struct Changes {
-    /// Those after this number; a consumer that remembers its last one misses nothing
+    /// Only changes after this sequence number; remember the last one printed to miss nothing
     #[arg(long, value_name = "SEQ", default_value_t = 0)]
     since: i64,
-    /// Go on printing as they happen, until Ctrl-C
+    /// Keep printing new changes until Ctrl-C
     #[arg(long)]
     follow: bool,
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
@@ -54,7 +54,7 @@ async fn show(opened: &Opened, wanted: &Changes) -> anyhow::Result<()> {
     let newest = change::newest(&mut connection).await?;
     if wanted.since > newest {
         print_error(&format!(
-            "nothing comes after {}: the newest change is {newest}; was the database replaced? then begin again with --since 0",
+            "sequence number {} is beyond the newest change ({newest}); if the database was replaced, start over with --since 0",
             wanted.since
         ));
     }
@@ -77,7 +77,7 @@ async fn show(opened: &Opened, wanted: &Changes) -> anyhow::Result<()> {
     }
 }
 
-/// Tells what is new whenever there is something, until the database goes away.
+/// Prints new changes until the database becomes unreachable.
 async fn follow(
     opened: &Opened,
     last: &mut i64,
@@ -88,7 +88,7 @@ async fn follow(
     let mut listener = PgListener::connect_with(&opened.pool).await?;
     listener.listen(CHANNEL).await?;
     if std::mem::take(is_away) {
-        print_error("the database is back");
+        print_error("the database is reachable again");
     }
     loop {
         let mut connection = opened.pool.acquire().await?;
@@ -105,7 +105,7 @@ async fn tell_new(connection: &mut PgConnection, last: &mut i64, json: bool) -> 
         let changes = change::since(connection, *last, PAGE).await?;
         for change in &changes {
             *last = change.seq;
-            print_change(&change, json)?;
+            print_change(change, json)?;
         }
         if changes.is_empty() {
             return Ok(());

@@ -49,7 +49,7 @@ fn alerts(config: &Config, reporter: &mut Reporter) -> anyhow::Result<()> {
         reporter.report(match Sink::open(settings) {
             Ok(sink) => {
                 let says = format!(
-                    "{} can be used; `advisoryd alerts test {}` tries it",
+                    "{} configured; test it with `advisoryd alerts test {}`",
                     sink.kind(),
                     sink.name()
                 );
@@ -60,8 +60,8 @@ fn alerts(config: &Config, reporter: &mut Reporter) -> anyhow::Result<()> {
     }
     let rules = config.alerts.rules.len();
     if rules > 0 {
-        let says = format!("{rules}; `advisoryd rules test` shows what they would have sent");
-        reporter.report(Finding::good("rules of alerts", says))?;
+        let says = format!("{rules}; dry-run them with `advisoryd rules test`");
+        reporter.report(Finding::good("alert rules", says))?;
     }
     Ok(())
 }
@@ -115,12 +115,12 @@ async fn with_database(
         }
         Ok(SchemaState::Behind(missing)) => {
             let says = format!(
-                "reachable; {missing} migrations are missing: run `advisoryd migrate`, or start the daemon"
+                "reachable, {missing} migrations pending: run `advisoryd migrate` or start the daemon"
             );
             return reporter.report(Finding::bad("database", says));
         }
         Err(error) => {
-            let says = format!("not reachable: {error}; look at [database] url and at the server");
+            let says = format!("unreachable: {error}; check [database] url and the server");
             return reporter.report(Finding::bad("database", says));
         }
     }

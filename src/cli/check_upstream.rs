@@ -101,7 +101,7 @@ async fn lists(context: &Context) -> (Config, Option<Asked>) {
             let enabled = discover::enabled(&listed);
             let found = config.with_discovered(&enabled);
             let says = format!(
-                "readable; upstream has {} watch lists, {} of them enabled, {} are followed",
+                "reachable; {} watch lists upstream, {} enabled, {} followed",
                 listed.len(),
                 enabled.len(),
                 found.watch_lists.len()
@@ -109,7 +109,7 @@ async fn lists(context: &Context) -> (Config, Option<Asked>) {
             (found, Some(Asked::Readable(says)))
         }
         Err(failure) => {
-            let known = |says: String| format!("{says}; the lists known so far are followed");
+            let known = |says: String| format!("{says}; the lists known so far stay followed");
             let asked = match &failure {
                 Failure::Upstream(error @ ClientError::TokenRejected { .. }) => {
                     Asked::TokenRejected(known(advice(error)))
@@ -143,9 +143,7 @@ fn instead(asked: Asked, feed: &Feed, has_json: bool) -> Finding {
             Finding::good(what, "its advisories come from the JSON API")
         }
         (ListSource::Auto, Asked::Unreadable(says)) if has_json => {
-            let says = format!(
-                "its advisories come from the JSON API, because its feed cannot be read: {says}"
-            );
+            let says = format!("read through the JSON API because its feed cannot be read: {says}");
             Finding::good(what, says)
         }
         (_, asked) => asked.finding(what),
@@ -157,7 +155,7 @@ async fn days(context: &Context) -> anyhow::Result<Finding> {
     let mut connection = context.pool.acquire().await?;
     let says = match feed_days::get(&mut connection).await? {
         Some(known) => format!(
-            "`days` counts {}, as {} has shown",
+            "feed window: by {} (seen with {})",
             known.counts.name(),
             known.said
         ),
@@ -185,13 +183,15 @@ fn advice(error: &ClientError) -> String {
     match error {
         ClientError::TokenRejected { .. } => {
             format!(
-                "{says}; make a new token in Flexera's web interface and put it where [upstream] token_file points"
+                "{says}; create a new token in Flexera's web interface and write it to [upstream] token_file"
             )
         }
         ClientError::NotFound { .. } => {
-            format!("{says}; does the watch list exist, and may this account see it?")
+            format!("{says}; check that the watch list exists and that this account may read it")
         }
-        ClientError::Forbidden { .. } => format!("{says}; is the API licensed for this account?"),
+        ClientError::Forbidden { .. } => {
+            format!("{says}; check that this account is licensed for the API")
+        }
         _ => says,
     }
 }
@@ -217,14 +217,14 @@ async fn look(context: &Context, mut answer: Answer) -> Result<Asked, Asked> {
             .map_err(|error| unread(&error))?;
     }
     Ok(Asked::Readable(format!(
-        "readable, {records} advisories and more in the last day"
+        "readable, more than {records} advisories in the last day"
     )))
 }
 
 fn unread(error: &FeedError) -> Asked {
     Asked::Unreadable(match error {
         FeedError::NotRecognised { .. } => {
-            format!("{}; name its elements under [feeds.aliases]", chain(error))
+            format!("{}; add its element names to [feeds.aliases]", chain(error))
         }
         _ => chain(error),
     })

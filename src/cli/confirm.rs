@@ -9,7 +9,7 @@ pub(super) fn confirm(yes: bool, question: &str) -> anyhow::Result<bool> {
         return Ok(true);
     }
     if !std::io::stdin().is_terminal() {
-        anyhow::bail!("nothing was done; add --yes to go on");
+        anyhow::bail!("nothing was done; use --yes to continue");
     }
     let mut stderr = std::io::stderr().lock();
     write!(stderr, "{question} [y/N] ")?;

@@ -13,13 +13,13 @@ use crate::store::reports::question;
 /// What to explain.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// An advisory such as SA87735, or a ticket's number
+    /// Advisory (SA87735) or ticket number
     #[arg(value_name = "SAID|TICKET")]
     key: String,
-    /// Only under this rule
+    /// Only for this rule
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
-    /// Print one JSON object for each change and rule
+    /// Print one JSON object per change and rule
     #[arg(long)]
     json: bool,
 }
@@ -67,13 +67,13 @@ fn no_rules(config: &Config, only: Option<&str>) -> anyhow::Result<()> {
     };
     match only {
         Some(name) if configured(name) => anyhow::bail!(
-            "rule `{name}` is new: no daemon follows it yet; start or reload it, or run `advisoryd migrate`"
+            "rule `{name}` is new: no daemon uses it yet; start or reload the daemon, or run `advisoryd migrate`"
         ),
         Some(name) => {
-            anyhow::bail!("no rule is called `{name}`; see `advisoryd rules list`")
+            anyhow::bail!("unknown rule `{name}`; see `advisoryd rules list`")
         }
         None => anyhow::bail!(
-            "no rules are followed; add [[alerts.rules]] to the configuration and start or reload the daemon"
+            "no rules; add [[alerts.rules]] to the configuration and start or reload the daemon"
         ),
     }
 }

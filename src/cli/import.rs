@@ -20,10 +20,10 @@ use crate::startup;
 /// What `import` reads.
 #[derive(Debug, Args)]
 pub(super) struct Import {
-    /// Saved documents, plain or compressed (gzip, zstd); - is standard input
+    /// Saved feed files, plain or compressed (gzip, zstd); - reads standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// The watch list whose feed they are
+    /// The watch list whose feed was saved
     #[arg(long, value_name = "ID")]
     pub watch_list: i64,
     /// Print one JSON object per run
@@ -67,7 +67,7 @@ async fn import_all(context: &Context, wanted: &Import) -> anyhow::Result<bool> 
             match tokio::fs::File::open(file).await {
                 Ok(file) => Box::new(file),
                 Err(error) => {
-                    print_error(&format!("{name}: cannot be opened: {error}"));
+                    print_error(&format!("{name}: cannot open: {error}"));
                     good = false;
                     continue;
                 }

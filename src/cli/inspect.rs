@@ -26,7 +26,7 @@ const MAX_REFUSED: usize = 20;
 /// What `inspect` reads.
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
-    /// Saved feed documents or JSON bodies, plain or compressed; - is standard input
+    /// Saved feed or JSON files, plain or compressed; - reads standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Print one JSON object per file
@@ -251,7 +251,7 @@ fn guess(name: &str, sample: &str) -> Option<&'static str> {
 
 fn words(told: &Inspected) -> String {
     let mut lines = vec![format!(
-        "{}: {}, {} records understood, {} refused",
+        "{}: {}, {} records parsed, {} rejected",
         told.file, told.kind, told.records, told.refused
     )];
     if let (Some(root), Some(record)) = (&told.root, &told.record) {
@@ -261,17 +261,20 @@ fn words(told: &Inspected) -> String {
         lines.push(format!("  as configured: {error}"));
     }
     if let Some(first) = &told.first {
-        lines.push(format!("  the first has the shape {}", first.profile));
+        lines.push(format!("  profile of the first record: {}", first.profile));
         for origin in &first.fields {
             let (field, name) = (origin.field, &origin.name);
             lines.push(format!("    {field:<16} {name:<28} {}", origin.sample));
         }
-        lines.push(format!("  nothing found for: {}", first.missing.join(", ")));
+        lines.push(format!(
+            "  not in this document: {}",
+            first.missing.join(", ")
+        ));
         for (name, sample) in &first.unmapped {
-            lines.push(format!("  means nothing: {name:<28} {sample}"));
+            lines.push(format!("  unmapped:      {name:<28} {sample}"));
         }
         for (field, sample) in &first.unrecognised {
-            lines.push(format!("  not understood: {field} = {sample}"));
+            lines.push(format!("  not parsed: {field} = {sample}"));
         }
     }
     for (key, reason) in &told.reasons {
@@ -279,7 +282,7 @@ fn words(told: &Inspected) -> String {
         lines.push(format!("  would be quarantined: {key}: {reason}"));
     }
     if !told.aliases.is_empty() {
-        lines.push("  would help, if it means that:\n    [feeds.aliases]".to_owned());
+        lines.push("  suggested aliases (check before use):\n    [feeds.aliases]".to_owned());
         lines.extend(told.aliases.iter().map(|line| format!("    {line}")));
     }
     lines.join("\n")

@@ -51,10 +51,10 @@ pub(super) fn print<T: Serialize + Default>(
     }
     if more {
         print_error(&format!(
-            "these are the first {usual}; --limit N tells more"
+            "showing the first {usual}; use --limit N for more"
         ));
     } else if lines.is_empty() && !form.json && !form.csv {
-        print_error("nothing fits; `advisoryd status` tells what is stored");
+        print_error("no matches; `advisoryd status` shows what is stored");
     }
     Ok(())
 }

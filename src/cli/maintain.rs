@@ -30,11 +30,11 @@ pub(super) async fn run(shared: Shared, json: bool) -> anyhow::Result<bool> {
             ..
         } = dropped;
         print_line(&format!(
-            "dropped {versions} versions, {raw_texts} raw texts, {runs} runs, {quarantined} quarantined records, {evaluations} evaluations, {alerts} alerts"
+            "deleted {versions} versions, {raw_texts} raw texts, {runs} runs, {quarantined} quarantined records, {evaluations} evaluations, {alerts} alerts"
         ));
     }
     if dropped.broken_ledgers > 0 {
-        print_error("old runs of a broken ledger are kept; see `advisoryd prove`");
+        print_error("old runs were kept because the run log is damaged; run `advisoryd verify`");
     }
     Ok(dropped.broken_ledgers == 0)
 }

@@ -55,7 +55,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = start(arguments);
     if let Some(error) = output::unwritten() {
-        output::print_error(&format!("not all could be written to stdout: {error}"));
+        output::print_error(&format!("cannot write to stdout: {error}"));
         return ExitCode::from(FAILED);
     }
     match done {
@@ -112,7 +112,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Tickets(wanted) => block_on(question::tickets(shared, wanted)),
         Command::Show(wanted) => block_on(show::run(shared, wanted)),
         Command::Changes(wanted) => block_on(changes::run(shared, wanted)),
-        Command::Prove(wanted) => block_on(verify::run(shared, wanted)),
+        Command::Verify(wanted) => block_on(verify::run(shared, wanted)),
         Command::Quarantine(wanted) => block_on(quarantine::run(shared, wanted)),
         Command::Replay(wanted) => block_on(replay::run(shared, wanted)),
         Command::Maintain { json } => block_on(maintain::run(shared, json)),

@@ -25,34 +25,34 @@ pub(super) struct Quarantine {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// What is there, the oldest first
+    /// List quarantined records, oldest first
     List {
-        /// Print one JSON object a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// One record, with its raw text
+    /// Show one record with its raw text
     Show {
-        /// As `list` tells it
+        /// ID, as shown by `list`
         id: i64,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Read records again with today's rules; what reads well is stored and leaves
+    /// Parse records again; those that parse are stored and leave quarantine
     Retry {
-        /// As `list` tells them; none = all
+        /// IDs, as shown by `list` [default: all]
         ids: Vec<i64>,
-        /// Print one JSON object a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// Remove records for good
+    /// Delete records permanently
     Drop {
-        /// As `list` tells them
+        /// IDs, as shown by `list`
         #[arg(required = true)]
         ids: Vec<i64>,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
@@ -110,7 +110,7 @@ async fn list(opened: &Opened, json: bool) -> anyhow::Result<bool> {
 async fn show(opened: &Opened, id: i64, json: bool) -> anyhow::Result<bool> {
     let mut connection = opened.pool.acquire().await?;
     let Some(kept) = quarantine::get(&mut connection, id).await? else {
-        anyhow::bail!("there is no record {id} in quarantine; see `advisoryd quarantine list`");
+        anyhow::bail!("record {id} is not in quarantine; see `advisoryd quarantine list`");
     };
     if json {
         print_json(&kept)?;
@@ -176,18 +176,16 @@ fn tell_retried(retried: &Retried) {
         fate,
         reason,
     } = retried;
-    let key = key.as_deref().unwrap_or("no key");
+    let key = key.as_deref().unwrap_or("(no id)");
     let reason = reason.as_deref().unwrap_or_default();
     match fate {
-        Fate::Stored => print_line(&format!("{id}  {key}: reads well now and is stored")),
-        Fate::Known => print_line(&format!(
-            "{id}  {key}: reads well now and says what is stored already"
-        )),
-        Fate::Stays => print_line(&format!("{id}  {key}: stays: {reason}")),
+        Fate::Stored => print_line(&format!("{id}  {key}: parsed and stored")),
+        Fate::Known => print_line(&format!("{id}  {key}: parsed; already stored")),
+        Fate::Stays => print_line(&format!("{id}  {key}: still failing: {reason}")),
         Fate::Busy => print_error(&format!(
-            "record {id}: {source} is being read by a run; try again when it has ended"
+            "record {id}: {source} is being synced; try again later"
         )),
-        Fate::Gone => print_error(&format!("there is no record {id} in quarantine")),
+        Fate::Gone => print_error(&format!("record {id} is not in quarantine")),
     }
 }
 
@@ -196,9 +194,9 @@ async fn drop_records(opened: &Opened, ids: &[i64], yes: bool) -> anyhow::Result
     let mut found = Vec::new();
     for id in ids {
         let Some(kept) = quarantine::get(&mut connection, *id).await? else {
-            anyhow::bail!("there is no record {id} in quarantine; nothing was dropped");
+            anyhow::bail!("record {id} is not in quarantine; nothing was deleted");
         };
-        let key = kept.key.as_deref().unwrap_or("no key");
+        let key = kept.key.as_deref().unwrap_or("(no id)");
         print_line(&format!(
             "{id}  {key} of {}, {} bytes, received {}: {}",
             kept.source,
@@ -209,7 +207,7 @@ async fn drop_records(opened: &Opened, ids: &[i64], yes: bool) -> anyhow::Result
         found.push(kept.id);
     }
     let question = format!(
-        "These {} records are stored nowhere else. Drop them for good?",
+        "These {} records are stored nowhere else. Delete them permanently?",
         found.len()
     );
     if !confirm(yes, &question)? {
@@ -221,7 +219,7 @@ async fn drop_records(opened: &Opened, ids: &[i64], yes: bool) -> anyhow::Result
     }
     transaction.commit().await?;
     print_line(&format!(
-        "{} dropped; what upstream still sends comes again with the next run that reads it",
+        "{} deleted; records that upstream still sends are received again by the next run",
         found.len()
     ));
     Ok(true)

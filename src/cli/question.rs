@@ -22,25 +22,25 @@ const TITLE_LETTERS: usize = 70;
 /// Which advisories.
 #[derive(Debug, Args)]
 pub(super) struct Advisories {
-    /// Severity: `highly_critical` exactly, `highly_critical+` or worse
+    /// Severity: `highly_critical` for exactly this, `highly_critical+` for this or more severe
     #[arg(long, value_name = "LEVEL[+]", value_parser = ranks)]
     severity: Option<(i16, i16)>,
-    /// A CVE it names
+    /// Mentions this CVE
     #[arg(long)]
     cve: Option<String>,
-    /// Words of a product's name or CPE
+    /// Words of a product name or CPE
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     product: Option<String>,
-    /// Seen through this watch list
+    /// In this watch list
     #[arg(long, value_name = "ID")]
     watch_list: Option<i64>,
-    /// Changed here since: `7d`, `12h`, or a time such as 2026-11-01
+    /// Changed in the database since: a duration (`7d`, `12h`) or a date or time (2026-11-01)
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
     /// Only zero days
     #[arg(long)]
     zero_day: bool,
-    /// Words of title, description and solution; `"some phrase"`, `or`, `-without`
+    /// Full-text search in title, description and solution: words, `"a phrase"`, `or`, `-without`
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     search: Option<String>,
     #[command(flatten)]
@@ -50,22 +50,22 @@ pub(super) struct Advisories {
 /// Which tickets.
 #[derive(Debug, Args)]
 pub(super) struct Tickets {
-    /// Name of the status
+    /// Status name
     #[arg(long, value_name = "NAME")]
     status: Option<String>,
-    /// Name of the person
+    /// Assignee
     #[arg(long, value_name = "NAME")]
     assignee: Option<String>,
-    /// Made by this watch list
+    /// Created by this watch list
     #[arg(long, value_name = "ID")]
     watch_list: Option<i64>,
     /// About this advisory
     #[arg(long, value_name = "SAID")]
     advisory: Option<String>,
-    /// Changed here since: `7d`, `12h`, or a time such as 2026-11-01
+    /// Changed in the database since: a duration (`7d`, `12h`) or a date or time (2026-11-01)
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
-    /// Tickets that are gone upstream, instead of those that exist
+    /// Deleted tickets instead of existing ones
     #[arg(long)]
     gone: bool,
     #[command(flatten)]
@@ -113,7 +113,7 @@ fn ranks(text: &str) -> Result<(i16, i16), String> {
             .map(|severity| severity.name())
             .collect();
         return Err(format!(
-            "write one of {}, with + for this or worse",
+            "expected one of {}; append + for this or more severe",
             names.join(", ")
         ));
     };

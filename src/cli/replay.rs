@@ -19,13 +19,13 @@ const VALUE_LETTERS: usize = 60;
 
 #[derive(Debug, Args)]
 pub(super) struct Wanted {
-    /// Only tell what would change
+    /// Only print what would change
     #[arg(long)]
     dry_run: bool,
-    /// Only versions stored, and records quarantined, since: `7d`, `12h`, or a time such as 2026-11-01
+    /// Only versions stored and records quarantined since: a duration (`7d`, `12h`) or a date or time (2026-11-01)
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
-    /// Do not ask before writing
+    /// Do not ask for confirmation
     #[arg(long, conflicts_with = "dry_run")]
     yes: bool,
     /// Print JSON: one object for what would change, one for what was written
@@ -83,9 +83,7 @@ async fn pass(opened: &Opened, replay: &Replay<'_>, write: bool) -> anyhow::Resu
         Err(busy) => {
             let mut connection = opened.pool.acquire().await?;
             let key = report::key_of(&mut connection, busy).await?;
-            anyhow::bail!(
-                "{key} is being read by a run; nothing was done, try again when it has ended"
-            )
+            anyhow::bail!("{key} is being synced; nothing was done, try again later")
         }
     }
 }
@@ -95,7 +93,7 @@ fn print_report(report: &Report, json: bool) -> anyhow::Result<()> {
         return print_json(report);
     }
     print_line(&format!(
-        "read again: {} versions of advisories, {} of tickets, {} dissenting records, {} in quarantine",
+        "parsed again: {} advisory versions, {} ticket versions, {} conflicting copies, {} quarantined records",
         report.advisories, report.tickets, report.dissents, report.quarantined
     ));
     for (field, found) in &report.fields {
@@ -113,7 +111,7 @@ fn print_report(report: &Report, json: bool) -> anyhow::Result<()> {
     }
     if report.unreadable > 0 {
         print_line(&format!(
-            "{} raw texts do not read today and are left as they are",
+            "{} raw texts can no longer be parsed and are left unchanged",
             report.unreadable
         ));
         for example in &report.unreadable_examples {
@@ -122,18 +120,18 @@ fn print_report(report: &Report, json: bool) -> anyhow::Result<()> {
     }
     if report.promoted > 0 {
         print_line(&format!(
-            "{} dissenting records are newer than the current versions and become the next ones",
+            "{} conflicting copies are newer than the current versions and become the next versions",
             report.promoted
         ));
     }
     if report.leaving > 0 {
         print_line(&format!(
-            "{} records read well now and leave quarantine",
+            "{} quarantined records can be parsed now",
             report.leaving
         ));
     }
     if report.is_empty() {
-        print_line("nothing reads otherwise than it is stored");
+        print_line("no differences");
     } else {
         print_line(&format!("{} versions differ", report.differing));
     }

@@ -37,7 +37,7 @@ pub(super) fn print_run(
         }
         Ok(Ran::Busy) => {
             print_error(&format!(
-                "{key}: another run is under way; nothing was done"
+                "{key}: another run is in progress; nothing was done"
             ));
             Ok(false)
         }

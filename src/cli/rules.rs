@@ -24,13 +24,13 @@ pub(super) struct Rules {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// The rules of the configuration, in words
+    /// List the configured rules
     List {
-        /// Print one JSON object a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// What the rules of the configuration would have sent over stored history; sends nothing
+    /// Dry-run the configured rules against stored history; sends nothing
     Test(Test),
 }
 
@@ -39,10 +39,10 @@ struct Test {
     /// Only this rule
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
-    /// Changes since: `180d`, `12h`, or a time such as 2026-11-01
+    /// Changes since: a duration (`180d`, `12h`) or a date or time (2026-11-01)
     #[arg(long, value_name = "WHEN", value_parser = since, default_value = "30d")]
     since: Since,
-    /// Print one JSON object a rule
+    /// Print one JSON object per rule
     #[arg(long)]
     json: bool,
 }
@@ -75,7 +75,7 @@ fn list(config: &Config, json: bool) -> anyhow::Result<bool> {
             [rule.name.clone(), sinks, words::described(rule)]
         })
         .collect();
-    print_line(&table(["rule", "sinks", "says"], &rows));
+    print_line(&table(["rule", "sinks", "definition"], &rows));
     Ok(true)
 }
 
@@ -100,7 +100,7 @@ fn chosen<'a>(config: &'a Config, only: Option<&str>) -> anyhow::Result<Vec<&'a 
     let rules = &config.alerts.rules;
     anyhow::ensure!(
         !rules.is_empty(),
-        "there are no rules; add [[alerts.rules]] to the configuration"
+        "no rules; add [[alerts.rules]] to the configuration"
     );
     let found: Vec<&Matcher> = rules
         .iter()
@@ -110,14 +110,14 @@ fn chosen<'a>(config: &'a Config, only: Option<&str>) -> anyhow::Result<Vec<&'a 
         let known = rules.iter().map(|one| one.rule().name.as_str());
         let known = known.collect::<Vec<_>>().join(", ");
         anyhow::bail!(
-            "no rule is called `{}`; the configuration has: {known}",
+            "unknown rule `{}`; configured rules: {known}",
             only.unwrap_or_default()
         );
     }
     Ok(found)
 }
 
-/// What one rule would have done, for a person.
+/// The result of one rule as text.
 fn page(tried: &Tried) -> String {
     let mut lines = vec![format!(
         "rule `{}`: {} alerts in {} messages",
@@ -146,7 +146,7 @@ fn page(tried: &Tried) -> String {
     }
     if tried.messages.len() > PRINTED_MESSAGES {
         lines.push(format!(
-            "  (the last {PRINTED_MESSAGES} messages; --json has all)"
+            "  (the last {PRINTED_MESSAGES} messages; --json prints all)"
         ));
     }
     lines.join("\n")

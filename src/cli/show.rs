@@ -19,10 +19,10 @@ const MANY: usize = 12;
 /// What to show.
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// An advisory such as SA87735, or a ticket by its id or (as `#12`) its number for people
+    /// Advisory (SA87735), ticket ID, or ticket number (`#12`)
     #[arg(value_name = "SAID|TICKET")]
     key: String,
-    /// Also what changed between versions
+    /// Include what changed between versions
     #[arg(long)]
     history: bool,
     /// Print JSON
@@ -84,7 +84,7 @@ async fn find(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<Fou
                 document,
             }),
             None => anyhow::bail!(
-                "there is no advisory `{wanted}` in the database; write its identifier, such as SA87735 (`advisoryd advisories --search TEXT` finds them), or a ticket's number"
+                "advisory `{wanted}` not found; use its ID (SA87735), search with `advisoryd advisories --search TEXT`, or use a ticket number"
             ),
         };
     };
@@ -106,7 +106,7 @@ async fn find(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<Fou
             document,
         }),
         None => anyhow::bail!(
-            "there is no ticket `{wanted}` in the database, neither by `id` nor by `pretty_id`; an advisory is asked for as SA{digits}"
+            "ticket `{wanted}` not found, neither by `id` nor by `pretty_id`; for an advisory use SA{digits}"
         ),
     }
 }

@@ -22,20 +22,20 @@ pub(super) struct Silence {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Record what fits all matchers, and send nothing of it
+    /// Suppress alerts that match all matchers (they are still recorded)
     Add(Add),
-    /// Silences that hold, the one that ends first first
+    /// List active silences, soonest to expire first
     List {
-        /// Also those that are over
+        /// Include expired silences
         #[arg(long)]
         all: bool,
-        /// Print one JSON object a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// End silences now
+    /// Expire silences now
     Expire {
-        /// As `list` tells them
+        /// IDs, as shown by `list`
         #[arg(required = true)]
         ids: Vec<i64>,
     },
@@ -43,13 +43,13 @@ enum What {
 
 #[derive(Debug, Args)]
 struct Add {
-    /// Such as `rule=soc`, `key=SA123*`, `title=*printer*`; fields: rule, what, kind, key, severity, title, cve, watch_list
+    /// Matchers such as `rule=soc`, `key=SA123*`, `title=*printer*`; fields: rule, what, kind, key, severity, title, cve, watch_list
     #[arg(required = true, value_name = "FIELD=PATTERN", value_parser = matcher)]
     matchers: Vec<(String, String)>,
-    /// Why, for who asks later
+    /// Reason
     #[arg(long)]
     reason: String,
-    /// Until when: a length from now such as `8h`, or a time such as 2026-12-01
+    /// End: a duration from now (`8h`) or a date or time (2026-12-01)
     #[arg(long, value_name = "WHEN", value_parser = since)]
     until: Since,
 }
@@ -80,7 +80,7 @@ async fn add(opened: &Opened, wanted: Add, now: DateTime<Utc>) -> anyhow::Result
     };
     anyhow::ensure!(
         until > now,
-        "{until} is past; write a time to come, or a length such as 8h"
+        "{until} is in the past; use a future time or a duration such as 8h"
     );
     let matchers: BTreeMap<String, String> = wanted.matchers.into_iter().collect();
     Compiled::new(0, until, &matchers).map_err(anyhow::Error::msg)?;
@@ -90,7 +90,7 @@ async fn add(opened: &Opened, wanted: Add, now: DateTime<Utc>) -> anyhow::Result
     let about = (wanted.reason.as_str(), by.as_str());
     let id = silence::add(&mut connection, &matchers, about, (now, until)).await?;
     print_line(&format!(
-        "silence {id} holds until {}; what it keeps from being sent is in `advisoryd alerts list --state silenced`",
+        "silence {id} active until {}; suppressed alerts: `advisoryd alerts list --state silenced`",
         until.format("%Y-%m-%d %H:%M:%S UTC")
     ));
     Ok(true)
@@ -132,10 +132,10 @@ async fn expire(opened: &Opened, ids: &[i64], now: DateTime<Utc>) -> anyhow::Res
     let mut good = true;
     for id in ids {
         if silence::expire(&mut connection, *id, now).await? {
-            print_line(&format!("silence {id} is over"));
+            print_line(&format!("silence {id} expired"));
         } else {
             print_error(&format!(
-                "there is no silence {id} that holds; see `advisoryd silence list`"
+                "silence {id} is not active; see `advisoryd silence list`"
             ));
             good = false;
         }

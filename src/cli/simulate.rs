@@ -26,7 +26,7 @@ pub(super) async fn run(wanted: Simulate) -> anyhow::Result<bool> {
     let token = options.token.clone();
     let simulator = simulate::start(options).await?;
     print_line(&format!(
-        "serving {advisories} advisories in {watch_lists} watch lists and {tickets} tickets"
+        "simulating {advisories} advisories in {watch_lists} watch lists and {tickets} tickets"
     ));
     print_line(&format!(
         "base_url = \"{}\"   token: {token}",

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 
 use super::ask;
 use super::output::{print_json, print_line, rough, table};
@@ -10,8 +11,7 @@ use super::status_details::Details;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::lists::discover;
-use crate::model::ConditionState;
-use crate::model::{IngestedVia, SourceKey};
+use crate::model::{ConditionState, DateFilter, IngestedVia, SourceKey};
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, SinkLine};
 use crate::store::health::condition;
@@ -29,6 +29,19 @@ pub(super) async fn run(shared: Shared, as_json: bool) -> anyhow::Result<bool> {
     .await
 }
 
+/// What `status` prints, read at one moment.
+struct Status {
+    discovery: Option<discovery::State>,
+    sources: Vec<SourceReport>,
+    filter: Option<DateFilter>,
+    advisories: i64,
+    sizes: Vec<TableSize>,
+    sinks: Vec<outcome::SinkLine>,
+    details: Details,
+    feed_days: Option<feed_days::FeedDays>,
+    conditions: Vec<ConditionState>,
+}
+
 async fn show(
     config: &Config,
     opened: &Opened,
@@ -37,99 +50,154 @@ async fn show(
 ) -> anyhow::Result<bool> {
     let mut connection = ask::up_to_date(opened).await?;
     let config = &discover::followed(&mut connection, config).await?;
-    let discovery = discovery::state(&mut connection).await?;
-    let discovery = Some(discovery).filter(|_| config.discovery.watch_lists);
-    let sources = report::sources(&mut connection).await?;
-    let filter = reading::get(&mut connection).await?.filter;
-    let advisories = report::advisories(&mut connection).await?;
-    let sizes = report::table_sizes(&mut connection).await?;
-    let sinks = outcome::sinks(&mut connection).await?;
-    let details = Details::look(config, &mut connection, now).await?;
-    let feed_days = feed_days::get(&mut connection).await?;
-    let standings = condition::standings(&mut connection).await?;
+    let status = read(config, &mut connection, now).await?;
     let next_run = |source: &SourceReport| {
-        let schedule = config.schedule_of(&source.key, filter)?;
+        let schedule = config.schedule_of(&source.key, status.filter)?;
         let next = schedule.next_after(now, config.schedule.timezone);
         next.filter(|_| source.configured)
     };
     if as_json {
-        let sources: Vec<Value> = sources
+        print_json(&status.as_value(&opened.psql, next_run, now))?;
+    } else {
+        status.print(config, next_run, now);
+        let advisories = status.advisories;
+        print_line(&format!(
+            "\n{advisories} advisories. Connect: {}",
+            opened.psql
+        ));
+    }
+    Ok(true)
+}
+
+async fn read(
+    config: &Config,
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Status> {
+    let discovery = discovery::state(connection).await?;
+    Ok(Status {
+        discovery: Some(discovery).filter(|_| config.discovery.watch_lists),
+        sources: report::sources(connection).await?,
+        filter: reading::get(connection).await?.filter,
+        advisories: report::advisories(connection).await?,
+        sizes: report::table_sizes(connection).await?,
+        sinks: outcome::sinks(connection).await?,
+        details: Details::look(config, connection, now).await?,
+        feed_days: feed_days::get(connection).await?,
+        conditions: condition::standings(connection).await?,
+    })
+}
+
+impl Status {
+    fn as_value(
+        &self,
+        psql: &str,
+        next_run: impl Fn(&SourceReport) -> Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Value {
+        let sources: Vec<Value> = self
+            .sources
             .iter()
             .map(|source| as_value(source, next_run(source), now))
             .collect();
-        print_json(
-            &json!({ "at": now, "advisories": advisories, "sources": sources, "conditions": conditions(&standings), "discovery": discovery, "details": details.as_value(), "feed_days": feed_days, "sinks": sinks, "tables": sizes, "psql": opened.psql }),
-        )?;
-        return Ok(true);
+        json!({
+            "at": now,
+            "advisories": self.advisories,
+            "sources": sources,
+            "conditions": conditions(&self.conditions),
+            "discovery": self.discovery,
+            "details": self.details.as_value(),
+            "feed_days": self.feed_days,
+            "sinks": self.sinks,
+            "tables": self.sizes,
+            "psql": psql,
+        })
     }
-    let rows: Vec<[String; 8]> = sources
-        .iter()
-        .map(|source| row(source, next_run(source), now))
-        .collect();
-    let heading = [
-        "source",
-        "name",
-        "state",
-        "data age",
-        "last success",
-        "stored",
-        "quarantine",
-        "next run",
-    ];
-    print_line(&table(heading, &rows));
-    for source in sources.iter().filter(|source| source.configured) {
-        if let Some(error) = &source.last_error {
-            print_line(&format!("\n{} failed last: {error}", source.key));
-        }
-        if source.served_by == IngestedVia::Json {
-            let why = source.served_why.as_deref().unwrap_or("so it was decided");
+
+    fn print(
+        &self,
+        config: &Config,
+        next_run: impl Fn(&SourceReport) -> Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) {
+        let rows: Vec<[String; 8]> = self
+            .sources
+            .iter()
+            .map(|source| row(source, next_run(source), now))
+            .collect();
+        print_line(&table(HEADING, &rows));
+        self.sources
+            .iter()
+            .filter(|source| source.configured)
+            .for_each(print_source);
+        self.conditions
+            .iter()
+            .filter(|state| state.is_raised)
+            .for_each(print_condition);
+        if let Some(known) = &self.feed_days {
             print_line(&format!(
-                "\n{}: its advisories come from the JSON API: {why}",
-                source.key
+                "\nfeed window: by {} (seen with {})",
+                known.counts.name(),
+                known.said
             ));
         }
-        for gap in &source.gaps {
-            print_line(&format!(
-                "\n{}: nothing is known of {} to {}; it is asked for again",
-                source.key, gap.from, gap.to
-            ));
+        for line in self.details.lines() {
+            print_line(&format!("\n{line}"));
         }
+        if let Some(state) = &self.discovery {
+            print_line(&format!("\n{}", discovery_line(config, state, now)));
+        }
+        for sink in &self.sinks {
+            print_line(&format!("\n{}", sink_line(sink, now)));
+        }
+        print_line(&format!("\n{}", sizes_line(&self.sizes)));
     }
-    for standing in standings.iter().filter(|standing| standing.is_raised) {
-        let ConditionState {
-            key,
-            summary,
-            since,
-            ..
-        } = standing;
-        let what = standing.condition.name();
+}
+
+const HEADING: [&str; 8] = [
+    "source",
+    "name",
+    "state",
+    "data age",
+    "last success",
+    "stored",
+    "quarantine",
+    "next run",
+];
+
+/// What needs attention in a source: its last error, the fallback, gaps.
+fn print_source(source: &SourceReport) {
+    if let Some(error) = &source.last_error {
+        print_line(&format!("\nlast error ({}): {error}", source.key));
+    }
+    if source.served_by == IngestedVia::Json {
+        let why = source.served_why.as_deref();
+        let why = why.unwrap_or("set in the configuration");
         print_line(&format!(
-            "\n{what} since {}: {key}: {summary}",
-            since.format("%Y-%m-%d %H:%M UTC")
+            "\n{}: read through the JSON API: {why}",
+            source.key
         ));
     }
-    if let Some(known) = &feed_days {
+    for gap in &source.gaps {
         print_line(&format!(
-            "\n`days` of the feeds counts {}, as {} has shown",
-            known.counts.name(),
-            known.said
+            "\n{}: gap from {} to {}; it is requested again",
+            source.key, gap.from, gap.to
         ));
     }
-    for line in details.lines() {
-        print_line(&format!("\n{line}"));
-    }
-    if let Some(state) = &discovery {
-        print_line(&format!("\n{}", discovery_line(config, state, now)));
-    }
-    for sink in &sinks {
-        print_line(&format!("\n{}", sink_line(sink, now)));
-    }
-    print_line(&format!("\n{}", sizes_line(&sizes)));
+}
+
+fn print_condition(state: &ConditionState) {
+    let ConditionState {
+        key,
+        summary,
+        since,
+        ..
+    } = state;
     print_line(&format!(
-        "\n{advisories} advisories in all. Ask the database: {}",
-        opened.psql
+        "\n{} since {}: {key}: {summary}",
+        state.condition.name(),
+        since.format("%Y-%m-%d %H:%M UTC")
     ));
-    Ok(true)
 }
 
 /// How discovery fares, and when it runs again.
@@ -144,9 +212,9 @@ fn discovery_line(config: &Config, state: &discovery::State, now: DateTime<Utc>)
         .next_after(now, config.schedule.timezone)
         .map_or_else(String::new, |at| format!(", next in {}", rough(at - now)));
     let followed = config.watch_lists.len();
-    let line = format!("{followed} watch lists are followed; discovered {last}{next}.");
+    let line = format!("{followed} watch lists followed; discovery: {last}{next}.");
     match &state.last_error {
-        Some(error) => format!("{line}\ndiscovery failed last: {error}"),
+        Some(error) => format!("{line}\nlast error (discovery): {error}"),
         None => line,
     }
 }
@@ -156,15 +224,16 @@ fn sink_line(sink: &SinkLine, now: DateTime<Utc>) -> String {
     let ago = |at: DateTime<Utc>| format!("{} ago", rough(now - at));
     let state = match (sink.failing_since, sink.last_success_at) {
         _ if !sink.configured => {
-            "no longer configured; what waits for it goes when it is configured again".to_owned()
+            "no longer configured; its pending deliveries wait until it is configured again"
+                .to_owned()
         }
         (Some(since), _) => format!(
             "failing since {}: {}",
             ago(since),
             sink.last_error.as_deref().unwrap_or_default()
         ),
-        (None, Some(at)) => format!("last told {}", ago(at)),
-        (None, None) => "nothing was sent yet".to_owned(),
+        (None, Some(at)) => format!("last delivery {}", ago(at)),
+        (None, None) => "nothing sent yet".to_owned(),
     };
     let mut line = format!("sink `{}`: {state}", sink.name);
     for (count, what) in [
@@ -211,7 +280,7 @@ fn sizes_line(sizes: &[TableSize]) -> String {
         .take(LARGEST)
         .map(|table| format!("{} {}", table.name, size(table.bytes)))
         .collect();
-    format!("The tables take {all}: {}, …", largest.join(", "))
+    format!("Database size: {all} (largest: {})", largest.join(", "))
 }
 
 /// `never`, `running`, `refused`, `failing`, `off` or `ok`: the worst thing first.

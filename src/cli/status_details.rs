@@ -74,21 +74,21 @@ impl Details {
             let wanted = thousands(wanted);
             lines.push(match (self.is_on, self.rests_until, &self.done) {
                 (false, ..) => {
-                    format!("{wanted} details wanted; none is fetched, because [feeds] details = \"never\"")
+                    format!("{wanted} advisory details pending, but [feeds] details = \"never\"")
                 }
                 (true, Some(until), _) => format!(
-                    "{wanted} details wanted; upstream does not let this account have them, they are asked for again at {}",
+                    "{wanted} advisory details pending; this account may not read them, next attempt {}",
                     until.format("%Y-%m-%d %H:%M UTC")
                 ),
-                (true, None, Some(done)) => format!("{wanted} details wanted, done about {done}"),
-                (true, None, None) => format!("{wanted} details wanted"),
+                (true, None, Some(done)) => format!("{wanted} advisory details pending, ETA {done}"),
+                (true, None, None) => format!("{wanted} advisory details pending"),
             });
         }
         if unavailable > 0 {
             let error = self.backlog.last_error.as_deref().unwrap_or_default();
             let unavailable = thousands(unavailable);
             lines.push(format!(
-                "{unavailable} details are not to be had, and rarely asked for again ({error})"
+                "{unavailable} advisory details are unavailable; retried rarely ({error})"
             ));
         }
         lines

@@ -31,22 +31,22 @@ use crate::startup::{self, Opened};
     reason = "each is a flag of its own on the command line"
 )]
 pub(super) struct Sync {
-    /// What to read
+    /// What to sync
     #[arg(value_enum, default_value = "all")]
     pub what: What,
     /// Only this watch list; may be repeated
     #[arg(long, value_name = "ID")]
     pub watch_list: Vec<i64>,
-    /// Ask the feeds for this many days instead of what is missing
+    /// Request this many days instead of what is missing
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "full")]
     pub days: Option<u32>,
-    /// Feeds: the look-back of the first pull again. Tickets: a full walk
+    /// Feeds: repeat the initial look-back. Tickets: full scan
     #[arg(long)]
     pub full: bool,
-    /// Tell also of what first loads bring and of what is stored when a rule is new
+    /// Also alert on existing advisories (first load, new rule)
     #[arg(long)]
     pub alert_backlog: bool,
-    /// Believe a full walk also when more than a fifth of all tickets are gone
+    /// Accept a full scan even if over 20 % of the tickets are missing
     #[arg(long, requires = "full")]
     pub accept_removals: bool,
     /// Print one JSON object per run
@@ -92,7 +92,7 @@ fn usable_sinks(config: &Config) -> (Vec<Sink>, bool) {
         match Sink::open(settings) {
             Ok(sink) => sinks.push(sink),
             Err(error) => print_error(&format!(
-                "sink `{}` cannot be used, and what it is to be told waits until it can: {}",
+                "sink `{}` cannot be used; its deliveries wait: {}",
                 settings.name,
                 chain(&error)
             )),
@@ -106,11 +106,11 @@ fn refuse_what_belongs_to_feeds(wanted: &Sync) -> anyhow::Result<()> {
     if wanted.what == What::Tickets {
         anyhow::ensure!(
             wanted.watch_list.is_empty(),
-            "--watch-list belongs to feeds, not to tickets"
+            "--watch-list applies to feeds, not to tickets"
         );
         anyhow::ensure!(
             wanted.days.is_none(),
-            "--days belongs to feeds, not to tickets"
+            "--days applies to feeds, not to tickets"
         );
     }
     Ok(())
@@ -216,17 +216,17 @@ async fn alert(context: &Context, sinks: &[Sink], wanted: &Sync) -> anyhow::Resu
     let raised = passed.evaluated.raised;
     if raised + delivered > 0 && !wanted.json {
         print_line(&format!(
-            "alerts: {raised} raised, {delivered} messages delivered"
+            "alerts: {raised} created, {delivered} messages delivered"
         ));
     }
     if postponed > 0 {
         print_error(&format!(
-            "alerts: {postponed} messages were not taken and are tried again by the next `sync` or the daemon; see `advisoryd alerts list`"
+            "alerts: {postponed} deliveries failed and will be retried by the next `sync` or the daemon; see `advisoryd alerts list`"
         ));
     }
     if abandoned > 0 {
         print_error(&format!(
-            "alerts: {abandoned} messages were refused for good; see `advisoryd alerts list --state dead_letter`"
+            "alerts: {abandoned} messages were dead-lettered; see `advisoryd alerts list --state dead_letter`"
         ));
     }
     Ok(postponed + abandoned == 0)
@@ -234,7 +234,7 @@ async fn alert(context: &Context, sinks: &[Sink], wanted: &Sync) -> anyhow::Resu
 
 /// One sweep; nothing while upstream refuses it.
 async fn scan_revisions(context: &Context, json: bool) -> anyhow::Result<bool> {
-    let bar = progress::Bar::start(context, "sweep");
+    let bar = progress::Bar::start(context, "revision scan");
     let swept = revision_scan::scan_revisions(context).await;
     bar.finish();
     match swept {

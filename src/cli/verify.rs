@@ -9,10 +9,10 @@ use super::shared::Shared;
 use crate::clock::Clock;
 use crate::job::trust::verify::{self, Problem, Verification};
 
-/// What to prove.
+/// What to verify.
 #[derive(Debug, Args)]
-pub(super) struct Prove {
-    /// Only what happened since: `7d`, `12h`, or a time such as 2026-11-01
+pub(super) struct Verify {
+    /// Only runs since: a duration (`7d`, `12h`) or a date or time (2026-11-01)
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
     /// Print JSON
@@ -20,7 +20,7 @@ pub(super) struct Prove {
     json: bool,
 }
 
-pub(super) async fn run(shared: Shared, wanted: Prove) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: Shared, wanted: Verify) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let since = wanted.since.map(|since| since.time(Clock::system().now()));
     let proof = ask::with_database(&config, async |opened| {
@@ -52,15 +52,12 @@ fn print_verification(proof: &Verification) {
     );
     if proof.proven {
         let known = proof.known_to.map_or_else(String::new, |to| {
-            format!(
-                "; all is known up to {}",
-                to.format("%Y-%m-%d %H:%M:%S UTC")
-            )
+            format!("; complete up to {}", to.format("%Y-%m-%d %H:%M:%S UTC"))
         });
         print_line(&format!(
-            "ok    {looked}: nothing is missing and nothing was altered{known}"
+            "ok    {looked}: nothing missing, nothing altered{known}"
         ));
     } else {
-        print_line(&format!("looked at {looked}"));
+        print_line(&format!("checked {looked}"));
     }
 }

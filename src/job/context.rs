@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -43,12 +44,12 @@ impl Context {
 
     /// Awaits `future`. If advisoryd stops first, the future is dropped and
     /// [`Failure::Stopped`] is returned.
-    pub(crate) async fn or_stopped<T>(
+    pub(crate) fn or_stopped<T>(
         &self,
         future: impl Future<Output = T>,
-    ) -> Result<T, Failure> {
-        let done = self.stop.run_until_cancelled(future).await;
-        done.ok_or(Failure::Stopped)
+    ) -> impl Future<Output = Result<T, Failure>> {
+        let done = self.stop.run_until_cancelled(future);
+        done.map(|done| done.ok_or(Failure::Stopped))
     }
 
     /// Changes upstream from before this time were read by the runs that covered the

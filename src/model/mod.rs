@@ -2,6 +2,7 @@
 
 mod advisory;
 mod chain;
+mod change;
 mod change_kind;
 mod condition;
 mod condition_state;
@@ -34,6 +35,7 @@ pub mod words;
 
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
 pub use chain::chain;
+pub use change::{Statement, TicketStatement, advisory_facts, ticket_facts};
 pub use change_kind::ChangeKind;
 pub use condition::{Condition, Evidence, RunFailure};
 pub use condition_state::{ConditionState, Finding, OWN_RULE, Step, decide, heartbeat_id};

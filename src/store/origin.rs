@@ -19,3 +19,12 @@ pub struct Origin {
     /// Which of the advisories are also to be asked for by JSON.
     pub details: Details,
 }
+
+impl Origin {
+    /// Whether what came as new and was modified at this time should have come with
+    /// a run before: upstream changed it without telling.
+    pub(crate) fn has_drifted(&self, modified_at: Option<DateTime<Utc>>) -> bool {
+        let both = modified_at.zip(self.settled_before);
+        both.is_some_and(|(modified_at, settled_before)| modified_at < settled_before)
+    }
+}

@@ -44,7 +44,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "model", "capture", "clock", "cluster", "config", "daemon", "http", "job", "logging",
-            "simulate", "sink", "source", "startup", "store",
+            "signals", "simulate", "sink", "source", "startup", "store",
         ],
     ),
     ("main", &["cli"]),
@@ -70,15 +70,26 @@ const STORE: &[(&str, &[&str])] = &[
 const JOB: &[(&str, &[&str])] = &[
     ("failure", &[]),
     ("context", &["failure"]),
-    ("run", &["context", "failure"]),
-    ("collection", &["context", "failure", "run"]),
+    ("transaction", &["failure"]),
+    ("run", &["context", "failure", "transaction"]),
+    ("collection", &["context", "failure"]),
     ("health", &["context", "failure"]),
     ("lists", &["collection", "context", "failure"]),
     ("alerts", &["context", "failure", "health"]),
-    ("details", &["collection", "context", "failure", "run"]),
+    (
+        "details",
+        &["collection", "context", "failure", "run", "transaction"],
+    ),
     (
         "feeds",
-        &["collection", "context", "details", "failure", "run"],
+        &[
+            "collection",
+            "context",
+            "details",
+            "failure",
+            "run",
+            "transaction",
+        ],
     ),
     ("tickets", &["collection", "context", "failure", "run"]),
     (

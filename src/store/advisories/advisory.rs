@@ -94,8 +94,7 @@ pub async fn merge(
         }
         plan.add(record, content_hash, stored, details.get(said));
     }
-    let facts = plan.facts(&stored, &sighted);
-    history::keep_advisories(connection, &facts.replaced, origin.at).await?;
+    let former = history::keep_advisories(connection, &plan.changed, origin.at).await?;
     row::insert(connection, origin, &plan.new).await?;
     row::update(connection, origin, &plan.changed).await?;
     row::replace_record(connection, &plan.same_content).await?;
@@ -104,7 +103,8 @@ pub async fn merge(
         crate::store::advisories::sighting::write(connection, origin, &plan.sightings, &sighted)
             .await?;
 
-    change::record_advisories(connection, origin, &facts).await?;
+    let facts = plan.facts(&stored, &sighted, &former);
+    change::record(connection, origin, &facts).await?;
 
     let (added, changed) = (plan.new.len() as u64, plan.changed.len() as u64);
     Ok(Merged {

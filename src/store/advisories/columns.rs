@@ -46,14 +46,17 @@ pub(crate) fn columns(advisory: &Advisory) -> Vec<Column<'_>> {
     with_columns!(values advisory)
 }
 
-/// Destructures the advisory whole: a field that is not in the list, or in it and
-/// without a column, does not compile.
+/// Takes the advisory apart: a field that is not in the list, or in it and without a
+/// column, does not compile.
 macro_rules! values {
     ($advisory:ident plain { $($plain:tt)* } lists { $($lists:tt)* }) => {
         $crate::store::advisories::columns::values! { $advisory $($plain)* $($lists)* }
     };
     ($advisory:ident $($field:ident: $($name:literal $kind:ident = $value:expr),+;)*) => {{
-        let Advisory { said, $($field),* } = $advisory;
+        // Never called. A pattern would hold the same, but in a macro the compiler does
+        // not name the field that it lacks.
+        let _ = |said, $($field),*| Advisory { said, $($field),* };
+        let (said, $($field),*) = (&$advisory.said, $(&$advisory.$field),*);
         vec![("said", Cell::Text(Some(said))), $($(($name, Cell::$kind($value))),+),*]
     }};
 }

@@ -8,11 +8,11 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::advisory::stored_advisories;
-use super::history;
 use super::row::{self, DetailPart, RecordPart, Stored, Version};
 use super::sighting::Seen;
-use crate::model::{Advisory, Detail, Fingerprint, overlay};
-use crate::store::change::{self, AdvisoryChanges};
+use super::{facts, history};
+use crate::model::{Advisory, Detail, Fingerprint, RecordKind, overlay};
+use crate::store::change::{self, Fact, Facts};
 use crate::store::origin::Origin;
 use crate::store::wanted::queue;
 
@@ -80,8 +80,11 @@ pub async fn store(
     }
     keep(connection, origin, detail, stored.is_some()).await?;
     let lists = lists(connection, detail, since).await?;
-    let came = match &stored {
-        Some(stored) => lay_over(connection, origin, detail, (stored, record)).await?,
+    let laid = match &stored {
+        Some(stored) => {
+            let completes = completes(detail, stored, before.as_ref());
+            lay_over(connection, origin, detail, (stored, record), completes).await?
+        }
         None if detail.lists.is_none() || !lists.is_empty() => {
             let source_id = lists
                 .first()
@@ -94,16 +97,21 @@ pub async fn store(
                 },
                 detail,
             )
-            .await?;
-            DetailOutcome::Added
+            .await?
         }
-        None => DetailOutcome::Elsewhere,
+        None => return Ok(DetailOutcome::Elsewhere),
     };
-    if came != DetailOutcome::Elsewhere {
-        let is_completed = stored.is_some_and(|stored| completes(detail, &stored, before.as_ref()));
-        tell(connection, origin, detail, (came, is_completed), &lists).await?;
-    }
+    let came = laid.came;
+    tell(connection, origin, detail, laid, &lists).await?;
     Ok(came)
+}
+
+/// What became of an advisory under its detail.
+struct Laid {
+    came: DetailOutcome,
+    /// The version that is current now.
+    version: i32,
+    facts: Vec<Fact>,
 }
 
 /// The detail that was known before.
@@ -253,6 +261,7 @@ fn alone(detail: &Detail, source_id: i32, number: i32) -> Version<'_> {
         }),
         source_id,
         number,
+        completes: false,
     }
 }
 
@@ -260,9 +269,15 @@ async fn add(
     connection: &mut PgConnection,
     origin: Origin,
     detail: &Detail,
-) -> Result<(), sqlx::Error> {
+) -> Result<Laid, sqlx::Error> {
     let version = alone(detail, origin.source_id, 1);
-    row::insert(connection, origin, &[version]).await
+    let facts = facts::appeared(&version, origin);
+    row::insert(connection, origin, &[version]).await?;
+    Ok(Laid {
+        came: DetailOutcome::Added,
+        version: 1,
+        facts,
+    })
 }
 
 /// Lays the answer over the stored record: a version where both together say
@@ -272,8 +287,10 @@ async fn lay_over(
     origin: Origin,
     detail: &Detail,
     (stored, record): (&Stored, Option<&Record>),
-) -> Result<DetailOutcome, sqlx::Error> {
+    completes: bool,
+) -> Result<Laid, sqlx::Error> {
     let mut version = alone(detail, stored.source_id, stored.version + 1);
+    version.completes = completes;
     if let Some(Record { raw, advisory }) = record {
         version.raw = raw;
         version.record = record_part(stored);
@@ -287,12 +304,24 @@ async fn lay_over(
     }
     if stored.whole_hash == whole_hash {
         row::replace_record(connection, &[version]).await?;
-        return Ok(DetailOutcome::Unchanged);
+        return Ok(Laid {
+            came: DetailOutcome::Unchanged,
+            version: stored.version,
+            facts: Vec::new(),
+        });
     }
-    let said = [detail.advisory.said.clone()];
-    history::keep_advisories(connection, &said, origin.at).await?;
-    row::update(connection, origin, &[version]).await?;
-    Ok(DetailOutcome::Changed)
+    let next = [version];
+    let former = history::keep_advisories(connection, &next, origin.at).await?;
+    row::update(connection, origin, &next).await?;
+    let [version] = next;
+    let former = former
+        .get(&version.whole.said)
+        .map_or(&[][..], Vec::as_slice);
+    Ok(Laid {
+        came: DetailOutcome::Changed,
+        version: version.number,
+        facts: facts::replaced(&version, former, origin),
+    })
 }
 
 fn record_part(stored: &Stored) -> Option<RecordPart> {
@@ -309,7 +338,7 @@ async fn tell(
     connection: &mut PgConnection,
     origin: Origin,
     detail: &Detail,
-    (came, is_completed): (DetailOutcome, bool),
+    laid: Laid,
     lists: &[List],
 ) -> Result<(), sqlx::Error> {
     let said = &detail.advisory.said;
@@ -340,26 +369,27 @@ async fn tell(
         )
         .await?;
     }
-    let only = |yes: bool| -> Vec<String> { yes.then(|| said.clone()).into_iter().collect() };
+    let Laid {
+        came,
+        version,
+        facts,
+    } = laid;
     let is_new = came == DetailOutcome::Added;
-    let is_changed = came == DetailOutcome::Changed;
     let teller = new.first().copied().filter(|_| is_new);
     let (teller, is_first_load) = teller.unwrap_or((origin, false));
-    let first = AdvisoryChanges {
+    let first = Facts {
+        kind: RecordKind::Advisory,
+        facts,
         is_first_load,
-        fresh: only(is_new),
-        replaced: only(is_changed),
-        completed: only(is_changed && is_completed),
-        joined: Vec::new(),
     };
-    change::record_advisories(connection, teller, &first).await?;
+    change::record(connection, teller, &first).await?;
     for (list, is_first_load) in new.into_iter().skip(usize::from(is_new)) {
-        let joined = AdvisoryChanges {
+        let joined = Facts {
+            kind: RecordKind::Advisory,
+            facts: vec![facts::joined(said, version)],
             is_first_load,
-            joined: only(true),
-            ..AdvisoryChanges::default()
         };
-        change::record_advisories(connection, list, &joined).await?;
+        change::record(connection, list, &joined).await?;
     }
     Ok(())
 }

@@ -1,31 +1,128 @@
 //! Versions: kept just before they are replaced, and which there are.
 
+use std::collections::{HashMap, HashSet};
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::model::RecordKind;
+use super::row::Version;
+use crate::model::{Named, RecordKind, Severity, Statement, TicketStatement};
 
-/// Keeps the current versions of these advisories, just before they are replaced.
+/// What is read of a former version of an advisory.
+struct Row {
+    said: String,
+    severity_rank: Option<i16>,
+    is_rejected: bool,
+    is_zero_day: Option<bool>,
+    solution_status: Option<String>,
+    cves: Vec<String>,
+}
+
+impl Row {
+    fn statement(self) -> (String, Statement) {
+        let Self {
+            said,
+            severity_rank,
+            is_rejected,
+            is_zero_day,
+            solution_status,
+            cves,
+        } = self;
+        let statement = Statement {
+            severity: severity_rank.and_then(Severity::from_rank),
+            is_rejected,
+            is_zero_day: is_zero_day.unwrap_or(false),
+            solution_status,
+            cves,
+        };
+        (said, statement)
+    }
+}
+
+/// Keeps the current versions of advisories, just before these replace them.
+/// Returns what each new one is to be compared with ([`advisory_facts`]).
+///
+/// [`advisory_facts`]: crate::model::advisory_facts
 pub(crate) async fn keep_advisories(
     connection: &mut PgConnection,
-    said: &[String],
+    next: &[Version<'_>],
     at: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    if said.is_empty() {
-        return Ok(());
+) -> Result<HashMap<String, Vec<Statement>>, sqlx::Error> {
+    if next.is_empty() {
+        return Ok(HashMap::new());
     }
-    sqlx::query!(
-        "insert into advisory_version
-         select greatest($2, a.changed_at), a.*
-         from advisory a
-         where a.said = any($1)",
-        said,
+    let said: Vec<&str> = next.iter().map(|next| next.whole.said.as_str()).collect();
+    let replaced = sqlx::query_as!(
+        Row,
+        r#"insert into advisory_version
+           select greatest($2, a.changed_at), a.*
+           from advisory a
+           where a.said = any($1)
+           returning said, severity_rank, is_rejected, is_zero_day, solution_status, cves"#,
+        &said as &[&str],
         at
     )
-    .execute(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    Ok(())
+    let mut before = before(connection, next).await?;
+    let completing: HashSet<&str> = next
+        .iter()
+        .filter(|next| next.completes)
+        .map(|next| next.whole.said.as_str())
+        .collect();
+    let former = replaced
+        .into_iter()
+        .map(Row::statement)
+        .map(|(said, replaced)| {
+            let former = if completing.contains(said.as_str()) {
+                let before = before.remove(&said);
+                before.map_or_else(Vec::new, |before| vec![before, replaced])
+            } else {
+                vec![replaced]
+            };
+            (said, former)
+        });
+    Ok(former.collect())
+}
+
+/// The newest statement before the one that a completing version says more of.
+async fn before(
+    connection: &mut PgConnection,
+    next: &[Version<'_>],
+) -> Result<HashMap<String, Statement>, sqlx::Error> {
+    let (said, modified_at): (Vec<&str>, Vec<Option<DateTime<Utc>>>) = next
+        .iter()
+        .filter(|next| next.completes)
+        .map(|next| (next.whole.said.as_str(), next.whole.modified_at))
+        .unzip();
+    if said.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select b.said, b.severity_rank, b.is_rejected, b.is_zero_day, b.solution_status, b.cves
+           from unnest($1::text[], $2::timestamptz[]) as n (said, modified_at)
+           cross join lateral (
+               select *
+               from advisory_version v
+               where v.said = n.said
+                 and v.modified_at < n.modified_at
+               order by v.version desc
+               limit 1) as b"#,
+        &said as &[&str],
+        &modified_at as &[Option<DateTime<Utc>>]
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(Row::statement).collect())
+}
+
+/// A version of a ticket that was kept.
+pub(crate) struct KeptTicket {
+    pub version: i32,
+    pub modified_at: Option<DateTime<Utc>>,
+    pub statement: TicketStatement,
 }
 
 /// Keeps the current versions of these tickets, just before they are replaced.
@@ -33,21 +130,38 @@ pub(crate) async fn keep_tickets(
     connection: &mut PgConnection,
     ids: &[i64],
     at: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<HashMap<i64, KeptTicket>, sqlx::Error> {
     if ids.is_empty() {
-        return Ok(());
+        return Ok(HashMap::new());
     }
-    sqlx::query!(
-        "insert into ticket_version
-         select greatest($2, t.changed_at), t.*
-         from ticket t
-         where t.id = any($1)",
+    let rows = sqlx::query!(
+        r#"insert into ticket_version
+           select greatest($2, t.changed_at), t.*
+           from ticket t
+           where t.id = any($1)
+           returning id, version, modified_at, status_id, status, priority_id, priority,
+                     assignee_id, assignee, deleted_at is not null as "is_gone!""#,
         ids,
         at
     )
-    .execute(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(())
+    let kept = rows.into_iter().map(|row| {
+        let named = |id, name| Named { id, name };
+        let statement = TicketStatement {
+            status: named(row.status_id, row.status),
+            priority: named(row.priority_id, row.priority),
+            assignee: named(row.assignee_id, row.assignee),
+            is_gone: row.is_gone,
+        };
+        let kept = KeptTicket {
+            version: row.version,
+            modified_at: row.modified_at,
+            statement,
+        };
+        (row.id, kept)
+    });
+    Ok(kept.collect())
 }
 
 /// One version that is stored.

@@ -6,6 +6,7 @@ pub(crate) mod columns;
 pub mod comparison;
 pub mod copy;
 pub mod detail;
+pub(crate) mod facts;
 pub mod history;
 pub mod plan;
 pub mod received;

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::facts;
 use super::row::{DetailPart, KnownDetail, RecordPart, Stored, Version};
 use super::sighting::Seen;
-use crate::model::{Fingerprint, overlay};
+use crate::model::{Fingerprint, RecordKind, Statement, overlay};
 use crate::store::advisories::received::Received;
-use crate::store::change::AdvisoryChanges;
+use crate::store::change::Facts;
 use crate::store::origin::Origin;
 use crate::store::wanted::queue::{QueueEntry, Reason};
 
@@ -61,8 +62,6 @@ pub(crate) struct Plan<'a> {
     origin: Origin,
     pub new: Vec<Version<'a>>,
     pub changed: Vec<Version<'a>>,
-    /// Those of the changed that only say more of the same statement.
-    completed: Vec<String>,
     pub same_content: Vec<Version<'a>>,
     pub sightings: Vec<Seen<'a>>,
     pub wanted: Vec<QueueEntry>,
@@ -74,30 +73,48 @@ impl<'a> Plan<'a> {
             origin,
             new: Vec::new(),
             changed: Vec::new(),
-            completed: Vec::new(),
             same_content: Vec::new(),
             sightings: Vec::new(),
             wanted: Vec::new(),
         }
     }
 
+    /// What happened, in the order of identifiers; `former` is what the changed ones
+    /// are compared with.
     pub(crate) fn facts(
         &self,
         stored: &HashMap<String, Stored>,
         sighted: &HashMap<String, i64>,
-    ) -> AdvisoryChanges {
-        let said = |version: &Version<'_>| version.whole.said.clone();
-        let joined = self
-            .sightings
+        former: &HashMap<String, Vec<Statement>>,
+    ) -> Facts {
+        let changed: HashMap<&str, i32> = self
+            .changed
             .iter()
-            .filter(|seen| stored.contains_key(seen.said) && !sighted.contains_key(seen.said))
-            .map(|seen| seen.said.to_owned());
-        AdvisoryChanges {
+            .map(|version| (version.whole.said.as_str(), version.number))
+            .collect();
+        let mut all = Vec::new();
+        for seen in &self.sightings {
+            if let Some(stored) = stored.get(seen.said)
+                && !sighted.contains_key(seen.said)
+            {
+                let version = changed.get(seen.said).copied().unwrap_or(stored.version);
+                all.push(facts::joined(seen.said, version));
+            }
+        }
+        for version in &self.new {
+            all.extend(facts::appeared(version, self.origin));
+        }
+        for version in &self.changed {
+            let former = former
+                .get(&version.whole.said)
+                .map_or(&[][..], Vec::as_slice);
+            all.extend(facts::replaced(version, former, self.origin));
+        }
+        all.sort_by(|one, other| one.key.cmp(&other.key));
+        Facts {
+            kind: RecordKind::Advisory,
+            facts: all,
             is_first_load: false,
-            fresh: self.new.iter().map(said).collect(),
-            replaced: self.changed.iter().map(said).collect(),
-            completed: self.completed.clone(),
-            joined: joined.collect(),
         }
     }
 
@@ -116,7 +133,7 @@ impl<'a> Plan<'a> {
                 let number = stored.map_or(0, |stored| stored.version) + 1;
                 let version = self.version(record, content_hash, detail, number);
                 self.want(record, &version, detail);
-                self.place(record, version, stored);
+                self.place(version, stored);
             }
         }
         self.sightings.push(Seen {
@@ -152,12 +169,13 @@ impl<'a> Plan<'a> {
             detail,
             source_id: self.origin.source_id,
             number,
+            completes: false,
         }
     }
 
     /// Only what record and detail say together makes a version: a record that
     /// says what the detail has said before makes none.
-    fn place(&mut self, record: &Received, version: Version<'a>, stored: Option<&Stored>) {
+    fn place(&mut self, mut version: Version<'a>, stored: Option<&Stored>) {
         let Some(stored) = stored else {
             self.new.push(version);
             return;
@@ -173,12 +191,9 @@ impl<'a> Plan<'a> {
         }
         let is_first_word =
             stored.content_hash.is_none() || stored.record_modified_at < stored.modified_at;
-        if is_first_word
+        version.completes = is_first_word
             && version.detail.is_some()
-            && version.whole.modified_at == stored.modified_at
-        {
-            self.completed.push(record.advisory.said.clone());
-        }
+            && version.whole.modified_at == stored.modified_at;
         self.changed.push(version);
     }
 

@@ -53,6 +53,8 @@ pub(crate) struct Version<'a> {
     pub detail: Option<DetailPart>,
     pub source_id: i32,
     pub number: i32,
+    /// Whether it only says more of the statement that the version before told of.
+    pub completes: bool,
 }
 
 /// What is kept of the feed's record besides its text.
@@ -99,6 +101,7 @@ impl Version<'_> {
             detail,
             source_id,
             number: _,
+            completes: _,
         } = self;
         let (record, detail) = (record.as_ref(), detail.as_ref());
         // The record's own time, where a detail may say another.
@@ -242,6 +245,7 @@ mod tests {
             detail: None,
             source_id: 1,
             number: 1,
+            completes: false,
         };
         let origin = Origin {
             source_id: 1,

@@ -129,6 +129,7 @@ pub(crate) async fn seal_of(
 /// It looks at the first few of the queue by its index and at each by its key,
 /// in a form that leaves the planner no other way: with a million rows and
 /// statistics of an empty table it sorted or read all of them, at every claim.
+#[expect(clippy::too_many_lines, reason = "one SQL statement")]
 pub async fn claim(
     connection: &mut PgConnection,
     (sink, keeps): (&str, bool),

@@ -66,6 +66,7 @@ pub struct Others {
 }
 
 /// Writes down which sources the configuration names; all others stay, as not configured.
+#[expect(clippy::too_many_lines, reason = "four short SQL statements")]
 pub async fn configure(
     connection: &mut PgConnection,
     watch_lists: &[(i64, Option<String>)],

@@ -6,10 +6,11 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
-use crate::model::{Fingerprint, Ticket, fingerprint};
+use super::facts;
+use crate::model::{Fingerprint, RecordKind, Ticket, TicketStatement, fingerprint};
 use crate::store::advisories::comparison::Comparison;
 use crate::store::advisories::history;
-use crate::store::change;
+use crate::store::change::{self, Facts};
 use crate::store::origin::Origin;
 
 /// What became of a page of tickets.
@@ -38,13 +39,12 @@ pub async fn merge(
     let stored = stored(connection, &ids).await?;
 
     let mut merged = Merged::default();
-    let (mut rows, mut fresh, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rows, mut versions, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
     for ticket in tickets.into_values() {
         let content_hash = content_hash(&ticket.raw);
         let version = match stored.get(&ticket.id) {
             None => {
                 merged.added += 1;
-                fresh.push(ticket.id);
                 1
             }
             Some(stored) if stored.is_superseded_by(ticket, &content_hash) => {
@@ -58,10 +58,21 @@ pub async fn merge(
             }
         };
         rows.push(as_json(origin, ticket, &content_hash, version));
+        versions.push(ticket);
     }
-    history::keep_tickets(connection, &replaced, origin.at).await?;
+    let former = history::keep_tickets(connection, &replaced, origin.at).await?;
     write(connection, rows).await?;
-    change::record_tickets(connection, origin, &fresh, &replaced).await?;
+    let facts = versions.into_iter().flat_map(|ticket| {
+        let now = TicketStatement::from(ticket);
+        let former = former.get(&ticket.id);
+        facts::of_version(ticket.id, former, &now, ticket.modified_at, origin)
+    });
+    let facts = Facts {
+        kind: RecordKind::Ticket,
+        facts: facts.collect(),
+        is_first_load: false,
+    };
+    change::record(connection, origin, &facts).await?;
     Ok(merged)
 }
 
@@ -265,7 +276,7 @@ pub async fn mark_gone(
     origin: Origin,
     ids: &[i64],
 ) -> Result<u64, sqlx::Error> {
-    history::keep_tickets(connection, ids, origin.at).await?;
+    let former = history::keep_tickets(connection, ids, origin.at).await?;
     let done = sqlx::query!(
         "update ticket
          set deleted_at = $2,
@@ -280,6 +291,25 @@ pub async fn mark_gone(
     )
     .execute(&mut *connection)
     .await?;
-    change::record_tickets(connection, origin, &[], ids).await?;
+    let facts = ids.iter().filter_map(|id| {
+        let former = former.get(id)?;
+        let now = TicketStatement {
+            is_gone: true,
+            ..former.statement.clone()
+        };
+        Some(facts::of_version(
+            *id,
+            Some(former),
+            &now,
+            former.modified_at,
+            origin,
+        ))
+    });
+    let facts = Facts {
+        kind: RecordKind::Ticket,
+        facts: facts.flatten().collect(),
+        is_first_load: false,
+    };
+    change::record(connection, origin, &facts).await?;
     Ok(done.rows_affected())
 }

@@ -36,6 +36,7 @@ struct Row {
     former_cves: Option<Vec<String>>,
 }
 
+#[expect(clippy::too_many_lines, reason = "one SQL statement")]
 pub(crate) async fn changes(
     connection: &mut PgConnection,
     span: Span<'_>,
@@ -160,6 +161,7 @@ pub async fn stored(
 }
 
 /// `None` for a kind of change that a newer program wrote.
+#[expect(clippy::too_many_lines, reason = "a row is destructured whole")]
 fn subject(row: Row) -> Option<Subject> {
     let Row {
         seq,

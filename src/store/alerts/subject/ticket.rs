@@ -41,6 +41,7 @@ struct Row {
     lists: Vec<i64>,
 }
 
+#[expect(clippy::too_many_lines, reason = "one SQL statement")]
 pub(crate) async fn changes(
     connection: &mut PgConnection,
     span: Span<'_>,

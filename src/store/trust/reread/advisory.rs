@@ -42,6 +42,7 @@ pub struct Reread {
 }
 
 /// The next raw texts of advisories after `(said, version)`.
+#[expect(clippy::too_many_lines, reason = "two SQL statements")]
 pub async fn texts(
     connection: &mut PgConnection,
     versions: Versions,

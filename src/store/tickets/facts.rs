@@ -1,0 +1,34 @@
+//! What happened to tickets, as facts to write down.
+
+use chrono::{DateTime, Utc};
+
+use crate::model::{ChangeKind, TicketStatement, ticket_facts};
+use crate::store::advisories::history::KeptTicket;
+use crate::store::change::Fact;
+use crate::store::origin::Origin;
+
+/// Of a ticket's next version; its first where there is no former one.
+pub(crate) fn of_version(
+    id: i64,
+    former: Option<&KeptTicket>,
+    now: &TicketStatement,
+    modified_at: Option<DateTime<Utc>>,
+    origin: Origin,
+) -> Vec<Fact> {
+    let (version, mut whats) = match former {
+        None => (1, vec![ChangeKind::TicketOpened]),
+        Some(former) => (former.version + 1, vec![ChangeKind::TicketRevised]),
+    };
+    if let Some(former) = former {
+        whats.extend(ticket_facts(&former.statement, now));
+    }
+    if origin.has_drifted(modified_at) {
+        whats.push(ChangeKind::Drifted);
+    }
+    let fact = |what| Fact {
+        key: id.to_string(),
+        version,
+        what,
+    };
+    whats.into_iter().map(fact).collect()
+}
