@@ -59,7 +59,7 @@ where
             is_logged = true;
             warn!(source = %who, %error, "{who}: the database is unavailable, will retry when it is back: {error}");
         }
-        // Boxed: it is larger than many a job, and seldom needed.
+        // Boxed: it is larger than many jobs, and rarely needed.
         let waiting = Box::pin(context.or_stopped(wait(&context.pool, &mut pauses)));
         match watch {
             Some(watch) => watch.waits(waiting).await?,

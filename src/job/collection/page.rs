@@ -20,7 +20,7 @@ pub(crate) struct PageResult {
 pub(crate) struct Pages<'c> {
     context: &'c Context,
     next: Next,
-    max_pages: u32,
+    limit: u32,
     /// URL of the page that was read last; `None` for the first one.
     pub url: Option<String>,
     /// Number of pages read.
@@ -43,7 +43,7 @@ impl<'c> Pages<'c> {
         Self {
             context,
             next: Next::First(first),
-            max_pages: MAX_PAGES,
+            limit: MAX_PAGES,
             url: None,
             read: 0,
             claimed: 0,
@@ -61,8 +61,8 @@ impl<'c> Pages<'c> {
     }
 
     /// Sets the page limit; more pages are an error.
-    pub(crate) fn at_most(self, max_pages: u32) -> Self {
-        Self { max_pages, ..self }
+    pub(crate) fn at_most(self, limit: u32) -> Self {
+        Self { limit, ..self }
     }
 
     /// The next page, `None` after the last one.
@@ -71,7 +71,7 @@ impl<'c> Pages<'c> {
         let (url, response) = match std::mem::replace(&mut self.next, Next::End) {
             Next::End => return Ok(None),
             Next::First(request) => (None, context.or_stopped(client.get_whole(&request)).await?),
-            Next::At(url) if self.read >= self.max_pages || self.url.as_ref() == Some(&url) => {
+            Next::At(url) if self.read >= self.limit || self.url.as_ref() == Some(&url) => {
                 return Err(Failure::TooManyPages { pages: self.read });
             }
             Next::At(url) => {
