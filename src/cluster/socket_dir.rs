@@ -119,11 +119,21 @@ fn make_short(parent: &Path, short: &Path, account: &Account) -> Result<(), Stri
         return Err(format!("the server cannot enter `{}`", blocked.display()));
     }
     match DirBuilder::new().mode(0o700).create(short) {
-        Ok(()) => give(short, account).map_err(|error| error.to_string())?,
+        Ok(()) => give(short, account).map_err(reason)?,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error.to_string()),
     }
-    check(short, account).map_err(|error| error.to_string())
+    check(short, account).map_err(reason)
+}
+
+/// Why a directory cannot be used, without its name and advice.
+fn reason(error: ClusterError) -> String {
+    match error {
+        ClusterError::Unsafe {
+            found, expected, ..
+        } => format!("{found}, expected {expected}"),
+        other => other.to_string(),
+    }
 }
 
 /// Whether a directory that root makes in `parent` could be replaced by another user.
