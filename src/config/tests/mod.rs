@@ -10,7 +10,7 @@ mod token;
 
 use super::Config;
 
-/// The lines of what is wrong with a text.
+/// The error lines for a configuration text.
 fn errors(text: &str) -> Vec<String> {
     let error = Config::from_text("c.toml", text).unwrap_err();
     error.to_string().lines().map(str::to_owned).collect()
