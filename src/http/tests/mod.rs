@@ -1,3 +1,5 @@
+//! Tests of the HTTP client for upstream.
+
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bodies;

@@ -1,3 +1,5 @@
+//! Tests of the alert sinks.
+
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod alertmanager;
