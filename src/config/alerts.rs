@@ -1,3 +1,5 @@
+//! `[alerts]`: sinks, rules, health messages and the heartbeat.
+
 use std::collections::BTreeSet;
 
 use super::environment::Environment;
@@ -7,7 +9,7 @@ use super::section::Section;
 use super::sinks::{Sink, SinkKind, sinks};
 use crate::model::Matcher;
 
-/// `[alerts]`: who hears of what.
+/// `[alerts]`: which alerts are sent, and to which sinks.
 #[derive(Debug, Clone, Default)]
 pub struct Alerts {
     /// `[[alerts.sinks]]`, with unique names.
@@ -36,7 +38,7 @@ impl Alerts {
         }
     }
 
-    /// Names of the sinks that keep alerts until they are told that they are over.
+    /// Names of the sinks that keep an alert active until they are notified that it is resolved.
     pub fn resolving_sinks(&self) -> impl Iterator<Item = &str> {
         self.sinks
             .iter()

@@ -1,9 +1,9 @@
-//! The fields that an advisory is read by, and the names that upstream gives them:
-//! one table, which `[feeds.aliases]` adds to.
+//! Field aliases: the fields of an advisory and the names that upstream uses for them.
+//! `[feeds.aliases]` adds to this table.
 
 macro_rules! fields {
     ($($variant:ident $name:literal [$($alias:literal),*];)*) => {
-        /// A field of an advisory that names in a document lead to.
+        /// A field of an advisory to which names in a document are mapped.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum AliasField { $(#[doc = concat!("`", $name, "`")] $variant),* }
 
@@ -11,7 +11,7 @@ macro_rules! fields {
             /// Every field.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// Their names.
+            /// The names of all fields.
             pub const NAMES: &[&str] = &[$($name),*];
 
             /// The name in `[feeds.aliases]`.
@@ -19,8 +19,8 @@ macro_rules! fields {
                 match self { $(Self::$variant => $name),* }
             }
 
-            /// The names upstream gives it, as `[feeds.aliases]` writes them. Of
-            /// several the earlier wins.
+            /// The names that upstream uses, in the syntax of `[feeds.aliases]`. Of
+            /// several the first that is present wins.
             pub const fn built_in(self) -> &'static [&'static str] {
                 match self { $(Self::$variant => &[$($alias),*]),* }
             }

@@ -1,3 +1,5 @@
+//! Cron expressions: six fields, seconds first, evaluated in the time zone of `[schedule]`.
+
 use std::fmt;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
@@ -8,36 +10,38 @@ use croner::parser::{CronParser, Seconds};
 use super::tree::Node;
 use super::values::text;
 
-/// When something is to happen: six fields, seconds first, in the time zone of `[schedule]`.
+/// A cron expression: six fields, seconds first, in the time zone of `[schedule]`.
 ///
-/// It was read exactly as `tokio-cron-scheduler` 0.15 will read it again, and it happens at least once.
+/// It was parsed exactly as `tokio-cron-scheduler` 0.15 will parse it again, and it matches at least one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CronExpression(String);
 
 impl CronExpression {
-    /// Reads an expression; the error says what to write instead.
+    /// Parses an expression; the error says what is expected.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let fields = text.split_whitespace().count();
         if fields == 5 {
-            return Err("write six fields, seconds first".into());
+            return Err("expected six cron fields (seconds first)".into());
         }
         let cron = cron(text).map_err(|error| {
             let error = error.to_string().replace('\n', " ");
             let error = error.trim_end_matches('.');
-            format!("write six fields, seconds first, such as `0 */15 * * * *` ({error})")
+            format!("expected six cron fields (seconds first), such as `0 */15 * * * *` ({error})")
         })?;
-        // Any moment does: whether `0 0 0 31 2 *` ever happens does not depend on today.
+        // Any start time will do: whether `0 0 0 31 2 *` ever matches does not depend on today.
         if cron
             .find_next_occurrence(&DateTime::UNIX_EPOCH, false)
             .is_err()
         {
-            return Err("write a time that comes, this one never does".into());
+            return Err(
+                "expected a schedule that matches at least one date; this one never runs".into(),
+            );
         }
         Ok(Self(text.to_owned()))
     }
 
-    /// As it was written, for the scheduler.
+    /// The expression as it was configured, for the scheduler.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -79,7 +83,8 @@ pub(super) fn expression(node: &Node) -> Result<CronExpression, String> {
 
 pub(super) fn timezone(node: &Node) -> Result<Tz, String> {
     text(node)?.parse().map_err(|_| {
-        "write a name of the time zone database, such as `UTC` or `Europe/Copenhagen`".into()
+        "expected a time zone name from the IANA database, such as `UTC` or `Europe/Copenhagen`"
+            .into()
     })
 }
 
@@ -117,7 +122,7 @@ mod tests {
     fn five_fields_and_times_that_never_come_are_refused_with_advice() {
         assert_eq!(
             CronExpression::parse("*/15 * * * *").unwrap_err(),
-            "write six fields, seconds first"
+            "expected six cron fields (seconds first)"
         );
         assert!(
             CronExpression::parse("0 0 0 31 2 *")

@@ -1,3 +1,5 @@
+//! `[database]` and `[state]`: the PostgreSQL connection and the state directory.
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -9,21 +11,21 @@ use super::section::Section;
 use super::tree::Node;
 use super::values::{absolute_path, number, text};
 
-/// One connection holds the lock of a run while another writes.
+/// One connection holds the lock of a run while another one writes.
 const MIN_CONNECTIONS: u32 = 2;
-/// PostgreSQL allows 100 by default; nobody gives one program more than a few hundred.
+/// PostgreSQL allows 100 connections by default; no site gives one program more than a few hundred.
 const MAX_CONNECTIONS: u32 = 500;
 
-/// `[database]`: where everything is kept.
+/// `[database]`: the PostgreSQL database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {
-    /// Left out: a private PostgreSQL under [`State::dir`].
+    /// If omitted: a private PostgreSQL under [`State::dir`].
     pub url: Option<SecretUrl>,
-    /// Most connections at a time. Default: 8.
+    /// Maximum number of concurrent connections. Default: 8.
     pub max_connections: u32,
 }
 
-/// `[state]`: what the program keeps outside of the database.
+/// `[state]`: what advisoryd stores outside the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
     /// An absolute path. Default: `/var/lib/advisoryd`.
@@ -74,9 +76,9 @@ impl State {
     }
 }
 
-/// A URL that the driver understands, down to `sslmode`.
+/// A URL that the database driver accepts, including `sslmode`.
 fn database_url(node: &Node) -> Result<SecretUrl, String> {
-    let advice = "write a URL such as `postgres:///advisoryd?host=/run/postgresql`";
+    let advice = "expected a URL such as `postgres:///advisoryd?host=/run/postgresql`";
     let text = text(node)?;
     let url: Url = text
         .parse()

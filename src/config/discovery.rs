@@ -1,13 +1,15 @@
+//! `[discovery]`: watch-list discovery.
+
 use super::cron::{CronExpression, expression};
 use super::section::Section;
 use super::values::boolean;
 
-/// `[discovery]`: finding the watch lists upstream instead of naming each.
+/// `[discovery]`: following the watch lists that exist upstream instead of configuring each one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discovery {
-    /// Whether every enabled watch list of upstream is followed. Default: `false`.
+    /// Whether every watch list that is enabled upstream is followed. Default: `false`.
     pub watch_lists: bool,
-    /// When upstream is asked which there are. Default: once an hour.
+    /// When the watch lists are requested from upstream. Default: once an hour.
     pub schedule: CronExpression,
 }
 

@@ -1,3 +1,5 @@
+//! Environment variables: `ADVISORYD_*` settings that override the configuration file.
+
 use std::path::PathBuf;
 
 use secrecy::SecretString;
@@ -6,13 +8,13 @@ use super::setting_error::close_to;
 use super::token::TOKEN_VARIABLE;
 use super::tree::PREFIX;
 
-/// Names the configuration file; it is no key of it.
+/// Path of the configuration file; not a key of the file itself.
 const CONFIG_VARIABLE: &str = "ADVISORYD_CONFIG";
 /// Set by systemd for units with `LoadCredential=`.
 const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
-/// Keys without a section, whose variables therefore have no `__`.
+/// Keys without a section; their variables therefore have no `__`.
 const TOP_LEVEL: [&str; 2] = ["ADVISORYD_WATCH_LISTS", "ADVISORYD_EXTRA_FEEDS"];
-/// Sections that may be given whole (`ADVISORYD_FEEDS='{overlap="1h"}'`).
+/// Sections that may be set as a whole (`ADVISORYD_FEEDS='{overlap="1h"}'`).
 const SECTIONS: [&str; 13] = [
     "UPSTREAM",
     "DATABASE",
@@ -29,7 +31,7 @@ const SECTIONS: [&str; 13] = [
     "ALERTS",
 ];
 
-/// What the environment says that concerns the configuration.
+/// The environment variables that are part of the configuration.
 #[derive(Debug, Default)]
 pub(super) struct Environment {
     /// `$ADVISORYD_CONFIG`, unless empty.
@@ -38,9 +40,9 @@ pub(super) struct Environment {
     pub(super) credentials_dir: Option<PathBuf>,
     /// The content of `$ADVISORYD_UPSTREAM__TOKEN`.
     pub(super) token: Option<SecretString>,
-    /// Variables that are keys, by name.
+    /// Variables that set a key, by name.
     pub(super) settings: Vec<(String, String)>,
-    /// Variables that look like keys and are none; each with advice.
+    /// Warnings for variables that look like settings but are unknown.
     pub(super) ignored: Vec<String>,
 }
 
@@ -57,7 +59,7 @@ impl Environment {
                 _ => {}
             }
         }
-        // The order of the environment is chance; messages should not be.
+        // The order of the environment is arbitrary; the order of messages should not be.
         environment.settings.sort();
         environment.ignored.sort();
         environment
@@ -82,13 +84,11 @@ fn advice(name: &str) -> String {
         .find_map(|section| Some((section, key.strip_prefix(section)?.strip_prefix('_')?)));
     match (section, close_to(name, TOP_LEVEL)) {
         (Some((section, key)), _) => {
-            format!(
-                "the variable `{name}` is not a setting; did you mean `{PREFIX}{section}__{key}`?"
-            )
+            format!("unknown variable `{name}`; did you mean `{PREFIX}{section}__{key}`?")
         }
         (None, Some(close)) => {
-            format!("the variable `{name}` is not a setting; did you mean `{close}`?")
+            format!("unknown variable `{name}`; did you mean `{close}`?")
         }
-        (None, None) => format!("the variable `{name}` is not a setting and is ignored"),
+        (None, None) => format!("unknown variable `{name}`; it is ignored"),
     }
 }

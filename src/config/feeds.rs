@@ -1,3 +1,5 @@
+//! `[feeds]`: feed window, advisory details, identifier pattern and field aliases.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,36 +12,36 @@ use super::tree::Node;
 use super::values::{boolean, duration, number, text, texts};
 use crate::model::Details;
 
-/// A longer overlap asks for the same advisories for a month, again and again.
+/// A longer overlap would request the same advisories again for a month.
 const MAX_OVERLAP: Duration = Duration::from_hours(30 * 24);
-/// A century: more days than there are advisories to ask for.
+/// A century: longer than advisories have been published.
 const MAX_DAYS: u32 = 36_500;
-/// Further names a field may have; a document knows one or two.
+/// Additional names per field; a document uses one or two.
 const MAX_ALIASES: usize = 32;
-/// More details in a day than an account's requests allow.
+/// More details per day than the request limit of any account allows.
 const MAX_DETAILS_PER_DAY: u32 = 1_000_000;
-/// A pattern is compiled to at most this many bytes, so that it cannot eat the memory.
+/// Size limit of a compiled pattern, in bytes, so that it cannot exhaust memory.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
 
-/// `[feeds]`: how feeds are asked for and understood.
+/// `[feeds]`: how feeds are requested and parsed.
 #[derive(Debug, Clone)]
 pub struct Feeds {
-    /// How far each pull reaches back behind the last one. Default: 6 h.
+    /// How far each sync reaches back beyond the previous one. Default: 6 h.
     pub overlap: Duration,
-    /// Days a list's first pull looks back. Default: 365.
+    /// Look-back of a list's first sync, in days. Default: 365.
     pub first_days: u32,
-    /// Most days ever asked for. Default: 3650.
+    /// Maximum number of days ever requested. Default: 3650.
     pub max_days: u32,
-    /// Which advisories are also asked for by JSON, one by one. Default: auto.
+    /// Which advisories are also requested one by one as JSON. Default: auto.
     pub details: Details,
-    /// Most of those in any 24 hours; 0 = no limit. Default: 0.
+    /// Maximum number of those in any 24 hours; 0 = no limit. Default: 0.
     pub details_per_day: u32,
     /// Whether the modification times of all advisories are compared with what is
     /// stored. Default: yes.
     pub sweep: bool,
-    /// What an advisory's identifier looks like. Default: `SA[0-9]{1,7}`.
+    /// Pattern of advisory identifiers. Default: `SA[0-9]{1,7}`.
     pub id_pattern: Regex,
-    /// Further element or attribute names, by the name of an [`AliasField`].
+    /// Additional element or attribute names, by the name of an [`AliasField`].
     pub aliases: BTreeMap<String, Vec<String>>,
 }
 
@@ -66,7 +68,7 @@ impl Feeds {
             ..
         } = feeds;
         if first_days > max_days {
-            let advice = format!("write at most `max_days`, which is `{max_days}`");
+            let advice = format!("expected at most `max_days`, which is `{max_days}`");
             section.wrong("first_days", &first_days.to_string(), &advice);
         }
         section.close();
@@ -79,7 +81,7 @@ fn details(node: &Node) -> Result<Details, String> {
         "auto" => Ok(Details::Auto),
         "always" => Ok(Details::Always),
         "never" => Ok(Details::Never),
-        _ => Err("write `auto`, `always` or `never`".into()),
+        _ => Err("expected `auto`, `always` or `never`".into()),
     }
 }
 
@@ -92,10 +94,10 @@ fn pattern(node: &Node) -> Result<Regex, String> {
             let error = error.to_string();
             let last = error.lines().last().unwrap_or_default().trim();
             let last = last.trim_start_matches("error: ");
-            format!("write a regular expression such as `SA[0-9]{{1,7}}` ({last})")
+            format!("expected a regular expression such as `SA[0-9]{{1,7}}` ({last})")
         })?;
     if pattern.is_match("") {
-        return Err("write a pattern that does not fit an empty text".into());
+        return Err("expected a pattern that does not match an empty string".into());
     }
     Ok(pattern)
 }
@@ -106,8 +108,8 @@ fn aliases(mut section: Section<'_>) -> BTreeMap<String, Vec<String>> {
         if AliasField::from_name(&field).is_none() {
             let known = AliasField::NAMES;
             let advice = match close_to(&field, known.iter().copied()) {
-                Some(name) => format!("write `{name}`"),
-                None => format!("write one of {}", known.join(", ")),
+                Some(name) => format!("did you mean `{name}`?"),
+                None => format!("expected one of {}", known.join(", ")),
             };
             section.unknown(&node, &field, &advice);
             continue;
@@ -117,7 +119,7 @@ fn aliases(mut section: Section<'_>) -> BTreeMap<String, Vec<String>> {
                 aliases.insert(field, names);
             }
             Ok(_) => {
-                let advice = format!("write at most {MAX_ALIASES} names");
+                let advice = format!("expected at most {MAX_ALIASES} names");
                 section.wrong_at(&node.place, &field, &said(&node), &advice);
             }
             Err(advice) => section.wrong_at(&node.place, &field, &said(&node), &advice),

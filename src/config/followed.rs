@@ -1,11 +1,11 @@
-//! The configuration with the watch lists that discovery found.
+//! Followed watch lists: the configuration merged with the lists that discovery found.
 
 use super::Config;
 use super::lists::WatchList;
 
 impl Config {
-    /// This configuration as if it also named the discovered lists, less those
-    /// that it says not to follow. What an earlier discovery added is left out.
+    /// This configuration plus the discovered lists, except those that it excludes
+    /// (`follow = false`). Lists that an earlier discovery added are dropped.
     #[must_use]
     pub fn with_discovered(&self, found: &[(i64, Option<String>)]) -> Self {
         let mut config = self.clone();
@@ -21,7 +21,7 @@ impl Config {
         config
     }
 
-    /// Whether the configuration names the list itself.
+    /// Whether the configuration file itself names the list.
     pub fn names(&self, id: i64) -> bool {
         let named = |list: &WatchList| list.id == id && !list.discovered;
         self.watch_lists.iter().any(named)
@@ -46,7 +46,7 @@ mod tests {
         assert_eq!(followed, [4, 6]);
         assert_eq!(all.watch_lists[0].name.as_deref(), Some("Ours"));
         assert!(all.names(4) && !all.names(6) && !all.names(5));
-        // What discovery no longer finds goes, what the configuration names stays.
+        // Lists that discovery no longer finds are dropped; configured lists stay.
         let followed: Vec<i64> = ids(&all.with_discovered(&found(&[7])));
         assert_eq!(followed, [4, 7]);
         let off = Config::from_text("c", "").unwrap();

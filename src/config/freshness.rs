@@ -1,3 +1,5 @@
+//! `[freshness]`: the age from which data is reported as stale.
+
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -5,25 +7,25 @@ use super::section::Section;
 use super::tree::Node;
 use super::values::any_text;
 
-/// Shorter than this, one slow answer would be an alarm.
+/// With a shorter limit, one slow response would raise an alert.
 const SHORTEST: Duration = Duration::from_mins(1);
-/// Longer is off.
+/// Beyond this, use `off`.
 const LONGEST: Duration = Duration::from_hours(24 * 366);
 
-/// How old data may be before the program says that it is stale.
+/// How old data may be before it is reported as stale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Allowed {
-    /// Until two ticks of its schedule and an hour have passed without a
-    /// complete run: one failure heals itself at the next tick.
+    /// Until two scheduled times and one hour have passed without a
+    /// complete run: a single failure is repaired by the next run.
     #[default]
     BySchedule,
-    /// This old.
+    /// At most this old.
     Age(Duration),
-    /// As old as it likes.
+    /// No limit.
     Off,
 }
 
-/// `[freshness]`: from when on old data is told of.
+/// `[freshness]`: the age from which data is reported as stale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Freshness {
     /// Watch lists and extra feeds. Default: by schedule.
@@ -55,7 +57,7 @@ fn allowed(limits: RangeInclusive<Duration>) -> impl FnOnce(&Node) -> Result<All
         match humantime::parse_duration(&text) {
             Ok(age) if limits.contains(&age) => Ok(Allowed::Age(age)),
             _ => Err(
-                "write `auto`, `off` or a duration from `1m` to `366d`, such as `2h`".to_owned(),
+                "expected `auto`, `off` or a duration from `1m` to `366d`, such as `2h`".to_owned(),
             ),
         }
     }

@@ -1,3 +1,5 @@
+//! `[alerts.health]` and `[alerts.heartbeat]`: self-monitoring and the dead man's switch.
+
 use std::collections::BTreeSet;
 
 use super::cron::{CronExpression, expression};
@@ -5,21 +7,21 @@ use super::section::Section;
 use super::setting_error::close_to;
 use super::values::{boolean, texts};
 
-/// `[alerts.health]`: who hears of what is wrong with the program itself.
+/// `[alerts.health]`: who is notified of problems of advisoryd itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Health {
-    /// Whether anybody does; what is wrong is written down all the same. Default: `true`.
+    /// Whether notifications are sent; problems are recorded in any case. Default: `true`.
     pub enabled: bool,
-    /// Names of sinks. Default: all.
+    /// Names of sinks. Default: all sinks.
     pub sinks: Vec<String>,
 }
 
-/// `[alerts.heartbeat]`: a sign of life, so that silence is an alarm at the receiver.
+/// `[alerts.heartbeat]`: periodic messages, so that their absence raises an alarm at the receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heartbeat {
-    /// When.
+    /// When a heartbeat is sent.
     pub schedule: CronExpression,
-    /// Names of sinks. Default: all.
+    /// Names of sinks. Default: all sinks.
     pub sinks: Vec<String>,
 }
 
@@ -35,17 +37,17 @@ impl Health {
 }
 
 impl Heartbeat {
-    /// `None` where no schedule is written: it is off.
+    /// `None` without a schedule: the heartbeat is off.
     pub(super) fn read(mut section: Section<'_>, known: &BTreeSet<String>) -> Option<Self> {
         let has_schedule = section.has("schedule");
         let has_sinks = section.has("sinks");
         let schedule = section.optional("schedule", expression);
         let sinks = sinks(&mut section, known);
         if has_sinks && !has_schedule {
-            let advice = "write when, such as `schedule = \"0 0 8 * * *\"`";
+            let advice = "add one, such as `schedule = \"0 0 8 * * *\"`";
             section.missing("schedule", advice);
         } else if has_schedule && sinks.is_empty() {
-            let advice = "write one under [[alerts.sinks]], a heartbeat needs a receiver";
+            let advice = "add one under [[alerts.sinks]]; a heartbeat needs a receiver";
             section.missing("sinks", advice);
         }
         section.close();
@@ -56,7 +58,7 @@ impl Heartbeat {
     }
 }
 
-/// The named ones, each once, or all that are known.
+/// The named sinks, without duplicates; if omitted, all sinks.
 fn sinks(section: &mut Section<'_>, known: &BTreeSet<String>) -> Vec<String> {
     let Some(named) = section.optional("sinks", texts) else {
         return known.iter().cloned().collect();
@@ -68,16 +70,14 @@ fn sinks(section: &mut Section<'_>, known: &BTreeSet<String>) -> Vec<String> {
     named.into_iter().collect()
 }
 
-/// What to write instead of a name that no sink has.
+/// What an unknown sink name was expected to be.
 pub(super) fn advice(name: &str, known: &BTreeSet<String>) -> String {
     match close_to(name, known.iter().map(String::as_str)) {
-        Some(close) => format!("no sink is called so; did you mean `{close}`?"),
-        None if known.is_empty() => {
-            "no sink is called so; add it under [[alerts.sinks]]".to_owned()
-        }
+        Some(close) => format!("unknown sink; did you mean `{close}`?"),
+        None if known.is_empty() => "unknown sink; add it under [[alerts.sinks]]".to_owned(),
         None => {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            format!("no sink is called so; write one of {}", known.join(", "))
+            format!("unknown sink; expected one of {}", known.join(", "))
         }
     }
 }

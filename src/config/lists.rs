@@ -1,35 +1,37 @@
+//! `[[watch_lists]]` and `[[extra_feeds]]`: the feeds that are synced.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cron::{CronExpression, expression};
 use super::section::{Section, said};
 use super::values::{boolean, number, query_value, text};
 
-/// More lists than an account has; each is at least one request per tick.
+/// More lists than any account has; each needs at least one request per sync.
 const MAX_LISTS: usize = 1000;
-/// Longest name of a list or feed, in characters: names are labels of metrics and columns of tables.
+/// Maximum length of the name of a list or feed, in characters: names become metric labels and table columns.
 const MAX_NAME_CHARS: usize = 200;
-/// More parameters than a feed has.
+/// More query parameters than any feed accepts.
 const MAX_QUERY_PAIRS: usize = 32;
 
-/// `[[watch_lists]]`: one watch list whose feed is pulled.
+/// `[[watch_lists]]`: one watch list whose feed is synced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchList {
-    /// Upstream's number for it, positive.
+    /// The ID that upstream uses for it, positive.
     pub id: i64,
-    /// What people call it; left out, its number is its name.
+    /// Display name; if omitted, the ID is shown.
     pub name: Option<String>,
-    /// When it is pulled; left out, as `[schedule] feeds` says.
+    /// When it is synced; default: `[schedule] feeds`.
     pub schedule: Option<CronExpression>,
-    /// Further query parameters, sorted by name.
+    /// Additional query parameters, sorted by name.
     pub query: Vec<(String, String)>,
-    /// Where its advisories come from. Default: auto.
+    /// Source of its advisories. Default: auto.
     pub source: ListSource,
-    /// Found by `[discovery]` and not named by the configuration.
+    /// Found by `[discovery]` and not named in the configuration.
     pub discovered: bool,
 }
 
 impl WatchList {
-    /// One that the configuration does not name.
+    /// A list that the configuration does not name.
     pub(super) fn discovered(id: i64, name: Option<String>) -> Self {
         Self {
             id,
@@ -42,30 +44,30 @@ impl WatchList {
     }
 }
 
-/// Where the advisories of a watch list come from.
+/// Source of the advisories of a watch list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ListSource {
-    /// From its feed, and from JSON while the feed is not recognised or refused.
+    /// The feed; the JSON API while the feed is not recognised or the request is rejected.
     #[default]
     Auto,
-    /// From its feed only.
+    /// Only the feed.
     Feed,
-    /// From JSON only.
+    /// Only the JSON API.
     Json,
 }
 
-/// `[[extra_feeds]]`: another feed, without membership in a list.
+/// `[[extra_feeds]]`: an additional feed that belongs to no watch list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExtraFeed {
-    /// What people call it; unique.
+    /// Display name; unique.
     pub name: String,
-    /// When it is pulled; left out, as `[schedule] feeds` says.
+    /// When it is synced; default: `[schedule] feeds`.
     pub schedule: Option<CronExpression>,
     /// Query parameters, sorted by name; at least one.
     pub query: Vec<(String, String)>,
 }
 
-/// Reads all of `[[watch_lists]]`: those to follow, and the ids of those not to.
+/// Reads `[[watch_lists]]`: the lists to follow, and the IDs of those with `follow = false`.
 pub(super) fn watch_lists(root: &mut Section<'_>) -> (Vec<WatchList>, Vec<i64>) {
     let mut seen = BTreeSet::new();
     let mut unfollowed = Vec::new();
@@ -75,10 +77,10 @@ pub(super) fn watch_lists(root: &mut Section<'_>) -> (Vec<WatchList>, Vec<i64>) 
         if let Some(id) = id {
             section.call(format!("watch list {id}"));
             if !seen.insert(id) {
-                section.wrong("id", &id.to_string(), "write each watch list once");
+                section.wrong("id", &id.to_string(), "expected each watch list only once");
             }
         } else if !has_id {
-            section.missing("id", "write its number in upstream, such as `id = 4`");
+            section.missing("id", "add its ID in upstream, such as `id = 4`");
         }
         let name = section.optional("name", name);
         let schedule = section.optional("schedule", expression);
@@ -103,7 +105,7 @@ pub(super) fn watch_lists(root: &mut Section<'_>) -> (Vec<WatchList>, Vec<i64>) 
     (bounded(root, "watch_lists", lists), unfollowed)
 }
 
-/// Reads all of `[[extra_feeds]]`.
+/// Reads `[[extra_feeds]]`.
 pub(super) fn extra_feeds(root: &mut Section<'_>) -> Vec<ExtraFeed> {
     let mut seen = BTreeSet::new();
     let feeds = root.each("extra_feeds", |mut section| {
@@ -112,16 +114,16 @@ pub(super) fn extra_feeds(root: &mut Section<'_>) -> Vec<ExtraFeed> {
         if let Some(name) = &name {
             section.call(format!("extra feed `{name}`"));
             if !seen.insert(name.clone()) {
-                section.wrong("name", name, "write another name for each");
+                section.wrong("name", name, "expected a unique name");
             }
         } else if !has_name {
-            section.missing("name", "write what to call it, such as `name = \"All\"`");
+            section.missing("name", "add one, such as `name = \"All\"`");
         }
         let schedule = section.optional("schedule", expression);
         let has_query = section.has("query");
         let query = query(section.section("query"), &["days"]);
         if !has_query {
-            let advice = "write what to ask for, such as `query = { feed_type = \"…\" }`";
+            let advice = "add the query parameters, such as `query = { feed_type = \"…\" }`";
             section.missing("query", advice);
         }
         section.close();
@@ -136,7 +138,7 @@ pub(super) fn extra_feeds(root: &mut Section<'_>) -> Vec<ExtraFeed> {
 
 fn bounded<T>(root: &mut Section<'_>, key: &str, mut entries: Vec<T>) -> Vec<T> {
     if entries.len() > MAX_LISTS {
-        let advice = format!("write at most {MAX_LISTS}");
+        let advice = format!("expected at most {MAX_LISTS}");
         root.wrong(key, &format!("{} entries", entries.len()), &advice);
         entries.truncate(MAX_LISTS);
     }
@@ -148,7 +150,7 @@ fn list_source(node: &super::tree::Node) -> Result<ListSource, String> {
         "auto" => Ok(ListSource::Auto),
         "feed" => Ok(ListSource::Feed),
         "json" => Ok(ListSource::Json),
-        _ => Err("write `auto`, `feed` or `json`".into()),
+        _ => Err("expected `auto`, `feed` or `json`".into()),
     }
 }
 
@@ -156,20 +158,20 @@ pub(super) fn name(node: &super::tree::Node) -> Result<String, String> {
     let name = text(node)?;
     if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
         return Err(format!(
-            "write one line of at most {MAX_NAME_CHARS} characters"
+            "expected one line of at most {MAX_NAME_CHARS} characters"
         ));
     }
     Ok(name)
 }
 
-/// `reserved` parameters are what the program computes itself: replacing them
-/// silently would tear holes into what is covered.
+/// `reserved` parameters are computed by advisoryd: overriding them would
+/// silently create gaps in the coverage.
 fn query(mut section: Section<'_>, reserved: &[&str]) -> Vec<(String, String)> {
     let mut pairs = BTreeMap::new();
     for (key, node) in section.rest() {
         let shown = said(&node);
         if reserved.contains(&key.as_str()) {
-            let advice = "leave it out, advisoryd sets it itself";
+            let advice = "remove it; advisoryd sets it";
             section.wrong_at(&node.place, &key, &shown, advice);
             continue;
         }
@@ -181,7 +183,7 @@ fn query(mut section: Section<'_>, reserved: &[&str]) -> Vec<(String, String)> {
         }
     }
     if pairs.len() > MAX_QUERY_PAIRS {
-        let advice = format!("write at most {MAX_QUERY_PAIRS} parameters");
+        let advice = format!("expected at most {MAX_QUERY_PAIRS} parameters");
         section.wrong("query", &format!("{} parameters", pairs.len()), &advice);
     }
     section.close();

@@ -1,3 +1,5 @@
+//! `[http]` and `[log]`: the health and metrics listener, log format and log filter.
+
 use std::net::{Ipv4Addr, SocketAddr};
 
 use tracing_subscriber::EnvFilter;
@@ -6,41 +8,41 @@ use super::section::Section;
 use super::tree::Node;
 use super::values::{any_text, listen, text};
 
-/// Where `/healthz`, `/readyz` and `/metrics` listen unless told otherwise.
+/// Default address and port of `/healthz`, `/readyz` and `/metrics`.
 const DEFAULT_PORT: u16 = 8787;
 
-/// `[http]`: health and metrics.
+/// `[http]`: health checks and metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
     /// `None` is off (`""`). Default: `127.0.0.1:8787`.
     pub listen: Option<SocketAddr>,
 }
 
-/// `[log]`: how the program speaks.
+/// `[log]`: logging.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     /// Default: [`LogFormat::Auto`].
     pub format: LogFormat,
-    /// Which lines, in the language of `RUST_LOG`. Default: `info`.
+    /// Log filter, in the syntax of `RUST_LOG`. Default: `info`.
     pub filter: String,
 }
 
-/// How a line is written.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// journald under systemd, pretty on a terminal, else JSON.
+    /// journald under systemd, pretty on a terminal, JSON otherwise.
     #[default]
     Auto,
-    /// For people.
+    /// For humans.
     Pretty,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
-    /// Straight to the journal, with fields.
+    /// The native protocol of journald, with fields.
     Journald,
 }
 
 impl LogFormat {
-    /// From its name in the configuration and on the command line.
+    /// Parses the name used in the configuration and on the command line.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "auto" => Some(Self::Auto),
@@ -95,7 +97,7 @@ fn format(node: &Node) -> Result<LogFormat, String> {
     any_text(node)
         .ok()
         .and_then(|name| LogFormat::from_name(&name))
-        .ok_or_else(|| "write `auto`, `pretty`, `json` or `journald`".into())
+        .ok_or_else(|| "expected `auto`, `pretty`, `json` or `journald`".into())
 }
 
 fn filter(node: &Node) -> Result<String, String> {
@@ -103,7 +105,7 @@ fn filter(node: &Node) -> Result<String, String> {
     match EnvFilter::try_new(&filter) {
         Ok(_) => Ok(filter),
         Err(error) => Err(format!(
-            "write a filter such as `info` or `warn,advisoryd=debug` ({error})"
+            "expected a filter such as `info` or `warn,advisoryd=debug` ({error})"
         )),
     }
 }

@@ -1,5 +1,5 @@
-//! What the operator says: surface §2, checked whole at the door. What loads
-//! here starts.
+//! Configuration: file and environment (surface §2), validated completely when it is
+//! loaded. A configuration that loads is one that advisoryd can start with.
 
 mod alerts;
 mod alias_field;
@@ -65,7 +65,7 @@ use tree::Node;
 
 /// Read when neither `--config` nor `$ADVISORYD_CONFIG` names another file.
 pub const DEFAULT_PATH: &str = "/etc/advisoryd/config.toml";
-/// Longest configuration file, in bytes: a thousand lists fit many times.
+/// Maximum size of the configuration file, in bytes: many times the size of one with a thousand lists.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
 /// The whole configuration (surface §2).
@@ -83,9 +83,9 @@ pub struct Config {
     pub feeds: Feeds,
     /// `[discovery]`
     pub discovery: Discovery,
-    /// `[[watch_lists]]` to follow, with unique ids.
+    /// `[[watch_lists]]` to follow, with unique IDs.
     pub watch_lists: Vec<WatchList>,
-    /// Ids of `[[watch_lists]]` with `follow = false`.
+    /// IDs of `[[watch_lists]]` with `follow = false`.
     pub unfollowed: Vec<i64>,
     /// `[[extra_feeds]]`, with unique names.
     pub extra_feeds: Vec<ExtraFeed>,
@@ -103,18 +103,18 @@ pub struct Config {
     pub http: Http,
     /// `[log]`
     pub log: Log,
-    /// The file that was read; `None` when there is none and nobody named one.
+    /// The file that was read; `None` if none was named and the default file does not exist.
     pub file: Option<PathBuf>,
-    /// Variables that look like settings and are none, with advice.
+    /// Warnings for variables that look like settings but are unknown.
     pub ignored_variables: Vec<String>,
 }
 
 impl Config {
-    /// Loads the file (`path` is what `--config` says) and lays the
-    /// environment over it.
+    /// Loads the file (`path` is the value of `--config`) and applies the
+    /// environment variables, which override it.
     ///
     /// # Errors
-    /// [`ConfigError`] with every mistake there is.
+    /// [`ConfigError`] with every error in the configuration.
     pub fn load(
         path: Option<&Path>,
         variables: impl IntoIterator<Item = (String, String)>,
@@ -131,7 +131,7 @@ impl Config {
             Err(error) => {
                 return Err(one(SettingError::whole(
                     place,
-                    format!("cannot be read: {error}"),
+                    format!("cannot read the file: {error}"),
                 )));
             }
         };
@@ -144,19 +144,19 @@ impl Config {
         Ok(config)
     }
 
-    /// Reads a configuration from its text alone, without the environment;
-    /// `place` is what errors call it.
+    /// Reads a configuration from its text only, without the environment;
+    /// `place` is its name in errors.
     ///
     /// # Errors
-    /// [`ConfigError`] with every mistake there is.
+    /// [`ConfigError`] with every error in the configuration.
     pub fn from_text(place: &str, text: &str) -> Result<Self, ConfigError> {
         let root = Node::parse(&Arc::from(place), text).map_err(one)?;
         Self::read(root, Environment::default())
     }
 
-    /// Whether whole advisories are asked for: by `[feeds] details`, or because of
-    /// the sweep or a watch list that may come from JSON, which are nothing without
-    /// them.
+    /// Whether advisory details are requested: because of `[feeds] details`, or because
+    /// the revision scan is on or a watch list may come from the JSON API, which both
+    /// need them.
     pub fn fetches_details(&self) -> bool {
         let is_json = |list: &WatchList| list.source != ListSource::Feed;
         let Feeds { details, sweep, .. } = self.feeds;
@@ -210,24 +210,22 @@ impl Config {
         })
     }
 
-    /// What is allowed and probably not meant, one sentence each.
+    /// Settings that are valid but probably unintended, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.ignored_variables.clone();
         let none = self.watch_lists.is_empty() && !self.discovery.watch_lists;
         if none && self.extra_feeds.is_empty() {
             warnings.push(
-                "no watch lists are configured: no advisory will be read; add `[[watch_lists]]`, or `[discovery] watch_lists = true`"
+                "no watch lists are configured: no advisories will be synced; add `[[watch_lists]]`, or set `[discovery] watch_lists = true`"
                     .into(),
             );
             if !self.tickets.enabled {
-                warnings.push("tickets are off as well: there is nothing to do".into());
+                warnings.push("tickets are disabled as well: there is nothing to sync".into());
             }
         }
         if self.upstream.base_url.scheme() == "http" && !is_loopback(&self.upstream.base_url) {
             let url = &self.upstream.base_url;
-            warnings.push(format!(
-                "the token crosses the network unencrypted on its way to {url}"
-            ));
+            warnings.push(format!("the token is sent unencrypted to {url}"));
         }
         let lists: BTreeSet<i64> = self.watch_lists.iter().map(|list| list.id).collect();
         let all = (!self.discovery.watch_lists).then_some(&lists);
@@ -236,8 +234,8 @@ impl Config {
     }
 }
 
-/// The variables of this process that concern the configuration. Ones that are
-/// not Unicode cannot be meant.
+/// The environment variables of this process that are part of the configuration.
+/// Names or values that are not Unicode are ignored.
 pub fn process_environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -256,7 +254,7 @@ fn read_file(path: &Path) -> io::Result<String> {
     let length = file.read_to_string(&mut text)?;
     if u64::try_from(length).is_ok_and(|length| length > MAX_FILE_BYTES) {
         return Err(io::Error::other(format!(
-            "it is larger than {MAX_FILE_BYTES} bytes"
+            "larger than {MAX_FILE_BYTES} bytes"
         )));
     }
     Ok(text)

@@ -1,3 +1,5 @@
+//! `[reconcile]`: re-reading past windows to detect changes without a new modification date.
+
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -5,18 +7,18 @@ use super::section::Section;
 use super::tree::{Node, Said};
 use super::upstream::Upstream;
 
-/// More would leave the feeds and tickets themselves too little.
+/// A larger share would leave too few requests for feeds and tickets.
 const SHARES: RangeInclusive<f64> = 0.0..=0.5;
 const DAY: Duration = Duration::from_hours(24);
 const MINUTES_OF_A_DAY: f64 = 24.0 * 60.0;
-/// A feed of many days is a large document, however many requests are allowed.
+/// A feed of many days is a large document, regardless of the request limit.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// `[reconcile]`: reading old time again, to see whether upstream changed it
-/// without telling.
+/// `[reconcile]`: re-reading past windows, to detect advisories that upstream changed
+/// without a new modification date.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Reconcile {
-    /// Which part of the request budget may be spent. Default: 0, off.
+    /// Fraction of the request limit that may be used. Default: 0 (off).
     pub share: f64,
 }
 
@@ -29,7 +31,7 @@ impl Reconcile {
         reconcile
     }
 
-    /// The mean time from one request to the next; `None` where it is off.
+    /// The average interval between requests; `None` if off.
     pub fn pause(&self, upstream: &Upstream) -> Option<Duration> {
         let by_minute = f64::from(upstream.requests_per_minute) * MINUTES_OF_A_DAY;
         let a_day = match upstream.requests_per_day {
@@ -55,7 +57,7 @@ fn share(node: &Node) -> Result<f64, String> {
     };
     value.filter(|value| SHARES.contains(value)).ok_or_else(|| {
         format!(
-            "write a part of the request budget from `{:?}` (off) to `{:?}`, such as `0.001`",
+            "expected a fraction of the request limit from `{:?}` (off) to `{:?}`, such as `0.001`",
             SHARES.start(),
             SHARES.end()
         )

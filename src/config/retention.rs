@@ -1,3 +1,5 @@
+//! `[retention]`: how long old versions, raw data, runs and alerts are kept.
+
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -6,27 +8,27 @@ use super::tree::Node;
 use super::values::any_text;
 
 const DAY: Duration = Duration::from_hours(24);
-/// Shorter would drop what somebody is just looking at.
+/// A shorter time would delete data that somebody is still looking at.
 const SHORTEST: Duration = DAY;
 /// The limits of the last day are counted from the runs of the last 36 hours.
 const SHORTEST_RUNS: Duration = Duration::from_hours(48);
-/// Longer is for ever.
+/// Beyond this, use `forever`.
 const LONGEST: Duration = Duration::from_hours(24 * 36_500);
 
-/// `[retention]`: how long what is no longer current is kept; `None` = for ever.
+/// `[retention]`: how long data that is no longer current is kept; `None` = forever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
-    /// Versions that were replaced. Default: for ever.
+    /// Superseded versions. Default: forever.
     pub versions: Option<Duration>,
-    /// Raw texts of versions that were replaced. Default: for ever.
+    /// Raw data of superseded versions. Default: forever.
     pub raw: Option<Duration>,
-    /// Runs in the ledger. Default: 365 days.
+    /// Run log. Default: 365 days.
     pub runs: Option<Duration>,
-    /// Records in quarantine that upstream no longer sends. Default: for ever.
+    /// Quarantined records that upstream no longer sends. Default: forever.
     pub quarantine: Option<Duration>,
-    /// What rules found of changes. Default: 90 days.
+    /// Results of rule evaluations. Default: 90 days.
     pub evaluations: Option<Duration>,
-    /// Alerts that wait for nothing, with their deliveries. Default: 365 days.
+    /// Alerts that are not pending, with their deliveries. Default: 365 days.
     pub alerts: Option<Duration>,
 }
 
@@ -82,7 +84,7 @@ fn lasting(
                 let low = limits.start().as_secs() / DAY.as_secs();
                 let high = limits.end().as_secs() / DAY.as_secs();
                 Err(format!(
-                    "write `forever` or a duration from `{low}d` to `{high}d`, such as `90d` or `365d`"
+                    "expected `forever` or a duration from `{low}d` to `{high}d`, such as `90d` or `365d`"
                 ))
             }
         }

@@ -1,3 +1,5 @@
+//! `[[alerts.rules]]`: alert rules and their clauses.
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -10,13 +12,13 @@ use crate::model::{
     AttackVector, ChangeKind, Clause, Clauses, Matcher, Missing, OWN_RULE, Rule, Severity,
 };
 
-/// Evaluation of a change by so many rules still takes microseconds.
+/// Evaluating a change against this many rules still takes microseconds.
 const MAX_RULES: usize = 500;
-/// Patterns and values of one key.
+/// Maximum number of patterns or values of one key.
 const MAX_VALUES: usize = 200;
-/// Longer would hold back what somebody wants to hear today.
+/// A longer time would delay alerts beyond the day.
 const MAX_GROUP: Duration = Duration::from_hours(24);
-/// What upstream says of solutions (contract §7).
+/// The solution statuses of upstream (contract §7).
 const SOLUTION_STATUSES: [&str; 5] = [
     "None",
     "No Fix",
@@ -24,9 +26,9 @@ const SOLUTION_STATUSES: [&str; 5] = [
     "Vendor Workaround",
     "Partial Fix",
 ];
-/// A list without entries could mean all or nothing: nobody is left to guess.
-const EMPTY: &str = "write at least one, or leave it out to ask nothing of it";
-/// Asked for where a rule does not say.
+/// An empty list could mean all or nothing, so it is an error.
+const EMPTY: &str = "expected at least one entry; remove the key to match all";
+/// The default of `on`.
 const USUAL_KINDS: [ChangeKind; 5] = [
     ChangeKind::Appeared,
     ChangeKind::JoinedWatchList,
@@ -35,33 +37,33 @@ const USUAL_KINDS: [ChangeKind; 5] = [
     ChangeKind::SolutionAvailable,
 ];
 
-/// Reads all of `[[alerts.rules]]`; `sinks` are the names that they may use.
+/// Reads `[[alerts.rules]]`; `sinks` are the sink names that rules may use.
 pub(super) fn rules(alerts: &mut Section<'_>, sinks: &BTreeSet<String>) -> Vec<Matcher> {
     let mut seen = BTreeSet::new();
     let mut rules = alerts.each("rules", |section| rule(section, sinks, &mut seen));
     if rules.len() > MAX_RULES {
-        let advice = format!("write at most {MAX_RULES}");
+        let advice = format!("expected at most {MAX_RULES}");
         alerts.wrong("rules", &format!("{} entries", rules.len()), &advice);
         rules.truncate(MAX_RULES);
     }
     rules
 }
 
-/// What is allowed and probably not meant; `lists` are all that are followed, where that
-/// is known.
+/// Settings that are valid but probably unintended; `lists` are all followed watch lists,
+/// if known.
 pub(super) fn warnings(rules: &[Matcher], lists: Option<&BTreeSet<i64>>) -> Vec<String> {
     let mut warnings = Vec::new();
     for rule in rules.iter().map(Matcher::rule) {
         let name = &rule.name;
         if rule.sinks.is_empty() && !rule.shadow {
             warnings.push(format!(
-                "rule `{name}` names no sink: what it matches is written down and nobody is told; add `sinks`, or `shadow = true` if that is meant"
+                "rule `{name}` has no sinks: its alerts are recorded but not sent; add `sinks`, or set `shadow = true` if that is intended"
             ));
         }
         let asked = rule.clauses.watch_lists.iter();
         for id in asked.filter(|id| lists.is_some_and(|lists| !lists.contains(*id))) {
             warnings.push(format!(
-                "rule `{name}` asks for watch list {id}, which is not followed; add it under `[[watch_lists]]`"
+                "rule `{name}` requires watch list {id}, which is not followed; add it under `[[watch_lists]]`"
             ));
         }
     }
@@ -78,16 +80,12 @@ fn rule(
     if let Some(name) = &name {
         section.call(format!("rule `{name}`"));
         if name == OWN_RULE {
-            section.wrong(
-                "name",
-                name,
-                "write another name, this one is the program's own",
-            );
+            section.wrong("name", name, "expected another name; this one is reserved");
         } else if !seen.insert(name.clone()) {
-            section.wrong("name", name, "write another name for each");
+            section.wrong("name", name, "expected a unique name");
         }
     } else if !has_name {
-        section.missing("name", "write what to call it, such as `name = \"soc\"`");
+        section.missing("name", "add one, such as `name = \"soc\"`");
     }
     let on = section.value("on", USUAL_KINDS.to_vec(), kinds);
     let clauses = clauses(&mut section);
@@ -112,7 +110,7 @@ fn rule(
     let matcher = match Matcher::new(rule) {
         Ok(matcher) => Some(matcher),
         Err((clause, advice)) => {
-            section.unusable(clause.name(), &format!("cannot be used; {advice}"));
+            section.unusable(clause.name(), &format!("is invalid; {advice}"));
             None
         }
     };
@@ -126,8 +124,8 @@ fn check_sinks(section: &mut Section<'_>, rule: &Rule, sinks: &BTreeSet<String>)
     }
 }
 
-/// `not` as one table or several: each is met only as a whole. One without clauses
-/// would be met by everything.
+/// `not` as one table or several: all clauses of a table must match. A table without
+/// clauses would match everything.
 fn not(section: &mut Section<'_>) -> Vec<Clauses> {
     if !section.has("not") {
         return Vec::new();
@@ -145,8 +143,7 @@ fn not(section: &mut Section<'_>) -> Vec<Clauses> {
         vec![read(section.section("not"))]
     };
     if is_met_by_all {
-        let why =
-            "is empty and would exclude everything; write at least one clause, or leave it out";
+        let why = "is empty and would exclude everything; add at least one clause, or remove it";
         section.unusable("not", why);
     }
     not
@@ -183,7 +180,7 @@ fn clauses(section: &mut Section<'_>) -> Clauses {
 fn kinds(node: &Node) -> Result<Vec<ChangeKind>, String> {
     let all = || ChangeKind::ALL.map(ChangeKind::name).join(", ");
     if texts(node).is_ok_and(|kinds| kinds.is_empty()) {
-        return Err(format!("write at least one of {}", all()));
+        return Err(format!("expected at least one of {}", all()));
     }
     each_of(node, ChangeKind::from_name, all)
 }
@@ -193,8 +190,8 @@ fn severity(node: &Node) -> Result<Severity, String> {
         let names = Severity::ALL.iter().rev().map(|severity| severity.name());
         names.collect::<Vec<_>>().join(", ")
     };
-    let text = text(node).map_err(|_| format!("write one of {}", names()))?;
-    Severity::from_name(&text).ok_or_else(|| format!("write one of {}", names()))
+    let text = text(node).map_err(|_| format!("expected one of {}", names()))?;
+    Severity::from_name(&text).ok_or_else(|| format!("expected one of {}", names()))
 }
 
 fn attack_vectors(node: &Node) -> Result<Vec<AttackVector>, String> {
@@ -222,7 +219,7 @@ fn missing(node: &Node) -> Result<Missing, String> {
     match text(node).as_deref() {
         Ok("match") => Ok(Missing::Match),
         Ok("skip") => Ok(Missing::Skip),
-        _ => Err("write `match` or `skip`".to_owned()),
+        _ => Err("expected `match` or `skip`".to_owned()),
     }
 }
 
@@ -235,7 +232,8 @@ fn each_of<T>(
     names
         .iter()
         .map(|name| {
-            known(name).ok_or_else(|| format!("`{name}` is not known; write some of {}", all()))
+            known(name)
+                .ok_or_else(|| format!("unknown value `{name}`; expected one or more of {}", all()))
         })
         .collect()
 }
@@ -246,13 +244,13 @@ fn bounded_texts(node: &Node) -> Result<Vec<String>, String> {
         return Err(EMPTY.to_owned());
     }
     if texts.len() > MAX_VALUES {
-        return Err(format!("write at most {MAX_VALUES} values"));
+        return Err(format!("expected at most {MAX_VALUES} values"));
     }
     Ok(texts)
 }
 
 fn ids(node: &Node) -> Result<Vec<i64>, String> {
-    let advice = || "write a list of numbers such as `[4, 7]`".to_owned();
+    let advice = || "expected a list of numbers such as `[4, 7]`".to_owned();
     let Some(Said::List(list)) = node.expanded().map(|node| node.value) else {
         return Err(advice());
     };
@@ -260,7 +258,7 @@ fn ids(node: &Node) -> Result<Vec<i64>, String> {
         return Err(EMPTY.to_owned());
     }
     if list.len() > MAX_VALUES {
-        return Err(format!("write at most {MAX_VALUES} numbers"));
+        return Err(format!("expected at most {MAX_VALUES} numbers"));
     }
     list.iter()
         .map(|node| number(1..=i64::MAX)(node).map_err(|_| advice()))
@@ -276,6 +274,6 @@ fn at_least(most: f64) -> impl FnOnce(&Node) -> Result<f64, String> {
         };
         value
             .filter(|value| (0.0..=most).contains(value))
-            .ok_or_else(|| format!("write a number from 0.0 to {most:.1}"))
+            .ok_or_else(|| format!("expected a number from 0.0 to {most:.1}"))
     }
 }

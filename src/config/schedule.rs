@@ -1,3 +1,5 @@
+//! `[schedule]` and `[tickets]`: when sources are synced, and how tickets are synced.
+
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -6,32 +8,32 @@ use super::cron::{CronExpression, expression, timezone};
 use super::section::Section;
 use super::values::{boolean, duration, number};
 
-/// A longer overlap asks for the same rows for a week, again and again.
+/// A longer overlap would request the same tickets again for a week.
 const MAX_TICKET_OVERLAP: Duration = Duration::from_hours(7 * 24);
-/// Contract §4: 100 works, more is not recommended and is clamped somewhere.
+/// Contract §4: 100 works; larger pages are not recommended, and upstream limits their size.
 const MAX_PAGE_SIZE: u32 = 1000;
 
-/// `[schedule]`: when what is done.
+/// `[schedule]`: when each kind of source is synced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
-    /// In which the expressions are meant. Default: `UTC`.
+    /// Time zone of the cron expressions. Default: `UTC`.
     pub timezone: Tz,
-    /// Feeds without a schedule of their own. Default: every 15 minutes.
+    /// Feeds without their own schedule. Default: every 15 minutes.
     pub feeds: CronExpression,
-    /// Differences of the tickets. Default: every 10 minutes.
+    /// Incremental ticket sync. Default: every 10 minutes.
     pub tickets: CronExpression,
-    /// All tickets, only where upstream offers no date filter. Default: Sundays at 03:00.
+    /// Full ticket sync, only if upstream has no date filter. Default: Sundays at 03:00.
     pub full_walk: CronExpression,
 }
 
-/// `[tickets]`: how tickets are read.
+/// `[tickets]`: how tickets are synced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tickets {
     /// Default: `true`.
     pub enabled: bool,
-    /// How far each difference reaches back behind the last one. Default: 10 min.
+    /// How far each incremental sync reaches back beyond the previous one. Default: 10 min.
     pub overlap: Duration,
-    /// Tickets a page. Default: 100.
+    /// Tickets per page. Default: 100.
     pub page_size: u32,
 }
 

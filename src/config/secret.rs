@@ -1,12 +1,14 @@
+//! Secret URLs: the password is redacted whenever the URL is printed.
+
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-/// What stands where a secret was.
+/// Replacement text for a secret.
 pub(super) const REDACTED: &str = "[redacted]";
 
-/// A URL that may hold a password. Printing it shows everything but the password.
+/// A URL that may contain a password. Printing it shows everything except the password.
 #[derive(Clone)]
 pub struct SecretUrl {
     whole: SecretString,
@@ -14,7 +16,7 @@ pub struct SecretUrl {
 }
 
 impl SecretUrl {
-    /// Takes a URL in whole.
+    /// Wraps a URL.
     pub fn new(url: &Url) -> Self {
         Self {
             whole: SecretString::from(url.as_str()),
@@ -22,7 +24,7 @@ impl SecretUrl {
         }
     }
 
-    /// The URL with its password, for the one place that connects.
+    /// The URL including its password; use it only to connect.
     pub fn expose(&self) -> &str {
         self.whole.expose_secret()
     }
@@ -30,7 +32,7 @@ impl SecretUrl {
 
 fn without_password(url: &Url) -> String {
     let mut url = url.clone();
-    // A URL that cannot have a password has none to hide.
+    // A URL that cannot have a password needs no redaction.
     if url.password().is_some() && url.set_password(Some("redacted")).is_err() {
         return REDACTED.into();
     }

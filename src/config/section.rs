@@ -1,4 +1,4 @@
-//! Taking a table apart key by key, collecting every mistake on the way.
+//! Configuration sections: reads a table key by key and collects every error.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,17 +6,17 @@ use std::sync::Arc;
 use super::setting_error::{SettingError, close_to, quoted};
 use super::tree::{Node, Said};
 
-/// A table being read. Each key is taken out; what is left at the end is unknown.
+/// A table being read. Each key is removed when it is read; keys that remain are unknown.
 pub(super) struct Section<'m> {
     path: String,
-    /// What an operator calls it ("watch list 4"), where the path alone would be a riddle.
+    /// Name for error messages ("watch list 4"), where the path alone would not be clear.
     label: Option<String>,
     place: Arc<str>,
     nodes: BTreeMap<String, Node>,
-    /// Whether it is a table at all; if not, that is the only mistake worth reporting.
+    /// Whether the value is a table; if not, that is the only error worth reporting.
     is_table: bool,
     known: Vec<&'static str>,
-    /// Who said the keys that were taken, for errors that show only later.
+    /// Origin of the keys that were read, for errors that are found later.
     places: BTreeMap<&'static str, Arc<str>>,
     errors: &'m mut Vec<SettingError>,
 }
@@ -45,13 +45,13 @@ impl<'m> Section<'m> {
             section.errors.push(SettingError {
                 place: node.place,
                 key: section.path.clone(),
-                text: "is not a table; write its keys and values".into(),
+                text: "expected a table of keys and values".into(),
             });
         }
         section
     }
 
-    /// Sets what an operator calls this table.
+    /// Sets the name of this table in error messages.
     pub(super) fn call(&mut self, label: String) {
         self.label = Some(label);
     }
@@ -71,7 +71,7 @@ impl<'m> Section<'m> {
         Some(node)
     }
 
-    /// Reads an optional key; `read` says what to write instead when it does not like the value.
+    /// Reads an optional key; if the value is invalid, the error of `read` says what is expected.
     pub(super) fn optional<T>(
         &mut self,
         key: &'static str,
@@ -114,35 +114,35 @@ impl<'m> Section<'m> {
         }
     }
 
-    /// Whether the key is there and not yet taken.
+    /// Whether the key is present and not yet read.
     pub(super) fn has(&self, key: &str) -> bool {
         self.nodes.contains_key(key)
     }
 
-    /// Whether it is a table in which nothing is written.
+    /// Whether it is an empty table.
     pub(super) fn is_empty(&self) -> bool {
         self.is_table && self.nodes.is_empty()
     }
 
-    /// Whether the key, not yet taken, holds a list.
+    /// Whether the key, not yet read, holds a list.
     pub(super) fn is_list(&self, key: &str) -> bool {
         let node = self.nodes.get(key).and_then(Node::expanded);
         matches!(node.map(|node| node.value), Some(Said::List(_)))
     }
 
-    /// Every key that is left, for tables whose keys are the operator's own.
+    /// All remaining keys, for tables with user-defined keys.
     pub(super) fn rest(&mut self) -> BTreeMap<String, Node> {
         std::mem::take(&mut self.nodes)
     }
 
-    /// Takes a key that may not be written here, and says why.
+    /// Reports a key that is not allowed here, with the reason.
     pub(super) fn refuse(&mut self, key: &'static str, why: &str) {
         if let Some(node) = self.nodes.remove(key) {
             self.push(&node.place, key, why.into());
         }
     }
 
-    /// Reports a value that was readable and is wrong all the same.
+    /// Reports a value that was parsed but is invalid.
     pub(super) fn wrong(&mut self, key: &str, said: &str, advice: &str) {
         let place = Arc::clone(self.places.get(key).unwrap_or(&self.place));
         self.wrong_at(&place, key, said, advice);
@@ -152,12 +152,12 @@ impl<'m> Section<'m> {
         let said = quoted(said);
         let text = match &self.label {
             Some(label) => format!("{label} has {key} `{said}`; {advice}"),
-            None => format!("is `{said}`; {advice}"),
+            None => format!("got `{said}`; {advice}"),
         };
         self.push(place, key, text);
     }
 
-    /// Reports a value that is too long to be shown, or is not there to be shown.
+    /// Reports an invalid value without showing it.
     pub(super) fn unusable(&mut self, key: &str, why: &str) {
         let place = Arc::clone(self.places.get(key).unwrap_or(&self.place));
         let text = match &self.label {
@@ -167,12 +167,12 @@ impl<'m> Section<'m> {
         self.push(&place, key, text);
     }
 
-    /// Reports a key that is not known here.
+    /// Reports an unknown key.
     pub(super) fn unknown(&mut self, node: &Node, key: &str, advice: &str) {
-        self.push(&node.place, key, format!("is not known; {advice}"));
+        self.push(&node.place, key, format!("unknown key; {advice}"));
     }
 
-    /// Reports a key that has to be there and is not.
+    /// Reports a missing required key.
     pub(super) fn missing(&mut self, key: &str, advice: &str) {
         if !self.is_table {
             return;
@@ -180,7 +180,7 @@ impl<'m> Section<'m> {
         let place = Arc::clone(&self.place);
         let text = match &self.label {
             Some(label) => format!("{label} has no {key}; {advice}"),
-            None => format!("is missing; {advice}"),
+            None => format!("missing; {advice}"),
         };
         self.push(&place, key, text);
     }
@@ -194,7 +194,7 @@ impl<'m> Section<'m> {
         });
     }
 
-    /// A table inside this one; an empty one when it is not there.
+    /// A subtable; an empty one if it is absent.
     pub(super) fn section(&mut self, key: &'static str) -> Section<'_> {
         let node = self.take(key).unwrap_or_else(|| Node::empty(&self.place));
         let mut section = Section::new(self.key(key), node, self.errors);
@@ -213,7 +213,7 @@ impl<'m> Section<'m> {
         };
         let Some(Said::List(list)) = node.expanded().map(|node| node.value) else {
             let advice = format!(
-                "write `[[{}]]` for each, or a list of tables",
+                "expected `[[{}]]` for each, or a list of tables",
                 self.key(key)
             );
             self.wrong_at(&node.place, key, &said(&node), &advice);
@@ -229,20 +229,20 @@ impl<'m> Section<'m> {
         entries
     }
 
-    /// Reports what is left over as unknown. The value is not shown: it may be a secret.
+    /// Reports all remaining keys as unknown. Values are not shown: they may be secrets.
     pub(super) fn close(mut self) {
         for (key, node) in self.rest() {
             let text = match close_to(&key, self.known.iter().copied()) {
-                Some(name) => format!("is not a setting; did you mean `{name}`?"),
-                None if self.known.is_empty() => "is not a setting".into(),
-                None => format!("is not a setting; known here: {}", self.known.join(", ")),
+                Some(name) => format!("unknown key; did you mean `{name}`?"),
+                None if self.known.is_empty() => "unknown key".into(),
+                None => format!("unknown key; expected one of: {}", self.known.join(", ")),
             };
             self.push(&node.place, &key, text);
         }
     }
 }
 
-/// A value as the operator wrote it, more or less.
+/// A value as configured, abbreviated for error messages.
 pub(super) fn said(node: &Node) -> String {
     match &node.value {
         Said::Raw(text) | Said::Plain(toml::Value::String(text)) => text.clone(),

@@ -1,34 +1,36 @@
+//! Configuration errors: one line per invalid setting, with what is expected.
+
 use std::fmt;
 use std::sync::Arc;
 
 use crate::model::{legible, shortened};
 
-/// Longest value that is quoted back to the operator, in characters: enough to
-/// recognise it, never a pasted document.
+/// Maximum length of a quoted value, in characters: enough to recognise it, but never
+/// a pasted document.
 const MAX_QUOTED_CHARS: usize = 120;
 
-/// Everything that is wrong with a configuration, one line each. The command
-/// line prints it and exits with 78.
+/// All errors in a configuration, one per line. The command line prints them and exits
+/// with 78.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", lines(.errors))]
 pub struct ConfigError {
-    /// At least one, in the order of the sections.
+    /// The errors; at least one, in the order of the sections.
     pub errors: Vec<SettingError>,
 }
 
-/// One thing that is wrong with a configuration.
+/// One error in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingError {
-    /// The file or the environment variable that says it.
+    /// The file or environment variable that contains the setting.
     pub place: Arc<str>,
-    /// The key (`watch_lists[1].schedule`); empty when it is about the whole file.
+    /// The key (`watch_lists[1].schedule`); empty if the error concerns the whole file.
     pub key: String,
-    /// What happened, and what to write instead.
+    /// What is wrong, and what is expected.
     pub text: String,
 }
 
 impl SettingError {
-    /// About the whole of `place`.
+    /// An error that concerns all of `place`.
     pub(super) fn whole(place: impl Into<Arc<str>>, text: impl Into<String>) -> Self {
         Self {
             place: place.into(),
@@ -54,13 +56,13 @@ fn lines(errors: &[SettingError]) -> String {
     lines.join("\n")
 }
 
-/// A value as it is shown to the operator: printable, on one line, not too long.
+/// A value for error messages: printable, on one line, limited in length.
 pub(super) fn quoted(value: &str) -> String {
     let line = legible(value).replace(['\n', '\t'], " ");
     shortened(&line, MAX_QUOTED_CHARS)
 }
 
-/// The known name that is close to `written`, if one is: a slip of the finger or two.
+/// The known name that is similar to `written` (one or two typing errors), if any.
 pub(super) fn close_to<'a>(
     written: &str,
     known: impl IntoIterator<Item = &'a str>,

@@ -1,4 +1,4 @@
-//! What the configuration says of each source.
+//! Settings per source: schedule, overlap and allowed age of its data.
 
 use chrono::TimeDelta;
 
@@ -6,9 +6,9 @@ use super::{Allowed, Config, CronExpression};
 use crate::model::{DateFilter, SourceKey};
 
 impl Config {
-    /// When the source is read. Tickets that no date filter finds are only read by
-    /// full scans. `None` for details, which are fetched as they are wanted, and for
-    /// what this configuration does not name.
+    /// Schedule of the source. Tickets without a date filter are only synced by full
+    /// scans. `None` for details, which are fetched on demand, and for sources that are
+    /// not configured.
     pub fn schedule_of(
         &self,
         key: &SourceKey,
@@ -32,12 +32,12 @@ impl Config {
         }
     }
 
-    /// When a feed is pulled that has this schedule of its own, or none.
+    /// Schedule of a feed: its own one if it has one, else the default.
     pub fn feed_schedule<'a>(&'a self, own: Option<&'a CronExpression>) -> &'a CronExpression {
         own.unwrap_or(&self.schedule.feeds)
     }
 
-    /// How far each run of the source reaches back behind the last one.
+    /// How far each run of the source reaches back beyond the previous one.
     pub fn overlap_of(&self, key: &SourceKey) -> TimeDelta {
         let overlap = match key {
             SourceKey::Tickets => self.tickets.overlap,
@@ -46,16 +46,16 @@ impl Config {
             | SourceKey::RevisionScan
             | SourceKey::Details => self.feeds.overlap,
         };
-        // Both settings are limited to days, which always fit.
+        // Both settings are limited to days, so they always fit.
         TimeDelta::from_std(overlap).unwrap_or(TimeDelta::days(1))
     }
 
-    /// How old the source's data may be before it is stale.
+    /// The age from which the source's data is stale.
     pub fn allowed_age_of(&self, key: &SourceKey) -> Allowed {
         match key {
             SourceKey::Tickets => self.freshness.tickets,
             SourceKey::WatchList(_) | SourceKey::ExtraFeed(_) => self.freshness.feeds,
-            // They complete what the others bring, and have no age of their own.
+            // They complete the data of other sources and have no age of their own.
             SourceKey::RevisionScan | SourceKey::Details => Allowed::Off,
         }
     }

@@ -1,3 +1,5 @@
+//! The API token of upstream: where it is read from, and how it is kept secret.
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,57 +9,57 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::secret::REDACTED;
 
-/// Longest token accepted, in characters. Known ones have 40 (contract §2).
+/// Maximum length of a token, in characters. Known tokens have 40 (contract §2).
 const MAX_TOKEN_CHARS: usize = 512;
-/// Longest token file read, in bytes: anything longer is another file.
+/// Maximum size of a token file, in bytes: a larger file is not a token file.
 const MAX_TOKEN_FILE_BYTES: u64 = 16 * 1024;
-/// Length of the tokens upstream is known to give out (contract §2).
+/// Length of the tokens that upstream is known to issue (contract §2).
 const KNOWN_TOKEN_CHARS: usize = 40;
 /// The credential's name under `$CREDENTIALS_DIRECTORY` (`LoadCredential=upstream-token:…`).
 const CREDENTIAL: &str = "upstream-token";
-/// Where the token is looked for when nothing else names it.
+/// Default token file.
 pub(super) const DEFAULT_TOKEN_FILE: &str = "/etc/advisoryd/token";
-/// The variable that may hold the token itself.
+/// The environment variable that may hold the token itself.
 pub(super) const TOKEN_VARIABLE: &str = "ADVISORYD_UPSTREAM__TOKEN";
 
-/// The account's token, without the word `Token`. Printing it prints `[redacted]`.
+/// The account's API token, without the word `Token`. Printing it prints `[redacted]`.
 #[derive(Clone)]
 pub struct Token(SecretString);
 
-/// Why there is no usable token. No variant holds any part of it.
+/// Why there is no usable token. No variant contains any part of the token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// No source has one.
+    /// No source has a token.
     #[error(
-        "no token: write it to a file and name it in `upstream.token_file` \
-         (looked for {looked_for})"
+        "no token found: store it in a file and set `upstream.token_file` \
+         (tried {looked_for})"
     )]
     Missing {
-        /// Every source that was tried.
+        /// All sources that were tried.
         looked_for: String,
     },
-    /// The file is there, or was named, and cannot be read.
+    /// The file exists or is configured, but cannot be read.
     #[error("cannot read the token from {}", .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// What was read is not a token.
-    #[error("{place} does not hold a token: {why}")]
+    /// The content is not a token.
+    #[error("{place} does not contain a valid token: {why}")]
     Malformed {
         /// The file or variable.
         place: String,
-        /// What is wrong with it.
+        /// What is wrong with the content.
         why: &'static str,
     },
 }
 
 impl Token {
-    /// Reads a token in any of the forms people paste (contract §2): with or
-    /// without the word `Token`, with blanks and line ends around it. The error
-    /// says what is wrong with it.
+    /// Parses a token in any of the forms that people paste (contract §2): with or
+    /// without the word `Token`, with surrounding white space. The error says what
+    /// is wrong.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.trim_start_matches('\u{feff}').trim();
         let mut words = text.split_whitespace();
@@ -69,26 +71,26 @@ impl Token {
         };
         if words.next().is_some() {
             return Err(if text.lines().count() > 1 {
-                "it has several lines"
+                "expected one line, got several lines"
             } else {
-                "it has several words"
+                "expected one word, got several words"
             });
         }
         if token.len() > MAX_TOKEN_CHARS {
-            return Err("it is too long");
+            return Err("it is too long for a token");
         }
         if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("it has characters that no token has");
+            return Err("it contains characters that are invalid in a token");
         }
         Ok(Self(SecretString::from(token)))
     }
 
-    /// The token itself, for the one place that sends it.
+    /// The token itself; use it only to send it.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// Whether it looks like the tokens upstream gives out: 40 hexadecimal digits. Others may be right too.
+    /// Whether it looks like the tokens that upstream issues: 40 hexadecimal digits. Others may be valid too.
     pub fn looks_usual(&self) -> bool {
         let token = self.expose();
         token.len() == KNOWN_TOKEN_CHARS && token.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -101,17 +103,17 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Where the token may be, in the order of surface §2. It is read anew each time
-/// it is asked for, so that a reload sees a new one.
+/// The sources of the token, in the order of surface §2. The token is read again at each
+/// call, so that a reload picks up a new one.
 #[derive(Debug, Clone, Default)]
 pub struct TokenSources {
-    /// `upstream.token_file`: when named, it is the only source.
+    /// `upstream.token_file`: if set, it is the only source.
     pub file: Option<PathBuf>,
-    /// `$CREDENTIALS_DIRECTORY`, which systemd sets.
+    /// `$CREDENTIALS_DIRECTORY`, set by systemd.
     pub credentials_dir: Option<PathBuf>,
     /// The content of `ADVISORYD_UPSTREAM__TOKEN`.
     pub variable: Option<SecretString>,
-    /// Looked for last, when nothing else is there.
+    /// The last source to be tried.
     pub fallback: Option<PathBuf>,
 }
 
@@ -119,7 +121,7 @@ impl TokenSources {
     /// Reads the token from the first source that has one.
     ///
     /// # Errors
-    /// [`TokenError`]: none has one, the file cannot be read, or it holds something else.
+    /// [`TokenError`]: no source has one, the file cannot be read, or it does not contain a token.
     pub fn read(&self) -> Result<Token, TokenError> {
         if let Some(path) = &self.file {
             return from_file(path);

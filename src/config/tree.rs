@@ -1,28 +1,28 @@
-//! What was said and where: the file and the environment laid over each other.
+//! Merged settings: the configuration file overridden by environment variables.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::setting_error::SettingError;
 
-/// A value, and the file or variable that says it.
+/// A value and its origin, a file or environment variable.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) place: Arc<str>,
     pub(super) value: Said,
 }
 
-/// What is said there.
+/// The value of a node.
 #[derive(Debug, Clone)]
 pub(super) enum Said {
     Table(BTreeMap<String, Node>),
     List(Vec<Node>),
     Plain(toml::Value),
-    /// The text of an environment variable: what it means depends on the key.
+    /// The text of an environment variable; its type depends on the key.
     Raw(String),
 }
 
-/// Name of the variables that are keys of the configuration.
+/// Prefix of the environment variables that are settings.
 pub(super) const PREFIX: &str = "ADVISORYD_";
 
 impl Node {
@@ -47,7 +47,7 @@ impl Node {
         }
     }
 
-    /// A table that says nothing.
+    /// An empty table.
     pub(super) fn empty(place: &Arc<str>) -> Self {
         Self {
             place: Arc::clone(place),
@@ -55,10 +55,10 @@ impl Node {
         }
     }
 
-    /// The content of a file; a syntax error names line and column, and does
-    /// not repeat the line, which may hold a secret.
+    /// Parses a file. A syntax error names line and column, but does not repeat
+    /// the line, which may contain a secret.
     pub(super) fn parse(place: &Arc<str>, text: &str) -> Result<Self, SettingError> {
-        // Windows editors put a byte order mark in front.
+        // Windows editors add a byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         match text.parse::<toml::Table>() {
             Ok(table) => Ok(Self::new(place, toml::Value::Table(table))),
@@ -67,13 +67,13 @@ impl Node {
                 let (line, column) = position(text, start);
                 Err(SettingError::whole(
                     format!("{place}:{line}:{column}"),
-                    format!("is not TOML: {}", error.message().replace('\n', ", ")),
+                    format!("invalid TOML: {}", error.message().replace('\n', ", ")),
                 ))
             }
         }
     }
 
-    /// The text of a variable read as TOML (`[{id=4}]`), where a list or table is wanted.
+    /// The text of a variable parsed as TOML (`[{id=4}]`), where a list or table is expected.
     pub(super) fn expanded(&self) -> Option<Self> {
         let Said::Raw(text) = &self.value else {
             return Some(self.clone());
@@ -83,7 +83,7 @@ impl Node {
         Some(Self::new(&self.place, value))
     }
 
-    /// Lays one variable over this table: `path` is where its value belongs.
+    /// Overrides one key of this table with a variable; `path` is the path of the key.
     fn set(&mut self, path: &[String], node: Self) {
         let Some((key, rest)) = path.split_first() else {
             *self = node;
@@ -92,7 +92,7 @@ impl Node {
         if let Some(expanded) = self.expanded() {
             *self = expanded;
         }
-        // Not a table: that is a mistake of its own, which its reader reports.
+        // Not a table: an error that its reader reports.
         if let Said::Table(table) = &mut self.value {
             table
                 .entry(key.clone())
@@ -101,8 +101,8 @@ impl Node {
         }
     }
 
-    /// Lays the variables over what the file says; whole sections first, so
-    /// that single keys win over them.
+    /// Applies the variables, which override the file; whole sections first, so
+    /// that single keys override them.
     pub(super) fn overlay(&mut self, variables: &[(String, String)]) {
         let mut settings: Vec<(Vec<String>, Self)> = variables
             .iter()

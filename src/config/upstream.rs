@@ -1,3 +1,5 @@
+//! `[upstream]`: base URL, token, request limits, timeouts and retries.
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,59 +12,59 @@ use super::token::{DEFAULT_TOKEN_FILE, Token, TokenError, TokenSources};
 use super::tree::Node;
 use super::values::{absolute_path, boolean, duration, is_loopback, number, size, text};
 
-/// More than any plan allows (contract §3: 250), so that a simulated upstream can be driven hard.
+/// More than any plan allows (contract §3: 250), so that a simulated upstream can be load-tested.
 const MAX_REQUESTS_PER_MINUTE: u32 = 60_000;
-/// As above, for a whole day.
+/// The same for a whole day.
 const MAX_REQUESTS_PER_DAY: u32 = 10_000_000;
-/// Shorter than this no connection comes about outside of the same machine.
+/// Connections to other machines need longer than this.
 const MIN_TIMEOUT: Duration = Duration::from_millis(100);
-/// A connection that takes longer is none.
+/// A connection that takes longer has failed.
 const MAX_CONNECT_TIMEOUT: Duration = Duration::from_mins(5);
-/// A feed of many years may be composed for minutes before its first byte; an hour is a hang.
+/// Upstream may need minutes to generate a feed of many years before its first byte; after an hour it hangs.
 const MAX_READ_TIMEOUT: Duration = Duration::from_hours(1);
-/// Below this not even an empty answer fits.
+/// Even an empty response needs this much.
 const MIN_BODY_BYTES: u64 = 1024;
-/// All advisories ever published, many times over.
+/// Many times the size of all advisories ever published.
 const MAX_BODY_BYTES: u64 = 1 << 40;
-/// With pauses that double up to a minute, twenty attempts are a quarter of an hour.
+/// With delays that double up to a minute, twenty attempts take a quarter of an hour.
 const MAX_ATTEMPTS: u32 = 20;
 
-/// `[upstream]`: where advisories and tickets come from, and how hard it may be asked.
+/// `[upstream]`: the API that advisories and tickets come from, and its request limits.
 #[derive(Debug, Clone)]
 pub struct Upstream {
-    /// Scheme, host and port; a path is put before `/api/`. Default: the vendor's (contract §1).
+    /// Scheme, host and port; a path is prepended to `/api/`. Default: the vendor's API (contract §1).
     pub base_url: Url,
-    /// Allows `http://` to other machines, where the token can be overheard. Default: `false`.
+    /// Allows `http://` to other machines, which exposes the token on the network. Default: `false`.
     pub allow_http: bool,
-    /// Where the token may be; see [`Upstream::token`].
+    /// Sources of the token; see [`Upstream::token`].
     pub token_sources: TokenSources,
-    /// Default: 240 of the 250 that contract §3 allows.
+    /// Maximum requests per minute. Default: 240 of the 250 that contract §3 allows.
     pub requests_per_minute: u32,
-    /// In any 24 hours; 0 is no limit, and the default.
+    /// Maximum requests in any 24 hours. Default: 0 (no limit).
     pub requests_per_day: u32,
-    /// Default: 10 s.
+    /// Timeout for connecting. Default: 10 s.
     pub connect_timeout: Duration,
-    /// Longest silence, not longest download. Default: 60 s.
+    /// Timeout for each read, not for the whole download. Default: 60 s.
     pub read_timeout: Duration,
-    /// Longest answer in bytes, after decompression. Default: 2 GiB.
+    /// Maximum size of a response in bytes, after decompression. Default: 2 GiB.
     pub max_body_bytes: u64,
-    /// How often one request is tried in all. Default: 5.
+    /// Maximum number of attempts per request. Default: 5.
     pub max_attempts: u32,
-    /// An HTTP proxy; left out, the usual variables (`HTTPS_PROXY`…) are followed.
+    /// An HTTP proxy; if omitted, the usual variables (`HTTPS_PROXY`…) apply.
     pub proxy: Option<SecretUrl>,
-    /// Certificates (PEM) that are trusted besides those of the machine.
+    /// CA certificates (PEM) that are trusted in addition to those of the system.
     pub ca_file: Option<PathBuf>,
-    /// Pauses between attempts. Not a setting: only tests have other ones.
+    /// Delays between attempts. Not a setting: only tests change them.
     pub backoff: Backoff,
 }
 
-/// Pauses between attempts: they double from `first` to `longest`, and each is
-/// cut by chance to anything below (full jitter).
+/// Retry delays (exponential backoff): they double from `first` to `longest`; the actual
+/// delay is random between zero and that (full jitter).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// Upper bound of the first pause.
+    /// Upper bound of the first delay.
     pub first: Duration,
-    /// Upper bound of every pause.
+    /// Upper bound of every delay.
     pub longest: Duration,
 }
 
@@ -76,7 +78,7 @@ impl Default for Backoff {
 }
 
 impl Upstream {
-    /// The defaults of surface §2 for a base.
+    /// The defaults of surface §2 for a base URL.
     pub fn new(base_url: Url) -> Self {
         Self {
             base_url,
@@ -96,15 +98,15 @@ impl Upstream {
 
     /// Reads the token from the first source that has one: `token_file`,
     /// `$CREDENTIALS_DIRECTORY/upstream-token`, `ADVISORYD_UPSTREAM__TOKEN`,
-    /// `/etc/advisoryd/token`. Read anew at each call.
+    /// `/etc/advisoryd/token`. It is read again at each call.
     ///
     /// # Errors
-    /// [`TokenError`]: none has one, the file cannot be read, or it holds something else.
+    /// [`TokenError`]: no source has one, the file cannot be read, or it does not contain a token.
     pub fn token(&self) -> Result<Token, TokenError> {
         self.token_sources.read()
     }
 
-    /// Whether the base may be asked: `https://`, or `http://` where nobody can listen or where that was allowed.
+    /// Whether requests to the base URL are allowed: `https://`, loopback addresses, or `http://` with `allow_http`.
     pub fn is_safe(&self) -> bool {
         match self.base_url.scheme() {
             "https" => true,
@@ -116,7 +118,7 @@ impl Upstream {
     pub(super) fn read(mut section: Section<'_>, env: &Environment) -> Option<Self> {
         section.refuse(
             "token",
-            "the token does not belong here; write it to a file and name it in `token_file`",
+            "the token does not belong here; store it in a file and set `token_file`",
         );
         let default: Url = "https://api.app.secunia.com".parse().ok()?;
         let own = section.optional("base_url", base_url);
@@ -161,7 +163,7 @@ impl Upstream {
             section.wrong(
                 "base_url",
                 upstream.base_url.as_str(),
-                "write `https://…`, or `allow_http = true` if the token may cross the network unencrypted",
+                "expected `https://…`; set `allow_http = true` if the token may be sent unencrypted",
             );
         }
         section.close();
@@ -170,7 +172,7 @@ impl Upstream {
 }
 
 fn base_url(node: &Node) -> Result<Url, String> {
-    let advice = "write `https://` and a host, such as `https://api.app.secunia.com`";
+    let advice = "expected `https://` and a host, such as `https://api.app.secunia.com`";
     let url: Url = text(node)?.parse().map_err(|_| advice)?;
     let plain = matches!(url.scheme(), "https" | "http")
         && url.has_host()
@@ -182,7 +184,7 @@ fn base_url(node: &Node) -> Result<Url, String> {
 }
 
 pub(super) fn proxy(node: &Node) -> Result<SecretUrl, String> {
-    let advice = "write `http://` or `https://`, a host and a port, such as `http://proxy:3128`";
+    let advice = "expected `http://` or `https://`, a host and a port, such as `http://proxy:3128`";
     let url: Url = text(node)?.parse().map_err(|_| advice)?;
     if matches!(url.scheme(), "http" | "https") && url.has_host() {
         Ok(SecretUrl::new(&url))

@@ -1,4 +1,5 @@
-//! Readers of single values. Each error says what to write instead.
+//! Parsers of single values: strings, numbers, durations, sizes, paths. Each error says
+//! what is expected.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -11,21 +12,21 @@ use url::{Host, Url};
 
 use super::tree::{Node, Said};
 
-/// Text, not empty.
+/// A string, not empty.
 pub(super) fn text(node: &Node) -> Result<String, String> {
     match &node.value {
         Said::Raw(text) | Said::Plain(toml::Value::String(text)) if !text.trim().is_empty() => {
             Ok(text.trim().to_owned())
         }
-        _ => Err("write a text in quotes".into()),
+        _ => Err("expected a quoted string".into()),
     }
 }
 
-/// Text, possibly empty.
+/// A string, possibly empty.
 pub(super) fn any_text(node: &Node) -> Result<String, String> {
     match &node.value {
         Said::Raw(text) | Said::Plain(toml::Value::String(text)) => Ok(text.trim().to_owned()),
-        _ => Err("write a text in quotes".into()),
+        _ => Err("expected a quoted string".into()),
     }
 }
 
@@ -36,7 +37,7 @@ pub(super) fn boolean(node: &Node) -> Result<bool, String> {
         Said::Raw(text) => text.trim().parse().map_err(|_| ()),
         _ => Err(()),
     }
-    .map_err(|()| "write `true` or `false`".into())
+    .map_err(|()| "expected `true` or `false`".into())
 }
 
 /// A whole number within limits.
@@ -55,7 +56,7 @@ where
             .filter(|value| limits.contains(value))
             .ok_or_else(|| {
                 let (low, high) = (limits.start(), limits.end());
-                format!("write a whole number from {low} to {high}")
+                format!("expected a whole number from {low} to {high}")
             })
     }
 }
@@ -72,7 +73,9 @@ pub(super) fn duration(
             .ok_or_else(|| {
                 let low = humantime::format_duration(*limits.start());
                 let high = humantime::format_duration(*limits.end());
-                format!("write a duration from `{low}` to `{high}`, such as `90s`, `10m` or `6h`")
+                format!(
+                    "expected a duration from `{low}` to `{high}`, such as `90s`, `10m` or `6h`"
+                )
             })
     }
 }
@@ -89,23 +92,24 @@ pub(super) fn size(limits: RangeInclusive<u64>) -> impl FnOnce(&Node) -> Result<
         };
         bytes.filter(|bytes| limits.contains(bytes)).ok_or_else(|| {
             let (low, high) = (ByteSize(*limits.start()), ByteSize(*limits.end()));
-            format!("write a size from `{low}` to `{high}`, such as `512MiB` or `2GiB`")
+            format!("expected a size from `{low}` to `{high}`, such as `512MiB` or `2GiB`")
         })
     }
 }
 
-/// A path from the root, so that it means the same wherever the program was started.
+/// An absolute path, so that it does not depend on the working directory.
 pub(super) fn absolute_path(node: &Node) -> Result<PathBuf, String> {
     text(node)
         .ok()
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
-        .ok_or_else(|| "write a path that begins with `/`".into())
+        .ok_or_else(|| "expected an absolute path (starting with `/`)".into())
 }
 
 /// An address and port to listen on, or `""` for none.
 pub(super) fn listen(node: &Node) -> Result<Option<SocketAddr>, String> {
-    let advice = "write address and port such as `127.0.0.1:8787` or `[::1]:8787`, or \"\" for off";
+    let advice =
+        "expected an address and port such as `127.0.0.1:8787` or `[::1]:8787`, or \"\" to disable";
     let text = any_text(node).map_err(|_| advice)?;
     if text.is_empty() {
         return Ok(None);
@@ -113,9 +117,9 @@ pub(super) fn listen(node: &Node) -> Result<Option<SocketAddr>, String> {
     text.parse().map(Some).map_err(|_| advice.into())
 }
 
-/// A list of texts.
+/// A list of strings.
 pub(super) fn texts(node: &Node) -> Result<Vec<String>, String> {
-    let advice = || String::from("write a list of texts such as `[\"one\", \"two\"]`");
+    let advice = || String::from("expected a list of strings such as `[\"one\", \"two\"]`");
     match node.expanded().map(|node| node.value) {
         Some(Said::List(list)) => list
             .iter()
@@ -125,23 +129,23 @@ pub(super) fn texts(node: &Node) -> Result<Vec<String>, String> {
     }
 }
 
-/// A text, number or boolean value as it goes into a query string.
+/// A string, number or boolean value for a query string.
 pub(super) fn query_value(node: &Node) -> Result<String, String> {
     match &node.value {
         Said::Raw(text) | Said::Plain(toml::Value::String(text)) => Ok(text.clone()),
         Said::Plain(
             value @ (toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_)),
         ) => Ok(value.to_string()),
-        _ => Err("write a text, a number, `true` or `false`".into()),
+        _ => Err("expected a string, a number, `true` or `false`".into()),
     }
 }
 
-/// Whether requests to this host never leave the machine.
+/// Whether the host of the URL is this machine (loopback).
 pub fn is_loopback(url: &Url) -> bool {
     url.host().is_some_and(|host| is_loopback_host(&host))
 }
 
-/// As [`is_loopback`], for a host alone.
+/// Same as [`is_loopback`], for a host only.
 pub(super) fn is_loopback_host(host: &Host<impl AsRef<str>>) -> bool {
     match host {
         Host::Domain(name) => {

@@ -1,3 +1,5 @@
+//! HTTP responses: content-type checks, and detection of web pages in place of data.
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use mime::Mime;
@@ -10,26 +12,26 @@ use super::quote::{asked, quote};
 use crate::config::Token;
 use crate::model::shortened;
 
-/// How much of a body is looked at to see what it is.
+/// How much of a body is inspected to detect its type.
 const SNIFFED_BYTES: usize = 512;
 /// How much of a web page is searched for its title.
 const TITLE_BYTES: usize = 16 * 1024;
-/// How much of a body of another type is quoted, in characters: it tells what it is.
+/// How much of a body of another type is quoted, in characters: enough to recognise it.
 const QUOTED_START_CHARS: usize = 40;
-/// Longest answer of JSON, in bytes: a page of 100 advisories is half a megabyte.
+/// Maximum size of a JSON response, in bytes: a page of 100 advisories is half a megabyte.
 pub(super) const MAX_JSON_BYTES: u64 = 64 << 20;
 
-/// What is asked for.
+/// Expected type of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A feed.
     Xml,
-    /// A page of a collection, or one thing.
+    /// A page of a collection, or a single object.
     Json,
 }
 
 impl Kind {
-    /// Ends in `*/*` and never prefers HTML (contract §1).
+    /// The `Accept` header: ends in `*/*` and never prefers HTML (contract §1).
     pub(super) fn accept(self) -> &'static str {
         match self {
             Self::Xml => "application/xml, text/xml;q=0.9, */*;q=0.1",
@@ -45,27 +47,27 @@ impl Kind {
     }
 }
 
-/// An answer with status 200 that looks like what was asked for. Its body is still on its way.
+/// A response with status 200 and the expected type. Its body has not been read yet.
 #[derive(Debug)]
 pub struct Answer {
     /// Always a success.
     pub status: u16,
-    /// Where it came from, after redirects.
+    /// Final URL, after redirects.
     pub url: Url,
-    /// Upstream's clock when it answered, if it says so and is believed.
+    /// Time of the response by upstream's clock (`Date`), if present and plausible.
     pub date: Option<DateTime<Utc>>,
-    /// Type without parameters, in lower case.
+    /// Media type without parameters, in lower case.
     pub content_type: Option<String>,
-    /// Parameter `charset` of the type, in lower case.
+    /// Parameter `charset` of the media type, in lower case.
     pub charset: Option<String>,
-    /// Announced length as it comes over the network, in bytes; see [`Body::wire_bytes`].
+    /// `Content-Length`, in bytes before decompression; see [`Body::wire_bytes`].
     pub content_length: Option<u64>,
-    /// What it says.
+    /// The body.
     pub body: Body,
 }
 
 impl Answer {
-    /// An answer that was saved; only its body is known.
+    /// A saved response; only its body is known.
     pub(super) fn saved(url: Url, body: Body) -> Self {
         Self {
             status: 200,
@@ -81,7 +83,7 @@ impl Answer {
     /// The whole body, at most 64 MiB.
     ///
     /// # Errors
-    /// As [`Body::chunk`].
+    /// Same as [`Body::chunk`].
     pub async fn bytes(&mut self) -> Result<Bytes, ClientError> {
         self.body.bytes(MAX_JSON_BYTES).await
     }
@@ -89,13 +91,13 @@ impl Answer {
     /// The whole body as JSON, at most 64 MiB.
     ///
     /// # Errors
-    /// As [`Body::chunk`], and [`ClientError::Json`].
+    /// Same as [`Body::chunk`], and [`ClientError::Json`].
     pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T, ClientError> {
         self.body.json(MAX_JSON_BYTES).await
     }
 
-    /// Refuses web pages and what is clearly something else than was asked for.
-    /// XML under a type that says nothing is accepted when it looks like markup.
+    /// Rejects web pages and responses that are clearly of another type. XML with an
+    /// unspecific media type is accepted if it looks like markup.
     pub(super) async fn check_type(
         &mut self,
         kind: Kind,
@@ -127,15 +129,15 @@ impl Answer {
             url: asked(&self.url),
             wanted: kind.name(),
             got: format!(
-                "{} beginning with `{start}`",
-                content_type.unwrap_or("an unnamed type")
+                "{} starting with `{start}`",
+                content_type.unwrap_or("no content type")
             ),
         })
     }
 }
 
-/// Type and charset of a `Content-Type`, in lower case. Of one that is not as
-/// RFC 9110 has it, whatever can be told all the same.
+/// Media type and charset of a `Content-Type`, in lower case. Headers that violate
+/// RFC 9110 are parsed as far as possible.
 pub(super) fn media_type(header: &str) -> (Option<String>, Option<String>) {
     if let Ok(media) = header.parse::<Mime>() {
         let charset = media.get_param(mime::CHARSET);
@@ -154,7 +156,7 @@ pub(super) fn media_type(header: &str) -> (Option<String>, Option<String>) {
     )
 }
 
-/// Whether it is a web page, by its type or by how it begins.
+/// Whether it is a web page, by its media type or its first bytes.
 pub(super) fn is_html(content_type: Option<&str>, start: &[u8]) -> bool {
     if matches!(content_type, Some("text/html" | "application/xhtml+xml")) {
         return true;
@@ -168,10 +170,10 @@ pub(super) fn is_html(content_type: Option<&str>, start: &[u8]) -> bool {
     start.starts_with("<!doctype html") || start.starts_with("<html")
 }
 
-/// The title of a web page, else nothing.
+/// The title of a web page, or an empty string.
 pub(super) fn html_title(page: &[u8]) -> String {
     let page = String::from_utf8_lossy(page);
-    // Lower case in ASCII only keeps every position where it is.
+    // ASCII lower case keeps all byte positions.
     let lower = page.to_ascii_lowercase();
     let title = lower.find("<title").and_then(|tag| {
         let start = tag + lower[tag..].find('>')? + 1;
@@ -181,7 +183,7 @@ pub(super) fn html_title(page: &[u8]) -> String {
     title.unwrap_or_default().trim().to_owned()
 }
 
-/// The first letter that is neither blank nor byte order mark nor half of a UTF-16 one.
+/// The first character that is not white space, a byte order mark or half of a UTF-16 unit.
 fn first_letter(start: &[u8]) -> Option<u8> {
     let marks = [0, 0xef, 0xbb, 0xbf, 0xfe, 0xff];
     start
@@ -214,7 +216,7 @@ mod tests {
         assert_eq!(name.as_deref(), Some("text/xml"));
         assert_eq!(charset.as_deref(), Some("iso-8859-1"));
         assert_eq!(media_type(""), (None, None));
-        // No media types, and yet it is clear what is meant.
+        // Not valid media types, but the meaning is clear.
         for odd in [
             "xml; charset=utf-8",
             "XML;;charset=\"UTF-8\";",

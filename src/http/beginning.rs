@@ -1,9 +1,11 @@
+//! Reads the beginning of a response body, limited in size and time.
+
 use std::time::Duration;
 
 use reqwest::Response;
 
-/// The first `most_bytes` of a body, or as much of it as comes within `patience`:
-/// too late is the same as nothing more, for bodies that only explain a status.
+/// The first `most_bytes` of a body, or as much as arrives within `patience`. Later
+/// data is ignored, because these bodies only explain a status.
 pub async fn beginning(mut response: Response, most_bytes: usize, patience: Duration) -> Vec<u8> {
     let mut body = Vec::new();
     let reading = async {

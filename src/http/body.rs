@@ -1,3 +1,5 @@
+//! Response bodies: streaming decompression with a size limit and a read timeout.
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,21 +17,21 @@ use super::error::ClientError;
 use super::usage::Meter;
 use crate::model::shortened;
 
-/// Size of the pieces that are handed out: large enough to be cheap, small enough to be nothing.
+/// Size of the chunks: large enough to be efficient, small enough to need little memory.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// Zstandard may look back over 8 MiB (as browsers allow): more would be memory for nothing.
+/// Maximum Zstandard window: 8 MiB, as in browsers; a larger one would only cost memory.
 const ZSTD_WINDOW_LOG: u32 = 23;
-/// Bytes at the beginning of a file that tell its compression.
+/// Number of leading bytes that identify the compression of a file.
 const MAGIC_BYTES: usize = 4;
-/// Longest name of a compression that is repeated in a message.
+/// Maximum length of the name of an encoding in an error, in characters.
 const MAX_ENCODING_CHARS: usize = 60;
 
-/// A body on its way in: decompressed piece by piece, counted after
-/// decompression, cut at the limit. Its memory does not depend on its size.
+/// A body being received: decompressed in chunks, counted after decompression, and
+/// stopped at the limit. Memory use does not depend on its size.
 pub struct Body {
     url: String,
     encoding: String,
-    /// Read ahead and not yet handed out.
+    /// Data that was read ahead and not yet returned.
     ahead: BytesMut,
     source: Box<dyn AsyncRead + Send + Unpin>,
     limit_bytes: u64,
@@ -39,13 +41,13 @@ pub struct Body {
     meter: Meter,
 }
 
-/// What a body needs to know besides its bytes.
+/// Settings of a body.
 pub(super) struct BodyLimits {
-    /// For messages.
+    /// For error messages.
     pub(super) url: String,
-    /// After decompression.
+    /// Maximum size in bytes, after decompression.
     pub(super) limit_bytes: u64,
-    /// The longest silence, for messages.
+    /// The read timeout, for error messages.
     pub(super) silence: Duration,
     pub(super) meter: Meter,
 }
@@ -84,7 +86,7 @@ impl Body {
         })
     }
 
-    /// A saved body: its first bytes tell how it is compressed.
+    /// A saved body: the compression is detected from its first bytes.
     pub(super) async fn saved<R>(reader: R, frame: BodyLimits) -> Result<Self, ClientError>
     where
         R: AsyncRead + Send + Unpin + 'static,
@@ -123,11 +125,11 @@ impl Body {
         }
     }
 
-    /// The next piece; `None` at the end.
+    /// The next chunk; `None` at the end.
     ///
     /// # Errors
-    /// [`ClientError`]: silence, a broken connection, too many bytes, or what cannot be decompressed.
-    /// After an error nothing more comes.
+    /// [`ClientError`]: timeout, broken connection, size limit exceeded, or decompression failed.
+    /// After an error there are no more chunks.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, ClientError> {
         if !self.ahead.is_empty() {
             return Ok(Some(self.ahead.split().freeze()));
@@ -135,25 +137,25 @@ impl Body {
         Ok(self.read().await?.then(|| self.ahead.split().freeze()))
     }
 
-    /// Bytes of the body so far as they came over the network: what
-    /// [`super::Answer::content_length`] announces.
+    /// Bytes received so far, before decompression; comparable with
+    /// [`super::Answer::content_length`].
     pub fn wire_bytes(&self) -> u64 {
         self.wire_bytes.load(Ordering::Relaxed)
     }
 
-    /// The whole body, if it is not longer than `limit_bytes`.
+    /// The whole body, if it is at most `limit_bytes` long.
     ///
     /// # Errors
-    /// As [`Body::chunk`].
+    /// Same as [`Body::chunk`].
     pub async fn bytes(&mut self, limit_bytes: u64) -> Result<Bytes, ClientError> {
         self.read_whole(limit_bytes).await?;
         Ok(self.ahead.split().freeze())
     }
 
-    /// The whole body as JSON, if it is not longer than `limit_bytes`.
+    /// The whole body as JSON, if it is at most `limit_bytes` long.
     ///
     /// # Errors
-    /// As [`Body::chunk`], and [`ClientError::Json`].
+    /// Same as [`Body::chunk`], and [`ClientError::Json`].
     pub async fn json<T: DeserializeOwned>(&mut self, limit_bytes: u64) -> Result<T, ClientError> {
         let bytes = self.bytes(limit_bytes).await?;
         serde_json::from_slice(&bytes).map_err(|source| ClientError::Json {
@@ -162,13 +164,13 @@ impl Body {
         })
     }
 
-    /// Reads until `length` bytes are ahead, or the end; returns what is ahead.
+    /// Reads ahead until `length` bytes are buffered or the body ends; returns the buffer.
     pub(super) async fn peek(&mut self, length: usize) -> Result<&[u8], ClientError> {
         while self.ahead.len() < length && self.read().await? {}
         Ok(&self.ahead)
     }
 
-    /// Reads everything, to be handed out later.
+    /// Reads the whole body into the buffer.
     pub(super) async fn read_whole(&mut self, limit_bytes: u64) -> Result<(), ClientError> {
         self.limit_bytes = self.limit_bytes.min(limit_bytes);
         self.check_limit()?;
@@ -176,7 +178,7 @@ impl Body {
         Ok(())
     }
 
-    /// Reads one piece more; whether there was one.
+    /// Reads one more chunk; returns whether there was one.
     async fn read(&mut self) -> Result<bool, ClientError> {
         self.ahead.reserve(CHUNK_BYTES);
         let length = match self.source.read_buf(&mut self.ahead).await {
@@ -228,7 +230,7 @@ impl Body {
 /// A saved document, plain or compressed, of at most `limit_bytes`.
 ///
 /// # Errors
-/// As [`Body::chunk`].
+/// Same as [`Body::chunk`].
 pub async fn saved<R>(name: &str, reader: R, limit_bytes: u64) -> Result<Body, ClientError>
 where
     R: AsyncRead + Send + Unpin + 'static,
@@ -253,7 +255,7 @@ impl std::fmt::Debug for Body {
     }
 }
 
-/// The compression that the answer names, in lower case; `identity` when it names none.
+/// The `Content-Encoding` of the response, in lower case; `identity` if there is none.
 fn encoding(response: &reqwest::Response) -> String {
     let names: Vec<String> = response
         .headers()
@@ -272,7 +274,7 @@ fn encoding(response: &reqwest::Response) -> String {
     shortened(&names.join(", "), MAX_ENCODING_CHARS)
 }
 
-/// Several members after each other are one body (RFC 1952): read as one only, the rest would be lost.
+/// A gzip body may have several members (RFC 1952); all of them are read.
 fn decoder<R>(encoding: &str, reader: R) -> Option<Box<dyn AsyncRead + Send + Unpin>>
 where
     R: AsyncBufRead + Send + Unpin + 'static,

@@ -1,3 +1,5 @@
+//! HTTP client for upstream: retries, rate limit, token, and requests by path or URL.
+
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -20,9 +22,9 @@ use super::transport::transport;
 use super::usage::Usage;
 use crate::config::{Backoff, Token, Upstream};
 
-/// The one client for upstream. Clones share pace, limits, token and
-/// connections. It only ever sends GET and OPTIONS, sends the token nowhere but to the
-/// origin of `upstream.base_url`, and sends no cookie.
+/// The only client for upstream. Clones share rate limiter, daily quota, token and
+/// connections. It sends only GET and OPTIONS, sends the token only to the origin of
+/// `upstream.base_url`, and sends no cookies.
 #[derive(Debug, Clone)]
 pub struct Client {
     exchange: Arc<Exchange>,
@@ -32,11 +34,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// Makes the client of this process. `used` are the requests that were sent
-    /// in the last 24 hours, from the ledger, for the daily limit.
+    /// Creates the client of this process. `used` are the requests of the last 24 hours
+    /// according to the run log, for the daily quota.
     ///
     /// # Errors
-    /// [`ClientError`]: `base_url`, `proxy`, `ca_file` or the machine's certificates cannot be used.
+    /// [`ClientError`]: `base_url`, `proxy`, `ca_file` or the system's certificates are unusable.
     pub fn new(
         settings: &Upstream,
         token: Token,
@@ -64,7 +66,7 @@ impl Client {
         })
     }
 
-    /// A clone that counts its [`Client::usage`] from zero, for one run.
+    /// A clone whose [`Client::usage`] starts at zero, for one run.
     #[must_use]
     pub fn for_run(&self) -> Self {
         let mut client = self.clone();
@@ -72,9 +74,9 @@ impl Client {
         client
     }
 
-    /// A clone whose requests go only while no other waits, leave half of the
-    /// day's requests alone, and hold nothing else back when they alone are too
-    /// many.
+    /// A clone for background requests: they are sent only while no other request waits,
+    /// use at most half of the daily quota, and do not pause other requests when only
+    /// they are throttled.
     #[must_use]
     pub fn in_the_background(&self) -> Self {
         let mut client = self.clone();
@@ -82,8 +84,8 @@ impl Client {
         client
     }
 
-    /// Asks for something; its body is still on its way. Attempts end where the
-    /// body begins: one that breaks later is an error of [`super::Body::chunk`].
+    /// Sends a GET request; the body has not been read yet. Retries end when the body
+    /// starts: a later failure is an error of [`super::Body::chunk`].
     ///
     /// # Errors
     /// [`ClientError`], after all attempts.
@@ -92,7 +94,7 @@ impl Client {
             .await
     }
 
-    /// Follows a URL that upstream gave (`next`), if it leads to upstream.
+    /// Requests a URL that upstream returned (`next`), if it is on upstream's origin.
     ///
     /// # Errors
     /// [`ClientError`], [`ClientError::Elsewhere`] among them.
@@ -101,8 +103,8 @@ impl Client {
         self.run(url, kind, BodyMode::Beginning).await
     }
 
-    /// As [`Client::get`], with the whole body (at most 64 MiB) in memory: one that
-    /// breaks is asked for again.
+    /// Same as [`Client::get`], with the whole body (at most 64 MiB) in memory; a body that
+    /// is cut short is requested again.
     ///
     /// # Errors
     /// [`ClientError`], after all attempts.
@@ -111,7 +113,7 @@ impl Client {
             .await
     }
 
-    /// As [`Client::get_url`], with the whole body (at most 64 MiB) in memory.
+    /// Same as [`Client::get_url`], with the whole body (at most 64 MiB) in memory.
     ///
     /// # Errors
     /// [`ClientError`], after all attempts.
@@ -120,11 +122,11 @@ impl Client {
         self.run(url, kind, BodyMode::Whole).await
     }
 
-    /// Asks for something and takes the answer as it is, refusals too. One that
-    /// says "too many requests" is not repeated, but holds back all later requests.
+    /// Sends a request and returns the response with any status, including errors. A 429
+    /// is not retried, but pauses all later requests.
     ///
     /// # Errors
-    /// [`ClientError`] where there is no answer, after all attempts.
+    /// [`ClientError`] if there is no response after all attempts.
     pub async fn exchange_raw(&self, request: &RawRequest) -> Result<RawResponse, ClientError> {
         let url = self.url(&request.request);
         let mut pauses = self.pauses();
@@ -140,11 +142,11 @@ impl Client {
         }
     }
 
-    /// A saved document, plain or compressed, read as if it had just come from
-    /// upstream; nothing is sent.
+    /// A saved document, plain or compressed, read as if upstream had just returned it;
+    /// nothing is sent.
     ///
     /// # Errors
-    /// As [`super::Body::chunk`].
+    /// Same as [`super::Body::chunk`].
     pub async fn saved<R>(&self, name: &str, reader: R) -> Result<Answer, ClientError>
     where
         R: tokio::io::AsyncRead + Send + Unpin + 'static,
@@ -159,7 +161,7 @@ impl Client {
         Ok(Answer::saved(self.exchange.origin.url("/", &[]), body))
     }
 
-    /// Takes another token, after a reload.
+    /// Replaces the token, after a reload.
     pub fn set_token(&self, token: Token) {
         let mut held = self
             .exchange
@@ -169,27 +171,27 @@ impl Client {
         *held = token;
     }
 
-    /// Upstream's time, as its last answer told it; ours before the first one.
+    /// Upstream's time, according to its last response; local time before the first one.
     pub fn upstream_now(&self) -> DateTime<Utc> {
         self.exchange.clock.upstream()
     }
 
-    /// Upstream's time less ours.
+    /// Upstream's time minus local time.
     pub fn clock_offset(&self) -> TimeDelta {
         self.exchange.clock.offset()
     }
 
-    /// What this clone asked of upstream since [`Client::for_run`].
+    /// Requests and bytes of this clone since [`Client::for_run`].
     pub fn usage(&self) -> Usage {
         self.account.meter.run()
     }
 
-    /// What the whole process asked of upstream.
+    /// Requests and bytes of the whole process.
     pub fn total_usage(&self) -> Usage {
         self.account.meter.process()
     }
 
-    /// For how much longer upstream wants to be left alone.
+    /// Remaining time for which requests are paused.
     pub fn paused_for(&self) -> Option<Duration> {
         self.exchange.rate_limiter.paused_for()
     }
@@ -198,7 +200,7 @@ impl Client {
         self.exchange.origin.url(&request.path, &request.query)
     }
 
-    /// Attempts until one succeeds.
+    /// Retries until an attempt succeeds or attempts are exhausted.
     async fn run(&self, url: Url, kind: Kind, extent: BodyMode) -> Result<Answer, ClientError> {
         let mut pauses = self.pauses();
         loop {
@@ -213,7 +215,7 @@ impl Client {
         }
     }
 
-    /// Pauses between attempts: they double.
+    /// Retry delays: exponential backoff.
     fn pauses(&self) -> ExponentialBackoff {
         let Backoff { first, longest } = self.backoff;
         ExponentialBuilder::new()
@@ -223,7 +225,7 @@ impl Client {
             .build()
     }
 
-    /// Waits for the next attempt, cut by chance; the error where there is none.
+    /// Waits a random delay before the next attempt; the error if there is none.
     async fn pause_after(
         &self,
         error: ClientError,
@@ -235,10 +237,14 @@ impl Client {
         if let ClientError::Throttled { wait, .. } = &error {
             self.account.meter.throttled();
             let seconds = wait.as_secs();
-            let who = if held { "all requests" } else { "the details" };
+            let who = if held {
+                "all requests"
+            } else {
+                "background requests"
+            };
             warn!(
                 wait_seconds = seconds,
-                "upstream throttles, {who} wait {seconds} s"
+                "upstream returned 429 (too many requests); {who} paused for {seconds} s"
             );
         }
         let again = error.is_retried() && (held || error.retry_after_in().is_none());
@@ -248,7 +254,7 @@ impl Client {
         };
         self.account.meter.retry();
         let pause = pause.mul_f64(fastrand::f64());
-        debug!(error = %error, pause_ms = pause.as_millis(), "trying again: {error}");
+        debug!(error = %error, pause_ms = pause.as_millis(), "retrying: {error}");
         tokio::time::sleep(pause).await;
         Ok(())
     }

@@ -1,22 +1,24 @@
+//! Upstream's clock, taken from `Date` headers, and its difference from local time.
+
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// How far upstream's clock may be from ours and still be believed. A wrong
-/// date in the far future would let a run claim to cover what has not happened
-/// yet; and TLS would not have come about with clocks so far apart.
+/// Maximum difference between upstream's clock and ours. A wrong date in the far
+/// future would let a run claim coverage of the future; and TLS would fail with
+/// clocks so far apart.
 const MAX_OFFSET: TimeDelta = TimeDelta::days(1);
 
-/// Upstream's clock, as its `Date` headers tell it.
+/// Upstream's clock, derived from its `Date` headers.
 #[derive(Debug)]
 pub(super) struct Clock {
     ours: crate::clock::Clock,
-    /// Upstream's time less ours, in milliseconds.
+    /// Upstream's time minus local time, in milliseconds.
     offset: AtomicI64,
 }
 
 impl Clock {
-    /// Until upstream says otherwise, its time is ours.
+    /// Before the first `Date` header, upstream's time equals local time.
     pub(super) fn new(ours: crate::clock::Clock) -> Self {
         Self {
             ours,
@@ -24,23 +26,23 @@ impl Clock {
         }
     }
 
-    /// Our time.
+    /// Local time.
     pub(super) fn ours(&self) -> DateTime<Utc> {
         self.ours.now()
     }
 
-    /// Upstream's time. It is never ahead of what upstream last said: `Date`
-    /// is cut to whole seconds, and travels.
+    /// Upstream's time. It is never ahead of the last `Date` header, which is cut to
+    /// whole seconds and delayed by the network.
     pub(super) fn upstream(&self) -> DateTime<Utc> {
         self.ours() + self.offset()
     }
 
-    /// Upstream's time less ours.
+    /// Upstream's time minus local time.
     pub(super) fn offset(&self) -> TimeDelta {
         TimeDelta::milliseconds(self.offset.load(Ordering::Relaxed))
     }
 
-    /// Takes a `Date` header that just came; returns it if it is believed.
+    /// Updates the clock from a `Date` header that was just received; returns it if plausible.
     pub(super) fn hear(&self, header: &str) -> Option<DateTime<Utc>> {
         let now = self.ours();
         let date: DateTime<Utc> = httpdate::parse_http_date(header.trim()).ok()?.into();

@@ -1,43 +1,45 @@
+//! Daily quota: at most `requests_per_day` requests in any 24 hours.
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::rate_limiter::Priority;
 
-/// Requests are counted by the minute: a day is then at most 1441 numbers,
-/// however many requests it had.
+/// Requests are counted per minute: a day then has at most 1441 counters, regardless of
+/// the number of requests.
 const BUCKET_SECONDS: i64 = 60;
-/// How long a request counts: 24 hours, and the minute it may have been the last second of.
+/// How long a request counts: 24 hours plus one minute, because counters are per minute.
 const COUNTED: TimeDelta = TimeDelta::seconds(24 * 60 * 60 + BUCKET_SECONDS);
 
-/// What goes in the background leaves this part of the day's requests to feeds and
-/// tickets: half of them.
+/// Fraction of the daily quota that background requests leave to feeds and tickets:
+/// one half.
 const BACKGROUND_PART: u32 = 2;
 
 /// The requests of the last 24 hours against `requests_per_day`.
 #[derive(Debug)]
 pub(super) struct DailyQuota {
-    /// 0 is no limit.
+    /// 0 = no limit.
     limit: u32,
     /// Requests by the minute in which they were sent, counted from 1970.
     used: BTreeMap<i64, u64>,
 }
 
 impl DailyQuota {
-    /// `used` are the requests of the last 24 hours that an earlier process sent.
+    /// `used` are the requests that earlier processes sent in the last 24 hours.
     pub(super) fn new(limit: u32, used: Vec<(DateTime<Utc>, u32)>, now: DateTime<Utc>) -> Self {
         let mut day = Self {
             limit,
             used: BTreeMap::new(),
         };
         for (at, requests) in used {
-            // A ledger written under another clock must not count for ever.
+            // Entries from a clock that was ahead must not count forever.
             *day.used.entry(bucket(at.min(now))).or_default() += u64::from(requests);
         }
         day
     }
 
-    /// Counts one request, or says from when on it is allowed.
+    /// Counts one request, or returns the time from which one is allowed.
     pub(super) fn take(
         &mut self,
         now: DateTime<Utc>,
@@ -97,7 +99,7 @@ mod tests {
         for _ in 0..3 {
             day.take(at(120), Priority::Usual).unwrap();
         }
-        // The first two requests are 24 hours and their minute old.
+        // The first two requests have expired (24 hours plus one minute).
         assert_eq!(day.take(at(120), Priority::Usual), Err(at(24 * 60 + 1)));
         assert_eq!(day.take(at(24 * 60), Priority::Usual), Err(at(24 * 60 + 1)));
         day.take(at(24 * 60 + 1), Priority::Usual).unwrap();

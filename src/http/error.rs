@@ -1,194 +1,196 @@
+//! Errors of the HTTP client: connection, timeout, status, token, type and size.
+
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// Why there is no answer. Texts from upstream are cut to 200 printable
-/// characters and never hold the token; `url` is without user and password.
+/// Why a request failed. Texts from upstream are cut to 200 printable characters and
+/// never contain the token; `url` has no user and password.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The settings make no client: certificates, proxy or base.
+    /// The client cannot be created from the settings: certificates, proxy or base URL.
     #[error("{what}")]
     Unusable {
         /// Which setting, and what is wrong with it.
         what: String,
     },
-    /// `upstream.ca_file` cannot be used.
-    #[error("cannot read certificates (PEM) from {}", .path.display())]
+    /// `upstream.ca_file` is unusable.
+    #[error("cannot read CA certificates (PEM) from {}", .path.display())]
     Certificates {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// No connection, or it broke before the answer.
-    #[error("{url} got no answer")]
+    /// The connection failed, or broke before the response.
+    #[error("{url}: upstream does not answer")]
     Network {
-        /// What was asked for.
+        /// The request.
         url: String,
-        /// What happened.
+        /// The underlying error.
         source: reqwest::Error,
     },
-    /// Upstream said nothing for too long.
-    #[error("{url} heard nothing for {}", humantime::format_duration(*.silence))]
+    /// Upstream sent no data within the read timeout.
+    #[error("{url} timed out after {}", humantime::format_duration(*.silence))]
     Timeout {
-        /// What was asked for.
+        /// The request.
         url: String,
-        /// How long.
+        /// The read timeout.
         silence: Duration,
     },
-    /// The answer ended before its end.
-    #[error("{url} was cut short after {received_bytes} bytes")]
+    /// The response ended early.
+    #[error("{url}: the response was cut short after {received_bytes} bytes")]
     CutShort {
-        /// What was asked for.
+        /// The request.
         url: String,
         /// After decompression.
         received_bytes: u64,
-        /// What happened.
+        /// The underlying error.
         source: io::Error,
     },
-    /// The compressed answer cannot be decompressed.
-    #[error("{url} sent {encoding} that cannot be decompressed, after {received_bytes} bytes")]
+    /// The response cannot be decompressed.
+    #[error("{url}: cannot decompress the response ({encoding}) after {received_bytes} bytes")]
     Undecodable {
-        /// What was asked for.
+        /// The request.
         url: String,
         /// Name of the compression.
         encoding: String,
         /// After decompression.
         received_bytes: u64,
-        /// What the decompressor said.
+        /// The error of the decompressor.
         source: io::Error,
     },
-    /// Upstream says: too many requests (429). All requests are held back for `wait`.
-    #[error("{url} was throttled for {}: {detail}", humantime::format_duration(*.wait))]
+    /// Too many requests (429). All requests are paused for `wait`.
+    #[error("{url} returned status 429 (too many requests), requests are paused for {}: {detail}", humantime::format_duration(*.wait))]
     Throttled {
-        /// What was asked for.
+        /// The request.
         url: String,
-        /// How long upstream wants to be left alone, at most 10 minutes.
+        /// How long to wait (`Retry-After`), at most 10 minutes.
         wait: Duration,
-        /// What upstream said.
+        /// Message of upstream.
         detail: String,
     },
-    /// The limit of `requests_per_day` is used up; nothing was sent.
-    #[error("the {limit} requests of `upstream.requests_per_day` are used up until {}", .until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))]
+    /// The daily quota `requests_per_day` is exhausted; nothing was sent.
+    #[error("the daily quota of {limit} requests (`upstream.requests_per_day`) is exhausted until {}", .until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))]
     DailyBudget {
         /// Requests in any 24 hours.
         limit: u32,
         /// When the next one is allowed.
         until: DateTime<Utc>,
     },
-    /// Upstream does not accept the token (401, or 403 that speaks of it).
-    #[error("{url}: upstream does not accept the token: {detail}")]
+    /// Upstream rejected the token (401, or 403 with a message about the token).
+    #[error("{url}: upstream rejected the token: {detail}")]
     TokenRejected {
-        /// What was asked for.
+        /// The request.
         url: String,
-        /// What upstream said.
+        /// Message of upstream.
         detail: String,
     },
-    /// The account may not do this (403).
-    #[error("{url} is not allowed to this account: {detail}")]
+    /// The account has no permission (403).
+    #[error("{url}: the account has no permission: {detail}")]
     Forbidden {
-        /// What was asked for.
+        /// The request.
         url: String,
-        /// What upstream said.
+        /// Message of upstream.
         detail: String,
     },
-    /// There is no such thing (404).
-    #[error("{url} was not found: {detail}")]
+    /// Not found (404).
+    #[error("{url} returned status 404: {detail}")]
     NotFound {
-        /// What was asked for.
+        /// The request.
         url: String,
-        /// What upstream said.
+        /// Message of upstream.
         detail: String,
     },
-    /// Any other status that means no.
-    #[error("{url} was refused with status {status}: {detail}")]
+    /// Any other status that is not a success.
+    #[error("{url} returned status {status}: {detail}")]
     Refused {
-        /// What was asked for.
+        /// The request.
         url: String,
-        /// As it came.
+        /// As received.
         status: u16,
-        /// What upstream said.
+        /// Message of upstream.
         detail: String,
     },
-    /// Upstream is in trouble itself (5xx, 408, 425).
-    #[error("{url} met status {status}: {detail}")]
+    /// Server error (5xx, 408, 425).
+    #[error("{url} returned status {status}: {detail}")]
     Server {
-        /// What was asked for.
+        /// The request.
         url: String,
-        /// As it came.
+        /// As received.
         status: u16,
-        /// What upstream said.
+        /// Message of upstream.
         detail: String,
-        /// How long upstream wants to be left alone, if it says so.
+        /// How long to wait (`Retry-After`), if upstream says so.
         wait: Option<Duration>,
     },
     /// A web page with status 200: a login, an error page, a captive portal.
-    #[error("{url} was answered by a web page titled `{title}`")]
+    #[error("{url} returned a web page titled `{title}`")]
     Html {
-        /// What was asked for.
+        /// The request.
         url: String,
         /// Its title, possibly empty.
         title: String,
     },
-    /// Something else than what was asked for.
-    #[error("{url} wanted {wanted} and got {got}")]
+    /// The response has another type than expected.
+    #[error("{url}: expected {wanted}, got {got}")]
     WrongType {
-        /// What was asked for.
+        /// The request.
         url: String,
         /// `XML` or `JSON`.
         wanted: &'static str,
-        /// Its type, or how it begins.
+        /// Its media type, or its beginning.
         got: String,
     },
-    /// It is JSON, and not what it should be.
-    #[error("{url} sent JSON that cannot be read")]
+    /// The JSON is invalid or does not have the expected structure.
+    #[error("{url}: cannot parse the JSON response")]
     Json {
-        /// What was asked for.
+        /// The request.
         url: String,
-        /// Where and why.
+        /// Position and reason.
         source: serde_json::Error,
     },
-    /// More than `upstream.max_body`, or than a page of JSON may have.
-    #[error("{url} sent more than {limit_bytes} bytes")]
+    /// The response exceeds `upstream.max_body` or the limit for a page of JSON.
+    #[error("{url}: the response exceeds the limit of {limit_bytes} bytes")]
     TooLarge {
-        /// What was asked for.
+        /// The request.
         url: String,
         /// After decompression.
         limit_bytes: u64,
     },
-    /// A compression that nobody asked for.
-    #[error("{url} was sent with the unknown compression `{encoding}`")]
+    /// An unsupported `Content-Encoding`.
+    #[error("{url}: unsupported content encoding `{encoding}`")]
     UnknownEncoding {
-        /// What was asked for.
+        /// The request.
         url: String,
-        /// As it came.
+        /// As received.
         encoding: String,
     },
-    /// A `next` or a redirect leads elsewhere; the token does not go there.
-    #[error("{url} leads to `{target}`, which is not on {origin}; not followed")]
+    /// A `next` link or redirect to another origin; the token is not sent there.
+    #[error("{url} links or redirects to `{target}`, which is not on {origin}; not followed")]
     Elsewhere {
-        /// What was asked for.
+        /// The request.
         url: String,
-        /// Where it leads.
+        /// The target of the link or redirect.
         target: String,
         /// Scheme, host and port of `upstream.base_url`.
         origin: String,
     },
-    /// One redirect after the other.
-    #[error("{url} was redirected more than {limit} times")]
+    /// Too many redirects.
+    #[error("{url} redirects more than {limit} times")]
     TooManyRedirects {
-        /// What was asked for.
+        /// The request.
         url: String,
-        /// The most that are followed.
+        /// Maximum number of redirects that are followed.
         limit: usize,
     },
 }
 
 impl ClientError {
-    /// Whether it can pass by itself: the same request may succeed later
-    /// without anybody changing anything.
+    /// Whether the error is temporary: the same request may succeed later
+    /// without any change.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Network { .. }
@@ -214,13 +216,13 @@ impl ClientError {
         }
     }
 
-    /// Whether a page past the last one was asked for (contract §4): on any
-    /// page but the first that is the end and no failure.
+    /// Whether a page past the last one was requested (contract §4): except for the
+    /// first page, this is the end and not a failure.
     pub fn is_invalid_page(&self) -> bool {
         matches!(self, Self::NotFound { detail, .. } if detail.to_ascii_lowercase().contains("invalid page"))
     }
 
-    /// Whether the same request is worth another attempt at once.
+    /// Whether the request should be retried immediately.
     pub(super) fn is_retried(&self) -> bool {
         matches!(
             self,
@@ -232,7 +234,7 @@ impl ClientError {
         )
     }
 
-    /// How long upstream wants to be left alone by everybody.
+    /// How long all requests should wait, if upstream asked for it.
     pub(super) fn retry_after_in(&self) -> Option<Duration> {
         match self {
             Self::Throttled { wait, .. } => Some(*wait),

@@ -1,3 +1,5 @@
+//! A single HTTP attempt: rate limit, daily quota, token header, redirects within the origin.
+
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -22,30 +24,30 @@ use super::throttle::wait;
 use super::usage::Meter;
 use crate::config::Token;
 
-/// Redirects followed for one request: a missing slash and a version are two.
+/// Maximum number of redirects per request: a missing slash and an API version need two.
 const MAX_REDIRECTS: usize = 5;
-/// How long a whole page of JSON may take: a server that drips a byte at a time never falls silent.
+/// Total timeout for a page of JSON: a server that sends single bytes never triggers the read timeout.
 const MAX_WHOLE_TIME: Duration = Duration::from_mins(10);
-/// What [`Body`] can decompress.
+/// Encodings that [`Body`] can decompress.
 const ENCODINGS: &str = "gzip, br, zstd";
 
-/// How much of an answer has to be there before it counts as one.
+/// How much of a response must be received before the attempt succeeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyMode {
-    /// Its beginning; the rest is read by the caller.
+    /// The beginning; the caller reads the rest.
     Beginning,
-    /// All of it: a body cut short is tried again.
+    /// The whole body: one that is cut short is retried.
     Whole,
 }
 
-/// On whose account requests go.
+/// Context of a request: usage counters and priority.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RequestContext {
     pub(super) meter: Meter,
     pub(super) priority: Priority,
 }
 
-/// What every request of one attempt has in common.
+/// Parameters shared by all requests of one attempt.
 #[derive(Clone, Copy)]
 struct Ask<'a> {
     verb: Verb,
@@ -54,7 +56,7 @@ struct Ask<'a> {
     account: &'a RequestContext,
 }
 
-/// One attempt: what goes out, and what comes of it. Everything here is shared by all clones of the client.
+/// Sends requests and evaluates responses. Shared by all clones of the client.
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) transport: reqwest::Client,
@@ -76,7 +78,7 @@ impl Exchange {
             .clone()
     }
 
-    /// Asks once.
+    /// Makes one attempt.
     pub(super) async fn attempt(
         &self,
         url: &Url,
@@ -115,7 +117,7 @@ impl Exchange {
         Ok(answer)
     }
 
-    /// Asks once and takes whatever comes. A 429 holds back all later requests.
+    /// Makes one attempt and returns any response. A 429 pauses all later requests.
     pub(super) async fn exchange_raw(
         &self,
         url: &Url,
@@ -156,10 +158,10 @@ impl Exchange {
         })
     }
 
-    /// Leaves upstream alone as it asks; whether that concerns all requests. What
-    /// is refused in the background for longer than a minute is a limit of its own
-    /// (contract §3: 30 advisories a day): it is no reason to stop feeds and tickets,
-    /// which have their own limit by the minute.
+    /// Pauses requests as upstream asked; returns whether all requests are paused. A
+    /// background request that is throttled for longer than a minute hit a separate limit
+    /// (contract §3: 30 advisories a day): feeds and tickets continue, because they have
+    /// their own limit per minute.
     pub(super) fn hold(&self, wait: Duration, account: &RequestContext) -> bool {
         const LONGEST_BURST: Duration = Duration::from_mins(1);
         let is_background = account.priority == Priority::Background;
@@ -171,8 +173,8 @@ impl Exchange {
         true
     }
 
-    /// Sends a request and follows its redirects within the origin. Each is
-    /// counted and paced like any other.
+    /// Sends a request and follows redirects within the origin. Each redirect is
+    /// counted and rate-limited like any other request.
     async fn follow(&self, url: &Url, ask: Ask<'_>) -> Result<(Url, Response), ClientError> {
         let mut url = url.clone();
         for _ in 0..=MAX_REDIRECTS {
@@ -201,7 +203,7 @@ impl Exchange {
             .map_err(|error| self.unanswered(url, error))
     }
 
-    /// Counts one request of the day.
+    /// Counts one request against the daily quota.
     fn spend(&self, priority: Priority) -> Result<(), ClientError> {
         let mut day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
         day.take(self.clock.ours(), priority)
@@ -227,7 +229,7 @@ impl Exchange {
 
     fn answer(&self, url: Url, response: Response, meter: &Meter) -> Result<Answer, ClientError> {
         let header = |name: HeaderName| response.headers().get(name)?.to_str().ok();
-        // What a cache kept has the date of when it was fetched.
+        // The `Date` of a cached response is the time when it was cached.
         let date = header(DATE)
             .filter(|_| header(AGE).is_none())
             .and_then(|date| self.clock.hear(date));
@@ -254,7 +256,7 @@ fn headers(kind: Kind, token: &Token) -> Result<HeaderMap, ClientError> {
     let mut authorization =
         HeaderValue::from_str(&format!("Token {}", token.expose())).map_err(|_| {
             ClientError::Unusable {
-                what: "the token cannot be sent in a header".into(),
+                what: "the token contains characters that cannot be sent in a header".into(),
             }
         })?;
     authorization.set_sensitive(true);
@@ -265,7 +267,7 @@ fn headers(kind: Kind, token: &Token) -> Result<HeaderMap, ClientError> {
     Ok(headers)
 }
 
-/// Where a redirect leads; `None` for every other answer.
+/// The target of a redirect; `None` for any other response.
 fn redirect(response: &Response) -> Option<String> {
     let status = response.status().as_u16();
     if !matches!(status, 301 | 302 | 303 | 307 | 308) {

@@ -1,5 +1,5 @@
-//! The client for upstream: one pace, one token, one origin, only GET
-//! and, for `capture`, OPTIONS (contract §1–§3). It knows nothing of advisories and tickets.
+//! HTTP client for upstream: one rate limiter, one token, one origin; only GET and, for
+//! `capture`, OPTIONS (contract §1–§3). It does not depend on advisories and tickets.
 
 mod answer;
 mod beginning;

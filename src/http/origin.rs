@@ -1,10 +1,12 @@
+//! Origin check: the token is sent only to the origin of `upstream.base_url`.
+
 use url::Url;
 
 use super::error::ClientError;
 use super::quote::{asked, quote};
 use crate::config::Token;
 
-/// Where upstream lives: the only scheme, host and port that the token goes to.
+/// Upstream's origin: the only scheme, host and port that the token is sent to.
 #[derive(Debug, Clone)]
 pub(super) struct Origin {
     base: Url,
@@ -27,9 +29,9 @@ impl Origin {
         url
     }
 
-    /// Where `target` leads from `from`, if that is still here. A `next` or a
-    /// `Location` is a text from outside: followed elsewhere it would carry the
-    /// token along (contract §4).
+    /// Resolves `target` relative to `from`, if the result is on this origin. `next`
+    /// and `Location` are untrusted: following them to another origin would leak the
+    /// token (contract §4).
     pub(super) fn follow(
         &self,
         from: &Url,
@@ -50,7 +52,7 @@ impl Origin {
         Ok(url)
     }
 
-    /// Follows a `next` link.
+    /// Resolves a `next` link.
     pub(super) fn next(&self, next: &str, token: &Token) -> Result<Url, ClientError> {
         self.follow(&self.base, next, token)
     }

@@ -1,25 +1,26 @@
+//! Quoting of untrusted text and URLs in errors and logs, without secrets.
+
 use url::Url;
 
 use crate::config::Token;
 use crate::model::{one_line, shortened};
 
-/// Longest text from outside that goes into a message, in characters.
+/// Maximum length of untrusted text in a message, in characters.
 pub(super) const MAX_QUOTED_CHARS: usize = 200;
 
-/// A text from outside as it may go into a message or a log: on one line,
-/// printable, not too long, and without the token, which servers have been
-/// seen to repeat.
+/// Untrusted text for an error or log: on one line, printable, limited in length,
+/// and without the token, which some servers repeat.
 pub(super) fn quote(text: &str, token: &Token) -> String {
     let text = text.replace(token.expose(), "[redacted]");
     shortened(&one_line(&text), MAX_QUOTED_CHARS)
 }
 
-/// What was asked for, as it may go into a message: without user, password and
-/// fragment, not too long.
+/// A request for error messages: without user, password and fragment, limited in
+/// length.
 pub(super) fn asked(url: &Url) -> String {
     let mut url = url.clone();
     url.set_fragment(None);
-    // A URL that cannot have a user has none to hide.
+    // A URL that cannot have a user needs no redaction.
     if url.set_username("").is_err() || url.set_password(None).is_err() {
         return shortened(&format!("GET {url}"), MAX_QUOTED_CHARS);
     }

@@ -1,3 +1,5 @@
+//! Rate limiter (token bucket) with a background priority.
+
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,36 +9,36 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter as TokenBucket};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Most requests at once after a silence: enough for a list and its details, no storm at the start.
+/// Maximum burst after an idle time: enough for a list and its details, without overload at startup.
 const MAX_BURST: u32 = 4;
-/// A burst is at most this part of the minute's requests.
+/// A burst is at most this fraction of the requests per minute.
 const BURST_PART: u32 = 15;
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// Who goes first when there is little to give.
+/// Priority of a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Priority {
-    /// Feeds, tickets and whatever somebody waits for.
+    /// Feeds, tickets and interactive requests.
     #[default]
     Usual,
-    /// What may take its time: it goes only while nothing usual waits.
+    /// Background requests: sent only while no normal request waits.
     Background,
 }
 
-/// The limiter of all requests of this process: so many a minute, and none at all
-/// while upstream wants to be left alone.
+/// The rate limiter of all requests of this process: a maximum per minute, and none
+/// during a pause that upstream asked for (`Retry-After`).
 #[derive(Debug)]
 pub(super) struct RateLimiter {
     limiter: DefaultDirectRateLimiter,
-    /// Requests leave in the order in which they came.
+    /// Requests are sent in the order of arrival.
     turn: tokio::sync::Mutex<()>,
-    /// Usual requests that wait for their turn.
+    /// Number of normal requests that wait for a permit.
     waiting: watch::Sender<usize>,
     held_until: Mutex<Option<Instant>>,
     background_held_until: Mutex<Option<Instant>>,
 }
 
-/// A usual request that waits, for as long as it does.
+/// Guard that counts a waiting normal request.
 struct Waiting<'p>(&'p watch::Sender<usize>);
 
 impl<'p> Waiting<'p> {
@@ -63,22 +65,22 @@ impl RateLimiter {
         }
     }
 
-    /// Holds all requests back for at least `wait` from now.
+    /// Pauses all requests for at least `wait` from now.
     pub(super) fn hold(&self, wait: Duration) {
         hold(&self.held_until, wait);
     }
 
-    /// Holds what goes in the background back for at least `wait` from now.
+    /// Pauses background requests for at least `wait` from now.
     pub(super) fn hold_background(&self, wait: Duration) {
         hold(&self.background_held_until, wait);
     }
 
-    /// For how much longer all requests are held back.
+    /// Remaining time for which all requests are paused.
     pub(super) fn paused_for(&self) -> Option<Duration> {
         paused_for(&self.held_until)
     }
 
-    /// Waits until the next request may leave. Dropping it gives the turn to the next.
+    /// Waits until the next request may be sent. Dropping the future passes the turn on.
     pub(super) async fn permit(&self, priority: Priority) {
         match priority {
             Priority::Usual => self.usual_turn().await,
@@ -89,7 +91,7 @@ impl RateLimiter {
     async fn usual_turn(&self) {
         let _waiting = Waiting::begins(&self.waiting);
         let _turn = self.turn.lock().await;
-        // Looked at again after each sleep: a hold may have come meanwhile.
+        // Checked again after each sleep: a pause may have been added meanwhile.
         loop {
             let Err(wait) = self.try_permit(None) else {
                 return;
@@ -98,12 +100,12 @@ impl RateLimiter {
         }
     }
 
-    /// Never waits in the queue of the usual ones and takes a permit only while
-    /// that queue is empty: a usual request that comes is at most one permit late.
+    /// Never waits in the queue of normal requests, and takes a permit only while that
+    /// queue is empty: a normal request is delayed by at most one permit.
     async fn background_turn(&self) {
         let mut waiting = self.waiting.subscribe();
         loop {
-            // The sender lives as long as `self`: waiting cannot fail.
+            // The sender lives as long as `self`, so waiting cannot fail.
             let _ = waiting.wait_for(|count| *count == 0).await;
             let Err(wait) = self.try_permit(paused_for(&self.background_held_until)) else {
                 return;
@@ -115,7 +117,7 @@ impl RateLimiter {
         }
     }
 
-    /// Takes a permit, or says when to ask again.
+    /// Takes a permit, or returns how long to wait.
     fn try_permit(&self, held: Option<Duration>) -> Result<(), Duration> {
         match self.paused_for().max(held) {
             Some(wait) => Err(wait),
@@ -139,8 +141,8 @@ fn paused_for(until: &Mutex<Option<Instant>>) -> Option<Duration> {
         .filter(|wait| !wait.is_zero())
 }
 
-/// A quota that lets no more than `requests_per_minute` pass in *any* minute,
-/// the burst included.
+/// A quota that allows at most `requests_per_minute` in *any* minute, including the
+/// burst.
 fn quota(requests_per_minute: u32) -> Quota {
     let requests = requests_per_minute.max(1);
     let burst = (requests / BURST_PART).clamp(1, MAX_BURST);
@@ -211,7 +213,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_background_takes_a_permit_only_while_nothing_usual_waits() {
-        // Ten a second after the burst.
+        // Ten per second after the burst.
         let limiter = RateLimiter::new(604);
         for _ in 0..MAX_BURST {
             limiter.permit(Priority::Usual).await;
@@ -222,7 +224,7 @@ mod tests {
             left.lock().map(|mut left| left.push(priority)).ok();
         };
         let (usual, background) = (Priority::Usual, Priority::Background);
-        // It was there first, and goes last.
+        // It arrived first and is sent last.
         tokio::join!(
             leaves(background),
             leaves(usual),

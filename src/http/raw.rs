@@ -1,4 +1,4 @@
-//! Answers as they are, whatever they say: for `advisoryd capture`.
+//! Raw requests and responses with any status, for `advisoryd capture`.
 
 use chrono::{DateTime, Utc};
 use url::Url;
@@ -7,17 +7,17 @@ use super::body::Body;
 use super::request::Request;
 use crate::config::Token;
 
-/// How to ask. There is no verb that could change anything.
+/// HTTP method. There is none that could change data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// For a thing.
+    /// Requests a resource.
     Get,
-    /// For what may be done with it.
+    /// Requests the allowed methods of a resource.
     Options,
 }
 
 impl Verb {
-    /// As in a request.
+    /// The name of the method.
     pub fn name(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -33,30 +33,30 @@ impl Verb {
     }
 }
 
-/// What to look at.
+/// A raw request.
 #[derive(Debug, Clone)]
 pub struct RawRequest {
-    /// How to ask.
+    /// The method.
     pub verb: Verb,
-    /// What for.
+    /// Path and query.
     pub request: Request,
-    /// Sent in place of the account's token.
+    /// Sent instead of the account's token.
     pub token: Option<Token>,
     /// Whether redirects within the origin are followed.
     pub follows: bool,
 }
 
-/// An answer with whatever status. Its body is still on its way.
+/// A response with any status. Its body has not been read yet.
 #[derive(Debug)]
 pub struct RawResponse {
-    /// As it came.
+    /// Status code.
     pub status: u16,
-    /// Where it came from, after redirects.
+    /// Final URL, after redirects.
     pub url: Url,
-    /// As they came.
+    /// Headers as received.
     pub headers: Vec<(String, String)>,
-    /// Upstream's clock when it answered, if it says so and is believed.
+    /// Time of the response by upstream's clock (`Date`), if present and plausible.
     pub date: Option<DateTime<Utc>>,
-    /// What it says, unpacked.
+    /// The body, decompressed.
     pub body: Body,
 }

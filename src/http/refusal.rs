@@ -1,4 +1,4 @@
-//! What a status other than 200 means (contract §2, §3).
+//! Mapping of error responses (status other than 200) to errors (contract §2, §3).
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use super::quote::quote;
 use super::throttle::{retry_after, wait};
 use crate::config::Token;
 
-/// What is read of a refusal: its reason stands at the beginning.
+/// How much of an error response is read: the reason is at the beginning.
 const MAX_REFUSAL_BYTES: usize = 16 * 1024;
-/// How long the reason is waited for: the status alone says enough.
+/// How long to wait for the reason: the status alone is sufficient.
 const REASON_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Says why there is no answer. `now` is upstream's clock.
+/// Maps an error response to an error. `now` is upstream's time.
 pub(super) async fn refusal(
     response: Response,
     url: String,
@@ -73,7 +73,7 @@ pub(super) async fn refusal(
 
 struct Reason {
     text: String,
-    /// Upstream itself speaks JSON; a web page is from what stands in between.
+    /// Upstream returns errors as JSON; a web page comes from a proxy or firewall in between.
     is_upstreams: bool,
 }
 
@@ -104,7 +104,7 @@ impl Reason {
     }
 }
 
-/// Whether upstream's reason for a refusal is the token. Nothing but its words tells.
+/// Whether upstream rejected the token. Only the text of the reason shows this.
 pub fn is_about_the_token(detail: &str) -> bool {
     let text = detail.to_ascii_lowercase();
     [
@@ -118,7 +118,7 @@ pub fn is_about_the_token(detail: &str) -> bool {
     .any(|word| text.contains(word))
 }
 
-/// DRF's `detail`, or what others call it; else the whole.
+/// The field `detail` of Django REST framework, or a common alternative; else the whole body.
 fn detail(value: &Value) -> String {
     ["detail", "message", "error"]
         .iter()

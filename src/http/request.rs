@@ -2,14 +2,14 @@
 
 use super::answer::Kind;
 
-/// What to ask for.
+/// A GET request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Path behind the base, such as `/api/tickets/`; always with the trailing slash (contract §1).
+    /// Path below the base URL, such as `/api/tickets/`; always with a trailing slash (contract §1).
     pub path: String,
     /// Query parameters, in this order.
     pub query: Vec<(String, String)>,
-    /// What is expected.
+    /// Expected type of the response.
     pub kind: Kind,
 }
 

@@ -1,15 +1,15 @@
-//! How long upstream wants to be left alone (contract §3).
+//! `Retry-After`: how long to wait after a 429 (contract §3).
 
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 
-/// What is waited when a 429 does not say how long (contract §3).
+/// Default wait for a 429 without `Retry-After` (contract §3).
 const DEFAULT_WAIT: Duration = Duration::from_mins(1);
-/// The most that is believed: a server that says "tomorrow" is asked again sooner.
+/// Maximum wait: if a server asks for more, the request is retried sooner.
 pub(super) const MAX_WAIT: Duration = Duration::from_mins(10);
 
-/// What a 429 asks for: the header, else the digits in `detail`, else a minute.
+/// The wait of a 429: the header, else the number in `detail`, else one minute.
 pub(super) fn wait(header: Option<&str>, detail: &str, now: DateTime<Utc>) -> Duration {
     header
         .and_then(|header| retry_after(header, now))
@@ -18,13 +18,13 @@ pub(super) fn wait(header: Option<&str>, detail: &str, now: DateTime<Utc>) -> Du
         .min(MAX_WAIT)
 }
 
-/// Reads `Retry-After` as far as it is believed; see [`retry_after_in`].
+/// Parses `Retry-After`, limited to the maximum; see [`retry_after_in`].
 pub(super) fn retry_after(header: &str, now: DateTime<Utc>) -> Option<Duration> {
     retry_after_in(header, now).map(|wait| wait.min(MAX_WAIT))
 }
 
-/// Reads `Retry-After`: seconds, or an HTTP date, which is compared with the
-/// server's own clock. A date that is past means no wait. Nothing caps it.
+/// Parses `Retry-After`: seconds, or an HTTP date, which is compared with the server's
+/// clock. A past date means no wait. Not limited.
 pub fn retry_after_in(header: &str, now: DateTime<Utc>) -> Option<Duration> {
     let header = header.trim();
     if let Some(wait) = seconds(header) {
@@ -37,8 +37,8 @@ pub fn retry_after_in(header: &str, now: DateTime<Utc>) -> Option<Duration> {
     Some(wait)
 }
 
-/// Reads "Expected available in 37 seconds.": the number before the word for
-/// seconds, else the last one.
+/// Parses "Expected available in 37 seconds.": the number before the word for
+/// seconds, else the last number.
 fn seconds_in(detail: &str) -> Option<Duration> {
     let words: Vec<&str> = detail.split_whitespace().collect();
     let numbers = words.iter().enumerate().filter_map(|(at, word)| {
@@ -56,14 +56,14 @@ fn seconds_in(detail: &str) -> Option<Duration> {
         .map(|(_, wait)| *wait)
 }
 
-/// Digits, possibly with a fraction, which is rounded up.
+/// Digits, with an optional fraction, which is rounded up.
 fn seconds(text: &str) -> Option<Duration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number(whole) || !is_number(fraction) {
         return None;
     }
-    // More digits than fit are more than anybody waits.
+    // A number that overflows is longer than the maximum anyway.
     let whole: u64 = whole.parse().unwrap_or(u64::MAX);
     let more = u64::from(fraction.bytes().any(|byte| byte != b'0'));
     Some(Duration::from_secs(whole.saturating_add(more)))

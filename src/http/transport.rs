@@ -1,3 +1,5 @@
+//! HTTP transport: TLS, proxy, timeouts and connection pool.
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -8,20 +10,20 @@ use super::error::ClientError;
 use crate::config::{Upstream, is_loopback};
 
 const USER_AGENT: &str = concat!("advisoryd/", env!("CARGO_PKG_VERSION"));
-/// All certificates of the world's authorities are a quarter of a megabyte.
+/// Maximum size of a CA file, in bytes: all public CAs together need a quarter of a megabyte.
 const MAX_CA_BYTES: u64 = 4 << 20;
-/// Connections kept open: there are few requests at a time.
+/// Idle connections that are kept open: there are few concurrent requests.
 const MAX_IDLE_CONNECTIONS: usize = 4;
 
-/// The one HTTP client. It keeps no cookies, follows nothing and repeats
-/// nothing by itself: whatever leaves is counted and checked by [`super::Client`].
+/// Builds the HTTP client. It has no cookies, redirects or retries of its own: every
+/// request is counted and checked by [`super::Client`].
 pub(super) fn transport(settings: &Upstream) -> Result<reqwest::Client, ClientError> {
-    // An error means that another part of the process was first, with the same one.
+    // An error means that the same provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let base = &settings.base_url;
     if !settings.is_safe() {
         return Err(unusable(format!(
-            "`upstream.base_url` {base} is not https and `upstream.allow_http` is not set"
+            "`upstream.base_url` {base} is not https; expected `https://…`, or set `upstream.allow_http`"
         )));
     }
     let mut builder = reqwest::Client::builder()
@@ -37,12 +39,12 @@ pub(super) fn transport(settings: &Upstream) -> Result<reqwest::Client, ClientEr
         builder = builder.tls_certs_merge(certificates(path)?);
     }
     if let Some(proxy) = &settings.proxy {
-        // The error of the library may repeat the password.
+        // The error of the library may contain the password.
         let proxy = Proxy::all(proxy.expose())
-            .map_err(|_| unusable(format!("`upstream.proxy` {proxy} cannot be used")))?;
+            .map_err(|_| unusable(format!("invalid `upstream.proxy` {proxy}")))?;
         builder = builder.proxy(proxy);
     } else if is_loopback(base) {
-        // A proxy of the environment would take the token off this machine.
+        // A proxy from the environment would send the token to another machine.
         builder = builder.no_proxy();
     }
     builder
@@ -67,7 +69,7 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, ClientError> {
         Certificate::from_pem_bundle(&pem).map_err(|error| unreadable(error.into()))?;
     if certificates.is_empty() {
         return Err(unreadable(
-            io::Error::other("it holds no certificate").into(),
+            io::Error::other("it contains no certificate").into(),
         ));
     }
     Ok(certificates)

@@ -1,18 +1,20 @@
+//! Usage counters: requests, retries and bytes, per run and per process.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What was asked of upstream so far.
+/// Requests and bytes so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
-    /// Requests sent, with redirects and repeated attempts.
+    /// Requests sent, including redirects and retries.
     pub requests: u64,
-    /// Answers with status 429.
+    /// Responses with status 429.
     pub throttled: u64,
-    /// Attempts after the first one.
+    /// Retries.
     pub retries: u64,
-    /// Bytes of bodies after decompression.
+    /// Bytes of response bodies after decompression.
     pub bytes: u64,
-    /// Bytes of bodies as they came over the network.
+    /// Bytes of response bodies before decompression.
     pub wire_bytes: u64,
 }
 
@@ -52,7 +54,7 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// One that counts from zero for its run, and on for the process.
+    /// A meter that starts at zero for the run and also counts for the process.
     pub(super) fn for_run(&self) -> Self {
         Self {
             run: Arc::default(),

@@ -1,3 +1,5 @@
+//! Alertmanager sink (API version 2).
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,9 +14,9 @@ use super::secrets::Secrets;
 use crate::config;
 use crate::model::{Alert, Message, OWN_RULE};
 
-/// Prometheus' Alertmanager. It knows an alert by its labels: they are the same
-/// whenever the same rule speaks of the same key with the same severity, so
-/// that a later message can end what an earlier one began.
+/// Prometheus Alertmanager. It identifies an alert by its labels: they are the same
+/// whenever the same rule reports the same key with the same severity, so that a
+/// later message can resolve an alert that an earlier one started.
 #[derive(Debug)]
 pub(super) struct Alertmanager {
     post: Post,
@@ -22,13 +24,13 @@ pub(super) struct Alertmanager {
     active_for: TimeDelta,
 }
 
-/// One alert of its API, version 2.
+/// An alert in its API, version 2.
 #[derive(Debug, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Posted {
     labels: BTreeMap<String, String>,
     annotations: BTreeMap<&'static str, String>,
-    /// Left out where an alert ends: it then keeps its beginning.
+    /// Omitted when an alert is resolved: Alertmanager then keeps its start.
     #[serde(skip_serializing_if = "Option::is_none")]
     starts_at: Option<String>,
     ends_at: String,
@@ -63,13 +65,14 @@ impl Alertmanager {
             .iter()
             .flat_map(|alert| self.posted(message, alert, now))
             .collect();
-        let body = serde_json::to_vec(&posted)
-            .map_err(|error| Refused::permanent(format!("the message makes no JSON: {error}")))?;
+        let body = serde_json::to_vec(&posted).map_err(|error| {
+            Refused::permanent(format!("cannot encode the message as JSON: {error}"))
+        })?;
         self.post.send(Body::json(body), now).await
     }
 
-    /// The alert itself, and the end of what was raised before under other
-    /// severities: of all when it is over, else of those it no longer has.
+    /// The alert itself, and the end of alerts that were fired before with other
+    /// severities: of all if it is resolved, else of those it no longer has.
     pub(super) fn posted(
         &self,
         message: &Message,
@@ -95,7 +98,7 @@ impl Alertmanager {
             .map(|severity| one(severity, None, time(alert.at)))
             .collect();
         if !alert.resolved {
-            // Reckoned from this attempt: one that is late is seen all the same.
+            // Counted from this attempt, so that a late delivery is still active.
             let ends_at = time(now + self.active_for);
             posted.push(one(own, Some(time(alert.at)), ends_at));
         }
@@ -111,7 +114,7 @@ impl Alertmanager {
             ("kind", &alert.kind),
             ("key", &alert.key),
             ("severity", severity),
-            // Of the program itself several things can be wrong at once.
+            // advisoryd itself can have several problems at once.
             (
                 "what",
                 if alert.kind == OWN_RULE {
@@ -121,7 +124,7 @@ impl Alertmanager {
                 },
             ),
         ] {
-            // A label without a value is none to Alertmanager.
+            // Alertmanager ignores labels without a value.
             if !value.is_empty() {
                 labels.insert(name.to_owned(), value.to_owned());
             }

@@ -1,3 +1,5 @@
+//! Command sink: runs a local program with the message on standard input.
+
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -14,23 +16,23 @@ use super::outcome::{Receipt, Refused};
 use crate::config;
 use crate::model::Message;
 
-/// How much of each output is kept; the rest is read and dropped, so that the
-/// program is not held up by writing.
+/// How much of each output is kept; the rest is read and discarded, so that the
+/// program does not block on a full pipe.
 const MAX_OUTPUT_BYTES: usize = 4096;
-/// How long outputs are waited for when the program has ended: something that
-/// it left behind may keep them open.
+/// How long to wait for output after the program has exited: child processes may
+/// keep it open.
 const OUTPUT_PATIENCE: Duration = Duration::from_secs(1);
-/// `EX_DATAERR`: the program will never take this message.
+/// `EX_DATAERR`: the program permanently rejects this message.
 const NEVER: i32 = 65;
 
-/// A program that reads the message as JSON from its standard input.
+/// A program that reads the message as JSON from standard input.
 #[derive(Debug)]
 pub(super) struct Command {
     program: Vec<String>,
     timeout: Duration,
 }
 
-/// A program at work, with all that it started. Nothing of it outlives the value.
+/// A running program and its process group, which is killed when the value is dropped.
 struct Group {
     child: Child,
     id: Option<Pid>,
@@ -39,7 +41,7 @@ struct Group {
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            // All of it may have ended.
+            // The group may have exited already.
             let _ = killpg(id, Signal::SIGKILL);
         }
     }
@@ -53,7 +55,7 @@ impl Command {
             let is_program = found.is_file() && found.permissions().mode() & 0o111 != 0;
             is_program
                 .then_some(())
-                .ok_or_else(|| io::Error::other("it is not an executable file"))
+                .ok_or_else(|| io::Error::other("expected an executable file"))
         });
         match runs {
             Ok(()) => Ok(Self { program, timeout }),
@@ -65,8 +67,9 @@ impl Command {
     }
 
     pub(super) async fn send(&self, message: &Message) -> Result<Receipt, Refused> {
-        let input = serde_json::to_vec(message)
-            .map_err(|error| Refused::permanent(format!("the message makes no JSON: {error}")))?;
+        let input = serde_json::to_vec(message).map_err(|error| {
+            Refused::permanent(format!("cannot encode the message as JSON: {error}"))
+        })?;
         let name = self.program.first().map_or("", String::as_str);
         let mut group = self
             .start(message)
@@ -109,8 +112,8 @@ impl Command {
     }
 }
 
-/// Hands the input over, waits for the end, and returns what was said; `None`
-/// where the end does not come in time.
+/// Writes the input, waits for the exit and returns the output; `None` on
+/// timeout.
 async fn talk(
     child: &mut Child,
     input: &[u8],
@@ -121,7 +124,7 @@ async fn talk(
     let ended = {
         let write = async {
             if let Some(mut stdin) = stdin {
-                // A program that does not read its input has its reasons.
+                // A program may ignore its input.
                 let _ = stdin.write_all(input).await;
             }
         };
@@ -145,7 +148,7 @@ async fn talk(
         };
         let ended = tokio::time::timeout(timeout, end).await;
         if ended.is_ok() && !is_all {
-            // Too late is the same as nothing more: the status is known.
+            // Later output is ignored: the exit status is known.
             let _ = tokio::time::timeout(OUTPUT_PATIENCE, keep_all).await;
         }
         ended
@@ -172,7 +175,7 @@ async fn keep(output: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
     }
 }
 
-/// 0 is delivered, 65 is never; anything else may be the program's own trouble.
+/// 0 is delivered, 65 is permanent; any other status may be a temporary failure of the program.
 fn judge(name: &str, status: ExitStatus, answer: String) -> Result<Receipt, Refused> {
     if status.success() {
         return Ok(Receipt {
@@ -184,6 +187,6 @@ fn judge(name: &str, status: ExitStatus, answer: String) -> Result<Receipt, Refu
         status: status.code(),
         answer,
         can_repeat: status.code() != Some(NEVER),
-        ..Refused::repeatable(format!("`{name}` ended with {status}"))
+        ..Refused::repeatable(format!("`{name}` failed: {status}"))
     })
 }

@@ -1,5 +1,5 @@
-//! How the way to a receiver is opened: where it leads, who we are there, and
-//! what may stand at its end.
+//! HTTP connections to receivers: URL, authentication, TLS, proxy and the check for
+//! public addresses.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::config::{Address, Auth, Secret, Target, may_be_public, parse_url};
 
 const USER_AGENT: &str = concat!("advisoryd/", env!("CARGO_PKG_VERSION"));
 
-/// Where to, and how people may see it: of a secret URL only the host.
+/// The URL, and the form to display: only the host of a secret URL.
 pub(super) fn url(target: &Target, secrets: &mut Secrets) -> Result<(Url, String), OpenError> {
     let (url, shown) = match &target.address {
         Address::Url(url) => {
@@ -26,7 +26,7 @@ pub(super) fn url(target: &Target, secrets: &mut Secrets) -> Result<(Url, String
         Address::File(file) => {
             let secret = file.line()?;
             let url = parse_url(secret.expose())
-                .map_err(|why| OpenError::malformed(file, "an URL", why))?;
+                .map_err(|why| OpenError::malformed(file, "a URL", why))?;
             secrets.add(&secret);
             secrets.add_url(&url);
             let shown = format!("{}/…", origin(&url));
@@ -36,14 +36,14 @@ pub(super) fn url(target: &Target, secrets: &mut Secrets) -> Result<(Url, String
     let is_allowed = target.allow_private || (url.scheme() == "https" && may_be_public(&url));
     if !is_allowed {
         return Err(OpenError::unusable(format!(
-            "{shown} is not `https://` with a public address; \
-             write `allow_private = true` if it is meant"
+            "{shown}: expected `https://` with a public address; \
+             set `allow_private = true` if this is intended"
         )));
     }
     Ok((url, shown))
 }
 
-/// The headers of every message: the operator's own, and who we are.
+/// The headers of every message: user-defined headers and authentication.
 pub(super) fn headers(target: &Target, secrets: &mut Secrets) -> Result<HeaderMap, OpenError> {
     let mut headers = HeaderMap::new();
     for (name, value) in &target.headers {
@@ -52,7 +52,7 @@ pub(super) fn headers(target: &Target, secrets: &mut Secrets) -> Result<HeaderMa
             HeaderValue::from_str(value),
         ) else {
             return Err(OpenError::unusable(format!(
-                "the header `{name}` cannot be sent"
+                "the header `{name}` contains characters that cannot be sent"
             )));
         };
         headers.insert(name, value);
@@ -92,7 +92,11 @@ fn authorization(auth: &Auth, secrets: &mut Secrets) -> Result<HeaderValue, Open
         }
     };
     let mut value = HeaderValue::from_str(&text).map_err(|_| {
-        OpenError::malformed(file, "a token", "it has characters that no token has")
+        OpenError::malformed(
+            file,
+            "a token",
+            "it contains characters that are invalid in a token",
+        )
     })?;
     value.set_sensitive(true);
     Ok(value)
@@ -113,10 +117,10 @@ pub(super) fn client(
         .pool_max_idle_per_host(1)
         .connect_timeout(timeout);
     builder = match &target.proxy {
-        // The proxy resolves the name; its own address is the operator's choice.
+        // The proxy resolves the name; its own address may be private.
         Some(proxy) => builder.proxy(Proxy::all(proxy.expose()).map_err(|_| {
-            // The error of the library may repeat the password.
-            OpenError::unusable(format!("`proxy` {proxy} cannot be used"))
+            // The error of the library may contain the password.
+            OpenError::unusable(format!("invalid `proxy` {proxy}"))
         })?),
         None => builder.no_proxy(),
     };
@@ -149,7 +153,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
-        // A name is only known when it is asked for; this one is known to be this machine.
+        // A name has to be resolved to be checked; this one resolves to this machine.
         let url: url::Url = format!("https://localhost:{port}/").parse().unwrap();
         for (allow_private, reached) in [(false, false), (true, true)] {
             let target = Target {

@@ -1,3 +1,5 @@
+//! Email sink: messages as email over SMTP.
+
 use std::time::Duration;
 
 use lettre::transport::smtp::authentication::Credentials;
@@ -12,7 +14,7 @@ use super::smtp::{Server, TlsMode};
 use crate::config::{self, Login, SmtpTls};
 use crate::model::Message;
 
-/// Mail over SMTP.
+/// Email over SMTP.
 #[derive(Debug)]
 pub(super) struct Email {
     server: Server,

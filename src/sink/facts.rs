@@ -1,11 +1,13 @@
+//! Short facts about an alert for people: severity, CVSS, CVEs, solution, watch lists.
+
 use std::borrow::Cow;
 
 use crate::model::{Alert, AttackVector, Message};
 
-/// CVE identifiers that are named before the rest is counted.
+/// Number of CVEs that are listed; the rest is counted.
 const NAMED_CVES: usize = 3;
 
-/// The alerts of a message; of one without any (a heartbeat), the message itself as one.
+/// The alerts of a message; a message without alerts (a heartbeat) counts as one alert.
 pub(super) fn alerts(message: &Message) -> Cow<'_, [Alert]> {
     if !message.alerts.is_empty() {
         return Cow::Borrowed(&message.alerts);
@@ -22,8 +24,8 @@ pub(super) fn alerts(message: &Message) -> Cow<'_, [Alert]> {
     }])
 }
 
-/// What people want to see of an alert beside its title, each in a few words:
-/// severity, score, identifiers, solution, lists, ticket.
+/// The facts about an alert in addition to its title, each in a few words: severity,
+/// score, CVEs, solution, watch lists, ticket.
 pub(super) fn facts(alert: &Alert) -> Vec<String> {
     let mut facts = Vec::new();
     if let Some(severity) = &alert.severity {
@@ -41,7 +43,10 @@ pub(super) fn facts(alert: &Alert) -> Vec<String> {
         .and_then(AttackVector::from_name)
         && !matches!(vector, AttackVector::None | AttackVector::Unknown)
     {
-        facts.push(format!("from {}", vector.name().replace('_', " ")));
+        facts.push(format!(
+            "attack vector: {}",
+            vector.name().replace('_', " ")
+        ));
     }
     if let Some(score) = alert.threat_score {
         facts.push(format!("threat score {score}"));

@@ -1,3 +1,5 @@
+//! SSRF guard: resolves names and lets only public addresses through.
+
 use std::io;
 use std::net::SocketAddr;
 
@@ -5,9 +7,9 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::config::is_public;
 
-/// Resolves names and lets only public addresses through. What it returns is
-/// what is connected to: a name cannot mean one address when it is checked and
-/// another one when it is used.
+/// DNS resolver that returns only public addresses. The connection uses exactly the
+/// addresses that were checked, so a name cannot resolve to another address between
+/// check and use (DNS rebinding).
 #[derive(Debug)]
 pub(super) struct SsrfGuard;
 
@@ -19,8 +21,8 @@ impl Resolve for SsrfGuard {
                 found.partition(|address| is_public(address.ip()));
             if let (true, Some(address)) = (public.is_empty(), private.first()) {
                 let text = format!(
-                    "{} is {}, which is not a public address; write `allow_private = true` \
-                     if that is meant",
+                    "{} is {}, which is not a public address; set `allow_private = true` \
+                     if this is intended",
                     name.as_str(),
                     address.ip()
                 );

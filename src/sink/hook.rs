@@ -1,3 +1,5 @@
+//! Hook sink: Slack, Teams, Mattermost, or a template.
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -15,7 +17,7 @@ const SLACK: &str = include_str!("templates/slack.json.j2");
 const TEAMS: &str = include_str!("templates/teams.json.j2");
 const MATTERMOST: &str = include_str!("templates/mattermost.json.j2");
 
-/// An incoming hook whose body a template makes.
+/// An incoming webhook whose body is rendered from a template.
 #[derive(Debug)]
 pub(super) struct Hook {
     post: Post,
@@ -30,8 +32,9 @@ impl Hook {
         secrets: &mut Secrets,
     ) -> Result<Self, OpenError> {
         let post = Post::open(&settings.target, timeout, secrets)?;
-        let content_type = HeaderValue::from_str(&settings.content_type)
-            .map_err(|_| OpenError::unusable("`content_type` cannot be sent"))?;
+        let content_type = HeaderValue::from_str(&settings.content_type).map_err(|_| {
+            OpenError::unusable("`content_type` contains characters that cannot be sent")
+        })?;
         let form = if settings.is_json() {
             Form::Json
         } else {

@@ -1,14 +1,16 @@
+//! Log sink: one log line per alert.
+
 use tracing::info;
 
 use super::facts::alerts;
 use super::outcome::Receipt;
 use crate::model::Message;
 
-/// Writes one line for each alert.
+/// Writes one log line per alert.
 pub(super) fn send(message: &Message) -> Receipt {
     let alerts = alerts(message);
     for alert in alerts.iter() {
-        let over = if alert.resolved { " (over)" } else { "" };
+        let over = if alert.resolved { " (resolved)" } else { "" };
         info!(
             message.id = %message.id,
             message.purpose = message.purpose.name(),

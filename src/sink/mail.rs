@@ -1,3 +1,5 @@
+//! Emails: subject, text and HTML parts, and headers.
+
 use std::time::SystemTime;
 
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -11,12 +13,12 @@ use crate::model::{Message, one_line, shortened};
 
 const TEXT: &str = include_str!("templates/mail.txt.j2");
 const HTML: &str = include_str!("templates/mail.html.j2");
-/// Longest subject, in characters: more is not shown anywhere.
+/// Maximum length of a subject, in characters: mail programs do not show more.
 const MAX_SUBJECT_CHARS: usize = 200;
-/// Whoever answers mails by program does not answer this one (RFC 3834).
+/// Prevents automatic replies (RFC 3834).
 const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
 
-/// How messages become mails.
+/// Renders messages as emails.
 #[derive(Debug)]
 pub(super) struct Mail {
     from: Mailbox,
@@ -30,15 +32,17 @@ impl Mail {
         Ok(Self {
             from,
             to,
-            text: Template::compile("the text of mails", TEXT, Form::Text)?,
-            html: Template::compile("the HTML of mails", HTML, Form::Html)?,
+            text: Template::compile("the text template of emails", TEXT, Form::Text)?,
+            html: Template::compile("the HTML template of emails", HTML, Form::Html)?,
         })
     }
 
-    /// One mail for the whole message. Sent again, it has the same
-    /// `Message-ID` and the same date: mail programs show it once.
+    /// One email for the whole message. A retry has the same `Message-ID` and
+    /// date, so that mail programs show it only once.
     pub(super) fn write(&self, message: &Message) -> Result<Envelope, Refused> {
-        let wrong = |why: String| Refused::permanent(format!("the message makes no mail: {why}"));
+        let wrong = |why: String| {
+            Refused::permanent(format!("cannot build an email from the message: {why}"))
+        };
         let text = self.text.render(message).map_err(wrong)?;
         let html = self.html.render(message).map_err(wrong)?;
         let id = format!("<{}@advisoryd.{}>", message.id, self.from.email.domain());
@@ -66,7 +70,7 @@ impl Mail {
     }
 }
 
-/// One line: a line end in a title would begin a header of its own.
+/// One line: a line break in a title would inject a header.
 fn subject(title: &str) -> String {
     shortened(&one_line(title), MAX_SUBJECT_CHARS)
 }

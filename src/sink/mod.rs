@@ -1,6 +1,6 @@
-//! Where messages go: each sink hands a [`Message`] to one receiver and says
-//! what came of it. Sinks know no database and no rule, and repeat nothing:
-//! whoever delivers decides when to try again.
+//! Alert sinks (webhook, Alertmanager, email, chat, command, log): each delivers a
+//! [`Message`] to one receiver and returns the result. Sinks do not use the database
+//! or rules, and do not retry: the caller decides when to retry.
 
 mod alertmanager;
 mod command;
@@ -30,14 +30,14 @@ use crate::config::{self, SinkKind};
 use crate::model::Message;
 use secrets::Secrets;
 
-/// A receiver, ready to be told. Opened anew when the configuration is read
-/// again, so that new secrets and templates are seen.
+/// A sink that is ready to deliver. It is opened again when the configuration is
+/// reloaded, so that new secrets and templates take effect.
 #[derive(Debug)]
 pub struct Sink {
     name: String,
     kind: &'static str,
     channel: Channel,
-    /// What must not stand in anything that [`Sink::send`] returns.
+    /// Secrets that must not appear in anything that [`Sink::send`] returns.
     secrets: Secrets,
 }
 
@@ -52,7 +52,7 @@ enum Channel {
 }
 
 impl Sink {
-    /// Reads the secrets and certificates of a sink and tries its template.
+    /// Reads the secrets and certificates of a sink and checks its template.
     /// Nothing is sent.
     ///
     /// # Errors
@@ -95,28 +95,28 @@ impl Sink {
         })
     }
 
-    /// What rules and commands call it.
+    /// Name used by rules and commands.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The word of its kind in the configuration.
+    /// The value of `kind` in the configuration.
     pub fn kind(&self) -> &'static str {
         self.kind
     }
 
-    /// Whether it keeps alerts until it is told that they are over.
+    /// Whether it keeps an alert active until it is notified that it is resolved.
     pub fn keeps(&self) -> bool {
         matches!(self.channel, Channel::Alertmanager(_))
     }
 
-    /// Hands the message over once, within the sink's timeout. `now` is the
-    /// time of this attempt: it is signed, and ends of alerts are reckoned from
-    /// it. Dropped before its end, it leaves nothing running; whether the
-    /// receiver took the message is then unknown.
+    /// Makes one delivery attempt within the sink's timeout. `now` is the time of
+    /// this attempt: it is part of signatures, and ends of alerts are computed from
+    /// it. If the future is dropped, nothing keeps running; whether the receiver
+    /// accepted the message is then unknown.
     ///
     /// # Errors
-    /// [`Refused`]: the receiver did not take it, or nobody knows.
+    /// [`Refused`]: the receiver rejected the message, or the result is unknown.
     pub async fn send(&self, message: &Message, now: DateTime<Utc>) -> Result<Receipt, Refused> {
         let outcome = match &self.channel {
             Channel::Webhook(webhook) => webhook.send(message, now).await,

@@ -1,42 +1,44 @@
+//! Errors when opening a sink: secrets, certificates, templates and programs.
+
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::config::{SecretError, SecretFile};
 
-/// All certificates of the world's authorities are a quarter of a megabyte.
+/// Maximum size of a CA file, in bytes: all public CAs together need a quarter of a megabyte.
 const MAX_CA_BYTES: u64 = 4 << 20;
 
-/// Why a sink cannot be used as it is configured. No variant holds a secret.
+/// Why a sink cannot be used as configured. No variant contains a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A secret is missing.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// What a file of a secret holds is not what is wanted.
-    #[error("{file} does not hold {wanted}: {why}")]
+    /// The content of a secret file is not valid.
+    #[error("{file} does not contain {wanted}: {why}")]
     Malformed {
         /// Path or credential, as configured.
         file: String,
-        /// What it should hold.
+        /// What it should contain.
         wanted: &'static str,
-        /// What is wrong, or what to write.
+        /// What is wrong, or what is expected.
         why: String,
     },
-    /// `ca_file` cannot be used.
-    #[error("cannot read certificates (PEM) from {}", .path.display())]
+    /// `ca_file` is unusable.
+    #[error("cannot read CA certificates (PEM) from {}", .path.display())]
     Certificates {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The template does not make what is to be sent.
+    /// The template is invalid or does not render a valid body.
     #[error("{template}: {why}")]
     Template {
         /// Path, or name of the preset.
         template: String,
-        /// Where and why.
+        /// Line and reason.
         why: String,
     },
     /// The program cannot be started.
@@ -47,7 +49,7 @@ pub enum OpenError {
         /// What is wrong with it.
         source: io::Error,
     },
-    /// Another setting makes no sink.
+    /// Another setting is invalid.
     #[error("{what}")]
     Unusable {
         /// Which setting, and what is wrong with it.
@@ -73,7 +75,7 @@ impl OpenError {
     }
 }
 
-/// Reads certificates and hands them to a library that makes sense of them.
+/// Reads certificates and passes them to a library that parses them.
 pub(super) fn certificates<T, E>(
     path: &Path,
     read: impl FnOnce(&[u8]) -> Result<T, E>,
@@ -91,14 +93,14 @@ where
         .map_err(|error| unreadable(error.into()))?;
     if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
         return Err(unreadable(
-            io::Error::other("it holds no certificate").into(),
+            io::Error::other("it contains no certificate").into(),
         ));
     }
     read(&pem).map_err(|error| unreadable(error.into()))
 }
 
-/// TLS is done by `ring` in the whole process.
+/// Installs `ring` as the TLS provider of the process.
 pub(super) fn provide_cryptography() {
-    // An error means that another part of the process was first, with the same one.
+    // An error means that the same provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

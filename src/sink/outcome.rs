@@ -1,38 +1,40 @@
+//! Results of delivery attempts: accepted, or rejected with reason and retry hint.
+
 use std::time::Duration;
 
 use super::secrets::Secrets;
 use crate::model::one_line;
 
-/// Most bytes of a receiver's answer that are kept for people to read.
+/// Maximum size of the receiver's reply that is stored, in bytes.
 pub const ANSWER_BYTES: usize = 512;
-/// The most that is believed when a receiver asks to be left alone: longer, and
-/// it is an alert no more.
+/// Maximum `Retry-After` of a receiver: with a longer wait the alert would be
+/// outdated.
 pub const MAX_WAIT: Duration = Duration::from_hours(24);
-/// Longest reason: it is a line of a log and a cell of a table.
+/// Maximum length of a reason: it is shown on a log line and in a table cell.
 const REASON_BYTES: usize = 1024;
 
-/// The receiver took the message.
+/// The receiver accepted the message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Receipt {
-    /// Its status where it has one: HTTP's, SMTP's, a process's exit status.
+    /// Status, if any: HTTP, SMTP, or exit status of a process.
     pub status: Option<i32>,
-    /// The beginning of what it answered, at most [`ANSWER_BYTES`], without control characters.
+    /// The beginning of the reply, at most [`ANSWER_BYTES`], without control characters.
     pub answer: String,
 }
 
-/// The receiver did not take the message, or nobody knows.
+/// The delivery failed: the receiver rejected the message, or the result is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Refused {
-    /// Why, and what to do about it; never holds a secret.
+    /// The reason and what to do; never contains a secret.
     pub reason: String,
-    /// Its status where there was one.
+    /// Status, if any.
     pub status: Option<i32>,
-    /// The beginning of what it answered, as in [`Receipt`].
+    /// The beginning of the reply, as in [`Receipt`].
     pub answer: String,
-    /// Whether trying again can help.
+    /// Whether a retry can succeed.
     pub can_repeat: bool,
-    /// How long the receiver asked to be left alone, at most [`MAX_WAIT`].
+    /// How long the receiver asked to wait (`Retry-After`), at most [`MAX_WAIT`].
     pub wait: Option<Duration>,
 }
 
@@ -47,7 +49,7 @@ impl Receipt {
 }
 
 impl Refused {
-    /// The same message may be taken later.
+    /// A temporary failure: a retry may succeed.
     pub(super) fn repeatable(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
@@ -58,7 +60,7 @@ impl Refused {
         }
     }
 
-    /// The same message is never taken.
+    /// A permanent failure: the message will never be accepted.
     pub(super) fn permanent(reason: impl Into<String>) -> Self {
         Self {
             can_repeat: false,
@@ -66,10 +68,10 @@ impl Refused {
         }
     }
 
-    /// Nothing came within the sink's timeout.
+    /// No reply within the sink's timeout.
     pub(super) fn late(what: &str, timeout: Duration) -> Self {
         let timeout = humantime::format_duration(timeout);
-        Self::repeatable(format!("{what} gave no answer within {timeout}"))
+        Self::repeatable(format!("{what} timed out after {timeout}"))
     }
 
     pub(super) fn without(self, secrets: &Secrets) -> Self {
@@ -90,8 +92,8 @@ impl Refused {
     }
 }
 
-/// A text from outside as people may see it: first without secrets, so that a
-/// cut leaves no half of one, then on one line, printable and bounded.
+/// Untrusted text for display: secrets are redacted first, so that truncation cannot
+/// leave a part of one, then it is made one line, printable and limited in length.
 fn shown(text: &str, secrets: &Secrets, most_bytes: usize) -> String {
     let mut line = one_line(&secrets.redact(text));
     line.truncate(line.floor_char_boundary(most_bytes));

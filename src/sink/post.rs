@@ -1,4 +1,4 @@
-//! The one way in which messages are posted over HTTP.
+//! HTTP POST for all HTTP sinks: one attempt, no redirects, no cookies, no retries.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -17,32 +17,32 @@ use crate::config::Target;
 use crate::http::{beginning, retry_after_in};
 use crate::model::chain;
 
-/// How much of an answer is read: its beginning is what people look at.
+/// How much of a response is read: the beginning is enough for display.
 const MAX_READ_BYTES: usize = 16 * 1024;
-/// How long an answer is waited for once its status is there, which alone decides.
+/// How long to wait for the body after the status, which alone decides the result.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Posts to one address: TLS by `rustls`, no redirects, no cookies, nothing
-/// repeated, and only to public addresses unless others are allowed.
+/// Posts to one URL: TLS by `rustls`, no redirects, no cookies, no retries, and only
+/// to public addresses unless `allow_private` is set.
 pub(super) struct Post {
     client: reqwest::Client,
     url: Url,
-    /// The URL as people may see it.
+    /// The URL for display, without secrets.
     shown: String,
     headers: HeaderMap,
     timeout: Duration,
 }
 
-/// What is posted.
+/// The content of a POST request.
 pub(super) struct Body {
     pub(super) content_type: HeaderValue,
     pub(super) bytes: Bytes,
-    /// Headers of this one message.
+    /// Headers of this message.
     pub(super) headers: HeaderMap,
 }
 
 impl fmt::Debug for Post {
-    /// The URL may be the secret, and so may a header.
+    /// The URL and the headers may contain secrets.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Post({})", self.shown)
     }
@@ -74,15 +74,15 @@ impl Post {
         })
     }
 
-    /// Puts a path behind the one of the URL.
+    /// Appends a path to the URL.
     pub(super) fn at(mut self, path: &str) -> Self {
         let whole = format!("{}{path}", self.url.path().trim_end_matches('/'));
         self.url.set_path(&whole);
         self
     }
 
-    /// Posts once. `now` is what dates are compared with when the receiver
-    /// does not tell its own time.
+    /// Makes one attempt. `now` is compared with dates if the receiver sends no
+    /// `Date` header.
     pub(super) async fn send(&self, body: Body, now: DateTime<Utc>) -> Result<Receipt, Refused> {
         let Body {
             content_type,
@@ -121,16 +121,18 @@ impl Post {
         }
         let advice = match status {
             _ if status.is_redirection() && is_redirect => {
-                "; redirects are not followed, write the address it leads to"
+                "; redirects are not followed, configure the target URL"
             }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "; check the secrets of this sink",
-            StatusCode::NOT_FOUND => "; check the address of this sink",
-            StatusCode::GONE => "; the receiver wants no more messages",
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                "; check the credentials of this sink"
+            }
+            StatusCode::NOT_FOUND => "; check the URL of this sink",
+            StatusCode::GONE => "; the receiver accepts no more messages at this URL",
             _ => "",
         };
         let shown = &self.shown;
         Err(Refused {
-            reason: format!("POST {shown} was answered with status {status}{advice}"),
+            reason: format!("POST {shown} returned status {status}{advice}"),
             status: code,
             answer,
             can_repeat: can_repeat(status),
@@ -139,7 +141,7 @@ impl Post {
     }
 }
 
-/// Whether a status speaks of now and not of the message.
+/// Whether a status is temporary and not caused by the message.
 fn can_repeat(status: StatusCode) -> bool {
     status.is_server_error()
         || matches!(
@@ -149,7 +151,7 @@ fn can_repeat(status: StatusCode) -> bool {
 }
 
 /// `Retry-After`, in seconds or as a date, which is compared with the
-/// receiver's own clock where it tells it.
+/// receiver's `Date` header if there is one.
 fn asked_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let theirs = text(DATE)

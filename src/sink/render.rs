@@ -1,4 +1,4 @@
-//! Bodies made by templates (Jinja, as `minijinja` reads them).
+//! Template rendering of message bodies (Jinja, by `minijinja`), with limits and escaping.
 
 use chrono::DateTime;
 use minijinja::syntax::SyntaxConfig;
@@ -10,43 +10,43 @@ use super::facts::facts;
 use super::open::OpenError;
 use crate::model::{Alert, MESSAGE_VERSION, Message, Purpose, chain, shortened};
 
-/// Steps that a template may take: a message of a thousand alerts needs a
-/// hundred thousand, a loop without end is ended.
+/// Maximum number of steps of a template: a message of a thousand alerts needs a
+/// hundred thousand; an endless loop is stopped.
 const FUEL: u64 = 20_000_000;
-/// Longest body: receivers refuse much smaller ones.
+/// Maximum size of a body: receivers reject much smaller ones.
 const MAX_BODY_BYTES: usize = 8 << 20;
 
-/// What a template makes, which decides how values are escaped.
+/// Format of the output of a template; it determines how values are escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// Values become JSON by themselves, quotes included; the whole is checked to be JSON.
+    /// Values are inserted as JSON, including quotes; the result must be valid JSON.
     Json,
     /// Values are escaped for HTML.
     Html,
-    /// Values stand as they are.
+    /// Values are not escaped.
     Text,
 }
 
-/// A template that was tried and worked.
+/// A template that was compiled and tested.
 #[derive(Debug)]
 pub(super) struct Template {
     templates: Environment<'static>,
     form: Form,
 }
 
-/// The only name in each environment.
+/// The name of the only template in each environment.
 const NAME: &str = "body";
 
 impl Template {
-    /// Compiles a template and tries it on messages of every purpose. `name` is
-    /// what mistakes call it.
+    /// Compiles a template and tests it with messages of every purpose. `name` is
+    /// its name in errors.
     pub(super) fn compile(name: &str, text: &str, form: Form) -> Result<Self, OpenError> {
         let wrong = |why| OpenError::Template {
             template: name.to_owned(),
             why,
         };
         let mut templates = Environment::new();
-        // A name that is not there is a slip of the finger, and no empty text.
+        // An undefined name is a typing error and must not render as an empty string.
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
         templates.set_auto_escape_callback(move |_| match form {
             Form::Json => AutoEscape::Json,
@@ -70,7 +70,7 @@ impl Template {
         Ok(template)
     }
 
-    /// The body for a message; the error says where and why there is none.
+    /// Renders the body for a message; the error has line and reason.
     pub(super) fn render(&self, message: &Message) -> Result<String, String> {
         let template = self
             .templates
@@ -80,18 +80,18 @@ impl Template {
             .render(context(message))
             .map_err(|error| because(&error))?;
         if body.len() > MAX_BODY_BYTES {
-            return Err(format!("makes more than {MAX_BODY_BYTES} bytes"));
+            return Err(format!("renders more than {MAX_BODY_BYTES} bytes"));
         }
         if self.form == Form::Json
             && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&body)
         {
-            return Err(format!("does not make JSON: {error}"));
+            return Err(format!("does not render valid JSON: {error}"));
         }
         Ok(body)
     }
 }
 
-/// The message as its JSON form has it; each alert also has `facts`.
+/// The message in its JSON form; each alert also has `facts`.
 fn context(message: &Message) -> Value {
     let mut json = serde_json::to_value(message).unwrap_or_default();
     let alerts = json.get_mut("alerts").and_then(Json::as_array_mut);
@@ -108,14 +108,14 @@ fn because(error: &minijinja::Error) -> String {
     }
 }
 
-/// What Slack takes for marks becomes plain text: no mention, no link.
+/// Escapes Slack markup: no mentions, no links.
 fn slack(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
 }
 
-/// What Markdown takes for marks becomes plain text; a mention mentions nobody.
+/// Escapes Markdown; mentions notify nobody.
 fn markdown(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -125,7 +125,7 @@ fn markdown(text: &str) -> String {
                 plain.push('\\');
                 plain.push(letter);
             }
-            // A blank without width keeps the name from being one.
+            // A zero-width space prevents a mention.
             '@' => plain.push_str("@\u{200b}"),
             _ => plain.push(letter),
         }
@@ -133,7 +133,7 @@ fn markdown(text: &str) -> String {
     plain
 }
 
-/// Messages that a template must be able to make something of.
+/// Sample messages that every template must be able to render.
 fn samples() -> [Message; 3] {
     let sample = |purpose, alerts| Message {
         schema: MESSAGE_VERSION,

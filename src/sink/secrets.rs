@@ -1,16 +1,18 @@
+//! Redaction of a sink's secrets in replies and errors.
+
 use std::fmt;
 
 use url::Url;
 
 use crate::config::Secret;
 
-/// Shorter texts are no secrets worth the name, and would tear holes into every message.
+/// Minimum length: shorter strings are not real secrets and would be redacted everywhere in messages.
 const MIN_SECRET_BYTES: usize = 4;
-/// Longer words are none in any language.
+/// Longer than words of natural languages.
 const WORD_BYTES: usize = 16;
 
-/// Everything that a sink knows and nobody may read. Receivers have been seen
-/// to repeat what they were sent.
+/// All secrets of a sink. Some receivers repeat what they were sent in their
+/// replies.
 #[derive(Default)]
 pub(super) struct Secrets(Vec<Secret>);
 
@@ -18,18 +20,18 @@ impl Secrets {
     pub(super) fn add(&mut self, secret: &Secret) {
         if secret.expose().len() >= MIN_SECRET_BYTES {
             self.0.push(secret.clone());
-            // A longer one may hold a shorter one.
+            // A longer secret may contain a shorter one.
             self.0
                 .sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
         }
     }
 
-    /// An URL that is itself the secret: all of it but scheme and host.
+    /// A secret URL: everything except scheme and host.
     pub(super) fn add_url(&mut self, url: &Url) {
         self.add(&Secret::new(url.as_str()));
         self.add(&Secret::new(url.path()));
         for segment in url.path_segments().into_iter().flatten() {
-            // Not words such as `services`, which stand in other texts as well.
+            // Not words such as `services`, which also appear in other texts.
             if segment.len() >= WORD_BYTES || segment.contains(|c: char| c.is_ascii_digit()) {
                 self.add(&Secret::new(segment));
             }

@@ -1,4 +1,4 @@
-//! The talk with a mail server.
+//! SMTP client: delivers one email to a mail server.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,35 +15,35 @@ use tokio::time::{Instant, timeout_at};
 
 use super::outcome::{Receipt, Refused};
 
-/// Tried in this order; the way is encrypted, or the operator said it need not be.
+/// Authentication mechanisms in order of preference; the connection is encrypted, or `allow_plaintext` is set.
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 
-/// How long the server may take to say goodbye.
+/// Timeout for the reply to QUIT.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(1);
 
-/// A mail server and how it is reached.
+/// A mail server and its connection settings.
 pub(super) struct Server {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) way: TlsMode,
     pub(super) credentials: Option<Credentials>,
-    /// Who we say we are: the name of this machine.
+    /// The name in EHLO: the host name of this machine.
     pub(super) hello: ClientId,
 }
 
-/// How the way is encrypted.
+/// Encryption of the connection.
 pub(super) enum TlsMode {
     Plain,
     StartTls(TlsParameters),
     Tls(TlsParameters),
 }
 
-/// A mail as it is handed over.
+/// An email to be delivered.
 pub(super) struct Envelope {
     pub(super) from: Address,
-    /// At least one.
+    /// Recipients; at least one.
     pub(super) to: Vec<Address>,
-    /// Head and body.
+    /// Headers and body.
     pub(super) bytes: Vec<u8>,
 }
 
@@ -60,9 +60,9 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Hands a mail over within `timeout`. A recipient whom the server refuses
-    /// for good keeps the others from nothing: the answer names him. One whom
-    /// it refuses for now holds the mail back for all, so that nobody gets it
+    /// Delivers an email within `timeout`. A recipient that is permanently rejected
+    /// does not affect the others: the reply names it. A recipient that is
+    /// temporarily rejected delays the email for all, so that nobody receives it
     /// twice.
     pub(super) async fn send(
         &self,
@@ -74,12 +74,12 @@ impl Server {
         let mut connection = timeout_at(deadline, self.connect(timeout))
             .await
             .map_err(late)?
-            // Whatever is wrong, it is not the mail: nobody has seen it yet.
+            // Not caused by the email, which has not been sent yet.
             .map_err(|error| self.refused(&error, true))?;
         let sent = timeout_at(deadline, self.hand_over(&mut connection, envelope))
             .await
             .map_err(late)?;
-        // What was accepted is accepted, whatever comes of the farewell.
+        // The email was accepted; the result of QUIT does not matter.
         let _ = tokio::time::timeout(FAREWELL_PATIENCE, connection.abort()).await;
         sent
     }
@@ -122,7 +122,7 @@ impl Server {
             {
                 Ok(_) => {}
                 Err(error) if error.is_permanent() && without.len() + 1 < to.len() => {
-                    without.push(format!("not to {address}: {error}"));
+                    without.push(format!("rejected {address}: {error}"));
                 }
                 Err(error) => return Err(self.refused(&error, can_repeat(&error))),
             }
@@ -163,7 +163,7 @@ fn receipt(response: &Response, without: Vec<String>) -> Receipt {
     }
 }
 
-/// Heads and bodies are written in ASCII; only an address can be none.
+/// Headers and bodies are ASCII; only an address may be non-ASCII.
 fn parameters(
     connection: &AsyncSmtpConnection,
     envelope: &Envelope,
@@ -178,7 +178,7 @@ fn parameters(
     if !server.supports_feature(Extension::SmtpUtfEight)
         || !server.supports_feature(Extension::EightBitMime)
     {
-        let why = "the mail server takes no addresses with other letters than ASCII's";
+        let why = "the mail server does not support non-ASCII addresses (SMTPUTF8)";
         return Err(Refused::permanent(why));
     }
     Ok(vec![

@@ -1,3 +1,5 @@
+//! Webhook sink: signed JSON (Standard Webhooks).
+
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,17 +18,17 @@ use super::secrets::Secrets;
 use crate::config::{self, Secret, SecretFile};
 use crate::model::Message;
 
-/// What Standard Webhooks puts before a secret.
+/// Prefix of a secret in Standard Webhooks.
 const PREFIX: &str = "whsec_";
-/// Lengths of a key that Standard Webhooks allows, in bytes.
+/// Allowed lengths of a key in Standard Webhooks, in bytes.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
-/// The new secret and the one before it.
+/// The new and the previous secret.
 const MAX_KEYS: usize = 2;
 
-/// Signs with every key that the receiver may know.
+/// Signs with every key that the receiver may have.
 struct Signer(Vec<Hmac<Sha256>>);
 
-/// JSON, signed as Standard Webhooks says.
+/// JSON, signed according to Standard Webhooks.
 #[derive(Debug)]
 pub(super) struct Webhook {
     post: Post,
@@ -69,7 +71,7 @@ impl Webhook {
             None => serde_json::to_vec(message)
                 .map(Bytes::from)
                 .map_err(|error| {
-                    Refused::permanent(format!("the message makes no JSON: {error}"))
+                    Refused::permanent(format!("cannot encode the message as JSON: {error}"))
                 })?,
         };
         let timestamp = now.timestamp();
@@ -80,8 +82,9 @@ impl Webhook {
             ("webhook-timestamp", timestamp.to_string()),
             ("webhook-signature", signature),
         ] {
-            let value = HeaderValue::from_str(&value)
-                .map_err(|_| Refused::permanent(format!("the message's id makes no `{name}`")))?;
+            let value = HeaderValue::from_str(&value).map_err(|_| {
+                Refused::permanent(format!("cannot send the message ID in the header `{name}`"))
+            })?;
             headers.insert(name, value);
         }
         let body = Body {
@@ -95,13 +98,13 @@ impl Webhook {
 impl Signer {
     fn read(file: &SecretFile, secrets: &mut Secrets) -> Result<Self, OpenError> {
         let lines = file.lines()?;
-        let wrong = |why: &str| OpenError::malformed(file, "secrets of a webhook", why);
+        let wrong = |why: &str| OpenError::malformed(file, "webhook secrets", why);
         if lines.len() > MAX_KEYS {
-            return Err(wrong("write one line, or two while they are rotated"));
+            return Err(wrong("expected one line, or two during a rotation"));
         }
         let mut keys = Vec::new();
         for line in &lines {
-            let advice = "write `whsec_` and base64 of 24 to 64 bytes, made by \
+            let advice = "expected `whsec_` and base64 of 24 to 64 bytes, generated with \
                           `echo whsec_$(openssl rand -base64 32)`";
             let encoded = line.expose().strip_prefix(PREFIX);
             let key = encoded.and_then(|text| STANDARD.decode(text).ok());
@@ -117,7 +120,7 @@ impl Signer {
         Ok(Self(keys))
     }
 
-    /// `v1,…`, once for each key.
+    /// `v1,…`, once per key.
     fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
         let signatures: Vec<String> = self
             .0

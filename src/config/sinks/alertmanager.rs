@@ -1,3 +1,5 @@
+//! Alertmanager sink settings.
+
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -7,20 +9,20 @@ use super::super::section::Section;
 use super::super::values::duration;
 use super::target::{Target, pairs};
 
-/// A shorter time would end an alert before anybody looks; a longer one is for ever.
+/// A shorter time would end an alert before anybody sees it; a longer one means forever.
 const ACTIVE_FOR: RangeInclusive<Duration> =
     Duration::from_mins(1)..=Duration::from_hours(365 * 24);
-/// Labels that the sink itself sets.
+/// Labels that advisoryd sets.
 const RESERVED_LABELS: [&str; 6] = ["alertname", "key", "kind", "purpose", "rule", "severity"];
 
-/// `kind = "alertmanager"`: Prometheus' Alertmanager, API version 2.
+/// `kind = "alertmanager"`: Prometheus Alertmanager, API version 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alertmanager {
-    /// Where it goes, without `/api/v2/alerts`.
+    /// URL of Alertmanager, without `/api/v2/alerts`.
     pub target: Target,
-    /// Further labels of every alert.
+    /// Additional labels of every alert.
     pub labels: BTreeMap<String, String>,
-    /// How long an alert stays active that nobody resolves. Default: 24 h.
+    /// How long an alert stays active if it is not resolved. Default: 24 h.
     pub active_for: Duration,
 }
 
@@ -40,12 +42,12 @@ impl Alertmanager {
 
 fn label(name: &str, _: &str) -> Result<String, String> {
     if RESERVED_LABELS.contains(&name) {
-        return Err("leave it out, advisoryd sets it itself".into());
+        return Err("remove it; advisoryd sets it".into());
     }
     let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let is_label =
         name.chars().all(fits) && !name.starts_with(|first: char| first.is_ascii_digit());
     is_label
         .then(|| name.to_owned())
-        .ok_or_else(|| "write letters, digits and `_`, no digit first".into())
+        .ok_or_else(|| "expected letters, digits and `_`, not starting with a digit".into())
 }

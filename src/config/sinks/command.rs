@@ -1,21 +1,23 @@
+//! Command sink settings.
+
 use super::super::section::Section;
 use super::super::tree::Node;
 use super::super::values::texts;
 
-/// Longest command line, in words.
+/// Maximum length of a command line, in arguments.
 const MAX_WORDS: usize = 64;
 
-/// `kind = "command"`: a program that reads the message as JSON from its standard input.
+/// `kind = "command"`: a program that reads the message as JSON from standard input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// An absolute path and its arguments; no shell reads them.
+    /// An absolute path and its arguments; no shell is involved.
     pub program: Vec<String>,
 }
 
 impl Command {
     pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
         if !section.has("program") {
-            let advice = "write path and arguments, such as `program = [\"/usr/local/bin/page\"]`";
+            let advice = "add path and arguments, such as `program = [\"/usr/local/bin/page\"]`";
             section.missing("program", advice);
         }
         let program = section.optional("program", program)?;
@@ -24,7 +26,7 @@ impl Command {
 }
 
 fn program(node: &Node) -> Result<Vec<String>, String> {
-    let advice = "write a list of texts whose first is a path that begins with `/`, \
+    let advice = "expected a list of strings that starts with an absolute path, \
                   such as `[\"/usr/local/bin/page\", \"--team\", \"soc\"]`";
     let words = texts(node).map_err(|_| advice)?;
     let is_path = words.first().is_some_and(|first| first.starts_with('/'));

@@ -1,3 +1,5 @@
+//! Email sink settings: SMTP server, TLS, sender, recipients and login.
+
 use std::path::PathBuf;
 
 use lettre::message::Mailbox;
@@ -9,47 +11,47 @@ use super::super::tree::Node;
 use super::super::values::{absolute_path, boolean, is_loopback_host, number, text, texts};
 use super::secret_file::{SecretFile, secret_file};
 
-/// More recipients than a server takes in one mail; a list has an address of its own.
+/// Many servers accept no more recipients per mail; use the address of a mailing list instead.
 const MAX_RECIPIENTS: usize = 50;
-/// Longest address (RFC 5321: 64 and 255, with the sign between them).
+/// Maximum length of an address (RFC 5321: 64 and 255 characters, and the `@`).
 const MAX_ADDRESS_CHARS: usize = 320;
 
-/// `kind = "email"`: mail over SMTP.
+/// `kind = "email"`: email over SMTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Email {
-    /// Name or address of the server.
+    /// Host name or IP address of the server.
     pub host: String,
-    /// Default: 587 for `starttls`, 465 for `tls`, 25 for `none`.
+    /// TCP port. Default: 587 for `starttls`, 465 for `tls`, 25 for `none`.
     pub port: u16,
-    /// Default: `starttls`.
+    /// Encryption. Default: `starttls`.
     pub tls: SmtpTls,
-    /// Certificates (PEM) that are trusted besides those of the machine.
+    /// CA certificates (PEM) that are trusted in addition to those of the system.
     pub ca_file: Option<PathBuf>,
-    /// Who it is from.
+    /// Sender.
     pub from: Mailbox,
-    /// Who it is for; at least one.
+    /// Recipients; at least one.
     pub to: Vec<Mailbox>,
-    /// Left out: the server is not told who we are.
+    /// SMTP login; if omitted, no authentication.
     pub login: Option<Login>,
 }
 
-/// How the way to the server is encrypted.
+/// Encryption of the SMTP connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmtpTls {
-    /// Begins in the clear and refuses to go on without TLS.
+    /// Starts unencrypted and requires an upgrade to TLS.
     StartTls,
     /// TLS from the first byte.
     Tls,
-    /// Not at all.
+    /// No encryption.
     None,
 }
 
-/// Who we are to the mail server.
+/// User name and password for the mail server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
-    /// The name.
+    /// The user name.
     pub username: String,
-    /// Where the password is.
+    /// The file that contains the password.
     pub password: SecretFile,
 }
 
@@ -58,15 +60,15 @@ impl Email {
         for (key, advice) in [
             (
                 "host",
-                "write the mail server, such as `host = \"mail.example.org\"`",
+                "add the mail server, such as `host = \"mail.example.org\"`",
             ),
             (
                 "from",
-                "write who it is from, such as `from = \"advisoryd@example.org\"`",
+                "add the sender, such as `from = \"advisoryd@example.org\"`",
             ),
             (
                 "to",
-                "write who it is for, such as `to = [\"soc@example.org\"]`",
+                "add the recipients, such as `to = [\"soc@example.org\"]`",
             ),
         ] {
             if !section.has(key) {
@@ -83,8 +85,8 @@ impl Email {
         let login = login(section, env);
         let host = host?;
         if tls == SmtpTls::None && !allow_plaintext && !is_loopback_host(&host) {
-            let advice = "write `starttls` or `tls`, or `allow_plaintext = true` if mails and \
-                          password may cross the network unencrypted";
+            let advice = "expected `starttls` or `tls`; set `allow_plaintext = true` if mails and \
+                          password may be sent unencrypted";
             section.wrong("tls", "none", advice);
         }
         Some(Self {
@@ -112,18 +114,18 @@ impl SmtpTls {
 pub(super) fn login(section: &mut Section<'_>, env: &Environment) -> Option<Login> {
     section.refuse(
         "password",
-        "the password does not belong here; write it to a file and name it in `password_file`",
+        "the password does not belong here; store it in a file and set `password_file`",
     );
     let username = section.optional("username", text);
     let password = section.secret("password_file", secret_file(env));
     match (username, password) {
         (Some(username), Some(password)) => Some(Login { username, password }),
         (Some(_), None) => {
-            section.missing("password_file", "write the file that holds the password");
+            section.missing("password_file", "add the file that contains the password");
             None
         }
         (None, Some(_)) => {
-            section.missing("username", "write whose password it is");
+            section.missing("username", "add the user name that the password belongs to");
             None
         }
         (None, None) => None,
@@ -135,17 +137,17 @@ fn tls(node: &Node) -> Result<SmtpTls, String> {
         "starttls" => Ok(SmtpTls::StartTls),
         "tls" => Ok(SmtpTls::Tls),
         "none" => Ok(SmtpTls::None),
-        _ => Err("write `starttls`, `tls` or `none`".into()),
+        _ => Err("expected `starttls`, `tls` or `none`".into()),
     }
 }
 
 fn host(node: &Node) -> Result<Host, String> {
     let text = text(node)?;
-    // An address of version 6 is written without brackets, too.
+    // An IPv6 address is also accepted without brackets.
     text.parse()
         .map(Host::Ipv6)
         .or_else(|_| Host::parse(&text))
-        .map_err(|_| "write a name such as `mail.example.org`, or an address".into())
+        .map_err(|_| "expected a host name such as `mail.example.org`, or an IP address".into())
 }
 
 fn address(node: &Node) -> Result<Mailbox, String> {
@@ -153,19 +155,20 @@ fn address(node: &Node) -> Result<Mailbox, String> {
         .ok()
         .and_then(|text| mailbox(&text))
         .ok_or_else(|| {
-            "write an address such as `soc@example.org` or `SOC <soc@example.org>`".into()
+            "expected an address such as `soc@example.org` or `SOC <soc@example.org>`".into()
         })
 }
 
 fn addresses(node: &Node) -> Result<Vec<Mailbox>, String> {
-    let advice =
-        format!("write a list of 1 to {MAX_RECIPIENTS} addresses such as `[\"soc@example.org\"]`");
+    let advice = format!(
+        "expected a list of 1 to {MAX_RECIPIENTS} addresses such as `[\"soc@example.org\"]`"
+    );
     let list = texts(node).map_err(|_| advice.clone())?;
     if list.is_empty() || list.len() > MAX_RECIPIENTS {
         return Err(advice);
     }
     list.iter()
-        .map(|text| mailbox(text).ok_or_else(|| format!("write an address instead of `{text}`")))
+        .map(|text| mailbox(text).ok_or_else(|| format!("expected an email address, got `{text}`")))
         .collect()
 }
 

@@ -1,3 +1,5 @@
+//! Hook sink settings: Slack, Teams, Mattermost, or a template.
+
 use reqwest::header::HeaderValue;
 
 use super::super::environment::Environment;
@@ -7,18 +9,18 @@ use super::super::values::text;
 use super::target::{MAX_VALUE_CHARS, Target};
 use super::template::{Template, template};
 
-/// `kind = "hook"`: an incoming hook whose body a template makes.
+/// `kind = "hook"`: an incoming webhook whose body is rendered from a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hook {
-    /// Where it goes.
+    /// URL and HTTP settings.
     pub target: Target,
-    /// What makes the body.
+    /// Template of the body.
     pub body: HookBody,
-    /// Default: `application/json`; the body is then checked to be JSON.
+    /// Media type. Default: `application/json`; the body must then be valid JSON.
     pub content_type: String,
 }
 
-/// What makes the body of a hook.
+/// Template of the body of a hook: a preset or a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HookBody {
     /// `preset = "slack"`
@@ -44,7 +46,7 @@ impl Hook {
         })
     }
 
-    /// Whether what is posted has to be JSON.
+    /// Whether the body must be valid JSON.
     pub fn is_json(&self) -> bool {
         let essence = self.content_type.split(';').next().unwrap_or_default();
         essence.trim().ends_with("json")
@@ -57,16 +59,16 @@ fn body(section: &mut Section<'_>) -> Option<HookBody> {
         "slack" => Ok(HookBody::Slack),
         "teams" => Ok(HookBody::Teams),
         "mattermost" => Ok(HookBody::Mattermost),
-        _ => Err("write `slack`, `teams` or `mattermost`, or use `template_file`".into()),
+        _ => Err("expected `slack`, `teams` or `mattermost`, or use `template_file`".into()),
     });
     let has_template = section.has("template_file");
     let template = section.optional("template_file", template);
     if has_preset && has_template {
-        let advice = "write `preset` or `template_file`, not both";
+        let advice = "expected `preset` or `template_file`, not both";
         section.wrong("preset", "[not shown]", advice);
     }
     if !has_preset && !has_template {
-        let advice = "write `slack`, `teams` or `mattermost`, or use `template_file`";
+        let advice = "set it to `slack`, `teams` or `mattermost`, or use `template_file`";
         section.missing("preset", advice);
     }
     preset.or(template.map(HookBody::Template))
@@ -77,6 +79,6 @@ fn content_type(node: &Node) -> Result<String, String> {
     let is_type = text.contains('/') && text.len() <= MAX_VALUE_CHARS;
     match HeaderValue::from_str(&text) {
         Ok(_) if is_type => Ok(text.to_ascii_lowercase()),
-        _ => Err("write a media type such as `application/json` or `text/plain`".into()),
+        _ => Err("expected a media type such as `application/json` or `text/plain`".into()),
     }
 }

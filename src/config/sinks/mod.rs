@@ -1,4 +1,4 @@
-//! `[[alerts.sinks]]`: where alerts go.
+//! `[[alerts.sinks]]`: the receivers of alerts (webhook, Alertmanager, email, chat, command, log).
 
 mod alertmanager;
 mod command;
@@ -29,49 +29,49 @@ use super::setting_error::close_to;
 use super::tree::Node;
 use super::values::{duration, text};
 
-/// More sinks than anybody looks at.
+/// More sinks than any site needs.
 const MAX_SINKS: usize = 100;
-/// Longest name: names are labels of metrics, columns of tables and words of commands.
+/// Maximum length of a name, in characters: names become metric labels, table columns and command arguments.
 const MAX_NAME_CHARS: usize = 64;
-/// Shorter than this no answer comes from another machine.
+/// Responses from other machines need longer than this.
 const MIN_TIMEOUT: Duration = Duration::from_millis(100);
-/// A receiver that takes longer holds up the others' turns.
+/// A slower receiver would delay deliveries to others.
 const MAX_TIMEOUT: Duration = Duration::from_mins(1);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Words of `kind`.
+/// Values of `kind`.
 const KINDS: [&str; 6] = ["webhook", "alertmanager", "email", "hook", "command", "log"];
 
-/// One of `[[alerts.sinks]]`: a receiver of alerts.
+/// One entry of `[[alerts.sinks]]`: a receiver of alerts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sink {
-    /// What rules and commands call it; unique.
+    /// Name used by rules and commands; unique.
     pub name: String,
-    /// How long one attempt may take in all. Default: 15 s.
+    /// Timeout of one delivery attempt. Default: 15 s.
     pub timeout: Duration,
-    /// What it is, and what that needs.
+    /// Kind of sink, with its settings.
     pub kind: SinkKind,
 }
 
-/// What a sink is.
+/// Kind of sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SinkKind {
     /// Standard Webhooks: signed JSON.
     Webhook(Webhook),
-    /// Prometheus' Alertmanager.
+    /// Prometheus Alertmanager.
     Alertmanager(Alertmanager),
-    /// Mail over SMTP.
+    /// Email over SMTP.
     Email(Email),
-    /// An incoming hook of a chat: Slack, Teams, Mattermost, or any other by template.
+    /// An incoming webhook of a chat: Slack, Teams, Mattermost, or any other by template.
     Hook(Hook),
-    /// A program of the operator's.
+    /// A local program.
     Command(Command),
-    /// The log of this program.
+    /// The log of advisoryd.
     Log,
 }
 
 impl SinkKind {
-    /// The word in the configuration.
+    /// The value of `kind` in the configuration.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Webhook(_) => "webhook",
@@ -84,12 +84,12 @@ impl SinkKind {
     }
 }
 
-/// Reads all of `[[alerts.sinks]]`.
+/// Reads `[[alerts.sinks]]`.
 pub(super) fn sinks(section: &mut Section<'_>, env: &Environment) -> Vec<Sink> {
     let mut seen = BTreeSet::new();
     let mut sinks = section.each("sinks", |section| sink(section, env, &mut seen));
     if sinks.len() > MAX_SINKS {
-        let advice = format!("write at most {MAX_SINKS}");
+        let advice = format!("expected at most {MAX_SINKS}");
         section.wrong("sinks", &format!("{} entries", sinks.len()), &advice);
         sinks.truncate(MAX_SINKS);
     }
@@ -102,18 +102,18 @@ fn sink(mut section: Section<'_>, env: &Environment, seen: &mut BTreeSet<String>
     if let Some(name) = &name {
         section.call(format!("sink `{name}`"));
         if !seen.insert(name.clone()) {
-            section.wrong("name", name, "write another name for each");
+            section.wrong("name", name, "expected a unique name");
         }
     } else if !has_name {
-        section.missing("name", "write what to call it, such as `name = \"soc\"`");
+        section.missing("name", "add one, such as `name = \"soc\"`");
     }
     let limits = MIN_TIMEOUT..=MAX_TIMEOUT;
     let timeout = section.value("timeout", DEFAULT_TIMEOUT, duration(limits));
     if !section.has("kind") {
-        section.missing("kind", &format!("write one of {}", KINDS.join(", ")));
+        section.missing("kind", &format!("set it to one of {}", KINDS.join(", ")));
     }
     let Some(word) = section.optional("kind", kind) else {
-        // Which keys belong to it nobody can tell.
+        // Without a valid kind, the allowed keys are not known.
         section.rest();
         section.close();
         return None;
@@ -140,8 +140,8 @@ fn kind(node: &Node) -> Result<&'static str, String> {
         .into_iter()
         .find(|kind| *kind == word)
         .ok_or_else(|| match close_to(&word, KINDS) {
-            Some(kind) => format!("write `{kind}`"),
-            None => format!("write one of {}", KINDS.join(", ")),
+            Some(kind) => format!("did you mean `{kind}`?"),
+            None => format!("expected one of {}", KINDS.join(", ")),
         })
 }
 
@@ -150,7 +150,7 @@ fn name(node: &Node) -> Result<String, String> {
     let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     if name.len() > MAX_NAME_CHARS || !name.chars().all(fits) {
         return Err(format!(
-            "write at most {MAX_NAME_CHARS} letters, digits, `-`, `_` and `.`"
+            "expected at most {MAX_NAME_CHARS} letters, digits, `-`, `_` and `.`"
         ));
     }
     Ok(name)

@@ -1,10 +1,11 @@
+//! SSRF guard: which addresses are public and may be reached without `allow_private`.
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// Whether an address belongs to the public network: not to this machine, to
-/// somebody's own network, to the link (where clouds keep the secrets of their
-/// machines) or to nobody.
+/// Whether an address is public: not loopback, private, link-local (cloud metadata
+/// services with the secrets of their machines) or reserved.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -12,8 +13,8 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// Whether the host can be public as far as its name tells: an address is one,
-/// and `localhost` is none; any other name has to be asked for.
+/// Whether the host may be public, judged by its name: IP addresses are checked and
+/// `localhost` is not public; any other name has to be resolved first.
 pub fn may_be_public(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => is_public_v4(address),
@@ -32,12 +33,12 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || address.is_documentation()
         || a == 0
         || a >= 240
-        // Shared by the customers of a provider (CGNAT).
+        // Carrier-grade NAT (RFC 6598).
         || (a == 100 && (64..128).contains(&b))
         || (a == 192 && b == 0 && c == 0)
-        // Reserved for measurements.
+        // Reserved for benchmarks.
         || (a == 198 && (18..20).contains(&b))
-        // The way from version 6 to version 4, abandoned.
+        // 6to4 relay anycast, deprecated.
         || (a == 192 && b == 88 && c == 99);
     !is_special
 }
@@ -47,10 +48,10 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         return is_public_v4(inner);
     }
     let segments = address.segments();
-    // All that was given out so far begins with 2 or 3, but for these.
+    // All addresses allocated so far are in 2000::/3, except these.
     let is_global = segments[0] & 0xe000 == 0x2000;
     let is_special = match (segments[0], segments[1]) {
-        // Teredo, benchmarks, ORCHID and the like: 2001::/23; documentation.
+        // Teredo, benchmarks, ORCHID and similar: 2001::/23; documentation.
         (0x2001, second) => second < 0x0200 || second == 0x0db8,
         (0x3fff, second) => second < 0x1000,
         _ => false,
@@ -58,7 +59,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     is_global && !is_special
 }
 
-/// The address of version 4 that is reached through one of version 6.
+/// The IPv4 address that is embedded in an IPv6 address.
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let segments = address.segments();
     let v4 = |at: usize| {
@@ -66,7 +67,7 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
         Ipv4Addr::from(u32::from(high) << 16 | u32::from(low))
     };
     match segments {
-        // `::ffff:a.b.c.d`, and `64:ff9b::a.b.c.d` of a gateway (NAT64).
+        // `::ffff:a.b.c.d`, and `64:ff9b::a.b.c.d` (NAT64).
         [0, 0, 0, 0, 0, 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => Some(v4(6)),
         // 6to4
         [0x2002, ..] => Some(v4(1)),

@@ -1,3 +1,5 @@
+//! Secret files and systemd credentials of sinks.
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,40 +12,40 @@ use super::super::secret::REDACTED;
 use super::super::tree::Node;
 use super::super::values::text;
 
-/// Where a secret that is only named stands when systemd hands none over: a
-/// command that root calls beside the service finds the same.
+/// Directory of credentials when advisoryd is not started by systemd, so that a command
+/// run by root finds the same secrets as the service.
 const USUAL_DIR: &str = "/etc/advisoryd";
-/// Longest file of a secret, in bytes: anything longer is another file.
+/// Maximum size of a secret file, in bytes: a larger file is not a secret.
 const MAX_SECRET_BYTES: u64 = 16 * 1024;
-/// Longest name of a credential, in characters; systemd allows no more in a file's name.
+/// Maximum length of a credential name, in characters: the limit of file names.
 const MAX_CREDENTIAL_CHARS: usize = 255;
 
-/// Where a secret is kept: a file, or a credential that systemd hands over.
-/// Read anew each time it is asked for, so that a reload sees a new one.
+/// Location of a secret: a file or a systemd credential. It is read again at each
+/// call, so that a reload picks up a new secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretFile {
     /// The file.
     pub path: PathBuf,
-    /// Whether it is a credential that systemd should have handed over.
+    /// Whether it is a credential that systemd should have passed.
     pub is_credential: bool,
-    /// As the configuration says it.
+    /// The value in the configuration.
     pub said: String,
 }
 
-/// What a file of a secret holds. Printing it prints `[redacted]`.
+/// The content of a secret file. Printing it prints `[redacted]`.
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
-/// Why there is no secret. No variant holds any part of it.
+/// Why there is no secret. No variant contains any part of it.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// systemd has handed over no such credential.
+    /// systemd has not passed this credential.
     #[error(
-        "systemd has handed over no credential `{name}`; write \
-         `LoadCredential={name}:/etc/advisoryd/{name}` into the unit (`systemctl edit advisoryd`) and restart it"
+        "systemd has not passed the credential `{name}`; add \
+         `LoadCredential={name}:/etc/advisoryd/{name}` to the unit (`systemctl edit advisoryd`) and restart it"
     )]
     NoCredential {
-        /// Of the credential.
+        /// Name of the credential.
         name: String,
     },
     /// The file cannot be read.
@@ -51,28 +53,28 @@ pub enum SecretError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// What was read cannot be what is wanted.
-    #[error("{} does not hold {wanted}: {why}", .path.display())]
+    /// The content is not valid.
+    #[error("{} does not contain {wanted}: {why}", .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What it should hold.
+        /// What it should contain.
         wanted: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with the content.
         why: &'static str,
     },
 }
 
 impl Secret {
-    /// Takes a text, without blanks and line ends around it.
+    /// Takes a string and removes surrounding white space.
     pub fn new(text: &str) -> Self {
         Self(SecretString::from(text.trim()))
     }
 
-    /// The secret itself, for the one place that needs it.
+    /// The secret itself; use it only where it is sent.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -85,7 +87,7 @@ impl fmt::Debug for Secret {
 }
 
 impl SecretFile {
-    /// A file by its path.
+    /// A secret file by path.
     pub fn at(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
@@ -97,7 +99,7 @@ impl SecretFile {
     /// The lines of the file that are not empty, at least one.
     ///
     /// # Errors
-    /// [`SecretError`]: no such credential, or the file cannot be read, is empty or is no text.
+    /// [`SecretError`]: no such credential, or the file cannot be read, is empty or is not text.
     pub fn lines(&self) -> Result<Vec<Secret>, SecretError> {
         let path = &self.path;
         let unreadable = |source: io::Error| match source.kind() {
@@ -118,7 +120,7 @@ impl SecretFile {
             return Err(self.malformed("a secret", "it is too long"));
         }
         let Ok(text) = String::from_utf8(bytes) else {
-            return Err(self.malformed("a secret", "it is not text in UTF-8"));
+            return Err(self.malformed("a secret", "it is not valid UTF-8"));
         };
         let lines: Vec<Secret> = text
             .trim_start_matches('\u{feff}')
@@ -135,16 +137,16 @@ impl SecretFile {
     /// The one line of the file.
     ///
     /// # Errors
-    /// As [`SecretFile::lines`], and when there are several.
+    /// Same as [`SecretFile::lines`], and if there are several lines.
     pub fn line(&self) -> Result<Secret, SecretError> {
         let mut lines = self.lines()?;
         match (lines.pop(), lines.is_empty()) {
             (Some(line), true) => Ok(line),
-            _ => Err(self.malformed("one secret", "it has several lines")),
+            _ => Err(self.malformed("one secret", "expected one line, got several lines")),
         }
     }
 
-    /// Says that the file holds something else.
+    /// The error for a file with other content.
     pub fn malformed(&self, wanted: &'static str, why: &'static str) -> SecretError {
         SecretError::Malformed {
             path: self.path.clone(),
@@ -154,12 +156,12 @@ impl SecretFile {
     }
 }
 
-/// A path, or the name of a credential, which is a file of `/etc/advisoryd` for
-/// who is not started by systemd. What is neither may be the secret
-/// itself, written into the wrong place: it is not shown.
+/// A path, or the name of a credential, which is a file in `/etc/advisoryd` when advisoryd
+/// is not started by systemd. Any other value may be the secret itself, put in the
+/// wrong place: it is not shown.
 pub(super) fn secret_file(env: &Environment) -> impl FnOnce(&Node) -> Result<SecretFile, String> {
     move |node| {
-        let advice = "write a path that begins with `/`, or the name of a credential of systemd \
+        let advice = "expected an absolute path, or the name of a systemd credential \
                       (`LoadCredential=`); the secret itself does not belong here";
         let said = text(node).map_err(|_| advice)?;
         if Path::new(&said).is_absolute() {

@@ -1,3 +1,5 @@
+//! HTTP targets of sinks: URL, authentication, headers, proxy and private addresses.
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -14,11 +16,11 @@ use super::email::Login;
 use super::reach::may_be_public;
 use super::secret_file::{SecretFile, secret_file};
 
-/// More headers or labels than anybody needs beside ours.
+/// Maximum number of user-defined headers or labels.
 const MAX_PAIRS: usize = 32;
-/// Longest value of a header or label, in characters.
+/// Maximum length of the value of a header or label, in characters.
 pub(super) const MAX_VALUE_CHARS: usize = 1000;
-/// Headers that are ours, or that would carry a secret in the configuration.
+/// Headers that advisoryd sets, or that would put a secret into the configuration.
 const RESERVED_HEADERS: [&str; 10] = [
     "authorization",
     "connection",
@@ -31,40 +33,40 @@ const RESERVED_HEADERS: [&str; 10] = [
     "transfer-encoding",
     "upgrade",
 ];
-/// Where a message is posted, and how the way there looks.
+/// Where messages are posted, and how the connection is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// `url` or `url_file`.
     pub address: Address,
-    /// Left out: nobody is told who we are.
+    /// Authentication; if omitted, none.
     pub auth: Option<Auth>,
-    /// Further headers, by name in lower case.
+    /// Additional headers, by name in lower case.
     pub headers: BTreeMap<String, String>,
     /// Allows addresses that are not public, and `http://`.
     pub allow_private: bool,
-    /// An HTTP proxy; left out, none is used, whatever the environment says.
+    /// An HTTP proxy; if omitted, none is used, regardless of the environment.
     pub proxy: Option<SecretUrl>,
-    /// Certificates (PEM) that are trusted besides those of the machine.
+    /// CA certificates (PEM) that are trusted in addition to those of the system.
     pub ca_file: Option<PathBuf>,
 }
 
-/// An URL, or the file of one that is itself the secret.
+/// A URL, or the file that contains it if the URL is secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
-    /// As written.
+    /// The URL in the configuration.
     Url(Url),
-    /// Where it is written.
+    /// The file that contains the URL.
     File(SecretFile),
 }
 
-/// Who we are to an HTTP server.
+/// HTTP authentication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Auth {
     /// `username` and `password_file`.
     Basic {
-        /// The name.
+        /// The user name.
         username: String,
-        /// Where the password is.
+        /// The file that contains the password.
         password: SecretFile,
     },
     /// `bearer_file`.
@@ -94,19 +96,23 @@ impl Target {
 
 fn address(section: &mut Section<'_>, env: &Environment) -> Option<Address> {
     let has_address = section.has("url") || section.has("url_file");
-    // What is no URL may still hold a password, or be a hook that nobody else may know.
+    // An invalid URL may still contain a password, or be a secret webhook URL.
     let url = section.secret("url", url);
     let file = section.secret("url_file", secret_file(env));
     match (url, file) {
         (Some(url), Some(_)) => {
-            section.wrong("url", url.as_str(), "write `url` or `url_file`, not both");
+            section.wrong(
+                "url",
+                url.as_str(),
+                "expected `url` or `url_file`, not both",
+            );
             None
         }
         (Some(url), None) => Some(Address::Url(url)),
         (None, Some(file)) => Some(Address::File(file)),
         (None, None) => {
             if !has_address {
-                let advice = "write where it goes, or `url_file` where that is secret";
+                let advice = "add the URL, or set `url_file` if the URL is secret";
                 section.missing("url", advice);
             }
             None
@@ -116,14 +122,14 @@ fn address(section: &mut Section<'_>, env: &Environment) -> Option<Address> {
 
 fn auth(section: &mut Section<'_>, env: &Environment) -> Option<Auth> {
     for (key, file) in [("password", "password_file"), ("bearer", "bearer_file")] {
-        let why = format!("does not belong here; write it to a file and name it in `{file}`");
+        let why = format!("does not belong here; store it in a file and set `{file}`");
         section.refuse(key, &why);
     }
     let has_bearer = section.has("bearer_file");
     let bearer = section.secret("bearer_file", secret_file(env));
     let login = super::email::login(section, env);
     if has_bearer && login.is_some() {
-        let advice = "leave it out beside `username`, or the other way round";
+        let advice = "expected `bearer_file` or `username`, not both";
         section.wrong("bearer_file", "[not shown]", advice);
     }
     match (bearer, login) {
@@ -133,31 +139,31 @@ fn auth(section: &mut Section<'_>, env: &Environment) -> Option<Auth> {
     }
 }
 
-/// What `allow_private` has to allow, if anything: as far as the URL itself tells.
+/// Why the URL needs `allow_private`, if it does, judged by the URL alone.
 fn needs_permission(url: &Url) -> Option<&'static str> {
     if url.scheme() == "http" {
         return Some(
-            "write `https://…`, or `allow_private = true` if it may cross your own network \
+            "expected `https://…`; set `allow_private = true` if messages may be sent \
              unencrypted",
         );
     }
     (!may_be_public(url)).then_some(
-        "write an address that is public, or `allow_private = true` if this one is meant",
+        "expected a public address; set `allow_private = true` if a private one is intended",
     )
 }
 
-/// An URL as it stands in the configuration or in the file of a secret.
+/// Parses a URL from the configuration or from a secret file.
 pub fn parse_url(text: &str) -> Result<Url, &'static str> {
-    let advice = "write `https://`, a host and a path";
+    let advice = "expected `https://`, a host and a path";
     let url: Url = text.parse().map_err(|_| advice)?;
     if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
         return Err(advice);
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("write the user into `username` and the password into `password_file`");
+        return Err("expected a URL without user and password; use `username` and `password_file`");
     }
     if url.fragment().is_some() {
-        return Err("write it without `#` and what follows");
+        return Err("expected a URL without a fragment (`#…`)");
     }
     Ok(url)
 }
@@ -169,17 +175,17 @@ fn url(node: &Node) -> Result<Url, String> {
 fn header(name: &str, value: &str) -> Result<String, String> {
     let name = name.to_ascii_lowercase();
     if RESERVED_HEADERS.contains(&name.as_str()) || name.starts_with("webhook-") {
-        return Err("leave it out, advisoryd sets it itself; see `bearer_file`".into());
+        return Err("remove it; advisoryd sets it, see `bearer_file`".into());
     }
     let is_header =
         HeaderName::from_bytes(name.as_bytes()).is_ok() && HeaderValue::from_str(value).is_ok();
     is_header
         .then_some(name)
-        .ok_or_else(|| "write a name and a value that a header may have".into())
+        .ok_or_else(|| "expected a valid HTTP header name and value".into())
 }
 
-/// A table of names and texts; `check` returns the name as it is used. A value that is
-/// refused is not shown: people write passwords into headers.
+/// A table of names and strings; `check` returns the name to use. A rejected value is not
+/// shown: headers may contain passwords.
 pub(super) fn pairs(
     mut section: Section<'_>,
     check: impl Fn(&str, &str) -> Result<String, String>,
@@ -188,7 +194,7 @@ pub(super) fn pairs(
     for (key, node) in section.rest() {
         let pair = text(&node).and_then(|value| {
             if value.chars().count() > MAX_VALUE_CHARS {
-                return Err(format!("write at most {MAX_VALUE_CHARS} characters"));
+                return Err(format!("expected at most {MAX_VALUE_CHARS} characters"));
             }
             Ok((check(&key, &value)?, value))
         });
@@ -200,7 +206,7 @@ pub(super) fn pairs(
         }
     }
     if pairs.len() > MAX_PAIRS {
-        let advice = format!("write at most {MAX_PAIRS}");
+        let advice = format!("expected at most {MAX_PAIRS}");
         section.wrong("", &format!("{} entries", pairs.len()), &advice);
     }
     section.close();

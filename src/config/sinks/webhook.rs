@@ -1,17 +1,19 @@
+//! Webhook sink settings (Standard Webhooks).
+
 use super::super::environment::Environment;
 use super::super::section::Section;
 use super::secret_file::{SecretFile, secret_file};
 use super::target::Target;
 use super::template::{Template, template};
 
-/// `kind = "webhook"`: JSON, signed as Standard Webhooks says.
+/// `kind = "webhook"`: JSON, signed according to Standard Webhooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
-    /// Where it goes.
+    /// URL and HTTP settings.
     pub target: Target,
     /// One secret, or two while they are rotated.
     pub secret: SecretFile,
-    /// Makes the body; left out, the body is the message as JSON.
+    /// Template of the body; if omitted, the body is the message as JSON.
     pub template: Option<Template>,
 }
 
@@ -19,10 +21,10 @@ impl Webhook {
     pub(super) fn read(section: &mut Section<'_>, env: &Environment) -> Option<Self> {
         section.refuse(
             "secret",
-            "the secret does not belong here; write it to a file and name it in `secret_file`",
+            "the secret does not belong here; store it in a file and set `secret_file`",
         );
         if !section.has("secret_file") {
-            let advice = "write the file that holds `whsec_…`, made by \
+            let advice = "add the file that contains `whsec_…`, generated with \
                           `echo whsec_$(openssl rand -base64 32)`";
             section.missing("secret_file", advice);
         }

@@ -1,3 +1,5 @@
+//! Configuration errors: every one is reported, with what is expected.
+
 use super::errors;
 
 #[test]
@@ -34,24 +36,24 @@ format = "xml"
     );
     let all = lines.join("\n");
     for wanted in [
-        "c.toml: `colour`: is not a setting; known here: upstream, database",
-        "c.toml: `upstream.base_ulr`: is not a setting; did you mean `base_url`?",
-        "c.toml: `upstream.requests_per_minute`: is `0`; write a whole number from 1 to 60000",
-        "c.toml: `upstream.read_timeout`: is `60`; write a duration from `100ms` to `1h`",
-        "c.toml: `upstream.max_body`: is `lots`; write a size from",
-        "c.toml: `schedule.timezone`: is `Mars`; write a name of the time zone database",
-        "c.toml: `feeds.first_days`: is `4000`; write at most `max_days`, which is `3650`",
-        "c.toml: `feeds.id_pattern`: is `SA[`; write a regular expression",
-        "c.toml: `feeds.aliases.saidd`: is not known; write `said`",
-        "c.toml: `feeds.aliases.title`: is `t`; write a list of texts",
-        "c.toml: `watch_lists[0].schedule`: watch list 4 has schedule `*/15 * * * *`; write six fields, seconds first",
-        "c.toml: `watch_lists[0].query.days`: watch list 4 has days `3`; leave it out",
-        "c.toml: `watch_lists[1].id`: watch list 4 has id `4`; write each watch list once",
-        "c.toml: `watch_lists[2].id`: entry 3 of watch_lists has no id; write its number",
-        "c.toml: `extra_feeds[0].name`: entry 1 of extra_feeds has name ``; write a text in quotes",
-        "c.toml: `extra_feeds[0].query`: entry 1 of extra_feeds has no query; write what to ask for",
-        "c.toml: `http.listen`: is `8787`; write address and port",
-        "c.toml: `log.format`: is `xml`; write `auto`, `pretty`, `json` or `journald`",
+        "c.toml: `colour`: unknown key; expected one of: upstream, database",
+        "c.toml: `upstream.base_ulr`: unknown key; did you mean `base_url`?",
+        "c.toml: `upstream.requests_per_minute`: got `0`; expected a whole number from 1 to 60000",
+        "c.toml: `upstream.read_timeout`: got `60`; expected a duration from `100ms` to `1h`",
+        "c.toml: `upstream.max_body`: got `lots`; expected a size from",
+        "c.toml: `schedule.timezone`: got `Mars`; expected a time zone name",
+        "c.toml: `feeds.first_days`: got `4000`; expected at most `max_days`, which is `3650`",
+        "c.toml: `feeds.id_pattern`: got `SA[`; expected a regular expression",
+        "c.toml: `feeds.aliases.saidd`: unknown key; did you mean `said`?",
+        "c.toml: `feeds.aliases.title`: got `t`; expected a list of strings",
+        "c.toml: `watch_lists[0].schedule`: watch list 4 has schedule `*/15 * * * *`; expected six cron fields (seconds first)",
+        "c.toml: `watch_lists[0].query.days`: watch list 4 has days `3`; remove it; advisoryd sets it",
+        "c.toml: `watch_lists[1].id`: watch list 4 has id `4`; expected each watch list only once",
+        "c.toml: `watch_lists[2].id`: entry 3 of watch_lists has no id; add its ID in upstream",
+        "c.toml: `extra_feeds[0].name`: entry 1 of extra_feeds has name ``; expected a quoted string",
+        "c.toml: `extra_feeds[0].query`: entry 1 of extra_feeds has no query; add the query parameters",
+        "c.toml: `http.listen`: got `8787`; expected an address and port",
+        "c.toml: `log.format`: got `xml`; expected `auto`, `pretty`, `json` or `journald`",
     ] {
         assert!(
             lines.iter().any(|line| line.starts_with(wanted)),
@@ -106,7 +108,7 @@ fn a_wrong_database_url_is_refused_and_not_shown() {
     ] {
         let lines = errors(&format!("[database]\nurl = \"{url}\""));
         assert!(
-            lines[0].starts_with("c.toml: `database.url`: is `[not shown]`; write"),
+            lines[0].starts_with("c.toml: `database.url`: got `[not shown]`; expected"),
             "{lines:?}"
         );
         assert!(!lines[0].contains("hunter2"), "{lines:?}");

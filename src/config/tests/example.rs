@@ -1,10 +1,12 @@
+//! The example configuration is complete and shows the defaults.
+
 use std::fmt::Write as _;
 
 use super::super::{AliasField, Config, ListSource, WatchList};
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
 
-/// The example with the lines `#key = value` switched on: those that show a default,
+/// The example with the lines `#key = value` enabled: those that show a default,
 /// and with `examples` also those that have none (marked, or below a `#[[table]]`).
 fn switched_on(examples: bool) -> String {
     let mut text = String::new();
@@ -34,7 +36,7 @@ fn the_example_is_the_default_configuration() {
     }
 }
 
-/// The example with its optional keys switched on.
+/// The example with its optional keys enabled.
 fn complete() -> String {
     switched_on(true)
 }
@@ -60,7 +62,7 @@ fn the_example_is_valid_with_its_optional_keys_too() {
     assert!(config.database.url.is_some());
 }
 
-/// A key that the example forgets would be unknown nowhere: so ask each section what it knows.
+/// Every key of each section must be in the example; the keys are taken from the error for an unknown key.
 #[test]
 fn the_example_names_every_key_there_is() {
     let complete: toml::Table = complete().parse().unwrap();
@@ -90,9 +92,9 @@ fn the_example_names_every_key_there_is() {
         let error = error.to_string();
         let line = error
             .lines()
-            .find(|line| line.contains("known here: "))
+            .find(|line| line.contains("expected one of: "))
             .unwrap();
-        let known = line.split("known here: ").nth(1).unwrap();
+        let known = line.split("expected one of: ").nth(1).unwrap();
         let table = match &complete[section] {
             toml::Value::Array(list) => list[0].as_table().unwrap(),
             other => other.as_table().unwrap(),
@@ -107,7 +109,7 @@ fn the_example_names_every_key_there_is() {
     let error = Config::from_text("c", "no_such_section = 1")
         .unwrap_err()
         .to_string();
-    for section in error.split("known here: ").nth(1).unwrap().split(", ") {
+    for section in error.split("expected one of: ").nth(1).unwrap().split(", ") {
         assert!(
             complete.contains_key(section),
             "{section} is not in the example"

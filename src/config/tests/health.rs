@@ -1,3 +1,5 @@
+//! Settings of health messages and the heartbeat.
+
 use std::time::Duration;
 
 use super::super::{Allowed, Config};
@@ -38,13 +40,13 @@ fn every_mistake_about_health_says_what_to_write_instead() {
          [alerts.heartbeat]\nschedule = \"0 8 * * *\"\n[freshness]\nfeeds = \"never\"\n"
     );
     insta::assert_snapshot!(errors(&text).join("\n"), @r"
-    c.toml: `freshness.feeds`: is `never`; write `auto`, `off` or a duration from `1m` to `366d`, such as `2h`
-    c.toml: `alerts.health.sinks`: is `sok`; no sink is called so; did you mean `soc`?
-    c.toml: `alerts.health.sinks`: is `x`; no sink is called so; write one of soc, team
-    c.toml: `alerts.heartbeat.schedule`: is `0 8 * * *`; write six fields, seconds first
+    c.toml: `freshness.feeds`: got `never`; expected `auto`, `off` or a duration from `1m` to `366d`, such as `2h`
+    c.toml: `alerts.health.sinks`: got `sok`; unknown sink; did you mean `soc`?
+    c.toml: `alerts.health.sinks`: got `x`; unknown sink; expected one of soc, team
+    c.toml: `alerts.heartbeat.schedule`: got `0 8 * * *`; expected six cron fields (seconds first)
     ");
     let no_schedule = format!("{SINKS}[alerts.heartbeat]\nsinks = [\"soc\"]\n");
-    insta::assert_snapshot!(errors(&no_schedule).join("\n"), @r#"c.toml: `alerts.heartbeat.schedule`: is missing; write when, such as `schedule = "0 0 8 * * *"`"#);
+    insta::assert_snapshot!(errors(&no_schedule).join("\n"), @r#"c.toml: `alerts.heartbeat.schedule`: missing; add one, such as `schedule = "0 0 8 * * *"`"#);
     let no_sinks = "[alerts.heartbeat]\nschedule = \"0 0 8 * * *\"\n";
-    insta::assert_snapshot!(errors(no_sinks).join("\n"), @"c.toml: `alerts.heartbeat.sinks`: is missing; write one under [[alerts.sinks]], a heartbeat needs a receiver");
+    insta::assert_snapshot!(errors(no_sinks).join("\n"), @"c.toml: `alerts.heartbeat.sinks`: missing; add one under [[alerts.sinks]]; a heartbeat needs a receiver");
 }

@@ -1,3 +1,5 @@
+//! Tests of the configuration.
+
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod errors;
@@ -10,7 +12,7 @@ mod token;
 
 use super::Config;
 
-/// The lines of what is wrong with a text.
+/// The error lines for a configuration text.
 fn errors(text: &str) -> Vec<String> {
     let error = Config::from_text("c.toml", text).unwrap_err();
     error.to_string().lines().map(str::to_owned).collect()

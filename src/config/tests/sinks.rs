@@ -1,3 +1,5 @@
+//! Alert sinks: reading and errors.
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ fn one(text: &str) -> Sink {
     config.alerts.sinks.remove(0)
 }
 
-/// The lines of what is wrong with the one sink `s`.
+/// The error lines for a single sink `s`.
 fn wrong(text: &str) -> String {
     errors(&format!("[[alerts.sinks]]\nname = \"s\"\n{text}")).join("\n")
 }
@@ -64,7 +66,7 @@ fn each_kind_is_read_with_its_defaults() {
     assert_eq!(one("kind = \"log\"").kind, SinkKind::Log);
 }
 
-/// Each text and what its mistake has to say.
+/// Each text and what its error must contain.
 fn assert_advice(cases: &[(&str, &str)]) {
     for (text, advice) in cases {
         let said = wrong(text);
@@ -76,19 +78,22 @@ fn assert_advice(cases: &[(&str, &str)]) {
 fn every_mistake_in_a_webhook_says_what_to_write_instead() {
     let webhook = "kind = \"webhook\"\nsecret_file = \"/s\"\n";
     assert_advice(&[
-        ("", "has no kind; write one of webhook, alertmanager"),
-        ("kind = \"webhok\"", "write `webhook`"),
-        ("kind = \"pigeon\"\nurl = 1", "write one of webhook"),
+        ("", "has no kind; set it to one of webhook, alertmanager"),
+        ("kind = \"webhok\"", "did you mean `webhook`?"),
+        ("kind = \"pigeon\"\nurl = 1", "expected one of webhook"),
         (
             "kind = \"log\"\ncolour = 1",
-            "`alerts.sinks[0].colour`: is not a setting",
+            "`alerts.sinks[0].colour`: unknown key",
         ),
         (
             "kind = \"log\"\ntimeout = \"5m\"",
-            "write a duration from `100ms` to `1m`",
+            "expected a duration from `100ms` to `1m`",
         ),
-        (webhook, "has no url; write where it goes"),
-        (&format!("{webhook}url = \"ftp://x\""), "write `https://`"),
+        (webhook, "has no url; add the URL"),
+        (
+            &format!("{webhook}url = \"ftp://x\""),
+            "expected `https://`",
+        ),
         (
             &format!("{webhook}url = \"https://u:p@x.example/\""),
             "`password_file`",
@@ -111,7 +116,7 @@ fn every_mistake_in_a_webhook_says_what_to_write_instead() {
         ),
         (
             &format!("{webhook}url = \"https://x.example/\"\nheaders = {{ webhook-id = \"1\" }}"),
-            "leave it out",
+            "remove it",
         ),
         (
             &format!(
@@ -121,11 +126,11 @@ fn every_mistake_in_a_webhook_says_what_to_write_instead() {
         ),
         (
             &format!("{webhook}url = \"https://x.example/\"\ntemplate_file = \"/no/such\""),
-            "can be read",
+            "expected the path of a readable template",
         ),
         (
             "kind = \"webhook\"\nurl = \"https://x.example/\"",
-            "has no secret_file; write the file",
+            "has no secret_file; add the file",
         ),
     ]);
 }
@@ -136,44 +141,44 @@ fn every_mistake_in_other_kinds_says_what_to_write_instead() {
     assert_advice(&[
         (
             "kind = \"alertmanager\"\nurl = \"https://x.example\"\nlabels = { severity = \"x\" }",
-            "leave it out",
+            "remove it",
         ),
         (
             "kind = \"alertmanager\"\nurl = \"https://x.example\"\nlabels = { a-b = \"x\" }",
-            "write letters, digits and `_`",
+            "expected letters, digits and `_`",
         ),
         (
             "kind = \"alertmanager\"\nurl = \"https://x.example\"\nusername = \"x\"",
             "has no password_file",
         ),
-        ("kind = \"email\"", "has no host; write the mail server"),
+        ("kind = \"email\"", "has no host; add the mail server"),
         (
             &format!("{email}tls = \"none\""),
             "`allow_plaintext = true`",
         ),
         (
             &format!("{email}tls = \"ssl\""),
-            "write `starttls`, `tls` or `none`",
+            "expected `starttls`, `tls` or `none`",
         ),
         (
             "kind = \"email\"\nhost = \"h\"\nfrom = \"a\"\nto = []",
-            "write an address such as",
+            "expected an address such as",
         ),
         (
             "kind = \"hook\"\nurl = \"https://x.example/\"",
-            "has no preset; write `slack`",
+            "has no preset; set it to `slack`",
         ),
         (
             "kind = \"hook\"\nurl = \"https://x.example/\"\npreset = \"irc\"",
-            "write `slack`",
+            "expected `slack`",
         ),
         (
             "kind = \"command\"",
-            "has no program; write path and arguments",
+            "has no program; add path and arguments",
         ),
         (
             "kind = \"command\"\nprogram = [\"page\"]",
-            "begins with `/`",
+            "starts with an absolute path",
         ),
     ]);
 }
@@ -181,7 +186,7 @@ fn every_mistake_in_other_kinds_says_what_to_write_instead() {
 #[test]
 fn every_sink_has_a_name_of_its_own() {
     let two = "[[alerts.sinks]]\nname = \"s\"\nkind = \"log\"\n".repeat(2);
-    assert!(errors(&two)[0].contains("write another name for each"));
+    assert!(errors(&two)[0].contains("expected a unique name"));
     let nameless = errors("[[alerts.sinks]]\nkind = \"log\"\n");
     assert!(
         nameless[0].contains("entry 1 of sinks has no name"),
@@ -240,15 +245,15 @@ fn a_template_with_a_mistake_is_refused_with_its_line() {
         "kind = \"hook\"\nurl = \"https://x.example/\"\ntemplate_file = \"{}\"",
         path.display()
     ));
-    assert!(said.contains("correct line 2 of the template"), "{said}");
+    assert!(said.contains("invalid template, line 2"), "{said}");
 }
 
-/// A key that the example forgets would be unknown nowhere: so ask each kind what it knows.
+/// Every key of each kind must be in the example; the keys are taken from the error for an unknown key.
 #[test]
 fn the_example_names_every_key_of_every_kind() {
     for kind in ["webhook", "alertmanager", "email", "hook", "command", "log"] {
         let said = wrong(&format!("kind = \"{kind}\"\nno_such_key_at_all = 1"));
-        let known = said.split("known here: ").nth(1).unwrap();
+        let known = said.split("expected one of: ").nth(1).unwrap();
         for key in known.lines().next().unwrap().split(", ") {
             assert!(EXAMPLE.contains(&format!("{key} = ")), "{key} of {kind}");
         }

@@ -1,3 +1,5 @@
+//! Configuration sources: file and environment.
+
 use std::fs;
 use std::time::Duration;
 
@@ -48,9 +50,9 @@ fn a_mistake_in_a_variable_names_the_variable() {
     ]);
     let error = Config::load(Some(&path), env).unwrap_err().to_string();
     for wanted in [
-        "ADVISORYD_FEEDS__FIRST_DAYS: `feeds.first_days`: is `200`; write at most",
-        "ADVISORYD_FEEDS__OVERLP: `feeds.overlp`: is not a setting; did you mean `overlap`?",
-        "ADVISORYD_WATCH_LISTS: `watch_lists`: is `[{id=4`; write",
+        "ADVISORYD_FEEDS__FIRST_DAYS: `feeds.first_days`: got `200`; expected at most",
+        "ADVISORYD_FEEDS__OVERLP: `feeds.overlp`: unknown key; did you mean `overlap`?",
+        "ADVISORYD_WATCH_LISTS: `watch_lists`: got `[{id=4`; expected",
     ] {
         assert!(error.contains(wanted), "{wanted}\nis not in\n{error}");
     }
@@ -63,7 +65,7 @@ fn a_named_file_must_exist_and_the_default_one_need_not() {
     let named = Config::load(Some(&missing), Vec::new())
         .unwrap_err()
         .to_string();
-    assert!(named.contains("none.toml: cannot be read"), "{named}");
+    assert!(named.contains("none.toml: cannot read the file"), "{named}");
     let by_variable = variables(&[("ADVISORYD_CONFIG", missing.to_str().unwrap())]);
     assert!(Config::load(None, by_variable).is_err());
     // This machine has no /etc/advisoryd/config.toml.

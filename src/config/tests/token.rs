@@ -1,3 +1,5 @@
+//! Reading the token: formats, sources and errors.
+
 use std::fs;
 
 use secrecy::SecretString;

@@ -1,3 +1,5 @@
+//! Response bodies: encodings, limits and truncation.
+
 use async_compression::Level;
 use async_compression::tokio::write::{BrotliEncoder, GzipEncoder, ZstdEncoder};
 use tokio::io::AsyncWriteExt;
@@ -6,7 +8,7 @@ use super::super::{Answer, ClientError};
 use super::server::{Act, Server, answer, json, xml};
 use super::{client, client_with, feed, page, settings};
 
-/// Everything that can be read of a body, and how it ended.
+/// The data read from a body, and its result.
 async fn drain(mut answer: Answer) -> (Vec<u8>, Result<(), ClientError>) {
     let mut all = Vec::new();
     loop {
@@ -20,7 +22,7 @@ async fn drain(mut answer: Answer) -> (Vec<u8>, Result<(), ClientError>) {
 
 macro_rules! packed {
     ($encoder:ident, $bytes:expr) => {{
-        // Unoptimised, the best compression would take minutes.
+        // In a debug build, the best compression would take minutes.
         let mut encoder = $encoder::with_quality(Vec::new(), Level::Fastest);
         encoder.write_all($bytes).await.unwrap();
         encoder.shutdown().await.unwrap();
@@ -184,7 +186,7 @@ async fn what_cannot_be_unpacked_or_read_is_named() {
     assert!(
         error
             .to_string()
-            .ends_with("unknown compression `compress`"),
+            .ends_with("unsupported content encoding `compress`"),
         "{error}"
     );
     let error = client.get(&feed()).await.unwrap_err();

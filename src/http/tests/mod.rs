@@ -1,3 +1,5 @@
+//! Tests of the HTTP client for upstream.
+
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bodies;
@@ -13,7 +15,7 @@ use crate::config::{Backoff, Token, Upstream};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// Settings without a pause to speak of.
+/// Settings with very short retry delays.
 fn settings(base: &str) -> Upstream {
     Upstream {
         requests_per_minute: 60_000,

@@ -1,3 +1,5 @@
+//! Origin: redirects, `next` links, token and proxy.
+
 use super::super::{ClientError, Kind};
 use super::server::{Act, Server, answer, json};
 use super::{TOKEN, client, client_with, page, settings};

@@ -1,8 +1,10 @@
+//! Error responses and unexpected types.
+
 use super::super::ClientError;
 use super::server::{Act, Server, answer, json};
 use super::{TOKEN, client, feed, page};
 
-/// What the client makes of an answer to a question for JSON, and how often it asked.
+/// The client's error for a response to a JSON request, and the number of requests.
 async fn ask(
     status: &'static str,
     headers: &'static [&'static str],
@@ -117,7 +119,7 @@ async fn the_wrong_type_is_an_error_that_names_it_and_a_vague_one_is_not() {
     let error = client.get(&page()).await.unwrap_err();
     let text = error.to_string();
     assert!(
-        text.ends_with("wanted JSON and got text/xml beginning with `<feed/>`"),
+        text.ends_with("expected JSON, got text/xml starting with `<feed/>`"),
         "{text}"
     );
 }

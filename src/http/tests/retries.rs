@@ -1,3 +1,5 @@
+//! Retries, throttling, timeouts and limits.
+
 use crate::clock::machine_now;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -73,10 +75,10 @@ async fn silence_before_the_answer_is_a_timeout_and_tried_again() {
     assert_eq!(server.requests().len(), 3);
 }
 
-/// A header line as it is when it is sent.
+/// A header line, computed when it is sent.
 type Header = fn() -> String;
 
-/// A 429 holds back a request that has nothing to do with it, for as long as it says.
+/// A 429 pauses unrelated requests too, for as long as it says.
 async fn throttled(header: Header, body: &'static str) -> Duration {
     let seen = Arc::new(AtomicUsize::new(0));
     let asked = Arc::clone(&seen);
@@ -202,7 +204,7 @@ async fn requests_keep_the_pace_of_the_settings() {
     for _ in 0..12 {
         client.get(&page()).await.unwrap();
     }
-    // Four at once, then one every 50 ms.
+    // A burst of four, then one every 50 ms.
     assert!(
         start.elapsed() >= Duration::from_millis(380),
         "{:?}",

@@ -1,20 +1,22 @@
+//! A test server that replies byte by byte and records the requests.
+
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// What the server does with a request.
+/// Reaction of the server to a request.
 pub(super) enum Act {
     /// Sends these bytes and closes the connection.
     Say(Vec<u8>),
-    /// Sends these bytes and then nothing more, for ever.
+    /// Sends these bytes and then nothing more.
     Stall(Vec<u8>),
     /// Closes the connection with a reset.
     Reset,
 }
 
-/// A server that plays upstream, byte by byte, and remembers what it was asked.
+/// A server that simulates upstream byte by byte and records the requests.
 pub(super) struct Server {
     pub(super) base: String,
     requests: Arc<Mutex<Vec<String>>>,
@@ -48,7 +50,7 @@ impl Server {
         }
     }
 
-    /// The heads of all requests so far, in lower case where HTTP is.
+    /// The heads of all requests so far, with header names in lower case.
     pub(super) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
@@ -74,7 +76,7 @@ async fn converse(
     };
     match act(number, &head) {
         Act::Say(bytes) => {
-            // The client may have seen enough and gone.
+            // The client may have closed the connection.
             let _ = stream.write_all(&bytes).await;
             let _ = stream.shutdown().await;
         }
@@ -86,7 +88,7 @@ async fn converse(
     }
 }
 
-/// An answer with its length and further header lines.
+/// A response with its length and additional header lines.
 pub(super) fn answer(status: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let mut bytes = format!("HTTP/1.1 {status}\r\nConnection: close\r\n").into_bytes();
@@ -99,12 +101,12 @@ pub(super) fn answer(status: &str, headers: &[&str], body: impl AsRef<[u8]>) -> 
     bytes
 }
 
-/// An answer of JSON.
+/// A JSON response.
 pub(super) fn json(status: &str, body: &str) -> Act {
     Act::Say(answer(status, &["Content-Type: application/json"], body))
 }
 
-/// An answer of XML.
+/// An XML response.
 pub(super) fn xml(body: &str) -> Act {
     Act::Say(answer("200 OK", &["Content-Type: application/xml"], body))
 }

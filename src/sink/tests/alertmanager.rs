@@ -1,3 +1,5 @@
+//! Alertmanager sink: labels, start and end of alerts.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -57,7 +59,11 @@ fn what_ends_has_exactly_the_labels_of_what_began() {
 
     message.alerts[0].raised_severities = vec!["less_critical".into(), "highly_critical".into()];
     let posted = sink.posted(&message, &message.alerts[0], now);
-    assert_eq!(posted.len(), 2, "an escalation ends what it was before");
+    assert_eq!(
+        posted.len(),
+        2,
+        "an escalation ends the alert with the previous severity"
+    );
     insta::assert_snapshot!(serde_json::to_string_pretty(&posted).unwrap());
 }
 

@@ -1,3 +1,5 @@
+//! Emails: headers.
+
 use super::super::mail::Mail;
 use super::message;
 use crate::model::Message;

@@ -1,3 +1,5 @@
+//! Tests of the alert sinks.
+
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod alertmanager;
@@ -12,7 +14,7 @@ fn time(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-/// An alert with everything in it, and one that is over.
+/// An alert with all fields, and a resolved one.
 fn message() -> Message {
     let alert = Alert {
         id: "5c2b1e8a-0000-5000-8000-000000000001".into(),

@@ -1,3 +1,5 @@
+//! Templates: presets, emails, limits and errors.
+
 use super::super::hook;
 use super::super::render::{Form, Template};
 use super::message;
@@ -53,7 +55,7 @@ fn a_digest_of_very_many_stays_small_and_says_what_it_leaves_out() {
         let hook = hook::template(&body, Form::Json).unwrap();
         let body = hook.render(&message).unwrap();
         assert!(body.contains("and 4990 more"), "{body}");
-        // Teams takes 28 KB, Slack 50 blocks.
+        // Teams accepts 28 KB, Slack 50 blocks.
         assert!(body.len() < 28_000, "{}", body.len());
     }
 }
@@ -62,7 +64,7 @@ fn a_digest_of_very_many_stays_small_and_says_what_it_leaves_out() {
 fn a_template_that_cannot_work_is_refused_before_it_is_needed() {
     for (text, why) in [
         ("{\"text\": {{ titel }}}", "undefined value"),
-        ("{\"text\": \"{{ title }}\"}", "does not make JSON"),
+        ("{\"text\": \"{{ title }}\"}", "does not render valid JSON"),
         ("{{ alerts[0].cves | first }}", "line 1"),
         (
             "{% for a in range(10000) %}{% for b in range(10000) %}{% endfor %}{% endfor %}1",
