@@ -1,3 +1,5 @@
+//! Advisory: the parsed content, independent of the feed or JSON format.
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -5,31 +7,31 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fingerprint, Severity, fingerprint};
 
-/// One advisory as the program understands it. What upstream left out, sent
-/// blank or sent as null is `None` (or an empty list): absent is never a guess.
+/// One parsed advisory. A value that upstream left out, sent blank or sent as
+/// null is `None` (or an empty list); nothing is guessed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-// Details that were stored before a field came lack its key.
+// Details stored by older versions lack the keys of newer fields.
 #[serde(default)]
 pub struct Advisory {
     /// The identifier, such as `SA87735` (upstream's `advisory_identifier`).
     pub said: String,
-    /// Upstream's number for it, key in its URLs.
+    /// Upstream's id, used in its URLs.
     pub upstream_id: Option<i64>,
-    /// One line.
+    /// Title, one line.
     pub title: Option<String>,
-    /// The vendor's code, 1 = worst … 5 = mildest, 0 = rejected; other codes are kept as they came.
+    /// The vendor's code: 1 = most severe … 5 = least severe, 0 = rejected. Other codes are stored unchanged.
     pub criticality: Option<i32>,
     /// First published.
     pub released_at: Option<DateTime<Utc>>,
-    /// Last revised, as upstream says.
+    /// Last modified, according to upstream.
     pub modified_at: Option<DateTime<Utc>>,
-    /// From where it can be exploited (upstream's `where`).
+    /// Attack vector (upstream's `where`).
     pub attack_vector: Option<AttackVector>,
-    /// `None`, `No Fix`, `Vendor Patched`… or an unknown code as it came.
+    /// `None`, `No Fix`, `Vendor Patched`… or an unknown code, unchanged.
     pub solution_status: Option<String>,
-    /// Names of contract §7, or unknown ones as they came.
+    /// Names of contract §7, or unknown ones, unchanged.
     pub impacts: Vec<String>,
-    /// `CVE-2026-1234`, in upper case, each once.
+    /// CVE identifiers such as `CVE-2026-1234`, in upper case, without duplicates.
     pub cves: Vec<String>,
     /// CVSS version 2.
     pub cvss2: Cvss,
@@ -37,9 +39,9 @@ pub struct Advisory {
     pub cvss3: Cvss,
     /// CVSS version 4.
     pub cvss4: Cvss,
-    /// Upstream's threat score; absent without the licence for it.
+    /// Upstream's threat score; requires an additional licence.
     pub threat_score: Option<f64>,
-    /// Exploited before a fix was known.
+    /// Exploited before a fix was available.
     pub is_zero_day: Option<bool>,
     /// `type` 1 or `criticality` 0.
     pub is_rejected: bool,
@@ -47,27 +49,27 @@ pub struct Advisory {
     pub description: Option<String>,
     /// Plain text, line feeds only.
     pub solution: Option<String>,
-    /// What is affected.
+    /// Affected products.
     pub products: Vec<Product>,
-    /// Further reading. Data: never followed.
+    /// References. The URLs are data and are never requested.
     pub references: Vec<Reference>,
-    /// Values that were present and not understood (`criticality` = `Purple`), by field of the model.
+    /// Values that could not be parsed (`criticality` = `Purple`), by field of the model.
     pub unrecognised: BTreeMap<String, String>,
 }
 
-/// From where a vulnerability can be exploited.
+/// Attack vector: from where a vulnerability can be exploited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttackVector {
-    /// Upstream says it cannot be.
+    /// Not exploitable, according to upstream.
     None,
     /// Over any network.
     Remote,
     /// From the same network.
     LocalNetwork,
-    /// By a user of the system.
+    /// By a local user of the system.
     Local,
-    /// A code nobody has documented; it is kept in [`Advisory::unrecognised`].
+    /// An undocumented code; it is stored in [`Advisory::unrecognised`].
     Unknown,
 }
 
@@ -97,23 +99,23 @@ impl AttackVector {
     }
 }
 
-/// One version's CVSS score. A score of 0 without a vector is how upstream says
-/// "not scored in this version" (contract §9): it is absent here.
+/// Score of one CVSS version. Upstream sends 0 without a vector for "not scored
+/// in this version" (contract §9); that is `None` here.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cvss {
     /// 0.0 to 10.0.
     pub score: Option<f64>,
-    /// As it came.
+    /// The vector, unchanged.
     pub vector: Option<String>,
 }
 
 /// An affected product.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Product {
-    /// Upstream's identifier, a string there too.
+    /// Upstream's id; a string there, too.
     #[serde(rename = "id")]
     pub product_id: Option<String>,
-    /// As people call it.
+    /// Product name.
     pub name: String,
     /// Whether it is an operating system.
     #[serde(rename = "os")]
@@ -125,16 +127,16 @@ pub struct Product {
 /// A reference of an advisory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Reference {
-    /// Position as upstream numbers it, else counted from 1.
+    /// Position given by upstream, else counted from 1.
     pub ordinal: i32,
-    /// As it came, possibly `http://localhost:8000/…`.
+    /// The URL, unchanged; possibly `http://localhost:8000/…`.
     pub url: Option<String>,
-    /// As it came.
+    /// The description, unchanged.
     pub description: Option<String>,
 }
 
 impl Advisory {
-    /// What its code and its rejection together mean; `None` for an unknown or missing code.
+    /// Severity from criticality and rejection; `None` for an unknown or missing code.
     pub fn severity(&self) -> Option<Severity> {
         if self.is_rejected {
             return Some(Severity::Rejected);
@@ -142,8 +144,8 @@ impl Advisory {
         self.criticality.and_then(Severity::from_criticality)
     }
 
-    /// Puts lists into one order and drops repetitions, so that upstream's
-    /// shuffling of lists is no change.
+    /// Sorts lists and removes duplicates, so that a different order of upstream's
+    /// lists is not a change.
     #[must_use]
     pub fn normalised(mut self) -> Self {
         self.impacts.sort();
@@ -161,11 +163,11 @@ impl Advisory {
         self
     }
 
-    /// Fingerprint of what the advisory says; call it on a normalised one. Two
-    /// documents that say the same in other bytes have the same fingerprint.
+    /// Fingerprint of the content; call it on a normalised advisory. Documents with
+    /// the same content in different bytes have the same fingerprint.
     pub fn content_hash(&self) -> Fingerprint {
-        // The model serialises in field order and holds no map but a sorted one.
-        // It cannot fail: no non-string keys, no custom serialiser.
+        // Fields serialise in order and the only map is sorted. Serialising cannot
+        // fail: no non-string keys, no custom serialiser.
         let said = serde_json::to_vec(self).unwrap_or_default();
         fingerprint(&said)
     }
@@ -179,7 +181,7 @@ mod tests {
 
     use super::Advisory;
 
-    /// Whatever lists there are: a new one must be put into order too.
+    /// Covers every list of the model, so that a new one must be sorted, too.
     #[test]
     fn another_order_of_a_list_and_repetitions_make_no_other_content() {
         let model = serde_json::to_value(Advisory::default()).unwrap();

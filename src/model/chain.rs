@@ -1,7 +1,9 @@
+//! Error chains: an error and its causes in one line.
+
 use std::error::Error;
 
-/// An error and its causes in one line, each once: some libraries repeat the
-/// cause in their own text.
+/// An error and its causes in one line, without duplicates: some libraries repeat
+/// the cause in their own text.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

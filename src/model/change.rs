@@ -1,17 +1,17 @@
-//! What happened to an advisory or a ticket, decided from what its versions say.
+//! Change detection: the events of a new version of an advisory or ticket.
 
 use super::{Advisory, ChangeKind, Named, Severity, Ticket};
 
-/// What an advisory says that readers act upon.
+/// The content of an advisory that events depend on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Statement {
-    /// `None` for a missing or unknown code.
+    /// Severity; `None` for a missing or unknown code.
     pub severity: Option<Severity>,
-    /// Whether upstream has withdrawn it.
+    /// Whether upstream has rejected it.
     pub is_rejected: bool,
-    /// Whether it was exploited before a fix was known.
+    /// Whether it was exploited before a fix was available.
     pub is_zero_day: bool,
-    /// As upstream names it.
+    /// Solution status, upstream's name.
     pub solution_status: Option<String>,
     /// CVE identifiers.
     pub cves: Vec<String>,
@@ -37,10 +37,10 @@ impl Statement {
     }
 }
 
-/// What a new version of an advisory tells besides that there is one. It is
-/// compared with all of `former` together, so that nothing is told twice: with the
-/// version before, and where it only completes that one, with the statement before
-/// too. With nothing to compare with it tells nothing.
+/// The events of a new version of an advisory, besides the new version itself.
+/// It is compared with all of `former` together, so that no event is repeated:
+/// with the previous version and, where it only completes that one, also with the
+/// revision before. Without a former version there are no events.
 pub fn advisory_facts(former: &[Statement], now: &Statement) -> Vec<ChangeKind> {
     if former.is_empty() {
         return Vec::new();
@@ -76,16 +76,16 @@ pub fn advisory_facts(former: &[Statement], now: &Statement) -> Vec<ChangeKind> 
     ])
 }
 
-/// What a ticket says that readers act upon.
+/// The content of a ticket that events depend on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TicketStatement {
-    /// Names are the customer's own.
+    /// Defined by the customer.
     pub status: Named,
-    /// Names are the customer's own.
+    /// Defined by the customer.
     pub priority: Named,
-    /// Who works on it.
+    /// Assignee.
     pub assignee: Named,
-    /// Whether it is gone upstream.
+    /// Whether it no longer exists upstream.
     pub is_gone: bool,
 }
 
@@ -100,7 +100,7 @@ impl From<&Ticket> for TicketStatement {
     }
 }
 
-/// What a new version of a ticket tells besides that there is one.
+/// The events of a new version of a ticket, besides the new version itself.
 pub fn ticket_facts(former: &TicketStatement, now: &TicketStatement) -> Vec<ChangeKind> {
     held([
         (ChangeKind::TicketStatus, now.status != former.status),
@@ -202,8 +202,8 @@ mod tests {
         assert_eq!(advisory_facts(&[of(LessCritical)], &now), facts);
     }
 
-    /// The statement before, the version that already told a part of the next one,
-    /// and the version that completes it.
+    /// The revision before, the version with a part of the next revision, and the
+    /// version that completes it.
     #[test]
     fn a_completing_version_tells_what_is_new_beside_both_before() {
         let rejected = Severity::Rejected;

@@ -1,36 +1,38 @@
+//! Change kinds: the fixed set of events in the change log.
+
 use serde::{Deserialize, Serialize};
 
-/// What happened to an advisory or ticket: the closed set of `advisoryd_v1.changes.what`.
+/// What happened to an advisory or ticket: the fixed set of `advisoryd_v1.changes.what`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
-    /// First seen, in any source.
+    /// First received, from any source.
     Appeared,
-    /// Known already, now also in this list.
+    /// A known advisory is now also in this watch list.
     JoinedWatchList,
     /// Any new version.
     Revised,
-    /// Feed and JSON together say more of the same statement.
+    /// Feed and JSON together have more details of the same revision.
     Completed,
     /// Severity rose.
     Escalated,
     /// Severity fell.
     Deescalated,
-    /// It is exploited before a fix is known.
+    /// It is exploited before a fix is available.
     BecameZeroDay,
-    /// Something can be done now.
+    /// A fix or workaround is available.
     SolutionAvailable,
-    /// It names further CVEs.
+    /// CVEs were added.
     CvesAdded,
-    /// Withdrawn by upstream.
+    /// Rejected by upstream.
     Rejected,
-    /// The withdrawal was taken back.
+    /// No longer rejected.
     Reinstated,
-    /// A replay reads the same text otherwise.
+    /// A replay parsed the same raw text differently.
     Corrected,
-    /// Upstream changed it without telling.
+    /// Upstream changed it without a new modification date.
     Drifted,
-    /// A ticket is seen first.
+    /// A ticket was first received.
     TicketOpened,
     /// Any new version of a ticket.
     TicketRevised,
@@ -40,9 +42,9 @@ pub enum ChangeKind {
     TicketPriority,
     /// Its assignee changed.
     TicketAssigned,
-    /// A complete walk did not find it.
+    /// A complete full scan did not find it.
     TicketGone,
-    /// It was found again.
+    /// A missing ticket was found again.
     TicketReturned,
 }
 
@@ -102,8 +104,8 @@ impl ChangeKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Whether it tells that something is there that was not known before: what
-    /// a first load brings by the thousand.
+    /// Whether it reports something that was not known before. A first load creates
+    /// thousands of these.
     pub fn is_first_sight(self) -> bool {
         matches!(
             self,
@@ -111,7 +113,7 @@ impl ChangeKind {
         )
     }
 
-    /// Whether it says that the severity fell: the severity before counts too.
+    /// Whether the severity fell: the severity before counts, too.
     pub fn is_fall(self) -> bool {
         matches!(self, Self::Rejected | Self::Deescalated)
     }

@@ -1,25 +1,27 @@
-/// What can be wrong with the program itself. Names are public: alerts, the view
-/// and metrics carry them.
+//! Health conditions: problems of advisoryd itself, and the evidence for them.
+
+/// A problem of advisoryd itself. The names are public: alerts, the view and
+/// the metrics contain them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Condition {
-    /// Nothing was read completely for longer than `[freshness]` allows.
+    /// The last complete run is older than `[freshness]` allows.
     DataStale,
-    /// Upstream does not accept the token.
+    /// Upstream rejects the token.
     TokenRejected,
-    /// No advisory is recognised in a feed, or no page in an answer.
+    /// No advisory is recognised in a feed, or no page in a response.
     StructureNotRecognised,
-    /// Records could not be understood.
+    /// Records could not be parsed.
     QuarantineGrew,
-    /// Time between complete runs is not covered.
+    /// There is a gap in the covered time.
     CoverageHole,
     /// A sink failed several times in a row.
     SinkFailing,
-    /// No request may be sent any more, for now.
+    /// A limit allows no more requests for now.
     RequestBudgetExhausted,
 }
 
 impl Condition {
-    /// All of them.
+    /// All conditions.
     pub const ALL: [Self; 7] = [
         Self::DataStale,
         Self::TokenRejected,
@@ -48,37 +50,37 @@ impl Condition {
         Self::ALL.into_iter().find(|one| one.name() == name)
     }
 
-    /// For people, while it holds and when it is over.
+    /// Title of the alert, while the condition is active and when it is resolved.
     pub(super) fn title(self, holds: bool) -> &'static str {
         match (self, holds) {
             (Self::DataStale, true) => "data is stale",
             (Self::DataStale, false) => "data is fresh again",
-            (Self::TokenRejected, true) => "the token is rejected",
-            (Self::TokenRejected, false) => "the token is accepted again",
-            (Self::StructureNotRecognised, true) => "the structure is not recognised",
-            (Self::StructureNotRecognised, false) => "the structure is recognised again",
-            (Self::QuarantineGrew, true) => "records could not be understood",
+            (Self::TokenRejected, true) => "upstream rejects the token",
+            (Self::TokenRejected, false) => "upstream accepts the token again",
+            (Self::StructureNotRecognised, true) => "the response structure is not recognised",
+            (Self::StructureNotRecognised, false) => "the response structure is recognised again",
+            (Self::QuarantineGrew, true) => "records could not be parsed",
             (Self::QuarantineGrew, false) => "the quarantine is empty again",
-            (Self::CoverageHole, true) => "not all time is covered",
-            (Self::CoverageHole, false) => "all time is covered again",
-            (Self::SinkFailing, true) => "a sink fails",
-            (Self::SinkFailing, false) => "the sink no longer fails",
+            (Self::CoverageHole, true) => "the covered time has a gap",
+            (Self::CoverageHole, false) => "the covered time has no gap again",
+            (Self::SinkFailing, true) => "a sink is failing",
+            (Self::SinkFailing, false) => "the sink works again",
             (Self::RequestBudgetExhausted, true) => "the request budget is exhausted",
             (Self::RequestBudgetExhausted, false) => "requests are allowed again",
         }
     }
 }
 
-/// What kind of failure ended a run, as far as it says something of a condition.
+/// The kind of failure that ended a run, as far as a condition depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunFailure {
-    /// Upstream answered that it does not accept the token.
+    /// Upstream rejected the token.
     TokenRejected,
-    /// An answer came, and nothing in it was recognised.
+    /// Upstream responded, but nothing in the response was recognised.
     StructureNotRecognised,
-    /// Nothing was sent, or upstream says that it was too much.
+    /// A limit allowed no request, or upstream reported too many requests.
     RequestBudgetExhausted,
-    /// Everything else: it says nothing of the others.
+    /// Any other failure. It is no evidence for or against the others.
     Other,
 }
 
@@ -105,9 +107,8 @@ impl RunFailure {
         .find(|one| one.name() == name)
     }
 
-    /// What the last run says of a condition: an upstream that cannot be reached
-    /// has not accepted the token, and a rejected token proves that requests
-    /// are allowed.
+    /// The evidence that the last run gives for a condition. An unreachable upstream
+    /// has not accepted the token; a rejected token proves that requests are allowed.
     pub fn says(last: Option<Self>, condition: Condition) -> Evidence {
         use Condition as C;
         match (condition, last) {
@@ -125,14 +126,14 @@ impl RunFailure {
     }
 }
 
-/// What is known for or against a condition.
+/// Evidence for or against a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
-    /// It holds.
+    /// The condition is active.
     For,
-    /// It does not.
+    /// The condition is not active.
     Against,
-    /// Nothing: it stays as it was.
+    /// Unknown: the condition keeps its state.
     None,
 }
 
@@ -149,7 +150,7 @@ mod tests {
         assert_eq!(
             says(unreachable),
             Evidence::None,
-            "nobody accepted it either"
+            "the token was not accepted either"
         );
         assert_eq!(
             says(Some(RunFailure::StructureNotRecognised)),

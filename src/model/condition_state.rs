@@ -1,4 +1,4 @@
-//! When what is wrong with the program is told, and what is said.
+//! Condition state: when a health condition is reported and when it counts as resolved.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -6,60 +6,60 @@ use uuid::Uuid;
 use super::fact::NAMESPACE;
 use super::{Alert, Condition, Evidence};
 
-/// What the program's own alerts are filed under.
+/// Rule name of advisoryd's own alerts.
 pub const OWN_RULE: &str = "advisoryd";
 
-/// What comes back so soon after it was over flaps.
+/// A condition that returns within this time after it was resolved is flapping.
 const FLAPPING: TimeDelta = TimeDelta::hours(6);
-/// What flaps is over only after so long a quiet.
+/// A flapping condition is resolved only after this time without it.
 const QUIET: TimeDelta = TimeDelta::hours(1);
-/// What grows is told of again when it is so many times as much.
+/// A growing condition is reported again when its value has grown by this factor.
 const GROWN: i64 = 2;
 
-/// What one look found of one condition.
+/// The result of one check of one condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Which.
+    /// The condition.
     pub condition: Condition,
-    /// What it is about.
+    /// The affected source or sink.
     pub key: String,
-    /// Whether it holds.
+    /// Whether the condition is active.
     pub evidence: Evidence,
-    /// The number behind it.
+    /// The value that was measured.
     pub value: i64,
-    /// One sentence: numbers, and what to do.
+    /// One sentence with the numbers and what to do.
     pub summary: String,
 }
 
-/// A condition as it was last told of.
+/// A condition as it was last reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConditionState {
-    /// Which.
+    /// The condition.
     pub condition: Condition,
-    /// What it is about.
+    /// The affected source or sink.
     pub key: String,
-    /// How often it was told of as begun.
+    /// How often it was reported as active.
     pub occurrence: i32,
-    /// Whether it holds, as far as was told.
+    /// Whether it was last reported as active.
     pub is_raised: bool,
-    /// When it last began.
+    /// When it last became active.
     pub since: DateTime<Utc>,
-    /// Since when it no longer holds, while that is watched.
+    /// Since when it is no longer found, while that is still watched.
     pub quiet_since: Option<DateTime<Utc>>,
-    /// When it was last over.
+    /// When it was last resolved.
     pub over_at: Option<DateTime<Utc>>,
-    /// The number when it was last told of.
+    /// The value when it was last reported.
     pub value: i64,
-    /// What was last told of it.
+    /// The sentence that was last reported.
     pub summary: String,
 }
 
-/// What is to be done after a look: the row as it is to be, and whether it is told.
+/// The result of [`decide`]: the new state, and whether to send an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// As it is from now on.
+    /// The new state.
     pub standing: ConditionState,
-    /// Whether somebody is told of it.
+    /// Whether an alert is sent.
     pub is_told: bool,
 }
 
@@ -89,18 +89,18 @@ impl ConditionState {
         }
     }
 
-    /// Came back soon after it was over.
+    /// Whether it returned soon after it was resolved.
     fn is_flapping(&self) -> bool {
         self.over_at.is_some_and(|at| self.since - at < FLAPPING)
     }
 
-    /// What receivers are told of it: its id is derived, so that two daemons tell once.
+    /// The alert for this state. Its id is derived, so that two daemons send one alert.
     pub fn alert(&self, now: DateTime<Utc>) -> Alert {
         let (what, edge) = (
             self.condition.name(),
             if self.is_raised { "begun" } else { "over" },
         );
-        // Separated by what no part can hold.
+        // No part can contain the separator.
         let name = format!(
             "{OWN_RULE}\n{}\n{}\n{what}\n{edge}",
             self.key, self.occurrence
@@ -120,9 +120,10 @@ impl ConditionState {
     }
 }
 
-/// What a look means for a condition, if anything. It is told when it begins and
-/// when it is over. One that comes back within six hours of its end is over
-/// only after an hour of quiet: whatever flaps faster than that is told of twice, however long it does.
+/// Decides what a finding changes, if anything. A condition is reported when it
+/// becomes active and when it is resolved. One that returns within six hours after
+/// it was resolved counts as resolved only after an hour without it: a condition
+/// that flaps faster is reported twice in total, however long it flaps.
 pub fn decide(
     former: Option<&ConditionState>,
     finding: &Finding,
@@ -159,7 +160,7 @@ pub fn decide(
     }
 }
 
-/// The id of the heartbeat of a time of its schedule: two daemons send one.
+/// The id of the heartbeat for a time of its schedule, so that two daemons send one.
 pub fn heartbeat_id(scheduled_at: DateTime<Utc>) -> Uuid {
     let name = format!("{OWN_RULE}\nheartbeat\n{}", scheduled_at.timestamp());
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
@@ -191,7 +192,7 @@ mod tests {
         }
     }
 
-    /// What was told while a condition held (`value` > 0) or not at these minutes.
+    /// The reports for a condition that is active (`value` > 0) or not at these minutes.
     fn told(condition: Condition, looks: &[(i64, i64)]) -> Vec<(i64, i32, bool)> {
         let mut standing: Option<ConditionState> = None;
         let mut told = Vec::new();

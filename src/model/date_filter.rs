@@ -1,19 +1,21 @@
+//! Date filters of the ticket API.
+
 use serde::Serialize;
 
-/// Which date filter upstream honours on tickets.
+/// The date filter that upstream supports for tickets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DateFilter {
-    /// `modified__gte` and `modified__lt`: differences can be read.
+    /// `modified__gte` and `modified__lt`: incremental runs are possible.
     Modified,
-    /// Only `created__gte` and `created__lt`: new tickets can be read, changes need a full walk.
+    /// Only `created__gte` and `created__lt`: finds new tickets; changes need a full scan.
     Created,
-    /// None: only full walks.
+    /// None: only full scans.
     None,
 }
 
 impl DateFilter {
-    /// The name in the database, and the stem of upstream's parameters.
+    /// The name in the database, and the prefix of upstream's parameters.
     pub fn name(self) -> &'static str {
         match self {
             Self::Modified => "modified",

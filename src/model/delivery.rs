@@ -1,22 +1,22 @@
-//! Deliveries: how each goes on, and what became of alerts.
+//! Deliveries: the result of an attempt, and the states of deliveries and alerts.
 
 use chrono::{DateTime, Utc};
 
-/// How a delivery goes on after an attempt.
+/// The result of a delivery attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// The receiver took it.
+    /// The receiver accepted the message.
     Delivered,
-    /// It is tried again.
+    /// The attempt failed and will be retried.
     Postponed {
-        /// Not before.
+        /// Not retried before this time.
         until: DateTime<Utc>,
-        /// What went wrong.
+        /// The error.
         error: String,
     },
-    /// It is given up: a dead letter.
+    /// The delivery is no longer retried: a dead letter.
     Abandoned {
-        /// What went wrong.
+        /// The error.
         error: String,
     },
 }
@@ -31,7 +31,7 @@ impl Ending {
         }
     }
 
-    /// The state that it leaves the delivery in.
+    /// The state of the delivery after the attempt.
     pub fn state(&self) -> DeliveryState {
         match self {
             Self::Delivered => DeliveryState::Delivered,
@@ -40,7 +40,7 @@ impl Ending {
         }
     }
 
-    /// What went wrong.
+    /// The error.
     pub fn error(&self) -> Option<&str> {
         match self {
             Self::Delivered => None,
@@ -52,11 +52,11 @@ impl Ending {
 /// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryState {
-    /// It is tried when it is due.
+    /// It is sent when it is due.
     Waiting,
-    /// The receiver took it.
+    /// The receiver accepted the message.
     Delivered,
-    /// It was given up.
+    /// It could not be delivered and is no longer retried.
     DeadLetter,
 }
 
@@ -78,22 +78,22 @@ impl DeliveryState {
     }
 }
 
-/// What became of an alert: the closed set of `advisoryd_v1.alerts.state`.
+/// State of an alert: the fixed set of `advisoryd_v1.alerts.state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlertState {
-    /// Its message takes further alerts before it is sent.
+    /// Its message is still open for more alerts.
     Gathering,
-    /// A sink is still to be told.
+    /// At least one sink has not received it yet.
     Waiting,
-    /// Every sink was told.
+    /// Every sink has received it.
     Delivered,
-    /// A sink was given up.
+    /// The delivery to a sink failed permanently.
     DeadLetter,
-    /// A silence kept it from being sent.
+    /// Suppressed by a silence.
     Silenced,
-    /// Its rule sends nothing.
+    /// Its rule is a shadow rule.
     Shadow,
-    /// Its rule names no sink.
+    /// Its rule has no sinks.
     Recorded,
 }
 

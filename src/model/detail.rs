@@ -1,22 +1,24 @@
+//! Advisory details: which are fetched, from where, and the estimated completion.
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::{Advisory, Fingerprint};
 
-/// Which advisories are also asked for by JSON, one by one.
+/// Which advisories are also fetched from the JSON API, one by one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Details {
-    /// Those of which the feed gave no products, no CVEs or no description.
+    /// Those without products, CVEs or description in the feed.
     #[default]
     Auto,
     /// All.
     Always,
-    /// None but those that the sweep and watch lists from JSON need.
+    /// Only those that the revision scan and watch lists from JSON need.
     Never,
 }
 
 impl Details {
-    /// Whether an advisory that says this is to be asked for.
+    /// Whether the details of this advisory are fetched.
     pub fn wants(self, whole: &Advisory) -> bool {
         match self {
             Self::Auto => {
@@ -28,13 +30,13 @@ impl Details {
     }
 }
 
-/// Where a watch list's advisories come from.
+/// The API that a watch list's advisories are read from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum IngestedVia {
-    /// From its feed.
+    /// The watch list's feed.
     #[default]
     Feed,
-    /// From the JSON API.
+    /// The JSON API.
     Json,
 }
 
@@ -47,7 +49,7 @@ impl IngestedVia {
         }
     }
 
-    /// The other way round; anything else than `json` is the feed.
+    /// Parses the name; anything other than `json` is the feed.
     pub fn from_name(name: &str) -> Self {
         match name {
             "json" => Self::Json,
@@ -56,38 +58,38 @@ impl IngestedVia {
     }
 }
 
-/// One answer of the JSON API to "what is this advisory".
+/// Details of one advisory: a response of the JSON API.
 #[derive(Debug, Clone)]
 pub struct Detail {
-    /// What it says, normalised.
+    /// The parsed advisory, normalised.
     pub advisory: Advisory,
-    /// The whole answer as it came.
+    /// The whole response, unchanged.
     pub raw: String,
-    /// Fingerprint of what it says, without what belongs to the account.
+    /// Fingerprint of the content without the account's data.
     pub byte_hash: Fingerprint,
-    /// What belongs to the account.
+    /// The account's data.
     pub custom_info: Option<Value>,
-    /// Watch lists that it affects; `None` where it does not say.
+    /// Affected watch lists; `None` if not stated.
     pub lists: Option<Vec<i64>>,
 }
 
-/// What a forecast of the details goes by.
+/// The numbers that the estimated completion of the details is computed from.
 #[derive(Debug, Clone, Copy)]
 pub struct Forecast {
-    /// Details that are wanted.
+    /// Pending details.
     pub wanted: u64,
-    /// How many are fetched in a minute.
+    /// Details fetched per minute.
     pub per_minute: f64,
-    /// Most in any 24 hours; 0 = no limit.
+    /// Limit in any 24 hours; 0 = no limit.
     pub per_day: u32,
-    /// How many of these are used.
+    /// Requests of this limit that are used.
     pub used: u32,
 }
 
-/// When all details that are wanted now will be there; `None` when that is
-/// never, or too far away to be told.
+/// When all details that are pending now will be fetched; `None` for never, or
+/// for a time too far away.
 pub fn forecast(given: Forecast, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    /// A century: nobody waits for that.
+    /// A century: too far away to be useful.
     const LONGEST_DAYS: u64 = 36_500;
     let Forecast {
         wanted,
@@ -101,7 +103,7 @@ pub fn forecast(given: Forecast, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let days = i64::try_from(days.min(LONGEST_DAYS)).ok()?;
         return Some(now + TimeDelta::days(days));
     }
-    #[expect(clippy::cast_precision_loss, reason = "a forecast is rough")]
+    #[expect(clippy::cast_precision_loss, reason = "an estimate is rough")]
     let minutes = wanted as f64 / per_minute;
     let is_sane = minutes.is_finite() && (0.0..60.0 * 24.0 * 36_500.0).contains(&minutes);
     #[expect(clippy::cast_possible_truncation, reason = "it is in the range above")]

@@ -1,4 +1,4 @@
-//! What is told of a change that deserves an alert.
+//! Alert facts: the id, text and fields of the alert for a change.
 
 use std::fmt::Write as _;
 
@@ -12,13 +12,13 @@ pub(super) const NAMESPACE: Uuid = Uuid::from_u128(0xd128_311b_0ec1_51c9_9873_be
 /// CVEs that a summary names before it counts the rest.
 const NAMED_CVES: usize = 5;
 
-/// The id of a fact: the same rule finds the same of the same change under the
-/// same id, however often it looks.
+/// The id of an alert, derived from the rule and the change: evaluating a change
+/// again gives the same id.
 pub fn alert_id(rule: &str, subject: &Subject) -> Uuid {
     let list = subject
         .through
         .map_or_else(String::new, |id| id.to_string());
-    // Separated by what no part can hold.
+    // No part can contain the separator.
     let name = format!(
         "{rule}\n{}\n{}\n{}\n{list}",
         subject.key,
@@ -28,7 +28,7 @@ pub fn alert_id(rule: &str, subject: &Subject) -> Uuid {
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }
 
-/// What receivers are told, as of the change itself.
+/// The alert that receivers get, with the values at the time of the change.
 pub fn alert_of(rule: &str, subject: &Subject) -> Alert {
     let advisory = subject.advisory.as_ref();
     let severity = advisory.and_then(|advisory| advisory.severity);
@@ -76,36 +76,36 @@ fn summary(subject: &Subject) -> String {
         ChangeKind::Appeared => format!("new advisory, {now}{}", solution(subject)),
         ChangeKind::JoinedWatchList => match subject.through {
             Some(list) => format!("now in watch list {list}, {now}{}", solution(subject)),
-            None => format!("now in another list, {now}{}", solution(subject)),
+            None => format!("now in another watch list, {now}{}", solution(subject)),
         },
         ChangeKind::Revised => format!("revised, now version {}", subject.version),
-        ChangeKind::Completed => format!("more is known of it, {now}{}", solution(subject)),
+        ChangeKind::Completed => format!("more details available, {now}{}", solution(subject)),
         ChangeKind::Escalated => format!("severity rose from {before} to {now}"),
         ChangeKind::Deescalated => format!("severity fell from {before} to {now}"),
-        ChangeKind::BecameZeroDay => format!("exploited before a fix was known, {now}"),
+        ChangeKind::BecameZeroDay => format!("exploited before a fix was available, {now}"),
         ChangeKind::SolutionAvailable => format!(
-            "a solution is available: {}, before: {}",
+            "solution available: {} (before: {})",
             status(subject).unwrap_or("unknown"),
             subject.former_solution_status.as_deref().unwrap_or("none")
         ),
         ChangeKind::CvesAdded => cves(subject),
-        ChangeKind::Rejected => format!("rejected by upstream, it was {before}"),
+        ChangeKind::Rejected => format!("rejected by upstream, severity before: {before}"),
         ChangeKind::Reinstated => format!("no longer rejected, {now}"),
-        ChangeKind::Corrected => "read again: what we store of it changed".to_owned(),
-        ChangeKind::Drifted => "upstream changed it without telling".to_owned(),
+        ChangeKind::Corrected => "parsed again: stored values changed".to_owned(),
+        ChangeKind::Drifted => "changed upstream without a new modification date".to_owned(),
         ChangeKind::TicketOpened => format!("new ticket{}", of_ticket(subject)),
         ChangeKind::TicketRevised => format!("ticket changed, now version {}", subject.version),
         ChangeKind::TicketStatus => from_to("status", subject, |ticket| &ticket.status),
         ChangeKind::TicketPriority => from_to("priority", subject, |ticket| &ticket.priority),
         ChangeKind::TicketAssigned => from_to("assignee", subject, |ticket| &ticket.assignee),
-        ChangeKind::TicketGone => "ticket is gone upstream".to_owned(),
-        ChangeKind::TicketReturned => "ticket is there again".to_owned(),
+        ChangeKind::TicketGone => "ticket no longer exists upstream".to_owned(),
+        ChangeKind::TicketReturned => "ticket exists upstream again".to_owned(),
     }
 }
 
 fn words(severity: Option<Severity>) -> String {
     severity.map_or_else(
-        || "of unknown severity".to_owned(),
+        || "unknown severity".to_owned(),
         |severity| severity.name().replace('_', " "),
     )
 }
@@ -124,7 +124,7 @@ fn cves(subject: &Subject) -> String {
         .as_ref()
         .map_or(&[] as &[String], |advisory| &advisory.new_cves);
     let named: Vec<&str> = new.iter().take(NAMED_CVES).map(String::as_str).collect();
-    let mut text = format!("names further CVEs: {}", named.join(", "));
+    let mut text = format!("CVEs added: {}", named.join(", "));
     if new.len() > NAMED_CVES {
         // Writing to a string cannot fail.
         let _ = write!(text, " and {} more", new.len() - NAMED_CVES);
@@ -159,7 +159,7 @@ fn from_to(name: &str, subject: &Subject, value: fn(&TicketSubject) -> &Option<S
     )
 }
 
-/// The id of a message that tries a sink: each attempt is one of its own.
+/// The id of a test message to a sink; each test has its own.
 pub fn test_id(sink: &str, at: DateTime<Utc>) -> Uuid {
     Uuid::new_v5(
         &NAMESPACE,

@@ -1,15 +1,17 @@
+//! Glob patterns (`*`, `?`) for rules and silences.
+
 use regex::{RegexSet, RegexSetBuilder};
 
-/// A pattern is compiled to at most this many bytes, so that it cannot eat the memory.
+/// Size limit of the compiled patterns in bytes; limits the memory they use.
 const MAX_COMPILED_BYTES: usize = 1 << 20;
 
-/// Patterns of which one has to fit a whole text: `*` stands for any characters,
-/// `?` for one, case does not count.
+/// Patterns, one of which has to match the whole text: `*` matches any characters,
+/// `?` one character; case-insensitive.
 #[derive(Debug, Clone)]
 pub struct Globs(RegexSet);
 
 impl Globs {
-    /// Compiles patterns; fails only on ones that are too large.
+    /// Compiles patterns; fails only if they are too large.
     pub fn new(patterns: &[String]) -> Result<Self, String> {
         let patterns = patterns.iter().map(|pattern| as_regex(pattern));
         RegexSetBuilder::new(patterns)
@@ -18,10 +20,10 @@ impl Globs {
             .size_limit(MAX_COMPILED_BYTES)
             .build()
             .map(Self)
-            .map_err(|_| "write shorter patterns".to_owned())
+            .map_err(|_| "use shorter patterns".to_owned())
     }
 
-    /// Whether one of them fits.
+    /// Whether one of the patterns matches.
     pub fn fit(&self, text: &str) -> bool {
         self.0.is_match(text)
     }

@@ -1,33 +1,33 @@
-//! Upstream's watch lists, and what became of them since they were last listed.
+//! Watch lists of upstream, and how they changed since the last discovery.
 
-/// A watch list as upstream names it.
+/// A watch list that upstream listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedList {
-    /// Upstream's number for it.
+    /// Upstream's id.
     pub id: i64,
-    /// What upstream calls it.
+    /// Upstream's name.
     pub name: Option<String>,
-    /// One that is not enabled is not followed.
+    /// A disabled list is not followed.
     pub enabled: bool,
 }
 
-/// What became of a list.
+/// How a list changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListChange {
-    /// It is there, for the first time or again.
+    /// New, or listed again.
     Appeared,
-    /// It has another name.
+    /// Renamed.
     Renamed,
-    /// It is enabled again.
+    /// Enabled again.
     Enabled,
-    /// It is no longer enabled.
+    /// Disabled.
     Disabled,
-    /// Upstream no longer names it.
+    /// No longer listed by upstream.
     Vanished,
 }
 
-/// What became of the lists since they were `known`, by id. Each change names
-/// the list as it is now, or was last.
+/// The changes from the `known` lists to the current ones, by id. Each change has
+/// the list as it is now, or as it was last.
 pub fn compare(known: &[ListedList], listed: &[ListedList]) -> Vec<(ListedList, ListChange)> {
     let mut changes = Vec::new();
     for list in listed {
@@ -50,7 +50,7 @@ pub fn compare(known: &[ListedList], listed: &[ListedList]) -> Vec<(ListedList, 
     changes
 }
 
-/// The lists that were enabled before and no longer are, or are gone.
+/// The lists that were enabled before and are now disabled or no longer listed.
 pub fn lost(changes: &[(ListedList, ListChange)]) -> Vec<i64> {
     changes
         .iter()
@@ -106,6 +106,6 @@ mod tests {
                 (5, &ListChange::Vanished),
             ]
         );
-        assert_eq!(lost(&changes), [3, 4], "what was off already is no loss");
+        assert_eq!(lost(&changes), [3, 4], "a list already disabled is not lost");
     }
 }

@@ -1,5 +1,4 @@
-//! A rule at work. Pure: the same rule finds the same of the same subject, today
-//! and when somebody asks why.
+//! Rule evaluation. Pure: the same rule and subject always give the same verdict.
 
 use regex::{Regex, RegexBuilder};
 
@@ -8,7 +7,7 @@ use super::{
     Verdict,
 };
 
-/// A pattern is compiled to at most this many bytes, so that it cannot eat the memory.
+/// Size limit of a compiled pattern in bytes; limits the memory it uses.
 const MAX_COMPILED_BYTES: usize = 1 << 20;
 
 /// A rule with its patterns compiled.
@@ -19,7 +18,7 @@ pub struct Matcher {
     not: Vec<Conditions>,
 }
 
-/// What a clause says of a subject.
+/// Result of a clause for a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Truth {
     Holds,
@@ -38,7 +37,7 @@ impl Truth {
 }
 
 impl Matcher {
-    /// Compiles a rule; the error names the clause and what to write instead.
+    /// Compiles a rule; the error has the clause and what was expected.
     pub fn new(rule: Rule) -> Result<Self, (Clause, String)> {
         let all = Conditions::new(&rule.clauses)?;
         let not = rule.not.iter().map(Conditions::new);
@@ -53,14 +52,14 @@ impl Matcher {
         &self.rule
     }
 
-    /// Whether a clause of this kind is asked about anywhere in the rule.
+    /// Whether the rule uses a clause of this kind anywhere.
     pub fn asks_for(&self, clause: Clause) -> bool {
         let mut all = std::iter::once(&self.all).chain(&self.not);
         all.any(|conditions| conditions.set.contains(&clause))
     }
 
-    /// What the rule finds. First loads are told apart only where all else holds,
-    /// so that they can be counted.
+    /// The verdict of the rule. First loads are excluded last, so that they can be
+    /// counted.
     pub fn judge(&self, subject: &Subject) -> Verdict {
         if !self.rule.on.contains(&subject.what) {
             return Verdict::NotAsked;
@@ -72,7 +71,7 @@ impl Matcher {
         }
     }
 
-    /// The clauses alone, whatever kind of change it is.
+    /// The verdict of the clauses alone, for any kind of change.
     pub fn clauses(&self, subject: &Subject) -> Verdict {
         let mut missing = None;
         let not = self
@@ -140,7 +139,7 @@ impl Conditions {
             .map(|clause| (*clause, self.holds(*clause, subject)))
     }
 
-    /// Whether all of them hold.
+    /// Whether all clauses match.
     fn together(&self, subject: &Subject) -> Truth {
         let mut together = Truth::Holds;
         for (_, truth) in self.each(subject) {
@@ -157,7 +156,7 @@ impl Conditions {
         let plain = &self.plain;
         let ticket = |value: fn(&TicketSubject) -> &Option<String>, globs: &Globs| {
             match &subject.ticket {
-                // An advisory has no ticket of its own to be asked about.
+                // An advisory has no ticket to compare with.
                 None => Truth::Holds,
                 Some(ticket) => Truth::of(value(ticket).as_deref().map(|name| globs.fit(name))),
             }
@@ -214,8 +213,8 @@ impl Conditions {
     }
 }
 
-/// The severity that counts: after a fall the one before it, else a rule for
-/// serious advisories would not hear that one was withdrawn.
+/// The severity to compare: after a fall the one before it, otherwise a rule for
+/// severe advisories would miss that one was rejected.
 fn worst(subject: &Subject) -> Option<Severity> {
     let now = subject.advisory.as_ref()?.severity;
     if subject.what.is_fall() {
@@ -232,7 +231,7 @@ fn title(pattern: &str) -> Result<Regex, String> {
             let error = error.to_string();
             let last = error.lines().last().unwrap_or_default().trim();
             let last = last.trim_start_matches("error: ");
-            format!("write a regular expression such as `(?i)vpn` ({last})")
+            format!("expected a regular expression such as `(?i)vpn` ({last})")
         })
 }
 

@@ -1,10 +1,10 @@
-//! What is told to people and machines outside: one message of one or more alerts.
+//! Messages: one or more alerts in the form that sinks send.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// Version of the JSON form of [`Message`] (docs/alerts-sinks.md); raised when a
-/// key changes its meaning or goes. Keys may be added without a new version.
+/// Version of the JSON format of [`Message`] (docs/alerts-sinks.md); incremented
+/// when a key is removed or changes its meaning. Keys may be added without that.
 pub const MESSAGE_VERSION: u32 = 1;
 
 /// Why a message is sent.
@@ -13,11 +13,11 @@ pub const MESSAGE_VERSION: u32 = 1;
 pub enum Purpose {
     /// A rule matched.
     Alert,
-    /// The program reports on itself.
+    /// advisoryd reports a problem of its own.
     Health,
-    /// All quiet, complete to a time.
+    /// A regular sign of life.
     Heartbeat,
-    /// Somebody tries a sink.
+    /// A user tests a sink.
     Test,
 }
 
@@ -40,27 +40,27 @@ impl Purpose {
     }
 }
 
-/// One message to one sink. Sent again, it is the same message with the same id.
+/// One message to one sink. A retry sends the same message with the same id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    /// [`MESSAGE_VERSION`] of the program that wrote it.
+    /// [`MESSAGE_VERSION`] of the version that created it.
     pub schema: u32,
-    /// A UUID that stays the same over all attempts; receivers drop what they have seen.
+    /// A UUID that is the same for all attempts, so that receivers can drop duplicates.
     pub id: String,
     /// Why it is sent.
     pub purpose: Purpose,
-    /// When the message was made, by our clock.
+    /// When the message was created, by our clock.
     pub at: DateTime<Utc>,
-    /// The rule that asked for it; empty for other purposes than alerts.
+    /// The rule that created it; empty if the purpose is not `alert`.
     pub rule: String,
-    /// One line for a subject or a title.
+    /// One line, for a subject or title.
     pub title: String,
-    /// The alerts in it, at least one.
+    /// The alerts of the message, at least one.
     pub alerts: Vec<Alert>,
 }
 
 impl Message {
-    /// One line for these alerts of this rule.
+    /// Title for these alerts of this rule.
     pub fn title_of(rule: &str, alerts: &[Alert]) -> String {
         match alerts {
             [] => rule.to_owned(),
@@ -70,28 +70,28 @@ impl Message {
     }
 }
 
-/// One fact that somebody must hear of. What waits in the database was perhaps
-/// written by an older program: a key that is not there has its default.
+/// One alert. Pending messages in the database may have been written by an older
+/// version: a missing key has its default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Alert {
-    /// UUIDv5 of rule, key, version, kind of change and list: the same fact has the same id.
+    /// UUIDv5 of rule, key, version, kind of change and list: the same event has the same id.
     pub id: String,
-    /// What happened: one of the documented kinds of `advisoryd_v1.changes`, or of health.
+    /// The event: a documented kind of `advisoryd_v1.changes`, or a health condition.
     pub what: String,
     /// `advisory`, `ticket` or `advisoryd`.
     pub kind: String,
-    /// Advisory identifier, ticket id, or what of the program it is about.
+    /// Advisory identifier, ticket id, or the affected source or sink.
     pub key: String,
-    /// Version of the advisory or ticket that the change made; 0 for health.
+    /// Version of the advisory or ticket that the change created; 0 for health.
     pub version: i32,
-    /// When we learned it, by our clock.
+    /// When it was detected, by our clock.
     pub at: DateTime<Utc>,
-    /// True when the alert is over: the advisory was rejected, the program recovered.
+    /// True when the alert is resolved: the advisory was rejected, advisoryd recovered.
     pub resolved: bool,
     /// The advisory's or ticket's title.
     pub title: String,
-    /// One sentence for people: what happened, with the values before and after.
+    /// One sentence: what happened, with the values before and after.
     pub summary: String,
     /// As in `advisoryd_v1.advisories`; `None` for health and tickets without an advisory.
     pub severity: Option<String>,
@@ -101,27 +101,27 @@ pub struct Alert {
     pub cvss3_score: Option<f64>,
     /// `remote`, `local_network`, `local`, `none` or `unknown`.
     pub attack_vector: Option<String>,
-    /// Upstream's threat score; absent without the licence for it.
+    /// Upstream's threat score; requires an additional licence.
     pub threat_score: Option<f64>,
-    /// Exploited before a fix was known.
+    /// Exploited before a fix was available.
     pub is_zero_day: Option<bool>,
     /// CVE identifiers.
     pub cves: Vec<String>,
-    /// As upstream names it.
+    /// Solution status, upstream's name.
     pub solution_status: Option<String>,
     /// When the advisory was first published.
     pub released_at: Option<DateTime<Utc>>,
-    /// When upstream last revised the advisory or ticket.
+    /// When upstream last modified the advisory or ticket.
     pub modified_at: Option<DateTime<Utc>>,
-    /// Watch lists that the advisory is in, or the ticket's.
+    /// Watch lists of the advisory, or the ticket's watch list.
     pub watch_list_ids: Vec<i64>,
     /// Status of the ticket.
     pub ticket_status: Option<String>,
     /// Assignee of the ticket.
     pub ticket_assignee: Option<String>,
-    /// Severities under which earlier alerts of this rule and key were raised,
-    /// each once; an empty text stands for none. Filled when `resolved`: who
-    /// keeps alerts by severity ends each of them.
+    /// Severities of earlier alerts of this rule and key, without duplicates; an
+    /// empty string means unknown. Set when `resolved`, so that a receiver that
+    /// stores alerts by severity can resolve each of them.
     pub raised_severities: Vec<String>,
 }
 
@@ -185,7 +185,7 @@ mod tests {
                 "{key} is always there"
             );
         }
-        assert_eq!(alert.len(), 23, "a new key is documented and named here");
+        assert_eq!(alert.len(), 23, "document a new key and list it here");
         assert_eq!(json["purpose"], json!(Purpose::Alert.name()));
         let back: Message = serde_json::from_value(json).unwrap();
         assert_eq!(back, message);

@@ -1,4 +1,4 @@
-//! What things are: no I/O, no format, no table, no clock.
+//! Data types and their rules: no I/O, no formats, no tables, no clock.
 
 mod advisory;
 mod chain;

@@ -1,14 +1,15 @@
+//! Merging a feed record and the JSON details of one advisory.
+
 use std::collections::BTreeMap;
 
 use super::Advisory;
 
-/// What a feed's record and the JSON detail of one advisory say together. Of two
-/// statements the newer wins, field by field, where it has a value; JSON where
-/// neither is newer. The other fills what the winner leaves open: a feed that
-/// never names products does not take away those that JSON has named, and an old
-/// detail does not hide what a newer record says.
+/// Merges a feed record and the JSON details of one advisory. Field by field the
+/// newer one wins where it has a value; JSON wins if neither is newer. The other
+/// one fills missing fields: a feed without products does not remove those from
+/// JSON, and old details do not hide the content of a newer record.
 ///
-/// It depends on the two alone, not on the order in which they came: reading
+/// The result does not depend on the order in which they were received: reading
 /// either of them again changes nothing.
 #[must_use]
 pub fn overlay(record: &Advisory, detail: &Advisory) -> Advisory {
@@ -21,20 +22,20 @@ pub fn overlay(record: &Advisory, detail: &Advisory) -> Advisory {
     }
     let mut whole = fill(detail, record);
     if detail.modified_at == record.modified_at {
-        // One statement: keys that say so may be missing in either, by licence.
+        // Same revision: by licence, keys may be missing in either.
         whole.is_rejected = detail.is_rejected || record.is_rejected;
     }
     whole.normalised()
 }
 
-/// `winner`, its open fields filled from `other`.
+/// `winner`, with missing fields filled from `other`.
 fn fill(winner: &Advisory, other: &Advisory) -> Advisory {
     let mut fill = Fill {
         winner,
         other,
         not_understood: other.unrecognised.clone(),
     };
-    // Every field by name, so that a new one cannot be forgotten.
+    // Names every field, so that a new one cannot be forgotten.
     Advisory {
         said: winner.said.clone(),
         upstream_id: fill.field(&["upstream_id"], |one| &one.upstream_id),
@@ -64,13 +65,13 @@ fn fill(winner: &Advisory, other: &Advisory) -> Advisory {
 struct Fill<'a> {
     winner: &'a Advisory,
     other: &'a Advisory,
-    /// What the other said and was not understood, less what the winner says better.
+    /// Values of the other that could not be parsed, without those that the winner has.
     not_understood: BTreeMap<String, String>,
 }
 
 impl Fill<'_> {
-    /// The winner's value; the other's where the winner has none. `names` are those
-    /// under which what is not understood of the field is kept.
+    /// The winner's value, or the other's if the winner has none. `names` are the keys
+    /// under which values that could not be parsed are stored.
     fn field<T: Clone + Default + PartialEq>(
         &mut self,
         names: &[&str],
@@ -121,7 +122,7 @@ mod tests {
         assert_eq!(title(1).title.as_deref(), Some("record"));
         assert_eq!(title(2).title.as_deref(), Some("detail"));
         assert_eq!(title(3).title.as_deref(), Some("detail"));
-        // An old detail still fills what the feed never says.
+        // Old details still fill what the feed never contains.
         assert_eq!(title(1).cves, ["CVE-1"]);
         assert_eq!(title(1).modified_at, Some(at(2)));
         let blank = overlay(&record, &statement(3, None, &[]));
@@ -140,7 +141,7 @@ mod tests {
             is_rejected: false,
             ..full.clone()
         };
-        assert_eq!(overlay(&full, &empty), filled, "a flag is never open");
+        assert_eq!(overlay(&full, &empty), filled, "a flag always has a value");
     }
 
     #[test]

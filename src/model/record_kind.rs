@@ -1,4 +1,6 @@
-/// What a stored record is about.
+//! Record kinds: advisory or ticket.
+
+/// The kind of a stored record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordKind {
     /// An advisory.

@@ -1,71 +1,71 @@
-//! What deserves an alert, as the operator wrote it.
+//! Alert rules as configured.
 
 use serde::{Deserialize, Serialize};
 
 use super::{AttackVector, ChangeKind, Severity};
 
-/// A rule: which changes, of which advisories or tickets, for whom.
+/// A rule: which changes of which advisories or tickets are sent to which sinks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
-    /// Unique among the rules.
+    /// Unique name.
     pub name: String,
-    /// The kinds of change that it asks for.
+    /// The kinds of change that it matches.
     pub on: Vec<ChangeKind>,
-    /// All of these have to hold.
+    /// All of these have to match.
     #[serde(default)]
     pub clauses: Clauses,
-    /// None of these may hold as a whole.
+    /// None of these may match as a whole.
     #[serde(default)]
     pub not: Vec<Clauses>,
-    /// What a value means that is not there.
+    /// How missing values are treated.
     #[serde(default)]
     pub missing: Missing,
-    /// Who is told, by name.
+    /// Names of the sinks.
     #[serde(default)]
     pub sinks: Vec<String>,
-    /// What matches within this many seconds goes into one message; 0 = one each.
+    /// Alerts within this many seconds go into one message; 0 = one message per alert.
     #[serde(default)]
     pub group_seconds: u64,
-    /// Evaluate and record, send nothing.
+    /// Shadow rule: evaluated and recorded, but nothing is sent.
     #[serde(default)]
     pub shadow: bool,
 }
 
-/// What a clause makes of a value that upstream did not send (no CVSS yet).
+/// How a clause treats a value that upstream did not send (no CVSS yet).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {
-    /// It may be what the clause asks for: better one alert too many.
+    /// The clause matches: rather one alert too many.
     #[default]
     Match,
-    /// It is not.
+    /// The clause does not match.
     Skip,
 }
 
-/// Conditions, each left out or to be met. Lists are met by any of their entries;
-/// patterns are those of [`super::Globs`].
+/// Clauses; those that are not set match everything. A list matches if any of its
+/// entries matches; patterns are those of [`super::Globs`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Clauses {
-    /// At least this bad. For a fall (`rejected`, `deescalated`) the severity before counts too.
+    /// Minimum severity. For a fall (`rejected`, `deescalated`) the severity before counts, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
-    /// In any of these lists at that time.
+    /// In any of these watch lists at that time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub watch_lists: Vec<i64>,
-    /// CVSS version 2 base score, at least.
+    /// Minimum CVSS version 2 base score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cvss2: Option<f64>,
-    /// CVSS version 3 base score, at least.
+    /// Minimum CVSS version 3 base score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cvss3: Option<f64>,
-    /// CVSS version 4 base score, at least.
+    /// Minimum CVSS version 4 base score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cvss4: Option<f64>,
-    /// Whether it is exploited before a fix is known.
+    /// Whether it is exploited before a fix is available.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zero_day: Option<bool>,
-    /// From where it can be exploited.
+    /// Attack vectors.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attack_vector: Vec<AttackVector>,
     /// Patterns of CVE identifiers.
@@ -74,16 +74,16 @@ pub struct Clauses {
     /// Patterns of product names and CPEs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub product: Vec<String>,
-    /// A regular expression that is found in the title.
+    /// A regular expression that matches part of the title.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Upstream's threat score, at least.
+    /// Minimum threat score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threat_score: Option<f64>,
-    /// As upstream names it; case does not count.
+    /// Solution status, upstream's names; case-insensitive.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub solution_status: Vec<String>,
-    /// Patterns of a ticket's status. Asked only of tickets, like those below.
+    /// Patterns of a ticket's status. Applies to tickets only, like those below.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ticket_status: Vec<String>,
     /// Patterns of a ticket's assignee.
@@ -98,7 +98,7 @@ pub struct Clauses {
 }
 
 impl Clauses {
-    /// Which of them are there to be met.
+    /// The clauses that are set.
     pub fn set(&self) -> Vec<Clause> {
         let Self {
             severity,
@@ -143,7 +143,7 @@ impl Clauses {
     }
 }
 
-/// One of the conditions, by the key that the operator writes.
+/// A clause, named like its key in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Clause {
     /// `severity`

@@ -1,25 +1,25 @@
-//! A run: what it reads, what it counted and how it ended.
+//! Runs: mode, outcome and counts of one attempt to read a source.
 
 use serde::Serialize;
 use serde::ser::{SerializeStruct as _, Serializer};
 
-/// What a run reads.
+/// The mode of a run: what it reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// A feed's last days.
+    /// The last days of a feed.
     Window,
-    /// All there is.
+    /// Everything.
     Full,
-    /// What changed since the cursor.
+    /// Changes since the cursor.
     Incremental,
-    /// Old time again, to see whether upstream changed it without telling.
+    /// A covered period again, to detect changes without a new modification date.
     Reconcile,
-    /// A saved document.
+    /// A saved feed document.
     Import,
     /// A watch list's advisories from the JSON API.
     Json,
-    /// Details that are wanted.
+    /// Pending details.
     Details,
 }
 
@@ -35,7 +35,7 @@ impl Mode {
         Self::Details,
     ];
 
-    /// The name in the ledger and in JSON.
+    /// The name in the run log and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Window => "window",
@@ -48,8 +48,8 @@ impl Mode {
         }
     }
 
-    /// Whether the run speaks for its source: moves its cursor, its last success
-    /// and its last error. Reading old time again says nothing about new data, and neither does a file.
+    /// Whether the run updates its source: cursor, last success and last error.
+    /// Reading a covered period again or importing a file tells nothing about new data.
     pub fn advances_cursor(self) -> bool {
         !matches!(self, Self::Reconcile | Self::Import)
     }
@@ -60,14 +60,14 @@ impl Mode {
 pub enum Outcome {
     /// Complete.
     Ok,
-    /// Not complete, and why.
+    /// Failed, with the reason.
     Failed(String),
-    /// Stopped by us before its end, and why.
+    /// Stopped by advisoryd before its end, with the reason.
     Interrupted(String),
 }
 
 impl Outcome {
-    /// The name in the ledger and in JSON.
+    /// The name in the run log and in JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -85,7 +85,7 @@ impl Outcome {
     }
 }
 
-/// As two fields, `outcome` and `error`, as the ledger has them.
+/// Two fields, `outcome` and `error`, as in the run log.
 impl Serialize for Outcome {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("Outcome", 2)?;
@@ -95,24 +95,24 @@ impl Serialize for Outcome {
     }
 }
 
-/// What a run counted.
+/// Counts of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     /// Requests sent, retries included.
     pub requests: u64,
     /// Bytes received, after decompression.
     pub bytes: u64,
-    /// Records upstream said there are.
+    /// Number of records according to upstream.
     pub claimed: Option<u64>,
-    /// Records received and understood.
+    /// Records received and parsed.
     pub seen: u64,
-    /// New ones.
+    /// New records.
     pub added: u64,
     /// New versions.
     pub changed: u64,
-    /// Those that said nothing new.
+    /// Unchanged records.
     pub unchanged: u64,
-    /// Records received and not understood.
+    /// Records received that could not be parsed.
     pub quarantined: u64,
 }
 

@@ -1,15 +1,15 @@
-//! An advisory that has a value everywhere, for tests that must meet every field.
+//! Test fixture: an advisory with a value in every field.
 
 use serde_json::{Map, Value, json};
 
 use super::Advisory;
 
-/// No two fields hold the same value, but for flags. Made from what the model
-/// serialises to, so that a new field has a value too.
+/// No two fields have the same value, except flags. Built from the serialised
+/// model, so that a new field gets a value, too.
 pub(crate) fn full() -> Advisory {
     let model = match serde_json::to_value(Advisory::default()) {
         Ok(Value::Object(model)) => model,
-        other => panic!("{other:?} is no object"),
+        other => panic!("expected an object, got {other:?}"),
     };
     let fields = model.keys().enumerate();
     let filled: Map<String, Value> = fields
@@ -21,7 +21,7 @@ pub(crate) fn full() -> Advisory {
     }
 }
 
-/// The first of some values that `field` can hold and does not hold by default.
+/// The first of some values that `field` accepts and that is not its default.
 fn value(number: usize, field: &str) -> Value {
     let text = format!("text {number}");
     let candidates = [

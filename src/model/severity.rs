@@ -1,11 +1,13 @@
+//! Severity of an advisory.
+
 use serde::{Deserialize, Serialize};
 
-/// How bad an advisory is, in the order people mean: a greater rank is worse.
-/// Upstream's `criticality` runs the other way round (contract §7).
+/// Severity of an advisory; a greater rank is more severe. Upstream's `criticality`
+/// is in the opposite order (contract §7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Withdrawn by the vendor: rank 0.
+    /// Rejected by the vendor: rank 0.
     Rejected,
     /// Rank 1, `criticality` 5.
     NotCritical,
@@ -20,7 +22,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// Every severity, mildest first.
+    /// Every severity, least severe first.
     pub const ALL: [Self; 6] = [
         Self::Rejected,
         Self::NotCritical,
@@ -30,7 +32,7 @@ impl Severity {
         Self::ExtremelyCritical,
     ];
 
-    /// From the vendor's `criticality` code; `None` for a code nobody has documented.
+    /// From the vendor's `criticality` code; `None` for an undocumented code.
     pub fn from_criticality(code: i32) -> Option<Self> {
         match code {
             0 => Some(Self::Rejected),
@@ -50,7 +52,7 @@ impl Severity {
             .find(|severity| severity.rank() == rank)
     }
 
-    /// From a name in any of its spellings: `Highly critical`, `highly_critical`, `HIGHLY-CRITICAL`.
+    /// Parses a name in any spelling: `Highly critical`, `highly_critical`, `HIGHLY-CRITICAL`.
     pub fn from_name(name: &str) -> Option<Self> {
         let wanted: String = letters(name);
         Self::ALL

@@ -1,10 +1,12 @@
+//! Silences: matchers that suppress alerts for a limited time.
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
 use super::{Alert, Globs};
 
-/// What a matcher of a silence looks at.
+/// The field that a matcher of a silence compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
     Rule,
@@ -49,7 +51,7 @@ impl Field {
             .find(|field| field.name() == name)
             .ok_or_else(|| {
                 let known = Self::ALL.map(Self::name).join(", ");
-                format!("`{name}` cannot be matched; write one of {known}")
+                format!("unknown matcher `{name}`; expected one of {known}")
             })
     }
 
@@ -70,18 +72,18 @@ impl Field {
     }
 }
 
-/// What nobody wants to hear of for a while.
+/// Suppresses matching alerts for a limited time.
 #[derive(Debug, Clone)]
 pub struct Silence {
     /// Row in `silence`.
     pub id: i64,
-    /// Until when.
+    /// When it expires.
     pub until: DateTime<Utc>,
     matchers: Vec<(Field, Globs)>,
 }
 
 impl Silence {
-    /// Patterns ([`Globs`]) by the name of what they look at; the error says what to write instead.
+    /// Compiles patterns ([`Globs`]) by the name of their field; the error says what was expected.
     pub fn new(
         id: i64,
         until: DateTime<Utc>,
@@ -89,7 +91,7 @@ impl Silence {
     ) -> Result<Self, String> {
         if matchers.is_empty() {
             return Err(
-                "write at least one matcher such as `rule=soc` or `key=SA12345`".to_owned(),
+                "expected at least one matcher such as `rule=soc` or `key=SA12345`".to_owned(),
             );
         }
         let compiled = matchers.iter().map(|(field, pattern)| {
@@ -104,7 +106,7 @@ impl Silence {
         })
     }
 
-    /// Whether all matchers fit this alert of this rule.
+    /// Whether all matchers match this alert of this rule.
     pub fn fits(&self, rule: &str, alert: &Alert) -> bool {
         self.matchers
             .iter()

@@ -1,11 +1,11 @@
-//! What is read from upstream, and how it is named.
+//! Sources: what is read from upstream, and its name.
 
-/// What names a source.
+/// Identifies a source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SourceKey {
     /// A watch list's feed.
     WatchList(i64),
-    /// Another feed, by the operator's name for it.
+    /// An extra feed, by its configured name.
     ExtraFeed(String),
     /// The tickets.
     Tickets,
@@ -27,7 +27,7 @@ impl SourceKey {
         }
     }
 
-    /// What its runs do, as the ledger names it.
+    /// The task of its runs, as named in the run log.
     pub fn job(&self) -> &'static str {
         match self {
             Self::WatchList(_) | Self::ExtraFeed(_) => "feed",
@@ -37,7 +37,7 @@ impl SourceKey {
         }
     }
 
-    /// What its records are called.
+    /// The name of its records.
     pub fn records(&self) -> &'static str {
         match self {
             Self::WatchList(_) | Self::ExtraFeed(_) | Self::RevisionScan => "advisories",

@@ -1,12 +1,14 @@
+//! Subject: a change with the content that rules compare.
+
 use chrono::{DateTime, Utc};
 
 use super::{AttackVector, ChangeKind, Severity};
 
-/// A change, and what the advisory or ticket said when it happened: all that a
-/// rule looks at.
+/// A change with the content of the advisory or ticket at that time: everything
+/// that a rule compares.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subject {
-    /// Number of the change; `None` for what is looked at without one.
+    /// Number of the change; `None` if there is no change behind it.
     pub seq: Option<i64>,
     /// What happened.
     pub what: ChangeKind,
@@ -14,21 +16,21 @@ pub struct Subject {
     pub is_ticket: bool,
     /// The advisory's identifier or the ticket's id.
     pub key: String,
-    /// The version that the change made, or that was current.
+    /// The version that the change created, or that was current.
     pub version: i32,
-    /// When we learned it.
+    /// When it was detected.
     pub at: DateTime<Utc>,
     /// The watch list it came through.
     pub through: Option<i64>,
-    /// Whether it came with the first load of its source: no news.
+    /// Whether it belongs to the baseline (first load of its source).
     pub is_baseline: bool,
-    /// Whether the advisory was in any source then that is followed.
+    /// Whether the advisory was in any followed source at that time.
     pub is_followed: bool,
-    /// The watch lists that it was in then; a ticket's own list.
+    /// The watch lists of the advisory at that time; for a ticket its own list.
     pub watch_lists: Vec<i64>,
     /// Title of the advisory or the ticket.
     pub title: Option<String>,
-    /// The advisory; for a ticket the one that it is about, where it is known.
+    /// The advisory; for a ticket its advisory, if known.
     pub advisory: Option<AdvisorySubject>,
     /// The advisory's severity in the version before.
     pub former_severity: Option<Severity>,
@@ -40,26 +42,26 @@ pub struct Subject {
     pub former_ticket: Option<TicketSubject>,
 }
 
-/// What an advisory said.
+/// Content of an advisory.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AdvisorySubject {
     /// Its identifier.
     pub said: String,
     /// Its title.
     pub title: Option<String>,
-    /// `None` for a code that nobody has documented.
+    /// Severity; `None` for an undocumented code.
     pub severity: Option<Severity>,
     /// First published.
     pub released_at: Option<DateTime<Utc>>,
-    /// Last revised, as upstream says.
+    /// Last modified, according to upstream.
     pub modified_at: Option<DateTime<Utc>>,
-    /// `None` where unknown.
+    /// `None` if unknown.
     pub attack_vector: Option<AttackVector>,
-    /// As upstream names it.
+    /// Solution status, upstream's name.
     pub solution_status: Option<String>,
     /// CVE identifiers.
     pub cves: Vec<String>,
-    /// CVEs that the version before did not name.
+    /// CVEs that the version before did not have.
     pub new_cves: Vec<String>,
     /// Names and CPEs of products.
     pub products: Vec<String>,
@@ -71,19 +73,19 @@ pub struct AdvisorySubject {
     pub cvss4: Option<f64>,
     /// Upstream's threat score.
     pub threat_score: Option<f64>,
-    /// Exploited before a fix was known.
+    /// Exploited before a fix was available.
     pub is_zero_day: Option<bool>,
 }
 
-/// What a ticket said.
+/// Content of a ticket.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TicketSubject {
-    /// Names are the customer's own.
+    /// Defined by the customer.
     pub status: Option<String>,
-    /// Who works on it.
+    /// Assignee.
     pub assignee: Option<String>,
-    /// Names are the customer's own.
+    /// Defined by the customer.
     pub priority: Option<String>,
-    /// Names are the customer's own.
+    /// Defined by the customer.
     pub queue: Option<String>,
 }

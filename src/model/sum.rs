@@ -1,7 +1,9 @@
+//! Order-independent checksum over record fingerprints.
+
 use super::Fingerprint;
 
-/// Sum of fingerprints: the same for the same records in whatever order, and
-/// another one when a record is missing, is another, or came twice.
+/// Sum of fingerprints: the same for the same records in any order, and different
+/// if a record is missing, differs or is repeated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FingerprintSum(u128);
 
@@ -11,12 +13,12 @@ impl FingerprintSum {
         self.0 = self.0.wrapping_add(u128::from_be_bytes(*fingerprint));
     }
 
-    /// Adds what another sum holds.
+    /// Adds the records of another sum.
     pub fn merge(&mut self, other: Self) {
         self.0 = self.0.wrapping_add(other.0);
     }
 
-    /// As it is stored.
+    /// The stored form.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }

@@ -1,5 +1,7 @@
-/// A text from outside in one line, for messages, logs and tables: blanks, line
-/// ends and control characters between its words become one blank each.
+//! Sanitising external text for logs, messages and terminals.
+
+/// External text in one line, for messages, logs and tables: each run of blanks,
+/// line ends and control characters becomes one blank.
 pub fn one_line(text: &str) -> String {
     let words: Vec<String> = text
         .split(|letter: char| letter.is_whitespace() || letter.is_control())
@@ -9,8 +11,8 @@ pub fn one_line(text: &str) -> String {
     words.join(" ")
 }
 
-/// A text from outside for a person's eyes: a terminal must not obey it. Line
-/// ends and tabs stay.
+/// External text for a terminal, without control sequences. Line ends and tabs
+/// stay.
 pub fn legible(text: &str) -> String {
     text.chars()
         .map(|letter| match letter {
@@ -21,7 +23,7 @@ pub fn legible(text: &str) -> String {
         .collect()
 }
 
-/// At most so many characters; a longer text ends with `…`.
+/// Truncates to a number of characters; a longer text ends with `…`.
 pub fn shortened(text: &str, most_chars: usize) -> String {
     if text.chars().nth(most_chars).is_none() {
         return text.to_owned();
@@ -30,8 +32,8 @@ pub fn shortened(text: &str, most_chars: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
-/// Marks that are not seen, or that turn the direction of writing and could make
-/// a text read otherwise than it is.
+/// Invisible characters and those that change the writing direction, which could
+/// make a text look different from its content.
 fn misleads(letter: char) -> bool {
     matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

@@ -1,8 +1,10 @@
+//! Parsing upstream's times.
+
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 
-/// Reads a time in any of the shapes upstream is known or likely to use
-/// (contract §4): RFC 3339 with `Z`, offset or fraction; the same without an
-/// offset, which is taken as UTC; a bare date, which is its midnight in UTC.
+/// Parses a time in any format that upstream is known or likely to use (contract
+/// §4): RFC 3339 with `Z`, offset or fraction; the same without an offset, taken
+/// as UTC; a date alone, taken as its midnight in UTC.
 pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {

@@ -1,29 +1,31 @@
+//! Verdict of a rule for a change, and its code in the database.
+
 use super::Clause;
 
-/// What a rule found of a change.
+/// Verdict of a rule for a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It deserves an alert.
+    /// The rule matches.
     Matched,
-    /// The rule does not ask for changes of this kind.
+    /// The rule does not match changes of this kind.
     NotAsked,
-    /// The advisory was in no source then that is followed.
+    /// The advisory was in no followed source at that time.
     NotFollowed,
-    /// All holds, but it came with a first load, or before the rule was there.
+    /// Everything matches, but it belongs to the baseline: a first load, or before the rule was new.
     Baseline,
-    /// This clause does not hold.
+    /// This clause does not match.
     False(Clause),
-    /// The value for this clause is missing, and the rule says to skip then.
+    /// The value for this clause is missing and the rule skips missing values.
     Missing(Clause),
 }
 
-/// First code of the clauses that do not hold.
+/// First code of the clauses that do not match.
 const FALSE: i16 = 100;
-/// First code of the values that are missing.
+/// First code of missing values.
 const MISSING: i16 = 200;
 
 impl Verdict {
-    /// Its code in table `verdict`.
+    /// The code in table `verdict`.
     pub fn code(self) -> i16 {
         match self {
             Self::Matched => 0,
@@ -35,7 +37,7 @@ impl Verdict {
         }
     }
 
-    /// From its code.
+    /// From the code.
     pub fn from_code(code: i16) -> Option<Self> {
         let clause = |base: i16| Clause::ALL.get(usize::try_from(code - base).ok()?).copied();
         match code {

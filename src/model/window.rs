@@ -1,26 +1,28 @@
+//! Time windows of feed pulls, and coverage gaps.
+
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// A part of time that no complete run covers.
+/// A gap: a period that no complete run covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CoverageGap {
-    /// First moment that is not covered.
+    /// Start of the gap.
     pub from: DateTime<Utc>,
-    /// First moment that is covered again.
+    /// End of the gap, exclusive.
     pub to: DateTime<Utc>,
 }
 
-/// What one pull of a feed covers, by upstream's clock.
+/// The period that one pull of a feed covers, by upstream's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeedWindow {
-    /// First moment covered.
+    /// Start of the period.
     pub from: DateTime<Utc>,
-    /// When upstream answered: nothing later is covered.
+    /// Time of upstream's response: nothing later is covered.
     pub to: DateTime<Utc>,
 }
 
-/// From when on a source is missing something: the end of its covered time less
-/// `overlap`, or the beginning of its oldest gap that a request can still reach.
-/// `None` when nothing was ever covered.
+/// The time that the next pull has to start from: the end of the covered time less
+/// `overlap`, or the start of the oldest gap that a request can still reach.
+/// `None` if nothing was ever covered.
 pub fn missing_from(
     covered_to: Option<DateTime<Utc>>,
     gaps: &[CoverageGap],
@@ -36,8 +38,8 @@ pub fn missing_from(
     Some(oldest.map_or(end, |from| from.min(end)))
 }
 
-/// How many days to ask for so that everything since `from` is in the answer:
-/// at least 1, at most `max_days`.
+/// Number of days to request so that the response has everything since `from`:
+/// 1 to `max_days`.
 pub fn feed_days(now: DateTime<Utc>, from: DateTime<Utc>, max_days: u32) -> u32 {
     const DAY_SECONDS: i64 = 24 * 60 * 60;
     let missing = (now - from).num_milliseconds().max(0);

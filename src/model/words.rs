@@ -1,17 +1,17 @@
-//! What a clause asks for and what it was shown, for people.
+//! Rule explanations: text for what a clause requires and for the actual value.
 
 use super::{Clause, Clauses, Missing, Rule, Severity, Subject, TicketSubject};
 
-/// Values that are shown before the rest is counted.
+/// Number of values that are listed; the rest is only counted.
 const SHOWN: usize = 5;
 
-/// What a clause asks for.
+/// What a clause requires.
 pub fn asked(clauses: &Clauses, clause: Clause) -> String {
-    let least = |value: Option<f64>| format!("at least {}", number(value));
+    let least = |value: Option<f64>| format!(">= {}", number(value));
     match clause {
         Clause::Severity => {
             let least = clauses.severity.map_or("anything", Severity::name);
-            format!("at least {least}")
+            format!(">= {least}")
         }
         Clause::WatchLists => list(clauses.watch_lists.iter().map(ToString::to_string)),
         Clause::Cvss2 => least(clauses.cvss2),
@@ -33,11 +33,11 @@ pub fn asked(clauses: &Clauses, clause: Clause) -> String {
         Clause::TicketAssignee => list(clauses.ticket_assignee.iter().cloned()),
         Clause::TicketPriority => list(clauses.ticket_priority.iter().cloned()),
         Clause::TicketQueue => list(clauses.ticket_queue.iter().cloned()),
-        Clause::Not => "nothing that `not` names".to_owned(),
+        Clause::Not => "no match for `not`".to_owned(),
     }
 }
 
-/// What a clause was shown.
+/// The actual value that a clause was compared with.
 pub fn shown(subject: &Subject, clause: Clause) -> String {
     let advisory = subject.advisory.as_ref();
     let ticket = |value: fn(&TicketSubject) -> &Option<String>| {
@@ -66,11 +66,11 @@ pub fn shown(subject: &Subject, clause: Clause) -> String {
         Clause::TicketAssignee => ticket(|one| &one.assignee),
         Clause::TicketPriority => ticket(|one| &one.priority),
         Clause::TicketQueue => ticket(|one| &one.queue),
-        Clause::Not => "something that it names".to_owned(),
+        Clause::Not => "a match for `not`".to_owned(),
     }
 }
 
-/// What a rule asks for, in one line.
+/// What a rule requires, in one line.
 pub fn described(rule: &Rule) -> String {
     let mut parts: Vec<String> = rule
         .clauses
@@ -84,10 +84,10 @@ pub fn described(rule: &Rule) -> String {
         parts.push(format!("not ({})", named.collect::<Vec<_>>().join(" and ")));
     }
     if rule.missing == Missing::Skip {
-        parts.push("values that are missing skip".to_owned());
+        parts.push("skip if a value is missing".to_owned());
     }
     if parts.is_empty() {
-        parts.push("anything".to_owned());
+        parts.push("any".to_owned());
     }
     let on: Vec<&str> = rule.on.iter().map(|kind| kind.name()).collect();
     format!("{}; on {}", parts.join("; "), on.join(", "))

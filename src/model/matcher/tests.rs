@@ -58,12 +58,12 @@ fn subject() -> Subject {
     }
 }
 
-/// What a rule of these clauses finds of a subject.
+/// The verdict of a rule with these clauses.
 fn found(clauses: Clauses, subject: &Subject) -> Verdict {
     Matcher::new(rule(clauses)).unwrap().judge(subject)
 }
 
-/// For each clause: clauses that hold for [`subject`], and ones that do not.
+/// For each clause: clauses that match [`subject`], and clauses that do not.
 #[expect(clippy::too_many_lines, reason = "a table, a line per clause")]
 fn pairs() -> Vec<(Clause, Clauses, Clauses)> {
     let with = |change: fn(&mut Clauses)| {
@@ -148,7 +148,7 @@ fn a_missing_value_matches_unless_the_rule_says_to_skip() {
     empty.title = None;
     empty.advisory = Some(AdvisorySubject::default());
     for (clause, good, bad) in pairs() {
-        // Which lists it is in is always known.
+        // The watch lists of an advisory are always known.
         if clause == Clause::WatchLists {
             continue;
         }
