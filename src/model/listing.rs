@@ -106,6 +106,6 @@ mod tests {
                 (5, &ListChange::Vanished),
             ]
         );
-        assert_eq!(lost(&changes), [3, 4], "a list already disabled is not lost");
+        assert_eq!(lost(&changes), [3, 4], "a disabled list is not lost");
     }
 }

@@ -1,31 +1,31 @@
-//! Changes as facts. Each statement takes its numbers from the one counter row,
-//! whose lock lasts until the commit: numbers have no holes and grow in the
-//! order of commits. So it is the last thing that a transaction does.
+//! Change log. Each statement takes its numbers from the one counter row, whose
+//! lock lasts until the commit: numbers have no gaps and grow in the order of
+//! commits. So writing changes is the last thing that a transaction does.
 
 use sqlx::PgConnection;
 
 use crate::model::{ChangeKind, RecordKind};
 use crate::store::origin::Origin;
 
-/// What listeners wait for.
+/// Notification channel.
 pub const CHANNEL: &str = "advisoryd_changes";
 
-/// A fact about an advisory or a ticket, about to be written down.
+/// A change of an advisory or ticket, to be inserted.
 #[derive(Debug, Clone)]
 pub(crate) struct Fact {
     /// The advisory's identifier or the ticket's id.
     pub key: String,
-    /// The version that it made, or that is current.
+    /// The version that it created, or that is current.
     pub version: i32,
-    /// What happened.
+    /// The event.
     pub what: ChangeKind,
 }
 
-/// Writes facts down, numbered in this order. Only a watch list has members, so of
-/// what came through anything else nobody is told that it joined.
+/// Inserts changes, numbered in this order. Only a watch list has members, so
+/// there is no `joined_watch_list` for any other source.
 ///
-/// `is_first_load` says that a detail brought them which a list's first load had
-/// asked for: the list itself names its members later than its run ends.
+/// `is_first_load` is set for details that a list's first load has enqueued: such
+/// a list gets its members after its run has ended.
 pub(crate) async fn record(
     connection: &mut PgConnection,
     origin: Origin,
@@ -69,8 +69,8 @@ pub(crate) async fn record(
     wake(connection).await
 }
 
-/// Of how many advisories and tickets a run that began at `since` found that
-/// they had drifted.
+/// How many advisories and tickets a run that began at `since` found to have
+/// drifted.
 pub async fn drifted(
     connection: &mut PgConnection,
     run_id: i64,
@@ -89,8 +89,8 @@ pub async fn drifted(
     .await
 }
 
-/// Writes down that a replay has changed columns of these current versions,
-/// though upstream said nothing new.
+/// Records that a replay has changed columns of these current versions without
+/// new data from upstream.
 pub async fn record_corrected(
     connection: &mut PgConnection,
     saids: &[String],
@@ -129,8 +129,8 @@ pub async fn record_corrected(
     wake(connection).await
 }
 
-/// Listeners hear of it when the transaction commits; several in one
-/// transaction fold into one.
+/// Listeners are notified when the transaction commits; several notifications in
+/// one transaction become one.
 async fn wake(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!("select pg_notify($1, '')", CHANNEL)
         .execute(connection)
@@ -138,20 +138,20 @@ async fn wake(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// One fact, as the view `changes` tells it.
+/// One row of the view `changes`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Change {
-    /// Without holes, in the order of commits.
+    /// Without gaps, in the order of commits.
     pub seq: i64,
-    /// When we learned it.
+    /// When it was detected.
     pub at: chrono::DateTime<chrono::Utc>,
     /// `advisory` or `ticket`.
     pub kind: String,
     /// The advisory's identifier or the ticket's id.
     pub key: String,
-    /// The version that it made, or that was current.
+    /// The version that it created, or that was current.
     pub version: i32,
-    /// One of the closed set documented on the view.
+    /// One of the fixed set that is documented on the view.
     pub what: String,
     /// The watch list it came through.
     pub watch_list_id: Option<i64>,
@@ -161,7 +161,7 @@ pub struct Change {
     pub title: Option<String>,
 }
 
-/// The newest number that was given; 0 before the first.
+/// The newest number; 0 before the first.
 pub async fn newest(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"select coalesce(max(seq), 0) as "newest!" from change"#)
         .fetch_one(connection)

@@ -1,4 +1,4 @@
-//! Connecting to the database and bringing it up to date.
+//! Database connection and migrations.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,26 +9,26 @@ use sqlx::{Connection, PgConnection};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
-/// Longest wait for a free or new connection. Waiting out an outage is the
-/// caller's business; this only ends a single attempt.
+/// Longest wait for a free or new connection. It limits a single attempt; the
+/// caller handles longer outages.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How the schema of a database relates to this program's migrations.
+/// State of a database's schema relative to this version's migrations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaState {
-    /// All are applied, and perhaps some of a newer version.
+    /// All are applied, possibly also some of a newer version.
     UpToDate,
-    /// So many are not applied yet.
+    /// Number of migrations that are not applied yet.
     Behind(usize),
-    /// One is applied whose text differs from ours. A migration of a release is
-    /// never edited, so the database is older than the first release.
+    /// An applied migration differs from ours. Migrations of a release are never
+    /// edited, so the database is older than the first release.
     Development(DevelopmentDatabase),
 }
 
-/// A database that no release has made and none can upgrade.
+/// A database created before the first release; it cannot be upgraded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this database was made by a development version of advisoryd before 0.1 and cannot be upgraded (its migration {migration} is not the one of this version); create a new one: let `[database] url` name an empty database, or, where the private database is used, stop advisoryd and move the directory `postgresql` out of `[state] dir`"
+    "this database was created by a development version of advisoryd before 0.1 and cannot be upgraded (its migration {migration} differs from this version's); create a new one: let `[database] url` name an empty database, or, if you use the private database, stop advisoryd and move the directory `postgresql` out of `[state] dir`"
 )]
 pub struct DevelopmentDatabase {
     /// The first migration that differs.
@@ -38,27 +38,27 @@ pub struct DevelopmentDatabase {
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// The schema could not be made or looked at.
-    #[error("the schema `advisoryd` could not be prepared")]
+    /// The schema could not be created or read.
+    #[error("cannot create or read the schema `advisoryd`")]
     Schema(#[source] sqlx::Error),
-    /// The database was made by a newer program.
+    /// The database was migrated by a newer version.
     #[error(
-        "the database is of a newer advisoryd (it has migration {migration}, which this one does not know); install that version again, or one after it"
+        "the database belongs to a newer version of advisoryd (migration {migration} is unknown to this version); install that version or a later one"
     )]
     Newer {
-        /// The first migration that is not known here.
+        /// The first unknown migration.
         migration: i64,
     },
-    /// The database was made before the first release.
+    /// The database was created before the first release.
     #[error(transparent)]
     Development(#[from] DevelopmentDatabase),
     /// A migration failed.
-    #[error("the database could not be brought up to date")]
+    #[error("cannot migrate the database")]
     Migration(#[source] MigrateFailure),
 }
 
 impl MigrateError {
-    /// Whether the database was only away.
+    /// Whether the database was only unreachable.
     pub fn is_away(&self) -> bool {
         match self {
             Self::Schema(error) | Self::Migration(MigrateFailure::Execute(error)) => {
@@ -69,8 +69,8 @@ impl MigrateError {
     }
 }
 
-/// A pool that connects when it is first used. Its connections see the schema
-/// `advisoryd` before any other.
+/// A pool that connects on first use. Its connections have the schema `advisoryd`
+/// first in their search path.
 pub fn pool(options: PgConnectOptions, max_connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(max_connections)
@@ -78,7 +78,7 @@ pub fn pool(options: PgConnectOptions, max_connections: u32) -> PgPool {
         .connect_lazy_with(named(options))
 }
 
-/// A pool of one connection to the same database, for who keeps it.
+/// A pool with one connection to the same database, for long-term use.
 pub fn alone(pool: &PgPool) -> PgPool {
     PgPoolOptions::new()
         .max_connections(1)
@@ -88,7 +88,7 @@ pub fn alone(pool: &PgPool) -> PgPool {
 
 /// The same options with our schema first and our name in `pg_stat_activity`.
 pub fn named(options: PgConnectOptions) -> PgConnectOptions {
-    // A server never encrypts a unix socket: asking costs a round trip.
+    // A server never encrypts a Unix socket; asking for it costs a round trip.
     let is_socket = options.get_socket().is_some();
     let options = match options.get_ssl_mode() {
         PgSslMode::Prefer if is_socket => options.ssl_mode(PgSslMode::Disable),
@@ -99,14 +99,14 @@ pub fn named(options: PgConnectOptions) -> PgConnectOptions {
         .options([("search_path", "advisoryd"), ("timezone", "UTC")])
 }
 
-/// Makes the schema and applies what is missing, under sqlx's lock, so that any
-/// number of processes may do it at once.
+/// Creates the schema and applies missing migrations, under sqlx's lock, so that
+/// any number of processes can do it at the same time.
 pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
     let mut connection = pool.acquire().await.map_err(MigrateError::Schema)?;
     make_schema(&mut connection)
         .await
         .map_err(MigrateError::Schema)?;
-    // Asked first: to sqlx, the higher numbers of a development version look newer.
+    // Checked first: to sqlx, the higher numbers of a development version look newer.
     let state = schema_state_here(&mut connection)
         .await
         .map_err(MigrateError::Schema)?;
@@ -137,7 +137,7 @@ async fn make_schema(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     {
         Ok(_) => Ok(()),
         Err(error) if has_schema(connection).await? => {
-            tracing::debug!(%error, "another process made the schema");
+            tracing::debug!(%error, "another process created the schema");
             Ok(())
         }
         Err(error) => Err(error),
@@ -152,12 +152,12 @@ async fn has_schema(connection: &mut PgConnection) -> Result<bool, sqlx::Error> 
     .await
 }
 
-/// How the schema relates to this program's migrations.
+/// State of the schema relative to this version's migrations.
 pub async fn schema_state(pool: &PgPool) -> Result<SchemaState, sqlx::Error> {
     schema_state_here(&mut *pool.acquire().await?).await
 }
 
-/// The same, through a connection that the caller goes on to ask with.
+/// The same, on the caller's connection.
 pub async fn schema_state_here(connection: &mut PgConnection) -> Result<SchemaState, sqlx::Error> {
     /// The table is missing (or its schema). Source: PostgreSQL documentation, appendix A.
     const UNDEFINED_TABLE: &str = "42P01";
@@ -190,7 +190,7 @@ pub async fn schema_state_here(connection: &mut PgConnection) -> Result<SchemaSt
     })
 }
 
-/// A name for the state of the migrations, for databases made ready beforehand.
+/// A name for the state of the migrations, for databases that are prepared in advance.
 pub fn migrations_name() -> String {
     let mut all = Vec::new();
     for migration in MIGRATIONS.iter() {
@@ -199,7 +199,7 @@ pub fn migrations_name() -> String {
     hex::encode(crate::model::fingerprint(&all))
 }
 
-/// Whether the database answers.
+/// Checks that the database responds.
 pub async fn reachable(pool: &PgPool) -> Result<(), sqlx::Error> {
     pool.acquire().await?.ping().await
 }

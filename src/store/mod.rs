@@ -1,5 +1,5 @@
-//! Where things live: model ⇄ rows of PostgreSQL. One file per noun. The
-//! caller owns the transaction and the time.
+//! PostgreSQL storage: maps the model to rows. One file per noun. The caller
+//! owns the transaction and passes the time.
 
 pub mod advisories;
 pub mod alerts;
@@ -14,8 +14,8 @@ pub mod tickets;
 pub mod trust;
 pub mod wanted;
 
-/// Whether waiting and trying again can help: the database is away, restarting
-/// or busy, rather than unwilling.
+/// Whether a retry can help: the database is unreachable, restarting or busy, as
+/// opposed to an error that would repeat.
 pub fn is_away(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
@@ -25,7 +25,7 @@ pub fn is_away(error: &sqlx::Error) -> bool {
         | sqlx::Error::Protocol(_) => true,
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
-            // Connection trouble; operator intervention (shutdown, starting up); out of
+            // Connection error; operator intervention (shutdown, starting up); out of
             // connections, memory or disk. Source: PostgreSQL documentation, appendix A.
             code.starts_with("08") || code.starts_with("57P") || code.starts_with("53")
         }
@@ -33,7 +33,7 @@ pub fn is_away(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether repeating the whole transaction is the cure: two of them met.
+/// Whether the whole transaction has to be repeated: it conflicted with another one.
 pub fn is_conflict(error: &sqlx::Error) -> bool {
     // Unique violation, serialisation failure, deadlock.
     const CONFLICTS: [&str; 3] = ["23505", "40001", "40P01"];

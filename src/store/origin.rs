@@ -1,28 +1,28 @@
-//! Where rows come from: source, run and time.
+//! Origin of stored rows: source, run and time.
 
 use chrono::{DateTime, Utc};
 
 use crate::model::Details;
 
-/// Where a chunk of records comes from.
+/// Origin of a chunk of records.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin {
     /// Row in `source`.
     pub source_id: i32,
     /// Row in `sync_run`.
     pub run_id: i64,
-    /// When it is stored, by our clock: what it says is known from then on.
+    /// When it is stored, by our clock.
     pub at: DateTime<Utc>,
-    /// What upstream said before this came with complete runs; set where old time
-    /// is read again. What is new and older has drifted.
+    /// Set when a covered period is read again: everything modified before this time
+    /// was in complete runs, so whatever is new and older has drifted.
     pub settled_before: Option<DateTime<Utc>>,
-    /// Which of the advisories are also to be asked for by JSON.
+    /// Which of the advisories also get details from the JSON API.
     pub details: Details,
 }
 
 impl Origin {
-    /// Whether what came as new and was modified at this time should have come with
-    /// a run before: upstream changed it without telling.
+    /// Whether a new record with this modification time should have come with an
+    /// earlier run: upstream changed it without a new modification date.
     pub(crate) fn has_drifted(&self, modified_at: Option<DateTime<Utc>>) -> bool {
         let both = modified_at.zip(self.settled_before);
         both.is_some_and(|(modified_at, settled_before)| modified_at < settled_before)

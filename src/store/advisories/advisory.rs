@@ -1,4 +1,4 @@
-//! Advisories and through which source each was seen.
+//! Upsert of advisories, and the sources that each was received from.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -16,25 +16,25 @@ use crate::store::change;
 use crate::store::origin::Origin;
 use crate::store::wanted::queue;
 
-/// What became of a chunk.
+/// Result of storing a chunk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Merged {
-    /// Advisories that were not known before.
+    /// New advisories.
     pub added: u64,
-    /// Advisories that became a new version.
+    /// Advisories with a new version.
     pub changed: u64,
-    /// Records that said nothing new.
+    /// Unchanged records.
     pub unchanged: u64,
-    /// Rows of `sighting` behind all of them.
+    /// Ids of their rows in `sighting`.
     pub sightings: Vec<i64>,
-    /// Which of the received were left out: the same document holds their
-    /// identifier another time, as new or newer, with another content. Were both
-    /// taken, each pull would make two versions of them.
+    /// Indexes of conflicting duplicates, which are not stored: the same document
+    /// has a record with the same identifier, equally new or newer, with different
+    /// content. Storing both would create two versions at each pull.
     pub conflicting_duplicates: Vec<usize>,
 }
 
-/// Which of these fingerprints `source_id` has sent before as the latest bytes
-/// of a record, with the row of `sighting` for each. Those records need no reading.
+/// Which of these fingerprints are the latest bytes of a record from `source_id`,
+/// with the row of `sighting` for each. Those records need no parsing.
 pub async fn known(
     connection: &mut PgConnection,
     source_id: i32,
@@ -60,10 +60,10 @@ pub async fn known(
 /// Stores a chunk of records whose bytes are not [`known`]: new advisories,
 /// new versions and the sightings, inside the caller's transaction.
 ///
-/// `is_seen` tells whether the run has had a row of `sighting` before: the
-/// record then stands twice in its document. Fails with a unique violation when
-/// another transaction stores the same new advisory at this moment; the whole
-/// transaction is then to be repeated, and finds it stored.
+/// `is_seen` tells whether the run already had a row of `sighting`: the record is
+/// then twice in its document. Fails with a unique violation when another
+/// transaction stores the same new advisory at the same time; the caller then
+/// repeats the whole transaction, which finds it stored.
 pub async fn merge(
     connection: &mut PgConnection,
     origin: Origin,
@@ -116,8 +116,8 @@ pub async fn merge(
     })
 }
 
-/// What a record that comes late is beside what is stored. The stored advisory
-/// stays as it is until the transaction ends.
+/// Compares a single record with the stored advisory, which is locked until the
+/// transaction ends.
 pub async fn compare(
     connection: &mut PgConnection,
     advisory: &Advisory,
@@ -127,7 +127,7 @@ pub async fn compare(
         return Ok(Comparison::Unknown);
     };
     if stored.content_hash.is_none() {
-        // Only JSON has told of it so far.
+        // Only known from JSON so far.
         return Ok(Comparison::Newer);
     }
     Ok(Comparison::judge(
@@ -137,8 +137,8 @@ pub async fn compare(
     ))
 }
 
-/// Whether a record that stands a second time in its document says other things
-/// than the first and is not a revision of it.
+/// Whether a repeated record of a document has different content than the first
+/// one and is not a newer revision of it.
 fn is_conflicting_duplicate(
     record: &Received,
     content_hash: &Fingerprint,
@@ -147,9 +147,9 @@ fn is_conflicting_duplicate(
     !stored.says(content_hash) && record.advisory.modified_at <= stored.record_modified_at
 }
 
-/// One record per identifier, the newest and of those the first, in the order
-/// of identifiers: two transactions that lock the same rows then never wait for
-/// each other in a circle. Then the places of those left out that say otherwise.
+/// One record per identifier, the newest and of those the first, in the order of
+/// identifiers, so that transactions that lock the same rows cannot deadlock; and
+/// the indexes of conflicting duplicates.
 fn one_of_each(received: &[Received]) -> (Vec<(usize, &Received)>, Vec<usize>) {
     let mut chosen = BTreeMap::<&str, (usize, &Received)>::new();
     let mut left_out = Vec::new();
@@ -212,7 +212,7 @@ pub(crate) async fn stored_advisories(
         .collect())
 }
 
-/// The details of these advisories, which records are laid under.
+/// The details of these advisories, to be merged with the records.
 async fn known_details(
     connection: &mut PgConnection,
     said: &[String],

@@ -1,4 +1,4 @@
-//! Values on their way into columns, by COPY or as JSON.
+//! Column values for COPY or JSON.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ impl Serialize for Bytes<'_> {
     }
 }
 
-/// What is kept as JSON in one column.
+/// A value that is stored as JSON in one column.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(crate) enum Document<'a> {
@@ -41,7 +41,7 @@ pub(crate) enum Document<'a> {
     Texts(&'a BTreeMap<String, String>),
 }
 
-/// A column's name and what goes into it.
+/// A column's name and value.
 pub(crate) type Column<'a> = (&'static str, Cell<'a>);
 
 /// One row; as JSON an object by the names of its columns.

@@ -1,10 +1,10 @@
-//! The columns of an advisory that its texts decide, as one list. COPY, updates,
-//! what a replay compares and corrects, and what `show` asks for are made from it.
+//! The columns of an advisory that are parsed from its raw text, as one list. COPY,
+//! updates, replay and `show` are generated from it.
 
 use super::cell::{Cell, Column, Document};
 use crate::model::{Advisory, AttackVector};
 
-/// Hands the list to the macro `$to`, behind `$arguments`. One line is a field of
+/// Passes the list to the macro `$to`, after `$arguments`. One line is a field of
 /// [`Advisory`]; of each of its columns the name, the type and the value, where the
 /// field's name stands for a reference to the field.
 ///
@@ -46,23 +46,23 @@ pub(crate) fn columns(advisory: &Advisory) -> Vec<Column<'_>> {
     with_columns!(values advisory)
 }
 
-/// Takes the advisory apart: a field that is not in the list, or in it and without a
-/// column, does not compile.
+/// Destructures the advisory: a field that is not in the list, or has no column,
+/// does not compile.
 macro_rules! values {
     ($advisory:ident plain { $($plain:tt)* } lists { $($lists:tt)* }) => {
         $crate::store::advisories::columns::values! { $advisory $($plain)* $($lists)* }
     };
     ($advisory:ident $($field:ident: $($name:literal $kind:ident = $value:expr),+;)*) => {{
-        // Never called. A pattern would hold the same, but in a macro the compiler does
-        // not name the field that it lacks.
+        // Never called. A pattern would check the same, but in a macro the compiler does
+        // not name the missing field.
         let _ = |said, $($field),*| Advisory { said, $($field),* };
         let (said, $($field),*) = (&$advisory.said, $(&$advisory.$field),*);
         vec![("said", Cell::Text(Some(said))), $($(($name, Cell::$kind($value))),+),*]
     }};
 }
 
-/// `with_column_names!(to (…))` hands the macro `$to` the names of all columns as
-/// literals, behind `(…)`: sqlx checks only SQL that is made of literals.
+/// `with_column_names!(to (…))` passes the names of all columns to the macro `$to`
+/// as literals, after `(…)`: sqlx checks only SQL that is made of literals.
 macro_rules! with_column_names {
     ($to:ident $arguments:tt) => {
         $crate::store::advisories::columns::with_columns! { all_names ($to $arguments) }
@@ -77,7 +77,7 @@ macro_rules! all_names {
     };
 }
 
-/// The same with the names of the plain columns.
+/// The same for the plain columns.
 macro_rules! with_plain_names {
     ($to:ident $arguments:tt) => {
         $crate::store::advisories::columns::with_columns! { plain_names ($to $arguments) }
@@ -105,7 +105,7 @@ mod tests {
     use crate::model::sample;
     use crate::store::advisories::cell::Row;
 
-    /// Whatever fields there are: a column holds what the model says in its field.
+    /// For every field: the column has the value of the model's field.
     #[test]
     fn every_field_of_the_model_is_in_the_columns_of_its_name() {
         let full = sample::full();

@@ -1,17 +1,17 @@
-//! A single record beside what is stored under its key.
+//! Comparison of a single record with the stored one.
 
 use chrono::{DateTime, Utc};
 
-/// What a record is, judged by itself alone, beside what is stored.
+/// Result of comparing a record with the stored one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
-    /// Nothing is stored under its key.
+    /// Nothing is stored for its key.
     Unknown,
-    /// What is stored says the same.
+    /// The stored content is the same.
     Same,
-    /// Upstream made it later than what is stored.
+    /// Its modification time is later than the stored one.
     Newer,
-    /// It says something else, and nothing shows that it is newer.
+    /// Its content differs and it is not known to be newer.
     Other,
 }
 

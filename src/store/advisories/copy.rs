@@ -1,4 +1,4 @@
-//! PostgreSQL's binary COPY format, as far as our tables need it.
+//! Encoder for PostgreSQL's binary COPY format, for the types that we need.
 //! Source: PostgreSQL documentation, COPY, "Binary Format".
 
 use std::ops::DerefMut;
@@ -10,7 +10,7 @@ use sqlx::postgres::PgCopyIn;
 
 use super::cell::{Bytes, Cell, Row};
 
-/// Rows on their way into one `COPY … FROM STDIN (FORMAT binary)`.
+/// Rows for one `COPY … FROM STDIN (FORMAT binary)`.
 pub(crate) struct CopyRows {
     bytes: Vec<u8>,
 }
@@ -19,7 +19,7 @@ const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// PostgreSQL counts microseconds from 2000-01-01; Unix from 1970-01-01.
 const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
 const TEXT_OID: i32 = 25;
-/// As large as the pieces that psql sends.
+/// Chunk size, the same as psql's.
 const PIECE_BYTES: usize = 64 * 1024;
 
 impl CopyRows {
@@ -38,7 +38,7 @@ impl CopyRows {
     /// A whole row, in the order of its columns.
     pub(crate) fn put(&mut self, row: Row<'_>) -> Result<(), sqlx::Error> {
         let Row(columns) = row;
-        // No table has as many columns as an `i16` counts.
+        // No table has more columns than fit into an `i16`.
         self.row(i16::try_from(columns.len()).unwrap_or(i16::MAX));
         for (_, cell) in columns {
             match cell {
@@ -57,8 +57,8 @@ impl CopyRows {
         Ok(())
     }
 
-    /// Sends all rows and the end mark, piece by piece: sqlx would copy one
-    /// large piece whole.
+    /// Sends all rows and the trailer in chunks: sqlx would copy one large buffer
+    /// whole.
     pub(crate) async fn send<C: DerefMut<Target = PgConnection>>(
         mut self,
         copy: &mut PgCopyIn<C>,
@@ -75,7 +75,7 @@ impl CopyRows {
     }
 
     pub(crate) fn raw(&mut self, value: &[u8]) {
-        // A field is bounded by the record limit, far below 2 GiB.
+        // A field is limited by the record limit, far below 2 GiB.
         self.length(i32::try_from(value.len()).unwrap_or(i32::MAX));
         self.bytes.extend_from_slice(value);
     }
@@ -135,7 +135,7 @@ impl CopyRows {
         self.set_length(length_at);
     }
 
-    /// Writes how much came behind the four bytes at `length_at` into them.
+    /// Writes the length of the data after `length_at` into the four bytes there.
     fn set_length(&mut self, length_at: usize) {
         let length = i32::try_from(self.bytes.len() - length_at - 4).unwrap_or(i32::MAX);
         self.bytes[length_at..length_at + 4].copy_from_slice(&length.to_be_bytes());

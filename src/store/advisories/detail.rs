@@ -1,5 +1,5 @@
-//! Details: what the JSON API says of an advisory, kept as it came and laid over
-//! what the feed says.
+//! Advisory details from the JSON API: storing the raw response and merging it with
+//! the feed record.
 
 use std::borrow::Cow;
 
@@ -16,22 +16,22 @@ use crate::store::change::{self, Fact};
 use crate::store::origin::Origin;
 use crate::store::wanted::queue;
 
-/// What became of an answer.
+/// Result of storing a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DetailOutcome {
-    /// An advisory that was not known before.
+    /// A new advisory.
     Added,
-    /// A new version of a known one.
+    /// A new version of a known advisory.
     Changed,
-    /// It says nothing new.
+    /// Unchanged.
     Unchanged,
-    /// It is kept, and concerns no list that is followed.
+    /// Stored, but it is in no followed list.
     Elsewhere,
-    /// It is older than the one that is known; that one stays.
+    /// Older than the known details, which stay current.
     Older,
 }
 
-/// The feed's record of an advisory, so that the caller can read it.
+/// The feed's record of an advisory, for the caller to parse.
 pub async fn record(
     connection: &mut PgConnection,
     said: &str,
@@ -48,18 +48,18 @@ pub async fn record(
     .await
 }
 
-/// The feed's record of an advisory, read again.
+/// The feed's record of an advisory, parsed again.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// As it came.
+    /// Raw text.
     pub raw: String,
-    /// What it says; `None` where it no longer reads.
+    /// The parsed advisory; `None` if it no longer parses.
     pub advisory: Option<Advisory>,
 }
 
-/// Stores an answer inside the caller's transaction, which no other that writes
-/// advisories runs beside, and forgets the wish that it fulfils. `record` is the
-/// advisory's [`record`], read.
+/// Stores a response inside the caller's transaction, which holds the exclusive
+/// write lock, and removes the fetch queue entry that it completes. `record` is
+/// the advisory's parsed [`record`].
 pub async fn store(
     connection: &mut PgConnection,
     origin: Origin,
@@ -106,15 +106,15 @@ pub async fn store(
     Ok(came)
 }
 
-/// What became of an advisory under its detail.
+/// Result for an advisory.
 struct Laid {
     came: DetailOutcome,
-    /// The version that is current now.
+    /// The current version.
     version: i32,
     facts: Vec<Fact>,
 }
 
-/// The detail that was known before.
+/// The details that were known before.
 struct Known {
     byte_hash: Vec<u8>,
     modified_at: Option<DateTime<Utc>>,
@@ -142,8 +142,8 @@ async fn known(connection: &mut PgConnection, said: &str) -> Result<Option<Known
     .await
 }
 
-/// Keeps the answer. The one that it replaces stays for the versions that were
-/// made with it.
+/// Stores the response. The replaced one is kept for the versions that were
+/// created with it.
 async fn keep(
     connection: &mut PgConnection,
     origin: Origin,
@@ -198,7 +198,7 @@ async fn keep(
     Ok(())
 }
 
-/// Keeps an answer that is older than the known one: what was received is not lost.
+/// Stores a response that is older than the known one, so that it is not lost.
 async fn keep_former(connection: &mut PgConnection, detail: &Detail) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into former_detail (said, byte_hash, raw)
@@ -213,12 +213,12 @@ async fn keep_former(connection: &mut PgConnection, detail: &Detail) -> Result<(
     Ok(())
 }
 
-/// A watch list that JSON serves and the answer names.
+/// A watch list that is read from JSON and is named in the response.
 struct List {
     source_id: i32,
-    /// Whether it has shown the advisory before.
+    /// Whether the advisory was seen in it before.
     is_sighted: bool,
-    /// Whether its first load is what asked for the answer.
+    /// Whether the details were enqueued by its first load.
     is_first_load: bool,
 }
 
@@ -249,7 +249,7 @@ async fn lists(
     .await
 }
 
-/// A version of what the answer alone says.
+/// A version from the response alone.
 fn alone(detail: &Detail, source_id: i32, number: i32) -> Version<'_> {
     Version {
         whole: Cow::Borrowed(&detail.advisory),
@@ -280,8 +280,8 @@ async fn add(
     })
 }
 
-/// Lays the answer over the stored record: a version where both together say
-/// something else than before.
+/// Merges the response with the stored record; creates a version if the result
+/// differs from the current one.
 async fn lay_over(
     connection: &mut PgConnection,
     origin: Origin,
@@ -333,7 +333,7 @@ fn record_part(stored: &Stored) -> Option<RecordPart> {
     })
 }
 
-/// Writes the sightings and what happened.
+/// Writes the sightings and the changes.
 async fn tell(
     connection: &mut PgConnection,
     origin: Origin,
@@ -386,15 +386,16 @@ async fn tell(
     Ok(())
 }
 
-/// Whether a new version only says more of the statement that was known: JSON
-/// speaks of it for the first time.
+/// Whether a new version only completes the known revision: these are its first
+/// details from JSON.
 fn completes(detail: &Detail, stored: &Stored, before: Option<&Known>) -> bool {
     before.is_none_or(|before| before.modified_at < stored.modified_at)
         && detail.advisory.modified_at <= stored.modified_at
 }
 
-/// Forgets the wish that the answer fulfils; where it is older than what upstream
-/// listed, the wish stays for later. Returns since when it was wanted.
+/// Removes the fetch queue entry that the response completes. If it is older than
+/// what upstream listed, the entry stays for a retry. Returns since when it was
+/// pending.
 async fn complete(
     connection: &mut PgConnection,
     detail: &Detail,
@@ -406,7 +407,7 @@ async fn complete(
         return Ok(now);
     };
     if !wish.is_fulfilled {
-        let why = "upstream has listed a newer one than it sent";
+        let why = "upstream listed a newer version than it sent";
         queue::failed(connection, said, why, now).await?;
     }
     Ok(wish.since)

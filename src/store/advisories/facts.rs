@@ -1,19 +1,19 @@
-//! What happened to advisories, as facts to write down.
+//! Changes (events) of advisories, to be inserted into the change log.
 
 use super::row::Version;
 use crate::model::{ChangeKind, Statement, advisory_facts};
 use crate::store::change::Fact;
 use crate::store::origin::Origin;
 
-/// Of an advisory that was not known before.
+/// Changes of a new advisory.
 pub(crate) fn appeared(version: &Version<'_>, origin: Origin) -> Vec<Fact> {
     of_version(version, origin, vec![ChangeKind::Appeared])
 }
 
-/// Of a new version; `former` is what it is compared with. What a completing
-/// version newly says is no news by itself: feed and JSON are heard one after the
-/// other. Its facts are those against the statement before, which the version it
-/// completes had not told yet.
+/// Changes of a new version; `former` is what it is compared with. Additional
+/// details in a completing version are no events by themselves, because feed and
+/// JSON are received one after the other. Its events are those compared with the
+/// revision before that the completed version did not report yet.
 pub(crate) fn replaced(version: &Version<'_>, former: &[Statement], origin: Origin) -> Vec<Fact> {
     let first = if version.completes {
         ChangeKind::Completed
@@ -26,7 +26,7 @@ pub(crate) fn replaced(version: &Version<'_>, former: &[Statement], origin: Orig
     of_version(version, origin, whats)
 }
 
-/// Of a known advisory that a source had not sent before.
+/// Changes of a known advisory that a source sends for the first time.
 pub(crate) fn joined(said: &str, version: i32) -> Fact {
     Fact {
         key: said.to_owned(),

@@ -1,4 +1,4 @@
-//! Versions: kept just before they are replaced, and which there are.
+//! Version history: archiving versions before they are replaced, and listing them.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use super::row::Version;
 use crate::model::{Named, RecordKind, Severity, Statement, TicketStatement};
 
-/// What is read of a former version of an advisory.
+/// Row of a former version of an advisory.
 struct Row {
     said: String,
     severity_rank: Option<i16>,
@@ -40,8 +40,8 @@ impl Row {
     }
 }
 
-/// Keeps the current versions of advisories, just before these replace them.
-/// Returns what each new one is to be compared with ([`advisory_facts`]).
+/// Archives the current versions of advisories before these replace them.
+/// Returns what each new version has to be compared with ([`advisory_facts`]).
 ///
 /// [`advisory_facts`]: crate::model::advisory_facts
 pub(crate) async fn keep_advisories(
@@ -80,7 +80,7 @@ pub(crate) async fn keep_advisories(
     Ok(former.collect())
 }
 
-/// The newest statement before the one that a completing version says more of.
+/// The newest revision before the one that a completing version completes.
 async fn before(
     connection: &mut PgConnection,
     next: &[Version<'_>],
@@ -112,14 +112,14 @@ async fn before(
     Ok(rows.into_iter().map(Row::statement).collect())
 }
 
-/// A version of a ticket that was kept.
+/// An archived version of a ticket.
 pub(crate) struct KeptTicket {
     pub version: i32,
     pub modified_at: Option<DateTime<Utc>>,
     pub statement: TicketStatement,
 }
 
-/// Keeps the current versions of these tickets, just before they are replaced.
+/// Archives the current versions of these tickets before they are replaced.
 pub(crate) async fn keep_tickets(
     connection: &mut PgConnection,
     ids: &[i64],
@@ -158,17 +158,17 @@ pub(crate) async fn keep_tickets(
     Ok(kept.collect())
 }
 
-/// One version that is stored.
+/// A stored version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StoredVersion {
-    /// Its number.
+    /// Version number.
     pub version: i32,
-    /// When we learned it.
+    /// When it was detected.
     pub at: DateTime<Utc>,
 }
 
-/// The versions of an advisory or ticket that are stored, oldest first; those that
-/// retention has dropped are not.
+/// The stored versions of an advisory or ticket, oldest first, without those that
+/// retention has removed.
 pub async fn versions(
     connection: &mut PgConnection,
     kind: RecordKind,

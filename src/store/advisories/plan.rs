@@ -1,4 +1,4 @@
-//! What a chunk of records means beside what is stored.
+//! Merge plan: what a chunk of records changes in the stored advisories.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,18 +12,18 @@ use crate::store::change::Fact;
 use crate::store::origin::Origin;
 use crate::store::wanted::queue::{QueueEntry, Reason};
 
-/// What a record means beside what is stored.
+/// Effect of a record on the stored advisory.
 #[derive(Clone, Copy)]
 enum Verdict {
-    /// The advisory is not known yet.
+    /// The advisory is new.
     New,
-    /// The record takes the place of the stored one. Whether that makes a version
-    /// depends on what the detail says.
+    /// The record replaces the stored one. Whether that creates a version depends on
+    /// the details.
     Newer,
-    /// The same in other bytes, from the source that the current version came from.
+    /// The same content in different bytes, from the source of the current version.
     Reworded,
-    /// Says the same in the same bytes, or is of no consequence for the current
-    /// version; `kept` when its bytes are stored nowhere else.
+    /// The same bytes, or no effect on the current version; `kept` if its bytes are
+    /// stored nowhere else.
     Aside { kept: bool },
 }
 
@@ -37,7 +37,7 @@ fn judge(
         return Verdict::New;
     };
     let Some(stored_bytes) = &stored.byte_hash else {
-        // Until now only JSON has told of it.
+        // Only known from JSON so far.
         return Verdict::Newer;
     };
     let ours = stored.source_id == source_id || !stored.source_configured;
@@ -57,7 +57,7 @@ fn judge(
     }
 }
 
-/// What one chunk writes.
+/// The rows to write for one chunk.
 pub(crate) struct Plan<'a> {
     origin: Origin,
     pub new: Vec<Version<'a>>,
@@ -79,7 +79,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// What happened, in the order of identifiers; `former` is what the changed ones
+    /// The changes, in the order of identifiers; `former` is what the changed ones
     /// are compared with.
     pub(crate) fn facts(
         &self,
@@ -169,8 +169,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Only what record and detail say together makes a version: a record that
-    /// says what the detail has said before makes none.
+    /// Only a change of the merged content creates a version: a record with content
+    /// that is already known from the details creates none.
     fn place(&mut self, mut version: Version<'a>, stored: Option<&Stored>) {
         let Some(stored) = stored else {
             self.new.push(version);

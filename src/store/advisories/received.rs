@@ -1,14 +1,14 @@
-//! A record as it was read from a feed.
+//! A parsed feed record with its raw text.
 
 use crate::model::{Advisory, Fingerprint};
 
-/// One record that was read: what it says, and the bytes it said it in.
+/// One parsed record with its raw text.
 #[derive(Debug, Clone)]
 pub struct Received {
-    /// What it says, normalised.
+    /// The parsed advisory, normalised.
     pub advisory: Advisory,
-    /// The record as it came, decoded to UTF-8.
+    /// The raw record, decoded to UTF-8.
     pub raw: String,
-    /// Fingerprint of `raw`'s bytes as they came.
+    /// Fingerprint of the original bytes of `raw`.
     pub byte_hash: Fingerprint,
 }

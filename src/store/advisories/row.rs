@@ -1,4 +1,4 @@
-//! The row of an advisory: model ⇄ columns.
+//! Rows of advisories: model ⇄ columns.
 
 use std::borrow::Cow;
 
@@ -12,13 +12,13 @@ use super::copy::CopyRows;
 use crate::model::{Advisory, Fingerprint};
 use crate::store::origin::Origin;
 
-/// What a merge must know of an advisory that is stored.
+/// The part of a stored advisory that a merge needs.
 pub(crate) struct Stored {
-    /// Of the feed's record; `None` where only JSON has told of it.
+    /// Of the feed's record; `None` if it is only known from JSON.
     pub byte_hash: Option<Vec<u8>>,
     pub content_hash: Option<Vec<u8>>,
     pub record_modified_at: Option<DateTime<Utc>>,
-    /// Of record and detail together.
+    /// Of record and details merged.
     pub modified_at: Option<DateTime<Utc>>,
     pub whole_hash: Vec<u8>,
     pub source_id: i32,
@@ -27,7 +27,7 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// Whether the feed's record that is stored says this.
+    /// Whether the stored feed record has this content.
     pub(crate) fn says(&self, content_hash: &Fingerprint) -> bool {
         self.content_hash
             .as_ref()
@@ -35,29 +35,29 @@ impl Stored {
     }
 }
 
-/// The detail of an advisory that records are laid under.
+/// The details of an advisory, to be merged with records.
 pub(crate) struct KnownDetail {
     pub byte_hash: Vec<u8>,
     pub advisory: Advisory,
 }
 
-/// One version of an advisory, about to be stored.
+/// A version of an advisory, to be stored.
 pub(crate) struct Version<'a> {
-    /// What record and detail say together.
+    /// Record and details merged.
     pub whole: Cow<'a, Advisory>,
-    /// The feed's record; the detail where there is none.
+    /// The feed's record, or the details if there is none.
     pub raw: &'a str,
-    /// The feed's record; `None` where only JSON has told of it.
+    /// The feed's record; `None` if it is only known from JSON.
     pub record: Option<RecordPart>,
-    /// The detail.
+    /// The details.
     pub detail: Option<DetailPart>,
     pub source_id: i32,
     pub number: i32,
-    /// Whether it only says more of the statement that the version before told of.
+    /// Whether it only completes the revision of the previous version.
     pub completes: bool,
 }
 
-/// What is kept of the feed's record besides its text.
+/// Columns of the feed's record besides its text.
 #[derive(Clone, Copy)]
 pub(crate) struct RecordPart {
     pub byte_hash: Fingerprint,
@@ -65,7 +65,7 @@ pub(crate) struct RecordPart {
     pub modified_at: Option<DateTime<Utc>>,
 }
 
-/// What is kept of the detail.
+/// Columns of the details.
 #[derive(Clone)]
 pub(crate) struct DetailPart {
     pub byte_hash: Vec<u8>,
@@ -86,13 +86,13 @@ impl Version<'_> {
         Row(columns)
     }
 
-    /// Its key and its texts, without what they say.
+    /// Key and raw texts, without the parsed columns.
     fn texts_row(&self) -> Row<'_> {
         let said = ("said", Cell::Text(Some(&self.whole.said)));
         Row([said].into_iter().chain(self.texts()).collect())
     }
 
-    /// The texts that it was read from: where they came from, their fingerprints and times.
+    /// Columns of the raw texts: origin, fingerprints and times.
     fn texts(&self) -> [Column<'_>; 7] {
         let Self {
             whole: _,
@@ -104,7 +104,7 @@ impl Version<'_> {
             completes: _,
         } = self;
         let (record, detail) = (record.as_ref(), detail.as_ref());
-        // The record's own time, where a detail may say another.
+        // The record's own time; the details may have a different one.
         let modified_at = detail.and(record).and_then(|part| part.modified_at);
         [
             ("raw", Cell::Text(Some(raw))),
@@ -137,7 +137,7 @@ macro_rules! copy {
 /// In the order of [`Version::row`].
 const COPY: &str = with_column_names!(copy());
 
-/// Stores advisories that are not stored yet.
+/// Inserts new advisories.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     origin: Origin,
@@ -179,7 +179,7 @@ macro_rules! update {
     };
 }
 
-/// Replaces advisories by their next version.
+/// Replaces advisories with their next version.
 pub(crate) async fn update(
     connection: &mut PgConnection,
     origin: Origin,
@@ -193,8 +193,8 @@ pub(crate) async fn update(
     Ok(())
 }
 
-/// Keeps the newest record and detail of advisories that say the same in other
-/// words: no new version, but nothing that was received is lost.
+/// Stores the newest record and details of advisories with unchanged content: no
+/// new version, but no received data is lost.
 pub(crate) async fn replace_record(
     connection: &mut PgConnection,
     versions: &[Version<'_>],

@@ -1,4 +1,4 @@
-//! That an advisory came through a source, and in which bytes.
+//! Sightings: which source sent an advisory, and its latest bytes from there.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::copy::CopyRows;
 use crate::model::Fingerprint;
 use crate::store::origin::Origin;
 
-/// One record of a source, about to be written down.
+/// One record of a source, to be inserted.
 pub(crate) struct Seen<'a> {
     pub said: &'a str,
     pub byte_hash: Fingerprint,

@@ -1,26 +1,26 @@
-//! Who may write advisories beside whom.
+//! Lock for transactions that write advisories: shared or exclusive.
 
 use sqlx::PgConnection;
 
 use crate::store::ledger::lock::LOCK_SPACE;
 
-/// Second key of the lock; sources, which count from 1, have the others.
+/// Second key of the lock; positive keys belong to sources.
 const WRITING: i32 = -1;
 
-/// How a transaction that writes advisories goes about it. Lists overlap, so two
-/// first loads store the same new advisories, and whoever commits later fails on
-/// the unique key; with many lists it would fail again and again. Exclusive it waits
-/// for all others, sees all they stored, and cannot fail so.
+/// Lock mode of a transaction that writes advisories. Lists overlap, so two first
+/// loads store the same new advisories, and the later commit fails on the unique
+/// key; with many lists it would fail repeatedly. In exclusive mode a transaction
+/// waits for all others, sees what they stored, and cannot fail this way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteLock {
-    /// At the same time as others: the usual way.
+    /// At the same time as others: the default.
     Shared,
-    /// When no other transaction writes advisories.
+    /// While no other transaction writes advisories.
     Exclusive,
 }
 
 impl WriteLock {
-    /// Waits for the turn; it ends with the transaction.
+    /// Waits for the lock; it is released with the transaction.
     pub async fn take(self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         match self {
             Self::Shared => {
