@@ -1,5 +1,5 @@
-//! Alerts and the messages that carry them. Whoever raises holds the place of
-//! the one evaluator (`evaluation::lock`), so that nobody else does meanwhile.
+//! Alert outbox: inserting alerts and the messages that contain them. The caller
+//! holds the evaluation lock (`evaluation::lock`), so there is only one writer.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,11 +11,11 @@ use uuid::Uuid;
 use super::message::Gathering;
 use super::raised::Raised;
 
-/// What listeners wait for.
+/// Notification channel.
 pub const CHANNEL: &str = "advisoryd_alerts";
 
-/// Raises those that were not raised before, inside the caller's transaction;
-/// how many that were.
+/// Inserts the alerts that do not exist yet, inside the caller's transaction, and
+/// returns their number.
 pub async fn raise(
     connection: &mut PgConnection,
     raised: Vec<Raised>,
@@ -42,7 +42,7 @@ pub async fn raise(
     Ok(news.len() as u64)
 }
 
-/// Those that no row stands for yet, each once.
+/// The alerts that have no row yet, without duplicates.
 async fn unknown(
     connection: &mut PgConnection,
     raised: Vec<Raised>,
@@ -64,7 +64,7 @@ async fn insert(
     carriers: &[Option<Uuid>],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    // Columns travel in one document each: sixteen arrays would say no more.
+    // Each row is sent as one JSON document instead of sixteen arrays.
     let rows: Vec<Value> = news
         .iter()
         .zip(carriers)
@@ -105,17 +105,17 @@ async fn insert(
     Ok(())
 }
 
-/// Under which severities alerts of this rule and key were raised, and to which
-/// sinks they went: what a resolving alert has to end.
+/// Severities of earlier alerts of a rule and key, and the sinks that they were
+/// sent to: what a resolving alert has to resolve.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Former {
-    /// As in `advisoryd_v1.advisories`; an empty text stands for none.
+    /// As in `advisoryd_v1.advisories`; an empty string means unknown.
     pub severities: Vec<String>,
     /// Names of sinks.
     pub sinks: Vec<String>,
 }
 
-/// What was told of these keys before, by rule and key.
+/// The earlier alerts of these keys, by rule and key.
 pub async fn former(
     connection: &mut PgConnection,
     keys: &[String],

@@ -1,4 +1,4 @@
-//! The duties to tell: claimed by one at a time, settled once.
+//! Delivery queue: deliveries are claimed with a lease and settled once.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
@@ -7,38 +7,38 @@ use uuid::Uuid;
 
 use crate::model::{Alert, Ending, MESSAGE_VERSION, Message, Purpose};
 
-/// A delivery that is ours until its lease ends.
+/// A claimed delivery, ours until its lease ends.
 #[derive(Debug, Clone)]
 pub struct Claim {
     /// Row in `delivery`.
     pub id: i64,
-    /// To whom.
+    /// Name of the sink.
     pub sink: String,
-    /// Counts the claims; the attempt's number.
+    /// Number of the attempt (counts claims).
     pub fence: i32,
-    /// Attempts that failed before.
+    /// Number of failed attempts before.
     pub failures: i32,
-    /// What is to be told.
+    /// The message to send.
     pub message: Message,
 }
 
-/// What came of an attempt.
+/// Result of an attempt.
 #[derive(Debug, Clone)]
 pub struct Attempt {
-    /// When it began.
+    /// Start time.
     pub at: DateTime<Utc>,
-    /// How long it took.
+    /// Duration.
     pub latency: TimeDelta,
-    /// Status of the answer.
+    /// Status of the response.
     pub status: Option<i32>,
-    /// The beginning of the answer.
+    /// The beginning of the response.
     pub answer: String,
-    /// How the delivery goes on.
+    /// What happens to the delivery next.
     pub ending: Ending,
 }
 
-/// Seals the messages whose time to gather is over. One that is just being
-/// gathered into is left for the next look, so that nobody waits for an evaluator.
+/// Seals the messages whose grouping time has ended. A message that an evaluator
+/// is just adding to is left for the next call, so that there is no waiting.
 pub async fn seal(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "with due as (
@@ -65,8 +65,8 @@ pub async fn seal(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(
     Ok(())
 }
 
-/// Seals the messages that were opened since then, whatever their time: what was
-/// found in one pass belongs together, and nobody is there to wait for the rest.
+/// Seals the messages that were opened since then, whatever their grouping time:
+/// a single pass does not wait for more alerts.
 pub async fn seal_since(
     connection: &mut PgConnection,
     since: DateTime<Utc>,
@@ -92,7 +92,7 @@ pub async fn seal_since(
     Ok(())
 }
 
-/// Seals what these rules gather.
+/// Seals the open messages of these rules.
 pub(crate) async fn seal_of(
     connection: &mut PgConnection,
     rules: &[String],
@@ -118,17 +118,17 @@ pub(crate) async fn seal_of(
     Ok(())
 }
 
-/// Claims up to `most` due deliveries of a sink, the longest due first, for as
-/// long as `lease`. Of a sink that `keeps` alerts (Alertmanager), none that says that
-/// something is over goes before those that said that it began: told in the wrong
-/// order, it would begin again. They wait for smaller ids only, never in a circle.
-/// A claim that is not settled by then is due again: a crash
-/// costs a repeat, never a loss. Leases go by the database's clock, the one that
-/// all machines share: one whose clock is ahead takes nothing from another.
+/// Claims up to `most` due deliveries of a sink, the longest due first, for the
+/// duration `lease`. For a sink that `keeps` alerts (Alertmanager), a resolved alert
+/// is not sent before the alert that it resolves: in the wrong order, the alert
+/// would become active again. Deliveries wait for smaller ids only, so there is no
+/// deadlock. A claim that is not settled in time is due again: a crash causes a
+/// repetition, never a loss. Leases use the database's clock, which all machines
+/// share, so that a machine with a wrong clock takes nothing from another.
 ///
-/// It looks at the first few of the queue by its index and at each by its key,
-/// in a form that leaves the planner no other way: with a million rows and
-/// statistics of an empty table it sorted or read all of them, at every claim.
+/// It reads the first few rows of the queue by its index and each row by its key,
+/// in a form that leaves the planner no choice: with a million rows and the
+/// statistics of an empty table it sorted or read all rows for every claim.
 #[expect(clippy::too_many_lines, reason = "one SQL statement")]
 pub async fn claim(
     connection: &mut PgConnection,
@@ -229,8 +229,8 @@ fn message(
     }
 }
 
-/// Settles an attempt; false when the claim is no longer ours, because its lease
-/// ended and somebody else took it.
+/// Settles an attempt; false if the claim is no longer ours, because its lease
+/// ended and another worker claimed it.
 pub async fn settle(
     connection: &mut PgConnection,
     claim: &Claim,
@@ -282,8 +282,8 @@ pub async fn settle(
     Ok(settled.rows_affected() == 1)
 }
 
-/// When the next delivery of a sink is due, in the time between these; `None`
-/// when none is. Bounded, because far more may wait for later.
+/// When the next delivery of a sink is due between these times; `None` if none
+/// is. Limited, because many more may be due later.
 pub async fn next_due(
     connection: &mut PgConnection,
     sink: &str,

@@ -1,4 +1,4 @@
-//! How far the changes were evaluated, and what was found of each.
+//! Rule evaluation state: the last evaluated change, and the verdicts per change.
 
 use std::collections::HashMap;
 
@@ -7,17 +7,17 @@ use sqlx::PgConnection;
 
 use crate::model::Verdict;
 
-/// What the rules found of one change.
+/// The verdicts of the rules for one change.
 #[derive(Debug, Clone)]
 pub struct Found {
     /// The change.
     pub seq: i64,
-    /// Rows in `rule` and their verdicts; those that do not ask for it are left out.
+    /// Rows in `rule` and their verdicts, without rules that do not match this kind of change.
     pub verdicts: Vec<(i32, Verdict)>,
 }
 
-/// Takes the place of the one evaluator and returns how far it came; `None` while
-/// another process has it. The place is given back with the transaction.
+/// Takes the evaluation lock and returns the last evaluated change; `None` while
+/// another process holds it. The lock is released with the transaction.
 pub async fn lock(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
     sqlx::query_scalar!(
         "select evaluated_seq
@@ -28,14 +28,14 @@ pub async fn lock(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Er
     .await
 }
 
-/// Takes the place of the one evaluator as soon as it is free.
+/// Waits for the evaluation lock.
 pub async fn wait_and_lock(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!("select evaluated_seq from alerting for update")
         .fetch_one(connection)
         .await
 }
 
-/// Passes over what happened while there were no rules.
+/// Skips changes from the time when there were no rules.
 pub(crate) async fn skip_to_now(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!("update alerting set evaluated_seq = (select last from change_counter)")
         .execute(connection)
@@ -43,7 +43,7 @@ pub(crate) async fn skip_to_now(connection: &mut PgConnection) -> Result<(), sql
     Ok(())
 }
 
-/// Moves on to `seq`, with what was found on the way.
+/// Advances to `seq` and stores the verdicts up to there.
 pub async fn record(
     connection: &mut PgConnection,
     found: &[Found],
@@ -53,7 +53,7 @@ pub async fn record(
     let asked = || found.iter().filter(|found| !found.verdicts.is_empty());
     let seqs: Vec<i64> = asked().map(|found| found.seq).collect();
     if !seqs.is_empty() {
-        // Arrays of arrays have to be of one length: each travels as its text.
+        // Nested arrays must have the same length, so each is sent as text.
         let rules: Vec<String> = asked()
             .map(|found| array(found.verdicts.iter().map(|(rule, _)| i64::from(*rule))))
             .collect();
@@ -82,21 +82,21 @@ pub async fn record(
     Ok(())
 }
 
-/// An array as PostgreSQL writes it.
+/// An array in PostgreSQL's text format.
 fn array(numbers: impl Iterator<Item = i64>) -> String {
     let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
     format!("{{{}}}", numbers.join(","))
 }
 
-/// How far the changes were evaluated.
+/// The last evaluated change.
 pub async fn evaluated(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!("select evaluated_seq from alerting")
         .fetch_one(connection)
         .await
 }
 
-/// What the rules found of the changes of one advisory or ticket, by change and
-/// row in `rule`.
+/// The verdicts for the changes of one advisory or ticket, by change and row in
+/// `rule`.
 pub async fn of_key(
     connection: &mut PgConnection,
     key: &str,

@@ -1,4 +1,4 @@
-//! Messages: what gathers alerts and is sent at once.
+//! Messages: group the alerts of a rule that are sent together.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,10 +9,10 @@ use uuid::Uuid;
 use crate::model::Purpose;
 use crate::store::alerts::raised::Raised;
 
-/// Alerts in one message; what comes then opens the next. A mail of more is not read.
+/// Maximum of alerts per message; more alerts open the next one. Longer mails are not read.
 const MESSAGE_ALERTS: i32 = 100;
 
-/// A message that takes in alerts during this transaction.
+/// A message that alerts are added to in this transaction.
 #[derive(Debug, Clone)]
 struct Carrier {
     id: Uuid,
@@ -29,16 +29,16 @@ struct Carrier {
 /// The messages of one transaction.
 #[derive(Default)]
 pub(crate) struct Gathering {
-    /// Rules whose open message was looked for. Once one is full, the database
-    /// still calls it open until all is written.
+    /// Rules whose open message was looked up. A full message is still open in the
+    /// database until everything is written.
     looked: HashSet<String>,
     open: BTreeMap<String, Carrier>,
     full: Vec<Carrier>,
 }
 
 impl Gathering {
-    /// The message for this alert: the rule's open one, else a new one that is
-    /// called by this alert.
+    /// The message for this alert: the rule's open one, or a new one with an id that
+    /// is derived from this alert.
     pub(crate) async fn carrier(
         &mut self,
         connection: &mut PgConnection,
@@ -74,13 +74,13 @@ impl Gathering {
         Ok(id)
     }
 
-    /// Writes all messages, and for new ones whom they go to.
+    /// Writes all messages, and the deliveries of new ones.
     pub(crate) async fn write(
         self,
         connection: &mut PgConnection,
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
-        // Full ones first: of a rule only one message may be open.
+        // Full ones first: a rule can have only one open message.
         let all: Vec<Carrier> = self
             .full
             .into_iter()
@@ -109,8 +109,8 @@ impl Carrier {
     }
 }
 
-/// The message of the rule that still gathers. One whose time is over takes
-/// nothing in any more: it is sealed here, or was by who delivers it.
+/// The open message of the rule. If its grouping time has ended, it takes no more
+/// alerts and is sealed here, unless the delivery has sealed it already.
 async fn find_open(
     connection: &mut PgConnection,
     raised: &Raised,

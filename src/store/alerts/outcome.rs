@@ -1,4 +1,4 @@
-//! What became of alerts, for who asks.
+//! State of alerts and their deliveries, for `alerts` and `explain`.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,47 +8,47 @@ use uuid::Uuid;
 
 use crate::model::{AlertState, DeliveryState};
 
-/// An alert in a list.
+/// An alert in a list of alerts.
 #[derive(Debug, Clone, Serialize)]
 pub struct AlertLine {
-    /// Derived from the fact.
+    /// Derived from rule and change.
     pub id: Uuid,
     /// When a rule matched it.
     pub raised_at: DateTime<Utc>,
-    /// Which rule.
+    /// The rule.
     pub rule: String,
-    /// What happened.
+    /// The event.
     pub what: String,
-    /// To which advisory or ticket.
+    /// The advisory or ticket.
     pub key: String,
-    /// What became of it, as in the view `alerts`.
+    /// The state, as in the view `alerts`.
     pub state: String,
-    /// Severity then.
+    /// Severity at that time.
     pub severity: Option<String>,
-    /// Title then.
+    /// Title at that time.
     pub title: Option<String>,
-    /// One sentence.
+    /// Summary, one sentence.
     pub summary: Option<String>,
-    /// What carries it.
+    /// The message that contains it.
     pub message_id: Option<Uuid>,
 }
 
-/// Which alerts.
+/// Filter for alerts.
 #[derive(Debug, Clone, Default)]
 pub struct AlertQuestion {
     /// Of this rule.
     pub rule: Option<String>,
     /// Of this advisory or ticket.
     pub key: Option<String>,
-    /// In this state; `DeadLetter` also finds those that other sinks are still to be told.
+    /// In this state; `DeadLetter` also finds those with pending deliveries to other sinks.
     pub state: Option<AlertState>,
-    /// Raised since.
+    /// Created since.
     pub since: Option<DateTime<Utc>>,
-    /// At most so many.
+    /// Maximum number.
     pub limit: i64,
 }
 
-/// Alerts that fit, the last raised first.
+/// Matching alerts, newest first.
 pub async fn alerts(
     connection: &mut PgConnection,
     question: &AlertQuestion,
@@ -78,7 +78,7 @@ pub async fn alerts(
     .await
 }
 
-/// One alert as a document: the columns of the view, its deliveries and their attempts.
+/// One alert as JSON: the columns of the view, its deliveries and their attempts.
 pub async fn alert(connection: &mut PgConnection, id: Uuid) -> Result<Option<Value>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select to_jsonb(a) || jsonb_build_object(
@@ -98,54 +98,54 @@ pub async fn alert(connection: &mut PgConnection, id: Uuid) -> Result<Option<Val
     .await
 }
 
-/// What became of an alert with one sink.
+/// The outcome of an alert for one sink.
 #[derive(Debug, Clone)]
 pub struct AlertOutcome {
-    /// The alert.
+    /// Id of the alert.
     pub alert_id: Uuid,
-    /// What became of it with all sinks together.
+    /// State over all sinks.
     pub state: AlertState,
-    /// Until when a silence holds it back, and why.
+    /// End and reason of the silence that suppresses it.
     pub silence: Option<(DateTime<Utc>, String)>,
-    /// What carries it, how many others it carries, and when it is sent.
+    /// The message that contains it.
     pub message: Option<CarryingMessage>,
-    /// To whom and what became of it.
+    /// The delivery and its state.
     pub delivery: Option<Delivery>,
 }
 
-/// What carries an alert.
+/// The message that contains an alert.
 #[derive(Debug, Clone)]
 pub struct CarryingMessage {
     /// Id of the message.
     pub id: Uuid,
-    /// Alerts in it.
+    /// Number of alerts in it.
     pub alerts: i32,
-    /// When it takes no more.
+    /// When it is sealed.
     pub closes_at: DateTime<Utc>,
-    /// Whether it takes no more.
+    /// Whether it is sealed.
     pub is_sealed: bool,
 }
 
-/// The duty to tell one sink.
+/// The delivery to one sink.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// Whom.
+    /// Name of the sink.
     pub sink: String,
-    /// How far it is.
+    /// State.
     pub state: DeliveryState,
-    /// Attempts that failed.
+    /// Number of failed attempts.
     pub failures: i32,
-    /// When it is tried next.
+    /// Time of the next attempt.
     pub due_at: DateTime<Utc>,
     /// When it was settled.
     pub settled_at: Option<DateTime<Utc>>,
-    /// Status of the last answer.
+    /// Status of the last response.
     pub status: Option<i32>,
-    /// What the last attempt failed with.
+    /// Error of the last attempt.
     pub error: Option<String>,
 }
 
-/// A row, whole.
+/// All columns of a row.
 struct Row {
     alert_id: Uuid,
     state: String,
@@ -164,7 +164,7 @@ struct Row {
     last_error: Option<String>,
 }
 
-/// What became of the alerts of an advisory or ticket, a row for each sink.
+/// The outcomes of the alerts of an advisory or ticket, one for each sink.
 pub async fn of_key(
     connection: &mut PgConnection,
     key: &str,
@@ -191,7 +191,7 @@ pub async fn of_key(
     Ok(rows.into_iter().filter_map(told).collect())
 }
 
-/// `None` for a state that a newer program wrote.
+/// `None` for a state that a newer version wrote.
 fn told(row: Row) -> Option<AlertOutcome> {
     let Row {
         alert_id,
@@ -238,30 +238,30 @@ fn told(row: Row) -> Option<AlertOutcome> {
     })
 }
 
-/// How a sink is.
+/// Status of a sink.
 #[derive(Debug, Clone, Serialize)]
 pub struct SinkLine {
     /// Its name.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: String,
-    /// Whether the configuration names it now.
+    /// Whether it is configured now.
     pub configured: bool,
-    /// Attempts that failed since the last one that did not.
+    /// Failed attempts since the last success.
     pub failures: i32,
-    /// When the first of them failed.
+    /// Time of the first of them.
     pub failing_since: Option<DateTime<Utc>>,
-    /// What the last one failed with.
+    /// Error of the last one.
     pub last_error: Option<String>,
-    /// When it last took a message.
+    /// When it last accepted a message.
     pub last_success_at: Option<DateTime<Utc>>,
-    /// Deliveries that wait.
+    /// Number of waiting deliveries.
     pub waiting: i64,
-    /// Deliveries that were given up.
+    /// Number of dead letters.
     pub dead_letters: i64,
 }
 
-/// The configured sinks, and those that are owed something though no longer configured.
+/// The configured sinks, and those with pending deliveries that are no longer configured.
 pub async fn sinks(connection: &mut PgConnection) -> Result<Vec<SinkLine>, sqlx::Error> {
     sqlx::query_as!(
         SinkLine,

@@ -1,16 +1,16 @@
-//! An alert that is to be written.
+//! An alert to be inserted.
 
 use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::model::{Alert, Purpose};
 
-/// An alert that is to be raised.
+/// An alert to be inserted.
 #[derive(Debug, Clone)]
 pub struct Raised {
-    /// Derived from the fact.
+    /// Derived from rule and change.
     pub id: Uuid,
-    /// Which rule asks for it.
+    /// The rule that matched.
     pub rule: String,
     /// Why it is sent.
     pub purpose: Purpose,
@@ -18,20 +18,20 @@ pub struct Raised {
     pub seq: Option<i64>,
     /// The watch list that the change came through.
     pub through: Option<i64>,
-    /// What receivers are told.
+    /// The content that is sent.
     pub alert: Alert,
-    /// Evaluated and recorded only.
+    /// From a shadow rule: recorded, not sent.
     pub is_shadow: bool,
-    /// What keeps it from being sent.
+    /// The silence that suppresses it.
     pub silence_id: Option<i64>,
-    /// Who is told.
+    /// Names of the sinks.
     pub sinks: Vec<String>,
-    /// How long its message gathers others of its rule; zero = it goes alone.
+    /// Grouping time of its message; zero = a message of its own.
     pub group: TimeDelta,
 }
 
 impl Raised {
-    /// Whether anybody is told.
+    /// Whether it is sent to any sink.
     pub fn is_sent(&self) -> bool {
         !self.is_shadow && self.silence_id.is_none() && !self.sinks.is_empty()
     }

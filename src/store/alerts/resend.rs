@@ -1,4 +1,4 @@
-//! Telling once more.
+//! Sending an alert again.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -6,10 +6,9 @@ use uuid::Uuid;
 
 use super::alert::CHANNEL;
 
-/// Makes every settled delivery of an alert's message due again, under the same
-/// id; of one sink only where it is named. How many those are. An alert that was
-/// not sent (silenced, shadow, without sinks) gets a message of its own for
-/// `sinks`.
+/// Makes the settled deliveries of an alert's message due again, with the same id,
+/// for one sink if it is named, and returns their number. An alert that was not
+/// sent (silenced, shadow, without sinks) gets its own message for `sinks`.
 pub async fn resend(
     connection: &mut PgConnection,
     id: Uuid,

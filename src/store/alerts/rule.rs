@@ -1,4 +1,4 @@
-//! Rules, as they were and are.
+//! Rule definitions, current and former.
 
 use std::collections::HashMap;
 
@@ -10,26 +10,25 @@ use sqlx::PgConnection;
 use super::{delivery, evaluation};
 use crate::model::Rule;
 
-/// A rule of the configuration, as it stands in the database.
+/// A configured rule, as stored in the database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Current {
     /// Row in `rule`.
     pub id: i32,
     /// Its name.
     pub name: String,
-    /// What it says; `None` where a newer program wrote what this one does not know.
+    /// The definition; `None` if a newer version wrote something unknown to this one.
     pub definition: Option<Rule>,
-    /// It sees the changes after this one.
+    /// It evaluates the changes after this one.
     pub after_seq: i64,
-    /// How many stored advisories it would have matched when it was new; `None`
-    /// until they were counted.
+    /// How many stored advisories it would have matched when it was new; `None` until
+    /// they are counted.
     pub baseline_matches: Option<i64>,
 }
 
-/// Writes down which rules the configuration names, inside the caller's
-/// transaction. A new rule sees what happens from now on; one that reads
-/// otherwise than before goes on where the former definition stopped; where
-/// there were no rules, what happened meanwhile is passed over.
+/// Stores the configured rules, inside the caller's transaction. A new rule
+/// evaluates changes from now on; a changed rule continues where its former
+/// definition stopped; changes from a time without any rule are skipped.
 pub async fn configure(
     connection: &mut PgConnection,
     rules: &[&Rule],
@@ -51,7 +50,7 @@ pub async fn configure(
     if known.is_empty() && !news.is_empty() {
         evaluation::skip_to_now(connection).await?;
     }
-    // What a rule gathered goes to whom it was for; the new definition may name others.
+    // Grouped alerts go to the sinks of the former definition; the new one may have others.
     delivery::seal_of(connection, &gone, now).await?;
     sqlx::query!(
         "with former as (
@@ -79,9 +78,9 @@ pub async fn configure(
     Ok(())
 }
 
-/// As it is stored and compared.
+/// The form that is stored and compared.
 fn definition(rule: &Rule) -> Value {
-    // Plain data under text keys: it cannot fail.
+    // Plain data with string keys: it cannot fail.
     serde_json::to_value(rule).unwrap_or_default()
 }
 
@@ -95,7 +94,7 @@ async fn definitions(connection: &mut PgConnection) -> Result<HashMap<String, Va
         .collect())
 }
 
-/// The rules that are followed now.
+/// The current rules.
 pub async fn current(connection: &mut PgConnection) -> Result<Vec<Current>, sqlx::Error> {
     let rows = sqlx::query!(
         "select id, name, definition, after_seq, baseline_matches
@@ -115,13 +114,13 @@ pub async fn current(connection: &mut PgConnection) -> Result<Vec<Current>, sqlx
     Ok(current.collect())
 }
 
-/// A stored definition; `None` when it holds more than this program reads.
+/// A stored definition; `None` if it contains something unknown to this version.
 fn read(stored: &Value) -> Option<Rule> {
     let rule = Rule::deserialize(stored).ok()?;
     (definition(&rule) == *stored).then_some(rule)
 }
 
-/// Notes how many stored advisories a new rule would have matched.
+/// Stores how many stored advisories a new rule would have matched.
 pub async fn counted(
     connection: &mut PgConnection,
     id: i32,
@@ -140,23 +139,23 @@ pub async fn counted(
     Ok(())
 }
 
-/// A definition that a rule has or had.
+/// A current or former definition of a rule.
 #[derive(Debug, Clone)]
 pub struct Definition {
     /// Row in `rule`.
     pub id: i32,
-    /// What it says.
+    /// The definition.
     pub rule: Rule,
-    /// It sees the changes after this one, up to where the next definition begins.
+    /// It evaluates the changes after this one, up to where the next definition begins.
     pub after_seq: i64,
-    /// The last change that it saw; `None` while it is followed.
+    /// The last change that it evaluated; `None` while it is current.
     pub until_seq: Option<i64>,
-    /// Whether it is followed now.
+    /// Whether it is current.
     pub is_current: bool,
 }
 
-/// Every definition that rules have had, the oldest first. One that a newer
-/// program wrote and this one cannot read is left out.
+/// All current and former definitions, oldest first, without those of a newer
+/// version that this one cannot parse.
 pub async fn all(connection: &mut PgConnection) -> Result<Vec<Definition>, sqlx::Error> {
     let rows = sqlx::query!(
         "select id, definition, after_seq, until_seq, is_current

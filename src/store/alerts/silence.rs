@@ -9,7 +9,7 @@ use sqlx::types::Json;
 
 use crate::model::Silence;
 
-/// The silences that hold at this time, those that end last first.
+/// The silences that are active at this time, the last to expire first.
 pub async fn active(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
@@ -24,14 +24,14 @@ pub async fn active(
     )
     .fetch_all(connection)
     .await?;
-    // One that a newer program wrote and this one cannot read silences nothing.
+    // A silence of a newer version that this one cannot parse has no effect.
     Ok(rows
         .into_iter()
         .filter_map(|row| Silence::new(row.id, row.until, &row.matchers).ok())
         .collect())
 }
 
-/// Adds one; its number.
+/// Adds a silence and returns its number.
 pub async fn add(
     connection: &mut PgConnection,
     matchers: &BTreeMap<String, String>,
@@ -52,7 +52,7 @@ pub async fn add(
     .await
 }
 
-/// Ends one now; false when there is none of this number that still holds.
+/// Expires a silence now; false if there is no active silence with this number.
 pub async fn expire(
     connection: &mut PgConnection,
     id: i64,
@@ -72,26 +72,26 @@ pub async fn expire(
     Ok(done.rows_affected() == 1)
 }
 
-/// A silence in a list.
+/// A silence in a list of silences.
 #[derive(Debug, Clone, Serialize)]
 pub struct Line {
     /// Its number.
     pub id: i64,
     /// Patterns by field.
     pub matchers: BTreeMap<String, String>,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// Who.
+    /// The author.
     pub created_by: String,
-    /// Since when.
+    /// Start time.
     pub created_at: DateTime<Utc>,
-    /// Until when.
+    /// End time.
     pub until: DateTime<Utc>,
-    /// How many alerts it kept from being sent.
+    /// Number of suppressed alerts.
     pub alerts: i64,
 }
 
-/// All silences, the one that ends first first.
+/// All silences, the first to expire first.
 pub async fn list(connection: &mut PgConnection) -> Result<Vec<Line>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select id as "id!", matchers as "matchers!: Json<BTreeMap<String, String>>",

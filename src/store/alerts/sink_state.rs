@@ -1,9 +1,9 @@
-//! How the receivers are.
+//! State of the sinks: configured or not, last success, failed attempts.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-/// Writes down which sinks the configuration names; all others stay, as not configured.
+/// Stores the configured sinks; all others stay and become not configured.
 pub async fn configure(
     connection: &mut PgConnection,
     sinks: &[(String, String)],
@@ -35,7 +35,7 @@ pub async fn configure(
     Ok(())
 }
 
-/// Notes that a sink took a message.
+/// Records that a sink accepted a message.
 pub async fn took(
     connection: &mut PgConnection,
     name: &str,
@@ -56,7 +56,7 @@ pub async fn took(
     Ok(())
 }
 
-/// Notes that a sink did not take one.
+/// Records that a delivery to a sink failed.
 pub async fn refused(
     connection: &mut PgConnection,
     name: &str,
@@ -78,7 +78,7 @@ pub async fn refused(
     Ok(())
 }
 
-/// Attempts that failed since the last one that did not, in whatever process.
+/// Failed attempts since the last success, over all processes.
 pub async fn failures(connection: &mut PgConnection, name: &str) -> Result<i32, sqlx::Error> {
     let found = sqlx::query_scalar!("select failures from sink where name = $1", name)
         .fetch_optional(connection)

@@ -1,31 +1,30 @@
-//! What is wrong with the program itself: what there is to tell it by, and what
-//! was told.
+//! Health conditions: the data they are derived from, and their stored state.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::model::{Condition, ConditionState, RunFailure, SourceKey};
 
-/// A followed source, as far as it says whether something is wrong.
+/// A followed source: the values that health conditions depend on.
 #[derive(Debug, Clone)]
 pub struct SourceState {
-    /// Which.
+    /// The source.
     pub key: SourceKey,
-    /// Since when it is followed.
+    /// Followed since.
     pub followed_since: Option<DateTime<Utc>>,
     /// End of the covered time, by upstream's clock.
     pub covered_to: Option<DateTime<Utc>>,
     /// When its last complete run ended.
     pub last_success_at: Option<DateTime<Utc>>,
-    /// What the last run failed with.
+    /// Error of the last run.
     pub last_error: Option<String>,
     /// When it failed.
     pub last_error_at: Option<DateTime<Utc>>,
-    /// What kind of failure that was.
+    /// Kind of the failure.
     pub last_failure: Option<RunFailure>,
     /// Records in quarantine.
     pub quarantined: i64,
-    /// Holes in the covered time.
+    /// Gaps in the covered time.
     pub gaps: i64,
 }
 
@@ -34,15 +33,15 @@ pub struct SourceState {
 pub struct SinkState {
     /// Its name.
     pub name: String,
-    /// Attempts that failed since the last one that did not.
+    /// Failed attempts since the last success.
     pub failures: i32,
-    /// When the first of them failed.
+    /// Time of the first of them.
     pub failing_since: Option<DateTime<Utc>>,
-    /// What the last one failed with.
+    /// Error of the last one.
     pub last_error: Option<String>,
 }
 
-/// Notes since when each source is followed without a break.
+/// Stores since when each source has been followed without interruption.
 pub async fn follow(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update source
@@ -55,7 +54,7 @@ pub async fn follow(connection: &mut PgConnection, now: DateTime<Utc>) -> Result
     Ok(())
 }
 
-/// The sources that are followed.
+/// The followed sources.
 pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceState>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select s.kind, s.watch_list_id, s.extra_feed, s.followed_since, upper(s.covered) as covered_to,
@@ -87,7 +86,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceState>, 
         .collect())
 }
 
-/// The sinks that are configured.
+/// The configured sinks.
 pub async fn sinks(connection: &mut PgConnection) -> Result<Vec<SinkState>, sqlx::Error> {
     sqlx::query_as!(
         SinkState,
@@ -100,7 +99,7 @@ pub async fn sinks(connection: &mut PgConnection) -> Result<Vec<SinkState>, sqlx
     .await
 }
 
-/// Every condition that ever was, as it was last told of.
+/// Every condition that ever occurred, as last reported.
 pub async fn standings(connection: &mut PgConnection) -> Result<Vec<ConditionState>, sqlx::Error> {
     let rows = sqlx::query!(
         "select what, key, occurrence, is_raised, since, quiet_since, over_at, value, summary
@@ -113,7 +112,7 @@ pub async fn standings(connection: &mut PgConnection) -> Result<Vec<ConditionSta
         .into_iter()
         .filter_map(|row| {
             Some(ConditionState {
-                // One of a newer version is left alone.
+                // A condition of a newer version is ignored.
                 condition: Condition::from_name(&row.what)?,
                 key: row.key,
                 occurrence: row.occurrence,
@@ -128,7 +127,7 @@ pub async fn standings(connection: &mut PgConnection) -> Result<Vec<ConditionSta
         .collect())
 }
 
-/// Writes a condition down as it is from now on.
+/// Stores the new state of a condition.
 pub async fn write(
     connection: &mut PgConnection,
     standing: &ConditionState,

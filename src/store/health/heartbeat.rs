@@ -1,18 +1,18 @@
-//! When the last sign of life was due, and what became of those before.
+//! Heartbeat: the last scheduled time, and undelivered heartbeats of earlier times.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-/// The time of the schedule that was last seen to. Whoever moves it holds the
-/// place of the one evaluator.
+/// The scheduled time that was last handled. The caller that advances it holds
+/// the evaluation lock.
 pub async fn last(connection: &mut PgConnection) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     sqlx::query_scalar!("select heartbeat_at from alerting")
         .fetch_one(connection)
         .await
 }
 
-/// Notes that this time is seen to. What was not delivered of those before is
-/// given up: a sign of life that comes late says nothing of now.
+/// Records that this time is handled. Undelivered earlier heartbeats become dead
+/// letters: a late heartbeat tells nothing about now.
 pub async fn seen_to(
     connection: &mut PgConnection,
     scheduled_at: DateTime<Utc>,
@@ -39,7 +39,7 @@ pub async fn seen_to(
     Ok(())
 }
 
-/// The advisory that came last.
+/// The advisory that was stored last.
 pub async fn newest_advisory(connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
     sqlx::query_scalar!(
         "select key

@@ -1,6 +1,6 @@
-//! The ledger as a chain: each ended run carries a digest over its own row and
-//! the digest of the run before it in its source. Whoever changes or removes a
-//! row breaks every digest after it, and the newest one stands in `source`.
+//! Hash chain of the run log: each ended run has a digest over its own row and the
+//! digest of the run before it in its source. Changing or removing a row breaks
+//! every digest after it; the newest digest is also stored in `source`.
 
 use chrono::serde::ts_microseconds_option as micros;
 use chrono::{DateTime, Utc};
@@ -8,11 +8,11 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
 
-/// Named in every digest: another meaning of the columns needs another name.
+/// Part of every digest: if the columns change their meaning, this must change, too.
 const FORM: &[u8] = b"advisoryd run 1\n";
 
 /// All columns of an ended run, in the order in which they go into its digest;
-/// times as whole microseconds: no format, no zone.
+/// times as whole microseconds, independent of format and time zone.
 #[derive(Debug, Serialize)]
 pub(crate) struct Entry {
     pub id: i64,
@@ -50,7 +50,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn digest_after(&self, previous: &[u8]) -> Vec<u8> {
-        // Numbers, texts and nulls in a fixed order: it cannot fail.
+        // Numbers, strings and nulls in a fixed order: it cannot fail.
         let columns = serde_json::to_vec(self).unwrap_or_default();
         let mut hash = Sha256::new();
         hash.update(FORM);
@@ -60,7 +60,7 @@ impl Entry {
     }
 }
 
-/// Puts a run that has just ended at the end of its source's chain.
+/// Appends a run that has just ended to its source's chain.
 pub(crate) async fn link(connection: &mut PgConnection, run_id: i64) -> Result<(), sqlx::Error> {
     let Some(before) = sqlx::query!(
         "select s.id, s.runs, s.head
@@ -121,7 +121,7 @@ async fn entry(connection: &mut PgConnection, run_id: i64) -> Result<Entry, sqlx
     .await
 }
 
-/// The ended runs of a source after a place, in the order of the chain.
+/// The ended runs of a source after a position, in the order of the chain.
 pub(crate) async fn entries(
     connection: &mut PgConnection,
     source_id: i32,
@@ -149,45 +149,45 @@ pub(crate) async fn entries(
     .await
 }
 
-/// A source's chain: where it is anchored and where it ends.
+/// A source's chain: its anchor and its end.
 #[derive(Debug, Clone)]
 pub struct Chain {
     /// Row in `source`.
     pub source_id: i32,
-    /// Ended runs, those that retention dropped included.
+    /// Number of ended runs, including those removed by retention.
     pub runs: i64,
-    /// Digest of the newest.
+    /// Digest of the newest run.
     pub head: Option<Vec<u8>>,
-    /// Runs that retention dropped.
+    /// Number of runs removed by retention.
     pub dropped_runs: i64,
     /// Digest of the newest of those.
     pub dropped_head: Option<Vec<u8>>,
 }
 
-/// Where a chain is broken.
+/// A break in a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Break {
-    /// Runs are missing: their first and last place.
+    /// Missing runs.
     Missing {
-        /// First place without a run.
+        /// First position without a run.
         first: i64,
-        /// Last place without a run.
+        /// Last position without a run.
         last: i64,
     },
-    /// A row no longer is what it was when the run ended.
+    /// A row was altered after the run ended.
     Altered {
         /// Row in `sync_run`.
         run_id: i64,
     },
-    /// The newest run is not the one that stands in `source`.
+    /// The newest run is not the one stored in `source`.
     Head,
 }
 
-/// Rows looked at in one go.
+/// Rows per query.
 const BATCH: i64 = 500;
 
-/// Recomputes a chain; returns how many runs were looked at and what is wrong.
-/// Runs that ended before `since` are believed.
+/// Recomputes a chain; returns the number of checked runs and the breaks. Runs
+/// that ended before `since` are not checked.
 pub async fn verify(
     connection: &mut PgConnection,
     chain: &Chain,
@@ -239,7 +239,7 @@ impl Walk {
         if !old {
             self.seen += 1;
             if place > self.place + 1 {
-                // Its own digest cannot be recomputed without the one before it.
+                // Its digest cannot be recomputed without the one before it.
                 self.breaks.push(Break::Missing {
                     first: self.place + 1,
                     last: place - 1,
@@ -253,15 +253,15 @@ impl Walk {
     }
 }
 
-/// The oldest runs of a chain that are intact and ended before a time.
+/// The oldest intact runs of a chain that ended before a time.
 pub(crate) struct Oldest {
-    /// Place and digest of the last of them.
+    /// Position and digest of the last of them.
     pub last: Option<(i64, Vec<u8>)>,
     /// Whether the run after them is old enough and not intact.
     pub broken: bool,
 }
 
-/// Looks at no more than `limit` runs, and never at the newest.
+/// Checks at most `limit` runs, and never the newest.
 pub(crate) async fn oldest(
     connection: &mut PgConnection,
     chain: &Chain,

@@ -1,18 +1,17 @@
-//! What a complete run moves: the covered time of its source, and which records
-//! it saw.
+//! Cursor and covered time of a source, and the records of its last complete run.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-/// What a complete run of a source leaves behind.
+/// Result of a complete run of a source.
 pub struct Completed<'a> {
     /// Row in `source`.
     pub source_id: i32,
-    /// The window it covers, by upstream's clock; half open.
+    /// The covered window, by upstream's clock; half open.
     pub covers: (DateTime<Utc>, DateTime<Utc>),
     /// Root element of the document.
     pub root_element: Option<&'a str>,
-    /// Rows of `sighting` behind its records.
+    /// Ids of its records in `sighting`.
     pub seen: Vec<i64>,
     /// When the run began, by our clock.
     pub began_at: DateTime<Utc>,
@@ -21,8 +20,8 @@ pub struct Completed<'a> {
 }
 
 /// Moves the cursor, in the transaction that ends the run. A feed's cursor also
-/// moves back when upstream's clock does: what that clock has not yet reached
-/// is not covered, whatever an earlier run believed.
+/// moves back when upstream's clock does: a time that this clock has not reached
+/// yet is not covered, even if an earlier run recorded it as covered.
 pub async fn completed(
     connection: &mut PgConnection,
     completed: Completed<'_>,
@@ -64,9 +63,9 @@ pub async fn completed(
     Ok(())
 }
 
-/// Writes last_seen_at into the rows that were in the last complete run and are
-/// not in this one; for all others `source.seen` says it. Rows that run wrote
-/// itself have it already: after a long first window a short one writes nothing.
+/// Sets last_seen_at of the rows that were in the last complete run and are not
+/// in this one; for all others it follows from `source.seen`. Rows that that run
+/// wrote already have it: after a long first window a short one writes nothing.
 async fn keep_last_seen(
     connection: &mut PgConnection,
     source_id: i32,
@@ -94,7 +93,7 @@ async fn keep_last_seen(
     Ok(())
 }
 
-/// Sorted ids as closed ranges: first and last of each.
+/// Sorted ids as closed ranges (first, last).
 fn ranges(ids: &[i64]) -> (Vec<i64>, Vec<i64>) {
     let mut ids = ids.to_vec();
     ids.sort_unstable();

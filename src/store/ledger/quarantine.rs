@@ -1,4 +1,4 @@
-//! Records that were received and could not be understood.
+//! Quarantine: records that were received and could not be parsed.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -6,21 +6,21 @@ use sqlx::PgConnection;
 use crate::model::{Fingerprint, SourceKey};
 use crate::store::origin::Origin;
 
-/// A record that could not be understood.
+/// A record that could not be parsed.
 #[derive(Debug, Clone)]
 pub struct Unreadable {
-    /// Its identifier, where one could be found.
+    /// Its identifier, if one was found.
     pub key: Option<String>,
-    /// Why it could not be understood.
+    /// Why it could not be parsed.
     pub reason: String,
-    /// Fingerprint of its bytes, whoever reads them.
+    /// Fingerprint of its bytes, independent of the parser's version.
     pub byte_hash: Fingerprint,
-    /// As it came, in a form that text can hold.
+    /// The raw record, in a form that a text column can store.
     pub raw: String,
 }
 
-/// Keeps records; one that is already there in the same bytes is only noted as
-/// seen again.
+/// Stores records; if the same bytes are already stored, only updates when they
+/// were last seen.
 pub async fn keep(
     connection: &mut PgConnection,
     origin: Origin,
@@ -56,7 +56,7 @@ pub async fn keep(
     Ok(())
 }
 
-/// Whether a source has anything here: where it has nothing, nothing can leave.
+/// Whether a source has quarantined records; if not, there is nothing to release.
 pub async fn is_empty(connection: &mut PgConnection, source_id: i32) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select not exists (select from quarantine where source_id = $1) as "empty!""#,
@@ -66,9 +66,9 @@ pub async fn is_empty(connection: &mut PgConnection, source_id: i32) -> Result<b
     .await
 }
 
-/// Lets the advisories leave that the run just completed read well and did not
-/// receive in broken bytes again; returns how many left. Call it after the run
-/// is written into its source.
+/// Releases the advisories that the complete run parsed and did not receive as
+/// unparsable again; returns their number. Call it after the run is stored in its
+/// source.
 pub async fn release_advisories(
     connection: &mut PgConnection,
     source_id: i32,
@@ -91,8 +91,8 @@ pub async fn release_advisories(
     Ok(done.rows_affected())
 }
 
-/// Lets the records leave whose very bytes are understood by now, because the
-/// rules or the parser have changed; returns how many left.
+/// Releases the records whose same bytes can be parsed now, because the aliases or
+/// the parser have changed; returns their number.
 pub async fn release_bytes(
     connection: &mut PgConnection,
     source_id: i32,
@@ -111,7 +111,7 @@ pub async fn release_bytes(
     Ok(done.rows_affected())
 }
 
-/// Lets the tickets leave whose ids were now read well; returns how many left.
+/// Releases the tickets whose ids were parsed now; returns their number.
 pub async fn release_tickets(
     connection: &mut PgConnection,
     source_id: i32,
@@ -130,7 +130,7 @@ pub async fn release_tickets(
     Ok(done.rows_affected())
 }
 
-/// Lets the records of one key leave, because it was now read well.
+/// Releases the records of one key, because it was parsed now.
 pub async fn release_key(
     connection: &mut PgConnection,
     source_id: i32,
@@ -148,24 +148,24 @@ pub async fn release_key(
     Ok(done.rows_affected())
 }
 
-/// One record, as a list tells it.
+/// A record in a list of records.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Line {
     /// Row in `quarantine`.
     pub id: i64,
     /// When it was first received.
     pub at: DateTime<Utc>,
-    /// Where it came from, in words.
+    /// Its source, as text.
     pub source: String,
-    /// Its identifier, where one could be found.
+    /// Its identifier, if one was found.
     pub key: Option<String>,
-    /// Why it could not be understood.
+    /// Why it could not be parsed.
     pub reason: String,
-    /// Length of its raw text.
+    /// Length of the raw text.
     pub bytes: i32,
 }
 
-/// One record, whole.
+/// A whole record.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Kept {
     /// Row in `quarantine`.
@@ -177,25 +177,25 @@ pub struct Kept {
     /// Row in `source`.
     #[serde(skip)]
     pub source_id: i32,
-    /// Where it came from.
+    /// Its source.
     #[serde(skip)]
     pub source_key: SourceKey,
-    /// Where it came from, in words.
+    /// Its source, as text.
     pub source: String,
     /// When it was first received.
     pub at: DateTime<Utc>,
-    /// Its identifier, where one could be found.
+    /// Its identifier, if one was found.
     pub key: Option<String>,
-    /// Why it could not be understood.
+    /// Why it could not be parsed.
     pub reason: String,
     /// Fingerprint of its bytes.
     #[serde(skip)]
     pub byte_hash: Vec<u8>,
-    /// As it came, in a form that text can hold.
+    /// The raw record, in a form that a text column can store.
     pub raw: String,
 }
 
-/// All records, the oldest first.
+/// All records, oldest first.
 pub async fn list(connection: &mut PgConnection) -> Result<Vec<Line>, sqlx::Error> {
     sqlx::query_as!(
         Line,
@@ -208,22 +208,22 @@ pub async fn list(connection: &mut PgConnection) -> Result<Vec<Line>, sqlx::Erro
     .await
 }
 
-/// What a kept record is.
+/// The format of a quarantined record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// An advisory of a feed, in XML.
     Record,
     /// An element of the JSON API's collection of advisories.
     Listed,
-    /// The JSON API's answer to what a whole advisory is.
+    /// Details of an advisory from the JSON API.
     Detail,
     /// A ticket.
     Ticket,
 }
 
 impl Kept {
-    /// What the record is. What came through a list is XML where its feed was read,
-    /// and JSON where the JSON API took its place.
+    /// The format of the record. A record of a watch list is XML if its feed was read,
+    /// and JSON if the JSON API was used instead.
     pub fn form(&self) -> Form {
         match self.source_key {
             SourceKey::Tickets => Form::Ticket,
@@ -235,7 +235,7 @@ impl Kept {
         }
     }
 
-    /// A feed's record is kept from its first tag on, which no JSON begins with.
+    /// A feed's record is stored from its first tag on; JSON never begins like that.
     fn is_xml(&self) -> bool {
         self.raw.starts_with('<')
     }
@@ -270,8 +270,8 @@ pub async fn get(connection: &mut PgConnection, id: i64) -> Result<Option<Kept>,
     }))
 }
 
-/// Ids of records first received since, in the order in which they came, which
-/// is the order in which they are read again.
+/// Ids of records first received since, in the order of receipt, in which they
+/// are also parsed again.
 pub async fn ids_since(
     connection: &mut PgConnection,
     since: Option<DateTime<Utc>>,
@@ -296,7 +296,7 @@ pub async fn remove(connection: &mut PgConnection, id: i64) -> Result<(), sqlx::
     Ok(())
 }
 
-/// Notes why a record stays, as far as that is known now.
+/// Updates the reason why a record is quarantined.
 pub async fn explain(
     connection: &mut PgConnection,
     id: i64,

@@ -1,4 +1,4 @@
-//! The ledger of runs.
+//! Run log: beginning and ending runs.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
@@ -8,8 +8,8 @@ use super::chain;
 use super::source::range;
 use crate::model::{FingerprintSum, Mode, Outcome, Tally};
 
-/// Begins a run and returns its id. The caller holds the source, so a run that
-/// is still `running` is one of a dead process: it becomes `interrupted`.
+/// Begins a run and returns its id. The caller holds the source lock, so a run
+/// that is still `running` belongs to a dead process and becomes `interrupted`.
 pub async fn begin(
     connection: &mut PgConnection,
     source_id: i32,
@@ -49,7 +49,7 @@ pub async fn begin(
     .await
 }
 
-/// Notes the window that a run asks for, once upstream's clock is known.
+/// Records the window that a run requests, once upstream's clock is known.
 pub async fn records_window(
     connection: &mut PgConnection,
     run_id: i64,
@@ -67,8 +67,8 @@ pub async fn records_window(
     Ok(())
 }
 
-/// Notes that a run reads otherwise than it began: a list whose feed cannot be
-/// read goes on with the JSON API.
+/// Records that a run changes its mode: a list whose feed cannot be read continues
+/// with the JSON API.
 pub async fn change_mode(
     connection: &mut PgConnection,
     run_id: i64,
@@ -87,9 +87,9 @@ pub async fn change_mode(
     Ok(())
 }
 
-/// Fails unless the run is still ours: a run whose hold on the source was lost
-/// (its connection died) may have been declared dead by another process, which
-/// then reads the same source.
+/// Fails unless the run is still ours: a run that lost its source lock (its
+/// connection was closed) may have been marked as interrupted by another process
+/// that now reads the same source.
 pub async fn still_ours(connection: &mut PgConnection, run_id: i64) -> Result<bool, sqlx::Error> {
     let row = sqlx::query_scalar!(
         "select id
@@ -104,24 +104,24 @@ pub async fn still_ours(connection: &mut PgConnection, run_id: i64) -> Result<bo
     Ok(row.is_some())
 }
 
-/// What is written down of a run that ends.
+/// The values that are stored when a run ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Ended<'a> {
     /// How it ended.
     pub outcome: &'a Outcome,
-    /// What it counted.
+    /// Its counts.
     pub tally: &'a Tally,
-    /// The window it read, where it came so far.
+    /// The window that it read, if known.
     pub covers: Option<(DateTime<Utc>, DateTime<Utc>)>,
-    /// What is set against the number of records that upstream claims.
+    /// The number that is compared with upstream's number of records.
     pub accounted: Option<u64>,
-    /// All that it received.
+    /// The number of records received.
     pub received: FingerprintSum,
     /// Now.
     pub now: DateTime<Utc>,
 }
 
-/// Ends a run and puts it into the chain of its source, in the transaction that
+/// Ends a run and appends it to the chain of its source, in the transaction that
 /// moves the cursor if the run is complete.
 pub async fn finish(
     connection: &mut PgConnection,
@@ -181,8 +181,8 @@ fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// When each run of the last day began and how many requests it sent: what the
-/// account's daily limit has already been charged.
+/// Start and number of requests of each run of the last day: the used part of the
+/// account's daily limit.
 pub async fn requests_of_last_day(
     connection: &mut PgConnection,
     now: DateTime<Utc>,

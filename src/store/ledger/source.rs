@@ -1,4 +1,4 @@
-//! What is read, and how far.
+//! Sources: what is read, and how far.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -40,32 +40,32 @@ pub struct Source {
     pub id: i32,
     /// End of the covered time, by upstream's clock: the cursor.
     pub covered_to: Option<DateTime<Utc>>,
-    /// Holes in the covered time.
+    /// Gaps in the covered time.
     pub gaps: Vec<CoverageGap>,
     /// Root element of the last recognised document.
     pub root_element: Option<String>,
     /// When its last complete run ended, by our clock.
     pub last_success_at: Option<DateTime<Utc>>,
-    /// Where a watch list's advisories come from.
+    /// The API that a watch list's advisories are read from.
     pub served_by: IngestedVia,
-    /// Why they come from the JSON API.
+    /// Why they are read from the JSON API.
     pub served_why: Option<String>,
-    /// What upstream refused is not asked for again before this time.
+    /// After a rejection by upstream, no requests before this time.
     pub rests_until: Option<DateTime<Utc>>,
 }
 
-/// What the configuration names besides watch lists and extra feeds.
+/// Configured sources other than watch lists and extra feeds.
 #[derive(Debug, Clone, Copy)]
 pub struct Others {
     /// The tickets.
     pub tickets: bool,
-    /// The sweep.
+    /// The revision scan.
     pub sweep: bool,
     /// The details.
     pub details: bool,
 }
 
-/// Writes down which sources the configuration names; all others stay, as not configured.
+/// Stores the configured sources; all others stay and become not configured.
 #[expect(clippy::too_many_lines, reason = "four short SQL statements")]
 pub async fn configure(
     connection: &mut PgConnection,
@@ -145,7 +145,7 @@ pub async fn configure(
     Ok(())
 }
 
-/// Looks a source up.
+/// Looks up a source.
 pub async fn find(
     connection: &mut PgConnection,
     key: &SourceKey,
@@ -179,7 +179,7 @@ pub async fn find(
     }))
 }
 
-/// Holes in the covered time of a source.
+/// Gaps in the covered time of a source.
 pub async fn gaps(
     connection: &mut PgConnection,
     source_id: i32,
@@ -204,8 +204,8 @@ pub async fn gaps(
         .collect())
 }
 
-/// Beginning and end of the covered time of a source; `None` before its first
-/// complete run.
+/// Start and end of the covered time of a source; `None` before its first complete
+/// run.
 pub async fn covered(
     connection: &mut PgConnection,
     key: &SourceKey,
@@ -226,7 +226,7 @@ pub async fn covered(
     Ok(row.and_then(|row| row.covered_from.zip(row.covered_to)))
 }
 
-/// Notes that a run of the source begins.
+/// Records that a run of the source begins.
 pub async fn attempted(
     connection: &mut PgConnection,
     source_id: i32,
@@ -244,8 +244,8 @@ pub async fn attempted(
     Ok(())
 }
 
-/// Notes what a run of the source failed with. Without a kind it says nothing
-/// new of the source: the former one stays.
+/// Records the error of a run of the source. Without a kind of failure the former
+/// kind stays.
 pub async fn failed(
     connection: &mut PgConnection,
     source_id: i32,
@@ -268,10 +268,9 @@ pub async fn failed(
     Ok(())
 }
 
-/// Notes the end of the first complete run: what a source brought until then is
-/// its baseline, what it brings from now on is news. A file that was imported
-/// before the first pull leaves that pull a first one. Asked before the run's
-/// success is written down.
+/// Sets the baseline at the end of the first complete run: what the source sent
+/// until then creates no alerts. Importing a file before the first pull does not
+/// change that. Call it before the run's success is stored.
 pub async fn set_baseline(
     connection: &mut PgConnection,
     source_id: i32,
@@ -293,7 +292,7 @@ pub async fn set_baseline(
     Ok(())
 }
 
-/// Notes where a watch list's advisories come from from now on, and why.
+/// Sets the API that a watch list's advisories are read from, and why.
 pub async fn serve(
     connection: &mut PgConnection,
     source_id: i32,
@@ -315,7 +314,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// Notes until when what upstream refused is not asked for again.
+/// Sets the time before which there are no requests after a rejection.
 pub async fn pause_until(
     connection: &mut PgConnection,
     source_id: i32,

@@ -1,4 +1,4 @@
-//! The watch lists that upstream has, as discovery found them.
+//! Watch-list discovery: the lists that upstream has, and the state of discovery.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool};
@@ -6,33 +6,33 @@ use sqlx::{PgConnection, PgPool};
 use crate::model::ListedList;
 use crate::store::ledger::lock::SourceLock;
 
-/// Second key of the lock: sources count from 1, writing has -1.
+/// Second key of the lock; sources use positive keys, the write lock uses -1.
 const DISCOVERING: i32 = -2;
-/// How long requests are remembered: the daily limit looks back a day and a half.
+/// How long requests are stored: the daily limit counts a day and a half back.
 const REQUESTS_KEPT: TimeDelta = TimeDelta::days(2);
 
-/// How discovery fares.
+/// State of discovery.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct State {
     /// When it last began.
     pub last_attempt_at: Option<DateTime<Utc>>,
-    /// When it last found out which lists there are.
+    /// When it last succeeded.
     pub last_success_at: Option<DateTime<Utc>>,
-    /// What the last one failed with.
+    /// Error of the last one.
     pub last_error: Option<String>,
-    /// When an answer first was not believed because it lost too many lists.
+    /// When a response was first held back because too many lists were missing.
     pub doubted_at: Option<DateTime<Utc>>,
-    /// The lists that this answer lost.
+    /// The lists that were missing in that response.
     #[serde(skip)]
     pub doubted: Vec<i64>,
 }
 
-/// Keeps other processes from discovering at the same time; `None` when one is.
+/// Locks discovery against other processes; `None` if another one is running it.
 pub async fn hold(pool: &PgPool) -> Result<Option<SourceLock>, sqlx::Error> {
     SourceLock::take(pool, DISCOVERING).await
 }
 
-/// How discovery fares.
+/// State of discovery.
 pub async fn state(connection: &mut PgConnection) -> Result<State, sqlx::Error> {
     sqlx::query_as!(
         State,
@@ -43,7 +43,7 @@ pub async fn state(connection: &mut PgConnection) -> Result<State, sqlx::Error> 
     .await
 }
 
-/// The lists that upstream named when it was last believed, by id.
+/// The lists of the last accepted response, by id.
 pub async fn listed(connection: &mut PgConnection) -> Result<Vec<ListedList>, sqlx::Error> {
     sqlx::query_as!(
         ListedList,
@@ -56,7 +56,7 @@ pub async fn listed(connection: &mut PgConnection) -> Result<Vec<ListedList>, sq
     .await
 }
 
-/// Notes that discovery begins.
+/// Records that discovery begins.
 pub async fn attempted(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
@@ -67,7 +67,7 @@ pub async fn attempted(
     Ok(())
 }
 
-/// Notes what was asked of upstream, and forgets what no limit counts any more.
+/// Records the requests sent, and removes those that no limit counts any more.
 pub async fn asked(
     connection: &mut PgConnection,
     requests: u64,
@@ -89,7 +89,7 @@ pub async fn asked(
     Ok(())
 }
 
-/// Notes what it failed with; what is known stays.
+/// Records an error; the known lists stay.
 pub async fn failed(connection: &mut PgConnection, error: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("update discovery set last_error = $1", error)
         .execute(connection)
@@ -97,7 +97,7 @@ pub async fn failed(connection: &mut PgConnection, error: &str) -> Result<(), sq
     Ok(())
 }
 
-/// Notes that an answer which lost these lists is not believed, since `at`.
+/// Records that a response without these lists is held back, since `at`.
 pub async fn doubt(
     connection: &mut PgConnection,
     lost: &[i64],
@@ -113,7 +113,7 @@ pub async fn doubt(
     Ok(())
 }
 
-/// Believes an answer: these lists there are, and no others.
+/// Accepts a response: exactly these lists exist.
 pub async fn believe(
     connection: &mut PgConnection,
     listed: &[ListedList],
@@ -163,8 +163,8 @@ pub async fn believe(
     Ok(())
 }
 
-/// Writes those lists down as sources that are not followed, so that they can be
-/// seen, and keeps their names current. The followed ones must be written down.
+/// Stores these lists as sources that are not followed, so that they are visible,
+/// and updates their names. The followed ones must be stored already.
 pub async fn note_the_others(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into source (kind, watch_list_id, name, configured)

@@ -1,3 +1,5 @@
+//! Subjects from advisories: changes, or stored advisories for a dry run.
+
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
@@ -7,7 +9,7 @@ use sqlx::types::Json;
 use super::span::{Span, names, severity};
 use crate::model::{AdvisorySubject, AttackVector, ChangeKind, Product, Subject};
 
-/// A row, whole.
+/// All columns of a row.
 struct Row {
     seq: Option<i64>,
     at: DateTime<Utc>,
@@ -102,19 +104,19 @@ pub(crate) async fn changes(
     Ok(rows.into_iter().filter_map(subject).collect())
 }
 
-/// A page of the advisories that are stored, as if each had just appeared.
+/// A page of the stored advisories, as if each had just appeared.
 #[derive(Debug, Clone, Copy)]
 pub struct Stored<'a> {
-    /// Those after this identifier.
+    /// After this identifier.
     pub after: &'a str,
-    /// At most so many.
+    /// Maximum number.
     pub limit: i64,
-    /// Only those that were there when this change was the last.
+    /// Only those that existed when this change was the last.
     pub stored_by: i64,
 }
 
-/// The advisories that are stored, as if each had just appeared; in the order of
-/// their identifiers.
+/// The stored advisories, as if each had just appeared, in the order of their
+/// identifiers.
 pub async fn stored(
     connection: &mut PgConnection,
     page: Stored<'_>,
@@ -160,7 +162,7 @@ pub async fn stored(
     Ok(rows.into_iter().filter_map(subject).collect())
 }
 
-/// `None` for a kind of change that a newer program wrote.
+/// `None` for a kind of change that a newer version wrote.
 #[expect(clippy::too_many_lines, reason = "a row is destructured whole")]
 fn subject(row: Row) -> Option<Subject> {
     let Row {

@@ -1,4 +1,4 @@
-//! Changes with what the advisory or ticket said when they happened.
+//! Subjects: changes with the content of the advisory or ticket at that time.
 
 mod advisory;
 mod span;
@@ -12,15 +12,15 @@ pub use span::Span;
 
 use crate::model::Subject;
 
-/// The number of the last change there is.
+/// The number of the last change.
 pub async fn last_seq(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!("select last from change_counter")
         .fetch_one(connection)
         .await
 }
 
-/// The changes of a span, in their order. One whose version retention has dropped
-/// says nothing but that it happened.
+/// The changes of a span, in order. If retention has removed the version, only
+/// the change itself is known.
 pub async fn of_span(
     connection: &mut PgConnection,
     span: Span<'_>,
@@ -31,7 +31,7 @@ pub async fn of_span(
     Ok(subjects)
 }
 
-/// The number of the first change since then; one after the last where there is none.
+/// The number of the first change since then; one after the last if there is none.
 pub async fn first_since(
     connection: &mut PgConnection,
     since: DateTime<Utc>,

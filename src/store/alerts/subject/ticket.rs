@@ -1,3 +1,5 @@
+//! Subjects from changes of tickets.
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -5,7 +7,7 @@ use sqlx::types::Json;
 use super::span::{Span, names, severity};
 use crate::model::{AdvisorySubject, AttackVector, ChangeKind, Product, Subject, TicketSubject};
 
-/// A row, whole.
+/// All columns of a row.
 struct Row {
     seq: i64,
     at: DateTime<Utc>,
@@ -107,7 +109,7 @@ pub(crate) async fn changes(
     Ok(rows.into_iter().filter_map(subject).collect())
 }
 
-/// `None` for a kind of change that a newer program wrote.
+/// `None` for a kind of change that a newer version wrote.
 fn subject(row: Row) -> Option<Subject> {
     let what = ChangeKind::from_name(&row.what)?;
     let former_ticket = row.former_version.map(|_| TicketSubject {
