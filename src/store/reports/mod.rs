@@ -1,4 +1,4 @@
-//! Reports: what commands ask for.
+//! Reports: queries for commands, health endpoints and metrics.
 
 pub mod question;
 pub mod report;

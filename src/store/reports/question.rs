@@ -1,4 +1,4 @@
-//! What people ask of what is stored: lists by criteria, and one thing whole.
+//! Queries of the commands: filtered lists of advisories and tickets, and one item in full.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,55 +8,55 @@ use sqlx::PgConnection;
 use crate::model::RecordKind;
 use crate::store::advisories::columns::with_plain_names;
 
-/// Criteria for advisories; those that are `None` ask nothing.
+/// Filter for advisories; `None` matches everything.
 #[derive(Debug, Clone, Default)]
 pub struct AdvisoryQuestion {
-    /// Mildest severity, by rank.
+    /// Minimum severity, by rank.
     pub rank_from: Option<i16>,
-    /// Worst severity, by rank.
+    /// Maximum severity, by rank.
     pub rank_to: Option<i16>,
-    /// A CVE it names.
+    /// A CVE of the advisory.
     pub cve: Option<String>,
     /// Words of a product's name or CPE.
     pub product: Option<String>,
-    /// A watch list it was seen through.
+    /// A watch list that contained it.
     pub watch_list_id: Option<i64>,
-    /// Changed here since.
+    /// Changed in the database since.
     pub changed_since: Option<DateTime<Utc>>,
     /// Only zero days.
     pub zero_day: bool,
-    /// Words of its texts, as in a web search.
+    /// Full-text search, with the syntax of a web search.
     pub search: Option<String>,
-    /// At most so many.
+    /// Maximum number.
     pub limit: i64,
 }
 
-/// An advisory in a list.
+/// An advisory in a list of advisories.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct AdvisoryLine {
     /// Its identifier.
     pub said: String,
-    /// Its severity's name.
+    /// Name of the severity.
     pub severity: Option<String>,
-    /// CVSS version 4, else 3, else 2.
+    /// CVSS score: version 4, else 3, else 2.
     pub cvss_score: Option<f64>,
-    /// Whether it was exploited before a fix was known.
+    /// Whether it was exploited before a fix was available.
     pub is_zero_day: Option<bool>,
-    /// What can be done.
+    /// Solution status.
     pub solution_status: Option<String>,
-    /// When upstream last revised it.
+    /// When upstream last modified it.
     pub modified_at: Option<DateTime<Utc>>,
-    /// When it last changed here.
+    /// When it last changed in the database.
     pub changed_at: Option<DateTime<Utc>>,
-    /// Which version is current.
+    /// The current version.
     pub version: Option<i32>,
-    /// CVEs it names.
+    /// CVE identifiers.
     pub cves: Option<Vec<String>>,
-    /// One line.
+    /// Title, one line.
     pub title: Option<String>,
 }
 
-/// Advisories that fit, the last changed first.
+/// Matching advisories, most recently changed first.
 pub async fn advisories(
     connection: &mut PgConnection,
     question: &AdvisoryQuestion,
@@ -102,51 +102,51 @@ pub async fn advisories(
     .await
 }
 
-/// Criteria for tickets.
+/// Filter for tickets.
 #[derive(Debug, Clone, Default)]
 pub struct TicketQuestion {
-    /// Name of the status, whatever its letters' case.
+    /// Name of the status, case-insensitive.
     pub status: Option<String>,
-    /// Name of the person, whatever its letters' case.
+    /// Name of the assignee, case-insensitive.
     pub assignee: Option<String>,
-    /// The watch list that made it.
+    /// The watch list that created it.
     pub watch_list_id: Option<i64>,
-    /// The advisory it is about.
+    /// Its advisory.
     pub said: Option<String>,
-    /// Changed here since.
+    /// Changed in the database since.
     pub changed_since: Option<DateTime<Utc>>,
-    /// Tickets that are gone, instead of those that exist.
+    /// Tickets that no longer exist upstream, instead of those that do.
     pub gone: bool,
-    /// At most so many.
+    /// Maximum number.
     pub limit: i64,
 }
 
-/// A ticket in a list.
+/// A ticket in a list of tickets.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct TicketLine {
-    /// Upstream's number.
+    /// Upstream's id.
     pub id: i64,
-    /// The number people use.
+    /// The ticket number.
     pub pretty_id: Option<i64>,
-    /// Its status' name.
+    /// Name of the status.
     pub status: Option<String>,
-    /// Its priority's name.
+    /// Name of the priority.
     pub priority: Option<String>,
-    /// Who works on it.
+    /// Assignee.
     pub assignee: Option<String>,
-    /// The advisory it is about.
+    /// Its advisory.
     pub said: Option<String>,
-    /// When upstream last changed it.
+    /// When upstream last modified it.
     pub modified_at: Option<DateTime<Utc>>,
-    /// When it last changed here.
+    /// When it last changed in the database.
     pub changed_at: Option<DateTime<Utc>>,
-    /// Which version is current.
+    /// The current version.
     pub version: Option<i32>,
-    /// One line.
+    /// Title, one line.
     pub title: Option<String>,
 }
 
-/// Tickets that fit, the last changed first.
+/// Matching tickets, most recently changed first.
 pub async fn tickets(
     connection: &mut PgConnection,
     question: &TicketQuestion,
@@ -199,10 +199,10 @@ macro_rules! document {
     };
 }
 
-/// One advisory as a document: the columns of the view, products and references.
-/// Its identifier may be written in small letters. Columns are named one by one:
-/// the words for searching are computed when asked for, and a new connection
-/// would first have to load the dictionaries.
+/// One advisory as JSON: the columns of the view, products and references. The
+/// identifier is case-insensitive. The columns are listed one by one, because the
+/// search vector is computed on access, and a new connection would have to load
+/// the dictionaries for it.
 pub async fn advisory(
     connection: &mut PgConnection,
     said: &str,
@@ -212,7 +212,7 @@ pub async fn advisory(
         .await
 }
 
-/// One ticket as a document: the columns of the view.
+/// One ticket as JSON: the columns of the view.
 pub async fn ticket(connection: &mut PgConnection, id: i64) -> Result<Option<Value>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select to_jsonb(t) - 'raw' as "document!"
@@ -224,8 +224,8 @@ pub async fn ticket(connection: &mut PgConnection, id: i64) -> Result<Option<Val
     .await
 }
 
-/// The same by the number that people use. Nobody promises that it is given
-/// once: of several the oldest.
+/// The same by ticket number. It is not guaranteed to be unique; of several
+/// tickets this returns the oldest.
 pub async fn ticket_by_pretty_id(
     connection: &mut PgConnection,
     pretty_id: i64,
@@ -242,22 +242,22 @@ pub async fn ticket_by_pretty_id(
     .await
 }
 
-/// One field that became something else.
+/// A changed field.
 #[derive(Debug, Clone, Serialize)]
 pub struct FieldChange {
-    /// The version that brought it.
+    /// The version with the new value.
     pub version: i32,
-    /// When we learned it.
+    /// When it was detected.
     pub at: DateTime<Utc>,
     /// Name of the column.
     pub field: String,
-    /// Before.
+    /// Old value.
     pub old: Option<Value>,
-    /// After.
+    /// New value.
     pub new: Option<Value>,
 }
 
-/// What changed between versions, oldest first.
+/// The changes between versions, oldest first.
 pub async fn field_changes(
     connection: &mut PgConnection,
     kind: RecordKind,

@@ -1,45 +1,45 @@
-//! What `status`, the health endpoints and the metrics tell about the store.
+//! Status of the stored data for `status`, the health endpoints and the metrics.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::model::{CoverageGap, IngestedVia, SourceKey};
 
-/// One source, as an operator wants to see it.
+/// Status of a source.
 #[derive(Debug, Clone)]
 pub struct SourceReport {
-    /// Which.
+    /// The source.
     pub key: SourceKey,
-    /// From the configuration.
+    /// The configured name.
     pub name: Option<String>,
-    /// Whether the configuration names it.
+    /// Whether it is configured.
     pub configured: bool,
     /// When a run last began.
     pub last_attempt_at: Option<DateTime<Utc>>,
     /// When the last complete run ended.
     pub last_success_at: Option<DateTime<Utc>>,
-    /// What the last run failed with.
+    /// Error of the last run.
     pub last_error: Option<String>,
     /// End of the covered time.
     pub covered_to: Option<DateTime<Utc>>,
-    /// Records stored.
+    /// Number of stored records.
     pub records: i64,
-    /// Records in quarantine.
+    /// Number of quarantined records.
     pub quarantined: i64,
     /// Whether a run is marked as running.
     pub running: bool,
-    /// Holes in the covered time.
+    /// Gaps in the covered time.
     pub gaps: Vec<CoverageGap>,
-    /// Where a watch list's advisories come from.
+    /// The API that a watch list's advisories are read from.
     pub served_by: IngestedVia,
-    /// Why they come from the JSON API.
+    /// Why they are read from the JSON API.
     pub served_why: Option<String>,
-    /// What upstream refused is not asked for again before this time.
+    /// After a rejection by upstream, no requests before this time.
     pub rests_until: Option<DateTime<Utc>>,
 }
 
-/// All sources: watch lists by id, extra feeds by name, the tickets, and the sweep
-/// where it is configured. What there is to tell of the details is their backlog.
+/// All sources: watch lists by id, extra feeds by name, the tickets, and the
+/// revision scan if it is configured. The status of the details is their backlog.
 pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select s.id, s.kind, s.watch_list_id, s.extra_feed, s.name, s.configured,
@@ -86,23 +86,23 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
     Ok(reports)
 }
 
-/// How many advisories are stored.
+/// Number of stored advisories.
 pub async fn advisories(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from advisory"#)
         .fetch_one(connection)
         .await
 }
 
-/// How much room a table takes.
+/// Size of a table.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct TableSize {
     /// Its name.
     pub name: String,
-    /// With its indexes and long values.
+    /// Bytes, including indexes and TOAST.
     pub bytes: i64,
 }
 
-/// The tables, the largest first.
+/// All tables, largest first.
 pub async fn table_sizes(connection: &mut PgConnection) -> Result<Vec<TableSize>, sqlx::Error> {
     sqlx::query_as!(
         TableSize,
@@ -118,7 +118,7 @@ pub async fn table_sizes(connection: &mut PgConnection) -> Result<Vec<TableSize>
     .await
 }
 
-/// What a row of `source` is.
+/// The source of a row of `source`.
 pub async fn key_of(
     connection: &mut PgConnection,
     source_id: i32,

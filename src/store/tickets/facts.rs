@@ -1,4 +1,4 @@
-//! What happened to tickets, as facts to write down.
+//! Changes (events) of tickets, to be inserted into the change log.
 
 use chrono::{DateTime, Utc};
 
@@ -7,7 +7,7 @@ use crate::store::advisories::history::KeptTicket;
 use crate::store::change::Fact;
 use crate::store::origin::Origin;
 
-/// Of a ticket's next version; its first where there is no former one.
+/// Changes of a ticket's new version, which is its first if there is no former one.
 pub(crate) fn of_version(
     id: i64,
     former: Option<&KeptTicket>,

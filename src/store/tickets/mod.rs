@@ -1,4 +1,4 @@
-//! Tickets: merging, what is known of reading them, checkpoints of full scans.
+//! Tickets: upsert, cursor and date filter, checkpoints of full scans.
 
 pub(crate) mod facts;
 pub mod reading;

@@ -1,4 +1,4 @@
-//! How far the tickets were read, and how upstream lets us ask for differences.
+//! Ticket cursor, and the date filter that upstream supports.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -8,13 +8,13 @@ use crate::model::DateFilter;
 /// The row of `ticket_reading`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TicketReading {
-    /// `None` until it was found out.
+    /// `None` until it is detected.
     pub filter: Option<DateFilter>,
-    /// When it was last found out.
+    /// When it was last detected.
     pub filter_checked_at: Option<DateTime<Utc>>,
-    /// All that changed before is stored, by upstream's clock.
+    /// Cursor: all changes before this time are stored, by upstream's clock.
     pub cursor_at: Option<DateTime<Utc>>,
-    /// When the last complete full walk began, by upstream's clock.
+    /// When the last complete full scan began, by upstream's clock.
     pub full_walk_at: Option<DateTime<Utc>>,
 }
 
@@ -34,7 +34,7 @@ pub async fn get(connection: &mut PgConnection) -> Result<TicketReading, sqlx::E
     })
 }
 
-/// Remembers which filter works; `None` when it could not be told.
+/// Stores which filter works; `None` if it could not be detected.
 pub async fn remember_filter(
     connection: &mut PgConnection,
     filter: Option<DateFilter>,
@@ -52,9 +52,9 @@ pub async fn remember_filter(
     Ok(())
 }
 
-/// The tickets before `before`, by the time that the filter asks for, in pages of
-/// `limit`: when the first and the last ticket of one page were; which page,
-/// `chance` says. `None` when there is no such ticket.
+/// Takes the tickets before `before`, by the time that the filter compares, in
+/// pages of `limit`, and returns the times of the first and last ticket of one
+/// page, selected by `chance`. `None` if there is no such ticket.
 pub async fn some_old(
     connection: &mut PgConnection,
     filter: DateFilter,
@@ -102,7 +102,7 @@ pub async fn advance(
     Ok(())
 }
 
-/// Notes a complete full walk.
+/// Records a complete full scan.
 pub async fn walked(
     connection: &mut PgConnection,
     began_at: DateTime<Utc>,

@@ -1,24 +1,24 @@
-//! Full walks over the tickets and their checkpoints.
+//! Full scans of the tickets and their checkpoints.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-/// An unfinished walk.
+/// An unfinished full scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
     /// Row in `ticket_walk`.
     pub id: i64,
-    /// By upstream's clock.
+    /// Start time, by upstream's clock.
     pub began_at: DateTime<Utc>,
-    /// How many tickets upstream said there are, on the first page.
+    /// Number of tickets according to upstream's first page.
     pub claimed: Option<i64>,
-    /// The page that was stored last, where a resumed walk begins; `None` for the first page.
+    /// The last stored page, where a resumed scan begins; `None` for the first page.
     pub resume_url: Option<String>,
-    /// Pages stored.
+    /// Number of stored pages.
     pub pages: i32,
 }
 
-/// The walk that was not finished, if any.
+/// The unfinished scan, if any.
 pub async fn unfinished(connection: &mut PgConnection) -> Result<Option<Scan>, sqlx::Error> {
     sqlx::query_as!(
         Scan,
@@ -30,7 +30,7 @@ pub async fn unfinished(connection: &mut PgConnection) -> Result<Option<Scan>, s
     .await
 }
 
-/// Begins a walk; an unfinished one is forgotten.
+/// Begins a scan and discards an unfinished one.
 pub async fn begin(
     connection: &mut PgConnection,
     began_at: DateTime<Utc>,
@@ -82,8 +82,8 @@ pub async fn checkpoint(
     Ok(())
 }
 
-/// How many different tickets a walk has seen that were made before it began
-/// (or at a time that upstream does not tell), quarantined ones not counted.
+/// Number of different tickets that a scan has received and that were created before
+/// it began (or at an unknown time), without quarantined ones.
 pub async fn seen_from_before(
     connection: &mut PgConnection,
     walk: &Scan,
@@ -102,7 +102,7 @@ pub async fn seen_from_before(
     .await
 }
 
-/// Ends a walk; its pages are no longer needed.
+/// Ends a scan and removes its pages.
 pub async fn finish(connection: &mut PgConnection, walk_id: i64) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from ticket_walk where id = $1", walk_id)
         .execute(connection)

@@ -1,4 +1,4 @@
-//! Tickets.
+//! Upsert of tickets, and marking deleted ones.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,26 +13,26 @@ use crate::store::advisories::history;
 use crate::store::change::{self, Fact};
 use crate::store::origin::Origin;
 
-/// What became of a page of tickets.
+/// Result of storing a page of tickets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Merged {
-    /// Tickets that were not known before.
+    /// New tickets.
     pub added: u64,
-    /// Tickets that became a new version.
+    /// Tickets with a new version.
     pub changed: u64,
-    /// Tickets that said nothing new.
+    /// Unchanged tickets.
     pub unchanged: u64,
 }
 
-/// Stores a page of tickets inside the caller's transaction. An older
-/// `modified_at` never overwrites a newer one; a ticket that had gone and is
-/// there again becomes a new version.
+/// Stores a page of tickets inside the caller's transaction. An older `modified_at`
+/// never overwrites a newer one; a ticket that was missing and exists again gets
+/// a new version.
 pub async fn merge(
     connection: &mut PgConnection,
     origin: Origin,
     tickets: &[Ticket],
 ) -> Result<Merged, sqlx::Error> {
-    // In the order of ids, each once: pages may repeat a ticket that moved.
+    // In the order of ids, without duplicates: pages may repeat a ticket that moved.
     let tickets: BTreeMap<i64, &Ticket> =
         tickets.iter().map(|ticket| (ticket.id, ticket)).collect();
     let ids: Vec<i64> = tickets.keys().copied().collect();
@@ -72,7 +72,7 @@ pub async fn merge(
     Ok(merged)
 }
 
-/// What a ticket that comes late is beside what is stored.
+/// Compares a single ticket with the stored one.
 pub async fn compare(
     connection: &mut PgConnection,
     ticket: &Ticket,
@@ -133,7 +133,7 @@ async fn stored(
         .collect())
 }
 
-/// Fingerprint of a whole ticket, whatever the order of its keys (maps of
+/// Fingerprint of a whole ticket, independent of the order of its keys (maps of
 /// `serde_json` are sorted).
 pub fn content_hash(raw: &Value) -> Fingerprint {
     fingerprint(raw.to_string().as_bytes())
@@ -149,7 +149,7 @@ fn as_json(origin: Origin, ticket: &Ticket, content_hash: &Fingerprint, version:
     Value::Object(row)
 }
 
-/// The columns that the raw text alone decides.
+/// The columns that are parsed from the raw text alone.
 pub(crate) fn columns(ticket: &Ticket, content_hash: &Fingerprint) -> Map<String, Value> {
     let Ticket {
         id,
@@ -233,15 +233,15 @@ async fn write(connection: &mut PgConnection, rows: Vec<Value>) -> Result<(), sq
     Ok(())
 }
 
-/// How many tickets exist upstream, as far as we know.
+/// Number of tickets that exist upstream, according to the stored data.
 pub async fn present(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from ticket where deleted_at is null"#)
         .fetch_one(connection)
         .await
 }
 
-/// The tickets that a complete walk did not find, of those that were stored
-/// before it began.
+/// The tickets that were stored before a complete scan began and that it did not
+/// find.
 pub async fn missing_from_scan(
     connection: &mut PgConnection,
     walk_id: i64,
@@ -266,7 +266,7 @@ pub async fn missing_from_scan(
     .await
 }
 
-/// Marks tickets as gone; they keep their rows.
+/// Marks tickets as deleted; their rows stay.
 pub async fn mark_gone(
     connection: &mut PgConnection,
     origin: Origin,

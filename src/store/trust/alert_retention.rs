@@ -1,12 +1,12 @@
-//! Removing what alerts left and was kept long enough, a small batch at a time.
-//! What still waits to be told is never touched.
+//! Retention of alerts, verdicts and silences, a small batch at a time. Pending
+//! deliveries are never removed.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::retention::BATCH;
 
-/// Drops what rules found of changes before `before`.
+/// Removes the verdicts for changes before `before`.
 pub async fn drop_evaluations(
     connection: &mut PgConnection,
     before: DateTime<Utc>,
@@ -27,9 +27,9 @@ pub async fn drop_evaluations(
     Ok(done.rows_affected())
 }
 
-/// Drops alerts raised before `before`: those that were not sent, and whole
-/// messages of which no delivery waits for a sink that is still configured. Silences that ended and kept none of the
-/// rest go too.
+/// Removes alerts created before `before`: those that were not sent, and whole
+/// messages without a pending delivery to a configured sink. Also removes expired
+/// silences that suppressed none of the remaining alerts.
 pub async fn drop_alerts(
     connection: &mut PgConnection,
     before: DateTime<Utc>,

@@ -1,5 +1,5 @@
-//! What the database says about itself, for whoever doubts it. Each question
-//! asks for what should not be there; at most [`EXAMPLES`] rows of each are told.
+//! Queries of `verify`: each one selects rows that should not exist, at most
+//! [`EXAMPLES`] of each kind.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -7,23 +7,23 @@ use sqlx::PgConnection;
 use crate::model::SourceKey;
 use crate::store::ledger::chain::Chain;
 
-/// More rows of one kind would tell nobody more.
+/// Maximum number of rows of one kind; more would not help.
 pub const EXAMPLES: i64 = 20;
 
-/// One source, as far as proving concerns it.
+/// A source, as `verify` needs it.
 #[derive(Debug, Clone)]
 pub struct ProofSource {
-    /// Which.
+    /// The source.
     pub key: SourceKey,
-    /// Whether the configuration names it: only then holes in it matter.
+    /// Whether it is configured; gaps matter only then.
     pub configured: bool,
-    /// Its runs.
+    /// Number of runs.
     pub chain: Chain,
-    /// Beginning of the covered time.
+    /// Start of the covered time.
     pub covered_from: Option<DateTime<Utc>>,
     /// End of the covered time.
     pub covered_to: Option<DateTime<Utc>>,
-    /// Whether it covers time that no complete run of the ledger read.
+    /// Whether the covered time includes time that no complete run in the run log read.
     pub covers_too_much: bool,
 }
 
@@ -63,7 +63,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<ProofSource>, 
         .collect())
 }
 
-/// Ended runs of a source that stand outside of its chain.
+/// Ended runs of a source that are not in its chain.
 pub async fn outside_of_chain(
     connection: &mut PgConnection,
     source: &ProofSource,
@@ -83,21 +83,21 @@ pub async fn outside_of_chain(
     .await
 }
 
-/// A run whose counts do not agree.
+/// A run with inconsistent counts.
 #[derive(Debug, Clone)]
 pub struct Miscount {
     /// Row in `sync_run`.
     pub run_id: i64,
-    /// Whether it counts as complete.
+    /// Whether it is marked as complete.
     pub is_ok: bool,
-    /// What upstream said there is.
+    /// Number of records according to upstream.
     pub claimed: i64,
-    /// What came.
+    /// Number of records received.
     pub accounted: i64,
 }
 
-/// Runs that hold fewer records than upstream claimed: complete ones, which must
-/// not exist, and others that no complete run has made up for.
+/// Runs with fewer records than upstream reported: complete ones, which must not
+/// exist, and others without a later complete run.
 pub async fn miscounts(
     connection: &mut PgConnection,
     source_id: i32,
@@ -133,16 +133,16 @@ pub async fn miscounts(
     .await
 }
 
-/// A version whose former one is gone.
+/// A missing version.
 #[derive(Debug, Clone)]
 pub struct LostVersion {
     /// The advisory's identifier or the ticket's id.
     pub key: String,
-    /// The version that is missing.
+    /// The missing version.
     pub version: i32,
 }
 
-/// Versions of advisories that are missing though retention did not drop them.
+/// Versions of advisories that are missing although retention did not remove them.
 pub async fn lost_advisory_versions(
     connection: &mut PgConnection,
     since: Option<DateTime<Utc>>,
@@ -171,7 +171,7 @@ pub async fn lost_advisory_versions(
     .await
 }
 
-/// The same of tickets.
+/// The same for tickets.
 pub async fn lost_ticket_versions(
     connection: &mut PgConnection,
     since: Option<DateTime<Utc>>,
@@ -200,8 +200,8 @@ pub async fn lost_ticket_versions(
     .await
 }
 
-/// Advisories of which something is stored (an old version, a sighting, a
-/// change) and not the current version.
+/// Advisories with an old version, a sighting or a change, but without a current
+/// version.
 pub async fn lost_advisories(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select said as "said!"
@@ -225,7 +225,7 @@ pub async fn lost_advisories(connection: &mut PgConnection) -> Result<Vec<String
     .await
 }
 
-/// The same of tickets.
+/// The same for tickets.
 pub async fn lost_tickets(connection: &mut PgConnection) -> Result<Vec<i64>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select id as "id!"
@@ -247,7 +247,7 @@ pub async fn lost_tickets(connection: &mut PgConnection) -> Result<Vec<i64>, sql
     .await
 }
 
-/// Numbers that are missing among the changes: first and last of each hole.
+/// Missing numbers in the change log: first and last of each gap.
 pub async fn lost_changes(connection: &mut PgConnection) -> Result<Vec<(i64, i64)>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select before + 1 as "first!", seq - 1 as "last!"
@@ -267,12 +267,12 @@ pub async fn lost_changes(connection: &mut PgConnection) -> Result<Vec<(i64, i64
     Ok(rows.into_iter().map(|row| (row.first, row.last)).collect())
 }
 
-/// What was looked at.
+/// Number of checked rows.
 #[derive(Debug, Clone, Copy, Default, serde::Serialize)]
 pub struct Extent {
     /// Advisories.
     pub advisories: i64,
-    /// Tickets, gone ones included.
+    /// Tickets, including deleted ones.
     pub tickets: i64,
     /// Versions before the current ones.
     pub former_versions: i64,
@@ -280,7 +280,7 @@ pub struct Extent {
     pub changes: i64,
 }
 
-/// Counts it.
+/// Counts the rows.
 pub async fn extent(connection: &mut PgConnection) -> Result<Extent, sqlx::Error> {
     sqlx::query_as!(
         Extent,
@@ -294,7 +294,7 @@ pub async fn extent(connection: &mut PgConnection) -> Result<Extent, sqlx::Error
     .await
 }
 
-/// Lets a transaction see one moment, whatever others commit meanwhile.
+/// Gives a transaction one snapshot, whatever others commit in the meantime.
 pub async fn see_one_moment(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!("set transaction isolation level repeatable read, read only")
         .execute(connection)

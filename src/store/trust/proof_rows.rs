@@ -1,20 +1,19 @@
-//! Rows without which nothing could be proven.
+//! Queries of `verify` for missing rows that the other checks depend on.
 
 use sqlx::PgConnection;
 
 use super::proof::EXAMPLES;
 
-/// A source whose row is gone, with all its runs.
+/// A source whose row is missing, with all its runs.
 #[derive(Debug, Clone)]
 pub struct LostSource {
-    /// What is left of its name.
+    /// What is known of its name.
     pub about: String,
-    /// How many records came through it.
+    /// Number of records that it sent.
     pub records: i64,
 }
 
-/// Sources that records came through and that are no longer written down: their
-/// ledgers are gone with them.
+/// Sources with records but without a row: their run logs are missing, too.
 pub async fn lost_sources(connection: &mut PgConnection) -> Result<Vec<LostSource>, sqlx::Error> {
     sqlx::query_as!(
         LostSource,
@@ -35,8 +34,8 @@ pub async fn lost_sources(connection: &mut PgConnection) -> Result<Vec<LostSourc
     .await
 }
 
-/// Tables of one row that have none: without it nothing that happens would be
-/// numbered, or what retention dropped could not be told from a loss.
+/// Single-row tables without a row: without it, changes could not be numbered, or
+/// data removed by retention could not be distinguished from a loss.
 pub async fn emptied(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select t.name as "name!"

@@ -1,16 +1,16 @@
-//! Removing what is no longer current and was kept long enough, a small batch
-//! at a time. The current state is in other tables; nothing here touches it.
+//! Retention of versions, raw texts, details, records and runs, a small batch at a
+//! time. The current state is in other tables and is not touched.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::store::ledger::chain::{self, Chain};
 
-/// Rows of one batch: small enough that nobody waits for its locks.
+/// Rows per batch: small, so that its locks are short.
 pub const BATCH: i64 = 1000;
 
-/// Drops versions that were replaced before `before`; the oldest first, so that
-/// what is left of each has no hole.
+/// Removes versions that were replaced before `before`, oldest first, so that the
+/// remaining versions have no gap.
 pub async fn drop_versions(
     connection: &mut PgConnection,
     before: DateTime<Utc>,
@@ -59,7 +59,7 @@ pub async fn drop_versions(
     Ok(dropped)
 }
 
-/// Empties the raw texts of versions that were replaced before `before`.
+/// Removes the raw texts of versions that were replaced before `before`.
 pub async fn drop_raw(
     connection: &mut PgConnection,
     before: DateTime<Utc>,
@@ -101,8 +101,8 @@ pub async fn drop_raw(
     Ok(advisories.rows_affected() + tickets.rows_affected())
 }
 
-/// Drops details that no version with a raw text was made with any more. Those
-/// of current versions stay.
+/// Removes details that belong to no version with a raw text. Details of current
+/// versions stay.
 pub async fn drop_details(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
         "delete from former_detail f
@@ -128,7 +128,7 @@ pub async fn drop_details(connection: &mut PgConnection) -> Result<u64, sqlx::Er
     Ok(done.rows_affected())
 }
 
-/// Drops records that upstream last sent before `before`.
+/// Removes quarantined records that upstream last sent before `before`.
 pub async fn drop_quarantine(
     connection: &mut PgConnection,
     before: DateTime<Utc>,
@@ -151,24 +151,24 @@ pub async fn drop_quarantine(
     Ok(done.rows_affected())
 }
 
-/// The sources whose ledgers may hold old runs.
+/// The sources that may have old runs.
 pub async fn sources(connection: &mut PgConnection) -> Result<Vec<i32>, sqlx::Error> {
     sqlx::query_scalar!("select id from source order by id")
         .fetch_all(connection)
         .await
 }
 
-/// What came of a batch of runs.
+/// Result of a batch of runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DroppedRuns {
-    /// So many are gone; none is left that is old enough when it is 0.
+    /// Number of removed runs; 0 if none is left that is old enough.
     Dropped(u64),
-    /// The next run to go is missing or was altered. Dropping it would hide that.
+    /// The next run is missing or was altered. Removing it would hide that.
     Broken,
 }
 
-/// Drops the oldest runs of a source that ended before `before`, and anchors its
-/// chain at the newest of them. The newest run of all stays.
+/// Removes the oldest runs of a source that ended before `before`, and anchors its
+/// chain at the newest of them. The newest run of the source always stays.
 pub async fn drop_runs(
     connection: &mut PgConnection,
     source_id: i32,

@@ -1,4 +1,4 @@
-//! How far fetching details is, and how many of the day's requests for them are left.
+//! Backlog of the fetch queue, and the remaining daily requests for details.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
@@ -6,28 +6,28 @@ use sqlx::PgConnection;
 use super::queue::{LONGEST_PAUSE, seconds};
 use crate::model::Details;
 
-/// How far fetching is.
+/// Backlog of details.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Backlog {
-    /// To be fetched, those included that failed for now.
+    /// Pending, including those with failed attempts.
     pub wanted: i64,
-    /// Not to be had: upstream says there is none, or it cannot be read.
+    /// Unavailable: upstream has none, or they cannot be parsed.
     pub unavailable: i64,
-    /// What the last attempt that failed said.
+    /// Error of the last failed attempt.
     pub last_error: Option<String>,
     /// Fetched in the last ten minutes.
     #[serde(skip)]
     pub lately: i64,
-    /// When the first of these was.
+    /// When the first of these was fetched.
     #[serde(skip)]
     pub lately_since: Option<DateTime<Utc>>,
-    /// Requests in the last 24 hours, where they are counted.
+    /// Requests in the last 24 hours, if they are counted.
     pub requests_of_day: i64,
-    /// Fetched at all.
+    /// Fetched in total.
     pub fetched: i64,
 }
 
-/// Looks at it; under [`Details::Never`] what a feed's record lacks is not wanted.
+/// Reads the backlog; with [`Details::Never`] incomplete feed records do not count.
 pub async fn look(
     connection: &mut PgConnection,
     details: Details,
@@ -62,8 +62,8 @@ pub async fn look(
     .await
 }
 
-/// How many of `limit` requests in any 24 hours are left (`None`: any number), or
-/// from when on there is one.
+/// How many of `limit` requests in any 24 hours are left (`None`: unlimited), or
+/// when the next one is allowed.
 pub async fn left(
     connection: &mut PgConnection,
     limit: u32,
@@ -84,13 +84,13 @@ pub async fn left(
     .fetch_one(connection)
     .await?;
     Ok(match row.frees {
-        // A clock that was ahead must not count for ever.
+        // Entries of a clock that was ahead must not count for ever.
         Some(frees) => Err(frees + TimeDelta::hours(24)),
         None => Ok(Some(limit - row.used)),
     })
 }
 
-/// Counts a request, before it is sent: a crash costs a request, never the limit.
+/// Counts a request before it is sent: a crash may waste a request, but never exceeds the limit.
 pub async fn spend(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "with old as (

@@ -1,19 +1,19 @@
-//! What `days` of this account's feeds counts. Nobody has written it down
-//! (contract §5); what the sweep sees beside what the feeds have shown tells.
+//! Detection of what `days` of this account's feeds counts. It is undocumented
+//! (contract §5); comparing the revision scan with the feeds shows it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use super::listed::Row;
 
-/// What a feed does not show so long after it happened, it does not show at all.
+/// A change that is not in a feed after this time will not be in it at all.
 const LATE: TimeDelta = TimeDelta::minutes(10);
 
 /// What `days` counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Counts {
-    /// Days since an advisory was first released: revisions of older ones do not come.
+    /// Days since an advisory was first released: revisions of older ones are not in the feed.
     Releases,
     /// Days since it was last modified.
     Modifications,
@@ -35,18 +35,18 @@ impl Counts {
     }
 }
 
-/// What is known, and what has shown it.
+/// The result, and the advisory that showed it.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct FeedDays {
     /// What `days` counts.
     pub counts: Counts,
-    /// Since when that is known.
+    /// Known since.
     pub settled_at: DateTime<Utc>,
     /// The advisory that showed it.
     pub said: String,
 }
 
-/// What is known; `None` while nothing has shown it.
+/// The result; `None` until an advisory shows it.
 pub async fn get(connection: &mut PgConnection) -> Result<Option<FeedDays>, sqlx::Error> {
     let row = sqlx::query!(
         "select counts, settled_at, said
@@ -63,12 +63,12 @@ pub async fn get(connection: &mut PgConnection) -> Result<Option<FeedDays>, sqlx
     }))
 }
 
-/// Looks whether the elements show what `days` counts; `Some` when that is new.
+/// Checks whether the elements show what `days` counts; `Some` if the result is new.
 ///
-/// An advisory that was released before the window of a complete run and modified
-/// in it, and that the run brought, is proof of modifications. That the run did
-/// not bring it is a sign of releases, and only believed while there is no proof:
-/// it may have left the list.
+/// An advisory that was released before the window of a complete run, modified in
+/// it and received by the run proves that modifications count. If the run did not
+/// receive it, that indicates releases, and is used only while there is no proof:
+/// the advisory may have left the list.
 pub async fn settle(
     connection: &mut PgConnection,
     rows: &[Row],

@@ -1,4 +1,4 @@
-//! Elements of the JSON API's collection of advisories, beside what is stored.
+//! Elements of the JSON API's list of advisories, compared with the stored ones.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::queue::{self, QueueEntry, Reason};
 use crate::store::origin::Origin;
 
-/// One element.
+/// An element of the list.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// The advisory's identifier.
@@ -16,13 +16,13 @@ pub struct Row {
     pub modified_at: Option<DateTime<Utc>>,
     /// When upstream released it.
     pub released_at: Option<DateTime<Utc>>,
-    /// As it came.
+    /// The raw element.
     pub raw: Value,
 }
 
-/// Wants the details of what is not known in this state, and of members of the
-/// list that it has not shown yet; `again`: of all. Which lists an advisory is in,
-/// only its detail tells.
+/// Enqueues the details of advisories that are not stored in this state, and of
+/// new members of the list; `again`: of all. Only the details contain the lists of
+/// an advisory.
 pub async fn enqueue_for_list(
     connection: &mut PgConnection,
     origin: Origin,
@@ -71,7 +71,7 @@ pub async fn enqueue_for_list(
     Ok(())
 }
 
-/// Rows of `sighting` of a source behind these elements.
+/// Rows of `sighting` of a source for these elements.
 pub async fn sightings(
     connection: &mut PgConnection,
     source_id: i32,
@@ -90,8 +90,8 @@ pub async fn sightings(
     .await
 }
 
-/// Wants the details of stored advisories that are newer upstream; returns how
-/// many there are.
+/// Enqueues the details of stored advisories that are newer upstream; returns
+/// their number.
 pub async fn enqueue_newer(
     connection: &mut PgConnection,
     rows: &[Row],

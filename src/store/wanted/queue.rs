@@ -1,33 +1,33 @@
-//! Details that are to be fetched. A row here is a promise: it is written in the
-//! transaction that found out, and goes in the one that stores the answer.
+//! Fetch queue: pending details. A row is written in the transaction that finds it
+//! necessary, and removed in the one that stores the response.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use crate::model::Details;
 
-/// What is not there is asked for again after so long: upstream may have been
-/// wrong, and the account's rights may have changed.
+/// Retry interval for unavailable details: upstream may have been wrong, and the
+/// account's rights may have changed.
 pub const RARELY: TimeDelta = TimeDelta::days(7);
-/// So often upstream may send an older one than it listed, over most of a day; then
-/// there is no newer one.
+/// How often upstream may send an older version than it listed, over most of a day;
+/// after that there is considered to be no newer one.
 const OLDER_ATTEMPTS: i32 = 10;
-/// How long what the sweep has seen waits for the feeds of the same tick, which
-/// may be bringing it.
+/// How long results of the revision scan wait for the feeds of the same tick, which
+/// may contain them.
 const GRACE: TimeDelta = TimeDelta::minutes(2);
-/// Longest pause between two attempts at what should be there.
+/// Longest pause between two attempts for details that should exist.
 pub(crate) const LONGEST_PAUSE: TimeDelta = TimeDelta::days(1);
 
-/// Why a detail is wanted.
+/// Why details are pending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// The feed gave no products, no CVEs or no description.
+    /// The feed has no products, no CVEs or no description.
     Lacks,
-    /// All are wanted.
+    /// All details are fetched.
     Always,
-    /// The one that is known is older than the record.
+    /// The known details are older than the record.
     Older,
-    /// The sweep has seen that upstream has a newer one than is stored.
+    /// The revision scan found that upstream has a newer version than the stored one.
     RevisionScan,
     /// The JSON API has listed it for a watch list.
     Json,
@@ -45,21 +45,21 @@ impl Reason {
     }
 }
 
-/// A detail to be fetched.
+/// Details to be fetched.
 #[derive(Debug, Clone)]
 pub struct QueueEntry {
     /// The advisory's identifier.
     pub said: String,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// When upstream made what is wanted, as far as it said.
+    /// Modification time of the pending details, if upstream has sent it.
     pub modified_at: Option<DateTime<Utc>>,
 }
 
-/// Writes down what is wanted. What is wanted already stays as it is, unless
-/// upstream has made a newer one since, or it was wanted for less: what only the
-/// sweep wants is forgotten when a feed brings it, what JSON listed never is, for
-/// only the detail tells the lists that it is in.
+/// Enqueues details. An existing entry stays unchanged, unless upstream has a newer
+/// version, or the new reason is stronger: an entry of the revision scan is removed
+/// when a feed sends the advisory; an entry listed by JSON never is, because only
+/// the details contain the watch lists.
 pub async fn enqueue(
     connection: &mut PgConnection,
     wanted: &[QueueEntry],
@@ -102,8 +102,8 @@ pub async fn enqueue(
     Ok(done.rows_affected())
 }
 
-/// Since when the covered time of a source may lack members, as details that JSON
-/// listed are still wanted; `None` where none is.
+/// Since when members may be missing in the covered time of a source, because
+/// details that JSON listed are still pending; `None` if none are.
 pub async fn pending_since(
     connection: &mut PgConnection,
     source_id: i32,
@@ -120,8 +120,8 @@ pub async fn pending_since(
     Ok(since.flatten())
 }
 
-/// Wants the details of advisories that were stored before details were asked
-/// for, or under another setting.
+/// Enqueues the details of advisories that were stored before details were
+/// enabled, or with a different setting.
 pub async fn enqueue_missing(
     connection: &mut PgConnection,
     details: Details,
@@ -152,8 +152,7 @@ pub async fn enqueue_missing(
     Ok(done.rows_affected())
 }
 
-/// Forgets what the feeds have brought meanwhile: the sweep wanted it only
-/// because they had not.
+/// Removes entries of the revision scan that the feeds have sent in the meantime.
 pub async fn forget_settled(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
         "delete from wanted_detail w
@@ -167,9 +166,9 @@ pub async fn forget_settled(connection: &mut PgConnection) -> Result<u64, sqlx::
     Ok(done.rows_affected())
 }
 
-/// The next details that are due under a setting: with none asked for, those that
-/// the sweep and watch lists from JSON need. Those wanted for the first time before those
-/// that failed, and the newest statements first.
+/// The next details that are due with a setting: if details are off, those that the
+/// revision scan and watch lists from JSON need. First attempts come before
+/// retries, and the newest revisions first.
 pub async fn due(
     connection: &mut PgConnection,
     details: Details,
@@ -191,14 +190,14 @@ pub async fn due(
     .await
 }
 
-/// When the next detail is due; `None` where none is wanted.
+/// When the next details are due; `None` if none are pending.
 pub async fn next_at(connection: &mut PgConnection) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     sqlx::query_scalar!("select min(next_at) from wanted_detail")
         .fetch_one(connection)
         .await
 }
 
-/// Notes that an attempt failed; the next one comes later each time.
+/// Records a failed attempt; the pause before the next one grows each time.
 pub async fn failed(
     connection: &mut PgConnection,
     said: &str,
@@ -222,8 +221,8 @@ pub async fn failed(
     Ok(())
 }
 
-/// Notes that there is none to be had: it is asked for again [`RARELY`], or when
-/// upstream has made a newer one.
+/// Records that details are unavailable: they are requested again after [`RARELY`],
+/// or when upstream has a newer version.
 pub async fn unavailable(
     connection: &mut PgConnection,
     said: &str,
@@ -245,17 +244,17 @@ pub async fn unavailable(
     Ok(())
 }
 
-/// A wish that an answer came for.
+/// A pending entry for which a response was received.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PendingDetail {
-    /// When it was written down.
+    /// When it was enqueued.
     pub(crate) since: DateTime<Utc>,
-    /// Whether it is gone.
+    /// Whether it is removed.
     pub(crate) is_fulfilled: bool,
 }
 
-/// Forgets a wish that an answer of this time fulfils; it stays where upstream has
-/// listed a newer one. `None`: nobody asked.
+/// Removes the entry that a response of this time completes; it stays if upstream
+/// listed a newer version. `None`: there was no entry.
 pub(crate) async fn complete(
     connection: &mut PgConnection,
     said: &str,

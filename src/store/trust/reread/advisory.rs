@@ -1,4 +1,4 @@
-//! Advisories whose raw texts are read again.
+//! Replay of advisories.
 
 use std::borrow::Cow;
 
@@ -11,33 +11,33 @@ use crate::model::{Advisory, Fingerprint, Severity};
 use crate::store::advisories::cell::{Bytes, Cell, Row};
 use crate::store::advisories::columns::{columns, with_column_names};
 
-/// An advisory's raw text, to be read again.
+/// An advisory's raw text, to be parsed again.
 #[derive(Debug, Clone)]
 pub struct Text {
     /// Its identifier.
     pub said: String,
-    /// Which version.
+    /// The version.
     pub version: i32,
-    /// As it came: the feed's record, or the detail where there is none.
+    /// Raw text: the feed's record, or the details if there is none.
     pub raw: String,
     /// Whether `raw` is a feed's record.
     pub has_record: bool,
-    /// Whether a detail is laid over the record.
+    /// Whether details are merged with the record.
     pub has_detail: bool,
-    /// That detail as it came.
+    /// Raw text of these details.
     pub detail: Option<String>,
 }
 
-/// An advisory as it was read again.
+/// An advisory that was parsed again.
 #[derive(Debug, Clone)]
 pub struct Reread {
-    /// Which version.
+    /// The version.
     pub version: i32,
-    /// What record and detail say together.
+    /// Record and details merged.
     pub advisory: Advisory,
-    /// What the feed's record says, and today's fingerprint of its bytes.
+    /// The parsed feed record, and the current fingerprint of its bytes.
     pub record: Option<(Advisory, Fingerprint)>,
-    /// Whether there is a detail.
+    /// Whether there are details.
     pub has_detail: bool,
 }
 
@@ -110,8 +110,8 @@ pub async fn texts(
     }
 }
 
-/// What a replay makes of the versions: the columns that their texts decide, and the
-/// fingerprints of those texts.
+/// The columns that a replay corrects: those parsed from the raw texts, and the
+/// fingerprints of these texts.
 fn rows(reread: &[Reread]) -> Json<Vec<Row<'_>>> {
     Json(reread.iter().map(row).collect())
 }
@@ -169,7 +169,7 @@ macro_rules! differences {
     };
 }
 
-/// What is stored otherwise than it reads today.
+/// Fields whose stored values differ from the parsed ones.
 pub async fn differences(
     connection: &mut PgConnection,
     versions: Versions,
@@ -206,9 +206,8 @@ macro_rules! correct {
     };
 }
 
-/// Makes the columns what they read today; returns how many rows it wrote.
-/// `source_id`, `run_id`, version and times stay: they tell of upstream and us,
-/// not of the parser.
+/// Corrects the columns; returns the number of updated rows. `source_id`, `run_id`,
+/// version and times stay: they do not depend on the parser.
 pub async fn correct(
     connection: &mut PgConnection,
     versions: Versions,
@@ -222,7 +221,7 @@ pub async fn correct(
                 .execute(connection)
                 .await?
         }
-        // There the rank is no generated column.
+        // In this table the rank is not a generated column.
         Versions::Former => {
             with_column_names!(correct("advisory_version", rows, "severity_rank"))
                 .execute(connection)
@@ -232,8 +231,8 @@ pub async fn correct(
     Ok(done.rows_affected())
 }
 
-/// The sightings of the very bytes that the current versions have get the new
-/// fingerprints with them, so that the next pull knows the records.
+/// Sightings with the same bytes as the current versions get the new fingerprints,
+/// too, so that the next pull recognises the records.
 async fn renew_sightings(
     connection: &mut PgConnection,
     rows: &Json<Vec<Row<'_>>>,

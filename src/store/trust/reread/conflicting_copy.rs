@@ -1,4 +1,4 @@
-//! Records that are kept beside the current versions.
+//! Replay of conflicting copies: records stored besides the current versions.
 
 use sqlx::PgConnection;
 
@@ -12,7 +12,7 @@ pub struct ConflictingCopy {
     pub id: i64,
     /// The advisory's identifier.
     pub said: String,
-    /// As it came.
+    /// Raw text.
     pub raw: String,
     /// Row in `source`.
     pub source_id: i32,
@@ -22,7 +22,7 @@ pub struct ConflictingCopy {
     pub current: String,
 }
 
-/// The next dissents after a row of `sighting`.
+/// The next conflicting copies after a row of `sighting`.
 pub async fn texts(
     connection: &mut PgConnection,
     after: i64,
@@ -52,7 +52,7 @@ pub async fn texts(
     .await
 }
 
-/// Writes today's fingerprints of dissents; returns how many differed.
+/// Stores the current fingerprints of conflicting copies; returns how many differed.
 pub async fn correct(
     connection: &mut PgConnection,
     dissents: &[(i64, Fingerprint, Fingerprint)],

@@ -1,4 +1,4 @@
-//! Details that are read again.
+//! Replay of details.
 
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -6,12 +6,12 @@ use sqlx::types::Json;
 use super::{BYTES, ROWS};
 use crate::model::Advisory;
 
-/// A detail's raw text.
+/// Raw text of the details of an advisory.
 #[derive(Debug, Clone)]
 pub struct Text {
     /// The advisory's identifier.
     pub said: String,
-    /// As it came.
+    /// Raw text.
     pub raw: String,
 }
 
@@ -39,7 +39,7 @@ pub async fn texts(connection: &mut PgConnection, after: &str) -> Result<Vec<Tex
     .await
 }
 
-/// Writes what details say today; returns how many said otherwise.
+/// Stores the newly parsed details; returns how many differed.
 pub async fn correct(
     connection: &mut PgConnection,
     details: &[Advisory],

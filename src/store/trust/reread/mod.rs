@@ -1,5 +1,5 @@
-//! Raw texts that are read again, and columns that become what today's parser
-//! finds in them. Nothing here makes a version: a version is what upstream said.
+//! Replay: parsing raw texts again and correcting the columns with the result of
+//! the current parser. It creates no versions: a version comes from upstream only.
 
 pub mod advisory;
 pub mod conflicting_copy;
@@ -8,12 +8,12 @@ pub mod ticket;
 
 use serde_json::{Map, Value};
 
-/// Rows of one batch.
+/// Rows per batch.
 const ROWS: i64 = 500;
-/// Bytes of raw texts of one batch, so that memory is bounded; a single longer one is one batch.
+/// Bytes of raw texts per batch, to limit memory; a single longer text is one batch.
 const BYTES: i64 = 4 * 1024 * 1024;
 
-/// Current versions, or those that they replaced.
+/// Current or former versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Versions {
     /// In `advisory` and `ticket`.
@@ -22,18 +22,18 @@ pub enum Versions {
     Former,
 }
 
-/// A field that is stored otherwise than it reads today.
+/// A field whose stored value differs from the parsed one.
 #[derive(Debug, Clone)]
 pub struct Difference {
-    /// Identifier or number.
+    /// Advisory identifier or ticket id.
     pub key: String,
-    /// Which version.
+    /// The version.
     pub version: i32,
     /// Name of the column.
     pub field: String,
-    /// As stored.
+    /// The stored value.
     pub old: Option<Value>,
-    /// As read today.
+    /// The value parsed now.
     pub new: Option<Value>,
 }
 

@@ -1,4 +1,4 @@
-//! Tickets whose raw texts are read again.
+//! Replay of tickets.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -8,14 +8,14 @@ use super::{Difference, ROWS, Versions, insert};
 use crate::model::Ticket;
 use crate::store::tickets::ticket;
 
-/// A ticket's raw text, to be read again.
+/// A ticket's raw text, to be parsed again.
 #[derive(Debug, Clone)]
 pub struct Text {
-    /// Its number.
+    /// Id of the ticket.
     pub id: i64,
-    /// Which version.
+    /// The version.
     pub version: i32,
-    /// As it came.
+    /// Raw text.
     pub raw: Value,
 }
 
@@ -74,7 +74,7 @@ fn rows(reread: &[(i32, Ticket)]) -> Value {
     reread.iter().map(row).collect()
 }
 
-/// What is stored of tickets otherwise than it reads today.
+/// Fields of tickets whose stored values differ from the parsed ones.
 pub async fn differences(
     connection: &mut PgConnection,
     versions: Versions,
@@ -118,7 +118,7 @@ pub async fn differences(
     .await
 }
 
-/// Makes the columns of tickets what they read today; returns how many rows it wrote.
+/// Corrects the columns of tickets; returns the number of updated rows.
 pub async fn correct(
     connection: &mut PgConnection,
     versions: Versions,
