@@ -1,4 +1,4 @@
-//! Asks for one thing after the other, and keeps what is answered.
+//! Capture: sends the requests one by one and stores the responses.
 
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -7,31 +7,31 @@ use super::taken::{Owner, Taken};
 use crate::http::{Client, Kind, RawRequest, RawResponse, Request, Verb};
 use crate::model::chain;
 
-/// How often a call that was throttled is repeated.
+/// Maximum number of retries of a throttled request.
 const REPEATS: u32 = 2;
 
-/// What is wanted of a capture.
+/// Options of a capture.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// Watch lists whose feeds are taken; none: the first that upstream names.
+    /// Watch lists whose feeds are captured; empty: the first that upstream lists.
     pub lists: Vec<i64>,
-    /// Most bytes of one body, unpacked.
+    /// Size limit of a body in bytes, decompressed.
     pub max_body: usize,
 }
 
-/// Asks, and keeps what was answered.
+/// Sends requests and stores the responses.
 pub struct Asker {
-    /// The one client.
+    /// The HTTP client.
     pub client: Client,
-    /// Ends the capture; what was taken is kept.
+    /// Stops the capture; the responses so far are kept.
     pub stop: CancellationToken,
-    /// What is wanted.
+    /// The options.
     pub wanted: Wanted,
     pub(super) taken: Vec<Taken>,
 }
 
 impl Asker {
-    /// Has asked nothing yet.
+    /// Without responses yet.
     pub fn new(client: Client, stop: CancellationToken, wanted: Wanted) -> Self {
         Self {
             client,
@@ -45,8 +45,8 @@ impl Asker {
         self.take_raw(name, raw(request), owner).await
     }
 
-    /// The same for what has a limit of its own by the day, which may be used up: the
-    /// refusal is then the answer, and holds nothing else up.
+    /// The same for requests with their own daily limit, which may be used up: the
+    /// rejection is then the response, and does not delay other requests.
     pub(super) async fn ask_aside(&mut self, name: &str, request: Request, owner: Owner) -> Taken {
         let aside = self.client.in_the_background();
         let usual = std::mem::replace(&mut self.client, aside);
@@ -55,8 +55,8 @@ impl Asker {
         taken
     }
 
-    /// Asks once, and again where upstream wanted to be left alone for a while:
-    /// the refusal is kept too.
+    /// Sends a request, and again if upstream throttled it; the throttled response
+    /// is stored, too.
     pub(super) async fn take_raw(&mut self, name: &str, look: RawRequest, owner: Owner) -> Taken {
         let mut repeats = 0;
         loop {
@@ -80,7 +80,7 @@ impl Asker {
             .stop
             .run_until_cancelled(self.client.exchange_raw(look));
         let Some(sight) = asking.await else {
-            taken.error = Some("not asked: the capture was stopped".to_owned());
+            taken.error = Some("not requested: the capture was stopped".to_owned());
             return taken;
         };
         let mut sight = match sight {
@@ -98,7 +98,7 @@ impl Asker {
         taken
     }
 
-    /// Reads the body as far as it is wanted.
+    /// Reads the body up to the size limit.
     async fn read(&self, sight: &mut RawResponse, taken: &mut Taken) {
         loop {
             let reading = self.stop.run_until_cancelled(sight.body.chunk());

@@ -1,24 +1,24 @@
-//! The answers as they are to be written.
+//! Capture: the responses as they are written.
 
 use super::report::Report;
 use super::taken::Taken;
 
-/// What a folder is made of.
+/// Contents of a capture directory.
 #[derive(Debug)]
 pub struct Captured {
-    /// Which statements of the contract held.
+    /// The report: which statements of the contract are true.
     pub report: Report,
-    /// The answers with the bodies as they are to be written.
+    /// The responses as they are written.
     pub answers: Vec<Written>,
 }
 
-/// An answer as it is to be written.
+/// A response as it is written.
 #[derive(Debug)]
 pub struct Written {
-    /// As it was taken.
+    /// The original response.
     pub taken: Taken,
     /// Its headers.
     pub headers: Vec<(String, String)>,
-    /// Its body; `None` for one that cannot be disguised safely.
+    /// Its body; `None` if it cannot be anonymised safely.
     pub body: Option<Vec<u8>>,
 }

@@ -1,30 +1,30 @@
-//! A statement of the contract and whether it held.
+//! Capture report: a statement of the contract and its result.
 
 use serde::Serialize;
 
-/// What the answers say of a statement.
+/// Result of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// It is so.
+    /// True.
     Held,
-    /// It is not so.
+    /// False.
     NotHeld,
-    /// These answers do not tell.
+    /// Unknown: the responses do not show it.
     Open,
 }
 
-/// A statement of the contract, and what became of it.
+/// A statement of the contract and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Claim {
-    /// Where it stands in the contract.
+    /// Section of the contract.
     pub section: &'static str,
     /// `DOC`, `REAL`, `INFER` or `UNKNOWN`, as it was known before.
     pub known: &'static str,
-    /// What it says.
+    /// The statement.
     pub statement: &'static str,
-    /// What the answers say of it.
+    /// The result.
     pub verdict: Verdict,
-    /// What was seen.
+    /// The observed values.
     pub seen: String,
 }

@@ -1,9 +1,9 @@
-//! Takes people, machines and secrets out of what upstream sent, and leaves its
+//! Anonymisation: replaces people, machines and secrets in responses and keeps the
 //! structure: names of keys and elements, numbers, times, identifiers.
 //!
-//! What belongs to the account (tickets, watch lists) is replaced unless it is
-//! known to be harmless. The vendor's own texts stay, but for what looks like an
-//! address or stands under a name such as `owner`.
+//! The account's data (tickets, watch lists) is replaced unless it is known to be
+//! harmless. The vendor's texts stay, except anything that looks like an address or
+//! has a key such as `owner`.
 
 use std::collections::BTreeSet;
 
@@ -16,12 +16,12 @@ use crate::model::parse_time;
 use crate::source::place::Place;
 use crate::source::{json_text, xml};
 
-/// Shorter names are words of the language: replaced where they stand alone, and
-/// not searched for in other texts.
+/// Shorter names may be ordinary words: they are replaced as whole values, but not
+/// searched for in other texts.
 const MIN_SEARCHED_CHARS: usize = 4;
-/// Longest text that counts as a name, in characters.
+/// Maximum length of a name, in characters.
 const MAX_NAME_CHARS: usize = 60;
-/// Parts of names of keys under which people and machines stand.
+/// Parts of key names whose values are people or machines.
 const PERSONAL: [&str; 24] = [
     "user",
     "owner",
@@ -48,7 +48,7 @@ const PERSONAL: [&str; 24] = [
     "company",
     "organi",
 ];
-/// Things of the account that have a name.
+/// Objects of the account that have a name.
 const OF_THE_ACCOUNT: [&str; 5] = [
     "asset_list",
     "assetlist",
@@ -56,7 +56,7 @@ const OF_THE_ACCOUNT: [&str; 5] = [
     "ticket",
     "custom_info",
 ];
-/// Headers whose values say something about upstream and nothing about anybody.
+/// Headers whose values describe upstream and contain no personal data.
 const HARMLESS_HEADERS: [&str; 24] = [
     "accept-ranges",
     "age",
@@ -84,25 +84,25 @@ const HARMLESS_HEADERS: [&str; 24] = [
     "x-content-type-options",
 ];
 
-/// Replaces values, the same everywhere.
+/// Replaces values consistently.
 pub struct Disguise {
     names: Names,
     patterns: Patterns,
-    /// Names that are searched for in every text.
+    /// Names that are replaced in every text.
     searched: BTreeSet<String>,
     harmless: Regex,
     fixed: Vec<String>,
 }
 
 impl Disguise {
-    /// Knows what must never be seen.
+    /// With the values that must never be written.
     pub fn new(upstream: &url::Url, token: &str) -> anyhow::Result<Self> {
         let fixed = Names::fixed(upstream, token);
         Ok(Self {
             names: Names::new(upstream, token),
             patterns: Patterns::new(&fixed, &[])?,
             searched: BTreeSet::new(),
-            // Numbers, identifiers, CVSS vectors, colours, empty words.
+            // Numbers, identifiers, CVSS vectors, colours, empty strings.
             harmless: Regex::new(
                 r"^(?:-?[0-9]+(?:\.[0-9]+)?|[sS][aA][0-9]{1,7}|CVE-[0-9]{4}-[0-9]{4,9}|(?:CVSS:[0-9.]+/)?[A-Za-z]{1,3}:[A-Za-z]{1,3}(?:/[A-Za-z]{1,3}:[A-Za-z]{1,3})*|#[0-9A-Fa-f]{3,8}|[Tt]rue|[Ff]alse|[Yy]es|[Nn]o|[Nn]ull|\(?[Nn]one\)?)$",
             )?,
@@ -110,20 +110,20 @@ impl Disguise {
         })
     }
 
-    /// Learns the names in an answer, so that they are found in the others too.
+    /// Collects the names in a response, so that they are found in the others, too.
     pub fn learn(&mut self, taken: &Taken) {
         let _ = self.body(taken);
     }
 
-    /// To be called when everything was learnt.
+    /// Call it when all names are collected.
     pub fn search(&mut self) -> anyhow::Result<()> {
         let searched: Vec<String> = self.searched.iter().cloned().collect();
         self.patterns = Patterns::new(&self.fixed, &searched)?;
         Ok(())
     }
 
-    /// The body of an answer without them; `None` for one that is neither XML nor
-    /// JSON, which cannot be disguised safely.
+    /// The anonymised body of a response; `None` if it is neither XML nor JSON, which
+    /// cannot be anonymised safely.
     pub fn body(&mut self, taken: &Taken) -> Option<String> {
         let text = taken.text.as_deref()?;
         let owner = taken.owner;
@@ -135,14 +135,14 @@ impl Disguise {
         }
     }
 
-    /// A text without them.
+    /// An anonymised text.
     pub fn text(&mut self, text: &str) -> String {
         self.patterns
             .replace(text, &mut self.names)
             .unwrap_or_else(|| text.to_owned())
     }
 
-    /// The value of a header without them.
+    /// The anonymised value of a header.
     pub fn header(&mut self, name: &str, value: &str) -> String {
         if HARMLESS_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
             return self.text(value);
@@ -180,8 +180,8 @@ impl Disguise {
         Some(self.names.name(what, inner))
     }
 
-    /// Keys are structure and stay, but for addresses. A namespace is an address
-    /// by its nature.
+    /// Keys are structure and stay, except addresses. A namespace is always an
+    /// address.
     fn key(&mut self, place: Place<'_>, value: &str) -> Option<String> {
         let is_address = place.is_key && value.contains(['@', '.', ':']);
         let known = self
@@ -193,8 +193,8 @@ impl Disguise {
             .flatten()
     }
 
-    /// An address of the account: upstream's own keeps its path, of others not
-    /// even that is anybody's business.
+    /// An address in the account's data: upstream's own keeps its path, others are
+    /// replaced whole.
     fn url(&mut self, value: &str) -> String {
         let replaced = self.text(value);
         let ours = self
@@ -215,12 +215,12 @@ impl Disguise {
     }
 }
 
-/// Whether a value stands where people, machines or the account's things do.
+/// Whether the key of a value suggests people, machines or objects of the account.
 fn is_personal(place: Place<'_>) -> bool {
     let name = place.name().to_lowercase();
     let parent = place.parent().to_lowercase();
     let has = |text: &str, words: &[&str]| words.iter().any(|word| text.contains(word));
-    // CVSS speaks of users too.
+    // CVSS keys contain `user`, too.
     if name.contains("interaction") {
         return false;
     }

@@ -1,4 +1,4 @@
-//! The folder that a capture is written to.
+//! Capture directory: writes the responses and the report.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -10,31 +10,31 @@ use serde_json::json;
 use super::captured::{Captured, Written};
 use super::taken::Form;
 
-/// Why nothing, or not everything, is in the folder.
+/// Why the directory is empty or incomplete.
 #[derive(Debug, thiserror::Error)]
 pub enum NotWritten {
-    /// Something is there already, and would be mixed up with the answers.
-    #[error("{} is not empty; name a new directory with --out", .path.display())]
+    /// The directory has other files, which would be mixed with the responses.
+    #[error("{} is not empty; use a new directory with --out", .path.display())]
     NotEmpty {
-        /// As named.
+        /// The directory.
         path: PathBuf,
     },
-    /// The system refused.
-    #[error("{} cannot be written", .path.display())]
+    /// The operating system returned an error.
+    #[error("cannot write {}", .path.display())]
     Io {
-        /// Which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error.
         source: io::Error,
     },
 }
 
-/// A new or empty directory, for its owner only.
+/// A new or empty directory, accessible only to its owner.
 #[derive(Debug)]
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// Makes the directory, or takes an empty one.
+    /// Creates the directory, or uses an empty one.
     pub fn prepare(path: &Path) -> Result<Self, NotWritten> {
         let failed = |source| NotWritten::Io {
             path: path.to_owned(),
@@ -55,7 +55,7 @@ impl Folder {
         Ok(Self(path.to_owned()))
     }
 
-    /// Writes everything, the report last: a folder with a report is whole.
+    /// Writes everything, the report last: a directory with a report is complete.
     pub fn write(&self, captured: &Captured) -> Result<(), NotWritten> {
         for (index, answer) in captured.answers.iter().enumerate() {
             self.answer(index + 1, answer)?;
@@ -85,7 +85,7 @@ impl Folder {
             "cut": taken.is_cut,
             "error": taken.error,
             "note": answer.body.is_none().then_some(
-                "the body is neither XML nor JSON and is written with --raw only: nobody can tell what in it is personal"),
+                "the body is neither XML nor JSON and cannot be anonymised; it is written only with --raw"),
         });
         let about = serde_json::to_string_pretty(&about).unwrap_or_default();
         self.file(&format!("{start}.answer.json"), about.as_bytes())?;

@@ -1,5 +1,5 @@
-//! Takes one answer of each kind that the contract leaves open, so that somebody
-//! without this account can see what upstream really sends.
+//! Capture: saves one sample of each response that the contract leaves open, so that
+//! developers without this account can see what upstream really sends.
 
 mod ask;
 mod captured;
@@ -26,7 +26,7 @@ use crate::config::{Token, Upstream};
 use crate::source::xml::Rules;
 use disguise::Disguise;
 
-/// Judges the answers, and disguises them unless they are wanted `raw`.
+/// Checks the claims and anonymises the responses, unless `raw` is requested.
 pub fn judge(
     answers: Vec<Taken>,
     rules: &std::sync::Arc<Rules>,
@@ -59,7 +59,7 @@ fn as_it_is(taken: Taken) -> Written {
     let cut = || taken.text.as_deref().map(|text| taken.encoded(text));
     Written {
         headers: taken.headers.clone(),
-        // One that cannot be cut well is written as far as it came.
+        // A body that cannot be cut at a record is written as received.
         body: Some(whole.or_else(cut).unwrap_or_else(|| taken.bytes.clone())),
         taken,
     }

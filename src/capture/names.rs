@@ -1,8 +1,8 @@
-//! What stands for what: the same value always becomes the same replacement.
+//! Replacements of personal values: the same value always gets the same replacement.
 
 use std::collections::BTreeMap;
 
-/// What a value is, as far as its replacement should look like it.
+/// Kind of a value; its replacement looks similar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum What {
     /// A machine.
@@ -13,19 +13,19 @@ pub enum What {
     Ip4,
     /// An IPv6 address.
     Ip6,
-    /// A short text: of a person, a list, a state.
+    /// A short text: name of a person, a list, a state.
     Name,
     /// A longer text.
     Text,
-    /// What opens something, or might.
+    /// A secret, or possibly one.
     Secret,
 }
 
-/// Stands for upstream itself.
+/// Replacement of upstream's host.
 const UPSTREAM: &str = "upstream.example";
 
-/// Every value that was replaced, and by what. Numbers count in the order in
-/// which values were met: equal answers make equal replacements.
+/// All replaced values and their replacements, numbered in the order of first use:
+/// equal responses get equal replacements.
 #[derive(Debug, Default)]
 pub struct Names {
     given: BTreeMap<String, String>,
@@ -33,7 +33,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// Knows upstream by its authority (`host:port`) and its host alone.
+    /// With upstream's authority (`host:port`) and its host alone.
     pub fn new(upstream: &url::Url, token: &str) -> Self {
         let mut names = Self::default();
         let host = upstream.host_str().unwrap_or_default().to_owned();
@@ -49,7 +49,7 @@ impl Names {
         names
     }
 
-    /// What stands for `value`.
+    /// The replacement of `value`.
     pub fn name(&mut self, what: What, value: &str) -> String {
         let key = value.to_lowercase();
         if let Some(name) = self.given.get(&key) {
@@ -61,7 +61,7 @@ impl Names {
         let name = match what {
             What::Host => format!("host-{number}.example"),
             What::Mail => format!("mail-{number}@mail.example"),
-            // 198.18.0.0/15 and 2001:db8::/32 are nobody's (RFC 2544, RFC 3849).
+            // 198.18.0.0/15 and 2001:db8::/32 are reserved (RFC 2544, RFC 3849).
             What::Ip4 => format!("198.18.{}.{}", number / 256 % 256, number % 256),
             What::Ip6 => format!("2001:db8::{number:x}"),
             What::Name => format!("name-{number}"),
@@ -72,17 +72,17 @@ impl Names {
         name
     }
 
-    /// What stands for a value that is known.
+    /// The replacement of a known value.
     pub fn known(&mut self, value: &str) -> String {
         self.name(What::Name, value)
     }
 
-    /// Whether it is a replacement already: texts are searched twice.
+    /// Whether it is already a replacement: texts are searched twice.
     pub fn is_ours(host: &str) -> bool {
         host == UPSTREAM || host.ends_with(".example") && host.starts_with("host-")
     }
 
-    /// The texts that stand for upstream and for the token.
+    /// The replacements of upstream and of the token.
     pub fn fixed(upstream: &url::Url, token: &str) -> Vec<String> {
         Self::new(upstream, token).given.into_keys().collect()
     }

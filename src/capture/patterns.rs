@@ -1,4 +1,4 @@
-//! What gives people and machines away in any text.
+//! Patterns of personal data in text: URLs, mail addresses, hosts, IP addresses, tokens.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -17,23 +17,23 @@ const PATTERN: &str = concat!(
     r"|(?<host>(?-u:\b)(?:[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(?-u:\b))",
     r"|(?<hex>(?-u:\b)[0-9A-Fa-f]{32,}(?-u:\b))",
 );
-/// Names found in the account are searched in every text: this much regular
-/// expression is enough for thousands of them.
+/// Size limit of the regular expression for the account's names, which are
+/// searched for in every text; enough for thousands of names.
 const MAX_PATTERN_BYTES: usize = 64 << 20;
 
-/// Replaces what gives people and machines away.
+/// Replaces personal data in text.
 #[derive(Debug)]
 pub struct Patterns {
     general: Regex,
-    /// Replaced wherever they stand.
+    /// Replaced everywhere.
     fixed: Regex,
-    /// Replaced where they stand as whole words.
+    /// Replaced as whole words.
     known: Option<Regex>,
 }
 
 impl Patterns {
-    /// `fixed` must never be seen, not even as a part of something longer;
-    /// `known` are names.
+    /// `fixed` must never be written, not even as part of something longer; `known`
+    /// are names.
     pub fn new(fixed: &[String], known: &[String]) -> Result<Self, regex::Error> {
         Ok(Self {
             general: Regex::new(PATTERN)?,
@@ -42,7 +42,7 @@ impl Patterns {
         })
     }
 
-    /// A text without them; `None` where there are none.
+    /// The text with replacements; `None` if nothing was replaced.
     pub fn replace(&self, text: &str, names: &mut Names) -> Option<String> {
         let mut out = self
             .fixed
@@ -58,7 +58,7 @@ impl Patterns {
         (out != text).then_some(out)
     }
 
-    /// Whether a value is one address and nothing else.
+    /// Whether a value consists of exactly one address.
     pub fn is_address(&self, value: &str) -> bool {
         let found = self.general.captures(value);
         found.is_some_and(|found| found[0].len() == value.len() && found.name("scheme").is_none())
@@ -67,7 +67,7 @@ impl Patterns {
 
 fn one_of(texts: &[String]) -> Result<Regex, regex::Error> {
     let mut texts: Vec<&String> = texts.iter().collect();
-    // The longest first: of two names that begin alike, the whole one counts.
+    // Longest first: of two names with the same beginning, the longer one matches.
     texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
     let escaped: Vec<String> = texts.iter().map(|text| any_case(text)).collect();
     RegexBuilder::new(&format!("(?:{})", escaped.join("|")))
@@ -75,7 +75,7 @@ fn one_of(texts: &[String]) -> Result<Regex, regex::Error> {
         .build()
 }
 
-/// Matches a text however its letters are written; other alphabets as they are.
+/// Matches a text case-insensitively; only ASCII letters.
 fn any_case(text: &str) -> String {
     let mut pattern = String::new();
     for letter in text.chars() {
@@ -89,8 +89,8 @@ fn any_case(text: &str) -> String {
     pattern
 }
 
-/// Replaces what stands alone: neither a part of a longer word nor of an address,
-/// which is replaced as a whole.
+/// Replaces whole words only: not parts of a longer word or of an address, which
+/// is replaced as a whole.
 fn replace_words(known: &Regex, text: &str, mut name: impl FnMut(&str) -> String) -> String {
     let mut out = String::with_capacity(text.len());
     let (mut copied, mut from) = (0, 0);
@@ -135,7 +135,7 @@ fn general(found: &Captures<'_>, names: &mut Names) -> String {
     }
 }
 
-/// What stands between `//` and the path: users and passwords go, the port stays.
+/// The part between `//` and the path: users and passwords are removed, the port stays.
 fn authority(authority: &str, names: &mut Names) -> String {
     let bare = authority.rsplit('@').next().unwrap_or_default();
     let host = bare.trim_end_matches(['.', ',', ';']);
@@ -157,7 +157,7 @@ fn authority(authority: &str, names: &mut Names) -> String {
     }
 }
 
-/// A host name or an IP address. Times and version numbers may look alike.
+/// A host name or an IP address. Times and version numbers may look similar.
 fn machine(text: &str, names: &mut Names) -> String {
     if Names::is_ours(text) {
         return text.to_owned();

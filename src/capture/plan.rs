@@ -1,4 +1,4 @@
-//! What is asked for, in which order.
+//! Capture plan: the requests and their order.
 
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -13,33 +13,33 @@ const LISTS: &str = "/api/asset-lists/";
 const TICKETS: &str = "/api/tickets/";
 const ADVISORIES: &str = "/api/advisories/";
 const FEED: &str = "/api/xml-feed/";
-/// Rows a page: fewer than upstream's default of 20, so that it shows whether it is honoured.
+/// Rows per page: fewer than upstream's default of 20, to show whether it is respected.
 const PAGE_SIZE: &str = "5";
-/// 2100-01-01: nothing is from then on.
+/// 2100-01-01: there is no data after this time.
 const FAR_FUTURE: &str = "4102444800";
 /// Past the end of every collection.
 const FAR_PAGE: &str = "1000000";
-/// No watch list has this number.
+/// No watch list has this id.
 const NO_ID: &str = "999999999";
-/// Opens nothing, and is seen to open nothing.
+/// An invalid token that is easily recognised as such.
 const WRONG_TOKEN: &str = "0000000000000000000000000000000000000000";
-/// How far back changed advisories are asked for.
+/// How far back modified advisories are requested.
 const CHANGED_DAYS: i64 = 30;
 /// Days of a feed whose last day is empty.
 const MANY_DAYS: &str = "365";
-/// Lists whose feeds are taken when none is named: enough to see what they share.
+/// Number of lists whose feeds are captured by default: enough to compare them.
 const UNNAMED_LISTS: usize = 5;
-/// Calls besides the feeds.
+/// Requests other than feeds.
 const FIXED_CALLS: usize = 15;
-/// The most calls that a capture makes, unless upstream throttles.
+/// Maximum number of requests of a capture, unless upstream throttles.
 pub fn most_calls(lists: usize) -> usize {
     let lists = if lists == 0 { UNNAMED_LISTS } else { lists };
     FIXED_CALLS + 2 * lists
 }
 
 impl Asker {
-    /// Asks everything. Ends early where the token is refused: every further
-    /// call would say the same and look like an attack.
+    /// Sends all requests. Stops early if the token is rejected: more requests would
+    /// have the same result and look like an attack.
     pub async fn take(mut self) -> Vec<Taken> {
         let page = get(LISTS).with("page_size", PAGE_SIZE);
         let lists = self.ask("asset-lists", page, Owner::WatchLists).await;
@@ -105,7 +105,7 @@ impl Asker {
             .with("page_size", PAGE_SIZE);
         let page = self.ask("advisories", page, Owner::Vendor).await;
         let rows = page.rows();
-        // An old one that was changed lately tells the most.
+        // An old advisory that was modified recently shows the most.
         let is_old = |row: &&Value| time(&row["released"]).is_some_and(|at| at < from);
         let row = rows.iter().find(is_old).or(rows.first());
         if let Some(key) = row.and_then(key) {
@@ -169,7 +169,7 @@ fn id(row: &Value) -> Option<i64> {
         .or_else(|| row["id"].as_str()?.parse().ok())
 }
 
-/// What an advisory is asked for by; from outside, so only what is one part of a path.
+/// The identifier that an advisory is requested by; external, so it must be a single path segment.
 fn key(row: &Value) -> Option<String> {
     let said = row["advisory_identifier"].as_str().unwrap_or_default();
     let is_plain = said

@@ -1,4 +1,4 @@
-//! Which statements of the contract held for this account.
+//! Capture report: which statements of the contract are true for this account.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -11,39 +11,39 @@ use super::claims;
 use super::taken::Taken;
 use crate::source::xml::Rules;
 
-/// One call, without its answer.
+/// A request, without its response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Call {
-    /// What its files are called.
+    /// Base name of its files.
     pub name: String,
-    /// How it was asked for.
+    /// HTTP method.
     pub method: &'static str,
     /// Path and query.
     pub target: String,
-    /// `None` where nothing was answered.
+    /// `None` if there was no response.
     pub status: Option<u16>,
-    /// Bytes taken of the body, unpacked.
+    /// Bytes read of the body, decompressed.
     pub bytes: usize,
-    /// Whether there was more.
+    /// Whether the body was cut at the size limit.
     pub cut: bool,
-    /// Why it was not answered, or not to its end.
+    /// Why there is no response, or no complete one.
     pub error: Option<String>,
 }
 
-/// What a capture found out.
+/// Report of a capture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// By which program.
+    /// Program and version.
     pub program: &'static str,
-    /// When, by upstream's clock.
+    /// Time, by upstream's clock.
     pub at: Option<DateTime<Utc>>,
-    /// In the order of the contract.
+    /// Claims, in the order of the contract.
     pub claims: Vec<Claim>,
-    /// In the order in which they were made.
+    /// Requests, in the order in which they were sent.
     pub calls: Vec<Call>,
 }
 
-/// Holds the statements against the answers.
+/// Checks the statements against the responses.
 pub(super) fn report(taken: &[Taken], rules: &Arc<Rules>) -> Report {
     Report {
         program: concat!("advisoryd ", env!("CARGO_PKG_VERSION")),
@@ -66,7 +66,7 @@ fn call(taken: &Taken) -> Call {
 }
 
 impl Report {
-    /// Changes every text that came from upstream.
+    /// Maps every text from upstream.
     pub(super) fn change_texts(&mut self, mut change: impl FnMut(&str) -> String) {
         for claim in &mut self.claims {
             claim.seen = change(&claim.seen);
@@ -77,7 +77,7 @@ impl Report {
         }
     }
 
-    /// For people.
+    /// The report as Markdown.
     pub fn markdown(&self) -> String {
         let mut text = format!("# What upstream really sends\n\nBy {}", self.program);
         if let Some(at) = self.at {

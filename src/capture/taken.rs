@@ -1,4 +1,4 @@
-//! One answer, as it was taken.
+//! A captured response.
 
 use chrono::{DateTime, Utc};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
@@ -6,61 +6,61 @@ use serde_json::Value;
 
 use crate::source::{json_text, xml};
 
-/// Whose texts an answer holds.
+/// Whose data a response contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// The account's own: tickets.
+    /// The account's: tickets.
     Account,
-    /// The account's own, whose names stand in other answers too.
+    /// The account's, with names that also occur in other responses.
     WatchLists,
-    /// The vendor's: advisories, refusals.
+    /// The vendor's: advisories, error responses.
     Vendor,
     /// The vendor's, with the account's under `choices`: metadata.
     Choices,
 }
 
-/// What a body is written in.
+/// Format of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// A feed.
+    /// XML: a feed.
     Xml,
-    /// A page, a thing, a refusal.
+    /// JSON: a page, an object, an error response.
     Json,
-    /// A web page, a text, nothing.
+    /// Something else: a web page, plain text, nothing.
     Other,
 }
 
-/// One answer, or why there is none.
+/// A response, or why there is none.
 #[derive(Debug, Clone)]
 pub struct Taken {
-    /// What it is called in the folder.
+    /// Its name in the directory.
     pub name: String,
-    /// How it was asked for.
+    /// HTTP method.
     pub method: &'static str,
-    /// Path and query that were asked for.
+    /// Requested path and query.
     pub target: String,
-    /// Whose texts it holds.
+    /// Whose data it contains.
     pub owner: Owner,
-    /// `None` where nothing was answered.
+    /// `None` if there was no response.
     pub status: Option<u16>,
-    /// As they came.
+    /// Headers, unchanged.
     pub headers: Vec<(String, String)>,
-    /// Upstream's clock.
+    /// Time by upstream's clock.
     pub date: Option<DateTime<Utc>>,
-    /// Unpacked, as far as it was taken.
+    /// Decompressed body, up to the size limit.
     pub bytes: Vec<u8>,
-    /// The same as text, cut where a record ends if it was not taken whole.
+    /// The body as text, cut at the end of a record if it is incomplete.
     pub text: Option<String>,
-    /// Whether there was more than was taken.
+    /// Whether the body was cut at the size limit.
     pub is_cut: bool,
-    /// Why it was not answered, or not to its end.
+    /// Why there is no response, or no complete one.
     pub error: Option<String>,
     encoding: &'static Encoding,
     mark: usize,
 }
 
 impl Taken {
-    /// One that was not answered yet.
+    /// A request without a response yet.
     pub fn asked(name: &str, method: &'static str, target: String, owner: Owner) -> Self {
         Self {
             name: name.to_owned(),
@@ -79,7 +79,7 @@ impl Taken {
         }
     }
 
-    /// Finds the text of the body, once it is there.
+    /// Decodes the body once it is complete.
     pub fn read(&mut self) {
         let type_of = self
             .header("content-type")
@@ -105,7 +105,7 @@ impl Taken {
         }
     }
 
-    /// A text in the encoding in which the body came.
+    /// Encodes a text in the encoding of the body.
     pub fn encoded(&self, text: &str) -> Vec<u8> {
         let mut bytes = self.bytes[..self.mark.min(self.bytes.len())].to_vec();
         if self.encoding == UTF_16LE {
@@ -118,7 +118,7 @@ impl Taken {
         bytes
     }
 
-    /// What the body is written in, by its first letter; a web page is neither.
+    /// Format of the body, by its first character; a web page is neither.
     pub fn form(&self) -> Form {
         if self
             .header("content-type")
@@ -137,12 +137,12 @@ impl Taken {
         }
     }
 
-    /// Name of the encoding, as far as it was recognised.
+    /// Name of the encoding, if recognised.
     pub fn encoding(&self) -> &'static str {
         self.encoding.name()
     }
 
-    /// Whether a byte order mark came first.
+    /// Whether the body begins with a byte order mark.
     pub fn has_mark(&self) -> bool {
         self.mark > 0
     }
@@ -161,19 +161,19 @@ impl Taken {
         serde_json::from_str(self.text.as_deref()?).ok()
     }
 
-    /// The rows of a page that was answered well.
+    /// The rows of a successful page.
     pub fn rows(&self) -> Vec<Value> {
         let page = self.json().filter(|_| self.status == Some(200));
         let rows = page.as_ref().and_then(|page| page["results"].as_array());
         rows.cloned().unwrap_or_default()
     }
 
-    /// What a page claims there is.
+    /// The `count` of a page.
     pub fn count(&self) -> Option<u64> {
         self.json().filter(|_| self.status == Some(200))?["count"].as_u64()
     }
 
-    /// Why it was refused, in upstream's words.
+    /// Upstream's error message.
     pub fn detail(&self) -> Option<String> {
         Some(self.json()?["detail"].as_str()?.to_owned())
     }

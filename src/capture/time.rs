@@ -1,4 +1,4 @@
-//! Times in JSON values.
+//! Parsing times in JSON values.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Contract §1 to §3: addresses, tokens, limits.
+//! Claims of contract §1 to §3: URLs, tokens, limits.
 
 use super::answers::{Answers, claim, status};
 use crate::capture::claim::Claim;
@@ -38,7 +38,7 @@ fn wrong_token(answers: Answers<'_>) -> Claim {
         (
             "2",
             "INFER",
-            "a bad token is answered by 401 or 403 with `detail`",
+            "an invalid token returns 401 or 403 with `detail`",
         ),
         held,
         status(taken),
@@ -49,11 +49,7 @@ fn unknown_id(answers: Answers<'_>) -> Claim {
     let taken = answers.get("unknown-id");
     let held = taken.map(|taken| taken.status == Some(404) && taken.detail().is_some());
     claim(
-        (
-            "2",
-            "INFER",
-            "an unknown id is answered by 404 with `detail`",
-        ),
+        ("2", "INFER", "an unknown id returns 404 with `detail`"),
         held,
         status(taken),
     )
@@ -66,19 +62,19 @@ fn headers(answers: Answers<'_>) -> Vec<Claim> {
             .filter(|taken| taken.header(name).is_some())
             .count()
     };
-    let told = |count: usize| format!("{count} of {} answers", all.len());
+    let told = |count: usize| format!("{count} of {} responses", all.len());
     let dates = with("date");
     let cached = with("age");
     let cookies = with("set-cookie");
     let any = !all.is_empty();
     vec![
         claim(
-            ("1", "INFER", "every answer has a `Date`"),
+            ("1", "INFER", "every response has a `Date`"),
             any.then_some(dates == all.len()),
             format!("{}, {cached} with `Age`", told(dates)),
         ),
         claim(
-            ("2", "DOC", "cookies are offered, which no script may keep"),
+            ("2", "DOC", "cookies are set, which scripts must not store"),
             any.then_some(cookies > 0),
             told(cookies),
         ),
@@ -89,10 +85,10 @@ fn throttling(answers: Answers<'_>) -> Claim {
     let throttled = answers.starting("").find(|taken| taken.status == Some(429));
     let header = throttled.and_then(|taken| taken.header("retry-after"));
     claim(
-        ("3", "INFER", "429 says `Retry-After`"),
+        ("3", "INFER", "429 has `Retry-After`"),
         throttled.map(|_| header.is_some()),
         match throttled {
-            None => "no call was throttled".to_owned(),
+            None => "no request was throttled".to_owned(),
             Some(_) => format!(
                 "{}, Retry-After `{}`",
                 status(throttled),

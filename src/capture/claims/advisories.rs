@@ -1,4 +1,4 @@
-//! Contract §7: advisories as JSON.
+//! Claims of contract §7: advisories as JSON.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::capture::claim::Claim;
 use crate::capture::taken::Taken;
 use crate::capture::time::time;
 
-/// Keys of an element of the list, as captured once.
+/// Number of keys of a list element, as captured once.
 const LIST_KEYS: usize = 18;
 const SCORES: [&str; 3] = ["cvss_score", "cvss3_score", "threat_score"];
 
@@ -28,7 +28,7 @@ pub(super) fn claims(answers: Answers<'_>) -> Vec<Claim> {
     ]
 }
 
-/// The number behind a parameter of what was asked for.
+/// The number in a parameter of the request.
 fn asked(target: &str, name: &str) -> Option<i64> {
     let (_, rest) = target.split_once(&format!("{name}="))?;
     rest.split('&').next()?.parse().ok()
@@ -94,10 +94,10 @@ fn scores(rows: &[Value], detail: Option<&Value>) -> Claim {
         (
             "7",
             "REAL",
-            "scores are numbers in the list and texts in the detail",
+            "scores are numbers in the list and strings in the details",
         ),
-        known.then(|| !in_list.contains("text") && !in_detail.contains("number")),
-        format!("list: {in_list}; detail: {in_detail}"),
+        known.then(|| !in_list.contains("string") && !in_detail.contains("number")),
+        format!("list: {in_list}; details: {in_detail}"),
     )
 }
 
@@ -114,7 +114,7 @@ fn whole(answers: Answers<'_>, detail: Option<&Value>) -> Claim {
         (
             "7",
             "REAL",
-            "the detail has `custom_info` with the affected watch lists",
+            "the details have `custom_info` with the affected watch lists",
         ),
         detail.map(|_| custom.iter().any(|name| name == "affected_asset_lists")),
         format!(

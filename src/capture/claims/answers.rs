@@ -1,4 +1,4 @@
-//! The captured answers, and how claims about them are written.
+//! Captured responses, and helpers to write claims about them.
 
 use serde_json::Value;
 
@@ -6,17 +6,17 @@ use crate::capture::claim::{Claim, Verdict};
 use crate::capture::taken::Taken;
 use crate::model::{one_line, shortened};
 
-/// Most names that are listed.
+/// Maximum number of listed names.
 const MAX_NAMES: usize = 60;
-/// Longest text from upstream that is repeated, in characters.
+/// Maximum length of quoted upstream text, in characters.
 const MAX_QUOTED_CHARS: usize = 120;
 
-/// The answers, by their names.
+/// The responses, by name.
 #[derive(Clone, Copy)]
 pub(super) struct Answers<'a>(pub(super) &'a [Taken]);
 
 impl<'a> Answers<'a> {
-    /// An answer that came.
+    /// A response that was received.
     pub(super) fn get(self, name: &str) -> Option<&'a Taken> {
         let mut all = self.0.iter();
         all.find(|taken| taken.name == name && taken.status.is_some())
@@ -29,10 +29,10 @@ impl<'a> Answers<'a> {
     }
 }
 
-/// Where a statement stands, how it is known, what it says.
+/// Section, source and text of a statement.
 pub(super) type Statement = (&'static str, &'static str, &'static str);
 
-/// A claim; `held` is `None` where the answers do not tell.
+/// A claim; `held` is `None` if the responses do not show it.
 pub(super) fn claim(statement: Statement, held: Option<bool>, seen: impl Into<String>) -> Claim {
     let (section, known, statement) = statement;
     Claim {
@@ -48,17 +48,17 @@ pub(super) fn claim(statement: Statement, held: Option<bool>, seen: impl Into<St
     }
 }
 
-/// Status and reason of an answer.
+/// Status and reason of a response.
 pub(super) fn status(taken: Option<&Taken>) -> String {
     let Some(taken) = taken else {
-        return "not answered".to_owned();
+        return "no response".to_owned();
     };
     let status = taken.status.unwrap_or_default();
     match taken.detail() {
         Some(detail) => format!("{status}, `{}`", quoted(&detail)),
         None => format!(
             "status {status}, {}",
-            taken.header("content-type").unwrap_or("no type")
+            taken.header("content-type").unwrap_or("no content type")
         ),
     }
 }
@@ -82,14 +82,14 @@ pub(super) fn listed(names: &[String]) -> String {
     shown.join(" ")
 }
 
-/// What a value of JSON is, in a word.
+/// Name of the JSON type of a value.
 pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
-        Value::Bool(_) => "truth value",
+        Value::Bool(_) => "boolean",
         Value::Number(_) => "number",
-        Value::String(_) => "text",
-        Value::Array(_) => "list",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
         Value::Object(_) => "object",
     }
 }

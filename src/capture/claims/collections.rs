@@ -1,10 +1,10 @@
-//! Contract §4 and §8: pages, filters, watch lists.
+//! Claims of contract §4 and §8: pagination, filters, watch lists.
 
 use super::answers::{Answers, claim, keys, listed, status};
 use crate::capture::claim::Claim;
 use crate::capture::taken::Taken;
 
-/// As asked for.
+/// As requested.
 const PAGE_SIZE: usize = 5;
 
 pub(super) fn claims(answers: Answers<'_>) -> Vec<Claim> {
@@ -34,7 +34,7 @@ fn envelope(pages: &[&Taken]) -> Claim {
         (
             "4",
             "REAL",
-            "a page is `count`, `next`, `previous`, `results`",
+            "a page has `count`, `next`, `previous`, `results`",
         ),
         (!pages.is_empty()).then_some(good == pages.len()),
         format!("{good} of {} pages", pages.len()),
@@ -42,15 +42,15 @@ fn envelope(pages: &[&Taken]) -> Claim {
 }
 
 fn page_size(pages: &[&Taken]) -> Claim {
-    // A collection no larger than a page tells nothing.
+    // A collection that fits on one page shows nothing.
     let large = pages
         .iter()
         .filter(|taken| taken.count() > Some(PAGE_SIZE as u64));
     let sizes: Vec<usize> = large.map(|taken| taken.rows().len()).collect();
     claim(
-        ("4", "REAL", "`page_size` is honoured"),
+        ("4", "REAL", "`page_size` is respected"),
         (!sizes.is_empty()).then_some(sizes.iter().all(|size| *size == PAGE_SIZE)),
-        format!("asked for {PAGE_SIZE} rows, got {sizes:?}"),
+        format!("expected {PAGE_SIZE} rows, got {sizes:?}"),
     )
 }
 
@@ -67,7 +67,7 @@ fn next(pages: &[&Taken]) -> Claim {
         (
             "1",
             "REAL",
-            "`next` says `/api/v1/` although `/api/` was asked for",
+            "`next` has `/api/v1/` although `/api/` was requested",
         ),
         (!links.is_empty()).then_some(pinned == links.len()),
         format!(
@@ -86,7 +86,11 @@ fn past_the_end(answers: Answers<'_>) -> Claim {
         .to_lowercase();
     let held = taken.map(|taken| taken.status == Some(404) && said.contains("invalid page"));
     claim(
-        ("4", "INFER", "a page past the end is 404 `Invalid page.`"),
+        (
+            "4",
+            "INFER",
+            "a page past the end returns 404 `Invalid page.`",
+        ),
         held,
         status(taken),
     )

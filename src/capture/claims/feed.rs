@@ -1,4 +1,4 @@
-//! Contract §5: the feed, whose structure is not public.
+//! Claims of contract §5: the feed, whose structure is not public.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::model::Advisory;
 use crate::model::chain;
 use crate::source::xml::{Document, FeedError, RecordReader, Rules, read_record};
 
-/// What a release may be late by and still count as within the window.
+/// Tolerance for releases at the start of the window.
 const SLACK: TimeDelta = TimeDelta::hours(1);
 
-/// A feed, read.
+/// A parsed feed.
 struct Feed<'a> {
     taken: &'a Taken,
     days: i64,
@@ -23,8 +23,8 @@ struct Feed<'a> {
     unreadable: usize,
 }
 
-/// Whether anything in a document looks like a record, whatever it is called:
-/// an element within the root's element.
+/// Whether a document has anything like a record, whatever its name: an element
+/// within an element of the root.
 pub(crate) fn has_records(taken: &Taken) -> bool {
     let text = taken.text.as_deref().unwrap_or_default();
     taken.form() != Form::Xml || text.contains("SA") && text.matches("</").count() > 2
@@ -46,7 +46,7 @@ pub(super) fn claims(answers: Answers<'_>, rules: &Arc<Rules>) -> Vec<Claim> {
         claim(
             ("5", "DOC", "each watch list has a feed"),
             any.then_some(refused.is_empty()),
-            format!("{} answered; {}", feeds.len(), refused.join("; ")),
+            format!("{} received; {}", feeds.len(), refused.join("; ")),
         ),
         types(&feeds),
         transport(&feeds),
@@ -63,7 +63,7 @@ fn read<'a>(taken: &'a Taken, rules: &Arc<Rules>) -> Feed<'a> {
         Ok(advisory) => advisories.push(advisory),
         Err(_) => unreadable += 1,
     };
-    // As text: what is cut is closed there.
+    // As text, where a cut document is closed.
     let mut reader = RecordReader::new(Arc::clone(rules), None, None);
     let text = taken.text.as_deref().unwrap_or_default();
     let text = text.split_once("?>").map_or(text, |(_, rest)| rest);
@@ -156,7 +156,7 @@ fn structure(feeds: &[Feed<'_>]) -> Claim {
         .collect();
     let good = |feed: &&&Feed<'_>| feed.document.is_ok() && feed.unreadable == 0;
     claim(
-        ("5", "UNKNOWN", "the structure of the feed is recognised"),
+        ("5", "UNKNOWN", "the feed's structure is recognised"),
         (!with_records.is_empty())
             .then(|| with_records.iter().filter(good).count() == with_records.len()),
         told.join("; "),
@@ -176,16 +176,13 @@ fn paging(feeds: &[Feed<'_>]) -> Claim {
     claim(
         ("5", "UNKNOWN", "the feed is one document, not pages"),
         (!documents.is_empty()).then_some(paged == 0),
-        format!(
-            "{paged} of {} documents lead on to another",
-            documents.len()
-        ),
+        format!("{paged} of {} documents link to another", documents.len()),
     )
 }
 
-/// What `days` counts, as far as advisories show it: one that was released before
-/// the window and is there all the same shows that it is not releases, one that
-/// was last changed before it, that it is not changes either.
+/// What `days` counts, as far as advisories show it: one released before the window
+/// shows that it does not count releases; one last modified before the window shows
+/// that it does not count modifications either.
 fn days_count(feeds: &[Feed<'_>]) -> Claim {
     let (mut count, mut released, mut changed) = (0, 0, 0);
     for feed in feeds {
@@ -204,11 +201,11 @@ fn days_count(feeds: &[Feed<'_>]) -> Claim {
         (
             "5",
             "UNKNOWN",
-            "`days` counts back to the last change of an advisory, not to its release",
+            "`days` counts since the modification of an advisory, not since its release",
         ),
         (released > 0).then_some(changed == 0),
         format!(
-            "of {count} advisories {released} were released, and {changed} last changed, before the days asked for"
+            "of {count} advisories, {released} were released and {changed} last modified before the requested days"
         ),
     )
 }

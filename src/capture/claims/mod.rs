@@ -1,4 +1,4 @@
-//! Each statement of the contract that an answer can settle.
+//! Capture report: every statement of the contract that the responses can confirm.
 
 mod access;
 mod advisories;
@@ -16,7 +16,7 @@ use crate::source::xml::Rules;
 
 pub(super) use feed::has_records;
 
-/// Everything that the answers can tell, in the order of the contract.
+/// All claims, in the order of the contract.
 pub(super) fn all(taken: &[Taken], rules: &Arc<Rules>) -> Vec<Claim> {
     let answers = Answers(taken);
     let mut claims = access::claims(answers);

@@ -1,4 +1,4 @@
-//! Contract §6: tickets.
+//! Claims of contract §6: tickets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +48,7 @@ fn identity(answers: Answers<'_>, rows: &[Value]) -> Claim {
     )
 }
 
-/// The shapes that each key's values have.
+/// The JSON types of each key's values.
 fn fields(rows: &[Value]) -> Claim {
     let mut shapes: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for row in rows {
@@ -123,7 +123,7 @@ fn options(answers: Answers<'_>) -> Claim {
         .map(keys);
     let held = taken.map(|taken| taken.status == Some(200) && fields.is_some());
     claim(
-        ("6", "UNKNOWN", "`OPTIONS` names the fields of a ticket"),
+        ("6", "UNKNOWN", "`OPTIONS` returns the fields of a ticket"),
         held,
         format!("{}; {}", status(taken), listed(&fields.unwrap_or_default())),
     )
