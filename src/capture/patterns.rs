@@ -75,7 +75,8 @@ fn one_of(texts: &[String]) -> Result<Regex, regex::Error> {
         .build()
 }
 
-/// Matches a text case-insensitively; only ASCII letters.
+/// A pattern in which ASCII letters match case-insensitively and all other
+/// characters exactly.
 fn any_case(text: &str) -> String {
     let mut pattern = String::new();
     for letter in text.chars() {

@@ -83,12 +83,12 @@ impl Report {
         if let Some(at) = self.at {
             let _ = write!(text, ", {}", at.format("%Y-%m-%d"));
         }
-        text += ".\n\n## Statements of the contract\n\n| § | known as | statement | held | seen |\n|---|---|---|---|---|\n";
+        text += ".\n\n## Statements of the contract\n\n| § | source | statement | confirmed | observed |\n|---|---|---|---|---|\n";
         for claim in &self.claims {
             let verdict = match claim.verdict {
                 Verdict::Held => "yes",
                 Verdict::NotHeld => "**no**",
-                Verdict::Open => "open",
+                Verdict::Open => "unknown",
             };
             let Claim {
                 section,
@@ -103,7 +103,7 @@ impl Report {
                 "| {section} | {known} | {statement} | {verdict} | {seen} |"
             );
         }
-        text += "\n## Calls\n\n| name | call | status | bytes |\n|---|---|---|---|\n";
+        text += "\n## Requests\n\n| name | request | status | bytes |\n|---|---|---|---|\n";
         for call in &self.calls {
             let status = call
                 .status

@@ -1,3 +1,5 @@
+//! Simulated clock of upstream.
+
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};

@@ -1,3 +1,5 @@
+//! Changes of the simulated data, and expected values for tests.
+
 use std::sync::Arc;
 use std::time::Duration;
 

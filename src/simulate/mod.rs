@@ -1,9 +1,6 @@
-//! The simulated upstream: a faithful play of the vendor's API (contract §1–§8)
-//! with everything in it that can go wrong, for tests, the demo, benchmarks
-//! and people who want to try the program without an account.
-//!
-//! What is unknown about upstream is an option here; what upstream leaves to
-//! chance follows from a seed. All vendors, products and texts are invented.
+//! Simulated upstream: the vendor's API (contract §1–§8) with all its possible
+//! faults, for tests, the demo, benchmarks and users who want to try advisoryd
+//! without an account.
 
 mod clock;
 mod facts;

@@ -1,3 +1,5 @@
+//! Options of the simulator.
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 

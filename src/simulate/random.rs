@@ -1,3 +1,5 @@
+//! Deterministic random numbers, derived from the seed.
+
 use fastrand::Rng;
 
 /// What a draw is for. Each has its own stream of numbers, so that a change in

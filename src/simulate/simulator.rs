@@ -1,3 +1,5 @@
+//! A running simulator: start and stop.
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The invented vocabulary: no vendor, product or sentence of the real world.
+//! Invented vocabulary: no vendor, product or sentence of the real world.
 
 pub const VENDORS: &[&str] = &[
     "Blåbær Systemer",

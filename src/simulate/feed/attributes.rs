@@ -1,3 +1,5 @@
+//! Feed profile with attributes and CDATA.
+
 use crate::simulate::record::{Record, Score, time};
 use crate::simulate::words;
 

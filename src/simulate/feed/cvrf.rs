@@ -1,3 +1,5 @@
+//! Feed profile similar to CVRF 1.2.
+
 use crate::simulate::record::{Record, Score, Weakness, time};
 use crate::simulate::words;
 

@@ -1,3 +1,5 @@
+//! Faults in the content of feed documents.
+
 use async_compression::tokio::write::GzipEncoder;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;

@@ -1,4 +1,4 @@
-//! A feed document, made piece by piece: no document is ever whole in memory.
+//! Streaming generator of feed documents: a document is never held in memory as a whole.
 
 use super::damage::Damage;
 use super::xml::Xml;

@@ -1,3 +1,5 @@
+//! Character encodings of feed documents.
+
 use crate::simulate::options::Encoding;
 
 /// As written in the XML declaration.

@@ -1,3 +1,5 @@
+//! Writing a feed document to a file.
+
 use std::io::{self, Write};
 
 use chrono::TimeDelta;

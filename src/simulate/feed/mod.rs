@@ -1,4 +1,4 @@
-//! The feed document (contract §5) in four profiles, and what can be wrong with it.
+//! Feed documents (contract §5) in four profiles, and their possible faults.
 
 mod attributes;
 mod cvrf;

@@ -1,3 +1,5 @@
+//! Feed profiles with the names of the JSON keys, and of Django REST framework's XML renderer.
+
 use serde_json::Value;
 
 use crate::simulate::record::Record;

@@ -1,3 +1,5 @@
+//! XML writer.
+
 /// Text of XML being written.
 #[derive(Debug, Default)]
 pub struct Xml {

@@ -1,4 +1,4 @@
-//! An invented advisory, whole.
+//! A generated advisory.
 
 use fastrand::Rng;
 

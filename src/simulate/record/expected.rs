@@ -1,3 +1,5 @@
+//! The advisory that should be stored for a generated record, for tests.
+
 use std::collections::BTreeMap;
 
 use crate::model::{Advisory, AttackVector, Cvss, Product, Reference};

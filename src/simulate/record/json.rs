@@ -1,3 +1,5 @@
+//! Generated advisories as JSON.
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! One invented advisory: a pure function of the seed, its number and its state.
+//! Generated advisories: each is a pure function of the seed, its number and its state.
 
 mod advisory;
 mod expected;

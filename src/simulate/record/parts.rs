@@ -1,3 +1,5 @@
+//! Products, weaknesses and references of a generated advisory.
+
 use chrono::{DateTime, Datelike, Utc};
 use fastrand::Rng;
 

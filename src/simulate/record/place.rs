@@ -1,4 +1,4 @@
-//! What the simulator remembers of an advisory.
+//! Stored state of a simulated advisory.
 
 use chrono::{DateTime, Utc};
 

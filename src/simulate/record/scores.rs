@@ -1,3 +1,5 @@
+//! CVSS scores of a generated advisory.
+
 use crate::simulate::random::{self, Stream, chance};
 
 use super::place::Place;

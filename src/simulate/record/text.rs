@@ -1,3 +1,5 @@
+//! Description and solution of a generated advisory.
+
 use std::fmt::Write;
 
 use crate::simulate::random::{self, Stream, chance, pick, skewed};

@@ -1,3 +1,5 @@
+//! Content negotiation (`Accept`).
+
 /// What a client can be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {

@@ -1,3 +1,5 @@
+//! Request handler: applies faults, authentication and compression to every response.
+
 use std::sync::Arc;
 
 use axum::Router;

@@ -1,4 +1,4 @@
-//! A request, as far as answers depend on it.
+//! The parts of a request that responses depend on.
 
 use axum::http::{HeaderMap, header};
 

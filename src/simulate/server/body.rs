@@ -1,3 +1,5 @@
+//! Response bodies that break off, stall or trickle.
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;

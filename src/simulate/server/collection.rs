@@ -1,3 +1,5 @@
+//! Pagination of collections.
+
 use axum::http::header;
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! Connections, and closing them with a TCP reset.
+
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;

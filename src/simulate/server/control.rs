@@ -1,3 +1,5 @@
+//! Control API (`/_control`): lets another process change the data and inject faults.
+
 use std::sync::Arc;
 
 use axum::body::to_bytes;

@@ -1,3 +1,5 @@
+//! Fault injection.
+
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};

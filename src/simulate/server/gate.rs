@@ -1,3 +1,5 @@
+//! Gates: a response waits until a test releases it.
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 

@@ -1,4 +1,4 @@
-//! The simulated upstream over HTTP.
+//! HTTP server of the simulator.
 
 mod accept;
 mod answer;

@@ -1,3 +1,5 @@
+//! Query parameters and filters.
+
 use chrono::{DateTime, Utc};
 use url::form_urlencoded;
 

@@ -1,3 +1,5 @@
+//! HTTP responses.
+
 use std::io;
 
 use axum::body::Body;

@@ -1,3 +1,5 @@
+//! Router: responds in Django's order of checks (slash, route, token, limit, method, content).
+
 use std::sync::Arc;
 
 use axum::http::header;

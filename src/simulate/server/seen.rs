@@ -1,3 +1,5 @@
+//! Log of received requests, for tests.
+
 use std::sync::Mutex;
 
 use axum::http::{HeaderMap, HeaderName, header};

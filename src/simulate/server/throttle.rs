@@ -1,3 +1,5 @@
+//! Throttling of requests per account.
+
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};

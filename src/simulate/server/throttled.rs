@@ -1,4 +1,4 @@
-//! The answer 429 in its three forms.
+//! The response 429 in its three forms.
 
 use axum::http::header;
 use chrono::TimeDelta;

@@ -1,3 +1,5 @@
+//! Changes of the simulated data over time.
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! Upstream's data: what exists, who is in which list, and what changes.
+//! The simulated data: advisories, watch lists and tickets, and how they change.
 
 mod change;
 mod state;

@@ -1,4 +1,4 @@
-//! Everything that upstream knows.
+//! State of the simulated data.
 
 use std::collections::BTreeMap;
 

@@ -1,3 +1,5 @@
+//! Operations on simulated tickets.
+
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What the simulator remembers of a ticket.
+//! Stored state of a simulated ticket.
 
 use chrono::{DateTime, Utc};
 

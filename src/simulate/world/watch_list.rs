@@ -1,3 +1,5 @@
+//! Operations on simulated watch lists.
+
 use chrono::{DateTime, Utc};
 
 use crate::simulate::options::MAX_WATCH_LISTS;

@@ -1,4 +1,4 @@
-//! What the simulator remembers of a watch list.
+//! Stored state of a simulated watch list.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
