@@ -82,7 +82,7 @@ async fn a_database_of_a_development_version_is_refused_with_a_way_out() {
             assert_eq!(told.code, 1, "{command}: {}", told.stderr);
             let said = told.stdout + &told.stderr;
             for part in [
-                "made by a development version of advisoryd before 0.1",
+                "created by a development version of advisoryd before 0.1",
                 "its migration 1 ",
                 "create a new one",
             ] {
