@@ -137,7 +137,7 @@ fn a_clause_that_could_mean_all_or_nothing_is_refused() {
 fn a_title_that_is_no_regular_expression_says_so() {
     let said = wrong("title = \"(\"");
     let advice = "`alerts.rules[0].title`: rule `r` has a title that is invalid; \
-                  write a regular expression such as `(?i)vpn` (unclosed group)";
+                  expected a regular expression such as `(?i)vpn` (unclosed group)";
     assert!(said.contains(advice), "{said}");
 }
 

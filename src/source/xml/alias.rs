@@ -1,38 +1,10 @@
+//! Aliases: which names of elements and attributes mean which field.
+
 use std::collections::BTreeMap;
 
 use super::error::RulesError;
-use super::tree::{Found, Node};
+use super::name::key;
 use crate::config::AliasField;
-
-/// Names with case, `_` and `-` and any namespace prefix left out, as a number:
-/// `cvrf:Advisory_Identifier` and `advisoryIdentifier` have the same key.
-pub(super) const fn key(name: &[u8]) -> u64 {
-    // FNV-1a: names are a few bytes long, and all that a collision could do is
-    // to let upstream confuse its own names.
-    const START: u64 = 0xcbf2_9ce4_8422_2325;
-    let mut hash = START;
-    let mut prefixed = false;
-    let mut at = 0;
-    while at < name.len() {
-        let byte = name[at].to_ascii_lowercase();
-        if byte == b':' && !prefixed {
-            hash = START;
-            prefixed = true;
-        } else if byte != b'_' && byte != b'-' {
-            hash = (hash ^ byte as u64).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-        at += 1;
-    }
-    hash
-}
-
-/// The keys of some names, worked out by the compiler.
-macro_rules! keys {
-    ($($name:literal),* $(,)?) => {
-        const { &[$($crate::source::xml::alias::key($name.as_bytes())),*] }
-    };
-}
-pub(super) use keys;
 
 /// The way from a record to a value: elements, at the end an element or an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,46 +85,13 @@ impl Aliases {
         let first = |path: &Path| path.parents.first().copied().unwrap_or(path.last);
         self.paths.iter().flatten().any(|path| first(path) == name)
     }
-
-    /// Everything in `record` that any name of `field` leads to, the best first.
-    pub fn all<'n>(&self, record: &'n Node<'n>, field: AliasField) -> Vec<Found<'n>> {
-        let mut found = Vec::new();
-        for path in self.of(field) {
-            walk(record, &path.parents, path, &mut found);
-        }
-        found
-    }
-}
-
-impl Path {
-    /// Everything in `record` that this path leads to.
-    pub fn all<'n>(&self, record: &'n Node<'n>) -> Vec<Found<'n>> {
-        let mut found = Vec::new();
-        walk(record, &self.parents, self, &mut found);
-        found
-    }
-}
-
-fn walk<'n>(node: &'n Node<'n>, parents: &[u64], path: &Path, found: &mut Vec<Found<'n>>) {
-    if let Some((first, rest)) = parents.split_first() {
-        for child in node.children.iter().filter(|child| child.key == *first) {
-            walk(child, rest, path, found);
-        }
-        return;
-    }
-    let named = |(name, value): &'n (u64, String)| (*name == path.last).then_some(value);
-    let attributes = node.attributes.iter().filter_map(named);
-    found.extend(attributes.map(|value| Found::Attribute(value)));
-    if !path.attribute_only {
-        let children = node.children.iter().filter(|child| child.key == path.last);
-        found.extend(children.map(Found::Element));
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Path, key};
+    use super::Path;
     use crate::config::AliasField;
+    use crate::source::xml::name::key;
 
     #[test]
     fn every_built_in_alias_is_a_path_and_every_field_has_one() {

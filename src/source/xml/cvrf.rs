@@ -1,8 +1,8 @@
-use super::alias::{key, keys};
 use super::codes;
 use super::lists::{numbered, reference};
-use super::map::scored_or_absent;
+use super::name::{key, keys};
 use super::tree::Node;
+use super::values::scored_or_absent;
 use super::values::{cpes, score};
 use crate::model::{Advisory, Cvss, Product};
 

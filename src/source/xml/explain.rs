@@ -5,9 +5,10 @@ use quick_xml::reader::Reader;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::alias::{Path, key};
+use super::alias::Path;
 use super::error::Unreadable;
 use super::json;
+use super::name::key;
 use super::profile::Profile;
 use super::record::{check, read_record};
 use super::rules::Rules;

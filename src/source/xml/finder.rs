@@ -1,4 +1,5 @@
-use super::alias::{Path, key};
+use super::alias::Path;
+use super::name::key;
 use super::rules::Rules;
 use super::token::{Kind, Next, Token, next};
 use crate::config::AliasField;

@@ -1,8 +1,8 @@
 use serde_json::Value;
 
-use super::alias::key;
 use super::error::Unreadable;
 use super::map;
+use super::name::key;
 use super::rules::Rules;
 use super::tree::Node;
 use crate::model::Advisory;

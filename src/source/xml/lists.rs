@@ -1,5 +1,5 @@
-use super::alias::keys;
 use super::codes;
+use super::name::keys;
 use super::rules::Rules;
 use super::tree::{Found, Node};
 use super::values::{boolean, cpes, is_cve};

@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 
-use super::alias::keys;
 use super::codes;
 use super::cvrf;
 use super::lists;
+use super::name::keys;
 use super::rules::Rules;
 use super::tree::{Found, Node};
-use super::values::{boolean, is_absent, number, score, spellings, time};
+use super::values::{boolean, is_absent, number, score, scored_or_absent, spellings, time};
 use crate::config::AliasField;
 use crate::model::{Advisory, AttackVector, Cvss};
 
@@ -202,12 +202,4 @@ impl<'m> Map<'m> {
             }
         }
     }
-}
-
-/// A score of 0 without a vector says that there is none (contract §9).
-pub(super) fn scored_or_absent(cvss: Cvss) -> Cvss {
-    if cvss.score == Some(0.0) && cvss.vector.is_none() {
-        return Cvss::default();
-    }
-    cvss
 }

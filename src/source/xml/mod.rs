@@ -8,6 +8,7 @@
 //! its own: a record whose bytes are known is never read again.
 
 mod alias;
+mod characters;
 mod codes;
 mod cvrf;
 mod document;
@@ -18,6 +19,7 @@ mod finder;
 mod json;
 mod lists;
 mod map;
+mod name;
 mod outside;
 mod printable;
 mod profile;
@@ -25,6 +27,7 @@ mod reader;
 mod record;
 mod rewrite;
 mod rules;
+mod search;
 mod splitter;
 mod token;
 mod tree;

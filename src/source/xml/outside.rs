@@ -1,5 +1,6 @@
-use super::alias::key;
+use super::characters::is_forbidden;
 use super::error::FeedError;
+use super::name::key;
 use super::printable::printable;
 use super::token::{Kind, Next, next};
 
@@ -179,11 +180,6 @@ pub(super) fn check_text(text: &[u8], open: bool) -> Result<usize, (usize, Strin
         return Err((at, "`<` that begins no markup".to_owned()));
     }
     Ok(valid.len())
-}
-
-/// Whether XML 1.0 forbids a character even as a reference.
-pub(super) fn is_forbidden(letter: char) -> bool {
-    matches!(letter, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}')
 }
 
 /// What text outside of the root element is.

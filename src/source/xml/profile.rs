@@ -1,4 +1,4 @@
-use super::alias::{key, keys};
+use super::name::{key, keys};
 use super::record::check;
 use super::rules::Rules;
 use super::tree::{Found, Node};

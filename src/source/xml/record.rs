@@ -1,7 +1,7 @@
+use super::characters::is_forbidden;
 use super::error::Unreadable;
 use super::finder::record_key;
 use super::map;
-use super::outside::is_forbidden;
 use super::rules::Rules;
 use super::tree::{Node, forbidden};
 use crate::model::Advisory;

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use super::alias::key;
 use super::document::Document;
 use super::error::FeedError;
 use super::finder::record_key;
+use super::name::key;
 use super::outside::{self, Envelope};
 use super::profile::Profile;
 use super::rules::Rules;

@@ -4,8 +4,8 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::reader::Reader;
 
-use super::alias::key;
-use super::outside::is_forbidden;
+use super::characters::is_forbidden;
+use super::name::key;
 use super::rules::Limits;
 
 /// One element of a record: names as keys, text trimmed, references resolved,

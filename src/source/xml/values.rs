@@ -1,8 +1,8 @@
 use chrono::{DateTime, Datelike as _, Utc};
 
-use super::alias::keys;
+use super::name::keys;
 use super::tree::{Found, Node};
-use crate::model::parse_time;
+use crate::model::{Cvss, parse_time};
 
 /// How upstream and its renderers write that there is nothing.
 const ABSENT: [&str; 6] = ["", "none", "null", "n/a", "-", "not present"];
@@ -86,6 +86,14 @@ pub(super) fn cpes(node: &Node<'_>, levels: usize, into: &mut Vec<String>) {
             cpes(child, levels - 1, into);
         }
     }
+}
+
+/// A score of 0 without a vector says that there is none (contract §9).
+pub(super) fn scored_or_absent(cvss: Cvss) -> Cvss {
+    if cvss.score == Some(0.0) && cvss.vector.is_none() {
+        return Cvss::default();
+    }
+    cvss
 }
 
 #[cfg(test)]

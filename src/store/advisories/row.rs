@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::cell::{Bytes, Cell, Column, Row, hex};
+use super::cell::{Bytes, Cell, Column, Row};
 use super::columns::{columns, with_column_names};
 use super::copy::CopyRows;
 use crate::model::{Advisory, Fingerprint};
