@@ -152,6 +152,7 @@ async fn an_address_that_is_not_public_is_refused_unless_allowed() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of receivers and secrets")]
 async fn no_secret_comes_back_in_an_outcome_or_a_message() {
     let dir = state_dir();
     let receiver = Receiver::start().await;

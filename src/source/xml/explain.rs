@@ -156,6 +156,7 @@ fn json_names(value: &Value, names: &mut HashMap<u64, String>) {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one struct is built, field by field")]
 fn explain(
     rules: &Rules,
     tree: &Node<'_>,

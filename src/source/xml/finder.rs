@@ -143,6 +143,10 @@ impl Finder {
 
     /// An identifier was found in the element that has `level` elements around
     /// its value; the record is as many levels further out as its path is long.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what is known of one place in the document"
+    )]
     fn carrier(&mut self, buffer: &[u8], path: &Path, rank: usize, level: usize, value: &[u8]) {
         let Some(depth) = level.checked_sub(path.parents.len() + 1) else {
             return;

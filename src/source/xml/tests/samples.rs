@@ -29,6 +29,7 @@ fn read(document: &str) -> Vec<Advisory> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of what two documents hold")]
 fn the_two_public_cvrf_documents_come_in_whole() {
     let names = ["cisco-sa-20180328-smi2.xml", "rhsa-2012-0465.xml"];
     let (Some(cisco), Some(red_hat)) = (sample(names[0]), sample(names[1])) else {
