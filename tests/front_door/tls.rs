@@ -1,6 +1,5 @@
 //! Encrypted ways to upstream and to the database, and the way through a proxy.
 
-use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::path::Path;
@@ -57,11 +56,11 @@ impl Server {
             .expect("a private cluster");
         cluster.stop().await.expect("a clean end");
         let data = state.join("postgresql/data");
-        let mut rules = std::fs::OpenOptions::new()
-            .append(true)
-            .open(data.join("pg_hba.conf"))
-            .unwrap();
-        writeln!(rules, "\nhostssl all all 127.0.0.1/32 trust").unwrap();
+        // The first rule that fits decides; initdb's rules for hosts follow.
+        let rules = data.join("pg_hba.conf");
+        let former = std::fs::read_to_string(&rules).unwrap();
+        let first = "hostssl all all 127.0.0.1/32 trust";
+        std::fs::write(&rules, format!("{first}\n{former}")).unwrap();
         let identity = authority.identity();
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
