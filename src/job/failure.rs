@@ -49,7 +49,7 @@ pub enum Failure {
     },
     /// Upstream ignores a filter: it returned a row outside the requested window.
     #[error(
-        "upstream ignores the filter `{filter}__gte`: it returned {key} of {collection}, which is outside the requested window"
+        "upstream ignores the filter `{filter}__gte`: it returned {key} ({collection}), which is outside the requested window"
     )]
     Outside {
         /// What the rows are, in words.

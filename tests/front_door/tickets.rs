@@ -210,7 +210,7 @@ async fn a_filter_that_is_ignored_is_noticed_and_nothing_is_lost() {
     let failed = world.sync_tickets(Ask::Differences).await;
     assert_eq!(failed[0].outcome.name(), "failed");
     let error = failed[0].outcome.error().unwrap();
-    assert_reads!(without(&error, r"ticket \d+", "ticket [id]"));
+    assert_reads!(without(&error, r"returned \d+", "returned [id]"));
     let again = world.sync_tickets(Ask::Differences).await;
     assert!(
         again.iter().all(|report| report.outcome.name() == "ok"),
