@@ -13,7 +13,7 @@ use super::names::{Names, What};
 use super::patterns::Patterns;
 use super::taken::{Form, Owner, Taken};
 use crate::model::parse_time;
-use crate::source::place::Place;
+use crate::source::path::ValuePath;
 use crate::source::{json_text, xml};
 
 /// Shorter names may be ordinary words: they are replaced as whole values, but not
@@ -127,7 +127,7 @@ impl Disguise {
     pub fn body(&mut self, taken: &Taken) -> Option<String> {
         let text = taken.text.as_deref()?;
         let owner = taken.owner;
-        let mut change = |place: Place<'_>, value: &str| self.value(owner, place, value);
+        let mut change = |place: ValuePath<'_>, value: &str| self.value(owner, place, value);
         match taken.form() {
             Form::Json => Some(json_text::rewrite(text, &mut change)),
             Form::Xml => Some(xml::rewrite(text, &mut change)),
@@ -150,7 +150,7 @@ impl Disguise {
         self.names.name(What::Secret, value)
     }
 
-    fn value(&mut self, owner: Owner, place: Place<'_>, value: &str) -> Option<String> {
+    fn value(&mut self, owner: Owner, place: ValuePath<'_>, value: &str) -> Option<String> {
         let is_namespace = place
             .attribute
             .is_some_and(|name| name.starts_with("xmlns"));
@@ -182,7 +182,7 @@ impl Disguise {
 
     /// Keys are structure and stay, except addresses. A namespace is always an
     /// address.
-    fn key(&mut self, place: Place<'_>, value: &str) -> Option<String> {
+    fn key(&mut self, place: ValuePath<'_>, value: &str) -> Option<String> {
         let is_address = place.is_key && value.contains(['@', '.', ':']);
         let known = self
             .fixed
@@ -216,7 +216,7 @@ impl Disguise {
 }
 
 /// Whether the key of a value suggests people, machines or objects of the account.
-fn is_personal(place: Place<'_>) -> bool {
+fn is_personal(place: ValuePath<'_>) -> bool {
     let name = place.name().to_lowercase();
     let parent = place.parent().to_lowercase();
     let has = |text: &str, words: &[&str]| words.iter().any(|word| text.contains(word));

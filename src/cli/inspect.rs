@@ -12,6 +12,7 @@ use super::output::{print_error, print_json, print_line};
 use super::shared::Shared;
 use crate::config::Config;
 use crate::http::saved;
+use crate::job::feeds::stream::check_count;
 use crate::model::chain;
 use crate::source::xml::{
     Explained, FeedError, RecordReader, Rules, carriers, explain_json, explain_record, record_key,
@@ -45,6 +46,8 @@ struct Inspected {
     refused: u64,
     reasons: Vec<(Option<String>, String)>,
     first: Option<Explained>,
+    /// Elements beside the records that are no advisories.
+    ignored: Vec<String>,
     /// Lines for `[feeds.aliases]` that would help.
     aliases: Vec<String>,
     /// Why nothing can be read as things are.
@@ -148,10 +151,20 @@ fn feed(rules: &Arc<Rules>, bytes: &[u8]) -> Result<Inspected, FeedError> {
     };
     reader.push(bytes, &mut take)?;
     let document = reader.finish(&mut take)?;
+    if document.next.is_none() {
+        told.error = short(document.claimed, document.records);
+    }
     told.root = Some(document.root);
     told.record = document.record;
+    told.ignored = document.ignored;
     told.aliases = suggestions(told.first.as_ref());
     Ok(told)
+}
+
+/// What a run would say of a document that holds less than it claims.
+fn short(claimed: Option<u64>, seen: u64) -> Option<String> {
+    let failure = check_count(claimed, seen).err()?;
+    Some(failure.chain())
 }
 
 fn take_record(
@@ -168,7 +181,10 @@ fn take_record(
             told.refused += 1;
             if told.reasons.len() < MAX_REFUSED {
                 told.reasons
-                    .push((unreadable.key.or(key), unreadable.reason));
+                    .push((unreadable.key.or(key), unreadable.reason.clone()));
+                let others = unreadable.others.into_iter();
+                told.reasons
+                    .extend(others.map(|other| (Some(other.key), unreadable.reason.clone())));
             }
         }
     }
@@ -256,6 +272,9 @@ fn words(told: &Inspected) -> String {
     )];
     if let (Some(root), Some(record)) = (&told.root, &told.record) {
         lines.push(format!("  each `{record}` in `{root}` is a record"));
+    }
+    if !told.ignored.is_empty() {
+        lines.push(format!("  beside the records: {}", told.ignored.join(", ")));
     }
     if let Some(error) = &told.error {
         lines.push(format!("  as configured: {error}"));

@@ -252,7 +252,8 @@ mod tests {
         assert!(ranks("bad").is_err_and(|text| text.contains("not_critical")));
         assert!(since("7d").is_ok() && since("2026-11-01").is_ok());
         assert!(since("soon").is_err());
-        for long in ["99999999d", "900000y", "-262000-01-01"] {
+        assert!(since("-262000-01-01").is_err());
+        for long in ["99999999d", "900000y"] {
             let time = since(long).map(|since| since.time(DateTime::UNIX_EPOCH));
             assert_eq!(time, Ok(DateTime::UNIX_EPOCH), "{long}");
         }

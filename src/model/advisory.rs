@@ -53,7 +53,9 @@ pub struct Advisory {
     pub products: Vec<Product>,
     /// References. The URLs are data and are never requested.
     pub references: Vec<Reference>,
-    /// Values that could not be parsed (`criticality` = `Purple`), by field of the model.
+    /// Values that could not be parsed (`criticality` = `Purple`) or contradict the
+    /// used one, by field of the model; values that no field uses, by their path
+    /// (`advisory/colour`); and what was [repaired](Self::REPAIRED).
     pub unrecognised: BTreeMap<String, String>,
 }
 
@@ -136,6 +138,22 @@ pub struct Reference {
 }
 
 impl Advisory {
+    /// Key in [`Advisory::unrecognised`] for what was repaired in a damaged record,
+    /// and where.
+    pub const REPAIRED: &str = "repaired";
+
+    /// Whether it was parsed from a damaged record.
+    pub fn is_repaired(&self) -> bool {
+        self.unrecognised.contains_key(Self::REPAIRED)
+    }
+
+    /// Records what was repaired, if anything.
+    pub fn repaired(&mut self, words: Option<String>) {
+        if let Some(words) = words {
+            self.unrecognised.insert(Self::REPAIRED.to_owned(), words);
+        }
+    }
+
     /// Severity from criticality and rejection; `None` for an unknown or missing code.
     pub fn severity(&self) -> Option<Severity> {
         if self.is_rejected {
@@ -164,12 +182,21 @@ impl Advisory {
     }
 
     /// Fingerprint of the content; call it on a normalised advisory. Documents with
-    /// the same content in different bytes have the same fingerprint.
+    /// the same content in different bytes have the same fingerprint, and so has a
+    /// damaged one that was repaired to the same content. Values that no field uses
+    /// may differ between lists and do not count.
     pub fn content_hash(&self) -> Fingerprint {
+        let counts = |name: &String| name != Self::REPAIRED && !name.contains('/');
         // Fields serialise in order and the only map is sorted. Serialising cannot
         // fail: no non-string keys, no custom serialiser.
-        let said = serde_json::to_vec(self).unwrap_or_default();
-        fingerprint(&said)
+        let bytes = if self.unrecognised.keys().all(counts) {
+            serde_json::to_vec(self)
+        } else {
+            let mut statement = self.clone();
+            statement.unrecognised.retain(|name, _| counts(name));
+            serde_json::to_vec(&statement)
+        };
+        fingerprint(&bytes.unwrap_or_default())
     }
 }
 

@@ -1,41 +1,97 @@
 //! Parsing upstream's times.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, TimeDelta, Utc};
+
+/// Date and time with a time zone.
+const ZONED: [&str; 7] = [
+    "%Y-%m-%dT%H:%M:%S%.f%z",
+    "%Y-%m-%d %H:%M:%S%.f%z",
+    "%Y-%m-%d %H:%M:%S%.f %z",
+    "%Y-%m-%dT%H:%M%z",
+    "%Y-%m-%d %H:%M%z",
+    "%Y-%m-%d %H:%M %z",
+    "%Y%m%dT%H%M%S%z",
+];
+/// Date and time without a time zone.
+const PLAIN: [&str; 7] = [
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d %H:%M",
+    "%Y%m%dT%H%M%S",
+    "%d %b %Y %H:%M:%S",
+    "%d %b %Y %H:%M",
+];
+const DATES: [&str; 3] = ["%Y-%m-%d", "%Y%m%d", "%d %b %Y"];
+/// Notations of UTC besides `+00:00`.
+const UTC_NAMES: [&str; 5] = [" UTC", " GMT", "UTC", "GMT", "Z"];
 
 /// Parses a time in any format that upstream is known or likely to use (contract
-/// §4): RFC 3339 with `Z`, offset or fraction; the same without an offset, taken
-/// as UTC; a date alone, taken as its midnight in UTC.
+/// §4): RFC 3339 with `Z`, offset or fraction; RFC 822; seconds or milliseconds
+/// since 1970; without seconds; the same without a time zone, taken as UTC; a date
+/// alone, taken as its midnight in UTC. Only years from 1 to 9999.
 pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+    let time = since_1970(text)
+        .or_else(|| zoned(text))
+        .or_else(|| plain(text))?;
+    (1..=9999).contains(&time.year()).then_some(time)
+}
+
+/// Seconds or milliseconds since 1970. Eight digits are a date; more digits than
+/// milliseconds have are no time.
+fn since_1970(text: &str) -> Option<DateTime<Utc>> {
+    let (whole, _) = text.split_once('.').unwrap_or((text, ""));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !is_number(&text.replacen('.', "", 1)) {
+        return None;
+    }
+    let number: i64 = whole.parse().ok()?;
+    match whole.len() {
+        9..=11 => DateTime::UNIX_EPOCH.checked_add_signed(TimeDelta::try_seconds(number)?),
+        12..=14 => DateTime::UNIX_EPOCH.checked_add_signed(TimeDelta::try_milliseconds(number)?),
+        _ => None,
+    }
+}
+
+fn zoned(text: &str) -> Option<DateTime<Utc>> {
+    let standard =
+        DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_rfc2822(text));
+    if let Ok(time) = standard {
         return Some(time.with_timezone(&Utc));
     }
-    for shape in [
-        "%Y-%m-%dT%H:%M:%S%.f",
-        "%Y-%m-%d %H:%M:%S%.f",
-        "%Y-%m-%dT%H:%M",
-        "%Y-%m-%d %H:%M",
-    ] {
-        if let Ok(time) = NaiveDateTime::parse_from_str(text, shape) {
-            return Some(time.and_utc());
-        }
+    let mut times = ZONED
+        .iter()
+        .map(|shape| DateTime::parse_from_str(text, shape));
+    let time = times.find_map(Result::ok)?;
+    Some(time.with_timezone(&Utc))
+}
+
+fn plain(text: &str) -> Option<DateTime<Utc>> {
+    let mut names = UTC_NAMES.iter();
+    let text = names
+        .find_map(|name| text.strip_suffix(name))
+        .unwrap_or(text);
+    let mut times = PLAIN
+        .iter()
+        .map(|shape| NaiveDateTime::parse_from_str(text, shape));
+    if let Some(time) = times.find_map(Result::ok) {
+        return Some(time.and_utc());
     }
-    for shape in [
-        "%Y-%m-%dT%H:%M:%S%.f%z",
-        "%Y-%m-%d %H:%M:%S%.f%z",
-        "%Y-%m-%d %H:%M:%S%.f %z",
-    ] {
-        if let Ok(time) = DateTime::parse_from_str(text, shape) {
-            return Some(time.with_timezone(&Utc));
-        }
-    }
-    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+    let mut dates = DATES
+        .iter()
+        .map(|shape| NaiveDate::parse_from_str(text, shape));
+    let date = dates.find_map(Result::ok)?;
     date.and_hms_opt(0, 0, 0).map(|time| time.and_utc())
 }
 
 #[cfg(test)]
 mod tests {
     use super::parse_time;
+
+    fn read(text: &str) -> Option<String> {
+        parse_time(text).map(|time| time.to_rfc3339())
+    }
 
     #[test]
     fn times_with_fractions_offsets_and_none_are_read() {
@@ -46,12 +102,62 @@ mod tests {
             "2019-03-01T14:35:05+0100",
             "2019-03-01 13:35:05",
             " 2019-03-01T13:35:05 ",
+            "2019-03-01 13:35:05 UTC",
+            "20190301T133505Z",
+            "Fri, 01 Mar 2019 13:35:05 GMT",
+            "Fri, 1 Mar 2019 14:35:05 +0100",
+            "01 Mar 2019 13:35:05",
+            "1551447305",
+            "1551447305000",
+            "1551447305.25",
         ] {
-            let time = parse_time(text).map(|time| time.to_rfc3339());
-            assert_eq!(time.as_deref(), Some("2019-03-01T13:35:05+00:00"), "{text}");
+            assert_eq!(
+                read(text).as_deref(),
+                Some("2019-03-01T13:35:05+00:00"),
+                "{text}"
+            );
         }
-        assert!(parse_time("2019-03-01").is_some());
-        assert!(parse_time("yesterday").is_none());
-        assert!(parse_time("").is_none());
+    }
+
+    #[test]
+    fn minutes_and_dates_are_read() {
+        for text in [
+            "2019-03-01T13:35Z",
+            "2019-03-01 13:35",
+            "2019-03-01T14:35+01:00",
+        ] {
+            assert_eq!(
+                read(text).as_deref(),
+                Some("2019-03-01T13:35:00+00:00"),
+                "{text}"
+            );
+        }
+        for text in ["2019-03-01", "2019-03-01Z", "20190301", "01 Mar 2019"] {
+            assert_eq!(
+                read(text).as_deref(),
+                Some("2019-03-01T00:00:00+00:00"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_of_the_calendar_is_none() {
+        for text in [
+            "",
+            "yesterday",
+            "2026-13-01",
+            "0",
+            "17",
+            "300001",
+            "99999999999999999999",
+            "0000-01-01T00:00:00Z",
+            "-9999-01-01T00:00:00",
+            "+262000-01-01T00:00:00Z",
+            "CVE-2026-0001",
+            "1.2.3",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 }

@@ -25,7 +25,7 @@ pub fn read(rules: &Rules, body: &[u8]) -> Result<Detail, Unreadable> {
     let mut value: Value = serde_json::from_str(text)
         .map_err(|error| refused(None, format!("it is no JSON: {error}")))?;
     let advisory = xml::read_json(rules, &value)
-        .map_err(|xml::Unreadable { key, reason }| refused(key, reason))?;
+        .map_err(|xml::Unreadable { key, reason, .. }| refused(key, reason))?;
     let custom_info = value
         .as_object_mut()
         .and_then(|fields| fields.remove(CUSTOM_INFO))
@@ -74,7 +74,7 @@ fn whole_number(value: &Value) -> Option<i64> {
     }
 }
 
-/// NUL is the one letter that jsonb cannot keep.
+/// NUL is the one character that jsonb cannot keep.
 fn storable(value: Value) -> Value {
     let clean = |text: String| text.replace('\0', "\u{fffd}");
     match value {
@@ -112,7 +112,7 @@ pub fn read_listed(rules: &Rules, element: Value) -> Result<Listed, Unreadable> 
             released_at: advisory.released_at,
             raw: storable(element),
         }),
-        Err(xml::Unreadable { key, reason }) => Err(Unreadable {
+        Err(xml::Unreadable { key, reason, .. }) => Err(Unreadable {
             key,
             reason,
             raw: element.to_string(),

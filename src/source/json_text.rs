@@ -1,7 +1,7 @@
 //! The text of a JSON body, changed value by value or cut; its order, blanks and
 //! numbers stay as they came.
 
-use super::place::{Change, Place};
+use super::path::{Change, ValuePath};
 
 /// Deepest nesting that is followed; what is deeper is copied.
 const MAX_DEPTH: usize = 128;
@@ -33,12 +33,12 @@ pub fn rewrite(text: &str, change: Change<'_>) -> String {
                 names.pop();
                 names.push(value.clone());
             }
-            let place = Place {
+            let path = ValuePath {
                 names: &names,
                 attribute: None,
                 is_key,
             };
-            match change(place, &value) {
+            match change(path, &value) {
                 Some(other) => out.push_str(&serde_json::Value::String(other).to_string()),
                 None => out.push_str(raw),
             }

@@ -5,6 +5,6 @@ pub mod asset_list;
 pub mod detail;
 pub mod json_text;
 pub mod page;
-pub mod place;
+pub mod path;
 pub mod ticket;
 pub mod xml;

@@ -1,7 +1,7 @@
 //! Import of a saved feed document. It is stored like a pulled one but moves no cursor,
 //! because the time that it covers is unknown.
 
-use super::stream::pull_stream;
+use super::stream::{check_count, pull_stream, warn_of_ignored};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, Work};
@@ -37,8 +37,10 @@ where
     work.received = stored.received;
     work.accounted = Some(work.tally.seen + work.tally.quarantined);
     let document = document?;
+    warn_of_ignored(run.source_name(), &document);
+    work.tally.claimed = document.claimed;
     match document.next {
         Some(next) => Err(Failure::OnePageOnly { next }),
-        None => Ok(()),
+        None => check_count(document.claimed, document.records),
     }
 }

@@ -5,4 +5,4 @@ pub mod feed;
 pub mod import;
 pub mod pull;
 pub mod store;
-pub mod stream;
+pub(crate) mod stream;

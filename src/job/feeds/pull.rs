@@ -1,12 +1,11 @@
 //! Pulls one feed: everything since it was last read completely (cursor minus overlap).
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tracing::warn;
 
 use super::fallback;
 use super::feed::{Feed, LookBack};
 use super::store::Stored;
-use super::stream::pull_stream;
+use super::stream::{self, pull_stream};
 use crate::http::{Answer, Kind, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -98,23 +97,19 @@ async fn read_documents(
 ) -> Result<(), Failure> {
     let mut response = first;
     let mut known_root = run.source.root_element.clone();
+    let mut records = 0;
     for _ in 0..MAX_DOCUMENTS {
         let (part, document) =
             pull_stream(&run.context, run.origin, known_root.as_deref(), response).await;
         stored.add(part);
         let document = document?;
-        if !document.ignored.is_empty() {
-            warn!(
-                source = %run.source_name(), ignored = ?document.ignored,
-                "{}: the feed contains elements that were not recognised as advisories: {:?}; if they are advisories, set [feeds] id_pattern or [feeds.aliases] said",
-                run.source_name(), document.ignored
-            );
-        }
+        stream::warn_of_ignored(run.source_name(), &document);
+        records += document.records;
         stored.tally.claimed = stored.tally.claimed.or(document.claimed);
         known_root = Some(document.root.clone());
         work.root_element.clone_from(&known_root);
         let Some(next) = document.next else {
-            return check_count(stored);
+            return stream::check_count(stored.tally.claimed, records);
         };
         let request = run.context.client.get_url(&next, Kind::Xml);
         response = run.context.or_stopped(request).await??;
@@ -122,20 +117,6 @@ async fn read_documents(
     Err(Failure::TooManyPages {
         pages: MAX_DOCUMENTS,
     })
-}
-
-/// A run with fewer records than upstream's total count is incomplete.
-fn check_count(stored: &Stored) -> Result<(), Failure> {
-    let seen = stored.tally.seen + stored.tally.quarantined;
-    match stored.tally.claimed {
-        Some(claimed) if claimed > seen => Err(Failure::Disagree {
-            collection: "records",
-            tries: 1,
-            claimed,
-            received: seen,
-        }),
-        _ => Ok(()),
-    }
 }
 
 /// Requests the feed and computes the window that the response covers. Upstream counts

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::transaction;
-use crate::model::{Fingerprint, FingerprintSum, Tally, plain_fingerprint};
+use crate::model::{Details, Fingerprint, FingerprintSum, Tally, plain_fingerprint};
 use crate::source::xml::{self, Rules};
 use crate::store;
 use crate::store::advisories::advisory::{self, Merged};
@@ -16,6 +16,7 @@ use crate::store::advisories::received::Received;
 use crate::store::advisories::write_lock::WriteLock;
 use crate::store::ledger::quarantine::{self, Unreadable};
 use crate::store::origin::Origin;
+use crate::store::wanted::queue::{self, QueueEntry, Reason};
 
 /// Records of one lookup: enough to make the round trip cheap.
 const CHUNK_RECORDS: usize = 500;
@@ -198,15 +199,21 @@ impl Batch {
         match xml::read_record(rules, record) {
             Ok(advisory) => self.received.push(Received {
                 advisory,
-                raw: String::from_utf8_lossy(record).into_owned(),
+                raw: xml::storable(record).into_owned(),
                 byte_hash: hash,
             }),
-            Err(xml::Unreadable { key, reason }) => self.unreadable.push(Unreadable {
-                key,
-                reason,
-                byte_hash: plain_fingerprint(record),
-                raw: xml::printable(record),
-            }),
+            Err(unreadable) => {
+                for one in quarantined(record, unreadable) {
+                    // One statement cannot keep the same bytes twice.
+                    if self
+                        .unreadable
+                        .iter()
+                        .all(|known| known.byte_hash != one.byte_hash)
+                    {
+                        self.unreadable.push(one);
+                    }
+                }
+            }
         }
     }
 
@@ -217,6 +224,30 @@ impl Batch {
     fn is_full(&self) -> bool {
         self.received.len() + self.unreadable.len() >= BATCH_RECORDS || self.bytes >= BATCH_BYTES
     }
+}
+
+/// The quarantine rows of a record that cannot be parsed: the whole record under its own
+/// identifier, and the text around identifiers of other advisories that it contains.
+fn quarantined(record: &[u8], unreadable: xml::Unreadable) -> Vec<Unreadable> {
+    let xml::Unreadable {
+        key,
+        reason,
+        others,
+    } = unreadable;
+    let others = others.into_iter().map(|other| Unreadable {
+        byte_hash: plain_fingerprint(&[record, other.key.as_bytes()].concat()),
+        key: Some(other.key),
+        reason: reason.clone(),
+        raw: xml::printable(other.raw.as_bytes()),
+    });
+    let others: Vec<Unreadable> = others.collect();
+    let own = Unreadable {
+        key,
+        reason,
+        byte_hash: plain_fingerprint(record),
+        raw: xml::printable(record),
+    };
+    std::iter::once(own).chain(others).collect()
 }
 
 /// Writes a batch in one transaction; repeats it if it conflicts with another one.
@@ -270,10 +301,38 @@ async fn write_once(
         &merged.conflicting_duplicates,
     )
     .await?;
+    enqueue_details(&mut transaction, origin, unreadable).await?;
     quarantine::keep(&mut transaction, origin, unreadable).await?;
     quarantine::keep(&mut transaction, origin, &conflicting_duplicates).await?;
     transaction.commit().await?;
     Ok(merged)
+}
+
+/// Queues the details of advisories whose records cannot be parsed, when they are first
+/// quarantined: JSON may have what the feed could not deliver.
+async fn enqueue_details(
+    connection: &mut PgConnection,
+    origin: Origin,
+    unreadable: &[Unreadable],
+) -> Result<(), sqlx::Error> {
+    if unreadable.is_empty() || origin.details == Details::Never {
+        return Ok(());
+    }
+    let hashes: Vec<Fingerprint> = unreadable.iter().map(|record| record.byte_hash).collect();
+    let known = quarantine::known(connection, origin.source_id, &hashes).await?;
+    let news = unreadable
+        .iter()
+        .filter(|record| !known.contains(&record.byte_hash.to_vec()));
+    let wanted: Vec<QueueEntry> = news
+        .filter_map(|record| record.key.clone())
+        .map(|said| QueueEntry {
+            said,
+            reason: Reason::Lacks,
+            modified_at: None,
+        })
+        .collect();
+    queue::enqueue(connection, &wanted, origin.at).await?;
+    Ok(())
 }
 
 /// A record that is quarantined although it can be parsed.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::store::{Chunk, Seen, Stored, Writer};
 use crate::http::Answer;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::Tally;
+use crate::model::{SourceKey, Tally};
 use crate::source::xml::{Document, RecordReader, Rules};
 use crate::store::origin::Origin;
 
@@ -61,6 +62,30 @@ pub(crate) async fn pull_stream(
     }
     stored.sightings = seen.take();
     (stored, result)
+}
+
+/// A run with fewer records than upstream's total count is incomplete.
+pub(crate) fn check_count(claimed: Option<u64>, seen: u64) -> Result<(), Failure> {
+    match claimed {
+        Some(claimed) if claimed > seen => Err(Failure::Disagree {
+            collection: "records",
+            tries: 1,
+            claimed,
+            received: seen,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Logs elements outside records that might be records of another kind.
+pub(crate) fn warn_of_ignored(source: &SourceKey, document: &Document) {
+    if !document.ignored.is_empty() {
+        warn!(
+            %source, ignored = ?document.ignored,
+            "{source}: the feed contains elements that were not recognised as advisories: {:?}; if they are advisories, set [feeds] id_pattern or [feeds.aliases] said",
+            document.ignored
+        );
+    }
 }
 
 /// Stores chunks until there are no more. Every record that was received completely is

@@ -131,7 +131,7 @@ impl Retry<'_> {
         let bytes = original(kept);
         let advisory = match xml::read_record(self.rules, &bytes) {
             Ok(advisory) => advisory,
-            Err(xml::Unreadable { key, reason }) => return Ok(Outcome::stays(key, reason)),
+            Err(xml::Unreadable { key, reason, .. }) => return Ok(Outcome::stays(key, reason)),
         };
         let said = advisory.said.clone();
         let comparison = advisory::compare(connection, &advisory).await?;
@@ -140,7 +140,7 @@ impl Retry<'_> {
             let received = Received {
                 advisory,
                 byte_hash: self.rules.fingerprint(&bytes),
-                raw: String::from_utf8_lossy(&bytes).into_owned(),
+                raw: xml::storable(&bytes).into_owned(),
             };
             advisory::merge(connection, origin, &[received], |_| false).await?;
         }

@@ -1,3 +1,6 @@
+//! Codes and names of contract §7: criticality, attack vector, solution status, impact.
+
+use super::name::{key, keys};
 use crate::model::{AttackVector, Severity};
 
 const SOLUTION_STATUSES: [(u8, &str); 5] = [
@@ -23,15 +26,36 @@ const IMPACTS: [(u8, &str); 12] = [
     (12, "Unknown"),
 ];
 
-/// The vendor's code for a severity given as code or name; other numbers stay as they are.
+/// The vendor's code for a severity given as code or name, perhaps as `2.0` or
+/// `Highly critical (4 of 5)`; other numbers stay as they are.
 pub(super) fn criticality(text: &str) -> Option<i32> {
+    let (text, _) = text.split_once('(').unwrap_or((text, ""));
+    let text = text.trim();
+    let whole = text.strip_suffix(".0").unwrap_or(text);
     let by_name = || Severity::from_name(text).map(Severity::criticality);
-    text.parse().ok().or_else(by_name)
+    whole.parse().ok().or_else(by_name)
+}
+
+/// How severe a code is: greater is worse, and a code nobody knows the least.
+pub(super) fn rank(code: i32) -> i16 {
+    Severity::from_criticality(code).map_or(-1, Severity::rank)
+}
+
+/// Whether a name is one by which the vendor gives the criticality: they all mean
+/// the same.
+pub(super) fn names_criticality(name: &str) -> bool {
+    const NAMES: &[u64] = keys![
+        "criticality",
+        "criticality_description",
+        "criticality_code",
+        "criticality_id"
+    ];
+    NAMES.contains(&key(name.as_bytes()))
 }
 
 /// From where it can be exploited, given as code or name.
 pub(super) fn attack_vector(text: &str) -> Option<AttackVector> {
-    match letters(text).collect::<String>().as_str() {
+    match alphanumeric(text).collect::<String>().as_str() {
         "0" | "none" => Some(AttackVector::None),
         "1" | "fromremote" | "remote" | "network" => Some(AttackVector::Remote),
         "2" | "fromlocalnetwork" | "localnetwork" | "adjacentnetwork" => {
@@ -57,15 +81,15 @@ fn look_up(table: &[(u8, &'static str)], text: &str) -> Option<&'static str> {
         let known = table.iter().find(|(known, _)| *known == code);
         return known.map(|(_, name)| *name);
     }
-    let same = |name: &str| letters(name).eq(letters(text));
+    let same = |name: &str| alphanumeric(name).eq(alphanumeric(text));
     let known = table.iter().find(|(_, name)| same(name));
     known.map(|(_, name)| *name)
 }
 
-fn letters(text: &str) -> impl Iterator<Item = char> {
+fn alphanumeric(text: &str) -> impl Iterator<Item = char> {
     text.chars()
         .filter(char::is_ascii_alphanumeric)
-        .map(|letter| letter.to_ascii_lowercase())
+        .map(|character| character.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -86,7 +110,10 @@ mod tests {
         assert_eq!(criticality("Highly critical"), Some(2));
         assert_eq!(criticality("2"), Some(2));
         assert_eq!(criticality("17"), Some(17));
+        assert_eq!(criticality("2.0"), Some(2));
+        assert_eq!(criticality("Highly Critical (4 of 5)"), Some(2));
         assert_eq!(criticality("Purple"), None);
+        assert_eq!(criticality(""), None);
         assert_eq!(
             attack_vector("From local network"),
             Some(AttackVector::LocalNetwork)

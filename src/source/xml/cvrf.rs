@@ -1,9 +1,13 @@
+//! CVRF 1.1 and 1.2: what such documents say beyond plain names.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
 use super::codes;
-use super::lists::{numbered, reference};
+use super::lists::{bounded, numbered, reference};
 use super::name::{key, keys};
 use super::tree::Node;
-use super::values::scored_or_absent;
-use super::values::{cpes, score};
+use super::values::{cpes, score, scored_or_absent, shortened};
 use crate::model::{Advisory, Cvss, Product};
 
 /// An impact longer than this is prose, not the name of one.
@@ -21,7 +25,7 @@ pub(super) fn complete(record: &Node<'_>, advisory: &mut Advisory) {
             let all = vulnerabilities
                 .iter()
                 .filter_map(|one| notes(one, keys!["Notes"]));
-            joined(all.collect())
+            joined(all)
         });
     }
     if advisory.solution.is_none() {
@@ -34,6 +38,12 @@ pub(super) fn complete(record: &Node<'_>, advisory: &mut Advisory) {
         for tree in record.named(keys!["ProductTree"]) {
             products(tree, &mut advisory.products);
         }
+        let (products, more) = bounded(std::mem::take(&mut advisory.products));
+        advisory.products = products;
+        if more > 0 {
+            let text = format!("{more} more than are kept");
+            advisory.unrecognised.insert("products".to_owned(), text);
+        }
     }
     scores(&vulnerabilities, advisory);
     if advisory.references.is_empty() {
@@ -44,18 +54,20 @@ pub(super) fn complete(record: &Node<'_>, advisory: &mut Advisory) {
         let all = lists
             .chain(more)
             .flat_map(|list| list.named(keys!["Reference"]));
-        advisory.references = numbered(all.filter_map(reference).collect());
+        let mut references = Vec::new();
+        all.for_each(|node| reference(node, &mut references));
+        advisory.references = numbered(references);
     }
 }
 
 /// Texts, each once, with a blank line between.
-fn joined(texts: Vec<String>) -> Option<String> {
-    let mut once: Vec<String> = Vec::new();
-    for text in texts {
-        if !text.is_empty() && !once.contains(&text) {
-            once.push(text);
-        }
-    }
+fn joined(texts: impl Iterator<Item = String>) -> Option<String> {
+    let texts: Vec<String> = texts.collect();
+    let mut known: HashSet<&str> = HashSet::with_capacity(texts.len());
+    let once = texts.iter().map(String::as_str);
+    let once: Vec<&str> = once
+        .filter(|text| !text.is_empty() && known.insert(text))
+        .collect();
     (!once.is_empty()).then(|| once.join("\n\n"))
 }
 
@@ -63,16 +75,21 @@ fn joined(texts: Vec<String>) -> Option<String> {
 /// under their titles; a single one needs none.
 fn notes(node: &Node<'_>, names: &'static [u64]) -> Option<String> {
     let notes = node.named(names).flat_map(|list| list.named(keys!["Note"]));
-    let prose = notes.filter(|note| note.value(keys!["Type"]) != Some("Legal Disclaimer"));
-    let texts: Vec<&Node<'_>> = prose.filter(|note| !note.text.is_empty()).collect();
-    if let [alone] = texts[..] {
-        return Some(alone.text.to_string());
+    let is_legal =
+        |note: &&Node<'_>| note.value(keys!["Type"]).as_deref() == Some("Legal Disclaimer");
+    let prose = notes.filter(|note| !is_legal(note));
+    let texts = prose.map(|note| (note, note.whole_text()));
+    let texts: Vec<_> = texts.filter(|(_, text)| !text.is_empty()).collect();
+    if let [(_, alone)] = &texts[..] {
+        return Some(alone.to_string());
     }
-    let titled = texts.iter().map(|note| match note.value(keys!["Title"]) {
-        Some(title) => format!("{title}\n\n{}", note.text),
-        None => note.text.to_string(),
-    });
-    joined(titled.collect())
+    let titled = texts
+        .iter()
+        .map(|(note, text)| match note.value(keys!["Title"]) {
+            Some(title) => format!("{title}\n\n{text}"),
+            None => text.to_string(),
+        });
+    joined(titled)
 }
 
 fn remediations(vulnerabilities: &[&Node<'_>]) -> Option<String> {
@@ -81,12 +98,16 @@ fn remediations(vulnerabilities: &[&Node<'_>]) -> Option<String> {
         .flat_map(|one| one.named(keys!["Remediations"]));
     let all = lists.flat_map(|list| list.named(keys!["Remediation"]));
     let texts = all.map(|remediation| {
-        let parts = keys!["Description", "URL"].iter();
-        let parts = parts.map(|name| remediation.value(&[*name]));
-        let parts: Vec<&str> = parts.flatten().collect();
+        let parts = remediation.named(keys!["Description", "URL"]);
+        let parts: Vec<_> = parts.map(Node::whole_text).collect();
+        let parts: Vec<&str> = parts
+            .iter()
+            .map(|part| &**part)
+            .filter(|part| !part.is_empty())
+            .collect();
         parts.join("\n")
     });
-    joined(texts.collect())
+    joined(texts)
 }
 
 fn impacts(vulnerabilities: &[&Node<'_>]) -> Vec<String> {
@@ -94,11 +115,11 @@ fn impacts(vulnerabilities: &[&Node<'_>]) -> Vec<String> {
         .iter()
         .flat_map(|one| one.named(keys!["Threats"]));
     let all = lists.flat_map(|list| list.named(keys!["Threat"]));
-    let impacts = all.filter(|threat| threat.value(keys!["Type"]) == Some("Impact"));
+    let impacts = all.filter(|threat| threat.value(keys!["Type"]).as_deref() == Some("Impact"));
     impacts
         .filter_map(|threat| threat.value(keys!["Description"]))
         .filter(|text| text.chars().count() <= LONGEST_IMPACT_CHARS)
-        .map(|text| codes::impact(text).unwrap_or(text).to_owned())
+        .map(|text| codes::impact(&text).map_or_else(|| text.to_string(), str::to_owned))
         .collect()
 }
 
@@ -110,7 +131,7 @@ fn products(node: &Node<'_>, into: &mut Vec<Product>) {
             let mut names = Vec::new();
             cpes(child, 0, &mut names);
             into.push(Product {
-                product_id: child.value(keys!["ProductID"]).map(str::to_owned),
+                product_id: child.value(keys!["ProductID"]).map(Cow::into_owned),
                 name: child.text.to_string(),
                 is_os: None,
                 cpes: names,
@@ -137,12 +158,12 @@ fn scores(vulnerabilities: &[&Node<'_>], advisory: &mut Advisory) {
         let vectors = keys!["Vector", "VectorV2", "VectorV3", "VectorV4"];
         let text = set.value(names);
         let found = scored_or_absent(Cvss {
-            score: text.and_then(score),
-            vector: set.value(vectors).map(str::to_owned),
+            score: text.as_deref().and_then(score),
+            vector: set.value(vectors).map(|vector| shortened(&vector)),
         });
-        if let (Some(text), None) = (text, text.and_then(score)) {
+        if let Some(text) = text.filter(|text| score(text).is_none()) {
             let field = format!("cvss{}_score", version(set.key));
-            advisory.unrecognised.insert(field, text.to_owned());
+            advisory.unrecognised.insert(field, shortened(&text));
         }
         let better = found.score > slot.score || (slot.vector.is_none() && slot.score.is_none());
         if better {

@@ -1,3 +1,5 @@
+//! What a feed document turned out to be once it was read to its end.
+
 use super::profile::Profile;
 
 /// What a document that was read to its end turned out to be.

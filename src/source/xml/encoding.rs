@@ -1,3 +1,5 @@
+//! Character encodings: detects that of a document and decodes it to UTF-8.
+
 use std::borrow::Cow;
 
 use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
@@ -7,6 +9,8 @@ use super::printable::printable;
 
 /// How far an XML declaration is looked for its end.
 const LONGEST_DECLARATION_BYTES: usize = 1024;
+/// The first bytes that tell a byte order mark or a format that is not read.
+const LONGEST_MARK_BYTES: usize = 5;
 /// How much is decoded at once.
 const PIECE_BYTES: usize = 32 * 1024;
 /// Stands for bytes that are no text in the document's encoding: it is never
@@ -105,8 +109,11 @@ fn sniff(
     last: bool,
     charset: Option<&str>,
 ) -> Result<Option<(&'static Encoding, usize)>, FeedError> {
-    if first.len() < 4 && !last {
+    if first.len() < LONGEST_MARK_BYTES && !last {
         return Ok(None);
+    }
+    if let Some(format) = format(first) {
+        return Err(FeedError::Format { format });
     }
     if let Some((encoding, mark)) = Encoding::for_bom(first) {
         return Ok(Some((encoding, mark)));
@@ -146,8 +153,39 @@ pub fn encoding_of(
     Ok(sniff(bytes, true, charset)?.unwrap_or((UTF_8, 0)))
 }
 
+/// What a document is that is no text, as far as its first bytes tell.
+fn format(first: &[u8]) -> Option<&'static str> {
+    const FORMATS: [(&[u8], &str); 11] = [
+        (b"\x1f\x8b", "compressed with gzip once more"),
+        (b"\x28\xb5\x2f\xfd", "compressed with zstd once more"),
+        (b"\xfd7zXZ", "compressed with xz"),
+        (b"BZh", "compressed with bzip2"),
+        (b"PK\x03\x04", "a zip archive"),
+        (b"\x78\x01", "compressed with zlib"),
+        (b"\x78\x9c", "compressed with zlib"),
+        (b"\x78\xda", "compressed with zlib"),
+        (b"\xff\xfe\0\0", "encoded in UTF-32"),
+        (b"\0\0\xfe\xff", "encoded in UTF-32"),
+        (b"<\0\0\0", "encoded in UTF-32"),
+    ];
+    let mut formats = FORMATS.iter();
+    let known = formats.find(|(begins, _)| first.starts_with(begins));
+    known.map(|(_, format)| *format)
+}
+
 fn by_label(label: &str) -> Result<&'static Encoding, FeedError> {
     let label = label.trim().trim_matches(['"', '\'']);
+    // The web reads ASCII as Windows-1252; who declares it and sends more sends UTF-8.
+    let ascii = [
+        "us-ascii",
+        "ascii",
+        "ansi_x3.4-1968",
+        "iso-ir-6",
+        "iso646-us",
+    ];
+    if ascii.iter().any(|name| label.eq_ignore_ascii_case(name)) {
+        return Ok(UTF_8);
+    }
     Encoding::for_label(label.as_bytes()).ok_or_else(|| FeedError::Encoding {
         label: printable(label.as_bytes()),
     })

@@ -1,4 +1,8 @@
+//! Errors of feed documents, records and rules.
+
 use thiserror::Error;
+
+use crate::config::AliasField;
 
 /// Why a document cannot be read to its end. Records handed out before it stay
 /// valid: each is whole in itself. Positions count bytes of the document's text
@@ -11,16 +15,43 @@ pub enum FeedError {
     /// A login, error or proxy page.
     #[error("an HTML page came instead of an XML document")]
     Html,
-    /// Well formed, but no element carries an identifier (contract §5).
-    #[error(
-        "structure not recognised: nothing in `{root}` carries an identifier; {}",
-        seen(names)
-    )]
+    /// Well formed, but no element is a record (contract §5).
+    #[error("structure not recognised: {why}; {}", seen(names))]
     NotRecognised {
-        /// The root element.
-        root: String,
-        /// Names of elements below it, the first few.
+        /// What is missing.
+        why: String,
+        /// Names of elements, the first few.
         names: Vec<String>,
+    },
+    /// Records were found, and none could be read.
+    #[error("none of the {records} records can be read: {reason}")]
+    Unreadable {
+        /// How many there are.
+        records: u64,
+        /// What is wrong with the first one.
+        reason: String,
+    },
+    /// The document itself says that something failed upstream.
+    #[error("the document reports an error: {text}")]
+    Reported {
+        /// In its words.
+        text: String,
+    },
+    /// Text where only records belong: something broke while it was written.
+    #[error("text beside the records at byte {at}: `{text}`")]
+    Text {
+        /// Where.
+        at: u64,
+        /// What it says.
+        text: String,
+    },
+    /// Compressed in a way that is not read, or twice, or in UTF-32.
+    #[error(
+        "the document is {format}; what is read is XML in UTF-8, UTF-16 or a declared encoding, plain or compressed once with gzip or zstd"
+    )]
+    Format {
+        /// What it looks like.
+        format: &'static str,
     },
     /// The document ends before its root element does.
     #[error("the document is cut short after {at} bytes")]
@@ -89,6 +120,29 @@ pub struct Unreadable {
     pub key: Option<String>,
     /// What is wrong with it.
     pub reason: String,
+    /// Further advisories that it may hold, where it is not certain where one
+    /// ends and another begins.
+    pub others: Vec<Other>,
+}
+
+/// A further advisory that an unreadable record may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// Its identifier.
+    pub key: String,
+    /// The text around it.
+    pub raw: String,
+}
+
+impl Unreadable {
+    /// About no advisory that could be made out.
+    pub(super) fn new(reason: impl Into<String>) -> Self {
+        Self {
+            key: None,
+            reason: reason.into(),
+            others: Vec::new(),
+        }
+    }
 }
 
 /// Why the configured rules cannot be used.
@@ -111,7 +165,7 @@ pub enum RulesError {
         pattern: String,
     },
     /// An alias for something that advisories do not have.
-    #[error("`{field}` is not a field of advisories; write one of {}", crate::config::AliasField::NAMES.join(", "))]
+    #[error("`{field}` is not a field of advisories; write one of {}", AliasField::NAMES.join(", "))]
     UnknownField {
         /// As configured.
         field: String,

@@ -1,3 +1,5 @@
+//! Explains how a record is mapped to the model, for `advisoryd inspect`.
+
 use std::collections::HashMap;
 
 use quick_xml::events::{BytesStart, Event};
@@ -7,10 +9,11 @@ use serde_json::Value;
 
 use super::alias::Path;
 use super::error::Unreadable;
+
 use super::json;
 use super::name::key;
 use super::profile::Profile;
-use super::record::{check, read_record};
+use super::record::{Parsed, parse, read_record, text};
 use super::rules::Rules;
 use super::tree::{Found, Node};
 use crate::config::AliasField;
@@ -18,6 +21,8 @@ use crate::model::{Advisory, one_line, shortened};
 
 /// How much of a value is shown, in characters.
 const SAMPLE_CHARS: usize = 61;
+/// Names that are shown of one record.
+const MOST_UNMAPPED: usize = 100;
 /// Names below the record that the reading of CVRF knows besides the aliases.
 const CVRF_NAMES: [&str; 8] = [
     "DocumentTracking",
@@ -59,21 +64,16 @@ pub struct Origin {
 /// Explains a record of a feed, as [`RecordReader`](super::RecordReader) handed it out.
 pub fn explain_record(rules: &Rules, record: &[u8]) -> Result<Explained, Unreadable> {
     let advisory = read_record(rules, record)?;
-    let broken = |reason| Unreadable {
-        key: Some(advisory.said.clone()),
-        reason,
-    };
-    let text = check(rules, record).map_err(broken)?;
-    let tree = Node::build(text, &rules.limits).map_err(broken)?;
+    let text = text(rules, record)?;
+    let Parsed { root, .. } = parse(rules, &text)?;
     let profile = Profile::of(rules, record).name();
-    Ok(explain(rules, &tree, &names(text), &advisory, profile))
+    Ok(explain(rules, &root, &names(&text), &advisory, profile))
 }
 
 /// Explains an advisory of the JSON API.
 pub fn explain_json(rules: &Rules, value: &Value) -> Result<Explained, Unreadable> {
-    let broken = |reason| Unreadable { key: None, reason };
-    let tree = json::node("advisory", value, rules.limits.depth).map_err(broken)?;
     let advisory = json::read_json(rules, value)?;
+    let (tree, _) = json::tree(value, &rules.limits).map_err(Unreadable::new)?;
     let mut names = HashMap::new();
     json_names(value, &mut names);
     Ok(explain(rules, &tree, &names, &advisory, "json"))
@@ -156,7 +156,76 @@ fn json_names(value: &Value, names: &mut HashMap<u64, String>) {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "one struct is built, field by field")]
+/// A record and what its names are.
+#[derive(Clone, Copy)]
+struct Document<'n> {
+    rules: &'n Rules,
+    tree: &'n Node<'n>,
+    names: &'n HashMap<u64, String>,
+}
+
+impl Document<'_> {
+    fn name_of(&self, key: u64) -> String {
+        self.names.get(&key).cloned().unwrap_or_default()
+    }
+
+    /// Where the value of a field came from, if the advisory has one.
+    fn origin(&self, field: AliasField, values: &Value) -> Option<Origin> {
+        let paths = self.rules.aliases.of(field);
+        let name_of = |key| self.name_of(key);
+        let is_identity = field == AliasField::Said;
+        let value = held(values, field.name());
+        let direct = paths.iter().find_map(|path| {
+            let found = path.all(self.tree).into_iter();
+            let mut texts = found.map(|found| (found, words(found)));
+            let (found, text) = texts.find(|(_, text)| {
+                !text.is_empty() && (!is_identity || self.rules.is_identifier(text.as_bytes()))
+            })?;
+            // What stands around CVEs says more than them.
+            let shown = value.clone().filter(|_| field == AliasField::Cves);
+            Some((named(path, found, &name_of), shown.unwrap_or(text)))
+        });
+        let (name, text) = direct.or_else(|| {
+            let mut all = paths.iter();
+            let first = all.find_map(|path| Some((path, *path.all(self.tree).first()?)));
+            let name = first.map_or_else(
+                || "(as CVRF has it)".to_owned(),
+                |(path, found)| named(path, found, &name_of),
+            );
+            Some((name, value?))
+        })?;
+        Some(Origin {
+            field: field.name(),
+            name,
+            sample: sample(&text),
+        })
+    }
+
+    /// Attributes and elements of the record that no field is read from, with their texts.
+    fn unmapped(&self) -> Vec<(String, String)> {
+        let is_known = |key: u64| {
+            let mut cvrf = CVRF_NAMES.iter();
+            self.rules.aliases.leads(key) || cvrf.any(|name| self::key(name.as_bytes()) == key)
+        };
+        let attributes = self.tree.attributes.iter();
+        let mut unmapped: Vec<(String, String)> = attributes
+            .filter(|one| !is_known(one.key))
+            .map(|one| (format!("@{}", self.name_of(one.key)), sample(&one.value)))
+            .collect();
+        let children = self.tree.children.iter();
+        for child in children.filter(|child| !is_known(child.key)) {
+            let name = self.name_of(child.key);
+            if unmapped.len() == MOST_UNMAPPED {
+                break;
+            }
+            if !unmapped.iter().any(|(other, _)| *other == name) {
+                unmapped.push((name, sample(&child.whole_text())));
+            }
+        }
+        unmapped
+    }
+}
+
 fn explain(
     rules: &Rules,
     tree: &Node<'_>,
@@ -164,85 +233,39 @@ fn explain(
     advisory: &Advisory,
     profile: &'static str,
 ) -> Explained {
-    let name_of = |key: u64| names.get(&key).cloned().unwrap_or_default();
+    let of = Document { rules, tree, names };
     let (mut fields, mut missing) = (Vec::new(), Vec::new());
     // What was read from deeper places counts as found too.
-    let told = serde_json::to_value(advisory).unwrap_or_default();
-    for aliased in AliasField::ALL.iter().copied() {
-        let field = aliased.name();
-        let identity = aliased == AliasField::Said;
-        let paths = rules.aliases.of(aliased);
-        if aliased == AliasField::Cves && advisory.cves.is_empty() {
-            // Vulnerabilities without a name have texts too.
-            missing.push(field);
-            continue;
-        }
-        match paths.iter().find_map(|path| {
-            let found = path.all(tree).into_iter();
-            let mut texts = found.map(|found| (found, text(found)));
-            let (found, text) = texts.find(|(_, text)| {
-                !text.is_empty() && (!identity || rules.is_identifier(text.as_bytes()))
-            })?;
-            // What stands around CVEs says more than them.
-            let shown = (aliased == AliasField::Cves)
-                .then(|| held(&told, field))
-                .flatten();
-            Some((named(path, found, &name_of), sample(&shown.unwrap_or(text))))
-        }) {
-            Some((name, sample)) => fields.push(Origin {
-                field,
-                name,
-                sample,
-            }),
-            None => match held(&told, field) {
-                Some(text) => {
-                    let mut found = paths
-                        .iter()
-                        .filter_map(|path| Some((path, *path.all(tree).first()?)));
-                    let place = found.next();
-                    fields.push(Origin {
-                        field,
-                        name: place.map_or_else(
-                            || "(as CVRF has it)".to_owned(),
-                            |(path, found)| named(path, found, &name_of),
-                        ),
-                        sample: sample(&text),
-                    });
-                }
-                None => missing.push(field),
-            },
+    let values = serde_json::to_value(advisory).unwrap_or_default();
+    for field in AliasField::ALL.iter().copied() {
+        // Vulnerabilities without a name have texts too.
+        let has_none = field == AliasField::Cves && advisory.cves.is_empty();
+        match of.origin(field, &values).filter(|_| !has_none) {
+            Some(origin) => fields.push(origin),
+            None => missing.push(field.name()),
         }
     }
-    let known = |key: u64| {
-        rules.aliases.leads(key)
-            || CVRF_NAMES
-                .iter()
-                .any(|name| self::key(name.as_bytes()) == key)
-    };
-    let attributes = tree.attributes.iter().filter(|(key, _)| !known(*key));
-    let mut unmapped: Vec<(String, String)> = attributes
-        .map(|(key, value)| (format!("@{}", name_of(*key)), sample(value)))
-        .collect();
-    for child in tree.children.iter().filter(|child| !known(child.key)) {
-        let name = name_of(child.key);
-        if !unmapped.iter().any(|(other, _)| *other == name) {
-            unmapped.push((name, sample(&child.whole_text())));
-        }
-    }
+    let unmapped = of.unmapped();
     Explained {
         profile,
         fields,
         missing,
         unmapped,
-        unrecognised: advisory.unrecognised.clone().into_iter().collect(),
+        // What is `unmapped` is told once.
+        unrecognised: advisory
+            .unrecognised
+            .clone()
+            .into_iter()
+            .filter(|(name, _)| !name.contains('/'))
+            .collect(),
     }
 }
 
 /// What the model holds in `field`, in words; nothing where it holds nothing.
-fn held(told: &Value, field: &str) -> Option<String> {
+fn held(values: &Value, field: &str) -> Option<String> {
     let value = match field.split_once('_') {
-        Some((version, part)) if version.starts_with("cvss") => &told[version][part],
-        _ => &told[field],
+        Some((version, part)) if version.starts_with("cvss") => &values[version][part],
+        _ => &values[field],
     };
     let words = |value: &Value| match value {
         Value::Null | Value::Bool(false) => String::new(),
@@ -261,12 +284,12 @@ fn held(told: &Value, field: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn text(found: Found<'_>) -> String {
+fn words(found: Found<'_>) -> String {
     match found {
-        Found::Attribute(text) => text.to_owned(),
+        Found::Attribute(attribute) => attribute.value.to_string(),
         Found::Element(node) => {
             let text = node.whole_text();
-            let attributes = node.attributes.first().map(|(_, value)| value.clone());
+            let attributes = node.attributes.first().map(|one| one.value.to_string());
             if text.is_empty() {
                 attributes.unwrap_or_default()
             } else {

@@ -1,13 +1,18 @@
+//! Record detection: finds the elements that carry an identifier.
+
 use super::alias::Path;
+use super::attributes::Attributes;
 use super::name::key;
 use super::rules::Rules;
 use super::token::{Kind, Next, Token, next};
 use crate::config::AliasField;
 
 /// Records lie at most this deep below the root element.
-const DEEPEST_RECORD: usize = 8;
+pub(super) const DEEPEST_RECORD: usize = 8;
 /// How many names of record elements are told apart; one is usual.
-const MOST_NAMES: usize = 8;
+pub(super) const MOST_NAMES: usize = 8;
+/// End tags that match nothing, remembered by name.
+const MOST_STRAYS: usize = 8;
 /// A longer text is no identifier.
 const LONGEST_LEAF_BYTES: usize = 1024;
 
@@ -20,7 +25,7 @@ pub fn record_key(rules: &Rules, record: &[u8]) -> Option<String> {
         finder.token(rules, record, at, &token);
         at = token.end;
     }
-    finder.identifier()
+    finder.own.map(|(_, text)| text)
 }
 
 struct Open {
@@ -30,9 +35,18 @@ struct Open {
     carries: bool,
 }
 
+/// Carriers of identifiers at one depth.
+#[derive(Default)]
+pub(super) struct Group {
+    pub carriers: usize,
+    /// Keys of their names.
+    pub names: Vec<u64>,
+    /// Depth and key of the elements around them.
+    pub wrappers: Vec<(usize, u64)>,
+}
+
 /// Looks for the elements that carry an identifier *at their own level*: in an
-/// attribute, in a child or at a path of the aliases. The shallowest are the
-/// records: what an advisory says about others lies deeper. End tags that match
+/// attribute, in a child or at a path of the aliases. End tags that match
 /// nothing are passed over, so that a broken record does not hide the others.
 #[derive(Default)]
 pub(super) struct Finder {
@@ -41,20 +55,40 @@ pub(super) struct Finder {
     below: usize,
     /// Text of the innermost open element, as long as it has no children.
     leaf: Option<Vec<u8>>,
-    /// Depth below the root of the shallowest carriers so far.
-    pub depth: Option<usize>,
-    /// How many carriers that depth has.
-    pub carriers: usize,
-    /// Their qualified names.
-    pub names: Vec<Vec<u8>>,
+    /// What carries identifiers, by depth below the root.
+    groups: Vec<Group>,
+    /// Keys of the end tags that matched nothing.
+    strays: Vec<u64>,
     /// Identifier of the outermost element: rank of its alias, text.
     own: Option<(usize, String)>,
+    /// Where elements were first nested this deep.
+    deep: Option<(usize, usize)>,
 }
 
 impl Finder {
-    /// The identifier of the outermost element.
-    pub fn identifier(self) -> Option<String> {
-        self.own.map(|(_, text)| text)
+    /// How many elements carry an identifier at the shallowest depth that has any.
+    pub fn carriers(&self) -> Option<usize> {
+        let mut counts = self.groups.iter().map(|group| group.carriers);
+        counts.find(|carriers| *carriers > 0)
+    }
+
+    /// Where elements are nested deeper than `limit`.
+    pub fn too_deep(&self) -> Option<usize> {
+        self.deep.map(|(_, at)| at)
+    }
+
+    /// The depth of the records and what was found there. The shallowest carriers
+    /// are the records: what an advisory says about others lies deeper. A single
+    /// one is not where an end tag matched nothing that belongs to deeper ones: the
+    /// start tag of the first record is lost, and what it says looks like its
+    /// wrapper's.
+    pub fn records(self) -> Option<(usize, Group)> {
+        let strays = self.strays;
+        let mut groups = self.groups.into_iter().enumerate();
+        let (depth, shallowest) = groups.find(|(_, group)| group.carriers > 0)?;
+        let is_record = |group: &Group| group.names.iter().any(|name| strays.contains(name));
+        let deeper = groups.find(|(_, group)| shallowest.carriers == 1 && is_record(group));
+        deeper.or(Some((depth, shallowest)))
     }
 
     /// Takes the next piece of markup; the text before it begins at `text_from`.
@@ -62,7 +96,7 @@ impl Finder {
         self.text(&buffer[text_from..token.start]);
         match token.kind {
             Kind::Start | Kind::Empty => {
-                if !self.push(buffer, token) {
+                if !self.push(rules, buffer, token) {
                     return;
                 }
                 self.attributes(rules, buffer, token);
@@ -77,10 +111,22 @@ impl Finder {
         }
     }
 
-    fn push(&mut self, buffer: &[u8], token: &Token) -> bool {
+    /// Takes text that no markup has ended yet.
+    pub fn text(&mut self, text: &[u8]) {
+        if let Some(leaf) = &mut self.leaf {
+            let room = LONGEST_LEAF_BYTES - leaf.len().min(LONGEST_LEAF_BYTES);
+            leaf.extend_from_slice(&text[..text.len().min(room)]);
+        }
+    }
+
+    fn push(&mut self, rules: &Rules, buffer: &[u8], token: &Token) -> bool {
         // An identifier lies at most as deep as the longest usual path leads.
         const DEEPEST: usize = DEEPEST_RECORD + 8;
         self.leaf = None;
+        let depth = self.open.len() + self.below;
+        if depth >= rules.limits.depth && self.deep.is_none() {
+            self.deep = Some((depth, token.start));
+        }
         if self.open.len() >= DEEPEST {
             self.below += usize::from(token.kind == Kind::Start);
             return false;
@@ -95,19 +141,15 @@ impl Finder {
         true
     }
 
-    fn text(&mut self, text: &[u8]) {
-        if let Some(leaf) = &mut self.leaf {
-            let room = LONGEST_LEAF_BYTES - leaf.len().min(LONGEST_LEAF_BYTES);
-            leaf.extend_from_slice(&text[..text.len().min(room)]);
-        }
-    }
-
     fn attributes(&mut self, rules: &Rules, buffer: &[u8], token: &Token) {
-        for (name, value) in Attributes(token.attributes(buffer)) {
-            let name = key(name);
+        for raw in Attributes::new(token.attributes(buffer)) {
+            let name = key(raw.name);
+            let Some(value) = raw.value.filter(|value| rules.is_identifier(value)) else {
+                continue;
+            };
             for (rank, path) in rules.aliases.of(AliasField::Said).iter().enumerate() {
-                if path.last == name && rules.is_identifier(value) {
-                    self.carrier(buffer, path, rank, self.open.len(), value);
+                if path.last == name {
+                    self.carrier(path, rank, self.open.len(), value);
                 }
             }
         }
@@ -121,33 +163,36 @@ impl Finder {
         let name = token.name(buffer);
         let same = |open: &Open| &buffer[open.name.0..open.name.1] == name;
         let Some(index) = self.open.iter().rposition(same) else {
+            let name = key(name);
+            if self.strays.len() < MOST_STRAYS && !self.strays.contains(&name) {
+                self.strays.push(name);
+            }
             return;
         };
         self.open.truncate(index + 1);
         if let Some(leaf) = self.leaf.take() {
-            self.leaf_ended(rules, buffer, &leaf);
+            self.leaf_ended(rules, &leaf);
         }
         self.open.truncate(index);
     }
 
-    fn leaf_ended(&mut self, rules: &Rules, buffer: &[u8], leaf: &[u8]) {
+    fn leaf_ended(&mut self, rules: &Rules, leaf: &[u8]) {
         let Some(name) = self.open.last().map(|open| open.key) else {
             return;
         };
+        if !rules.names_identifier(name) || !rules.is_identifier(leaf) {
+            return;
+        }
         for (rank, path) in rules.aliases.of(AliasField::Said).iter().enumerate() {
-            if path.last == name && !path.attribute_only && rules.is_identifier(leaf) {
-                self.carrier(buffer, path, rank, self.open.len() - 1, leaf);
+            if path.last == name && !path.attribute_only {
+                self.carrier(path, rank, self.open.len() - 1, leaf);
             }
         }
     }
 
     /// An identifier was found in the element that has `level` elements around
     /// its value; the record is as many levels further out as its path is long.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what is known of one place in the document"
-    )]
-    fn carrier(&mut self, buffer: &[u8], path: &Path, rank: usize, level: usize, value: &[u8]) {
+    fn carrier(&mut self, path: &Path, rank: usize, level: usize, value: &[u8]) {
         let Some(depth) = level.checked_sub(path.parents.len() + 1) else {
             return;
         };
@@ -159,42 +204,24 @@ impl Finder {
             let text = String::from_utf8_lossy(value.trim_ascii()).into_owned();
             self.own = Some((rank, text));
         }
-        if self.depth.is_some_and(|best| depth > best) {
+        if self.open[depth].carries {
             return;
         }
-        if self.depth != Some(depth) {
-            self.depth = Some(depth);
-            self.carriers = 0;
-            self.names.clear();
+        self.open[depth].carries = true;
+        if self.groups.len() <= depth {
+            self.groups.resize_with(depth + 1, Group::default);
         }
-        let record = &mut self.open[depth];
-        if !record.carries {
-            record.carries = true;
-            self.carriers += 1;
-        }
-        let name = &buffer[record.name.0..record.name.1];
-        if self.names.len() < MOST_NAMES && !self.names.iter().any(|known| known == name) {
-            self.names.push(name.to_owned());
+        let group = &mut self.groups[depth];
+        group.carriers += 1;
+        remember(&mut group.names, self.open[depth].key);
+        for (depth, open) in self.open[..depth].iter().enumerate() {
+            remember(&mut group.wrappers, (depth, open.key));
         }
     }
 }
 
-/// Names and raw values of a tag's attributes; stops at the first that is none.
-struct Attributes<'b>(&'b [u8]);
-
-impl<'b> Iterator for Attributes<'b> {
-    type Item = (&'b [u8], &'b [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let equals = memchr::memchr(b'=', self.0)?;
-        let name = self.0[..equals].trim_ascii();
-        let rest = self.0[equals + 1..].trim_ascii_start();
-        let quote = *rest.first()?;
-        if !matches!(quote, b'"' | b'\'') {
-            return None;
-        }
-        let length = memchr::memchr(quote, &rest[1..])?;
-        self.0 = &rest[length + 2..];
-        Some((name, &rest[1..=length]))
+fn remember<T: PartialEq>(known: &mut Vec<T>, one: T) {
+    if known.len() < MOST_NAMES * DEEPEST_RECORD && !known.contains(&one) {
+        known.push(one);
     }
 }

@@ -1,53 +1,108 @@
+//! Advisories of the JSON API, mapped through the same aliases as the feed.
+
+use std::borrow::Cow;
+
 use serde_json::Value;
 
+use super::characters::{are_allowed, replaced};
 use super::error::Unreadable;
 use super::map;
 use super::name::key;
-use super::rules::Rules;
+use super::repairs::Repairs;
+use super::rules::{Limits, Rules};
 use super::tree::Node;
 use crate::model::Advisory;
+
+/// The longest identifier that is kept of what cannot be read, in characters.
+const LONGEST_KEY_CHARS: usize = 200;
 
 /// Reads one advisory of the JSON API (contract §7): numbers or strings, keys
 /// left out, nulls and unknown keys are all the same to it. Its names are the
 /// first of every field's aliases, so the feed's table serves it too.
 pub fn read_json(rules: &Rules, value: &Value) -> Result<Advisory, Unreadable> {
-    let identifier = || value["advisory_identifier"].as_str().map(str::to_owned);
-    node("advisory", value, rules.limits.depth)
-        .and_then(|tree| map::advisory(rules, &tree))
-        .map_err(|reason| Unreadable {
-            key: identifier(),
-            reason,
-        })
+    let unreadable = |reason| {
+        let key = value["advisory_identifier"].as_str();
+        let key = key.map(|key| key.chars().take(LONGEST_KEY_CHARS).collect());
+        Unreadable {
+            key,
+            ..Unreadable::new(reason)
+        }
+    };
+    let (tree, repairs) = tree(value, &rules.limits).map_err(unreadable)?;
+    let mut advisory = map::advisory(rules, &tree).map_err(unreadable)?;
+    advisory.repaired(repairs.in_words());
+    Ok(advisory)
 }
 
 /// A value as the element that upstream's XML renderer would make of it.
-pub(super) fn node(name: &str, value: &Value, depth: usize) -> Result<Node<'static>, String> {
-    if depth == 0 {
-        return Err("values are nested too deep".to_owned());
-    }
-    let mut node = Node {
-        key: key(name.as_bytes()),
-        ..Node::default()
+pub(super) fn tree<'v>(value: &'v Value, limits: &Limits) -> Result<(Node<'v>, Repairs), String> {
+    let mut reading = Reading {
+        limits,
+        elements: 0,
+        repairs: Repairs::default(),
     };
-    match value {
-        Value::Null => {}
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                node.children.push(self::node(name, value, depth - 1)?);
+    let node = reading.node("advisory", value, limits.depth)?;
+    Ok((node, reading.repairs))
+}
+
+struct Reading<'l> {
+    limits: &'l Limits,
+    elements: usize,
+    repairs: Repairs,
+}
+
+impl Reading<'_> {
+    fn node<'v>(
+        &mut self,
+        name: &'v str,
+        value: &'v Value,
+        depth: usize,
+    ) -> Result<Node<'v>, String> {
+        self.elements += 1;
+        if depth == 0 {
+            return Err("values are nested too deep".to_owned());
+        }
+        if self.elements > self.limits.elements {
+            return Err(format!("more than {} values", self.limits.elements));
+        }
+        let mut node = Node {
+            name: Cow::Borrowed(name),
+            key: key(name.as_bytes()),
+            ..Node::default()
+        };
+        match value {
+            Value::Null => {}
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    node.children.push(self.node(name, value, depth - 1)?);
+                }
             }
-        }
-        Value::Array(items) => {
-            for item in items {
-                node.children
-                    .push(self::node("list-item", item, depth - 1)?);
+            Value::Array(items) => {
+                for item in items {
+                    node.children.push(self.node("list-item", item, depth - 1)?);
+                }
             }
+            Value::String(text) => node.text = self.text(name, text),
+            other => node.text = other.to_string().into(),
         }
-        Value::String(text) => {
-            // NUL is the one letter that PostgreSQL cannot keep.
-            let text = text.trim().replace("\r\n", "\n").replace(['\r'], "\n");
-            node.text = text.replace('\0', "\u{fffd}").into();
-        }
-        other => node.text = other.to_string().into(),
+        Ok(node)
     }
-    Ok(node)
+
+    /// A string as a record of a feed would have it. JSON may hold characters that
+    /// XML may not; where they stand counts from the beginning of the string.
+    fn text<'v>(&mut self, name: &str, text: &'v str) -> Cow<'v, str> {
+        let text = text.trim();
+        let is_plain = are_allowed(text);
+        if is_plain && !text.contains('\r') {
+            return Cow::Borrowed(text);
+        }
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        if is_plain {
+            return Cow::Owned(text);
+        }
+        let mut found = Repairs::default();
+        let text = replaced(&text, 0, &mut found);
+        self.repairs.within(name, &found);
+        Cow::Owned(text)
+    }
 }

@@ -1,121 +1,262 @@
+//! Lists of a record: products, references, impacts. A list may be a wrapper
+//! around its items, perhaps with a title of its own, a repeated element, or lines
+//! of text.
+
+use std::borrow::Cow;
+
 use super::codes;
 use super::name::keys;
 use super::rules::Rules;
 use super::tree::{Found, Node};
-use super::values::{boolean, cpes, is_cve};
+use super::values::{boolean, cpes, shortened};
 use crate::config::AliasField;
 use crate::model::{Product, Reference};
+
+/// The names of all products of an advisory together, in characters: what the
+/// full-text index of product names takes. Real lists are a few thousand.
+const MOST_PRODUCT_CHARS: usize = 200_000;
+/// The longest name of a product or an impact that is kept, in characters.
+const LONGEST_NAME_CHARS: usize = 1000;
+/// How many groups of items lie within each other.
+const LEVELS: usize = 8;
 
 const NAMES: &[u64] = keys!["name", "product_name", "title"];
 const URLS: &[u64] = keys!["url", "href", "uri", "link"];
 const TEXTS: &[u64] = keys!["description", "title", "name", "text"];
 
-/// The elements of a list: `node` itself when it is one, else its children, so
-/// that `<products><product>…` and repeated `<product>` are the same.
-fn items<'n>(node: &'n Node<'n>, is_item: fn(&Node<'_>) -> bool) -> Vec<&'n Node<'n>> {
-    if node.children.is_empty() || is_item(node) {
-        return vec![node];
-    }
-    node.children.iter().collect()
+/// How the elements of one kind of list are named.
+struct Kind {
+    /// Names of items.
+    items: &'static [u64],
+    /// Names of groups of items.
+    groups: &'static [u64],
+    /// Names of what an item consists of.
+    parts: &'static [u64],
 }
 
-/// Affected products, from the first name that leads to any.
-pub(super) fn products(rules: &Rules, record: &Node<'_>) -> Vec<Product> {
-    let is_product = |node: &Node<'_>| {
-        node.value(NAMES).is_some()
-            || node.value(keys!["product_id"]).is_some()
-            || !node.text.is_empty()
-    };
-    for path in rules.aliases.of(AliasField::Products) {
-        let mut products = Vec::new();
-        for found in path.all(record) {
-            match found {
-                Found::Attribute(text) => products.extend(plain_product(text)),
-                Found::Element(node) => {
-                    products.extend(items(node, is_product).into_iter().filter_map(product));
+const PRODUCTS: Kind = Kind {
+    items: keys![
+        "product",
+        "item",
+        "list-item",
+        "entry",
+        "software",
+        "package",
+        "affected_product"
+    ],
+    groups: keys!["products", "vendor", "family", "group", "affected_products"],
+    parts: keys![
+        "name",
+        "product_name",
+        "title",
+        "id",
+        "product_id",
+        "version",
+        "is_os",
+        "os"
+    ],
+};
+const REFERENCES: Kind = Kind {
+    items: keys!["reference", "ref", "item", "list-item", "entry"],
+    groups: keys!["references", "links", "group"],
+    parts: keys![
+        "url",
+        "href",
+        "uri",
+        "link",
+        "description",
+        "title",
+        "name",
+        "text"
+    ],
+};
+const IMPACTS: Kind = Kind {
+    items: keys!["impact", "item", "list-item", "entry"],
+    groups: keys!["impacts", "group"],
+    parts: keys!["id", "code", "name", "description"],
+};
+
+impl Kind {
+    fn is_item(&self, node: &Node<'_>) -> bool {
+        let has_items = || node.children.iter().any(|child| self.is_item(child));
+        self.items.contains(&node.key) || self.groups.contains(&node.key) && has_items()
+    }
+
+    /// The items of a list: those inside where there are any; `node` itself where it
+    /// consists of the parts of one; else its children, whatever they are called.
+    fn items<'n>(&self, node: &'n Node<'n>, levels: usize, into: &mut Vec<&'n Node<'n>>) {
+        let children = &node.children;
+        if levels > 0 && children.iter().any(|child| self.is_item(child)) {
+            for child in children.iter().filter(|child| self.is_item(child)) {
+                self.items(child, levels - 1, into);
+            }
+            return;
+        }
+        let mut names = children.iter().map(|child| child.key);
+        let first = names.next();
+        let is_repeated = children.len() > 1 && names.all(|name| Some(name) == first);
+        let is_part = |name: u64| self.parts.contains(&name);
+        let has_parts = children.iter().any(|child| is_part(child.key))
+            || node
+                .attributes
+                .iter()
+                .any(|attribute| is_part(attribute.key));
+        if children.is_empty() || has_parts && !is_repeated {
+            into.push(node);
+        } else {
+            into.extend(children);
+        }
+    }
+
+    /// The items that a field's names lead to, from the first that leads to any. The
+    /// same items under another name say nothing new; others are left over.
+    fn read<'n, T: PartialEq>(
+        &self,
+        (rules, record, field): (&Rules, &'n Node<'n>, AliasField),
+        plain: impl Fn(&str, &mut Vec<T>),
+        item: impl Fn(&'n Node<'n>, &mut Vec<T>),
+    ) -> Vec<T> {
+        let mut groups = rules.aliases.groups(record, field).into_iter();
+        for group in groups.by_ref() {
+            let mut all = Vec::new();
+            for found in group {
+                match found {
+                    Found::Attribute(attribute) => plain(attribute.read(), &mut all),
+                    Found::Element(whole) => {
+                        let mut nodes = Vec::new();
+                        self.items(whole, LEVELS, &mut nodes);
+                        for node in nodes {
+                            let is_plain = node.children.is_empty() && node.attributes.is_empty();
+                            if is_plain && std::ptr::eq(node, whole) {
+                                plain(node.read(), &mut all);
+                            } else {
+                                item(node, &mut all);
+                            }
+                        }
+                    }
                 }
             }
+            if !all.is_empty() {
+                for found in groups.flatten() {
+                    let mut same = Vec::new();
+                    plain(found.text(), &mut same);
+                    if same.iter().all(|one| all.contains(one)) {
+                        found.read();
+                    }
+                }
+                return all;
+            }
         }
-        if !products.is_empty() {
-            return products;
-        }
+        Vec::new()
     }
-    Vec::new()
 }
 
-fn plain_product(text: &str) -> Option<Product> {
-    (!text.is_empty()).then(|| Product {
-        name: text.to_owned(),
+/// Affected products, and how many more there are than are kept.
+pub(super) fn products(rules: &Rules, record: &Node<'_>) -> (Vec<Product>, usize) {
+    let plain = |text: &str, all: &mut Vec<Product>| all.extend(lines(text).map(plain_product));
+    let item = |node: &Node<'_>, all: &mut Vec<Product>| all.extend(product(node));
+    let all = PRODUCTS.read((rules, record, AliasField::Products), plain, item);
+    bounded(all)
+}
+
+/// As many products as can be kept.
+pub(super) fn bounded(mut products: Vec<Product>) -> (Vec<Product>, usize) {
+    let mut chars = 0;
+    let fits = products.iter().take_while(|product| {
+        chars += product.name.chars().count() + 1;
+        chars <= MOST_PRODUCT_CHARS
+    });
+    let fits = fits.count();
+    let more = products.len() - fits;
+    products.truncate(fits);
+    (products, more)
+}
+
+fn plain_product(text: &str) -> Product {
+    Product {
+        name: name(text),
         ..Product::default()
-    })
+    }
 }
 
 fn product(node: &Node<'_>) -> Option<Product> {
-    let product_id = node.value(keys!["id", "product_id"]).map(str::to_owned);
-    let text = Some(&*node.text).filter(|text| !text.is_empty());
-    let name = node.value(NAMES).or(text).or(product_id.as_deref())?;
-    let mut names = Vec::new();
-    cpes(node, 3, &mut names);
+    let product_id = node
+        .value(keys!["id", "product_id"])
+        .map(|id| shortened(&id));
+    let named = node.value(NAMES);
+    let text = Some(node.read()).filter(|text| !text.is_empty());
+    let called = named.as_deref().or(text).or(product_id.as_deref())?;
+    let called = match node.value(keys!["version", "product_version"]) {
+        Some(version) if !called.ends_with(&*version) => format!("{called} {version}"),
+        _ => called.to_owned(),
+    };
+    let mut platforms = Vec::new();
+    cpes(node, 3, &mut platforms);
     Some(Product {
-        name: name.to_owned(),
-        is_os: node.value(keys!["is_os", "os"]).and_then(boolean),
-        cpes: names,
+        name: name(&called),
+        is_os: node
+            .value(keys!["is_os", "os"])
+            .and_then(|text| boolean(&text)),
+        cpes: platforms,
         product_id,
     })
 }
 
 /// Further reading, from the first name that leads to any.
 pub(super) fn references(rules: &Rules, record: &Node<'_>) -> Vec<Reference> {
-    let is_reference = |node: &Node<'_>| node.value(URLS).is_some() || node.value(TEXTS).is_some();
-    for path in rules.aliases.of(AliasField::References) {
-        let mut references = Vec::new();
-        for found in path.all(record) {
-            match found {
-                Found::Attribute(text) => references.extend(plain_reference(text)),
-                Found::Element(node) => {
-                    let items = items(node, is_reference).into_iter();
-                    references.extend(items.filter_map(reference));
-                }
-            }
-        }
-        if !references.is_empty() {
-            return numbered(references);
+    let plain = |text: &str, all: &mut Vec<_>| plain_references(text, None, all);
+    let item = |node: &Node<'_>, all: &mut Vec<_>| reference(node, all);
+    numbered(REFERENCES.read((rules, record, AliasField::References), plain, item))
+}
+
+/// A reference and the position that upstream gives it.
+pub(super) type Placed = (Option<i32>, Reference);
+
+/// Addresses may stand several to a line; what is none is a description.
+fn plain_references(text: &str, ordinal: Option<i32>, all: &mut Vec<Placed>) {
+    let is_url = |text: &str| text.contains("://");
+    for line in lines(text) {
+        let are_urls = line.split_whitespace().all(is_url);
+        let parts: Vec<&str> = if are_urls {
+            line.split_whitespace().collect()
+        } else {
+            vec![line]
+        };
+        for part in parts {
+            let is_url = is_url(part);
+            let reference = Reference {
+                ordinal: 0,
+                url: is_url.then(|| part.to_owned()),
+                description: (!is_url).then(|| part.to_owned()),
+            };
+            all.push((ordinal, reference));
         }
     }
-    Vec::new()
 }
 
-fn plain_reference(text: &str) -> Option<(Option<i32>, Reference)> {
-    let is_url = text.contains("://");
-    let reference = Reference {
-        ordinal: 0,
-        url: is_url.then(|| text.to_owned()),
-        description: (!is_url).then(|| text.to_owned()),
-    };
-    (!text.is_empty()).then_some((None, reference))
-}
-
-/// One reference and the position that upstream gives it.
-pub(super) fn reference(node: &Node<'_>) -> Option<(Option<i32>, Reference)> {
+/// Reads one reference.
+pub(super) fn reference(node: &Node<'_>, all: &mut Vec<Placed>) {
     let ordinal = node.value(keys!["ordinal", "number", "order"]);
     let ordinal = ordinal.and_then(|text| text.parse().ok());
-    let url = node.value(URLS).map(str::to_owned);
-    if url.is_none() && node.value(TEXTS).is_none() {
-        return plain_reference(&node.text).map(|(_, reference)| (ordinal, reference));
+    let url = node.value(URLS).map(Cow::into_owned);
+    let named = node.value(TEXTS);
+    if url.is_none() && named.is_none() {
+        plain_references(node.read(), ordinal, all);
+        return;
     }
-    let text = Some(&*node.text).filter(|text| !text.is_empty());
-    let description = node.value(TEXTS).or(text).map(str::to_owned);
+    let text = Some(node.read()).filter(|text| !text.is_empty());
+    let description = named.as_deref().or(text).map(str::to_owned);
     let reference = Reference {
         ordinal: 0,
         url,
         description,
     };
-    Some((ordinal, reference))
+    all.push((ordinal, reference));
 }
 
 /// Numbers the references that upstream did not. They are sorted for that:
 /// another order upstream is no other advisory.
-pub(super) fn numbered(references: Vec<(Option<i32>, Reference)>) -> Vec<Reference> {
+pub(super) fn numbered(references: Vec<Placed>) -> Vec<Reference> {
     let mut last = references.iter().filter_map(|(ordinal, _)| *ordinal).max();
     let mut all = Vec::with_capacity(references.len());
     let mut rest = Vec::new();
@@ -140,88 +281,33 @@ pub(super) fn numbered(references: Vec<(Option<i32>, Reference)>) -> Vec<Referen
 
 /// What an attacker gains: the names of contract §7, others as they came.
 pub(super) fn impacts(rules: &Rules, record: &Node<'_>) -> Vec<String> {
-    let is_impact =
-        |node: &Node<'_>| node.value(keys!["name", "id"]).is_some() || !node.text.is_empty();
-    for path in rules.aliases.of(AliasField::Impacts) {
-        let mut impacts = Vec::new();
-        for found in path.all(record) {
-            match found {
-                Found::Attribute(text) => split_impacts(text, &mut impacts),
-                Found::Element(node) => {
-                    for item in items(node, is_impact) {
-                        impact(item, &mut impacts);
-                    }
-                }
-            }
-        }
-        if !impacts.is_empty() {
-            return impacts;
-        }
-    }
-    Vec::new()
+    IMPACTS.read((rules, record, AliasField::Impacts), split_impacts, impact)
 }
 
 fn impact(node: &Node<'_>, into: &mut Vec<String>) {
     let id = node.value(keys!["id", "code"]);
-    let name = node.value(keys!["name", "description"]);
-    match id.and_then(codes::impact).or(name).or(id) {
-        Some(name) => into.push(codes::impact(name).unwrap_or(name).to_owned()),
-        None => split_impacts(&node.text, into),
+    let named = node.value(keys!["name", "description"]);
+    let known = id.as_deref().and_then(codes::impact);
+    match known.or(named.as_deref()).or(id.as_deref()) {
+        Some(text) => into.push(codes::impact(text).map_or_else(|| name(text), str::to_owned)),
+        None => split_impacts(node.read(), into),
     }
 }
 
 fn split_impacts(text: &str, into: &mut Vec<String>) {
-    for name in text.split([',', ';', '\n']).map(str::trim) {
-        if !name.is_empty() {
-            into.push(codes::impact(name).unwrap_or(name).to_owned());
+    for part in text.split([',', ';', '\n']).map(str::trim) {
+        if !part.is_empty() {
+            into.push(codes::impact(part).map_or_else(|| name(part), str::to_owned));
         }
     }
 }
 
-/// CVE names in upper case, and the first text that should be one and is none.
-pub(super) fn cves(rules: &Rules, record: &Node<'_>) -> (Vec<String>, Option<String>) {
-    let mut texts = Vec::new();
-    for found in rules.aliases.all(record, AliasField::Cves) {
-        match found {
-            Found::Attribute(text) => texts.push(text),
-            Found::Element(node) => cve_texts(node, 4, &mut texts),
-        }
-    }
-    let mut cves = Vec::new();
-    let mut odd = None;
-    for text in texts {
-        for name in text.split(|letter: char| letter.is_whitespace() || matches!(letter, ',' | ';'))
-        {
-            if is_cve(name) {
-                cves.push(name.to_ascii_uppercase());
-            } else if name.len() > 3 && name[..].to_ascii_uppercase().starts_with("CVE") {
-                odd.get_or_insert_with(|| name.to_owned());
-            }
-        }
-    }
-    (cves, odd)
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty())
 }
 
-/// Texts at the places where a list of CVEs or of vulnerabilities has names, not prose.
-fn cve_texts<'n>(node: &'n Node<'n>, levels: usize, into: &mut Vec<&'n str>) {
-    const PLACES: &[u64] = keys![
-        "cve",
-        "cves",
-        "id",
-        "name",
-        "cve_id",
-        "number",
-        "list-item",
-        "item",
-        "vulnerability",
-    ];
-    let is_place = |name: u64| PLACES.contains(&name);
-    let attributes = node.attributes.iter().filter(|(name, _)| is_place(*name));
-    into.extend(attributes.map(|(_, value)| value.as_str()));
-    into.push(&node.text);
-    if levels > 0 {
-        for child in node.children.iter().filter(|child| is_place(child.key)) {
-            cve_texts(child, levels - 1, into);
-        }
-    }
+/// A name on one line, cut where no real one is that long.
+fn name(text: &str) -> String {
+    let lines: Vec<&str> = lines(text).collect();
+    lines.join(" ").chars().take(LONGEST_NAME_CHARS).collect()
 }

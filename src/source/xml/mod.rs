@@ -8,37 +8,53 @@
 //! its own: a record whose bytes are known is never read again.
 
 mod alias;
+mod aside;
+mod attributes;
+mod build;
 mod characters;
+mod checks;
+mod coded;
 mod codes;
+mod cves;
 mod cvrf;
 mod document;
 mod encoding;
+mod envelope;
 mod error;
 mod explain;
+mod fields;
 mod finder;
+mod identity;
 mod json;
+mod leftover;
 mod lists;
 mod map;
 mod name;
-mod outside;
+mod plan;
 mod printable;
 mod profile;
 mod reader;
 mod record;
+mod references;
+mod repairs;
+mod reported;
 mod rewrite;
 mod rules;
+mod scores;
 mod search;
 mod splitter;
 mod token;
 mod tree;
 mod values;
+mod vetting;
 
 #[cfg(test)]
 mod tests;
 
+pub use characters::storable;
 pub use document::Document;
 pub use encoding::encoding_of;
-pub use error::{FeedError, RulesError, Unreadable};
+pub use error::{FeedError, Other, RulesError, Unreadable};
 pub use explain::{Explained, carriers, explain_json, explain_record};
 pub use finder::record_key;
 pub use json::read_json;

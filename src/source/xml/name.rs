@@ -1,4 +1,4 @@
-//! Normalised names of elements and attributes.
+//! Names of elements and attributes, compared without case, prefix and separators.
 
 /// Names with case, `_` and `-` and any namespace prefix left out, as a number:
 /// `cvrf:Advisory_Identifier` and `advisoryIdentifier` have the same key.
@@ -29,3 +29,14 @@ macro_rules! keys {
     };
 }
 pub(super) use keys;
+
+#[cfg(test)]
+mod tests {
+    use super::key;
+
+    #[test]
+    fn case_prefix_underscore_and_hyphen_make_no_other_name() {
+        assert_eq!(key(b"sa:Advisory-Identifier"), key(b"advisory_identifier"));
+        assert_ne!(key(b"cvss_score"), key(b"cvss3_score"));
+    }
+}

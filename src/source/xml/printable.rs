@@ -1,3 +1,5 @@
+//! Escapes bytes so that they can be stored and shown as text, and back.
+
 use std::fmt::Write as _;
 
 /// Renders bytes so that PostgreSQL can keep them and people can read them:
@@ -7,10 +9,10 @@ use std::fmt::Write as _;
 pub fn printable(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        for letter in chunk.valid().chars() {
-            match letter {
+        for character in chunk.valid().chars() {
+            match character {
                 '\\' => text.push_str("\\\\"),
-                '\t' | '\n' | '\r' => text.push(letter),
+                '\t' | '\n' | '\r' => text.push(character),
                 control if control.is_ascii_control() => escape(&mut text, control as u32),
                 other => text.push(other),
             }

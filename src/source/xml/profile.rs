@@ -1,5 +1,8 @@
+//! The shape (profile) of a record.
+
+use super::build::build;
+use super::characters::storable;
 use super::name::{key, keys};
-use super::record::check;
 use super::rules::Rules;
 use super::tree::{Found, Node};
 use crate::config::AliasField;
@@ -33,8 +36,9 @@ impl Profile {
 
     /// Guesses the shape of a record; one that is not well formed is `Other`.
     pub(super) fn of(rules: &Rules, record: &[u8]) -> Self {
-        let tree = check(rules, record).and_then(|text| Node::build(text, &rules.limits));
-        tree.map_or(Self::Other, |tree| Self::of_tree(rules, &tree))
+        let text = storable(record);
+        let built = build(&text, &rules.limits);
+        built.map_or(Self::Other, |built| Self::of_tree(rules, &built.root))
     }
 
     fn of_tree(rules: &Rules, tree: &Node<'_>) -> Self {

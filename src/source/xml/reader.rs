@@ -1,12 +1,15 @@
+//! Streaming parser of a feed: takes bytes in pieces, hands out records.
+
 use std::sync::Arc;
 
 use super::document::Document;
 use super::encoding::Decoder;
 use super::error::FeedError;
-use super::finder::Finder;
+use super::plan::Scout;
+use super::profile::Profile;
 use super::rules::Rules;
-use super::splitter::{Plan, Sink, Splitter};
-use super::token::{Next, next};
+use super::splitter::{Piece, Splitter};
+use super::vetting::{Records, Vetting};
 
 /// How much is joined to the beginning of something that lies across two pushes
 /// before looking whether that was enough. Larger copies more, smaller looks more often.
@@ -27,6 +30,7 @@ impl RecordReader {
         Self {
             decoder: Decoder::new(charset),
             text: TextReader {
+                vetting: Vetting::new(Arc::clone(&rules)),
                 rules,
                 known_root: known_root.map(str::to_owned),
                 carry: Vec::new(),
@@ -37,7 +41,9 @@ impl RecordReader {
     }
 
     /// Takes the next bytes of the document and calls `record` with the bytes,
-    /// in UTF-8, of each record that ends in them. After an error the reader is done.
+    /// in UTF-8, of each record that ends in them, and of what stands beside the
+    /// records and must not get lost: reading it says why it is no record. After
+    /// an error the reader is done.
     pub fn push(&mut self, bytes: &[u8], record: &mut dyn FnMut(&[u8])) -> Result<(), FeedError> {
         let text = &mut self.text;
         self.decoder
@@ -56,6 +62,7 @@ impl RecordReader {
 /// The same for text that is in UTF-8 already.
 struct TextReader {
     rules: Arc<Rules>,
+    vetting: Vetting,
     known_root: Option<String>,
     /// What lies across pushes.
     carry: Vec<u8>,
@@ -71,7 +78,7 @@ enum Phase {
 }
 
 impl TextReader {
-    fn push(&mut self, mut text: &[u8], record: Sink) -> Result<(), FeedError> {
+    fn push(&mut self, mut text: &[u8], record: Records) -> Result<(), FeedError> {
         while !self.carry.is_empty() && !text.is_empty() {
             let carried = self.carry.len();
             let piece = text
@@ -101,13 +108,13 @@ impl TextReader {
 
     /// Takes what can be taken of `buffer`. What is left is looked at again only
     /// when it has grown by half, so that tiny pushes cost no quadratic time.
-    fn feed(&mut self, buffer: &[u8], record: Sink) -> Result<usize, FeedError> {
+    fn feed(&mut self, buffer: &[u8], record: Records) -> Result<usize, FeedError> {
         self.plan(buffer, false);
         let Phase::Splitting(splitter) = &mut self.phase else {
             self.enough = buffer.len() + 1;
             return Ok(0);
         };
-        let used = splitter.feed(buffer, record)?;
+        let used = split(splitter, &mut self.vetting, buffer, record)?;
         let left = buffer.len() - used;
         self.enough = left + splitter.unended(left) / 2 + 1;
         Ok(used)
@@ -122,63 +129,50 @@ impl TextReader {
         }
     }
 
-    fn finish(mut self, record: Sink) -> Result<Document, FeedError> {
+    fn finish(mut self, record: Records) -> Result<Document, FeedError> {
         let rest = std::mem::take(&mut self.carry);
         self.plan(&rest, true);
         let Phase::Splitting(mut splitter) = self.phase else {
             return Err(FeedError::Empty);
         };
-        let used = splitter.feed(&rest, record)?;
-        splitter.finish(&rest[used..], self.known_root.as_deref())
-    }
-}
-
-/// Looks ahead for the record element.
-#[derive(Default)]
-struct Scout {
-    finder: Finder,
-    resume: usize,
-    /// How long the buffer has to be for another look to be worth it.
-    enough: usize,
-}
-
-impl Scout {
-    /// Looks on in `buffer`, which begins with the document. The shallowest
-    /// carriers of identifiers are the records, so it looks on for a while after
-    /// the first: an advisory may name related ones before itself.
-    fn look(&mut self, rules: &Rules, buffer: &[u8], last: bool) -> Option<Plan> {
-        if buffer.len() < self.enough && !last {
-            return None;
-        }
-        let mut seen = self.resume;
-        while !self.settled(rules, seen) {
-            match next(buffer, self.resume) {
-                Next::Token(token) => {
-                    self.finder.token(rules, buffer, self.resume, &token);
-                    self.resume = token.end;
-                    seen = token.end;
-                }
-                Next::More { from } => {
-                    self.enough = buffer.len() + (buffer.len() - from) / 2 + 1;
-                    seen = buffer.len();
-                    break;
-                }
+        let mut vetting = self.vetting;
+        let used = split(&mut splitter, &mut vetting, &rest, record)?;
+        let (envelope, plan) = match splitter.finish(&rest[used..]) {
+            Ok(ended) => ended,
+            Err(error) => {
+                vetting.release(record);
+                return Err(error);
             }
+        };
+        vetting.finish(&envelope, record)?;
+        if plan.depth.is_none() {
+            envelope.check_empty(self.known_root.as_deref())?;
         }
-        (last || self.settled(rules, seen)).then(|| Plan {
-            depth: self.finder.depth,
-            names: std::mem::take(&mut self.finder.names),
+        Ok(Document {
+            records: vetting.records,
+            root: envelope.root.unwrap_or_default(),
+            record: vetting.first,
+            profile: vetting.profile.unwrap_or(Profile::Other),
+            claimed: envelope.claimed,
+            next: envelope.next,
+            ignored: envelope.ignored,
         })
     }
+}
 
-    /// Whether `seen` bytes are enough to decide.
-    fn settled(&self, rules: &Rules, seen: usize) -> bool {
-        let limits = &rules.limits;
-        match self.finder.depth {
-            Some(_) => {
-                seen >= limits.lookahead_bytes || self.finder.carriers >= limits.lookahead_records
-            }
-            None => seen >= limits.record_bytes,
-        }
+/// Splits what is in `buffer`. What is whole is handed out whatever comes next.
+fn split(
+    splitter: &mut Splitter,
+    vetting: &mut Vetting,
+    buffer: &[u8],
+    out: Records,
+) -> Result<usize, FeedError> {
+    let used = splitter.feed(buffer, &mut |piece| match piece {
+        Piece::Record(record) => vetting.record(record, out),
+        Piece::Beside(beside) => out(beside),
+    });
+    if used.is_err() {
+        vetting.release(out);
     }
+    used
 }

@@ -1,43 +1,135 @@
-use super::characters::is_forbidden;
-use super::error::Unreadable;
-use super::finder::record_key;
+//! Parses one record.
+
+use std::borrow::Cow;
+
+use super::build::{Built, build};
+use super::characters::storable;
+use super::error::{Other, Unreadable};
+use super::identity::{candidates, made_out, no_identifier, own};
 use super::map;
+use super::repairs::Repairs;
 use super::rules::Rules;
-use super::tree::{Node, forbidden};
+use super::tree::Node;
 use crate::model::Advisory;
 
+/// A record that has a readable identifier.
+pub(super) struct Parsed<'r> {
+    pub root: Node<'r>,
+    pub repairs: Repairs,
+}
+
 /// Reads one record as [`RecordReader`](super::RecordReader) handed it out. Only
-/// the identifier must be there; whatever else is missing is absent, and values
-/// that cannot be understood are kept in [`Advisory::unrecognised`].
+/// the identifier must be there; whatever else is missing is absent, values that
+/// cannot be understood are kept in [`Advisory::unrecognised`], and so is what
+/// had to be repaired.
 pub fn read_record(rules: &Rules, record: &[u8]) -> Result<Advisory, Unreadable> {
-    let text = check(rules, record);
-    let tree = text.and_then(|text| Node::build(text, &rules.limits));
-    let advisory = tree.and_then(|tree| map::advisory(rules, &tree));
-    advisory.map_err(|reason| Unreadable {
-        key: record_key(rules, record),
-        reason,
+    let text = text(rules, record)?;
+    let Parsed { root, repairs } = parse(rules, &text)?;
+    let mut advisory = map::advisory(rules, &root).map_err(Unreadable::new)?;
+    advisory.repaired(repairs.in_words());
+    Ok(advisory)
+}
+
+/// The bytes of a record as text.
+pub(super) fn text<'r>(rules: &Rules, record: &'r [u8]) -> Result<Cow<'r, str>, Unreadable> {
+    let limit = rules.limits.record_bytes;
+    if record.len() > limit {
+        return Err(Unreadable::new(format!("larger than {limit} bytes")));
+    }
+    Ok(match storable(record.trim_ascii()) {
+        Cow::Borrowed(text) => Cow::Borrowed(text),
+        Cow::Owned(text) => Cow::Owned(text),
     })
 }
 
-/// The record as text, if it is text that XML allows.
-pub(super) fn check<'r>(rules: &Rules, record: &'r [u8]) -> Result<&'r str, String> {
-    let limit = rules.limits.record_bytes;
-    if record.len() > limit {
-        return Err(format!("larger than {limit} bytes"));
+/// The tree of a record with one identifier at its own level. A record that may
+/// be about several is refused under each of them: it is not certain where one
+/// ends and the other begins.
+pub(super) fn parse<'r>(rules: &Rules, text: &'r str) -> Result<Parsed<'r>, Unreadable> {
+    let built = build(text, &rules.limits);
+    let built = match built {
+        Ok(built) => built,
+        Err(reason) => return Err(unreadable(reason, made_out(rules, text, None), text)),
+    };
+    if own(rules, &built.root).is_empty() {
+        let reason = without_identifier(rules, &built);
+        return Err(unreadable(
+            reason,
+            made_out(rules, text, Some(&built)),
+            text,
+        ));
     }
-    let text = std::str::from_utf8(record).map_err(|error| {
-        let at = error.valid_up_to();
-        format!("byte {at} of the record is no text in the document's encoding")
-    })?;
-    // Bytes first, in blocks that vectorise: commonly there is nothing to find.
-    let is_control = |byte: &u8| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
-    let has_control = |block: &[u8]| block.iter().fold(false, |any, byte| any | is_control(byte));
-    if record.chunks(64).any(has_control)
-        && let Some((at, letter)) = text
-            .char_indices()
-            .find(|(_, letter)| is_forbidden(*letter))
-    {
-        return Err(format!("{} at byte {at} of the record", forbidden(letter)));
+    let keys = candidates(rules, text, &built);
+    if keys.len() > 1 {
+        let reason = match built.repairs.first() {
+            None => format!("it carries more than one identifier: {}", some(&keys)),
+            Some(repair) => format!(
+                "{repair}: it is not certain where it ends, and it may be about {}",
+                some(&keys)
+            ),
+        };
+        return Err(unreadable(reason, keys, text));
     }
-    Ok(text)
+    let Built { root, repairs, .. } = built;
+    Ok(Parsed { root, repairs })
+}
+
+/// Why an element that is a whole document cannot be its only record: its
+/// markup must be sound.
+pub(super) fn read_whole(rules: &Rules, document: &[u8]) -> Result<(), String> {
+    let text = text(rules, document).map_err(|unreadable| unreadable.reason)?;
+    let parsed = parse(rules, &text).map_err(|unreadable| unreadable.reason)?;
+    match parsed.repairs.first() {
+        Some(repair) if parsed.repairs.is_structural => Err(repair.to_owned()),
+        _ => Ok(()),
+    }
+}
+
+fn without_identifier(rules: &Rules, built: &Built<'_>) -> String {
+    match no_identifier(rules, &built.root) {
+        Some((name, text)) => {
+            format!(
+                "it carries no identifier: `{name}` is `{text}`, which is not of the form `{}`",
+                rules.form()
+            )
+        }
+        None => "it carries no identifier".to_owned(),
+    }
+}
+
+fn some(keys: &[String]) -> String {
+    /// Named in a message, at most.
+    const MOST: usize = 10;
+    let named = keys[..keys.len().min(MOST)].join(", ");
+    match keys.len().checked_sub(MOST) {
+        Some(more) if more > 0 => format!("{named} and {more} more"),
+        _ => named,
+    }
+}
+
+fn unreadable(reason: String, keys: Vec<String>, text: &str) -> Unreadable {
+    let mut keys = keys.into_iter();
+    Unreadable {
+        key: keys.next(),
+        reason,
+        others: keys
+            .map(|key| Other {
+                raw: excerpt(text, &key),
+                key,
+            })
+            .collect(),
+    }
+}
+
+/// What stands around an identifier in a record that may be about several.
+fn excerpt(text: &str, key: &str) -> String {
+    /// Kept behind the identifier; the whole is kept under the first one.
+    const LONGEST_BYTES: usize = 4096;
+    let at = text.find(key).unwrap_or(0);
+    let start = text[..at].rfind('<').unwrap_or(at);
+    let mut end = (start + LONGEST_BYTES).min(text.len());
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    text[start..end].to_owned()
 }

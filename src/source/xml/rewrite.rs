@@ -6,7 +6,7 @@ use std::ops::Range;
 use quick_xml::escape::{escape, unescape};
 
 use super::token::{Kind, Next, Token, next};
-use crate::source::place::{Change, Place};
+use crate::source::path::{Change, ValuePath};
 
 /// How deep a repeated element may lie to count as the record.
 const RECORD_DEPTH: usize = 4;
@@ -37,12 +37,12 @@ struct Writer<'c> {
 
 impl Writer<'_> {
     fn changed(&mut self, attribute: Option<&str>, value: &str) -> Option<String> {
-        let place = Place {
+        let path = ValuePath {
             names: &self.names,
             attribute,
             is_key: false,
         };
-        (self.change)(place, value)
+        (self.change)(path, value)
     }
 
     fn text(&mut self, raw: &str) {
@@ -116,7 +116,7 @@ fn name(text: &str, token: Token) -> String {
 fn attribute(raw: &str, from: usize) -> Option<(Range<usize>, Range<usize>)> {
     let equals = from + raw[from..].find('=')?;
     let name_end = from + raw[from..equals].trim_end().len();
-    let blank = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'');
+    let blank = |character: char| character.is_whitespace() || matches!(character, '"' | '\'');
     let name_start = raw[from..name_end]
         .rfind(blank)
         .map_or(from, |at| from + at + 1);

@@ -1,9 +1,13 @@
+//! Parsing rules: identifier pattern, aliases, limits.
+
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::alias::Aliases;
 use super::error::RulesError;
+use crate::config::AliasField;
 use crate::model::{Fingerprint, fingerprint, salted_fingerprint};
 
 /// How much of anything one document may make us hold. Real records are a few
@@ -40,7 +44,13 @@ const LIMITS: Limits = Limits {
 /// What an identifier looks like and which names mean which field.
 #[derive(Debug, Clone)]
 pub struct Rules {
+    /// As configured.
+    id_pattern: String,
     pattern: Regex,
+    /// The same anywhere in a text.
+    word: Regex,
+    /// Keys of the names whose value is an identifier.
+    said_names: Vec<u64>,
     pub(super) aliases: Aliases,
     /// Differs wherever the configured rules differ.
     salt: u64,
@@ -63,16 +73,21 @@ impl Rules {
             why: error.to_string(),
         };
         // On its own first: `a)|(b` must not slip through between our brackets.
-        build(id_pattern).map_err(broken)?;
+        let word = build(id_pattern).map_err(broken)?;
         let pattern = build(&format!("^(?:{id_pattern})$")).map_err(broken)?;
         if pattern.is_match(b"") {
             return Err(RulesError::EmptyMatch {
                 pattern: id_pattern.to_owned(),
             });
         }
+        let aliases = Aliases::new(extra)?;
+        let said_names = aliases.of(AliasField::Said).iter().map(|path| path.last);
         Ok(Self {
+            id_pattern: id_pattern.to_owned(),
             pattern,
-            aliases: Aliases::new(extra)?,
+            word,
+            said_names: said_names.collect(),
+            aliases,
             salt: salt(id_pattern, extra),
             limits: LIMITS,
         })
@@ -84,6 +99,11 @@ impl Rules {
         salted_fingerprint(record, self.salt)
     }
 
+    /// What an identifier looks like, as configured.
+    pub(super) fn form(&self) -> &str {
+        &self.id_pattern
+    }
+
     /// Whether the whole of `text`, less white space around it, is an identifier.
     pub fn is_identifier(&self, text: &[u8]) -> bool {
         /// No identifier is this long; anything longer need not be matched.
@@ -91,6 +111,25 @@ impl Rules {
         let text = text.trim_ascii();
         !text.is_empty() && text.len() <= LONGEST_BYTES && self.pattern.is_match(text)
     }
+
+    /// Where words of `text` look like identifiers.
+    pub(super) fn words(&self, text: &[u8]) -> impl Iterator<Item = Range<usize>> {
+        let found = self.word.find_iter(text).map(|found| found.range());
+        found.filter(move |word| {
+            let before = word.start.checked_sub(1).and_then(|at| text.get(at));
+            !word.is_empty() && !is_word(before) && !is_word(text.get(word.end))
+        })
+    }
+
+    /// Whether an element or attribute of this key holds an identifier.
+    pub(super) fn names_identifier(&self, name: u64) -> bool {
+        self.said_names.contains(&name)
+    }
+}
+
+/// Whether a byte belongs to the word before or behind it.
+fn is_word(byte: Option<&u8>) -> bool {
+    byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
 fn salt(id_pattern: &str, extra: &BTreeMap<String, Vec<String>>) -> u64 {

@@ -1,50 +1,57 @@
+//! Splits a document into records while it streams past. Around records it is
+//! strict; inside it only follows elements of the record's own name, so that
+//! whatever else is broken in a record harms no other.
+
 use std::sync::Arc;
 
-use super::document::Document;
+use super::aside::{Aside, Verdict, hides_records};
+use super::characters::storable;
+use super::checks;
+use super::envelope::{Envelope, shown};
 use super::error::FeedError;
-use super::finder::record_key;
 use super::name::key;
-use super::outside::{self, Envelope};
-use super::profile::Profile;
+use super::plan::Plan;
+use super::record::read_whole;
+use super::reported::quoted;
 use super::rules::Rules;
 use super::token::{Kind, Next, Token, next};
 
-/// Where the records are: how deep and under which qualified names.
-#[derive(Debug, Default)]
-pub(super) struct Plan {
-    /// Depth below the root; `None` where no element carries an identifier.
-    pub depth: Option<usize>,
-    pub names: Vec<Vec<u8>>,
+/// A piece of the document that is to be kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Piece<'p> {
+    /// An element that is a record, readable or not.
+    Record(&'p [u8]),
+    /// Something beside the records that holds an identifier or is damaged.
+    Beside(&'p [u8]),
 }
 
-/// An element at the depth of the records that has not ended yet.
+/// Takes the pieces.
+pub(super) type Sink<'s> = &'s mut dyn FnMut(Piece<'_>);
+
+/// An element that is taken as a whole and has not ended yet.
 struct Element {
     name: Vec<u8>,
     /// How many elements of that name are open, itself included.
     open: usize,
+    is_record: bool,
 }
 
-/// Slices a document into records along a [`Plan`]. Around records it is strict;
-/// inside it only follows elements of the record's own name, so that whatever
-/// else is broken in a record harms no other.
+/// Splits a document along a [`Plan`].
 pub(super) struct Splitter {
     rules: Arc<Rules>,
     plan: Plan,
-    /// Names of the open wrapper elements.
+    /// Names of the open elements around records.
     open: Vec<Vec<u8>>,
     element: Option<Element>,
-    closed: bool,
+    is_closed: bool,
     /// Where scanning goes on, in the next buffer.
     resume: usize,
     /// Position in the document of the next buffer's first byte.
     offset: u64,
-    envelope: Envelope,
-    records: u64,
-    first: Option<String>,
-    profile: Option<Profile>,
+    pub envelope: Envelope,
+    /// How many documents this one lies within.
+    level: usize,
 }
-
-pub(super) type Sink<'s> = &'s mut dyn FnMut(&[u8]);
 
 impl Splitter {
     pub fn new(rules: Arc<Rules>, plan: Plan) -> Self {
@@ -53,13 +60,11 @@ impl Splitter {
             plan,
             open: Vec::new(),
             element: None,
-            closed: false,
+            is_closed: false,
             resume: 0,
             offset: 0,
             envelope: Envelope::default(),
-            records: 0,
-            first: None,
-            profile: None,
+            level: 0,
         }
     }
 
@@ -71,12 +76,14 @@ impl Splitter {
             if let Some(element) = &mut self.element {
                 let end = element.end(buffer, &mut self.resume);
                 let length = end.unwrap_or(buffer.len()) - used;
-                self.limit(length, used, self.rules.limits.record_bytes)?;
+                if self.is_too_large(length, used)? {
+                    self.enter(buffer, &mut used)?;
+                    continue;
+                }
                 let Some(end) = end else {
                     break;
                 };
-                self.element = None;
-                self.hand_out(&buffer[used..end], sink);
+                self.take(&buffer[used..end], used, sink)?;
                 used = end;
                 continue;
             }
@@ -85,23 +92,16 @@ impl Splitter {
                 Next::More { from } => {
                     used = self.text(buffer, from)?;
                     self.resume = used;
-                    self.limit(buffer.len() - used, used, self.rules.limits.markup_bytes)?;
+                    self.limit(buffer.len() - used, used)?;
                     break;
                 }
             };
             self.text(buffer, token.start)?;
-            let length = token.end - token.start;
-            self.limit(length, token.start, self.rules.limits.markup_bytes)?;
+            self.limit(token.end - token.start, token.start)?;
             self.resume = token.end;
             used = token.start;
-            if self.outer(buffer, &token)? {
-                if token.kind == Kind::Empty {
-                    self.hand_out(&buffer[used..token.end], sink);
-                } else {
-                    let name = token.name(buffer).to_owned();
-                    self.element = Some(Element { name, open: 1 });
-                    continue;
-                }
+            if self.outer(buffer, &token, sink)? {
+                continue;
             }
             used = token.end;
         }
@@ -115,42 +115,47 @@ impl Splitter {
         left - self.resume
     }
 
-    /// What the document was, when `rest` is all that was not taken of it.
-    pub fn finish(self, rest: &[u8], known_root: Option<&str>) -> Result<Document, FeedError> {
-        let unended = self.element.is_some() || !self.open.is_empty();
-        if unended || !rest.is_empty() {
+    /// Ends the document, when `rest` is all that was not taken of it.
+    pub fn finish(self, rest: &[u8]) -> Result<(Envelope, Plan), FeedError> {
+        let is_open = self.element.is_some() || !self.open.is_empty();
+        if is_open || !rest.is_empty() {
             return Err(FeedError::Truncated {
                 at: self.offset + rest.len() as u64,
             });
         }
-        let Some(root) = self.envelope.root.clone() else {
+        if self.envelope.root.is_none() {
             return Err(FeedError::Empty);
-        };
-        if self.plan.depth.is_none() && !self.envelope.is_empty_feed(known_root) {
-            let names = self.envelope.names;
-            return Err(FeedError::NotRecognised { root, names });
         }
-        Ok(Document {
-            records: self.records,
-            root,
-            record: self.first,
-            profile: self.profile.unwrap_or(Profile::Other),
-            claimed: self.envelope.claimed,
-            next: self.envelope.next,
-            ignored: self.envelope.ignored,
+        Ok((self.envelope, self.plan))
+    }
+
+    /// Whether an element that is taken as a whole has become too large for that
+    /// and is to be entered instead: nobody knows yet that it is a record.
+    fn is_too_large(&self, length: usize, used: usize) -> Result<bool, FeedError> {
+        let limits = &self.rules.limits;
+        let Some(element) = &self.element else {
+            return Ok(false);
+        };
+        if !element.is_record {
+            return Ok(length > limits.lookahead_bytes);
+        }
+        if length <= limits.record_bytes {
+            return Ok(false);
+        }
+        Err(FeedError::TooLarge {
+            name: shown(&element.name),
+            limit_bytes: limits.record_bytes,
+            at: self.offset + used as u64,
         })
     }
 
-    fn limit(&self, length: usize, used: usize, limit_bytes: usize) -> Result<(), FeedError> {
+    fn limit(&self, length: usize, used: usize) -> Result<(), FeedError> {
+        let limit_bytes = self.rules.limits.markup_bytes;
         if length <= limit_bytes {
             return Ok(());
         }
-        let name = match &self.element {
-            Some(element) => outside::shown(&element.name),
-            None => "markup outside of records".to_owned(),
-        };
         Err(FeedError::TooLarge {
-            name,
+            name: "markup outside of records".to_owned(),
             limit_bytes,
             at: self.offset + used as u64,
         })
@@ -167,38 +172,57 @@ impl Splitter {
     /// which is earlier only when the buffer ends within a character.
     fn text(&mut self, buffer: &[u8], to: usize) -> Result<usize, FeedError> {
         let from = self.resume;
-        let length = outside::check_text(&buffer[from..to], to == buffer.len())
+        let length = checks::check_text(&buffer[from..to], to == buffer.len())
             .map_err(|(at, what)| self.ill_formed(from + at, what))?;
         let text = &buffer[from..from + length];
-        if self.open.is_empty() {
-            if let Some(at) = text.iter().position(|byte| !byte.is_ascii_whitespace()) {
-                let what = outside::stray(&text[at..], self.envelope.root.is_some());
-                return Err(self.ill_formed(from + at, what));
-            }
-        } else {
-            self.envelope.text(text);
+        if let Some(at) = text.iter().position(|byte| !byte.is_ascii_whitespace()) {
+            self.words(&text[at..], from + at)?;
         }
         Ok(from + length)
     }
 
-    /// Takes markup outside of records; true when it begins an element at the
-    /// depth of the records.
-    fn outer(&mut self, buffer: &[u8], token: &Token) -> Result<bool, FeedError> {
+    /// Takes text that is not blank: beside records none is expected.
+    fn words(&mut self, text: &[u8], at: usize) -> Result<(), FeedError> {
+        if self.open.is_empty() {
+            let what = checks::stray(text, self.envelope.root.is_some());
+            return Err(self.ill_formed(at, what));
+        }
+        if self.plan.depth.is_some() {
+            return Err(FeedError::Text {
+                at: self.offset + at as u64,
+                text: quoted(&String::from_utf8_lossy(text)),
+            });
+        }
+        self.envelope.text(text);
+        Ok(())
+    }
+
+    /// Takes markup outside of records; true when it begins an element that is
+    /// taken as a whole.
+    fn outer(&mut self, buffer: &[u8], token: &Token, sink: Sink) -> Result<bool, FeedError> {
+        let markup = &buffer[token.start..token.end];
         match token.kind {
-            Kind::Comment | Kind::Instruction => Ok(false),
+            Kind::Comment | Kind::Instruction => {
+                if !self.open.is_empty() && hides_records(&self.rules, markup) {
+                    sink(Piece::Beside(markup));
+                }
+                Ok(false)
+            }
             Kind::Doctype if self.envelope.root.is_some() => {
                 Err(self.ill_formed(token.start, "a document type inside of the document"))
             }
             Kind::Doctype => {
-                let at = self.offset + token.start as u64;
-                outside::check_doctype(&buffer[token.start..token.end], at)?;
+                checks::check_doctype(markup, self.offset + token.start as u64)?;
                 Ok(false)
             }
             Kind::Cdata if self.open.is_empty() => {
                 Err(self.ill_formed(token.start, "a CDATA section outside of the root element"))
             }
             Kind::Cdata => {
-                self.envelope.text(token.cdata(buffer));
+                let text = token.cdata(buffer);
+                if !text.trim_ascii().is_empty() {
+                    self.words(text, token.start)?;
+                }
                 Ok(false)
             }
             Kind::End => self.close(buffer, token).map(|()| false),
@@ -209,11 +233,50 @@ impl Splitter {
     fn begin(&mut self, buffer: &[u8], token: &Token) -> Result<bool, FeedError> {
         let name = token.name(buffer);
         let depth = self.open.len();
-        if self.closed {
+        if self.is_closed {
             return Err(self.ill_formed(token.start, "a second root element"));
         }
-        if depth == 0 && key(name) == key(b"html") {
+        if depth == 0 {
+            self.root(name)?;
+        }
+        let is_wrapper = match self.plan.depth {
+            _ if depth == 0 => self.plan.depth != Some(0),
+            Some(records) => depth < records && self.plan.wrappers.contains(&(depth, key(name))),
+            None => false,
+        };
+        if is_wrapper {
+            return self.wrapper(buffer, token).map(|()| false);
+        }
+        self.element = Some(Element {
+            name: name.to_owned(),
+            open: usize::from(token.kind == Kind::Start),
+            is_record: depth == 0 || self.plan.names(key(name)),
+        });
+        Ok(true)
+    }
+
+    fn root(&mut self, name: &[u8]) -> Result<(), FeedError> {
+        if checks::is_html(name) {
             return Err(FeedError::Html);
+        }
+        if let Some(at) = self.plan.too_deep {
+            let limit = self.rules.limits.depth;
+            return Err(FeedError::TooDeep {
+                limit,
+                at: self.offset + at as u64,
+            });
+        }
+        self.envelope.root = Some(shown(name));
+        Ok(())
+    }
+
+    /// Begins an element around records.
+    fn wrapper(&mut self, buffer: &[u8], token: &Token) -> Result<(), FeedError> {
+        let name = token.name(buffer);
+        let depth = self.open.len();
+        if !checks::is_sound_tag(buffer, token) {
+            let what = format!("malformed attributes of `{}`", shown(name));
+            return Err(self.ill_formed(token.start, what));
         }
         if depth >= self.rules.limits.depth {
             return Err(FeedError::TooDeep {
@@ -221,70 +284,136 @@ impl Splitter {
                 at: self.offset + token.start as u64,
             });
         }
-        if depth == 0 {
-            self.envelope.root = Some(outside::shown(name));
-        }
-        if self.plan.depth == Some(depth) {
-            self.envelope.begin_child();
-            return Ok(true);
-        }
-        self.envelope.begin(name, depth);
+        let attributes = token.attributes(buffer);
+        self.envelope.wrapper(&self.rules, name, attributes, depth);
         if token.kind == Kind::Empty {
-            self.envelope.end(name);
-            self.closed = depth == 0;
+            self.is_closed = depth == 0;
         } else {
             self.open.push(name.to_owned());
         }
-        Ok(false)
+        Ok(())
+    }
+
+    /// Enters an element that was to be taken as a whole.
+    fn enter(&mut self, buffer: &[u8], used: &mut usize) -> Result<(), FeedError> {
+        self.element = None;
+        if let Next::Token(token) = next(buffer, *used) {
+            self.wrapper(buffer, &token)?;
+            *used = token.end;
+            self.resume = token.end;
+        }
+        Ok(())
     }
 
     fn close(&mut self, buffer: &[u8], token: &Token) -> Result<(), FeedError> {
         let name = token.name(buffer);
         if self.open.last().is_none_or(|open| open != name) {
-            let found = outside::shown(name);
+            let found = shown(name);
             let what = match self.open.last() {
-                Some(open) => format!("`</{found}>` where `</{}>` belongs", outside::shown(open)),
+                Some(open) => format!("`</{found}>` where `</{}>` belongs", shown(open)),
                 None => format!("`</{found}>` ends nothing"),
             };
             return Err(self.ill_formed(token.start, what));
         }
-        self.envelope.end(name);
+        if !token.attributes(buffer).trim_ascii().is_empty() {
+            let what = format!("malformed end tag of `{}`", shown(name));
+            return Err(self.ill_formed(token.start, what));
+        }
         self.open.pop();
-        self.closed = self.open.is_empty();
+        self.is_closed = self.open.is_empty();
         Ok(())
     }
 
-    /// Hands an element at the depth of the records out, unless it is envelope.
-    fn hand_out(&mut self, element: &[u8], sink: Sink) {
-        self.closed = self.open.is_empty();
-        let Next::Token(start) = next(element, 0) else {
-            return;
+    /// Takes an element as a whole; it begins at `at` in the buffer.
+    fn take(&mut self, bytes: &[u8], at: usize, sink: Sink) -> Result<(), FeedError> {
+        let Some(element) = self.element.take() else {
+            return Ok(());
         };
-        let name = start.name(element);
-        if !self.plan.names.iter().any(|known| same(known, name)) {
-            if record_key(&self.rules, element).is_none() {
-                self.envelope.element(name, element);
-                return;
+        let depth = self.open.len();
+        self.is_closed = depth == 0;
+        if depth == 0 {
+            // The document is one record: what is damaged in it is the document's.
+            let sound = read_whole(&self.rules, bytes);
+            sound.map_err(|what| self.ill_formed(at, what))?;
+        }
+        if element.is_record {
+            sink(Piece::Record(bytes));
+            return Ok(());
+        }
+        let text = storable(bytes);
+        let aside = Aside {
+            rules: &self.rules,
+            level: self.level,
+            has_records: self.plan.depth.is_some(),
+        };
+        match aside.judge(&text) {
+            Verdict::Record => {
+                self.plan.depth.get_or_insert(depth);
+                self.plan.learn(key(&element.name));
+                sink(Piece::Record(bytes));
             }
-            self.plan.names.push(name.to_owned());
+            Verdict::Group(plan) => {
+                self.plan.depth.get_or_insert(depth);
+                self.split(plan, bytes, sink)?;
+            }
+            Verdict::Kept => self.keep(bytes, sink),
+            Verdict::Plain(node) => {
+                let is_sibling = self.plan.depth.is_some_and(|records| depth >= records);
+                self.envelope.beside(bytes, &node, depth, is_sibling);
+            }
+            Verdict::Error(text) => return Err(FeedError::Reported { text }),
         }
-        if self.first.is_none() {
-            self.first = Some(outside::shown(name));
-            self.profile = Some(Profile::of(&self.rules, element));
-        }
-        self.records += 1;
-        sink(element);
+        Ok(())
     }
-}
 
-fn same(one: &[u8], other: &[u8]) -> bool {
-    one == other || key(one) == key(other)
+    fn keep(&mut self, bytes: &[u8], sink: Sink) {
+        self.envelope.has_identifiers = true;
+        sink(Piece::Beside(bytes));
+    }
+
+    /// Splits an element beside the records that holds further ones, as a document
+    /// of its own. Where it is damaged outside of its records, it is kept as it came.
+    fn split(&mut self, mut plan: Plan, bytes: &[u8], sink: Sink) -> Result<(), FeedError> {
+        for name in &self.plan.names {
+            plan.learn(*name);
+        }
+        let mut within = Self::new(Arc::clone(&self.rules), plan);
+        within.level = self.level + 1;
+        let mut pieces: Vec<(bool, Vec<u8>)> = Vec::new();
+        let mut collect = |piece: Piece<'_>| {
+            pieces.push(match piece {
+                Piece::Record(bytes) => (true, bytes.to_owned()),
+                Piece::Beside(bytes) => (false, bytes.to_owned()),
+            });
+        };
+        let used = within.feed(bytes, &mut collect);
+        match used.and_then(|used| within.finish(&bytes[used..])) {
+            Ok((envelope, _)) => {
+                self.envelope.has_identifiers |= envelope.has_identifiers;
+                for (is_record, bytes) in &pieces {
+                    sink(match is_record {
+                        true => Piece::Record(bytes),
+                        false => Piece::Beside(bytes),
+                    });
+                }
+                Ok(())
+            }
+            Err(FeedError::Reported { text }) => Err(FeedError::Reported { text }),
+            Err(_) => {
+                self.keep(bytes, sink);
+                Ok(())
+            }
+        }
+    }
 }
 
 impl Element {
     /// Looks for the end of this element from `resume` on, which it moves on.
     fn end(&mut self, buffer: &[u8], resume: &mut usize) -> Option<usize> {
         let mut at = *resume;
+        if self.open == 0 {
+            return Some(at);
+        }
         loop {
             match next(buffer, at) {
                 Next::Token(token) => {

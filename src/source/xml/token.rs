@@ -1,4 +1,6 @@
-use memchr::{memchr, memchr3, memmem};
+//! Tokenizer (lexer) for XML markup, over bytes that may end anywhere.
+
+use memchr::{memchr, memchr2, memmem};
 
 /// What a piece of markup is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +59,8 @@ const COMMENT: &[u8] = b"<!--";
 const DOCTYPE: &[u8] = b"<!DOCTYPE";
 
 /// Finds the next piece of markup at or after `from`. A `<` that begins none is
-/// text, as sloppy producers write it.
+/// text, as sloppy producers write it; so is one that is followed by another
+/// before a tag ends.
 #[inline]
 pub(super) fn next(buffer: &[u8], from: usize) -> Next {
     let mut at = from;
@@ -69,51 +72,64 @@ pub(super) fn next(buffer: &[u8], from: usize) -> Next {
         let Some(&second) = buffer.get(start + 1) else {
             return Next::More { from: start };
         };
-        let token = match second {
+        let markup = match second {
             b'/' => tag(buffer, start, Kind::End),
             b'?' => until(buffer, start, 2, b"?>", Kind::Instruction),
-            b'!' => match declaration(buffer, start) {
-                Declaration::Known(token) => token,
-                Declaration::Text => {
-                    at = start + 2;
-                    continue;
-                }
-            },
-            letter if begins_name(letter) => tag(buffer, start, Kind::Start),
-            _ => {
-                at = start + 1;
-                continue;
-            }
+            b'!' => declaration(buffer, start),
+            character if begins_name(character) => tag(buffer, start, Kind::Start),
+            _ => Markup::None,
         };
-        return token.map_or(Next::More { from: start }, Next::Token);
+        match markup {
+            Markup::Whole(token) => return Next::Token(token),
+            Markup::Partly => return Next::More { from: start },
+            Markup::None => at = start + 1,
+        }
     }
 }
 
-/// Letters, `_`, `:` and everything outside of ASCII.
+/// What a `<` begins.
+enum Markup {
+    Whole(Token),
+    /// Its end is not in the buffer.
+    Partly,
+    /// Nothing: it is text.
+    None,
+}
+
+/// ASCII letters, `_`, `:` and everything outside of ASCII.
 fn begins_name(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || byte == b'_' || byte == b':' || byte >= 0x80
 }
 
 #[inline]
-fn tag(buffer: &[u8], start: usize, kind: Kind) -> Option<Token> {
+fn tag(buffer: &[u8], start: usize, kind: Kind) -> Markup {
     let mut at = start + 1 + usize::from(kind == Kind::End);
     // Names are short: a plain loop beats setting up a vectorised search.
     let name_end = loop {
-        match *buffer.get(at)? {
-            b'>' | b'/' | b' ' | b'\t' | b'\n' | b'\r' => break at,
-            _ => at += 1,
+        match buffer.get(at) {
+            Some(b'>' | b'/' | b' ' | b'\t' | b'\n' | b'\r' | b'=' | b'"' | b'\'') => break at,
+            Some(b'<') => return Markup::None,
+            Some(_) => at += 1,
+            None => return Markup::Partly,
         }
     };
-    while buffer.get(at).copied() != Some(b'>') {
-        at += memchr3(b'>', b'"', b'\'', buffer.get(at..)?)?;
-        let quote = buffer[at];
-        if quote != b'>' {
-            at += 1;
-            at += memchr(quote, buffer.get(at..)?)? + 1;
+    // So are the names between values; a search could run far past the tag.
+    at = loop {
+        match buffer.get(at) {
+            Some(b'>') => break at,
+            Some(b'<') => return Markup::None,
+            Some(b'"' | b'\'') => match quoted(&buffer[at..]) {
+                Quoted::Value(length) => at += length,
+                Quoted::Unclosed(length) => break at + length,
+                Quoted::Partly => return Markup::Partly,
+                Quoted::None => return Markup::None,
+            },
+            Some(_) => at += 1,
+            None => return Markup::Partly,
         }
-    }
+    };
     let empty = kind == Kind::Start && buffer[at - 1] == b'/';
-    Some(Token {
+    Markup::Whole(Token {
         kind: if empty { Kind::Empty } else { kind },
         start,
         end: at + 1,
@@ -121,39 +137,75 @@ fn tag(buffer: &[u8], start: usize, kind: Kind) -> Option<Token> {
     })
 }
 
-fn until(buffer: &[u8], start: usize, skip: usize, end: &[u8], kind: Kind) -> Option<Token> {
-    let found = memmem::find(buffer.get(start + skip..)?, end)?;
-    let end = start + skip + found + end.len();
-    Some(Token {
+/// What a quote begins.
+enum Quoted {
+    /// A value of so many bytes, with its quotes, and something behind it.
+    Value(usize),
+    /// Nothing: a quote was lost, and the tag ends so many bytes further.
+    Unclosed(usize),
+    Partly,
+    /// Nothing, and no tag ends.
+    None,
+}
+
+/// Looks for the end of a quoted value. XML allows no `<` in one. Where there is
+/// one all the same, and what follows the quote is no tag, a quote was lost: the
+/// tag then ends at its next `>`, and does not swallow what comes behind it.
+fn quoted(text: &[u8]) -> Quoted {
+    /// A longer value with a `<` in it has lost its quote.
+    const LONGEST_BYTES: usize = 4096;
+    let value = &text[1..];
+    let is_lost = match memchr(text[0], value) {
+        Some(length) => {
+            let Some(behind) = value.get(length + 1) else {
+                return Quoted::Partly;
+            };
+            let ends = behind.is_ascii_whitespace() || matches!(behind, b'>' | b'/');
+            let is_short = length <= LONGEST_BYTES;
+            if ends && is_short || memchr(b'<', &value[..length]).is_none() {
+                return Quoted::Value(length + 2);
+            }
+            true
+        }
+        None => value.len() > LONGEST_BYTES && memchr(b'<', value).is_some(),
+    };
+    match memchr2(b'>', b'<', value) {
+        Some(found) if is_lost && value[found] == b'>' => Quoted::Unclosed(found + 1),
+        Some(_) if is_lost => Quoted::None,
+        _ => Quoted::Partly,
+    }
+}
+
+fn until(buffer: &[u8], start: usize, skip: usize, end: &[u8], kind: Kind) -> Markup {
+    let body = buffer.get(start + skip..);
+    let Some(found) = body.and_then(|body| memmem::find(body, end)) else {
+        return Markup::Partly;
+    };
+    Markup::Whole(Token {
         kind,
         start,
-        end,
+        end: start + skip + found + end.len(),
         name_end: start + skip,
     })
 }
 
-enum Declaration {
-    Known(Option<Token>),
-    Text,
-}
-
-fn declaration(buffer: &[u8], start: usize) -> Declaration {
+fn declaration(buffer: &[u8], start: usize) -> Markup {
     let rest = &buffer[start..];
     if rest.starts_with(COMMENT) {
-        return Declaration::Known(until(buffer, start, COMMENT.len(), b"-->", Kind::Comment));
+        return until(buffer, start, COMMENT.len(), b"-->", Kind::Comment);
     }
     if rest.starts_with(CDATA) {
-        return Declaration::Known(until(buffer, start, CDATA.len(), CDATA_END, Kind::Cdata));
+        return until(buffer, start, CDATA.len(), CDATA_END, Kind::Cdata);
     }
     if rest.len() >= DOCTYPE.len() && rest[..DOCTYPE.len()].eq_ignore_ascii_case(DOCTYPE) {
-        return Declaration::Known(doctype(buffer, start));
+        return doctype(buffer, start).map_or(Markup::Partly, Markup::Whole);
     }
     let partly =
         |whole: &[u8]| rest.len() < whole.len() && whole[..rest.len()].eq_ignore_ascii_case(rest);
     if partly(COMMENT) || partly(CDATA) || partly(DOCTYPE) {
-        return Declaration::Known(None);
+        return Markup::Partly;
     }
-    Declaration::Text
+    Markup::None
 }
 
 /// A document type ends at the first `>` outside of quotes and brackets.
@@ -166,7 +218,8 @@ fn doctype(buffer: &[u8], start: usize) -> Option<Token> {
             b']' => brackets = brackets.saturating_sub(1),
             b'>' if brackets == 0 => break,
             b'<' if buffer[at..].starts_with(COMMENT) => {
-                at = until(buffer, at, COMMENT.len(), b"-->", Kind::Comment)?.end - 1;
+                let body = at + COMMENT.len();
+                at = body + memmem::find(buffer.get(body..)?, b"-->")? + 2;
             }
             quote @ (b'"' | b'\'') => at += memchr(quote, buffer.get(at + 1..)?)? + 1,
             _ => {}

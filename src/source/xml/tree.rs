@@ -1,129 +1,99 @@
+//! The element tree of one record, and the text of its elements.
+
 use std::borrow::Cow;
+use std::cell::Cell;
 
-use quick_xml::XmlVersion;
-use quick_xml::events::{BytesRef, BytesStart, Event};
-use quick_xml::reader::Reader;
+/// Elements that stand on lines of their own, as in HTML.
+const BLOCKS: [&str; 27] = [
+    "address",
+    "article",
+    "blockquote",
+    "br",
+    "dd",
+    "div",
+    "dl",
+    "dt",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "li",
+    "ol",
+    "p",
+    "para",
+    "paragraph",
+    "pre",
+    "section",
+    "table",
+    "td",
+    "th",
+    "tr",
+    "ul",
+];
+/// Elements that stand within a line, as in HTML.
+const INLINE: [&str; 24] = [
+    "a", "abbr", "acronym", "b", "big", "cite", "code", "del", "em", "font", "i", "ins", "kbd",
+    "mark", "q", "s", "samp", "small", "span", "strong", "sub", "sup", "tt", "u",
+];
 
-use super::characters::is_forbidden;
-use super::name::key;
-use super::rules::Limits;
-
-/// One element of a record: names as keys, text trimmed, references resolved,
-/// line ends as line feeds.
+/// One element: text trimmed, references resolved, line ends as line feeds.
 #[derive(Debug, Default)]
 pub(super) struct Node<'r> {
+    /// As written, with its namespace prefix.
+    pub name: Cow<'r, str>,
+    /// What names are compared by.
     pub key: u64,
-    pub attributes: Vec<(u64, String)>,
+    pub attributes: Vec<Attribute<'r>>,
     /// The element's own text, without that of its children.
     pub text: Cow<'r, str>,
     pub children: Vec<Node<'r>>,
+    /// Where it stands in the own text of its parent.
+    pub at: usize,
+    /// Whether white space, and no text, stands before it.
+    pub is_apart: bool,
+    /// Whether its own text was read.
+    pub is_taken: Cell<bool>,
+}
+
+/// An attribute: its value trimmed, references resolved.
+#[derive(Debug)]
+pub(super) struct Attribute<'r> {
+    /// As written, with its namespace prefix.
+    pub name: Cow<'r, str>,
+    /// What names are compared by.
+    pub key: u64,
+    pub value: Cow<'r, str>,
+    /// Whether it was read.
+    pub is_taken: Cell<bool>,
 }
 
 /// What a name leads to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Found<'n> {
-    Attribute(&'n str),
+    Attribute(&'n Attribute<'n>),
     Element(&'n Node<'n>),
 }
 
 impl<'r> Node<'r> {
-    /// Builds the tree of one record, or says why it is none.
-    pub fn build(record: &'r str, limits: &Limits) -> Result<Self, String> {
-        let mut reader = Reader::from_str(record);
-        let mut open: Vec<Node<'r>> = Vec::new();
-        let mut elements = 0;
-        loop {
-            let event = reader
-                .read_event()
-                .map_err(|error| format!("not well formed: {error}"))?;
-            match event {
-                Event::Start(tag) => {
-                    count(&mut elements, open.len(), limits)?;
-                    open.push(Node::begin(&tag, limits)?);
-                }
-                Event::Empty(tag) => {
-                    count(&mut elements, open.len(), limits)?;
-                    let node = Node::begin(&tag, limits)?;
-                    match open.last_mut() {
-                        Some(parent) => parent.children.push(node),
-                        None => return Ok(node),
-                    }
-                }
-                Event::End(_) => {
-                    let mut node = open.pop().ok_or("not well formed: an end tag too many")?;
-                    node.end();
-                    match open.last_mut() {
-                        Some(parent) => parent.children.push(node),
-                        None => return Ok(node),
-                    }
-                }
-                Event::Text(text) => append(&mut open, text.into_inner()),
-                Event::CData(text) => append(&mut open, text.into_inner()),
-                Event::GeneralRef(reference) => {
-                    let letter = resolve(&reference)?;
-                    append(&mut open, Cow::Owned(letter.to_string()));
-                }
-                Event::Comment(_) | Event::PI(_) | Event::Decl(_) => {}
-                Event::DocType(_) => return Err("a document type inside of a record".to_owned()),
-                Event::Eof => return Err("the record is cut short".to_owned()),
-            }
-        }
-    }
-
-    fn begin(tag: &BytesStart<'_>, limits: &Limits) -> Result<Self, String> {
-        let name = tag.name().0;
-        if !name.starts_with(|first: char| first.is_alphabetic() || matches!(first, '_' | ':')) {
-            return Err("not well formed: `<` that begins no element".to_owned());
-        }
-        let mut node = Node {
-            key: key(name.as_bytes()),
-            ..Node::default()
-        };
-        if tag.attributes_raw().trim_ascii().is_empty() {
-            return Ok(node);
-        }
-        for attribute in tag.attributes() {
-            let attribute = attribute.map_err(|error| format!("not well formed: {error}"))?;
-            if node.attributes.len() == limits.attributes {
-                return Err(format!(
-                    "an element has more than {} attributes",
-                    limits.attributes
-                ));
-            }
-            let name = attribute.key.0;
-            if name == "xmlns" || name.starts_with("xmlns:") {
-                continue;
-            }
-            let value = attribute
-                .normalized_value(XmlVersion::Implicit1_0)
-                .map_err(|error| format!("not well formed: {error}"))?;
-            if let Some(letter) = value.chars().find(|letter| is_forbidden(*letter)) {
-                return Err(forbidden(letter));
-            }
-            let value = lines(value.trim()).into_owned();
-            node.attributes.push((key(name.as_bytes()), value));
-        }
-        Ok(node)
-    }
-
-    fn end(&mut self) {
-        let text = std::mem::take(&mut self.text);
-        self.text = match text {
-            Cow::Borrowed(text) => lines(text.trim()),
-            Cow::Owned(text) => Cow::Owned(lines(text.trim()).into_owned()),
-        };
-    }
-
     /// The attribute or the text of the child that has one of `names`, unless blank.
-    pub fn value(&self, names: &[u64]) -> Option<&str> {
+    pub fn value(&self, names: &[u64]) -> Option<Cow<'_, str>> {
         names.iter().find_map(|name| {
-            let attributes = self.attributes.iter().filter(|(key, _)| key == name);
-            let children = self.children.iter().filter(|child| child.key == *name);
-            attributes
-                .map(|(_, value)| value.as_str())
-                .chain(children.map(|child| &*child.text))
-                .find(|text| !text.is_empty())
+            let attributes = self.attributes.iter().filter(|one| one.key == *name);
+            if let Some(attribute) = attributes.into_iter().find(|one| !one.value.is_empty()) {
+                return Some(Cow::Borrowed(attribute.read()));
+            }
+            let mut children = self.children.iter().filter(|one| one.key == *name);
+            children.find(|one| one.is_line()).map(Node::whole_text)
         })
+    }
+
+    /// Whether it holds text and no structure.
+    pub fn is_line(&self) -> bool {
+        let inline = || self.children.iter().all(|child| child.is_one_of(&INLINE));
+        !self.text.is_empty() || !self.children.is_empty() && inline()
     }
 
     /// The children that have one of `names`.
@@ -133,84 +103,116 @@ impl<'r> Node<'r> {
             .filter(move |child| names.contains(&child.key))
     }
 
-    /// Its text; where it has none of its own, that of its children, one a line.
+    /// The own text, which is then no longer left over.
+    pub fn read(&self) -> &str {
+        self.is_taken.set(true);
+        &self.text
+    }
+
+    /// All its text in the order of the document, blocks on lines of their own.
+    /// Children of an element that has no text of its own are blocks unless HTML
+    /// has them within a line.
     pub fn whole_text(&self) -> Cow<'_, str> {
-        if !self.text.is_empty() || self.children.is_empty() {
+        self.is_taken.set(true);
+        if self.children.is_empty() {
             return Cow::Borrowed(&self.text);
         }
-        let texts: Vec<Cow<'_, str>> = self.children.iter().map(Node::whole_text).collect();
-        let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
-        Cow::Owned(texts.join("\n").trim().to_owned())
+        let mut text = String::new();
+        self.write(&mut text);
+        Cow::Owned(text.trim().to_owned())
+    }
+
+    fn write(&self, out: &mut String) {
+        self.is_taken.set(true);
+        let is_mixed = !self.text.is_empty();
+        let mut from = 0;
+        for child in &self.children {
+            push(out, &self.text[from..child.at]);
+            from = child.at;
+            let is_block = child.is_one_of(&BLOCKS) || !is_mixed && !child.is_one_of(&INLINE);
+            if is_block {
+                break_line(out);
+                child.write(out);
+                break_line(out);
+            } else {
+                if child.is_apart && !out.is_empty() && !out.ends_with(char::is_whitespace) {
+                    out.push(' ');
+                }
+                child.write(out);
+            }
+        }
+        push(out, &self.text[from..]);
+    }
+
+    fn is_one_of(&self, names: &[&str]) -> bool {
+        let (_, local) = self.name.rsplit_once(':').unwrap_or(("", &self.name));
+        names.iter().any(|name| local.eq_ignore_ascii_case(name))
+    }
+}
+
+/// Adds text; behind a line break blanks say nothing.
+fn push(out: &mut String, text: &str) {
+    out.push_str(if out.ends_with('\n') {
+        text.trim_start_matches([' ', '\t', '\n'])
+    } else {
+        text
+    });
+}
+
+fn break_line(out: &mut String) {
+    out.truncate(out.trim_end_matches([' ', '\t']).len());
+    if !out.is_empty() && !out.ends_with('\n') {
+        out.push('\n');
+    }
+}
+
+impl Attribute<'_> {
+    /// The value, which is then no longer left over.
+    pub fn read(&self) -> &str {
+        self.is_taken.set(true);
+        &self.value
     }
 }
 
 impl<'n> Found<'n> {
-    /// Its text, possibly blank.
+    /// As written, with its namespace prefix.
+    pub fn name(self) -> &'n str {
+        match self {
+            Self::Attribute(attribute) => &attribute.name,
+            Self::Element(node) => &node.name,
+        }
+    }
+
+    /// What stands at one place: all text of an element that has no structure,
+    /// else its own.
+    pub fn line(self) -> Cow<'n, str> {
+        match self {
+            Self::Element(node) if node.is_line() => node.whole_text(),
+            other => Cow::Borrowed(other.read()),
+        }
+    }
+
+    /// Its own text, possibly blank.
     pub fn text(self) -> &'n str {
         match self {
-            Self::Attribute(text) => text,
+            Self::Attribute(attribute) => &attribute.value,
             Self::Element(node) => &node.text,
         }
     }
-}
 
-fn count(elements: &mut usize, depth: usize, limits: &Limits) -> Result<(), String> {
-    *elements += 1;
-    if depth >= limits.depth {
-        return Err(format!("elements are nested deeper than {}", limits.depth));
+    /// The same, which is then no longer left over.
+    pub fn read(self) -> &'n str {
+        match self {
+            Self::Attribute(attribute) => attribute.read(),
+            Self::Element(node) => node.read(),
+        }
     }
-    if *elements > limits.elements {
-        return Err(format!("more than {} elements", limits.elements));
-    }
-    Ok(())
-}
 
-fn append<'r>(open: &mut [Node<'r>], text: Cow<'r, str>) {
-    let Some(node) = open.last_mut() else {
-        return;
-    };
-    if !node.text.is_empty() {
-        node.text.to_mut().push_str(&text);
-    } else if !text.trim_ascii().is_empty() {
-        // White space at the beginning is trimmed anyway: containers stay empty.
-        node.text = text;
+    /// All its text, in the order of the document.
+    pub fn whole_text(self) -> Cow<'n, str> {
+        match self {
+            Self::Attribute(attribute) => Cow::Borrowed(attribute.read()),
+            Self::Element(node) => node.whole_text(),
+        }
     }
-}
-
-/// Line feeds only, whether a carriage return came literally or as `&#13;`.
-fn lines(text: &str) -> Cow<'_, str> {
-    if memchr::memchr(b'\r', text.as_bytes()).is_none() {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
-}
-
-fn resolve(reference: &BytesRef<'_>) -> Result<char, String> {
-    let number = reference
-        .resolve_char_ref()
-        .map_err(|error| format!("not well formed: {error}"))?;
-    let letter = match number {
-        Some(letter) => letter,
-        None => match &**reference {
-            "lt" => '<',
-            "gt" => '>',
-            "amp" => '&',
-            "quot" => '"',
-            "apos" => '\'',
-            other => {
-                return Err(format!(
-                    "entity `&{other};` is not one of the five that XML has"
-                ));
-            }
-        },
-    };
-    if is_forbidden(letter) {
-        return Err(forbidden(letter));
-    }
-    Ok(letter)
-}
-
-/// Why a character cannot be part of a record.
-pub(super) fn forbidden(letter: char) -> String {
-    format!("control character U+{:04X}", u32::from(letter))
 }

@@ -1,8 +1,8 @@
-use chrono::{DateTime, Datelike as _, Utc};
+//! Parses single values: times, scores, booleans, CVE and CPE names.
 
 use super::name::keys;
-use super::tree::{Found, Node};
-use crate::model::{Cvss, parse_time};
+use super::tree::{Attribute, Found, Node};
+use crate::model::Cvss;
 
 /// How upstream and its renderers write that there is nothing.
 const ABSENT: [&str; 6] = ["", "none", "null", "n/a", "-", "not present"];
@@ -21,13 +21,41 @@ pub(super) fn spellings<'n>(found: &[Found<'n>]) -> Vec<&'n str> {
     const INSIDE: &[u64] = keys!["id", "code", "level", "value", "name", "description"];
     let mut texts = Vec::new();
     for one in found {
-        texts.push(one.text());
-        if let Found::Element(node) = one {
-            texts.extend(INSIDE.iter().filter_map(|name| node.value(&[*name])));
+        texts.push(one.read());
+        let Found::Element(node) = one else {
+            continue;
+        };
+        for name in INSIDE {
+            let attributes = node
+                .attributes
+                .iter()
+                .filter(|attribute| attribute.key == *name);
+            texts.extend(attributes.map(Attribute::read));
+            let children = node.children.iter().filter(|child| child.key == *name);
+            texts.extend(children.map(Node::read));
         }
     }
     texts.retain(|text| !text.is_empty());
     texts
+}
+
+/// The longest title, status or vector that is kept, in characters. Real ones are
+/// a line; the whole stays in the raw text.
+const LONGEST_LINE_CHARS: usize = 2000;
+
+/// Of two times the later, of two numbers the greater; of yes and no, yes.
+pub(super) fn greater<T: PartialOrd>(one: &T, other: &T) -> bool {
+    one > other
+}
+
+/// The first value stays.
+pub(super) fn never<T>(_: &T, _: &T) -> bool {
+    false
+}
+
+/// A text that is a line, cut where no real one is that long.
+pub(super) fn shortened(text: &str) -> String {
+    text.chars().take(LONGEST_LINE_CHARS).collect()
 }
 
 /// Yes or no.
@@ -39,53 +67,10 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// A point in time that PostgreSQL and people know too.
-pub(super) fn time(text: &str) -> Option<DateTime<Utc>> {
-    parse_time(text).filter(|time| (1..=9999).contains(&time.year()))
-}
-
 /// A CVSS score, 0 to 10.
 pub(super) fn score(text: &str) -> Option<f64> {
     let score = text.parse().ok()?;
     (0.0..=10.0).contains(&score).then_some(score)
-}
-
-/// Any number.
-pub(super) fn number(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|number: &f64| number.is_finite())
-}
-
-/// Whether a text is `CVE-`, a year and a number of four or more digits.
-pub(super) fn is_cve(text: &str) -> bool {
-    let Some(rest) = text
-        .get(..4)
-        .filter(|head| head.eq_ignore_ascii_case("CVE-"))
-    else {
-        return false;
-    };
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    text[rest.len()..]
-        .split_once('-')
-        .is_some_and(|(year, number)| {
-            year.len() == 4 && digits(year) && number.len() >= 4 && digits(number)
-        })
-}
-
-/// Collects every text and attribute of `node`, down to a few levels, that
-/// begins with `cpe:`.
-pub(super) fn cpes(node: &Node<'_>, levels: usize, into: &mut Vec<String>) {
-    let attributes = node.attributes.iter().map(|(_, value)| value.as_str());
-    for text in attributes.chain([&*node.text]) {
-        let names = text
-            .split_whitespace()
-            .filter(|name| name.starts_with("cpe:"));
-        into.extend(names.map(str::to_owned));
-    }
-    if levels > 0 {
-        for child in &node.children {
-            cpes(child, levels - 1, into);
-        }
-    }
 }
 
 /// A score of 0 without a vector says that there is none (contract §9).
@@ -96,27 +81,37 @@ pub(super) fn scored_or_absent(cvss: Cvss) -> Cvss {
     cvss
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{boolean, is_absent, is_cve, number, score, time};
+/// Any number.
+pub(super) fn number(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite())
+}
 
-    #[test]
-    fn a_cve_has_a_year_and_at_least_four_digits() {
-        for text in ["CVE-2026-1234", "cve-2026-1234567"] {
-            assert!(is_cve(text), "{text}");
-        }
-        for text in [
-            "",
-            "CVE",
-            "CVE-",
-            "CVE-2026-123",
-            "CVE-26-1234",
-            "CVE-2026-12x4",
-            "é12-2026-1234",
-        ] {
-            assert!(!is_cve(text), "{text}");
+/// Collects every text and attribute of `node`, down to a few levels, that
+/// begins with `cpe:`.
+pub(super) fn cpes(node: &Node<'_>, levels: usize, into: &mut Vec<String>) {
+    let is_cpe = |name: &&str| name.starts_with("cpe:");
+    for attribute in &node.attributes {
+        let names = attribute.value.split_whitespace().filter(is_cpe);
+        into.extend(names.map(|name| {
+            attribute.is_taken.set(true);
+            name.to_owned()
+        }));
+    }
+    let names = node.text.split_whitespace().filter(is_cpe);
+    into.extend(names.map(|name| {
+        node.is_taken.set(true);
+        name.to_owned()
+    }));
+    if levels > 0 {
+        for child in &node.children {
+            cpes(child, levels - 1, into);
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{boolean, is_absent, number, score};
 
     #[test]
     fn what_is_no_value_is_none() {
@@ -129,8 +124,6 @@ mod tests {
         assert_eq!(boolean("True"), Some(true));
         assert_eq!(boolean("0"), Some(false));
         assert_eq!(boolean("maybe"), None);
-        assert!(time("2026-01-02T03:04:05Z").is_some());
-        assert!(time("-5000-01-02").is_none());
         assert!(is_absent("Not present") && is_absent("") && !is_absent("0"));
     }
 }

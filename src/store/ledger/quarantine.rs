@@ -56,7 +56,26 @@ pub async fn keep(
     Ok(())
 }
 
-/// Whether a source has quarantined records; if not, there is nothing to release.
+/// Which of these fingerprints are already in quarantine.
+pub async fn known(
+    connection: &mut PgConnection,
+    source_id: i32,
+    hashes: &[Fingerprint],
+) -> Result<Vec<Vec<u8>>, sqlx::Error> {
+    let hashes: Vec<Vec<u8>> = hashes.iter().map(|hash| hash.to_vec()).collect();
+    sqlx::query_scalar!(
+        "select byte_hash
+         from quarantine
+         where source_id = $1
+           and byte_hash = any($2)",
+        source_id,
+        &hashes
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Whether a source has no quarantined records, so that there is nothing to release.
 pub async fn is_empty(connection: &mut PgConnection, source_id: i32) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select not exists (select from quarantine where source_id = $1) as "empty!""#,

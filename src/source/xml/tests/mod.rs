@@ -1,7 +1,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![expect(clippy::panic, reason = "a test may fail loudly")]
 
+mod damage;
 mod encodings;
+mod growth;
 mod profiles;
 mod recognition;
 mod refusals;

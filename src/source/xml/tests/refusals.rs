@@ -165,17 +165,29 @@ fn limits_are_kept_and_named() {
 }
 
 #[test]
-fn entities_beyond_the_five_make_a_record_unreadable() {
-    let error = read_record(&rules(), b"<adv said='SA1'>&xxe;</adv>").unwrap_err();
+fn no_entity_of_a_document_is_ever_expanded() {
+    let read = read_record(
+        &rules(),
+        b"<adv said='SA1' title='&xxe;'><description>&xxe;</description></adv>",
+    )
+    .unwrap();
+    assert_eq!(read.title.as_deref(), Some("&xxe;"));
+    assert_eq!(read.description.as_deref(), Some("&xxe;"));
     assert_eq!(
-        error.reason,
-        "entity `&xxe;` is not one of the five that XML has"
+        read.unrecognised["repaired"],
+        "unknown entity `&xxe;` at byte 23; unknown entity `&xxe;` at byte 43"
     );
-    let error = read_record(&rules(), b"<adv said='SA1' t='&xxe;'/>").unwrap_err();
-    assert!(error.reason.contains("xxe"), "{error}");
-    let error = read_record(&rules(), b"<adv><title>x</title></adv>").unwrap_err();
+}
+
+#[test]
+fn a_record_without_identifier_says_what_stands_in_its_place() {
+    let refused = |record: &str| read_record(&rules(), record.as_bytes()).unwrap_err();
+    let nothing = refused("<adv><title>x</title><id>17</id></adv>");
+    assert_eq!(nothing.reason, "it carries no identifier");
+    assert_eq!(nothing.key, None);
+    let other = refused("<adv><advisory_identifier>SA-48</advisory_identifier></adv>");
     assert_eq!(
-        (error.key, error.reason.as_str()),
-        (None, "it carries no identifier")
+        other.reason,
+        "it carries no identifier: `advisory_identifier` is `SA-48`, which is not of the form `SA[0-9]{1,7}`"
     );
 }

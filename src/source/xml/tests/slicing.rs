@@ -7,9 +7,9 @@ use super::{hasty, ids, rules, split, split_with};
 
 const TRICKY: &str = "\u{feff}<?xml version='1.0'?><!-- <adv><said>SA0</said></adv> -->\n\
     <!DOCTYPE feed [ <!-- > ] --> <!ATTLIST feed a CDATA ']>\"' b CDATA \"]>'\"> ]>\n\
-    <feed note=\"a > b\" xmlns='urn:x'><?go <adv> ?>é ü<count>3</count>\n\
+    <feed note=\"a > b\" xmlns='urn:x'><?go <adv> ?><note>é ü</note><count>3</count>\n\
     <adv a='1 > 0' b=\"</adv>\"><said>SA1</said><!-- </adv> -- > --><t><![CDATA[</adv> ]] > <adv>]]></t></adv>\n\
-    ö<!-- é </feed> -->ß<adv><adv><adv/></adv><said>SA2</said>ü &lt; 3 < 4</adv>\n\
+    <!-- é </feed> --><adv><adv><adv/></adv><said>SA2</said>ü &lt; 3 < 4</adv>\n\
     <adv said='SA3' /></feed>\n<!-- end --><?bye?>\n";
 
 #[test]
@@ -92,43 +92,65 @@ fn a_long_feed_is_sliced_the_same_way_before_and_behind_the_lookahead() {
 }
 
 #[test]
-fn a_broken_record_costs_no_other() {
-    for broken in [
-        "<adv><said>SA2</said><t>a\u{1}b</t></adv>",
-        "<adv><said>SA2</said><b>unclosed</adv>",
-        "<adv><said>SA2</said></b></adv>",
-        "<adv><said>SA2</said>&nbsp;</adv>",
-        "<adv><said>SA2</said>&#0;</adv>",
-        "<adv><said>SA2</said>AT&T</adv>",
-        "<adv><said>SA2</said>versions < 5</adv>",
+fn a_damaged_record_is_read_and_costs_no_other() {
+    for (damaged, repair) in [
+        (
+            "<adv><said>SA2</said><t>a\u{1}b</t></adv>",
+            "control character U+0001 at byte 25",
+        ),
+        (
+            "<adv><said>SA2</said><b>unclosed</adv>",
+            "`<b>` without an end tag at byte 32",
+        ),
+        (
+            "<adv><said>SA2</said></b></adv>",
+            "`</b>` without a start tag at byte 21",
+        ),
+        (
+            "<adv><said>SA2</said>&nbsp;</adv>",
+            "HTML entity `&nbsp;` at byte 21",
+        ),
+        (
+            "<adv><said>SA2</said>&#0;</adv>",
+            "control character U+0000 at byte 21",
+        ),
+        ("<adv><said>SA2</said>AT&T</adv>", "bare `&` at byte 23"),
+        (
+            "<adv><said>SA2</said>versions < 5</adv>",
+            "bare `<` at byte 30",
+        ),
     ] {
-        let first = format!("<r>{broken}<adv><said>SA3</said></adv></r>");
+        let first = format!("<r>{damaged}<adv><said>SA3</said></adv></r>");
         let (records, end) = split(first.as_bytes());
-        assert_eq!(end.unwrap().records, 2, "{broken}");
-        let error = read_record(&rules(), broken.as_bytes()).unwrap_err();
-        assert_eq!(error.key.as_deref(), Some("SA2"), "{error}");
+        assert_eq!(end.unwrap().records, 2, "{damaged}");
+        let read = read_record(&rules(), damaged.as_bytes()).unwrap();
+        assert_eq!((read.said.as_str(), read.is_repaired()), ("SA2", true));
+        assert_eq!(read.unrecognised["repaired"], repair);
         assert_eq!(records[1], b"<adv><said>SA3</said></adv>");
         let later =
-            format!("<r><adv><said>SA1</said></adv>{broken}<adv><said>SA3</said></adv></r>");
-        assert_eq!(ids(&later), ["SA1", "?", "SA3"], "{broken}");
+            format!("<r><adv><said>SA1</said></adv>{damaged}<adv><said>SA3</said></adv></r>");
+        assert_eq!(ids(&later), ["SA1", "SA2", "SA3"], "{damaged}");
     }
 }
 
 #[test]
-fn bytes_that_are_no_utf8_cost_one_record() {
+fn bytes_that_are_no_utf8_are_replaced() {
     let document = b"<r><adv><said>SA1</said>\xff\0</adv><adv><said>SA2</said></adv></r>";
     for piece in [1, 3, usize::MAX] {
         let (records, end) = split_with(&rules(), document, None, piece);
         assert_eq!(end.unwrap().records, 2);
         assert_eq!(records[0], b"<adv><said>SA1</said>\xff\0</adv>");
     }
-    let record = &document[3..document.len() - 32];
-    let error = read_record(&rules(), record).unwrap_err();
-    assert_eq!(error.key.as_deref(), Some("SA1"));
-    assert!(
-        error.reason.starts_with("byte 21 of the record is no text"),
-        "{error}"
+    let record = &document[3..document.len() - 31];
+    let read = read_record(&rules(), record).unwrap();
+    assert_eq!(read.said, "SA1");
+    assert_eq!(
+        read.unrecognised["repaired"],
+        "undecodable character at byte 21; undecodable character at byte 24"
     );
+    // Reading what is stored of it gives the same.
+    let stored = super::super::storable(record);
+    assert_eq!(read_record(&rules(), stored.as_bytes()).unwrap(), read);
 }
 
 fn piece_of_text() -> impl Strategy<Value = String> {

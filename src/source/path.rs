@@ -2,7 +2,7 @@
 
 /// Where a value stands.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct ValuePath<'a> {
     /// Names of the elements or keys around it, the outermost first.
     pub names: &'a [String],
     /// The attribute whose value it is.
@@ -11,7 +11,7 @@ pub struct Place<'a> {
     pub is_key: bool,
 }
 
-impl Place<'_> {
+impl ValuePath<'_> {
     /// What the value is called: the attribute, else the innermost name.
     pub fn name(&self) -> &str {
         let innermost = self.names.last().map_or("", String::as_str);
@@ -27,4 +27,4 @@ impl Place<'_> {
 }
 
 /// Says what stands for a value from now on; `None` leaves it as it is.
-pub type Change<'c> = &'c mut dyn FnMut(Place<'_>, &str) -> Option<String>;
+pub type Change<'c> = &'c mut dyn FnMut(ValuePath<'_>, &str) -> Option<String>;

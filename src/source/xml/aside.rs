@@ -1,0 +1,75 @@
+//! What an element is that no plan knows: a record of another name, a group of
+//! records, something that must be kept, or of no interest.
+
+use super::build::build;
+use super::characters::storable;
+use super::finder::DEEPEST_RECORD;
+use super::identity::{own, positions};
+use super::plan::Plan;
+use super::reported::{is_error, reported};
+use super::rules::Rules;
+use super::tree::Node;
+
+/// Where an element stands that no plan knows.
+#[derive(Clone, Copy)]
+pub(super) struct Aside<'a> {
+    pub rules: &'a Rules,
+    /// How many such elements it lies within.
+    pub level: usize,
+    /// Whether the document is known to have records at all.
+    pub has_records: bool,
+}
+
+/// What such an element is.
+pub(super) enum Verdict<'t> {
+    /// A record.
+    Record,
+    /// A group of records.
+    Group(Plan),
+    /// It holds an identifier, or is damaged: it must not get lost.
+    Kept,
+    /// Sound, and of no interest.
+    Plain(Node<'t>),
+    /// It reports an error.
+    Error(String),
+}
+
+impl Aside<'_> {
+    /// Judges an element, as text.
+    pub fn judge<'t>(&self, element: &'t str) -> Verdict<'t> {
+        let holds_identifier = self.rules.words(element.as_bytes()).next().is_some();
+        let Ok(built) = build(element, &self.rules.limits) else {
+            return Verdict::Kept;
+        };
+        let root = built.root;
+        if let Some(error) = reported(&root)
+            && (!holds_identifier || is_error(root.name.as_bytes()))
+        {
+            return Verdict::Error(error);
+        }
+        if !holds_identifier {
+            return if self.has_records && !built.repairs.is_empty() {
+                Verdict::Kept
+            } else {
+                Verdict::Plain(root)
+            };
+        }
+        if !own(self.rules, &root).is_empty() {
+            return Verdict::Record;
+        }
+        let plan = Plan::of(self.rules, element.as_bytes());
+        if plan.depth.is_some_and(|depth| depth > 0) && self.level < DEEPEST_RECORD {
+            return Verdict::Group(plan);
+        }
+        if self.has_records {
+            Verdict::Kept
+        } else {
+            Verdict::Plain(root)
+        }
+    }
+}
+
+/// Whether a comment or processing instruction holds what looks like a record.
+pub(super) fn hides_records(rules: &Rules, markup: &[u8]) -> bool {
+    !positions(rules, &storable(markup)).is_empty()
+}

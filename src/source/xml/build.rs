@@ -1,0 +1,337 @@
+//! Builds the tree of one record. Damaged markup is read as far as it goes, and
+//! what was repaired is said: an element without an end tag ends where its first
+//! child begins, an end tag without a start tag is passed over.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::ops::Range;
+
+use super::attributes::Attributes;
+use super::characters::{are_allowed, replaced};
+use super::name::key;
+use super::references::resolved;
+use super::repairs::{Repairs, shown};
+use super::rules::Limits;
+use super::token::{Kind, Next, Token, next};
+use super::tree::{Attribute, Node};
+
+/// A record as a tree.
+#[derive(Debug)]
+pub(super) struct Built<'r> {
+    pub root: Node<'r>,
+    pub repairs: Repairs,
+    /// Where markup stands that is no element: CDATA sections, comments,
+    /// processing instructions. What damage has put into one hides there.
+    pub opaque: Vec<Range<usize>>,
+}
+
+/// Builds the tree of a record, or says why it is none.
+pub(super) fn build<'r>(record: &'r str, limits: &Limits) -> Result<Built<'r>, String> {
+    let mut builder = Builder {
+        record,
+        limits,
+        is_clean: are_allowed(record),
+        open: Vec::new(),
+        root: None,
+        elements: 0,
+        is_blank: false,
+        repairs: Repairs::default(),
+        opaque: Vec::new(),
+    };
+    let mut at = 0;
+    loop {
+        match next(record.as_bytes(), at) {
+            Next::Token(token) => {
+                builder.text(at, token.start);
+                builder.token(&token)?;
+                at = token.end;
+            }
+            Next::More { from } => {
+                builder.text(at, from);
+                return builder.finish(from);
+            }
+        }
+    }
+}
+
+struct Builder<'r, 'l> {
+    record: &'r str,
+    limits: &'l Limits,
+    /// Whether no character of the record has to be replaced.
+    is_clean: bool,
+    open: Vec<Node<'r>>,
+    root: Option<Node<'r>>,
+    elements: usize,
+    /// Whether nothing but white space came since the last tag.
+    is_blank: bool,
+    repairs: Repairs,
+    opaque: Vec<Range<usize>>,
+}
+
+impl<'r> Builder<'r, '_> {
+    fn token(&mut self, token: &Token) -> Result<(), String> {
+        match token.kind {
+            Kind::Start | Kind::Empty => self.begin(token),
+            Kind::End => {
+                self.end(token);
+                Ok(())
+            }
+            Kind::Cdata => {
+                let text = token.cdata(self.record.as_bytes());
+                let start = token.end - text.len() - "]]>".len();
+                self.append(start, &self.record[start..start + text.len()], false);
+                self.opaque.push(token.start..token.end);
+                Ok(())
+            }
+            Kind::Comment | Kind::Instruction => {
+                self.opaque.push(token.start..token.end);
+                Ok(())
+            }
+            Kind::Doctype => {
+                self.repairs
+                    .structure(token.start, "a document type inside of the record");
+                self.opaque.push(token.start..token.end);
+                Ok(())
+            }
+        }
+    }
+
+    fn begin(&mut self, token: &Token) -> Result<(), String> {
+        let Limits {
+            depth, elements, ..
+        } = *self.limits;
+        self.elements += 1;
+        if self.open.len() >= depth {
+            return Err(format!("elements are nested deeper than {depth}"));
+        }
+        if self.elements > elements {
+            return Err(format!("more than {elements} elements"));
+        }
+        if self.root.is_some() {
+            return Err("a second element behind the record".to_owned());
+        }
+        let name = &self.record[token.start + 1..token.name_end];
+        let node = Node {
+            name: Cow::Borrowed(name),
+            key: key(name.as_bytes()),
+            attributes: self.attributes(token)?,
+            at: self.open.last().map_or(0, |parent| parent.text.len()),
+            is_apart: std::mem::take(&mut self.is_blank),
+            ..Node::default()
+        };
+        self.open.push(node);
+        if token.kind == Kind::Empty {
+            self.pop();
+        }
+        Ok(())
+    }
+
+    fn attributes(&mut self, token: &Token) -> Result<Vec<Attribute<'r>>, String> {
+        let record = self.record;
+        let raw = token.attributes(record.as_bytes());
+        if raw.trim_ascii().is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut attributes = Vec::new();
+        let mut is_sound = true;
+        for found in Attributes::new(raw) {
+            is_sound &= found.is_sound;
+            if attributes.len() == self.limits.attributes {
+                let limit = self.limits.attributes;
+                return Err(format!("an element has more than {limit} attributes"));
+            }
+            // Names and values end at ASCII characters: they are text.
+            let text = |bytes: &[u8], at: usize| &record[at..at + bytes.len()];
+            let name = text(found.name, token.name_end + found.name_at);
+            if name == "xmlns" || name.starts_with("xmlns:") || name.is_empty() {
+                continue;
+            }
+            let value_at = token.name_end + found.value_at;
+            let value = found.value.map_or("", |value| text(value, value_at));
+            attributes.push(Attribute {
+                name: Cow::Borrowed(name),
+                key: key(name.as_bytes()),
+                value: self.value(value, value_at),
+                is_taken: Cell::new(false),
+            });
+        }
+        if !is_sound {
+            let name = shown(&record[token.start + 1..token.name_end]);
+            self.repairs
+                .structure(token.start, &format!("malformed attributes of `{name}`"));
+        }
+        Ok(attributes)
+    }
+
+    /// The value of an attribute. Line ends in it are blanks, unless they are
+    /// written as references.
+    fn value(&mut self, raw: &'r str, at: usize) -> Cow<'r, str> {
+        let is_line_end = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r');
+        let value = if raw.as_bytes().iter().any(is_line_end) {
+            let raw = raw.replace("\r\n", " ").replace(['\t', '\n', '\r'], " ");
+            let value = resolved(&raw, at, self.is_clean, &mut self.repairs);
+            Cow::Owned(value.into_owned())
+        } else {
+            resolved(raw, at, self.is_clean, &mut self.repairs)
+        };
+        in_lines(trimmed(value))
+    }
+
+    fn end(&mut self, token: &Token) {
+        let name = &self.record[token.start + 2..token.name_end];
+        let is_last = token.end == self.record.len();
+        let rest = &self.record[token.name_end..token.end - 1];
+        if !rest.trim_ascii().is_empty() {
+            let what = format!("malformed end tag of `{}`", shown(name));
+            self.repairs.structure(token.start, &what);
+        }
+        self.is_blank = false;
+        match self.open.iter().rposition(|open| open.name == name) {
+            // Only the last tag ends the record.
+            Some(index) if index > 0 || is_last => {
+                while self.open.len() > index + 1 {
+                    self.hoist(token.start);
+                }
+                self.pop();
+            }
+            _ => {
+                let what = format!("`</{}>` without a start tag", shown(name));
+                let key = key(name.as_bytes());
+                self.repairs.element(token.start, &what, key);
+            }
+        }
+    }
+
+    /// Ends the innermost element.
+    fn pop(&mut self) {
+        let Some(mut node) = self.open.pop() else {
+            return;
+        };
+        tidy(&mut node);
+        match self.open.last_mut() {
+            Some(parent) => parent.children.push(node),
+            None => self.root = Some(node),
+        }
+    }
+
+    /// Ends the innermost element, whose end tag is missing, where its first
+    /// child begins: the rest is its parent's.
+    fn hoist(&mut self, at: usize) {
+        let Some(mut node) = self.open.pop() else {
+            return;
+        };
+        let what = format!("`<{}>` without an end tag", shown(&node.name));
+        self.repairs.element(at, &what, node.key);
+        let Some(parent) = self.open.last_mut() else {
+            self.root = Some(node);
+            return;
+        };
+        let children = std::mem::take(&mut node.children);
+        let own = children.first().map_or(node.text.len(), |child| child.at);
+        let rest = node.text[own..].to_owned();
+        node.text = Cow::Owned(node.text[..own].to_owned());
+        tidy(&mut node);
+        parent.children.push(node);
+        let shift = parent.text.len();
+        parent.text.to_mut().push_str(&rest);
+        for mut child in children {
+            child.at = shift + (child.at - own);
+            parent.children.push(child);
+        }
+    }
+
+    fn text(&mut self, from: usize, to: usize) {
+        if from < to {
+            self.append(from, &self.record[from..to], true);
+        }
+    }
+
+    fn append(&mut self, at: usize, raw: &'r str, has_references: bool) {
+        let is_blank = raw.trim_ascii().is_empty();
+        let Some(node) = self.open.last() else {
+            if !is_blank {
+                self.repairs.structure(at, "text outside of the record");
+            }
+            return;
+        };
+        if is_blank && node.text.is_empty() {
+            // White space at the beginning is trimmed anyway: containers stay empty.
+            self.is_blank = true;
+            return;
+        }
+        self.is_blank = false;
+        if has_references && let Some(found) = memchr::memchr(b'<', raw.as_bytes()) {
+            self.repairs.note(at + found, "bare `<`");
+        }
+        let text = if has_references {
+            resolved(raw, at, self.is_clean, &mut self.repairs)
+        } else if self.is_clean {
+            Cow::Borrowed(raw)
+        } else {
+            Cow::Owned(replaced(raw, at, &mut self.repairs))
+        };
+        if let Some(node) = self.open.last_mut() {
+            if node.text.is_empty() {
+                node.text = text;
+            } else {
+                node.text.to_mut().push_str(&text);
+            }
+        }
+    }
+
+    fn finish(self, from: usize) -> Result<Built<'r>, String> {
+        if from < self.record.len() || !self.open.is_empty() {
+            return Err("the record is cut short".to_owned());
+        }
+        let root = self.root.ok_or("it holds no element")?;
+        Ok(Built {
+            root,
+            repairs: self.repairs,
+            opaque: self.opaque,
+        })
+    }
+}
+
+/// Trims the own text, brings its line ends into one form, and keeps in place
+/// where the children stand in it.
+fn tidy(node: &mut Node<'_>) {
+    let text = std::mem::take(&mut node.text);
+    if node.children.is_empty() {
+        node.text = in_lines(trimmed(text));
+        return;
+    }
+    let end = text.trim_end().len();
+    let start = end - text[..end].trim_start().len();
+    let mut out = String::with_capacity(end - start);
+    let mut from = start;
+    for child in &mut node.children {
+        let to = child.at.clamp(from, end);
+        out.push_str(&lines(&text[from..to]));
+        child.at = out.len();
+        from = to;
+    }
+    out.push_str(&lines(&text[from..end]));
+    node.text = Cow::Owned(out);
+}
+
+fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    }
+}
+
+fn in_lines(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => lines(text),
+        Cow::Owned(text) => Cow::Owned(lines(&text).into_owned()),
+    }
+}
+
+/// Line feeds only, whether a carriage return came literally or as `&#13;`.
+fn lines(text: &str) -> Cow<'_, str> {
+    if memchr::memchr(b'\r', text.as_bytes()).is_none() {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
+}

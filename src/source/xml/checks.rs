@@ -1,0 +1,103 @@
+//! What must hold outside of records: there the markup has to be sound, else
+//! nobody knows which records are missing.
+
+use super::attributes::Attributes;
+use super::characters::{forbidden, is_forbidden};
+use super::error::FeedError;
+use super::name::key;
+use super::token::Token;
+
+/// Elements of HTML that are the root of a page or of a piece of one.
+const HTML: [&str; 14] = [
+    "html", "head", "body", "div", "p", "form", "script", "style", "meta", "center", "h1", "h2",
+    "h3", "iframe",
+];
+
+/// Whether a root element is HTML's.
+pub(super) fn is_html(root: &[u8]) -> bool {
+    let root = key(root);
+    HTML.iter().any(|name| key(name.as_bytes()) == root)
+}
+
+/// Whether a tag outside of records is as XML wants it.
+pub(super) fn is_sound_tag(buffer: &[u8], token: &Token) -> bool {
+    Attributes::new(token.attributes(buffer)).all(|attribute| attribute.is_sound)
+}
+
+/// Checks text outside of records; returns how much of it is whole characters,
+/// which is less than all only when the text is `open`: more may follow.
+pub(super) fn check_text(text: &[u8], open: bool) -> Result<usize, (usize, String)> {
+    let valid = match std::str::from_utf8(text) {
+        Ok(valid) => valid,
+        Err(error) => {
+            let at = error.valid_up_to();
+            if error.error_len().is_some() || !open {
+                return Err((
+                    at,
+                    "bytes that are no text in the document's encoding".to_owned(),
+                ));
+            }
+            std::str::from_utf8(&text[..at]).unwrap_or_default()
+        }
+    };
+    if let Some((at, found)) = valid
+        .char_indices()
+        .find(|(_, character)| is_forbidden(*character))
+    {
+        return Err((at, forbidden(found)));
+    }
+    if let Some(at) = valid.find('<') {
+        return Err((at, "`<` that begins no markup".to_owned()));
+    }
+    Ok(valid.len())
+}
+
+/// What text outside of the root element is.
+pub(super) fn stray(text: &[u8], behind: bool) -> &'static str {
+    match text.first() {
+        _ if behind => "text behind the end of the root element",
+        Some(b'{' | b'[') => "text before the root element (it looks like JSON)",
+        Some(_) if text.starts_with("\u{feff}".as_bytes()) => {
+            "a second byte order mark before the root element"
+        }
+        _ => "text before the root element",
+    }
+}
+
+/// Refuses document types that declare entities or point outside, and HTML's.
+pub(super) fn check_doctype(doctype: &[u8], at: u64) -> Result<(), FeedError> {
+    let text = doctype.to_ascii_lowercase();
+    let body = text["<!doctype".len()..].trim_ascii();
+    let (head, subset) = match memchr::memchr(b'[', body) {
+        Some(bracket) => body.split_at(bracket),
+        None => (body, &[][..]),
+    };
+    let mut words = head
+        .split(|byte| byte.is_ascii_whitespace() || *byte == b'>')
+        .filter(|word| !word.is_empty());
+    if words.next() == Some(b"html") {
+        return Err(FeedError::Html);
+    }
+    let subset = without_comments(subset);
+    if memchr::memmem::find(&subset, b"<!entity").is_some() {
+        return Err(FeedError::EntityDeclaration { at });
+    }
+    if words.any(|word| word == b"system" || word == b"public") || subset.contains(&b'%') {
+        return Err(FeedError::External { at });
+    }
+    Ok(())
+}
+
+fn without_comments(subset: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(subset.len());
+    let mut rest = subset;
+    while let Some(start) = memchr::memmem::find(rest, b"<!--") {
+        out.extend_from_slice(&rest[..start]);
+        rest = match memchr::memmem::find(&rest[start..], b"-->") {
+            Some(length) => &rest[start + length + "-->".len()..],
+            None => &[],
+        };
+    }
+    out.extend_from_slice(rest);
+    out
+}

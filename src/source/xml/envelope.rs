@@ -1,0 +1,208 @@
+//! The envelope: what stands around and beside the records of a document.
+
+use super::attributes::Attributes;
+use super::error::FeedError;
+use super::name::key;
+use super::printable::printable;
+use super::reported::{Says, is_error, quoted, said_by};
+use super::rules::Rules;
+use super::token::{Kind, Next, next};
+use super::tree::Node;
+
+/// How many element names are remembered for messages.
+const MOST_NAMES: usize = 32;
+/// A longer name is cut in messages.
+const LONGEST_NAME_BYTES: usize = 64;
+/// Text in place of records that is kept to be quoted.
+const LONGEST_TEXT_BYTES: usize = 1024;
+/// Root elements that are known to wrap records: DRF's, common ones and CVRF's.
+const ROOTS: [&str; 14] = [
+    "root",
+    "advisories",
+    "advisory_list",
+    "advisorylist",
+    "feed",
+    "xml_feed",
+    "response",
+    "results",
+    "list",
+    "vulnerabilities",
+    "cvrfdocs",
+    "cvrf",
+    "documents",
+    "items",
+];
+/// What DRF puts around the records of a collection (contract §4).
+const ENVELOPE: [&str; 4] = ["count", "next", "previous", "results"];
+/// Names by which an envelope claims how many records there are.
+const CLAIMS: [&str; 4] = ["count", "total", "total_count", "total_results"];
+
+/// What stands around the records.
+#[derive(Default)]
+pub(super) struct Envelope {
+    pub root: Option<String>,
+    pub claimed: Option<u64>,
+    pub next: Option<String>,
+    /// Names of the elements around and beside records.
+    pub names: Vec<String>,
+    /// Names of elements beside records that are neither record nor envelope.
+    pub ignored: Vec<String>,
+    /// Whether an identifier stands outside of records.
+    pub has_identifiers: bool,
+    /// Whether anything is said beside records in an element that is not the root.
+    pub has_content: bool,
+    /// Something that an empty feed would not have.
+    is_unexpected: bool,
+    /// What the root's attributes say.
+    root_says: Says,
+    /// Text directly in the elements around records.
+    text: Vec<u8>,
+}
+
+impl Envelope {
+    /// An element around records begins, `depth` elements below the document.
+    pub fn wrapper(&mut self, rules: &Rules, name: &[u8], attributes: &[u8], depth: usize) {
+        if depth == 0 {
+            self.root = Some(shown(name));
+            self.root_says = said_by(attributes);
+        } else {
+            remember(&mut self.names, name);
+            self.is_unexpected |= !is_one_of(name, &ENVELOPE) && !is_one_of(name, &ROOTS);
+        }
+        for raw in Attributes::new(attributes) {
+            let value = String::from_utf8_lossy(raw.value.unwrap_or_default());
+            self.has_identifiers |= rules.is_identifier(value.as_bytes());
+            self.claim(raw.name, value.trim());
+        }
+    }
+
+    /// Text directly in an element around records.
+    pub fn text(&mut self, text: &[u8]) {
+        self.is_unexpected |= !text.trim_ascii().is_empty();
+        let room = LONGEST_TEXT_BYTES - self.text.len().min(LONGEST_TEXT_BYTES);
+        self.text.extend_from_slice(&text[..text.len().min(room)]);
+    }
+
+    /// A sound element beside records that holds no identifier; `depth` elements
+    /// stand around it. It `is_sibling` where records are expected.
+    pub fn beside(&mut self, element: &[u8], node: &Node<'_>, depth: usize, is_sibling: bool) {
+        let name = node.name.as_bytes();
+        if node.children.is_empty() && self.value(name, &node.text) {
+            return;
+        }
+        remember_all(&mut self.names, element);
+        if is_one_of(name, &ROOTS) && is_void(node) {
+            return;
+        }
+        self.is_unexpected = true;
+        self.has_content |= depth > 1 && !node.whole_text().is_empty();
+        if is_sibling {
+            remember(&mut self.ignored, name);
+        }
+    }
+
+    /// Takes the value of an element that is known to be envelope; false when it
+    /// is not.
+    fn value(&mut self, name: &[u8], text: &str) -> bool {
+        if self.claim(name, text) {
+            return true;
+        }
+        if key(name) == key(b"next") {
+            let is_url = !matches!(text, "" | "None" | "null");
+            self.next = is_url.then(|| text.to_owned());
+            return true;
+        }
+        is_one_of(name, &ENVELOPE) && (text.is_empty() || key(name) == key(b"previous"))
+    }
+
+    /// Takes how many records the envelope claims; false when it does not.
+    fn claim(&mut self, name: &[u8], text: &str) -> bool {
+        let Some(rank) = CLAIMS
+            .iter()
+            .position(|known| key(known.as_bytes()) == key(name))
+        else {
+            return false;
+        };
+        let Ok(claimed) = text.parse() else {
+            return rank == 0 && text.is_empty();
+        };
+        if rank == 0 || self.claimed.is_none() {
+            self.claimed = Some(claimed);
+        }
+        self.is_unexpected |= claimed != 0;
+        true
+    }
+
+    /// Says what a document without records is, unless it is an empty feed.
+    pub fn check_empty(&self, known_root: Option<&str>) -> Result<(), FeedError> {
+        let root = self.root.as_deref().unwrap_or_default();
+        let text = quoted(&String::from_utf8_lossy(&self.text));
+        if let Says::Error(words) = &self.root_says {
+            return Err(FeedError::Reported {
+                text: format!("`{root}`: {words}"),
+            });
+        }
+        if is_error(root.as_bytes()) {
+            return Err(FeedError::Reported {
+                text: format!("`{root}`: {text}"),
+            });
+        }
+        let is_known = is_one_of(root.as_bytes(), &ROOTS)
+            || known_root.is_some_and(|known| key(known.as_bytes()) == key(root.as_bytes()));
+        let says_nothing = !self.is_unexpected && self.root_says == Says::Nothing;
+        if is_known && says_nothing && self.next.is_none() {
+            return Ok(());
+        }
+        let says = if text.is_empty() {
+            String::new()
+        } else {
+            format!(", and it says `{text}`")
+        };
+        let why = format!("nothing in `{root}` carries an identifier{says}");
+        Err(FeedError::NotRecognised {
+            why,
+            names: self.names.clone(),
+        })
+    }
+}
+
+/// Whether an element holds nothing but other known wrappers.
+fn is_void(node: &Node<'_>) -> bool {
+    let known = |child: &Node<'_>| {
+        let name = child.name.as_bytes();
+        (is_one_of(name, &ROOTS) || is_one_of(name, &ENVELOPE)) && is_void(child)
+    };
+    node.text.is_empty() && node.attributes.is_empty() && node.children.iter().all(known)
+}
+
+fn is_one_of(name: &[u8], names: &[&str]) -> bool {
+    let name = key(name);
+    names.iter().any(|known| key(known.as_bytes()) == name)
+}
+
+/// A name from outside, fit for messages and logs.
+pub(super) fn shown(name: &[u8]) -> String {
+    printable(&name[..name.len().min(LONGEST_NAME_BYTES)])
+}
+
+fn remember(names: &mut Vec<String>, name: &[u8]) {
+    if names.len() < MOST_NAMES {
+        let name = shown(name);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+}
+
+/// Remembers the names of all elements in `element`.
+fn remember_all(names: &mut Vec<String>, element: &[u8]) {
+    let mut at = 0;
+    while names.len() < MOST_NAMES
+        && let Next::Token(token) = next(element, at)
+    {
+        if matches!(token.kind, Kind::Start | Kind::Empty) {
+            remember(names, token.name(element));
+        }
+        at = token.end;
+    }
+}

@@ -1,0 +1,196 @@
+//! Which advisory a record is: the identifier at its own level, and others that
+//! stand where they should not and may be those of a neighbour that damage has
+//! merged into it.
+
+use std::collections::{HashMap, HashSet};
+
+use super::build::Built;
+use super::name::key;
+use super::repairs::shown;
+use super::rules::Rules;
+use super::tree::{Found, Node};
+use crate::config::AliasField;
+
+/// Identifiers of one record that are told apart. Nothing real holds so many.
+const MOST_KEYS: usize = 100;
+/// How far before an identifier the name that it belongs to is looked for: a tag.
+const LONGEST_TAG_BYTES: usize = 256;
+
+/// The identifiers at an element's own level, from the best name that leads to any.
+pub(super) fn own<'n>(rules: &Rules, node: &'n Node<'n>) -> Vec<&'n str> {
+    let is_identifier = |text: &&str| rules.is_identifier(text.as_bytes());
+    for path in rules.aliases.of(AliasField::Said) {
+        let texts = path.all(node).into_iter().map(Found::text);
+        let found: Vec<&str> = texts.filter(is_identifier).collect();
+        if !found.is_empty() {
+            return found;
+        }
+    }
+    Vec::new()
+}
+
+/// What stands at an element's own level where an identifier belongs and is none:
+/// its name and its text.
+pub(super) fn no_identifier(rules: &Rules, node: &Node<'_>) -> Option<(String, String)> {
+    let found = rules.aliases.all(node, AliasField::Said).into_iter();
+    let mut texts = found.map(|one| (one.name(), one.text()));
+    // `id` is upstream's number where it is one.
+    let is_number = |text: &str| text.parse::<i64>().is_ok();
+    let (name, text) = texts.find(|(name, text)| {
+        let is_upstream_id = key(name.as_bytes()) == key(b"id") && is_number(text);
+        !text.is_empty() && !is_upstream_id
+    })?;
+    Some((shown(name), shown(text)))
+}
+
+/// All identifiers that a record may be about; more than one says that it is not
+/// certain where it ends. The first is its own.
+///
+/// A neighbour that damage has merged into a record has its identifier
+/// 1. at the record's own level, where two say different things;
+/// 2. in a child of the record's own name;
+/// 3. in an element whose tags do not match, or of the same name;
+/// 4. in what is no element: a comment, a CDATA section, a mangled tag.
+pub(super) fn candidates(rules: &Rules, record: &str, built: &Built<'_>) -> Vec<String> {
+    let mut keys = Keys::default();
+    let root = &built.root;
+    keys.extend(own(rules, root));
+    for child in root.children.iter().filter(|child| child.key == root.key) {
+        keys.extend(own(rules, child));
+    }
+    let uncertain = &built.repairs.elements;
+    if !uncertain.is_empty() {
+        walk(root, &mut |node| {
+            if uncertain.contains(&node.key) {
+                keys.extend(own(rules, node));
+            }
+        });
+    }
+    if built.repairs.is_structural {
+        keys.extend(unaccounted(rules, record, root));
+    } else {
+        for range in &built.opaque {
+            let opaque = &record[range.clone()];
+            let start = format!("<{}", root.name);
+            if let Some(at) = opaque.find(&start) {
+                keys.extend(positions(rules, &opaque[at..]));
+            }
+        }
+    }
+    keys.all
+}
+
+/// Identifiers of a record that has none at its own level, as far as they can be
+/// made out: from the names that should hold one, else from any value that is one,
+/// else from the only word that looks like one.
+pub(super) fn made_out(rules: &Rules, record: &str, built: Option<&Built<'_>>) -> Vec<String> {
+    let mut keys = Keys::default();
+    let is_sound = built.is_some_and(|built| !built.repairs.is_structural);
+    if let Some(built) = built {
+        let root = &built.root;
+        let of_root = root.attributes.iter().map(|attribute| &*attribute.value);
+        let leaves = root.children.iter().map(|child| &*child.text);
+        let values = of_root.chain([&*root.text]).chain(leaves);
+        keys.extend(values.filter(|value| rules.is_identifier(value.as_bytes())));
+    }
+    if keys.all.is_empty() || !is_sound {
+        keys.extend(positions(rules, record));
+    }
+    if keys.all.is_empty() {
+        let mut words = rules.words(record.as_bytes()).map(|word| &record[word]);
+        if let Some(first) = words.next()
+            && words.all(|word| word == first)
+        {
+            keys.extend([first]);
+        }
+    }
+    keys.all
+}
+
+/// Identifiers that stand in the bytes more often than in the elements that the
+/// tree has: some are hidden in markup that is none.
+fn unaccounted<'t>(rules: &Rules, record: &'t str, root: &Node<'_>) -> Vec<&'t str> {
+    let mut counted: HashMap<&str, usize> = HashMap::new();
+    walk(root, &mut |node| {
+        let attributes = node.attributes.iter().map(|one| (one.key, &*one.value));
+        for (name, value) in attributes.chain([(node.key, &*node.text)]) {
+            if rules.names_identifier(name) && rules.is_identifier(value.as_bytes()) {
+                *counted.entry(value.trim()).or_default() += 1;
+            }
+        }
+    });
+    let mut hidden = Vec::new();
+    for found in positions(rules, record) {
+        match counted.get_mut(found) {
+            Some(count) if *count > 0 => *count -= 1,
+            _ => hidden.push(found),
+        }
+    }
+    hidden
+}
+
+/// Identifiers in the bytes of a record that stand where a name of the aliases
+/// says that one follows, whether or not the markup around is sound.
+pub(super) fn positions<'t>(rules: &Rules, text: &'t str) -> Vec<&'t str> {
+    let words = rules.words(text.as_bytes());
+    words
+        .filter(|word| is_position(rules, &text.as_bytes()[..word.start]))
+        .map(|word| &text[word])
+        .collect()
+}
+
+/// Whether `before` ends with `name="` or `<name …>`.
+fn is_position(rules: &Rules, before: &[u8]) -> bool {
+    let before = &before[before.len().saturating_sub(LONGEST_TAG_BYTES)..];
+    let before = before.trim_ascii_end();
+    let before = before.strip_suffix(b"<![CDATA[").unwrap_or(before);
+    let before = before.trim_ascii_end();
+    let unquoted = match before {
+        [rest @ .., b'"' | b'\''] => rest.trim_ascii_end(),
+        _ => before,
+    };
+    if let Some(tag) = before.strip_suffix(b">") {
+        let Some(start) = memchr::memrchr(b'<', tag) else {
+            return false;
+        };
+        let name = &tag[start + 1..];
+        let end = name.iter().position(|byte| !is_name(*byte));
+        return rules.names_identifier(key(&name[..end.unwrap_or(name.len())]));
+    }
+    let assigned = unquoted.strip_suffix(b"=").unwrap_or(unquoted);
+    if assigned.len() == before.len() {
+        return false;
+    }
+    let assigned = assigned.trim_ascii_end();
+    let start = assigned.iter().rposition(|byte| !is_name(*byte));
+    rules.names_identifier(key(&assigned[start.map_or(0, |at| at + 1)..]))
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':') || byte >= 0x80
+}
+
+fn walk<'n>(node: &'n Node<'n>, visit: &mut dyn FnMut(&'n Node<'n>)) {
+    visit(node);
+    for child in &node.children {
+        walk(child, visit);
+    }
+}
+
+/// Identifiers, each once, in the order in which they were found.
+#[derive(Default)]
+struct Keys {
+    known: HashSet<String>,
+    all: Vec<String>,
+}
+
+impl Keys {
+    fn extend<'k>(&mut self, found: impl IntoIterator<Item = &'k str>) {
+        for key in found {
+            let key = key.trim();
+            if self.all.len() < MOST_KEYS && self.known.insert(key.to_owned()) {
+                self.all.push(key.to_owned());
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Looks ahead in a document for what its records are.
+
+use super::finder::{Finder, MOST_NAMES};
+use super::rules::Rules;
+use super::token::{Next, next};
+
+/// Where the records are: how deep, under which names, in which elements.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// Depth below the root; `None` where no element carries an identifier.
+    pub depth: Option<usize>,
+    /// Keys of the records' names.
+    pub names: Vec<u64>,
+    /// Depth and key of the elements around the records.
+    pub wrappers: Vec<(usize, u64)>,
+    /// Where elements are nested too deep.
+    pub too_deep: Option<usize>,
+}
+
+impl Plan {
+    /// The plan of a document that is there in full.
+    pub fn of(rules: &Rules, document: &[u8]) -> Self {
+        Scout::default()
+            .look(rules, document, true)
+            .unwrap_or_default()
+    }
+
+    /// Whether records are known by this name.
+    pub fn names(&self, name: u64) -> bool {
+        self.names.contains(&name)
+    }
+
+    /// Remembers another name of records. Where each has its own, none is known
+    /// for long, and each is looked into.
+    pub fn learn(&mut self, name: u64) {
+        if self.names.len() < MOST_NAMES && !self.names(name) {
+            self.names.push(name);
+        }
+    }
+}
+
+/// Looks ahead in a document that streams past.
+#[derive(Default)]
+pub(super) struct Scout {
+    finder: Finder,
+    resume: usize,
+    /// How long the buffer has to be for another look to be worth it.
+    enough: usize,
+}
+
+impl Scout {
+    /// Looks on in `buffer`, which begins with the document. It looks on for a
+    /// while after the first carrier of an identifier: an advisory may name
+    /// related ones before itself.
+    pub fn look(&mut self, rules: &Rules, buffer: &[u8], last: bool) -> Option<Plan> {
+        if buffer.len() < self.enough && !last {
+            return None;
+        }
+        let mut seen = self.resume;
+        while !self.is_settled(rules, seen) {
+            match next(buffer, self.resume) {
+                Next::Token(token) => {
+                    self.finder.token(rules, buffer, self.resume, &token);
+                    self.resume = token.end;
+                    seen = token.end;
+                }
+                Next::More { from } => {
+                    self.finder.text(&buffer[self.resume..from]);
+                    self.resume = from;
+                    self.enough = buffer.len() + (buffer.len() - from) / 2 + 1;
+                    seen = buffer.len();
+                    break;
+                }
+            }
+        }
+        (last || self.is_settled(rules, seen)).then(|| self.plan())
+    }
+
+    fn plan(&mut self) -> Plan {
+        let finder = std::mem::take(&mut self.finder);
+        let too_deep = finder.too_deep();
+        let Some((depth, group)) = finder.records() else {
+            return Plan {
+                too_deep,
+                ..Plan::default()
+            };
+        };
+        Plan {
+            depth: Some(depth),
+            names: group.names,
+            wrappers: group.wrappers,
+            too_deep: None,
+        }
+    }
+
+    /// Whether `seen` bytes are enough to decide.
+    fn is_settled(&self, rules: &Rules, seen: usize) -> bool {
+        let limits = &rules.limits;
+        match self.finder.carriers() {
+            Some(carriers) => {
+                seen >= limits.lookahead_bytes || carriers >= limits.lookahead_records
+            }
+            None => seen >= limits.record_bytes,
+        }
+    }
+}

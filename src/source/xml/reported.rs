@@ -1,0 +1,156 @@
+//! Errors that a document reports in place of, or beside, its records.
+
+use super::attributes::Attributes;
+use super::name::key;
+use super::tree::Node;
+
+/// Text of the document that is quoted in messages, in characters.
+const LONGEST_QUOTE_CHARS: usize = 200;
+/// Elements and attributes that say that something failed.
+const ERRORS: [&str; 4] = ["error", "errors", "fault", "exception"];
+/// Values by which they say that nothing did.
+const NOTHING: [&str; 9] = [
+    "", "0", "false", "no", "none", "null", "n/a", "ok", "success",
+];
+/// Values of a status that say that all is well.
+const WELL: [&str; 8] = [
+    "",
+    "ok",
+    "success",
+    "successful",
+    "200",
+    "0",
+    "true",
+    "complete",
+];
+/// What messages about errors say, in lower case.
+const WORDS: [&str; 14] = [
+    "error",
+    "fail",
+    "fault",
+    "exception",
+    "invalid",
+    "denied",
+    "unauthori",
+    "forbidden",
+    "timeout",
+    "timed out",
+    "unavailable",
+    "expired",
+    "throttled",
+    "not permitted",
+];
+
+/// What the attributes of the root element say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Says {
+    /// Nothing about how it went.
+    #[default]
+    Nothing,
+    /// Something that a document without records would not say.
+    Something,
+    /// That something failed, in its words.
+    Error(String),
+}
+
+/// Whether a name is that of an error.
+pub(super) fn is_error(name: &[u8]) -> bool {
+    let name = key(name);
+    ERRORS.iter().any(|error| key(error.as_bytes()) == name)
+}
+
+/// The error that an element or one inside of it reports, in its words.
+pub(super) fn reported(node: &Node<'_>) -> Option<String> {
+    if is_error(node.name.as_bytes()) {
+        let attributes = node.attributes.iter().map(|attribute| &*attribute.value);
+        let text = node.whole_text();
+        let parts: Vec<&str> = attributes
+            .chain([&*text])
+            .filter(|part| !is_one_of(part, &NOTHING))
+            .collect();
+        if !parts.is_empty() {
+            return Some(format!("`{}`: {}", node.name, quoted(&parts.join(" "))));
+        }
+    }
+    node.children.iter().find_map(reported)
+}
+
+/// What the attributes of the root element, as they stand in its tag, say.
+pub(super) fn said_by(attributes: &[u8]) -> Says {
+    let words = || quoted(&String::from_utf8_lossy(attributes));
+    let mut says = Says::Nothing;
+    for raw in Attributes::new(attributes) {
+        let value = String::from_utf8_lossy(raw.value.unwrap_or_default()).to_lowercase();
+        let value = value.trim();
+        let name = key(raw.name);
+        let is = |names: &[&str]| names.iter().any(|known| key(known.as_bytes()) == name);
+        let is_bad =
+            WORDS.iter().any(|word| value.contains(word)) || matches!(value.parse(), Ok(400..=599));
+        if is_error(raw.name) && !is_one_of(value, &NOTHING) {
+            return Says::Error(words());
+        }
+        if is(&["status", "code", "result", "message", "detail", "reason"]) && is_bad {
+            return Says::Error(words());
+        }
+        let is_unexpected = is(&["status"]) && !is_one_of(value, &WELL)
+            || is(&["message", "detail", "reason"]) && !value.is_empty();
+        if is_unexpected {
+            says = Says::Something;
+        }
+    }
+    says
+}
+
+fn is_one_of(value: &str, words: &[&str]) -> bool {
+    let value = value.trim();
+    words.iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+/// Text of the document on one line, for messages.
+pub(super) fn quoted(text: &str) -> String {
+    let words: Vec<&str> = text
+        .split(|character: char| character.is_whitespace() || character.is_control())
+        .filter(|word| !word.is_empty())
+        .collect();
+    let line = words.join(" ");
+    if line.chars().count() <= LONGEST_QUOTE_CHARS {
+        return line;
+    }
+    line.chars()
+        .take(LONGEST_QUOTE_CHARS)
+        .chain(['…'])
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Says, said_by};
+
+    #[test]
+    fn a_root_that_speaks_of_an_error_is_told_from_one_that_does_not() {
+        for attributes in [
+            r#" status="error" code="500" message="backend timeout""#,
+            r#" error="out of memory""#,
+            r" code='503'",
+            r#" message="Request failed""#,
+        ] {
+            assert!(
+                matches!(said_by(attributes.as_bytes()), Says::Error(_)),
+                "{attributes}"
+            );
+        }
+        for attributes in [
+            "",
+            r#" xmlns="urn:x" version="2" total="0""#,
+            r#" status="ok" code="SVR""#,
+            r#" error="" errors="0" fault="none""#,
+        ] {
+            assert_eq!(
+                said_by(attributes.as_bytes()),
+                Says::Nothing,
+                "{attributes}"
+            );
+        }
+        assert_eq!(said_by(b" message='come back later'"), Says::Something);
+    }
+}

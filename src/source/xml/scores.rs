@@ -1,0 +1,74 @@
+//! CVSS scores, by names that tell the version or by an element that says it.
+
+use super::fields::Fields;
+use super::name::keys;
+use super::tree::Node;
+use super::values::{greater, is_absent, never, score, scored_or_absent, shortened};
+use crate::config::AliasField;
+use crate::model::Cvss;
+
+/// Those of versions 2, 3 and 4. Where a record gives several of one version, the
+/// highest; the others are kept as unrecognised.
+pub(super) fn scores(fields: &mut Fields<'_>) -> [Cvss; 3] {
+    const FIELDS: [(AliasField, AliasField); 3] = [
+        (AliasField::Cvss2Score, AliasField::Cvss2Vector),
+        (AliasField::Cvss3Score, AliasField::Cvss3Vector),
+        (AliasField::Cvss4Score, AliasField::Cvss4Vector),
+    ];
+    let mut scores = FIELDS.map(|(score, vector)| named(fields, score, vector));
+    let mut others: [Vec<String>; 3] = Default::default();
+    for node in fields.record.named(keys!["cvss"]) {
+        let index = version(node);
+        let (found, text) = versioned(node);
+        let best = &mut scores[index];
+        if found == *best || found == Cvss::default() {
+            if found.score.is_none() && !is_absent(&text) && score(&text).is_none() {
+                others[index].push(text);
+            }
+        } else if found.score > best.score || *best == Cvss::default() {
+            let former = std::mem::replace(best, found);
+            others[index].extend(former.score.map(|score| score.to_string()));
+        } else {
+            others[index].push(text);
+        }
+    }
+    for ((field, _), others) in FIELDS.into_iter().zip(others) {
+        let others: Vec<&str> = others.iter().map(String::as_str).collect();
+        fields.keep(field, &others);
+    }
+    scores
+}
+
+fn named(fields: &mut Fields<'_>, score_field: AliasField, vector_field: AliasField) -> Cvss {
+    let vector = |text: &str| Some(shortened(text));
+    scored_or_absent(Cvss {
+        score: fields.read(score_field, score, greater),
+        vector: fields.read(vector_field, vector, never),
+    })
+}
+
+/// `<cvss version="3.1" score="…" vector="…"/>`, where the names did not tell.
+fn versioned(node: &Node<'_>) -> (Cvss, String) {
+    let vector = node.value(keys!["vector", "cvss_vector"]);
+    let text = node.value(keys!["score", "base_score", "value"]);
+    let text = text.map_or_else(|| node.read().to_owned(), std::borrow::Cow::into_owned);
+    let cvss = scored_or_absent(Cvss {
+        score: score(&text),
+        vector: vector.map(|vector| shortened(&vector)),
+    });
+    (cvss, text)
+}
+
+/// Which version an element says it is of: `3`, `v3.1`, `CVSSv3`, `CVSS:3.1`, or
+/// what its vector begins with. Version 2 says nothing. Counted from 0.
+fn version(node: &Node<'_>) -> usize {
+    let stated = node.value(keys!["version"]);
+    let vector = node.value(keys!["vector", "cvss_vector"]);
+    let prefixed = vector.filter(|vector| vector.starts_with("CVSS:"));
+    let text = stated.or(prefixed).unwrap_or_default();
+    match text.bytes().find(u8::is_ascii_digit) {
+        Some(b'3') => 1,
+        Some(b'4') => 2,
+        _ => 0,
+    }
+}

@@ -1,0 +1,357 @@
+//! Every damage of one place in a document of each profile: a reading that ends
+//! complete holds every advisory, read or refused under its identifier.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::super::{Profile, RecordReader, Rules, read_record};
+use super::rules;
+
+const RECORDS: u32 = 8;
+
+/// A document of eight records, and how each says who it is.
+struct Seed {
+    profile: Profile,
+    document: String,
+    identity: fn(u32) -> String,
+}
+
+fn seed(
+    profile: Profile,
+    (head, tail): (&str, &str),
+    record: fn(u32) -> String,
+    identity: fn(u32) -> String,
+) -> Seed {
+    let records: String = (1..=RECORDS).map(record).collect();
+    Seed {
+        profile,
+        document: format!("{head}{records}{tail}"),
+        identity,
+    }
+}
+
+fn json_names() -> Seed {
+    let record = |n: u32| {
+        format!(
+            "<advisory><id>30000{n}</id><advisory_identifier>SA9000{n}</advisory_identifier><title>T{n} &lt;</title>\
+             <products><product><name>P{n}</name></product></products><fix>It's \"so\"</fix>\
+             <related><advisory><said>SA8000{n}</said></advisory></related></advisory>\n"
+        )
+    };
+    let around = ("<?xml version=\"1.0\"?>\n<advisories>\n", "</advisories>\n");
+    seed(Profile::JsonNames, around, record, by_element)
+}
+
+fn drf() -> Seed {
+    let record = |n: u32| {
+        format!(
+            "<list-item><advisory_identifier>SA9000{n}</advisory_identifier><title>T{n}</title>\
+             <products><list-item><name>P{n}</name></list-item></products><poc></poc></list-item>"
+        )
+    };
+    let around = (
+        "<root><count>8</count><next/><results>",
+        "</results></root>",
+    );
+    seed(Profile::Drf, around, record, by_element)
+}
+
+fn attributes() -> Seed {
+    let record = |n: u32| {
+        format!(
+            "<advisory said=\"SA9000{n}\" criticality='3'>\n<title>T{n}</title><description><![CDATA[It's 5\" < 6\r\n]]>\
+             </description><product id='7' name=\"P{n}\"/></advisory>\n"
+        )
+    };
+    let around = (
+        "<feed xmlns=\"urn:x\" version=\"2\">\n<!-- new -->",
+        "</feed>",
+    );
+    seed(Profile::Attributes, around, record, by_attribute)
+}
+
+fn attributes_alone() -> Seed {
+    let record = |n: u32| format!("<a said=\"SA9000{n}\" title='T{n}'/>\n");
+    seed(
+        Profile::Attributes,
+        ("<feed>\n", "</feed>"),
+        record,
+        by_attribute,
+    )
+}
+
+fn cvrf() -> Seed {
+    let record = |n: u32| {
+        format!(
+            "<c:doc xmlns:c=\"urn:c\"><c:DocumentTitle>T{n}</c:DocumentTitle><c:DocumentTracking><c:Identification>\
+             <c:ID>SA9000{n}</c:ID></c:Identification></c:DocumentTracking>\
+             <v:Vulnerability Ordinal=\"1\"><v:CVE>CVE-2026-000{n}</v:CVE></v:Vulnerability></c:doc>\n"
+        )
+    };
+    let by_path = |n: u32| format!("<c:ID>SA9000{n}</c:ID></c:Identification>");
+    seed(
+        Profile::Cvrf,
+        ("<cvrfdocs>\n", "</cvrfdocs>"),
+        record,
+        by_path,
+    )
+}
+
+fn by_element(n: u32) -> String {
+    format!("<advisory_identifier>SA9000{n}</advisory_identifier>")
+}
+
+fn by_attribute(n: u32) -> String {
+    format!(" said=\"SA9000{n}\"")
+}
+
+/// What a reading of a damaged document came to.
+#[derive(Default)]
+struct Reading {
+    is_complete: bool,
+    stored: Vec<String>,
+    refused: Vec<Option<String>>,
+}
+
+fn read(rules: &Arc<Rules>, document: &[u8]) -> Reading {
+    let mut reading = Reading::default();
+    let mut take = |record: &[u8]| match read_record(rules, record) {
+        Ok(advisory) => reading.stored.push(advisory.said),
+        Err(unreadable) => {
+            reading.refused.push(unreadable.key);
+            let others = unreadable.others.into_iter().map(|other| Some(other.key));
+            reading.refused.extend(others);
+        }
+    };
+    let mut reader = RecordReader::new(Arc::clone(rules), None, None);
+    let ended = reader
+        .push(document, &mut take)
+        .and_then(|()| reader.finish(&mut take));
+    reading.is_complete = ended.is_ok();
+    reading
+}
+
+/// How many damages of one kind ended how.
+#[derive(Default)]
+struct Counts {
+    failed: usize,
+    whole: usize,
+    refused: usize,
+    lost: Vec<String>,
+}
+
+impl Counts {
+    /// A reading that is complete holds as many advisories as there are, and each
+    /// whose identifier the damage has spared by that name.
+    fn judge(
+        &mut self,
+        seed: &Seed,
+        rules: &Arc<Rules>,
+        document: &[u8],
+        what: &dyn Fn() -> String,
+    ) {
+        let reading = read(rules, document);
+        if !reading.is_complete {
+            self.failed += 1;
+            return;
+        }
+        let is_there = |n: u32| {
+            let said = format!("SA9000{n}");
+            reading.stored.contains(&said) || reading.refused.contains(&Some(said))
+        };
+        let spared = |n: &u32| {
+            let identity = (seed.identity)(*n);
+            memchr::memmem::find(document, identity.as_bytes()).is_some()
+        };
+        let missing: Vec<u32> = (1..=RECORDS)
+            .filter(spared)
+            .filter(|n| !is_there(*n))
+            .collect();
+        let all: BTreeSet<&String> = reading.stored.iter().collect();
+        let held = all.len() + reading.refused.len();
+        if !missing.is_empty() || held < RECORDS as usize {
+            self.lost
+                .push(format!("{}: {held} held, missing {missing:?}", what()));
+        } else if reading.refused.is_empty() {
+            self.whole += 1;
+        } else {
+            self.refused += 1;
+        }
+    }
+}
+
+/// Where the tags of a document are.
+fn tags(document: &str) -> Vec<std::ops::Range<usize>> {
+    let starts = document.match_indices('<').map(|(at, _)| at);
+    let ends = |at: usize| {
+        let end = at + document[at..].find('>')? + 1;
+        (!document[at + 1..end].contains('<')).then_some(at..end)
+    };
+    starts.filter_map(ends).collect()
+}
+
+type Edit<'e> = &'e mut dyn FnMut(&[u8], &dyn Fn() -> String);
+
+fn deleted_bytes(document: &str, each: Edit<'_>) {
+    for at in 0..document.len() {
+        let mut damaged = document.as_bytes().to_vec();
+        damaged.remove(at);
+        each(&damaged, &|| format!("without byte {at}"));
+    }
+}
+
+fn replaced_bytes(document: &str, each: Edit<'_>) {
+    for at in 0..document.len() {
+        for byte in *b"<>\"x\0" {
+            let mut damaged = document.as_bytes().to_vec();
+            damaged[at] = byte;
+            each(&damaged, &|| format!("{:?} at byte {at}", char::from(byte)));
+        }
+    }
+}
+
+fn inserted_bytes(document: &str, each: Edit<'_>) {
+    for at in 0..document.len() {
+        for byte in *b"<\"" {
+            let mut damaged = document.as_bytes().to_vec();
+            damaged.insert(at, byte);
+            each(&damaged, &|| {
+                format!("{:?} before byte {at}", char::from(byte))
+            });
+        }
+    }
+}
+
+fn swapped_tags(document: &str, each: Edit<'_>) {
+    for pair in tags(document).windows(2) {
+        let (one, other) = (pair[0].clone(), pair[1].clone());
+        let damaged = [
+            &document[..one.start],
+            &document[other.clone()],
+            &document[one.end..other.start],
+            &document[one.clone()],
+            &document[other.end..],
+        ];
+        each(damaged.concat().as_bytes(), &|| {
+            format!(
+                "{} and {} swapped at byte {}",
+                &document[one.clone()],
+                &document[other.clone()],
+                one.start
+            )
+        });
+    }
+}
+
+fn damaged_names(document: &str, each: Edit<'_>) {
+    for tag in tags(document) {
+        let start = tag.start + 1 + usize::from(document[tag.start + 1..].starts_with('/'));
+        let rest = &document[start..tag.end];
+        let length = rest.find([' ', '/', '>']).unwrap_or(rest.len());
+        for name in [
+            "x",
+            "advisory",
+            "list-item",
+            "c:doc",
+            "title",
+            "id",
+            "a",
+            "advisory_identifier",
+            "",
+        ] {
+            let damaged = format!(
+                "{}{name}{}",
+                &document[..start],
+                &document[start + length..]
+            );
+            each(damaged.as_bytes(), &|| {
+                format!("{} called {name} at byte {start}", &document[tag.clone()])
+            });
+        }
+    }
+}
+
+fn removed_doubled_and_cut_tags(document: &str, each: Edit<'_>) {
+    for tag in tags(document) {
+        let whole = &document[tag.clone()];
+        let removed = format!("{}{}", &document[..tag.start], &document[tag.end..]);
+        each(removed.as_bytes(), &|| {
+            format!("without {whole} at byte {}", tag.start)
+        });
+        let doubled = format!("{}{}", &document[..tag.end], &document[tag.start..]);
+        each(doubled.as_bytes(), &|| {
+            format!("{whole} twice at byte {}", tag.start)
+        });
+        for end in tag.start + 1..tag.end {
+            let cut = format!("{}{}", &document[..end], &document[tag.end..]);
+            each(cut.as_bytes(), &|| format!("{whole} cut at byte {end}"));
+        }
+    }
+}
+
+/// Damages a document everywhere; what was counted, as rows of a table.
+fn assert_nothing_is_lost(seed: &Seed) {
+    let kinds: [(&str, fn(&str, Edit<'_>)); 6] = [
+        ("one byte deleted", deleted_bytes),
+        ("one byte replaced", replaced_bytes),
+        ("one byte inserted", inserted_bytes),
+        ("two neighbouring tags swapped", swapped_tags),
+        ("a tag's name damaged", damaged_names),
+        (
+            "a tag removed, doubled or cut",
+            removed_doubled_and_cut_tags,
+        ),
+    ];
+    let rules = rules();
+    let whole = read(&rules, seed.document.as_bytes());
+    assert_eq!(whole.stored.len(), RECORDS as usize, "{}", seed.document);
+    assert!(whole.is_complete && whole.refused.is_empty());
+    let mut table = String::new();
+    let mut lost = Vec::new();
+    for (kind, edit) in kinds {
+        let mut counts = Counts::default();
+        edit(&seed.document, &mut |damaged, what| {
+            counts.judge(seed, &rules, damaged, what);
+        });
+        let all = counts.failed + counts.whole + counts.refused + counts.lost.len();
+        let Counts {
+            failed,
+            whole,
+            refused,
+            ..
+        } = counts;
+        let _ = writeln!(
+            table,
+            "| {} | {kind} | {all} | {failed} | {whole} | {refused} | {} |",
+            seed.profile.name(),
+            counts.lost.len()
+        );
+        lost.append(&mut counts.lost);
+    }
+    // `--nocapture` shows what docs/trust.md publishes.
+    eprint!("{table}");
+    lost.truncate(20);
+    assert!(lost.is_empty(), "{}", lost.join("\n"));
+}
+
+#[test]
+fn no_damage_of_one_place_loses_an_advisory_of_json_names() {
+    assert_nothing_is_lost(&json_names());
+}
+
+#[test]
+fn no_damage_of_one_place_loses_an_advisory_of_drf() {
+    assert_nothing_is_lost(&drf());
+}
+
+#[test]
+fn no_damage_of_one_place_loses_an_advisory_of_attributes() {
+    assert_nothing_is_lost(&attributes());
+    assert_nothing_is_lost(&attributes_alone());
+}
+
+#[test]
+fn no_damage_of_one_place_loses_an_advisory_of_cvrf() {
+    assert_nothing_is_lost(&cvrf());
+}
