@@ -275,10 +275,14 @@ fn damaged_names(document: &str, each: Edit<'_>) {
 fn removed_doubled_and_cut_tags(document: &str, each: Edit<'_>) {
     for tag in tags(document) {
         let whole = &document[tag.clone()];
-        let removed = format!("{}{}", &document[..tag.start], &document[tag.end..]);
-        each(removed.as_bytes(), &|| {
-            format!("without {whole} at byte {}", tag.start)
-        });
+        // Without a record that is one tag, the document is sound and has one less.
+        let is_record = whole.ends_with("/>") && whole.contains(" said=");
+        if !is_record {
+            let removed = format!("{}{}", &document[..tag.start], &document[tag.end..]);
+            each(removed.as_bytes(), &|| {
+                format!("without {whole} at byte {}", tag.start)
+            });
+        }
         let doubled = format!("{}{}", &document[..tag.end], &document[tag.start..]);
         each(doubled.as_bytes(), &|| {
             format!("{whole} twice at byte {}", tag.start)
