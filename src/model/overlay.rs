@@ -34,6 +34,7 @@ fn fill(winner: &Advisory, other: &Advisory) -> Advisory {
         winner,
         other,
         not_understood: other.unrecognised.clone(),
+        is_used: false,
     };
     // Names every field, so that a new one cannot be forgotten.
     Advisory {
@@ -67,6 +68,8 @@ struct Fill<'a> {
     other: &'a Advisory,
     /// Values of the other that could not be parsed, without those that the winner has.
     not_understood: BTreeMap<String, String>,
+    /// Whether a field was filled from the other.
+    is_used: bool,
 }
 
 impl Fill<'_> {
@@ -79,7 +82,9 @@ impl Fill<'_> {
     ) -> T {
         let ours = of(self.winner);
         if *ours == T::default() {
-            return of(self.other).clone();
+            let theirs = of(self.other);
+            self.is_used |= *theirs != T::default();
+            return theirs.clone();
         }
         for name in names {
             self.not_understood.remove(*name);
@@ -87,8 +92,12 @@ impl Fill<'_> {
         ours.clone()
     }
 
+    /// What was repaired in the other one counts if a field was filled from it.
     fn unrecognised(self) -> BTreeMap<String, String> {
         let mut all = self.not_understood;
+        if !self.is_used {
+            all.remove(Advisory::REPAIRED);
+        }
         all.extend(self.winner.unrecognised.clone());
         all
     }

@@ -42,3 +42,13 @@ pub fn is_conflict(error: &sqlx::Error) -> bool {
         .and_then(sqlx::error::DatabaseError::code)
         .is_some_and(|code| CONFLICTS.contains(&code.as_ref()))
 }
+
+/// What PostgreSQL says if it refuses a value, and would refuse it at each attempt: the
+/// value is out of range, or too large for its type or an index.
+pub fn refused_value(error: &sqlx::Error) -> Option<String> {
+    let error = error.as_database_error()?;
+    let code = error.code()?;
+    // Data exception; program limit exceeded. Source: PostgreSQL documentation, appendix A.
+    (code.starts_with("22") || code.starts_with("54"))
+        .then(|| format!("PostgreSQL refused it: {} ({code})", error.message()))
+}

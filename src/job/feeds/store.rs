@@ -1,36 +1,20 @@
 //! Storing records in chunks: skip known ones by fingerprint, parse and upsert the rest.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use sqlx::{PgConnection, PgPool};
-
+use super::batch::Batch;
+use super::seen::Seen;
+use super::write::write;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::job::transaction;
-use crate::model::{Details, Fingerprint, FingerprintSum, Tally, plain_fingerprint};
-use crate::source::xml::{self, Rules};
-use crate::store;
-use crate::store::advisories::advisory::{self, Merged};
-use crate::store::advisories::received::Received;
-use crate::store::advisories::write_lock::WriteLock;
-use crate::store::ledger::quarantine::{self, Unreadable};
+use crate::model::{Fingerprint, FingerprintSum, Tally};
+use crate::store::advisories::advisory;
 use crate::store::origin::Origin;
-use crate::store::wanted::queue::{self, QueueEntry, Reason};
 
 /// Records of one lookup: enough to make the round trip cheap.
 const CHUNK_RECORDS: usize = 500;
 /// Bytes of records in one chunk; bounds memory.
 const CHUNK_BYTES: usize = 2 * 1024 * 1024;
-/// Records in one transaction: enough to make its commit cheap, few enough to
-/// keep it short.
-const BATCH_RECORDS: usize = 500;
-/// Bytes of records in one transaction; parsed they take several times as much
-/// memory.
-const BATCH_BYTES: usize = 1024 * 1024;
-/// How often a batch is written that conflicts with another transaction. With the
-/// exclusive lock it cannot conflict, so two would do; a third costs nothing.
-const CONFLICT_ATTEMPTS: u32 = 3;
 
 /// Raw records, one after the other in one buffer.
 #[derive(Debug, Default)]
@@ -70,25 +54,6 @@ pub(crate) struct Stored {
     pub tally: Tally,
     pub sightings: Vec<i64>,
     pub received: FingerprintSum,
-}
-
-/// Rows of `sighting` that a document contains, shared by all its writers.
-#[derive(Debug, Default)]
-pub(crate) struct Seen(Mutex<HashSet<i64>>);
-
-impl Seen {
-    fn add(&self, sightings: impl IntoIterator<Item = i64>) {
-        self.lock().extend(sightings);
-    }
-
-    pub(crate) fn take(&self) -> Vec<i64> {
-        self.lock().drain().collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashSet<i64>> {
-        // A set of numbers is consistent whenever its lock is free.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Stored {
@@ -173,194 +138,12 @@ impl Writer {
             at: self.context.clock.now(),
             ..self.origin
         };
-        let merged = write(&self.context.pool, origin, &self.seen, &batch).await?;
-        let conflicting_duplicates = merged.conflicting_duplicates.len() as u64;
-        self.tally.seen += batch.received.len() as u64 - conflicting_duplicates;
-        self.tally.quarantined += batch.unreadable.len() as u64 + conflicting_duplicates;
-        self.tally.added += merged.added;
-        self.tally.changed += merged.changed;
-        self.tally.unchanged += merged.unchanged;
-        self.seen.add(merged.sightings);
+        let tally = write(&self.context.pool, origin, &self.seen, batch).await?;
+        self.tally.seen += tally.seen;
+        self.tally.quarantined += tally.quarantined;
+        self.tally.added += tally.added;
+        self.tally.changed += tally.changed;
+        self.tally.unchanged += tally.unchanged;
         Ok(())
     }
-}
-
-/// New records, to be stored in one transaction.
-#[derive(Default)]
-struct Batch {
-    received: Vec<Received>,
-    unreadable: Vec<Unreadable>,
-    bytes: usize,
-}
-
-impl Batch {
-    fn parse(&mut self, rules: &Arc<Rules>, record: &[u8], hash: Fingerprint) {
-        self.bytes += record.len();
-        match xml::read_record(rules, record) {
-            Ok(advisory) => self.received.push(Received {
-                advisory,
-                raw: xml::storable(record).into_owned(),
-                byte_hash: hash,
-            }),
-            Err(unreadable) => {
-                for one in quarantined(record, unreadable) {
-                    // One statement cannot keep the same bytes twice.
-                    if self
-                        .unreadable
-                        .iter()
-                        .all(|known| known.byte_hash != one.byte_hash)
-                    {
-                        self.unreadable.push(one);
-                    }
-                }
-            }
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.received.is_empty() && self.unreadable.is_empty()
-    }
-
-    fn is_full(&self) -> bool {
-        self.received.len() + self.unreadable.len() >= BATCH_RECORDS || self.bytes >= BATCH_BYTES
-    }
-}
-
-/// The quarantine rows of a record that cannot be parsed: the whole record under its own
-/// identifier, and the text around identifiers of other advisories that it contains.
-fn quarantined(record: &[u8], unreadable: xml::Unreadable) -> Vec<Unreadable> {
-    let xml::Unreadable {
-        key,
-        reason,
-        others,
-    } = unreadable;
-    let others = others.into_iter().map(|other| Unreadable {
-        byte_hash: plain_fingerprint(&[record, other.key.as_bytes()].concat()),
-        key: Some(other.key),
-        reason: reason.clone(),
-        raw: xml::printable(other.raw.as_bytes()),
-    });
-    let others: Vec<Unreadable> = others.collect();
-    let own = Unreadable {
-        key,
-        reason,
-        byte_hash: plain_fingerprint(record),
-        raw: xml::printable(record),
-    };
-    std::iter::once(own).chain(others).collect()
-}
-
-/// Writes a batch in one transaction; repeats it if it conflicts with another one.
-async fn write(
-    pool: &PgPool,
-    origin: Origin,
-    seen: &Seen,
-    batch: &Batch,
-) -> Result<Merged, Failure> {
-    let mut lock = WriteLock::Shared;
-    for _ in 1..CONFLICT_ATTEMPTS {
-        match write_once(pool, origin, seen, batch, lock).await {
-            Err(Failure::Store(error)) if store::is_conflict(&error) => {
-                tracing::debug!(%error, "two transactions conflicted; repeating this one with the exclusive write lock");
-                lock = WriteLock::Exclusive;
-            }
-            result => return result,
-        }
-    }
-    write_once(pool, origin, seen, batch, lock).await
-}
-
-async fn write_once(
-    pool: &PgPool,
-    origin: Origin,
-    seen: &Seen,
-    batch: &Batch,
-    lock: WriteLock,
-) -> Result<Merged, Failure> {
-    let Batch {
-        received,
-        unreadable,
-        bytes: _,
-    } = batch;
-    let mut transaction = transaction::begin_with_lock(lock, pool, origin.run_id).await?;
-    let merged = if received.is_empty() {
-        Merged::default()
-    } else {
-        let is_seen = |sighting| seen.lock().contains(&sighting);
-        advisory::merge(&mut transaction, origin, received, is_seen).await?
-    };
-    let conflicting_duplicates: Vec<Unreadable> = merged
-        .conflicting_duplicates
-        .iter()
-        .map(|index| conflicting_duplicate(&received[*index]))
-        .collect();
-    release(
-        &mut transaction,
-        origin,
-        received,
-        &merged.conflicting_duplicates,
-    )
-    .await?;
-    enqueue_details(&mut transaction, origin, unreadable).await?;
-    quarantine::keep(&mut transaction, origin, unreadable).await?;
-    quarantine::keep(&mut transaction, origin, &conflicting_duplicates).await?;
-    transaction.commit().await?;
-    Ok(merged)
-}
-
-/// Queues the details of advisories whose records cannot be parsed, when they are first
-/// quarantined: JSON may have what the feed could not deliver.
-async fn enqueue_details(
-    connection: &mut PgConnection,
-    origin: Origin,
-    unreadable: &[Unreadable],
-) -> Result<(), sqlx::Error> {
-    if unreadable.is_empty() || origin.details == Details::Never {
-        return Ok(());
-    }
-    let hashes: Vec<Fingerprint> = unreadable.iter().map(|record| record.byte_hash).collect();
-    let known = quarantine::known(connection, origin.source_id, &hashes).await?;
-    let news = unreadable
-        .iter()
-        .filter(|record| !known.contains(&record.byte_hash.to_vec()));
-    let wanted: Vec<QueueEntry> = news
-        .filter_map(|record| record.key.clone())
-        .map(|said| QueueEntry {
-            said,
-            reason: Reason::Lacks,
-            modified_at: None,
-        })
-        .collect();
-    queue::enqueue(connection, &wanted, origin.at).await?;
-    Ok(())
-}
-
-/// A record that is quarantined although it can be parsed.
-fn conflicting_duplicate(record: &Received) -> Unreadable {
-    Unreadable {
-        key: Some(record.advisory.said.clone()),
-        reason: "conflicting duplicate: the same document contains a different record of this advisory that is as new or newer; that one was stored".to_owned(),
-        byte_hash: plain_fingerprint(record.raw.as_bytes()),
-        raw: xml::printable(record.raw.as_bytes()),
-    }
-}
-
-/// Releases records from quarantine that failed to parse before, with the same bytes.
-async fn release(
-    connection: &mut PgConnection,
-    origin: Origin,
-    received: &[Received],
-    conflicting_duplicates: &[usize],
-) -> Result<(), sqlx::Error> {
-    if received.is_empty() || quarantine::is_empty(connection, origin.source_id).await? {
-        return Ok(());
-    }
-    let hashes: Vec<Fingerprint> = received
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| !conflicting_duplicates.contains(index))
-        .map(|(_, record)| plain_fingerprint(record.raw.as_bytes()))
-        .collect();
-    quarantine::release_bytes(connection, origin.source_id, &hashes).await?;
-    Ok(())
 }

@@ -8,7 +8,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::store::{Chunk, Seen, Stored, Writer};
+use super::seen::Seen;
+use super::store::{Chunk, Stored, Writer};
 use crate::http::Answer;
 use crate::job::context::Context;
 use crate::job::failure::Failure;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::clock::Clock;
 use crate::job::failure::Failure;
@@ -11,6 +11,7 @@ use crate::model::{Details, Ticket, plain_fingerprint};
 use crate::source::detail as detail_source;
 use crate::source::ticket as ticket_source;
 use crate::source::xml::{self, Rules};
+use crate::store;
 use crate::store::advisories::advisory;
 use crate::store::advisories::comparison::Comparison;
 use crate::store::advisories::detail as store_detail;
@@ -97,13 +98,7 @@ impl Retry<'_> {
             // Details that the configuration excludes are not fetched later either.
             details: Details::Auto,
         };
-        let outcome = match kept.form() {
-            Form::Ticket => read_ticket(&mut transaction, origin, &kept).await?,
-            Form::Detail => self.read_detail(&mut transaction, origin, &kept).await?,
-            Form::Listed => self.read_listed(&mut transaction, origin, &kept).await?,
-            Form::Record => self.read_advisory(&mut transaction, origin, &kept).await?,
-        };
-        let Outcome { key, fate, reason } = outcome;
+        let Outcome { key, fate, reason } = self.read(&mut transaction, origin, &kept).await?;
         match &reason {
             None => quarantine::remove(&mut transaction, id).await?,
             Some(reason) => {
@@ -120,6 +115,33 @@ impl Retry<'_> {
             ..kept
         };
         Ok(retried(&kept, fate, reason))
+    }
+
+    /// Parses and stores one record. If PostgreSQL refuses a value in it, it stays.
+    async fn read(
+        &self,
+        transaction: &mut PgConnection,
+        origin: Origin,
+        kept: &Kept,
+    ) -> Result<Outcome, sqlx::Error> {
+        let mut savepoint = transaction.begin().await?;
+        let outcome = match kept.form() {
+            Form::Ticket => read_ticket(&mut savepoint, origin, kept).await,
+            Form::Detail => self.read_detail(&mut savepoint, origin, kept).await,
+            Form::Listed => self.read_listed(&mut savepoint, origin, kept).await,
+            Form::Record => self.read_advisory(&mut savepoint, origin, kept).await,
+        };
+        match outcome {
+            Ok(outcome) => {
+                savepoint.commit().await?;
+                Ok(outcome)
+            }
+            Err(error) => {
+                let reason = store::refused_value(&error).ok_or(error)?;
+                savepoint.rollback().await?;
+                Ok(Outcome::stays(None, reason))
+            }
+        }
     }
 
     async fn read_advisory(

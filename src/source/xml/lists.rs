@@ -96,11 +96,13 @@ impl Kind {
         let first = names.next();
         let is_repeated = children.len() > 1 && names.all(|name| Some(name) == first);
         let is_part = |name: u64| self.parts.contains(&name);
-        let has_parts = children.iter().any(|child| is_part(child.key))
-            || node
-                .attributes
-                .iter()
-                .any(|attribute| is_part(attribute.key));
+        let mut attributes = node.attributes.iter();
+        let has_attributes = attributes.any(|attribute| is_part(attribute.key));
+        let has_parts = has_attributes || children.iter().any(|child| is_part(child.key));
+        // `<product name="…"><cpe>…</cpe><cpe>…</cpe></product>` is one product.
+        let is_item = has_attributes && self.items.contains(&node.key)
+            || children.iter().all(|child| child.text.starts_with("cpe:"));
+        let is_repeated = is_repeated && !is_item;
         if children.is_empty() || has_parts && !is_repeated {
             into.push(node);
         } else {

@@ -184,7 +184,8 @@ pub(crate) async fn stored_advisories(
                   case when a.detail_hash is null then a.modified_at else a.record_modified_at end
                       as record_modified_at,
                   coalesce(a.whole_hash, a.content_hash) as "whole_hash!",
-                  coalesce(s.configured, false) as "configured!"
+                  coalesce(s.configured, false) as "configured!",
+                  coalesce(a.unrecognised ? 'repaired', false) as "repaired!"
            from advisory a
            left join source s on s.id = a.source_id
            where a.said = any($1)
@@ -205,6 +206,7 @@ pub(crate) async fn stored_advisories(
                 whole_hash: row.whole_hash,
                 source_id: row.source_id,
                 source_configured: row.configured,
+                is_repaired: row.repaired,
                 version: row.version,
             };
             (row.said, stored)

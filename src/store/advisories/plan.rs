@@ -20,7 +20,8 @@ enum Verdict {
     /// The record replaces the stored one. Whether that creates a version depends on
     /// the details.
     Newer,
-    /// The same content in different bytes, from the source of the current version.
+    /// The same content in different bytes, from the source of the current version, or
+    /// intact where the stored record is damaged.
     Reworded,
     /// The same bytes, or no effect on the current version; `kept` if its bytes are
     /// stored nowhere else.
@@ -42,8 +43,9 @@ fn judge(
     };
     let ours = stored.source_id == source_id || !stored.source_configured;
     let same_bytes = *stored_bytes == record.byte_hash;
+    let is_intact = !record.advisory.is_repaired();
     if stored.says(content_hash) {
-        return if ours && !same_bytes {
+        return if (ours || stored.is_repaired && is_intact) && !same_bytes {
             Verdict::Reworded
         } else {
             Verdict::Aside { kept: !same_bytes }
@@ -52,6 +54,10 @@ fn judge(
     match (record.advisory.modified_at, stored.record_modified_at) {
         (Some(theirs), Some(known)) if theirs > known => Verdict::Newer,
         (Some(theirs), Some(known)) if theirs < known => Verdict::Aside { kept: true },
+        // Of one revision an intact record replaces a damaged one, from any source, and not
+        // the other way round.
+        (Some(_), Some(_)) if stored.is_repaired && is_intact => Verdict::Newer,
+        (Some(_), Some(_)) if !stored.is_repaired && !is_intact => Verdict::Aside { kept: true },
         _ if ours => Verdict::Newer,
         _ => Verdict::Aside { kept: true },
     }

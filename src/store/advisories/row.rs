@@ -23,6 +23,8 @@ pub(crate) struct Stored {
     pub whole_hash: Vec<u8>,
     pub source_id: i32,
     pub source_configured: bool,
+    /// Stored from a damaged record.
+    pub is_repaired: bool,
     pub version: i32,
 }
 
@@ -86,10 +88,15 @@ impl Version<'_> {
         Row(columns)
     }
 
-    /// Key and raw texts, without the parsed columns.
+    /// Key, raw texts, and the values that no column of its own holds: all that can differ
+    /// where the content is the same.
     fn texts_row(&self) -> Row<'_> {
         let said = ("said", Cell::Text(Some(&self.whole.said)));
-        Row([said].into_iter().chain(self.texts()).collect())
+        let mut row: Vec<Column<'_>> = columns(&self.whole);
+        row.retain(|(name, _)| *name == "unrecognised");
+        row.push(said);
+        row.extend(self.texts());
+        Row(row)
     }
 
     /// Columns of the raw texts: origin, fingerprints and times.
@@ -211,6 +218,7 @@ pub(crate) async fn replace_record(
              record_modified_at = n.record_modified_at,
              detail_hash = n.detail_hash,
              whole_hash = n.whole_hash,
+             unrecognised = n.unrecognised,
              source_id = n.source_id
          from jsonb_populate_recordset(null::advisory, $1) as n
          where a.said = n.said",

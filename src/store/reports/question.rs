@@ -187,7 +187,8 @@ macro_rules! document {
                                       from advisoryd_v1.tickets t where t.said = d.said and t.deleted_at is null)) as "document!"
                from (
                    select a.said, a.severity, a.severity_rank, a.watch_list_ids, a.version, a.first_seen_at,
-                          a.changed_at, a.detail_fetched_at, a.source, a.custom_info"#
+                          a.changed_at, a.detail_fetched_at, a.source, a.custom_info,
+                          a.repaired"#
                 $(+ ", a." + $name)*
                 + "
                    from advisoryd_v1.advisories a

@@ -1,0 +1,157 @@
+//! A batch of records to be stored in one transaction.
+
+use std::sync::Arc;
+
+use crate::model::{Fingerprint, plain_fingerprint};
+use crate::source::xml::{self, Rules};
+use crate::store::advisories::received::Received;
+use crate::store::ledger::quarantine::Unreadable;
+
+/// Records in one transaction: enough to make its commit cheap, few enough to
+/// keep it short.
+const BATCH_RECORDS: usize = 500;
+/// Bytes of records in one transaction; parsed they take several times as much
+/// memory.
+const BATCH_BYTES: usize = 1024 * 1024;
+/// The raw text that is kept of a record that PostgreSQL refuses even in quarantine, in
+/// bytes. Most errors are about a single value, which is far shorter.
+const SHORTENED_BYTES: usize = 64 * 1024;
+
+/// New records, to be stored in one transaction.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub received: Vec<Received>,
+    pub unreadable: Vec<Unreadable>,
+    bytes: usize,
+}
+
+impl Batch {
+    pub fn parse(&mut self, rules: &Arc<Rules>, record: &[u8], hash: Fingerprint) {
+        self.bytes += record.len();
+        match xml::read_record(rules, record) {
+            Ok(advisory) => self.received.push(Received {
+                advisory,
+                raw: xml::storable(record).into_owned(),
+                byte_hash: hash,
+            }),
+            Err(unreadable) => {
+                for one in quarantined(record, unreadable) {
+                    // One statement cannot keep the same bytes twice.
+                    if self
+                        .unreadable
+                        .iter()
+                        .all(|known| known.byte_hash != one.byte_hash)
+                    {
+                        self.unreadable.push(one);
+                    }
+                }
+            }
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.received.is_empty() && self.unreadable.is_empty()
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.len() >= BATCH_RECORDS || self.bytes >= BATCH_BYTES
+    }
+
+    fn len(&self) -> usize {
+        self.received.len() + self.unreadable.len()
+    }
+
+    /// What remains of a batch that PostgreSQL refused because of a value in it: its two
+    /// halves; of a single record its quarantine row, with the reason. `None` if that was
+    /// refused too.
+    pub fn without_refused(self, refused: &str) -> Option<Vec<Self>> {
+        if self.len() > 1 {
+            return Some(self.halves());
+        }
+        let Self {
+            mut received,
+            mut unreadable,
+            ..
+        } = self;
+        if let Some(record) = received.pop() {
+            return Some(vec![Self::of(refused_record(&record, refused))]);
+        }
+        let record = unreadable.pop()?;
+        (record.raw.len() > SHORTENED_BYTES).then(|| vec![Self::of(shortened(record, refused))])
+    }
+
+    fn of(unreadable: Unreadable) -> Self {
+        Self {
+            unreadable: vec![unreadable],
+            ..Self::default()
+        }
+    }
+
+    /// The second half first, so that the first one is the next of a stack.
+    fn halves(mut self) -> Vec<Self> {
+        let half = self.len() / 2;
+        let received = self.received.split_off(half.min(self.received.len()));
+        let before = half.saturating_sub(self.received.len());
+        let unreadable = self.unreadable.split_off(before);
+        let second = Self {
+            received,
+            unreadable,
+            bytes: 0,
+        };
+        vec![second, self]
+    }
+}
+
+/// The quarantine rows of a record that cannot be parsed: the whole record under its own
+/// identifier, and the text around identifiers of other advisories that it contains.
+fn quarantined(record: &[u8], unreadable: xml::Unreadable) -> Vec<Unreadable> {
+    let xml::Unreadable {
+        key,
+        reason,
+        others,
+    } = unreadable;
+    let others = others.into_iter().map(|other| Unreadable {
+        byte_hash: plain_fingerprint(&[record, other.key.as_bytes()].concat()),
+        key: Some(other.key),
+        reason: reason.clone(),
+        raw: xml::printable(other.raw.as_bytes()),
+    });
+    let others: Vec<Unreadable> = others.collect();
+    let own = Unreadable {
+        key,
+        reason,
+        byte_hash: plain_fingerprint(record),
+        raw: xml::printable(record),
+    };
+    std::iter::once(own).chain(others).collect()
+}
+
+/// A record that can be parsed, and that PostgreSQL refuses.
+fn refused_record(record: &Received, refused: &str) -> Unreadable {
+    Unreadable {
+        key: Some(record.advisory.said.clone()),
+        reason: refused.to_owned(),
+        byte_hash: plain_fingerprint(record.raw.as_bytes()),
+        raw: xml::printable(record.raw.as_bytes()),
+    }
+}
+
+/// The beginning of a record that PostgreSQL refuses even as a text.
+fn shortened(record: Unreadable, refused: &str) -> Unreadable {
+    let end = record.raw.floor_char_boundary(SHORTENED_BYTES);
+    Unreadable {
+        reason: format!("{}; only its beginning is kept: {refused}", record.reason),
+        raw: record.raw[..end].to_owned(),
+        ..record
+    }
+}
+
+/// A record that is quarantined although it can be parsed.
+pub(super) fn conflicting_duplicate(record: &Received) -> Unreadable {
+    Unreadable {
+        key: Some(record.advisory.said.clone()),
+        reason: "conflicting duplicate: the same document contains a different record of this advisory that is as new or newer; that one was stored".to_owned(),
+        byte_hash: plain_fingerprint(record.raw.as_bytes()),
+        raw: xml::printable(record.raw.as_bytes()),
+    }
+}

@@ -1,0 +1,167 @@
+//! Writes batches of records: one transaction each. A record with a value that PostgreSQL
+//! refuses is quarantined and does not stop the others.
+
+use sqlx::{PgConnection, PgPool};
+
+use super::batch::{Batch, conflicting_duplicate};
+use super::seen::Seen;
+use crate::job::failure::Failure;
+use crate::job::transaction;
+use crate::model::{Details, Fingerprint, Tally, plain_fingerprint};
+use crate::store;
+use crate::store::advisories::advisory::{self, Merged};
+use crate::store::advisories::received::Received;
+use crate::store::advisories::write_lock::WriteLock;
+use crate::store::ledger::quarantine::{self, Unreadable};
+use crate::store::origin::Origin;
+use crate::store::wanted::queue::{self, QueueEntry, Reason};
+
+/// How often a batch is written that conflicts with another transaction. With the
+/// exclusive lock it cannot conflict, so two would do; a third costs nothing.
+const CONFLICT_ATTEMPTS: u32 = 3;
+
+/// Writes a batch and returns its counters. If PostgreSQL refuses a value, the batch is
+/// written in halves, down to the record with that value, which is quarantined.
+pub(super) async fn write(
+    pool: &PgPool,
+    origin: Origin,
+    seen: &Seen,
+    batch: Batch,
+) -> Result<Tally, Failure> {
+    let mut tally = Tally::default();
+    let mut waiting = vec![batch];
+    while let Some(batch) = waiting.pop() {
+        match write_repeated(pool, origin, seen, &batch).await {
+            Ok(merged) => {
+                count(&mut tally, &batch, &merged);
+                seen.add(merged.sightings);
+            }
+            Err(Failure::Store(error)) => {
+                let Some(refused) = store::refused_value(&error) else {
+                    return Err(Failure::Store(error));
+                };
+                tracing::debug!(%error, "PostgreSQL refused a value; storing the records of the batch separately");
+                let Some(rest) = batch.without_refused(&refused) else {
+                    return Err(Failure::Store(error));
+                };
+                waiting.extend(rest);
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(tally)
+}
+
+fn count(tally: &mut Tally, batch: &Batch, merged: &Merged) {
+    let conflicting_duplicates = merged.conflicting_duplicates.len() as u64;
+    tally.seen += batch.received.len() as u64 - conflicting_duplicates;
+    tally.quarantined += batch.unreadable.len() as u64 + conflicting_duplicates;
+    tally.added += merged.added;
+    tally.changed += merged.changed;
+    tally.unchanged += merged.unchanged;
+}
+
+/// Writes a batch in one transaction; repeats it if it conflicts with another one.
+async fn write_repeated(
+    pool: &PgPool,
+    origin: Origin,
+    seen: &Seen,
+    batch: &Batch,
+) -> Result<Merged, Failure> {
+    let mut lock = WriteLock::Shared;
+    for _ in 1..CONFLICT_ATTEMPTS {
+        match write_once(pool, origin, seen, batch, lock).await {
+            Err(Failure::Store(error)) if store::is_conflict(&error) => {
+                tracing::debug!(%error, "two transactions conflicted; repeating this one with the exclusive write lock");
+                lock = WriteLock::Exclusive;
+            }
+            result => return result,
+        }
+    }
+    write_once(pool, origin, seen, batch, lock).await
+}
+
+async fn write_once(
+    pool: &PgPool,
+    origin: Origin,
+    seen: &Seen,
+    batch: &Batch,
+    lock: WriteLock,
+) -> Result<Merged, Failure> {
+    let Batch {
+        received,
+        unreadable,
+        ..
+    } = batch;
+    let mut transaction = transaction::begin_with_lock(lock, pool, origin.run_id).await?;
+    let merged = if received.is_empty() {
+        Merged::default()
+    } else {
+        let is_seen = |sighting| seen.lock().contains(&sighting);
+        advisory::merge(&mut transaction, origin, received, is_seen).await?
+    };
+    let conflicting_duplicates: Vec<Unreadable> = merged
+        .conflicting_duplicates
+        .iter()
+        .map(|index| conflicting_duplicate(&received[*index]))
+        .collect();
+    release(
+        &mut transaction,
+        origin,
+        received,
+        &merged.conflicting_duplicates,
+    )
+    .await?;
+    enqueue_details(&mut transaction, origin, unreadable).await?;
+    quarantine::keep(&mut transaction, origin, unreadable).await?;
+    quarantine::keep(&mut transaction, origin, &conflicting_duplicates).await?;
+    transaction.commit().await?;
+    Ok(merged)
+}
+
+/// Queues the details of advisories whose records cannot be parsed, when they are first
+/// quarantined: JSON may have what the feed could not deliver.
+async fn enqueue_details(
+    connection: &mut PgConnection,
+    origin: Origin,
+    unreadable: &[Unreadable],
+) -> Result<(), sqlx::Error> {
+    if unreadable.is_empty() || origin.details == Details::Never {
+        return Ok(());
+    }
+    let hashes: Vec<Fingerprint> = unreadable.iter().map(|record| record.byte_hash).collect();
+    let known = quarantine::known(connection, origin.source_id, &hashes).await?;
+    let news = unreadable
+        .iter()
+        .filter(|record| !known.contains(&record.byte_hash.to_vec()));
+    let wanted: Vec<QueueEntry> = news
+        .filter_map(|record| record.key.clone())
+        .map(|said| QueueEntry {
+            said,
+            reason: Reason::Lacks,
+            modified_at: None,
+        })
+        .collect();
+    queue::enqueue(connection, &wanted, origin.at).await?;
+    Ok(())
+}
+
+/// Releases records from quarantine that failed to parse before, with the same bytes.
+async fn release(
+    connection: &mut PgConnection,
+    origin: Origin,
+    received: &[Received],
+    conflicting_duplicates: &[usize],
+) -> Result<(), sqlx::Error> {
+    if received.is_empty() || quarantine::is_empty(connection, origin.source_id).await? {
+        return Ok(());
+    }
+    let hashes: Vec<Fingerprint> = received
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| !conflicting_duplicates.contains(index))
+        .map(|(_, record)| plain_fingerprint(record.raw.as_bytes()))
+        .collect();
+    quarantine::release_bytes(connection, origin.source_id, &hashes).await?;
+    Ok(())
+}
