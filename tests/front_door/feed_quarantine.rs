@@ -38,14 +38,6 @@ async fn a_record_without_identifier_stops_no_other() {
 }
 
 #[tokio::test]
-async fn a_control_character_spoils_only_its_own_record() {
-    let (_, reason, raw) = with_one(Damage::ControlCharacters).await;
-    let reason = reason.split(" at byte").next().unwrap();
-    assert_reads!(reason);
-    assert!(raw.contains("<note>\\x01</note>"), "told from plain text");
-}
-
-#[tokio::test]
 async fn a_record_nested_too_deep_spoils_only_itself() {
     let (_, reason, raw) = with_one(Damage::TooDeep).await;
     assert_reads!(reason);
@@ -54,8 +46,8 @@ async fn a_record_nested_too_deep_spoils_only_itself() {
 
 #[tokio::test]
 async fn repeated_pulls_do_not_pile_up_what_is_broken() {
-    let (world, ..) = with_one(Damage::ControlCharacters).await;
-    let again = Rule::new(Fault::Damaged(Damage::ControlCharacters)).times(3);
+    let (world, ..) = with_one(Damage::TooDeep).await;
+    let again = Rule::new(Fault::Damaged(Damage::TooDeep)).times(3);
     world.simulator.inject(again);
     for _ in 0..3 {
         let report = world.pull_back(LookBack::Full).await.remove(0);
@@ -66,7 +58,7 @@ async fn repeated_pulls_do_not_pile_up_what_is_broken() {
 
 #[tokio::test]
 async fn a_record_that_later_reads_well_leaves_by_itself() {
-    let (world, ..) = with_one(Damage::ControlCharacters).await;
+    let (world, ..) = with_one(Damage::TooDeep).await;
     let keyed = "select count(*) from advisoryd_v1.quarantine where key like 'SA%'";
     assert_eq!(world.count(keyed).await, 1, "its identifier is known");
     let report = world.pull_back(LookBack::Full).await.remove(0);
@@ -79,7 +71,7 @@ async fn a_record_that_later_reads_well_leaves_by_itself() {
 async fn a_good_version_that_turns_bad_stays_beside_its_broken_successor() {
     let world = World::new().await;
     world.pull_one().await;
-    let bad = Rule::new(Fault::Damaged(Damage::ControlCharacters));
+    let bad = Rule::new(Fault::Damaged(Damage::TooDeep));
     world.simulator.inject(bad);
     let report = world.pull_back(LookBack::Full).await.remove(0);
     assert_eq!((report.outcome.name(), report.tally.quarantined), ("ok", 1));

@@ -251,7 +251,7 @@ async fn a_structure_that_is_not_recognised_is_told() {
 #[tokio::test]
 async fn records_in_quarantine_are_told_until_they_are_understood() {
     let (world, receiver) = watched().await;
-    let damage = Fault::Damaged(Damage::ControlCharacters);
+    let damage = Fault::Damaged(Damage::TooDeep);
     world.simulator.inject(Rule::new(damage));
     world.pull_one().await;
     look(&world).await;

@@ -201,7 +201,7 @@ fn records_that_would_be_quarantined_are_told_with_the_reason() {
     let mut command = binary();
     command.args(["inspect", "--json"]).arg(file.path());
     let told = inspected(command);
-    assert_eq!((&told["records"], &told["refused"]), (&1.into(), &2.into()));
+    assert_eq!((&told["records"], &told["refused"]), (&2.into(), &1.into()));
     assert_eq!(
         told["first"]["unmapped"][0],
         serde_json::json!(["colour", "red"])

@@ -29,6 +29,7 @@ mod encodings;
 mod explain;
 mod facts;
 mod feed_crashes;
+mod feed_damage;
 mod feed_faults;
 mod feed_property;
 mod feed_quarantine;

@@ -48,10 +48,10 @@ async fn title(world: &World, said: &str) -> (String, i32) {
 
 #[tokio::test]
 async fn records_are_listed_and_shown_with_their_raw_text() {
-    let world = World::new().await;
-    world
-        .simulator
-        .inject(Rule::new(Fault::Damaged(Damage::ControlCharacters)));
+    let mut world = World::new().await;
+    let documents = Documents::serve().await;
+    documents.set(1, feed(&[GOOD, "<note>\u{1}</note>"]));
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
     world.pull_one().await;
     let list = world.told(&["quarantine", "list"]);
     assert_eq!(list.code, 0, "{list:?}");
@@ -73,7 +73,7 @@ async fn what_still_cannot_be_read_stays_with_its_reason() {
     let world = World::new().await;
     world
         .simulator
-        .inject(Rule::new(Fault::Damaged(Damage::ControlCharacters)));
+        .inject(Rule::new(Fault::Damaged(Damage::TooDeep)));
     world.pull_one().await;
     let told = world.told(&["quarantine", "retry"]);
     assert_eq!(told.code, 1, "not all is done");

@@ -175,7 +175,7 @@ async fn a_broken_ledger_is_not_dropped_so_that_it_can_be_seen() {
 #[tokio::test]
 async fn quarantine_goes_when_upstream_no_longer_sends_it() {
     let world = World::new().await;
-    let damaged = || simulate::Rule::new(Fault::Damaged(Damage::ControlCharacters)).on("xml-feed");
+    let damaged = || simulate::Rule::new(Fault::Damaged(Damage::TooDeep)).on("xml-feed");
     world.simulator.inject(damaged());
     world.pull_one().await;
     sqlx::raw_sql("update advisoryd.quarantine set at = at - interval '30 days'")

@@ -281,7 +281,7 @@ impl<'r> Builder<'r, '_> {
 
     fn finish(self, from: usize) -> Result<Built<'r>, String> {
         if from < self.record.len() || !self.open.is_empty() {
-            return Err("the record is cut short".to_owned());
+            return Err("it has no end (of a record that is larger than the limit of 16 MiB only the beginning is kept)".to_owned());
         }
         let root = self.root.ok_or("it holds no element")?;
         Ok(Built {

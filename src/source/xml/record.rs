@@ -12,6 +12,9 @@ use super::rules::Rules;
 use super::tree::Node;
 use crate::model::Advisory;
 
+/// Where the identifier of a record that is too large is looked for, in bytes.
+const LONGEST_HEAD_BYTES: usize = 64 * 1024;
+
 /// A record that has a readable identifier.
 pub(super) struct Parsed<'r> {
     pub root: Node<'r>,
@@ -34,7 +37,9 @@ pub fn read_record(rules: &Rules, record: &[u8]) -> Result<Advisory, Unreadable>
 pub(super) fn text<'r>(rules: &Rules, record: &'r [u8]) -> Result<Cow<'r, str>, Unreadable> {
     let limit = rules.limits.record_bytes;
     if record.len() > limit {
-        return Err(Unreadable::new(format!("larger than {limit} bytes")));
+        let head = storable(&record[..limit.min(LONGEST_HEAD_BYTES)]);
+        let reason = format!("larger than {limit} bytes");
+        return Err(unreadable(reason, made_out(rules, &head, None), &head));
     }
     Ok(match storable(record.trim_ascii()) {
         Cow::Borrowed(text) => Cow::Borrowed(text),

@@ -4,14 +4,13 @@
 
 use std::sync::Arc;
 
-use super::aside::{Aside, Verdict, hides_records};
-use super::characters::storable;
+use super::aside::hides_records;
 use super::checks;
+use super::element::Element;
 use super::envelope::{Envelope, shown};
 use super::error::FeedError;
 use super::name::key;
 use super::plan::Plan;
-use super::record::read_whole;
 use super::reported::quoted;
 use super::rules::Rules;
 use super::token::{Kind, Next, Token, next};
@@ -28,29 +27,35 @@ pub(super) enum Piece<'p> {
 /// Takes the pieces.
 pub(super) type Sink<'s> = &'s mut dyn FnMut(Piece<'_>);
 
-/// An element that is taken as a whole and has not ended yet.
-struct Element {
-    name: Vec<u8>,
-    /// How many elements of that name are open, itself included.
-    open: usize,
-    is_record: bool,
+/// What becomes of an element that is taken as a whole.
+enum Size {
+    /// It is taken.
+    Small,
+    /// Nobody knows yet that it is a record: it is entered as a wrapper.
+    Entered,
+    /// It is a record that is too large: it is skipped to its end.
+    Skipped,
 }
+
+/// How much of a record that is too large is kept, in bytes: enough for its identifier
+/// and its title.
+const HEAD_BYTES: usize = 64 * 1024;
 
 /// Splits a document along a [`Plan`].
 pub(super) struct Splitter {
-    rules: Arc<Rules>,
-    plan: Plan,
+    pub(super) rules: Arc<Rules>,
+    pub(super) plan: Plan,
     /// Names of the open elements around records.
-    open: Vec<Vec<u8>>,
-    element: Option<Element>,
-    is_closed: bool,
+    pub(super) open: Vec<Vec<u8>>,
+    pub(super) element: Option<Element>,
+    pub(super) is_closed: bool,
     /// Where scanning goes on, in the next buffer.
     resume: usize,
     /// Position in the document of the next buffer's first byte.
     offset: u64,
     pub envelope: Envelope,
     /// How many documents this one lies within.
-    level: usize,
+    pub(super) level: usize,
 }
 
 impl Splitter {
@@ -76,9 +81,13 @@ impl Splitter {
             if let Some(element) = &mut self.element {
                 let end = element.end(buffer, &mut self.resume);
                 let length = end.unwrap_or(buffer.len()) - used;
-                if self.is_too_large(length, used)? {
-                    self.enter(buffer, &mut used)?;
-                    continue;
+                match self.size(length) {
+                    Size::Small => {}
+                    Size::Entered => {
+                        self.enter(buffer, &mut used)?;
+                        continue;
+                    }
+                    Size::Skipped => self.skip(buffer, &mut used)?,
                 }
                 let Some(end) = end else {
                     break;
@@ -129,24 +138,45 @@ impl Splitter {
         Ok((self.envelope, self.plan))
     }
 
-    /// Whether an element that is taken as a whole has become too large for that
-    /// and is to be entered instead: nobody knows yet that it is a record.
-    fn is_too_large(&self, length: usize, used: usize) -> Result<bool, FeedError> {
+    /// What becomes of an element that is taken as a whole, once it has this length.
+    fn size(&self, length: usize) -> Size {
         let limits = &self.rules.limits;
-        let Some(element) = &self.element else {
-            return Ok(false);
+        match &self.element {
+            Some(element) if !element.is_record && length > limits.lookahead_bytes => Size::Entered,
+            Some(element)
+                if element.is_record
+                    && (element.head.is_some() || length > limits.record_bytes) =>
+            {
+                Size::Skipped
+            }
+            _ => Size::Small,
+        }
+    }
+
+    /// Skips what has been looked at of a record that is too large. Its beginning is kept.
+    /// A document that is one record must be read whole, and a single piece of markup
+    /// must fit into the buffer.
+    fn skip(&mut self, buffer: &[u8], used: &mut usize) -> Result<(), FeedError> {
+        let limit_bytes = self.rules.limits.record_bytes;
+        let at = self.offset + *used as u64;
+        let is_document = self.open.is_empty();
+        let Some(element) = &mut self.element else {
+            return Ok(());
         };
-        if !element.is_record {
-            return Ok(length > limits.lookahead_bytes);
+        let whole = &buffer[*used..];
+        element
+            .head
+            .get_or_insert_with(|| whole[..whole.len().min(HEAD_BYTES)].to_vec());
+        let is_ended = element.open == 0;
+        if is_document || !is_ended && buffer.len() - self.resume > limit_bytes {
+            return Err(FeedError::TooLarge {
+                name: shown(&element.name),
+                limit_bytes,
+                at,
+            });
         }
-        if length <= limits.record_bytes {
-            return Ok(false);
-        }
-        Err(FeedError::TooLarge {
-            name: shown(&element.name),
-            limit_bytes: limits.record_bytes,
-            at: self.offset + used as u64,
-        })
+        *used = self.resume;
+        Ok(())
     }
 
     fn limit(&self, length: usize, used: usize) -> Result<(), FeedError> {
@@ -161,7 +191,7 @@ impl Splitter {
         })
     }
 
-    fn ill_formed(&self, at: usize, what: impl Into<String>) -> FeedError {
+    pub(super) fn ill_formed(&self, at: usize, what: impl Into<String>) -> FeedError {
         FeedError::IllFormed {
             at: self.offset + at as u64,
             what: what.into(),
@@ -251,6 +281,7 @@ impl Splitter {
             name: name.to_owned(),
             open: usize::from(token.kind == Kind::Start),
             is_record: depth == 0 || self.plan.names(key(name)),
+            head: None,
         });
         Ok(true)
     }
@@ -322,117 +353,5 @@ impl Splitter {
         self.open.pop();
         self.is_closed = self.open.is_empty();
         Ok(())
-    }
-
-    /// Takes an element as a whole; it begins at `at` in the buffer.
-    fn take(&mut self, bytes: &[u8], at: usize, sink: Sink) -> Result<(), FeedError> {
-        let Some(element) = self.element.take() else {
-            return Ok(());
-        };
-        let depth = self.open.len();
-        self.is_closed = depth == 0;
-        if depth == 0 {
-            // The document is one record: what is damaged in it is the document's.
-            let sound = read_whole(&self.rules, bytes);
-            sound.map_err(|what| self.ill_formed(at, what))?;
-        }
-        if element.is_record {
-            sink(Piece::Record(bytes));
-            return Ok(());
-        }
-        let text = storable(bytes);
-        let aside = Aside {
-            rules: &self.rules,
-            level: self.level,
-            has_records: self.plan.depth.is_some(),
-        };
-        match aside.judge(&text) {
-            Verdict::Record => {
-                self.plan.depth.get_or_insert(depth);
-                self.plan.learn(key(&element.name));
-                sink(Piece::Record(bytes));
-            }
-            Verdict::Group(plan) => {
-                self.plan.depth.get_or_insert(depth);
-                self.split(plan, bytes, sink)?;
-            }
-            Verdict::Kept => self.keep(bytes, sink),
-            Verdict::Plain(node) => {
-                let is_sibling = self.plan.depth.is_some_and(|records| depth >= records);
-                self.envelope.beside(bytes, &node, depth, is_sibling);
-            }
-            Verdict::Error(text) => return Err(FeedError::Reported { text }),
-        }
-        Ok(())
-    }
-
-    fn keep(&mut self, bytes: &[u8], sink: Sink) {
-        self.envelope.has_identifiers = true;
-        sink(Piece::Beside(bytes));
-    }
-
-    /// Splits an element beside the records that holds further ones, as a document
-    /// of its own. Where it is damaged outside of its records, it is kept as it came.
-    fn split(&mut self, mut plan: Plan, bytes: &[u8], sink: Sink) -> Result<(), FeedError> {
-        for name in &self.plan.names {
-            plan.learn(*name);
-        }
-        let mut within = Self::new(Arc::clone(&self.rules), plan);
-        within.level = self.level + 1;
-        let mut pieces: Vec<(bool, Vec<u8>)> = Vec::new();
-        let mut collect = |piece: Piece<'_>| {
-            pieces.push(match piece {
-                Piece::Record(bytes) => (true, bytes.to_owned()),
-                Piece::Beside(bytes) => (false, bytes.to_owned()),
-            });
-        };
-        let used = within.feed(bytes, &mut collect);
-        match used.and_then(|used| within.finish(&bytes[used..])) {
-            Ok((envelope, _)) => {
-                self.envelope.has_identifiers |= envelope.has_identifiers;
-                for (is_record, bytes) in &pieces {
-                    sink(match is_record {
-                        true => Piece::Record(bytes),
-                        false => Piece::Beside(bytes),
-                    });
-                }
-                Ok(())
-            }
-            Err(FeedError::Reported { text }) => Err(FeedError::Reported { text }),
-            Err(_) => {
-                self.keep(bytes, sink);
-                Ok(())
-            }
-        }
-    }
-}
-
-impl Element {
-    /// Looks for the end of this element from `resume` on, which it moves on.
-    fn end(&mut self, buffer: &[u8], resume: &mut usize) -> Option<usize> {
-        let mut at = *resume;
-        if self.open == 0 {
-            return Some(at);
-        }
-        loop {
-            match next(buffer, at) {
-                Next::Token(token) => {
-                    at = token.end;
-                    match token.kind {
-                        Kind::End if token.name(buffer) == self.name => self.open -= 1,
-                        Kind::Start if token.name(buffer) == self.name => self.open += 1,
-                        _ => continue,
-                    }
-                    if self.open == 0 {
-                        *resume = at;
-                        return Some(at);
-                    }
-                }
-                Next::More { from } => {
-                    *resume = from;
-                    return None;
-                }
-            }
-        }
     }
 }

@@ -144,10 +144,15 @@ fn is_conflicting_duplicate(
     content_hash: &Fingerprint,
     stored: &Stored,
 ) -> bool {
-    !stored.says(content_hash) && record.advisory.modified_at <= stored.record_modified_at
+    let is_better = stored.is_repaired
+        && !record.advisory.is_repaired()
+        && record.advisory.modified_at == stored.record_modified_at;
+    !stored.says(content_hash)
+        && !is_better
+        && record.advisory.modified_at <= stored.record_modified_at
 }
 
-/// One record per identifier, the newest and of those the first, in the order of
+/// One record per identifier, the newest, of those an intact one, of those the first, in the order of
 /// identifiers, so that transactions that lock the same rows cannot deadlock; and
 /// the indexes of conflicting duplicates.
 fn one_of_each(received: &[Received]) -> (Vec<(usize, &Received)>, Vec<usize>) {
@@ -163,7 +168,9 @@ fn one_of_each(received: &[Received]) -> (Vec<(usize, &Received)>, Vec<usize>) {
                 if record.advisory.content_hash() == other_record.advisory.content_hash() {
                     continue;
                 }
-                if record.advisory.modified_at > other_record.advisory.modified_at {
+                // The newer one; of one revision, an intact one before a damaged one.
+                let rank = |one: &Received| (one.advisory.modified_at, !one.advisory.is_repaired());
+                if rank(record) > rank(other_record) {
                     other.insert((place, record));
                     left_out.push(other_place);
                 } else {

@@ -135,11 +135,19 @@ fn limits_are_kept_and_named() {
     small.limits.attributes = 2;
     let small = Arc::new(small);
     let fill = "x".repeat(200);
-    let record = format!("<r><adv said='SA1'/><adv><said>SA2</said>{fill}</adv></r>");
-    let (records, end) = split_with(&small, record.as_bytes(), None, 10);
-    assert_eq!(records.len(), 1);
+    let large = format!("<adv><said>SA2</said>{fill}</adv>");
+    let record = format!("<r><adv said='SA1'/>{large}<adv said='SA3'/></r>");
+    for piece in [1, 10, 1000] {
+        let (records, end) = split_with(&small, record.as_bytes(), None, piece);
+        assert_eq!((records.len(), end.unwrap().records), (3, 3), "{piece}");
+        let skipped = read_record(&small, &records[1]).unwrap_err();
+        assert_eq!(skipped.key.as_deref(), Some("SA2"));
+        assert_eq!(read_record(&small, &records[2]).unwrap().said, "SA3");
+    }
+    let (records, end) = split_with(&small, large.as_bytes(), None, 10);
+    assert_eq!(records.len(), 0);
     let error = end.unwrap_err().to_string();
-    assert_eq!(error, "`adv` at byte 20 is larger than 100 bytes");
+    assert_eq!(error, "`adv` at byte 0 is larger than 100 bytes");
     let comment = format!("<r><adv said='SA1'/><!-- {fill} --></r>");
     let (_, end) = split_with(&small, comment.as_bytes(), None, 10);
     assert!(

@@ -1,0 +1,100 @@
+//! Takes the elements that a splitter has found: records, groups of records, and what
+//! stands beside them.
+
+use std::sync::Arc;
+
+use super::aside::{Aside, Verdict};
+use super::characters::storable;
+use super::error::FeedError;
+use super::name::key;
+use super::plan::Plan;
+use super::record::read_whole;
+use super::splitter::{Piece, Sink, Splitter};
+
+impl Splitter {
+    /// Takes an element as a whole; it begins at `at` in the buffer.
+    pub(super) fn take(&mut self, bytes: &[u8], at: usize, sink: Sink) -> Result<(), FeedError> {
+        let Some(element) = self.element.take() else {
+            return Ok(());
+        };
+        if let Some(head) = element.head {
+            sink(Piece::Record(&head));
+            return Ok(());
+        }
+        let depth = self.open.len();
+        self.is_closed = depth == 0;
+        if depth == 0 {
+            // The document is one record: what is damaged in it is the document's.
+            let sound = read_whole(&self.rules, bytes);
+            sound.map_err(|what| self.ill_formed(at, what))?;
+        }
+        if element.is_record {
+            sink(Piece::Record(bytes));
+            return Ok(());
+        }
+        let text = storable(bytes);
+        let aside = Aside {
+            rules: &self.rules,
+            level: self.level,
+            has_records: self.plan.depth.is_some(),
+        };
+        match aside.judge(&text) {
+            Verdict::Record => {
+                self.plan.depth.get_or_insert(depth);
+                self.plan.learn(key(&element.name));
+                sink(Piece::Record(bytes));
+            }
+            Verdict::Group(plan) => {
+                self.plan.depth.get_or_insert(depth);
+                self.split(plan, bytes, sink)?;
+            }
+            Verdict::Kept => self.keep(bytes, sink),
+            Verdict::Plain(node) => {
+                let is_sibling = self.plan.depth.is_some_and(|records| depth >= records);
+                self.envelope.beside(bytes, &node, depth, is_sibling);
+            }
+            Verdict::Error(text) => return Err(FeedError::Reported { text }),
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, bytes: &[u8], sink: Sink) {
+        self.envelope.has_identifiers = true;
+        sink(Piece::Beside(bytes));
+    }
+
+    /// Splits an element beside the records that holds further ones, as a document
+    /// of its own. Where it is damaged outside of its records, it is kept as it came.
+    fn split(&mut self, mut plan: Plan, bytes: &[u8], sink: Sink) -> Result<(), FeedError> {
+        for name in &self.plan.names {
+            plan.learn(*name);
+        }
+        let mut within = Self::new(Arc::clone(&self.rules), plan);
+        within.level = self.level + 1;
+        let mut pieces: Vec<(bool, Vec<u8>)> = Vec::new();
+        let mut collect = |piece: Piece<'_>| {
+            pieces.push(match piece {
+                Piece::Record(bytes) => (true, bytes.to_owned()),
+                Piece::Beside(bytes) => (false, bytes.to_owned()),
+            });
+        };
+        let used = within.feed(bytes, &mut collect);
+        match used.and_then(|used| within.finish(&bytes[used..])) {
+            Ok((envelope, _)) => {
+                self.envelope.has_identifiers |= envelope.has_identifiers;
+                for (is_record, bytes) in &pieces {
+                    sink(match is_record {
+                        true => Piece::Record(bytes),
+                        false => Piece::Beside(bytes),
+                    });
+                }
+                Ok(())
+            }
+            Err(FeedError::Reported { text }) => Err(FeedError::Reported { text }),
+            Err(_) => {
+                self.keep(bytes, sink);
+                Ok(())
+            }
+        }
+    }
+}
