@@ -52,6 +52,7 @@ mod promises;
 mod prove;
 mod quarantine;
 mod questions;
+mod receipts;
 mod reconcile;
 mod replay;
 mod retention;
