@@ -47,6 +47,7 @@ mod inspect;
 mod json_lists;
 mod layers;
 mod migrations;
+mod notices;
 mod outages;
 mod promises;
 mod prove;
