@@ -39,12 +39,11 @@ async fn show(
     wanted: &Explain,
 ) -> anyhow::Result<bool> {
     let key = wanted.key.trim().trim_start_matches('#').to_uppercase();
-    let (kind, found) = match key.parse::<i64>() {
-        Ok(id) => (RecordKind::Ticket, question::ticket(connection, id).await?),
-        Err(_) => {
-            let found = question::advisory(connection, &key).await?;
-            (RecordKind::Advisory, found)
-        }
+    let (kind, found) = if let Ok(id) = key.parse::<i64>() {
+        (RecordKind::Ticket, question::ticket(connection, id).await?)
+    } else {
+        let found = question::advisory(connection, &key).await?;
+        (RecordKind::Advisory, found)
     };
     let receipt = receipt::receipt(connection, kind, &key, config.feeds.details).await?;
     let all = explain::explain(connection, &key, wanted.rule.as_deref(), &receipt).await?;

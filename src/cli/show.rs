@@ -95,20 +95,18 @@ async fn find(
 ) -> anyhow::Result<Found> {
     let digits = wanted.trim_start_matches('#');
     let Ok(number) = digits.parse::<i64>() else {
-        return match question::advisory(connection, wanted).await? {
-            Some(document) => Ok(Found {
-                kind: RecordKind::Advisory,
-                key: plain(&document["said"]),
-                document,
-            }),
-            None => {
-                let key = wanted.to_uppercase();
-                let why = absence(connection, RecordKind::Advisory, &key, details).await?;
-                anyhow::bail!(
-                    "advisory `{wanted}` is not stored: {why}; use its ID (SA87735), search with `advisoryd advisories --search TEXT`, or use a ticket number"
-                )
-            }
+        let Some(document) = question::advisory(connection, wanted).await? else {
+            let key = wanted.to_uppercase();
+            let why = absence(connection, RecordKind::Advisory, &key, details).await?;
+            anyhow::bail!(
+                "advisory `{wanted}` is not stored: {why}; use its ID (SA87735), search with `advisoryd advisories --search TEXT`, or use a ticket number"
+            );
         };
+        return Ok(Found {
+            kind: RecordKind::Advisory,
+            key: plain(&document["said"]),
+            document,
+        });
     };
     let found = if digits == wanted {
         match question::ticket(connection, number).await? {
@@ -121,19 +119,17 @@ async fn find(
             found => found,
         }
     };
-    match found {
-        Some(document) => Ok(Found {
-            kind: RecordKind::Ticket,
-            key: plain(&document["id"]),
-            document,
-        }),
-        None => {
-            let why = absence(connection, RecordKind::Ticket, digits, details).await?;
-            anyhow::bail!(
-                "ticket `{wanted}` is not stored, neither by `id` nor by `pretty_id`: {why}; for an advisory use SA{digits}"
-            )
-        }
-    }
+    let Some(document) = found else {
+        let why = absence(connection, RecordKind::Ticket, digits, details).await?;
+        anyhow::bail!(
+            "ticket `{wanted}` is not stored, neither by `id` nor by `pretty_id`: {why}; for an advisory use SA{digits}"
+        );
+    };
+    Ok(Found {
+        kind: RecordKind::Ticket,
+        key: plain(&document["id"]),
+        document,
+    })
 }
 
 /// Why something is not stored: it is in quarantine or in the fetch queue, or it was
