@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use advisoryd::simulate::Options;
 use serde_json::Value;
 
 use crate::support::settings::Rule;
@@ -166,4 +167,23 @@ async fn what_is_in_the_fetch_queue_says_when_it_is_due() {
     let shown = world.told(&["show", &said]);
     assert_eq!(shown.code, 0, "{shown:?}");
     assert!(!shown.stdout.contains("queued to be fetched"), "{shown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_as_json_and_is_in_no_followed_list_says_so() {
+    let mut world = World::with(Options {
+        watch_lists: 2,
+        ..small()
+    })
+    .await;
+    world.lists = Some(vec![1]);
+    world.source = "json";
+    world.pull_one().await;
+    world.fetch_details().await;
+    let followed = world.simulator.saids(1);
+    let mut others = world.simulator.saids(2).into_iter();
+    let said = others.find(|said| !followed.contains(said)).unwrap();
+    let shown = world.told(&["show", &said]);
+    assert_eq!(shown.code, 1, "{shown:?}");
+    assert_reads!(shown.to_string().replace(&said, "[said]"));
 }
