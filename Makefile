@@ -1,7 +1,7 @@
 # `make demo` runs a self-contained demo; `make test` runs all checks and tests.
 # Both install missing Debian packages (PostgreSQL's server, a C compiler).
 
-.PHONY: demo test deps servers fmt lint doc check bench release sqlx
+.PHONY: demo test deps servers fmt lint doc check bench release sqlx notices deny
 
 # The build needs no database: sqlx's macros read .sqlx.
 export SQLX_OFFLINE ?= true
@@ -68,3 +68,14 @@ servers:
 # Run after changing SQL: updates .sqlx with a temporary PostgreSQL.
 sqlx: deps
 	.ci/sqlx
+
+# Run after changing dependencies: updates THIRD-PARTY-NOTICES.
+notices:
+	.ci/notices
+
+# Known vulnerabilities, licences and sources of dependencies (deny.toml). Fetches the
+# RustSec database; without a network, `DENY=--disable-fetch` uses the last one.
+deny:
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny --locked check bans licenses sources
+	cargo deny --locked check advisories $(DENY)

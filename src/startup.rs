@@ -1,7 +1,6 @@
 //! Startup shared by the daemon and the commands: open the database, record the
 //! configuration, create the HTTP client.
 
-use std::str::FromStr as _;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -56,8 +55,10 @@ impl Opened {
             .url
             .as_ref()
             .context("[database] has no url")?;
-        let options = PgConnectOptions::from_str(url.expose())
-            .context("[database] url is not a PostgreSQL URL")?;
+        let options = config
+            .database
+            .connect_options()?
+            .context("[database] has no url")?;
         Ok(Self {
             pool: database::pool(options, connections),
             cluster: None,
@@ -150,6 +151,30 @@ pub async fn context(
     let config = discover::followed(&mut connection, &config).await?;
     drop(connection);
     let client = Client::new(&config.upstream, token, used, clock.clone())?;
+    assemble(config, client, pool, clock, stop)
+}
+
+/// The context for asking upstream only, where there is no database, or none that can
+/// be used yet. Its pool is closed: a query fails at once.
+pub async fn context_without_database(
+    config: &Config,
+    token: Token,
+    clock: Clock,
+    stop: CancellationToken,
+) -> anyhow::Result<Context> {
+    let pool = database::pool(PgConnectOptions::new_without_pgpass(), 1);
+    pool.close().await;
+    let client = Client::new(&config.upstream, token, Vec::new(), clock.clone())?;
+    assemble(config.with_discovered(&[]), client, pool, clock, stop)
+}
+
+fn assemble(
+    config: Config,
+    client: Client,
+    pool: PgPool,
+    clock: Clock,
+    stop: CancellationToken,
+) -> anyhow::Result<Context> {
     Ok(Context {
         rules: rules(&config)?,
         config: Arc::new(config),

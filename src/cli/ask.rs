@@ -57,7 +57,7 @@ pub(super) async fn up_to_date(opened: &Opened) -> anyhow::Result<PoolConnection
     let mut connection = opened.pool.acquire().await?;
     match database::schema_state_here(&mut connection).await? {
         SchemaState::UpToDate => Ok(connection),
-        SchemaState::Behind(_) => anyhow::bail!(
+        SchemaState::Empty | SchemaState::Behind(_) => anyhow::bail!(
             "the database schema is not up to date; run `advisoryd migrate` or start the daemon"
         ),
         SchemaState::Development(found) => Err(found.into()),

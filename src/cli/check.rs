@@ -1,10 +1,15 @@
-//! `advisoryd check`: is everything right, and if not, what to do.
+//! `advisoryd check`: checks configuration, secrets, database and upstream, and says what
+//! to do. It creates nothing.
 
+use tokio_util::sync::CancellationToken;
+
+use super::check_upstream::Known;
 use super::finding::{Finding, Reporter};
 use super::output::{print_error, print_json};
 use super::shared::Shared;
 use super::{ask, check_upstream};
 use crate::clock::Clock;
+use crate::cluster::{ClusterOptions, Preview, Role};
 use crate::config::{Config, ConfigError, Token};
 use crate::model::chain;
 use crate::sink::Sink;
@@ -12,7 +17,11 @@ use crate::startup::{self, Opened};
 use crate::store::database::{self, SchemaState};
 
 pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Result<bool> {
-    let config = match shared.load_and_log(Some("warn")) {
+    let loaded = shared.load_and_log(Some("warn")).and_then(|config| {
+        config.require_something()?;
+        Ok(config)
+    });
+    let config = match loaded {
         Ok(config) => config,
         Err(error) if json && error.downcast_ref::<ConfigError>().is_some() => {
             print_json(&Finding::bad("configuration", error.to_string()))?;
@@ -22,7 +31,7 @@ pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Re
     };
     let mut reporter = Reporter { json, good: true };
     reporter.report(Finding::good("configuration", configuration(&config)))?;
-    for warning in config.warnings() {
+    for warning in config.warnings().into_iter().chain(config.exposed_files()) {
         print_error(&warning);
     }
     let token = config.upstream.token();
@@ -42,7 +51,7 @@ pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Re
     Ok(reporter.good)
 }
 
-/// Whether every sink could be told: its secrets, certificates and template.
+/// Checks that every sink can be used: its secrets, certificates and template.
 fn alerts(config: &Config, reporter: &mut Reporter) -> anyhow::Result<()> {
     for settings in &config.alerts.sinks {
         let what = format!("sink {}", settings.name);
@@ -83,58 +92,93 @@ fn configuration(config: &Config) -> String {
     )
 }
 
+/// Checks the database, then upstream whatever became of the database.
 async fn online(
     config: &Config,
     token: Option<Token>,
     reporter: &mut Reporter,
 ) -> anyhow::Result<()> {
-    let mut is_open = false;
+    if config.database.url.is_none() && first_start(config, reporter)? {
+        return without_database(config, token, reporter).await;
+    }
+    let mut token = Some(token);
     let result = ask::with_database(config, async |opened| {
-        is_open = true;
-        with_database(config, token, opened, reporter).await
+        if !is_usable(opened, reporter).await? {
+            return Ok(());
+        }
+        let Some(token) = token.take().flatten() else {
+            return Ok(());
+        };
+        let stop = CancellationToken::new();
+        let pool = opened.pool.clone();
+        let context = startup::context(config.clone(), token, pool, Clock::system(), stop).await?;
+        check_upstream::check(&context, Known::Database, reporter).await
     })
     .await;
-    match result {
-        Err(error) if !is_open => reporter.report(Finding::bad("database", format!("{error:#}"))),
-        result => result,
+    match token {
+        // Upstream was asked, or it failed while it was.
+        None => result,
+        Some(token) => {
+            if let Err(error) = result {
+                reporter.report(Finding::bad("database", format!("{error:#}")))?;
+            }
+            without_database(config, token, reporter).await
+        }
     }
 }
 
-async fn with_database(
+/// Whether the private server has no data yet; then what its first start would do.
+fn first_start(config: &Config, reporter: &mut Reporter) -> anyhow::Result<bool> {
+    let search = ClusterOptions::new(Role::Client).search;
+    let finding = match Preview::of(&config.state.dir, &search) {
+        Ok(None) => return Ok(false),
+        Ok(Some(Preview { directory, major })) => {
+            let text = format!(
+                "none yet; the first start creates a private PostgreSQL {major} in {}",
+                directory.display()
+            );
+            Finding::good("database", text)
+        }
+        Err(error) => Finding::bad("database", chain(&error)),
+    };
+    reporter.report(finding)?;
+    Ok(true)
+}
+
+/// Asks upstream what can be asked without a database.
+async fn without_database(
     config: &Config,
     token: Option<Token>,
-    opened: &Opened,
     reporter: &mut Reporter,
 ) -> anyhow::Result<()> {
-    match database::schema_state(&opened.pool).await {
-        Ok(SchemaState::UpToDate) => {
-            reporter.report(Finding::good("database", "reachable and up to date"))?;
-        }
-        Ok(SchemaState::Development(found)) => {
-            return reporter.report(Finding::bad("database", found.to_string()));
-        }
-        Ok(SchemaState::Behind(missing)) => {
-            let says = format!(
-                "reachable, {missing} migrations pending: run `advisoryd migrate` or start the daemon"
-            );
-            return reporter.report(Finding::bad("database", says));
-        }
-        Err(error) => {
-            let says = format!("unreachable: {error}; check [database] url and the server");
-            return reporter.report(Finding::bad("database", says));
-        }
-    }
     let Some(token) = token else {
         return Ok(());
     };
-    let stop = tokio_util::sync::CancellationToken::new();
-    let context = startup::context(
-        config.clone(),
-        token,
-        opened.pool.clone(),
-        Clock::system(),
-        stop,
-    )
-    .await?;
-    check_upstream::check(&context, reporter).await
+    let stop = CancellationToken::new();
+    let context = startup::context_without_database(config, token, Clock::system(), stop).await?;
+    check_upstream::check(&context, Known::Nothing, reporter).await
+}
+
+/// Whether the database can be used by this version as it is.
+async fn is_usable(opened: &Opened, reporter: &mut Reporter) -> anyhow::Result<bool> {
+    let (finding, is_usable) = match database::schema_state(&opened.pool).await {
+        Ok(SchemaState::UpToDate) => (Finding::good("database", "reachable and up to date"), true),
+        Ok(SchemaState::Empty) => {
+            let text = "reachable and empty; the first start creates the schema";
+            (Finding::good("database", text), false)
+        }
+        Ok(SchemaState::Development(found)) => (Finding::bad("database", found.to_string()), false),
+        Ok(SchemaState::Behind(missing)) => {
+            let text = format!(
+                "reachable, {missing} migrations pending: run `advisoryd migrate` or start the daemon"
+            );
+            (Finding::bad("database", text), false)
+        }
+        Err(error) => {
+            let text = format!("unreachable: {error}; check [database] url and the server");
+            (Finding::bad("database", text), false)
+        }
+    };
+    reporter.report(finding)?;
+    Ok(is_usable)
 }

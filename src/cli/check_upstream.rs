@@ -53,7 +53,20 @@ impl Asked {
     }
 }
 
-pub(super) async fn check(context: &Context, reporter: &mut Reporter) -> anyhow::Result<()> {
+/// What can be asked besides upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// The database, with what former runs have found out.
+    Database,
+    /// Nothing.
+    Nothing,
+}
+
+pub(super) async fn check(
+    context: &Context,
+    known: Known,
+    reporter: &mut Reporter,
+) -> anyhow::Result<()> {
     let (config, discovery) = lists(context).await;
     if let Some(asked) = discovery {
         let is_rejected = asked.is_token_rejected();
@@ -81,7 +94,9 @@ pub(super) async fn check(context: &Context, reporter: &mut Reporter) -> anyhow:
     }
     if let Some(asked) = json {
         reporter.report(asked.finding("JSON API"))?;
-        reporter.report(days(context).await?)?;
+        if known == Known::Database {
+            reporter.report(days(context).await?)?;
+        }
     }
     if context.config.tickets.enabled {
         reporter.report(tickets(context).await)?;

@@ -1,4 +1,4 @@
-//! `advisoryd explain`: why somebody heard of it, or did not.
+//! `advisoryd explain`: why an alert was or was not sent.
 
 use clap::Args;
 use sqlx::PgConnection;
@@ -8,7 +8,8 @@ use super::output::{print_json, print_line};
 use super::shared::Shared;
 use crate::config::Config;
 use crate::job::alerts::explain::{self, Explained};
-use crate::store::reports::question;
+use crate::model::{RecordKind, legible};
+use crate::store::reports::{question, receipt};
 
 /// What to explain.
 #[derive(Debug, Args)]
@@ -38,7 +39,14 @@ async fn show(
     wanted: &Explain,
 ) -> anyhow::Result<bool> {
     let key = wanted.key.trim().trim_start_matches('#').to_uppercase();
-    let all = explain::explain(connection, &key, wanted.rule.as_deref()).await?;
+    let (kind, found) = if let Ok(id) = key.parse::<i64>() {
+        (RecordKind::Ticket, question::ticket(connection, id).await?)
+    } else {
+        let found = question::advisory(connection, &key).await?;
+        (RecordKind::Advisory, found)
+    };
+    let receipt = receipt::receipt(connection, kind, &key, config.feeds.details).await?;
+    let all = explain::explain(connection, &key, wanted.rule.as_deref(), &receipt).await?;
     if all.is_empty() {
         no_rules(config, wanted.rule.as_deref())?;
     }
@@ -46,20 +54,27 @@ async fn show(
         all.iter().try_for_each(print_json)?;
         return Ok(true);
     }
-    let found = match key.parse::<i64>() {
-        Ok(id) => question::ticket(connection, id).await?,
-        Err(_) => question::advisory(connection, &key).await?,
+    let title = match &found {
+        Some(document) => document["title"].as_str().unwrap_or("it has no title"),
+        None => "not stored",
     };
-    let title = found
-        .as_ref()
-        .and_then(|document| document["title"].as_str())
-        .unwrap_or("nothing is stored of it");
-    print_line(&format!("{key}: {title}"));
-    print_line(&page(&all));
+    print_line(&legible(&format!("{key}: {title}")));
+    let sentences = receipt.sentences();
+    for sentence in &sentences {
+        print_line(&legible(&format!("  {sentence}")));
+    }
+    // What is not stored is the same for every rule and stands above.
+    let changes = all
+        .iter()
+        .filter(|one| one.what.is_some() || sentences.is_empty());
+    let page = page(&changes.collect::<Vec<_>>());
+    if !page.is_empty() {
+        print_line(&legible(&page));
+    }
     Ok(true)
 }
 
-/// Why there is nothing to explain.
+/// The error if there is nothing to explain.
 fn no_rules(config: &Config, only: Option<&str>) -> anyhow::Result<()> {
     let configured = |name: &str| {
         let mut rules = config.alerts.rules.iter();
@@ -78,7 +93,8 @@ fn no_rules(config: &Config, only: Option<&str>) -> anyhow::Result<()> {
     }
 }
 
-fn page(all: &[Explained]) -> String {
+/// The changes, with one line per rule.
+fn page(all: &[&Explained]) -> String {
     let width = all.iter().map(|one| one.rule.chars().count()).max();
     let width = width.unwrap_or_default();
     let mut lines = Vec::new();

@@ -40,7 +40,7 @@ use clap::{CommandFactory as _, Parser as _};
 use self::args::{Arguments, Command};
 use self::shared::Shared;
 use crate::clock::Clock;
-use crate::config::ConfigError;
+use crate::config::{ConfigError, TokenError};
 use crate::daemon::StartOptions;
 use crate::startup::Opened;
 
@@ -62,7 +62,9 @@ pub fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILED),
         Err(error) => {
-            let code = if error.downcast_ref::<ConfigError>().is_some() {
+            let is_unusable = error.downcast_ref::<ConfigError>().is_some()
+                || error.downcast_ref::<TokenError>().is_some();
+            let code = if is_unusable {
                 UNUSABLE_CONFIGURATION
             } else {
                 FAILED

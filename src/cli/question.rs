@@ -1,4 +1,4 @@
-//! `advisories`, `tickets`: asking without SQL.
+//! `advisoryd advisories` and `advisoryd tickets`: lists with filters, without SQL.
 
 use std::time::Duration;
 
@@ -8,13 +8,14 @@ use sqlx::PgConnection;
 
 use super::ask;
 use super::list::{Form, print};
-use super::output::table;
+use super::output::{print_error, table};
 use super::shared::Shared;
 use crate::clock::Clock;
 use crate::model::{Severity, parse_time, shortened};
 use crate::store::reports::question::{
     self, AdvisoryLine, AdvisoryQuestion, TicketLine, TicketQuestion,
 };
+use crate::store::reports::receipt::{self, Unlisted};
 
 /// A title in a table is cut here; `--json` and `--csv` have it whole.
 const TITLE_LETTERS: usize = 70;
@@ -147,11 +148,14 @@ pub(super) async fn advisories(shared: Shared, wanted: Advisories) -> anyhow::Re
         limit: form.rows(),
     };
     let config = shared.load_and_log(Some("warn"))?;
+    let details = config.feeds.details;
     let ask = async |connection: &mut PgConnection| {
-        anyhow::Ok(question::advisories(connection, &asked).await?)
+        let found = question::advisories(connection, &asked, details).await?;
+        anyhow::Ok((found, receipt::unlisted(connection, details).await?))
     };
-    let found = ask::with_connection(&config, ask).await?;
+    let (found, unlisted) = ask::with_connection(&config, ask).await?;
     print(&form, found, advisory_rows)?;
+    print_unlisted(unlisted);
     Ok(true)
 }
 
@@ -183,6 +187,24 @@ pub(super) async fn tickets(shared: Shared, wanted: Tickets) -> anyhow::Result<b
     Ok(true)
 }
 
+/// What no filter can select, because it is not stored.
+fn print_unlisted(unlisted: Unlisted) {
+    let Unlisted {
+        quarantined,
+        pending,
+    } = unlisted;
+    if quarantined > 0 {
+        print_error(&format!(
+            "not listed: {quarantined} records of advisories in quarantine; see `advisoryd quarantine list`"
+        ));
+    }
+    if pending > 0 {
+        print_error(&format!(
+            "not listed: {pending} advisories queued to be fetched as JSON; see `advisoryd status`"
+        ));
+    }
+}
+
 fn advisory_rows(lines: &[AdvisoryLine]) -> String {
     let rows: Vec<[String; 6]> = lines
         .iter()
@@ -195,7 +217,7 @@ fn advisory_rows(lines: &[AdvisoryLine]) -> String {
                     .unwrap_or_default(),
                 line.solution_status.clone().unwrap_or_default(),
                 day(line.modified_at),
-                short(line.title.as_deref()),
+                marked(line),
             ]
         })
         .collect();
@@ -233,6 +255,18 @@ fn ticket_rows(lines: &[TicketLine]) -> String {
 fn day(at: Option<DateTime<Utc>>) -> String {
     at.map(|at| at.format("%Y-%m-%d").to_string())
         .unwrap_or_default()
+}
+
+/// The title; before it, that a record of the advisory is in quarantine.
+fn marked(line: &AdvisoryLine) -> String {
+    let title = short(line.title.as_deref());
+    match line.quarantined_since {
+        Some(since) => format!(
+            "[record in quarantine since {}] {title}",
+            since.format("%Y-%m-%d")
+        ),
+        None => title,
+    }
 }
 
 fn short(title: Option<&str>) -> String {

@@ -1,4 +1,4 @@
-//! `advisoryd show`: one advisory or ticket on a page a person likes to read.
+//! `advisoryd show`: one advisory or ticket in full.
 
 use clap::Args;
 use serde_json::Value;
@@ -7,9 +7,11 @@ use sqlx::PgConnection;
 use super::ask;
 use super::output::{print_json, print_line};
 use super::shared::Shared;
-use crate::model::{RecordKind, legible, one_line, shortened};
+use crate::config::Config;
+use crate::model::{Details, Receipt, RecordKind, legible, one_line, shortened};
 use crate::store::advisories::history::{self, StoredVersion};
 use crate::store::reports::question::{self, FieldChange};
+use crate::store::reports::receipt;
 
 /// Longest part of an old or new value in the history.
 const VALUE_LETTERS: usize = 100;
@@ -32,15 +34,24 @@ pub(super) struct Show {
 
 pub(super) async fn run(shared: Shared, wanted: Show) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    ask::with_connection(&config, async |connection| show(connection, &wanted).await).await
+    ask::with_connection(&config, async |connection| {
+        show(&config, connection, &wanted).await
+    })
+    .await
 }
 
-async fn show(connection: &mut PgConnection, wanted: &Show) -> anyhow::Result<bool> {
+async fn show(
+    config: &Config,
+    connection: &mut PgConnection,
+    wanted: &Show,
+) -> anyhow::Result<bool> {
+    let details = config.feeds.details;
     let Found {
         kind,
         key,
         mut document,
-    } = find(connection, wanted.key.trim()).await?;
+    } = find(connection, wanted.key.trim(), details).await?;
+    let receipt = receipt::receipt(connection, kind, &key, details).await?;
     let (versions, changes) = if wanted.history {
         (
             history::versions(connection, kind, &key).await?,
@@ -50,16 +61,19 @@ async fn show(connection: &mut PgConnection, wanted: &Show) -> anyhow::Result<bo
         (Vec::new(), Vec::new())
     };
     if wanted.json {
-        if wanted.history
-            && let Some(fields) = document.as_object_mut()
-        {
-            fields.insert("versions".to_owned(), serde_json::to_value(&versions)?);
-            fields.insert("history".to_owned(), serde_json::to_value(&changes)?);
+        if let Some(fields) = document.as_object_mut() {
+            let mut insert = |name: &str, value| fields.insert(name.to_owned(), value);
+            insert("quarantined", serde_json::to_value(&receipt.quarantined)?);
+            insert("pending_details", serde_json::to_value(&receipt.pending)?);
+            if wanted.history {
+                insert("versions", serde_json::to_value(&versions)?);
+                insert("history", serde_json::to_value(&changes)?);
+            }
         }
         print_json(&document)?;
         return Ok(true);
     }
-    print_line(legible(&page(kind, &document)).trim_end());
+    print_line(legible(&page(kind, &document, &receipt)).trim_end());
     if wanted.history {
         print_line(&legible(&history_page(&versions, &changes)));
     }
@@ -74,19 +88,25 @@ struct Found {
 
 /// A number is a ticket's id, else its number for people; with `#` the other way
 /// round. Anything else is an advisory's identifier.
-async fn find(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<Found> {
+async fn find(
+    connection: &mut PgConnection,
+    wanted: &str,
+    details: Details,
+) -> anyhow::Result<Found> {
     let digits = wanted.trim_start_matches('#');
     let Ok(number) = digits.parse::<i64>() else {
-        return match question::advisory(connection, wanted).await? {
-            Some(document) => Ok(Found {
-                kind: RecordKind::Advisory,
-                key: plain(&document["said"]),
-                document,
-            }),
-            None => anyhow::bail!(
-                "advisory `{wanted}` not found; use its ID (SA87735), search with `advisoryd advisories --search TEXT`, or use a ticket number"
-            ),
+        let Some(document) = question::advisory(connection, wanted).await? else {
+            let key = wanted.to_uppercase();
+            let why = absence(connection, RecordKind::Advisory, &key, details).await?;
+            anyhow::bail!(
+                "advisory `{wanted}` is not stored: {why}; use its ID (SA87735), search with `advisoryd advisories --search TEXT`, or use a ticket number"
+            );
         };
+        return Ok(Found {
+            kind: RecordKind::Advisory,
+            key: plain(&document["said"]),
+            document,
+        });
     };
     let found = if digits == wanted {
         match question::ticket(connection, number).await? {
@@ -99,16 +119,29 @@ async fn find(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<Fou
             found => found,
         }
     };
-    match found {
-        Some(document) => Ok(Found {
-            kind: RecordKind::Ticket,
-            key: plain(&document["id"]),
-            document,
-        }),
-        None => anyhow::bail!(
-            "ticket `{wanted}` not found, neither by `id` nor by `pretty_id`; for an advisory use SA{digits}"
-        ),
-    }
+    let Some(document) = found else {
+        let why = absence(connection, RecordKind::Ticket, digits, details).await?;
+        anyhow::bail!(
+            "ticket `{wanted}` is not stored, neither by `id` nor by `pretty_id`: {why}; for an advisory use SA{digits}"
+        );
+    };
+    Ok(Found {
+        kind: RecordKind::Ticket,
+        key: plain(&document["id"]),
+        document,
+    })
+}
+
+/// Why something is not stored: it is in quarantine or in the fetch queue, or it was
+/// never received.
+async fn absence(
+    connection: &mut PgConnection,
+    kind: RecordKind,
+    key: &str,
+    details: Details,
+) -> anyhow::Result<String> {
+    let receipt = receipt::receipt(connection, kind, key, details).await?;
+    Ok(legible(&receipt.sentences().join("; ")))
 }
 
 /// What a page shows of a document.
@@ -200,8 +233,8 @@ const LISTS: [(&str, [&str; 2]); 3] = [
     ("tickets", ["id", "status"]),
 ];
 
-/// Facts first, then texts, then lists.
-fn page(kind: RecordKind, document: &Value) -> String {
+/// What is not stored, then facts, texts and lists.
+fn page(kind: RecordKind, document: &Value, receipt: &Receipt) -> String {
     let text = |field: &str| plain(&document[field]);
     let Layout { key, facts, others } = match kind {
         RecordKind::Ticket => TICKET,
@@ -213,6 +246,7 @@ fn page(kind: RecordKind, document: &Value) -> String {
     let title = format!("{}  {}", text(key), text("title"));
     let rule = "─".repeat(title.chars().count().min(100));
     let mut lines = vec![title, rule];
+    lines.extend(receipt.sentences());
     for field in facts.iter().copied().chain(new) {
         let value = text(field);
         if !value.is_empty() {
@@ -306,14 +340,18 @@ mod tests {
     use serde_json::json;
 
     use super::page;
-    use crate::model::RecordKind;
+    use crate::model::{Receipt, RecordKind};
 
     #[test]
     fn a_column_that_the_page_does_not_know_is_shown_behind_the_facts() {
         let document = json!({"said": "SA1", "title": "x", "version": 2, "criticality": 3,
             "exploit_count": 7, "description": "text"});
+        let receipt = Receipt {
+            is_stored: true,
+            ..Receipt::default()
+        };
         assert_eq!(
-            page(RecordKind::Advisory, &document),
+            page(RecordKind::Advisory, &document, &receipt),
             "SA1  x\n──────\nversion           2\nexploit count     7\n\nDescription\ntext"
         );
     }

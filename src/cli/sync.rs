@@ -1,4 +1,4 @@
-//! `advisoryd sync`: one pass now.
+//! `advisoryd sync`: one pass over feeds, details and tickets, then the alerts.
 
 use std::sync::Arc;
 
@@ -24,6 +24,7 @@ use crate::job::tickets::sync::{self, Ask};
 use crate::model::{Outcome, SourceKey, chain};
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
+use crate::store::ledger::quarantine;
 
 #[derive(Debug, Args)]
 #[expect(
@@ -181,11 +182,9 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
         let bar = progress::Bar::start(context, &feed.key.to_string());
         let ran = pull::pull(context, &feed, look_back).await;
         bar.finish();
-        good &= print_run(
-            &feed.key,
-            ran.map_err(|failure| failure.chain()),
-            wanted.json,
-        )?;
+        let ran = ran.map_err(|failure| failure.chain());
+        good &= quarantined_nothing_new(context, &feed.key, &ran).await?;
+        good &= print_run(&feed.key, ran, wanted.json)?;
     }
     let sweeps = context.config.feeds.sweep && wanted.watch_list.is_empty();
     if wanted.what != What::Tickets && sweeps {
@@ -237,29 +236,56 @@ async fn scan_revisions(context: &Context, json: bool) -> anyhow::Result<bool> {
     let bar = progress::Bar::start(context, "revision scan");
     let swept = revision_scan::scan_revisions(context).await;
     bar.finish();
-    match swept {
-        Ok(None) => Ok(true),
-        Ok(Some(ran)) => print_run(&SourceKey::RevisionScan, Ok(ran), json),
-        Err(failure) => print_run(&SourceKey::RevisionScan, Err(failure.chain()), json),
-    }
+    let ran = match swept {
+        Ok(None) => return Ok(true),
+        Ok(Some(ran)) => Ok(ran),
+        Err(failure) => Err(failure.chain()),
+    };
+    let nothing_new = quarantined_nothing_new(context, &SourceKey::RevisionScan, &ran).await?;
+    Ok(print_run(&SourceKey::RevisionScan, ran, json)? && nothing_new)
 }
 
 /// Fetches the details that are due, batch by batch; one summary line each.
 async fn fetch_details(context: &Context, json: bool) -> anyhow::Result<bool> {
+    let mut good = true;
     while !context.stop.is_cancelled() {
         let bar = progress::Bar::start(context, "details");
         let fetched = fetch::fetch(context).await;
         bar.finish();
         let ran = match fetched {
             Ok(Fetched::Ended(report)) => Ok(Ran::Ended(report)),
-            Ok(Fetched::Busy | Fetched::Nothing(_) | Fetched::Paused(_)) => return Ok(true),
+            Ok(Fetched::Busy | Fetched::Nothing(_) | Fetched::Paused(_)) => return Ok(good),
             Err(failure) => Err(failure.chain()),
         };
+        good &= quarantined_nothing_new(context, &SourceKey::Details, &ran).await?;
         if !print_run(&SourceKey::Details, ran, json)? {
             return Ok(false);
         }
     }
-    Ok(true)
+    Ok(good)
+}
+
+/// Whether a run put nothing into quarantine that was not there before. What it did is
+/// a failure of `sync`: no rule sees such a record.
+async fn quarantined_nothing_new(
+    context: &Context,
+    key: &SourceKey,
+    ran: &Result<Ran, String>,
+) -> anyhow::Result<bool> {
+    let Ok(Ran::Ended(report)) = ran else {
+        return Ok(true);
+    };
+    if report.tally.quarantined == 0 {
+        return Ok(true);
+    }
+    let mut connection = context.pool.acquire().await?;
+    let new = quarantine::first_received(&mut connection, report.run_id).await?;
+    if new > 0 {
+        print_error(&format!(
+            "{key}: {new} new records in quarantine; see `advisoryd quarantine list`"
+        ));
+    }
+    Ok(new == 0)
 }
 
 async fn sync_tickets(context: &Context, wanted: &Sync) -> anyhow::Result<bool> {
@@ -277,7 +303,9 @@ async fn sync_tickets(context: &Context, wanted: &Sync) -> anyhow::Result<bool> 
     match ran {
         Ok(all) => {
             for ran in all {
-                good &= print_run(&SourceKey::Tickets, Ok(ran), wanted.json)?;
+                let ran = Ok(ran);
+                good &= quarantined_nothing_new(context, &SourceKey::Tickets, &ran).await?;
+                good &= print_run(&SourceKey::Tickets, ran, wanted.json)?;
             }
         }
         Err(failure) => good = print_run(&SourceKey::Tickets, Err(failure.chain()), wanted.json)?,

@@ -1,4 +1,4 @@
-//! `advisoryd prove`: is anything missing, was anything altered.
+//! `advisoryd verify` (alias `prove`): checks that nothing stored is missing or altered.
 
 use clap::Args;
 

@@ -43,10 +43,26 @@ pub(super) fn find(
     account: &Account,
     directory: &Directory,
 ) -> Result<Binaries, ClusterError> {
-    let wanted = data_version(directory)?;
+    find_version(search, account, data_version(directory)?, &directory.data())
+}
+
+/// Finds the server for data that does not exist yet, at `data`.
+pub(super) fn find_new(
+    search: &ServerSearch,
+    account: &Account,
+    data: &Path,
+) -> Result<Binaries, ClusterError> {
+    find_version(search, account, None, data)
+}
+
+fn find_version(
+    search: &ServerSearch,
+    account: &Account,
+    wanted: Option<String>,
+    data: &Path,
+) -> Result<Binaries, ClusterError> {
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
-    let data = directory.data();
     for directory in candidates(search, account) {
         let Some(directory) = server_directory(&directory) else {
             continue;
@@ -65,7 +81,7 @@ pub(super) fn find(
         }
         found.push(format!("{major} in {}", directory.display()));
     }
-    Err(not_found(search, wanted, &data, &found))
+    Err(not_found(search, wanted, data, &found))
 }
 
 /// Directories to search, best first. Each is computed only when those before it

@@ -5,8 +5,10 @@ mod alerts;
 mod alias_field;
 mod cron;
 mod database;
+mod database_url;
 mod discovery;
 mod environment;
+mod exposed;
 mod feeds;
 mod followed;
 mod freshness;
@@ -18,6 +20,7 @@ mod retention;
 mod rules;
 mod schedule;
 mod secret;
+mod secret_file;
 mod section;
 mod setting_error;
 mod sinks;
@@ -37,7 +40,7 @@ use std::sync::Arc;
 pub use alerts::Alerts;
 pub use alias_field::AliasField;
 pub use cron::CronExpression;
-pub use database::{Database, State};
+pub use database::{Database, DatabaseError, State};
 pub use discovery::Discovery;
 pub use feeds::Feeds;
 pub use freshness::{Allowed, Freshness};
@@ -48,11 +51,11 @@ pub use reconcile::Reconcile;
 pub use retention::Retention;
 pub use schedule::{Schedule, Tickets};
 pub use secret::SecretUrl;
+pub use secret_file::{Secret, SecretError, SecretFile};
 pub use setting_error::{ConfigError, SettingError};
 pub use sinks::{
-    Address, Alertmanager, Auth, Command, Email, Hook, HookBody, Login, Secret, SecretError,
-    SecretFile, Sink, SinkKind, SmtpTls, Target, Template, Webhook, is_public, may_be_public,
-    parse_url,
+    Address, Alertmanager, Auth, Command, Email, Hook, HookBody, Login, Sink, SinkKind, SmtpTls,
+    Target, Template, Webhook, header_line, is_public, may_be_public, parse_url,
 };
 pub use token::{Token, TokenError, TokenSources};
 pub use upstream::{Backoff, Upstream};
@@ -168,7 +171,7 @@ impl Config {
         let mut errors = Vec::new();
         let mut root = Section::root(root, &mut errors);
         let upstream = Upstream::read(root.section("upstream"), &environment);
-        let database = Database::read(root.section("database"));
+        let database = Database::read(root.section("database"), &environment);
         let state = State::read(root.section("state"));
         let schedule = Schedule::read(root.section("schedule"));
         let feeds = Feeds::read(root.section("feeds"));
@@ -210,6 +213,29 @@ impl Config {
         })
     }
 
+    /// Refuses a configuration that is missing: no file, and no variable that says what
+    /// to read or where to store it. It was probably meant to be another file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the file that was looked for.
+    pub fn require_something(&self) -> Result<(), ConfigError> {
+        let sources = &self.upstream.token_sources;
+        let is_named = self.file.is_some()
+            || self.database.url.is_some()
+            || self.discovery.watch_lists
+            || !self.watch_lists.is_empty()
+            || !self.extra_feeds.is_empty()
+            || sources.file.is_some()
+            || sources.variable.is_some();
+        if is_named {
+            return Ok(());
+        }
+        Err(one(SettingError::whole(
+            DEFAULT_PATH,
+            "the file does not exist, and no other was named; create it, or use --config FILE",
+        )))
+    }
+
     /// Settings that are valid but probably unintended, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.ignored_variables.clone();
@@ -227,6 +253,7 @@ impl Config {
             let url = &self.upstream.base_url;
             warnings.push(format!("the token is sent unencrypted to {url}"));
         }
+        warnings.extend(self.database.warning());
         let lists: BTreeSet<i64> = self.watch_lists.iter().map(|list| list.id).collect();
         let all = (!self.discovery.watch_lists).then_some(&lists);
         warnings.extend(rules::warnings(&self.alerts.rules, all));

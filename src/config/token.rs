@@ -151,6 +151,24 @@ impl TokenSources {
     }
 }
 
+impl TokenSources {
+    /// The file from which [`TokenSources::read`] reads the token, if it is one that
+    /// systemd has not passed.
+    pub(super) fn own_file(&self) -> Option<&Path> {
+        if let Some(path) = &self.file {
+            return Some(path);
+        }
+        let is_passed = self
+            .credentials_dir
+            .as_ref()
+            .is_some_and(|dir| dir.join(CREDENTIAL).exists());
+        if is_passed || self.variable.is_some() {
+            return None;
+        }
+        self.fallback.as_deref()
+    }
+}
+
 fn from_file(path: &Path) -> Result<Token, TokenError> {
     let unreadable = |source| TokenError::Unreadable {
         path: path.to_owned(),

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::environment::Environment;
 use super::secret::SecretUrl;
+use super::secret_file::{SecretError, SecretFile, secret_file};
 use super::section::Section;
 use super::token::{DEFAULT_TOKEN_FILE, Token, TokenError, TokenSources};
 use super::tree::Node;
@@ -52,6 +53,8 @@ pub struct Upstream {
     pub max_attempts: u32,
     /// An HTTP proxy; if omitted, the usual variables (`HTTPS_PROXY`…) apply.
     pub proxy: Option<SecretUrl>,
+    /// The file that contains the password of the proxy's user.
+    pub proxy_password_file: Option<SecretFile>,
     /// CA certificates (PEM) that are trusted in addition to those of the system.
     pub ca_file: Option<PathBuf>,
     /// Delays between attempts. Not a setting: only tests change them.
@@ -91,6 +94,7 @@ impl Upstream {
             max_body_bytes: 2 << 30,
             max_attempts: 5,
             proxy: None,
+            proxy_password_file: None,
             ca_file: None,
             backoff: Backoff::default(),
         }
@@ -104,6 +108,33 @@ impl Upstream {
     /// [`TokenError`]: no source has one, the file cannot be read, or it does not contain a token.
     pub fn token(&self) -> Result<Token, TokenError> {
         self.token_sources.read()
+    }
+
+    /// Whether the proxy's URL, and so the configuration, contains a password.
+    pub(super) fn has_proxy_password(&self) -> bool {
+        let proxy = self.proxy.as_ref();
+        proxy
+            .and_then(|proxy| proxy.expose().parse::<Url>().ok())
+            .is_some_and(|url| url.password().is_some())
+    }
+
+    /// The proxy with its password, which is read again at each call.
+    ///
+    /// # Errors
+    /// [`SecretError`]: the file cannot be read, or contains no password.
+    pub fn proxy_with_password(&self) -> Result<Option<SecretUrl>, SecretError> {
+        let (Some(proxy), Some(file)) = (&self.proxy, &self.proxy_password_file) else {
+            return Ok(self.proxy.clone());
+        };
+        let password = file.line()?;
+        let with_password = proxy.expose().parse::<Url>().ok().and_then(|mut url| {
+            url.set_password(Some(password.expose())).ok()?;
+            Some(SecretUrl::new(&url))
+        });
+        match with_password {
+            Some(url) => Ok(Some(url)),
+            None => Err(file.malformed("a password", "the proxy's URL cannot contain it")),
+        }
     }
 
     /// Whether requests to the base URL are allowed: `https://`, loopback addresses, or `http://` with `allow_http`.
@@ -158,6 +189,12 @@ impl Upstream {
         );
         it.max_attempts = section.value("max_attempts", it.max_attempts, number(1..=MAX_ATTEMPTS));
         it.proxy = section.secret("proxy", proxy);
+        it.proxy_password_file = section.secret("proxy_password_file", secret_file(env));
+        if it.proxy_password_file.is_some()
+            && let Some(why) = proxy_without_use(it.proxy.as_ref())
+        {
+            section.unusable("proxy_password_file", why);
+        }
         it.ca_file = section.optional("ca_file", absolute_path);
         if !upstream.is_safe() {
             section.wrong(
@@ -169,6 +206,20 @@ impl Upstream {
         section.close();
         Some(upstream)
     }
+}
+
+/// Why a password is of no use for the proxy.
+fn proxy_without_use(proxy: Option<&SecretUrl>) -> Option<&'static str> {
+    let Some(proxy) = proxy else {
+        return Some("needs a `proxy`");
+    };
+    let url: Url = proxy.expose().parse().ok()?;
+    if url.password().is_some() {
+        return Some("contradicts the password in `proxy`; remove one of them");
+    }
+    url.username()
+        .is_empty()
+        .then_some("needs a user in `proxy`, such as `http://user@proxy:3128`")
 }
 
 fn base_url(node: &Node) -> Result<Url, String> {

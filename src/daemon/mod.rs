@@ -55,6 +55,9 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let config = load()?;
+    config.require_something()?;
+    // Before anything is created: without a token there is nothing to do.
+    config.upstream.token()?;
     for warning in config.warnings() {
         warn!("{warning}");
     }
@@ -235,7 +238,11 @@ impl Daemon {
 
     /// Reloads the configuration. An invalid one changes nothing.
     async fn reload(&self, current: Generation) -> anyhow::Result<Generation> {
-        let config = match (self.load)() {
+        let loaded = (self.load)().and_then(|config| {
+            config.require_something()?;
+            Ok(config)
+        });
+        let config = match loaded {
             Ok(config) => config,
             Err(error) => {
                 error!("the configuration was not reloaded: {error}");

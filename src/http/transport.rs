@@ -8,6 +8,7 @@ use reqwest::{Certificate, Proxy};
 
 use super::error::ClientError;
 use crate::config::{Upstream, is_loopback};
+use crate::model::chain;
 
 const USER_AGENT: &str = concat!("advisoryd/", env!("CARGO_PKG_VERSION"));
 /// Maximum size of a CA file, in bytes: all public CAs together need a quarter of a megabyte.
@@ -38,7 +39,10 @@ pub(super) fn transport(settings: &Upstream) -> Result<reqwest::Client, ClientEr
     if let Some(path) = &settings.ca_file {
         builder = builder.tls_certs_merge(certificates(path)?);
     }
-    if let Some(proxy) = &settings.proxy {
+    let proxy = settings
+        .proxy_with_password()
+        .map_err(|error| unusable(format!("`upstream.proxy_password_file`: {}", chain(&error))))?;
+    if let Some(proxy) = proxy {
         // The error of the library may contain the password.
         let proxy = Proxy::all(proxy.expose())
             .map_err(|_| unusable(format!("invalid `upstream.proxy` {proxy}")))?;

@@ -12,7 +12,7 @@ use url::Url;
 use super::gate::SsrfGuard;
 use super::open::{OpenError, certificates, provide_cryptography};
 use super::secrets::Secrets;
-use crate::config::{Address, Auth, Secret, Target, may_be_public, parse_url};
+use crate::config::{Address, Auth, Secret, Target, header_line, may_be_public, parse_url};
 
 const USER_AGENT: &str = concat!("advisoryd/", env!("CARGO_PKG_VERSION"));
 
@@ -61,6 +61,18 @@ pub(super) fn headers(target: &Target, secrets: &mut Secrets) -> Result<HeaderMa
         && let Ok(url) = proxy.expose().parse::<Url>()
     {
         secrets.add(&Secret::new(url.password().unwrap_or_default()));
+    }
+    if let Some(file) = &target.headers_file {
+        for line in file.lines()? {
+            let (name, value) = header_line(line.expose())
+                .map_err(|why| OpenError::malformed(file, "HTTP headers", why))?;
+            if name == AUTHORIZATION && target.auth.is_some() {
+                let why = "it sets `Authorization`, and so does `bearer_file` or `username`";
+                return Err(OpenError::malformed(file, "HTTP headers", why));
+            }
+            secrets.add(&Secret::new(value.to_str().unwrap_or_default()));
+            headers.insert(name, value);
+        }
     }
     if let Some(auth) = &target.auth {
         headers.insert(AUTHORIZATION, authorization(auth, secrets)?);
@@ -160,6 +172,7 @@ mod tests {
                 address: Address::Url(url.clone()),
                 auth: None,
                 headers: BTreeMap::new(),
+                headers_file: None,
                 allow_private,
                 proxy: None,
                 ca_file: None,

@@ -18,6 +18,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 pub enum SchemaState {
     /// All are applied, possibly also some of a newer version.
     UpToDate,
+    /// None is applied yet.
+    Empty,
     /// Number of migrations that are not applied yet.
     Behind(usize),
     /// An applied migration differs from ours. Migrations of a release are never
@@ -186,6 +188,7 @@ pub async fn schema_state_here(connection: &mut PgConnection) -> Result<SchemaSt
     }
     Ok(match missing {
         0 => SchemaState::UpToDate,
+        _ if applied.is_empty() => SchemaState::Empty,
         missing => SchemaState::Behind(missing),
     })
 }

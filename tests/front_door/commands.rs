@@ -1,5 +1,6 @@
 //! The commands as a person or a script meets them.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use advisoryd::simulate::{Fault, Rule};
@@ -307,4 +308,103 @@ fn a_forgotten_configuration_makes_no_database() {
     assert_eq!(told.code, 1, "{told:?}");
     assert_reads!(told);
     assert!(!state.path().join("new").exists());
+}
+
+#[tokio::test]
+async fn check_on_a_fresh_machine_asks_upstream_and_creates_nothing() {
+    let mut world = World::new().await;
+    let state = state_dir();
+    let new = state.path().join("new");
+    world.settings.state.dir = Some(new.display().to_string());
+    let checked = world.told(&["check"]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    assert!(!new.exists(), "it was created");
+    let checked = without(&checked, r"PostgreSQL \d+", "PostgreSQL [n]");
+    assert_reads!(checked);
+}
+
+#[tokio::test]
+async fn check_asks_upstream_whatever_the_database_is() {
+    let mut world = World::new().await;
+    let empty = "drop schema advisoryd_v1 cascade; drop schema advisoryd cascade";
+    sqlx::raw_sql(empty).execute(world.pool()).await.unwrap();
+    let empty = world.told(&["check"]);
+    assert_eq!(empty.code, 0, "{empty:?}");
+    let schema = "select count(*) from pg_namespace where nspname = 'advisoryd'";
+    assert_eq!(world.count(schema).await, 0, "it was created");
+    world.settings.database.url = Some("postgres:///nothing?host=/nonexistent".to_owned());
+    let unreachable = world.told(&["check"]);
+    assert_eq!(unreachable.code, 1, "{unreachable:?}");
+    assert_reads!(empty, unreachable);
+}
+
+/// Runs the daemon with a configuration that cannot be used.
+fn refused(state: &std::path::Path, arguments: &[&str]) -> Told {
+    let told: Told = binary()
+        .env("ADVISORYD_STATE__DIR", state)
+        .env("ADVISORYD_HTTP__LISTEN", "")
+        .args(arguments)
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!(told.code, 78, "{told:?}");
+    assert!(!state.exists(), "{told:?}");
+    told
+}
+
+#[test]
+fn a_missing_configuration_or_token_refuses_the_daemon_with_78() {
+    let dir = state_dir();
+    let state = dir.path().join("new");
+    let no_configuration = refused(&state, &["run"]);
+    let file = dir.path().join("config.toml");
+    let text = format!(
+        "[upstream]\ntoken_file = \"{}\"\n[[watch_lists]]\nid = 4\n",
+        dir.path().join("token").display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let no_token = refused(&state, &["--config", file.to_str().unwrap(), "run"]);
+    assert_reads!(no_configuration, no_token);
+}
+
+#[tokio::test]
+async fn check_warns_of_secrets_that_others_may_read_or_write() {
+    let world = World::new().await;
+    let token = world.token_file();
+    let mut warnings = Vec::new();
+    for mode in [0o600, 0o640, 0o644, 0o660, 0o666] {
+        std::fs::set_permissions(&token, std::fs::Permissions::from_mode(mode)).unwrap();
+        let checked = world.told(&["check", "--offline"]);
+        assert_eq!(checked.code, 0, "{checked:?}");
+        let is_warned = checked.stderr.contains("contains a secret");
+        assert_eq!(is_warned, mode & 0o026 != 0, "{mode:o}: {checked:?}");
+        warnings.push(checked.stderr.replace(token.to_str().unwrap(), "[token]"));
+    }
+    assert_reads!(warnings.join("\n"));
+}
+
+#[test]
+fn a_database_elsewhere_is_verified_or_allowed_to_be_insecure() {
+    let dir = state_dir();
+    let file = dir.path().join("config.toml");
+    let token = dir.path().join("token");
+    std::fs::write(&token, "0123456789abcdef0123456789abcdef01234567").unwrap();
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let check = |more: &str| {
+        let text = format!(
+            "[upstream]\ntoken_file = \"{}\"\n[[watch_lists]]\nid = 4\n[database]\n{more}\n",
+            token.display()
+        );
+        std::fs::write(&file, text).unwrap();
+        told(&["--config", file.to_str().unwrap(), "check", "--offline"])
+    };
+    let weak = "url = \"postgres://me:hunter2@192.0.2.2/x?sslmode=require\"";
+    let refused = check(weak);
+    assert_eq!(refused.code, 78, "{refused:?}");
+    let allowed = check(&format!("{weak}\nallow_insecure = true"));
+    assert_eq!(allowed.code, 0, "{allowed:?}");
+    let verified = check("url = \"postgres://me@192.0.2.2/x\"");
+    assert_eq!(verified.code, 0, "{verified:?}");
+    assert!(!format!("{refused}{allowed}{verified}").contains("hunter2"));
+    assert_reads!(refused, allowed.stderr, verified.stderr);
 }

@@ -285,3 +285,41 @@ async fn a_sink_says_what_it_is() {
     });
     assert_reads!(told.await.unwrap().unwrap().answer);
 }
+
+#[tokio::test]
+async fn headers_from_a_file_are_sent_and_never_come_back() {
+    let (dir, receiver) = (state_dir(), Receiver::start().await);
+    let headers = file(
+        dir.path(),
+        "headers",
+        "X-Api-Key: hunter7-header\nAuthorization: Key hunter8-header\n",
+    );
+    let from_file = format!("headers_file = \"{}\"", headers.display());
+    let sink = sink(&hook(&receiver.url, &from_file));
+    receiver.usually(Reply::With(410, Vec::new(), "no hunter7-header".to_owned()));
+    let gone = send(&sink).await.unwrap_err();
+    assert_eq!(gone.answer, "no [redacted]");
+    assert!(!format!("{gone:?} {sink:?}").contains("hunter"), "{gone:?}");
+    let posted = receiver.last();
+    assert_eq!(posted.header("x-api-key"), "hunter7-header");
+    assert_eq!(posted.header("authorization"), "Key hunter8-header");
+
+    let mut reasons = Vec::new();
+    for text in [
+        "hunter7",
+        "Host: hunter7",
+        "webhook-id: hunter7",
+        "a b: hunter7",
+    ] {
+        std::fs::write(&headers, text).unwrap();
+        reasons.push(
+            try_sink(&hook(&receiver.url, &from_file))
+                .unwrap_err()
+                .to_string(),
+        );
+    }
+    let reasons = reasons.join("\n");
+    assert!(!reasons.contains("hunter7"), "{reasons}");
+    let reasons = reasons.replace(&headers.display().to_string(), "[file]");
+    assert_reads!(reasons);
+}

@@ -6,10 +6,10 @@ use lettre::message::Mailbox;
 use url::Host;
 
 use super::super::environment::Environment;
+use super::super::secret_file::{SecretFile, secret_file};
 use super::super::section::Section;
 use super::super::tree::Node;
 use super::super::values::{absolute_path, boolean, is_loopback_host, number, text, texts};
-use super::secret_file::{SecretFile, secret_file};
 
 /// Many servers accept no more recipients per mail; use the address of a mailing list instead.
 const MAX_RECIPIENTS: usize = 50;

@@ -5,7 +5,6 @@ mod command;
 mod email;
 mod hook;
 mod reach;
-mod secret_file;
 mod target;
 mod template;
 mod webhook;
@@ -18,12 +17,12 @@ pub use command::Command;
 pub use email::{Email, Login, SmtpTls};
 pub use hook::{Hook, HookBody};
 pub use reach::{is_public, may_be_public};
-pub use secret_file::{Secret, SecretError, SecretFile};
-pub use target::{Address, Auth, Target, parse_url};
+pub use target::{Address, Auth, Target, header_line, parse_url};
 pub use template::Template;
 pub use webhook::Webhook;
 
 use super::environment::Environment;
+use super::secret_file::SecretFile;
 use super::section::Section;
 use super::setting_error::close_to;
 use super::tree::Node;
@@ -71,6 +70,21 @@ pub enum SinkKind {
 }
 
 impl SinkKind {
+    /// The files with secrets that it needs.
+    pub(super) fn secret_files(&self) -> Vec<&SecretFile> {
+        match self {
+            Self::Webhook(webhook) => {
+                let mut files = webhook.target.secret_files();
+                files.push(&webhook.secret);
+                files
+            }
+            Self::Alertmanager(alertmanager) => alertmanager.target.secret_files(),
+            Self::Hook(hook) => hook.target.secret_files(),
+            Self::Email(email) => email.login.iter().map(|login| &login.password).collect(),
+            Self::Command(_) | Self::Log => Vec::new(),
+        }
+    }
+
     /// The value of `kind` in the configuration.
     pub fn name(&self) -> &'static str {
         match self {

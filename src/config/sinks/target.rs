@@ -8,31 +8,32 @@ use url::Url;
 
 use super::super::environment::Environment;
 use super::super::secret::SecretUrl;
+use super::super::secret_file::{SecretFile, secret_file};
 use super::super::section::Section;
 use super::super::tree::Node;
 use super::super::upstream::proxy;
 use super::super::values::{absolute_path, boolean, text};
 use super::email::Login;
 use super::reach::may_be_public;
-use super::secret_file::{SecretFile, secret_file};
 
 /// Maximum number of user-defined headers or labels.
 const MAX_PAIRS: usize = 32;
 /// Maximum length of the value of a header or label, in characters.
 pub(super) const MAX_VALUE_CHARS: usize = 1000;
-/// Headers that advisoryd sets, or that would put a secret into the configuration.
-const RESERVED_HEADERS: [&str; 10] = [
-    "authorization",
+/// Headers that advisoryd sets.
+const RESERVED_HEADERS: [&str; 8] = [
     "connection",
     "content-length",
     "content-type",
-    "cookie",
     "host",
     "proxy-authorization",
     "te",
     "transfer-encoding",
     "upgrade",
 ];
+/// Headers that would put a secret into the configuration; `headers_file` may contain them.
+const SECRET_HEADERS: [&str; 2] = ["authorization", "cookie"];
+
 /// Where messages are posted, and how the connection is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -42,6 +43,8 @@ pub struct Target {
     pub auth: Option<Auth>,
     /// Additional headers, by name in lower case.
     pub headers: BTreeMap<String, String>,
+    /// The file that contains further headers, one `Name: value` per line.
+    pub headers_file: Option<SecretFile>,
     /// Allows addresses that are not public, and `http://`.
     pub allow_private: bool,
     /// An HTTP proxy; if omitted, none is used, regardless of the environment.
@@ -74,11 +77,26 @@ pub enum Auth {
 }
 
 impl Target {
+    /// The files with secrets that it needs.
+    pub(super) fn secret_files(&self) -> Vec<&SecretFile> {
+        let address = match &self.address {
+            Address::File(file) => Some(file),
+            Address::Url(_) => None,
+        };
+        let auth = self.auth.as_ref().map(|auth| match auth {
+            Auth::Basic { password, .. } => password,
+            Auth::Bearer(file) => file,
+        });
+        let headers = self.headers_file.as_ref();
+        address.into_iter().chain(auth).chain(headers).collect()
+    }
+
     pub(super) fn read(section: &mut Section<'_>, env: &Environment) -> Option<Self> {
         let address = address(section, env);
         let target = Self {
             auth: auth(section, env),
             headers: pairs(section.section("headers"), header),
+            headers_file: section.secret("headers_file", secret_file(env)),
             allow_private: section.value("allow_private", false, boolean),
             proxy: section.secret("proxy", proxy),
             ca_file: section.optional("ca_file", absolute_path),
@@ -172,10 +190,34 @@ fn url(node: &Node) -> Result<Url, String> {
     Ok(parse_url(&text(node)?)?)
 }
 
+fn is_reserved(name: &str) -> bool {
+    RESERVED_HEADERS.contains(&name) || name.starts_with("webhook-")
+}
+
+/// A line of `headers_file`: name in lower case, and value. The error does not repeat it.
+///
+/// # Errors
+/// What is expected instead.
+pub fn header_line(line: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
+    const EXPECTED: &str = "expected lines such as `X-Api-Key: value`";
+    let (name, value) = line.split_once(':').ok_or(EXPECTED)?;
+    let name = name.trim().to_ascii_lowercase();
+    if is_reserved(&name) {
+        return Err("it sets a header that advisoryd sets itself");
+    }
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| EXPECTED)?;
+    let mut value = HeaderValue::from_str(value.trim()).map_err(|_| EXPECTED)?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
 fn header(name: &str, value: &str) -> Result<String, String> {
     let name = name.to_ascii_lowercase();
-    if RESERVED_HEADERS.contains(&name.as_str()) || name.starts_with("webhook-") {
-        return Err("remove it; advisoryd sets it, see `bearer_file`".into());
+    if SECRET_HEADERS.contains(&name.as_str()) {
+        return Err("it is a secret; use `bearer_file`, `password_file` or `headers_file`".into());
+    }
+    if is_reserved(&name) {
+        return Err("remove it; advisoryd sets it".into());
     }
     let is_header =
         HeaderName::from_bytes(name.as_bytes()).is_ok() && HeaderValue::from_str(value).is_ok();

@@ -1,8 +1,8 @@
 //! Webhook sink settings (Standard Webhooks).
 
 use super::super::environment::Environment;
+use super::super::secret_file::{SecretFile, secret_file};
 use super::super::section::Section;
-use super::secret_file::{SecretFile, secret_file};
 use super::target::Target;
 use super::template::{Template, template};
 

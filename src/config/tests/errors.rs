@@ -116,6 +116,53 @@ fn a_wrong_database_url_is_refused_and_not_shown() {
 }
 
 #[test]
+fn an_unknown_parameter_of_a_database_url_is_refused_without_its_value() {
+    for url in [
+        "postgres:///x?passwd=hunter2",
+        "postgres:///x?hunter2",
+        "postgres:///x?host=/run&HUNTER2hunter2=1",
+    ] {
+        let lines = errors(&format!("[database]\nurl = \"{url}\""));
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("known parameters"), "{lines:?}");
+        assert!(!lines[0].to_lowercase().contains("hunter2"), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_password_has_one_place() {
+    for (text, why) in [
+        ("[database]\npassword_file = \"/p\"", "needs a `url`"),
+        (
+            "[database]\nurl = \"postgres://me:hunter2@localhost/x\"\npassword_file = \"/p\"",
+            "contradicts the password",
+        ),
+        (
+            "[database]\nurl = \"postgres://localhost/x?password=hunter2\"\npassword_file = \"/p\"",
+            "contradicts the password",
+        ),
+        ("[database]\npassword = \"hunter2\"", "set `password_file`"),
+        (
+            "[upstream]\nproxy_password_file = \"/p\"",
+            "needs a `proxy`",
+        ),
+        (
+            "[upstream]\nproxy = \"http://proxy:1\"\nproxy_password_file = \"/p\"",
+            "needs a user",
+        ),
+        (
+            "[upstream]\nproxy = \"http://me:hunter2@proxy:1\"\nproxy_password_file = \"/p\"",
+            "contradicts the password",
+        ),
+    ] {
+        let lines = errors(text);
+        assert_eq!(lines.len(), 1, "{text}: {lines:?}");
+        assert!(lines[0].contains(why), "{text}: {lines:?}");
+        assert!(!lines[0].contains("hunter2"), "{lines:?}");
+    }
+}
+
+#[test]
 fn parts_of_the_wrong_kind_are_mistakes_and_no_panic() {
     for text in [
         "upstream = 5",

@@ -143,6 +143,30 @@ async fn the_proxy_of_the_settings_is_used_and_its_password_not_shown() {
 }
 
 #[tokio::test]
+async fn the_proxys_password_comes_from_its_file_and_is_not_shown() {
+    let proxy = Server::start(|_, _| json("200 OK", "{\"by\": \"proxy\"}")).await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("password");
+    let mut settings = settings("http://upstream.example");
+    settings.allow_http = true;
+    let url = proxy.base.replace("http://", "http://me@");
+    settings.proxy = Some(crate::config::SecretUrl::new(&url.parse().unwrap()));
+    settings.proxy_password_file = Some(crate::config::SecretFile::at(&file));
+    let token = Token::parse(TOKEN).unwrap();
+    let clock = crate::clock::Clock::system();
+    let error = super::Client::new(&settings, token, Vec::new(), clock).unwrap_err();
+    assert!(error.to_string().contains("proxy_password_file"), "{error}");
+
+    std::fs::write(&file, "hunter2:/@\n").unwrap();
+    client_with(&settings).get(&page()).await.unwrap();
+    let request = &proxy.requests()[0];
+    // me:hunter2:/@
+    let sent = "proxy-authorization: Basic bWU6aHVudGVyMjovQA==";
+    assert!(request.contains(sent), "{request}");
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[tokio::test]
 async fn plain_http_to_another_machine_makes_no_client() {
     let token = Token::parse(TOKEN).unwrap();
     let remote = settings("http://upstream.example");

@@ -10,6 +10,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::model::SourceKey;
 use crate::store::ledger::chain::{self, Break};
 use crate::store::ledger::source;
+use crate::store::reports::receipt::{self, Filter};
 use crate::store::trust::proof::{self, Extent, Miscount, ProofSource};
 use crate::store::trust::proof_rows::{self, LostSource};
 
@@ -56,6 +57,7 @@ pub async fn verify(
         problems: Vec::new(),
     };
     verifier.rows(&mut transaction).await?;
+    verifier.quarantine(&mut transaction).await?;
     let sources = proof::sources(&mut transaction).await?;
     for source in &sources {
         verifier.coverage(&mut transaction, source).await?;
@@ -113,6 +115,29 @@ impl Verifier {
         }
         for table in proof_rows::emptied(connection).await? {
             self.report(&table, "its single row is missing", RESTORE);
+        }
+        Ok(())
+    }
+
+    /// What was received and is in no version: nobody is alerted of it.
+    async fn quarantine(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let filter = Filter {
+            since: self.since,
+            limit: Some(proof::EXAMPLES),
+            ..Filter::default()
+        };
+        for record in receipt::unreplaced(connection, filter).await? {
+            let about = record.key.as_deref().unwrap_or(&record.source).to_owned();
+            let text = format!(
+                "in quarantine since {}, and no later version has replaced it: {}",
+                record.at.format("%Y-%m-%d %H:%M:%S UTC"),
+                record.reason
+            );
+            let advice = format!(
+                "see `advisoryd quarantine show {id}`; then parse it again with `advisoryd quarantine retry {id}`, or delete it with `advisoryd quarantine drop {id}`",
+                id = record.id
+            );
+            self.report(&about, text, advice);
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ fn sink() -> Alertmanager {
             address: Address::Url("https://alerts.example.org/".parse().unwrap()),
             auth: None,
             headers: BTreeMap::new(),
+            headers_file: None,
             allow_private: false,
             proxy: None,
             ca_file: None,

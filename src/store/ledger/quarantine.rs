@@ -85,6 +85,19 @@ pub async fn is_empty(connection: &mut PgConnection, source_id: i32) -> Result<b
     .await
 }
 
+/// How many records a run received first and left in quarantine.
+pub async fn first_received(
+    connection: &mut PgConnection,
+    run_id: i64,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from quarantine where run_id = $1"#,
+        run_id
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// Releases the advisories that the complete run parsed and did not receive as
 /// unparsable again; returns their number. Call it after the run is stored in its
 /// source.

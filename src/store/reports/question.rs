@@ -5,8 +5,9 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use crate::model::RecordKind;
+use crate::model::{Details, RecordKind};
 use crate::store::advisories::columns::with_plain_names;
+use crate::store::reports::receipt;
 
 /// Filter for advisories; `None` matches everything.
 #[derive(Debug, Clone, Default)]
@@ -54,10 +55,38 @@ pub struct AdvisoryLine {
     pub cves: Option<Vec<String>>,
     /// Title, one line.
     pub title: Option<String>,
+    /// Since when a record of it is in quarantine that no later version has replaced.
+    pub quarantined_since: Option<DateTime<Utc>>,
+    /// When its pending details are due.
+    pub details_due_at: Option<DateTime<Utc>>,
 }
 
-/// Matching advisories, most recently changed first.
+/// Matching advisories, most recently changed first, with what is known of each besides
+/// its stored version. `details` decides which entries of the fetch queue count.
 pub async fn advisories(
+    connection: &mut PgConnection,
+    question: &AdvisoryQuestion,
+    details: Details,
+) -> Result<Vec<AdvisoryLine>, sqlx::Error> {
+    let mut lines = stored(connection, question).await?;
+    let keys: Vec<String> = lines.iter().map(|line| line.said.clone()).collect();
+    let filter = receipt::Filter {
+        keys: Some(&keys),
+        kind: Some(RecordKind::Advisory),
+        ..receipt::Filter::default()
+    };
+    let quarantined = receipt::unreplaced(connection, filter).await?;
+    let pending = receipt::pending(connection, &keys, details).await?;
+    for line in &mut lines {
+        let said = Some(line.said.as_str());
+        let record = quarantined.iter().find(|one| one.key.as_deref() == said);
+        line.quarantined_since = record.map(|record| record.at);
+        line.details_due_at = pending.get(&line.said).map(|entry| entry.due_at);
+    }
+    Ok(lines)
+}
+
+async fn stored(
     connection: &mut PgConnection,
     question: &AdvisoryQuestion,
 ) -> Result<Vec<AdvisoryLine>, sqlx::Error> {
@@ -72,7 +101,9 @@ pub async fn advisories(
                   a.changed_at,
                   a.version,
                   a.cves,
-                  a.title
+                  a.title,
+                  null::timestamptz as quarantined_since,
+                  null::timestamptz as details_due_at
            from advisoryd_v1.advisories a
            where ($1::smallint is null or a.severity_rank >= $1)
              and ($2::smallint is null or a.severity_rank <= $2)

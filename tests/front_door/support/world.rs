@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -203,6 +204,8 @@ impl World {
         let path = self.dir.path().join("token");
         if !path.exists() {
             std::fs::write(&path, simulate::DEFAULT_TOKEN).expect("the token's file");
+            let private = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(&path, private).expect("its mode");
         }
         path
     }

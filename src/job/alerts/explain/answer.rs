@@ -1,6 +1,6 @@
 //! The fixed set of explanations.
 
-use crate::model::Clause;
+use crate::model::{Clause, PendingFetch, QuarantinedRecord};
 use crate::store::alerts::outcome::AlertOutcome;
 
 /// Why a rule did or did not create an alert for a change.
@@ -8,6 +8,13 @@ use crate::store::alerts::outcome::AlertOutcome;
 pub enum Answer {
     /// It was in no followed source.
     NotFollowed,
+    /// Nothing of it was received, or no followed source contains it: the reason, in
+    /// words.
+    NotStored(String),
+    /// A record of it is in quarantine, and no later version has replaced it.
+    Quarantined(QuarantinedRecord),
+    /// Its details are in the fetch queue.
+    Pending(PendingFetch),
     /// The event type is not in the `on` of the rule.
     NotAsked {
         /// The event type.

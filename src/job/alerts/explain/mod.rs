@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 pub use answer::Answer;
 
-use crate::model::{Matcher, Rule, Subject, Verdict, alert_id, words as of_rules};
+use crate::model::{Matcher, Receipt, Rule, Subject, Verdict, alert_id, words as of_rules};
 use crate::store::alerts::evaluation;
 use crate::store::alerts::outcome::{self, AlertOutcome};
 use crate::store::alerts::rule::{self, Definition};
@@ -22,11 +22,11 @@ use crate::store::alerts::subject::{self, Span};
 /// The explanation for one change and one rule.
 #[derive(Debug, Clone, Serialize)]
 pub struct Explained {
-    /// The change; `None` if nothing is stored, and for alerts without a change.
+    /// The change; `None` for what is not stored, and for alerts without a change.
     pub seq: Option<i64>,
     /// When advisoryd read it.
     pub at: Option<DateTime<Utc>>,
-    /// What happened.
+    /// What happened; `None` for what is not stored.
     pub what: Option<String>,
     /// The version that it created.
     pub version: Option<i32>,
@@ -41,11 +41,12 @@ pub struct Explained {
 }
 
 /// Explains every change of an advisory or ticket for every current rule, or for the
-/// rule `only`.
+/// rule `only`, then what its receipt adds: records in quarantine, pending details.
 pub async fn explain(
     connection: &mut PgConnection,
     key: &str,
     only: Option<&str>,
+    receipt: &Receipt,
 ) -> Result<Vec<Explained>, sqlx::Error> {
     let definitions = rule::all(connection).await?;
     let names = names(&definitions, only);
@@ -63,9 +64,6 @@ pub async fn explain(
         outcomes: by_alert(outcome::of_key(connection, key).await?),
         definitions,
     };
-    if subjects.is_empty() {
-        return Ok(names.iter().map(|name| not_stored(name)).collect());
-    }
     let mut all = Vec::new();
     for subject in &subjects {
         for name in &names {
@@ -73,7 +71,28 @@ pub async fn explain(
         }
     }
     all.extend(history.without_change(&subjects, &names));
+    for (at, answer) in not_stored(receipt, subjects.is_empty()) {
+        all.extend(names.iter().map(|name| without_event(name, at, &answer)));
+    }
     Ok(all)
+}
+
+/// What is known of what is not stored.
+fn not_stored(receipt: &Receipt, is_without_change: bool) -> Vec<(Option<DateTime<Utc>>, Answer)> {
+    let records = receipt.quarantined.iter();
+    let mut answers: Vec<_> = records
+        .map(|record| (Some(record.at), Answer::Quarantined(record.clone())))
+        .collect();
+    let entry = receipt.pending.clone();
+    answers.extend(entry.map(|entry| (Some(entry.since), Answer::Pending(entry))));
+    if answers.is_empty() && is_without_change {
+        let answer = match receipt.sentences().pop() {
+            Some(reason) => Answer::NotStored(reason),
+            None => Answer::NotFollowed,
+        };
+        answers.push((None, answer));
+    }
+    answers
 }
 
 /// The names of the current rules, or of the requested one.
@@ -94,15 +113,15 @@ fn by_alert(outcomes: Vec<AlertOutcome>) -> HashMap<Uuid, Vec<AlertOutcome>> {
     map
 }
 
-fn not_stored(rule: &str) -> Explained {
+fn without_event(rule: &str, at: Option<DateTime<Utc>>, answer: &Answer) -> Explained {
     Explained {
         seq: None,
-        at: None,
+        at,
         what: None,
         version: None,
         rule: rule.to_owned(),
-        answer: words::name(&Answer::NotFollowed),
-        text: words::text(&Answer::NotFollowed),
+        answer: words::name(answer),
+        text: words::text(answer),
         alert_id: None,
     }
 }

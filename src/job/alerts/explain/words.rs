@@ -9,7 +9,9 @@ use crate::store::alerts::outcome::{AlertOutcome, CarryingMessage, Delivery};
 /// The machine-readable name of an explanation.
 pub(crate) fn name(answer: &Answer) -> &'static str {
     match answer {
-        Answer::NotFollowed => "not_followed",
+        Answer::NotFollowed | Answer::NotStored(_) => "not_followed",
+        Answer::Quarantined(_) => "quarantined",
+        Answer::Pending(_) => "pending",
         Answer::NotAsked { .. } => "not_asked",
         Answer::ClauseFalse { .. } => "clause_false",
         Answer::ValueMissing { .. } => "value_missing",
@@ -28,6 +30,9 @@ pub(crate) fn name(answer: &Answer) -> &'static str {
 pub(crate) fn text(answer: &Answer) -> String {
     match answer {
         Answer::NotFollowed => "not in a followed list at that time".to_owned(),
+        Answer::NotStored(reason) => reason.clone(),
+        Answer::Quarantined(record) => record.sentence(),
+        Answer::Pending(entry) => entry.sentence(),
         Answer::NotAsked { what } => format!("event type `{what}` is not in `on`"),
         Answer::ClauseFalse {
             clause,

@@ -1,4 +1,4 @@
-//! Secret files and systemd credentials of sinks.
+//! Secret files and systemd credentials.
 
 use std::fmt;
 use std::fs::File;
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::super::environment::Environment;
-use super::super::secret::REDACTED;
-use super::super::tree::Node;
-use super::super::values::text;
+use super::environment::Environment;
+use super::secret::REDACTED;
+use super::tree::Node;
+use super::values::text;
 
 /// Directory of credentials when advisoryd is not started by systemd, so that a command
 /// run by root finds the same secrets as the service.
