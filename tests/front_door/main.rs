@@ -33,6 +33,8 @@ mod feed_damage;
 mod feed_faults;
 mod feed_property;
 mod feed_quarantine;
+mod feed_refused;
+mod feed_repair;
 mod feed_siblings;
 mod feed_unchanged;
 mod feed_versions;

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::servers::serve;
+use super::world::World;
 
 #[derive(Clone, Default)]
 struct Shelf {
@@ -65,6 +66,22 @@ impl Documents {
     pub fn asked(&self) -> usize {
         self.shelf.asked.load(Ordering::Relaxed)
     }
+}
+
+/// A world whose upstream are documents.
+pub async fn world_of_documents() -> (World, Documents) {
+    let documents = Documents::serve().await;
+    let mut world = World::new().await;
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
+    (world, documents)
+}
+
+/// A record with identifier, title and criticality.
+pub fn record(number: usize) -> String {
+    format!(
+        "<advisory><advisory_identifier>SA{number}</advisory_identifier><title>T{number}</title>\
+         <criticality>1</criticality></advisory>"
+    )
 }
 
 impl Drop for Documents {

@@ -21,7 +21,7 @@ mod world;
 
 pub use authority::{Authority, Identity, TlsFront};
 pub use database::{TestDatabase, database};
-pub use documents::Documents;
+pub use documents::{Documents, record, world_of_documents};
 pub use gateway::{Edge, Gateway};
 pub use manager::Manager;
 pub use process::{Running, binary, is_alive};

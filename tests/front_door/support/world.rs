@@ -375,6 +375,14 @@ impl World {
             .expect(sql)
     }
 
+    /// What a question about texts answers.
+    pub async fn texts(&self, sql: &'static str) -> Vec<String> {
+        sqlx::query_scalar(sql)
+            .fetch_all(self.pool())
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+    }
+
     /// Every stored advisory's identifier and version.
     pub async fn versions(&self) -> BTreeMap<String, i32> {
         sqlx::query_as::<_, (String, i32)>("select said, version from advisoryd_v1.advisories")

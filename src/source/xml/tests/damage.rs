@@ -191,6 +191,7 @@ fn tags(document: &str) -> Vec<std::ops::Range<usize>> {
     starts.filter_map(ends).collect()
 }
 
+type Kind = fn(&str, Edit<'_>);
 type Edit<'e> = &'e mut dyn FnMut(&[u8], &dyn Fn() -> String);
 
 fn deleted_bytes(document: &str, each: Edit<'_>) {
@@ -296,7 +297,7 @@ fn removed_doubled_and_cut_tags(document: &str, each: Edit<'_>) {
 
 /// Damages a document everywhere; what was counted, as rows of a table.
 fn assert_nothing_is_lost(seed: &Seed) {
-    let kinds: [(&str, fn(&str, Edit<'_>)); 6] = [
+    let kinds: [(&str, Kind); 6] = [
         ("one byte deleted", deleted_bytes),
         ("one byte replaced", replaced_bytes),
         ("one byte inserted", inserted_bytes),

@@ -1,0 +1,104 @@
+//! Damaged records are repaired, marked and stored; an intact copy replaces them.
+
+use advisoryd::job::feeds::feed::LookBack;
+
+use crate::support::{assert_reads, world_of_documents};
+
+fn of(number: u32, text: &str) -> String {
+    format!(
+        "<advisory><advisory_identifier>SA{number}</advisory_identifier><title>T{number}</title>\
+         <criticality>1</criticality><description>{text}</description></advisory>"
+    )
+}
+
+/// A document with every damage that is repaired, one to a record.
+fn damaged() -> Vec<u8> {
+    let texts_of = [
+        (1, "intact"),
+        (2, "tab \u{b} character"),
+        (3, "non&nbsp;breaking"),
+        (4, "AT&T"),
+        (5, "if a < b then"),
+        (6, "reference &#11; to one"),
+        (7, "unknown &nothing; entity"),
+        (8, "<b>bold without end"),
+    ];
+    let mut document = b"<advisories>".to_vec();
+    for (number, text) in texts_of {
+        document.extend_from_slice(of(number, text).as_bytes());
+    }
+    // One byte of Latin-1 in UTF-8.
+    let latin = of(9, "caf|");
+    let (before, after) = latin.split_once('|').unwrap();
+    document.extend_from_slice(before.as_bytes());
+    document.push(0xe9);
+    document.extend_from_slice(after.as_bytes());
+    document.extend_from_slice(b"</advisories>");
+    document
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_stored_marked_and_shown() {
+    let (world, documents) = world_of_documents().await;
+    documents.set(1, damaged());
+
+    let report = world.pull_one().await;
+    assert_eq!((report.outcome.name(), report.tally.added), ("ok", 9));
+    let stored = "select said || ' ' || repaired || ' ' || description || ' | ' || coalesce(unrecognised::text, 'nothing')
+                  from advisoryd_v1.advisories order by said";
+    let stored = world.texts(stored).await.join("\n");
+    let raw =
+        "select count(*) from advisoryd_v1.advisories where said = 'SA4' and raw like '%AT&T%'";
+    assert_eq!(world.count(raw).await, 1, "as received");
+    let changed = "select count(*) from advisoryd_v1.changes where what = 'appeared'";
+    assert_eq!(
+        world.count(changed).await,
+        9,
+        "alerts are made from changes"
+    );
+    let page = world.told(&["show", "SA2"]);
+    assert_eq!(page.code, 0);
+    assert_reads!(stored, page.stdout);
+    // Nothing but the tickets, which were never pulled, is missing.
+    let verified = world.told(&["verify"]).stdout;
+    assert_eq!(verified.matches("FAIL").count(), 1, "{verified}");
+
+    // The same again is nothing new, and what comes intact is no longer marked.
+    let again = world.pull_one().await;
+    assert_eq!((again.tally.added, again.tally.changed), (0, 0));
+    documents.set(
+        1,
+        format!(
+            "<advisories>{}</advisories>",
+            of(2, "tab character") + &of(4, "AT&amp;T")
+        ),
+    );
+    world.pull_back(LookBack::Full).await;
+    let marked = "select said from advisoryd_v1.advisories where repaired order by said";
+    assert_eq!(
+        world.texts(marked).await.join(" "),
+        "SA3 SA5 SA6 SA7 SA8 SA9"
+    );
+}
+
+/// A list that sends an advisory damaged does not replace what another sends intact.
+#[tokio::test]
+async fn of_one_revision_the_intact_record_stays() {
+    let (mut world, documents) = world_of_documents().await;
+    world.lists = Some(vec![1, 2]);
+    let of = |text: &str| {
+        format!(
+            "<advisories><advisory><advisory_identifier>SA1</advisory_identifier><title>{text}</title>\
+             <modified_date>2026-01-02T03:04:05Z</modified_date></advisory></advisories>"
+        )
+    };
+    let title = "select title || ' ' || repaired from advisoryd_v1.advisories";
+    for order in [[1, 2], [2, 1]] {
+        documents.set(order[0], of("caf\u{b}"));
+        documents.set(order[1], of("cafe"));
+        world.pull_back(LookBack::Full).await;
+        assert_eq!(world.texts(title).await, ["cafe false"], "{order:?}");
+        world.pull_back(LookBack::Full).await;
+        assert_eq!(world.texts(title).await, ["cafe false"], "{order:?}");
+    }
+}
