@@ -1,6 +1,7 @@
 //! Verification: checks that nothing is missing and nothing was altered (tamper evidence),
 //! and lists the problems.
 
+use std::cmp::Ordering;
 use std::fmt::Display;
 
 use chrono::{DateTime, Utc};
@@ -10,8 +11,8 @@ use sqlx::{PgConnection, PgPool};
 use crate::model::SourceKey;
 use crate::store::ledger::chain::{self, Break};
 use crate::store::ledger::source;
-use crate::store::trust::proof::{self, Extent, Miscount, ProofSource};
-use crate::store::trust::proof_rows::{self, LostSource};
+use crate::store::trust::verification::{self, Extent, Miscount, VerifiedSource};
+use crate::store::trust::verification_rows::{self, LostSource};
 
 /// One problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,14 +50,14 @@ pub async fn verify(
     since: Option<DateTime<Utc>>,
 ) -> Result<Verification, sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    proof::see_one_moment(&mut transaction).await?;
+    verification::see_one_moment(&mut transaction).await?;
     let mut verifier = Verifier {
         since,
         runs: 0,
         problems: Vec::new(),
     };
     verifier.rows(&mut transaction).await?;
-    let sources = proof::sources(&mut transaction).await?;
+    let sources = verification::sources(&mut transaction).await?;
     for source in &sources {
         verifier.coverage(&mut transaction, source).await?;
         verifier.counts(&mut transaction, source).await?;
@@ -64,7 +65,7 @@ pub async fn verify(
     }
     verifier.versions(&mut transaction).await?;
     verifier.changes(&mut transaction).await?;
-    let extent = proof::extent(&mut transaction).await?;
+    let extent = verification::extent(&mut transaction).await?;
     transaction.rollback().await?;
     let Verifier {
         since,
@@ -82,7 +83,7 @@ pub async fn verify(
 }
 
 /// The earliest end of the covered time of all configured sources.
-fn known_to(sources: &[ProofSource]) -> Option<DateTime<Utc>> {
+fn known_to(sources: &[VerifiedSource]) -> Option<DateTime<Utc>> {
     let configured = sources.iter().filter(|source| source.configured);
     let ends: Option<Vec<DateTime<Utc>>> = configured.map(|source| source.covered_to).collect();
     ends?.into_iter().min()
@@ -105,13 +106,13 @@ impl Verifier {
 
     async fn rows(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         const RESTORE: &str = "restore the database from a backup";
-        for LostSource { about, records } in proof_rows::lost_sources(connection).await? {
+        for LostSource { about, records } in verification_rows::lost_sources(connection).await? {
             let text = format!(
                 "the source and its runs are missing, though {records} records came from it"
             );
             self.report(&about, text, RESTORE);
         }
-        for table in proof_rows::emptied(connection).await? {
+        for table in verification_rows::emptied(connection).await? {
             self.report(&table, "its single row is missing", RESTORE);
         }
         Ok(())
@@ -120,7 +121,7 @@ impl Verifier {
     async fn coverage(
         &mut self,
         connection: &mut PgConnection,
-        source: &ProofSource,
+        source: &VerifiedSource,
     ) -> Result<(), sqlx::Error> {
         let key = &source.key;
         if source.covers_too_much {
@@ -179,10 +180,10 @@ impl Verifier {
     async fn counts(
         &mut self,
         connection: &mut PgConnection,
-        source: &ProofSource,
+        source: &VerifiedSource,
     ) -> Result<(), sqlx::Error> {
         let id = source.chain.source_id;
-        for miscount in proof::miscounts(connection, id, self.since).await? {
+        for miscount in verification::miscounts(connection, id, self.since).await? {
             let Miscount {
                 run_id,
                 is_ok,
@@ -206,7 +207,7 @@ impl Verifier {
     async fn chain(
         &mut self,
         connection: &mut PgConnection,
-        source: &ProofSource,
+        source: &VerifiedSource,
     ) -> Result<(), sqlx::Error> {
         /// A run log cannot be repaired, only restored or excluded.
         const ADVICE: &str = "the run log was altered: restore it from a backup, or verify from a later time on with --since";
@@ -227,7 +228,7 @@ impl Verifier {
             };
             self.report(&source.key, text, ADVICE);
         }
-        for run_id in proof::outside_of_chain(connection, source).await? {
+        for run_id in verification::outside_of_chain(connection, source).await? {
             let text = format!("run {run_id} has ended but is not part of the hash chain");
             self.report(&source.key, text, ADVICE);
         }
@@ -238,22 +239,22 @@ impl Verifier {
         const LOST: &str =
             "a version is missing that retention did not delete: restore it from a backup";
         const NOW: &str = "its current version is missing";
-        for lost in proof::lost_advisory_versions(connection, self.since).await? {
+        for lost in verification::lost_advisory_versions(connection, self.since).await? {
             let text = format!("version {} is missing", lost.version);
             self.report(&lost.key, text, LOST);
         }
-        for lost in proof::lost_ticket_versions(connection, self.since).await? {
+        for lost in verification::lost_ticket_versions(connection, self.since).await? {
             let text = format!("version {} is missing", lost.version);
             self.report(&format!("ticket {}", lost.key), text, LOST);
         }
-        for said in proof::lost_advisories(connection).await? {
+        for said in verification::lost_advisories(connection).await? {
             self.report(
                 &said,
                 NOW,
                 "restore it from a backup, or re-read the feeds with `advisoryd sync feeds --full`",
             );
         }
-        for id in proof::lost_tickets(connection).await? {
+        for id in verification::lost_tickets(connection).await? {
             self.report(
                 &format!("ticket {id}"),
                 NOW,
@@ -264,11 +265,13 @@ impl Verifier {
     }
 
     async fn changes(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        for (first, last) in proof::lost_changes(connection).await? {
-            let text = if first <= last {
-                format!("numbers {first} to {last} are missing")
-            } else {
-                format!("there are more than the {} that were counted", first - 1)
+        for (first, last) in verification::lost_changes(connection).await? {
+            let text = match first.cmp(&last) {
+                Ordering::Less => format!("numbers {first} to {last} are missing"),
+                Ordering::Equal => format!("number {first} is missing"),
+                Ordering::Greater => {
+                    format!("there are more than the {} that were counted", first - 1)
+                }
             };
             self.report(
                 &"changes",
