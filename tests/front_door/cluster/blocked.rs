@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use advisoryd::cluster::{Cluster, ClusterError, Role};
+use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use tokio::time::timeout;
@@ -35,7 +36,20 @@ async fn begin(state_dir: &Path) -> (Cluster, u32) {
         cluster.server_pid()
     })
     .await;
+    // Before that a signal would still end it.
+    eventually("the server to block signals", PATIENCE, async || {
+        blocks_signals(server).then_some(())
+    })
+    .await;
     (cluster, server)
+}
+
+/// Whether a process blocks SIGQUIT.
+fn blocks_signals(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+    let mask = u64::from_str_radix(mask.unwrap().trim(), 16).unwrap();
+    mask & 1 << (Signal::SIGQUIT as i32 - 1) != 0
 }
 
 #[tokio::test]
