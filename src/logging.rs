@@ -60,8 +60,11 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), LogError> {
             .with_writer(std::io::stderr)
             .boxed(),
     };
+    // The filter is a layer of its own and not one of `layer`: a filter of a layer
+    // remembers per thread what it refused, and when a library only asks whether an
+    // event is enabled, the next event of that thread is lost.
     // Fails only when logging is set up already.
-    let _ = registry().with(layer.with_filter(filter)).try_init();
+    let _ = registry().with(filter).with(layer).try_init();
     Ok(())
 }
 

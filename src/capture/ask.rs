@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::taken::{Owner, Taken};
+use super::response::{CapturedResponse, Owner};
 use crate::http::{Client, Kind, RawRequest, RawResponse, Request, Verb};
 use crate::model::chain;
 
@@ -27,7 +27,7 @@ pub struct Asker {
     pub stop: CancellationToken,
     /// The options.
     pub wanted: Wanted,
-    pub(super) taken: Vec<Taken>,
+    pub(super) response: Vec<CapturedResponse>,
 }
 
 impl Asker {
@@ -37,91 +37,110 @@ impl Asker {
             client,
             stop,
             wanted,
-            taken: Vec::new(),
+            response: Vec::new(),
         }
     }
 
-    pub(super) async fn ask(&mut self, name: &str, request: Request, owner: Owner) -> Taken {
+    pub(super) async fn ask(
+        &mut self,
+        name: &str,
+        request: Request,
+        owner: Owner,
+    ) -> CapturedResponse {
         self.take_raw(name, raw(request), owner).await
     }
 
     /// The same for requests with their own daily limit, which may be used up: the
     /// rejection is then the response, and does not delay other requests.
-    pub(super) async fn ask_aside(&mut self, name: &str, request: Request, owner: Owner) -> Taken {
+    pub(super) async fn ask_aside(
+        &mut self,
+        name: &str,
+        request: Request,
+        owner: Owner,
+    ) -> CapturedResponse {
         let aside = self.client.in_the_background();
         let usual = std::mem::replace(&mut self.client, aside);
-        let taken = self.ask(name, request, owner).await;
+        let response = self.ask(name, request, owner).await;
         self.client = usual;
-        taken
+        response
     }
 
     /// Sends a request, and again if upstream throttled it; the throttled response
     /// is stored, too.
-    pub(super) async fn take_raw(&mut self, name: &str, look: RawRequest, owner: Owner) -> Taken {
+    pub(super) async fn take_raw(
+        &mut self,
+        name: &str,
+        look: RawRequest,
+        owner: Owner,
+    ) -> CapturedResponse {
         let mut repeats = 0;
         loop {
-            let taken = self.once(name, &look, owner).await;
-            info!("{} {}: {:?}", taken.method, taken.target, taken.status);
-            let is_over_soon = taken.status == Some(429) && self.client.paused_for().is_some();
+            let response = self.once(name, &look, owner).await;
+            info!(
+                "{} {}: {:?}",
+                response.method, response.target, response.status
+            );
+            let is_over_soon = response.status == Some(429) && self.client.paused_for().is_some();
             if !is_over_soon || repeats == REPEATS {
-                self.taken.push(taken.clone());
-                return taken;
+                self.response.push(response.clone());
+                return response;
             }
             repeats += 1;
-            let mut throttled = taken;
+            let mut throttled = response;
             throttled.name = format!("{name}-throttled-{repeats}");
-            self.taken.push(throttled);
+            self.response.push(throttled);
         }
     }
 
-    async fn once(&self, name: &str, look: &RawRequest, owner: Owner) -> Taken {
-        let mut taken = Taken::asked(name, look.verb.name(), target(&look.request), owner);
+    async fn once(&self, name: &str, look: &RawRequest, owner: Owner) -> CapturedResponse {
+        let mut response =
+            CapturedResponse::asked(name, look.verb.name(), target(&look.request), owner);
         let asking = self
             .stop
             .run_until_cancelled(self.client.exchange_raw(look));
         let Some(sight) = asking.await else {
-            taken.error = Some("not requested: the capture was stopped".to_owned());
-            return taken;
+            response.error = Some("not requested: the capture was stopped".to_owned());
+            return response;
         };
         let mut sight = match sight {
             Ok(sight) => sight,
             Err(error) => {
-                taken.error = Some(chain(&error));
-                return taken;
+                response.error = Some(chain(&error));
+                return response;
             }
         };
-        taken.status = Some(sight.status);
-        taken.headers = std::mem::take(&mut sight.headers);
-        taken.date = sight.date;
-        self.read(&mut sight, &mut taken).await;
-        taken.read();
-        taken
+        response.status = Some(sight.status);
+        response.headers = std::mem::take(&mut sight.headers);
+        response.date = sight.date;
+        self.read(&mut sight, &mut response).await;
+        response.read();
+        response
     }
 
     /// Reads the body up to the size limit.
-    async fn read(&self, sight: &mut RawResponse, taken: &mut Taken) {
+    async fn read(&self, sight: &mut RawResponse, response: &mut CapturedResponse) {
         loop {
             let reading = self.stop.run_until_cancelled(sight.body.chunk());
             let Some(piece) = reading.await else {
-                taken.error = Some("the capture was stopped".to_owned());
-                taken.is_cut = true;
+                response.error = Some("the capture was stopped".to_owned());
+                response.is_cut = true;
                 return;
             };
             match piece {
                 Ok(Some(piece)) => {
-                    let room = self.wanted.max_body - taken.bytes.len();
-                    taken
+                    let room = self.wanted.max_body - response.bytes.len();
+                    response
                         .bytes
                         .extend_from_slice(&piece[..piece.len().min(room)]);
                     if piece.len() > room {
-                        taken.is_cut = true;
+                        response.is_cut = true;
                         return;
                     }
                 }
                 Ok(None) => return,
                 Err(error) => {
-                    taken.error = Some(chain(&error));
-                    taken.is_cut = true;
+                    response.error = Some(chain(&error));
+                    response.is_cut = true;
                     return;
                 }
             }

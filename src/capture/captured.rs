@@ -1,7 +1,7 @@
 //! Capture: the responses as they are written.
 
 use super::report::Report;
-use super::taken::Taken;
+use super::response::CapturedResponse;
 
 /// Contents of a capture directory.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct Captured {
 #[derive(Debug)]
 pub struct Written {
     /// The original response.
-    pub taken: Taken,
+    pub response: CapturedResponse,
     /// Its headers.
     pub headers: Vec<(String, String)>,
     /// Its body; `None` if it cannot be anonymised safely.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::captured::{Captured, Written};
-use super::taken::Form;
+use super::response::Form;
 
 /// Why the directory is empty or incomplete.
 #[derive(Debug, thiserror::Error)]
@@ -66,9 +66,9 @@ impl Folder {
     }
 
     fn answer(&self, number: usize, answer: &Written) -> Result<(), NotWritten> {
-        let taken = &answer.taken;
-        let start = format!("{number:02}-{}", taken.name);
-        let ending = match taken.form() {
+        let response = &answer.response;
+        let start = format!("{number:02}-{}", response.name);
+        let ending = match response.form() {
             Form::Xml => "xml",
             Form::Json => "json",
             Form::Other => "txt",
@@ -76,14 +76,14 @@ impl Folder {
         let body = answer.body.as_ref().filter(|body| !body.is_empty());
         let name = body.map(|_| format!("{start}.{ending}"));
         let about = json!({
-            "method": taken.method,
-            "target": taken.target,
-            "status": taken.status,
+            "method": response.method,
+            "target": response.target,
+            "status": response.status,
             "headers": answer.headers,
             "body": name,
-            "body_bytes": taken.bytes.len(),
-            "cut": taken.is_cut,
-            "error": taken.error,
+            "body_bytes": response.bytes.len(),
+            "cut": response.is_cut,
+            "error": response.error,
             "note": answer.body.is_none().then_some(
                 "the body is neither XML nor JSON and cannot be anonymised; it is written only with --raw"),
         });

@@ -1,17 +1,17 @@
 //! Capture: saves one sample of each response that the contract leaves open, so that
 //! developers without this account can see what upstream really sends.
 
+mod anonymiser;
 mod ask;
 mod captured;
 mod claim;
 mod claims;
-mod disguise;
 mod folder;
 mod names;
 mod patterns;
 mod plan;
 mod report;
-mod taken;
+mod response;
 mod time;
 
 pub use ask::{Asker, Wanted};
@@ -20,22 +20,22 @@ pub use claim::{Claim, Verdict};
 pub use folder::{Folder, NotWritten};
 pub use plan::most_calls;
 pub use report::Report;
-pub use taken::{Form, Owner, Taken};
+pub use response::{CapturedResponse, Form, Owner};
 
 use crate::config::{Token, Upstream};
 use crate::source::xml::Rules;
-use disguise::Disguise;
+use anonymiser::Anonymiser;
 
 /// Checks the claims and anonymises the responses, unless `raw` is requested.
 pub fn judge(
-    answers: Vec<Taken>,
+    answers: Vec<CapturedResponse>,
     rules: &std::sync::Arc<Rules>,
     upstream: &Upstream,
     token: &Token,
     raw: bool,
 ) -> anyhow::Result<Captured> {
     let mut report = report::report(&answers, rules);
-    let mut disguise = Disguise::new(&upstream.base_url, token.expose())?;
+    let mut anonymiser = Anonymiser::new(&upstream.base_url, token.expose())?;
     if raw {
         return Ok(Captured {
             report,
@@ -43,40 +43,42 @@ pub fn judge(
         });
     }
     for answer in &answers {
-        disguise.learn(answer);
+        anonymiser.learn(answer);
     }
-    disguise.search()?;
-    report.change_texts(|text| disguise.text(text));
+    anonymiser.search()?;
+    report.change_texts(|text| anonymiser.text(text));
     let answers = answers
         .into_iter()
-        .map(|answer| disguised(answer, &mut disguise))
+        .map(|answer| anonymised(answer, &mut anonymiser))
         .collect();
     Ok(Captured { report, answers })
 }
 
-fn as_it_is(taken: Taken) -> Written {
-    let whole = (!taken.is_cut).then(|| taken.bytes.clone());
-    let cut = || taken.text.as_deref().map(|text| taken.encoded(text));
+fn as_it_is(response: CapturedResponse) -> Written {
+    let whole = (!response.is_cut).then(|| response.bytes.clone());
+    let cut = || response.text.as_deref().map(|text| response.encoded(text));
     Written {
-        headers: taken.headers.clone(),
+        headers: response.headers.clone(),
         // A body that cannot be cut at a record is written as received.
-        body: Some(whole.or_else(cut).unwrap_or_else(|| taken.bytes.clone())),
-        taken,
+        body: Some(whole.or_else(cut).unwrap_or_else(|| response.bytes.clone())),
+        response,
     }
 }
 
-fn disguised(mut taken: Taken, disguise: &mut Disguise) -> Written {
-    let headers = taken
+fn anonymised(mut response: CapturedResponse, anonymiser: &mut Anonymiser) -> Written {
+    let headers = response
         .headers
         .iter()
-        .map(|(name, value)| (name.clone(), disguise.header(name, value)))
+        .map(|(name, value)| (name.clone(), anonymiser.header(name, value)))
         .collect();
-    let body = disguise.body(&taken).map(|text| taken.encoded(&text));
-    taken.target = disguise.text(&taken.target);
-    taken.error = taken.error.map(|error| disguise.text(&error));
+    let body = anonymiser
+        .body(&response)
+        .map(|text| response.encoded(&text));
+    response.target = anonymiser.text(&response.target);
+    response.error = response.error.map(|error| anonymiser.text(&error));
     Written {
         headers,
-        body: body.or_else(|| taken.bytes.is_empty().then(Vec::new)),
-        taken,
+        body: body.or_else(|| response.bytes.is_empty().then(Vec::new)),
+        response,
     }
 }

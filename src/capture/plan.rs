@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::Value;
 
 use super::ask::{Asker, get, raw};
-use super::taken::{Owner, Taken};
+use super::response::{CapturedResponse, Owner};
 use super::time::time;
 use crate::config::Token;
 use crate::http::{Kind, RawRequest, Request, Verb, is_about_the_token};
@@ -40,11 +40,11 @@ pub fn most_calls(lists: usize) -> usize {
 impl Asker {
     /// Sends all requests. Stops early if the token is rejected: more requests would
     /// have the same result and look like an attack.
-    pub async fn take(mut self) -> Vec<Taken> {
+    pub async fn take(mut self) -> Vec<CapturedResponse> {
         let page = get(LISTS).with("page_size", PAGE_SIZE);
         let lists = self.ask("asset-lists", page, Owner::WatchLists).await;
         if is_refused(&lists) {
-            return self.taken;
+            return self.response;
         }
         let first = lists.rows().first().and_then(id);
         if let Some(first) = first {
@@ -63,7 +63,7 @@ impl Asker {
         for id in ids {
             self.feed(id).await;
         }
-        self.taken
+        self.response
     }
 
     async fn tickets(&mut self) {
@@ -153,10 +153,10 @@ impl Asker {
     }
 }
 
-fn is_refused(taken: &Taken) -> bool {
-    match taken.status {
+fn is_refused(response: &CapturedResponse) -> bool {
+    match response.status {
         Some(401) => true,
-        Some(403) => taken
+        Some(403) => response
             .detail()
             .is_some_and(|detail| is_about_the_token(&detail)),
         _ => false,

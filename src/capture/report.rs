@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::claim::{Claim, Verdict};
 use super::claims;
-use super::taken::Taken;
+use super::response::CapturedResponse;
 use crate::source::xml::Rules;
 
 /// A request, without its response.
@@ -44,24 +44,24 @@ pub struct Report {
 }
 
 /// Checks the statements against the responses.
-pub(super) fn report(taken: &[Taken], rules: &Arc<Rules>) -> Report {
+pub(super) fn report(response: &[CapturedResponse], rules: &Arc<Rules>) -> Report {
     Report {
         program: concat!("advisoryd ", env!("CARGO_PKG_VERSION")),
-        at: taken.iter().find_map(|taken| taken.date),
-        claims: claims::all(taken, rules),
-        calls: taken.iter().map(call).collect(),
+        at: response.iter().find_map(|response| response.date),
+        claims: claims::all(response, rules),
+        calls: response.iter().map(call).collect(),
     }
 }
 
-fn call(taken: &Taken) -> Call {
+fn call(response: &CapturedResponse) -> Call {
     Call {
-        name: taken.name.clone(),
-        method: taken.method,
-        target: taken.target.clone(),
-        status: taken.status,
-        bytes: taken.bytes.len(),
-        cut: taken.is_cut,
-        error: taken.error.clone(),
+        name: response.name.clone(),
+        method: response.method,
+        target: response.target.clone(),
+        status: response.status,
+        bytes: response.bytes.len(),
+        cut: response.is_cut,
+        error: response.error.clone(),
     }
 }
 

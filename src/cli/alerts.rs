@@ -10,7 +10,7 @@ use super::shared::Shared;
 use super::{alert_page, ask};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::job::alerts::test_sink::{self, Tried};
+use crate::job::alerts::test_sink::{self, SinkTest};
 use crate::model::{AlertState, shortened};
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, AlertLine, AlertQuestion};
@@ -208,7 +208,7 @@ async fn test(config: &Config, name: &str, json: bool) -> anyhow::Result<bool> {
         print_json(&tried)?;
         return Ok(tried.error.is_none());
     }
-    let Tried {
+    let SinkTest {
         message_id,
         seconds,
         status,

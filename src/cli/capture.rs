@@ -105,7 +105,7 @@ fn announce(config: &Config, lists: usize, wanted: &Capture) -> anyhow::Result<b
     let calls = most_calls(lists);
     let host = config.upstream.base_url.host_str().unwrap_or_default();
     let how = if wanted.raw {
-        "as it comes, with names and addresses"
+        "unchanged, with names and addresses"
     } else {
         "without token, names and addresses"
     };

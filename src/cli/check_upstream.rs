@@ -137,12 +137,12 @@ async fn lists(context: &Context) -> (Config, Option<Asked>) {
     }
 }
 
-/// Whether the JSON API may be asked, which sweep, details and lists without a
+/// Whether the JSON API may be asked, which the revision scan, details and lists without a
 /// readable feed live on. Not being allowed is no fault where the feeds say all.
 async fn json(context: &Context) -> Asked {
     let request = Request::new("/api/advisories/", Kind::Json).with("page_size", "1");
     match context.client.get_whole(&request).await {
-        Ok(_) => Asked::Readable("readable; details and the sweep work".to_owned()),
+        Ok(_) => Asked::Readable("readable; details and the revision scan work".to_owned()),
         Err(ClientError::Forbidden { .. } | ClientError::NotFound { .. }) => Asked::Closed(
             "not open to this account: what the feeds leave out and do not show stays unknown; set [feeds] details = \"never\" and sweep = false, or ask Flexera for it".to_owned(),
         ),
@@ -170,7 +170,7 @@ async fn days(context: &Context) -> anyhow::Result<Finding> {
     let mut connection = context.pool.acquire().await?;
     let says = match feed_days::get(&mut connection).await? {
         Some(known) => format!(
-            "feed window: by {} (seen with {})",
+            "`days` counts {} (seen with {})",
             known.counts.name(),
             known.said
         ),
@@ -197,6 +197,8 @@ fn advice(error: &ClientError) -> String {
     let says = chain(error);
     match error {
         ClientError::TokenRejected { .. } => {
+            // Upstream's text may end as a sentence does.
+            let says = says.trim_end_matches('.');
             format!(
                 "{says}; create a new token in Flexera's web interface and write it to [upstream] token_file"
             )

@@ -63,7 +63,7 @@ pub(super) async fn run(shared: Shared, wanted: Inspect) -> anyhow::Result<bool>
         let bytes = match read(file, &name).await {
             Ok(bytes) => bytes,
             Err(error) => {
-                print_error(&format!("{name}: {error:#}"));
+                print_error(&format!("{name}: {}", chain(&*error)));
                 good = false;
                 continue;
             }

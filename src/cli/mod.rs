@@ -29,6 +29,7 @@ mod silence;
 mod simulate;
 mod status;
 mod status_details;
+mod status_source;
 mod stop;
 mod sync;
 mod verify;
@@ -42,6 +43,7 @@ use self::shared::Shared;
 use crate::clock::Clock;
 use crate::config::{ConfigError, TokenError};
 use crate::daemon::StartOptions;
+use crate::model::chain;
 use crate::startup::Opened;
 
 /// Something failed; each failure is on stderr.
@@ -69,7 +71,7 @@ pub fn main() -> ExitCode {
             } else {
                 FAILED
             };
-            output::print_error(&format!("{error:#}"));
+            output::print_error(&chain(&*error));
             ExitCode::from(code)
         }
     }

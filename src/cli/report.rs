@@ -23,36 +23,37 @@ pub(super) fn print_run(
     ran: Result<Ran, String>,
     json: bool,
 ) -> anyhow::Result<bool> {
+    let label = key.label();
     match ran {
         Ok(Ran::Ended(report)) => {
             if json {
                 print_json(&report)?;
             } else {
-                print_line(&summary(&report));
+                print_line(&summary(&label, &report));
             }
             if let Some(error) = report.outcome.error() {
-                print_error(&format!("{key}: {error}"));
+                print_error(&format!("{label}: {error}"));
             }
             Ok(report.outcome == Outcome::Ok)
         }
         Ok(Ran::Busy) => {
             print_error(&format!(
-                "{key}: another run is in progress; nothing was done"
+                "{label}: another run is in progress; nothing was done"
             ));
             Ok(false)
         }
         Err(error) => {
-            print_error(&format!("{key}: {error}"));
+            print_error(&format!("{label}: {error}"));
             Ok(false)
         }
     }
 }
 
-fn summary(report: &Report) -> String {
+fn summary(label: &str, report: &Report) -> String {
     let tally = report.tally;
     format!(
         "{}: {} ({}), {} new, {} changed, {} unchanged, {} quarantined, {} requests, {}, {:.1} s",
-        report.source,
+        label,
         report.outcome.name(),
         report.mode.name(),
         tally.added,

@@ -8,7 +8,7 @@ use super::question::{Since, since};
 use super::shared::Shared;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::job::alerts::back_test::{self, Tried};
+use crate::job::alerts::back_test::{self, BackTest};
 use crate::model::{Matcher, words};
 
 /// Messages of a rule that are printed; `--json` has all.
@@ -118,7 +118,7 @@ fn chosen<'a>(config: &'a Config, only: Option<&str>) -> anyhow::Result<Vec<&'a 
 }
 
 /// The result of one rule as text.
-fn page(tried: &Tried) -> String {
+fn page(tried: &BackTest) -> String {
     let mut lines = vec![format!(
         "rule `{}`: {} alerts in {} messages",
         tried.rule,

@@ -8,10 +8,11 @@ use super::ask;
 use super::output::{print_json, print_line, rough, table};
 use super::shared::Shared;
 use super::status_details::Details;
+use super::status_source;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::lists::discover;
-use crate::model::{ConditionState, DateFilter, IngestedVia, SourceKey};
+use crate::model::{ConditionState, DateFilter};
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, SinkLine};
 use crate::store::health::condition;
@@ -84,7 +85,7 @@ async fn read(
         sinks: outcome::sinks(connection).await?,
         details: Details::look(config, connection, now).await?,
         feed_days: feed_days::get(connection).await?,
-        conditions: condition::standings(connection).await?,
+        conditions: condition::states(connection).await?,
     })
 }
 
@@ -98,7 +99,7 @@ impl Status {
         let sources: Vec<Value> = self
             .sources
             .iter()
-            .map(|source| as_value(source, next_run(source), now))
+            .map(|source| status_source::as_value(source, next_run(source), now))
             .collect();
         json!({
             "at": now,
@@ -123,13 +124,13 @@ impl Status {
         let rows: Vec<[String; 8]> = self
             .sources
             .iter()
-            .map(|source| row(source, next_run(source), now))
+            .map(|source| status_source::row(source, next_run(source), now))
             .collect();
-        print_line(&table(HEADING, &rows));
+        print_line(&table(status_source::HEADING, &rows));
         self.sources
             .iter()
             .filter(|source| source.configured)
-            .for_each(print_source);
+            .for_each(status_source::print_source);
         self.conditions
             .iter()
             .filter(|state| state.is_raised)
@@ -151,38 +152,6 @@ impl Status {
             print_line(&format!("\n{}", sink_line(sink, now)));
         }
         print_line(&format!("\n{}", sizes_line(&self.sizes)));
-    }
-}
-
-const HEADING: [&str; 8] = [
-    "source",
-    "name",
-    "state",
-    "data age",
-    "last success",
-    "stored",
-    "quarantine",
-    "next run",
-];
-
-/// What needs attention in a source: its last error, the fallback, gaps.
-fn print_source(source: &SourceReport) {
-    if let Some(error) = &source.last_error {
-        print_line(&format!("\nlast error ({}): {error}", source.key));
-    }
-    if source.served_by == IngestedVia::Json {
-        let why = source.served_why.as_deref();
-        let why = why.unwrap_or("set in the configuration");
-        print_line(&format!(
-            "\n{}: read through the JSON API: {why}",
-            source.key
-        ));
-    }
-    for gap in &source.gaps {
-        print_line(&format!(
-            "\n{}: gap from {} to {}; it is requested again",
-            source.key, gap.from, gap.to
-        ));
     }
 }
 
@@ -251,19 +220,19 @@ fn sink_line(sink: &SinkLine, now: DateTime<Utc>) -> String {
 }
 
 /// What is or was wrong with the program itself.
-fn conditions(standings: &[ConditionState]) -> Vec<Value> {
-    standings
+fn conditions(states: &[ConditionState]) -> Vec<Value> {
+    states
         .iter()
-        .map(|standing| {
+        .map(|state| {
             json!({
-                "what": standing.condition.name(),
-                "key": standing.key,
-                "holds": standing.is_raised,
-                "since": standing.since,
-                "over_at": standing.over_at.filter(|_| !standing.is_raised),
-                "occurrence": standing.occurrence,
-                "value": standing.value,
-                "summary": standing.summary,
+                "what": state.condition.name(),
+                "key": state.key,
+                "holds": state.is_raised,
+                "since": state.since,
+                "over_at": state.over_at.filter(|_| !state.is_raised),
+                "occurrence": state.occurrence,
+                "value": state.value,
+                "summary": state.summary,
             })
         })
         .collect()
@@ -281,71 +250,4 @@ fn sizes_line(sizes: &[TableSize]) -> String {
         .map(|table| format!("{} {}", table.name, size(table.bytes)))
         .collect();
     format!("Database size: {all} (largest: {})", largest.join(", "))
-}
-
-/// `never`, `running`, `refused`, `failing`, `off` or `ok`: the worst thing first.
-fn state(source: &SourceReport) -> &'static str {
-    let is_refused = source.key == SourceKey::RevisionScan && source.rests_until.is_some();
-    if !source.configured {
-        "off"
-    } else if source.running {
-        "running"
-    } else if is_refused {
-        "refused"
-    } else if source.last_error.is_some() {
-        "failing"
-    } else if source.last_success_at.is_none() {
-        "never ran"
-    } else {
-        "ok"
-    }
-}
-
-fn row(source: &SourceReport, next_run: Option<DateTime<Utc>>, now: DateTime<Utc>) -> [String; 8] {
-    let ago = |at: DateTime<Utc>| format!("{} ago", rough(now - at));
-    [
-        source.key.to_string(),
-        source.name.clone().unwrap_or_default(),
-        state(source).to_owned(),
-        source.covered_to.map_or_else(
-            || "no data".into(),
-            |at| rough((now - at).max(chrono::TimeDelta::zero())),
-        ),
-        source.last_success_at.map_or_else(|| "never".into(), ago),
-        source.records.to_string(),
-        source.quarantined.to_string(),
-        next_run.map_or_else(|| "-".into(), |at| format!("in {}", rough(at - now))),
-    ]
-}
-
-fn as_value(source: &SourceReport, next_run: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Value {
-    let (id, served_by) = match &source.key {
-        SourceKey::WatchList(id) => (json!(id), Some(source.served_by.name())),
-        SourceKey::ExtraFeed(name) => (json!(name), None),
-        SourceKey::Tickets | SourceKey::RevisionScan | SourceKey::Details => (Value::Null, None),
-    };
-    let gaps: Vec<Value> = source
-        .gaps
-        .iter()
-        .map(|gap| json!({ "from": gap.from, "to": gap.to }))
-        .collect();
-    json!({
-        "kind": source.key.kind(),
-        "id": id,
-        "name": source.name,
-        "state": state(source),
-        "configured": source.configured,
-        "last_attempt_at": source.last_attempt_at,
-        "last_success_at": source.last_success_at,
-        "last_error": source.last_error,
-        "covered_to": source.covered_to,
-        "data_age_seconds": source.covered_to.map(|at| (now - at).num_seconds().max(0)),
-        "served_by": served_by,
-        "served_why": source.served_why,
-        "rests_until": source.rests_until,
-        "records": source.records,
-        "quarantined": source.quarantined,
-        "gaps": gaps,
-        "next_run_at": next_run,
-    })
 }

@@ -17,7 +17,7 @@ pub(super) struct Details {
     done_at: Option<DateTime<Utc>>,
     /// As people in the schedules' time zone read it.
     done: Option<String>,
-    rests_until: Option<DateTime<Utc>>,
+    paused_until: Option<DateTime<Utc>>,
 }
 
 impl Details {
@@ -26,12 +26,12 @@ impl Details {
         connection: &mut PgConnection,
         now: DateTime<Utc>,
     ) -> Result<Self, sqlx::Error> {
-        let backlog = backlog::look(connection, config.feeds.details, now).await?;
+        let backlog = backlog::backlog(connection, config.feeds.details, now).await?;
         let found = source::find(connection, &SourceKey::Details).await?;
-        let rests_until = found
-            .and_then(|found| found.rests_until)
+        let paused_until = found
+            .and_then(|found| found.paused_until)
             .filter(|until| *until > now);
-        let done_at = fetch::outlook(config, &backlog, now).filter(|_| rests_until.is_none());
+        let done_at = fetch::outlook(config, &backlog, now).filter(|_| paused_until.is_none());
         let timezone = config.schedule.timezone;
         let done = done_at.map(|at| {
             let format = if at - now < TimeDelta::hours(18) {
@@ -46,7 +46,7 @@ impl Details {
             backlog,
             done_at,
             done,
-            rests_until,
+            paused_until,
         })
     }
 
@@ -57,7 +57,7 @@ impl Details {
             "fetched": self.backlog.fetched,
             "requests_of_day": self.backlog.requests_of_day,
             "done_at": self.done_at,
-            "rests_until": self.rests_until,
+            "rests_until": self.paused_until,
             "last_error": self.backlog.last_error,
         })
     }
@@ -72,7 +72,7 @@ impl Details {
         let mut lines = Vec::new();
         if wanted > 0 {
             let wanted = thousands(wanted);
-            lines.push(match (self.is_on, self.rests_until, &self.done) {
+            lines.push(match (self.is_on, self.paused_until, &self.done) {
                 (false, ..) => {
                     format!("{wanted} advisory details pending, but [feeds] details = \"never\"")
                 }

@@ -20,7 +20,7 @@ use crate::job::feeds::feed::{Feed, LookBack, feeds};
 use crate::job::feeds::pull;
 use crate::job::lists::discover;
 use crate::job::run::Ran;
-use crate::job::tickets::sync::{self, Ask};
+use crate::job::tickets::sync::{self, TicketSync};
 use crate::model::{Outcome, SourceKey, chain};
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
@@ -290,11 +290,11 @@ async fn quarantined_nothing_new(
 
 async fn sync_tickets(context: &Context, wanted: &Sync) -> anyhow::Result<bool> {
     let ask = if wanted.full {
-        Ask::Full {
+        TicketSync::Full {
             accept_removals: wanted.accept_removals,
         }
     } else {
-        Ask::Now
+        TicketSync::Now
     };
     let bar = progress::Bar::start(context, "tickets");
     let ran = sync::sync(context, ask).await;

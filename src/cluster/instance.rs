@@ -67,12 +67,14 @@ impl Cluster {
     /// another advisoryd runs. It accepts connections when this returns.
     ///
     /// A server that recovers is waited for however long it takes, with a line
-    /// in the log now and then. After an error the next call starts anew.
+    /// in the log now and then. After an error no server of ours runs any more, and
+    /// the next call starts anew.
     pub async fn start(&mut self) -> Result<(), ClusterError> {
         while !self.state.is_running() {
             let is_retry = self.backoff.is_retry();
-            if let Err(error) = self.state.step(&mut self.site, is_retry).await {
-                self.state.reset();
+            if let Err(error) = self.state.step(&mut self.site, is_retry).await
+                && let Some(error) = self.state.give_up(error)
+            {
                 return Err(error.or_disk_full(self.site.directory.path()));
             }
         }

@@ -43,6 +43,11 @@ impl Process {
         Ok(())
     }
 
+    /// Whether the process has ended and was collected by [`wait`](Self::wait).
+    pub(super) fn has_ended(&self) -> bool {
+        self.child().is_none()
+    }
+
     /// Waits for the end. Until it is collected under the lock, the dead
     /// process keeps its number, so that a signal cannot go astray.
     pub(super) fn wait(&self) -> io::Result<ExitStatus> {

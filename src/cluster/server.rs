@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 use tracing::warn;
 
 use super::error::ClusterError;
@@ -30,24 +31,64 @@ const STOP_STEPS_WHILE_STARTING: [(Signal, Duration); 2] = [
     (Signal::SIGKILL, Duration::from_secs(2)),
 ];
 
-/// A server that runs, or did. Dropping it begins its shutdown.
+/// Pause between two checks whether a dropped server has ended.
+const END_PAUSE: Duration = Duration::from_millis(20);
+
+/// A server that runs, or did. Dropping it stops it in the background.
 #[derive(Debug)]
 pub(super) struct Server {
     process: Arc<Process>,
     ended: watch::Receiver<Option<String>>,
     log: ServerLog,
     is_serving: bool,
+    /// Until when each signal that [`stop`](Self::stop) has sent is waited for.
+    stop_deadlines: Vec<Instant>,
     /// The directory of its programs.
     pub binaries: PathBuf,
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        for (signal, _) in self.stop_steps().iter().take(1) {
-            if let Err(error) = self.process.signal(*signal) {
-                warn!("cannot stop server {}: {error}", self.process.id());
-            }
+        let (process, steps) = (Arc::clone(&self.process), self.stop_steps());
+        // The first signal is sent now: the process may end before the thread runs.
+        send_first(&process, steps);
+        if process.has_ended() {
+            return;
         }
+        let thread = thread::Builder::new().name("postgresql-stop".to_owned());
+        if let Err(error) = thread.spawn(move || force_end(&process, steps)) {
+            warn!("cannot watch the end of server {}: {error}", self.id());
+        }
+    }
+}
+
+/// Sends the first signal.
+fn send_first(process: &Process, steps: &[(Signal, Duration)]) {
+    for (signal, _) in steps.iter().take(1) {
+        send(process, *signal);
+    }
+}
+
+/// Waits for the end after the first signal; sends the next ones when that takes too
+/// long.
+fn force_end(process: &Process, steps: &[(Signal, Duration)]) {
+    for (index, (signal, within)) in steps.iter().enumerate() {
+        if index > 0 {
+            send(process, *signal);
+        }
+        let until = Instant::now() + *within;
+        while Instant::now() < until {
+            if process.has_ended() {
+                return;
+            }
+            thread::sleep(END_PAUSE);
+        }
+    }
+}
+
+fn send(process: &Process, signal: Signal) {
+    if let Err(error) = process.signal(signal) {
+        warn!("cannot stop server {}: {error}", process.id());
     }
 }
 
@@ -64,6 +105,7 @@ impl Server {
             ended,
             log,
             is_serving: false,
+            stop_deadlines: Vec::new(),
             binaries,
         };
         (server, end)
@@ -94,27 +136,41 @@ impl Server {
     }
 
     /// Stops it, with more force when that takes too long. No acknowledged row is
-    /// lost either way. Can be dropped and called again.
+    /// lost either way. Can be dropped and called again: the next call goes on where
+    /// this one was, so that a server that ignores one signal gets the next.
     pub(super) async fn stop(&mut self) -> Result<(), ClusterError> {
         let mut waited = Duration::ZERO;
-        for &(signal, within) in self.stop_steps() {
-            let process = &self.process;
-            process
-                .signal(signal)
-                .map_err(|error| ClusterError::io("stop", process.id().to_string(), error))?;
-            if timeout(within, self.ended()).await.is_ok() {
+        for (index, &(signal, within)) in self.stop_steps().iter().enumerate() {
+            let until = match self.stop_deadlines.get(index) {
+                Some(until) => *until,
+                None => self.send_until(signal, within)?,
+            };
+            if timeout_at(until.into(), self.ended()).await.is_ok() {
                 return Ok(());
             }
             waited += within;
-            warn!(
-                "the PostgreSQL server, process {}, did not end within {within:?} of {signal}",
-                self.process.id()
-            );
+            if self.stop_deadlines.len() == index + 1 {
+                warn!(
+                    "the PostgreSQL server, process {}, did not end within {within:?} of {signal}",
+                    self.process.id()
+                );
+            }
         }
         Err(ClusterError::StillRunning {
             pid: self.process.id(),
             waited,
         })
+    }
+
+    /// Sends a signal; returns until when it is waited for.
+    fn send_until(&mut self, signal: Signal, within: Duration) -> Result<Instant, ClusterError> {
+        let process = &self.process;
+        process
+            .signal(signal)
+            .map_err(|error| ClusterError::io("stop", process.id().to_string(), error))?;
+        let until = Instant::now() + within;
+        self.stop_deadlines.push(until);
+        Ok(until)
     }
 
     /// The signals that stop it, and how long each is waited for.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sqlx::Connection;
 use tokio::time::{Instant, sleep};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::directory_lock::{Attempt, DirectoryLock, record_holder};
 use super::error::ClusterError;
@@ -42,6 +42,12 @@ pub(super) enum State {
         lock: Arc<DirectoryLock>,
         wait: Wait,
     },
+    /// The start failed; the process is being stopped.
+    GivingUp {
+        server: Server,
+        lock: Arc<DirectoryLock>,
+        error: Option<ClusterError>,
+    },
     /// We run it.
     Ours {
         server: Server,
@@ -69,7 +75,9 @@ impl State {
     /// The server, where it is ours.
     pub(super) fn server(&self) -> Option<&Server> {
         match self {
-            Self::Ours { server, .. } | Self::Starting { server, .. } => Some(server),
+            Self::Ours { server, .. }
+            | Self::Starting { server, .. }
+            | Self::GivingUp { server, .. } => Some(server),
             _ => None,
         }
     }
@@ -80,10 +88,32 @@ impl State {
             Self::Down { lock } => lock.take(),
             Self::Launching { lock, .. }
             | Self::Starting { lock, .. }
+            | Self::GivingUp { lock, .. }
             | Self::Ours { lock, .. } => Some(Arc::clone(lock)),
             Self::Joining(_) | Self::Joined { .. } => None,
         };
         *self = Self::Down { lock };
+    }
+
+    /// Gives up a start that failed. The error is returned at once, or by a later step
+    /// if a server has to be stopped first.
+    pub(super) fn give_up(&mut self, error: ClusterError) -> Option<ClusterError> {
+        match self.take() {
+            Self::Starting { server, lock, .. } => {
+                let error = Some(error);
+                *self = Self::GivingUp {
+                    server,
+                    lock,
+                    error,
+                };
+                None
+            }
+            other => {
+                *self = other;
+                self.reset();
+                Some(error)
+            }
+        }
     }
 
     /// Ends a start that is under way, and the server that it came to.
@@ -98,7 +128,7 @@ impl State {
                 }
             }
         }
-        if let Self::Starting { server, .. } = self {
+        if let Self::Starting { server, .. } | Self::GivingUp { server, .. } = self {
             server.stop().await?;
         }
         if !self.is_running() {
@@ -113,6 +143,9 @@ impl State {
             Self::Starting { server, wait, .. } => progress(server, wait),
             Self::Joining(joining) => joining.progress(),
             Self::Ours { .. } | Self::Joined { .. } => "the private PostgreSQL is ready".to_owned(),
+            Self::GivingUp { .. } => {
+                "stopping the private PostgreSQL, which did not become ready".to_owned()
+            }
             Self::Down { .. } | Self::Launching { .. } => {
                 "starting the private PostgreSQL".to_owned()
             }
@@ -150,6 +183,14 @@ impl State {
             Self::Starting { server, wait, .. } => {
                 make_ready(server, wait, site).await?;
                 self.has_become_ready(site);
+            }
+            Self::GivingUp { server, error, .. } => {
+                if let Err(error) = server.stop().await {
+                    warn!("{error}");
+                }
+                let error = error.take();
+                self.reset();
+                return error.map_or(Ok(()), Err);
             }
         }
         Ok(())

@@ -269,9 +269,9 @@ pub fn process_environment() -> Vec<(String, String)> {
         .collect()
 }
 
-fn one(mistake: SettingError) -> ConfigError {
+fn one(error: SettingError) -> ConfigError {
     ConfigError {
-        errors: vec![mistake],
+        errors: vec![error],
     }
 }
 

@@ -157,7 +157,7 @@ impl Generation {
         let workers = self.workers.borrow();
         let workers = workers
             .iter()
-            .map(|worker| (worker.key().to_string(), &worker.watch));
+            .map(|worker| (worker.key().label(), &worker.watch));
         let discovery = self.discovery.iter().map(|one| &one.woken.watch);
         let heartbeat = self.heartbeat.iter().map(|one| &one.watch);
         workers

@@ -33,6 +33,7 @@ pub use self::start::StartOptions;
 use crate::clock::Clock;
 use crate::cluster::Role;
 use crate::config::{Config, ConfigError};
+use crate::model::chain;
 use crate::signals::StopSignals;
 use crate::startup::{self, Opened};
 use crate::store::database;
@@ -140,7 +141,7 @@ impl Startup {
                 Err(error) => return Err(error.into()),
             };
             warn!(
-                error = format!("{error:#}"),
+                error = chain(&*error),
                 "the database is unreachable; waiting for it"
             );
             systemd::still_starting("waiting for the database", systemd::EXTEND_TIMEOUT);
@@ -254,7 +255,7 @@ impl Daemon {
             return Ok(current);
         }
         if let Err(error) = startup::open_sinks(&config) {
-            error!("the configuration was not reloaded: {error:#}");
+            error!("the configuration was not reloaded: {}", chain(&*error));
             return Ok(current);
         }
         current.warn_about_restart(&config);

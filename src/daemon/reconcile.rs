@@ -42,9 +42,11 @@ pub(super) async fn read_again(context: &Context, worker: &Worker) {
     };
     match ran {
         Ok(Some(Ran::Ended(_))) => {}
-        Ok(Some(Ran::Busy) | None) => debug!(source = %key, "{key}: nothing to reconcile now"),
+        Ok(Some(Ran::Busy) | None) => {
+            debug!(source = %key, "{}: nothing to reconcile now", key.label());
+        }
         Err(failure) => {
-            warn!(source = %key, error = %failure.chain(), "{key}: reconciliation failed: {}", failure.chain());
+            warn!(source = %key, error = %failure.chain(), "{}: reconciliation failed: {}", key.label(), failure.chain());
         }
     }
 }

@@ -157,9 +157,9 @@ async fn update_metrics(health: &Health) -> Result<(), sqlx::Error> {
     let now = health.clock.now();
     let mut connection = pool.acquire().await?;
     measures::sources(&report::sources(&mut connection).await?, now);
-    measures::conditions(&condition::standings(&mut connection).await?);
+    measures::conditions(&condition::states(&mut connection).await?);
     if let Some(working) = health.working() {
-        let backlog = backlog::look(&mut connection, working.config.feeds.details, now).await?;
+        let backlog = backlog::backlog(&mut connection, working.config.feeds.details, now).await?;
         let done_at = fetch::outlook(&working.config, &backlog, now);
         measures::details(&backlog, done_at);
     }

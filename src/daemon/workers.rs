@@ -17,7 +17,7 @@ use crate::job::feeds::feed::LookBack;
 use crate::job::feeds::feed::feeds;
 use crate::job::feeds::pull;
 use crate::job::run::Ran;
-use crate::job::tickets::sync::{self, Ask};
+use crate::job::tickets::sync::{self, TicketSync};
 use crate::store::ledger::source;
 
 /// Limit for concurrent runs of this process: each has its own connection and download.
@@ -102,7 +102,7 @@ async fn run_once(context: &Context, worker: &Worker) {
     match until_done(context, Some(&worker.watch), &key, run).await {
         Ok(()) | Err(Failure::Stopped) => {}
         Err(failure) => {
-            error!(source = %key, error = %failure.chain(), "{key}: the run could not be recorded: {}", failure.chain());
+            error!(source = %key, error = %failure.chain(), "{}: the run could not be recorded: {}", key.label(), failure.chain());
         }
     }
 }
@@ -113,15 +113,15 @@ async fn run_task(context: &Context, worker: &Worker) -> Result<(), Failure> {
     };
     let ran = match &worker.task {
         WorkerTask::Feed(feed) => vec![pull::pull(context, feed, LookBack::Missing).await?],
-        WorkerTask::Tickets => sync::sync(context, Ask::Differences).await?,
+        WorkerTask::Tickets => sync::sync(context, TicketSync::Differences).await?,
         WorkerTask::RevisionScan => revision_scan::scan_revisions(context)
             .await?
             .into_iter()
             .collect(),
-        WorkerTask::FullScan => sync::sync(context, Ask::FullScan).await?,
+        WorkerTask::FullScan => sync::sync(context, TicketSync::FullScan).await?,
     };
     if ran.iter().any(|ran| matches!(ran, Ran::Busy)) {
-        info!(source = %worker.key(), "{}: another run is in progress, skipping this tick", worker.key());
+        info!(source = %worker.key(), "{}: another run is in progress, skipping this tick", worker.key().label());
     }
     Ok(())
 }

@@ -89,9 +89,7 @@ pub(crate) async fn begin(
 ) -> Result<Option<Run>, Failure> {
     let mut connection = context.pool.acquire().await?;
     let Some(found) = source::find(&mut connection, key).await? else {
-        return Err(Failure::NoSource {
-            key: key.to_string(),
-        });
+        return Err(Failure::NoSource { key: key.label() });
     };
     drop(connection);
     let Some(lock) = SourceLock::take(&context.pool, found.id).await? else {
@@ -276,7 +274,7 @@ impl Run {
             warn!(
                 source = %self.key, run.id = run_id, drifted,
                 "{}: upstream changed {drifted} records without a new modification date; the changes are stored and listed as `drifted` in `changes`",
-                self.key
+                self.key.label()
             );
         }
         let drifted = u64::try_from(drifted).unwrap_or(0);
@@ -310,16 +308,16 @@ fn log_ended(report: &Report, key: &SourceKey, failure: Option<&Failure>) {
         ..
     } = report.tally;
     let (run_id, seconds) = (report.run_id, report.seconds);
-    let (mode, what) = (report.mode.name(), key.records());
+    let (mode, what, label) = (report.mode.name(), key.records(), key.label());
     match failure {
         None => info!(
             source = %key, run.id = run_id, run.mode = mode, run.seconds = seconds,
             added, changed, unchanged, quarantined, requests, bytes,
-            "{key}: {added} new, {changed} changed, {unchanged} unchanged {what} in {seconds:.1} s"
+            "{label}: {added} new, {changed} changed, {unchanged} unchanged {what} in {seconds:.1} s"
         ),
         Some(Failure::Stopped) => warn!(
             source = %key, run.id = run_id, run.mode = mode, added, changed, unchanged,
-            "{key}: interrupted; data received so far is stored, the next run resumes"
+            "{label}: interrupted; data received so far is stored, the next run resumes"
         ),
         Some(failure) => {
             let consequence = match report.mode {
@@ -333,14 +331,14 @@ fn log_ended(report: &Report, key: &SourceKey, failure: Option<&Failure>) {
                 source = %key, run.id = run_id, run.mode = mode, run.seconds = seconds,
                 added, changed, unchanged, quarantined, requests, bytes,
                 error = %failure.chain(),
-                "{key}: {consequence}: {}", failure.chain()
+                "{label}: {consequence}: {}", failure.chain()
             );
         }
     }
     if quarantined > 0 {
         warn!(
             source = %key, run.id = run_id, quarantined,
-            "{key}: {quarantined} records could not be parsed; see `advisoryd quarantine list`"
+            "{label}: {quarantined} records could not be parsed; see `advisoryd quarantine list`"
         );
     }
 }

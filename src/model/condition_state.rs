@@ -56,11 +56,11 @@ pub struct ConditionState {
 
 /// The result of [`decide`]: the new state, and whether to send an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct Transition {
     /// The new state.
-    pub standing: ConditionState,
+    pub state: ConditionState,
     /// Whether an alert is sent.
-    pub is_told: bool,
+    pub is_notified: bool,
 }
 
 impl ConditionState {
@@ -128,33 +128,33 @@ pub fn decide(
     former: Option<&ConditionState>,
     finding: &Finding,
     now: DateTime<Utc>,
-) -> Option<Step> {
-    let step = |standing, is_told| Some(Step { standing, is_told });
+) -> Option<Transition> {
+    let transition = |state, is_notified| Some(Transition { state, is_notified });
     let raised = former.filter(|former| former.is_raised);
     match (raised, finding.evidence) {
-        (None, Evidence::For) => step(ConditionState::begun(finding, former, now), true),
+        (None, Evidence::For) => transition(ConditionState::begun(finding, former, now), true),
         (None, _) | (Some(_), Evidence::None) => None,
         (Some(raised), Evidence::For) if has_grown(raised, finding) => {
             let mut again = ConditionState::begun(finding, former, now);
             again.since = raised.since;
-            step(again, true)
+            transition(again, true)
         }
         (Some(raised), Evidence::For) => {
             raised.quiet_since?;
             let mut back = raised.clone();
             back.quiet_since = None;
-            step(back, false)
+            transition(back, false)
         }
         (Some(raised), Evidence::Against) if !raised.is_flapping() => {
-            step(raised.over(finding, now), true)
+            transition(raised.over(finding, now), true)
         }
         (Some(raised), Evidence::Against) => match raised.quiet_since {
-            Some(since) if now - since >= QUIET => step(raised.over(finding, now), true),
+            Some(since) if now - since >= QUIET => transition(raised.over(finding, now), true),
             Some(_) => None,
             None => {
                 let mut quiet = raised.clone();
                 quiet.quiet_since = Some(now);
-                step(quiet, false)
+                transition(quiet, false)
             }
         },
     }
@@ -206,11 +206,11 @@ mod tests {
             let Some(step) = decide(standing.as_ref(), &finding, at(*minute)) else {
                 continue;
             };
-            if step.is_told {
-                let now = &step.standing;
+            if step.is_notified {
+                let now = &step.state;
                 told.push((*minute, now.occurrence, now.is_raised));
             }
-            standing = Some(step.standing);
+            standing = Some(step.state);
         }
         told
     }
@@ -263,7 +263,7 @@ mod tests {
             &found(Condition::TokenRejected, Evidence::For, 1),
             at(0),
         )
-        .map(|step| step.standing);
+        .map(|step| step.state);
         let none = found(Condition::TokenRejected, Evidence::None, 0);
         assert_eq!(decide(begun.as_ref(), &none, at(1)), None);
         assert_eq!(decide(None, &none, at(1)), None);

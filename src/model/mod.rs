@@ -39,7 +39,7 @@ pub use chain::chain;
 pub use change::{Statement, TicketStatement, advisory_facts, ticket_facts};
 pub use change_kind::ChangeKind;
 pub use condition::{Condition, Evidence, RunFailure};
-pub use condition_state::{ConditionState, Finding, OWN_RULE, Step, decide, heartbeat_id};
+pub use condition_state::{ConditionState, Finding, OWN_RULE, Transition, decide, heartbeat_id};
 pub use date_filter::DateFilter;
 pub use delivery::{AlertState, DeliveryState, Ending};
 pub use detail::{Detail, Details, Forecast, IngestedVia, forecast};

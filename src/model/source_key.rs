@@ -37,6 +37,14 @@ impl SourceKey {
         }
     }
 
+    /// Its name for people: in messages and tables.
+    pub fn label(&self) -> String {
+        match self {
+            Self::RevisionScan => "revision scan".to_owned(),
+            other => other.to_string(),
+        }
+    }
+
     /// The name of its records.
     pub fn records(&self) -> &'static str {
         match self {
@@ -47,6 +55,7 @@ impl SourceKey {
     }
 }
 
+/// Its name in JSON, in fields of the log, in metrics and in ids: it never changes.
 impl std::fmt::Display for SourceKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

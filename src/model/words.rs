@@ -6,7 +6,7 @@ use super::{Clause, Clauses, Missing, Rule, Severity, Subject, TicketSubject};
 const SHOWN: usize = 5;
 
 /// What a clause requires.
-pub fn asked(clauses: &Clauses, clause: Clause) -> String {
+pub fn requirement(clauses: &Clauses, clause: Clause) -> String {
     let least = |value: Option<f64>| format!(">= {}", number(value));
     match clause {
         Clause::Severity => {
@@ -38,7 +38,7 @@ pub fn asked(clauses: &Clauses, clause: Clause) -> String {
 }
 
 /// The actual value that a clause was compared with.
-pub fn shown(subject: &Subject, clause: Clause) -> String {
+pub fn actual_value(subject: &Subject, clause: Clause) -> String {
     let advisory = subject.advisory.as_ref();
     let ticket = |value: fn(&TicketSubject) -> &Option<String>| {
         let value = subject.ticket.as_ref().and_then(|one| value(one).clone());
@@ -76,11 +76,11 @@ pub fn described(rule: &Rule) -> String {
         .clauses
         .set()
         .into_iter()
-        .map(|clause| format!("{} {}", clause.name(), asked(&rule.clauses, clause)))
+        .map(|clause| format!("{} {}", clause.name(), requirement(&rule.clauses, clause)))
         .collect();
     for not in &rule.not {
         let named = not.set().into_iter();
-        let named = named.map(|clause| format!("{} {}", clause.name(), asked(not, clause)));
+        let named = named.map(|clause| format!("{} {}", clause.name(), requirement(not, clause)));
         parts.push(format!("not ({})", named.collect::<Vec<_>>().join(" and ")));
     }
     if rule.missing == Missing::Skip {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use advisoryd::job::alerts::evaluate::{Rules, evaluate};
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::tickets::sync::TicketSync;
 use chrono::TimeDelta;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any};
@@ -217,7 +217,7 @@ impl Case {
         let mut world = World::new().await;
         world.add_hook(&receiver);
         world.pull_one().await;
-        world.sync_tickets(Ask::Now).await;
+        world.sync_tickets(TicketSync::Now).await;
         let mut case = Self {
             world,
             receiver,
@@ -259,7 +259,7 @@ impl Case {
             Step::OpenTicket => drop(simulator.add_tickets(1)),
             Step::TouchTicket(which) => drop(simulator.touch_ticket(tickets[which])),
             Step::Pull => drop(self.world.pull_back(LookBack::Full).await),
-            Step::Tickets => drop(self.world.sync_tickets(Ask::Now).await),
+            Step::Tickets => drop(self.world.sync_tickets(TicketSync::Now).await),
             Step::Edit(name, says) => self.edit(name, says).await,
             Step::Look => {
                 let context = self.world.context().await;

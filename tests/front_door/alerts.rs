@@ -1,7 +1,7 @@
 //! Alerts, from the change to the receiver.
 
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::tickets::sync::TicketSync;
 use chrono::TimeDelta;
 
 use crate::support::settings::{EVERY_SECOND, Rule, Sink};
@@ -136,13 +136,13 @@ async fn what_matches_within_the_time_of_a_rule_goes_into_one_message() {
 async fn tickets_alert_too() {
     let rule = Rule::to_hook("tickets", &["ticket_opened", "ticket_status"]);
     let (world, receiver) = watched(rule).await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     world.alert().await;
     assert_eq!(receiver.received().len(), 0);
     world.later(TimeDelta::minutes(5));
     let ticket = world.simulator.add_tickets(1)[0];
     world.later(TimeDelta::minutes(1));
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     world.alert().await;
     assert_eq!(kinds(&receiver, &ticket.to_string()), ["ticket_opened"]);
 }

@@ -1,5 +1,6 @@
 //! The private PostgreSQL.
 
+mod blocked;
 mod full_disk;
 mod life;
 mod links;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use advisoryd::job::details::revision_scan::scan_revisions;
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::run::Report;
-use advisoryd::job::tickets::sync::{self, Ask};
+use advisoryd::job::tickets::sync::{self, TicketSync};
 use advisoryd::job::trust::verify::verify;
 use advisoryd::simulate::{Fault, FeedOptions, LimitOptions, Options, Rule};
 use chrono::TimeDelta;
@@ -50,7 +50,7 @@ async fn changes(world: &World) -> Vec<(String, String)> {
 }
 
 async fn assert_proven(world: &World) {
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     let proof = verify(world.pool(), None).await.unwrap();
     assert!(proof.proven, "{:?}", proof.problems);
 }
@@ -222,7 +222,7 @@ async fn feeds_and_tickets_do_not_wait_for_details() {
     let report = crate::support::pull_all(&context, LookBack::Missing)
         .await
         .remove(0);
-    let tickets = sync::sync(&context, Ask::Now).await;
+    let tickets = sync::sync(&context, TicketSync::Now).await;
     assert_eq!(report.outcome.name(), "ok");
     assert_eq!(tickets.unwrap().len(), 2);
     let asked = details_asked(&world) - before;

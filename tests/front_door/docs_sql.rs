@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::tickets::sync::TicketSync;
 use chrono::TimeDelta;
 use sqlx::AssertSqlSafe;
 
@@ -39,7 +39,7 @@ async fn answering() -> World {
     options.tickets = 80;
     let world = World::with(options).await;
     world.pull_one().await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     world
 }
 
@@ -119,7 +119,7 @@ async fn the_further_queries_of_the_documentation_are_answered() {
     }
     world.later(TimeDelta::days(2));
     world.pull_one().await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     let values = [
         ("SA70002", saids[0].as_str()),
         ("_as_of(now() - interval '1 day')", "_as_of(now())"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use advisoryd::cluster::{Cluster, ClusterOptions, Role};
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::tickets::sync::TicketSync;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 
@@ -105,7 +105,7 @@ async fn what_happens_wakes_whoever_listens() {
         .await
         .unwrap_or(Ok(None))
     {}
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     let heard = tokio::time::timeout(PATIENCE, listener.recv()).await;
     heard.expect("tickets wake it").unwrap();
 }

@@ -6,7 +6,7 @@ use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::feeds::feed::feeds;
 use advisoryd::job::feeds::pull;
 use advisoryd::job::health::check;
-use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::simulate::{
     DEFAULT_TOKEN, Damage, Fault, Options, Rule, TicketFilters, TicketOptions,
 };
@@ -165,7 +165,7 @@ async fn status_and_the_health_check_name_the_same_next_run_of_tickets_that_full
     let day = (Clock::system().now() + TimeDelta::days(3)).format("%a");
     world.settings.schedule.full_walk = Some(format!("0 0 3 * * {day}"));
     world.settings.freshness.feeds = Some("off");
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
 
     let status = world.told(&["status", "--json"]).stdout;
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();

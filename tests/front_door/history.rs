@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::model::Details;
 use advisoryd::simulate::{LimitOptions, Options};
 use advisoryd::source::ticket::read;
@@ -91,7 +91,7 @@ async fn field_changes_tell_old_and_new() {
 async fn as_of_tells_what_was_known_then() {
     let world = World::new().await;
     world.pull_one().await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     let said = world.simulator.saids(1)[0].clone();
     let ticket = world.simulator.ticket_ids()[0];
     let then: chrono::DateTime<chrono::Utc> = sqlx::query_scalar("select clock_timestamp()")
@@ -103,7 +103,7 @@ async fn as_of_tells_what_was_known_then() {
     world.simulator.publish(2);
     world.pull_back(LookBack::Full).await;
     world
-        .sync_tickets(Ask::Full {
+        .sync_tickets(TicketSync::Full {
             accept_removals: false,
         })
         .await;
@@ -139,7 +139,7 @@ async fn as_of_tells_what_was_known_then() {
 async fn a_clock_that_goes_back_leaves_no_moment_with_two_versions_or_none() {
     let world = World::new().await;
     world.pull_one().await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     let said = world.simulator.saids(1)[0].clone();
     let tickets = world.simulator.ticket_ids();
     world.simulator.revise(&said, true);
@@ -150,7 +150,7 @@ async fn a_clock_that_goes_back_leaves_no_moment_with_two_versions_or_none() {
         .fetch_sub(3600, std::sync::atomic::Ordering::Relaxed);
     world.pull_back(LookBack::Full).await;
     world
-        .sync_tickets(Ask::Full {
+        .sync_tickets(TicketSync::Full {
             accept_removals: false,
         })
         .await;
@@ -212,11 +212,11 @@ async fn changes_name_what_happened() {
 #[tokio::test]
 async fn a_ticket_that_goes_and_returns_is_two_facts() {
     let world = World::new().await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     let id = world.simulator.ticket_ids()[3];
     world.simulator.remove_ticket(id);
     world
-        .sync_tickets(Ask::Full {
+        .sync_tickets(TicketSync::Full {
             accept_removals: false,
         })
         .await;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::verify::verify;
 use advisoryd::simulate::{Damage, Fault, Options, Rule};
 use chrono::TimeDelta;
@@ -20,7 +20,7 @@ use crate::support::{PATIENCE, Running, World, database, eventually, small};
 /// Each case is a world of its own with up to this many steps.
 const CASES: u32 = 6;
 const STEPS: usize = 14;
-const FULL: Ask = Ask::Full {
+const FULL: TicketSync = TicketSync::Full {
     accept_removals: true,
 };
 /// What the tickets say, without what we say of them. Gone ones as gone.
@@ -111,7 +111,7 @@ async fn take(world: &World, step: Step) {
         }
         Step::Later(hours) => world.later(TimeDelta::hours(hours.into())),
         Step::Pull => drop(world.pull().await),
-        Step::Tickets => drop(world.sync_tickets(Ask::Now).await),
+        Step::Tickets => drop(world.sync_tickets(TicketSync::Now).await),
         Step::Killed(after_bytes) => killed(world, after_bytes).await,
         Step::Replay => {
             let said = world.told(&["replay", "--yes"]);
@@ -249,7 +249,7 @@ async fn clean_pass(world: &World) {
 async fn ordinary_tick(world: &World) {
     world.later(TimeDelta::days(2));
     let mut reports = world.pull().await;
-    reports.extend(world.sync_tickets(Ask::Now).await);
+    reports.extend(world.sync_tickets(TicketSync::Now).await);
     for report in reports {
         assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
     }

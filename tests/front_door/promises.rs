@@ -2,7 +2,7 @@
 //! every corner is in the other files.
 
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::simulate::{Damage, Fault, Rule};
 use chrono::TimeDelta;
 
@@ -48,11 +48,11 @@ async fn promise_1_nothing_is_lost() {
 async fn promise_2_nothing_is_asked_twice_without_need() {
     let world = World::new().await;
     world.pull_one().await;
-    world.sync_tickets(Ask::Differences).await;
+    world.sync_tickets(TicketSync::Differences).await;
     world.simulator.forget_requests();
     let again = world.pull_one().await;
     assert_eq!(again.tally.unchanged, again.tally.seen, "nothing is read");
-    world.sync_tickets(Ask::Differences).await;
+    world.sync_tickets(TicketSync::Differences).await;
     let asked = world.simulator.requests();
     assert_eq!(asked.len(), 2, "one for the feed, one for the difference");
     assert!(asked[0].target.contains("days=1"), "{}", asked[0].target);

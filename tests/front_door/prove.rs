@@ -1,7 +1,7 @@
 //! `advisoryd prove`: passes while all is well, and names what is not.
 
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::verify::{Verification, verify};
 use advisoryd::simulate::{Fault, LimitOptions, Options, Rule};
 use chrono::TimeDelta;
@@ -9,7 +9,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::support::{Documents, PATIENCE, Running, World, assert_reads, eventually, small};
 
-const FULL: Ask = Ask::Full {
+const FULL: TicketSync = TicketSync::Full {
     accept_removals: false,
 };
 
@@ -46,7 +46,7 @@ async fn lived() -> World {
     })
     .await;
     world.pull().await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     let said = world.simulator.saids(1)[0].clone();
     for _ in 0..2 {
         world.simulator.revise(&said, true);
@@ -131,7 +131,7 @@ async fn a_process_that_was_killed_proves() {
         ..small()
     })
     .await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     world.simulator.inject(
         Rule::new(Fault::Hold {
             after_bytes: 4 * 1024 * 1024,
@@ -307,7 +307,7 @@ async fn a_dropped_page_of_tickets_is_no_proof() {
     })
     .await;
     world.pull_one().await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     // The first page says that the third is the next.
     let url = format!(
         "{}/api/tickets/?page=3&page_size=100",
@@ -361,7 +361,7 @@ async fn a_hole_in_the_coverage_is_told_until_it_is_filled() {
     let world = lived().await;
     world.later(TimeDelta::days(20));
     world.pull_back(LookBack::Days(1)).await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     let problems = wrong(&world).await;
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert_reads!(problems.join("\n"));
@@ -468,7 +468,7 @@ async fn proving_beside_running_pulls_finds_nothing_wrong() {
         ..small()
     })
     .await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     world.pull_back(LookBack::Days(1)).await;
     let context = world.context().await;
     let pulling = tokio::spawn(async move {

@@ -1,6 +1,6 @@
 //! `advisoryd quarantine`: what could not be understood, told, read again, dropped.
 
-use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::simulate::{Damage, Fault, Rule};
 use advisoryd::store::ledger::lock::SourceLock;
 use serde_json::Value;
@@ -191,7 +191,7 @@ async fn a_record_that_stood_twice_is_kept_so_that_it_can_be_read_again() {
 #[tokio::test]
 async fn a_ticket_that_reads_well_by_now_is_stored() {
     let world = World::new().await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     let known = world.simulator.ticket_ids()[0];
     let insert = format!(
         "insert into advisoryd.quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw)

@@ -1,7 +1,7 @@
 //! Asking without SQL: lists, pages, changes.
 
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::tickets::sync::TicketSync;
 use serde_json::Value;
 
 use crate::support::{World, assert_reads};
@@ -9,7 +9,7 @@ use crate::support::{World, assert_reads};
 async fn filled() -> World {
     let world = World::new().await;
     world.pull_one().await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     world
 }
 

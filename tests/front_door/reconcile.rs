@@ -7,7 +7,7 @@ use advisoryd::config::{Config, Reconcile, Upstream};
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::feeds::feed::feeds;
 use advisoryd::job::run::{Ran, Report};
-use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::reconcile;
 use advisoryd::simulate::{FeedCounts, FeedOptions, Options};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -131,7 +131,7 @@ async fn a_ticket_that_we_hold_otherwise_is_found_and_named() {
     .await;
     let context = world.context().await;
     assert!(reconcile::tickets(&context, 7).await.unwrap().is_none());
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     // As if a page had been wrong when it was read.
     let (id, at): (i64, DateTime<Utc>) = sqlx::query_as(
         "update advisoryd.ticket
@@ -173,7 +173,7 @@ async fn a_failure_to_read_old_time_again_says_nothing_of_new_data() {
 async fn the_daemon_spends_its_share_and_counts_drift() {
     let mut world = by_release().await;
     world.pull_back(LookBack::Full).await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     sqlx::query(
         "update advisoryd.ticket
          set title = 'wrong', content_hash = '\\x00'

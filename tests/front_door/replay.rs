@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::verify::verify;
 use advisoryd::simulate::{Options, TicketOptions, TicketShape};
 use advisoryd::store::ledger::lock::SourceLock;
@@ -13,7 +13,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::support::{Documents, PATIENCE, Running, World, assert_reads, eventually, small};
 
-const FULL: Ask = Ask::Full {
+const FULL: TicketSync = TicketSync::Full {
     accept_removals: false,
 };
 
@@ -64,7 +64,7 @@ async fn lived() -> World {
     })
     .await;
     world.pull().await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     for said in world.simulator.saids(1).iter().take(30) {
         world.simulator.revise(said, true);
     }

@@ -3,7 +3,7 @@
 
 use advisoryd::config::{Config, Retention};
 use advisoryd::job::feeds::feed::LookBack;
-use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::retention::{Dropped, maintain};
 use advisoryd::job::trust::verify::verify;
 use advisoryd::simulate::{self, Damage, Fault};
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::settings::Rule;
 use crate::support::{PATIENCE, Receiver, Running, World, assert_reads, eventually};
 
-const FULL: Ask = Ask::Full {
+const FULL: TicketSync = TicketSync::Full {
     accept_removals: false,
 };
 
@@ -40,7 +40,7 @@ async fn lived() -> World {
         .simulator
         .inject(simulate::Rule::new(Fault::Damaged(Damage::OneBadRecord)).on("xml-feed"));
     world.pull_one().await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     let said = world.simulator.saids(1)[0].clone();
     for _ in 0..3 {
         world.simulator.revise(&said, true);
@@ -218,7 +218,7 @@ async fn the_command_and_the_daemon_apply_it() {
 async fn retention_beside_running_pulls_leaves_what_is_current_and_provable() {
     let world = World::new().await;
     world.pull_one().await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     let context = world.context().await;
     let shortest = "versions = \"1d\"\nraw = \"1d\"\nruns = \"2d\"\nquarantine = \"1d\"";
     for _ in 0..4 {

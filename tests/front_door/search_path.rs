@@ -3,7 +3,7 @@
 //! that selects from the views, or maintains the tables.
 
 use advisoryd::cluster::SUPERUSER;
-use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::tickets::sync::TicketSync;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
 
 use crate::support::{World, database};
@@ -111,7 +111,7 @@ async fn ask(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error
 async fn functions_in_public_never_run_for_who_uses_the_schema() {
     let world = World::new().await;
     world.pull_one().await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     let statements: Vec<String> = views(&world)
         .await
         .into_iter()

@@ -4,7 +4,7 @@
 use advisoryd::job::context::Context;
 use advisoryd::job::details::revision_scan::scan_revisions;
 use advisoryd::job::run::{Ran, Report};
-use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::verify::verify;
 use advisoryd::simulate::{Fault, FeedCounts, FeedOptions, Options, Rule};
 use chrono::TimeDelta;
@@ -57,7 +57,7 @@ async fn counts(world: &World) -> Option<String> {
 }
 
 async fn assert_proven(world: &World) {
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     let proof = verify(world.pool(), None).await.unwrap();
     assert!(proof.proven, "{:?}", proof.problems);
 }

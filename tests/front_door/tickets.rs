@@ -1,12 +1,12 @@
 //! Tickets: once in full, then only differences, and nothing lost in between.
 
 use advisoryd::job::run::Report;
-use advisoryd::job::tickets::sync::Ask;
+use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::simulate::{Fault, Options, Order, Rule, TicketFilters, TicketOptions, TicketShape};
 
 use crate::support::{Running, World, assert_reads, small, without};
 
-const FULL: Ask = Ask::Full {
+const FULL: TicketSync = TicketSync::Full {
     accept_removals: false,
 };
 
@@ -72,7 +72,7 @@ fn ticket_requests(world: &World) -> Vec<String> {
 #[tokio::test]
 async fn the_full_collection_is_read_once_and_then_only_differences() {
     let world = World::with(many(250)).await;
-    let first = world.sync_tickets(Ask::Differences).await;
+    let first = world.sync_tickets(TicketSync::Differences).await;
     assert_eq!(outcomes(&first), [("full", "ok"), ("incremental", "ok")]);
     assert_eq!(first[0].tally.added, 250);
     agree(&world).await;
@@ -81,7 +81,7 @@ async fn the_full_collection_is_read_once_and_then_only_differences() {
     world.simulator.touch_ticket(touched);
     world.simulator.add_tickets(2);
     world.simulator.forget_requests();
-    let second = world.sync_tickets(Ask::Differences).await;
+    let second = world.sync_tickets(TicketSync::Differences).await;
     assert_eq!(outcomes(&second), [("incremental", "ok")]);
     let asked = ticket_requests(&world);
     assert_eq!(asked.len(), 1, "{asked:?}");
@@ -91,7 +91,7 @@ async fn the_full_collection_is_read_once_and_then_only_differences() {
     );
     // What is modified in the very second of the window's end comes with the next one.
     world.later(chrono::TimeDelta::seconds(2));
-    world.sync_tickets(Ask::Differences).await;
+    world.sync_tickets(TicketSync::Differences).await;
     agree(&world).await;
 }
 
@@ -112,7 +112,7 @@ async fn every_shape_of_a_ticket_is_kept_whole() {
             30,
         )
         .await;
-        let reports = world.sync_tickets(Ask::Now).await;
+        let reports = world.sync_tickets(TicketSync::Now).await;
         assert_eq!(
             reports[0].outcome.name(),
             "ok",
@@ -139,7 +139,7 @@ async fn the_filter_that_works_is_found_out() {
             10,
         )
         .await;
-        world.sync_tickets(Ask::Now).await;
+        world.sync_tickets(TicketSync::Now).await;
         let found: Option<String> =
             sqlx::query_scalar("select filter from advisoryd.ticket_reading")
                 .fetch_one(world.pool())
@@ -152,14 +152,14 @@ async fn the_filter_that_works_is_found_out() {
 #[tokio::test]
 async fn without_a_ticket_the_filter_stays_unknown_and_is_looked_for_again() {
     let world = World::with(many(0)).await;
-    world.sync_tickets(Ask::Differences).await;
+    world.sync_tickets(TicketSync::Differences).await;
     let unknown = world
         .count("select count(*) from advisoryd.ticket_reading where filter is null")
         .await;
     assert_eq!(unknown, 1);
     world.simulator.add_tickets(3);
     world.later(chrono::TimeDelta::seconds(2));
-    let reports = world.sync_tickets(Ask::Differences).await;
+    let reports = world.sync_tickets(TicketSync::Differences).await;
     assert!(
         reports.iter().all(|report| report.outcome.name() == "ok"),
         "{reports:?}"
@@ -181,14 +181,14 @@ async fn without_a_date_filter_ticks_do_nothing_and_slow_walks_compare() {
         120,
     )
     .await;
-    world.sync_tickets(Ask::Differences).await;
+    world.sync_tickets(TicketSync::Differences).await;
     world.simulator.forget_requests();
-    assert!(world.sync_tickets(Ask::Differences).await.is_empty());
+    assert!(world.sync_tickets(TicketSync::Differences).await.is_empty());
     assert!(ticket_requests(&world).is_empty());
     world
         .simulator
         .touch_ticket(world.simulator.ticket_ids()[4]);
-    let walked = world.sync_tickets(Ask::FullScan).await;
+    let walked = world.sync_tickets(TicketSync::FullScan).await;
     assert_eq!(
         (walked[0].tally.changed, walked[0].tally.unchanged),
         (1, 119)
@@ -199,7 +199,7 @@ async fn without_a_date_filter_ticks_do_nothing_and_slow_walks_compare() {
 #[tokio::test]
 async fn a_filter_that_is_ignored_is_noticed_and_nothing_is_lost() {
     let world = World::with(many(150)).await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     world
         .simulator
         .touch_ticket(world.simulator.ticket_ids()[0]);
@@ -207,17 +207,17 @@ async fn a_filter_that_is_ignored_is_noticed_and_nothing_is_lost() {
     world
         .simulator
         .inject(Rule::new(Fault::IgnoredFilter).on("modified__lt"));
-    let failed = world.sync_tickets(Ask::Differences).await;
+    let failed = world.sync_tickets(TicketSync::Differences).await;
     assert_eq!(failed[0].outcome.name(), "failed");
     let error = failed[0].outcome.error().unwrap();
     assert_reads!(without(&error, r"returned \d+", "returned [id]"));
-    let again = world.sync_tickets(Ask::Differences).await;
+    let again = world.sync_tickets(TicketSync::Differences).await;
     assert!(
         again.iter().all(|report| report.outcome.name() == "ok"),
         "{again:?}"
     );
     world.later(chrono::TimeDelta::seconds(2));
-    world.sync_tickets(Ask::Differences).await;
+    world.sync_tickets(TicketSync::Differences).await;
     agree(&world).await;
 }
 
@@ -239,10 +239,10 @@ async fn rows_that_move_between_pages_are_not_skipped() {
             .times(2),
     );
     for _ in 0..3 {
-        world.sync_tickets(Ask::Differences).await;
+        world.sync_tickets(TicketSync::Differences).await;
     }
     world.later(chrono::TimeDelta::seconds(2));
-    let last = world.sync_tickets(Ask::Differences).await;
+    let last = world.sync_tickets(TicketSync::Differences).await;
     assert_eq!(last.last().unwrap().outcome.name(), "ok");
     agree(&world).await;
 }
@@ -253,7 +253,7 @@ async fn a_failed_page_moves_no_cursor_and_the_walk_goes_on_there() {
     world
         .simulator
         .inject(Rule::new(Fault::Status(500)).on("page=4").times(10));
-    let failed = world.sync_tickets(Ask::Differences).await;
+    let failed = world.sync_tickets(TicketSync::Differences).await;
     assert_eq!(outcomes(&failed), [("full", "failed")]);
     assert_eq!(
         world
@@ -270,7 +270,7 @@ async fn a_failed_page_moves_no_cursor_and_the_walk_goes_on_there() {
     );
     world.simulator.clear_faults();
     world.simulator.forget_requests();
-    let resumed = world.sync_tickets(Ask::Differences).await;
+    let resumed = world.sync_tickets(TicketSync::Differences).await;
     assert_eq!(resumed[0].outcome.name(), "ok", "{:?}", resumed[0].outcome);
     let asked = ticket_requests(&world);
     let first_page = asked
@@ -287,10 +287,10 @@ async fn a_failed_page_moves_no_cursor_and_the_walk_goes_on_there() {
 #[tokio::test]
 async fn only_a_complete_full_walk_finds_a_ticket_gone() {
     let world = World::with(many(120)).await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     let gone = world.simulator.ticket_ids()[11];
     world.simulator.remove_ticket(gone);
-    world.sync_tickets(Ask::Differences).await;
+    world.sync_tickets(TicketSync::Differences).await;
     let marked = "select count(*) from advisoryd_v1.tickets where deleted_at is not null";
     assert_eq!(world.count(marked).await, 0);
     world.sync_tickets(FULL).await;
@@ -301,7 +301,7 @@ async fn only_a_complete_full_walk_finds_a_ticket_gone() {
 #[tokio::test]
 async fn a_walk_that_would_lose_a_fifth_is_not_believed() {
     let world = World::with(many(50)).await;
-    world.sync_tickets(Ask::Now).await;
+    world.sync_tickets(TicketSync::Now).await;
     for id in world.simulator.ticket_ids().into_iter().take(20) {
         world.simulator.remove_ticket(id);
     }
@@ -311,7 +311,7 @@ async fn a_walk_that_would_lose_a_fifth_is_not_believed() {
     let marked = "select count(*) from advisoryd_v1.tickets where deleted_at is not null";
     assert_eq!(world.count(marked).await, 0, "nothing was marked");
     world
-        .sync_tickets(Ask::Full {
+        .sync_tickets(TicketSync::Full {
             accept_removals: true,
         })
         .await;
@@ -326,7 +326,7 @@ async fn throttling_in_mid_walk_is_waited_out() {
     world
         .simulator
         .inject(Rule::new(Fault::Throttled { form, seconds: 1 }).on("page=2"));
-    let walked = world.sync_tickets(Ask::Now).await;
+    let walked = world.sync_tickets(TicketSync::Now).await;
     assert_eq!(walked[0].outcome.name(), "ok", "{:?}", walked[0].outcome);
     agree(&world).await;
 }
@@ -339,13 +339,13 @@ async fn a_next_that_leads_elsewhere_is_not_followed() {
     world
         .simulator
         .inject(Rule::new(Fault::EvilNext(url)).on("page_size=100"));
-    let walked = world.sync_tickets(Ask::Now).await;
+    let walked = world.sync_tickets(TicketSync::Now).await;
     assert_eq!(walked[0].outcome.name(), "failed");
     assert!(
         elsewhere.simulator.requests().is_empty(),
         "the token stays home"
     );
-    let again = world.sync_tickets(Ask::Now).await;
+    let again = world.sync_tickets(TicketSync::Now).await;
     assert_eq!(again[0].outcome.name(), "ok");
     agree(&world).await;
 }
@@ -356,7 +356,7 @@ async fn a_rejected_token_is_one_request_and_a_clear_error() {
     world
         .simulator
         .set_token("0000000000000000000000000000000000000000");
-    let refused = world.sync_tickets(Ask::Now).await;
+    let refused = world.sync_tickets(TicketSync::Now).await;
     assert_eq!(refused[0].outcome.name(), "failed");
     assert_reads!(refused[0].outcome.error().unwrap());
     assert_eq!(ticket_requests(&world).len(), 1, "no storm");

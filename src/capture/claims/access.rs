@@ -11,12 +11,12 @@ pub(super) fn claims(answers: Answers<'_>) -> Vec<Claim> {
 }
 
 fn slash(answers: Answers<'_>) -> Claim {
-    let taken = answers.get("without-slash");
-    let held = taken.map(|taken| matches!(taken.status, Some(301 | 302 | 307 | 308)));
-    let location = taken.and_then(|taken| taken.header("location"));
+    let response = answers.get("without-slash");
+    let held = response.map(|response| matches!(response.status, Some(301 | 302 | 307 | 308)));
+    let location = response.and_then(|response| response.header("location"));
     let seen = format!(
         "{}, Location `{}`",
-        status(taken),
+        status(response),
         location.unwrap_or("none")
     );
     claim(
@@ -31,9 +31,9 @@ fn slash(answers: Answers<'_>) -> Claim {
 }
 
 fn wrong_token(answers: Answers<'_>) -> Claim {
-    let taken = answers.get("wrong-token");
-    let held =
-        taken.map(|taken| matches!(taken.status, Some(401 | 403)) && taken.detail().is_some());
+    let response = answers.get("wrong-token");
+    let held = response
+        .map(|response| matches!(response.status, Some(401 | 403)) && response.detail().is_some());
     claim(
         (
             "2",
@@ -41,17 +41,17 @@ fn wrong_token(answers: Answers<'_>) -> Claim {
             "an invalid token returns 401 or 403 with `detail`",
         ),
         held,
-        status(taken),
+        status(response),
     )
 }
 
 fn unknown_id(answers: Answers<'_>) -> Claim {
-    let taken = answers.get("unknown-id");
-    let held = taken.map(|taken| taken.status == Some(404) && taken.detail().is_some());
+    let response = answers.get("unknown-id");
+    let held = response.map(|response| response.status == Some(404) && response.detail().is_some());
     claim(
         ("2", "INFER", "an unknown id returns 404 with `detail`"),
         held,
-        status(taken),
+        status(response),
     )
 }
 
@@ -59,7 +59,7 @@ fn headers(answers: Answers<'_>) -> Vec<Claim> {
     let all: Vec<_> = answers.starting("").collect();
     let with = |name: &str| {
         all.iter()
-            .filter(|taken| taken.header(name).is_some())
+            .filter(|response| response.header(name).is_some())
             .count()
     };
     let told = |count: usize| format!("{count} of {} responses", all.len());
@@ -82,8 +82,10 @@ fn headers(answers: Answers<'_>) -> Vec<Claim> {
 }
 
 fn throttling(answers: Answers<'_>) -> Claim {
-    let throttled = answers.starting("").find(|taken| taken.status == Some(429));
-    let header = throttled.and_then(|taken| taken.header("retry-after"));
+    let throttled = answers
+        .starting("")
+        .find(|response| response.status == Some(429));
+    let header = throttled.and_then(|response| response.header("retry-after"));
     claim(
         ("3", "INFER", "429 has `Retry-After`"),
         throttled.map(|_| header.is_some()),

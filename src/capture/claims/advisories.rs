@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::answers::{Answers, claim, keys, kind, listed, status};
 use super::collections::number;
 use crate::capture::claim::Claim;
-use crate::capture::taken::Taken;
+use crate::capture::response::CapturedResponse;
 use crate::capture::time::time;
 
 /// Number of keys of a list element, as captured once.
@@ -14,11 +14,11 @@ const SCORES: [&str; 3] = ["cvss_score", "cvss3_score", "threat_score"];
 
 pub(super) fn claims(answers: Answers<'_>) -> Vec<Claim> {
     let page = answers.get("advisories");
-    let rows = page.map(Taken::rows).unwrap_or_default();
+    let rows = page.map(CapturedResponse::rows).unwrap_or_default();
     let detail = answers
         .get("advisory")
-        .filter(|taken| taken.status == Some(200));
-    let detail = detail.and_then(Taken::json);
+        .filter(|response| response.status == Some(200));
+    let detail = detail.and_then(CapturedResponse::json);
     vec![
         window(page, &rows),
         future(answers),
@@ -34,7 +34,7 @@ fn asked(target: &str, name: &str) -> Option<i64> {
     rest.split('&').next()?.parse().ok()
 }
 
-fn window(page: Option<&Taken>, rows: &[Value]) -> Claim {
+fn window(page: Option<&CapturedResponse>, rows: &[Value]) -> Claim {
     let target = page.map_or("", |page| page.target.as_str());
     let (from, to) = (
         asked(target, "modified__gte"),
@@ -60,16 +60,16 @@ fn window(page: Option<&Taken>, rows: &[Value]) -> Claim {
 }
 
 fn future(answers: Answers<'_>) -> Claim {
-    let taken = answers.get("advisories-in-2100");
-    let count = taken.and_then(Taken::count);
+    let response = answers.get("advisories-in-2100");
+    let count = response.and_then(CapturedResponse::count);
     claim(
         ("4", "REAL", "no advisory is found in the year 2100"),
         count.map(|count| count == 0),
-        format!("{}, {} advisories", status(taken), number(count)),
+        format!("{}, {} advisories", status(response), number(count)),
     )
 }
 
-fn list_keys(page: Option<&Taken>, rows: &[Value]) -> Claim {
+fn list_keys(page: Option<&CapturedResponse>, rows: &[Value]) -> Claim {
     let names = rows.first().map(keys).unwrap_or_default();
     claim(
         ("7", "REAL", "an element of the list has 18 keys"),

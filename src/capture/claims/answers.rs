@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::capture::claim::{Claim, Verdict};
-use crate::capture::taken::Taken;
+use crate::capture::response::CapturedResponse;
 use crate::model::{one_line, shortened};
 
 /// Maximum number of listed names.
@@ -13,19 +13,19 @@ const MAX_QUOTED_CHARS: usize = 120;
 
 /// The responses, by name.
 #[derive(Clone, Copy)]
-pub(super) struct Answers<'a>(pub(super) &'a [Taken]);
+pub(super) struct Answers<'a>(pub(super) &'a [CapturedResponse]);
 
 impl<'a> Answers<'a> {
     /// A response that was received.
-    pub(super) fn get(self, name: &str) -> Option<&'a Taken> {
+    pub(super) fn get(self, name: &str) -> Option<&'a CapturedResponse> {
         let mut all = self.0.iter();
-        all.find(|taken| taken.name == name && taken.status.is_some())
+        all.find(|response| response.name == name && response.status.is_some())
     }
 
-    pub(super) fn starting(self, start: &str) -> impl Iterator<Item = &'a Taken> {
+    pub(super) fn starting(self, start: &str) -> impl Iterator<Item = &'a CapturedResponse> {
         let start = start.to_owned();
         let all = self.0.iter();
-        all.filter(move |taken| taken.name.starts_with(&start) && taken.status.is_some())
+        all.filter(move |response| response.name.starts_with(&start) && response.status.is_some())
     }
 }
 
@@ -49,16 +49,16 @@ pub(super) fn claim(statement: Statement, held: Option<bool>, seen: impl Into<St
 }
 
 /// Status and reason of a response.
-pub(super) fn status(taken: Option<&Taken>) -> String {
-    let Some(taken) = taken else {
+pub(super) fn status(response: Option<&CapturedResponse>) -> String {
+    let Some(response) = response else {
         return "no response".to_owned();
     };
-    let status = taken.status.unwrap_or_default();
-    match taken.detail() {
+    let status = response.status.unwrap_or_default();
+    match response.detail() {
         Some(detail) => format!("{status}, `{}`", quoted(&detail)),
         None => format!(
             "status {status}, {}",
-            taken.header("content-type").unwrap_or("no content type")
+            response.header("content-type").unwrap_or("no content type")
         ),
     }
 }

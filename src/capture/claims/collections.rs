@@ -2,16 +2,16 @@
 
 use super::answers::{Answers, claim, keys, listed, status};
 use crate::capture::claim::Claim;
-use crate::capture::taken::Taken;
+use crate::capture::response::CapturedResponse;
 
 /// As requested.
 const PAGE_SIZE: usize = 5;
 
 pub(super) fn claims(answers: Answers<'_>) -> Vec<Claim> {
-    let pages: Vec<&Taken> = ["asset-lists", "tickets", "advisories"]
+    let pages: Vec<&CapturedResponse> = ["asset-lists", "tickets", "advisories"]
         .into_iter()
         .filter_map(|name| answers.get(name))
-        .filter(|taken| taken.status == Some(200))
+        .filter(|response| response.status == Some(200))
         .collect();
     vec![
         envelope(&pages),
@@ -23,10 +23,10 @@ pub(super) fn claims(answers: Answers<'_>) -> Vec<Claim> {
     ]
 }
 
-fn envelope(pages: &[&Taken]) -> Claim {
+fn envelope(pages: &[&CapturedResponse]) -> Claim {
     let all = ["count", "next", "previous", "results"];
-    let has = |taken: &&&Taken| {
-        let page = taken.json().unwrap_or_default();
+    let has = |response: &&&CapturedResponse| {
+        let page = response.json().unwrap_or_default();
         all.iter().all(|key| page.get(key).is_some())
     };
     let good = pages.iter().filter(has).count();
@@ -41,12 +41,12 @@ fn envelope(pages: &[&Taken]) -> Claim {
     )
 }
 
-fn page_size(pages: &[&Taken]) -> Claim {
+fn page_size(pages: &[&CapturedResponse]) -> Claim {
     // A collection that fits on one page shows nothing.
     let large = pages
         .iter()
-        .filter(|taken| taken.count() > Some(PAGE_SIZE as u64));
-    let sizes: Vec<usize> = large.map(|taken| taken.rows().len()).collect();
+        .filter(|response| response.count() > Some(PAGE_SIZE as u64));
+    let sizes: Vec<usize> = large.map(|response| response.rows().len()).collect();
     claim(
         ("4", "REAL", "`page_size` is respected"),
         (!sizes.is_empty()).then_some(sizes.iter().all(|size| *size == PAGE_SIZE)),
@@ -54,10 +54,10 @@ fn page_size(pages: &[&Taken]) -> Claim {
     )
 }
 
-fn next(pages: &[&Taken]) -> Claim {
+fn next(pages: &[&CapturedResponse]) -> Claim {
     let links: Vec<String> = pages
         .iter()
-        .filter_map(|taken| Some(taken.json()?["next"].as_str()?.to_owned()))
+        .filter_map(|response| Some(response.json()?["next"].as_str()?.to_owned()))
         .collect();
     let pinned = links
         .iter()
@@ -79,12 +79,13 @@ fn next(pages: &[&Taken]) -> Claim {
 }
 
 fn past_the_end(answers: Answers<'_>) -> Claim {
-    let taken = answers.get("tickets-past-the-end");
-    let said = taken
-        .and_then(Taken::detail)
+    let response = answers.get("tickets-past-the-end");
+    let said = response
+        .and_then(CapturedResponse::detail)
         .unwrap_or_default()
         .to_lowercase();
-    let held = taken.map(|taken| taken.status == Some(404) && said.contains("invalid page"));
+    let held =
+        response.map(|response| response.status == Some(404) && said.contains("invalid page"));
     claim(
         (
             "4",
@@ -92,15 +93,15 @@ fn past_the_end(answers: Answers<'_>) -> Claim {
             "a page past the end returns 404 `Invalid page.`",
         ),
         held,
-        status(taken),
+        status(response),
     )
 }
 
 fn unknown_filter(answers: Answers<'_>) -> Claim {
-    let all = answers.get("tickets").and_then(Taken::count);
-    let taken = answers.get("tickets-unknown-filter");
-    let filtered = taken.and_then(Taken::count);
-    let held = match (all, taken.and_then(|taken| taken.status)) {
+    let all = answers.get("tickets").and_then(CapturedResponse::count);
+    let response = answers.get("tickets-unknown-filter");
+    let filtered = response.and_then(CapturedResponse::count);
+    let held = match (all, response.and_then(|response| response.status)) {
         (Some(1..), Some(200)) => Some(filtered == all),
         (_, Some(400)) => Some(false),
         _ => None,
@@ -114,7 +115,7 @@ fn unknown_filter(answers: Answers<'_>) -> Claim {
         held,
         format!(
             "{}, {} of {} tickets",
-            status(taken),
+            status(response),
             number(filtered),
             number(all)
         ),
@@ -128,7 +129,7 @@ pub(super) fn number(count: Option<u64>) -> String {
 fn watch_lists(answers: Answers<'_>) -> Claim {
     let rows = answers
         .get("asset-lists")
-        .map(Taken::rows)
+        .map(CapturedResponse::rows)
         .unwrap_or_default();
     let has = |row: &serde_json::Value| {
         ["id", "name", "enabled"]

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::answers::{Answers, claim, status};
 use crate::capture::claim::Claim;
-use crate::capture::taken::{Form, Taken};
+use crate::capture::response::{CapturedResponse, Form};
 use crate::model::Advisory;
 use crate::model::chain;
 use crate::source::xml::{Document, FeedError, RecordReader, Rules, read_record};
@@ -16,7 +16,7 @@ const SLACK: TimeDelta = TimeDelta::hours(1);
 
 /// A parsed feed.
 struct Feed<'a> {
-    taken: &'a Taken,
+    response: &'a CapturedResponse,
     days: i64,
     document: Result<Document, FeedError>,
     advisories: Vec<Advisory>,
@@ -25,28 +25,30 @@ struct Feed<'a> {
 
 /// Whether a document has anything like a record, whatever its name: an element
 /// within an element of the root.
-pub(crate) fn has_records(taken: &Taken) -> bool {
-    let text = taken.text.as_deref().unwrap_or_default();
-    taken.form() != Form::Xml || text.contains("SA") && text.matches("</").count() > 2
+pub(crate) fn has_records(response: &CapturedResponse) -> bool {
+    let text = response.text.as_deref().unwrap_or_default();
+    response.form() != Form::Xml || text.contains("SA") && text.matches("</").count() > 2
 }
 
 pub(super) fn claims(answers: Answers<'_>, rules: &Arc<Rules>) -> Vec<Claim> {
     let feeds: Vec<Feed<'_>> = answers
         .starting("feed-")
-        .filter(|taken| taken.status == Some(200))
-        .map(|taken| read(taken, rules))
+        .filter(|response| response.status == Some(200))
+        .map(|response| read(response, rules))
         .collect();
     let refused: Vec<String> = answers
         .starting("feed-")
-        .filter(|taken| !matches!(taken.status, Some(200 | 429)))
-        .map(|taken| format!("{}: {}", taken.name, status(Some(taken))))
+        .filter(|response| !matches!(response.status, Some(200 | 429)))
+        .map(|response| format!("{}: {}", response.name, status(Some(response))))
         .collect();
     let any = !feeds.is_empty() || !refused.is_empty();
     vec![
         claim(
             ("5", "DOC", "each watch list has a feed"),
             any.then_some(refused.is_empty()),
-            format!("{} received; {}", feeds.len(), refused.join("; ")),
+            [vec![format!("{} received", feeds.len())], refused]
+                .concat()
+                .join("; "),
         ),
         types(&feeds),
         transport(&feeds),
@@ -57,7 +59,7 @@ pub(super) fn claims(answers: Answers<'_>, rules: &Arc<Rules>) -> Vec<Claim> {
     ]
 }
 
-fn read<'a>(taken: &'a Taken, rules: &Arc<Rules>) -> Feed<'a> {
+fn read<'a>(response: &'a CapturedResponse, rules: &Arc<Rules>) -> Feed<'a> {
     let (mut advisories, mut unreadable) = (Vec::new(), 0);
     let mut take = |record: &[u8]| match read_record(rules, record) {
         Ok(advisory) => advisories.push(advisory),
@@ -65,15 +67,15 @@ fn read<'a>(taken: &'a Taken, rules: &Arc<Rules>) -> Feed<'a> {
     };
     // As text, where a cut document is closed.
     let mut reader = RecordReader::new(Arc::clone(rules), None, None);
-    let text = taken.text.as_deref().unwrap_or_default();
+    let text = response.text.as_deref().unwrap_or_default();
     let text = text.split_once("?>").map_or(text, |(_, rest)| rest);
     let document = match reader.push(text.as_bytes(), &mut take) {
         Ok(()) => reader.finish(&mut take),
         Err(error) => Err(error),
     };
-    let days = taken.target.rsplit("days=").next().unwrap_or_default();
+    let days = response.target.rsplit("days=").next().unwrap_or_default();
     Feed {
-        taken,
+        response,
         days: days.parse().unwrap_or(1),
         document,
         advisories,
@@ -84,7 +86,7 @@ fn read<'a>(taken: &'a Taken, rules: &Arc<Rules>) -> Feed<'a> {
 fn types(feeds: &[Feed<'_>]) -> Claim {
     let mut types: Vec<&str> = feeds
         .iter()
-        .map(|feed| feed.taken.header("content-type").unwrap_or("none"))
+        .map(|feed| feed.response.header("content-type").unwrap_or("none"))
         .collect();
     types.sort_unstable();
     types.dedup();
@@ -105,21 +107,21 @@ fn types(feeds: &[Feed<'_>]) -> Claim {
 
 fn transport(feeds: &[Feed<'_>]) -> Claim {
     let told = feeds.iter().map(|feed| {
-        let taken = feed.taken;
-        let text = taken.text.as_deref().unwrap_or_default().trim_start();
+        let response = feed.response;
+        let text = response.text.as_deref().unwrap_or_default().trim_start();
         let declaration = text
             .strip_prefix("<?xml")
             .and_then(|rest| rest.split_once("?>"));
         format!(
-            "{}{}, declared `{}`, compressed `{}`",
-            taken.encoding(),
-            if taken.has_mark() {
+            "{}{}, declared `{}`, compression `{}`",
+            response.encoding(),
+            if response.has_mark() {
                 " with byte order mark"
             } else {
                 ""
             },
             declaration.map_or("nothing", |(inner, _)| inner.trim()),
-            taken.header("content-encoding").unwrap_or("not")
+            response.header("content-encoding").unwrap_or("none")
         )
     });
     let mut told: Vec<String> = told.collect();
@@ -127,7 +129,7 @@ fn transport(feeds: &[Feed<'_>]) -> Claim {
     told.dedup();
     claim(
         ("5", "UNKNOWN", "the feed is UTF-8"),
-        (!feeds.is_empty()).then(|| feeds.iter().all(|feed| feed.taken.encoding() == "UTF-8")),
+        (!feeds.is_empty()).then(|| feeds.iter().all(|feed| feed.response.encoding() == "UTF-8")),
         told.join("; "),
     )
 }
@@ -138,20 +140,20 @@ fn structure(feeds: &[Feed<'_>]) -> Claim {
         .map(|feed| match &feed.document {
             Ok(document) => format!(
                 "{}: shape {}, `{}` in `{}`, {} advisories, {} unreadable",
-                feed.taken.name,
+                feed.response.name,
                 document.profile.name(),
                 document.record.as_deref().unwrap_or("nothing"),
                 document.root,
                 feed.advisories.len(),
                 feed.unreadable
             ),
-            Err(error) => format!("{}: {}", feed.taken.name, chain(error)),
+            Err(error) => format!("{}: {}", feed.response.name, chain(error)),
         })
         .collect();
     let with_records: Vec<&Feed<'_>> = feeds
         .iter()
         .filter(|feed| {
-            !feed.advisories.is_empty() || feed.unreadable > 0 || has_records(feed.taken)
+            !feed.advisories.is_empty() || feed.unreadable > 0 || has_records(feed.response)
         })
         .collect();
     let good = |feed: &&&Feed<'_>| feed.document.is_ok() && feed.unreadable == 0;
@@ -166,7 +168,7 @@ fn structure(feeds: &[Feed<'_>]) -> Claim {
 fn paging(feeds: &[Feed<'_>]) -> Claim {
     let documents: Vec<&Document> = feeds
         .iter()
-        .filter(|feed| !feed.taken.is_cut)
+        .filter(|feed| !feed.response.is_cut)
         .filter_map(|feed| feed.document.as_ref().ok())
         .collect();
     let paged = documents
@@ -186,7 +188,7 @@ fn paging(feeds: &[Feed<'_>]) -> Claim {
 fn days_count(feeds: &[Feed<'_>]) -> Claim {
     let (mut count, mut released, mut changed) = (0, 0, 0);
     for feed in feeds {
-        let Some(date) = feed.taken.date else {
+        let Some(date) = feed.response.date else {
             continue;
         };
         let from = date - TimeDelta::days(feed.days) - SLACK;

@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 use self::answers::Answers;
 use super::claim::Claim;
-use super::taken::Taken;
+use super::response::CapturedResponse;
 use crate::source::xml::Rules;
 
 pub(super) use feed::has_records;
 
 /// All claims, in the order of the contract.
-pub(super) fn all(taken: &[Taken], rules: &Arc<Rules>) -> Vec<Claim> {
-    let answers = Answers(taken);
+pub(super) fn all(response: &[CapturedResponse], rules: &Arc<Rules>) -> Vec<Claim> {
+    let answers = Answers(response);
     let mut claims = access::claims(answers);
     claims.extend(collections::claims(answers));
     claims.extend(feed::claims(answers, rules));

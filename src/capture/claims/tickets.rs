@@ -7,15 +7,18 @@ use serde_json::Value;
 use super::answers::{Answers, claim, keys, kind, listed, quoted, status};
 use super::collections::number;
 use crate::capture::claim::Claim;
-use crate::capture::taken::Taken;
+use crate::capture::response::CapturedResponse;
 use crate::model::parse_time;
 
 pub(super) fn claims(answers: Answers<'_>) -> Vec<Claim> {
-    let mut rows = answers.get("tickets").map(Taken::rows).unwrap_or_default();
+    let mut rows = answers
+        .get("tickets")
+        .map(CapturedResponse::rows)
+        .unwrap_or_default();
     let ticket = answers
         .get("ticket")
-        .filter(|taken| taken.status == Some(200));
-    rows.extend(ticket.and_then(Taken::json));
+        .filter(|response| response.status == Some(200));
+    rows.extend(ticket.and_then(CapturedResponse::json));
     vec![
         identity(answers, &rows),
         fields(&rows),
@@ -98,16 +101,16 @@ fn times(rows: &[Value]) -> Claim {
 }
 
 fn filter(answers: Answers<'_>, name: &str, statement: super::answers::Statement) -> Claim {
-    let all = answers.get("tickets").and_then(Taken::count);
-    let taken = answers.get(name);
-    let found = taken.and_then(Taken::count);
+    let all = answers.get("tickets").and_then(CapturedResponse::count);
+    let response = answers.get(name);
+    let found = response.and_then(CapturedResponse::count);
     let held = match (all, found) {
         (Some(1..), Some(found)) => Some(found == 0),
         _ => None,
     };
     let seen = format!(
         "{}, {} of {} tickets in the year 2100",
-        status(taken),
+        status(response),
         number(found),
         number(all)
     );
@@ -115,16 +118,22 @@ fn filter(answers: Answers<'_>, name: &str, statement: super::answers::Statement
 }
 
 fn options(answers: Answers<'_>) -> Claim {
-    let taken = answers.get("tickets-options");
-    let metadata = taken.and_then(Taken::json).unwrap_or_default();
+    let response = answers.get("tickets-options");
+    let metadata = response
+        .and_then(CapturedResponse::json)
+        .unwrap_or_default();
     let actions = metadata["actions"].as_object();
     let fields = actions
         .and_then(|actions| actions.values().next())
         .map(keys);
-    let held = taken.map(|taken| taken.status == Some(200) && fields.is_some());
+    let held = response.map(|response| response.status == Some(200) && fields.is_some());
     claim(
         ("6", "UNKNOWN", "`OPTIONS` returns the fields of a ticket"),
         held,
-        format!("{}; {}", status(taken), listed(&fields.unwrap_or_default())),
+        format!(
+            "{}; {}",
+            status(response),
+            listed(&fields.unwrap_or_default())
+        ),
     )
 }

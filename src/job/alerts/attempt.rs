@@ -146,9 +146,9 @@ pub async fn settle(context: &Context, claim: &Claim, attempt: &Attempt) -> Resu
     let mut transaction = context.pool.begin().await?;
     let ours = delivery::settle(&mut transaction, claim, attempt, now).await?;
     match &attempt.ending {
-        Ending::Delivered => sink_state::took(&mut transaction, &claim.sink, now).await?,
+        Ending::Delivered => sink_state::record_success(&mut transaction, &claim.sink, now).await?,
         Ending::Postponed { error, .. } | Ending::Abandoned { error } => {
-            sink_state::refused(&mut transaction, &claim.sink, error, now).await?;
+            sink_state::record_failure(&mut transaction, &claim.sink, error, now).await?;
         }
     }
     transaction.commit().await?;

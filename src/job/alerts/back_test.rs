@@ -15,7 +15,7 @@ const PAGE: i64 = 5000;
 
 /// The result of one rule.
 #[derive(Debug, Clone, Serialize)]
-pub struct Tried {
+pub struct BackTest {
     /// Its name.
     pub rule: String,
     /// The messages that it would have sent, in order.
@@ -55,8 +55,8 @@ pub async fn back_test(
     connection: &mut PgConnection,
     matchers: &[&Matcher],
     since: DateTime<Utc>,
-) -> Result<Vec<Tried>, sqlx::Error> {
-    let mut tried: Vec<Tried> = matchers.iter().map(|one| Tried::of(one)).collect();
+) -> Result<Vec<BackTest>, sqlx::Error> {
+    let mut tried: Vec<BackTest> = matchers.iter().map(|one| BackTest::of(one)).collect();
     let last = subject::last_seq(connection).await?;
     let mut after = subject::first_since(connection, since).await? - 1;
     while after < last {
@@ -76,7 +76,7 @@ pub async fn back_test(
     Ok(tried)
 }
 
-impl Tried {
+impl BackTest {
     fn of(matcher: &Matcher) -> Self {
         Self {
             rule: matcher.rule().name.clone(),

@@ -9,7 +9,7 @@ use crate::sink::{OpenError, Sink};
 
 /// The result of a test.
 #[derive(Debug, Clone, Serialize)]
-pub struct Tried {
+pub struct SinkTest {
     /// Id of the message that was sent.
     pub message_id: String,
     /// How long the receiver took.
@@ -23,7 +23,7 @@ pub struct Tried {
 }
 
 /// Opens the sink and sends it a test message.
-pub async fn try_sink(settings: &config::Sink, now: DateTime<Utc>) -> Result<Tried, OpenError> {
+pub async fn try_sink(settings: &config::Sink, now: DateTime<Utc>) -> Result<SinkTest, OpenError> {
     let sink = Sink::open(settings)?;
     let message = message(sink.name(), now);
     let began = tokio::time::Instant::now();
@@ -33,7 +33,7 @@ pub async fn try_sink(settings: &config::Sink, now: DateTime<Utc>) -> Result<Tri
         Ok(receipt) => (receipt.status, receipt.answer, None),
         Err(refused) => (refused.status, refused.answer, Some(refused.reason)),
     };
-    Ok(Tried {
+    Ok(SinkTest {
         message_id: message.id,
         seconds,
         status,

@@ -56,7 +56,7 @@ pub async fn fetch(context: &Context) -> Result<Fetched, Failure> {
     let mut connection = context.pool.acquire().await?;
     let paused_until = source::find(&mut connection, &SourceKey::Details)
         .await?
-        .and_then(|found| found.rests_until);
+        .and_then(|found| found.paused_until);
     if let Some(until) = paused_until.filter(|until| *until > now) {
         return Ok(Fetched::Paused(until));
     }

@@ -21,7 +21,7 @@ pub async fn scan_revisions(context: &Context) -> Result<Option<Ran>, Failure> {
     let mut connection = context.pool.acquire().await?;
     let found = source::find(&mut connection, &SourceKey::RevisionScan).await?;
     drop(connection);
-    let paused_until = found.and_then(|found| found.rests_until);
+    let paused_until = found.and_then(|found| found.paused_until);
     if paused_until.is_some_and(|until| until > context.clock.now()) {
         return Ok(None);
     }

@@ -24,12 +24,12 @@ const FEED_PAUSE: TimeDelta = TimeDelta::hours(1);
 /// Why a list is read from the JSON API without requesting its feed, if so.
 pub(crate) fn reason_to_skip_feed(run: &Run, feed: &Feed, look_back: LookBack) -> Option<String> {
     let now = run.context.clock.now();
-    let is_paused = run.source.rests_until.is_some_and(|until| until > now);
+    let is_paused = run.source.paused_until.is_some_and(|until| until > now);
     match feed.source {
         ListSource::Json => Some("configured: [[watch_lists]] source = \"json\"".to_owned()),
-        ListSource::Auto if run.source.served_by == IngestedVia::Json && is_paused => {
+        ListSource::Auto if run.source.ingested_via == IngestedVia::Json && is_paused => {
             let is_tick = look_back == LookBack::Missing;
-            run.source.served_why.clone().filter(|_| is_tick)
+            run.source.ingested_via_reason.clone().filter(|_| is_tick)
         }
         ListSource::Auto | ListSource::Feed => None,
     }
@@ -74,7 +74,7 @@ pub(crate) async fn read_json(
     }
     let again = look_back == LookBack::Full;
     scan_window(run, &window, Purpose::List { again }, work).await?;
-    if run.source.served_by == IngestedVia::Feed {
+    if run.source.ingested_via == IngestedVia::Feed {
         warn!(
             source = %run.source_name(),
             "{}: reading from the JSON API instead of the feed: {why}", run.source_name()
@@ -100,7 +100,7 @@ pub(crate) async fn set_ingested_via(
     why: Option<&str>,
 ) -> Result<(), Failure> {
     let mut connection = run.context.pool.acquire().await?;
-    source::serve(&mut connection, run.source.id, via, why).await?;
+    source::set_ingested_via(&mut connection, run.source.id, via, why).await?;
     Ok(())
 }
 
@@ -116,7 +116,7 @@ pub(crate) async fn pause_feed(run: &Run) -> Result<(), Failure> {
 /// details are pending that would decide its members, the feed is read back to the
 /// beginning of the pending time: from then on the feed alone decides the members.
 pub(crate) async fn extend_look_back(run: &Run, look_back: LookBack) -> Result<LookBack, Failure> {
-    if run.source.served_by == IngestedVia::Feed {
+    if run.source.ingested_via == IngestedVia::Feed {
         return Ok(look_back);
     }
     let mut connection = run.context.pool.acquire().await?;
@@ -135,7 +135,7 @@ pub(crate) async fn extend_look_back(run: &Run, look_back: LookBack) -> Result<L
 
 /// Records that the list is read from its feed again, after a successful read.
 pub(crate) async fn return_to_feed(run: &Run) -> Result<(), Failure> {
-    if run.source.served_by == IngestedVia::Feed {
+    if run.source.ingested_via == IngestedVia::Feed {
         return Ok(());
     }
     set_ingested_via(run, IngestedVia::Feed, None).await?;

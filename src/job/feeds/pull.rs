@@ -59,8 +59,12 @@ async fn read_or_fall_back(
     match fallback::read_json(run, look_back, &why, work).await {
         Ok(()) => fallback::pause_feed(run).await,
         Err(error) if fallback::is_refused(&error) => {
-            fallback::set_ingested_via(run, run.source.served_by, run.source.served_why.as_deref())
-                .await?;
+            fallback::set_ingested_via(
+                run,
+                run.source.ingested_via,
+                run.source.ingested_via_reason.as_deref(),
+            )
+            .await?;
             Err(failure)
         }
         Err(other) => Err(other),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::findings::{Seen, sink_key};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::{Condition, ConditionState, OWN_RULE, Purpose, Silence, Step, decide};
+use crate::model::{Condition, ConditionState, OWN_RULE, Purpose, Silence, Transition, decide};
 use crate::store::alerts::alert;
 use crate::store::alerts::raised::Raised;
 use crate::store::alerts::{evaluation, silence};
@@ -26,23 +26,19 @@ pub const GATHER: TimeDelta = TimeDelta::seconds(5);
 pub async fn check_health(context: &Context) -> Result<u64, Failure> {
     let mut connection = context.pool.acquire().await?;
     // Usually there is nothing to write, so no lock is taken.
-    if steps(context, &mut connection).await?.is_empty() {
+    if transitions(context, &mut connection).await?.is_empty() {
         return Ok(0);
     }
     drop(connection);
     let now = context.clock.now();
     let mut transaction = context.pool.begin().await?;
     evaluation::wait_and_lock(&mut transaction).await?;
-    let steps = steps(context, &mut transaction).await?;
+    let transitions = transitions(context, &mut transaction).await?;
     let silences = silence::active(&mut transaction, now).await?;
     let mut raised = Vec::new();
-    for Step {
-        standing: state,
-        is_told,
-    } in &steps
-    {
+    for Transition { state, is_notified } in &transitions {
         condition::write(&mut transaction, state).await?;
-        if *is_told {
+        if *is_notified {
             raised.extend(raise(context, state, &silences, now));
         }
     }
@@ -51,11 +47,17 @@ pub async fn check_health(context: &Context) -> Result<u64, Failure> {
     if created > 0 {
         crate::measures::raised(created);
     }
-    steps.iter().filter(|step| step.is_told).for_each(log_step);
+    transitions
+        .iter()
+        .filter(|transition| transition.is_notified)
+        .for_each(log_transition);
     Ok(created)
 }
 
-async fn steps(context: &Context, connection: &mut PgConnection) -> Result<Vec<Step>, Failure> {
+async fn transitions(
+    context: &Context,
+    connection: &mut PgConnection,
+) -> Result<Vec<Transition>, Failure> {
     let filter = reading::get(connection).await?.filter;
     let seen = Seen {
         config: &context.config,
@@ -63,7 +65,7 @@ async fn steps(context: &Context, connection: &mut PgConnection) -> Result<Vec<S
         filter,
         sources: condition::sources(connection).await?,
         sinks: condition::sinks(connection).await?,
-        states: condition::standings(connection).await?,
+        states: condition::states(connection).await?,
     };
     let now = context.clock.now();
     let decided = seen.findings().into_iter().filter_map(|finding| {
@@ -106,14 +108,14 @@ fn raise(
     })
 }
 
-fn log_step(step: &Step) {
+fn log_transition(transition: &Transition) {
     let ConditionState {
         condition,
         key,
         summary,
         is_raised,
         ..
-    } = &step.standing;
+    } = &transition.state;
     let what = condition.name();
     if *is_raised {
         warn!(condition = what, condition.key = %key, "{key}: {what}: {summary}");

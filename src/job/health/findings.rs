@@ -78,10 +78,7 @@ impl Seen<'_> {
             evidence_at.is_some() && evidence_at > since
         });
         let holding: Vec<&SourceState> = with_evidence(Evidence::For).collect();
-        let names: Vec<String> = holding
-            .iter()
-            .map(|source| source.key.to_string())
-            .collect();
+        let names: Vec<String> = holding.iter().map(|source| source.key.label()).collect();
         let (evidence, summary) = match (holding.first(), is_resolved) {
             (Some(first), _) => {
                 let advice = match condition {

@@ -94,7 +94,7 @@ async fn raise(
 }
 
 async fn problems(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
-    let states = condition::standings(connection).await?;
+    let states = condition::states(connection).await?;
     Ok(states
         .into_iter()
         .filter(|state| state.is_raised)

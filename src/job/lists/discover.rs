@@ -83,7 +83,7 @@ pub async fn configure(connection: &mut PgConnection, config: &Config) -> Result
     };
     source::configure(connection, &lists, &extra, others).await?;
     if config.discovery.watch_lists {
-        discovery::note_the_others(connection).await?;
+        discovery::store_unfollowed(connection).await?;
     }
     Ok(())
 }
@@ -91,7 +91,7 @@ pub async fn configure(connection: &mut PgConnection, config: &Config) -> Result
 /// Requests the watch lists and stores them. `None` if another process is discovering.
 /// Fails only on database errors; all other failures are in the returned outcome.
 pub async fn discover(context: &Context) -> Result<Option<Discovered>, Failure> {
-    let Some(lock) = discovery::hold(&context.pool).await? else {
+    let Some(lock) = discovery::lock(&context.pool).await? else {
         return Ok(None);
     };
     let context = Context {

@@ -18,7 +18,7 @@ const FILTER_VALID_FOR: TimeDelta = TimeDelta::hours(24);
 
 /// The requested kind of sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ask {
+pub enum TicketSync {
     /// Changes only. Does nothing where upstream has no filter for them, because full
     /// scans have their own, slower schedule.
     Differences,
@@ -35,25 +35,25 @@ pub enum Ask {
 
 /// Syncs the tickets. A full scan is followed by a window with the changes made
 /// meanwhile. One report per run, none if there was nothing to do.
-pub async fn sync(context: &Context, ask: Ask) -> Result<Vec<Ran>, Failure> {
+pub async fn sync(context: &Context, ask: TicketSync) -> Result<Vec<Ran>, Failure> {
     let mut connection = context.pool.acquire().await?;
     let reading = reading::get(&mut connection).await?;
     let unfinished = scan::unfinished(&mut connection).await?.is_some();
     drop(connection);
     let full = reading.cursor_at.is_none() || unfinished;
     let plan = match (ask, reading.filter) {
-        (Ask::Full { accept_removals }, _) => Plan::Full { accept_removals },
+        (TicketSync::Full { accept_removals }, _) => Plan::Full { accept_removals },
         _ if full => Plan::Full {
             accept_removals: false,
         },
-        (Ask::FullScan, Some(DateFilter::Modified)) => return Ok(Vec::new()),
-        (Ask::Differences, Some(DateFilter::None)) if is_filter_valid(context, &reading) => {
+        (TicketSync::FullScan, Some(DateFilter::Modified)) => return Ok(Vec::new()),
+        (TicketSync::Differences, Some(DateFilter::None)) if is_filter_valid(context, &reading) => {
             return Ok(Vec::new());
         }
-        (Ask::FullScan, _) | (Ask::Now, Some(DateFilter::None)) => Plan::Full {
+        (TicketSync::FullScan, _) | (TicketSync::Now, Some(DateFilter::None)) => Plan::Full {
             accept_removals: false,
         },
-        (Ask::Differences | Ask::Now, _) => Plan::Differences,
+        (TicketSync::Differences | TicketSync::Now, _) => Plan::Differences,
     };
     let mut ran = vec![run_plan(context, plan).await?];
     if matches!(plan, Plan::Full { .. }) && is_complete(&ran) && has_filter(context).await? {

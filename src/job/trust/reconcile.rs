@@ -19,7 +19,7 @@ use crate::store::tickets::reading;
 pub async fn feed(context: &Context, feed: &Feed, chance: u64) -> Result<Option<Ran>, Failure> {
     let mut connection = context.pool.acquire().await?;
     let found = source::find(&mut connection, &feed.key).await?;
-    let is_json = found.is_some_and(|found| found.served_by == IngestedVia::Json);
+    let is_json = found.is_some_and(|found| found.ingested_via == IngestedVia::Json);
     let covered = source::covered(&mut connection, &feed.key)
         .await?
         // All its details would have to be fetched again.

@@ -1,6 +1,7 @@
 //! Verification: checks that nothing is missing and nothing was altered (tamper evidence),
 //! and lists the problems.
 
+use std::cmp::Ordering;
 use std::fmt::Display;
 
 use chrono::{DateTime, Utc};
@@ -11,8 +12,8 @@ use crate::model::SourceKey;
 use crate::store::ledger::chain::{self, Break};
 use crate::store::ledger::source;
 use crate::store::reports::receipt::{self, Filter};
-use crate::store::trust::proof::{self, Extent, Miscount, ProofSource};
-use crate::store::trust::proof_rows::{self, LostSource};
+use crate::store::trust::verification::{self, Extent, Miscount, VerifiedSource};
+use crate::store::trust::verification_rows::{self, LostSource};
 
 /// One problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -50,7 +51,7 @@ pub async fn verify(
     since: Option<DateTime<Utc>>,
 ) -> Result<Verification, sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    proof::see_one_moment(&mut transaction).await?;
+    verification::see_one_moment(&mut transaction).await?;
     let mut verifier = Verifier {
         since,
         runs: 0,
@@ -58,7 +59,7 @@ pub async fn verify(
     };
     verifier.rows(&mut transaction).await?;
     verifier.quarantine(&mut transaction).await?;
-    let sources = proof::sources(&mut transaction).await?;
+    let sources = verification::sources(&mut transaction).await?;
     for source in &sources {
         verifier.coverage(&mut transaction, source).await?;
         verifier.counts(&mut transaction, source).await?;
@@ -66,7 +67,7 @@ pub async fn verify(
     }
     verifier.versions(&mut transaction).await?;
     verifier.changes(&mut transaction).await?;
-    let extent = proof::extent(&mut transaction).await?;
+    let extent = verification::extent(&mut transaction).await?;
     transaction.rollback().await?;
     let Verifier {
         since,
@@ -84,7 +85,7 @@ pub async fn verify(
 }
 
 /// The earliest end of the covered time of all configured sources.
-fn known_to(sources: &[ProofSource]) -> Option<DateTime<Utc>> {
+fn known_to(sources: &[VerifiedSource]) -> Option<DateTime<Utc>> {
     let configured = sources.iter().filter(|source| source.configured);
     let ends: Option<Vec<DateTime<Utc>>> = configured.map(|source| source.covered_to).collect();
     ends?.into_iter().min()
@@ -107,13 +108,13 @@ impl Verifier {
 
     async fn rows(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         const RESTORE: &str = "restore the database from a backup";
-        for LostSource { about, records } in proof_rows::lost_sources(connection).await? {
+        for LostSource { about, records } in verification_rows::lost_sources(connection).await? {
             let text = format!(
                 "the source and its runs are missing, though {records} records came from it"
             );
             self.report(&about, text, RESTORE);
         }
-        for table in proof_rows::emptied(connection).await? {
+        for table in verification_rows::emptied(connection).await? {
             self.report(&table, "its single row is missing", RESTORE);
         }
         Ok(())
@@ -123,7 +124,7 @@ impl Verifier {
     async fn quarantine(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let filter = Filter {
             since: self.since,
-            limit: Some(proof::EXAMPLES),
+            limit: Some(verification::EXAMPLES),
             ..Filter::default()
         };
         for record in receipt::unreplaced(connection, filter).await? {
@@ -145,7 +146,7 @@ impl Verifier {
     async fn coverage(
         &mut self,
         connection: &mut PgConnection,
-        source: &ProofSource,
+        source: &VerifiedSource,
     ) -> Result<(), sqlx::Error> {
         let key = &source.key;
         if source.covers_too_much {
@@ -204,10 +205,10 @@ impl Verifier {
     async fn counts(
         &mut self,
         connection: &mut PgConnection,
-        source: &ProofSource,
+        source: &VerifiedSource,
     ) -> Result<(), sqlx::Error> {
         let id = source.chain.source_id;
-        for miscount in proof::miscounts(connection, id, self.since).await? {
+        for miscount in verification::miscounts(connection, id, self.since).await? {
             let Miscount {
                 run_id,
                 is_ok,
@@ -231,7 +232,7 @@ impl Verifier {
     async fn chain(
         &mut self,
         connection: &mut PgConnection,
-        source: &ProofSource,
+        source: &VerifiedSource,
     ) -> Result<(), sqlx::Error> {
         /// A run log cannot be repaired, only restored or excluded.
         const ADVICE: &str = "the run log was altered: restore it from a backup, or verify from a later time on with --since";
@@ -252,7 +253,7 @@ impl Verifier {
             };
             self.report(&source.key, text, ADVICE);
         }
-        for run_id in proof::outside_of_chain(connection, source).await? {
+        for run_id in verification::outside_of_chain(connection, source).await? {
             let text = format!("run {run_id} has ended but is not part of the hash chain");
             self.report(&source.key, text, ADVICE);
         }
@@ -263,22 +264,22 @@ impl Verifier {
         const LOST: &str =
             "a version is missing that retention did not delete: restore it from a backup";
         const NOW: &str = "its current version is missing";
-        for lost in proof::lost_advisory_versions(connection, self.since).await? {
+        for lost in verification::lost_advisory_versions(connection, self.since).await? {
             let text = format!("version {} is missing", lost.version);
             self.report(&lost.key, text, LOST);
         }
-        for lost in proof::lost_ticket_versions(connection, self.since).await? {
+        for lost in verification::lost_ticket_versions(connection, self.since).await? {
             let text = format!("version {} is missing", lost.version);
             self.report(&format!("ticket {}", lost.key), text, LOST);
         }
-        for said in proof::lost_advisories(connection).await? {
+        for said in verification::lost_advisories(connection).await? {
             self.report(
                 &said,
                 NOW,
                 "restore it from a backup, or re-read the feeds with `advisoryd sync feeds --full`",
             );
         }
-        for id in proof::lost_tickets(connection).await? {
+        for id in verification::lost_tickets(connection).await? {
             self.report(
                 &format!("ticket {id}"),
                 NOW,
@@ -289,11 +290,13 @@ impl Verifier {
     }
 
     async fn changes(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        for (first, last) in proof::lost_changes(connection).await? {
-            let text = if first <= last {
-                format!("numbers {first} to {last} are missing")
-            } else {
-                format!("there are more than the {} that were counted", first - 1)
+        for (first, last) in verification::lost_changes(connection).await? {
+            let text = match first.cmp(&last) {
+                Ordering::Less => format!("numbers {first} to {last} are missing"),
+                Ordering::Equal => format!("number {first} is missing"),
+                Ordering::Greater => {
+                    format!("there are more than the {} that were counted", first - 1)
+                }
             };
             self.report(
                 &"changes",

@@ -36,7 +36,7 @@ pub async fn configure(
 }
 
 /// Records that a sink accepted a message.
-pub async fn took(
+pub async fn record_success(
     connection: &mut PgConnection,
     name: &str,
     now: DateTime<Utc>,
@@ -57,7 +57,7 @@ pub async fn took(
 }
 
 /// Records that a delivery to a sink failed.
-pub async fn refused(
+pub async fn record_failure(
     connection: &mut PgConnection,
     name: &str,
     error: &str,

@@ -100,7 +100,7 @@ pub async fn sinks(connection: &mut PgConnection) -> Result<Vec<SinkState>, sqlx
 }
 
 /// Every condition that ever occurred, as last reported.
-pub async fn standings(connection: &mut PgConnection) -> Result<Vec<ConditionState>, sqlx::Error> {
+pub async fn states(connection: &mut PgConnection) -> Result<Vec<ConditionState>, sqlx::Error> {
     let rows = sqlx::query!(
         "select what, key, occurrence, is_raised, since, quiet_since, over_at, value, summary
          from condition
@@ -130,7 +130,7 @@ pub async fn standings(connection: &mut PgConnection) -> Result<Vec<ConditionSta
 /// Stores the new state of a condition.
 pub async fn write(
     connection: &mut PgConnection,
-    standing: &ConditionState,
+    state: &ConditionState,
 ) -> Result<(), sqlx::Error> {
     let ConditionState {
         condition,
@@ -142,7 +142,7 @@ pub async fn write(
         over_at,
         value,
         summary,
-    } = standing;
+    } = state;
     sqlx::query!(
         "insert into condition (what, key, occurrence, is_raised, since, quiet_since, over_at, value, summary)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9)

@@ -47,11 +47,11 @@ pub struct Source {
     /// When its last complete run ended, by our clock.
     pub last_success_at: Option<DateTime<Utc>>,
     /// The API that a watch list's advisories are read from.
-    pub served_by: IngestedVia,
+    pub ingested_via: IngestedVia,
     /// Why they are read from the JSON API.
-    pub served_why: Option<String>,
+    pub ingested_via_reason: Option<String>,
     /// After a rejection by upstream, no requests before this time.
-    pub rests_until: Option<DateTime<Utc>>,
+    pub paused_until: Option<DateTime<Utc>>,
 }
 
 /// Configured sources other than watch lists and extra feeds.
@@ -173,9 +173,9 @@ pub async fn find(
         gaps,
         root_element: row.root_element,
         last_success_at: row.last_success_at,
-        served_by: IngestedVia::from_name(&row.served_by),
-        served_why: row.served_why,
-        rests_until: row.rests_until,
+        ingested_via: IngestedVia::from_name(&row.served_by),
+        ingested_via_reason: row.served_why,
+        paused_until: row.rests_until,
     }))
 }
 
@@ -293,11 +293,11 @@ pub async fn set_baseline(
 }
 
 /// Sets the API that a watch list's advisories are read from, and why.
-pub async fn serve(
+pub async fn set_ingested_via(
     connection: &mut PgConnection,
     source_id: i32,
-    served_by: IngestedVia,
-    why: Option<&str>,
+    ingested_via: IngestedVia,
+    reason: Option<&str>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update source
@@ -306,8 +306,8 @@ pub async fn serve(
          where id = $1
            and (served_by, served_why) is distinct from ($2, $3)",
         source_id,
-        served_by.name(),
-        why
+        ingested_via.name(),
+        reason
     )
     .execute(connection)
     .await?;

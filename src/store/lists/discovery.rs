@@ -28,7 +28,7 @@ pub struct State {
 }
 
 /// Locks discovery against other processes; `None` if another one is running it.
-pub async fn hold(pool: &PgPool) -> Result<Option<SourceLock>, sqlx::Error> {
+pub async fn lock(pool: &PgPool) -> Result<Option<SourceLock>, sqlx::Error> {
     SourceLock::take(pool, DISCOVERING).await
 }
 
@@ -165,7 +165,7 @@ pub async fn believe(
 
 /// Stores these lists as sources that are not followed, so that they are visible,
 /// and updates their names. The followed ones must be stored already.
-pub async fn note_the_others(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub async fn store_unfollowed(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into source (kind, watch_list_id, name, configured)
          select 'watch_list', d.id, d.name, false

@@ -31,11 +31,11 @@ pub struct SourceReport {
     /// Gaps in the covered time.
     pub gaps: Vec<CoverageGap>,
     /// The API that a watch list's advisories are read from.
-    pub served_by: IngestedVia,
+    pub ingested_via: IngestedVia,
     /// Why they are read from the JSON API.
-    pub served_why: Option<String>,
+    pub ingested_via_reason: Option<String>,
     /// After a rejection by upstream, no requests before this time.
-    pub rests_until: Option<DateTime<Utc>>,
+    pub paused_until: Option<DateTime<Utc>>,
 }
 
 /// All sources: watch lists by id, extra feeds by name, the tickets, and the
@@ -78,9 +78,9 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
             quarantined: row.quarantined,
             running: row.running,
             gaps: crate::store::ledger::source::gaps(connection, row.id).await?,
-            served_by: IngestedVia::from_name(&row.served_by),
-            served_why: row.served_why,
-            rests_until: row.rests_until,
+            ingested_via: IngestedVia::from_name(&row.served_by),
+            ingested_via_reason: row.served_why,
+            paused_until: row.rests_until,
         });
     }
     Ok(reports)

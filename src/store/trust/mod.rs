@@ -1,7 +1,7 @@
 //! Verification, retention and replay.
 
 pub mod alert_retention;
-pub mod proof;
-pub mod proof_rows;
 pub mod reread;
 pub mod retention;
+pub mod verification;
+pub mod verification_rows;

@@ -28,7 +28,7 @@ pub struct Backlog {
 }
 
 /// Reads the backlog; with [`Details::Never`] incomplete feed records do not count.
-pub async fn look(
+pub async fn backlog(
     connection: &mut PgConnection,
     details: Details,
     now: DateTime<Utc>,

@@ -13,10 +13,10 @@ use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
 use super::{
-    connect, fake_initdb, give_to_server_user, keep_a_row, kept_row, open, options,
+    connect, fake_initdb, give_to_server_user, keep_a_row, kept_row, open, options, program,
     seeded_state_dir,
 };
-use crate::support::{PATIENCE, eventually, state_dir};
+use crate::support::{PATIENCE, Running, eventually, state_dir};
 
 #[tokio::test]
 async fn a_second_start_finds_what_the_first_one_kept() {
@@ -168,4 +168,20 @@ async fn a_long_state_directory_gets_a_short_socket() {
     assert_eq!(client.url(), cluster.url());
     connect(&client).await.ping().await.unwrap();
     cluster.stop().await.unwrap();
+}
+
+/// With a filter that remembers per thread what it refused, the lines after a statement
+/// of sqlx were lost at every start but the first.
+#[tokio::test]
+async fn every_start_logs_that_the_database_is_ready_and_every_stop_its_end() {
+    let state = seeded_state_dir();
+    for start in 1..=3 {
+        let mut daemon = Running::start(&mut program(state.path(), &["run"]));
+        daemon.line("the database is ready").await;
+        daemon.signal(Signal::SIGTERM);
+        assert!(daemon.ended().await.success());
+        let events = daemon.events();
+        let is_logged = |text: &str| events.iter().any(|event| event["message"] == text);
+        assert!(is_logged("stopped"), "start {start}: {}", daemon.stderr());
+    }
 }

@@ -17,7 +17,7 @@ use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::feeds::feed::feeds;
 use advisoryd::job::feeds::pull;
 use advisoryd::job::run::{Ran, Report};
-use advisoryd::job::tickets::sync::{self, Ask};
+use advisoryd::job::tickets::sync::{self, TicketSync};
 use advisoryd::simulate::{self, LimitOptions, Options, Simulator};
 use advisoryd::startup;
 use serde_json::Value;
@@ -354,7 +354,7 @@ impl World {
     }
 
     /// Syncs the tickets once; one report per run.
-    pub async fn sync_tickets(&self, ask: Ask) -> Vec<Report> {
+    pub async fn sync_tickets(&self, ask: TicketSync) -> Vec<Report> {
         let context = self.context().await;
         let ran = sync::sync(&context, ask)
             .await

@@ -175,8 +175,8 @@ impl History {
             },
             Verdict::False(clause) => Answer::ClauseFalse {
                 clause,
-                required: of_rules::asked(&rule.clauses, clause),
-                actual: of_rules::shown(subject, clause),
+                required: of_rules::requirement(&rule.clauses, clause),
+                actual: of_rules::actual_value(subject, clause),
             },
             Verdict::Missing(clause) => Answer::ValueMissing { clause },
         }

@@ -32,7 +32,7 @@ pub enum Form {
 
 /// A response, or why there is none.
 #[derive(Debug, Clone)]
-pub struct Taken {
+pub struct CapturedResponse {
     /// Its name in the directory.
     pub name: String,
     /// HTTP method.
@@ -59,7 +59,7 @@ pub struct Taken {
     mark: usize,
 }
 
-impl Taken {
+impl CapturedResponse {
     /// A request without a response yet.
     pub fn asked(name: &str, method: &'static str, target: String, owner: Owner) -> Self {
         Self {

@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::proof::EXAMPLES;
+use super::verification::EXAMPLES;
 
 /// A source whose row is missing, with all its runs.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ pub const EXAMPLES: i64 = 20;
 
 /// A source, as `verify` needs it.
 #[derive(Debug, Clone)]
-pub struct ProofSource {
+pub struct VerifiedSource {
     /// The source.
     pub key: SourceKey,
     /// Whether it is configured; gaps matter only then.
@@ -28,7 +28,7 @@ pub struct ProofSource {
 }
 
 /// All sources.
-pub async fn sources(connection: &mut PgConnection) -> Result<Vec<ProofSource>, sqlx::Error> {
+pub async fn sources(connection: &mut PgConnection) -> Result<Vec<VerifiedSource>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select s.id, s.kind, s.watch_list_id, s.extra_feed, s.configured, s.runs, s.head,
                   s.dropped_runs, s.dropped_head,
@@ -46,7 +46,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<ProofSource>, 
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| ProofSource {
+        .map(|row| VerifiedSource {
             key: SourceKey::of_columns(&row.kind, row.watch_list_id, row.extra_feed),
             configured: row.configured,
             chain: Chain {
@@ -66,7 +66,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<ProofSource>, 
 /// Ended runs of a source that are not in its chain.
 pub async fn outside_of_chain(
     connection: &mut PgConnection,
-    source: &ProofSource,
+    source: &VerifiedSource,
 ) -> Result<Vec<i64>, sqlx::Error> {
     sqlx::query_scalar!(
         "select id

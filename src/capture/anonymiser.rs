@@ -11,7 +11,7 @@ use regex::Regex;
 
 use super::names::{Names, What};
 use super::patterns::Patterns;
-use super::taken::{Form, Owner, Taken};
+use super::response::{CapturedResponse, Form, Owner};
 use crate::model::parse_time;
 use crate::source::path::ValuePath;
 use crate::source::{json_text, xml};
@@ -85,7 +85,7 @@ const HARMLESS_HEADERS: [&str; 24] = [
 ];
 
 /// Replaces values consistently.
-pub struct Disguise {
+pub struct Anonymiser {
     names: Names,
     patterns: Patterns,
     /// Names that are replaced in every text.
@@ -94,7 +94,7 @@ pub struct Disguise {
     fixed: Vec<String>,
 }
 
-impl Disguise {
+impl Anonymiser {
     /// With the values that must never be written.
     pub fn new(upstream: &url::Url, token: &str) -> anyhow::Result<Self> {
         let fixed = Names::fixed(upstream, token);
@@ -111,8 +111,8 @@ impl Disguise {
     }
 
     /// Collects the names in a response, so that they are found in the others, too.
-    pub fn learn(&mut self, taken: &Taken) {
-        let _ = self.body(taken);
+    pub fn learn(&mut self, response: &CapturedResponse) {
+        let _ = self.body(response);
     }
 
     /// Call it when all names are collected.
@@ -124,11 +124,11 @@ impl Disguise {
 
     /// The anonymised body of a response; `None` if it is neither XML nor JSON, which
     /// cannot be anonymised safely.
-    pub fn body(&mut self, taken: &Taken) -> Option<String> {
-        let text = taken.text.as_deref()?;
-        let owner = taken.owner;
+    pub fn body(&mut self, response: &CapturedResponse) -> Option<String> {
+        let text = response.text.as_deref()?;
+        let owner = response.owner;
         let mut change = |place: ValuePath<'_>, value: &str| self.value(owner, place, value);
-        match taken.form() {
+        match response.form() {
             Form::Json => Some(json_text::rewrite(text, &mut change)),
             Form::Xml => Some(xml::rewrite(text, &mut change)),
             Form::Other => None,
