@@ -12,10 +12,11 @@ use super::status_source;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::lists::discover;
-use crate::model::{ConditionState, DateFilter};
+use crate::model::{ConditionState, DateFilter, shortened};
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, SinkLine};
 use crate::store::health::condition;
+use crate::store::ledger::unknown_field::{self, UnknownField};
 use crate::store::lists::discovery;
 use crate::store::reports::report::{self, SourceReport, TableSize};
 use crate::store::tickets::reading;
@@ -41,6 +42,7 @@ struct Status {
     details: Details,
     feed_days: Option<feed_days::FeedDays>,
     conditions: Vec<ConditionState>,
+    unknown_fields: Vec<UnknownField>,
 }
 
 async fn show(
@@ -86,6 +88,7 @@ async fn read(
         details: Details::look(config, connection, now).await?,
         feed_days: feed_days::get(connection).await?,
         conditions: condition::states(connection).await?,
+        unknown_fields: unknown_field::list(connection).await?,
     })
 }
 
@@ -106,6 +109,7 @@ impl Status {
             "advisories": self.advisories,
             "sources": sources,
             "conditions": conditions(&self.conditions),
+            "unknown_fields": self.unknown_fields,
             "discovery": self.discovery,
             "details": self.details.as_value(),
             "feed_days": self.feed_days,
@@ -135,6 +139,9 @@ impl Status {
             .iter()
             .filter(|state| state.is_raised)
             .for_each(print_condition);
+        if let Some(line) = unknown_fields_line(&self.unknown_fields) {
+            print_line(&format!("\n{line}"));
+        }
         if let Some(known) = &self.feed_days {
             print_line(&format!(
                 "\nfeed window: by {} (seen with {})",
@@ -153,6 +160,25 @@ impl Status {
         }
         print_line(&format!("\n{}", sizes_line(&self.sizes)));
     }
+}
+
+/// How many fields no column is read from, and the newest of them.
+fn unknown_fields_line(fields: &[UnknownField]) -> Option<String> {
+    /// Named at most; the view has all.
+    const MOST: usize = 3;
+    let newest: Vec<String> = fields
+        .iter()
+        .take(MOST)
+        .map(|field| format!("{} ({})", shortened(&field.name, 60), field.source))
+        .collect();
+    let more = if fields.len() > MOST { ", …" } else { "" };
+    (!fields.is_empty()).then(|| {
+        format!(
+            "unknown fields: {} that no column is read from: {}{more}; see advisoryd_v1.unknown_fields",
+            fields.len(),
+            newest.join(", ")
+        )
+    })
 }
 
 fn print_condition(state: &ConditionState) {

@@ -154,6 +154,14 @@ impl Advisory {
         }
     }
 
+    /// Names and values that no field is read from, by the path from the record
+    /// (`advisory/colour`).
+    pub fn unknown_fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.unrecognised.iter();
+        all.filter(|(name, _)| name.contains('/'))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Severity from criticality and rejection; `None` for an unknown or missing code.
     pub fn severity(&self) -> Option<Severity> {
         if self.is_rejected {

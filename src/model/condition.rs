@@ -12,6 +12,8 @@ pub enum Condition {
     StructureNotRecognised,
     /// Records could not be parsed.
     QuarantineGrew,
+    /// Upstream sends a field that it did not send before and no column is read from.
+    UnknownField,
     /// There is a gap in the covered time.
     CoverageHole,
     /// A sink failed several times in a row.
@@ -22,11 +24,12 @@ pub enum Condition {
 
 impl Condition {
     /// All conditions.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::DataStale,
         Self::TokenRejected,
         Self::StructureNotRecognised,
         Self::QuarantineGrew,
+        Self::UnknownField,
         Self::CoverageHole,
         Self::SinkFailing,
         Self::RequestBudgetExhausted,
@@ -39,6 +42,7 @@ impl Condition {
             Self::TokenRejected => "token_rejected",
             Self::StructureNotRecognised => "structure_not_recognised",
             Self::QuarantineGrew => "quarantine_grew",
+            Self::UnknownField => "unknown_field",
             Self::CoverageHole => "coverage_hole",
             Self::SinkFailing => "sink_failing",
             Self::RequestBudgetExhausted => "request_budget_exhausted",
@@ -61,6 +65,8 @@ impl Condition {
             (Self::StructureNotRecognised, false) => "the response structure is recognised again",
             (Self::QuarantineGrew, true) => "records could not be parsed",
             (Self::QuarantineGrew, false) => "the quarantine is empty again",
+            (Self::UnknownField, true) => "upstream sends an unknown field",
+            (Self::UnknownField, false) => "no unknown field was received for a day",
             (Self::CoverageHole, true) => "coverage has a gap",
             (Self::CoverageHole, false) => "coverage has no gaps any more",
             (Self::SinkFailing, true) => "a sink is failing",

@@ -262,6 +262,25 @@ async fn records_in_quarantine_are_told_until_they_are_understood() {
 }
 
 #[tokio::test]
+async fn an_unknown_field_is_told_once() {
+    let (world, receiver) = watched().await;
+    world.pull_one().await;
+    look(&world).await;
+    assert_eq!(told(&receiver), []);
+    let field = "insert into advisoryd.unknown_field (source_id, name, first_seen_at, sample)
+                 select id, 'advisory/colour', now(), 'red' from advisoryd.source where watch_list_id = 1";
+    sqlx::raw_sql(field).execute(world.pool()).await.unwrap();
+    look(&world).await;
+    look(&world).await;
+    assert_eq!(told(&receiver).len(), 1);
+    world.later(TimeDelta::hours(25));
+    world.pull_one().await;
+    look(&world).await;
+    let what = "unknown_field";
+    assert_eq!(told(&receiver), begun_and_over(what, "watch list 1"));
+}
+
+#[tokio::test]
 async fn a_hole_in_what_is_covered_is_told_until_it_is_closed() {
     let (world, receiver) = watched_for("off").await;
     world.pull_one().await;

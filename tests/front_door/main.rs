@@ -74,3 +74,4 @@ mod surface;
 mod sweep;
 mod tickets;
 mod tls;
+mod unknown_fields;

@@ -13,6 +13,7 @@ use crate::store::advisories::advisory::{self, Merged};
 use crate::store::advisories::received::Received;
 use crate::store::advisories::write_lock::WriteLock;
 use crate::store::ledger::quarantine::{self, Unreadable};
+use crate::store::ledger::unknown_field;
 use crate::store::origin::Origin;
 use crate::store::wanted::queue::{self, QueueEntry, Reason};
 
@@ -100,6 +101,8 @@ async fn write_once(
         let is_seen = |sighting| seen.lock().contains(&sighting);
         advisory::merge(&mut transaction, origin, received, is_seen).await?
     };
+    let advisories = received.iter().map(|record| &record.advisory);
+    unknown_field::record(&mut transaction, origin, advisories).await?;
     let conflicting_duplicates: Vec<Unreadable> = merged
         .conflicting_duplicates
         .iter()

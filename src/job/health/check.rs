@@ -63,7 +63,7 @@ async fn transitions(
         config: &context.config,
         upstream_now: context.upstream_now(),
         filter,
-        sources: condition::sources(connection).await?,
+        sources: condition::sources(connection, context.clock.now()).await?,
         sinks: condition::sinks(connection).await?,
         states: condition::states(connection).await?,
     };

@@ -41,6 +41,7 @@ impl Seen<'_> {
             findings.push(self.stale(source));
             findings.push(not_recognised(source));
             findings.push(quarantine(source));
+            findings.push(unknown_fields(source));
             findings.push(coverage_gap(source));
         }
         findings.extend(self.sinks.iter().map(failing));
@@ -199,6 +200,19 @@ fn quarantine(source: &SourceState) -> Finding {
         records > 0,
         (records, summary),
     )
+}
+
+/// Active for a day, so that it is notified once.
+fn unknown_fields(source: &SourceState) -> Finding {
+    let count = i64::try_from(source.unknown_fields.len()).unwrap_or(i64::MAX);
+    let summary = match count {
+        0 => "no unknown field was received for a day".to_owned(),
+        _ => format!(
+            "received for the first time: {}; no column is read from it, see advisoryd_v1.unknown_fields; [feeds.aliases] maps it to a field",
+            shortened(&source.unknown_fields.join(", "), ERROR_CHARS)
+        ),
+    };
+    of_source(source, Condition::UnknownField, count > 0, (count, summary))
 }
 
 fn coverage_gap(source: &SourceState) -> Finding {

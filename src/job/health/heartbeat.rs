@@ -76,7 +76,11 @@ async fn raise(
             1 => "1 problem".to_owned(),
             several => format!("{several} problems"),
         },
-        summary: format!("{}{}", complete(connection).await?, named(&problems)),
+        summary: format!(
+            "{}{}",
+            complete(connection, scheduled_at).await?,
+            named(&problems)
+        ),
         ..Alert::default()
     };
     Ok(Raised {
@@ -107,8 +111,11 @@ async fn problems(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Er
 
 /// The time up to which all followed sources are complete, and the newest advisory.
 /// Details are fetched one by one, so there is no such time for them.
-async fn complete(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
-    let mut sources = condition::sources(connection).await?;
+async fn complete(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<String, sqlx::Error> {
+    let mut sources = condition::sources(connection, now).await?;
     sources.retain(|source| source.key != SourceKey::Details);
     let never = sources.iter().find(|source| source.covered_to.is_none());
     let oldest = sources.iter().filter_map(|source| source.covered_to).min();

@@ -13,6 +13,7 @@ use super::sighting::Seen;
 use super::{facts, history};
 use crate::model::{Advisory, Detail, Fingerprint, RecordKind, overlay};
 use crate::store::change::{self, Fact};
+use crate::store::ledger::unknown_field;
 use crate::store::origin::Origin;
 use crate::store::wanted::queue;
 
@@ -79,6 +80,7 @@ pub async fn store(
         return Ok(DetailOutcome::Older);
     }
     keep(connection, origin, detail, stored.is_some()).await?;
+    unknown_field::record(connection, origin, [&detail.advisory]).await?;
     let lists = lists(connection, detail, since).await?;
     let laid = match &stored {
         Some(stored) => {

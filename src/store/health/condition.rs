@@ -24,6 +24,8 @@ pub struct SourceState {
     pub last_failure: Option<RunFailure>,
     /// Records in quarantine.
     pub quarantined: i64,
+    /// Names of fields that were first received during the last day.
+    pub unknown_fields: Vec<String>,
     /// Gaps in the covered time.
     pub gaps: i64,
 }
@@ -54,19 +56,28 @@ pub async fn follow(connection: &mut PgConnection, now: DateTime<Utc>) -> Result
     Ok(())
 }
 
-/// The followed sources.
-pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceState>, sqlx::Error> {
+/// The followed sources at the time `now`.
+pub async fn sources(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<Vec<SourceState>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select s.kind, s.watch_list_id, s.extra_feed, s.followed_since, upper(s.covered) as covered_to,
                   s.last_success_at, s.last_error, s.last_error_at, s.last_failure,
                   (select count(*) from quarantine q where q.source_id = s.id) as "quarantined!",
+                  array(select f.name
+                        from unknown_field f
+                        where f.source_id = s.id
+                          and f.first_seen_at > $1::timestamptz - interval '1 day'
+                        order by f.name) as "unknown_fields!",
                   case
                       when isempty(s.covered) then 0
                       else (select count(*) from unnest(s.covered)) - 1
                   end as "gaps!"
            from source s
            where s.configured
-           order by s.kind desc, s.watch_list_id, s.extra_feed"#
+           order by s.kind desc, s.watch_list_id, s.extra_feed"#,
+        now
     )
     .fetch_all(connection)
     .await?;
@@ -81,6 +92,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceState>, 
             last_error_at: row.last_error_at,
             last_failure: row.last_failure.as_deref().and_then(RunFailure::from_name),
             quarantined: row.quarantined,
+            unknown_fields: row.unknown_fields,
             gaps: row.gaps,
         })
         .collect())

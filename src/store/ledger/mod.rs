@@ -6,3 +6,4 @@ pub mod lock;
 pub mod quarantine;
 pub mod run;
 pub mod source;
+pub mod unknown_field;
