@@ -22,6 +22,8 @@ const MIN_TIMEOUT: Duration = Duration::from_millis(100);
 const MAX_CONNECT_TIMEOUT: Duration = Duration::from_mins(5);
 /// Upstream may need minutes to generate a feed of many years before its first byte; after an hour it hangs.
 const MAX_READ_TIMEOUT: Duration = Duration::from_hours(1);
+/// Longer than any feed takes; a schedule is at most a day.
+const MAX_TOTAL_TIMEOUT: Duration = Duration::from_hours(24);
 /// Even an empty response needs this much.
 const MIN_BODY_BYTES: u64 = 1024;
 /// Many times the size of all advisories ever published.
@@ -46,6 +48,8 @@ pub struct Upstream {
     pub connect_timeout: Duration,
     /// Timeout for each read, not for the whole download. Default: 60 s.
     pub read_timeout: Duration,
+    /// Longest time that is spent waiting for one response and its whole body. Default: 30 min.
+    pub total_timeout: Duration,
     /// Maximum size of a response in bytes, after decompression. Default: 2 GiB.
     pub max_body_bytes: u64,
     /// Maximum number of attempts per request. Default: 5.
@@ -88,6 +92,7 @@ impl Upstream {
             requests_per_day: 0,
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_mins(1),
+            total_timeout: Duration::from_mins(30),
             max_body_bytes: 2 << 30,
             max_attempts: 5,
             proxy: None,
@@ -150,6 +155,11 @@ impl Upstream {
             "read_timeout",
             it.read_timeout,
             duration(MIN_TIMEOUT..=MAX_READ_TIMEOUT),
+        );
+        it.total_timeout = section.value(
+            "total_timeout",
+            it.total_timeout,
+            duration(MIN_TIMEOUT..=MAX_TOTAL_TIMEOUT),
         );
         it.max_body_bytes = section.value(
             "max_body",
