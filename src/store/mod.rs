@@ -33,6 +33,17 @@ pub fn is_away(error: &sqlx::Error) -> bool {
     }
 }
 
+/// What PostgreSQL says of a value that it refuses: out of range, not representable, or
+/// larger than a limit such as that of an index row. The same value would be refused
+/// again. `None` for any other error.
+pub fn refused_value(error: &sqlx::Error) -> Option<String> {
+    let error = error.as_database_error()?;
+    let code = error.code()?;
+    // Data exception; program limit exceeded.
+    (code.starts_with("22") || code.starts_with("54"))
+        .then(|| format!("the database refuses it: {}", error.message()))
+}
+
 /// Whether the whole transaction has to be repeated: it conflicted with another one.
 pub fn is_conflict(error: &sqlx::Error) -> bool {
     // Unique violation, serialisation failure, deadlock.
