@@ -11,7 +11,7 @@ use super::status_details::Details;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::lists::discover;
-use crate::model::{ConditionState, DateFilter, IngestedVia, SourceKey};
+use crate::model::{ConditionState, DateFilter, IngestedVia, RunFailure, SourceKey, is_in_future};
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, SinkLine};
 use crate::store::health::condition;
@@ -129,7 +129,7 @@ impl Status {
         self.sources
             .iter()
             .filter(|source| source.configured)
-            .for_each(print_source);
+            .for_each(|source| print_source(source, now));
         self.conditions
             .iter()
             .filter(|state| state.is_raised)
@@ -166,9 +166,15 @@ const HEADING: [&str; 8] = [
 ];
 
 /// What needs attention in a source: its last error, the fallback, gaps.
-fn print_source(source: &SourceReport) {
+fn print_source(source: &SourceReport, now: DateTime<Utc>) {
     if let Some(error) = &source.last_error {
         print_line(&format!("\nlast error ({}): {error}", source.key));
+    }
+    if let Some(to) = source.covered_to.filter(|to| is_in_future(Some(*to), now)) {
+        print_line(&format!(
+            "\n{}: the coverage ends in the future, at {to}; a clock is or was wrong: correct it, then restart advisoryd or run `advisoryd sync`",
+            source.key
+        ));
     }
     if source.served_by == IngestedVia::Json {
         let why = source.served_why.as_deref();
@@ -283,8 +289,8 @@ fn sizes_line(sizes: &[TableSize]) -> String {
     format!("Database size: {all} (largest: {})", largest.join(", "))
 }
 
-/// `never`, `running`, `refused`, `failing`, `off` or `ok`: the worst thing first.
-fn state(source: &SourceReport) -> &'static str {
+/// `off`, `running`, `refused`, `missing`, `failing`, `never ran` or `ok`.
+fn state(source: &SourceReport, now: DateTime<Utc>) -> &'static str {
     let is_refused = source.key == SourceKey::RevisionScan && source.rests_until.is_some();
     if !source.configured {
         "off"
@@ -292,7 +298,9 @@ fn state(source: &SourceReport) -> &'static str {
         "running"
     } else if is_refused {
         "refused"
-    } else if source.last_error.is_some() {
+    } else if source.last_failure == Some(RunFailure::ListMissing) {
+        "missing"
+    } else if source.last_error.is_some() || is_in_future(source.covered_to, now) {
         "failing"
     } else if source.last_success_at.is_none() {
         "never ran"
@@ -306,7 +314,7 @@ fn row(source: &SourceReport, next_run: Option<DateTime<Utc>>, now: DateTime<Utc
     [
         source.key.to_string(),
         source.name.clone().unwrap_or_default(),
-        state(source).to_owned(),
+        state(source, now).to_owned(),
         source.covered_to.map_or_else(
             || "no data".into(),
             |at| rough((now - at).max(chrono::TimeDelta::zero())),
@@ -333,12 +341,13 @@ fn as_value(source: &SourceReport, next_run: Option<DateTime<Utc>>, now: DateTim
         "kind": source.key.kind(),
         "id": id,
         "name": source.name,
-        "state": state(source),
+        "state": state(source, now),
         "configured": source.configured,
         "last_attempt_at": source.last_attempt_at,
         "last_success_at": source.last_success_at,
         "last_error": source.last_error,
         "covered_to": source.covered_to,
+        "covered_in_future": is_in_future(source.covered_to, now),
         "data_age_seconds": source.covered_to.map(|at| (now - at).num_seconds().max(0)),
         "served_by": served_by,
         "served_why": source.served_why,

@@ -11,6 +11,7 @@ use crate::model::{Details, Ticket, plain_fingerprint};
 use crate::source::detail as detail_source;
 use crate::source::ticket as ticket_source;
 use crate::source::xml::{self, Rules};
+use crate::store;
 use crate::store::advisories::advisory;
 use crate::store::advisories::comparison::Comparison;
 use crate::store::advisories::detail as store_detail;
@@ -97,11 +98,15 @@ impl Retry<'_> {
             // Details that the configuration excludes are not fetched later either.
             details: Details::Auto,
         };
-        let outcome = match kept.form() {
-            Form::Ticket => read_ticket(&mut transaction, origin, &kept).await?,
-            Form::Detail => self.read_detail(&mut transaction, origin, &kept).await?,
-            Form::Listed => self.read_listed(&mut transaction, origin, &kept).await?,
-            Form::Record => self.read_advisory(&mut transaction, origin, &kept).await?,
+        let outcome = match self.read(&mut transaction, origin, &kept).await {
+            Err(error) => {
+                let Some(reason) = store::refused_value(&error) else {
+                    return Err(error.into());
+                };
+                // Rolled back: the reason is the same as before, or comes with the next run.
+                return Ok(retried(&kept, Fate::Stays, Some(reason)));
+            }
+            Ok(outcome) => outcome,
         };
         let Outcome { key, fate, reason } = outcome;
         match &reason {
@@ -120,6 +125,20 @@ impl Retry<'_> {
             ..kept
         };
         Ok(retried(&kept, fate, reason))
+    }
+
+    async fn read(
+        &self,
+        connection: &mut PgConnection,
+        origin: Origin,
+        kept: &Kept,
+    ) -> Result<Outcome, sqlx::Error> {
+        match kept.form() {
+            Form::Ticket => read_ticket(connection, origin, kept).await,
+            Form::Detail => self.read_detail(connection, origin, kept).await,
+            Form::Listed => self.read_listed(connection, origin, kept).await,
+            Form::Record => self.read_advisory(connection, origin, kept).await,
+        }
     }
 
     async fn read_advisory(
