@@ -144,6 +144,7 @@ async fn run_task(context: &Context, worker: &Worker) -> Result<(), Failure> {
 /// that run was the full scan of another process.
 async fn full_scan(context: &Context, worker: &Worker) -> Result<(), Failure> {
     let began = full_walk_at(context).await?;
+    let mut is_told = false;
     loop {
         let Ok(slot) = worker.watch.waits(RUN_SLOTS.acquire()).await else {
             return Err(Failure::Stopped); // the semaphore is never closed
@@ -152,6 +153,10 @@ async fn full_scan(context: &Context, worker: &Worker) -> Result<(), Failure> {
         drop(slot);
         if !matches!(ran.first(), Some(Ran::Busy)) {
             return Ok(());
+        }
+        if !is_told {
+            is_told = true;
+            info!(source = %worker.key(), "{}: another run is in progress; the full scan waits for it", worker.key());
         }
         let pause = context.or_stopped(tokio::time::sleep(BUSY_PAUSE));
         worker.watch.waits(pause).await?;

@@ -393,6 +393,41 @@ async fn a_daemon_scans_in_full_by_its_schedule_beside_the_ticks_of_the_changes(
 }
 
 #[tokio::test]
+async fn a_full_scan_waits_for_a_run_that_reads_the_changes() {
+    let mut world = World::with(many(120)).await;
+    world.sync_tickets(Ask::Now).await;
+    let gone = world.simulator.ticket_ids()[3];
+    world.simulator.remove_ticket(gone);
+    sqlx::query("update advisoryd.ticket_reading set full_walk_at = now() - interval '2 years'")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    let hold = Fault::Hold {
+        after_bytes: 10,
+        gate: "changes".to_owned(),
+    };
+    world.simulator.inject(Rule::new(hold).on("modified__lt"));
+    world.settings.schedule = Schedule::never();
+    let changes = async {
+        let read = world.sync_tickets(Ask::Differences).await;
+        assert_eq!(outcomes(&read), [("incremental", "ok")]);
+    };
+    let scan = async {
+        world.reached("changes").await;
+        let daemon = world.run().await;
+        daemon
+            .event("the full scan waits", |event| {
+                let message = event["message"].as_str().unwrap_or_default();
+                message.contains("the full scan waits for it")
+            })
+            .await;
+        world.simulator.open("changes");
+        marks(&world, gone).await;
+    };
+    tokio::join!(changes, scan);
+}
+
+#[tokio::test]
 async fn a_full_scan_that_was_missed_while_no_daemon_ran_is_made_at_its_start() {
     let mut world = World::with(many(120)).await;
     world.sync_tickets(Ask::Now).await;
