@@ -230,7 +230,7 @@ async fn a_detail_that_the_database_refuses_stops_no_other() {
     for report in world.fetch_details().await {
         assert_eq!(report.outcome.name(), "ok", "{report:?}");
     }
-    assert_eq!(refused(&world).await, [bad.clone()]);
+    assert_eq!(refused(&world).await, std::slice::from_ref(&bad));
     let members = world.simulator.saids(1).len();
     let versions = world.versions().await;
     let stored = world.simulator.saids(1);
@@ -248,7 +248,7 @@ async fn an_element_of_a_list_that_the_database_refuses_stops_no_other() {
     let report = world.pull_one().await;
     assert_eq!(report.outcome.name(), "ok", "{report:?}");
     assert_eq!(report.tally.quarantined, 1);
-    assert_eq!(refused(&world).await, [bad.clone()]);
+    assert_eq!(refused(&world).await, std::slice::from_ref(&bad));
     world.fetch_details().await;
     let members = world.simulator.saids(1).len();
     let versions = world.versions().await;
