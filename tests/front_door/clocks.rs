@@ -6,7 +6,7 @@ use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::run::{Ran, Report};
 use advisoryd::job::tickets::sync::{self, Ask};
 use advisoryd::job::trust::verify::verify;
-use advisoryd::simulate::{Fault, Options, Rule, TicketFilters, TicketOptions};
+use advisoryd::simulate::{Fault, Options, Rule};
 use advisoryd::startup;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -123,32 +123,6 @@ async fn a_clock_that_jumps_and_comes_back_loses_no_ticket_of_a_daemon() {
 #[tokio::test]
 async fn a_clock_that_jumps_and_comes_back_loses_no_ticket_of_single_commands() {
     jumps_lose_nothing(false).await;
-}
-
-#[tokio::test]
-async fn a_first_scan_by_a_clock_ahead_covers_nothing_of_the_future() {
-    for filters in [
-        TicketFilters::default(),
-        TicketFilters {
-            modified: false,
-            created: false,
-        },
-    ] {
-        let ticket = TicketOptions {
-            filters,
-            ..TicketOptions::default()
-        };
-        let world = World::with(Options {
-            tickets: 250,
-            ticket,
-            ..small()
-        })
-        .await;
-        world.set_our_clock(TimeDelta::hours(20));
-        let reports = world.sync_tickets(Ask::Now).await;
-        assert_eq!(reports[0].outcome.name(), "ok", "{reports:?}");
-        nothing_is_covered_of_the_future(&world).await;
-    }
 }
 
 #[tokio::test]
