@@ -10,9 +10,9 @@ use crate::http::{Answer, ClientError, Kind, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::feeds::feed::{Feed, feeds};
-use crate::job::lists::discover;
+use crate::job::lists::{discover, exists};
 use crate::job::tickets::filter;
-use crate::model::{DateFilter, chain};
+use crate::model::{DateFilter, SourceKey, chain};
 use crate::source::xml::{FeedError, RecordReader};
 use crate::store::wanted::feed_days;
 
@@ -28,6 +28,8 @@ enum Asked {
     /// Upstream does not accept the token: every further request would be refused
     /// too and look like an attack.
     TokenRejected(String),
+    /// Upstream has no such watch list.
+    Missing(String),
     /// It cannot be read.
     Unreadable(String),
 }
@@ -48,7 +50,9 @@ impl Asked {
     fn finding(self, what: impl Into<String>) -> Finding {
         match self {
             Self::Readable(says) | Self::Closed(says) => Finding::good(what, says),
-            Self::TokenRejected(says) | Self::Unreadable(says) => Finding::bad(what, says),
+            Self::TokenRejected(says) | Self::Missing(says) | Self::Unreadable(says) => {
+                Finding::bad(what, says)
+            }
         }
     }
 }
@@ -154,6 +158,7 @@ async fn json(context: &Context) -> Asked {
 fn instead(asked: Asked, feed: &Feed, has_json: bool) -> Finding {
     let what = feed.key.to_string();
     match (feed.source, asked) {
+        (_, missing @ Asked::Missing(_)) => missing.finding(what),
         (ListSource::Json, _) if has_json => {
             Finding::good(what, "its advisories come from the JSON API")
         }
@@ -189,7 +194,19 @@ async fn ask_feed(context: &Context, feed: &Feed) -> Asked {
     };
     match context.client.get(&request).await {
         Ok(answer) => look(context, answer).await.unwrap_or_else(|asked| asked),
+        Err(error @ ClientError::NotFound { .. }) => not_found(context, feed, &error).await,
         Err(error) => Asked::refused(&error),
+    }
+}
+
+/// A feed that is not there, of a list that exists or does not.
+async fn not_found(context: &Context, feed: &Feed, error: &ClientError) -> Asked {
+    let SourceKey::WatchList(id) = feed.key else {
+        return Asked::refused(error);
+    };
+    match exists::require(context, id).await {
+        Err(failure @ Failure::NoSuchList { .. }) => Asked::Missing(failure.chain()),
+        _ => Asked::refused(error),
     }
 }
 
@@ -255,11 +272,11 @@ async fn tickets(context: &Context) -> Finding {
         ),
         Ok(Some(DateFilter::Created)) => Finding::good(
             "tickets",
-            "readable; only `created__gte` works, so changes come with the full walks of [schedule] full_walk",
+            "readable; only `created__gte` works, so changes come with the full scans of [schedule] full_walk",
         ),
         Ok(Some(DateFilter::None)) => Finding::good(
             "tickets",
-            "readable; no date filter works, so they come with the full walks of [schedule] full_walk",
+            "readable; no date filter works, so they come with the full scans of [schedule] full_walk",
         ),
         Ok(None) => Finding::good("tickets", "readable; there is none yet"),
         Err(failure) => Finding::bad("tickets", failure.chain()),

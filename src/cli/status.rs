@@ -134,7 +134,7 @@ impl Status {
         self.sources
             .iter()
             .filter(|source| source.configured)
-            .for_each(status_source::print_source);
+            .for_each(|source| status_source::print_source(source, now));
         self.conditions
             .iter()
             .filter(|state| state.is_raised)

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::output::{print_line, rough};
-use crate::model::{IngestedVia, SourceKey};
+use crate::model::{IngestedVia, RunFailure, SourceKey, is_in_future};
 use crate::store::reports::report::SourceReport;
 
 /// The table's columns.
@@ -20,9 +20,15 @@ pub(super) const HEADING: [&str; 8] = [
 ];
 
 /// What needs attention in a source: its last error, the fallback, gaps.
-pub(super) fn print_source(source: &SourceReport) {
+pub(super) fn print_source(source: &SourceReport, now: DateTime<Utc>) {
     if let Some(error) = &source.last_error {
         print_line(&format!("\nlast error ({}): {error}", source.key.label()));
+    }
+    if let Some(to) = source.covered_to.filter(|to| is_in_future(Some(*to), now)) {
+        print_line(&format!(
+            "\n{}: the coverage ends in the future, at {to}; a clock is or was wrong: correct it, then restart advisoryd or run `advisoryd sync`",
+            source.key.label()
+        ));
     }
     if source.ingested_via == IngestedVia::Json {
         let why = source.ingested_via_reason.as_deref();
@@ -42,8 +48,8 @@ pub(super) fn print_source(source: &SourceReport) {
     }
 }
 
-/// `never ran`, `running`, `refused`, `failing`, `off` or `ok`: the worst thing first.
-fn state(source: &SourceReport) -> &'static str {
+/// `off`, `running`, `refused`, `missing`, `failing`, `never ran` or `ok`.
+fn state(source: &SourceReport, now: DateTime<Utc>) -> &'static str {
     let is_refused = source.key == SourceKey::RevisionScan && source.paused_until.is_some();
     if !source.configured {
         "off"
@@ -51,7 +57,9 @@ fn state(source: &SourceReport) -> &'static str {
         "running"
     } else if is_refused {
         "refused"
-    } else if source.last_error.is_some() {
+    } else if source.last_failure == Some(RunFailure::ListMissing) {
+        "missing"
+    } else if source.last_error.is_some() || is_in_future(source.covered_to, now) {
         "failing"
     } else if source.last_success_at.is_none() {
         "never ran"
@@ -70,7 +78,7 @@ pub(super) fn row(
     [
         source.key.label(),
         source.name.clone().unwrap_or_default(),
-        state(source).to_owned(),
+        state(source, now).to_owned(),
         source.covered_to.map_or_else(
             || "no data".into(),
             |at| rough((now - at).max(chrono::TimeDelta::zero())),
@@ -102,12 +110,13 @@ pub(super) fn as_value(
         "kind": source.key.kind(),
         "id": id,
         "name": source.name,
-        "state": state(source),
+        "state": state(source, now),
         "configured": source.configured,
         "last_attempt_at": source.last_attempt_at,
         "last_success_at": source.last_success_at,
         "last_error": source.last_error,
         "covered_to": source.covered_to,
+        "covered_in_future": is_in_future(source.covered_to, now),
         "data_age_seconds": source.covered_to.map(|at| (now - at).num_seconds().max(0)),
         "served_by": ingested_via,
         "served_why": source.ingested_via_reason,

@@ -22,10 +22,11 @@ pub(super) struct Verify {
 
 pub(super) async fn run(shared: Shared, wanted: Verify) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    let since = wanted.since.map(|since| since.time(Clock::system().now()));
+    let now = Clock::system().now();
+    let since = wanted.since.map(|since| since.time(now));
     let proof = ask::with_database(&config, async |opened| {
         drop(ask::up_to_date(opened).await?);
-        Ok(verify::verify(&opened.pool, since).await?)
+        Ok(verify::verify(&opened.pool, since, now).await?)
     })
     .await?;
     if wanted.json {

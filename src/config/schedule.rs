@@ -22,7 +22,7 @@ pub struct Schedule {
     pub feeds: CronExpression,
     /// Incremental ticket sync. Default: every 10 minutes.
     pub tickets: CronExpression,
-    /// Full ticket sync, only if upstream has no date filter. Default: Sundays at 03:00.
+    /// Full ticket sync, which finds tickets that are gone. Default: Sundays at 03:00.
     pub full_walk: CronExpression,
 }
 

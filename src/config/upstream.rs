@@ -23,6 +23,8 @@ const MIN_TIMEOUT: Duration = Duration::from_millis(100);
 const MAX_CONNECT_TIMEOUT: Duration = Duration::from_mins(5);
 /// Upstream may need minutes to generate a feed of many years before its first byte; after an hour it hangs.
 const MAX_READ_TIMEOUT: Duration = Duration::from_hours(1);
+/// Longer than any feed takes; a schedule is at most a day.
+const MAX_TOTAL_TIMEOUT: Duration = Duration::from_hours(24);
 /// Even an empty response needs this much.
 const MIN_BODY_BYTES: u64 = 1024;
 /// Many times the size of all advisories ever published.
@@ -47,6 +49,8 @@ pub struct Upstream {
     pub connect_timeout: Duration,
     /// Timeout for each read, not for the whole download. Default: 60 s.
     pub read_timeout: Duration,
+    /// Longest time that is spent waiting for one response and its whole body. Default: 30 min.
+    pub total_timeout: Duration,
     /// Maximum size of a response in bytes, after decompression. Default: 2 GiB.
     pub max_body_bytes: u64,
     /// Maximum number of attempts per request. Default: 5.
@@ -91,6 +95,7 @@ impl Upstream {
             requests_per_day: 0,
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_mins(1),
+            total_timeout: Duration::from_mins(30),
             max_body_bytes: 2 << 30,
             max_attempts: 5,
             proxy: None,
@@ -146,6 +151,24 @@ impl Upstream {
         }
     }
 
+    fn read_timeouts(&mut self, section: &mut Section<'_>) {
+        self.connect_timeout = section.value(
+            "connect_timeout",
+            self.connect_timeout,
+            duration(MIN_TIMEOUT..=MAX_CONNECT_TIMEOUT),
+        );
+        self.read_timeout = section.value(
+            "read_timeout",
+            self.read_timeout,
+            duration(MIN_TIMEOUT..=MAX_READ_TIMEOUT),
+        );
+        self.total_timeout = section.value(
+            "total_timeout",
+            self.total_timeout,
+            duration(MIN_TIMEOUT..=MAX_TOTAL_TIMEOUT),
+        );
+    }
+
     pub(super) fn read(mut section: Section<'_>, env: &Environment) -> Option<Self> {
         section.refuse(
             "token",
@@ -172,16 +195,7 @@ impl Upstream {
             it.requests_per_day,
             number(0..=MAX_REQUESTS_PER_DAY),
         );
-        it.connect_timeout = section.value(
-            "connect_timeout",
-            it.connect_timeout,
-            duration(MIN_TIMEOUT..=MAX_CONNECT_TIMEOUT),
-        );
-        it.read_timeout = section.value(
-            "read_timeout",
-            it.read_timeout,
-            duration(MIN_TIMEOUT..=MAX_READ_TIMEOUT),
-        );
+        it.read_timeouts(&mut section);
         it.max_body_bytes = section.value(
             "max_body",
             it.max_body_bytes,

@@ -19,7 +19,7 @@ pub enum WorkerTask {
     Tickets,
     /// Compares the modification times of all advisories with the database.
     RevisionScan,
-    /// Reads all tickets, where upstream has no filter for changes.
+    /// Reads all tickets.
     FullScan,
 }
 

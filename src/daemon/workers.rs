@@ -2,7 +2,9 @@
 //! ends it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, Semaphore};
 use tracing::{error, info};
 
@@ -19,10 +21,14 @@ use crate::job::feeds::pull;
 use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, TicketSync};
 use crate::store::ledger::source;
+use crate::store::tickets::reading;
 
 /// Limit for concurrent runs of this process: each has its own connection and download.
 /// A hundred lists at one tick wait for each other.
 static RUN_SLOTS: Semaphore = Semaphore::const_new(16);
+
+/// Pause before a full scan tries again to begin while another run reads the tickets.
+const BUSY_PAUSE: Duration = Duration::from_secs(2);
 
 /// All workers of a configuration.
 pub fn workers(config: &Config) -> Vec<Worker> {
@@ -79,16 +85,20 @@ pub async fn work(context: Context, worker: Worker, run_ended: Arc<Notify>) {
 
 /// Whether a tick was missed while no daemon ran, or the source was never read completely.
 async fn is_due(context: &Context, worker: &Worker) -> bool {
-    if matches!(worker.task, WorkerTask::FullScan) {
-        return false;
-    }
     let Ok(mut connection) = context.pool.acquire().await else {
         return true; // the run will wait for the database
     };
+    let timezone = context.config.schedule.timezone;
+    if matches!(worker.task, WorkerTask::FullScan) {
+        // The first full scan is made by the other worker of the tickets.
+        let last = reading::get(&mut connection).await;
+        let last = last.ok().and_then(|reading| reading.full_walk_at);
+        let next = last.and_then(|at| worker.schedule.next_after(at, timezone));
+        return next.is_some_and(|next| next <= context.clock.now());
+    }
     let Ok(Some(found)) = source::find(&mut connection, &worker.key()).await else {
         return true;
     };
-    let timezone = context.config.schedule.timezone;
     found
         .last_success_at
         .and_then(|at| worker.schedule.next_after(at, timezone))
@@ -108,20 +118,55 @@ async fn run_once(context: &Context, worker: &Worker) {
 }
 
 async fn run_task(context: &Context, worker: &Worker) -> Result<(), Failure> {
-    let Ok(_slot) = worker.watch.waits(RUN_SLOTS.acquire()).await else {
+    let Ok(slot) = worker.watch.waits(RUN_SLOTS.acquire()).await else {
         return Err(Failure::Stopped); // the semaphore is never closed
     };
     let ran = match &worker.task {
         WorkerTask::Feed(feed) => vec![pull::pull(context, feed, LookBack::Missing).await?],
         WorkerTask::Tickets => sync::sync(context, TicketSync::Differences).await?,
+        WorkerTask::FullScan => {
+            drop(slot);
+            return full_scan(context, worker).await;
+        }
         WorkerTask::RevisionScan => revision_scan::scan_revisions(context)
             .await?
             .into_iter()
             .collect(),
-        WorkerTask::FullScan => sync::sync(context, TicketSync::FullScan).await?,
     };
     if ran.iter().any(|ran| matches!(ran, Ran::Busy)) {
         info!(source = %worker.key(), "{}: another run is in progress, skipping this tick", worker.key().label());
     }
     Ok(())
+}
+
+/// A full scan of the tickets. Both workers of the tickets often begin in the same second:
+/// the full scan waits for the other run, because its next tick is a week away, but not if
+/// that run was the full scan of another process.
+async fn full_scan(context: &Context, worker: &Worker) -> Result<(), Failure> {
+    let began = full_walk_at(context).await?;
+    let mut is_told = false;
+    loop {
+        let Ok(slot) = worker.watch.waits(RUN_SLOTS.acquire()).await else {
+            return Err(Failure::Stopped); // the semaphore is never closed
+        };
+        let ran = sync::sync(context, TicketSync::FullScan).await?;
+        drop(slot);
+        if !matches!(ran.first(), Some(Ran::Busy)) {
+            return Ok(());
+        }
+        if !is_told {
+            is_told = true;
+            info!(source = %worker.key(), "{}: another run is in progress; the full scan waits for it", worker.key());
+        }
+        let pause = context.or_stopped(tokio::time::sleep(BUSY_PAUSE));
+        worker.watch.waits(pause).await?;
+        if full_walk_at(context).await? > began {
+            return Ok(());
+        }
+    }
+}
+
+async fn full_walk_at(context: &Context) -> Result<Option<DateTime<Utc>>, Failure> {
+    let mut connection = context.pool.acquire().await?;
+    Ok(reading::get(&mut connection).await?.full_walk_at)
 }

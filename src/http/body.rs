@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
 use async_compression::zstd::DParameter;
@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt, BufReader};
+use tokio::time::timeout;
 use tokio_util::io::StreamReader;
 
 use super::error::ClientError;
@@ -38,6 +39,9 @@ pub struct Body {
     read_bytes: u64,
     wire_bytes: Arc<AtomicU64>,
     silence: Duration,
+    total: Duration,
+    /// Time that was spent waiting for data.
+    waited: Duration,
     meter: Meter,
 }
 
@@ -49,6 +53,9 @@ pub(super) struct BodyLimits {
     pub(super) limit_bytes: u64,
     /// The read timeout, for error messages.
     pub(super) silence: Duration,
+    /// Longest time that is spent waiting for data, in total. Time in which nobody reads
+    /// does not count.
+    pub(super) total: Duration,
     pub(super) meter: Meter,
 }
 
@@ -58,6 +65,7 @@ impl Body {
             url,
             limit_bytes,
             silence,
+            total,
             meter,
         } = frame;
         let encoding = encoding(&response);
@@ -82,6 +90,8 @@ impl Body {
             read_bytes: 0,
             wire_bytes,
             silence,
+            total,
+            waited: Duration::ZERO,
             meter,
         })
     }
@@ -95,6 +105,7 @@ impl Body {
             url,
             limit_bytes,
             silence,
+            total,
             meter,
         } = frame;
         let mut reader = BufReader::new(reader);
@@ -117,6 +128,8 @@ impl Body {
             read_bytes: 0,
             wire_bytes: Arc::default(),
             silence,
+            total,
+            waited: Duration::ZERO,
             meter,
         };
         match read {
@@ -148,7 +161,7 @@ impl Body {
     /// # Errors
     /// Same as [`Body::chunk`].
     pub async fn bytes(&mut self, limit_bytes: u64) -> Result<Bytes, ClientError> {
-        self.read_whole(limit_bytes).await?;
+        self.read_whole(limit_bytes, Duration::MAX).await?;
         Ok(self.ahead.split().freeze())
     }
 
@@ -170,8 +183,13 @@ impl Body {
         Ok(&self.ahead)
     }
 
-    /// Reads the whole body into the buffer.
-    pub(super) async fn read_whole(&mut self, limit_bytes: u64) -> Result<(), ClientError> {
+    /// Reads the whole body into the buffer, within `total` if that is shorter.
+    pub(super) async fn read_whole(
+        &mut self,
+        limit_bytes: u64,
+        total: Duration,
+    ) -> Result<(), ClientError> {
+        self.total = self.total.min(total);
         self.limit_bytes = self.limit_bytes.min(limit_bytes);
         self.check_limit()?;
         while self.read().await? {}
@@ -181,14 +199,27 @@ impl Body {
     /// Reads one more chunk; returns whether there was one.
     async fn read(&mut self) -> Result<bool, ClientError> {
         self.ahead.reserve(CHUNK_BYTES);
-        let length = match self.source.read_buf(&mut self.ahead).await {
-            Ok(length) => length,
-            Err(error) => return Err(self.broken(error)),
+        let left = self.total.saturating_sub(self.waited);
+        let began = Instant::now();
+        let read = timeout(left, self.source.read_buf(&mut self.ahead)).await;
+        self.waited += began.elapsed();
+        let length = match read {
+            Ok(Ok(length)) => length,
+            Ok(Err(error)) => return Err(self.broken(error)),
+            Err(_) => return Err(self.too_slow()),
         };
         self.read_bytes += length as u64;
         self.meter.bytes(length);
         self.check_limit()?;
         Ok(length > 0)
+    }
+
+    fn too_slow(&self) -> ClientError {
+        ClientError::TooSlow {
+            url: self.url.clone(),
+            limit: self.total,
+            received_bytes: self.read_bytes,
+        }
     }
 
     fn check_limit(&self) -> Result<(), ClientError> {
@@ -239,6 +270,7 @@ where
         url: name.to_owned(),
         limit_bytes,
         silence: Duration::ZERO,
+        total: Duration::MAX,
         meter: Meter::default(),
     };
     Body::saved(reader, frame).await

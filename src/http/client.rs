@@ -33,6 +33,24 @@ pub struct Client {
     max_attempts: u32,
 }
 
+/// Retries of a request whose body is read by the caller: as many, and with the same
+/// delays, as for a request that fails before its body.
+#[derive(Debug)]
+pub struct Retries {
+    client: Client,
+    pauses: ExponentialBackoff,
+}
+
+impl Retries {
+    /// Waits before the next attempt.
+    ///
+    /// # Errors
+    /// `error`, if another attempt cannot help or none is left.
+    pub async fn pause(&mut self, error: ClientError) -> Result<(), ClientError> {
+        self.client.pause_after(error, &mut self.pauses).await
+    }
+}
+
 impl Client {
     /// Creates the client of this process. `used` are the requests of the last 24 hours
     /// according to the run log, for the daily quota.
@@ -57,6 +75,7 @@ impl Client {
             clock,
             max_body_bytes: settings.max_body_bytes,
             silence: settings.read_timeout,
+            total: settings.total_timeout,
         };
         Ok(Self {
             exchange: Arc::new(exchange),
@@ -85,7 +104,7 @@ impl Client {
     }
 
     /// Sends a GET request; the body has not been read yet. Retries end when the body
-    /// starts: a later failure is an error of [`super::Body::chunk`].
+    /// starts: a later failure is an error of [`super::Body::chunk`]; see [`Client::retries`].
     ///
     /// # Errors
     /// [`ClientError`], after all attempts.
@@ -142,6 +161,14 @@ impl Client {
         }
     }
 
+    /// The retries of a request whose body the caller reads.
+    pub fn retries(&self) -> Retries {
+        Retries {
+            client: self.clone(),
+            pauses: self.pauses(),
+        }
+    }
+
     /// A saved document, plain or compressed, read as if upstream had just returned it;
     /// nothing is sent.
     ///
@@ -155,6 +182,8 @@ impl Client {
             url: name.to_owned(),
             limit_bytes: self.exchange.max_body_bytes,
             silence: self.exchange.silence,
+            // A pipe may wait for its writer.
+            total: Duration::MAX,
             meter: self.account.meter.clone(),
         };
         let body = Body::saved(reader, frame).await?;
@@ -174,6 +203,12 @@ impl Client {
     /// Upstream's time, according to its last response; local time before the first one.
     pub fn upstream_now(&self) -> DateTime<Utc> {
         self.exchange.clock.upstream()
+    }
+
+    /// The same, but at most the last `Date` header plus the time that passed since. It ends
+    /// what a response without `Date` covers.
+    pub fn upstream_at_most(&self) -> DateTime<Utc> {
+        self.exchange.clock.upstream_at_most()
     }
 
     /// Upstream's time minus local time.

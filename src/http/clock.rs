@@ -1,20 +1,36 @@
 //! Upstream's clock, taken from `Date` headers, and its difference from local time.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Maximum difference between upstream's clock and ours. A wrong date in the far
-/// future would let a run claim coverage of the future; and TLS would fail with
-/// clocks so far apart.
-const MAX_OFFSET: TimeDelta = TimeDelta::days(1);
+/// Maximum difference between upstream's clock and ours. Certificates and schedules fail
+/// with clocks so far apart, and one of the two is certainly wrong.
+pub(super) const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::days(1);
 
 /// Upstream's clock, derived from its `Date` headers.
 #[derive(Debug)]
 pub(super) struct Clock {
     ours: crate::clock::Clock,
-    /// Upstream's time minus local time, in milliseconds.
-    offset: AtomicI64,
+    last: Mutex<Option<Last>>,
+}
+
+/// The last `Date` header.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    date: DateTime<Utc>,
+    /// Upstream's time minus local time.
+    offset: TimeDelta,
+    /// When it was received, by a clock that cannot be set.
+    received: Instant,
+}
+
+/// Upstream's clock and ours differ by more than [`MAX_CLOCK_SKEW`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Skew {
+    pub(super) upstream: DateTime<Utc>,
+    pub(super) ours: DateTime<Utc>,
 }
 
 impl Clock {
@@ -22,7 +38,7 @@ impl Clock {
     pub(super) fn new(ours: crate::clock::Clock) -> Self {
         Self {
             ours,
-            offset: AtomicI64::new(0),
+            last: Mutex::new(None),
         }
     }
 
@@ -31,28 +47,51 @@ impl Clock {
         self.ours.now()
     }
 
-    /// Upstream's time. It is never ahead of the last `Date` header, which is cut to
-    /// whole seconds and delayed by the network.
+    /// Upstream's time: local time plus the last known difference. It is wrong from the
+    /// moment when the local clock is set until the next response.
     pub(super) fn upstream(&self) -> DateTime<Utc> {
         self.ours() + self.offset()
     }
 
-    /// Upstream's time minus local time.
-    pub(super) fn offset(&self) -> TimeDelta {
-        TimeDelta::milliseconds(self.offset.load(Ordering::Relaxed))
+    /// The same, but at most the last `Date` header plus the time that passed since, so
+    /// that setting the local clock cannot put it ahead.
+    pub(super) fn upstream_at_most(&self) -> DateTime<Utc> {
+        let estimate = self.upstream();
+        let Some(last) = *self.last() else {
+            return estimate;
+        };
+        let passed = TimeDelta::from_std(last.received.elapsed()).unwrap_or(TimeDelta::zero());
+        estimate.min(last.date + passed)
     }
 
-    /// Updates the clock from a `Date` header that was just received; returns it if plausible.
-    pub(super) fn hear(&self, header: &str) -> Option<DateTime<Utc>> {
-        let now = self.ours();
-        let date: DateTime<Utc> = httpdate::parse_http_date(header.trim()).ok()?.into();
-        let offset = date - now;
-        if offset.abs() > MAX_OFFSET {
-            return None;
+    /// Upstream's time minus local time.
+    pub(super) fn offset(&self) -> TimeDelta {
+        self.last().map_or(TimeDelta::zero(), |last| last.offset)
+    }
+
+    /// Updates the clock from a `Date` header that was just received; `None` if it is not
+    /// a date.
+    pub(super) fn update(&self, header: &str) -> Result<Option<DateTime<Utc>>, Skew> {
+        let ours = self.ours();
+        let Ok(date) = httpdate::parse_http_date(header.trim()) else {
+            return Ok(None);
+        };
+        let upstream: DateTime<Utc> = date.into();
+        let offset = upstream - ours;
+        if offset.abs() > MAX_CLOCK_SKEW {
+            return Err(Skew { upstream, ours });
         }
-        self.offset
-            .store(offset.num_milliseconds(), Ordering::Relaxed);
-        Some(date)
+        *self.last() = Some(Last {
+            date: upstream,
+            offset,
+            received: Instant::now(),
+        });
+        Ok(Some(upstream))
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Last>> {
+        // A single value is consistent whenever its lock is free.
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -60,18 +99,55 @@ impl Clock {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
     use chrono::{DateTime, TimeDelta, Utc};
 
-    use super::Clock;
+    use super::{Clock, Skew};
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
 
     #[test]
-    fn upstreams_clock_is_believed_within_a_day() {
-        let now: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
+    fn clocks_more_than_a_day_apart_are_an_error_that_names_both() {
+        let now = at("2026-01-01T00:00:00Z");
         let clock = Clock::new(crate::clock::Clock::from_fn(move || now));
-        assert!(clock.hear("Thu, 01 Jan 2026 02:00:00 GMT").is_some());
+        let date = clock.update("Thu, 01 Jan 2026 02:00:00 GMT");
+        assert_eq!(date, Ok(Some(at("2026-01-01T02:00:00Z"))));
         assert_eq!(clock.offset(), TimeDelta::hours(2));
-        assert!(clock.hear("Thu, 01 Jan 2099 02:00:00 GMT").is_none());
-        assert!(clock.hear("yesterday").is_none());
+        for (header, upstream) in [
+            ("Thu, 01 Jan 2099 02:00:00 GMT", "2099-01-01T02:00:00Z"),
+            ("Tue, 30 Dec 2025 23:59:59 GMT", "2025-12-30T23:59:59Z"),
+        ] {
+            let upstream = at(upstream);
+            assert_eq!(
+                clock.update(header),
+                Err(Skew {
+                    upstream,
+                    ours: now
+                })
+            );
+        }
+        assert_eq!(clock.update("yesterday"), Ok(None));
         assert_eq!(clock.offset(), TimeDelta::hours(2));
+    }
+
+    #[test]
+    fn setting_the_local_clock_does_not_put_upstreams_ahead() {
+        let hours = Arc::new(AtomicI64::new(0));
+        let (start, set) = (at("2026-01-01T00:00:00Z"), Arc::clone(&hours));
+        let now = move || start + TimeDelta::hours(set.load(Ordering::Relaxed));
+        let clock = Clock::new(crate::clock::Clock::from_fn(now));
+        hours.store(5, Ordering::Relaxed);
+        assert_eq!(clock.upstream_at_most(), at("2026-01-01T05:00:00Z"));
+        clock.update("Thu, 01 Jan 2026 05:00:00 GMT").unwrap();
+        hours.store(28, Ordering::Relaxed);
+        assert_eq!(clock.upstream(), at("2026-01-02T04:00:00Z"));
+        let most = clock.upstream_at_most() - at("2026-01-01T05:00:00Z");
+        assert!(most < TimeDelta::minutes(1), "{most}");
+        hours.store(-20, Ordering::Relaxed);
+        assert_eq!(clock.upstream_at_most(), at("2025-12-31T04:00:00Z"));
     }
 }

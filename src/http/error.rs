@@ -40,6 +40,19 @@ pub enum ClientError {
         /// The read timeout.
         silence: Duration,
     },
+    /// The response did not end within the total timeout.
+    #[error(
+        "{url}: the response was not complete after waiting {} for it ({received_bytes} bytes received); the limit is `upstream.total_timeout`, at most 10 minutes for a page of JSON",
+        humantime::format_duration(*.limit)
+    )]
+    TooSlow {
+        /// The request.
+        url: String,
+        /// `upstream.total_timeout`, or ten minutes for a page of JSON.
+        limit: Duration,
+        /// After decompression.
+        received_bytes: u64,
+    },
     /// The response ended early.
     #[error("{url}: the response was cut short after {received_bytes} bytes")]
     CutShort {
@@ -62,6 +75,20 @@ pub enum ClientError {
         /// The error of the decompressor.
         source: io::Error,
     },
+    /// Upstream's clock (`Date`) and ours are too far apart to tell what a response covers.
+    #[error(
+        "{url}: upstream's clock says {}, the clock of this machine says {}; more than a day apart is not accepted, set the clock that is wrong",
+        time(upstream),
+        time(ours)
+    )]
+    ClockSkew {
+        /// The request.
+        url: String,
+        /// Upstream's time.
+        upstream: DateTime<Utc>,
+        /// The time of this machine.
+        ours: DateTime<Utc>,
+    },
     /// Too many requests (429). All requests are paused for `wait`.
     #[error("{url} returned status 429 (too many requests), requests are paused for {}: {detail}", humantime::format_duration(*.wait))]
     Throttled {
@@ -73,7 +100,10 @@ pub enum ClientError {
         detail: String,
     },
     /// The daily quota `requests_per_day` is exhausted; nothing was sent.
-    #[error("the daily quota of {limit} requests (`upstream.requests_per_day`) is exhausted until {}", .until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))]
+    #[error(
+        "the daily quota of {limit} requests (`upstream.requests_per_day`) is exhausted until {}",
+        time(until)
+    )]
     DailyBudget {
         /// Requests in any 24 hours.
         limit: u32,
@@ -188,6 +218,10 @@ pub enum ClientError {
     },
 }
 
+fn time(at: &DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
 impl ClientError {
     /// Whether the error is temporary: the same request may succeed later
     /// without any change.
@@ -196,6 +230,8 @@ impl ClientError {
             Self::Network { .. }
             | Self::Timeout { .. }
             | Self::CutShort { .. }
+            | Self::TooSlow { .. }
+            | Self::ClockSkew { .. }
             | Self::Throttled { .. }
             | Self::DailyBudget { .. }
             | Self::Server { .. }

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, AGE, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName,
     HeaderValue, LOCATION, RETRY_AFTER,
@@ -12,7 +13,7 @@ use url::Url;
 
 use super::answer::{Answer, Kind, MAX_JSON_BYTES, media_type};
 use super::body::{Body, BodyLimits};
-use super::clock::Clock;
+use super::clock::{Clock, Skew};
 use super::daily_quota::DailyQuota;
 use super::error::ClientError;
 use super::origin::Origin;
@@ -68,6 +69,7 @@ pub(super) struct Exchange {
     pub(super) clock: Clock,
     pub(super) max_body_bytes: u64,
     pub(super) silence: Duration,
+    pub(super) total: Duration,
 }
 
 impl Exchange {
@@ -101,18 +103,13 @@ impl Exchange {
             let now = self.clock.upstream();
             return Err(refusal(response, asked(&url), &token, now).await);
         }
-        let silence = MAX_WHOLE_TIME;
-        let late = || ClientError::Timeout {
-            url: asked(&url),
-            silence,
-        };
-        let mut answer = self.answer(url.clone(), response, &account.meter)?;
+        let date = self.date(&response);
+        let date = date.map_err(|skew| clock_skew(&url, skew))?;
+        let mut answer = self.answer(url, response, date, &account.meter)?;
         answer.check_type(kind, &token).await?;
         if extent == BodyMode::Whole {
-            let reading = answer.body.read_whole(MAX_JSON_BYTES);
-            tokio::time::timeout(MAX_WHOLE_TIME, reading)
-                .await
-                .map_err(|_| late())??;
+            let reading = answer.body.read_whole(MAX_JSON_BYTES, MAX_WHOLE_TIME);
+            reading.await?;
         }
         Ok(answer)
     }
@@ -148,7 +145,9 @@ impl Exchange {
             let wait = wait(header.as_deref(), "", self.clock.upstream());
             self.hold(wait, account);
         }
-        let answer = self.answer(url, response, &account.meter)?;
+        // The caller gets the headers and judges them itself.
+        let date = self.date(&response).unwrap_or_default();
+        let answer = self.answer(url, response, date, &account.meter)?;
         Ok(RawResponse {
             status: answer.status,
             url: answer.url,
@@ -227,17 +226,30 @@ impl Exchange {
         }
     }
 
-    fn answer(&self, url: Url, response: Response, meter: &Meter) -> Result<Answer, ClientError> {
+    /// The time of a response by upstream's clock, which updates ours of it.
+    fn date(&self, response: &Response) -> Result<Option<DateTime<Utc>>, Skew> {
         let header = |name: HeaderName| response.headers().get(name)?.to_str().ok();
         // The `Date` of a cached response is the time when it was cached.
-        let date = header(DATE)
-            .filter(|_| header(AGE).is_none())
-            .and_then(|date| self.clock.hear(date));
+        match header(DATE).filter(|_| header(AGE).is_none()) {
+            Some(date) => self.clock.update(date),
+            None => Ok(None),
+        }
+    }
+
+    fn answer(
+        &self,
+        url: Url,
+        response: Response,
+        date: Option<DateTime<Utc>>,
+        meter: &Meter,
+    ) -> Result<Answer, ClientError> {
+        let header = |name: HeaderName| response.headers().get(name)?.to_str().ok();
         let (content_type, charset) = header(CONTENT_TYPE).map(media_type).unwrap_or_default();
         let frame = BodyLimits {
             url: asked(&url),
             limit_bytes: self.max_body_bytes,
             silence: self.silence,
+            total: self.total,
             meter: meter.clone(),
         };
         Ok(Answer {
@@ -249,6 +261,15 @@ impl Exchange {
             url,
             body: Body::new(response, frame)?,
         })
+    }
+}
+
+fn clock_skew(url: &Url, skew: Skew) -> ClientError {
+    let Skew { upstream, ours } = skew;
+    ClientError::ClockSkew {
+        url: asked(url),
+        upstream,
+        ours,
     }
 }
 

@@ -24,7 +24,7 @@ mod usage;
 pub use answer::{Answer, Kind};
 pub use beginning::beginning;
 pub use body::{Body, saved};
-pub use client::Client;
+pub use client::{Client, Retries};
 pub use error::ClientError;
 pub use raw::{RawRequest, RawResponse, Verb};
 pub use refusal::is_about_the_token;

@@ -35,9 +35,9 @@ pub struct Context {
 }
 
 impl Context {
-    /// The current time by upstream's clock, estimated from its responses. Before the
-    /// first response it is our own time; the overlap of every window covers the
-    /// difference.
+    /// The current time by upstream's clock, estimated from its responses; before the first
+    /// response it is our own time. For requests and ages only: what a response covers is
+    /// decided by its own `Date`.
     pub fn upstream_now(&self) -> DateTime<Utc> {
         self.clock.now() + self.client.clock_offset()
     }

@@ -93,6 +93,16 @@ pub enum Failure {
         /// The maximum number of followed lists.
         limit: usize,
     },
+    /// Upstream has no such watch list.
+    #[error(
+        "the watch list does not exist upstream: status 404 for its feed and for /api/asset-lists/{id}/; {known}; correct the id under [[watch_lists]] or remove the entry"
+    )]
+    NoSuchList {
+        /// The requested list.
+        id: i64,
+        /// The lists that the account has, in words.
+        known: String,
+    },
     /// The database has no such source.
     #[error("{key} is not a known source")]
     NoSource {
@@ -123,6 +133,7 @@ impl Failure {
             Self::Feed(FeedError::NotRecognised { .. }) | Self::Page(_) => {
                 Some(RunFailure::StructureNotRecognised)
             }
+            Self::NoSuchList { .. } => Some(RunFailure::ListMissing),
             _ => Some(RunFailure::Other),
         }
     }

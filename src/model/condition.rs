@@ -86,6 +86,8 @@ pub enum RunFailure {
     StructureNotRecognised,
     /// A limit allowed no request, or upstream reported too many requests.
     RequestBudgetExhausted,
+    /// Upstream has no such watch list.
+    ListMissing,
     /// Any other failure. It is no evidence for or against the others.
     Other,
 }
@@ -97,6 +99,7 @@ impl RunFailure {
             Self::TokenRejected => "token_rejected",
             Self::StructureNotRecognised => "structure_not_recognised",
             Self::RequestBudgetExhausted => "request_budget_exhausted",
+            Self::ListMissing => "list_missing",
             Self::Other => "other",
         }
     }
@@ -107,6 +110,7 @@ impl RunFailure {
             Self::TokenRejected,
             Self::StructureNotRecognised,
             Self::RequestBudgetExhausted,
+            Self::ListMissing,
             Self::Other,
         ]
         .into_iter()
@@ -119,10 +123,10 @@ impl RunFailure {
         use Condition as C;
         match (condition, last) {
             (_, None)
-            | (C::TokenRejected, Some(Self::StructureNotRecognised))
+            | (C::TokenRejected, Some(Self::StructureNotRecognised | Self::ListMissing))
             | (
                 C::RequestBudgetExhausted,
-                Some(Self::TokenRejected | Self::StructureNotRecognised),
+                Some(Self::TokenRejected | Self::StructureNotRecognised | Self::ListMissing),
             ) => Evidence::Against,
             (C::TokenRejected, Some(Self::TokenRejected))
             | (C::StructureNotRecognised, Some(Self::StructureNotRecognised))

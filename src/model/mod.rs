@@ -65,4 +65,6 @@ pub use text::{legible, one_line, shortened};
 pub use ticket::{Named, Ticket};
 pub use time::parse_time;
 pub use verdict::Verdict;
-pub use window::{CoverageGap, FeedWindow, feed_days, missing_from};
+pub use window::{
+    CoverageGap, FeedWindow, MAX_COVERAGE_AHEAD, feed_days, is_in_future, missing_from,
+};

@@ -2,6 +2,16 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+/// How far coverage may end after the current time. Clocks that are kept by NTP differ by
+/// less.
+pub const MAX_COVERAGE_AHEAD: TimeDelta = TimeDelta::minutes(5);
+
+/// Whether coverage ends in the future: a clock was wrong when it was recorded, and what
+/// happens until then would never be read.
+pub fn is_in_future(covered_to: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    covered_to.is_some_and(|to| to > now + MAX_COVERAGE_AHEAD)
+}
+
 /// A gap: a period that no complete run covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CoverageGap {

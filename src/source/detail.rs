@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::page::Unreadable;
+use super::page::{Page, Unreadable};
 use super::xml::{self, Rules};
 use crate::model::{Advisory, Detail, plain_fingerprint};
 
@@ -122,10 +122,10 @@ pub fn read_listed(rules: &Rules, element: Value) -> Result<Listed, Unreadable> 
 
 /// Reads the elements of a page: those that can be, each identifier once, and
 /// those that cannot.
-pub fn read_page(rules: &Rules, elements: Vec<Value>) -> (Vec<Listed>, Vec<Unreadable>) {
+pub fn read_page(rules: &Rules, page: Page) -> (Vec<Listed>, Vec<Unreadable>) {
     let mut listed = BTreeMap::new();
-    let mut unreadable = Vec::new();
-    for element in elements {
+    let mut unreadable = page.unreadable;
+    for element in page.results {
         match read_listed(rules, element) {
             Ok(one) => {
                 listed.insert(one.said.clone(), one);

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::page::Unreadable;
-use crate::model::{Named, Ticket, parse_time};
+use crate::model::{Named, Ticket, parse_time, shortened};
 
 /// Names a field may have, the most likely first.
 const TITLE: &[&str] = &["title", "name", "subject", "summary"];
@@ -34,6 +34,15 @@ const NAMES: &[&str] = &[
     "label",
 ];
 
+/// Maximum length of a title, in characters. `raw` keeps all of it, here and below.
+const MAX_TITLE_CHARS: usize = 2000;
+/// Maximum length of a description, in characters.
+const MAX_DESCRIPTION_CHARS: usize = 1_000_000;
+/// Maximum length of a name (status, queue, person …), in characters: index rows hold 2.7 kB.
+const MAX_NAME_CHARS: usize = 200;
+/// A longer text is no identifier of an advisory.
+const MAX_SAID_BYTES: usize = 100;
+
 /// Finds the columns of one ticket. Only a whole number as `id` is required.
 pub fn read(raw: Value) -> Result<Ticket, Unreadable> {
     let Some(fields) = raw.as_object() else {
@@ -56,14 +65,14 @@ pub fn read(raw: Value) -> Result<Ticket, Unreadable> {
     Ok(Ticket {
         id,
         pretty_id: fields.get("pretty_id").and_then(integer),
-        title: text(fields, TITLE),
-        description: text(fields, DESCRIPTION),
+        title: text(fields, TITLE).map(|title| shortened(&title, MAX_TITLE_CHARS)),
+        description: text(fields, DESCRIPTION).map(|text| shortened(&text, MAX_DESCRIPTION_CHARS)),
         status: named(fields, STATUS),
         priority: named(fields, PRIORITY),
         queue: named(fields, QUEUE),
         assignee: named(fields, ASSIGNEE),
         watch_list: named(fields, WATCH_LIST),
-        said: advisory(fields),
+        said: advisory(fields).filter(|said| said.len() <= MAX_SAID_BYTES),
         created_at: text(fields, CREATED).as_deref().and_then(parse_time),
         modified_at: text(fields, MODIFIED).as_deref().and_then(parse_time),
         raw,
@@ -145,7 +154,8 @@ fn named(fields: &Map<String, Value>, names: &[&str]) -> Named {
                 .or_else(|| integer(fields.get(&format!("{name}_id"))?)),
             name: found
                 .name
-                .or_else(|| scalar(fields.get(&format!("{name}_name"))?)),
+                .or_else(|| scalar(fields.get(&format!("{name}_name"))?))
+                .map(|name| shortened(&name, MAX_NAME_CHARS)),
         };
         if found != Named::default() {
             return found;

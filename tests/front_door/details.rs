@@ -51,7 +51,7 @@ async fn changes(world: &World) -> Vec<(String, String)> {
 
 async fn assert_proven(world: &World) {
     world.sync_tickets(TicketSync::Now).await;
-    let proof = verify(world.pool(), None).await.unwrap();
+    let proof = verify(world.pool(), None, world.now()).await.unwrap();
     assert!(proof.proven, "{:?}", proof.problems);
 }
 

@@ -131,7 +131,8 @@ async fn documents_that_attack_their_reader() {
         Fault::Damaged(Damage::ExternalEntity),
         Fault::GzipBomb { mebibytes: 20 },
     ];
-    assert_reads!(said_of_each(faults).await);
+    let said = said_of_each(faults).await;
+    assert_reads!(without(&said, r"after \d+ bytes", "after [bytes]"));
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ fn modes(reports: &[Report]) -> Vec<(&'static str, &'static str)> {
 
 async fn assert_proven(world: &World) {
     world.sync_tickets(TicketSync::Now).await;
-    let proof = verify(world.pool(), None).await.unwrap();
+    let proof = verify(world.pool(), None, world.now()).await.unwrap();
     assert!(proof.proven, "{:?}", proof.problems);
 }
 

@@ -87,6 +87,7 @@ const JOB: &[(&str, &[&str])] = &[
             "context",
             "details",
             "failure",
+            "lists",
             "run",
             "transaction",
         ],

@@ -33,7 +33,10 @@ async fn promise_1_nothing_is_lost() {
         after_bytes: 300,
         clean: true,
     };
-    world.simulator.inject(Rule::new(cut).on("xml-feed"));
+    // Also when it is requested again within the run.
+    world
+        .simulator
+        .inject(Rule::new(cut).on("xml-feed").times(2));
     world.later(TimeDelta::hours(1));
     assert_eq!(world.pull_one().await.outcome.name(), "failed");
     assert_eq!(world.count(CURSOR).await, cursor, "it covers nothing new");

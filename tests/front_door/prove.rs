@@ -14,7 +14,7 @@ const FULL: TicketSync = TicketSync::Full {
 };
 
 async fn proof(world: &World) -> Verification {
-    verify(world.pool(), None).await.unwrap()
+    verify(world.pool(), None, world.now()).await.unwrap()
 }
 
 /// What is wrong, one line each.
@@ -366,7 +366,7 @@ async fn a_hole_in_the_coverage_is_told_until_it_is_filled() {
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert_reads!(problems.join("\n"));
     let later = Some(world.simulator.now() - TimeDelta::hours(20));
-    let recent = verify(world.pool(), later).await.unwrap();
+    let recent = verify(world.pool(), later, world.now()).await.unwrap();
     assert!(recent.proven, "{:?}", recent.problems);
     world.pull().await;
     all_is_well(&world).await;
@@ -408,10 +408,10 @@ async fn a_time_that_no_run_has_reached_is_no_proof() {
     let world = lived().await;
     all_is_well(&world).await;
     let end = proof(&world).await.known_to.unwrap();
-    let before = verify(world.pool(), Some(end - TimeDelta::minutes(1))).await;
+    let before = verify(world.pool(), Some(end - TimeDelta::minutes(1)), world.now()).await;
     assert!(before.unwrap().proven);
     // As where the daemon has stood still for longer than is asked about.
-    let later = verify(world.pool(), Some(end + TimeDelta::days(1))).await;
+    let later = verify(world.pool(), Some(end + TimeDelta::days(1)), world.now()).await;
     let problems = later.unwrap().problems;
     assert_eq!(problems.len(), 3, "{problems:?}");
     let told = problems

@@ -140,7 +140,7 @@ async fn columns_become_what_the_raw_texts_say_and_nothing_else_changes() {
     let again = json(&world.told(&["replay", "--yes", "--json"]).stdout);
     assert_eq!(again[1]["rewritten"], 0, "a second replay changes nothing");
     assert_eq!(corrected(&world).await, 1099 + 40);
-    let proof = verify(world.pool(), None).await.unwrap();
+    let proof = verify(world.pool(), None, world.now()).await.unwrap();
     assert!(proof.proven, "{:?}", proof.problems);
 }
 
@@ -335,7 +335,8 @@ async fn what_an_alias_shows_to_be_newer_becomes_the_next_version() {
     assert!(
         verify(
             world.pool(),
-            Some(world.simulator.now() - TimeDelta::days(30))
+            Some(world.simulator.now() - TimeDelta::days(30)),
+            world.now()
         )
         .await
         .unwrap()
@@ -375,7 +376,12 @@ async fn a_replay_that_is_killed_has_done_what_it_did_and_the_next_does_the_rest
     .await;
     assert_eq!(everything(&world).await, before);
     assert_eq!(corrected(&world).await, 1100 + 40, "each is told once");
-    assert!(verify(world.pool(), None).await.unwrap().proven);
+    assert!(
+        verify(world.pool(), None, world.now())
+            .await
+            .unwrap()
+            .proven
+    );
 }
 
 #[tokio::test]

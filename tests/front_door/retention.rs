@@ -38,7 +38,7 @@ async fn lived() -> World {
     let world = World::new().await;
     world
         .simulator
-        .inject(simulate::Rule::new(Fault::Damaged(Damage::OneBadRecord)).on("xml-feed"));
+        .inject(simulate::Rule::new(Fault::Damaged(Damage::TooDeep)).on("xml-feed"));
     world.pull_one().await;
     world.sync_tickets(TicketSync::Now).await;
     let said = world.simulator.saids(1)[0].clone();
@@ -75,7 +75,7 @@ async fn rows(world: &World, table: &str) -> i64 {
 }
 
 async fn all_is_well(world: &World) {
-    let proof = verify(world.pool(), None).await.unwrap();
+    let proof = verify(world.pool(), None, world.now()).await.unwrap();
     assert!(proof.proven, "{:?}", proof.problems);
 }
 
@@ -136,7 +136,7 @@ async fn versions_that_are_lost_later_are_still_noticed() {
         .execute(world.pool())
         .await
         .unwrap();
-    let proof = verify(world.pool(), None).await.unwrap();
+    let proof = verify(world.pool(), None, world.now()).await.unwrap();
     assert_reads!(proof.problems[0].says);
 }
 
@@ -153,7 +153,7 @@ async fn the_chain_is_anchored_where_the_dropped_runs_ended() {
         .execute(world.pool())
         .await
         .unwrap();
-    let proof = verify(world.pool(), None).await.unwrap();
+    let proof = verify(world.pool(), None, world.now()).await.unwrap();
     assert_reads!(proof.problems[0].says);
 }
 
@@ -168,7 +168,7 @@ async fn a_broken_ledger_is_not_dropped_so_that_it_can_be_seen() {
     assert_eq!(dropped.broken_ledgers, 1);
     let left = "select count(*) from advisoryd.sync_run where job = 'feed'";
     assert_eq!(world.count(left).await, 3, "only the one before it went");
-    let proof = verify(world.pool(), None).await.unwrap();
+    let proof = verify(world.pool(), None, world.now()).await.unwrap();
     assert_reads!(proof.problems[0].says);
 }
 

@@ -58,7 +58,7 @@ async fn counts(world: &World) -> Option<String> {
 
 async fn assert_proven(world: &World) {
     world.sync_tickets(TicketSync::Now).await;
-    let proof = verify(world.pool(), None).await.unwrap();
+    let proof = verify(world.pool(), None, world.now()).await.unwrap();
     assert!(proof.proven, "{:?}", proof.problems);
 }
 

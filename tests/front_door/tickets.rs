@@ -4,7 +4,8 @@ use advisoryd::job::run::Report;
 use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::simulate::{Fault, Options, Order, Rule, TicketFilters, TicketOptions, TicketShape};
 
-use crate::support::{Running, World, assert_reads, small, without};
+use crate::support::settings::{EVERY_SECOND, Schedule};
+use crate::support::{PATIENCE, Running, World, assert_reads, eventually, small, without};
 
 const FULL: TicketSync = TicketSync::Full {
     accept_removals: false,
@@ -296,6 +297,149 @@ async fn only_a_complete_full_walk_finds_a_ticket_gone() {
     world.sync_tickets(FULL).await;
     assert_eq!(world.count(marked).await, 1);
     agree(&world).await;
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_gone_is_found_by_the_scheduled_full_scan_although_the_filter_works() {
+    let world = World::with(many(120)).await;
+    world.sync_tickets(TicketSync::Now).await;
+    let gone = world.simulator.ticket_ids()[11];
+    world.simulator.remove_ticket(gone);
+    let scanned = world.sync_tickets(TicketSync::FullScan).await;
+    assert_eq!(outcomes(&scanned), [("full", "ok"), ("incremental", "ok")]);
+    let marked = "select id from advisoryd_v1.tickets where deleted_at is not null";
+    assert_eq!(u64::try_from(world.count(marked).await), Ok(gone));
+    agree(&world).await;
+}
+
+#[tokio::test]
+async fn a_full_scan_that_always_fails_keeps_no_change_from_being_read() {
+    let world = World::with(many(250)).await;
+    world.sync_tickets(TicketSync::Now).await;
+    let broken = Rule::new(Fault::Status(500)).on("page=3").times(1000);
+    world.simulator.inject(broken);
+    let failed = world.sync_tickets(TicketSync::FullScan).await;
+    assert_eq!(outcomes(&failed), [("full", "failed")]);
+    for tick in 0..2 {
+        let touched = world.simulator.ticket_ids()[tick];
+        world.simulator.touch_ticket(touched);
+        world.later(chrono::TimeDelta::seconds(2));
+        let ticked = world.sync_tickets(TicketSync::Differences).await;
+        assert_eq!(
+            outcomes(&ticked),
+            [("incremental", "ok"), ("full", "failed")]
+        );
+        agree(&world).await;
+    }
+    world.simulator.clear_faults();
+    let ticked = world.sync_tickets(TicketSync::Differences).await;
+    assert_eq!(
+        outcomes(&ticked),
+        [("incremental", "ok"), ("full", "ok"), ("incremental", "ok")],
+        "it is resumed"
+    );
+}
+
+#[tokio::test]
+async fn without_a_date_filter_no_full_scan_is_made_twice() {
+    let filters = TicketFilters {
+        modified: false,
+        created: false,
+    };
+    let ticket = TicketOptions {
+        filters,
+        ..TicketOptions::default()
+    };
+    let world = with(ticket, 120).await;
+    world.sync_tickets(TicketSync::Differences).await;
+    for _ in 0..3 {
+        // The filter was detected more than a day ago.
+        world.later(chrono::TimeDelta::hours(25));
+        world.simulator.forget_requests();
+        assert!(world.sync_tickets(TicketSync::Differences).await.is_empty());
+        assert!(ticket_requests(&world).is_empty());
+        let scanned = world.sync_tickets(TicketSync::FullScan).await;
+        assert_eq!(outcomes(&scanned), [("full", "ok")]);
+        let asked = ticket_requests(&world);
+        let pages = asked.iter().filter(|path| path.contains("page_size=100"));
+        assert_eq!(pages.count(), 2, "{asked:?}");
+    }
+}
+
+/// Waits until the daemon has marked a ticket as gone.
+async fn marks(world: &World, gone: u64) {
+    let is_marked = "select count(*) from advisoryd_v1.tickets where deleted_at is not null";
+    eventually("the ticket is marked as gone", PATIENCE, async || {
+        (world.count(is_marked).await == 1).then_some(())
+    })
+    .await;
+    let marked = "select id from advisoryd_v1.tickets where deleted_at is not null";
+    assert_eq!(u64::try_from(world.count(marked).await), Ok(gone));
+}
+
+#[tokio::test]
+async fn a_daemon_scans_in_full_by_its_schedule_beside_the_ticks_of_the_changes() {
+    let mut world = World::with(many(120)).await;
+    world.sync_tickets(TicketSync::Now).await;
+    let gone = world.simulator.ticket_ids()[3];
+    world.simulator.remove_ticket(gone);
+    // Both workers of the tickets begin in the same second.
+    world.settings.schedule = Schedule {
+        full_walk: Some(EVERY_SECOND.to_owned()),
+        ..Schedule::every_second()
+    };
+    let _daemon = world.run().await;
+    marks(&world, gone).await;
+}
+
+#[tokio::test]
+async fn a_full_scan_waits_for_a_run_that_reads_the_changes() {
+    let mut world = World::with(many(120)).await;
+    world.sync_tickets(TicketSync::Now).await;
+    let gone = world.simulator.ticket_ids()[3];
+    world.simulator.remove_ticket(gone);
+    sqlx::query("update advisoryd.ticket_reading set full_walk_at = now() - interval '2 years'")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    let hold = Fault::Hold {
+        after_bytes: 10,
+        gate: "changes".to_owned(),
+    };
+    world.simulator.inject(Rule::new(hold).on("modified__lt"));
+    world.settings.schedule = Schedule::never();
+    let changes = async {
+        let read = world.sync_tickets(TicketSync::Differences).await;
+        assert_eq!(outcomes(&read), [("incremental", "ok")]);
+    };
+    let scan = async {
+        world.reached("changes").await;
+        let daemon = world.run().await;
+        daemon
+            .event("the full scan waits", |event| {
+                let message = event["message"].as_str().unwrap_or_default();
+                message.contains("the full scan waits for it")
+            })
+            .await;
+        world.simulator.open("changes");
+        marks(&world, gone).await;
+    };
+    tokio::join!(changes, scan);
+}
+
+#[tokio::test]
+async fn a_full_scan_that_was_missed_while_no_daemon_ran_is_made_at_its_start() {
+    let mut world = World::with(many(120)).await;
+    world.sync_tickets(TicketSync::Now).await;
+    let gone = world.simulator.ticket_ids()[3];
+    world.simulator.remove_ticket(gone);
+    sqlx::query("update advisoryd.ticket_reading set full_walk_at = now() - interval '2 years'")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    world.settings.schedule = Schedule::never();
+    let _daemon = world.run().await;
+    marks(&world, gone).await;
 }
 
 #[tokio::test]

@@ -27,7 +27,8 @@ pub(crate) struct Pages<'c> {
     pub read: u32,
     /// The total count that the first page reports.
     pub claimed: u64,
-    /// Upstream's clock at the response with the first page.
+    /// Upstream's clock at the response with the first page. Without a `Date` it is our
+    /// estimate of that clock, if the first page was read.
     pub date: Option<DateTime<Utc>>,
 }
 
@@ -90,7 +91,7 @@ impl<'c> Pages<'c> {
         let next = page.next.take().filter(|url| !url.is_empty());
         if self.read == 0 {
             self.claimed = page.count;
-            self.date = response.date;
+            self.date = Some(response.date.unwrap_or_else(|| client.upstream_at_most()));
         }
         self.read += 1;
         self.url = url;

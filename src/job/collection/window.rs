@@ -12,6 +12,22 @@ use super::page::Pages;
 use crate::http::{Kind, Request};
 use crate::job::failure::Failure;
 
+/// How far our estimate of upstream's clock may be behind that clock before the window is
+/// requested anew: more than a slow response takes.
+const MAX_LAG: TimeDelta = TimeDelta::minutes(1);
+/// A `Date` names a whole second, and the response was sent within it.
+const DATE_PRECISION: TimeDelta = TimeDelta::milliseconds(999);
+
+/// The time up to which a response covers its collection. `estimate` is upstream's time
+/// by our clock before the request, `date` upstream's clock at the response. The response
+/// never covers more than `date`; an estimate far behind it is wrong and is ignored.
+pub(crate) fn covered_until(estimate: DateTime<Utc>, date: DateTime<Utc>) -> DateTime<Utc> {
+    if date - estimate > MAX_LAG {
+        return date;
+    }
+    estimate.min(date + DATE_PRECISION)
+}
+
 /// A window with fixed bounds, in whole seconds like upstream's filters.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FixedWindow {
@@ -19,23 +35,29 @@ pub(crate) struct FixedWindow {
     pub stem: &'static str,
     pub from: DateTime<Utc>,
     pub to: DateTime<Utc>,
+    /// Whether `to` is our estimate of upstream's clock, which the first response corrects.
+    is_estimated: bool,
 }
 
 impl FixedWindow {
+    /// A window between two known times.
     pub(crate) fn new(stem: &'static str, from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
         let from = from.trunc_subsecs(0);
         let to = to.trunc_subsecs(0).max(from);
-        Self { stem, from, to }
+        Self {
+            stem,
+            from,
+            to,
+            is_estimated: false,
+        }
     }
 
-    /// From the cursor minus the overlap until now.
-    pub(crate) fn since(
-        stem: &'static str,
-        cursor_at: DateTime<Utc>,
-        overlap: TimeDelta,
-        now: DateTime<Utc>,
-    ) -> Self {
-        Self::new(stem, cursor_at - overlap, now)
+    /// A window until now, by our estimate of upstream's clock.
+    pub(crate) fn until_now(stem: &'static str, from: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        Self {
+            is_estimated: true,
+            ..Self::new(stem, from, now)
+        }
     }
 
     /// The request for the first page.
@@ -45,6 +67,13 @@ impl FixedWindow {
             .with(format!("{stem}__gte"), self.from.timestamp().to_string())
             .with(format!("{stem}__lt"), self.to.timestamp().to_string())
             .with("page_size", page_size.to_string())
+    }
+
+    /// The window up to `date`, upstream's clock at the first response, if this one ends
+    /// long before because our clock is behind. It must be requested again.
+    pub(crate) fn extended(&self, date: Option<DateTime<Utc>>) -> Option<Self> {
+        let date = date.filter(|date| self.is_estimated && *date - self.to > MAX_LAG)?;
+        Some(Self::new(self.stem, self.from, date))
     }
 
     /// Fails for a row outside the window: upstream ignores the filter. A row whose
@@ -64,6 +93,14 @@ impl FixedWindow {
             key: key.to_string(),
         })
     }
+}
+
+/// The result of reading a window once.
+pub(crate) enum Scanned {
+    /// All its pages were read.
+    Attempt(Attempt<(DateTime<Utc>, DateTime<Utc>)>),
+    /// It ends long before upstream's time; this one has to be read instead.
+    TooShort(FixedWindow),
 }
 
 /// Rows received while reading a window once.
@@ -86,19 +123,15 @@ impl Received {
     }
 
     /// The time that is covered, if all rows of the window were received.
-    pub(crate) fn attempt(
-        &self,
-        window: &FixedWindow,
-        pages: &Pages<'_>,
-    ) -> Attempt<(DateTime<Utc>, DateTime<Utc>)> {
+    pub(crate) fn attempt(&self, window: &FixedWindow, pages: &Pages<'_>) -> Scanned {
         let (claimed, received) = (pages.claimed, self.count());
         // Our estimate of upstream's clock may have been ahead of it.
         let to = pages.date.map_or(window.to, |date| date.min(window.to));
         let covers = (window.from, to.max(window.from));
-        Attempt {
+        Scanned::Attempt(Attempt {
             claimed,
             received,
             complete: (received == claimed).then_some(covers),
-        }
+        })
     }
 }

@@ -15,6 +15,7 @@ use crate::job::transaction;
 use crate::model::{Detail, Fingerprint, Forecast, Mode, SourceKey, forecast, plain_fingerprint};
 use crate::source::page::Unreadable;
 use crate::source::{detail as detail_source, xml};
+use crate::store;
 use crate::store::advisories::detail::{self, DetailOutcome, Record};
 use crate::store::advisories::write_lock::WriteLock;
 use crate::store::ledger::quarantine;
@@ -222,10 +223,16 @@ impl Fetching {
             })
         });
         match read {
-            Ok(detail) => {
-                let outcome = self.store(&detail).await?;
-                Ok(Step::Stored(outcome, detail.byte_hash))
-            }
+            Ok(detail) => match self.store(&detail).await {
+                Err(Failure::Store(error)) => match store::refused_value(&error) {
+                    Some(reason) => {
+                        self.quarantine(said, body, reason, xml::printable(body))
+                            .await
+                    }
+                    None => Err(error.into()),
+                },
+                outcome => Ok(Step::Stored(outcome?, detail.byte_hash)),
+            },
             Err(Unreadable { reason, raw, .. }) => self.quarantine(said, body, reason, raw).await,
         }
     }

@@ -56,5 +56,5 @@ pub(crate) fn window(run: &Run) -> FixedWindow {
     let from = missing_from(run.source.covered_to, &run.source.gaps, overlap, reachable)
         .unwrap_or_else(|| days(feeds.first_days))
         .max(reachable);
-    FixedWindow::new("modified", from, now)
+    FixedWindow::until_now("modified", from, now)
 }

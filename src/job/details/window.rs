@@ -2,18 +2,18 @@
 //! from the JSON API and for the revision scan. The list has only identifiers and
 //! modification times; the contents are fetched as details.
 
-use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 
 use super::fetch::PATH;
-use crate::job::collection::count::{Attempt, Attempts};
+use crate::job::collection::count::Attempts;
 use crate::job::collection::page::{PageResult, Pages};
-use crate::job::collection::window::{FixedWindow, Received};
+use crate::job::collection::window::{FixedWindow, Received, Scanned};
 use crate::job::failure::Failure;
 use crate::job::run::{Run, Work};
 use crate::model::plain_fingerprint;
 use crate::source::detail::{Listed, read_page};
 use crate::source::page::Unreadable;
+use crate::store;
 use crate::store::ledger::quarantine;
 use crate::store::wanted::feed_days::{self, Counts};
 use crate::store::wanted::listed::{self, Row};
@@ -42,10 +42,16 @@ pub(crate) async fn scan_window(
     work: &mut Work,
 ) -> Result<(), Failure> {
     let mut attempts = Attempts::at(ADVISORIES);
+    let mut window = *window;
     loop {
-        if let Some(covers) = attempts.check(scan_once(run, window, purpose, work).await?)? {
-            work.covers = Some(covers);
-            return Ok(());
+        match scan_once(run, &window, purpose, work).await? {
+            Scanned::TooShort(longer) => window = longer,
+            Scanned::Attempt(attempt) => {
+                if let Some(covers) = attempts.check(attempt)? {
+                    work.covers = Some(covers);
+                    return Ok(());
+                }
+            }
         }
     }
 }
@@ -55,11 +61,14 @@ async fn scan_once(
     window: &FixedWindow,
     purpose: Purpose,
     work: &mut Work,
-) -> Result<Attempt<(DateTime<Utc>, DateTime<Utc>)>, Failure> {
+) -> Result<Scanned, Failure> {
     let mut pages = Pages::new(&run.context, window.request(PATH, PAGE_SIZE));
     let mut received = Received::default();
     while let Some(PageResult { page, bytes }) = pages.next().await? {
-        let (elements, unreadable) = read_page(&run.context.rules, page.results);
+        if let Some(longer) = window.extended(pages.date) {
+            return Ok(Scanned::TooShort(longer));
+        }
+        let (elements, unreadable) = read_page(&run.context.rules, page);
         let rows = elements.len() as u64;
         run.context.progress.add(bytes, rows);
         for row in &elements {
@@ -87,24 +96,19 @@ async fn store_page(
     unreadable: Vec<Unreadable>,
     work: &mut Work,
 ) -> Result<(), Failure> {
-    let rows: Vec<Row> = elements.into_iter().map(row).collect();
-    let mut transaction = run.transaction().await?;
-    let origin = run.origin_now();
-    let unreadable: Vec<quarantine::Unreadable> = unreadable.into_iter().map(kept).collect();
-    quarantine::keep(&mut transaction, origin, &unreadable).await?;
-    let mut settled = None;
-    match purpose {
-        Purpose::List { again } => {
-            listed::enqueue_for_list(&mut transaction, origin, &rows, again).await?;
-            let sightings = listed::sightings(&mut transaction, origin.source_id, &rows).await?;
-            work.sightings.extend(sightings);
+    let mut rows: Vec<Row> = elements.into_iter().map(row).collect();
+    let mut unreadable: Vec<quarantine::Unreadable> = unreadable.into_iter().map(kept).collect();
+    let settled = match write(run, purpose, &rows, &unreadable, work).await {
+        Err(Failure::Store(error)) if store::refused_value(&error).is_some() => {
+            let refused = write_one_by_one(run, purpose, &mut rows, work).await?;
+            work.tally.seen -= refused.len() as u64;
+            work.tally.unchanged -= refused.len() as u64;
+            work.tally.quarantined += refused.len() as u64;
+            unreadable.extend(refused);
+            write(run, purpose, &[], &unreadable, work).await?
         }
-        Purpose::RevisionScan => {
-            listed::enqueue_newer(&mut transaction, &rows, origin.at).await?;
-            settled = feed_days::settle(&mut transaction, &rows, origin.at).await?;
-        }
-    }
-    transaction.commit().await?;
+        settled => settled?,
+    };
     for row in &rows {
         work.received
             .add(&plain_fingerprint(row.raw.to_string().as_bytes()));
@@ -116,6 +120,66 @@ async fn store_page(
         log_day_filter(counts);
     }
     Ok(())
+}
+
+/// Writes the rows of a page in one transaction.
+async fn write(
+    run: &Run,
+    purpose: Purpose,
+    rows: &[Row],
+    unreadable: &[quarantine::Unreadable],
+    work: &mut Work,
+) -> Result<Option<Counts>, Failure> {
+    let mut transaction = run.transaction().await?;
+    let origin = run.origin_now();
+    quarantine::keep(&mut transaction, origin, unreadable).await?;
+    let (mut settled, mut sightings) = (None, Vec::new());
+    match purpose {
+        Purpose::List { again } => {
+            listed::enqueue_for_list(&mut transaction, origin, rows, again).await?;
+            sightings = listed::sightings(&mut transaction, origin.source_id, rows).await?;
+        }
+        Purpose::RevisionScan => {
+            listed::enqueue_newer(&mut transaction, rows, origin.at).await?;
+            settled = feed_days::settle(&mut transaction, rows, origin.at).await?;
+        }
+    }
+    transaction.commit().await?;
+    work.sightings.extend(sightings);
+    Ok(settled)
+}
+
+/// Writes each row in a transaction of its own; removes and returns those that the
+/// database refuses.
+async fn write_one_by_one(
+    run: &Run,
+    purpose: Purpose,
+    rows: &mut Vec<Row>,
+    work: &mut Work,
+) -> Result<Vec<quarantine::Unreadable>, Failure> {
+    let mut refused = Vec::new();
+    for row in std::mem::take(rows) {
+        match write(run, purpose, std::slice::from_ref(&row), &[], work).await {
+            Ok(settled) => {
+                if let Some(counts) = settled {
+                    log_day_filter(counts);
+                }
+                rows.push(row);
+            }
+            Err(Failure::Store(error)) => {
+                let Some(reason) = store::refused_value(&error) else {
+                    return Err(error.into());
+                };
+                refused.push(kept(Unreadable {
+                    key: Some(row.said),
+                    reason,
+                    raw: row.raw.to_string(),
+                }));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(refused)
 }
 
 fn row(element: Listed) -> Row {

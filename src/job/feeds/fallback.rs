@@ -12,6 +12,7 @@ use crate::job::details::window::{Purpose, scan_window};
 use crate::job::failure::Failure;
 use crate::job::feeds::feed::Feed;
 use crate::job::feeds::feed::LookBack;
+use crate::job::lists::exists;
 use crate::job::run::{Run, Work};
 use crate::model::{IngestedVia, SourceKey, feed_days};
 use crate::source::xml::FeedError;
@@ -81,6 +82,34 @@ pub(crate) async fn read_json(
         );
     }
     Ok(())
+}
+
+/// Fails if a list that is read without its feed does not exist: the JSON API would show
+/// no advisory of it, for ever. Asked once a day, and until the list is read completely.
+pub(crate) async fn require_list(run: &Run, look_back: LookBack) -> Result<(), Failure> {
+    let SourceKey::WatchList(id) = run.source_name() else {
+        return Ok(());
+    };
+    let today = run.context.clock.now().date_naive();
+    let last = run.source.last_success_at.map(|at| at.date_naive());
+    if last == Some(today) && look_back == LookBack::Missing {
+        return Ok(());
+    }
+    exists::require(&run.context, *id).await
+}
+
+/// The failure of a feed, or, if the feed is not found because the list does not exist,
+/// that.
+pub(crate) async fn or_no_such_list(run: &Run, failure: Failure) -> Failure {
+    let (SourceKey::WatchList(id), Failure::Upstream(ClientError::NotFound { .. })) =
+        (run.source_name(), &failure)
+    else {
+        return failure;
+    };
+    match exists::require(&run.context, *id).await {
+        Err(missing @ Failure::NoSuchList { .. }) => missing,
+        Ok(()) | Err(_) => failure,
+    }
 }
 
 /// Whether this account may not use the JSON API either: then the failure of the feed
@@ -154,5 +183,5 @@ fn window(run: &Run, look_back: LookBack) -> FixedWindow {
         LookBack::Days(days) | LookBack::Again(days) => days.clamp(1, feeds.max_days),
         LookBack::Full => feeds.first_days,
     };
-    FixedWindow::new("modified", now - TimeDelta::days(i64::from(days)), now)
+    FixedWindow::until_now("modified", now - TimeDelta::days(i64::from(days)), now)
 }

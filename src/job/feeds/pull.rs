@@ -1,6 +1,7 @@
 //! Pulls one feed: everything since it was last read completely (cursor minus overlap).
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tracing::warn;
 
 use super::fallback;
 use super::feed::{Feed, LookBack};
@@ -11,12 +12,16 @@ use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, Work};
 use crate::model::{FeedWindow, Mode, feed_days, missing_from};
+use crate::source::xml::{Document, FeedError};
 
 /// Path of all feeds.
 const PATH: &str = "/api/xml-feed/";
 /// How often a request is repeated because upstream's clock shows that `days` was too
 /// small. Once is enough: the second request uses that clock.
 const CLOCK_CORRECTIONS: u32 = 1;
+/// How often a document is requested again whose body ended without an error but before
+/// its root element did. It may be what upstream has: more would only cost requests.
+const TRUNCATED_RETRIES: u32 = 1;
 /// Maximum number of documents of one run, should feeds be paginated.
 const MAX_DOCUMENTS: u32 = 10_000;
 
@@ -33,10 +38,21 @@ pub async fn pull(context: &Context, feed: &Feed, look_back: LookBack) -> Result
     };
     let mut work = Work::default();
     let result = match fallback::reason_to_skip_feed(&run, feed, look_back) {
-        Some(why) => fallback::read_json(&mut run, look_back, &why, &mut work).await,
+        Some(why) => skip_feed(&mut run, look_back, &why, &mut work).await,
         None => read_or_fall_back(&mut run, feed, look_back, &mut work).await,
     };
     Ok(Ran::Ended(run.end(work, result).await?))
+}
+
+/// Reads the JSON API without requesting the feed.
+async fn skip_feed(
+    run: &mut Run,
+    look_back: LookBack,
+    why: &str,
+    work: &mut Work,
+) -> Result<(), Failure> {
+    fallback::require_list(run, look_back).await?;
+    fallback::read_json(run, look_back, why, work).await
 }
 
 /// Reads the feed, or the JSON API if the feed cannot be read.
@@ -51,6 +67,7 @@ async fn read_or_fall_back(
         Ok(()) => return fallback::return_to_feed(run).await,
         Err(failure) => failure,
     };
+    let failure = fallback::or_no_such_list(run, failure).await;
     let Some(why) = fallback::reason_to_fall_back(feed, &failure) else {
         return Err(failure);
     };
@@ -103,10 +120,7 @@ async fn read_documents(
     let mut known_root = run.source.root_element.clone();
     let mut records = 0;
     for _ in 0..MAX_DOCUMENTS {
-        let (part, document) =
-            pull_stream(&run.context, run.origin, known_root.as_deref(), response).await;
-        stored.add(part);
-        let document = document?;
+        let document = read_document(run, response, known_root.as_deref(), stored).await?;
         stream::warn_of_ignored(run.source_name(), &document);
         records += document.records;
         stored.tally.claimed = stored.tally.claimed.or(document.claimed);
@@ -121,6 +135,54 @@ async fn read_documents(
     Err(Failure::TooManyPages {
         pages: MAX_DOCUMENTS,
     })
+}
+
+/// Reads one document; if its body is cut short it is requested again within the run.
+async fn read_document(
+    run: &Run,
+    first: Answer,
+    known_root: Option<&str>,
+    stored: &mut Stored,
+) -> Result<Document, Failure> {
+    let mut part = Stored::default();
+    let document = attempt_document(run, first, known_root, &mut part).await;
+    stored.add(part);
+    document
+}
+
+async fn attempt_document(
+    run: &Run,
+    first: Answer,
+    known_root: Option<&str>,
+    stored: &mut Stored,
+) -> Result<Document, Failure> {
+    let client = &run.context.client;
+    let (mut retries, mut truncated) = (client.retries(), 0);
+    let mut response = first;
+    loop {
+        let url = response.url.to_string();
+        let (part, document) = pull_stream(&run.context, run.origin, known_root, response).await;
+        stored.repeated(part);
+        match document {
+            Ok(document) => return Ok(document),
+            Err(Failure::Upstream(error)) => {
+                run.context.or_stopped(retries.pause(error)).await??;
+            }
+            // Without a length, a body that is cut short looks like one that ends.
+            Err(Failure::Feed(FeedError::Truncated { .. })) if truncated < TRUNCATED_RETRIES => {
+                truncated += 1;
+            }
+            Err(failure) => return Err(failure),
+        }
+        warn!(
+            source = %run.source_name(), seen = stored.tally.seen,
+            "{}: the response was cut short and is requested again", run.source_name()
+        );
+        response = run
+            .context
+            .or_stopped(client.get_url(&url, Kind::Xml))
+            .await??;
+    }
 }
 
 /// Requests the feed and computes the window that the response covers. Upstream counts
@@ -144,7 +206,9 @@ async fn request(
             kind: Kind::Xml,
         };
         let response = context.or_stopped(context.client.get(&request)).await??;
-        let to = response.date.unwrap_or_else(|| context.clock.now());
+        let to = response
+            .date
+            .unwrap_or_else(|| context.client.upstream_at_most());
         if corrections < CLOCK_CORRECTIONS && self::days(run, look_back, to) > days {
             corrections += 1;
             now = to;

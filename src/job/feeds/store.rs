@@ -63,6 +63,16 @@ impl Stored {
         self.received.merge(other.received);
     }
 
+    /// Replaces the counters by those of another attempt at the same document. What the
+    /// earlier attempts stored stays counted as new or changed, and not as unchanged.
+    pub(crate) fn repeated(&mut self, mut again: Self) {
+        let Tally { added, changed, .. } = self.tally;
+        again.tally.unchanged = again.tally.unchanged.saturating_sub(added + changed);
+        again.tally.added += added;
+        again.tally.changed += changed;
+        *self = again;
+    }
+
     pub(crate) fn count(&mut self, tally: Tally) {
         // Requests and bytes are counted by the run's client.
         let Tally {

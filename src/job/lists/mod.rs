@@ -1,4 +1,5 @@
 //! Watch-list discovery.
 
 pub mod discover;
+pub(crate) mod exists;
 pub mod scan;

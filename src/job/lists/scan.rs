@@ -13,7 +13,7 @@ use crate::model::ListedList;
 use crate::source::asset_list;
 
 /// Path of the watch lists.
-const PATH: &str = "/api/asset-lists/";
+pub(super) const PATH: &str = "/api/asset-lists/";
 /// Lists per page; upstream does not recommend more.
 const PAGE_SIZE: &str = "100";
 /// Maximum number of pages.
@@ -47,6 +47,7 @@ async fn scan_once(context: &Context) -> Result<Attempt<Found>, Failure> {
     let mut pages = Pages::new(context, request).at_most(MAX_PAGES);
     let (mut lists, mut unreadable) = (BTreeMap::new(), 0);
     while let Some(received) = pages.next().await? {
+        unreadable += received.page.unreadable.len();
         for row in &received.page.results {
             match asset_list::read(row) {
                 Some(list) => {

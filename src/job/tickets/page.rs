@@ -3,7 +3,7 @@
 use crate::job::collection::page::PageResult;
 use crate::job::context::Context;
 use crate::model::{Ticket, fingerprint};
-use crate::source::ticket;
+use crate::source::{self, ticket};
 use crate::store::ledger::quarantine::Unreadable;
 
 /// Path of the tickets.
@@ -12,9 +12,29 @@ pub(crate) const PATH: &str = "/api/tickets/";
 pub(crate) const TICKETS: &str = "tickets";
 
 /// A parsed page.
+#[derive(Default)]
 pub(crate) struct TicketPage {
     pub tickets: Vec<Ticket>,
     pub unreadable: Vec<Unreadable>,
+}
+
+impl TicketPage {
+    /// The tickets on the page, unreadable ones included: they exist upstream.
+    pub(crate) fn ids(&self) -> Vec<i64> {
+        let unreadable = self.unreadable.iter().filter_map(id);
+        let read = self.tickets.iter().map(|ticket| ticket.id);
+        read.chain(unreadable).collect()
+    }
+
+    /// The number of unreadable records whose id is not known.
+    pub(crate) fn without_id(&self) -> usize {
+        let unknown = |record: &&Unreadable| id(record).is_none();
+        self.unreadable.iter().filter(unknown).count()
+    }
+}
+
+fn id(record: &Unreadable) -> Option<i64> {
+    record.key.as_ref()?.parse().ok()
 }
 
 /// Parses the rows of a page.
@@ -24,21 +44,35 @@ pub(crate) fn parse(context: &Context, received: PageResult) -> TicketPage {
         tickets: Vec::with_capacity(page.results.len()),
         unreadable: Vec::new(),
     };
+    parsed
+        .unreadable
+        .extend(page.unreadable.into_iter().map(kept));
     for raw in page.results {
         match ticket::read(raw) {
             Ok(ticket) => parsed.tickets.push(ticket),
-            Err(crate::source::page::Unreadable { key, reason, raw }) => {
-                let byte_hash = fingerprint(raw.as_bytes());
-                // `text` columns cannot store NUL; JSON has it as an escape sequence already.
-                parsed.unreadable.push(Unreadable {
-                    key,
-                    reason,
-                    byte_hash,
-                    raw,
-                });
-            }
+            Err(unreadable) => parsed.unreadable.push(kept(unreadable)),
         }
     }
     context.progress.add(bytes, parsed.tickets.len() as u64);
     parsed
+}
+
+fn kept(unreadable: source::page::Unreadable) -> Unreadable {
+    let source::page::Unreadable { key, reason, raw } = unreadable;
+    // `text` columns cannot store NUL; JSON has it as an escape sequence already.
+    Unreadable {
+        byte_hash: fingerprint(raw.as_bytes()),
+        key,
+        reason,
+        raw,
+    }
+}
+
+/// A ticket that was parsed but that the database refuses, and why.
+pub(crate) fn refused(ticket: &Ticket, reason: String) -> Unreadable {
+    kept(source::page::Unreadable {
+        key: Some(ticket.id.to_string()),
+        reason,
+        raw: ticket.raw.to_string(),
+    })
 }

@@ -2,17 +2,20 @@
 //! checkpoint, so that a crash costs one page.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
 
-use super::page::{PATH, TICKETS, TicketPage, parse};
+use super::page::{PATH, TICKETS, TicketPage, parse, refused as refused_ticket};
 use crate::http::{Kind, Request};
 use crate::job::collection::count::{Attempt, Attempts};
 use crate::job::collection::page::Pages;
+use crate::job::collection::window::covered_until;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{Run, TicketProgress, Work};
+use crate::store;
 use crate::store::ledger::quarantine;
 use crate::store::tickets::scan::{self, Scan};
-use crate::store::tickets::ticket;
+use crate::store::tickets::ticket::{self, Merged};
 
 /// An older unfinished scan is started again: too many rows have moved since.
 const MAX_AGE: TimeDelta = TimeDelta::hours(24);
@@ -58,12 +61,12 @@ async fn resume_or_begin(context: &Context) -> Result<Scan, Failure> {
     let now = context.upstream_now();
     let mut connection = context.pool.acquire().await?;
     match scan::unfinished(&mut connection).await? {
-        Some(progress) if now - progress.began_at < MAX_AGE => Ok(progress),
+        Some(progress) if (now - progress.began_at).abs() < MAX_AGE => Ok(progress),
         _ => Ok(scan::begin(&mut connection, now).await?),
     }
 }
 
-/// Reads and stores all pages; returns the number of unreadable records.
+/// Reads and stores all pages; returns the number of unreadable records without an id.
 async fn scan_pages(run: &Run, progress: &mut Scan, work: &mut Work) -> Result<u64, Failure> {
     let page_size = run.context.config.tickets.page_size.to_string();
     let first = Request::new(PATH, Kind::Json).with("page_size", page_size);
@@ -72,38 +75,36 @@ async fn scan_pages(run: &Run, progress: &mut Scan, work: &mut Work) -> Result<u
     let mut pages = Pages::new(&run.context, first).resumed(progress.resume_url.clone(), read);
     let mut unreadable = 0;
     while let Some(received) = pages.next().await? {
-        let page = parse(&run.context, received);
+        let mut page = parse(&run.context, received);
+        if let Some(date) = pages.date {
+            progress.began_at = covered_until(progress.began_at, date);
+        }
         if pages.read == 1 {
             progress.claimed = i64::try_from(pages.claimed).ok();
             work.tally.claimed = Some(pages.claimed);
         }
         progress.pages = i32::try_from(pages.read).unwrap_or(i32::MAX);
         progress.resume_url.clone_from(&pages.url);
-        unreadable += page.unreadable.len() as u64;
-        store(run, &page, Some(progress), work).await?;
+        store(run, &mut page, Some(progress), work).await?;
+        unreadable += page.without_id() as u64;
     }
     Ok(unreadable)
 }
 
-/// Stores one page, with a checkpoint if it belongs to a full scan.
+/// Stores one page, with a checkpoint if it belongs to a full scan. A ticket that the
+/// database refuses is moved to the page's unreadable records.
 pub(crate) async fn store(
     run: &Run,
-    page: &TicketPage,
+    page: &mut TicketPage,
     progress: Option<&Scan>,
     work: &mut Work,
 ) -> Result<(), Failure> {
-    let ids: Vec<i64> = page.tickets.iter().map(|ticket| ticket.id).collect();
-    let mut transaction = run.transaction().await?;
-    let origin = run.origin_now();
-    let merged = ticket::merge(&mut transaction, origin, &page.tickets).await?;
-    if !quarantine::is_empty(&mut transaction, run.origin.source_id).await? {
-        quarantine::release_tickets(&mut transaction, run.origin.source_id, &ids).await?;
-    }
-    quarantine::keep(&mut transaction, run.origin, &page.unreadable).await?;
-    if let Some(progress) = progress {
-        scan::checkpoint(&mut transaction, progress, &ids).await?;
-    }
-    transaction.commit().await?;
+    let merged = match write(run, page, progress).await {
+        Err(Failure::Store(error)) if store::refused_value(&error).is_some() => {
+            write_one_by_one(run, page, progress).await?
+        }
+        merged => merged?,
+    };
     for ticket in &page.tickets {
         work.received.add(&ticket::content_hash(&ticket.raw));
     }
@@ -115,6 +116,78 @@ pub(crate) async fn store(
     work.tally.changed += merged.changed;
     work.tally.unchanged += merged.unchanged;
     work.tally.quarantined += page.unreadable.len() as u64;
+    Ok(())
+}
+
+/// Stores each ticket in a transaction of its own, then the unreadable records and the
+/// checkpoint.
+async fn write_one_by_one(
+    run: &Run,
+    page: &mut TicketPage,
+    progress: Option<&Scan>,
+) -> Result<Merged, Failure> {
+    let mut merged = Merged::default();
+    let (tickets, mut stored) = (std::mem::take(&mut page.tickets), Vec::new());
+    for ticket in tickets {
+        let mut single = TicketPage {
+            tickets: vec![ticket],
+            unreadable: Vec::new(),
+        };
+        match write(run, &single, None).await {
+            Ok(one) => {
+                merged.added += one.added;
+                merged.changed += one.changed;
+                merged.unchanged += one.unchanged;
+                stored.append(&mut single.tickets);
+            }
+            Err(Failure::Store(error)) => {
+                let Some(reason) = store::refused_value(&error) else {
+                    return Err(error.into());
+                };
+                let refused = single.tickets.iter();
+                page.unreadable
+                    .extend(refused.map(|ticket| refused_ticket(ticket, reason.clone())));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    page.tickets = stored;
+    write_rest(run, page, progress).await?;
+    Ok(merged)
+}
+
+/// Writes a page in one transaction.
+async fn write(run: &Run, page: &TicketPage, progress: Option<&Scan>) -> Result<Merged, Failure> {
+    let ids: Vec<i64> = page.tickets.iter().map(|ticket| ticket.id).collect();
+    let mut transaction = run.transaction().await?;
+    let merged = ticket::merge(&mut transaction, run.origin_now(), &page.tickets).await?;
+    if !quarantine::is_empty(&mut transaction, run.origin.source_id).await? {
+        quarantine::release_tickets(&mut transaction, run.origin.source_id, &ids).await?;
+    }
+    finish_page(run, page, progress, &mut transaction).await?;
+    transaction.commit().await?;
+    Ok(merged)
+}
+
+/// Writes what belongs to a page whose tickets are stored.
+async fn write_rest(run: &Run, page: &TicketPage, progress: Option<&Scan>) -> Result<(), Failure> {
+    let mut transaction = run.transaction().await?;
+    finish_page(run, page, progress, &mut transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Writes the unreadable records and the checkpoint of a page.
+async fn finish_page(
+    run: &Run,
+    page: &TicketPage,
+    progress: Option<&Scan>,
+    transaction: &mut PgConnection,
+) -> Result<(), Failure> {
+    quarantine::keep(transaction, run.origin, &page.unreadable).await?;
+    if let Some(progress) = progress {
+        scan::checkpoint(transaction, progress, &page.ids()).await?;
+    }
     Ok(())
 }
 

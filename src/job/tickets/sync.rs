@@ -19,10 +19,10 @@ const FILTER_VALID_FOR: TimeDelta = TimeDelta::hours(24);
 /// The requested kind of sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TicketSync {
-    /// Changes only. Does nothing where upstream has no filter for them, because full
-    /// scans have their own, slower schedule.
+    /// Changes, and what is left of an unfinished full scan. Does nothing where upstream has
+    /// no filter for changes, because full scans have their own, slower schedule.
     Differences,
-    /// A full scan where upstream has no filter for changes, otherwise nothing.
+    /// A full scan by schedule: the only way to find that a ticket is gone.
     FullScan,
     /// Whichever of the two works, now.
     Now,
@@ -38,28 +38,57 @@ pub enum TicketSync {
 pub async fn sync(context: &Context, ask: TicketSync) -> Result<Vec<Ran>, Failure> {
     let mut connection = context.pool.acquire().await?;
     let reading = reading::get(&mut connection).await?;
-    let unfinished = scan::unfinished(&mut connection).await?.is_some();
     drop(connection);
-    let full = reading.cursor_at.is_none() || unfinished;
-    let plan = match (ask, reading.filter) {
-        (TicketSync::Full { accept_removals }, _) => Plan::Full { accept_removals },
-        _ if full => Plan::Full {
-            accept_removals: false,
-        },
-        (TicketSync::FullScan, Some(DateFilter::Modified)) => return Ok(Vec::new()),
-        (TicketSync::Differences, Some(DateFilter::None)) if is_filter_valid(context, &reading) => {
-            return Ok(Vec::new());
+    let unfinished = is_unfinished(context).await?;
+    let mut ran = Vec::new();
+    for plan in plans(ask, &reading, unfinished) {
+        // Another run may have ended it since.
+        if matches!(plan, Plan::Resume) && !is_unfinished(context).await? {
+            break;
         }
-        (TicketSync::FullScan, _) | (TicketSync::Now, Some(DateFilter::None)) => Plan::Full {
-            accept_removals: false,
-        },
-        (TicketSync::Differences | TicketSync::Now, _) => Plan::Differences,
-    };
-    let mut ran = vec![run_plan(context, plan).await?];
-    if matches!(plan, Plan::Full { .. }) && is_complete(&ran) && has_filter(context).await? {
+        ran.push(run_plan(context, *plan).await?);
+        if !is_complete(&ran) {
+            return Ok(ran);
+        }
+    }
+    let is_full = ran.last().is_some_and(is_full);
+    if is_full && has_filter(context).await? {
         ran.push(run_plan(context, Plan::Differences).await?);
     }
     Ok(ran)
+}
+
+/// What to do, one after the other.
+fn plans(ask: TicketSync, reading: &TicketReading, unfinished: bool) -> &'static [Plan] {
+    const FULL: Plan = Plan::Full {
+        accept_removals: false,
+    };
+    match (ask, reading.filter) {
+        (
+            TicketSync::Full {
+                accept_removals: true,
+            },
+            _,
+        ) => &[Plan::Full {
+            accept_removals: true,
+        }],
+        (TicketSync::Full { .. } | TicketSync::FullScan, _) => &[FULL],
+        _ if reading.cursor_at.is_none() => &[FULL],
+        // Changes first: a full scan that always fails must not keep them from being read.
+        (_, Some(DateFilter::Modified | DateFilter::Created)) if unfinished => {
+            &[Plan::Differences, Plan::Resume]
+        }
+        _ if unfinished => &[Plan::Resume],
+        // The filter is detected again by each full scan, and only there: at a tick it would
+        // cost a full scan of its own.
+        (TicketSync::Differences, Some(DateFilter::None)) => &[],
+        (TicketSync::Now, Some(DateFilter::None)) => &[FULL],
+        (TicketSync::Differences | TicketSync::Now, _) => &[Plan::Differences],
+    }
+}
+
+fn is_full(ran: &Ran) -> bool {
+    matches!(ran, Ran::Ended(report) if report.mode == Mode::Full)
 }
 
 /// Reads the tickets of a covered window (in whole seconds) again, to detect drift.
@@ -72,7 +101,11 @@ pub(crate) async fn read_again(
 
 #[derive(Clone, Copy)]
 enum Plan {
-    Full { accept_removals: bool },
+    Full {
+        accept_removals: bool,
+    },
+    /// The rest of an unfinished full scan.
+    Resume,
     Differences,
     Again((DateTime<Utc>, DateTime<Utc>)),
 }
@@ -81,12 +114,17 @@ fn is_filter_valid(context: &Context, reading: &TicketReading) -> bool {
     let now = context.clock.now();
     reading
         .filter_checked_at
-        .is_some_and(|at| now - at < FILTER_VALID_FOR)
+        .is_some_and(|at| (now - at).abs() < FILTER_VALID_FOR)
 }
 
 fn is_complete(ran: &[Ran]) -> bool {
     ran.iter()
         .all(|ran| matches!(ran, Ran::Ended(report) if report.outcome == Outcome::Ok))
+}
+
+async fn is_unfinished(context: &Context) -> Result<bool, Failure> {
+    let mut connection = context.pool.acquire().await?;
+    Ok(scan::unfinished(&mut connection).await?.is_some())
 }
 
 async fn has_filter(context: &Context) -> Result<bool, Failure> {
@@ -100,7 +138,7 @@ async fn has_filter(context: &Context) -> Result<bool, Failure> {
 
 async fn run_plan(context: &Context, plan: Plan) -> Result<Ran, Failure> {
     let mode = match plan {
-        Plan::Full { .. } => Mode::Full,
+        Plan::Full { .. } | Plan::Resume => Mode::Full,
         Plan::Differences => Mode::Incremental,
         Plan::Again(_) => Mode::Reconcile,
     };
@@ -127,15 +165,15 @@ async fn read(run: &Run, plan: Plan, work: &mut Work) -> Result<(), Failure> {
             scan_window(run, window, work).await
         }
         (Plan::Again((from, to)), Some(filter), _) if filter != DateFilter::None => {
-            scan_window(run, Window { filter, from, to }, work).await?;
+            scan_window(run, Window::between(filter, from, to), work).await?;
             // A reconciliation moves no cursor.
             work.tickets = None;
             Ok(())
         }
         // No filter is left to request a window; the next full scan covers it.
         (Plan::Again(_), ..) => Ok(()),
-        // The filter no longer works, or there was no ticket to test with.
-        (Plan::Differences, ..) => full_scan(run, false, work).await,
+        // Also where the filter no longer works, or there was no ticket to test with.
+        (Plan::Resume | Plan::Differences, ..) => full_scan(run, false, work).await,
     }
 }
 

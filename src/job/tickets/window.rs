@@ -5,35 +5,35 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::page::{PATH, TICKETS, parse};
 use super::scan::store;
-use crate::job::collection::count::{Attempt, Attempts};
+use crate::job::collection::count::Attempts;
 use crate::job::collection::page::Pages;
-use crate::job::collection::window::{FixedWindow, Received};
+use crate::job::collection::window::{FixedWindow, Received, Scanned};
 use crate::job::failure::Failure;
 use crate::job::run::{Run, TicketProgress, Work};
 use crate::model::{DateFilter, Ticket};
 
-/// A window with fixed bounds.
+/// A window, with the filter that selects it.
 pub(crate) struct Window {
-    pub filter: DateFilter,
-    pub from: DateTime<Utc>,
-    pub to: DateTime<Utc>,
+    filter: DateFilter,
+    bounds: FixedWindow,
 }
 
 impl Window {
-    /// From the cursor minus the overlap until now, in whole seconds.
+    /// From the cursor minus the overlap until now, by our estimate of upstream's clock.
     pub(crate) fn since(
         filter: DateFilter,
         cursor_at: DateTime<Utc>,
         overlap: TimeDelta,
         now: DateTime<Utc>,
     ) -> Self {
-        let FixedWindow { from, to, .. } =
-            FixedWindow::since(filter.name(), cursor_at, overlap, now);
-        Self { filter, from, to }
+        let bounds = FixedWindow::until_now(filter.name(), cursor_at - overlap, now);
+        Self { filter, bounds }
     }
 
-    fn fixed(&self) -> FixedWindow {
-        FixedWindow::new(self.filter.name(), self.from, self.to)
+    /// Between two known times.
+    pub(crate) fn between(filter: DateFilter, from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
+        let bounds = FixedWindow::new(filter.name(), from, to);
+        Self { filter, bounds }
     }
 
     /// Fails for a ticket outside the window.
@@ -43,16 +43,25 @@ impl Window {
             DateFilter::Created => ticket.created_at,
             DateFilter::None => None,
         };
-        self.fixed().require_inside(TICKETS, ticket.id, at)
+        self.bounds.require_inside(TICKETS, ticket.id, at)
     }
 }
 
 /// Reads the window until the number of tickets matches upstream's total count.
-pub(crate) async fn scan_window(run: &Run, window: Window, work: &mut Work) -> Result<(), Failure> {
+pub(crate) async fn scan_window(
+    run: &Run,
+    mut window: Window,
+    work: &mut Work,
+) -> Result<(), Failure> {
     let mut attempts = Attempts::at(TICKETS);
     let covers = loop {
-        if let Some(covers) = attempts.check(scan_once(run, &window, work).await?)? {
-            break covers;
+        match scan_once(run, &window, work).await? {
+            Scanned::TooShort(bounds) => window.bounds = bounds,
+            Scanned::Attempt(attempt) => {
+                if let Some(covers) = attempts.check(attempt)? {
+                    break covers;
+                }
+            }
         }
     };
     work.covers = Some(covers);
@@ -63,25 +72,24 @@ pub(crate) async fn scan_window(run: &Run, window: Window, work: &mut Work) -> R
     Ok(())
 }
 
-async fn scan_once(
-    run: &Run,
-    window: &Window,
-    work: &mut Work,
-) -> Result<Attempt<(DateTime<Utc>, DateTime<Utc>)>, Failure> {
-    let fixed = window.fixed();
-    let request = fixed.request(PATH, run.context.config.tickets.page_size);
+async fn scan_once(run: &Run, window: &Window, work: &mut Work) -> Result<Scanned, Failure> {
+    let bounds = &window.bounds;
+    let request = bounds.request(PATH, run.context.config.tickets.page_size);
     let mut pages = Pages::new(&run.context, request);
     let mut received = Received::default();
     while let Some(page) = pages.next().await? {
-        let page = parse(&run.context, page);
+        if let Some(longer) = bounds.extended(pages.date) {
+            return Ok(Scanned::TooShort(longer));
+        }
+        let mut page = parse(&run.context, page);
         page.tickets
             .iter()
             .try_for_each(|ticket| window.require_inside(ticket))?;
-        store(run, &page, None, work).await?;
+        store(run, &mut page, None, work).await?;
         let ids = page.tickets.iter().map(|ticket| ticket.id.to_string());
         received.add(ids, page.unreadable.len());
         work.tally.claimed = Some(pages.claimed);
     }
     work.accounted = Some(received.count());
-    Ok(received.attempt(&fixed, &pages))
+    Ok(received.attempt(bounds, &pages))
 }

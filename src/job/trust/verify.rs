@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 
-use crate::model::SourceKey;
+use crate::model::{SourceKey, is_in_future};
 use crate::store::ledger::chain::{self, Break};
 use crate::store::ledger::source;
 use crate::store::reports::receipt::{self, Filter};
@@ -45,15 +45,18 @@ pub struct Verification {
     pub problems: Vec<Problem>,
 }
 
-/// Verifies one snapshot of the database; writes nothing.
+/// Verifies one snapshot of the database; writes nothing. `now` is compared with the end
+/// of what is covered.
 pub async fn verify(
     pool: &PgPool,
     since: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
 ) -> Result<Verification, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     verification::see_one_moment(&mut transaction).await?;
     let mut verifier = Verifier {
         since,
+        now,
         runs: 0,
         problems: Vec::new(),
     };
@@ -71,6 +74,7 @@ pub async fn verify(
     transaction.rollback().await?;
     let Verifier {
         since,
+        now: _,
         runs,
         problems,
     } = verifier;
@@ -93,6 +97,7 @@ fn known_to(sources: &[VerifiedSource]) -> Option<DateTime<Utc>> {
 
 struct Verifier {
     since: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
     runs: u64,
     problems: Vec<Problem>,
 }
@@ -156,6 +161,7 @@ impl Verifier {
                 "rows of the run log are missing or `source.covered` was altered: restore the database from a backup",
             );
         }
+        self.future(source);
         // Details cover no time; the fetch queue ensures that none is forgotten.
         if !source.configured || *key == SourceKey::Details {
             return Ok(());
@@ -200,6 +206,24 @@ impl Verifier {
             }
         }
         Ok(())
+    }
+
+    /// Coverage that ends in the future hides what happens until then.
+    fn future(&mut self, source: &VerifiedSource) {
+        if let Some(to) = source
+            .covered_to
+            .filter(|to| is_in_future(Some(*to), self.now))
+        {
+            let text = format!(
+                "the coverage ends in the future, at {to}; now is {}",
+                self.now
+            );
+            self.report(
+                &source.key,
+                text,
+                "a clock is or was wrong: correct it, then restart advisoryd or run `advisoryd sync`, which cut the coverage back and request what is missing",
+            );
+        }
     }
 
     async fn counts(

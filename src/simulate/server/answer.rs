@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{Response, header};
+use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::simulate::options::Compression;
@@ -52,7 +53,11 @@ async fn answer(
     };
     seen.status = reply.status;
     shared.log.push(seen);
-    deliver(&shared, &connection, &asked, reply).into_response(now)
+    let date = match asked.fault {
+        Some(Fault::DateShift { seconds }) => now + TimeDelta::seconds(seconds),
+        _ => now,
+    };
+    deliver(&shared, &connection, &asked, reply).into_response(date)
 }
 
 /// The answers that come instead of any other, before the token is looked at.
@@ -114,6 +119,7 @@ fn deliver(
             let promised = (after_bytes + PROMISED_TOO_MUCH).to_string();
             reply = reply.with(header::CONTENT_LENGTH, promised);
         }
+        Some(Fault::Cached) => reply = reply.with(header::AGE, "60"),
         Some(Fault::Slow { bytes_per_second }) => {
             let pieces = body::pieces(reply.content);
             reply.content = Content::Pieces(body::slow(pieces, *bytes_per_second));

@@ -69,6 +69,13 @@ pub enum Fault {
         /// Name of the gate.
         gate: String,
     },
+    /// The `Date` header differs from the clock by so much.
+    DateShift {
+        /// Added to the time.
+        seconds: i64,
+    },
+    /// The answer comes from a cache: its `Date` says nothing about now.
+    Cached,
     /// Right after a page of tickets is made, its first rows are touched.
     RowsMove {
         /// How many of the page's rows.

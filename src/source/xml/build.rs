@@ -281,7 +281,10 @@ impl<'r> Builder<'r, '_> {
 
     fn finish(self, from: usize) -> Result<Built<'r>, String> {
         if from < self.record.len() || !self.open.is_empty() {
-            return Err("it has no end (of a record that is larger than the limit of 16 MiB only the beginning is kept)".to_owned());
+            return Err(
+                "it is cut short; of a record larger than 16 MiB only the beginning is kept"
+                    .to_owned(),
+            );
         }
         let root = self.root.ok_or("it holds no element")?;
         Ok(Built {

@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use crate::model::SourceKey;
+
 /// Result of a complete run of a source.
 pub struct Completed<'a> {
     /// Row in `source`.
@@ -61,6 +63,60 @@ pub async fn completed(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// A source whose coverage ended in the future.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CutBack {
+    /// The source.
+    pub key: SourceKey,
+    /// Where its coverage ended.
+    pub ended_at: DateTime<Utc>,
+    /// Where it ends now; `None` if nothing is covered.
+    pub ends_at: Option<DateTime<Utc>>,
+}
+
+/// Cuts back coverage that ends after `latest`, to what runs have read that do not end
+/// after it: a run that claims the future says nothing about its window.
+pub async fn cut_back(
+    connection: &mut PgConnection,
+    latest: DateTime<Utc>,
+) -> Result<Vec<CutBack>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"with ahead as (
+               select id,
+                      upper(covered) as ended_at
+               from source
+               where upper(covered) > $1
+               for update),
+           cut as (
+               update source s
+               set covered = s.covered * (
+                       s.dropped_covers * tstzmultirange(tstzrange(null, $1))
+                       + coalesce((
+                           select range_agg(r.covers)
+                           from sync_run r
+                           where r.source_id = s.id
+                             and r.outcome = 'ok'
+                             and upper(r.covers) <= $1), '{}'))
+               from ahead a
+               where a.id = s.id
+               returning s.kind, s.watch_list_id, s.extra_feed, a.ended_at, upper(s.covered) as ends_at)
+           select kind as "kind!", watch_list_id, extra_feed, ended_at as "ended_at!", ends_at
+           from cut
+           order by kind, watch_list_id, extra_feed"#,
+        latest
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| CutBack {
+            key: SourceKey::of_columns(&row.kind, row.watch_list_id, row.extra_feed),
+            ended_at: row.ended_at,
+            ends_at: row.ends_at,
+        })
+        .collect())
 }
 
 /// Sets last_seen_at of the rows that were in the last complete run and are not

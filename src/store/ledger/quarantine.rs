@@ -3,8 +3,13 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::model::{Fingerprint, SourceKey};
+use crate::model::{Fingerprint, SourceKey, shortened};
 use crate::store::origin::Origin;
+
+/// Maximum length of a key, in characters: its index rows hold 2.7 kB.
+const MAX_KEY_CHARS: usize = 200;
+/// Maximum length of a reason, in characters: it may quote the record.
+const MAX_REASON_CHARS: usize = 1000;
 
 /// A record that could not be parsed.
 #[derive(Debug, Clone)]
@@ -19,6 +24,26 @@ pub struct Unreadable {
     pub raw: String,
 }
 
+impl Unreadable {
+    fn short_key(&self) -> Option<String> {
+        let key = self.key.as_ref()?;
+        Some(shortened(&storable(key), MAX_KEY_CHARS))
+    }
+
+    fn short_reason(&self) -> String {
+        shortened(&storable(&self.reason), MAX_REASON_CHARS)
+    }
+
+    fn storable_raw(&self) -> String {
+        storable(&self.raw)
+    }
+}
+
+/// NUL is the one character that a text column cannot store.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 /// Stores records; if the same bytes are already stored, only updates when they
 /// were last seen.
 pub async fn keep(
@@ -29,13 +54,13 @@ pub async fn keep(
     if records.is_empty() {
         return Ok(());
     }
-    let keys: Vec<Option<String>> = records.iter().map(|record| record.key.clone()).collect();
-    let reasons: Vec<String> = records.iter().map(|record| record.reason.clone()).collect();
+    let keys: Vec<Option<String>> = records.iter().map(Unreadable::short_key).collect();
+    let reasons: Vec<String> = records.iter().map(Unreadable::short_reason).collect();
     let hashes: Vec<Vec<u8>> = records
         .iter()
         .map(|record| record.byte_hash.to_vec())
         .collect();
-    let raws: Vec<String> = records.iter().map(|record| record.raw.clone()).collect();
+    let raws: Vec<String> = records.iter().map(Unreadable::storable_raw).collect();
     sqlx::query!(
         "insert into quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw)
          select $1, $1, $2, $3, n.key, n.reason, n.byte_hash, n.raw

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::model::{CoverageGap, IngestedVia, SourceKey};
+use crate::model::{CoverageGap, IngestedVia, RunFailure, SourceKey};
 
 /// Status of a source.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct SourceReport {
     pub last_success_at: Option<DateTime<Utc>>,
     /// Error of the last run.
     pub last_error: Option<String>,
+    /// Category of the last failure.
+    pub last_failure: Option<RunFailure>,
     /// End of the covered time.
     pub covered_to: Option<DateTime<Utc>>,
     /// Number of stored records.
@@ -43,7 +45,8 @@ pub struct SourceReport {
 pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select s.id, s.kind, s.watch_list_id, s.extra_feed, s.name, s.configured,
-                  s.last_attempt_at, s.last_success_at, s.last_error, upper(s.covered) as covered_to,
+                  s.last_attempt_at, s.last_success_at, s.last_error, s.last_failure,
+                  upper(s.covered) as covered_to,
                   s.served_by, s.served_why, s.rests_until,
                   case s.kind
                       when 'sweep' then 0
@@ -73,6 +76,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
             last_attempt_at: row.last_attempt_at,
             last_success_at: row.last_success_at,
             last_error: row.last_error,
+            last_failure: row.last_failure.as_deref().and_then(RunFailure::from_name),
             covered_to: row.covered_to,
             records: row.records,
             quarantined: row.quarantined,

@@ -102,6 +102,29 @@ pub async fn advance(
     Ok(())
 }
 
+/// Moves a cursor that is after `latest` back to the end of the covered time, which was
+/// cut back before, and forgets a full scan that began after it. Without covered time the
+/// tickets are read in full again.
+pub async fn cut_back(
+    connection: &mut PgConnection,
+    latest: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update ticket_reading
+         set cursor_at = case when cursor_at > $1 then (select upper(covered) from source where kind = 'tickets') else cursor_at end,
+             full_walk_at = case when full_walk_at <= $1 then full_walk_at end
+         where cursor_at > $1
+            or full_walk_at > $1",
+        latest
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!("delete from ticket_walk where began_at > $1", latest)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Records a complete full scan.
 pub async fn walked(
     connection: &mut PgConnection,

@@ -49,7 +49,7 @@ pub async fn begin(
     .await
 }
 
-/// Writes a checkpoint, in the transaction that stores the page's tickets.
+/// Writes a checkpoint and the corrected start time, in the transaction that stores the page's tickets.
 pub async fn checkpoint(
     connection: &mut PgConnection,
     walk: &Scan,
@@ -59,12 +59,14 @@ pub async fn checkpoint(
         "update ticket_walk
          set claimed = $2,
              resume_url = $3,
-             pages = $4
+             pages = $4,
+             began_at = $5
          where id = $1",
         walk.id,
         walk.claimed,
         walk.resume_url,
-        walk.pages
+        walk.pages,
+        walk.began_at
     )
     .execute(&mut *connection)
     .await?;

@@ -62,6 +62,12 @@ impl Documents {
         documents.insert(path.to_owned(), value.to_string().into_bytes());
     }
 
+    /// The same with a text that is not valid JSON, or not only.
+    pub fn set_text(&self, path: &str, text: &str) {
+        let mut documents = self.shelf.documents.lock().expect("the shelf");
+        documents.insert(path.to_owned(), text.as_bytes().to_vec());
+    }
+
     /// How many requests have come.
     pub fn asked(&self) -> usize {
         self.shelf.asked.load(Ordering::Relaxed)

@@ -37,6 +37,7 @@ pub struct Upstream {
     pub requests_per_minute: Option<u32>,
     pub requests_per_day: Option<u32>,
     pub read_timeout: Option<&'static str>,
+    pub total_timeout: Option<&'static str>,
     pub max_attempts: Option<u32>,
     pub max_body: Option<&'static str>,
     pub ca_file: Option<String>,

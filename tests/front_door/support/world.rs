@@ -332,6 +332,19 @@ impl World {
             .set_clock(chrono::TimeDelta::seconds(before + seconds));
     }
 
+    /// Sets this machine's clock, and not upstream's.
+    pub fn set_our_clock(&self, offset: chrono::TimeDelta) {
+        let seconds = offset.num_seconds();
+        self.clock_offset
+            .store(seconds, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// This machine's time.
+    pub fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        let seconds = self.clock_offset.load(std::sync::atomic::Ordering::Relaxed);
+        Clock::system().now() + chrono::TimeDelta::seconds(seconds)
+    }
+
     /// Pulls the one feed of a world with one list.
     pub async fn pull_one(&self) -> Report {
         let mut reports = self.pull().await;

@@ -1,0 +1,107 @@
+//! A watch list that does not exist upstream is told at once, with those that do.
+
+use serde_json::Value;
+
+use crate::support::{World, assert_reads};
+
+/// Does not exist.
+const MISSING: i64 = 99;
+
+async fn world(source: &'static str) -> World {
+    let mut world = World::new().await;
+    world.source = source;
+    world.lists = Some(vec![1, MISSING]);
+    world
+}
+
+fn states(world: &World) -> Vec<(i64, String)> {
+    let status = world.told(&["status", "--json"]).json();
+    let sources = status["sources"].as_array().unwrap().clone();
+    let lists = sources
+        .iter()
+        .filter(|source| source["kind"] == "watch_list");
+    lists
+        .map(|list| {
+            let state = list["state"].as_str().unwrap().to_owned();
+            (list["id"].as_i64().unwrap(), state)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_list_that_does_not_exist_fails_sync_and_check_and_is_missing_in_status() {
+    for source in ["auto", "json", "feed"] {
+        let world = world(source).await;
+        world.simulator.forget_requests();
+        let sync = world.told(&["sync", "feeds", "--watch-list", "99"]);
+        assert_eq!(sync.code, 1, "{source}: {sync:?}");
+        assert!(
+            sync.stderr.contains("watch list does not exist upstream"),
+            "{sync:?}"
+        );
+        let name = world.simulator.requests().len();
+        assert!(name <= 4, "{source}: {name} requests");
+        for _ in 0..2 {
+            world.told(&["sync", "feeds"]);
+        }
+        assert_eq!(
+            states(&world),
+            [(1, "ok".to_owned()), (MISSING, "missing".to_owned())],
+            "{source}"
+        );
+        let via =
+            "select count(*) from advisoryd.source where watch_list_id = 99 and served_by = 'json'";
+        assert_eq!(
+            world.count(via).await,
+            0,
+            "{source}: nothing takes its place"
+        );
+
+        let check = world.told(&["check", "--json"]);
+        assert_eq!(check.code, 1, "{source}: {check:?}");
+        let said = check.stdout + &check.stderr;
+        assert!(
+            said.contains("watch list does not exist upstream"),
+            "{source}: {said}"
+        );
+        if source == "auto" {
+            assert_reads!(sync.stderr.lines().last().unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_appears_is_read_and_one_that_vanishes_is_told() {
+    let mut world = World::new().await;
+    world.source = "json";
+    let id = world.simulator.watch_lists()[0];
+    assert_eq!(world.told(&["sync", "feeds"]).code, 0);
+    world.simulator.remove_watch_list(id);
+    world.lists = Some(vec![id]);
+    world.later(chrono::TimeDelta::days(1));
+    let report = world.pull_one().await;
+    assert_eq!(report.outcome.name(), "failed", "{report:?}");
+    let error = report.outcome.error().unwrap();
+    assert!(error.contains("this account has no watch lists"), "{error}");
+}
+
+#[tokio::test]
+async fn a_feed_without_an_entry_for_its_list_is_still_read_by_json() {
+    use advisoryd::simulate::{Fault, Rule};
+    let world = world("auto").await;
+    let closed = |path: &str, status| {
+        let rule = Rule::new(Fault::Status(status)).on(path).times(1000);
+        world.simulator.inject(rule);
+    };
+    // The account may not read watch lists: nothing says that the list does not exist.
+    closed("asset-lists", 403);
+    closed("asset_list_id=1", 404);
+    world.told(&["sync", "feeds", "--watch-list", "1"]);
+    let via: Value = world.told(&["status", "--json"]).json();
+    let lists = via["sources"].as_array().unwrap();
+    let list = lists.iter().find(|source| source["id"] == 1).unwrap();
+    assert_eq!(
+        (&list["state"], &list["served_by"]),
+        (&"ok".into(), &"json".into())
+    );
+}
