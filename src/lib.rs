@@ -4,7 +4,7 @@
 //! The layers, left to right; right may use left and nothing else may:
 //! `model ← config, http ← source │ store │ sink ← job ← daemon, web, cli, demo ← main`.
 
-pub mod capture;
+pub(crate) mod capture;
 pub mod cli;
 pub mod clock;
 pub mod cluster;
@@ -12,8 +12,8 @@ pub mod config;
 pub mod daemon;
 pub mod http;
 pub mod job;
-pub mod logging;
-pub mod measures;
+pub(crate) mod logging;
+pub(crate) mod measures;
 pub mod model;
 mod signals;
 pub mod simulate;

@@ -16,11 +16,10 @@ mod time;
 
 pub use ask::{Asker, Wanted};
 pub use captured::{Captured, Written};
-pub use claim::{Claim, Verdict};
-pub use folder::{Folder, NotWritten};
+pub use claim::Verdict;
+pub use folder::Folder;
 pub use plan::most_calls;
-pub use report::Report;
-pub use response::{CapturedResponse, Form, Owner};
+pub use response::CapturedResponse;
 
 use crate::config::{Token, Upstream};
 use crate::source::xml::Rules;

@@ -12,7 +12,7 @@ pub mod progress;
 mod reconcile;
 pub mod schedules;
 mod start;
-pub mod systemd;
+pub(crate) mod systemd;
 mod web;
 pub mod worker;
 pub mod workers;

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use mime::Mime;
-use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::body::Body;
@@ -60,7 +59,7 @@ pub struct Answer {
     pub content_type: Option<String>,
     /// Parameter `charset` of the media type, in lower case.
     pub charset: Option<String>,
-    /// `Content-Length`, in bytes before decompression; see [`Body::wire_bytes`].
+    /// `Content-Length`, in bytes before decompression.
     pub content_length: Option<u64>,
     /// The body.
     pub body: Body,
@@ -86,14 +85,6 @@ impl Answer {
     /// Same as [`Body::chunk`].
     pub async fn bytes(&mut self) -> Result<Bytes, ClientError> {
         self.body.bytes(MAX_JSON_BYTES).await
-    }
-
-    /// The whole body as JSON, at most 64 MiB.
-    ///
-    /// # Errors
-    /// Same as [`Body::chunk`], and [`ClientError::Json`].
-    pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T, ClientError> {
-        self.body.json(MAX_JSON_BYTES).await
     }
 
     /// Rejects web pages and responses that are clearly of another type. XML with an

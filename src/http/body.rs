@@ -1,15 +1,12 @@
 //! Response bodies: streaming decompression with a size limit and a read timeout.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
 use async_compression::zstd::DParameter;
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
-use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt, BufReader};
 use tokio::time::timeout;
 use tokio_util::io::StreamReader;
@@ -37,7 +34,6 @@ pub struct Body {
     source: Box<dyn AsyncRead + Send + Unpin>,
     limit_bytes: u64,
     read_bytes: u64,
-    wire_bytes: Arc<AtomicU64>,
     silence: Duration,
     total: Duration,
     /// Time that was spent waiting for data.
@@ -69,14 +65,10 @@ impl Body {
             meter,
         } = frame;
         let encoding = encoding(&response);
-        let wire_bytes = Arc::new(AtomicU64::new(0));
-        let (count, counted) = (meter.clone(), Arc::clone(&wire_bytes));
+        let count = meter.clone();
         let stream = response
             .bytes_stream()
-            .inspect_ok(move |chunk| {
-                count.wire_bytes(chunk.len());
-                counted.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-            })
+            .inspect_ok(move |chunk| count.wire_bytes(chunk.len()))
             .map_err(io::Error::other);
         let Some(source) = decoder(&encoding, StreamReader::new(Box::pin(stream))) else {
             return Err(ClientError::UnknownEncoding { url, encoding });
@@ -88,7 +80,6 @@ impl Body {
             source,
             limit_bytes,
             read_bytes: 0,
-            wire_bytes,
             silence,
             total,
             waited: Duration::ZERO,
@@ -126,7 +117,6 @@ impl Body {
             source,
             limit_bytes,
             read_bytes: 0,
-            wire_bytes: Arc::default(),
             silence,
             total,
             waited: Duration::ZERO,
@@ -150,12 +140,6 @@ impl Body {
         Ok(self.read().await?.then(|| self.ahead.split().freeze()))
     }
 
-    /// Bytes received so far, before decompression; comparable with
-    /// [`super::Answer::content_length`].
-    pub fn wire_bytes(&self) -> u64 {
-        self.wire_bytes.load(Ordering::Relaxed)
-    }
-
     /// The whole body, if it is at most `limit_bytes` long.
     ///
     /// # Errors
@@ -163,18 +147,6 @@ impl Body {
     pub async fn bytes(&mut self, limit_bytes: u64) -> Result<Bytes, ClientError> {
         self.read_whole(limit_bytes, Duration::MAX).await?;
         Ok(self.ahead.split().freeze())
-    }
-
-    /// The whole body as JSON, if it is at most `limit_bytes` long.
-    ///
-    /// # Errors
-    /// Same as [`Body::chunk`], and [`ClientError::Json`].
-    pub async fn json<T: DeserializeOwned>(&mut self, limit_bytes: u64) -> Result<T, ClientError> {
-        let bytes = self.bytes(limit_bytes).await?;
-        serde_json::from_slice(&bytes).map_err(|source| ClientError::Json {
-            url: self.url.clone(),
-            source,
-        })
     }
 
     /// Reads ahead until `length` bytes are buffered or the body ends; returns the buffer.

@@ -1,6 +1,6 @@
 //! HTTP client for upstream: retries, rate limit, token, and requests by path or URL.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
@@ -68,7 +68,7 @@ impl Client {
         let exchange = Exchange {
             transport: transport(settings)?,
             origin: Origin::new(settings.base_url.clone()),
-            token: RwLock::new(token),
+            token: token,
             rate_limiter: RateLimiter::new(settings.requests_per_minute),
             day: Mutex::new(DailyQuota::new(limit, used, clock.ours())),
             daily_limit: limit,
@@ -118,7 +118,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`], [`ClientError::Elsewhere`] among them.
     pub async fn get_url(&self, next: &str, kind: Kind) -> Result<Answer, ClientError> {
-        let url = self.exchange.origin.next(next, &self.exchange.token())?;
+        let url = self.exchange.origin.next(next, &self.exchange.token)?;
         self.run(url, kind, BodyMode::Beginning).await
     }
 
@@ -137,7 +137,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`], after all attempts.
     pub async fn get_url_whole(&self, next: &str, kind: Kind) -> Result<Answer, ClientError> {
-        let url = self.exchange.origin.next(next, &self.exchange.token())?;
+        let url = self.exchange.origin.next(next, &self.exchange.token)?;
         self.run(url, kind, BodyMode::Whole).await
     }
 
@@ -188,16 +188,6 @@ impl Client {
         };
         let body = Body::saved(reader, frame).await?;
         Ok(Answer::saved(self.exchange.origin.url("/", &[]), body))
-    }
-
-    /// Replaces the token, after a reload.
-    pub fn set_token(&self, token: Token) {
-        let mut held = self
-            .exchange
-            .token
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *held = token;
     }
 
     /// Upstream's time, according to its last response; local time before the first one.

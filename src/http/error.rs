@@ -174,14 +174,6 @@ pub enum ClientError {
         /// Its media type, or its beginning.
         got: String,
     },
-    /// The JSON is invalid or does not have the expected structure.
-    #[error("{url}: cannot parse the JSON response")]
-    Json {
-        /// The request.
-        url: String,
-        /// Position and reason.
-        source: serde_json::Error,
-    },
     /// The response exceeds `upstream.max_body` or the limit for a page of JSON.
     #[error("{url}: the response exceeds the limit of {limit_bytes} bytes")]
     TooLarge {
@@ -244,7 +236,6 @@ impl ClientError {
             | Self::NotFound { .. }
             | Self::Refused { .. }
             | Self::WrongType { .. }
-            | Self::Json { .. }
             | Self::TooLarge { .. }
             | Self::UnknownEncoding { .. }
             | Self::Elsewhere { .. }

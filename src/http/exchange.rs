@@ -1,6 +1,6 @@
 //! A single HTTP attempt: rate limit, daily quota, token header, redirects within the origin.
 
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -62,7 +62,7 @@ struct Ask<'a> {
 pub(super) struct Exchange {
     pub(super) transport: reqwest::Client,
     pub(super) origin: Origin,
-    pub(super) token: RwLock<Token>,
+    pub(super) token: Token,
     pub(super) rate_limiter: RateLimiter,
     pub(super) day: Mutex<DailyQuota>,
     pub(super) daily_limit: u32,
@@ -73,13 +73,6 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn token(&self) -> Token {
-        self.token
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
     /// Makes one attempt.
     pub(super) async fn attempt(
         &self,
@@ -88,11 +81,10 @@ impl Exchange {
         extent: BodyMode,
         account: &RequestContext,
     ) -> Result<Answer, ClientError> {
-        let token = self.token();
         let ask = Ask {
             verb: Verb::Get,
             kind,
-            token: &token,
+            token: &self.token,
             account,
         };
         let (url, response) = self.follow(url, ask).await?;
@@ -101,12 +93,12 @@ impl Exchange {
             StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION
         ) {
             let now = self.clock.upstream();
-            return Err(refusal(response, asked(&url), &token, now).await);
+            return Err(refusal(response, asked(&url), &self.token, now).await);
         }
         let date = self.date(&response);
         let date = date.map_err(|skew| clock_skew(&url, skew))?;
         let mut answer = self.answer(url, response, date, &account.meter)?;
-        answer.check_type(kind, &token).await?;
+        answer.check_type(kind, &self.token).await?;
         if extent == BodyMode::Whole {
             let reading = answer.body.read_whole(MAX_JSON_BYTES, MAX_WHOLE_TIME);
             reading.await?;
@@ -121,11 +113,11 @@ impl Exchange {
         look: &RawRequest,
         account: &RequestContext,
     ) -> Result<RawResponse, ClientError> {
-        let token = look.token.clone().unwrap_or_else(|| self.token());
+        let token = look.token.as_ref().unwrap_or(&self.token);
         let ask = Ask {
             verb: look.verb,
             kind: look.request.kind,
-            token: &token,
+            token,
             account,
         };
         let (url, response) = if look.follows {

@@ -1,7 +1,7 @@
 //! The jobs: pull, sync, fetch, evaluate, deliver, verify. Every job is idempotent.
 
 pub mod alerts;
-pub mod collection;
+pub(crate) mod collection;
 pub mod context;
 pub mod details;
 pub mod failure;

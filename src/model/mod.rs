@@ -32,7 +32,7 @@ mod ticket;
 mod time;
 mod verdict;
 mod window;
-pub mod words;
+pub(crate) mod words;
 
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
 pub use chain::chain;

@@ -1,18 +1,18 @@
 //! PostgreSQL storage: maps the model to rows. One file per noun. The caller
 //! owns the transaction and passes the time.
 
-pub mod advisories;
+pub(crate) mod advisories;
 pub mod alerts;
 pub mod change;
 pub mod database;
-pub mod health;
+pub(crate) mod health;
 pub mod ledger;
-pub mod lists;
+pub(crate) mod lists;
 pub mod origin;
-pub mod reports;
+pub(crate) mod reports;
 pub mod tickets;
-pub mod trust;
-pub mod wanted;
+pub(crate) mod trust;
+pub(crate) mod wanted;
 
 /// Whether a retry can help: the database is unreachable, restarting or busy, as
 /// opposed to an error that would repeat.

@@ -10,7 +10,7 @@ mod server;
 
 use std::time::Duration;
 
-use super::{Client, Kind, Request};
+use super::{Answer, Client, Kind, Request};
 use crate::config::{Backoff, Token, Upstream};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -42,6 +42,12 @@ fn client_with(settings: &Upstream) -> Client {
 
 fn client(base: &str) -> Client {
     client_with(&settings(base))
+}
+
+/// The whole body.
+async fn as_json(answer: &mut Answer) -> serde_json::Value {
+    let body = answer.bytes().await.expect("the body");
+    serde_json::from_slice(&body).expect("JSON")
 }
 
 fn feed() -> Request {

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 
 use super::super::ClientError;
 use super::server::{Act, Server, answer, json, xml};
-use super::{client, client_with, feed, page, settings};
+use super::{as_json, client, client_with, feed, page, settings};
 use crate::config::{Backoff, Token};
 
 #[tokio::test]
@@ -22,10 +22,7 @@ async fn what_passes_by_itself_is_tried_again() {
     .await;
     let client = client(&server.base);
     let mut answer = client.get(&page()).await.unwrap();
-    assert_eq!(
-        answer.json::<serde_json::Value>().await.unwrap()["ok"],
-        true
-    );
+    assert_eq!(as_json(&mut answer).await["ok"], true);
     let usage = client.usage();
     assert_eq!((usage.requests, usage.retries, usage.bytes), (3, 2, 12));
 }

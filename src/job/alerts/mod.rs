@@ -1,11 +1,11 @@
 //! Alerts: evaluate rules, deliver messages, explain.
 
 pub mod attempt;
-pub mod back_test;
-pub mod baseline;
-pub mod circuit_breaker;
+pub(crate) mod back_test;
+pub(crate) mod baseline;
+pub(crate) mod circuit_breaker;
 pub mod deliver;
 pub mod evaluate;
-pub mod explain;
+pub(crate) mod explain;
 pub mod pass;
-pub mod test_sink;
+pub(crate) mod test_sink;

@@ -1,5 +1,5 @@
 //! Reading a paginated collection until the counts agree.
 
-pub mod count;
-pub mod page;
-pub mod window;
+pub(crate) mod count;
+pub(crate) mod page;
+pub(crate) mod window;

@@ -2,4 +2,4 @@
 
 pub mod fetch;
 pub mod revision_scan;
-pub mod window;
+pub(crate) mod window;

@@ -1,11 +1,11 @@
 //! Feeds: pull a watch list's feed, store its records, fall back to JSON, import files.
 
 pub(crate) mod batch;
-pub mod fallback;
+pub(crate) mod fallback;
 pub mod feed;
-pub mod import;
+pub(crate) mod import;
 pub mod pull;
 pub(crate) mod seen;
-pub mod store;
+pub(crate) mod store;
 pub(crate) mod stream;
 pub(crate) mod write;

@@ -1,5 +1,5 @@
 //! Health checks and the heartbeat.
 
 pub mod check;
-pub mod findings;
+pub(crate) mod findings;
 pub mod heartbeat;

@@ -2,4 +2,4 @@
 
 pub mod discover;
 pub(crate) mod exists;
-pub mod scan;
+pub(crate) mod scan;

@@ -1,7 +1,7 @@
 //! Tickets: full scans and incremental windows.
 
-pub mod filter;
-pub mod page;
-pub mod scan;
+pub(crate) mod filter;
+pub(crate) mod page;
+pub(crate) mod scan;
 pub mod sync;
-pub mod window;
+pub(crate) mod window;

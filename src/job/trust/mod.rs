@@ -1,7 +1,7 @@
 //! Verify, reconcile, retry quarantine, retention, replay.
 
 pub mod reconcile;
-pub mod replay;
+pub(crate) mod replay;
 pub mod retention;
-pub mod retry;
+pub(crate) mod retry;
 pub mod verify;

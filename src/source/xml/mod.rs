@@ -56,13 +56,14 @@ mod tests;
 pub use characters::storable;
 pub use document::Document;
 pub use encoding::encoding_of;
-pub use error::{FeedError, Other, RulesError, Unreadable};
+pub use error::{FeedError, Unreadable};
 pub use explain::{Explained, carriers, explain_json, explain_record};
 pub use finder::record_key;
 pub use json::read_json;
 pub use printable::{printable, unprintable};
+#[cfg(test)]
 pub use profile::Profile;
 pub use reader::RecordReader;
 pub use record::read_record;
 pub use rewrite::{cut, rewrite};
-pub use rules::{Limits, Rules};
+pub use rules::Rules;

@@ -1,15 +1,15 @@
 //! Advisories: merging records and details into versions, and what each source last sent.
 
-pub mod advisory;
+pub(crate) mod advisory;
 pub(crate) mod cell;
 pub(crate) mod columns;
-pub mod comparison;
-pub mod copy;
-pub mod detail;
+pub(crate) mod comparison;
+pub(crate) mod copy;
+pub(crate) mod detail;
 pub(crate) mod facts;
-pub mod history;
-pub mod plan;
-pub mod received;
-pub mod row;
-pub mod sighting;
-pub mod write_lock;
+pub(crate) mod history;
+pub(crate) mod plan;
+pub(crate) mod received;
+pub(crate) mod row;
+pub(crate) mod sighting;
+pub(crate) mod write_lock;

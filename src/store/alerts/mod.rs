@@ -1,13 +1,13 @@
 //! Alerts: rules, evaluation, the outbox of messages and deliveries, silences, sinks.
 
-pub mod alert;
+pub(crate) mod alert;
 pub mod delivery;
-pub mod evaluation;
-pub mod message;
-pub mod outcome;
-pub mod raised;
-pub mod resend;
-pub mod rule;
-pub mod silence;
-pub mod sink_state;
-pub mod subject;
+pub(crate) mod evaluation;
+pub(crate) mod message;
+pub(crate) mod outcome;
+pub(crate) mod raised;
+pub(crate) mod resend;
+pub(crate) mod rule;
+pub(crate) mod silence;
+pub(crate) mod sink_state;
+pub(crate) mod subject;

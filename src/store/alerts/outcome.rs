@@ -122,8 +122,6 @@ pub struct CarryingMessage {
     pub alerts: i32,
     /// When it is sealed.
     pub closes_at: DateTime<Utc>,
-    /// Whether it is sealed.
-    pub is_sealed: bool,
 }
 
 /// The delivery to one sink.
@@ -154,7 +152,6 @@ struct Row {
     message_id: Option<Uuid>,
     alerts: Option<i32>,
     closes_at: Option<DateTime<Utc>>,
-    is_sealed: bool,
     sink: Option<String>,
     delivery_state: Option<String>,
     failures: Option<i32>,
@@ -174,7 +171,6 @@ pub async fn of_key(
         r#"select a.id as "alert_id!", a.state as "state!",
                   least(s.until, s.expired_at) as until, s.reason as "reason?",
                   m.id as "message_id?", m.alerts as "alerts?", m.closes_at as "closes_at?",
-                  m.sealed_at is not null as "is_sealed!",
                   d.sink as "sink?", d.state as "delivery_state?", d.failures as "failures?",
                   d.due_at as "due_at?", d.settled_at as "settled_at?",
                   d.last_status as "last_status?", d.last_error as "last_error?"
@@ -201,7 +197,6 @@ fn told(row: Row) -> Option<AlertOutcome> {
         message_id,
         alerts,
         closes_at,
-        is_sealed,
         sink,
         delivery_state,
         failures,
@@ -215,7 +210,6 @@ fn told(row: Row) -> Option<AlertOutcome> {
             id: message_id?,
             alerts: alerts?,
             closes_at: closes_at?,
-            is_sealed,
         })
     };
     let delivery = || {

@@ -1,4 +1,4 @@
 //! Health: conditions and the heartbeat.
 
-pub mod condition;
-pub mod heartbeat;
+pub(crate) mod condition;
+pub(crate) mod heartbeat;

@@ -1,9 +1,9 @@
 //! Run log: sources, runs, cursors, locks, quarantine and the hash chain.
 
-pub mod chain;
-pub mod cursor;
+pub(crate) mod chain;
+pub(crate) mod cursor;
 pub mod lock;
-pub mod quarantine;
+pub(crate) mod quarantine;
 pub mod run;
-pub mod source;
-pub mod unknown_field;
+pub(crate) mod source;
+pub(crate) mod unknown_field;

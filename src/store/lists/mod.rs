@@ -1,3 +1,3 @@
 //! Watch-list discovery: the lists that upstream was last seen to have.
 
-pub mod discovery;
+pub(crate) mod discovery;

@@ -1,5 +1,5 @@
 //! Reports: queries for commands, health endpoints and metrics.
 
-pub mod question;
-pub mod receipt;
-pub mod report;
+pub(crate) mod question;
+pub(crate) mod receipt;
+pub(crate) mod report;

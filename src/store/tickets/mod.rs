@@ -1,6 +1,6 @@
 //! Tickets: upsert, cursor and date filter, checkpoints of full scans.
 
 pub(crate) mod facts;
-pub mod reading;
-pub mod scan;
+pub(crate) mod reading;
+pub(crate) mod scan;
 pub mod ticket;

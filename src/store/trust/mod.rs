@@ -1,7 +1,7 @@
 //! Verification, retention and replay.
 
-pub mod alert_retention;
-pub mod reread;
-pub mod retention;
-pub mod verification;
-pub mod verification_rows;
+pub(crate) mod alert_retention;
+pub(crate) mod reread;
+pub(crate) mod retention;
+pub(crate) mod verification;
+pub(crate) mod verification_rows;

@@ -1,6 +1,6 @@
 //! Fetch queue: what is still to be fetched, and why.
 
-pub mod backlog;
-pub mod feed_days;
-pub mod listed;
-pub mod queue;
+pub(crate) mod backlog;
+pub(crate) mod feed_days;
+pub(crate) mod listed;
+pub(crate) mod queue;

@@ -8,7 +8,7 @@ mod report;
 mod scope;
 
 use self::pass::Pass;
-pub use self::report::{Example, FieldReport, Report};
+pub use self::report::{Example, Report};
 pub use self::scope::Replay;
 use super::retry::{Fate, Retry};
 use crate::job::failure::Failure;

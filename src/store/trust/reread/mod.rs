@@ -1,10 +1,10 @@
 //! Replay: parsing raw texts again and correcting the columns with the result of
 //! the current parser. It creates no versions: a version comes from upstream only.
 
-pub mod advisory;
-pub mod conflicting_copy;
-pub mod detail;
-pub mod ticket;
+pub(crate) mod advisory;
+pub(crate) mod conflicting_copy;
+pub(crate) mod detail;
+pub(crate) mod ticket;
 
 use serde_json::{Map, Value};
 
