@@ -68,7 +68,7 @@ impl Client {
         let exchange = Exchange {
             transport: transport(settings)?,
             origin: Origin::new(settings.base_url.clone()),
-            token: token,
+            token,
             rate_limiter: RateLimiter::new(settings.requests_per_minute),
             day: Mutex::new(DailyQuota::new(limit, used, clock.ours())),
             daily_limit: limit,

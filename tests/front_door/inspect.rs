@@ -5,6 +5,7 @@ use std::process::Command;
 
 use advisoryd::http::{Kind, Request};
 use advisoryd::simulate::Profile;
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::support::{World, assert_reads, binary, small};
@@ -141,14 +142,16 @@ fn in_words(mut command: Command, file: &Path) -> String {
 #[tokio::test]
 async fn every_profile_is_told_in_words_with_samples_and_what_means_nothing() {
     let mut all = String::new();
+    let starts_at: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();
     for profile in Profile::ALL {
         let world = World::with(advisoryd::simulate::Options {
             profile,
             advisories: 3,
-            starts_at: Some("2026-03-01T12:00:00Z".parse().unwrap()),
+            starts_at: Some(starts_at),
             ..small()
         })
         .await;
+        world.set_our_clock(starts_at - Utc::now());
         let context = world.context().await;
         let request = Request::new("/api/xml-feed/", Kind::Xml)
             .with("feed_type", "all")

@@ -69,15 +69,15 @@ async fn what_no_column_is_read_from_is_listed_once_per_source() {
 async fn names_that_never_repeat_do_not_fill_the_table() {
     let (world, documents) = world_of_documents().await;
     for round in 0..3 {
-        let records: String = (0..600)
-            .map(|number| {
-                let number = round * 600 + number;
-                format!(
-                    "<advisory><advisory_identifier>SA{number}</advisory_identifier>\
-                     <title>T</title><field{number}>x</field{number}></advisory>"
-                )
-            })
-            .collect();
+        let record = |number: usize| {
+            format!(
+                "<advisory><advisory_identifier>SA{number}</advisory_identifier>\
+                 <title>T</title><field{number}>x</field{number}></advisory>"
+            )
+        };
+        let numbers = round * 600..(round + 1) * 600;
+        let records: Vec<String> = numbers.map(record).collect();
+        let records = records.concat();
         documents.set(1, format!("<advisories>{records}</advisories>"));
         pull(&world).await;
     }

@@ -5,7 +5,7 @@ use async_compression::tokio::write::{BrotliEncoder, GzipEncoder, ZstdEncoder};
 use tokio::io::AsyncWriteExt;
 
 use super::super::{Answer, ClientError};
-use super::server::{Act, Server, answer, json, xml};
+use super::server::{Act, Server, answer, xml};
 use super::{as_json, client, client_with, feed, page, settings};
 
 /// The data read from a body, and its result.

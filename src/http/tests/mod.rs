@@ -46,8 +46,8 @@ fn client(base: &str) -> Client {
 
 /// The whole body.
 async fn as_json(answer: &mut Answer) -> serde_json::Value {
-    let body = answer.bytes().await.expect("the body");
-    serde_json::from_slice(&body).expect("JSON")
+    let body = answer.bytes().await.unwrap();
+    serde_json::from_slice(&body).unwrap()
 }
 
 fn feed() -> Request {

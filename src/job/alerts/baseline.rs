@@ -62,7 +62,7 @@ async fn match_stored(
         let page = Stored {
             after: &after,
             limit: PAGE,
-            stored_by: after_seq,
+            existing_at: after_seq,
         };
         let subjects = subject::stored(&mut connection, page).await?;
         drop(connection);

@@ -112,7 +112,7 @@ pub struct Stored<'a> {
     /// Maximum number.
     pub limit: i64,
     /// Only those that existed when this change was the last.
-    pub stored_by: i64,
+    pub existing_at: i64,
 }
 
 /// The stored advisories, as if each had just appeared, in the order of their
@@ -155,7 +155,7 @@ pub async fn stored(
            limit $2"#,
         page.after,
         page.limit,
-        page.stored_by
+        page.existing_at
     )
     .fetch_all(connection)
     .await?;
