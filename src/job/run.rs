@@ -57,6 +57,8 @@ pub(crate) struct Work {
     pub covers: Option<(DateTime<Utc>, DateTime<Utc>)>,
     pub root_element: Option<String>,
     pub sightings: Vec<i64>,
+    /// Whether it is a full pull of a list.
+    pub is_full: bool,
     pub received: FingerprintSum,
     /// The number to compare with the total count that upstream reports.
     pub accounted: Option<u64>,
@@ -251,6 +253,7 @@ impl Run {
                 covers,
                 root_element: work.root_element.as_deref(),
                 seen: work.sightings.clone(),
+                is_full: work.is_full,
                 began_at: self.origin.at,
                 now,
             },
@@ -264,7 +267,8 @@ impl Run {
             }
         }
         // After `seen` has moved: it shows which advisories can be parsed now.
-        quarantine::release_advisories(transaction, self.source.id, self.origin.run_id).await?;
+        let (source_id, run_id) = (self.source.id, self.origin.run_id);
+        quarantine::release_advisories(transaction, source_id, run_id, work.is_full).await?;
         Ok(())
     }
 

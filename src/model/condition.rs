@@ -18,11 +18,13 @@ pub enum Condition {
     SinkFailing,
     /// A limit allows no more requests for now.
     RequestBudgetExhausted,
+    /// A full pull lacks so many members of its list that this must be confirmed.
+    RemovalsUnconfirmed,
 }
 
 impl Condition {
     /// All conditions.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::DataStale,
         Self::TokenRejected,
         Self::StructureNotRecognised,
@@ -30,6 +32,7 @@ impl Condition {
         Self::CoverageHole,
         Self::SinkFailing,
         Self::RequestBudgetExhausted,
+        Self::RemovalsUnconfirmed,
     ];
 
     /// The name used in SQL, JSON and metrics.
@@ -42,6 +45,7 @@ impl Condition {
             Self::CoverageHole => "coverage_hole",
             Self::SinkFailing => "sink_failing",
             Self::RequestBudgetExhausted => "request_budget_exhausted",
+            Self::RemovalsUnconfirmed => "removals_unconfirmed",
         }
     }
 
@@ -67,6 +71,8 @@ impl Condition {
             (Self::SinkFailing, false) => "the sink works again",
             (Self::RequestBudgetExhausted, true) => "the request budget is exhausted",
             (Self::RequestBudgetExhausted, false) => "requests are allowed again",
+            (Self::RemovalsUnconfirmed, true) => "many members of a list are missing",
+            (Self::RemovalsUnconfirmed, false) => "the members of the list are clear again",
         }
     }
 }

@@ -47,6 +47,8 @@ mod import;
 mod inspect;
 mod json_lists;
 mod layers;
+mod list_grows;
+mod list_members;
 mod migrations;
 mod notices;
 mod outages;

@@ -26,9 +26,10 @@ const ADVISORIES: &str = "advisories";
 /// What the elements are read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To find the members of a watch list; `again`: also among known advisories, because
-    /// lists can change without an advisory being modified.
-    List { again: bool },
+    /// To find the members of a watch list; also among advisories whose details were
+    /// fetched before `older_than`, because lists can change without an advisory being
+    /// modified.
+    List { older_than: Option<DateTime<Utc>> },
     /// To find advisories that are newer upstream than the stored ones.
     RevisionScan,
 }
@@ -94,8 +95,8 @@ async fn store_page(
     quarantine::keep(&mut transaction, origin, &unreadable).await?;
     let mut settled = None;
     match purpose {
-        Purpose::List { again } => {
-            listed::enqueue_for_list(&mut transaction, origin, &rows, again).await?;
+        Purpose::List { older_than } => {
+            listed::enqueue_for_list(&mut transaction, origin, &rows, older_than).await?;
             let sightings = listed::sightings(&mut transaction, origin.source_id, &rows).await?;
             work.sightings.extend(sightings);
         }

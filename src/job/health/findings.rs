@@ -6,7 +6,7 @@ use crate::config::{Allowed, Config};
 use crate::model::{
     Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, shortened,
 };
-use crate::store::health::condition::{SinkState, SourceState};
+use crate::store::health::condition::{Doubt, SinkState, SourceState};
 
 /// Key of conditions that affect the whole account.
 const UPSTREAM: &str = "upstream";
@@ -42,6 +42,7 @@ impl Seen<'_> {
             findings.push(not_recognised(source));
             findings.push(quarantine(source));
             findings.push(coverage_gap(source));
+            findings.push(removals(source));
         }
         findings.extend(self.sinks.iter().map(failing));
         let gone = self.states.iter().filter(|state| {
@@ -213,6 +214,25 @@ fn coverage_gap(source: &SourceState) -> Finding {
         ),
     };
     of_source(source, Condition::CoverageHole, gaps > 0, (gaps, summary))
+}
+
+fn removals(source: &SourceState) -> Finding {
+    let (missing, summary) = match source.doubt {
+        None => (0, "a full pull was believed".to_owned()),
+        Some(Doubt {
+            since,
+            missing,
+            known,
+        }) => (
+            missing,
+            format!(
+                "full pulls since {} lack {missing} of {known} members; all stay members until a full pull 12 hours later confirms it; if they were removed on purpose, run `advisoryd sync feeds --full --accept-removals`",
+                time(since)
+            ),
+        ),
+    };
+    let condition = Condition::RemovalsUnconfirmed;
+    of_source(source, condition, missing > 0, (missing, summary))
 }
 
 fn failing(sink: &SinkState) -> Finding {

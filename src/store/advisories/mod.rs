@@ -8,6 +8,7 @@ pub mod copy;
 pub mod detail;
 pub(crate) mod facts;
 pub mod history;
+pub mod members;
 pub mod plan;
 pub mod received;
 pub mod row;

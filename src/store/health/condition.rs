@@ -26,6 +26,19 @@ pub struct SourceState {
     pub quarantined: i64,
     /// Gaps in the covered time.
     pub gaps: i64,
+    /// Members that a full pull did not contain, while that is not believed.
+    pub doubt: Option<Doubt>,
+}
+
+/// Members that a full pull did not contain.
+#[derive(Debug, Clone, Copy)]
+pub struct Doubt {
+    /// Start of the first full pull without them.
+    pub since: DateTime<Utc>,
+    /// Their number.
+    pub missing: i64,
+    /// The number of members that it should have contained.
+    pub known: i64,
 }
 
 /// A configured sink.
@@ -63,7 +76,9 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceState>, 
                   case
                       when isempty(s.covered) then 0
                       else (select count(*) from unnest(s.covered)) - 1
-                  end as "gaps!"
+                  end as "gaps!",
+                  s.doubted_at, s.doubted_known,
+                  (select coalesce(sum(upper(r) - lower(r)), 0)::bigint from unnest(s.doubted) as r) as "doubted!"
            from source s
            where s.configured
            order by s.kind desc, s.watch_list_id, s.extra_feed"#
@@ -82,6 +97,11 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceState>, 
             last_failure: row.last_failure.as_deref().and_then(RunFailure::from_name),
             quarantined: row.quarantined,
             gaps: row.gaps,
+            doubt: row.doubted_at.map(|since| Doubt {
+                since,
+                missing: row.doubted,
+                known: row.doubted_known.unwrap_or(0),
+            }),
         })
         .collect())
 }

@@ -36,6 +36,8 @@ pub struct SourceReport {
     pub served_why: Option<String>,
     /// After a rejection by upstream, no requests before this time.
     pub rests_until: Option<DateTime<Utc>>,
+    /// Start of the last complete full pull of a feed.
+    pub full_at: Option<DateTime<Utc>>,
 }
 
 /// All sources: watch lists by id, extra feeds by name, the tickets, and the
@@ -44,11 +46,11 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
     let rows = sqlx::query!(
         r#"select s.id, s.kind, s.watch_list_id, s.extra_feed, s.name, s.configured,
                   s.last_attempt_at, s.last_success_at, s.last_error, upper(s.covered) as covered_to,
-                  s.served_by, s.served_why, s.rests_until,
+                  s.served_by, s.served_why, s.rests_until, s.full_at,
                   case s.kind
                       when 'sweep' then 0
                       when 'tickets' then (select count(*) from ticket t where t.deleted_at is null)
-                      else (select count(*) from sighting g where g.source_id = s.id)
+                      else (select count(*) from sighting g where g.source_id = s.id and g.left_at is null)
                   end as "records!",
                   (select count(*) from quarantine q where q.source_id = s.id) as "quarantined!",
                   exists (
@@ -81,6 +83,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
             served_by: IngestedVia::from_name(&row.served_by),
             served_why: row.served_why,
             rests_until: row.rests_until,
+            full_at: row.full_at,
         });
     }
     Ok(reports)
