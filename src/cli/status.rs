@@ -361,5 +361,6 @@ fn as_value(
         "next_run_at": next_run,
         "last_full_at": source.full_at,
         "next_full_at": next_full,
+        "last_news_at": source.news_at,
     })
 }

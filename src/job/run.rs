@@ -15,7 +15,7 @@ use crate::store::change;
 use crate::store::ledger::lock::SourceLock;
 use crate::store::ledger::run::{self, Ended};
 use crate::store::ledger::source::{self, Source};
-use crate::store::ledger::{cursor, quarantine};
+use crate::store::ledger::{activity, cursor, quarantine};
 use crate::store::origin::Origin;
 use crate::store::tickets::reading;
 use crate::store::tickets::scan::{self, Scan};
@@ -265,6 +265,12 @@ impl Run {
                 reading::walked(transaction, full.began_at).await?;
                 scan::finish(transaction, full.id).await?;
             }
+        }
+        let Tally { added, changed, .. } = work.tally;
+        // Members of a list that is read by JSON come with their details, later.
+        let is_news = work.is_full || added + changed > 0 || self.mode == Mode::Json;
+        if self.key.is_feed() && is_news {
+            activity::refresh(transaction, self.source.id, covers.1).await?;
         }
         // After `seen` has moved: it shows which advisories can be parsed now.
         let (source_id, run_id) = (self.source.id, self.origin.run_id);

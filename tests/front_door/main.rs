@@ -49,6 +49,7 @@ mod json_lists;
 mod layers;
 mod list_grows;
 mod list_members;
+mod list_quiet;
 mod migrations;
 mod notices;
 mod outages;

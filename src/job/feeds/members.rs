@@ -1,8 +1,10 @@
 //! Members that have left a watch list. Only a complete full pull can find them, and only
 //! among those that it must contain.
 
-use chrono::TimeDelta;
-use tracing::{info, warn};
+use std::collections::HashSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tracing::info;
 
 use super::feed::LookBack;
 use crate::job::failure::Failure;
@@ -11,6 +13,7 @@ use crate::job::transaction;
 use crate::model::SourceKey;
 use crate::store::advisories::members::{self, Member, Pulled};
 use crate::store::advisories::write_lock::WriteLock;
+use crate::store::ledger::activity;
 use crate::store::wanted::feed_days::{self, Counts};
 
 /// A full pull is believed only if at most this part (one in 5) of the members that it
@@ -39,7 +42,7 @@ pub(super) async fn judge(run: &Run, look_back: LookBack, work: &Work) -> Result
     };
     let expected = members::expected(&mut connection, run.origin, pulled).await?;
     drop(connection);
-    let expected = without_cut_off(run, expected);
+    let expected = without_cut_off(run, expected).await?;
     conclude(run, look_back, &expected).await
 }
 
@@ -52,45 +55,50 @@ pub(super) async fn judge_json(run: &Run, look_back: LookBack) -> Result<(), Fai
 }
 
 /// Without the members that are older than everything that came, if there are several:
-/// then upstream has not sent the whole window.
-fn without_cut_off(run: &Run, expected: Vec<Member>) -> Vec<Member> {
-    let released = |member: &Member| member.released_at;
-    let modified = |member: &Member| member.modified_at;
-    let by_release = older_than_all(&expected, released);
-    let by_modification = older_than_all(&expected, modified);
-    let older = if by_release.len() > by_modification.len() {
+/// then upstream has not sent the whole window. It is recorded, for a condition.
+async fn without_cut_off(run: &Run, expected: Vec<Member>) -> Result<Vec<Member>, Failure> {
+    let by_release = CutOff::by(&expected, |member| member.released_at);
+    let by_modification = CutOff::by(&expected, |member| member.modified_at);
+    let cut_off = if by_release.older.len() > by_modification.older.len() {
         by_release
     } else {
         by_modification
     };
-    if older.len() < CUT_OFF {
-        return expected;
-    }
-    warn!(
-        source = %run.source_name(), members = older.len(),
-        "{}: {} members of the requested time are older than everything that the feed contained; upstream may not go back as far as requested, they stay members",
-        run.source_name(), older.len()
-    );
-    expected
+    let cut_off = if cut_off.older.len() < CUT_OFF {
+        CutOff::default()
+    } else {
+        cut_off
+    };
+    let CutOff { oldest_at, older } = cut_off;
+    let mut connection = run.context.pool.acquire().await?;
+    activity::set_cut_off(&mut connection, run.source.id, older.len(), oldest_at).await?;
+    Ok(expected
         .into_iter()
         .filter(|member| !older.contains(&member.id))
-        .collect()
+        .collect())
 }
 
 /// The missing members that are older than all that are not missing.
-fn older_than_all<T: Ord + Copy>(
-    expected: &[Member],
-    date: impl Fn(&Member) -> Option<T>,
-) -> Vec<i64> {
-    let seen = expected.iter().filter(|member| member.is_seen);
-    let Some(oldest) = seen.filter_map(&date).min() else {
-        return Vec::new();
-    };
-    let missing = expected.iter().filter(|member| !member.is_seen);
-    missing
-        .filter(|member| date(member).is_some_and(|at| at < oldest))
-        .map(|member| member.id)
-        .collect()
+#[derive(Default)]
+struct CutOff {
+    /// Date of the oldest member that is not missing, if older ones are.
+    oldest_at: Option<DateTime<Utc>>,
+    older: HashSet<i64>,
+}
+
+impl CutOff {
+    fn by(expected: &[Member], date: impl Fn(&Member) -> Option<DateTime<Utc>>) -> Self {
+        let seen = expected.iter().filter(|member| member.is_seen);
+        let Some(oldest) = seen.filter_map(&date).min() else {
+            return Self::default();
+        };
+        let is_older = |member: &&Member| date(member).is_some_and(|at| at < oldest);
+        let missing = expected.iter().filter(|member| !member.is_seen);
+        Self {
+            oldest_at: Some(oldest),
+            older: missing.filter(is_older).map(|member| member.id).collect(),
+        }
+    }
 }
 
 async fn conclude(run: &Run, look_back: LookBack, expected: &[Member]) -> Result<(), Failure> {

@@ -28,6 +28,24 @@ pub struct SourceState {
     pub gaps: i64,
     /// Members that a full pull did not contain, while that is not believed.
     pub doubt: Option<Doubt>,
+    /// How often it brings something.
+    pub activity: Activity,
+    /// Members that the last full pull lacked because it did not go back as far as
+    /// requested, and the date of its oldest record.
+    pub cut_off: Option<(i64, DateTime<Utc>)>,
+}
+
+/// How often a list or extra feed brings something.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Activity {
+    /// Newest release or modification, by upstream's clock.
+    pub news_at: Option<DateTime<Utc>>,
+    /// Longest time without one, in seconds.
+    pub usual_gap_seconds: Option<f64>,
+    /// Advisories usually released in 14 days.
+    pub usual_count: Option<f64>,
+    /// Advisories released in the last 14 days.
+    pub recent_count: Option<i64>,
 }
 
 /// Members that a full pull did not contain.
@@ -78,6 +96,8 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceState>, 
                       else (select count(*) from unnest(s.covered)) - 1
                   end as "gaps!",
                   s.doubted_at, s.doubted_known,
+                  s.news_at, extract(epoch from s.usual_gap)::float8 as usual_gap_seconds,
+                  s.usual_count, s.recent_count, s.cut_off, s.oldest_at,
                   (select coalesce(sum(upper(r) - lower(r)), 0)::bigint from unnest(s.doubted) as r) as "doubted!"
            from source s
            where s.configured
@@ -102,6 +122,13 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceState>, 
                 missing: row.doubted,
                 known: row.doubted_known.unwrap_or(0),
             }),
+            activity: Activity {
+                news_at: row.news_at,
+                usual_gap_seconds: row.usual_gap_seconds,
+                usual_count: row.usual_count,
+                recent_count: row.recent_count,
+            },
+            cut_off: row.oldest_at.map(|oldest_at| (row.cut_off, oldest_at)),
         })
         .collect())
 }

@@ -38,6 +38,10 @@ pub struct SourceReport {
     pub rests_until: Option<DateTime<Utc>>,
     /// Start of the last complete full pull of a feed.
     pub full_at: Option<DateTime<Utc>>,
+    /// Start of the current uninterrupted time in which it is followed.
+    pub followed_since: Option<DateTime<Utc>>,
+    /// Newest release or modification of a member of a feed, according to upstream.
+    pub news_at: Option<DateTime<Utc>>,
 }
 
 /// All sources: watch lists by id, extra feeds by name, the tickets, and the
@@ -47,6 +51,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
         r#"select s.id, s.kind, s.watch_list_id, s.extra_feed, s.name, s.configured,
                   s.last_attempt_at, s.last_success_at, s.last_error, upper(s.covered) as covered_to,
                   s.served_by, s.served_why, s.rests_until, s.full_at,
+                  s.followed_since, s.news_at,
                   case s.kind
                       when 'sweep' then 0
                       when 'tickets' then (select count(*) from ticket t where t.deleted_at is null)
@@ -84,6 +89,8 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
             served_why: row.served_why,
             rests_until: row.rests_until,
             full_at: row.full_at,
+            followed_since: row.followed_since,
+            news_at: row.news_at,
         });
     }
     Ok(reports)
