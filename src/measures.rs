@@ -19,6 +19,8 @@ const RETRIES: &str = "advisoryd_upstream_retries_total";
 const THROTTLED: &str = "advisoryd_upstream_throttled_total";
 const DATA_AGE: &str = "advisoryd_data_age_seconds";
 const LAST_SUCCESS: &str = "advisoryd_last_success_timestamp_seconds";
+const LAST_NEWS: &str = "advisoryd_last_news_timestamp_seconds";
+const DATABASE_UP: &str = "advisoryd_database_up";
 const STORED: &str = "advisoryd_stored_records";
 const QUARANTINE: &str = "advisoryd_quarantine_records";
 const GAPS: &str = "advisoryd_coverage_gaps";
@@ -31,7 +33,7 @@ const DELIVERIES: &str = "advisoryd_alert_deliveries_total";
 const CONDITION: &str = "advisoryd_condition";
 const DELIVERY_SECONDS: &str = "advisoryd_alert_delivery_duration_seconds";
 
-/// Gives every metric its help text.
+/// Gives the metrics of this process their help texts.
 pub fn describe() {
     describe_counter!(RUNS, "Runs that ended, by source and outcome.");
     describe_histogram!(RUN_SECONDS, "Duration of runs, in seconds.");
@@ -43,9 +45,32 @@ pub fn describe() {
     describe_counter!(REQUESTS, "Requests sent to upstream, retries included.");
     describe_counter!(RETRIES, "Requests that were retried.");
     describe_counter!(THROTTLED, "Responses with status 429 (too many requests).");
+    describe_counter!(
+        DRIFT,
+        "Records that upstream changed without a new modification date, found by reconciliation, by source."
+    );
+    describe_counter!(RAISED, "Alerts created.");
+    describe_counter!(DELIVERIES, "Delivery attempts, by sink and outcome.");
+    describe_histogram!(
+        DELIVERY_SECONDS,
+        "Duration of delivery attempts, in seconds."
+    );
+}
+
+/// Gives the metrics that are read from the database their help texts. They are recorded
+/// anew at each scrape, so that none stays for what is no longer there.
+pub fn describe_database() {
+    describe_gauge!(
+        DATABASE_UP,
+        "1 if the database answered this scrape, otherwise 0."
+    );
+    describe_gauge!(
+        LAST_NEWS,
+        "Newest release or modification of an advisory of the source according to upstream, in Unix seconds."
+    );
     describe_gauge!(
         DATA_AGE,
-        "Seconds since the end of the covered time, by source."
+        "Seconds since the end of the covered time, or since the source is followed if it was never read completely, by source."
     );
     describe_gauge!(
         LAST_SUCCESS,
@@ -63,25 +88,25 @@ pub fn describe() {
         DETAILS_DONE,
         "Estimated time when all pending details will have been fetched, in Unix seconds."
     );
-    describe_counter!(
-        DRIFT,
-        "Records that upstream changed without a new modification date, found by reconciliation, by source."
-    );
-    describe_counter!(RAISED, "Alerts created.");
-    describe_counter!(DELIVERIES, "Delivery attempts, by sink and outcome.");
     describe_gauge!(
         CONDITION,
         "1 while a condition is active, 0 when it is resolved, by what and key."
     );
-    describe_histogram!(
-        DELIVERY_SECONDS,
-        "Duration of delivery attempts, in seconds."
-    );
 }
 
-/// Sets the state of all conditions that were ever active.
-pub fn conditions(states: &[ConditionState]) {
-    for state in states {
+/// Sets whether the database answered.
+pub fn database(is_up: bool) {
+    gauge!(DATABASE_UP).set(if is_up { 1.0 } else { 0.0 });
+}
+
+/// Sets the state of all conditions that were ever active, except of sources that are no
+/// longer followed.
+pub fn conditions(states: &[ConditionState], sources: &[SourceReport]) {
+    let is_gone = |state: &&ConditionState| {
+        let mut gone = sources.iter().filter(|report| !report.configured);
+        !state.is_raised && gone.any(|report| report.key.to_string() == state.key)
+    };
+    for state in states.iter().filter(|state| !is_gone(state)) {
         let (what, key) = (state.condition.name(), state.key.clone());
         let value = if state.is_raised { 1.0 } else { 0.0 };
         gauge!(CONDITION, "what" => what, "key" => key).set(value);
@@ -135,28 +160,41 @@ pub fn details(backlog: &Backlog, done_at: Option<DateTime<Utc>>) {
     gauge!(DETAILS_WANTED).set(as_float(backlog.wanted));
     gauge!(DETAILS_UNAVAILABLE).set(as_float(backlog.unavailable));
     if let Some(at) = done_at {
-        let seconds = (at - DateTime::<Utc>::UNIX_EPOCH).as_seconds_f64();
-        gauge!(DETAILS_DONE).set(seconds);
+        gauge!(DETAILS_DONE).set(unix_seconds(at));
     }
 }
 
-/// Sets the state of each configured source.
-pub fn sources(sources: &[SourceReport], now: DateTime<Utc>) {
+/// Sets how old the data of each configured source is. It needs no database: the age
+/// grows also while that does not answer.
+pub fn ages(sources: &[SourceReport], now: DateTime<Utc>) {
     for report in sources.iter().filter(|report| report.configured) {
         let source = report.key.to_string();
-        if let Some(covered_to) = report.covered_to {
-            let age = (now - covered_to).as_seconds_f64().max(0.0);
+        if let Some(from) = report.covered_to.or(report.followed_since) {
+            let age = (now - from).as_seconds_f64().max(0.0);
             gauge!(DATA_AGE, "source" => source.clone()).set(age);
         }
         if let Some(at) = report.last_success_at {
-            let seconds = (at - DateTime::<Utc>::UNIX_EPOCH).as_seconds_f64();
-            gauge!(LAST_SUCCESS, "source" => source.clone()).set(seconds);
+            gauge!(LAST_SUCCESS, "source" => source.clone()).set(unix_seconds(at));
         }
+        if let Some(at) = report.news_at {
+            gauge!(LAST_NEWS, "source" => source).set(unix_seconds(at));
+        }
+    }
+}
+
+/// Sets what is stored of each configured source.
+pub fn sources(sources: &[SourceReport]) {
+    for report in sources.iter().filter(|report| report.configured) {
+        let source = report.key.to_string();
         gauge!(STORED, "source" => source.clone()).set(as_float(report.records));
         gauge!(QUARANTINE, "source" => source.clone()).set(as_float(report.quarantined));
         let gaps = i64::try_from(report.gaps.len()).unwrap_or(i64::MAX);
         gauge!(GAPS, "source" => source).set(as_float(gaps));
     }
+}
+
+fn unix_seconds(at: DateTime<Utc>) -> f64 {
+    (at - DateTime::<Utc>::UNIX_EPOCH).as_seconds_f64()
 }
 
 #[expect(

@@ -54,15 +54,17 @@ async fn show(
     let mut connection = ask::up_to_date(opened).await?;
     let config = &discover::followed(&mut connection, config).await?;
     let status = read(config, &mut connection, now).await?;
+    let timezone = config.schedule.timezone;
     let next_run = |source: &SourceReport| {
         let schedule = config.schedule_of(&source.key, status.filter)?;
-        let next = schedule.next_after(now, config.schedule.timezone);
+        let next = schedule.next_after(now, timezone);
         next.filter(|_| source.configured)
     };
+    let next_full = config.schedule.full_feeds.next_after(now, timezone);
     if as_json {
-        print_json(&status.as_value(&opened.psql, next_run, now))?;
+        print_json(&status.as_value(&opened.psql, next_run, (now, next_full)))?;
     } else {
-        status.print(config, next_run, now);
+        status.print(config, next_run, (now, next_full));
         let advisories = status.advisories;
         print_line(&format!(
             "\n{advisories} advisories. Connect: {}",
@@ -97,12 +99,12 @@ impl Status {
         &self,
         psql: &str,
         next_run: impl Fn(&SourceReport) -> Option<DateTime<Utc>>,
-        now: DateTime<Utc>,
+        (now, next_full): (DateTime<Utc>, Option<DateTime<Utc>>),
     ) -> Value {
         let sources: Vec<Value> = self
             .sources
             .iter()
-            .map(|source| status_source::as_value(source, next_run(source), now))
+            .map(|source| status_source::as_value(source, (next_run(source), next_full), now))
             .collect();
         json!({
             "at": now,
@@ -123,7 +125,7 @@ impl Status {
         &self,
         config: &Config,
         next_run: impl Fn(&SourceReport) -> Option<DateTime<Utc>>,
-        now: DateTime<Utc>,
+        (now, next_full): (DateTime<Utc>, Option<DateTime<Utc>>),
     ) {
         let rows: Vec<[String; 8]> = self
             .sources
@@ -148,6 +150,11 @@ impl Status {
                 known.counts.name(),
                 known.said
             ));
+        }
+        let is_feed = |source: &&SourceReport| source.configured && source.key.is_feed();
+        if let Some(at) = next_full.filter(|_| self.sources.iter().any(|one| is_feed(&one))) {
+            let next = rough(at - now);
+            print_line(&format!("\nnext full pull of all feeds: in {next}"));
         }
         for line in self.details.lines() {
             print_line(&format!("\n{line}"));

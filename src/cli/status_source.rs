@@ -93,9 +93,10 @@ pub(super) fn row(
 /// The same as JSON.
 pub(super) fn as_value(
     source: &SourceReport,
-    next_run: Option<DateTime<Utc>>,
+    (next_run, next_full): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
     now: DateTime<Utc>,
 ) -> Value {
+    let next_full = next_full.filter(|_| source.configured && source.key.is_feed());
     let (id, ingested_via) = match &source.key {
         SourceKey::WatchList(id) => (json!(id), Some(source.ingested_via.name())),
         SourceKey::ExtraFeed(name) => (json!(name), None),
@@ -125,5 +126,8 @@ pub(super) fn as_value(
         "quarantined": source.quarantined,
         "gaps": gaps,
         "next_run_at": next_run,
+        "last_full_at": source.full_at,
+        "next_full_at": next_full,
+        "last_news_at": source.news_at,
     })
 }

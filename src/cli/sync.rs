@@ -47,7 +47,7 @@ pub(super) struct Sync {
     /// Also alert on existing advisories (first load, new rule)
     #[arg(long)]
     pub alert_backlog: bool,
-    /// Accept a full scan even if over 20 % of the tickets are missing
+    /// Accept that over 20 % of a list's members or of the tickets are gone
     #[arg(long, requires = "full")]
     pub accept_removals: bool,
     /// Print one JSON object per run
@@ -174,6 +174,7 @@ fn chosen_feeds(config: &Config, wanted: &Sync) -> anyhow::Result<Vec<Feed>> {
 async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Result<bool> {
     let look_back = match (wanted.days, wanted.full) {
         (Some(days), _) => LookBack::Days(days),
+        (None, true) if wanted.accept_removals => LookBack::FullAccepted,
         (None, true) => LookBack::Full,
         (None, false) => LookBack::Missing,
     };

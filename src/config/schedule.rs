@@ -20,6 +20,8 @@ pub struct Schedule {
     pub timezone: Tz,
     /// Feeds without their own schedule. Default: every 15 minutes.
     pub feeds: CronExpression,
+    /// Full pulls of all feeds, with the look-back of the first pull. Default: at 02:30.
+    pub full_feeds: CronExpression,
     /// Incremental ticket sync. Default: every 10 minutes.
     pub tickets: CronExpression,
     /// Full ticket sync, which finds tickets that are gone. Default: Sundays at 03:00.
@@ -51,12 +53,14 @@ impl Schedule {
     pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
         let zone = section.value("timezone", Tz::UTC, timezone);
         let feeds = section.value("feeds", default("0 */15 * * * *")?, expression);
+        let full_feeds = section.value("full_feeds", default("0 30 2 * * *")?, expression);
         let tickets = section.value("tickets", default("0 */10 * * * *")?, expression);
         let full_walk = section.value("full_walk", default("0 0 3 * * Sun")?, expression);
         section.close();
         Some(Self {
             timezone: zone,
             feeds,
+            full_feeds,
             tickets,
             full_walk,
         })

@@ -236,7 +236,7 @@ fn woken(
     heartbeat: Option<&Woken>,
 ) -> Vec<Woken> {
     let discovery = discovery.map(|discovery| discovery.woken.clone());
-    let workers = workers.iter().map(Worker::woken);
+    let workers = workers.iter().flat_map(Worker::woken);
     workers.chain(discovery).chain(heartbeat.cloned()).collect()
 }
 

@@ -94,7 +94,7 @@ impl Watch {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn ticked(&self) {
+    pub(super) fn ticked(&self) {
         self.change(|state| state.ticked(Instant::now()));
     }
 

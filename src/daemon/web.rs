@@ -1,7 +1,8 @@
 //! HTTP endpoints `/healthz`, `/readyz` and `/metrics` (Prometheus).
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -9,6 +10,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use chrono::{DateTime, Utc};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -19,13 +21,17 @@ use crate::config::Config;
 use crate::http::Client;
 use crate::job::details::fetch;
 use crate::measures;
+use crate::model::ConditionState;
 use crate::store::database;
 use crate::store::health::condition;
-use crate::store::reports::report;
-use crate::store::wanted::backlog;
+use crate::store::reports::report::{self, SourceReport};
+use crate::store::wanted::backlog::{self, Backlog};
 
 /// Prometheus' text format.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A scrape waits no longer for the database: Prometheus gives up after ten seconds.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What runs under the current configuration.
 #[derive(Clone)]
@@ -44,6 +50,8 @@ pub struct Health {
     pool: OnceLock<PgPool>,
     working: RwLock<Option<Working>>,
     prometheus: PrometheusHandle,
+    /// The sources when the database last answered a scrape.
+    sources: Mutex<Vec<SourceReport>>,
 }
 
 impl Health {
@@ -59,6 +67,7 @@ impl Health {
             pool: OnceLock::new(),
             working: RwLock::new(None),
             prometheus,
+            sources: Mutex::default(),
         }
     }
 
@@ -140,28 +149,71 @@ async fn prometheus(State(health): State<Arc<Health>>) -> impl IntoResponse {
     if let Some(working) = health.working() {
         measures::upstream(&working.client.total_usage());
     }
-    if let Err(error) = update_metrics(&health).await {
-        tracing::debug!(%error, "could not read metrics from the database");
-    }
-    (
-        [(header::CONTENT_TYPE, PROMETHEUS_TEXT)],
-        health.prometheus.render(),
-    )
+    let read = read_database(&health);
+    let read = match tokio::time::timeout(DATABASE_TIMEOUT, read).await {
+        Ok(read) => read.map_err(|error| error.to_string()),
+        Err(_) => Err("no answer in time".to_owned()),
+    };
+    let text = [health.prometheus.render(), health.render(read)].concat();
+    ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], text)
 }
 
-/// Updates the metrics that are read from the database.
-async fn update_metrics(health: &Health) -> Result<(), sqlx::Error> {
-    let Some(pool) = health.pool.get() else {
-        return Ok(());
-    };
+/// What the metrics show of the database.
+struct FromDatabase {
+    sources: Vec<SourceReport>,
+    conditions: Vec<ConditionState>,
+    details: Option<(Backlog, Option<DateTime<Utc>>)>,
+}
+
+async fn read_database(health: &Health) -> Result<FromDatabase, sqlx::Error> {
+    let pool = health.pool.get().ok_or(sqlx::Error::PoolClosed)?;
     let now = health.clock.now();
     let mut connection = pool.acquire().await?;
-    measures::sources(&report::sources(&mut connection).await?, now);
-    measures::conditions(&condition::states(&mut connection).await?);
-    if let Some(working) = health.working() {
-        let backlog = backlog::backlog(&mut connection, working.config.feeds.details, now).await?;
-        let done_at = fetch::outlook(&working.config, &backlog, now);
-        measures::details(&backlog, done_at);
+    let details = match health.working() {
+        None => None,
+        Some(working) => {
+            let wanted = working.config.feeds.details;
+            let backlog = backlog::backlog(&mut connection, wanted, now).await?;
+            let done_at = fetch::outlook(&working.config, &backlog, now);
+            Some((backlog, done_at))
+        }
+    };
+    Ok(FromDatabase {
+        sources: report::sources(&mut connection).await?,
+        conditions: condition::states(&mut connection).await?,
+        details,
+    })
+}
+
+impl Health {
+    /// The metrics that are read from the database. If it does not answer, only the ages
+    /// are known, which follow from what it said last.
+    fn render(&self, read: Result<FromDatabase, String>) -> String {
+        let now = self.clock.now();
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let mut last = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        metrics::with_local_recorder(&recorder, || {
+            measures::describe_database();
+            measures::database(read.is_ok());
+            match read {
+                Ok(FromDatabase {
+                    sources,
+                    conditions,
+                    details,
+                }) => {
+                    measures::sources(&sources);
+                    measures::conditions(&conditions, &sources);
+                    if let Some((backlog, done_at)) = details {
+                        measures::details(&backlog, done_at);
+                    }
+                    *last = sources;
+                }
+                Err(error) => {
+                    tracing::debug!(error, "could not read metrics from the database");
+                }
+            }
+            measures::ages(&last, now);
+        });
+        recorder.handle().render()
     }
-    Ok(())
 }

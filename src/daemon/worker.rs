@@ -30,6 +30,9 @@ pub struct Worker {
     pub task: WorkerTask,
     /// When.
     pub schedule: CronExpression,
+    /// When a feed is pulled in full. These ticks are like those of `schedule`: the run
+    /// itself decides whether a full pull is due.
+    pub full_schedule: Option<CronExpression>,
     /// Notified by each tick; several ticks during a run count as one.
     pub tick: Arc<Notify>,
     /// Notified when covered time may be read again (reconciliation).
@@ -45,6 +48,7 @@ impl Worker {
         Self {
             task,
             schedule: schedule.clone(),
+            full_schedule: None,
             tick: Arc::new(Notify::new()),
             again: Arc::new(Notify::new()),
             end: CancellationToken::new(),
@@ -52,13 +56,27 @@ impl Worker {
         }
     }
 
-    /// Its schedule and notification.
-    pub fn woken(&self) -> Woken {
-        Woken {
-            schedule: self.schedule.clone(),
+    pub(super) fn with_full_schedule(self, schedule: &CronExpression) -> Self {
+        Self {
+            full_schedule: Some(schedule.clone()),
+            ..self
+        }
+    }
+
+    /// Its schedules and notification.
+    pub fn woken(&self) -> impl Iterator<Item = Woken> {
+        let schedules = std::iter::once(&self.schedule).chain(&self.full_schedule);
+        schedules.map(|schedule| Woken {
+            schedule: schedule.clone(),
             tick: Arc::clone(&self.tick),
             watch: self.watch.clone(),
-        }
+        })
+    }
+
+    /// Gives it a tick.
+    pub fn wake(&self) {
+        self.watch.ticked();
+        self.tick.notify_one();
     }
 
     /// The source it reads.

@@ -15,9 +15,9 @@ use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::details::revision_scan;
 use crate::job::failure::Failure;
-use crate::job::feeds::feed::LookBack;
+use crate::job::feeds::due::is_due as is_due_in_full;
 use crate::job::feeds::feed::feeds;
-use crate::job::feeds::pull;
+use crate::job::feeds::full;
 use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, TicketSync};
 use crate::store::ledger::source;
@@ -34,7 +34,10 @@ const BUSY_PAUSE: Duration = Duration::from_secs(2);
 pub fn workers(config: &Config) -> Vec<Worker> {
     let mut workers: Vec<Worker> = feeds(config)
         .into_iter()
-        .map(|(feed, schedule)| Worker::new(WorkerTask::Feed(feed), schedule))
+        .map(|(feed, schedule)| {
+            Worker::new(WorkerTask::Feed(feed), schedule)
+                .with_full_schedule(&config.schedule.full_feeds)
+        })
         .collect();
     if config.feeds.sweep {
         workers.push(Worker::new(
@@ -60,7 +63,7 @@ pub async fn work(context: Context, worker: Worker, run_ended: Arc<Notify>) {
         ..context
     };
     if worker.watch.waits(is_due(&context, &worker)).await {
-        worker.woken().wake();
+        worker.wake();
     } else {
         worker.watch.ends();
     }
@@ -83,7 +86,8 @@ pub async fn work(context: Context, worker: Worker, run_ended: Arc<Notify>) {
     }
 }
 
-/// Whether a tick was missed while no daemon ran, or the source was never read completely.
+/// Whether a tick or a full pull was missed while no daemon ran, or the source was never
+/// read completely.
 async fn is_due(context: &Context, worker: &Worker) -> bool {
     let Ok(mut connection) = context.pool.acquire().await else {
         return true; // the run will wait for the database
@@ -99,6 +103,10 @@ async fn is_due(context: &Context, worker: &Worker) -> bool {
     let Ok(Some(found)) = source::find(&mut connection, &worker.key()).await else {
         return true;
     };
+    let timezone = context.config.schedule.timezone;
+    if matches!(worker.task, WorkerTask::Feed(_)) && is_due_in_full(context, &found) {
+        return true;
+    }
     found
         .last_success_at
         .and_then(|at| worker.schedule.next_after(at, timezone))
@@ -122,7 +130,7 @@ async fn run_task(context: &Context, worker: &Worker) -> Result<(), Failure> {
         return Err(Failure::Stopped); // the semaphore is never closed
     };
     let ran = match &worker.task {
-        WorkerTask::Feed(feed) => vec![pull::pull(context, feed, LookBack::Missing).await?],
+        WorkerTask::Feed(feed) => full::pull_due(context, feed).await?,
         WorkerTask::Tickets => sync::sync(context, TicketSync::Differences).await?,
         WorkerTask::FullScan => {
             drop(slot);

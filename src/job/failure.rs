@@ -69,6 +69,16 @@ pub enum Failure {
         /// Tickets known.
         known: u64,
     },
+    /// A full pull lacks so many members of its list that it must be confirmed first.
+    #[error(
+        "the full pull did not contain {missing} of {known} members of the list; a loss of more than a fifth is accepted only if a full pull at least 12 hours later confirms it, or with `sync feeds --full --accept-removals`; all stay members until then"
+    )]
+    TooManyLeft {
+        /// Members not contained.
+        missing: usize,
+        /// Members that it should have contained.
+        known: usize,
+    },
     /// A collection has an implausible number of pages.
     #[error("stopped after {pages} pages, which is the limit")]
     TooManyPages {

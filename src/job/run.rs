@@ -15,7 +15,7 @@ use crate::store::change;
 use crate::store::ledger::lock::SourceLock;
 use crate::store::ledger::run::{self, Ended};
 use crate::store::ledger::source::{self, Source};
-use crate::store::ledger::{cursor, quarantine};
+use crate::store::ledger::{activity, cursor, quarantine};
 use crate::store::origin::Origin;
 use crate::store::tickets::reading;
 use crate::store::tickets::scan::{self, Scan};
@@ -57,6 +57,8 @@ pub(crate) struct Work {
     pub covers: Option<(DateTime<Utc>, DateTime<Utc>)>,
     pub root_element: Option<String>,
     pub sightings: Vec<i64>,
+    /// Whether it is a full pull of a list.
+    pub is_full: bool,
     pub received: FingerprintSum,
     /// The number to compare with the total count that upstream reports.
     pub accounted: Option<u64>,
@@ -249,6 +251,7 @@ impl Run {
                 covers,
                 root_element: work.root_element.as_deref(),
                 seen: work.sightings.clone(),
+                is_full: work.is_full,
                 began_at: self.origin.at,
                 now,
             },
@@ -261,8 +264,15 @@ impl Run {
                 scan::finish(transaction, full.id).await?;
             }
         }
+        let Tally { added, changed, .. } = work.tally;
+        // Members of a list that is read by JSON come with their details, later.
+        let is_news = work.is_full || added + changed > 0 || self.mode == Mode::Json;
+        if self.key.is_feed() && is_news {
+            activity::refresh(transaction, self.source.id, covers.1).await?;
+        }
         // After `seen` has moved: it shows which advisories can be parsed now.
-        quarantine::release_advisories(transaction, self.source.id, self.origin.run_id).await?;
+        let (source_id, run_id) = (self.source.id, self.origin.run_id);
+        quarantine::release_advisories(transaction, source_id, run_id, work.is_full).await?;
         Ok(())
     }
 

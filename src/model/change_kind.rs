@@ -10,6 +10,8 @@ pub enum ChangeKind {
     Appeared,
     /// A known advisory is now also in this watch list.
     JoinedWatchList,
+    /// A complete full pull of this watch list no longer contained it.
+    LeftWatchList,
     /// Any new version.
     Revised,
     /// Feed and JSON together have more details of the same revision.
@@ -50,9 +52,10 @@ pub enum ChangeKind {
 
 impl ChangeKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Appeared,
         Self::JoinedWatchList,
+        Self::LeftWatchList,
         Self::Revised,
         Self::Completed,
         Self::Escalated,
@@ -78,6 +81,7 @@ impl ChangeKind {
         match self {
             Self::Appeared => "appeared",
             Self::JoinedWatchList => "joined_watch_list",
+            Self::LeftWatchList => "left_watch_list",
             Self::Revised => "revised",
             Self::Completed => "completed",
             Self::Escalated => "escalated",

@@ -20,11 +20,17 @@ pub enum Condition {
     SinkFailing,
     /// A limit allows no more requests for now.
     RequestBudgetExhausted,
+    /// A full pull lacks so many members of its list that this must be confirmed.
+    RemovalsUnconfirmed,
+    /// A list brought nothing, or far less than usual, for longer than usual.
+    ListQuiet,
+    /// A feed did not go back as far as requested.
+    WindowNotHonoured,
 }
 
 impl Condition {
     /// All conditions.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::DataStale,
         Self::TokenRejected,
         Self::StructureNotRecognised,
@@ -33,6 +39,9 @@ impl Condition {
         Self::CoverageHole,
         Self::SinkFailing,
         Self::RequestBudgetExhausted,
+        Self::RemovalsUnconfirmed,
+        Self::ListQuiet,
+        Self::WindowNotHonoured,
     ];
 
     /// The name used in SQL, JSON and metrics.
@@ -46,6 +55,9 @@ impl Condition {
             Self::CoverageHole => "coverage_hole",
             Self::SinkFailing => "sink_failing",
             Self::RequestBudgetExhausted => "request_budget_exhausted",
+            Self::RemovalsUnconfirmed => "removals_unconfirmed",
+            Self::ListQuiet => "list_quiet",
+            Self::WindowNotHonoured => "window_not_honoured",
         }
     }
 
@@ -73,6 +85,12 @@ impl Condition {
             (Self::SinkFailing, false) => "the sink works again",
             (Self::RequestBudgetExhausted, true) => "the request budget is exhausted",
             (Self::RequestBudgetExhausted, false) => "requests are allowed again",
+            (Self::RemovalsUnconfirmed, true) => "many members of a list are missing",
+            (Self::ListQuiet, true) => "a list brings less than usual",
+            (Self::ListQuiet, false) => "the list brings as much as usual again",
+            (Self::WindowNotHonoured, true) => "a feed does not go back as far as requested",
+            (Self::WindowNotHonoured, false) => "the feed goes back as far as requested again",
+            (Self::RemovalsUnconfirmed, false) => "the members of the list are clear again",
         }
     }
 }

@@ -78,6 +78,10 @@ fn summary(subject: &Subject) -> String {
             Some(list) => format!("now in watch list {list}, {now}{}", solution(subject)),
             None => format!("now in another watch list, {now}{}", solution(subject)),
         },
+        ChangeKind::LeftWatchList => match subject.through {
+            Some(list) => format!("no longer in watch list {list}, {now}"),
+            None => format!("no longer in a watch list, {now}"),
+        },
         ChangeKind::Revised => format!("revised, now version {}", subject.version),
         ChangeKind::Completed => format!("more details available, {now}{}", solution(subject)),
         ChangeKind::Escalated => format!("severity rose from {before} to {now}"),

@@ -45,6 +45,11 @@ impl SourceKey {
         }
     }
 
+    /// Whether it is a feed: a watch list's or an extra one.
+    pub fn is_feed(&self) -> bool {
+        matches!(self, Self::WatchList(_) | Self::ExtraFeed(_))
+    }
+
     /// The name of its records.
     pub fn records(&self) -> &'static str {
         match self {

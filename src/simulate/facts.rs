@@ -36,7 +36,15 @@ impl Simulator {
         place.is_some_and(|place| world.reject(place.index, self.now()))
     }
 
-    /// Puts an advisory into a further watch list without a new revision.
+    /// Takes an advisory out of a watch list, without a new revision.
+    /// `false` when one of them does not exist.
+    pub fn leave(&self, said: &str, list: i64) -> bool {
+        let mut world = self.shared.world();
+        let place = world.find(said);
+        place.is_some_and(|place| world.leave(place.index, list))
+    }
+
+    /// Puts an advisory into a further watch list, without a new revision.
     /// `false` when one of them does not exist.
     pub fn join(&self, said: &str, list: i64) -> bool {
         let mut world = self.shared.world();

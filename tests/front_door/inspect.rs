@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use advisoryd::clock::machine_now;
 use advisoryd::http::{Kind, Request};
 use advisoryd::simulate::Profile;
 use chrono::{DateTime, Utc};
@@ -151,7 +152,7 @@ async fn every_profile_is_told_in_words_with_samples_and_what_means_nothing() {
             ..small()
         })
         .await;
-        world.set_our_clock(starts_at - Utc::now());
+        world.set_our_clock(starts_at - machine_now());
         let context = world.context().await;
         let request = Request::new("/api/xml-feed/", Kind::Xml)
             .with("feed_type", "all")

@@ -15,14 +15,14 @@ use crate::support::{PATIENCE, eventually};
 
 /// One worker, every night at three, in Berlin.
 fn nightly() -> (Vec<Worker>, chrono_tz::Tz) {
-    let text = "[schedule]\ntimezone = \"Europe/Berlin\"\nfeeds = \"0 0 3 * * *\"\n\
+    let text = "[schedule]\ntimezone = \"Europe/Berlin\"\nfeeds = \"0 0 3 * * *\"\nfull_feeds = \"0 0 3 * * *\"\n\
                 [tickets]\nenabled = false\n[[watch_lists]]\nid = 1\n";
     let config = Config::from_text("the test's configuration", text).unwrap();
     (workers(&config), config.schedule.timezone)
 }
 
 fn woken_of(workers: &[Worker]) -> Vec<Woken> {
-    workers.iter().map(Worker::woken).collect()
+    workers.iter().flat_map(Worker::woken).collect()
 }
 
 fn woken(workers: &[Worker]) -> bool {

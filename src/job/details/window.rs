@@ -2,6 +2,8 @@
 //! from the JSON API and for the revision scan. The list has only identifiers and
 //! modification times; the contents are fetched as details.
 
+use chrono::{DateTime, Utc};
+
 use tracing::{info, warn};
 
 use super::fetch::PATH;
@@ -26,9 +28,10 @@ const ADVISORIES: &str = "advisories";
 /// What the elements are read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To find the members of a watch list; `again`: also among known advisories, because
-    /// lists can change without an advisory being modified.
-    List { again: bool },
+    /// To find the members of a watch list; also among advisories whose details were
+    /// fetched before `older_than`, because lists can change without an advisory being
+    /// modified.
+    List { older_than: Option<DateTime<Utc>> },
     /// To find advisories that are newer upstream than the stored ones.
     RevisionScan,
 }
@@ -135,8 +138,8 @@ async fn write(
     quarantine::keep(&mut transaction, origin, unreadable).await?;
     let (mut settled, mut sightings) = (None, Vec::new());
     match purpose {
-        Purpose::List { again } => {
-            listed::enqueue_for_list(&mut transaction, origin, rows, again).await?;
+        Purpose::List { older_than } => {
+            listed::enqueue_for_list(&mut transaction, origin, rows, older_than).await?;
             sightings = listed::sightings(&mut transaction, origin.source_id, rows).await?;
         }
         Purpose::RevisionScan => {

@@ -1,7 +1,7 @@
 //! Fallback to the JSON API for a watch list whose feed cannot be read: windows over all
 //! modified advisories yield the candidates, their details show which lists they are in.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{info, warn};
 
 use crate::config::ListSource;
@@ -10,8 +10,10 @@ use crate::job::collection::window::FixedWindow;
 use crate::job::details::revision_scan;
 use crate::job::details::window::{Purpose, scan_window};
 use crate::job::failure::Failure;
+use crate::job::feeds::due::{due_at, is_full};
 use crate::job::feeds::feed::Feed;
 use crate::job::feeds::feed::LookBack;
+use crate::job::feeds::members;
 use crate::job::lists::exists;
 use crate::job::run::{Run, Work};
 use crate::model::{IngestedVia, SourceKey, feed_days};
@@ -73,8 +75,12 @@ pub(crate) async fn read_json(
         crate::store::ledger::run::records_window(&mut connection, run.origin.run_id, covers)
             .await?;
     }
-    let again = look_back == LookBack::Full;
-    scan_window(run, &window, Purpose::List { again }, work).await?;
+    let older_than = refresh_older_than(run, look_back);
+    scan_window(run, &window, Purpose::List { older_than }, work).await?;
+    work.is_full = is_full(&run.source, look_back);
+    if work.is_full {
+        members::judge_json(run, look_back).await?;
+    }
     if run.source.ingested_via == IngestedVia::Feed {
         warn!(
             source = %run.source_name(),
@@ -110,6 +116,19 @@ pub(crate) async fn or_no_such_list(run: &Run, failure: Failure) -> Failure {
         Err(missing @ Failure::NoSuchList { .. }) => missing,
         Ok(()) | Err(_) => failure,
     }
+}
+
+/// Details fetched before this time are fetched again by a full pull, because they tell
+/// the lists of an advisory as of then. Those that another list has fetched again since
+/// the scheduled time need not be, nor those fetched since a new list is followed.
+fn refresh_older_than(run: &Run, look_back: LookBack) -> Option<DateTime<Utc>> {
+    let now = run.context.clock.now();
+    if look_back.is_full() {
+        let due_at = due_at(&run.context, &run.source);
+        return Some(due_at.filter(|at| *at <= now).unwrap_or(now));
+    }
+    let is_first = is_full(&run.source, look_back);
+    is_first.then(|| run.source.followed_since.unwrap_or(now))
 }
 
 /// Whether this account may not use the JSON API either: then the failure of the feed
@@ -156,7 +175,7 @@ pub(crate) async fn extend_look_back(run: &Run, look_back: LookBack) -> Result<L
     let pending = feed_days(run.context.upstream_now(), since, feeds.max_days);
     Ok(match look_back {
         LookBack::Missing => LookBack::Days(pending),
-        LookBack::Full => LookBack::Days(pending.max(feeds.first_days)),
+        LookBack::Full | LookBack::FullAccepted => LookBack::Days(pending.max(feeds.first_days)),
         LookBack::Days(days) => LookBack::Days(pending.max(days)),
         LookBack::Again(days) => LookBack::Again(pending.max(days)),
     })
@@ -181,7 +200,7 @@ fn window(run: &Run, look_back: LookBack) -> FixedWindow {
     let days = match look_back {
         LookBack::Missing => return revision_scan::window(run),
         LookBack::Days(days) | LookBack::Again(days) => days.clamp(1, feeds.max_days),
-        LookBack::Full => feeds.first_days,
+        LookBack::Full | LookBack::FullAccepted => feeds.first_days,
     };
     FixedWindow::until_now("modified", now - TimeDelta::days(i64::from(days)), now)
 }

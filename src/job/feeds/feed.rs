@@ -23,8 +23,17 @@ pub enum LookBack {
     Days(u32),
     /// As many as the first pull: `first_days`.
     Full,
+    /// The same, and members that are missing have left, however many there are.
+    FullAccepted,
     /// This many days that are covered already, to detect drift.
     Again(u32),
+}
+
+impl LookBack {
+    /// Whether it is that of a first pull.
+    pub fn is_full(self) -> bool {
+        matches!(self, Self::Full | Self::FullAccepted)
+    }
 }
 
 /// The feeds of a configuration: watch lists, then extra feeds.

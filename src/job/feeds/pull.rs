@@ -3,8 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::warn;
 
+use super::due::is_full;
 use super::fallback;
 use super::feed::{Feed, LookBack};
+use super::members;
 use super::store::Stored;
 use super::stream::{self, pull_stream};
 use crate::http::{Answer, Kind, Request};
@@ -13,6 +15,7 @@ use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, Work};
 use crate::model::{FeedWindow, Mode, feed_days, missing_from};
 use crate::source::xml::{Document, FeedError};
+use crate::store::ledger::source;
 
 /// Path of all feeds.
 const PATH: &str = "/api/xml-feed/";
@@ -29,13 +32,17 @@ const MAX_DOCUMENTS: u32 = 10_000;
 /// [`run::Report`] with its error.
 pub async fn pull(context: &Context, feed: &Feed, look_back: LookBack) -> Result<Ran, Failure> {
     let mode = match look_back {
-        LookBack::Full => Mode::Full,
+        LookBack::Full | LookBack::FullAccepted => Mode::Full,
         LookBack::Again(_) => Mode::Reconcile,
         LookBack::Missing | LookBack::Days(_) => Mode::Window,
     };
     let Some(mut run) = run::begin(context, &feed.key, mode).await? else {
         return Ok(Ran::Busy);
     };
+    if look_back.is_full() {
+        let mut connection = run.context.pool.acquire().await?;
+        source::full_attempted(&mut connection, run.source.id, run.origin.at).await?;
+    }
     let mut work = Work::default();
     let result = match fallback::reason_to_skip_feed(&run, feed, look_back) {
         Some(why) => skip_feed(&mut run, look_back, &why, &mut work).await,
@@ -64,7 +71,14 @@ async fn read_or_fall_back(
 ) -> Result<(), Failure> {
     let extended = fallback::extend_look_back(run, look_back).await?;
     let failure = match read(run, feed, extended, work).await {
-        Ok(()) => return fallback::return_to_feed(run).await,
+        Ok(()) => {
+            fallback::return_to_feed(run).await?;
+            work.is_full = is_full(&run.source, look_back);
+            if work.is_full {
+                members::judge(run, look_back, work).await?;
+            }
+            return Ok(());
+        }
         Err(failure) => failure,
     };
     let failure = fallback::or_no_such_list(run, failure).await;
@@ -227,7 +241,7 @@ fn days(run: &Run, look_back: LookBack, now: DateTime<Utc>) -> u32 {
     let feeds = &config.feeds;
     match look_back {
         LookBack::Days(days) | LookBack::Again(days) => days.clamp(1, feeds.max_days),
-        LookBack::Full => feeds.first_days,
+        LookBack::Full | LookBack::FullAccepted => feeds.first_days,
         LookBack::Missing => {
             let overlap = config.overlap_of(run.source_name());
             let reachable = now - TimeDelta::days(i64::from(feeds.max_days));

@@ -6,7 +6,7 @@ use crate::config::{Allowed, Config};
 use crate::model::{
     Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, shortened,
 };
-use crate::store::health::condition::{SinkState, SourceState};
+use crate::store::health::condition::{Activity, Doubt, SinkState, SourceState};
 
 /// Key of conditions that affect the whole account.
 const UPSTREAM: &str = "upstream";
@@ -14,6 +14,12 @@ const UPSTREAM: &str = "upstream";
 const SINK_FAILURES: i32 = 4;
 /// Added to the second tick: the run that it starts may take a while.
 const SLACK: TimeDelta = TimeDelta::hours(1);
+/// No silence is remarkable before this: weekends and holidays.
+const SHORTEST_SILENCE: TimeDelta = TimeDelta::days(3);
+/// With fewer advisories in 14 days, a low number may be chance.
+const USUAL_COUNT: f64 = 20.0;
+/// Fewer than this part (one in 5) of the usual number is far less.
+const FAR_LESS: i64 = 5;
 /// Maximum length of an included error, in characters.
 const ERROR_CHARS: usize = 300;
 
@@ -43,6 +49,9 @@ impl Seen<'_> {
             findings.push(quarantine(source));
             findings.push(unknown_fields(source));
             findings.push(coverage_gap(source));
+            findings.push(removals(source));
+            findings.push(quiet(source));
+            findings.push(window_not_honoured(source));
         }
         findings.extend(self.sinks.iter().map(failing));
         let gone = self.states.iter().filter(|state| {
@@ -224,6 +233,86 @@ fn coverage_gap(source: &SourceState) -> Finding {
         ),
     };
     of_source(source, Condition::CoverageHole, gaps > 0, (gaps, summary))
+}
+
+fn removals(source: &SourceState) -> Finding {
+    let (missing, summary) = match source.doubt {
+        None => (0, "a full pull was believed".to_owned()),
+        Some(Doubt {
+            since,
+            missing,
+            known,
+        }) => (
+            missing,
+            format!(
+                "full pulls since {} lack {missing} of {known} members; all stay members until a full pull 12 hours later confirms it; if they were removed on purpose, run `advisoryd sync feeds --full --accept-removals`",
+                time(since)
+            ),
+        ),
+    };
+    let condition = Condition::RemovalsUnconfirmed;
+    of_source(source, condition, missing > 0, (missing, summary))
+}
+
+/// Compares with the history of the list itself. The silence is counted up to the end of
+/// the covered time: a list that cannot be read is stale, not quiet.
+fn quiet(source: &SourceState) -> Finding {
+    let Activity {
+        news_at,
+        usual_gap_seconds,
+        usual_count,
+        recent_count,
+    } = source.activity;
+    let silence = source.covered_to.zip(news_at).map(|(to, at)| to - at);
+    let silence = silence.unwrap_or_else(TimeDelta::zero);
+    let longest = usual_gap_seconds.map(|seconds| TimeDelta::milliseconds(milliseconds(seconds)));
+    let is_silent = longest.is_some_and(|longest| silence > (longest * 2).max(SHORTEST_SILENCE));
+    let usual = usual_count.unwrap_or(0.0);
+    let recent = recent_count.unwrap_or(0);
+    let is_sparse = usual >= USUAL_COUNT && milliseconds(usual) > recent * FAR_LESS * 1000;
+    let summary = if is_silent {
+        format!(
+            "no advisory was released or modified for {}, the longest pause of the last year was {}; check the list and the licence upstream",
+            rounded(silence),
+            rounded(longest.unwrap_or_else(TimeDelta::zero))
+        )
+    } else if is_sparse {
+        format!(
+            "{recent} advisories were released in 14 days, usually {usual:.0}; check the list and the licence upstream"
+        )
+    } else {
+        "it brings as much as usual".to_owned()
+    };
+    let value = silence.num_seconds();
+    let holds = is_silent || is_sparse;
+    of_source(source, Condition::ListQuiet, holds, (value, summary))
+}
+
+fn window_not_honoured(source: &SourceState) -> Finding {
+    let (members, summary) = match source.cut_off {
+        None => (
+            0,
+            "the last full pull went back as far as requested".to_owned(),
+        ),
+        Some((members, oldest_at)) => (
+            members,
+            format!(
+                "the last full pull goes back to {} only, although {members} older members are in the requested time; they stay members, but older changes are not seen: lower [feeds] first_days to what upstream sends, or ask the vendor",
+                time(oldest_at)
+            ),
+        ),
+    };
+    let condition = Condition::WindowNotHonoured;
+    of_source(source, condition, members > 0, (members, summary))
+}
+
+/// Thousandths, for comparisons in whole numbers.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a year in milliseconds is far below 2^53"
+)]
+fn milliseconds(seconds: f64) -> i64 {
+    (seconds * 1000.0) as i64
 }
 
 fn failing(sink: &SinkState) -> Finding {

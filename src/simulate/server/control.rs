@@ -40,6 +40,10 @@ enum Command {
     },
     /// Withdraws an advisory.
     Reject { said: String },
+    /// Puts an advisory into a watch list, without a new revision.
+    Join { said: String, list: i64 },
+    /// Takes an advisory out of a watch list, without a new revision.
+    Leave { said: String, list: i64 },
     /// One random step.
     Tick {},
     /// Changes a ticket.
@@ -96,6 +100,16 @@ async fn obey(shared: &Shared, command: Command) -> Value {
             let mut world = shared.world();
             let place = world.find(&said);
             return json!(place.is_some_and(|place| world.reject(place.index, now)));
+        }
+        Command::Join { said, list } => {
+            let mut world = shared.world();
+            let place = world.find(&said);
+            return json!(place.is_some_and(|place| world.join(place.index, list)));
+        }
+        Command::Leave { said, list } => {
+            let mut world = shared.world();
+            let place = world.find(&said);
+            return json!(place.is_some_and(|place| world.leave(place.index, list)));
         }
         Command::Tick {} => return json!(shared.world().tick(now)),
         Command::TouchTicket { id } => return json!(shared.world().touch_ticket(id, now)),

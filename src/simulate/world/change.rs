@@ -50,6 +50,17 @@ impl World {
         true
     }
 
+    /// Takes an advisory out of a watch list, without a new revision: as when a customer
+    /// removes a product. `false` when it does not exist.
+    pub fn leave(&mut self, index: u64, list: i64) -> bool {
+        let exists = self.watch_list(list).is_some();
+        let Some(place) = self.place_mut(index).filter(|_| exists) else {
+            return false;
+        };
+        place.lists &= !(1 << (list - 1));
+        true
+    }
+
     /// Adds tickets and returns their numbers.
     pub fn add_tickets(&mut self, count: u32, now: DateTime<Utc>) -> Vec<u64> {
         (0..count).map(|_| self.open_ticket(now, now)).collect()

@@ -11,6 +11,7 @@ use super::history;
 use super::plan::Plan;
 use super::received::Received;
 use super::row::{self, KnownDetail, Stored};
+use super::sighting;
 use crate::model::{Advisory, Fingerprint, RecordKind};
 use crate::store::change;
 use crate::store::origin::Origin;
@@ -34,7 +35,8 @@ pub struct Merged {
 }
 
 /// Which of these fingerprints are the latest bytes of a record from `source_id`,
-/// with the row of `sighting` for each. Those records need no parsing.
+/// with the row of `sighting` for each. Those records need no parsing. A record that
+/// has left the list is not among them: it joins again.
 pub async fn known(
     connection: &mut PgConnection,
     source_id: i32,
@@ -45,7 +47,8 @@ pub async fn known(
         "select id, byte_hash
          from sighting
          where source_id = $1
-           and byte_hash = any($2)",
+           and byte_hash = any($2)
+           and left_at is null",
         source_id,
         &hashes
     )
@@ -78,14 +81,14 @@ pub async fn merge(
         .collect();
     let stored = stored_advisories(connection, &said).await?;
     let details = known_details(connection, &said).await?;
-    let sighted = sighted(connection, origin.source_id, &said).await?;
+    let sighted = sighting::sighted(connection, origin.source_id, &said).await?;
 
     let mut plan = Plan::of(origin);
     for (place, record) in received {
         let said = &record.advisory.said;
         let content_hash = record.advisory.content_hash();
         let stored = stored.get(said);
-        let again = sighted.get(said).is_some_and(|id| is_seen(*id));
+        let again = sighted.get(said).is_some_and(|known| is_seen(known.id));
         if again
             && stored.is_some_and(|stored| is_conflicting_duplicate(record, &content_hash, stored))
         {
@@ -99,9 +102,7 @@ pub async fn merge(
     row::update(connection, origin, &plan.changed).await?;
     row::replace_record(connection, &plan.same_content).await?;
     queue::enqueue(connection, &plan.wanted, origin.at).await?;
-    let sightings =
-        crate::store::advisories::sighting::write(connection, origin, &plan.sightings, &sighted)
-            .await?;
+    let sightings = sighting::write(connection, origin, &plan.sightings, &sighted).await?;
 
     let facts = plan.facts(&stored, &sighted, &former);
     change::record(connection, origin, RecordKind::Advisory, &facts, false).await?;
@@ -244,22 +245,4 @@ async fn known_details(
             (row.said, known)
         })
         .collect())
-}
-
-async fn sighted(
-    connection: &mut PgConnection,
-    source_id: i32,
-    said: &[String],
-) -> Result<HashMap<String, i64>, sqlx::Error> {
-    let rows = sqlx::query!(
-        "select id, said
-         from sighting
-         where source_id = $1
-           and said = any($2)",
-        source_id,
-        said
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.said, row.id)).collect())
 }

@@ -9,7 +9,7 @@ use sqlx::types::Json;
 
 use super::advisory::stored_advisories;
 use super::row::{self, DetailPart, RecordPart, Stored, Version};
-use super::sighting::Seen;
+use super::sighting::{Seen, Sighted};
 use super::{facts, history};
 use crate::model::{Advisory, Detail, Fingerprint, RecordKind, overlay};
 use crate::store::change::{self, Fact};
@@ -218,8 +218,10 @@ async fn keep_former(connection: &mut PgConnection, detail: &Detail) -> Result<(
 /// A watch list that is read from JSON and is named in the response.
 struct List {
     source_id: i32,
-    /// Whether the advisory was seen in it before.
-    is_sighted: bool,
+    /// The advisory's row of `sighting`, if it was ever in it.
+    sighting_id: Option<i64>,
+    /// Whether the advisory is in it according to that row.
+    is_member: bool,
     /// Whether the details were enqueued by its first load.
     is_first_load: bool,
 }
@@ -232,14 +234,12 @@ async fn lists(
     sqlx::query_as!(
         List,
         r#"select s.id as source_id,
-                  exists (
-                      select
-                      from sighting g
-                      where g.said = $2
-                        and g.source_id = s.id) as "is_sighted!",
+                  g.id as "sighting_id?",
+                  g.id is not null and g.left_at is null as "is_member!",
                   s.baseline_seq is null
                   or coalesce($3 <= s.baseline_at, false) as "is_first_load!"
            from source s
+           left join sighting g on g.said = $2 and g.source_id = s.id
            where s.served_by = 'json'
              and s.watch_list_id = any($1)
            order by s.watch_list_id"#,
@@ -350,26 +350,20 @@ async fn tell(
         content_hash: detail.advisory.content_hash(),
         dissent: None,
     };
-    let new: Vec<(Origin, bool)> = lists
-        .iter()
-        .filter(|list| !list.is_sighted)
-        .map(|list| {
-            let source_id = list.source_id;
-            let list_origin = Origin {
-                source_id,
-                ..origin
-            };
-            (list_origin, list.is_first_load)
-        })
-        .collect();
-    for (list, _) in &new {
-        crate::store::advisories::sighting::write(
-            connection,
-            *list,
-            std::slice::from_ref(&seen),
-            &[].into(),
-        )
-        .await?;
+    let mut new: Vec<(Origin, bool)> = Vec::new();
+    for list in lists.iter().filter(|list| !list.is_member) {
+        let list_origin = Origin {
+            source_id: list.source_id,
+            ..origin
+        };
+        let known = list.sighting_id.map(|id| {
+            let has_left = true;
+            (said.clone(), Sighted { id, has_left })
+        });
+        let known = known.into_iter().collect();
+        let seen = std::slice::from_ref(&seen);
+        crate::store::advisories::sighting::write(connection, list_origin, seen, &known).await?;
+        new.push((list_origin, list.is_first_load));
     }
     let Laid {
         came,

@@ -35,6 +35,15 @@ pub(crate) fn joined(said: &str, version: i32) -> Fact {
     }
 }
 
+/// Change of an advisory that is no longer in a watch list.
+pub(crate) fn left(said: String, version: i32) -> Fact {
+    Fact {
+        key: said,
+        version,
+        what: ChangeKind::LeftWatchList,
+    }
+}
+
 fn of_version(version: &Version<'_>, origin: Origin, mut whats: Vec<ChangeKind>) -> Vec<Fact> {
     if origin.has_drifted(version.whole.modified_at) {
         whats.push(ChangeKind::Drifted);

@@ -8,6 +8,7 @@ pub(crate) mod copy;
 pub(crate) mod detail;
 pub(crate) mod facts;
 pub(crate) mod history;
+pub(crate) mod members;
 pub(crate) mod plan;
 pub(crate) mod received;
 pub(crate) mod row;

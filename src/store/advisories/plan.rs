@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::facts;
 use super::row::{DetailPart, KnownDetail, RecordPart, Stored, Version};
-use super::sighting::Seen;
+use super::sighting::{Seen, Sighted};
 use crate::model::{Fingerprint, Statement, overlay};
 use crate::store::advisories::received::Received;
 use crate::store::change::Fact;
@@ -90,7 +90,7 @@ impl<'a> Plan<'a> {
     pub(crate) fn facts(
         &self,
         stored: &HashMap<String, Stored>,
-        sighted: &HashMap<String, i64>,
+        sighted: &HashMap<String, Sighted>,
         former: &HashMap<String, Vec<Statement>>,
     ) -> Vec<Fact> {
         let changed: HashMap<&str, i32> = self
@@ -101,7 +101,7 @@ impl<'a> Plan<'a> {
         let mut all = Vec::new();
         for seen in &self.sightings {
             if let Some(stored) = stored.get(seen.said)
-                && !sighted.contains_key(seen.said)
+                && sighted.get(seen.said).is_none_or(|known| known.has_left)
             {
                 let version = changed.get(seen.said).copied().unwrap_or(stored.version);
                 all.push(facts::joined(seen.said, version));

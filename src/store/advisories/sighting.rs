@@ -16,20 +16,57 @@ pub(crate) struct Seen<'a> {
     pub dissent: Option<&'a str>,
 }
 
+/// A row that exists already.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sighted {
+    pub id: i64,
+    /// Whether the advisory has left the list; writing it again ends that.
+    pub has_left: bool,
+}
+
+/// The rows of a source, by advisory.
+pub(crate) async fn sighted(
+    connection: &mut PgConnection,
+    source_id: i32,
+    said: &[String],
+) -> Result<HashMap<String, Sighted>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select id, said, left_at is not null as "has_left!"
+           from sighting
+           where source_id = $1
+             and said = any($2)"#,
+        source_id,
+        said
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let sighted = Sighted {
+                id: row.id,
+                has_left: row.has_left,
+            };
+            (row.said, sighted)
+        })
+        .collect())
+}
+
 /// Writes sightings, new ones by COPY, and returns the ids of all of them.
 /// `sighted` names the rows that exist already.
 pub(crate) async fn write(
     connection: &mut PgConnection,
     origin: Origin,
     seen: &[Seen<'_>],
-    sighted: &HashMap<String, i64>,
+    sighted: &HashMap<String, Sighted>,
 ) -> Result<Vec<i64>, sqlx::Error> {
     let (old, new): (Vec<&Seen<'_>>, Vec<&Seen<'_>>) = seen
         .iter()
         .partition(|seen| sighted.contains_key(seen.said));
     let mut ids = insert(connection, origin, &new).await?;
     update(connection, origin, &old).await?;
-    ids.extend(old.iter().filter_map(|seen| sighted.get(seen.said)));
+    let known = old.iter().filter_map(|seen| sighted.get(seen.said));
+    ids.extend(known.map(|sighted| sighted.id));
     Ok(ids)
 }
 
@@ -92,7 +129,12 @@ async fn update(
          set byte_hash = n.byte_hash,
              content_hash = n.content_hash,
              dissent = n.dissent,
-             last_seen_at = $6
+             last_seen_at = $6,
+             left_at = null,
+             away = case
+                 when g.left_at is null then g.away
+                 else coalesce(g.away, '{}') + tstzmultirange(tstzrange(g.left_at, greatest($6, g.left_at)))
+             end
          from unnest($2::text[], $3::bytea[], $4::bytea[], $5::text[])
               as n (said, byte_hash, content_hash, dissent)
          where g.source_id = $1

@@ -28,6 +28,37 @@ pub struct SourceState {
     pub unknown_fields: Vec<String>,
     /// Gaps in the covered time.
     pub gaps: i64,
+    /// Members that a full pull did not contain, while that is not believed.
+    pub doubt: Option<Doubt>,
+    /// How often it brings something.
+    pub activity: Activity,
+    /// Members that the last full pull lacked because it did not go back as far as
+    /// requested, and the date of its oldest record.
+    pub cut_off: Option<(i64, DateTime<Utc>)>,
+}
+
+/// How often a list or extra feed brings something.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Activity {
+    /// Newest release or modification, by upstream's clock.
+    pub news_at: Option<DateTime<Utc>>,
+    /// Longest time without one, in seconds.
+    pub usual_gap_seconds: Option<f64>,
+    /// Advisories usually released in 14 days.
+    pub usual_count: Option<f64>,
+    /// Advisories released in the last 14 days.
+    pub recent_count: Option<i64>,
+}
+
+/// Members that a full pull did not contain.
+#[derive(Debug, Clone, Copy)]
+pub struct Doubt {
+    /// Start of the first full pull without them.
+    pub since: DateTime<Utc>,
+    /// Their number.
+    pub missing: i64,
+    /// The number of members that it should have contained.
+    pub known: i64,
 }
 
 /// A configured sink.
@@ -73,7 +104,11 @@ pub async fn sources(
                   case
                       when isempty(s.covered) then 0
                       else (select count(*) from unnest(s.covered)) - 1
-                  end as "gaps!"
+                  end as "gaps!",
+                  s.doubted_at, s.doubted_known,
+                  s.news_at, extract(epoch from s.usual_gap)::float8 as usual_gap_seconds,
+                  s.usual_count, s.recent_count, s.cut_off, s.oldest_at,
+                  (select coalesce(sum(upper(r) - lower(r)), 0)::bigint from unnest(s.doubted) as r) as "doubted!"
            from source s
            where s.configured
            order by s.kind desc, s.watch_list_id, s.extra_feed"#,
@@ -94,6 +129,18 @@ pub async fn sources(
             quarantined: row.quarantined,
             unknown_fields: row.unknown_fields,
             gaps: row.gaps,
+            doubt: row.doubted_at.map(|since| Doubt {
+                since,
+                missing: row.doubted,
+                known: row.doubted_known.unwrap_or(0),
+            }),
+            activity: Activity {
+                news_at: row.news_at,
+                usual_gap_seconds: row.usual_gap_seconds,
+                usual_count: row.usual_count,
+                recent_count: row.recent_count,
+            },
+            cut_off: row.oldest_at.map(|oldest_at| (row.cut_off, oldest_at)),
         })
         .collect())
 }

@@ -15,6 +15,9 @@ pub struct Completed<'a> {
     pub root_element: Option<&'a str>,
     /// Ids of its records in `sighting`.
     pub seen: Vec<i64>,
+    /// Whether it is a full pull. The records of full pulls are kept apart: otherwise
+    /// each night would write every member, because the next window has few of them.
+    pub is_full: bool,
     /// When the run began, by our clock.
     pub began_at: DateTime<Utc>,
     /// Now.
@@ -33,32 +36,39 @@ pub async fn completed(
         covers,
         root_element,
         seen,
+        is_full,
         began_at,
         now,
     } = completed;
-    keep_last_seen(connection, source_id, &seen).await?;
+    keep_last_seen(connection, source_id, &seen, is_full).await?;
+    let (first, last) = ranges(&seen);
     sqlx::query!(
         "update source
          set covered = (covered + tstzmultirange(tstzrange($2, $3)))
                  * tstzmultirange(tstzrange(null, case when kind <> 'tickets' then $3 end)),
              root_element = coalesce($4, root_element),
-             seen = coalesce((
-                 select range_agg(int8range(r.first, r.last, '[]'))
-                 from unnest($5::bigint[], $6::bigint[]) as r (first, last)), '{}'),
-             seen_at = $7,
+             seen = case when $9 then source.seen else n.seen end,
+             seen_at = case when $9 then seen_at else $7 end,
+             full_seen = case when $9 then n.seen else full_seen end,
+             full_seen_at = case when $9 then $7 else full_seen_at end,
+             full_at = case when $9 then $7 else full_at end,
              last_success_at = $8,
              last_error = null,
              last_error_at = null,
              last_failure = null
+         from (
+             select coalesce(range_agg(int8range(r.first, r.last, '[]')), '{}') as seen
+             from unnest($5::bigint[], $6::bigint[]) as r (first, last)) as n
          where id = $1",
         source_id,
         covers.0,
         covers.1.max(covers.0),
         root_element,
-        &ranges(&seen).0,
-        &ranges(&seen).1,
+        &first,
+        &last,
         began_at,
-        now
+        now,
+        is_full
     )
     .execute(connection)
     .await?;
@@ -119,30 +129,32 @@ pub async fn cut_back(
         .collect())
 }
 
-/// Sets last_seen_at of the rows that were in the last complete run and are not
-/// in this one; for all others it follows from `source.seen`. Rows that that run
-/// wrote already have it: after a long first window a short one writes nothing.
+/// Sets last_seen_at of the rows that were in the last complete run of this kind
+/// (full or not) and are not in this one; for all others it follows from
+/// `source.seen` or `source.full_seen`. Rows that that run wrote already have it.
 async fn keep_last_seen(
     connection: &mut PgConnection,
     source_id: i32,
     seen: &[i64],
+    is_full: bool,
 ) -> Result<(), sqlx::Error> {
     let (first, last) = ranges(seen);
     sqlx::query!(
         "update sighting g
-         set last_seen_at = greatest(g.last_seen_at, s.seen_at)
+         set last_seen_at = greatest(g.last_seen_at, case when $4 then s.full_seen_at else s.seen_at end)
          from source s,
-              unnest(s.seen - coalesce((
+              unnest(case when $4 then s.full_seen else s.seen end - coalesce((
                   select range_agg(int8range(r.first, r.last, '[]'))
                   from unnest($2::bigint[], $3::bigint[]) as r (first, last)), '{}')) as dropped
          where s.id = $1
            and g.id >= lower(dropped)
            and g.id < upper(dropped)
            and g.source_id = $1
-           and g.last_seen_at < s.seen_at",
+           and g.last_seen_at < case when $4 then s.full_seen_at else s.seen_at end",
         source_id,
         &first,
-        &last
+        &last,
+        is_full
     )
     .execute(connection)
     .await?;
@@ -150,7 +162,7 @@ async fn keep_last_seen(
 }
 
 /// Sorted ids as closed ranges (first, last).
-fn ranges(ids: &[i64]) -> (Vec<i64>, Vec<i64>) {
+pub(crate) fn ranges(ids: &[i64]) -> (Vec<i64>, Vec<i64>) {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     let (mut first, mut last): (Vec<i64>, Vec<i64>) = (Vec::new(), Vec::new());

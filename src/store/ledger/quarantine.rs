@@ -125,11 +125,12 @@ pub async fn first_received(
 
 /// Releases the advisories that the complete run parsed and did not receive as
 /// unparsable again; returns their number. Call it after the run is stored in its
-/// source.
+/// source; `is_full` as there.
 pub async fn release_advisories(
     connection: &mut PgConnection,
     source_id: i32,
     run_id: i64,
+    is_full: bool,
 ) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
         "delete from quarantine q
@@ -139,9 +140,10 @@ pub async fn release_advisories(
            and s.id = q.source_id
            and g.source_id = q.source_id
            and g.said = q.key
-           and s.seen @> g.id",
+           and case when $3 then s.full_seen else s.seen end @> g.id",
         source_id,
-        run_id
+        run_id,
+        is_full
     )
     .execute(connection)
     .await?;

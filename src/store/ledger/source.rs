@@ -52,6 +52,12 @@ pub struct Source {
     pub ingested_via_reason: Option<String>,
     /// After a rejection by upstream, no requests before this time.
     pub paused_until: Option<DateTime<Utc>>,
+    /// Start of the current uninterrupted time in which it is followed.
+    pub followed_since: Option<DateTime<Utc>>,
+    /// Start of the last complete full pull, by our clock.
+    pub full_at: Option<DateTime<Utc>>,
+    /// Start of the last full pull, complete or not.
+    pub full_attempt_at: Option<DateTime<Utc>>,
 }
 
 /// Configured sources other than watch lists and extra feeds.
@@ -152,7 +158,8 @@ pub async fn find(
 ) -> Result<Option<Source>, sqlx::Error> {
     let (kind, watch_list_id, extra_feed) = key.columns();
     let row = sqlx::query!(
-        "select id, upper(covered) as covered_to, root_element, last_success_at, served_by, served_why, rests_until
+        "select id, upper(covered) as covered_to, root_element, last_success_at, served_by, served_why, rests_until,
+                followed_since, full_at, full_attempt_at
          from source
          where kind = $1
            and watch_list_id is not distinct from $2
@@ -176,6 +183,9 @@ pub async fn find(
         ingested_via: IngestedVia::from_name(&row.served_by),
         ingested_via_reason: row.served_why,
         paused_until: row.rests_until,
+        followed_since: row.followed_since,
+        full_at: row.full_at,
+        full_attempt_at: row.full_attempt_at,
     }))
 }
 
@@ -235,6 +245,24 @@ pub async fn attempted(
     sqlx::query!(
         "update source
          set last_attempt_at = $2
+         where id = $1",
+        source_id,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Records that a full pull of the source begins.
+pub async fn full_attempted(
+    connection: &mut PgConnection,
+    source_id: i32,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update source
+         set full_attempt_at = $2
          where id = $1",
         source_id,
         now

@@ -113,7 +113,8 @@ async fn stored(
                      select
                      from advisoryd_v1.advisory_watch_lists w
                      where w.said = a.said
-                       and w.watch_list_id = $5))
+                       and w.watch_list_id = $5
+                       and w.left_at is null))
              and ($6::timestamptz is null or a.changed_at >= $6)
              and (not $7 or a.is_zero_day)
              and ($8::text is null or a.search @@ websearch_to_tsquery('pg_catalog.english', $8))

@@ -38,6 +38,12 @@ pub struct SourceReport {
     pub ingested_via_reason: Option<String>,
     /// After a rejection by upstream, no requests before this time.
     pub paused_until: Option<DateTime<Utc>>,
+    /// Start of the last complete full pull of a feed.
+    pub full_at: Option<DateTime<Utc>>,
+    /// Start of the current uninterrupted time in which it is followed.
+    pub followed_since: Option<DateTime<Utc>>,
+    /// Newest release or modification of a member of a feed, according to upstream.
+    pub news_at: Option<DateTime<Utc>>,
 }
 
 /// All sources: watch lists by id, extra feeds by name, the tickets, and the
@@ -47,11 +53,12 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
         r#"select s.id, s.kind, s.watch_list_id, s.extra_feed, s.name, s.configured,
                   s.last_attempt_at, s.last_success_at, s.last_error, s.last_failure,
                   upper(s.covered) as covered_to,
-                  s.served_by, s.served_why, s.rests_until,
+                  s.served_by, s.served_why, s.rests_until, s.full_at,
+                  s.followed_since, s.news_at,
                   case s.kind
                       when 'sweep' then 0
                       when 'tickets' then (select count(*) from ticket t where t.deleted_at is null)
-                      else (select count(*) from sighting g where g.source_id = s.id)
+                      else (select count(*) from sighting g where g.source_id = s.id and g.left_at is null)
                   end as "records!",
                   (select count(*) from quarantine q where q.source_id = s.id) as "quarantined!",
                   exists (
@@ -85,6 +92,9 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
             ingested_via: IngestedVia::from_name(&row.served_by),
             ingested_via_reason: row.served_why,
             paused_until: row.rests_until,
+            full_at: row.full_at,
+            followed_since: row.followed_since,
+            news_at: row.news_at,
         });
     }
     Ok(reports)

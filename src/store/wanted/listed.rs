@@ -20,14 +20,14 @@ pub struct Row {
     pub raw: Value,
 }
 
-/// Enqueues the details of advisories that are not stored in this state, and of
-/// new members of the list; `again`: of all. Only the details contain the lists of
-/// an advisory.
+/// Enqueues the details of advisories that are not stored in this state, of new
+/// members of the list, and all details fetched before `older_than`. Only the details
+/// contain the lists of an advisory.
 pub async fn enqueue_for_list(
     connection: &mut PgConnection,
     origin: Origin,
     rows: &[Row],
-    again: bool,
+    older_than: Option<DateTime<Utc>>,
 ) -> Result<(), sqlx::Error> {
     let said: Vec<String> = rows.iter().map(|row| row.said.clone()).collect();
     let modified: Vec<Option<DateTime<Utc>>> = rows.iter().map(|row| row.modified_at).collect();
@@ -38,7 +38,7 @@ pub async fn enqueue_for_list(
          from unnest($1::text[], $2::timestamptz[], $3::jsonb[]) as n (said, modified_at, listed)
          join source s on s.id = $4
          left join detail d on d.said = n.said
-         where $6
+         where d.fetched_at < $6
             or d.said is null
             or d.modified_at < n.modified_at
             or (s.watch_list_id = any(d.lists)
@@ -46,7 +46,8 @@ pub async fn enqueue_for_list(
                     select
                     from sighting g
                     where g.said = n.said
-                      and g.source_id = s.id))
+                      and g.source_id = s.id
+                      and g.left_at is null))
          order by n.said
          on conflict (said) do update
          set wanted_since = excluded.wanted_since,
@@ -64,7 +65,7 @@ pub async fn enqueue_for_list(
         &elements,
         origin.source_id,
         origin.at,
-        again
+        older_than
     )
     .execute(connection)
     .await?;
@@ -82,7 +83,8 @@ pub async fn sightings(
         "select id
          from sighting
          where source_id = $1
-           and said = any($2)",
+           and said = any($2)
+           and left_at is null",
         source_id,
         &said
     )

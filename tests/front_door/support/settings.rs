@@ -64,6 +64,7 @@ pub struct Http {
 #[derive(Clone, Default, Serialize)]
 pub struct Schedule {
     pub feeds: Option<&'static str>,
+    pub full_feeds: Option<&'static str>,
     pub tickets: Option<&'static str>,
     pub full_walk: Option<String>,
 }
@@ -73,6 +74,7 @@ impl Schedule {
     pub fn never() -> Self {
         Self {
             feeds: Some(NEVER),
+            full_feeds: Some(NEVER),
             tickets: Some(NEVER),
             full_walk: Some(NEVER.to_owned()),
         }
@@ -82,6 +84,7 @@ impl Schedule {
     pub fn every_second() -> Self {
         Self {
             feeds: Some(EVERY_SECOND),
+            full_feeds: None,
             tickets: Some(EVERY_SECOND),
             full_walk: None,
         }

@@ -31,7 +31,7 @@ use super::process::binary;
 use super::receiver::Receiver;
 use super::run_dir::state_dir;
 use super::servers::serve;
-use super::settings::{Feeds, Settings, Sink, Upstream, WatchList};
+use super::settings::{Feeds, NEVER, Settings, Sink, Upstream, WatchList};
 use super::wait::PATIENCE;
 use super::web::free_port;
 
@@ -188,6 +188,8 @@ impl World {
             let url = || self.database.url.clone();
             settings.database.url.get_or_insert_with(url);
         }
+        // Only where a test is about it: the default time passes once a day, during tests too.
+        settings.schedule.full_feeds.get_or_insert(NEVER);
         let all = || self.simulator.watch_lists();
         let lists = self.lists.clone().unwrap_or_else(all);
         let lists = lists.into_iter().map(|id| WatchList {

@@ -88,7 +88,10 @@ pub(crate) async fn changes(
                from sighting i
                join source o on o.id = i.source_id
                where i.said = c.key
-                 and i.first_seen_at <= c.at) as g
+                 and case
+                     when c.what = 'left_watch_list' then o.watch_list_id = c.watch_list_id
+                     else is_member(i.first_seen_at, i.left_at, i.away, c.at)
+                 end) as g
            where c.seq > $1
              and c.seq <= $2
              and ($4::text is null or c.key = $4)
@@ -143,7 +146,8 @@ pub async fn stored(
                                filter (where o.watch_list_id is not null), '{}') as watch_lists
                from sighting i
                join source o on o.id = i.source_id
-               where i.said = a.said) as g
+               where i.said = a.said
+                 and i.left_at is null) as g
            where a.said > $1
              and not exists (
                  select

@@ -77,7 +77,7 @@ pub(crate) async fn changes(
                       from sighting i
                       join source o on o.id = i.source_id
                       where i.said = t.said
-                        and i.first_seen_at <= c.at
+                        and is_member(i.first_seen_at, i.left_at, i.away, c.at)
                         and o.watch_list_id is not null
                       order by o.watch_list_id) as "lists!: Vec<i64>"
            from change c

@@ -26,3 +26,4 @@ comment on column advisoryd_v1.unknown_fields.sample is 'The first value, at mos
 
 -- New versions add conditions; the program knows their names.
 alter table advisoryd.condition drop constraint condition_what_check;
+comment on column advisoryd_v1.conditions.what is 'data_stale, token_rejected, structure_not_recognised, quarantine_grew, unknown_field, coverage_hole, sink_failing, request_budget_exhausted, removals_unconfirmed, list_quiet or window_not_honoured; see docs/operations.md.';
