@@ -168,11 +168,18 @@ async fn the_daemon_pulls_in_full_by_its_own_schedule() {
     world.settings.tickets.enabled = Some(false);
     world.settings.schedule = Schedule::never();
     world.pull_one().await;
-    let said = old_one_elsewhere(&world);
-    assert!(world.simulator.join(&said, 1));
     // The list's own schedule never comes.
     world.settings.schedule.full_feeds = Some(EVERY_SECOND);
     let _daemon = world.run().await;
+    // One was missed while no daemon ran; what joins after it needs the schedule.
+    let ended =
+        "select count(*) from advisoryd_v1.sync_runs where mode = 'full' and outcome = 'ok'";
+    eventually("the full pull of the start", PATIENCE, async || {
+        (world.count(ended).await > 0).then_some(())
+    })
+    .await;
+    let said = old_one_elsewhere(&world);
+    assert!(world.simulator.join(&said, 1));
     eventually("the old advisory", PATIENCE, async || {
         is_member(&world, &said).await.then_some(())
     })
