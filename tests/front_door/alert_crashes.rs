@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use crate::support::settings::{NEVER, Rule};
-use crate::support::{Edge, Gateway, PATIENCE, Received, Receiver, Running, World, eventually};
+use crate::support::{
+    Edge, Gateway, PATIENCE, Received, Receiver, Running, World, eventually, every_commit,
+};
 
 /// One rule tells at once, the other gathers; both tell the same receiver, and
 /// the daemon has nothing else to do.
@@ -25,8 +27,6 @@ fn idle_with_rules(world: &mut World) {
     world.settings.tickets.enabled = Some(false);
 }
 
-/// As many places as there can be at most: beyond, the test counts something else.
-const MOST_PLACES: u64 = 60;
 const WAITING: &str = "select count(*) from advisoryd.delivery where state = 'waiting'";
 
 /// The alerts that these advisories deserve, and which of them are sent.
@@ -59,24 +59,13 @@ async fn is_done(world: &World, saids: &[String]) -> bool {
     raised(world, saids).await.len() == deserved(saids).len() && world.count(WAITING).await == 0
 }
 
-/// What nobody has time to wait for: the end of a dead daemon's leases.
-async fn leases_end(world: &World) {
-    sqlx::query("update advisoryd.delivery set leased_until = now() where leased_until > now()")
-        .execute(world.pool())
-        .await
-        .unwrap();
-}
-
 /// Two new advisories, a daemon that is killed at the place, and one that goes
 /// on; false when the first came to its end.
 async fn is_killed_at(world: &mut World, receiver: &Receiver, place: u64, edge: Edge) -> bool {
     let saids = world.simulator.publish(2);
     world.pull_one().await;
     let gateway = Gateway::to(&world.database, place, edge).await;
-    let direct = std::mem::replace(&mut world.database.url, gateway.url.clone());
-    let mut daemon = Running::start(&mut world.command(&["run"]));
-    world.database.url = direct;
-    gateway.watch(daemon.pid());
+    let mut daemon = world.start_behind(&gateway, &["run"]);
     eventually("the kill or the end", PATIENCE, async || {
         (gateway.has_struck() || is_done(world, &saids).await).then_some(())
     })
@@ -85,7 +74,7 @@ async fn is_killed_at(world: &mut World, receiver: &Receiver, place: u64, edge: 
     let was_killed = gateway.has_struck();
     drop(gateway);
     if was_killed {
-        leases_end(world).await;
+        world.dead_are_gone().await;
         let mut next = Running::start(&mut world.command(&["run"]));
         eventually("the work of the dead", PATIENCE, async || {
             is_done(world, &saids).await.then_some(())
@@ -130,12 +119,7 @@ async fn every_place(edge: Edge) -> u64 {
     world.add_hook(&receiver);
     world.pull_one().await;
     world.alert().await;
-    for place in 1..MOST_PLACES {
-        if !is_killed_at(&mut world, &receiver, place, edge).await {
-            return place - 1;
-        }
-    }
-    panic!("more than {MOST_PLACES} commits");
+    every_commit(async |place| is_killed_at(&mut world, &receiver, place, edge).await).await
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ mod capture;
 mod clocks;
 mod cluster;
 mod commands;
+mod crash_points;
 mod cut_short;
 mod daemon;
 mod details;

@@ -37,15 +37,24 @@ struct Shared {
 
 /// A new database from the migrated template.
 pub async fn database() -> TestDatabase {
+    copy_of(&shared().template).await
+}
+
+fn shared() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
-    let shared = SHARED.get_or_init(start);
+    SHARED.get_or_init(start)
+}
+
+/// A new database with the contents of another one.
+async fn copy_of(template: &str) -> TestDatabase {
+    let shared = shared();
     let mut created = shared.created.lock().await;
     *created += 1;
     let name = format!("test_{created}");
     let mut connection = PgConnection::connect_with(&superuser(&shared.cluster))
         .await
         .expect("a connection to the tests' cluster");
-    create(&mut connection, &name, &shared.template, shared.how_to_copy).await;
+    create(&mut connection, &name, template, shared.how_to_copy).await;
     drop(created);
     connection.close().await.expect("a clean end");
 
@@ -60,6 +69,15 @@ pub async fn database() -> TestDatabase {
         .url()
         .replacen("///advisoryd?", &format!("///{name}?"), 1);
     TestDatabase { url, pool, name }
+}
+
+impl TestDatabase {
+    /// A new database with the same contents. Nobody but the test may be connected to
+    /// this one, and no longer uses its pool either.
+    pub async fn copy(&self) -> Self {
+        self.pool.close().await;
+        copy_of(&self.name).await
+    }
 }
 
 impl Drop for TestDatabase {

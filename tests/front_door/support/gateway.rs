@@ -1,17 +1,18 @@
 //! A way to PostgreSQL that counts what is written, and kills a process at a
 //! chosen point of it: transactions that wrote something when they are
-//! committed, and statements that write outside of one.
+//! committed, and statements that write outside of one. Whether a transaction wrote
+//! something, the server is asked itself, on the same connection.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use url::Url;
 
@@ -19,6 +20,9 @@ use super::database::TestDatabase;
 
 /// Longest message of the protocol that a test sends.
 const MAX_MESSAGE: usize = 64 * 1024 * 1024;
+
+/// Whether the transaction has a number: only one that writes, or locks rows, gets one.
+const HAS_WRITTEN: &str = "select pg_current_xact_id_if_assigned()";
 
 /// Where the process is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,25 +119,26 @@ struct Conversation {
     /// Prepared statements that write, by name.
     writes: HashMap<String, bool>,
     is_in_transaction: bool,
-    transaction_wrote: bool,
     statement_writes: bool,
     /// Number of the commit that is under way.
     commit: Option<u64>,
+    /// Who waits for the answer to a question of the gateway's own.
+    question: Option<oneshot::Sender<bool>>,
+    is_yes: bool,
 }
 
 impl Conversation {
-    /// The number of the commit that this message asks for.
-    fn asked(&mut self, kind: u8, body: &[u8], watched: &Watched) -> Option<u64> {
+    /// Notes what a message asks for.
+    fn asked(&mut self, kind: u8, body: &[u8]) -> Asked {
         let mut texts = body
             .split(|byte| *byte == 0)
             .map(|text| String::from_utf8_lossy(text).to_lowercase());
         let mut text = || texts.next().unwrap_or_default();
-        let mut is_commit = false;
         match kind {
             b'P' => {
                 let name = text();
                 self.writes.insert(name, writes(&text()));
-                return None;
+                return Asked::Nothing;
             }
             b'B' => {
                 let _portal = text();
@@ -141,38 +146,62 @@ impl Conversation {
             }
             b'Q' => {
                 let sql = text();
-                is_commit = sql.trim() == "commit";
+                if self.is_in_transaction && sql.trim() == "commit" {
+                    return Asked::EndOfTransaction;
+                }
                 self.statement_writes = writes(&sql);
             }
-            _ => return None,
+            _ => return Asked::Nothing,
         }
-        let counts = if self.is_in_transaction {
-            is_commit && self.transaction_wrote
+        if self.statement_writes && !self.is_in_transaction {
+            Asked::Commit
         } else {
-            self.statement_writes
-        };
-        self.commit = counts.then(|| watched.count.fetch_add(1, Ordering::SeqCst) + 1);
-        self.commit
+            Asked::Nothing
+        }
+    }
+
+    /// Whether a message answers the gateway and not the process.
+    fn answers_us(&mut self, kind: u8, body: &[u8]) -> bool {
+        match (kind, self.question.is_some()) {
+            (_, false) => return false,
+            // One column, whose length is negative where it is null.
+            (b'D', true) => self.is_yes = body.get(2).is_some_and(|byte| byte & 0x80 == 0),
+            (b'Z', true) => {
+                let asking = self.question.take().expect("somebody asks");
+                // Whoever asked may have gone with the process.
+                let _ = asking.send(std::mem::take(&mut self.is_yes));
+            }
+            (_, true) => {}
+        }
+        true
     }
 
     /// The number of the commit that this message says is done.
     fn answered(&mut self, kind: u8, body: &[u8]) -> Option<u64> {
         match kind {
-            b'C' => {
-                let tag = String::from_utf8_lossy(body);
-                let rows = tag.trim_end_matches('\0').rsplit(' ').next();
-                let is_nothing = rows == Some("0");
-                self.transaction_wrote |= self.statement_writes && !is_nothing;
-                self.commit.take()
-            }
+            b'C' => self.commit.take(),
             b'Z' => {
                 self.is_in_transaction = body != b"I";
-                self.transaction_wrote &= self.is_in_transaction;
                 None
             }
             _ => None,
         }
     }
+}
+
+/// What a message asks for.
+enum Asked {
+    /// A statement that writes, outside of transactions.
+    Commit,
+    /// The commit of a transaction that may have written something.
+    EndOfTransaction,
+    Nothing,
+}
+
+/// A message with one statement.
+fn query(sql: &str) -> Vec<u8> {
+    let length = u32::try_from(sql.len() + 5).expect("a short statement");
+    [b"Q", &length.to_be_bytes()[..], sql.as_bytes(), b"\0"].concat()
 }
 
 fn writes(sql: &str) -> bool {
@@ -187,7 +216,7 @@ async fn pass_on(client: TcpStream, server: UnixStream, watched: Arc<Watched>) {
     if process.wait_for(Option::is_some).await.is_err() {
         return;
     }
-    let conversation = std::sync::Mutex::new(Conversation::default());
+    let conversation = Mutex::new(Conversation::default());
     let _ = client.set_nodelay(true);
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
@@ -196,13 +225,19 @@ async fn pass_on(client: TcpStream, server: UnixStream, watched: Arc<Watched>) {
         to_server.write_all(&startup).await?;
         loop {
             let message = read(&mut from_client, true).await?;
-            let commit = {
-                let mut it = conversation.lock().expect("the conversation");
-                it.asked(message[0], &message[5..], &watched)
+            let asked = lock(&conversation).asked(message[0], &message[5..]);
+            let commits = match asked {
+                Asked::Commit => true,
+                Asked::EndOfTransaction => has_written(&conversation, &mut to_server).await?,
+                Asked::Nothing => false,
             };
-            if commit == Some(watched.place) && watched.edge == Edge::Before {
-                watched.strike();
-                return std::io::Result::Ok(());
+            if commits {
+                let commit = watched.count.fetch_add(1, Ordering::SeqCst) + 1;
+                lock(&conversation).commit = Some(commit);
+                if commit == watched.place && watched.edge == Edge::Before {
+                    watched.strike();
+                    return std::io::Result::Ok(());
+                }
             }
             to_server.write_all(&message).await?;
         }
@@ -210,10 +245,11 @@ async fn pass_on(client: TcpStream, server: UnixStream, watched: Arc<Watched>) {
     let answering = async {
         loop {
             let message = read(&mut from_server, true).await?;
-            let commit = {
-                let mut it = conversation.lock().expect("the conversation");
-                it.answered(message[0], &message[5..])
-            };
+            let (kind, body) = (message[0], &message[5..]);
+            if lock(&conversation).answers_us(kind, body) {
+                continue;
+            }
+            let commit = lock(&conversation).answered(kind, body);
             if commit == Some(watched.place) && watched.edge == Edge::After {
                 watched.strike();
                 return std::io::Result::Ok(());
@@ -226,6 +262,21 @@ async fn pass_on(client: TcpStream, server: UnixStream, watched: Arc<Watched>) {
         _ = asking => {}
         _ = answering => {}
     }
+}
+
+fn lock(conversation: &Mutex<Conversation>) -> MutexGuard<'_, Conversation> {
+    conversation.lock().expect("the conversation")
+}
+
+/// Asks the server whether the transaction that is to be committed has written.
+async fn has_written(
+    conversation: &Mutex<Conversation>,
+    to_server: &mut (impl tokio::io::AsyncWrite + Unpin),
+) -> std::io::Result<bool> {
+    let (sender, answer) = oneshot::channel();
+    lock(conversation).question = Some(sender);
+    to_server.write_all(&query(HAS_WRITTEN)).await?;
+    answer.await.map_err(std::io::Error::other)
 }
 
 /// One message of the protocol; the first has no letter for its kind.

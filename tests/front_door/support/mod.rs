@@ -2,6 +2,7 @@
 
 pub mod alerts;
 mod authority;
+mod crash;
 mod database;
 mod documents;
 mod gateway;
@@ -20,6 +21,7 @@ mod words;
 mod world;
 
 pub use authority::{Authority, Identity, TlsFront};
+pub use crash::{Journey, every_commit};
 pub use database::{TestDatabase, database};
 pub use documents::{Documents, record, world_of_documents};
 pub use gateway::{Edge, Gateway};

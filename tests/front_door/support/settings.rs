@@ -122,6 +122,11 @@ pub struct Reconcile {
 #[derive(Clone, Default, Serialize)]
 pub struct Retention {
     pub versions: Option<&'static str>,
+    pub raw: Option<&'static str>,
+    pub runs: Option<&'static str>,
+    pub quarantine: Option<&'static str>,
+    pub evaluations: Option<&'static str>,
+    pub alerts: Option<&'static str>,
 }
 
 #[derive(Clone, Default, Serialize)]
