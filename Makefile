@@ -1,7 +1,7 @@
 # `make demo` runs a self-contained demo; `make test` runs all checks and tests.
 # Both install missing Debian packages (PostgreSQL's server, a C compiler).
 
-.PHONY: demo test deps servers fmt lint doc check bench release sqlx notices deny
+.PHONY: demo test deps servers fmt lint doc check bench fuzz release sqlx notices deny
 
 # The build needs no database: sqlx's macros read .sqlx.
 export SQLX_OFFLINE ?= true
@@ -26,6 +26,28 @@ check:
 bench: deps
 	cargo bench --locked --bench load
 	cargo bench --locked --bench load -- history
+
+# Each fuzz target of tests/fuzz for FUZZ_SECONDS, beginning with the stored corpus; what
+# a run adds stays in tests/fuzz/new, and an input that fails in tests/fuzz/artifacts.
+# Needs a C++ compiler, for libFuzzer. cargo-fuzz needs a nightly toolchain for its
+# sanitizers (`cd tests && cargo +nightly fuzz run feed` works too); safe Rust gains little
+# from them, so this asks the stable compiler for the coverage alone, with the flags that
+# cargo-fuzz uses. The explicit target keeps them from build scripts and macros.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= feed encodings tickets details lists configuration
+FUZZ_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+FUZZ_FLAGS = --cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares
+
+fuzz:
+	cd tests/fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --locked --target $(FUZZ_HOST)
+	@cd tests/fuzz && for target in $(FUZZ_TARGETS); do \
+	  mkdir -p new/$$target artifacts/$$target \
+	  && echo "fuzzing $$target for $(FUZZ_SECONDS) s" \
+	  && target/$(FUZZ_HOST)/debug/$$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=16384 \
+	       -artifact_prefix=artifacts/$$target/ -print_final_stats=1 new/$$target corpus/$$target || exit 1; \
+	done
 
 release: deps
 	cargo build --locked --release

@@ -44,6 +44,8 @@ mod feed_versions;
 mod feed_windows;
 mod feeds;
 mod following;
+mod fuzz_corpus;
+mod fuzzed;
 mod health;
 mod heartbeat;
 mod history;

@@ -66,7 +66,7 @@ impl Reading<'_> {
             return Err(format!("more than {} values", self.limits.elements));
         }
         let mut node = Node {
-            name: Cow::Borrowed(name),
+            name: self.name(name),
             key: key(name.as_bytes()),
             ..Node::default()
         };
@@ -82,10 +82,21 @@ impl Reading<'_> {
                     node.children.push(self.node("list-item", item, depth - 1)?);
                 }
             }
-            Value::String(text) => node.text = self.text(name, text),
+            Value::String(text) => node.text = self.text(&node.name, text),
             other => node.text = other.to_string().into(),
         }
         Ok(node)
+    }
+
+    /// A key as the name of an element: what is not understood is stored under it.
+    fn name<'v>(&mut self, name: &'v str) -> Cow<'v, str> {
+        if are_allowed(name) {
+            return Cow::Borrowed(name);
+        }
+        let mut found = Repairs::default();
+        let name = replaced(name, 0, &mut found);
+        self.repairs.within(&name, &found);
+        Cow::Owned(name)
     }
 
     /// A string as a record of a feed would have it. JSON may hold characters that

@@ -140,7 +140,6 @@ impl Journey<'_> {
             });
             commits.push(count.await);
         }
-        println!("{:?}: {commits:?} commits", self.arguments);
         commits.into_iter().min().expect("two edges")
     }
 
