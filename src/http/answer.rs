@@ -18,7 +18,8 @@ const TITLE_BYTES: usize = 16 * 1024;
 /// How much of a body of another type is quoted, in characters: enough to recognise it.
 const QUOTED_START_CHARS: usize = 40;
 /// Maximum size of a JSON response, in bytes: a page of 100 advisories is half a megabyte.
-pub(super) const MAX_JSON_BYTES: u64 = 64 << 20;
+/// Several are read at once, and each is held in memory as a whole.
+pub(super) const MAX_JSON_BYTES: u64 = 16 << 20;
 
 /// Expected type of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +80,7 @@ impl Answer {
         }
     }
 
-    /// The whole body, at most 64 MiB.
+    /// The whole body, at most 16 MiB.
     ///
     /// # Errors
     /// Same as [`Body::chunk`].

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tokio_util::io::StreamReader;
 
 use super::error::ClientError;
+use super::json_values::{JsonValues, MOST_VALUES};
 use super::usage::Meter;
 use crate::model::shortened;
 
@@ -38,6 +39,8 @@ pub struct Body {
     total: Duration,
     /// Time that was spent waiting for data.
     waited: Duration,
+    /// Counts the values of JSON.
+    values: Option<JsonValues>,
     meter: Meter,
 }
 
@@ -83,6 +86,7 @@ impl Body {
             silence,
             total,
             waited: Duration::ZERO,
+            values: None,
             meter,
         })
     }
@@ -120,6 +124,7 @@ impl Body {
             silence,
             total,
             waited: Duration::ZERO,
+            values: None,
             meter,
         };
         match read {
@@ -155,6 +160,24 @@ impl Body {
         Ok(&self.ahead)
     }
 
+    /// Counts the values of a JSON body from here on, and limits their number.
+    pub(super) fn count_values(&mut self) -> Result<(), ClientError> {
+        let mut values = JsonValues::default();
+        let is_within = values.add(&self.ahead);
+        self.values = Some(values);
+        self.check_values(is_within)
+    }
+
+    fn check_values(&self, is_within: bool) -> Result<(), ClientError> {
+        if is_within {
+            return Ok(());
+        }
+        Err(ClientError::TooManyValues {
+            url: self.url.clone(),
+            limit: MOST_VALUES,
+        })
+    }
+
     /// Reads the whole body into the buffer, within `total` if that is shorter.
     pub(super) async fn read_whole(
         &mut self,
@@ -183,6 +206,10 @@ impl Body {
         self.read_bytes += length as u64;
         self.meter.bytes(length);
         self.check_limit()?;
+        let new = &self.ahead[self.ahead.len() - length..];
+        let values = self.values.as_mut();
+        let is_within = values.is_none_or(|values| values.add(new));
+        self.check_values(is_within)?;
         Ok(length > 0)
     }
 

@@ -122,7 +122,7 @@ impl Client {
         self.run(url, kind, BodyMode::Beginning).await
     }
 
-    /// Same as [`Client::get`], with the whole body (at most 64 MiB) in memory; a body that
+    /// Same as [`Client::get`], with the whole body (at most 16 MiB) in memory; a body that
     /// is cut short is requested again.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ impl Client {
             .await
     }
 
-    /// Same as [`Client::get_url`], with the whole body (at most 64 MiB) in memory.
+    /// Same as [`Client::get_url`], with the whole body (at most 16 MiB) in memory.
     ///
     /// # Errors
     /// [`ClientError`], after all attempts.

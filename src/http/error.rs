@@ -174,6 +174,14 @@ pub enum ClientError {
         /// Its media type, or its beginning.
         got: String,
     },
+    /// The JSON has so many values that it would take too much memory.
+    #[error("{url}: the response has more than {limit} JSON values, which is the limit")]
+    TooManyValues {
+        /// The request.
+        url: String,
+        /// The limit.
+        limit: u64,
+    },
     /// The response exceeds `upstream.max_body` or the limit for a page of JSON.
     #[error("{url}: the response exceeds the limit of {limit_bytes} bytes")]
     TooLarge {
@@ -237,6 +245,7 @@ impl ClientError {
             | Self::Refused { .. }
             | Self::WrongType { .. }
             | Self::TooLarge { .. }
+            | Self::TooManyValues { .. }
             | Self::UnknownEncoding { .. }
             | Self::Elsewhere { .. }
             | Self::TooManyRedirects { .. } => false,

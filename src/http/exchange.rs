@@ -100,6 +100,9 @@ impl Exchange {
         let mut answer = self.answer(url, response, date, &account.meter)?;
         answer.check_type(kind, &self.token).await?;
         if extent == BodyMode::Whole {
+            if kind == Kind::Json {
+                answer.body.count_values()?;
+            }
             let reading = answer.body.read_whole(MAX_JSON_BYTES, MAX_WHOLE_TIME);
             reading.await?;
         }

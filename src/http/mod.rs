@@ -9,6 +9,7 @@ mod clock;
 mod daily_quota;
 mod error;
 mod exchange;
+mod json_values;
 mod origin;
 mod quote;
 mod rate_limiter;

@@ -70,6 +70,30 @@ async fn every_compression_is_undone_and_counted() {
     }
 }
 
+/// A few bytes on the wire that would be many times as much memory when parsed.
+#[tokio::test]
+async fn json_with_too_many_values_is_refused_while_it_arrives() {
+    let values = format!("{{\"count\": 1, \"results\": [{}0]}}", "0,".repeat(4 << 20));
+    for (encoding, body) in [
+        ("gzip", packed!(GzipEncoder, values.as_bytes())),
+        ("identity", values.clone().into_bytes()),
+    ] {
+        let encoding = format!("Content-Encoding: {encoding}");
+        let headers = ["Content-Type: application/json", &encoding];
+        let reply = answer("200 OK", &headers, body);
+        let server = Server::start(move |_, _| Act::Say(reply.clone())).await;
+        let client = client(&server.base);
+        let error = client.get_whole(&page()).await.unwrap_err();
+        assert!(
+            matches!(error, ClientError::TooManyValues { .. }),
+            "{error}"
+        );
+        assert!(!error.is_transient());
+        assert!(client.usage().bytes < 1 << 20, "{:?}", client.usage());
+        assert_eq!(server.requests().len(), 1, "not asked again");
+    }
+}
+
 #[tokio::test]
 async fn a_bomb_is_cut_at_the_limit_whatever_its_compression() {
     const LIMIT: u64 = 1 << 20;

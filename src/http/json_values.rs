@@ -1,0 +1,72 @@
+//! Limit of the number of values in JSON, counted while it arrives: a few bytes of text
+//! become many times as much memory when they are parsed.
+
+/// Values of one response. A page of 100 advisories has about 20,000.
+pub(super) const MOST_VALUES: u64 = 200_000;
+
+/// Counts the values of a JSON text that arrives in pieces.
+#[derive(Debug, Default)]
+pub(super) struct JsonValues {
+    count: u64,
+    is_string: bool,
+    is_escaped: bool,
+}
+
+impl JsonValues {
+    /// Takes the next piece; returns whether there are at most [`MOST_VALUES`] so far.
+    pub(super) fn add(&mut self, piece: &[u8]) -> bool {
+        for byte in piece {
+            if self.is_escaped {
+                self.is_escaped = false;
+            } else if self.is_string {
+                match byte {
+                    b'\\' => self.is_escaped = true,
+                    b'"' => self.is_string = false,
+                    _ => {}
+                }
+            } else {
+                match byte {
+                    b'"' => self.is_string = true,
+                    // The first value of an array or object, and each further one.
+                    b'[' | b'{' | b',' => self.count += 1,
+                    _ => {}
+                }
+            }
+        }
+        self.count <= MOST_VALUES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{JsonValues, MOST_VALUES};
+
+    fn count(text: &str) -> u64 {
+        let mut whole = JsonValues::default();
+        assert!(whole.add(text.as_bytes()), "{text}");
+        let mut pieces = JsonValues::default();
+        for byte in text.as_bytes() {
+            pieces.add(std::slice::from_ref(byte));
+        }
+        assert_eq!(whole.count, pieces.count, "{text}");
+        whole.count
+    }
+
+    #[test]
+    fn values_are_counted_and_texts_are_not() {
+        assert_eq!(
+            count(r#"{"a": [1, 2, {"b": null}], "c": "x, [y], {z}"}"#),
+            6
+        );
+        assert_eq!(count(r#"["\"", "\\", ",", "\\\","]"#), 4);
+        assert_eq!(count("17"), 0);
+    }
+
+    #[test]
+    fn more_than_the_limit_are_refused_as_soon_as_they_are_there() {
+        let mut values = JsonValues::default();
+        let most = usize::try_from(MOST_VALUES).unwrap_or(usize::MAX);
+        assert!(values.add(&b",".repeat(most)));
+        assert!(!values.add(b","));
+    }
+}
