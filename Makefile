@@ -30,9 +30,8 @@ bench: deps
 # Each fuzz target of tests/fuzz for FUZZ_SECONDS, beginning with the stored corpus; what
 # a run adds stays in tests/fuzz/new, and an input that fails in tests/fuzz/artifacts.
 # Needs a C++ compiler, for libFuzzer. cargo-fuzz needs a nightly toolchain for its
-# sanitizers (`cd tests && cargo +nightly fuzz run feed` works too); safe Rust gains little
-# from them, so this asks the stable compiler for the coverage alone, with the flags that
-# cargo-fuzz uses. The explicit target keeps them from build scripts and macros.
+# sanitizers; this asks the stable compiler for the coverage alone. The explicit target
+# keeps the flags from build scripts and macros.
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= feed encodings tickets details lists configuration
 FUZZ_HOST = $(shell rustc -vV | sed -n 's/^host: //p')

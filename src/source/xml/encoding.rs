@@ -123,6 +123,8 @@ fn sniff(
         [0, b'<', 0, _, ..] => return Ok(Some((UTF_16BE, 0))),
         _ => {}
     }
+    // No further, however much is there already: pieces of any size tell the same.
+    let first = &first[..first.len().min(LONGEST_DECLARATION_BYTES)];
     // White space before the declaration is a mistake that costs nothing to forgive.
     let text = first.trim_ascii_start();
     let could_declare = text.len() < 5 || text.starts_with(b"<?xml");
