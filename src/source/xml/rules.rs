@@ -60,7 +60,7 @@ pub struct Rules {
 
 impl Rules {
     /// From `id_pattern`, which must match a whole identifier, and further aliases
-    /// by the name of an [`AliasField`](crate::config::AliasField): elements or
+    /// by the name of an [`AliasField`]: elements or
     /// attributes, `@name` for attributes only, `outer/inner` for paths from the record.
     pub fn new(
         id_pattern: &str,
