@@ -293,6 +293,11 @@ async fn ends_well(steps: Vec<Step>) {
 
 /// Of the time that nobody asked about nothing is known; all else is proven.
 async fn only_gaps_are_wrong(world: &World) {
+    // A record without identifier is never replaced: an operator drops it.
+    sqlx::raw_sql("delete from advisoryd.quarantine where key is null")
+        .execute(world.pool())
+        .await
+        .unwrap();
     let proof = verify(world.pool(), None, world.now()).await.unwrap();
     let mut wrong: Vec<&str> = proof.problems.iter().map(|it| it.about.as_str()).collect();
     wrong.sort_unstable();
