@@ -38,7 +38,13 @@ pub async fn record<'a>(
         "insert into unknown_field (source_id, name, first_seen_at, sample)
          select $1, n.name, $2, n.sample
          from unnest($3::text[], $4::text[]) as n (name, sample)
-         where (select count(*) from unknown_field where source_id = $1) < $5
+         where not exists (
+             select
+             from unknown_field f
+             where f.source_id = $1
+               and f.name = n.name)
+         order by n.name
+         limit greatest($5 - (select count(*) from unknown_field where source_id = $1), 0)
          on conflict do nothing",
         origin.source_id,
         origin.at,

@@ -1,4 +1,4 @@
--- Full pulls of lists, and members that have left a list.
+-- Full pulls of lists, members that have left a list, and records that were repaired.
 
 alter table advisoryd.source
     add column full_at         timestamptz,
@@ -127,8 +127,11 @@ from advisoryd.advisory a
 left join advisoryd.detail d on d.said = a.said;
 
 comment on column advisoryd_v1.advisories.watch_list_ids is 'All watch lists of which it is a member. To select by watch list, join advisory_watch_lists (left_at is null), which is indexed.';
+comment on column advisoryd_v1.advisories.repaired is 'Whether the record was damaged and was repaired when it was parsed; unrecognised -> ''repaired'' says what was repaired.';
+comment on column advisoryd_v1.advisories.unrecognised is 'Values that upstream sent and that no other column holds, by field, or by path in the record (advisory/name). repaired: what was repaired in a damaged record, and where.';
 
-create or replace function advisoryd_v1.advisories_as_of(at timestamptz)
+drop function advisoryd_v1.advisories_as_of(timestamptz);
+create function advisoryd_v1.advisories_as_of(at timestamptz)
 returns table (
     said text, upstream_id bigint, title text, severity text, severity_rank smallint, criticality integer,
     released_at timestamptz, modified_at timestamptz, attack_vector text, solution_status text,
@@ -165,6 +168,7 @@ begin atomic
     where v.valid_from <= advisories_as_of.at
       and (v.valid_to is null or v.valid_to > advisories_as_of.at);
 end;
+comment on function advisoryd_v1.advisories_as_of is 'The view advisories as it was at the given time. Only the latest detail_fetched_at and custom_info are stored; they are null if they are from a later time.';
 
 comment on column advisoryd_v1.changes.what is 'Advisories: appeared, joined_watch_list, left_watch_list (a complete full pull of the list no longer contained it), revised (every new version made by upstream), completed (a new version because feed and JSON together hold more of the same upstream version; events beside it compare with the version before), escalated, deescalated, became_zero_day, solution_available, cves_added, rejected, reinstated. Tickets: ticket_opened, ticket_revised (every new version), ticket_status, ticket_priority, ticket_assigned, ticket_gone, ticket_returned. Both: corrected (`replay` parsed the raw text of the current version differently; the content upstream did not change), drifted (reading a past period again found it new or changed, although a complete run should have found it before).';
 
