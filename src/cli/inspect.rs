@@ -97,34 +97,25 @@ async fn read(file: &Path, name: &str) -> anyhow::Result<Vec<u8>> {
 /// A feed document. One whose identifier has an unknown name is read again as
 /// if that name were configured, so that the rest can be told as well.
 fn document(config: &Config, rules: &Arc<Rules>, bytes: &[u8]) -> anyhow::Result<Inspected> {
-    match feed(rules, bytes) {
-        Ok(inspected) => Ok(inspected),
-        Err(error) => {
-            let mut told = Inspected {
-                kind: "feed",
-                error: Some(chain(&error)),
-                ..Inspected::default()
-            };
-            if !matches!(error, FeedError::NotRecognised { .. }) {
-                return Ok(told);
-            }
-            let names = carriers(rules, &String::from_utf8_lossy(bytes));
-            if let Some(name) = names.first() {
-                told.aliases.push(format!("said = [\"{name}\"]"));
-                let extra = with_said(&config.feeds.aliases, name);
-                let rules = Arc::new(Rules::new(config.feeds.id_pattern.as_str(), &extra)?);
-                if let Ok(again) = feed(&rules, bytes) {
-                    told.aliases.extend(again.aliases.iter().cloned());
-                    return Ok(Inspected {
-                        aliases: told.aliases,
-                        error: told.error,
-                        ..again
-                    });
-                }
-            }
-            Ok(told)
+    let (mut told, error) = feed(rules, bytes);
+    if !matches!(error, Some(FeedError::NotRecognised { .. })) {
+        return Ok(told);
+    }
+    let names = carriers(rules, &String::from_utf8_lossy(bytes));
+    if let Some(name) = names.first() {
+        told.aliases.push(format!("said = [\"{name}\"]"));
+        let extra = with_said(&config.feeds.aliases, name);
+        let rules = Arc::new(Rules::new(config.feeds.id_pattern.as_str(), &extra)?);
+        if let (again, None) = feed(&rules, bytes) {
+            told.aliases.extend(again.aliases.iter().cloned());
+            return Ok(Inspected {
+                aliases: told.aliases,
+                error: told.error,
+                ..again
+            });
         }
     }
+    Ok(told)
 }
 
 fn with_said(aliases: &BTreeMap<String, Vec<String>>, name: &str) -> BTreeMap<String, Vec<String>> {
@@ -136,7 +127,9 @@ fn with_said(aliases: &BTreeMap<String, Vec<String>>, name: &str) -> BTreeMap<St
     aliases
 }
 
-fn feed(rules: &Arc<Rules>, bytes: &[u8]) -> Result<Inspected, FeedError> {
+/// The records of a feed document, and why it cannot be read to its end. A run stores
+/// those before the error, so they are told too.
+fn feed(rules: &Arc<Rules>, bytes: &[u8]) -> (Inspected, Option<FeedError>) {
     let mut told = Inspected {
         kind: "feed",
         ..Inspected::default()
@@ -149,16 +142,26 @@ fn feed(rules: &Arc<Rules>, bytes: &[u8]) -> Result<Inspected, FeedError> {
             explain_record(rules, record),
         );
     };
-    reader.push(bytes, &mut take)?;
-    let document = reader.finish(&mut take)?;
-    if document.next.is_none() {
-        told.error = short(document.claimed, document.records);
-    }
-    told.root = Some(document.root);
-    told.record = document.record;
-    told.ignored = document.ignored;
+    let ended = reader
+        .push(bytes, &mut take)
+        .and_then(|()| reader.finish(&mut take));
+    let error = match ended {
+        Ok(document) => {
+            if document.next.is_none() {
+                told.error = short(document.claimed, document.records);
+            }
+            told.root = Some(document.root);
+            told.record = document.record;
+            told.ignored = document.ignored;
+            None
+        }
+        Err(error) => {
+            told.error = Some(chain(&error));
+            Some(error)
+        }
+    };
     told.aliases = suggestions(told.first.as_ref());
-    Ok(told)
+    (told, error)
 }
 
 /// What a run would say of a document that holds less than it claims.
@@ -277,7 +280,7 @@ fn words(told: &Inspected) -> String {
         lines.push(format!("  beside the records: {}", told.ignored.join(", ")));
     }
     if let Some(error) = &told.error {
-        lines.push(format!("  as configured: {error}"));
+        lines.push(format!("  as configured, the run would fail: {error}"));
     }
     if let Some(first) = &told.first {
         lines.push(format!("  profile of the first record: {}", first.profile));

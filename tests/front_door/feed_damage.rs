@@ -45,6 +45,21 @@ async fn taken(document: &str) -> (String, i64) {
         "{document}: {report}"
     );
 
+    // So does `inspect`. With suggested aliases it counts what those would read.
+    let output = other
+        .command(&["inspect", "--json"])
+        .arg(file.path())
+        .output();
+    let inspected: Value = serde_json::from_slice(&output.unwrap().stdout).unwrap();
+    assert_eq!(
+        inspected["error"].is_null(),
+        is_complete,
+        "{document}: {inspected}"
+    );
+    if inspected["aliases"].as_array().unwrap().is_empty() {
+        assert_eq!(inspected["records"], saids.len(), "{document}: {inspected}");
+    }
+
     let mut told = format!("{outcome}; stored: {}", saids.join(" "));
     for key in keys {
         let _ = write!(told, "; in quarantine: {key}");
