@@ -1,10 +1,15 @@
 //! Capture directory: writes the responses and the report.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
+use nix::unistd::geteuid;
 use serde_json::json;
 
 use super::captured::{Captured, Written};
@@ -19,6 +24,14 @@ pub enum NotWritten {
         /// The directory.
         path: PathBuf,
     },
+    /// Another user owns the directory, and could replace what is in it.
+    #[error("{} belongs to another user (uid {owner}); use a directory of your own with --out", .path.display())]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+    },
     /// The operating system returned an error.
     #[error("cannot write {}", .path.display())]
     Io {
@@ -29,30 +42,59 @@ pub enum NotWritten {
     },
 }
 
-/// A new or empty directory, accessible only to its owner.
+/// Accessible only to its owner.
+const PRIVATE: u32 = 0o700;
+
+/// A new or empty directory, accessible only to its owner. It is held open: a directory
+/// that another user puts in its place later receives nothing.
 #[derive(Debug)]
-pub struct Folder(PathBuf);
+pub struct Folder {
+    path: PathBuf,
+    directory: File,
+}
 
 impl Folder {
-    /// Creates the directory, or uses an empty one.
+    /// Creates the directory, or uses an empty one of this user and makes it private.
+    ///
+    /// # Errors
+    /// [`NotWritten`]: it is a symbolic link, not empty, or of another user.
     pub fn prepare(path: &Path) -> Result<Self, NotWritten> {
         let failed = |source| NotWritten::Io {
             path: path.to_owned(),
             source,
         };
-        match DirBuilder::new().mode(0o700).create(path) {
+        match DirBuilder::new().mode(PRIVATE).create(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(failed(error));
             }
             _ => {}
         }
+        let no_link = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+        let directory = OpenOptions::new()
+            .read(true)
+            .custom_flags(no_link.bits())
+            .open(path)
+            .map_err(failed)?;
+        let owner = directory.metadata().map_err(failed)?.uid();
+        if owner != geteuid().as_raw() {
+            return Err(NotWritten::Foreign {
+                path: path.to_owned(),
+                owner,
+            });
+        }
+        directory
+            .set_permissions(Permissions::from_mode(PRIVATE))
+            .map_err(failed)?;
         let mut entries = std::fs::read_dir(path).map_err(failed)?;
         if entries.next().is_some() {
             return Err(NotWritten::NotEmpty {
                 path: path.to_owned(),
             });
         }
-        Ok(Self(path.to_owned()))
+        Ok(Self {
+            path: path.to_owned(),
+            directory,
+        })
     }
 
     /// Writes everything, the report last: a directory with a report is complete.
@@ -96,14 +138,14 @@ impl Folder {
     }
 
     fn file(&self, name: &str, content: &[u8]) -> Result<(), NotWritten> {
-        let path = self.0.join(name);
-        let opened = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path);
-        opened
-            .and_then(|mut file: File| file.write_all(content))
-            .map_err(|source| NotWritten::Io { path, source })
+        let new =
+            OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        openat(&self.directory, name, new, Mode::S_IRUSR | Mode::S_IWUSR)
+            .map_err(io::Error::from)
+            .and_then(|file| File::from(file).write_all(content))
+            .map_err(|source| NotWritten::Io {
+                path: self.path.join(name),
+                source,
+            })
     }
 }

@@ -13,6 +13,8 @@ pub enum What {
     Ip4,
     /// An IPv6 address.
     Ip6,
+    /// A telephone number.
+    Phone,
     /// A short text: name of a person, a list, a state.
     Name,
     /// A longer text.
@@ -64,6 +66,7 @@ impl Names {
             // 198.18.0.0/15 and 2001:db8::/32 are reserved (RFC 2544, RFC 3849).
             What::Ip4 => format!("198.18.{}.{}", number / 256 % 256, number % 256),
             What::Ip6 => format!("2001:db8::{number:x}"),
+            What::Phone => format!("phone-{number}"),
             What::Name => format!("name-{number}"),
             What::Text => format!("text-{number} ({} characters)", value.chars().count()),
             What::Secret => format!("secret-{number}"),

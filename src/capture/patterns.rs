@@ -6,17 +6,22 @@ use regex::{Captures, Regex, RegexBuilder};
 
 use super::names::{Names, What};
 
-/// Addresses with a scheme, mail addresses, shares, IP addresses, host names and
-/// long hexadecimal numbers (tokens, sessions), in the order in which they are tried.
+/// Addresses with a scheme, home directories, mail addresses, shares, IP addresses,
+/// international telephone numbers, host names and long hexadecimal numbers (tokens,
+/// sessions), in the order in which they are tried.
 const PATTERN: &str = concat!(
     r"(?<scheme>(?-u:\b)[A-Za-z][A-Za-z0-9+.-]{1,12}://)(?<authority>\[[0-9A-Fa-f:.]+\][^ \t\r\n/?#\x22'<>]*|[^ \t\r\n/?#\x22'<>()\[\]]+)",
+    r"|(?<before>(?-u:\b)[A-Za-z]:[\\/](?i-u:users|documents and settings)[\\/]|/(?:home|Users)/)(?<user>[^\\/:*?\x22'<>|\r\n\t ]+)",
     r"|(?<mail>[A-Za-z0-9\x{80}-\x{10ffff}._%+-]+@[A-Za-z0-9\x{80}-\x{10ffff}-]+(?:\.[A-Za-z0-9\x{80}-\x{10ffff}-]+)*)",
     r"|(?<share>\\\\[A-Za-z0-9\x{80}-\x{10ffff}._-]+)",
     r"|(?<four>(?-u:\b)[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?-u:\b))",
     r"|(?<six>(?-u:\b)[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}|::[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4})*)",
+    r"|(?<phone>\+[1-9][0-9]{0,2}(?:[ ./-]?\(?[0-9]{1,6}\)?){2,6}(?-u:\b))",
     r"|(?<host>(?-u:\b)(?:[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(?-u:\b))",
     r"|(?<hex>(?-u:\b)[0-9A-Fa-f]{32,}(?-u:\b))",
 );
+/// Minimum number of digits of a telephone number with its country code.
+const MIN_PHONE_DIGITS: usize = 8;
 /// Size limit of the regular expression for the account's names, which are
 /// searched for in every text; enough for thousands of names.
 const MAX_PATTERN_BYTES: usize = 64 << 20;
@@ -124,6 +129,12 @@ fn general(found: &Captures<'_>, names: &mut Names) -> String {
     if let (Some(scheme), Some(authority)) = (part("scheme"), part("authority")) {
         return format!("{scheme}{}", self::authority(authority, names));
     }
+    if let (Some(before), Some(user)) = (part("before"), part("user")) {
+        return format!("{before}{}", names.known(user));
+    }
+    if let Some(phone) = part("phone") {
+        return telephone(phone, names);
+    }
     if let Some(mail) = part("mail") {
         return names.name(What::Mail, mail);
     }
@@ -134,6 +145,15 @@ fn general(found: &Captures<'_>, names: &mut Names) -> String {
         Some(machine) => self::machine(machine, names),
         None => names.name(What::Secret, &found[0]),
     }
+}
+
+/// A telephone number. Offsets of time zones and versions have fewer digits.
+fn telephone(text: &str, names: &mut Names) -> String {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    if digits < MIN_PHONE_DIGITS {
+        return text.to_owned();
+    }
+    names.name(What::Phone, text)
 }
 
 /// The part between `//` and the path: users and passwords are removed, the port stays.

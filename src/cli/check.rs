@@ -43,6 +43,9 @@ pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Re
         ),
         Err(error) => Finding::bad("token", chain(error)),
     })?;
+    if let Err(error) = config.http.password() {
+        reporter.report(Finding::bad("http", chain(&error)))?;
+    }
     alerts(&config, &mut reporter)?;
     if offline {
         return Ok(reporter.good);

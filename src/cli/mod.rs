@@ -41,7 +41,7 @@ use clap::{CommandFactory as _, Parser as _};
 use self::args::{Arguments, Command};
 use self::shared::Shared;
 use crate::clock::Clock;
-use crate::config::{ConfigError, TokenError};
+use crate::config::{ConfigError, HttpPasswordError, TokenError};
 use crate::daemon::StartOptions;
 use crate::model::chain;
 use crate::startup::Opened;
@@ -65,7 +65,8 @@ pub fn main() -> ExitCode {
         Ok(false) => ExitCode::from(FAILED),
         Err(error) => {
             let is_unusable = error.downcast_ref::<ConfigError>().is_some()
-                || error.downcast_ref::<TokenError>().is_some();
+                || error.downcast_ref::<TokenError>().is_some()
+                || error.downcast_ref::<HttpPasswordError>().is_some();
             let code = if is_unusable {
                 UNUSABLE_CONFIGURATION
             } else {

@@ -20,9 +20,11 @@ impl Config {
         let token = self.upstream.token_sources.own_file();
         let database = self.database.password_file.iter();
         let proxy = self.upstream.proxy_password_file.iter();
+        let http = self.http.password_file.iter();
         let sinks = self.alerts.sinks.iter();
         let files = database
             .chain(proxy)
+            .chain(http)
             .chain(sinks.flat_map(|sink| sink.kind.secret_files()))
             .filter(|file| !file.is_credential)
             .map(|file: &SecretFile| file.path.as_path());

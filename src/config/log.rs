@@ -1,22 +1,10 @@
-//! `[http]` and `[log]`: the health and metrics listener, log format and log filter.
-
-use std::net::{Ipv4Addr, SocketAddr};
+//! `[log]`: log format and log filter.
 
 use tracing_subscriber::EnvFilter;
 
 use super::section::Section;
 use super::tree::Node;
-use super::values::{any_text, listen, text};
-
-/// Default address and port of `/healthz`, `/readyz` and `/metrics`.
-const DEFAULT_PORT: u16 = 8787;
-
-/// `[http]`: health checks and metrics.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Http {
-    /// `None` is off (`""`). Default: `127.0.0.1:8787`.
-    pub listen: Option<SocketAddr>,
-}
+use super::values::{any_text, text};
 
 /// `[log]`: logging.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,30 +42,12 @@ impl LogFormat {
     }
 }
 
-impl Default for Http {
-    fn default() -> Self {
-        Self {
-            listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))),
-        }
-    }
-}
-
 impl Default for Log {
     fn default() -> Self {
         Self {
             format: LogFormat::Auto,
             filter: "info".into(),
         }
-    }
-}
-
-impl Http {
-    pub(super) fn read(mut section: Section<'_>) -> Self {
-        let http = Self {
-            listen: section.value("listen", Self::default().listen, listen),
-        };
-        section.close();
-        http
     }
 }
 

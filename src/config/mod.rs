@@ -13,6 +13,7 @@ mod feeds;
 mod followed;
 mod freshness;
 mod health;
+mod http;
 mod lists;
 mod log;
 mod reconcile;
@@ -45,8 +46,9 @@ pub use discovery::Discovery;
 pub use feeds::Feeds;
 pub use freshness::{Allowed, Freshness};
 pub use health::{Health, Heartbeat};
+pub use http::{Http, HttpPasswordError};
 pub use lists::{ExtraFeed, ListSource, WatchList};
-pub use log::{Http, Log, LogFormat};
+pub use log::{Log, LogFormat};
 pub use reconcile::Reconcile;
 pub use retention::Retention;
 pub use schedule::{Schedule, Tickets};
@@ -183,7 +185,7 @@ impl Config {
         let reconcile = Reconcile::read(root.section("reconcile"));
         let retention = Retention::read(root.section("retention"));
         let alerts = Alerts::read(root.section("alerts"), &environment);
-        let http = Http::read(root.section("http"));
+        let http = Http::read(root.section("http"), &environment);
         let log = Log::read(root.section("log"));
         root.close();
         let (Some(upstream), Some(schedule), Some(feeds), Some(discovery), true) =

@@ -108,13 +108,17 @@ pub(super) fn absolute_path(node: &Node) -> Result<PathBuf, String> {
 
 /// An address and port to listen on, or `""` for none.
 pub(super) fn listen(node: &Node) -> Result<Option<SocketAddr>, String> {
-    let advice =
-        "expected an address and port such as `127.0.0.1:8787` or `[::1]:8787`, or \"\" to disable";
+    let advice = "expected an address and port such as `127.0.0.1:8787`, `localhost:8787` or `[::1]:8787`, or \"\" to disable";
     let text = any_text(node).map_err(|_| advice)?;
     if text.is_empty() {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_| advice.into())
+    let address = text.replacen(
+        "localhost:",
+        "127.0.0.1:",
+        usize::from(text.starts_with("localhost:")),
+    );
+    address.parse().map(Some).map_err(|_| advice.into())
 }
 
 /// A list of strings.

@@ -199,7 +199,7 @@ impl Generation {
                     || current.database.max_connections != next.database.max_connections,
             ),
             ("[state] dir", current.state.dir != next.state.dir),
-            ("[http] listen", current.http.listen != next.http.listen),
+            ("[http]", current.http != next.http),
             (
                 "[log]",
                 current.log.filter != next.log.filter || current.log.format != next.log.format,

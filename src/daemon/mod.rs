@@ -1,11 +1,14 @@
 //! The daemon: one generation of workers per configuration, and one loop for signals, the
 //! systemd watchdog and the private PostgreSQL server.
 
+mod access;
 mod alerts;
 mod details;
 mod discovery;
 mod generation;
 mod health;
+mod listener;
+mod open_files;
 mod outage;
 mod private_server;
 pub mod progress;
@@ -54,6 +57,7 @@ pub async fn run(
     stop: CancellationToken,
     options: StartOptions,
 ) -> anyhow::Result<()> {
+    open_files::raise_limit();
     let mut signals = Signals::listen()?;
     let config = load()?;
     config.require_something()?;
@@ -63,7 +67,7 @@ pub async fn run(
         warn!("{warning}");
     }
     let health = Arc::new(web::Health::new(clock.clone()));
-    let _serving = web::serve(config.http.listen, Arc::clone(&health)).await?;
+    let _serving = web::serve(&config.http, Arc::clone(&health)).await?;
 
     let stopping = CancellationToken::new();
     let starting = Startup {

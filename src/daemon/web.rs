@@ -1,6 +1,5 @@
 //! HTTP endpoints `/healthz`, `/readyz` and `/metrics` (Prometheus).
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use anyhow::Context as _;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use chrono::{DateTime, Utc};
@@ -15,9 +15,11 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::access::{self, Access};
+use super::listener;
 use super::schedules::Pulse;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Http};
 use crate::http::Client;
 use crate::job::details::fetch;
 use crate::measures;
@@ -89,13 +91,11 @@ impl Health {
 }
 
 /// Serves until the guard is dropped. Without an address it does nothing.
-pub async fn serve(
-    listen: Option<SocketAddr>,
-    health: Arc<Health>,
-) -> anyhow::Result<Option<DropGuard>> {
-    let Some(listen) = listen else {
+pub async fn serve(http: &Http, health: Arc<Health>) -> anyhow::Result<Option<DropGuard>> {
+    let Some(listen) = http.listen else {
         return Ok(None);
     };
+    let access = Arc::new(Access::new(http)?);
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .with_context(|| format!("[http] listen = \"{listen}\" cannot be used; choose another address, or \"\" for none"))?;
@@ -103,18 +103,11 @@ pub async fn serve(
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(prometheus))
+        .layer(middleware::from_fn_with_state(access, access::check))
         .with_state(health);
     let stop = CancellationToken::new();
-    let stopped = stop.clone().cancelled_owned();
     tracing::info!(address = %listener.local_addr()?, "serving /healthz, /readyz and /metrics");
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router)
-            .with_graceful_shutdown(stopped)
-            .await
-        {
-            tracing::error!(%error, "the health endpoints stopped");
-        }
-    });
+    tokio::spawn(listener::serve(listener, router, stop.clone()));
     Ok(Some(stop.drop_guard()))
 }
 

@@ -14,8 +14,11 @@ use crate::support::{Told, World, assert_reads, small};
 
 /// What must never be seen, and stands in every advisory and ticket.
 const NOTE: &str = "Ask jane.roe@corp-mail.test or Jane Roe on fileserver7.corp.test (10.20.30.40, fd00:1:2::3), \
-                    \\\\fileserver7\\share, http://jroe:hunter2@intranet7:8080/x";
-const SECRETS: [&str; 15] = [
+                    \\\\fileserver7\\share, http://jroe:hunter2@intranet7:8080/x, \
+                    C:\\Users\\jdoe\\list.txt, /home/jdoe/list.txt, +49 30 901820-17";
+const SECRETS: [&str; 17] = [
+    "jdoe",
+    "901820",
     "jane",
     "roe",
     "corp-mail",
@@ -126,6 +129,36 @@ async fn no_token_and_nobodys_address_or_name_is_in_any_file() {
         }
         let mode = std::fs::metadata(&out).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_directory_is_private_and_of_ones_own() {
+    let world = telling(|_| {}).await;
+    let dir = tempfile::tempdir().unwrap();
+    let open = dir.path().join("open");
+    std::fs::create_dir(&open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink(&open, &link).unwrap();
+    let told = capture(&world, &link, &[]);
+    assert_eq!(told.code, 1, "a symbolic link: {told:?}");
+    assert!(files(&open).is_empty());
+    let told = capture(&world, &open, &[]);
+    assert_eq!(told.code, 0, "{told:?}");
+    let mode = std::fs::metadata(&open).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    // Needs root, who alone can give a directory away.
+    let foreign = dir.path().join("foreign");
+    std::fs::create_dir(&foreign).unwrap();
+    if std::os::unix::fs::chown(&foreign, Some(65534), None).is_ok() {
+        let told = capture(&world, &foreign, &[]);
+        assert_eq!(told.code, 1, "{told:?}");
+        assert!(
+            told.stderr.contains("belongs to another user (uid 65534)"),
+            "{told:?}"
+        );
+        assert!(files(&foreign).is_empty());
     }
 }
 

@@ -50,6 +50,7 @@ mod health;
 mod heartbeat;
 mod history;
 mod history_property;
+mod http_port;
 mod import;
 mod inspect;
 mod json_lists;

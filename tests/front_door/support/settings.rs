@@ -59,6 +59,9 @@ pub struct State {
 #[derive(Clone, Default, Serialize)]
 pub struct Http {
     pub listen: String,
+    pub allow_remote: Option<bool>,
+    pub hosts: Option<Vec<String>>,
+    pub password_file: Option<String>,
 }
 
 #[derive(Clone, Default, Serialize)]

@@ -10,11 +10,16 @@ pub fn free_port() -> u16 {
 
 /// Status and body of a plain GET.
 pub async fn get(port: u16, path: &str) -> (u16, String) {
+    ask(port, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n")).await
+}
+
+/// Status and body of the response to a request line and headers, each with its line end.
+pub async fn ask(port: u16, request: &str) -> (u16, String) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port))
         .await
         .expect("an answer");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let request = format!("{request}Connection: close\r\n\r\n");
     stream
         .write_all(request.as_bytes())
         .await

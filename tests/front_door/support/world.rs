@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -224,6 +224,11 @@ impl World {
         let port = free_port();
         self.settings.http.listen = format!("127.0.0.1:{port}");
         port
+    }
+
+    /// The folder of this world's files.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Adds a webhook sink called `hook`, and its secret's file.
