@@ -89,6 +89,8 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Erase people's data: a ticket, or the names of a person
+    Erase(super::erase::Erase),
     /// List, resend and test alerts
     Alerts(super::alerts::Alerts),
     /// Show alert rules and dry-run them against stored history

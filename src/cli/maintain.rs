@@ -27,10 +27,11 @@ pub(super) async fn run(shared: Shared, json: bool) -> anyhow::Result<bool> {
             quarantined,
             evaluations,
             alerts,
+            erased_tickets,
             ..
         } = dropped;
         print_line(&format!(
-            "deleted {versions} versions, {raw_texts} raw texts, {runs} runs, {quarantined} quarantined records, {evaluations} evaluations, {alerts} alerts"
+            "deleted {versions} versions, {raw_texts} raw texts, {runs} runs, {quarantined} quarantined records, {evaluations} evaluations, {alerts} alerts; erased {erased_tickets} tickets"
         ));
     }
     if dropped.broken_ledgers > 0 {

@@ -10,11 +10,13 @@ mod check;
 mod check_upstream;
 mod confirm;
 mod demo;
+mod erase;
 mod explain;
 mod finding;
 mod import;
 mod inspect;
 mod list;
+mod login;
 mod maintain;
 pub(crate) mod output;
 mod progress;
@@ -124,6 +126,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Alerts(wanted) => block_on(alerts::run(shared, wanted)),
         Command::Rules(wanted) => block_on(rules::run(shared, wanted)),
         Command::Explain(wanted) => block_on(explain::run(shared, wanted)),
+        Command::Erase(wanted) => block_on(erase::run(shared, wanted)),
         Command::Silence(wanted) => block_on(silence::run(shared, wanted)),
         Command::Import(wanted) => block_on(import::run(shared, wanted)),
         Command::Capture(wanted) => block_on(capture::run(shared, wanted)),

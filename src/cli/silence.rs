@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 
 use super::ask;
+use super::login::login;
 use super::output::{print_error, print_json, print_line, table};
 use super::question::{Since, since};
 use super::shared::Shared;
@@ -85,8 +86,7 @@ async fn add(opened: &Opened, wanted: Add, now: DateTime<Utc>) -> anyhow::Result
     let matchers: BTreeMap<String, String> = wanted.matchers.into_iter().collect();
     Compiled::new(0, until, &matchers).map_err(anyhow::Error::msg)?;
     let mut connection = ask::up_to_date(opened).await?;
-    let by = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
-    let by = by.unwrap_or_else(|_| "somebody".to_owned());
+    let by = login();
     let about = (wanted.reason.as_str(), by.as_str());
     let id = silence::add(&mut connection, &matchers, about, (now, until)).await?;
     print_line(&format!(

@@ -26,6 +26,8 @@ pub struct Retention {
     pub runs: Option<Duration>,
     /// Quarantined records that upstream no longer sends. Default: forever.
     pub quarantine: Option<Duration>,
+    /// Texts of tickets that were deleted upstream. Default: forever.
+    pub gone_tickets: Option<Duration>,
     /// Results of rule evaluations. Default: 90 days.
     pub evaluations: Option<Duration>,
     /// Alerts that are not pending, with their deliveries. Default: 365 days.
@@ -39,6 +41,7 @@ impl Default for Retention {
             raw: None,
             runs: Some(DAY * 365),
             quarantine: None,
+            gone_tickets: None,
             evaluations: Some(DAY * 90),
             alerts: Some(DAY * 365),
         }
@@ -55,6 +58,11 @@ impl Retention {
             quarantine: section.value(
                 "quarantine",
                 default.quarantine,
+                lasting(SHORTEST..=LONGEST),
+            ),
+            gone_tickets: section.value(
+                "gone_tickets",
+                default.gone_tickets,
                 lasting(SHORTEST..=LONGEST),
             ),
             evaluations: section.value(

@@ -29,6 +29,7 @@ mod details;
 mod discovery;
 mod docs_sql;
 mod encodings;
+mod erase;
 mod explain;
 mod facts;
 mod feed_crashes;

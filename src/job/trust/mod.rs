@@ -1,5 +1,6 @@
 //! Verify, reconcile, retry quarantine, retention, replay.
 
+pub(crate) mod erase;
 pub mod reconcile;
 pub(crate) mod replay;
 pub mod retention;

@@ -11,8 +11,8 @@ use tracing::{info, warn};
 use crate::config::Retention;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::store::trust::alert_retention;
 use crate::store::trust::retention::{self, DroppedRuns};
+use crate::store::trust::{alert_retention, erasure};
 
 /// How often the daemon applies it.
 const EVERY: Duration = Duration::from_hours(1);
@@ -28,6 +28,8 @@ pub struct Dropped {
     pub runs: u64,
     /// Quarantined records.
     pub quarantined: u64,
+    /// Erased tickets, which were deleted upstream.
+    pub erased_tickets: u64,
     /// Verdicts of rules on changes.
     pub evaluations: u64,
     /// Alerts without pending deliveries.
@@ -43,6 +45,7 @@ enum Kind {
     Raw,
     Details,
     Quarantine,
+    GoneTickets(DateTime<Utc>),
     Evaluations,
     Alerts,
 }
@@ -60,6 +63,7 @@ pub async fn maintain(
         raw,
         runs,
         quarantine,
+        gone_tickets,
         evaluations,
         alerts,
     } = kept;
@@ -80,6 +84,9 @@ pub async fn maintain(
     }
     if let Some(before) = before(quarantine) {
         dropped.quarantined = drop_all(pool, Kind::Quarantine, before, stop).await?;
+    }
+    if let Some(before) = before(gone_tickets) {
+        dropped.erased_tickets = drop_all(pool, Kind::GoneTickets(now), before, stop).await?;
     }
     if let Some(before) = before(evaluations) {
         dropped.evaluations = drop_all(pool, Kind::Evaluations, before, stop).await?;
@@ -122,6 +129,7 @@ async fn drop_batch(
         Kind::Raw => retention::drop_raw(connection, before).await,
         Kind::Details => retention::drop_details(connection).await,
         Kind::Quarantine => retention::drop_quarantine(connection, before).await,
+        Kind::GoneTickets(now) => erasure::erase_gone(connection, before, now).await,
         Kind::Evaluations => alert_retention::drop_evaluations(connection, before).await,
         Kind::Alerts => alert_retention::drop_alerts(connection, before).await,
     }
@@ -178,19 +186,21 @@ fn log_dropped(dropped: &Dropped) {
         raw_texts,
         runs,
         quarantined,
+        erased_tickets,
         evaluations,
         alerts,
         broken_ledgers,
     } = *dropped;
-    if versions + raw_texts + runs + quarantined + evaluations + alerts > 0 {
+    if versions + raw_texts + runs + quarantined + erased_tickets + evaluations + alerts > 0 {
         info!(
             versions,
             raw_texts,
             runs,
             quarantined,
+            erased_tickets,
             evaluations,
             alerts,
-            "retention: deleted {versions} versions, {raw_texts} raw texts, {runs} runs, {quarantined} quarantined records, {evaluations} evaluations and {alerts} alerts"
+            "retention: deleted {versions} versions, {raw_texts} raw texts, {runs} runs, {quarantined} quarantined records, {evaluations} evaluations and {alerts} alerts, and erased {erased_tickets} tickets"
         );
     }
     if broken_ledgers > 0 {

@@ -221,6 +221,7 @@ async fn write(connection: &mut PgConnection, rows: Vec<Value>) -> Result<(), sq
              created_at = excluded.created_at,
              modified_at = excluded.modified_at,
              deleted_at = null,
+             erased_at = null,
              raw = excluded.raw,
              content_hash = excluded.content_hash,
              run_id = excluded.run_id,

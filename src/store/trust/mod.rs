@@ -1,6 +1,8 @@
 //! Verification, retention and replay.
 
 pub(crate) mod alert_retention;
+pub(crate) mod erasure;
+pub(crate) mod person_texts;
 pub(crate) mod reread;
 pub(crate) mod retention;
 pub(crate) mod verification;

@@ -34,6 +34,7 @@ pub async fn texts(
                 "select id, version, raw
                  from ticket
                  where id > $1
+                   and erased_at is null
                    and ($2::timestamptz is null or changed_at >= $2)
                  order by id
                  limit $3",
@@ -51,6 +52,7 @@ pub async fn texts(
                    from ticket_version
                    where (id, version) > ($1, $2)
                      and raw is not null
+                     and erased_at is null
                      and ($3::timestamptz is null or changed_at >= $3)
                    order by id, version
                    limit $4"#,

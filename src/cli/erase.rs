@@ -1,0 +1,137 @@
+//! `advisoryd erase`: removes people's data from the database.
+
+use clap::{Args, Subcommand};
+
+use super::ask;
+use super::confirm::confirm;
+use super::login::login;
+use super::output::{print_error, print_json, print_line};
+use super::shared::Shared;
+use crate::clock::Clock;
+use crate::job::trust::erase::{self, By, MIN_NAME_CHARS, Person};
+use crate::startup::Opened;
+use crate::store::trust::erasure::{self, Erased};
+
+#[derive(Debug, Args)]
+pub(super) struct Erase {
+    #[command(subcommand)]
+    what: What,
+    /// Do not ask for confirmation
+    #[arg(long, global = true)]
+    yes: bool,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Erase title, description, assignee and raw text of a ticket, in all versions and alerts
+    Ticket {
+        /// Id of the ticket, or its number as shown to users
+        number: i64,
+    },
+    /// Erase the names of a person from tickets, alerts, quarantine and silences
+    Person {
+        /// Names, login names and mail addresses; each matches whole words in any case
+        #[arg(required = true, value_parser = name)]
+        names: Vec<String>,
+    },
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.chars().count() < MIN_NAME_CHARS || !text.chars().any(char::is_alphabetic) {
+        return Err(format!(
+            "expected a name of at least {MIN_NAME_CHARS} characters, with a letter"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) async fn run(shared: Shared, wanted: Erase) -> anyhow::Result<bool> {
+    let config = shared.load_and_log(Some("warn"))?;
+    let who = login();
+    let by = By {
+        who: &who,
+        at: Clock::system().now(),
+    };
+    ask::with_database(&config, async |opened| {
+        let erased = match &wanted.what {
+            What::Ticket { number } => ticket(opened, *number, wanted.yes, by).await?,
+            What::Person { names } => person(opened, names, wanted.yes, by).await?,
+        };
+        match erased {
+            Some(erased) if wanted.json => print_json(&erased)?,
+            Some(erased) => print_line(&summary(erased)),
+            None => {}
+        }
+        Ok(erased.is_some())
+    })
+    .await
+}
+
+async fn ticket(
+    opened: &Opened,
+    number: i64,
+    yes: bool,
+    by: By<'_>,
+) -> anyhow::Result<Option<Erased>> {
+    let mut connection = ask::up_to_date(opened).await?;
+    let ids = erasure::tickets_called(&mut connection, number).await?;
+    drop(connection);
+    let id = match ids.as_slice() {
+        [] => anyhow::bail!("there is no ticket {number}"),
+        [id] => *id,
+        ids => anyhow::bail!(
+            "{number} is the id of one ticket and the number of another; use one of the ids {ids:?}, \
+             or erase the other one by its number first"
+        ),
+    };
+    let question = format!("Erase the texts of ticket {number} (id {id})? This cannot be undone.");
+    if !confirm(yes, &question)? {
+        return Ok(None);
+    }
+    Ok(Some(erase::ticket(&opened.pool, id, by).await?))
+}
+
+async fn person(
+    opened: &Opened,
+    names: &[String],
+    yes: bool,
+    by: By<'_>,
+) -> anyhow::Result<Option<Erased>> {
+    let person = Person::new(names)?;
+    drop(ask::up_to_date(opened).await?);
+    let question = format!(
+        "Erase {} from all tickets, alerts, quarantined records and silences? This cannot be undone.",
+        names.join(", ")
+    );
+    if !confirm(yes, &question)? {
+        return Ok(None);
+    }
+    let erased = erase::person(&opened.pool, &person, by).await?;
+    let runs = erase::runs_that_mention(&opened.pool, names).await?;
+    if runs > 0 {
+        print_error(&format!(
+            "{runs} errors in the run log contain the name; the run log cannot be changed, [retention] runs removes it"
+        ));
+    }
+    Ok(Some(erased))
+}
+
+fn summary(erased: Erased) -> String {
+    let Erased {
+        versions,
+        alerts,
+        deliveries,
+        quarantined,
+        silences,
+        samples,
+    } = erased;
+    format!(
+        "erased texts in {versions} ticket versions, {alerts} alerts, {deliveries} deliveries, \
+         {quarantined} quarantined records, {silences} silences and {samples} samples; \
+         what upstream still sends changed will be stored again"
+    )
+}

@@ -1,0 +1,190 @@
+//! Erasure of people's data: a ticket, a person, tickets that were deleted upstream.
+
+use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
+use regex::{Regex, RegexBuilder};
+use serde_json::Value;
+use sqlx::{PgPool, Postgres, Transaction};
+
+use crate::job::failure::Failure;
+use crate::store::trust::erasure::{self, ERASED, Erased};
+use crate::store::trust::person_texts::{self, Texts};
+
+/// Rows that are written at once. More are written in the next round.
+const BATCH: usize = 1000;
+/// Attempts to write a batch that others change at the same moment.
+const MAX_ATTEMPTS: u32 = 10;
+/// SQLSTATE of a row that was changed since it was read.
+const SERIALIZATION_FAILURE: &str = "40001";
+/// Shorter names would match too many words.
+pub const MIN_NAME_CHARS: usize = 3;
+
+/// Who erases, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// Login name.
+    pub who: &'a str,
+    /// Time of the audit log.
+    pub at: DateTime<Utc>,
+}
+
+/// Erases one ticket, all its versions and the alerts about it.
+pub async fn ticket(pool: &PgPool, id: i64, by: By<'_>) -> Result<Erased, Failure> {
+    let mut transaction = pool.begin().await?;
+    let erased = erasure::erase_tickets(&mut transaction, &[id], by.at).await?;
+    let (key, detail) = (id.to_string(), erasure::detail(erased, 1));
+    erasure::record(
+        &mut transaction,
+        by.at,
+        by.who,
+        "erase_ticket",
+        Some(&key),
+        detail,
+    )
+    .await?;
+    transaction.commit().await?;
+    Ok(erased)
+}
+
+/// Names of one person, as they may stand in any text.
+#[derive(Debug)]
+pub struct Person(Regex);
+
+impl Person {
+    /// Matches each name as a whole word, in any case, with any white space between its
+    /// parts. Names shorter than [`MIN_NAME_CHARS`] are ignored.
+    ///
+    /// # Errors
+    /// The names together are too long for a regular expression.
+    pub fn new(names: &[String]) -> Result<Self, regex::Error> {
+        let one = |name: &String| {
+            let words: Vec<String> = name.split_whitespace().map(regex::escape).collect();
+            words.join(r"\s+")
+        };
+        let all: Vec<String> = names.iter().map(one).collect();
+        let pattern = format!(r"\b{{start-half}}(?:{})\b{{end-half}}", all.join("|"));
+        let regex = RegexBuilder::new(&pattern).case_insensitive(true).build()?;
+        Ok(Self(regex))
+    }
+
+    /// Replaces the names in all strings and keys; whether there were any.
+    fn erase(&self, value: &mut Value) -> bool {
+        match value {
+            Value::String(text) if self.0.is_match(text) => {
+                *text = self.0.replace_all(text, ERASED).into_owned();
+                true
+            }
+            Value::Array(values) => values
+                .iter_mut()
+                .fold(false, |changed, value| self.erase(value) | changed),
+            Value::Object(map) => {
+                let renamed: Vec<String> = map
+                    .keys()
+                    .filter(|key| self.0.is_match(key))
+                    .cloned()
+                    .collect();
+                for key in &renamed {
+                    if let Some(value) = map.remove(key) {
+                        map.insert(self.0.replace_all(key, ERASED).into_owned(), value);
+                    }
+                }
+                map.values_mut()
+                    .fold(!renamed.is_empty(), |changed, value| {
+                        self.erase(value) | changed
+                    })
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Erases the names of a person wherever texts are stored, except advisories, which are
+/// published, and the run log, whose rows are chained.
+pub async fn person(pool: &PgPool, person: &Person, by: By<'_>) -> Result<Erased, Failure> {
+    let mut erased = Erased::default();
+    for texts in Texts::ALL {
+        loop {
+            let rows = batch_again(pool, person, texts, by.at).await?;
+            if rows == 0 {
+                break;
+            }
+            erased = erased.plus(texts.count(rows));
+        }
+    }
+    let mut transaction = pool.begin().await?;
+    let detail = erasure::detail(erased, 0);
+    erasure::record(
+        &mut transaction,
+        by.at,
+        by.who,
+        "erase_person",
+        None,
+        detail,
+    )
+    .await?;
+    transaction.commit().await?;
+    Ok(erased)
+}
+
+/// Number of runs whose error contains one of these names.
+pub async fn runs_that_mention(pool: &PgPool, names: &[String]) -> Result<i64, Failure> {
+    let mut connection = pool.acquire().await?;
+    let mut runs = 0;
+    for name in names {
+        runs += person_texts::runs_that_mention(&mut connection, name).await?;
+    }
+    Ok(runs)
+}
+
+/// One batch, repeated if others changed one of its rows meanwhile.
+async fn batch_again(
+    pool: &PgPool,
+    person: &Person,
+    texts: Texts,
+    at: DateTime<Utc>,
+) -> Result<u64, Failure> {
+    let mut attempt = 1;
+    loop {
+        match batch(pool, person, texts, at).await {
+            Err(error) if is_conflict(&error) && attempt < MAX_ATTEMPTS => attempt += 1,
+            done => return Ok(done?),
+        }
+    }
+}
+
+fn is_conflict(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    error.and_then(|error| error.code()).as_deref() == Some(SERIALIZATION_FAILURE)
+}
+
+async fn batch(
+    pool: &PgPool,
+    person: &Person,
+    texts: Texts,
+    at: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    // Repeatable read: a row that changes between reading and writing is an error
+    // instead of being overwritten with its former text.
+    let mut transaction: Transaction<'_, Postgres> = pool
+        .begin_with("begin isolation level repeatable read")
+        .await?;
+    let mut changed = Vec::new();
+    {
+        let mut rows = std::pin::pin!(texts.read(&mut transaction));
+        while let Some(mut row) = rows.try_next().await? {
+            if person.erase(&mut row) {
+                changed.push(row);
+            }
+            if changed.len() == BATCH {
+                break;
+            }
+        }
+    }
+    let rows = if changed.is_empty() {
+        0
+    } else {
+        texts.write(&mut transaction, &changed, at).await?
+    };
+    transaction.commit().await?;
+    Ok(rows)
+}

@@ -1,0 +1,241 @@
+//! Texts that may name people, table by table: read all, write those that changed.
+//!
+//! Each row is read as a JSON object of its key and its texts, and written back from the
+//! same shape, so that a column is named once per direction.
+
+use futures_util::{Stream, TryStreamExt as _};
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::erasure::Erased;
+
+/// A table with texts that may name people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Texts {
+    /// Current versions of tickets.
+    Tickets,
+    /// Former versions of tickets.
+    TicketVersions,
+    /// Alerts.
+    Alerts,
+    /// Deliveries: the last error.
+    Deliveries,
+    /// Attempts to deliver: the receiver's response.
+    Attempts,
+    /// Quarantined records.
+    Quarantine,
+    /// Silences: reason and author.
+    Silences,
+    /// Samples of unknown fields.
+    Samples,
+}
+
+impl Texts {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Tickets,
+        Self::TicketVersions,
+        Self::Alerts,
+        Self::Deliveries,
+        Self::Attempts,
+        Self::Quarantine,
+        Self::Silences,
+        Self::Samples,
+    ];
+
+    /// `rows` changed rows of this table.
+    pub fn count(self, rows: u64) -> Erased {
+        let mut erased = Erased::default();
+        let count = match self {
+            Self::Tickets | Self::TicketVersions => &mut erased.versions,
+            Self::Alerts => &mut erased.alerts,
+            Self::Deliveries | Self::Attempts => &mut erased.deliveries,
+            Self::Quarantine => &mut erased.quarantined,
+            Self::Silences => &mut erased.silences,
+            Self::Samples => &mut erased.samples,
+        };
+        *count = rows;
+        erased
+    }
+
+    /// All rows: objects with `key` and `texts`.
+    pub fn read(
+        self,
+        connection: &mut PgConnection,
+    ) -> impl Stream<Item = Result<Value, sqlx::Error>> + '_ {
+        let sql = match self {
+            Self::Tickets => sqlx::query_scalar!(
+                r#"select jsonb_build_object('id', id, 'title', title, 'description', description, 'status', status,
+                          'priority', priority, 'queue', queue, 'assignee', assignee, 'watch_list', watch_list,
+                          'raw', raw) as "row!"
+                   from ticket"#
+            )
+            .fetch(connection),
+            Self::TicketVersions => sqlx::query_scalar!(
+                r#"select jsonb_build_object('id', id, 'version', version, 'title', title, 'description', description,
+                          'status', status, 'priority', priority, 'queue', queue, 'assignee', assignee,
+                          'watch_list', watch_list, 'raw', raw) as "row!"
+                   from ticket_version"#
+            )
+            .fetch(connection),
+            Self::Alerts => {
+                sqlx::query_scalar!(r#"select jsonb_build_object('id', id, 'body', body) as "row!" from alert"#)
+                    .fetch(connection)
+            }
+            Self::Deliveries => sqlx::query_scalar!(
+                r#"select jsonb_build_object('id', id, 'last_error', last_error) as "row!"
+                   from delivery
+                   where last_error is not null"#
+            )
+            .fetch(connection),
+            Self::Attempts => sqlx::query_scalar!(
+                r#"select jsonb_build_object('id', delivery_id, 'attempt', attempt, 'answer', answer, 'error', error) as "row!"
+                   from delivery_attempt"#
+            )
+            .fetch(connection),
+            Self::Quarantine => sqlx::query_scalar!(
+                r#"select jsonb_build_object('id', id, 'key', key, 'reason', reason, 'raw', raw) as "row!" from quarantine"#
+            )
+            .fetch(connection),
+            Self::Silences => sqlx::query_scalar!(
+                r#"select jsonb_build_object('id', id, 'matchers', matchers, 'reason', reason, 'created_by', created_by) as "row!"
+                   from silence"#
+            )
+            .fetch(connection),
+            Self::Samples => sqlx::query_scalar!(
+                r#"select jsonb_build_object('id', source_id, 'name', name, 'sample', sample) as "row!" from unknown_field"#
+            )
+            .fetch(connection),
+        };
+        sql.into_stream()
+    }
+
+    /// Writes rows that were read and changed; returns how many.
+    pub async fn write(
+        self,
+        connection: &mut PgConnection,
+        rows: &[Value],
+        at: chrono::DateTime<chrono::Utc>,
+    ) -> Result<u64, sqlx::Error> {
+        let done = match self {
+            Self::Tickets => sqlx::query!(
+                "update ticket t
+                 set title = n.title, description = n.description, status = n.status, priority = n.priority,
+                     queue = n.queue, assignee = n.assignee, watch_list = n.watch_list, raw = n.raw, erased_at = $2
+                 from unnest($1::jsonb[]) as one
+                 cross join lateral jsonb_populate_record(null::ticket, one) as n
+                 where t.id = n.id",
+                rows,
+                at
+            )
+            .execute(connection)
+            .await?,
+            Self::TicketVersions => sqlx::query!(
+                "update ticket_version t
+                 set title = n.title, description = n.description, status = n.status, priority = n.priority,
+                     queue = n.queue, assignee = n.assignee, watch_list = n.watch_list,
+                     raw = nullif(n.raw, 'null'), erased_at = $2
+                 from unnest($1::jsonb[]) as one
+                 cross join lateral jsonb_populate_record(null::ticket_version, one) as n
+                 where t.id = n.id
+                   and t.version = n.version",
+                rows,
+                at
+            )
+            .execute(connection)
+            .await?,
+            Self::Alerts => sqlx::query!(
+                "update alert t
+                 set body = n.body
+                 from unnest($1::jsonb[]) as one
+                 cross join lateral jsonb_populate_record(null::alert, one) as n
+                 where t.id = n.id",
+                rows
+            )
+            .execute(connection)
+            .await?,
+            Self::Deliveries => sqlx::query!(
+                "update delivery t
+                 set last_error = n.last_error
+                 from unnest($1::jsonb[]) as one
+                 cross join lateral jsonb_populate_record(null::delivery, one) as n
+                 where t.id = n.id",
+                rows
+            )
+            .execute(connection)
+            .await?,
+            Self::Attempts | Self::Quarantine | Self::Silences | Self::Samples => {
+                return self.write_notes(connection, rows).await;
+            }
+        };
+        Ok(done.rows_affected())
+    }
+
+    async fn write_notes(
+        self,
+        connection: &mut PgConnection,
+        rows: &[Value],
+    ) -> Result<u64, sqlx::Error> {
+        let done = match self {
+            Self::Attempts => sqlx::query!(
+                "update delivery_attempt t
+                 set answer = n.answer, error = n.error
+                 from unnest($1::jsonb[]) as one
+                 cross join lateral jsonb_to_record(one) as n (id bigint, attempt integer, answer text, error text)
+                 where t.delivery_id = n.id
+                   and t.attempt = n.attempt",
+                rows
+            )
+            .execute(connection)
+            .await?,
+            Self::Quarantine => sqlx::query!(
+                "update quarantine t
+                 set key = n.key, reason = n.reason, raw = n.raw
+                 from unnest($1::jsonb[]) as one
+                 cross join lateral jsonb_to_record(one) as n (id bigint, key text, reason text, raw text)
+                 where t.id = n.id",
+                rows
+            )
+            .execute(connection)
+            .await?,
+            Self::Silences => sqlx::query!(
+                "update silence t
+                 set matchers = n.matchers, reason = n.reason, created_by = n.created_by
+                 from unnest($1::jsonb[]) as one
+                 cross join lateral jsonb_populate_record(null::silence, one) as n
+                 where t.id = n.id",
+                rows
+            )
+            .execute(connection)
+            .await?,
+            _ => sqlx::query!(
+                "update unknown_field t
+                 set sample = n.sample
+                 from unnest($1::jsonb[]) as one
+                 cross join lateral jsonb_to_record(one) as n (id integer, name text, sample text)
+                 where t.source_id = n.id
+                   and t.name = n.name",
+                rows
+            )
+            .execute(connection)
+            .await?,
+        };
+        Ok(done.rows_affected())
+    }
+}
+
+/// Number of runs whose error contains `name` (a pattern of `~*`). The run log is chained
+/// by digests and cannot be changed; `[retention] runs` removes it.
+pub async fn runs_that_mention(
+    connection: &mut PgConnection,
+    name: &str,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!"
+           from sync_run
+           where position(lower($1) in lower(error)) > 0"#,
+        name
+    )
+    .fetch_one(connection)
+    .await
+}
