@@ -47,6 +47,8 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), LogError> {
     let layer = match resolve(format) {
         LogFormat::Journald => tracing_journald::layer()
             .map_err(LogError::Journal)?
+            // Of the program, as journald's documentation asks for; `F_` is the library's own.
+            .with_field_prefix(Some("ADVISORYD".to_owned()))
             .boxed(),
         LogFormat::Pretty | LogFormat::Auto => fmt::layer()
             .with_writer(std::io::stderr)

@@ -2,11 +2,14 @@
 //! configuration, create the HTTP client.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -21,6 +24,9 @@ use crate::sink::Sink;
 use crate::source::xml::Rules;
 use crate::store::ledger::cursor::CutBack;
 use crate::store::{self, database};
+
+/// Maximum time to return connections to the database in good order.
+const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
 /// A database to connect to; no query has been sent yet.
 pub struct Opened {
@@ -70,7 +76,10 @@ impl Opened {
 
     /// Closes the connections, then the private server if this process started it.
     pub async fn close(self) {
-        self.pool.close().await;
+        // A statement that waits for a lock would hold up the end as long as the lock is held.
+        if timeout(CLOSE_WITHIN, self.pool.close()).await.is_err() {
+            warn!("a statement is still running in the database; its connection is dropped");
+        }
         if let Some(cluster) = self.cluster
             && let Err(error) = cluster.stop().await
         {
@@ -203,6 +212,7 @@ fn assemble(
     stop: CancellationToken,
 ) -> anyhow::Result<Context> {
     Ok(Context {
+        standing: watch::Sender::default(),
         rules: rules(&config)?,
         config: Arc::new(config),
         pool,

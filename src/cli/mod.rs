@@ -11,6 +11,7 @@ mod check_upstream;
 mod confirm;
 mod demo;
 mod erase;
+mod exit;
 mod explain;
 mod finding;
 mod import;
@@ -41,22 +42,18 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Arguments, Command};
+use self::exit::{FAILED, exit_status};
 use self::shared::Shared;
 use crate::clock::Clock;
-use crate::config::{ConfigError, HttpPasswordError, TokenError};
 use crate::daemon::StartOptions;
 use crate::model::chain;
 use crate::startup::Opened;
-
-/// Something failed; each failure is on stderr.
-const FAILED: u8 = 1;
-/// The configuration is unusable (`EX_CONFIG` of sysexits.h).
-const UNUSABLE_CONFIGURATION: u8 = 78;
 
 /// Reads the command line, does what it says, and tells how it went. Wrong usage
 /// ends with 2, which clap sees to.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let is_daemon = matches!(arguments.command, Command::Run { .. });
     let done = start(arguments);
     if let Some(error) = output::unwritten() {
         output::print_error(&format!("cannot write to stdout: {error}"));
@@ -66,16 +63,8 @@ pub fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILED),
         Err(error) => {
-            let is_unusable = error.downcast_ref::<ConfigError>().is_some()
-                || error.downcast_ref::<TokenError>().is_some()
-                || error.downcast_ref::<HttpPasswordError>().is_some();
-            let code = if is_unusable {
-                UNUSABLE_CONFIGURATION
-            } else {
-                FAILED
-            };
             output::print_error(&chain(&*error));
-            ExitCode::from(code)
+            ExitCode::from(exit_status(&error, is_daemon))
         }
     }
 }

@@ -146,10 +146,9 @@ impl Database {
 }
 
 impl State {
-    pub(super) fn read(mut section: Section<'_>) -> Self {
-        let default = Self::default();
+    pub(super) fn read(mut section: Section<'_>, env: &Environment) -> Self {
         let state = Self {
-            dir: section.value("dir", default.dir, absolute_path),
+            dir: section.value("dir", env.instance.state_dir(), absolute_path),
         };
         section.close();
         state

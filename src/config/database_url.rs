@@ -87,7 +87,10 @@ pub(super) fn has_password(url: &SecretUrl) -> bool {
 /// # Errors
 /// The driver's, if it does not accept the URL.
 pub(super) fn options(url: &SecretUrl) -> Result<PgConnectOptions, sqlx::Error> {
-    let options = PgConnectOptions::from_str(url.expose())?;
+    let mut options = PgConnectOptions::from_str(url.expose())?;
+    if !names_user(url) && std::env::var_os("PGUSER").is_none() {
+        options = options.username(&system_user());
+    }
     let states_mode = url.expose().parse::<Url>().is_ok_and(|url| {
         url.query_pairs()
             .any(|(name, _)| matches!(&*name, "sslmode" | "ssl-mode"))
@@ -96,6 +99,23 @@ pub(super) fn options(url: &SecretUrl) -> Result<PgConnectOptions, sqlx::Error> 
         return Ok(options.ssl_mode(PgSslMode::VerifyFull));
     }
     Ok(options)
+}
+
+fn names_user(url: &SecretUrl) -> bool {
+    url.expose().parse::<Url>().is_ok_and(|url| {
+        !url.username().is_empty() || url.query_pairs().any(|(name, _)| name == "user")
+    })
+}
+
+/// Name of the user of this process, which is libpq's default and what peer
+/// authentication compares. A dynamic user of systemd may have no entry that this program
+/// can look up; systemd then names it in `$USER`.
+fn system_user() -> String {
+    let uid = nix::unistd::geteuid();
+    let user = nix::unistd::User::from_uid(uid).ok().flatten();
+    user.map(|user| user.name)
+        .or_else(|| std::env::var("USER").ok().filter(|name| !name.is_empty()))
+        .unwrap_or_else(|| uid.to_string())
 }
 
 /// The host and the TLS mode, if the mode does not prove that the host is the one that

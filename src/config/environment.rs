@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
+use super::instance::Instance;
 use super::setting_error::close_to;
 use super::token::TOKEN_VARIABLE;
 use super::tree::PREFIX;
@@ -40,6 +41,8 @@ pub(super) struct Environment {
     pub(super) credentials_dir: Option<PathBuf>,
     /// The content of `$ADVISORYD_UPSTREAM__TOKEN`.
     pub(super) token: Option<SecretString>,
+    /// The instance of the configuration file.
+    pub(super) instance: Instance,
     /// Variables that set a key, by name.
     pub(super) settings: Vec<(String, String)>,
     /// Warnings for variables that look like settings but are unknown.

@@ -14,6 +14,7 @@ mod followed;
 mod freshness;
 mod health;
 mod http;
+mod instance;
 mod lists;
 mod log;
 mod reconcile;
@@ -65,6 +66,7 @@ pub use values::is_loopback;
 
 use crate::model::Details;
 use environment::Environment;
+use instance::Instance;
 use section::Section;
 use tree::Node;
 
@@ -124,11 +126,12 @@ impl Config {
         path: Option<&Path>,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let environment = Environment::sort(variables);
+        let mut environment = Environment::sort(variables);
         let (path, named) = match (path, environment.config.as_deref()) {
             (Some(path), _) | (None, Some(path)) => (path.to_owned(), true),
             (None, None) => (PathBuf::from(DEFAULT_PATH), false),
         };
+        environment.instance = Instance::of(&path);
         let place: Arc<str> = Arc::from(path.display().to_string());
         let text = match read_file(&path) {
             Ok(text) => Some(text),
@@ -174,7 +177,7 @@ impl Config {
         let mut root = Section::root(root, &mut errors);
         let upstream = Upstream::read(root.section("upstream"), &environment);
         let database = Database::read(root.section("database"), &environment);
-        let state = State::read(root.section("state"));
+        let state = State::read(root.section("state"), &environment);
         let schedule = Schedule::read(root.section("schedule"));
         let feeds = Feeds::read(root.section("feeds"));
         let discovery = Discovery::read(root.section("discovery"));

@@ -169,6 +169,38 @@ impl TokenSources {
     }
 }
 
+impl TokenSources {
+    /// What to do to replace the token, in the form of an imperative clause.
+    pub fn advice(&self) -> String {
+        let is_passed = self
+            .credentials_dir
+            .as_ref()
+            .is_some_and(|dir| dir.join(CREDENTIAL).exists());
+        match (&self.file, &self.fallback) {
+            (Some(file), _) => reload(file),
+            (None, _) if is_passed => {
+                let file = self.fallback.as_deref();
+                let file = file.map_or_else(|| DEFAULT_TOKEN_FILE.into(), Path::to_string_lossy);
+                format!(
+                    "put a new token into the file of `LoadCredential=` (usually {file}) and restart advisoryd; a reload does not pass it"
+                )
+            }
+            (None, _) if self.variable.is_some() => {
+                format!("set {TOKEN_VARIABLE} to a new token and restart advisoryd")
+            }
+            (None, Some(file)) => reload(file),
+            (None, None) => "set [upstream] token_file and reload advisoryd".to_owned(),
+        }
+    }
+}
+
+fn reload(file: &Path) -> String {
+    format!(
+        "put a new token into {} and reload advisoryd",
+        file.display()
+    )
+}
+
 fn from_file(path: &Path) -> Result<Token, TokenError> {
     let unreadable = |source| TokenError::Unreadable {
         path: path.to_owned(),

@@ -9,7 +9,7 @@ use super::environment::Environment;
 use super::secret::SecretUrl;
 use super::secret_file::{SecretError, SecretFile, secret_file};
 use super::section::Section;
-use super::token::{DEFAULT_TOKEN_FILE, Token, TokenError, TokenSources};
+use super::token::{Token, TokenError, TokenSources};
 use super::tree::Node;
 use super::values::{absolute_path, boolean, duration, is_loopback, number, size, text};
 
@@ -183,7 +183,7 @@ impl Upstream {
             file: section.optional("token_file", absolute_path),
             credentials_dir: env.credentials_dir.clone(),
             variable: env.token.clone(),
-            fallback: Some(PathBuf::from(DEFAULT_TOKEN_FILE)),
+            fallback: Some(env.instance.token_file()),
         };
         it.requests_per_minute = section.value(
             "requests_per_minute",

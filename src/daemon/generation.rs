@@ -18,6 +18,7 @@ use super::workers;
 use super::{alerts, details, health, reconcile};
 use crate::config::Config;
 use crate::job::context::Context;
+use crate::job::standing::Standing;
 use crate::job::trust::retention;
 use crate::model::SourceKey;
 
@@ -166,7 +167,19 @@ impl Generation {
             .find_map(|(name, watch)| Some(format!("{name} {}", watch.stuck(is_paused)?)))
     }
 
+    /// Notified when what is wrong changes.
+    pub(super) fn standing(&self) -> watch::Receiver<Standing> {
+        self.context.standing.subscribe()
+    }
+
+    /// What is wrong, then what is followed, in one line.
     pub(super) fn status(&self) -> String {
+        let mut clauses = self.context.standing.borrow().clauses();
+        clauses.push(self.following());
+        clauses.join("; ")
+    }
+
+    fn following(&self) -> String {
         let config = &self.context.config;
         let workers = self.workers.borrow();
         let is_list = |worker: &&Worker| matches!(worker.key(), SourceKey::WatchList(_));

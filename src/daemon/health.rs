@@ -32,7 +32,7 @@ pub(super) async fn keep_checking(context: Context, run_ended: Arc<Notify>, watc
     loop {
         let check = || check::check_health(&context);
         match until_done(&context, None, "health", check).await {
-            Ok(_) => {}
+            Ok(_) => check::show(&context).await,
             Err(Failure::Stopped) => return,
             Err(failure) => log_failure(&failure),
         }

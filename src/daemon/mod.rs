@@ -36,7 +36,7 @@ pub use self::start::StartOptions;
 use crate::clock::Clock;
 use crate::cluster::Role;
 use crate::config::{Config, ConfigError};
-use crate::model::chain;
+use crate::model::{chain, shortened};
 use crate::signals::StopSignals;
 use crate::startup::{self, Opened};
 use crate::store::database;
@@ -44,6 +44,8 @@ use crate::store::database;
 /// How long a graceful stop may take before remaining runs are dropped; the next start
 /// resumes them. systemd and operators expect less than ten seconds.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
+/// Maximum length of the reason of a refused reload in the status line, in characters.
+const MAX_REFUSAL_CHARS: usize = 300;
 /// How often the offset of the time zone is checked.
 const CLOCK_EVERY: Duration = Duration::from_secs(1);
 
@@ -131,8 +133,9 @@ impl Startup {
     async fn wait_until_migrated(&self, pool: &PgPool) -> anyhow::Result<bool> {
         let mut pauses = Pauses::new();
         loop {
-            systemd::still_starting("migrating the database", systemd::EXTEND_TIMEOUT);
-            let error = match database::migrate(pool).await {
+            let migrated =
+                systemd::while_starting("migrating the database", database::migrate(pool));
+            let error = match migrated.await {
                 Ok(()) => match startup::configure(&self.config, pool, self.clock.now()).await {
                     Ok(()) => return Ok(true),
                     Err(error) if crate::store::is_away(&error) => anyhow::Error::new(error),
@@ -195,6 +198,8 @@ impl Daemon {
         let mut generation = self.start(config).await?;
         systemd::ready(&generation.status());
         info!("{}", generation.status());
+        let mut refused: Option<String> = None;
+        let mut standing = generation.standing();
         let mut watchdog = watchdog();
         let mut clock = tokio::time::interval(CLOCK_EVERY);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -206,8 +211,9 @@ impl Daemon {
                     Request::Stop => break,
                     Request::Reload => {
                         systemd::reloading();
-                        generation = self.reload(generation).await?;
-                        systemd::ready(&generation.status());
+                        (generation, refused) = self.reload(generation).await?;
+                        standing = generation.standing();
+                        systemd::ready(&status(refused.as_deref(), &generation));
                     }
                 },
                 () = tick(&mut watchdog) => {
@@ -218,8 +224,12 @@ impl Daemon {
                 }
                 () = generation.lists_changed() => {
                     generation.follow_lists().await;
-                    systemd::status(&generation.status());
+                    systemd::status(&status(refused.as_deref(), &generation));
                     info!("{}", generation.status());
+                }
+                // The generation holds the sender.
+                _ = standing.changed() => {
+                    systemd::status(&status(refused.as_deref(), &generation));
                 }
                 _ = clock.tick() => generation.follow_the_clock().await,
             }
@@ -241,37 +251,45 @@ impl Daemon {
         Ok(generation)
     }
 
-    /// Reloads the configuration. An invalid one changes nothing.
-    async fn reload(&self, current: Generation) -> anyhow::Result<Generation> {
-        let loaded = (self.load)().and_then(|config| {
-            config.require_something()?;
-            Ok(config)
-        });
-        let config = match loaded {
+    /// Reloads the configuration. An invalid one changes nothing; the second value is then
+    /// the reason.
+    async fn reload(&self, current: Generation) -> anyhow::Result<(Generation, Option<String>)> {
+        let config = match self.loaded() {
             Ok(config) => config,
-            Err(error) => {
-                error!("the configuration was not reloaded: {error}");
-                return Ok(current);
-            }
+            Err(error) => return Ok((current, Some(refuse(&chain(&*error))))),
         };
-        if let Err(error) = config.upstream.token() {
-            error!("the configuration was not reloaded: {error}");
-            return Ok(current);
-        }
-        if let Err(error) = startup::open_sinks(&config) {
-            error!("the configuration was not reloaded: {}", chain(&*error));
-            return Ok(current);
-        }
         current.warn_about_restart(&config);
         let now = self.clock.now();
         if let Err(error) = startup::configure(&config, &self.pool, now).await {
-            error!(%error, "the configuration was not reloaded: database error");
-            return Ok(current);
+            return Ok((current, Some(refuse(&format!("database error: {error}")))));
         }
         current.stop(STOP_WITHIN).await;
         let next = self.start(config).await?;
         info!("configuration reloaded: {}", next.status());
-        Ok(next)
+        Ok((next, None))
+    }
+
+    /// The configuration as it is now, if everything that it names can be used.
+    fn loaded(&self) -> anyhow::Result<Config> {
+        let config = (self.load)()?;
+        config.require_something()?;
+        config.upstream.token()?;
+        startup::open_sinks(&config)?;
+        Ok(config)
+    }
+}
+
+fn refuse(reason: &str) -> String {
+    error!("the configuration was not reloaded: {reason}");
+    shortened(reason.lines().next().unwrap_or_default(), MAX_REFUSAL_CHARS)
+}
+
+/// One line for the service manager: a refused reload stays visible until one succeeds.
+fn status(refused: Option<&str>, generation: &Generation) -> String {
+    let status = generation.status();
+    match refused {
+        Some(reason) => format!("the configuration was not reloaded: {reason}; {status}"),
+        None => status,
     }
 }
 

@@ -50,9 +50,21 @@ where
     loop {
         let failure = match job().await {
             Err(failure) if failure.is_database_away() => failure,
-            done => return done,
+            done => {
+                if is_logged {
+                    context
+                        .standing
+                        .send_if_modified(|standing| standing.database.take().is_some());
+                }
+                return done;
+            }
         };
         let error = failure.chain();
+        context.standing.send_if_modified(|standing| {
+            let is_new = standing.database.is_none();
+            standing.database.get_or_insert_with(|| error.to_string());
+            is_new
+        });
         if is_logged {
             debug!(source = %who, %error, "{who}: the database is still unavailable: {error}");
         } else {

@@ -4,7 +4,6 @@
 use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::pin::pin;
-use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -12,10 +11,6 @@ use tracing::warn;
 
 use super::systemd;
 use crate::cluster::{Cluster, ClusterError};
-
-/// How often systemd is told that the start goes on: well within
-/// [`systemd::EXTEND_TIMEOUT`].
-const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// Starts the server, however long that takes; false when `stop` completed
 /// first: then what was begun is stopped.
@@ -36,7 +31,7 @@ pub(super) async fn start(
                 cancel_start(cluster).await;
                 return Ok(false);
             }
-            started = timeout(REPORT_EVERY, cluster.start_patiently()) => {
+            started = timeout(systemd::REPORT_EVERY, cluster.start_patiently()) => {
                 if let Ok(started) = started {
                     return started.map(|()| true);
                 }

@@ -1,12 +1,17 @@
 //! Notifications to systemd (`sd_notify`). Without `NOTIFY_SOCKET` they do nothing.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
+use tokio::time::timeout;
 use tracing::debug;
 
 /// How long each wait for the database extends systemd's start timeout.
 pub const EXTEND_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How often the start timeout is extended: well within [`EXTEND_TIMEOUT`].
+pub const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
@@ -44,6 +49,17 @@ pub fn still_starting(why: &str, at_least: Duration) {
         NotifyState::Status(why),
         NotifyState::ExtendTimeoutUsec(microseconds),
     ]);
+}
+
+/// Awaits `work`, and meanwhile extends the start timeout again and again.
+pub async fn while_starting<T>(why: &str, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    loop {
+        still_starting(why, EXTEND_TIMEOUT);
+        if let Ok(done) = timeout(REPORT_EVERY, &mut work).await {
+            return done;
+        }
+    }
 }
 
 /// Notifies the watchdog.

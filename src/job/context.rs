@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use sqlx::PgPool;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Client;
 use crate::job::failure::Failure;
+use crate::job::standing::Standing;
 use crate::model::SourceKey;
 use crate::source::xml::Rules;
 
@@ -32,6 +34,8 @@ pub struct Context {
     pub stop: CancellationToken,
     /// Counters for progress output and for the watchdog.
     pub progress: Arc<Progress>,
+    /// What is wrong at present.
+    pub standing: watch::Sender<Standing>,
 }
 
 impl Context {

@@ -9,6 +9,7 @@ pub mod feeds;
 pub mod health;
 pub mod lists;
 pub mod run;
+pub mod standing;
 pub mod tickets;
 mod transaction;
 pub mod trust;

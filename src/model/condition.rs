@@ -67,7 +67,7 @@ impl Condition {
     }
 
     /// Title of the alert, while the condition is active and when it is resolved.
-    pub(super) fn title(self, holds: bool) -> &'static str {
+    pub(crate) fn title(self, holds: bool) -> &'static str {
         match (self, holds) {
             (Self::DataStale, true) => "data is stale",
             (Self::DataStale, false) => "data is fresh again",

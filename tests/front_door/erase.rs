@@ -32,7 +32,10 @@ async fn naming() -> (World, Receiver) {
     })
     .await;
     world.add_hook(&receiver);
-    let rule = Rule::to_hook("tickets", &["ticket_opened", "ticket_status", "ticket_gone"]);
+    let rule = Rule::to_hook(
+        "tickets",
+        &["ticket_opened", "ticket_status", "ticket_gone"],
+    );
     world.settings.alerts.rules.push(rule);
     world.pull_one().await;
     world.sync_tickets(TicketSync::Now).await;
@@ -109,7 +112,11 @@ async fn a_person_is_erased_from_every_table() {
     assert_eq!(tables_with(&world, pattern).await, Vec::<String>::new());
     assert_eq!(tables_with(&world, "jane.roe@").await, Vec::<String>::new());
     // Whole words only.
-    assert!(tables_with(&world, "Janet").await.contains(&"ticket".to_owned()));
+    assert!(
+        tables_with(&world, "Janet")
+            .await
+            .contains(&"ticket".to_owned())
+    );
     let audit = world
         .texts("select what || ' ' || coalesce(key, '-') || ' ' || (detail ->> 'versions') from advisoryd_v1.audit")
         .await;
@@ -170,7 +177,9 @@ async fn tickets_that_are_gone_are_erased_when_retention_says_so() {
     let never = CancellationToken::new();
     let kept = |text: &str| Config::from_text("test", text).unwrap().retention;
     let later = world.now() + TimeDelta::days(31);
-    let dropped = maintain(world.pool(), &kept(""), later, &never).await.unwrap();
+    let dropped = maintain(world.pool(), &kept(""), later, &never)
+        .await
+        .unwrap();
     assert_eq!(dropped.erased_tickets, 0, "for ever by default");
     let kept = kept("[retention]\ngone_tickets = \"30d\"");
     let soon = world.now() + TimeDelta::days(29);

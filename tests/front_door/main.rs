@@ -75,6 +75,7 @@ mod retention;
 mod samples;
 mod schedules;
 mod search_path;
+mod service;
 mod sinks;
 mod sinks_alertmanager;
 mod sinks_command;

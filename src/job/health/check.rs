@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::findings::{Seen, sink_key};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
+use crate::job::standing::Standing;
 use crate::model::{Condition, ConditionState, OWN_RULE, Purpose, Silence, Transition, decide};
 use crate::store::alerts::alert;
 use crate::store::alerts::raised::Raised;
@@ -121,5 +122,21 @@ fn log_transition(transition: &Transition) {
         warn!(condition = what, condition.key = %key, "{key}: {what}: {summary}");
     } else {
         info!(condition = what, condition.key = %key, "{key}: {what} resolved: {summary}");
+    }
+}
+
+/// Passes the active conditions on to [`Context::standing`]. An error leaves it as it is:
+/// the next check is a minute away.
+pub async fn show(context: &Context) {
+    let Ok(mut connection) = context.pool.acquire().await else {
+        return;
+    };
+    if let Ok(states) = condition::states(&mut connection).await {
+        let conditions = Standing::conditions(&states);
+        context.standing.send_if_modified(|standing| {
+            let is_new = standing.conditions != conditions;
+            standing.conditions = conditions;
+            is_new
+        });
     }
 }

@@ -92,12 +92,8 @@ impl Seen<'_> {
         let (evidence, summary) = match (holding.first(), is_resolved) {
             (Some(first), _) => {
                 let advice = match condition {
-                    Condition::TokenRejected => {
-                        "put a new token into [upstream] token_file and reload advisoryd"
-                    }
-                    _ => {
-                        "check [upstream] requests_per_day and [feeds] details_per_day (trial accounts: 1000 and 30), and what else uses the account"
-                    }
+                    Condition::TokenRejected => self.config.upstream.token_sources.advice(),
+                    _ => "check [upstream] requests_per_day and [feeds] details_per_day (trial accounts: 1000 and 30), and what else uses the account".to_owned(),
                 };
                 let (names, error) = (names.join(", "), error(first));
                 (

@@ -1,0 +1,45 @@
+//! Exit status of a command that failed.
+
+use crate::cluster::ClusterError;
+use crate::config::{ConfigError, HttpPasswordError, TokenError};
+use crate::store::database::MigrateError;
+
+/// Something failed; each failure is on stderr.
+pub(super) const FAILED: u8 = 1;
+/// Something is missing that a restart does not bring (`EX_UNAVAILABLE` of sysexits.h).
+const UNAVAILABLE: u8 = 69;
+/// The configuration is unusable (`EX_CONFIG` of sysexits.h).
+const UNUSABLE_CONFIGURATION: u8 = 78;
+
+/// The exit status for an error; `is_daemon` says whether a service manager may start the
+/// same command again.
+pub(super) fn exit_status(error: &anyhow::Error, is_daemon: bool) -> u8 {
+    let is_unusable = error.downcast_ref::<ConfigError>().is_some()
+        || error.downcast_ref::<TokenError>().is_some()
+        || error.downcast_ref::<HttpPasswordError>().is_some();
+    if is_unusable {
+        UNUSABLE_CONFIGURATION
+    } else if is_daemon && needs_person(error) {
+        UNAVAILABLE
+    } else {
+        FAILED
+    }
+}
+
+/// Whether the same start fails again until a person has done something.
+fn needs_person(error: &anyhow::Error) -> bool {
+    let database = matches!(
+        error.downcast_ref(),
+        Some(MigrateError::Newer { .. } | MigrateError::Development(_))
+    );
+    let server = matches!(
+        error.downcast_ref(),
+        Some(
+            ClusterError::NoServer { .. }
+                | ClusterError::OtherMajor { .. }
+                | ClusterError::RootWithoutUser { .. }
+                | ClusterError::SocketPathTooLong { .. }
+        )
+    );
+    database || server
+}
