@@ -21,13 +21,18 @@ const QUOTED_START_CHARS: usize = 40;
 /// Several are read at once, and each is held in memory as a whole.
 pub(super) const MAX_JSON_BYTES: u64 = 16 << 20;
 
+/// The same for a single object: the largest known detail is some 100 kB.
+const MAX_OBJECT_BYTES: u64 = 4 << 20;
+
 /// Expected type of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A feed.
     Xml,
-    /// A page of a collection, or a single object.
+    /// A page of a collection.
     Json,
+    /// A single JSON object.
+    JsonObject,
 }
 
 impl Kind {
@@ -35,14 +40,22 @@ impl Kind {
     pub(super) fn accept(self) -> &'static str {
         match self {
             Self::Xml => "application/xml, text/xml;q=0.9, */*;q=0.1",
-            Self::Json => "application/json, */*;q=0.1",
+            Self::Json | Self::JsonObject => "application/json, */*;q=0.1",
         }
     }
 
     fn name(self) -> &'static str {
         match self {
             Self::Xml => "XML",
-            Self::Json => "JSON",
+            Self::Json | Self::JsonObject => "JSON",
+        }
+    }
+
+    /// Maximum size of a body that is read as a whole, in bytes after decompression.
+    pub(super) fn max_bytes(self) -> u64 {
+        match self {
+            Self::Xml | Self::Json => MAX_JSON_BYTES,
+            Self::JsonObject => MAX_OBJECT_BYTES,
         }
     }
 }
@@ -110,7 +123,7 @@ impl Answer {
         let fits = match kind {
             Kind::Xml if is_xml => true,
             Kind::Xml => !is_json && matches!(first, None | Some(b'<')),
-            Kind::Json => is_json || (!is_xml && first != Some(b'<')),
+            Kind::Json | Kind::JsonObject => is_json || (!is_xml && first != Some(b'<')),
         };
         if fits {
             return Ok(());

@@ -11,7 +11,7 @@ use reqwest::header::{
 use reqwest::{Response, StatusCode};
 use url::Url;
 
-use super::answer::{Answer, Kind, MAX_JSON_BYTES, media_type};
+use super::answer::{Answer, Kind, media_type};
 use super::body::{Body, BodyLimits};
 use super::clock::{Clock, Skew};
 use super::daily_quota::DailyQuota;
@@ -100,10 +100,10 @@ impl Exchange {
         let mut answer = self.answer(url, response, date, &account.meter)?;
         answer.check_type(kind, &self.token).await?;
         if extent == BodyMode::Whole {
-            if kind == Kind::Json {
+            if kind != Kind::Xml {
                 answer.body.count_values()?;
             }
-            let reading = answer.body.read_whole(MAX_JSON_BYTES, MAX_WHOLE_TIME);
+            let reading = answer.body.read_whole(kind.max_bytes(), MAX_WHOLE_TIME);
             reading.await?;
         }
         Ok(answer)

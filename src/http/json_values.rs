@@ -4,6 +4,12 @@
 /// Values of one response. A page of 100 advisories has about 20,000.
 pub(super) const MOST_VALUES: u64 = 200_000;
 
+/// An object counts as this many values: parsed, even a small one takes some 600 bytes, and
+/// a number or short string less than 80.
+const OBJECT: u64 = 8;
+/// An array counts as this many.
+const ARRAY: u64 = 2;
+
 /// Counts the values of a JSON text that arrives in pieces.
 #[derive(Debug, Default)]
 pub(super) struct JsonValues {
@@ -27,8 +33,10 @@ impl JsonValues {
             } else {
                 match byte {
                     b'"' => self.is_string = true,
-                    // The first value of an array or object, and each further one.
-                    b'[' | b'{' | b',' => self.count += 1,
+                    b'{' => self.count += OBJECT,
+                    b'[' => self.count += ARRAY,
+                    // Each further value of an array or object.
+                    b',' => self.count += 1,
                     _ => {}
                 }
             }
@@ -56,9 +64,9 @@ mod tests {
     fn values_are_counted_and_texts_are_not() {
         assert_eq!(
             count(r#"{"a": [1, 2, {"b": null}], "c": "x, [y], {z}"}"#),
-            6
+            21
         );
-        assert_eq!(count(r#"["\"", "\\", ",", "\\\","]"#), 4);
+        assert_eq!(count(r#"["\"", "\\", ",", "\\\","]"#), 5);
         assert_eq!(count("17"), 0);
     }
 

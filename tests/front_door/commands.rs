@@ -320,7 +320,8 @@ fn the_directories_of_the_units_do_not_collide() {
     let names = |unit: &str, key: &str| -> String {
         let text = std::fs::read_to_string(units.join(unit)).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(key));
-        line.unwrap_or_else(|| panic!("{unit} has no {key}")).to_owned()
+        line.unwrap_or_else(|| panic!("{unit} has no {key}"))
+            .to_owned()
     };
     for key in ["StateDirectory=", "RuntimeDirectory="] {
         assert_eq!(names("advisoryd.service", key), "advisoryd");

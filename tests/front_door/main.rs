@@ -18,6 +18,7 @@ mod alert_queue;
 mod alert_receivers;
 mod alert_rules;
 mod alerts;
+mod bombs;
 mod capture;
 mod clocks;
 mod cluster;

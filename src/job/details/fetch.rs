@@ -202,7 +202,7 @@ impl Fetching {
     }
 
     async fn request(&self, said: &str) -> Result<bytes::Bytes, Failure> {
-        let request = Request::new(format!("{PATH}{said}/"), Kind::Json);
+        let request = Request::new(format!("{PATH}{said}/"), Kind::JsonObject);
         let response = async {
             let mut response = self.context.client.get_whole(&request).await?;
             response.bytes().await

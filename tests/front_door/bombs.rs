@@ -1,0 +1,164 @@
+//! Memory: what is small on the wire and large in memory.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_compression::tokio::write::GzipEncoder;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::response::{IntoResponse as _, Response};
+use nix::sys::signal::Signal;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::support::settings::Schedule;
+use crate::support::{PATIENCE, Running, World, eventually};
+
+/// Unpacked size of a bomb, in bytes.
+const UNPACKED: usize = 60 << 20;
+/// As many details as are requested at once.
+const AT_ONCE: i64 = 4;
+/// Peak memory of the daemon, in kB.
+const LIMIT_KB: u64 = 128 << 10;
+
+/// What a body consists of, between its beginning and its end.
+#[derive(Debug, Clone, Copy)]
+enum Filling {
+    /// Millions of values.
+    Zeros,
+    /// One long string: few values, many bytes.
+    Letters,
+    /// This many small objects within each other, each far larger in memory than on the wire.
+    Objects(usize),
+}
+
+impl Filling {
+    fn text(self) -> Vec<u8> {
+        match self {
+            Self::Zeros => b"0,".repeat(UNPACKED / 2),
+            Self::Letters => [b"\"", "x".repeat(UNPACKED).as_bytes(), b"\","].concat(),
+            Self::Objects(count) => b"{\"a\":{\"b\":{\"c\":0}}},".repeat(count),
+        }
+    }
+
+    /// The body, compressed.
+    async fn packed(self, start: &str) -> Bytes {
+        let text = [start.as_bytes(), &self.text(), b"0]}"].concat();
+        let mut packed = GzipEncoder::new(Vec::new());
+        packed.write_all(&text).await.unwrap();
+        packed.shutdown().await.unwrap();
+        Bytes::from(packed.into_inner())
+    }
+}
+
+struct Upstream {
+    simulator: String,
+    detail: Bytes,
+    tickets: Bytes,
+}
+
+/// The simulator, but details and tickets are bombs.
+async fn answer(State(upstream): State<Arc<Upstream>>, request: Request) -> Response {
+    let path = request.uri().path();
+    let is_detail = path.starts_with("/api/advisories/SA");
+    if is_detail || path.starts_with("/api/tickets/") {
+        let body = if is_detail {
+            &upstream.detail
+        } else {
+            &upstream.tickets
+        };
+        let headers = [
+            (CONTENT_TYPE, "application/json"),
+            (CONTENT_ENCODING, "gzip"),
+        ];
+        return (headers, body.clone()).into_response();
+    }
+    let url = format!("{}{}", upstream.simulator, request.uri());
+    let token = request.headers()["authorization"].clone();
+    let answer = reqwest::Client::new()
+        .get(url)
+        .header("authorization", token)
+        .send()
+        .await
+        .unwrap();
+    let date = answer.headers()["date"].clone();
+    let kind = answer.headers()[CONTENT_TYPE.as_str()].clone();
+    (
+        [("date", date), ("content-type", kind)],
+        answer.bytes().await.unwrap(),
+    )
+        .into_response()
+}
+
+async fn upstream(world: &World, filling: Filling) -> SocketAddr {
+    // Fails only if another test was first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let upstream = Arc::new(Upstream {
+        simulator: world.simulator.base_url(),
+        detail: filling
+            .packed("{\"advisory_identifier\":\"SA1\",\"zz\":[")
+            .await,
+        tickets: filling
+            .packed("{\"count\":1,\"next\":null,\"results\":[")
+            .await,
+    });
+    assert!(
+        upstream.detail.len() < 128 << 10,
+        "{}",
+        upstream.detail.len()
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().fallback(answer).with_state(upstream);
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    address
+}
+
+fn peak_kb(daemon: &Running) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    line.trim().trim_end_matches(" kB").trim().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_that_unpacks_to_60_mb_keeps_the_daemon_small() {
+    for filling in [
+        Filling::Zeros,
+        Filling::Letters,
+        Filling::Objects(45_000),
+        // Just below the limit.
+        Filling::Objects(7_900),
+    ] {
+        let peak = peak_of(filling).await;
+        eprintln!("peak memory with {AT_ONCE} bombs of {filling:?} at once: {peak} kB");
+        assert!(peak < LIMIT_KB, "{filling:?}: {peak} kB");
+    }
+}
+
+/// Peak memory of a daemon that reads such details and tickets, in kB.
+async fn peak_of(filling: Filling) -> u64 {
+    let mut world = World::new().await;
+    world.settings.schedule = Schedule::never();
+    world.settings.feeds.details = Some("always");
+    let address = upstream(&world, filling).await;
+    world.settings.upstream.base_url = Some(format!("http://{address}"));
+    let mut daemon = Running::start(&mut world.command(&["run"]));
+    eventually("details and tickets that were refused", PATIENCE, async || {
+        let details = world
+            .count("select coalesce(sum(attempts), 0)::bigint from advisoryd.wanted_detail")
+            .await;
+        let tickets = world
+            .count("select count(*) from advisoryd_v1.sync_runs where job = 'tickets' and outcome = 'failed'")
+            .await;
+        (details >= AT_ONCE && tickets > 0).then_some(())
+    })
+    .await;
+    let peak = peak_kb(&daemon);
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ended().await.success());
+    peak
+}
