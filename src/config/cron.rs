@@ -1,6 +1,8 @@
-//! Cron expressions: six fields, seconds first, evaluated in the time zone of `[schedule]`.
+//! Schedules: cron expressions with six fields (seconds first) or five, and durations,
+//! evaluated in the time zone of `[schedule]`.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use chrono_tz::Tz;
@@ -9,6 +11,12 @@ use croner::parser::{CronParser, Seconds};
 
 use super::tree::Node;
 use super::values::text;
+
+/// What is expected, for errors.
+const EXPECTED: &str = "expected a cron expression with six fields (seconds first) or five, such as `0 */15 * * * *`, or a duration such as `15m`";
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
 
 /// A cron expression: six fields, seconds first, in the time zone of `[schedule]`.
 ///
@@ -19,15 +27,11 @@ pub struct CronExpression(String);
 impl CronExpression {
     /// Parses an expression; the error says what is expected.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        let fields = text.split_whitespace().count();
-        if fields == 5 {
-            return Err("expected six cron fields (seconds first)".into());
-        }
-        let cron = cron(text).map_err(|error| {
+        let text = six_fields(text.trim())?;
+        let cron = cron(&text).map_err(|error| {
             let error = error.to_string().replace('\n', " ");
             let error = error.trim_end_matches('.');
-            format!("expected six cron fields (seconds first), such as `0 */15 * * * *` ({error})")
+            format!("{EXPECTED} ({error})")
         })?;
         // Any start time will do: whether `0 0 0 31 2 *` ever matches does not depend on today.
         if cron
@@ -38,10 +42,19 @@ impl CronExpression {
                 "expected a schedule that matches at least one date; this one never runs".into(),
             );
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text))
     }
 
-    /// The expression as it was configured, for the scheduler.
+    /// The same schedule, `seconds` later, if it runs at second 0; `seconds` below 60.
+    #[must_use]
+    pub(super) fn later(self, seconds: u32) -> Self {
+        match self.0.strip_prefix("0 ") {
+            Some(rest) => Self(format!("{seconds} {rest}")),
+            None => self,
+        }
+    }
+
+    /// The expression with six fields, for the scheduler.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -59,6 +72,37 @@ impl CronExpression {
         let now = now.trunc_subsecs(0).with_timezone(&timezone);
         let last = cron(&self.0).ok()?.find_previous_occurrence(&now, true);
         last.ok().map(|time| time.with_timezone(&Utc))
+    }
+}
+
+/// The six fields of an expression: five fields run at second 0, as those of cron do, and a
+/// duration runs at its multiples since midnight.
+fn six_fields(text: &str) -> Result<String, String> {
+    match text.split_whitespace().count() {
+        5 => Ok(format!("0 {text}")),
+        1 => match humantime::parse_duration(text) {
+            Ok(every) => fields_of(every),
+            Err(_) => Ok(text.to_owned()),
+        },
+        _ => Ok(text.to_owned()),
+    }
+}
+
+fn fields_of(every: Duration) -> Result<String, String> {
+    let seconds = every.as_secs();
+    let is_whole = every.subsec_nanos() == 0 && seconds > 0;
+    let divides = |unit: u64| is_whole && unit.is_multiple_of(seconds);
+    let counts = |unit: u64| seconds.is_multiple_of(unit);
+    if divides(MINUTE) && seconds < MINUTE {
+        Ok(format!("*/{seconds} * * * * *"))
+    } else if divides(HOUR) && counts(MINUTE) && seconds < HOUR {
+        Ok(format!("0 */{} * * * *", seconds / MINUTE))
+    } else if divides(DAY) && counts(HOUR) && seconds < DAY {
+        Ok(format!("0 0 */{} * * *", seconds / HOUR))
+    } else if seconds == DAY && is_whole {
+        Ok("0 0 0 * * *".to_owned())
+    } else {
+        Err("expected a duration that divides a minute, an hour or a day evenly, such as `15m`, `6h` or `1d`; use a cron expression for others".to_owned())
     }
 }
 
@@ -106,7 +150,6 @@ mod tests {
             ("0 0 3 * * 5#2", true),
             ("0,30 * * * * *", true),
             ("@daily", true),
-            ("*/15 * * * *", false),
             ("0 61 * * * *", false),
             ("0 0 3 * * Someday", false),
             ("often", false),
@@ -119,11 +162,35 @@ mod tests {
     }
 
     #[test]
-    fn five_fields_and_times_that_never_come_are_refused_with_advice() {
-        assert_eq!(
-            CronExpression::parse("*/15 * * * *").unwrap_err(),
-            "expected six cron fields (seconds first)"
-        );
+    fn five_fields_and_durations_are_accepted() {
+        for (text, fields) in [
+            ("*/15 * * * *", "0 */15 * * * *"),
+            ("30 2 * * Sun", "0 30 2 * * Sun"),
+            ("15m", "0 */15 * * * *"),
+            ("10s", "*/10 * * * * *"),
+            ("60s", "0 */1 * * * *"),
+            ("1h", "0 0 */1 * * *"),
+            ("6h", "0 0 */6 * * *"),
+            ("24h", "0 0 0 * * *"),
+            ("1d", "0 0 0 * * *"),
+        ] {
+            assert_eq!(CronExpression::parse(text).unwrap().as_str(), fields);
+        }
+        for text in ["7m", "90m", "5h", "2d", "0s", "500ms", "1m 1s"] {
+            let error = CronExpression::parse(text).unwrap_err();
+            assert!(error.starts_with("expected a"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_schedule_at_second_0_can_run_later_within_the_minute() {
+        let later = |text: &str| CronExpression::parse(text).unwrap().later(37);
+        assert_eq!(later("15m").as_str(), "37 */15 * * * *");
+        assert_eq!(later("*/5 * * * * *").as_str(), "*/5 * * * * *");
+    }
+
+    #[test]
+    fn times_that_never_come_are_refused_with_advice() {
         assert!(
             CronExpression::parse("0 0 0 31 2 *")
                 .unwrap_err()

@@ -41,6 +41,8 @@ pub(super) struct Environment {
     pub(super) credentials_dir: Option<PathBuf>,
     /// The content of `$ADVISORYD_UPSTREAM__TOKEN`.
     pub(super) token: Option<SecretString>,
+    /// Identifies the installation; empty if it does not matter.
+    pub(super) installation: String,
     /// The instance of the configuration file.
     pub(super) instance: Instance,
     /// Variables that set a key, by name.

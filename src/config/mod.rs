@@ -27,6 +27,7 @@ mod section;
 mod setting_error;
 mod sinks;
 mod source;
+mod splay;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -132,6 +133,7 @@ impl Config {
             (None, None) => (PathBuf::from(DEFAULT_PATH), false),
         };
         environment.instance = Instance::of(&path);
+        environment.installation = splay::installation(&path);
         let place: Arc<str> = Arc::from(path.display().to_string());
         let text = match read_file(&path) {
             Ok(text) => Some(text),
@@ -178,7 +180,7 @@ impl Config {
         let upstream = Upstream::read(root.section("upstream"), &environment);
         let database = Database::read(root.section("database"), &environment);
         let state = State::read(root.section("state"), &environment);
-        let schedule = Schedule::read(root.section("schedule"));
+        let schedule = Schedule::read(root.section("schedule"), &environment);
         let feeds = Feeds::read(root.section("feeds"));
         let discovery = Discovery::read(root.section("discovery"));
         let (watch_lists, unfollowed) = lists::watch_lists(&mut root);

@@ -5,7 +5,9 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use super::cron::{CronExpression, expression, timezone};
+use super::environment::Environment;
 use super::section::Section;
+use super::splay::{Splay, splay};
 use super::values::{boolean, duration, number};
 
 /// A longer overlap would request the same tickets again for a week.
@@ -50,12 +52,17 @@ impl Default for Tickets {
 }
 
 impl Schedule {
-    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
+    pub(super) fn read(mut section: Section<'_>, env: &Environment) -> Option<Self> {
         let zone = section.value("timezone", Tz::UTC, timezone);
-        let feeds = section.value("feeds", default("0 */15 * * * *")?, expression);
-        let full_feeds = section.value("full_feeds", default("0 30 2 * * *")?, expression);
-        let tickets = section.value("tickets", default("0 */10 * * * *")?, expression);
-        let full_walk = section.value("full_walk", default("0 0 3 * * Sun")?, expression);
+        let splay = section.value("splay", Splay::Auto, splay);
+        let mut schedule = |key, usual| {
+            let usual = default(usual)?.later(splay.seconds(&env.installation, key));
+            Some(section.value(key, usual, expression))
+        };
+        let feeds = schedule("feeds", "0 */15 * * * *")?;
+        let full_feeds = schedule("full_feeds", "0 30 2 * * *")?;
+        let tickets = schedule("tickets", "0 */10 * * * *")?;
+        let full_walk = schedule("full_walk", "0 0 3 * * Sun")?;
         section.close();
         Some(Self {
             timezone: zone,
