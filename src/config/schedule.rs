@@ -22,6 +22,8 @@ pub struct Schedule {
     pub feeds: CronExpression,
     /// Full pulls of all feeds, with the look-back of the first pull. Default: at 02:30.
     pub full_feeds: CronExpression,
+    /// What watch lists contain, and pending approvals. Default: 20 minutes past each hour.
+    pub list_contents: CronExpression,
     /// Incremental ticket sync. Default: every 10 minutes.
     pub tickets: CronExpression,
     /// Full ticket sync, which finds tickets that are gone. Default: Sundays at 03:00.
@@ -54,6 +56,7 @@ impl Schedule {
         let zone = section.value("timezone", Tz::UTC, timezone);
         let feeds = section.value("feeds", default("0 */15 * * * *")?, expression);
         let full_feeds = section.value("full_feeds", default("0 30 2 * * *")?, expression);
+        let list_contents = section.value("list_contents", default("0 20 * * * *")?, expression);
         let tickets = section.value("tickets", default("0 */10 * * * *")?, expression);
         let full_walk = section.value("full_walk", default("0 0 3 * * Sun")?, expression);
         section.close();
@@ -61,6 +64,7 @@ impl Schedule {
             timezone: zone,
             feeds,
             full_feeds,
+            list_contents,
             tickets,
             full_walk,
         })

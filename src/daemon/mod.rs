@@ -6,6 +6,7 @@ mod details;
 mod discovery;
 mod generation;
 mod health;
+mod mirror;
 mod outage;
 mod private_server;
 pub mod progress;
