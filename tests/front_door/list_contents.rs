@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::support::settings::{EVERY_SECOND, NEVER, Schedule};
-use crate::support::{Documents, PATIENCE, World, assert_reads, eventually, small};
+use crate::support::{Documents, PATIENCE, World, assert_reads, eventually, get, small};
 
 /// Upstream with three lists, of which these are followed.
 async fn world(lists: &[i64]) -> World {
@@ -334,10 +334,9 @@ async fn odd_rows_stop_no_neighbour_and_let_nothing_leave() {
     let ids = "select upstream_id || ' ' || left(name, 10) from advisoryd_v1.watch_list_products where kind = 'product' and name is not null order by 1";
     let pending = "select upstream_id || ' ' || coalesce(said, '-') || ' ' || coalesce(title, '-') from advisoryd_v1.pending_approvals order by 1";
     let unreadable = "select kind || ' ' || unreadable from advisoryd_v1.mirrors order by 1";
-    let texts = [ids, pending, unreadable].map(async |sql| world.texts(sql).await.join("\n"));
     let mut read = Vec::new();
-    for text in texts {
-        read.push(text.await);
+    for sql in [ids, pending, unreadable] {
+        read.push(world.texts(sql).await.join("\n"));
     }
     assert_reads!(read.join("\n\n"));
     // One of the rows without an id may be the first.
@@ -403,10 +402,9 @@ async fn the_daemon_mirrors_by_its_schedule_and_metrics_and_status_say_so() {
         (world.count(read).await == 4).then_some(())
     })
     .await;
-    let page = reqwest::get(format!("http://127.0.0.1:{port}/metrics"));
-    let page = page.await.unwrap().text().await.unwrap();
+    let (_, page) = get(port, "/metrics").await;
     for labels in [
-        "source=\"watch_list:1\",kind=\"product\"",
+        "source=\"watch list 1\",kind=\"product\"",
         "source=\"account\",kind=\"approval\"",
     ] {
         let line = format!("advisoryd_mirror_last_success_timestamp_seconds{{{labels}}}");
