@@ -69,6 +69,7 @@ mod questions;
 mod receipts;
 mod reconcile;
 mod refused_values;
+mod repeated_rows;
 mod replay;
 mod retention;
 mod samples;
