@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::http::Usage;
-use crate::model::{ConditionState, Ending, Outcome, Tally};
+use crate::model::{ConditionState, Ending, Outcome, SourceKey, Tally};
+use crate::store::lists::mirror::State as MirrorState;
 use crate::store::reports::report::SourceReport;
 use crate::store::wanted::backlog::Backlog;
 
@@ -27,6 +28,7 @@ const GAPS: &str = "advisoryd_coverage_gaps";
 const DETAILS_WANTED: &str = "advisoryd_details_wanted";
 const DETAILS_UNAVAILABLE: &str = "advisoryd_details_unavailable";
 const DETAILS_DONE: &str = "advisoryd_details_done_timestamp_seconds";
+const MIRROR_SUCCESS: &str = "advisoryd_mirror_last_success_timestamp_seconds";
 const DRIFT: &str = "advisoryd_reconcile_drift_total";
 const RAISED: &str = "advisoryd_alerts_raised_total";
 const DELIVERIES: &str = "advisoryd_alert_deliveries_total";
@@ -79,6 +81,10 @@ pub fn describe_database() {
     describe_gauge!(STORED, "Records stored, by source.");
     describe_gauge!(QUARANTINE, "Records in quarantine, by source.");
     describe_gauge!(GAPS, "Gaps in the covered time, by source.");
+    describe_gauge!(
+        MIRROR_SUCCESS,
+        "When what a watch list contains, or the pending approvals, were last read completely, in Unix seconds, by source and kind."
+    );
     describe_gauge!(DETAILS_WANTED, "Advisory details in the fetch queue.");
     describe_gauge!(
         DETAILS_UNAVAILABLE,
@@ -161,6 +167,27 @@ pub fn details(backlog: &Backlog, done_at: Option<DateTime<Utc>>) {
     gauge!(DETAILS_UNAVAILABLE).set(as_float(backlog.unavailable));
     if let Some(at) = done_at {
         gauge!(DETAILS_DONE).set(unix_seconds(at));
+    }
+}
+
+/// Sets when each mirrored collection was last read, except of lists that are no longer
+/// followed and of what upstream refuses.
+pub fn mirrors(states: &[MirrorState], sources: &[SourceReport]) {
+    let is_followed = |id: i64| {
+        let mut followed = sources.iter().filter(|report| report.configured);
+        id == 0 || followed.any(|report| report.key == SourceKey::WatchList(id))
+    };
+    for state in states {
+        let (id, kind) = (state.key.watch_list_id, state.key.kind.name());
+        let read_at = state.read_at.filter(|_| state.refused_since.is_none());
+        let Some(at) = read_at.filter(|_| is_followed(id)) else {
+            continue;
+        };
+        let source = match id {
+            0 => "account".to_owned(),
+            id => SourceKey::WatchList(id).to_string(),
+        };
+        gauge!(MIRROR_SUCCESS, "source" => source, "kind" => kind).set(unix_seconds(at));
     }
 }
 

@@ -128,10 +128,11 @@ fn summary(erased: Erased) -> String {
         quarantined,
         silences,
         samples,
+        approvals,
     } = erased;
     format!(
         "erased texts in {versions} ticket versions, {alerts} alerts, {deliveries} deliveries, \
-         {quarantined} quarantined records, {silences} silences and {samples} samples; \
+         {quarantined} quarantined records, {silences} silences, {samples} samples and {approvals} pending approvals; \
          what upstream still sends changed will be stored again"
     )
 }

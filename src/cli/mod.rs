@@ -32,6 +32,7 @@ mod silence;
 mod simulate;
 mod status;
 mod status_details;
+mod status_mirror;
 mod status_source;
 mod stop;
 mod sync;

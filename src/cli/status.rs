@@ -8,6 +8,7 @@ use super::ask;
 use super::output::{print_json, print_line, rough, table};
 use super::shared::Shared;
 use super::status_details::Details;
+use super::status_mirror::Mirror;
 use super::status_source;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -40,6 +41,7 @@ struct Status {
     sizes: Vec<TableSize>,
     sinks: Vec<outcome::SinkLine>,
     details: Details,
+    mirror: Mirror,
     feed_days: Option<feed_days::FeedDays>,
     conditions: Vec<ConditionState>,
     unknown_fields: Vec<UnknownField>,
@@ -88,6 +90,7 @@ async fn read(
         sizes: report::table_sizes(connection).await?,
         sinks: outcome::sinks(connection).await?,
         details: Details::look(config, connection, now).await?,
+        mirror: Mirror::look(config, connection, now).await?,
         feed_days: feed_days::get(connection).await?,
         conditions: condition::states(connection).await?,
         unknown_fields: unknown_field::list(connection).await?,
@@ -114,6 +117,7 @@ impl Status {
             "unknown_fields": self.unknown_fields,
             "discovery": self.discovery,
             "details": self.details.as_value(),
+            "mirrors": self.mirror.as_value(),
             "feed_days": self.feed_days,
             "sinks": self.sinks,
             "tables": self.sizes,
@@ -156,7 +160,12 @@ impl Status {
             let next = rough(at - now);
             print_line(&format!("\nnext full pull of all feeds: in {next}"));
         }
-        for line in self.details.lines() {
+        for line in self
+            .details
+            .lines()
+            .into_iter()
+            .chain(self.mirror.lines(now))
+        {
             print_line(&format!("\n{line}"));
         }
         if let Some(state) = &self.discovery {

@@ -24,6 +24,8 @@ pub struct Schedule {
     pub feeds: CronExpression,
     /// Full pulls of all feeds, with the look-back of the first pull. Default: at 02:30.
     pub full_feeds: CronExpression,
+    /// What watch lists contain, and pending approvals. Default: 20 minutes past each hour.
+    pub list_contents: CronExpression,
     /// Incremental ticket sync. Default: every 10 minutes.
     pub tickets: CronExpression,
     /// Full ticket sync, which finds tickets that are gone. Default: Sundays at 03:00.
@@ -61,6 +63,7 @@ impl Schedule {
         };
         let feeds = schedule("feeds", "0 */15 * * * *")?;
         let full_feeds = schedule("full_feeds", "0 30 2 * * *")?;
+        let list_contents = schedule("list_contents", "0 20 * * * *")?;
         let tickets = schedule("tickets", "0 */10 * * * *")?;
         let full_walk = schedule("full_walk", "0 0 3 * * Sun")?;
         section.close();
@@ -68,6 +71,7 @@ impl Schedule {
             timezone: zone,
             feeds,
             full_feeds,
+            list_contents,
             tickets,
             full_walk,
         })

@@ -15,7 +15,7 @@ use super::start::StartOptions;
 use super::web::Working;
 use super::worker::Worker;
 use super::workers;
-use super::{alerts, details, health, reconcile};
+use super::{alerts, details, health, mirror, reconcile};
 use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::standing::Standing;
@@ -30,6 +30,7 @@ pub(super) struct Generation {
     workers: watch::Sender<Vec<Worker>>,
     discovery: Option<Discovery>,
     found: Option<watch::Receiver<Arc<Config>>>,
+    mirror: Woken,
     heartbeat: Option<Woken>,
     run_ended: Arc<Notify>,
 }
@@ -42,7 +43,9 @@ impl Generation {
         let timezone = context.config.schedule.timezone;
         let discovery = Discovery::of(&context.config);
         let found = discovery.as_ref().map(Discovery::found);
-        let woken = woken(&workers, discovery.as_ref(), heartbeat.as_ref());
+        let mirror = Woken::by(&context.config.schedule.list_contents);
+        let others = others(discovery.as_ref(), &mirror, heartbeat.as_ref());
+        let woken = woken(&workers, others);
         let schedules = Schedules::start(woken, timezone, context.clock.now())
             .await
             .context("the schedules could not be started")?;
@@ -70,6 +73,7 @@ impl Generation {
         if let Some(discovery) = &discovery {
             tasks.spawn(discovery::work(context.clone(), discovery.clone()));
         }
+        tasks.spawn(mirror::work(context.clone(), mirror.clone()));
         tasks.spawn(details::work(context.clone()));
         tasks.spawn(retention::hourly(context.clone()));
         alerts::start(&tasks, &context, options.alert_backlog);
@@ -81,6 +85,7 @@ impl Generation {
             workers,
             discovery,
             found,
+            mirror,
             heartbeat,
             run_ended,
         })
@@ -116,7 +121,8 @@ impl Generation {
             return;
         }
         let workers: Vec<Worker> = kept.into_iter().chain(new.iter().cloned()).collect();
-        let woken = woken(&workers, self.discovery.as_ref(), self.heartbeat.as_ref());
+        let (discovery, heartbeat) = (self.discovery.as_ref(), self.heartbeat.as_ref());
+        let woken = woken(&workers, others(discovery, &self.mirror, heartbeat));
         let now = self.context.clock.now();
         if let Err(error) = self.schedules.replace(woken, now).await {
             error!(%error, "could not schedule the discovered watch lists; restart advisoryd");
@@ -163,6 +169,7 @@ impl Generation {
         let heartbeat = self.heartbeat.iter().map(|one| &one.watch);
         workers
             .chain(discovery.map(|watch| ("discovery".to_owned(), watch)))
+            .chain([("list contents".to_owned(), &self.mirror.watch)])
             .chain(heartbeat.map(|watch| ("the heartbeat".to_owned(), watch)))
             .find_map(|(name, watch)| Some(format!("{name} {}", watch.stuck(is_paused)?)))
     }
@@ -243,14 +250,20 @@ impl Generation {
 }
 
 /// Everything that has a schedule.
-fn woken(
-    workers: &[Worker],
-    discovery: Option<&Discovery>,
-    heartbeat: Option<&Woken>,
-) -> Vec<Woken> {
-    let discovery = discovery.map(|discovery| discovery.woken.clone());
+fn woken(workers: &[Worker], others: impl Iterator<Item = Woken>) -> Vec<Woken> {
     let workers = workers.iter().flat_map(Worker::woken);
-    workers.chain(discovery).chain(heartbeat.cloned()).collect()
+    workers.chain(others).collect()
+}
+
+/// What has a schedule and is no worker.
+fn others(
+    discovery: Option<&Discovery>,
+    mirror: &Woken,
+    heartbeat: Option<&Woken>,
+) -> impl Iterator<Item = Woken> + use<> {
+    let discovery = discovery.map(|discovery| discovery.woken.clone());
+    let (mirror, heartbeat) = (mirror.clone(), heartbeat.cloned());
+    discovery.into_iter().chain([mirror]).chain(heartbeat)
 }
 
 /// Whether `workers` has a worker for the same source. Tickets have two, which start and

@@ -8,6 +8,7 @@ mod discovery;
 mod generation;
 mod health;
 mod listener;
+mod mirror;
 mod open_files;
 mod outage;
 mod private_server;

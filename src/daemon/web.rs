@@ -26,6 +26,7 @@ use crate::measures;
 use crate::model::ConditionState;
 use crate::store::database;
 use crate::store::health::condition;
+use crate::store::lists::mirror;
 use crate::store::reports::report::{self, SourceReport};
 use crate::store::wanted::backlog::{self, Backlog};
 
@@ -155,6 +156,7 @@ async fn prometheus(State(health): State<Arc<Health>>) -> impl IntoResponse {
 struct FromDatabase {
     sources: Vec<SourceReport>,
     conditions: Vec<ConditionState>,
+    mirrors: Vec<mirror::State>,
     details: Option<(Backlog, Option<DateTime<Utc>>)>,
 }
 
@@ -174,6 +176,7 @@ async fn read_database(health: &Health) -> Result<FromDatabase, sqlx::Error> {
     Ok(FromDatabase {
         sources: report::sources(&mut connection).await?,
         conditions: condition::states(&mut connection).await?,
+        mirrors: mirror::states(&mut connection).await?,
         details,
     })
 }
@@ -192,10 +195,12 @@ impl Health {
                 Ok(FromDatabase {
                     sources,
                     conditions,
+                    mirrors,
                     details,
                 }) => {
                     measures::sources(&sources);
                     measures::conditions(&conditions, &sources);
+                    measures::mirrors(&mirrors, &sources);
                     if let Some((backlog, done_at)) = details {
                         measures::details(&backlog, done_at);
                     }

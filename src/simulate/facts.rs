@@ -72,6 +72,17 @@ impl Simulator {
         self.shared.world().remove_watch_list(id)
     }
 
+    /// Adds a product to a watch list, and every advisory of it; returns its name.
+    /// `None` when the list does not exist or has every product.
+    pub fn add_product(&self, list: i64) -> Option<&'static str> {
+        self.shared.world().add_product(list)
+    }
+
+    /// Takes a product out of a watch list; `false` when it does not have it.
+    pub fn remove_product(&self, list: i64, name: &str) -> bool {
+        self.shared.world().remove_product(list, name)
+    }
+
     /// Adds tickets and returns their numbers.
     pub fn add_tickets(&self, count: u32) -> Vec<u64> {
         self.shared.world().add_tickets(count, self.now())

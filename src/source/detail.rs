@@ -120,15 +120,18 @@ pub fn read_listed(rules: &Rules, element: Value) -> Result<Listed, Unreadable> 
     }
 }
 
-/// Reads the elements of a page: those that can be, each identifier once, and
-/// those that cannot.
+/// Reads the elements of a page: those that can be, each identifier once as it is
+/// newest, and those that cannot.
 pub fn read_page(rules: &Rules, page: Page) -> (Vec<Listed>, Vec<Unreadable>) {
-    let mut listed = BTreeMap::new();
+    let mut listed: BTreeMap<String, Listed> = BTreeMap::new();
     let mut unreadable = page.unreadable;
     for element in page.results {
         match read_listed(rules, element) {
             Ok(one) => {
-                listed.insert(one.said.clone(), one);
+                let known = listed.get(&one.said);
+                if known.is_none_or(|known| known.modified_at <= one.modified_at) {
+                    listed.insert(one.said.clone(), one);
+                }
             }
             Err(refused) => unreadable.push(refused),
         }

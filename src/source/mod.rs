@@ -1,9 +1,11 @@
 //! Where things come from: upstream's bytes in, the model out. Reading is pure;
 //! only the client behind `http` touches the network.
 
+pub mod approval;
 pub mod asset_list;
 pub mod detail;
 pub(crate) mod json_text;
+pub mod list_item;
 pub mod page;
 pub(crate) mod path;
 pub mod ticket;

@@ -13,7 +13,7 @@ const STATUS: &[&str] = &["status", "ticket_status", "state"];
 const PRIORITY: &[&str] = &["priority", "ticket_priority"];
 const QUEUE: &[&str] = &["queue", "ticket_queue"];
 const ASSIGNEE: &[&str] = &["assigned_to", "assignee", "owner", "assigned"];
-const WATCH_LIST: &[&str] = &["asset_list", "watch_list", "assetlist", "watchlist"];
+pub(super) const WATCH_LIST: &[&str] = &["asset_list", "watch_list", "assetlist", "watchlist"];
 const ADVISORY: &[&str] = &["advisory", "advisory_identifier", "said", "vuln"];
 const CREATED: &[&str] = &["created", "created_at", "created_date", "date_created"];
 const MODIFIED: &[&str] = &[
@@ -35,13 +35,13 @@ const NAMES: &[&str] = &[
 ];
 
 /// Maximum length of a title, in characters. `raw` keeps all of it, here and below.
-const MAX_TITLE_CHARS: usize = 2000;
+pub(super) const MAX_TITLE_CHARS: usize = 2000;
 /// Maximum length of a description, in characters.
 const MAX_DESCRIPTION_CHARS: usize = 1_000_000;
 /// Maximum length of a name (status, queue, person …), in characters: index rows hold 2.7 kB.
 const MAX_NAME_CHARS: usize = 200;
 /// A longer text is no identifier of an advisory.
-const MAX_SAID_BYTES: usize = 100;
+pub(super) const MAX_SAID_BYTES: usize = 100;
 
 /// Finds the columns of one ticket. Only a whole number as `id` is required.
 pub fn read(raw: Value) -> Result<Ticket, Unreadable> {
@@ -98,12 +98,12 @@ fn unreadable(raw: &Value, id: Option<i64>, reason: &str) -> Unreadable {
     }
 }
 
-fn text(fields: &Map<String, Value>, names: &[&str]) -> Option<String> {
+pub(super) fn text(fields: &Map<String, Value>, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| scalar(fields.get(*name)?))
 }
 
 /// Something people read: a string that is not blank, or a number.
-fn scalar(value: &Value) -> Option<String> {
+pub(super) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => {
             let text = text.replace("\r\n", "\n");
@@ -125,7 +125,7 @@ fn integer(value: &Value) -> Option<i64> {
 
 /// An object, a bare id, a bare name or null; or, where the name itself is
 /// missing, `status_id` and `status_name` side by side.
-fn named(fields: &Map<String, Value>, names: &[&str]) -> Named {
+pub(super) fn named(fields: &Map<String, Value>, names: &[&str]) -> Named {
     for name in names {
         let found = match fields.get(*name) {
             Some(Value::Object(object)) => Named {
@@ -166,7 +166,7 @@ fn named(fields: &Map<String, Value>, names: &[&str]) -> Named {
 
 /// The identifier of the ticket's advisory: in an object, or bare. A bare number
 /// is upstream's id of it and no identifier; it stays in `raw`.
-fn advisory(fields: &Map<String, Value>) -> Option<String> {
+pub(super) fn advisory(fields: &Map<String, Value>) -> Option<String> {
     ADVISORY.iter().find_map(|name| match fields.get(*name)? {
         Value::Object(object) => text(object, &["advisory_identifier", "said", "identifier"]),
         Value::String(identifier) if integer(&Value::String(identifier.clone())).is_none() => {

@@ -162,6 +162,35 @@ async fn a_full_pull_survives_every_kill() {
 }
 
 #[tokio::test]
+async fn a_full_pull_with_members_that_leave_survives_every_kill() {
+    let mut world = feeds(Options {
+        watch_lists: 2,
+        ..small()
+    })
+    .await;
+    world.settings.alerts = Alerts::to_log(&["left_watch_list", "joined_watch_list"]);
+    world.pull().await;
+    let members = world.simulator.saids(1);
+    assert!(world.simulator.leave(&members[0], 1));
+    world.pull_back(LookBack::Full).await;
+    world.alert().await;
+    assert!(world.simulator.join(&members[0], 1));
+    for said in &members[1..4] {
+        assert!(world.simulator.leave(said, 1));
+    }
+    let other = world.simulator.saids(2)[0].clone();
+    assert!(world.simulator.leave(&other, 2));
+    now(&world);
+    survives(&mut world, &["sync", "feeds", "--full"], 8).await;
+    let left = "select count(*) from advisoryd_v1.advisory_watch_lists where left_at is not null";
+    assert_eq!(world.count(left).await, 4);
+    let back = "select count(*) from advisoryd_v1.advisory_watch_lists where left_at is null and away is not null";
+    assert_eq!(world.count(back).await, 1);
+    let told = "select count(*) from advisoryd_v1.alerts where what = 'left_watch_list'";
+    assert_eq!(world.count(told).await, 5);
+}
+
+#[tokio::test]
 async fn a_full_scan_of_the_tickets_survives_every_kill() {
     let mut world = tickets().await;
     now(&world);

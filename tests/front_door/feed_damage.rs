@@ -79,7 +79,7 @@ async fn all_taken(documents: &[(&str, String)], is_complete: bool) -> String {
 }
 
 /// Damaged documents; `{1}` stands for the record of SA1.
-const DAMAGED: [(&str, &str); 10] = [
+const DAMAGED: [(&str, &str); 11] = [
     (
         "the first record lost its `<`",
         "<advisories>advisory><said>SA1</said><title>T1</title></advisory>{2}{3}</advisories>",
@@ -100,6 +100,10 @@ const DAMAGED: [(&str, &str); 10] = [
     (
         "text beside records",
         "<advisories>{1}Internal server error</advisories>",
+    ),
+    (
+        "text between records",
+        "<advisories>{1}Down for maintenance{2}{3}</advisories>",
     ),
     (
         "an element that reports an error",

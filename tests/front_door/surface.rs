@@ -79,6 +79,18 @@ const PROMISED: &[(&str, &str)] = &[
         "conditions",
         "what key holds since over_at occurrence value summary",
     ),
+    (
+        "watch_list_products",
+        "watch_list_id kind upstream_id name first_seen_at left_at",
+    ),
+    (
+        "pending_approvals",
+        "upstream_id watch_list_id said first_seen_at left_at",
+    ),
+    (
+        "mirrors",
+        "watch_list_id kind last_attempt_at last_success_at refused_since last_error",
+    ),
 ];
 
 #[tokio::test]

@@ -2,4 +2,5 @@
 
 pub(crate) mod count;
 pub(crate) mod page;
+pub(crate) mod whole;
 pub(crate) mod window;

@@ -17,8 +17,16 @@ pub fn is_due(context: &Context, source: &Source) -> bool {
         .full_attempt_at
         .filter(|at| source.full_at < Some(*at));
     let is_paused = failed_at.is_some_and(|at| at <= now && now - at < RETRY_AFTER);
+    let is_due = edited_at(source).is_some() || due_at(context, source).is_some_and(|at| at <= now);
     // The first pull is a full one anyway.
-    source.covered_to.is_some() && !is_paused && due_at(context, source).is_some_and(|at| at <= now)
+    source.covered_to.is_some() && !is_paused && is_due
+}
+
+/// When an edit of what the list contains was found that no complete full pull has followed.
+/// Only a full pull brings the old advisories of a product that was added.
+pub(crate) fn edited_at(source: &Source) -> Option<DateTime<Utc>> {
+    let edited_at = source.contents_changed_at;
+    edited_at.filter(|at| source.full_at.is_none_or(|full_at| full_at < *at))
 }
 
 /// The scheduled time of the next full pull; in the past if it is due.

@@ -10,7 +10,7 @@ use crate::job::collection::window::FixedWindow;
 use crate::job::details::revision_scan;
 use crate::job::details::window::{Purpose, scan_window};
 use crate::job::failure::Failure;
-use crate::job::feeds::due::{due_at, is_full};
+use crate::job::feeds::due::{due_at, edited_at, is_full};
 use crate::job::feeds::feed::Feed;
 use crate::job::feeds::feed::LookBack;
 use crate::job::feeds::members;
@@ -120,12 +120,13 @@ pub(crate) async fn or_no_such_list(run: &Run, failure: Failure) -> Failure {
 
 /// Details fetched before this time are fetched again by a full pull, because they tell
 /// the lists of an advisory as of then. Those that another list has fetched again since
-/// the scheduled time need not be, nor those fetched since a new list is followed.
+/// the scheduled time or the edit need not be, nor those fetched since a new list is
+/// followed.
 fn refresh_older_than(run: &Run, look_back: LookBack) -> Option<DateTime<Utc>> {
     let now = run.context.clock.now();
     if look_back.is_full() {
-        let due_at = due_at(&run.context, &run.source);
-        return Some(due_at.filter(|at| *at <= now).unwrap_or(now));
+        let due_at = due_at(&run.context, &run.source).filter(|at| *at <= now);
+        return Some(due_at.max(edited_at(&run.source)).unwrap_or(now));
     }
     let is_first = is_full(&run.source, look_back);
     is_first.then(|| run.source.followed_since.unwrap_or(now))

@@ -1,5 +1,7 @@
-//! Watch-list discovery.
+//! Watch lists of the account: discovery, what they contain, and pending approvals.
 
 pub mod discover;
 pub(crate) mod exists;
+pub mod mirror;
+mod mirror_store;
 pub(crate) mod scan;

@@ -90,6 +90,11 @@ impl Record {
         self.place.said()
     }
 
+    /// Whether it is about this product.
+    pub fn is_about(&self, product: &str) -> bool {
+        self.title.contains(product)
+    }
+
     /// The names of the impacts.
     pub fn impact_names(&self) -> impl Iterator<Item = &'static str> {
         self.impacts

@@ -60,6 +60,10 @@ enum Command {
     EnableWatchList { id: i64, enabled: bool },
     /// Removes a watch list.
     RemoveWatchList { id: i64 },
+    /// Adds a product to a watch list, and every advisory of it.
+    AddProduct { list: i64 },
+    /// Takes a product out of a watch list.
+    RemoveProduct { list: i64, name: String },
     /// Moves the clock away from this machine's.
     Clock { offset_seconds: i64 },
     /// Accepts another token.
@@ -123,6 +127,10 @@ async fn obey(shared: &Shared, command: Command) -> Value {
             return json!(shared.world().enable_watch_list(id, enabled));
         }
         Command::RemoveWatchList { id } => return json!(shared.world().remove_watch_list(id)),
+        Command::AddProduct { list } => return json!(shared.world().add_product(list)),
+        Command::RemoveProduct { list, name } => {
+            return json!(shared.world().remove_product(list, &name));
+        }
         Command::Clock { offset_seconds } => {
             let offset = TimeDelta::try_seconds(offset_seconds);
             shared.clock.set_offset(offset.unwrap_or_default());

@@ -62,7 +62,7 @@ fn is_known(parts: &[&str]) -> bool {
     match parts {
         ["xml-feed" | "approve-advisories" | "advisories" | "tickets" | "asset-lists"]
         | ["advisories" | "tickets" | "asset-lists", _] => true,
-        ["asset-lists", _, part] => PARTS.iter().any(|(name, _)| name == part),
+        ["asset-lists", _, part] => PARTS.contains(part),
         _ => false,
     }
 }
@@ -242,7 +242,7 @@ fn approvals(shared: &Shared, asked: &Asked) -> Reply {
     let world = shared.world();
     let rows = world.awaiting_approval();
     page_reply(page(&shared.options, asked, &rows, |(place, list)| {
-        json!({"id": place.index + 1, "asset_list": {"id": list.id, "name": list.name},
+        json!({"id": place.index * 64 + list.id.unsigned_abs(), "asset_list": {"id": list.id, "name": list.name},
                "advisory": world.record(*place).list_element()})
     }))
 }

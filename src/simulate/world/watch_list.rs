@@ -32,6 +32,7 @@ impl World {
             },
             created_at: now,
             enabled: true,
+            products: WatchListPlace::first_products(id),
         });
         self.options.watch_lists = self.watch_lists.len();
         Some(id)
@@ -55,6 +56,32 @@ impl World {
         let before = self.watch_lists.len();
         self.watch_lists.retain(|list| list.id != id);
         self.watch_lists.len() < before
+    }
+
+    /// Adds a product to a watch list, and with it its release and every advisory of it:
+    /// the old ones have no new revision. Returns its name; `None` when the list does not
+    /// exist or has every product.
+    pub fn add_product(&mut self, id: i64) -> Option<&'static str> {
+        let list = self.watch_lists.iter_mut().find(|list| list.id == id)?;
+        let number = (0..words::PRODUCTS.len()).find(|number| !list.products.contains(number))?;
+        list.products.insert(number);
+        let name = words::PRODUCTS[number];
+        let places = self.advisories.clone();
+        for place in places {
+            if self.record(place).is_about(name) {
+                self.join(place.index, id);
+            }
+        }
+        Some(name)
+    }
+
+    /// Takes a product and its release out of a watch list; its advisories stay. `false`
+    /// when the list does not have it.
+    pub fn remove_product(&mut self, id: i64, name: &str) -> bool {
+        let list = self.watch_lists.iter_mut().find(|list| list.id == id);
+        let number = words::PRODUCTS.iter().position(|product| *product == name);
+        list.zip(number)
+            .is_some_and(|(list, number)| list.products.remove(&number))
     }
 
     /// Every watch list, by number.

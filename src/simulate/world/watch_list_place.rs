@@ -1,5 +1,7 @@
 //! Stored state of a simulated watch list.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
@@ -17,14 +19,15 @@ pub struct WatchListPlace {
     pub created_at: DateTime<Utc>,
     /// As its owner left it.
     pub enabled: bool,
+    /// Numbers in `words::PRODUCTS` of the products in it.
+    pub products: BTreeSet<usize>,
 }
 
-/// The collections below one watch list, and what each is invented from.
-pub const PARTS: [(&str, &[&str]); 3] = [
-    ("vendors", words::VENDORS),
-    ("products", words::PRODUCTS),
-    ("product-releases", words::PRODUCTS),
-];
+/// The collections below one watch list.
+pub const PARTS: [&str; 3] = ["vendors", "products", "product-releases"];
+
+/// Ids of products and their releases count from here.
+const FIRST_ID: usize = 500;
 
 impl WatchListPlace {
     /// The keys of contract §8.
@@ -48,14 +51,30 @@ impl WatchListPlace {
         self.id % 3 == 0
     }
 
+    /// Every second product, from another one on in each list.
+    pub fn first_products(id: i64) -> BTreeSet<usize> {
+        let first = usize::try_from(id).unwrap_or(0) % 5;
+        (first..words::PRODUCTS.len()).step_by(2).collect()
+    }
+
     /// The rows of a collection below it: `vendors`, `products` or `product-releases`.
+    /// Vendors do not follow the products.
     pub fn part(&self, name: &str) -> Option<Vec<Value>> {
-        let (_, names) = PARTS.iter().find(|(part, _)| *part == name)?;
-        let first = usize::try_from(self.id).unwrap_or(0);
-        let rows = names.iter().enumerate().skip(first % 5).step_by(2);
-        Some(
-            rows.map(|(number, name)| json!({"id": 500 + number, "name": name}))
+        let row = |number: usize, name: &str| json!({"id": FIRST_ID + number, "name": name});
+        let products = self.products.iter();
+        Some(match name {
+            "vendors" => {
+                let first = usize::try_from(self.id).unwrap_or(0) % 5;
+                let vendors = words::VENDORS.iter().enumerate().skip(first).step_by(2);
+                vendors.map(|(number, name)| row(number, name)).collect()
+            }
+            "products" => products
+                .map(|one| row(*one, words::PRODUCTS[*one]))
                 .collect(),
-        )
+            "product-releases" => products
+                .map(|one| row(*one, &format!("{} 1.x", words::PRODUCTS[*one])))
+                .collect(),
+            _ => return None,
+        })
     }
 }

@@ -29,6 +29,7 @@ mod identity;
 mod json;
 mod leftover;
 mod lists;
+mod long_comment;
 mod map;
 mod name;
 mod plan;

@@ -50,12 +50,17 @@ pub(super) struct Splitter {
     pub(super) element: Option<Element>,
     pub(super) is_closed: bool,
     /// Where scanning goes on, in the next buffer.
-    resume: usize,
+    pub(super) resume: usize,
     /// Position in the document of the next buffer's first byte.
     offset: u64,
     pub envelope: Envelope,
     /// How many documents this one lies within.
     pub(super) level: usize,
+    /// The first text beside the records: the document fails, after all records in it
+    /// were taken.
+    stray: Option<FeedError>,
+    /// Within a comment that is too long to be looked at as a whole.
+    pub(super) is_in_comment: bool,
 }
 
 impl Splitter {
@@ -70,12 +75,19 @@ impl Splitter {
             offset: 0,
             envelope: Envelope::default(),
             level: 0,
+            stray: None,
+            is_in_comment: false,
         }
     }
 
     /// Takes what can be taken of `buffer`, which begins where the last call
     /// stopped taking, and says how many bytes that was.
     pub fn feed(&mut self, buffer: &[u8], sink: Sink) -> Result<usize, FeedError> {
+        let used = self.feed_on(buffer, sink);
+        used.map_err(|error| self.stray.take().unwrap_or(error))
+    }
+
+    fn feed_on(&mut self, buffer: &[u8], sink: Sink) -> Result<usize, FeedError> {
         let mut used = 0;
         loop {
             if let Some(element) = &mut self.element {
@@ -96,17 +108,28 @@ impl Splitter {
                 used = end;
                 continue;
             }
+            if self.is_in_comment {
+                if self.pass_comment(buffer, &mut used)? {
+                    continue;
+                }
+                break;
+            }
             let token = match next(buffer, self.resume) {
                 Next::Token(token) => token,
                 Next::More { from } => {
                     used = self.text(buffer, from)?;
                     self.resume = used;
+                    if self.begins_long_comment(buffer, &mut used) {
+                        continue;
+                    }
                     self.limit(buffer.len() - used, used)?;
                     break;
                 }
             };
             self.text(buffer, token.start)?;
-            self.limit(token.end - token.start, token.start)?;
+            if token.kind != Kind::Comment {
+                self.limit(token.end - token.start, token.start)?;
+            }
             self.resume = token.end;
             used = token.start;
             if self.outer(buffer, &token, sink)? {
@@ -126,7 +149,10 @@ impl Splitter {
 
     /// Ends the document, when `rest` is all that was not taken of it.
     pub fn finish(self, rest: &[u8]) -> Result<(Envelope, Plan), FeedError> {
-        let is_open = self.element.is_some() || !self.open.is_empty();
+        if let Some(stray) = self.stray {
+            return Err(stray);
+        }
+        let is_open = self.element.is_some() || self.is_in_comment || !self.open.is_empty();
         if is_open || !rest.is_empty() {
             return Err(FeedError::Truncated {
                 at: self.offset + rest.len() as u64,
@@ -179,7 +205,7 @@ impl Splitter {
         Ok(())
     }
 
-    fn limit(&self, length: usize, used: usize) -> Result<(), FeedError> {
+    pub(super) fn limit(&self, length: usize, used: usize) -> Result<(), FeedError> {
         let limit_bytes = self.rules.limits.markup_bytes;
         if length <= limit_bytes {
             return Ok(());
@@ -211,17 +237,24 @@ impl Splitter {
         Ok(from + length)
     }
 
-    /// Takes text that is not blank: beside records none is expected.
+    /// Takes text that is not blank: beside records none is expected. Text that is a part
+    /// of a tag ends the document at once: what follows may lie within a record whose
+    /// start tag is lost, and would be taken for a record itself.
     fn words(&mut self, text: &[u8], at: usize) -> Result<(), FeedError> {
         if self.open.is_empty() {
             let what = checks::stray(text, self.envelope.root.is_some());
             return Err(self.ill_formed(at, what));
         }
         if self.plan.depth.is_some() {
-            return Err(FeedError::Text {
+            let first = self.stray.take().unwrap_or_else(|| FeedError::Text {
                 at: self.offset + at as u64,
                 text: quoted(&String::from_utf8_lossy(text)),
             });
+            if memchr::memchr2(b'<', b'>', text).is_some() {
+                return Err(first);
+            }
+            self.stray = Some(first);
+            return Ok(());
         }
         self.envelope.text(text);
         Ok(())
@@ -234,6 +267,7 @@ impl Splitter {
         match token.kind {
             Kind::Comment | Kind::Instruction => {
                 if !self.open.is_empty() && hides_records(&self.rules, markup) {
+                    self.limit(markup.len(), token.start)?;
                     sink(Piece::Beside(markup));
                 }
                 Ok(false)

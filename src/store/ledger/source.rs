@@ -58,6 +58,8 @@ pub struct Source {
     pub full_at: Option<DateTime<Utc>>,
     /// Start of the last full pull, complete or not.
     pub full_attempt_at: Option<DateTime<Utc>>,
+    /// When something was last found to have come to or left what a watch list contains.
+    pub contents_changed_at: Option<DateTime<Utc>>,
 }
 
 /// Configured sources other than watch lists and extra feeds.
@@ -159,7 +161,10 @@ pub async fn find(
     let (kind, watch_list_id, extra_feed) = key.columns();
     let row = sqlx::query!(
         "select id, upper(covered) as covered_to, root_element, last_success_at, served_by, served_why, rests_until,
-                followed_since, full_at, full_attempt_at
+                followed_since, full_at, full_attempt_at,
+                (select max(m.changed_at)
+                 from mirror m
+                 where m.watch_list_id = source.watch_list_id) as contents_changed_at
          from source
          where kind = $1
            and watch_list_id is not distinct from $2
@@ -186,6 +191,7 @@ pub async fn find(
         followed_since: row.followed_since,
         full_at: row.full_at,
         full_attempt_at: row.full_attempt_at,
+        contents_changed_at: row.contents_changed_at,
     }))
 }
 

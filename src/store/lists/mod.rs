@@ -1,3 +1,6 @@
-//! Watch-list discovery: the lists that upstream was last seen to have.
+//! Watch lists of the account: the lists that upstream was last seen to have, what they
+//! contain, and what awaits approval.
 
+pub(crate) mod content;
 pub(crate) mod discovery;
+pub(crate) mod mirror;

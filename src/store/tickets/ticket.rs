@@ -32,9 +32,7 @@ pub async fn merge(
     origin: Origin,
     tickets: &[Ticket],
 ) -> Result<Merged, sqlx::Error> {
-    // In the order of ids, without duplicates: pages may repeat a ticket that moved.
-    let tickets: BTreeMap<i64, &Ticket> =
-        tickets.iter().map(|ticket| (ticket.id, ticket)).collect();
+    let tickets = newest(tickets);
     let ids: Vec<i64> = tickets.keys().copied().collect();
     let stored = stored(connection, &ids).await?;
 
@@ -70,6 +68,19 @@ pub async fn merge(
     let facts: Vec<Fact> = facts.collect();
     change::record(connection, origin, RecordKind::Ticket, &facts, false).await?;
     Ok(merged)
+}
+
+/// The tickets in the order of ids, each once as it is newest: pages may repeat a ticket
+/// that moved.
+fn newest(tickets: &[Ticket]) -> BTreeMap<i64, &Ticket> {
+    let mut newest: BTreeMap<i64, &Ticket> = BTreeMap::new();
+    for ticket in tickets {
+        let known = newest.entry(ticket.id).or_insert(ticket);
+        if known.modified_at <= ticket.modified_at {
+            *known = ticket;
+        }
+    }
+    newest
 }
 
 /// Compares a single ticket with the stored one.

@@ -25,6 +25,8 @@ pub struct Erased {
     pub silences: u64,
     /// Samples of unknown fields.
     pub samples: u64,
+    /// Pending approvals.
+    pub approvals: u64,
 }
 
 impl Erased {
@@ -38,6 +40,7 @@ impl Erased {
             quarantined: self.quarantined + other.quarantined,
             silences: self.silences + other.silences,
             samples: self.samples + other.samples,
+            approvals: self.approvals + other.approvals,
         }
     }
 }

@@ -28,11 +28,13 @@ pub enum Texts {
     Silences,
     /// Samples of unknown fields.
     Samples,
+    /// Pending approvals.
+    Approvals,
 }
 
 impl Texts {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Tickets,
         Self::TicketVersions,
         Self::Alerts,
@@ -41,6 +43,7 @@ impl Texts {
         Self::Quarantine,
         Self::Silences,
         Self::Samples,
+        Self::Approvals,
     ];
 
     /// `rows` changed rows of this table.
@@ -53,6 +56,7 @@ impl Texts {
             Self::Quarantine => &mut erased.quarantined,
             Self::Silences => &mut erased.silences,
             Self::Samples => &mut erased.samples,
+            Self::Approvals => &mut erased.approvals,
         };
         *count = rows;
         erased
@@ -104,6 +108,11 @@ impl Texts {
             .fetch(connection),
             Self::Samples => sqlx::query_scalar!(
                 r#"select jsonb_build_object('id', source_id, 'name', name, 'sample', sample) as "row!" from unknown_field"#
+            )
+            .fetch(connection),
+            Self::Approvals => sqlx::query_scalar!(
+                r#"select jsonb_build_object('id', upstream_id, 'watch_list', watch_list, 'title', title, 'raw', raw) as "row!"
+                   from pending_approval"#
             )
             .fetch(connection),
         };
@@ -164,7 +173,11 @@ impl Texts {
             )
             .execute(connection)
             .await?,
-            Self::Attempts | Self::Quarantine | Self::Silences | Self::Samples => {
+            Self::Attempts
+            | Self::Quarantine
+            | Self::Silences
+            | Self::Samples
+            | Self::Approvals => {
                 return self.write_notes(connection, rows).await;
             }
         };
@@ -204,6 +217,16 @@ impl Texts {
                  from unnest($1::jsonb[]) as one
                  cross join lateral jsonb_populate_record(null::silence, one) as n
                  where t.id = n.id",
+                rows
+            )
+            .execute(connection)
+            .await?,
+            Self::Approvals => sqlx::query!(
+                "update pending_approval t
+                 set watch_list = n.watch_list, title = n.title, raw = n.raw
+                 from unnest($1::jsonb[]) as one
+                 cross join lateral jsonb_to_record(one) as n (id text, watch_list text, title text, raw text)
+                 where t.upstream_id = n.id",
                 rows
             )
             .execute(connection)

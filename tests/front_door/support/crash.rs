@@ -45,7 +45,8 @@ const HELD: &[(&str, &str)] = &[
     ),
     (
         "members of lists",
-        "select jsonb_build_object('said', g.said, 'list', s.watch_list_id, 'bytes', g.byte_hash, 'content', g.content_hash)
+        "select jsonb_build_object('said', g.said, 'list', s.watch_list_id, 'bytes', g.byte_hash, 'content', g.content_hash,
+                                   'left', g.left_at is not null, 'away', g.away is not null)
          from advisoryd.sighting g join advisoryd.source s on s.id = g.source_id
          order by g.said, s.watch_list_id",
     ),

@@ -68,6 +68,7 @@ pub struct Http {
 pub struct Schedule {
     pub feeds: Option<&'static str>,
     pub full_feeds: Option<&'static str>,
+    pub list_contents: Option<&'static str>,
     pub tickets: Option<&'static str>,
     pub full_walk: Option<String>,
 }
@@ -78,6 +79,7 @@ impl Schedule {
         Self {
             feeds: Some(NEVER),
             full_feeds: Some(NEVER),
+            list_contents: Some(NEVER),
             tickets: Some(NEVER),
             full_walk: Some(NEVER.to_owned()),
         }
@@ -88,6 +90,7 @@ impl Schedule {
         Self {
             feeds: Some(EVERY_SECOND),
             full_feeds: None,
+            list_contents: None,
             tickets: Some(EVERY_SECOND),
             full_walk: None,
         }

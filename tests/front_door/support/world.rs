@@ -190,6 +190,7 @@ impl World {
         }
         // Only where a test is about it: the default time passes once a day, during tests too.
         settings.schedule.full_feeds.get_or_insert(NEVER);
+        settings.schedule.list_contents.get_or_insert(NEVER);
         let all = || self.simulator.watch_lists();
         let lists = self.lists.clone().unwrap_or_else(all);
         let lists = lists.into_iter().map(|id| WatchList {

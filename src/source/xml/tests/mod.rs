@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![expect(clippy::panic, reason = "a test may fail loudly")]
 
+mod around;
 mod damage;
 mod encodings;
 mod growth;

@@ -148,8 +148,8 @@ fn limits_are_kept_and_named() {
     assert_eq!(records.len(), 0);
     let error = end.unwrap_err().to_string();
     assert_eq!(error, "`adv` at byte 0 is larger than 100 bytes");
-    let comment = format!("<r><adv said='SA1'/><!-- {fill} --></r>");
-    let (_, end) = split_with(&small, comment.as_bytes(), None, 10);
+    let instruction = format!("<r><adv said='SA1'/><?x {fill}?></r>");
+    let (_, end) = split_with(&small, instruction.as_bytes(), None, 10);
     assert!(
         matches!(
             end,

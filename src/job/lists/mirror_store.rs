@@ -1,0 +1,146 @@
+//! Stores what one complete read of a mirrored collection found: what came and what left.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tracing::{info, warn};
+
+use crate::job::context::Context;
+use crate::job::failure::Failure;
+use crate::model::{ListItem, MirrorKind, PendingApproval};
+use crate::store::lists::content;
+use crate::store::lists::mirror::{self, State};
+
+/// A complete read of a list that lacks more than this part (one in 5) of what the list
+/// contained must be confirmed.
+const MAX_LOST_PART: usize = 5;
+/// How much later another read must confirm the loss: that of the next hour.
+const CONFIRM_AFTER: TimeDelta = TimeDelta::minutes(50);
+
+/// The rows of a complete read.
+pub(super) enum Rows {
+    /// Of a collection below a watch list.
+    Items(Vec<ListItem>),
+    /// The pending approvals.
+    Approvals(Vec<PendingApproval>),
+}
+
+impl Rows {
+    fn ids(&self) -> HashSet<&str> {
+        match self {
+            Self::Items(items) => items.iter().map(|item| &*item.upstream_id).collect(),
+            Self::Approvals(rows) => rows.iter().map(|row| &*row.upstream_id).collect(),
+        }
+    }
+}
+
+/// How a collection changed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Changed {
+    pub came: usize,
+    pub left: usize,
+}
+
+/// Stores a complete read that began at `now`, in one transaction. While rows of it have
+/// no id, nothing is found to have left: each may be what is missing.
+pub(super) async fn store(
+    context: &Context,
+    state: &State,
+    (rows, unreadable): (&Rows, usize),
+    now: DateTime<Utc>,
+) -> Result<Changed, Failure> {
+    let key = state.key;
+    let mut transaction = context.pool.begin().await?;
+    let present = content::present(&mut transaction, key).await?;
+    match rows {
+        Rows::Items(items) => content::store_items(&mut transaction, key, items, now).await?,
+        Rows::Approvals(approvals) => {
+            for approval in approvals {
+                content::store_approval(&mut transaction, approval, now).await?;
+            }
+        }
+    }
+    let found = rows.ids();
+    let known: HashSet<&str> = present.iter().map(String::as_str).collect();
+    let missing = known.difference(&found).map(|id| (*id).to_owned());
+    let missing: Vec<String> = missing.filter(|_| unreadable == 0).collect();
+    let doubted_at = doubted_at(state, (missing.len(), known.len()), now);
+    let left = if doubted_at.is_none() {
+        missing.len()
+    } else {
+        0
+    };
+    if left > 0 {
+        content::leave(&mut transaction, key, &missing, now).await?;
+    }
+    let came = found.difference(&known).count();
+    let is_first = state.read_at.is_none();
+    let next = State {
+        attempted_at: Some(now),
+        read_at: if doubted_at.is_none() {
+            Some(now)
+        } else {
+            state.read_at
+        },
+        changed_at: Some(now)
+            .filter(|_| !is_first && came + left > 0)
+            .or(state.changed_at),
+        unreadable: i64::try_from(unreadable).unwrap_or(i64::MAX),
+        doubted_at,
+        refused_since: None,
+        retry_at: None,
+        last_error: doubted_at.map(|_| doubt(missing.len(), known.len())),
+        ..state.clone()
+    };
+    mirror::set(&mut transaction, &next).await?;
+    transaction.commit().await?;
+    tell(state, &next, Changed { came, left });
+    Ok(Changed { came, left })
+}
+
+/// Since when a loss is not believed; `None` if there is none, or if it is believed.
+/// Approvals are not guarded: one click may approve all of them.
+fn doubted_at(
+    state: &State,
+    (missing, known): (usize, usize),
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    if state.key.kind == MirrorKind::Approval || missing * MAX_LOST_PART <= known {
+        return None;
+    }
+    let since = state.doubted_at.unwrap_or(now);
+    (now - since < CONFIRM_AFTER).then_some(since)
+}
+
+fn doubt(missing: usize, known: usize) -> String {
+    format!(
+        "{missing} of {known} are missing; a loss of more than a fifth is accepted only if a read at least {} minutes later confirms it",
+        CONFIRM_AFTER.num_minutes()
+    )
+}
+
+fn tell(before: &State, state: &State, changed: Changed) {
+    let (key, Changed { came, left }) = (state.key, changed);
+    if before.refused_since.is_some() {
+        info!("{key}: upstream no longer refuses them; they are mirrored again");
+    }
+    if state.unreadable > 0 && before.unreadable == 0 {
+        warn!(
+            unreadable = state.unreadable,
+            "{key}: {} rows have no id and are not stored; while there are any, nothing is found to have left",
+            state.unreadable
+        );
+    }
+    if let Some(error) = &state.last_error {
+        warn!("{key}: {error}");
+    }
+    let is_edit = before.read_at.is_some() && came + left > 0;
+    if is_edit && key.kind != MirrorKind::Approval {
+        info!(
+            watch_list.id = key.watch_list_id,
+            came,
+            left,
+            "{key}: {came} came and {left} left upstream; the next pull of the list is a full pull"
+        );
+    }
+}

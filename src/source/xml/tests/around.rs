@@ -1,0 +1,138 @@
+//! Text and long comments around the records.
+
+use std::sync::Arc;
+
+use super::super::{FeedError, RecordReader, Rules, read_record};
+use super::{hasty, rules, split_with};
+
+/// How large the pieces are in which a document arrives.
+const PIECES: [usize; 5] = [1, 7, 100, 8192, usize::MAX];
+
+fn saids(rules: &Arc<Rules>, document: &str, piece: usize) -> (Vec<String>, Option<FeedError>) {
+    let (records, end) = split_with(rules, document.as_bytes(), None, piece);
+    let said = |record: &Vec<u8>| match read_record(rules, record) {
+        Ok(advisory) => advisory.said,
+        Err(refused) => format!("refused {}", refused.key.unwrap_or_default()),
+    };
+    (records.iter().map(said).collect(), end.err())
+}
+
+fn record(number: u32) -> String {
+    format!("<adv><said>SA{number}</said><t>T{number}</t></adv>")
+}
+
+#[test]
+fn the_records_behind_a_text_are_read_and_the_document_fails_with_the_first_text() {
+    let (one, two, three) = (record(1), record(2), record(3));
+    let document = format!("<r>{one} Down for\n a while {two}still down{three}</r>");
+    for piece in PIECES {
+        for rules in [rules(), hasty()] {
+            let (read, error) = saids(&rules, &document, piece);
+            assert_eq!(read, ["SA1", "SA2", "SA3"], "pieces of {piece}");
+            let Some(FeedError::Text { at, text }) = error else {
+                panic!("{error:?}");
+            };
+            assert_eq!(at, 4 + one.len() as u64);
+            assert!("Down for a while".starts_with(&*text) && !text.is_empty());
+        }
+    }
+}
+
+#[test]
+fn the_text_is_told_although_more_is_wrong_behind_it() {
+    for behind in ["", "</x>", "<adv><said>SA2"] {
+        let document = format!("<r>{}Down{behind}", record(1));
+        let (read, error) = saids(&rules(), &document, usize::MAX);
+        assert_eq!(read, ["SA1"]);
+        assert!(matches!(error, Some(FeedError::Text { .. })), "{error:?}");
+    }
+}
+
+#[test]
+fn what_follows_a_tag_that_is_damaged_is_not_taken_for_records() {
+    // Else what the second says of another would be an advisory that says nothing.
+    let document = format!(
+        "<r>{}adv><said>SA2</said><adv><said>SA9</said></adv></adv>{}</r>",
+        record(1),
+        record(3)
+    );
+    for piece in PIECES {
+        let (read, error) = saids(&hasty(), &document, piece);
+        assert!(matches!(error, Some(FeedError::Text { .. })), "{error:?}");
+        assert!(read.iter().all(|said| said == "SA1"), "{read:?} ({piece})");
+    }
+}
+
+/// Rules by which a comment of more than 10,000 bytes is long.
+fn small() -> Arc<Rules> {
+    let mut small = Rules::clone(&hasty());
+    small.limits.markup_bytes = 10_000;
+    Arc::new(small)
+}
+
+#[test]
+fn a_long_comment_is_passed_over() {
+    let long = "- > SA7 <x> ".repeat(5000);
+    for comment in [format!("<!--{long}-->"), format!("<!--> {long}--->")] {
+        let document = format!(
+            "{comment}<r>{comment}{}{comment}{}</r>{comment}",
+            record(1),
+            record(2)
+        );
+        for piece in PIECES {
+            let (read, error) = saids(&small(), &document, piece);
+            assert_eq!(
+                (read.join(" "), error),
+                ("SA1 SA2".to_owned(), None),
+                "{piece}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_long_comment_that_hides_records_or_never_ends_fails_the_document() {
+    let long = "x".repeat(30_000);
+    let hides = format!(
+        "<r>{}<!--{long}{}{long}-->{}</r>",
+        record(1),
+        record(2),
+        record(3)
+    );
+    let endless = format!("<r>{}<!--{long}{long}", record(1));
+    for piece in PIECES {
+        let (read, error) = saids(&small(), &hides, piece);
+        assert!(
+            matches!(error, Some(FeedError::TooLarge { .. })),
+            "{error:?}"
+        );
+        assert_eq!(read, ["SA1"]);
+        let (read, error) = saids(&small(), &endless, piece);
+        assert!(
+            matches!(error, Some(FeedError::Truncated { .. })),
+            "{error:?}"
+        );
+        assert_eq!(read, ["SA1"]);
+    }
+}
+
+#[test]
+fn a_long_comment_needs_no_memory() {
+    let mut reader = RecordReader::new(small(), None, None);
+    let mut count = 0;
+    let mut keep = |_: &[u8]| count += 1;
+    reader
+        .push(format!("<r>{}<!--", record(1)).as_bytes(), &mut keep)
+        .unwrap();
+    for _ in 0..500 {
+        reader
+            .push("x - ".repeat(10_000).as_bytes(), &mut keep)
+            .unwrap();
+    }
+    reader.push(b"--></r>", &mut keep).unwrap();
+    assert_eq!(
+        reader.finish(&mut keep).map(|document| document.records),
+        Ok(1)
+    );
+    assert_eq!(count, 1);
+}
