@@ -54,6 +54,7 @@ mod import;
 mod inspect;
 mod json_lists;
 mod layers;
+mod leases;
 mod list_grows;
 mod list_members;
 mod list_quiet;
