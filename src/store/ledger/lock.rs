@@ -8,7 +8,7 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::lease::{self, Fence, LeaseName};
 use crate::model::Holder;
@@ -118,7 +118,7 @@ impl Renewal {
                 Ok(Ok(true)) => {}
                 Ok(Ok(false)) => {
                     let names = self.names();
-                    warn!("another process has taken `{names}`; this run writes nothing any more");
+                    debug!("another process has taken `{names}`; this run writes nothing any more");
                     return;
                 }
                 Ok(Err(error)) => {
