@@ -1,6 +1,7 @@
 //! Locks are rows that only the program's own role can lock: nobody who may only read
 //! can stop anything, and who holds what is known.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -164,9 +165,9 @@ async fn taking_a_lease_waits_for_the_transactions_of_its_holder_and_renewing_do
         .unwrap();
     let taken = tokio::spawn(async move { take(&mut taking, name).await });
     eventually("the other waits", PATIENCE, async || {
-        let waiting = "select count(*) from pg_stat_activity
+        let blocked = "select count(*) from pg_stat_activity
             where datname = current_database() and wait_event_type = 'Lock'";
-        (world.count(waiting).await == 1).then_some(())
+        (world.count(blocked).await == 1).then_some(())
     })
     .await;
     writing.commit().await.unwrap();
@@ -264,7 +265,7 @@ async fn who_may_only_read_can_lock_no_row_and_no_table_of_ours() {
         let error = reader.execute(lock).await.expect_err(lock);
         let code = error
             .as_database_error()
-            .and_then(|error| error.code().map(|code| code.into_owned()));
+            .and_then(|error| error.code().map(Cow::into_owned));
         assert_eq!(code.as_deref(), Some("42501"), "{lock}: {error}");
         reader.execute("rollback").await.unwrap();
     }
