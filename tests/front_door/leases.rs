@@ -291,6 +291,9 @@ fn no_advisory_lock_is_left_in_the_source() {
             for function in ["pg_advisory", "pg_try_advisory"] {
                 assert!(!text.contains(function), "{}: {function}", path.display());
             }
+            let makes_sqlx_lock =
+                text.contains("migrate!()") && !text.contains("set_locking(false)");
+            assert!(!makes_sqlx_lock, "{}: sqlx locks", path.display());
             read += 1;
         }
     }
