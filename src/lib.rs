@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod config;
 pub mod daemon;
 pub mod http;
+pub(crate) mod instance;
 pub mod job;
 pub(crate) mod logging;
 pub(crate) mod measures;

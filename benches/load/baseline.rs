@@ -66,8 +66,8 @@ async fn copy_in(into: &mut PgConnection, table: &str, file: &Path) -> Result<()
 }
 
 async fn connect(database: &Database) -> Result<PgConnection> {
-    let options = advisoryd::store::database::named(database.options.clone());
-    let mut connection = PgConnection::connect_with(&options).await?;
+    let pool = advisoryd::store::database::pool(database.options.clone(), 1);
+    let mut connection = advisoryd::store::database::connect(&pool).await?;
     sqlx::query(AssertSqlSafe(
         "set client_min_messages = warning".to_owned(),
     ))

@@ -1,6 +1,6 @@
 //! Databases with and without a past.
 
-use sqlx::{Connection as _, PgConnection};
+use sqlx::Connection as _;
 
 use crate::Result;
 use crate::place::Database;
@@ -62,8 +62,8 @@ pub async fn four_former_versions(database: &Database) -> Result<()> {
 }
 
 async fn run(database: &Database, sql: &'static str) -> Result<()> {
-    let options = advisoryd::store::database::named(database.options.clone());
-    let mut connection = PgConnection::connect_with(&options).await?;
+    let pool = advisoryd::store::database::pool(database.options.clone(), 1);
+    let mut connection = advisoryd::store::database::connect(&pool).await?;
     sqlx::raw_sql(sql).execute(&mut connection).await?;
     connection.close().await?;
     Ok(())

@@ -61,6 +61,7 @@ pub(super) async fn up_to_date(opened: &Opened) -> anyhow::Result<PoolConnection
             "the database schema is not up to date; run `advisoryd migrate` or start the daemon"
         ),
         SchemaState::Development(found) => Err(found.into()),
+        SchemaState::Foreign(found) => Err(found.into()),
     }
 }
 

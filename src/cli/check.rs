@@ -171,6 +171,7 @@ async fn is_usable(opened: &Opened, reporter: &mut Reporter) -> anyhow::Result<b
             (Finding::good("database", text), false)
         }
         Ok(SchemaState::Development(found)) => (Finding::bad("database", found.to_string()), false),
+        Ok(SchemaState::Foreign(found)) => (Finding::bad("database", found.to_string()), false),
         Ok(SchemaState::Behind(missing)) => {
             let text = format!(
                 "reachable, {missing} migrations pending: run `advisoryd migrate` or start the daemon"

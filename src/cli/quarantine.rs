@@ -183,7 +183,7 @@ fn tell_retried(retried: &Retried) {
         Fate::Known => print_line(&format!("{id}  {key}: parsed; already stored")),
         Fate::Stays => print_line(&format!("{id}  {key}: still failing: {reason}")),
         Fate::Busy => print_error(&format!(
-            "record {id}: {source} is being synced; try again later"
+            "record {id}: {source} is in use by another run ({reason}); try again later"
         )),
         Fate::Gone => print_error(&format!("record {id} is not in quarantine")),
     }

@@ -80,10 +80,12 @@ async fn both_passes(
 async fn pass(opened: &Opened, replay: &Replay<'_>, write: bool) -> anyhow::Result<Report> {
     match replay.run(write).await? {
         Ok(report) => Ok(report),
-        Err(busy) => {
+        Err((source_id, holder)) => {
             let mut connection = opened.pool.acquire().await?;
-            let key = report::key_of(&mut connection, busy).await?;
-            anyhow::bail!("{key} is being synced; nothing was done, try again later")
+            let key = report::key_of(&mut connection, source_id).await?;
+            anyhow::bail!(
+                "{key} is in use by another run ({holder}); nothing was done, try again later"
+            )
         }
     }
 }

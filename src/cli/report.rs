@@ -36,9 +36,9 @@ pub(super) fn print_run(
             }
             Ok(report.outcome == Outcome::Ok)
         }
-        Ok(Ran::Busy) => {
+        Ok(Ran::Busy(holder)) => {
             print_error(&format!(
-                "{label}: another run is in progress; nothing was done"
+                "{label}: another run is in progress ({holder}); nothing was done"
             ));
             Ok(false)
         }

@@ -21,6 +21,9 @@ pub(super) const HEADING: [&str; 8] = [
 
 /// What needs attention in a source: its last error, the fallback, gaps.
 pub(super) fn print_source(source: &SourceReport, now: DateTime<Utc>) {
+    if let Some(holder) = &source.holder {
+        print_line(&format!("\n{}: in use by {holder}", source.key.label()));
+    }
     if let Some(error) = &source.last_error {
         print_line(&format!("\nlast error ({}): {error}", source.key.label()));
     }
@@ -112,6 +115,7 @@ pub(super) fn as_value(
         "id": id,
         "name": source.name,
         "state": state(source, now),
+        "held_by": source.holder,
         "configured": source.configured,
         "last_attempt_at": source.last_attempt_at,
         "last_success_at": source.last_success_at,

@@ -128,7 +128,7 @@ async fn discovered(context: &mut Context, wanted: &Sync) -> anyhow::Result<bool
     let mut connection = context.pool.acquire().await?;
     context.config = Arc::new(discover::followed(&mut connection, &context.config).await?);
     drop(connection);
-    let Some(told) = told else {
+    let Ok(told) = told else {
         return Ok(true); // another process has just found out
     };
     if wanted.json {
@@ -255,7 +255,7 @@ async fn fetch_details(context: &Context, json: bool) -> anyhow::Result<bool> {
         bar.finish();
         let ran = match fetched {
             Ok(Fetched::Ended(report)) => Ok(Ran::Ended(report)),
-            Ok(Fetched::Busy | Fetched::Nothing(_) | Fetched::Paused(_)) => return Ok(good),
+            Ok(Fetched::Busy(_) | Fetched::Nothing(_) | Fetched::Paused(_)) => return Ok(good),
             Err(failure) => Err(failure.chain()),
         };
         good &= quarantined_nothing_new(context, &SourceKey::Details, &ran).await?;

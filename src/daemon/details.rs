@@ -70,6 +70,6 @@ async fn fetch_batch(context: &Context, is_enqueued: bool) -> Result<Option<Dura
     Ok(match fetch::fetch(context).await? {
         Fetched::Ended(report) if report.outcome == Outcome::Ok => Some(Duration::ZERO),
         Fetched::Ended(_) => None,
-        Fetched::Busy | Fetched::Nothing(_) | Fetched::Paused(_) => Some(POLL_EVERY),
+        Fetched::Busy(_) | Fetched::Nothing(_) | Fetched::Paused(_) => Some(POLL_EVERY),
     })
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
+use super::abandoned;
 use super::outage::until_done;
 use super::progress::Woken;
 use crate::config::Config;
@@ -117,10 +118,17 @@ async fn discover_and_publish(
     context: &Context,
     discovery: &Discovery,
 ) -> Result<Option<Discovered>, Failure> {
-    let discovered = discover::discover(context).await?;
-    if discovered.is_none() {
-        debug!("another process is discovering watch lists, skipping this tick");
-    }
+    let discovered = match discover::discover(context).await? {
+        Ok(discovered) => Some(discovered),
+        Err(holder) => {
+            debug!("another process is discovering watch lists ({holder})");
+            if abandoned::waited_for(context, &discovery.woken.watch, &holder).await? {
+                discover::discover(context).await?.ok()
+            } else {
+                None
+            }
+        }
+    };
     let mut connection = context.pool.acquire().await?;
     let config = discover::followed(&mut connection, &context.config).await?;
     drop(connection);

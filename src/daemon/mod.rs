@@ -1,6 +1,7 @@
 //! The daemon: one generation of workers per configuration, and one loop for signals, the
 //! systemd watchdog and the private PostgreSQL server.
 
+mod abandoned;
 mod access;
 mod alerts;
 mod details;

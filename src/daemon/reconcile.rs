@@ -42,7 +42,7 @@ pub(super) async fn read_again(context: &Context, worker: &Worker) {
     };
     match ran {
         Ok(Some(Ran::Ended(_))) => {}
-        Ok(Some(Ran::Busy) | None) => {
+        Ok(Some(Ran::Busy(_)) | None) => {
             debug!(source = %key, "{}: nothing to reconcile now", key.label());
         }
         Err(failure) => {

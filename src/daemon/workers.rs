@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, Semaphore};
 use tracing::{error, info};
 
+use super::abandoned;
 use super::outage::until_done;
 use super::reconcile;
 use super::worker::{Worker, WorkerTask};
@@ -20,6 +21,7 @@ use crate::job::feeds::feed::feeds;
 use crate::job::feeds::full;
 use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, TicketSync};
+use crate::model::Holder;
 use crate::store::ledger::source;
 use crate::store::tickets::reading;
 
@@ -129,22 +131,46 @@ async fn run_task(context: &Context, worker: &Worker) -> Result<(), Failure> {
     let Ok(slot) = worker.watch.waits(RUN_SLOTS.acquire()).await else {
         return Err(Failure::Stopped); // the semaphore is never closed
     };
+    if matches!(worker.task, WorkerTask::FullScan) {
+        drop(slot);
+        return full_scan(context, worker).await;
+    }
+    let Some(holder) = run_tick(context, worker).await? else {
+        return Ok(());
+    };
+    drop(slot);
+    if !abandoned::waited_for(context, &worker.watch, &holder).await? {
+        log_skipped(worker, &holder);
+        return Ok(());
+    }
+    let Ok(_slot) = worker.watch.waits(RUN_SLOTS.acquire()).await else {
+        return Err(Failure::Stopped); // the semaphore is never closed
+    };
+    if let Some(holder) = run_tick(context, worker).await? {
+        log_skipped(worker, &holder);
+    }
+    Ok(())
+}
+
+/// What a tick requires; if another run is in progress, returns its process.
+async fn run_tick(context: &Context, worker: &Worker) -> Result<Option<Holder>, Failure> {
     let ran = match &worker.task {
         WorkerTask::Feed(feed) => full::pull_due(context, feed).await?,
         WorkerTask::Tickets => sync::sync(context, TicketSync::Differences).await?,
-        WorkerTask::FullScan => {
-            drop(slot);
-            return full_scan(context, worker).await;
-        }
+        WorkerTask::FullScan => Vec::new(),
         WorkerTask::RevisionScan => revision_scan::scan_revisions(context)
             .await?
             .into_iter()
             .collect(),
     };
-    if ran.iter().any(|ran| matches!(ran, Ran::Busy)) {
-        info!(source = %worker.key(), "{}: another run is in progress, skipping this tick", worker.key().label());
-    }
-    Ok(())
+    Ok(ran.into_iter().find_map(|ran| match ran {
+        Ran::Busy(holder) => Some(holder),
+        Ran::Ended(_) => None,
+    }))
+}
+
+fn log_skipped(worker: &Worker, holder: &Holder) {
+    info!(source = %worker.key(), "{}: another run is in progress ({holder}), skipping this tick", worker.key().label());
 }
 
 /// A full scan of the tickets. Both workers of the tickets often begin in the same second:
@@ -159,12 +185,12 @@ async fn full_scan(context: &Context, worker: &Worker) -> Result<(), Failure> {
         };
         let ran = sync::sync(context, TicketSync::FullScan).await?;
         drop(slot);
-        if !matches!(ran.first(), Some(Ran::Busy)) {
+        let Some(Ran::Busy(holder)) = ran.first() else {
             return Ok(());
-        }
+        };
         if !is_told {
             is_told = true;
-            info!(source = %worker.key(), "{}: another run is in progress; the full scan waits for it", worker.key());
+            info!(source = %worker.key(), "{}: another run is in progress ({holder}); the full scan waits for it", worker.key());
         }
         let pause = context.or_stopped(tokio::time::sleep(BUSY_PAUSE));
         worker.watch.waits(pause).await?;

@@ -32,7 +32,7 @@ pub enum Failure {
     /// advisoryd is stopping.
     #[error("interrupted")]
     Stopped,
-    /// The connection with the source lock was lost and another process took the lock.
+    /// The source lock was not renewed in time, and another process has taken it.
     #[error("another process took over the run")]
     Lost,
     /// The number of rows never matched the total count that upstream reports.

@@ -9,8 +9,8 @@ use tracing::{error, info, warn};
 
 use super::context::Context;
 use super::failure::Failure;
-use super::transaction;
-use crate::model::{FingerprintSum, Mode, Outcome, RunFailure, SourceKey, Tally};
+use super::transaction::Guard;
+use crate::model::{FingerprintSum, Holder, Mode, Outcome, RunFailure, SourceKey, Tally};
 use crate::store::change;
 use crate::store::ledger::lock::SourceLock;
 use crate::store::ledger::run::{self, Ended};
@@ -26,7 +26,7 @@ pub enum Ran {
     /// The run ended, complete or not.
     Ended(Report),
     /// Another run of this source is in progress, here or in another process.
-    Busy,
+    Busy(Holder),
 }
 
 /// A run that ended.
@@ -76,6 +76,8 @@ pub(crate) struct TicketProgress {
 pub(crate) struct Run {
     /// The job's context, with a client that counts the requests of this run.
     pub context: Context,
+    /// Begins transactions that write only while the source lock is ours.
+    pub guard: Guard,
     lock: SourceLock,
     key: SourceKey,
     pub source: Source,
@@ -83,23 +85,26 @@ pub(crate) struct Run {
     mode: Mode,
 }
 
-/// Takes the source lock and records the start; `None` if another run has the lock.
+/// Takes the source lock and records the start; if another run has the lock, returns its
+/// process.
 pub(crate) async fn begin(
     context: &Context,
     key: &SourceKey,
     mode: Mode,
-) -> Result<Option<Run>, Failure> {
+) -> Result<Result<Run, Holder>, Failure> {
     let mut connection = context.pool.acquire().await?;
     let Some(found) = source::find(&mut connection, key).await? else {
         return Err(Failure::NoSource { key: key.label() });
     };
     drop(connection);
-    let Some(lock) = SourceLock::take(&context.pool, found.id).await? else {
-        return Ok(None);
+    let lock = match SourceLock::take(&context.pool, found.id).await? {
+        Ok(lock) => lock,
+        Err(holder) => return Ok(Err(holder)),
     };
+    let guard = Guard::new(&context.pool, &lock);
     // Only now: the run that had the lock before has ended by this time.
     let now = context.clock.now();
-    let mut transaction = context.pool.begin().await?;
+    let mut transaction = guard.begin().await?;
     // Read again: the run that had the lock before may have moved the cursor.
     let found = source::find(&mut transaction, key).await?.unwrap_or(found);
     let run_id = run::begin(&mut transaction, found.id, key.job(), mode, now).await?;
@@ -124,8 +129,9 @@ pub(crate) async fn begin(
         client: context.client.for_run(),
         ..context.clone()
     };
-    Ok(Some(Run {
+    Ok(Ok(Run {
         context,
+        guard,
         lock,
         key: key.clone(),
         source: found,
@@ -146,16 +152,39 @@ impl Run {
     /// Begins a transaction for data of this run. Fails if another process took over
     /// the run.
     pub(crate) async fn transaction(&self) -> Result<PgTransaction<'static>, Failure> {
-        transaction::begin(&self.context.pool, self.origin.run_id).await
+        self.guard.begin().await
     }
 
     /// Switches from the feed to the JSON API. A reconciliation keeps its mode.
     pub(crate) async fn switch_to_json(&mut self) -> Result<(), Failure> {
         if self.mode.advances_cursor() {
             self.mode = Mode::Json;
-            let mut connection = self.context.pool.acquire().await?;
-            run::change_mode(&mut connection, self.origin.run_id, self.mode).await?;
+            let mut transaction = self.transaction().await?;
+            run::change_mode(&mut transaction, self.origin.run_id, self.mode).await?;
+            transaction.commit().await?;
         }
+        Ok(())
+    }
+
+    /// Records the window that is requested, once upstream's clock is known.
+    pub(crate) async fn record_window(
+        &self,
+        covers: (DateTime<Utc>, DateTime<Utc>),
+    ) -> Result<(), Failure> {
+        let mut transaction = self.transaction().await?;
+        run::records_window(&mut transaction, self.origin.run_id, covers).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Sets the time before which upstream is not asked again after a rejection.
+    pub(crate) async fn pause_source_until(
+        &self,
+        until: Option<DateTime<Utc>>,
+    ) -> Result<(), Failure> {
+        let mut transaction = self.transaction().await?;
+        source::pause_until(&mut transaction, self.source.id, until).await?;
+        transaction.commit().await?;
         Ok(())
     }
 

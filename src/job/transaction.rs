@@ -1,37 +1,57 @@
-//! Transactions of runs. They check that the run still has its source lock.
+//! Transactions of whoever has locked a source. They check that the lock is still theirs.
+
+use std::sync::Arc;
 
 use sqlx::{PgPool, PgTransaction};
 
 use super::failure::Failure;
 use crate::store::advisories::write_lock::WriteLock;
-use crate::store::ledger::run::still_ours;
+use crate::store::ledger::lease::{Fence, are_ours};
+use crate::store::ledger::lock::SourceLock;
 
-/// Begins a transaction of the run `run_id`. Fails with [`Failure::Lost`] if another
-/// process took over the run: such a run must not write any more.
-pub(crate) async fn begin(pool: &PgPool, run_id: i64) -> Result<PgTransaction<'static>, Failure> {
-    let transaction = pool.begin().await?;
-    check_still_ours(transaction, run_id).await
+/// Begins transactions that write only while a source lock is ours. A process that was
+/// suspended, or cut off from the database, for longer than its lock is valid may wake up
+/// when another one has taken over.
+#[derive(Debug, Clone)]
+pub(crate) struct Guard {
+    pool: PgPool,
+    fences: Arc<[Fence]>,
 }
 
-/// Begins a transaction that writes advisories, after waiting for the write lock. The
-/// run is checked after the wait, which may be long enough to lose it.
-pub(crate) async fn begin_with_lock(
-    lock: WriteLock,
-    pool: &PgPool,
-    run_id: i64,
-) -> Result<PgTransaction<'static>, Failure> {
-    let mut transaction = pool.begin().await?;
-    lock.take(&mut transaction).await?;
-    check_still_ours(transaction, run_id).await
-}
+impl Guard {
+    /// For transactions that rely on `lock`.
+    pub(crate) fn new(pool: &PgPool, lock: &SourceLock) -> Self {
+        Self {
+            pool: pool.clone(),
+            fences: Arc::clone(lock.fences()),
+        }
+    }
 
-async fn check_still_ours(
-    mut transaction: PgTransaction<'static>,
-    run_id: i64,
-) -> Result<PgTransaction<'static>, Failure> {
-    if still_ours(&mut transaction, run_id).await? {
-        Ok(transaction)
-    } else {
-        Err(Failure::Lost)
+    /// Begins a transaction. Fails with [`Failure::Lost`] if another process has taken the
+    /// lock; until the transaction ends, none can.
+    pub(crate) async fn begin(&self) -> Result<PgTransaction<'static>, Failure> {
+        self.check(self.pool.begin().await?).await
+    }
+
+    /// Begins a transaction that writes advisories, after waiting for the write lock. The
+    /// source lock is checked after the wait, which may be long enough to lose it.
+    pub(crate) async fn begin_with_lock(
+        &self,
+        lock: WriteLock,
+    ) -> Result<PgTransaction<'static>, Failure> {
+        let mut transaction = self.pool.begin().await?;
+        lock.take(&mut transaction).await?;
+        self.check(transaction).await
+    }
+
+    async fn check(
+        &self,
+        mut transaction: PgTransaction<'static>,
+    ) -> Result<PgTransaction<'static>, Failure> {
+        if are_ours(&mut transaction, &self.fences).await? {
+            Ok(transaction)
+        } else {
+            Err(Failure::Lost)
+        }
     }
 }

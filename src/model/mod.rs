@@ -12,6 +12,7 @@ mod detail;
 mod fact;
 mod fingerprint;
 mod glob;
+mod holder;
 mod listing;
 mod matcher;
 mod message;
@@ -49,6 +50,7 @@ pub use fingerprint::{
     Fingerprint, PARSER_VERSION, fingerprint, plain_fingerprint, salted_fingerprint,
 };
 pub use glob::Globs;
+pub use holder::Holder;
 pub use listing::{ListChange, ListedList, compare, lost};
 pub use matcher::Matcher;
 pub use message::{Alert, MESSAGE_VERSION, Message, Purpose};

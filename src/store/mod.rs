@@ -17,6 +17,8 @@ pub(crate) mod wanted;
 /// Whether a retry can help: the database is unreachable, restarting or busy, as
 /// opposed to an error that would repeat.
 pub fn is_away(error: &sqlx::Error) -> bool {
+    /// The server ended a transaction that was idle: this process was suspended.
+    const IDLE_IN_TRANSACTION: &str = "25P03";
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::PoolTimedOut
@@ -27,7 +29,10 @@ pub fn is_away(error: &sqlx::Error) -> bool {
             let code = error.code().unwrap_or_default();
             // Connection error; operator intervention (shutdown, starting up); out of
             // connections, memory or disk. Source: PostgreSQL documentation, appendix A.
-            code.starts_with("08") || code.starts_with("57P") || code.starts_with("53")
+            code.starts_with("08")
+                || code.starts_with("57P")
+                || code.starts_with("53")
+                || code == IDLE_IN_TRANSACTION
         }
         _ => false,
     }

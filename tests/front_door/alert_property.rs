@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::support::property::always;
 use crate::support::settings::Rule;
-use crate::support::{Edge, Gateway, PATIENCE, Receiver, Running, World, eventually};
+use crate::support::{Edge, Gateway, Receiver, Running, World};
 
 const CASES: u32 = 6;
 const STEPS: usize = 24;
@@ -309,12 +309,6 @@ impl Case {
         gateway.watch(sync.pid());
         sync.ended().await;
         drop(gateway);
-        let held = "select count(*) from pg_locks l join pg_database d on d.oid = l.database
-            where l.locktype = 'advisory' and d.datname = current_database()";
-        eventually("the end of its locks", PATIENCE, async || {
-            (self.world.count(held).await == 0).then_some(())
-        })
-        .await;
     }
 
     /// Ends what nobody has time to wait for, until all that waits is told.

@@ -45,7 +45,7 @@ async fn sync_with(context: &Context) -> Vec<Report> {
     ran.into_iter()
         .map(|ran| match ran {
             Ran::Ended(report) => report,
-            Ran::Busy => panic!("nobody else reads"),
+            Ran::Busy(holder) => panic!("held by {holder}"),
         })
         .collect()
 }

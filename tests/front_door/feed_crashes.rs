@@ -10,7 +10,9 @@ use advisoryd::job::feeds::pull::pull;
 use advisoryd::simulate::{Fault, Options, Rule};
 use nix::sys::signal::Signal;
 
-use crate::support::{PATIENCE, READ_TIMEOUT, Running, World, assert_reads, eventually, small};
+use crate::support::{
+    PATIENCE, READ_TIMEOUT, Running, World, assert_reads, eventually, small, suspend,
+};
 
 const GATE: &str = "mid-load";
 
@@ -62,16 +64,6 @@ async fn outcomes(world: &World) -> Vec<String> {
         .unwrap()
 }
 
-/// Waits until the server has noticed that the process with the source is gone.
-async fn nobody_holds_a_source(world: &World) {
-    let held = "select count(*) from pg_locks l join pg_database d on d.oid = l.database
-        where l.locktype = 'advisory' and d.datname = current_database()";
-    eventually("the lock's end", PATIENCE, async || {
-        (world.count(held).await == 0).then_some(())
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn kill_9_during_the_first_load_loses_nothing() {
     let world = held().await;
@@ -80,7 +72,6 @@ async fn kill_9_during_the_first_load_loses_nothing() {
     let kept = stored(&world).await;
     assert!(kept > 0 && kept < 1600, "{kept} of 1600");
     assert_eq!(outcomes(&world).await, ["running"], "nobody could end it");
-    nobody_holds_a_source(&world).await;
     sync_well(&world).await;
     assert_eq!(outcomes(&world).await, ["interrupted", "ok"]);
 }
@@ -153,15 +144,14 @@ async fn connections_that_break_in_mid_run_move_no_cursor_past_missing_rows() {
 async fn a_run_whose_source_was_taken_over_cannot_write_any_more() {
     let world = held().await;
     let mut lost = sync_to_the_gate(&world).await;
-    // Its lock is gone with its connections; it does not know yet.
-    terminate_all(&world).await;
-    nobody_holds_a_source(&world).await;
+    suspend(&world, &lost).await;
     sync_well(&world).await;
     let before = world
         .count("select sum(xmin::text::bigint)::bigint from advisoryd.advisory")
         .await;
     let said = world.simulator.publish(1).remove(0);
     world.simulator.open(GATE);
+    lost.signal(Signal::SIGCONT);
     assert_eq!(lost.ended().await.code(), Some(1));
     assert_reads!(lost.stderr());
     assert_eq!(outcomes(&world).await, ["interrupted", "ok"]);
@@ -179,13 +169,12 @@ async fn a_run_that_could_not_be_written_down_keeps_no_hold_on_its_source() {
     let (feed, _) = feeds(&context.config).remove(0);
     let run = tokio::spawn(async move { pull(&context, &feed, LookBack::Missing).await });
     world.reached(GATE).await;
-    sqlx::query("update advisoryd.sync_run set outcome = 'interrupted', finished_at = now()")
+    sqlx::query("update advisoryd.lease set epoch = epoch + 1, expires_at = null")
         .execute(world.pool())
         .await
         .unwrap();
     world.simulator.open(GATE);
     assert!(matches!(run.await.unwrap(), Err(Failure::Lost)));
-    nobody_holds_a_source(&world).await;
     assert_eq!(world.pull_one().await.outcome.name(), "ok");
     world.assert_all_is_stored().await;
 }

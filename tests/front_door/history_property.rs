@@ -15,7 +15,7 @@ use proptest::prop_oneof;
 use serde_json::Value;
 
 use crate::support::property::always;
-use crate::support::{PATIENCE, Running, World, database, eventually, small};
+use crate::support::{Running, World, database, small};
 
 /// Each case is a world of its own with up to this many steps.
 const CASES: u32 = 6;
@@ -133,13 +133,6 @@ async fn killed(world: &World, after_bytes: usize) {
     program.kill9();
     world.simulator.clear_faults();
     world.simulator.open("mid");
-    eventually("the end of its locks", PATIENCE, async || {
-        let locks = world
-            .count("select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())")
-            .await;
-        (locks == 0).then_some(())
-    })
-    .await;
 }
 
 type Rows = BTreeMap<String, Value>;

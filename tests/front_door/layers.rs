@@ -10,11 +10,12 @@ use imports::{Imports, Module};
 const LAYERS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &[]),
+    ("instance", &[]),
     ("config", &["model"]),
     ("http", &["model", "config", "clock"]),
     ("source", &["model", "config", "http"]),
     ("sink", &["model", "config", "http"]),
-    ("store", &["model"]),
+    ("store", &["model", "instance"]),
     ("cluster", &["model"]),
     ("signals", &[]),
     ("measures", &["model", "http", "store"]),
@@ -55,7 +56,7 @@ const STORE: &[(&str, &[&str])] = &[
     ("origin", &[]),
     ("database", &[]),
     ("change", &["origin"]),
-    ("ledger", &["origin"]),
+    ("ledger", &["database", "origin"]),
     ("wanted", &["origin"]),
     ("lists", &["ledger"]),
     ("health", &["ledger"]),
@@ -74,7 +75,10 @@ const JOB: &[(&str, &[&str])] = &[
     ("run", &["context", "failure", "transaction"]),
     ("collection", &["context", "failure"]),
     ("health", &["context", "failure"]),
-    ("lists", &["collection", "context", "failure"]),
+    (
+        "lists",
+        &["collection", "context", "failure", "transaction"],
+    ),
     ("alerts", &["context", "failure", "health"]),
     (
         "details",
@@ -95,7 +99,15 @@ const JOB: &[(&str, &[&str])] = &[
     ("tickets", &["collection", "context", "failure", "run"]),
     (
         "trust",
-        &["context", "details", "failure", "feeds", "run", "tickets"],
+        &[
+            "context",
+            "details",
+            "failure",
+            "feeds",
+            "run",
+            "tickets",
+            "transaction",
+        ],
     ),
 ];
 

@@ -45,7 +45,7 @@ async fn tick(world: &World) -> Vec<Report> {
     ran.into_iter()
         .map(|ran| match ran {
             Ran::Ended(report) => report,
-            Ran::Busy => panic!("nobody else reads this list"),
+            Ran::Busy(holder) => panic!("held by {holder}"),
         })
         .collect()
 }

@@ -57,6 +57,7 @@ mod import;
 mod inspect;
 mod json_lists;
 mod layers;
+mod leases;
 mod list_contents;
 mod list_grows;
 mod list_members;

@@ -433,7 +433,10 @@ async fn a_replay_does_not_run_beside_a_pull() {
     let context = world.context().await;
     let (feed, _) = advisoryd::job::feeds::feed::feeds(&context.config).remove(0);
     let ran = advisoryd::job::feeds::pull::pull(&context, &feed, LookBack::Missing).await;
-    assert!(matches!(ran, Ok(advisoryd::job::run::Ran::Busy)), "{ran:?}");
+    assert!(
+        matches!(ran, Ok(advisoryd::job::run::Ran::Busy(_))),
+        "{ran:?}"
+    );
     all.release().await;
     assert_eq!(world.told(&["replay", "--dry-run"]).code, 0);
 }

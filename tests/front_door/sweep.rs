@@ -34,7 +34,7 @@ async fn swept(context: &Context) -> Option<Report> {
         .expect("a run that is written down")?
     {
         Ran::Ended(report) => Some(report),
-        Ran::Busy => panic!("another sweep is under way"),
+        Ran::Busy(holder) => panic!("held by {holder}"),
     }
 }
 

@@ -11,8 +11,10 @@ use crate::http::{ClientError, Kind, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Report, Run, Work};
-use crate::job::transaction;
-use crate::model::{Detail, Fingerprint, Forecast, Mode, SourceKey, forecast, plain_fingerprint};
+use crate::job::transaction::Guard;
+use crate::model::{
+    Detail, Fingerprint, Forecast, Holder, Mode, SourceKey, forecast, plain_fingerprint,
+};
 use crate::source::page::Unreadable;
 use crate::source::{detail as detail_source, xml};
 use crate::store;
@@ -43,7 +45,7 @@ pub enum Fetched {
     /// A run that ended, complete or not.
     Ended(Report),
     /// Another process is fetching.
-    Busy,
+    Busy(Holder),
     /// None is due before this time; `None`: the queue is empty.
     Nothing(Option<DateTime<Utc>>),
     /// Fetching is paused until this time: upstream refuses details, or the daily quota
@@ -74,8 +76,9 @@ pub async fn fetch(context: &Context) -> Result<Fetched, Failure> {
         return Ok(Fetched::Nothing(queue::next_at(&mut connection).await?));
     }
     drop(connection);
-    let Some(run) = run::begin(context, &SourceKey::Details, Mode::Details).await? else {
-        return Ok(Fetched::Busy);
+    let run = match run::begin(context, &SourceKey::Details, Mode::Details).await? {
+        Ok(run) => run,
+        Err(holder) => return Ok(Fetched::Busy(holder)),
     };
     let mut work = Work::default();
     let result = fetch_all(&run, due, &mut work).await;
@@ -83,10 +86,8 @@ pub async fn fetch(context: &Context) -> Result<Fetched, Failure> {
         result,
         Err(Failure::Upstream(ClientError::Forbidden { .. }))
     );
-    let mut connection = context.pool.acquire().await?;
     let until = is_refused.then(|| context.clock.now() + REFUSED_PAUSE);
-    source::pause_until(&mut connection, run.source.id, until).await?;
-    drop(connection);
+    run.pause_source_until(until).await?;
     Ok(Fetched::Ended(run.end(work, result).await?))
 }
 
@@ -96,6 +97,7 @@ async fn fetch_all(run: &Run, due: Vec<String>, work: &mut Work) -> Result<(), F
             client: run.context.client.in_the_background(),
             ..run.context.clone()
         },
+        guard: run.guard.clone(),
         origin: run.origin,
     };
     let mut due = due.into_iter();
@@ -162,6 +164,7 @@ impl Work {
 #[derive(Clone)]
 struct Fetching {
     context: Context,
+    guard: Guard,
     origin: Origin,
 }
 
@@ -182,9 +185,10 @@ impl Fetching {
                 if let Failure::Upstream(error) = &failure
                     && is_specific(error)
                 {
-                    let mut connection = self.context.pool.acquire().await?;
+                    let mut transaction = self.guard.begin().await?;
                     let now = self.context.clock.now();
-                    queue::failed(&mut connection, &said, &failure.chain(), now).await?;
+                    queue::failed(&mut transaction, &said, &failure.chain(), now).await?;
+                    transaction.commit().await?;
                 }
                 Err(failure)
             }
@@ -196,8 +200,9 @@ impl Fetching {
         if self.context.config.feeds.details_per_day == 0 {
             return Ok(());
         }
-        let mut connection = self.context.pool.acquire().await?;
-        backlog::spend(&mut connection, self.context.clock.now()).await?;
+        let mut transaction = self.guard.begin().await?;
+        backlog::spend(&mut transaction, self.context.clock.now()).await?;
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -238,9 +243,7 @@ impl Fetching {
     }
 
     async fn store(&self, detail: &Detail) -> Result<DetailOutcome, Failure> {
-        let (pool, run_id) = (&self.context.pool, self.origin.run_id);
-        let mut transaction =
-            transaction::begin_with_lock(WriteLock::Exclusive, pool, run_id).await?;
+        let mut transaction = self.guard.begin_with_lock(WriteLock::Exclusive).await?;
         let now = self.context.clock.now();
         let origin = Origin {
             at: now,
@@ -261,7 +264,7 @@ impl Fetching {
         reason: String,
         raw: String,
     ) -> Result<Step, Failure> {
-        let mut transaction = transaction::begin(&self.context.pool, self.origin.run_id).await?;
+        let mut transaction = self.guard.begin().await?;
         let now = self.context.clock.now();
         queue::unavailable(&mut transaction, said, &reason, now).await?;
         let record = quarantine::Unreadable {
@@ -280,8 +283,9 @@ impl Fetching {
     }
 
     async fn unavailable(&self, said: &str, why: &str) -> Result<Step, Failure> {
-        let mut connection = self.context.pool.acquire().await?;
-        queue::unavailable(&mut connection, said, why, self.context.clock.now()).await?;
+        let mut transaction = self.guard.begin().await?;
+        queue::unavailable(&mut transaction, said, why, self.context.clock.now()).await?;
+        transaction.commit().await?;
         Ok(Step::Unavailable)
     }
 }

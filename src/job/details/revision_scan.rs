@@ -25,8 +25,9 @@ pub async fn scan_revisions(context: &Context) -> Result<Option<Ran>, Failure> {
     if paused_until.is_some_and(|until| until > context.clock.now()) {
         return Ok(None);
     }
-    let Some(run) = run::begin(context, &SourceKey::RevisionScan, Mode::Incremental).await? else {
-        return Ok(Some(Ran::Busy));
+    let run = match run::begin(context, &SourceKey::RevisionScan, Mode::Incremental).await? {
+        Ok(run) => run,
+        Err(holder) => return Ok(Some(Ran::Busy(holder))),
     };
     let mut work = Work::default();
     let window = window(&run);
@@ -38,9 +39,7 @@ pub async fn scan_revisions(context: &Context) -> Result<Option<Ran>, Failure> {
         ))
     );
     let until = is_refused.then(|| context.clock.now() + REFUSED_PAUSE);
-    let mut connection = context.pool.acquire().await?;
-    source::pause_until(&mut connection, run.source.id, until).await?;
-    drop(connection);
+    run.pause_source_until(until).await?;
     Ok(Some(Ran::Ended(run.end(work, result).await?)))
 }
 

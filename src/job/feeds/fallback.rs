@@ -70,11 +70,7 @@ pub(crate) async fn read_json(
     run.switch_to_json().await?;
     let window = window(run, look_back);
     let covers = (window.from, window.to);
-    {
-        let mut connection = run.context.pool.acquire().await?;
-        crate::store::ledger::run::records_window(&mut connection, run.origin.run_id, covers)
-            .await?;
-    }
+    run.record_window(covers).await?;
     let older_than = refresh_older_than(run, look_back);
     scan_window(run, &window, Purpose::List { older_than }, work).await?;
     work.is_full = is_full(&run.source, look_back);
@@ -148,17 +144,16 @@ pub(crate) async fn set_ingested_via(
     via: IngestedVia,
     why: Option<&str>,
 ) -> Result<(), Failure> {
-    let mut connection = run.context.pool.acquire().await?;
-    source::set_ingested_via(&mut connection, run.source.id, via, why).await?;
+    let mut transaction = run.transaction().await?;
+    source::set_ingested_via(&mut transaction, run.source.id, via, why).await?;
+    transaction.commit().await?;
     Ok(())
 }
 
 /// Stops requesting the feed for a while.
 pub(crate) async fn pause_feed(run: &Run) -> Result<(), Failure> {
     let until = run.context.clock.now() + FEED_PAUSE;
-    let mut connection = run.context.pool.acquire().await?;
-    source::pause_until(&mut connection, run.source.id, Some(until)).await?;
-    Ok(())
+    run.pause_source_until(Some(until)).await
 }
 
 /// The look-back period for the feed of a list that was read from the JSON API. While

@@ -22,7 +22,7 @@ pub async fn pull_due(context: &Context, feed: &Feed) -> Result<Vec<Ran>, Failur
         ran.push(pull(context, feed, LookBack::Full).await?);
         let is_failed = ran.iter().any(|one| match one {
             Ran::Ended(report) => matches!(report.outcome, Outcome::Failed(_)),
-            Ran::Busy => false,
+            Ran::Busy(_) => false,
         });
         if !is_failed {
             return Ok(ran);

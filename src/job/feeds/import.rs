@@ -18,8 +18,9 @@ pub async fn import<R>(
 where
     R: tokio::io::AsyncRead + Send + Unpin + 'static,
 {
-    let Some(run) = run::begin(context, key, Mode::Import).await? else {
-        return Ok(Ran::Busy);
+    let run = match run::begin(context, key, Mode::Import).await? {
+        Ok(run) => run,
+        Err(holder) => return Ok(Ran::Busy(holder)),
     };
     let mut work = Work::default();
     let result = read(&run, name, reader, &mut work).await;
@@ -32,7 +33,7 @@ where
 {
     let response = run.context.client.saved(name, reader).await?;
     let root = run.source.root_element.as_deref();
-    let (stored, document) = pull_stream(&run.context, run.origin, root, response).await;
+    let (stored, document) = pull_stream(run, root, response).await;
     work.tally = stored.tally;
     work.received = stored.received;
     work.accounted = Some(work.tally.seen + work.tally.quarantined);

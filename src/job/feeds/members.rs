@@ -9,7 +9,6 @@ use tracing::info;
 use super::feed::LookBack;
 use crate::job::failure::Failure;
 use crate::job::run::{Run, Work};
-use crate::job::transaction;
 use crate::model::SourceKey;
 use crate::store::advisories::members::{self, Member, Pulled};
 use crate::store::advisories::write_lock::WriteLock;
@@ -70,8 +69,9 @@ async fn without_cut_off(run: &Run, expected: Vec<Member>) -> Result<Vec<Member>
         cut_off
     };
     let CutOff { oldest_at, older } = cut_off;
-    let mut connection = run.context.pool.acquire().await?;
-    activity::set_cut_off(&mut connection, run.source.id, older.len(), oldest_at).await?;
+    let mut transaction = run.transaction().await?;
+    activity::set_cut_off(&mut transaction, run.source.id, older.len(), oldest_at).await?;
+    transaction.commit().await?;
     Ok(expected
         .into_iter()
         .filter(|member| !older.contains(&member.id))
@@ -107,9 +107,8 @@ async fn conclude(run: &Run, look_back: LookBack, expected: &[Member]) -> Result
         .filter(|member| !member.is_seen)
         .map(|member| member.id)
         .collect();
-    let (source_id, run_id) = (run.source.id, run.origin.run_id);
-    let lock = WriteLock::Shared;
-    let mut transaction = transaction::begin_with_lock(lock, &run.context.pool, run_id).await?;
+    let source_id = run.source.id;
+    let mut transaction = run.guard.begin_with_lock(WriteLock::Shared).await?;
     let is_plausible = missing.len() * MAX_MISSING_PART <= expected.len();
     if !is_plausible && look_back != LookBack::FullAccepted {
         let doubt = members::doubt(&mut transaction, source_id, &missing).await?;

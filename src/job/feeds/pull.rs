@@ -36,12 +36,14 @@ pub async fn pull(context: &Context, feed: &Feed, look_back: LookBack) -> Result
         LookBack::Again(_) => Mode::Reconcile,
         LookBack::Missing | LookBack::Days(_) => Mode::Window,
     };
-    let Some(mut run) = run::begin(context, &feed.key, mode).await? else {
-        return Ok(Ran::Busy);
+    let mut run = match run::begin(context, &feed.key, mode).await? {
+        Ok(run) => run,
+        Err(holder) => return Ok(Ran::Busy(holder)),
     };
     if look_back.is_full() {
-        let mut connection = run.context.pool.acquire().await?;
-        source::full_attempted(&mut connection, run.source.id, run.origin.at).await?;
+        let mut transaction = run.transaction().await?;
+        source::full_attempted(&mut transaction, run.source.id, run.origin.at).await?;
+        transaction.commit().await?;
     }
     let mut work = Work::default();
     let result = match fallback::reason_to_skip_feed(&run, feed, look_back) {
@@ -105,15 +107,7 @@ async fn read_or_fall_back(
 async fn read(run: &Run, feed: &Feed, look_back: LookBack, work: &mut Work) -> Result<(), Failure> {
     let (response, window) = request(run, feed, look_back).await?;
     work.covers = Some((window.from, window.to));
-    {
-        let mut connection = run.context.pool.acquire().await?;
-        crate::store::ledger::run::records_window(
-            &mut connection,
-            run.origin.run_id,
-            (window.from, window.to),
-        )
-        .await?;
-    }
+    run.record_window((window.from, window.to)).await?;
     let mut stored = Stored::default();
     let read = read_documents(run, response, work, &mut stored).await;
     work.tally = stored.tally;
@@ -175,7 +169,7 @@ async fn attempt_document(
     let mut response = first;
     loop {
         let url = response.url.to_string();
-        let (part, document) = pull_stream(&run.context, run.origin, known_root, response).await;
+        let (part, document) = pull_stream(run, known_root, response).await;
         stored.repeated(part);
         match document {
             Ok(document) => return Ok(document),

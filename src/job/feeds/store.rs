@@ -7,6 +7,8 @@ use super::seen::Seen;
 use super::write::write;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
+use crate::job::run::Run;
+use crate::job::transaction::Guard;
 use crate::model::{Fingerprint, FingerprintSum, Tally};
 use crate::store::advisories::advisory;
 use crate::store::origin::Origin;
@@ -98,6 +100,7 @@ impl Stored {
 /// collected until there are enough for a transaction.
 pub(crate) struct Writer {
     context: Context,
+    guard: Guard,
     origin: Origin,
     seen: Arc<Seen>,
     batch: Batch,
@@ -106,10 +109,11 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(context: Context, origin: Origin, seen: Arc<Seen>) -> Self {
+    pub(crate) fn new(run: &Run, seen: Arc<Seen>) -> Self {
         Self {
-            context,
-            origin,
+            context: run.context.clone(),
+            guard: run.guard.clone(),
+            origin: run.origin,
             seen,
             batch: Batch::default(),
             tally: Tally::default(),
@@ -148,7 +152,7 @@ impl Writer {
             at: self.context.clock.now(),
             ..self.origin
         };
-        let tally = write(&self.context.pool, origin, &self.seen, batch).await?;
+        let tally = write(&self.guard, origin, &self.seen, batch).await?;
         self.tally.seen += tally.seen;
         self.tally.quarantined += tally.quarantined;
         self.tally.added += tally.added;

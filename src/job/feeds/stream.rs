@@ -13,9 +13,9 @@ use super::store::{Chunk, Stored, Writer};
 use crate::http::Answer;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
+use crate::job::run::Run;
 use crate::model::{SourceKey, Tally};
 use crate::source::xml::{Document, RecordReader, Rules};
-use crate::store::origin::Origin;
 
 /// Tasks that store records. A third one gains nothing on two cores.
 const WRITERS: usize = 2;
@@ -25,8 +25,7 @@ const WAITING_CHUNKS: usize = 1;
 /// Reads one document and stores its records. The counters are returned also if the
 /// document turns out to be broken: complete records stay stored.
 pub(crate) async fn pull_stream(
-    context: &Context,
-    origin: Origin,
+    run: &Run,
     root_element: Option<&str>,
     response: Answer,
 ) -> (Stored, Result<Document, Failure>) {
@@ -36,13 +35,13 @@ pub(crate) async fn pull_stream(
     let mut writers = JoinSet::new();
     let seen = Arc::new(Seen::default());
     for _ in 0..WRITERS {
-        let writer = Writer::new(context.clone(), origin, Arc::clone(&seen));
+        let writer = Writer::new(run, Arc::clone(&seen));
         writers.spawn(store_all(writer, Arc::clone(&receiver), broken.clone()));
     }
     // Only the writers own the receiver now: when they have ended, sending fails.
     drop(receiver);
 
-    let reading = read(context, root_element, response, sender);
+    let reading = read(&run.context, root_element, response, sender);
     let mut result = tokio::select! {
         biased;
         () = broken.cancelled() => Err(Failure::Broken("a writer failed".into())),

@@ -1,12 +1,12 @@
 //! Writes batches of records: one transaction each. A record with a value that PostgreSQL
 //! refuses is quarantined and does not stop the others.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
 use super::batch::{Batch, conflicting_duplicate};
 use super::seen::Seen;
 use crate::job::failure::Failure;
-use crate::job::transaction;
+use crate::job::transaction::Guard;
 use crate::model::{Details, Fingerprint, Tally, plain_fingerprint};
 use crate::store;
 use crate::store::advisories::advisory::{self, Merged};
@@ -24,7 +24,7 @@ const CONFLICT_ATTEMPTS: u32 = 3;
 /// Writes a batch and returns its counters. If PostgreSQL refuses a value, the batch is
 /// written in halves, down to the record with that value, which is quarantined.
 pub(super) async fn write(
-    pool: &PgPool,
+    guard: &Guard,
     origin: Origin,
     seen: &Seen,
     batch: Batch,
@@ -32,7 +32,7 @@ pub(super) async fn write(
     let mut tally = Tally::default();
     let mut waiting = vec![batch];
     while let Some(batch) = waiting.pop() {
-        match write_repeated(pool, origin, seen, &batch).await {
+        match write_repeated(guard, origin, seen, &batch).await {
             Ok(merged) => {
                 count(&mut tally, &batch, &merged);
                 seen.add(merged.sightings);
@@ -64,14 +64,14 @@ fn count(tally: &mut Tally, batch: &Batch, merged: &Merged) {
 
 /// Writes a batch in one transaction; repeats it if it conflicts with another one.
 async fn write_repeated(
-    pool: &PgPool,
+    guard: &Guard,
     origin: Origin,
     seen: &Seen,
     batch: &Batch,
 ) -> Result<Merged, Failure> {
     let mut lock = WriteLock::Shared;
     for _ in 1..CONFLICT_ATTEMPTS {
-        match write_once(pool, origin, seen, batch, lock).await {
+        match write_once(guard, origin, seen, batch, lock).await {
             Err(Failure::Store(error)) if store::is_conflict(&error) => {
                 tracing::debug!(%error, "two transactions conflicted; repeating this one with the exclusive write lock");
                 lock = WriteLock::Exclusive;
@@ -79,11 +79,11 @@ async fn write_repeated(
             result => return result,
         }
     }
-    write_once(pool, origin, seen, batch, lock).await
+    write_once(guard, origin, seen, batch, lock).await
 }
 
 async fn write_once(
-    pool: &PgPool,
+    guard: &Guard,
     origin: Origin,
     seen: &Seen,
     batch: &Batch,
@@ -94,7 +94,7 @@ async fn write_once(
         unreadable,
         ..
     } = batch;
-    let mut transaction = transaction::begin_with_lock(lock, pool, origin.run_id).await?;
+    let mut transaction = guard.begin_with_lock(lock).await?;
     let merged = if received.is_empty() {
         Merged::default()
     } else {

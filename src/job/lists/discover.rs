@@ -9,7 +9,8 @@ pub use super::scan::ask;
 use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::{ListChange, ListedList, Outcome, compare, lost};
+use crate::job::transaction::Guard;
+use crate::model::{Holder, ListChange, ListedList, Outcome, compare, lost};
 use crate::store::ledger::source;
 use crate::store::ledger::source::Others;
 use crate::store::lists::discovery;
@@ -88,31 +89,34 @@ pub async fn configure(connection: &mut PgConnection, config: &Config) -> Result
     Ok(())
 }
 
-/// Requests the watch lists and stores them. `None` if another process is discovering.
-/// Fails only on database errors; all other failures are in the returned outcome.
-pub async fn discover(context: &Context) -> Result<Option<Discovered>, Failure> {
-    let Some(lock) = discovery::lock(&context.pool).await? else {
-        return Ok(None);
+/// Requests the watch lists and stores them. If another process is discovering, returns
+/// that. Fails only on database errors, or if another process has taken over; all other
+/// failures are in the returned outcome.
+pub async fn discover(context: &Context) -> Result<Result<Discovered, Holder>, Failure> {
+    let lock = match discovery::lock(&context.pool).await? {
+        Ok(lock) => lock,
+        Err(holder) => return Ok(Err(holder)),
     };
+    let guard = Guard::new(&context.pool, &lock);
     let context = Context {
         client: context.client.for_run(),
         ..context.clone()
     };
-    let discovered = discover_locked(&context).await;
+    let discovered = discover_locked(&context, &guard).await;
     lock.release().await;
     let discovered = discovered?;
     log_discovered(&discovered);
-    Ok(Some(discovered))
+    Ok(Ok(discovered))
 }
 
-async fn discover_locked(context: &Context) -> Result<Discovered, Failure> {
+async fn discover_locked(context: &Context, guard: &Guard) -> Result<Discovered, Failure> {
     let began_at = context.clock.now();
-    let mut connection = context.pool.acquire().await?;
-    discovery::attempted(&mut connection, began_at).await?;
-    drop(connection);
+    let mut transaction = guard.begin().await?;
+    discovery::attempted(&mut transaction, began_at).await?;
+    transaction.commit().await?;
     let response = ask(context).await;
     let requests = context.client.usage().requests;
-    let mut transaction = context.pool.begin().await?;
+    let mut transaction = guard.begin().await?;
     discovery::asked(&mut transaction, requests, context.clock.now()).await?;
     let stored = match response {
         Ok(listed) => store_lists(context, &mut transaction, &listed, began_at).await,

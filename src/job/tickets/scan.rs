@@ -9,7 +9,6 @@ use crate::http::{Kind, Request};
 use crate::job::collection::count::{Attempt, Attempts};
 use crate::job::collection::page::Pages;
 use crate::job::collection::window::covered_until;
-use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{Run, TicketProgress, Work};
 use crate::store;
@@ -38,18 +37,19 @@ pub(crate) async fn full_scan(
 }
 
 async fn scan_once(run: &Run, work: &mut Work) -> Result<Attempt<Scan>, Failure> {
-    let mut progress = resume_or_begin(&run.context).await?;
+    let mut progress = resume_or_begin(run).await?;
     let unreadable = scan_pages(run, &mut progress, work).await?;
-    let mut connection = run.context.pool.acquire().await?;
-    let found = scan::seen_from_before(&mut connection, &progress).await?;
+    let mut transaction = run.transaction().await?;
+    let found = scan::seen_from_before(&mut transaction, &progress).await?;
     let received = u64::try_from(found).unwrap_or(0) + unreadable;
     let claimed = u64::try_from(progress.claimed.unwrap_or(0)).unwrap_or(0);
     work.tally.claimed = Some(claimed);
     work.accounted = Some(received);
     let is_complete = received >= claimed;
     if !is_complete {
-        scan::finish(&mut connection, progress.id).await?;
+        scan::finish(&mut transaction, progress.id).await?;
     }
+    transaction.commit().await?;
     Ok(Attempt {
         claimed,
         received,
@@ -57,13 +57,15 @@ async fn scan_once(run: &Run, work: &mut Work) -> Result<Attempt<Scan>, Failure>
     })
 }
 
-async fn resume_or_begin(context: &Context) -> Result<Scan, Failure> {
-    let now = context.upstream_now();
-    let mut connection = context.pool.acquire().await?;
-    match scan::unfinished(&mut connection).await? {
-        Some(progress) if (now - progress.began_at).abs() < MAX_AGE => Ok(progress),
-        _ => Ok(scan::begin(&mut connection, now).await?),
-    }
+async fn resume_or_begin(run: &Run) -> Result<Scan, Failure> {
+    let now = run.context.upstream_now();
+    let mut transaction = run.transaction().await?;
+    let progress = match scan::unfinished(&mut transaction).await? {
+        Some(progress) if (now - progress.began_at).abs() < MAX_AGE => progress,
+        _ => scan::begin(&mut transaction, now).await?,
+    };
+    transaction.commit().await?;
+    Ok(progress)
 }
 
 /// Reads and stores all pages; returns the number of unreadable records without an id.

@@ -142,22 +142,22 @@ async fn run_plan(context: &Context, plan: Plan) -> Result<Ran, Failure> {
         Plan::Differences => Mode::Incremental,
         Plan::Again(_) => Mode::Reconcile,
     };
-    let Some(run) = run::begin(context, &SourceKey::Tickets, mode).await? else {
-        return Ok(Ran::Busy);
+    let run = match run::begin(context, &SourceKey::Tickets, mode).await? {
+        Ok(run) => run,
+        Err(holder) => return Ok(Ran::Busy(holder)),
     };
     let mut work = Work::default();
     let result = read(&run, plan, &mut work).await;
     if let Err(Failure::Outside { .. }) = &result {
         info!("tickets: the next run will detect again which date filter upstream supports");
-        let mut connection = context.pool.acquire().await?;
-        reading::remember_filter(&mut connection, None, context.clock.now()).await?;
+        remember_filter(&run, None).await?;
     }
     Ok(Ran::Ended(run.end(work, result).await?))
 }
 
 async fn read(run: &Run, plan: Plan, work: &mut Work) -> Result<(), Failure> {
     let context = &run.context;
-    let reading = filter(context).await?;
+    let reading = filter(run).await?;
     match (plan, reading.filter, reading.cursor_at) {
         (Plan::Full { accept_removals }, ..) => full_scan(run, accept_removals, work).await,
         (Plan::Differences, Some(filter), Some(cursor)) if filter != DateFilter::None => {
@@ -184,7 +184,8 @@ fn window(context: &Context, filter: DateFilter, cursor: DateTime<Utc>) -> Windo
 }
 
 /// The state of ticket sync; the filter is detected again if it is too old.
-async fn filter(context: &Context) -> Result<TicketReading, Failure> {
+async fn filter(run: &Run) -> Result<TicketReading, Failure> {
+    let context = &run.context;
     let mut connection = context.pool.acquire().await?;
     let mut reading = reading::get(&mut connection).await?;
     drop(connection);
@@ -193,10 +194,16 @@ async fn filter(context: &Context) -> Result<TicketReading, Failure> {
     }
     let found = discover(context).await?;
     log_filter(reading.filter, found);
-    let mut connection = context.pool.acquire().await?;
-    reading::remember_filter(&mut connection, found, context.clock.now()).await?;
+    remember_filter(run, found).await?;
     reading.filter = found;
     Ok(reading)
+}
+
+async fn remember_filter(run: &Run, found: Option<DateFilter>) -> Result<(), Failure> {
+    let mut transaction = run.transaction().await?;
+    reading::remember_filter(&mut transaction, found, run.context.clock.now()).await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
 fn log_filter(before: Option<DateFilter>, found: Option<DateFilter>) {

@@ -7,6 +7,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::clock::Clock;
 use crate::job::failure::Failure;
+use crate::job::transaction::Guard;
 use crate::model::{Details, Ticket, plain_fingerprint};
 use crate::source::detail as detail_source;
 use crate::source::ticket as ticket_source;
@@ -35,7 +36,7 @@ pub struct Retried {
     pub key: Option<String>,
     /// What happened to it.
     pub fate: Fate,
-    /// Why it stays in quarantine.
+    /// Why it stays in quarantine; for [`Fate::Busy`], which process has the source.
     pub reason: Option<String>,
 }
 
@@ -73,20 +74,26 @@ impl Retry<'_> {
             return Ok(gone(id));
         };
         drop(connection);
-        let Some(lock) = SourceLock::take(self.pool, kept.source_id).await? else {
-            return Ok(retried(&kept, Fate::Busy, None));
+        let lock = match SourceLock::take(self.pool, kept.source_id).await? {
+            Ok(lock) => lock,
+            Err(holder) => return Ok(retried(&kept, Fate::Busy, Some(holder.to_string()))),
         };
-        let result = self.retry_locked(id, true).await;
+        let guard = Guard::new(self.pool, &lock);
+        let result = self.retry_locked(&guard, id, true).await;
         lock.release().await;
         result
     }
 
     /// Retries one record while the caller has its source lock. Without `write` the
     /// transaction is rolled back.
-    pub(crate) async fn retry_locked(&self, id: i64, write: bool) -> Result<Retried, Failure> {
-        let mut transaction = self.pool.begin().await?;
+    pub(crate) async fn retry_locked(
+        &self,
+        guard: &Guard,
+        id: i64,
+        write: bool,
+    ) -> Result<Retried, Failure> {
         // Exclusive: another list may be storing the same new advisory.
-        WriteLock::Exclusive.take(&mut transaction).await?;
+        let mut transaction = guard.begin_with_lock(WriteLock::Exclusive).await?;
         let Some(kept) = quarantine::get(&mut transaction, id).await? else {
             return Ok(gone(id));
         };

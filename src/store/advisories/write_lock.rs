@@ -2,15 +2,13 @@
 
 use sqlx::PgConnection;
 
-use crate::store::ledger::lock::LOCK_SPACE;
-
-/// Second key of the lock; positive keys belong to sources.
-const WRITING: i32 = -1;
-
 /// Lock mode of a transaction that writes advisories. Lists overlap, so two first
 /// loads store the same new advisories, and the later commit fails on the unique
 /// key; with many lists it would fail repeatedly. In exclusive mode a transaction
 /// waits for all others, sees what they stored, and cannot fail this way.
+///
+/// It is a lock of the table `write_lock`, which stays empty. Locks of tables queue, so
+/// that whoever wants it exclusively has its turn; locks of a row that many share do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteLock {
     /// At the same time as others: the default.
@@ -24,16 +22,12 @@ impl WriteLock {
     pub async fn take(self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         match self {
             Self::Shared => {
-                sqlx::query!(
-                    "select pg_advisory_xact_lock_shared($1, $2)",
-                    LOCK_SPACE,
-                    WRITING
-                )
-                .execute(connection)
-                .await?;
+                sqlx::query!("lock table write_lock in row exclusive mode")
+                    .execute(connection)
+                    .await?;
             }
             Self::Exclusive => {
-                sqlx::query!("select pg_advisory_xact_lock($1, $2)", LOCK_SPACE, WRITING)
+                sqlx::query!("lock table write_lock in share row exclusive mode")
                     .execute(connection)
                     .await?;
             }

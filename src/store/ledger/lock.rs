@@ -1,70 +1,168 @@
-//! Source lock: a source is read by one run at a time, across processes.
+//! Source lock: a source is read by one run at a time, across processes. It is a lease
+//! that a task of its own renews.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::{Connection as _, PgConnection, PgPool};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::debug;
 
-/// First key of our advisory locks ("advs"), to avoid conflicts with other programs.
-pub(crate) const LOCK_SPACE: i32 = 0x6164_7673;
+use super::lease::{self, Fence, LeaseName};
+use crate::model::Holder;
+use crate::store::database;
 
-/// Locks a source for one run, or all sources for a replay: a session-level lock on
-/// its own connection, which the server releases when the connection or the process
-/// ends. It is not one of the pool's connections: as many runs as the pool has
-/// connections would otherwise deadlock, and a connection returned to the pool with
-/// the lock would block every later run.
-pub struct SourceLock(PgConnection);
+/// How often a lease is renewed: three attempts may fail before it expires.
+const RENEW_EVERY: Duration = Duration::from_secs(5);
+
+/// A source that is locked for one run, or all sources for a replay. Dropping it unlocks
+/// a moment later.
+///
+/// The renewals have a connection of their own and not one of the pool's, which may all
+/// be in use for longer than the lease is valid.
+pub struct SourceLock {
+    fences: Arc<[Fence]>,
+    renewing: JoinHandle<()>,
+    release: DropGuard,
+}
 
 impl SourceLock {
-    /// Locks the source; `None` if another run has it.
-    pub async fn take(pool: &PgPool, source_id: i32) -> Result<Option<Self>, sqlx::Error> {
-        let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
-        let taken = sqlx::query_scalar!(
-            r#"select pg_try_advisory_lock($1, $2) as "taken!""#,
-            LOCK_SPACE,
-            source_id
-        )
-        .fetch_one(&mut connection)
-        .await?;
-        if taken {
-            return Ok(Some(Self(connection)));
-        }
-        connection.close().await?;
-        Ok(None)
+    /// Locks the source; if another run has it, returns its process.
+    pub async fn take(pool: &PgPool, source_id: i32) -> Result<Result<Self, Holder>, sqlx::Error> {
+        Self::take_lease(pool, LeaseName::Source(source_id)).await
     }
 
-    /// Locks every source; if a run has one of them, returns its row in `source`.
-    pub async fn take_all(pool: &PgPool) -> Result<Result<Self, i32>, sqlx::Error> {
-        let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
+    /// Takes the lease; if another process has it, returns that.
+    pub(crate) async fn take_lease(
+        pool: &PgPool,
+        name: LeaseName,
+    ) -> Result<Result<Self, Holder>, sqlx::Error> {
+        let mut connection = database::connect(pool).await?;
+        match lease::take(&mut connection, name).await? {
+            Ok(fence) => Ok(Ok(Self::renewed(pool, connection, vec![fence]))),
+            Err(holder) => {
+                connection.close().await?;
+                Ok(Err(holder))
+            }
+        }
+    }
+
+    /// Locks every source; if a run has one of them, returns its row in `source` and the
+    /// process.
+    pub async fn take_all(pool: &PgPool) -> Result<Result<Self, (i32, Holder)>, sqlx::Error> {
+        let mut connection = database::connect(pool).await?;
         let ids = sqlx::query_scalar!("select id from source order by id")
             .fetch_all(&mut connection)
             .await?;
+        let mut fences = Vec::with_capacity(ids.len());
         for id in ids {
-            let taken = sqlx::query_scalar!(
-                r#"select pg_try_advisory_lock($1, $2) as "taken!""#,
-                LOCK_SPACE,
-                id
-            )
-            .fetch_one(&mut connection)
-            .await?;
-            if !taken {
-                Self(connection).release().await;
-                return Ok(Err(id));
+            match lease::take(&mut connection, LeaseName::Source(id)).await? {
+                Ok(fence) => fences.push(fence),
+                Err(holder) => {
+                    lease::release(&mut connection, &fences).await?;
+                    connection.close().await?;
+                    return Ok(Err((id, holder)));
+                }
             }
         }
-        Ok(Ok(Self(connection)))
+        Ok(Ok(Self::renewed(pool, connection, fences)))
     }
 
-    /// Unlocks the source and waits for it: the server confirms an unlock, but it
-    /// notices a closed connection only later, and a run that begins at once would
-    /// find the source locked. A connection that cannot be closed cleanly is dropped,
-    /// which unlocks a moment later.
-    pub async fn release(mut self) {
-        let unlocked = sqlx::query!("select pg_advisory_unlock_all()")
-            .execute(&mut self.0)
-            .await;
-        if let Err(error) = unlocked {
-            tracing::debug!(%error, "the connection of a source lock was lost before the unlock");
+    fn renewed(pool: &PgPool, connection: PgConnection, fences: Vec<Fence>) -> Self {
+        let fences: Arc<[Fence]> = fences.into();
+        let released = CancellationToken::new();
+        let renewal = Renewal {
+            pool: pool.clone(),
+            connection: Some(connection),
+            fences: Arc::clone(&fences),
+        };
+        Self {
+            fences,
+            renewing: tokio::spawn(renewal.run(released.clone())),
+            release: released.drop_guard(),
         }
-        if let Err(error) = self.0.close().await {
-            tracing::debug!(%error, "the connection of a source lock did not close cleanly");
+    }
+
+    /// What every transaction must check that relies on the lock.
+    pub fn fences(&self) -> &Arc<[Fence]> {
+        &self.fences
+    }
+
+    /// Unlocks the source and waits for it: a run that begins at once would otherwise find
+    /// the source locked.
+    pub async fn release(self) {
+        drop(self.release);
+        if let Err(error) = self.renewing.await {
+            debug!(%error, "the renewals of a source lock ended unexpectedly");
         }
+    }
+}
+
+/// Renews leases until they are given back or lost.
+struct Renewal {
+    pool: PgPool,
+    connection: Option<PgConnection>,
+    fences: Arc<[Fence]>,
+}
+
+impl Renewal {
+    async fn run(mut self, released: CancellationToken) {
+        loop {
+            let pause = tokio::time::sleep(RENEW_EVERY);
+            if released.run_until_cancelled(pause).await.is_none() {
+                break;
+            }
+            match timeout(RENEW_EVERY, self.renew()).await {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => {
+                    let names = self.names();
+                    debug!("another process has taken `{names}`; this run writes nothing any more");
+                    return;
+                }
+                Ok(Err(error)) => {
+                    debug!(%error, "a source lock could not be renewed; trying again");
+                    self.connection = None;
+                }
+                Err(_) => self.connection = None,
+            }
+        }
+        match timeout(RENEW_EVERY, self.release()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(%error, "a source lock was not released; it will expire"),
+            Err(_) => debug!("the database is too slow to release a source lock; it will expire"),
+        }
+    }
+
+    async fn renew(&mut self) -> Result<bool, sqlx::Error> {
+        let fences = Arc::clone(&self.fences);
+        lease::renew(self.connection().await?, &fences).await
+    }
+
+    async fn release(&mut self) -> Result<(), sqlx::Error> {
+        let fences = Arc::clone(&self.fences);
+        if let Err(error) = lease::release(self.connection().await?, &fences).await {
+            debug!(%error, "the connection of a source lock was lost");
+            self.connection = None;
+            lease::release(self.connection().await?, &fences).await?;
+        }
+        match self.connection.take() {
+            Some(connection) => connection.close().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => database::connect(&self.pool).await?,
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<String> = self.fences.iter().map(|one| one.name.to_string()).collect();
+        names.join("`, `")
     }
 }

@@ -87,23 +87,6 @@ pub async fn change_mode(
     Ok(())
 }
 
-/// Fails unless the run is still ours: a run that lost its source lock (its
-/// connection was closed) may have been marked as interrupted by another process
-/// that now reads the same source.
-pub async fn still_ours(connection: &mut PgConnection, run_id: i64) -> Result<bool, sqlx::Error> {
-    let row = sqlx::query_scalar!(
-        "select id
-         from sync_run
-         where id = $1
-           and outcome = 'running'
-         for share",
-        run_id
-    )
-    .fetch_optional(connection)
-    .await?;
-    Ok(row.is_some())
-}
-
 /// The values that are stored when a run ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Ended<'a> {

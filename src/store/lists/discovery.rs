@@ -3,11 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool};
 
-use crate::model::ListedList;
+use crate::model::{Holder, ListedList};
+use crate::store::ledger::lease::LeaseName;
 use crate::store::ledger::lock::SourceLock;
 
-/// Second key of the lock; sources use positive keys, the write lock uses -1.
-const DISCOVERING: i32 = -2;
 /// How long requests are stored: the daily limit counts a day and a half back.
 const REQUESTS_KEPT: TimeDelta = TimeDelta::days(2);
 
@@ -27,9 +26,9 @@ pub struct State {
     pub doubted: Vec<i64>,
 }
 
-/// Locks discovery against other processes; `None` if another one is running it.
-pub async fn lock(pool: &PgPool) -> Result<Option<SourceLock>, sqlx::Error> {
-    SourceLock::take(pool, DISCOVERING).await
+/// Locks discovery against other processes; if another one is running it, returns that.
+pub async fn lock(pool: &PgPool) -> Result<Result<SourceLock, Holder>, sqlx::Error> {
+    SourceLock::take_lease(pool, LeaseName::Discovery).await
 }
 
 /// State of discovery.

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::model::{CoverageGap, IngestedVia, RunFailure, SourceKey};
+use crate::model::{CoverageGap, Holder, IngestedVia, RunFailure, SourceKey};
+use crate::store::ledger::lease::{self, LeaseName};
 
 /// Status of a source.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct SourceReport {
     pub quarantined: i64,
     /// Whether a run is marked as running.
     pub running: bool,
+    /// The process that has locked the source.
+    pub holder: Option<Holder>,
     /// Gaps in the covered time.
     pub gaps: Vec<CoverageGap>,
     /// The API that a watch list's advisories are read from.
@@ -73,6 +76,11 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
     )
     .fetch_all(&mut *connection)
     .await?;
+    let holders = lease::holders(connection).await?;
+    let holder = |id| {
+        let name = LeaseName::Source(id).to_string();
+        holders.iter().find(|holder| holder.lease == name).cloned()
+    };
     let mut reports = Vec::with_capacity(rows.len());
     for row in rows {
         let key = SourceKey::of_columns(&row.kind, row.watch_list_id, row.extra_feed);
@@ -88,6 +96,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
             records: row.records,
             quarantined: row.quarantined,
             running: row.running,
+            holder: holder(row.id),
             gaps: crate::store::ledger::source::gaps(connection, row.id).await?,
             ingested_via: IngestedVia::from_name(&row.served_by),
             ingested_via_reason: row.served_why,

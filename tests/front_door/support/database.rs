@@ -3,7 +3,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use advisoryd::cluster::{Cluster, ClusterOptions, Role, SUPERUSER};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Mutex;
@@ -59,11 +59,10 @@ async fn copy_of(template: &str) -> TestDatabase {
     connection.close().await.expect("a clean end");
 
     let options = shared.cluster.connect_options().database(&name);
-    let pool = PgPoolOptions::new()
-        .max_connections(POOL_CONNECTIONS)
-        .connect_with(options)
-        .await
-        .expect("a connection to the test's database");
+    let pool = advisoryd::store::database::pool(options, POOL_CONNECTIONS);
+    // Not by the program's name: tests count the connections of its processes.
+    let options = pool.connect_options().as_ref().clone();
+    pool.set_connect_options(options.application_name("test"));
     let url = shared
         .cluster
         .url()

@@ -383,7 +383,7 @@ impl World {
         ran.into_iter()
             .map(|ran| match ran {
                 Ran::Ended(report) => report,
-                Ran::Busy => panic!("the tickets are held by another run"),
+                Ran::Busy(holder) => panic!("held by {holder}"),
             })
             .collect()
     }

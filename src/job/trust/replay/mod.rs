@@ -12,26 +12,30 @@ pub use self::report::{Example, Report};
 pub use self::scope::Replay;
 use super::retry::{Fate, Retry};
 use crate::job::failure::Failure;
+use crate::job::transaction::Guard;
+use crate::model::Holder;
 use crate::store::ledger::lock::SourceLock;
 use crate::store::ledger::quarantine;
 use crate::store::trust::reread::Versions;
 
 impl Replay<'_> {
     /// Replays everything once, as a dry run unless `write`. The inner `Err` is the id of
-    /// a source that another run has locked.
-    pub async fn run(&self, write: bool) -> Result<Result<Report, i32>, Failure> {
+    /// a source that another run has locked, and its process.
+    pub async fn run(&self, write: bool) -> Result<Result<Report, (i32, Holder)>, Failure> {
         let lock = match SourceLock::take_all(self.pool).await? {
             Ok(lock) => lock,
             Err(busy) => return Ok(Err(busy)),
         };
-        let result = self.run_locked(write).await;
+        let guard = Guard::new(self.pool, &lock);
+        let result = self.run_locked(&guard, write).await;
         lock.release().await;
         result.map(Ok)
     }
 
-    async fn run_locked(&self, write: bool) -> Result<Report, Failure> {
+    async fn run_locked(&self, guard: &Guard, write: bool) -> Result<Report, Failure> {
         let mut pass = Pass {
             replay: self,
+            guard,
             write,
             report: Report {
                 written: write,
@@ -45,11 +49,16 @@ impl Replay<'_> {
         pass.conflicting_copies().await?;
         pass.details().await?;
         let mut report = pass.report;
-        self.quarantine(write, &mut report).await?;
+        self.quarantine(guard, write, &mut report).await?;
         Ok(report)
     }
 
-    async fn quarantine(&self, write: bool, report: &mut Report) -> Result<(), Failure> {
+    async fn quarantine(
+        &self,
+        guard: &Guard,
+        write: bool,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
         let mut connection = self.pool.acquire().await?;
         let ids = quarantine::ids_since(&mut connection, self.since).await?;
         drop(connection);
@@ -60,7 +69,7 @@ impl Replay<'_> {
         };
         for id in ids {
             report.quarantined += 1;
-            let retried = retry.retry_locked(id, write).await?;
+            let retried = retry.retry_locked(guard, id, write).await?;
             report.leaving += u64::from(matches!(retried.fate, Fate::Stored | Fate::Known));
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use super::{Replay, Report};
 use crate::job::failure::Failure;
+use crate::job::transaction::Guard;
 use crate::model::{Advisory, Details, overlay};
 use crate::source::detail as detail_source;
 use crate::source::ticket as ticket_source;
@@ -14,6 +15,7 @@ use crate::store::trust::reread::{Versions, advisory, conflicting_copy, detail, 
 
 pub(crate) struct Pass<'a, 'r> {
     pub replay: &'r Replay<'a>,
+    pub guard: &'r Guard,
     pub write: bool,
     pub report: Report,
 }
@@ -24,7 +26,7 @@ impl Pass<'_, '_> {
     pub(crate) async fn advisories(&mut self, versions: Versions) -> Result<(), Failure> {
         let mut after = (String::new(), 0);
         loop {
-            let mut transaction = self.replay.pool.begin().await?;
+            let mut transaction = self.guard.begin().await?;
             let since = self.replay.since;
             let texts =
                 advisory::texts(&mut transaction, versions, (&after.0, after.1), since).await?;
@@ -104,7 +106,7 @@ impl Pass<'_, '_> {
     pub(crate) async fn details(&mut self) -> Result<(), Failure> {
         let mut after = String::new();
         loop {
-            let mut transaction = self.replay.pool.begin().await?;
+            let mut transaction = self.guard.begin().await?;
             let texts = detail::texts(&mut transaction, &after).await?;
             let Some(last) = texts.last() else {
                 return Ok(());
@@ -132,7 +134,7 @@ impl Pass<'_, '_> {
     pub(crate) async fn conflicting_copies(&mut self) -> Result<(), Failure> {
         let mut after = 0;
         loop {
-            let mut transaction = self.replay.pool.begin().await?;
+            let mut transaction = self.guard.begin().await?;
             let texts = conflicting_copy::texts(&mut transaction, after).await?;
             let Some(last) = texts.last() else {
                 return Ok(());
@@ -197,7 +199,7 @@ impl Pass<'_, '_> {
     pub(crate) async fn tickets(&mut self, versions: Versions) -> Result<(), Failure> {
         let mut after = (i64::MIN, 0);
         loop {
-            let mut transaction = self.replay.pool.begin().await?;
+            let mut transaction = self.guard.begin().await?;
             let texts = ticket::texts(&mut transaction, versions, after, self.replay.since).await?;
             let Some(last) = texts.last() else {
                 return Ok(());
