@@ -54,6 +54,10 @@ const UNUSABLE_CONFIGURATION: u8 = 78;
 /// Reads the command line, does what it says, and tells how it went. Wrong usage
 /// ends with 2, which clap sees to.
 pub fn main() -> ExitCode {
+    // The token may be in the environment: no process of the same user, such as a
+    // command sink, may read it or the memory. A kernel that refuses is no reason to
+    // stop.
+    let _ = nix::sys::prctl::set_dumpable(false);
     let arguments = Arguments::parse();
     let done = start(arguments);
     if let Some(error) = output::unwritten() {
@@ -71,9 +75,17 @@ pub fn main() -> ExitCode {
             } else {
                 FAILED
             };
-            output::print_error(&chain(&*error));
+            output::print_error(&told(&error));
             ExitCode::from(code)
         }
+    }
+}
+
+/// An error in one line; an unusable configuration in one line per mistake.
+fn told(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<ConfigError>() {
+        Some(mistakes) => mistakes.to_string(),
+        None => chain(&**error),
     }
 }
 

@@ -9,8 +9,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::environment::Environment;
 use super::secret::REDACTED;
+use super::setting_error::looks_secret;
 use super::tree::Node;
 use super::values::text;
+use crate::model::keep_secret;
 
 /// Directory of credentials when advisoryd is not started by systemd, so that a command
 /// run by root finds the same secrets as the service.
@@ -128,6 +130,9 @@ impl SecretFile {
             .filter(|line| !line.trim().is_empty())
             .map(Secret::new)
             .collect();
+        for line in &lines {
+            keep_secret(line.expose());
+        }
         if lines.is_empty() {
             return Err(self.malformed("a secret", "it is empty"));
         }
@@ -172,7 +177,7 @@ pub(super) fn secret_file(env: &Environment) -> impl FnOnce(&Node) -> Result<Sec
         let is_name = said.len() <= MAX_CREDENTIAL_CHARS
             && said.chars().all(fits)
             && !said.starts_with('.')
-            && !said.starts_with("whsec_");
+            && !looks_secret(&said);
         if !is_name {
             return Err(advice.into());
         }

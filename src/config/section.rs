@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::setting_error::{SettingError, close_to, quoted};
+use super::setting_error::{NOT_SHOWN, SettingError, close_to, looks_secret, quoted};
 use super::tree::{Node, Said};
 
 /// A table being read. Each key is removed when it is read; keys that remain are unknown.
@@ -53,7 +53,9 @@ impl<'m> Section<'m> {
 
     /// Sets the name of this table in error messages.
     pub(super) fn call(&mut self, label: String) {
-        self.label = Some(label);
+        if !looks_secret(&label) {
+            self.label = Some(label);
+        }
     }
 
     fn key(&self, key: &str) -> String {
@@ -108,7 +110,7 @@ impl<'m> Section<'m> {
         match read(&node) {
             Ok(value) => Some(value),
             Err(advice) => {
-                self.wrong_at(&node.place, key, "[not shown]", &advice);
+                self.wrong_at(&node.place, key, NOT_SHOWN, &advice);
                 None
             }
         }
@@ -186,6 +188,8 @@ impl<'m> Section<'m> {
     }
 
     fn push(&mut self, place: &Arc<str>, key: &str, text: String) {
+        // A secret may stand where a key is expected.
+        let key = if looks_secret(key) { NOT_SHOWN } else { key };
         let key = self.key(key);
         self.errors.push(SettingError {
             place: Arc::clone(place),

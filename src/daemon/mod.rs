@@ -246,7 +246,9 @@ impl Daemon {
         let config = match loaded {
             Ok(config) => config,
             Err(error) => {
-                error!("the configuration was not reloaded: {error}");
+                for mistake in &error.errors {
+                    error!("the configuration was not reloaded: {mistake}");
+                }
                 return Ok(current);
             }
         };

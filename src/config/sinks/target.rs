@@ -10,6 +10,7 @@ use super::super::environment::Environment;
 use super::super::secret::SecretUrl;
 use super::super::secret_file::{SecretFile, secret_file};
 use super::super::section::Section;
+use super::super::setting_error::NOT_SHOWN;
 use super::super::tree::Node;
 use super::super::upstream::proxy;
 use super::super::values::{absolute_path, boolean, text};
@@ -106,10 +107,15 @@ impl Target {
             && !target.allow_private
             && let Some(advice) = needs_permission(url)
         {
-            section.wrong("url", url.as_str(), advice);
+            section.wrong("url", &shown(url), advice);
         }
         Some(target)
     }
+}
+
+/// A URL without its path, which may be secret.
+fn shown(url: &Url) -> String {
+    url.origin().ascii_serialization()
 }
 
 fn address(section: &mut Section<'_>, env: &Environment) -> Option<Address> {
@@ -121,7 +127,7 @@ fn address(section: &mut Section<'_>, env: &Environment) -> Option<Address> {
         (Some(url), Some(_)) => {
             section.wrong(
                 "url",
-                url.as_str(),
+                &shown(&url),
                 "expected `url` or `url_file`, not both",
             );
             None
@@ -148,7 +154,7 @@ fn auth(section: &mut Section<'_>, env: &Environment) -> Option<Auth> {
     let login = super::email::login(section, env);
     if has_bearer && login.is_some() {
         let advice = "expected `bearer_file` or `username`, not both";
-        section.wrong("bearer_file", "[not shown]", advice);
+        section.wrong("bearer_file", NOT_SHOWN, advice);
     }
     match (bearer, login) {
         (Some(file), _) => Some(Auth::Bearer(file)),
@@ -244,7 +250,7 @@ pub(super) fn pairs(
             Ok((name, value)) => {
                 pairs.insert(name, value);
             }
-            Err(advice) => section.wrong_at(&node.place, &key, "[not shown]", &advice),
+            Err(advice) => section.wrong_at(&node.place, &key, NOT_SHOWN, &advice),
         }
     }
     if pairs.len() > MAX_PAIRS {
