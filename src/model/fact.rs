@@ -62,17 +62,17 @@ pub fn alert_of(rule: &str, subject: &Subject) -> Alert {
         modified_at: advisory.and_then(|advisory| advisory.modified_at),
         cves: advisory.map_or_else(Vec::new, |advisory| advisory.cves.clone()),
         more_cves: 0,
-        solution_status: advisory.and_then(|advisory| line(&advisory.solution_status)),
+        solution_status: advisory.and_then(|advisory| line(advisory.solution_status.as_ref())),
         watch_list_ids: subject.watch_lists.clone(),
-        ticket_status: ticket.and_then(|ticket| line(&ticket.status)),
-        ticket_assignee: ticket.and_then(|ticket| line(&ticket.assignee)),
+        ticket_status: ticket.and_then(|ticket| line(ticket.status.as_ref())),
+        ticket_assignee: ticket.and_then(|ticket| line(ticket.assignee.as_ref())),
         raised_severities: Vec::new(),
     }
 }
 
 /// One line cannot pass for another entry of a mail or log.
-fn line(name: &Option<String>) -> Option<String> {
-    name.as_deref().map(one_line)
+fn line(name: Option<&String>) -> Option<String> {
+    name.map(|name| one_line(name))
 }
 
 /// One sentence: what happened, with the values before and after.

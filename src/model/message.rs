@@ -138,6 +138,7 @@ pub struct Alert {
 impl Alert {
     /// The alert as it is stored and sent: texts of at most 1,000 characters, and at most
     /// 100 CVEs; the rest is counted. Receivers refuse large messages.
+    #[must_use]
     pub fn bounded(mut self) -> Self {
         self.more_cves += self.cves.len().saturating_sub(MAX_CVES);
         self.cves.truncate(MAX_CVES);

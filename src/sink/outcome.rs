@@ -94,7 +94,8 @@ impl Refused {
 /// Untrusted text for display: secrets are redacted first, so that truncation cannot
 /// leave a part of one, then it is made one line, printable and limited in length.
 fn shown(text: &str, secrets: &Secrets, most_bytes: usize) -> String {
-    let mut line = secrets.shown(text, most_bytes);
+    // One more: the end is cut off below, without a mark.
+    let mut line = secrets.shown(text, most_bytes + 1);
     line.truncate(line.floor_char_boundary(most_bytes));
     line
 }

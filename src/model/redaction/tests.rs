@@ -16,11 +16,13 @@ fn secrets() -> Redaction {
 
 /// Every byte percent-encoded, in the case that `{:02x}` or `{:02X}` gives.
 fn percent(text: &str, is_upper: bool) -> String {
-    let code = |byte| match is_upper {
-        true => format!("%{byte:02X}"),
-        false => format!("%{byte:02x}"),
-    };
-    text.bytes().map(code).collect()
+    let code = hex::encode(text);
+    let code = if is_upper { code.to_uppercase() } else { code };
+    let pairs = code
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| ["%", std::str::from_utf8(pair).unwrap()]);
+    pairs.flatten().collect()
 }
 
 #[test]

@@ -79,12 +79,11 @@ fn no_text_of_a_stranger_links_mentions_or_begins_a_line_in_a_chat() {
             }
         }
     }
-    for (name, text) in [("text", include_str!("../templates/mail.txt.j2"))] {
-        let template = Template::compile(name, text, Form::Text).unwrap();
-        let mail = template.render(&message).unwrap();
-        let forged = mail.lines().any(|line| line.starts_with("SA9999"));
-        assert!(!forged, "{mail}");
-    }
+    let template = include_str!("../templates/mail.txt.j2");
+    let template = Template::compile("mail", template, Form::Text).unwrap();
+    let mail = template.render(&message).unwrap();
+    let is_forged = mail.lines().any(|line| line.starts_with("SA9999"));
+    assert!(!is_forged, "{mail}");
 }
 
 #[test]
