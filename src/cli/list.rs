@@ -18,7 +18,7 @@ pub(super) struct Form {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
-    /// Print CSV with a heading
+    /// Print CSV with a heading; a text that begins like a formula (=, +, -, @) gets an apostrophe in front
     #[arg(long, conflicts_with = "json")]
     csv: bool,
 }

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
 use super::environment::Environment;
 use super::secret::REDACTED;
@@ -131,7 +132,7 @@ impl SecretFile {
             .map(Secret::new)
             .collect();
         for line in &lines {
-            keep_secret(line.expose());
+            keep_line(line.expose());
         }
         if lines.is_empty() {
             return Err(self.malformed("a secret", "it is empty"));
@@ -158,6 +159,29 @@ impl SecretFile {
             wanted,
             why,
         }
+    }
+}
+
+/// Registers a line, and the secret parts of one that is a URL, a header or a signing
+/// secret.
+fn keep_line(line: &str) {
+    /// Shorter parts of a path, such as `services`, are words.
+    const MIN_SEGMENT_BYTES: usize = 8;
+    keep_secret(line);
+    if let Some(encoded) = line.strip_prefix("whsec_") {
+        keep_secret(encoded);
+    }
+    if let Ok(url) = line.parse::<Url>()
+        && url.has_host()
+    {
+        let has_digit = |text: &str| text.contains(|letter: char| letter.is_ascii_digit());
+        let segments = url.path_segments().into_iter().flatten();
+        segments
+            .filter(|segment| segment.len() >= MIN_SEGMENT_BYTES && has_digit(segment))
+            .for_each(keep_secret);
+        url.query_pairs().for_each(|(_, value)| keep_secret(&value));
+    } else if let Some((_, value)) = line.split_once(':') {
+        keep_secret(value);
     }
 }
 

@@ -151,3 +151,78 @@ where
         self.0.on_close(id, context);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use tracing::subscriber::with_default;
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::{Layer, Registry, fmt, registry};
+
+    use super::OutgoingLayer;
+    use crate::model::keep_secret;
+
+    const SECRET: &str = "l0g-5ecret-of-a-layer-9f8e7d";
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(layer: impl FnOnce(Written) -> Box<dyn Layer<Registry> + Send + Sync>) -> String {
+        let written = Written::default();
+        let subscriber = registry().with(OutgoingLayer(layer(written.clone())));
+        with_default(subscriber, || {
+            let error = io::Error::other(format!("no\r\n2026-01-01 INFO forged \u{9b}2J {SECRET}"));
+            let span = tracing::info_span!("span", who = SECRET, later = tracing::field::Empty);
+            let _entered = span.enter();
+            span.record("later", SECRET);
+            tracing::info!(
+                number = 7, is = true, text = SECRET, error = &error as &dyn std::error::Error,
+                shown = %error, debugged = ?SECRET, "message {SECRET}\nforged"
+            );
+        });
+        let bytes = written.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn what_libraries_log_passes_the_door() {
+        keep_secret(SECRET);
+        let pretty = |written: Written| {
+            let writer = move || written.clone();
+            fmt::layer().with_ansi(false).with_writer(writer).boxed()
+        };
+        let json = |written: Written| {
+            let writer = move || written.clone();
+            fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_writer(writer)
+                .boxed()
+        };
+        for text in [logged(pretty), logged(json)] {
+            assert!(!text.contains("5ecret"), "{text}");
+            assert_eq!(text.trim_end().lines().count(), 1, "{text}");
+            assert!(!text.trim_end().contains(char::is_control), "{text}");
+            assert!(text.contains("message [redacted] forged"), "{text}");
+            assert!(text.contains('7') && text.contains("true"), "{text}");
+        }
+        let json: serde_json::Value = serde_json::from_str(&logged(json)).unwrap();
+        assert_eq!(json["number"], 7);
+        assert_eq!(json["text"], "[redacted]");
+        assert_eq!(json["shown"], "no 2026-01-01 INFO forged 2J [redacted]");
+    }
+}

@@ -42,7 +42,7 @@ enum Search {
     Anywhere,
     /// As a whole word that is not an ordinary one.
     Word,
-    /// Anywhere in Base64; the whole run of Base64 is replaced.
+    /// Anywhere in Base64, in upper or lower case; the whole run of Base64 is replaced.
     Base64,
 }
 
@@ -90,8 +90,8 @@ impl Redaction {
             self.push(STANDARD_NO_PAD.encode(bytes).into(), Search::Base64);
         } else {
             let compact: String = secret.split_whitespace().collect();
-            self.push(compact.to_ascii_lowercase().into(), Search::Anywhere);
-            let form_encoded = secret.replace(' ', "+").to_ascii_lowercase();
+            self.push(compact.into(), Search::Anywhere);
+            let form_encoded = secret.replace(' ', "+");
             self.push(form_encoded.into(), Search::Anywhere);
         }
         self.push(hex::encode(bytes).into(), Search::Anywhere);
@@ -118,7 +118,11 @@ impl Redaction {
         }
     }
 
-    fn push(&mut self, bytes: Vec<u8>, search: Search) {
+    fn push(&mut self, mut bytes: Vec<u8>, search: Search) {
+        // Names such as that of an encoding are put in lower case, whatever they are.
+        if search != Search::Word {
+            bytes.make_ascii_lowercase();
+        }
         let form = Form { bytes, search };
         if form.bytes.len() < MIN_BYTES || self.forms.contains(&form) {
             return;
@@ -130,7 +134,7 @@ impl Redaction {
     }
 
     /// The text with `[redacted]` in place of every secret. The beginning of a secret
-    /// (at least half of it) is replaced as well where the text was cut.
+    /// (at least a quarter, and 8 characters) is replaced as well where the text was cut.
     pub fn redact(&self, text: &str) -> String {
         if self.forms.is_empty() {
             return text.to_owned();
@@ -149,8 +153,7 @@ impl Redaction {
     }
 
     fn search(&self, text: &str, view: &TextView, found: &mut Vec<(usize, usize)>) {
-        let compact = view.compact();
-        let lower = compact.lower();
+        let lower = view.compact().lower();
         for form in &self.forms {
             match form.search {
                 Search::Word => words(&form.bytes, view, found),
@@ -159,8 +162,7 @@ impl Redaction {
                         .map(|(start, end)| (lower.spans[start].0, lower.spans[end - 1].1)),
                 ),
                 Search::Base64 => found.extend(
-                    anywhere(&form.bytes, text, &compact)
-                        .map(|range| run_of_base64(&compact, range)),
+                    anywhere(&form.bytes, text, &lower).map(|range| run_of_base64(&lower, range)),
                 ),
             }
         }
@@ -200,8 +202,8 @@ fn anywhere<'a>(
             let rest = &text[view.spans[end - 1].1..];
             rest.is_empty() || rest.starts_with('…') || rest.starts_with("...")
         };
-        let is_half = length >= MIN_HEAD_BYTES.max(form.len().div_ceil(2));
-        (length == form.len() || (is_half && is_cut())).then_some((at, end))
+        let is_much = length >= MIN_HEAD_BYTES.max(form.len().div_ceil(4));
+        (length == form.len() || (is_much && is_cut())).then_some((at, end))
     })
 }
 

@@ -2,15 +2,11 @@
 
 use url::Url;
 
+use crate::config::is_secret_header;
 use crate::model::{Redaction, keep_login, keep_secret, outgoing_within};
 
 /// Longer than words of natural languages.
 const WORD_BYTES: usize = 16;
-/// Names of headers that contain one of these have a secret value.
-const SECRET_NAMES: [&str; 8] = [
-    "key", "token", "auth", "secret", "pass", "cookie", "session", "sign",
-];
-
 /// All secrets of a sink. Some receivers repeat what they were sent in their
 /// replies. They are registered for the whole process as well; those that may be
 /// ordinary text, only for this sink.
@@ -30,12 +26,7 @@ impl Secrets {
 
     /// The value of a header in the configuration.
     pub(super) fn add_header(&mut self, name: &str, value: &str) {
-        let name = name.to_ascii_lowercase();
-        let is_secret = SECRET_NAMES.iter().any(|word| name.contains(word))
-            || (value.len() >= WORD_BYTES
-                && !value.contains([' ', '/'])
-                && value.contains(|letter: char| letter.is_ascii_digit()));
-        if is_secret {
+        if is_secret_header(name, value) {
             self.add(value);
         } else {
             self.0.add(value);

@@ -10,12 +10,13 @@ use super::super::environment::Environment;
 use super::super::secret::SecretUrl;
 use super::super::secret_file::{SecretFile, secret_file};
 use super::super::section::Section;
-use super::super::setting_error::NOT_SHOWN;
+use super::super::setting_error::{NOT_SHOWN, looks_secret};
 use super::super::tree::Node;
 use super::super::upstream::proxy;
 use super::super::values::{absolute_path, boolean, text};
 use super::email::Login;
 use super::reach::may_be_public;
+use crate::model::keep_secret;
 
 /// Maximum number of user-defined headers or labels.
 const MAX_PAIRS: usize = 32;
@@ -103,6 +104,11 @@ impl Target {
             ca_file: section.optional("ca_file", absolute_path),
             address: address?,
         };
+        for (name, value) in &target.headers {
+            if is_secret_header(name, value) {
+                keep_secret(value);
+            }
+        }
         if let Address::Url(url) = &target.address
             && !target.allow_private
             && let Some(advice) = needs_permission(url)
@@ -198,6 +204,16 @@ fn url(node: &Node) -> Result<Url, String> {
 
 fn is_reserved(name: &str) -> bool {
     RESERVED_HEADERS.contains(&name) || name.starts_with("webhook-")
+}
+
+/// Whether the value of a header is probably a secret, by its name or looks. `headers` is
+/// not the place for it, but people put it there.
+pub fn is_secret_header(name: &str, value: &str) -> bool {
+    const NAMES: [&str; 8] = [
+        "key", "token", "auth", "secret", "pass", "cookie", "session", "sign",
+    ];
+    let name = name.to_ascii_lowercase();
+    NAMES.iter().any(|word| name.contains(word)) || looks_secret(value)
 }
 
 /// A line of `headers_file`: name in lower case, and value. The error does not repeat it.

@@ -58,6 +58,7 @@ fn a_secret_is_found_in_each_form_in_which_it_travels() {
     ] {
         let both = format!("{before}{SECRET}");
         forms.push(STANDARD.encode(&both));
+        forms.push(STANDARD.encode(&both).to_lowercase());
         forms.push(URL_SAFE_NO_PAD.encode(format!("{both}\r\n")));
         forms.push(percent(&STANDARD.encode(&both), true));
     }
