@@ -448,6 +448,6 @@ async fn assert_rows_are_safe(world: &World) {
     assert!(rows.iter().any(|(_, row)| row.contains("[redacted]")));
     for (table, row) in rows {
         // The advisories themselves are the simulator's.
-        assert_safe(&table, &row.replace("\r", "").replace("\\n", " "));
+        assert_safe(&table, &row.replace('\r', "").replace("\\n", " "));
     }
 }
