@@ -14,7 +14,7 @@ create table advisoryd.lease (
 );
 
 comment on table advisoryd.lease is 'Who does what only one process may do at a time: read a source, discover watch lists. By the clock of the database.';
-comment on column advisoryd.lease.name is '`source N` (N is the id in advisoryd.source) or `discovery`.';
+comment on column advisoryd.lease.name is '`source N` (N is the id in advisoryd.source) `discovery` or `list contents`.';
 comment on column advisoryd.lease.epoch is 'How often the lease was taken: the fencing token. It is part of a key, so that whoever takes the lease waits for the transactions that have locked the row `for key share`.';
 comment on column advisoryd.lease.host is 'Name of the machine of the holder.';
 comment on column advisoryd.lease.pid is 'Process of the holder.';

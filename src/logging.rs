@@ -1,5 +1,7 @@
 //! Logging setup: journald, pretty or JSON output, and the filter.
 
+mod outgoing_layer;
+
 use std::io::IsTerminal as _;
 use std::os::fd::AsFd as _;
 use std::os::linux::fs::MetadataExt as _;
@@ -9,6 +11,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, fmt, registry};
 
+use self::outgoing_layer::OutgoingLayer;
 use crate::config::LogFormat;
 
 /// Quieter defaults for libraries. The scheduler logs every tick at `info`.
@@ -66,7 +69,10 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), LogError> {
     // remembers per thread what it refused, and when a library only asks whether an
     // event is enabled, the next event of that thread is lost.
     // Fails only when logging is set up already.
-    let _ = registry().with(filter).with(layer).try_init();
+    let _ = registry()
+        .with(filter)
+        .with(OutgoingLayer(layer))
+        .try_init();
     Ok(())
 }
 

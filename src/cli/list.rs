@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
-use super::output::{print_error, print_json, print_line};
+use super::output::{csv_cell, print_error, print_json, print_line};
 
 /// Lines that are told unless `--limit` says otherwise.
 const USUAL_LIMIT: i64 = 50;
@@ -18,7 +18,7 @@ pub(super) struct Form {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
-    /// Print CSV with a heading
+    /// Print CSV with a heading; a text that begins like a formula (=, +, -, @) gets an apostrophe in front
     #[arg(long, conflicts_with = "json")]
     csv: bool,
 }
@@ -69,9 +69,17 @@ fn csv<T: Serialize + Default>(lines: &[T]) -> anyhow::Result<String> {
     for line in lines {
         let value = serde_json::to_value(line)?;
         let fields = value.as_object().context("a line is an object")?;
-        writer.write_record(fields.values().map(cell))?;
+        writer.write_record(fields.values().map(field))?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+/// A number stays as it is, also a negative one; a text must not become a formula.
+fn field(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Number(number) => number.to_string(),
+        other => csv_cell(&cell(other)),
+    }
 }
 
 fn cell(value: &serde_json::Value) -> String {

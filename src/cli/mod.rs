@@ -46,6 +46,7 @@ use self::args::{Arguments, Command};
 use self::exit::{FAILED, exit_status};
 use self::shared::Shared;
 use crate::clock::Clock;
+use crate::config::ConfigError;
 use crate::daemon::StartOptions;
 use crate::model::chain;
 use crate::startup::Opened;
@@ -53,6 +54,10 @@ use crate::startup::Opened;
 /// Reads the command line, does what it says, and tells how it went. Wrong usage
 /// ends with 2, which clap sees to.
 pub fn main() -> ExitCode {
+    // The token may be in the environment: no process of the same user, such as a
+    // command sink, may read it or the memory. A kernel that refuses is no reason to
+    // stop.
+    let _ = nix::sys::prctl::set_dumpable(false);
     let arguments = Arguments::parse();
     let is_daemon = matches!(arguments.command, Command::Run { .. });
     let done = start(arguments);
@@ -64,9 +69,17 @@ pub fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILED),
         Err(error) => {
-            output::print_error(&chain(&*error));
+            output::print_error(&told(&error));
             ExitCode::from(exit_status(&error, is_daemon))
         }
+    }
+}
+
+/// An error in one line; an unusable configuration in one line per mistake.
+fn told(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<ConfigError>() {
+        Some(mistakes) => mistakes.to_string(),
+        None => chain(&**error),
     }
 }
 

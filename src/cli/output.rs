@@ -1,5 +1,6 @@
 //! Words and data for people and programs.
 
+use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
 use std::os::fd::AsFd as _;
 use std::sync::OnceLock;
@@ -8,13 +9,18 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 
-use crate::model::one_line;
+use crate::model::{is_unsafe, legible, one_line, outgoing_page};
 
 /// Why some of the data did not reach stdout.
 static UNWRITTEN: OnceLock<String> = OnceLock::new();
 
-/// Data for stdout. A reader that went away is no failure of ours; a full disk is.
+/// Text for stdout, without control sequences, whatever it quotes.
 pub(crate) fn print_line(line: &str) {
+    write_line(&legible(line));
+}
+
+/// A reader that went away is no failure of ours; a full disk is.
+fn write_line(line: &str) {
     if let Err(error) = writeln!(std::io::stdout(), "{line}")
         && error.kind() != ErrorKind::BrokenPipe
     {
@@ -47,18 +53,46 @@ pub(super) async fn reader_gone() {
     }
 }
 
-/// A failure for stderr.
+/// A failure for stderr, without secrets and control sequences.
 pub(crate) fn print_error(text: &str) {
     let mut stderr = std::io::stderr().lock();
-    for line in text.lines() {
+    for line in outgoing_page(text).lines() {
         let _ = writeln!(stderr, "advisoryd: {line}");
     }
 }
 
-/// Data as one line of JSON.
+/// Data as one line of JSON. Characters that a terminal could obey, or that could
+/// mislead a reader, are escaped.
 pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    print_line(&serde_json::to_string(value)?);
+    write_line(&escaped(&serde_json::to_string(value)?));
     Ok(())
+}
+
+/// JSON with such characters as `\u009b`: they can only be within its strings.
+fn escaped(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if is_unsafe(letter) {
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                // Writing to a string cannot fail.
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(letter);
+        }
+    }
+    safe
+}
+
+/// A text for a cell of CSV: a spreadsheet takes what begins like a formula for one, so
+/// that gets an apostrophe in front.
+pub(crate) fn csv_cell(text: &str) -> String {
+    const FORMULAS: [char; 10] = [
+        '=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+    ];
+    let is_formula = text.starts_with(FORMULAS);
+    let text = legible(text);
+    if is_formula { format!("'{text}") } else { text }
 }
 
 /// Rows under a heading, in columns as wide as their widest cell.
@@ -103,7 +137,7 @@ pub(crate) fn rough(time: chrono::TimeDelta) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{rough, table};
+    use super::{csv_cell, escaped, rough, table};
 
     #[test]
     fn tables_line_up_and_times_are_rough() {
@@ -111,6 +145,19 @@ mod tests {
         assert_eq!(text, "a          long\nwide cell  x");
         let text = table(["a"], &[["\u{1b}[2Jb\nc".into()]]);
         assert_eq!(text, "a\n[2Jb c", "no terminal obeys a title");
+        assert_eq!(
+            escaped("\"a\u{9b}2J\u{7f}\u{202e}\u{e0041}ä\""),
+            r#""a\u009b2J\u007f\u202e\udb40\udc41ä""#
+        );
+        for (text, cell) in [
+            ("=1+1", "'=1+1"),
+            ("\r@x", "'\u{fffd}@x"),
+            ("-1.5", "'-1.5"),
+            ("a=1\u{9b}", "a=1\u{fffd}"),
+            ("", ""),
+        ] {
+            assert_eq!(csv_cell(text), cell);
+        }
         assert_eq!(rough(chrono::TimeDelta::seconds(90)), "90 s");
         assert_eq!(rough(chrono::TimeDelta::minutes(90)), "90 min");
         assert_eq!(rough(chrono::TimeDelta::hours(90)), "3 days");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use sqlx::PgConnection;
@@ -91,6 +92,23 @@ impl Since {
             Self::At(at) => at,
         };
         at.max(ALL)
+    }
+
+    /// The time if the length is meant from now on.
+    ///
+    /// # Errors
+    /// It is later than the database can store.
+    pub(super) fn time_ahead(self, now: DateTime<Utc>) -> anyhow::Result<DateTime<Utc>> {
+        // 31 December of the year 9999, the last day that all programs can read.
+        const LAST: Option<DateTime<Utc>> = DateTime::from_timestamp(253_402_300_799, 0);
+        let at = match self {
+            Self::Ago(ahead) => TimeDelta::from_std(ahead)
+                .ok()
+                .and_then(|ahead| now.checked_add_signed(ahead)),
+            Self::At(at) => Some(at),
+        };
+        at.filter(|at| LAST.is_none_or(|last| *at <= last))
+            .context("the time is too far in the future; use one before the year 10000")
     }
 }
 

@@ -14,7 +14,9 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn load(&self) -> Result<Config, ConfigError> {
-        Config::load(self.config.as_deref(), process_environment())
+        let config = Config::load(self.config.as_deref(), process_environment())?;
+        config.keep_secrets();
+        Ok(config)
     }
 
     /// Loads the configuration and starts logging as it and the flags say.

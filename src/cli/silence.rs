@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
 use super::ask;
@@ -75,10 +75,7 @@ pub(super) async fn run(shared: Shared, wanted: Silence) -> anyhow::Result<bool>
 }
 
 async fn add(opened: &Opened, wanted: Add, now: DateTime<Utc>) -> anyhow::Result<bool> {
-    let until = match wanted.until {
-        Since::Ago(length) => now + TimeDelta::from_std(length)?,
-        Since::At(at) => at,
-    };
+    let until = wanted.until.time_ahead(now)?;
     anyhow::ensure!(
         until > now,
         "{until} is in the past; use a future time or a duration such as 8h"

@@ -53,7 +53,8 @@ pub(super) fn database_url(node: &Node) -> Result<SecretUrl, String> {
     }
     match PgConnectOptions::from_str(&text) {
         Ok(_) => Ok(SecretUrl::new(&url)),
-        Err(error) => Err(format!("{advice} ({error})")),
+        // Its text may repeat the value of a parameter.
+        Err(_) => Err(format!("{advice}, with values that the driver accepts")),
     }
 }
 

@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use secrecy::SecretString;
+use url::Url;
 
 use super::instance::Instance;
+use super::secret::keep_secrets_of;
 use super::setting_error::close_to;
 use super::token::TOKEN_VARIABLE;
 use super::tree::PREFIX;
+use crate::model::keep_secret;
 
 /// Path of the configuration file; not a key of the file itself.
 const CONFIG_VARIABLE: &str = "ADVISORYD_CONFIG";
@@ -61,6 +64,13 @@ impl Environment {
                 TOKEN_VARIABLE => environment.token = Some(SecretString::from(value)),
                 _ if is_setting(&name) => environment.settings.push((name, value)),
                 _ if name.starts_with(PREFIX) => environment.ignored.push(advice(&name)),
+                // What the libraries read themselves.
+                "PGPASSWORD" => keep_secret(&value),
+                _ if name.to_ascii_uppercase().ends_with("_PROXY") => {
+                    if let Ok(proxy) = value.parse::<Url>() {
+                        keep_secrets_of(&proxy);
+                    }
+                }
                 _ => {}
             }
         }

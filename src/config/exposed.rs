@@ -18,14 +18,8 @@ impl Config {
     /// systemd passes are its own concern; a missing file is reported by who needs it.
     pub fn exposed_files(&self) -> Vec<String> {
         let token = self.upstream.token_sources.own_file();
-        let database = self.database.password_file.iter();
-        let proxy = self.upstream.proxy_password_file.iter();
-        let http = self.http.password_file.iter();
-        let sinks = self.alerts.sinks.iter();
-        let files = database
-            .chain(proxy)
-            .chain(http)
-            .chain(sinks.flat_map(|sink| sink.kind.secret_files()))
+        let files = self
+            .secret_files()
             .filter(|file| !file.is_credential)
             .map(|file: &SecretFile| file.path.as_path());
         let mut warnings: Vec<String> =
@@ -34,6 +28,30 @@ impl Config {
         warnings.sort();
         warnings.dedup();
         warnings
+    }
+
+    fn secret_files(&self) -> impl Iterator<Item = &SecretFile> {
+        let database = self.database.password_file.iter();
+        let proxy = self.upstream.proxy_password_file.iter();
+        let http = self.http.password_file.iter();
+        let sinks = self.alerts.sinks.iter();
+        database
+            .chain(proxy)
+            .chain(http)
+            .chain(sinks.flat_map(|sink| sink.kind.secret_files()))
+    }
+
+    /// Registers all secrets that can be read, so that no outgoing text contains them,
+    /// whatever the command needs them for. A secret that cannot be read is reported by
+    /// who needs it. A pipe could be read only once, and is left to them too.
+    pub fn keep_secrets(&self) {
+        let is_file = |path: &Path| fs::metadata(path).is_ok_and(|found| found.is_file());
+        for file in self.secret_files().filter(|file| is_file(&file.path)) {
+            let _ = file.lines();
+        }
+        if self.upstream.token_sources.own_file().is_none_or(is_file) {
+            let _ = self.upstream.token();
+        }
     }
 
     /// The configuration itself, if it contains a password.

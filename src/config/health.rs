@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::cron::{CronExpression, expression};
 use super::section::Section;
-use super::setting_error::close_to;
+use super::setting_error::{close_to, quoted};
 use super::values::{boolean, texts};
 
 /// `[alerts.health]`: who is notified of problems of advisoryd itself.
@@ -73,10 +73,10 @@ fn sinks(section: &mut Section<'_>, known: &BTreeSet<String>) -> Vec<String> {
 /// What an unknown sink name was expected to be.
 pub(super) fn advice(name: &str, known: &BTreeSet<String>) -> String {
     match close_to(name, known.iter().map(String::as_str)) {
-        Some(close) => format!("unknown sink; did you mean `{close}`?"),
+        Some(close) => format!("unknown sink; did you mean `{}`?", quoted(close)),
         None if known.is_empty() => "unknown sink; add it under [[alerts.sinks]]".to_owned(),
         None => {
-            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            let known: Vec<String> = known.iter().map(|name| quoted(name)).collect();
             format!("unknown sink; expected one of {}", known.join(", "))
         }
     }

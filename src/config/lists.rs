@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cron::{CronExpression, expression};
 use super::section::{Section, said};
+use super::setting_error::NOT_SHOWN;
 use super::values::{boolean, number, query_value, text};
 
 /// More lists than any account has; each needs at least one request per sync.
@@ -169,17 +170,16 @@ pub(super) fn name(node: &super::tree::Node) -> Result<String, String> {
 fn query(mut section: Section<'_>, reserved: &[&str]) -> Vec<(String, String)> {
     let mut pairs = BTreeMap::new();
     for (key, node) in section.rest() {
-        let shown = said(&node);
         if reserved.contains(&key.as_str()) {
             let advice = "remove it; advisoryd sets it";
-            section.wrong_at(&node.place, &key, &shown, advice);
+            section.wrong_at(&node.place, &key, &said(&node), advice);
             continue;
         }
         match query_value(&node) {
             Ok(value) => {
                 pairs.insert(key, value);
             }
-            Err(advice) => section.wrong_at(&node.place, &key, &shown, &advice),
+            Err(advice) => section.wrong_at(&node.place, &key, NOT_SHOWN, &advice),
         }
     }
     if pairs.len() > MAX_QUERY_PAIRS {

@@ -59,7 +59,7 @@ pub use secret_file::{Secret, SecretError, SecretFile};
 pub use setting_error::{ConfigError, SettingError};
 pub use sinks::{
     Address, Alertmanager, Auth, Command, Email, Hook, HookBody, Login, Sink, SinkKind, SmtpTls,
-    Target, Template, Webhook, header_line, is_public, may_be_public, parse_url,
+    Target, Template, Webhook, header_line, is_public, is_secret_header, may_be_public, parse_url,
 };
 pub use token::{Token, TokenError, TokenSources};
 pub use upstream::{Backoff, Upstream};

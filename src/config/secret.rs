@@ -3,7 +3,9 @@
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
-use url::Url;
+use url::{Url, form_urlencoded};
+
+use crate::model::{keep_login, keep_secret};
 
 /// Replacement text for a secret.
 pub(super) const REDACTED: &str = "[redacted]";
@@ -16,8 +18,9 @@ pub struct SecretUrl {
 }
 
 impl SecretUrl {
-    /// Wraps a URL.
+    /// Wraps a URL, and registers its password.
     pub fn new(url: &Url) -> Self {
+        keep_secrets_of(url);
         Self {
             whole: SecretString::from(url.as_str()),
             shown: without_password(url),
@@ -27,6 +30,26 @@ impl SecretUrl {
     /// The URL including its password; use it only to connect.
     pub fn expose(&self) -> &str {
         self.whole.expose_secret()
+    }
+}
+
+/// Registers the passwords of a URL, as written and decoded.
+pub(super) fn keep_secrets_of(url: &Url) {
+    if let Some(password) = url.password() {
+        let decoded = |text: &str| {
+            let pair = format!("={}", text.replace('+', "%2B"));
+            let pairs = form_urlencoded::parse(pair.as_bytes());
+            pairs
+                .map(|(_, value)| value.into_owned())
+                .collect::<String>()
+        };
+        keep_secret(password);
+        keep_login(&decoded(url.username()), &decoded(password));
+    }
+    for (key, value) in url.query_pairs() {
+        if key.to_ascii_lowercase().contains("pass") {
+            keep_secret(&value);
+        }
     }
 }
 

@@ -6,11 +6,14 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
 use super::environment::Environment;
 use super::secret::REDACTED;
+use super::setting_error::looks_secret;
 use super::tree::Node;
 use super::values::text;
+use crate::model::keep_secret;
 
 /// Directory of credentials when advisoryd is not started by systemd, so that a command
 /// run by root finds the same secrets as the service.
@@ -128,6 +131,9 @@ impl SecretFile {
             .filter(|line| !line.trim().is_empty())
             .map(Secret::new)
             .collect();
+        for line in &lines {
+            keep_line(line.expose());
+        }
         if lines.is_empty() {
             return Err(self.malformed("a secret", "it is empty"));
         }
@@ -156,6 +162,29 @@ impl SecretFile {
     }
 }
 
+/// Registers a line, and the secret parts of one that is a URL, a header or a signing
+/// secret.
+fn keep_line(line: &str) {
+    /// Shorter parts of a path, such as `services`, are words.
+    const MIN_SEGMENT_BYTES: usize = 8;
+    keep_secret(line);
+    if let Some(encoded) = line.strip_prefix("whsec_") {
+        keep_secret(encoded);
+    }
+    if let Ok(url) = line.parse::<Url>()
+        && url.has_host()
+    {
+        let has_digit = |text: &str| text.contains(|letter: char| letter.is_ascii_digit());
+        let segments = url.path_segments().into_iter().flatten();
+        segments
+            .filter(|segment| segment.len() >= MIN_SEGMENT_BYTES && has_digit(segment))
+            .for_each(keep_secret);
+        url.query_pairs().for_each(|(_, value)| keep_secret(&value));
+    } else if let Some((_, value)) = line.split_once(':') {
+        keep_secret(value);
+    }
+}
+
 /// A path, or the name of a credential, which is a file in `/etc/advisoryd` when advisoryd
 /// is not started by systemd. Any other value may be the secret itself, put in the
 /// wrong place: it is not shown.
@@ -172,7 +201,7 @@ pub(super) fn secret_file(env: &Environment) -> impl FnOnce(&Node) -> Result<Sec
         let is_name = said.len() <= MAX_CREDENTIAL_CHARS
             && said.chars().all(fits)
             && !said.starts_with('.')
-            && !said.starts_with("whsec_");
+            && !looks_secret(&said);
         if !is_name {
             return Err(advice.into());
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::setting_error::{SettingError, close_to, quoted};
+use super::setting_error::{NOT_SHOWN, SettingError, close_to, looks_secret, quoted};
 use super::tree::{Node, Said};
 
 /// A table being read. Each key is removed when it is read; keys that remain are unknown.
@@ -53,7 +53,9 @@ impl<'m> Section<'m> {
 
     /// Sets the name of this table in error messages.
     pub(super) fn call(&mut self, label: String) {
-        self.label = Some(label);
+        if !looks_secret(&label) {
+            self.label = Some(label);
+        }
     }
 
     fn key(&self, key: &str) -> String {
@@ -81,8 +83,8 @@ impl<'m> Section<'m> {
         match read(&node) {
             Ok(value) => Some(value),
             Err(advice) => {
-                let said = said(&node);
-                self.wrong_at(&node.place, key, &said, &advice);
+                let advice = without_secrets(&advice, &node);
+                self.wrong_at(&node.place, key, &said(&node), &advice);
                 None
             }
         }
@@ -108,7 +110,7 @@ impl<'m> Section<'m> {
         match read(&node) {
             Ok(value) => Some(value),
             Err(advice) => {
-                self.wrong_at(&node.place, key, "[not shown]", &advice);
+                self.wrong_at(&node.place, key, NOT_SHOWN, &advice);
                 None
             }
         }
@@ -149,6 +151,11 @@ impl<'m> Section<'m> {
     }
 
     pub(super) fn wrong_at(&mut self, place: &Arc<str>, key: &str, said: &str, advice: &str) {
+        let advice = if looks_secret(said) {
+            advice.replace(said, NOT_SHOWN)
+        } else {
+            advice.to_owned()
+        };
         let said = quoted(said);
         let text = match &self.label {
             Some(label) => format!("{label} has {key} `{said}`; {advice}"),
@@ -186,6 +193,8 @@ impl<'m> Section<'m> {
     }
 
     fn push(&mut self, place: &Arc<str>, key: &str, text: String) {
+        // A secret may stand where a key is expected.
+        let key = if looks_secret(key) { NOT_SHOWN } else { key };
         let key = self.key(key);
         self.errors.push(SettingError {
             place: Arc::clone(place),
@@ -239,6 +248,32 @@ impl<'m> Section<'m> {
             };
             self.push(&node.place, &key, text);
         }
+    }
+}
+
+/// What is expected instead of a value, without the parts of the value that look like
+/// secrets: it may quote an entry of a list.
+fn without_secrets(advice: &str, node: &Node) -> String {
+    match &node.value {
+        Said::Table(table) => table.iter().fold(advice.to_owned(), |advice, (key, node)| {
+            let advice = without_secrets(&advice, node);
+            if looks_secret(key) {
+                advice.replace(key, NOT_SHOWN)
+            } else {
+                advice
+            }
+        }),
+        Said::List(list) => list.iter().fold(advice.to_owned(), |advice, node| {
+            without_secrets(&advice, node)
+        }),
+        Said::Raw(text) | Said::Plain(toml::Value::String(text)) if looks_secret(text) => {
+            // A variable may hold a whole list: none of it is shown.
+            if matches!(node.value, Said::Raw(_)) {
+                return "expected another value".to_owned();
+            }
+            advice.replace(text.trim(), NOT_SHOWN)
+        }
+        Said::Raw(_) | Said::Plain(_) => advice.to_owned(),
     }
 }
 

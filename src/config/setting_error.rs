@@ -9,6 +9,11 @@ use crate::model::{legible, shortened};
 /// a pasted document.
 const MAX_QUOTED_CHARS: usize = 120;
 
+/// Shown in place of a value that may be a secret.
+pub(super) const NOT_SHOWN: &str = "[not shown]";
+/// Shorter words are not taken for secrets, in characters.
+const MIN_GENERATED_CHARS: usize = 16;
+
 /// All errors in a configuration, one per line. The command line prints them and exits
 /// with 78.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,10 +61,56 @@ fn lines(errors: &[SettingError]) -> String {
     lines.join("\n")
 }
 
-/// A value for error messages: printable, on one line, limited in length.
+/// A value for error messages: printable, on one line, limited in length. What looks
+/// like a secret that was put in the wrong place is not shown.
 pub(super) fn quoted(value: &str) -> String {
+    if looks_secret(value) {
+        return NOT_SHOWN.to_owned();
+    }
     let line = legible(value).replace(['\n', '\t'], " ");
     shortened(&line, MAX_QUOTED_CHARS)
+}
+
+/// Whether a value may be, or contain, a token or password: a URL with user or query, an
+/// assignment to such a name, or a long word as generators make them.
+pub(super) fn looks_secret(value: &str) -> bool {
+    let value = value.trim();
+    let is_url_with_more = value
+        .split_once("://")
+        .is_some_and(|(_, rest)| rest.contains(['@', '?', '#']));
+    let lower = value.to_ascii_lowercase();
+    let is_announced = [
+        "password", "passwd", "bearer ", "basic ", "token ", "whsec_",
+    ]
+    .iter()
+    .any(|word| lower.contains(word));
+    let is_delimiter =
+        |letter: char| letter.is_whitespace() || "\"'`,;()[]{}<>|&?/\\".contains(letter);
+    is_url_with_more || is_announced || value.split(is_delimiter).any(is_generated)
+}
+
+/// Whether a word is long and not made of words and numbers.
+fn is_generated(word: &str) -> bool {
+    if word.chars().count() < MIN_GENERATED_CHARS {
+        return false;
+    }
+    word.split(|letter: char| !letter.is_alphanumeric())
+        .any(|part| !is_plain(part))
+}
+
+/// Whether it is a number, or letters in one case (the first may be upper case) with up
+/// to four digits behind them.
+fn is_plain(part: &str) -> bool {
+    let is_digit = |letter: char| letter.is_ascii_digit();
+    if part.chars().all(is_digit) {
+        return part.len() < MIN_GENERATED_CHARS;
+    }
+    let word = part.trim_end_matches(is_digit);
+    let rest = word.chars().skip(1);
+    part.len() - word.len() <= 4
+        && !word.contains(is_digit)
+        && (rest.clone().all(|letter| !letter.is_uppercase())
+            || word.chars().all(|letter| !letter.is_lowercase()))
 }
 
 /// The known name that is similar to `written` (one or two typing errors), if any.
@@ -79,7 +130,7 @@ pub(super) fn close_to<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::{close_to, quoted};
+    use super::{close_to, looks_secret, quoted};
 
     #[test]
     fn slips_of_the_finger_are_recognised_and_other_words_are_not() {
@@ -88,6 +139,38 @@ mod tests {
         assert_eq!(close_to("Base-URL", known), Some("base_url"));
         assert_eq!(close_to("tokenfile", known), Some("token_file"));
         assert_eq!(close_to("colour", known), None);
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_is_told_from_ordinary_values() {
+        for secret in [
+            "0123456789abcdef0123456789abcdef01234567",
+            "Token 0123456789abcdef0123456789abcdef01234567",
+            "/0123456789abcdef0123456789abcdef01234567",
+            "https://user:hunter2@example.org/",
+            "https://chat.example/hook?sig=1",
+            "https://chat.example/services/T0001/Xy12Zz34Xy12Zz34",
+            "glpat-HEADERSECRET-9f8e7d",
+            "xoxb-1234-5678-aB3dE6gH9",
+            "password=x",
+        ] {
+            assert!(looks_secret(secret), "{secret}");
+            assert_eq!(quoted(secret), "[not shown]");
+        }
+        for ordinary in [
+            "relative/path/of/something",
+            "ftp://api.example.org/api",
+            "advisoryd-webhook-secret-2",
+            "*/5 * * * *",
+            "info,advisoryd::http=debug",
+            "CVE-2026-123456",
+            "db01.example.org:5432",
+            "Extremely Critical",
+            "soc@example.org, noc@example.org",
+            "127.0.0.1:8787",
+        ] {
+            assert!(!looks_secret(ordinary), "{ordinary}");
+        }
     }
 
     #[test]

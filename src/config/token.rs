@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::secret::REDACTED;
+use crate::model::keep_secret;
 
 /// Maximum length of a token, in characters. Known tokens have 40 (contract §2).
 const MAX_TOKEN_CHARS: usize = 512;
@@ -82,6 +83,7 @@ impl Token {
         if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("it contains characters that are invalid in a token");
         }
+        keep_secret(token);
         Ok(Self(SecretString::from(token)))
     }
 

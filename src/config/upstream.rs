@@ -175,12 +175,12 @@ impl Upstream {
             "the token does not belong here; store it in a file and set `token_file`",
         );
         let default: Url = "https://api.app.secunia.com".parse().ok()?;
-        let own = section.optional("base_url", base_url);
+        let own = section.secret("base_url", base_url);
         let mut upstream = Self::new(own.unwrap_or(default));
         let it = &mut upstream;
         it.allow_http = section.value("allow_http", it.allow_http, boolean);
         it.token_sources = TokenSources {
-            file: section.optional("token_file", absolute_path),
+            file: section.secret("token_file", absolute_path),
             credentials_dir: env.credentials_dir.clone(),
             variable: env.token.clone(),
             fallback: Some(env.instance.token_file()),

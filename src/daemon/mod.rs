@@ -258,12 +258,13 @@ impl Daemon {
     async fn reload(&self, current: Generation) -> anyhow::Result<(Generation, Option<String>)> {
         let config = match self.loaded() {
             Ok(config) => config,
-            Err(error) => return Ok((current, Some(refuse(&chain(&*error))))),
+            Err(error) => return Ok((current, Some(refuse(&error)))),
         };
         current.warn_about_restart(&config);
         let now = self.clock.now();
         if let Err(error) = startup::configure(&config, &self.pool, now).await {
-            return Ok((current, Some(refuse(&format!("database error: {error}")))));
+            let error = anyhow::Error::new(error).context("database error");
+            return Ok((current, Some(refuse(&error))));
         }
         current.stop(STOP_WITHIN).await;
         let next = self.start(config).await?;
@@ -281,9 +282,19 @@ impl Daemon {
     }
 }
 
-fn refuse(reason: &str) -> String {
-    error!("the configuration was not reloaded: {reason}");
-    shortened(reason.lines().next().unwrap_or_default(), MAX_REFUSAL_CHARS)
+/// Logs why a reload was refused, a line per mistake; returns the first one.
+fn refuse(error: &anyhow::Error) -> String {
+    let mistakes = match error.downcast_ref::<ConfigError>() {
+        Some(error) => error.errors.iter().map(ToString::to_string).collect(),
+        None => vec![chain(&**error)],
+    };
+    for mistake in &mistakes {
+        error!("the configuration was not reloaded: {mistake}");
+    }
+    shortened(
+        mistakes.first().map_or("", String::as_str),
+        MAX_REFUSAL_CHARS,
+    )
 }
 
 /// One line for the service manager: a refused reload stays visible until one succeeds.

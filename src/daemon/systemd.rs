@@ -7,6 +7,8 @@ use sd_notify::NotifyState;
 use tokio::time::timeout;
 use tracing::debug;
 
+use crate::model::outgoing;
+
 /// How long each wait for the database extends systemd's start timeout.
 pub const EXTEND_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -21,12 +23,12 @@ fn notify(states: &[NotifyState<'_>]) {
 
 /// Startup is complete.
 pub fn ready(status: &str) {
-    notify(&[NotifyState::Ready, NotifyState::Status(status)]);
+    notify(&[NotifyState::Ready, NotifyState::Status(&outgoing(status))]);
 }
 
 /// One line for `systemctl status`.
 pub fn status(status: &str) {
-    notify(&[NotifyState::Status(status)]);
+    notify(&[NotifyState::Status(&outgoing(status))]);
 }
 
 /// The configuration is being reloaded; [`ready`] must follow.
@@ -46,7 +48,7 @@ pub fn stopping() {
 pub fn still_starting(why: &str, at_least: Duration) {
     let microseconds = u32::try_from(at_least.as_micros()).unwrap_or(u32::MAX);
     notify(&[
-        NotifyState::Status(why),
+        NotifyState::Status(&outgoing(why)),
         NotifyState::ExtendTimeoutUsec(microseconds),
     ]);
 }

@@ -23,7 +23,7 @@ use crate::config::{Config, Http};
 use crate::http::Client;
 use crate::job::details::fetch;
 use crate::measures;
-use crate::model::ConditionState;
+use crate::model::{ConditionState, chain};
 use crate::store::database;
 use crate::store::health::condition;
 use crate::store::lists::mirror;
@@ -116,7 +116,7 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
     let database = match health.pool.get() {
         Some(pool) => database::reachable(pool)
             .await
-            .map_err(|error| error.to_string()),
+            .map_err(|error| chain(&error)),
         None => Err("not opened yet".to_owned()),
     };
     let schedules = health
@@ -145,7 +145,7 @@ async fn prometheus(State(health): State<Arc<Health>>) -> impl IntoResponse {
     }
     let read = read_database(&health);
     let read = match tokio::time::timeout(DATABASE_TIMEOUT, read).await {
-        Ok(read) => read.map_err(|error| error.to_string()),
+        Ok(read) => read.map_err(|error| chain(&error)),
         Err(_) => Err("no answer in time".to_owned()),
     };
     let text = [health.prometheus.render(), health.render(read)].concat();

@@ -8,7 +8,6 @@ use url::Url;
 use super::body::Body;
 use super::error::ClientError;
 use super::quote::{asked, quote};
-use crate::config::Token;
 use crate::model::shortened;
 
 /// How much of a body is inspected to detect its type.
@@ -103,18 +102,14 @@ impl Answer {
 
     /// Rejects web pages and responses that are clearly of another type. XML with an
     /// unspecific media type is accepted if it looks like markup.
-    pub(super) async fn check_type(
-        &mut self,
-        kind: Kind,
-        token: &Token,
-    ) -> Result<(), ClientError> {
+    pub(super) async fn check_type(&mut self, kind: Kind) -> Result<(), ClientError> {
         let content_type = self.content_type.as_deref();
         let start = self.body.peek(SNIFFED_BYTES).await?;
         if is_html(content_type, start) {
             let page = self.body.peek(TITLE_BYTES).await?;
             return Err(ClientError::Html {
                 url: asked(&self.url),
-                title: quote(&html_title(page), token),
+                title: quote(&html_title(page)),
             });
         }
         let names = |what: &str| content_type.is_some_and(|name| name.ends_with(what));
@@ -128,7 +123,7 @@ impl Answer {
         if fits {
             return Ok(());
         }
-        let start = quote(&String::from_utf8_lossy(start), token);
+        let start = quote(&String::from_utf8_lossy(start));
         let start = shortened(&start, QUOTED_START_CHARS);
         Err(ClientError::WrongType {
             url: asked(&self.url),

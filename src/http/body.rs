@@ -14,7 +14,7 @@ use tokio_util::io::StreamReader;
 use super::error::ClientError;
 use super::json_values::{JsonValues, MOST_VALUES};
 use super::usage::Meter;
-use crate::model::shortened;
+use crate::model::outgoing_within;
 
 /// Size of the chunks: large enough to be efficient, small enough to need little memory.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -302,7 +302,7 @@ fn encoding(response: &reqwest::Response) -> String {
     if names.is_empty() {
         return "identity".into();
     }
-    shortened(&names.join(", "), MAX_ENCODING_CHARS)
+    outgoing_within(&names.join(", "), MAX_ENCODING_CHARS)
 }
 
 /// A gzip body may have several members (RFC 1952); all of them are read.

@@ -118,7 +118,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`], [`ClientError::Elsewhere`] among them.
     pub async fn get_url(&self, next: &str, kind: Kind) -> Result<Answer, ClientError> {
-        let url = self.exchange.origin.next(next, &self.exchange.token)?;
+        let url = self.exchange.origin.next(next)?;
         self.run(url, kind, BodyMode::Beginning).await
     }
 
@@ -137,7 +137,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`], after all attempts.
     pub async fn get_url_whole(&self, next: &str, kind: Kind) -> Result<Answer, ClientError> {
-        let url = self.exchange.origin.next(next, &self.exchange.token)?;
+        let url = self.exchange.origin.next(next)?;
         self.run(url, kind, BodyMode::Whole).await
     }
 

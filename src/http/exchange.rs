@@ -93,12 +93,12 @@ impl Exchange {
             StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION
         ) {
             let now = self.clock.upstream();
-            return Err(refusal(response, asked(&url), &self.token, now).await);
+            return Err(refusal(response, asked(&url), now).await);
         }
         let date = self.date(&response);
         let date = date.map_err(|skew| clock_skew(&url, skew))?;
         let mut answer = self.answer(url, response, date, &account.meter)?;
-        answer.check_type(kind, &self.token).await?;
+        answer.check_type(kind).await?;
         if extent == BodyMode::Whole {
             if kind != Kind::Xml {
                 answer.body.count_values()?;
@@ -176,7 +176,7 @@ impl Exchange {
             let Some(target) = redirect(&response) else {
                 return Ok((url, response));
             };
-            url = self.origin.follow(&url, &target, ask.token)?;
+            url = self.origin.follow(&url, &target)?;
         }
         Err(ClientError::TooManyRedirects {
             url: asked(&url),

@@ -4,7 +4,6 @@ use url::Url;
 
 use super::error::ClientError;
 use super::quote::{asked, quote};
-use crate::config::Token;
 
 /// Upstream's origin: the only scheme, host and port that the token is sent to.
 #[derive(Debug, Clone)]
@@ -32,15 +31,10 @@ impl Origin {
     /// Resolves `target` relative to `from`, if the result is on this origin. `next`
     /// and `Location` are untrusted: following them to another origin would leak the
     /// token (contract §4).
-    pub(super) fn follow(
-        &self,
-        from: &Url,
-        target: &str,
-        token: &Token,
-    ) -> Result<Url, ClientError> {
+    pub(super) fn follow(&self, from: &Url, target: &str) -> Result<Url, ClientError> {
         let elsewhere = || ClientError::Elsewhere {
             url: asked(from),
-            target: quote(target, token),
+            target: quote(target),
             origin: self.base.origin().ascii_serialization(),
         };
         let mut url = from.join(target.trim()).map_err(|_| elsewhere())?;
@@ -53,8 +47,8 @@ impl Origin {
     }
 
     /// Resolves a `next` link.
-    pub(super) fn next(&self, next: &str, token: &Token) -> Result<Url, ClientError> {
-        self.follow(&self.base, next, token)
+    pub(super) fn next(&self, next: &str) -> Result<Url, ClientError> {
+        self.follow(&self.base, next)
     }
 }
 
@@ -63,12 +57,10 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::Origin;
-    use crate::config::Token;
 
     #[test]
     fn only_links_to_the_same_scheme_host_and_port_are_followed() {
         let origin = Origin::new("https://api.example".parse().unwrap());
-        let token = Token::parse("hunter2").unwrap();
         for (next, good) in [
             ("https://api.example/api/tickets/?page=2", true),
             ("https://api.example:443/api/v1/tickets/?page=2", true),
@@ -87,7 +79,7 @@ mod tests {
             ("data:text/html,x", false),
             ("http://[", false),
         ] {
-            assert_eq!(origin.next(next, &token).is_ok(), good, "{next}");
+            assert_eq!(origin.next(next).is_ok(), good, "{next}");
         }
     }
 

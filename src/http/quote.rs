@@ -2,17 +2,15 @@
 
 use url::Url;
 
-use crate::config::Token;
-use crate::model::{one_line, shortened};
+use crate::model::outgoing_within;
 
 /// Maximum length of untrusted text in a message, in characters.
 pub(super) const MAX_QUOTED_CHARS: usize = 200;
 
-/// Untrusted text for an error or log: on one line, printable, limited in length,
-/// and without the token, which some servers repeat.
-pub(super) fn quote(text: &str, token: &Token) -> String {
-    let text = text.replace(token.expose(), "[redacted]");
-    shortened(&one_line(&text), MAX_QUOTED_CHARS)
+/// Untrusted text for an error or log: as all [outgoing](crate::model::outgoing) text,
+/// and shorter.
+pub(super) fn quote(text: &str) -> String {
+    outgoing_within(text, MAX_QUOTED_CHARS)
 }
 
 /// A request for error messages: without user, password and fragment, limited in
@@ -20,11 +18,10 @@ pub(super) fn quote(text: &str, token: &Token) -> String {
 pub(super) fn asked(url: &Url) -> String {
     let mut url = url.clone();
     url.set_fragment(None);
-    // A URL that cannot have a user needs no redaction.
-    if url.set_username("").is_err() || url.set_password(None).is_err() {
-        return shortened(&format!("GET {url}"), MAX_QUOTED_CHARS);
-    }
-    shortened(&format!("GET {url}"), MAX_QUOTED_CHARS)
+    // A URL that cannot have a user has no password either.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    quote(&format!("GET {url}"))
 }
 
 #[cfg(test)]
@@ -36,12 +33,12 @@ mod tests {
 
     #[test]
     fn quoted_texts_are_bounded_printable_and_without_the_token() {
-        let token = Token::parse("hunter2").unwrap();
+        Token::parse("hunter2").unwrap();
         assert_eq!(
-            quote("Invalid\r\n\u{1b}[31m token hunter2.\u{202e}", &token),
+            quote("Invalid\r\n\u{1b}[31m token hunter2.\u{202e}"),
             "Invalid [31m token [redacted]."
         );
-        assert_eq!(quote(&"x".repeat(999), &token).chars().count(), 200);
+        assert_eq!(quote(&"x".repeat(999)).chars().count(), 200);
         let url = "https://me:pw@x.example/a?b=c#d".parse().unwrap();
         assert_eq!(asked(&url), "GET https://x.example/a?b=c");
     }

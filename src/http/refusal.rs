@@ -12,7 +12,6 @@ use super::beginning::beginning;
 use super::error::ClientError;
 use super::quote::quote;
 use super::throttle::{retry_after, wait};
-use crate::config::Token;
 
 /// How much of an error response is read: the reason is at the beginning.
 const MAX_REFUSAL_BYTES: usize = 16 * 1024;
@@ -20,12 +19,7 @@ const MAX_REFUSAL_BYTES: usize = 16 * 1024;
 const REASON_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Maps an error response to an error. `now` is upstream's time.
-pub(super) async fn refusal(
-    response: Response,
-    url: String,
-    token: &Token,
-    now: DateTime<Utc>,
-) -> ClientError {
+pub(super) async fn refusal(response: Response, url: String, now: DateTime<Utc>) -> ClientError {
     let status = response.status();
     let header = response
         .headers()
@@ -37,7 +31,7 @@ pub(super) async fn refusal(
     let reason = Reason::of(&body);
     let detail = match &reason.text {
         text if text.is_empty() => status.canonical_reason().unwrap_or("no reason").to_owned(),
-        text => quote(text, token),
+        text => quote(text),
     };
     match status {
         StatusCode::TOO_MANY_REQUESTS => ClientError::Throttled {

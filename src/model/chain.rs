@@ -2,8 +2,10 @@
 
 use std::error::Error;
 
-/// An error and its causes in one line, without duplicates: some libraries repeat
-/// the cause in their own text.
+use super::outgoing;
+
+/// An error and its causes in one line that may leave ([`outgoing`]), without
+/// duplicates: some libraries repeat the cause in their own text.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -15,7 +17,7 @@ pub fn chain(error: &dyn Error) -> String {
         }
         source = cause.source();
     }
-    text
+    outgoing(&text)
 }
 
 #[cfg(test)]

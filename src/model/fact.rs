@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Alert, ChangeKind, RecordKind, Severity, Subject, TicketSubject};
+use super::{Alert, ChangeKind, RecordKind, Severity, Subject, TicketSubject, one_line};
 
 /// Namespace of our alerts' ids: UUIDv5 of the DNS name `advisoryd`.
 pub(super) const NAMESPACE: Uuid = Uuid::from_u128(0xd128_311b_0ec1_51c9_9873_be48_7b3f_53d4);
@@ -28,7 +28,8 @@ pub fn alert_id(rule: &str, subject: &Subject) -> Uuid {
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }
 
-/// The alert that receivers get, with the values at the time of the change.
+/// The alert that receivers get, with the values at the time of the change. Its texts
+/// are one line each; [`Alert::bounded`] cuts them.
 pub fn alert_of(rule: &str, subject: &Subject) -> Alert {
     let advisory = subject.advisory.as_ref();
     let severity = advisory.and_then(|advisory| advisory.severity);
@@ -47,8 +48,8 @@ pub fn alert_of(rule: &str, subject: &Subject) -> Alert {
         version: subject.version,
         at: subject.at,
         resolved: subject.what == ChangeKind::Rejected,
-        title: subject.title.clone().unwrap_or_default(),
-        summary: summary(subject),
+        title: one_line(subject.title.as_deref().unwrap_or_default()),
+        summary: one_line(&summary(subject)),
         severity: severity.map(|severity| severity.name().to_owned()),
         severity_rank: severity.map(Severity::rank),
         cvss3_score: advisory.and_then(|advisory| advisory.cvss3),
@@ -60,12 +61,18 @@ pub fn alert_of(rule: &str, subject: &Subject) -> Alert {
         released_at: advisory.and_then(|advisory| advisory.released_at),
         modified_at: advisory.and_then(|advisory| advisory.modified_at),
         cves: advisory.map_or_else(Vec::new, |advisory| advisory.cves.clone()),
-        solution_status: advisory.and_then(|advisory| advisory.solution_status.clone()),
+        more_cves: 0,
+        solution_status: advisory.and_then(|advisory| line(advisory.solution_status.as_ref())),
         watch_list_ids: subject.watch_lists.clone(),
-        ticket_status: ticket.and_then(|ticket| ticket.status.clone()),
-        ticket_assignee: ticket.and_then(|ticket| ticket.assignee.clone()),
+        ticket_status: ticket.and_then(|ticket| line(ticket.status.as_ref())),
+        ticket_assignee: ticket.and_then(|ticket| line(ticket.assignee.as_ref())),
         raised_severities: Vec::new(),
     }
+}
+
+/// One line cannot pass for another entry of a mail or log.
+fn line(name: Option<&String>) -> Option<String> {
+    name.map(|name| one_line(name))
 }
 
 /// One sentence: what happened, with the values before and after.

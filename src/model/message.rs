@@ -3,9 +3,16 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::{one_line, shortened};
+
 /// Version of the JSON format of [`Message`] (docs/alerts-sinks.md); incremented
 /// when a key is removed or changes its meaning. Keys may be added without that.
 pub const MESSAGE_VERSION: u32 = 1;
+
+/// Maximum number of CVEs of an alert.
+const MAX_CVES: usize = 100;
+/// Maximum length of a text of an alert, in characters.
+const MAX_TEXT_CHARS: usize = 1000;
 
 /// Why a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,11 +69,12 @@ pub struct Message {
 impl Message {
     /// Title for these alerts of this rule.
     pub fn title_of(rule: &str, alerts: &[Alert]) -> String {
-        match alerts {
+        let title = match alerts {
             [] => rule.to_owned(),
             [one] => format!("{}: {} ({})", one.key, one.title, one.summary),
             several => format!("{rule}: {} alerts", several.len()),
-        }
+        };
+        shortened(&one_line(&title), MAX_TEXT_CHARS)
     }
 }
 
@@ -105,8 +113,10 @@ pub struct Alert {
     pub threat_score: Option<f64>,
     /// Exploited before a fix was available.
     pub is_zero_day: Option<bool>,
-    /// CVE identifiers.
+    /// CVE identifiers, at most 100.
     pub cves: Vec<String>,
+    /// How many CVE identifiers are not listed.
+    pub more_cves: usize,
     /// Solution status, upstream's name.
     pub solution_status: Option<String>,
     /// When the advisory was first published.
@@ -125,6 +135,26 @@ pub struct Alert {
     pub raised_severities: Vec<String>,
 }
 
+impl Alert {
+    /// The alert as it is stored and sent: texts of at most 1,000 characters, and at most
+    /// 100 CVEs; the rest is counted. Receivers refuse large messages.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        self.more_cves += self.cves.len().saturating_sub(MAX_CVES);
+        self.cves.truncate(MAX_CVES);
+        let texts = [&mut self.title, &mut self.summary];
+        let names = [
+            &mut self.solution_status,
+            &mut self.ticket_status,
+            &mut self.ticket_assignee,
+        ];
+        for text in texts.into_iter().chain(names.into_iter().flatten()) {
+            *text = shortened(&one_line(text), MAX_TEXT_CHARS);
+        }
+        self
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -133,6 +163,22 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{Alert, MESSAGE_VERSION, Message, Purpose};
+
+    #[test]
+    fn texts_and_lists_of_an_alert_are_bounded() {
+        let alert = Alert {
+            title: "x\r\nSA9999  forged,".repeat(10_000),
+            ticket_status: Some("y".repeat(2000)),
+            cves: (0..250).map(|n| format!("CVE-2026-{n}")).collect(),
+            ..Alert::default()
+        };
+        let bounded = alert.bounded();
+        assert!((990..=1000).contains(&bounded.title.chars().count()));
+        assert!(bounded.title.starts_with("x SA9999 forged,x SA9999"));
+        assert_eq!(bounded.ticket_status.as_deref().map(str::len), Some(1002));
+        assert_eq!((bounded.cves.len(), bounded.more_cves), (100, 150));
+        assert_eq!(bounded.clone().bounded(), bounded);
+    }
 
     #[test]
     fn the_json_form_of_version_1_keeps_its_keys() {
@@ -172,6 +218,7 @@ mod tests {
             "threat_score",
             "is_zero_day",
             "cves",
+            "more_cves",
             "solution_status",
             "released_at",
             "modified_at",
@@ -185,7 +232,7 @@ mod tests {
                 "{key} is always there"
             );
         }
-        assert_eq!(alert.len(), 23, "document a new key and list it here");
+        assert_eq!(alert.len(), 24, "document a new key and list it here");
         assert_eq!(json["purpose"], json!(Purpose::Alert.name()));
         let back: Message = serde_json::from_value(json).unwrap();
         assert_eq!(back, message);

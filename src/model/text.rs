@@ -3,12 +3,38 @@
 /// External text in one line, for messages, logs and tables: each run of blanks,
 /// line ends and control characters becomes one blank.
 pub fn one_line(text: &str) -> String {
-    let words: Vec<String> = text
-        .split(|letter: char| letter.is_whitespace() || letter.is_control())
-        .map(|word| word.chars().filter(|letter| !misleads(*letter)).collect())
-        .filter(|word: &String| !word.is_empty())
-        .collect();
-    words.join(" ")
+    one_line_within(text, usize::MAX)
+}
+
+/// As [`one_line`], but reads only as much as makes so many characters: a text from
+/// outside may be very long.
+pub(super) fn one_line_within(text: &str, most_chars: usize) -> String {
+    let mut line = String::new();
+    let mut length = 0;
+    let mut is_blank = false;
+    for letter in text.chars() {
+        if letter.is_whitespace() || letter.is_control() {
+            is_blank = true;
+        } else if !is_invisible(letter) {
+            if is_blank && !line.is_empty() {
+                line.push(' ');
+                length += 1;
+            }
+            is_blank = false;
+            if length >= most_chars {
+                break;
+            }
+            line.push(letter);
+            length += 1;
+        }
+    }
+    line
+}
+
+/// Whether a terminal could obey this character, or a reader be misled by it. Line ends
+/// and tabs are such characters too.
+pub fn is_unsafe(letter: char) -> bool {
+    letter.is_control() || is_invisible(letter)
 }
 
 /// External text for a terminal, without control sequences. Line ends and tabs
@@ -17,7 +43,7 @@ pub fn legible(text: &str) -> String {
     text.chars()
         .map(|letter| match letter {
             '\n' | '\t' => letter,
-            letter if letter.is_control() || misleads(letter) => '\u{fffd}',
+            letter if is_unsafe(letter) => '\u{fffd}',
             letter => letter,
         })
         .collect()
@@ -34,8 +60,12 @@ pub fn shortened(text: &str, most_chars: usize) -> String {
 
 /// Invisible characters and those that change the writing direction, which could
 /// make a text look different from its content.
-fn misleads(letter: char) -> bool {
-    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+pub(super) fn is_invisible(letter: char) -> bool {
+    matches!(letter,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Child;
 
+use super::descendants::{Descendants, MARK};
 use super::open::OpenError;
 use super::outcome::{Receipt, Refused};
 use crate::config;
@@ -32,10 +33,12 @@ pub(super) struct Command {
     timeout: Duration,
 }
 
-/// A running program and its process group, which is killed when the value is dropped.
+/// A running program and its process group, which is killed when the value is dropped,
+/// and then what left the group.
 struct Group {
     child: Child,
     id: Option<Pid>,
+    _descendants: Descendants,
 }
 
 impl Drop for Group {
@@ -92,11 +95,12 @@ impl Command {
             .ok_or_else(|| io::Error::other("no program"))?;
         let path =
             std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+        let descendants = Descendants::of(&message.id);
         let child = tokio::process::Command::new(program)
             .args(arguments)
             .env_clear()
             .env("PATH", path)
-            .env("ADVISORYD_MESSAGE_ID", &message.id)
+            .env(MARK, &message.id)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -108,6 +112,7 @@ impl Command {
         Ok(Group {
             child,
             id: id.map(Pid::from_raw),
+            _descendants: descendants,
         })
     }
 }

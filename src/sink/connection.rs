@@ -12,7 +12,7 @@ use url::Url;
 use super::gate::SsrfGuard;
 use super::open::{OpenError, certificates, provide_cryptography};
 use super::secrets::Secrets;
-use crate::config::{Address, Auth, Secret, Target, header_line, may_be_public, parse_url};
+use crate::config::{Address, Auth, Target, header_line, may_be_public, parse_url};
 
 const USER_AGENT: &str = concat!("advisoryd/", env!("CARGO_PKG_VERSION"));
 
@@ -27,7 +27,7 @@ pub(super) fn url(target: &Target, secrets: &mut Secrets) -> Result<(Url, String
             let secret = file.line()?;
             let url = parse_url(secret.expose())
                 .map_err(|why| OpenError::malformed(file, "a URL", why))?;
-            secrets.add(&secret);
+            secrets.add(secret.expose());
             secrets.add_url(&url);
             let shown = format!("{}/…", origin(&url));
             (url, shown)
@@ -55,12 +55,13 @@ pub(super) fn headers(target: &Target, secrets: &mut Secrets) -> Result<HeaderMa
                 "the header `{name}` contains characters that cannot be sent"
             )));
         };
+        secrets.add_header(name.as_str(), value.to_str().unwrap_or_default());
         headers.insert(name, value);
     }
     if let Some(proxy) = &target.proxy
         && let Ok(url) = proxy.expose().parse::<Url>()
     {
-        secrets.add(&Secret::new(url.password().unwrap_or_default()));
+        secrets.add(url.password().unwrap_or_default());
     }
     if let Some(file) = &target.headers_file {
         for line in file.lines()? {
@@ -70,7 +71,7 @@ pub(super) fn headers(target: &Target, secrets: &mut Secrets) -> Result<HeaderMa
                 let why = "it sets `Authorization`, and so does `bearer_file` or `username`";
                 return Err(OpenError::malformed(file, "HTTP headers", why));
             }
-            secrets.add(&Secret::new(value.to_str().unwrap_or_default()));
+            secrets.add(value.to_str().unwrap_or_default());
             headers.insert(name, value);
         }
     }
@@ -92,14 +93,13 @@ fn authorization(auth: &Auth, secrets: &mut Secrets) -> Result<HeaderValue, Open
     let (text, file) = match auth {
         Auth::Basic { username, password } => {
             let secret = password.line()?;
-            secrets.add(&secret);
+            secrets.add_login(username, secret.expose());
             let both = STANDARD.encode(format!("{username}:{}", secret.expose()));
-            secrets.add(&Secret::new(&both));
             (format!("Basic {both}"), password)
         }
         Auth::Bearer(file) => {
             let secret = file.line()?;
-            secrets.add(&secret);
+            secrets.add(secret.expose());
             (format!("Bearer {}", secret.expose()), file)
         }
     };

@@ -40,7 +40,7 @@ impl Email {
         let credentials = match login {
             Some(Login { username, password }) => {
                 let secret = password.line()?;
-                secrets.add(&secret);
+                secrets.add_login(username, secret.expose());
                 Some(Credentials::new(
                     username.clone(),
                     secret.expose().to_owned(),

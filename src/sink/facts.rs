@@ -54,7 +54,7 @@ pub(super) fn facts(alert: &Alert) -> Vec<String> {
     if !alert.cves.is_empty() {
         let (named, rest) = alert.cves.split_at(alert.cves.len().min(NAMED_CVES));
         let named = named.join(", ");
-        facts.push(match rest.len() {
+        facts.push(match rest.len() + alert.more_cves {
             0 => named,
             more => format!("{named} and {more} more"),
         });

@@ -5,6 +5,7 @@
 mod alertmanager;
 mod command;
 mod connection;
+mod descendants;
 mod email;
 mod facts;
 mod gate;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::secrets::Secrets;
-use crate::model::one_line;
 
 /// Maximum size of the receiver's reply that is stored, in bytes.
 pub const ANSWER_BYTES: usize = 512;
@@ -95,7 +94,8 @@ impl Refused {
 /// Untrusted text for display: secrets are redacted first, so that truncation cannot
 /// leave a part of one, then it is made one line, printable and limited in length.
 fn shown(text: &str, secrets: &Secrets, most_bytes: usize) -> String {
-    let mut line = one_line(&secrets.redact(text));
+    // One more: the end is cut off below, without a mark.
+    let mut line = secrets.shown(text, most_bytes + 1);
     line.truncate(line.floor_char_boundary(most_bytes));
     line
 }
@@ -103,12 +103,11 @@ fn shown(text: &str, secrets: &Secrets, most_bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::{ANSWER_BYTES, Refused, Secrets};
-    use crate::config::Secret;
 
     #[test]
     fn what_is_kept_is_bounded_printable_and_without_secrets() {
         let mut secrets = Secrets::default();
-        secrets.add(&Secret::new("hunter2-hunter2"));
+        secrets.add("hunter2-hunter2");
         let refused = Refused {
             answer: format!("{} hunter2-hunter2", "ä".repeat(ANSWER_BYTES / 2 - 5)),
             ..Refused::permanent("no\r\n\u{1b}[31m \u{202e}hunter2-hunter2")

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::facts::facts;
 use super::open::OpenError;
-use crate::model::{Alert, MESSAGE_VERSION, Message, Purpose, chain, shortened};
+use crate::model::{Alert, MESSAGE_VERSION, Message, Purpose, chain, one_line, shortened};
 
 /// Maximum number of steps of a template: a message of a thousand alerts needs a
 /// hundred thousand; an endless loop is stopped.
@@ -58,7 +58,9 @@ impl Template {
         templates.set_syntax(syntax.build().map_err(|error| wrong(because(&error)))?);
         templates.set_fuel(Some(FUEL));
         templates.add_filter("shorten", shortened);
+        templates.add_filter("line", one_line);
         templates.add_filter("slack", slack);
+        templates.add_filter("unlinked", unlinked);
         templates.add_filter("markdown", markdown);
         templates
             .add_template_owned(NAME, text.to_owned())
@@ -108,25 +110,50 @@ fn because(error: &minijinja::Error) -> String {
     }
 }
 
-/// Escapes Slack markup: no mentions, no links.
+/// Escapes Slack markup; nothing is linked, and mentions notify nobody.
 fn slack(text: &str) -> String {
-    text.replace('&', "&amp;")
+    unlinked(text)
+        .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
 }
 
-/// Escapes Markdown; mentions notify nobody.
+/// One line in which a chat finds no address to link and no name to mention: a
+/// zero-width space breaks them. A reader sees the same text.
+fn unlinked(text: &str) -> String {
+    const BREAK: char = '\u{200b}';
+    let line = one_line(text);
+    let mut plain = String::with_capacity(line.len());
+    let mut letters = line.chars().peekable();
+    let mut is_in_word = false;
+    while let Some(letter) = letters.next() {
+        plain.push(letter);
+        let Some(next) = letters.peek() else { break };
+        // `www.example.org` is linked too; a number such as 9.8 stays as it is.
+        let is_joined = match letter {
+            '@' | '#' | ':' | '<' => *next != ' ',
+            '.' => is_in_word && next.is_alphabetic(),
+            ']' => *next == '(',
+            _ => false,
+        };
+        if is_joined {
+            plain.push(BREAK);
+        }
+        is_in_word = letter.is_alphanumeric();
+    }
+    plain
+}
+
+/// Escapes Markdown; nothing is linked, and mentions notify nobody.
 fn markdown(text: &str) -> String {
+    let text = unlinked(text);
     let mut plain = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
-            '\n' | '\r' => plain.push(' '),
             '\\' | '`' | '*' | '_' | '[' | ']' | '(' | ')' | '#' | '|' | '<' | '>' | '~' | '!' => {
                 plain.push('\\');
                 plain.push(letter);
             }
-            // A zero-width space prevents a mention.
-            '@' => plain.push_str("@\u{200b}"),
             _ => plain.push(letter),
         }
     }
@@ -161,6 +188,7 @@ fn samples() -> [Message; 3] {
         threat_score: Some(45.0),
         is_zero_day: Some(true),
         cves: vec!["CVE-2026-1".into()],
+        more_cves: 1,
         solution_status: Some("Vendor Patched".into()),
         released_at: Some(DateTime::UNIX_EPOCH),
         modified_at: Some(DateTime::UNIX_EPOCH),

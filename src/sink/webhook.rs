@@ -15,7 +15,7 @@ use super::outcome::{Receipt, Refused};
 use super::post::{Body, Post};
 use super::render::{Form, Template};
 use super::secrets::Secrets;
-use crate::config::{self, Secret, SecretFile};
+use crate::config::{self, SecretFile};
 use crate::model::Message;
 
 /// Prefix of a secret in Standard Webhooks.
@@ -114,7 +114,7 @@ impl Signer {
             if !KEY_BYTES.contains(&key.len()) {
                 return Err(wrong(advice));
             }
-            secrets.add(&Secret::new(encoded));
+            secrets.add(encoded);
             keys.push(Hmac::new_from_slice(&key).map_err(|_| wrong(advice))?);
         }
         Ok(Self(keys))

@@ -27,7 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("capture", &["model", "config", "http", "source"]),
     ("simulate", &["model", "clock"]),
-    ("logging", &["config"]),
+    ("logging", &["model", "config"]),
     (
         "startup",
         &[

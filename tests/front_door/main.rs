@@ -66,6 +66,7 @@ mod migrations;
 mod missing_lists;
 mod notices;
 mod outages;
+mod outgoing;
 mod promises;
 mod prove;
 mod quarantine;

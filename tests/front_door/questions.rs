@@ -4,6 +4,7 @@ use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::TicketSync;
 use serde_json::Value;
 
+use crate::support::settings::Alerts;
 use crate::support::{World, assert_reads};
 
 async fn filled() -> World {
@@ -243,6 +244,158 @@ async fn no_text_of_upstream_commands_the_terminal() {
     }
     assert_eq!(ask(&world, &["tickets"]).lines().count(), 26);
     assert!(ask(&world, &["show", "3"]).contains("one\ntwo"));
+}
+
+/// Sequences of a terminal in both notations, DEL, writing directions, invisible
+/// characters, line ends, and a formula.
+const HOSTILE: &str =
+    "=\u{1b}]0;x\u{7}\u{1b}[2J\u{9b}31m\u{7f}\u{202e}\u{200b}\u{e0041}EVIL\r\nforged\u{2028}";
+
+/// What makes every text in the database hostile.
+const DEFACING: [&str; 7] = [
+        "update advisoryd.advisory set title = $1, description = $1, solution_status = $1, cves = array[$1]",
+        "update advisoryd.ticket set title = $1, status = $1, assignee = $1, description = $1",
+        "update advisoryd.alert set body = jsonb_set(jsonb_set(body, '{title}', to_jsonb($1::text)), '{summary}', to_jsonb($1::text))",
+        "update advisoryd.source set last_error = $1, last_error_at = now()",
+        "update advisoryd.sink set last_error = $1, failures = 1",
+        "insert into advisoryd.quarantine (source_id, run_id, last_run_id, key, reason, raw, byte_hash, at)
+         select id, 1, 1, $1, $1, $1, '\\x00', now() from advisoryd.source where kind = 'watch_list' limit 1",
+        "insert into advisoryd.silence (matchers, reason, created_by, created_at, until)
+         values (jsonb_build_object('title', $1::text), $1, $1, now(), now() + interval '1 day')",
+];
+
+/// Every command that shows what upstream sent.
+fn listings<'a>(said: &'a str, alert: &'a str, damaged: &'a str) -> Vec<Vec<&'a str>> {
+    let all = [
+        &["advisories"][..],
+        &["advisories", "--json"],
+        &["advisories", "--csv"],
+        &["tickets"],
+        &["tickets", "--json"],
+        &["tickets", "--csv"],
+        &["show", said],
+        &["show", said, "--json"],
+        &["show", said, "--history"],
+        &["show", "1"],
+        &["show", "1", "--json"],
+        &["changes"],
+        &["changes", "--json"],
+        &["explain", said],
+        &["explain", said, "--json"],
+        &["explain", "1"],
+        &["alerts", "list"],
+        &["alerts", "list", "--json"],
+        &["alerts", "show", alert],
+        &["alerts", "show", alert, "--json"],
+        &["silence", "list"],
+        &["silence", "list", "--json"],
+        &["quarantine", "list"],
+        &["quarantine", "list", "--json"],
+        &["quarantine", "show", "1"],
+        &["quarantine", "show", "1", "--json"],
+        &["quarantine", "retry", "1"],
+        &["rules", "test", "all", "--since", "30d"],
+        &["status"],
+        &["status", "--json"],
+        &["inspect", damaged],
+        &["inspect", damaged, "--json"],
+        &["replay", "--dry-run"],
+        &["verify"],
+        &[
+            "silence", "add", "title=x*", "--reason", HOSTILE, "--until", "1h",
+        ],
+        &["quarantine", "drop", "1", "--yes"],
+    ];
+    all.into_iter().map(<[&str]>::to_vec).collect()
+}
+
+#[tokio::test]
+async fn no_command_tells_a_terminal_or_a_spreadsheet_what_to_do() {
+    let mut world = World::new().await;
+    world.settings.alerts = Alerts::to_log(&["appeared", "ticket_opened"]);
+    let said = world.simulator.saids(1)[0].clone();
+    ask(&world, &["sync", "all", "--alert-backlog"]);
+    for sql in DEFACING {
+        let done = sqlx::query(sql).bind(HOSTILE).execute(world.pool()).await;
+        assert!(
+            done.unwrap_or_else(|error| panic!("{sql}: {error}"))
+                .rows_affected()
+                > 0,
+            "{sql}"
+        );
+    }
+    let alert: String = world
+        .texts("select id::text from advisoryd.alert where kind = 'advisory' limit 1")
+        .await
+        .remove(0);
+    let damaged = world.token_file().with_file_name("a.json");
+    let json = serde_json::json!({"vuln_id": 1, "advisory_identifier": "SA1", "title": HOSTILE});
+    std::fs::write(&damaged, serde_json::to_string(&json).unwrap()).unwrap();
+    let damaged = damaged.display().to_string();
+    let mut seen = 0;
+    for arguments in listings(&said, &alert, &damaged) {
+        let arguments = &arguments[..];
+        let told = world.told(arguments);
+        let is_bad = |letter: char| {
+            (letter.is_control() && !matches!(letter, '\n' | '\t'))
+                || matches!(letter, '\u{200b}' | '\u{202e}' | '\u{2028}' | '\u{e0041}')
+        };
+        for text in [&told.stdout, &told.stderr] {
+            assert!(!text.contains(is_bad), "{arguments:?}: {text:?}");
+        }
+        seen += usize::from(told.stdout.contains("EVIL"));
+        if arguments.contains(&"--csv") {
+            let mut cells = csv::Reader::from_reader(told.stdout.as_bytes());
+            let records: Vec<_> = cells.records().map(Result::unwrap).collect();
+            assert!(!records.is_empty());
+            for cell in records.iter().flatten() {
+                let is_number = cell.parse::<f64>().is_ok();
+                assert!(
+                    is_number || !cell.starts_with(['=', '+', '-', '@']),
+                    "{cell}"
+                );
+            }
+            assert!(told.stdout.contains("'="), "{}", told.stdout);
+        }
+        if arguments.contains(&"--json") && told.code == 0 {
+            told.json_lines();
+        }
+    }
+    assert!(seen > 20, "{seen} of them show it");
+}
+
+#[tokio::test]
+async fn no_length_of_time_is_too_long() {
+    let world = World::new().await;
+    ask(&world, &["migrate"]);
+    for arguments in [
+        &[
+            "silence",
+            "add",
+            "key=SA1",
+            "--reason",
+            "x",
+            "--until",
+            "290000000y",
+        ][..],
+        &[
+            "silence", "add", "key=SA1", "--reason", "x", "--until", "9000y",
+        ],
+    ] {
+        let told = world.told(arguments);
+        assert_eq!(told.code, 1, "{told}");
+        assert!(told.stderr.contains("too far in the future"), "{told}");
+    }
+    for arguments in [
+        &["advisories", "--since", "290000000y"][..],
+        &["tickets", "--since", "290000000y"],
+        &["alerts", "list", "--since", "290000000y"],
+        &["verify", "--since", "290000000y"],
+        &["replay", "--dry-run", "--since", "290000000y"],
+    ] {
+        let told = world.told(arguments);
+        assert!(told.code < 2 && !told.stderr.contains("panicked"), "{told}");
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use advisoryd::model::Message;
@@ -108,6 +109,66 @@ async fn a_command_that_hangs_is_killed_with_all_that_it_started() {
         pids.iter().all(|pid| !is_alive(*pid)).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_leaves_its_group_ends_with_the_command_too() {
+    let dir = state_dir();
+    let pids = dir.path().join("pids");
+    let text = format!(
+        "setsid sh -c 'echo $$ >> {0}; sleep 1000 & echo $! >> {0}; exec sleep 1000' \
+         </dev/null >/dev/null 2>&1 &\nwhile [ \"$(wc -l < {0})\" != 2 ]; do sleep 0.01; done; echo paged",
+        pids.display()
+    );
+    std::fs::write(&pids, "").unwrap();
+    let receipt = send(&command(dir.path(), &text)).await.unwrap();
+    assert_eq!(receipt.answer, "paged");
+    let pids = std::fs::read_to_string(pids).unwrap();
+    let pids: Vec<u32> = pids.lines().map(|pid| pid.parse().unwrap()).collect();
+    assert_eq!(pids.len(), 2);
+    eventually("their end", PATIENCE, async || {
+        pids.iter().all(|pid| !is_alive(*pid)).then_some(())
+    })
+    .await;
+}
+
+/// As root, whom nothing is denied, the command runs as another user.
+fn unprivileged(program: &Path) -> Command {
+    if !nix::unistd::geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    command.arg(program);
+    command
+}
+
+#[test]
+fn a_command_cannot_read_the_token_of_its_parent() {
+    let dir = state_dir();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let program = dir.path().join("advisoryd");
+    std::fs::copy(env!("CARGO_BIN_EXE_advisoryd"), &program).unwrap();
+    let text = "cat /proc/$PPID/environ /proc/$PPID/mem 2>&1; id -u; cat /proc/$$/environ";
+    let script = script(dir.path(), text);
+    let config = file(
+        dir.path(),
+        "config.toml",
+        &format!("[[alerts.sinks]]\nname = \"it\"\nkind = \"command\"\nprogram = [\"{script}\"]\n"),
+    );
+    let output = unprivileged(&program)
+        .env("ADVISORYD_UPSTREAM__TOKEN", "c0ffee5ecre7c0ffee5ecre7")
+        .arg("--config")
+        .arg(&config)
+        .args(["alerts", "test", "it", "--json"])
+        .output()
+        .unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let answer = told["answer"].as_str().unwrap();
+    assert_eq!(told["status"], 0, "{told}");
+    assert_eq!(answer.matches("Permission denied").count(), 2, "{answer}");
+    assert!(answer.contains("ADVISORYD_MESSAGE_ID="), "{answer}");
+    assert!(!answer.contains("UPSTREAM__TOKEN"), "{answer}");
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ pub use command::Command;
 pub use email::{Email, Login, SmtpTls};
 pub use hook::{Hook, HookBody};
 pub use reach::{is_public, may_be_public};
-pub use target::{Address, Auth, Target, header_line, parse_url};
+pub use target::{Address, Auth, Target, header_line, is_secret_header, parse_url};
 pub use template::Template;
 pub use webhook::Webhook;
 

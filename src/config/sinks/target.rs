@@ -10,11 +10,13 @@ use super::super::environment::Environment;
 use super::super::secret::SecretUrl;
 use super::super::secret_file::{SecretFile, secret_file};
 use super::super::section::Section;
+use super::super::setting_error::{NOT_SHOWN, looks_secret};
 use super::super::tree::Node;
 use super::super::upstream::proxy;
 use super::super::values::{absolute_path, boolean, text};
 use super::email::Login;
 use super::reach::may_be_public;
+use crate::model::keep_secret;
 
 /// Maximum number of user-defined headers or labels.
 const MAX_PAIRS: usize = 32;
@@ -102,14 +104,24 @@ impl Target {
             ca_file: section.optional("ca_file", absolute_path),
             address: address?,
         };
+        for (name, value) in &target.headers {
+            if is_secret_header(name, value) {
+                keep_secret(value);
+            }
+        }
         if let Address::Url(url) = &target.address
             && !target.allow_private
             && let Some(advice) = needs_permission(url)
         {
-            section.wrong("url", url.as_str(), advice);
+            section.wrong("url", &shown(url), advice);
         }
         Some(target)
     }
+}
+
+/// A URL without its path, which may be secret.
+fn shown(url: &Url) -> String {
+    url.origin().ascii_serialization()
 }
 
 fn address(section: &mut Section<'_>, env: &Environment) -> Option<Address> {
@@ -121,7 +133,7 @@ fn address(section: &mut Section<'_>, env: &Environment) -> Option<Address> {
         (Some(url), Some(_)) => {
             section.wrong(
                 "url",
-                url.as_str(),
+                &shown(&url),
                 "expected `url` or `url_file`, not both",
             );
             None
@@ -148,7 +160,7 @@ fn auth(section: &mut Section<'_>, env: &Environment) -> Option<Auth> {
     let login = super::email::login(section, env);
     if has_bearer && login.is_some() {
         let advice = "expected `bearer_file` or `username`, not both";
-        section.wrong("bearer_file", "[not shown]", advice);
+        section.wrong("bearer_file", NOT_SHOWN, advice);
     }
     match (bearer, login) {
         (Some(file), _) => Some(Auth::Bearer(file)),
@@ -192,6 +204,16 @@ fn url(node: &Node) -> Result<Url, String> {
 
 fn is_reserved(name: &str) -> bool {
     RESERVED_HEADERS.contains(&name) || name.starts_with("webhook-")
+}
+
+/// Whether the value of a header is probably a secret, by its name or looks. `headers` is
+/// not the place for it, but people put it there.
+pub fn is_secret_header(name: &str, value: &str) -> bool {
+    const NAMES: [&str; 8] = [
+        "key", "token", "auth", "secret", "pass", "cookie", "session", "sign",
+    ];
+    let name = name.to_ascii_lowercase();
+    NAMES.iter().any(|word| name.contains(word)) || looks_secret(value)
 }
 
 /// A line of `headers_file`: name in lower case, and value. The error does not repeat it.
@@ -244,7 +266,7 @@ pub(super) fn pairs(
             Ok((name, value)) => {
                 pairs.insert(name, value);
             }
-            Err(advice) => section.wrong_at(&node.place, &key, "[not shown]", &advice),
+            Err(advice) => section.wrong_at(&node.place, &key, NOT_SHOWN, &advice),
         }
     }
     if pairs.len() > MAX_PAIRS {

@@ -37,7 +37,7 @@ fn the_example_is_the_default_configuration() {
 }
 
 /// The example with its optional keys enabled.
-fn complete() -> String {
+pub(super) fn complete() -> String {
     switched_on(true)
 }
 

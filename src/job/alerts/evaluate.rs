@@ -324,7 +324,8 @@ pub(crate) fn raised_of(
         seq: subject.seq,
         through: subject.through,
         silence_id: silence.map(|silence| silence.id),
-        alert,
+        // Only now: a silence may name any of its CVEs.
+        alert: alert.bounded(),
         is_shadow: rule.shadow,
         sinks: rule.sinks.clone(),
         group: TimeDelta::seconds(i64::try_from(rule.group_seconds).unwrap_or(0)),

@@ -14,6 +14,7 @@ use crate::http::ClientError;
 use crate::job::collection::whole::{self, Whole};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
+use crate::job::transaction::Guard;
 use crate::model::{MirrorKey, MirrorKind};
 use crate::source::{approval, list_item};
 use crate::store::lists::discovery;
@@ -55,15 +56,16 @@ pub struct Mirrored {
 /// and the requests suffice. `None` if another process is doing it. Fails only on database
 /// errors and if advisoryd stops; all other failures are recorded.
 pub async fn mirror(context: &Context) -> Result<Option<Mirrored>, Failure> {
-    let Some(lock) = mirror::lock(&context.pool).await? else {
+    let Ok(lock) = mirror::lock(&context.pool).await? else {
         return Ok(None);
     };
+    let guard = Guard::new(&context.pool, &lock);
     let context = Context {
         client: context.client.for_run(),
         ..context.clone()
     };
-    let read = read_all(&context).await;
-    let counted = count_requests(&context).await;
+    let read = read_all(&context, &guard).await;
+    let counted = count_requests(&context, &guard).await;
     lock.release().await;
     let mirrored = read?;
     counted?;
@@ -78,22 +80,24 @@ pub async fn last_attempt_at(context: &Context) -> Result<Option<DateTime<Utc>>,
 }
 
 /// Counts the requests against the account's daily limit.
-async fn count_requests(context: &Context) -> Result<(), Failure> {
+async fn count_requests(context: &Context, guard: &Guard) -> Result<(), Failure> {
     let requests = context.client.usage().requests;
     if requests > 0 {
-        let mut connection = context.pool.acquire().await?;
-        discovery::asked(&mut connection, requests, context.clock.now()).await?;
+        let mut transaction = guard.begin().await?;
+        discovery::asked(&mut transaction, requests, context.clock.now()).await?;
+        transaction.commit().await?;
     }
     Ok(())
 }
 
-async fn read_all(context: &Context) -> Result<Mirrored, Failure> {
+async fn read_all(context: &Context, guard: &Guard) -> Result<Mirrored, Failure> {
     let mut connection = context.pool.acquire().await?;
     let states = mirror::states(&mut connection).await?;
     let config = discover::followed(&mut connection, &context.config).await?;
     drop(connection);
     let mut tick = Tick {
         context,
+        guard,
         now: context.clock.now(),
         states: states.into_iter().map(|state| (state.key, state)).collect(),
         closed: HashMap::new(),
@@ -132,6 +136,7 @@ fn most_requests(per_day: u32) -> u32 {
 
 struct Tick<'c> {
     context: &'c Context,
+    guard: &'c Guard,
     now: DateTime<Utc>,
     states: HashMap<MirrorKey, State>,
     /// What was refused with 403 in this tick, and how. It is not requested for lists for
@@ -177,7 +182,7 @@ impl Tick<'_> {
         let failure = match read(self.context, key).await {
             Ok((rows, unreadable)) => {
                 let Changed { came, left } =
-                    store(self.context, &state, (&rows, unreadable), self.now).await?;
+                    store(self.guard, &state, (&rows, unreadable), self.now).await?;
                 self.mirrored.read += 1;
                 self.mirrored.came += came;
                 self.mirrored.left += left;
@@ -220,8 +225,7 @@ impl Tick<'_> {
             last_error: Some(error),
             ..state.clone()
         };
-        let mut connection = self.context.pool.acquire().await?;
-        Ok(mirror::set(&mut connection, &refused).await?)
+        self.set(&refused).await
     }
 
     /// Records any other failure.
@@ -239,8 +243,14 @@ impl Tick<'_> {
             last_error: Some(error),
             ..state
         };
-        let mut connection = self.context.pool.acquire().await?;
-        Ok(mirror::set(&mut connection, &failed).await?)
+        self.set(&failed).await
+    }
+
+    async fn set(&self, state: &State) -> Result<(), Failure> {
+        let mut transaction = self.guard.begin().await?;
+        mirror::set(&mut transaction, state).await?;
+        transaction.commit().await?;
+        Ok(())
     }
 
     /// Says once what upstream refuses.

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{info, warn};
 
-use crate::job::context::Context;
 use crate::job::failure::Failure;
+use crate::job::transaction::Guard;
 use crate::model::{ListItem, MirrorKind, PendingApproval};
 use crate::store::lists::content;
 use crate::store::lists::mirror::{self, State};
@@ -44,13 +44,13 @@ pub(super) struct Changed {
 /// Stores a complete read that began at `now`, in one transaction. While rows of it have
 /// no id, nothing is found to have left: each may be what is missing.
 pub(super) async fn store(
-    context: &Context,
+    guard: &Guard,
     state: &State,
     (rows, unreadable): (&Rows, usize),
     now: DateTime<Utc>,
 ) -> Result<Changed, Failure> {
     let key = state.key;
-    let mut transaction = context.pool.begin().await?;
+    let mut transaction = guard.begin().await?;
     let present = content::present(&mut transaction, key).await?;
     match rows {
         Rows::Items(items) => content::store_items(&mut transaction, key, items, now).await?,

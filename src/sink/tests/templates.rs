@@ -27,6 +27,65 @@ fn mattermost_is_told_without_marks_and_mentions_of_strangers() {
     insta::assert_snapshot!(of(&HookBody::Mattermost));
 }
 
+/// All texts within a JSON value.
+fn texts(json: &serde_json::Value) -> Vec<&str> {
+    match json {
+        serde_json::Value::String(text) => vec![text],
+        serde_json::Value::Array(list) => list.iter().flat_map(texts).collect(),
+        serde_json::Value::Object(object) => object.values().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn no_text_of_a_stranger_links_mentions_or_begins_a_line_in_a_chat() {
+    let evil = "x\r\nSA9999 forged https://evil.example/a?b www.evil.example mail@evil.example \
+                @channel @here <!channel> <@U1> [click](http://evil.example) #general \
+                :tada: \u{2028}\u{202e}next";
+    let mut message = message();
+    message.title = evil.to_owned();
+    let alert = &mut message.alerts[0];
+    for text in [&mut alert.title, &mut alert.summary, &mut alert.key] {
+        evil.clone_into(text);
+    }
+    alert.solution_status = Some(evil.to_owned());
+    alert.ticket_assignee = Some(evil.to_owned());
+    for body in [HookBody::Slack, HookBody::Teams, HookBody::Mattermost] {
+        let template = hook::template(&body, Form::Json).unwrap();
+        let json = template.render(&message).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let texts = texts(&json);
+        assert!(texts.iter().filter(|text| text.contains("tada")).count() > 1);
+        for text in texts.into_iter().filter(|text| text.contains("evil")) {
+            for part in [
+                "://",
+                "evil.e",
+                "www.e",
+                "@c",
+                "@h",
+                "@e",
+                "@U",
+                "<!",
+                "<@",
+                "](",
+                "#g",
+                ":tada:",
+                "\u{2028}",
+                "\u{202e}",
+                "\r",
+                "x\nSA9999",
+            ] {
+                assert!(!text.contains(part), "{body:?}: {part} in {text}");
+            }
+        }
+    }
+    let template = include_str!("../templates/mail.txt.j2");
+    let template = Template::compile("mail", template, Form::Text).unwrap();
+    let mail = template.render(&message).unwrap();
+    let is_forged = mail.lines().any(|line| line.starts_with("SA9999"));
+    assert!(!is_forged, "{mail}");
+}
+
 #[test]
 fn a_mail_as_text_says_all_there_is() {
     let template = include_str!("../templates/mail.txt.j2");

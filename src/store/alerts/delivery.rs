@@ -218,6 +218,8 @@ fn message(
     at: DateTime<Utc>,
     alerts: Vec<Alert>,
 ) -> Message {
+    // Those of an older version were stored as they came.
+    let alerts: Vec<Alert> = alerts.into_iter().map(Alert::bounded).collect();
     Message {
         schema: MESSAGE_VERSION,
         id: id.to_string(),

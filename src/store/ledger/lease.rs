@@ -31,6 +31,8 @@ pub enum LeaseName {
     Source(i32),
     /// Watch-list discovery.
     Discovery,
+    /// The mirror of what watch lists contain.
+    ListContents,
 }
 
 impl fmt::Display for LeaseName {
@@ -38,6 +40,7 @@ impl fmt::Display for LeaseName {
         match self {
             Self::Source(id) => write!(f, "source {id}"),
             Self::Discovery => f.write_str("discovery"),
+            Self::ListContents => f.write_str("list contents"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::model::{Fingerprint, SourceKey, shortened};
+use crate::model::{Fingerprint, SourceKey, outgoing_within, shortened};
 use crate::store::origin::Origin;
 
 /// Maximum length of a key, in characters: its index rows hold 2.7 kB.
@@ -31,7 +31,7 @@ impl Unreadable {
     }
 
     fn short_reason(&self) -> String {
-        shortened(&storable(&self.reason), MAX_REASON_CHARS)
+        outgoing_within(&storable(&self.reason), MAX_REASON_CHARS)
     }
 
     fn storable_raw(&self) -> String {

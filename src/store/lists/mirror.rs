@@ -3,11 +3,9 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
-use crate::model::{MirrorKey, MirrorKind};
+use crate::model::{Holder, MirrorKey, MirrorKind};
+use crate::store::ledger::lease::LeaseName;
 use crate::store::ledger::lock::SourceLock;
-
-/// Second key of the lock; discovery uses -2.
-const MIRRORING: i32 = -3;
 
 /// State of a collection.
 #[derive(Debug, Clone)]
@@ -49,9 +47,9 @@ impl State {
     }
 }
 
-/// Locks all of them against other processes; `None` if another one is reading them.
-pub async fn lock(pool: &PgPool) -> Result<Option<SourceLock>, sqlx::Error> {
-    SourceLock::take(pool, MIRRORING).await
+/// Locks all of them against other processes; the process if another one is reading them.
+pub async fn lock(pool: &PgPool) -> Result<Result<SourceLock, Holder>, sqlx::Error> {
+    SourceLock::take_lease(pool, LeaseName::ListContents).await
 }
 
 /// The states of all collections that were ever requested.

@@ -1,0 +1,162 @@
+//! Secrets in wrong places of the configuration are not repeated.
+
+use toml::{Table, Value};
+
+use super::super::Config;
+use super::example::complete;
+use super::variables;
+
+/// What people paste, and the part of it that must not be repeated.
+const PASTED: [(&str, &str); 6] = [
+    (
+        "0123456789abcdef0123456789abcdef01234567",
+        "0123456789abcdef",
+    ),
+    (
+        "Token 0123456789abcdef0123456789abcdef01234567",
+        "0123456789abcdef",
+    ),
+    ("https://user:hunter2@example.org/", "hunter2"),
+    (
+        "https://10.0.0.1/services/T000/Xy12Zz34Xy12Zz34?sig=S3cr3t",
+        "S3cr3t",
+    ),
+    ("xoxb-1234-5678-aB3dE6gH9", "aB3dE6gH9"),
+    ("password=hunter2", "hunter2"),
+];
+/// Keys whose value is a secret, or the place of one: not even a short word is repeated.
+const SECRET_KEYS: [&str; 9] = [
+    "token_file",
+    "base_url",
+    "proxy",
+    "proxy_password_file",
+    "password_file",
+    "headers_file",
+    "bearer_file",
+    "url_file",
+    "secret_file",
+];
+
+/// The paths of all values.
+fn leaves(value: &Value, path: &[String], found: &mut Vec<Vec<String>>) {
+    let mut go = |key: String, value| leaves(value, &[path, &[key]].concat(), found);
+    match value {
+        Value::Table(table) => table.iter().for_each(|(key, value)| go(key.clone(), value)),
+        Value::Array(list) => {
+            let values = list.iter().enumerate();
+            values.for_each(|(at, value)| go(at.to_string(), value));
+            found.push(path.to_vec());
+        }
+        _ => found.push(path.to_vec()),
+    }
+}
+
+fn with(root: &Table, path: &[String], new: Value) -> String {
+    let mut root = Value::Table(root.clone());
+    let mut place = &mut root;
+    for key in path {
+        place = match place {
+            Value::Array(list) => &mut list[key.parse::<usize>().unwrap()],
+            other => other.get_mut(key.as_str()).unwrap(),
+        };
+    }
+    *place = new;
+    toml::to_string(&root).unwrap()
+}
+
+/// All that is said of a configuration.
+fn said(text: &str) -> String {
+    match Config::from_text("c.toml", text) {
+        Ok(config) => config.warnings().join("\n"),
+        Err(error) => format!("{error}\n{error:?}"),
+    }
+}
+
+#[test]
+fn a_secret_in_any_key_is_not_repeated() {
+    let root: Table = complete().parse().unwrap();
+    let mut paths = Vec::new();
+    leaves(&Value::Table(root.clone()), &[], &mut paths);
+    paths.retain(|path| !path.is_empty());
+    assert!(paths.len() > 100, "{}", paths.len());
+    for path in &paths {
+        for (pasted, part) in PASTED {
+            let text = Value::from(pasted);
+            let table: Table = [(pasted.to_owned(), text.clone())].into_iter().collect();
+            for value in [
+                text.clone(),
+                Value::Array(vec![text]),
+                Value::Table(table.clone()),
+                Value::Array(vec![Value::Table(table)]),
+            ] {
+                let said = said(&with(&root, path, value));
+                assert!(!said.contains(part), "{path:?} = {pasted}: {said}");
+            }
+        }
+        let key = path.last().unwrap().as_str();
+        if SECRET_KEYS.contains(&key) || path.iter().any(|key| key == "headers" || key == "query") {
+            let said = said(&with(&root, path, Value::from("hunter 2,")));
+            assert!(!said.contains("hunter 2"), "{path:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_in_the_place_of_a_key_or_a_name_is_not_repeated() {
+    let token = PASTED[0].0;
+    for text in [
+        format!("{token} = 1"),
+        format!("[{token}]\nx = 1"),
+        format!("[upstream]\n{token} = 1"),
+        format!("[upstream]\ntoken_file = {token}"),
+        format!("[upstream]\ntoken_file = \"{token}"),
+        format!("[upstream]\ntoken_file = \"/{token}\"\n{token}"),
+        format!("[[alerts.sinks]]\nname = \"{token}\"\nkind = \"log\"\nx = 1"),
+        format!("[[alerts.sinks]]\nname = \"a\"\nkind = \"{token}\""),
+        format!("[[alerts.rules]]\nname = \"a\"\nsinks = [\"{token}\"]"),
+        format!("[database]\nurl = \"postgres:///a?sslmode={token}\""),
+        format!("[database]\nurl = \"postgres:///a?{token}\""),
+        format!("[database]\nurl = \"postgres://h:{token}/a\""),
+        format!("[[watch_lists]]\nid = \"{token}\""),
+        format!("[feeds.aliases]\n{token} = [\"x\"]"),
+    ] {
+        let said = said(&text);
+        assert!(
+            !said.is_empty() && !said.contains(&token[..12]),
+            "{text}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_in_any_variable_is_not_repeated() {
+    for name in [
+        "ADVISORYD_UPSTREAM__TOKEN_FILE",
+        "ADVISORYD_UPSTREAM__BASE_URL",
+        "ADVISORYD_UPSTREAM__PROXY",
+        "ADVISORYD_UPSTREAM__MAX_BODY",
+        "ADVISORYD_UPSTREAM",
+        "ADVISORYD_DATABASE__URL",
+        "ADVISORYD_DATABASE",
+        "ADVISORYD_WATCH_LISTS",
+        "ADVISORYD_ALERTS__SINKS",
+        "ADVISORYD_LOG__FORMAT",
+        "ADVISORYD_TOKEN",
+        "ADVISORYD_UPSTREAM__TOKEN__X",
+    ] {
+        for (pasted, part) in PASTED {
+            for text in [
+                pasted.to_owned(),
+                format!("[\"{pasted}\"]"),
+                format!("{{x=\"{pasted}\"}}"),
+            ] {
+                let loaded = Config::load(None, variables(&[(name, &text)]));
+                let said = match loaded {
+                    Ok(config) => config.warnings().join("\n"),
+                    Err(error) => error.to_string(),
+                };
+                assert!(!said.contains(part), "{name}={text}: {said}");
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The one door for text that leaves: every error, every answer of a receiver and every
+//! field of the log passes it on the way to log, database, terminal and alert.
+
+use std::sync::{PoisonError, RwLock};
+
+use super::redaction::Redaction;
+use super::text::{legible, one_line_within, shortened};
+
+/// Maximum length of an outgoing text, in characters.
+pub const MAX_OUTGOING_CHARS: usize = 2_000;
+/// How much of a text is searched, in characters: a text may become shorter when
+/// secrets are replaced.
+const MAX_SEARCHED_CHARS: usize = 16_384;
+
+/// All secrets of this process. They are never removed: an answer to what was sent
+/// before a reload may arrive after it.
+static SECRETS: RwLock<Redaction> = RwLock::new(Redaction::new());
+
+/// Registers a secret: from now on no outgoing text contains it.
+pub fn keep_secret(secret: &str) {
+    let mut secrets = SECRETS.write().unwrap_or_else(PoisonError::into_inner);
+    secrets.add(secret);
+}
+
+/// Registers a password that is sent together with a user name.
+pub fn keep_login(user: &str, password: &str) {
+    let mut secrets = SECRETS.write().unwrap_or_else(PoisonError::into_inner);
+    secrets.add_login(user, password);
+}
+
+/// A text that may leave: one line without registered secrets, control characters and
+/// invisible characters, at most [`MAX_OUTGOING_CHARS`] long.
+pub fn outgoing(text: &str) -> String {
+    outgoing_within(text, MAX_OUTGOING_CHARS)
+}
+
+/// As [`outgoing`], with a lower limit, in characters.
+pub fn outgoing_within(text: &str, most_chars: usize) -> String {
+    let line = one_line_within(text, MAX_SEARCHED_CHARS);
+    shortened(&redacted(&line), most_chars.min(MAX_OUTGOING_CHARS))
+}
+
+/// A text of our own that may quote others, for a terminal: without registered secrets
+/// and control sequences. Line ends and length stay.
+pub fn outgoing_page(text: &str) -> String {
+    redacted(&legible(text))
+}
+
+fn redacted(text: &str) -> String {
+    let secrets = SECRETS.read().unwrap_or_else(PoisonError::into_inner);
+    secrets.redact(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_OUTGOING_CHARS, keep_secret, outgoing, outgoing_within};
+
+    #[test]
+    fn what_leaves_is_one_bounded_line_without_secrets() {
+        keep_secret("9f8e7d6c5b4a39281706f5e4d3c2b1a0outgoing");
+        let text =
+            "no\r\n\u{1b}[31m \u{9b}2J\u{202e}9f8e7d6c5b4a3928\u{200b}1706f5e4d3c2b1a0outgoing.";
+        assert_eq!(outgoing(text), "no [31m 2J[redacted].");
+        let long = outgoing(&"x ".repeat(1_000_000));
+        assert_eq!(long.chars().count(), MAX_OUTGOING_CHARS);
+        let cut = format!(
+            "{} 9f8e7d6c5b4a39281706f5e4d3c2b1a0outgoing",
+            "x".repeat(170)
+        );
+        assert!(outgoing_within(&cut, 200).ends_with(" [redacted]"));
+        let cut = format!("{} 9f8e7d6c5b4a39281706f5e4d3…", " ".repeat(170));
+        assert_eq!(outgoing(&cut), "[redacted]…");
+    }
+}

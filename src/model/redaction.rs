@@ -1,0 +1,280 @@
+//! Redaction: finds secrets in a text in every form in which they travel.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use memchr::memmem;
+
+use super::text_view::TextView;
+
+/// Replacement text for a secret.
+const REDACTED: &str = "[redacted]";
+/// Shorter secrets also occur in ordinary text; see [`Redaction::add`].
+const STRONG_BYTES: usize = 8;
+/// Secrets of lower-case letters only are strong from this length: shorter ones are
+/// words such as `postgresql`.
+const STRONG_LETTERS: usize = 12;
+/// The minimum length of a secret that is looked for as it is.
+const MIN_BYTES: usize = 4;
+/// The minimum length of the beginning of a secret at the end of a text that was cut.
+const MIN_HEAD_BYTES: usize = 8;
+/// Maximum number of forms that are kept; the oldest are dropped. Each reload may add
+/// some.
+const MAX_FORMS: usize = 4096;
+/// Words that announce a secret.
+const ANNOUNCEMENTS: [&[u8]; 9] = [
+    b"password",
+    b"passwd",
+    b"pass",
+    b"pwd",
+    b"token",
+    b"secret",
+    b"bearer",
+    b"basic",
+    b"key",
+];
+
+/// How a form is looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Search {
+    /// Anywhere, in upper or lower case, with blanks in between.
+    Anywhere,
+    /// As a whole word that is not an ordinary one.
+    Word,
+    /// Anywhere in Base64, in upper or lower case; the whole run of Base64 is replaced.
+    Base64,
+}
+
+#[derive(PartialEq, Eq)]
+struct Form {
+    bytes: Vec<u8>,
+    search: Search,
+}
+
+/// Secrets that are removed from texts. Printing it prints only their number.
+#[derive(Default)]
+pub struct Redaction {
+    forms: Vec<Form>,
+}
+
+impl fmt::Debug for Redaction {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} forms of secrets", self.forms.len())
+    }
+}
+
+impl Redaction {
+    /// Without secrets.
+    pub const fn new() -> Self {
+        Self { forms: Vec::new() }
+    }
+
+    /// Adds a secret: as it is, percent-encoded, escaped (JSON, HTML), in hexadecimal,
+    /// and in Base64 as any part of what was encoded.
+    ///
+    /// A secret that is shorter than 8 characters, or a word of lower-case letters
+    /// shorter than 12, also occurs in ordinary text. It is looked for as a whole word
+    /// only, and a word of letters or a number only where a credential is expected, such
+    /// as `password=…` or `user:…`. One shorter than 4 characters is only found as part
+    /// of [`add_login`](Self::add_login).
+    pub fn add(&mut self, secret: &str) {
+        let secret = secret.trim();
+        let bytes = secret.as_bytes();
+        if bytes.len() < MIN_BYTES {
+            return;
+        }
+        let is_word = bytes.iter().all(u8::is_ascii_lowercase) && bytes.len() < STRONG_LETTERS;
+        if bytes.len() < STRONG_BYTES || is_word {
+            self.push(bytes.to_vec(), Search::Word);
+            self.push(STANDARD_NO_PAD.encode(bytes).into(), Search::Base64);
+        } else {
+            let compact: String = secret.split_whitespace().collect();
+            self.push(compact.into(), Search::Anywhere);
+            let form_encoded = secret.replace(' ', "+");
+            self.push(form_encoded.into(), Search::Anywhere);
+        }
+        self.push(hex::encode(bytes).into(), Search::Anywhere);
+        if bytes.len() >= STRONG_BYTES {
+            for core in base64_cores(bytes) {
+                self.push(core.into(), Search::Base64);
+            }
+        }
+    }
+
+    /// Adds a password, and its forms with a user name: Basic authentication, SASL
+    /// `PLAIN` and `LOGIN`.
+    pub fn add_login(&mut self, user: &str, password: &str) {
+        self.add(password);
+        if password.is_empty() {
+            return;
+        }
+        for both in [
+            format!("{user}:{password}"),
+            format!("\0{user}\0{password}"),
+            format!("{user}\0{user}\0{password}"),
+        ] {
+            self.push(STANDARD_NO_PAD.encode(&both).into(), Search::Base64);
+        }
+    }
+
+    fn push(&mut self, mut bytes: Vec<u8>, search: Search) {
+        // Names such as that of an encoding are put in lower case, whatever they are.
+        if search != Search::Word {
+            bytes.make_ascii_lowercase();
+        }
+        let form = Form { bytes, search };
+        if form.bytes.len() < MIN_BYTES || self.forms.contains(&form) {
+            return;
+        }
+        if self.forms.len() >= MAX_FORMS {
+            self.forms.remove(0);
+        }
+        self.forms.push(form);
+    }
+
+    /// The text with `[redacted]` in place of every secret. The beginning of a secret
+    /// (at least a quarter, and 8 characters) is replaced as well where the text was cut.
+    pub fn redact(&self, text: &str) -> String {
+        if self.forms.is_empty() {
+            return text.to_owned();
+        }
+        let mut found = Vec::new();
+        let mut view = TextView::of(text);
+        // What was encoded twice, such as a URL within the URL of a redirect.
+        for _ in 0..3 {
+            self.search(text, &view, &mut found);
+            match view.decoded() {
+                Some(next) => view = next,
+                None => break,
+            }
+        }
+        replaced(text, found)
+    }
+
+    fn search(&self, text: &str, view: &TextView, found: &mut Vec<(usize, usize)>) {
+        let lower = view.compact().lower();
+        for form in &self.forms {
+            match form.search {
+                Search::Word => words(&form.bytes, view, found),
+                Search::Anywhere => found.extend(
+                    anywhere(&form.bytes, text, &lower)
+                        .map(|(start, end)| (lower.spans[start].0, lower.spans[end - 1].1)),
+                ),
+                Search::Base64 => found.extend(
+                    anywhere(&form.bytes, text, &lower).map(|range| run_of_base64(&lower, range)),
+                ),
+            }
+        }
+    }
+}
+
+/// The parts of Base64 that depend on the secret alone, whatever comes before it. In
+/// the alphabet for URLs as well.
+fn base64_cores(secret: &[u8]) -> Vec<String> {
+    let mut cores = Vec::new();
+    for before in 0..3 {
+        let mut bytes = vec![0; before];
+        bytes.extend_from_slice(secret);
+        let encoded = STANDARD_NO_PAD.encode(&bytes);
+        // A character of Base64 stands for 6 bits.
+        let first = (before * 8).div_ceil(6);
+        let end = bytes.len() * 8 / 6;
+        let core = &encoded[first..end];
+        cores.push(core.to_owned());
+        cores.push(core.replace('+', "-").replace('/', "_"));
+    }
+    cores
+}
+
+/// The places in the view where the form is, or its beginning where the text was cut.
+fn anywhere<'a>(
+    form: &'a [u8],
+    text: &'a str,
+    view: &'a TextView,
+) -> impl Iterator<Item = (usize, usize)> + 'a {
+    let head = &form[..form.len().min(MIN_HEAD_BYTES)];
+    memmem::find_iter(&view.bytes, head).filter_map(move |at| {
+        let same = form.iter().zip(&view.bytes[at..]);
+        let length = same.take_while(|(a, b)| a == b).count();
+        let end = at + length;
+        let is_cut = || {
+            let rest = &text[view.spans[end - 1].1..];
+            rest.is_empty() || rest.starts_with('…') || rest.starts_with("...")
+        };
+        let is_much = length >= MIN_HEAD_BYTES.max(form.len().div_ceil(4));
+        (length == form.len() || (is_much && is_cut())).then_some((at, end))
+    })
+}
+
+fn words(form: &[u8], view: &TextView, found: &mut Vec<(usize, usize)>) {
+    let is_in_word = |byte: Option<&u8>| {
+        byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
+    };
+    let letters = form
+        .iter()
+        .filter(|byte| byte.is_ascii_alphabetic())
+        .count();
+    let is_ordinary = letters == form.len() || form.iter().all(u8::is_ascii_digit);
+    for at in memmem::find_iter(&view.bytes, form) {
+        let (before, after) = (&view.bytes[..at], view.bytes.get(at + form.len()));
+        if is_in_word(before.last()) || is_in_word(after) {
+            continue;
+        }
+        if !is_ordinary || is_announced(before) {
+            found.push((view.spans[at].0, view.spans[at + form.len() - 1].1));
+        }
+    }
+}
+
+/// Whether a credential is expected after this text.
+fn is_announced(before: &[u8]) -> bool {
+    if matches!(before.last(), Some(b'=' | b':')) {
+        return true;
+    }
+    let is_between = |byte: &u8| matches!(byte, b' ' | b'=' | b':' | b'"' | b'\'' | b'`');
+    let end = before.iter().rposition(|byte| !is_between(byte));
+    let before = &before[..end.map_or(0, |end| end + 1)];
+    ANNOUNCEMENTS.iter().any(|word| {
+        let start = before.len().checked_sub(word.len());
+        start.is_some_and(|start| before[start..].eq_ignore_ascii_case(word))
+    })
+}
+
+/// Extends a range of the view to all of the Base64 around it, which holds the rest of
+/// the secret, and returns its place in the text.
+fn run_of_base64(view: &TextView, (mut start, mut end): (usize, usize)) -> (usize, usize) {
+    let is_base64 = |at: usize| {
+        let byte = view.bytes[at];
+        byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte)
+    };
+    // Where something was left out, it ends.
+    let is_joined = |at: usize| view.spans[at - 1].1 == view.spans[at].0;
+    while start > 0 && is_base64(start - 1) && is_joined(start) {
+        start -= 1;
+    }
+    while end < view.bytes.len() && is_base64(end) && is_joined(end) {
+        end += 1;
+    }
+    (view.spans[start].0, view.spans[end - 1].1)
+}
+
+fn replaced(text: &str, mut found: Vec<(usize, usize)>) -> String {
+    found.sort_unstable();
+    let mut result = String::with_capacity(text.len());
+    let mut done = 0;
+    let mut ranges = found.into_iter().peekable();
+    while let Some((start, mut end)) = ranges.next() {
+        while let Some((_, further)) = ranges.next_if(|(next, _)| *next <= end) {
+            end = end.max(further);
+        }
+        result.push_str(&text[done..start]);
+        result.push_str(REDACTED);
+        done = end;
+    }
+    result.push_str(&text[done..]);
+    result
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,453 @@
+//! Nothing that leaves contains a secret, whoever repeats it and in whatever form.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use nix::sys::signal::Signal;
+use sqlx::AssertSqlSafe;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
+
+use crate::support::alerts::file;
+use crate::support::settings::NEVER;
+use crate::support::{PATIENCE, Running, Told, World, binary, eventually, get};
+
+/// All secrets of the configuration below. The first is the token of the simulator.
+const SECRETS: [&str; 8] = [
+    advisoryd::simulate::DEFAULT_TOKEN,
+    "Pr0xy/Pass+word&of=mine",
+    "D4tabase\"Pass\\word",
+    "B3arer-9f8e7d6c5b4a",
+    "Bas1c p\u{e4}ss%word",
+    "T0001/Xy12Zz34Xy12Zz34Ab",
+    "KEY-IN-HEADER-9f8e7d",
+    "Sup3r!s3cretMailPw",
+];
+
+/// How upstream repeats them.
+const PATHS: [&str; 11] = [
+    "redirect elsewhere",
+    "redirect here",
+    "detail",
+    "page",
+    "content type",
+    "content encoding",
+    "type of a value",
+    "status text",
+    "root element",
+    "retry after",
+    "cut short",
+];
+
+fn percent(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "%{byte:02x}");
+        text
+    })
+}
+
+/// A secret as it travels.
+fn forms(secret: &str) -> Vec<String> {
+    let json = serde_json::to_string(secret).unwrap();
+    vec![
+        secret.to_owned(),
+        json.trim_matches('"').to_owned(),
+        percent(secret),
+        url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+        STANDARD.encode(secret),
+        STANDARD.encode(format!("advisoryd:{secret}")),
+        STANDARD.encode(format!("\0advisoryd\0{secret}")),
+        URL_SAFE_NO_PAD.encode(format!("Token {secret}")),
+        hex::encode(secret),
+    ]
+}
+
+/// Fails if a text holds a secret in any form, also the half of one, or what a terminal
+/// obeys.
+fn assert_safe(what: &str, text: &str) {
+    let lower = text.to_lowercase();
+    for secret in SECRETS {
+        for form in forms(secret) {
+            let half = form.chars().count() / 2;
+            // What comes before the secret in Base64 is the user, who is no secret.
+            let tail: String = form.chars().skip(half).collect();
+            let head: String = secret.chars().take(half.min(12)).collect();
+            for part in [form, tail, head] {
+                assert!(
+                    part.len() < 8 || !lower.contains(&part.to_lowercase()),
+                    "{what} holds {part} of {secret}:\n{text}"
+                );
+            }
+        }
+    }
+    let is_bad = |letter: char| {
+        (letter.is_control() && !matches!(letter, '\n' | '\t')) || letter == '\u{202e}'
+    };
+    assert!(!text.contains(is_bad), "{what}: {text:?}");
+}
+
+/// An upstream that repeats secrets: the request says which by `s=`, the path is set.
+async fn upstream(path: Arc<Mutex<&'static str>>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let path = *path.lock().unwrap();
+            tokio::spawn(async move {
+                let mut client = BufReader::new(client);
+                let mut request = String::new();
+                while client.read_line(&mut request).await.unwrap_or(0) > 2 {}
+                let number = request
+                    .split("s=")
+                    .nth(1)
+                    .and_then(|rest| rest.chars().next());
+                let number = number.and_then(|digit| digit.to_digit(10)).unwrap_or(0);
+                let secret = SECRETS[usize::try_from(number).unwrap() % SECRETS.len()];
+                let answer = repeat(path, secret, port);
+                let _ = client.write_all(answer.as_bytes()).await;
+                let _ = client.shutdown().await;
+                let mut rest = Vec::new();
+                let _ = client.read_to_end(&mut rest).await;
+            });
+        }
+    });
+    port
+}
+
+fn repeat(path: &str, secret: &str, port: u16) -> String {
+    let all = forms(secret).join(" ; ");
+    let whole = |status: &str, headers: &str, body: &str| {
+        let length = body.len();
+        format!(
+            "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )
+    };
+    let basic = STANDARD.encode(format!("advisoryd:{secret}"));
+    let json = "Content-Type: application/json\r\n";
+    let said = serde_json::to_string(&format!("\u{1b}[31m\u{9b}2J\u{202e} {all}")).unwrap();
+    match path {
+        "redirect elsewhere" => {
+            let to = format!("Location: https://{secret}@evil.example/{basic}?t={secret}\r\n");
+            whole("302 Found", &to, "")
+        }
+        "redirect here" => {
+            let code = percent(secret);
+            let to = format!("Location: http://127.0.0.1:{port}/{code}?a={basic}&b={code}\r\n");
+            whole("302 Found", &to, "")
+        }
+        "detail" => whole("401 Unauthorized", json, &format!("{{\"detail\": {said}}}")),
+        "page" => {
+            let page = format!("<html><title>{all}</title>{all}</html>");
+            whole("502 Bad Gateway", "Content-Type: text/html\r\n", &page)
+        }
+        "content type" => {
+            let name = format!("Content-Type: text/{secret}; charset={basic}\r\n");
+            whole("200 OK", &name, &all)
+        }
+        "content encoding" => {
+            let name = format!("Content-Encoding: x{secret} {basic}\r\n");
+            whole("200 OK", &name, "<a/>")
+        }
+        "type of a value" => whole("200 OK", json, &format!("{{\"count\": {said}}}")),
+        "status text" => whole(&format!("500 {secret} {basic}"), "", ""),
+        "root element" => {
+            let text = all.replace('&', "&amp;").replace('<', "&lt;");
+            let root = format!("<error code=\"{basic}\"><message>{text}</message></error>");
+            whole("200 OK", "Content-Type: application/xml\r\n", &root)
+        }
+        "retry after" => {
+            let headers = format!("Retry-After: {secret}\r\n{json}");
+            whole("503 Unavailable", &headers, &format!("[{said}]"))
+        }
+        _ => {
+            let blanks = " ".repeat(16 * 1024 - secret.len() * 3 / 4);
+            whole("400 Bad Request", "", &format!("{blanks}{secret} and more"))
+        }
+    }
+}
+
+/// A receiver that answers every line with secrets: HTTP and SMTP alike.
+async fn receiver() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(answer(BufReader::new(client)));
+        }
+    });
+    port
+}
+
+async fn answer(mut client: BufReader<tokio::net::TcpStream>) {
+    let mut line = String::new();
+    while client.read_line(&mut line).await.unwrap_or(0) > 2 {}
+    // The path names the secret that the sink sends.
+    let number = line
+        .chars()
+        .find_map(|letter| letter.to_digit(10))
+        .unwrap_or(0);
+    let secret = SECRETS[usize::try_from(number).unwrap() % SECRETS.len()];
+    let body = format!("\u{1b}]0;x\u{7} {} {}", forms(secret).join(" "), SECRETS[0]);
+    let text = format!(
+        "HTTP/1.1 500 No\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let _ = client.write_all(text.as_bytes()).await;
+    let _ = client.shutdown().await;
+    let mut rest = Vec::new();
+    let _ = client.read_to_end(&mut rest).await;
+}
+
+async fn mail_server() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut client = BufReader::new(client);
+                let _ = client.write_all(b"220 mail\r\n").await;
+                let mut line = String::new();
+                while client.read_line(&mut line).await.unwrap_or(0) > 0 {
+                    let reply = if line.starts_with("EHLO") {
+                        "250-mail\r\n250 AUTH PLAIN LOGIN\r\n".to_owned()
+                    } else {
+                        let all = forms(SECRETS[7]).join(" ");
+                        format!("535 5.7.8 no: {} {all}\r\n", line.trim())
+                    };
+                    let _ = client.write_all(reply.as_bytes()).await;
+                    line.clear();
+                }
+            });
+        }
+    });
+    port
+}
+
+const SINKS: &str = r#"
+[[alerts.sinks]]
+name = "bearer"
+kind = "hook"
+preset = "slack"
+url = "http://127.0.0.1:PORT/3"
+bearer_file = "DIR/bearer"
+allow_private = true
+[[alerts.sinks]]
+name = "basic"
+kind = "alertmanager"
+url = "http://127.0.0.1:PORT/4"
+username = "advisoryd"
+password_file = "DIR/basic"
+allow_private = true
+[[alerts.sinks]]
+name = "url"
+kind = "hook"
+preset = "teams"
+url_file = "DIR/url"
+allow_private = true
+[[alerts.sinks]]
+name = "headers"
+kind = "hook"
+preset = "mattermost"
+url = "http://127.0.0.1:PORT/6"
+headers_file = "DIR/headers"
+headers = { X-Api-Key = "HEADER" }
+allow_private = true
+[[alerts.sinks]]
+name = "mail"
+kind = "email"
+host = "127.0.0.1"
+port = MAIL
+tls = "none"
+from = "a@example.org"
+to = ["b@example.org"]
+username = "advisoryd"
+password_file = "DIR/mail-password"
+[[alerts.sinks]]
+name = "command"
+kind = "command"
+program = ["SCRIPT"]
+[[alerts.rules]]
+name = "all"
+on = ["appeared"]
+group = "1m"
+sinks = ["bearer", "basic", "url", "headers", "mail", "command"]
+"#;
+
+/// A configuration with every secret there is, and one rule that tells every sink.
+async fn configuration(world: &World, upstream: &str, health: u16) -> String {
+    let dir = world.token_file().parent().unwrap().to_owned();
+    let secret = |name: &str, text: &str| file(&dir, name, text).display().to_string();
+    let (token, database) = (secret("token", SECRETS[0]), &world.database.url);
+    let password = secret("database-password", SECRETS[2]);
+    let (port, mail) = (receiver().await, mail_server().await);
+    secret("url", &format!("http://127.0.0.1:{port}/{}", SECRETS[5]));
+    secret("bearer", SECRETS[3]);
+    secret("basic", SECRETS[4]);
+    secret("headers", &format!("Private-Token: {}", SECRETS[6]));
+    secret("mail-password", SECRETS[7]);
+    let script = script(&dir);
+    let sinks = SINKS
+        .replace("PORT", &port.to_string())
+        .replace("MAIL", &mail.to_string())
+        .replace("DIR", &dir.display().to_string())
+        .replace("SCRIPT", &script)
+        .replace("HEADER", SECRETS[6]);
+    let mut lists = String::new();
+    for n in 0..SECRETS.len() {
+        let id = n + 1;
+        let list = format!("id = {id}\nsource = \"feed\"\nquery = {{ s = \"{n}\" }}");
+        let _ = writeln!(lists, "[[watch_lists]]\n{list}");
+    }
+    format!(
+        "{upstream}token_file = \"{token}\"\nmax_attempts = 1\nrequests_per_minute = 60000\n\
+         [database]\nurl = \"{database}\"\npassword_file = \"{password}\"\n\
+         [schedule]\nfull_feeds = \"{NEVER}\"\nfeeds = \"{NEVER}\"\n[tickets]\nenabled = false\n\
+         [feeds]\nsweep = false\ndetails = \"never\"\n[http]\nlisten = \"127.0.0.1:{health}\"\n\
+         {lists}{sinks}"
+    )
+}
+
+fn script(dir: &Path) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+    // Without the proxy's, which is not in both configurations.
+    let secrets = [&SECRETS[..1], &SECRETS[2..]].concat();
+    let all: Vec<String> = secrets
+        .iter()
+        .map(|secret| forms(secret)[4..6].join(" "))
+        .collect();
+    let all = all.join("\n");
+    let text = format!("#!/bin/sh\ncat >&2 <<'END'\n\u{1b}[31m{all}\nEND\nexit 1\n");
+    let path = file(dir, "script", &text);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+async fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn told(config: &Path, arguments: &[&str]) -> Told {
+    let mut command = binary();
+    let command = command.arg("--config").arg(config).args(arguments);
+    command.output().expect("the command").into()
+}
+
+fn assert_told(config: &Path, arguments: &[&str]) -> Told {
+    let told = told(config, arguments);
+    assert_safe(&format!("{arguments:?} stdout"), &told.stdout);
+    assert_safe(&format!("{arguments:?} stderr"), &told.stderr);
+    told
+}
+
+/// Every row of every table and view, as text. (`pg_dump` is no part of every server.)
+async fn dump(world: &World) -> Vec<(String, String)> {
+    let tables: Vec<(String, String)> = sqlx::query_as(
+        "select table_schema::text, table_name::text from information_schema.tables
+         where table_schema like 'advisoryd%'",
+    )
+    .fetch_all(world.pool())
+    .await
+    .unwrap();
+    let mut rows = Vec::new();
+    for (schema, table) in tables {
+        let sql = format!("select t::text from {schema}.{table} t");
+        let texts: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_all(world.pool())
+            .await
+            .unwrap();
+        rows.extend(
+            texts
+                .into_iter()
+                .map(|text| (format!("{schema}.{table}"), text)),
+        );
+    }
+    rows
+}
+
+fn written(world: &World, name: &str, text: &str) -> PathBuf {
+    file(world.token_file().parent().unwrap(), name, text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_comes_back_on_any_way_in_any_form() {
+    let world = World::new().await;
+    let path = Arc::new(Mutex::new(PATHS[0]));
+    let port = upstream(Arc::clone(&path)).await;
+    let health = free_port().await;
+    let dir = world.token_file().parent().unwrap().to_owned();
+    let password = file(&dir, "proxy-password", SECRETS[1]);
+    let evil = format!(
+        "[upstream]\nbase_url = \"http://127.0.0.1:{port}\"\n\
+         proxy = \"http://advisoryd@127.0.0.1:{port}\"\nproxy_password_file = \"{}\"\n",
+        password.display()
+    );
+    let good = format!(
+        "[upstream]\nbase_url = \"{}\"\n",
+        world.simulator.base_url()
+    );
+    let good = written(
+        &world,
+        "good.toml",
+        &configuration(&world, &good, health).await,
+    );
+    let evil = written(
+        &world,
+        "evil.toml",
+        &configuration(&world, &evil, health).await,
+    );
+
+    // The sinks: each repeats its own secret, and the outcomes are stored.
+    assert_told(&good, &["-v", "sync", "feeds", "--alert-backlog"]);
+    let attempts = world
+        .count("select count(*) from advisoryd_v1.delivery_attempts where error is not null")
+        .await;
+    assert!(attempts >= 6, "{attempts}");
+    for sink in ["bearer", "basic", "url", "headers", "mail", "command"] {
+        let told = assert_told(&good, &["alerts", "test", sink, "--json"]);
+        assert_eq!(told.code, 1, "{told}");
+        assert!(told.stdout.contains("[redacted]"), "{told}");
+        assert_told(&good, &["alerts", "test", sink]);
+    }
+
+    // Upstream: every path, every secret, in both formats of the log.
+    for (at, name) in PATHS.iter().enumerate() {
+        *path.lock().unwrap() = name;
+        let format = ["pretty", "json"][at % 2];
+        let told = assert_told(&evil, &["-vv", "--log-format", format, "sync", "feeds"]);
+        assert_eq!(told.code, 1, "{name}: {told}");
+        assert_told(&evil, &["check", "--json"]);
+        assert_told(&evil, &["status", "--json"]);
+    }
+    assert_told(&evil, &["status"]);
+
+    // The daemon and its web server.
+    *path.lock().unwrap() = "detail";
+    let mut command = binary();
+    let mut daemon = Running::start(command.arg("--config").arg(&evil).args(["-v", "run"]));
+    let metrics = eventually("a failed run in the metrics", PATIENCE, async || {
+        let listens = tokio::net::TcpStream::connect(("127.0.0.1", health)).await;
+        listens.ok()?;
+        let (_, metrics) = get(health, "/metrics").await;
+        metrics.contains("outcome=\"failed\"").then_some(metrics)
+    })
+    .await;
+    assert_safe("/metrics", &metrics);
+    daemon.signal(Signal::SIGTERM);
+    daemon.ended().await;
+    assert_safe("the daemon", &daemon.stderr());
+
+    assert_rows_are_safe(&world).await;
+}
+
+async fn assert_rows_are_safe(world: &World) {
+    let rows = dump(world).await;
+    assert!(rows.iter().any(|(_, row)| row.contains("[redacted]")));
+    for (table, row) in rows {
+        // The advisories themselves are the simulator's.
+        assert_safe(&table, &row.replace('\r', "").replace("\\n", " "));
+    }
+}
