@@ -13,7 +13,7 @@ pub mod daemon;
 pub mod http;
 pub mod job;
 pub(crate) mod logging;
-pub(crate) mod measures;
+pub mod measures;
 pub mod model;
 mod signals;
 pub mod simulate;

@@ -17,6 +17,7 @@ use super::worker::Worker;
 use super::workers;
 use super::{alerts, details, health, reconcile};
 use crate::config::Config;
+use crate::http::Usage;
 use crate::job::context::Context;
 use crate::job::trust::retention;
 use crate::model::SourceKey;
@@ -131,11 +132,14 @@ impl Generation {
         self.workers.send_replace(workers);
     }
 
-    pub(super) fn working(&self) -> Working {
+    /// What runs; `fingerprint` is that of the loaded configuration.
+    pub(super) fn working(&self, fingerprint: u64) -> Working {
         Working {
             client: self.context.client.clone(),
             pulse: self.schedules.pulse(),
             config: Arc::clone(&self.context.config),
+            fingerprint,
+            used_before: Usage::default(),
         }
     }
 

@@ -11,6 +11,7 @@ mod private_server;
 pub mod progress;
 mod reconcile;
 pub mod schedules;
+mod scrape;
 mod start;
 pub(crate) mod systemd;
 mod web;
@@ -33,6 +34,7 @@ pub use self::start::StartOptions;
 use crate::clock::Clock;
 use crate::cluster::Role;
 use crate::config::{Config, ConfigError};
+use crate::measures;
 use crate::model::chain;
 use crate::signals::StopSignals;
 use crate::startup::{self, Opened};
@@ -229,45 +231,44 @@ impl Daemon {
 
     async fn start(&self, config: Config) -> anyhow::Result<Generation> {
         let token = config.upstream.token()?;
+        let fingerprint = config.fingerprint();
         let stop = self.stop.child_token();
         let context =
             startup::context(config, token, self.pool.clone(), self.clock.clone(), stop).await?;
         let generation = Generation::start(context, self.options).await?;
-        self.health.set_working(generation.working());
+        self.health.set_working(generation.working(fingerprint));
         Ok(generation)
     }
 
     /// Reloads the configuration. An invalid one changes nothing.
     async fn reload(&self, current: Generation) -> anyhow::Result<Generation> {
-        let loaded = (self.load)().and_then(|config| {
-            config.require_something()?;
-            Ok(config)
-        });
-        let config = match loaded {
+        let config = match self.load_again(&current).await {
             Ok(config) => config,
             Err(error) => {
                 error!("the configuration was not reloaded: {error}");
+                measures::reloaded(false);
                 return Ok(current);
             }
         };
-        if let Err(error) = config.upstream.token() {
-            error!("the configuration was not reloaded: {error}");
-            return Ok(current);
-        }
-        if let Err(error) = startup::open_sinks(&config) {
-            error!("the configuration was not reloaded: {}", chain(&*error));
-            return Ok(current);
-        }
-        current.warn_about_restart(&config);
-        let now = self.clock.now();
-        if let Err(error) = startup::configure(&config, &self.pool, now).await {
-            error!(%error, "the configuration was not reloaded: database error");
-            return Ok(current);
-        }
         current.stop(STOP_WITHIN).await;
         let next = self.start(config).await?;
         info!("configuration reloaded: {}", next.status());
         Ok(next)
+    }
+
+    /// The new configuration, if advisoryd can run with it; otherwise why not.
+    async fn load_again(&self, current: &Generation) -> Result<Config, String> {
+        let config = (self.load)().map_err(|error| error.to_string())?;
+        config
+            .require_something()
+            .map_err(|error| error.to_string())?;
+        config.upstream.token().map_err(|error| error.to_string())?;
+        startup::open_sinks(&config).map_err(|error| chain(&*error))?;
+        current.warn_about_restart(&config);
+        startup::configure(&config, &self.pool, self.clock.now())
+            .await
+            .map_err(|error| format!("database error: {error}"))?;
+        Ok(config)
     }
 }
 
