@@ -90,7 +90,7 @@ local graph(title, description, unit, targets) =
         graph('Drift', 'Records per second that upstream changed without a new modification date, found by reconciliation.', 'cps', [query('sum by (source) (rate(advisoryd_reconcile_drift_total{S}[$__rate_interval]))', '{{source}}')]),
 
         parts.row('Alerts'),
-        graph('Alerts created', 'Alerts per second.', 'ops', [query('sum(rate(advisoryd_alerts_raised_total{I}[$__rate_interval]))', 'alerts')]),
+        graph('Alerts created', 'Alerts per second, of all rules and about advisoryd itself.', 'ops', [query('sum(rate(advisoryd_alerts_raised_total{I}[$__rate_interval]))', 'alerts')]),
         graph('Delivery attempts', 'Attempts per second, by sink and outcome.', 'ops', [query('sum by (sink, outcome) (rate(advisoryd_alert_deliveries_total{I}[$__rate_interval]))', '{{sink}} {{outcome}}')]),
         graph('Failed attempts', 'Failed attempts per second, by sink and reason.', 'ops', [query('sum by (sink, reason) (rate(advisoryd_alert_delivery_failures_total{I}[$__rate_interval]))', '{{sink}} {{reason}}')]),
         graph('Waiting messages by sink', 'Messages that are not delivered yet, including those that still gather alerts.', 'short', [query('max by (sink) (advisoryd_alert_deliveries_waiting{I})', '{{sink}}')]),
