@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use advisoryd::measures::{self, Kind, METRICS};
 use advisoryd::model::Condition;
-use advisoryd::simulate::{self, Fault, FeedOptions, Options};
+use advisoryd::simulate::{self, Damage, Fault, FeedOptions, Options};
 use regex::Regex;
 
 use self::dashboard::{dashboard, expressions};
@@ -208,17 +208,16 @@ async fn metrics_are_those_of_the_table_and_promtool_has_nothing_to_say() {
     let mut world = telling(&receiver).await;
     let port = world.serve_health();
     // A condition that comes and goes.
-    let page = Fault::Html200;
+    let other = Fault::Damaged(Damage::NotRecognised);
     world
         .simulator
-        .inject(simulate::Rule::new(page).on("asset_list_id=2").times(2));
+        .inject(simulate::Rule::new(other).on("asset_list_id=2").times(20));
     let _daemon = world.run().await;
     // Reconciliation has found no drift, so that has no series.
     let rare = "advisoryd_reconcile_drift_total";
     let began = Instant::now();
     let page = loop {
-        let saids = world.simulator.saids(1);
-        world.simulator.revise(&saids[0], true);
+        world.simulator.publish(1);
         let page = get(port, "/metrics").await.1;
         let names = METRICS.iter().map(|metric| metric.name);
         let is_missing = |name: &&str| !page.contains(&format!("# TYPE {name} "));

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{path, program};
-use crate::support::{PATIENCE, Running, eventually, get, state_dir};
+use crate::support::{PATIENCE, Running, eventually, free_port, state_dir};
 
 pub struct Prometheus {
     _process: Running,
@@ -17,7 +17,7 @@ pub struct Prometheus {
 impl Prometheus {
     /// Scrapes the daemon at this port as job `advisoryd`, with the rules of docs/monitoring.
     pub async fn start(daemon: u16) -> Self {
-        let dir = state_dir();
+        let (dir, port) = (state_dir(), free_port());
         let config = dir.path().join("prometheus.yml");
         let rules = path("docs/monitoring/rules.yaml");
         let text = format!(
@@ -34,22 +34,17 @@ impl Prometheus {
                 "--storage.tsdb.path={}",
                 dir.path().join("data").display()
             ))
-            .arg("--web.listen-address=127.0.0.1:0")
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .current_dir(dir.path());
         let mut process = Running::start(&mut command);
-        let line = process.line("address=127.0.0.1:").await;
-        let port = line.split("address=127.0.0.1:").nth(1).unwrap();
-        let port: String = port.chars().take_while(char::is_ascii_digit).collect();
-        let prometheus = Self {
+        process
+            .line("Server is ready to receive web requests")
+            .await;
+        Self {
             _process: process,
             _dir: dir,
-            port: port.parse().unwrap(),
-        };
-        eventually("Prometheus", PATIENCE, async || {
-            (get(prometheus.port, "/-/ready").await.0 == 200).then_some(())
-        })
-        .await;
-        prometheus
+            port,
+        }
     }
 
     async fn api(&self, path: &str) -> Value {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use advisoryd::simulate::{DEFAULT_TOKEN, Fault, Rule};
+use advisoryd::simulate::{DEFAULT_TOKEN, Damage, Fault, Rule};
 use nix::sys::signal::Signal;
 
 use super::dashboard::{dashboard, expanded, expressions};
@@ -122,10 +122,10 @@ impl Scene {
         self.causes("AdvisorydSinkFailing").await;
     }
 
-    /// A web page instead of the feed of list 2.
-    async fn feed_is_a_page(&mut self) {
-        let page = Rule::new(Fault::Html200).on("asset_list_id=2");
-        self.world.simulator.inject(page.times(u32::MAX));
+    /// Another structure in the feed of list 2.
+    async fn feed_is_another(&mut self) {
+        let other = Rule::new(Fault::Damaged(Damage::NotRecognised)).on("asset_list_id=2");
+        self.world.simulator.inject(other.times(u32::MAX));
         self.causes("AdvisorydStructureNotRecognised").await;
         self.world.simulator.clear_faults();
         self.ends("AdvisorydStructureNotRecognised").await;
@@ -205,7 +205,7 @@ async fn each_rule_and_panel_is_evaluated_on_a_daemon_in_trouble() {
         assert!(now.is_empty(), "{alert}: {now:?}");
     }
     scene.quarantine_is_filled().await;
-    scene.feed_is_a_page().await;
+    scene.feed_is_another().await;
     scene.panels_are_filled().await;
     scene.causes("AdvisorydNeverComplete").await;
     scene.reload_is_refused().await;

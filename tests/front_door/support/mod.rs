@@ -30,7 +30,7 @@ pub use process::{Running, binary, is_alive};
 pub use receiver::{Received, Receiver, Reply};
 pub use run_dir::state_dir;
 pub use wait::{PATIENCE, eventually};
-pub use web::get;
+pub use web::{free_port, get};
 pub(crate) use words::assert_reads;
 pub use words::{without, words};
 pub use world::{HOOK_SECRET, READ_TIMEOUT, Told, World, pull_all, small};
