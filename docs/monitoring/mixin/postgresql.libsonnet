@@ -54,7 +54,7 @@ local column(name, unit) = {
         stat('Advisories', 'Advisories that upstream has not rejected, on the selected lists.', |||
           select count(*) as advisories
           from advisoryd_v1.advisories a
-          where not a.is_rejected
+          where a.severity_rank is distinct from 0
             and %s
         ||| % lists),
         stat('Highly critical and worse', 'Those of the two highest severities.', |||
@@ -111,10 +111,12 @@ local column(name, unit) = {
           order by 2 desc, 1
           limit 15
         ||| % lists),
+        // There is an index on modified_at, which is never before released_at.
         perDay('Released', 'Advisories per day of their release, by severity.', |||
           select date_trunc('day', a.released_at) as time, a.severity as metric, count(*) as advisories
           from advisoryd_v1.advisories a
           where $__timeFilter(a.released_at)
+            and (a.modified_at >= $__timeFrom() or a.modified_at is null)
             and %s
           group by 1, 2
           order by 1, 2
