@@ -17,6 +17,7 @@ pub(crate) mod systemd;
 mod web;
 pub mod worker;
 pub mod workers;
+mod working;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool};
 
-use super::web::Working;
+use super::working::Working;
 use crate::config::Config;
 use crate::job::details::fetch;
 use crate::job::health::freshness;

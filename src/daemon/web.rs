@@ -13,31 +13,14 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::schedules::Pulse;
 use super::scrape::{self, FromDatabase, Known};
+use super::working::Working;
 use crate::clock::Clock;
-use crate::config::Config;
-use crate::http::{Client, Usage};
 use crate::measures;
 use crate::store::database;
 
 /// Prometheus' text format.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// What runs under the current configuration.
-#[derive(Clone)]
-pub struct Working {
-    /// The client for upstream.
-    pub client: Client,
-    /// Shows whether the scheduler is alive.
-    pub pulse: Pulse,
-    /// The configuration.
-    pub config: Arc<Config>,
-    /// The fingerprint of the configuration as it was loaded.
-    pub fingerprint: u64,
-    /// Requests of the clients before it, in earlier generations.
-    pub used_before: Usage,
-}
 
 /// The state behind the endpoints; it is filled while the daemon starts.
 pub struct Health {

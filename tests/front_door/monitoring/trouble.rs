@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use advisoryd::simulate::{DEFAULT_TOKEN, Damage, Fault, Rule};
 use nix::sys::signal::Signal;
 
+use super::alerts;
 use super::dashboard::{dashboard, expanded, expressions};
+use super::exported::telling;
 use super::prometheus::Prometheus;
-use super::{alerts, telling};
 use crate::support::settings::WatchList;
 use crate::support::{PATIENCE, Receiver, Running, World, eventually};
 
