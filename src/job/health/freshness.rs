@@ -32,7 +32,7 @@ pub(super) fn allowed_until(
 }
 
 /// The age at which the data of a source is stale, counted from
-/// [`SourceReport::data_from`]; `None` without a limit. A source that is followed again
+/// `SourceReport::data_from`; `None` without a limit. A source that is followed again
 /// counts from then on, like the condition `data_stale`.
 pub fn limit(
     config: &Config,
