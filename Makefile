@@ -1,7 +1,7 @@
 # `make demo` runs a self-contained demo; `make test` runs all checks and tests.
 # Both install missing Debian packages (PostgreSQL's server, a C compiler).
 
-.PHONY: demo test deps servers fmt lint doc check bench fuzz release sqlx notices deny
+.PHONY: demo test test-monitoring deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny
 
 # The build needs no database: sqlx's macros read .sqlx.
 export SQLX_OFFLINE ?= true
@@ -22,6 +22,10 @@ doc:
 
 check:
 	cargo test --locked
+
+# Every rule and panel, evaluated by Prometheus and PostgreSQL on a daemon in trouble.
+test-monitoring: deps servers
+	cargo test --locked --test front_door monitoring -- --include-ignored
 
 bench: deps
 	cargo bench --locked --bench load
@@ -66,22 +70,22 @@ deps:
 	  || { SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	       $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null; }
 
-# Servers for the alert tests: Debian's Alertmanager and aiosmtpd. They are unpacked
-# below target and not installed, so that no service is started. Alertmanager needs
-# its templates at the path of the package.
+# Servers and programs for the tests: Debian's Alertmanager, aiosmtpd, Prometheus with
+# promtool, and jsonnet. They are unpacked below target and not installed, so that no
+# service is started. Alertmanager needs its templates at the path of the package.
 SERVERS = target/test-servers
 TEMPLATES = /usr/share/prometheus/alertmanager
 
 servers:
-	@[ -e $(SERVERS)/complete -a -e $(TEMPLATES)/default.tmpl ] \
-	  || { echo "unpacking Debian's Alertmanager and aiosmtpd for the tests"; \
+	@[ -e $(SERVERS)/complete -a -e $(SERVERS)/usr/bin/promtool -a -e $(SERVERS)/usr/bin/jsonnet -a -e $(TEMPLATES)/default.tmpl ] \
+	  || { echo "unpacking Debian's Alertmanager, Prometheus, jsonnet and aiosmtpd for the tests"; \
 	       SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	       mkdir -p $(SERVERS) \
 	       && $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get update -qq \
 	       && { python3 -c 'import ssl' 2>/dev/null \
 	            || $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 >/dev/null; } \
 	       && needs=$$(apt-cache depends -i python3-aiosmtpd | sed -n 's/.*Depends: \(python3-[a-z-]*\).*/\1/p') \
-	       && (cd $(SERVERS) && apt-get download -qq prometheus-alertmanager python3-aiosmtpd $$needs 2>/dev/null) \
+	       && (cd $(SERVERS) && apt-get download -qq prometheus-alertmanager prometheus jsonnet python3-aiosmtpd $$needs 2>/dev/null) \
 	       && for package in $(SERVERS)/*.deb; do dpkg -x "$$package" $(SERVERS) || exit 1; done \
 	       && $$SUDO install -D -m 0644 -t $(TEMPLATES) $(SERVERS)$(TEMPLATES)/*.tmpl \
 	       && touch $(SERVERS)/complete; }
@@ -89,6 +93,19 @@ servers:
 # Run after changing SQL: updates .sqlx with a temporary PostgreSQL.
 sqlx: deps
 	.ci/sqlx
+
+# Run after changing docs/monitoring/mixin: writes the rules and dashboards.
+MIXIN = docs/monitoring/mixin
+JSONNET = $(SERVERS)/usr/bin/jsonnet
+
+monitoring: servers
+	$(JSONNET) -S $(MIXIN)/rules.jsonnet >docs/monitoring/rules.yaml
+	$(JSONNET) $(MIXIN)/dashboard-prometheus.jsonnet >docs/monitoring/dashboard-prometheus.json
+	$(JSONNET) $(MIXIN)/dashboard-postgresql.jsonnet >docs/monitoring/dashboard-postgresql.json
+
+# Run after changing src/measures/table.rs: writes docs/metrics.md.
+metrics:
+	ADVISORYD_TEST_WRITE=1 cargo test --locked --test front_door the_page_of_metrics_is_that_of_the_table
 
 # Run after changing dependencies: updates THIRD-PARTY-NOTICES.
 notices:

@@ -14,7 +14,7 @@ pub mod http;
 pub(crate) mod instance;
 pub mod job;
 pub(crate) mod logging;
-pub(crate) mod measures;
+pub mod measures;
 pub mod model;
 mod signals;
 pub mod simulate;

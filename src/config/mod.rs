@@ -10,6 +10,7 @@ mod discovery;
 mod environment;
 mod exposed;
 mod feeds;
+mod fingerprint;
 mod followed;
 mod freshness;
 mod health;

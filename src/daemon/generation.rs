@@ -12,11 +12,12 @@ use super::discovery::{self, Discovery};
 use super::progress::Woken;
 use super::schedules::Schedules;
 use super::start::StartOptions;
-use super::web::Working;
 use super::worker::Worker;
 use super::workers;
+use super::working::Working;
 use super::{alerts, details, health, mirror, reconcile};
 use crate::config::Config;
+use crate::http::Usage;
 use crate::job::context::Context;
 use crate::job::standing::Standing;
 use crate::job::trust::retention;
@@ -138,11 +139,14 @@ impl Generation {
         self.workers.send_replace(workers);
     }
 
-    pub(super) fn working(&self) -> Working {
+    /// What runs; `fingerprint` is that of the loaded configuration.
+    pub(super) fn working(&self, fingerprint: u64) -> Working {
         Working {
             client: self.context.client.clone(),
             pulse: self.schedules.pulse(),
             config: Arc::clone(&self.context.config),
+            fingerprint,
+            used_before: Usage::default(),
         }
     }
 

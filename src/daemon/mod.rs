@@ -16,11 +16,13 @@ mod private_server;
 pub mod progress;
 mod reconcile;
 pub mod schedules;
+mod scrape;
 mod start;
 pub(crate) mod systemd;
 mod web;
 pub mod worker;
 pub mod workers;
+mod working;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +40,7 @@ pub use self::start::StartOptions;
 use crate::clock::Clock;
 use crate::cluster::Role;
 use crate::config::{Config, ConfigError};
+use crate::measures;
 use crate::model::{chain, shortened};
 use crate::signals::StopSignals;
 use crate::startup::{self, Opened};
@@ -245,11 +248,12 @@ impl Daemon {
 
     async fn start(&self, config: Config) -> anyhow::Result<Generation> {
         let token = config.upstream.token()?;
+        let fingerprint = config.fingerprint();
         let stop = self.stop.child_token();
         let context =
             startup::context(config, token, self.pool.clone(), self.clock.clone(), stop).await?;
         let generation = Generation::start(context, self.options).await?;
-        self.health.set_working(generation.working());
+        self.health.set_working(generation.working(fingerprint));
         Ok(generation)
     }
 
@@ -284,6 +288,7 @@ impl Daemon {
 
 /// Logs why a reload was refused, a line per mistake; returns the first one.
 fn refuse(error: &anyhow::Error) -> String {
+    measures::reloaded(false);
     let mistakes = match error.downcast_ref::<ConfigError>() {
         Some(error) => error.errors.iter().map(ToString::to_string).collect(),
         None => vec![chain(&**error)],

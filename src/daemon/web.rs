@@ -1,7 +1,6 @@
 //! HTTP endpoints `/healthz`, `/readyz` and `/metrics` (Prometheus).
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use anyhow::Context as _;
 use axum::Router;
@@ -10,42 +9,22 @@ use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use chrono::{DateTime, Utc};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::access::{self, Access};
 use super::listener;
-use super::schedules::Pulse;
+use super::scrape::{self, FromDatabase, Known};
+use super::working::Working;
 use crate::clock::Clock;
-use crate::config::{Config, Http};
-use crate::http::Client;
-use crate::job::details::fetch;
+use crate::config::Http;
 use crate::measures;
-use crate::model::{ConditionState, chain};
+use crate::model::chain;
 use crate::store::database;
-use crate::store::health::condition;
-use crate::store::lists::mirror;
-use crate::store::reports::report::{self, SourceReport};
-use crate::store::wanted::backlog::{self, Backlog};
 
 /// Prometheus' text format.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// A scrape waits no longer for the database: Prometheus gives up after ten seconds.
-const DATABASE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What runs under the current configuration.
-#[derive(Clone)]
-pub struct Working {
-    /// The client for upstream.
-    pub client: Client,
-    /// Shows whether the scheduler is alive.
-    pub pulse: Pulse,
-    /// The configuration.
-    pub config: Arc<Config>,
-}
 
 /// The state behind the endpoints; it is filled while the daemon starts.
 pub struct Health {
@@ -53,24 +32,24 @@ pub struct Health {
     pool: OnceLock<PgPool>,
     working: RwLock<Option<Working>>,
     prometheus: PrometheusHandle,
-    /// The sources when the database last answered a scrape.
-    sources: Mutex<Vec<SourceReport>>,
+    known: Mutex<Known>,
 }
 
 impl Health {
     /// The state at process start: no database, no schedules.
     pub fn new(clock: Clock) -> Self {
-        let recorder = PrometheusBuilder::new().build_recorder();
+        let recorder = measures::recorder();
         let prometheus = recorder.handle();
         // Fails only where a recorder is set already, in tests that start two daemons in one process.
         let _ = metrics::set_global_recorder(recorder);
         measures::describe();
+        measures::started(clock.now());
         Self {
             clock,
             pool: OnceLock::new(),
             working: RwLock::new(None),
             prometheus,
-            sources: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
@@ -80,8 +59,13 @@ impl Health {
     }
 
     /// Sets what runs now, after a start or reload.
-    pub fn set_working(&self, next: Working) {
+    pub fn set_working(&self, mut next: Working) {
+        let sinks = next.config.alerts.sinks.iter();
+        measures::configured(next.fingerprint, sinks.map(|sink| sink.name.as_str()));
         if let Ok(mut working) = self.working.write() {
+            if let Some(before) = &*working {
+                next.used_before = before.used_before + before.client.total_usage();
+            }
             *working = Some(next);
         }
     }
@@ -140,78 +124,48 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
 }
 
 async fn prometheus(State(health): State<Arc<Health>>) -> impl IntoResponse {
-    if let Some(working) = health.working() {
-        measures::upstream(&working.client.total_usage());
+    let working = health.working();
+    if let Some(working) = &working {
+        let usage = working.used_before + working.client.total_usage();
+        measures::upstream(&usage, working.client.measured_clock_offset());
     }
-    let read = read_database(&health);
-    let read = match tokio::time::timeout(DATABASE_TIMEOUT, read).await {
-        Ok(read) => read.map_err(|error| chain(&error)),
-        Err(_) => Err("no answer in time".to_owned()),
+    let now = health.clock.now();
+    let pool = health.pool.get();
+    let read = match scrape::read(pool, working.as_ref(), now).await {
+        Ok(read) => Ok(health.with_members(read).await),
+        Err(error) => Err(error),
     };
-    let text = [health.prometheus.render(), health.render(read)].concat();
+    let text = [
+        health.prometheus.render(),
+        health.render(read, working.as_ref()),
+    ]
+    .concat();
     ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], text)
 }
 
-/// What the metrics show of the database.
-struct FromDatabase {
-    sources: Vec<SourceReport>,
-    conditions: Vec<ConditionState>,
-    mirrors: Vec<mirror::State>,
-    details: Option<(Backlog, Option<DateTime<Utc>>)>,
-}
-
-async fn read_database(health: &Health) -> Result<FromDatabase, sqlx::Error> {
-    let pool = health.pool.get().ok_or(sqlx::Error::PoolClosed)?;
-    let now = health.clock.now();
-    let mut connection = pool.acquire().await?;
-    let details = match health.working() {
-        None => None,
-        Some(working) => {
-            let wanted = working.config.feeds.details;
-            let backlog = backlog::backlog(&mut connection, wanted, now).await?;
-            let done_at = fetch::outlook(&working.config, &backlog, now);
-            Some((backlog, done_at))
-        }
-    };
-    Ok(FromDatabase {
-        sources: report::sources(&mut connection).await?,
-        conditions: condition::states(&mut connection).await?,
-        mirrors: mirror::states(&mut connection).await?,
-        details,
-    })
-}
-
 impl Health {
-    /// The metrics that are read from the database. If it does not answer, only the ages
-    /// are known, which follow from what it said last.
-    fn render(&self, read: Result<FromDatabase, String>) -> String {
+    /// Adds the members, counted only where something has changed since the last scrape.
+    async fn with_members(&self, read: FromDatabase) -> FromDatabase {
+        let known = self.known().members(&read);
+        let members = match (known, self.pool.get()) {
+            (None, Some(pool)) => scrape::count_members(pool).await,
+            (known, _) => known,
+        };
+        read.with_members(members)
+    }
+
+    /// The metrics that are read from the database.
+    fn render(&self, read: Result<FromDatabase, String>, working: Option<&Working>) -> String {
         let now = self.clock.now();
-        let recorder = PrometheusBuilder::new().build_recorder();
-        let mut last = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let recorder = measures::recorder();
+        let mut known = self.known();
         metrics::with_local_recorder(&recorder, || {
-            measures::describe_database();
-            measures::database(read.is_ok());
-            match read {
-                Ok(FromDatabase {
-                    sources,
-                    conditions,
-                    mirrors,
-                    details,
-                }) => {
-                    measures::sources(&sources);
-                    measures::conditions(&conditions, &sources);
-                    measures::mirrors(&mirrors, &sources);
-                    if let Some((backlog, done_at)) = details {
-                        measures::details(&backlog, done_at);
-                    }
-                    *last = sources;
-                }
-                Err(error) => {
-                    tracing::debug!(error, "could not read metrics from the database");
-                }
-            }
-            measures::ages(&last, now);
+            scrape::record(read, &mut known, working, now);
         });
         recorder.handle().render()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -206,6 +206,17 @@ impl Client {
         self.exchange.clock.offset()
     }
 
+    /// The same in the last response, also if it was too large to be accepted; `None`
+    /// before the first response with a date.
+    pub fn measured_clock_offset(&self) -> Option<TimeDelta> {
+        self.exchange.clock.measured()
+    }
+
+    /// How many requests the daily quota leaves; `None` without a quota.
+    pub fn requests_left(&self) -> Option<u64> {
+        self.exchange.requests_left()
+    }
+
     /// Requests and bytes of this clone since [`Client::for_run`].
     pub fn usage(&self) -> Usage {
         self.account.meter.run()

@@ -14,6 +14,8 @@ pub(super) const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::days(1);
 pub(super) struct Clock {
     ours: crate::clock::Clock,
     last: Mutex<Option<Last>>,
+    /// Upstream's time minus local time in the last response, accepted or not.
+    measured: Mutex<Option<TimeDelta>>,
 }
 
 /// The last `Date` header.
@@ -39,6 +41,7 @@ impl Clock {
         Self {
             ours,
             last: Mutex::new(None),
+            measured: Mutex::new(None),
         }
     }
 
@@ -69,6 +72,12 @@ impl Clock {
         self.last().map_or(TimeDelta::zero(), |last| last.offset)
     }
 
+    /// The same in the last response with a date, also if it was too large to be
+    /// accepted; `None` before the first one.
+    pub(super) fn measured(&self) -> Option<TimeDelta> {
+        *self.measured.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Updates the clock from a `Date` header that was just received; `None` if it is not
     /// a date.
     pub(super) fn update(&self, header: &str) -> Result<Option<DateTime<Utc>>, Skew> {
@@ -78,6 +87,7 @@ impl Clock {
         };
         let upstream: DateTime<Utc> = date.into();
         let offset = upstream - ours;
+        *self.measured.lock().unwrap_or_else(PoisonError::into_inner) = Some(offset);
         if offset.abs() > MAX_CLOCK_SKEW {
             return Err(Skew { upstream, ours });
         }

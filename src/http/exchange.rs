@@ -207,6 +207,12 @@ impl Exchange {
             })
     }
 
+    /// How many requests the daily quota leaves; `None` without a quota.
+    pub(super) fn requests_left(&self) -> Option<u64> {
+        let day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
+        day.left(self.clock.ours())
+    }
+
     fn unanswered(&self, url: &Url, error: reqwest::Error) -> ClientError {
         let url = asked(url);
         if error.is_timeout() && !error.is_connect() {

@@ -49,6 +49,43 @@ impl Ending {
     }
 }
 
+/// Why a delivery attempt failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureReason {
+    /// The receiver rejected the credentials.
+    Auth,
+    /// The receiver accepts no more for now (status 429).
+    RateLimited,
+    /// The receiver answered with any other error.
+    Refused,
+    /// No answer: not connected, or too late.
+    Unreachable,
+    /// The message could not be built from the template.
+    Template,
+}
+
+impl FailureReason {
+    /// All reasons.
+    pub const ALL: [Self; 5] = [
+        Self::Auth,
+        Self::RateLimited,
+        Self::Refused,
+        Self::Unreachable,
+        Self::Template,
+    ];
+
+    /// The name used in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::RateLimited => "rate_limited",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Template => "template",
+        }
+    }
+}
+
 /// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryState {

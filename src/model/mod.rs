@@ -46,7 +46,7 @@ pub use change_kind::ChangeKind;
 pub use condition::{Condition, Evidence, RunFailure};
 pub use condition_state::{ConditionState, Finding, OWN_RULE, Transition, decide, heartbeat_id};
 pub use date_filter::DateFilter;
-pub use delivery::{AlertState, DeliveryState, Ending};
+pub use delivery::{AlertState, DeliveryState, Ending, FailureReason};
 pub use detail::{Detail, Details, Forecast, IngestedVia, forecast};
 pub use fact::{alert_id, alert_of, test_id};
 pub use fingerprint::{

@@ -66,7 +66,7 @@ impl Alertmanager {
             .flat_map(|alert| self.posted(message, alert, now))
             .collect();
         let body = serde_json::to_vec(&posted).map_err(|error| {
-            Refused::permanent(format!("cannot encode the message as JSON: {error}"))
+            Refused::unbuilt(format!("cannot encode the message as JSON: {error}"))
         })?;
         self.post.send(Body::json(body), now).await
     }

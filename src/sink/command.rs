@@ -15,7 +15,7 @@ use super::descendants::{Descendants, MARK};
 use super::open::OpenError;
 use super::outcome::{Receipt, Refused};
 use crate::config;
-use crate::model::Message;
+use crate::model::{FailureReason, Message};
 
 /// How much of each output is kept; the rest is read and discarded, so that the
 /// program does not block on a full pipe.
@@ -71,7 +71,7 @@ impl Command {
 
     pub(super) async fn send(&self, message: &Message) -> Result<Receipt, Refused> {
         let input = serde_json::to_vec(message).map_err(|error| {
-            Refused::permanent(format!("cannot encode the message as JSON: {error}"))
+            Refused::unbuilt(format!("cannot encode the message as JSON: {error}"))
         })?;
         let name = self.program.first().map_or("", String::as_str);
         let mut group = self
@@ -191,6 +191,7 @@ fn judge(name: &str, status: ExitStatus, answer: String) -> Result<Receipt, Refu
     Err(Refused {
         status: status.code(),
         answer,
+        kind: FailureReason::Refused,
         can_repeat: status.code() != Some(NEVER),
         ..Refused::repeatable(format!("`{name}` failed: {status}"))
     })

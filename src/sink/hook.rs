@@ -55,7 +55,7 @@ impl Hook {
         let text = self
             .template
             .render(message)
-            .map_err(|why| Refused::permanent(format!("the template {why}")))?;
+            .map_err(|why| Refused::unbuilt(format!("the template {why}")))?;
         let body = Body {
             content_type: self.content_type.clone(),
             ..Body::json(text)

@@ -41,7 +41,7 @@ impl Mail {
     /// date, so that mail programs show it only once.
     pub(super) fn write(&self, message: &Message) -> Result<Envelope, Refused> {
         let wrong = |why: String| {
-            Refused::permanent(format!("cannot build an email from the message: {why}"))
+            Refused::unbuilt(format!("cannot build an email from the message: {why}"))
         };
         let text = self.text.render(message).map_err(wrong)?;
         let html = self.html.render(message).map_err(wrong)?;

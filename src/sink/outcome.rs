@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::secrets::Secrets;
+use crate::model::FailureReason;
 
 /// Maximum size of the receiver's reply that is stored, in bytes.
 pub const ANSWER_BYTES: usize = 512;
@@ -31,6 +32,8 @@ pub struct Refused {
     pub status: Option<i32>,
     /// The beginning of the reply, as in [`Receipt`].
     pub answer: String,
+    /// The kind of failure, for metrics.
+    pub kind: FailureReason,
     /// Whether a retry can succeed.
     pub can_repeat: bool,
     /// How long the receiver asked to wait (`Retry-After`), at most [`MAX_WAIT`].
@@ -48,12 +51,13 @@ impl Receipt {
 }
 
 impl Refused {
-    /// A temporary failure: a retry may succeed.
+    /// A temporary failure without an answer: a retry may succeed.
     pub(super) fn repeatable(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
             status: None,
             answer: String::new(),
+            kind: FailureReason::Unreachable,
             can_repeat: true,
             wait: None,
         }
@@ -62,8 +66,17 @@ impl Refused {
     /// A permanent failure: the message will never be accepted.
     pub(super) fn permanent(reason: impl Into<String>) -> Self {
         Self {
+            kind: FailureReason::Refused,
             can_repeat: false,
             ..Self::repeatable(reason)
+        }
+    }
+
+    /// The message cannot be built, and never will be.
+    pub(super) fn unbuilt(reason: impl Into<String>) -> Self {
+        Self {
+            kind: FailureReason::Template,
+            ..Self::permanent(reason)
         }
     }
 
@@ -78,6 +91,7 @@ impl Refused {
             reason,
             status,
             answer,
+            kind,
             can_repeat,
             wait,
         } = self;
@@ -85,6 +99,7 @@ impl Refused {
             reason: shown(&reason, secrets, REASON_BYTES),
             status,
             answer: shown(&answer, secrets, ANSWER_BYTES),
+            kind,
             can_repeat,
             wait,
         }

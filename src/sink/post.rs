@@ -15,7 +15,7 @@ use super::outcome::{MAX_WAIT, Receipt, Refused};
 use super::secrets::Secrets;
 use crate::config::Target;
 use crate::http::{beginning, retry_after_in};
-use crate::model::chain;
+use crate::model::{FailureReason, chain};
 
 /// How much of a response is read: the beginning is enough for display.
 const MAX_READ_BYTES: usize = 16 * 1024;
@@ -135,9 +135,20 @@ impl Post {
             reason: format!("POST {shown} returned status {status}{advice}"),
             status: code,
             answer,
+            kind: kind(status),
             can_repeat: can_repeat(status),
             wait,
         })
+    }
+}
+
+fn kind(status: StatusCode) -> FailureReason {
+    match status {
+        StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN
+        | StatusCode::PROXY_AUTHENTICATION_REQUIRED => FailureReason::Auth,
+        StatusCode::TOO_MANY_REQUESTS => FailureReason::RateLimited,
+        _ => FailureReason::Refused,
     }
 }
 

@@ -14,6 +14,7 @@ use lettre::transport::smtp::response::Response;
 use tokio::time::{Instant, timeout_at};
 
 use super::outcome::{Receipt, Refused};
+use crate::model::FailureReason;
 
 /// Authentication mechanisms in order of preference; the connection is encrypted, or `allow_plaintext` is set.
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
@@ -144,9 +145,16 @@ impl Server {
             (Some(_), Some(said)) => said.to_string(),
             _ => String::new(),
         };
+        let kind = match status {
+            None => FailureReason::Unreachable,
+            // RFC 4954: authentication is required, too weak, or failed.
+            Some(530 | 534 | 535 | 538) => FailureReason::Auth,
+            Some(_) => FailureReason::Refused,
+        };
         Refused {
             status,
             answer,
+            kind,
             can_repeat,
             ..Refused::repeatable(format!("{self}: {error}"))
         }

@@ -67,11 +67,11 @@ impl Webhook {
             Some(template) => template
                 .render(message)
                 .map(Bytes::from)
-                .map_err(|why| Refused::permanent(format!("the template {why}")))?,
+                .map_err(|why| Refused::unbuilt(format!("the template {why}")))?,
             None => serde_json::to_vec(message)
                 .map(Bytes::from)
                 .map_err(|error| {
-                    Refused::permanent(format!("cannot encode the message as JSON: {error}"))
+                    Refused::unbuilt(format!("cannot encode the message as JSON: {error}"))
                 })?,
         };
         let timestamp = now.timestamp();

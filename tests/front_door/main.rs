@@ -64,6 +64,7 @@ mod list_members;
 mod list_quiet;
 mod migrations;
 mod missing_lists;
+mod monitoring;
 mod notices;
 mod outages;
 mod outgoing;

@@ -63,7 +63,8 @@ pub(crate) async fn attempt(
         },
         ending: ending(&sent, claim.failures, context.clock.now()),
     };
-    crate::measures::attempted(sink.name(), &attempt.ending, began.elapsed());
+    let failure = sent.as_ref().err().map(|refused| refused.kind);
+    crate::measures::attempted(sink.name(), &attempt.ending, failure, began.elapsed());
     log_outcome(&claim, &attempt.ending);
     settle_with_retries(context, &claim, &attempt, began + LEASE).await?;
     Ok(Attempted {
@@ -168,7 +169,7 @@ mod tests {
     use chrono::{DateTime, TimeDelta};
 
     use super::{PAUSES, ending};
-    use crate::model::Ending;
+    use crate::model::{Ending, FailureReason};
     use crate::sink::Refused;
 
     fn refused(can_repeat: bool, wait: Option<Duration>) -> Refused {
@@ -176,6 +177,7 @@ mod tests {
             reason: "no".to_owned(),
             status: None,
             answer: String::new(),
+            kind: FailureReason::Refused,
             can_repeat,
             wait,
         }

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::config::{Allowed, Config};
+use super::freshness;
+use crate::config::Config;
 use crate::model::{
     Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, shortened,
 };
@@ -12,8 +13,6 @@ use crate::store::health::condition::{Activity, Doubt, SinkState, SourceState};
 const UPSTREAM: &str = "upstream";
 /// Consecutive failures after which the other sinks are notified about a sink.
 const SINK_FAILURES: i32 = 4;
-/// Added to the second tick: the run that it starts may take a while.
-const SLACK: TimeDelta = TimeDelta::hours(1);
 /// No silence is remarkable before this: weekends and holidays.
 const SHORTEST_SILENCE: TimeDelta = TimeDelta::days(3);
 /// With fewer advisories in 14 days, a low number may be chance.
@@ -115,7 +114,8 @@ impl Seen<'_> {
 
     fn stale(&self, source: &SourceState) -> Finding {
         let read_to = source.covered_to.max(source.followed_since);
-        let until = read_to.and_then(|from| self.allowed_until(source, from));
+        let until = read_to
+            .and_then(|from| freshness::allowed_until(self.config, &source.key, self.filter, from));
         let age = read_to.map_or(TimeDelta::zero(), |from| self.upstream_now - from);
         let is_stale = until.is_some_and(|until| self.upstream_now > until);
         let summary = match (is_stale, source.covered_to) {
@@ -141,20 +141,6 @@ impl Seen<'_> {
             is_stale,
             (age.num_seconds(), summary),
         )
-    }
-
-    fn allowed_until(&self, source: &SourceState, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let config = self.config;
-        match config.allowed_age_of(&source.key) {
-            Allowed::Off => None,
-            Allowed::Age(age) => from.checked_add_signed(TimeDelta::from_std(age).ok()?),
-            Allowed::BySchedule => {
-                let schedule = config.schedule_of(&source.key, self.filter)?;
-                let zone = config.schedule.timezone;
-                let first = schedule.next_after(from, zone)?;
-                Some(schedule.next_after(first, zone)? + SLACK)
-            }
-        }
     }
 }
 

@@ -2,4 +2,5 @@
 
 pub mod check;
 pub(crate) mod findings;
+pub mod freshness;
 pub mod heartbeat;

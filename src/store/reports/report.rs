@@ -49,6 +49,14 @@ pub struct SourceReport {
     pub news_at: Option<DateTime<Utc>>,
 }
 
+impl SourceReport {
+    /// Since when its data ages: the end of the covered time, or when it was followed if
+    /// it was never read completely.
+    pub fn data_from(&self) -> Option<DateTime<Utc>> {
+        self.covered_to.or(self.followed_since)
+    }
+}
+
 /// All sources: watch lists by id, extra feeds by name, the tickets, and the
 /// revision scan if it is configured. The status of the details is their backlog.
 pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>, sqlx::Error> {

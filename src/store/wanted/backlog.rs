@@ -11,6 +11,9 @@ use crate::model::Details;
 pub struct Backlog {
     /// Pending, including those with failed attempts.
     pub wanted: i64,
+    /// Since when the oldest of them is pending.
+    #[serde(skip)]
+    pub oldest_since: Option<DateTime<Utc>>,
     /// Unavailable: upstream has none, or they cannot be parsed.
     pub unavailable: i64,
     /// Error of the last failed attempt.
@@ -36,6 +39,7 @@ pub async fn backlog(
     sqlx::query_as!(
         Backlog,
         r#"select count(*) filter (where next_at <= $1::timestamptz + $2 * interval '1 second') as "wanted!",
+                  min(wanted_since) filter (where next_at <= $1::timestamptz + $2 * interval '1 second') as oldest_since,
                   count(*) filter (where next_at > $1::timestamptz + $2 * interval '1 second') as "unavailable!",
                   (select last_error
                    from wanted_detail

@@ -32,7 +32,7 @@ pub use receiver::{Received, Receiver, Reply};
 pub use run_dir::state_dir;
 pub use suspended::suspend;
 pub use wait::{PATIENCE, eventually};
-pub use web::{ask, get};
+pub use web::{ask, free_port, get};
 pub(crate) use words::assert_reads;
 pub use words::{without, words};
 pub use world::{HOOK_SECRET, READ_TIMEOUT, Told, World, pull_all, small};

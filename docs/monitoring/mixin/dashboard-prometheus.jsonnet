@@ -1,0 +1,2 @@
+// dashboard-prometheus.json; see `make monitoring`.
+(import 'mixin.libsonnet').grafanaDashboards['dashboard-prometheus.json']
