@@ -22,7 +22,12 @@ const DAY: u64 = 24 * HOUR;
 ///
 /// It was parsed exactly as `tokio-cron-scheduler` 0.15 will parse it again, and it matches at least one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CronExpression(String);
+pub struct CronExpression {
+    /// Six fields, or a short form such as `@daily`.
+    fields: String,
+    /// Whether [`CronExpression::later`] has moved it.
+    is_moved: bool,
+}
 
 impl CronExpression {
     /// Parses an expression; the error says what is expected.
@@ -42,26 +47,44 @@ impl CronExpression {
                 "expected a schedule that matches at least one date; this one never runs".into(),
             );
         }
-        Ok(Self(text))
+        Ok(Self {
+            fields: text,
+            is_moved: false,
+        })
     }
 
     /// The same schedule, `seconds` later, if it runs at second 0; `seconds` below 60.
     #[must_use]
     pub(super) fn later(self, seconds: u32) -> Self {
-        match self.0.strip_prefix("0 ") {
-            Some(rest) => Self(format!("{seconds} {rest}")),
+        match self.fields.strip_prefix("0 ") {
+            Some(rest) => Self {
+                fields: format!("{seconds} {rest}"),
+                is_moved: true,
+            },
             None => self,
+        }
+    }
+
+    /// The schedule before it was moved by [`CronExpression::later`].
+    #[must_use]
+    pub(super) fn unmoved(&self) -> Self {
+        match self.fields.split_once(' ') {
+            Some((_, rest)) if self.is_moved => Self {
+                fields: format!("0 {rest}"),
+                is_moved: false,
+            },
+            _ => self.clone(),
         }
     }
 
     /// The expression with six fields, for the scheduler.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.fields
     }
 
     /// The first time after `now`; `None` when there is none in the years the scheduler knows.
     pub fn next_after(&self, now: DateTime<Utc>, timezone: Tz) -> Option<DateTime<Utc>> {
-        let next = cron(&self.0)
+        let next = cron(&self.fields)
             .ok()?
             .find_next_occurrence(&now.with_timezone(&timezone), false);
         next.ok().map(|time| time.with_timezone(&Utc))
@@ -70,7 +93,9 @@ impl CronExpression {
     /// The last time not after `now`; `None` when there was none.
     pub fn last_until(&self, now: DateTime<Utc>, timezone: Tz) -> Option<DateTime<Utc>> {
         let now = now.trunc_subsecs(0).with_timezone(&timezone);
-        let last = cron(&self.0).ok()?.find_previous_occurrence(&now, true);
+        let last = cron(&self.fields)
+            .ok()?
+            .find_previous_occurrence(&now, true);
         last.ok().map(|time| time.with_timezone(&Utc))
     }
 }
@@ -117,7 +142,7 @@ fn cron(text: &str) -> Result<Cron, croner::errors::CronError> {
 
 impl fmt::Display for CronExpression {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.fields)
     }
 }
 
@@ -186,6 +211,14 @@ mod tests {
     fn a_schedule_at_second_0_can_run_later_within_the_minute() {
         let later = |text: &str| CronExpression::parse(text).unwrap().later(37);
         assert_eq!(later("15m").as_str(), "37 */15 * * * *");
+        assert_eq!(later("15m").unmoved().as_str(), "0 */15 * * * *");
+        assert_eq!(
+            CronExpression::parse("5 0 3 * * *")
+                .unwrap()
+                .unmoved()
+                .as_str(),
+            "5 0 3 * * *"
+        );
         assert_eq!(later("*/5 * * * * *").as_str(), "*/5 * * * * *");
     }
 

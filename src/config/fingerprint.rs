@@ -13,6 +13,7 @@ impl Config {
     pub fn fingerprint(&self) -> u64 {
         let settings = Self {
             file: None::<PathBuf>,
+            schedule: self.schedule.unmoved(),
             ignored_variables: Vec::new(),
             ..self.clone()
         };

@@ -78,6 +78,29 @@ impl Schedule {
     }
 }
 
+impl Schedule {
+    /// The same for all machines: without `splay`.
+    #[must_use]
+    pub(super) fn unmoved(&self) -> Self {
+        let Self {
+            timezone,
+            feeds,
+            full_feeds,
+            list_contents,
+            tickets,
+            full_walk,
+        } = self;
+        Self {
+            timezone: *timezone,
+            feeds: feeds.unmoved(),
+            full_feeds: full_feeds.unmoved(),
+            list_contents: list_contents.unmoved(),
+            tickets: tickets.unmoved(),
+            full_walk: full_walk.unmoved(),
+        }
+    }
+}
+
 fn default(text: &str) -> Option<CronExpression> {
     CronExpression::parse(text).ok()
 }

@@ -179,7 +179,6 @@ impl TokenSources {
             .as_ref()
             .is_some_and(|dir| dir.join(CREDENTIAL).exists());
         match (&self.file, &self.fallback) {
-            (Some(file), _) => reload(file),
             (None, _) if is_passed => {
                 let file = self.fallback.as_deref();
                 let file = file.map_or_else(|| DEFAULT_TOKEN_FILE.into(), Path::to_string_lossy);
@@ -190,7 +189,7 @@ impl TokenSources {
             (None, _) if self.variable.is_some() => {
                 format!("set {TOKEN_VARIABLE} to a new token and restart advisoryd")
             }
-            (None, Some(file)) => reload(file),
+            (Some(file), _) | (None, Some(file)) => reload(file),
             (None, None) => "set [upstream] token_file and reload advisoryd".to_owned(),
         }
     }

@@ -27,7 +27,7 @@ pub const MAX_CONNECTIONS: usize = 64;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum lifetime of a connection: a client that does not read its response is not
 /// idle by any other measure. Scrapers connect again.
-const MAX_LIFETIME: Duration = Duration::from_secs(300);
+const MAX_LIFETIME: Duration = Duration::from_mins(5);
 /// Maximum size of a request's header, in bytes.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// Pause after an error of `accept`, for instance if there are no file descriptors left.

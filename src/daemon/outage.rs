@@ -62,7 +62,7 @@ where
         let error = failure.chain();
         context.standing.send_if_modified(|standing| {
             let is_new = standing.database.is_none();
-            standing.database.get_or_insert_with(|| error.to_string());
+            standing.database.get_or_insert_with(|| error.clone());
             is_new
         });
         if is_logged {

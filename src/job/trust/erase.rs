@@ -7,6 +7,7 @@ use serde_json::Value;
 use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::job::failure::Failure;
+pub use crate::store::trust::erasure::By;
 use crate::store::trust::erasure::{self, ERASED, Erased};
 use crate::store::trust::person_texts::{self, Texts};
 
@@ -19,29 +20,12 @@ const SERIALIZATION_FAILURE: &str = "40001";
 /// Shorter names would match too many words.
 pub const MIN_NAME_CHARS: usize = 3;
 
-/// Who erases, and when.
-#[derive(Debug, Clone, Copy)]
-pub struct By<'a> {
-    /// Login name.
-    pub who: &'a str,
-    /// Time of the audit log.
-    pub at: DateTime<Utc>,
-}
-
 /// Erases one ticket, all its versions and the alerts about it.
 pub async fn ticket(pool: &PgPool, id: i64, by: By<'_>) -> Result<Erased, Failure> {
     let mut transaction = pool.begin().await?;
     let erased = erasure::erase_tickets(&mut transaction, &[id], by.at).await?;
     let (key, detail) = (id.to_string(), erasure::detail(erased, 1));
-    erasure::record(
-        &mut transaction,
-        by.at,
-        by.who,
-        "erase_ticket",
-        Some(&key),
-        detail,
-    )
-    .await?;
+    erasure::record(&mut transaction, by, "erase_ticket", Some(&key), detail).await?;
     transaction.commit().await?;
     Ok(erased)
 }
@@ -113,15 +97,7 @@ pub async fn person(pool: &PgPool, person: &Person, by: By<'_>) -> Result<Erased
     }
     let mut transaction = pool.begin().await?;
     let detail = erasure::detail(erased, 0);
-    erasure::record(
-        &mut transaction,
-        by.at,
-        by.who,
-        "erase_person",
-        None,
-        detail,
-    )
-    .await?;
+    erasure::record(&mut transaction, by, "erase_person", None, detail).await?;
     transaction.commit().await?;
     Ok(erased)
 }
@@ -154,7 +130,7 @@ async fn batch_again(
 
 fn is_conflict(error: &sqlx::Error) -> bool {
     let error = error.as_database_error();
-    error.and_then(|error| error.code()).as_deref() == Some(SERIALIZATION_FAILURE)
+    error.and_then(sqlx::error::DatabaseError::code).as_deref() == Some(SERIALIZATION_FAILURE)
 }
 
 async fn batch(

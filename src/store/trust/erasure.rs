@@ -113,15 +113,11 @@ pub async fn erase_gone(
     let erased = erase_tickets(connection, &ids, now).await?;
     let tickets = ids.len() as u64;
     let detail = detail(erased, tickets);
-    record(
-        connection,
-        now,
-        "advisoryd",
-        "erase_gone_tickets",
-        None,
-        detail,
-    )
-    .await?;
+    let by = By {
+        who: "advisoryd",
+        at: now,
+    };
+    record(connection, by, "erase_gone_tickets", None, detail).await?;
     Ok(tickets)
 }
 
@@ -226,15 +222,24 @@ async fn quarantined(connection: &mut PgConnection, keys: &[String]) -> Result<u
     Ok(done.rows_affected())
 }
 
+/// Who did something, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// Login name, or `advisoryd`.
+    pub who: &'a str,
+    /// Time by our clock.
+    pub at: DateTime<Utc>,
+}
+
 /// Adds a row to the audit log.
 pub async fn record(
     connection: &mut PgConnection,
-    at: DateTime<Utc>,
-    who: &str,
+    by: By<'_>,
     what: &str,
     key: Option<&str>,
     detail: Value,
 ) -> Result<(), sqlx::Error> {
+    let By { who, at } = by;
     sqlx::query!(
         "insert into audit (at, who, what, key, detail)
          values ($1, $2, $3, $4, $5)",
