@@ -109,7 +109,8 @@ fn six_fields(text: &str) -> Result<String, String> {
             Ok(every) => fields_of(every),
             Err(_) => Ok(text.to_owned()),
         },
-        _ => Ok(text.to_owned()),
+        6 | 7 => Ok(text.to_owned()),
+        _ => Err(EXPECTED.to_owned()),
     }
 }
 

@@ -37,7 +37,9 @@ fn open_connections(port: u16) -> usize {
     let table = std::fs::read_to_string("/proc/net/tcp").expect("the connections");
     let at_port = format!(":{port:04X}");
     // The second field is the local address, the fourth the state; 01 is ESTABLISHED.
-    let fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let fields = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
     fields
         .filter(|fields| fields[1].ends_with(&at_port) && fields[3] == "01")
         .count()

@@ -215,6 +215,8 @@ macro_rules! document {
                       || jsonb_build_object(
                           'products', (select jsonb_agg(to_jsonb(p) - 'said') from advisoryd_v1.advisory_products p where p.said = d.said),
                           'references', (select jsonb_agg(to_jsonb(r) - 'said' order by r.ordinal) from advisoryd_v1.advisory_references r where r.said = d.said),
+                          'memberships', (select jsonb_agg(jsonb_build_object('watch_list_id', m.watch_list_id, 'name', w.name, 'first_seen_at', m.first_seen_at, 'left_at', m.left_at) order by m.watch_list_id)
+                                          from advisoryd_v1.advisory_watch_lists m left join advisoryd_v1.watch_lists w on w.id = m.watch_list_id where m.said = d.said),
                           'tickets', (select jsonb_agg(jsonb_build_object('id', t.id, 'pretty_id', t.pretty_id, 'status', t.status, 'title', t.title) order by t.id)
                                       from advisoryd_v1.tickets t where t.said = d.said and t.deleted_at is null)) as "document!"
                from (
