@@ -113,7 +113,7 @@ async fn what_went_wrong_is_seen_wherever_people_look() {
         (KEPT, "appeared"),
         ("7", "ticket_gone"),
     ] {
-        let fact = told.iter().find(|fact| fact.0 == key && fact.1 == what);
+        let fact = told.iter().find(|fact| fact.0 == what && fact.1 == key);
         assert!(fact.is_some(), "{key} {what}: {told:?}");
     }
 }
