@@ -14,7 +14,7 @@ use crate::store::reports::{question, receipt};
 /// What to explain.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// Advisory (SA87735) or ticket number
+    /// Advisory (SA87735) or ticket ID
     #[arg(value_name = "SAID|TICKET")]
     key: String,
     /// Only for this rule
