@@ -108,17 +108,7 @@ async fn find(
             document,
         });
     };
-    let found = if digits == wanted {
-        match question::ticket(connection, number).await? {
-            None => question::ticket_by_pretty_id(connection, number).await?,
-            found => found,
-        }
-    } else {
-        match question::ticket_by_pretty_id(connection, number).await? {
-            None => question::ticket(connection, number).await?,
-            found => found,
-        }
-    };
+    let found = question::ticket_called(connection, number, digits != wanted).await?;
     let Some(document) = found else {
         let why = absence(connection, RecordKind::Ticket, digits, details).await?;
         anyhow::bail!(

@@ -37,7 +37,7 @@ fn health_and_heartbeats_go_where_the_operator_says() {
 fn every_mistake_about_health_says_what_to_write_instead() {
     let text = format!(
         "{SINKS}[alerts.health]\nsinks = [\"sok\", \"x\"]\n\
-         [alerts.heartbeat]\nschedule = \"0 8 * * *\"\n[freshness]\nfeeds = \"never\"\n"
+         [alerts.heartbeat]\nschedule = \"0 8 * *\"\n[freshness]\nfeeds = \"never\"\n"
     );
     insta::assert_snapshot!(errors(&text).join("\n"), @r"
     c.toml: `freshness.feeds`: got `never`; expected `auto`, `off` or a duration from `1m` to `366d`, such as `2h`

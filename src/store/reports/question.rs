@@ -248,7 +248,7 @@ pub async fn advisory(
 }
 
 /// One ticket as JSON: the columns of the view.
-pub async fn ticket(connection: &mut PgConnection, id: i64) -> Result<Option<Value>, sqlx::Error> {
+async fn ticket(connection: &mut PgConnection, id: i64) -> Result<Option<Value>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select to_jsonb(t) - 'raw' as "document!"
            from advisoryd_v1.tickets t
@@ -261,7 +261,7 @@ pub async fn ticket(connection: &mut PgConnection, id: i64) -> Result<Option<Val
 
 /// The same by ticket number. It is not guaranteed to be unique; of several
 /// tickets this returns the oldest.
-pub async fn ticket_by_pretty_id(
+async fn ticket_by_pretty_id(
     connection: &mut PgConnection,
     pretty_id: i64,
 ) -> Result<Option<Value>, sqlx::Error> {
@@ -275,6 +275,22 @@ pub async fn ticket_by_pretty_id(
     )
     .fetch_optional(connection)
     .await
+}
+
+/// The ticket that people call by this number: its id or its ticket number. With
+/// `by_number` (written `#42`) the ticket number comes first.
+pub async fn ticket_called(
+    connection: &mut PgConnection,
+    number: i64,
+    by_number: bool,
+) -> Result<Option<Value>, sqlx::Error> {
+    if by_number && let Some(found) = ticket_by_pretty_id(connection, number).await? {
+        return Ok(Some(found));
+    }
+    match ticket(connection, number).await? {
+        None if !by_number => ticket_by_pretty_id(connection, number).await,
+        found => Ok(found),
+    }
 }
 
 /// A changed field.
