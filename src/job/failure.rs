@@ -85,6 +85,20 @@ pub enum Failure {
         /// Pages read.
         pages: u32,
     },
+    /// A `next` link leads back to a page that was read already.
+    #[error("the link to the next page leads back to {url}, which was read already")]
+    RepeatedPage {
+        /// The page.
+        url: String,
+    },
+    /// The pages do not end although everything has come.
+    #[error("{rows} rows came and the pages do not end; upstream counts {}", in_words(*.counted))]
+    EndlessPages {
+        /// Rows received.
+        rows: u64,
+        /// The total count that upstream reports.
+        counted: Option<u64>,
+    },
     /// So many watch lists disappeared that the response must be confirmed first.
     #[error(
         "upstream no longer lists, or no longer enables, {lost} of {known} watch lists; a loss of more than a fifth is accepted only if a response at least 5 minutes later confirms it"
@@ -159,4 +173,8 @@ fn in_a_row(tries: u32) -> String {
         0 | 1 => String::new(),
         _ => format!(", {tries} times in a row"),
     }
+}
+
+fn in_words(count: Option<u64>) -> String {
+    count.map_or_else(|| "none".to_owned(), |count| count.to_string())
 }

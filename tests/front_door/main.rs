@@ -30,6 +30,7 @@ mod details;
 mod discovery;
 mod docs_sql;
 mod encodings;
+mod endless;
 mod erase;
 mod explain;
 mod facts;

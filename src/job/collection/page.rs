@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::links::Links;
 use crate::http::{Kind, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -20,6 +21,7 @@ pub(crate) struct PageResult {
 pub(crate) struct Pages<'c> {
     context: &'c Context,
     next: Next,
+    links: Links,
     limit: u32,
     /// URL of the page that was read last; `None` for the first one.
     pub url: Option<String>,
@@ -44,6 +46,7 @@ impl<'c> Pages<'c> {
         Self {
             context,
             next: Next::First(first),
+            links: Links::default(),
             limit: MAX_PAGES,
             url: None,
             read: 0,
@@ -72,10 +75,11 @@ impl<'c> Pages<'c> {
         let (url, response) = match std::mem::replace(&mut self.next, Next::End) {
             Next::End => return Ok(None),
             Next::First(request) => (None, context.or_stopped(client.get_whole(&request)).await?),
-            Next::At(url) if self.read >= self.limit || self.url.as_ref() == Some(&url) => {
+            Next::At(_) if self.read >= self.limit => {
                 return Err(Failure::TooManyPages { pages: self.read });
             }
             Next::At(url) => {
+                self.links.follow(&url)?;
                 let request = client.get_url_whole(&url, Kind::Json);
                 let response = context.or_stopped(request).await?;
                 (Some(url), response)
@@ -88,6 +92,8 @@ impl<'c> Pages<'c> {
         };
         let body = response.bytes().await?;
         let mut page = Page::read(&body)?;
+        let rows = page.results.len() + page.unreadable.len();
+        self.links.read(rows as u64, Some(page.count))?;
         let next = page.next.take().filter(|url| !url.is_empty());
         if self.read == 0 {
             self.claimed = page.count;

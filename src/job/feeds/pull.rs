@@ -10,6 +10,7 @@ use super::members;
 use super::store::Stored;
 use super::stream::{self, pull_stream};
 use crate::http::{Answer, Kind, Request};
+use crate::job::collection::links::Links;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, Work};
@@ -126,7 +127,7 @@ async fn read_documents(
 ) -> Result<(), Failure> {
     let mut response = first;
     let mut known_root = run.source.root_element.clone();
-    let mut records = 0;
+    let (mut records, mut links) = (0, Links::default());
     for _ in 0..MAX_DOCUMENTS {
         let document = read_document(run, response, known_root.as_deref(), stored).await?;
         stream::warn_of_ignored(run.source_name(), &document);
@@ -137,6 +138,8 @@ async fn read_documents(
         let Some(next) = document.next else {
             return stream::check_count(stored.tally.claimed, records);
         };
+        links.read(document.records, stored.tally.claimed)?;
+        links.follow(&next)?;
         let request = run.context.client.get_url(&next, Kind::Xml);
         response = run.context.or_stopped(request).await??;
     }
