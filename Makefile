@@ -77,8 +77,8 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat 
 packages: deb rpm tarball
 
 package-tools:
-	@for tool in cargo-auditable cargo-deb cargo-generate-rpm; do \
-	  [ -x $(PACKAGE_TOOLS)/bin/$$tool ] || cargo install --locked --root $(PACKAGE_TOOLS) $$tool || exit 1; done
+	@for tool in cargo-auditable@0.7.7 cargo-deb@3.8.0 cargo-generate-rpm@0.21.1; do \
+	  [ -x $(PACKAGE_TOOLS)/bin/$${tool%@*} ] || cargo install --locked --root $(PACKAGE_TOOLS) $$tool || exit 1; done
 
 stage: deps package-tools
 	RUSTFLAGS="$(DIST_FLAGS)" PATH="$(abspath $(PACKAGE_TOOLS))/bin:$$PATH" \
