@@ -93,10 +93,12 @@ deb: stage
 rpm: stage
 	$(PACKAGE_TOOLS)/bin/cargo-generate-rpm generate-rpm --source-date $(SOURCE_DATE_EPOCH) --output $(PACKAGES)/
 
+XZ = xz -T1
+
 tarball: stage
 	tar -C target/package --transform 's,^\.,advisoryd-$(VERSION),' --exclude ./usr/share/lintian \
 	  --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner -cf - . \
-	  | xz -T1 >$(PACKAGES)/advisoryd-$(VERSION)-$(PACKAGE_HOST).tar.xz
+	  | $(XZ) >$(PACKAGES)/advisoryd-$(VERSION)-$(PACKAGE_HOST).tar.xz
 
 # Installs, upgrades, removes and purges the .deb in an empty Debian root below target,
 # and runs the demo there. Needs root and a network; starts no systemd.
