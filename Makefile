@@ -72,7 +72,7 @@ DIST_FLAGS = --remap-path-prefix=$(CURDIR)=/build/advisoryd \
 	$(if $(filter x86_64,$(PACKAGE_ARCH)),-Clink-arg=-Wl$(comma)--icf=all)
 comma = ,
 
-export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)
+stage deb rpm tarball test-reproducible: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)
 
 packages: deb rpm tarball
 
