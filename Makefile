@@ -1,7 +1,7 @@
 # `make demo` runs a self-contained demo; `make test` runs all checks and tests.
 # Both install missing Debian packages (PostgreSQL's server, a C compiler).
 
-.PHONY: demo test test-monitoring deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny
+.PHONY: demo test test-monitoring deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny packages package-tools stage deb rpm tarball test-package test-reproducible
 
 # The build needs no database: sqlx's macros read .sqlx.
 export SQLX_OFFLINE ?= true
@@ -54,6 +54,65 @@ fuzz:
 
 release: deps
 	cargo build --locked --release
+
+# Packages (docs/packaging.md): the .deb, the .rpm and the tarball of what packaging/stage
+# lists. The same commit gives the same bytes in every folder: times are those of the
+# commit, and paths in the binary do not name the folder.
+PACKAGES = target/packages
+PACKAGE_TOOLS ?= target/package-tools
+PACKAGE_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+PACKAGE_ARCH = $(firstword $(subst -, ,$(PACKAGE_HOST)))
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+DIST = target/$(PACKAGE_HOST)/dist/advisoryd
+SBOM = target/advisoryd.cdx.json
+# lld folds functions with the same code, which generic code has many of. Rust uses it by
+# default on x86-64 alone.
+DIST_FLAGS = --remap-path-prefix=$(CURDIR)=/build/advisoryd \
+	--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo \
+	$(if $(filter x86_64,$(PACKAGE_ARCH)),-Clink-arg=-Wl$(comma)--icf=all)
+comma = ,
+
+stage deb rpm tarball test-reproducible: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)
+
+packages: deb rpm tarball
+
+package-tools:
+	@for tool in cargo-auditable@0.7.7 cargo-deb@3.8.0 cargo-generate-rpm@0.21.1; do \
+	  [ -x $(PACKAGE_TOOLS)/bin/$${tool%@*} ] || cargo install --locked --root $(PACKAGE_TOOLS) $$tool || exit 1; done
+
+stage: deps package-tools
+	RUSTFLAGS="$(DIST_FLAGS)" PATH="$(abspath $(PACKAGE_TOOLS))/bin:$$PATH" \
+	  cargo auditable build --locked --profile dist --target $(PACKAGE_HOST)
+	packaging/sbom $(PACKAGE_HOST) $(SBOM)
+	packaging/stage $(DIST) $(SBOM)
+	@mkdir -p $(PACKAGES)
+
+deb: stage
+	$(PACKAGE_TOOLS)/bin/cargo-deb deb --no-build --no-strip --output $(PACKAGES)/
+
+rpm: stage
+	$(PACKAGE_TOOLS)/bin/cargo-generate-rpm generate-rpm --source-date $(SOURCE_DATE_EPOCH) --output $(PACKAGES)/
+
+XZ = xz -T1
+
+tarball: stage
+	tar -C target/package --transform 's,^\.,advisoryd-$(VERSION),' --exclude ./usr/share/lintian \
+	  --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner -cf - . \
+	  | $(XZ) >$(PACKAGES)/advisoryd-$(VERSION)-$(PACKAGE_HOST).tar.xz
+
+# Installs, upgrades, removes and purges the .deb in an empty Debian root below target,
+# and runs the demo there. Needs root and a network; starts no systemd.
+test-package: deb
+	@for package in lintian debootstrap; do \
+	  command -v $$package >/dev/null || apt-get install -y -qq --no-install-recommends $$package >/dev/null; done
+	lintian --fail-on error,warning $(PACKAGES)/advisoryd_*.deb
+	packaging/test $(PACKAGES)/advisoryd_*.deb
+
+# Builds the last commit again in another folder: the packages must be the same bytes.
+test-reproducible: deb
+	rm -rf target/again && git clone --quiet --no-hardlinks . target/again/in/another/folder
+	$(MAKE) -C target/again/in/another/folder deb PACKAGE_TOOLS=$(abspath $(PACKAGE_TOOLS))
+	cd $(PACKAGES) && sha256sum *.deb | (cd $(CURDIR)/target/again/in/another/folder/$(PACKAGES) && sha256sum --check)
 
 # Installs PostgreSQL's server if it is missing. Debian's package would also create
 # and start a cluster; create_main_cluster = false prevents that.

@@ -116,8 +116,12 @@ pub(super) enum Command {
         /// Shell
         shell: clap_complete::Shell,
     },
-    /// Print the man page
-    Man,
+    /// Print the man page, or write one page per command
+    Man {
+        /// Write all pages into this directory, which must exist
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -38,8 +38,10 @@ mod stop;
 mod sync;
 mod verify;
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Arguments, Command};
@@ -83,6 +85,18 @@ fn told(error: &anyhow::Error) -> String {
     }
 }
 
+/// The main man page on stdout, or all pages as files in a directory.
+fn man(out: Option<&Path>) -> anyhow::Result<()> {
+    let Some(folder) = out else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
+        output::print_line(String::from_utf8_lossy(&page).trim_end());
+        return Ok(());
+    };
+    clap_mangen::generate_to(Arguments::command(), folder)
+        .with_context(|| format!("cannot write the man pages into {}", folder.display()))
+}
+
 /// False when the command did its work and found failures, which it has told.
 fn start(arguments: Arguments) -> anyhow::Result<bool> {
     let Arguments {
@@ -108,10 +122,8 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
             );
             Ok(true)
         }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
-            output::print_line(String::from_utf8_lossy(&page).trim_end());
+        Command::Man { out } => {
+            man(out.as_deref())?;
             Ok(true)
         }
         Command::Run { alert_backlog } => block_on(run(shared, StartOptions { alert_backlog })),

@@ -62,6 +62,35 @@ fn completions_and_man_page_are_printed() {
     assert!(page.stdout.contains(".TH advisoryd"), "{page}");
 }
 
+/// What the packages install: the main page names each command's page, and all exist.
+#[test]
+fn a_man_page_is_written_for_each_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    assert_eq!(told(&["man", "--out", out]).code, 0);
+    let page = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    let main = page("advisoryd.1").replace('\\', "");
+    let named: Vec<&str> = main
+        .lines()
+        .filter_map(|line| line.strip_suffix("(1)"))
+        .collect();
+    assert!(named.len() > 20, "{named:?}");
+    for name in named {
+        assert!(
+            page(&format!("{name}.1")).contains(".SH SYNOPSIS"),
+            "{name}"
+        );
+    }
+    assert!(page("advisoryd-alerts-test.1").contains("advisoryd alerts test"));
+
+    let missing = told(&["man", "--out", &format!("{out}/missing")]);
+    assert_eq!(missing.code, 1);
+    assert!(
+        missing.stderr.contains("cannot write the man pages into"),
+        "{missing}"
+    );
+}
+
 #[tokio::test]
 async fn sync_tells_one_line_a_run_and_its_exit_status_the_outcome() {
     let world = World::new().await;
