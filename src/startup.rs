@@ -22,8 +22,8 @@ use crate::job::lists::discover;
 use crate::model::{MAX_COVERAGE_AHEAD, Matcher, Rule};
 use crate::sink::Sink;
 use crate::source::xml::Rules;
-use crate::store::ledger::cursor::CutBack;
 use crate::store::database::Servers;
+use crate::store::ledger::cursor::CutBack;
 use crate::store::{self, database};
 
 /// Maximum time to return connections to the database in good order.

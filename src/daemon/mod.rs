@@ -137,11 +137,7 @@ impl Startup {
 
     /// Waits until the database is reachable, runs the migrations and records the sources;
     /// false if advisoryd stops first.
-    async fn wait_until_migrated(
-        &self,
-        pool: &PgPool,
-        servers: &Servers,
-    ) -> anyhow::Result<bool> {
+    async fn wait_until_migrated(&self, pool: &PgPool, servers: &Servers) -> anyhow::Result<bool> {
         if servers.are_several() {
             // A pool begins with the first host. Whether none will do, is said below.
             let _ = servers.choose(pool).await;
@@ -150,7 +146,9 @@ impl Startup {
         loop {
             let migrating = async {
                 // Its error names the host and the reason.
-                database::reachable(pool).await.map_err(MigrateError::Schema)?;
+                database::reachable(pool)
+                    .await
+                    .map_err(MigrateError::Schema)?;
                 database::migrate(pool).await
             };
             let migrated = systemd::while_starting("migrating the database", migrating);

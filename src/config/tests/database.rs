@@ -37,7 +37,12 @@ fn with_mode(url: &str, mode: &str) -> String {
 }
 
 fn mode(config: &Config) -> PgSslMode {
-    let options = config.database.connect_options().unwrap().unwrap().remove(0);
+    let options = config
+        .database
+        .connect_options()
+        .unwrap()
+        .unwrap()
+        .remove(0);
     options.get_ssl_mode()
 }
 
@@ -97,7 +102,12 @@ fn the_password_file_is_read_at_each_connection() {
     assert!(error.to_string().contains("password_file"), "{error}");
     for password in ["hunter2", "hunter3"] {
         std::fs::write(&file, format!("{password}\n")).unwrap();
-        let options = config.database.connect_options().unwrap().unwrap().remove(0);
+        let options = config
+            .database
+            .connect_options()
+            .unwrap()
+            .unwrap()
+            .remove(0);
         let text = format!("{options:?}");
         assert!(text.contains(password), "{text}");
         assert!(!format!("{config:?}").contains(password));
