@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use advisoryd::simulate::{Fault, Options, Rule};
 use advisoryd::store::database::{self, Servers};
 use advisoryd::store::ledger::lease::{LeaseName, take};
+use advisoryd::store::ledger::lock::SourceLock;
 
 use crate::support::settings::Schedule;
 use crate::support::{PATIENCE, PgServer, World, assert_reads, eventually, get, small};
@@ -187,5 +188,28 @@ async fn the_host_that_accepts_writes_is_chosen_whatever_the_others_do() {
     ] {
         assert!(none.contains(reason), "{reason}: {none}");
     }
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn a_lock_given_back_while_no_server_answered_is_taken_again_at_once() {
+    let (mut world, mut primary, standby) = two().await;
+    world.settings.database.url = Some(primary.url());
+    assert_eq!(world.told(&["migrate"]).code, 0);
+    let hosts = [&standby, &primary].map(|server| server.options("advisoryd"));
+    let servers = Servers::new(hosts.to_vec(), true);
+    let pool = database::pool(servers.clone(), 2);
+    servers.choose(&pool).await.unwrap();
+    let lock = SourceLock::take(&pool, 1).await.unwrap().unwrap();
+    primary.crash().await;
+    lock.release().await;
+    standby.promote();
+    servers.choose(&pool).await.unwrap();
+    let again = SourceLock::take(&pool, 1).await.unwrap();
+    let again = again.unwrap_or_else(|holder| panic!("held by {holder}"));
+    assert_eq!(again.fences()[0].epoch, 2);
+    let other = SourceLock::take(&pool, 1).await.unwrap();
+    assert!(other.is_err(), "one that is in use is not free");
+    again.release().await;
     pool.close().await;
 }

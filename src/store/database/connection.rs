@@ -87,7 +87,7 @@ pub async fn reachable(pool: &PgPool) -> Result<(), sqlx::Error> {
         }
         Ok(Err(sqlx::Error::Io(error))) => error,
         Ok(Err(error)) => return Err(error),
-        Err(_) => io::Error::other(no_answer()),
+        Err(_) => return Err(no_answer()),
     };
     let text = format!("{}: {reason}", name(&pool.connect_options()));
     Err(sqlx::Error::Io(io::Error::new(reason.kind(), text)))

@@ -113,7 +113,7 @@ impl Servers {
                     use_server(pool, options);
                     return Ok(connection);
                 }
-                (Err(error), _, Some(host)) => host.1 = error.to_string(),
+                (Err(error), _, Some(host)) => host.1 = reason(&error),
                 _ => {}
             }
         }
@@ -124,23 +124,20 @@ impl Servers {
     /// is used to notice at once that the server is gone or was demoted.
     pub(super) async fn keep(self, pool: PgPool) {
         let keeping = async {
-            let mut is_logged = false;
+            let mut was_lost = false;
             loop {
                 match self.found(&pool).await {
                     Ok(connection) => {
                         let host = name(&pool.connect_options());
-                        if std::mem::take(&mut is_logged) {
+                        if was_lost {
                             info!(%host, "the database is available again, at {host}");
                         }
                         let reason = self.lost(connection).await;
                         warn!(%host, "the database at {host} is lost: {reason}; looking for a host that accepts writes");
-                        is_logged = true;
+                        was_lost = true;
                     }
-                    Err(error) if is_logged => debug!(%error, "still no server"),
-                    Err(error) => {
-                        is_logged = true;
-                        warn!("{error}; waiting for one");
-                    }
+                    // Whoever needs the database says so.
+                    Err(error) => debug!(%error, "no server yet"),
                 }
                 sleep(SEARCH_EVERY).await;
             }
@@ -155,8 +152,8 @@ impl Servers {
             sleep(ASK_EVERY).await;
             match timeout(ANSWER_WITHIN, accepts(&mut connection, self.is_writable)).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => return error.to_string(),
-                Err(_) => return no_answer().to_string(),
+                Ok(Err(error)) => return reason(&error),
+                Err(_) => return reason(&no_answer()),
             }
         }
     }
@@ -191,6 +188,14 @@ async fn usable(
     timeout(ANSWER_WITHIN, asking)
         .await
         .unwrap_or_else(|_| Err(no_answer()))
+}
+
+/// An error without the words that every failure of a connection has.
+fn reason(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Io(error) => error.to_string(),
+        error => error.to_string(),
+    }
 }
 
 pub(super) fn no_answer() -> sqlx::Error {

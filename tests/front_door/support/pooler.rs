@@ -21,7 +21,7 @@ use super::web::free_port;
 pub struct PgBouncer {
     /// For the program under test.
     pub url: String,
-    process: Running,
+    _process: Running,
     _dir: TempDir,
 }
 
@@ -66,14 +66,9 @@ impl PgBouncer {
         .await;
         Self {
             url: format!("postgres://{user}@127.0.0.1:{port}/{database}?sslmode=disable"),
-            process,
+            _process: process,
             _dir: dir,
         }
-    }
-
-    /// What it said.
-    pub fn log(&self) -> String {
-        self.process.stderr()
     }
 }
 

@@ -16,6 +16,9 @@ use super::run_dir::state_dir;
 use super::wait::{PATIENCE, eventually};
 use super::web::free_port;
 
+/// The superuser that `initdb` makes.
+const SUPERUSER: &str = "postgres";
+/// The program's role.
 const ROLE: &str = "advisoryd";
 
 /// One server; it ends with the value.
@@ -27,7 +30,7 @@ pub struct PgServer {
 }
 
 impl PgServer {
-    /// A new server with an empty database `advisoryd`, whose owner is its superuser.
+    /// A new server, prepared as docs/databases.md says.
     pub async fn primary() -> Self {
         let server = Self::new();
         server.run(
@@ -35,7 +38,9 @@ impl PgServer {
             &["--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"],
         );
         let server = server.started().await;
-        server.sql("postgres", "create database advisoryd").await;
+        for statement in prepared() {
+            server.sql("postgres", &statement).await;
+        }
         server
     }
 
@@ -116,7 +121,7 @@ impl PgServer {
     fn run(&self, name: &str, arguments: &[&str]) {
         let mut command = program(name);
         command.arg("-D").arg(&self.data);
-        command.args(["-U", ROLE]).args(arguments);
+        command.args(["-U", SUPERUSER]).args(arguments);
         succeed(&mut command);
     }
 
@@ -135,7 +140,7 @@ impl PgServer {
         succeed(&mut command);
     }
 
-    /// How to connect as the superuser, who is also the program's role.
+    /// How to connect as the program's role.
     pub fn options(&self, database: &str) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()
             .host("127.0.0.1")
@@ -158,7 +163,8 @@ impl PgServer {
     }
 
     async fn connect(&self, database: &str) -> Option<PgConnection> {
-        self.options(database).connect().await.ok()
+        let options = self.options(database).username(SUPERUSER);
+        options.connect().await.ok()
     }
 
     /// Runs a statement as the superuser.
@@ -179,6 +185,16 @@ impl Drop for PgServer {
             process.wait();
         }
     }
+}
+
+/// The statements of docs/databases.md for a superuser.
+fn prepared() -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/databases.md");
+    let text = std::fs::read_to_string(path).expect("the page");
+    let block = text.split("```sql\n").nth(1).expect("its SQL");
+    let block = block.split("```").next().expect("its end");
+    let statements = block.lines().map(str::to_owned);
+    statements.filter(|line| !line.is_empty()).collect()
 }
 
 /// The user that runs servers where the tests are root, whom PostgreSQL refuses.
