@@ -31,9 +31,8 @@ test-monitoring: deps servers
 test-pooler: deps servers
 	ADVISORYD_TEST_POOLER=session cargo test --locked --test front_door -- $(POOLER_TESTS)
 
-# Without those that count, end or change connections of the server itself, or that have
-# no database of the tests' cluster.
-POOLER_TESTS = --skip cluster:: --skip layers:: --skip crash --skip gateway --skip support_itself
+# Without those that do not ask a database of the tests' cluster.
+POOLER_TESTS = --skip cluster:: --skip layers:: --skip failover:: --skip databases:: --skip monitoring
 
 bench: deps
 	cargo bench --locked --bench load

@@ -3,11 +3,12 @@
 use std::io;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::timeout;
 
-use super::servers::{ANSWER_WITHIN, Servers, name, no_answer, read_only};
+use super::servers::Servers;
+use super::session::{ANSWER_WITHIN, connect_to, name, no_answer, read_only, set};
 
 /// Longest wait for a free or new connection. It limits a single attempt; the caller
 /// handles longer outages. While a server refuses connections, the pool tries again after
@@ -20,16 +21,6 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// A connection that was used a moment ago is only asked whether it is alive, not whether
 /// its server was demoted.
 const USED_NOW: Duration = Duration::from_secs(1);
-
-/// Settings of every session. They are set after connecting: connection poolers refuse or
-/// drop what comes with the connection's start.
-///
-/// The server ends a transaction that has been idle for a while. No program that works is
-/// idle in one, as no transaction is open while it waits for the network; one that was
-/// suspended, or whose machine is gone, must not keep others waiting for its rows.
-const SETTINGS: &str = "set search_path = advisoryd;
-    set timezone = 'UTC';
-    set idle_in_transaction_session_timeout = '25s'";
 
 /// A pool that connects on first use. Its connections have the schema `advisoryd`
 /// first in their search path. Where there are several hosts, it must be made within a
@@ -56,21 +47,17 @@ pub async fn connect(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
         .unwrap_or_else(|_| Err(no_answer()))
 }
 
-pub(super) async fn connect_to(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    let mut connection = PgConnection::connect_with(options).await?;
-    set(&mut connection).await?;
-    Ok(connection)
-}
-
 /// Checks that the database responds and accepts writes. The error says which host does
 /// not, and why.
 pub async fn reachable(pool: &PgPool) -> Result<(), sqlx::Error> {
     /// All connections that the server, the role or the database may have are in use.
     const TOO_MANY: &str = "53300";
-    if let Some(mut idle) = pool.try_acquire()
-        && let Ok(Ok(None)) = timeout(ANSWER_WITHIN, read_only(&mut idle)).await
-    {
-        return Ok(());
+    if let Some(mut idle) = pool.try_acquire() {
+        if let Ok(Ok(None)) = timeout(ANSWER_WITHIN, read_only(&mut idle)).await {
+            return Ok(());
+        }
+        // Of no use to others either.
+        drop(idle.detach());
     }
     let asking = async {
         let mut connection = connect(pool).await?;
@@ -110,23 +97,4 @@ fn pool_of(options: PgConnectOptions, max_connections: u32, acquire_timeout: Dur
             })
         })
         .connect_lazy_with(options)
-}
-
-async fn set(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(SETTINGS).execute(connection).await?;
-    Ok(())
-}
-
-/// The same options with our name in `pg_stat_activity`, and without what connection
-/// poolers refuse.
-pub(super) fn named(options: PgConnectOptions) -> PgConnectOptions {
-    // A server never encrypts a Unix socket; asking for it costs a round trip.
-    let is_socket = options.get_socket().is_some();
-    let options = match options.get_ssl_mode() {
-        PgSslMode::Prefer if is_socket => options.ssl_mode(PgSslMode::Disable),
-        _ => options,
-    };
-    options
-        .application_name("advisoryd")
-        .extra_float_digits(None)
 }

@@ -5,6 +5,7 @@ mod migrations;
 mod pooler;
 mod requirements;
 mod servers;
+mod session;
 
 pub use self::connection::{alone, connect, pool, reachable};
 pub use self::migrations::{

@@ -2,20 +2,17 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool};
-use sqlx::{Connection as _, PgConnection, Row as _};
+use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
-use super::connection::{connect_to, named};
+use super::session::{ANSWER_WITHIN, connect_to, name, named, no_answer, read_only};
 
-/// Longest wait for the answer of one server.
-pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// How often the server in use is asked whether it still accepts writes.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// Pause between searches while no server accepts writes.
@@ -43,24 +40,13 @@ pub struct NoServer {
 
 impl fmt::Display for NoServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no host of [database] url accepts writes")?;
+        f.write_str("no host of [database] url can be used")?;
         for (place, (host, reason)) in self.hosts.iter().enumerate() {
             let separator = if place == 0 { ':' } else { ';' };
             write!(f, "{separator} {host}: {reason}")?;
         }
         Ok(())
     }
-}
-
-/// Why a server does not accept writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ReadOnly {
-    /// A standby, or a server that restores a backup.
-    #[error("the server is in recovery (a standby) and accepts no writes")]
-    Recovery,
-    /// `default_transaction_read_only` is on.
-    #[error("the server accepts no writes: default_transaction_read_only is on")]
-    Setting,
 }
 
 impl Servers {
@@ -166,16 +152,6 @@ fn use_server(pool: &PgPool, options: &PgConnectOptions) {
     }
 }
 
-/// The host as a person names it: address and port, or the path of the socket.
-pub(super) fn name(options: &PgConnectOptions) -> String {
-    let socket = options.get_socket().map(|path| path.display().to_string());
-    let host = socket.unwrap_or_else(|| options.get_host().to_owned());
-    if Path::new(&host).is_absolute() {
-        return host;
-    }
-    format!("{host}:{}", options.get_port())
-}
-
 async fn usable(
     options: &PgConnectOptions,
     is_writable: bool,
@@ -198,11 +174,6 @@ fn reason(error: &sqlx::Error) -> String {
     }
 }
 
-pub(super) fn no_answer() -> sqlx::Error {
-    let reason = format!("no answer within {} s", ANSWER_WITHIN.as_secs());
-    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, reason))
-}
-
 async fn accepts(connection: &mut PgConnection, is_writable: bool) -> Result<(), sqlx::Error> {
     if !is_writable {
         return connection.ping().await;
@@ -211,24 +182,4 @@ async fn accepts(connection: &mut PgConnection, is_writable: bool) -> Result<(),
         None => Ok(()),
         Some(reason) => Err(sqlx::Error::Io(io::Error::other(reason))),
     }
-}
-
-/// Why the server of this connection accepts no writes; `None` if it does.
-pub(super) async fn read_only(
-    connection: &mut PgConnection,
-) -> Result<Option<ReadOnly>, sqlx::Error> {
-    // Not prepared: one round trip, and whatever pooler is in between.
-    let row = sqlx::raw_sql(
-        "select pg_is_in_recovery() as is_standby,
-                current_setting('default_transaction_read_only') = 'on' as is_read_only",
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(if row.try_get("is_standby")? {
-        Some(ReadOnly::Recovery)
-    } else if row.try_get("is_read_only")? {
-        Some(ReadOnly::Setting)
-    } else {
-        None
-    })
 }

@@ -1,4 +1,4 @@
-//! Leases that this process has given back while the database was away. The row still
+//! Leases that this process has given back while the database was unreachable. The row still
 //! names this process; it does not wait for the expiry of what it no longer uses.
 
 use std::collections::HashMap;

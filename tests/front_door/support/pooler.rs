@@ -21,6 +21,8 @@ use super::web::free_port;
 pub struct PgBouncer {
     /// For the program under test.
     pub url: String,
+    /// The address of the database behind it.
+    pub direct: String,
     _process: Running,
     _dir: TempDir,
 }
@@ -30,10 +32,8 @@ impl PgBouncer {
     pub async fn to(database: &TestDatabase, mode: &str) -> Self {
         let url = Url::parse(&database.url).expect("the database's address");
         let query: HashMap<String, String> = url.query_pairs().into_owned().collect();
-        Self::start(&query["host"], &query["user"], &database.name, mode).await
-    }
-
-    async fn start(sockets: &str, user: &str, database: &str, mode: &str) -> Self {
+        let (sockets, user) = (&query["host"], &query["user"]);
+        let name = &database.name;
         let dir = state_dir();
         let path = |name: &str| dir.path().join(name);
         std::fs::write(path("users"), format!("\"{user}\" \"\"\n")).expect("a file");
@@ -41,7 +41,7 @@ impl PgBouncer {
         let mut settings = String::from("[databases]\n");
         let _ = writeln!(
             settings,
-            "{database} = host={sockets} port=5432 dbname={database} pool_mode={mode}"
+            "{name} = host={sockets} port=5432 dbname={name} pool_mode={mode}"
         );
         let users = path("users");
         let _ = writeln!(
@@ -65,7 +65,8 @@ impl PgBouncer {
         })
         .await;
         Self {
-            url: format!("postgres://{user}@127.0.0.1:{port}/{database}?sslmode=disable"),
+            url: format!("postgres://{user}@127.0.0.1:{port}/{name}?sslmode=disable"),
+            direct: database.url.clone(),
             _process: process,
             _dir: dir,
         }

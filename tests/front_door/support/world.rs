@@ -165,15 +165,12 @@ impl World {
         let simulator = serve(simulate::start(options))
             .await
             .expect("the simulator");
-        let mut database = database().await;
+        let database = database().await;
         // `make test-pooler`: the program goes through a pooler, the test itself does not.
         let pooler = match std::env::var(POOLER) {
             Ok(mode) => Some(PgBouncer::to(&database, &mode).await),
             Err(_) => None,
         };
-        if let Some(pooler) = &pooler {
-            database.url.clone_from(&pooler.url);
-        }
         Self {
             simulator,
             database,
@@ -201,7 +198,11 @@ impl World {
         let base_url = || self.simulator.base_url();
         upstream.base_url.get_or_insert_with(base_url);
         if settings.state.dir.is_none() {
-            let url = || self.database.url.clone();
+            let pooler = self.pooler.as_ref();
+            // Not if the test has put something else before the database.
+            let pooler = pooler.filter(|pooler| pooler.direct == self.database.url);
+            let url = pooler.map_or(&self.database.url, |pooler| &pooler.url);
+            let url = || url.clone();
             settings.database.url.get_or_insert_with(url);
         }
         // Only where a test is about it: the default time passes once a day, during tests too.
