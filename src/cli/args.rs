@@ -19,7 +19,7 @@ use crate::simulate;
     arg_required_else_help = true
 )]
 #[command(
-    after_help = "Exit status: 0 success, 1 failure (see stderr), 2 usage error, 78 invalid configuration."
+    after_help = "Exit status: 0 success, 1 failure (see stderr), 2 usage error, 69 a restart would not help (run only), 78 invalid configuration or token."
 )]
 pub(super) struct Arguments {
     /// Configuration file [default: $ADVISORYD_CONFIG, else /etc/advisoryd/config.toml]

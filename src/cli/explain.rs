@@ -14,7 +14,7 @@ use crate::store::reports::{question, receipt};
 /// What to explain.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// Advisory (SA87735) or ticket number
+    /// Advisory (SA87735) or ticket ID
     #[arg(value_name = "SAID|TICKET")]
     key: String,
     /// Only for this rule
@@ -38,12 +38,16 @@ async fn show(
     connection: &mut PgConnection,
     wanted: &Explain,
 ) -> anyhow::Result<bool> {
-    let key = wanted.key.trim().trim_start_matches('#').to_uppercase();
-    let (kind, found) = if let Ok(id) = key.parse::<i64>() {
-        (RecordKind::Ticket, question::ticket(connection, id).await?)
+    let written = wanted.key.trim().to_uppercase();
+    let digits = written.trim_start_matches('#');
+    let (kind, key, found) = if let Ok(number) = digits.parse::<i64>() {
+        let found = question::ticket_called(connection, number, digits != written).await?;
+        let id = found.as_ref().map(|document| document["id"].to_string());
+        let key = id.unwrap_or_else(|| digits.to_owned());
+        (RecordKind::Ticket, key, found)
     } else {
-        let found = question::advisory(connection, &key).await?;
-        (RecordKind::Advisory, found)
+        let found = question::advisory(connection, &written).await?;
+        (RecordKind::Advisory, written, found)
     };
     let receipt = receipt::receipt(connection, kind, &key, config.feeds.details).await?;
     let all = explain::explain(connection, &key, wanted.rule.as_deref(), &receipt).await?;

@@ -12,10 +12,10 @@ const USUAL_LIMIT: i64 = 50;
 /// How lists are printed.
 #[derive(Debug, Args)]
 pub(super) struct Form {
-    /// At most so many [default: 50, and a word on stderr when there are more]
+    /// Maximum number of rows [default: 50; a note on stderr says if there are more]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
     limit: Option<i64>,
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
     /// Print CSV with a heading; a text that begins like a formula (=, +, -, @) gets an apostrophe in front

@@ -108,17 +108,7 @@ async fn find(
             document,
         });
     };
-    let found = if digits == wanted {
-        match question::ticket(connection, number).await? {
-            None => question::ticket_by_pretty_id(connection, number).await?,
-            found => found,
-        }
-    } else {
-        match question::ticket_by_pretty_id(connection, number).await? {
-            None => question::ticket(connection, number).await?,
-            found => found,
-        }
-    };
+    let found = question::ticket_called(connection, number, digits != wanted).await?;
     let Some(document) = found else {
         let why = absence(connection, RecordKind::Ticket, digits, details).await?;
         anyhow::bail!(
@@ -181,6 +171,7 @@ const ADVISORY: Layout = Layout {
         "products",
         "references",
         "tickets",
+        "memberships",
         "upstream_id",
         "severity_rank",
         "criticality",
@@ -260,10 +251,31 @@ fn page(kind: RecordKind, document: &Value, receipt: &Receipt) -> String {
             lines.extend([String::new(), capital(field), value]);
         }
     }
+    lines.extend(memberships(&document["memberships"]));
     for (field, parts) in LISTS {
         lines.extend(list(field, &document[field], parts));
     }
     lines.join("\n")
+}
+
+/// The watch lists through which an advisory came, and those that it has left.
+fn memberships(items: &Value) -> Vec<String> {
+    let items = items.as_array().filter(|items| !items.is_empty());
+    let line = |item: &Value| {
+        let [id, name, since, left] =
+            ["watch_list_id", "name", "first_seen_at", "left_at"].map(|part| plain(&item[part]));
+        let list = format!("{id}  {name}");
+        let state = if left.is_empty() {
+            format!("since {since}")
+        } else {
+            format!("left {left}")
+        };
+        format!("  {}  {state}", list.trim())
+    };
+    items.map_or_else(Vec::new, |items| {
+        let heading = [String::new(), format!("Watch lists ({})", items.len())];
+        heading.into_iter().chain(items.iter().map(line)).collect()
+    })
 }
 
 fn list(field: &str, items: &Value, parts: [&str; 2]) -> Vec<String> {

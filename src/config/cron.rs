@@ -57,11 +57,11 @@ impl CronExpression {
     #[must_use]
     pub(super) fn later(self, seconds: u32) -> Self {
         match self.fields.strip_prefix("0 ") {
-            Some(rest) => Self {
+            Some(rest) if seconds > 0 => Self {
                 fields: format!("{seconds} {rest}"),
                 is_moved: true,
             },
-            None => self,
+            _ => self,
         }
     }
 
@@ -109,7 +109,8 @@ fn six_fields(text: &str) -> Result<String, String> {
             Ok(every) => fields_of(every),
             Err(_) => Ok(text.to_owned()),
         },
-        _ => Ok(text.to_owned()),
+        6 | 7 => Ok(text.to_owned()),
+        _ => Err(EXPECTED.to_owned()),
     }
 }
 

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::environment::Environment;
 use super::secret::REDACTED;
-use super::setting_error::looks_secret;
+use super::setting_error::looks_generated;
 use super::tree::Node;
 use super::values::text;
 use crate::model::keep_secret;
@@ -201,7 +201,7 @@ pub(super) fn secret_file(env: &Environment) -> impl FnOnce(&Node) -> Result<Sec
         let is_name = said.len() <= MAX_CREDENTIAL_CHARS
             && said.chars().all(fits)
             && !said.starts_with('.')
-            && !looks_secret(&said);
+            && !looks_generated(&said);
         if !is_name {
             return Err(advice.into());
         }

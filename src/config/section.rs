@@ -6,6 +6,9 @@ use std::sync::Arc;
 use super::setting_error::{NOT_SHOWN, SettingError, close_to, looks_secret, quoted};
 use super::tree::{Node, Said};
 
+/// Keys that are refused with advice; they are names, though they look like secrets.
+const PASSWORD_KEYS: [&str; 2] = ["password", "proxy_password"];
+
 /// A table being read. Each key is removed when it is read; keys that remain are unknown.
 pub(super) struct Section<'m> {
     path: String,
@@ -194,7 +197,12 @@ impl<'m> Section<'m> {
 
     fn push(&mut self, place: &Arc<str>, key: &str, text: String) {
         // A secret may stand where a key is expected.
-        let key = if looks_secret(key) { NOT_SHOWN } else { key };
+        let is_name = self.known.contains(&key) || PASSWORD_KEYS.contains(&key);
+        let key = if looks_secret(key) && !is_name {
+            NOT_SHOWN
+        } else {
+            key
+        };
         let key = self.key(key);
         self.errors.push(SettingError {
             place: Arc::clone(place),

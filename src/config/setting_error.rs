@@ -84,9 +84,15 @@ pub(super) fn looks_secret(value: &str) -> bool {
     ]
     .iter()
     .any(|word| lower.contains(word));
+    is_url_with_more || is_announced || looks_generated(value)
+}
+
+/// Whether a value contains a long word as generators of passwords and tokens make them.
+/// Names such as `http-password` are none.
+pub(super) fn looks_generated(value: &str) -> bool {
     let is_delimiter =
         |letter: char| letter.is_whitespace() || "\"'`,;()[]{}<>|&?/\\".contains(letter);
-    is_url_with_more || is_announced || value.split(is_delimiter).any(is_generated)
+    value.split(is_delimiter).any(is_generated)
 }
 
 /// Whether a word is long and not made of words and numbers.

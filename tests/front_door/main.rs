@@ -84,6 +84,7 @@ mod retention;
 mod samples;
 mod schedules;
 mod search_path;
+mod seen_by_users;
 mod service;
 mod sinks;
 mod sinks_alertmanager;

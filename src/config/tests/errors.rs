@@ -20,7 +20,7 @@ id_pattern = "SA["
 aliases = { saidd = ["x"], title = "t" }
 [[watch_lists]]
 id = 4
-schedule = "*/15 * * * *"
+schedule = "*/15 * * *"
 query = { days = 3, group = "a" }
 [[watch_lists]]
 id = 4
@@ -46,7 +46,7 @@ format = "xml"
         "c.toml: `feeds.id_pattern`: got `SA[`; expected a regular expression",
         "c.toml: `feeds.aliases.saidd`: unknown key; did you mean `said`?",
         "c.toml: `feeds.aliases.title`: got `t`; expected a list of strings",
-        "c.toml: `watch_lists[0].schedule`: watch list 4 has schedule `*/15 * * * *`; expected six cron fields (seconds first)",
+        "c.toml: `watch_lists[0].schedule`: watch list 4 has schedule `*/15 * * *`; expected a cron expression with six fields (seconds first) or five",
         "c.toml: `watch_lists[0].query.days`: watch list 4 has days `3`; remove it; advisoryd sets it",
         "c.toml: `watch_lists[1].id`: watch list 4 has id `4`; expected each watch list only once",
         "c.toml: `watch_lists[2].id`: entry 3 of watch_lists has no id; add its ID in upstream",

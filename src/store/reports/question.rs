@@ -215,6 +215,8 @@ macro_rules! document {
                       || jsonb_build_object(
                           'products', (select jsonb_agg(to_jsonb(p) - 'said') from advisoryd_v1.advisory_products p where p.said = d.said),
                           'references', (select jsonb_agg(to_jsonb(r) - 'said' order by r.ordinal) from advisoryd_v1.advisory_references r where r.said = d.said),
+                          'memberships', (select jsonb_agg(jsonb_build_object('watch_list_id', m.watch_list_id, 'name', w.name, 'first_seen_at', m.first_seen_at, 'left_at', m.left_at) order by m.watch_list_id)
+                                          from advisoryd_v1.advisory_watch_lists m left join advisoryd_v1.watch_lists w on w.id = m.watch_list_id where m.said = d.said),
                           'tickets', (select jsonb_agg(jsonb_build_object('id', t.id, 'pretty_id', t.pretty_id, 'status', t.status, 'title', t.title) order by t.id)
                                       from advisoryd_v1.tickets t where t.said = d.said and t.deleted_at is null)) as "document!"
                from (
@@ -246,7 +248,7 @@ pub async fn advisory(
 }
 
 /// One ticket as JSON: the columns of the view.
-pub async fn ticket(connection: &mut PgConnection, id: i64) -> Result<Option<Value>, sqlx::Error> {
+async fn ticket(connection: &mut PgConnection, id: i64) -> Result<Option<Value>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select to_jsonb(t) - 'raw' as "document!"
            from advisoryd_v1.tickets t
@@ -259,7 +261,7 @@ pub async fn ticket(connection: &mut PgConnection, id: i64) -> Result<Option<Val
 
 /// The same by ticket number. It is not guaranteed to be unique; of several
 /// tickets this returns the oldest.
-pub async fn ticket_by_pretty_id(
+async fn ticket_by_pretty_id(
     connection: &mut PgConnection,
     pretty_id: i64,
 ) -> Result<Option<Value>, sqlx::Error> {
@@ -273,6 +275,22 @@ pub async fn ticket_by_pretty_id(
     )
     .fetch_optional(connection)
     .await
+}
+
+/// The ticket that people call by this number: its id or its ticket number. With
+/// `by_number` (written `#42`) the ticket number comes first.
+pub async fn ticket_called(
+    connection: &mut PgConnection,
+    number: i64,
+    by_number: bool,
+) -> Result<Option<Value>, sqlx::Error> {
+    if by_number && let Some(found) = ticket_by_pretty_id(connection, number).await? {
+        return Ok(Some(found));
+    }
+    match ticket(connection, number).await? {
+        None if !by_number => ticket_by_pretty_id(connection, number).await,
+        found => Ok(found),
+    }
 }
 
 /// A changed field.
