@@ -30,10 +30,10 @@ async fn two() -> (World, PgServer, PgServer) {
     (world, primary, standby)
 }
 
-async fn unready(port: u16, part: &str) -> String {
-    eventually(part, PATIENCE, async || {
+async fn unready(port: u16, reason: &str) -> String {
+    eventually(reason, PATIENCE, async || {
         let (status, body) = get(port, "/readyz").await;
-        (status == 503 && body.contains(part)).then_some(body)
+        (status == 503 && body.contains(reason)).then_some(body)
     })
     .await
 }
