@@ -22,6 +22,7 @@ use crate::job::lists::discover;
 use crate::model::{MAX_COVERAGE_AHEAD, Matcher, Rule};
 use crate::sink::Sink;
 use crate::source::xml::Rules;
+use crate::store::database::Servers;
 use crate::store::ledger::cursor::CutBack;
 use crate::store::{self, database};
 
@@ -36,6 +37,8 @@ pub struct Opened {
     pub cluster: Option<Cluster>,
     /// A `psql` command line that connects to it.
     pub psql: String,
+    /// The hosts of the configured database, or the private server.
+    pub servers: Servers,
 }
 
 impl Opened {
@@ -45,15 +48,21 @@ impl Opened {
         if let Some(cluster) = &mut cluster {
             cluster.start().await?;
         }
-        Self::new(config, cluster)
+        let opened = Self::new(config, cluster)?;
+        if opened.servers.are_several() {
+            opened.servers.choose(&opened.pool).await?;
+        }
+        Ok(opened)
     }
 
     /// The configured database, or that of the private server, which has started.
     pub fn new(config: &Config, cluster: Option<Cluster>) -> anyhow::Result<Self> {
         let connections = config.database.max_connections;
         if let Some(cluster) = cluster {
+            let servers = Servers::from(cluster.connect_options());
             return Ok(Self {
-                pool: database::pool(cluster.connect_options(), connections),
+                pool: database::pool(servers.clone(), connections),
+                servers,
                 psql: cluster.psql(),
                 cluster: Some(cluster),
             });
@@ -63,12 +72,14 @@ impl Opened {
             .url
             .as_ref()
             .context("[database] has no url")?;
-        let options = config
+        let hosts = config
             .database
             .connect_options()?
             .context("[database] has no url")?;
+        let servers = Servers::new(hosts, url.is_writable());
         Ok(Self {
-            pool: database::pool(options, connections),
+            pool: database::pool(servers.clone(), connections),
+            servers,
             cluster: None,
             psql: format!("psql '{url}'"),
         })

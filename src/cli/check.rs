@@ -14,7 +14,7 @@ use crate::config::{Config, ConfigError, Token};
 use crate::model::chain;
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
-use crate::store::database::{self, SchemaState};
+use crate::store::database::{self, Requirement, SchemaState, TransactionPooling};
 
 pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Result<bool> {
     let loaded = shared.load_and_log(Some("warn")).and_then(|config| {
@@ -162,8 +162,46 @@ async fn without_database(
     check_upstream::check(&context, Known::Nothing, reporter).await
 }
 
+/// Whether the server is one that can be used: it accepts writes, is not behind a pooler
+/// that shares sessions, and grants what is needed. Only what is wrong is told.
+async fn has_usable_server(opened: &Opened, reporter: &mut Reporter) -> anyhow::Result<bool> {
+    let asking = async {
+        database::reachable(&opened.pool).await?;
+        if database::shares_sessions(&opened.pool).await? {
+            return Ok(Err(TransactionPooling));
+        }
+        let mut connection = opened.pool.acquire().await?;
+        Ok(Ok(database::requirements(&mut connection).await?))
+    };
+    let missing = match asking.await {
+        Ok(Ok(missing)) => missing,
+        Ok(Err(pooler)) => {
+            reporter.report(Finding::bad("database", pooler.to_string()))?;
+            return Ok(false);
+        }
+        Err(error) => {
+            let error: sqlx::Error = error;
+            let text = format!("cannot be used: {error}; check [database] url and the server");
+            reporter.report(Finding::bad("database", text))?;
+            return Ok(false);
+        }
+    };
+    let is_usable = missing.iter().all(Requirement::is_optional);
+    for one in missing {
+        reporter.report(if one.is_optional() {
+            Finding::good("database", one.to_string())
+        } else {
+            Finding::bad("database", one.to_string())
+        })?;
+    }
+    Ok(is_usable)
+}
+
 /// Whether the database can be used by this version as it is.
 async fn is_usable(opened: &Opened, reporter: &mut Reporter) -> anyhow::Result<bool> {
+    if !has_usable_server(opened, reporter).await? {
+        return Ok(false);
+    }
     let (finding, is_usable) = match database::schema_state(&opened.pool).await {
         Ok(SchemaState::UpToDate) => (Finding::good("database", "reachable and up to date"), true),
         Ok(SchemaState::Empty) => {
@@ -179,7 +217,7 @@ async fn is_usable(opened: &Opened, reporter: &mut Reporter) -> anyhow::Result<b
             (Finding::bad("database", text), false)
         }
         Err(error) => {
-            let text = format!("unreachable: {error}; check [database] url and the server");
+            let text = format!("cannot be used: {error}; check [database] url and the server");
             (Finding::bad("database", text), false)
         }
     };

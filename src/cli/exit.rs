@@ -30,7 +30,7 @@ pub(super) fn exit_status(error: &anyhow::Error, is_daemon: bool) -> u8 {
 fn needs_person(error: &anyhow::Error) -> bool {
     let database = matches!(
         error.downcast_ref(),
-        Some(MigrateError::Newer { .. } | MigrateError::Development(_))
+        Some(MigrateError::Newer { .. } | MigrateError::Development(_) | MigrateError::Pooler(_))
     );
     let server = matches!(
         error.downcast_ref(),

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use sqlx::postgres::PgConnectOptions;
 
+use super::database_hosts::DatabaseUrl;
 use super::database_url::{self, database_url};
 use super::environment::Environment;
-use super::secret::SecretUrl;
 use super::secret_file::{SecretError, SecretFile, secret_file};
 use super::section::Section;
 use super::values::{absolute_path, boolean, number};
@@ -20,7 +20,7 @@ const MAX_CONNECTIONS: u32 = 500;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {
     /// If omitted: a private PostgreSQL under [`State::dir`].
-    pub url: Option<SecretUrl>,
+    pub url: Option<DatabaseUrl>,
     /// The file that contains the password, if the URL does not.
     pub password_file: Option<SecretFile>,
     /// Allows connections to other machines without `sslmode=verify-full`. Default: `false`.
@@ -67,25 +67,31 @@ pub enum DatabaseError {
 }
 
 impl Database {
-    /// How to connect to the configured database; `None` if it is the private one. The
-    /// password is read again at each call.
+    /// How to connect to each host of the configured database; `None` if it is the private
+    /// one. The password is read again at each call.
     ///
     /// # Errors
     /// [`DatabaseError`]: the password file cannot be read.
-    pub fn connect_options(&self) -> Result<Option<PgConnectOptions>, DatabaseError> {
+    pub fn connect_options(&self) -> Result<Option<Vec<PgConnectOptions>>, DatabaseError> {
         let Some(url) = &self.url else {
             return Ok(None);
         };
-        let options = database_url::options(url).map_err(|_| DatabaseError::Url)?;
-        Ok(Some(match &self.password_file {
-            Some(file) => options.password(file.line()?.expose()),
-            None => options,
-        }))
+        let password = self.password_file.as_ref().map(SecretFile::line);
+        let password = password.transpose()?;
+        let mut hosts = Vec::with_capacity(url.hosts().len());
+        for host in url.hosts() {
+            let options = database_url::options(host).map_err(|_| DatabaseError::Url)?;
+            hosts.push(match &password {
+                Some(password) => options.password(password.expose()),
+                None => options,
+            });
+        }
+        Ok(Some(hosts))
     }
 
     /// A warning if the connection to another machine is not protected.
     pub(super) fn warning(&self) -> Option<String> {
-        let (host, mode) = database_url::insecure(self.url.as_ref()?)?;
+        let (host, mode) = self.insecure()?;
         Some(format!(
             "the connection to the database on {host} is not protected against eavesdropping: sslmode is `{mode}`, expected `verify-full`"
         ))
@@ -93,7 +99,7 @@ impl Database {
 
     /// Whether the password is part of the URL, and so of the configuration.
     pub fn has_password_in_url(&self) -> bool {
-        self.url.as_ref().is_some_and(database_url::has_password)
+        self.url.as_ref().is_some_and(has_password)
     }
 
     pub(super) fn read(mut section: Section<'_>, env: &Environment) -> Self {
@@ -119,6 +125,12 @@ impl Database {
 }
 
 impl Database {
+    /// The first host that is not protected, and its TLS mode.
+    fn insecure(&self) -> Option<(String, &'static str)> {
+        let hosts = self.url.as_ref()?.hosts();
+        hosts.iter().find_map(database_url::insecure)
+    }
+
     /// Settings that contradict each other.
     fn check(&self, section: &mut Section<'_>) {
         if self.password_file.is_some() {
@@ -127,14 +139,14 @@ impl Database {
                     "password_file",
                     "needs a `url`; the private PostgreSQL has no password",
                 ),
-                Some(url) if database_url::has_password(url) => section.unusable(
+                Some(url) if has_password(url) => section.unusable(
                     "password_file",
                     "contradicts the password in `url`; remove one of them",
                 ),
                 Some(_) => {}
             }
         }
-        if let Some((host, mode)) = self.url.as_ref().and_then(database_url::insecure)
+        if let Some((host, mode)) = self.insecure()
             && !self.allow_insecure
         {
             let text = format!(
@@ -143,6 +155,10 @@ impl Database {
             section.unusable("url", &text);
         }
     }
+}
+
+fn has_password(url: &DatabaseUrl) -> bool {
+    url.hosts().iter().any(database_url::has_password)
 }
 
 impl State {

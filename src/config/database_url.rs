@@ -6,12 +6,13 @@ use std::str::FromStr;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use url::{Host, Url};
 
+use super::database_hosts::DatabaseUrl;
 use super::secret::SecretUrl;
 use super::tree::Node;
 use super::values::{is_loopback_host, text};
 
 /// Parameters that the database driver knows. It would log any other with its value.
-const PARAMETERS: [&str; 18] = [
+const PARAMETERS: [&str; 19] = [
     "application_name",
     "dbname",
     "host",
@@ -29,33 +30,34 @@ const PARAMETERS: [&str; 18] = [
     "sslmode",
     "sslrootcert",
     "statement-cache-capacity",
+    "target_session_attrs",
     "user",
 ];
 /// Maximum length of a parameter's name in messages, in characters: a longer one is none.
 const MAX_NAME_CHARS: usize = 32;
 
-/// A URL that the database driver accepts.
-pub(super) fn database_url(node: &Node) -> Result<SecretUrl, String> {
+/// A URL that the database driver accepts, for each of its hosts.
+pub(super) fn database_url(node: &Node) -> Result<DatabaseUrl, String> {
     let advice = "expected a URL such as `postgres:///advisoryd?host=/run/postgresql`";
-    let text = text(node)?;
-    let url: Url = text
-        .parse()
-        .map_err(|error| format!("{advice} ({error})"))?;
-    if !matches!(url.scheme(), "postgres" | "postgresql") {
-        return Err(advice.into());
+    let found = DatabaseUrl::parse(&text(node)?, advice)?;
+    for host in found.hosts() {
+        let url: Url = host.expose().parse().map_err(|_| advice)?;
+        if !matches!(url.scheme(), "postgres" | "postgresql") {
+            return Err(advice.into());
+        }
+        // First: the driver logs unknown parameters.
+        if let Some(name) = unknown_parameter(&url) {
+            return Err(format!(
+                "expected a URL with known parameters, not {name}; known are {}",
+                PARAMETERS.join(", ")
+            ));
+        }
+        if PgConnectOptions::from_str(host.expose()).is_err() {
+            // Its text may repeat the value of a parameter.
+            return Err(format!("{advice}, with values that the driver accepts"));
+        }
     }
-    // First: the driver logs unknown parameters.
-    if let Some(name) = unknown_parameter(&url) {
-        return Err(format!(
-            "expected a URL with known parameters, not {name}; known are {}",
-            PARAMETERS.join(", ")
-        ));
-    }
-    match PgConnectOptions::from_str(&text) {
-        Ok(_) => Ok(SecretUrl::new(&url)),
-        // Its text may repeat the value of a parameter.
-        Err(_) => Err(format!("{advice}, with values that the driver accepts")),
-    }
+    Ok(found)
 }
 
 /// The first unknown parameter, by its name, if that cannot be a misplaced value.

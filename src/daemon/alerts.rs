@@ -106,8 +106,9 @@ async fn receive(context: &Context, wakers: &Wakers) -> Result<(), sqlx::Error> 
                 wakers.changes.notify_one();
             }
             Some(_) => wakers.alerts.iter().for_each(|sink| sink.notify_one()),
-            // The connection was lost, and notifications with it.
-            None => wakers.wake_all(),
+            // The connection was lost, and notifications with it. Another server may have
+            // taken over: the next connection is made anew.
+            None => return Ok(()),
         }
     }
 }

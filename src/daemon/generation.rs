@@ -209,17 +209,10 @@ impl Generation {
     /// Warns about changed settings that need a restart.
     pub(super) fn warn_about_restart(&self, next: &Config) {
         let current = &self.context.config;
-        let urls = [current, next].map(|config| {
-            config
-                .database
-                .url
-                .as_ref()
-                .map(|url| url.expose().to_owned())
-        });
         let changed = [
             (
                 "[database]",
-                urls[0] != urls[1]
+                current.database.url != next.database.url
                     || current.database.max_connections != next.database.max_connections,
             ),
             ("[state] dir", current.state.dir != next.state.dir),

@@ -44,7 +44,7 @@ use crate::measures;
 use crate::model::{chain, shortened};
 use crate::signals::StopSignals;
 use crate::startup::{self, Opened};
-use crate::store::database;
+use crate::store::database::{self, MigrateError, Servers};
 
 /// How long a graceful stop may take before remaining runs are dropped; the next start
 /// resumes them. systemd and operators expect less than ten seconds.
@@ -88,10 +88,11 @@ pub async fn run(
         return Ok(());
     };
     let (pool, psql) = (opened.pool.clone(), opened.psql.clone());
+    let servers = opened.servers.clone();
     // Boxed because the future is large.
     let working = Box::pin(async {
         let ready = tokio::select! {
-            ready = starting.wait_until_migrated(&pool) => ready?,
+            ready = starting.wait_until_migrated(&pool, &servers) => ready?,
             () = signals.stop_requested() => false,
         };
         if !ready {
@@ -129,17 +130,28 @@ impl Startup {
             return Ok(None);
         }
         let opened = Opened::new(&self.config, cluster)?;
-        self.health.set_database(opened.pool.clone());
+        self.health
+            .set_database(opened.pool.clone(), opened.servers.clone());
         Ok(Some(opened))
     }
 
     /// Waits until the database is reachable, runs the migrations and records the sources;
     /// false if advisoryd stops first.
-    async fn wait_until_migrated(&self, pool: &PgPool) -> anyhow::Result<bool> {
+    async fn wait_until_migrated(&self, pool: &PgPool, servers: &Servers) -> anyhow::Result<bool> {
+        if servers.are_several() {
+            // A pool begins with the first host. Whether none will do, is said below.
+            let _ = servers.choose(pool).await;
+        }
         let mut pauses = Pauses::new();
         loop {
-            let migrated =
-                systemd::while_starting("migrating the database", database::migrate(pool));
+            let migrating = async {
+                // Its error names the host and the reason.
+                database::reachable(pool)
+                    .await
+                    .map_err(MigrateError::Schema)?;
+                database::migrate(pool).await
+            };
+            let migrated = systemd::while_starting("migrating the database", migrating);
             let error = match migrated.await {
                 Ok(()) => match startup::configure(&self.config, pool, self.clock.now()).await {
                     Ok(()) => return Ok(true),

@@ -9,7 +9,12 @@ use tracing::{debug, warn};
 use super::progress::Watch;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
+use crate::model::chain;
 use crate::store::database;
+
+/// How often a database is asked that does not answer, or accepts no writes. Another server
+/// may take over at any time.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// Exponential backoff between attempts to reach the database.
 pub(super) struct Pauses(Duration);
@@ -17,7 +22,7 @@ pub(super) struct Pauses(Duration);
 impl Pauses {
     /// Short, so that a restart of the server causes hardly any delay.
     const FIRST: Duration = Duration::from_millis(250);
-    /// The longest delay until the return of the database is noticed.
+    /// The longest delay between two attempts.
     const LONGEST: Duration = Duration::from_secs(15);
 
     pub(super) fn new() -> Self {
@@ -59,7 +64,7 @@ where
                 return done;
             }
         };
-        let error = failure.chain();
+        let error = reason(&context.pool, &failure).await;
         context.standing.send_if_modified(|standing| {
             let is_new = standing.database.is_none();
             standing.database.get_or_insert_with(|| error.clone());
@@ -80,13 +85,20 @@ where
     }
 }
 
-/// Waits for at least one pause, and until the database accepts connections.
+/// Why the database is unavailable: which host does not answer or accepts no writes, if
+/// that is still so.
+async fn reason(pool: &PgPool, failure: &Failure) -> String {
+    match database::reachable(pool).await {
+        Err(error) => chain(&error),
+        Ok(()) => failure.chain(),
+    }
+}
+
+/// Waits for a pause, and until the database accepts connections and writes.
 async fn wait(pool: &PgPool, pauses: &mut Pauses) {
-    loop {
-        tokio::time::sleep(pauses.next()).await;
-        match database::reachable(pool).await {
-            Ok(()) => return,
-            Err(error) => debug!(%error, "the database is not reachable yet"),
-        }
+    tokio::time::sleep(pauses.next()).await;
+    while let Err(error) = database::reachable(pool).await {
+        debug!(%error, "the database is not reachable yet");
+        tokio::time::sleep(ASK_EVERY).await;
     }
 }

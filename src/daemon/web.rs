@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::Http;
 use crate::measures;
 use crate::model::chain;
-use crate::store::database;
+use crate::store::database::{self, Servers};
 
 /// Prometheus' text format.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -30,6 +30,7 @@ const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub struct Health {
     clock: Clock,
     pool: OnceLock<PgPool>,
+    servers: OnceLock<Servers>,
     working: RwLock<Option<Working>>,
     prometheus: PrometheusHandle,
     known: Mutex<Known>,
@@ -47,15 +48,33 @@ impl Health {
         Self {
             clock,
             pool: OnceLock::new(),
+            servers: OnceLock::new(),
             working: RwLock::new(None),
             prometheus,
             known: Mutex::default(),
         }
     }
 
-    /// Sets the database pool.
-    pub fn set_database(&self, pool: PgPool) {
+    /// Sets the database pool, and the hosts that it may use.
+    pub fn set_database(&self, pool: PgPool, servers: Servers) {
         let _ = self.pool.set(pool);
+        let _ = self.servers.set(servers);
+    }
+
+    /// Why the database cannot be used; where there are several hosts, the reason of each.
+    async fn database(&self) -> Result<(), String> {
+        let Some(pool) = self.pool.get() else {
+            return Err("not opened yet".to_owned());
+        };
+        let Err(error) = database::reachable(pool).await else {
+            return Ok(());
+        };
+        match self.servers.get() {
+            Some(servers) if servers.are_several() => {
+                servers.choose(pool).await.map_err(|none| none.to_string())
+            }
+            _ => Err(chain(&error)),
+        }
     }
 
     /// Sets what runs now, after a start or reload.
@@ -97,12 +116,7 @@ pub async fn serve(http: &Http, health: Arc<Health>) -> anyhow::Result<Option<Dr
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
-    let database = match health.pool.get() {
-        Some(pool) => database::reachable(pool)
-            .await
-            .map_err(|error| chain(&error)),
-        None => Err("not opened yet".to_owned()),
-    };
+    let database = health.database().await;
     let schedules = health
         .working()
         .is_some_and(|working| working.pulse.is_alive());

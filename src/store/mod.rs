@@ -19,6 +19,8 @@ pub(crate) mod wanted;
 pub fn is_away(error: &sqlx::Error) -> bool {
     /// The server ended a transaction that was idle: this process was suspended.
     const IDLE_IN_TRANSACTION: &str = "25P03";
+    /// The server is a standby, perhaps one that was demoted: another one takes over.
+    const READ_ONLY: &str = "25006";
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::PoolTimedOut
@@ -33,6 +35,7 @@ pub fn is_away(error: &sqlx::Error) -> bool {
                 || code.starts_with("57P")
                 || code.starts_with("53")
                 || code == IDLE_IN_TRANSACTION
+                || code == READ_ONLY
         }
         _ => false,
     }

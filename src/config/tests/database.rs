@@ -37,7 +37,12 @@ fn with_mode(url: &str, mode: &str) -> String {
 }
 
 fn mode(config: &Config) -> PgSslMode {
-    let options = config.database.connect_options().unwrap().unwrap();
+    let options = config
+        .database
+        .connect_options()
+        .unwrap()
+        .unwrap()
+        .remove(0);
     options.get_ssl_mode()
 }
 
@@ -97,9 +102,108 @@ fn the_password_file_is_read_at_each_connection() {
     assert!(error.to_string().contains("password_file"), "{error}");
     for password in ["hunter2", "hunter3"] {
         std::fs::write(&file, format!("{password}\n")).unwrap();
-        let options = config.database.connect_options().unwrap().unwrap();
+        let options = config
+            .database
+            .connect_options()
+            .unwrap()
+            .unwrap()
+            .remove(0);
         let text = format!("{options:?}");
         assert!(text.contains(password), "{text}");
         assert!(!format!("{config:?}").contains(password));
     }
+}
+
+/// Hosts, TLS modes and target of a URL with several hosts.
+fn hosts(url: &str) -> (Vec<String>, bool) {
+    let config = load(url, true).unwrap();
+    let url = config.database.url.clone().unwrap();
+    let hosts = config.database.connect_options().unwrap().unwrap();
+    let shown = hosts.iter().map(|host| {
+        let mode = format!("{:?}", host.get_ssl_mode()).to_lowercase();
+        let database = host.get_database().unwrap();
+        let name = host.get_socket().map_or_else(
+            || host.get_host().to_owned(),
+            |path| path.display().to_string(),
+        );
+        format!("{name}:{} {database} {mode}", host.get_port())
+    });
+    (shown.collect(), url.is_writable())
+}
+
+#[test]
+fn several_hosts_are_read_as_libpq_reads_them() {
+    let expected = |hosts: &[&str]| {
+        hosts
+            .iter()
+            .map(|&host| host.to_owned())
+            .collect::<Vec<_>>()
+    };
+    for (url, listed, is_writable) in [
+        (
+            "postgres://me:p,w@h1,h2:5433,[::1]:5434/db",
+            &[
+                "h1:5432 db verifyfull",
+                "h2:5433 db verifyfull",
+                "[::1]:5434 db prefer",
+            ][..],
+            true,
+        ),
+        (
+            "postgres://h1,h2/db?target_session_attrs=any&sslmode=require",
+            &["h1:5432 db require", "h2:5432 db require"],
+            false,
+        ),
+        (
+            "postgres:///db?host=h1,/run/postgresql&port=5433,5434&user=me",
+            &["h1:5433 db verifyfull", "/run/postgresql:5434 db prefer"],
+            true,
+        ),
+        (
+            "postgres:///db?host=h1,h2&port=5433",
+            &["h1:5433 db verifyfull", "h2:5433 db verifyfull"],
+            true,
+        ),
+        ("postgres://h1/db", &["h1:5432 db verifyfull"], false),
+        (
+            "postgres://h1/db?target_session_attrs=primary",
+            &["h1:5432 db verifyfull"],
+            true,
+        ),
+    ] {
+        assert_eq!(hosts(url), (expected(listed), is_writable), "{url}");
+    }
+}
+
+#[test]
+fn hosts_that_cannot_be_meant_are_refused_and_no_password_is_shown() {
+    for (url, part) in [
+        ("postgres://h1,/db", "empty"),
+        ("postgres://h1,h2:x/db", "port"),
+        ("postgres:///db?host=h1,h2&port=1,2,3", "as many ports"),
+        ("postgres://h1,h2/db?host=h3", "besides"),
+        (
+            "postgres://h1,h2/db?target_session_attrs=standby",
+            "advisoryd writes",
+        ),
+        (
+            "postgres://h1,localhost/db?sslmode=require",
+            "`allow_insecure = true`",
+        ),
+        (
+            "postgres://localhost,h1/db?sslmode=require",
+            "answers for h1",
+        ),
+    ] {
+        let error = load(url, false).unwrap_err();
+        assert!(error.contains(part), "{url}: {error}");
+    }
+    let config = load("postgres://me:hunter2@h1:5433,h2/db?sslmode=require", true).unwrap();
+    let url = config.database.url.unwrap();
+    let shown = format!("{url} {url:?}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert!(
+        shown.starts_with("postgres://me:redacted@h1:5433,h2/db?sslmode=require "),
+        "{shown}"
+    );
 }

@@ -31,7 +31,7 @@ fn every_variable_wins_over_the_file() {
     assert!(!config.tickets.enabled);
     assert_eq!(config.upstream.max_body_bytes, 1 << 30);
     assert_eq!(
-        config.database.url.unwrap().expose(),
+        config.database.url.unwrap().hosts()[0].expose(),
         "postgres://me:pw@db/x"
     );
     assert_eq!(config.http.listen, None);

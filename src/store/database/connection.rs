@@ -1,67 +1,100 @@
 //! Connections to the database, and their settings.
 
+use std::io;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
+use tokio::time::timeout;
 
-/// Longest wait for a free or new connection. It limits a single attempt; the
-/// caller handles longer outages.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+use super::servers::Servers;
+use super::session::{ANSWER_WITHIN, connect_to, name, no_answer, read_only, set};
 
-/// Settings of every session. They are set after connecting: connection poolers refuse or
-/// drop what comes with the connection's start.
-///
-/// The server ends a transaction that has been idle for a while. No program that works is
-/// idle in one, as no transaction is open while it waits for the network; one that was
-/// suspended, or whose machine is gone, must not keep others waiting for its rows.
-const SETTINGS: &str = "set search_path = advisoryd;
-    set timezone = 'UTC';
-    set idle_in_transaction_session_timeout = '25s'";
+/// Longest wait for a free or new connection. It limits a single attempt; the caller
+/// handles longer outages. While a server refuses connections, the pool tries again after
+/// at most a fifth of it.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
+/// The same for a pool with a single user, who waits for the server only.
+const ALONE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest wait for a connection of its own.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// A connection that was used a moment ago is only asked whether it is alive, not whether
+/// its server was demoted.
+const USED_NOW: Duration = Duration::from_secs(1);
 
 /// A pool that connects on first use. Its connections have the schema `advisoryd`
-/// first in their search path.
-pub fn pool(options: PgConnectOptions, max_connections: u32) -> PgPool {
-    pool_of(named(options), max_connections)
+/// first in their search path. Where there are several hosts, it must be made within a
+/// runtime: a task keeps it at one that accepts writes, until it is closed.
+pub fn pool(servers: impl Into<Servers>, max_connections: u32) -> PgPool {
+    let servers = servers.into();
+    let pool = pool_of(servers.first(), max_connections, ACQUIRE_TIMEOUT);
+    if servers.are_several() {
+        tokio::spawn(servers.keep(pool.clone()));
+    }
+    pool
 }
 
-/// A pool with one connection to the same database, for long-term use.
+/// A pool with one connection to the same server, for long-term use.
 pub fn alone(pool: &PgPool) -> PgPool {
-    pool_of(pool.connect_options().as_ref().clone(), 1)
+    pool_of(pool.connect_options().as_ref().clone(), 1, ALONE_TIMEOUT)
 }
 
 /// A connection of its own to the same database.
 pub async fn connect(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
-    let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
-    set(&mut connection).await?;
-    Ok(connection)
+    let options = pool.connect_options();
+    timeout(CONNECT_WITHIN, connect_to(&options))
+        .await
+        .unwrap_or_else(|_| Err(no_answer()))
 }
 
-/// Checks that the database responds.
+/// Checks that the database responds and accepts writes. The error says which host does
+/// not, and why.
 pub async fn reachable(pool: &PgPool) -> Result<(), sqlx::Error> {
-    pool.acquire().await?.ping().await
+    /// All connections that the server, the role or the database may have are in use.
+    const TOO_MANY: &str = "53300";
+    if let Some(mut idle) = pool.try_acquire() {
+        if let Ok(Ok(None)) = timeout(ANSWER_WITHIN, read_only(&mut idle)).await {
+            return Ok(());
+        }
+        // Of no use to others either.
+        drop(idle.detach());
+    }
+    let asking = async {
+        let mut connection = connect(pool).await?;
+        let found = read_only(&mut connection).await?;
+        connection.close().await?;
+        Ok(found)
+    };
+    let reason = match timeout(ANSWER_WITHIN, asking).await {
+        Ok(Ok(None)) => return Ok(()),
+        Ok(Ok(Some(reason))) => io::Error::other(reason),
+        Ok(Err(sqlx::Error::Database(error))) if error.code().as_deref() == Some(TOO_MANY) => {
+            // Its own connections may be all.
+            return pool.acquire().await?.ping().await;
+        }
+        Ok(Err(sqlx::Error::Io(error))) => error,
+        Ok(Err(error)) => return Err(error),
+        Err(_) => return Err(no_answer()),
+    };
+    let text = format!("{}: {reason}", name(&pool.connect_options()));
+    Err(sqlx::Error::Io(io::Error::new(reason.kind(), text)))
 }
 
-fn pool_of(options: PgConnectOptions, max_connections: u32) -> PgPool {
+fn pool_of(options: PgConnectOptions, max_connections: u32, acquire_timeout: Duration) -> PgPool {
     PgPoolOptions::new()
         .max_connections(max_connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(acquire_timeout)
         .after_connect(|connection, _| Box::pin(set(connection)))
+        .test_before_acquire(false)
+        .before_acquire(|connection, used| {
+            Box::pin(async move {
+                let is_usable = if used.idle_for < USED_NOW {
+                    connection.ping().await.is_ok()
+                } else {
+                    matches!(read_only(connection).await, Ok(None))
+                };
+                Ok(is_usable)
+            })
+        })
         .connect_lazy_with(options)
-}
-
-async fn set(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(SETTINGS).execute(connection).await?;
-    Ok(())
-}
-
-/// The same options with our name in `pg_stat_activity`.
-fn named(options: PgConnectOptions) -> PgConnectOptions {
-    // A server never encrypts a Unix socket; asking for it costs a round trip.
-    let is_socket = options.get_socket().is_some();
-    let options = match options.get_ssl_mode() {
-        PgSslMode::Prefer if is_socket => options.ssl_mode(PgSslMode::Disable),
-        _ => options,
-    };
-    options.application_name("advisoryd")
 }

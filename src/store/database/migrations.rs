@@ -7,6 +7,7 @@ use sqlx::migrate::{Migrate as _, MigrateError as MigrateFailure, Migrator};
 use sqlx::{Connection as _, PgConnection, PgPool};
 
 use super::connection::connect;
+use super::pooler::{TransactionPooling, shares_sessions};
 
 /// The list of applied migrations.
 const LIST: &str = "advisoryd._sqlx_migrations";
@@ -84,6 +85,9 @@ pub enum MigrateError {
     /// The tables are not where they belong.
     #[error(transparent)]
     Foreign(#[from] ForeignSchema),
+    /// A connection pooler shares sessions.
+    #[error(transparent)]
+    Pooler(#[from] TransactionPooling),
     /// A migration failed.
     #[error("cannot migrate the database")]
     Migration(#[source] MigrateFailure),
@@ -96,16 +100,24 @@ impl MigrateError {
             Self::Schema(error) | Self::Migration(MigrateFailure::Execute(error)) => {
                 crate::store::is_away(error)
             }
-            Self::Migration(_) | Self::Newer { .. } | Self::Development(_) | Self::Foreign(_) => {
-                false
-            }
+            Self::Migration(_)
+            | Self::Newer { .. }
+            | Self::Development(_)
+            | Self::Foreign(_)
+            | Self::Pooler(_) => false,
         }
     }
 }
 
 /// Creates the schema and applies missing migrations. Any number of processes can do it
 /// at the same time: one does, the others wait for it.
+///
+/// First it refuses a connection pooler that shares sessions: its prepared statements,
+/// settings and transactions would be those of others.
 pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
+    if shares_sessions(pool).await.map_err(MigrateError::Schema)? {
+        return Err(TransactionPooling.into());
+    }
     let mut connection = pool.acquire().await.map_err(MigrateError::Schema)?;
     // Checked first: to sqlx, the higher numbers of a development version look newer.
     let state = schema_state_here(&mut connection)

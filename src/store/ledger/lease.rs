@@ -60,13 +60,22 @@ pub async fn take(
     connection: &mut PgConnection,
     name: LeaseName,
 ) -> Result<Result<Fence, Holder>, sqlx::Error> {
-    let mut ended = None;
+    take_after(connection, name, None).await
+}
+
+/// The same, where this process no longer uses the epoch `given_back`.
+pub(super) async fn take_after(
+    connection: &mut PgConnection,
+    name: LeaseName,
+    given_back: Option<i64>,
+) -> Result<Result<Fence, Holder>, sqlx::Error> {
+    let mut ended = given_back;
     for _ in 0..ATTEMPTS {
         if let Some(epoch) = take_free(connection, name, ended).await? {
             return Ok(Ok(Fence { name, epoch }));
         }
         match held(connection, name).await? {
-            Some((holder, instance)) if ended.is_none() && instance.has_ended() => {
+            Some((holder, instance)) if ended != Some(holder.epoch) && instance.has_ended() => {
                 ended = Some(holder.epoch);
             }
             Some((holder, _)) => return Ok(Err(holder)),

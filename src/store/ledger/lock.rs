@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::debug;
 
+use super::given_back;
 use super::lease::{self, Fence, LeaseName};
 use crate::model::Holder;
 use crate::store::database;
@@ -40,7 +41,7 @@ impl SourceLock {
         name: LeaseName,
     ) -> Result<Result<Self, Holder>, sqlx::Error> {
         let mut connection = database::connect(pool).await?;
-        match lease::take(&mut connection, name).await? {
+        match take(pool, &mut connection, name).await? {
             Ok(fence) => Ok(Ok(Self::renewed(pool, connection, vec![fence]))),
             Err(holder) => {
                 connection.close().await?;
@@ -58,7 +59,7 @@ impl SourceLock {
             .await?;
         let mut fences = Vec::with_capacity(ids.len());
         for id in ids {
-            match lease::take(&mut connection, LeaseName::Source(id)).await? {
+            match take(pool, &mut connection, LeaseName::Source(id)).await? {
                 Ok(fence) => fences.push(fence),
                 Err(holder) => {
                     lease::release(&mut connection, &fences).await?;
@@ -100,6 +101,14 @@ impl SourceLock {
     }
 }
 
+async fn take(
+    pool: &PgPool,
+    connection: &mut PgConnection,
+    name: LeaseName,
+) -> Result<Result<Fence, Holder>, sqlx::Error> {
+    lease::take_after(connection, name, given_back::epoch(pool, name)).await
+}
+
 /// Renews leases until they are given back or lost.
 struct Renewal {
     pool: PgPool,
@@ -128,8 +137,9 @@ impl Renewal {
                 Err(_) => self.connection = None,
             }
         }
+        given_back::note(&self.pool, &self.fences);
         match timeout(RENEW_EVERY, self.release()).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => given_back::forget(&self.pool, &self.fences),
             Ok(Err(error)) => debug!(%error, "a source lock was not released; it will expire"),
             Err(_) => debug!("the database is too slow to release a source lock; it will expire"),
         }

@@ -118,6 +118,11 @@ impl Running {
         self.child.wait().expect("the process is collected");
     }
 
+    /// Waits for its own end without a runtime.
+    pub fn wait(&mut self) {
+        self.child.wait().expect("the process is collected");
+    }
+
     /// Waits for its own end, and until all that it said is kept.
     pub async fn ended(&mut self) -> ExitStatus {
         eventually("the end of the process", PATIENCE, async || {

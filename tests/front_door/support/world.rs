@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::database::{TestDatabase, database};
 use super::manager::Daemon;
+use super::pooler::PgBouncer;
 use super::process::binary;
 use super::receiver::Receiver;
 use super::run_dir::state_dir;
@@ -41,10 +42,15 @@ pub const READ_TIMEOUT: Duration = Duration::from_mins(1);
 /// Signs what goes to the sink `hook`.
 pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
+/// The mode of the pooler between the program and its database; none if it is not set.
+const POOLER: &str = "ADVISORYD_TEST_POOLER";
+
 /// A small world with one watch list, whose ticks nobody waits for.
 pub struct World {
     pub simulator: Simulator,
     pub database: TestDatabase,
+    /// The pooler that the program goes through, if it does.
+    pub pooler: Option<PgBouncer>,
     /// The configuration, but for what [`World::toml`] knows better.
     pub settings: Settings,
     /// Where the watch lists' advisories come from.
@@ -159,9 +165,16 @@ impl World {
         let simulator = serve(simulate::start(options))
             .await
             .expect("the simulator");
+        let database = database().await;
+        // `make test-pooler`: the program goes through a pooler, the test itself does not.
+        let pooler = match std::env::var(POOLER) {
+            Ok(mode) => Some(PgBouncer::to(&database, &mode).await),
+            Err(_) => None,
+        };
         Self {
             simulator,
-            database: database().await,
+            database,
+            pooler,
             settings: plain(),
             source: "feed",
             lists: None,
@@ -185,7 +198,11 @@ impl World {
         let base_url = || self.simulator.base_url();
         upstream.base_url.get_or_insert_with(base_url);
         if settings.state.dir.is_none() {
-            let url = || self.database.url.clone();
+            let pooler = self.pooler.as_ref();
+            // Not if the test has put something else before the database.
+            let pooler = pooler.filter(|pooler| pooler.direct == self.database.url);
+            let url = pooler.map_or(&self.database.url, |pooler| &pooler.url);
+            let url = || url.clone();
             settings.database.url.get_or_insert_with(url);
         }
         // Only where a test is about it: the default time passes once a day, during tests too.

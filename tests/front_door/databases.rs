@@ -1,0 +1,73 @@
+//! A PostgreSQL server of the user's own: what `check` asks of it, and what it says.
+
+use crate::support::{PgServer, World};
+
+/// The URL of a database of the same name for this role.
+fn url(server: &PgServer, role: &str) -> String {
+    format!("postgres://{role}@{}/{role}?sslmode=disable", server.host())
+}
+
+/// The SQL at the end of a line of `check` that has this part.
+fn advice(told: &crate::support::Told, part: &str, begins: &str) -> String {
+    let line = told.stdout.lines().find(|line| line.contains(part));
+    let line = line.unwrap_or_else(|| panic!("{part}: {told}"));
+    let (_, sql) = line.rsplit_once(begins).expect(line);
+    sql.to_owned()
+}
+
+#[tokio::test]
+async fn a_server_prepared_as_documented_lacks_nothing() {
+    let server = PgServer::primary().await;
+    let mut world = World::new().await;
+    world.settings.database.url = Some(server.url());
+    let told = world.told(&["check"]);
+    assert!(told.stdout.contains("reachable and empty"), "{told}");
+    assert_eq!(world.told(&["sync"]).code, 0);
+    let told = world.told(&["check"]);
+    assert_eq!(told.code, 0, "{told}");
+    let lines = told.stdout.lines();
+    let database: Vec<&str> = lines.filter(|line| line.contains("  database: ")).collect();
+    assert_eq!(database, ["ok    database: reachable and up to date"]);
+}
+
+#[tokio::test]
+async fn what_a_server_lacks_is_told_with_the_statements_that_mend_it() {
+    let server = PgServer::primary().await;
+    let mut world = World::new().await;
+    for statement in [
+        "drop role advisoryd_reader",
+        "create role poor login",
+        "create database poor",
+        "create database latin encoding 'LATIN1' template template0",
+    ] {
+        server.sql("postgres", statement).await;
+    }
+    let latin = format!("postgres://poor@{}/latin?sslmode=disable", server.host());
+    world.settings.database.url = Some(latin);
+    let told = world.told(&["check"]);
+    assert_eq!(told.code, 1, "{told}");
+    assert!(told.stdout.contains("is LATIN1; expected UTF8"), "{told}");
+
+    world.settings.database.url = Some(url(&server, "poor"));
+    let told = world.told(&["check"]);
+    assert_eq!(told.code, 1, "{told}");
+    let grant = advice(&told, "may not create schemas", "owner: ");
+    server.sql("poor", &grant).await;
+    assert_eq!(world.told(&["migrate"]).code, 0);
+
+    let told = world.told(&["check"]);
+    assert_eq!(told.code, 0, "{told}");
+    let reader = advice(&told, "`advisoryd_reader` does not exist", "database: ");
+    server.sql("poor", &reader).await;
+    let told = world.told(&["check"]);
+    assert!(!told.stdout.contains("advisoryd_reader"), "{told}");
+    let read = "set role advisoryd_reader; select count(*) from advisoryd_v1.advisories";
+    server.sql("poor", read).await;
+
+    server.sql("postgres", "create role other login").await;
+    let other = format!("postgres://other@{}/poor?sslmode=disable", server.host());
+    world.settings.database.url = Some(other);
+    let told = world.told(&["check"]);
+    assert_eq!(told.code, 1, "{told}");
+    assert!(told.stdout.contains("belongs to role `poor`"), "{told}");
+}
