@@ -3,7 +3,7 @@
 use regex::{Regex, RegexBuilder};
 
 use super::{
-    AdvisorySubject, Clause, Clauses, Globs, Missing, Rule, Severity, Subject, TicketSubject,
+    AdvisorySubject, ChangeKind, Clause, Clauses, Globs, Missing, Rule, Severity, Subject, TicketSubject,
     Verdict,
 };
 
@@ -163,10 +163,9 @@ impl Conditions {
         };
         match clause {
             Clause::WatchLists => Truth::of(Some(
-                plain
-                    .watch_lists
+                lists(subject)
                     .iter()
-                    .any(|id| subject.watch_lists.contains(id)),
+                    .any(|id| plain.watch_lists.contains(id)),
             )),
             Clause::Severity => {
                 Truth::of(worst(subject).map(|worst| Some(worst) >= plain.severity))
@@ -210,6 +209,15 @@ impl Conditions {
             }
             _ => None,
         }
+    }
+}
+
+/// The watch lists to compare: of a list that was joined only that one, so that nobody is
+/// told of the lists of others.
+fn lists(subject: &Subject) -> &[i64] {
+    match (&subject.through, subject.what) {
+        (Some(joined), ChangeKind::JoinedWatchList) => std::slice::from_ref(joined),
+        _ => &subject.watch_lists,
     }
 }
 

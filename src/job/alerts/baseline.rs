@@ -7,6 +7,7 @@ use super::evaluate::{Rules, raised_of};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{ChangeKind, Matcher, Subject, Verdict, alert_of};
+use crate::store::alerts::details;
 use crate::store::alerts::alert;
 use crate::store::alerts::evaluation;
 use crate::store::alerts::rule;
@@ -96,7 +97,9 @@ async fn raise(context: &Context, matcher: &Matcher, found: &[&Subject]) -> Resu
     let raised = found
         .iter()
         .map(|subject| raised_of(rule, subject, alert_of(&rule.name, subject), &silences));
-    alert::raise(&mut transaction, raised.collect(), now).await?;
+    let links = &context.config.upstream.links;
+    let raised = details::complete(&mut transaction, raised.collect(), links).await?;
+    alert::raise(&mut transaction, raised, now).await?;
     transaction.commit().await?;
     Ok(())
 }

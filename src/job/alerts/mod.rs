@@ -1,5 +1,6 @@
 //! Alerts: evaluate rules, deliver messages, explain.
 
+mod arrivals;
 pub mod attempt;
 pub(crate) mod back_test;
 pub(crate) mod baseline;
