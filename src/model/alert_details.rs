@@ -34,8 +34,6 @@ pub struct TicketDetails {
     pub number: Option<i64>,
     /// Its status.
     pub status: Option<String>,
-    /// Its assignee.
-    pub assignee: Option<String>,
 }
 
 impl Alert {
@@ -55,9 +53,6 @@ impl Alert {
         let is_ticket = ticket.id != 0;
         if is_ticket && self.ticket_status.is_none() {
             self.ticket_status = ticket.status;
-        }
-        if is_ticket && self.ticket_assignee.is_none() {
-            self.ticket_assignee = ticket.assignee;
         }
         self.ticket_id = is_ticket.then_some(ticket.id);
         self.ticket_number = ticket.number;

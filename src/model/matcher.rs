@@ -3,7 +3,7 @@
 use regex::{Regex, RegexBuilder};
 
 use super::{
-    AdvisorySubject, ChangeKind, Clause, Clauses, Globs, Missing, Rule, Severity, Subject, TicketSubject,
+    AdvisorySubject, Clause, Clauses, Globs, Missing, Rule, Severity, Subject, TicketSubject,
     Verdict,
 };
 
@@ -163,7 +163,8 @@ impl Conditions {
         };
         match clause {
             Clause::WatchLists => Truth::of(Some(
-                lists(subject)
+                subject
+                    .compared_lists()
                     .iter()
                     .any(|id| plain.watch_lists.contains(id)),
             )),
@@ -209,15 +210,6 @@ impl Conditions {
             }
             _ => None,
         }
-    }
-}
-
-/// The watch lists to compare: of a list that was joined only that one, so that nobody is
-/// told of the lists of others.
-fn lists(subject: &Subject) -> &[i64] {
-    match (&subject.through, subject.what) {
-        (Some(joined), ChangeKind::JoinedWatchList) => std::slice::from_ref(joined),
-        _ => &subject.watch_lists,
     }
 }
 

@@ -42,6 +42,17 @@ pub struct Subject {
     pub former_ticket: Option<TicketSubject>,
 }
 
+impl Subject {
+    /// The watch lists that rules compare: of a list that was joined only that one, so
+    /// that nobody is told of the lists of others.
+    pub fn compared_lists(&self) -> &[i64] {
+        match (&self.through, self.what) {
+            (Some(joined), ChangeKind::JoinedWatchList) => std::slice::from_ref(joined),
+            _ => &self.watch_lists,
+        }
+    }
+}
+
 /// Content of an advisory.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AdvisorySubject {

@@ -47,7 +47,7 @@ pub fn actual_value(subject: &Subject, clause: Clause) -> String {
     let text = |value: Option<&String>| value.cloned().unwrap_or_else(none);
     match clause {
         Clause::Severity => severity(subject),
-        Clause::WatchLists => list(subject.watch_lists.iter().map(ToString::to_string)),
+        Clause::WatchLists => list(subject.compared_lists().iter().map(ToString::to_string)),
         Clause::Cvss2 => number(advisory.and_then(|one| one.cvss2)),
         Clause::Cvss3 => number(advisory.and_then(|one| one.cvss3)),
         Clause::Cvss4 => number(advisory.and_then(|one| one.cvss4)),

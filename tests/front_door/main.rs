@@ -11,6 +11,7 @@
 
 mod alert_clocks;
 mod alert_commands;
+mod alert_contents;
 mod alert_crashes;
 mod alert_daemons;
 mod alert_property;

@@ -75,12 +75,12 @@ struct Row {
     ticket_id: Option<i64>,
     ticket_number: Option<i64>,
     ticket_status: Option<String>,
-    ticket_assignee: Option<String>,
     tickets: i64,
 }
 
-/// Contents by place in the list. Of an advisory the newest ticket that exists is told;
-/// a ticket's advisory is that of the time of the change.
+/// Contents by place in the list. Of an advisory the newest ticket that exists is told,
+/// without its texts and its assignee: they would have to be erased with the ticket. A
+/// ticket's advisory is that of the time of the change.
 async fn contents(
     connection: &mut PgConnection,
     raised: &[Raised],
@@ -104,8 +104,6 @@ async fn contents(
                   case when k.id is null then t.pretty_id else k.pretty_id end as ticket_number,
                   case when k.id is null then coalesce(t.status, t.status_id::text)
                        else coalesce(k.status, k.status_id::text) end as ticket_status,
-                  case when k.id is null then coalesce(t.assignee, t.assignee_id::text)
-                       else coalesce(k.assignee, k.assignee_id::text) end as ticket_assignee,
                   coalesce(t.tickets, 0) as "tickets!"
            from unnest($1::text[], $2::text[], $3::integer[], $4::timestamptz[])
                with ordinality as n (kind, key, version, at, place)
@@ -119,7 +117,7 @@ async fn contents(
                order by v.version desc
                limit 1) as a on true
            left join lateral (
-               select o.id, o.pretty_id, o.status, o.status_id, o.assignee, o.assignee_id,
+               select o.id, o.pretty_id, o.status, o.status_id,
                       count(*) over () as tickets
                from ticket o
                where n.kind = 'advisory'
@@ -167,7 +165,6 @@ fn details(row: Row) -> AlertDetails {
             id,
             number: row.ticket_number,
             status: row.ticket_status,
-            assignee: row.ticket_assignee,
         }),
         more_tickets: usize::try_from(row.tickets.saturating_sub(1)).unwrap_or(0),
         watch_list_names: Vec::new(),

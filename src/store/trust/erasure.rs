@@ -162,7 +162,8 @@ async fn versions(
 async fn alerts(connection: &mut PgConnection, keys: &[String]) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
         "update alert
-         set body = body || jsonb_build_object('title', $2::text, 'summary', $2::text, 'ticket_assignee', null)
+         set body = body || jsonb_build_object('title', $2::text, 'summary', $2::text, 'ticket_assignee', null,
+                                         'changed', '[]'::jsonb)
          where kind = 'ticket'
            and key = any($1)",
         keys,
