@@ -208,6 +208,7 @@ mod tests {
             through,
             is_baseline: false,
             is_followed: true,
+            is_acknowledged: false,
             watch_lists: Vec::new(),
             title: None,
             advisory: None,

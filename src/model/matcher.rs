@@ -4,7 +4,7 @@ use regex::{Regex, RegexBuilder};
 
 use super::{
     AdvisorySubject, Clause, Clauses, Globs, Missing, Rule, Severity, Subject, TicketSubject,
-    Verdict,
+    Verdict, WorkState,
 };
 
 /// Size limit of a compiled pattern in bytes; limits the memory it uses.
@@ -171,6 +171,11 @@ impl Conditions {
             Clause::Severity => {
                 Truth::of(worst(subject).map(|worst| Some(worst) >= plain.severity))
             }
+            Clause::State => Truth::of(
+                plain
+                    .state
+                    .map(|state| state == WorkState::of(subject.is_acknowledged)),
+            ),
             Clause::TicketStatus => ticket(|ticket| &ticket.status, &self.ticket_status),
             Clause::TicketAssignee => ticket(|ticket| &ticket.assignee, &self.ticket_assignee),
             Clause::TicketPriority => ticket(|ticket| &ticket.priority, &self.ticket_priority),

@@ -71,7 +71,7 @@ pub use overlay::overlay;
 pub use receipt::{PendingFetch, QuarantinedRecord, Receipt, SourceCoverage};
 pub use record_kind::RecordKind;
 pub use redaction::Redaction;
-pub use rule::{Clause, Clauses, Missing, Rule};
+pub use rule::{Clause, Clauses, Missing, Rule, WorkState};
 pub use run::{Mode, Outcome, Tally};
 pub use severity::Severity;
 pub use silence::Silence;

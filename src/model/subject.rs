@@ -26,6 +26,8 @@ pub struct Subject {
     pub is_baseline: bool,
     /// Whether the advisory was in any followed source at that time.
     pub is_followed: bool,
+    /// Whether the advisory, for a ticket its advisory, was acknowledged at that time.
+    pub is_acknowledged: bool,
     /// The watch lists of the advisory at that time; for a ticket its own list.
     pub watch_lists: Vec<i64>,
     /// Title of the advisory or the ticket.

@@ -1,6 +1,6 @@
 //! Rule explanations: text for what a clause requires and for the actual value.
 
-use super::{Clause, Clauses, Missing, Rule, Severity, Subject, TicketSubject};
+use super::{Clause, Clauses, Missing, Rule, Severity, Subject, TicketSubject, WorkState};
 
 /// Number of values that are listed; the rest is only counted.
 const SHOWN: usize = 5;
@@ -34,6 +34,9 @@ pub fn requirement(clauses: &Clauses, clause: Clause) -> String {
         Clause::TicketPriority => list(clauses.ticket_priority.iter().cloned()),
         Clause::TicketQueue => list(clauses.ticket_queue.iter().cloned()),
         Clause::Not => "no match for `not`".to_owned(),
+        Clause::State => clauses
+            .state
+            .map_or_else(String::new, |state| state.name().to_owned()),
     }
 }
 
@@ -67,6 +70,7 @@ pub fn actual_value(subject: &Subject, clause: Clause) -> String {
         Clause::TicketPriority => ticket(|one| &one.priority),
         Clause::TicketQueue => ticket(|one| &one.queue),
         Clause::Not => "a match for `not`".to_owned(),
+        Clause::State => WorkState::of(subject.is_acknowledged).name().to_owned(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Alerts: rules, evaluation, the outbox of messages and deliveries, silences, sinks.
 
+pub(crate) mod acknowledgement;
 pub(crate) mod alert;
 pub(crate) mod arrival;
 pub mod delivery;

@@ -27,6 +27,8 @@ pub struct Erased {
     pub samples: u64,
     /// Pending approvals.
     pub approvals: u64,
+    /// Acknowledgements.
+    pub acknowledgements: u64,
 }
 
 impl Erased {
@@ -41,6 +43,7 @@ impl Erased {
             silences: self.silences + other.silences,
             samples: self.samples + other.samples,
             approvals: self.approvals + other.approvals,
+            acknowledgements: self.acknowledgements + other.acknowledgements,
         }
     }
 }
