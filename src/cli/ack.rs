@@ -49,7 +49,10 @@ async fn ack(opened: &Opened, wanted: &Ack) -> anyhow::Result<bool> {
         let line = format!("acknowledgement of {said} withdrawn");
         ("withdraw_acknowledgement", json!({}), line)
     } else {
-        let until = wanted.until.map(|until| until.time_ahead(now)).transpose()?;
+        let until = wanted
+            .until
+            .map(|until| until.time_ahead(now))
+            .transpose()?;
         anyhow::ensure!(
             until.is_none_or(|until| until > now),
             "the end is in the past; use a future time or a duration such as 30d"
@@ -83,10 +86,15 @@ async fn stored(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<S
 /// `acknowledged by NAME at TIME until TIME: NOTE`.
 pub(super) fn words(ack: &Acknowledgement) -> String {
     let time = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
-    let until = ack
-        .until
-        .map_or_else(|| "until withdrawn".to_owned(), |until| format!("until {}", time(until)));
+    let until = ack.until.map_or_else(
+        || "until withdrawn".to_owned(),
+        |until| format!("until {}", time(until)),
+    );
     let note = ack.note.as_deref();
     let note = note.map_or_else(String::new, |note| format!(": {note}"));
-    format!("acknowledged by {} at {} {until}{note}", ack.by, time(ack.at))
+    format!(
+        "acknowledged by {} at {} {until}{note}",
+        ack.by,
+        time(ack.at)
+    )
 }

@@ -1,6 +1,7 @@
 //! The commands (surface §1). Data goes to stdout, everything else to stderr.
 
 mod ack;
+mod alert_id;
 mod alert_page;
 mod alerts;
 mod args;

@@ -4,9 +4,9 @@ use clap::Args;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::{ack, ask};
 use super::output::{print_json, print_line};
 use super::shared::Shared;
+use super::{ack, ask};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::{Details, Receipt, RecordKind, legible, one_line, shortened};

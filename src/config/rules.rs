@@ -9,7 +9,8 @@ use super::section::{Section, said};
 use super::tree::{Node, Said};
 use super::values::{boolean, duration, number, text, texts};
 use crate::model::{
-    AttackVector, ChangeKind, Clause, Clauses, Matcher, Missing, OWN_RULE, Rule, Severity, WorkState
+    AttackVector, ChangeKind, Clause, Clauses, Matcher, Missing, OWN_RULE, Rule, Severity,
+    WorkState,
 };
 
 /// Evaluating a change against this many rules still takes microseconds.

@@ -75,7 +75,12 @@ impl Alert {
         self.watch_list_names = self
             .watch_list_ids
             .iter()
-            .zip(details.watch_list_names.into_iter().chain(std::iter::repeat(None)))
+            .zip(
+                details
+                    .watch_list_names
+                    .into_iter()
+                    .chain(std::iter::repeat(None)),
+            )
             .map(|(id, name)| name.unwrap_or_else(|| id.to_string()))
             .collect();
         self.changed = details.changed;

@@ -86,7 +86,11 @@ impl Message {
                 let severity = one.severity.as_deref().unwrap_or_default();
                 let severity = severity.replace('_', " ");
                 let is_said = one.resolved || one.summary.contains(&severity);
-                let severity = if is_said { String::new() } else { format!(", {severity}") };
+                let severity = if is_said {
+                    String::new()
+                } else {
+                    format!(", {severity}")
+                };
                 format!("{}: {} ({}{severity})", one.key, one.title, one.summary)
             }
             several => format!("{rule}: {} alerts: {}", several.len(), counted(several)),
@@ -296,6 +300,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a list of all keys")]
     fn the_json_form_of_version_1_keeps_its_keys() {
         let message = Message {
             schema: MESSAGE_VERSION,

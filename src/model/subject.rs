@@ -7,6 +7,7 @@ use super::{AttackVector, ChangeKind, Severity};
 /// A change with the content of the advisory or ticket at that time: everything
 /// that a rule compares.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Subject {
     /// Number of the change; `None` if there is no change behind it.
     pub seq: Option<i64>,

@@ -91,10 +91,10 @@ fn listed(names: &[String], more: usize) -> Option<String> {
     if names.is_empty() {
         return None;
     }
-    let named = names.join(", ");
+    let text = names.join(", ");
     Some(match more {
-        0 => named,
-        more => format!("{named} and {more} more"),
+        0 => text,
+        more => format!("{text} and {more} more"),
     })
 }
 
@@ -117,8 +117,8 @@ fn changed(alert: &Alert) -> Option<String> {
             format!("{field} {} → {}", value(&changed.old), value(&changed.new))
         })
         .collect();
-    let (named, rest) = names.split_at(names.len().min(NAMED_FIELDS));
-    listed(named, rest.len()).map(|fields| format!("changed: {fields}"))
+    let (first, rest) = names.split_at(names.len().min(NAMED_FIELDS));
+    listed(first, rest.len()).map(|fields| format!("changed: {fields}"))
 }
 
 fn ticket(alert: &Alert) -> Option<String> {

@@ -8,7 +8,9 @@ use serde_json::Value as Json;
 
 use super::facts::facts;
 use super::open::OpenError;
-use crate::model::{Alert, ChangedField, MESSAGE_VERSION, Message, Purpose, chain, one_line, shortened};
+use crate::model::{
+    Alert, ChangedField, MESSAGE_VERSION, Message, Purpose, chain, one_line, shortened,
+};
 
 /// Maximum number of steps of a template: a message of a thousand alerts needs a
 /// hundred thousand; an endless loop is stopped.
@@ -185,6 +187,7 @@ fn slack_link(address: Option<&str>, label: &str) -> String {
 }
 
 /// Sample messages that every template must be able to render.
+#[expect(clippy::too_many_lines, reason = "one alert with all fields")]
 fn samples() -> [Message; 3] {
     let sample = |purpose, alerts| Message {
         schema: MESSAGE_VERSION,

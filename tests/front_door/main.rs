@@ -9,6 +9,7 @@
     reason = "a test says what failed by panicking"
 )]
 
+mod acknowledgements;
 mod alert_clocks;
 mod alert_commands;
 mod alert_contents;

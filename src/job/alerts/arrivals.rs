@@ -57,11 +57,9 @@ impl Arrivals {
         let rule = &matcher.rule().name;
         let rule_and_key = (rule.clone(), subject.key.clone());
         let id = alert_id(rule, subject);
-        if let (Some((first, at)), ChangeKind::JoinedWatchList, Some(list)) = (
-            self.last.get(&rule_and_key),
-            subject.what,
-            subject.through,
-        ) && *first != id
+        if let (Some((first, at)), ChangeKind::JoinedWatchList, Some(list)) =
+            (self.last.get(&rule_and_key), subject.what, subject.through)
+            && *first != id
             && (*at..=*at + SAME_EVENT).contains(&subject.at)
         {
             self.added.push((*first, list));
@@ -76,7 +74,11 @@ impl Arrivals {
     /// What was raised is silenced, so that it reports nothing.
     pub(crate) fn forget(&mut self, raised: &Raised) {
         let rule_and_key = (raised.rule.clone(), raised.alert.key.clone());
-        if self.last.get(&rule_and_key).is_some_and(|(id, _)| *id == raised.id) {
+        if self
+            .last
+            .get(&rule_and_key)
+            .is_some_and(|(id, _)| *id == raised.id)
+        {
             self.last.remove(&rule_and_key);
         }
     }

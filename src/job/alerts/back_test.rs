@@ -8,6 +8,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::arrivals::Arrivals;
+use super::published::Published;
 use crate::model::{Clause, Matcher, Subject, Verdict, alert_of};
 use crate::store::alerts::subject::{self, Span};
 
@@ -23,6 +24,8 @@ pub struct BackTest {
     pub messages: Vec<Would>,
     /// The number of changes by verdict.
     pub verdicts: BTreeMap<String, u64>,
+    /// The same for what is stored, by publication date; `None` if it was not asked for.
+    pub published: Option<Published>,
     #[serde(skip)]
     arrivals: Arrivals,
 }
@@ -85,6 +88,7 @@ impl BackTest {
             rule: matcher.rule().name.clone(),
             messages: Vec::new(),
             verdicts: BTreeMap::new(),
+            published: None,
             arrivals: Arrivals::default(),
         }
     }
@@ -95,7 +99,9 @@ impl BackTest {
     }
 
     fn evaluate(&mut self, matcher: &Matcher, subject: &Subject) {
-        let verdict = self.arrivals.settle(matcher.judge(subject), matcher, subject);
+        let verdict = self
+            .arrivals
+            .settle(matcher.judge(subject), matcher, subject);
         *self.verdicts.entry(verdict_name(verdict)).or_default() += 1;
         if verdict != Verdict::Matched {
             return;

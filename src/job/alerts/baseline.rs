@@ -7,15 +7,15 @@ use super::evaluate::{Rules, raised_of};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{ChangeKind, Matcher, Subject, Verdict, alert_of};
-use crate::store::alerts::details;
 use crate::store::alerts::alert;
+use crate::store::alerts::details;
 use crate::store::alerts::evaluation;
 use crate::store::alerts::rule;
 use crate::store::alerts::silence;
 use crate::store::alerts::subject::{self, Stored};
 
 /// Advisories per query.
-const PAGE: i64 = 1000;
+pub(super) const PAGE: i64 = 1000;
 
 /// Counts the stored advisories that each new rule matches.
 pub async fn count(context: &Context, rules: &Rules<'_>) -> Result<(), Failure> {
@@ -83,7 +83,8 @@ async fn match_stored(
 }
 
 /// Whether the rule selects advisories that are new, or new in a list.
-fn selects_new_ones(matcher: &Matcher) -> bool {
+/// Whether the rule asks for new advisories.
+pub(super) fn selects_new_ones(matcher: &Matcher) -> bool {
     let mut kinds = matcher.rule().on.iter();
     kinds.any(|kind| matches!(kind, ChangeKind::Appeared | ChangeKind::JoinedWatchList))
 }

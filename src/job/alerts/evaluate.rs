@@ -17,12 +17,12 @@ use crate::model::{
     alert_of,
 };
 use crate::store::alerts::alert::{self, Former};
-use crate::store::alerts::{arrival, details};
 use crate::store::alerts::evaluation::{self, Found};
 use crate::store::alerts::raised::Raised;
 use crate::store::alerts::rule::{self, Current};
 use crate::store::alerts::silence;
 use crate::store::alerts::subject::{self, Span};
+use crate::store::alerts::{arrival, details};
 
 /// Changes per transaction: enough to make its commit cheap, few enough that a second
 /// daemon does not wait long.

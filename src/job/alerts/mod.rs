@@ -9,4 +9,5 @@ pub mod deliver;
 pub mod evaluate;
 pub(crate) mod explain;
 pub mod pass;
+pub(crate) mod published;
 pub(crate) mod test_sink;

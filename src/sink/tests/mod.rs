@@ -15,6 +15,7 @@ fn time(text: &str) -> DateTime<Utc> {
 }
 
 /// An alert with all fields, and a resolved one.
+#[expect(clippy::too_many_lines, reason = "an alert with all fields")]
 fn message() -> Message {
     let alert = Alert {
         id: "5c2b1e8a-0000-5000-8000-000000000001".into(),

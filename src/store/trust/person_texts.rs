@@ -194,6 +194,7 @@ impl Texts {
         Ok(done.rows_affected())
     }
 
+    #[expect(clippy::too_many_lines, reason = "one SQL statement per table")]
     async fn write_notes(
         self,
         connection: &mut PgConnection,
