@@ -1,9 +1,12 @@
 //! `advisoryd alerts`: what was told, to whom, and telling it once more.
 
+use std::collections::BTreeSet;
+
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
+use super::alert_id::AlertId;
 use super::output::{print_error, print_json, print_line, table};
 use super::question::{Since, since};
 use super::shared::Shared;
@@ -14,10 +17,12 @@ use crate::job::alerts::test_sink::{self, SinkTest};
 use crate::model::{AlertState, shortened};
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, AlertLine, AlertQuestion};
-use crate::store::alerts::resend;
+use crate::store::alerts::resend::{self, DeadLetters};
 
 /// Summaries are cut here in tables; `show` and `--json` print them in full.
 const SUMMARY_LETTERS: usize = 60;
+/// Digits of an id in tables.
+const SHORT_ID: usize = 8;
 
 #[derive(Debug, Args)]
 pub(super) struct Alerts {
@@ -31,21 +36,15 @@ enum What {
     List(List),
     /// Show one alert, its deliveries and every attempt
     Show {
-        /// ID, as shown by `list`
-        id: Uuid,
+        /// ID, as shown by `list`, or its beginning
+        #[arg(value_parser = AlertId::parse)]
+        id: AlertId,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Send again under the same ID, also if silenced or dead-lettered
-    Resend {
-        /// IDs, as shown by `list`
-        #[arg(required = true)]
-        ids: Vec<Uuid>,
-        /// Only to this sink
-        #[arg(long, value_name = "SINK")]
-        sink: Option<String>,
-    },
+    Resend(Resend),
     /// Send a test message now and print the receiver's answer; needs no database
     Test {
         /// A configured sink
@@ -54,6 +53,25 @@ enum What {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+struct Resend {
+    /// IDs, as shown by `list`, or their beginnings
+    #[arg(required_unless_present = "state", value_parser = AlertId::parse)]
+    ids: Vec<AlertId>,
+    /// All dead letters instead of IDs; only the deliveries that failed are repeated
+    #[arg(long, value_parser = ["dead_letter"], conflicts_with = "ids")]
+    state: Option<String>,
+    /// Only to this sink
+    #[arg(long, value_name = "SINK")]
+    sink: Option<String>,
+    /// With --state: only messages of this rule
+    #[arg(long, value_name = "NAME", requires = "state")]
+    rule: Option<String>,
+    /// With --state: only messages created since: a duration (`7d`) or a date or time
+    #[arg(long, value_name = "WHEN", value_parser = since, requires = "state")]
+    since: Option<Since>,
 }
 
 #[derive(Debug, Args)]
@@ -92,8 +110,11 @@ pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> 
     };
     ask::with_database(&config, async |opened| match what {
         What::List(wanted) => list(opened, wanted).await,
-        What::Show { id, json } => show(opened, id, json).await,
-        What::Resend { ids, sink } => send_again(&config, opened, &ids, sink.as_deref()).await,
+        What::Show { id, json } => show(opened, &id, json).await,
+        What::Resend(wanted) if wanted.state.is_some() => dead_letters(opened, &wanted).await,
+        What::Resend(wanted) => {
+            send_again(&config, opened, &wanted.ids, wanted.sink.as_deref()).await
+        }
         What::Test { sink, json } => test(&config, &sink, json).await,
     })
     .await
@@ -117,28 +138,30 @@ async fn list(opened: &Opened, wanted: List) -> anyhow::Result<bool> {
         print_line("no alerts");
         return Ok(true);
     }
-    let rows: Vec<[String; 6]> = lines.iter().map(row).collect();
+    let rows: Vec<[String; 7]> = lines.iter().map(row).collect();
     print_line(&table(
-        ["id", "created", "rule", "state", "key", "summary"],
+        ["created", "rule", "key", "sink", "state", "id", "summary"],
         &rows,
     ));
     Ok(true)
 }
 
-fn row(line: &AlertLine) -> [String; 6] {
+fn row(line: &AlertLine) -> [String; 7] {
     let summary = line.summary.as_deref().unwrap_or(&line.what);
     [
-        line.id.to_string(),
         line.raised_at.format("%Y-%m-%d %H:%M:%S").to_string(),
         line.rule.clone(),
-        line.state.clone(),
         line.key.clone(),
+        line.sinks.join(", "),
+        line.state.clone(),
+        line.id.to_string().chars().take(SHORT_ID).collect(),
         shortened(summary, SUMMARY_LETTERS),
     ]
 }
 
-async fn show(opened: &Opened, id: Uuid, json: bool) -> anyhow::Result<bool> {
+async fn show(opened: &Opened, id: &AlertId, json: bool) -> anyhow::Result<bool> {
     let mut connection = ask::up_to_date(opened).await?;
+    let id = id.find(&mut connection).await?;
     let Some(document) = outcome::alert(&mut connection, id).await? else {
         anyhow::bail!("alert {id} not found; see `advisoryd alerts list`");
     };
@@ -153,27 +176,39 @@ async fn show(opened: &Opened, id: Uuid, json: bool) -> anyhow::Result<bool> {
 async fn send_again(
     config: &Config,
     opened: &Opened,
-    ids: &[Uuid],
+    ids: &[AlertId],
     only: Option<&str>,
 ) -> anyhow::Result<bool> {
     drop(ask::up_to_date(opened).await?);
     let mut good = true;
+    let mut messages = BTreeSet::new();
     for id in ids {
         let mut transaction = opened.pool.begin().await?;
-        let Some(document) = outcome::alert(&mut transaction, *id).await? else {
-            print_error(&format!(
-                "alert {id} not found; see `advisoryd alerts list`"
-            ));
-            good = false;
-            continue;
+        let id = match id.find(&mut transaction).await {
+            Ok(id) => id,
+            Err(error) => {
+                print_error(&format!("{error:#}"));
+                good = false;
+                continue;
+            }
         };
+        let document = outcome::alert(&mut transaction, id)
+            .await?
+            .unwrap_or_default();
+        let message = document["message_id"].as_str().map(str::to_owned);
+        if message.is_some_and(|message| !messages.insert(message)) {
+            print_line(&format!("alert {id}: in a message that is queued already"));
+            continue;
+        }
         let sinks = sinks_of(config, document["rule"].as_str(), only);
         let now = Clock::system().now();
-        let due = resend::resend(&mut transaction, *id, only, &sinks, now).await?;
+        let due = resend::resend(&mut transaction, id, only, &sinks, now).await?;
         transaction.commit().await?;
-        if due == 0 {
+        if due == 0 && is_under_way(&document, only) {
+            print_line(&format!("alert {id}: being delivered already"));
+        } else if due == 0 {
             print_error(&format!(
-                "alert {id}: no sink to send to; name one with --sink, or wait until the delivery in progress has ended"
+                "alert {id}: no sink to send to; name one with --sink"
             ));
             good = false;
         } else {
@@ -183,6 +218,39 @@ async fn send_again(
         }
     }
     Ok(good)
+}
+
+/// Whether a delivery of the alert is waiting.
+fn is_under_way(document: &serde_json::Value, only: Option<&str>) -> bool {
+    let deliveries = document["deliveries"].as_array();
+    deliveries.into_iter().flatten().any(|delivery| {
+        let is_asked = only.is_none_or(|only| delivery["sink"] == only);
+        is_asked && delivery["state"] == "waiting"
+    })
+}
+
+async fn dead_letters(opened: &Opened, wanted: &Resend) -> anyhow::Result<bool> {
+    drop(ask::up_to_date(opened).await?);
+    let now = Clock::system().now();
+    let which = DeadLetters {
+        sink: wanted.sink.as_deref(),
+        rule: wanted.rule.as_deref(),
+        since: wanted.since.map(|since| since.time(now)),
+    };
+    let mut transaction = opened.pool.begin().await?;
+    let due = resend::dead_letters(&mut transaction, which, now).await?;
+    transaction.commit().await?;
+    if due.is_empty() {
+        print_line("no dead letters");
+        return Ok(true);
+    }
+    let messages: BTreeSet<Uuid> = due.iter().copied().collect();
+    print_line(&format!(
+        "{} deliveries of {} messages queued; the daemon or the next `advisoryd sync` sends them",
+        due.len(),
+        messages.len()
+    ));
+    Ok(true)
 }
 
 /// The sinks of an alert that was not sent: the named one, else those of its rule.

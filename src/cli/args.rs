@@ -97,6 +97,8 @@ pub(super) enum Command {
     Rules(super::rules::Rules),
     /// Explain why an alert was or was not sent
     Explain(super::explain::Explain),
+    /// Acknowledge an advisory, or withdraw that
+    Ack(super::ack::Ack),
     /// Manage silences
     Silence(super::silence::Silence),
     /// Import saved feed files

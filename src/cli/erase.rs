@@ -31,7 +31,7 @@ enum What {
         /// Id of the ticket, or its number as shown to users
         number: i64,
     },
-    /// Erase the names of a person from tickets, alerts, quarantine and silences
+    /// Erase the names of a person from tickets, alerts, quarantine, silences and acknowledgements
     Person {
         /// Names, login names and mail addresses; each matches whole words in any case
         #[arg(required = true, value_parser = name)]
@@ -104,7 +104,7 @@ async fn person(
     let person = Person::new(names)?;
     drop(ask::up_to_date(opened).await?);
     let question = format!(
-        "Erase {} from all tickets, alerts, quarantined records and silences? This cannot be undone.",
+        "Erase {} from all tickets, alerts, quarantined records, silences and acknowledgements? This cannot be undone.",
         names.join(", ")
     );
     if !confirm(yes, &question)? {
@@ -129,10 +129,11 @@ fn summary(erased: Erased) -> String {
         silences,
         samples,
         approvals,
+        acknowledgements,
     } = erased;
     format!(
         "erased texts in {versions} ticket versions, {alerts} alerts, {deliveries} deliveries, \
-         {quarantined} quarantined records, {silences} silences, {samples} samples and {approvals} pending approvals; \
+         {quarantined} quarantined records, {silences} silences, {samples} samples, {approvals} pending approvals and {acknowledgements} acknowledgements; \
          what upstream still sends changed will be stored again"
     )
 }

@@ -1,5 +1,7 @@
 //! The commands (surface §1). Data goes to stdout, everything else to stderr.
 
+mod ack;
+mod alert_id;
 mod alert_page;
 mod alerts;
 mod args;
@@ -142,6 +144,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Rules(wanted) => block_on(rules::run(shared, wanted)),
         Command::Explain(wanted) => block_on(explain::run(shared, wanted)),
         Command::Erase(wanted) => block_on(erase::run(shared, wanted)),
+        Command::Ack(wanted) => block_on(ack::run(shared, wanted)),
         Command::Silence(wanted) => block_on(silence::run(shared, wanted)),
         Command::Import(wanted) => block_on(import::run(shared, wanted)),
         Command::Capture(wanted) => block_on(capture::run(shared, wanted)),

@@ -9,7 +9,9 @@ use super::shared::Shared;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::back_test::{self, BackTest};
-use crate::model::{Matcher, words};
+use crate::job::alerts::published::{Published, published};
+use crate::model::{Matcher, legible, words};
+use crate::sink::as_text;
 
 /// Messages of a rule that are printed; `--json` has all.
 const PRINTED_MESSAGES: usize = 20;
@@ -81,9 +83,15 @@ fn list(config: &Config, json: bool) -> anyhow::Result<bool> {
 
 async fn test(config: &Config, wanted: Test) -> anyhow::Result<bool> {
     let chosen = chosen(config, wanted.rule.as_deref())?;
-    let since = wanted.since.time(Clock::system().now());
+    let now = Clock::system().now();
+    let since = wanted.since.time(now);
+    let links = &config.upstream.links;
     let all = ask::with_connection(config, async |connection| {
-        Ok(back_test::back_test(connection, &chosen, since).await?)
+        let mut all = back_test::back_test(connection, &chosen, since).await?;
+        for (matcher, tried) in chosen.iter().zip(&mut all) {
+            tried.published = published(connection, matcher, (since, now), links).await?;
+        }
+        Ok(all)
     })
     .await?;
     for tried in &all {
@@ -149,5 +157,26 @@ fn page(tried: &BackTest) -> String {
             "  (the last {PRINTED_MESSAGES} messages; --json prints all)"
         ));
     }
+    lines.extend(tried.published.iter().flat_map(by_publication));
     lines.join("\n")
+}
+
+/// What the rule would have sent about the stored advisories, and a sample.
+fn by_publication(published: &Published) -> Vec<String> {
+    let biggest = published.biggest_day.map_or_else(String::new, |day| {
+        format!(", biggest day {} ({day})", published.biggest)
+    });
+    let mut lines = vec![format!(
+        "  stored advisories by publication date: {} alerts in {} days, {:.1} a week{biggest}",
+        published.alerts, published.days, published.per_week
+    )];
+    if let Some(Ok(text)) = published.sample.as_ref().map(as_text) {
+        lines.push("  sample message:".to_owned());
+        let text = legible(text.trim_end());
+        lines.extend(
+            text.lines()
+                .map(|line| format!("    {line}").trim_end().to_owned()),
+        );
+    }
+    lines
 }

@@ -4,12 +4,14 @@ use clap::Args;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::ask;
 use super::output::{print_json, print_line};
 use super::shared::Shared;
+use super::{ack, ask};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::{Details, Receipt, RecordKind, legible, one_line, shortened};
 use crate::store::advisories::history::{self, StoredVersion};
+use crate::store::alerts::acknowledgement;
 use crate::store::reports::question::{self, FieldChange};
 use crate::store::reports::receipt;
 
@@ -52,6 +54,15 @@ async fn show(
         mut document,
     } = find(connection, wanted.key.trim(), details).await?;
     let receipt = receipt::receipt(connection, kind, &key, details).await?;
+    let now = Clock::system().now();
+    let acknowledged = acknowledgement::in_force(connection, &key, now).await?;
+    if let Some(ack) = acknowledged.filter(|_| kind == RecordKind::Advisory) {
+        document["acknowledged"] = if wanted.json {
+            serde_json::to_value(&ack)?
+        } else {
+            ack::words(&ack).replacen("acknowledged ", "", 1).into()
+        };
+    }
     let (versions, changes) = if wanted.history {
         (
             history::versions(connection, kind, &key).await?,

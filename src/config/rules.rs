@@ -10,6 +10,7 @@ use super::tree::{Node, Said};
 use super::values::{boolean, duration, number, text, texts};
 use crate::model::{
     AttackVector, ChangeKind, Clause, Clauses, Matcher, Missing, OWN_RULE, Rule, Severity,
+    WorkState,
 };
 
 /// Evaluating a change against this many rules still takes microseconds.
@@ -174,7 +175,16 @@ fn clauses(section: &mut Section<'_>) -> Clauses {
         ticket_assignee,
         ticket_priority,
         ticket_queue,
+        state: section.optional("state", state),
     }
+}
+
+fn state(node: &Node) -> Result<WorkState, String> {
+    let text = text(node).unwrap_or_default();
+    let mut known = WorkState::ALL.into_iter();
+    known
+        .find(|state| state.name() == text)
+        .ok_or_else(|| "expected `open` or `acknowledged`".to_owned())
 }
 
 fn kinds(node: &Node) -> Result<Vec<ChangeKind>, String> {

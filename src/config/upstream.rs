@@ -12,6 +12,7 @@ use super::section::Section;
 use super::token::{Token, TokenError, TokenSources};
 use super::tree::Node;
 use super::values::{absolute_path, boolean, duration, is_loopback, number, size, text};
+use crate::model::{LinkTemplate, Links};
 
 /// More than any plan allows (contract §3: 250), so that a simulated upstream can be load-tested.
 const MAX_REQUESTS_PER_MINUTE: u32 = 60_000;
@@ -61,6 +62,8 @@ pub struct Upstream {
     pub proxy_password_file: Option<SecretFile>,
     /// CA certificates (PEM) that are trusted in addition to those of the system.
     pub ca_file: Option<PathBuf>,
+    /// Links of alerts: `advisory_url` and `ticket_url`. Default: none.
+    pub links: Links,
     /// Delays between attempts. Not a setting: only tests change them.
     pub backoff: Backoff,
 }
@@ -101,6 +104,7 @@ impl Upstream {
             proxy: None,
             proxy_password_file: None,
             ca_file: None,
+            links: Links::default(),
             backoff: Backoff::default(),
         }
     }
@@ -210,6 +214,10 @@ impl Upstream {
             section.unusable("proxy_password_file", why);
         }
         it.ca_file = section.optional("ca_file", absolute_path);
+        it.links = Links {
+            advisory: section.optional("advisory_url", link(&["said", "id"])),
+            ticket: section.optional("ticket_url", link(&["number", "id", "said"])),
+        };
         if !upstream.is_safe() {
             section.wrong(
                 "base_url",
@@ -220,6 +228,10 @@ impl Upstream {
         section.close();
         Some(upstream)
     }
+}
+
+fn link(placeholders: &'static [&'static str]) -> impl Fn(&Node) -> Result<LinkTemplate, String> {
+    move |node| LinkTemplate::new(&text(node)?, placeholders)
 }
 
 /// Why a password is of no use for the proxy.

@@ -61,13 +61,25 @@ pub fn alert_of(rule: &str, subject: &Subject) -> Alert {
         released_at: advisory.and_then(|advisory| advisory.released_at),
         modified_at: advisory.and_then(|advisory| advisory.modified_at),
         cves: advisory.map_or_else(Vec::new, |advisory| advisory.cves.clone()),
-        more_cves: 0,
         solution_status: advisory.and_then(|advisory| line(advisory.solution_status.as_ref())),
         watch_list_ids: subject.watch_lists.clone(),
         ticket_status: ticket.and_then(|ticket| line(ticket.status.as_ref())),
         ticket_assignee: ticket.and_then(|ticket| line(ticket.assignee.as_ref())),
-        raised_severities: Vec::new(),
+        severity_before: severity_before(subject),
+        ..Alert::default()
     }
+}
+
+/// The severity before, if the version changed it. An advisory that joins or leaves a
+/// list has no new version.
+fn severity_before(subject: &Subject) -> Option<String> {
+    let former = subject.former_severity?;
+    let is_list = matches!(
+        subject.what,
+        ChangeKind::JoinedWatchList | ChangeKind::LeftWatchList
+    );
+    let is_other = subject.advisory.as_ref()?.severity != Some(former);
+    (is_other && !is_list).then(|| former.name().to_owned())
 }
 
 /// One line cannot pass for another entry of a mail or log.
@@ -196,6 +208,7 @@ mod tests {
             through,
             is_baseline: false,
             is_followed: true,
+            is_acknowledged: false,
             watch_lists: Vec::new(),
             title: None,
             advisory: None,

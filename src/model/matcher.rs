@@ -4,7 +4,7 @@ use regex::{Regex, RegexBuilder};
 
 use super::{
     AdvisorySubject, Clause, Clauses, Globs, Missing, Rule, Severity, Subject, TicketSubject,
-    Verdict,
+    Verdict, WorkState,
 };
 
 /// Size limit of a compiled pattern in bytes; limits the memory it uses.
@@ -163,14 +163,19 @@ impl Conditions {
         };
         match clause {
             Clause::WatchLists => Truth::of(Some(
-                plain
-                    .watch_lists
+                subject
+                    .compared_lists()
                     .iter()
-                    .any(|id| subject.watch_lists.contains(id)),
+                    .any(|id| plain.watch_lists.contains(id)),
             )),
             Clause::Severity => {
                 Truth::of(worst(subject).map(|worst| Some(worst) >= plain.severity))
             }
+            Clause::State => Truth::of(
+                plain
+                    .state
+                    .map(|state| state == WorkState::of(subject.is_acknowledged)),
+            ),
             Clause::TicketStatus => ticket(|ticket| &ticket.status, &self.ticket_status),
             Clause::TicketAssignee => ticket(|ticket| &ticket.assignee, &self.ticket_assignee),
             Clause::TicketPriority => ticket(|ticket| &ticket.priority, &self.ticket_priority),

@@ -1,9 +1,11 @@
 //! Messages: one or more alerts in the form that sinks send.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{one_line, shortened};
+use super::{ChangedField, Severity, one_line, outgoing_within, shortened};
 
 /// Version of the JSON format of [`Message`] (docs/alerts-sinks.md); incremented
 /// when a key is removed or changes its meaning. Keys may be added without that.
@@ -11,8 +13,16 @@ pub const MESSAGE_VERSION: u32 = 1;
 
 /// Maximum number of CVEs of an alert.
 const MAX_CVES: usize = 100;
+/// Maximum number of products of an alert.
+const MAX_PRODUCTS: usize = 10;
+/// Maximum number of changed fields, and of names of watch lists.
+const MAX_ENTRIES: usize = 100;
 /// Maximum length of a text of an alert, in characters.
 const MAX_TEXT_CHARS: usize = 1000;
+/// Maximum length of the beginning of a solution: a few lines on a screen.
+const MAX_SOLUTION_CHARS: usize = 400;
+/// Maximum length of the name of a product or watch list, and of a changed value.
+const MAX_NAME_CHARS: usize = 200;
 
 /// Why a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,15 +77,46 @@ pub struct Message {
 }
 
 impl Message {
-    /// Title for these alerts of this rule.
+    /// Title for these alerts of this rule: what it is about, and how many alerts there
+    /// are of which severity.
     pub fn title_of(rule: &str, alerts: &[Alert]) -> String {
         let title = match alerts {
             [] => rule.to_owned(),
-            [one] => format!("{}: {} ({})", one.key, one.title, one.summary),
-            several => format!("{rule}: {} alerts", several.len()),
+            [one] => {
+                let severity = one.severity.as_deref().unwrap_or_default();
+                let severity = severity.replace('_', " ");
+                let is_said = one.resolved || one.summary.contains(&severity);
+                let severity = if is_said {
+                    String::new()
+                } else {
+                    format!(", {severity}")
+                };
+                format!("{}: {} ({}{severity})", one.key, one.title, one.summary)
+            }
+            several => format!("{rule}: {} alerts: {}", several.len(), counted(several)),
         };
         shortened(&one_line(&title), MAX_TEXT_CHARS)
     }
+}
+
+/// `1 extremely critical, 3 highly critical, 1 resolved`.
+fn counted(alerts: &[Alert]) -> String {
+    let mut counts: BTreeMap<(i16, &str), usize> = BTreeMap::new();
+    for alert in alerts {
+        let kind = if alert.resolved {
+            (i16::MAX, "resolved")
+        } else {
+            let name = alert.severity.as_deref().unwrap_or("of unknown severity");
+            let rank = Severity::from_name(name).map_or(-1, Severity::rank);
+            (-rank, name)
+        };
+        *counts.entry(kind).or_default() += 1;
+    }
+    let counts: Vec<String> = counts
+        .into_iter()
+        .map(|((_, name), count)| format!("{count} {}", name.replace('_', " ")))
+        .collect();
+    counts.join(", ")
 }
 
 /// One alert. Pending messages in the database may have been written by an older
@@ -133,23 +174,68 @@ pub struct Alert {
     /// empty string means unknown. Set when `resolved`, so that a receiver that
     /// stores alerts by severity can resolve each of them.
     pub raised_severities: Vec<String>,
+    /// The advisory; for a ticket its advisory, if known.
+    pub said: Option<String>,
+    /// Severity in the version before, if this version changed it.
+    pub severity_before: Option<String>,
+    /// The fields that this version changed, at most 100.
+    pub changed: Vec<ChangedField>,
+    /// The newest CVSS version that upstream gives: `4`, `3` or `2`.
+    pub cvss_version: Option<String>,
+    /// Base score of that version.
+    pub cvss_score: Option<f64>,
+    /// Vector of that version.
+    pub cvss_vector: Option<String>,
+    /// Names of affected products, at most 10.
+    pub products: Vec<String>,
+    /// How many products are not listed.
+    pub more_products: usize,
+    /// Names of the watch lists, in the order of `watch_list_ids`, at most 100; the id
+    /// where there is no name.
+    pub watch_list_names: Vec<String>,
+    /// The beginning of the solution's text.
+    pub solution: Option<String>,
+    /// Upstream's id of the ticket: the ticket itself, or the newest one of the advisory.
+    pub ticket_id: Option<i64>,
+    /// The number of that ticket that people use.
+    pub ticket_number: Option<i64>,
+    /// How many further tickets the advisory has.
+    pub more_tickets: usize,
+    /// The advisory's page, from `[upstream] advisory_url`.
+    pub advisory_url: Option<String>,
+    /// The ticket's page, from `[upstream] ticket_url`.
+    pub ticket_url: Option<String>,
 }
 
 impl Alert {
-    /// The alert as it is stored and sent: texts of at most 1,000 characters, and at most
-    /// 100 CVEs; the rest is counted. Receivers refuse large messages.
+    /// The alert as it is stored and sent: texts of at most 1,000 characters without
+    /// registered secrets, at most 100 CVEs and 10 products; the rest is counted. Receivers
+    /// refuse large messages.
     #[must_use]
     pub fn bounded(mut self) -> Self {
         self.more_cves += self.cves.len().saturating_sub(MAX_CVES);
         self.cves.truncate(MAX_CVES);
+        self.more_products += self.products.len().saturating_sub(MAX_PRODUCTS);
+        self.products.truncate(MAX_PRODUCTS);
+        self.watch_list_names.truncate(MAX_ENTRIES);
+        self.changed.truncate(MAX_ENTRIES);
         let texts = [&mut self.title, &mut self.summary];
-        let names = [
+        let optional = [
             &mut self.solution_status,
             &mut self.ticket_status,
             &mut self.ticket_assignee,
+            &mut self.cvss_vector,
         ];
-        for text in texts.into_iter().chain(names.into_iter().flatten()) {
-            *text = shortened(&one_line(text), MAX_TEXT_CHARS);
+        for text in texts.into_iter().chain(optional.into_iter().flatten()) {
+            *text = outgoing_within(text, MAX_TEXT_CHARS);
+        }
+        if let Some(solution) = &mut self.solution {
+            *solution = outgoing_within(solution, MAX_SOLUTION_CHARS);
+        }
+        let values = self.changed.iter_mut().flat_map(ChangedField::values);
+        let names = self.products.iter_mut().chain(&mut self.watch_list_names);
+        for name in names.chain(values) {
+            *name = outgoing_within(name, MAX_NAME_CHARS);
         }
         self
     }
@@ -170,9 +256,16 @@ mod tests {
             title: "x\r\nSA9999  forged,".repeat(10_000),
             ticket_status: Some("y".repeat(2000)),
             cves: (0..250).map(|n| format!("CVE-2026-{n}")).collect(),
+            products: vec!["p".repeat(500); 13],
+            solution: Some("Update\nto 2.0. ".repeat(100)),
             ..Alert::default()
         };
         let bounded = alert.bounded();
+        assert_eq!((bounded.products.len(), bounded.more_products), (10, 3));
+        assert_eq!(bounded.products[0].chars().count(), 200);
+        assert!(bounded.solution.as_deref().is_some_and(|text| {
+            text.starts_with("Update to 2.0. Update") && text.chars().count() <= 400
+        }));
         assert!((990..=1000).contains(&bounded.title.chars().count()));
         assert!(bounded.title.starts_with("x SA9999 forged,x SA9999"));
         assert_eq!(bounded.ticket_status.as_deref().map(str::len), Some(1002));
@@ -181,6 +274,33 @@ mod tests {
     }
 
     #[test]
+    fn a_title_says_how_many_alerts_there_are_of_which_severity() {
+        let of = |severity: Option<&str>, resolved| Alert {
+            key: "SA1".into(),
+            title: "VPN".into(),
+            summary: "revised".into(),
+            severity: severity.map(str::to_owned),
+            resolved,
+            ..Alert::default()
+        };
+        let high = of(Some("highly_critical"), false);
+        let one = Message::title_of("soc", std::slice::from_ref(&high));
+        assert_eq!(one, "SA1: VPN (revised, highly critical)");
+        let all = [
+            high.clone(),
+            of(None, false),
+            of(Some("rejected"), true),
+            of(Some("extremely_critical"), false),
+            high,
+        ];
+        assert_eq!(
+            Message::title_of("soc", &all),
+            "soc: 5 alerts: 1 extremely critical, 2 highly critical, 1 of unknown severity, 1 resolved"
+        );
+    }
+
+    #[test]
+    #[expect(clippy::too_many_lines, reason = "a list of all keys")]
     fn the_json_form_of_version_1_keeps_its_keys() {
         let message = Message {
             schema: MESSAGE_VERSION,
@@ -226,13 +346,28 @@ mod tests {
             "ticket_status",
             "ticket_assignee",
             "raised_severities",
+            "said",
+            "severity_before",
+            "changed",
+            "cvss_version",
+            "cvss_score",
+            "cvss_vector",
+            "products",
+            "more_products",
+            "watch_list_names",
+            "solution",
+            "ticket_id",
+            "ticket_number",
+            "more_tickets",
+            "advisory_url",
+            "ticket_url",
         ] {
             assert!(
                 alert.iter().any(|name| name == key),
                 "{key} is always there"
             );
         }
-        assert_eq!(alert.len(), 24, "document a new key and list it here");
+        assert_eq!(alert.len(), 39, "document a new key and list it here");
         assert_eq!(json["purpose"], json!(Purpose::Alert.name()));
         let back: Message = serde_json::from_value(json).unwrap();
         assert_eq!(back, message);

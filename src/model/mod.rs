@@ -1,9 +1,11 @@
 //! Data types and their rules: no I/O, no formats, no tables, no clock.
 
 mod advisory;
+mod alert_details;
 mod chain;
 mod change;
 mod change_kind;
+mod changed_field;
 mod condition;
 mod condition_state;
 mod date_filter;
@@ -13,6 +15,7 @@ mod fact;
 mod fingerprint;
 mod glob;
 mod holder;
+mod link;
 mod listing;
 mod matcher;
 mod message;
@@ -40,9 +43,11 @@ mod window;
 pub(crate) mod words;
 
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
+pub use alert_details::{AlertDetails, TicketDetails};
 pub use chain::chain;
 pub use change::{Statement, TicketStatement, advisory_facts, ticket_facts};
 pub use change_kind::ChangeKind;
+pub use changed_field::ChangedField;
 pub use condition::{Condition, Evidence, RunFailure};
 pub use condition_state::{ConditionState, Finding, OWN_RULE, Transition, decide, heartbeat_id};
 pub use date_filter::DateFilter;
@@ -54,6 +59,7 @@ pub use fingerprint::{
 };
 pub use glob::Globs;
 pub use holder::Holder;
+pub use link::{LinkTemplate, Links};
 pub use listing::{ListChange, ListedList, compare, lost};
 pub use matcher::Matcher;
 pub use message::{Alert, MESSAGE_VERSION, Message, Purpose};
@@ -65,7 +71,7 @@ pub use overlay::overlay;
 pub use receipt::{PendingFetch, QuarantinedRecord, Receipt, SourceCoverage};
 pub use record_kind::RecordKind;
 pub use redaction::Redaction;
-pub use rule::{Clause, Clauses, Missing, Rule};
+pub use rule::{Clause, Clauses, Missing, Rule, WorkState};
 pub use run::{Mode, Outcome, Tally};
 pub use severity::Severity;
 pub use silence::Silence;

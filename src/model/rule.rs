@@ -95,6 +95,41 @@ pub struct Clauses {
     /// Patterns of a ticket's queue.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ticket_queue: Vec<String>,
+    /// Whether the advisory is acknowledged at that time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<WorkState>,
+}
+
+/// Whether somebody takes care of an advisory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkState {
+    /// Not acknowledged, or no longer.
+    Open,
+    /// Acknowledged.
+    Acknowledged,
+}
+
+impl WorkState {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Open, Self::Acknowledged];
+
+    /// The name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Acknowledged => "acknowledged",
+        }
+    }
+
+    /// The state of an advisory.
+    pub fn of(is_acknowledged: bool) -> Self {
+        if is_acknowledged {
+            Self::Acknowledged
+        } else {
+            Self::Open
+        }
+    }
 }
 
 impl Clauses {
@@ -117,6 +152,7 @@ impl Clauses {
             ticket_assignee,
             ticket_priority,
             ticket_queue,
+            state,
         } = self;
         let there = [
             (Clause::Severity, severity.is_some()),
@@ -135,6 +171,7 @@ impl Clauses {
             (Clause::TicketAssignee, !ticket_assignee.is_empty()),
             (Clause::TicketPriority, !ticket_priority.is_empty()),
             (Clause::TicketQueue, !ticket_queue.is_empty()),
+            (Clause::State, state.is_some()),
         ];
         there
             .into_iter()
@@ -180,11 +217,13 @@ pub enum Clause {
     TicketQueue,
     /// `not`
     Not,
+    /// `state`
+    State,
 }
 
 impl Clause {
     /// Every clause, in the order of their codes in the database.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Severity,
         Self::WatchLists,
         Self::Cvss2,
@@ -202,6 +241,7 @@ impl Clause {
         Self::TicketPriority,
         Self::TicketQueue,
         Self::Not,
+        Self::State,
     ];
 
     /// Its key in the configuration.
@@ -224,6 +264,7 @@ impl Clause {
             Self::TicketPriority => "ticket_priority",
             Self::TicketQueue => "ticket_queue",
             Self::Not => "not",
+            Self::State => "state",
         }
     }
 }

@@ -7,6 +7,7 @@ use super::{AttackVector, ChangeKind, Severity};
 /// A change with the content of the advisory or ticket at that time: everything
 /// that a rule compares.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Subject {
     /// Number of the change; `None` if there is no change behind it.
     pub seq: Option<i64>,
@@ -26,6 +27,8 @@ pub struct Subject {
     pub is_baseline: bool,
     /// Whether the advisory was in any followed source at that time.
     pub is_followed: bool,
+    /// Whether the advisory, for a ticket its advisory, was acknowledged at that time.
+    pub is_acknowledged: bool,
     /// The watch lists of the advisory at that time; for a ticket its own list.
     pub watch_lists: Vec<i64>,
     /// Title of the advisory or the ticket.
@@ -40,6 +43,17 @@ pub struct Subject {
     pub ticket: Option<TicketSubject>,
     /// The ticket in the version before.
     pub former_ticket: Option<TicketSubject>,
+}
+
+impl Subject {
+    /// The watch lists that rules compare: of a list that was joined only that one, so
+    /// that nobody is told of the lists of others.
+    pub fn compared_lists(&self) -> &[i64] {
+        match (&self.through, self.what) {
+            (Some(joined), ChangeKind::JoinedWatchList) => std::slice::from_ref(joined),
+            _ => &self.watch_lists,
+        }
+    }
 }
 
 /// Content of an advisory.

@@ -13,6 +13,8 @@ pub enum Verdict {
     NotFollowed,
     /// Everything matches, but it belongs to the baseline: a first load, or before the rule was new.
     Baseline,
+    /// Everything matches, but an alert that was just raised reports the advisory.
+    Reported,
     /// This clause does not match.
     False(Clause),
     /// The value for this clause is missing and the rule skips missing values.
@@ -32,6 +34,7 @@ impl Verdict {
             Self::NotAsked => 1,
             Self::NotFollowed => 2,
             Self::Baseline => 3,
+            Self::Reported => 4,
             Self::False(clause) => FALSE + place(clause),
             Self::Missing(clause) => MISSING + place(clause),
         }
@@ -45,6 +48,7 @@ impl Verdict {
             1 => Some(Self::NotAsked),
             2 => Some(Self::NotFollowed),
             3 => Some(Self::Baseline),
+            4 => Some(Self::Reported),
             FALSE..MISSING => clause(FALSE).map(Self::False),
             _ => clause(MISSING).map(Self::Missing),
         }
@@ -73,6 +77,7 @@ mod tests {
             Verdict::NotAsked,
             Verdict::NotFollowed,
             Verdict::Baseline,
+            Verdict::Reported,
         ];
         for verdict in all.into_iter().chain(clauses) {
             assert_eq!(Verdict::from_code(verdict.code()), Some(verdict));

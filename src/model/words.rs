@@ -1,6 +1,6 @@
 //! Rule explanations: text for what a clause requires and for the actual value.
 
-use super::{Clause, Clauses, Missing, Rule, Severity, Subject, TicketSubject};
+use super::{Clause, Clauses, Missing, Rule, Severity, Subject, TicketSubject, WorkState};
 
 /// Number of values that are listed; the rest is only counted.
 const SHOWN: usize = 5;
@@ -34,6 +34,9 @@ pub fn requirement(clauses: &Clauses, clause: Clause) -> String {
         Clause::TicketPriority => list(clauses.ticket_priority.iter().cloned()),
         Clause::TicketQueue => list(clauses.ticket_queue.iter().cloned()),
         Clause::Not => "no match for `not`".to_owned(),
+        Clause::State => clauses
+            .state
+            .map_or_else(String::new, |state| state.name().to_owned()),
     }
 }
 
@@ -47,7 +50,7 @@ pub fn actual_value(subject: &Subject, clause: Clause) -> String {
     let text = |value: Option<&String>| value.cloned().unwrap_or_else(none);
     match clause {
         Clause::Severity => severity(subject),
-        Clause::WatchLists => list(subject.watch_lists.iter().map(ToString::to_string)),
+        Clause::WatchLists => list(subject.compared_lists().iter().map(ToString::to_string)),
         Clause::Cvss2 => number(advisory.and_then(|one| one.cvss2)),
         Clause::Cvss3 => number(advisory.and_then(|one| one.cvss3)),
         Clause::Cvss4 => number(advisory.and_then(|one| one.cvss4)),
@@ -67,6 +70,7 @@ pub fn actual_value(subject: &Subject, clause: Clause) -> String {
         Clause::TicketPriority => ticket(|one| &one.priority),
         Clause::TicketQueue => ticket(|one| &one.queue),
         Clause::Not => "a match for `not`".to_owned(),
+        Clause::State => WorkState::of(subject.is_acknowledged).name().to_owned(),
     }
 }
 

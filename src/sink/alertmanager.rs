@@ -136,12 +136,18 @@ impl Alertmanager {
 fn annotations(message: &Message, alert: &Alert) -> BTreeMap<&'static str, String> {
     let cves = alert.cves.join(", ");
     let description = facts(alert).join(" · ");
+    let text = |text: &'_ Option<String>| text.clone().unwrap_or_default();
+    let (solution, advisory_url) = (text(&alert.solution), text(&alert.advisory_url));
+    let ticket_url = text(&alert.ticket_url);
     [
         ("title", alert.title.as_str()),
         ("summary", &alert.summary),
         ("description", &description),
         ("what", &alert.what),
         ("cves", &cves),
+        ("solution", &solution),
+        ("advisory_url", &advisory_url),
+        ("ticket_url", &ticket_url),
         ("alert_id", &alert.id),
         ("message_id", &message.id),
     ]

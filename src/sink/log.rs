@@ -2,7 +2,7 @@
 
 use tracing::info;
 
-use super::facts::alerts;
+use super::facts::{alerts, facts};
 use super::outcome::Receipt;
 use crate::model::Message;
 
@@ -23,6 +23,10 @@ pub(super) fn send(message: &Message) -> Receipt {
             alert.resolved = alert.resolved,
             alert.severity = alert.severity.as_deref(),
             alert.title = %alert.title,
+            alert.facts = facts(alert).join(" | "),
+            alert.solution = alert.solution.as_deref(),
+            alert.advisory_url = alert.advisory_url.as_deref(),
+            alert.ticket_url = alert.ticket_url.as_deref(),
             "alert{over}: {} {}: {}",
             alert.kind,
             alert.key,

@@ -70,6 +70,13 @@ impl Mail {
     }
 }
 
+/// The text part of a message.
+pub(super) fn text(message: &Message) -> Result<String, String> {
+    Template::compile("the text template of emails", TEXT, Form::Text)
+        .map_err(|error| error.to_string())?
+        .render(message)
+}
+
 /// One line: a line break in a title would inject a header.
 fn subject(title: &str) -> String {
     shortened(&one_line(title), MAX_SUBJECT_CHARS)

@@ -52,6 +52,14 @@ enum Channel {
     Log,
 }
 
+/// The message as an email says it, for a terminal.
+///
+/// # Errors
+/// Why it cannot be rendered.
+pub fn as_text(message: &Message) -> Result<String, String> {
+    mail::text(message)
+}
+
 impl Sink {
     /// Reads the secrets and certificates of a sink and checks its template.
     /// Nothing is sent.

@@ -8,7 +8,9 @@ use serde_json::Value as Json;
 
 use super::facts::facts;
 use super::open::OpenError;
-use crate::model::{Alert, MESSAGE_VERSION, Message, Purpose, chain, one_line, shortened};
+use crate::model::{
+    Alert, ChangedField, MESSAGE_VERSION, Message, Purpose, chain, one_line, shortened,
+};
 
 /// Maximum number of steps of a template: a message of a thousand alerts needs a
 /// hundred thousand; an endless loop is stopped.
@@ -62,6 +64,8 @@ impl Template {
         templates.add_filter("slack", slack);
         templates.add_filter("unlinked", unlinked);
         templates.add_filter("markdown", markdown);
+        templates.add_filter("link", link);
+        templates.add_filter("slack_link", slack_link);
         templates
             .add_template_owned(NAME, text.to_owned())
             .map_err(|error| wrong(because(&error)))?;
@@ -160,7 +164,30 @@ fn markdown(text: &str) -> String {
     plain
 }
 
+/// An address from the configuration's templates; nothing if it is none, so that no text
+/// of a stranger becomes a link.
+fn link(address: Option<&str>) -> String {
+    let address = address.unwrap_or_default();
+    let is_plain = |letter: char| letter.is_ascii_graphic() && !"\"<>\\^`{|}".contains(letter);
+    let is_web = address.starts_with("https://") || address.starts_with("http://");
+    if is_web && address.chars().all(is_plain) {
+        address.to_owned()
+    } else {
+        String::new()
+    }
+}
+
+/// As [`link`], with a label, in Slack's markup.
+fn slack_link(address: Option<&str>, label: &str) -> String {
+    let address = link(address).replace('&', "&amp;");
+    if address.is_empty() {
+        return address;
+    }
+    format!("<{address}|{}>", slack(label))
+}
+
 /// Sample messages that every template must be able to render.
+#[expect(clippy::too_many_lines, reason = "one alert with all fields")]
 fn samples() -> [Message; 3] {
     let sample = |purpose, alerts| Message {
         schema: MESSAGE_VERSION,
@@ -196,6 +223,25 @@ fn samples() -> [Message; 3] {
         ticket_status: Some("Open".into()),
         ticket_assignee: Some("somebody".into()),
         raised_severities: Vec::new(),
+        said: Some("SA1".into()),
+        severity_before: Some("less_critical".into()),
+        changed: vec![ChangedField {
+            field: "title".into(),
+            old: None,
+            new: Some("A".into()),
+        }],
+        cvss_version: Some("4".into()),
+        cvss_score: Some(9.3),
+        cvss_vector: Some("CVSS:4.0/AV:N".into()),
+        products: vec!["Example VPN 1".into()],
+        more_products: 1,
+        watch_list_names: vec!["Linux".into()],
+        solution: Some("Update.".into()),
+        ticket_id: Some(37),
+        ticket_number: Some(1037),
+        more_tickets: 1,
+        advisory_url: Some("https://host.example/SA1".into()),
+        ticket_url: Some("https://host.example/37".into()),
     };
     let over = Alert {
         resolved: true,

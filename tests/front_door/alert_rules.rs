@@ -241,6 +241,7 @@ async fn verdicts_have_the_same_codes_in_the_program_and_in_the_database() {
         (Verdict::NotAsked, "not_asked"),
         (Verdict::NotFollowed, "not_followed"),
         (Verdict::Baseline, "baseline"),
+        (Verdict::Reported, "already_reported"),
     ]
     .map(|(verdict, name)| (verdict.code(), name.to_owned(), None));
     let clauses = Clause::ALL.into_iter().flat_map(|clause| {

@@ -9,8 +9,10 @@
     reason = "a test says what failed by panicking"
 )]
 
+mod acknowledgements;
 mod alert_clocks;
 mod alert_commands;
+mod alert_contents;
 mod alert_crashes;
 mod alert_daemons;
 mod alert_property;

@@ -67,6 +67,7 @@ const PROMISED: &[(&str, &str)] = &[
         "silences",
         "id matchers reason created_by created_at until alerts",
     ),
+    ("acknowledgements", "said by at until note withdrawn_at"),
     (
         "alert_rules",
         "name at after_seq baseline_matches definition",

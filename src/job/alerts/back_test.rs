@@ -7,6 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use super::arrivals::Arrivals;
+use super::published::Published;
 use crate::model::{Clause, Matcher, Subject, Verdict, alert_of};
 use crate::store::alerts::subject::{self, Span};
 
@@ -22,6 +24,10 @@ pub struct BackTest {
     pub messages: Vec<Would>,
     /// The number of changes by verdict.
     pub verdicts: BTreeMap<String, u64>,
+    /// The same for what is stored, by publication date; `None` if it was not asked for.
+    pub published: Option<Published>,
+    #[serde(skip)]
+    arrivals: Arrivals,
 }
 
 /// One message that would have been sent.
@@ -82,6 +88,8 @@ impl BackTest {
             rule: matcher.rule().name.clone(),
             messages: Vec::new(),
             verdicts: BTreeMap::new(),
+            published: None,
+            arrivals: Arrivals::default(),
         }
     }
 
@@ -91,7 +99,9 @@ impl BackTest {
     }
 
     fn evaluate(&mut self, matcher: &Matcher, subject: &Subject) {
-        let verdict = matcher.judge(subject);
+        let verdict = self
+            .arrivals
+            .settle(matcher.judge(subject), matcher, subject);
         *self.verdicts.entry(verdict_name(verdict)).or_default() += 1;
         if verdict != Verdict::Matched {
             return;
@@ -125,6 +135,7 @@ fn verdict_name(verdict: Verdict) -> String {
         Verdict::NotAsked => "event type not in `on`".to_owned(),
         Verdict::NotFollowed => "not in a followed list".to_owned(),
         Verdict::Baseline => "baseline".to_owned(),
+        Verdict::Reported => "already reported".to_owned(),
         Verdict::False(clause) => format!("`{}` false", clause.name()),
         Verdict::Missing(clause) => format!("`{}` missing", clause.name()),
     }

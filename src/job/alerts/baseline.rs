@@ -8,13 +8,14 @@ use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{ChangeKind, Matcher, Subject, Verdict, alert_of};
 use crate::store::alerts::alert;
+use crate::store::alerts::details;
 use crate::store::alerts::evaluation;
 use crate::store::alerts::rule;
 use crate::store::alerts::silence;
 use crate::store::alerts::subject::{self, Stored};
 
 /// Advisories per query.
-const PAGE: i64 = 1000;
+pub(super) const PAGE: i64 = 1000;
 
 /// Counts the stored advisories that each new rule matches.
 pub async fn count(context: &Context, rules: &Rules<'_>) -> Result<(), Failure> {
@@ -82,7 +83,8 @@ async fn match_stored(
 }
 
 /// Whether the rule selects advisories that are new, or new in a list.
-fn selects_new_ones(matcher: &Matcher) -> bool {
+/// Whether the rule asks for new advisories.
+pub(super) fn selects_new_ones(matcher: &Matcher) -> bool {
     let mut kinds = matcher.rule().on.iter();
     kinds.any(|kind| matches!(kind, ChangeKind::Appeared | ChangeKind::JoinedWatchList))
 }
@@ -96,7 +98,9 @@ async fn raise(context: &Context, matcher: &Matcher, found: &[&Subject]) -> Resu
     let raised = found
         .iter()
         .map(|subject| raised_of(rule, subject, alert_of(&rule.name, subject), &silences));
-    alert::raise(&mut transaction, raised.collect(), now).await?;
+    let links = &context.config.upstream.links;
+    let raised = details::complete(&mut transaction, raised.collect(), links).await?;
+    alert::raise(&mut transaction, raised, now).await?;
     transaction.commit().await?;
     Ok(())
 }

@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use tracing::{info, warn};
+use uuid::Uuid;
 
+use super::arrivals::Arrivals;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{
-    Alert, ChangeKind, Clause, Matcher, Purpose, Rule, Silence, Subject, Verdict, alert_id,
+    Alert, ChangeKind, Clause, Links, Matcher, Purpose, Rule, Silence, Subject, Verdict, alert_id,
     alert_of,
 };
 use crate::store::alerts::alert::{self, Former};
@@ -20,6 +22,7 @@ use crate::store::alerts::raised::Raised;
 use crate::store::alerts::rule::{self, Current};
 use crate::store::alerts::silence;
 use crate::store::alerts::subject::{self, Span};
+use crate::store::alerts::{arrival, details};
 
 /// Changes per transaction: enough to make its commit cheap, few enough that a second
 /// daemon does not wait long.
@@ -36,6 +39,8 @@ pub struct Rules<'a> {
     pub resolving: BTreeSet<String>,
     /// Whether first loads create alerts too.
     pub backlog: bool,
+    /// The links of alerts.
+    pub links: Links,
 }
 
 impl<'a> Rules<'a> {
@@ -46,6 +51,7 @@ impl<'a> Rules<'a> {
             matchers: &alerts.rules,
             resolving: alerts.resolving_sinks().map(str::to_owned).collect(),
             backlog,
+            links: context.config.upstream.links.clone(),
         }
     }
 
@@ -138,10 +144,13 @@ async fn evaluate_batch(
         subject::of_span(&mut transaction, span).await?
     };
     let former = former(&mut transaction, &subjects).await?;
-    let result = evaluator.evaluate(&subjects, former);
+    let arrivals = arrivals(&mut transaction, &subjects).await?;
+    let result = evaluator.evaluate(&subjects, former, arrivals);
     let to = result.stopped_at.unwrap_or(to);
     evaluation::record(&mut transaction, &result.found, to, now).await?;
-    let raised = alert::raise(&mut transaction, result.raised, now).await?;
+    arrival::add_lists(&mut transaction, &result.further_lists).await?;
+    let raised = details::complete(&mut transaction, result.raised, &rules.links).await?;
+    let raised = alert::raise(&mut transaction, raised, now).await?;
     transaction.commit().await?;
     Ok(Some(Evaluated {
         changes: u64::try_from(to - evaluated).unwrap_or(0),
@@ -167,6 +176,21 @@ async fn former(
     alert::former(connection, &keys).await
 }
 
+/// The alerts that reported the advisories that join a list in a batch.
+async fn arrivals(
+    connection: &mut PgConnection,
+    subjects: &[Subject],
+) -> Result<Arrivals, sqlx::Error> {
+    let joined = subjects
+        .iter()
+        .filter(|subject| subject.what == ChangeKind::JoinedWatchList);
+    let keys: Vec<String> = joined.map(|subject| subject.key.clone()).collect();
+    if keys.is_empty() {
+        return Ok(Arrivals::default());
+    }
+    arrival::of_keys(connection, &keys).await.map(Arrivals::of)
+}
+
 /// The rules as stored in the database, and the silences at one moment.
 struct Evaluator<'a> {
     rules: &'a Rules<'a>,
@@ -180,6 +204,8 @@ struct BatchResult {
     found: Vec<Found>,
     raised: Vec<Raised>,
     baseline: BTreeMap<String, u64>,
+    /// Alerts of former batches, and the lists that their advisories have joined since.
+    further_lists: Vec<(Uuid, i64)>,
     /// The last evaluated change, if it is not the last of the batch.
     stopped_at: Option<i64>,
 }
@@ -213,7 +239,12 @@ impl<'a> Evaluator<'a> {
         pairs.any(|(matcher, _)| matcher.asks_for(Clause::Product))
     }
 
-    fn evaluate(&self, subjects: &[Subject], mut former_alerts: FormerAlerts) -> BatchResult {
+    fn evaluate(
+        &self,
+        subjects: &[Subject],
+        mut former_alerts: FormerAlerts,
+        mut arrivals: Arrivals,
+    ) -> BatchResult {
         let mut result = BatchResult::default();
         for subject in subjects {
             let seq = subject.seq.unwrap_or_default();
@@ -223,6 +254,7 @@ impl<'a> Evaluator<'a> {
                     continue;
                 }
                 let verdict = self.judge(matcher, subject);
+                let verdict = arrivals.settle(verdict, matcher, subject);
                 if verdict != Verdict::NotAsked {
                     verdicts.push((current.id, verdict));
                 }
@@ -231,6 +263,9 @@ impl<'a> Evaluator<'a> {
                 }
                 if let Some(raised) = self.raise(matcher, subject, verdict, &former_alerts) {
                     add_former(&mut former_alerts, &raised);
+                    if raised.silence_id.is_some() {
+                        arrivals.forget(&raised);
+                    }
                     result.raised.push(raised);
                 }
             }
@@ -240,6 +275,7 @@ impl<'a> Evaluator<'a> {
                 break;
             }
         }
+        result.further_lists = arrivals.add_to(&mut result.raised);
         result
     }
 

@@ -1,5 +1,6 @@
 //! Alerts: evaluate rules, deliver messages, explain.
 
+mod arrivals;
 pub mod attempt;
 pub(crate) mod back_test;
 pub(crate) mod baseline;
@@ -8,4 +9,5 @@ pub mod deliver;
 pub mod evaluate;
 pub(crate) mod explain;
 pub mod pass;
+pub(crate) mod published;
 pub(crate) mod test_sink;

@@ -32,6 +32,7 @@ fn subject() -> Subject {
         through: Some(4),
         is_baseline: false,
         is_followed: true,
+        is_acknowledged: false,
         watch_lists: vec![4],
         title: Some("OpenSSL VPN bypass".to_owned()),
         advisory: Some(AdvisorySubject {

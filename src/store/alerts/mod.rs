@@ -1,7 +1,10 @@
 //! Alerts: rules, evaluation, the outbox of messages and deliveries, silences, sinks.
 
+pub(crate) mod acknowledgement;
 pub(crate) mod alert;
+pub(crate) mod arrival;
 pub mod delivery;
+pub(crate) mod details;
 pub(crate) mod evaluation;
 pub(crate) mod message;
 pub(crate) mod outcome;

@@ -31,6 +31,8 @@ pub struct AlertLine {
     pub summary: Option<String>,
     /// The message that contains it.
     pub message_id: Option<Uuid>,
+    /// Names of the sinks that it is sent to.
+    pub sinks: Vec<String>,
 }
 
 /// Filter for alerts.
@@ -56,7 +58,12 @@ pub async fn alerts(
     sqlx::query_as!(
         AlertLine,
         r#"select a.id as "id!", a.raised_at as "raised_at!", a.rule as "rule!", a.what as "what!",
-                  a.key as "key!", a.state as "state!", a.severity, a.title, a.summary, a.message_id
+                  a.key as "key!", a.state as "state!", a.severity, a.title, a.summary, a.message_id,
+                  array(
+                      select d.sink
+                      from delivery d
+                      where d.message_id = a.message_id
+                      order by d.sink) as "sinks!"
            from advisoryd_v1.alerts a
            where ($1::text is null or a.rule = $1)
              and ($2::text is null or a.key = $2)
@@ -73,6 +80,24 @@ pub async fn alerts(
         question.state.map(AlertState::name),
         question.since,
         question.limit
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// The ids of at most two alerts from `first` to `last`.
+pub async fn ids_between(
+    connection: &mut PgConnection,
+    first: Uuid,
+    last: Uuid,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select id
+         from alert
+         where id between $1 and $2
+         limit 2",
+        first,
+        last
     )
     .fetch_all(connection)
     .await

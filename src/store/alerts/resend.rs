@@ -30,6 +30,50 @@ pub async fn resend(
     Ok(due)
 }
 
+/// Which dead letters.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DeadLetters<'a> {
+    /// To this sink.
+    pub sink: Option<&'a str>,
+    /// Of this rule.
+    pub rule: Option<&'a str>,
+    /// Of messages created since.
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// Makes dead letters due again, each with the id of its message; returns one message id
+/// for each delivery. What was delivered to other sinks is not sent again.
+pub async fn dead_letters(
+    connection: &mut PgConnection,
+    wanted: DeadLetters<'_>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    let due = sqlx::query_scalar!(
+        "update delivery d
+         set state = 'waiting',
+             failures = 0,
+             due_at = $4,
+             settled_at = null
+         from message m
+         where m.id = d.message_id
+           and d.state = 'dead_letter'
+           and ($1::text is null or d.sink = $1)
+           and ($2::text is null or m.rule = $2)
+           and ($3::timestamptz is null or m.opened_at >= $3)
+         returning d.message_id",
+        wanted.sink,
+        wanted.rule,
+        wanted.since,
+        now
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    sqlx::query!("select pg_notify($1, '')", CHANNEL)
+        .execute(connection)
+        .await?;
+    Ok(due)
+}
+
 async fn again(
     connection: &mut PgConnection,
     message: Uuid,

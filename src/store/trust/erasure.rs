@@ -27,6 +27,8 @@ pub struct Erased {
     pub samples: u64,
     /// Pending approvals.
     pub approvals: u64,
+    /// Acknowledgements.
+    pub acknowledgements: u64,
 }
 
 impl Erased {
@@ -41,6 +43,7 @@ impl Erased {
             silences: self.silences + other.silences,
             samples: self.samples + other.samples,
             approvals: self.approvals + other.approvals,
+            acknowledgements: self.acknowledgements + other.acknowledgements,
         }
     }
 }
@@ -162,7 +165,8 @@ async fn versions(
 async fn alerts(connection: &mut PgConnection, keys: &[String]) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
         "update alert
-         set body = body || jsonb_build_object('title', $2::text, 'summary', $2::text, 'ticket_assignee', null)
+         set body = body || jsonb_build_object('title', $2::text, 'summary', $2::text, 'ticket_assignee', null,
+                                         'changed', '[]'::jsonb)
          where kind = 'ticket'
            and key = any($1)",
         keys,

@@ -30,11 +30,13 @@ pub enum Texts {
     Samples,
     /// Pending approvals.
     Approvals,
+    /// Acknowledgements: note and author.
+    Acknowledgements,
 }
 
 impl Texts {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Tickets,
         Self::TicketVersions,
         Self::Alerts,
@@ -44,6 +46,7 @@ impl Texts {
         Self::Silences,
         Self::Samples,
         Self::Approvals,
+        Self::Acknowledgements,
     ];
 
     /// `rows` changed rows of this table.
@@ -57,6 +60,7 @@ impl Texts {
             Self::Silences => &mut erased.silences,
             Self::Samples => &mut erased.samples,
             Self::Approvals => &mut erased.approvals,
+            Self::Acknowledgements => &mut erased.acknowledgements,
         };
         *count = rows;
         erased
@@ -113,6 +117,11 @@ impl Texts {
             Self::Approvals => sqlx::query_scalar!(
                 r#"select jsonb_build_object('id', upstream_id, 'watch_list', watch_list, 'title', title, 'raw', raw) as "row!"
                    from pending_approval"#
+            )
+            .fetch(connection),
+            Self::Acknowledgements => sqlx::query_scalar!(
+                r#"select jsonb_build_object('id', id, 'created_by', created_by, 'note', note) as "row!"
+                   from acknowledgement"#
             )
             .fetch(connection),
         };
@@ -177,13 +186,15 @@ impl Texts {
             | Self::Quarantine
             | Self::Silences
             | Self::Samples
-            | Self::Approvals => {
+            | Self::Approvals
+            | Self::Acknowledgements => {
                 return self.write_notes(connection, rows).await;
             }
         };
         Ok(done.rows_affected())
     }
 
+    #[expect(clippy::too_many_lines, reason = "one SQL statement per table")]
     async fn write_notes(
         self,
         connection: &mut PgConnection,
@@ -227,6 +238,16 @@ impl Texts {
                  from unnest($1::jsonb[]) as one
                  cross join lateral jsonb_to_record(one) as n (id text, watch_list text, title text, raw text)
                  where t.upstream_id = n.id",
+                rows
+            )
+            .execute(connection)
+            .await?,
+            Self::Acknowledgements => sqlx::query!(
+                "update acknowledgement t
+                 set created_by = n.created_by, note = n.note
+                 from unnest($1::jsonb[]) as one
+                 cross join lateral jsonb_to_record(one) as n (id bigint, created_by text, note text)
+                 where t.id = n.id",
                 rows
             )
             .execute(connection)

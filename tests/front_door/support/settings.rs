@@ -42,6 +42,8 @@ pub struct Upstream {
     pub max_body: Option<&'static str>,
     pub ca_file: Option<String>,
     pub proxy: Option<String>,
+    pub advisory_url: Option<&'static str>,
+    pub ticket_url: Option<&'static str>,
 }
 
 #[derive(Clone, Default, Serialize)]

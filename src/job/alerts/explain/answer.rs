@@ -39,6 +39,8 @@ pub enum Answer {
         /// The list.
         list: Option<i64>,
     },
+    /// It matched, and an alert that was just raised reports the advisory.
+    Reported,
     /// The rule did not exist at the time of the change.
     BeforeRule,
     /// It is not evaluated yet.

@@ -170,6 +170,7 @@ impl History {
                 what: subject.what.name(),
             },
             Verdict::NotFollowed => Answer::NotFollowed,
+            Verdict::Reported => Answer::Reported,
             Verdict::Baseline => Answer::Baseline {
                 list: subject.through,
             },

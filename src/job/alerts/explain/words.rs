@@ -16,6 +16,7 @@ pub(crate) fn name(answer: &Answer) -> &'static str {
         Answer::ClauseFalse { .. } => "clause_false",
         Answer::ValueMissing { .. } => "value_missing",
         Answer::Baseline { .. } => "baseline",
+        Answer::Reported => "already_reported",
         Answer::BeforeRule => "before_rule",
         Answer::NotEvaluated => "not_evaluated",
         Answer::NoLongerKept => "no_longer_kept",
@@ -50,6 +51,9 @@ pub(crate) fn text(answer: &Answer) -> String {
             format!("baseline: part of the first load of watch list {list}")
         }
         Answer::Baseline { list: None } => "baseline: part of a first load".to_owned(),
+        Answer::Reported => {
+            "matched; an alert of the hour before reports the advisory already".to_owned()
+        }
         Answer::BeforeRule => {
             "baseline: the rule did not exist at the time of the change".to_owned()
         }

@@ -15,6 +15,7 @@ struct Row {
     version: i32,
     what: String,
     is_baseline: bool,
+    is_acknowledged: bool,
     watch_list_id: Option<i64>,
     title: Option<String>,
     status: Option<String>,
@@ -53,6 +54,7 @@ pub(crate) async fn changes(
         r#"select c.seq, c.at, c.key, c.version, c.what,
                   s.id is not null and (s.baseline_seq is null or c.seq <= s.baseline_seq
                                         or (s.last_success_at is null and r.mode not in ('import', 'reconcile'))) as "is_baseline!",
+                  coalesce(is_acknowledged(t.said, c.at), false) as "is_acknowledged!",
                   t.watch_list_id as "watch_list_id?", t.title as "title?",
                   coalesce(t.status, t.status_id::text) as status,
                   coalesce(t.assignee, t.assignee_id::text) as assignee,
@@ -128,6 +130,7 @@ fn subject(row: Row) -> Option<Subject> {
         through: None,
         is_baseline: row.is_baseline && what.is_first_sight(),
         is_followed: true,
+        is_acknowledged: row.is_acknowledged,
         watch_lists: row
             .watch_list_id
             .map_or_else(|| row.lists.clone(), |id| vec![id]),

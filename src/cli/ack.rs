@@ -1,0 +1,100 @@
+//! `advisoryd ack`: somebody takes care of an advisory.
+
+use clap::Args;
+use serde_json::json;
+use sqlx::PgConnection;
+
+use super::ask;
+use super::login::login;
+use super::output::print_line;
+use super::question::{Since, since};
+use super::shared::Shared;
+use crate::clock::Clock;
+use crate::model::outgoing;
+use crate::startup::Opened;
+use crate::store::alerts::acknowledgement::{self, Acknowledgement};
+use crate::store::reports::question;
+use crate::store::trust::erasure::{self, By};
+
+/// Which advisory, and why.
+#[derive(Debug, Args)]
+pub(super) struct Ack {
+    /// Advisory (SA87735)
+    said: String,
+    /// End: a duration from now (`30d`) or a date or time (2026-12-01); without it, until withdrawn
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    until: Option<Since>,
+    /// Reason
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// Withdraw the acknowledgement; its row stays
+    #[arg(long, conflicts_with_all = ["until", "note"])]
+    withdraw: bool,
+}
+
+pub(super) async fn run(shared: Shared, wanted: Ack) -> anyhow::Result<bool> {
+    let config = shared.load_and_log(Some("warn"))?;
+    ask::with_database(&config, async |opened| ack(opened, &wanted).await).await
+}
+
+async fn ack(opened: &Opened, wanted: &Ack) -> anyhow::Result<bool> {
+    drop(ask::up_to_date(opened).await?);
+    let mut transaction = opened.pool.begin().await?;
+    let said = stored(&mut transaction, wanted.said.trim()).await?;
+    let now = Clock::system().now();
+    let by = login();
+    let (what, detail, line) = if wanted.withdraw {
+        let is_done = acknowledgement::withdraw(&mut transaction, &said, now).await?;
+        anyhow::ensure!(is_done, "advisory {said} is not acknowledged");
+        let line = format!("acknowledgement of {said} withdrawn");
+        ("withdraw_acknowledgement", json!({}), line)
+    } else {
+        let until = wanted
+            .until
+            .map(|until| until.time_ahead(now))
+            .transpose()?;
+        anyhow::ensure!(
+            until.is_none_or(|until| until > now),
+            "the end is in the past; use a future time or a duration such as 30d"
+        );
+        let new = Acknowledgement {
+            by: by.clone(),
+            at: now,
+            until,
+            note: wanted.note.as_deref().map(outgoing),
+        };
+        acknowledgement::add(&mut transaction, &said, &new).await?;
+        let line = format!("{said} {}", words(&new));
+        ("acknowledge", json!({"until": until}), line)
+    };
+    let by = By { who: &by, at: now };
+    erasure::record(&mut transaction, by, what, Some(&said), detail).await?;
+    transaction.commit().await?;
+    print_line(&line);
+    Ok(true)
+}
+
+/// The identifier of a stored advisory, as it is stored.
+async fn stored(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<String> {
+    let found = question::advisory(connection, wanted).await?;
+    let said = found.and_then(|document| document["said"].as_str().map(str::to_owned));
+    said.ok_or_else(|| {
+        anyhow::anyhow!("advisory `{wanted}` is not stored; use its ID, such as SA87735")
+    })
+}
+
+/// `acknowledged by NAME at TIME until TIME: NOTE`.
+pub(super) fn words(ack: &Acknowledgement) -> String {
+    let time = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let until = ack.until.map_or_else(
+        || "until withdrawn".to_owned(),
+        |until| format!("until {}", time(until)),
+    );
+    let note = ack.note.as_deref();
+    let note = note.map_or_else(String::new, |note| format!(": {note}"));
+    format!(
+        "acknowledged by {} at {} {until}{note}",
+        ack.by,
+        time(ack.at)
+    )
+}

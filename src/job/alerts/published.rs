@@ -1,0 +1,115 @@
+//! Replay of the stored advisories by publication date: what a rule would have sent if it
+//! had been there. It works on a new installation, where all that is stored is baseline.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use super::baseline::{PAGE, selects_new_ones};
+use super::evaluate::raised_of;
+use crate::model::{Links, MESSAGE_VERSION, Matcher, Message, Purpose, Subject, Verdict, alert_of};
+use crate::store::alerts::details;
+use crate::store::alerts::subject::{self, Stored};
+
+/// What a rule would have sent about the stored advisories.
+#[derive(Debug, Clone, Serialize)]
+pub struct Published {
+    /// How many of the advisories that were published since then match, each as if it had
+    /// just appeared with its present content.
+    pub alerts: usize,
+    /// Length of that time in days.
+    pub days: i64,
+    /// Alerts a week.
+    pub per_week: f64,
+    /// The day with most alerts (UTC).
+    pub biggest_day: Option<NaiveDate>,
+    /// Alerts on that day.
+    pub biggest: usize,
+    /// The message about the newest one.
+    pub sample: Option<Message>,
+}
+
+/// Replays what was published since then; `None` for a rule that does not ask for new
+/// advisories.
+pub async fn published(
+    connection: &mut PgConnection,
+    matcher: &Matcher,
+    (since, now): (DateTime<Utc>, DateTime<Utc>),
+    links: &Links,
+) -> Result<Option<Published>, sqlx::Error> {
+    if !selects_new_ones(matcher) {
+        return Ok(None);
+    }
+    let mut days: BTreeMap<NaiveDate, usize> = BTreeMap::new();
+    let mut newest: Option<(DateTime<Utc>, Subject)> = None;
+    let existing_at = subject::last_seq(connection).await?;
+    let mut after = String::new();
+    loop {
+        let page = Stored {
+            after: &after,
+            limit: PAGE,
+            existing_at,
+        };
+        let subjects = subject::stored(connection, page).await?;
+        let Some(last) = subjects.last() else { break };
+        after.clone_from(&last.key);
+        for subject in subjects {
+            let released_at = subject.advisory.as_ref().and_then(|one| one.released_at);
+            let Some(at) = released_at.filter(|at| (since..=now).contains(at)) else {
+                continue;
+            };
+            if !subject.is_followed || matcher.clauses(&subject) != Verdict::Matched {
+                continue;
+            }
+            *days.entry(at.date_naive()).or_default() += 1;
+            if newest.as_ref().is_none_or(|(newest, _)| at > *newest) {
+                newest = Some((at, subject));
+            }
+        }
+    }
+    let sample = match newest {
+        Some((at, subject)) => sample(connection, matcher, &subject, (at, links)).await?,
+        None => None,
+    };
+    Ok(Some(summed(&days, (now - since).num_days().max(1), sample)))
+}
+
+fn summed(days: &BTreeMap<NaiveDate, usize>, length: i64, sample: Option<Message>) -> Published {
+    let alerts = days.values().sum();
+    let biggest = days.iter().max_by_key(|(_, count)| **count);
+    let as_float = |number: usize| u32::try_from(number).map_or(f64::INFINITY, f64::from);
+    let weeks = i32::try_from(length).map_or(f64::INFINITY, f64::from) / 7.0;
+    Published {
+        alerts,
+        days: length,
+        per_week: as_float(alerts) / weeks,
+        biggest_day: biggest.map(|(day, _)| *day),
+        biggest: biggest.map_or(0, |(_, count)| *count),
+        sample,
+    }
+}
+
+async fn sample(
+    connection: &mut PgConnection,
+    matcher: &Matcher,
+    subject: &Subject,
+    (at, links): (DateTime<Utc>, &Links),
+) -> Result<Option<Message>, sqlx::Error> {
+    let rule = matcher.rule();
+    let raised = raised_of(rule, subject, alert_of(&rule.name, subject), &[]);
+    let raised = details::complete(connection, vec![raised], links).await?;
+    Ok(raised.into_iter().next().map(|raised| {
+        let alerts = vec![raised.alert];
+        Message {
+            schema: MESSAGE_VERSION,
+            id: raised.id.to_string(),
+            purpose: Purpose::Alert,
+            at,
+            rule: rule.name.clone(),
+            title: Message::title_of(&rule.name, &alerts),
+            alerts,
+        }
+    }))
+}

@@ -1,0 +1,108 @@
+//! Somebody takes care of an advisory: who, until when, and what rules do about it.
+
+use advisoryd::job::feeds::feed::LookBack;
+use chrono::TimeDelta;
+
+use crate::support::settings::Rule;
+use crate::support::{Receiver, World};
+
+/// A rule for what is open, and one for everything.
+async fn watched() -> (World, Receiver) {
+    let receiver = Receiver::start().await;
+    let mut world = World::new().await;
+    let mut open = Rule::to_hook("open", &["revised"]);
+    open.clauses.insert("state".to_owned(), "open".into());
+    world.settings.alerts.rules = vec![open, Rule::to_hook("all", &["revised"])];
+    world.add_hook(&receiver);
+    world.pull_one().await;
+    world.alert().await;
+    (world, receiver)
+}
+
+/// The rules that tell of a new revision.
+async fn told_of_a_revision(world: &World, receiver: &Receiver, said: &str) -> Vec<String> {
+    let before = receiver.received().len();
+    world.later(TimeDelta::minutes(5));
+    assert!(world.simulator.revise(said, false));
+    world.pull_back(LookBack::Full).await;
+    world.alert().await;
+    let mut rules: Vec<String> = receiver.received()[before..]
+        .iter()
+        .map(|message| message.body["rule"].as_str().unwrap().to_owned())
+        .collect();
+    rules.sort();
+    rules
+}
+
+#[tokio::test]
+async fn rules_for_open_advisories_are_quiet_while_one_is_acknowledged() {
+    let (world, receiver) = watched().await;
+    let said = world.simulator.saids(1)[0].clone();
+    assert_eq!(
+        told_of_a_revision(&world, &receiver, &said).await,
+        ["all", "open"]
+    );
+
+    // Another advisory would show that only this one is meant.
+    let note = "with the next\nwindow";
+    let small = said.to_lowercase();
+    let done = world.told(&["ack", &small, "--until", "30d", "--note", note]);
+    assert_eq!(done.code, 0, "{done}");
+    assert!(done.stdout.contains(": with the next window"), "{done}");
+    assert_eq!(told_of_a_revision(&world, &receiver, &said).await, ["all"]);
+    let other = world.simulator.saids(1)[1].clone();
+    assert_eq!(
+        told_of_a_revision(&world, &receiver, &other).await,
+        ["all", "open"]
+    );
+    let explained = world.told(&["explain", &said, "--rule", "open"]);
+    let why = "`state` requires open, got acknowledged";
+    assert!(explained.stdout.contains(why), "{explained}");
+    let shown = world.told(&["show", &said]);
+    assert!(shown.stdout.contains("with the next window"), "{shown}");
+    let shown = world.told(&["show", &said, "--json"]).json();
+    assert_eq!(shown["acknowledged"]["note"], "with the next window");
+
+    let done = world.told(&["ack", &said, "--withdraw"]);
+    assert_eq!(done.code, 0, "{done}");
+    assert_eq!(
+        told_of_a_revision(&world, &receiver, &said).await,
+        ["all", "open"]
+    );
+    let twice = world.told(&["ack", &said, "--withdraw"]);
+    assert_eq!(twice.code, 1);
+    assert!(twice.stderr.contains("is not acknowledged"), "{twice}");
+}
+
+#[tokio::test]
+async fn acknowledgements_stay_with_a_trace_and_one_is_in_force() {
+    let (world, _receiver) = watched().await;
+    let said = world.simulator.saids(1)[0].clone();
+    for arguments in [
+        ["ack", &said, "--note", "first"].as_slice(),
+        &["ack", &said, "--until", "1h", "--note", "second"],
+        &["ack", &said, "--withdraw"],
+    ] {
+        let done = world.told(arguments);
+        assert_eq!(done.code, 0, "{done}");
+    }
+    let rows = "select concat_ws(' ', note, withdrawn_at is not null, until is not null,
+                                 by = (select max(who) from advisoryd_v1.audit), by <> '')
+                from advisoryd_v1.acknowledgements order by at";
+    assert_eq!(
+        world.texts(rows).await,
+        ["first t f t t", "second t t t t"],
+        "the second one replaced the first, then it was withdrawn"
+    );
+    let audit = "select what || ' ' || key || ' ' || (detail ->> 'note' is null)
+                 from advisoryd_v1.audit order by at";
+    let expected = ["acknowledge", "acknowledge", "withdraw_acknowledgement"]
+        .map(|what| format!("{what} {said} true"));
+    assert_eq!(world.texts(audit).await, expected);
+
+    let unknown = world.told(&["ack", "SA1"]);
+    assert_eq!(unknown.code, 1);
+    assert!(unknown.stderr.contains("is not stored"), "{unknown}");
+    let past = world.told(&["ack", &said, "--until", "2020-01-01"]);
+    assert_eq!(past.code, 1, "{past}");
+}
