@@ -174,6 +174,7 @@ fn clauses(section: &mut Section<'_>) -> Clauses {
         ticket_assignee,
         ticket_priority,
         ticket_queue,
+        filter: section.optional("where", text),
     }
 }
 

@@ -197,6 +197,7 @@ mod tests {
             is_baseline: false,
             is_followed: true,
             watch_lists: Vec::new(),
+            watch_list_names: Vec::new(),
             title: None,
             advisory: None,
             former_severity: None,

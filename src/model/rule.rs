@@ -95,6 +95,9 @@ pub struct Clauses {
     /// Patterns of a ticket's queue.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ticket_queue: Vec<String>,
+    /// A filter (docs/filter.md).
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
 }
 
 impl Clauses {
@@ -117,6 +120,7 @@ impl Clauses {
             ticket_assignee,
             ticket_priority,
             ticket_queue,
+            filter,
         } = self;
         let there = [
             (Clause::Severity, severity.is_some()),
@@ -135,6 +139,7 @@ impl Clauses {
             (Clause::TicketAssignee, !ticket_assignee.is_empty()),
             (Clause::TicketPriority, !ticket_priority.is_empty()),
             (Clause::TicketQueue, !ticket_queue.is_empty()),
+            (Clause::Where, filter.is_some()),
         ];
         there
             .into_iter()
@@ -180,11 +185,13 @@ pub enum Clause {
     TicketQueue,
     /// `not`
     Not,
+    /// `where`
+    Where,
 }
 
 impl Clause {
     /// Every clause, in the order of their codes in the database.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Severity,
         Self::WatchLists,
         Self::Cvss2,
@@ -202,6 +209,7 @@ impl Clause {
         Self::TicketPriority,
         Self::TicketQueue,
         Self::Not,
+        Self::Where,
     ];
 
     /// Its key in the configuration.
@@ -224,6 +232,7 @@ impl Clause {
             Self::TicketPriority => "ticket_priority",
             Self::TicketQueue => "ticket_queue",
             Self::Not => "not",
+            Self::Where => "where",
         }
     }
 }

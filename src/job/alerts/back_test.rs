@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::model::{Clause, Matcher, Subject, Verdict, alert_of};
+use crate::model::{Matcher, Subject, Verdict, alert_of};
 use crate::store::alerts::subject::{self, Span};
 
 /// Changes per query.
@@ -59,12 +59,14 @@ pub async fn back_test(
     let mut tried: Vec<BackTest> = matchers.iter().map(|one| BackTest::of(one)).collect();
     let last = subject::last_seq(connection).await?;
     let mut after = subject::first_since(connection, since).await? - 1;
+    let words: Vec<String> = matchers.iter().flat_map(|one| one.words()).collect();
     while after < last {
         let span = Span {
             after,
             to: last.min(after + PAGE),
             key: None,
-            products: matchers.iter().any(|one| one.asks_for(Clause::Product)),
+            products: matchers.iter().any(|one| one.needs_products()),
+            words: &words,
         };
         for subject in subject::of_span(connection, span).await? {
             for (matcher, tried) in matchers.iter().zip(&mut tried) {

@@ -54,6 +54,7 @@ async fn match_stored(
     }
     let mut count = 0;
     let mut after = String::new();
+    let words = matcher.words();
     loop {
         if context.stop.is_cancelled() {
             return Ok(None);
@@ -63,6 +64,7 @@ async fn match_stored(
             after: &after,
             limit: PAGE,
             existing_at: after_seq,
+            words: &words,
         };
         let subjects = subject::stored(&mut connection, page).await?;
         drop(connection);

@@ -33,6 +33,7 @@ fn subject() -> Subject {
         is_baseline: false,
         is_followed: true,
         watch_lists: vec![4],
+        watch_list_names: vec!["Linux servers".to_owned()],
         title: Some("OpenSSL VPN bypass".to_owned()),
         advisory: Some(AdvisorySubject {
             said: "SA1".to_owned(),
