@@ -45,10 +45,10 @@ impl Form {
     /// Checks `--columns` before anything is requested.
     pub(super) fn check<T: Serialize + Default>(&self) -> anyhow::Result<()> {
         let known = keys::<T>()?;
-        for name in self.columns.iter().filter(|name| !known.contains(*name)) {
-            anyhow::bail!("unknown column `{name}`; expected {}", known.join(", "));
+        match self.columns.iter().find(|name| !known.contains(*name)) {
+            Some(name) => anyhow::bail!("unknown column `{name}`; expected {}", known.join(", ")),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -94,7 +94,7 @@ fn holds(test: &Test, subject: &Subject) -> Option<bool> {
             }
             Some(values.iter().any(|one| comparison.holds(one, value)))
         }
-        Test::WatchList(test) => watch_list(test, subject),
+        Test::WatchList(test) => Some(watch_list(test, subject)),
         Test::Flag { field, value } => Some(flag(*field, advisory?)? == *value),
         Test::Words(words) => {
             let advisory = advisory?;
@@ -184,12 +184,12 @@ fn flag(field: FlagField, advisory: &AdvisorySubject) -> Option<bool> {
     }
 }
 
-fn watch_list(test: &WatchListTest, subject: &Subject) -> Option<bool> {
+fn watch_list(test: &WatchListTest, subject: &Subject) -> bool {
     match test {
-        WatchListTest::Id(id) => Some(subject.watch_lists.contains(id)),
+        WatchListTest::Id(id) => subject.watch_lists.contains(id),
         WatchListTest::Name(comparison, name) => {
             let mut names = subject.watch_list_names.iter();
-            Some(names.any(|one| comparison.holds(one, name)))
+            names.any(|one| comparison.holds(one, name))
         }
     }
 }

@@ -64,7 +64,7 @@ fn whole(input: &mut Input<'_>) -> Result<Filter, Fault> {
         return Ok(filter);
     }
     let start = input.current_token_start();
-    if sign(input, ')')? {
+    if sign(input, ')') {
         return Err(Fault::new(start, 1, "there is no `(` for this `)`"));
     }
     let (length, said) = next(input)?;
@@ -115,12 +115,12 @@ fn unary(input: &mut Input<'_>) -> Result<Filter, Fault> {
         let part = deeper(input, start, unary)?;
         return Ok(Filter::Not(Box::new(part)));
     }
-    if !sign(input, '(')? {
+    if !sign(input, '(') {
         return term(input);
     }
     let filter = deeper(input, start, disjunction)?;
     space(input)?;
-    if sign(input, ')')? {
+    if sign(input, ')') {
         return Ok(filter);
     }
     let at = input.current_token_start();
@@ -243,7 +243,7 @@ fn null(input: &mut Input<'_>, field: Field, start: usize) -> Result<Filter, Fau
 fn any_of(input: &mut Input<'_>, field: Field, start: usize) -> Result<Filter, Fault> {
     space(input)?;
     let at = input.current_token_start();
-    if !sign(input, '(')? {
+    if !sign(input, '(') {
         let (length, _) = next(input)?;
         return Err(Fault::new(
             at,
@@ -258,10 +258,10 @@ fn any_of(input: &mut Input<'_>, field: Field, start: usize) -> Result<Filter, F
         parts.push(value::compare(field, (Operator::Equal, start), &value)?);
         space(input)?;
         let at = input.current_token_start();
-        if sign(input, ')')? {
+        if sign(input, ')') {
             return Ok(one_of(parts, Filter::Any));
         }
-        if !sign(input, ',')? {
+        if !sign(input, ',') {
             let (length, _) = next(input)?;
             return Err(Fault::new(at, length, "expected `,` or `)`"));
         }
@@ -295,11 +295,10 @@ fn operator(input: &mut Input<'_>) -> Result<Option<Operator>, Fault> {
         ">" => Ok(Some(Operator::Greater)),
         ">=" => Ok(Some(Operator::GreaterOrEqual)),
         "~" => Ok(Some(Operator::Contains)),
-        "<>" => instead("!="),
         "==" => instead("="),
         "=<" => instead("<="),
         "=>" => instead(">="),
-        "!" => instead("!="),
+        "<>" | "!" => instead("!="),
         "!~" => instead("not FIELD ~"),
         _ => instead("~"),
     }
@@ -310,7 +309,7 @@ fn value(input: &mut Input<'_>) -> Result<Value, Fault> {
     space(input)?;
     let start = input.current_token_start();
     for quote in ['"', '\''] {
-        if sign(input, quote)? {
+        if sign(input, quote) {
             let text = string(input, quote, start)?;
             let length = input.current_token_start() - start;
             return Ok(Value {
@@ -398,15 +397,15 @@ fn keyword(input: &mut Input<'_>, name: &str) -> Result<bool, Fault> {
 }
 
 /// Takes this character, if it is next.
-fn sign(input: &mut Input<'_>, sign: char) -> Result<bool, Fault> {
+fn sign(input: &mut Input<'_>, sign: char) -> bool {
     let before = input.checkpoint();
     if let Ok(one) = any::<_, Fault>.parse_next(input)
         && one == sign
     {
-        return Ok(true);
+        return true;
     }
     input.reset(&before);
-    Ok(false)
+    false
 }
 
 /// The next word, or the signs up to it, for messages: its length and text.

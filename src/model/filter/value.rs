@@ -140,7 +140,7 @@ pub(super) fn compare(
         let message = format!("`{name}` cannot be compared with `{sign}`; expected {expected}");
         Fault::new(start, sign.len(), message)
     };
-    let text = || {
+    let how = || {
         let comparison = operator.comparison();
         comparison.ok_or_else(|| refused("=, !=, ~ or in (…)"))
     };
@@ -151,9 +151,9 @@ pub(super) fn compare(
     let test = match field {
         Field::Number(field) => number(field, order()?, value)?,
         Field::Time(field) => return time(field, order()?, value),
-        Field::Text(field) => string(field, text()?, value)?,
-        Field::List(field) => one_of_list(field, text()?, value)?,
-        Field::WatchList => Test::WatchList(watch_list(text()?, value)?),
+        Field::Text(field) => string(field, how()?, value)?,
+        Field::List(field) => one_of_list(field, how()?, value)?,
+        Field::WatchList => Test::WatchList(watch_list(how()?, value)?),
         Field::Flag(field) if operator == Operator::Equal => flag(field, value)?,
         Field::Flag(_) => return Err(refused("= true, = false, or nothing")),
         Field::Words if operator == Operator::Contains => words(value)?,
@@ -205,7 +205,7 @@ fn severity(value: &Value) -> Result<Severity, Fault> {
 }
 
 fn time(field: TimeField, order: Order, value: &Value) -> Result<Filter, Fault> {
-    let test = |order, value| {
+    let compared = |order, value| {
         Filter::Test(Test::Time {
             field,
             order,
@@ -222,18 +222,18 @@ fn time(field: TimeField, order: Order, value: &Value) -> Result<Filter, Fault> 
         let ago = ago
             .flatten()
             .ok_or_else(|| value.wrong("expected at most 200 years"))?;
-        return Ok(test(order, Moment::Ago(ago)));
+        return Ok(compared(order, Moment::Ago(ago)));
     }
     if let Some((day, next)) = day(text) {
         let (day, next) = (Moment::At(day), Moment::At(next));
         return Ok(match order {
             Order::Equal => Filter::All(vec![
-                test(Order::GreaterOrEqual, day),
-                test(Order::Less, next),
+                compared(Order::GreaterOrEqual, day),
+                compared(Order::Less, next),
             ]),
-            Order::Less | Order::GreaterOrEqual => test(order, day),
-            Order::LessOrEqual => test(Order::Less, next),
-            Order::Greater => test(Order::GreaterOrEqual, next),
+            Order::Less | Order::GreaterOrEqual => compared(order, day),
+            Order::LessOrEqual => compared(Order::Less, next),
+            Order::Greater => compared(Order::GreaterOrEqual, next),
         });
     }
     let at = parse_time(text).ok_or_else(|| {
@@ -241,7 +241,7 @@ fn time(field: TimeField, order: Order, value: &Value) -> Result<Filter, Fault> 
             "expected a date (2026-11-01), a time (2026-11-01T12:00:00Z) or a duration (7d), got `{text}`"
         ))
     })?;
-    Ok(test(order, Moment::At(at)))
+    Ok(compared(order, Moment::At(at)))
 }
 
 /// A day in UTC: its beginning and that of the next one.
