@@ -36,11 +36,11 @@ async fn options_and_where_find_the_same() {
         .await
         .remove(0);
     let where_cve = format!("cve in ({cve}, CVE-1999-1)");
-    let word = world
+    let product = world
         .texts("select lower(split_part(name, ' ', 1)) from advisoryd_v1.advisory_products limit 1")
         .await
         .remove(0);
-    let where_product = format!("product ~ \"{word}\"");
+    let where_product = format!("product ~ \"{product}\"");
     let pairs: [(&[&str], &str); 9] = [
         (&["--severity", "high+"], "severity >= highly_critical"),
         (&["--cvss", "5..8.5"], "cvss >= 5 and cvss <= 8.5"),
@@ -54,7 +54,7 @@ async fn options_and_where_find_the_same() {
             "solution_status = \"Vendor Patched\"",
         ),
         (&["--cve", &cve, "--cve", "cve-1999-1"], &where_cve),
-        (&["--product", &word], &where_product),
+        (&["--product", &product], &where_product),
         (&["--list", "office CLIENTS"], "list = 1"),
         (
             &["--zero-day", "--severity", "low"],
