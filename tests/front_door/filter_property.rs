@@ -92,22 +92,8 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-fn comparison() -> impl Strategy<Value = String> {
-    let order = || select(&["=", "!=", "<", "<=", ">", ">="][..]);
-    let match_text = || select(&["=", "!=", "~"][..]);
-    let some = prop_oneof![
-        select(&TEXTS[..]).prop_map(quoted),
-        select(&["openssl", "\"heart\"", "ó", "Ł", "cpe", "'", "%", "_"][..]).prop_map(quoted),
-        select(&CPES[..]).prop_map(quoted),
-    ];
-    let numbers = select(&["cvss", "cvss2", "cvss3", "cvss4", "threat_score"][..]);
-    let times = select(
-        &[
-            "2026-11-01",
-            "2026-11-01T12:00:00Z",
-            "2026-11-02T01:00:00+01:00",
-        ][..],
-    );
+/// What may be unknown.
+fn nulls() -> impl Strategy<Value = String> {
     let fields = select(
         &[
             "severity",
@@ -129,6 +115,25 @@ fn comparison() -> impl Strategy<Value = String> {
             "is_rejected",
             "repaired",
             "said",
+        ][..],
+    );
+    fields.prop_map(|field| format!("{field} is null"))
+}
+
+fn comparison() -> impl Strategy<Value = String> {
+    let order = || select(&["=", "!=", "<", "<=", ">", ">="][..]);
+    let match_text = || select(&["=", "!=", "~"][..]);
+    let some = prop_oneof![
+        select(&TEXTS[..]).prop_map(quoted),
+        select(&["openssl", "\"heart\"", "ó", "Ł", "cpe", "'", "%", "_"][..]).prop_map(quoted),
+        select(&CPES[..]).prop_map(quoted),
+    ];
+    let numbers = select(&["cvss", "cvss2", "cvss3", "cvss4", "threat_score"][..]);
+    let times = select(
+        &[
+            "2026-11-01",
+            "2026-11-01T12:00:00Z",
+            "2026-11-02T01:00:00+01:00",
         ][..],
     );
     let lists = select(&["1", "2", "9", "\"2\"", "\"Office clients\"", "office"][..]);
@@ -161,7 +166,7 @@ fn comparison() -> impl Strategy<Value = String> {
         2 => (match_text(), lists).prop_map(|(o, v)| format!("list {o} {v}")),
         2 => words.prop_map(|words| format!("text ~ {}", quoted(words))),
         2 => select(&["is_zero_day", "is_rejected = false", "repaired"][..]).prop_map(str::to_owned),
-        2 => fields.prop_map(|field| format!("{field} is null")),
+        2 => nulls(),
     ]
 }
 
