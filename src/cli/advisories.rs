@@ -1,5 +1,7 @@
 //! `advisoryd advisories`: a list of advisories. All options are parts of one filter.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use sqlx::PgConnection;
 
@@ -151,8 +153,10 @@ fn cve(text: &str) -> Result<Filter, String> {
 
 fn product(text: &str) -> Result<Filter, String> {
     let field = Field::List(ListField::Product);
-    let words = text.split_whitespace();
-    let words = words.map(|word| comparison(field, Comparison::Contains, word));
+    let words: BTreeSet<&str> = text.split_whitespace().collect();
+    let words = words
+        .into_iter()
+        .map(|word| comparison(field, Comparison::Contains, word));
     Ok(Filter::All(words.collect::<Result<_, _>>()?))
 }
 
