@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 use super::field::{Field, FlagField, ListField, NumberField, TextField, TimeField};
 use super::text;
 use super::tree::{Filter, Test, WatchListTest};
-use crate::model::{AdvisorySubject, AttackVector, Severity, Subject};
+use crate::model::advisory::AttackVector;
+use crate::model::severity::Severity;
+use crate::model::subject::{AdvisorySubject, Subject};
 
 /// Comparisons that an explanation lists; the rest is only counted.
 const SHOWN: usize = 12;

@@ -4,7 +4,7 @@ use chrono::SecondsFormat;
 
 use super::field::{Field, NumberField};
 use super::tree::{Comparison, Moment, Test, WatchListTest};
-use crate::model::Severity;
+use crate::model::severity::Severity;
 
 /// Number of values that are listed; the rest is only counted.
 const SHOWN: usize = 5;

@@ -7,7 +7,9 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use super::error::Fault;
 use super::field::{Field, FlagField, ListField, NumberField, TextField, TimeField};
 use super::tree::{Comparison, Filter, Moment, Order, Test, WatchListTest};
-use crate::model::{AttackVector, Severity, parse_time};
+use crate::model::advisory::AttackVector;
+use crate::model::severity::Severity;
+use crate::model::time::parse_time;
 
 /// Longest time ago.
 const MAX_AGO: Duration = Duration::from_hours(200 * 365 * 24);
