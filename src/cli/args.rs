@@ -68,8 +68,8 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// List advisories, most recently changed first
-    Advisories(super::question::Advisories),
+    /// List advisories that match a filter
+    Advisories(Box<super::advisories::Advisories>),
     /// List tickets, most recently changed first
     Tickets(super::question::Tickets),
     /// Show one advisory or ticket and its history

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
-use super::output::{csv_cell, print_error, print_json, print_line};
+use super::output::{columns, csv_cell, print_error, print_json, print_line};
 
 /// Lines that are told unless `--limit` says otherwise.
 const USUAL_LIMIT: i64 = 50;
@@ -12,22 +12,43 @@ const USUAL_LIMIT: i64 = 50;
 /// How lists are printed.
 #[derive(Debug, Args)]
 pub(super) struct Form {
-    /// Maximum number of rows [default: 50; a note on stderr says if there are more]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
+    /// Maximum number of rows, 0 for all [default: 50 in a table, all with --json and --csv]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..=1_000_000))]
     limit: Option<i64>,
+    /// Columns, separated by commas, with the names of --json
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    columns: Vec<String>,
     /// Print one JSON object per line
     #[arg(long)]
     json: bool,
-    /// Print CSV with a heading; a text that begins like a formula (=, +, -, @) gets an apostrophe in front
+    /// Print CSV with a header row; a text that begins like a formula (=, +, -, @) gets an apostrophe in front
     #[arg(long, conflicts_with = "json")]
     csv: bool,
 }
 
 impl Form {
-    /// How many are asked for: where nobody chose, one more than is told, to know
-    /// whether there are more.
+    /// How many are requested: in a table one more than the default, to know whether
+    /// there are more. Programs get all.
     pub(super) fn rows(&self) -> i64 {
-        self.limit.unwrap_or(USUAL_LIMIT + 1)
+        match self.limit {
+            Some(0) => i64::MAX,
+            Some(limit) => limit,
+            None if self.is_for_programs() => i64::MAX,
+            None => USUAL_LIMIT + 1,
+        }
+    }
+
+    fn is_for_programs(&self) -> bool {
+        self.json || self.csv
+    }
+
+    /// Checks `--columns` before anything is requested.
+    pub(super) fn check<T: Serialize + Default>(&self) -> anyhow::Result<()> {
+        let known = keys::<T>()?;
+        match self.columns.iter().find(|name| !known.contains(*name)) {
+            Some(name) => anyhow::bail!("unknown column `{name}`; expected {}", known.join(", ")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -38,20 +59,23 @@ pub(super) fn print<T: Serialize + Default>(
     as_table: fn(&[T]) -> String,
 ) -> anyhow::Result<()> {
     let usual = usize::try_from(USUAL_LIMIT)?;
-    let more = form.limit.is_none() && lines.len() > usual;
+    let more = form.limit.is_none() && !form.is_for_programs() && lines.len() > usual;
     if more {
         lines.truncate(usual);
     }
     if form.json {
-        lines.iter().try_for_each(print_json)?;
+        lines.iter().try_for_each(|line| object(form, line))?;
     } else if form.csv {
-        print_line(csv(&lines)?.trim_end());
-    } else if !lines.is_empty() {
+        print_line(csv(form, &lines)?.trim_end());
+    } else if !lines.is_empty() && form.columns.is_empty() {
         print_line(&as_table(&lines));
+    } else if !lines.is_empty() {
+        let rows = chosen(&form.columns, &lines, cell)?;
+        print_line(&columns(&form.columns, &rows));
     }
     if more {
         print_error(&format!(
-            "showing the first {usual}; use --limit N for more"
+            "showing the first {usual}; use --limit N for more, or --limit 0 for all"
         ));
     } else if lines.is_empty() && !form.json && !form.csv {
         print_error("no matches; `advisoryd status` shows what is stored");
@@ -59,17 +83,52 @@ pub(super) fn print<T: Serialize + Default>(
     Ok(())
 }
 
-/// CSV of flat objects, with a heading also when there is none; lists become words
-/// with spaces between.
-fn csv<T: Serialize + Default>(lines: &[T]) -> anyhow::Result<String> {
-    let mut writer = ::csv::Writer::from_writer(Vec::new());
-    let heading = serde_json::to_value(T::default())?;
-    let heading = heading.as_object().context("a line is an object")?;
-    writer.write_record(heading.keys())?;
+/// The names of all columns.
+fn keys<T: Serialize + Default>() -> anyhow::Result<Vec<String>> {
+    let line = serde_json::to_value(T::default())?;
+    let line = line.as_object().context("a line is an object")?;
+    Ok(line.keys().cloned().collect())
+}
+
+/// One line as JSON, with the chosen columns.
+fn object<T: Serialize>(form: &Form, line: &T) -> anyhow::Result<()> {
+    if form.columns.is_empty() {
+        return print_json(line);
+    }
+    let mut value = serde_json::to_value(line)?;
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|name, _| form.columns.contains(name));
+    }
+    print_json(&value)
+}
+
+/// The cells of these columns.
+fn chosen<T: Serialize>(
+    columns: &[String],
+    lines: &[T],
+    cell: fn(&serde_json::Value) -> String,
+) -> anyhow::Result<Vec<Vec<String>>> {
+    let mut rows = Vec::new();
     for line in lines {
         let value = serde_json::to_value(line)?;
-        let fields = value.as_object().context("a line is an object")?;
-        writer.write_record(fields.values().map(field))?;
+        rows.push(columns.iter().map(|name| cell(&value[name])).collect());
+    }
+    Ok(rows)
+}
+
+/// CSV of flat objects, with a header row also when there are none; lists become words
+/// with spaces between.
+fn csv<T: Serialize + Default>(form: &Form, lines: &[T]) -> anyhow::Result<String> {
+    let mut writer = ::csv::Writer::from_writer(Vec::new());
+    let all = keys::<T>()?;
+    let columns = if form.columns.is_empty() {
+        &all
+    } else {
+        &form.columns
+    };
+    writer.write_record(columns)?;
+    for row in chosen(columns, lines, field)? {
+        writer.write_record(row)?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
 }

@@ -1,6 +1,7 @@
 //! The commands (surface §1). Data goes to stdout, everything else to stderr.
 
 mod ack;
+mod advisories;
 mod alert_id;
 mod alert_page;
 mod alerts;
@@ -132,7 +133,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Sync(wanted) => block_on(sync::run(shared, wanted)),
         Command::Check { offline, json } => block_on(check::run(shared, offline, json)),
         Command::Status { json } => block_on(status::run(shared, json)),
-        Command::Advisories(wanted) => block_on(question::advisories(shared, wanted)),
+        Command::Advisories(wanted) => block_on(advisories::run(shared, *wanted)),
         Command::Tickets(wanted) => block_on(question::tickets(shared, wanted)),
         Command::Show(wanted) => block_on(show::run(shared, wanted)),
         Command::Changes(wanted) => block_on(changes::run(shared, wanted)),

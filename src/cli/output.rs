@@ -97,19 +97,25 @@ pub(crate) fn csv_cell(text: &str) -> String {
 
 /// Rows under a heading, in columns as wide as their widest cell.
 pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
-    let rows: Vec<[String; N]> = rows
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.to_vec()).collect();
+    columns(&heading.map(str::to_owned), &rows)
+}
+
+/// The same with any number of columns.
+pub(crate) fn columns(heading: &[String], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> = rows
         .iter()
-        .map(|row| row.each_ref().map(|cell| one_line(cell)))
+        .map(|row| row.iter().map(|cell| one_line(cell)).collect())
         .collect();
-    let mut widths = heading.map(|cell| cell.chars().count());
+    let mut widths: Vec<usize> = heading.iter().map(|cell| cell.chars().count()).collect();
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let line = |cells: [&str; N]| {
+    let line = |cells: &[String]| {
         let mut line = String::new();
-        for (cell, width) in cells.into_iter().zip(widths) {
+        for (cell, width) in cells.iter().zip(&widths) {
             line.push_str(cell);
             let padding = width + 2 - cell.chars().count();
             line.extend(std::iter::repeat_n(' ', padding));
@@ -119,7 +125,7 @@ pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
     let mut text = line(heading);
     for row in &rows {
         text.push('\n');
-        text.push_str(&line(row.each_ref().map(String::as_str)));
+        text.push_str(&line(row));
     }
     text
 }

@@ -9,10 +9,11 @@ use super::shared::Shared;
 use super::{ack, ask};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::model::filter::{Comparison, Field, ListField, comparison, is_cve};
 use crate::model::{Details, Receipt, RecordKind, legible, one_line, shortened};
 use crate::store::advisories::history::{self, StoredVersion};
 use crate::store::alerts::acknowledgement;
-use crate::store::reports::question::{self, FieldChange};
+use crate::store::reports::question::{self, AdvisoryQuestion, FieldChange, Sort};
 use crate::store::reports::receipt;
 
 /// Longest part of an old or new value in the history.
@@ -23,8 +24,8 @@ const MANY: usize = 12;
 /// What to show.
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// Advisory (SA87735), ticket ID, or ticket number (`#12`)
-    #[arg(value_name = "SAID|TICKET")]
+    /// Advisory (SA87735), CVE (all advisories that mention it), ticket ID, or ticket number (`#12`)
+    #[arg(value_name = "SAID|CVE|TICKET")]
     key: String,
     /// Include what changed between versions
     #[arg(long)]
@@ -48,11 +49,54 @@ async fn show(
     wanted: &Show,
 ) -> anyhow::Result<bool> {
     let details = config.feeds.details;
+    let key = wanted.key.trim();
+    let saids = if is_cve(key) {
+        saids(connection, key, details).await?
+    } else {
+        vec![key.to_owned()]
+    };
+    for (place, key) in saids.iter().enumerate() {
+        if place > 0 && !wanted.json {
+            print_line("");
+        }
+        let found = find(connection, key, details).await?;
+        show_one(connection, found, wanted, details).await?;
+    }
+    Ok(true)
+}
+
+/// The advisories that mention a CVE, the most severe first.
+async fn saids(
+    connection: &mut PgConnection,
+    cve: &str,
+    details: Details,
+) -> anyhow::Result<Vec<String>> {
+    let field = Field::List(ListField::Cve);
+    let filter = comparison(field, Comparison::Equal, cve).map_err(anyhow::Error::msg)?;
+    let question = AdvisoryQuestion {
+        filter,
+        now: Clock::system().now(),
+        changed_since: None,
+        sort: Sort::Severity,
+        is_reversed: false,
+        limit: i64::MAX,
+    };
+    let found = question::advisories(connection, &question, details).await?;
+    anyhow::ensure!(!found.is_empty(), "no stored advisory mentions `{cve}`");
+    Ok(found.into_iter().map(|line| line.said).collect())
+}
+
+async fn show_one(
+    connection: &mut PgConnection,
+    found: Found,
+    wanted: &Show,
+    details: Details,
+) -> anyhow::Result<()> {
     let Found {
         kind,
         key,
         mut document,
-    } = find(connection, wanted.key.trim(), details).await?;
+    } = found;
     let receipt = receipt::receipt(connection, kind, &key, details).await?;
     let now = Clock::system().now();
     let acknowledged = acknowledgement::in_force(connection, &key, now).await?;
@@ -81,14 +125,13 @@ async fn show(
                 insert("history", serde_json::to_value(&changes)?);
             }
         }
-        print_json(&document)?;
-        return Ok(true);
+        return print_json(&document);
     }
     print_line(legible(&page(kind, &document, &receipt)).trim_end());
     if wanted.history {
         print_line(&legible(&history_page(&versions, &changes)));
     }
-    Ok(true)
+    Ok(())
 }
 
 struct Found {

@@ -6,8 +6,10 @@ use std::time::Duration;
 use super::health::advice;
 use super::lists;
 use super::section::{Section, said};
+use super::setting_error::looks_secret;
 use super::tree::{Node, Said};
 use super::values::{boolean, duration, number, text, texts};
+use crate::model::filter::parse_filter;
 use crate::model::{
     AttackVector, ChangeKind, Clause, Clauses, Matcher, Missing, OWN_RULE, Rule, Severity,
     WorkState,
@@ -176,6 +178,18 @@ fn clauses(section: &mut Section<'_>) -> Clauses {
         ticket_priority,
         ticket_queue,
         state: section.optional("state", state),
+        filter: section.optional("where", filter),
+    }
+}
+
+/// A filter. Its errors quote parts of it, which a secret in the wrong place must not be.
+fn filter(node: &Node) -> Result<String, String> {
+    let text = text(node)?;
+    let mut words = text.split_whitespace();
+    match parse_filter(&text) {
+        Ok(_) => Ok(text),
+        Err(_) if words.any(looks_secret) => Err("expected a filter (docs/filter.md)".to_owned()),
+        Err(error) => Err(error.one_line()),
     }
 }
 

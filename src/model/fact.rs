@@ -210,6 +210,7 @@ mod tests {
             is_followed: true,
             is_acknowledged: false,
             watch_lists: Vec::new(),
+            watch_list_names: Vec::new(),
             title: None,
             advisory: None,
             former_severity: None,

@@ -2,9 +2,10 @@
 
 use regex::{Regex, RegexBuilder};
 
+use super::filter::{Filter, evaluate, parse_filter};
 use super::{
-    AdvisorySubject, Clause, Clauses, Globs, Missing, Rule, Severity, Subject, TicketSubject,
-    Verdict, WorkState,
+    AdvisorySubject, Clause, Clauses, Globs, Missing, Rule, Subject, TicketSubject, Verdict,
+    WorkState,
 };
 
 /// Size limit of a compiled pattern in bytes; limits the memory it uses.
@@ -58,6 +59,23 @@ impl Matcher {
         all.any(|conditions| conditions.set.contains(&clause))
     }
 
+    /// Whether the products of advisories have to be loaded.
+    pub fn needs_products(&self) -> bool {
+        let uses = |filter: &Filter| filter.uses_products();
+        self.asks_for(Clause::Product) || self.filters().any(uses)
+    }
+
+    /// The full-text searches to make in the texts of advisories.
+    pub fn words(&self) -> Vec<String> {
+        let words = self.filters().flat_map(Filter::words);
+        words.map(str::to_owned).collect()
+    }
+
+    fn filters(&self) -> impl Iterator<Item = &Filter> {
+        let all = std::iter::once(&self.all).chain(&self.not);
+        all.filter_map(|conditions| conditions.filter.as_ref())
+    }
+
     /// The verdict of the rule. First loads are excluded last, so that they can be
     /// counted.
     pub fn judge(&self, subject: &Subject) -> Verdict {
@@ -106,6 +124,7 @@ struct Conditions {
     plain: Clauses,
     set: Vec<Clause>,
     title: Option<Regex>,
+    filter: Option<Filter>,
     cve: Globs,
     product: Globs,
     ticket_status: Globs,
@@ -120,7 +139,10 @@ impl Conditions {
             Globs::new(patterns).map_err(|advice| (clause, advice))
         };
         let title = clauses.title.as_deref().map(title).transpose();
+        let filter = clauses.filter.as_deref().map(parse_filter).transpose();
+        let filter = filter.map_err(|error| (Clause::Where, error.one_line()))?;
         Ok(Self {
+            filter,
             set: clauses.set(),
             title: title.map_err(|advice| (Clause::Title, advice))?,
             cve: globs(Clause::Cve, &clauses.cve)?,
@@ -168,19 +190,25 @@ impl Conditions {
                     .iter()
                     .any(|id| plain.watch_lists.contains(id)),
             )),
-            Clause::Severity => {
-                Truth::of(worst(subject).map(|worst| Some(worst) >= plain.severity))
-            }
             Clause::State => Truth::of(
                 plain
                     .state
                     .map(|state| state == WorkState::of(subject.is_acknowledged)),
+            ),
+            Clause::Severity => Truth::of(
+                subject
+                    .worst_severity()
+                    .map(|worst| Some(worst) >= plain.severity),
             ),
             Clause::TicketStatus => ticket(|ticket| &ticket.status, &self.ticket_status),
             Clause::TicketAssignee => ticket(|ticket| &ticket.assignee, &self.ticket_assignee),
             Clause::TicketPriority => ticket(|ticket| &ticket.priority, &self.ticket_priority),
             Clause::TicketQueue => ticket(|ticket| &ticket.queue, &self.ticket_queue),
             Clause::Title => Truth::of(self.title_fits(subject)),
+            Clause::Where => {
+                let filter = self.filter.as_ref();
+                Truth::of(filter.and_then(|filter| evaluate(filter, subject)))
+            }
             _ => match &subject.advisory {
                 Some(advisory) => Truth::of(self.of_advisory(clause, advisory)),
                 None => Truth::Unknown,
@@ -216,16 +244,6 @@ impl Conditions {
             _ => None,
         }
     }
-}
-
-/// The severity to compare: after a fall the one before it, otherwise a rule for
-/// severe advisories would miss that one was rejected.
-fn worst(subject: &Subject) -> Option<Severity> {
-    let now = subject.advisory.as_ref()?.severity;
-    if subject.what.is_fall() {
-        return now.max(subject.former_severity);
-    }
-    now
 }
 
 fn title(pattern: &str) -> Result<Regex, String> {

@@ -12,6 +12,7 @@ mod date_filter;
 mod delivery;
 mod detail;
 mod fact;
+pub mod filter;
 mod fingerprint;
 mod glob;
 mod holder;

@@ -98,6 +98,9 @@ pub struct Clauses {
     /// Whether the advisory is acknowledged at that time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<WorkState>,
+    /// A filter (docs/filter.md).
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
 }
 
 /// Whether somebody takes care of an advisory.
@@ -153,6 +156,7 @@ impl Clauses {
             ticket_priority,
             ticket_queue,
             state,
+            filter,
         } = self;
         let there = [
             (Clause::Severity, severity.is_some()),
@@ -172,6 +176,7 @@ impl Clauses {
             (Clause::TicketPriority, !ticket_priority.is_empty()),
             (Clause::TicketQueue, !ticket_queue.is_empty()),
             (Clause::State, state.is_some()),
+            (Clause::Where, filter.is_some()),
         ];
         there
             .into_iter()
@@ -219,11 +224,13 @@ pub enum Clause {
     Not,
     /// `state`
     State,
+    /// `where`
+    Where,
 }
 
 impl Clause {
     /// Every clause, in the order of their codes in the database.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Severity,
         Self::WatchLists,
         Self::Cvss2,
@@ -242,6 +249,7 @@ impl Clause {
         Self::TicketQueue,
         Self::Not,
         Self::State,
+        Self::Where,
     ];
 
     /// Its key in the configuration.
@@ -265,6 +273,7 @@ impl Clause {
             Self::TicketQueue => "ticket_queue",
             Self::Not => "not",
             Self::State => "state",
+            Self::Where => "where",
         }
     }
 }

@@ -31,6 +31,8 @@ pub struct Subject {
     pub is_acknowledged: bool,
     /// The watch lists of the advisory at that time; for a ticket its own list.
     pub watch_lists: Vec<i64>,
+    /// The names of those, as far as they have any.
+    pub watch_list_names: Vec<String>,
     /// Title of the advisory or the ticket.
     pub title: Option<String>,
     /// The advisory; for a ticket its advisory, if known.
@@ -53,6 +55,16 @@ impl Subject {
             (Some(joined), ChangeKind::JoinedWatchList) => std::slice::from_ref(joined),
             _ => &self.watch_lists,
         }
+    }
+
+    /// The severity to compare: after a fall the one before it, otherwise a rule for
+    /// severe advisories would miss that one was rejected.
+    pub fn worst_severity(&self) -> Option<Severity> {
+        let now = self.advisory.as_ref()?.severity;
+        if self.what.is_fall() {
+            return now.max(self.former_severity);
+        }
+        now
     }
 }
 
@@ -89,6 +101,16 @@ pub struct AdvisorySubject {
     pub threat_score: Option<f64>,
     /// Exploited before a fix was available.
     pub is_zero_day: Option<bool>,
+    /// Withdrawn by upstream.
+    pub is_rejected: Option<bool>,
+    /// Whether it was parsed from a damaged record.
+    pub is_repaired: Option<bool>,
+    /// Impacts, upstream's names.
+    pub impacts: Vec<String>,
+    /// When its first version was stored.
+    pub first_seen_at: Option<DateTime<Utc>>,
+    /// The full-text searches that match, of those that were asked for.
+    pub matched_words: Vec<String>,
 }
 
 /// Content of a ticket.

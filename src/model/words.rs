@@ -1,5 +1,6 @@
 //! Rule explanations: text for what a clause requires and for the actual value.
 
+use super::filter::{explained, parse_filter};
 use super::{Clause, Clauses, Missing, Rule, Severity, Subject, TicketSubject, WorkState};
 
 /// Number of values that are listed; the rest is only counted.
@@ -37,11 +38,12 @@ pub fn requirement(clauses: &Clauses, clause: Clause) -> String {
         Clause::State => clauses
             .state
             .map_or_else(String::new, |state| state.name().to_owned()),
+        Clause::Where => clauses.filter.clone().unwrap_or_default(),
     }
 }
 
 /// The actual value that a clause was compared with.
-pub fn actual_value(subject: &Subject, clause: Clause) -> String {
+pub fn actual_value(clauses: &Clauses, subject: &Subject, clause: Clause) -> String {
     let advisory = subject.advisory.as_ref();
     let ticket = |value: fn(&TicketSubject) -> &Option<String>| {
         let value = subject.ticket.as_ref().and_then(|one| value(one).clone());
@@ -71,6 +73,11 @@ pub fn actual_value(subject: &Subject, clause: Clause) -> String {
         Clause::TicketQueue => ticket(|one| &one.queue),
         Clause::Not => "a match for `not`".to_owned(),
         Clause::State => WorkState::of(subject.is_acknowledged).name().to_owned(),
+        Clause::Where => clauses
+            .filter
+            .as_deref()
+            .and_then(|text| parse_filter(text).ok())
+            .map_or_else(none, |filter| explained(&filter, subject)),
     }
 }
 

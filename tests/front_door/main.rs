@@ -50,6 +50,8 @@ mod feed_unchanged;
 mod feed_versions;
 mod feed_windows;
 mod feeds;
+mod filter;
+mod filter_property;
 mod following;
 mod fuzz_corpus;
 mod fuzzed;

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use super::arrivals::Arrivals;
 use super::published::Published;
-use crate::model::{Clause, Matcher, Subject, Verdict, alert_of};
+use crate::model::{Matcher, Subject, Verdict, alert_of};
 use crate::store::alerts::subject::{self, Span};
 
 /// Changes per query.
@@ -65,12 +65,14 @@ pub async fn back_test(
     let mut tried: Vec<BackTest> = matchers.iter().map(|one| BackTest::of(one)).collect();
     let last = subject::last_seq(connection).await?;
     let mut after = subject::first_since(connection, since).await? - 1;
+    let words: Vec<String> = matchers.iter().flat_map(|one| one.words()).collect();
     while after < last {
         let span = Span {
             after,
             to: last.min(after + PAGE),
             key: None,
-            products: matchers.iter().any(|one| one.asks_for(Clause::Product)),
+            products: matchers.iter().any(|one| one.needs_products()),
+            words: &words,
         };
         for subject in subject::of_span(connection, span).await? {
             for (matcher, tried) in matchers.iter().zip(&mut tried) {

@@ -55,6 +55,7 @@ async fn match_stored(
     }
     let mut count = 0;
     let mut after = String::new();
+    let words = matcher.words();
     loop {
         if context.stop.is_cancelled() {
             return Ok(None);
@@ -64,6 +65,7 @@ async fn match_stored(
             after: &after,
             limit: PAGE,
             existing_at: after_seq,
+            words: &words,
         };
         let subjects = subject::stored(&mut connection, page).await?;
         drop(connection);

@@ -13,8 +13,7 @@ use super::arrivals::Arrivals;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{
-    Alert, ChangeKind, Clause, Links, Matcher, Purpose, Rule, Silence, Subject, Verdict, alert_id,
-    alert_of,
+    Alert, ChangeKind, Links, Matcher, Purpose, Rule, Silence, Subject, Verdict, alert_id, alert_of,
 };
 use crate::store::alerts::alert::{self, Former};
 use crate::store::alerts::evaluation::{self, Found};
@@ -132,11 +131,13 @@ async fn evaluate_batch(
         transaction.rollback().await?;
         return Ok(None);
     };
+    let words = evaluator.words();
     let span = Span {
         after: evaluated,
         to,
         key: None,
         products: evaluator.wants_products(),
+        words: &words,
     };
     let subjects = if evaluator.pairs.is_empty() {
         Vec::new()
@@ -236,7 +237,12 @@ impl<'a> Evaluator<'a> {
 
     fn wants_products(&self) -> bool {
         let mut pairs = self.pairs.iter();
-        pairs.any(|(matcher, _)| matcher.asks_for(Clause::Product))
+        pairs.any(|(matcher, _)| matcher.needs_products())
+    }
+
+    fn words(&self) -> Vec<String> {
+        let pairs = self.pairs.iter();
+        pairs.flat_map(|(matcher, _)| matcher.words()).collect()
     }
 
     fn evaluate(

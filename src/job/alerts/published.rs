@@ -45,12 +45,14 @@ pub async fn published(
     let mut days: BTreeMap<NaiveDate, usize> = BTreeMap::new();
     let mut newest: Option<(DateTime<Utc>, Subject)> = None;
     let existing_at = subject::last_seq(connection).await?;
+    let words = matcher.words();
     let mut after = String::new();
     loop {
         let page = Stored {
             after: &after,
             limit: PAGE,
             existing_at,
+            words: &words,
         };
         let subjects = subject::stored(connection, page).await?;
         let Some(last) = subjects.last() else { break };

@@ -34,6 +34,7 @@ fn subject() -> Subject {
         is_followed: true,
         is_acknowledged: false,
         watch_lists: vec![4],
+        watch_list_names: vec!["Linux servers".to_owned()],
         title: Some("OpenSSL VPN bypass".to_owned()),
         advisory: Some(AdvisorySubject {
             said: "SA1".to_owned(),

@@ -1,5 +1,6 @@
 //! Reports: queries for commands, health endpoints and metrics.
 
+mod filter;
 pub(crate) mod monitoring;
 pub(crate) mod question;
 pub(crate) mod receipt;

@@ -5,35 +5,89 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 
+use super::filter::Statement;
+use crate::model::filter::Filter;
 use crate::model::{Details, RecordKind};
 use crate::store::advisories::columns::with_plain_names;
 use crate::store::reports::receipt;
 
-/// Filter for advisories; `None` matches everything.
-#[derive(Debug, Clone, Default)]
+/// Which advisories, and in which order.
+#[derive(Debug, Clone)]
 pub struct AdvisoryQuestion {
-    /// Minimum severity, by rank.
-    pub rank_from: Option<i16>,
-    /// Maximum severity, by rank.
-    pub rank_to: Option<i16>,
-    /// A CVE of the advisory.
-    pub cve: Option<String>,
-    /// Words of a product's name or CPE.
-    pub product: Option<String>,
-    /// A watch list that contained it.
-    pub watch_list_id: Option<i64>,
+    /// What they have to match.
+    pub filter: Filter,
+    /// From when durations in the filter count back.
+    pub now: DateTime<Utc>,
     /// Changed in the database since.
     pub changed_since: Option<DateTime<Utc>>,
-    /// Only zero days.
-    pub zero_day: bool,
-    /// Full-text search, with the syntax of a web search.
-    pub search: Option<String>,
+    /// Their order.
+    pub sort: Sort,
+    /// Reverses the order; what is unknown stays last.
+    pub is_reversed: bool,
     /// Maximum number.
     pub limit: i64,
 }
 
+/// What advisories are sorted by: the newest or the highest first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// When it last changed in the database.
+    #[default]
+    Changed,
+    /// When upstream published it.
+    Released,
+    /// When upstream last modified it.
+    Modified,
+    /// When its first version was stored.
+    FirstSeen,
+    /// Severity.
+    Severity,
+    /// CVSS score.
+    Cvss,
+    /// Threat score.
+    Threat,
+}
+
+impl Sort {
+    /// Every order.
+    pub const ALL: [Self; 7] = [
+        Self::Changed,
+        Self::Released,
+        Self::Modified,
+        Self::FirstSeen,
+        Self::Severity,
+        Self::Cvss,
+        Self::Threat,
+    ];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Released => "released",
+            Self::Modified => "modified",
+            Self::FirstSeen => "first_seen",
+            Self::Severity => "severity",
+            Self::Cvss => "cvss",
+            Self::Threat => "threat_score",
+        }
+    }
+
+    fn sql(self) -> &'static str {
+        match self {
+            Self::Changed => "a.changed_at",
+            Self::Released => "a.released_at",
+            Self::Modified => "a.modified_at",
+            Self::FirstSeen => "a.first_seen_at",
+            Self::Severity => "a.severity_rank",
+            Self::Cvss => "coalesce(a.cvss4_score, a.cvss3_score, a.cvss2_score)",
+            Self::Threat => "a.threat_score",
+        }
+    }
+}
+
 /// An advisory in a list of advisories.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, sqlx::FromRow)]
 pub struct AdvisoryLine {
     /// Its identifier.
     pub said: String,
@@ -45,6 +99,18 @@ pub struct AdvisoryLine {
     pub is_zero_day: Option<bool>,
     /// Solution status.
     pub solution_status: Option<String>,
+    /// Attack vector.
+    pub attack_vector: Option<String>,
+    /// Upstream's threat score.
+    pub threat_score: Option<f64>,
+    /// Impacts, by upstream's names.
+    pub impacts: Option<Vec<String>>,
+    /// The watch lists that it is in: their names, or ids where they have none.
+    pub watch_lists: Option<Vec<String>>,
+    /// When upstream published it.
+    pub released_at: Option<DateTime<Utc>>,
+    /// When its first version was stored.
+    pub first_seen_at: Option<DateTime<Utc>>,
     /// When upstream last modified it.
     pub modified_at: Option<DateTime<Utc>>,
     /// When it last changed in the database.
@@ -56,12 +122,14 @@ pub struct AdvisoryLine {
     /// Title, one line.
     pub title: Option<String>,
     /// Since when a record of it is in quarantine that no later version has replaced.
+    #[sqlx(default)]
     pub quarantined_since: Option<DateTime<Utc>>,
     /// When its pending details are due.
+    #[sqlx(default)]
     pub details_due_at: Option<DateTime<Utc>>,
 }
 
-/// Matching advisories, most recently changed first, with what is known of each besides
+/// Matching advisories, with what is known of each besides
 /// its stored version. `details` decides which entries of the fetch queue count.
 pub async fn advisories(
     connection: &mut PgConnection,
@@ -86,52 +154,51 @@ pub async fn advisories(
     Ok(lines)
 }
 
+/// The text of this statement is assembled from parts of the program (see [`Statement`]).
 async fn stored(
     connection: &mut PgConnection,
     question: &AdvisoryQuestion,
 ) -> Result<Vec<AdvisoryLine>, sqlx::Error> {
-    sqlx::query_as!(
-        AdvisoryLine,
-        r#"select a.said as "said!",
-                  a.severity,
-                  coalesce(a.cvss4_score, a.cvss3_score, a.cvss2_score) as cvss_score,
-                  a.is_zero_day,
-                  a.solution_status,
-                  a.modified_at,
-                  a.changed_at,
-                  a.version,
-                  a.cves,
-                  a.title,
-                  null::timestamptz as quarantined_since,
-                  null::timestamptz as details_due_at
-           from advisoryd_v1.advisories a
-           where ($1::smallint is null or a.severity_rank >= $1)
-             and ($2::smallint is null or a.severity_rank <= $2)
-             and ($3::text is null or a.cves @> array[$3])
-             and ($4::text is null or a.product_search @@ plainto_tsquery('pg_catalog.simple', $4))
-             and ($5::bigint is null or exists (
-                     select
-                     from advisoryd_v1.advisory_watch_lists w
-                     where w.said = a.said
-                       and w.watch_list_id = $5
-                       and w.left_at is null))
-             and ($6::timestamptz is null or a.changed_at >= $6)
-             and (not $7 or a.is_zero_day)
-             and ($8::text is null or a.search @@ websearch_to_tsquery('pg_catalog.english', $8))
-           order by a.changed_at desc, a.said
-           limit $9"#,
-        question.rank_from,
-        question.rank_to,
-        question.cve,
-        question.product,
-        question.watch_list_id,
-        question.changed_since,
-        question.zero_day,
-        question.search,
-        question.limit
-    )
-    .fetch_all(connection)
-    .await
+    let mut statement = Statement::new(
+        "select a.said,
+                severity_name(a.severity_rank) as severity,
+                coalesce(a.cvss4_score, a.cvss3_score, a.cvss2_score) as cvss_score,
+                a.is_zero_day,
+                a.solution_status,
+                coalesce(a.attack_vector, 'unknown') as attack_vector,
+                a.threat_score,
+                a.impacts,
+                array(
+                    select coalesce(s.name, s.watch_list_id::text)
+                    from sighting g
+                    join source s on s.id = g.source_id
+                    where g.said = a.said
+                      and g.left_at is null
+                      and s.kind = 'watch_list'
+                    order by s.watch_list_id) as watch_lists,
+                a.released_at,
+                a.first_seen_at,
+                a.modified_at,
+                a.changed_at,
+                a.version,
+                a.cves,
+                a.title
+         from advisory a
+         where ",
+    );
+    statement.condition(&question.filter, question.now);
+    if let Some(since) = question.changed_since {
+        statement.text(" and a.changed_at >= ").bind(since);
+    }
+    let direction = if question.is_reversed {
+        " asc nulls last, a.said limit "
+    } else {
+        " desc nulls last, a.said limit "
+    };
+    statement.text(" order by ").text(question.sort.sql());
+    statement.text(direction).bind(question.limit);
+    let query = statement.finish();
+    query.build_query_as().fetch_all(connection).await
 }
 
 /// Filter for tickets.

@@ -33,6 +33,8 @@ pub enum Answer {
     ValueMissing {
         /// The clause.
         clause: Clause,
+        /// For a filter: its comparisons, in words.
+        actual: Option<String>,
     },
     /// It was part of a first load.
     Baseline {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 pub use answer::Answer;
 
-use crate::model::{Matcher, Receipt, Rule, Subject, Verdict, alert_id, words as of_rules};
+use crate::model::{Clause, Matcher, Receipt, Rule, Subject, Verdict, alert_id, words as of_rules};
 use crate::store::alerts::evaluation;
 use crate::store::alerts::outcome::{self, AlertOutcome};
 use crate::store::alerts::rule::{self, Definition};
@@ -51,11 +51,17 @@ pub async fn explain(
     let definitions = rule::all(connection).await?;
     let names = names(&definitions, only);
     let last = subject::last_seq(connection).await?;
+    let words: Vec<String> = definitions
+        .iter()
+        .filter_map(|one| Matcher::new(one.rule.clone()).ok())
+        .flat_map(|matcher| matcher.words())
+        .collect();
     let span = Span {
         after: 0,
         to: last,
         key: Some(key),
         products: true,
+        words: &words,
     };
     let subjects = subject::of_span(connection, span).await?;
     let history = History {
@@ -177,9 +183,13 @@ impl History {
             Verdict::False(clause) => Answer::ClauseFalse {
                 clause,
                 required: of_rules::requirement(&rule.clauses, clause),
-                actual: of_rules::actual_value(subject, clause),
+                actual: of_rules::actual_value(&rule.clauses, subject, clause),
             },
-            Verdict::Missing(clause) => Answer::ValueMissing { clause },
+            Verdict::Missing(clause) => Answer::ValueMissing {
+                clause,
+                actual: (clause == Clause::Where)
+                    .then(|| of_rules::actual_value(&rule.clauses, subject, clause)),
+            },
         }
     }
 

@@ -43,7 +43,17 @@ pub(crate) fn text(answer: &Answer) -> String {
             let clause = clause.name();
             format!("no match: `{clause}` requires {required}, got {actual}")
         }
-        Answer::ValueMissing { clause } => format!(
+        Answer::ValueMissing {
+            clause,
+            actual: Some(actual),
+        } => {
+            let clause = clause.name();
+            format!("`{clause}` is unknown, and the rule skips such events: {actual}")
+        }
+        Answer::ValueMissing {
+            clause,
+            actual: None,
+        } => format!(
             "no value for `{}`, and the rule skips events without it",
             clause.name()
         ),

@@ -34,6 +34,12 @@ struct Row {
     cvss4_score: Option<f64>,
     threat_score: Option<f64>,
     is_zero_day: Option<bool>,
+    is_rejected: Option<bool>,
+    is_repaired: Option<bool>,
+    impacts: Option<Vec<String>>,
+    first_seen_at: Option<DateTime<Utc>>,
+    matched_words: Vec<String>,
+    watch_list_names: Vec<String>,
     former_severity_rank: Option<i16>,
     former_solution_status: Option<String>,
     former_cves: Option<Vec<String>>,
@@ -64,6 +70,15 @@ pub(crate) async fn changes(
                   v.cvss2_score as "cvss2_score?", v.cvss3_score as "cvss3_score?",
                   v.cvss4_score as "cvss4_score?", v.threat_score as "threat_score?",
                   v.is_zero_day as "is_zero_day?",
+                  v.is_rejected as "is_rejected?",
+                  coalesce(v.unrecognised ? 'repaired', false) as "is_repaired?",
+                  v.impacts as "impacts?", v.first_seen_at as "first_seen_at?",
+                  array(
+                      select w.word
+                      from unnest($5::text[]) as w (word)
+                      where advisory_text(v.title, v.description, v.solution)
+                            @@ websearch_to_tsquery('pg_catalog.english', w.word)) as "matched_words!: Vec<String>",
+                  g.names as "watch_list_names!",
                   f.severity_rank as "former_severity_rank?",
                   f.solution_status as "former_solution_status?",
                   f.cves as "former_cves?"
@@ -86,7 +101,9 @@ pub(crate) async fn changes(
            cross join lateral (
                select coalesce(bool_or(o.configured), false) as is_followed,
                       coalesce(array_agg(o.watch_list_id order by o.watch_list_id)
-                               filter (where o.watch_list_id is not null), '{}') as watch_lists
+                               filter (where o.watch_list_id is not null), '{}') as watch_lists,
+                      coalesce(array_agg(o.name order by o.watch_list_id)
+                               filter (where o.watch_list_id is not null and o.name is not null), '{}') as names
                from sighting i
                join source o on o.id = i.source_id
                where i.said = c.key
@@ -102,7 +119,8 @@ pub(crate) async fn changes(
         span.after,
         span.to,
         span.products,
-        span.key
+        span.key,
+        span.words
     )
     .fetch_all(connection)
     .await?;
@@ -118,6 +136,8 @@ pub struct Stored<'a> {
     pub limit: i64,
     /// Only those that existed when this change was the last.
     pub existing_at: i64,
+    /// Full-text searches to make in their texts.
+    pub words: &'a [String],
 }
 
 /// The stored advisories, as if each had just appeared, in the order of their
@@ -139,6 +159,15 @@ pub async fn stored(
                   a.solution_status, a.cves as "cves?",
                   a.products as "products: Json<Vec<Product>>",
                   a.cvss2_score, a.cvss3_score, a.cvss4_score, a.threat_score, a.is_zero_day,
+                  a.is_rejected as "is_rejected?",
+                  coalesce(a.unrecognised ? 'repaired', false) as "is_repaired?",
+                  a.impacts as "impacts?", a.first_seen_at as "first_seen_at?",
+                  array(
+                      select w.word
+                      from unnest($4::text[]) as w (word)
+                      where advisory_text(a.title, a.description, a.solution)
+                            @@ websearch_to_tsquery('pg_catalog.english', w.word)) as "matched_words!: Vec<String>",
+                  g.names as "watch_list_names!",
                   null::smallint as "former_severity_rank?",
                   null::text as "former_solution_status?",
                   null::text[] as "former_cves?"
@@ -146,7 +175,9 @@ pub async fn stored(
            cross join lateral (
                select coalesce(bool_or(o.configured), false) as is_followed,
                       coalesce(array_agg(o.watch_list_id order by o.watch_list_id)
-                               filter (where o.watch_list_id is not null), '{}') as watch_lists
+                               filter (where o.watch_list_id is not null), '{}') as watch_lists,
+                      coalesce(array_agg(o.name order by o.watch_list_id)
+                               filter (where o.watch_list_id is not null and o.name is not null), '{}') as names
                from sighting i
                join source o on o.id = i.source_id
                where i.said = a.said
@@ -162,7 +193,8 @@ pub async fn stored(
            limit $2"#,
         page.after,
         page.limit,
-        page.existing_at
+        page.existing_at,
+        page.words
     )
     .fetch_all(connection)
     .await?;
@@ -196,6 +228,12 @@ fn subject(row: Row) -> Option<Subject> {
         cvss4_score,
         threat_score,
         is_zero_day,
+        is_rejected,
+        is_repaired,
+        impacts,
+        first_seen_at,
+        matched_words,
+        watch_list_names,
         former_severity_rank,
         former_solution_status,
         former_cves,
@@ -224,6 +262,11 @@ fn subject(row: Row) -> Option<Subject> {
         cvss4: cvss4_score,
         threat_score,
         is_zero_day,
+        is_rejected,
+        is_repaired: is_repaired.filter(|_| is_rejected.is_some()),
+        impacts: impacts.unwrap_or_default(),
+        first_seen_at,
+        matched_words,
     };
     Some(Subject {
         seq,
@@ -237,6 +280,7 @@ fn subject(row: Row) -> Option<Subject> {
         is_followed,
         is_acknowledged,
         watch_lists,
+        watch_list_names,
         title,
         advisory: Some(advisory),
         former_severity: severity(former_severity_rank),

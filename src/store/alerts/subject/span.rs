@@ -13,6 +13,8 @@ pub struct Span<'a> {
     pub key: Option<&'a str>,
     /// Whether to load products; they are the larger part of an advisory.
     pub products: bool,
+    /// Full-text searches to make in the texts of the advisories.
+    pub words: &'a [String],
 }
 
 pub(super) fn severity(rank: Option<i16>) -> Option<Severity> {

@@ -41,7 +41,13 @@ struct Row {
     cvss4_score: Option<f64>,
     threat_score: Option<f64>,
     is_zero_day: Option<bool>,
+    is_rejected: Option<bool>,
+    is_repaired: Option<bool>,
+    impacts: Option<Vec<String>>,
+    first_seen_at: Option<DateTime<Utc>>,
+    matched_words: Vec<String>,
     lists: Vec<i64>,
+    list_names: Vec<String>,
 }
 
 #[expect(clippy::too_many_lines, reason = "one SQL statement")]
@@ -74,6 +80,14 @@ pub(crate) async fn changes(
                   a.cvss2_score as "cvss2_score?", a.cvss3_score as "cvss3_score?",
                   a.cvss4_score as "cvss4_score?", a.threat_score as "threat_score?",
                   a.is_zero_day as "is_zero_day?",
+                  a.is_rejected as "is_rejected?",
+                  coalesce(a.unrecognised ? 'repaired', false) as "is_repaired?",
+                  a.impacts as "impacts?", a.first_seen_at as "first_seen_at?",
+                  array(
+                      select w.word
+                      from unnest($5::text[]) as w (word)
+                      where advisory_text(a.title, a.description, a.solution)
+                            @@ websearch_to_tsquery('pg_catalog.english', w.word)) as "matched_words!: Vec<String>",
                   array(
                       select o.watch_list_id
                       from sighting i
@@ -81,14 +95,29 @@ pub(crate) async fn changes(
                       where i.said = t.said
                         and is_member(i.first_seen_at, i.left_at, i.away, c.at)
                         and o.watch_list_id is not null
-                      order by o.watch_list_id) as "lists!: Vec<i64>"
+                      order by o.watch_list_id) as "lists!: Vec<i64>",
+                  array(
+                      select o.name
+                      from source o
+                      where o.name is not null
+                        and case
+                            when t.watch_list_id is not null then o.watch_list_id = t.watch_list_id
+                            else o.watch_list_id is not null and exists (
+                                select
+                                from sighting i
+                                where i.said = t.said
+                                  and i.source_id = o.id
+                                  and is_member(i.first_seen_at, i.left_at, i.away, c.at))
+                        end
+                      order by o.watch_list_id) as "list_names!: Vec<String>"
            from change c
            left join every_ticket_version t on t.id = case when c.kind = 'ticket' then c.key::bigint end and t.version = c.version
            left join ticket_version f on f.id = case when c.kind = 'ticket' then c.key::bigint end and f.version = c.version - 1
            left join lateral (
                select v.said, v.title, v.severity_rank, v.released_at, v.modified_at, v.attack_vector,
                       v.solution_status, v.cves, v.products, v.cvss2_score, v.cvss3_score,
-                      v.cvss4_score, v.threat_score, v.is_zero_day
+                      v.cvss4_score, v.threat_score, v.is_zero_day, v.is_rejected,
+                      v.unrecognised, v.impacts, v.first_seen_at, v.description, v.solution
                from every_advisory_version v
                where v.said = t.said
                  and v.changed_at <= c.at
@@ -104,7 +133,8 @@ pub(crate) async fn changes(
         span.after,
         span.to,
         span.products,
-        span.key
+        span.key,
+        span.words
     )
     .fetch_all(connection)
     .await?;
@@ -134,6 +164,7 @@ fn subject(row: Row) -> Option<Subject> {
         watch_lists: row
             .watch_list_id
             .map_or_else(|| row.lists.clone(), |id| vec![id]),
+        watch_list_names: row.list_names.clone(),
         title: row.title.clone(),
         former_severity: None,
         former_solution_status: None,
@@ -173,5 +204,10 @@ fn advisory(row: Row) -> Option<AdvisorySubject> {
         cvss4: row.cvss4_score,
         threat_score: row.threat_score,
         is_zero_day: row.is_zero_day,
+        is_rejected: row.is_rejected,
+        is_repaired: row.is_repaired,
+        impacts: row.impacts.unwrap_or_default(),
+        first_seen_at: row.first_seen_at,
+        matched_words: row.matched_words,
     })
 }

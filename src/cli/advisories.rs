@@ -1,0 +1,309 @@
+//! `advisoryd advisories`: a list of advisories. All options are parts of one filter.
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+use sqlx::PgConnection;
+
+use super::ask;
+use super::list::{Form, print};
+use super::output::{print_error, table};
+use super::question::{Since, day, short, since};
+use super::shared::Shared;
+use crate::clock::Clock;
+use crate::model::Severity;
+use crate::model::filter::{
+    Comparison, Field, Filter, FlagField, ListField, NumberField, Order, Test, TextField,
+    comparison, parse_filter, severity_from_name,
+};
+use crate::store::reports::question::{self, AdvisoryLine, AdvisoryQuestion, Sort};
+use crate::store::reports::receipt::{self, Unlisted};
+
+const EXAMPLES: &str = r#"Examples:
+  advisoryd advisories --severity high+ --watch-list "Office clients" --sort released
+  advisoryd advisories --where 'cvss >= 9 and released >= 7d and not product ~ "windows"' --csv
+
+All options together must match; an option that is repeated matches any of its values.
+docs/filter.md describes the language of --where."#;
+
+/// Which advisories.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Advisories {
+    /// A filter, such as 'severity >= high and (product ~ "openssl" or cve = CVE-2026-1234)'
+    #[arg(long = "where", value_name = "FILTER", value_parser = filter)]
+    filter: Option<Filter>,
+    /// Severity: `high` for exactly this, `high+` for this or more severe
+    #[arg(long, value_name = "LEVEL[+]", value_parser = level)]
+    severity: Option<Filter>,
+    /// CVSS score (version 4, else 3, else 2): `7` for 7 and more, `4..7`, `..4`
+    #[arg(long, value_name = "MIN[..MAX]", value_parser = cvss)]
+    cvss: Option<Filter>,
+    /// Threat score, in the same way
+    #[arg(long, value_name = "MIN[..MAX]", value_parser = threat)]
+    threat: Option<Filter>,
+    /// Attack vector: remote, local_network, local or none
+    #[arg(long, value_name = "NAME", value_parser = vector)]
+    vector: Vec<Filter>,
+    /// Solution status: none, no_fix, vendor_patched, vendor_workaround or partial_fix
+    #[arg(long, value_name = "NAME", value_parser = solution)]
+    solution: Vec<Filter>,
+    /// Mentions this CVE
+    #[arg(long, value_parser = cve)]
+    cve: Vec<Filter>,
+    /// Words in a product's name or CPE
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = product)]
+    product: Vec<Filter>,
+    /// The vendor in a product's CPE, such as `microsoft`
+    #[arg(long, value_name = "NAME", value_parser = vendor)]
+    vendor: Vec<Filter>,
+    /// In this watch list
+    #[arg(long, visible_alias = "list", value_name = "NAME|ID", value_parser = watch_list)]
+    watch_list: Vec<Filter>,
+    /// Changed in the database since: a duration (`7d`, `12h`) or a date or time (2026-11-01)
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    since: Option<Since>,
+    /// Only zero days
+    #[arg(long)]
+    zero_day: bool,
+    /// Full-text search in title, description and solution: words, `"a phrase"`, `or`, `-without`
+    #[arg(
+        long,
+        visible_alias = "text",
+        value_name = "TEXT",
+        allow_hyphen_values = true
+    )]
+    search: Option<String>,
+    /// Newest or highest first; `:asc` reverses it [default: changed]
+    #[arg(long, value_name = "NAME[:asc]", value_parser = sort)]
+    sort: Option<(Sort, bool)>,
+    #[command(flatten)]
+    form: Form,
+}
+
+fn filter(text: &str) -> Result<Filter, String> {
+    parse_filter(text).map_err(|error| error.to_string())
+}
+
+fn level(text: &str) -> Result<Filter, String> {
+    let (name, order) = match text.strip_suffix('+') {
+        Some(name) => (name, Order::GreaterOrEqual),
+        None => (text, Order::Equal),
+    };
+    let severity = severity_from_name(name).ok_or_else(|| {
+        let names = Severity::ALL.map(Severity::name).join(", ");
+        format!("expected one of {names}; append + for this or more severe")
+    })?;
+    let rank = f64::from(severity.rank());
+    Ok(number(NumberField::Severity, order, rank))
+}
+
+fn number(field: NumberField, order: Order, value: f64) -> Filter {
+    Filter::Test(Test::Number {
+        field,
+        order,
+        value,
+    })
+}
+
+fn cvss(text: &str) -> Result<Filter, String> {
+    range(NumberField::Cvss, text)
+}
+
+fn threat(text: &str) -> Result<Filter, String> {
+    range(NumberField::ThreatScore, text)
+}
+
+fn range(field: NumberField, text: &str) -> Result<Filter, String> {
+    let (least, most) = text.split_once("..").unwrap_or((text, ""));
+    let read = |order, text: &str| {
+        let value = text.trim().parse().ok().filter(|one: &f64| one.is_finite());
+        let value = value.ok_or("expected numbers, such as `7`, `4..7` or `..4`")?;
+        Ok::<_, String>(number(field, order, value))
+    };
+    let mut parts = Vec::new();
+    if !least.is_empty() || most.is_empty() {
+        parts.push(read(Order::GreaterOrEqual, least)?);
+    }
+    if !most.is_empty() {
+        parts.push(read(Order::LessOrEqual, most)?);
+    }
+    Ok(Filter::All(parts))
+}
+
+fn vector(text: &str) -> Result<Filter, String> {
+    comparison(
+        Field::Text(TextField::AttackVector),
+        Comparison::Equal,
+        text,
+    )
+}
+
+fn solution(text: &str) -> Result<Filter, String> {
+    comparison(
+        Field::Text(TextField::SolutionStatus),
+        Comparison::Equal,
+        text,
+    )
+}
+
+fn cve(text: &str) -> Result<Filter, String> {
+    comparison(Field::List(ListField::Cve), Comparison::Equal, text)
+}
+
+fn product(text: &str) -> Result<Filter, String> {
+    let field = Field::List(ListField::Product);
+    let words: BTreeSet<&str> = text.split_whitespace().collect();
+    let words = words
+        .into_iter()
+        .map(|word| comparison(field, Comparison::Contains, word));
+    Ok(Filter::All(words.collect::<Result<_, _>>()?))
+}
+
+fn vendor(text: &str) -> Result<Filter, String> {
+    comparison(Field::List(ListField::Vendor), Comparison::Equal, text)
+}
+
+fn watch_list(text: &str) -> Result<Filter, String> {
+    comparison(Field::WatchList, Comparison::Equal, text)
+}
+
+fn sort(text: &str) -> Result<(Sort, bool), String> {
+    let (name, is_reversed) = match text.strip_suffix(":asc") {
+        Some(name) => (name, true),
+        None => (text, false),
+    };
+    let found = Sort::ALL.into_iter().find(|sort| sort.name() == name);
+    found.map(|sort| (sort, is_reversed)).ok_or_else(|| {
+        let names = Sort::ALL.map(Sort::name).join(", ");
+        format!("expected one of {names}; append :asc for the lowest or oldest first")
+    })
+}
+
+impl Advisories {
+    /// All options as one filter.
+    fn into_filter(self) -> (Filter, Form) {
+        let one = [self.filter, self.severity, self.cvss, self.threat];
+        let mut parts: Vec<Filter> = one.into_iter().flatten().collect();
+        let several = [
+            self.vector,
+            self.solution,
+            self.cve,
+            self.product,
+            self.vendor,
+            self.watch_list,
+        ];
+        let several = several.into_iter().filter(|values| !values.is_empty());
+        parts.extend(several.map(Filter::Any));
+        if self.zero_day {
+            let (field, value) = (FlagField::IsZeroDay, true);
+            parts.push(Filter::Test(Test::Flag { field, value }));
+        }
+        let words = self.search.map(|words| Filter::Test(Test::Words(words)));
+        parts.extend(words);
+        (Filter::All(parts), self.form)
+    }
+}
+
+pub(super) async fn run(shared: Shared, wanted: Advisories) -> anyhow::Result<bool> {
+    let now = Clock::system().now();
+    let (sort, is_reversed) = wanted.sort.unwrap_or_default();
+    let changed_since = wanted.since.map(|since| since.time(now));
+    let (filter, form) = wanted.into_filter();
+    form.check::<AdvisoryLine>()?;
+    let asked = AdvisoryQuestion {
+        filter,
+        now,
+        changed_since,
+        sort,
+        is_reversed,
+        limit: form.rows(),
+    };
+    let config = shared.load_and_log(Some("warn"))?;
+    let details = config.feeds.details;
+    let ask = async |connection: &mut PgConnection| {
+        let found = question::advisories(connection, &asked, details).await?;
+        anyhow::Ok((found, receipt::unlisted(connection, details).await?))
+    };
+    let (found, unlisted) = ask::with_connection(&config, ask).await?;
+    print(&form, found, rows)?;
+    print_unlisted(unlisted);
+    Ok(true)
+}
+
+/// What no filter can select, because it is not stored.
+fn print_unlisted(unlisted: Unlisted) {
+    let Unlisted {
+        quarantined,
+        pending,
+    } = unlisted;
+    if quarantined > 0 {
+        print_error(&format!(
+            "not listed: {quarantined} records of advisories in quarantine; see `advisoryd quarantine list`"
+        ));
+    }
+    if pending > 0 {
+        print_error(&format!(
+            "not listed: {pending} advisories queued to be fetched as JSON; see `advisoryd status`"
+        ));
+    }
+}
+
+fn rows(lines: &[AdvisoryLine]) -> String {
+    let rows: Vec<[String; 6]> = lines
+        .iter()
+        .map(|line| {
+            [
+                line.said.clone(),
+                line.severity.clone().unwrap_or_default(),
+                line.cvss_score
+                    .map(|score| format!("{score:.1}"))
+                    .unwrap_or_default(),
+                line.solution_status.clone().unwrap_or_default(),
+                day(line.modified_at),
+                marked(line),
+            ]
+        })
+        .collect();
+    table(
+        [
+            "advisory", "severity", "cvss", "solution", "modified", "title",
+        ],
+        &rows,
+    )
+}
+
+/// The title; before it, that a record of the advisory is in quarantine.
+fn marked(line: &AdvisoryLine) -> String {
+    let title = short(line.title.as_deref());
+    match line.quarantined_since {
+        Some(since) => format!(
+            "[record in quarantine since {}] {title}",
+            since.format("%Y-%m-%d")
+        ),
+        None => title,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cve, level, range, sort};
+    use crate::model::filter::{NumberField, parse_filter};
+
+    #[test]
+    fn options_are_parts_of_a_filter() {
+        let filter = |text: &str| parse_filter(text).map_err(|error| error.to_string());
+        assert_eq!(level("highly_critical+"), filter("severity >= high"));
+        assert_eq!(level("Less critical"), filter("severity = low"));
+        assert!(level("bad").is_err_and(|text| text.contains("not_critical")));
+        let cvss = |text: &str| range(NumberField::Cvss, text);
+        assert_eq!(cvss("4..7.5"), filter("cvss >= 4 and cvss <= 7.5"));
+        for refused in ["", "..", "x", "4..y", "nan"] {
+            assert!(cvss(refused).is_err(), "{refused}");
+        }
+        assert_eq!(cve(" cve-2026-1234 "), filter("cve = CVE-2026-1234"));
+        assert!(cve("2026-1234").is_err());
+        assert!(sort("severity:asc").is_ok_and(|(_, is_reversed)| is_reversed));
+        assert!(sort("age").is_err());
+    }
+}

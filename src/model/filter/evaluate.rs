@@ -1,0 +1,229 @@
+//! Evaluation of a filter for a change.
+
+use chrono::{DateTime, Utc};
+
+use super::field::{Field, FlagField, ListField, NumberField, TextField, TimeField};
+use super::text;
+use super::tree::{Filter, Test, WatchListTest};
+use crate::model::advisory::AttackVector;
+use crate::model::severity::Severity;
+use crate::model::subject::{AdvisorySubject, Subject};
+
+/// Comparisons that an explanation lists; the rest is only counted.
+const SHOWN: usize = 12;
+
+/// Whether the filter is true for a change; `None` if that is unknown. Durations count
+/// back from the time of the change.
+pub fn evaluate(filter: &Filter, subject: &Subject) -> Option<bool> {
+    match filter {
+        Filter::All(parts) => {
+            let parts = parts.iter().map(|part| evaluate(part, subject));
+            together(parts, false)
+        }
+        Filter::Any(parts) => {
+            let parts = parts.iter().map(|part| evaluate(part, subject));
+            together(parts, true)
+        }
+        Filter::Not(part) => evaluate(part, subject).map(|is| !is),
+        Filter::Test(test) => holds(test, subject),
+    }
+}
+
+/// `decisive` if one of them is, else unknown if one of them is, else the opposite.
+fn together(parts: impl Iterator<Item = Option<bool>>, decisive: bool) -> Option<bool> {
+    let mut result = Some(!decisive);
+    for part in parts {
+        match part {
+            Some(part) if part == decisive => return Some(decisive),
+            Some(_) => {}
+            None => result = None,
+        }
+    }
+    result
+}
+
+/// Each comparison with its result and the actual value.
+pub fn explained(filter: &Filter, subject: &Subject) -> String {
+    let tests = filter.tests();
+    let mut lines: Vec<String> = tests
+        .iter()
+        .take(SHOWN)
+        .map(|test| {
+            let result = match holds(test, subject) {
+                Some(true) => "true",
+                Some(false) => "false",
+                None => "unknown",
+            };
+            let (test, actual) = (text::of(test), actual(test, subject));
+            format!("{test} is {result} ({actual})")
+        })
+        .collect();
+    if tests.len() > SHOWN {
+        lines.push(format!("and {} more", tests.len() - SHOWN));
+    }
+    lines.join("; ")
+}
+
+fn holds(test: &Test, subject: &Subject) -> Option<bool> {
+    let advisory = subject.advisory.as_ref();
+    match test {
+        Test::Number {
+            field,
+            order,
+            value,
+        } => Some(order.holds(&number(*field, subject)?, value)),
+        Test::Time {
+            field,
+            order,
+            value,
+        } => {
+            let time = time(*field, advisory?)?;
+            Some(order.holds(&time, &value.at(subject.at)))
+        }
+        Test::Text {
+            field,
+            comparison,
+            value,
+        } => Some(comparison.holds(string(*field, advisory?)?, value)),
+        Test::List {
+            field,
+            comparison,
+            value,
+        } => {
+            let values = list(*field, advisory?);
+            if values.is_empty() {
+                return None;
+            }
+            Some(values.iter().any(|one| comparison.holds(one, value)))
+        }
+        Test::WatchList(test) => Some(watch_list(test, subject)),
+        Test::Flag { field, value } => Some(flag(*field, advisory?)? == *value),
+        Test::Words(words) => {
+            let advisory = advisory?;
+            // The content is unknown where everything of it is.
+            advisory.is_rejected?;
+            Some(advisory.matched_words.iter().any(|one| one == words))
+        }
+        Test::IsNull(field) => Some(is_null(*field, subject)),
+    }
+}
+
+fn is_null(field: Field, subject: &Subject) -> bool {
+    let Some(advisory) = &subject.advisory else {
+        return true;
+    };
+    match field {
+        Field::Number(field) => number(field, subject).is_none(),
+        Field::Time(field) => time(field, advisory).is_none(),
+        Field::Text(field) => string(field, advisory).is_none(),
+        Field::List(field) => list(field, advisory).is_empty(),
+        Field::Flag(field) => flag(field, advisory).is_none(),
+        Field::WatchList | Field::Words => false,
+    }
+}
+
+fn number(field: NumberField, subject: &Subject) -> Option<f64> {
+    let advisory = subject.advisory.as_ref()?;
+    match field {
+        NumberField::Severity => subject.worst_severity().map(|one| one.rank().into()),
+        NumberField::SeverityRank => advisory.severity.map(|one| one.rank().into()),
+        NumberField::Cvss => advisory.cvss4.or(advisory.cvss3).or(advisory.cvss2),
+        NumberField::Cvss2 => advisory.cvss2,
+        NumberField::Cvss3 => advisory.cvss3,
+        NumberField::Cvss4 => advisory.cvss4,
+        NumberField::ThreatScore => advisory.threat_score,
+    }
+}
+
+fn time(field: TimeField, advisory: &AdvisorySubject) -> Option<DateTime<Utc>> {
+    match field {
+        TimeField::Released => advisory.released_at,
+        TimeField::Modified => advisory.modified_at,
+        TimeField::FirstSeen => advisory.first_seen_at,
+    }
+}
+
+fn string(field: TextField, advisory: &AdvisorySubject) -> Option<&str> {
+    match field {
+        TextField::Said => Some(&advisory.said),
+        TextField::Title => advisory.title.as_deref(),
+        TextField::AttackVector => advisory.attack_vector.map(AttackVector::name),
+        TextField::SolutionStatus => advisory.solution_status.as_deref(),
+    }
+}
+
+fn list(field: ListField, advisory: &AdvisorySubject) -> Vec<&str> {
+    match field {
+        ListField::Cve => advisory.cves.iter().map(String::as_str).collect(),
+        ListField::Product => advisory.products.iter().map(String::as_str).collect(),
+        ListField::Impact => advisory.impacts.iter().map(String::as_str).collect(),
+        ListField::Vendor => {
+            let products = advisory.products.iter();
+            products.filter_map(|product| vendor(product)).collect()
+        }
+    }
+}
+
+/// The vendor in a CPE of either version.
+fn vendor(product: &str) -> Option<&str> {
+    let place = if product.starts_with("cpe:2.3:") {
+        3
+    } else {
+        2
+    };
+    if !product.starts_with("cpe:") {
+        return None;
+    }
+    let vendor = product.split(':').nth(place)?;
+    (!vendor.is_empty()).then_some(vendor)
+}
+
+fn flag(field: FlagField, advisory: &AdvisorySubject) -> Option<bool> {
+    match field {
+        FlagField::IsZeroDay => advisory.is_zero_day,
+        FlagField::IsRejected => advisory.is_rejected,
+        FlagField::Repaired => advisory.is_repaired,
+    }
+}
+
+fn watch_list(test: &WatchListTest, subject: &Subject) -> bool {
+    match test {
+        WatchListTest::Id(id) => subject.watch_lists.contains(id),
+        WatchListTest::Name(comparison, name) => {
+            let mut names = subject.watch_list_names.iter();
+            names.any(|one| comparison.holds(one, name))
+        }
+    }
+}
+
+/// The actual value that a comparison was made with.
+fn actual(test: &Test, subject: &Subject) -> String {
+    let field = text::field(test);
+    let unknown = || "unknown".to_owned();
+    if field == Field::WatchList {
+        let ids = subject.watch_lists.iter().map(ToString::to_string);
+        let names = subject.watch_list_names.iter().cloned();
+        return text::listed(ids.chain(names));
+    }
+    let Some(advisory) = &subject.advisory else {
+        return unknown();
+    };
+    match field {
+        Field::Number(NumberField::Severity) => subject
+            .worst_severity()
+            .map_or_else(unknown, |one| Severity::name(one).to_owned()),
+        Field::Number(field) => {
+            number(field, subject).map_or_else(unknown, |number| number.to_string())
+        }
+        Field::Time(field) => time(field, advisory).map_or_else(unknown, |time| {
+            time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+        }),
+        Field::Text(field) => string(field, advisory).map_or_else(unknown, str::to_owned),
+        Field::List(field) => {
+            let values = list(field, advisory).into_iter().map(str::to_owned);
+            text::listed(values)
+        }
+        Field::Flag(field) => flag(field, advisory).map_or_else(unknown, |is| is.to_string()),
+        Field::WatchList | Field::Words => "title, description and solution".to_owned(),
+    }
+}

@@ -1,0 +1,22 @@
+//! The filter language for advisories (docs/filter.md): parsed once, evaluated here for
+//! rules and translated to SQL for searches (`store/reports/filter.rs`). Both use the
+//! same three-valued logic: a comparison with a value that upstream did not send is
+//! unknown, neither true nor false.
+
+mod error;
+mod evaluate;
+mod field;
+mod parse;
+mod text;
+mod tree;
+mod value;
+
+pub use error::FilterError;
+pub use evaluate::{evaluate, explained};
+pub use field::{Field, FlagField, ListField, NumberField, TextField, TimeField};
+pub use parse::parse_filter;
+pub use tree::{Comparison, Filter, Moment, Order, Test, WatchListTest};
+pub use value::{comparison, is_cve, severity_from_name};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,357 @@
+//! Which values and operators a field takes.
+
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+
+use super::error::Fault;
+use super::field::{Field, FlagField, ListField, NumberField, TextField, TimeField};
+use super::tree::{Comparison, Filter, Moment, Order, Test, WatchListTest};
+use crate::model::advisory::AttackVector;
+use crate::model::severity::Severity;
+use crate::model::time::parse_time;
+
+/// Longest time ago.
+const MAX_AGO: Duration = Duration::from_hours(200 * 365 * 24);
+/// Names of severities besides upstream's.
+const SEVERITY_ALIASES: [(&str, Severity); 11] = [
+    ("critical", Severity::ExtremelyCritical),
+    ("extremely", Severity::ExtremelyCritical),
+    ("high", Severity::HighlyCritical),
+    ("highly", Severity::HighlyCritical),
+    ("medium", Severity::ModeratelyCritical),
+    ("moderate", Severity::ModeratelyCritical),
+    ("moderately", Severity::ModeratelyCritical),
+    ("low", Severity::LessCritical),
+    ("less", Severity::LessCritical),
+    ("informational", Severity::NotCritical),
+    ("not", Severity::NotCritical),
+];
+const VECTORS: [(&str, AttackVector); 6] = [
+    ("remote", AttackVector::Remote),
+    ("local_network", AttackVector::LocalNetwork),
+    ("local", AttackVector::Local),
+    ("none", AttackVector::None),
+    ("network", AttackVector::Remote),
+    ("adjacent", AttackVector::LocalNetwork),
+];
+/// The solution statuses of upstream (contract §7).
+const SOLUTION_STATUSES: [(&str, &str); 5] = [
+    ("none", "none"),
+    ("no_fix", "no fix"),
+    ("vendor_patched", "vendor patched"),
+    ("vendor_workaround", "vendor workaround"),
+    ("partial_fix", "partial fix"),
+];
+
+/// An operator between a field and a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operator {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Contains,
+}
+
+/// A value as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Value {
+    /// Without quotes.
+    pub text: String,
+    /// Bytes before it.
+    pub start: usize,
+    /// Its length in bytes, with quotes.
+    pub length: usize,
+    /// Whether it was in quotes.
+    pub is_quoted: bool,
+}
+
+impl Value {
+    fn wrong(&self, message: impl Into<String>) -> Fault {
+        Fault::new(self.start, self.length, message)
+    }
+}
+
+impl Operator {
+    fn sign(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "!=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::Contains => "~",
+        }
+    }
+
+    fn order(self) -> Option<Order> {
+        match self {
+            Self::Equal => Some(Order::Equal),
+            Self::Less => Some(Order::Less),
+            Self::LessOrEqual => Some(Order::LessOrEqual),
+            Self::Greater => Some(Order::Greater),
+            Self::GreaterOrEqual => Some(Order::GreaterOrEqual),
+            Self::NotEqual | Self::Contains => None,
+        }
+    }
+
+    fn comparison(self) -> Option<Comparison> {
+        match self {
+            Self::Equal => Some(Comparison::Equal),
+            Self::Contains => Some(Comparison::Contains),
+            _ => None,
+        }
+    }
+}
+
+/// A comparison that is not part of a filter's text, such as the value of an option.
+///
+/// # Errors
+/// The field does not take this operator or value.
+pub fn comparison(field: Field, how: Comparison, text: &str) -> Result<Filter, String> {
+    let value = Value {
+        text: text.trim().to_owned(),
+        start: 0,
+        length: 0,
+        is_quoted: false,
+    };
+    let operator = match how {
+        Comparison::Equal => Operator::Equal,
+        Comparison::Contains => Operator::Contains,
+    };
+    compare(field, (operator, 0), &value).map_err(|fault| fault.message)
+}
+
+/// The comparison; the operator comes with its position.
+pub(super) fn compare(
+    field: Field,
+    (operator, start): (Operator, usize),
+    value: &Value,
+) -> Result<Filter, Fault> {
+    if operator == Operator::NotEqual {
+        // `!=` is the opposite of `=`, and unknown where that is unknown.
+        let equal = compare(field, (Operator::Equal, start), value)?;
+        return Ok(Filter::Not(Box::new(equal)));
+    }
+    let refused = |expected: &str| {
+        let (name, sign) = (field.name(), operator.sign());
+        let message = format!("`{name}` cannot be compared with `{sign}`; expected {expected}");
+        Fault::new(start, sign.len(), message)
+    };
+    let how = || {
+        let comparison = operator.comparison();
+        comparison.ok_or_else(|| refused("=, !=, ~ or in (…)"))
+    };
+    let order = || {
+        let order = operator.order();
+        order.ok_or_else(|| refused("=, !=, <, <=, >, >= or in (…)"))
+    };
+    let test = match field {
+        Field::Number(field) => number(field, order()?, value)?,
+        Field::Time(field) => return time(field, order()?, value),
+        Field::Text(field) => string(field, how()?, value)?,
+        Field::List(field) => one_of_list(field, how()?, value)?,
+        Field::WatchList => Test::WatchList(watch_list(how()?, value)?),
+        Field::Flag(field) if operator == Operator::Equal => flag(field, value)?,
+        Field::Flag(_) => return Err(refused("= true, = false, or nothing")),
+        Field::Words if operator == Operator::Contains => words(value)?,
+        Field::Words => return Err(refused("~")),
+    };
+    Ok(Filter::Test(test))
+}
+
+fn number(field: NumberField, order: Order, value: &Value) -> Result<Test, Fault> {
+    let number = if field == NumberField::Severity {
+        f64::from(severity(value)?.rank())
+    } else {
+        let number = value
+            .text
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite());
+        number.ok_or_else(|| {
+            let name = Field::Number(field).name();
+            value.wrong(format!(
+                "expected a number for `{name}`, got `{}`",
+                value.text
+            ))
+        })?
+    };
+    Ok(Test::Number {
+        field,
+        order,
+        value: number,
+    })
+}
+
+/// A severity by upstream's name or by one of the usual names of others.
+pub fn severity_from_name(name: &str) -> Option<Severity> {
+    let mut aliases = SEVERITY_ALIASES.iter();
+    let alias = aliases.find(|(alias, _)| alias.eq_ignore_ascii_case(name));
+    Severity::from_name(name).or(alias.map(|(_, severity)| *severity))
+}
+
+fn severity(value: &Value) -> Result<Severity, Fault> {
+    severity_from_name(&value.text).ok_or_else(|| {
+        let names = Severity::ALL.map(Severity::name);
+        let mut known = SEVERITY_ALIASES.map(|(alias, _)| alias).to_vec();
+        known.extend(names);
+        let all = names.join(", ");
+        let message = format!("unknown severity `{}`; expected one of {all}", value.text);
+        value.wrong(message).suggest(&value.text, &known)
+    })
+}
+
+fn time(field: TimeField, order: Order, value: &Value) -> Result<Filter, Fault> {
+    let compared = |order, value| {
+        Filter::Test(Test::Time {
+            field,
+            order,
+            value,
+        })
+    };
+    let text = value.text.trim();
+    let plain = text.strip_suffix(" ago").unwrap_or(text);
+    if let Ok(ago) = humantime::parse_duration(plain) {
+        if order == Order::Equal {
+            return Err(value.wrong("a duration needs <, <=, > or >="));
+        }
+        let ago = (ago <= MAX_AGO).then(|| TimeDelta::from_std(ago).ok());
+        let ago = ago
+            .flatten()
+            .ok_or_else(|| value.wrong("expected at most 200 years"))?;
+        return Ok(compared(order, Moment::Ago(ago)));
+    }
+    if let Some((day, next)) = day(text) {
+        let (day, next) = (Moment::At(day), Moment::At(next));
+        return Ok(match order {
+            Order::Equal => Filter::All(vec![
+                compared(Order::GreaterOrEqual, day),
+                compared(Order::Less, next),
+            ]),
+            Order::Less | Order::GreaterOrEqual => compared(order, day),
+            Order::LessOrEqual => compared(Order::Less, next),
+            Order::Greater => compared(Order::GreaterOrEqual, next),
+        });
+    }
+    let at = parse_time(text).ok_or_else(|| {
+        value.wrong(format!(
+            "expected a date (2026-11-01), a time (2026-11-01T12:00:00Z) or a duration (7d), got `{text}`"
+        ))
+    })?;
+    Ok(compared(order, Moment::At(at)))
+}
+
+/// A day in UTC: its beginning and that of the next one.
+fn day(text: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    // Years that PostgreSQL and RFC 3339 have.
+    parse_time(text)?;
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+    let begin = |day: NaiveDate| day.and_hms_opt(0, 0, 0).map(|time| time.and_utc());
+    Some((begin(day)?, begin(day.succ_opt()?)?))
+}
+
+fn string(field: TextField, comparison: Comparison, value: &Value) -> Result<Test, Fault> {
+    let text = match field {
+        TextField::Said | TextField::Title => some_text(value)?,
+        TextField::AttackVector => known(
+            value,
+            comparison,
+            VECTORS.map(|(name, vector)| (name, vector.name())),
+        )?,
+        TextField::SolutionStatus => known(value, comparison, SOLUTION_STATUSES)?,
+    };
+    Ok(Test::Text {
+        field,
+        comparison,
+        value: text,
+    })
+}
+
+/// One of a fixed set of values; `~` takes any part of one.
+fn known<const N: usize>(
+    value: &Value,
+    comparison: Comparison,
+    all: [(&'static str, &'static str); N],
+) -> Result<String, Fault> {
+    if comparison == Comparison::Contains {
+        return some_text(value);
+    }
+    let said = value
+        .text
+        .trim()
+        .to_ascii_lowercase()
+        .replace([' ', '-'], "_");
+    let found = all.iter().find(|(name, _)| *name == said);
+    found.map(|(_, value)| (*value).to_owned()).ok_or_else(|| {
+        let names = all.map(|(name, _)| name);
+        let message = format!(
+            "unknown value `{}`; expected one of {}",
+            value.text,
+            names.join(", ")
+        );
+        value.wrong(message).suggest(&said, &names)
+    })
+}
+
+fn some_text(value: &Value) -> Result<String, Fault> {
+    if value.text.is_empty() {
+        return Err(value.wrong("expected some text; use `is null` for an unknown value"));
+    }
+    Ok(value.text.to_ascii_lowercase())
+}
+
+fn one_of_list(field: ListField, comparison: Comparison, value: &Value) -> Result<Test, Fault> {
+    if field == ListField::Cve && comparison == Comparison::Equal && !is_cve(&value.text) {
+        let message = format!("expected a CVE such as CVE-2026-1234, got `{}`", value.text);
+        return Err(value.wrong(message));
+    }
+    Ok(Test::List {
+        field,
+        comparison,
+        value: some_text(value)?,
+    })
+}
+
+/// Whether it is the identifier of a CVE.
+pub fn is_cve(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|one| one.is_ascii_digit());
+    let mut parts = text.split('-');
+    let is_one = parts
+        .next()
+        .is_some_and(|part| part.eq_ignore_ascii_case("cve"))
+        && parts
+            .next()
+            .is_some_and(|year| year.len() == 4 && digits(year))
+        && parts.next().is_some_and(digits);
+    is_one && parts.next().is_none()
+}
+
+/// A number without quotes is an id, everything else a name.
+fn watch_list(comparison: Comparison, value: &Value) -> Result<WatchListTest, Fault> {
+    match value.text.parse() {
+        Ok(id) if !value.is_quoted && comparison == Comparison::Equal => Ok(WatchListTest::Id(id)),
+        _ => Ok(WatchListTest::Name(comparison, some_text(value)?)),
+    }
+}
+
+fn flag(field: FlagField, value: &Value) -> Result<Test, Fault> {
+    let flag = ["true", "false", "yes", "no"]
+        .into_iter()
+        .find(|one| one.eq_ignore_ascii_case(&value.text))
+        .ok_or_else(|| value.wrong(format!("expected true or false, got `{}`", value.text)))?;
+    Ok(Test::Flag {
+        field,
+        value: matches!(flag, "true" | "yes"),
+    })
+}
+
+fn words(value: &Value) -> Result<Test, Fault> {
+    // In the case in which they were written: `OR` is an operator of the search.
+    some_text(value)?;
+    Ok(Test::Words(value.text.clone()))
+}
