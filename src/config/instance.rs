@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::DEFAULT_PATH;
 use super::token::DEFAULT_TOKEN_FILE;
 
+/// Read when neither `--config` nor `$ADVISORYD_CONFIG` names another file.
+pub const DEFAULT_PATH: &str = "/etc/advisoryd/config.toml";
 /// State directory of the service without an instance name.
 const DEFAULT_STATE_DIR: &str = "/var/lib/advisoryd";
 

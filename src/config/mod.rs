@@ -70,12 +70,11 @@ pub use values::is_loopback;
 
 use crate::model::Details;
 use environment::Environment;
+pub use instance::DEFAULT_PATH;
 use instance::Instance;
 use section::Section;
 use tree::Node;
 
-/// Read when neither `--config` nor `$ADVISORYD_CONFIG` names another file.
-pub const DEFAULT_PATH: &str = "/etc/advisoryd/config.toml";
 /// Maximum size of the configuration file, in bytes: many times the size of one with a thousand lists.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 

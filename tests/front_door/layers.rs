@@ -70,11 +70,12 @@ const STORE: &[(&str, &[&str])] = &[
 /// Each chapter of `job` and which others it may use.
 const JOB: &[(&str, &[&str])] = &[
     ("failure", &[]),
-    ("context", &["failure"]),
+    ("standing", &[]),
+    ("context", &["failure", "standing"]),
     ("transaction", &["failure"]),
     ("run", &["context", "failure", "transaction"]),
     ("collection", &["context", "failure"]),
-    ("health", &["context", "failure"]),
+    ("health", &["context", "failure", "standing"]),
     (
         "lists",
         &["collection", "context", "failure", "transaction"],

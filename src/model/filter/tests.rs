@@ -22,6 +22,7 @@ fn subject() -> Subject {
         is_followed: true,
         watch_lists: vec![3],
         watch_list_names: vec!["Office clients".to_owned()],
+        is_acknowledged: false,
         title: None,
         advisory: Some(AdvisorySubject {
             said: "SA70001".to_owned(),
