@@ -3,6 +3,7 @@
 
 pub mod approval;
 pub mod asset_list;
+mod damaged_json;
 pub mod detail;
 pub(crate) mod json_text;
 pub mod list_item;

@@ -1,6 +1,8 @@
 //! Tickets as JSON (contract §6): the fields beyond `id` and `pretty_id` are
 //! guesses, so every one is looked for under several names and in several shapes.
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::page::Unreadable;
@@ -77,6 +79,17 @@ pub fn read(raw: Value) -> Result<Ticket, Unreadable> {
         modified_at: text(fields, MODIFIED).as_deref().and_then(parse_time),
         raw,
     })
+}
+
+/// The `id` of a ticket with a value that cannot be read, if its form is valid JSON.
+pub fn id_of(raw: &str) -> Option<i64> {
+    #[derive(Deserialize)]
+    struct Identified<'a> {
+        #[serde(borrow)]
+        id: &'a RawValue,
+    }
+    let ticket: Identified<'_> = serde_json::from_str(raw).ok()?;
+    integer(&serde_json::from_str(ticket.id.get()).ok()?)
 }
 
 fn holds_nul(value: &Value) -> bool {
@@ -248,5 +261,18 @@ mod tests {
                 .as_deref(),
             Some("5")
         );
+    }
+
+    #[test]
+    fn the_id_of_a_ticket_with_an_unreadable_value_is_found() {
+        for (raw, id) in [
+            (r#"{"x": {"id": 9}, "id": 1, "y": 1e999}"#, Some(1)),
+            (r#"{"id": "2", "y": "\ud800"}"#, Some(2)),
+            (r#"{"id": 1, "id": 2, "y": 1e999}"#, None),
+            (r#"{"x": {"id": 9}, "y": 1e999}"#, None),
+            (r#"{"id": 1, "y": tru}"#, None),
+        ] {
+            assert_eq!(super::id_of(raw), id, "{raw}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Origin of stored rows: source, run and time.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::model::Details;
 
@@ -26,5 +26,11 @@ impl Origin {
     pub(crate) fn has_drifted(&self, modified_at: Option<DateTime<Utc>>) -> bool {
         let both = modified_at.zip(self.settled_before);
         both.is_some_and(|(modified_at, settled_before)| modified_at < settled_before)
+    }
+
+    /// Whether a modification time lies more than a day in the future: no clock is that
+    /// wrong, so the time is.
+    pub(crate) fn precedes(&self, modified_at: DateTime<Utc>) -> bool {
+        modified_at - self.at > TimeDelta::days(1)
     }
 }

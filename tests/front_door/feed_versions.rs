@@ -78,6 +78,23 @@ async fn an_older_modified_at_never_overwrites_a_newer_one() {
 }
 
 #[tokio::test]
+async fn a_time_in_the_future_does_not_win_over_what_its_list_sends_later() {
+    let (world, documents) = two_lists().await;
+    documents.set(1, feed("2099-01-01T00:00:00Z", "bad date"));
+    documents.set(2, feed("2026-01-01T00:00:00Z", "other list"));
+    world.pull().await;
+    world.pull_back(LookBack::Full).await;
+    assert_eq!(stored(&world).await, (1, "bad date".to_owned()));
+    documents.set(1, feed("2026-01-02T00:00:00Z", "fixed"));
+    world.pull().await;
+    assert_eq!(stored(&world).await, (2, "fixed".to_owned()));
+    // From here on the order counts again.
+    documents.set(1, feed("2026-01-01T12:00:00Z", "older"));
+    world.pull_back(LookBack::Full).await;
+    assert_eq!(stored(&world).await, (2, "fixed".to_owned()));
+}
+
+#[tokio::test]
 async fn a_newer_one_counts_whichever_list_it_comes_through() {
     let (world, documents) = two_lists().await;
     documents.set(1, feed("2026-01-01T00:00:00Z", "first"));

@@ -28,6 +28,7 @@ mod commands;
 mod crash_points;
 mod cut_short;
 mod daemon;
+mod damaged_pages;
 mod databases;
 mod details;
 mod discovery;

@@ -536,3 +536,23 @@ async fn kill_9_during_the_first_walk_loses_nothing_and_goes_on_there() {
     let interrupted = "select count(*) from advisoryd_v1.sync_runs where outcome = 'interrupted'";
     assert_eq!(world.count(interrupted).await, 1);
 }
+
+#[tokio::test]
+async fn a_stored_time_in_the_future_does_not_win_over_what_comes_later() {
+    let world = World::with(many(20)).await;
+    world.sync_tickets(TicketSync::Differences).await;
+    let ids = world.simulator.ticket_ids();
+    for (sync, id) in [(TicketSync::Differences, ids[3]), (FULL, ids[4])] {
+        sqlx::query("update advisoryd.ticket set modified_at = '2099-01-01' where id = $1")
+            .bind(i64::try_from(id).unwrap())
+            .execute(world.pool())
+            .await
+            .unwrap();
+        world.simulator.touch_ticket(id);
+        world.later(chrono::TimeDelta::seconds(2));
+        let reports = world.sync_tickets(sync).await;
+        assert_eq!(reports[0].outcome.name(), "ok");
+        assert_eq!(reports[0].tally.changed, 1, "{sync:?}");
+        agree(&world).await;
+    }
+}

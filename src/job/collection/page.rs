@@ -1,6 +1,7 @@
 //! Pagination: follows a collection's `next` links page by page.
 
 use chrono::{DateTime, Utc};
+use tracing::warn;
 
 use super::links::Links;
 use crate::http::{Kind, Request};
@@ -92,6 +93,7 @@ impl<'c> Pages<'c> {
         };
         let body = response.bytes().await?;
         let mut page = Page::read(&body)?;
+        warn_of_repairs(&page);
         let rows = page.results.len() + page.unreadable.len();
         self.links.read(rows as u64, Some(page.count))?;
         let next = page.next.take().filter(|url| !url.is_empty());
@@ -106,5 +108,16 @@ impl<'c> Pages<'c> {
             page,
             bytes: body.len() as u64,
         }))
+    }
+}
+
+fn warn_of_repairs(page: &Page) {
+    if page.repaired > 0 {
+        warn!(
+            repaired = page.repaired,
+            "upstream's page is not valid JSON in UTF-8: {} of its {} rows were repaired",
+            page.repaired,
+            page.results.len() + page.unreadable.len()
+        );
     }
 }

@@ -44,9 +44,10 @@ pub(crate) fn parse(context: &Context, received: PageResult) -> TicketPage {
         tickets: Vec::with_capacity(page.results.len()),
         unreadable: Vec::new(),
     };
-    parsed
-        .unreadable
-        .extend(page.unreadable.into_iter().map(kept));
+    for mut row in page.unreadable {
+        row.key = ticket::id_of(&row.raw).map(|id| id.to_string());
+        parsed.unreadable.push(kept(row));
+    }
     for raw in page.results {
         match ticket::read(raw) {
             Ok(ticket) => parsed.tickets.push(ticket),

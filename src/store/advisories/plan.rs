@@ -32,7 +32,7 @@ fn judge(
     record: &Received,
     content_hash: &Fingerprint,
     stored: Option<&Stored>,
-    source_id: i32,
+    origin: Origin,
 ) -> Verdict {
     let Some(stored) = stored else {
         return Verdict::New;
@@ -41,7 +41,7 @@ fn judge(
         // Only known from JSON so far.
         return Verdict::Newer;
     };
-    let ours = stored.source_id == source_id || !stored.source_configured;
+    let ours = stored.source_id == origin.source_id || !stored.source_configured;
     let same_bytes = *stored_bytes == record.byte_hash;
     let is_intact = !record.advisory.is_repaired();
     if stored.says(content_hash) {
@@ -53,6 +53,9 @@ fn judge(
     }
     match (record.advisory.modified_at, stored.record_modified_at) {
         (Some(theirs), Some(known)) if theirs > known => Verdict::Newer,
+        // A stored time in the future is a mistake, which its own source corrects. Other
+        // sources wait, or two that disagree would make versions in turn.
+        (Some(_), Some(known)) if ours && origin.precedes(known) => Verdict::Newer,
         (Some(theirs), Some(known)) if theirs < known => Verdict::Aside { kept: true },
         // Of one revision an intact record replaces a damaged one, from any source, and not
         // the other way round.
@@ -127,7 +130,7 @@ impl<'a> Plan<'a> {
         stored: Option<&Stored>,
         detail: Option<&KnownDetail>,
     ) {
-        let verdict = judge(record, &content_hash, stored, self.origin.source_id);
+        let verdict = judge(record, &content_hash, stored, self.origin);
         let mut dissent = None;
         match verdict {
             Verdict::Aside { kept } => dissent = kept.then_some(record.raw.as_str()),

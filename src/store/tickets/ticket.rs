@@ -25,7 +25,7 @@ pub struct Merged {
 }
 
 /// Stores a page of tickets inside the caller's transaction. An older `modified_at`
-/// never overwrites a newer one; a ticket that was missing and exists again gets
+/// never overwrites a newer one, unless that lies in the future; a ticket that was missing and exists again gets
 /// a new version.
 pub async fn merge(
     connection: &mut PgConnection,
@@ -45,7 +45,7 @@ pub async fn merge(
                 merged.added += 1;
                 1
             }
-            Some(stored) if stored.is_superseded_by(ticket, &content_hash) => {
+            Some(stored) if stored.is_superseded_by(ticket, &content_hash, origin) => {
                 merged.changed += 1;
                 replaced.push(ticket.id);
                 stored.version + 1
@@ -107,10 +107,16 @@ struct Stored {
 }
 
 impl Stored {
-    fn is_superseded_by(&self, ticket: &Ticket, content_hash: &Fingerprint) -> bool {
+    /// A stored time in the future is a mistake and wins over nothing.
+    fn is_superseded_by(
+        &self,
+        ticket: &Ticket,
+        content_hash: &Fingerprint,
+        origin: Origin,
+    ) -> bool {
         let older = matches!(
             (ticket.modified_at, self.modified_at),
-            (Some(theirs), Some(known)) if theirs < known
+            (Some(theirs), Some(known)) if theirs < known && !origin.precedes(known)
         );
         (self.content_hash != content_hash || self.deleted) && !older
     }

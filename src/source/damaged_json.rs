@@ -1,0 +1,136 @@
+//! A page that is not valid JSON, row by row: what is wrong in one row must not cost the
+//! others.
+
+/// The parts of a page, its rows as they came.
+pub(super) struct Parts<'a> {
+    /// The page without its rows.
+    pub envelope: String,
+    /// The rows, each as it came.
+    pub rows: Vec<&'a str>,
+}
+
+/// Finds the rows of `results` by brackets and quotation marks alone. `None` if these do
+/// not match, as in a page that was cut off.
+pub(super) fn split(page: &str) -> Option<Parts<'_>> {
+    let (mut open, mut rows) = (Vec::new(), Vec::new());
+    let (mut string_from, mut is_escaped) = (None, false);
+    let mut last_string = "";
+    // Where the list and the current row begin.
+    let (mut list_from, mut row_from) = (None, 0);
+    for (at, byte) in page.bytes().enumerate() {
+        if let Some(from) = string_from {
+            match byte {
+                _ if is_escaped => is_escaped = false,
+                b'\\' => is_escaped = true,
+                b'"' => {
+                    last_string = page.get(from..at)?;
+                    string_from = None;
+                }
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => string_from = Some(at + 1),
+            b'{' => open.push(b'}'),
+            b'[' => {
+                open.push(b']');
+                if open.len() == 2 && last_string == "results" {
+                    list_from = Some(at + 1);
+                    row_from = at + 1;
+                }
+            }
+            b',' if open.len() == 2 && list_from.is_some() => {
+                rows.push(page.get(row_from..at)?);
+                row_from = at + 1;
+            }
+            b'}' | b']' => {
+                if open.pop() != Some(byte) {
+                    return None;
+                }
+                if let Some(list_from) = list_from.filter(|_| open.len() == 1) {
+                    rows.push(page.get(row_from..at)?);
+                    rows.retain(|row| !row.trim().is_empty());
+                    let envelope = [page.get(..list_from)?, page.get(at..)?].concat();
+                    return Some(Parts { envelope, rows });
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The text with raw control characters in strings escaped, and with the numbers that JSON
+/// does not have (`NaN`, `Infinity`, `-Infinity`) as `null`.
+pub(super) fn mended(text: &str) -> String {
+    let mut mended = String::with_capacity(text.len());
+    let (mut is_string, mut is_escaped) = (false, false);
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        let word = if is_string { 0 } else { word_length(rest) };
+        let (token, behind) = rest.split_at(word.max(next.len_utf8()));
+        rest = behind;
+        match token {
+            "NaN" | "Infinity" | "-Infinity" => mended.push_str("null"),
+            _ if is_string && u32::from(next) < 0x20 => {
+                // A backslash before it would be an escape sequence that does not exist.
+                if is_escaped {
+                    mended.push('\\');
+                }
+                mended.extend(['\\', 'u', '0', '0']);
+                let digits = [u32::from(next) / 16, u32::from(next) % 16];
+                mended.extend(digits.map(|digit| char::from_digit(digit, 16).unwrap_or('0')));
+            }
+            _ => mended.push_str(token),
+        }
+        if next == '"' && !is_escaped {
+            is_string = !is_string;
+        }
+        is_escaped = is_string && next == '\\' && !is_escaped;
+    }
+    mended
+}
+
+/// How many bytes at the beginning of a text belong to one number or word.
+fn word_length(text: &str) -> usize {
+    text.bytes()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || b"+-._".contains(byte))
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{mended, split};
+
+    #[test]
+    fn what_is_mended_and_what_is_not() {
+        for (came, wanted) in [
+            ("{\"a\": \"x\u{1}\ny\"}", "{\"a\": \"x\\u0001\\u000ay\"}"),
+            ("{\"a\": \"x\\\ny\"}", "{\"a\": \"x\\\\\\u000ay\"}"),
+            (
+                r#"[NaN,-Infinity, Infinity,"NaN","\"NaN"]"#,
+                r#"[null,null, null,"NaN","\"NaN"]"#,
+            ),
+            (
+                r#"{"NaN": -1.5e+3, "ü": NaNs}"#,
+                r#"{"NaN": -1.5e+3, "ü": NaNs}"#,
+            ),
+            ("{\n\t\"a\": tru}", "{\n\t\"a\": tru}"),
+        ] {
+            assert_eq!(mended(came), wanted);
+        }
+    }
+
+    #[test]
+    fn a_page_whose_brackets_do_not_match_has_no_rows() {
+        for page in [
+            r#"{"count": 1, "results": [{"id": 1}"#,
+            r#"{"count": 1, "results": [{"id": [1}]}]}"#,
+            r#"{"count": 1, "results": [{"id": "1}]}"#,
+            r#"{"count": 1, "rows": [{"id": 1}]}"#,
+        ] {
+            assert!(split(page).is_none(), "{page}");
+        }
+    }
+}

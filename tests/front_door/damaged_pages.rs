@@ -1,0 +1,58 @@
+//! Pages of JSON with damage in one place: it costs one row at most.
+
+use advisoryd::job::tickets::sync::TicketSync;
+
+use crate::support::{World, world_of_documents};
+
+const PATH: &str = "/api/tickets/";
+
+fn page(count: &str, next: &str, value: &str) -> String {
+    format!(
+        r#"{{"count": {count}, "next": {next}, "results": [{{"id": 1, "title": "one"}},
+            {{"id": 2, "title": "two", "criticality": {value}}}, {{"id": 3, "title": "three"}}]}}"#
+    )
+}
+
+async fn stored(world: &World) -> Vec<String> {
+    let ids = "select id::text from advisoryd_v1.tickets order by id";
+    world.texts(ids).await
+}
+
+async fn sync(world: &World, page: &str) {
+    let reports = world.sync_tickets(TicketSync::Now).await;
+    let outcome = &reports[0].outcome;
+    assert_eq!(outcome.name(), "ok", "{page}: {outcome:?}");
+}
+
+#[tokio::test]
+async fn what_can_be_repaired_or_has_one_meaning_is_read() {
+    for page in [
+        page("3", "null", "\"a\u{1}b\""),
+        page("3", "null", "\"a\nb\""),
+        page("3", "null", "NaN"),
+        page("3", "null", "-Infinity"),
+        page("\"3\"", "null", "1"),
+        page("3.0", "false", "1"),
+        page("3", "\"\"", "1"),
+        format!("\u{feff}{}", page("3", "null", "1")),
+    ] {
+        let (world, documents) = world_of_documents().await;
+        documents.set_text(PATH, &page);
+        sync(&world, &page).await;
+        assert_eq!(stored(&world).await, ["1", "2", "3"], "{page}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_repaired_goes_to_the_quarantine_alone() {
+    for (value, key) in [("tru", "-"), ("1e999", "2"), ("\0", "-")] {
+        let (world, documents) = world_of_documents().await;
+        let page = page("3", "null", value);
+        documents.set_text(PATH, &page);
+        let reports = world.sync_tickets(TicketSync::Now).await;
+        assert_eq!(reports[0].tally.quarantined, 1, "{:?}", reports[0].outcome);
+        assert_eq!(stored(&world).await, ["1", "3"], "{page}");
+        let kept = "select coalesce(key, '-') from advisoryd_v1.quarantine where raw like '%two%'";
+        assert_eq!(world.texts(kept).await, [key], "{page}");
+    }
+}
