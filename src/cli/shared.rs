@@ -16,6 +16,7 @@ impl Shared {
     pub(super) fn load(&self) -> Result<Config, ConfigError> {
         let config = Config::load(self.config.as_deref(), process_environment())?;
         config.keep_secrets();
+        config.refuse_misplaced_secrets()?;
         Ok(config)
     }
 

@@ -3,9 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Config;
 use super::secret_file::SecretFile;
+use super::setting_error::{ConfigError, SettingError};
+use crate::model::holds_secret;
 
 /// Others may read.
 const OTHERS_READ: u32 = 0o004;
@@ -43,15 +46,78 @@ impl Config {
 
     /// Registers all secrets that can be read, so that no outgoing text contains them,
     /// whatever the command needs them for. A secret that cannot be read is reported by
-    /// who needs it. A pipe could be read only once, and is left to them too.
+    /// who needs it.
     pub fn keep_secrets(&self) {
-        let is_file = |path: &Path| fs::metadata(path).is_ok_and(|found| found.is_file());
-        for file in self.secret_files().filter(|file| is_file(&file.path)) {
+        for file in self.secret_files() {
             let _ = file.lines();
         }
-        if self.upstream.token_sources.own_file().is_none_or(is_file) {
-            let _ = self.upstream.token();
+        let _ = self.upstream.token();
+    }
+
+    /// Refuses names and values that are shown, stored or sent and contain a registered
+    /// secret, which was put in the wrong place. Call it after [`keep_secrets`](Self::keep_secrets).
+    ///
+    /// # Errors
+    /// [`ConfigError`] with each such key; no secret is shown.
+    pub fn refuse_misplaced_secrets(&self) -> Result<(), ConfigError> {
+        let place = self.file.as_deref().map_or_else(
+            || Arc::from("environment"),
+            |file| Arc::from(file.display().to_string()),
+        );
+        let errors: Vec<SettingError> = self
+            .open_values()
+            .into_iter()
+            .filter(|(_, value)| holds_secret(value))
+            .map(|(key, _)| SettingError {
+                place: Arc::clone(&place),
+                key,
+                text: "contains a secret that is configured elsewhere, such as the token; \
+                       expected another value"
+                    .to_owned(),
+            })
+            .collect();
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError { errors })
         }
+    }
+
+    /// Values that are not secret, by their keys.
+    fn open_values(&self) -> Vec<(String, &str)> {
+        let mut values = vec![
+            (
+                "upstream.base_url".to_owned(),
+                self.upstream.base_url.as_str(),
+            ),
+            (
+                "feeds.id_pattern".to_owned(),
+                self.feeds.id_pattern.as_str(),
+            ),
+        ];
+        let hosts = self.http.hosts.iter();
+        values.extend(hosts.map(|host| ("http.hosts".to_owned(), host.as_str())));
+        for list in &self.watch_lists {
+            let key = format!("watch_lists (id {})", list.id);
+            values.extend(
+                list.name
+                    .iter()
+                    .map(|name| (format!("{key}.name"), name.as_str())),
+            );
+            values.extend(pairs(&key, &list.query));
+        }
+        for (at, feed) in self.extra_feeds.iter().enumerate() {
+            let key = format!("extra_feeds[{at}]");
+            values.push((format!("{key}.name"), &feed.name));
+            values.extend(pairs(&key, &feed.query));
+        }
+        for (at, sink) in self.alerts.sinks.iter().enumerate() {
+            values.push((format!("alerts.sinks[{at}].name"), &sink.name));
+        }
+        for (at, rule) in self.alerts.rules.iter().enumerate() {
+            values.push((format!("alerts.rules[{at}].name"), &rule.rule().name));
+        }
+        values
     }
 
     /// The configuration itself, if it contains a password.
@@ -68,6 +134,12 @@ impl Config {
             )
         })
     }
+}
+
+fn pairs<'c>(key: &str, query: &'c [(String, String)]) -> Vec<(String, &'c str)> {
+    let both = query.iter().flat_map(|(name, value)| [name, value]);
+    both.map(|text| (format!("{key}.query"), text.as_str()))
+        .collect()
 }
 
 fn exposed(path: &Path) -> Option<String> {

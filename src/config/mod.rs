@@ -20,6 +20,7 @@ mod instance;
 mod lists;
 mod log;
 mod reconcile;
+mod regular_file;
 mod retention;
 mod rules;
 mod schedule;

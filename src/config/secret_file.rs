@@ -1,7 +1,6 @@
 //! Secret files and systemd credentials.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::environment::Environment;
+use super::regular_file::open_regular;
 use super::secret::REDACTED;
 use super::setting_error::looks_generated;
 use super::tree::Node;
@@ -115,7 +115,7 @@ impl SecretFile {
             },
         };
         let mut bytes = Vec::new();
-        let file = File::open(path).map_err(unreadable)?;
+        let file = open_regular(path).map_err(unreadable)?;
         file.take(MAX_SECRET_BYTES + 1)
             .read_to_end(&mut bytes)
             .map_err(unreadable)?;

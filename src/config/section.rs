@@ -3,11 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::setting_error::{NOT_SHOWN, SettingError, close_to, looks_secret, quoted};
+use super::setting_error::{
+    NOT_SHOWN, SettingError, close_to, looks_secret, quoted, quoted_choice,
+};
 use super::tree::{Node, Said};
 
 /// Keys that are refused with advice; they are names, though they look like secrets.
 const PASSWORD_KEYS: [&str; 2] = ["password", "proxy_password"];
+
+/// How advice begins where a number or one of a few words is expected.
+const CHOICES: [&str; 5] = [
+    "expected a whole number",
+    "expected a duration",
+    "expected a size",
+    "expected one of",
+    "expected `",
+];
 
 /// A table being read. Each key is removed when it is read; keys that remain are unknown.
 pub(super) struct Section<'m> {
@@ -159,7 +170,15 @@ impl<'m> Section<'m> {
         } else {
             advice.to_owned()
         };
-        let said = quoted(said);
+        let is_choice = CHOICES.iter().any(|words| advice.starts_with(words))
+            && !["expected `http", "expected `[["]
+                .iter()
+                .any(|words| advice.starts_with(words));
+        let said = if is_choice {
+            quoted_choice(said)
+        } else {
+            quoted(said)
+        };
         let text = match &self.label {
             Some(label) => format!("{label} has {key} `{said}`; {advice}"),
             None => format!("got `{said}`; {advice}"),

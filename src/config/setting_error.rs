@@ -13,6 +13,9 @@ const MAX_QUOTED_CHARS: usize = 120;
 pub(super) const NOT_SHOWN: &str = "[not shown]";
 /// Shorter words are not taken for secrets, in characters.
 const MIN_GENERATED_CHARS: usize = 16;
+/// Such words are not shown from this length, in characters, although they are accepted
+/// where a name is expected.
+const MIN_HIDDEN_CHARS: usize = 12;
 
 /// All errors in a configuration, one per line. The command line prints them and exits
 /// with 78.
@@ -64,7 +67,7 @@ fn lines(errors: &[SettingError]) -> String {
 /// A value for error messages: printable, on one line, limited in length. What looks
 /// like a secret that was put in the wrong place is not shown.
 pub(super) fn quoted(value: &str) -> String {
-    if looks_secret(value) {
+    if looks_secret(value) || has_generated(value, MIN_HIDDEN_CHARS) {
         return NOT_SHOWN.to_owned();
     }
     let line = legible(value).replace(['\n', '\t'], " ");
@@ -90,14 +93,20 @@ pub(super) fn looks_secret(value: &str) -> bool {
 /// Whether a value contains a long word as generators of passwords and tokens make them.
 /// Names such as `http-password` are none.
 pub(super) fn looks_generated(value: &str) -> bool {
+    has_generated(value, MIN_GENERATED_CHARS)
+}
+
+fn has_generated(value: &str, min_chars: usize) -> bool {
     let is_delimiter =
         |letter: char| letter.is_whitespace() || "\"'`,;()[]{}<>|&?/\\".contains(letter);
-    value.split(is_delimiter).any(is_generated)
+    value
+        .split(is_delimiter)
+        .any(|word| is_generated(word, min_chars))
 }
 
 /// Whether a word is long and not made of words and numbers.
-fn is_generated(word: &str) -> bool {
-    if word.chars().count() < MIN_GENERATED_CHARS {
+fn is_generated(word: &str, min_chars: usize) -> bool {
+    if word.chars().count() < min_chars {
         return false;
     }
     word.split(|letter: char| !letter.is_alphanumeric())
@@ -117,6 +126,30 @@ fn is_plain(part: &str) -> bool {
         && !word.contains(is_digit)
         && (rest.clone().all(|letter| !letter.is_uppercase())
             || word.chars().all(|letter| !letter.is_lowercase()))
+}
+
+/// A value for error messages, where a number or one of a few words belongs: whatever
+/// else stands there is not shown, for it may be a password.
+pub(super) fn quoted_choice(value: &str) -> String {
+    /// The longest number with its unit, and the longest word, in characters.
+    const NUMBER_CHARS: usize = 12;
+    const WORD_CHARS: usize = 24;
+    let value = value.trim();
+    let digits = value.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let is_number = value.len() <= NUMBER_CHARS
+        && value.len() - digits.len() <= 7
+        && digits
+            .chars()
+            .all(|letter| letter.is_ascii_digit() || " +-._".contains(letter));
+    let is_word = value.len() <= WORD_CHARS
+        && value
+            .chars()
+            .all(|letter| letter.is_ascii_lowercase() || "_-".contains(letter));
+    if is_number || is_word || matches!(value, "{…}" | "[…]") {
+        quoted(value)
+    } else {
+        NOT_SHOWN.to_owned()
+    }
 }
 
 /// The known name that is similar to `written` (one or two typing errors), if any.

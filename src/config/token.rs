@@ -1,12 +1,12 @@
 //! The API token of upstream: where it is read from, and how it is kept secret.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::regular_file::open_regular;
 use super::secret::REDACTED;
 use crate::model::keep_secret;
 
@@ -208,7 +208,7 @@ fn from_file(path: &Path) -> Result<Token, TokenError> {
         source,
     };
     let mut text = Vec::new();
-    File::open(path)
+    open_regular(path)
         .and_then(|file| file.take(MAX_TOKEN_FILE_BYTES).read_to_end(&mut text))
         .map_err(unreadable)?;
     token(&path.display().to_string(), &String::from_utf8_lossy(&text))

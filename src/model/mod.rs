@@ -66,7 +66,8 @@ pub use matcher::Matcher;
 pub use message::{Alert, MESSAGE_VERSION, Message, Purpose};
 pub use mirror::{ListItem, MirrorKey, MirrorKind, PendingApproval};
 pub use outgoing::{
-    MAX_OUTGOING_CHARS, keep_login, keep_secret, outgoing, outgoing_page, outgoing_within,
+    MAX_OUTGOING_CHARS, holds_secret, keep_login, keep_secret, outgoing, outgoing_page,
+    outgoing_within,
 };
 pub use overlay::overlay;
 pub use receipt::{PendingFetch, QuarantinedRecord, Receipt, SourceCoverage};

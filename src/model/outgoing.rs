@@ -46,6 +46,13 @@ pub fn outgoing_page(text: &str) -> String {
     redacted(&legible(text))
 }
 
+/// Whether a text contains a registered secret as a whole.
+pub fn holds_secret(text: &str) -> bool {
+    // What follows says that the text was not cut: the beginning of a secret may be a word.
+    let whole = format!("{text} .");
+    redacted(&whole) != whole
+}
+
 fn redacted(text: &str) -> String {
     let secrets = SECRETS.read().unwrap_or_else(PoisonError::into_inner);
     secrets.redact(text)

@@ -209,3 +209,35 @@ async fn nothing_beside_records_is_dropped() {
     ];
     insta::assert_snapshot!(all_taken(&documents, true).await);
 }
+
+/// A whole record where only references to other advisories belong is quarantined; the
+/// record around it is stored, and a reference stays one.
+#[tokio::test]
+async fn whole_records_within_a_record_are_quarantined() {
+    let around = |name: &str, within: &str| {
+        let end = format!("<{name}>{within}</{name}></advisory>");
+        record(1).replace("</advisory>", &end)
+    };
+    let reference = "<advisory><advisory_identifier>SA9</advisory_identifier></advisory>";
+    let both = format!("{}{reference}{}", record(2), record(3));
+    let documents = ["related", "supersedes", "children"].map(|name| {
+        let document = format!(
+            "<advisories>{}{}</advisories>",
+            around(name, &both),
+            record(4)
+        );
+        (name, document)
+    });
+    insta::assert_snapshot!(all_taken(&documents, true).await);
+
+    let (world, served) = world_of_documents().await;
+    served.set(1, documents[0].1.as_str());
+    world.pull_one().await;
+    let raws = world
+        .texts("select raw from advisoryd.quarantine order by id")
+        .await;
+    assert_eq!(raws, [record(2), record(3)]);
+    let unrecognised = "select unrecognised ->> 'advisory/related/advisory' \
+                        from advisoryd_v1.advisories where said = 'SA1'";
+    assert_eq!(world.texts(unrecognised).await, ["SA2; SA3"]);
+}

@@ -102,6 +102,79 @@ fn a_secret_in_any_key_is_not_repeated() {
 }
 
 #[test]
+fn a_password_where_a_number_or_a_word_belongs_is_not_repeated() {
+    let list = "[[watch_lists]]\nid = 1\n";
+    for (text, key) in [
+        ("[database]\nmax_connections = ", "max_connections"),
+        ("[upstream]\nread_timeout = ", "read_timeout"),
+        ("[upstream]\nmax_body = ", "max_body"),
+        ("[feeds]\nsweep = ", "sweep"),
+        ("[feeds]\ndetails = ", "details"),
+        ("[log]\nformat = ", "format"),
+        (&format!("{list}source = "), "source"),
+        ("[[alerts.sinks]]\nname = \"x\"\nkind = ", "kind"),
+        ("[[alerts.rules]]\nname = \"r\"\nsinks = ", "sinks"),
+    ] {
+        for password in ["S3cr3tPa55w0rd", "hunter2hunter2"] {
+            let said = said(&format!("{text}\"{password}\""));
+            assert!(said.contains(key) && !said.contains(password), "{said}");
+        }
+    }
+    let said = said("[database]\nmax_connections = \"Hunter2\"");
+    assert!(
+        said.contains("[not shown]") && !said.contains("Hunter2"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_name_that_contains_a_registered_secret_is_refused() {
+    let token = "5ec7e7a0b1c2d3e4f5061728394a5b6c7d8e9f00";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), token).unwrap();
+    let upstream = format!("[upstream]\ntoken_file = \"{}\"\n", file.path().display());
+    let feed = |name: &str, query: &str| {
+        format!("[[extra_feeds]]\nname = \"{name}\"\nquery = {{ k = \"{query}\" }}")
+    };
+    let sink = |name: &str| format!("[[alerts.sinks]]\nname = \"{name}\"\nkind = \"log\"");
+    for (text, key) in [
+        (sink(token), "alerts.sinks[0].name"),
+        (
+            format!("[[alerts.rules]]\nname = \"{token}\""),
+            "alerts.rules[0].name",
+        ),
+        (
+            format!("[[watch_lists]]\nid = 4\nname = \"L {token}\""),
+            "watch_lists (id 4).name",
+        ),
+        (
+            format!("[[watch_lists]]\nid = 4\nquery = {{ token = \"{token}\" }}"),
+            "watch_lists (id 4).query",
+        ),
+        (feed(token, "x"), "extra_feeds[0].name"),
+        (feed("x", token), "extra_feeds[0].query"),
+        (
+            format!("[feeds]\nid_pattern = \"{token}\""),
+            "feeds.id_pattern",
+        ),
+        (format!("[http]\nhosts = [\"{token}\"]"), "http.hosts"),
+    ] {
+        let config = Config::from_text("c.toml", &format!("{upstream}{text}")).unwrap();
+        config.keep_secrets();
+        let error = config.refuse_misplaced_secrets().unwrap_err().to_string();
+        assert!(
+            error.contains(key) && !error.contains(&token[..8]),
+            "{error}"
+        );
+    }
+    // The beginning of one may be a word.
+    let config = Config::from_text("c.toml", &format!("{upstream}{}", sink(&token[..12])));
+    let config = config.unwrap();
+    config.keep_secrets();
+    config.refuse_misplaced_secrets().unwrap();
+}
+
+#[test]
 fn a_secret_in_the_place_of_a_key_or_a_name_is_not_repeated() {
     let token = PASTED[0].0;
     for text in [

@@ -4,8 +4,9 @@ use std::fs;
 
 use secrecy::SecretString;
 
-use super::super::{Config, Token, TokenError, TokenSources};
+use super::super::{Config, SecretFile, Token, TokenError, TokenSources};
 use super::variables;
+use crate::model::chain;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -70,6 +71,28 @@ fn the_token_comes_from_the_first_source_that_has_one_and_is_read_anew() {
     sources.file = Some(file);
     sources.variable = Some(SecretString::from("from-variable"));
     assert!(matches!(sources.read(), Err(TokenError::Unreadable { .. })));
+}
+
+#[test]
+fn a_pipe_as_a_secret_is_refused_and_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for path in [pipe.as_path(), "/dev/null".as_ref()] {
+        let text = format!("[upstream]\ntoken_file = \"{}\"", path.display());
+        let config = Config::from_text("c.toml", &text).unwrap();
+        config.keep_secrets();
+        let error = config.upstream.token().unwrap_err();
+        assert!(
+            chain(&error).ends_with("it is not a regular file"),
+            "{error}"
+        );
+        let error = SecretFile::at(path).lines().unwrap_err();
+        assert!(
+            chain(&error).ends_with("it is not a regular file"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

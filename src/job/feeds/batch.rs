@@ -28,24 +28,30 @@ pub(super) struct Batch {
 impl Batch {
     pub fn parse(&mut self, rules: &Arc<Rules>, record: &[u8], hash: Fingerprint) {
         self.bytes += record.len();
-        match xml::read_record(rules, record) {
-            Ok(advisory) => self.received.push(Received {
-                advisory,
-                raw: xml::storable(record).into_owned(),
-                byte_hash: hash,
-            }),
+        match xml::read_records(rules, record) {
+            Ok((advisory, within)) => {
+                for other in within {
+                    self.quarantine(within_record(&advisory.said, other));
+                }
+                self.received.push(Received {
+                    advisory,
+                    raw: xml::storable(record).into_owned(),
+                    byte_hash: hash,
+                });
+            }
             Err(unreadable) => {
                 for one in quarantined(record, unreadable) {
-                    // One statement cannot keep the same bytes twice.
-                    if self
-                        .unreadable
-                        .iter()
-                        .all(|known| known.byte_hash != one.byte_hash)
-                    {
-                        self.unreadable.push(one);
-                    }
+                    self.quarantine(one);
                 }
             }
+        }
+    }
+
+    /// One statement cannot keep the same bytes twice.
+    fn quarantine(&mut self, record: Unreadable) {
+        let mut known = self.unreadable.iter();
+        if known.all(|known| known.byte_hash != record.byte_hash) {
+            self.unreadable.push(record);
         }
     }
 
@@ -124,6 +130,16 @@ fn quarantined(record: &[u8], unreadable: xml::Unreadable) -> Vec<Unreadable> {
         raw: xml::printable(record),
     };
     std::iter::once(own).chain(others).collect()
+}
+
+/// A whole record of another advisory within the record of `said`.
+fn within_record(said: &str, other: xml::Other) -> Unreadable {
+    Unreadable {
+        key: Some(other.key),
+        reason: format!("it stands within the record of {said}, where only references belong"),
+        byte_hash: plain_fingerprint(other.raw.as_bytes()),
+        raw: xml::printable(other.raw.as_bytes()),
+    }
 }
 
 /// A record that can be parsed, and that PostgreSQL refuses.

@@ -117,11 +117,12 @@ impl<'r> Builder<'r, '_> {
             attributes: self.attributes(token)?,
             at: self.open.last().map_or(0, |parent| parent.text.len()),
             is_apart: std::mem::take(&mut self.is_blank),
+            place: token.start..token.end,
             ..Node::default()
         };
         self.open.push(node);
         if token.kind == Kind::Empty {
-            self.pop();
+            self.pop(token.end);
         }
         Ok(())
     }
@@ -192,7 +193,7 @@ impl<'r> Builder<'r, '_> {
                 while self.open.len() > index + 1 {
                     self.hoist(token.start);
                 }
-                self.pop();
+                self.pop(token.end);
             }
             _ => {
                 let what = format!("`</{}>` without a start tag", shown(name));
@@ -202,11 +203,12 @@ impl<'r> Builder<'r, '_> {
         }
     }
 
-    /// Ends the innermost element.
-    fn pop(&mut self) {
+    /// Ends the innermost element at byte `end`.
+    fn pop(&mut self, end: usize) {
         let Some(mut node) = self.open.pop() else {
             return;
         };
+        node.place.end = end;
         tidy(&mut node);
         match self.open.last_mut() {
             Some(parent) => parent.children.push(node),

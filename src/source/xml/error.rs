@@ -125,7 +125,7 @@ pub struct Unreadable {
     pub others: Vec<Other>,
 }
 
-/// A further advisory that an unreadable record may hold.
+/// A further advisory that a record holds, or that an unreadable one may hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Other {
     /// Its identifier.

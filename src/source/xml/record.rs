@@ -7,6 +7,7 @@ use super::characters::storable;
 use super::error::{Other, Unreadable};
 use super::identity::{candidates, made_out, no_identifier, own};
 use super::map;
+use super::nested;
 use super::repairs::Repairs;
 use super::rules::Rules;
 use super::tree::Node;
@@ -26,11 +27,18 @@ pub(super) struct Parsed<'r> {
 /// cannot be understood are kept in [`Advisory::unrecognised`], and so is what
 /// had to be repaired.
 pub fn read_record(rules: &Rules, record: &[u8]) -> Result<Advisory, Unreadable> {
+    read_records(rules, record).map(|(advisory, _)| advisory)
+}
+
+/// As [`read_record`], with the whole records of other advisories that lie within it.
+/// It is not certain that they are advisories of the feed: they go to quarantine.
+pub fn read_records(rules: &Rules, record: &[u8]) -> Result<(Advisory, Vec<Other>), Unreadable> {
     let text = text(rules, record)?;
     let Parsed { root, repairs } = parse(rules, &text)?;
     let mut advisory = map::advisory(rules, &root).map_err(Unreadable::new)?;
+    let within = nested::taken(rules, &text, &root, &mut advisory);
     advisory.repaired(repairs.in_words());
-    Ok(advisory)
+    Ok((advisory, within))
 }
 
 /// The bytes of a record as text.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::ops::Range;
 
 /// Elements that stand on lines of their own, as in HTML.
 const BLOCKS: [&str; 27] = [
@@ -56,6 +57,8 @@ pub(super) struct Node<'r> {
     pub is_apart: bool,
     /// Whether its own text was read.
     pub is_taken: Cell<bool>,
+    /// Where it stands in the text of the record.
+    pub place: Range<usize>,
 }
 
 /// An attribute: its value trimmed, references resolved.
@@ -198,6 +201,12 @@ impl<'n> Found<'n> {
             Self::Attribute(attribute) => &attribute.value,
             Self::Element(node) => &node.text,
         }
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_blank(self) -> bool {
+        let has_children = matches!(self, Self::Element(node) if !node.children.is_empty());
+        self.text().is_empty() && !has_children
     }
 
     /// The same, which is then no longer left over.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::super::{Rules, read_record};
+use super::super::{Rules, read_record, read_records};
 use super::rules;
 use crate::config::AliasField;
 use crate::model::{Advisory, AttackVector, Cvss, overlay, sample};
@@ -210,6 +210,37 @@ fn what_related_advisories_say_stays_theirs() {
         <solution>Theirs</solution></advisory></related><custom_info><cvss3_score>9.9</cvss3_score></custom_info>",
     );
     assert_eq!(advisory, read(""));
+}
+
+#[test]
+fn whole_records_within_a_record_are_handed_out() {
+    let inner = "<adv>\n<said>SA3</said><title>B &amp; C</title><criticality>2</criticality></adv>";
+    let record = format!(
+        "<adv><said>SA1</said><title>A</title><supersedes><adv id='SA2' title='x' criticality='3'/>\
+         <list>{inner}</list></supersedes><related><adv><said>SA4</said></adv>\
+         <adv><said>SA1</said><title>Itself</title></adv></related></adv>"
+    );
+    let (advisory, within) = read_records(&rules(), record.as_bytes()).unwrap();
+    let within: Vec<(&str, &str)> = within
+        .iter()
+        .map(|other| (other.key.as_str(), other.raw.as_str()))
+        .collect();
+    assert_eq!(
+        within,
+        [
+            ("SA2", "<adv id='SA2' title='x' criticality='3'/>"),
+            ("SA3", inner)
+        ]
+    );
+    assert_eq!(advisory.title.as_deref(), Some("A"));
+    assert_eq!(advisory.unrecognised["adv/supersedes/adv"], "SA2");
+    assert_eq!(advisory.unrecognised["adv/supersedes/list/adv"], "SA3");
+    assert!(
+        advisory
+            .unrecognised
+            .keys()
+            .all(|key| !key.contains("related"))
+    );
 }
 
 #[test]
