@@ -201,7 +201,7 @@ async fn the_command_and_the_daemon_apply_it() {
     assert_eq!(told.code, 0);
     assert_reads!(told);
     let told = world.told(&["maintain", "--json"]);
-    insta::assert_snapshot!(told.stdout.trim(), @r#"{"versions":0,"raw_texts":0,"runs":0,"quarantined":0,"evaluations":0,"alerts":0,"broken_ledgers":0}"#);
+    insta::assert_snapshot!(told.stdout.trim(), @r#"{"versions":0,"raw_texts":0,"runs":0,"quarantined":0,"erased_tickets":0,"evaluations":0,"alerts":0,"broken_ledgers":0}"#);
 
     let age = "update advisoryd.advisory_version set replaced_at = replaced_at - interval '100 days' where version = 2";
     sqlx::raw_sql(age).execute(world.pool()).await.unwrap();

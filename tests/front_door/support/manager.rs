@@ -62,7 +62,8 @@ impl Manager {
         eventually(&what, PATIENCE, async || {
             self.listen();
             let digits = |status: &str| -> String {
-                let rest = status.trim_start_matches(|c: char| !c.is_ascii_digit());
+                // What is wrong comes first.
+                let rest = status.split_once("following ").map_or("", |(_, rest)| rest);
                 rest.chars().take_while(char::is_ascii_digit).collect()
             };
             let mut states = self.heard.lines().filter_map(|l| l.strip_prefix("STATUS="));
