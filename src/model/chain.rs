@@ -4,7 +4,7 @@ use std::error::Error;
 
 use super::outgoing;
 
-/// An error and its causes in one line that may leave ([`outgoing`]), without
+/// An error and its causes in one line that may leave ([`outgoing()`]), without
 /// duplicates: some libraries repeat the cause in their own text.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
