@@ -55,7 +55,9 @@ async fn a_rejected_token_is_in_the_status_line_until_it_is_accepted() {
         feeds: Some(EVERY_SECOND),
         ..Schedule::never()
     };
-    world.simulator.inject(Rule::new(Fault::Status(401)));
+    // Of the feed, which is pulled again: the tickets are not.
+    let refused = Rule::new(Fault::Status(401)).on("xml-feed").times(10_000);
+    world.simulator.inject(refused);
     let mut manager = Manager::new();
     let mut daemon = daemon(&world, &manager);
     manager
