@@ -10,7 +10,7 @@ use super::shared::Shared;
 use crate::clock::Clock;
 use crate::job::trust::erase::{self, By, MIN_NAME_CHARS, Person};
 use crate::startup::Opened;
-use crate::store::trust::erasure::{self, Erased};
+use crate::store::trust::erasure::{self, ERASED, Erased};
 
 #[derive(Debug, Args)]
 pub(super) struct Erase {
@@ -45,6 +45,10 @@ fn name(text: &str) -> Result<String, String> {
         return Err(format!(
             "expected a name of at least {MIN_NAME_CHARS} characters, with a letter"
         ));
+    }
+    // It would be found again in its own replacement.
+    if ERASED.contains(&text.to_lowercase()) {
+        return Err(format!("expected a name, not a part of `{ERASED}`"));
     }
     Ok(text.to_owned())
 }

@@ -200,3 +200,18 @@ async fn tickets_that_are_gone_are_erased_when_retention_says_so() {
     assert_eq!(audit, ["advisoryd erase_gone_tickets 1"]);
     assert_sound(&world).await;
 }
+
+/// The names of columns are ours, whatever a person is called.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_may_be_called_as_a_column_is() {
+    let (world, _receiver) = naming().await;
+    for name in ["Title", "raw", "description"] {
+        let told = world.told(&["erase", "person", name, "--yes"]);
+        assert_eq!(told.code, 0, "{name}: {told}");
+    }
+    let emptied =
+        "select count(*) from advisoryd.ticket where title is null or description is null";
+    assert_eq!(world.count(emptied).await, 0);
+    let told = world.told(&["erase", "person", "Erased", "--yes"]);
+    assert_eq!(told.code, 2, "{told}");
+}

@@ -17,6 +17,8 @@ const BATCH: usize = 1000;
 const MAX_ATTEMPTS: u32 = 10;
 /// SQLSTATE of a row that was changed since it was read.
 const SERIALIZATION_FAILURE: &str = "40001";
+/// Columns that identify a row in [`Texts`].
+const KEYS: [&str; 4] = ["id", "version", "attempt", "name"];
 /// Shorter names would match too many words.
 pub const MIN_NAME_CHARS: usize = 3;
 
@@ -133,6 +135,13 @@ fn is_conflict(error: &sqlx::Error) -> bool {
     error.and_then(sqlx::error::DatabaseError::code).as_deref() == Some(SERIALIZATION_FAILURE)
 }
 
+/// Erases in the texts of a row, but not in its columns' names and not in its key.
+fn erase_row(person: &Person, row: &mut Value) -> bool {
+    let columns = row.as_object_mut().into_iter().flatten();
+    let texts = columns.filter(|(column, _)| !KEYS.contains(&column.as_str()));
+    texts.fold(false, |changed, (_, text)| person.erase(text) | changed)
+}
+
 async fn batch(
     pool: &PgPool,
     person: &Person,
@@ -148,7 +157,7 @@ async fn batch(
     {
         let mut rows = std::pin::pin!(texts.read(&mut transaction));
         while let Some(mut row) = rows.try_next().await? {
-            if person.erase(&mut row) {
+            if erase_row(person, &mut row) {
                 changed.push(row);
             }
             if changed.len() == BATCH {
