@@ -30,6 +30,7 @@ mod rule;
 mod run;
 #[cfg(test)]
 pub(crate) mod sample;
+mod secret_parts;
 mod severity;
 mod silence;
 mod source_key;
@@ -39,6 +40,7 @@ mod text;
 mod text_view;
 mod ticket;
 mod time;
+mod unescape;
 mod verdict;
 mod window;
 pub(crate) mod words;

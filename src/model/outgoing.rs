@@ -4,7 +4,7 @@
 use std::sync::{PoisonError, RwLock};
 
 use super::redaction::Redaction;
-use super::text::{legible, one_line_within, shortened};
+use super::text::{beginning_within, legible, one_line, shortened};
 
 /// Maximum length of an outgoing text, in characters.
 pub const MAX_OUTGOING_CHARS: usize = 2_000;
@@ -36,14 +36,15 @@ pub fn outgoing(text: &str) -> String {
 
 /// As [`outgoing`], with a lower limit, in characters.
 pub fn outgoing_within(text: &str, most_chars: usize) -> String {
-    let line = one_line_within(text, MAX_SEARCHED_CHARS);
-    shortened(&redacted(&line), most_chars.min(MAX_OUTGOING_CHARS))
+    // Before control characters are removed: they tell where a control sequence ends.
+    let line = one_line(&redacted(beginning_within(text, MAX_SEARCHED_CHARS)));
+    shortened(&line, most_chars.min(MAX_OUTGOING_CHARS))
 }
 
 /// A text of our own that may quote others, for a terminal: without registered secrets
 /// and control sequences. Line ends and length stay.
 pub fn outgoing_page(text: &str) -> String {
-    redacted(&legible(text))
+    legible(&redacted(text))
 }
 
 /// Whether a text contains a registered secret as a whole.

@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use memchr::memmem;
 
+use super::secret_parts::{PART_BYTES, SecretParts};
 use super::text_view::TextView;
+use super::unescape::{Markup, unescaped};
 
 /// Replacement text for a secret.
 const REDACTED: &str = "[redacted]";
@@ -56,6 +58,10 @@ struct Form {
 #[derive(Default)]
 pub struct Redaction {
     forms: Vec<Form>,
+    /// Parts of secrets, as they are and in hexadecimal.
+    parts: SecretParts,
+    /// Parts of secrets in Base64.
+    base64_parts: SecretParts,
 }
 
 impl fmt::Debug for Redaction {
@@ -67,11 +73,16 @@ impl fmt::Debug for Redaction {
 impl Redaction {
     /// Without secrets.
     pub const fn new() -> Self {
-        Self { forms: Vec::new() }
+        Self {
+            forms: Vec::new(),
+            parts: SecretParts::new(),
+            base64_parts: SecretParts::new(),
+        }
     }
 
-    /// Adds a secret: as it is, percent-encoded, escaped (JSON, HTML), in hexadecimal,
-    /// and in Base64 as any part of what was encoded.
+    /// Adds a secret: as it is, in hexadecimal, and in Base64 as any part of what was
+    /// encoded; and parts of a long one. How the characters of each are written does not
+    /// matter: see [`redact`](Self::redact).
     ///
     /// A secret that is shorter than 8 characters, or a word of lower-case letters
     /// shorter than 12, also occurs in ordinary text. It is looked for as a whole word
@@ -86,18 +97,30 @@ impl Redaction {
         }
         let is_word = bytes.iter().all(u8::is_ascii_lowercase) && bytes.len() < STRONG_LETTERS;
         if bytes.len() < STRONG_BYTES || is_word {
-            self.push(bytes.to_vec(), Search::Word);
+            let view = TextView::of(secret);
+            if let Some(decoded) = unescaped(&view, Markup::Kept) {
+                self.push(decoded.bytes, Search::Word);
+            }
+            self.push(view.bytes, Search::Word);
             self.push(STANDARD_NO_PAD.encode(bytes).into(), Search::Base64);
         } else {
-            let compact: String = secret.split_whitespace().collect();
-            self.push(compact.into(), Search::Anywhere);
-            let form_encoded = secret.replace(' ', "+");
-            self.push(form_encoded.into(), Search::Anywhere);
+            for form in folded_forms(secret) {
+                self.push(form, Search::Anywhere);
+            }
         }
         self.push(hex::encode(bytes).into(), Search::Anywhere);
         if bytes.len() >= STRONG_BYTES {
             for core in base64_cores(bytes) {
                 self.push(core.into(), Search::Base64);
+            }
+        }
+        for run in runs(secret).filter(|run| run.len() >= PART_BYTES) {
+            for form in folded_forms(run) {
+                self.parts.add_mixed(&form);
+            }
+            self.parts.add_encoded(&hex::encode(run));
+            for core in base64_cores(run.as_bytes()) {
+                self.base64_parts.add_encoded(&core);
             }
         }
     }
@@ -133,40 +156,74 @@ impl Redaction {
         self.forms.push(form);
     }
 
-    /// The text with `[redacted]` in place of every secret. The beginning of a secret
-    /// (at least a quarter, and 8 characters) is replaced as well where the text was cut.
+    /// The text with `[redacted]` in place of every secret, and of every part of one of at
+    /// least 16 characters. The beginning of a secret (at least a quarter, and 8
+    /// characters) is replaced as well where the text was cut.
+    ///
+    /// The text is compared as its readers may see it: with codes (percent-encoding, the
+    /// escapes of JSON and Rust, HTML entities) decoded to any depth, without invisible
+    /// characters, marks, HTML tags and control sequences, and without regard to case,
+    /// width and style of letters and digits.
     pub fn redact(&self, text: &str) -> String {
         if self.forms.is_empty() {
             return text.to_owned();
         }
         let mut found = Vec::new();
-        let mut view = TextView::of(text);
-        // What was encoded twice, such as a URL within the URL of a redirect.
-        for _ in 0..3 {
-            self.search(text, &view, &mut found);
-            match view.decoded() {
-                Some(next) => view = next,
-                None => break,
+        let view = TextView::of(text);
+        self.search(text, &view, &mut found);
+        for markup in [Markup::Kept, Markup::Removed] {
+            if let Some(view) = unescaped(&view, markup) {
+                self.search(text, &view, &mut found);
             }
         }
         replaced(text, found)
     }
 
     fn search(&self, text: &str, view: &TextView, found: &mut Vec<(usize, usize)>) {
-        let lower = view.compact().lower();
+        let lower = view.compact_lower();
+        let place = |(start, end): (usize, usize)| (lower.spans[start].0, lower.spans[end - 1].1);
         for form in &self.forms {
             match form.search {
                 Search::Word => words(&form.bytes, view, found),
-                Search::Anywhere => found.extend(
-                    anywhere(&form.bytes, text, &lower)
-                        .map(|(start, end)| (lower.spans[start].0, lower.spans[end - 1].1)),
-                ),
+                Search::Anywhere => {
+                    found.extend(anywhere(&form.bytes, text, &lower).map(place));
+                }
                 Search::Base64 => found.extend(
                     anywhere(&form.bytes, text, &lower).map(|range| run_of_base64(&lower, range)),
                 ),
             }
         }
+        found.extend(self.parts.find(&lower.bytes).map(place));
+        let in_base64 = self.base64_parts.find(&lower.bytes);
+        found.extend(in_base64.map(|range| run_of_base64(&lower, range)));
     }
+}
+
+/// What a secret is compared as: folded, and folded and decoded. In a form of the Web, a
+/// blank is `+`.
+fn folded_forms(secret: &str) -> Vec<Vec<u8>> {
+    let mut forms = Vec::new();
+    for secret in [secret.to_owned(), secret.replace(' ', "+")] {
+        let view = TextView::of(&secret);
+        forms.push(view.compact_lower().bytes);
+        for markup in [Markup::Kept, Markup::Removed] {
+            let decoded = unescaped(&view, markup);
+            forms.extend(decoded.map(|view| view.compact_lower().bytes));
+        }
+    }
+    // One of which little is left would be found in ordinary text.
+    let whole = forms.iter().map(Vec::len).max().unwrap_or(0);
+    forms.retain(|form| form.len() >= STRONG_BYTES.max(whole / 2));
+    forms.sort_unstable();
+    forms.dedup();
+    forms
+}
+
+/// What parts are taken of: the secret, or of a URL or path the words in it.
+fn runs(secret: &str) -> impl Iterator<Item = &str> {
+    let is_url = secret.contains("://") || secret.starts_with('/');
+    let is_between = move |letter: char| is_url && "/?&=:@.#;,".contains(letter);
+    secret.split(is_between)
 }
 
 /// The parts of Base64 that depend on the secret alone, whatever comes before it. In

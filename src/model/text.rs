@@ -3,14 +3,7 @@
 /// External text in one line, for messages, logs and tables: each run of blanks,
 /// line ends and control characters becomes one blank.
 pub fn one_line(text: &str) -> String {
-    one_line_within(text, usize::MAX)
-}
-
-/// As [`one_line`], but reads only as much as makes so many characters: a text from
-/// outside may be very long.
-pub(super) fn one_line_within(text: &str, most_chars: usize) -> String {
     let mut line = String::new();
-    let mut length = 0;
     let mut is_blank = false;
     for letter in text.chars() {
         if letter.is_whitespace() || letter.is_control() {
@@ -18,17 +11,32 @@ pub(super) fn one_line_within(text: &str, most_chars: usize) -> String {
         } else if !is_invisible(letter) {
             if is_blank && !line.is_empty() {
                 line.push(' ');
-                length += 1;
             }
             is_blank = false;
-            if length >= most_chars {
-                break;
-            }
             line.push(letter);
-            length += 1;
         }
     }
     line
+}
+
+/// The beginning of a text that [`one_line`] makes at most so many characters of: a text
+/// from outside may be very long.
+pub(super) fn beginning_within(text: &str, most_chars: usize) -> &str {
+    let mut length = 0;
+    let mut is_blank = true;
+    for (at, letter) in text.char_indices() {
+        if letter.is_whitespace() || letter.is_control() {
+            length += usize::from(!is_blank);
+            is_blank = true;
+        } else if !is_invisible(letter) {
+            is_blank = false;
+            length += 1;
+        }
+        if length > most_chars {
+            return &text[..at];
+        }
+    }
+    text
 }
 
 /// Whether a terminal could obey this character, or a reader be misled by it. Line ends

@@ -1,8 +1,22 @@
-//! A text as its readers decode it, with the place of each byte in the original.
+//! A text as it is compared with secrets: Unicode compatibility folding (NFKD) without
+//! marks and invisible characters, and the place of each byte in the original.
+
+use icu_normalizer::DecomposingNormalizerBorrowed;
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
+use icu_properties::{CodePointMapData, CodePointSetData};
 
 use super::text::is_invisible;
 
-/// A text without invisible characters, possibly decoded.
+/// Begins control sequences of terminals. It is kept, since [`unescaped`](super::unescape)
+/// needs it to find their end.
+pub(super) const ESCAPE: u8 = 0x1b;
+/// Ends some control sequences; kept for the same reason.
+pub(super) const BELL: u8 = 0x07;
+
+const NFKD: DecomposingNormalizerBorrowed<'_> = DecomposingNormalizerBorrowed::new_nfkd();
+
+/// A folded text, possibly decoded.
+#[derive(Clone)]
 pub(super) struct TextView {
     pub(super) bytes: Vec<u8>,
     /// Start and end in the original of what each byte comes from; always at
@@ -11,133 +25,127 @@ pub(super) struct TextView {
 }
 
 impl TextView {
-    /// Without control and invisible characters; white space is one kind of blank.
+    /// White space becomes one kind of blank; letters and digits of other widths, styles
+    /// and positions become the plain ones.
     pub(super) fn of(text: &str) -> Self {
         let mut view = Self::with_capacity(text.len());
         for (at, letter) in text.char_indices() {
-            let span = (at, at + letter.len_utf8());
-            if letter.is_whitespace() {
-                view.push(b' ', span);
-            } else if !letter.is_control() && !is_invisible(letter) {
-                view.push_char(letter, span);
-            }
+            view.push_folded(letter, (at, at + letter.len_utf8()));
         }
         view
     }
 
-    fn with_capacity(length: usize) -> Self {
+    pub(super) fn with_capacity(length: usize) -> Self {
         Self {
             bytes: Vec::with_capacity(length),
             spans: Vec::with_capacity(length),
         }
     }
 
-    fn push(&mut self, byte: u8, span: (usize, usize)) {
+    pub(super) fn push(&mut self, byte: u8, span: (usize, usize)) {
         self.bytes.push(byte);
         self.spans.push(span);
     }
 
-    fn push_char(&mut self, letter: char, span: (usize, usize)) {
-        for byte in letter.encode_utf8(&mut [0; 4]).bytes() {
+    pub(super) fn truncate(&mut self, length: usize) {
+        self.bytes.truncate(length);
+        self.spans.truncate(length);
+    }
+
+    /// Adds what is left of a character after folding: nothing of a mark or an invisible
+    /// character, the plain characters of one with a compatibility decomposition.
+    pub(super) fn push_folded(&mut self, letter: char, span: (usize, usize)) {
+        match letter {
+            letter if letter.is_whitespace() => self.push(b' ', span),
+            '\u{1b}' => self.push(ESCAPE, span),
+            '\u{7}' => self.push(BELL, span),
+            // Control sequences of 8 bits: those of 7 bits have an `ESC` before.
+            '\u{90}' | '\u{98}' | '\u{9b}'..='\u{9f}' => {
+                self.push(ESCAPE, span);
+                self.push_char(char::from_u32(u32::from(letter) - 0x40), span);
+            }
+            letter if letter.is_control() => {}
+            letter if letter.is_ascii() => self.push_char(Some(letter), span),
+            letter => {
+                let parts = NFKD.normalize_iter(std::iter::once(letter));
+                for part in parts.filter(|part| !is_dropped(*part)) {
+                    let part = if part.is_whitespace() { ' ' } else { part };
+                    self.push_char(Some(part), span);
+                }
+            }
+        }
+    }
+
+    fn push_char(&mut self, letter: Option<char>, span: (usize, usize)) {
+        let mut buffer = [0; 4];
+        let bytes = letter.map(|letter| letter.encode_utf8(&mut buffer).bytes());
+        for byte in bytes.into_iter().flatten() {
             self.push(byte, span);
         }
     }
 
-    /// Without blanks.
-    pub(super) fn compact(&self) -> Self {
+    /// Folded once more: characters beyond ASCII that were encoded byte by byte.
+    pub(super) fn folded(&self) -> Self {
         let mut view = Self::with_capacity(self.bytes.len());
-        for (byte, span) in self.bytes.iter().zip(&self.spans) {
-            if *byte != b' ' {
-                view.push(*byte, *span);
+        let mut at = 0;
+        for chunk in self.bytes.utf8_chunks() {
+            for letter in chunk.valid().chars() {
+                let end = at + letter.len_utf8();
+                view.push_folded(letter, (self.spans[at].0, self.spans[end - 1].1));
+                at = end;
+            }
+            for byte in chunk.invalid() {
+                view.push(*byte, self.spans[at]);
+                at += 1;
             }
         }
         view
     }
 
-    /// In lower case (ASCII).
-    pub(super) fn lower(&self) -> Self {
-        Self {
-            bytes: self.bytes.to_ascii_lowercase(),
-            spans: self.spans.clone(),
-        }
-    }
-
-    /// With percent-encoding, the escapes of JSON and Rust, and the entities of HTML
-    /// decoded; `None` if there is nothing to decode.
-    pub(super) fn decoded(&self) -> Option<Self> {
+    /// Without blanks, control characters and the backslashes of escapes, in lower case
+    /// (ASCII).
+    pub(super) fn compact_lower(&self) -> Self {
         let mut view = Self::with_capacity(self.bytes.len());
-        let mut at = 0;
-        let mut is_changed = false;
-        while let Some(byte) = self.bytes.get(at) {
-            let Some((letter, length)) = decode(&self.bytes[at..]) else {
-                view.push(*byte, self.spans[at]);
-                at += 1;
-                continue;
-            };
-            let span = (self.spans[at].0, self.spans[at + length - 1].1);
-            match letter {
-                Decoded::Byte(byte) if byte.is_ascii_whitespace() => view.push(b' ', span),
-                Decoded::Byte(byte) if byte.is_ascii_control() => {}
-                Decoded::Byte(byte) => view.push(byte, span),
-                Decoded::Char(letter) if letter.is_whitespace() => view.push(b' ', span),
-                Decoded::Char(letter) if letter.is_control() || is_invisible(letter) => {}
-                Decoded::Char(letter) => view.push_char(letter, span),
+        for (byte, span) in self.bytes.iter().zip(&self.spans) {
+            if !matches!(byte, b' ' | b'\\') && !byte.is_ascii_control() {
+                view.push(byte.to_ascii_lowercase(), *span);
             }
-            is_changed = true;
-            at += length;
         }
-        is_changed.then_some(view)
+        view
     }
 }
 
-enum Decoded {
-    Byte(u8),
-    Char(char),
+/// Whether nothing of a character is left. U+FFFD stands for one that was removed.
+fn is_dropped(letter: char) -> bool {
+    let category = CodePointMapData::<GeneralCategory>::new().get(letter);
+    letter.is_control()
+        || letter == '\u{fffd}'
+        || is_invisible(letter)
+        || GeneralCategoryGroup::Mark.contains(category)
+        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(letter)
 }
 
-/// What is encoded at the beginning of a text, and the length of the code.
-fn decode(text: &[u8]) -> Option<(Decoded, usize)> {
-    match text {
-        [b'%', high, low, ..] => Some((Decoded::Byte(byte(*high, *low)?), 3)),
-        [b'\\', b'x', high, low, ..] => Some((Decoded::Byte(byte(*high, *low)?), 4)),
-        [b'\\', b'u', b'{', rest @ ..] => {
-            let length = rest.iter().take(7).position(|byte| *byte == b'}')?;
-            Some((letter(&rest[..length], 16)?, length + 4))
+#[cfg(test)]
+mod tests {
+    use super::TextView;
+
+    #[test]
+    fn widths_styles_marks_and_invisible_characters_do_not_matter() {
+        for text in [
+            "ab12",
+            "ａｂ１２",
+            "𝐚𝒃①²",
+            "a\u{fe0f}b1\u{20e3}2\u{301}",
+            "a\u{200b}b\u{ad}1\u{fffd}2\u{e0101}",
+        ] {
+            let view = TextView::of(text);
+            assert_eq!(view.bytes, b"ab12", "{text}");
+            assert!(
+                view.spans.iter().all(
+                    |(start, end)| text.is_char_boundary(*start) && text.is_char_boundary(*end)
+                )
+            );
         }
-        [b'\\', b'u', a, b, c, d, ..] => Some((letter(&[*a, *b, *c, *d], 16)?, 6)),
-        [b'\\', b'n' | b't' | b'r' | b'b' | b'f', ..] => Some((Decoded::Byte(b' '), 2)),
-        [b'\\', b'0', ..] => Some((Decoded::Byte(0), 2)),
-        [b'\\', escaped, ..] if escaped.is_ascii_punctuation() => {
-            Some((Decoded::Byte(*escaped), 2))
-        }
-        [b'&', rest @ ..] => {
-            let length = rest.iter().take(9).position(|byte| *byte == b';')?;
-            Some((entity(&rest[..length])?, length + 2))
-        }
-        _ => None,
+        assert_eq!(TextView::of("a\u{3000}\tb").compact_lower().bytes, b"ab");
     }
-}
-
-fn byte(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
-}
-
-fn letter(digits: &[u8], radix: u32) -> Option<Decoded> {
-    let digits = std::str::from_utf8(digits).ok()?;
-    let code = u32::from_str_radix(digits, radix).ok()?;
-    Some(Decoded::Char(char::from_u32(code)?))
-}
-
-fn entity(name: &[u8]) -> Option<Decoded> {
-    Some(Decoded::Byte(match name {
-        b"amp" => b'&',
-        b"lt" => b'<',
-        b"gt" => b'>',
-        b"quot" => b'"',
-        b"apos" => b'\'',
-        [b'#', b'x' | b'X', digits @ ..] => return letter(digits, 16),
-        [b'#', digits @ ..] => return letter(digits, 10),
-        _ => return None,
-    }))
 }

@@ -1,7 +1,11 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::time::{Duration, Instant};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use proptest::collection::vec;
+use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 use url::form_urlencoded;
 
 use super::Redaction;
@@ -94,8 +98,155 @@ fn the_beginning_of_a_secret_is_found_where_the_text_was_cut() {
     assert_eq!(secrets.redact(&format!("got {half}")), "got [redacted]");
     assert_eq!(secrets.redact(&format!("got {half}…)")), "got [redacted]…)");
     assert_eq!(secrets.redact("got Sup3r!"), "got Sup3r!");
-    let kept = format!("got {half} and more");
+    let kept = format!("got {} and more", &half[..15]);
     assert_eq!(secrets.redact(&kept), kept);
+}
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef01234567";
+
+#[test]
+fn a_part_of_a_token_is_found_and_the_words_of_a_secret_url_are_not() {
+    let mut secrets = Redaction::new();
+    secrets.add(TOKEN);
+    secrets.add("https://hooks.example.org/services/incoming-webhook/T000/Xy12Zz34Xy12Zz34Ab");
+    secrets.add("correct horse battery staple");
+    for (text, shown) in [
+        (format!("/api/{}/x", &TOKEN[..32]), "/api/[redacted]/x"),
+        (format!("/api/{}/x", &TOKEN[11..27]), "/api/[redacted]/x"),
+        (
+            format!("<{}>", STANDARD.encode(&TOKEN[3..30])),
+            "<[redacted]>",
+        ),
+        (format!("<{}>", hex::encode(&TOKEN[3..30])), "<[redacted]>"),
+        ("…/Xy12Zz34Xy12Zz34Ab".to_owned(), "…/[redacted]"),
+    ] {
+        assert_eq!(secrets.redact(&text), shown);
+    }
+    for ordinary in [
+        "https://hooks.example.org/services/incoming-webhook answered 404",
+        "a horse battery stap",
+        "/api/0123456789abcde/x",
+    ] {
+        assert_eq!(secrets.redact(ordinary), ordinary);
+    }
+}
+
+#[test]
+fn the_time_grows_with_the_text() {
+    let mut secrets = Redaction::new();
+    secrets.add(TOKEN);
+    for part in [
+        "%25",
+        "&amp;",
+        "\\u0026",
+        "<a ",
+        "\u{1b}]",
+        "\u{1b}[1;",
+        "<",
+        "0123456789abcde",
+    ] {
+        let text = format!("{} end", part.repeat(200_000 / part.len()));
+        let began = Instant::now();
+        assert_eq!(secrets.redact(&text).len(), text.len());
+        // Not what it takes, but what no quadratic way through it can reach.
+        assert!(began.elapsed() < Duration::from_secs(10), "{part}");
+    }
+}
+
+/// One way to write one character, and what may stand before it.
+fn written(letter: char, way: u8, noise: u8) -> String {
+    const NOISE: [&str; 13] = [
+        "\u{200b}",
+        "\u{fe0f}",
+        "\u{ad}",
+        "\u{34f}",
+        "\u{301}",
+        " ",
+        "\r\n",
+        "<wbr>",
+        "<b class=\"x\">",
+        "\u{1b}[1;31m",
+        "\u{9b}0m",
+        "\u{1b}]0;x\u{7}",
+        "&shy;",
+    ];
+    let code = u32::from(letter);
+    let wide = char::from_u32(code + 0xfee0).unwrap();
+    let (upper, lower) = (letter.to_uppercase(), letter.to_lowercase());
+    let text = match way % 14 {
+        0 => format!("%{code:02x}"),
+        1 => format!("%{code:02X}"),
+        2 => format!("%25{code:02x}"),
+        3 => format!("%2525{code:02X}"),
+        4 => format!("\\u{code:04x}"),
+        5 => format!("\\\\u{code:04X}"),
+        6 => format!("&#{code};"),
+        7 => format!("&amp;#x{code:x};"),
+        8 => wide.to_string(),
+        9 => percent(&wide.to_string(), true),
+        10 => format!("\\x{code:02x}"),
+        11 => upper.to_string(),
+        12 => lower.to_string(),
+        _ => letter.to_string(),
+    };
+    let noise = NOISE.get(usize::from(noise)).copied().unwrap_or("");
+    format!("{noise}{text}")
+}
+
+/// The secret as a whole, which is then written character by character.
+fn carried(secret: &str, carrier: u8, before: usize) -> String {
+    let both = format!("{}{secret}", &"user:"[..before]);
+    match carrier {
+        0 => STANDARD.encode(both),
+        1 => URL_SAFE_NO_PAD.encode(both),
+        2 => hex::encode(secret),
+        3 => hex::encode_upper(secret),
+        // A part of it.
+        4 => secret[before..before + 16].to_owned(),
+        _ => secret.to_owned(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_mixture_of_encodings_carries_a_secret_out(
+        secret in "[a-z][0-9][a-zA-Z0-9_.~/+=-]{6}([a-f][0-9]){8,15}",
+        carrier in 0..8_u8,
+        before in 0..5_usize,
+        ways in vec((any::<u8>(), 0..40_u8), 64),
+    ) {
+        let mut secrets = Redaction::new();
+        secrets.add(&secret);
+        let carried = carried(&secret, carrier, before);
+        let ways = ways.iter().cycle().enumerate();
+        let text: String = carried
+            .chars()
+            .zip(ways)
+            .map(|(letter, (at, (way, noise)))| {
+                // Where something was left out, a run of Base64 ends.
+                let is_plain = at == 0 || carrier < 2;
+                written(letter, *way, if is_plain { u8::MAX } else { *noise })
+            })
+            .collect();
+        let shown = secrets.redact(&format!("it was ({text}), sorry"));
+        prop_assert_eq!(shown, "it was ([redacted]), sorry", "{}", text);
+    }
+
+    #[test]
+    fn ordinary_text_stays_as_it_is(
+        secret in "[a-zA-Z0-9_.~/+=-]{16,40}",
+        words in vec(
+            "[a-z]{1,12}|[0-9]{1,8}|[A-F0-9]{1,12}|CVE-[0-9]{4}-[0-9]{4,7}|%[0-9a-f]{2}|&[a-z]{2,4};|\\\\[a-z0-9]{1,5}|</?[a-z]{1,3}>|https://[a-z]{3,9}\\.org/[a-z0-9]{0,9}\\?[a-z]=[0-9]|\\PC{1,6}|\\[[0-9]{1,2}m",
+            0..60,
+        ),
+    ) {
+        let mut secrets = Redaction::new();
+        secrets.add(&secret);
+        let text = words.join(" ");
+        prop_assert_eq!(secrets.redact(&text), text);
+    }
 }
 
 #[test]
