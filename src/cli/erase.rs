@@ -1,5 +1,7 @@
 //! `advisoryd erase`: removes people's data from the database.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 
 use super::ask;
@@ -11,6 +13,9 @@ use crate::clock::Clock;
 use crate::job::trust::erase::{self, By, MIN_NAME_CHARS, Person};
 use crate::startup::Opened;
 use crate::store::trust::erasure::{self, ERASED, Erased};
+
+/// How long a run that is under way is waited for.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Args)]
 pub(super) struct Erase {
@@ -96,7 +101,7 @@ async fn ticket(
     if !confirm(yes, &question)? {
         return Ok(None);
     }
-    Ok(Some(erase::ticket(&opened.pool, id, by).await?))
+    Ok(Some(erase::ticket(&opened.pool, id, by, PATIENCE).await?))
 }
 
 async fn person(
@@ -114,7 +119,7 @@ async fn person(
     if !confirm(yes, &question)? {
         return Ok(None);
     }
-    let erased = erase::person(&opened.pool, &person, by).await?;
+    let erased = erase::person(&opened.pool, &person, by, PATIENCE).await?;
     let runs = erase::runs_that_mention(&opened.pool, names).await?;
     if runs > 0 {
         print_error(&format!(

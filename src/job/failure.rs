@@ -1,7 +1,7 @@
 //! The error type of jobs: why a run is incomplete, and what kind of failure that is.
 
 use crate::http::ClientError;
-use crate::model::{RunFailure, chain};
+use crate::model::{Holder, RunFailure, chain};
 use crate::source::page::NotAPage;
 use crate::source::xml::FeedError;
 use crate::store;
@@ -32,6 +32,12 @@ pub enum Failure {
     /// advisoryd is stopping.
     #[error("interrupted")]
     Stopped,
+    /// A run that is under way does not end, and must not go on meanwhile.
+    #[error("a run is still under way ({holder}); try again when it has ended")]
+    Reading {
+        /// The process of the run.
+        holder: Holder,
+    },
     /// The source lock was not renewed in time, and another process has taken it.
     #[error("another process took over the run")]
     Lost,
@@ -78,6 +84,14 @@ pub enum Failure {
         missing: usize,
         /// Members that it should have contained.
         known: usize,
+    },
+    /// A page of tickets is larger than what is read.
+    #[error("{error}; lower `[tickets] page_size`, which is {page_size}")]
+    LargeTicketPage {
+        /// Which limit it exceeds.
+        error: ClientError,
+        /// Tickets per request.
+        page_size: u32,
     },
     /// A collection has an implausible number of pages.
     #[error("stopped after {pages} pages, which is the limit")]
@@ -159,6 +173,18 @@ impl Failure {
             }
             Self::NoSuchList { .. } => Some(RunFailure::ListMissing),
             _ => Some(RunFailure::Other),
+        }
+    }
+
+    /// Says what to do if a page of tickets was too large. A page of one ticket cannot be
+    /// smaller.
+    #[must_use]
+    pub(crate) fn of_ticket_page(self, page_size: u32) -> Self {
+        match self {
+            Self::Upstream(
+                error @ (ClientError::TooManyValues { .. } | ClientError::TooLarge { .. }),
+            ) if page_size > 1 => Self::LargeTicketPage { error, page_size },
+            failure => failure,
         }
     }
 

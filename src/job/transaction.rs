@@ -27,10 +27,27 @@ impl Guard {
         }
     }
 
+    /// For transactions that rely on several locks.
+    pub(crate) fn of_all<'l>(pool: &PgPool, locks: impl Iterator<Item = &'l SourceLock>) -> Self {
+        Self {
+            pool: pool.clone(),
+            fences: locks
+                .flat_map(|lock| lock.fences().iter().copied())
+                .collect(),
+        }
+    }
+
     /// Begins a transaction. Fails with [`Failure::Lost`] if another process has taken the
     /// lock; until the transaction ends, none can.
     pub(crate) async fn begin(&self) -> Result<PgTransaction<'static>, Failure> {
         self.check(self.pool.begin().await?).await
+    }
+
+    /// Begins a transaction in which a row that others changed since it began cannot be
+    /// written: that is an error, and the row keeps what they wrote.
+    pub(crate) async fn begin_repeatable(&self) -> Result<PgTransaction<'static>, Failure> {
+        let begin = "begin isolation level repeatable read";
+        self.check(self.pool.begin_with(begin).await?).await
     }
 
     /// Begins a transaction that writes advisories, after waiting for the write lock. The

@@ -5,13 +5,13 @@ use advisoryd::config::Config;
 use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::retention::maintain;
 use advisoryd::job::trust::verify::verify;
-use advisoryd::simulate::{Note, Options};
+use advisoryd::simulate::{Fault, Note, Options, Rule as Fired};
 use chrono::TimeDelta;
 use sqlx::AssertSqlSafe;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::settings::Rule;
-use crate::support::{Receiver, World, small};
+use crate::support::{Receiver, Running, World, small};
 
 const NAME: &str = "Jane Q. Roe";
 const NOTE: &str = "Ask JANE Q.  ROE (jane.roe@corp.test), not Janet";
@@ -214,4 +214,37 @@ async fn a_person_may_be_called_as_a_column_is() {
     assert_eq!(world.count(emptied).await, 0);
     let told = world.told(&["erase", "person", "Erased", "--yes"]);
     assert_eq!(told.code, 2, "{told}");
+}
+
+/// A run that is under way has read texts that it has not stored yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_under_way_does_not_bring_an_erased_text_back() {
+    let (world, _receiver) = naming().await;
+    let id = world.simulator.ticket_ids()[0];
+    for (gate, erase) in [
+        ("one", &["erase", "ticket", &id.to_string(), "--yes"][..]),
+        (
+            "all",
+            &["erase", "person", NAME, "jane.roe@corp.test", "--yes"],
+        ),
+    ] {
+        // Newer upstream than here: the run stores its texts again.
+        world.simulator.touch_ticket(id);
+        let hold = Fault::Hold {
+            after_bytes: 100,
+            gate: gate.to_owned(),
+        };
+        world.simulator.inject(Fired::new(hold).on("tickets"));
+        let mut sync = Running::start(&mut world.command(&["sync", "tickets", "--full"]));
+        world.reached(gate).await;
+        let mut erase = Running::start(&mut world.command(erase));
+        erase.line("waiting for a run that is under way").await;
+        world.simulator.open(gate);
+        assert!(sync.ended().await.success(), "{}", sync.stderr());
+        assert!(erase.ended().await.success(), "{}", erase.stderr());
+        let named = "select id::text from advisoryd.ticket where raw::text ~* 'jane q' order by id";
+        let named = world.texts(named).await;
+        assert!(!named.contains(&id.to_string()), "{gate}: {named:?}");
+        assert!(gate == "one" || named.is_empty(), "{named:?}");
+    }
 }

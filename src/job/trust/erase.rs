@@ -1,12 +1,16 @@
 //! Erasure of people's data: a ticket, a person, tickets that were deleted upstream.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
 use regex::{Regex, RegexBuilder};
 use serde_json::Value;
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::PgPool;
 
+use super::erase_lock::{Locked, What};
 use crate::job::failure::Failure;
+use crate::job::transaction::Guard;
 pub use crate::store::trust::erasure::By;
 use crate::store::trust::erasure::{self, ERASED, Erased};
 use crate::store::trust::person_texts::{self, Texts};
@@ -22,9 +26,24 @@ const KEYS: [&str; 4] = ["id", "version", "attempt", "name"];
 /// Shorter names would match too many words.
 pub const MIN_NAME_CHARS: usize = 3;
 
-/// Erases one ticket, all its versions and the alerts about it.
-pub async fn ticket(pool: &PgPool, id: i64, by: By<'_>) -> Result<Erased, Failure> {
-    let mut transaction = pool.begin().await?;
+/// Erases one ticket, all its versions and the alerts about it, while no run reads tickets.
+///
+/// # Errors
+/// [`Failure::Reading`] if such a run does not end within `patience`; the database.
+pub async fn ticket(
+    pool: &PgPool,
+    id: i64,
+    by: By<'_>,
+    patience: Duration,
+) -> Result<Erased, Failure> {
+    let locked = Locked::take(pool, What::Tickets, patience).await?;
+    let done = ticket_locked(locked.guard(), id, by).await;
+    locked.release().await;
+    done
+}
+
+async fn ticket_locked(guard: &Guard, id: i64, by: By<'_>) -> Result<Erased, Failure> {
+    let mut transaction = guard.begin().await?;
     let erased = erasure::erase_tickets(&mut transaction, &[id], by.at).await?;
     let (key, detail) = (id.to_string(), erasure::detail(erased, 1));
     erasure::record(&mut transaction, by, "erase_ticket", Some(&key), detail).await?;
@@ -85,19 +104,34 @@ impl Person {
 }
 
 /// Erases the names of a person wherever texts are stored, except advisories, which are
-/// published, and the run log, whose rows are chained.
-pub async fn person(pool: &PgPool, person: &Person, by: By<'_>) -> Result<Erased, Failure> {
+/// published, and the run log, whose rows are chained. Meanwhile no source is read.
+///
+/// # Errors
+/// [`Failure::Reading`] if a run does not end within `patience`; the database.
+pub async fn person(
+    pool: &PgPool,
+    person: &Person,
+    by: By<'_>,
+    patience: Duration,
+) -> Result<Erased, Failure> {
+    let locked = Locked::take(pool, What::Everything, patience).await?;
+    let done = person_locked(locked.guard(), person, by).await;
+    locked.release().await;
+    done
+}
+
+async fn person_locked(guard: &Guard, person: &Person, by: By<'_>) -> Result<Erased, Failure> {
     let mut erased = Erased::default();
     for texts in Texts::ALL {
         loop {
-            let rows = batch_again(pool, person, texts, by.at).await?;
+            let rows = batch_again(guard, person, texts, by.at).await?;
             if rows == 0 {
                 break;
             }
             erased = erased.plus(texts.count(rows));
         }
     }
-    let mut transaction = pool.begin().await?;
+    let mut transaction = guard.begin().await?;
     let detail = erasure::detail(erased, 0);
     erasure::record(&mut transaction, by, "erase_person", None, detail).await?;
     transaction.commit().await?;
@@ -116,21 +150,24 @@ pub async fn runs_that_mention(pool: &PgPool, names: &[String]) -> Result<i64, F
 
 /// One batch, repeated if others changed one of its rows meanwhile.
 async fn batch_again(
-    pool: &PgPool,
+    guard: &Guard,
     person: &Person,
     texts: Texts,
     at: DateTime<Utc>,
 ) -> Result<u64, Failure> {
     let mut attempt = 1;
     loop {
-        match batch(pool, person, texts, at).await {
+        match batch(guard, person, texts, at).await {
             Err(error) if is_conflict(&error) && attempt < MAX_ATTEMPTS => attempt += 1,
-            done => return Ok(done?),
+            done => return done,
         }
     }
 }
 
-fn is_conflict(error: &sqlx::Error) -> bool {
+fn is_conflict(error: &Failure) -> bool {
+    let Failure::Store(error) = error else {
+        return false;
+    };
     let error = error.as_database_error();
     error.and_then(sqlx::error::DatabaseError::code).as_deref() == Some(SERIALIZATION_FAILURE)
 }
@@ -143,16 +180,12 @@ fn erase_row(person: &Person, row: &mut Value) -> bool {
 }
 
 async fn batch(
-    pool: &PgPool,
+    guard: &Guard,
     person: &Person,
     texts: Texts,
     at: DateTime<Utc>,
-) -> Result<u64, sqlx::Error> {
-    // Repeatable read: a row that changes between reading and writing is an error
-    // instead of being overwritten with its former text.
-    let mut transaction: Transaction<'_, Postgres> = pool
-        .begin_with("begin isolation level repeatable read")
-        .await?;
+) -> Result<u64, Failure> {
+    let mut transaction = guard.begin_repeatable().await?;
     let mut changed = Vec::new();
     {
         let mut rows = std::pin::pin!(texts.read(&mut transaction));
