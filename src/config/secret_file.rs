@@ -10,7 +10,7 @@ use url::Url;
 use super::environment::Environment;
 use super::regular_file::open_regular;
 use super::secret::REDACTED;
-use super::setting_error::looks_generated;
+use super::setting_error::{has_odd_word, looks_generated, looks_secret};
 use super::tree::Node;
 use super::values::text;
 use crate::model::keep_secret;
@@ -20,6 +20,21 @@ use crate::model::keep_secret;
 const USUAL_DIR: &str = "/etc/advisoryd";
 /// Maximum size of a secret file, in bytes: a larger file is not a secret.
 const MAX_SECRET_BYTES: u64 = 16 * 1024;
+/// Words in names of credentials.
+const USUAL_WORDS: [&str; 12] = [
+    "advisoryd",
+    "token",
+    "password",
+    "passwd",
+    "secret",
+    "credential",
+    "key",
+    "url",
+    "header",
+    "bearer",
+    "hook",
+    "mail",
+];
 /// Maximum length of a credential name, in characters: the limit of file names.
 const MAX_CREDENTIAL_CHARS: usize = 255;
 
@@ -51,6 +66,13 @@ pub enum SecretError {
         /// Name of the credential.
         name: String,
     },
+    /// There is no such file or credential, and its name may be the secret itself.
+    #[error(
+        "there is no such file or credential; expected an absolute path, or the name of a \
+         systemd credential (`LoadCredential=`). The value is not shown, since it may be the \
+         secret itself"
+    )]
+    Misplaced,
     /// The file cannot be read.
     #[error("cannot read a secret from {}", .path.display())]
     Unreadable {
@@ -99,6 +121,18 @@ impl SecretFile {
         }
     }
 
+    /// Whether the configured value may be the secret, put in the place of its file. A path
+    /// in a directory that exists is none, nor is a name that says what it names.
+    fn may_be_secret(&self) -> bool {
+        let said = Path::new(&self.said);
+        if said.is_absolute() {
+            return looks_secret(&self.said) && !said.parent().is_some_and(Path::is_dir);
+        }
+        let lower = self.said.to_ascii_lowercase();
+        let says_what = USUAL_WORDS.iter().any(|word| lower.contains(word));
+        !says_what || has_odd_word(&self.said)
+    }
+
     /// The lines of the file that are not empty, at least one.
     ///
     /// # Errors
@@ -106,6 +140,7 @@ impl SecretFile {
     pub fn lines(&self) -> Result<Vec<Secret>, SecretError> {
         let path = &self.path;
         let unreadable = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound if self.may_be_secret() => SecretError::Misplaced,
             io::ErrorKind::NotFound if self.is_credential => SecretError::NoCredential {
                 name: self.said.clone(),
             },

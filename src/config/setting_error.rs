@@ -96,6 +96,11 @@ pub(super) fn looks_generated(value: &str) -> bool {
     has_generated(value, MIN_GENERATED_CHARS)
 }
 
+/// Whether a part of a name is neither a word nor a number, however short it is.
+pub(super) fn has_odd_word(name: &str) -> bool {
+    is_generated(name, 0)
+}
+
 fn has_generated(value: &str, min_chars: usize) -> bool {
     let is_delimiter =
         |letter: char| letter.is_whitespace() || "\"'`,;()[]{}<>|&?/\\".contains(letter);

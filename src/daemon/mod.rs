@@ -15,6 +15,7 @@ mod outage;
 mod private_server;
 pub mod progress;
 mod reconcile;
+mod requests;
 pub mod schedules;
 mod scrape;
 mod start;
@@ -29,20 +30,19 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sqlx::PgPool;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use self::generation::Generation;
 use self::outage::Pauses;
+use self::requests::{Request, Signals};
 pub use self::start::StartOptions;
 use crate::clock::Clock;
 use crate::cluster::Role;
 use crate::config::{Config, ConfigError};
 use crate::measures;
 use crate::model::{chain, shortened};
-use crate::signals::StopSignals;
 use crate::startup::{self, Opened};
 use crate::store::database::{self, MigrateError, Servers};
 
@@ -333,37 +333,5 @@ async fn tick(interval: &mut Option<tokio::time::Interval>) {
             interval.tick().await;
         }
         None => std::future::pending().await,
-    }
-}
-
-enum Request {
-    Stop,
-    Reload,
-}
-
-struct Signals {
-    stop: StopSignals,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            stop: StopSignals::listen()?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Request {
-        tokio::select! {
-            () = self.stop.next() => Request::Stop,
-            _ = self.hangup.recv() => Request::Reload,
-        }
-    }
-
-    /// Waits for a stop signal. Reload requests are ignored during the start: the
-    /// configuration was read a moment ago.
-    async fn stop_requested(&mut self) {
-        while !matches!(self.next().await, Request::Stop) {}
     }
 }

@@ -1,12 +1,15 @@
 //! Life cycle of a run: take the source lock, record the start, read, record the outcome.
 
+mod report;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 use sqlx::PgTransaction;
-use tracing::{error, info, warn};
+use tracing::warn;
 
+pub use self::report::Report;
+use self::report::log_ended;
 use super::context::Context;
 use super::failure::Failure;
 use super::transaction::Guard;
@@ -27,27 +30,6 @@ pub enum Ran {
     Ended(Report),
     /// Another run of this source is in progress, here or in another process.
     Busy(Holder),
-}
-
-/// A run that ended.
-#[derive(Debug, Clone, Serialize)]
-pub struct Report {
-    /// Row in the run log.
-    pub run_id: i64,
-    /// The source, in words.
-    pub source: String,
-    /// How it was read.
-    pub mode: Mode,
-    /// How it ended, and why it is incomplete.
-    #[serde(flatten)]
-    pub outcome: Outcome,
-    /// Its counters.
-    #[serde(flatten)]
-    pub tally: Tally,
-    /// The window, by upstream's clock.
-    pub window: Option<(DateTime<Utc>, DateTime<Utc>)>,
-    /// How long it took.
-    pub seconds: f64,
 }
 
 /// Results of the work of a run, complete or not.
@@ -332,52 +314,5 @@ impl Run {
             window: work.covers,
             seconds: lasted.as_secs_f64(),
         }
-    }
-}
-
-/// Logs one line per run.
-fn log_ended(report: &Report, key: &SourceKey, failure: Option<&Failure>) {
-    let Tally {
-        added,
-        changed,
-        unchanged,
-        quarantined,
-        requests,
-        bytes,
-        ..
-    } = report.tally;
-    let (run_id, seconds) = (report.run_id, report.seconds);
-    let (mode, what, label) = (report.mode.name(), key.records(), key.label());
-    match failure {
-        None => info!(
-            source = %key, run.id = run_id, run.mode = mode, run.seconds = seconds,
-            added, changed, unchanged, quarantined, requests, bytes,
-            "{label}: {added} new, {changed} changed, {unchanged} unchanged {what} in {seconds:.1} s"
-        ),
-        Some(Failure::Stopped) => warn!(
-            source = %key, run.id = run_id, run.mode = mode, added, changed, unchanged,
-            "{label}: interrupted; data received so far is stored, the next run resumes"
-        ),
-        Some(failure) => {
-            let consequence = match report.mode {
-                Mode::Details => "fetching failed, will resume later",
-                Mode::Import => "the import failed; records that could be parsed are stored",
-                Mode::Window | Mode::Full | Mode::Incremental | Mode::Reconcile | Mode::Json => {
-                    "sync failed, will retry"
-                }
-            };
-            error!(
-                source = %key, run.id = run_id, run.mode = mode, run.seconds = seconds,
-                added, changed, unchanged, quarantined, requests, bytes,
-                error = %failure.chain(),
-                "{label}: {consequence}: {}", failure.chain()
-            );
-        }
-    }
-    if quarantined > 0 {
-        warn!(
-            source = %key, run.id = run_id, quarantined,
-            "{label}: {quarantined} records could not be parsed; see `advisoryd quarantine list`"
-        );
     }
 }

@@ -3,6 +3,7 @@
 mod imports;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use imports::{Imports, Module};
 
@@ -114,6 +115,48 @@ const JOB: &[(&str, &[&str])] = &[
 
 /// What the innermost layer may not name: it does no I/O and knows no format or table.
 const NOT_IN_MODEL: &[&str] = &["sqlx", "reqwest", "quick_xml", "tokio"];
+
+/// Maximum length of a file, in lines: what is longer has a second subject.
+const MAX_LINES: usize = 350;
+/// Files that are longer, with a limit of their own.
+const LONGER: &[(&str, usize)] = &[
+    // One command with many kinds of output.
+    ("cli/show", 440),
+    // One query per kind of question.
+    ("store/reports/question", 400),
+    // One state machine.
+    ("source/xml/splitter", 400),
+];
+
+#[test]
+fn no_file_is_too_long() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut directories = vec![src.clone()];
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                count += 1;
+                let name = path.strip_prefix(&src).unwrap().with_extension("");
+                let longer = LONGER.iter().find(|(longer, _)| Path::new(longer) == name);
+                let limit = longer.map_or(MAX_LINES, |(_, limit)| *limit);
+                let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+                if lines > limit {
+                    let name = name.display();
+                    wrong.push(format!(
+                        "{name} has {lines} lines, expected at most {limit}"
+                    ));
+                }
+            }
+        }
+    }
+    assert!(count > 300, "{count} files");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
 
 #[test]
 fn arrows_between_layers_point_one_way() {

@@ -63,6 +63,7 @@ mod history_property;
 mod http_port;
 mod import;
 mod inspect;
+mod journal;
 mod json_lists;
 mod layers;
 mod leases;

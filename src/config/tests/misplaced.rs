@@ -233,3 +233,38 @@ fn a_secret_in_any_variable_is_not_repeated() {
         }
     }
 }
+
+/// A short password looks like the name of a credential, until there is none of that name.
+#[test]
+fn a_secret_in_the_place_of_its_file_is_not_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    let credentials = dir.path().to_str().unwrap();
+    for variables in [
+        variables(&[("CREDENTIALS_DIRECTORY", credentials)]),
+        variables(&[]),
+    ] {
+        let error = |value: &str| {
+            let file = dir.path().join("c.toml");
+            let text = format!("[database]\npassword_file = \"{value}\"");
+            std::fs::write(&file, text).unwrap();
+            let config = Config::load(Some(&file), variables.clone()).unwrap();
+            let error = config.database.password_file.unwrap().lines();
+            format!("{:?} {0}", error.unwrap_err())
+        };
+        for pasted in [
+            "S3cr3tPassw0rd",
+            "hunter2",
+            "letmein",
+            "Tr0ub4dor",
+            "/Xy12/Zz34Xy12Zz34AbCd9",
+        ] {
+            let error = error(pasted);
+            assert!(!error.contains(pasted), "{error}");
+            assert!(error.contains("expected an absolute path"), "{error}");
+        }
+        for name in ["database-password", "advisoryd.proxy", "/etc/advisoryd/db"] {
+            let error = error(name);
+            assert!(error.contains(name), "{error}");
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //! created in the same transaction that advances the position.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
@@ -10,10 +10,11 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::arrivals::Arrivals;
+pub use super::rules::Rules;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{
-    Alert, ChangeKind, Links, Matcher, Purpose, Rule, Silence, Subject, Verdict, alert_id, alert_of,
+    Alert, ChangeKind, Matcher, Purpose, Rule, Silence, Subject, Verdict, alert_id, alert_of,
 };
 use crate::store::alerts::alert::{self, Former};
 use crate::store::alerts::evaluation::{self, Found};
@@ -29,43 +30,6 @@ const BATCH: i64 = 2000;
 /// Alerts after which a transaction ends early; bounds memory when many rules match
 /// many changes.
 const MAX_ALERTS: usize = 5000;
-
-/// The rules, and how they are evaluated.
-pub struct Rules<'a> {
-    /// From the configuration.
-    pub matchers: &'a [Matcher],
-    /// Sinks that keep alerts until they are resolved.
-    pub resolving: BTreeSet<String>,
-    /// Whether first loads create alerts too.
-    pub backlog: bool,
-    /// The links of alerts.
-    pub links: Links,
-}
-
-impl<'a> Rules<'a> {
-    /// The rules of the configuration.
-    pub fn of(context: &'a Context, backlog: bool) -> Self {
-        let alerts = &context.config.alerts;
-        Self {
-            matchers: &alerts.rules,
-            resolving: alerts.resolving_sinks().map(str::to_owned).collect(),
-            backlog,
-            links: context.config.upstream.links.clone(),
-        }
-    }
-
-    /// The matcher of a rule as stored in the database. All daemons that share the
-    /// database use that definition, also one with an older configuration. `None` if
-    /// only a newer version of advisoryd can read it.
-    pub(crate) fn matcher(&self, current: &Current) -> Option<Cow<'a, Matcher>> {
-        let definition = current.definition.as_ref()?;
-        let ours = self.matchers.iter().find(|one| one.rule() == definition);
-        match ours {
-            Some(ours) => Some(Cow::Borrowed(ours)),
-            None => Matcher::new(definition.clone()).ok().map(Cow::Owned),
-        }
-    }
-}
 
 /// The result of evaluating changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

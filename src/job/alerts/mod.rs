@@ -10,4 +10,5 @@ pub mod evaluate;
 pub(crate) mod explain;
 pub mod pass;
 pub(crate) mod published;
+mod rules;
 pub(crate) mod test_sink;

@@ -2,26 +2,19 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::finding::{ERROR_CHARS, count, error, of_source, rounded, time};
 use super::freshness;
+use super::quiet::quiet;
 use crate::config::Config;
 use crate::model::{
     Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, shortened,
 };
-use crate::store::health::condition::{Activity, Doubt, SinkState, SourceState};
+use crate::store::health::condition::{Doubt, SinkState, SourceState};
 
 /// Key of conditions that affect the whole account.
 const UPSTREAM: &str = "upstream";
 /// Consecutive failures after which the other sinks are notified about a sink.
 const SINK_FAILURES: i32 = 4;
-/// No silence is remarkable before this: weekends and holidays.
-const SHORTEST_SILENCE: TimeDelta = TimeDelta::days(3);
-/// With fewer advisories in 14 days, a low number may be chance.
-const USUAL_COUNT: f64 = 20.0;
-/// Fewer than this part (one in 5) of the usual number is far less.
-const FAR_LESS: i64 = 5;
-/// Maximum length of an included error, in characters.
-const ERROR_CHARS: usize = 300;
-
 /// The data that conditions are derived from.
 pub(crate) struct Seen<'a> {
     pub config: &'a Config,
@@ -144,25 +137,6 @@ impl Seen<'_> {
     }
 }
 
-fn of_source(
-    source: &SourceState,
-    condition: Condition,
-    holds: bool,
-    (value, summary): (i64, String),
-) -> Finding {
-    Finding {
-        condition,
-        key: source.key.to_string(),
-        evidence: if holds {
-            Evidence::For
-        } else {
-            Evidence::Against
-        },
-        value,
-        summary,
-    }
-}
-
 fn not_recognised(source: &SourceState) -> Finding {
     let condition = Condition::StructureNotRecognised;
     let evidence = RunFailure::says(source.last_failure, condition);
@@ -236,40 +210,6 @@ fn removals(source: &SourceState) -> Finding {
     of_source(source, condition, missing > 0, (missing, summary))
 }
 
-/// Compares with the history of the list itself. The silence is counted up to the end of
-/// the covered time: a list that cannot be read is stale, not quiet.
-fn quiet(source: &SourceState) -> Finding {
-    let Activity {
-        news_at,
-        usual_gap_seconds,
-        usual_count,
-        recent_count,
-    } = source.activity;
-    let silence = source.covered_to.zip(news_at).map(|(to, at)| to - at);
-    let silence = silence.unwrap_or_else(TimeDelta::zero);
-    let longest = usual_gap_seconds.map(|seconds| TimeDelta::milliseconds(milliseconds(seconds)));
-    let is_silent = longest.is_some_and(|longest| silence > (longest * 2).max(SHORTEST_SILENCE));
-    let usual = usual_count.unwrap_or(0.0);
-    let recent = recent_count.unwrap_or(0);
-    let is_sparse = usual >= USUAL_COUNT && milliseconds(usual) > recent * FAR_LESS * 1000;
-    let summary = if is_silent {
-        format!(
-            "no advisory was released or modified for {}, the longest pause of the last year was {}; check the list and the licence upstream",
-            rounded(silence),
-            rounded(longest.unwrap_or_else(TimeDelta::zero))
-        )
-    } else if is_sparse {
-        format!(
-            "{recent} advisories were released in 14 days, usually {usual:.0}; check the list and the licence upstream"
-        )
-    } else {
-        "it brings as much as usual".to_owned()
-    };
-    let value = silence.num_seconds();
-    let holds = is_silent || is_sparse;
-    of_source(source, Condition::ListQuiet, holds, (value, summary))
-}
-
 fn window_not_honoured(source: &SourceState) -> Finding {
     let (members, summary) = match source.cut_off {
         None => (
@@ -286,15 +226,6 @@ fn window_not_honoured(source: &SourceState) -> Finding {
     };
     let condition = Condition::WindowNotHonoured;
     of_source(source, condition, members > 0, (members, summary))
-}
-
-/// Thousandths, for comparisons in whole numbers.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a year in milliseconds is far below 2^53"
-)]
-fn milliseconds(seconds: f64) -> i64 {
-    (seconds * 1000.0) as i64
 }
 
 fn failing(sink: &SinkState) -> Finding {
@@ -334,28 +265,4 @@ fn no_longer_followed(state: &ConditionState) -> Finding {
         value: 0,
         summary: "no longer in the configuration".to_owned(),
     }
-}
-
-fn error(source: &SourceState) -> String {
-    shortened(
-        source.last_error.as_deref().unwrap_or("unknown"),
-        ERROR_CHARS,
-    )
-}
-
-/// A time, for people.
-pub(crate) fn time(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M UTC").to_string()
-}
-
-fn rounded(age: TimeDelta) -> String {
-    match age.num_minutes() {
-        minutes @ 0..120 => format!("{minutes} min"),
-        minutes @ 120..2880 => format!("{} h", minutes / 60),
-        minutes => format!("{} days", minutes / 1440),
-    }
-}
-
-fn count(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,8 @@
 //! Health checks and the heartbeat.
 
 pub mod check;
+mod finding;
 pub(crate) mod findings;
 pub mod freshness;
 pub mod heartbeat;
+mod quiet;

@@ -11,8 +11,7 @@ use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
 use crate::model::{Holder, ListChange, ListedList, Outcome, compare, lost};
-use crate::store::ledger::source;
-use crate::store::ledger::source::Others;
+use crate::store::ledger::configured::{self, Others};
 use crate::store::lists::discovery;
 
 /// A response that lacks more than this part (one in 5) of the followed lists must be
@@ -82,7 +81,7 @@ pub async fn configure(connection: &mut PgConnection, config: &Config) -> Result
         sweep: config.feeds.sweep,
         details: config.fetches_details(),
     };
-    source::configure(connection, &lists, &extra, others).await?;
+    configured::configure(connection, &lists, &extra, others).await?;
     if config.discovery.watch_lists {
         discovery::store_unfollowed(connection).await?;
     }

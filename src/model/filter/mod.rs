@@ -6,6 +6,8 @@
 mod error;
 mod evaluate;
 mod field;
+mod lexer;
+mod operator;
 mod parse;
 mod text;
 mod tree;

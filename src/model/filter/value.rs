@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::error::Fault;
 use super::field::{Field, FlagField, ListField, NumberField, TextField, TimeField};
+use super::operator::{Operator, Value};
 use super::tree::{Comparison, Filter, Moment, Order, Test, WatchListTest};
 use crate::model::advisory::AttackVector;
 use crate::model::severity::Severity;
@@ -43,70 +44,6 @@ const SOLUTION_STATUSES: [(&str, &str); 5] = [
     ("vendor_workaround", "vendor workaround"),
     ("partial_fix", "partial fix"),
 ];
-
-/// An operator between a field and a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operator {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    Contains,
-}
-
-/// A value as written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Value {
-    /// Without quotes.
-    pub text: String,
-    /// Bytes before it.
-    pub start: usize,
-    /// Its length in bytes, with quotes.
-    pub length: usize,
-    /// Whether it was in quotes.
-    pub is_quoted: bool,
-}
-
-impl Value {
-    fn wrong(&self, message: impl Into<String>) -> Fault {
-        Fault::new(self.start, self.length, message)
-    }
-}
-
-impl Operator {
-    fn sign(self) -> &'static str {
-        match self {
-            Self::Equal => "=",
-            Self::NotEqual => "!=",
-            Self::Less => "<",
-            Self::LessOrEqual => "<=",
-            Self::Greater => ">",
-            Self::GreaterOrEqual => ">=",
-            Self::Contains => "~",
-        }
-    }
-
-    fn order(self) -> Option<Order> {
-        match self {
-            Self::Equal => Some(Order::Equal),
-            Self::Less => Some(Order::Less),
-            Self::LessOrEqual => Some(Order::LessOrEqual),
-            Self::Greater => Some(Order::Greater),
-            Self::GreaterOrEqual => Some(Order::GreaterOrEqual),
-            Self::NotEqual | Self::Contains => None,
-        }
-    }
-
-    fn comparison(self) -> Option<Comparison> {
-        match self {
-            Self::Equal => Some(Comparison::Equal),
-            Self::Contains => Some(Comparison::Contains),
-            _ => None,
-        }
-    }
-}
 
 /// A comparison that is not part of a filter's text, such as the value of an option.
 ///

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use sqlx::types::Json;
 
 use super::advisory::stored_advisories;
+use super::detail_rows::{Known, List, keep, keep_former, known, lists};
 use super::row::{self, DetailPart, RecordPart, Stored, Version};
 use super::sighting::{Seen, Sighted};
 use super::{facts, history};
@@ -114,141 +114,6 @@ struct Laid {
     /// The current version.
     version: i32,
     facts: Vec<Fact>,
-}
-
-/// The details that were known before.
-struct Known {
-    byte_hash: Vec<u8>,
-    modified_at: Option<DateTime<Utc>>,
-}
-
-impl Known {
-    fn is_newer_than(&self, detail: &Detail) -> bool {
-        matches!(
-            (self.modified_at, detail.advisory.modified_at),
-            (Some(known), Some(theirs)) if known > theirs && self.byte_hash != detail.byte_hash
-        )
-    }
-}
-
-async fn known(connection: &mut PgConnection, said: &str) -> Result<Option<Known>, sqlx::Error> {
-    sqlx::query_as!(
-        Known,
-        "select byte_hash, modified_at
-         from detail
-         where said = $1
-         for update",
-        said
-    )
-    .fetch_optional(connection)
-    .await
-}
-
-/// Stores the response. The replaced one is kept for the versions that were
-/// created with it.
-async fn keep(
-    connection: &mut PgConnection,
-    origin: Origin,
-    detail: &Detail,
-    has_versions: bool,
-) -> Result<(), sqlx::Error> {
-    let Detail {
-        advisory,
-        raw,
-        byte_hash,
-        custom_info,
-        lists,
-    } = detail;
-    if has_versions {
-        sqlx::query!(
-            "insert into former_detail (said, byte_hash, raw)
-             select said, byte_hash, raw
-             from detail
-             where said = $1
-               and byte_hash <> $2
-             on conflict do nothing",
-            advisory.said,
-            byte_hash
-        )
-        .execute(&mut *connection)
-        .await?;
-    }
-    sqlx::query!(
-        "insert into detail (said, raw, byte_hash, model, modified_at, custom_info, lists, fetched_at, run_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-         on conflict (said) do update
-         set raw = excluded.raw,
-             byte_hash = excluded.byte_hash,
-             model = excluded.model,
-             modified_at = excluded.modified_at,
-             custom_info = excluded.custom_info,
-             lists = excluded.lists,
-             fetched_at = excluded.fetched_at,
-             run_id = excluded.run_id",
-        advisory.said,
-        raw,
-        byte_hash,
-        Json(advisory) as _,
-        advisory.modified_at,
-        custom_info.as_ref(),
-        lists.as_deref(),
-        origin.at,
-        origin.run_id
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Stores a response that is older than the known one, so that it is not lost.
-async fn keep_former(connection: &mut PgConnection, detail: &Detail) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "insert into former_detail (said, byte_hash, raw)
-         values ($1, $2, $3)
-         on conflict do nothing",
-        detail.advisory.said,
-        &detail.byte_hash,
-        detail.raw
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// A watch list that is read from JSON and is named in the response.
-struct List {
-    source_id: i32,
-    /// The advisory's row of `sighting`, if it was ever in it.
-    sighting_id: Option<i64>,
-    /// Whether the advisory is in it according to that row.
-    is_member: bool,
-    /// Whether the details were enqueued by its first load.
-    is_first_load: bool,
-}
-
-async fn lists(
-    connection: &mut PgConnection,
-    detail: &Detail,
-    since: DateTime<Utc>,
-) -> Result<Vec<List>, sqlx::Error> {
-    sqlx::query_as!(
-        List,
-        r#"select s.id as source_id,
-                  g.id as "sighting_id?",
-                  g.id is not null and g.left_at is null as "is_member!",
-                  s.baseline_seq is null
-                  or coalesce($3 <= s.baseline_at, false) as "is_first_load!"
-           from source s
-           left join sighting g on g.said = $2 and g.source_id = s.id
-           where s.served_by = 'json'
-             and s.watch_list_id = any($1)
-           order by s.watch_list_id"#,
-        detail.lists.as_deref().unwrap_or_default(),
-        detail.advisory.said,
-        since
-    )
-    .fetch_all(connection)
-    .await
 }
 
 /// A version from the response alone.

@@ -6,6 +6,7 @@ pub(crate) mod columns;
 pub(crate) mod comparison;
 pub(crate) mod copy;
 pub(crate) mod detail;
+mod detail_rows;
 pub(crate) mod facts;
 pub(crate) mod history;
 pub(crate) mod members;

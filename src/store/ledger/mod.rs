@@ -2,11 +2,13 @@
 
 pub(crate) mod activity;
 pub(crate) mod chain;
+pub(crate) mod configured;
 pub(crate) mod cursor;
 mod given_back;
 pub mod lease;
 pub mod lock;
 pub(crate) mod quarantine;
+mod quarantined;
 pub mod run;
 pub(crate) mod source;
 pub(crate) mod unknown_field;

@@ -1,0 +1,45 @@
+//! The rules of the configuration and of the database.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use crate::job::context::Context;
+use crate::model::{Links, Matcher};
+use crate::store::alerts::rule::Current;
+
+/// The rules, and how they are evaluated.
+pub struct Rules<'a> {
+    /// From the configuration.
+    pub matchers: &'a [Matcher],
+    /// Sinks that keep alerts until they are resolved.
+    pub resolving: BTreeSet<String>,
+    /// Whether first loads create alerts too.
+    pub backlog: bool,
+    /// The links of alerts.
+    pub links: Links,
+}
+
+impl<'a> Rules<'a> {
+    /// The rules of the configuration.
+    pub fn of(context: &'a Context, backlog: bool) -> Self {
+        let alerts = &context.config.alerts;
+        Self {
+            matchers: &alerts.rules,
+            resolving: alerts.resolving_sinks().map(str::to_owned).collect(),
+            backlog,
+            links: context.config.upstream.links.clone(),
+        }
+    }
+
+    /// The matcher of a rule as stored in the database. All daemons that share the
+    /// database use that definition, also one with an older configuration. `None` if
+    /// only a newer version of advisoryd can read it.
+    pub(crate) fn matcher(&self, current: &Current) -> Option<Cow<'a, Matcher>> {
+        let definition = current.definition.as_ref()?;
+        let ours = self.matchers.iter().find(|one| one.rule() == definition);
+        match ours {
+            Some(ours) => Some(Cow::Borrowed(ours)),
+            None => Matcher::new(definition.clone()).ok().map(Cow::Owned),
+        }
+    }
+}
