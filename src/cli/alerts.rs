@@ -1,4 +1,4 @@
-//! `advisoryd alerts`: what was told, to whom, and telling it once more.
+//! `advisoryd alerts`: alerts, their deliveries, and resending them.
 
 use std::collections::BTreeSet;
 

@@ -70,5 +70,5 @@ pub(super) async fn migrate(config: &Config, opened: &Opened) -> anyhow::Result<
     database::migrate(&opened.pool).await?;
     startup::configure(config, &opened.pool, Clock::system().now())
         .await
-        .context("the configuration could not be written down")
+        .context("the configuration could not be recorded")
 }

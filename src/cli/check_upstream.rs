@@ -109,7 +109,7 @@ pub(super) async fn check(
 }
 
 /// The lists that would be followed now, asked of upstream where `[discovery]`
-/// does; nothing is written down.
+/// does; nothing is stored.
 async fn lists(context: &Context) -> (Config, Option<Asked>) {
     let config = &context.config;
     if !config.discovery.watch_lists {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::output::{columns, csv_cell, print_error, print_json, print_line};
 
-/// Lines that are told unless `--limit` says otherwise.
+/// Lines that are printed unless `--limit` says otherwise.
 const USUAL_LIMIT: i64 = 50;
 
 /// How lists are printed.

@@ -56,7 +56,7 @@ use crate::daemon::StartOptions;
 use crate::model::chain;
 use crate::startup::Opened;
 
-/// Reads the command line, does what it says, and tells how it went. Wrong usage
+/// Reads the command line, does what it says, and reports the outcome. Wrong usage
 /// ends with 2, which clap sees to.
 pub fn main() -> ExitCode {
     // The token may be in the environment: no process of the same user, such as a
@@ -80,7 +80,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// An error in one line; an unusable configuration in one line per mistake.
+/// An error in one line; an unusable configuration in one line per error.
 fn told(error: &anyhow::Error) -> String {
     match error.downcast_ref::<ConfigError>() {
         Some(mistakes) => mistakes.to_string(),
@@ -100,7 +100,7 @@ fn man(out: Option<&Path>) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write the man pages into {}", folder.display()))
 }
 
-/// False when the command did its work and found failures, which it has told.
+/// False when the command did its work and found failures, which it has reported.
 fn start(arguments: Arguments) -> anyhow::Result<bool> {
     let Arguments {
         config,

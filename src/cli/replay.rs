@@ -14,7 +14,7 @@ use crate::model::{one_line, shortened};
 use crate::startup::{self, Opened};
 use crate::store::reports::report;
 
-/// Longest part of an old or new value that is told.
+/// Longest part of an old or new value that is printed.
 const VALUE_LETTERS: usize = 60;
 
 #[derive(Debug, Args)]

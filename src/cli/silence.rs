@@ -1,4 +1,4 @@
-//! `advisoryd silence`: what nobody wants to hear of for a while.
+//! `advisoryd silence`: alerts that are suppressed for a while.
 
 use std::collections::BTreeMap;
 

@@ -54,7 +54,7 @@ impl Wait {
         self.since.elapsed()
     }
 
-    /// How long nothing was heard of the server.
+    /// How long the server did not answer.
     pub(super) fn silent_for(&self) -> Duration {
         self.alive_at.elapsed()
     }

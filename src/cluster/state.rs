@@ -59,7 +59,7 @@ pub(super) enum State {
 }
 
 impl State {
-    /// Whether the server accepts connections, or did when last heard of.
+    /// Whether the server accepts connections, or did when it last answered.
     pub(super) fn is_running(&self) -> bool {
         matches!(self, Self::Ours { .. } | Self::Joined { .. })
     }

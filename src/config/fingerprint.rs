@@ -1,4 +1,4 @@
-//! A number that tells configurations apart.
+//! Fingerprint of the configuration: different configurations have different ones.
 
 use std::path::PathBuf;
 

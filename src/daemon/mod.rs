@@ -298,18 +298,18 @@ impl Daemon {
     }
 }
 
-/// Logs why a reload was refused, a line per mistake; returns the first one.
+/// Logs why a reload was refused, a line per error; returns the first one.
 fn refuse(error: &anyhow::Error) -> String {
     measures::reloaded(false);
-    let mistakes = match error.downcast_ref::<ConfigError>() {
+    let errors = match error.downcast_ref::<ConfigError>() {
         Some(error) => error.errors.iter().map(ToString::to_string).collect(),
         None => vec![chain(&**error)],
     };
-    for mistake in &mistakes {
-        error!("the configuration was not reloaded: {mistake}");
+    for error in &errors {
+        error!("the configuration was not reloaded: {error}");
     }
     shortened(
-        mistakes.first().map_or("", String::as_str),
+        errors.first().map_or("", String::as_str),
         MAX_REFUSAL_CHARS,
     )
 }

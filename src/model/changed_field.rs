@@ -1,4 +1,4 @@
-//! A field that a version changed, as alerts tell it.
+//! A field that a version changed, as shown in alerts.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct ChangedField {
     /// As in `advisoryd_v1.field_changes`; `severity` by its name.
     pub field: String,
-    /// Old value; `None` if there was none, or it is too long to be told.
+    /// Old value; `None` if there was none, or it is too long to be shown.
     pub old: Option<String>,
     /// New value; likewise.
     pub new: Option<String>,

@@ -49,7 +49,7 @@ impl Mode {
     }
 
     /// Whether the run updates its source: cursor, last success and last error.
-    /// Reading a covered period again or importing a file tells nothing about new data.
+    /// Reading a covered period again or importing a file says nothing about new data.
     pub fn advances_cursor(self) -> bool {
         !matches!(self, Self::Reconcile | Self::Import)
     }

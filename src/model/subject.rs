@@ -49,7 +49,7 @@ pub struct Subject {
 
 impl Subject {
     /// The watch lists that rules compare: of a list that was joined only that one, so
-    /// that nobody is told of the lists of others.
+    /// that nobody is notified of the lists of others.
     pub fn compared_lists(&self) -> &[i64] {
         match (&self.through, self.what) {
             (Some(joined), ChangeKind::JoinedWatchList) => std::slice::from_ref(joined),

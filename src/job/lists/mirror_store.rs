@@ -94,7 +94,7 @@ pub(super) async fn store(
     };
     mirror::set(&mut transaction, &next).await?;
     transaction.commit().await?;
-    tell(state, &next, Changed { came, left });
+    log_changes(state, &next, Changed { came, left });
     Ok(Changed { came, left })
 }
 
@@ -119,7 +119,7 @@ fn doubt(missing: usize, known: usize) -> String {
     )
 }
 
-fn tell(before: &State, state: &State, changed: Changed) {
+fn log_changes(before: &State, state: &State, changed: Changed) {
     let (key, Changed { came, left }) = (state.key, changed);
     if before.refused_since.is_some() {
         info!("{key}: upstream no longer refuses them; they are mirrored again");

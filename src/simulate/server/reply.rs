@@ -14,7 +14,7 @@ pub type Pieces = BoxStream<'static, io::Result<Bytes>>;
 
 /// What a body is made of.
 pub enum Content {
-    /// Known in full; its length is told.
+    /// Known in full; its length is sent.
     Whole(Bytes),
     /// Made on the way.
     Pieces(Pieces),

@@ -27,13 +27,13 @@ pub struct World {
 #[derive(Debug, thiserror::Error)]
 pub enum WorldError {
     /// See [`MAX_WATCH_LISTS`].
-    #[error("{asked} watch lists were asked for; write at most {MAX_WATCH_LISTS}")]
+    #[error("{asked} watch lists were requested; expected at most {MAX_WATCH_LISTS}")]
     TooManyWatchLists {
         /// As asked.
         asked: usize,
     },
     /// Advisories are in watch lists.
-    #[error("no watch list was asked for; write at least 1")]
+    #[error("no watch list was requested; expected at least 1")]
     NoWatchList,
 }
 

@@ -9,7 +9,7 @@ use super::printable::printable;
 
 /// How far an XML declaration is looked for its end.
 const LONGEST_DECLARATION_BYTES: usize = 1024;
-/// The first bytes that tell a byte order mark or a format that is not read.
+/// The first bytes that show a byte order mark or a format that is not read.
 const LONGEST_MARK_BYTES: usize = 5;
 /// How much is decoded at once.
 const PIECE_BYTES: usize = 32 * 1024;
@@ -29,7 +29,7 @@ pub(super) struct Decoder {
 }
 
 enum State {
-    /// The first bytes, as long as they do not tell the encoding.
+    /// The first bytes, as long as they do not show the encoding.
     Sniffing(Vec<u8>),
     Utf8,
     Other(Box<encoding_rs::Decoder>),
@@ -125,7 +125,7 @@ fn sniff(
     }
     // No further, however much is there already: pieces of any size tell the same.
     let first = &first[..first.len().min(LONGEST_DECLARATION_BYTES)];
-    // White space before the declaration is a mistake that costs nothing to forgive.
+    // White space before the declaration is an error that costs nothing to accept.
     let text = first.trim_ascii_start();
     let could_declare = text.len() < 5 || text.starts_with(b"<?xml");
     if could_declare && !last && first.len() < LONGEST_DECLARATION_BYTES {

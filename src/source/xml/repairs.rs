@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// How many repairs of one record are told one by one.
+/// How many repairs of one record are listed.
 const MOST_NOTES: usize = 20;
 /// A longer name is cut.
 const LONGEST_NAME_CHARS: usize = 40;

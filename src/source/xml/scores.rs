@@ -1,4 +1,4 @@
-//! CVSS scores, by names that tell the version or by an element that says it.
+//! CVSS scores, by names that contain the version or by an element that says it.
 
 use super::fields::Fields;
 use super::name::keys;

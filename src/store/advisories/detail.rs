@@ -104,7 +104,7 @@ pub async fn store(
         None => return Ok(DetailOutcome::Elsewhere),
     };
     let came = laid.came;
-    tell(connection, origin, detail, laid, &lists).await?;
+    record_changes(connection, origin, detail, laid, &lists).await?;
     Ok(came)
 }
 
@@ -201,7 +201,7 @@ fn record_part(stored: &Stored) -> Option<RecordPart> {
 }
 
 /// Writes the sightings and the changes.
-async fn tell(
+async fn record_changes(
     connection: &mut PgConnection,
     origin: Origin,
     detail: &Detail,
@@ -264,12 +264,12 @@ async fn complete(
 ) -> Result<DateTime<Utc>, sqlx::Error> {
     let said = &detail.advisory.said;
     let modified_at = detail.advisory.modified_at;
-    let Some(wish) = queue::complete(connection, said, modified_at).await? else {
+    let Some(entry) = queue::complete(connection, said, modified_at).await? else {
         return Ok(now);
     };
-    if !wish.is_fulfilled {
+    if !entry.is_fulfilled {
         let why = "upstream listed a newer version than it sent";
         queue::failed(connection, said, why, now).await?;
     }
-    Ok(wish.since)
+    Ok(entry.since)
 }

@@ -78,7 +78,7 @@ struct Row {
     tickets: i64,
 }
 
-/// Contents by place in the list. Of an advisory the newest ticket that exists is told,
+/// Contents by place in the list. Of an advisory the newest ticket that exists is named,
 /// without its texts and its assignee: they would have to be erased with the ticket. A
 /// ticket's advisory is that of the time of the change.
 async fn contents(

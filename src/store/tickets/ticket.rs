@@ -107,7 +107,7 @@ struct Stored {
 }
 
 impl Stored {
-    /// A stored time in the future is a mistake and wins over nothing.
+    /// A stored time in the future is an error and wins over nothing.
     fn is_superseded_by(
         &self,
         ticket: &Ticket,
