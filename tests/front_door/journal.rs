@@ -64,15 +64,8 @@ fn fields(mut entry: &[u8]) -> Vec<(String, String)> {
     fields
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_secret_and_no_forged_field_reaches_the_journal() {
-    if !Uid::effective().is_root() {
-        eprintln!("skipped: only root can put a socket in the journal's place");
-        return;
-    }
-    let mut world = World::new().await;
-    let upstream = format!("http://127.0.0.1:{}", upstream().await);
-    world.settings.upstream.base_url = Some(upstream);
+/// What a failed `sync` writes to the journal.
+async fn journalled(world: &World) -> Vec<Vec<(String, String)>> {
     // The path of the journal's socket is fixed: the command sees this directory as `/run`.
     let run = tempfile::tempdir().unwrap();
     let journal = run.path().join("systemd/journal");
@@ -96,7 +89,7 @@ async fn no_secret_and_no_forged_field_reaches_the_journal() {
         .args(sync.get_args());
     let mut sync = Running::start(&mut inside);
     assert!(!sync.ended().await.success(), "{}", sync.stderr());
-    let entries = eventually("the error in the journal", PATIENCE, async || {
+    eventually("the error in the journal", PATIENCE, async || {
         let entries = entries.lock().unwrap();
         let written = entries.iter().filter(|entry| !entry.is_empty());
         let entries: Vec<_> = written.map(|entry| fields(entry)).collect();
@@ -106,7 +99,19 @@ async fn no_secret_and_no_forged_field_reaches_the_journal() {
         let is_there = entries.iter().flatten().any(is_quoted);
         is_there.then_some(entries)
     })
-    .await;
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_and_no_forged_field_reaches_the_journal() {
+    if !Uid::effective().is_root() {
+        eprintln!("skipped: only root can put a socket in the journal's place");
+        return;
+    }
+    let mut world = World::new().await;
+    let upstream = format!("http://127.0.0.1:{}", upstream().await);
+    world.settings.upstream.base_url = Some(upstream);
+    let entries = journalled(&world).await;
     for entry in &entries {
         for (name, value) in entry {
             let is_ours = name.starts_with("ADVISORYD_");

@@ -158,14 +158,14 @@ async fn run_plan(context: &Context, plan: Plan) -> Result<Ran, Failure> {
 async fn read(run: &Run, plan: Plan, work: &mut Work) -> Result<(), Failure> {
     let reading = filter(run).await?;
     let page_size = run.context.config.tickets.page_size;
-    let done = follow(run, plan, reading, work).await;
+    let done = follow(run, plan, &reading, work).await;
     done.map_err(|failure| failure.of_ticket_page(page_size))
 }
 
 async fn follow(
     run: &Run,
     plan: Plan,
-    reading: TicketReading,
+    reading: &TicketReading,
     work: &mut Work,
 ) -> Result<(), Failure> {
     let context = &run.context;

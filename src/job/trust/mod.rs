@@ -1,6 +1,7 @@
 //! Verify, reconcile, retry quarantine, retention, replay.
 
 pub(crate) mod erase;
+mod erase_lock;
 pub mod reconcile;
 pub(crate) mod replay;
 pub mod retention;

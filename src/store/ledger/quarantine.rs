@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-pub use super::quarantined::{Form, Kept, Line, get, list};
+pub use super::quarantined::{Form, Kept, get, list};
 use crate::model::{Fingerprint, outgoing_within, shortened};
 use crate::store::origin::Origin;
 
