@@ -5,8 +5,9 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::output::{print_error, print_json, print_line, table};
-use super::question::{Since, since};
 use super::shared::Shared;
+use super::since::{Since, since};
+use super::times::Times;
 use super::{alert_page, ask};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -91,7 +92,7 @@ pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> 
         what => what,
     };
     ask::with_database(&config, async |opened| match what {
-        What::List(wanted) => list(opened, wanted).await,
+        What::List(wanted) => list(opened, wanted, shared.times()).await,
         What::Show { id, json } => show(opened, id, json).await,
         What::Resend { ids, sink } => send_again(&config, opened, &ids, sink.as_deref()).await,
         What::Test { sink, json } => test(&config, &sink, json).await,
@@ -99,13 +100,15 @@ pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> 
     .await
 }
 
-async fn list(opened: &Opened, wanted: List) -> anyhow::Result<bool> {
+async fn list(opened: &Opened, wanted: List, times: Times) -> anyhow::Result<bool> {
     let mut connection = ask::up_to_date(opened).await?;
     let question = AlertQuestion {
         rule: wanted.rule,
         key: wanted.key,
         state: wanted.state,
-        since: wanted.since.map(|since| since.time(Clock::system().now())),
+        since: wanted
+            .since
+            .map(|since| since.time(Clock::system().now(), times)),
         limit: wanted.limit,
     };
     let lines = outcome::alerts(&mut connection, &question).await?;

@@ -34,6 +34,9 @@ pub(super) struct Arguments {
     /// Log format
     #[arg(long, global = true, value_name = "auto|pretty|json|journald", value_parser = log_format)]
     pub log_format: Option<LogFormat>,
+    /// Read and print times in UTC instead of the local time zone
+    #[arg(long, global = true)]
+    pub utc: bool,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -62,15 +65,11 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show data freshness, recent errors and next runs
-    Status {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// List advisories, most recently changed first
+    /// Show whether a daemon runs, problems, data freshness and next runs
+    Status(super::status::Options),
+    /// List advisories, most recently modified first
     Advisories(super::question::Advisories),
-    /// List tickets, most recently changed first
+    /// List tickets, most recently modified first
     Tickets(super::question::Tickets),
     /// Show one advisory or ticket and its history
     Show(super::show::Show),

@@ -11,7 +11,7 @@ use super::{ask, check_upstream};
 use crate::clock::Clock;
 use crate::cluster::{ClusterOptions, Preview, Role};
 use crate::config::{Config, ConfigError, Token};
-use crate::model::chain;
+use crate::model::{chain, counted};
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
 use crate::store::database::{self, SchemaState};
@@ -83,15 +83,15 @@ fn configuration(config: &Config) -> String {
         || "environment only".to_owned(),
         |file| file.display().to_string(),
     );
-    let watch_lists = config.watch_lists.len();
     let discovery = if config.discovery.watch_lists {
         " and those that discovery finds"
     } else {
         ""
     };
     format!(
-        "{file}: {watch_lists} watch lists{discovery}, {} extra feeds",
-        config.extra_feeds.len()
+        "{file}: {}{discovery}, {}",
+        counted(config.watch_lists.len(), "watch list"),
+        counted(config.extra_feeds.len(), "extra feed")
     )
 }
 

@@ -35,7 +35,7 @@ impl Form {
 pub(super) fn print<T: Serialize + Default>(
     form: &Form,
     mut lines: Vec<T>,
-    as_table: fn(&[T]) -> String,
+    as_table: impl Fn(&[T]) -> String,
 ) -> anyhow::Result<()> {
     let usual = usize::try_from(USUAL_LIMIT)?;
     let more = form.limit.is_none() && lines.len() > usual;

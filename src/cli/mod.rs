@@ -5,11 +5,14 @@ mod alerts;
 mod args;
 mod ask;
 mod capture;
+mod change_lines;
 mod changes;
 mod check;
 mod check_upstream;
+mod chosen_list;
 mod confirm;
 mod demo;
+mod difference;
 mod erase;
 mod exit;
 mod explain;
@@ -30,12 +33,18 @@ mod shared;
 mod show;
 mod silence;
 mod simulate;
+mod since;
+mod state_file;
 mod status;
+mod status_check;
+mod status_daemon;
 mod status_details;
 mod status_mirror;
+mod status_page;
 mod status_source;
 mod stop;
 mod sync;
+mod times;
 mod verify;
 
 use std::process::ExitCode;
@@ -66,8 +75,7 @@ pub fn main() -> ExitCode {
         return ExitCode::from(FAILED);
     }
     match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(FAILED),
+        Ok(status) => ExitCode::from(status),
         Err(error) => {
             output::print_error(&told(&error));
             ExitCode::from(exit_status(&error, is_daemon))
@@ -83,13 +91,14 @@ fn told(error: &anyhow::Error) -> String {
     }
 }
 
-/// False when the command did its work and found failures, which it has told.
-fn start(arguments: Arguments) -> anyhow::Result<bool> {
+/// The exit status of a command that did its work.
+fn start(arguments: Arguments) -> anyhow::Result<u8> {
     let Arguments {
         config,
         verbose,
         quiet,
         log_format,
+        utc,
         command,
     } = arguments;
     let shared = Shared {
@@ -97,7 +106,18 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         verbose,
         quiet,
         log_format,
+        utc,
     };
+    if let Command::Status(wanted) = &command
+        && let Some(wanted) = wanted.check()
+    {
+        return block_on(status_check::run(shared, wanted));
+    }
+    Ok(if work(shared, command)? { 0 } else { FAILED })
+}
+
+/// False when the command did its work and found failures, which it has told.
+fn work(shared: Shared, command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Completions { shell } => {
             clap_complete::generate(
@@ -117,7 +137,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Run { alert_backlog } => block_on(run(shared, StartOptions { alert_backlog })),
         Command::Sync(wanted) => block_on(sync::run(shared, wanted)),
         Command::Check { offline, json } => block_on(check::run(shared, offline, json)),
-        Command::Status { json } => block_on(status::run(shared, json)),
+        Command::Status(wanted) => block_on(status::run(shared, &wanted)),
         Command::Advisories(wanted) => block_on(question::advisories(shared, wanted)),
         Command::Tickets(wanted) => block_on(question::tickets(shared, wanted)),
         Command::Show(wanted) => block_on(show::run(shared, wanted)),
@@ -146,7 +166,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
     }
 }
 
-fn block_on(work: impl Future<Output = anyhow::Result<bool>>) -> anyhow::Result<bool> {
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?

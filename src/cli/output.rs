@@ -4,29 +4,46 @@ use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
 use std::os::fd::AsFd as _;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use console::{measure_text_width, truncate_str};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::model::{is_unsafe, legible, one_line, outgoing_page};
 
 /// Why some of the data did not reach stdout.
 static UNWRITTEN: OnceLock<String> = OnceLock::new();
 
+/// Whether a part of the output was lost, also because its reader went away.
+static IS_CUT: AtomicBool = AtomicBool::new(false);
+
 /// Text for stdout, without control sequences, whatever it quotes.
 pub(crate) fn print_line(line: &str) {
     write_line(&legible(line));
 }
 
+/// Lines that are legible already, and may have colours of this program.
+pub(super) fn print_styled(lines: &str) {
+    write_line(lines);
+}
+
 /// A reader that went away is no failure of ours; a full disk is.
 fn write_line(line: &str) {
-    if let Err(error) = writeln!(std::io::stdout(), "{line}")
-        && error.kind() != ErrorKind::BrokenPipe
-    {
-        // The first failure is the one that explains the others.
-        let _ = UNWRITTEN.set(error.to_string());
+    if let Err(error) = writeln!(std::io::stdout(), "{line}") {
+        IS_CUT.store(true, Ordering::Relaxed);
+        if error.kind() != ErrorKind::BrokenPipe {
+            // The first failure is the one that explains the others.
+            let _ = UNWRITTEN.set(error.to_string());
+        }
     }
+}
+
+/// Whether all that was printed was also written, to a reader that was there.
+pub(super) fn is_whole() -> bool {
+    std::io::stdout().flush().is_ok() && !IS_CUT.load(Ordering::Relaxed)
 }
 
 /// What kept data from being written, if anything did: then not all is done.
@@ -95,24 +112,52 @@ pub(crate) fn csv_cell(text: &str) -> String {
     if is_formula { format!("'{text}") } else { text }
 }
 
-/// Rows under a heading, in columns as wide as their widest cell.
+/// Rows under a heading, in columns as wide as their widest cell. On a terminal the last
+/// column is cut where the terminal ends.
 pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
+    let terminal = console::Term::stdout();
+    let width = terminal
+        .is_term()
+        .then(|| terminal.size_checked())
+        .flatten();
+    table_within(
+        heading,
+        rows,
+        width.map(|(_, columns)| usize::from(columns)),
+    )
+}
+
+/// The same within so many columns, if the last one keeps a readable width.
+fn table_within<const N: usize>(
+    heading: [&str; N],
+    rows: &[[String; N]],
+    columns: Option<usize>,
+) -> String {
+    /// A narrower last column says nothing: lines then break.
+    const LEAST: usize = 8;
     let rows: Vec<[String; N]> = rows
         .iter()
         .map(|row| row.each_ref().map(|cell| one_line(cell)))
         .collect();
-    let mut widths = heading.map(|cell| cell.chars().count());
+    let mut widths = heading.map(measure_text_width);
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+            *width = (*width).max(measure_text_width(cell));
         }
     }
+    let before: usize = widths.iter().rev().skip(1).map(|width| width + 2).sum();
+    let room = columns.and_then(|columns| columns.checked_sub(before));
+    let room = room.filter(|room| *room >= LEAST).unwrap_or(usize::MAX);
     let line = |cells: [&str; N]| {
         let mut line = String::new();
-        for (cell, width) in cells.into_iter().zip(widths) {
-            line.push_str(cell);
-            let padding = width + 2 - cell.chars().count();
-            line.extend(std::iter::repeat_n(' ', padding));
+        for (place, (cell, width)) in cells.into_iter().zip(widths).enumerate() {
+            if place + 1 == N {
+                line.push_str(&truncate_str(cell, room, "…"));
+            } else {
+                line.push_str(cell);
+                let padding = width + 2 - measure_text_width(cell);
+                line.extend(std::iter::repeat_n(' ', padding));
+            }
         }
         line.trim_end().to_owned()
     };
@@ -122,6 +167,19 @@ pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
         text.push_str(&line(row.each_ref().map(String::as_str)));
     }
     text
+}
+
+/// A value as people read it.
+pub(super) fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
+        Value::Array(items) if items.iter().all(|item| !item.is_object()) => {
+            items.iter().map(plain).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
 }
 
 /// A length of time as people say it: `3 h`, `12 min`.
@@ -137,13 +195,18 @@ pub(crate) fn rough(time: chrono::TimeDelta) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{csv_cell, escaped, rough, table};
+    use super::{csv_cell, escaped, rough, table_within};
 
     #[test]
     fn tables_line_up_and_times_are_rough() {
+        let table = |heading, rows: &[[String; 2]]| table_within(heading, rows, Some(20));
         let text = table(["a", "long"], &[["wide cell".into(), "x".into()]]);
         assert_eq!(text, "a          long\nwide cell  x");
-        let text = table(["a"], &[["\u{1b}[2Jb\nc".into()]]);
+        let text = table(["a", "b"], &[["x".into(), "eighteen letters…!".into()]]);
+        assert_eq!(text, "a  b\nx  eighteen letters…", "it fits exactly to 20");
+        let text = table(["a", "b"], &[["wider than the".into(), "terminal".into()]]);
+        assert_eq!(text, "a               b\nwider than the  terminal");
+        let text = table_within(["a"], &[["\u{1b}[2Jb\nc".into()]], None);
         assert_eq!(text, "a\n[2Jb c", "no terminal obeys a title");
         assert_eq!(
             escaped("\"a\u{9b}2J\u{7f}\u{202e}\u{e0041}ä\""),

@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::ask;
 use super::confirm::confirm;
 use super::output::{print_json, print_line};
-use super::question::{Since, since};
 use super::shared::Shared;
+use super::since::{Since, since};
 use crate::clock::Clock;
 use crate::job::trust::replay::{Example, Replay, Report};
 use crate::model::{one_line, shortened};
@@ -37,7 +37,9 @@ pub(super) async fn run(shared: Shared, wanted: Wanted) -> anyhow::Result<bool> 
     let config = shared.load_and_log(Some("warn"))?;
     let rules = startup::rules(&config)?;
     let clock = Clock::system();
-    let since = wanted.since.map(|since| since.time(clock.now()));
+    let since = wanted
+        .since
+        .map(|since| since.time(clock.now(), shared.times()));
     ask::with_database(&config, async |opened| {
         drop(ask::up_to_date(opened).await?);
         let replay = Replay {

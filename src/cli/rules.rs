@@ -4,8 +4,9 @@ use clap::{Args, Subcommand};
 
 use super::ask;
 use super::output::{print_json, print_line, table};
-use super::question::{Since, since};
 use super::shared::Shared;
+use super::since::{Since, since};
+use super::times::Times;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::back_test::{self, BackTest};
@@ -51,7 +52,7 @@ pub(super) async fn run(shared: Shared, wanted: Rules) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     match wanted.what {
         What::List { json } => list(&config, json),
-        What::Test(wanted) => test(&config, wanted).await,
+        What::Test(wanted) => test(&config, wanted, shared.times()).await,
     }
 }
 
@@ -79,9 +80,9 @@ fn list(config: &Config, json: bool) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-async fn test(config: &Config, wanted: Test) -> anyhow::Result<bool> {
+async fn test(config: &Config, wanted: Test, times: Times) -> anyhow::Result<bool> {
     let chosen = chosen(config, wanted.rule.as_deref())?;
-    let since = wanted.since.time(Clock::system().now());
+    let since = wanted.since.time(Clock::system().now(), times);
     let all = ask::with_connection(config, async |connection| {
         Ok(back_test::back_test(connection, &chosen, since).await?)
     })

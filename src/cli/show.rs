@@ -5,16 +5,16 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::ask;
-use super::output::{print_json, print_line};
+use super::difference;
+use super::output::{plain, print_json, print_line, print_styled};
 use super::shared::Shared;
+use super::times::Times;
 use crate::config::Config;
-use crate::model::{Details, Receipt, RecordKind, legible, one_line, shortened};
+use crate::model::{Details, Receipt, RecordKind, legible};
 use crate::store::advisories::history::{self, StoredVersion};
 use crate::store::reports::question::{self, FieldChange};
 use crate::store::reports::receipt;
 
-/// Longest part of an old or new value in the history.
-const VALUE_LETTERS: usize = 100;
 /// Products and references beyond so many are only counted.
 const MANY: usize = 12;
 
@@ -35,7 +35,7 @@ pub(super) struct Show {
 pub(super) async fn run(shared: Shared, wanted: Show) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     ask::with_connection(&config, async |connection| {
-        show(&config, connection, &wanted).await
+        show(&config, connection, &wanted, shared.times()).await
     })
     .await
 }
@@ -44,6 +44,7 @@ async fn show(
     config: &Config,
     connection: &mut PgConnection,
     wanted: &Show,
+    times: Times,
 ) -> anyhow::Result<bool> {
     let details = config.feeds.details;
     let Found {
@@ -75,7 +76,7 @@ async fn show(
     }
     print_line(legible(&page(kind, &document, &receipt)).trim_end());
     if wanted.history {
-        print_line(&legible(&history_page(&versions, &changes)));
+        print_styled(&history_page(&versions, &changes, times));
     }
     Ok(true)
 }
@@ -292,30 +293,15 @@ fn capital(word: &str) -> String {
         .unwrap_or_default()
 }
 
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
-        Value::Array(items) if items.iter().all(|item| !item.is_object()) => {
-            items.iter().map(plain).collect::<Vec<_>>().join(", ")
-        }
-        other => other.to_string(),
-    }
-}
-
 /// Version by version what it brought, also where no column tells it.
-fn history_page(versions: &[StoredVersion], changes: &[FieldChange]) -> String {
+fn history_page(versions: &[StoredVersion], changes: &[FieldChange], times: Times) -> String {
     let mut lines = vec![String::new(), "History".to_owned()];
     for (place, StoredVersion { version, at }) in versions.iter().enumerate() {
-        let at = at.format("%Y-%m-%d %H:%M:%S UTC");
-        lines.push(format!("  version {version}, {at}"));
+        lines.push(format!("  version {version}, {}", times.full(*at)));
         let of_this = changes.iter().filter(|change| change.version == *version);
         let before = lines.len();
-        lines.extend(of_this.map(|change| {
-            let (old, new) = (short(change.old.as_ref()), short(change.new.as_ref()));
-            format!("    {}: {old} → {new}", change.field)
-        }));
+        let differences = difference::page(of_this);
+        lines.extend(differences.iter().map(|line| format!("    {line}")));
         if lines.len() == before {
             lines.push(match (place, version) {
                 (0, 1) => "    first seen".to_owned(),
@@ -325,14 +311,6 @@ fn history_page(versions: &[StoredVersion], changes: &[FieldChange]) -> String {
         }
     }
     lines.join("\n")
-}
-
-fn short(value: Option<&Value>) -> String {
-    let text = one_line(&value.map(plain).unwrap_or_default());
-    if text.is_empty() {
-        return "nothing".to_owned();
-    }
-    shortened(&text, VALUE_LETTERS)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::job::feeds::pull;
 use crate::job::lists::discover;
 use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, TicketSync};
-use crate::model::{Outcome, SourceKey, chain};
+use crate::model::{Outcome, SourceKey, chain, counted};
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
 use crate::store::ledger::quarantine;
@@ -135,12 +135,12 @@ async fn discovered(context: &mut Context, wanted: &Sync) -> anyhow::Result<bool
         print_json(&told)?;
     } else {
         print_line(&format!(
-            "discovery: {}, {} watch lists upstream, {} followed, {} changes, {} requests",
+            "discovery: {}, {} upstream, {} followed, {}, {}",
             told.outcome.name(),
-            told.listed,
+            counted(told.listed, "watch list"),
             told.followed,
-            told.changed,
-            told.requests
+            counted(told.changed, "change"),
+            counted(told.requests, "request")
         ));
     }
     if let Some(error) = told.outcome.error() {

@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::ask;
 use super::output::{print_json, print_line};
-use super::question::{Since, since};
 use super::shared::Shared;
+use super::since::{Since, since};
 use crate::clock::Clock;
 use crate::job::trust::verify::{self, Problem, Verification};
 
@@ -23,7 +23,7 @@ pub(super) struct Verify {
 pub(super) async fn run(shared: Shared, wanted: Verify) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let now = Clock::system().now();
-    let since = wanted.since.map(|since| since.time(now));
+    let since = wanted.since.map(|since| since.time(now, shared.times()));
     let proof = ask::with_database(&config, async |opened| {
         drop(ask::up_to_date(opened).await?);
         Ok(verify::verify(&opened.pool, since, now).await?)

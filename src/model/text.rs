@@ -1,5 +1,14 @@
 //! Sanitising external text for logs, messages and terminals.
 
+use std::fmt::Display;
+
+/// A count and what is counted: `1 watch list`, `3 watch lists`.
+pub fn counted(count: impl Display, what: &str) -> String {
+    let count = count.to_string();
+    let plural = if count == "1" { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
 /// External text in one line, for messages, logs and tables: each run of blanks,
 /// line ends and control characters becomes one blank.
 pub fn one_line(text: &str) -> String {

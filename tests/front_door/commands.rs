@@ -133,7 +133,9 @@ async fn status_tells_age_errors_and_next_runs() {
         (&"watch_list".into(), &"failing".into(), &60.into())
     );
     assert!(
-        list["next_run_at"].is_string() && list["data_age_seconds"].is_u64(),
+        list["scheduled_at"].is_string()
+            && list["next_run_at"].is_null()
+            && list["data_age_seconds"].is_u64(),
         "{list}"
     );
     assert!(

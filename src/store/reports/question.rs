@@ -9,6 +9,43 @@ use crate::model::{Details, RecordKind};
 use crate::store::advisories::columns::with_plain_names;
 use crate::store::reports::receipt;
 
+/// Lower limits of times; `None` is no limit.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Moments {
+    /// Released (a ticket: created) or modified upstream.
+    pub any: Option<DateTime<Utc>>,
+    /// Released upstream.
+    pub released: Option<DateTime<Utc>>,
+    /// Modified upstream.
+    pub modified: Option<DateTime<Utc>>,
+    /// First stored in the database.
+    pub first_seen: Option<DateTime<Utc>>,
+    /// Changed in the database.
+    pub changed: Option<DateTime<Utc>>,
+}
+
+/// By which time lines are ordered, the latest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// When upstream released it.
+    Released,
+    /// When upstream last modified it.
+    #[default]
+    Modified,
+    /// When it was first stored.
+    FirstSeen,
+}
+
+impl Order {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Released => "released",
+            Self::Modified => "modified",
+            Self::FirstSeen => "first_seen",
+        }
+    }
+}
+
 /// Filter for advisories; `None` matches everything.
 #[derive(Debug, Clone, Default)]
 pub struct AdvisoryQuestion {
@@ -22,8 +59,10 @@ pub struct AdvisoryQuestion {
     pub product: Option<String>,
     /// A watch list that contained it.
     pub watch_list_id: Option<i64>,
-    /// Changed in the database since.
-    pub changed_since: Option<DateTime<Utc>>,
+    /// How recent.
+    pub since: Moments,
+    /// What comes first.
+    pub order: Order,
     /// Only zero days.
     pub zero_day: bool,
     /// Full-text search, with the syntax of a web search.
@@ -45,6 +84,10 @@ pub struct AdvisoryLine {
     pub is_zero_day: Option<bool>,
     /// Solution status.
     pub solution_status: Option<String>,
+    /// When upstream released it.
+    pub released_at: Option<DateTime<Utc>>,
+    /// When it was first stored.
+    pub first_seen_at: Option<DateTime<Utc>>,
     /// When upstream last modified it.
     pub modified_at: Option<DateTime<Utc>>,
     /// When it last changed in the database.
@@ -61,7 +104,7 @@ pub struct AdvisoryLine {
     pub details_due_at: Option<DateTime<Utc>>,
 }
 
-/// Matching advisories, most recently changed first, with what is known of each besides
+/// Matching advisories, the latest first, with what is known of each besides
 /// its stored version. `details` decides which entries of the fetch queue count.
 pub async fn advisories(
     connection: &mut PgConnection,
@@ -95,13 +138,8 @@ async fn stored(
         r#"select a.said as "said!",
                   a.severity,
                   coalesce(a.cvss4_score, a.cvss3_score, a.cvss2_score) as cvss_score,
-                  a.is_zero_day,
-                  a.solution_status,
-                  a.modified_at,
-                  a.changed_at,
-                  a.version,
-                  a.cves,
-                  a.title,
+                  a.is_zero_day, a.solution_status, a.released_at, a.first_seen_at,
+                  a.modified_at, a.changed_at, a.version, a.cves, a.title,
                   null::timestamptz as quarantined_since,
                   null::timestamptz as details_due_at
            from advisoryd_v1.advisories a
@@ -115,20 +153,35 @@ async fn stored(
                      where w.said = a.said
                        and w.watch_list_id = $5
                        and w.left_at is null))
-             and ($6::timestamptz is null or a.changed_at >= $6)
+             and ($6::timestamptz is null or a.modified_at >= $6 or a.released_at >= $6)
+             and ($10::timestamptz is null or a.released_at >= $10)
+             and ($11::timestamptz is null or a.modified_at >= $11)
+             and ($12::timestamptz is null or a.first_seen_at >= $12)
+             and ($13::timestamptz is null or a.changed_at >= $13)
              and (not $7 or a.is_zero_day)
              and ($8::text is null or a.search @@ websearch_to_tsquery('pg_catalog.english', $8))
-           order by a.changed_at desc, a.said
+           order by case $14::text
+                        when 'released' then a.released_at
+                        when 'first_seen' then a.first_seen_at
+                        else a.modified_at
+                    end desc nulls last,
+                    length(a.said) desc,
+                    a.said desc
            limit $9"#,
         question.rank_from,
         question.rank_to,
         question.cve,
         question.product,
         question.watch_list_id,
-        question.changed_since,
+        question.since.any,
         question.zero_day,
         question.search,
-        question.limit
+        question.limit,
+        question.since.released,
+        question.since.modified,
+        question.since.first_seen,
+        question.since.changed,
+        question.order.name()
     )
     .fetch_all(connection)
     .await
@@ -145,8 +198,10 @@ pub struct TicketQuestion {
     pub watch_list_id: Option<i64>,
     /// Its advisory.
     pub said: Option<String>,
-    /// Changed in the database since.
-    pub changed_since: Option<DateTime<Utc>>,
+    /// How recent.
+    pub since: Moments,
+    /// What comes first.
+    pub order: Order,
     /// Tickets that no longer exist upstream, instead of those that do.
     pub gone: bool,
     /// Maximum number.
@@ -168,6 +223,10 @@ pub struct TicketLine {
     pub assignee: Option<String>,
     /// Its advisory.
     pub said: Option<String>,
+    /// When it was created upstream.
+    pub created_at: Option<DateTime<Utc>>,
+    /// When it was first stored.
+    pub first_seen_at: Option<DateTime<Utc>>,
     /// When upstream last modified it.
     pub modified_at: Option<DateTime<Utc>>,
     /// When it last changed in the database.
@@ -178,7 +237,7 @@ pub struct TicketLine {
     pub title: Option<String>,
 }
 
-/// Matching tickets, most recently changed first.
+/// Matching tickets, the latest first.
 pub async fn tickets(
     connection: &mut PgConnection,
     question: &TicketQuestion,
@@ -186,23 +245,57 @@ pub async fn tickets(
     sqlx::query_as!(
         TicketLine,
         r#"select t.id as "id!", t.pretty_id, t.status, t.priority, t.assignee, t.said,
-                  t.modified_at, t.changed_at, t.version, t.title
+                  t.created_at, t.first_seen_at, t.modified_at, t.changed_at, t.version, t.title
            from advisoryd_v1.tickets t
            where ($1::text is null or lower(t.status) = lower($1))
              and ($2::text is null or lower(t.assignee) = lower($2))
              and ($3::bigint is null or t.watch_list_id = $3)
              and ($4::text is null or t.said in ($4, upper($4)))
-             and ($5::timestamptz is null or t.changed_at >= $5)
+             and ($5::timestamptz is null or t.modified_at >= $5 or t.created_at >= $5)
+             and ($8::timestamptz is null or t.modified_at >= $8)
+             and ($9::timestamptz is null or t.first_seen_at >= $9)
+             and ($10::timestamptz is null or t.changed_at >= $10)
              and (t.deleted_at is not null) = $6
-           order by t.changed_at desc, t.id
+           order by case $11::text
+                        when 'first_seen' then t.first_seen_at
+                        else t.modified_at
+                    end desc nulls last,
+                    t.id desc
            limit $7"#,
         question.status,
         question.assignee,
         question.watch_list_id,
         question.said,
-        question.changed_since,
+        question.since.any,
         question.gone,
-        question.limit
+        question.limit,
+        question.since.modified,
+        question.since.first_seen,
+        question.since.changed,
+        question.order.name()
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// A watch list with a name.
+#[derive(Debug, Clone)]
+pub struct NamedList {
+    /// Its id upstream.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+}
+
+/// The watch lists that have a name.
+pub async fn named_lists(connection: &mut PgConnection) -> Result<Vec<NamedList>, sqlx::Error> {
+    sqlx::query_as!(
+        NamedList,
+        r#"select watch_list_id as "id!", name as "name!"
+           from source
+           where watch_list_id is not null
+             and name is not null
+           order by configured desc, watch_list_id"#
     )
     .fetch_all(connection)
     .await
@@ -288,6 +381,28 @@ pub struct FieldChange {
     pub old: Option<Value>,
     /// New value.
     pub new: Option<Value>,
+}
+
+/// The changes that one version brought.
+pub async fn field_changes_of(
+    connection: &mut PgConnection,
+    (kind, key): (&str, &str),
+    version: i32,
+) -> Result<Vec<FieldChange>, sqlx::Error> {
+    sqlx::query_as!(
+        FieldChange,
+        r#"select version as "version!", at as "at!", field as "field!", old, new
+           from advisoryd_v1.field_changes
+           where kind = $1
+             and key = $2
+             and version = $3
+           order by field"#,
+        kind,
+        key,
+        version
+    )
+    .fetch_all(connection)
+    .await
 }
 
 /// The changes between versions, oldest first.
