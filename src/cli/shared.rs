@@ -1,5 +1,6 @@
 //! Options that every command takes.
 
+use super::times::Times;
 use crate::config::{Config, ConfigError, LogFormat, process_environment};
 use crate::logging;
 
@@ -10,9 +11,15 @@ pub(super) struct Shared {
     pub(super) verbose: u8,
     pub(super) quiet: bool,
     pub(super) log_format: Option<LogFormat>,
+    pub(super) utc: bool,
 }
 
 impl Shared {
+    /// How times are read and printed.
+    pub(super) fn times(&self) -> Times {
+        Times::new(self.utc)
+    }
+
     pub(super) fn load(&self) -> Result<Config, ConfigError> {
         let config = Config::load(self.config.as_deref(), process_environment())?;
         config.keep_secrets();

@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 use super::context::Context;
 use super::failure::Failure;
 use super::transaction::Guard;
-use crate::model::{FingerprintSum, Holder, Mode, Outcome, RunFailure, SourceKey, Tally};
+use crate::model::{FingerprintSum, Holder, Mode, Outcome, RunFailure, SourceKey, Tally, counted};
 use crate::store::change;
 use crate::store::ledger::lock::SourceLock;
 use crate::store::ledger::run::{self, Ended};
@@ -312,8 +312,9 @@ impl Run {
         if drifted > 0 {
             warn!(
                 source = %self.key, run.id = run_id, drifted,
-                "{}: upstream changed {drifted} records without a new modification date; the changes are stored and listed as `drifted` in `changes`",
-                self.key.label()
+                "{}: upstream changed {} without a new modification date; what changed is stored and listed as `drifted` in `changes`",
+                self.key.label(),
+                counted(drifted, "record")
             );
         }
         let drifted = u64::try_from(drifted).unwrap_or(0);
@@ -377,7 +378,8 @@ fn log_ended(report: &Report, key: &SourceKey, failure: Option<&Failure>) {
     if quarantined > 0 {
         warn!(
             source = %key, run.id = run_id, quarantined,
-            "{label}: {quarantined} records could not be parsed; see `advisoryd quarantine list`"
+            "{label}: {} could not be parsed; see `advisoryd quarantine list`",
+            counted(quarantined, "record")
         );
     }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::freshness;
 use crate::config::Config;
 use crate::model::{
-    Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, shortened,
+    Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, counted, shortened,
 };
 use crate::store::health::condition::{Activity, Doubt, SinkState, SourceState};
 
@@ -211,7 +211,8 @@ fn coverage_gap(source: &SourceState) -> Finding {
     let summary = match gaps {
         0 => "the gaps are closed".to_owned(),
         _ => format!(
-            "{gaps} gaps in the covered time; the next runs request them again if they are within [feeds] max_days, see `advisoryd status`"
+            "{} in the covered time; the next runs request what is within [feeds] max_days again, see `advisoryd status`",
+            counted(gaps, "gap")
         ),
     };
     of_source(source, Condition::CoverageHole, gaps > 0, (gaps, summary))
@@ -260,7 +261,8 @@ fn quiet(source: &SourceState) -> Finding {
         )
     } else if is_sparse {
         format!(
-            "{recent} advisories were released in 14 days, usually {usual:.0}; check the list and the licence upstream"
+            "{} released in 14 days, usually {usual:.0}; check the list and the licence upstream",
+            counted(recent, "advisory")
         )
     } else {
         "it brings as much as usual".to_owned()
