@@ -82,9 +82,8 @@ async fn lines_that_the_terminal_breaks_count_as_several() {
     let world = filled().await;
     let dir = state_dir();
     let (program, page) = pager(dir.path());
-    let said = world.simulator.saids(1)[0].clone();
     let run = |columns| {
-        let mut command = world.command(&["show", &said]);
+        let mut command = world.command(&["advisories", "--limit", "30"]);
         command.env("PAGER", &program);
         let (shown, code) = on_terminal(command, columns);
         assert_eq!(code, 0, "{shown}");
