@@ -201,11 +201,11 @@ fn work(shared: Shared, command: Command) -> anyhow::Result<bool> {
         Command::Inspect(wanted) => block_on(inspect::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),
         Command::Demo(wanted) => {
-            shared.log(None, "warn")?;
+            shared.log(None, if shared.quiet { "error" } else { "warn" })?;
             block_on(crate::cli::demo::run(wanted.into()))
         }
         Command::Simulate(wanted) => {
-            shared.log(None, "info")?;
+            shared.log(None, if shared.quiet { "error" } else { "info" })?;
             block_on(simulate::run(wanted))
         }
     }

@@ -184,10 +184,8 @@ pub(crate) fn columns(heading: &[String], rows: &[Vec<String>]) -> String {
     columns_within(heading, rows, width)
 }
 
-/// The same within so many columns, if the last one keeps a readable width.
+/// The same within so many columns, if they keep a readable width.
 fn columns_within(heading: &[String], rows: &[Vec<String>], width: Option<usize>) -> String {
-    /// A narrower last column says nothing: lines then break.
-    const LEAST: usize = 8;
     let rows: Vec<Vec<String>> = rows
         .iter()
         .map(|row| row.iter().map(|cell| one_line(cell)).collect())
@@ -204,24 +202,23 @@ fn columns_within(heading: &[String], rows: &[Vec<String>], width: Option<usize>
     let numbers: Vec<usize> = (0..heading.len())
         .filter(|place| is_of_numbers(*place, &rows))
         .collect();
-    let before: usize = widths.iter().rev().skip(1).map(|width| width + 2).sum();
-    let room = width.and_then(|width| width.checked_sub(before));
-    let room = room.filter(|room| *room >= LEAST).unwrap_or(usize::MAX);
+    if let Some(width) = width {
+        fit(&mut widths, &numbers, width);
+    }
     let line = |cells: &[String]| {
         let mut line = String::new();
         for (place, (cell, width)) in cells.iter().zip(&widths).enumerate() {
-            let padding = width - measure_text_width(cell);
+            let cell = truncate_str(cell, *width, "…");
+            let padding = width - measure_text_width(&cell);
             let padding = std::iter::repeat_n(' ', padding);
             if place > 0 {
                 line.push_str("  ");
             }
             if numbers.contains(&place) {
                 line.extend(padding);
-                line.push_str(cell);
-            } else if place + 1 == cells.len() {
-                line.push_str(&truncate_str(cell, room, "…"));
+                line.push_str(&cell);
             } else {
-                line.push_str(cell);
+                line.push_str(&cell);
                 line.extend(padding);
             }
         }
@@ -233,6 +230,28 @@ fn columns_within(heading: &[String], rows: &[Vec<String>], width: Option<usize>
         text.push_str(&line(row));
     }
     text
+}
+
+/// Makes columns narrower until they fit, the last one first, then the widest. Neither the
+/// first, by which lines are known, nor numbers. Where that is not enough, lines break.
+fn fit(widths: &mut [usize], numbers: &[usize], width: usize) {
+    /// A narrower column says nothing.
+    const LEAST: usize = 8;
+    let taken: usize = widths.iter().map(|width| width + 2).sum();
+    let mut excess = taken.saturating_sub(width + 2);
+    let mut narrower = widths.to_vec();
+    let mut places: Vec<usize> = (1..widths.len())
+        .filter(|place| !numbers.contains(place))
+        .collect();
+    places.sort_by_key(|place| (*place + 1 < widths.len(), std::cmp::Reverse(widths[*place])));
+    for place in places {
+        let cut = excess.min(narrower[place].saturating_sub(LEAST));
+        narrower[place] -= cut;
+        excess -= cut;
+    }
+    if excess == 0 {
+        widths.copy_from_slice(&narrower);
+    }
 }
 
 /// Whether all cells of a column that are not empty are numbers: they are aligned on the
@@ -286,6 +305,15 @@ mod tests {
         assert_eq!(text, "a  b\nx  eighteen letters…", "it fits exactly to 20");
         let text = table(["a", "b"], &[["wider than the".into(), "terminal".into()]]);
         assert_eq!(text, "a               b\nwider than the  terminal");
+        let of_three = |heading: [&str; 3], row: [&str; 3]| {
+            let row = row.map(str::to_owned).to_vec();
+            columns_within(&heading.map(str::to_owned), &[row], Some(30))
+        };
+        let text = of_three(["a", "b", "c"], ["key", "a name that is long", "in 5 min"]);
+        assert_eq!(
+            text,
+            "a    b                c\nkey  a name that is…  in 5 min"
+        );
         let text = table(
             ["n", "score"],
             &[["7".into(), "9.8".into()], ["12".into(), String::new()]],

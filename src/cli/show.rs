@@ -1,5 +1,6 @@
 //! `advisoryd show`: one advisory or ticket in full.
 
+use chrono::DateTime;
 use clap::Args;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -128,7 +129,7 @@ async fn show_one(
         }
         return print_json(&document);
     }
-    print_line(legible(&page(kind, &document, &receipt)).trim_end());
+    print_line(legible(&page(kind, &document, (&receipt, times))).trim_end());
     if wanted.history {
         print_styled(&history_page(&versions, &changes, times));
     }
@@ -280,7 +281,7 @@ const LISTS: [(&str, [&str; 2]); 3] = [
 ];
 
 /// What is not stored, then facts, texts and lists.
-fn page(kind: RecordKind, document: &Value, receipt: &Receipt) -> String {
+fn page(kind: RecordKind, document: &Value, (receipt, times): (&Receipt, Times)) -> String {
     let text = |field: &str| plain(&document[field]);
     let Layout { key, facts, others } = match kind {
         RecordKind::Ticket => TICKET,
@@ -294,7 +295,7 @@ fn page(kind: RecordKind, document: &Value, receipt: &Receipt) -> String {
     let mut lines = vec![title, rule];
     lines.extend(receipt.sentences());
     for field in facts.iter().copied().chain(new) {
-        let value = text(field);
+        let value = in_zone(text(field), times);
         if !value.is_empty() {
             let name = field.trim_end_matches("_at").replace('_', " ");
             lines.push(format!("{name:<17} {value}"));
@@ -306,19 +307,27 @@ fn page(kind: RecordKind, document: &Value, receipt: &Receipt) -> String {
             lines.extend([String::new(), capital(field), value]);
         }
     }
-    lines.extend(memberships(&document["memberships"]));
+    lines.extend(memberships(&document["memberships"], times));
     for (field, parts) in LISTS {
         lines.extend(list(field, &document[field], parts));
     }
     lines.join("\n")
 }
 
+/// A time as people read it; any other text as it is.
+fn in_zone(text: String, times: Times) -> String {
+    match DateTime::parse_from_rfc3339(&text) {
+        Ok(at) => times.exact(at.to_utc()),
+        Err(_) => text,
+    }
+}
+
 /// The watch lists through which an advisory came, and those that it has left.
-fn memberships(items: &Value) -> Vec<String> {
+fn memberships(items: &Value, times: Times) -> Vec<String> {
     let items = items.as_array().filter(|items| !items.is_empty());
     let line = |item: &Value| {
-        let [id, name, since, left] =
-            ["watch_list_id", "name", "first_seen_at", "left_at"].map(|part| plain(&item[part]));
+        let [id, name, since, left] = ["watch_list_id", "name", "first_seen_at", "left_at"]
+            .map(|part| in_zone(plain(&item[part]), times));
         let list = format!("{id}  {name}");
         let state = if left.is_empty() {
             format!("since {since}")
@@ -384,6 +393,7 @@ mod tests {
     use serde_json::json;
 
     use super::page;
+    use crate::cli::times::Times;
     use crate::model::{Receipt, RecordKind};
 
     #[test]
@@ -395,7 +405,11 @@ mod tests {
             ..Receipt::default()
         };
         assert_eq!(
-            page(RecordKind::Advisory, &document, &receipt),
+            page(
+                RecordKind::Advisory,
+                &document,
+                (&receipt, Times::new(true))
+            ),
             "SA1  x\n──────\nversion           2\nexploit count     7\n\nDescription\ntext"
         );
     }

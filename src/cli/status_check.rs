@@ -58,7 +58,10 @@ impl fmt::Display for Level {
 pub(super) async fn run(shared: Shared, check: Check) -> anyhow::Result<u8> {
     let (level, text) = match look(&shared, check).await {
         Ok(found) => found,
-        Err(error) => (Level::Unknown, chain(&*error)),
+        Err(error) => {
+            let text = format!("{}; see `advisoryd check`", chain(&*error));
+            (Level::Unknown, text)
+        }
     };
     print_line(&one_line(&format!("{level}: {text}")));
     Ok(level as u8)

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::output::{rough, table};
+use super::output::rough;
 use super::status_daemon::Daemons;
 use super::status_details::Details;
 use super::status_mirror::Mirror;
@@ -42,7 +42,7 @@ pub(super) fn page(status: &Status, plan: &Plan, times: Times, in_detail: bool) 
     }
     let rows = status.sources.iter();
     let rows: Vec<[String; 8]> = rows.map(|one| status_source::row(one, plan)).collect();
-    lines.push(format!("\n{}", table(status_source::HEADING, &rows)));
+    lines.push(format!("\n{}", status_source::table(rows)));
     let notes = notes(status, plan, times, in_detail);
     lines.extend(notes.into_iter().map(|line| format!("\n{line}")));
     lines.join("\n")

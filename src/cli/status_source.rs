@@ -3,14 +3,14 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::output::rough;
+use super::output::{columns, rough};
 use super::times::Times;
 use crate::config::Config;
 use crate::model::{DateFilter, IngestedVia, RunFailure, SourceKey, is_in_future};
 use crate::store::reports::report::SourceReport;
 
 /// The table's columns.
-pub(super) const HEADING: [&str; 8] = [
+const HEADING: [&str; 8] = [
     "source",
     "name",
     "state",
@@ -124,6 +124,19 @@ pub(super) fn row(source: &SourceReport, plan: &Plan) -> [String; 8] {
         source.quarantined.to_string(),
         next_run.map_or_else(|| "-".into(), |at| format!("in {}", rough(at - now))),
     ]
+}
+
+/// The table. It fits 80 columns if nothing is in quarantine.
+pub(super) fn table(rows: Vec<[String; 8]>) -> String {
+    const QUARANTINE: usize = 6;
+    let has_quarantine = rows.iter().any(|row| row[QUARANTINE] != "0");
+    let shown = |cells: [String; 8]| -> Vec<String> {
+        let cells = cells.into_iter().enumerate();
+        let cells = cells.filter(|(place, _)| has_quarantine || *place != QUARANTINE);
+        cells.map(|(_, cell)| cell).collect()
+    };
+    let rows: Vec<Vec<String>> = rows.into_iter().map(shown).collect();
+    columns(&shown(HEADING.map(str::to_owned)), &rows)
 }
 
 /// The same as JSON.

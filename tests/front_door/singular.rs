@@ -18,6 +18,7 @@ const OTHERS: &[&str] = &[
     "days\", seconds / 86_400",
     "the daily quota of {limit} requests",
     "none of the {records}",
+    " for advisories",
     // Of several.
     "several.len(), counted(several)",
     "{rows} rows came and the pages do not end",
@@ -31,7 +32,10 @@ fn sources(dir: &Path, found: &mut Vec<String>) {
         let path = entry.path();
         if path.is_dir() {
             // The simulator is the vendor, and claims are figures for developers.
-            if !path.ends_with("simulate") && !path.ends_with("claims") {
+            if !["simulate", "claims", "tests"]
+                .iter()
+                .any(|name| path.ends_with(name))
+            {
                 sources(&path, found);
             }
         } else if path.extension().is_some_and(|end| end == "rs") {
