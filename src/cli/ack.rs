@@ -6,9 +6,10 @@ use sqlx::PgConnection;
 
 use super::ask;
 use super::login::login;
-use super::output::print_line;
-use super::question::{Since, since};
+use super::output::print_done;
 use super::shared::Shared;
+use super::since::{Since, since};
+use super::times::Times;
 use crate::clock::Clock;
 use crate::model::outgoing;
 use crate::startup::Opened;
@@ -34,10 +35,13 @@ pub(super) struct Ack {
 
 pub(super) async fn run(shared: Shared, wanted: Ack) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    ask::with_database(&config, async |opened| ack(opened, &wanted).await).await
+    ask::with_database(&config, async |opened| {
+        ack(opened, &wanted, shared.times()).await
+    })
+    .await
 }
 
-async fn ack(opened: &Opened, wanted: &Ack) -> anyhow::Result<bool> {
+async fn ack(opened: &Opened, wanted: &Ack, times: Times) -> anyhow::Result<bool> {
     drop(ask::up_to_date(opened).await?);
     let mut transaction = opened.pool.begin().await?;
     let said = stored(&mut transaction, wanted.said.trim()).await?;
@@ -51,7 +55,7 @@ async fn ack(opened: &Opened, wanted: &Ack) -> anyhow::Result<bool> {
     } else {
         let until = wanted
             .until
-            .map(|until| until.time_ahead(now))
+            .map(|until| until.time_ahead(now, times))
             .transpose()?;
         anyhow::ensure!(
             until.is_none_or(|until| until > now),
@@ -70,7 +74,7 @@ async fn ack(opened: &Opened, wanted: &Ack) -> anyhow::Result<bool> {
     let by = By { who: &by, at: now };
     erasure::record(&mut transaction, by, what, Some(&said), detail).await?;
     transaction.commit().await?;
-    print_line(&line);
+    print_done(&line);
     Ok(true)
 }
 

@@ -2,19 +2,22 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 use sqlx::PgConnection;
 
+use super::advisory_rows::rows;
 use super::ask;
+use super::level::ranks;
 use super::list::{Form, print};
-use super::output::{print_error, table};
-use super::question::{Since, day, short, since};
+use super::output::print_note;
 use super::shared::Shared;
+use super::since::{Since, since};
 use crate::clock::Clock;
-use crate::model::Severity;
+use crate::model::counted;
 use crate::model::filter::{
-    Comparison, Field, Filter, FlagField, ListField, NumberField, Order, Test, TextField,
-    comparison, parse_filter, severity_from_name,
+    Comparison, Field, Filter, FlagField, ListField, Moment, NumberField, Order, Test, TextField,
+    TimeField, comparison, parse_filter,
 };
 use crate::store::reports::question::{self, AdvisoryLine, AdvisoryQuestion, Sort};
 use crate::store::reports::receipt::{self, Unlisted};
@@ -60,9 +63,22 @@ pub(super) struct Advisories {
     /// In this watch list
     #[arg(long, visible_alias = "list", value_name = "NAME|ID", value_parser = watch_list)]
     watch_list: Vec<Filter>,
-    /// Changed in the database since: a duration (`7d`, `12h`) or a date or time (2026-11-01)
+    /// Released or modified by the vendor since: a duration (`7d`), a day (`yesterday`,
+    /// `monday`), a date or a time
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
+    /// Released by the vendor since; the newest release comes first
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    released: Option<Since>,
+    /// Modified by the vendor since
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    modified: Option<Since>,
+    /// First stored in this database since; the newest comes first
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    first_seen: Option<Since>,
+    /// Changed in this database since, for whatever reason
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    changed: Option<Since>,
     /// Only zero days
     #[arg(long)]
     zero_day: bool,
@@ -74,7 +90,7 @@ pub(super) struct Advisories {
         allow_hyphen_values = true
     )]
     search: Option<String>,
-    /// Newest or highest first; `:asc` reverses it [default: changed]
+    /// Newest or highest first; `:asc` reverses it [default: modified]
     #[arg(long, value_name = "NAME[:asc]", value_parser = sort)]
     sort: Option<(Sort, bool)>,
     #[command(flatten)]
@@ -86,16 +102,13 @@ fn filter(text: &str) -> Result<Filter, String> {
 }
 
 fn level(text: &str) -> Result<Filter, String> {
-    let (name, order) = match text.strip_suffix('+') {
-        Some(name) => (name, Order::GreaterOrEqual),
-        None => (text, Order::Equal),
+    let (rank, worst) = ranks(text)?;
+    let order = if worst > rank {
+        Order::GreaterOrEqual
+    } else {
+        Order::Equal
     };
-    let severity = severity_from_name(name).ok_or_else(|| {
-        let names = Severity::ALL.map(Severity::name).join(", ");
-        format!("expected one of {names}; append + for this or more severe")
-    })?;
-    let rank = f64::from(severity.rank());
-    Ok(number(NumberField::Severity, order, rank))
+    Ok(number(NumberField::Severity, order, f64::from(rank)))
 }
 
 fn number(field: NumberField, order: Order, value: f64) -> Filter {
@@ -181,10 +194,38 @@ fn sort(text: &str) -> Result<(Sort, bool), String> {
 }
 
 impl Advisories {
+    /// What comes first.
+    fn order(&self) -> (Sort, bool) {
+        let usual = match (self.released, self.first_seen) {
+            (Some(_), _) => Sort::Released,
+            (None, Some(_)) => Sort::FirstSeen,
+            (None, None) => Sort::default(),
+        };
+        self.sort.unwrap_or((usual, false))
+    }
+
     /// All options as one filter.
-    fn into_filter(self) -> (Filter, Form) {
+    fn into_filter(self, time: impl Fn(Since) -> DateTime<Utc>) -> (Filter, Form) {
+        let later = |field, since: Option<Since>| {
+            since.map(|since| {
+                let (order, value) = (Order::GreaterOrEqual, Moment::At(time(since)));
+                Filter::Test(Test::Time {
+                    field,
+                    order,
+                    value,
+                })
+            })
+        };
         let one = [self.filter, self.severity, self.cvss, self.threat];
         let mut parts: Vec<Filter> = one.into_iter().flatten().collect();
+        parts.extend(later(TimeField::Released, self.released));
+        parts.extend(later(TimeField::Modified, self.modified));
+        parts.extend(later(TimeField::FirstSeen, self.first_seen));
+        if self.since.is_some() {
+            let either = [TimeField::Released, TimeField::Modified];
+            let either = either.map(|field| later(field, self.since));
+            parts.push(Filter::Any(either.into_iter().flatten().collect()));
+        }
         let several = [
             self.vector,
             self.solution,
@@ -206,10 +247,11 @@ impl Advisories {
 }
 
 pub(super) async fn run(shared: Shared, wanted: Advisories) -> anyhow::Result<bool> {
-    let now = Clock::system().now();
-    let (sort, is_reversed) = wanted.sort.unwrap_or_default();
-    let changed_since = wanted.since.map(|since| since.time(now));
-    let (filter, form) = wanted.into_filter();
+    let (now, times) = (Clock::system().now(), shared.times());
+    let time = |since: Since| since.time(now, times);
+    let (sort, is_reversed) = wanted.order();
+    let changed_since = wanted.changed.map(time);
+    let (filter, form) = wanted.into_filter(time);
     form.check::<AdvisoryLine>()?;
     let asked = AdvisoryQuestion {
         filter,
@@ -226,7 +268,7 @@ pub(super) async fn run(shared: Shared, wanted: Advisories) -> anyhow::Result<bo
         anyhow::Ok((found, receipt::unlisted(connection, details).await?))
     };
     let (found, unlisted) = ask::with_connection(&config, ask).await?;
-    print(&form, found, rows)?;
+    print(&form, found, |lines| rows(lines, sort, (times, now)))?;
     print_unlisted(unlisted);
     Ok(true)
 }
@@ -238,50 +280,16 @@ fn print_unlisted(unlisted: Unlisted) {
         pending,
     } = unlisted;
     if quarantined > 0 {
-        print_error(&format!(
-            "not listed: {quarantined} records of advisories in quarantine; see `advisoryd quarantine list`"
+        print_note(&format!(
+            "not listed: {} in quarantine; see `advisoryd quarantine list`",
+            counted(quarantined, "advisory record")
         ));
     }
     if pending > 0 {
-        print_error(&format!(
-            "not listed: {pending} advisories queued to be fetched as JSON; see `advisoryd status`"
+        print_note(&format!(
+            "not listed: {} queued to be fetched as JSON; see `advisoryd status`",
+            counted(pending, "advisory")
         ));
-    }
-}
-
-fn rows(lines: &[AdvisoryLine]) -> String {
-    let rows: Vec<[String; 6]> = lines
-        .iter()
-        .map(|line| {
-            [
-                line.said.clone(),
-                line.severity.clone().unwrap_or_default(),
-                line.cvss_score
-                    .map(|score| format!("{score:.1}"))
-                    .unwrap_or_default(),
-                line.solution_status.clone().unwrap_or_default(),
-                day(line.modified_at),
-                marked(line),
-            ]
-        })
-        .collect();
-    table(
-        [
-            "advisory", "severity", "cvss", "solution", "modified", "title",
-        ],
-        &rows,
-    )
-}
-
-/// The title; before it, that a record of the advisory is in quarantine.
-fn marked(line: &AdvisoryLine) -> String {
-    let title = short(line.title.as_deref());
-    match line.quarantined_since {
-        Some(since) => format!(
-            "[record in quarantine since {}] {title}",
-            since.format("%Y-%m-%d")
-        ),
-        None => title,
     }
 }
 

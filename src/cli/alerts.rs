@@ -7,14 +7,15 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::alert_id::AlertId;
-use super::output::{print_error, print_json, print_line, table};
-use super::question::{Since, since};
+use super::output::{print_done, print_error, print_json, print_line, table};
 use super::shared::Shared;
+use super::since::{Since, since};
+use super::times::Times;
 use super::{alert_page, ask};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::test_sink::{self, SinkTest};
-use crate::model::{AlertState, shortened};
+use crate::model::{AlertState, counted, shortened};
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, AlertLine, AlertQuestion};
 use crate::store::alerts::resend::{self, DeadLetters};
@@ -109,9 +110,11 @@ pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> 
         what => what,
     };
     ask::with_database(&config, async |opened| match what {
-        What::List(wanted) => list(opened, wanted).await,
+        What::List(wanted) => list(opened, wanted, shared.times()).await,
         What::Show { id, json } => show(opened, &id, json).await,
-        What::Resend(wanted) if wanted.state.is_some() => dead_letters(opened, &wanted).await,
+        What::Resend(wanted) if wanted.state.is_some() => {
+            dead_letters(opened, &wanted, shared.times()).await
+        }
         What::Resend(wanted) => {
             send_again(&config, opened, &wanted.ids, wanted.sink.as_deref()).await
         }
@@ -120,13 +123,15 @@ pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> 
     .await
 }
 
-async fn list(opened: &Opened, wanted: List) -> anyhow::Result<bool> {
+async fn list(opened: &Opened, wanted: List, times: Times) -> anyhow::Result<bool> {
     let mut connection = ask::up_to_date(opened).await?;
     let question = AlertQuestion {
         rule: wanted.rule,
         key: wanted.key,
         state: wanted.state,
-        since: wanted.since.map(|since| since.time(Clock::system().now())),
+        since: wanted
+            .since
+            .map(|since| since.time(Clock::system().now(), times)),
         limit: wanted.limit,
     };
     let lines = outcome::alerts(&mut connection, &question).await?;
@@ -197,7 +202,7 @@ async fn send_again(
             .unwrap_or_default();
         let message = document["message_id"].as_str().map(str::to_owned);
         if message.is_some_and(|message| !messages.insert(message)) {
-            print_line(&format!("alert {id}: in a message that is queued already"));
+            print_done(&format!("alert {id}: in a message that is queued already"));
             continue;
         }
         let sinks = sinks_of(config, document["rule"].as_str(), only);
@@ -205,15 +210,16 @@ async fn send_again(
         let due = resend::resend(&mut transaction, id, only, &sinks, now).await?;
         transaction.commit().await?;
         if due == 0 && is_under_way(&document, only) {
-            print_line(&format!("alert {id}: being delivered already"));
+            print_done(&format!("alert {id}: being delivered already"));
         } else if due == 0 {
             print_error(&format!(
                 "alert {id}: no sink to send to; name one with --sink"
             ));
             good = false;
         } else {
-            print_line(&format!(
-                "alert {id}: {due} deliveries queued; the daemon or the next `advisoryd sync` sends them"
+            print_done(&format!(
+                "alert {id}: {} queued; the daemon or the next `advisoryd sync` sends them",
+                counted(due, "delivery")
             ));
         }
     }
@@ -229,26 +235,26 @@ fn is_under_way(document: &serde_json::Value, only: Option<&str>) -> bool {
     })
 }
 
-async fn dead_letters(opened: &Opened, wanted: &Resend) -> anyhow::Result<bool> {
+async fn dead_letters(opened: &Opened, wanted: &Resend, times: Times) -> anyhow::Result<bool> {
     drop(ask::up_to_date(opened).await?);
     let now = Clock::system().now();
     let which = DeadLetters {
         sink: wanted.sink.as_deref(),
         rule: wanted.rule.as_deref(),
-        since: wanted.since.map(|since| since.time(now)),
+        since: wanted.since.map(|since| since.time(now, times)),
     };
     let mut transaction = opened.pool.begin().await?;
     let due = resend::dead_letters(&mut transaction, which, now).await?;
     transaction.commit().await?;
     if due.is_empty() {
-        print_line("no dead letters");
+        print_done("no dead letters");
         return Ok(true);
     }
     let messages: BTreeSet<Uuid> = due.iter().copied().collect();
-    print_line(&format!(
-        "{} deliveries of {} messages queued; the daemon or the next `advisoryd sync` sends them",
-        due.len(),
-        messages.len()
+    print_done(&format!(
+        "{} of {} queued; the daemon or the next `advisoryd sync` sends them",
+        counted(due.len(), "delivery"),
+        counted(messages.len(), "message")
     ));
     Ok(true)
 }
@@ -285,7 +291,7 @@ async fn test(config: &Config, name: &str, json: bool) -> anyhow::Result<bool> {
     } = tried;
     let status = status.map_or_else(|| "no status".to_owned(), |status| status.to_string());
     match &error {
-        None => print_line(&format!(
+        None => print_done(&format!(
             "sink `{name}` accepted message {message_id} in {seconds:.2} s ({status}): {answer}"
         )),
         Some(error) => print_error(&format!(

@@ -28,12 +28,18 @@ pub(super) struct Arguments {
     /// More output (-vv for debug)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// Only print errors
+    /// Print only data and failures
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Log format
     #[arg(long, global = true, value_name = "auto|pretty|json|journald", value_parser = log_format)]
     pub log_format: Option<LogFormat>,
+    /// Read and print times in UTC instead of the local time zone
+    #[arg(long, global = true)]
+    pub utc: bool,
+    /// Do not start a pager for output that is longer than the terminal
+    #[arg(long, global = true)]
+    pub no_pager: bool,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -62,16 +68,12 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show data freshness, recent errors and next runs
-    Status {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// List advisories that match a filter
+    /// Show whether a daemon runs, problems, data freshness and next runs
+    Status(super::status::Options),
+    /// List advisories that match a filter, most recently modified first
     Advisories(Box<super::advisories::Advisories>),
-    /// List tickets, most recently changed first
-    Tickets(super::question::Tickets),
+    /// List tickets, most recently modified first
+    Tickets(super::tickets::Tickets),
     /// Show one advisory or ticket and its history
     Show(super::show::Show),
     /// List or follow the change log

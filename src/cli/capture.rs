@@ -7,13 +7,14 @@ use bytesize::ByteSize;
 use clap::Args;
 
 use super::confirm::confirm;
-use super::output::{print_error, print_line};
+use super::output::{print_done, print_error};
 use super::shared::Shared;
 use super::stop::stop_on_signals;
 use crate::capture::{Asker, Folder, Verdict, Wanted, judge, most_calls};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Client;
+use crate::model::counted;
 use crate::startup;
 
 /// The most that `--max-body` may be: bodies are held in memory.
@@ -69,10 +70,10 @@ pub(super) async fn run(shared: Shared, wanted: Capture) -> anyhow::Result<bool>
         let claims = captured.report.claims.iter();
         claims.filter(|claim| claim.verdict == verdict).count()
     };
-    print_line(&format!(
-        "{}: {} requests; assumptions: {} confirmed, {} refuted, {} open; see report.md",
+    print_done(&format!(
+        "{}: {}; assumptions: {} confirmed, {} refuted, {} open; see report.md",
         wanted.out.display(),
-        client.total_usage().requests,
+        counted(client.total_usage().requests, "request"),
         count(Verdict::Held),
         count(Verdict::NotHeld),
         count(Verdict::Open)
@@ -111,7 +112,8 @@ fn announce(config: &Config, lists: usize, wanted: &Capture) -> anyhow::Result<b
     };
     let out = wanted.out.display();
     print_error(&format!(
-        "at most {calls} requests will be sent to {host} (GET and OPTIONS only, plus retries); the responses are written to {out} {how}"
+        "at most {} will be sent to {host} (GET and OPTIONS only, plus retries); the responses are written to {out} {how}",
+        counted(calls, "request")
     ));
     if !std::io::stdin().is_terminal() {
         return Ok(true);

@@ -1,19 +1,27 @@
 //! `advisoryd changes`: what happened, in order, and as it happens.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::Utc;
 use clap::Args;
 use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 
-use super::ask;
-use super::output::{print_error, print_json, print_line, reader_gone};
+use super::change_lines::Printer;
+use super::level::ranks;
+use super::output::{is_whole, print_error, print_note, reader_gone};
 use super::shared::Shared;
-use crate::model::one_line;
+use super::since::{Since, since};
+use super::state_file::StateFile;
+use super::times::Times;
+use super::{ask, chosen_list};
+use crate::clock::Clock;
+use crate::model::ChangeKind;
 use crate::startup::Opened;
 use crate::store;
-use crate::store::change::{self, CHANNEL, Change};
+use crate::store::change::{self, CHANNEL, Selection};
 
 /// Rows read at once.
 const PAGE: i64 = 1000;
@@ -25,22 +33,71 @@ const TRY_AGAIN: Duration = Duration::from_millis(500);
 /// Which changes.
 #[derive(Debug, Args)]
 pub(super) struct Changes {
-    /// Only changes after this sequence number; remember the last one printed to miss nothing
-    #[arg(long, value_name = "SEQ", default_value_t = 0)]
-    since: i64,
+    /// Only changes after this sequence number, or since this time: a duration (`7d`), a day
+    /// (`yesterday`), a date (2026-11-01) [default: all; with --follow: only new ones]
+    #[arg(long, value_name = "SEQ|WHEN", value_parser = from)]
+    since: Option<From>,
+    /// Only these events, separated by commas, for example escalated,became_zero_day
+    #[arg(long, value_name = "EVENT", value_delimiter = ',', value_parser = event)]
+    what: Vec<String>,
+    /// Severity of the advisory now: `high`, or `high+` for this or more severe
+    #[arg(long, value_name = "LEVEL[+]", value_parser = ranks)]
+    severity: Option<(i16, i16)>,
+    /// Joined or left this watch list, or is in it: its ID or its name
+    #[arg(long, value_name = "ID|NAME")]
+    watch_list: Option<String>,
+    /// Words of a product name or CPE
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    product: Option<String>,
     /// Keep printing new changes until Ctrl-C
     #[arg(long)]
     follow: bool,
+    /// Begin after the change whose number is in this file, and write the number of the last
+    /// one to it. Without the file: begin at --since, otherwise at the newest change
+    #[arg(long, value_name = "FILE")]
+    state_file: Option<PathBuf>,
     /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
 
+impl Changes {
+    /// Whether it only ends when it is asked to.
+    pub(super) fn is_endless(&self) -> bool {
+        self.follow
+    }
+}
+
+/// Where to begin.
+#[derive(Debug, Clone, Copy)]
+enum From {
+    After(i64),
+    Since(Since),
+}
+
+fn from(text: &str) -> Result<From, String> {
+    match text.parse() {
+        Ok(seq) => Ok(From::After(seq)),
+        Err(_) => since(text).map(From::Since),
+    }
+}
+
+fn event(text: &str) -> Result<String, String> {
+    let names: Vec<&str> = ChangeKind::ALL.iter().map(|kind| kind.name()).collect();
+    let name = text.trim();
+    if names.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    Err(format!("expected one of {}", names.join(", ")))
+}
+
 pub(super) async fn run(shared: Shared, wanted: Changes) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
+    let state = wanted.state_file.as_deref().map(StateFile::open);
+    let state = state.transpose()?;
     ask::with_database(&config, async |opened| {
         tokio::select! {
-            result = show(opened, &wanted) => result,
+            result = show(opened, &wanted, state, shared.times()) => result,
             () = super::stop::asked_to_stop()? => Ok(()),
             () = reader_gone() => Ok(()),
         }
@@ -49,23 +106,38 @@ pub(super) async fn run(shared: Shared, wanted: Changes) -> anyhow::Result<bool>
     Ok(true)
 }
 
-async fn show(opened: &Opened, wanted: &Changes) -> anyhow::Result<()> {
+/// What is printed, and how far it is.
+struct Reading {
+    selection: Selection,
+    printer: Printer,
+    /// The last change that was printed, or passed over because it was not selected.
+    last: i64,
+    state: Option<StateFile>,
+}
+
+async fn show(
+    opened: &Opened,
+    wanted: &Changes,
+    state: Option<StateFile>,
+    times: Times,
+) -> anyhow::Result<()> {
     let mut connection = ask::up_to_date(opened).await?;
-    let newest = change::newest(&mut connection).await?;
-    if wanted.since > newest {
-        print_error(&format!(
-            "sequence number {} is beyond the newest change ({newest}); if the database was replaced, start over with --since 0",
-            wanted.since
-        ));
-    }
-    let mut last = wanted.since;
+    let now = Clock::system().now();
+    let mut reading = Reading {
+        selection: selection(&mut connection, wanted).await?,
+        printer: Printer::new(wanted.json, times),
+        last: begin(&mut connection, wanted, state.as_ref(), (times, now)).await?,
+        state,
+    };
+    // From now on nothing is lost, also if nothing is printed for long.
+    reading.keep()?;
     if !wanted.follow {
-        return tell_new(&mut connection, &mut last, wanted.json).await;
+        return reading.tell_new(&mut connection).await;
     }
     drop(connection);
     let mut is_away = false;
     loop {
-        let Err(error) = follow(opened, &mut last, &mut is_away, wanted.json).await;
+        let Err(error) = reading.follow(opened, &mut is_away).await;
         if !error.downcast_ref().is_some_and(store::is_away) {
             return Err(error);
         }
@@ -77,59 +149,94 @@ async fn show(opened: &Opened, wanted: &Changes) -> anyhow::Result<()> {
     }
 }
 
-/// Prints new changes until the database becomes unreachable.
-async fn follow(
-    opened: &Opened,
-    last: &mut i64,
-    is_away: &mut bool,
-    json: bool,
-) -> anyhow::Result<Infallible> {
-    // Listening begins before the first look: what commits in between wakes us.
-    let mut listener = PgListener::connect_with(&opened.pool).await?;
-    listener.listen(CHANNEL).await?;
-    if std::mem::take(is_away) {
-        print_error("the database is reachable again");
+async fn selection(connection: &mut PgConnection, wanted: &Changes) -> anyhow::Result<Selection> {
+    let watch_list = wanted.watch_list.as_deref();
+    Ok(Selection {
+        what: wanted.what.clone(),
+        rank_from: wanted.severity.map(|(from, _)| from),
+        rank_to: wanted.severity.map(|(_, to)| to),
+        watch_list_id: chosen_list::id(connection, watch_list).await?,
+        product: wanted.product.clone(),
+    })
+}
+
+/// The number after which to begin.
+async fn begin(
+    connection: &mut PgConnection,
+    wanted: &Changes,
+    state: Option<&StateFile>,
+    (times, now): (Times, chrono::DateTime<Utc>),
+) -> anyhow::Result<i64> {
+    let newest = change::newest(connection).await?;
+    let beyond = |seq: i64| {
+        format!(
+            "sequence number {seq} is beyond the newest change ({newest}); if the database was replaced,"
+        )
+    };
+    if let Some(seq) = state.and_then(|state| state.seq) {
+        // Quiet for ever would be a lie.
+        anyhow::ensure!(seq <= newest, "{} remove the state file", beyond(seq));
+        return Ok(seq);
     }
-    loop {
-        let mut connection = opened.pool.acquire().await?;
-        tell_new(&mut connection, last, json).await?;
-        drop(connection);
-        if let Ok(heard) = tokio::time::timeout(LOOK_AGAIN, listener.recv()).await {
-            heard?;
+    match wanted.since {
+        Some(From::After(seq)) => {
+            if seq > newest {
+                print_error(&format!("{} start over with --since 0", beyond(seq)));
+            }
+            Ok(seq)
         }
+        Some(From::Since(since)) => Ok(change::before(connection, since.time(now, times)).await?),
+        None if wanted.follow || state.is_some() => Ok(newest),
+        None => Ok(0),
     }
 }
 
-async fn tell_new(connection: &mut PgConnection, last: &mut i64, json: bool) -> anyhow::Result<()> {
-    loop {
-        let changes = change::since(connection, *last, PAGE).await?;
-        for change in &changes {
-            *last = change.seq;
-            print_change(change, json)?;
+impl Reading {
+    /// Prints new changes until the database becomes unreachable.
+    async fn follow(&mut self, opened: &Opened, is_away: &mut bool) -> anyhow::Result<Infallible> {
+        // Listening begins before the first look: what commits in between wakes us.
+        let mut listener = PgListener::connect_with(&opened.pool).await?;
+        listener.listen(CHANNEL).await?;
+        if std::mem::take(is_away) {
+            print_note("the database is reachable again");
         }
-        if changes.is_empty() {
-            return Ok(());
+        loop {
+            let mut connection = opened.pool.acquire().await?;
+            self.tell_new(&mut connection).await?;
+            drop(connection);
+            if let Ok(heard) = tokio::time::timeout(LOOK_AGAIN, listener.recv()).await {
+                heard?;
+            }
         }
     }
-}
 
-fn print_change(change: &Change, json: bool) -> anyhow::Result<()> {
-    if json {
-        return print_json(change);
+    async fn tell_new(&mut self, connection: &mut PgConnection) -> anyhow::Result<()> {
+        loop {
+            // What is not selected up to here has been passed over.
+            let newest = change::newest(connection).await?;
+            if newest <= self.last {
+                return Ok(());
+            }
+            let span = (self.last, newest);
+            let found = change::selected(connection, &self.selection, span, PAGE).await?;
+            for change in &found {
+                self.printer.print(connection, change).await?;
+                self.last = change.seq;
+            }
+            if i64::try_from(found.len())? < PAGE {
+                self.last = newest;
+            }
+            self.keep()?;
+        }
     }
-    let Change {
-        seq,
-        at,
-        key,
-        version,
-        what,
-        title,
-        ..
-    } = change;
-    let at = at.format("%Y-%m-%d %H:%M:%S");
-    let title = one_line(title.as_deref().unwrap_or_default());
-    print_line(&format!(
-        "{seq:>7}  {at}  {what:<18} {key} v{version}  {title}"
-    ));
-    Ok(())
+
+    /// Remembers how far it is, if all of it was written.
+    fn keep(&mut self) -> anyhow::Result<()> {
+        if let Some(state) = &mut self.state
+            && is_whole()
+        {
+            state.write(self.last)?;
+        }
+        Ok(())
+    }
 }

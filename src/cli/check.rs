@@ -5,13 +5,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::check_upstream::Known;
 use super::finding::{Finding, Reporter};
-use super::output::{print_error, print_json};
 use super::shared::Shared;
 use super::{ask, check_upstream};
 use crate::clock::Clock;
 use crate::cluster::{ClusterOptions, Preview, Role};
 use crate::config::{Config, ConfigError, Token};
-use crate::model::chain;
+use crate::model::{chain, counted};
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
 use crate::store::database::{self, Requirement, SchemaState, TransactionPooling};
@@ -21,18 +20,25 @@ pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Re
         config.require_something()?;
         Ok(config)
     });
+    let mut reporter = Reporter::new(json);
     let config = match loaded {
         Ok(config) => config,
-        Err(error) if json && error.downcast_ref::<ConfigError>().is_some() => {
-            print_json(&Finding::bad("configuration", error.to_string()))?;
+        Err(error) => {
+            if let Some(found) = error.downcast_ref::<ConfigError>().filter(|_| json) {
+                for one in &found.errors {
+                    reporter.report(Finding::bad("configuration", one.to_string()));
+                }
+                reporter.end()?;
+            }
             return Err(error);
         }
-        Err(error) => return Err(error),
     };
-    let mut reporter = Reporter { json, good: true };
-    reporter.report(Finding::good("configuration", configuration(&config)))?;
-    for warning in config.warnings().into_iter().chain(config.exposed_files()) {
-        print_error(&warning);
+    reporter.report(Finding::good("configuration", configuration(&config)));
+    for warning in config.warnings() {
+        reporter.report(Finding::warning("configuration", warning));
+    }
+    for exposed in config.exposed_files() {
+        reporter.report(Finding::warning("secrets", exposed));
     }
     let token = config.upstream.token();
     reporter.report(match &token {
@@ -42,20 +48,19 @@ pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Re
             "found, but it is not the usual 40 hexadecimal digits",
         ),
         Err(error) => Finding::bad("token", chain(error)),
-    })?;
+    });
     if let Err(error) = config.http.password() {
-        reporter.report(Finding::bad("http", chain(&error)))?;
+        reporter.report(Finding::bad("http", chain(&error)));
     }
-    alerts(&config, &mut reporter)?;
-    if offline {
-        return Ok(reporter.good);
+    alerts(&config, &mut reporter);
+    if !offline {
+        online(&config, token.ok(), &mut reporter).await;
     }
-    online(&config, token.ok(), &mut reporter).await?;
-    Ok(reporter.good)
+    reporter.end()
 }
 
 /// Checks that every sink can be used: its secrets, certificates and template.
-fn alerts(config: &Config, reporter: &mut Reporter) -> anyhow::Result<()> {
+fn alerts(config: &Config, reporter: &mut Reporter) {
     for settings in &config.alerts.sinks {
         let what = format!("sink {}", settings.name);
         reporter.report(match Sink::open(settings) {
@@ -68,14 +73,13 @@ fn alerts(config: &Config, reporter: &mut Reporter) -> anyhow::Result<()> {
                 Finding::good(what, says)
             }
             Err(error) => Finding::bad(what, chain(&error)),
-        })?;
+        });
     }
     let rules = config.alerts.rules.len();
     if rules > 0 {
         let says = format!("{rules}; dry-run them with `advisoryd rules test`");
-        reporter.report(Finding::good("alert rules", says))?;
+        reporter.report(Finding::good("alert rules", says));
     }
-    Ok(())
 }
 
 fn configuration(config: &Config) -> String {
@@ -83,58 +87,45 @@ fn configuration(config: &Config) -> String {
         || "environment only".to_owned(),
         |file| file.display().to_string(),
     );
-    let watch_lists = config.watch_lists.len();
     let discovery = if config.discovery.watch_lists {
         " and those that discovery finds"
     } else {
         ""
     };
     format!(
-        "{file}: {watch_lists} watch lists{discovery}, {} extra feeds",
-        config.extra_feeds.len()
+        "{file}: {}{discovery}, {}",
+        counted(config.watch_lists.len(), "watch list"),
+        counted(config.extra_feeds.len(), "extra feed")
     )
 }
 
 /// Checks the database, then upstream whatever became of the database.
-async fn online(
-    config: &Config,
-    token: Option<Token>,
-    reporter: &mut Reporter,
-) -> anyhow::Result<()> {
-    if config.database.url.is_none() && first_start(config, reporter)? {
-        return without_database(config, token, reporter).await;
+async fn online(config: &Config, token: Option<Token>, reporter: &mut Reporter) {
+    if config.database.url.is_none() && first_start(config, reporter) {
+        return upstream(config, token, Known::Nothing, reporter).await;
     }
     let mut token = Some(token);
-    let result = ask::with_database(config, async |opened| {
-        if !is_usable(opened, reporter).await? {
-            return Ok(());
+    let looked = ask::with_database(config, async |opened| {
+        if is_usable(opened, reporter).await? {
+            let known = Known::Database(&opened.pool);
+            upstream(config, token.take().flatten(), known, reporter).await;
         }
-        let Some(token) = token.take().flatten() else {
-            return Ok(());
-        };
-        let stop = CancellationToken::new();
-        let pool = opened.pool.clone();
-        let context = startup::context(config.clone(), token, pool, Clock::system(), stop).await?;
-        check_upstream::check(&context, Known::Database, reporter).await
+        Ok(())
     })
     .await;
-    match token {
-        // Upstream was asked, or it failed while it was.
-        None => result,
-        Some(token) => {
-            if let Err(error) = result {
-                reporter.report(Finding::bad("database", format!("{error:#}")))?;
-            }
-            without_database(config, token, reporter).await
-        }
+    if let Err(error) = looked {
+        reporter.report(Finding::bad("database", format!("{error:#}")));
+    }
+    if let Some(token) = token {
+        upstream(config, token, Known::Nothing, reporter).await;
     }
 }
 
 /// Whether the private server has no data yet; then what its first start would do.
-fn first_start(config: &Config, reporter: &mut Reporter) -> anyhow::Result<bool> {
+fn first_start(config: &Config, reporter: &mut Reporter) -> bool {
     let search = ClusterOptions::new(Role::Client).search;
     let finding = match Preview::of(&config.state.dir, &search) {
-        Ok(None) => return Ok(false),
+        Ok(None) => return false,
         Ok(Some(Preview { directory, major })) => {
             let text = format!(
                 "none yet; the first start creates a private PostgreSQL {major} in {}",
@@ -144,22 +135,35 @@ fn first_start(config: &Config, reporter: &mut Reporter) -> anyhow::Result<bool>
         }
         Err(error) => Finding::bad("database", chain(&error)),
     };
-    reporter.report(finding)?;
-    Ok(true)
+    reporter.report(finding);
+    true
 }
 
-/// Asks upstream what can be asked without a database.
-async fn without_database(
+/// Asks upstream what can be asked.
+async fn upstream(
     config: &Config,
     token: Option<Token>,
+    known: Known<'_>,
     reporter: &mut Reporter,
-) -> anyhow::Result<()> {
+) {
     let Some(token) = token else {
-        return Ok(());
+        let text = "not asked, because there is no token; the line `token` says what to do";
+        return reporter.report(Finding::skipped("upstream", text));
     };
-    let stop = CancellationToken::new();
-    let context = startup::context_without_database(config, token, Clock::system(), stop).await?;
-    check_upstream::check(&context, Known::Nothing, reporter).await
+    let (clock, stop) = (Clock::system(), CancellationToken::new());
+    let context = match known {
+        Known::Database(pool) => {
+            startup::context(config.clone(), token, pool.clone(), clock, stop).await
+        }
+        Known::Nothing => startup::context_without_database(config, token, clock, stop).await,
+    };
+    let checked = match context {
+        Ok(context) => check_upstream::check(&context, known, reporter).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = checked {
+        reporter.report(Finding::bad("upstream", chain(&*error)));
+    }
 }
 
 /// Whether the server is one that can be used: it accepts writes, is not behind a pooler
@@ -176,13 +180,13 @@ async fn has_usable_server(opened: &Opened, reporter: &mut Reporter) -> anyhow::
     let missing = match asking.await {
         Ok(Ok(missing)) => missing,
         Ok(Err(pooler)) => {
-            reporter.report(Finding::bad("database", pooler.to_string()))?;
+            reporter.report(Finding::bad("database", pooler.to_string()));
             return Ok(false);
         }
         Err(error) => {
             let error: sqlx::Error = error;
             let text = format!("cannot be used: {error}; check [database] url and the server");
-            reporter.report(Finding::bad("database", text))?;
+            reporter.report(Finding::bad("database", text));
             return Ok(false);
         }
     };
@@ -192,7 +196,7 @@ async fn has_usable_server(opened: &Opened, reporter: &mut Reporter) -> anyhow::
             Finding::good("database", one.to_string())
         } else {
             Finding::bad("database", one.to_string())
-        })?;
+        });
     }
     Ok(is_usable)
 }
@@ -212,7 +216,8 @@ async fn is_usable(opened: &Opened, reporter: &mut Reporter) -> anyhow::Result<b
         Ok(SchemaState::Foreign(found)) => (Finding::bad("database", found.to_string()), false),
         Ok(SchemaState::Behind(missing)) => {
             let text = format!(
-                "reachable, {missing} migrations pending: run `advisoryd migrate` or start the daemon"
+                "reachable, {} pending: run `advisoryd migrate` or start the daemon",
+                counted(missing, "migration")
             );
             (Finding::bad("database", text), false)
         }
@@ -221,6 +226,6 @@ async fn is_usable(opened: &Opened, reporter: &mut Reporter) -> anyhow::Result<b
             (Finding::bad("database", text), false)
         }
     };
-    reporter.report(finding)?;
+    reporter.report(finding);
     Ok(is_usable)
 }

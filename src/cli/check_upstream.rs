@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use sqlx::PgPool;
+
 use super::finding::{Finding, Reporter};
 use crate::config::Config;
 use crate::config::ListSource;
@@ -12,7 +14,7 @@ use crate::job::failure::Failure;
 use crate::job::feeds::feed::{Feed, feeds};
 use crate::job::lists::{discover, exists};
 use crate::job::tickets::filter;
-use crate::model::{DateFilter, SourceKey, chain};
+use crate::model::{DateFilter, SourceKey, chain, counted};
 use crate::source::xml::{FeedError, RecordReader};
 use crate::store::wanted::feed_days;
 
@@ -58,23 +60,23 @@ impl Asked {
 }
 
 /// What can be asked besides upstream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Known<'a> {
     /// The database, with what former runs have found out.
-    Database,
+    Database(&'a PgPool),
     /// Nothing.
     Nothing,
 }
 
 pub(super) async fn check(
     context: &Context,
-    known: Known,
+    known: Known<'_>,
     reporter: &mut Reporter,
 ) -> anyhow::Result<()> {
     let (config, discovery) = lists(context).await;
     if let Some(asked) = discovery {
         let is_rejected = asked.is_token_rejected();
-        reporter.report(asked.finding("discovery"))?;
+        reporter.report(asked.finding("discovery"));
         if is_rejected {
             return Ok(());
         }
@@ -85,25 +87,26 @@ pub(super) async fn check(
         None
     };
     if let Some(asked @ Asked::TokenRejected(_)) = json {
-        return reporter.report(asked.finding("JSON API"));
+        reporter.report(asked.finding("JSON API"));
+        return Ok(());
     }
     let has_json = matches!(json, Some(Asked::Readable(_)));
     for (feed, _) in feeds(&config) {
         let asked = ask_feed(context, &feed).await;
         let is_rejected = asked.is_token_rejected();
-        reporter.report(instead(asked, &feed, has_json))?;
+        reporter.report(instead(asked, &feed, has_json));
         if is_rejected {
             return Ok(());
         }
     }
     if let Some(asked) = json {
-        reporter.report(asked.finding("JSON API"))?;
-        if known == Known::Database {
-            reporter.report(days(context).await?)?;
+        reporter.report(asked.finding("JSON API"));
+        if let Known::Database(pool) = known {
+            reporter.report(days(pool).await?);
         }
     }
     if context.config.tickets.enabled {
-        reporter.report(tickets(context).await)?;
+        reporter.report(tickets(context).await);
     }
     Ok(())
 }
@@ -120,8 +123,8 @@ async fn lists(context: &Context) -> (Config, Option<Asked>) {
             let enabled = discover::enabled(&listed);
             let found = config.with_discovered(&enabled);
             let says = format!(
-                "reachable; {} watch lists upstream, {} enabled, {} followed",
-                listed.len(),
+                "reachable; {} upstream, {} enabled, {} followed",
+                counted(listed.len(), "watch list"),
                 enabled.len(),
                 found.watch_lists.len()
             );
@@ -171,8 +174,8 @@ fn instead(asked: Asked, feed: &Feed, has_json: bool) -> Finding {
 }
 
 /// What is known of the feeds' `days`.
-async fn days(context: &Context) -> anyhow::Result<Finding> {
-    let mut connection = context.pool.acquire().await?;
+async fn days(pool: &PgPool) -> anyhow::Result<Finding> {
+    let mut connection = pool.acquire().await?;
     let says = match feed_days::get(&mut connection).await? {
         Some(known) => format!(
             "`days` counts {} (seen with {})",
@@ -240,8 +243,8 @@ async fn look(context: &Context, mut answer: Answer) -> Result<Asked, Asked> {
         let Some(piece) = piece.map_err(|error| Asked::refused(&error))? else {
             let document = reader.finish(&mut count).map_err(|error| unread(&error))?;
             return Ok(Asked::Readable(format!(
-                "readable, {} advisories in the last day ({})",
-                document.records,
+                "readable, {} in the last day ({})",
+                counted(document.records, "advisory"),
                 document.profile.name()
             )));
         };
@@ -251,7 +254,8 @@ async fn look(context: &Context, mut answer: Answer) -> Result<Asked, Asked> {
             .map_err(|error| unread(&error))?;
     }
     Ok(Asked::Readable(format!(
-        "readable, more than {records} advisories in the last day"
+        "readable, more than {} in the last day",
+        counted(records, "advisory")
     )))
 }
 

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
+use super::output;
+
 /// Whether to go on: `yes` was said on the command line, or is typed now. Where
 /// nobody can be asked, it is refused with what to write.
 pub(super) fn confirm(yes: bool, question: &str) -> anyhow::Result<bool> {
@@ -11,6 +13,7 @@ pub(super) fn confirm(yes: bool, question: &str) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         anyhow::bail!("nothing was done; use --yes to continue");
     }
+    output::finish();
     let mut stderr = std::io::stderr().lock();
     write!(stderr, "{question} [y/N] ")?;
     stderr.flush()?;

@@ -7,10 +7,11 @@ use clap::{Args, Subcommand};
 use super::ask;
 use super::confirm::confirm;
 use super::login::login;
-use super::output::{print_error, print_json, print_line};
+use super::output::{print_done, print_error, print_json};
 use super::shared::Shared;
 use crate::clock::Clock;
 use crate::job::trust::erase::{self, By, MIN_NAME_CHARS, Person};
+use crate::model::counted;
 use crate::startup::Opened;
 use crate::store::trust::erasure::{self, ERASED, Erased};
 
@@ -72,7 +73,7 @@ pub(super) async fn run(shared: Shared, wanted: Erase) -> anyhow::Result<bool> {
         };
         match erased {
             Some(erased) if wanted.json => print_json(&erased)?,
-            Some(erased) => print_line(&summary(erased)),
+            Some(erased) => print_done(&summary(erased)),
             None => {}
         }
         Ok(erased.is_some())
@@ -123,7 +124,8 @@ async fn person(
     let runs = erase::runs_that_mention(&opened.pool, names).await?;
     if runs > 0 {
         print_error(&format!(
-            "{runs} errors in the run log contain the name; the run log cannot be changed, [retention] runs removes it"
+            "the run log contains the name in {}; the run log cannot be changed, [retention] runs removes it",
+            counted(runs, "error")
         ));
     }
     Ok(Some(erased))
@@ -141,8 +143,15 @@ fn summary(erased: Erased) -> String {
         acknowledgements,
     } = erased;
     format!(
-        "erased texts in {versions} ticket versions, {alerts} alerts, {deliveries} deliveries, \
-         {quarantined} quarantined records, {silences} silences, {samples} samples, {approvals} pending approvals and {acknowledgements} acknowledgements; \
-         what upstream still sends changed will be stored again"
+        "erased texts in {}, {}, {}, {}, {}, {}, {} and {}; \
+         what upstream still sends changed will be stored again",
+        counted(versions, "ticket version"),
+        counted(alerts, "alert"),
+        counted(deliveries, "delivery"),
+        counted(quarantined, "quarantined record"),
+        counted(silences, "silence"),
+        counted(samples, "sample"),
+        counted(approvals, "pending approval"),
+        counted(acknowledgements, "acknowledgement")
     )
 }

@@ -2,51 +2,95 @@
 
 use serde::Serialize;
 
-use super::output::{print_json, print_line};
+use super::output::{print_done, print_error, print_json, print_line};
+
+/// How it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Ok,
+    /// It works, but is probably not intended.
+    Warning,
+    /// Something else has to be put right first.
+    Skipped,
+    Failed,
+}
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Finding {
-    pub what: String,
-    pub ok: bool,
-    pub says: String,
+    check: String,
+    status: State,
+    message: String,
 }
 
 impl Finding {
-    pub(super) fn good(what: impl Into<String>, says: impl Into<String>) -> Self {
+    fn new(check: impl Into<String>, status: State, message: impl Into<String>) -> Self {
+        let (check, message) = (check.into(), message.into());
         Self {
-            what: what.into(),
-            ok: true,
-            says: says.into(),
+            check,
+            status,
+            message,
         }
     }
 
-    pub(super) fn bad(what: impl Into<String>, says: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            ok: false,
-            says: says.into(),
-        }
+    pub(super) fn good(check: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(check, State::Ok, message)
+    }
+
+    pub(super) fn warning(check: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(check, State::Warning, message)
+    }
+
+    pub(super) fn skipped(check: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(check, State::Skipped, message)
+    }
+
+    pub(super) fn bad(check: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(check, State::Failed, message)
     }
 }
 
-/// Tells findings as they come.
+/// Prints findings as they come; as JSON all at the end, in one array.
 pub(super) struct Reporter {
-    pub(super) json: bool,
-    pub(super) good: bool,
+    json: bool,
+    good: bool,
+    findings: Vec<Finding>,
 }
 
 impl Reporter {
-    pub(super) fn report(&mut self, finding: Finding) -> anyhow::Result<()> {
-        self.good &= finding.ok;
-        if self.json {
-            return print_json(&finding);
+    pub(super) fn new(json: bool) -> Self {
+        Self {
+            json,
+            good: true,
+            findings: Vec::new(),
         }
-        let Finding { what, ok, says } = finding;
-        print_line(&format!(
-            "{}  {what}: {says}",
-            if ok { "ok  " } else { "FAIL" }
-        ));
-        Ok(())
+    }
+
+    pub(super) fn report(&mut self, finding: Finding) {
+        self.good &= finding.status != State::Failed;
+        if !self.json {
+            let Finding {
+                check,
+                status,
+                message,
+            } = &finding;
+            let line = |word: &str| format!("{word:<4}  {check}: {message}");
+            match status {
+                State::Ok => print_done(&line("ok")),
+                State::Skipped => print_line(&line("skip")),
+                State::Failed => print_line(&line("FAIL")),
+                State::Warning => print_error(message),
+            }
+        }
+        self.findings.push(finding);
+    }
+
+    /// Whether nothing is wrong.
+    pub(super) fn end(self) -> anyhow::Result<bool> {
+        if self.json {
+            print_json(&self.findings)?;
+        }
+        Ok(self.good)
     }
 }

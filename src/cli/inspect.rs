@@ -13,7 +13,7 @@ use super::shared::Shared;
 use crate::config::Config;
 use crate::http::saved;
 use crate::job::feeds::stream::check_count;
-use crate::model::chain;
+use crate::model::{chain, counted};
 use crate::source::xml::{
     Explained, FeedError, RecordReader, Rules, carriers, explain_json, explain_record, record_key,
 };
@@ -270,8 +270,11 @@ fn guess(name: &str, sample: &str) -> Option<&'static str> {
 
 fn words(told: &Inspected) -> String {
     let mut lines = vec![format!(
-        "{}: {}, {} records parsed, {} rejected",
-        told.file, told.kind, told.records, told.refused
+        "{}: {}, {} parsed, {} rejected",
+        told.file,
+        told.kind,
+        counted(told.records, "record"),
+        told.refused
     )];
     if let (Some(root), Some(record)) = (&told.root, &told.record) {
         lines.push(format!("  each `{record}` in `{root}` is a record"));

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
-use super::output::{columns, csv_cell, print_error, print_json, print_line};
+use super::output::{columns, csv_cell, print_data, print_json, print_line, print_note};
 
 /// Lines that are printed unless `--limit` says otherwise.
 const USUAL_LIMIT: i64 = 50;
@@ -56,7 +56,7 @@ impl Form {
 pub(super) fn print<T: Serialize + Default>(
     form: &Form,
     mut lines: Vec<T>,
-    as_table: fn(&[T]) -> String,
+    as_table: impl Fn(&[T]) -> String,
 ) -> anyhow::Result<()> {
     let usual = usize::try_from(USUAL_LIMIT)?;
     let more = form.limit.is_none() && !form.is_for_programs() && lines.len() > usual;
@@ -66,7 +66,7 @@ pub(super) fn print<T: Serialize + Default>(
     if form.json {
         lines.iter().try_for_each(|line| object(form, line))?;
     } else if form.csv {
-        print_line(csv(form, &lines)?.trim_end());
+        print_data(csv(form, &lines)?.trim_end());
     } else if !lines.is_empty() && form.columns.is_empty() {
         print_line(&as_table(&lines));
     } else if !lines.is_empty() {
@@ -74,11 +74,11 @@ pub(super) fn print<T: Serialize + Default>(
         print_line(&columns(&form.columns, &rows));
     }
     if more {
-        print_error(&format!(
+        print_note(&format!(
             "showing the first {usual}; use --limit N for more, or --limit 0 for all"
         ));
     } else if lines.is_empty() && !form.json && !form.csv {
-        print_error("no matches; `advisoryd status` shows what is stored");
+        print_note("no matches; `advisoryd status` shows what is stored");
     }
     Ok(())
 }

@@ -3,10 +3,11 @@
 use tokio_util::sync::CancellationToken;
 
 use super::ask;
-use super::output::{print_error, print_json, print_line};
+use super::output::{print_done, print_error, print_json};
 use super::shared::Shared;
 use crate::clock::Clock;
 use crate::job::trust::retention::{Dropped, maintain};
+use crate::model::counted;
 
 pub(super) async fn run(shared: Shared, json: bool) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
@@ -30,8 +31,15 @@ pub(super) async fn run(shared: Shared, json: bool) -> anyhow::Result<bool> {
             erased_tickets,
             ..
         } = dropped;
-        print_line(&format!(
-            "deleted {versions} versions, {raw_texts} raw texts, {runs} runs, {quarantined} quarantined records, {evaluations} evaluations, {alerts} alerts; erased {erased_tickets} tickets"
+        print_done(&format!(
+            "deleted {}, {}, {}, {}, {}, {}; erased {}",
+            counted(versions, "version"),
+            counted(raw_texts, "raw text"),
+            counted(runs, "run"),
+            counted(quarantined, "quarantined record"),
+            counted(evaluations, "evaluation"),
+            counted(alerts, "alert"),
+            counted(erased_tickets, "ticket")
         ));
     }
     if dropped.broken_ledgers > 0 {

@@ -2,30 +2,35 @@
 
 mod ack;
 mod advisories;
+mod advisory_rows;
 mod alert_id;
 mod alert_page;
 mod alerts;
 mod args;
 mod ask;
 mod capture;
+mod change_lines;
 mod changes;
 mod check;
 mod check_upstream;
+mod chosen_list;
 mod confirm;
 mod demo;
+mod difference;
 mod erase;
 mod exit;
 mod explain;
 mod finding;
 mod import;
 mod inspect;
+mod level;
 mod list;
 mod login;
 mod maintain;
 pub(crate) mod output;
+mod pager;
 mod progress;
 mod quarantine;
-mod question;
 mod replay;
 mod report;
 mod rules;
@@ -33,12 +38,19 @@ mod shared;
 mod show;
 mod silence;
 mod simulate;
+mod since;
+mod state_file;
 mod status;
+mod status_check;
+mod status_daemon;
 mod status_details;
 mod status_mirror;
+mod status_page;
 mod status_source;
 mod stop;
 mod sync;
+mod tickets;
+mod times;
 mod verify;
 
 use std::path::Path;
@@ -66,13 +78,13 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let is_daemon = matches!(arguments.command, Command::Run { .. });
     let done = start(arguments);
+    output::finish();
     if let Some(error) = output::unwritten() {
         output::print_error(&format!("cannot write to stdout: {error}"));
         return ExitCode::from(FAILED);
     }
     match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(FAILED),
+        Ok(status) => ExitCode::from(status),
         Err(error) => {
             output::print_error(&told(&error));
             ExitCode::from(exit_status(&error, is_daemon))
@@ -100,21 +112,58 @@ fn man(out: Option<&Path>) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write the man pages into {}", folder.display()))
 }
 
-/// False when the command did its work and found failures, which it has reported.
-fn start(arguments: Arguments) -> anyhow::Result<bool> {
+/// The exit status of a command that did its work.
+fn start(arguments: Arguments) -> anyhow::Result<u8> {
     let Arguments {
         config,
         verbose,
         quiet,
         log_format,
+        utc,
+        no_pager,
         command,
     } = arguments;
+    if quiet {
+        output::be_quiet();
+    }
+    if !no_pager && has_page(&command) {
+        pager::begin();
+    }
     let shared = Shared {
         config,
         verbose,
         quiet,
         log_format,
+        utc,
     };
+    if let Command::Status(wanted) = &command
+        && let Some(wanted) = wanted.check()
+    {
+        return block_on(status_check::run(shared, wanted));
+    }
+    Ok(if work(shared, command)? { 0 } else { FAILED })
+}
+
+/// Whether a command prints what people read at leisure.
+fn has_page(command: &Command) -> bool {
+    match command {
+        Command::Changes(wanted) => !wanted.is_endless(),
+        Command::Status(_)
+        | Command::Advisories(_)
+        | Command::Tickets(_)
+        | Command::Show(_)
+        | Command::Quarantine(_)
+        | Command::Alerts(_)
+        | Command::Rules(_)
+        | Command::Explain(_)
+        | Command::Silence(_)
+        | Command::Inspect(_) => true,
+        _ => false,
+    }
+}
+
+/// False when the command did its work and found failures, which it has told.
+fn work(shared: Shared, command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Completions { shell } => {
             clap_complete::generate(
@@ -132,9 +181,9 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Run { alert_backlog } => block_on(run(shared, StartOptions { alert_backlog })),
         Command::Sync(wanted) => block_on(sync::run(shared, wanted)),
         Command::Check { offline, json } => block_on(check::run(shared, offline, json)),
-        Command::Status { json } => block_on(status::run(shared, json)),
+        Command::Status(wanted) => block_on(status::run(shared, &wanted)),
         Command::Advisories(wanted) => block_on(advisories::run(shared, *wanted)),
-        Command::Tickets(wanted) => block_on(question::tickets(shared, wanted)),
+        Command::Tickets(wanted) => block_on(tickets::run(shared, wanted)),
         Command::Show(wanted) => block_on(show::run(shared, wanted)),
         Command::Changes(wanted) => block_on(changes::run(shared, wanted)),
         Command::Verify(wanted) => block_on(verify::run(shared, wanted)),
@@ -152,17 +201,17 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Inspect(wanted) => block_on(inspect::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),
         Command::Demo(wanted) => {
-            shared.log(None, "warn")?;
+            shared.log(None, if shared.quiet { "error" } else { "warn" })?;
             block_on(crate::cli::demo::run(wanted.into()))
         }
         Command::Simulate(wanted) => {
-            shared.log(None, "info")?;
+            shared.log(None, if shared.quiet { "error" } else { "info" })?;
             block_on(simulate::run(wanted))
         }
     }
 }
 
-fn block_on(work: impl Future<Output = anyhow::Result<bool>>) -> anyhow::Result<bool> {
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
@@ -181,6 +230,6 @@ async fn migrate(shared: Shared) -> anyhow::Result<bool> {
     let config = shared.load_and_log(None)?;
     let migrate = async |opened: &Opened| ask::migrate(&config, opened).await;
     ask::with_database(&config, migrate).await?;
-    output::print_line("the database is up to date");
+    output::print_done("the database is up to date");
     Ok(true)
 }

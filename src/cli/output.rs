@@ -4,29 +4,87 @@ use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
 use std::os::fd::AsFd as _;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use console::{measure_text_width, truncate_str};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
+use serde_json::Value;
 
+use super::pager;
 use crate::model::{is_unsafe, legible, one_line, outgoing_page};
 
 /// Why some of the data did not reach stdout.
 static UNWRITTEN: OnceLock<String> = OnceLock::new();
+
+/// Whether a part of the output was lost, also because its reader went away.
+static IS_CUT: AtomicBool = AtomicBool::new(false);
+
+/// Whether only data and failures are printed (`--quiet`).
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on only data and failures are printed.
+pub(super) fn be_quiet() {
+    IS_QUIET.store(true, Ordering::Relaxed);
+}
+
+pub(super) fn is_quiet() -> bool {
+    IS_QUIET.load(Ordering::Relaxed)
+}
 
 /// Text for stdout, without control sequences, whatever it quotes.
 pub(crate) fn print_line(line: &str) {
     write_line(&legible(line));
 }
 
-/// A reader that went away is no failure of ours; a full disk is.
-fn write_line(line: &str) {
-    if let Err(error) = writeln!(std::io::stdout(), "{line}")
-        && error.kind() != ErrorKind::BrokenPipe
-    {
-        // The first failure is the one that explains the others.
-        let _ = UNWRITTEN.set(error.to_string());
+/// What was done, for stdout; nothing with `--quiet`.
+pub(super) fn print_done(line: &str) {
+    if !is_quiet() {
+        print_line(line);
     }
+}
+
+/// Lines that are legible already, and may have colours of this program.
+pub(super) fn print_styled(lines: &str) {
+    write_line(lines);
+}
+
+/// Data for programs: no pager gets it.
+pub(super) fn print_data(lines: &str) {
+    record(writeln!(std::io::stdout(), "{lines}"));
+}
+
+fn write_line(line: &str) {
+    match pager::write(line) {
+        Some(written) => record(written),
+        None => print_data(line),
+    }
+}
+
+/// A reader that went away is no failure of ours; a full disk is.
+fn record(written: std::io::Result<()>) {
+    if let Err(error) = written {
+        IS_CUT.store(true, Ordering::Relaxed);
+        if error.kind() != ErrorKind::BrokenPipe {
+            // The first failure is the one that explains the others.
+            let _ = UNWRITTEN.set(error.to_string());
+        }
+    }
+}
+
+/// Writes what was held back for a pager, and waits until the user leaves it.
+pub(super) fn finish() {
+    let (written, notes) = pager::end();
+    record(written);
+    for line in notes {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+}
+
+/// Whether all that was printed was also written, to a reader that was there.
+pub(super) fn is_whole() -> bool {
+    std::io::stdout().flush().is_ok() && !IS_CUT.load(Ordering::Relaxed)
 }
 
 /// What kept data from being written, if anything did: then not all is done.
@@ -41,6 +99,10 @@ pub(super) async fn reader_gone() {
     const LOOK_EVERY: Duration = Duration::from_millis(250);
     let stdout = std::io::stdout();
     let gone = || {
+        // The pager was left.
+        if IS_CUT.load(Ordering::Relaxed) {
+            return true;
+        }
         let mut looked = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
         let [looked] = match poll(&mut looked, PollTimeout::ZERO) {
             Ok(_) => looked.map(|fd| fd.revents()),
@@ -55,16 +117,25 @@ pub(super) async fn reader_gone() {
 
 /// A failure for stderr, without secrets and control sequences.
 pub(crate) fn print_error(text: &str) {
-    let mut stderr = std::io::stderr().lock();
     for line in outgoing_page(text).lines() {
-        let _ = writeln!(stderr, "advisoryd: {line}");
+        let line = format!("advisoryd: {line}");
+        if !pager::keep_note(&line) {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+    }
+}
+
+/// A hint for stderr; nothing with `--quiet`.
+pub(super) fn print_note(text: &str) {
+    if !is_quiet() {
+        print_error(text);
     }
 }
 
 /// Data as one line of JSON. Characters that a terminal could obey, or that could
 /// mislead a reader, are escaped.
 pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    write_line(&escaped(&serde_json::to_string(value)?));
+    print_data(&escaped(&serde_json::to_string(value)?));
     Ok(())
 }
 
@@ -95,7 +166,8 @@ pub(crate) fn csv_cell(text: &str) -> String {
     if is_formula { format!("'{text}") } else { text }
 }
 
-/// Rows under a heading, in columns as wide as their widest cell.
+/// Rows under a heading, in columns as wide as their widest cell. On a terminal the last
+/// column is cut where the terminal ends.
 pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.to_vec()).collect();
     columns(&heading.map(str::to_owned), &rows)
@@ -103,22 +175,52 @@ pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
 
 /// The same with any number of columns.
 pub(crate) fn columns(heading: &[String], rows: &[Vec<String>]) -> String {
+    let terminal = console::Term::stdout();
+    let width = terminal
+        .is_term()
+        .then(|| terminal.size_checked())
+        .flatten();
+    let width = width.map(|(_, columns)| usize::from(columns));
+    columns_within(heading, rows, width)
+}
+
+/// The same within so many columns, if they keep a readable width.
+fn columns_within(heading: &[String], rows: &[Vec<String>], width: Option<usize>) -> String {
     let rows: Vec<Vec<String>> = rows
         .iter()
         .map(|row| row.iter().map(|cell| one_line(cell)).collect())
         .collect();
-    let mut widths: Vec<usize> = heading.iter().map(|cell| cell.chars().count()).collect();
+    let mut widths: Vec<usize> = heading
+        .iter()
+        .map(|cell| measure_text_width(cell))
+        .collect();
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+            *width = (*width).max(measure_text_width(cell));
         }
+    }
+    let numbers: Vec<usize> = (0..heading.len())
+        .filter(|place| is_of_numbers(*place, &rows))
+        .collect();
+    if let Some(width) = width {
+        fit(&mut widths, &numbers, width);
     }
     let line = |cells: &[String]| {
         let mut line = String::new();
-        for (cell, width) in cells.iter().zip(&widths) {
-            line.push_str(cell);
-            let padding = width + 2 - cell.chars().count();
-            line.extend(std::iter::repeat_n(' ', padding));
+        for (place, (cell, width)) in cells.iter().zip(&widths).enumerate() {
+            let cell = truncate_str(cell, *width, "…");
+            let padding = width - measure_text_width(&cell);
+            let padding = std::iter::repeat_n(' ', padding);
+            if place > 0 {
+                line.push_str("  ");
+            }
+            if numbers.contains(&place) {
+                line.extend(padding);
+                line.push_str(&cell);
+            } else {
+                line.push_str(&cell);
+                line.extend(padding);
+            }
         }
         line.trim_end().to_owned()
     };
@@ -128,6 +230,52 @@ pub(crate) fn columns(heading: &[String], rows: &[Vec<String>]) -> String {
         text.push_str(&line(row));
     }
     text
+}
+
+/// Makes columns narrower until they fit, the last one first, then the widest. Neither the
+/// first, by which lines are known, nor numbers. Where that is not enough, lines break.
+fn fit(widths: &mut [usize], numbers: &[usize], width: usize) {
+    /// A narrower column says nothing.
+    const LEAST: usize = 8;
+    let taken: usize = widths.iter().map(|width| width + 2).sum();
+    let mut excess = taken.saturating_sub(width + 2);
+    let mut narrower = widths.to_vec();
+    let mut places: Vec<usize> = (1..widths.len())
+        .filter(|place| !numbers.contains(place))
+        .collect();
+    places.sort_by_key(|place| (*place + 1 < widths.len(), std::cmp::Reverse(widths[*place])));
+    for place in places {
+        let cut = excess.min(narrower[place].saturating_sub(LEAST));
+        narrower[place] -= cut;
+        excess -= cut;
+    }
+    if excess == 0 {
+        widths.copy_from_slice(&narrower);
+    }
+}
+
+/// Whether all cells of a column that are not empty are numbers: they are aligned on the
+/// right.
+fn is_of_numbers(place: usize, rows: &[Vec<String>]) -> bool {
+    let cells = rows.iter().filter_map(|row| row.get(place));
+    let mut cells = cells.filter(|cell| !cell.is_empty()).peekable();
+    let is_number = |cell: &String| {
+        cell.parse::<f64>().is_ok() && cell.ends_with(|end: char| end.is_ascii_digit())
+    };
+    cells.peek().is_some() && cells.all(is_number)
+}
+
+/// A value as people read it.
+pub(super) fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
+        Value::Array(items) if items.iter().all(|item| !item.is_object()) => {
+            items.iter().map(plain).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
 }
 
 /// A length of time as people say it: `3 h`, `12 min`.
@@ -143,13 +291,35 @@ pub(crate) fn rough(time: chrono::TimeDelta) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{csv_cell, escaped, rough, table};
+    use super::{columns_within, csv_cell, escaped, rough};
 
     #[test]
     fn tables_line_up_and_times_are_rough() {
+        let table = |heading: [&str; 2], rows: &[[String; 2]]| {
+            let rows: Vec<Vec<String>> = rows.iter().map(|row| row.to_vec()).collect();
+            columns_within(&heading.map(str::to_owned), &rows, Some(20))
+        };
         let text = table(["a", "long"], &[["wide cell".into(), "x".into()]]);
         assert_eq!(text, "a          long\nwide cell  x");
-        let text = table(["a"], &[["\u{1b}[2Jb\nc".into()]]);
+        let text = table(["a", "b"], &[["x".into(), "eighteen letters…!".into()]]);
+        assert_eq!(text, "a  b\nx  eighteen letters…", "it fits exactly to 20");
+        let text = table(["a", "b"], &[["wider than the".into(), "terminal".into()]]);
+        assert_eq!(text, "a               b\nwider than the  terminal");
+        let of_three = |heading: [&str; 3], row: [&str; 3]| {
+            let row = row.map(str::to_owned).to_vec();
+            columns_within(&heading.map(str::to_owned), &[row], Some(30))
+        };
+        let text = of_three(["a", "b", "c"], ["key", "a name that is long", "in 5 min"]);
+        assert_eq!(
+            text,
+            "a    b                c\nkey  a name that is…  in 5 min"
+        );
+        let text = table(
+            ["n", "score"],
+            &[["7".into(), "9.8".into()], ["12".into(), String::new()]],
+        );
+        assert_eq!(text, " n  score\n 7    9.8\n12");
+        let text = columns_within(&["a".into()], &[vec!["\u{1b}[2Jb\nc".into()]], None);
         assert_eq!(text, "a\n[2Jb c", "no terminal obeys a title");
         assert_eq!(
             escaped("\"a\u{9b}2J\u{7f}\u{202e}\u{e0041}ä\""),

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::output::is_quiet;
 use crate::job::context::{Context, Progress};
+use crate::model::counted;
 
 /// How often the bar is drawn.
 const REDRAW: Duration = Duration::from_millis(100);
 
 /// A bar that follows the counters of a run until it is finished. On anything
-/// but a terminal it draws nothing.
+/// but a terminal, and with `--quiet`, it draws nothing.
 pub(super) struct Bar {
     bar: ProgressBar,
     drawing: tokio::task::JoinHandle<()>,
@@ -19,7 +21,12 @@ pub(super) struct Bar {
 
 impl Bar {
     pub(super) fn start(context: &Context, what: &str) -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let target = if is_quiet() {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
         bar.set_message(what.to_owned());
         bar.set_style(style(false));
         let drawing = tokio::spawn(follow(bar.clone(), Arc::clone(&context.progress)));
@@ -47,7 +54,7 @@ async fn follow(bar: ProgressBar, progress: Arc<Progress>) {
             bar.set_length(length);
         }
         bar.set_position(progress.bytes() - bytes);
-        bar.set_prefix(format!("{} records", progress.records() - records));
+        bar.set_prefix(counted(progress.records() - records, "record"));
     }
 }
 

@@ -5,12 +5,12 @@ use sqlx::Connection as _;
 
 use super::ask;
 use super::confirm::confirm;
-use super::output::{print_error, print_json, print_line, table};
+use super::output::{print_done, print_error, print_json, print_line, table};
 use super::shared::Shared;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::trust::retry::{Fate, Retried, Retry};
-use crate::model::shortened;
+use crate::model::{counted, shortened};
 use crate::startup::{self, Opened};
 use crate::store::ledger::quarantine::{self, Kept};
 
@@ -179,8 +179,8 @@ fn tell_retried(retried: &Retried) {
     let key = key.as_deref().unwrap_or("(no id)");
     let reason = reason.as_deref().unwrap_or_default();
     match fate {
-        Fate::Stored => print_line(&format!("{id}  {key}: parsed and stored")),
-        Fate::Known => print_line(&format!("{id}  {key}: parsed; already stored")),
+        Fate::Stored => print_done(&format!("{id}  {key}: parsed and stored")),
+        Fate::Known => print_done(&format!("{id}  {key}: parsed; already stored")),
         Fate::Stays => print_line(&format!("{id}  {key}: still failing: {reason}")),
         Fate::Busy => print_error(&format!(
             "record {id}: {source} is in use by another run ({reason}); try again later"
@@ -207,8 +207,8 @@ async fn drop_records(opened: &Opened, ids: &[i64], yes: bool) -> anyhow::Result
         found.push(kept.id);
     }
     let question = format!(
-        "These {} records are stored nowhere else. Delete them permanently?",
-        found.len()
+        "What is deleted is stored nowhere else. Delete {} permanently?",
+        counted(found.len(), "record")
     );
     if !confirm(yes, &question)? {
         return Ok(false);
@@ -218,7 +218,7 @@ async fn drop_records(opened: &Opened, ids: &[i64], yes: bool) -> anyhow::Result
         quarantine::remove(&mut transaction, *id).await?;
     }
     transaction.commit().await?;
-    print_line(&format!(
+    print_done(&format!(
         "{} deleted; records that upstream still sends are received again by the next run",
         found.len()
     ));

@@ -5,12 +5,12 @@ use serde_json::Value;
 
 use super::ask;
 use super::confirm::confirm;
-use super::output::{print_json, print_line};
-use super::question::{Since, since};
+use super::output::{print_done, print_json, print_line};
 use super::shared::Shared;
+use super::since::{Since, since};
 use crate::clock::Clock;
 use crate::job::trust::replay::{Example, Replay, Report};
-use crate::model::{one_line, shortened};
+use crate::model::{counted, one_line, shortened};
 use crate::startup::{self, Opened};
 use crate::store::reports::report;
 
@@ -37,7 +37,9 @@ pub(super) async fn run(shared: Shared, wanted: Wanted) -> anyhow::Result<bool> 
     let config = shared.load_and_log(Some("warn"))?;
     let rules = startup::rules(&config)?;
     let clock = Clock::system();
-    let since = wanted.since.map(|since| since.time(clock.now()));
+    let since = wanted
+        .since
+        .map(|since| since.time(clock.now(), shared.times()));
     ask::with_database(&config, async |opened| {
         drop(ask::up_to_date(opened).await?);
         let replay = Replay {
@@ -69,9 +71,10 @@ async fn both_passes(
     if wanted.json {
         print_json(&written)?;
     } else {
-        print_line(&format!(
-            "written: {} rows; {} records left quarantine",
-            written.rewritten, written.leaving
+        print_done(&format!(
+            "written: {}; {} left quarantine",
+            counted(written.rewritten, "row"),
+            counted(written.leaving, "record")
         ));
     }
     Ok(true)
@@ -95,8 +98,11 @@ fn print_report(report: &Report, json: bool) -> anyhow::Result<()> {
         return print_json(report);
     }
     print_line(&format!(
-        "parsed again: {} advisory versions, {} ticket versions, {} conflicting copies, {} quarantined records",
-        report.advisories, report.tickets, report.dissents, report.quarantined
+        "parsed again: {}, {}, {}, {}",
+        counted(report.advisories, "advisory version"),
+        counted(report.tickets, "ticket version"),
+        counted(report.dissents, "conflicting copy"),
+        counted(report.quarantined, "quarantined record")
     ));
     for (field, found) in &report.fields {
         print_line(&format!("{field}: {} differ", found.count));
@@ -113,8 +119,8 @@ fn print_report(report: &Report, json: bool) -> anyhow::Result<()> {
     }
     if report.unreadable > 0 {
         print_line(&format!(
-            "{} raw texts can no longer be parsed and are left unchanged",
-            report.unreadable
+            "left unchanged because they can no longer be parsed: {}",
+            counted(report.unreadable, "raw text")
         ));
         for example in &report.unreadable_examples {
             print_line(&format!("    {example}"));
@@ -122,20 +128,23 @@ fn print_report(report: &Report, json: bool) -> anyhow::Result<()> {
     }
     if report.promoted > 0 {
         print_line(&format!(
-            "{} conflicting copies are newer than the current versions and become the next versions",
-            report.promoted
+            "newer than the current version, and so the next one: {}",
+            counted(report.promoted, "conflicting copy")
         ));
     }
     if report.leaving > 0 {
         print_line(&format!(
-            "{} quarantined records can be parsed now",
-            report.leaving
+            "{} can be parsed now",
+            counted(report.leaving, "quarantined record")
         ));
     }
     if report.is_empty() {
         print_line("no differences");
     } else {
-        print_line(&format!("{} versions differ", report.differing));
+        print_line(&format!(
+            "different: {}",
+            counted(report.differing, "version")
+        ));
     }
     Ok(())
 }

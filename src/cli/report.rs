@@ -1,9 +1,9 @@
 //! The summary line of a run.
 
-use super::output::{print_error, print_json, print_line};
+use super::output::{print_done, print_error, print_json};
 use crate::config::Config;
 use crate::job::run::{Ran, Report};
-use crate::model::{Outcome, SourceKey};
+use crate::model::{Outcome, SourceKey, counted};
 
 /// What to do about a watch list that a command names and nothing follows.
 pub(super) fn not_followed(config: &Config, id: i64) -> anyhow::Error {
@@ -29,7 +29,7 @@ pub(super) fn print_run(
             if json {
                 print_json(&report)?;
             } else {
-                print_line(&summary(&label, &report));
+                print_done(&summary(&label, &report));
             }
             if let Some(error) = report.outcome.error() {
                 print_error(&format!("{label}: {error}"));
@@ -52,7 +52,7 @@ pub(super) fn print_run(
 fn summary(label: &str, report: &Report) -> String {
     let tally = report.tally;
     format!(
-        "{}: {} ({}), {} new, {} changed, {} unchanged, {} quarantined, {} requests, {}, {:.1} s",
+        "{}: {} ({}), {} new, {} changed, {} unchanged, {} quarantined, {}, {}, {:.1} s",
         label,
         report.outcome.name(),
         report.mode.name(),
@@ -60,7 +60,7 @@ fn summary(label: &str, report: &Report) -> String {
         tally.changed,
         tally.unchanged,
         tally.quarantined,
-        tally.requests,
+        counted(tally.requests, "request"),
         bytesize::ByteSize(tally.bytes),
         report.seconds,
     )

@@ -4,13 +4,14 @@ use clap::{Args, Subcommand};
 
 use super::ask;
 use super::output::{print_json, print_line, table};
-use super::question::{Since, since};
 use super::shared::Shared;
+use super::since::{Since, since};
+use super::times::Times;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::back_test::{self, BackTest};
 use crate::job::alerts::published::{Published, published};
-use crate::model::{Matcher, legible, words};
+use crate::model::{Matcher, counted, legible, words};
 use crate::sink::as_text;
 
 /// Messages of a rule that are printed; `--json` has all.
@@ -53,7 +54,7 @@ pub(super) async fn run(shared: Shared, wanted: Rules) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     match wanted.what {
         What::List { json } => list(&config, json),
-        What::Test(wanted) => test(&config, wanted).await,
+        What::Test(wanted) => test(&config, wanted, shared.times()).await,
     }
 }
 
@@ -81,10 +82,10 @@ fn list(config: &Config, json: bool) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-async fn test(config: &Config, wanted: Test) -> anyhow::Result<bool> {
+async fn test(config: &Config, wanted: Test, times: Times) -> anyhow::Result<bool> {
     let chosen = chosen(config, wanted.rule.as_deref())?;
     let now = Clock::system().now();
-    let since = wanted.since.time(now);
+    let since = wanted.since.time(now, times);
     let links = &config.upstream.links;
     let all = ask::with_connection(config, async |connection| {
         let mut all = back_test::back_test(connection, &chosen, since).await?;
@@ -128,10 +129,10 @@ fn chosen<'a>(config: &'a Config, only: Option<&str>) -> anyhow::Result<Vec<&'a 
 /// The result of one rule as text.
 fn page(tried: &BackTest) -> String {
     let mut lines = vec![format!(
-        "rule `{}`: {} alerts in {} messages",
+        "rule `{}`: {} in {}",
         tried.rule,
-        tried.alerts(),
-        tried.messages.len()
+        counted(tried.alerts(), "alert"),
+        counted(tried.messages.len(), "message")
     )];
     let verdicts: Vec<String> = tried
         .verdicts
@@ -143,7 +144,10 @@ fn page(tried: &BackTest) -> String {
     }
     for message in tried.messages.iter().rev().take(PRINTED_MESSAGES).rev() {
         let at = message.at.format("%Y-%m-%d %H:%M:%S");
-        lines.push(format!("  {at}  {} alerts", message.alerts.len()));
+        lines.push(format!(
+            "  {at}  {}",
+            counted(message.alerts.len(), "alert")
+        ));
         for one in message.alerts.iter().take(PRINTED_ALERTS) {
             lines.push(format!("    {}  {} ({})", one.key, one.title, one.summary));
         }
@@ -167,8 +171,10 @@ fn by_publication(published: &Published) -> Vec<String> {
         format!(", biggest day {} ({day})", published.biggest)
     });
     let mut lines = vec![format!(
-        "  stored advisories by publication date: {} alerts in {} days, {:.1} a week{biggest}",
-        published.alerts, published.days, published.per_week
+        "  stored advisories by publication date: {} in {}, {:.1} a week{biggest}",
+        counted(published.alerts, "alert"),
+        counted(published.days, "day"),
+        published.per_week
     )];
     if let Some(Ok(text)) = published.sample.as_ref().map(as_text) {
         lines.push("  sample message:".to_owned());

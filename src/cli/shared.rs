@@ -1,5 +1,6 @@
 //! Options that every command takes.
 
+use super::times::Times;
 use crate::config::{Config, ConfigError, LogFormat, process_environment};
 use crate::logging;
 
@@ -10,9 +11,15 @@ pub(super) struct Shared {
     pub(super) verbose: u8,
     pub(super) quiet: bool,
     pub(super) log_format: Option<LogFormat>,
+    pub(super) utc: bool,
 }
 
 impl Shared {
+    /// How times are read and printed.
+    pub(super) fn times(&self) -> Times {
+        Times::new(self.utc)
+    }
+
     pub(super) fn load(&self) -> Result<Config, ConfigError> {
         let config = Config::load(self.config.as_deref(), process_environment())?;
         config.keep_secrets();
@@ -24,18 +31,23 @@ impl Shared {
     /// `usual` is the filter where neither says anything.
     pub(super) fn load_and_log(&self, usual: Option<&str>) -> anyhow::Result<Config> {
         let config = self.load()?;
-        let filter = usual.unwrap_or(&config.log.filter).to_owned();
-        self.log(Some(config.log.format), &filter)?;
+        let filter = match usual {
+            // A command prints each failure itself.
+            Some(_) if self.quiet => "off",
+            Some(usual) => usual,
+            None if self.quiet => "error",
+            None => &config.log.filter,
+        };
+        self.log(Some(config.log.format), filter)?;
         Ok(config)
     }
 
     pub(super) fn log(&self, configured: Option<LogFormat>, filter: &str) -> anyhow::Result<()> {
         let format = self.log_format.or(configured).unwrap_or(LogFormat::Auto);
-        let filter = match (self.quiet, self.verbose) {
-            (true, _) => "error",
-            (false, 0) => filter,
-            (false, 1) => "info,advisoryd=debug",
-            (false, _) => "debug,advisoryd=trace",
+        let filter = match self.verbose {
+            0 => filter,
+            1 => "info,advisoryd=debug",
+            _ => "debug,advisoryd=trace",
         };
         logging::start(format, filter)?;
         Ok(())

@@ -1,23 +1,24 @@
 //! `advisoryd show`: one advisory or ticket in full.
 
+use chrono::DateTime;
 use clap::Args;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::output::{print_json, print_line};
+use super::difference;
+use super::output::{plain, print_json, print_line, print_styled};
 use super::shared::Shared;
+use super::times::Times;
 use super::{ack, ask};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::filter::{Comparison, Field, ListField, comparison, is_cve};
-use crate::model::{Details, Receipt, RecordKind, legible, one_line, shortened};
+use crate::model::{Details, Receipt, RecordKind, legible};
 use crate::store::advisories::history::{self, StoredVersion};
 use crate::store::alerts::acknowledgement;
 use crate::store::reports::question::{self, AdvisoryQuestion, FieldChange, Sort};
 use crate::store::reports::receipt;
 
-/// Longest part of an old or new value in the history.
-const VALUE_LETTERS: usize = 100;
 /// Products and references beyond so many are only counted.
 const MANY: usize = 12;
 
@@ -38,7 +39,7 @@ pub(super) struct Show {
 pub(super) async fn run(shared: Shared, wanted: Show) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     ask::with_connection(&config, async |connection| {
-        show(&config, connection, &wanted).await
+        show(&config, connection, &wanted, shared.times()).await
     })
     .await
 }
@@ -47,6 +48,7 @@ async fn show(
     config: &Config,
     connection: &mut PgConnection,
     wanted: &Show,
+    times: Times,
 ) -> anyhow::Result<bool> {
     let details = config.feeds.details;
     let key = wanted.key.trim();
@@ -60,7 +62,8 @@ async fn show(
             print_line("");
         }
         let found = find(connection, key, details).await?;
-        show_one(connection, found, wanted, details).await?;
+        let receipt = receipt::receipt(connection, found.kind, &found.key, details).await?;
+        show_one(connection, (found, receipt), wanted, times).await?;
     }
     Ok(true)
 }
@@ -88,16 +91,15 @@ async fn saids(
 
 async fn show_one(
     connection: &mut PgConnection,
-    found: Found,
+    (found, receipt): (Found, Receipt),
     wanted: &Show,
-    details: Details,
+    times: Times,
 ) -> anyhow::Result<()> {
     let Found {
         kind,
         key,
         mut document,
     } = found;
-    let receipt = receipt::receipt(connection, kind, &key, details).await?;
     let now = Clock::system().now();
     let acknowledged = acknowledgement::in_force(connection, &key, now).await?;
     if let Some(ack) = acknowledged.filter(|_| kind == RecordKind::Advisory) {
@@ -127,9 +129,9 @@ async fn show_one(
         }
         return print_json(&document);
     }
-    print_line(legible(&page(kind, &document, &receipt)).trim_end());
+    print_line(legible(&page(kind, &document, (&receipt, times))).trim_end());
     if wanted.history {
-        print_line(&legible(&history_page(&versions, &changes)));
+        print_styled(&history_page(&versions, &changes, times));
     }
     Ok(())
 }
@@ -279,7 +281,7 @@ const LISTS: [(&str, [&str; 2]); 3] = [
 ];
 
 /// What is not stored, then facts, texts and lists.
-fn page(kind: RecordKind, document: &Value, receipt: &Receipt) -> String {
+fn page(kind: RecordKind, document: &Value, (receipt, times): (&Receipt, Times)) -> String {
     let text = |field: &str| plain(&document[field]);
     let Layout { key, facts, others } = match kind {
         RecordKind::Ticket => TICKET,
@@ -293,7 +295,7 @@ fn page(kind: RecordKind, document: &Value, receipt: &Receipt) -> String {
     let mut lines = vec![title, rule];
     lines.extend(receipt.sentences());
     for field in facts.iter().copied().chain(new) {
-        let value = text(field);
+        let value = in_zone(text(field), times);
         if !value.is_empty() {
             let name = field.trim_end_matches("_at").replace('_', " ");
             lines.push(format!("{name:<17} {value}"));
@@ -305,19 +307,27 @@ fn page(kind: RecordKind, document: &Value, receipt: &Receipt) -> String {
             lines.extend([String::new(), capital(field), value]);
         }
     }
-    lines.extend(memberships(&document["memberships"]));
+    lines.extend(memberships(&document["memberships"], times));
     for (field, parts) in LISTS {
         lines.extend(list(field, &document[field], parts));
     }
     lines.join("\n")
 }
 
+/// A time as people read it; any other text as it is.
+fn in_zone(text: String, times: Times) -> String {
+    match DateTime::parse_from_rfc3339(&text) {
+        Ok(at) => times.exact(at.to_utc()),
+        Err(_) => text,
+    }
+}
+
 /// The watch lists through which an advisory came, and those that it has left.
-fn memberships(items: &Value) -> Vec<String> {
+fn memberships(items: &Value, times: Times) -> Vec<String> {
     let items = items.as_array().filter(|items| !items.is_empty());
     let line = |item: &Value| {
-        let [id, name, since, left] =
-            ["watch_list_id", "name", "first_seen_at", "left_at"].map(|part| plain(&item[part]));
+        let [id, name, since, left] = ["watch_list_id", "name", "first_seen_at", "left_at"]
+            .map(|part| in_zone(plain(&item[part]), times));
         let list = format!("{id}  {name}");
         let state = if left.is_empty() {
             format!("since {since}")
@@ -358,30 +368,15 @@ fn capital(word: &str) -> String {
         .unwrap_or_default()
 }
 
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
-        Value::Array(items) if items.iter().all(|item| !item.is_object()) => {
-            items.iter().map(plain).collect::<Vec<_>>().join(", ")
-        }
-        other => other.to_string(),
-    }
-}
-
 /// Version by version what it brought, also where no column tells it.
-fn history_page(versions: &[StoredVersion], changes: &[FieldChange]) -> String {
+fn history_page(versions: &[StoredVersion], changes: &[FieldChange], times: Times) -> String {
     let mut lines = vec![String::new(), "History".to_owned()];
     for (place, StoredVersion { version, at }) in versions.iter().enumerate() {
-        let at = at.format("%Y-%m-%d %H:%M:%S UTC");
-        lines.push(format!("  version {version}, {at}"));
+        lines.push(format!("  version {version}, {}", times.full(*at)));
         let of_this = changes.iter().filter(|change| change.version == *version);
         let before = lines.len();
-        lines.extend(of_this.map(|change| {
-            let (old, new) = (short(change.old.as_ref()), short(change.new.as_ref()));
-            format!("    {}: {old} → {new}", change.field)
-        }));
+        let differences = difference::page(of_this);
+        lines.extend(differences.iter().map(|line| format!("    {line}")));
         if lines.len() == before {
             lines.push(match (place, version) {
                 (0, 1) => "    first seen".to_owned(),
@@ -393,19 +388,12 @@ fn history_page(versions: &[StoredVersion], changes: &[FieldChange]) -> String {
     lines.join("\n")
 }
 
-fn short(value: Option<&Value>) -> String {
-    let text = one_line(&value.map(plain).unwrap_or_default());
-    if text.is_empty() {
-        return "nothing".to_owned();
-    }
-    shortened(&text, VALUE_LETTERS)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::page;
+    use crate::cli::times::Times;
     use crate::model::{Receipt, RecordKind};
 
     #[test]
@@ -417,7 +405,11 @@ mod tests {
             ..Receipt::default()
         };
         assert_eq!(
-            page(RecordKind::Advisory, &document, &receipt),
+            page(
+                RecordKind::Advisory,
+                &document,
+                (&receipt, Times::new(true))
+            ),
             "SA1  x\n──────\nversion           2\nexploit count     7\n\nDescription\ntext"
         );
     }

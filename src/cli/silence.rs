@@ -7,9 +7,9 @@ use clap::{Args, Subcommand};
 
 use super::ask;
 use super::login::login;
-use super::output::{print_error, print_json, print_line, table};
-use super::question::{Since, since};
+use super::output::{print_done, print_error, print_json, print_line, table};
 use super::shared::Shared;
+use super::since::{Since, since};
 use crate::clock::Clock;
 use crate::model::Silence as Compiled;
 use crate::startup::Opened;
@@ -67,15 +67,21 @@ pub(super) async fn run(shared: Shared, wanted: Silence) -> anyhow::Result<bool>
     let config = shared.load_and_log(Some("warn"))?;
     let now = Clock::system().now();
     ask::with_database(&config, async |opened| match wanted.what {
-        What::Add(wanted) => add(opened, wanted, now).await,
+        What::Add(wanted) => {
+            let until = wanted.until.time_ahead(now, shared.times())?;
+            add(opened, wanted, (now, until)).await
+        }
         What::List { all, json } => list(opened, all, json, now).await,
         What::Expire { ids } => expire(opened, &ids, now).await,
     })
     .await
 }
 
-async fn add(opened: &Opened, wanted: Add, now: DateTime<Utc>) -> anyhow::Result<bool> {
-    let until = wanted.until.time_ahead(now)?;
+async fn add(
+    opened: &Opened,
+    wanted: Add,
+    (now, until): (DateTime<Utc>, DateTime<Utc>),
+) -> anyhow::Result<bool> {
     anyhow::ensure!(
         until > now,
         "{until} is in the past; use a future time or a duration such as 8h"
@@ -129,7 +135,7 @@ async fn expire(opened: &Opened, ids: &[i64], now: DateTime<Utc>) -> anyhow::Res
     let mut good = true;
     for id in ids {
         if silence::expire(&mut connection, *id, now).await? {
-            print_line(&format!("silence {id} expired"));
+            print_done(&format!("silence {id} expired"));
         } else {
             print_error(&format!(
                 "silence {id} is not active; see `advisoryd silence list`"

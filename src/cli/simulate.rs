@@ -2,6 +2,7 @@
 
 use super::args::Simulate;
 use super::output::print_line;
+use crate::model::counted;
 use crate::simulate::{self, Options};
 
 pub(super) async fn run(wanted: Simulate) -> anyhow::Result<bool> {
@@ -26,7 +27,10 @@ pub(super) async fn run(wanted: Simulate) -> anyhow::Result<bool> {
     let token = options.token.clone();
     let simulator = simulate::start(options).await?;
     print_line(&format!(
-        "simulating {advisories} advisories in {watch_lists} watch lists and {tickets} tickets"
+        "simulating {} in {} and {}",
+        counted(advisories, "advisory"),
+        counted(watch_lists, "watch list"),
+        counted(tickets, "ticket")
     ));
     print_line(&format!(
         "base_url = \"{}\"   token: {token}",

@@ -1,9 +1,10 @@
 //! What `status` tells of the details: how many are wanted, and until when.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
+use super::times::Times;
 use crate::config::Config;
 use crate::job::details::fetch;
 use crate::model::SourceKey;
@@ -15,8 +16,6 @@ pub(super) struct Details {
     is_on: bool,
     backlog: Backlog,
     done_at: Option<DateTime<Utc>>,
-    /// As people in the schedules' time zone read it.
-    done: Option<String>,
     paused_until: Option<DateTime<Utc>>,
 }
 
@@ -32,20 +31,10 @@ impl Details {
             .and_then(|found| found.paused_until)
             .filter(|until| *until > now);
         let done_at = fetch::outlook(config, &backlog, now).filter(|_| paused_until.is_none());
-        let timezone = config.schedule.timezone;
-        let done = done_at.map(|at| {
-            let format = if at - now < TimeDelta::hours(18) {
-                "%H:%M"
-            } else {
-                "%Y-%m-%d"
-            };
-            at.with_timezone(&timezone).format(format).to_string()
-        });
         Ok(Self {
             is_on: config.fetches_details(),
             backlog,
             done_at,
-            done,
             paused_until,
         })
     }
@@ -63,7 +52,7 @@ impl Details {
     }
 
     /// What an operator wants to know; nothing where there is nothing to tell.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self, times: Times, now: DateTime<Utc>) -> Vec<String> {
         let Backlog {
             wanted,
             unavailable,
@@ -72,15 +61,18 @@ impl Details {
         let mut lines = Vec::new();
         if wanted > 0 {
             let wanted = thousands(wanted);
-            lines.push(match (self.is_on, self.paused_until, &self.done) {
+            lines.push(match (self.is_on, self.paused_until, self.done_at) {
                 (false, ..) => {
                     format!("{wanted} advisory details pending, but [feeds] details = \"never\"")
                 }
                 (true, Some(until), _) => format!(
                     "{wanted} advisory details pending; this account may not read them, next attempt {}",
-                    until.format("%Y-%m-%d %H:%M UTC")
+                    times.full(until)
                 ),
-                (true, None, Some(done)) => format!("{wanted} advisory details pending, ETA {done}"),
+                (true, None, Some(done)) => format!(
+                    "{wanted} advisory details pending, ETA {}",
+                    times.soon(done, now)
+                ),
                 (true, None, None) => format!("{wanted} advisory details pending"),
             });
         }

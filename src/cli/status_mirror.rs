@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::output::rough;
+use super::status_source::Plan;
+use super::times::Times;
 use crate::config::Config;
 use crate::model::MirrorKind;
 use crate::store::lists::mirror::{self, State};
@@ -56,18 +58,20 @@ impl Mirror {
     }
 
     /// Nothing before the first attempt.
-    pub(super) fn lines(&self, now: DateTime<Utc>) -> Vec<String> {
+    pub(super) fn lines(&self, plan: &Plan, times: Times) -> Vec<String> {
+        let now = plan.now;
         let Some(oldest) = self.states.iter().filter_map(|state| state.read_at).min() else {
-            return self.refused_lines();
+            return self.refused_lines(times);
         };
         let ago = rough(now - oldest);
         let next = self
             .next_at
+            .filter(|_| plan.is_running)
             .map_or_else(String::new, |at| format!(", next in {}", rough(at - now)));
         let mut lines = vec![format!(
             "list contents and pending approvals: all read within the last {ago}{next}"
         )];
-        lines.extend(self.refused_lines());
+        lines.extend(self.refused_lines(times));
         let failing = self
             .states
             .iter()
@@ -80,7 +84,7 @@ impl Mirror {
     }
 
     /// One line for each kind of collection that upstream refuses.
-    fn refused_lines(&self) -> Vec<String> {
+    fn refused_lines(&self, times: Times) -> Vec<String> {
         let mut lines = Vec::new();
         for kind in MirrorKind::OF_LIST
             .into_iter()
@@ -102,7 +106,7 @@ impl Mirror {
                 _ => format!(" of watch list {}{more}", ids.join(", ")),
             };
             let retry = first.retry_at.map_or_else(String::new, |at| {
-                format!(", next attempt {}", at.format("%Y-%m-%d %H:%M UTC"))
+                format!(", next attempt {}", times.full(at))
             });
             lines.push(format!(
                 "{}{of} are not mirrored: upstream refuses them{retry} ({})",

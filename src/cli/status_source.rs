@@ -3,12 +3,14 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::output::{print_line, rough};
-use crate::model::{IngestedVia, RunFailure, SourceKey, is_in_future};
+use super::output::{columns, rough};
+use super::times::Times;
+use crate::config::Config;
+use crate::model::{DateFilter, IngestedVia, RunFailure, SourceKey, is_in_future};
 use crate::store::reports::report::SourceReport;
 
 /// The table's columns.
-pub(super) const HEADING: [&str; 8] = [
+const HEADING: [&str; 8] = [
     "source",
     "name",
     "state",
@@ -19,36 +21,50 @@ pub(super) const HEADING: [&str; 8] = [
     "next run",
 ];
 
-/// What needs attention in a source: its last error, the fallback, gaps.
-pub(super) fn print_source(source: &SourceReport, now: DateTime<Utc>) {
-    if let Some(holder) = &source.holder {
-        print_line(&format!("\n{}: in use by {holder}", source.key.label()));
+/// A source as people know it: `watch list 1 (Linux servers)`.
+pub(super) fn named(source: &SourceReport) -> String {
+    match &source.name {
+        Some(name) => format!("{} ({name})", source.key.label()),
+        None => source.key.label(),
     }
+}
+
+/// What needs attention in a source: its last error and gaps.
+pub(super) fn problems(source: &SourceReport, times: Times, now: DateTime<Utc>) -> Vec<String> {
+    let name = named(source);
+    let mut lines = Vec::new();
     if let Some(error) = &source.last_error {
-        print_line(&format!("\nlast error ({}): {error}", source.key.label()));
+        lines.push(format!("last error ({name}): {error}"));
     }
     if let Some(to) = source.covered_to.filter(|to| is_in_future(Some(*to), now)) {
-        print_line(&format!(
-            "\n{}: the coverage ends in the future, at {to}; a clock is or was wrong: correct it, then restart advisoryd or run `advisoryd sync`",
-            source.key.label()
+        lines.push(format!(
+            "{name}: the coverage ends in the future, at {}; a clock is or was wrong: correct it, then restart advisoryd or run `advisoryd sync`",
+            times.full(to)
         ));
+    }
+    lines.extend(source.gaps.iter().map(|gap| {
+        format!(
+            "{name}: gap from {} to {}; it is requested again",
+            times.full(gap.from),
+            times.full(gap.to)
+        )
+    }));
+    lines
+}
+
+/// What is worth knowing of a source: who reads it, and through which API.
+pub(super) fn notes(source: &SourceReport) -> Vec<String> {
+    let name = named(source);
+    let mut lines = Vec::new();
+    if let Some(holder) = &source.holder {
+        lines.push(format!("{name}: in use by {holder}"));
     }
     if source.ingested_via == IngestedVia::Json {
         let why = source.ingested_via_reason.as_deref();
         let why = why.unwrap_or("set in the configuration");
-        print_line(&format!(
-            "\n{}: read through the JSON API: {why}",
-            source.key.label()
-        ));
+        lines.push(format!("{name}: read through the JSON API: {why}"));
     }
-    for gap in &source.gaps {
-        print_line(&format!(
-            "\n{}: gap from {} to {}; it is requested again",
-            source.key.label(),
-            gap.from,
-            gap.to
-        ));
-    }
+    lines
 }
 
 /// `off`, `running`, `refused`, `missing`, `failing`, `never ran` or `ok`.
@@ -71,12 +87,29 @@ fn state(source: &SourceReport, now: DateTime<Utc>) -> &'static str {
     }
 }
 
+/// When sources are read.
+pub(super) struct Plan<'a> {
+    pub(super) config: &'a Config,
+    pub(super) filter: Option<DateFilter>,
+    /// The next full pull of all feeds, by schedule.
+    pub(super) full: Option<DateTime<Utc>>,
+    /// Whether a daemon runs; otherwise nothing of it happens.
+    pub(super) is_running: bool,
+    pub(super) now: DateTime<Utc>,
+}
+
+impl Plan<'_> {
+    fn scheduled(&self, source: &SourceReport) -> Option<DateTime<Utc>> {
+        let schedule = self.config.schedule_of(&source.key, self.filter)?;
+        let next = schedule.next_after(self.now, self.config.schedule.timezone);
+        next.filter(|_| source.configured)
+    }
+}
+
 /// A row of the table.
-pub(super) fn row(
-    source: &SourceReport,
-    next_run: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> [String; 8] {
+pub(super) fn row(source: &SourceReport, plan: &Plan) -> [String; 8] {
+    let now = plan.now;
+    let next_run = plan.scheduled(source).filter(|_| plan.is_running);
     let ago = |at: DateTime<Utc>| format!("{} ago", rough(now - at));
     [
         source.key.label(),
@@ -93,13 +126,26 @@ pub(super) fn row(
     ]
 }
 
+/// The table. It fits 80 columns if nothing is in quarantine.
+pub(super) fn table(rows: Vec<[String; 8]>) -> String {
+    const QUARANTINE: usize = 6;
+    let has_quarantine = rows.iter().any(|row| row[QUARANTINE] != "0");
+    let shown = |cells: [String; 8]| -> Vec<String> {
+        let cells = cells.into_iter().enumerate();
+        let cells = cells.filter(|(place, _)| has_quarantine || *place != QUARANTINE);
+        cells.map(|(_, cell)| cell).collect()
+    };
+    let rows: Vec<Vec<String>> = rows.into_iter().map(shown).collect();
+    columns(&shown(HEADING.map(str::to_owned)), &rows)
+}
+
 /// The same as JSON.
-pub(super) fn as_value(
-    source: &SourceReport,
-    (next_run, next_full): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
-    now: DateTime<Utc>,
-) -> Value {
-    let next_full = next_full.filter(|_| source.configured && source.key.is_feed());
+pub(super) fn as_value(source: &SourceReport, plan: &Plan) -> Value {
+    let now = plan.now;
+    let scheduled = plan.scheduled(source);
+    let next_full = plan
+        .full
+        .filter(|_| source.configured && source.key.is_feed());
     let (id, ingested_via) = match &source.key {
         SourceKey::WatchList(id) => (json!(id), Some(source.ingested_via.name())),
         SourceKey::ExtraFeed(name) => (json!(name), None),
@@ -129,9 +175,10 @@ pub(super) fn as_value(
         "records": source.records,
         "quarantined": source.quarantined,
         "gaps": gaps,
-        "next_run_at": next_run,
+        "next_run_at": scheduled.filter(|_| plan.is_running),
+        "scheduled_at": scheduled,
         "last_full_at": source.full_at,
-        "next_full_at": next_full,
+        "next_full_at": next_full.filter(|_| plan.is_running),
         "last_news_at": source.news_at,
     })
 }

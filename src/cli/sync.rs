@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::output::{print_error, print_json, print_line};
+use super::output::{print_done, print_error, print_json};
 use super::report::{not_followed, print_run};
 use super::shared::Shared;
 use super::stop::stop_on_signals;
@@ -21,7 +21,7 @@ use crate::job::feeds::pull;
 use crate::job::lists::discover;
 use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, TicketSync};
-use crate::model::{Outcome, SourceKey, chain};
+use crate::model::{Outcome, SourceKey, chain, counted};
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
 use crate::store::ledger::quarantine;
@@ -134,13 +134,13 @@ async fn discovered(context: &mut Context, wanted: &Sync) -> anyhow::Result<bool
     if wanted.json {
         print_json(&told)?;
     } else {
-        print_line(&format!(
-            "discovery: {}, {} watch lists upstream, {} followed, {} changes, {} requests",
+        print_done(&format!(
+            "discovery: {}, {} upstream, {} followed, {}, {}",
             told.outcome.name(),
-            told.listed,
+            counted(told.listed, "watch list"),
             told.followed,
-            told.changed,
-            told.requests
+            counted(told.changed, "change"),
+            counted(told.requests, "request")
         ));
     }
     if let Some(error) = told.outcome.error() {
@@ -215,18 +215,21 @@ async fn alert(context: &Context, sinks: &[Sink], wanted: &Sync) -> anyhow::Resu
     } = passed.delivered;
     let raised = passed.evaluated.raised;
     if raised + delivered > 0 && !wanted.json {
-        print_line(&format!(
-            "alerts: {raised} created, {delivered} messages delivered"
+        print_done(&format!(
+            "alerts: {raised} created, {} delivered",
+            counted(delivered, "message")
         ));
     }
     if postponed > 0 {
         print_error(&format!(
-            "alerts: {postponed} deliveries failed and will be retried by the next `sync` or the daemon; see `advisoryd alerts list`"
+            "alerts: {} failed and will be retried by the next `sync` or the daemon; see `advisoryd alerts list`",
+            counted(postponed, "delivery")
         ));
     }
     if abandoned > 0 {
         print_error(&format!(
-            "alerts: {abandoned} messages were dead-lettered; see `advisoryd alerts list --state dead_letter`"
+            "alerts: {} given up; see `advisoryd alerts list --state dead_letter`",
+            counted(abandoned, "message")
         ));
     }
     Ok(postponed + abandoned == 0)
@@ -283,7 +286,8 @@ async fn quarantined_nothing_new(
     let new = quarantine::first_received(&mut connection, report.run_id).await?;
     if new > 0 {
         print_error(&format!(
-            "{key}: {new} new records in quarantine; see `advisoryd quarantine list`"
+            "{key}: {} in quarantine; see `advisoryd quarantine list`",
+            counted(new, "new record")
         ));
     }
     Ok(new == 0)

@@ -3,11 +3,12 @@
 use clap::Args;
 
 use super::ask;
-use super::output::{print_json, print_line};
-use super::question::{Since, since};
+use super::output::{print_done, print_json, print_line};
 use super::shared::Shared;
+use super::since::{Since, since};
 use crate::clock::Clock;
 use crate::job::trust::verify::{self, Problem, Verification};
+use crate::model::counted;
 
 /// What to verify.
 #[derive(Debug, Args)]
@@ -23,7 +24,7 @@ pub(super) struct Verify {
 pub(super) async fn run(shared: Shared, wanted: Verify) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let now = Clock::system().now();
-    let since = wanted.since.map(|since| since.time(now));
+    let since = wanted.since.map(|since| since.time(now, shared.times()));
     let proof = ask::with_database(&config, async |opened| {
         drop(ask::up_to_date(opened).await?);
         Ok(verify::verify(&opened.pool, since, now).await?)
@@ -48,17 +49,21 @@ fn print_verification(proof: &Verification) {
     }
     let extent = &proof.extent;
     let looked = format!(
-        "{} runs, {} advisories, {} tickets, {} former versions, {} changes",
-        proof.runs, extent.advisories, extent.tickets, extent.former_versions, extent.changes
+        "{}, {}, {}, {}, {}",
+        counted(proof.runs, "run"),
+        counted(extent.advisories, "advisory"),
+        counted(extent.tickets, "ticket"),
+        counted(extent.former_versions, "former version"),
+        counted(extent.changes, "change")
     );
     if proof.proven {
         let known = proof.known_to.map_or_else(String::new, |to| {
             format!("; complete up to {}", to.format("%Y-%m-%d %H:%M:%S UTC"))
         });
-        print_line(&format!(
+        print_done(&format!(
             "ok    {looked}: nothing missing, nothing altered{known}"
         ));
     } else {
-        print_line(&format!("checked {looked}"));
+        print_done(&format!("checked {looked}"));
     }
 }

@@ -21,7 +21,7 @@ use crate::http::Usage;
 use crate::job::context::Context;
 use crate::job::standing::Standing;
 use crate::job::trust::retention;
-use crate::model::SourceKey;
+use crate::model::{SourceKey, counted};
 
 /// The workers and schedules of one configuration.
 pub(super) struct Generation {
@@ -195,9 +195,9 @@ impl Generation {
         let workers = self.workers.borrow();
         let is_list = |worker: &&Worker| matches!(worker.key(), SourceKey::WatchList(_));
         format!(
-            "following {} watch lists and {} extra feeds{}",
-            workers.iter().filter(is_list).count(),
-            config.extra_feeds.len(),
+            "following {} and {}{}",
+            counted(workers.iter().filter(is_list).count(), "watch list"),
+            counted(config.extra_feeds.len(), "extra feed"),
             if config.tickets.enabled {
                 ", and tickets"
             } else {

@@ -12,6 +12,7 @@ mod listener;
 mod mirror;
 mod open_files;
 mod outage;
+mod presence;
 mod private_server;
 pub mod progress;
 mod reconcile;
@@ -36,6 +37,7 @@ use tracing::{error, info, warn};
 
 use self::generation::Generation;
 use self::outage::Pauses;
+use self::presence::Presence;
 use self::requests::{Request, Signals};
 pub use self::start::StartOptions;
 use crate::clock::Clock;
@@ -215,6 +217,7 @@ impl Daemon {
         let mut generation = self.start(config).await?;
         systemd::ready(&generation.status());
         info!("{}", generation.status());
+        let presence = Presence::start(self.pool.clone());
         let mut refused: Option<String> = None;
         let mut standing = generation.standing();
         let mut watchdog = watchdog();
@@ -230,6 +233,7 @@ impl Daemon {
                         systemd::reloading();
                         (generation, refused) = self.reload(generation).await?;
                         standing = generation.standing();
+                        presence.refused(refused.as_deref());
                         systemd::ready(&status(refused.as_deref(), &generation));
                     }
                 },
@@ -255,6 +259,7 @@ impl Daemon {
         info!("stopping");
         self.stopping.cancel();
         generation.stop(STOP_WITHIN).await;
+        presence.end().await;
         Ok(())
     }
 

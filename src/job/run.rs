@@ -13,7 +13,7 @@ use self::report::log_ended;
 use super::context::Context;
 use super::failure::Failure;
 use super::transaction::Guard;
-use crate::model::{FingerprintSum, Holder, Mode, Outcome, RunFailure, SourceKey, Tally};
+use crate::model::{FingerprintSum, Holder, Mode, Outcome, RunFailure, SourceKey, Tally, counted};
 use crate::store::change;
 use crate::store::ledger::lock::SourceLock;
 use crate::store::ledger::run::{self, Ended};
@@ -294,8 +294,9 @@ impl Run {
         if drifted > 0 {
             warn!(
                 source = %self.key, run.id = run_id, drifted,
-                "{}: upstream changed {drifted} records without a new modification date; the changes are stored and listed as `drifted` in `changes`",
-                self.key.label()
+                "{}: upstream changed {} without a new modification date; what changed is stored and listed as `drifted` in `changes`",
+                self.key.label(),
+                counted(drifted, "record")
             );
         }
         let drifted = u64::try_from(drifted).unwrap_or(0);

@@ -4,6 +4,8 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::text::counted;
+
 /// Sources that a sentence names; more would hide the rest.
 const MOST_SOURCES: usize = 5;
 
@@ -102,10 +104,7 @@ impl Receipt {
             })
             .collect();
         if self.sources.len() > MOST_SOURCES {
-            parts.push(format!(
-                "{} more sources",
-                self.sources.len() - MOST_SOURCES
-            ));
+            parts.push(counted(self.sources.len() - MOST_SOURCES, "more source"));
         }
         parts.join(", ")
     }

@@ -1,5 +1,19 @@
 //! Sanitising external text for logs, messages and terminals.
 
+use std::fmt::Display;
+
+/// A count and what is counted: `1 watch list`, `3 watch lists`, `2 advisories`.
+pub fn counted(count: impl Display, what: &str) -> String {
+    let count = count.to_string();
+    let stem = what.strip_suffix('y');
+    let stem = stem.filter(|stem| !stem.ends_with(['a', 'e', 'o']));
+    match (count.as_str(), stem) {
+        ("1", _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {what}s"),
+    }
+}
+
 /// External text in one line, for messages, logs and tables: each run of blanks,
 /// line ends and control characters becomes one blank.
 pub fn one_line(text: &str) -> String {

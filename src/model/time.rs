@@ -72,17 +72,28 @@ fn plain(text: &str) -> Option<DateTime<Utc>> {
     let text = names
         .find_map(|name| text.strip_suffix(name))
         .unwrap_or(text);
+    without_zone(text).map(|time| time.and_utc())
+}
+
+/// Parses a date, taken as its midnight, or a date and time without a time zone. Only
+/// years from 1 to 9999.
+pub fn parse_local_time(text: &str) -> Option<NaiveDateTime> {
+    let time = without_zone(text.trim())?;
+    (1..=9999).contains(&time.year()).then_some(time)
+}
+
+fn without_zone(text: &str) -> Option<NaiveDateTime> {
     let mut times = PLAIN
         .iter()
         .map(|shape| NaiveDateTime::parse_from_str(text, shape));
     if let Some(time) = times.find_map(Result::ok) {
-        return Some(time.and_utc());
+        return Some(time);
     }
     let mut dates = DATES
         .iter()
         .map(|shape| NaiveDate::parse_from_str(text, shape));
     let date = dates.find_map(Result::ok)?;
-    date.and_hms_opt(0, 0, 0).map(|time| time.and_utc())
+    date.and_hms_opt(0, 0, 0)
 }
 
 #[cfg(test)]

@@ -159,6 +159,10 @@ pub struct Change {
     pub run_id: i64,
     /// Title of the advisory or ticket as it is now.
     pub title: Option<String>,
+    /// Name of that watch list.
+    pub watch_list: Option<String>,
+    /// The ticket's number for people.
+    pub pretty_id: Option<i64>,
 }
 
 /// The newest number; 0 before the first.
@@ -168,25 +172,82 @@ pub async fn newest(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
         .await
 }
 
-/// The changes after `seq`, oldest first, at most `limit`.
-pub async fn since(
+/// The last number before a time; 0 before the first change.
+pub async fn before(
     connection: &mut PgConnection,
-    seq: i64,
+    at: chrono::DateTime<chrono::Utc>,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select coalesce(
+               (select min(seq) - 1 from change where at >= $1),
+               (select last from change_counter)) as "seq!""#,
+        at
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Which changes; `None` or empty matches all. Severity, product and watch list are those
+/// of the advisory as it is now, a ticket's those of its advisory.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Names of events.
+    pub what: Vec<String>,
+    /// Minimum severity, by rank.
+    pub rank_from: Option<i16>,
+    /// Maximum severity, by rank.
+    pub rank_to: Option<i16>,
+    /// A watch list that it joined or left with this change, or that contains it.
+    pub watch_list_id: Option<i64>,
+    /// Words of a product's name or CPE.
+    pub product: Option<String>,
+}
+
+/// The selected changes after `after` and up to `through`, oldest first, at most `limit`.
+pub async fn selected(
+    connection: &mut PgConnection,
+    selection: &Selection,
+    (after, through): (i64, i64),
     limit: i64,
 ) -> Result<Vec<Change>, sqlx::Error> {
     sqlx::query_as!(
         Change,
         r#"select c.seq, c.at, c.kind, c.key, c.version, c.what, c.watch_list_id, c.run_id,
-                  coalesce(
-                      (select a.title from advisory a where c.kind = 'advisory' and a.said = c.key),
-                      (select t.title from ticket t where t.id = case when c.kind = 'ticket' then c.key::bigint end)
-                  ) as title
+                  coalesce(a.title, t.title) as title,
+                  (select s.name from source s where s.watch_list_id = c.watch_list_id) as watch_list,
+                  t.pretty_id as "pretty_id?"
            from change c
+           left join ticket t on c.kind = 'ticket' and t.id = case when c.kind = 'ticket' then c.key::bigint end
+           left join advisory a on c.kind = 'advisory' and a.said = c.key
            where c.seq > $1
+             and c.seq <= $2
+             and (cardinality($3::text[]) = 0 or c.what = any($3))
+             and (($4::smallint is null and $5::bigint is null and $6::text is null) or exists (
+                     select
+                     from advisoryd_v1.advisories v
+                     where v.said = case c.kind when 'advisory' then c.key else t.said end
+                       and ($4::smallint is null or v.severity_rank between $4 and $8)
+                       and ($5::bigint is null
+                            or case
+                                   when c.what in ('joined_watch_list', 'left_watch_list') then c.watch_list_id = $5
+                                   else exists (
+                                       select
+                                       from advisoryd_v1.advisory_watch_lists w
+                                       where w.said = v.said
+                                         and w.watch_list_id = $5
+                                         and w.left_at is null)
+                               end)
+                       and ($6::text is null or v.product_search @@ plainto_tsquery('pg_catalog.simple', $6))))
            order by c.seq
-           limit $2"#,
-        seq,
-        limit
+           limit $7"#,
+        after,
+        through,
+        &selection.what,
+        selection.rank_from,
+        selection.watch_list_id,
+        selection.product,
+        limit,
+        selection.rank_to
     )
     .fetch_all(connection)
     .await

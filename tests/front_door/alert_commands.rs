@@ -169,10 +169,7 @@ async fn all_dead_letters_are_told_again_each_message_once_and_only_where_they_d
     assert_eq!((none.code, none.stdout.as_str()), (0, "no dead letters\n"));
     let all = world.told(&[&resend[..], &["--since", "1d"]].concat());
     assert_eq!(all.code, 0, "{all}");
-    assert!(
-        all.stdout.starts_with("1 deliveries of 1 messages"),
-        "{all}"
-    );
+    assert!(all.stdout.starts_with("1 delivery of 1 message"), "{all}");
     let again = world.told(&resend);
     assert_eq!(again.code, 0, "under way already: {again}");
     world.alert().await;

@@ -167,7 +167,7 @@ async fn what_appears_in_several_lists_at_once_is_one_alert_that_names_them() {
         "{explained}"
     );
     let tried = world.told(&["rules", "test", "--since", "1h"]);
-    assert!(tried.stdout.contains("rule `soc`: 1 alerts"), "{tried}");
+    assert!(tried.stdout.contains("rule `soc`: 1 alert"), "{tried}");
 }
 
 #[tokio::test]

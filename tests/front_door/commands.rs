@@ -136,7 +136,8 @@ async fn check_says_what_is_wrong_and_what_to_do() {
     let requests = world.simulator.requests().len();
     let offline = world.told(&["check", "--offline", "--json"]);
     assert_eq!(offline.code, 0, "{offline:?}");
-    assert!(!offline.json_lines().is_empty());
+    let findings = offline.json();
+    assert_eq!(findings[0]["check"], "configuration", "{findings}");
     assert_eq!(
         world.simulator.requests().len(),
         requests,
@@ -162,7 +163,9 @@ async fn status_tells_age_errors_and_next_runs() {
         (&"watch_list".into(), &"failing".into(), &60.into())
     );
     assert!(
-        list["next_run_at"].is_string() && list["data_age_seconds"].is_u64(),
+        list["scheduled_at"].is_string()
+            && list["next_run_at"].is_null()
+            && list["data_age_seconds"].is_u64(),
         "{list}"
     );
     assert!(

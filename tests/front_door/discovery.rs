@@ -327,7 +327,7 @@ async fn the_commands_know_discovered_lists() {
         status["discovery"]["last_success_at"].is_string(),
         "{status}"
     );
-    assert!(status["sources"][0]["next_run_at"].is_string(), "{status}");
+    assert!(status["sources"][0]["scheduled_at"].is_string(), "{status}");
     assert_reads!(refused, check, sync, world.told(&["status"]));
     assert_eq!(world.told(&["prove"]).code, 0);
 }

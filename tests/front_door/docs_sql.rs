@@ -1,9 +1,7 @@
 //! The queries and the script of the documentation, each run as a reader would run it.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Command;
 
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::lists::mirror;
@@ -12,7 +10,7 @@ use chrono::TimeDelta;
 use sqlx::AssertSqlSafe;
 
 use crate::support::settings::Rule;
-use crate::support::{Receiver, World, small, state_dir};
+use crate::support::{Receiver, World, small};
 
 /// The statements of a document's SQL blocks, by the number in the comment above.
 fn statements(document: &str) -> BTreeMap<usize, String> {
@@ -151,86 +149,4 @@ async fn the_queries_of_alerts_are_answered() {
     receiver.answer(500, None);
     world.alert().await;
     assert_eq!(silent(&world, "docs/alerts.md", &[]).await, (5, vec![]));
-}
-
-/// The mail script of docs/alerts.md, with a `mail` that keeps what it was given, or
-/// fails like a mail server that is down.
-struct Script {
-    dir: tempfile::TempDir,
-}
-
-impl Script {
-    fn new(database: &str) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/alerts.md");
-        let document = std::fs::read_to_string(path).unwrap();
-        let script = document.split("```sh\n").nth(1).unwrap();
-        let script = script.split("```").next().unwrap();
-        let example = "postgres:///advisoryd?host=/run/postgresql&user=advisoryd";
-        assert!(script.contains(example));
-        let script = script.replace(example, database);
-        let mail = "#!/bin/sh\n[ -e \"$HOME/down\" ] && exit 1\ncat >>\"$HOME/mails\"\n";
-        let dir = state_dir();
-        for (name, text) in [("advisoryd-mail", script.as_str()), ("mail", mail)] {
-            let file = dir.path().join(name);
-            std::fs::write(&file, text).unwrap();
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
-        }
-        Self { dir }
-    }
-
-    /// Runs it once; whether it succeeded, and what it mailed.
-    fn run(&self) -> (bool, String) {
-        let path = format!("{}:/usr/bin:/bin", self.dir.path().display());
-        let output = Command::new(self.dir.path().join("advisoryd-mail"))
-            .env_clear()
-            .env("HOME", self.dir.path())
-            .env("PATH", path)
-            .output()
-            .unwrap();
-        let mails = self.dir.path().join("mails");
-        let mailed = std::fs::read_to_string(&mails).unwrap_or_default();
-        let _ = std::fs::remove_file(mails);
-        (output.status.success(), mailed)
-    }
-
-    fn mail_is_down(&self, is_down: bool) {
-        let down = self.dir.path().join("down");
-        if is_down {
-            std::fs::write(down, "").unwrap();
-        } else {
-            std::fs::remove_file(down).unwrap();
-        }
-    }
-}
-
-#[tokio::test]
-async fn the_mail_script_of_the_documentation_loses_nothing_after_a_quiet_run() {
-    let world = World::new().await;
-    world.pull_one().await;
-    let script = Script::new(&world.database.url);
-    let nothing = (true, String::new());
-    assert_eq!(script.run(), nothing, "what was there before is not mailed");
-    assert_eq!(script.run(), nothing, "a quiet run");
-    let escalated = "select count(*) from advisoryd_v1.changes
-        where what in ('escalated', 'became_zero_day')";
-    let saids = world.simulator.saids(1);
-    let mut before = world.count(escalated).await;
-    for part in saids.chunks(20).take(2) {
-        for said in part {
-            world.simulator.revise(said, true);
-        }
-        world.later(TimeDelta::minutes(1));
-        world.pull_one().await;
-        let now = world.count(escalated).await;
-        assert!(now > before, "something became more severe");
-        script.mail_is_down(true);
-        assert_eq!(script.run(), (false, String::new()));
-        script.mail_is_down(false);
-        let (is_ok, mailed) = script.run();
-        assert!(is_ok);
-        assert_eq!(i64::try_from(mailed.lines().count()).unwrap(), now - before);
-        assert_eq!(script.run(), nothing, "a quiet run");
-        assert_eq!(script.run(), nothing, "another one");
-        before = now;
-    }
 }

@@ -48,7 +48,8 @@ async fn following_waits_for_a_database_that_restarts_and_misses_nothing() {
     let pool = advisoryd::store::database::pool(cluster.connect_options(), 4);
     pull_all(&world.context_on(pool.clone()).await, LookBack::Missing).await;
 
-    let mut following = Running::start(&mut world.command(&["changes", "--follow", "--json"]));
+    let mut following =
+        Running::start(&mut world.command(&["changes", "--follow", "--since", "0", "--json"]));
     let first = format!("\"seq\":{},", newest(&pool).await);
     following.line(&first).await;
     cluster.stop().await.unwrap();
@@ -80,7 +81,7 @@ async fn following_ends_with_its_reader_though_nothing_happens() {
     let world = World::new().await;
     world.pull_one().await;
     let mut child = world
-        .command(&["changes", "--follow"])
+        .command(&["changes", "--follow", "--since", "0"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

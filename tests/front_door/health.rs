@@ -171,7 +171,7 @@ async fn status_and_the_health_check_name_the_same_next_run_of_tickets_that_full
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     let sources = status["sources"].as_array().unwrap();
     let tickets = sources.iter().find(|one| one["kind"] == "tickets").unwrap();
-    let next_run: DateTime<Utc> = serde_json::from_value(tickets["next_run_at"].clone()).unwrap();
+    let next_run: DateTime<Utc> = serde_json::from_value(tickets["scheduled_at"].clone()).unwrap();
 
     // The health check allows one more run after that, and an hour.
     let allowed = next_run + TimeDelta::days(7) + TimeDelta::hours(1);

@@ -190,6 +190,18 @@ async fn the_daemon_pulls_in_full_by_its_own_schedule() {
 async fn status_says_when_the_next_full_pull_is() {
     let world = world().await;
     world.pull_one().await;
+    let without = world.told(&["status", "--json"]).json();
+    assert!(
+        without["sources"][0]["next_full_at"].is_null(),
+        "no daemon runs"
+    );
+    sqlx::raw_sql(
+        "insert into advisoryd.daemon (host, pid, version, started_at, seen_at)
+         values ('elsewhere', 1, '0', clock_timestamp(), clock_timestamp())",
+    )
+    .execute(world.pool())
+    .await
+    .unwrap();
     let status = world.told(&["status", "--json"]).json();
     let list = &status["sources"][0];
     assert!(list["last_full_at"].is_string(), "{list}");

@@ -86,7 +86,7 @@ async fn a_list_that_brings_far_less_than_usual_is_quiet() {
     world.pull_one().await;
     let summary = holds(&world, "list_quiet").await.expect("it is quiet");
     assert!(
-        summary.starts_with("2 advisories were released in 14 days, usually 2"),
+        summary.starts_with("2 advisories released in 14 days, usually 2"),
         "{summary}"
     );
     documents.set(1, document(days().chain([9, 1, 1, 1, 0, 0, 0])));

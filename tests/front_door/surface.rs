@@ -9,7 +9,7 @@ use crate::support::database;
 const PROMISED: &[(&str, &str)] = &[
     (
         "watch_lists",
-        "id name configured advisories last_attempt_at last_success_at data_age last_error",
+        "id name configured advisories last_attempt_at last_success_at data_age last_error state",
     ),
     (
         "advisories",

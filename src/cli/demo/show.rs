@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use crate::cli::output::{print_line, table};
+use crate::model::counted;
 
 /// Three queries worth trying.
 const QUERIES: [(&str, &str); 3] = [
@@ -159,7 +160,8 @@ impl Show {
             .fetch_one(&self.pool)
             .await?;
         print_line(&format!(
-            "\nThe first pass is complete: {tickets} tickets and these advisories.\n"
+            "\nThe first pass is complete: {} and these advisories.\n",
+            counted(tickets, "ticket")
         ));
         print_line(&table(["severity", "advisories", "zero days"], &rows));
         print_line(&format!("\nConnect with\n\n    {psql}\n\nand try"));
@@ -189,6 +191,7 @@ fn line(run: &Run) -> String {
         .map(|error| format!(": {error}"))
         .unwrap_or_default();
     format!(
-        "{at}  {source:<13} {mode:<12} {outcome}  {added:>5} new {changed:>4} changed {unchanged:>5} unchanged  {requests:>3} requests  {seconds:.2} s{error}"
+        "{at}  {source:<13} {mode:<12} {outcome}  {added:>5} new {changed:>4} changed {unchanged:>5} unchanged  {:>12}  {seconds:.2} s{error}",
+        counted(requests, "request")
     )
 }

@@ -6,7 +6,7 @@ use tracing::info;
 use super::evaluate::{Rules, raised_of};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::{ChangeKind, Matcher, Subject, Verdict, alert_of};
+use crate::model::{ChangeKind, Matcher, Subject, Verdict, alert_of, counted};
 use crate::store::alerts::alert;
 use crate::store::alerts::details;
 use crate::store::alerts::evaluation;
@@ -33,9 +33,9 @@ pub async fn count(context: &Context, rules: &Rules<'_>) -> Result<(), Failure> 
         rule::counted(&mut connection, new.id, count).await?;
         let name = &new.name;
         if rules.backlog {
-            info!(rule.name = %name, matches = count, "new rule `{name}`: {count} existing advisories match, creating alerts for them");
+            info!(rule.name = %name, matches = count, "new rule `{name}`: matches {}, creating alerts for what exists", counted(count, "existing advisory"));
         } else {
-            info!(rule.name = %name, matches = count, "new rule `{name}`: {count} existing advisories match, no alerts sent for them (use --alert-backlog to send)");
+            info!(rule.name = %name, matches = count, "new rule `{name}`: matches {}, no alerts sent for what exists (use --alert-backlog to send)", counted(count, "existing advisory"));
         }
     }
     Ok(())

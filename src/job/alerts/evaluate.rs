@@ -15,6 +15,7 @@ use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{
     Alert, ChangeKind, Matcher, Purpose, Rule, Silence, Subject, Verdict, alert_id, alert_of,
+    counted,
 };
 use crate::store::alerts::alert::{self, Former};
 use crate::store::alerts::evaluation::{self, Found};
@@ -64,12 +65,17 @@ fn log_result(all: &Evaluated) {
     for (rule, matches) in &all.baseline {
         info!(
             rule.name = %rule, matches,
-            "rule `{rule}`: {matches} advisories or tickets of a first load match; that is the baseline, no alerts sent (use --alert-backlog to send)"
+            "rule `{rule}`: {} matched in a first load; that is the baseline, no alerts sent (use --alert-backlog to send)",
+            counted(matches, "record")
         );
     }
     if all.raised > 0 {
         crate::measures::raised(all.raised);
-        info!(alerts = all.raised, "{} alerts created", all.raised);
+        info!(
+            alerts = all.raised,
+            "{} created",
+            counted(all.raised, "alert")
+        );
     }
 }
 

@@ -7,6 +7,7 @@ use super::links::Links;
 use crate::http::{Kind, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
+use crate::model::counted;
 use crate::source::page::Page;
 
 /// Pages in one scan. At 100 rows a page that is ten million rows.
@@ -115,9 +116,9 @@ fn warn_of_repairs(page: &Page) {
     if page.repaired > 0 {
         warn!(
             repaired = page.repaired,
-            "upstream's page is not valid JSON in UTF-8: {} of its {} rows were repaired",
+            "upstream's page is not valid JSON in UTF-8: {} of its {} repaired",
             page.repaired,
-            page.results.len() + page.unreadable.len()
+            counted(page.results.len() + page.unreadable.len(), "row")
         );
     }
 }

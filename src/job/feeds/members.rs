@@ -9,7 +9,7 @@ use tracing::info;
 use super::feed::LookBack;
 use crate::job::failure::Failure;
 use crate::job::run::{Run, Work};
-use crate::model::SourceKey;
+use crate::model::{SourceKey, counted};
 use crate::store::advisories::members::{self, Member, Pulled};
 use crate::store::advisories::write_lock::WriteLock;
 use crate::store::ledger::activity;
@@ -132,7 +132,7 @@ async fn conclude(run: &Run, look_back: LookBack, expected: &[Member]) -> Result
     if left > 0 {
         info!(
             source = %run.source_name(), left,
-            "{}: {left} advisories are no longer in this list", run.source_name()
+            "{}: no longer in this list: {}", run.source_name(), counted(left, "advisory")
         );
     }
     Ok(())

@@ -7,7 +7,7 @@ use super::freshness;
 use super::quiet::quiet;
 use crate::config::Config;
 use crate::model::{
-    Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, shortened,
+    Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, counted, shortened,
 };
 use crate::store::health::condition::{Doubt, SinkState, SourceState};
 
@@ -185,7 +185,8 @@ fn coverage_gap(source: &SourceState) -> Finding {
     let summary = match gaps {
         0 => "the gaps are closed".to_owned(),
         _ => format!(
-            "{gaps} gaps in the covered time; the next runs request them again if they are within [feeds] max_days, see `advisoryd status`"
+            "{} in the covered time; the next runs request what is within [feeds] max_days again, see `advisoryd status`",
+            counted(gaps, "gap")
         ),
     };
     of_source(source, Condition::CoverageHole, gaps > 0, (gaps, summary))

@@ -10,7 +10,7 @@ use super::finding::time;
 use crate::config::Heartbeat;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::{Alert, OWN_RULE, Purpose, SourceKey, heartbeat_id};
+use crate::model::{Alert, OWN_RULE, Purpose, SourceKey, counted, heartbeat_id};
 use crate::store::alerts::alert;
 use crate::store::alerts::evaluation;
 use crate::store::alerts::raised::Raised;
@@ -73,8 +73,7 @@ async fn raise(
         at: scheduled_at,
         title: match problems.len() {
             0 => "no problems".to_owned(),
-            1 => "1 problem".to_owned(),
-            several => format!("{several} problems"),
+            several => counted(several, "problem"),
         },
         summary: format!(
             "{}{}",

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
-use crate::model::{Holder, ListChange, ListedList, Outcome, compare, lost};
+use crate::model::{Holder, ListChange, ListedList, Outcome, compare, counted, lost};
 use crate::store::ledger::configured::{self, Others};
 use crate::store::lists::discovery;
 
@@ -154,15 +154,15 @@ fn log_discovered(discovered: &Discovered) {
             followed = discovered.followed,
             changed = discovered.changed,
             requests = discovered.requests,
-            "discovery: upstream has {} watch lists, {} are followed",
-            discovered.listed,
+            "discovery: upstream has {}, followed: {}",
+            counted(discovered.listed, "watch list"),
             discovered.followed
         ),
         Outcome::Failed(error) => error!(
             requests = discovered.requests,
             error = %error,
-            "discovery failed, will retry; following the {} watch lists known so far: {error}",
-            discovered.followed
+            "discovery failed, will retry; following what is known so far ({}): {error}",
+            counted(discovered.followed, "watch list")
         ),
     }
 }

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
-use crate::model::{ListItem, MirrorKind, PendingApproval};
+use crate::model::{ListItem, MirrorKind, PendingApproval, counted};
 use crate::store::lists::content;
 use crate::store::lists::mirror::{self, State};
 
@@ -127,8 +127,8 @@ fn log_changes(before: &State, state: &State, changed: Changed) {
     if state.unreadable > 0 && before.unreadable == 0 {
         warn!(
             unreadable = state.unreadable,
-            "{key}: {} rows have no id and are not stored; while there are any, nothing is found to have left",
-            state.unreadable
+            "{key}: not stored, because they have no id: {}; while there are any, nothing is found to have left",
+            counted(state.unreadable, "row")
         );
     }
     if let Some(error) = &state.last_error {

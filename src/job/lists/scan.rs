@@ -5,7 +5,7 @@ use tracing::warn;
 use crate::job::collection::whole::{self, Whole};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::ListedList;
+use crate::model::{ListedList, counted};
 use crate::source::asset_list;
 
 /// Path of the watch lists.
@@ -23,7 +23,8 @@ pub async fn ask(context: &Context) -> Result<Vec<ListedList>, Failure> {
     if unreadable > 0 {
         warn!(
             unreadable,
-            "discovery: {unreadable} watch lists have no id and cannot be followed"
+            "discovery: not followed, because they have no id: {}",
+            counted(unreadable, "watch list")
         );
     }
     Ok(rows.into_values().collect())

@@ -70,7 +70,8 @@ pub(super) fn log_ended(report: &Report, key: &SourceKey, failure: Option<&Failu
     if quarantined > 0 {
         warn!(
             source = %key, run.id = run_id, quarantined,
-            "{label}: {quarantined} records could not be parsed; see `advisoryd quarantine list`"
+            "{label}: {} could not be parsed; see `advisoryd quarantine list`",
+            counted(quarantined, "record")
         );
     }
 }

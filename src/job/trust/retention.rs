@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use crate::config::Retention;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
+use crate::model::counted;
 use crate::store::trust::retention::{self, DroppedRuns};
 use crate::store::trust::{alert_retention, erasure};
 
@@ -200,13 +201,21 @@ fn log_dropped(dropped: &Dropped) {
             erased_tickets,
             evaluations,
             alerts,
-            "retention: deleted {versions} versions, {raw_texts} raw texts, {runs} runs, {quarantined} quarantined records, {evaluations} evaluations and {alerts} alerts, and erased {erased_tickets} tickets"
+            "retention: deleted {}, {}, {}, {}, {} and {}, and erased {}",
+            counted(versions, "version"),
+            counted(raw_texts, "raw text"),
+            counted(runs, "run"),
+            counted(quarantined, "quarantined record"),
+            counted(evaluations, "evaluation"),
+            counted(alerts, "alert"),
+            counted(erased_tickets, "ticket")
         );
     }
     if broken_ledgers > 0 {
         warn!(
             broken_ledgers,
-            "the run logs of {broken_ledgers} sources fail verification, so their old runs are kept; see `advisoryd verify`"
+            "the run log fails verification for {}, so old runs are kept there; see `advisoryd verify`",
+            counted(broken_ledgers, "source")
         );
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 
-use crate::model::{SourceKey, is_in_future};
+use crate::model::{SourceKey, counted, is_in_future};
 use crate::store::ledger::chain::{self, Break};
 use crate::store::ledger::source;
 use crate::store::reports::receipt::{self, Filter};
@@ -115,7 +115,8 @@ impl Verifier {
         const RESTORE: &str = "restore the database from a backup";
         for LostSource { about, records } in verification_rows::lost_sources(connection).await? {
             let text = format!(
-                "the source and its runs are missing, though {records} records came from it"
+                "the source and its runs are missing, though {} came from it",
+                counted(records, "record")
             );
             self.report(&about, text, RESTORE);
         }
@@ -240,7 +241,8 @@ impl Verifier {
                 accounted,
             } = miscount;
             let text = format!(
-                "upstream reported {claimed} records but run {run_id} received {accounted}{}",
+                "upstream reported {} but run {run_id} received {accounted}{}",
+                counted(claimed, "record"),
                 if is_ok {
                     ", and the run is marked as complete"
                 } else {

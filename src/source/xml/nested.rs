@@ -7,7 +7,7 @@ use super::identity::own;
 use super::rules::Rules;
 use super::tree::Node;
 use crate::config::AliasField;
-use crate::model::Advisory;
+use crate::model::{Advisory, counted};
 
 /// Records within one record that are kept. Nothing real holds so many.
 const MOST_RECORDS: usize = 1000;
@@ -44,7 +44,7 @@ pub(super) fn taken(
     } = search;
     for (way, mut saids) in ways {
         if more > 0 {
-            saids.push(format!("{more} more records within"));
+            saids.push(format!("{} within", counted(more, "more record")));
         }
         advisory.unrecognised.insert(way, saids.join("; "));
     }

@@ -4,6 +4,7 @@ pub(crate) mod activity;
 pub(crate) mod chain;
 pub(crate) mod configured;
 pub(crate) mod cursor;
+pub mod daemon;
 mod given_back;
 pub mod lease;
 pub mod lock;

@@ -2,6 +2,8 @@
 
 mod filter;
 pub(crate) mod monitoring;
+pub(crate) mod named_list;
 pub(crate) mod question;
 pub(crate) mod receipt;
 pub(crate) mod report;
+pub(crate) mod ticket_question;

@@ -1,4 +1,4 @@
-//! Queries of the commands: filtered lists of advisories and tickets, and one item in full.
+//! Queries of the commands: filtered lists of advisories, and one item in full.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -32,11 +32,11 @@ pub struct AdvisoryQuestion {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sort {
     /// When it last changed in the database.
-    #[default]
     Changed,
     /// When upstream published it.
     Released,
     /// When upstream last modified it.
+    #[default]
     Modified,
     /// When its first version was stored.
     FirstSeen,
@@ -201,80 +201,6 @@ async fn stored(
     query.build_query_as().fetch_all(connection).await
 }
 
-/// Filter for tickets.
-#[derive(Debug, Clone, Default)]
-pub struct TicketQuestion {
-    /// Name of the status, case-insensitive.
-    pub status: Option<String>,
-    /// Name of the assignee, case-insensitive.
-    pub assignee: Option<String>,
-    /// The watch list that created it.
-    pub watch_list_id: Option<i64>,
-    /// Its advisory.
-    pub said: Option<String>,
-    /// Changed in the database since.
-    pub changed_since: Option<DateTime<Utc>>,
-    /// Tickets that no longer exist upstream, instead of those that do.
-    pub gone: bool,
-    /// Maximum number.
-    pub limit: i64,
-}
-
-/// A ticket in a list of tickets.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct TicketLine {
-    /// Upstream's id.
-    pub id: i64,
-    /// The ticket number.
-    pub pretty_id: Option<i64>,
-    /// Name of the status.
-    pub status: Option<String>,
-    /// Name of the priority.
-    pub priority: Option<String>,
-    /// Assignee.
-    pub assignee: Option<String>,
-    /// Its advisory.
-    pub said: Option<String>,
-    /// When upstream last modified it.
-    pub modified_at: Option<DateTime<Utc>>,
-    /// When it last changed in the database.
-    pub changed_at: Option<DateTime<Utc>>,
-    /// The current version.
-    pub version: Option<i32>,
-    /// Title, one line.
-    pub title: Option<String>,
-}
-
-/// Matching tickets, most recently changed first.
-pub async fn tickets(
-    connection: &mut PgConnection,
-    question: &TicketQuestion,
-) -> Result<Vec<TicketLine>, sqlx::Error> {
-    sqlx::query_as!(
-        TicketLine,
-        r#"select t.id as "id!", t.pretty_id, t.status, t.priority, t.assignee, t.said,
-                  t.modified_at, t.changed_at, t.version, t.title
-           from advisoryd_v1.tickets t
-           where ($1::text is null or lower(t.status) = lower($1))
-             and ($2::text is null or lower(t.assignee) = lower($2))
-             and ($3::bigint is null or t.watch_list_id = $3)
-             and ($4::text is null or t.said in ($4, upper($4)))
-             and ($5::timestamptz is null or t.changed_at >= $5)
-             and (t.deleted_at is not null) = $6
-           order by t.changed_at desc, t.id
-           limit $7"#,
-        question.status,
-        question.assignee,
-        question.watch_list_id,
-        question.said,
-        question.changed_since,
-        question.gone,
-        question.limit
-    )
-    .fetch_all(connection)
-    .await
-}
-
 macro_rules! document {
     (($said:ident) $($name:literal)*) => {
         sqlx::query_scalar!(
@@ -373,6 +299,28 @@ pub struct FieldChange {
     pub old: Option<Value>,
     /// New value.
     pub new: Option<Value>,
+}
+
+/// The changes that one version brought.
+pub async fn field_changes_of(
+    connection: &mut PgConnection,
+    (kind, key): (&str, &str),
+    version: i32,
+) -> Result<Vec<FieldChange>, sqlx::Error> {
+    sqlx::query_as!(
+        FieldChange,
+        r#"select version as "version!", at as "at!", field as "field!", old, new
+           from advisoryd_v1.field_changes
+           where kind = $1
+             and key = $2
+             and version = $3
+           order by field"#,
+        kind,
+        key,
+        version
+    )
+    .fetch_all(connection)
+    .await
 }
 
 /// The changes between versions, oldest first.

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// What differs from one run to the next, and what stands for it.
-const VARIES: [(&str, &str); 15] = [
+const VARIES: [(&str, &str); 16] = [
     (r"/[\w/.-]*/advisoryd-tests-\d+/run-\w+/state-\w+", "[dir]"),
     (r"/tmp/\.tmp\w+", "[dir]"),
     (r"\btest_\d+\b", "[database]"),
@@ -19,12 +19,13 @@ const VARIES: [(&str, &str); 15] = [
         "[id]",
     ),
     (
-        r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC|[+-]\d\d(:?\d\d)?)?",
+        r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC| E[DS]T|[+-]\d\d(:?\d\d)?)?",
         "[time]",
     ),
     (r"\b\d{4}-\d\d-\d\d\b", "[date]"),
     (r"\b\d\d:\d\d(:\d\d(\.\d+)?)?\b", "[time]"),
     (r"process \d+ on [\w.-]+", "process [pid] on [host]"),
+    (r"pid \d+ on [\w.-]+", "pid [pid] on [host]"),
     // As a query of a request has it.
     (r"=\d{10}\b", "=[time]"),
     (r"-?\b\d+(\.\d+)? (s|min|h|days?)\b", "[span]"),

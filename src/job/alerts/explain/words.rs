@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::answer::Answer;
-use crate::model::{AlertState, DeliveryState};
+use crate::model::{AlertState, DeliveryState, counted};
 use crate::store::alerts::outcome::{AlertOutcome, CarryingMessage, Delivery};
 
 /// The machine-readable name of an explanation.
@@ -106,9 +106,9 @@ fn raised(outcomes: &[AlertOutcome]) -> String {
 fn group(message: Option<&CarryingMessage>) -> String {
     match message {
         Some(message) if message.alerts > 1 => format!(
-            "; grouped into message {} with {} others",
+            "; grouped into message {} with {}",
             message.id,
-            message.alerts - 1
+            counted(message.alerts - 1, "other alert")
         ),
         _ => String::new(),
     }

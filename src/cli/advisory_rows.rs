@@ -1,0 +1,67 @@
+//! The table of `advisoryd advisories`.
+
+use chrono::{DateTime, Utc};
+
+use super::output::table;
+use super::times::Times;
+use crate::store::reports::question::{AdvisoryLine, Sort};
+
+/// The table. It always shows what it is sorted by.
+pub(super) fn rows(
+    lines: &[AdvisoryLine],
+    sort: Sort,
+    (times, now): (Times, DateTime<Utc>),
+) -> String {
+    let rows: Vec<[String; 6]> = lines
+        .iter()
+        .map(|line| {
+            let (_, at) = shown_time(line, sort);
+            [
+                line.said.clone(),
+                line.severity.clone().unwrap_or_default(),
+                score(line, sort).map_or_else(String::new, |score| format!("{score:.1}")),
+                line.solution_status.clone().unwrap_or_default(),
+                at.map(|at| times.day(at)).unwrap_or_default(),
+                marked(line, times),
+            ]
+        })
+        .collect();
+    let (heading, _) = shown_time(&AdvisoryLine::default(), sort);
+    let score = match sort {
+        Sort::Threat => "threat",
+        _ => "cvss",
+    };
+    let at = times.heading(heading, now);
+    table(
+        ["advisory", "severity", score, "solution", &at, "title"],
+        &rows,
+    )
+}
+
+/// The column by which lines are sorted is always shown.
+fn shown_time(line: &AdvisoryLine, sort: Sort) -> (&'static str, Option<DateTime<Utc>>) {
+    match sort {
+        Sort::Changed => ("changed", line.changed_at),
+        Sort::Released => ("released", line.released_at),
+        Sort::FirstSeen => ("first seen", line.first_seen_at),
+        Sort::Modified | Sort::Severity | Sort::Cvss | Sort::Threat => {
+            ("modified", line.modified_at)
+        }
+    }
+}
+
+fn score(line: &AdvisoryLine, sort: Sort) -> Option<f64> {
+    match sort {
+        Sort::Threat => line.threat_score,
+        _ => line.cvss_score,
+    }
+}
+
+/// The title; before it, that a record of the advisory is in quarantine.
+fn marked(line: &AdvisoryLine, times: Times) -> String {
+    let title = line.title.clone().unwrap_or_default();
+    match line.quarantined_since {
+        Some(since) => format!("[record in quarantine since {}] {title}", times.day(since)),
+        None => title,
+    }
+}

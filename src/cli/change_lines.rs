@@ -1,0 +1,97 @@
+//! Lines of `advisoryd changes`.
+
+use console::style;
+use sqlx::PgConnection;
+
+use super::difference;
+use super::output::{print_json, print_styled};
+use super::times::Times;
+use crate::model::{ChangeKind, legible, one_line};
+use crate::store::change::Change;
+use crate::store::reports::question;
+
+/// Prints changes; what a version changed is printed once, below its first event.
+pub(super) struct Printer {
+    json: bool,
+    times: Times,
+    /// The version whose changes were printed last.
+    told: Option<(String, i32)>,
+}
+
+impl Printer {
+    pub(super) fn new(json: bool, times: Times) -> Self {
+        Self {
+            json,
+            times,
+            told: None,
+        }
+    }
+
+    pub(super) async fn print(
+        &mut self,
+        connection: &mut PgConnection,
+        change: &Change,
+    ) -> anyhow::Result<()> {
+        if self.json {
+            return print_json(change);
+        }
+        print_styled(&line(change, self.times));
+        let version = (change.key.clone(), change.version);
+        if !is_of_version(&change.what) || self.told.as_ref() == Some(&version) {
+            return Ok(());
+        }
+        let (kind, key) = (change.kind.as_str(), change.key.as_str());
+        let changes = question::field_changes_of(connection, (kind, key), change.version).await?;
+        let shown = changes.iter().filter(|one| one.field != "modified_at");
+        for line in difference::page(shown) {
+            print_styled(&format!("           {line}"));
+        }
+        self.told = Some(version);
+        Ok(())
+    }
+}
+
+/// Whether the event comes from a new version, so that its fields say what changed.
+fn is_of_version(what: &str) -> bool {
+    let others = [
+        ChangeKind::Appeared,
+        ChangeKind::JoinedWatchList,
+        ChangeKind::LeftWatchList,
+        ChangeKind::TicketOpened,
+        ChangeKind::TicketGone,
+        ChangeKind::TicketReturned,
+        ChangeKind::Corrected,
+    ];
+    !others.iter().any(|kind| kind.name() == what)
+}
+
+fn line(change: &Change, times: Times) -> String {
+    let Change {
+        seq,
+        at,
+        key,
+        version,
+        what,
+        title,
+        ..
+    } = change;
+    let at = times.exact(*at);
+    let key = match change.pretty_id {
+        Some(number) => format!("#{number} (id {key})"),
+        None => key.clone(),
+    };
+    let list = match (change.watch_list_id, &change.watch_list) {
+        (Some(id), Some(name)) if is_membership(what) => format!("{name} ({id})  "),
+        (Some(id), None) if is_membership(what) => format!("watch list {id}  "),
+        _ => String::new(),
+    };
+    let title = title.as_deref().unwrap_or_default();
+    let what = style(format!("{what:<18}")).bold();
+    let rest = one_line(&legible(&format!("{key} v{version}  {list}{title}")));
+    format!("{seq:>7}  {at}  {what} {rest}")
+}
+
+fn is_membership(what: &str) -> bool {
+    let kinds = [ChangeKind::JoinedWatchList, ChangeKind::LeftWatchList];
+    kinds.iter().any(|kind| kind.name() == what)
+}

@@ -1,0 +1,162 @@
+//! Times that users write: `7d`, `yesterday`, `monday`, `2026-11-01`.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Datelike as _, Days, NaiveDateTime, NaiveTime, TimeDelta, Utc, Weekday};
+
+use super::times::Times;
+use crate::model::{parse_local_time, parse_time};
+
+/// A time as a user wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Since {
+    /// So long ago.
+    Ago(Duration),
+    /// A time with its time zone.
+    At(DateTime<Utc>),
+    /// A time in the user's time zone.
+    Civil(NaiveDateTime),
+    /// Midnight so many days ago.
+    DaysAgo(u64),
+    /// The last midnight at which such a day began, which may be that of today.
+    Weekday(Weekday),
+}
+
+impl Since {
+    /// Nothing here is older than 1970, so that what lies before means all of it.
+    pub(super) fn time(self, now: DateTime<Utc>, times: Times) -> DateTime<Utc> {
+        const ALL: DateTime<Utc> = DateTime::UNIX_EPOCH;
+        let at = match self {
+            Self::Ago(ago) => TimeDelta::from_std(ago)
+                .ok()
+                .and_then(|ago| now.checked_sub_signed(ago))
+                .unwrap_or(ALL),
+            Self::At(at) => at,
+            Self::Civil(civil) => times.moment(civil),
+            Self::DaysAgo(days) => midnight(days, now, times),
+            Self::Weekday(day) => {
+                let today = times.civil(now).weekday();
+                midnight(u64::from(today.days_since(day)), now, times)
+            }
+        };
+        at.max(ALL)
+    }
+
+    /// The time if a duration is meant from now on.
+    ///
+    /// # Errors
+    /// It is later than the database can store.
+    pub(super) fn time_ahead(
+        self,
+        now: DateTime<Utc>,
+        times: Times,
+    ) -> anyhow::Result<DateTime<Utc>> {
+        // 31 December of the year 9999, the last day that all programs can read.
+        const LAST: Option<DateTime<Utc>> = DateTime::from_timestamp(253_402_300_799, 0);
+        let at = match self {
+            Self::Ago(ahead) => TimeDelta::from_std(ahead)
+                .ok()
+                .and_then(|ahead| now.checked_add_signed(ahead)),
+            Self::Weekday(day) => {
+                let today = times.civil(now).weekday();
+                let days = (day.days_since(today) + 6) % 7 + 1;
+                let civil = times.civil(now).date() + Days::new(u64::from(days));
+                Some(times.moment(civil.and_time(NaiveTime::MIN)))
+            }
+            other => Some(other.time(now, times)),
+        };
+        at.filter(|at| LAST.is_none_or(|last| *at <= last))
+            .context("the time is too far in the future; use one before the year 10000")
+    }
+}
+
+fn midnight(days_ago: u64, now: DateTime<Utc>, times: Times) -> DateTime<Utc> {
+    let day = times.civil(now).date() - Days::new(days_ago);
+    times.moment(day.and_time(NaiveTime::MIN))
+}
+
+/// Parses what a user wrote.
+pub(super) fn since(text: &str) -> Result<Since, String> {
+    if let Ok(ago) = humantime::parse_duration(text) {
+        return Ok(Since::Ago(ago));
+    }
+    if let Some(civil) = parse_local_time(text) {
+        return Ok(Since::Civil(civil));
+    }
+    if let Some(at) = parse_time(text) {
+        return Ok(Since::At(at));
+    }
+    match text.trim().to_ascii_lowercase().as_str() {
+        "now" => Ok(Since::Ago(Duration::ZERO)),
+        "today" => Ok(Since::DaysAgo(0)),
+        "yesterday" => Ok(Since::DaysAgo(1)),
+        word => word.parse().map(Since::Weekday).map_err(|_| {
+            "expected a duration (7d, 12h), a day (yesterday, monday), a date (2026-11-01) or a time (2026-11-01T12:00:00Z)"
+                .to_owned()
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use chrono::{DateTime, Utc};
+
+    use super::since;
+    use crate::cli::times::Times;
+
+    /// A Saturday.
+    fn now() -> DateTime<Utc> {
+        "2026-11-28T17:58:04Z".parse().unwrap()
+    }
+
+    #[test]
+    fn durations_days_dates_and_times_are_read() {
+        for (text, wanted) in [
+            ("7d", "2026-11-21T17:58:04Z"),
+            ("now", "2026-11-28T17:58:04Z"),
+            ("today", "2026-11-28T00:00:00Z"),
+            ("Yesterday", "2026-11-27T00:00:00Z"),
+            ("saturday", "2026-11-28T00:00:00Z"),
+            ("Mon", "2026-11-23T00:00:00Z"),
+            ("sunday", "2026-11-22T00:00:00Z"),
+            ("2026-11-01", "2026-11-01T00:00:00Z"),
+            ("2026-11-01 12:30", "2026-11-01T12:30:00Z"),
+            ("2026-11-01T12:00:00+02:00", "2026-11-01T10:00:00Z"),
+            ("0001-01-01", "1970-01-01T00:00:00Z"),
+            ("99999999d", "1970-01-01T00:00:00Z"),
+            ("900000y", "1970-01-01T00:00:00Z"),
+        ] {
+            let at = since(text).unwrap().time(now(), Times::new(true));
+            assert_eq!(at, wanted.parse::<DateTime<Utc>>().unwrap(), "{text}");
+        }
+        for text in ["soon", "-262000-01-01", "", "moonday"] {
+            assert!(
+                since(text).is_err_and(|why| why.contains("yesterday")),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_duration_and_a_day_may_lie_ahead() {
+        for (text, wanted) in [
+            ("8h", "2026-11-29T01:58:04Z"),
+            ("monday", "2026-11-30T00:00:00Z"),
+            ("saturday", "2026-12-05T00:00:00Z"),
+        ] {
+            let at = since(text).unwrap().time_ahead(now(), Times::new(true));
+            assert_eq!(
+                at.unwrap(),
+                wanted.parse::<DateTime<Utc>>().unwrap(),
+                "{text}"
+            );
+        }
+        let far = since("900000y")
+            .unwrap()
+            .time_ahead(now(), Times::new(true));
+        assert!(far.is_err());
+    }
+}

@@ -1,0 +1,189 @@
+//! `advisoryd status` for people: whether a daemon runs, then only what needs attention,
+//! then every source, then what is worth knowing.
+
+use chrono::{DateTime, Utc};
+
+use super::output::rough;
+use super::status_daemon::Daemons;
+use super::status_details::Details;
+use super::status_mirror::Mirror;
+use super::status_source::{self, Plan};
+use super::times::Times;
+use crate::model::{ConditionState, DateFilter, counted, shortened};
+use crate::store::alerts::outcome::SinkLine;
+use crate::store::ledger::unknown_field::UnknownField;
+use crate::store::lists::discovery;
+use crate::store::reports::report::{SourceReport, TableSize};
+use crate::store::wanted::feed_days;
+
+/// What `status` prints, read at one moment.
+pub(super) struct Status {
+    pub(super) daemons: Daemons,
+    pub(super) discovery: Option<discovery::State>,
+    pub(super) sources: Vec<SourceReport>,
+    pub(super) filter: Option<DateFilter>,
+    pub(super) advisories: i64,
+    pub(super) sizes: Vec<TableSize>,
+    pub(super) sinks: Vec<SinkLine>,
+    pub(super) details: Details,
+    pub(super) mirror: Mirror,
+    pub(super) feed_days: Option<feed_days::FeedDays>,
+    pub(super) conditions: Vec<ConditionState>,
+    pub(super) unknown_fields: Vec<UnknownField>,
+}
+
+/// The page. `in_detail` adds what only matters when something is examined.
+pub(super) fn page(status: &Status, plan: &Plan, times: Times, in_detail: bool) -> String {
+    let mut lines = status.daemons.lines(times, plan.now);
+    let problems = problems(status, plan, times);
+    if !problems.is_empty() {
+        lines.push(format!("\n{}:", counted(problems.len(), "problem")));
+        lines.extend(problems.into_iter().map(|line| format!("  {line}")));
+    }
+    let rows = status.sources.iter();
+    let rows: Vec<[String; 8]> = rows.map(|one| status_source::row(one, plan)).collect();
+    lines.push(format!("\n{}", status_source::table(rows)));
+    let notes = notes(status, plan, times, in_detail);
+    lines.extend(notes.into_iter().map(|line| format!("\n{line}")));
+    lines.join("\n")
+}
+
+/// What needs attention, the daemon's own problems first.
+fn problems(status: &Status, plan: &Plan, times: Times) -> Vec<String> {
+    let now = plan.now;
+    let mut lines = status.daemons.refused();
+    let active = status.conditions.iter().filter(|state| state.is_raised);
+    lines.extend(active.map(|state| condition_line(state, times)));
+    let followed = status.sources.iter().filter(|source| source.configured);
+    lines.extend(followed.flat_map(|source| status_source::problems(source, times, now)));
+    let discovery = status.discovery.as_ref();
+    if let Some(error) = discovery.and_then(|state| state.last_error.as_ref()) {
+        lines.push(format!("last error (discovery): {error}"));
+    }
+    let sinks = status.sinks.iter().filter(|sink| needs_attention(sink));
+    lines.extend(sinks.map(|sink| sink_line(sink, now)));
+    lines
+}
+
+fn notes(status: &Status, plan: &Plan, times: Times, in_detail: bool) -> Vec<String> {
+    let now = plan.now;
+    let followed = || status.sources.iter().filter(|source| source.configured);
+    let mut lines: Vec<String> = followed().flat_map(status_source::notes).collect();
+    lines.extend(unknown_fields_line(&status.unknown_fields));
+    let has_feeds = followed().any(|source| source.key.is_feed());
+    if let Some(at) = plan.full.filter(|_| has_feeds && plan.is_running) {
+        let next = rough(at - now);
+        lines.push(format!("next full pull of all feeds: in {next}"));
+    }
+    lines.extend(status.details.lines(times, now));
+    lines.extend(status.mirror.lines(plan, times));
+    if let Some(state) = &status.discovery {
+        lines.push(discovery_line(plan, state));
+    }
+    let sinks = status.sinks.iter().filter(|sink| !needs_attention(sink));
+    lines.extend(sinks.map(|sink| sink_line(sink, now)));
+    if in_detail {
+        lines.extend(status.feed_days.as_ref().map(|known| {
+            let counts = known.counts.name();
+            format!("feed window: by {counts} (seen with {})", known.said)
+        }));
+        lines.push(sizes_line(&status.sizes));
+    }
+    lines
+}
+
+fn condition_line(state: &ConditionState, times: Times) -> String {
+    let ConditionState {
+        key,
+        summary,
+        since,
+        ..
+    } = state;
+    let (name, since) = (state.condition.name(), times.full(*since));
+    format!("{name} since {since}: {key}: {summary}")
+}
+
+fn needs_attention(sink: &SinkLine) -> bool {
+    sink.failing_since.is_some() || sink.dead_letters > 0 || (!sink.configured && sink.waiting > 0)
+}
+
+/// How many fields no column is read from, and the newest of them.
+fn unknown_fields_line(fields: &[UnknownField]) -> Option<String> {
+    /// Named at most; the view has all.
+    const MOST: usize = 3;
+    let newest: Vec<String> = fields
+        .iter()
+        .take(MOST)
+        .map(|field| format!("{} ({})", shortened(&field.name, 60), field.source))
+        .collect();
+    let more = if fields.len() > MOST { ", …" } else { "" };
+    (!fields.is_empty()).then(|| {
+        format!(
+            "unknown fields: {} that no column is read from: {}{more}; see advisoryd_v1.unknown_fields",
+            fields.len(),
+            newest.join(", ")
+        )
+    })
+}
+
+/// How discovery fares, and when it runs again.
+fn discovery_line(plan: &Plan, state: &discovery::State) -> String {
+    let Plan { config, now, .. } = *plan;
+    let last = state.last_success_at.map_or_else(
+        || "never yet".to_owned(),
+        |at| format!("last {} ago", rough(now - at)),
+    );
+    let next = config
+        .discovery
+        .schedule
+        .next_after(now, config.schedule.timezone)
+        .filter(|_| plan.is_running)
+        .map_or_else(String::new, |at| format!(", next in {}", rough(at - now)));
+    let followed = counted(config.watch_lists.len(), "watch list");
+    format!("{followed} followed; discovery: {last}{next}.")
+}
+
+/// How a sink is, the worst thing first.
+fn sink_line(sink: &SinkLine, now: DateTime<Utc>) -> String {
+    let ago = |at: DateTime<Utc>| format!("{} ago", rough(now - at));
+    let state = match (sink.failing_since, sink.last_success_at) {
+        _ if !sink.configured => {
+            "no longer configured; its pending deliveries wait until it is configured again"
+                .to_owned()
+        }
+        (Some(since), _) => format!(
+            "failing since {}: {}",
+            ago(since),
+            sink.last_error.as_deref().unwrap_or_default()
+        ),
+        (None, Some(at)) => format!("last delivery {}", ago(at)),
+        (None, None) => "nothing sent yet".to_owned(),
+    };
+    let mut line = format!("sink `{}`: {state}", sink.name);
+    for (count, what) in [
+        (sink.waiting, "waiting"),
+        (
+            sink.dead_letters,
+            "given up (`advisoryd alerts list --state dead_letter`)",
+        ),
+    ] {
+        if count > 0 {
+            line = format!("{line}; {count} {what}");
+        }
+    }
+    line
+}
+
+/// The tables that take the most room, and what all of them take.
+fn sizes_line(sizes: &[TableSize]) -> String {
+    /// The others are small beside these.
+    const LARGEST: usize = 5;
+    let size = |bytes: i64| bytesize::ByteSize(bytes.unsigned_abs()).to_string();
+    let all = size(sizes.iter().map(|table| table.bytes).sum());
+    let largest: Vec<String> = sizes
+        .iter()
+        .take(LARGEST)
+        .map(|table| format!("{} {}", table.name, size(table.bytes)))
+        .collect();
+    format!("Database size: {all} (largest: {})", largest.join(", "))
+}

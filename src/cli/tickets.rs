@@ -1,0 +1,119 @@
+//! `advisoryd tickets`: a list of tickets with filters.
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use sqlx::PgConnection;
+
+use super::ask;
+use super::chosen_list;
+use super::list::{Form, print};
+use super::output::table;
+use super::shared::Shared;
+use super::since::{Since, since};
+use super::times::Times;
+use crate::clock::Clock;
+use crate::store::reports::ticket_question::{self, Moments, TicketLine, TicketQuestion};
+
+/// Which tickets.
+#[derive(Debug, Args)]
+pub(super) struct Tickets {
+    /// Status name
+    #[arg(long, value_name = "NAME")]
+    status: Option<String>,
+    /// Assignee
+    #[arg(long, value_name = "NAME")]
+    assignee: Option<String>,
+    /// Created by this watch list: its ID or its name
+    #[arg(long, value_name = "ID|NAME")]
+    watch_list: Option<String>,
+    /// About this advisory
+    #[arg(long, value_name = "SAID")]
+    advisory: Option<String>,
+    /// Created or modified upstream since: a duration (`7d`), a day (`yesterday`, `monday`), a
+    /// date or a time
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    since: Option<Since>,
+    /// Modified upstream since
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    modified: Option<Since>,
+    /// First stored in this database since; the newest comes first
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    first_seen: Option<Since>,
+    /// Changed in this database since, for whatever reason
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    changed: Option<Since>,
+    /// Deleted tickets instead of existing ones
+    #[arg(long)]
+    gone: bool,
+    #[command(flatten)]
+    form: Form,
+}
+
+pub(super) async fn run(shared: Shared, wanted: Tickets) -> anyhow::Result<bool> {
+    let (now, times) = (Clock::system().now(), shared.times());
+    let time = |since: Option<Since>| since.map(|since| since.time(now, times));
+    let newest_first = wanted.first_seen.is_some();
+    let mut asked = TicketQuestion {
+        status: wanted.status,
+        assignee: wanted.assignee,
+        watch_list_id: None,
+        said: wanted.advisory,
+        since: Moments {
+            any: time(wanted.since),
+            modified: time(wanted.modified),
+            first_seen: time(wanted.first_seen),
+            changed: time(wanted.changed),
+        },
+        newest_first,
+        gone: wanted.gone,
+        limit: wanted.form.rows(),
+    };
+    wanted.form.check::<TicketLine>()?;
+    let config = shared.load_and_log(Some("warn"))?;
+    let ask = async |connection: &mut PgConnection| {
+        asked.watch_list_id = chosen_list::id(connection, wanted.watch_list.as_deref()).await?;
+        anyhow::Ok(ticket_question::tickets(connection, &asked).await?)
+    };
+    let found = ask::with_connection(&config, ask).await?;
+    let rows = |lines: &[TicketLine]| ticket_rows(lines, newest_first, (times, now));
+    print(&wanted.form, found, rows)?;
+    Ok(true)
+}
+
+fn ticket_rows(
+    lines: &[TicketLine],
+    newest_first: bool,
+    (times, now): (Times, DateTime<Utc>),
+) -> String {
+    let rows: Vec<[String; 7]> = lines
+        .iter()
+        .map(|line| {
+            let at = if newest_first {
+                line.first_seen_at
+            } else {
+                line.modified_at
+            };
+            [
+                line.id.to_string(),
+                line.status.clone().unwrap_or_default(),
+                line.priority.clone().unwrap_or_default(),
+                line.assignee.clone().unwrap_or_default(),
+                line.said.clone().unwrap_or_default(),
+                at.map(|at| times.day(at)).unwrap_or_default(),
+                line.title.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    let heading = if newest_first {
+        "first seen"
+    } else {
+        "modified"
+    };
+    let at = times.heading(heading, now);
+    table(
+        [
+            "ticket", "status", "priority", "assignee", "advisory", &at, "title",
+        ],
+        &rows,
+    )
+}

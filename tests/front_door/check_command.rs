@@ -1,0 +1,121 @@
+//! `check`: everything in one pass, as JSON with one schema, and nothing is created.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::settings::Sink;
+use crate::support::{Told, World, assert_reads, binary, state_dir};
+
+fn findings(world: &World, code: i32) -> Vec<Value> {
+    let told = world.told(&["check", "--json"]);
+    assert_eq!(told.code, code, "{told:?}");
+    told.json().as_array().expect("an array").clone()
+}
+
+#[tokio::test]
+async fn json_is_one_array_of_check_status_and_message() {
+    let world = World::new().await;
+    world.told(&["migrate"]);
+    let found = findings(&world, 0);
+    for one in &found {
+        let keys: Vec<&String> = one.as_object().expect("an object").keys().collect();
+        assert_eq!(keys, ["check", "message", "status"], "{one}");
+        assert!(one["message"].is_string(), "{one}");
+        assert_eq!(one["status"], "ok", "{one}");
+    }
+    let named: Vec<&str> = found
+        .iter()
+        .filter_map(|one| one["check"].as_str())
+        .collect();
+    assert_eq!(
+        named,
+        [
+            "configuration",
+            "token",
+            "database",
+            "watch list 1",
+            "tickets"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn everything_that_is_wrong_is_told_in_one_pass_with_what_to_do() {
+    let mut world = World::new().await;
+    world.settings.database.url = Some("postgres:///nothing?host=/nonexistent".to_owned());
+    world.settings.alerts.sinks.push(Sink {
+        name: "soc".to_owned(),
+        kind: "webhook",
+        url: Some("http://127.0.0.1:9/x".to_owned()),
+        secret_file: Some("/nonexistent/secret".to_owned()),
+        allow_private: Some(true),
+        ..Sink::default()
+    });
+    let told = world.told(&["check"]);
+    assert_eq!(told.code, 1, "{told:?}");
+    let mut command = world.command(&["check"]);
+    fs::remove_file(world.token_file()).unwrap();
+    let without_token: Told = command.output().unwrap().into();
+    assert_eq!(without_token.code, 1, "{without_token:?}");
+    assert_reads!(told, without_token);
+}
+
+#[test]
+fn each_error_of_the_configuration_is_a_finding() {
+    let dir = state_dir();
+    let file = dir.path().join("config.toml");
+    fs::write(&file, "[upstream]\nbase = 1\n[tickets]\npage_size = -1\n").unwrap();
+    let mut command = binary();
+    command.arg("--config").arg(&file).args(["check", "--json"]);
+    let checked: Told = command.output().unwrap().into();
+    assert_eq!(checked.code, 78, "{checked:?}");
+    let found = checked.json();
+    let found = found.as_array().expect("an array");
+    assert_eq!(found.len(), 2, "{found:?}");
+    for (one, key) in found.iter().zip(["base", "page_size"]) {
+        assert_eq!(
+            (&one["check"], &one["status"]),
+            (&"configuration".into(), &"failed".into())
+        );
+        assert!(
+            one["message"]
+                .as_str()
+                .is_some_and(|text| text.contains(key)),
+            "{one}"
+        );
+    }
+}
+
+/// All files below a directory.
+fn files(dir: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap().flatten() {
+        let path = entry.path();
+        found.push(path.display().to_string());
+        if path.is_dir() {
+            found.extend(files(&path));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn nothing_is_written_to_the_database_or_to_files() {
+    let world = World::new().await;
+    world.told(&["sync"]);
+    let dir = world.config_file().parent().unwrap().to_path_buf();
+    let written = async || -> Vec<(String, i64)> {
+        let sql = "select schemaname || '.' || relname, n_tup_ins + n_tup_upd + n_tup_del
+                   from pg_stat_all_tables
+                   where schemaname in ('advisoryd', 'advisoryd_v1', 'public')
+                   order by 1";
+        sqlx::query_as(sql).fetch_all(world.pool()).await.unwrap()
+    };
+    // The other process has ended, and with that its counts were added.
+    let before = (written().await, files(&dir));
+    findings(&world, 0);
+    assert_eq!((written().await, files(&dir)), before);
+}

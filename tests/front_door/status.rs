@@ -1,0 +1,241 @@
+//! `status`: whether a daemon runs, what needs attention, and `--check`.
+
+use advisoryd::job::tickets::sync::TicketSync;
+use advisoryd::simulate::{Fault, Rule};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::support::settings::WatchList;
+use crate::support::{PATIENCE, Running, World, assert_reads, eventually, on_terminal};
+
+async fn filled() -> World {
+    let mut world = World::new().await;
+    world.settings.feeds.details = Some("never");
+    world.pull_one().await;
+    world.sync_tickets(TicketSync::Now).await;
+    world
+}
+
+fn status(world: &World) -> Value {
+    world.told(&["status", "--json"]).json()
+}
+
+/// Waits until so many daemons have announced themselves.
+async fn announced(world: &World, count: i64) {
+    let sql = "select count(*) from advisoryd.daemon where stopped_at is null";
+    eventually("the daemon's row", PATIENCE, async || {
+        (world.count(sql).await == count).then_some(())
+    })
+    .await;
+}
+
+/// Both widths, without the last line: it is as long as a path.
+fn at_both_widths(world: &World, arguments: &[&str]) -> String {
+    let page = |columns| {
+        let (page, code) = on_terminal(world.command(arguments), columns);
+        assert_eq!(code, 0, "{page}");
+        let lines: Vec<&str> = page.lines().filter(|line| !line.contains("psql")).collect();
+        lines.join("\n")
+    };
+    format!("80 columns\n{}\n120 columns\n{}", page(80), page(120))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_line_says_whether_daemons_run_and_what_became_of_the_last() {
+    let world = filled().await;
+    let never = world.told(&["status"]).stdout;
+    let mut first = Running::start(&mut world.command(&["run"]));
+    announced(&world, 1).await;
+    let one = world.told(&["status"]).stdout;
+    let pid = format!("daemon: running, pid {} on ", first.pid());
+    assert!(one.starts_with(&pid), "{one}");
+    let told = status(&world);
+    assert_eq!(told["daemons"][0]["pid"], first.pid());
+    assert_eq!(told["daemons"][0]["running"], true);
+    assert!(told["sources"][0]["next_run_at"].is_string(), "{told}");
+
+    let mut second = Running::start(&mut world.command(&["run"]));
+    announced(&world, 2).await;
+    let two = world.told(&["status"]).stdout;
+    assert!(two.starts_with("daemon: 2 are running\n  pid "), "{two}");
+    second.kill9();
+    // At once: the process of a machine that is known does not have to be waited for.
+    assert!(world.told(&["status"]).stdout.starts_with(&pid));
+
+    first.signal(Signal::SIGTERM);
+    assert!(first.ended().await.success());
+    let stopped = world.told(&["status"]).stdout;
+    let told = status(&world);
+    assert_eq!(told["daemons"][0]["running"], false);
+    assert_eq!(told["sources"][0]["next_run_at"], Value::Null);
+    assert!(told["sources"][0]["scheduled_at"].is_string(), "{told}");
+    assert_reads!(heads(&never), heads(&two), heads(&stopped));
+}
+
+/// The lines before the table.
+fn heads(page: &str) -> String {
+    page.split("\n\n").next().unwrap().to_owned() + "\n"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_daemon_is_no_daemon_and_its_row_says_so() {
+    let world = filled().await;
+    let mut daemon = Running::start(&mut world.command(&["run"]));
+    announced(&world, 1).await;
+    daemon.kill9();
+    let page = world.told(&["status"]).stdout;
+    let check = world.told(&["status", "--check"]);
+    assert_eq!(check.code, 1, "{check:?}");
+    // Of another machine only the age of the row is known.
+    let foreign = "update advisoryd.daemon
+                   set machine = 'another', seen_at = clock_timestamp() - interval '10 seconds'";
+    sqlx::query(foreign).execute(world.pool()).await.unwrap();
+    assert!(
+        world
+            .told(&["status"])
+            .stdout
+            .starts_with("daemon: running")
+    );
+    let long_ago = "update advisoryd.daemon set seen_at = clock_timestamp() - interval '1 minute'";
+    sqlx::query(long_ago).execute(world.pool()).await.unwrap();
+    let silent = world.told(&["status"]).stdout;
+    assert_reads!(heads(&page), heads(&silent), check);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_reload_is_a_problem_until_one_succeeds() {
+    let world = filled().await;
+    let daemon = Running::start(&mut world.command(&["run"]));
+    announced(&world, 1).await;
+    let file = world.config_file();
+    let good = std::fs::read_to_string(&file).unwrap();
+    let refused = async |count: i64| {
+        let sql = "select count(*) from advisoryd.daemon where refused is not null";
+        eventually("the result of the reload", PATIENCE, async || {
+            (world.count(sql).await == count).then_some(())
+        })
+        .await;
+    };
+    std::fs::write(&file, format!("{good}[htpt]\n")).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    refused(1).await;
+    let page = world.told(&["status"]).stdout;
+    let reason = status(&world)["daemons"][0]["refused_reload"].clone();
+    assert!(
+        reason.as_str().is_some_and(|why| why.contains("htpt")),
+        "{reason}"
+    );
+    let check = world.told(&["status", "--check"]);
+    assert_eq!(check.code, 1, "{check:?}");
+    let problem = page.lines().find(|line| line.contains("htpt"));
+    assert_reads!(problem.expect(&page), check);
+    std::fs::write(&file, good).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    refused(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_fits_the_terminal_and_has_local_times() {
+    let mut world = filled().await;
+    world.lists = Some(Vec::new());
+    world.settings.watch_lists.push(WatchList {
+        id: 1,
+        name: Some("Linux servers"),
+        ..WatchList::default()
+    });
+    let rule = Rule::new(Fault::Status(400)).on("xml-feed");
+    world.simulator.inject(rule);
+    world.told(&["sync", "feeds"]);
+    sqlx::raw_sql(
+        "insert into advisoryd.daemon (host, pid, version, started_at, seen_at)
+         values ('elsewhere', 1, '0', clock_timestamp(), clock_timestamp())",
+    )
+    .execute(world.pool())
+    .await
+    .unwrap();
+    assert_reads!(
+        at_both_widths(&world, &["status"]),
+        at_both_widths(&world, &["advisories", "--limit", "3"]),
+        at_both_widths(&world, &["tickets", "--limit", "3", "--utc"])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_is_one_line_with_the_exit_status_of_nagios() {
+    let mut world = World::new().await;
+    world.lists = Some(vec![1]);
+    let check = |world: &World, options: &[&str]| {
+        let mut arguments = vec!["status", "--check"];
+        arguments.extend(options);
+        let told = world.told(&arguments);
+        assert_eq!(told.stderr, "", "{told:?}");
+        assert_eq!(told.stdout.lines().count(), 1, "{told:?}");
+        (told.code, told.stdout)
+    };
+    world.told(&["migrate"]);
+    let (unread, unread_line) = check(&world, &[]);
+    world.pull_one().await;
+    world.sync_tickets(TicketSync::Now).await;
+    let (fresh, fresh_line) = check(&world, &["--max-age", "2h"]);
+    assert_eq!(check(&world, &[]).0, 0);
+    let (old, old_line) = check(&world, &["--max-age", "1ms"]);
+    let rule = Rule::new(Fault::Status(400)).on("xml-feed");
+    world.simulator.inject(rule);
+    world.told(&["sync", "feeds"]);
+    let (failing, failing_line) = check(&world, &[]);
+    sqlx::query("update advisoryd.source set covered = tstzmultirange(tstzrange(now() - interval '20 days', now() - interval '9 days')), followed_since = now() - interval '20 days'")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    let (stale, stale_line) = check(&world, &[]);
+    world.settings.database.url = Some("postgres://127.0.0.1:1/nothing".to_owned());
+    let (unknown, unknown_line) = check(&world, &[]);
+    assert_eq!(
+        [unread, fresh, old, failing, stale, unknown],
+        [1, 0, 2, 1, 2, 3],
+        "{unread_line}{fresh_line}{old_line}{failing_line}{stale_line}{unknown_line}"
+    );
+    assert_reads!(
+        unread_line,
+        fresh_line,
+        old_line,
+        failing_line,
+        stale_line,
+        unknown_line
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_missing_upstream_is_critical_and_the_view_names_every_state() {
+    let mut world = World::new().await;
+    world.lists = Some(vec![1, 99]);
+    let state = async |world: &World, id: i64| -> Option<String> {
+        sqlx::query_scalar("select state from advisoryd_v1.watch_lists where id = $1")
+            .bind(id)
+            .fetch_one(world.pool())
+            .await
+            .unwrap()
+    };
+    world.told(&["migrate"]);
+    assert_eq!(state(&world, 1).await, None, "it was not read yet");
+    world.told(&["sync", "all"]);
+    assert_eq!(state(&world, 1).await.as_deref(), Some("ok"));
+    assert_eq!(state(&world, 99).await.as_deref(), Some("missing"));
+    let check = world.told(&["status", "--check"]);
+    assert_eq!(check.code, 2, "{check:?}");
+    sqlx::raw_sql(
+        "insert into advisoryd.condition (what, key, occurrence, is_raised, since, value, summary)
+         values ('list_quiet', 'watch list 1', 1, true, now(), 1, 'it is quiet')",
+    )
+    .execute(world.pool())
+    .await
+    .unwrap();
+    assert_eq!(state(&world, 1).await.as_deref(), Some("quiet"));
+    let rule = Rule::new(Fault::Status(400)).on("xml-feed");
+    world.simulator.inject(rule);
+    world.lists = Some(vec![1]);
+    world.told(&["sync", "feeds"]);
+    assert_eq!(state(&world, 1).await.as_deref(), Some("failing"));
+    assert_eq!(state(&world, 99).await.as_deref(), Some("off"));
+    assert_reads!(check);
+}
