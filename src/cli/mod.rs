@@ -39,6 +39,7 @@ mod status_mirror;
 mod status_source;
 mod stop;
 mod sync;
+mod sync_contents;
 mod verify;
 
 use std::path::Path;

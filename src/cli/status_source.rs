@@ -41,6 +41,13 @@ pub(super) fn print_source(source: &SourceReport, now: DateTime<Utc>) {
             source.key.label()
         ));
     }
+    if source.missing_details > 0 {
+        print_line(&format!(
+            "\n{}: incomplete: {} advisories that the JSON API lists cannot be fetched from it; they are not stored if they belong to the list",
+            source.key.label(),
+            source.missing_details
+        ));
+    }
     for gap in &source.gaps {
         print_line(&format!(
             "\n{}: gap from {} to {}; it is requested again",
@@ -51,7 +58,7 @@ pub(super) fn print_source(source: &SourceReport, now: DateTime<Utc>) {
     }
 }
 
-/// `off`, `running`, `refused`, `missing`, `failing`, `never ran` or `ok`.
+/// `off`, `running`, `refused`, `missing`, `failing`, `never ran`, `incomplete` or `ok`.
 fn state(source: &SourceReport, now: DateTime<Utc>) -> &'static str {
     let is_refused = source.key == SourceKey::RevisionScan && source.paused_until.is_some();
     if !source.configured {
@@ -66,6 +73,8 @@ fn state(source: &SourceReport, now: DateTime<Utc>) -> &'static str {
         "failing"
     } else if source.last_success_at.is_none() {
         "never ran"
+    } else if source.missing_details > 0 {
+        "incomplete"
     } else {
         "ok"
     }
@@ -125,6 +134,7 @@ pub(super) fn as_value(
         "data_age_seconds": source.covered_to.map(|at| (now - at).num_seconds().max(0)),
         "served_by": ingested_via,
         "served_why": source.ingested_via_reason,
+        "missing_details": source.missing_details,
         "rests_until": source.paused_until,
         "records": source.records,
         "quarantined": source.quarantined,

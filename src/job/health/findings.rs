@@ -2,12 +2,14 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::freshness;
+use super::{freshness, lists};
 use crate::config::Config;
 use crate::model::{
     Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, shortened,
 };
 use crate::store::health::condition::{Activity, Doubt, SinkState, SourceState};
+use crate::store::lists::{discovery, mirror};
+use crate::store::wanted::missing::MissingDetails;
 
 /// Key of conditions that affect the whole account.
 const UPSTREAM: &str = "upstream";
@@ -20,7 +22,7 @@ const USUAL_COUNT: f64 = 20.0;
 /// Fewer than this part (one in 5) of the usual number is far less.
 const FAR_LESS: i64 = 5;
 /// Maximum length of an included error, in characters.
-const ERROR_CHARS: usize = 300;
+pub(super) const ERROR_CHARS: usize = 300;
 
 /// The data that conditions are derived from.
 pub(crate) struct Seen<'a> {
@@ -29,7 +31,15 @@ pub(crate) struct Seen<'a> {
     pub upstream_now: DateTime<Utc>,
     /// The date filter for tickets that upstream supports.
     pub filter: Option<DateFilter>,
+    /// The time by our clock.
+    pub now: DateTime<Utc>,
     pub sources: Vec<SourceState>,
+    /// Details that lists need which are read from the JSON API.
+    pub missing: MissingDetails,
+    /// The state of discovery, if it is on.
+    pub discovery: Option<discovery::State>,
+    /// How far what lists contain is read.
+    pub mirrors: Vec<mirror::State>,
     pub sinks: Vec<SinkState>,
     pub states: Vec<ConditionState>,
 }
@@ -51,7 +61,10 @@ impl Seen<'_> {
             findings.push(removals(source));
             findings.push(quiet(source));
             findings.push(window_not_honoured(source));
+            findings.push(lists::details_missing(source, &self.missing));
+            findings.extend(self.list_contents(source));
         }
+        findings.extend(self.discovery.as_ref().map(|state| self.discovered(state)));
         findings.extend(self.sinks.iter().map(failing));
         let gone = self.states.iter().filter(|state| {
             state.is_raised
@@ -144,7 +157,7 @@ impl Seen<'_> {
     }
 }
 
-fn of_source(
+pub(super) fn of_source(
     source: &SourceState,
     condition: Condition,
     holds: bool,
@@ -348,7 +361,7 @@ pub(crate) fn time(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-fn rounded(age: TimeDelta) -> String {
+pub(super) fn rounded(age: TimeDelta) -> String {
     match age.num_minutes() {
         minutes @ 0..120 => format!("{minutes} min"),
         minutes @ 120..2880 => format!("{} h", minutes / 60),

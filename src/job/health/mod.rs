@@ -4,3 +4,4 @@ pub mod check;
 pub(crate) mod findings;
 pub mod freshness;
 pub mod heartbeat;
+mod lists;

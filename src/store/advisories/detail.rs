@@ -15,7 +15,7 @@ use crate::model::{Advisory, Detail, Fingerprint, RecordKind, overlay};
 use crate::store::change::{self, Fact};
 use crate::store::ledger::unknown_field;
 use crate::store::origin::Origin;
-use crate::store::wanted::queue;
+use crate::store::wanted::queue::{self, PendingDetail};
 
 /// Result of storing a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,15 +68,16 @@ pub async fn store(
     record: Option<&Record>,
 ) -> Result<DetailOutcome, sqlx::Error> {
     let said = &detail.advisory.said;
-    let since = complete(connection, detail, origin.at).await?;
+    let pending = complete(connection, detail, origin).await?;
+    let since = pending.map_or(origin.at, |pending| pending.since);
     let mut stored = stored_advisories(connection, std::slice::from_ref(said)).await?;
     let stored = stored.remove(said);
     let before = known(connection, said).await?;
-    if before
-        .as_ref()
-        .is_some_and(|before| before.is_newer_than(detail))
+    if let Some(before) = &before
+        && before.is_newer_than(detail, origin)
+        && !before.is_taken_back_by(detail, pending, origin)
     {
-        keep_former(connection, detail).await?;
+        keep_former(connection, detail, origin).await?;
         return Ok(DetailOutcome::Older);
     }
     keep(connection, origin, detail, stored.is_some()).await?;
@@ -120,21 +121,40 @@ struct Laid {
 struct Known {
     byte_hash: Vec<u8>,
     modified_at: Option<DateTime<Utc>>,
+    /// Of the last response, if it was older.
+    taken_back_hash: Option<Vec<u8>>,
 }
 
 impl Known {
-    fn is_newer_than(&self, detail: &Detail) -> bool {
+    /// A stored time in the future is a mistake and wins over nothing.
+    fn is_newer_than(&self, detail: &Detail, origin: Origin) -> bool {
         matches!(
             (self.modified_at, detail.advisory.modified_at),
-            (Some(known), Some(theirs)) if known > theirs && self.byte_hash != detail.byte_hash
+            (Some(known), Some(theirs))
+                if known > theirs
+                    && !origin.precedes(known)
+                    && self.byte_hash != detail.byte_hash
         )
+    }
+
+    /// Whether upstream takes back the modification time of the known details: it sends
+    /// the same older ones for the second time, and lists no newer ones.
+    fn is_taken_back_by(
+        &self,
+        detail: &Detail,
+        pending: Option<PendingDetail>,
+        origin: Origin,
+    ) -> bool {
+        let repeats = self.taken_back_hash.as_deref() == Some(&detail.byte_hash);
+        let is_listed_newer = pending.is_some_and(|pending| pending.is_listed_newer);
+        origin.is_live && repeats && !is_listed_newer
     }
 }
 
 async fn known(connection: &mut PgConnection, said: &str) -> Result<Option<Known>, sqlx::Error> {
     sqlx::query_as!(
         Known,
-        "select byte_hash, modified_at
+        "select byte_hash, modified_at, taken_back_hash
          from detail
          where said = $1
          for update",
@@ -184,7 +204,8 @@ async fn keep(
              custom_info = excluded.custom_info,
              lists = excluded.lists,
              fetched_at = excluded.fetched_at,
-             run_id = excluded.run_id",
+             run_id = excluded.run_id,
+             taken_back_hash = null",
         advisory.said,
         raw,
         byte_hash,
@@ -201,7 +222,23 @@ async fn keep(
 }
 
 /// Stores a response that is older than the known one, so that it is not lost.
-async fn keep_former(connection: &mut PgConnection, detail: &Detail) -> Result<(), sqlx::Error> {
+async fn keep_former(
+    connection: &mut PgConnection,
+    detail: &Detail,
+    origin: Origin,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update detail
+         set taken_back_hash = $2
+         where said = $1
+           and $3
+           and taken_back_hash is distinct from $2",
+        detail.advisory.said,
+        &detail.byte_hash,
+        origin.is_live
+    )
+    .execute(&mut *connection)
+    .await?;
     sqlx::query!(
         "insert into former_detail (said, byte_hash, raw)
          values ($1, $2, $3)
@@ -297,7 +334,7 @@ async fn lay_over(
         version.raw = raw;
         version.record = record_part(stored);
         if let Some(advisory) = advisory {
-            version.whole = Cow::Owned(overlay(advisory, &detail.advisory));
+            version.whole = Cow::Owned(overlay(advisory, &detail.advisory, origin.at));
         }
     }
     let whole_hash = version.whole.content_hash();
@@ -349,6 +386,7 @@ async fn tell(
         byte_hash: detail.byte_hash,
         content_hash: detail.advisory.content_hash(),
         dissent: None,
+        is_taken_back: false,
     };
     let mut new: Vec<(Origin, bool)> = Vec::new();
     for list in lists.iter().filter(|list| !list.is_member) {
@@ -357,8 +395,12 @@ async fn tell(
             ..origin
         };
         let known = list.sighting_id.map(|id| {
-            let has_left = true;
-            (said.clone(), Sighted { id, has_left })
+            let sighted = Sighted {
+                id,
+                has_left: true,
+                taken_back: None,
+            };
+            (said.clone(), sighted)
         });
         let known = known.into_iter().collect();
         let seen = std::slice::from_ref(&seen);
@@ -390,21 +432,18 @@ fn completes(detail: &Detail, stored: &Stored, before: Option<&Known>) -> bool {
 }
 
 /// Removes the fetch queue entry that the response completes. If it is older than
-/// what upstream listed, the entry stays for a retry. Returns since when it was
-/// pending.
+/// what upstream listed, the entry stays for a retry. Returns the entry that was pending.
 async fn complete(
     connection: &mut PgConnection,
     detail: &Detail,
-    now: DateTime<Utc>,
-) -> Result<DateTime<Utc>, sqlx::Error> {
+    origin: Origin,
+) -> Result<Option<PendingDetail>, sqlx::Error> {
     let said = &detail.advisory.said;
     let modified_at = detail.advisory.modified_at;
-    let Some(wish) = queue::complete(connection, said, modified_at).await? else {
-        return Ok(now);
-    };
-    if !wish.is_fulfilled {
+    let pending = queue::complete(connection, said, modified_at, origin.at).await?;
+    if pending.is_some_and(|pending| !pending.is_fulfilled) {
         let why = "upstream listed a newer version than it sent";
-        queue::failed(connection, said, why, now).await?;
+        queue::failed(connection, said, why, origin.at).await?;
     }
-    Ok(wish.since)
+    Ok(pending)
 }
