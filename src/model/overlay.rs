@@ -16,8 +16,7 @@ use super::{Advisory, is_implausible};
 /// they are merged, is a mistake and wins over nothing.
 #[must_use]
 pub fn overlay(record: &Advisory, detail: &Advisory, at: DateTime<Utc>) -> Advisory {
-    let plausible =
-        |one: &Advisory| one.modified_at.filter(|time| !is_implausible(*time, at));
+    let plausible = |one: &Advisory| one.modified_at.filter(|time| !is_implausible(*time, at));
     let is_older = match (plausible(detail), plausible(record)) {
         (Some(theirs), Some(ours)) => theirs < ours,
         (None, Some(_)) => detail.modified_at.is_some(),

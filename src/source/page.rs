@@ -185,7 +185,9 @@ mod tests {
         assert_eq!(page.results[0]["title"], "a\u{fffd}");
         assert_eq!(page.repaired, 1);
         assert!(Page::read(b"{\"count\": 1").is_err());
-        let refused = Page::read(br#"{"detail": "Try\nlater."}"#).unwrap_err().to_string();
+        let refused = Page::read(br#"{"detail": "Try\nlater."}"#)
+            .unwrap_err()
+            .to_string();
         assert!(refused.ends_with("; it says `Try later.`"), "{refused}");
     }
 

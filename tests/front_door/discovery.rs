@@ -355,12 +355,18 @@ async fn a_list_without_an_id_is_told_and_no_list_is_regarded_as_gone() {
         let told = discover(&world).await;
         assert_eq!((told.outcome.name(), told.followed), ("failed", 3));
         let error = told.outcome.error().unwrap();
-        assert!(error.starts_with("1 of the 3 watch lists upstream have no id"), "{error}");
+        assert!(
+            error.starts_with("1 of the 3 watch lists upstream have no id"),
+            "{error}"
+        );
         check::check_health(&world.context().await).await.unwrap();
         let summary = world.texts(condition).await;
         assert!(summary[0].contains("have no id"), "{summary:?}");
         let status = world.told(&["status"]).stdout;
-        assert!(status.contains("discovery_incomplete") && status.contains("No"), "{status}");
+        assert!(
+            status.contains("discovery_incomplete") && status.contains("No"),
+            "{status}"
+        );
         let check = world.told(&["check"]);
         assert_eq!(check.code, 1, "{check}");
         assert!(check.stdout.contains("have no id"), "{check}");

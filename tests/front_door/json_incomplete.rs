@@ -16,9 +16,14 @@ async fn refused(status: u16) -> World {
     world.source = "auto";
     world.settings.tickets.enabled = Some(false);
     world.later(TimeDelta::minutes(1));
-    let rules = [("asset_list_id=1", Fault::Html200), ("/api/advisories/SA", Fault::Status(status))];
+    let rules = [
+        ("asset_list_id=1", Fault::Html200),
+        ("/api/advisories/SA", Fault::Status(status)),
+    ];
     for (part, fault) in rules {
-        world.simulator.inject(Rule::new(fault).on(part).times(100_000));
+        world
+            .simulator
+            .inject(Rule::new(fault).on(part).times(100_000));
     }
     world
 }
@@ -44,7 +49,10 @@ async fn a_list_whose_advisories_cannot_be_fetched_is_incomplete() {
         assert_eq!((report.mode.name(), report.outcome.name()), ("json", "ok"));
         assert_eq!(report.tally.unchanged, 0, "nothing is stored");
         let waits = problems(&world).await;
-        assert!(waits[0].contains("60 advisories") && waits[0].contains("not requested yet"), "{waits:?}");
+        assert!(
+            waits[0].contains("60 advisories") && waits[0].contains("not requested yet"),
+            "{waits:?}"
+        );
         world.fetch_details().await;
         assert!(world.versions().await.is_empty());
 
@@ -66,11 +74,18 @@ async fn a_list_whose_advisories_cannot_be_fetched_is_incomplete() {
         world.later(TimeDelta::minutes(15));
         world.pull_one().await;
         let asked = world.simulator.requests();
-        assert!(asked.iter().any(|one| one.target.contains("asset_list_id=1")));
+        assert!(
+            asked
+                .iter()
+                .any(|one| one.target.contains("asset_list_id=1"))
+        );
         world.simulator.clear_faults();
         world.later(TimeDelta::minutes(15));
         let report = world.pull_one().await;
-        assert_eq!((report.mode.name(), report.outcome.name()), ("window", "ok"));
+        assert_eq!(
+            (report.mode.name(), report.outcome.name()),
+            ("window", "ok")
+        );
         world.assert_all_is_stored().await;
         assert_eq!(problems(&world).await, [""; 0]);
         assert_eq!(condition(&world).await, None);
@@ -87,13 +102,21 @@ async fn sync_fails_while_a_list_is_incomplete() {
     world.settings.feeds.first_days = Some(30);
     let sync = world.told(&["sync", "feeds"]);
     assert_eq!(sync.code, 1, "{sync}");
-    assert!(sync.stderr.contains("lists that are read from it are incomplete"), "{sync}");
+    assert!(
+        sync.stderr
+            .contains("lists that are read from it are incomplete"),
+        "{sync}"
+    );
 }
 
 /// As the documents say: after an hour, at a scheduled time.
 #[tokio::test]
 async fn a_feed_that_is_replaced_is_requested_again_after_an_hour() {
-    let mut world = World::with(Options { watch_lists: 1, ..small() }).await;
+    let mut world = World::with(Options {
+        watch_lists: 1,
+        ..small()
+    })
+    .await;
     world.source = "auto";
     world.later(TimeDelta::minutes(1));
     let page = Rule::new(Fault::Html200).on("asset_list_id=1").times(1000);
@@ -107,11 +130,16 @@ async fn a_feed_that_is_replaced_is_requested_again_after_an_hour() {
         world.simulator.forget_requests();
         world.pull_one().await;
         let requests = world.simulator.requests();
-        asked.push(requests.iter().any(|one| one.target.contains("asset_list_id=1")));
+        asked.push(
+            requests
+                .iter()
+                .any(|one| one.target.contains("asset_list_id=1")),
+        );
     }
     let wanted = [false, false, false, true, false, false, false, true, false];
     assert_eq!(asked, wanted);
     world.pull_back(LookBack::Full).await;
+    world.fetch_details().await;
     world.sync_tickets(TicketSync::Now).await;
     assert_eq!(problems(&world).await, [""; 0]);
 }

@@ -456,7 +456,10 @@ async fn contents_that_cannot_be_read_for_a_day_are_a_condition() {
         let told = holds(&world).await;
         assert_eq!(told.len(), usize::from(is_long), "{told:?}");
         if is_long {
-            assert!(told[0].starts_with("watch list 1: products of watch list 1 not read for 25 h"), "{told:?}");
+            assert!(
+                told[0].starts_with("watch list 1: products of watch list 1 not read for 25 h"),
+                "{told:?}"
+            );
         }
     }
     // What upstream refuses is off, and no failure.
@@ -474,11 +477,17 @@ async fn sync_reads_what_lists_contain_when_it_is_due_and_pulls_edited_lists_in_
     world.settings.schedule.list_contents = Some(EVERY_SECOND);
     let sync = world.told(&["sync"]);
     assert_eq!(sync.code, 0, "{sync}");
-    assert!(sync.stdout.contains("list contents: 4 collections read"), "{sync}");
+    assert!(
+        sync.stdout.contains("list contents: 4 collections read"),
+        "{sync}"
+    );
     assert!(world.count(PRESENT).await > 0);
     world.simulator.add_product(1).unwrap();
     let lines = world.told(&["sync", "--json"]).json_lines();
-    assert_eq!((&lines[0]["source"], &lines[0]["came"]), (&json!("list contents"), &json!(2)));
+    assert_eq!(
+        (&lines[0]["source"], &lines[0]["came"]),
+        (&json!("list contents"), &json!(2))
+    );
     assert_eq!(lines[1]["mode"], "full", "an edit brings a full pull");
     let lines = world.told(&["sync", "--json"]).json_lines();
     assert_eq!(lines[1]["mode"], "window");

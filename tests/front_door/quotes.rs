@@ -12,7 +12,10 @@ async fn an_invisible_character_in_an_identifier_can_be_seen() {
     let sync = world.told(&["sync", "feeds"]);
     assert_eq!(sync.code, 1);
     let list = world.told(&["quarantine", "list"]).stdout;
-    assert!(list.contains("`SA\\u{200b}2`, which is not of the form"), "{list}");
+    assert!(
+        list.contains("`SA\\u{200b}2`, which is not of the form"),
+        "{list}"
+    );
 }
 
 #[tokio::test]
@@ -26,10 +29,19 @@ async fn what_upstream_says_in_place_of_an_answer_is_quoted() {
     documents.set(1, format!("<advisories>{}</advisories>", record(1)));
     world.pull_one().await;
     world.fetch_details().await;
-    let reasons = world.texts("select reason from advisoryd_v1.quarantine").await;
-    assert_eq!(reasons, ["it carries no identifier; it says `Your licence has expired.`"]);
+    let reasons = world
+        .texts("select reason from advisoryd_v1.quarantine")
+        .await;
+    assert_eq!(
+        reasons,
+        ["it carries no identifier; it says `Your licence has expired.`"]
+    );
     let sync = world.told(&["sync", "tickets"]);
-    assert!(sync.stderr.contains("; it says `Your licence has expired.`"), "{sync}");
+    assert!(
+        sync.stderr
+            .contains("; it says `Your licence has expired.`"),
+        "{sync}"
+    );
 }
 
 #[tokio::test]
@@ -37,7 +49,10 @@ async fn a_directory_in_place_of_a_file_says_what_to_give() {
     let world = World::new().await;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().to_str().unwrap();
-    let commands = [&["import", "--watch-list", "1", path][..], &["inspect", path]];
+    let commands = [
+        &["import", "--watch-list", "1", path][..],
+        &["inspect", path],
+    ];
     let mut said = String::new();
     for files in [&[][..], &["b.xml", "a.xml.gz", "notes.txt"]] {
         for file in files {

@@ -40,11 +40,17 @@ async fn an_earlier_time_is_told_and_stored_when_it_is_received_again() {
     assert_eq!((report.tally.seen, report.tally.quarantined), (0, 1));
     assert_eq!(stored(&world).await, (1, "mistake".to_owned()));
     let reasons = world.texts(REASONS).await;
-    assert!(reasons[0].contains("2026-01-01 00:00:00 UTC, is earlier than"), "{reasons:?}");
+    assert!(
+        reasons[0].contains("2026-01-01 00:00:00 UTC, is earlier than"),
+        "{reasons:?}"
+    );
     assert_eq!(problems(&world).await.len(), 1);
     for command in [&["show", "SA1"][..], &["explain", "SA1"]] {
         let told = world.told(command);
-        assert!(told.to_string().contains("is earlier than"), "{command:?}: {told}");
+        assert!(
+            told.to_string().contains("is earlier than"),
+            "{command:?}: {told}"
+        );
     }
 
     let report = world.pull_one().await;
@@ -64,7 +70,10 @@ async fn an_earlier_time_is_told_and_stored_when_it_is_received_again() {
 #[tokio::test]
 async fn a_server_that_is_behind_for_one_answer_makes_no_version() {
     let (world, documents) = world_of_documents().await;
-    let (new, old) = (feed("2026-01-02T00:00:00Z", "new"), feed("2026-01-01T00:00:00Z", "old"));
+    let (new, old) = (
+        feed("2026-01-02T00:00:00Z", "new"),
+        feed("2026-01-01T00:00:00Z", "old"),
+    );
     documents.set(1, new.clone());
     world.pull_one().await;
     for document in [&old, &new, &old, &new] {
@@ -81,7 +90,10 @@ async fn a_server_that_is_behind_for_one_answer_makes_no_version() {
     }
     assert_eq!(world.texts(REASONS).await.len(), 1);
     // A run that fails shows nothing of what comes later.
-    documents.set(1, old.replace("</advisories>", "<more>true</more></advisories>"));
+    documents.set(
+        1,
+        old.replace("</advisories>", "<more>true</more></advisories>"),
+    );
     world.pull_one().await;
     documents.set(1, old.clone());
     world.pull_one().await;
@@ -126,7 +138,10 @@ async fn fetch(world: &World) {
 /// The same for details: neither is an earlier time lost, nor does one in the future stay.
 #[tokio::test]
 async fn details_take_back_their_time_too() {
-    for (wrong, is_at_once) in [("2099-01-01T00:00:00Z", true), ("2026-01-03T00:00:00Z", false)] {
+    for (wrong, is_at_once) in [
+        ("2099-01-01T00:00:00Z", true),
+        ("2026-01-03T00:00:00Z", false),
+    ] {
         let (mut world, documents) = world_of_documents().await;
         world.settings.feeds.details = None;
         documents.set(1, feed("2026-01-01T00:00:00Z", "record"));
@@ -138,7 +153,11 @@ async fn details_take_back_their_time_too() {
         detail(&documents, "2026-01-02T00:00:00Z", "correction");
         fetch(&world).await;
         if !is_at_once {
-            assert_eq!(stored(&world).await.1, "mistake", "it may be a server that is behind");
+            assert_eq!(
+                stored(&world).await.1,
+                "mistake",
+                "it may be a server that is behind"
+            );
             fetch(&world).await;
         }
         assert_eq!(stored(&world).await.1, "correction", "{wrong}");
@@ -156,7 +175,10 @@ async fn a_record_in_the_future_does_not_win_over_details() {
     detail(&documents, "2026-01-02T00:00:00Z", "detail");
     assert_eq!(world.fetch_details().await.len(), 1);
     assert_eq!(stored(&world).await.1, "detail");
-    assert!(world.fetch_details().await.is_empty(), "nothing newer is waited for");
+    assert!(
+        world.fetch_details().await.is_empty(),
+        "nothing newer is waited for"
+    );
     world.pull_back(LookBack::Full).await;
     assert_eq!(stored(&world).await.1, "detail");
 }

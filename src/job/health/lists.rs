@@ -4,9 +4,7 @@
 use chrono::TimeDelta;
 
 use super::findings::{ERROR_CHARS, Seen, of_source, rounded, time};
-use crate::model::{
-    Condition, Evidence, Finding, IngestedVia, MirrorKind, SourceKey, shortened,
-};
+use crate::model::{Condition, Evidence, Finding, IngestedVia, MirrorKind, SourceKey, shortened};
 use crate::store::health::condition::SourceState;
 use crate::store::lists::discovery;
 use crate::store::lists::mirror::State;
@@ -52,7 +50,11 @@ impl Seen<'_> {
         Finding {
             condition: Condition::DiscoveryIncomplete,
             key: "discovery".to_owned(),
-            evidence: if holds { Evidence::For } else { Evidence::Against },
+            evidence: if holds {
+                Evidence::For
+            } else {
+                Evidence::Against
+            },
             value: state.unreadable,
             summary,
         }
@@ -73,8 +75,12 @@ impl Seen<'_> {
             state.refused_since.is_none() && state.last_error.is_some() && is_long
         });
         let schedule = &self.config.schedule;
-        let next = schedule.list_contents.next_after(self.now, schedule.timezone);
-        let worst = failing.min_by_key(|state| state.read_at).filter(|_| next.is_some());
+        let next = schedule
+            .list_contents
+            .next_after(self.now, schedule.timezone);
+        let worst = failing
+            .min_by_key(|state| state.read_at)
+            .filter(|_| next.is_some());
         let since = worst.and_then(|state| state.read_at.max(source.followed_since));
         let age = since.map_or(TimeDelta::zero(), |at| self.now - at);
         let summary = worst.map_or_else(

@@ -137,11 +137,7 @@ impl Envelope {
     /// Takes what stands in an element that is about the document.
     fn about(&mut self, node: &Node<'_>) {
         for attribute in &node.attributes {
-            self.said(
-                attribute.name.as_bytes(),
-                &attribute.value,
-                Form::Attribute,
-            );
+            self.said(attribute.name.as_bytes(), &attribute.value, Form::Attribute);
         }
         for child in &node.children {
             if let Some(target) = link(child) {

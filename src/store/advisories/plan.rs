@@ -64,9 +64,7 @@ fn judge(
         };
     }
     match (record.advisory.modified_at, stored.record_modified_at) {
-        (Some(theirs), Some(known)) if theirs > known && !origin.precedes(theirs) => {
-            Verdict::Newer
-        }
+        (Some(theirs), Some(known)) if theirs > known && !origin.precedes(theirs) => Verdict::Newer,
         // A stored time in the future is a mistake, which its own source corrects. Other
         // sources wait, or two that disagree would make versions in turn.
         (Some(_), Some(known)) if ours && origin.precedes(known) => Verdict::Newer,

@@ -91,7 +91,11 @@ impl Pass<'_, '_> {
         let byte_hash = rules.fingerprint(raw.as_bytes());
         let merged = if has_detail {
             let detail = detail.ok_or("the detail that it was merged with is missing")?;
-            overlay(&record, &detail_source::read_again(rules, &detail)?, changed_at)
+            overlay(
+                &record,
+                &detail_source::read_again(rules, &detail)?,
+                changed_at,
+            )
         } else {
             record.clone()
         };

@@ -98,7 +98,10 @@ fn a_long_comment_or_instruction_is_passed_over() {
 #[test]
 fn a_record_that_is_one_long_tag_is_read() {
     let long = "x".repeat(30_000);
-    let document = format!("<r>{}<a said=\"SA2\" t=\"{long}\"/><b c='{long}'/></r>", record(1));
+    let document = format!(
+        "<r>{}<a said=\"SA2\" t=\"{long}\"/><b c='{long}'/></r>",
+        record(1)
+    );
     let mut smaller = Rules::clone(&small());
     smaller.limits.lookahead_bytes = 10_000;
     for rules in [small(), Arc::new(smaller)] {

@@ -148,7 +148,10 @@ fn limits_are_kept_and_named() {
     assert_eq!(records.len(), 0);
     let error = end.unwrap_err().to_string();
     assert_eq!(error, "`adv` at byte 0 is larger than 100 bytes");
-    for markup in [format!("<adv said='SA2' title='{fill}'/>"), format!("<![CDATA[{fill}]]>")] {
+    for markup in [
+        format!("<adv said='SA2' title='{fill}'/>"),
+        format!("<![CDATA[{fill}]]>"),
+    ] {
         let document = format!("<r><adv said='SA1'/>{markup}</r>");
         let (_, end) = split_with(&small, document.as_bytes(), None, 10);
         assert!(
