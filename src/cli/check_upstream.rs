@@ -119,9 +119,13 @@ async fn lists(context: &Context) -> (Config, Option<Asked>) {
         return (Config::clone(config), None);
     }
     match discover::ask(context).await {
-        Ok(listed) => {
-            let enabled = discover::enabled(&listed);
+        Ok(listing) => {
+            let enabled = discover::enabled(&listing.lists);
             let found = config.with_discovered(&enabled);
+            if let Some(failure) = listing.failure() {
+                return (found, Some(Asked::Unreadable(failure.chain())));
+            }
+            let listed = listing.lists;
             let says = format!(
                 "reachable; {} upstream, {} enabled, {} followed",
                 counted(listed.len(), "watch list"),

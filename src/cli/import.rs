@@ -1,6 +1,6 @@
 //! `advisoryd import`: saved feed documents, for sites without a way out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tokio::io::AsyncRead;
@@ -56,11 +56,47 @@ fn token(config: &Config) -> anyhow::Result<Token> {
     }
 }
 
+/// What to give in place of a directory: the files in it that may be feeds.
+pub(super) fn is_directory(directory: &Path, command: &str) -> String {
+    /// Named at most.
+    const MOST: usize = 3;
+    let name = directory.display();
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let is_feed = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let mut parts = name.rsplit('.').take(2);
+        path.is_file() && parts.any(|part| part.eq_ignore_ascii_case("xml"))
+    };
+    let mut feeds: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_feed).collect();
+    feeds.sort();
+    let named: Vec<String> = feeds
+        .iter()
+        .take(MOST)
+        .map(|path| path.display().to_string())
+        .collect();
+    let more = if feeds.len() > MOST { " …" } else { "" };
+    if named.is_empty() {
+        return format!(
+            "{name}: is a directory, and no file in it ends in .xml, .xml.gz or .xml.zst; give the saved feed documents themselves: {command} FILE…"
+        );
+    }
+    format!(
+        "{name}: is a directory; give the saved feed documents in it: {command} {}{more}",
+        named.join(" ")
+    )
+}
+
 async fn import_all(context: &Context, wanted: &Import) -> anyhow::Result<bool> {
     let key = SourceKey::WatchList(wanted.watch_list);
     let mut good = true;
     for file in &wanted.files {
         let name = file.display().to_string();
+        if file.is_dir() {
+            let command = format!("advisoryd import --watch-list {}", wanted.watch_list);
+            print_error(&is_directory(file, &command));
+            good = false;
+            continue;
+        }
         let reader: Box<dyn AsyncRead + Send + Unpin> = if name == "-" {
             Box::new(tokio::io::stdin())
         } else {

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio::io::AsyncRead;
 
+use super::import::is_directory;
 use super::output::{print_error, print_json, print_line};
 use super::shared::Shared;
 use crate::config::Config;
@@ -60,6 +61,11 @@ pub(super) async fn run(shared: Shared, wanted: Inspect) -> anyhow::Result<bool>
     let mut good = true;
     for file in &wanted.files {
         let name = file.display().to_string();
+        if file.is_dir() {
+            print_error(&is_directory(file, "advisoryd inspect"));
+            good = false;
+            continue;
+        }
         let bytes = match read(file, &name).await {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -147,9 +153,11 @@ fn feed(rules: &Arc<Rules>, bytes: &[u8]) -> (Inspected, Option<FeedError>) {
         .and_then(|()| reader.finish(&mut take));
     let error = match ended {
         Ok(document) => {
-            if document.next.is_none() {
-                told.error = short(document.claimed, document.records);
-            }
+            told.error = document
+                .check_alone()
+                .err()
+                .map(|error| chain(&error))
+                .or_else(|| short(document.claimed, document.records));
             told.root = Some(document.root);
             told.record = document.record;
             told.ignored = document.ignored;

@@ -49,6 +49,7 @@ mod status_page;
 mod status_source;
 mod stop;
 mod sync;
+mod sync_contents;
 mod tickets;
 mod times;
 mod verify;

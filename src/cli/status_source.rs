@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::output::{columns, rough};
 use super::times::Times;
 use crate::config::Config;
-use crate::model::{DateFilter, IngestedVia, RunFailure, SourceKey, is_in_future};
+use crate::model::{DateFilter, IngestedVia, RunFailure, SourceKey, counted, is_in_future};
 use crate::store::reports::report::SourceReport;
 
 /// The table's columns.
@@ -42,6 +42,12 @@ pub(super) fn problems(source: &SourceReport, times: Times, now: DateTime<Utc>) 
             times.full(to)
         ));
     }
+    if source.missing_details > 0 {
+        lines.push(format!(
+            "{name}: incomplete: {} that the JSON API lists cannot be fetched from it; they are not stored if they belong to the list",
+            counted(source.missing_details, "advisory")
+        ));
+    }
     lines.extend(source.gaps.iter().map(|gap| {
         format!(
             "{name}: gap from {} to {}; it is requested again",
@@ -67,7 +73,7 @@ pub(super) fn notes(source: &SourceReport) -> Vec<String> {
     lines
 }
 
-/// `off`, `running`, `refused`, `missing`, `failing`, `never ran` or `ok`.
+/// `off`, `running`, `refused`, `missing`, `failing`, `never ran`, `incomplete` or `ok`.
 fn state(source: &SourceReport, now: DateTime<Utc>) -> &'static str {
     let is_refused = source.key == SourceKey::RevisionScan && source.paused_until.is_some();
     if !source.configured {
@@ -82,6 +88,8 @@ fn state(source: &SourceReport, now: DateTime<Utc>) -> &'static str {
         "failing"
     } else if source.last_success_at.is_none() {
         "never ran"
+    } else if source.missing_details > 0 {
+        "incomplete"
     } else {
         "ok"
     }
@@ -171,6 +179,7 @@ pub(super) fn as_value(source: &SourceReport, plan: &Plan) -> Value {
         "data_age_seconds": source.covered_to.map(|at| (now - at).num_seconds().max(0)),
         "served_by": ingested_via,
         "served_why": source.ingested_via_reason,
+        "missing_details": source.missing_details,
         "rests_until": source.paused_until,
         "records": source.records,
         "quarantined": source.quarantined,

@@ -8,7 +8,7 @@ use super::output::{print_done, print_error, print_json};
 use super::report::{not_followed, print_run};
 use super::shared::Shared;
 use super::stop::stop_on_signals;
-use super::{ask, progress};
+use super::{ask, progress, sync_contents};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::deliver::Delivered;
@@ -17,7 +17,7 @@ use crate::job::context::Context;
 use crate::job::details::fetch::{self, Fetched};
 use crate::job::details::revision_scan;
 use crate::job::feeds::feed::{Feed, LookBack, feeds};
-use crate::job::feeds::pull;
+use crate::job::feeds::{full, pull};
 use crate::job::lists::discover;
 use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, TicketSync};
@@ -179,13 +179,26 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
         (None, false) => LookBack::Missing,
     };
     let mut good = true;
+    if wanted.what != What::Tickets && wanted.watch_list.is_empty() {
+        good &= sync_contents::mirror(context, wanted.json).await?;
+    }
     for feed in feeds {
         let bar = progress::Bar::start(context, &feed.key.to_string());
-        let ran = pull::pull(context, &feed, look_back).await;
+        let ran = match look_back {
+            LookBack::Missing => full::pull_due(context, &feed).await,
+            _ => pull::pull(context, &feed, look_back)
+                .await
+                .map(|ran| vec![ran]),
+        };
         bar.finish();
-        let ran = ran.map_err(|failure| failure.chain());
-        good &= quarantined_nothing_new(context, &feed.key, &ran).await?;
-        good &= print_run(&feed.key, ran, wanted.json)?;
+        let ran = match ran {
+            Ok(all) => all.into_iter().map(Ok).collect(),
+            Err(failure) => vec![Err(failure.chain())],
+        };
+        for ran in ran {
+            good &= quarantined_nothing_new(context, &feed.key, &ran).await?;
+            good &= print_run(&feed.key, ran, wanted.json)?;
+        }
     }
     let sweeps = context.config.feeds.sweep && wanted.watch_list.is_empty();
     if wanted.what != What::Tickets && sweeps {
@@ -193,6 +206,7 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
     }
     if wanted.what != What::Tickets && context.config.fetches_details() {
         good &= fetch_details(context, wanted.json).await?;
+        good &= sync_contents::lists_are_complete(context).await?;
     }
     let tickets = wanted.what != What::Feeds && wanted.watch_list.is_empty();
     if tickets && (context.config.tickets.enabled || wanted.what == What::Tickets) {

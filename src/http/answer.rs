@@ -74,6 +74,8 @@ pub struct Answer {
     pub charset: Option<String>,
     /// `Content-Length`, in bytes before decompression.
     pub content_length: Option<u64>,
+    /// Where the next page is, by a `Link` header (RFC 8288): an absolute URL.
+    pub next: Option<String>,
     /// The body.
     pub body: Body,
 }
@@ -88,6 +90,7 @@ impl Answer {
             content_type: None,
             charset: None,
             content_length: None,
+            next: None,
             body,
         }
     }

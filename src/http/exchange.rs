@@ -16,6 +16,7 @@ use super::body::{Body, BodyLimits};
 use super::clock::{Clock, Skew};
 use super::daily_quota::DailyQuota;
 use super::error::ClientError;
+use super::link_header;
 use super::origin::Origin;
 use super::quote::asked;
 use super::rate_limiter::{Priority, RateLimiter};
@@ -259,6 +260,7 @@ impl Exchange {
             content_type,
             charset,
             content_length: response.content_length(),
+            next: link_header::next(response.headers(), &url),
             url,
             body: Body::new(response, frame)?,
         })

@@ -10,6 +10,7 @@ mod daily_quota;
 mod error;
 mod exchange;
 mod json_values;
+mod link_header;
 mod origin;
 mod quote;
 mod rate_limiter;

@@ -131,6 +131,18 @@ pub enum Failure {
         /// The maximum number of followed lists.
         limit: usize,
     },
+    /// Watch lists that cannot be told apart.
+    #[error(
+        "{unreadable} of the {listed} watch lists upstream have no id and cannot be followed, the first is `{sample}`; the others are followed, and none is regarded as gone"
+    )]
+    ListsWithoutId {
+        /// Their number.
+        unreadable: usize,
+        /// The number of all lists.
+        listed: usize,
+        /// The first of them.
+        sample: String,
+    },
     /// Upstream has no such watch list.
     #[error(
         "the watch list does not exist upstream: status 404 for its feed and for /api/asset-lists/{id}/; {known}; correct the id under [[watch_lists]] or remove the entry"

@@ -106,6 +106,7 @@ pub(crate) async fn begin(
         at: now,
         settled_before,
         details: context.config.feeds.details,
+        is_live: mode != Mode::Import,
     };
     let context = Context {
         client: context.client.for_run(),

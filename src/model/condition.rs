@@ -26,11 +26,17 @@ pub enum Condition {
     ListQuiet,
     /// A feed did not go back as far as requested.
     WindowNotHonoured,
+    /// Advisories cannot be fetched from the JSON API, which a list is read from.
+    DetailsMissing,
+    /// The watch lists of the account are not all known.
+    DiscoveryIncomplete,
+    /// What a watch list contains was not read for long.
+    ListContentsStale,
 }
 
 impl Condition {
     /// All conditions.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::DataStale,
         Self::TokenRejected,
         Self::StructureNotRecognised,
@@ -42,6 +48,9 @@ impl Condition {
         Self::RemovalsUnconfirmed,
         Self::ListQuiet,
         Self::WindowNotHonoured,
+        Self::DetailsMissing,
+        Self::DiscoveryIncomplete,
+        Self::ListContentsStale,
     ];
 
     /// The name used in SQL, JSON and metrics.
@@ -58,6 +67,9 @@ impl Condition {
             Self::RemovalsUnconfirmed => "removals_unconfirmed",
             Self::ListQuiet => "list_quiet",
             Self::WindowNotHonoured => "window_not_honoured",
+            Self::DetailsMissing => "details_missing",
+            Self::DiscoveryIncomplete => "discovery_incomplete",
+            Self::ListContentsStale => "list_contents_stale",
         }
     }
 
@@ -90,6 +102,12 @@ impl Condition {
             (Self::ListQuiet, false) => "the list brings as much as usual again",
             (Self::WindowNotHonoured, true) => "a feed does not go back as far as requested",
             (Self::WindowNotHonoured, false) => "the feed goes back as far as requested again",
+            (Self::DetailsMissing, true) => "advisories of a list cannot be fetched",
+            (Self::DetailsMissing, false) => "no advisory of the list is missing any more",
+            (Self::DiscoveryIncomplete, true) => "the watch lists are not all known",
+            (Self::DiscoveryIncomplete, false) => "the watch lists are known again",
+            (Self::ListContentsStale, true) => "what a list contains cannot be read",
+            (Self::ListContentsStale, false) => "what the list contains is read again",
             (Self::RemovalsUnconfirmed, false) => "the members of the list are clear again",
         }
     }

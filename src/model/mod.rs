@@ -82,9 +82,9 @@ pub use silence::Silence;
 pub use source_key::SourceKey;
 pub use subject::{AdvisorySubject, Subject, TicketSubject};
 pub use sum::FingerprintSum;
-pub use text::{counted, is_unsafe, legible, one_line, shortened};
+pub use text::{counted, is_unsafe, legible, one_line, shortened, visible};
 pub use ticket::{Named, Ticket};
-pub use time::{parse_local_time, parse_time};
+pub use time::{is_implausible, parse_local_time, parse_time};
 pub use verdict::Verdict;
 pub use window::{
     CoverageGap, FeedWindow, MAX_COVERAGE_AHEAD, feed_days, is_in_future, missing_from,

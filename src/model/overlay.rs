@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Advisory;
+use chrono::{DateTime, Utc};
+
+use super::{Advisory, is_implausible};
 
 /// Merges a feed record and the JSON details of one advisory. Field by field the
 /// newer one wins where it has a value; JSON wins if neither is newer. The other
@@ -10,13 +12,16 @@ use super::Advisory;
 /// JSON, and old details do not hide the content of a newer record.
 ///
 /// The result does not depend on the order in which they were received: reading
-/// either of them again changes nothing.
+/// either of them again changes nothing. A modification time in the future of `at`, when
+/// they are merged, is a mistake and wins over nothing.
 #[must_use]
-pub fn overlay(record: &Advisory, detail: &Advisory) -> Advisory {
-    let is_older = matches!(
-        (detail.modified_at, record.modified_at),
-        (Some(theirs), Some(ours)) if theirs < ours
-    );
+pub fn overlay(record: &Advisory, detail: &Advisory, at: DateTime<Utc>) -> Advisory {
+    let plausible = |one: &Advisory| one.modified_at.filter(|time| !is_implausible(*time, at));
+    let is_older = match (plausible(detail), plausible(record)) {
+        (Some(theirs), Some(ours)) => theirs < ours,
+        (None, Some(_)) => detail.modified_at.is_some(),
+        (_, None) => false,
+    };
     if is_older {
         return fill(record, detail).normalised();
     }
@@ -107,8 +112,11 @@ impl Fill<'_> {
 mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
 
-    use super::overlay;
     use crate::model::{Advisory, Product, sample};
+
+    fn overlay(record: &Advisory, detail: &Advisory) -> Advisory {
+        super::overlay(record, detail, at(24))
+    }
 
     fn at(hours: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::hours(hours)
@@ -162,6 +170,20 @@ mod tests {
             let whole = overlay(&record, &detail);
             assert_eq!(overlay(&whole, &detail), whole);
         }
+    }
+
+    #[test]
+    fn a_time_in_the_future_wins_over_nothing() {
+        let (now, wrong) = (2, 24 * 365);
+        let title = |record, detail| {
+            let record = statement(record, Some("record"), &[]);
+            overlay(&record, &statement(detail, Some("detail"), &[])).title
+        };
+        assert_eq!(title(now, wrong).as_deref(), Some("record"));
+        assert_eq!(title(wrong, now).as_deref(), Some("detail"));
+        assert_eq!(title(wrong, wrong).as_deref(), Some("detail"));
+        // Clocks differ by less.
+        assert_eq!(title(now, 40).as_deref(), Some("detail"));
     }
 
     #[test]

@@ -59,6 +59,20 @@ pub fn is_unsafe(letter: char) -> bool {
     letter.is_control() || is_invisible(letter)
 }
 
+/// External text in which every character can be seen, for messages about a value that looks
+/// right: those that are invisible or control something stand as escapes, such as `\u{200b}`.
+pub fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if is_unsafe(letter) {
+            visible.extend(letter.escape_unicode());
+        } else {
+            visible.push(letter);
+        }
+    }
+    visible
+}
+
 /// External text for a terminal, without control sequences. Line ends and tabs
 /// stay.
 pub fn legible(text: &str) -> String {
@@ -92,7 +106,13 @@ pub(super) fn is_invisible(letter: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{legible, one_line, shortened};
+    use super::{legible, one_line, shortened, visible};
+
+    #[test]
+    fn a_value_that_looks_right_shows_what_is_wrong_with_it() {
+        assert_eq!(visible("SA1\u{200b}2"), "SA1\\u{200b}2");
+        assert_eq!(visible("SA\u{7}ä"), "SA\\u{7}ä");
+    }
 
     #[test]
     fn nothing_that_a_terminal_obeys_or_that_misleads_a_reader_is_left() {

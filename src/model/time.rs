@@ -26,6 +26,12 @@ const DATES: [&str; 3] = ["%Y-%m-%d", "%Y%m%d", "%d %b %Y"];
 /// Notations of UTC besides `+00:00`.
 const UTC_NAMES: [&str; 5] = [" UTC", " GMT", "UTC", "GMT", "Z"];
 
+/// Whether a modification time lies more than a day in the future of `now`: no clock is
+/// that wrong, so the time is.
+pub fn is_implausible(modified_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    modified_at - now > TimeDelta::days(1)
+}
+
 /// Parses a time in any format that upstream is known or likely to use (contract
 /// §4): RFC 3339 with `Z`, offset or fraction; RFC 822; seconds or milliseconds
 /// since 1970; without seconds; the same without a time zone, taken as UTC; a date

@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::damaged_json;
+use crate::model::{one_line, shortened};
 
 /// A record that was received and could not be understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,8 +69,39 @@ fn next<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
 
 /// Why a body is no page.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer is no page of a collection (`count`, `next`, `results`)")]
-pub struct NotAPage(#[from] serde_json::Error);
+#[error("the answer is no page of a collection (`count`, `next`, `results`){}", in_words(.says.as_ref()))]
+pub struct NotAPage {
+    /// What it says instead, if it is an object with a message.
+    says: Option<String>,
+    source: serde_json::Error,
+}
+
+impl NotAPage {
+    fn new(text: &str, source: serde_json::Error) -> Self {
+        let message: Option<Message> = serde_json::from_str(text).ok();
+        let says = message.and_then(|said| said.detail.or(said.error).or(said.message));
+        let says = says.as_ref().and_then(Value::as_str).map(one_line);
+        Self {
+            says: says.map(|says| shortened(&says, MAX_MESSAGE_CHARS)),
+            source,
+        }
+    }
+}
+
+/// Maximum length of a message that is quoted, in characters.
+const MAX_MESSAGE_CHARS: usize = 200;
+
+/// What comes in place of a page when something went wrong, whatever the status says.
+#[derive(Deserialize)]
+struct Message {
+    detail: Option<Value>,
+    error: Option<Value>,
+    message: Option<Value>,
+}
+
+fn in_words(says: Option<&String>) -> String {
+    says.map_or_else(String::new, |says| format!("; it says `{says}`"))
+}
 
 impl Page {
     /// Reads a page. Keys beyond the envelope's are ignored. If the page is not valid JSON,
@@ -85,9 +117,11 @@ impl Page {
             }
             Err(error) => {
                 let Some(parts) = damaged_json::split(&text) else {
-                    return Err(error.into());
+                    return Err(NotAPage::new(&text, error));
                 };
-                let envelope = serde_json::from_str(&damaged_json::mended(&parts.envelope))?;
+                let mended = damaged_json::mended(&parts.envelope);
+                let envelope =
+                    serde_json::from_str(&mended).map_err(|error| NotAPage::new(&text, error))?;
                 Self::of(&envelope, parts.rows.into_iter(), has_wrong_bytes)
             }
         };
@@ -151,6 +185,10 @@ mod tests {
         assert_eq!(page.results[0]["title"], "a\u{fffd}");
         assert_eq!(page.repaired, 1);
         assert!(Page::read(b"{\"count\": 1").is_err());
+        let refused = Page::read(br#"{"detail": "Try\nlater."}"#)
+            .unwrap_err()
+            .to_string();
+        assert!(refused.ends_with("; it says `Try later.`"), "{refused}");
     }
 
     #[test]

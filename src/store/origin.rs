@@ -1,8 +1,8 @@
 //! Origin of stored rows: source, run and time.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use crate::model::Details;
+use crate::model::{Details, is_implausible};
 
 /// Origin of a chunk of records.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +18,8 @@ pub struct Origin {
     pub settled_before: Option<DateTime<Utc>>,
     /// Which of the advisories also get details from the JSON API.
     pub details: Details,
+    /// Whether upstream has just sent it: it is no import and nothing stored.
+    pub is_live: bool,
 }
 
 impl Origin {
@@ -31,6 +33,11 @@ impl Origin {
     /// Whether a modification time lies more than a day in the future: no clock is that
     /// wrong, so the time is.
     pub(crate) fn precedes(&self, modified_at: DateTime<Utc>) -> bool {
-        modified_at - self.at > TimeDelta::days(1)
+        is_implausible(modified_at, self.at)
+    }
+
+    /// A modification time, unless it lies that far in the future.
+    pub(crate) fn plausible(&self, modified_at: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+        modified_at.filter(|at| !self.precedes(*at))
     }
 }

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use advisoryd::job::health::check;
 use advisoryd::job::lists::discover::{self, Discovered};
 use advisoryd::simulate::{Fault, Options, Rule};
 use advisoryd::store::ledger::run::requests_of_last_day;
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::settings::{Discovery, EVERY_SECOND, NEVER, WatchList};
-use crate::support::{PATIENCE, Running, World, assert_reads, eventually, small};
+use crate::support::{Documents, PATIENCE, Running, World, assert_reads, eventually, small};
 
 /// A world whose lists nobody names; `schedule` is that of discovery.
 async fn discovering(lists: usize, schedule: &'static str, feeds: &'static str) -> World {
@@ -330,4 +331,48 @@ async fn the_commands_know_discovered_lists() {
     assert!(status["sources"][0]["scheduled_at"].is_string(), "{status}");
     assert_reads!(refused, check, sync, world.told(&["status"]));
     assert_eq!(world.told(&["prove"]).code, 0);
+}
+
+/// Nobody knows which list a row without an id is: discovery fails and says so, follows the
+/// others, and regards none as gone.
+#[tokio::test]
+async fn a_list_without_an_id_is_told_and_no_list_is_regarded_as_gone() {
+    let mut world = discovering(1, NEVER, NEVER).await;
+    let documents = Documents::serve().await;
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
+    let list = |id: i64| json!({"id": id, "name": format!("List {id}"), "enabled": true});
+    let nameless = json!({"name": "No\u{1b} id", "enabled": true});
+    let set = |rows: Vec<Value>| {
+        let page = json!({"count": rows.len(), "next": null, "results": rows});
+        documents.set_json("/api/asset-lists/", &page);
+    };
+    let condition = "select summary from advisoryd_v1.conditions
+                     where what = 'discovery_incomplete' and holds";
+    set(vec![list(1), list(2)]);
+    assert_eq!(discover(&world).await.outcome.name(), "ok");
+    for _ in 0..2 {
+        set(vec![list(1), list(3), nameless.clone()]);
+        let told = discover(&world).await;
+        assert_eq!((told.outcome.name(), told.followed), ("failed", 3));
+        let error = told.outcome.error().unwrap();
+        assert!(
+            error.starts_with("1 of the 3 watch lists upstream have no id"),
+            "{error}"
+        );
+        check::check_health(&world.context().await).await.unwrap();
+        let summary = world.texts(condition).await;
+        assert!(summary[0].contains("have no id"), "{summary:?}");
+        let status = world.told(&["status"]).stdout;
+        assert!(
+            status.contains("discovery_incomplete") && status.contains("No"),
+            "{status}"
+        );
+        let check = world.told(&["check"]);
+        assert_eq!(check.code, 1, "{check}");
+        assert!(check.stdout.contains("have no id"), "{check}");
+    }
+    set(vec![list(1), list(2), list(3)]);
+    assert_eq!(discover(&world).await.outcome.name(), "ok");
+    check::check_health(&world.context().await).await.unwrap();
+    assert_eq!(world.texts(condition).await, [""; 0]);
 }

@@ -101,6 +101,7 @@ async fn every_fact_about_a_ticket_is_told() {
     let mut seq = 0;
     for (says, wanted) in steps {
         let origin = Origin {
+            is_live: true,
             source_id: 1,
             run_id: 0,
             at: context.clock.now(),

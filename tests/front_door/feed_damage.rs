@@ -68,7 +68,7 @@ async fn taken(document: &str) -> (String, i64) {
 }
 
 /// What becomes of each document, below its name.
-async fn all_taken(documents: &[(&str, String)], is_complete: bool) -> String {
+pub async fn all_taken(documents: &[(&str, String)], is_complete: bool) -> String {
     let mut all = String::new();
     for (name, document) in documents {
         let (told, covered) = taken(document).await;

@@ -241,6 +241,7 @@ async fn whoever_wants_numbers_waits_for_the_end_of_whoever_was_given_some() {
         let before = numbers(&world).await;
         let mut first = world.pool().begin().await.unwrap();
         let origin = Origin {
+            is_live: true,
             source_id: 1,
             run_id: 0,
             at: context.clock.now(),

@@ -2,6 +2,7 @@
 
 use advisoryd::job::feeds::feed::feeds;
 use advisoryd::job::feeds::full;
+use advisoryd::job::health::check;
 use advisoryd::job::lists::mirror::{self, Mirrored};
 use advisoryd::job::run::Ran;
 use advisoryd::simulate::{Fault, Options, Rule};
@@ -434,4 +435,63 @@ async fn nothing_is_mirrored_before_the_schedule_says_so() {
     let status = world.told(&["status"]).stdout;
     assert!(!status.contains("list contents"), "{status}");
     assert_eq!(asked(&world, "/asset-lists/"), 0);
+}
+
+#[tokio::test]
+async fn contents_that_cannot_be_read_for_a_day_are_a_condition() {
+    let mut world = world(&[1]).await;
+    world.settings.schedule.list_contents = Some("0 20 * * * *");
+    let holds = async |world: &World| {
+        check::check_health(&world.context().await).await.unwrap();
+        let stale = "select key || ': ' || summary from advisoryd_v1.conditions
+                     where what = 'list_contents_stale' and holds";
+        world.texts(stale).await
+    };
+    mirror(&world).await;
+    let broken = Rule::new(Fault::Status(500)).on("/asset-lists/1/products/");
+    world.simulator.inject(broken.times(1000));
+    for (hours, is_long) in [(20, false), (5, true)] {
+        world.later(TimeDelta::hours(hours));
+        mirror(&world).await;
+        let told = holds(&world).await;
+        assert_eq!(told.len(), usize::from(is_long), "{told:?}");
+        if is_long {
+            assert!(
+                told[0].starts_with("watch list 1: products of watch list 1 not read for 25 h"),
+                "{told:?}"
+            );
+        }
+    }
+    // What upstream refuses is off, and no failure.
+    world.simulator.clear_faults();
+    world.later(TimeDelta::hours(1));
+    mirror(&world).await;
+    assert_eq!(holds(&world).await, [""; 0]);
+}
+
+/// A site that calls `sync` from a timer has no daemon that would read them.
+#[tokio::test]
+async fn sync_reads_what_lists_contain_when_it_is_due_and_pulls_edited_lists_in_full() {
+    let mut world = world(&[1]).await;
+    world.settings.tickets.enabled = Some(false);
+    world.settings.schedule.list_contents = Some(EVERY_SECOND);
+    let sync = world.told(&["sync"]);
+    assert_eq!(sync.code, 0, "{sync}");
+    assert!(
+        sync.stdout.contains("list contents: 4 collections read"),
+        "{sync}"
+    );
+    assert!(world.count(PRESENT).await > 0);
+    world.simulator.add_product(1).unwrap();
+    let lines = world.told(&["sync", "--json"]).json_lines();
+    assert_eq!(
+        (&lines[0]["source"], &lines[0]["came"]),
+        (&json!("list contents"), &json!(2))
+    );
+    assert_eq!(lines[1]["mode"], "full", "an edit brings a full pull");
+    let lines = world.told(&["sync", "--json"]).json_lines();
+    assert_eq!(lines[1]["mode"], "window");
+    world.settings.schedule.list_contents = Some(NEVER);
+    let lines = world.told(&["sync", "--json"]).json_lines();
+    assert_eq!(lines.len(), 1, "{lines:?}");
 }

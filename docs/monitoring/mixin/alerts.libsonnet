@@ -124,6 +124,27 @@
             'Older changes are not seen. Lower [feeds] first_days to what upstream sends, or ask the vendor.'
           ),
           condition(
+            'AdvisorydDetailsMissing',
+            'warning',
+            'details_missing',
+            'Advisories of {{ $labels.key }} cannot be fetched.',
+            'The list is read from the JSON API because its feed cannot be read. `advisoryd status` names both errors; restore access to the feed or to the advisories of the JSON API.'
+          ),
+          condition(
+            'AdvisorydDiscoveryIncomplete',
+            'warning',
+            'discovery_incomplete',
+            'The watch lists of the account are not all known.',
+            'Lists that are not known are not followed. `advisoryd status` shows the error; name the lists under [[watch_lists]], or ask the vendor.'
+          ),
+          condition(
+            'AdvisorydListContentsStale',
+            'warning',
+            'list_contents_stale',
+            'What {{ $labels.key }} contains has not been read for a day.',
+            'Products that are added upstream are found by the nightly full pull only. `advisoryd status` shows the error.'
+          ),
+          condition(
             'AdvisorydUnknownField',
             'info',
             'unknown_field',

@@ -23,6 +23,8 @@ pub(crate) struct Whole<K, T> {
     pub rows: BTreeMap<K, T>,
     /// Rows without a key.
     pub unreadable: usize,
+    /// The first of them, as it came.
+    pub sample: Option<String>,
 }
 
 /// Requests all rows; writes nothing. `collection` is the name of the rows in messages,
@@ -48,15 +50,21 @@ async fn read_once<K: Ord, T>(
 ) -> Result<Attempt<Whole<K, T>>, Failure> {
     let request = Request::new(path, Kind::Json).with("page_size", PAGE_SIZE);
     let mut pages = Pages::new(context, request).at_most(MAX_PAGES);
-    let (mut rows, mut unreadable) = (BTreeMap::new(), 0);
+    let (mut rows, mut unreadable, mut sample) = (BTreeMap::new(), 0, None);
     while let Some(received) = pages.next().await? {
         unreadable += received.page.unreadable.len();
+        if let Some(first) = received.page.unreadable.first() {
+            sample.get_or_insert_with(|| first.raw.clone());
+        }
         for row in &received.page.results {
             match read(row) {
                 Some((key, value)) => {
                     rows.insert(key, value);
                 }
-                None => unreadable += 1,
+                None => {
+                    unreadable += 1;
+                    sample.get_or_insert_with(|| row.to_string());
+                }
             }
         }
     }
@@ -64,6 +72,10 @@ async fn read_once<K: Ord, T>(
     Ok(Attempt {
         claimed,
         received: count,
-        complete: (claimed == count).then_some(Whole { rows, unreadable }),
+        complete: (claimed == count).then_some(Whole {
+            rows,
+            unreadable,
+            sample,
+        }),
     })
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use crate::model::{Fingerprint, plain_fingerprint};
 use crate::source::xml::{self, Rules};
 use crate::store::advisories::received::Received;
@@ -159,6 +161,27 @@ fn shortened(record: Unreadable, refused: &str) -> Unreadable {
         reason: format!("{}; only its beginning is kept: {refused}", record.reason),
         raw: record.raw[..end].to_owned(),
         ..record
+    }
+}
+
+/// A record whose modification time is earlier than that of the stored version of the same
+/// source, with other content.
+pub(super) fn taken_back(record: &Received, known: Option<DateTime<Utc>>) -> Unreadable {
+    let words = |at: Option<DateTime<Utc>>| {
+        at.map_or_else(
+            || "none".to_owned(),
+            |at| at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        )
+    };
+    Unreadable {
+        key: Some(record.advisory.said.clone()),
+        reason: format!(
+            "its modification time, {}, is earlier than that of the stored version, {}, and its content differs; it becomes the next version if the next complete run receives it again",
+            words(record.advisory.modified_at),
+            words(known)
+        ),
+        byte_hash: plain_fingerprint(record.raw.as_bytes()),
+        raw: xml::printable(record.raw.as_bytes()),
     }
 }
 

@@ -19,22 +19,37 @@ use crate::job::run::{Run, Work};
 use crate::model::{IngestedVia, SourceKey, feed_days};
 use crate::source::xml::FeedError;
 use crate::store::ledger::source;
-use crate::store::wanted::queue;
+use crate::store::wanted::{missing, queue};
 
 /// How long an unreadable feed is not requested while the JSON API replaces it.
 const FEED_PAUSE: TimeDelta = TimeDelta::hours(1);
 
-/// Why a list is read from the JSON API without requesting its feed, if so.
-pub(crate) fn reason_to_skip_feed(run: &Run, feed: &Feed, look_back: LookBack) -> Option<String> {
+/// Why a list is read from the JSON API without requesting its feed, if so. While details
+/// cannot be fetched, the JSON API is no replacement: the feed is requested each time.
+pub(crate) async fn reason_to_skip_feed(
+    run: &Run,
+    feed: &Feed,
+    look_back: LookBack,
+) -> Result<Option<String>, Failure> {
     let now = run.context.clock.now();
-    let is_paused = run.source.paused_until.is_some_and(|until| until > now);
+    let paused_until = run.source.paused_until;
+    // A pause further away was set by a clock that was wrong.
+    let is_paused = paused_until.is_some_and(|until| until > now && until - now <= FEED_PAUSE);
+    let is_tick = look_back == LookBack::Missing;
     match feed.source {
-        ListSource::Json => Some("configured: [[watch_lists]] source = \"json\"".to_owned()),
-        ListSource::Auto if run.source.ingested_via == IngestedVia::Json && is_paused => {
-            let is_tick = look_back == LookBack::Missing;
-            run.source.ingested_via_reason.clone().filter(|_| is_tick)
+        ListSource::Json => {
+            let why = "configured: [[watch_lists]] source = \"json\"";
+            Ok(Some(why.to_owned()))
         }
-        ListSource::Auto | ListSource::Feed => None,
+        ListSource::Auto
+            if run.source.ingested_via == IngestedVia::Json && is_paused && is_tick =>
+        {
+            let mut connection = run.context.pool.acquire().await?;
+            let missing = missing::of_lists(&mut connection).await?;
+            let why = run.source.ingested_via_reason.clone();
+            Ok(why.filter(|_| missing.failed == 0))
+        }
+        ListSource::Auto | ListSource::Feed => Ok(None),
     }
 }
 

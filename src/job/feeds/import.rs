@@ -6,6 +6,7 @@ use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, Work};
 use crate::model::{Mode, SourceKey};
+use crate::source::xml::FeedError;
 
 /// Imports the document from `reader` into the source `key`. `name` is its name in
 /// messages.
@@ -40,8 +41,9 @@ where
     let document = document?;
     warn_of_ignored(run.source_name(), &document);
     work.tally.claimed = document.claimed;
-    match document.next {
-        Some(next) => Err(Failure::OnePageOnly { next }),
-        None => check_count(document.claimed, document.records),
-    }
+    document.check_alone().map_err(|error| match error {
+        FeedError::OnePage { next } => Failure::OnePageOnly { next },
+        other => other.into(),
+    })?;
+    check_count(document.claimed, document.records)
 }

@@ -47,7 +47,7 @@ pub async fn pull(context: &Context, feed: &Feed, look_back: LookBack) -> Result
         transaction.commit().await?;
     }
     let mut work = Work::default();
-    let result = match fallback::reason_to_skip_feed(&run, feed, look_back) {
+    let result = match fallback::reason_to_skip_feed(&run, feed, look_back).await? {
         Some(why) => skip_feed(&mut run, look_back, &why, &mut work).await,
         None => read_or_fall_back(&mut run, feed, look_back, &mut work).await,
     };
@@ -128,20 +128,28 @@ async fn read_documents(
     let mut response = first;
     let mut known_root = run.source.root_element.clone();
     let (mut records, mut links) = (0, Links::default());
-    for _ in 0..MAX_DOCUMENTS {
-        let document = read_document(run, response, known_root.as_deref(), stored).await?;
+    let mut before: Option<Document> = None;
+    for page in 1..=MAX_DOCUMENTS {
+        let linked = response.next.take();
+        let mut document = read_document(run, response, known_root.as_deref(), stored).await?;
         stream::warn_of_ignored(run.source_name(), &document);
         records += document.records;
         stored.tally.claimed = stored.tally.claimed.or(document.claimed);
         known_root = Some(document.root.clone());
         work.root_element.clone_from(&known_root);
-        let Some(next) = document.next else {
+        if let Some(before) = &before {
+            document.inherit(before);
+        }
+        let next = document.next.clone().or(linked);
+        document.check_parts(u64::from(page), next.is_some())?;
+        let Some(next) = next else {
             return stream::check_count(stored.tally.claimed, records);
         };
         links.read(document.records, stored.tally.claimed)?;
         links.follow(&next)?;
         let request = run.context.client.get_url(&next, Kind::Xml);
         response = run.context.or_stopped(request).await??;
+        before = Some(document);
     }
     Err(Failure::TooManyPages {
         pages: MAX_DOCUMENTS,

@@ -3,7 +3,7 @@
 
 use sqlx::PgConnection;
 
-use super::batch::{Batch, conflicting_duplicate};
+use super::batch::{Batch, conflicting_duplicate, taken_back};
 use super::seen::Seen;
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
@@ -54,9 +54,9 @@ pub(super) async fn write(
 }
 
 fn count(tally: &mut Tally, batch: &Batch, merged: &Merged) {
-    let conflicting_duplicates = merged.conflicting_duplicates.len() as u64;
-    tally.seen += batch.received.len() as u64 - conflicting_duplicates;
-    tally.quarantined += batch.unreadable.len() as u64 + conflicting_duplicates;
+    let set_aside = (merged.conflicting_duplicates.len() + merged.taken_back.len()) as u64;
+    tally.seen += batch.received.len() as u64 - set_aside;
+    tally.quarantined += batch.unreadable.len() as u64 + set_aside;
     tally.added += merged.added;
     tally.changed += merged.changed;
     tally.unchanged += merged.unchanged;
@@ -103,21 +103,15 @@ async fn write_once(
     };
     let advisories = received.iter().map(|record| &record.advisory);
     unknown_field::record(&mut transaction, origin, advisories).await?;
-    let conflicting_duplicates: Vec<Unreadable> = merged
-        .conflicting_duplicates
-        .iter()
-        .map(|index| conflicting_duplicate(&received[*index]))
-        .collect();
-    release(
-        &mut transaction,
-        origin,
-        received,
-        &merged.conflicting_duplicates,
-    )
-    .await?;
+    let duplicates = merged.conflicting_duplicates.iter();
+    let duplicates = duplicates.map(|index| (*index, conflicting_duplicate(&received[*index])));
+    let taken = merged.taken_back.iter();
+    let taken = taken.map(|(index, known)| (*index, taken_back(&received[*index], *known)));
+    let (set_aside, quarantined): (Vec<usize>, Vec<Unreadable>) = duplicates.chain(taken).unzip();
+    release(&mut transaction, origin, received, &set_aside).await?;
     enqueue_details(&mut transaction, origin, unreadable).await?;
     quarantine::keep(&mut transaction, origin, unreadable).await?;
-    quarantine::keep(&mut transaction, origin, &conflicting_duplicates).await?;
+    quarantine::keep(&mut transaction, origin, &quarantined).await?;
     transaction.commit().await?;
     Ok(merged)
 }
@@ -154,7 +148,7 @@ async fn release(
     connection: &mut PgConnection,
     origin: Origin,
     received: &[Received],
-    conflicting_duplicates: &[usize],
+    set_aside: &[usize],
 ) -> Result<(), sqlx::Error> {
     if received.is_empty() || quarantine::is_empty(connection, origin.source_id).await? {
         return Ok(());
@@ -162,7 +156,7 @@ async fn release(
     let hashes: Vec<Fingerprint> = received
         .iter()
         .enumerate()
-        .filter(|(index, _)| !conflicting_duplicates.contains(index))
+        .filter(|(index, _)| !set_aside.contains(index))
         .map(|(_, record)| plain_fingerprint(record.raw.as_bytes()))
         .collect();
     quarantine::release_bytes(connection, origin.source_id, &hashes).await?;

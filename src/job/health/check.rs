@@ -15,7 +15,9 @@ use crate::store::alerts::alert;
 use crate::store::alerts::raised::Raised;
 use crate::store::alerts::{evaluation, silence};
 use crate::store::health::condition;
+use crate::store::lists::{discovery, mirror};
 use crate::store::tickets::reading;
+use crate::store::wanted::missing;
 
 /// Conditions that begin or end within this time are sent in one message: an upstream
 /// that is down affects every list.
@@ -65,6 +67,11 @@ async fn transitions(
         upstream_now: context.upstream_now(),
         filter,
         sources: condition::sources(connection, context.clock.now()).await?,
+        missing: missing::of_lists(connection).await?,
+        discovery: Some(discovery::state(connection).await?)
+            .filter(|_| context.config.discovery.watch_lists),
+        mirrors: mirror::states(connection).await?,
+        now: context.clock.now(),
         sinks: condition::sinks(connection).await?,
         states: condition::states(connection).await?,
     };

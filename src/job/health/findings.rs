@@ -3,13 +3,15 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::finding::{ERROR_CHARS, count, error, of_source, rounded, time};
-use super::freshness;
 use super::quiet::quiet;
+use super::{freshness, lists};
 use crate::config::Config;
 use crate::model::{
     Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, counted, shortened,
 };
 use crate::store::health::condition::{Doubt, SinkState, SourceState};
+use crate::store::lists::{discovery, mirror};
+use crate::store::wanted::missing::MissingDetails;
 
 /// Key of conditions that affect the whole account.
 const UPSTREAM: &str = "upstream";
@@ -22,7 +24,15 @@ pub(crate) struct Seen<'a> {
     pub upstream_now: DateTime<Utc>,
     /// The date filter for tickets that upstream supports.
     pub filter: Option<DateFilter>,
+    /// The time by our clock.
+    pub now: DateTime<Utc>,
     pub sources: Vec<SourceState>,
+    /// Details that lists need which are read from the JSON API.
+    pub missing: MissingDetails,
+    /// The state of discovery, if it is on.
+    pub discovery: Option<discovery::State>,
+    /// How far what lists contain is read.
+    pub mirrors: Vec<mirror::State>,
     pub sinks: Vec<SinkState>,
     pub states: Vec<ConditionState>,
 }
@@ -44,7 +54,10 @@ impl Seen<'_> {
             findings.push(removals(source));
             findings.push(quiet(source));
             findings.push(window_not_honoured(source));
+            findings.push(lists::details_missing(source, &self.missing));
+            findings.extend(self.list_contents(source));
         }
+        findings.extend(self.discovery.as_ref().map(|state| self.discovered(state)));
         findings.extend(self.sinks.iter().map(failing));
         let gone = self.states.iter().filter(|state| {
             state.is_raised

@@ -5,4 +5,5 @@ mod finding;
 pub(crate) mod findings;
 pub mod freshness;
 pub mod heartbeat;
+mod lists;
 mod quiet;

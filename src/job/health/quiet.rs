@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::finding::{of_source, rounded};
-use crate::model::{Condition, Finding};
+use crate::model::{Condition, Finding, counted};
 use crate::store::health::condition::{Activity, SourceState};
 
 /// No silence is remarkable before this: weekends and holidays.
@@ -37,7 +37,8 @@ pub(super) fn quiet(source: &SourceState) -> Finding {
         )
     } else if is_sparse {
         format!(
-            "{recent} advisories were released in 14 days, usually {usual:.0}; check the list and the licence upstream"
+            "{} released in 14 days, usually {usual:.0}; check the list and the licence upstream",
+            counted(recent, "advisory")
         )
     } else {
         "it brings as much as usual".to_owned()

@@ -5,6 +5,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use tracing::{error, info, warn};
 
+use super::scan::Listing;
 pub use super::scan::ask;
 use crate::config::Config;
 use crate::job::context::Context;
@@ -118,11 +119,18 @@ async fn discover_locked(context: &Context, guard: &Guard) -> Result<Discovered,
     let mut transaction = guard.begin().await?;
     discovery::asked(&mut transaction, requests, context.clock.now()).await?;
     let stored = match response {
-        Ok(listed) => store_lists(context, &mut transaction, &listed, began_at).await,
+        Ok(listing) => store_lists(context, &mut transaction, &listing, began_at)
+            .await
+            .map(|changed| (changed, listing.failure())),
         Err(failure) => Err(failure),
     };
     let (outcome, changed, is_transient) = match stored {
-        Ok(changed) => (Outcome::Ok, changed, false),
+        Ok((changed, None)) => (Outcome::Ok, changed, false),
+        Ok((changed, Some(failure))) => {
+            let error = failure.chain();
+            discovery::failed(&mut transaction, &error).await?;
+            (Outcome::Failed(error), changed, false)
+        }
         Err(Failure::Store(error)) => return Err(error.into()),
         Err(stopped @ Failure::Stopped) => (Outcome::Interrupted(stopped.chain()), 0, false),
         Err(failure) => {
@@ -172,10 +180,11 @@ fn log_discovered(discovered: &Discovered) {
 async fn store_lists(
     context: &Context,
     transaction: &mut PgConnection,
-    listed: &[ListedList],
+    listing: &Listing,
     began_at: DateTime<Utc>,
 ) -> Result<usize, Failure> {
     let known = discovery::listed(transaction).await?;
+    let listed = &with_unknown(listing, &known);
     let changes = compare(&known, listed);
     let lost = lost(&changes);
     let before = enabled(&known).len();
@@ -191,12 +200,24 @@ async fn store_lists(
             });
         }
     }
-    discovery::believe(transaction, listed, context.clock.now()).await?;
+    let now = context.clock.now();
+    discovery::believe(transaction, listed, now).await?;
+    discovery::completed(transaction, listing.unreadable, now).await?;
     configure(transaction, &context.config).await?;
     for (list, change) in &changes {
         log_change(&context.config, list, change);
     }
     Ok(changes.len())
+}
+
+/// The lists of a response. One that it lacks may be a row without an id: it stays.
+fn with_unknown(listing: &Listing, known: &[ListedList]) -> Vec<ListedList> {
+    let mut listed = listing.lists.clone();
+    if listing.unreadable > 0 {
+        let is_listed = |list: &&ListedList| listing.lists.iter().all(|one| one.id != list.id);
+        listed.extend(known.iter().filter(is_listed).cloned());
+    }
+    listed
 }
 
 fn log_change(config: &Config, list: &ListedList, change: &ListChange) {

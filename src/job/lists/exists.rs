@@ -22,10 +22,12 @@ pub(crate) async fn require(context: &Context, id: i64) -> Result<(), Failure> {
         Err(error) => return Err(error.into()),
     }
     match ask(context).await {
-        Ok(lists) if lists.iter().any(|list| list.id == id) => Ok(()),
-        Ok(lists) => Err(Failure::NoSuchList {
+        Ok(listing) if listing.lists.iter().any(|list| list.id == id) => Ok(()),
+        // It may be one of those without an id.
+        Ok(listing) if listing.unreadable > 0 => Ok(()),
+        Ok(listing) => Err(Failure::NoSuchList {
             id,
-            known: names(&lists),
+            known: names(&listing.lists),
         }),
         // There is no such resource: its status says nothing about the list.
         Err(Failure::Upstream(ClientError::Forbidden { .. } | ClientError::NotFound { .. })) => {

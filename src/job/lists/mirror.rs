@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 use serde_json::Value;
 use tracing::{debug, warn};
 
@@ -36,8 +37,10 @@ const PAUSE: TimeDelta = TimeDelta::days(1);
 const MAX_NAMED: usize = 6;
 
 /// What a tick did.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Mirrored {
+    /// Always `list contents`, to distinguish it from runs in the same output.
+    pub source: &'static str,
     /// Collections that were read completely.
     pub read: usize,
     /// Rows that came.
@@ -102,7 +105,10 @@ async fn read_all(context: &Context, guard: &Guard) -> Result<Mirrored, Failure>
         states: states.into_iter().map(|state| (state.key, state)).collect(),
         closed: HashMap::new(),
         refused: Vec::new(),
-        mirrored: Mirrored::default(),
+        mirrored: Mirrored {
+            source: "list contents",
+            ..Mirrored::default()
+        },
     };
     let mut goes_on = tick.one(MirrorKey::APPROVALS).await?;
     let mut lists: Vec<i64> = config.watch_lists.iter().map(|list| list.id).collect();
@@ -288,12 +294,16 @@ async fn read(context: &Context, key: MirrorKey) -> Result<(Rows, usize), Failur
             let row = |row: &Value| {
                 approval::read(row).map(|approval| (approval.upstream_id.clone(), approval))
             };
-            let Whole { rows, unreadable } = whole::read(context, APPROVALS, label, row).await?;
+            let Whole {
+                rows, unreadable, ..
+            } = whole::read(context, APPROVALS, label, row).await?;
             return Ok((Rows::Approvals(rows.into_values().collect()), unreadable));
         }
     };
     let path = format!("{PATH}{id}/{part}/");
     let row = |row: &Value| list_item::read(row).map(|item| (item.upstream_id.clone(), item));
-    let Whole { rows, unreadable } = whole::read(context, &path, label, row).await?;
+    let Whole {
+        rows, unreadable, ..
+    } = whole::read(context, &path, label, row).await?;
     Ok((Rows::Items(rows.into_values().collect()), unreadable))
 }

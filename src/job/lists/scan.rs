@@ -1,31 +1,55 @@
 //! Reads all watch lists of the account, page by page.
 
-use tracing::warn;
-
 use crate::job::collection::whole::{self, Whole};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::{ListedList, counted};
+use crate::model::{ListedList, one_line, shortened};
 use crate::source::asset_list;
 
 /// Path of the watch lists.
 pub(super) const PATH: &str = "/api/asset-lists/";
 /// More lists than any account has; each costs at least one request per tick.
 const MAX_LISTS: usize = 1000;
+/// Maximum length of a row in a message, in characters.
+const MAX_SAMPLE_CHARS: usize = 200;
+
+/// What upstream says of its watch lists.
+#[derive(Debug)]
+pub struct Listing {
+    /// The lists that can be followed.
+    pub lists: Vec<ListedList>,
+    /// Rows without an id, which cannot be followed.
+    pub unreadable: usize,
+    /// The first of them.
+    sample: String,
+}
+
+impl Listing {
+    /// Why it is incomplete, if it is.
+    pub fn failure(&self) -> Option<Failure> {
+        (self.unreadable > 0).then(|| Failure::ListsWithoutId {
+            unreadable: self.unreadable,
+            listed: self.lists.len() + self.unreadable,
+            sample: self.sample.clone(),
+        })
+    }
+}
 
 /// Requests all watch lists; writes nothing.
-pub async fn ask(context: &Context) -> Result<Vec<ListedList>, Failure> {
+pub async fn ask(context: &Context) -> Result<Listing, Failure> {
     let read = |row: &_| asset_list::read(row).map(|list| (list.id, list));
-    let Whole { rows, unreadable } = whole::read(context, PATH, "watch lists", read).await?;
+    let Whole {
+        rows,
+        unreadable,
+        sample,
+    } = whole::read(context, PATH, "watch lists", read).await?;
     if rows.len() > MAX_LISTS {
         return Err(Failure::TooManyLists { limit: MAX_LISTS });
     }
-    if unreadable > 0 {
-        warn!(
-            unreadable,
-            "discovery: not followed, because they have no id: {}",
-            counted(unreadable, "watch list")
-        );
-    }
-    Ok(rows.into_values().collect())
+    let sample = one_line(&sample.unwrap_or_default());
+    Ok(Listing {
+        lists: rows.into_values().collect(),
+        unreadable,
+        sample: shortened(&sample, MAX_SAMPLE_CHARS),
+    })
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use tracing::{error, info, warn};
 
 use crate::job::failure::Failure;
-use crate::model::{Mode, Outcome, SourceKey, Tally};
+use crate::model::{Mode, Outcome, SourceKey, Tally, counted};
 
 /// A run that ended.
 #[derive(Debug, Clone, Serialize)]

@@ -104,6 +104,7 @@ impl Retry<'_> {
             at: self.clock.now(),
             // Details that the configuration excludes are not fetched later either.
             details: Details::Auto,
+            is_live: false,
         };
         let Outcome { key, fate, reason } = self.read(&mut transaction, origin, &kept).await?;
         match &reason {
@@ -163,7 +164,7 @@ impl Retry<'_> {
             Err(xml::Unreadable { key, reason, .. }) => return Ok(Outcome::stays(key, reason)),
         };
         let said = advisory.said.clone();
-        let comparison = advisory::compare(connection, &advisory).await?;
+        let comparison = advisory::compare(connection, origin, &advisory).await?;
         let outcome = Outcome::of(said, comparison);
         if outcome.fate == Fate::Stored {
             let received = Received {
@@ -244,7 +245,7 @@ async fn read_ticket(
         Ok(ticket) => ticket,
         Err(unreadable) => return Ok(Outcome::stays(unreadable.key, unreadable.reason)),
     };
-    let comparison = ticket::compare(connection, &ticket).await?;
+    let comparison = ticket::compare(connection, origin, &ticket).await?;
     let outcome = Outcome::of(ticket.id.to_string(), comparison);
     if outcome.fate == Fate::Stored {
         ticket::merge(connection, origin, &[ticket]).await?;

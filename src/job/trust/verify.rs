@@ -14,6 +14,7 @@ use crate::store::ledger::source;
 use crate::store::reports::receipt::{self, Filter};
 use crate::store::trust::verification::{self, Extent, Miscount, VerifiedSource};
 use crate::store::trust::verification_rows::{self, LostSource};
+use crate::store::wanted::missing;
 
 /// One problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -62,6 +63,7 @@ pub async fn verify(
     };
     verifier.rows(&mut transaction).await?;
     verifier.quarantine(&mut transaction).await?;
+    verifier.details(&mut transaction).await?;
     let sources = verification::sources(&mut transaction).await?;
     for source in &sources {
         verifier.coverage(&mut transaction, source).await?;
@@ -146,6 +148,27 @@ impl Verifier {
             );
             self.report(&about, text, advice);
         }
+        Ok(())
+    }
+
+    /// What upstream listed for a watch list that is read from the JSON API, and is not
+    /// stored: the run that listed it is complete, the list is not.
+    async fn details(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let missing = missing::of_lists(connection).await?;
+        if missing.pending == 0 {
+            return Ok(());
+        }
+        let why = missing.error.as_deref().map_or_else(
+            || "not requested yet".to_owned(),
+            |error| format!("{} of them cannot be fetched: {error}", missing.failed),
+        );
+        let text = format!(
+            "{} advisories that upstream lists for watch lists read from the JSON API are not fetched ({}); {why}",
+            missing.pending,
+            missing.named()
+        );
+        let advice = "`advisoryd status` shows these lists and why their feeds are not read; `advisoryd sync` requests feeds and details again";
+        self.report(&"details", text, advice);
         Ok(())
     }
 

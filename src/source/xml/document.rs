@@ -1,5 +1,7 @@
 //! What a feed document turned out to be once it was read to its end.
 
+use super::error::FeedError;
+use super::partial::Partial;
 use super::profile::Profile;
 
 /// What a document that was read to its end turned out to be.
@@ -19,4 +21,29 @@ pub struct Document {
     pub next: Option<String>,
     /// Elements that are neither records nor known envelope, the first few names.
     pub ignored: Vec<String>,
+    /// What it says about parts that it does not hold.
+    pub(super) partial: Partial,
+}
+
+impl Document {
+    /// Fails if the document says that something is missing in it, or that there are more
+    /// than the `pages` documents that were read. With a link to the next one, that one
+    /// may hold it.
+    pub fn check_parts(&self, pages: u64, is_linked: bool) -> Result<(), FeedError> {
+        self.partial.check(pages, is_linked)
+    }
+
+    /// The same for a document on its own, which cannot be followed by another one.
+    pub fn check_alone(&self) -> Result<(), FeedError> {
+        self.check_parts(1, self.next.is_some())?;
+        match &self.next {
+            Some(next) => Err(FeedError::OnePage { next: next.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes from the page before it how many pages there are.
+    pub fn inherit(&mut self, before: &Self) {
+        self.partial.inherit(&before.partial);
+    }
 }

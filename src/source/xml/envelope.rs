@@ -1,8 +1,13 @@
 //! The envelope: what stands around and beside the records of a document.
 
+use std::borrow::Cow;
+
+use quick_xml::escape::unescape;
+
 use super::attributes::Attributes;
 use super::error::FeedError;
 use super::name::key;
+use super::partial::{Form, Partial, Said, is_about, link};
 use super::printable::printable;
 use super::reported::{Says, is_error, quoted, said_by};
 use super::rules::Rules;
@@ -35,7 +40,16 @@ const ROOTS: [&str; 14] = [
 /// What DRF puts around the records of a collection (contract §4).
 const ENVELOPE: [&str; 4] = ["count", "next", "previous", "results"];
 /// Names by which an envelope claims how many records there are.
-const CLAIMS: [&str; 4] = ["count", "total", "total_count", "total_results"];
+const CLAIMS: [&str; 6] = [
+    "count",
+    "total",
+    "total_count",
+    "total_results",
+    "total_records",
+    "total_items",
+];
+/// Values by which it claims nothing.
+const UNKNOWN: [&str; 5] = ["", "none", "null", "n/a", "-1"];
 
 /// What stands around the records.
 #[derive(Default)]
@@ -43,6 +57,8 @@ pub(super) struct Envelope {
     pub root: Option<String>,
     pub claimed: Option<u64>,
     pub next: Option<String>,
+    /// What is said about parts that it does not hold.
+    pub partial: Partial,
     /// Names of the elements around and beside records.
     pub names: Vec<String>,
     /// Names of elements beside records that are neither record nor envelope.
@@ -72,7 +88,8 @@ impl Envelope {
         for raw in Attributes::new(attributes) {
             let value = String::from_utf8_lossy(raw.value.unwrap_or_default());
             self.has_identifiers |= rules.is_identifier(value.as_bytes());
-            self.claim(raw.name, value.trim());
+            let value = unescape(&value).unwrap_or(Cow::Borrowed(&value));
+            self.said(raw.name, value.trim(), Form::Attribute);
         }
     }
 
@@ -83,10 +100,26 @@ impl Envelope {
         self.text.extend_from_slice(&text[..text.len().min(room)]);
     }
 
+    /// A comment or processing instruction outside of records.
+    pub fn comment(&mut self, markup: &[u8]) {
+        if let Some(text) = markup.strip_prefix(b"<!--")
+            && let Ok(text) = std::str::from_utf8(text.strip_suffix(b"-->").unwrap_or(text))
+        {
+            self.partial.comment(text);
+        }
+    }
+
     /// A sound element beside records that holds no identifier; `depth` elements
     /// stand around it. It `is_sibling` where records are expected.
     pub fn beside(&mut self, element: &[u8], node: &Node<'_>, depth: usize, is_sibling: bool) {
         let name = node.name.as_bytes();
+        if let Some(target) = link(node) {
+            self.next = Some(target);
+            return;
+        }
+        if is_about(node) {
+            self.about(node);
+        }
         if node.children.is_empty() && self.value(name, &node.text) {
             return;
         }
@@ -101,36 +134,62 @@ impl Envelope {
         }
     }
 
+    /// Takes what stands in an element that is about the document.
+    fn about(&mut self, node: &Node<'_>) {
+        for attribute in &node.attributes {
+            self.said(attribute.name.as_bytes(), &attribute.value, Form::Attribute);
+        }
+        for child in &node.children {
+            if let Some(target) = link(child) {
+                self.next = Some(target);
+            } else if child.children.is_empty() {
+                self.said(child.name.as_bytes(), &child.text, Form::Element);
+            }
+            if is_about(child) {
+                self.about(child);
+            }
+        }
+    }
+
     /// Takes the value of an element that is known to be envelope; false when it
     /// is not.
     fn value(&mut self, name: &[u8], text: &str) -> bool {
-        if self.claim(name, text) {
-            return true;
-        }
-        if key(name) == key(b"next") {
-            let is_url = !matches!(text, "" | "None" | "null");
-            self.next = is_url.then(|| text.to_owned());
-            return true;
-        }
-        is_one_of(name, &ENVELOPE) && (text.is_empty() || key(name) == key(b"previous"))
+        self.said(name, text, Form::Element)
+            || is_one_of(name, &ENVELOPE) && (text.is_empty() || key(name) == key(b"previous"))
     }
 
-    /// Takes how many records the envelope claims; false when it does not.
-    fn claim(&mut self, name: &[u8], text: &str) -> bool {
-        let Some(rank) = CLAIMS
-            .iter()
-            .position(|known| key(known.as_bytes()) == key(name))
-        else {
-            return false;
-        };
-        let Ok(claimed) = text.parse() else {
-            return rank == 0 && text.is_empty();
-        };
-        if rank == 0 || self.claimed.is_none() {
-            self.claimed = Some(claimed);
+    /// Takes what a value says about how much there is, and where; false when it says
+    /// nothing about that.
+    fn said(&mut self, name: &[u8], text: &str, form: Form) -> bool {
+        if self.claim(name, text, form) {
+            return true;
         }
-        self.is_unexpected |= claimed != 0;
-        true
+        match self.partial.value(name, text, form) {
+            Said::Nothing => false,
+            Said::Taken => true,
+            Said::Next(url) => {
+                self.next = Some(url);
+                true
+            }
+        }
+    }
+
+    /// Takes how many records the envelope claims; false when it does not. The largest
+    /// number counts: an outer element may count all, and an inner one those of a page.
+    fn claim(&mut self, name: &[u8], text: &str, form: Form) -> bool {
+        let is_claim = is_one_of(name, &CLAIMS);
+        match text.parse() {
+            Ok(claimed) if is_claim => {
+                self.claimed = self.claimed.max(Some(claimed));
+                self.is_unexpected |= claimed != 0;
+            }
+            Err(_) if is_claim && !UNKNOWN.contains(&text.to_ascii_lowercase().as_str()) => {
+                self.is_unexpected = true;
+                self.partial.no_number(form.quote(name, text));
+            }
+            Ok(_) | Err(_) => {}
+        }
+        is_claim
     }
 
     /// Says what a document without records is, unless it is an empty feed.

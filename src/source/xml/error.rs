@@ -37,6 +37,24 @@ pub enum FeedError {
         /// In its words.
         text: String,
     },
+    /// The document itself says that something is missing in it.
+    #[error("the document says that it is not complete: `{text}`")]
+    Partial {
+        /// Where it says so.
+        text: String,
+    },
+    /// The document's own count of records is none.
+    #[error("the document's count of records is not a number: `{text}`")]
+    Count {
+        /// As it stands there.
+        text: String,
+    },
+    /// A saved document is one page of several.
+    #[error("the document is one page of several (its `next` is `{next}`)")]
+    OnePage {
+        /// The link.
+        next: String,
+    },
     /// Text where only records belong: something broke while it was written.
     #[error("text beside the records at byte {at}: `{text}`")]
     Text {

@@ -10,6 +10,7 @@ use super::repairs::shown;
 use super::rules::Rules;
 use super::tree::{Found, Node};
 use crate::config::AliasField;
+use crate::model::visible;
 
 /// Identifiers of one record that are told apart. Nothing real holds so many.
 const MOST_KEYS: usize = 100;
@@ -29,9 +30,24 @@ pub(super) fn own<'n>(rules: &Rules, node: &'n Node<'n>) -> Vec<&'n str> {
     Vec::new()
 }
 
+/// Why a record is no advisory.
+pub(super) fn without_identifier(rules: &Rules, node: &Node<'_>) -> String {
+    match no_identifier(rules, node) {
+        Some((name, text)) => {
+            format!(
+                "it carries no identifier: `{}` is `{}`, which is not of the form `{}`",
+                visible(&name),
+                visible(&text),
+                rules.form()
+            )
+        }
+        None => "it carries no identifier".to_owned(),
+    }
+}
+
 /// What stands at an element's own level where an identifier belongs and is none:
 /// its name and its text.
-pub(super) fn no_identifier(rules: &Rules, node: &Node<'_>) -> Option<(String, String)> {
+fn no_identifier(rules: &Rules, node: &Node<'_>) -> Option<(String, String)> {
     let found = rules.aliases.all(node, AliasField::Said).into_iter();
     let mut texts = found.map(|one| (one.name(), one.text()));
     // `id` is upstream's number where it is one.

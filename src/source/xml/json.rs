@@ -6,13 +6,17 @@ use serde_json::Value;
 
 use super::characters::{are_allowed, replaced};
 use super::error::Unreadable;
+use super::identity::{own, without_identifier};
 use super::map;
 use super::name::key;
 use super::repairs::Repairs;
+use super::reported::quoted;
 use super::rules::{Limits, Rules};
 use super::tree::Node;
 use crate::model::Advisory;
 
+/// Keys under which an answer says what went wrong.
+const SAYS: [&str; 4] = ["detail", "error", "message", "reason"];
 /// The longest identifier that is kept of what cannot be read, in characters.
 const LONGEST_KEY_CHARS: usize = 200;
 
@@ -29,9 +33,20 @@ pub fn read_json(rules: &Rules, value: &Value) -> Result<Advisory, Unreadable> {
         }
     };
     let (tree, repairs) = tree(value, &rules.limits).map_err(unreadable)?;
+    if own(rules, &tree).is_empty() {
+        let reason = without_identifier(rules, &tree);
+        let says = said_by(value).map_or_else(String::new, |says| format!("; it says `{says}`"));
+        return Err(unreadable(format!("{reason}{says}")));
+    }
     let mut advisory = map::advisory(rules, &tree).map_err(unreadable)?;
     advisory.repaired(repairs.in_words());
     Ok(advisory)
+}
+
+/// What an answer that is no advisory says instead.
+fn said_by(value: &Value) -> Option<String> {
+    let mut texts = SAYS.iter().filter_map(|name| value.get(name)?.as_str());
+    texts.find(|text| !text.trim().is_empty()).map(quoted)
 }
 
 /// A value as the element that upstream's XML renderer would make of it.

@@ -156,6 +156,7 @@ impl TextReader {
             claimed: envelope.claimed,
             next: envelope.next,
             ignored: envelope.ignored,
+            partial: envelope.partial,
         })
     }
 }

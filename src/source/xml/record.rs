@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::build::{Built, build};
 use super::characters::storable;
 use super::error::{Other, Unreadable};
-use super::identity::{candidates, made_out, no_identifier, own};
+use super::identity::{candidates, made_out, own, without_identifier};
 use super::map;
 use super::nested;
 use super::repairs::Repairs;
@@ -65,7 +65,7 @@ pub(super) fn parse<'r>(rules: &Rules, text: &'r str) -> Result<Parsed<'r>, Unre
         Err(reason) => return Err(unreadable(reason, made_out(rules, text, None), text)),
     };
     if own(rules, &built.root).is_empty() {
-        let reason = without_identifier(rules, &built);
+        let reason = without_identifier(rules, &built.root);
         return Err(unreadable(
             reason,
             made_out(rules, text, Some(&built)),
@@ -95,18 +95,6 @@ pub(super) fn read_whole(rules: &Rules, document: &[u8]) -> Result<(), String> {
     match parsed.repairs.first() {
         Some(repair) if parsed.repairs.is_structural => Err(repair.to_owned()),
         _ => Ok(()),
-    }
-}
-
-fn without_identifier(rules: &Rules, built: &Built<'_>) -> String {
-    match no_identifier(rules, &built.root) {
-        Some((name, text)) => {
-            format!(
-                "it carries no identifier: `{name}` is `{text}`, which is not of the form `{}`",
-                rules.form()
-            )
-        }
-        None => "it carries no identifier".to_owned(),
     }
 }
 

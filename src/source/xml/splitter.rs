@@ -10,6 +10,7 @@ use super::element::Element;
 use super::envelope::{Envelope, shown};
 use super::error::FeedError;
 use super::name::key;
+use super::oversize::Size;
 use super::plan::Plan;
 use super::reported::quoted;
 use super::rules::Rules;
@@ -27,20 +28,6 @@ pub(super) enum Piece<'p> {
 /// Takes the pieces.
 pub(super) type Sink<'s> = &'s mut dyn FnMut(Piece<'_>);
 
-/// What becomes of an element that is taken as a whole.
-enum Size {
-    /// It is taken.
-    Small,
-    /// Nobody knows yet that it is a record: it is entered as a wrapper.
-    Entered,
-    /// It is a record that is too large: it is skipped to its end.
-    Skipped,
-}
-
-/// How much of a record that is too large is kept, in bytes: enough for its identifier
-/// and its title.
-const HEAD_BYTES: usize = 64 * 1024;
-
 /// Splits a document along a [`Plan`].
 pub(super) struct Splitter {
     pub(super) rules: Arc<Rules>,
@@ -52,15 +39,16 @@ pub(super) struct Splitter {
     /// Where scanning goes on, in the next buffer.
     pub(super) resume: usize,
     /// Position in the document of the next buffer's first byte.
-    offset: u64,
+    pub(super) offset: u64,
     pub envelope: Envelope,
     /// How many documents this one lies within.
     pub(super) level: usize,
     /// The first text beside the records: the document fails, after all records in it
     /// were taken.
     stray: Option<FeedError>,
-    /// Within a comment that is too long to be looked at as a whole.
-    pub(super) is_in_comment: bool,
+    /// By what a comment or processing instruction ends that is too long to be looked at
+    /// as a whole, while within one.
+    pub(super) passed_to: Option<&'static [u8]>,
 }
 
 impl Splitter {
@@ -76,7 +64,7 @@ impl Splitter {
             envelope: Envelope::default(),
             level: 0,
             stray: None,
-            is_in_comment: false,
+            passed_to: None,
         }
     }
 
@@ -94,11 +82,8 @@ impl Splitter {
                 let end = element.end(buffer, &mut self.resume);
                 let length = end.unwrap_or(buffer.len()) - used;
                 match self.size(length) {
-                    Size::Small => {}
-                    Size::Entered => {
-                        self.enter(buffer, &mut used)?;
-                        continue;
-                    }
+                    Size::Entered if self.enter(buffer, &mut used)? => continue,
+                    Size::Small | Size::Entered => {}
                     Size::Skipped => self.skip(buffer, &mut used)?,
                 }
                 let Some(end) = end else {
@@ -108,8 +93,8 @@ impl Splitter {
                 used = end;
                 continue;
             }
-            if self.is_in_comment {
-                if self.pass_comment(buffer, &mut used)? {
+            if let Some(end) = self.passed_to {
+                if self.pass(end, buffer, &mut used)? {
                     continue;
                 }
                 break;
@@ -119,16 +104,16 @@ impl Splitter {
                 Next::More { from } => {
                     used = self.text(buffer, from)?;
                     self.resume = used;
-                    if self.begins_long_comment(buffer, &mut used) {
+                    if self.begins_to_pass(buffer, &mut used) {
                         continue;
                     }
-                    self.limit(buffer.len() - used, used)?;
+                    self.limit(&buffer[used..], used)?;
                     break;
                 }
             };
             self.text(buffer, token.start)?;
-            if token.kind != Kind::Comment {
-                self.limit(token.end - token.start, token.start)?;
+            if !matches!(token.kind, Kind::Comment | Kind::Instruction) {
+                self.limit(&buffer[token.start..token.end], token.start)?;
             }
             self.resume = token.end;
             used = token.start;
@@ -152,7 +137,7 @@ impl Splitter {
         if let Some(stray) = self.stray {
             return Err(stray);
         }
-        let is_open = self.element.is_some() || self.is_in_comment || !self.open.is_empty();
+        let is_open = self.element.is_some() || self.passed_to.is_some() || !self.open.is_empty();
         if is_open || !rest.is_empty() {
             return Err(FeedError::Truncated {
                 at: self.offset + rest.len() as u64,
@@ -162,59 +147,6 @@ impl Splitter {
             return Err(FeedError::Empty);
         }
         Ok((self.envelope, self.plan))
-    }
-
-    /// What becomes of an element that is taken as a whole, once it has this length.
-    fn size(&self, length: usize) -> Size {
-        let limits = &self.rules.limits;
-        match &self.element {
-            Some(element) if !element.is_record && length > limits.lookahead_bytes => Size::Entered,
-            Some(element)
-                if element.is_record
-                    && (element.head.is_some() || length > limits.record_bytes) =>
-            {
-                Size::Skipped
-            }
-            _ => Size::Small,
-        }
-    }
-
-    /// Skips what has been looked at of a record that is too large. Its beginning is kept.
-    /// A document that is one record must be read whole, and a single piece of markup
-    /// must fit into the buffer.
-    fn skip(&mut self, buffer: &[u8], used: &mut usize) -> Result<(), FeedError> {
-        let limit_bytes = self.rules.limits.record_bytes;
-        let at = self.offset + *used as u64;
-        let is_document = self.open.is_empty();
-        let Some(element) = &mut self.element else {
-            return Ok(());
-        };
-        let whole = &buffer[*used..];
-        element
-            .head
-            .get_or_insert_with(|| whole[..whole.len().min(HEAD_BYTES)].to_vec());
-        let is_ended = element.open == 0;
-        if is_document || !is_ended && buffer.len() - self.resume > limit_bytes {
-            return Err(FeedError::TooLarge {
-                name: shown(&element.name),
-                limit_bytes,
-                at,
-            });
-        }
-        *used = self.resume;
-        Ok(())
-    }
-
-    pub(super) fn limit(&self, length: usize, used: usize) -> Result<(), FeedError> {
-        let limit_bytes = self.rules.limits.markup_bytes;
-        if length <= limit_bytes {
-            return Ok(());
-        }
-        Err(FeedError::TooLarge {
-            name: "markup outside of records".to_owned(),
-            limit_bytes,
-            at: self.offset + used as u64,
-        })
     }
 
     pub(super) fn ill_formed(&self, at: usize, what: impl Into<String>) -> FeedError {
@@ -266,8 +198,12 @@ impl Splitter {
         let markup = &buffer[token.start..token.end];
         match token.kind {
             Kind::Comment | Kind::Instruction => {
+                self.envelope.comment(markup);
                 if !self.open.is_empty() && hides_records(&self.rules, markup) {
-                    self.limit(markup.len(), token.start)?;
+                    let limit_bytes = self.rules.limits.markup_bytes;
+                    if markup.len() > limit_bytes {
+                        return Err(self.too_large(limit_bytes, token.start));
+                    }
                     sink(Piece::Beside(markup));
                 }
                 Ok(false)
@@ -359,15 +295,19 @@ impl Splitter {
         Ok(())
     }
 
-    /// Enters an element that was to be taken as a whole.
-    fn enter(&mut self, buffer: &[u8], used: &mut usize) -> Result<(), FeedError> {
+    /// Enters an element that was to be taken as a whole; false if it is a single tag.
+    fn enter(&mut self, buffer: &[u8], used: &mut usize) -> Result<bool, FeedError> {
+        let token = next(buffer, *used);
+        if matches!(&token, Next::Token(token) if token.kind == Kind::Empty) {
+            return Ok(false);
+        }
         self.element = None;
-        if let Next::Token(token) = next(buffer, *used) {
+        if let Next::Token(token) = token {
             self.wrapper(buffer, &token)?;
             *used = token.end;
             self.resume = token.end;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn close(&mut self, buffer: &[u8], token: &Token) -> Result<(), FeedError> {

@@ -82,6 +82,13 @@ impl Splitter {
         match used.and_then(|used| within.finish(&bytes[used..])) {
             Ok((envelope, _)) => {
                 self.envelope.has_identifiers |= envelope.has_identifiers;
+                self.envelope.partial.merge(&envelope.partial);
+                let held = pieces.len() as u64;
+                if let Some(claimed) = envelope.claimed.filter(|claimed| *claimed > held) {
+                    let root = envelope.root.as_deref().unwrap_or_default();
+                    let text = format!("`{root}` counts {claimed} records and holds {held}");
+                    self.envelope.partial.cut(text);
+                }
                 for (is_record, bytes) in &pieces {
                     sink(match is_record {
                         true => Piece::Record(bytes),

@@ -3,12 +3,13 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::comparison::Comparison;
 use super::history;
-use super::plan::Plan;
+use super::plan::{Added, Plan};
 use super::received::Received;
 use super::row::{self, KnownDetail, Stored};
 use super::sighting;
@@ -32,11 +33,15 @@ pub struct Merged {
     /// has a record with the same identifier, equally new or newer, with different
     /// content. Storing both would create two versions at each pull.
     pub conflicting_duplicates: Vec<usize>,
+    /// Indexes of records with an earlier modification time than the stored version of the
+    /// same source, and other content; and that time.
+    pub taken_back: Vec<(usize, Option<DateTime<Utc>>)>,
 }
 
 /// Which of these fingerprints are the latest bytes of a record from `source_id`,
 /// with the row of `sighting` for each. Those records need no parsing. A record that
-/// has left the list is not among them: it joins again.
+/// has left the list is not among them: it joins again. Nor is one whose modification time
+/// was taken back: it becomes a version.
 pub async fn known(
     connection: &mut PgConnection,
     source_id: i32,
@@ -48,6 +53,7 @@ pub async fn known(
          from sighting
          where source_id = $1
            and byte_hash = any($2)
+           and taken_back_at is null
            and left_at is null",
         source_id,
         &hashes
@@ -75,6 +81,7 @@ pub async fn merge(
 ) -> Result<Merged, sqlx::Error> {
     let records = received.len();
     let (received, mut conflicting_duplicates) = one_of_each(received);
+    let mut taken_back = Vec::new();
     let said: Vec<String> = received
         .iter()
         .map(|(_, record)| record.advisory.said.clone())
@@ -95,7 +102,11 @@ pub async fn merge(
             conflicting_duplicates.push(place);
             continue;
         }
-        plan.add(record, content_hash, stored, details.get(said));
+        let compared = (stored, sighted.get(said));
+        if plan.add(record, content_hash, compared, details.get(said)) == Added::TakenBack {
+            let known = stored.and_then(|stored| stored.record_modified_at);
+            taken_back.push((place, known));
+        }
     }
     let former = history::keep_advisories(connection, &plan.changed, origin.at).await?;
     row::insert(connection, origin, &plan.new).await?;
@@ -111,9 +122,12 @@ pub async fn merge(
     Ok(Merged {
         added,
         changed,
-        unchanged: (records - conflicting_duplicates.len()) as u64 - added - changed,
+        unchanged: (records - conflicting_duplicates.len() - taken_back.len()) as u64
+            - added
+            - changed,
         sightings,
         conflicting_duplicates,
+        taken_back,
     })
 }
 
@@ -121,6 +135,7 @@ pub async fn merge(
 /// transaction ends.
 pub async fn compare(
     connection: &mut PgConnection,
+    origin: Origin,
     advisory: &Advisory,
 ) -> Result<Comparison, sqlx::Error> {
     let mut stored = stored_advisories(connection, std::slice::from_ref(&advisory.said)).await?;
@@ -131,10 +146,12 @@ pub async fn compare(
         // Only known from JSON so far.
         return Ok(Comparison::Newer);
     }
+    let is_own = stored.source_id == origin.source_id || !stored.source_configured;
     Ok(Comparison::judge(
         stored.says(&advisory.content_hash()),
         advisory.modified_at,
-        stored.record_modified_at,
+        (stored.record_modified_at, is_own),
+        origin,
     ))
 }
 

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::store::origin::Origin;
+
 /// Result of comparing a record with the stored one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
@@ -16,13 +18,17 @@ pub enum Comparison {
 }
 
 impl Comparison {
+    /// A time in the future is a mistake: `theirs` wins over nothing. If the stored one is
+    /// and `is_own`, the record is of the same source, which corrects it.
     pub(crate) fn judge(
         same: bool,
         theirs: Option<DateTime<Utc>>,
-        stored: Option<DateTime<Utc>>,
+        (stored, is_own): (Option<DateTime<Utc>>, bool),
+        origin: Origin,
     ) -> Self {
-        match (theirs, stored) {
+        match (origin.plausible(theirs), stored) {
             _ if same => Self::Same,
+            (Some(_), Some(stored)) if is_own && origin.precedes(stored) => Self::Newer,
             (Some(theirs), Some(stored)) if theirs > stored => Self::Newer,
             _ => Self::Other,
         }

@@ -15,7 +15,7 @@ use crate::model::{Advisory, Detail, Fingerprint, RecordKind, overlay};
 use crate::store::change::{self, Fact};
 use crate::store::ledger::unknown_field;
 use crate::store::origin::Origin;
-use crate::store::wanted::queue;
+use crate::store::wanted::queue::{self, PendingDetail};
 
 /// Result of storing a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,15 +68,16 @@ pub async fn store(
     record: Option<&Record>,
 ) -> Result<DetailOutcome, sqlx::Error> {
     let said = &detail.advisory.said;
-    let since = complete(connection, detail, origin.at).await?;
+    let pending = complete(connection, detail, origin).await?;
+    let since = pending.map_or(origin.at, |pending| pending.since);
     let mut stored = stored_advisories(connection, std::slice::from_ref(said)).await?;
     let stored = stored.remove(said);
     let before = known(connection, said).await?;
-    if before
-        .as_ref()
-        .is_some_and(|before| before.is_newer_than(detail))
+    if let Some(before) = &before
+        && before.is_newer_than(detail, origin)
+        && !before.is_taken_back_by(detail, pending, origin)
     {
-        keep_former(connection, detail).await?;
+        keep_former(connection, detail, origin).await?;
         return Ok(DetailOutcome::Older);
     }
     keep(connection, origin, detail, stored.is_some()).await?;
@@ -162,7 +163,7 @@ async fn lay_over(
         version.raw = raw;
         version.record = record_part(stored);
         if let Some(advisory) = advisory {
-            version.whole = Cow::Owned(overlay(advisory, &detail.advisory));
+            version.whole = Cow::Owned(overlay(advisory, &detail.advisory, origin.at));
         }
     }
     let whole_hash = version.whole.content_hash();
@@ -214,6 +215,7 @@ async fn record_changes(
         byte_hash: detail.byte_hash,
         content_hash: detail.advisory.content_hash(),
         dissent: None,
+        is_taken_back: false,
     };
     let mut new: Vec<(Origin, bool)> = Vec::new();
     for list in lists.iter().filter(|list| !list.is_member) {
@@ -222,8 +224,12 @@ async fn record_changes(
             ..origin
         };
         let known = list.sighting_id.map(|id| {
-            let has_left = true;
-            (said.clone(), Sighted { id, has_left })
+            let sighted = Sighted {
+                id,
+                has_left: true,
+                taken_back: None,
+            };
+            (said.clone(), sighted)
         });
         let known = known.into_iter().collect();
         let seen = std::slice::from_ref(&seen);
@@ -255,21 +261,18 @@ fn completes(detail: &Detail, stored: &Stored, before: Option<&Known>) -> bool {
 }
 
 /// Removes the fetch queue entry that the response completes. If it is older than
-/// what upstream listed, the entry stays for a retry. Returns since when it was
-/// pending.
+/// what upstream listed, the entry stays for a retry. Returns the entry that was pending.
 async fn complete(
     connection: &mut PgConnection,
     detail: &Detail,
-    now: DateTime<Utc>,
-) -> Result<DateTime<Utc>, sqlx::Error> {
+    origin: Origin,
+) -> Result<Option<PendingDetail>, sqlx::Error> {
     let said = &detail.advisory.said;
     let modified_at = detail.advisory.modified_at;
-    let Some(entry) = queue::complete(connection, said, modified_at).await? else {
-        return Ok(now);
-    };
-    if !entry.is_fulfilled {
+    let pending = queue::complete(connection, said, modified_at, origin.at).await?;
+    if pending.is_some_and(|pending| !pending.is_fulfilled) {
         let why = "upstream listed a newer version than it sent";
-        queue::failed(connection, said, why, now).await?;
+        queue::failed(connection, said, why, origin.at).await?;
     }
-    Ok(entry.since)
+    Ok(pending)
 }

@@ -7,19 +7,39 @@ use sqlx::types::Json;
 
 use crate::model::Detail;
 use crate::store::origin::Origin;
+use crate::store::wanted::queue::PendingDetail;
 
 /// The details that were known before.
 pub(super) struct Known {
     byte_hash: Vec<u8>,
     pub(super) modified_at: Option<DateTime<Utc>>,
+    /// Of the last response, if it was older.
+    taken_back_hash: Option<Vec<u8>>,
 }
 
 impl Known {
-    pub(super) fn is_newer_than(&self, detail: &Detail) -> bool {
+    /// A stored time in the future is an error and wins over nothing.
+    pub(super) fn is_newer_than(&self, detail: &Detail, origin: Origin) -> bool {
         matches!(
             (self.modified_at, detail.advisory.modified_at),
-            (Some(known), Some(theirs)) if known > theirs && self.byte_hash != detail.byte_hash
+            (Some(known), Some(theirs))
+                if known > theirs
+                    && !origin.precedes(known)
+                    && self.byte_hash != detail.byte_hash
         )
+    }
+
+    /// Whether upstream takes back the modification time of the known details: it sends
+    /// the same older ones for the second time, and lists no newer ones.
+    pub(super) fn is_taken_back_by(
+        &self,
+        detail: &Detail,
+        pending: Option<PendingDetail>,
+        origin: Origin,
+    ) -> bool {
+        let repeats = self.taken_back_hash.as_deref() == Some(&detail.byte_hash);
+        let is_listed_newer = pending.is_some_and(|pending| pending.is_listed_newer);
+        origin.is_live && repeats && !is_listed_newer
     }
 }
 
@@ -29,7 +49,7 @@ pub(super) async fn known(
 ) -> Result<Option<Known>, sqlx::Error> {
     sqlx::query_as!(
         Known,
-        "select byte_hash, modified_at
+        "select byte_hash, modified_at, taken_back_hash
          from detail
          where said = $1
          for update",
@@ -79,7 +99,8 @@ pub(super) async fn keep(
              custom_info = excluded.custom_info,
              lists = excluded.lists,
              fetched_at = excluded.fetched_at,
-             run_id = excluded.run_id",
+             run_id = excluded.run_id,
+             taken_back_hash = null",
         advisory.said,
         raw,
         byte_hash,
@@ -99,7 +120,20 @@ pub(super) async fn keep(
 pub(super) async fn keep_former(
     connection: &mut PgConnection,
     detail: &Detail,
+    origin: Origin,
 ) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update detail
+         set taken_back_hash = $2
+         where said = $1
+           and $3
+           and taken_back_hash is distinct from $2",
+        detail.advisory.said,
+        &detail.byte_hash,
+        origin.is_live
+    )
+    .execute(&mut *connection)
+    .await?;
     sqlx::query!(
         "insert into former_detail (said, byte_hash, raw)
          values ($1, $2, $3)

@@ -26,12 +26,24 @@ enum Verdict {
     /// The same bytes, or no effect on the current version; `kept` if its bytes are
     /// stored nowhere else.
     Aside { kept: bool },
+    /// Its source takes back the modification time of the current version. It is not
+    /// stored yet: a server that is behind may have sent it.
+    TakenBack,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Added {
+    /// It is stored, or need not be.
+    Settled,
+    /// Its source takes back the modification time of the current version.
+    TakenBack,
 }
 
 fn judge(
     record: &Received,
     content_hash: &Fingerprint,
-    stored: Option<&Stored>,
+    (stored, sighted): (Option<&Stored>, Option<&Sighted>),
     origin: Origin,
 ) -> Verdict {
     let Some(stored) = stored else {
@@ -52,11 +64,19 @@ fn judge(
         };
     }
     match (record.advisory.modified_at, stored.record_modified_at) {
-        (Some(theirs), Some(known)) if theirs > known => Verdict::Newer,
+        (Some(theirs), Some(known)) if theirs > known && !origin.precedes(theirs) => Verdict::Newer,
         // A stored time in the future is an error, which its own source corrects. Other
         // sources wait, or two that disagree would make versions in turn.
         (Some(_), Some(known)) if ours && origin.precedes(known) => Verdict::Newer,
-        (Some(theirs), Some(known)) if theirs < known => Verdict::Aside { kept: true },
+        (Some(theirs), Some(known)) if theirs < known => {
+            let is_own = stored.source_id == origin.source_id && origin.is_live;
+            let repeats = sighted.is_some_and(|known| known.taken_back == Some(*content_hash));
+            match (is_own, repeats) {
+                (false, _) => Verdict::Aside { kept: true },
+                (true, false) => Verdict::TakenBack,
+                (true, true) => Verdict::Newer,
+            }
+        }
         // Of one revision an intact record replaces a damaged one, from any source, and not
         // the other way round.
         (Some(_), Some(_)) if stored.is_repaired && is_intact => Verdict::Newer,
@@ -127,17 +147,27 @@ impl<'a> Plan<'a> {
         &mut self,
         record: &'a Received,
         content_hash: Fingerprint,
-        stored: Option<&Stored>,
+        (stored, sighted): (Option<&Stored>, Option<&Sighted>),
         detail: Option<&KnownDetail>,
-    ) {
-        let verdict = judge(record, &content_hash, stored, self.origin);
+    ) -> Added {
+        let verdict = judge(record, &content_hash, (stored, sighted), self.origin);
         let mut dissent = None;
+        let mut added = Added::Settled;
         match verdict {
             Verdict::Aside { kept } => dissent = kept.then_some(record.raw.as_str()),
+            Verdict::TakenBack => {
+                dissent = Some(record.raw.as_str());
+                added = Added::TakenBack;
+                // The details may have been corrected too.
+                self.want_again(record, detail);
+            }
             Verdict::New | Verdict::Newer | Verdict::Reworded => {
                 let number = stored.map_or(0, |stored| stored.version) + 1;
                 let version = self.version(record, content_hash, detail, number);
                 self.want(record, &version, detail);
+                if sighted.is_some_and(|known| known.taken_back.is_some()) {
+                    self.want_again(record, detail);
+                }
                 self.place(version, stored);
             }
         }
@@ -146,7 +176,9 @@ impl<'a> Plan<'a> {
             byte_hash: record.byte_hash,
             content_hash,
             dissent,
+            is_taken_back: added == Added::TakenBack,
         });
+        added
     }
 
     fn version(
@@ -157,7 +189,7 @@ impl<'a> Plan<'a> {
         number: i32,
     ) -> Version<'a> {
         let whole = detail.map_or(Cow::Borrowed(&record.advisory), |known| {
-            Cow::Owned(overlay(&record.advisory, &known.advisory))
+            Cow::Owned(overlay(&record.advisory, &known.advisory, self.origin.at))
         });
         let detail = detail.map(|known| DetailPart {
             byte_hash: known.byte_hash.clone(),
@@ -202,11 +234,25 @@ impl<'a> Plan<'a> {
         self.changed.push(version);
     }
 
+    /// Queues details that are newer than the record, which may be wrong.
+    fn want_again(&mut self, record: &Received, detail: Option<&KnownDetail>) {
+        let modified_at = record.advisory.modified_at;
+        let is_newer = detail.is_some_and(|known| known.advisory.modified_at > modified_at);
+        if is_newer && self.origin.details != crate::model::Details::Never {
+            self.wanted.push(QueueEntry {
+                said: record.advisory.said.clone(),
+                reason: Reason::Older,
+                modified_at,
+            });
+        }
+    }
+
     fn want(&mut self, record: &Received, version: &Version<'_>, detail: Option<&KnownDetail>) {
         let details = self.origin.details;
-        let modified_at = record.advisory.modified_at;
-        let reason = match detail {
-            Some(known) if known.advisory.modified_at < modified_at => Reason::Older,
+        let modified_at = self.origin.plausible(record.advisory.modified_at);
+        let known_at = detail.map(|known| self.origin.plausible(known.advisory.modified_at));
+        let reason = match known_at {
+            Some(known_at) if known_at < modified_at => Reason::Older,
             Some(_) => return,
             None => Reason::Lacks,
         };

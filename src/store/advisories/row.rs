@@ -255,6 +255,7 @@ mod tests {
             run_id: 1,
             at: DateTime::UNIX_EPOCH,
             settled_before: None,
+            is_live: true,
             details: Details::Auto,
         };
         let row = version.row(origin);

@@ -14,6 +14,8 @@ pub(crate) struct Seen<'a> {
     pub byte_hash: Fingerprint,
     pub content_hash: Fingerprint,
     pub dissent: Option<&'a str>,
+    /// Whether its modification time is earlier than that of the version of this source.
+    pub is_taken_back: bool,
 }
 
 /// A row that exists already.
@@ -22,6 +24,9 @@ pub(crate) struct Sighted {
     pub id: i64,
     /// Whether the advisory has left the list; writing it again ends that.
     pub has_left: bool,
+    /// Content that an earlier complete run received with an earlier modification time than
+    /// that of the version of this source.
+    pub taken_back: Option<Fingerprint>,
 }
 
 /// The rows of a source, by advisory.
@@ -31,10 +36,12 @@ pub(crate) async fn sighted(
     said: &[String],
 ) -> Result<HashMap<String, Sighted>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select id, said, left_at is not null as "has_left!"
-           from sighting
-           where source_id = $1
-             and said = any($2)"#,
+        r#"select g.id, g.said, g.left_at is not null as "has_left!",
+                  case when s.last_success_at >= g.taken_back_at then g.content_hash end as taken_back
+           from sighting g
+           join source s on s.id = g.source_id
+           where g.source_id = $1
+             and g.said = any($2)"#,
         source_id,
         said
     )
@@ -46,6 +53,9 @@ pub(crate) async fn sighted(
             let sighted = Sighted {
                 id: row.id,
                 has_left: row.has_left,
+                taken_back: row
+                    .taken_back
+                    .and_then(|hash| Fingerprint::try_from(hash).ok()),
             };
             (row.said, sighted)
         })
@@ -124,19 +134,25 @@ async fn update(
         .iter()
         .map(|seen| seen.dissent.map(str::to_owned))
         .collect();
+    let taken_back: Vec<bool> = seen.iter().map(|seen| seen.is_taken_back).collect();
     sqlx::query!(
         "update sighting g
          set byte_hash = n.byte_hash,
              content_hash = n.content_hash,
              dissent = n.dissent,
+             taken_back_at = case
+                 when not n.taken_back then null
+                 when g.content_hash = n.content_hash then coalesce(g.taken_back_at, $6)
+                 else $6
+             end,
              last_seen_at = $6,
              left_at = null,
              away = case
                  when g.left_at is null then g.away
                  else coalesce(g.away, '{}') + tstzmultirange(tstzrange(g.left_at, greatest($6, g.left_at)))
              end
-         from unnest($2::text[], $3::bytea[], $4::bytea[], $5::text[])
-              as n (said, byte_hash, content_hash, dissent)
+         from unnest($2::text[], $3::bytea[], $4::bytea[], $5::text[], $7::boolean[])
+              as n (said, byte_hash, content_hash, dissent, taken_back)
          where g.source_id = $1
            and g.said = n.said",
         origin.source_id,
@@ -144,7 +160,8 @@ async fn update(
         &byte_hashes,
         &content_hashes,
         &dissents as &[Option<String>],
-        origin.at
+        origin.at,
+        &taken_back
     )
     .execute(connection)
     .await?;

@@ -3,13 +3,15 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::model::{Condition, ConditionState, RunFailure, SourceKey};
+use crate::model::{Condition, ConditionState, IngestedVia, RunFailure, SourceKey};
 
 /// A followed source: the values that health conditions depend on.
 #[derive(Debug, Clone)]
 pub struct SourceState {
     /// The source.
     pub key: SourceKey,
+    /// The API that a watch list's advisories are read from.
+    pub ingested_via: IngestedVia,
     /// Followed since.
     pub followed_since: Option<DateTime<Utc>>,
     /// End of the covered time, by upstream's clock.
@@ -93,7 +95,7 @@ pub async fn sources(
     now: DateTime<Utc>,
 ) -> Result<Vec<SourceState>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select s.kind, s.watch_list_id, s.extra_feed, s.followed_since, upper(s.covered) as covered_to,
+        r#"select s.kind, s.watch_list_id, s.extra_feed, s.served_by, s.followed_since, upper(s.covered) as covered_to,
                   s.last_success_at, s.last_error, s.last_error_at, s.last_failure,
                   (select count(*) from quarantine q where q.source_id = s.id) as "quarantined!",
                   array(select f.name
@@ -120,6 +122,7 @@ pub async fn sources(
         .into_iter()
         .map(|row| SourceState {
             key: SourceKey::of_columns(&row.kind, row.watch_list_id, row.extra_feed),
+            ingested_via: IngestedVia::from_name(&row.served_by),
             followed_since: row.followed_since,
             covered_to: row.covered_to,
             last_success_at: row.last_success_at,

@@ -24,6 +24,9 @@ pub struct State {
     /// The lists that were missing in that response.
     #[serde(skip)]
     pub doubted: Vec<i64>,
+    /// Watch lists without an id in the last response.
+    #[serde(skip)]
+    pub unreadable: i64,
 }
 
 /// Locks discovery against other processes; if another one is running it, returns that.
@@ -35,7 +38,7 @@ pub async fn lock(pool: &PgPool) -> Result<Result<SourceLock, Holder>, sqlx::Err
 pub async fn state(connection: &mut PgConnection) -> Result<State, sqlx::Error> {
     sqlx::query_as!(
         State,
-        "select last_attempt_at, last_success_at, last_error, doubted_at, doubted
+        "select last_attempt_at, last_success_at, last_error, doubted_at, doubted, unreadable
          from discovery"
     )
     .fetch_one(connection)
@@ -149,13 +152,24 @@ pub async fn believe(
     )
     .execute(&mut *connection)
     .await?;
+    Ok(())
+}
+
+/// Records that a response was accepted. It was complete if no row of it is `unreadable`.
+pub async fn completed(
+    connection: &mut PgConnection,
+    unreadable: usize,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update discovery
-         set last_success_at = $1,
+         set last_success_at = case when $2::bigint = 0 then $1 else last_success_at end,
              last_error = null,
              doubted_at = null,
-             doubted = '{}'",
-        now
+             doubted = '{}',
+             unreadable = $2",
+        now,
+        i64::try_from(unreadable).unwrap_or(i64::MAX)
     )
     .execute(connection)
     .await?;

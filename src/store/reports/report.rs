@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 
 use crate::model::{CoverageGap, Holder, IngestedVia, RunFailure, SourceKey};
 use crate::store::ledger::lease::{self, LeaseName};
+use crate::store::wanted::missing;
 
 /// Status of a source.
 #[derive(Debug, Clone)]
@@ -39,6 +40,9 @@ pub struct SourceReport {
     pub ingested_via: IngestedVia,
     /// Why they are read from the JSON API.
     pub ingested_via_reason: Option<String>,
+    /// Advisories that the JSON API lists and that cannot be fetched from it, if the list is
+    /// read from there.
+    pub missing_details: i64,
     /// After a rejection by upstream, no requests before this time.
     pub paused_until: Option<DateTime<Utc>>,
     /// Start of the last complete full pull of a feed.
@@ -84,6 +88,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
     )
     .fetch_all(&mut *connection)
     .await?;
+    let missing = missing::of_lists(connection).await?.failed;
     let holders = lease::holders(connection).await?;
     let holder = |id| {
         let name = LeaseName::Source(id).to_string();
@@ -108,6 +113,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
             gaps: crate::store::ledger::source::gaps(connection, row.id).await?,
             ingested_via: IngestedVia::from_name(&row.served_by),
             ingested_via_reason: row.served_why,
+            missing_details: if row.served_by == "json" { missing } else { 0 },
             paused_until: row.rests_until,
             full_at: row.full_at,
             followed_since: row.followed_since,

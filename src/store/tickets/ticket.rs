@@ -86,6 +86,7 @@ fn newest(tickets: &[Ticket]) -> BTreeMap<i64, &Ticket> {
 /// Compares a single ticket with the stored one.
 pub async fn compare(
     connection: &mut PgConnection,
+    origin: Origin,
     ticket: &Ticket,
 ) -> Result<Comparison, sqlx::Error> {
     let Some(stored) = stored(connection, &[ticket.id]).await?.remove(&ticket.id) else {
@@ -95,7 +96,8 @@ pub async fn compare(
     Ok(Comparison::judge(
         same,
         ticket.modified_at,
-        stored.modified_at,
+        (stored.modified_at, true),
+        origin,
     ))
 }
 

@@ -41,6 +41,8 @@ pub async fn enqueue_for_list(
          where d.fetched_at < $6
             or d.said is null
             or d.modified_at < n.modified_at
+            or (d.modified_at > $5::timestamptz + interval '1 day'
+                and d.modified_at <> n.modified_at)
             or (s.watch_list_id = any(d.lists)
                 and not exists (
                     select
@@ -52,12 +54,17 @@ pub async fn enqueue_for_list(
          on conflict (said) do update
          set wanted_since = excluded.wanted_since,
              reason = excluded.reason,
-             modified_at = greatest(excluded.modified_at, wanted_detail.modified_at),
+             modified_at = case
+                 when wanted_detail.modified_at > $5::timestamptz + interval '1 day' then excluded.modified_at
+                 else greatest(excluded.modified_at, wanted_detail.modified_at)
+             end,
              attempts = 0,
              next_at = excluded.next_at,
              last_error = null,
              listed = excluded.listed
          where excluded.modified_at > wanted_detail.modified_at
+            or (wanted_detail.modified_at > $5::timestamptz + interval '1 day'
+                and excluded.modified_at <> wanted_detail.modified_at)
             or (wanted_detail.modified_at is null and excluded.modified_at is not null)
             or wanted_detail.reason <> 'json'",
         &said,
@@ -93,7 +100,8 @@ pub async fn sightings(
 }
 
 /// Enqueues the details of stored advisories that are newer upstream; returns
-/// their number.
+/// their number. A time in the future is a mistake: a stored one is newer than nothing, and
+/// one that is listed counts once.
 pub async fn enqueue_newer(
     connection: &mut PgConnection,
     rows: &[Row],
@@ -105,10 +113,19 @@ pub async fn enqueue_newer(
         r#"select n.said as "said!", n.modified_at
            from unnest($1::text[], $2::timestamptz[]) as n (said, modified_at)
            join advisory a on a.said = n.said
-           where n.modified_at > a.modified_at
-              or (a.modified_at is null and n.modified_at is not null)"#,
+           where (n.modified_at > a.modified_at
+                  or (a.modified_at is null and n.modified_at is not null)
+                  or (a.modified_at > $3::timestamptz + interval '1 day'
+                      and n.modified_at <> a.modified_at))
+             and not (n.modified_at > $3::timestamptz + interval '1 day'
+                      and exists (
+                          select
+                          from detail d
+                          where d.said = n.said
+                            and d.modified_at = n.modified_at))"#,
         &said,
-        &modified as _
+        &modified as _,
+        now
     )
     .fetch_all(&mut *connection)
     .await?;

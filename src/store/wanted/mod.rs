@@ -3,4 +3,5 @@
 pub(crate) mod backlog;
 pub(crate) mod feed_days;
 pub(crate) mod listed;
+pub(crate) mod missing;
 pub(crate) mod queue;

@@ -83,11 +83,16 @@ pub async fn enqueue(
          on conflict (said) do update
          set wanted_since = excluded.wanted_since,
              reason = case when wanted_detail.reason = 'json' then 'json' else excluded.reason end,
-             modified_at = greatest(excluded.modified_at, wanted_detail.modified_at),
+             modified_at = case
+                 when wanted_detail.modified_at > $4::timestamptz + interval '1 day' then excluded.modified_at
+                 else greatest(excluded.modified_at, wanted_detail.modified_at)
+             end,
              attempts = 0,
              next_at = excluded.next_at,
              last_error = null
          where excluded.modified_at > wanted_detail.modified_at
+            or (wanted_detail.modified_at > $4::timestamptz + interval '1 day'
+                and excluded.modified_at <> wanted_detail.modified_at)
             or (wanted_detail.modified_at is null and excluded.modified_at is not null)
             or (wanted_detail.reason = 'sweep' and excluded.reason <> 'sweep')
             or (wanted_detail.reason <> 'json' and excluded.reason = 'json')",
@@ -251,18 +256,29 @@ pub(crate) struct PendingDetail {
     pub(crate) since: DateTime<Utc>,
     /// Whether it is removed.
     pub(crate) is_fulfilled: bool,
+    /// Whether upstream listed a newer version than the response.
+    pub(crate) is_listed_newer: bool,
 }
 
 /// Removes the entry that a response of this time completes; it stays if upstream
-/// listed a newer version. `None`: there was no entry.
+/// listed a newer version, unless that has a time in the future, which is a mistake.
+/// `None`: there was no entry.
 pub(crate) async fn complete(
     connection: &mut PgConnection,
     said: &str,
     modified_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
 ) -> Result<Option<PendingDetail>, sqlx::Error> {
-    let since = sqlx::query_scalar!(
-        "select wanted_since from wanted_detail where said = $1 for update",
-        said
+    let pending = sqlx::query!(
+        r#"select wanted_since,
+                  coalesce(modified_at > $2
+                           and modified_at <= $3::timestamptz + interval '1 day', false) as "is_listed_newer!"
+           from wanted_detail
+           where said = $1
+           for update"#,
+        said,
+        modified_at,
+        now
     )
     .fetch_optional(&mut *connection)
     .await?;
@@ -271,17 +287,20 @@ pub(crate) async fn complete(
          where said = $1
            and (modified_at <= $2
                 or modified_at is null
+                or modified_at > $4::timestamptz + interval '1 day'
                 or $2::timestamptz is null
                 or attempts >= $3)",
         said,
         modified_at,
-        OLDER_ATTEMPTS
+        OLDER_ATTEMPTS,
+        now
     )
     .execute(connection)
     .await?;
-    Ok(since.map(|since| PendingDetail {
-        since,
+    Ok(pending.map(|row| PendingDetail {
+        since: row.wanted_since,
         is_fulfilled: done.rows_affected() > 0,
+        is_listed_newer: row.is_listed_newer,
     }))
 }
 

@@ -18,6 +18,8 @@ use super::world::World;
 #[derive(Clone, Default)]
 struct Shelf {
     documents: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    /// The header `Link` of feeds.
+    link: Arc<Mutex<Option<String>>>,
     asked: Arc<AtomicUsize>,
 }
 
@@ -56,10 +58,21 @@ impl Documents {
         documents.insert(list.to_string(), document.into());
     }
 
+    /// The header `Link` of every feed from now on.
+    pub fn set_link(&self, link: &str) {
+        *self.shelf.link.lock().expect("the shelf") = Some(link.to_owned());
+    }
+
     /// What is served at a path from now on, as JSON.
     pub fn set_json(&self, path: &str, value: &serde_json::Value) {
         let mut documents = self.shelf.documents.lock().expect("the shelf");
         documents.insert(path.to_owned(), value.to_string().into_bytes());
+    }
+
+    /// What a further page of a feed is, which `?page=` asks for.
+    pub fn set_page(&self, list: &str, page: u32, document: impl Into<Vec<u8>>) {
+        let mut documents = self.shelf.documents.lock().expect("the shelf");
+        documents.insert(format!("{list} page {page}"), document.into());
     }
 
     /// The same with a text that is not valid JSON, or not only.
@@ -115,8 +128,23 @@ async fn document(
     let documents = shelf.documents.lock().expect("the shelf");
     let found = documents.get(&list).cloned();
     drop(documents);
+    let page = query.get("page").map(|page| format!("{list} page {page}"));
+    let documents = shelf.documents.lock().expect("the shelf");
+    let found = match page {
+        Some(page) => documents.get(&page).cloned(),
+        None => found,
+    };
+    let link = shelf.link.lock().expect("the shelf").clone();
     match found {
-        Some(document) => ([(header::CONTENT_TYPE, "application/xml")], document).into_response(),
+        Some(document) => {
+            let mut response =
+                ([(header::CONTENT_TYPE, "application/xml")], document).into_response();
+            if let Some(link) = link.filter(|_| !query.contains_key("page")) {
+                let link = link.parse().expect("a header");
+                response.headers_mut().insert(header::LINK, link);
+            }
+            response
+        }
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }

@@ -3,7 +3,7 @@
 use super::{Replay, Report};
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
-use crate::model::{Advisory, Details, overlay};
+use crate::model::{Advisory, Details, is_implausible, overlay};
 use crate::source::detail as detail_source;
 use crate::source::ticket as ticket_source;
 use crate::source::xml;
@@ -75,6 +75,7 @@ impl Pass<'_, '_> {
             has_record,
             has_detail,
             detail,
+            changed_at,
         } = text;
         let rules = self.replay.rules;
         if !has_record {
@@ -90,7 +91,11 @@ impl Pass<'_, '_> {
         let byte_hash = rules.fingerprint(raw.as_bytes());
         let merged = if has_detail {
             let detail = detail.ok_or("the detail that it was merged with is missing")?;
-            overlay(&record, &detail_source::read_again(rules, &detail)?)
+            overlay(
+                &record,
+                &detail_source::read_again(rules, &detail)?,
+                changed_at,
+            )
         } else {
             record.clone()
         };
@@ -165,6 +170,7 @@ impl Pass<'_, '_> {
                         settled_before: None,
                         // Details that the configuration excludes are not fetched later either.
                         details: Details::Auto,
+                        is_live: false,
                     };
                     store::advisories::advisory::merge(
                         &mut transaction,
@@ -192,7 +198,9 @@ impl Pass<'_, '_> {
     fn is_newer(&self, advisory: &Advisory, text: &conflicting_copy::ConflictingCopy) -> bool {
         let current = xml::read_record(self.replay.rules, text.current.as_bytes());
         let current = current.ok().and_then(|current| current.modified_at);
-        matches!((advisory.modified_at, current), (Some(theirs), Some(known)) if theirs > known)
+        let now = self.replay.clock.now();
+        let theirs = advisory.modified_at.filter(|at| !is_implausible(*at, now));
+        matches!((theirs, current), (Some(theirs), Some(known)) if theirs > known)
     }
 
     /// Replays versions of tickets.

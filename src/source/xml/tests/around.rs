@@ -71,9 +71,13 @@ fn small() -> Arc<Rules> {
 }
 
 #[test]
-fn a_long_comment_is_passed_over() {
+fn a_long_comment_or_instruction_is_passed_over() {
     let long = "- > SA7 <x> ".repeat(5000);
-    for comment in [format!("<!--{long}-->"), format!("<!--> {long}--->")] {
+    for comment in [
+        format!("<!--{long}-->"),
+        format!("<!--> {long}--->"),
+        format!("<?x {long}?>"),
+    ] {
         let document = format!(
             "{comment}<r>{comment}{}{comment}{}</r>{comment}",
             record(1),
@@ -86,6 +90,24 @@ fn a_long_comment_is_passed_over() {
                 ("SA1 SA2".to_owned(), None),
                 "{piece}"
             );
+        }
+    }
+}
+
+/// A record may have all its values in the attributes of its tag.
+#[test]
+fn a_record_that_is_one_long_tag_is_read() {
+    let long = "x".repeat(30_000);
+    let document = format!(
+        "<r>{}<a said=\"SA2\" t=\"{long}\"/><b c='{long}'/></r>",
+        record(1)
+    );
+    let mut smaller = Rules::clone(&small());
+    smaller.limits.lookahead_bytes = 10_000;
+    for rules in [small(), Arc::new(smaller)] {
+        for piece in PIECES {
+            let (read, error) = saids(&rules, &document, piece);
+            assert_eq!((read.join(" "), error), ("SA1 SA2".to_owned(), None));
         }
     }
 }

@@ -148,18 +148,23 @@ fn limits_are_kept_and_named() {
     assert_eq!(records.len(), 0);
     let error = end.unwrap_err().to_string();
     assert_eq!(error, "`adv` at byte 0 is larger than 100 bytes");
-    let instruction = format!("<r><adv said='SA1'/><?x {fill}?></r>");
-    let (_, end) = split_with(&small, instruction.as_bytes(), None, 10);
-    assert!(
-        matches!(
-            end,
-            Err(FeedError::TooLarge {
-                limit_bytes: 100,
-                ..
-            })
-        ),
-        "{end:?}"
-    );
+    for markup in [
+        format!("<adv said='SA2' title='{fill}'/>"),
+        format!("<![CDATA[{fill}]]>"),
+    ] {
+        let document = format!("<r><adv said='SA1'/>{markup}</r>");
+        let (_, end) = split_with(&small, document.as_bytes(), None, 10);
+        assert!(
+            matches!(
+                end,
+                Err(FeedError::TooLarge {
+                    limit_bytes: 100,
+                    ..
+                })
+            ),
+            "{end:?}"
+        );
+    }
     let reason = |record: &str| read_record(&small, record.as_bytes()).unwrap_err().reason;
     assert_eq!(
         reason("<adv said='SA1'><a/><a/><a/></adv>"),

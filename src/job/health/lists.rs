@@ -1,0 +1,106 @@
+//! Findings about watch lists: advisories that cannot be fetched, lists that are not known,
+//! contents that cannot be read.
+
+use chrono::TimeDelta;
+
+use super::finding::{ERROR_CHARS, of_source, rounded, time};
+use super::findings::Seen;
+use crate::model::{Condition, Evidence, Finding, IngestedVia, MirrorKind, SourceKey, shortened};
+use crate::store::health::condition::SourceState;
+use crate::store::lists::discovery;
+use crate::store::lists::mirror::State;
+use crate::store::wanted::missing::MissingDetails;
+
+/// How long discovery and the reading of contents may fail: both run hourly, and feeds are
+/// read without them.
+const LONGEST_FAILURE: TimeDelta = TimeDelta::hours(24);
+
+/// Details that a list needs which is read from the JSON API. Which lists an advisory is in
+/// is in its details only, so each such list may lack it.
+pub(super) fn details_missing(source: &SourceState, missing: &MissingDetails) -> Finding {
+    let holds = source.ingested_via == IngestedVia::Json && missing.failed > 0;
+    let failed = if holds { missing.failed } else { 0 };
+    let summary = if holds {
+        format!(
+            "the list is read from the JSON API, and {failed} advisories that it names cannot be fetched ({}): {}; they are not stored if they belong to the list. The feed is requested at each scheduled time",
+            missing.named(),
+            error(missing.error.as_deref())
+        )
+    } else {
+        "no advisory of the list is missing".to_owned()
+    };
+    of_source(source, Condition::DetailsMissing, holds, (failed, summary))
+}
+
+impl Seen<'_> {
+    /// Whether the lists of the account are not all known.
+    pub(super) fn discovered(&self, state: &discovery::State) -> Finding {
+        let last = state.last_success_at;
+        let is_long = last.is_some_and(|at| self.now - at > LONGEST_FAILURE);
+        let failed = state.last_error.as_deref();
+        let holds = failed.is_some() && (state.unreadable > 0 || is_long);
+        let summary = if holds {
+            let last = last.map_or_else(
+                || "never complete".to_owned(),
+                |at| format!("last complete {}", time(at)),
+            );
+            format!("{} ({last})", error(failed))
+        } else {
+            "the watch lists are known".to_owned()
+        };
+        Finding {
+            condition: Condition::DiscoveryIncomplete,
+            key: "discovery".to_owned(),
+            evidence: if holds {
+                Evidence::For
+            } else {
+                Evidence::Against
+            },
+            value: state.unreadable,
+            summary,
+        }
+    }
+
+    /// Whether what a list contains could not be read for long. What upstream refuses to the
+    /// account is no failure.
+    pub(super) fn list_contents(&self, source: &SourceState) -> Option<Finding> {
+        let SourceKey::WatchList(id) = source.key else {
+            return None;
+        };
+        let is_of_list = |state: &&State| {
+            state.key.watch_list_id == id && state.key.kind != MirrorKind::Approval
+        };
+        let failing = self.mirrors.iter().filter(is_of_list).filter(|state| {
+            let since = state.read_at.max(source.followed_since);
+            let is_long = since.is_some_and(|at| self.now - at > LONGEST_FAILURE);
+            state.refused_since.is_none() && state.last_error.is_some() && is_long
+        });
+        let schedule = &self.config.schedule;
+        let next = schedule
+            .list_contents
+            .next_after(self.now, schedule.timezone);
+        let worst = failing
+            .min_by_key(|state| state.read_at)
+            .filter(|_| next.is_some());
+        let since = worst.and_then(|state| state.read_at.max(source.followed_since));
+        let age = since.map_or(TimeDelta::zero(), |at| self.now - at);
+        let summary = worst.map_or_else(
+            || "what the list contains is read".to_owned(),
+            |state| {
+                format!(
+                    "{} not read for {}: {}; products that are added upstream are found by the full pulls of [schedule] full_feeds only",
+                    state.key,
+                    rounded(age),
+                    error(state.last_error.as_deref())
+                )
+            },
+        );
+        let value = (age.num_seconds(), summary);
+        let condition = Condition::ListContentsStale;
+        Some(of_source(source, condition, worst.is_some(), value))
+    }
+}
+
+fn error(error: Option<&str>) -> String {
+    shortened(error.unwrap_or("unknown"), ERROR_CHARS)
+}

@@ -1,0 +1,353 @@
+//! Statements of a document that it is partial: page numbers, links to a next page
+//! (pagination), flags such as `truncated`, and messages. Only what stands around and
+//! beside the records counts, never what a record says.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::error::FeedError;
+use super::name::{key, keys};
+use super::reported::quoted;
+use super::tree::Node;
+
+/// How many pages there are.
+const PAGES: &[u64] = keys![
+    "pages",
+    "total_pages",
+    "page_count",
+    "num_pages",
+    "number_of_pages",
+    "last_page",
+];
+/// Which page it is.
+const PAGE: &[u64] = keys!["page", "current_page", "page_number"];
+/// Where the next page is, or what to ask it by.
+const NEXT: &[u64] = keys![
+    "next",
+    "next_page",
+    "next_url",
+    "next_link",
+    "next_page_url",
+    "next_token",
+    "next_page_token",
+    "next_cursor",
+];
+/// Flags that say that more follows.
+const MORE: &[u64] = keys![
+    "more",
+    "has_more",
+    "more_available",
+    "more_results",
+    "more_records",
+    "has_next",
+    "has_next_page",
+];
+/// Flags that say that something was left out.
+const CUT: &[u64] = keys![
+    "partial",
+    "is_partial",
+    "truncated",
+    "is_truncated",
+    "incomplete",
+    "is_incomplete",
+    "limit_reached",
+    "limit_exceeded",
+];
+/// Flags that say that nothing was left out.
+const WHOLE: &[u64] = keys!["complete", "is_complete"];
+/// What says how it went, in words.
+const MESSAGES: &[u64] = keys![
+    "status", "state", "message", "detail", "reason", "note", "notice", "warning", "info",
+];
+/// Elements that hold nothing but values about the document. Only in these are values
+/// looked for that do not stand directly beside the records.
+const ABOUT: &[u64] = keys![
+    "pagination",
+    "paging",
+    "pager",
+    "page_info",
+    "page",
+    "meta",
+    "metadata",
+    "header",
+    "info",
+    "result",
+    "result_info",
+    "results",
+    "response",
+    "response_info",
+    "query",
+];
+/// Values of a flag by which it says nothing.
+const NO: [&str; 8] = ["", "0", "false", "no", "n", "none", "null", "n/a"];
+/// Values of a status that say that something was left out.
+const CUT_VALUES: [&str; 4] = ["partial", "truncated", "incomplete", "partial content"];
+/// A longer text is a description, and no message.
+const LONGEST_MESSAGE_BYTES: usize = 300;
+
+/// Messages by which a document says that something was left out. Words of disclaimers
+/// (`may be incomplete`) and of descriptions are not among them.
+static LEFT_OUT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let pattern = r"(?ix)
+        \b(results?|records?|advisories|entries|items|rows|output|list|response|document|feed|set)
+            \b[^.;]{0,30}\b(truncated|cut\s(off|short))\b
+        | \b(truncated|incomplete|partial)\s(results?|output|list|response|document|feed)\b
+        | \btoo\smany\s(results|records|advisories|entries|items|rows)\b
+        | ^\s*(truncated|incomplete)\s*[.!]?\s*$";
+    // A test holds that it can be compiled.
+    Regex::new(pattern).ok()
+});
+
+/// What a document says about parts of it that it does not hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Partial {
+    /// A count that is no number: quoted.
+    no_number: Option<String>,
+    /// Something was left out: quoted.
+    cut: Option<String>,
+    /// More follows, but not where: quoted.
+    more: Option<String>,
+    /// How many pages there are, or which one it is: quoted.
+    pages: Option<(u64, String)>,
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    Attribute,
+    Element,
+}
+
+impl Form {
+    /// A named value as it stands in the document, for messages.
+    pub fn quote(self, name: &[u8], value: &str) -> String {
+        let name = String::from_utf8_lossy(name);
+        quoted(&match self {
+            Self::Attribute => format!("{name}=\"{value}\""),
+            Self::Element if value.is_empty() => format!("<{name}/>"),
+            Self::Element => format!("<{name}>{value}</{name}>"),
+        })
+    }
+}
+
+/// What a named value is.
+pub(super) enum Said {
+    /// Nothing about other parts.
+    Nothing,
+    /// A value about parts: taken.
+    Taken,
+    /// Where the next page is.
+    Next(String),
+}
+
+impl Partial {
+    /// Takes a named value around or beside records.
+    pub fn value(&mut self, name: &[u8], value: &str, form: Form) -> Said {
+        let (name_key, value) = (key(name), value.trim());
+        let is = |names: &[u64]| names.contains(&name_key);
+        let is_no = is_one_of(value, &NO);
+        let quote = || form.quote(name, value);
+        if is(NEXT) {
+            if is_no {
+                return Said::Taken;
+            }
+            if is_url(value) {
+                return Said::Next(value.to_owned());
+            }
+            self.more.get_or_insert_with(quote);
+        } else if is(MORE) {
+            if !is_no {
+                self.more.get_or_insert_with(quote);
+            }
+        } else if is(CUT) {
+            let is_bare = value.is_empty() && matches!(form, Form::Element);
+            if !is_no || is_bare {
+                self.cut.get_or_insert_with(quote);
+            }
+        } else if is(WHOLE) {
+            if is_no && !value.is_empty() {
+                self.cut.get_or_insert_with(quote);
+            }
+        } else if is(PAGES) || is(PAGE) {
+            let Some(number) = pages(value) else {
+                return Said::Nothing;
+            };
+            self.count(number, quote);
+        } else {
+            if is(MESSAGES) && is_one_of(value, &CUT_VALUES) || is_left_out(value) {
+                self.cut.get_or_insert_with(quote);
+            }
+            return Said::Nothing;
+        }
+        Said::Taken
+    }
+
+    /// Takes a comment.
+    pub fn comment(&mut self, text: &str) {
+        if is_left_out(text) {
+            self.cut.get_or_insert_with(|| quoted(text));
+        }
+    }
+
+    /// A count that is no number.
+    pub fn no_number(&mut self, quote: String) {
+        self.no_number.get_or_insert(quote);
+    }
+
+    /// A group of records that holds fewer than it counts.
+    pub fn cut(&mut self, quote: String) {
+        self.cut.get_or_insert(quote);
+    }
+
+    fn count(&mut self, number: u64, quote: impl Fn() -> String) {
+        if self.pages.as_ref().is_none_or(|(known, _)| number > *known) {
+            self.pages = Some((number, quote()));
+        }
+    }
+
+    /// Adds what another part of the document says, or a page before this one.
+    pub fn merge(&mut self, other: &Self) {
+        let Self {
+            no_number,
+            cut,
+            more,
+            pages,
+        } = other;
+        self.no_number = self.no_number.take().or_else(|| no_number.clone());
+        self.cut = self.cut.take().or_else(|| cut.clone());
+        self.more = self.more.take().or_else(|| more.clone());
+        if let Some((number, quote)) = pages {
+            self.count(*number, || quote.clone());
+        }
+    }
+
+    /// How many pages there are, which a page before this one said.
+    pub fn inherit(&mut self, before: &Self) {
+        let pages = before.pages.clone();
+        self.merge(&Self {
+            pages,
+            ..Self::default()
+        });
+    }
+
+    /// Fails if something is missing when `pages` documents were read, and the last one
+    /// `is_linked` to another one.
+    pub fn check(&self, pages: u64, is_linked: bool) -> Result<(), FeedError> {
+        if let Some(text) = &self.no_number {
+            return Err(FeedError::Count { text: text.clone() });
+        }
+        let more = self.more.as_ref().filter(|_| !is_linked);
+        let unread = self.pages.as_ref().filter(|(number, _)| *number > pages);
+        let unread = unread.filter(|_| !is_linked).map(|(_, quote)| quote);
+        match self.cut.as_ref().or(more).or(unread) {
+            Some(text) => Err(FeedError::Partial { text: text.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether values in an element beside records are about the document.
+pub(super) fn is_about(node: &Node<'_>) -> bool {
+    ABOUT.contains(&node.key)
+}
+
+/// The target of `<link rel="next" href="…"/>`.
+pub(super) fn link(node: &Node<'_>) -> Option<String> {
+    let attribute = |name: &[u8]| {
+        let mut found = node.attributes.iter().filter(|one| one.key == key(name));
+        found.next().map(|one| &*one.value)
+    };
+    let is_link = node.key == key(b"link") || node.key == key(b"a");
+    let mut relations = attribute(b"rel").unwrap_or_default().split_whitespace();
+    let is_next = relations.any(|one| one.eq_ignore_ascii_case("next"));
+    let target = attribute(b"href").unwrap_or(&node.text);
+    (is_link && is_next && !target.is_empty()).then(|| target.to_owned())
+}
+
+/// A number of pages: `3`, or `1 of 3`.
+fn pages(value: &str) -> Option<u64> {
+    let of = value.rsplit_once("of").or_else(|| value.rsplit_once('/'));
+    let last = of.map_or(value, |(_, last)| last);
+    last.trim().parse().ok()
+}
+
+fn is_url(value: &str) -> bool {
+    let starts = ["http://", "https://", "/", "?"];
+    starts.iter().any(|start| value.starts_with(start))
+}
+
+fn is_left_out(text: &str) -> bool {
+    text.len() <= LONGEST_MESSAGE_BYTES
+        && LEFT_OUT
+            .as_ref()
+            .is_some_and(|pattern| pattern.is_match(text))
+}
+
+fn is_one_of(value: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Form, LEFT_OUT, Partial, is_left_out};
+
+    #[test]
+    fn messages_about_what_was_left_out_are_told_from_descriptions() {
+        assert!(LEFT_OUT.is_some());
+        for message in [
+            "Result truncated",
+            "Results truncated at 500",
+            "The list was cut off after 200 advisories",
+            "truncated",
+            "Partial result: timeout",
+            "Too many results",
+        ] {
+            assert!(is_left_out(message), "{message}");
+        }
+        for text in [
+            "",
+            "Secunia advisories for Linux",
+            "The data may be incomplete. No warranty.",
+            "Partial Fix",
+            "The list of advisories of your account. Long descriptions are truncated",
+        ] {
+            assert!(!is_left_out(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_single_page_is_whole_and_one_of_several_is_not() {
+        let check = |values: &[(&str, &str)]| {
+            let mut partial = Partial::default();
+            for (name, value) in values {
+                partial.value(name.as_bytes(), value, Form::Attribute);
+            }
+            partial.check(1, false).is_ok()
+        };
+        for whole in [
+            &[("page", "1"), ("pages", "1")][..],
+            &[("page", "0"), ("totalPages", "0")],
+            &[("page", "1 of 1")],
+            &[("more", "false"), ("has_next", "0"), ("next", "")],
+            &[("truncated", "no"), ("partial", "")],
+            &[("complete", "true"), ("status", "complete")],
+        ] {
+            assert!(check(whole), "{whole:?}");
+        }
+        for partial in [
+            &[("page", "1"), ("pages", "3")][..],
+            &[("page", "2")],
+            &[("page", "1 of 3")],
+            &[("page", "1/3")],
+            &[("hasMore", "true")],
+            &[("next", "2")],
+            &[("truncated", "1")],
+            &[("complete", "false")],
+            &[("status", "partial")],
+            &[("message", "Result truncated")],
+        ] {
+            assert!(!check(partial), "{partial:?}");
+        }
+    }
+}

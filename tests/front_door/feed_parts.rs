@@ -1,0 +1,153 @@
+//! Documents that say that they are partial: the run fails and quotes it, what was read is
+//! stored, the cursor stays. Pages that are linked are read.
+
+use crate::feed_damage::all_taken;
+use crate::support::{record, world_of_documents};
+
+const SAIDS: &str = "select said from advisoryd_v1.advisories order by said";
+
+/// `{r}` stands for two records.
+fn filled<'n>(documents: &[(&'n str, &str)]) -> Vec<(&'n str, String)> {
+    let records = format!("{}{}", record(1), record(2));
+    let filled = documents.iter();
+    filled
+        .map(|(name, document)| (*name, document.replace("{r}", &records)))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_document_that_says_that_it_is_partial_is_a_failed_run() {
+    let documents = filled(&[
+        ("pages", "<feed pages=\"3\">{r}</feed>"),
+        ("page and pages", "<feed page=\"1\" pages=\"3\">{r}</feed>"),
+        ("page 2", "<feed><page>2</page>{r}</feed>"),
+        (
+            "pages beside",
+            "<feed><paging><page>1</page><pages>3</pages></paging>{r}</feed>",
+        ),
+        ("more", "<feed>{r}<more>true</more></feed>"),
+        (
+            "has more",
+            "<feed><meta><hasMore>1</hasMore></meta>{r}</feed>",
+        ),
+        (
+            "a token of the next page",
+            "<feed next_token=\"x1\">{r}</feed>",
+        ),
+        ("partial", "<feed>{r}<partial>yes</partial></feed>"),
+        ("partial, empty", "<feed>{r}<partial/></feed>"),
+        ("truncated", "<feed truncated=\"true\">{r}</feed>"),
+        (
+            "truncated below",
+            "<feed><list truncated=\"true\">{r}</list></feed>",
+        ),
+        ("a note", "<feed>{r}<note>Result truncated</note></feed>"),
+        (
+            "a comment",
+            "<feed>{r}<!-- Result truncated at 2 records --></feed>",
+        ),
+        ("a message", "<feed message=\"Too many results\">{r}</feed>"),
+        ("a status", "<feed><status>partial</status>{r}</feed>"),
+        ("a count in words", "<feed count=\"many\">{r}</feed>"),
+        ("a total in words", "<feed><total>two</total>{r}</feed>"),
+        (
+            "an outer total",
+            "<feed total=\"5\"><list count=\"2\">{r}</list></feed>",
+        ),
+        (
+            "an outer total beside",
+            "<feed><page><total>5</total></page><list><count>2</count>{r}</list></feed>",
+        ),
+        (
+            "a group that counts more",
+            "<feed>{r}<rejected count=\"2\"><advisory><said>SA3</said><title>T</title></advisory></rejected></feed>",
+        ),
+        ("no records", "<feed><more>true</more></feed>"),
+    ]);
+    insta::assert_snapshot!(all_taken(&documents, false).await);
+}
+
+#[tokio::test]
+async fn a_document_that_says_that_it_is_whole_is_complete() {
+    let documents = filled(&[
+        ("one page", "<feed page=\"1\" pages=\"1\">{r}</feed>"),
+        (
+            "no more",
+            "<feed>{r}<more>false</more><next/><truncated>0</truncated></feed>",
+        ),
+        (
+            "counts",
+            "<feed total=\"2\" count=\"2\">{r}<total_count>None</total_count></feed>",
+        ),
+        ("unknown count", "<feed count=\"-1\" total=\"\">{r}</feed>"),
+        (
+            "a disclaimer",
+            "<feed><disclaimer>The information may be incomplete.</disclaimer>{r}</feed>",
+        ),
+        ("no news", "<feed><more>false</more><page>1</page></feed>"),
+        (
+            "what a record says",
+            "<feed><advisory pages=\"3\" truncated=\"true\"><said>SA1</said><title>T1</title>\
+             <more>true</more><next>2</next><count>many</count><total>9</total><partial/>\
+             <description>Result truncated</description>\
+             <link rel=\"next\" href=\"http://127.0.0.1:1/\"/></advisory></feed>",
+        ),
+    ]);
+    insta::assert_snapshot!(all_taken(&documents, true).await);
+}
+
+/// A link to the next page, in whichever form, is followed; all pages together are the
+/// document. A saved page fails, because its link cannot be followed.
+#[tokio::test]
+async fn pages_that_are_linked_are_read() {
+    let next = "/api/xml-feed/?asset_list_id=1&amp;page=2";
+    for (name, first, header) in [
+        (
+            "an attribute",
+            format!("<feed pages=\"2\" next=\"{next}\">"),
+            false,
+        ),
+        (
+            "a link",
+            format!("<feed><link rel=\"next\" href=\"{next}\"/>"),
+            false,
+        ),
+        (
+            "more, and an element",
+            format!("<feed><more>true</more><next>{next}</next>"),
+            false,
+        ),
+        (
+            "the header",
+            "<feed page=\"1\" pages=\"2\">".to_owned(),
+            true,
+        ),
+    ] {
+        let (world, documents) = world_of_documents().await;
+        documents.set(1, format!("{first}{}</feed>", record(1)));
+        if header {
+            documents.set_link("</api/xml-feed/?asset_list_id=1&page=2>; rel=\"next\"");
+        }
+        let report = world.pull_one().await;
+        let error = report.outcome.error().unwrap_or_default();
+        assert!(
+            error.contains("404"),
+            "{name}: the second page is asked for: {error}"
+        );
+        assert_eq!(world.texts(SAIDS).await, ["SA1"], "{name}");
+
+        documents.set_page("1", 2, format!("<feed page=\"2\">{}</feed>", record(2)));
+        let report = world.pull_one().await;
+        assert_eq!(report.outcome.name(), "ok", "{name}: {report:?}");
+        assert_eq!(world.texts(SAIDS).await, ["SA1", "SA2"], "{name}");
+
+        documents.set_page(
+            "1",
+            2,
+            format!("<feed page=\"2\" pages=\"3\">{}</feed>", record(2)),
+        );
+        let report = world.pull_one().await;
+        let error = report.outcome.error().unwrap_or_default();
+        assert!(error.contains("pages=\"3\""), "{name}: {error}");
+    }
+}

@@ -1,0 +1,145 @@
+//! A list that is read from the JSON API is incomplete while advisories that it names cannot
+//! be fetched, and everybody who asks is told.
+
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::health::check;
+use advisoryd::job::tickets::sync::TicketSync;
+use advisoryd::job::trust::verify::verify;
+use advisoryd::simulate::{Fault, Options, Rule};
+use chrono::TimeDelta;
+
+use crate::support::{World, small};
+
+/// One list whose feed is a web page, and whose details upstream refuses like this.
+async fn refused(status: u16) -> World {
+    let mut world = World::with(small()).await;
+    world.source = "auto";
+    world.settings.tickets.enabled = Some(false);
+    world.later(TimeDelta::minutes(1));
+    let rules = [
+        ("asset_list_id=1", Fault::Html200),
+        ("/api/advisories/SA", Fault::Status(status)),
+    ];
+    for (part, fault) in rules {
+        world
+            .simulator
+            .inject(Rule::new(fault).on(part).times(100_000));
+    }
+    world
+}
+
+async fn problems(world: &World) -> Vec<String> {
+    let proof = verify(world.pool(), None, world.now()).await.unwrap();
+    proof.problems.into_iter().map(|one| one.says).collect()
+}
+
+/// The summary of the condition while it is raised.
+async fn condition(world: &World) -> Option<String> {
+    check::check_health(&world.context().await).await.unwrap();
+    let summaries = "select summary from advisoryd_v1.conditions
+                     where what = 'details_missing' and key = 'watch list 1' and holds";
+    world.texts(summaries).await.pop()
+}
+
+#[tokio::test]
+async fn a_list_whose_advisories_cannot_be_fetched_is_incomplete() {
+    for (status, says) in [(404, "returned status 404"), (403, "no permission")] {
+        let world = refused(status).await;
+        let report = world.pull_one().await;
+        assert_eq!((report.mode.name(), report.outcome.name()), ("json", "ok"));
+        assert_eq!(report.tally.unchanged, 0, "nothing is stored");
+        let waits = problems(&world).await;
+        assert!(
+            waits[0].contains("60 advisories") && waits[0].contains("not requested yet"),
+            "{waits:?}"
+        );
+        world.fetch_details().await;
+        assert!(world.versions().await.is_empty());
+
+        let told = problems(&world).await;
+        assert!(told[0].contains(says), "{told:?}");
+        let status_page = world.told(&["status"]).stdout;
+        assert!(
+            status_page.contains("watch list 1: incomplete: 60 advisories"),
+            "{status_page}"
+        );
+        let source = &world.told(&["status", "--json"]).json()["sources"][0];
+        assert_eq!(source["state"], "incomplete");
+        assert_eq!(source["missing_details"], 60);
+        let summary = condition(&world).await.expect("it is told");
+        assert!(summary.contains("60 advisories"), "{summary}");
+
+        // The feed is requested at the next scheduled time, and once it can be read all is well.
+        world.simulator.forget_requests();
+        world.later(TimeDelta::minutes(15));
+        world.pull_one().await;
+        let asked = world.simulator.requests();
+        assert!(
+            asked
+                .iter()
+                .any(|one| one.target.contains("asset_list_id=1"))
+        );
+        world.simulator.clear_faults();
+        world.later(TimeDelta::minutes(15));
+        let report = world.pull_one().await;
+        assert_eq!(
+            (report.mode.name(), report.outcome.name()),
+            ("window", "ok")
+        );
+        world.assert_all_is_stored().await;
+        assert_eq!(problems(&world).await, [""; 0]);
+        assert_eq!(condition(&world).await, None);
+        let source = &world.told(&["status", "--json"]).json()["sources"][0];
+        assert_eq!(source["state"], "ok");
+    }
+}
+
+#[tokio::test]
+async fn sync_fails_while_a_list_is_incomplete() {
+    let mut world = refused(404).await;
+    world.clock_offset = std::sync::Arc::default();
+    world.simulator.set_clock(TimeDelta::zero());
+    world.settings.feeds.first_days = Some(30);
+    let sync = world.told(&["sync", "feeds"]);
+    assert_eq!(sync.code, 1, "{sync}");
+    assert!(
+        sync.stderr
+            .contains("lists that are read from it are incomplete"),
+        "{sync}"
+    );
+}
+
+/// As the documents say: after an hour, at a scheduled time.
+#[tokio::test]
+async fn a_feed_that_is_replaced_is_requested_again_after_an_hour() {
+    let mut world = World::with(Options {
+        watch_lists: 1,
+        ..small()
+    })
+    .await;
+    world.source = "auto";
+    world.later(TimeDelta::minutes(1));
+    let page = Rule::new(Fault::Html200).on("asset_list_id=1").times(1000);
+    world.simulator.inject(page);
+    world.pull_one().await;
+    world.fetch_details().await;
+    world.assert_all_is_stored().await;
+    let mut asked = Vec::new();
+    for _ in 0..9 {
+        world.later(TimeDelta::minutes(15));
+        world.simulator.forget_requests();
+        world.pull_one().await;
+        let requests = world.simulator.requests();
+        asked.push(
+            requests
+                .iter()
+                .any(|one| one.target.contains("asset_list_id=1")),
+        );
+    }
+    let wanted = [false, false, false, true, false, false, false, true, false];
+    assert_eq!(asked, wanted);
+    world.pull_back(LookBack::Full).await;
+    world.fetch_details().await;
+    world.sync_tickets(TicketSync::Now).await;
+    assert_eq!(problems(&world).await, [""; 0]);
+}

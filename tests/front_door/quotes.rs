@@ -1,0 +1,68 @@
+//! Messages about what came instead show it: invisible characters, and what upstream says.
+
+use serde_json::json;
+
+use crate::support::{World, assert_reads, record, world_of_documents};
+
+#[tokio::test]
+async fn an_invisible_character_in_an_identifier_can_be_seen() {
+    let (world, documents) = world_of_documents().await;
+    let bad = record(2).replace("SA2", "SA\u{200b}2");
+    documents.set(1, format!("<advisories>{}{bad}</advisories>", record(1)));
+    let sync = world.told(&["sync", "feeds"]);
+    assert_eq!(sync.code, 1);
+    let list = world.told(&["quarantine", "list"]).stdout;
+    assert!(
+        list.contains("`SA\\u{200b}2`, which is not of the form"),
+        "{list}"
+    );
+}
+
+#[tokio::test]
+async fn what_upstream_says_in_place_of_an_answer_is_quoted() {
+    let (mut world, documents) = world_of_documents().await;
+    let detail = json!({"detail": "Your licence has\nexpired."});
+    for path in ["/api/tickets/", "/api/advisories/SA1/"] {
+        documents.set_json(path, &detail);
+    }
+    world.settings.feeds.details = None;
+    documents.set(1, format!("<advisories>{}</advisories>", record(1)));
+    world.pull_one().await;
+    world.fetch_details().await;
+    let reasons = world
+        .texts("select reason from advisoryd_v1.quarantine")
+        .await;
+    assert_eq!(
+        reasons,
+        ["it carries no identifier; it says `Your licence has expired.`"]
+    );
+    let sync = world.told(&["sync", "tickets"]);
+    assert!(
+        sync.stderr
+            .contains("; it says `Your licence has expired.`"),
+        "{sync}"
+    );
+}
+
+#[tokio::test]
+async fn a_directory_in_place_of_a_file_says_what_to_give() {
+    let world = World::new().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    let commands = [
+        &["import", "--watch-list", "1", path][..],
+        &["inspect", path],
+    ];
+    let mut said = String::new();
+    for files in [&[][..], &["b.xml", "a.xml.gz", "notes.txt"]] {
+        for file in files {
+            std::fs::write(directory.path().join(file), "<feed/>").unwrap();
+        }
+        for command in commands {
+            let told = world.told(command);
+            assert_eq!(told.code, 1);
+            said += &told.to_string().replace(path, "DIR");
+        }
+    }
+    assert_reads!(said);
+}
