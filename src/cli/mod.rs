@@ -13,6 +13,7 @@ mod check;
 mod check_upstream;
 mod confirm;
 mod demo;
+mod enrich;
 mod erase;
 mod exit;
 mod explain;
@@ -35,6 +36,7 @@ mod silence;
 mod simulate;
 mod status;
 mod status_details;
+mod status_enrichment;
 mod status_mirror;
 mod status_source;
 mod stop;
@@ -148,6 +150,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Ack(wanted) => block_on(ack::run(shared, wanted)),
         Command::Silence(wanted) => block_on(silence::run(shared, wanted)),
         Command::Import(wanted) => block_on(import::run(shared, wanted)),
+        Command::Enrich(wanted) => block_on(enrich::run(shared, wanted)),
         Command::Capture(wanted) => block_on(capture::run(shared, wanted)),
         Command::Inspect(wanted) => block_on(inspect::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),

@@ -8,6 +8,7 @@ use super::ask;
 use super::output::{print_json, print_line, rough, table};
 use super::shared::Shared;
 use super::status_details::Details;
+use super::status_enrichment::Enrichment;
 use super::status_mirror::Mirror;
 use super::status_source;
 use crate::clock::Clock;
@@ -42,6 +43,7 @@ struct Status {
     sinks: Vec<outcome::SinkLine>,
     details: Details,
     mirror: Mirror,
+    enrichment: Enrichment,
     feed_days: Option<feed_days::FeedDays>,
     conditions: Vec<ConditionState>,
     unknown_fields: Vec<UnknownField>,
@@ -91,6 +93,7 @@ async fn read(
         sinks: outcome::sinks(connection).await?,
         details: Details::look(config, connection, now).await?,
         mirror: Mirror::look(config, connection, now).await?,
+        enrichment: Enrichment::look(config, connection, now).await?,
         feed_days: feed_days::get(connection).await?,
         conditions: condition::states(connection).await?,
         unknown_fields: unknown_field::list(connection).await?,
@@ -118,6 +121,7 @@ impl Status {
             "discovery": self.discovery,
             "details": self.details.as_value(),
             "mirrors": self.mirror.as_value(),
+            "enrichment": self.enrichment.as_value(),
             "feed_days": self.feed_days,
             "sinks": self.sinks,
             "tables": self.sizes,
@@ -165,6 +169,7 @@ impl Status {
             .lines()
             .into_iter()
             .chain(self.mirror.lines(now))
+            .chain(self.enrichment.lines(now))
         {
             print_line(&format!("\n{line}"));
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::enrichment::Enrichment;
 use super::health::advice;
 use super::lists;
 use super::section::{Section, said};
@@ -67,6 +68,33 @@ pub(super) fn warnings(rules: &[Matcher], lists: Option<&BTreeSet<i64>>) -> Vec<
         for id in asked.filter(|id| lists.is_some_and(|lists| !lists.contains(*id))) {
             warnings.push(format!(
                 "rule `{name}` requires watch list {id}, which is not followed; add it under `[[watch_lists]]`"
+            ));
+        }
+    }
+    warnings
+}
+
+/// Rules about facts that nothing brings.
+pub(super) fn unknown_facts(rules: &[Matcher], enrichment: &Enrichment) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for rule in rules {
+        let name = &rule.rule().name;
+        let on = &rule.rule().on;
+        let is_kev = rule.compares_kev() || on.contains(&ChangeKind::KevAdded);
+        let is_epss = rule.compares_epss() || on.contains(&ChangeKind::EpssCrossed);
+        for (key, is_asked, is_there) in [
+            ("kev", is_kev, enrichment.kev.is_some()),
+            ("epss", is_epss, enrichment.epss.is_some()),
+        ] {
+            if is_asked && !is_there {
+                warnings.push(format!(
+                    "rule `{name}` needs `{key}`, but `[enrichment] {key}` is not set: unknown values match unless the rule has `missing = \"skip\"`; set it, or run `advisoryd enrich FILE` regularly"
+                ));
+            }
+        }
+        if on.contains(&ChangeKind::EpssCrossed) && enrichment.epss_threshold.is_none() {
+            warnings.push(format!(
+                "rule `{name}` lists `epss_crossed`, which needs `[enrichment] epss_threshold`"
             ));
         }
     }
@@ -159,6 +187,7 @@ fn clauses(section: &mut Section<'_>) -> Clauses {
         (globs(Clause::TicketStatus), globs(Clause::TicketAssignee));
     let (ticket_priority, ticket_queue) =
         (globs(Clause::TicketPriority), globs(Clause::TicketQueue));
+    let epss = section.optional(Clause::Epss.name(), at_least(1.0));
     let mut least = |clause: Clause, most: f64| section.optional(clause.name(), at_least(most));
     Clauses {
         cvss2: least(Clause::Cvss2, 10.0),
@@ -171,6 +200,9 @@ fn clauses(section: &mut Section<'_>) -> Clauses {
         attack_vector: section.value("attack_vector", Vec::new(), attack_vectors),
         cve,
         product,
+        kev: section.optional("kev", boolean),
+        ransomware: section.optional("ransomware", boolean),
+        epss,
         title: section.optional("title", text),
         solution_status: section.value("solution_status", Vec::new(), solution_statuses),
         ticket_status,

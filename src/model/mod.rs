@@ -11,6 +11,7 @@ mod condition_state;
 mod date_filter;
 mod delivery;
 mod detail;
+mod enrichment;
 mod fact;
 pub mod filter;
 mod fingerprint;
@@ -54,6 +55,7 @@ pub use condition_state::{ConditionState, Finding, OWN_RULE, Transition, decide,
 pub use date_filter::DateFilter;
 pub use delivery::{AlertState, DeliveryState, Ending, FailureReason};
 pub use detail::{Detail, Details, Forecast, IngestedVia, forecast};
+pub use enrichment::{Catalogue, CveNumber, EpssScores, KevCatalogue, KevEntry};
 pub use fact::{alert_id, alert_of, test_id};
 pub use fingerprint::{
     Fingerprint, PARSER_VERSION, fingerprint, plain_fingerprint, salted_fingerprint,

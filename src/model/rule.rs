@@ -98,6 +98,15 @@ pub struct Clauses {
     /// Whether the advisory is acknowledged at that time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<WorkState>,
+    /// Whether one of its CVEs is known to be exploited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kev: Option<bool>,
+    /// Whether one of its CVEs is used in ransomware campaigns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ransomware: Option<bool>,
+    /// Minimum EPSS score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epss: Option<f64>,
     /// A filter (docs/filter.md).
     #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
@@ -157,6 +166,9 @@ impl Clauses {
             ticket_queue,
             state,
             filter,
+            kev,
+            ransomware,
+            epss,
         } = self;
         let there = [
             (Clause::Severity, severity.is_some()),
@@ -177,6 +189,9 @@ impl Clauses {
             (Clause::TicketQueue, !ticket_queue.is_empty()),
             (Clause::State, state.is_some()),
             (Clause::Where, filter.is_some()),
+            (Clause::Kev, kev.is_some()),
+            (Clause::Ransomware, ransomware.is_some()),
+            (Clause::Epss, epss.is_some()),
         ];
         there
             .into_iter()
@@ -226,11 +241,17 @@ pub enum Clause {
     State,
     /// `where`
     Where,
+    /// `kev`
+    Kev,
+    /// `ransomware`
+    Ransomware,
+    /// `epss`
+    Epss,
 }
 
 impl Clause {
     /// Every clause, in the order of their codes in the database.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::Severity,
         Self::WatchLists,
         Self::Cvss2,
@@ -250,6 +271,9 @@ impl Clause {
         Self::Not,
         Self::State,
         Self::Where,
+        Self::Kev,
+        Self::Ransomware,
+        Self::Epss,
     ];
 
     /// Its key in the configuration.
@@ -274,6 +298,9 @@ impl Clause {
             Self::Not => "not",
             Self::State => "state",
             Self::Where => "where",
+            Self::Kev => "kev",
+            Self::Ransomware => "ransomware",
+            Self::Epss => "epss",
         }
     }
 }

@@ -56,6 +56,7 @@ const STORE: &[(&str, &[&str])] = &[
     ("origin", &[]),
     ("database", &[]),
     ("change", &["origin"]),
+    ("enrichment", &["change"]),
     ("ledger", &["database", "origin"]),
     ("wanted", &["origin"]),
     ("lists", &["ledger"]),
@@ -76,6 +77,7 @@ const JOB: &[(&str, &[&str])] = &[
     ("run", &["context", "failure", "transaction"]),
     ("collection", &["context", "failure"]),
     ("health", &["context", "failure", "standing"]),
+    ("enrichment", &["context", "failure"]),
     (
         "lists",
         &["collection", "context", "failure", "transaction"],

@@ -35,6 +35,8 @@ mod discovery;
 mod docs_sql;
 mod encodings;
 mod endless;
+mod enrichment;
+mod enrichment_files;
 mod erase;
 mod explain;
 mod facts;

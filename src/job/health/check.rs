@@ -14,6 +14,7 @@ use crate::model::{Condition, ConditionState, OWN_RULE, Purpose, Silence, Transi
 use crate::store::alerts::alert;
 use crate::store::alerts::raised::Raised;
 use crate::store::alerts::{evaluation, silence};
+use crate::store::enrichment::state;
 use crate::store::health::condition;
 use crate::store::tickets::reading;
 
@@ -62,9 +63,11 @@ async fn transitions(
     let filter = reading::get(connection).await?.filter;
     let seen = Seen {
         config: &context.config,
+        now: context.clock.now(),
         upstream_now: context.upstream_now(),
         filter,
         sources: condition::sources(connection, context.clock.now()).await?,
+        catalogues: state::states(connection).await?,
         sinks: condition::sinks(connection).await?,
         states: condition::states(connection).await?,
     };

@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::catalogues::stale_file;
 use super::freshness;
 use crate::config::Config;
 use crate::model::{
     Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, shortened,
 };
+use crate::store::enrichment::state::State;
 use crate::store::health::condition::{Activity, Doubt, SinkState, SourceState};
 
 /// Key of conditions that affect the whole account.
@@ -25,11 +27,14 @@ const ERROR_CHARS: usize = 300;
 /// The data that conditions are derived from.
 pub(crate) struct Seen<'a> {
     pub config: &'a Config,
+    /// The time by our clock.
+    pub now: DateTime<Utc>,
     /// The time by upstream's clock, like the covered time.
     pub upstream_now: DateTime<Utc>,
     /// The date filter for tickets that upstream supports.
     pub filter: Option<DateFilter>,
     pub sources: Vec<SourceState>,
+    pub catalogues: Vec<State>,
     pub sinks: Vec<SinkState>,
     pub states: Vec<ConditionState>,
 }
@@ -52,6 +57,8 @@ impl Seen<'_> {
             findings.push(quiet(source));
             findings.push(window_not_honoured(source));
         }
+        let configured = self.catalogues.iter().filter(|one| one.origin.is_some());
+        findings.extend(configured.map(|one| stale_file(self.config, one, self.now)));
         findings.extend(self.sinks.iter().map(failing));
         let gone = self.states.iter().filter(|state| {
             state.is_raised

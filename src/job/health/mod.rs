@@ -1,5 +1,6 @@
 //! Health checks and the heartbeat.
 
+pub mod catalogues;
 pub mod check;
 pub(crate) mod findings;
 pub mod freshness;

@@ -25,6 +25,7 @@ pub struct Settings {
     pub reconcile: Reconcile,
     pub retention: Retention,
     pub freshness: Freshness,
+    pub enrichment: Enrichment,
     pub alerts: Alerts,
     pub watch_lists: Vec<WatchList>,
     pub extra_feeds: Vec<ExtraFeed>,
@@ -140,6 +141,16 @@ pub struct Retention {
 #[derive(Clone, Default, Serialize)]
 pub struct Freshness {
     pub feeds: Option<&'static str>,
+}
+
+/// Nothing, unless a test says otherwise.
+#[derive(Clone, Default, Serialize)]
+pub struct Enrichment {
+    pub kev: Option<String>,
+    pub epss: Option<String>,
+    pub kev_schedule: Option<&'static str>,
+    pub epss_schedule: Option<&'static str>,
+    pub epss_threshold: Option<f64>,
 }
 
 #[derive(Clone, Default, Serialize)]
