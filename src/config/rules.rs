@@ -12,8 +12,8 @@ use super::tree::{Node, Said};
 use super::values::{boolean, duration, number, text, texts};
 use crate::model::filter::parse_filter;
 use crate::model::{
-    AttackVector, ChangeKind, Clause, Clauses, Matcher, Missing, OWN_RULE, Rule, Severity,
-    WorkState,
+    AttackVector, ChangeKind, Clause, Clauses, ClockClauses, Matcher, Missing, OWN_RULE, Rule,
+    Severity, WorkState,
 };
 
 /// Evaluating a change against this many rules still takes microseconds.
@@ -22,6 +22,10 @@ const MAX_RULES: usize = 500;
 const MAX_VALUES: usize = 200;
 /// A longer time would delay alerts beyond the day.
 const MAX_GROUP: Duration = Duration::from_hours(24);
+/// Rules are evaluated by the clock every ten minutes.
+const SHORTEST_PERIOD: Duration = Duration::from_hours(1);
+/// Ten years: nobody waits longer.
+const LONGEST_PERIOD: Duration = Duration::from_hours(24 * 3650);
 /// The solution statuses of upstream (contract §7).
 const SOLUTION_STATUSES: [&str; 5] = [
     "None",
@@ -62,6 +66,13 @@ pub(super) fn warnings(rules: &[Matcher], lists: Option<&BTreeSet<i64>>) -> Vec<
         if rule.sinks.is_empty() && !rule.shadow {
             warnings.push(format!(
                 "rule `{name}` has no sinks: its alerts are recorded but not sent; add `sinks`, or set `shadow = true` if that is intended"
+            ));
+        }
+        let names_status = |clauses: &Clauses| !clauses.ticket_status.is_empty();
+        let is_named = names_status(&rule.clauses) || rule.not.iter().any(names_status);
+        if rule.clock.ticket_open_for.is_some() && !is_named {
+            warnings.push(format!(
+                "rule `{name}` has `ticket_open_for` and no `ticket_status`: closed tickets count, too, until they are deleted; list the statuses that mean open, or those that mean closed in `not`"
             ));
         }
         let asked = rule.clauses.watch_lists.iter();
@@ -118,7 +129,13 @@ fn rule(
     } else if !has_name {
         section.missing("name", "add one, such as `name = \"soc\"`");
     }
-    let on = section.value("on", USUAL_KINDS.to_vec(), kinds);
+    let has_on = section.has("on");
+    let mut on = section.value("on", USUAL_KINDS.to_vec(), kinds);
+    let clock = clock(&mut section);
+    if !clock.is_empty() {
+        check_clock(&mut section, &clock, has_on);
+        on.clear();
+    }
     let clauses = clauses(&mut section);
     let not = not(&mut section);
     let rule = Rule {
@@ -126,6 +143,7 @@ fn rule(
         on,
         clauses,
         not,
+        clock,
         missing: section.value("missing", Missing::default(), missing),
         sinks: section.value("sinks", Vec::new(), texts),
         group_seconds: section
@@ -147,6 +165,31 @@ fn rule(
     };
     section.close();
     matcher
+}
+
+/// Clauses about what has not happened for some time.
+fn clock(section: &mut Section<'_>) -> ClockClauses {
+    let mut length = |key| {
+        let length = section.optional(key, duration(SHORTEST_PERIOD..=LONGEST_PERIOD));
+        length.and_then(|length| i64::try_from(length.as_secs()).ok())
+    };
+    ClockClauses {
+        ticket_open_for: length("ticket_open_for"),
+        without_ticket_for: length("without_ticket_for"),
+        no_solution_for: length("no_solution_for"),
+    }
+}
+
+fn check_clock(section: &mut Section<'_>, clock: &ClockClauses, has_on: bool) {
+    if has_on {
+        let why = "is not used: a rule with `ticket_open_for`, `without_ticket_for` or `no_solution_for` is evaluated by the clock; remove it";
+        section.unusable("on", why);
+    }
+    let is_of_advisories = clock.without_ticket_for.is_some() || clock.no_solution_for.is_some();
+    if clock.ticket_open_for.is_some() && is_of_advisories {
+        let why = "is about tickets, and the rule has another clause about advisories without one; make two rules";
+        section.unusable("ticket_open_for", why);
+    }
 }
 
 fn check_sinks(section: &mut Section<'_>, rule: &Rule, sinks: &BTreeSet<String>) {

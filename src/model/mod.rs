@@ -23,6 +23,7 @@ mod matcher;
 mod message;
 mod mirror;
 mod outgoing;
+mod overdue;
 mod overlay;
 mod receipt;
 mod record_kind;
@@ -71,6 +72,7 @@ pub use outgoing::{
     MAX_OUTGOING_CHARS, holds_secret, keep_login, keep_secret, outgoing, outgoing_page,
     outgoing_within,
 };
+pub use overdue::{ClockClauses, Overdue};
 pub use overlay::overlay;
 pub use receipt::{PendingFetch, QuarantinedRecord, Receipt, SourceCoverage};
 pub use record_kind::RecordKind;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AttackVector, ChangeKind, Severity};
+use super::{AttackVector, ChangeKind, ClockClauses, Severity};
 
 /// A rule: which changes of which advisories or tickets are sent to which sinks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,10 @@ pub struct Rule {
     /// How missing values are treated.
     #[serde(default)]
     pub missing: Missing,
+    /// Clauses about what has not happened for some time. A rule with one is evaluated by
+    /// the clock, and not by changes.
+    #[serde(default, skip_serializing_if = "ClockClauses::is_empty")]
+    pub clock: ClockClauses,
     /// Names of the sinks.
     #[serde(default)]
     pub sinks: Vec<String>,

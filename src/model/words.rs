@@ -95,6 +95,7 @@ pub fn described(rule: &Rule) -> String {
         .into_iter()
         .map(|clause| format!("{} {}", clause.name(), requirement(&rule.clauses, clause)))
         .collect();
+    parts.extend(rule.clock.described());
     for not in &rule.not {
         let named = not.set().into_iter();
         let named = named.map(|clause| format!("{} {}", clause.name(), requirement(not, clause)));
@@ -105,6 +106,9 @@ pub fn described(rule: &Rule) -> String {
     }
     if parts.is_empty() {
         parts.push("any".to_owned());
+    }
+    if !rule.clock.is_empty() {
+        return format!("{}; by the clock", parts.join("; "));
     }
     let on: Vec<&str> = rule.on.iter().map(|kind| kind.name()).collect();
     format!("{}; on {}", parts.join("; "), on.join(", "))

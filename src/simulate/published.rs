@@ -22,7 +22,9 @@ impl PublishedFiles {
     /// The KEV catalogue. It always has one CVE that no advisory names.
     pub fn kev(&self, starts_at: DateTime<Utc>) -> String {
         let day = starts_at.format("%Y-%m-%d").to_string();
-        let due = (starts_at + TimeDelta::days(21)).format("%Y-%m-%d").to_string();
+        let due = (starts_at + TimeDelta::days(21))
+            .format("%Y-%m-%d")
+            .to_string();
         let unnamed = ("CVE-1999-99999".to_owned(), false);
         let all = self.kev.iter().map(|(cve, used)| (cve.clone(), *used));
         let entries: Vec<_> = all
@@ -45,7 +47,8 @@ impl PublishedFiles {
     pub fn epss(&self, starts_at: DateTime<Utc>, cves: impl Iterator<Item = String>) -> String {
         let released_at = starts_at + TimeDelta::seconds(self.changes);
         let date = released_at.format("%Y-%m-%dT%H:%M:%SZ");
-        let mut text = format!("#model_version:v0.invented,score_date:{date}\ncve,epss,percentile\n");
+        let mut text =
+            format!("#model_version:v0.invented,score_date:{date}\ncve,epss,percentile\n");
         let cves: BTreeSet<String> = cves.collect();
         for cve in cves {
             let score = self.scores.get(&cve).copied();

@@ -41,7 +41,8 @@ impl Simulator {
 
     /// Publishes files that are newer than all before.
     pub fn publish_newer_files(&self) {
-        self.shared.publish(|files| files.changes = files.changes.abs() + 1);
+        self.shared
+            .publish(|files| files.changes = files.changes.abs() + 1);
     }
 
     /// Publishes files that are older than the ones before.

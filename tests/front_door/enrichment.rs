@@ -44,10 +44,13 @@ fn one_with_a_cve(world: &World) -> (String, String) {
         let mut others = all.iter().filter(|other| *other != said);
         others.all(|other| !cves(other).contains(cve))
     };
-    let mut found = all.iter().filter(|said| simulator.saids(1).contains(said)).filter_map(|said| {
-        let cve = cves(said).into_iter().find(|cve| others(said, cve))?;
-        Some((said.clone(), cve))
-    });
+    let mut found = all
+        .iter()
+        .filter(|said| simulator.saids(1).contains(said))
+        .filter_map(|said| {
+            let cve = cves(said).into_iter().find(|cve| others(said, cve))?;
+            Some((said.clone(), cve))
+        });
     found.next().expect("an advisory with a CVE of its own")
 }
 
@@ -64,7 +67,12 @@ fn told(receiver: &Receiver, before: usize) -> Vec<String> {
     new.map(|message| {
         let alert = &message.body["alerts"][0];
         let text = |key: &str| alert[key].as_str().unwrap().to_owned();
-        format!("{} {} {}", message.body["rule"].as_str().unwrap(), text("what"), text("summary"))
+        format!(
+            "{} {} {}",
+            message.body["rule"].as_str().unwrap(),
+            text("what"),
+            text("summary")
+        )
     })
     .collect()
 }
@@ -95,7 +103,10 @@ async fn a_cve_that_is_added_to_the_kev_catalogue_is_told_once_with_its_facts() 
     );
     let mut all = told(&receiver, before);
     all.sort();
-    assert_eq!(all, [format!("added {summary}"), format!("ransomware {summary}")]);
+    assert_eq!(
+        all,
+        [format!("added {summary}"), format!("ransomware {summary}")]
+    );
     let alert = &receiver.received()[before].body["alerts"][0];
     assert_eq!(alert["kev"], json!(true));
     assert_eq!(alert["kev_due"], json!(due));
@@ -114,7 +125,10 @@ async fn a_cve_that_is_added_to_the_kev_catalogue_is_told_once_with_its_facts() 
     let shown = world.told(&["show", &said]);
     assert!(shown.stdout.contains("kev due"), "{shown}");
     let listed = world.told(&["advisories", "--kev", "--json"]).json_lines();
-    assert!(listed.len() == 1 || listed[0].as_array().is_some_and(|all| all.len() == 1), "{listed:?}");
+    assert!(
+        listed.len() == 1 || listed[0].as_array().is_some_and(|all| all.len() == 1),
+        "{listed:?}"
+    );
 }
 
 async fn severity(world: &World, said: &str) -> String {
@@ -136,7 +150,9 @@ async fn a_new_advisory_about_a_listed_cve_is_exploited_at_once() {
     world.simulator.join(&new, 1);
     let cves = world.simulator.expected(&new).unwrap().cves;
     assert!(!cves.is_empty(), "another seed has advisories with CVEs");
-    world.simulator.add_to_kev(cves.iter().map(String::as_str), false);
+    world
+        .simulator
+        .add_to_kev(cves.iter().map(String::as_str), false);
     world.simulator.set_score(&cves[0], 0.93);
     let before = receiver.received().len();
     world.enrich().await;
@@ -162,11 +178,22 @@ async fn a_score_that_rises_to_the_threshold_is_told_and_others_are_not() {
     .await;
     let (said, cve) = one_with_a_cve(&world);
     let before = receiver.received().len();
-    for (score, crossings) in [(0.49, 0), (0.4995, 0), (0.5, 1), (0.7, 1), (0.3, 1), (0.6, 2)] {
+    for (score, crossings) in [
+        (0.49, 0),
+        (0.4995, 0),
+        (0.5, 1),
+        (0.7, 1),
+        (0.3, 1),
+        (0.6, 2),
+    ] {
         world.simulator.set_score(&cve, score);
         world.enrich().await;
         let all = kinds(&world).await;
-        assert_eq!(all, vec![format!("epss_crossed {said}"); crossings], "{score}");
+        assert_eq!(
+            all,
+            vec![format!("epss_crossed {said}"); crossings],
+            "{score}"
+        );
     }
     // It has fallen since, and is told with the score that it had.
     world.simulator.set_score(&cve, 0.1);
@@ -198,7 +225,10 @@ async fn files_never_move_backwards_and_a_removed_cve_keeps_its_row() {
         assert!(error.contains("an older file is not accepted"), "{error}");
     }
     let status = world.told(&["status"]);
-    assert!(status.stdout.contains("last error (KEV catalogue)"), "{status}");
+    assert!(
+        status.stdout.contains("last error (KEV catalogue)"),
+        "{status}"
+    );
     assert_eq!(world.count(exploited).await, 1);
 
     // Newer again, without the CVE.
@@ -219,11 +249,17 @@ async fn files_never_move_backwards_and_a_removed_cve_keeps_its_row() {
 async fn a_file_that_has_not_changed_is_not_sent_again_and_the_token_never_leaves() {
     let (world, _receiver) = watched(Vec::new()).await;
     let pulled = world.enrich().await;
-    assert!(matches!(pulled[..], [Pulled::Unchanged, Pulled::Unchanged]), "{pulled:?}");
+    assert!(
+        matches!(pulled[..], [Pulled::Unchanged, Pulled::Unchanged]),
+        "{pulled:?}"
+    );
     world.simulator.add_to_kev(["CVE-1998-1"], false);
     let pulled = world.enrich().await;
     // The simulator answers 400 to a request with a token.
-    assert!(matches!(pulled[..], [Pulled::Applied(_), Pulled::Applied(_)]), "{pulled:?}");
+    assert!(
+        matches!(pulled[..], [Pulled::Applied(_), Pulled::Applied(_)]),
+        "{pulled:?}"
+    );
     let rows = "select concat_ws(' ', kind, configured, last_success_at is not null, entries > 0)
                 from advisoryd_v1.enrichment order by kind";
     assert_eq!(world.texts(rows).await, ["epss t t t", "kev t t t"]);
@@ -237,14 +273,20 @@ async fn files_that_are_not_read_in_time_are_stale_until_they_are() {
                  where what = 'data_stale' and key = 'kev'";
     let check = async |world: &World| {
         let context = world.context().await;
-        advisoryd::job::health::check::check_health(&context).await.unwrap();
+        advisoryd::job::health::check::check_health(&context)
+            .await
+            .unwrap();
         world.texts(stale).await
     };
     assert_eq!(check(&world).await, Vec::<String>::new());
     world.later(TimeDelta::hours(50));
     assert_eq!(check(&world).await, ["kev true"]);
     world.enrich().await;
-    assert_eq!(check(&world).await, ["kev true"], "it must last for a while");
+    assert_eq!(
+        check(&world).await,
+        ["kev true"],
+        "it must last for a while"
+    );
     world.later(TimeDelta::minutes(20));
     assert_eq!(check(&world).await, ["kev false"]);
 }
@@ -259,7 +301,8 @@ async fn the_daemon_reads_files_on_schedule_and_metrics_show_their_age() {
     let (_, cve) = one_with_a_cve(&world);
     eventually("the first load", PATIENCE, async || {
         let read = "select count(*) from advisoryd_v1.enrichment where last_success_at is not null";
-        let stored = "select count(*) from advisoryd_v1.watch_lists where last_success_at is not null";
+        let stored =
+            "select count(*) from advisoryd_v1.watch_lists where last_success_at is not null";
         (world.count(read).await == 1 && world.count(stored).await == 1).then_some(())
     })
     .await;

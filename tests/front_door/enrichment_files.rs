@@ -90,12 +90,18 @@ async fn saved_files_are_recognised_and_wrong_ones_change_nothing() {
     ] {
         let done = world.told(&["enrich", file]);
         assert_eq!(done.code, 1, "{done}");
-        assert!(done.stderr.contains(why) && done.stdout.is_empty(), "{why}: {done}");
+        assert!(
+            done.stderr.contains(why) && done.stdout.is_empty(),
+            "{why}: {done}"
+        );
     }
     assert_eq!(world.texts(rows).await, before);
 
     let again = world.told(&["enrich", "--json", &first]).json();
-    assert_eq!((&again["added"], &again["is_first"]), (&json!(0), &json!(false)));
+    assert_eq!(
+        (&again["added"], &again["is_first"]),
+        (&json!(0), &json!(false))
+    );
 }
 
 #[tokio::test]
@@ -110,7 +116,10 @@ async fn a_catalogue_that_lost_much_is_refused_until_somebody_accepts_it() {
     assert_eq!(refused.code, 1);
     assert!(refused.stderr.contains("--accept-removals"), "{refused}");
     let accepted = world.told(&["enrich", "--accept-removals", &part]);
-    assert!(accepted.stdout.contains("30 CVEs, 10 removed"), "{accepted}");
+    assert!(
+        accepted.stdout.contains("30 CVEs, 10 removed"),
+        "{accepted}"
+    );
 }
 
 /// 300,000 scores, of which advisories name 20,000. On an ordinary day nearly all change a
@@ -143,10 +152,18 @@ async fn an_ordinary_day_of_scores_writes_less_than_a_mebibyte_of_wal() {
     assert!(done.stdout.contains("300000 CVEs"), "{done}");
     let named = "select count(distinct n) from advisoryd.advisory a, unnest(a.cves) n";
     let named = world.count(named).await;
-    assert_eq!(world.count("select count(*) from advisoryd.epss_score").await, named);
+    assert_eq!(
+        world
+            .count("select count(*) from advisoryd.epss_score")
+            .await,
+        named
+    );
     println!("first file: {:?}, {named} named CVEs", begun.elapsed());
 
-    sqlx::query("checkpoint").execute(world.pool()).await.unwrap();
+    sqlx::query("checkpoint")
+        .execute(world.pool())
+        .await
+        .unwrap();
     let wal = "select (pg_current_wal_lsn() - '0/0')::bigint";
     // The first change of a page after a checkpoint writes all of it; that is not the file's.
     let settings = "select setting from pg_settings where name = 'full_page_writes'";
@@ -156,6 +173,9 @@ async fn an_ordinary_day_of_scores_writes_less_than_a_mebibyte_of_wal() {
     let done = world.told(&["enrich", &second]);
     assert!(done.stdout.contains(" changed"), "{done}");
     let written = world.count(wal).await - before;
-    println!("ordinary day: {:?}, {written} bytes of WAL, full_page_writes {full_pages:?}", begun.elapsed());
+    println!(
+        "ordinary day: {:?}, {written} bytes of WAL, full_page_writes {full_pages:?}",
+        begun.elapsed()
+    );
     assert!(written < 1 << 20, "{written} bytes of WAL: {done}");
 }

@@ -15,6 +15,7 @@ mod alert_commands;
 mod alert_contents;
 mod alert_crashes;
 mod alert_daemons;
+mod alert_deadlines;
 mod alert_property;
 mod alert_queue;
 mod alert_receivers;

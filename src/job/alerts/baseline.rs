@@ -66,6 +66,7 @@ async fn match_stored(
             limit: PAGE,
             existing_at: after_seq,
             words: &words,
+            only: None,
         };
         let subjects = subject::stored(&mut connection, page).await?;
         drop(connection);

@@ -4,6 +4,7 @@ mod arrivals;
 pub mod attempt;
 pub(crate) mod back_test;
 pub(crate) mod baseline;
+pub mod by_clock;
 pub(crate) mod circuit_breaker;
 pub mod deliver;
 pub mod evaluate;

@@ -17,6 +17,7 @@ fn rule(clauses: Clauses) -> Rule {
         missing: Missing::Match,
         sinks: Vec::new(),
         group_seconds: 0,
+        clock: crate::model::ClockClauses::default(),
         shadow: false,
     }
 }

@@ -146,6 +146,8 @@ pub struct Stored<'a> {
     pub existing_at: i64,
     /// Full-text searches to make in their texts.
     pub words: &'a [String],
+    /// Only these identifiers.
+    pub only: Option<&'a [String]>,
 }
 
 /// The stored advisories, as if each had just appeared, in the order of their
@@ -193,6 +195,7 @@ pub async fn stored(
                where i.said = a.said
                  and i.left_at is null) as g
            where a.said > $1
+             and ($5::text[] is null or a.said = any($5))
              and not exists (
                  select
                  from change c
@@ -204,7 +207,8 @@ pub async fn stored(
         page.after,
         page.limit,
         page.existing_at,
-        page.words
+        page.words,
+        page.only
     )
     .fetch_all(connection)
     .await?;
