@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::enrichment::Enrichment;
 use super::health::advice;
 use super::lists;
+use super::mute::schedule;
 use super::section::{Section, said};
 use super::setting_error::looks_secret;
 use super::tree::{Node, Said};
@@ -46,9 +47,13 @@ const USUAL_KINDS: [ChangeKind; 5] = [
 ];
 
 /// Reads `[[alerts.rules]]`; `sinks` are the sink names that rules may use.
-pub(super) fn rules(alerts: &mut Section<'_>, sinks: &BTreeSet<String>) -> Vec<Matcher> {
+pub(super) fn rules(
+    alerts: &mut Section<'_>,
+    sinks: &BTreeSet<String>,
+    mutes: &BTreeSet<String>,
+) -> Vec<Matcher> {
     let mut seen = BTreeSet::new();
-    let mut rules = alerts.each("rules", |section| rule(section, sinks, &mut seen));
+    let mut rules = alerts.each("rules", |section| rule(section, (sinks, mutes), &mut seen));
     if rules.len() > MAX_RULES {
         let advice = format!("expected at most {MAX_RULES}");
         alerts.wrong("rules", &format!("{} entries", rules.len()), &advice);
@@ -114,7 +119,7 @@ pub(super) fn unknown_facts(rules: &[Matcher], enrichment: &Enrichment) -> Vec<S
 
 fn rule(
     mut section: Section<'_>,
-    sinks: &BTreeSet<String>,
+    (sinks, mutes): (&BTreeSet<String>, &BTreeSet<String>),
     seen: &mut BTreeSet<String>,
 ) -> Option<Matcher> {
     let has_name = section.has("name");
@@ -154,7 +159,13 @@ fn rule(
             )
             .as_secs(),
         shadow: section.value("shadow", false, boolean),
+        digest: section.optional("digest", schedule),
+        repeat_seconds: section
+            .optional("repeat", duration(SHORTEST_PERIOD..=LONGEST_PERIOD))
+            .map_or(0, |repeat| repeat.as_secs()),
+        mute_times: section.value("mute_times", Vec::new(), texts),
     };
+    check_times(&mut section, &rule, mutes);
     check_sinks(&mut section, &rule, sinks);
     let matcher = match Matcher::new(rule) {
         Ok(matcher) => Some(matcher),
@@ -177,18 +188,40 @@ fn clock(section: &mut Section<'_>) -> ClockClauses {
         ticket_open_for: length("ticket_open_for"),
         without_ticket_for: length("without_ticket_for"),
         no_solution_for: length("no_solution_for"),
+        unacknowledged_for: length("unacknowledged_for"),
     }
 }
 
 fn check_clock(section: &mut Section<'_>, clock: &ClockClauses, has_on: bool) {
     if has_on {
-        let why = "is not used: a rule with `ticket_open_for`, `without_ticket_for` or `no_solution_for` is evaluated by the clock; remove it";
+        let why = "is not used: a rule with `ticket_open_for`, `without_ticket_for`, `no_solution_for` or `unacknowledged_for` is evaluated by the clock; remove it";
         section.unusable("on", why);
     }
     let is_of_advisories = clock.without_ticket_for.is_some() || clock.no_solution_for.is_some();
-    if clock.ticket_open_for.is_some() && is_of_advisories {
-        let why = "is about tickets, and the rule has another clause about advisories without one; make two rules";
-        section.unusable("ticket_open_for", why);
+    let groups = [
+        clock.ticket_open_for.is_some(),
+        clock.unacknowledged_for.is_some(),
+        is_of_advisories,
+    ];
+    if groups.into_iter().filter(|is_set| *is_set).count() > 1 {
+        let key = if clock.ticket_open_for.is_some() {
+            "ticket_open_for"
+        } else {
+            "unacknowledged_for"
+        };
+        let why = "cannot be combined with the other clauses that are evaluated by the clock; make two rules";
+        section.unusable(key, why);
+    }
+}
+
+fn check_times(section: &mut Section<'_>, rule: &Rule, mutes: &BTreeSet<String>) {
+    if rule.digest.is_some() && rule.group_seconds > 0 {
+        let why = "contradicts `group`; remove one of them";
+        section.unusable("digest", why);
+    }
+    for name in rule.mute_times.iter().filter(|name| !mutes.contains(*name)) {
+        let advice = "unknown mute time; add it under [[alerts.mute_times]]";
+        section.wrong("mute_times", name, advice);
     }
 }
 

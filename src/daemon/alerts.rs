@@ -57,7 +57,7 @@ pub(super) fn start(tasks: &TaskTracker, context: &Context, backlog: bool) {
         tasks.spawn(keep_evaluating(context.clone(), wakers.changes, backlog));
     }
     let mut rules = context.config.alerts.rules.iter();
-    if rules.any(|matcher| !matcher.rule().clock.is_empty()) {
+    if rules.any(|matcher| by_clock::is_timed(matcher.rule())) {
         tasks.spawn(keep_watching_the_clock(context.clone(), backlog));
     }
 }

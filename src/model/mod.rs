@@ -80,7 +80,7 @@ pub use redaction::Redaction;
 pub use rule::{Clause, Clauses, Missing, Rule, WorkState};
 pub use run::{Mode, Outcome, Tally};
 pub use severity::Severity;
-pub use silence::Silence;
+pub use silence::{KnownNames, Silence};
 pub use source_key::SourceKey;
 pub use subject::{AdvisorySubject, Subject, TicketSubject};
 pub use sum::FingerprintSum;

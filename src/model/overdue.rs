@@ -21,6 +21,9 @@ pub struct ClockClauses {
     /// An advisory has no solution for so long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_solution_for: Option<i64>,
+    /// Nobody has acknowledged an advisory for so long after its first alert.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unacknowledged_for: Option<i64>,
 }
 
 impl ClockClauses {
@@ -35,8 +38,10 @@ impl ClockClauses {
             "ticket_open"
         } else if self.without_ticket_for.is_some() {
             "without_ticket"
-        } else {
+        } else if self.no_solution_for.is_some() {
             "no_solution"
+        } else {
+            "unacknowledged"
         }
     }
 
@@ -46,6 +51,7 @@ impl ClockClauses {
             ("ticket_open_for", self.ticket_open_for),
             ("without_ticket_for", self.without_ticket_for),
             ("no_solution_for", self.no_solution_for),
+            ("unacknowledged_for", self.unacknowledged_for),
         ];
         let set = all.into_iter().filter_map(|(key, seconds)| {
             let seconds = u64::try_from(seconds?).unwrap_or(0);
@@ -76,8 +82,7 @@ impl Overdue {
     }
 
     /// The alert. `subject` has the content of that time.
-    pub fn alert(&self, rule: &str, clauses: &ClockClauses, subject: &Subject) -> Alert {
-        let what = clauses.what();
+    pub fn alert(&self, rule: &str, what: &str, subject: &Subject) -> Alert {
         let days = (subject.at - self.since).num_days();
         let length = match days {
             0 => format!("{} hours", (subject.at - self.since).num_hours()),
@@ -87,7 +92,9 @@ impl Overdue {
         let mut summary = match what {
             "ticket_open" => format!("ticket open for {length}"),
             "without_ticket" => format!("no ticket for {length}"),
-            _ => format!("no solution for {length}"),
+            "no_solution" => format!("no solution for {length}"),
+            "reminder" => "reminder: not acknowledged".to_owned(),
+            _ => format!("not acknowledged for {length}"),
         };
         if let Some(severity) = subject.advisory.as_ref().and_then(|one| one.severity) {
             summary = format!("{summary}, {}", severity.name().replace('_', " "));

@@ -33,6 +33,20 @@ pub struct Rule {
     /// Shadow rule: evaluated and recorded, but nothing is sent.
     #[serde(default)]
     pub shadow: bool,
+    /// Cron expression: one message at each of its times, instead of `group_seconds`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Reminders after each so many seconds until the advisory is acknowledged; 0 = none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub repeat_seconds: u64,
+    /// Names of times in which messages are held back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mute_times: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How a clause treats a value that upstream did not send (no CVSS yet).

@@ -37,7 +37,12 @@ fn told(receiver: &Receiver) -> Vec<String> {
             let alert = &message.body["alerts"][0];
             let text = |key: &str| alert[key].as_str().unwrap().to_owned();
             let rule = message.body["rule"].as_str().unwrap();
-            format!("{rule} {} {} {}", text("what"), text("key"), text("summary"))
+            format!(
+                "{rule} {} {} {}",
+                text("what"),
+                text("key"),
+                text("summary")
+            )
         })
         .collect();
     told.sort();
@@ -64,11 +69,20 @@ async fn an_advisory_without_a_ticket_is_told_once_and_only_if_it_is_new() {
     let severity = "select replace(severity, '_', ' ') from advisoryd_v1.advisories
                     order by first_seen_at desc, said limit 1";
     let severity = world.texts(severity).await.remove(0);
-    assert_eq!(of_new, [&format!("late without_ticket {new} no ticket for 7 days, {severity}")]);
+    assert_eq!(
+        of_new,
+        [&format!(
+            "late without_ticket {new} no ticket for 7 days, {severity}"
+        )]
+    );
     // What was published long before the rule is its baseline.
-    let stored = "select said from advisoryd_v1.advisories where released_at < now() - interval '30 days'";
+    let stored =
+        "select said from advisoryd_v1.advisories where released_at < now() - interval '30 days'";
     for old in world.texts(stored).await {
-        assert!(!all.iter().any(|line| line.contains(&old)), "{old}: {all:?}");
+        assert!(
+            !all.iter().any(|line| line.contains(&old)),
+            "{old}: {all:?}"
+        );
     }
 }
 
@@ -76,7 +90,10 @@ async fn an_advisory_without_a_ticket_is_told_once_and_only_if_it_is_new() {
 async fn other_clauses_and_acknowledgements_hold_for_deadlines_too() {
     let (world, receiver) = watched(vec![
         rule("open", toml! { without_ticket_for = "3d" state = "open" }),
-        rule("none", toml! { without_ticket_for = "3d" where = "title = nothing" }),
+        rule(
+            "none",
+            toml! { without_ticket_for = "3d" where = "title = nothing" },
+        ),
     ])
     .await;
     let new = world.simulator.publish(2);
@@ -89,14 +106,22 @@ async fn other_clauses_and_acknowledgements_hold_for_deadlines_too() {
     world.alert().await;
     let all = told(&receiver);
     assert!(!all.iter().any(|line| line.contains(&new[0])), "{all:?}");
-    assert_eq!(all.iter().filter(|line| line.contains(&new[1])).count(), 1, "{all:?}");
+    assert_eq!(
+        all.iter().filter(|line| line.contains(&new[1])).count(),
+        1,
+        "{all:?}"
+    );
     assert!(!all.iter().any(|line| line.starts_with("none")), "{all:?}");
     // Somebody who withdraws the acknowledgement is told.
     assert_eq!(world.told(&["ack", &new[0], "--withdraw"]).code, 0);
     world.later(TimeDelta::hours(1));
     world.alert().await;
     let all = told(&receiver);
-    assert_eq!(all.iter().filter(|line| line.contains(&new[0])).count(), 1, "{all:?}");
+    assert_eq!(
+        all.iter().filter(|line| line.contains(&new[0])).count(),
+        1,
+        "{all:?}"
+    );
 }
 
 #[tokio::test]
@@ -114,7 +139,10 @@ async fn a_ticket_that_stays_open_is_told_once() {
     let all = told(&receiver);
     let lines: Vec<&String> = all.iter().filter(is_new).collect();
     assert_eq!(lines.len(), 1, "{all:?}");
-    assert!(lines[0].contains("open ticket_open") && lines[0].contains("ticket open for 15 days"), "{lines:?}");
+    assert!(
+        lines[0].contains("open ticket_open") && lines[0].contains("ticket open for 15 days"),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -122,9 +150,15 @@ fn a_rule_has_either_changes_or_a_deadline() {
     let refused = |rule: &str| {
         let text = format!("[[alerts.rules]]\nname = \"x\"\n{rule}");
         let config = advisoryd::config::Config::from_text("c.toml", &text);
-        config.err().map(|error| error.to_string()).unwrap_or_default()
+        config
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default()
     };
-    assert_eq!(refused("without_ticket_for = \"3d\"\nno_solution_for = \"30d\""), "");
+    assert_eq!(
+        refused("without_ticket_for = \"3d\"\nno_solution_for = \"30d\""),
+        ""
+    );
     let both = refused("without_ticket_for = \"3d\"\non = [\"appeared\"]");
     assert!(both.contains("is evaluated by the clock"), "{both}");
     let mixed = refused("without_ticket_for = \"3d\"\nticket_open_for = \"3d\"");

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::evaluate::Rules;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::{Alert, Matcher, Overdue, Purpose, RecordKind, Silence, Subject, Verdict};
+use crate::model::{Alert, Matcher, Overdue, Purpose, RecordKind, Rule, Silence, Subject, Verdict};
 use crate::store::alerts::by_clock::{self, Asked};
 use crate::store::alerts::raised::Raised;
 use crate::store::alerts::subject::{self, Span, Stored};
@@ -26,7 +26,7 @@ pub async fn evaluate(context: &Context, rules: &Rules<'_>) -> Result<u64, Failu
         let Some(matcher) = rules.matcher(one) else {
             continue;
         };
-        if matcher.rule().clock.is_empty() {
+        if !is_timed(matcher.rule()) {
             continue;
         }
         if let Some(after) = by_clock::exists_since(&mut connection, &one.name).await? {
@@ -62,6 +62,20 @@ pub async fn evaluate(context: &Context, rules: &Rules<'_>) -> Result<u64, Failu
     Ok(raised)
 }
 
+/// Whether a rule has something to evaluate by the clock.
+pub fn is_timed(rule: &Rule) -> bool {
+    !rule.clock.is_empty() || rule.repeat_seconds > 0
+}
+
+/// The kind of the alerts of such a rule.
+fn kind_of_alert(rule: &Rule) -> &'static str {
+    if rule.clock.is_empty() {
+        "reminder"
+    } else {
+        rule.clock.what()
+    }
+}
+
 /// A page of candidates of a rule.
 struct Page<'a> {
     context: &'a Context,
@@ -92,7 +106,7 @@ impl Page<'_> {
             if !subject.is_followed || self.matcher.clauses(subject) != Verdict::Matched {
                 continue;
             }
-            let one = self.raise(overdue, subject, &silences);
+            let one = self.raise(overdue, subject, &silences, now);
             found.push((overdue.key.clone(), overdue.since, one.id));
             raised.push(one);
         }
@@ -121,6 +135,15 @@ impl Page<'_> {
         if let Some(open_for) = rule.clock.ticket_open_for {
             let found = by_clock::tickets(connection, open_for, asked).await?;
             return Ok((RecordKind::Ticket, found));
+        }
+        let repeat = i64::try_from(rule.repeat_seconds).unwrap_or(i64::MAX);
+        let unacknowledged = match rule.clock.unacknowledged_for {
+            Some(seconds) => Some((seconds, false)),
+            None => rule.clock.is_empty().then_some((repeat, true)),
+        };
+        if let Some((seconds, reminders)) = unacknowledged {
+            let found = by_clock::unacknowledged(connection, seconds, reminders, asked);
+            return Ok((RecordKind::Advisory, found.await?));
         }
         let (without, unsolved) = (rule.clock.without_ticket_for, rule.clock.no_solution_for);
         let found = by_clock::advisories(connection, without, unsolved, asked).await?;
@@ -170,12 +193,19 @@ impl Page<'_> {
         Ok(subjects)
     }
 
-    fn raise(&self, overdue: &Overdue, subject: &Subject, silences: &[Silence]) -> Raised {
+    fn raise(
+        &self,
+        overdue: &Overdue,
+        subject: &Subject,
+        silences: &[Silence],
+        now: DateTime<Utc>,
+    ) -> Raised {
         let rule = self.matcher.rule();
-        let alert: Alert = overdue.alert(&rule.name, &rule.clock, subject);
+        let what = kind_of_alert(rule);
+        let alert: Alert = overdue.alert(&rule.name, what, subject);
         let silence = silences.iter().find(|one| one.fits(&rule.name, &alert));
-        let id: Uuid = overdue.alert_id(&rule.name, rule.clock.what());
-        Raised {
+        let id: Uuid = overdue.alert_id(&rule.name, what);
+        let mut raised = Raised {
             id,
             rule: rule.name.clone(),
             purpose: Purpose::Alert,
@@ -186,6 +216,9 @@ impl Page<'_> {
             is_shadow: rule.shadow,
             sinks: rule.sinks.clone(),
             group: TimeDelta::seconds(i64::try_from(rule.group_seconds).unwrap_or(0)),
-        }
+            is_held: false,
+        };
+        self.rules.timing(now).hold(rule, &mut raised);
+        raised
     }
 }

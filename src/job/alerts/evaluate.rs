@@ -5,11 +5,14 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use sqlx::PgConnection;
 use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::arrivals::Arrivals;
+use super::timing::Timing;
+use crate::config::MuteTime;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{
@@ -40,6 +43,10 @@ pub struct Rules<'a> {
     pub backlog: bool,
     /// The links of alerts.
     pub links: Links,
+    /// When messages are held back.
+    pub mute_times: &'a [MuteTime],
+    /// Time zone of schedules.
+    pub zone: Tz,
 }
 
 impl<'a> Rules<'a> {
@@ -51,6 +58,17 @@ impl<'a> Rules<'a> {
             resolving: alerts.resolving_sinks().map(str::to_owned).collect(),
             backlog,
             links: context.config.upstream.links.clone(),
+            mute_times: &alerts.mute_times,
+            zone: context.config.schedule.timezone,
+        }
+    }
+
+    /// When messages are sent, seen from `now`.
+    pub(super) fn timing(&self, now: DateTime<Utc>) -> Timing<'_> {
+        Timing {
+            mute_times: self.mute_times,
+            zone: self.zone,
+            now,
         }
     }
 
@@ -197,6 +215,7 @@ struct Evaluator<'a> {
     rules: &'a Rules<'a>,
     pairs: Vec<(Cow<'a, Matcher>, Current)>,
     silences: Vec<Silence>,
+    now: DateTime<Utc>,
 }
 
 /// The result of a batch.
@@ -232,6 +251,7 @@ impl<'a> Evaluator<'a> {
             rules,
             pairs,
             silences: silence::active(connection, now).await?,
+            now,
         }))
     }
 
@@ -325,9 +345,11 @@ impl<'a> Evaluator<'a> {
         alert.raised_severities = former.severities;
         let mut raised = raised_of(rule, subject, alert, &self.silences);
         raised.sinks = sinks;
+        self.rules.timing(self.now).hold(rule, &mut raised);
         if verdict != Verdict::Matched {
             // It goes to fewer sinks than the other alerts of its group.
             raised.group = TimeDelta::zero();
+            raised.is_held = false;
         }
         Some(raised)
     }
@@ -371,5 +393,6 @@ pub(crate) fn raised_of(
         is_shadow: rule.shadow,
         sinks: rule.sinks.clone(),
         group: TimeDelta::seconds(i64::try_from(rule.group_seconds).unwrap_or(0)),
+        is_held: false,
     }
 }

@@ -12,3 +12,4 @@ pub(crate) mod explain;
 pub mod pass;
 pub(crate) mod published;
 pub(crate) mod test_sink;
+mod timing;

@@ -109,6 +109,7 @@ fn raise(
         is_shadow: !health.enabled,
         sinks,
         group,
+        is_held: false,
     })
 }
 

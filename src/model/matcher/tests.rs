@@ -19,6 +19,9 @@ fn rule(clauses: Clauses) -> Rule {
         group_seconds: 0,
         clock: crate::model::ClockClauses::default(),
         shadow: false,
+        digest: None,
+        repeat_seconds: 0,
+        mute_times: Vec::new(),
     }
 }
 

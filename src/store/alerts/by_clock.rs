@@ -149,6 +149,68 @@ pub(crate) async fn tickets(
     Ok(overdue.collect())
 }
 
+/// Advisories with an alert that nobody has acknowledged for so many seconds, in the order of
+/// their identifiers. With `reminders` only the alerts of the rule itself count, and the
+/// period begins anew after each so many seconds; otherwise those of all other rules.
+pub(crate) async fn unacknowledged(
+    connection: &mut PgConnection,
+    seconds: i64,
+    reminders: bool,
+    asked: Asked<'_>,
+) -> Result<Vec<Overdue>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select o.key as "key!", o.since as "since!", o.due_at as "due_at!"
+           from (
+               select f.key,
+                      case when $2 then f.since + f.times * make_interval(secs => $1::integer) else f.since end as since,
+                      f.since + case when $2 then f.times else 1 end * make_interval(secs => $1::integer) as due_at
+               from (
+                   select a.key, min(a.raised_at) as since,
+                          floor(extract(epoch from $3 - min(a.raised_at)) / $1::integer)::integer as times
+                   from alert a
+                   join advisory v on v.said = a.key
+                   where a.kind = 'advisory'
+                     and a.message_id is not null
+                     and not a.is_resolved
+                     and not v.is_rejected
+                     and a.what not in ('reminder', 'unacknowledged')
+                     and (a.rule = $5) = $2
+                     and not is_acknowledged(a.key, $3)
+                     and a.raised_at > coalesce(
+                         (select max(coalesce(w.withdrawn_at, w.until)) from acknowledgement w where w.said = a.key),
+                         '-infinity')
+                   group by a.key) as f
+               where f.times >= 1) as o
+           where o.due_at <= $3
+             and o.due_at > $4
+             and o.key > $6
+             and not exists (
+                 select
+                 from clock_alert k
+                 where k.rule = $5
+                   and k.kind = 'advisory'
+                   and k.key = o.key
+                   and k.since = o.since)
+           order by o.key
+           limit $7"#,
+        i32::try_from(seconds).unwrap_or(i32::MAX),
+        reminders,
+        asked.now,
+        asked.after,
+        asked.rule,
+        asked.after_key,
+        asked.limit
+    )
+    .fetch_all(connection)
+    .await?;
+    let overdue = rows.into_iter().map(|row| Overdue {
+        key: row.key,
+        since: row.since,
+        due_at: row.due_at,
+    });
+    Ok(overdue.collect())
+}
+
 /// The number of the last change of each of these tickets.
 pub(crate) async fn last_changes(
     connection: &mut PgConnection,
