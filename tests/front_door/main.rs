@@ -20,6 +20,7 @@ mod alert_property;
 mod alert_queue;
 mod alert_receivers;
 mod alert_rules;
+mod alert_timing;
 mod alerts;
 mod bombs;
 mod capture;

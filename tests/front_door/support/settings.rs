@@ -69,6 +69,7 @@ pub struct Http {
 
 #[derive(Clone, Default, Serialize)]
 pub struct Schedule {
+    pub timezone: Option<&'static str>,
     pub feeds: Option<&'static str>,
     pub full_feeds: Option<&'static str>,
     pub list_contents: Option<&'static str>,
@@ -80,6 +81,7 @@ impl Schedule {
     /// Nothing but first loads.
     pub fn never() -> Self {
         Self {
+            timezone: None,
             feeds: Some(NEVER),
             full_feeds: Some(NEVER),
             list_contents: Some(NEVER),
@@ -91,6 +93,7 @@ impl Schedule {
     /// Feeds and tickets all the time.
     pub fn every_second() -> Self {
         Self {
+            timezone: None,
             feeds: Some(EVERY_SECOND),
             full_feeds: None,
             list_contents: None,
@@ -157,6 +160,7 @@ pub struct Enrichment {
 pub struct Alerts {
     pub rules: Vec<Rule>,
     pub sinks: Vec<Sink>,
+    pub mute_times: Vec<MuteTime>,
     pub health: Health,
     pub heartbeat: Option<Heartbeat>,
 }
@@ -177,6 +181,12 @@ impl Alerts {
             ..Self::default()
         }
     }
+}
+
+#[derive(Clone, Default, Serialize)]
+pub struct MuteTime {
+    pub name: &'static str,
+    pub weekdays: &'static [&'static str],
 }
 
 #[derive(Clone, Default, Serialize)]
