@@ -70,7 +70,11 @@ async fn a_digest_is_one_message_at_each_scheduled_time_with_everything_since() 
     publish(&world, 1).await;
     go_to(&world, "2026-12-07T06:59:00Z");
     world.alert().await;
-    assert_eq!(told(&receiver), Vec::<String>::new(), "it is 7:59 in Berlin");
+    assert_eq!(
+        told(&receiver),
+        Vec::<String>::new(),
+        "it is 7:59 in Berlin"
+    );
     go_to(&world, "2026-12-07T07:00:30Z");
     world.alert().await;
     assert_eq!(told(&receiver), ["daily appeared 3"]);
@@ -151,9 +155,8 @@ async fn a_silence_that_can_match_nothing_is_refused_and_others_show_what_they_w
     let (world, _receiver) = watched(vec![rule("soc", &["appeared"], toml! {})]).await;
     let said = publish(&world, 2).await.remove(0);
     world.set_our_clock(TimeDelta::zero());
-    let add = |matcher: &str| {
-        world.told(&["silence", "add", matcher, "--reason", "r", "--until", "1h"])
-    };
+    let add =
+        |matcher: &str| world.told(&["silence", "add", matcher, "--reason", "r", "--until", "1h"]);
     for (matcher, why) in [
         ("rule=socc", "known: soc, advisoryd"),
         ("what=apeared", "known: appeared"),
@@ -162,10 +165,20 @@ async fn a_silence_that_can_match_nothing_is_refused_and_others_show_what_they_w
     ] {
         let refused = add(matcher);
         assert_eq!(refused.code, 1, "{refused}");
-        assert!(refused.stderr.contains(why) && refused.stderr.contains("--force"), "{refused}");
+        assert!(
+            refused.stderr.contains(why) && refused.stderr.contains("--force"),
+            "{refused}"
+        );
     }
     let forced = world.told(&[
-        "silence", "add", "rule=socc", "--reason", "r", "--until", "1h", "--force",
+        "silence",
+        "add",
+        "rule=socc",
+        "--reason",
+        "r",
+        "--until",
+        "1h",
+        "--force",
     ]);
     assert_eq!(forced.code, 0, "{forced}");
     let added = add(&format!("key={said}"));

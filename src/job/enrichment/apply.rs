@@ -7,7 +7,7 @@ use super::applied::Applied;
 use super::epss;
 use super::failure::NotEnriched;
 use super::file::Read;
-use crate::model::{Catalogue, Details, KevCatalogue, RecordKind};
+use crate::model::{Details, KevCatalogue, RecordKind};
 use crate::source::enrichment::Published;
 use crate::store::change::{self, Fact};
 use crate::store::enrichment::kev;
