@@ -14,6 +14,8 @@ use crate::model::Catalogue;
 
 /// Pause before another attempt after a failure: the next scheduled time is a day away.
 const RETRY: Duration = Duration::from_hours(1);
+/// Pause before looking whether the attempt of another process has ended.
+const LOOK_AGAIN: Duration = Duration::from_mins(2);
 
 /// The configured files, and the schedule of each.
 pub(super) fn files(config: &Config) -> Vec<(Catalogue, Woken)> {
@@ -32,38 +34,45 @@ pub(super) async fn work(context: Context, catalogue: Catalogue, woken: Woken) {
     if pull::is_due(&context, catalogue).await.unwrap_or(true) {
         woken.wake();
     }
-    let mut has_failed = false;
+    let mut pause = None;
     loop {
         let retry = async {
-            if has_failed {
-                tokio::time::sleep(RETRY).await;
-            } else {
-                std::future::pending().await
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => std::future::pending().await,
             }
         };
         tokio::select! {
             biased;
             () = context.stop.cancelled() => return,
             () = woken.tick.notified() => {}
-            () = retry => {}
+            () = retry => {
+                let is_due = pull::is_due(&context, catalogue).await;
+                if pause == Some(LOOK_AGAIN) && !is_due.unwrap_or(true) {
+                    pause = None;
+                    continue;
+                }
+            }
         }
         woken.watch.begins();
-        has_failed = run_once(&context, catalogue, &woken).await;
+        pause = run_once(&context, catalogue, &woken).await;
         woken.watch.ends();
     }
 }
 
-/// One attempt; repeated after an outage of the database. Returns whether it failed.
-async fn run_once(context: &Context, catalogue: Catalogue, woken: &Woken) -> bool {
+/// One attempt; repeated after an outage of the database. Returns how soon to try again
+/// without a tick.
+async fn run_once(context: &Context, catalogue: Catalogue, woken: &Woken) -> Option<Duration> {
     let name = catalogue.label();
     let run = || pull::pull(context, catalogue);
     match until_done(context, Some(&woken.watch), &name, run).await {
-        Ok(pulled) => matches!(pulled, Pulled::Failed(_)),
-        Err(Failure::Stopped) => false,
+        Ok(Pulled::Failed(_)) => Some(RETRY),
+        Ok(Pulled::Skipped) => Some(LOOK_AGAIN),
+        Ok(Pulled::Applied(_) | Pulled::Unchanged) | Err(Failure::Stopped) => None,
         Err(failure) => {
             let error = failure.chain();
             warn!(error, "the {name} could not be recorded: {error}");
-            true
+            Some(RETRY)
         }
     }
 }

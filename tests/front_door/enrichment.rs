@@ -163,6 +163,8 @@ async fn a_new_advisory_about_a_listed_cve_is_exploited_at_once() {
         .iter()
         .map(|line| line.split(' ').next().unwrap().to_owned())
         .collect();
+    let mut rules = rules;
+    rules.sort();
     assert_eq!(rules, ["exploited", "likely"]);
     let row = "select concat_ws(' ', kev, ransomware, epss) from advisoryd_v1.advisories where kev";
     assert_eq!(world.texts(row).await, ["t f 0.93"]);

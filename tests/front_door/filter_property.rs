@@ -225,7 +225,10 @@ async fn revised(advisories: &[Value]) -> World {
         .unwrap();
     }
     // In some cases nothing was read yet.
-    if advisories.first().is_none_or(|first| first["is_rejected"] == false) {
+    if advisories
+        .first()
+        .is_none_or(|first| first["is_rejected"] == false)
+    {
         sqlx::raw_sql(
             "update advisoryd.enrichment set read_at = now();
              insert into advisoryd.known_exploited (cve, added_on, is_ransomware, listed_at)

@@ -150,7 +150,8 @@ pub async fn enrich_file(
     apply(pool, &read, terms, now).await
 }
 
-/// Whether a scheduled time has passed since the last attempt, or there was none.
+/// Whether a scheduled time has passed since the last attempt, or there was none that
+/// ended.
 pub async fn is_due(context: &Context, catalogue: Catalogue) -> Result<bool, Failure> {
     let enrichment = &context.config.enrichment;
     if enrichment.place(catalogue).is_none() {
@@ -165,7 +166,9 @@ pub async fn is_due(context: &Context, catalogue: Catalogue) -> Result<bool, Fai
     let next = state
         .attempted_at
         .and_then(|at| schedule.next_after(at, zone));
-    Ok(is_new || next.is_none_or(|next| next <= context.clock.now()))
+    let now = context.clock.now();
+    let is_abandoned = state.is_unfinished() && state.attempted_at < Some(now - APART);
+    Ok(is_new || is_abandoned || next.is_none_or(|next| next <= now))
 }
 
 /// Reads what is due, as `sync` does.

@@ -15,15 +15,6 @@ pub struct Merged {
     pub removed: u64,
 }
 
-/// How many CVEs are listed.
-pub(crate) async fn listed(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"select count(*) as "count!" from known_exploited where removed_at is null"#
-    )
-    .fetch_one(connection)
-    .await
-}
-
 /// The advisories that name one of these CVEs, and no CVE that is listed already.
 pub(crate) async fn newly_exploited(
     connection: &mut PgConnection,

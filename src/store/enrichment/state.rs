@@ -34,9 +34,16 @@ pub struct State {
     pub last_modified: Option<String>,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
+    /// When it failed.
+    pub last_error_at: Option<DateTime<Utc>>,
 }
 
 impl State {
+    /// Whether the last attempt has not ended: it is under way, or its process has died.
+    pub fn is_unfinished(&self) -> bool {
+        self.attempted_at > self.read_at.max(self.last_error_at)
+    }
+
     /// Since when its data ages.
     pub fn data_from(&self) -> Option<DateTime<Utc>> {
         self.read_at.or(self.followed_since)
@@ -58,7 +65,7 @@ pub(crate) struct Release<'a> {
 pub async fn states(connection: &mut PgConnection) -> Result<Vec<State>, sqlx::Error> {
     let rows = sqlx::query!(
         "select kind, origin, followed_since, attempted_at, read_at, changed_at, released_at,
-                release, entries, digest, entity_tag, last_modified, last_error
+                release, entries, digest, entity_tag, last_modified, last_error, last_error_at
          from enrichment
          order by kind desc"
     )
@@ -79,6 +86,7 @@ pub async fn states(connection: &mut PgConnection) -> Result<Vec<State>, sqlx::E
             entity_tag: row.entity_tag,
             last_modified: row.last_modified,
             last_error: row.last_error,
+            last_error_at: row.last_error_at,
         })
     });
     Ok(states.collect())
