@@ -90,7 +90,7 @@ async fn messages_wait_for_the_end_of_a_mute_time() {
     let mute = toml! { mute_times = ["weekend"] };
     let (world, receiver) = watched(vec![
         rule("quiet", &["appeared"], mute),
-        rule("loud", &["appeared"], toml! {}),
+        rule("loud", &["appeared"], toml::Table::new()),
     ])
     .await;
     publish(&world, 2).await;
@@ -133,7 +133,7 @@ async fn reminders_come_until_somebody_acknowledges() {
 async fn what_nobody_acknowledges_is_escalated_once() {
     let escalate = toml! { unacknowledged_for = "4h" };
     let (world, receiver) = watched(vec![
-        rule("soc", &["appeared"], toml! {}),
+        rule("soc", &["appeared"], toml::Table::new()),
         rule("pager", &[], escalate),
     ])
     .await;
@@ -152,7 +152,7 @@ async fn what_nobody_acknowledges_is_escalated_once() {
 
 #[tokio::test]
 async fn a_silence_that_can_match_nothing_is_refused_and_others_show_what_they_would_have_held() {
-    let (world, _receiver) = watched(vec![rule("soc", &["appeared"], toml! {})]).await;
+    let (world, _receiver) = watched(vec![rule("soc", &["appeared"], toml::Table::new())]).await;
     let said = publish(&world, 2).await.remove(0);
     world.set_our_clock(TimeDelta::zero());
     let add =
