@@ -19,7 +19,7 @@ use crate::config::{Config, Token};
 use crate::http::Client;
 use crate::job::context::{Context, Progress};
 use crate::job::lists::discover;
-use crate::model::{MAX_COVERAGE_AHEAD, Matcher, Rule};
+use crate::model::{Catalogue, MAX_COVERAGE_AHEAD, Matcher, Rule};
 use crate::sink::Sink;
 use crate::source::xml::Rules;
 use crate::store::database::Servers;
@@ -154,7 +154,23 @@ pub async fn configure(
 ) -> Result<(), sqlx::Error> {
     configure_sources(config, pool).await?;
     cut_back_coverage(pool, now).await?;
+    configure_enrichment(config, pool, now).await?;
     configure_alerts(config, pool, now).await
+}
+
+/// Records where the KEV catalogue and EPSS scores come from.
+async fn configure_enrichment(
+    config: &Config,
+    pool: &PgPool,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    for catalogue in Catalogue::ALL {
+        let place = config.enrichment.place(catalogue).map(ToString::to_string);
+        let place = place.as_deref();
+        store::enrichment::state::configure(&mut transaction, catalogue, place, now).await?;
+    }
+    transaction.commit().await
 }
 
 async fn configure_alerts(

@@ -82,6 +82,12 @@ pub(super) struct Advisories {
     /// Only zero days
     #[arg(long)]
     zero_day: bool,
+    /// Only those with a CVE in the KEV catalogue (known to be exploited)
+    #[arg(long)]
+    kev: bool,
+    /// Highest EPSS score of its CVEs at least this, 0 to 1
+    #[arg(long, value_name = "SCORE", value_parser = epss)]
+    epss_min: Option<Filter>,
     /// Full-text search in title, description and solution: words, `"a phrase"`, `or`, `-without`
     #[arg(
         long,
@@ -125,6 +131,13 @@ fn cvss(text: &str) -> Result<Filter, String> {
 
 fn threat(text: &str) -> Result<Filter, String> {
     range(NumberField::ThreatScore, text)
+}
+
+fn epss(text: &str) -> Result<Filter, String> {
+    let score = text.trim().parse().ok();
+    let score = score.filter(|score| (0.0..=1.0).contains(score));
+    let score = score.ok_or("expected a number from 0 to 1, such as `0.5`")?;
+    Ok(number(NumberField::Epss, Order::GreaterOrEqual, score))
 }
 
 fn range(field: NumberField, text: &str) -> Result<Filter, String> {
@@ -216,7 +229,13 @@ impl Advisories {
                 })
             })
         };
-        let one = [self.filter, self.severity, self.cvss, self.threat];
+        let one = [
+            self.filter,
+            self.severity,
+            self.cvss,
+            self.threat,
+            self.epss_min,
+        ];
         let mut parts: Vec<Filter> = one.into_iter().flatten().collect();
         parts.extend(later(TimeField::Released, self.released));
         parts.extend(later(TimeField::Modified, self.modified));
@@ -236,8 +255,12 @@ impl Advisories {
         ];
         let several = several.into_iter().filter(|values| !values.is_empty());
         parts.extend(several.map(Filter::Any));
-        if self.zero_day {
-            let (field, value) = (FlagField::IsZeroDay, true);
+        let flags = [
+            (self.zero_day, FlagField::IsZeroDay),
+            (self.kev, FlagField::Kev),
+        ];
+        for (_, field) in flags.into_iter().filter(|(is_asked, _)| *is_asked) {
+            let value = true;
             parts.push(Filter::Test(Test::Flag { field, value }));
         }
         let words = self.search.map(|words| Filter::Test(Test::Words(words)));

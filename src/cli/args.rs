@@ -105,6 +105,8 @@ pub(super) enum Command {
     Silence(super::silence::Silence),
     /// Import saved feed files
     Import(super::import::Import),
+    /// Read the KEV catalogue and EPSS scores from files
+    Enrich(super::enrich::Enrich),
     /// Save one anonymised sample of each API response
     Capture(super::capture::Capture),
     /// Show how saved feed or JSON files are parsed

@@ -17,6 +17,7 @@ mod chosen_list;
 mod confirm;
 mod demo;
 mod difference;
+mod enrich;
 mod erase;
 mod exit;
 mod explain;
@@ -44,6 +45,7 @@ mod status;
 mod status_check;
 mod status_daemon;
 mod status_details;
+mod status_enrichment;
 mod status_mirror;
 mod status_page;
 mod status_source;
@@ -198,6 +200,7 @@ fn work(shared: Shared, command: Command) -> anyhow::Result<bool> {
         Command::Ack(wanted) => block_on(ack::run(shared, wanted)),
         Command::Silence(wanted) => block_on(silence::run(shared, wanted)),
         Command::Import(wanted) => block_on(import::run(shared, wanted)),
+        Command::Enrich(wanted) => block_on(enrich::run(shared, wanted)),
         Command::Capture(wanted) => block_on(capture::run(shared, wanted)),
         Command::Inspect(wanted) => block_on(inspect::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 
 use super::ask;
@@ -11,9 +11,18 @@ use super::output::{print_done, print_error, print_json, print_line, table};
 use super::shared::Shared;
 use super::since::{Since, since};
 use crate::clock::Clock;
-use crate::model::Silence as Compiled;
+use crate::model::{Alert, Silence as Compiled, shortened};
 use crate::startup::Opened;
 use crate::store::alerts::silence::{self, Line};
+
+/// How far back a new silence is tried.
+const PAST: TimeDelta = TimeDelta::days(30);
+/// Most alerts that it is tried with.
+const MOST_PAST: i64 = 100_000;
+/// Suppressed alerts that are named.
+const NAMED: usize = 3;
+/// Longest part of a title that is named, in characters.
+const TITLE_CHARS: usize = 60;
 
 #[derive(Debug, Args)]
 pub(super) struct Silence {
@@ -53,6 +62,9 @@ struct Add {
     /// End: a duration from now (`8h`) or a date or time (2026-12-01)
     #[arg(long, value_name = "WHEN", value_parser = since)]
     until: Since,
+    /// Add it although no alert can match it now
+    #[arg(long)]
+    force: bool,
 }
 
 fn matcher(text: &str) -> Result<(String, String), String> {
@@ -87,8 +99,13 @@ async fn add(
         "{until} is in the past; use a future time or a duration such as 8h"
     );
     let matchers: BTreeMap<String, String> = wanted.matchers.into_iter().collect();
-    Compiled::new(0, until, &matchers).map_err(anyhow::Error::msg)?;
+    let compiled = Compiled::new(0, until, &matchers).map_err(anyhow::Error::msg)?;
     let mut connection = ask::up_to_date(opened).await?;
+    let known = silence::known(&mut connection).await?;
+    if let Some(why) = compiled.matches_nothing(&known).filter(|_| !wanted.force) {
+        anyhow::bail!("{why}; use --force to add the silence nevertheless");
+    }
+    let past = silence::past_alerts(&mut connection, now - PAST, MOST_PAST).await?;
     let by = login();
     let about = (wanted.reason.as_str(), by.as_str());
     let id = silence::add(&mut connection, &matchers, about, (now, until)).await?;
@@ -96,7 +113,33 @@ async fn add(
         "silence {id} active until {}; suppressed alerts: `advisoryd alerts list --state silenced`",
         until.format("%Y-%m-%d %H:%M:%S UTC")
     ));
+    print_line(&would_have(&compiled, &past));
     Ok(true)
+}
+
+/// What it would have suppressed.
+fn would_have(silence: &Compiled, past: &[(String, Alert)]) -> String {
+    let held: Vec<&Alert> = past
+        .iter()
+        .filter(|(rule, alert)| silence.fits(rule, alert))
+        .map(|(_, alert)| alert)
+        .collect();
+    let all = past.len();
+    if held.is_empty() {
+        return format!("of the {all} alerts of the last 30 days it would have suppressed none");
+    }
+    let named = held.iter().take(NAMED);
+    let mut named: Vec<String> = named
+        .map(|alert| format!("{} {}", alert.key, shortened(&alert.title, TITLE_CHARS)))
+        .collect();
+    if held.len() > NAMED {
+        named.push(format!("and {} more", held.len() - NAMED));
+    }
+    format!(
+        "of the {all} alerts of the last 30 days it would have suppressed {}: {}",
+        held.len(),
+        named.join("; ")
+    )
 }
 
 async fn list(opened: &Opened, all: bool, json: bool, now: DateTime<Utc>) -> anyhow::Result<bool> {

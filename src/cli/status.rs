@@ -14,6 +14,7 @@ use super::shared::Shared;
 use super::status_check::Check;
 use super::status_daemon::Daemons;
 use super::status_details::Details;
+use super::status_enrichment::Enrichment;
 use super::status_mirror::Mirror;
 use super::status_page::{self, Status};
 use super::status_source::{self, Plan};
@@ -110,6 +111,7 @@ async fn read(
         sinks: outcome::sinks(connection).await?,
         details: Details::look(config, connection, now).await?,
         mirror: Mirror::look(config, connection, now).await?,
+        enrichment: Enrichment::look(config, connection, now).await?,
         feed_days: feed_days::get(connection).await?,
         conditions: condition::states(connection).await?,
         unknown_fields: unknown_field::list(connection).await?,
@@ -132,6 +134,7 @@ impl Status {
             "discovery": self.discovery,
             "details": self.details.as_value(),
             "mirrors": self.mirror.as_value(),
+            "enrichment": self.enrichment.as_value(),
             "feed_days": self.feed_days,
             "sinks": self.sinks,
             "tables": self.sizes,

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use super::output::rough;
 use super::status_daemon::Daemons;
 use super::status_details::Details;
+use super::status_enrichment::Enrichment;
 use super::status_mirror::Mirror;
 use super::status_source::{self, Plan};
 use super::times::Times;
@@ -27,6 +28,7 @@ pub(super) struct Status {
     pub(super) sinks: Vec<SinkLine>,
     pub(super) details: Details,
     pub(super) mirror: Mirror,
+    pub(super) enrichment: Enrichment,
     pub(super) feed_days: Option<feed_days::FeedDays>,
     pub(super) conditions: Vec<ConditionState>,
     pub(super) unknown_fields: Vec<UnknownField>,
@@ -77,6 +79,7 @@ fn notes(status: &Status, plan: &Plan, times: Times, in_detail: bool) -> Vec<Str
     }
     lines.extend(status.details.lines(times, now));
     lines.extend(status.mirror.lines(plan, times));
+    lines.extend(status.enrichment.lines(now));
     if let Some(state) = &status.discovery {
         lines.push(discovery_line(plan, state));
     }

@@ -16,6 +16,7 @@ use crate::job::alerts::pass;
 use crate::job::context::Context;
 use crate::job::details::fetch::{self, Fetched};
 use crate::job::details::revision_scan;
+use crate::job::enrichment::pull::{self as enrichment, Pulled};
 use crate::job::feeds::feed::{Feed, LookBack, feeds};
 use crate::job::feeds::{full, pull};
 use crate::job::lists::discover;
@@ -208,11 +209,31 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
         good &= fetch_details(context, wanted.json).await?;
         good &= sync_contents::lists_are_complete(context).await?;
     }
+    if wanted.what == What::All && wanted.watch_list.is_empty() {
+        good &= enrich(context, wanted.json).await?;
+    }
     let tickets = wanted.what != What::Feeds && wanted.watch_list.is_empty();
     if tickets && (context.config.tickets.enabled || wanted.what == What::Tickets) {
         good &= sync_tickets(context, wanted).await?;
     }
     Ok(good && !context.stop.is_cancelled())
+}
+
+/// Reads the KEV catalogue and EPSS scores, if they are due.
+async fn enrich(context: &Context, json: bool) -> anyhow::Result<bool> {
+    let mut good = true;
+    for (catalogue, pulled) in enrichment::pull_due(context).await? {
+        match pulled {
+            Pulled::Applied(applied) if json => print_json(&applied)?,
+            Pulled::Applied(applied) => print_line(&applied.sentence()),
+            Pulled::Failed(error) => {
+                print_error(&format!("{}: {error}", catalogue.label()));
+                good = false;
+            }
+            Pulled::Unchanged | Pulled::Skipped => {}
+        }
+    }
+    Ok(good)
 }
 
 /// Tells the sinks of what the pass brought.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::environment::Environment;
 use super::health::{Health, Heartbeat};
+use super::mute::{MuteTime, mute_times};
 use super::rules::rules;
 use super::section::Section;
 use super::sinks::{Sink, SinkKind, sinks};
@@ -16,6 +17,8 @@ pub struct Alerts {
     pub sinks: Vec<Sink>,
     /// `[[alerts.rules]]`, compiled, with unique names.
     pub rules: Vec<Matcher>,
+    /// `[[alerts.mute_times]]`, with unique names.
+    pub mute_times: Vec<MuteTime>,
     /// `[alerts.health]`
     pub health: Health,
     /// `[alerts.heartbeat]`; `None` = off.
@@ -26,13 +29,16 @@ impl Alerts {
     pub(super) fn read(mut section: Section<'_>, env: &Environment) -> Self {
         let sinks = sinks(&mut section, env);
         let names: BTreeSet<String> = sinks.iter().map(|sink| sink.name.clone()).collect();
-        let rules = rules(&mut section, &names);
+        let mute_times = mute_times(&mut section);
+        let mutes: BTreeSet<String> = mute_times.iter().map(|one| one.name.clone()).collect();
+        let rules = rules(&mut section, &names, &mutes);
         let health = Health::read(section.section("health"), &names);
         let heartbeat = Heartbeat::read(section.section("heartbeat"), &names);
         section.close();
         Self {
             sinks,
             rules,
+            mute_times,
             health,
             heartbeat,
         }

@@ -14,6 +14,7 @@ impl Config {
         let settings = Self {
             file: None::<PathBuf>,
             schedule: self.schedule.unmoved(),
+            enrichment: self.enrichment.unmoved(),
             ignored_variables: Vec::new(),
             ..self.clone()
         };

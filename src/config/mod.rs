@@ -8,6 +8,7 @@ mod database;
 mod database_hosts;
 mod database_url;
 mod discovery;
+mod enrichment;
 mod environment;
 mod exposed;
 mod feeds;
@@ -19,6 +20,7 @@ mod http;
 mod instance;
 mod lists;
 mod log;
+mod mute;
 mod reconcile;
 mod regular_file;
 mod retention;
@@ -49,12 +51,14 @@ pub use cron::CronExpression;
 pub use database::{Database, DatabaseError, State};
 pub use database_hosts::DatabaseUrl;
 pub use discovery::Discovery;
+pub use enrichment::{Enrichment, FilePlace};
 pub use feeds::Feeds;
 pub use freshness::{Allowed, Freshness};
 pub use health::{Health, Heartbeat};
 pub use http::{Http, HttpPasswordError};
 pub use lists::{ExtraFeed, ListSource, WatchList};
 pub use log::{Log, LogFormat};
+pub use mute::{MuteTime, end_of_mute};
 pub use reconcile::Reconcile;
 pub use retention::Retention;
 pub use schedule::{Schedule, Tickets};
@@ -102,6 +106,8 @@ pub struct Config {
     pub extra_feeds: Vec<ExtraFeed>,
     /// `[tickets]`
     pub tickets: Tickets,
+    /// `[enrichment]`
+    pub enrichment: Enrichment,
     /// `[freshness]`
     pub freshness: Freshness,
     /// `[reconcile]`
@@ -189,6 +195,7 @@ impl Config {
         let (watch_lists, unfollowed) = lists::watch_lists(&mut root);
         let extra_feeds = lists::extra_feeds(&mut root);
         let tickets = Tickets::read(root.section("tickets"));
+        let enrichment = Enrichment::read(root.section("enrichment"), &environment);
         let freshness = Freshness::read(root.section("freshness"));
         let reconcile = Reconcile::read(root.section("reconcile"));
         let retention = Retention::read(root.section("retention"));
@@ -196,9 +203,14 @@ impl Config {
         let http = Http::read(root.section("http"), &environment);
         let log = Log::read(root.section("log"));
         root.close();
-        let (Some(upstream), Some(schedule), Some(feeds), Some(discovery), true) =
-            (upstream, schedule, feeds, discovery, errors.is_empty())
-        else {
+        let (Some(upstream), Some(schedule), Some(feeds), Some(discovery), Some(enrichment), true) = (
+            upstream,
+            schedule,
+            feeds,
+            discovery,
+            enrichment,
+            errors.is_empty(),
+        ) else {
             return Err(ConfigError { errors });
         };
         Ok(Self {
@@ -212,6 +224,7 @@ impl Config {
             unfollowed,
             extra_feeds,
             tickets,
+            enrichment,
             freshness,
             reconcile,
             retention,
@@ -267,6 +280,7 @@ impl Config {
         let lists: BTreeSet<i64> = self.watch_lists.iter().map(|list| list.id).collect();
         let all = (!self.discovery.watch_lists).then_some(&lists);
         warnings.extend(rules::warnings(&self.alerts.rules, all));
+        warnings.extend(rules::unknown_facts(&self.alerts.rules, &self.enrichment));
         warnings
     }
 }

@@ -12,7 +12,7 @@ use tracing::{debug, error, warn};
 use super::outage::until_done;
 use crate::config;
 use crate::job::alerts::evaluate::{self, Rules};
-use crate::job::alerts::{baseline, deliver};
+use crate::job::alerts::{baseline, by_clock, deliver};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::chain;
@@ -23,6 +23,8 @@ use crate::store::{change, database};
 /// Poll interval, in case a notification is lost or arrives while another process is
 /// evaluating.
 const POLL_EVERY: Duration = Duration::from_secs(5);
+/// How often rules about what has not happened are evaluated: they count in hours.
+const CLOCK_EVERY: Duration = Duration::from_mins(10);
 /// Pause before retrying to open a sink.
 const OPEN_RETRY: Duration = Duration::from_mins(1);
 /// Pause before listening again after the connection was lost.
@@ -53,6 +55,10 @@ pub(super) fn start(tasks: &TaskTracker, context: &Context, backlog: bool) {
     tasks.spawn(listen(context.clone(), wakers.clone()));
     if !context.config.alerts.rules.is_empty() {
         tasks.spawn(keep_evaluating(context.clone(), wakers.changes, backlog));
+    }
+    let mut rules = context.config.alerts.rules.iter();
+    if rules.any(|matcher| by_clock::is_timed(matcher.rule())) {
+        tasks.spawn(keep_watching_the_clock(context.clone(), backlog));
     }
 }
 
@@ -129,6 +135,27 @@ async fn keep_evaluating(context: Context, wake: Arc<Notify>, backlog: bool) {
             () = context.stop.cancelled() => return,
             () = wake.notified() => {}
             () = tokio::time::sleep(POLL_EVERY) => {}
+        }
+    }
+}
+
+/// Evaluates the rules about what has not happened.
+async fn keep_watching_the_clock(context: Context, backlog: bool) {
+    loop {
+        let rules = Rules::of(&context, backlog);
+        let pass = || by_clock::evaluate(&context, &rules);
+        match until_done(&context, None, "rules by the clock", pass).await {
+            Ok(_) => {}
+            Err(Failure::Stopped) => return,
+            Err(failure) => warn!(
+                error = %failure.chain(),
+                "evaluating rules by the clock failed, will retry: {}", failure.chain()
+            ),
+        }
+        tokio::select! {
+            biased;
+            () = context.stop.cancelled() => return,
+            () = tokio::time::sleep(CLOCK_EVERY) => {}
         }
     }
 }

@@ -15,13 +15,13 @@ use super::start::StartOptions;
 use super::worker::Worker;
 use super::workers;
 use super::working::Working;
-use super::{alerts, details, health, mirror, reconcile};
+use super::{alerts, details, enrichment, health, mirror, reconcile};
 use crate::config::Config;
 use crate::http::Usage;
 use crate::job::context::Context;
 use crate::job::standing::Standing;
 use crate::job::trust::retention;
-use crate::model::{SourceKey, counted};
+use crate::model::{Catalogue, SourceKey, counted};
 
 /// The workers and schedules of one configuration.
 pub(super) struct Generation {
@@ -32,6 +32,7 @@ pub(super) struct Generation {
     discovery: Option<Discovery>,
     found: Option<watch::Receiver<Arc<Config>>>,
     mirror: Woken,
+    files: Vec<(Catalogue, Woken)>,
     heartbeat: Option<Woken>,
     run_ended: Arc<Notify>,
 }
@@ -45,7 +46,9 @@ impl Generation {
         let discovery = Discovery::of(&context.config);
         let found = discovery.as_ref().map(Discovery::found);
         let mirror = Woken::by(&context.config.schedule.list_contents);
+        let files = enrichment::files(&context.config);
         let others = others(discovery.as_ref(), &mirror, heartbeat.as_ref());
+        let others = others.chain(files.iter().map(|(_, woken)| woken.clone()));
         let woken = woken(&workers, others);
         let schedules = Schedules::start(woken, timezone, context.clock.now())
             .await
@@ -75,6 +78,10 @@ impl Generation {
             tasks.spawn(discovery::work(context.clone(), discovery.clone()));
         }
         tasks.spawn(mirror::work(context.clone(), mirror.clone()));
+        for (catalogue, woken) in &files {
+            let woken = woken.clone();
+            tasks.spawn(enrichment::work(context.clone(), *catalogue, woken));
+        }
         tasks.spawn(details::work(context.clone()));
         tasks.spawn(retention::hourly(context.clone()));
         alerts::start(&tasks, &context, options.alert_backlog);
@@ -87,6 +94,7 @@ impl Generation {
             discovery,
             found,
             mirror,
+            files,
             heartbeat,
             run_ended,
         })
@@ -123,7 +131,9 @@ impl Generation {
         }
         let workers: Vec<Worker> = kept.into_iter().chain(new.iter().cloned()).collect();
         let (discovery, heartbeat) = (self.discovery.as_ref(), self.heartbeat.as_ref());
-        let woken = woken(&workers, others(discovery, &self.mirror, heartbeat));
+        let others = others(discovery, &self.mirror, heartbeat);
+        let files = self.files.iter().map(|(_, woken)| woken.clone());
+        let woken = woken(&workers, others.chain(files));
         let now = self.context.clock.now();
         if let Err(error) = self.schedules.replace(woken, now).await {
             error!(%error, "could not schedule the discovered watch lists; restart advisoryd");
@@ -170,10 +180,13 @@ impl Generation {
             .iter()
             .map(|worker| (worker.key().label(), &worker.watch));
         let discovery = self.discovery.iter().map(|one| &one.woken.watch);
+        let files = self.files.iter();
+        let files = files.map(|(one, woken)| (one.label().to_owned(), &woken.watch));
         let heartbeat = self.heartbeat.iter().map(|one| &one.watch);
         workers
             .chain(discovery.map(|watch| ("discovery".to_owned(), watch)))
             .chain([("list contents".to_owned(), &self.mirror.watch)])
+            .chain(files)
             .chain(heartbeat.map(|watch| ("the heartbeat".to_owned(), watch)))
             .find_map(|(name, watch)| Some(format!("{name} {}", watch.stuck(is_paused)?)))
     }

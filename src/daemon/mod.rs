@@ -6,6 +6,7 @@ mod access;
 mod alerts;
 mod details;
 mod discovery;
+mod enrichment;
 mod generation;
 mod health;
 mod listener;

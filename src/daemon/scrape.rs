@@ -8,9 +8,10 @@ use sqlx::{PgConnection, PgPool};
 use super::working::Working;
 use crate::config::Config;
 use crate::job::details::fetch;
-use crate::job::health::freshness;
+use crate::job::health::{catalogues, freshness};
 use crate::measures::{self, Budget};
 use crate::model::{ConditionState, DateFilter, chain};
+use crate::store::enrichment::state as enrichment;
 use crate::store::health::condition;
 use crate::store::lists::mirror;
 use crate::store::reports::monitoring::{self, EvaluationLag, Membership, SinkQueue};
@@ -29,6 +30,7 @@ pub(super) struct FromDatabase {
     filter: Option<DateFilter>,
     conditions: Vec<ConditionState>,
     mirrors: Vec<mirror::State>,
+    files: Vec<enrichment::State>,
     sinks: Vec<SinkQueue>,
     evaluation: Option<EvaluationLag>,
     details: Option<(Backlog, Option<DateTime<Utc>>)>,
@@ -42,6 +44,7 @@ pub(super) struct FromDatabase {
 pub(super) struct Known {
     /// The sources when the database last answered.
     sources: Vec<SourceReport>,
+    files: Vec<enrichment::State>,
     filter: Option<DateFilter>,
     members: Option<(State, Vec<Membership>)>,
 }
@@ -97,6 +100,7 @@ async fn read_all(
         filter: reading::get(&mut connection).await?.filter,
         conditions: condition::states(&mut connection).await?,
         mirrors: mirror::states(&mut connection).await?,
+        files: enrichment::states(&mut connection).await?,
         sinks: monitoring::sinks(&mut connection).await?,
         evaluation: monitoring::evaluation_lag(&mut connection).await?,
         details,
@@ -180,6 +184,7 @@ pub(super) fn record(
             *known = Known {
                 members: read.members.map(|members| (state, members)),
                 sources: read.sources,
+                files: read.files,
                 filter: read.filter,
             };
         }
@@ -187,6 +192,7 @@ pub(super) fn record(
     }
     let offset = working.map(|working| working.client.clock_offset());
     measures::ages(&known.sources, now + offset.unwrap_or_default());
+    measures::file_ages(&known.files, now);
     if let Some(working) = working {
         measures::freshness_limits(&limits(&working.config, known));
     }
@@ -194,6 +200,7 @@ pub(super) fn record(
 
 fn record_database(read: &FromDatabase, now: DateTime<Utc>) {
     measures::sources(&read.sources);
+    measures::files(&read.files);
     measures::conditions(&read.conditions, &read.sources);
     measures::mirrors(&read.mirrors, &read.sources);
     measures::sinks(&read.sinks, now);
@@ -216,5 +223,11 @@ fn limits(config: &Config, known: &Known) -> Vec<(String, TimeDelta)> {
         let limit = freshness::limit(config, report, known.filter)?;
         Some((report.key.to_string(), limit))
     });
-    limits.collect()
+    let files = known.files.iter().filter(|file| file.origin.is_some());
+    let of_files = files.filter_map(|file| {
+        let from = file.data_from()?;
+        let until = catalogues::fresh_until(config, file.catalogue, from)?;
+        Some((file.catalogue.name().to_owned(), until - from))
+    });
+    limits.chain(of_files).collect()
 }

@@ -91,6 +91,23 @@ impl Body {
         })
     }
 
+    /// The body of a published file. The file itself may be compressed, whatever the
+    /// response says.
+    pub(super) async fn of_file(
+        response: reqwest::Response,
+        frame: BodyLimits,
+    ) -> Result<Self, ClientError> {
+        let encoding = encoding(&response);
+        let stream = response.bytes_stream().map_err(io::Error::other);
+        match decoder(&encoding, StreamReader::new(Box::pin(stream))) {
+            Some(source) => Self::saved(source, frame).await,
+            None => Err(ClientError::UnknownEncoding {
+                url: frame.url,
+                encoding,
+            }),
+        }
+    }
+
     /// A saved body: the compression is detected from its first bytes.
     pub(super) async fn saved<R>(reader: R, frame: BodyLimits) -> Result<Self, ClientError>
     where

@@ -31,7 +31,7 @@ const MAX_REDIRECTS: usize = 5;
 /// Total timeout for a page of JSON: a server that sends single bytes never triggers the read timeout.
 const MAX_WHOLE_TIME: Duration = Duration::from_mins(10);
 /// Encodings that [`Body`] can decompress.
-const ENCODINGS: &str = "gzip, br, zstd";
+pub(super) const ENCODINGS: &str = "gzip, br, zstd";
 
 /// How much of a response must be received before the attempt succeeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@ pub mod alerts;
 pub(crate) mod collection;
 pub mod context;
 pub mod details;
+pub mod enrichment;
 pub mod failure;
 pub mod feeds;
 pub mod health;

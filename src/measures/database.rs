@@ -11,6 +11,7 @@ use super::table::{
     SINK_FAILURES, SINK_SUCCESS, STORED, WAITING,
 };
 use crate::model::{ConditionState, SourceKey};
+use crate::store::enrichment::state::State as FileState;
 use crate::store::lists::mirror::State as MirrorState;
 use crate::store::reports::monitoring::{EvaluationLag, Membership, SinkQueue};
 use crate::store::reports::report::SourceReport;
@@ -123,6 +124,29 @@ pub fn sources(sources: &[SourceReport]) {
         gauge!(QUARANTINE.name, "source" => source.clone()).set(as_float(report.quarantined));
         let gaps = i64::try_from(report.gaps.len()).unwrap_or(i64::MAX);
         gauge!(GAPS.name, "source" => source).set(as_float(gaps));
+    }
+}
+
+/// Sets what is stored of the configured published files, which count as sources.
+pub fn files(files: &[FileState]) {
+    for file in files.iter().filter(|file| file.origin.is_some()) {
+        let source = file.catalogue.name();
+        let failing = if file.last_error.is_some() { 1.0 } else { 0.0 };
+        gauge!(FAILING.name, "source" => source).set(failing);
+        gauge!(STORED.name, "source" => source).set(as_float(file.entries.unwrap_or(0)));
+    }
+}
+
+/// Sets how old they are at `now`, by our clock.
+pub fn file_ages(files: &[FileState], now: DateTime<Utc>) {
+    for file in files.iter().filter(|file| file.origin.is_some()) {
+        let source = file.catalogue.name();
+        if let Some(from) = file.data_from() {
+            gauge!(DATA_AGE.name, "source" => source).set(age(Some(from), now));
+        }
+        if let Some(at) = file.read_at {
+            gauge!(LAST_SUCCESS.name, "source" => source).set(unix_seconds(at));
+        }
     }
 }
 

@@ -30,6 +30,10 @@ pub enum ChangeKind {
     Rejected,
     /// No longer rejected.
     Reinstated,
+    /// One of its CVEs was added to the KEV catalogue, and none was in it before.
+    KevAdded,
+    /// The highest EPSS score of its CVEs rose to the threshold.
+    EpssCrossed,
     /// A replay parsed the same raw text differently.
     Corrected,
     /// Upstream changed it without a new modification date.
@@ -52,7 +56,7 @@ pub enum ChangeKind {
 
 impl ChangeKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Appeared,
         Self::JoinedWatchList,
         Self::LeftWatchList,
@@ -65,6 +69,8 @@ impl ChangeKind {
         Self::CvesAdded,
         Self::Rejected,
         Self::Reinstated,
+        Self::KevAdded,
+        Self::EpssCrossed,
         Self::Corrected,
         Self::Drifted,
         Self::TicketOpened,
@@ -91,6 +97,8 @@ impl ChangeKind {
             Self::CvesAdded => "cves_added",
             Self::Rejected => "rejected",
             Self::Reinstated => "reinstated",
+            Self::KevAdded => "kev_added",
+            Self::EpssCrossed => "epss_crossed",
             Self::Corrected => "corrected",
             Self::Drifted => "drifted",
             Self::TicketOpened => "ticket_opened",

@@ -66,6 +66,10 @@ pub fn alert_of(rule: &str, subject: &Subject) -> Alert {
         ticket_status: ticket.and_then(|ticket| line(ticket.status.as_ref())),
         ticket_assignee: ticket.and_then(|ticket| line(ticket.assignee.as_ref())),
         severity_before: severity_before(subject),
+        kev: advisory.and_then(|advisory| advisory.kev),
+        kev_due: advisory.and_then(|advisory| advisory.kev_due),
+        ransomware: advisory.and_then(|advisory| advisory.ransomware),
+        epss: advisory.and_then(|advisory| advisory.epss),
         ..Alert::default()
     }
 }
@@ -114,6 +118,8 @@ fn summary(subject: &Subject) -> String {
         ChangeKind::CvesAdded => cves(subject),
         ChangeKind::Rejected => format!("rejected by upstream, severity before: {before}"),
         ChangeKind::Reinstated => format!("no longer rejected, {now}"),
+        ChangeKind::KevAdded => format!("known to be exploited (KEV){}, {now}", kev(subject)),
+        ChangeKind::EpssCrossed => format!("EPSS score rose to {}, {now}", epss(subject)),
         ChangeKind::Corrected => "parsed again: stored values changed".to_owned(),
         ChangeKind::Drifted => "changed upstream without a new modification date".to_owned(),
         ChangeKind::TicketOpened => format!("new ticket{}", of_ticket(subject)),
@@ -124,6 +130,25 @@ fn summary(subject: &Subject) -> String {
         ChangeKind::TicketGone => "ticket no longer exists upstream".to_owned(),
         ChangeKind::TicketReturned => "ticket exists upstream again".to_owned(),
     }
+}
+
+/// What the KEV catalogue adds.
+fn kev(subject: &Subject) -> String {
+    let advisory = subject.advisory.as_ref();
+    let due = advisory.and_then(|advisory| advisory.kev_due);
+    let is_ransomware = advisory.and_then(|advisory| advisory.ransomware) == Some(true);
+    let due = due.map_or_else(String::new, |due| format!(", due {due}"));
+    let used = if is_ransomware {
+        ", used in ransomware campaigns"
+    } else {
+        ""
+    };
+    format!("{due}{used}")
+}
+
+fn epss(subject: &Subject) -> String {
+    let score = subject.advisory.as_ref().and_then(|advisory| advisory.epss);
+    score.map_or_else(|| "unknown".to_owned(), |score| format!("{score:.3}"))
 }
 
 fn words(severity: Option<Severity>) -> String {

@@ -2,7 +2,7 @@
 
 use regex::{Regex, RegexBuilder};
 
-use super::filter::{Filter, evaluate, parse_filter};
+use super::filter::{Field, Filter, FlagField, NumberField, evaluate, parse_filter};
 use super::{
     AdvisorySubject, Clause, Clauses, Globs, Missing, Rule, Subject, TicketSubject, Verdict,
     WorkState,
@@ -65,6 +65,27 @@ impl Matcher {
         self.asks_for(Clause::Product) || self.filters().any(uses)
     }
 
+    /// Whether the rule compares what the KEV catalogue says.
+    pub fn compares_kev(&self) -> bool {
+        let fields = [
+            Field::Flag(FlagField::Kev),
+            Field::Flag(FlagField::Ransomware),
+        ];
+        self.asks_for(Clause::Kev)
+            || self.asks_for(Clause::Ransomware)
+            || fields.into_iter().any(|field| self.compares(field))
+    }
+
+    /// Whether the rule compares EPSS scores.
+    pub fn compares_epss(&self) -> bool {
+        self.asks_for(Clause::Epss) || self.compares(Field::Number(NumberField::Epss))
+    }
+
+    fn compares(&self, field: Field) -> bool {
+        let mut filters = self.filters();
+        filters.any(|filter| filter.compares(field))
+    }
+
     /// The full-text searches to make in the texts of advisories.
     pub fn words(&self) -> Vec<String> {
         let words = self.filters().flat_map(Filter::words);
@@ -79,7 +100,7 @@ impl Matcher {
     /// The verdict of the rule. First loads are excluded last, so that they can be
     /// counted.
     pub fn judge(&self, subject: &Subject) -> Verdict {
-        if !self.rule.on.contains(&subject.what) {
+        if !self.rule.clock.is_empty() || !self.rule.on.contains(&subject.what) {
             return Verdict::NotAsked;
         }
         match self.clauses(subject) {
@@ -233,6 +254,9 @@ impl Conditions {
             Clause::Cvss4 => least(advisory.cvss4, plain.cvss4),
             Clause::ThreatScore => least(advisory.threat_score, plain.threat_score),
             Clause::ZeroDay => Some(advisory.is_zero_day? == plain.zero_day?),
+            Clause::Kev => Some(advisory.kev? == plain.kev?),
+            Clause::Ransomware => Some(advisory.ransomware? == plain.ransomware?),
+            Clause::Epss => least(advisory.epss, plain.epss),
             Clause::AttackVector => Some(plain.attack_vector.contains(&advisory.attack_vector?)),
             Clause::Cve => any(&self.cve, &advisory.cves),
             Clause::Product => any(&self.product, &advisory.products),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{ChangedField, Severity, one_line, outgoing_within, shortened};
@@ -205,6 +205,14 @@ pub struct Alert {
     pub advisory_url: Option<String>,
     /// The ticket's page, from `[upstream] ticket_url`.
     pub ticket_url: Option<String>,
+    /// Whether one of its CVEs is in the KEV catalogue; `None` while that was not read.
+    pub kev: Option<bool>,
+    /// Earliest due date of those CVEs.
+    pub kev_due: Option<NaiveDate>,
+    /// Whether one of them is used in ransomware campaigns.
+    pub ransomware: Option<bool>,
+    /// Highest EPSS score of its CVEs, 0 without any; `None` while no scores were read.
+    pub epss: Option<f64>,
 }
 
 impl Alert {

@@ -11,6 +11,7 @@ mod condition_state;
 mod date_filter;
 mod delivery;
 mod detail;
+mod enrichment;
 mod fact;
 pub mod filter;
 mod fingerprint;
@@ -22,6 +23,7 @@ mod matcher;
 mod message;
 mod mirror;
 mod outgoing;
+mod overdue;
 mod overlay;
 mod receipt;
 mod record_kind;
@@ -56,6 +58,7 @@ pub use condition_state::{ConditionState, Finding, OWN_RULE, Transition, decide,
 pub use date_filter::DateFilter;
 pub use delivery::{AlertState, DeliveryState, Ending, FailureReason};
 pub use detail::{Detail, Details, Forecast, IngestedVia, forecast};
+pub use enrichment::{Catalogue, CveNumber, EpssScores, KevCatalogue, KevEntry};
 pub use fact::{alert_id, alert_of, test_id};
 pub use fingerprint::{
     Fingerprint, PARSER_VERSION, fingerprint, plain_fingerprint, salted_fingerprint,
@@ -71,6 +74,7 @@ pub use outgoing::{
     MAX_OUTGOING_CHARS, holds_secret, keep_login, keep_secret, outgoing, outgoing_page,
     outgoing_within,
 };
+pub use overdue::{ClockClauses, Overdue};
 pub use overlay::overlay;
 pub use receipt::{PendingFetch, QuarantinedRecord, Receipt, SourceCoverage};
 pub use record_kind::RecordKind;
@@ -78,7 +82,7 @@ pub use redaction::Redaction;
 pub use rule::{Clause, Clauses, Missing, Rule, WorkState};
 pub use run::{Mode, Outcome, Tally};
 pub use severity::Severity;
-pub use silence::Silence;
+pub use silence::{KnownNames, Silence};
 pub use source_key::SourceKey;
 pub use subject::{AdvisorySubject, Subject, TicketSubject};
 pub use sum::FingerprintSum;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AttackVector, ChangeKind, Severity};
+use super::{AttackVector, ChangeKind, ClockClauses, Severity};
 
 /// A rule: which changes of which advisories or tickets are sent to which sinks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,10 @@ pub struct Rule {
     /// How missing values are treated.
     #[serde(default)]
     pub missing: Missing,
+    /// Clauses about what has not happened for some time. A rule with one is evaluated by
+    /// the clock, and not by changes.
+    #[serde(default, skip_serializing_if = "ClockClauses::is_empty")]
+    pub clock: ClockClauses,
     /// Names of the sinks.
     #[serde(default)]
     pub sinks: Vec<String>,
@@ -29,6 +33,20 @@ pub struct Rule {
     /// Shadow rule: evaluated and recorded, but nothing is sent.
     #[serde(default)]
     pub shadow: bool,
+    /// Cron expression: one message at each of its times, instead of `group_seconds`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Reminders after each so many seconds until the advisory is acknowledged; 0 = none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub repeat_seconds: u64,
+    /// Names of times in which messages are held back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mute_times: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How a clause treats a value that upstream did not send (no CVSS yet).
@@ -98,6 +116,15 @@ pub struct Clauses {
     /// Whether the advisory is acknowledged at that time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<WorkState>,
+    /// Whether one of its CVEs is known to be exploited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kev: Option<bool>,
+    /// Whether one of its CVEs is used in ransomware campaigns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ransomware: Option<bool>,
+    /// Minimum EPSS score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epss: Option<f64>,
     /// A filter (docs/filter.md).
     #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
@@ -157,6 +184,9 @@ impl Clauses {
             ticket_queue,
             state,
             filter,
+            kev,
+            ransomware,
+            epss,
         } = self;
         let there = [
             (Clause::Severity, severity.is_some()),
@@ -177,6 +207,9 @@ impl Clauses {
             (Clause::TicketQueue, !ticket_queue.is_empty()),
             (Clause::State, state.is_some()),
             (Clause::Where, filter.is_some()),
+            (Clause::Kev, kev.is_some()),
+            (Clause::Ransomware, ransomware.is_some()),
+            (Clause::Epss, epss.is_some()),
         ];
         there
             .into_iter()
@@ -226,11 +259,17 @@ pub enum Clause {
     State,
     /// `where`
     Where,
+    /// `kev`
+    Kev,
+    /// `ransomware`
+    Ransomware,
+    /// `epss`
+    Epss,
 }
 
 impl Clause {
     /// Every clause, in the order of their codes in the database.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::Severity,
         Self::WatchLists,
         Self::Cvss2,
@@ -250,6 +289,9 @@ impl Clause {
         Self::Not,
         Self::State,
         Self::Where,
+        Self::Kev,
+        Self::Ransomware,
+        Self::Epss,
     ];
 
     /// Its key in the configuration.
@@ -274,6 +316,9 @@ impl Clause {
             Self::Not => "not",
             Self::State => "state",
             Self::Where => "where",
+            Self::Kev => "kev",
+            Self::Ransomware => "ransomware",
+            Self::Epss => "epss",
         }
     }
 }

@@ -4,7 +4,16 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Alert, Globs};
+use super::{Alert, ChangeKind, Condition, Globs, OWN_RULE, Severity};
+
+/// Kinds of alerts of rules that are evaluated by the clock.
+const CLOCK_KINDS: [&str; 5] = [
+    "ticket_open",
+    "without_ticket",
+    "no_solution",
+    "unacknowledged",
+    "reminder",
+];
 
 /// The field that a matcher of a silence compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +64,33 @@ impl Field {
             })
     }
 
+    /// All values that alerts can have there; `None` if they are not a closed set.
+    fn known(self, names: &KnownNames) -> Option<Vec<String>> {
+        let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        let all = match self {
+            Self::Rule => names
+                .rules
+                .iter()
+                .cloned()
+                .chain([OWN_RULE.to_owned()])
+                .collect(),
+            Self::What => {
+                let kinds = ChangeKind::ALL.map(ChangeKind::name);
+                let conditions = Condition::ALL.map(Condition::name);
+                let all = kinds.iter().chain(&conditions).chain(&CLOCK_KINDS);
+                all.map(ToString::to_string).collect()
+            }
+            Self::Kind => owned(&["advisory", "ticket", OWN_RULE]),
+            Self::Severity => {
+                let severities = Severity::ALL.map(Severity::name).into_iter();
+                severities.chain(["unknown"]).map(str::to_owned).collect()
+            }
+            Self::WatchList => names.watch_lists.iter().map(ToString::to_string).collect(),
+            Self::Key | Self::Title | Self::Cve => return None,
+        };
+        Some(all)
+    }
+
     fn fits(self, globs: &Globs, rule: &str, alert: &Alert) -> bool {
         match self {
             Self::Rule => globs.fit(rule),
@@ -70,6 +106,15 @@ impl Field {
                 .any(|id| globs.fit(&id.to_string())),
         }
     }
+}
+
+/// The names that matchers are checked with.
+#[derive(Debug, Clone, Default)]
+pub struct KnownNames {
+    /// Names of the current rules.
+    pub rules: Vec<String>,
+    /// Ids of the watch lists.
+    pub watch_lists: Vec<i64>,
 }
 
 /// Suppresses matching alerts for a limited time.
@@ -103,6 +148,23 @@ impl Silence {
             id,
             until,
             matchers: compiled.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Why no alert can match, as far as that is known: the first field whose pattern matches
+    /// none of the values that there are.
+    pub fn matches_nothing(&self, names: &KnownNames) -> Option<String> {
+        self.matchers.iter().find_map(|(field, globs)| {
+            let known = field.known(names)?;
+            if known.iter().any(|value| globs.fit(value)) {
+                return None;
+            }
+            let name = field.name();
+            let known = match known.len() {
+                0 => "there are none".to_owned(),
+                _ => format!("known: {}", known.join(", ")),
+            };
+            Some(format!("no `{name}` matches this pattern; {known}"))
         })
     }
 

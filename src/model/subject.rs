@@ -1,6 +1,6 @@
 //! Subject: a change with the content that rules compare.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{AttackVector, ChangeKind, Severity};
 
@@ -109,6 +109,15 @@ pub struct AdvisorySubject {
     pub impacts: Vec<String>,
     /// When its first version was stored.
     pub first_seen_at: Option<DateTime<Utc>>,
+    /// Whether one of its CVEs is known to be exploited; `None` while the KEV catalogue was
+    /// not read.
+    pub kev: Option<bool>,
+    /// Earliest due date of those CVEs.
+    pub kev_due: Option<NaiveDate>,
+    /// Whether one of them is used in ransomware campaigns.
+    pub ransomware: Option<bool>,
+    /// Highest EPSS score of its CVEs, 0 without any; `None` while no scores were read.
+    pub epss: Option<f64>,
     /// The full-text searches that match, of those that were asked for.
     pub matched_words: Vec<String>,
 }

@@ -22,6 +22,9 @@ pub fn requirement(clauses: &Clauses, clause: Clause) -> String {
         Clause::ZeroDay => clauses
             .zero_day
             .map_or_else(String::new, |wanted| wanted.to_string()),
+        Clause::Kev => yes_or_no(clauses.kev),
+        Clause::Ransomware => yes_or_no(clauses.ransomware),
+        Clause::Epss => least(clauses.epss),
         Clause::AttackVector => {
             let names = clauses.attack_vector.iter();
             list(names.map(|vector| vector.name().to_owned()))
@@ -60,6 +63,9 @@ pub fn actual_value(clauses: &Clauses, subject: &Subject, clause: Clause) -> Str
         Clause::ZeroDay => advisory
             .and_then(|one| one.is_zero_day)
             .map_or_else(none, |is| is.to_string()),
+        Clause::Kev => yes_or_no(advisory.and_then(|one| one.kev)),
+        Clause::Ransomware => yes_or_no(advisory.and_then(|one| one.ransomware)),
+        Clause::Epss => number(advisory.and_then(|one| one.epss)),
         Clause::AttackVector => advisory
             .and_then(|one| one.attack_vector)
             .map_or_else(none, |vector| vector.name().to_owned()),
@@ -89,6 +95,7 @@ pub fn described(rule: &Rule) -> String {
         .into_iter()
         .map(|clause| format!("{} {}", clause.name(), requirement(&rule.clauses, clause)))
         .collect();
+    parts.extend(rule.clock.described());
     for not in &rule.not {
         let named = not.set().into_iter();
         let named = named.map(|clause| format!("{} {}", clause.name(), requirement(not, clause)));
@@ -99,6 +106,9 @@ pub fn described(rule: &Rule) -> String {
     }
     if parts.is_empty() {
         parts.push("any".to_owned());
+    }
+    if !rule.clock.is_empty() {
+        return format!("{}; by the clock", parts.join("; "));
     }
     let on: Vec<&str> = rule.on.iter().map(|kind| kind.name()).collect();
     format!("{}; on {}", parts.join("; "), on.join(", "))
@@ -111,6 +121,10 @@ fn severity(subject: &Subject) -> String {
         return format!("{}, before: {}", name(now), name(subject.former_severity));
     }
     name(now).to_owned()
+}
+
+fn yes_or_no(value: Option<bool>) -> String {
+    value.map_or_else(none, |is| is.to_string())
 }
 
 fn none() -> String {

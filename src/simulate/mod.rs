@@ -6,6 +6,8 @@ mod clock;
 mod facts;
 mod feed;
 mod options;
+mod published;
+mod publishing;
 mod random;
 mod record;
 mod server;

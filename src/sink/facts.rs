@@ -43,6 +43,7 @@ pub(super) fn facts(alert: &Alert) -> Vec<String> {
     if alert.is_zero_day == Some(true) {
         facts.push("zero day".into());
     }
+    facts.extend(exploitation(alert));
     if let Some(vector) = alert
         .attack_vector
         .as_deref()
@@ -74,6 +75,22 @@ pub(super) fn facts(alert: &Alert) -> Vec<String> {
     let word = if lists.len() == 1 { "list" } else { "lists" };
     let named = listed(named, rest.len());
     facts.extend(named.map(|named| format!("watch {word} {named}")));
+    facts
+}
+
+/// What the KEV catalogue and EPSS say.
+fn exploitation(alert: &Alert) -> Vec<String> {
+    let mut facts = Vec::new();
+    if alert.kev == Some(true) {
+        let due = alert.kev_due;
+        let due = due.map_or_else(String::new, |due| format!(", due {due}"));
+        facts.push(format!("known to be exploited (KEV{due})"));
+    }
+    if alert.ransomware == Some(true) {
+        facts.push("used in ransomware campaigns".into());
+    }
+    let score = alert.epss.filter(|score| *score > 0.0);
+    facts.extend(score.map(|score| format!("EPSS {score:.3}")));
     facts
 }
 

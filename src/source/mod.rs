@@ -5,6 +5,7 @@ pub mod approval;
 pub mod asset_list;
 mod damaged_json;
 pub mod detail;
+pub mod enrichment;
 pub(crate) mod json_text;
 pub mod list_item;
 pub mod page;

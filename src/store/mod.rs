@@ -5,6 +5,7 @@ pub(crate) mod advisories;
 pub mod alerts;
 pub mod change;
 pub mod database;
+pub(crate) mod enrichment;
 pub(crate) mod health;
 pub mod ledger;
 pub(crate) mod lists;

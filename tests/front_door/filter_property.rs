@@ -114,6 +114,9 @@ fn nulls() -> impl Strategy<Value = String> {
             "is_zero_day",
             "is_rejected",
             "repaired",
+            "kev",
+            "ransomware",
+            "epss",
             "said",
         ][..],
     );
@@ -166,6 +169,8 @@ fn comparison() -> impl Strategy<Value = String> {
         2 => (match_text(), lists).prop_map(|(o, v)| format!("list {o} {v}")),
         2 => words.prop_map(|words| format!("text ~ {}", quoted(words))),
         2 => select(&["is_zero_day", "is_rejected = false", "repaired"][..]).prop_map(str::to_owned),
+        2 => select(&["kev", "ransomware = false", "epss >= 0.5", "epss < 0.5", "epss = 0"][..])
+            .prop_map(str::to_owned),
         2 => nulls(),
     ]
 }
@@ -215,6 +220,24 @@ async fn revised(advisories: &[Value]) -> World {
         )
         .bind(said)
         .bind(says)
+        .execute(world.pool())
+        .await
+        .unwrap();
+    }
+    // In some cases nothing was read yet.
+    if advisories
+        .first()
+        .is_none_or(|first| first["is_rejected"] == false)
+    {
+        sqlx::raw_sql(
+            "update advisoryd.enrichment set read_at = now();
+             insert into advisoryd.known_exploited (cve, added_on, is_ransomware, listed_at)
+             values ('CVE-2026-1', '2026-01-01', false, '2026-01-01'),
+                    ('CVE-2026-1234', '2026-01-01', true, '2026-01-01');
+             update advisoryd.known_exploited set removed_at = '2026-02-01' where cve = 'CVE-2026-1';
+             insert into advisoryd.epss_score (cve, score)
+             values ('CVE-2026-1234', 0.5), ('CVE-2026-1', 0.2)",
+        )
         .execute(world.pool())
         .await
         .unwrap();

@@ -57,6 +57,7 @@ const STORE: &[(&str, &[&str])] = &[
     ("origin", &[]),
     ("database", &[]),
     ("change", &["origin"]),
+    ("enrichment", &["change"]),
     ("ledger", &["database", "origin"]),
     ("wanted", &["origin"]),
     ("lists", &["ledger"]),
@@ -77,6 +78,7 @@ const JOB: &[(&str, &[&str])] = &[
     ("run", &["context", "failure", "transaction"]),
     ("collection", &["context", "failure"]),
     ("health", &["context", "failure", "standing"]),
+    ("enrichment", &["context", "failure"]),
     (
         "lists",
         &["collection", "context", "failure", "transaction"],

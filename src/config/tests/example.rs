@@ -74,6 +74,7 @@ fn the_example_names_every_key_there_is() {
         "feeds",
         "discovery",
         "tickets",
+        "enrichment",
         "freshness",
         "reconcile",
         "retention",

@@ -66,6 +66,7 @@ async fn match_stored(
             limit: PAGE,
             existing_at: after_seq,
             words: &words,
+            only: None,
         };
         let subjects = subject::stored(&mut connection, page).await?;
         drop(connection);
@@ -79,7 +80,7 @@ async fn match_stored(
             .collect();
         count += i64::try_from(found.len()).unwrap_or(i64::MAX);
         if rules.backlog {
-            raise(context, matcher, &found).await?;
+            raise(context, rules, matcher, &found).await?;
         }
     }
 }
@@ -91,15 +92,24 @@ pub(super) fn selects_new_ones(matcher: &Matcher) -> bool {
     kinds.any(|kind| matches!(kind, ChangeKind::Appeared | ChangeKind::JoinedWatchList))
 }
 
-async fn raise(context: &Context, matcher: &Matcher, found: &[&Subject]) -> Result<(), Failure> {
+async fn raise(
+    context: &Context,
+    rules: &Rules<'_>,
+    matcher: &Matcher,
+    found: &[&Subject],
+) -> Result<(), Failure> {
     let rule = matcher.rule();
     let now = context.clock.now();
     let mut transaction = context.pool.begin().await?;
     evaluation::wait_and_lock(&mut transaction).await?;
     let silences = silence::active(&mut transaction, now).await?;
-    let raised = found
-        .iter()
-        .map(|subject| raised_of(rule, subject, alert_of(&rule.name, subject), &silences));
+    let timing = rules.timing(now);
+    let raised = found.iter().map(|subject| {
+        let alert = alert_of(&rule.name, subject);
+        let mut raised = raised_of(rule, subject, alert, &silences);
+        timing.hold(rule, &mut raised);
+        raised
+    });
     let links = &context.config.upstream.links;
     let raised = details::complete(&mut transaction, raised.collect(), links).await?;
     alert::raise(&mut transaction, raised, now).await?;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use sqlx::PgConnection;
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -167,6 +168,7 @@ struct Evaluator<'a> {
     rules: &'a Rules<'a>,
     pairs: Vec<(Cow<'a, Matcher>, Current)>,
     silences: Vec<Silence>,
+    now: DateTime<Utc>,
 }
 
 /// The result of a batch.
@@ -202,6 +204,7 @@ impl<'a> Evaluator<'a> {
             rules,
             pairs,
             silences: silence::active(connection, now).await?,
+            now,
         }))
     }
 
@@ -295,9 +298,11 @@ impl<'a> Evaluator<'a> {
         alert.raised_severities = former.severities;
         let mut raised = raised_of(rule, subject, alert, &self.silences);
         raised.sinks = sinks;
+        self.rules.timing(self.now).hold(rule, &mut raised);
         if verdict != Verdict::Matched {
             // It goes to fewer sinks than the other alerts of its group.
             raised.group = TimeDelta::zero();
+            raised.is_held = false;
         }
         Some(raised)
     }
@@ -341,5 +346,6 @@ pub(crate) fn raised_of(
         is_shadow: rule.shadow,
         sinks: rule.sinks.clone(),
         group: TimeDelta::seconds(i64::try_from(rule.group_seconds).unwrap_or(0)),
+        is_held: false,
     }
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::baseline;
+use super::by_clock;
 use super::deliver::{self, Delivered};
 use super::evaluate::{self, Evaluated, Rules};
 use crate::job::context::Context;
@@ -45,7 +46,8 @@ async fn pass_since(
 ) -> Result<Passed, Failure> {
     let rules = Rules::of(context, backlog);
     baseline::count(context, &rules).await?;
-    let evaluated = evaluate::evaluate(context, &rules).await?;
+    let mut evaluated = evaluate::evaluate(context, &rules).await?;
+    evaluated.raised += by_clock::evaluate(context, &rules).await?;
     let mut connection = context.pool.acquire().await?;
     delivery::seal_since(&mut connection, began_at, context.clock.now()).await?;
     drop(connection);

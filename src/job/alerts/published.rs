@@ -53,6 +53,7 @@ pub async fn published(
             limit: PAGE,
             existing_at,
             words: &words,
+            only: None,
         };
         let subjects = subject::stored(connection, page).await?;
         let Some(last) = subjects.last() else { break };

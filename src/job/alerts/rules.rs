@@ -3,6 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use super::timing::Timing;
+use crate::config::MuteTime;
 use crate::job::context::Context;
 use crate::model::{Links, Matcher};
 use crate::store::alerts::rule::Current;
@@ -17,6 +22,10 @@ pub struct Rules<'a> {
     pub backlog: bool,
     /// The links of alerts.
     pub links: Links,
+    /// When messages are held back.
+    pub mute_times: &'a [MuteTime],
+    /// Time zone of schedules.
+    pub zone: Tz,
 }
 
 impl<'a> Rules<'a> {
@@ -28,6 +37,17 @@ impl<'a> Rules<'a> {
             resolving: alerts.resolving_sinks().map(str::to_owned).collect(),
             backlog,
             links: context.config.upstream.links.clone(),
+            mute_times: &alerts.mute_times,
+            zone: context.config.schedule.timezone,
+        }
+    }
+
+    /// When messages are sent, seen from `now`.
+    pub(super) fn timing(&self, now: DateTime<Utc>) -> Timing<'_> {
+        Timing {
+            mute_times: self.mute_times,
+            zone: self.zone,
+            now,
         }
     }
 

@@ -14,6 +14,7 @@ use crate::model::{Condition, ConditionState, OWN_RULE, Purpose, Silence, Transi
 use crate::store::alerts::alert;
 use crate::store::alerts::raised::Raised;
 use crate::store::alerts::{evaluation, silence};
+use crate::store::enrichment::state;
 use crate::store::health::condition;
 use crate::store::lists::{discovery, mirror};
 use crate::store::tickets::reading;
@@ -64,6 +65,7 @@ async fn transitions(
     let filter = reading::get(connection).await?.filter;
     let seen = Seen {
         config: &context.config,
+        now: context.clock.now(),
         upstream_now: context.upstream_now(),
         filter,
         sources: condition::sources(connection, context.clock.now()).await?,
@@ -71,7 +73,7 @@ async fn transitions(
         discovery: Some(discovery::state(connection).await?)
             .filter(|_| context.config.discovery.watch_lists),
         mirrors: mirror::states(connection).await?,
-        now: context.clock.now(),
+        catalogues: state::states(connection).await?,
         sinks: condition::sinks(connection).await?,
         states: condition::states(connection).await?,
     };
@@ -113,6 +115,7 @@ fn raise(
         is_shadow: !health.enabled,
         sinks,
         group,
+        is_held: false,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::catalogues::stale_file;
 use super::finding::{ERROR_CHARS, count, error, of_source, rounded, time};
 use super::quiet::quiet;
 use super::{freshness, lists};
@@ -9,6 +10,7 @@ use crate::config::Config;
 use crate::model::{
     Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, counted, shortened,
 };
+use crate::store::enrichment::state::State;
 use crate::store::health::condition::{Doubt, SinkState, SourceState};
 use crate::store::lists::{discovery, mirror};
 use crate::store::wanted::missing::MissingDetails;
@@ -20,12 +22,12 @@ const SINK_FAILURES: i32 = 4;
 /// The data that conditions are derived from.
 pub(crate) struct Seen<'a> {
     pub config: &'a Config,
+    /// The time by our clock.
+    pub now: DateTime<Utc>,
     /// The time by upstream's clock, like the covered time.
     pub upstream_now: DateTime<Utc>,
     /// The date filter for tickets that upstream supports.
     pub filter: Option<DateFilter>,
-    /// The time by our clock.
-    pub now: DateTime<Utc>,
     pub sources: Vec<SourceState>,
     /// Details that lists need which are read from the JSON API.
     pub missing: MissingDetails,
@@ -33,6 +35,7 @@ pub(crate) struct Seen<'a> {
     pub discovery: Option<discovery::State>,
     /// How far what lists contain is read.
     pub mirrors: Vec<mirror::State>,
+    pub catalogues: Vec<State>,
     pub sinks: Vec<SinkState>,
     pub states: Vec<ConditionState>,
 }
@@ -58,6 +61,8 @@ impl Seen<'_> {
             findings.extend(self.list_contents(source));
         }
         findings.extend(self.discovery.as_ref().map(|state| self.discovered(state)));
+        let configured = self.catalogues.iter().filter(|one| one.origin.is_some());
+        findings.extend(configured.map(|one| stale_file(self.config, one, self.now)));
         findings.extend(self.sinks.iter().map(failing));
         let gone = self.states.iter().filter(|state| {
             state.is_raised

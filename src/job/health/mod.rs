@@ -1,5 +1,6 @@
 //! Health checks and the heartbeat.
 
+pub mod catalogues;
 pub mod check;
 mod finding;
 pub(crate) mod findings;

@@ -132,6 +132,7 @@ fn number(field: NumberField, subject: &Subject) -> Option<f64> {
         NumberField::Cvss3 => advisory.cvss3,
         NumberField::Cvss4 => advisory.cvss4,
         NumberField::ThreatScore => advisory.threat_score,
+        NumberField::Epss => advisory.epss,
     }
 }
 
@@ -183,6 +184,8 @@ fn flag(field: FlagField, advisory: &AdvisorySubject) -> Option<bool> {
         FlagField::IsZeroDay => advisory.is_zero_day,
         FlagField::IsRejected => advisory.is_rejected,
         FlagField::Repaired => advisory.is_repaired,
+        FlagField::Kev => advisory.kev,
+        FlagField::Ransomware => advisory.ransomware,
     }
 }
 

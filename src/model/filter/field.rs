@@ -36,6 +36,8 @@ pub enum NumberField {
     Cvss4,
     /// Upstream's threat score.
     ThreatScore,
+    /// EPSS score.
+    Epss,
 }
 
 /// A field with a time.
@@ -84,6 +86,10 @@ pub enum FlagField {
     IsRejected,
     /// Parsed from a damaged record.
     Repaired,
+    /// One of its CVEs is known to be exploited.
+    Kev,
+    /// One of its CVEs is used in ransomware campaigns.
+    Ransomware,
 }
 
 /// Every field with its names, the first of which is the one in messages.
@@ -125,10 +131,13 @@ pub(super) const FIELDS: [(Field, &[&str]); 21] = [
         &["first_seen", "first_seen_at"],
     ),
 ];
-/// The fields that are in no column.
-pub(super) const OTHERS: [(Field, &[&str]); 2] = [
+/// The fields that are in no column of the table.
+pub(super) const OTHERS: [(Field, &[&str]); 5] = [
     (Field::Words, &["text"]),
     (Field::Flag(FlagField::Repaired), &["repaired"]),
+    (Field::Flag(FlagField::Kev), &["kev"]),
+    (Field::Flag(FlagField::Ransomware), &["ransomware"]),
+    (Field::Number(NumberField::Epss), &["epss"]),
 ];
 
 impl Field {

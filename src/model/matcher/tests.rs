@@ -17,7 +17,11 @@ fn rule(clauses: Clauses) -> Rule {
         missing: Missing::Match,
         sinks: Vec::new(),
         group_seconds: 0,
+        clock: crate::model::ClockClauses::default(),
         shadow: false,
+        digest: None,
+        repeat_seconds: 0,
+        mute_times: Vec::new(),
     }
 }
 

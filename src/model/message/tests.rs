@@ -116,13 +116,17 @@ fn the_json_form_of_version_1_keeps_its_keys() {
         "more_tickets",
         "advisory_url",
         "ticket_url",
+        "kev",
+        "kev_due",
+        "ransomware",
+        "epss",
     ] {
         assert!(
             alert.iter().any(|name| name == key),
             "{key} is always there"
         );
     }
-    assert_eq!(alert.len(), 39, "document a new key and list it here");
+    assert_eq!(alert.len(), 43, "document a new key and list it here");
     assert_eq!(json["purpose"], json!(Purpose::Alert.name()));
     let back: Message = serde_json::from_value(json).unwrap();
     assert_eq!(back, message);

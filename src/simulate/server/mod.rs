@@ -10,6 +10,7 @@ mod control;
 mod fault;
 mod gate;
 mod lock;
+mod published;
 mod query;
 mod reply;
 mod route;

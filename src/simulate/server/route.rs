@@ -13,6 +13,7 @@ use super::asked::Asked;
 use super::body;
 use super::collection::{page, refuse, reply as page_reply};
 use super::fault::Fault;
+use super::published;
 use super::query::{BadValue, Query};
 use super::reply::{Content, Reply};
 use super::shared::Shared;
@@ -20,6 +21,9 @@ use super::throttled::throttled;
 
 /// Answers as upstream would, in Django's order: slash, route, token, limit, method, content.
 pub fn reply(shared: &Arc<Shared>, asked: &Asked) -> Reply {
+    if let Some(reply) = published::reply(shared, asked) {
+        return reply;
+    }
     let Some(path) = asked.path.strip_prefix("/api/") else {
         return Reply::html(404);
     };

@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard};
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::fault::Faults;
 use super::gate::Gates;
 use super::lock::locked;
@@ -9,6 +11,7 @@ use super::seen::Log;
 use super::throttle::Throttle;
 use crate::simulate::clock::Clock;
 use crate::simulate::options::Options;
+use crate::simulate::published::PublishedFiles;
 use crate::simulate::world::World;
 
 /// What all connections share.
@@ -22,18 +25,22 @@ pub struct Shared {
     throttle: Throttle,
     token: Mutex<String>,
     world: Mutex<World>,
+    published: Mutex<PublishedFiles>,
+    published_at: DateTime<Utc>,
 }
 
 impl Shared {
     pub fn new(options: Options, clock: Clock, world: World) -> Self {
         Self {
-            clock,
             gates: Gates::default(),
             faults: Faults::default(),
             log: Log::default(),
             throttle: Throttle::new(options.limits),
             token: Mutex::new(options.token.clone()),
             world: Mutex::new(world),
+            published: Mutex::default(),
+            published_at: clock.now() - TimeDelta::days(1),
+            clock,
             options,
         }
     }
@@ -56,6 +63,27 @@ impl Shared {
     /// Counts a call for a whole advisory against the limit of its own.
     pub fn admit_advisory(&self) -> Result<(), u32> {
         self.throttle.admit_advisory()
+    }
+
+    /// Changes the published files.
+    pub fn publish(&self, change: impl FnOnce(&mut PublishedFiles)) {
+        change(&mut locked(&self.published));
+    }
+
+    /// The KEV catalogue.
+    pub fn kev(&self) -> String {
+        locked(&self.published).kev(self.published_at)
+    }
+
+    /// The EPSS scores of all CVEs that advisories name.
+    pub fn epss(&self) -> String {
+        let world = self.world();
+        let cves = world.advisories().iter().flat_map(|place| {
+            let record = world.record(*place);
+            let cves: Vec<String> = record.cves().map(str::to_owned).collect();
+            cves
+        });
+        locked(&self.published).epss(self.published_at, cves)
     }
 
     pub(super) fn token(&self) -> String {

@@ -78,6 +78,7 @@ pub async fn seal_since(
              set sealed_at = $1
              where sealed_at is null
                and opened_at >= $2
+               and not is_held
              returning id)
          update delivery d
          set due_at = least(d.due_at, $1)

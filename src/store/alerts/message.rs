@@ -11,6 +11,8 @@ use crate::store::alerts::raised::Raised;
 
 /// Maximum of alerts per message; more alerts open the next one. Longer mails are not read.
 const MESSAGE_ALERTS: i32 = 100;
+/// The same for digests, and after mute times: one message tells of everything since.
+const HELD_ALERTS: i32 = 1000;
 
 /// A message that alerts are added to in this transaction.
 #[derive(Debug, Clone)]
@@ -22,6 +24,7 @@ struct Carrier {
     has_ends: bool,
     is_new: bool,
     is_sealed: bool,
+    is_held: bool,
     closes_at: DateTime<Utc>,
     sinks: Vec<String>,
 }
@@ -65,7 +68,12 @@ impl Gathering {
             })
             .or_insert_with(|| Carrier::new(raised, now, false));
         let id = carrier.id;
-        if carrier.alerts >= MESSAGE_ALERTS
+        let most = if carrier.is_held {
+            HELD_ALERTS
+        } else {
+            MESSAGE_ALERTS
+        };
+        if carrier.alerts >= most
             && let Some(mut carrier) = self.open.remove(&raised.rule)
         {
             carrier.is_sealed = true;
@@ -103,6 +111,7 @@ impl Carrier {
             has_ends: raised.alert.resolved,
             is_new: true,
             is_sealed,
+            is_held: raised.is_held,
             closes_at: now + raised.group,
             sinks: raised.sinks.clone(),
         }
@@ -145,6 +154,7 @@ async fn find_open(
         has_ends: row.has_ends,
         is_new: false,
         is_sealed: false,
+        is_held: raised.is_held,
         closes_at: row.closes_at,
         sinks: Vec::new(),
     }))
@@ -205,13 +215,14 @@ async fn create(
     let alerts: Vec<i32> = carriers.iter().map(|carrier| carrier.alerts).collect();
     let close: Vec<DateTime<Utc>> = carriers.iter().map(|carrier| carrier.closes_at).collect();
     let sealed: Vec<bool> = carriers.iter().map(|carrier| carrier.is_sealed).collect();
+    let held: Vec<bool> = carriers.iter().map(|carrier| carrier.is_held).collect();
     let ends: Vec<bool> = carriers.iter().map(|carrier| carrier.has_ends).collect();
     sqlx::query!(
-        "insert into message (id, rule, purpose, alerts, opened_at, closes_at, sealed_at, has_ends)
+        "insert into message (id, rule, purpose, alerts, opened_at, closes_at, sealed_at, has_ends, is_held)
          select n.id, n.rule, n.purpose, n.alerts, $7, n.closes_at,
-                case when n.is_sealed then $7::timestamptz end, n.has_ends
-         from unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::boolean[], $8::boolean[])
-             as n (id, rule, purpose, alerts, closes_at, is_sealed, has_ends)",
+                case when n.is_sealed then $7::timestamptz end, n.has_ends, n.is_held
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::boolean[], $8::boolean[], $9::boolean[])
+             as n (id, rule, purpose, alerts, closes_at, is_sealed, has_ends, is_held)",
         &ids,
         &rules,
         &purposes,
@@ -219,7 +230,8 @@ async fn create(
         &close,
         &sealed,
         now,
-        &ends
+        &ends,
+        &held
     )
     .execute(&mut *connection)
     .await?;

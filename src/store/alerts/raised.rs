@@ -28,6 +28,9 @@ pub struct Raised {
     pub sinks: Vec<String>,
     /// Grouping time of its message; zero = a message of its own.
     pub group: TimeDelta,
+    /// Whether its message waits for a digest or the end of a mute time: nothing sends it
+    /// earlier.
+    pub is_held: bool,
 }
 
 impl Raised {

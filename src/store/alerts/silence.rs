@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use crate::model::Silence;
+use crate::model::{Alert, KnownNames, Silence};
 
 /// The silences that are active at this time, the last to expire first.
 pub async fn active(
@@ -29,6 +29,40 @@ pub async fn active(
         .into_iter()
         .filter_map(|row| Silence::new(row.id, row.until, &row.matchers).ok())
         .collect())
+}
+
+/// The names of the current rules, and the ids of the watch lists.
+pub async fn known(connection: &mut PgConnection) -> Result<KnownNames, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select array(select name from rule where is_current order by name) as "rules!",
+                  array(select id from advisoryd_v1.watch_lists order by id) as "lists!: Vec<i64>""#
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(KnownNames {
+        rules: row.rules,
+        watch_lists: row.lists,
+    })
+}
+
+/// The rules and contents of the alerts since then, newest first, at most `limit`.
+pub async fn past_alerts(
+    connection: &mut PgConnection,
+    since: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<(String, Alert)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select rule, body as "body: Json<Alert>"
+           from alert
+           where raised_at >= $1
+           order by raised_at desc
+           limit $2"#,
+        since,
+        limit
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.rule, row.body.0)).collect())
 }
 
 /// Adds a silence and returns its number.

@@ -217,6 +217,7 @@ fn number(field: NumberField) -> &'static str {
         NumberField::Cvss3 => "a.cvss3_score",
         NumberField::Cvss4 => "a.cvss4_score",
         NumberField::ThreatScore => "a.threat_score",
+        NumberField::Epss => "(select x.epss from exploitation(a.cves, 'infinity') x)",
     }
 }
 
@@ -242,6 +243,8 @@ fn flag(field: FlagField) -> &'static str {
         FlagField::IsZeroDay => "a.is_zero_day",
         FlagField::IsRejected => "a.is_rejected",
         FlagField::Repaired => "coalesce(a.unrecognised ? 'repaired', false)",
+        FlagField::Kev => "(select x.kev from exploitation(a.cves, 'infinity') x)",
+        FlagField::Ransomware => "(select x.ransomware from exploitation(a.cves, 'infinity') x)",
     }
 }
 

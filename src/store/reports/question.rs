@@ -46,11 +46,13 @@ pub enum Sort {
     Cvss,
     /// Threat score.
     Threat,
+    /// EPSS score.
+    Epss,
 }
 
 impl Sort {
     /// Every order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Changed,
         Self::Released,
         Self::Modified,
@@ -58,6 +60,7 @@ impl Sort {
         Self::Severity,
         Self::Cvss,
         Self::Threat,
+        Self::Epss,
     ];
 
     /// Its name on the command line.
@@ -70,6 +73,7 @@ impl Sort {
             Self::Severity => "severity",
             Self::Cvss => "cvss",
             Self::Threat => "threat_score",
+            Self::Epss => "epss",
         }
     }
 
@@ -82,6 +86,7 @@ impl Sort {
             Self::Severity => "a.severity_rank",
             Self::Cvss => "coalesce(a.cvss4_score, a.cvss3_score, a.cvss2_score)",
             Self::Threat => "a.threat_score",
+            Self::Epss => "(select max(e.score) from epss_score e where e.cve = any(a.cves))",
         }
     }
 }
@@ -119,6 +124,10 @@ pub struct AdvisoryLine {
     pub version: Option<i32>,
     /// CVE identifiers.
     pub cves: Option<Vec<String>>,
+    /// Whether one of its CVEs is known to be exploited.
+    pub kev: Option<bool>,
+    /// Highest EPSS score of its CVEs.
+    pub epss: Option<f64>,
     /// Title, one line.
     pub title: Option<String>,
     /// Since when a record of it is in quarantine that no later version has replaced.
@@ -182,6 +191,8 @@ async fn stored(
                 a.changed_at,
                 a.version,
                 a.cves,
+                (select x.kev from exploitation(a.cves, 'infinity') x) as kev,
+                (select max(e.score) from epss_score e where e.cve = any(a.cves)) as epss,
                 a.title
          from advisory a
          where ",
@@ -215,7 +226,7 @@ macro_rules! document {
                from (
                    select a.said, a.severity, a.severity_rank, a.watch_list_ids, a.version, a.first_seen_at,
                           a.changed_at, a.detail_fetched_at, a.source, a.custom_info,
-                          a.repaired"#
+                          a.repaired, a.kev, a.kev_due, a.ransomware, a.epss"#
                 $(+ ", a." + $name)*
                 + "
                    from advisoryd_v1.advisories a

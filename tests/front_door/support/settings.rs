@@ -25,6 +25,7 @@ pub struct Settings {
     pub reconcile: Reconcile,
     pub retention: Retention,
     pub freshness: Freshness,
+    pub enrichment: Enrichment,
     pub alerts: Alerts,
     pub watch_lists: Vec<WatchList>,
     pub extra_feeds: Vec<ExtraFeed>,
@@ -68,6 +69,7 @@ pub struct Http {
 
 #[derive(Clone, Default, Serialize)]
 pub struct Schedule {
+    pub timezone: Option<&'static str>,
     pub feeds: Option<&'static str>,
     pub full_feeds: Option<&'static str>,
     pub list_contents: Option<&'static str>,
@@ -79,6 +81,7 @@ impl Schedule {
     /// Nothing but first loads.
     pub fn never() -> Self {
         Self {
+            timezone: None,
             feeds: Some(NEVER),
             full_feeds: Some(NEVER),
             list_contents: Some(NEVER),
@@ -90,6 +93,7 @@ impl Schedule {
     /// Feeds and tickets all the time.
     pub fn every_second() -> Self {
         Self {
+            timezone: None,
             feeds: Some(EVERY_SECOND),
             full_feeds: None,
             list_contents: None,
@@ -142,10 +146,21 @@ pub struct Freshness {
     pub feeds: Option<&'static str>,
 }
 
+/// Nothing, unless a test says otherwise.
+#[derive(Clone, Default, Serialize)]
+pub struct Enrichment {
+    pub kev: Option<String>,
+    pub epss: Option<String>,
+    pub kev_schedule: Option<&'static str>,
+    pub epss_schedule: Option<&'static str>,
+    pub epss_threshold: Option<f64>,
+}
+
 #[derive(Clone, Default, Serialize)]
 pub struct Alerts {
     pub rules: Vec<Rule>,
     pub sinks: Vec<Sink>,
+    pub mute_times: Vec<MuteTime>,
     pub health: Health,
     pub heartbeat: Option<Heartbeat>,
 }
@@ -166,6 +181,12 @@ impl Alerts {
             ..Self::default()
         }
     }
+}
+
+#[derive(Clone, Default, Serialize)]
+pub struct MuteTime {
+    pub name: &'static str,
+    pub weekdays: &'static [&'static str],
 }
 
 #[derive(Clone, Default, Serialize)]

@@ -13,11 +13,13 @@ use advisoryd::config::Config;
 use advisoryd::job::alerts::pass::{self, Passed};
 use advisoryd::job::context::Context;
 use advisoryd::job::details::fetch::{self, Fetched};
+use advisoryd::job::enrichment::pull::{self as enrichment, Pulled};
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::feeds::feed::feeds;
 use advisoryd::job::feeds::pull;
 use advisoryd::job::run::{Ran, Report};
 use advisoryd::job::tickets::sync::{self, TicketSync};
+use advisoryd::model::Catalogue;
 use advisoryd::simulate::{self, LimitOptions, Options, Simulator};
 use advisoryd::startup;
 use serde_json::Value;
@@ -208,6 +210,8 @@ impl World {
         // Only where a test is about it: the default time passes once a day, during tests too.
         settings.schedule.full_feeds.get_or_insert(NEVER);
         settings.schedule.list_contents.get_or_insert(NEVER);
+        settings.enrichment.kev_schedule.get_or_insert(NEVER);
+        settings.enrichment.epss_schedule.get_or_insert(NEVER);
         let all = || self.simulator.watch_lists();
         let lists = self.lists.clone().unwrap_or_else(all);
         let lists = lists.into_iter().map(|id| WatchList {
@@ -375,6 +379,18 @@ impl World {
         let mut reports = self.pull().await;
         assert_eq!(reports.len(), 1, "this world has one feed");
         reports.remove(0)
+    }
+
+    /// Reads the KEV catalogue and EPSS scores once, as ticks would. Ticks are a day apart.
+    pub async fn enrich(&self) -> Vec<Pulled> {
+        self.later(chrono::TimeDelta::minutes(2));
+        let context = self.context().await;
+        let mut pulled = Vec::new();
+        for catalogue in Catalogue::ALL {
+            let one = enrichment::pull(&context, catalogue).await;
+            pulled.push(one.expect("an attempt that is written down"));
+        }
+        pulled
     }
 
     /// Fetches the details that are due, batch by batch; one report per run.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
@@ -38,6 +38,10 @@ struct Row {
     is_repaired: Option<bool>,
     impacts: Option<Vec<String>>,
     first_seen_at: Option<DateTime<Utc>>,
+    kev: Option<bool>,
+    kev_due: Option<NaiveDate>,
+    ransomware: Option<bool>,
+    epss: Option<f64>,
     matched_words: Vec<String>,
     watch_list_names: Vec<String>,
     former_severity_rank: Option<i16>,
@@ -73,6 +77,8 @@ pub(crate) async fn changes(
                   v.is_rejected as "is_rejected?",
                   coalesce(v.unrecognised ? 'repaired', false) as "is_repaired?",
                   v.impacts as "impacts?", v.first_seen_at as "first_seen_at?",
+                  x.kev, x.kev_due, x.ransomware,
+                  case when c.what = 'epss_crossed' then coalesce(e.score, x.epss) else x.epss end as epss,
                   array(
                       select w.word
                       from unnest($5::text[]) as w (word)
@@ -85,6 +91,8 @@ pub(crate) async fn changes(
            from change c
            left join every_advisory_version v on v.said = c.key and v.version = c.version
            left join advisory_version f on f.said = c.key and f.version = c.version - 1
+           left join epss_crossing e on e.said = c.key and e.at = c.at
+           cross join lateral exploitation(v.cves, c.at) as x
            left join sync_run r on r.id = c.run_id
            left join source s on s.id = r.source_id
            left join lateral (
@@ -138,6 +146,8 @@ pub struct Stored<'a> {
     pub existing_at: i64,
     /// Full-text searches to make in their texts.
     pub words: &'a [String],
+    /// Only these identifiers.
+    pub only: Option<&'a [String]>,
 }
 
 /// The stored advisories, as if each had just appeared, in the order of their
@@ -162,6 +172,7 @@ pub async fn stored(
                   a.is_rejected as "is_rejected?",
                   coalesce(a.unrecognised ? 'repaired', false) as "is_repaired?",
                   a.impacts as "impacts?", a.first_seen_at as "first_seen_at?",
+                  x.kev, x.kev_due, x.ransomware, x.epss,
                   array(
                       select w.word
                       from unnest($4::text[]) as w (word)
@@ -172,6 +183,7 @@ pub async fn stored(
                   null::text as "former_solution_status?",
                   null::text[] as "former_cves?"
            from advisory a
+           cross join lateral exploitation(a.cves, 'infinity') as x
            cross join lateral (
                select coalesce(bool_or(o.configured), false) as is_followed,
                       coalesce(array_agg(o.watch_list_id order by o.watch_list_id)
@@ -183,6 +195,7 @@ pub async fn stored(
                where i.said = a.said
                  and i.left_at is null) as g
            where a.said > $1
+             and ($5::text[] is null or a.said = any($5))
              and not exists (
                  select
                  from change c
@@ -194,7 +207,8 @@ pub async fn stored(
         page.after,
         page.limit,
         page.existing_at,
-        page.words
+        page.words,
+        page.only
     )
     .fetch_all(connection)
     .await?;
@@ -232,6 +246,10 @@ fn subject(row: Row) -> Option<Subject> {
         is_repaired,
         impacts,
         first_seen_at,
+        kev,
+        kev_due,
+        ransomware,
+        epss,
         matched_words,
         watch_list_names,
         former_severity_rank,
@@ -266,6 +284,11 @@ fn subject(row: Row) -> Option<Subject> {
         is_repaired: is_repaired.filter(|_| is_rejected.is_some()),
         impacts: impacts.unwrap_or_default(),
         first_seen_at,
+        // The content is unknown where everything of it is.
+        kev: kev.filter(|_| is_rejected.is_some()),
+        kev_due,
+        ransomware: ransomware.filter(|_| is_rejected.is_some()),
+        epss: epss.filter(|_| is_rejected.is_some()),
         matched_words,
     };
     Some(Subject {

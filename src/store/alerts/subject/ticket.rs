@@ -1,6 +1,6 @@
 //! Subjects from changes of tickets.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
@@ -45,6 +45,10 @@ struct Row {
     is_repaired: Option<bool>,
     impacts: Option<Vec<String>>,
     first_seen_at: Option<DateTime<Utc>>,
+    kev: Option<bool>,
+    kev_due: Option<NaiveDate>,
+    ransomware: Option<bool>,
+    epss: Option<f64>,
     matched_words: Vec<String>,
     lists: Vec<i64>,
     list_names: Vec<String>,
@@ -83,6 +87,7 @@ pub(crate) async fn changes(
                   a.is_rejected as "is_rejected?",
                   coalesce(a.unrecognised ? 'repaired', false) as "is_repaired?",
                   a.impacts as "impacts?", a.first_seen_at as "first_seen_at?",
+                  x.kev, x.kev_due, x.ransomware, x.epss,
                   array(
                       select w.word
                       from unnest($5::text[]) as w (word)
@@ -123,6 +128,7 @@ pub(crate) async fn changes(
                  and v.changed_at <= c.at
                order by v.version desc
                limit 1) as a on true
+           cross join lateral exploitation(a.cves, c.at) as x
            left join sync_run r on r.id = c.run_id
            left join source s on s.id = r.source_id
            where c.seq > $1
@@ -208,6 +214,10 @@ fn advisory(row: Row) -> Option<AdvisorySubject> {
         is_repaired: row.is_repaired,
         impacts: row.impacts.unwrap_or_default(),
         first_seen_at: row.first_seen_at,
+        kev: row.kev,
+        kev_due: row.kev_due,
+        ransomware: row.ransomware,
+        epss: row.epss,
         matched_words: row.matched_words,
     })
 }

@@ -1,0 +1,117 @@
+//! `[enrichment]`: published files about CVEs, the KEV catalogue and EPSS scores.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::cron::{CronExpression, expression};
+use super::environment::Environment;
+use super::secret::SecretUrl;
+use super::section::{Section, said};
+use super::splay::Splay;
+use super::tree::Node;
+use super::values::{is_loopback, text};
+use crate::model::Catalogue;
+
+/// `[enrichment]`: the KEV catalogue and EPSS scores.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Enrichment {
+    /// Where the KEV catalogue is. Default: nowhere.
+    pub kev: Option<FilePlace>,
+    /// When it is read. Default: once a day.
+    pub kev_schedule: CronExpression,
+    /// Where the EPSS scores are. Default: nowhere.
+    pub epss: Option<FilePlace>,
+    /// When they are read. Default: once a day.
+    pub epss_schedule: CronExpression,
+    /// The score from which on `epss_crossed` is recorded. Default: it never is.
+    pub epss_threshold: Option<f64>,
+}
+
+/// Where a published file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FilePlace {
+    /// A URL, which is requested without the token of upstream.
+    Url(SecretUrl),
+    /// A file that something else keeps up to date.
+    Path(PathBuf),
+}
+
+impl fmt::Display for FilePlace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(url) => url.fmt(formatter),
+            Self::Path(path) => path.display().fmt(formatter),
+        }
+    }
+}
+
+impl Enrichment {
+    /// Where a file is; `None` if it is not configured.
+    pub fn place(&self, catalogue: Catalogue) -> Option<&FilePlace> {
+        match catalogue {
+            Catalogue::Kev => self.kev.as_ref(),
+            Catalogue::Epss => self.epss.as_ref(),
+        }
+    }
+
+    /// When a file is read.
+    pub fn schedule(&self, catalogue: Catalogue) -> &CronExpression {
+        match catalogue {
+            Catalogue::Kev => &self.kev_schedule,
+            Catalogue::Epss => &self.epss_schedule,
+        }
+    }
+
+    pub(super) fn read(mut section: Section<'_>, env: &Environment) -> Option<Self> {
+        let mut schedule = |key, usual| {
+            let usual = CronExpression::parse(usual).ok()?;
+            let usual = usual.later(Splay::Auto.seconds(&env.installation, key));
+            Some(section.value(key, usual, expression))
+        };
+        let kev_schedule = schedule("kev_schedule", "0 10 6 * * *")?;
+        let epss_schedule = schedule("epss_schedule", "0 40 15 * * *")?;
+        let enrichment = Self {
+            kev: section.optional("kev", place),
+            kev_schedule,
+            epss: section.optional("epss", place),
+            epss_schedule,
+            epss_threshold: section.optional("epss_threshold", score),
+        };
+        section.close();
+        Some(enrichment)
+    }
+
+    /// The same for all machines: without `splay`.
+    #[must_use]
+    pub(super) fn unmoved(&self) -> Self {
+        Self {
+            kev_schedule: self.kev_schedule.unmoved(),
+            epss_schedule: self.epss_schedule.unmoved(),
+            ..self.clone()
+        }
+    }
+}
+
+fn score(node: &Node) -> Result<f64, String> {
+    let score = said(node).trim().parse().ok();
+    score
+        .filter(|score| (0.001..=1.0).contains(score))
+        .ok_or_else(|| "expected a number from 0.001 to 1.0, such as `0.5`".to_owned())
+}
+
+fn place(node: &Node) -> Result<FilePlace, String> {
+    let advice = "expected `https://…`, or an absolute path (starting with `/`)";
+    let text = text(node).map_err(|_| advice)?;
+    if text.starts_with('/') {
+        return Ok(FilePlace::Path(text.into()));
+    }
+    let url: Url = text.parse().map_err(|_| advice)?;
+    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
+    if is_safe && url.has_host() && url.fragment().is_none() {
+        Ok(FilePlace::Url(SecretUrl::new(&url)))
+    } else {
+        Err(advice.to_owned())
+    }
+}

@@ -1,0 +1,224 @@
+//! Rules that are evaluated by the clock: what has not happened for some time. An evaluation
+//! that comes late finds the same, once.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::evaluate::Rules;
+use crate::job::context::Context;
+use crate::job::failure::Failure;
+use crate::model::{Alert, Matcher, Overdue, Purpose, RecordKind, Rule, Silence, Subject, Verdict};
+use crate::store::alerts::by_clock::{self, Asked};
+use crate::store::alerts::raised::Raised;
+use crate::store::alerts::subject::{self, Span, Stored};
+use crate::store::alerts::{alert, details, evaluation, rule, silence};
+
+/// Candidates per transaction.
+const PAGE: i64 = 500;
+
+/// Evaluates the rules with clauses about time; returns the number of alerts.
+pub async fn evaluate(context: &Context, rules: &Rules<'_>) -> Result<u64, Failure> {
+    let mut connection = context.pool.acquire().await?;
+    let current = rule::current(&mut connection).await?;
+    let mut timed = Vec::new();
+    for one in &current {
+        let Some(matcher) = rules.matcher(one) else {
+            continue;
+        };
+        if !is_timed(matcher.rule()) {
+            continue;
+        }
+        if let Some(after) = by_clock::exists_since(&mut connection, &one.name).await? {
+            timed.push((matcher, after));
+        }
+    }
+    drop(connection);
+    let mut raised = 0;
+    for (matcher, after) in timed {
+        let mut after_key = String::new();
+        while !context.stop.is_cancelled() {
+            let page = Page {
+                context,
+                rules,
+                matcher: &matcher,
+                after,
+            };
+            let (alerts, last) = page.evaluate(&after_key).await?;
+            raised += alerts;
+            match last {
+                Some(last) => after_key = last,
+                None => break,
+            }
+        }
+    }
+    if raised > 0 {
+        crate::measures::raised(raised);
+        tracing::info!(
+            alerts = raised,
+            "{raised} alerts about what has not happened"
+        );
+    }
+    Ok(raised)
+}
+
+/// Whether a rule has something to evaluate by the clock.
+pub fn is_timed(rule: &Rule) -> bool {
+    !rule.clock.is_empty() || rule.repeat_seconds > 0
+}
+
+/// The kind of the alerts of such a rule.
+fn kind_of_alert(rule: &Rule) -> &'static str {
+    if rule.clock.is_empty() {
+        "reminder"
+    } else {
+        rule.clock.what()
+    }
+}
+
+/// A page of candidates of a rule.
+struct Page<'a> {
+    context: &'a Context,
+    rules: &'a Rules<'a>,
+    matcher: &'a Matcher,
+    /// Since when the rule exists.
+    after: DateTime<Utc>,
+}
+
+impl Page<'_> {
+    /// Evaluates the page after a key in one transaction; returns the number of alerts and
+    /// the last key, if there may be more.
+    async fn evaluate(&self, after_key: &str) -> Result<(u64, Option<String>), Failure> {
+        let now = self.context.clock.now();
+        let mut transaction = self.context.pool.begin().await?;
+        evaluation::wait_and_lock(&mut transaction).await?;
+        let (kind, overdue) = self.candidates(&mut transaction, after_key, now).await?;
+        let full = i64::try_from(overdue.len()).is_ok_and(|length| length >= PAGE);
+        let last = overdue.last().map(|one| one.key.clone()).filter(|_| full);
+        let subjects = self.subjects(&mut transaction, kind, &overdue, now).await?;
+        let silences = silence::active(&mut transaction, now).await?;
+        let mut raised = Vec::new();
+        let mut found = Vec::new();
+        for subject in &subjects {
+            let Some(overdue) = overdue.iter().find(|one| one.key == subject.key) else {
+                continue;
+            };
+            if !subject.is_followed || self.matcher.clauses(subject) != Verdict::Matched {
+                continue;
+            }
+            let one = self.raise(overdue, subject, &silences, now);
+            found.push((overdue.key.clone(), overdue.since, one.id));
+            raised.push(one);
+        }
+        let rule = &self.matcher.rule().name;
+        by_clock::found(&mut transaction, rule, kind, &found, now).await?;
+        let raised = details::complete(&mut transaction, raised, &self.rules.links).await?;
+        let created = alert::raise(&mut transaction, raised, now).await?;
+        transaction.commit().await?;
+        Ok((created, last))
+    }
+
+    async fn candidates(
+        &self,
+        connection: &mut PgConnection,
+        after_key: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(RecordKind, Vec<Overdue>), sqlx::Error> {
+        let rule = self.matcher.rule();
+        let asked = Asked {
+            rule: &rule.name,
+            after: self.after,
+            now,
+            after_key,
+            limit: PAGE,
+        };
+        if let Some(open_for) = rule.clock.ticket_open_for {
+            let found = by_clock::tickets(connection, open_for, asked).await?;
+            return Ok((RecordKind::Ticket, found));
+        }
+        let repeat = i64::try_from(rule.repeat_seconds).unwrap_or(i64::MAX);
+        let unacknowledged = match rule.clock.unacknowledged_for {
+            Some(seconds) => Some((seconds, false)),
+            None => rule.clock.is_empty().then_some((repeat, true)),
+        };
+        if let Some((seconds, reminders)) = unacknowledged {
+            let found = by_clock::unacknowledged(connection, seconds, reminders, asked);
+            return Ok((RecordKind::Advisory, found.await?));
+        }
+        let (without, unsolved) = (rule.clock.without_ticket_for, rule.clock.no_solution_for);
+        let found = by_clock::advisories(connection, without, unsolved, asked).await?;
+        Ok((RecordKind::Advisory, found))
+    }
+
+    /// The candidates with their present content.
+    async fn subjects(
+        &self,
+        connection: &mut PgConnection,
+        kind: RecordKind,
+        overdue: &[Overdue],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Subject>, sqlx::Error> {
+        let keys: Vec<String> = overdue.iter().map(|one| one.key.clone()).collect();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let words = self.matcher.words();
+        let mut subjects = Vec::new();
+        if kind == RecordKind::Advisory {
+            let page = Stored {
+                after: "",
+                limit: PAGE,
+                existing_at: i64::MAX,
+                words: &words,
+                only: Some(&keys),
+            };
+            subjects = subject::stored(connection, page).await?;
+        } else {
+            for seq in by_clock::last_changes(connection, &keys).await? {
+                let span = Span {
+                    after: seq - 1,
+                    to: seq,
+                    key: None,
+                    products: self.matcher.needs_products(),
+                    words: &words,
+                };
+                subjects.extend(subject::of_span(connection, span).await?);
+            }
+        }
+        for subject in &mut subjects {
+            subject.at = now;
+            subject.seq = None;
+            subject.through = None;
+        }
+        Ok(subjects)
+    }
+
+    fn raise(
+        &self,
+        overdue: &Overdue,
+        subject: &Subject,
+        silences: &[Silence],
+        now: DateTime<Utc>,
+    ) -> Raised {
+        let rule = self.matcher.rule();
+        let what = kind_of_alert(rule);
+        let alert: Alert = overdue.alert(&rule.name, what, subject);
+        let silence = silences.iter().find(|one| one.fits(&rule.name, &alert));
+        let id: Uuid = overdue.alert_id(&rule.name, what);
+        let mut raised = Raised {
+            id,
+            rule: rule.name.clone(),
+            purpose: Purpose::Alert,
+            seq: None,
+            through: None,
+            silence_id: silence.map(|silence| silence.id),
+            alert: alert.bounded(),
+            is_shadow: rule.shadow,
+            sinks: rule.sinks.clone(),
+            group: TimeDelta::seconds(i64::try_from(rule.group_seconds).unwrap_or(0)),
+            is_held: false,
+        };
+        self.rules.timing(now).hold(rule, &mut raised);
+        raised
+    }
+}

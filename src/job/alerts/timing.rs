@@ -1,0 +1,36 @@
+//! When messages are sent: at once, after `group`, at the times of `digest`, and not within
+//! `mute_times`.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use crate::config::{CronExpression, MuteTime, end_of_mute};
+use crate::model::Rule;
+use crate::store::alerts::raised::Raised;
+
+/// The mute times of the configuration, at one moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Timing<'a> {
+    pub(crate) mute_times: &'a [MuteTime],
+    /// Time zone of schedules.
+    pub(crate) zone: Tz,
+    pub(crate) now: DateTime<Utc>,
+}
+
+impl Timing<'_> {
+    /// Lets an alert wait for the digest of its rule and the end of a mute time.
+    pub(crate) fn hold(&self, rule: &Rule, raised: &mut Raised) {
+        let group = TimeDelta::seconds(i64::try_from(rule.group_seconds).unwrap_or(0));
+        let digest = rule.digest.as_deref();
+        let digest = digest.and_then(|text| CronExpression::parse(text).ok());
+        let scheduled = digest.and_then(|schedule| schedule.next_after(self.now, self.zone));
+        let planned = scheduled.unwrap_or(self.now + group);
+        let mutes = self.mute_times.iter();
+        let mutes: Vec<&MuteTime> = mutes
+            .filter(|mute| rule.mute_times.contains(&mute.name))
+            .collect();
+        let at = end_of_mute(&mutes, planned, self.zone);
+        raised.is_held = scheduled.is_some() || at > planned;
+        raised.group = at - self.now;
+    }
+}

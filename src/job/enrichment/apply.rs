@@ -1,0 +1,131 @@
+//! Storing a published file: facts about CVEs, and the changes of advisories.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+
+use super::applied::Applied;
+use super::epss;
+use super::failure::NotEnriched;
+use super::file::Read;
+use crate::model::{Details, KevCatalogue, RecordKind};
+use crate::source::enrichment::Published;
+use crate::store::change::{self, Fact};
+use crate::store::enrichment::kev;
+use crate::store::enrichment::state::{self, Release, State};
+use crate::store::origin::Origin;
+
+/// A smaller catalogue is not compared with the one before.
+const COMPARED_ENTRIES: i64 = 20;
+
+/// On which terms a file is accepted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terms {
+    /// The score from which on `epss_crossed` is recorded.
+    pub threshold: Option<f64>,
+    /// Whether the file may have far fewer CVEs than the one before.
+    pub accept_removals: bool,
+}
+
+/// Stores a file in one transaction.
+pub(super) async fn apply(
+    pool: &PgPool,
+    read: &Read,
+    terms: Terms,
+    now: DateTime<Utc>,
+) -> Result<Applied, NotEnriched> {
+    let catalogue = read.published.catalogue();
+    let mut transaction = pool.begin().await?;
+    let state = state::lock(&mut transaction, catalogue).await?;
+    let (released_at, release, entries) = match &read.published {
+        Published::Kev(kev) => (kev.released_at, &kev.release, kev.entries.len()),
+        Published::Epss(epss) => (epss.released_at, &epss.release, epss.scores.len()),
+    };
+    let entries = i64::try_from(entries).unwrap_or(i64::MAX);
+    check(&state, released_at, entries, terms)?;
+    let is_first = state.read_at.is_none();
+    let mut applied = Applied {
+        kind: catalogue.name(),
+        release: release.clone(),
+        released_at,
+        entries,
+        added: 0,
+        changed: 0,
+        removed: 0,
+        advisories: 0,
+        is_first,
+    };
+    let facts = match &read.published {
+        Published::Kev(kev) => apply_kev(&mut transaction, kev, &mut applied, now).await?,
+        Published::Epss(scores) => {
+            epss::apply(&mut transaction, scores, terms.threshold, &mut applied, now).await?
+        }
+    };
+    let release = Release {
+        released_at,
+        release: release.as_deref(),
+        entries,
+        digest: &read.digest,
+        entity_tag: read.seal.entity_tag.as_deref(),
+        last_modified: read.seal.last_modified.as_deref(),
+    };
+    state::read(&mut transaction, catalogue, &release, now).await?;
+    applied.advisories = facts.len();
+    record(&mut transaction, &facts, now).await?;
+    transaction.commit().await?;
+    Ok(applied)
+}
+
+fn check(
+    state: &State,
+    released_at: DateTime<Utc>,
+    entries: i64,
+    terms: Terms,
+) -> Result<(), NotEnriched> {
+    if let Some(stored) = state.released_at.filter(|stored| released_at < *stored) {
+        return Err(NotEnriched::Older {
+            catalogue: state.catalogue,
+            found: released_at,
+            stored,
+        });
+    }
+    let stored = state.entries.unwrap_or(0);
+    let is_far_fewer = stored >= COMPARED_ENTRIES && entries < stored / 10 * 9;
+    if is_far_fewer && !terms.accept_removals {
+        let found = entries;
+        return Err(NotEnriched::FarFewer { found, stored });
+    }
+    Ok(())
+}
+
+async fn apply_kev(
+    connection: &mut PgConnection,
+    catalogue: &KevCatalogue,
+    applied: &mut Applied,
+    now: DateTime<Utc>,
+) -> Result<Vec<Fact>, sqlx::Error> {
+    let facts = if applied.is_first {
+        Vec::new()
+    } else {
+        kev::newly_exploited(connection, &catalogue.entries).await?
+    };
+    let merged = kev::merge(connection, &catalogue.entries, applied.is_first, now).await?;
+    applied.added = merged.added;
+    applied.removed = merged.removed;
+    Ok(facts)
+}
+
+/// Records the changes. They come from no source and no run.
+async fn record(
+    connection: &mut PgConnection,
+    facts: &[Fact],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let origin = Origin {
+        source_id: 0,
+        run_id: 0,
+        at: now,
+        settled_before: None,
+        details: Details::Never,
+    };
+    change::record(connection, origin, RecordKind::Advisory, facts, false).await
+}

@@ -1,0 +1,97 @@
+//! Reading a published file: from a body or from a saved file.
+
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+use tokio::fs::File;
+
+use super::failure::NotEnriched;
+use crate::http::{Body, Seal, saved};
+use crate::model::Catalogue;
+use crate::source::enrichment::{EpssReader, Published, kev_catalogue, recognise};
+
+/// Maximum size of the KEV catalogue, which is kept in memory: twenty times that of 2026.
+const MAX_KEV_BYTES: usize = 32 << 20;
+/// Maximum size of a file after decompression: twenty times the scores of 2026.
+pub(super) const MAX_FILE_BYTES: u64 = 256 << 20;
+/// So many bytes show what a file is.
+const BEGINNING_BYTES: usize = 64;
+
+/// A file that was read to its end.
+pub(super) struct Read {
+    pub(super) published: Published,
+    pub(super) digest: [u8; 32],
+    pub(super) seal: Seal,
+}
+
+/// Reads a saved file.
+pub(super) async fn read_file(
+    path: &Path,
+    expected: Option<Catalogue>,
+) -> Result<Read, NotEnriched> {
+    let file = File::open(path).await.map_err(NotEnriched::File)?;
+    let metadata = file.metadata().await.map_err(NotEnriched::File)?;
+    if metadata.is_dir() {
+        let error = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+        return Err(NotEnriched::File(error));
+    }
+    let body = saved(&path.display().to_string(), file, MAX_FILE_BYTES).await?;
+    read(body, expected, Seal::default()).await
+}
+
+/// Reads a body to its end. Scores are parsed as they come; the catalogue is kept whole.
+pub(super) async fn read(
+    mut body: Body,
+    expected: Option<Catalogue>,
+    seal: Seal,
+) -> Result<Read, NotEnriched> {
+    let mut digest = Sha256::new();
+    let mut kept = Vec::new();
+    let mut scores = None;
+    let mut is_known = false;
+    while let Some(chunk) = body.chunk().await? {
+        digest.update(&chunk);
+        match &mut scores {
+            None => kept.extend_from_slice(&chunk),
+            Some(_) => {}
+        }
+        if !is_known && kept.len() >= BEGINNING_BYTES {
+            is_known = true;
+            scores = begin(&kept, expected)?;
+            if let Some(scores) = &mut scores {
+                scores.push(&std::mem::take(&mut kept))?;
+            }
+        } else if let Some(scores) = &mut scores {
+            scores.push(&chunk)?;
+        }
+        if kept.len() > MAX_KEV_BYTES {
+            let limit_bytes = MAX_KEV_BYTES as u64;
+            return Err(NotEnriched::TooLarge { limit_bytes });
+        }
+    }
+    if !is_known {
+        scores = begin(&kept, expected)?;
+        if let Some(scores) = &mut scores {
+            scores.push(&kept)?;
+        }
+    }
+    let published = match scores {
+        Some(scores) => Published::Epss(scores.finish()?),
+        None => Published::Kev(kev_catalogue(&kept)?),
+    };
+    Ok(Read {
+        published,
+        digest: digest.finalize().into(),
+        seal,
+    })
+}
+
+/// The reader for scores; `None` for the catalogue.
+fn begin(beginning: &[u8], expected: Option<Catalogue>) -> Result<Option<EpssReader>, NotEnriched> {
+    let found = recognise(beginning).ok_or(NotEnriched::Unknown)?;
+    match expected.filter(|expected| *expected != found) {
+        Some(expected) => Err(NotEnriched::Other { found, expected }),
+        None if found == Catalogue::Epss => Ok(Some(EpssReader::default())),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,71 @@
+//! Freshness of the KEV catalogue and EPSS scores.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::config::Config;
+use crate::model::{Catalogue, Condition, Evidence, Finding, shortened};
+use crate::store::enrichment::state::State;
+
+/// Added to the second scheduled time: the attempt that it starts may take a while.
+const SLACK: TimeDelta = TimeDelta::hours(1);
+/// EPSS scores are published every day. If they are older, the place no longer has new ones.
+const OLDEST_SCORES: TimeDelta = TimeDelta::days(7);
+/// Maximum length of an included error, in characters.
+const ERROR_CHARS: usize = 300;
+
+/// Until when a file that was last read at that time is fresh; `None` without a schedule.
+pub fn fresh_until(
+    config: &Config,
+    catalogue: Catalogue,
+    read_at: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let schedule = config.enrichment.schedule(catalogue);
+    let zone = config.schedule.timezone;
+    let first = schedule.next_after(read_at, zone)?;
+    Some(schedule.next_after(first, zone)? + SLACK)
+}
+
+/// Whether a file was not read in time, or what is read is old.
+pub(super) fn stale_file(config: &Config, state: &State, now: DateTime<Utc>) -> Finding {
+    let from = state.data_from();
+    let until = from.and_then(|from| fresh_until(config, state.catalogue, from));
+    let is_late = until.is_some_and(|until| now > until);
+    let released_at = state.released_at.filter(|at| {
+        let is_daily = state.catalogue == Catalogue::Epss;
+        is_daily && state.read_at.is_some() && now - *at > OLDEST_SCORES
+    });
+    let time = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M UTC");
+    let label = state.catalogue.label();
+    let summary = match (is_late, released_at) {
+        (true, _) => {
+            let last = state.read_at.map_or_else(
+                || "never read since it is configured".to_owned(),
+                |at| format!("last read {}", time(at)),
+            );
+            let error = state.last_error.as_deref().map_or_else(
+                || "no attempt failed, see `advisoryd status`".to_owned(),
+                |error| format!("the last attempt failed: {}", shortened(error, ERROR_CHARS)),
+            );
+            format!("{label}: {last}; {error}")
+        }
+        (false, Some(at)) => format!(
+            "{label}: what [enrichment] epss leads to is of {}; there is probably another place by now",
+            time(at)
+        ),
+        (false, None) => match state.read_at {
+            Some(at) => format!("{label}: read {}", time(at)),
+            None => format!("{label}: not read yet"),
+        },
+    };
+    Finding {
+        condition: Condition::DataStale,
+        key: state.catalogue.name().to_owned(),
+        evidence: if is_late || released_at.is_some() {
+            Evidence::For
+        } else {
+            Evidence::Against
+        },
+        value: from.map_or(0, |from| (now - from).num_seconds().max(0)),
+        summary,
+    }
+}

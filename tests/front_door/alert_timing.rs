@@ -1,0 +1,187 @@
+//! When alerts are sent: digests, mute times, reminders and escalation, with the clock as an
+//! argument.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use toml::toml;
+
+use crate::support::settings::{Health, MuteTime, Rule};
+use crate::support::{Receiver, World};
+
+async fn watched(rules: Vec<Rule>) -> (World, Receiver) {
+    let receiver = Receiver::start().await;
+    let mut world = World::new().await;
+    world.settings.schedule.timezone = Some("Europe/Berlin");
+    world.settings.alerts.mute_times = vec![MuteTime {
+        name: "weekend",
+        weekdays: &["saturday", "sunday"],
+    }];
+    world.settings.alerts.rules = rules;
+    world.settings.alerts.health = Health {
+        enabled: Some(false),
+    };
+    world.add_hook(&receiver);
+    // A Saturday, an hour later in Berlin.
+    go_to(&world, "2026-12-05T10:00:00Z");
+    world.pull_one().await;
+    world.alert().await;
+    (world, receiver)
+}
+
+fn go_to(world: &World, at: &str) {
+    let at: DateTime<Utc> = at.parse().unwrap();
+    world.later(at - world.now());
+}
+
+fn rule(name: &str, on: &'static [&'static str], clauses: toml::Table) -> Rule {
+    Rule {
+        clauses,
+        ..Rule::to_hook(name, on)
+    }
+}
+
+async fn publish(world: &World, count: u32) -> Vec<String> {
+    let new = world.simulator.publish(count);
+    for said in &new {
+        world.simulator.join(said, 1);
+    }
+    world.pull_one().await;
+    world.alert().await;
+    new
+}
+
+/// The number of alerts of each message, and the kinds.
+fn told(receiver: &Receiver) -> Vec<String> {
+    let received = receiver.received();
+    let messages = received.iter().map(|message| {
+        let alerts = message.body["alerts"].as_array().unwrap();
+        let rule = message.body["rule"].as_str().unwrap();
+        let what = alerts[0]["what"].as_str().unwrap();
+        format!("{rule} {what} {}", alerts.len())
+    });
+    messages.collect()
+}
+
+#[tokio::test]
+async fn a_digest_is_one_message_at_each_scheduled_time_with_everything_since() {
+    let digest = toml! { digest = "0 0 8 * * Mon-Fri" };
+    let (world, receiver) = watched(vec![rule("daily", &["appeared"], digest)]).await;
+    publish(&world, 2).await;
+    go_to(&world, "2026-12-06T12:00:00Z");
+    publish(&world, 1).await;
+    go_to(&world, "2026-12-07T06:59:00Z");
+    world.alert().await;
+    assert_eq!(
+        told(&receiver),
+        Vec::<String>::new(),
+        "it is 7:59 in Berlin"
+    );
+    go_to(&world, "2026-12-07T07:00:30Z");
+    world.alert().await;
+    assert_eq!(told(&receiver), ["daily appeared 3"]);
+    publish(&world, 1).await;
+    // Late, as after an outage.
+    go_to(&world, "2026-12-09T11:00:00Z");
+    world.alert().await;
+    assert_eq!(told(&receiver), ["daily appeared 3", "daily appeared 1"]);
+}
+
+#[tokio::test]
+async fn messages_wait_for_the_end_of_a_mute_time() {
+    let mute = toml! { mute_times = ["weekend"] };
+    let (world, receiver) = watched(vec![
+        rule("quiet", &["appeared"], mute),
+        rule("loud", &["appeared"], toml::Table::new()),
+    ])
+    .await;
+    publish(&world, 2).await;
+    assert_eq!(told(&receiver), ["loud appeared 1", "loud appeared 1"]);
+    go_to(&world, "2026-12-06T22:59:00Z");
+    world.alert().await;
+    assert_eq!(told(&receiver).len(), 2, "it is still Sunday in Berlin");
+    go_to(&world, "2026-12-06T23:00:30Z");
+    world.alert().await;
+    assert_eq!(told(&receiver)[2..], ["quiet appeared 2"]);
+    publish(&world, 1).await;
+    let mut all = told(&receiver)[3..].to_vec();
+    all.sort();
+    assert_eq!(all, ["loud appeared 1", "quiet appeared 1"]);
+}
+
+#[tokio::test]
+async fn reminders_come_until_somebody_acknowledges() {
+    let repeat = toml! { repeat = "24h" };
+    let (world, receiver) = watched(vec![rule("soc", &["appeared"], repeat)]).await;
+    let said = publish(&world, 1).await.remove(0);
+    world.later(TimeDelta::hours(23));
+    world.alert().await;
+    assert_eq!(told(&receiver), ["soc appeared 1"]);
+    world.later(TimeDelta::hours(2));
+    world.alert().await;
+    world.alert().await;
+    assert_eq!(told(&receiver), ["soc appeared 1", "soc reminder 1"]);
+    // Three days without a daemon are one reminder.
+    world.later(TimeDelta::days(3));
+    world.alert().await;
+    assert_eq!(told(&receiver).len(), 3);
+    assert_eq!(world.told(&["ack", &said]).code, 0);
+    world.later(TimeDelta::days(3));
+    world.alert().await;
+    assert_eq!(told(&receiver).len(), 3);
+}
+
+#[tokio::test]
+async fn what_nobody_acknowledges_is_escalated_once() {
+    let escalate = toml! { unacknowledged_for = "4h" };
+    let (world, receiver) = watched(vec![
+        rule("soc", &["appeared"], toml::Table::new()),
+        rule("pager", &[], escalate),
+    ])
+    .await;
+    let new = publish(&world, 2).await;
+    world.later(TimeDelta::hours(3));
+    assert_eq!(world.told(&["ack", &new[0]]).code, 0);
+    world.alert().await;
+    assert_eq!(told(&receiver).len(), 2);
+    world.later(TimeDelta::hours(2));
+    world.alert().await;
+    world.later(TimeDelta::days(2));
+    world.alert().await;
+    assert_eq!(told(&receiver)[2..], ["pager unacknowledged 1"]);
+    assert_eq!(receiver.last().body["alerts"][0]["key"], new[1].as_str());
+}
+
+#[tokio::test]
+async fn a_silence_that_can_match_nothing_is_refused_and_others_show_what_they_would_have_held() {
+    let (world, _receiver) = watched(vec![rule("soc", &["appeared"], toml::Table::new())]).await;
+    let said = publish(&world, 2).await.remove(0);
+    world.set_our_clock(TimeDelta::zero());
+    let add =
+        |matcher: &str| world.told(&["silence", "add", matcher, "--reason", "r", "--until", "1h"]);
+    for (matcher, why) in [
+        ("rule=socc", "known: soc, advisoryd"),
+        ("what=apeared", "known: appeared"),
+        ("watch_list=9", "known: 1"),
+        ("severity=hihg", "highly_critical"),
+    ] {
+        let refused = add(matcher);
+        assert_eq!(refused.code, 1, "{refused}");
+        assert!(
+            refused.stderr.contains(why) && refused.stderr.contains("--force"),
+            "{refused}"
+        );
+    }
+    let forced = world.told(&[
+        "silence",
+        "add",
+        "rule=socc",
+        "--reason",
+        "r",
+        "--until",
+        "1h",
+        "--force",
+    ]);
+    assert_eq!(forced.code, 0, "{forced}");
+    let added = add(&format!("key={said}"));
+    let held = format!("of the 2 alerts of the last 30 days it would have suppressed 1: {said}");
+    assert!(added.stdout.contains(&held), "{added}");
+}
