@@ -33,6 +33,7 @@ mod shared;
 mod show;
 mod silence;
 mod simulate;
+mod sinks;
 mod status;
 mod status_details;
 mod status_mirror;
@@ -129,6 +130,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
             man(out.as_deref())?;
             Ok(true)
         }
+        Command::Sinks(wanted) => sinks::run(wanted),
         Command::Run { alert_backlog } => block_on(run(shared, StartOptions { alert_backlog })),
         Command::Sync(wanted) => block_on(sync::run(shared, wanted)),
         Command::Check { offline, json } => block_on(check::run(shared, offline, json)),

@@ -48,8 +48,7 @@ impl Webhook {
             template,
         } = settings;
         let template = template.as_ref().map(|template| {
-            let name = template.path.display().to_string();
-            Template::compile(&name, &template.text, Form::Json)
+            Template::compile(&template.name, &template.text, Form::Json)
         });
         Ok(Self {
             post: Post::open(target, timeout, secrets)?,
