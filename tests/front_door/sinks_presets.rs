@@ -99,6 +99,8 @@ async fn sent(preset: Preset, message: &Message) -> Vec<Value> {
         if received.uri.path() == "/token" || received.method == "GET" {
             continue;
         }
+        let most = schema["maxBytes"].as_u64().unwrap_or(u64::MAX);
+        assert!((received.bytes.len() as u64) <= most, "{}: {} bytes", preset.name, received.bytes.len());
         for value in values(&received) {
             let wrong = violations(&schema, &value);
             assert!(wrong.is_empty(), "{}: {}", preset.name, wrong.join("\n"));
