@@ -96,7 +96,10 @@ pub(super) fn epoch(time: &str) -> Result<f64, minijinja::Error> {
         let kind = minijinja::ErrorKind::InvalidOperation;
         minijinja::Error::new(kind, "expected a time such as `alert.at`")
     })?;
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of this century fit")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds of this century fit"
+    )]
     let seconds = time.timestamp_millis() as f64 / 1000.0;
     Ok(seconds)
 }

@@ -136,7 +136,9 @@ async fn who_lost_its_claim_settles_nothing() {
     let gave_up = Ending::Abandoned {
         error: "late".to_owned(),
     };
-    settle(&context, &lost, (&attempt(gave_up), None)).await.unwrap();
+    settle(&context, &lost, (&attempt(gave_up), None))
+        .await
+        .unwrap();
     assert_eq!(state().await, ("waiting".to_owned(), 1));
     assert_eq!(
         world.count(LEASED).await,

@@ -15,7 +15,10 @@ fn now() -> DateTime<Utc> {
 }
 
 async fn send(sink: &Sink) -> Result<Receipt, Refused> {
-    let alerts = vec![alert("SA1", "highly_critical"), alert("SA2", "less_critical")];
+    let alerts = vec![
+        alert("SA1", "highly_critical"),
+        alert("SA2", "less_critical"),
+    ];
     sink.send(&message(alerts), now()).await
 }
 
@@ -49,7 +52,10 @@ async fn method_path_and_secrets_are_as_configured_and_secrets_do_not_come_back(
     // No value can add a segment or a parameter.
     assert_eq!(
         got.uri.to_string(),
-        format!("/hunter2:token%2Fhunter2/{}?a=2%20new&b=x%26y%3D..%2Fz", message(Vec::new()).id)
+        format!(
+            "/hunter2:token%2Fhunter2/{}?a=2%20new&b=x%26y%3D..%2Fz",
+            message(Vec::new()).id
+        )
     );
     assert_eq!(got.header("authorization"), "Key hunter2:token/hunter2");
     assert_eq!(got.body, json!({"key": "hunter2:token/hunter2", "n": 2}));
@@ -64,10 +70,16 @@ async fn one_request_per_alert_has_that_alert_and_its_own_key() {
     assert_eq!(sink.parts(&message(vec![alert("SA1", "unknown"); 3])), 3);
     send(&sink).await.unwrap();
     let got = receiver.received();
-    let keys: Vec<&str> = got.iter().map(|one| one.body["alert"].as_str().unwrap()).collect();
+    let keys: Vec<&str> = got
+        .iter()
+        .map(|one| one.body["alert"].as_str().unwrap())
+        .collect();
     assert_eq!(keys, ["SA1", "SA2"]);
     assert_ne!(got[0].body["object"], got[1].body["object"]);
-    assert_ne!(got[0].header("idempotency-key"), got[1].header("idempotency-key"));
+    assert_ne!(
+        got[0].header("idempotency-key"),
+        got[1].header("idempotency-key")
+    );
     // The same object whatever the alert.
     send(&sink).await.unwrap();
     assert_eq!(receiver.received()[2].body["object"], got[0].body["object"]);
@@ -79,7 +91,8 @@ async fn one_request_per_alert_has_that_alert_and_its_own_key() {
 #[tokio::test]
 async fn bodies_are_framed_and_compressed_as_configured() {
     let receiver = Receiver::start().await;
-    let lines = "framing = \"ndjson\"\ntemplate = '''{\"index\": {}}\n{\n  \"key\": {{ alert.key }}\n}'''";
+    let lines =
+        "framing = \"ndjson\"\ntemplate = '''{\"index\": {}}\n{\n  \"key\": {{ alert.key }}\n}'''";
     send(&hook(&receiver, lines)).await.unwrap();
     let got = receiver.last();
     assert_eq!(got.header("content-type"), "application/x-ndjson");
@@ -90,7 +103,10 @@ async fn bodies_are_framed_and_compressed_as_configured() {
     let form = "framing = \"form\"\ntemplate = '{\"text\": {{ title ~ \" & more\" }}, \"n\": 1, \"none\": null}'";
     send(&hook(&receiver, form)).await.unwrap();
     let got = receiver.last();
-    assert_eq!(got.header("content-type"), "application/x-www-form-urlencoded");
+    assert_eq!(
+        got.header("content-type"),
+        "application/x-www-form-urlencoded"
+    );
     assert_eq!(got.bytes, "n=1&text=2+new+%26+more");
     let text = "framing = \"text\"\ncompress = \"gzip\"\ntemplate = '{{ title }} <&'";
     send(&hook(&receiver, text)).await.unwrap();
@@ -125,7 +141,10 @@ async fn a_response_that_says_no_is_a_failure_whatever_its_status() {
     let text = "template = '{}'\nsuccess = { pointer = \"/ok\", equals = true }";
     let sink = hook(&receiver, text);
     for (body, why) in [
-        ("{\"ok\": false, \"error\": \"x\"}", "the response has `false` at /ok, expected `true`"),
+        (
+            "{\"ok\": false, \"error\": \"x\"}",
+            "the response has `false` at /ok, expected `true`",
+        ),
         ("{}", "the response has nothing at /ok"),
         ("<html>", "the response has nothing at /ok"),
     ] {
@@ -146,7 +165,11 @@ fn grant(receiver: &Receiver, token: &str, seconds: u32) {
 
 #[tokio::test]
 async fn an_access_token_is_cached_renewed_when_rejected_and_never_shown() {
-    let (dir, tokens, api) = (state_dir(), Receiver::start().await, Receiver::start().await);
+    let (dir, tokens, api) = (
+        state_dir(),
+        Receiver::start().await,
+        Receiver::start().await,
+    );
     let secret = file(dir.path(), "secret", "hunter2-client\n");
     let sink = hook(
         &api,
@@ -176,19 +199,33 @@ async fn an_access_token_is_cached_renewed_when_rejected_and_never_shown() {
     api.usually(Reply::With(401, Vec::new(), "no hunter4-second".to_owned()));
     let refused = send(&sink).await.unwrap_err();
     assert_eq!((refused.status, api.received().len()), (Some(401), 6));
-    assert!(!format!("{refused:?} {sink:?}").contains("hunter4"), "{refused:?}");
+    assert!(
+        !format!("{refused:?} {sink:?}").contains("hunter4"),
+        "{refused:?}"
+    );
     // Expired.
     api.usually(200);
     let sent = tokens.received().len();
     let later = now() + TimeDelta::hours(2);
-    sink.send(&message(vec![alert("SA1", "unknown")]), later).await.unwrap();
+    sink.send(&message(vec![alert("SA1", "unknown")]), later)
+        .await
+        .unwrap();
     assert_eq!(tokens.received().len(), sent + 1);
     // No token: the failure is one of authentication and is retried.
-    tokens.usually(Reply::With(400, Vec::new(), "{\"error\": \"invalid_client hunter2-client\"}".into()));
+    tokens.usually(Reply::With(
+        400,
+        Vec::new(),
+        "{\"error\": \"invalid_client hunter2-client\"}".into(),
+    ));
     let much_later = now() + TimeDelta::hours(9);
-    let refused = sink.send(&message(vec![alert("SA1", "unknown")]), much_later).await;
+    let refused = sink
+        .send(&message(vec![alert("SA1", "unknown")]), much_later)
+        .await;
     let refused = refused.unwrap_err();
-    assert!(refused.can_repeat && refused.reason.starts_with("no access token"), "{refused}");
+    assert!(
+        refused.can_repeat && refused.reason.starts_with("no access token"),
+        "{refused}"
+    );
     assert!(!format!("{refused:?}").contains("hunter2"), "{refused:?}");
     assert_eq!(format!("{:?}", refused.kind), "Auth");
 }
@@ -198,7 +235,10 @@ async fn a_client_certificate_is_shown_where_one_is_asked_for() {
     let (authority, receiver) = (Authority::new(), Receiver::start().await);
     let server = receiver.addr.to_string();
     let front = TlsFront::for_known(server, &authority.identity(), &authority).await;
-    let trusted = format!("template = '{{}}'\nca_file = \"{}\"", authority.file().display());
+    let trusted = format!(
+        "template = '{{}}'\nca_file = \"{}\"",
+        authority.file().display()
+    );
     let unknown = sink(&hook_text(&front.base_url, &trusted));
     assert!(send(&unknown).await.unwrap_err().can_repeat);
     assert!(receiver.received().is_empty());
@@ -208,7 +248,9 @@ async fn a_client_certificate_is_shown_where_one_is_asked_for() {
         identity.certificate.display(),
         identity.key.display()
     );
-    send(&sink(&hook_text(&front.base_url, &shown))).await.unwrap();
+    send(&sink(&hook_text(&front.base_url, &shown)))
+        .await
+        .unwrap();
     std::fs::write(&identity.key, "no key").unwrap();
     let error = try_sink(&hook_text(&front.base_url, &shown)).unwrap_err();
     assert!(error.to_string().contains("a private key (PEM)"), "{error}");

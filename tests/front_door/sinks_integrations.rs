@@ -72,8 +72,18 @@ async fn every_block_over_http_sends_a_message() {
             "result": {"sys_id": "abc"}, "access_token": "a-token", "issues": []}"#;
         receiver.usually(Reply::With(200, Vec::new(), answer.to_owned()));
         let mut text = block.clone();
-        let secret = file(dir.path(), "secret", &receiver.url).display().to_string();
-        for name in ["slack-url", "jira-token", "servicenow-login", "servicenow-oauth", "pagerduty-routing-key", "splunk-token", "sentinel-client"] {
+        let secret = file(dir.path(), "secret", &receiver.url)
+            .display()
+            .to_string();
+        for name in [
+            "slack-url",
+            "jira-token",
+            "servicenow-login",
+            "servicenow-oauth",
+            "pagerduty-routing-key",
+            "splunk-token",
+            "sentinel-client",
+        ] {
             text = text.replace(&format!("\"{name}\""), &format!("\"{secret}\""));
         }
         let authority = authority.file().display().to_string();
@@ -81,8 +91,15 @@ async fn every_block_over_http_sends_a_message() {
         // Each host is the receiver.
         let host = regex::Regex::new("https://[^/\"]+").unwrap();
         text = host.replace_all(&text, receiver.url.as_str()).into_owned();
-        let kind = text.lines().find(|line| line.starts_with("kind = ")).unwrap().to_owned();
-        if ["syslog", "email", "command"].iter().any(|other| kind.contains(other)) {
+        let kind = text
+            .lines()
+            .find(|line| line.starts_with("kind = "))
+            .unwrap()
+            .to_owned();
+        if ["syslog", "email", "command"]
+            .iter()
+            .any(|other| kind.contains(other))
+        {
             continue;
         }
         let mut more = String::new();
@@ -98,7 +115,9 @@ async fn every_block_over_http_sends_a_message() {
         assert!(matches!(settings.kind, SinkKind::Hook(_)), "{page}");
         let sink = Sink::open(settings).unwrap_or_else(|error| panic!("{page}: {error}"));
         let message = message(vec![alert("SA1", "highly_critical")]);
-        sink.send(&message, now()).await.unwrap_or_else(|refused| panic!("{page}: {refused}"));
+        sink.send(&message, now())
+            .await
+            .unwrap_or_else(|refused| panic!("{page}: {refused}"));
         let bytes = receiver.last();
         assert!(!bytes.bytes.is_empty(), "{page}");
         sent += 1;
@@ -109,10 +128,17 @@ async fn every_block_over_http_sends_a_message() {
 /// The script runs with programs that play `apprise` and `jq`, which need not be installed.
 #[test]
 fn the_script_for_apprise_passes_title_and_body() {
-    let (_, script) = blocks("sh").into_iter().find(|(_, block)| block.starts_with("#!")).unwrap();
+    let (_, script) = blocks("sh")
+        .into_iter()
+        .find(|(_, block)| block.starts_with("#!"))
+        .unwrap();
     let dir = state_dir();
     let script = program(dir.path(), "advisoryd-apprise", &script);
-    program(dir.path(), "apprise", "#!/bin/sh\nprintf '%s\\n' \"$@\"\n[ ! -e fail ]\n");
+    program(
+        dir.path(),
+        "apprise",
+        "#!/bin/sh\nprintf '%s\\n' \"$@\"\n[ ! -e fail ]\n",
+    );
     // What jq does with the two filters of the script.
     program(
         dir.path(),
@@ -131,12 +157,20 @@ fn the_script_for_apprise_passes_title_and_body() {
         let message = serde_json::to_vec(&message(vec![alert("SA1", "unknown")])).unwrap();
         child.stdin.take().unwrap().write_all(&message).unwrap();
         let mut said = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut said)
+            .unwrap();
         (child.wait().unwrap().code(), said)
     };
     let (code, said) = run();
     assert_eq!(code, Some(0));
-    assert!(said.contains("--title=1 new") && said.contains("SA1 Grüße"), "{said}");
+    assert!(
+        said.contains("--title=1 new") && said.contains("SA1 Grüße"),
+        "{said}"
+    );
     file(dir.path(), "fail", "");
     assert_eq!(run().0, Some(75));
 }

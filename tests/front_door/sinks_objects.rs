@@ -13,9 +13,7 @@ use tokio::net::TcpListener;
 use toml::Table;
 
 use crate::support::settings::{NEVER, Rule, Sink};
-use crate::support::{
-    Edge, Gateway, PATIENCE, Running, World, eventually, every_commit, serve,
-};
+use crate::support::{Edge, Gateway, PATIENCE, Running, World, eventually, every_commit, serve};
 
 /// A system with objects, as Jira and ServiceNow have them.
 #[derive(Clone, Default)]
@@ -80,7 +78,12 @@ async fn create(State(tracker): State<Tracker>, bytes: Bytes) -> (StatusCode, St
     let mut object: Value = serde_json::from_slice(&bytes).unwrap();
     let id = {
         let mut objects = tracker.objects.lock().unwrap();
-        if tracker.most.lock().unwrap().is_some_and(|most| objects.len() >= most) {
+        if tracker
+            .most
+            .lock()
+            .unwrap()
+            .is_some_and(|most| objects.len() >= most)
+        {
             return (StatusCode::SERVICE_UNAVAILABLE, "full".to_owned());
         }
         let id = format!("ID-{}", objects.len() + 1);
@@ -101,7 +104,9 @@ async fn update(
     let note: Value = serde_json::from_slice(&bytes).unwrap();
     let is_known = {
         let mut objects = tracker.objects.lock().unwrap();
-        let known = objects.iter_mut().find(|object| object["id"] == id.as_str());
+        let known = objects
+            .iter_mut()
+            .find(|object| object["id"] == id.as_str());
         match known {
             Some(object) => {
                 object["notes"].as_array_mut().unwrap().push(note);
@@ -152,7 +157,8 @@ async fn world(url: &str, with_lookup: bool, group: Option<&'static str>) -> Wor
     world
 }
 
-const STORED: &str = "select key || ' ' || id || ' ' || resolved from advisoryd_v1.remote_objects order by key";
+const STORED: &str =
+    "select key || ' ' || id || ' ' || resolved from advisoryd_v1.remote_objects order by key";
 
 #[tokio::test]
 async fn an_advisory_has_one_object_that_is_created_updated_and_resolved() {
@@ -216,7 +222,9 @@ async fn of_a_message_of_several_alerts_no_accepted_one_is_sent_again() {
 }
 
 async fn is_done(world: &World, saids: &[String]) -> bool {
-    let stored = world.texts("select key from advisoryd_v1.remote_objects").await;
+    let stored = world
+        .texts("select key from advisoryd_v1.remote_objects")
+        .await;
     let waiting = world
         .count("select count(*) from advisoryd.delivery where state = 'waiting'")
         .await;

@@ -28,7 +28,9 @@ pub fn preset_sink(preset: Preset, receiver: &Receiver, dir: &Path) -> Sink {
     };
     let secret = |name: &str| {
         let name = format!("{}-{name}", preset.name);
-        file(dir, &name, &format!("hunter2-{name}")).display().to_string()
+        file(dir, &name, &format!("hunter2-{name}"))
+            .display()
+            .to_string()
     };
     for key in ["secrets", "vars"] {
         if let Some(table) = entry.get(key).and_then(toml::Value::as_table) {
@@ -40,7 +42,10 @@ pub fn preset_sink(preset: Preset, receiver: &Receiver, dir: &Path) -> Sink {
         }
     }
     let url = entry.get("url").and_then(toml::Value::as_str);
-    own.insert("url".into(), url.map_or_else(|| base("https://x/hook"), base).into());
+    own.insert(
+        "url".into(),
+        url.map_or_else(|| base("https://x/hook"), base).into(),
+    );
     own.insert("allow_private".into(), true.into());
     for key in ["password_file", "bearer_file"] {
         if entry.get(key).is_some() {
@@ -57,9 +62,15 @@ pub fn preset_sink(preset: Preset, receiver: &Receiver, dir: &Path) -> Sink {
         own.insert("oauth2".into(), oauth2.into());
     }
     // Tables inline, so that they belong to the sink.
-    let own: Vec<String> = own.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    let own: Vec<String> = own
+        .iter()
+        .map(|(key, value)| format!("{key} = {value}"))
+        .collect();
     let own = own.join("\n");
-    sink(&format!("kind = \"{}\"\nrequests_per_minute = 6000\n{own}", preset.name))
+    sink(&format!(
+        "kind = \"{}\"\nrequests_per_minute = 6000\n{own}",
+        preset.name
+    ))
 }
 
 /// An answer that every vendor could have given.
@@ -71,7 +82,9 @@ fn values(received: &Received) -> Vec<Value> {
     let mut bytes = received.bytes.to_vec();
     if received.headers.contains_key("content-encoding") {
         let mut plain = Vec::new();
-        flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut plain).unwrap();
+        flate2::read::GzDecoder::new(&bytes[..])
+            .read_to_end(&mut plain)
+            .unwrap();
         bytes = plain;
     }
     serde_json::Deserializer::from_slice(&bytes)
@@ -81,7 +94,10 @@ fn values(received: &Received) -> Vec<Value> {
 }
 
 fn schema(name: &str) -> Value {
-    let path = format!("{}/tests/front_door/vendor_schemas/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!(
+        "{}/tests/front_door/vendor_schemas/{name}.json",
+        env!("CARGO_MANIFEST_DIR")
+    );
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
@@ -92,7 +108,11 @@ async fn sent(preset: Preset, message: &Message) -> Vec<Value> {
     let sink = preset_sink(preset, &receiver, dir.path());
     let receipt = sink.send(message, now()).await;
     let receipt = receipt.unwrap_or_else(|refused| panic!("{}: {refused}", preset.name));
-    assert!(!format!("{receipt:?} {sink:?}").contains("hunter2"), "{}", preset.name);
+    assert!(
+        !format!("{receipt:?} {sink:?}").contains("hunter2"),
+        "{}",
+        preset.name
+    );
     let schema = schema(preset.name);
     let mut all = Vec::new();
     for received in receiver.received() {
@@ -100,7 +120,12 @@ async fn sent(preset: Preset, message: &Message) -> Vec<Value> {
             continue;
         }
         let most = schema["maxBytes"].as_u64().unwrap_or(u64::MAX);
-        assert!((received.bytes.len() as u64) <= most, "{}: {} bytes", preset.name, received.bytes.len());
+        assert!(
+            (received.bytes.len() as u64) <= most,
+            "{}: {} bytes",
+            preset.name,
+            received.bytes.len()
+        );
         for value in values(&received) {
             let wrong = violations(&schema, &value);
             assert!(wrong.is_empty(), "{}: {}", preset.name, wrong.join("\n"));
@@ -160,7 +185,10 @@ async fn each_preset_sends_what_its_vendor_documents_whatever_the_message() {
     heartbeat.title = "heartbeat".into();
     let mut long = message(longest('x', 3));
     long.title = "t".repeat(1000);
-    let mut messages = vec![message(vec![alert("SA1", "highly_critical")]), message(vec![resolved])];
+    let mut messages = vec![
+        message(vec![alert("SA1", "highly_critical")]),
+        message(vec![resolved]),
+    ];
     messages.extend([health, heartbeat, long]);
     // Escaped, interrupted, of three bytes, of two units in UTF-16.
     for letter in ['*', '@', '<', '"', '漢'] {
@@ -190,7 +218,10 @@ async fn no_text_of_a_stranger_links_or_mentions_in_any_preset_for_people() {
     message.title = evil.to_owned();
     for preset in presets() {
         // These keep facts as data, which nobody draws.
-        if matches!(preset.name, "splunk-hec" | "sentinel" | "elastic" | "pagerduty") {
+        if matches!(
+            preset.name,
+            "splunk-hec" | "sentinel" | "elastic" | "pagerduty"
+        ) {
             continue;
         }
         for value in sent(preset, &message).await {
@@ -233,12 +264,42 @@ async fn secrets_of_presets_are_where_the_vendor_expects_them() {
     let message = message(vec![alert("SA1", "highly_critical")]);
     for (name, path, header, body) in [
         ("telegram", "/bothunter2-telegram-token/sendMessage", "", ""),
-        ("pagerduty", "/v2/enqueue", "", "hunter2-pagerduty-routing_key"),
-        ("opsgenie", "/v2/alerts", "GenieKey hunter2-opsgenie-key", ""),
-        ("splunk-hec", "/services/collector/event", "Splunk hunter2-splunk-hec-token", ""),
-        ("elastic", "/advisoryd-alerts/_bulk", "ApiKey hunter2-elastic-api_key", ""),
-        ("sentinel", "/dataCollectionRules/dcr-00000000000000000000000000000000/streams/Custom-Advisoryd_CL", "Bearer hunter2-access", ""),
-        ("matrix", "/_matrix/client/v3/rooms/!abcdefghijkl:example.org/send/m.room.message/7c9d1e62-0000-5000-8000-000000000000", "Bearer hunter2-matrix-bearer_file", ""),
+        (
+            "pagerduty",
+            "/v2/enqueue",
+            "",
+            "hunter2-pagerduty-routing_key",
+        ),
+        (
+            "opsgenie",
+            "/v2/alerts",
+            "GenieKey hunter2-opsgenie-key",
+            "",
+        ),
+        (
+            "splunk-hec",
+            "/services/collector/event",
+            "Splunk hunter2-splunk-hec-token",
+            "",
+        ),
+        (
+            "elastic",
+            "/advisoryd-alerts/_bulk",
+            "ApiKey hunter2-elastic-api_key",
+            "",
+        ),
+        (
+            "sentinel",
+            "/dataCollectionRules/dcr-00000000000000000000000000000000/streams/Custom-Advisoryd_CL",
+            "Bearer hunter2-access",
+            "",
+        ),
+        (
+            "matrix",
+            "/_matrix/client/v3/rooms/!abcdefghijkl:example.org/send/m.room.message/7c9d1e62-0000-5000-8000-000000000000",
+            "Bearer hunter2-matrix-bearer_file",
+            "",
+        ),
     ] {
         let preset = presets().find(|preset| preset.name == name).unwrap();
         let (dir, receiver) = (state_dir(), Receiver::start().await);
@@ -261,10 +322,22 @@ fn the_schemas_refuse_what_a_vendor_would_refuse() {
     let long = "x".repeat(4097);
     for (name, value) in [
         ("telegram", json!({"chat_id": "1", "text": long})),
-        ("slack", json!({"text": "x", "blocks": vec![json!({"type": "header", "text": {"type": "plain_text", "text": "x"}}); 51]})),
-        ("opsgenie", json!({"message": "x".repeat(131), "alias": "a"})),
-        ("pagerduty", json!({"routing_key": "", "event_action": "resolve", "dedup_key": "x"})),
-        ("discord", json!({"content": "x", "embeds": vec![json!({"description": "x".repeat(700)}); 9]})),
+        (
+            "slack",
+            json!({"text": "x", "blocks": vec![json!({"type": "header", "text": {"type": "plain_text", "text": "x"}}); 51]}),
+        ),
+        (
+            "opsgenie",
+            json!({"message": "x".repeat(131), "alias": "a"}),
+        ),
+        (
+            "pagerduty",
+            json!({"routing_key": "", "event_action": "resolve", "dedup_key": "x"}),
+        ),
+        (
+            "discord",
+            json!({"content": "x", "embeds": vec![json!({"description": "x".repeat(700)}); 9]}),
+        ),
         ("google-chat", json!({"text": long})),
     ] {
         assert!(!violations(&schema(name), &value).is_empty(), "{name}");
@@ -282,7 +355,10 @@ fn the_command_shows_presets_and_prints_one() {
     let printed = shown(&["sinks", "preset", "pagerduty"]);
     let preset = presets().find(|preset| preset.name == "pagerduty").unwrap();
     assert_eq!(printed.trim(), preset.text.trim());
-    assert_eq!(shown(&["sinks", "presets", "--json"]).lines().count(), presets().count());
+    assert_eq!(
+        shown(&["sinks", "presets", "--json"]).lines().count(),
+        presets().count()
+    );
     let unknown = binary().args(["sinks", "preset", "irc"]).output().unwrap();
     assert_eq!(unknown.status.code(), Some(2));
 }

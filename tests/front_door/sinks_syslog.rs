@@ -14,7 +14,9 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixDatagram, UnixListener};
 
 use crate::support::alerts::{alert, file, message, servers, sink};
-use crate::support::{Authority, PATIENCE, Running, assert_reads, eventually, free_port, state_dir};
+use crate::support::{
+    Authority, PATIENCE, Running, assert_reads, eventually, free_port, state_dir,
+};
 
 fn now() -> DateTime<Utc> {
     "2026-03-01T13:37:00Z".parse().unwrap()
@@ -80,7 +82,13 @@ impl Server {
     /// Starts it.
     async fn go(&mut self) {
         let root = servers();
-        let libraries = ["usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu", "usr/lib/syslog-ng"];
+        let libraries = [
+            "usr/lib/x86_64-linux-gnu",
+            "usr/lib/aarch64-linux-gnu",
+            "lib/x86_64-linux-gnu",
+            "lib/aarch64-linux-gnu",
+            "usr/lib/syslog-ng",
+        ];
         let libraries: Vec<String> = libraries
             .iter()
             .map(|path| root.join(path).display().to_string())
@@ -89,20 +97,35 @@ impl Server {
         let mut command = match self.kind {
             Kind::Rsyslog => {
                 let mut command = Command::new(root.join("usr/sbin/rsyslogd"));
-                command.arg("-n").arg("-f").arg(dir.join("conf")).arg("-iNONE");
+                command
+                    .arg("-n")
+                    .arg("-f")
+                    .arg(dir.join("conf"))
+                    .arg("-iNONE");
                 command.arg("-M").arg(format!("{}/rsyslog", libraries[0]));
                 command
             }
             Kind::SyslogNg => {
                 let mut command = Command::new(root.join("usr/sbin/syslog-ng"));
-                command.args(["-F", "--no-caps", "-f"]).arg(dir.join("conf"));
-                command.arg("-R").arg(dir.join("persist")).arg("-c").arg(dir.join("ctl"));
+                command
+                    .args(["-F", "--no-caps", "-f"])
+                    .arg(dir.join("conf"));
+                command
+                    .arg("-R")
+                    .arg(dir.join("persist"))
+                    .arg("-c")
+                    .arg(dir.join("ctl"));
                 command.arg("-p").arg(dir.join("pid"));
-                command.arg(format!("--module-path={}", root.join("usr/lib/syslog-ng/3.38").display()));
+                command.arg(format!(
+                    "--module-path={}",
+                    root.join("usr/lib/syslog-ng/3.38").display()
+                ));
                 command
             }
         };
-        command.env("LD_LIBRARY_PATH", libraries.join(":")).current_dir(dir);
+        command
+            .env("LD_LIBRARY_PATH", libraries.join(":"))
+            .current_dir(dir);
         self.process = Some(Running::start(&mut command));
     }
 
@@ -129,7 +152,10 @@ impl Server {
 
     async fn wait_for(&self, part: &str) -> String {
         eventually(part, PATIENCE, async || {
-            self.text().lines().find(|line| line.contains(part)).map(str::to_owned)
+            self.text()
+                .lines()
+                .find(|line| line.contains(part))
+                .map(str::to_owned)
         })
         .await
     }
@@ -205,7 +231,11 @@ async fn none_is_lost(kind: Kind, messages: usize, at_once: usize) {
     let expected: BTreeSet<String> = (0..messages).map(|number| format!("SA{number}")).collect();
     let keys = server.keys();
     let lost: Vec<&String> = expected.difference(&keys).take(5).collect();
-    assert!(lost.is_empty(), "{kind:?}: {} of {messages}, lost {lost:?}", keys.len());
+    assert!(
+        lost.is_empty(),
+        "{kind:?}: {} of {messages}, lost {lost:?}",
+        keys.len()
+    );
     let lines = server.text().lines().count();
     assert!(lines < messages * 2, "{kind:?}: {lines} lines");
 }
@@ -341,10 +371,16 @@ async fn lines_are_bounded_and_escaped_whatever_the_texts() {
     one.severity_rank = Some(5);
     one.title = "a ] b \" c \\ d = e | f\nSA9: forged".to_owned();
     one.key = "SA]\"\\1".to_owned();
-    one.cves = (0..100).map(|number| format!("CVE-2026-{number:07}")).collect();
+    one.cves = (0..100)
+        .map(|number| format!("CVE-2026-{number:07}"))
+        .collect();
     one.watch_list_names = vec!["ü".repeat(200); 20];
     let mut read = Vec::new();
-    for (more, most) in [("", 2048), ("format = \"cef\"", 2048), ("max_bytes = 480", 480)] {
+    for (more, most) in [
+        ("", 2048),
+        ("format = \"cef\"", 2048),
+        ("max_bytes = 480", 480),
+    ] {
         let sink = syslog(&format!("unix://{}", path.display()), more);
         sink.send(&message(vec![one.clone()]), now()).await.unwrap();
         let mut bytes = vec![0; 65_536];
@@ -355,6 +391,8 @@ async fn lines_are_bounded_and_escaped_whatever_the_texts() {
         assert!(line.starts_with("<130>1 2026-03-01T13:35:05.000Z host advisoryd - appeared "));
         read.push(line);
     }
-    let shown = read.join("\n").replace(env!("CARGO_PKG_VERSION"), "[version]");
+    let shown = read
+        .join("\n")
+        .replace(env!("CARGO_PKG_VERSION"), "[version]");
     assert_reads!(shown);
 }

@@ -122,7 +122,9 @@ impl Preset {
             let advice = match need.split_once('.') {
                 Some(("secrets", name)) if !secrets.contains_key(name) => {
                     let file = format!("{}-{}", self.name, name.replace('_', "-"));
-                    format!("add the file or credential, such as `secrets = {{ {name} = \"{file}\" }}`")
+                    format!(
+                        "add the file or credential, such as `secrets = {{ {name} = \"{file}\" }}`"
+                    )
                 }
                 Some(("vars", name)) if !vars.contains_key(name) => {
                     format!("add it, such as `vars = {{ {name} = \"…\" }}`")

@@ -125,7 +125,11 @@ impl Syslog {
             client_cert: ClientCert::read(section, env),
             format: section.value("format", SyslogFormat::Rfc5424, format),
             facility: section.value("facility", 16, facility),
-            app_name: section.value("app_name", "advisoryd".into(), printable(MAX_APP_NAME_CHARS)),
+            app_name: section.value(
+                "app_name",
+                "advisoryd".into(),
+                printable(MAX_APP_NAME_CHARS),
+            ),
             hostname: section.optional("hostname", printable(MAX_HOSTNAME_CHARS)),
             enterprise: section.value("enterprise_id", ENTERPRISE, number(1..=u32::MAX)),
             max_bytes: section.value("max_bytes", size, number(SIZES)),

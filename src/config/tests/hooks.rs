@@ -21,7 +21,9 @@ fn each_preset_is_accepted_as_it_is_printed_and_by_its_name() {
         for need in preset.needs() {
             match need.split_once('.') {
                 Some((table, key)) => {
-                    let into = short.entry(table).or_insert(toml::Value::Table(toml::Table::new()));
+                    let into = short
+                        .entry(table)
+                        .or_insert(toml::Value::Table(toml::Table::new()));
                     let into = into.as_table_mut().unwrap();
                     into.insert(key.to_owned(), entry[table][key].clone());
                 }
@@ -30,9 +32,13 @@ fn each_preset_is_accepted_as_it_is_printed_and_by_its_name() {
                 }
             }
         }
-        let short: Vec<String> = short.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        let short: Vec<String> = short
+            .iter()
+            .map(|(key, value)| format!("{key} = {value}"))
+            .collect();
         let by_name = one(&format!("kind = \"{name}\"\n{}", short.join("\n")));
-        let (SinkKind::Hook(printed), SinkKind::Hook(by_name)) = (&printed.kind, &by_name.kind) else {
+        let (SinkKind::Hook(printed), SinkKind::Hook(by_name)) = (&printed.kind, &by_name.kind)
+        else {
             panic!("{name} is a hook");
         };
         assert_eq!(by_name.kind, name);
@@ -40,7 +46,10 @@ fn each_preset_is_accepted_as_it_is_printed_and_by_its_name() {
         by_name.kind = "hook";
         assert_eq!(&by_name, printed, "{name}");
         // Without what it needs it is refused, and says what that is.
-        if preset.needs().any(|need| need.contains("url") || need.contains('.')) {
+        if preset
+            .needs()
+            .any(|need| need.contains("url") || need.contains('.'))
+        {
             let said = wrong(&format!("kind = \"{name}\""));
             assert!(said.contains("has no "), "{name}: {said}");
         }
@@ -70,18 +79,39 @@ fn every_mistake_in_a_hook_says_what_to_write_instead() {
     let hook = "kind = \"hook\"\nurl = \"https://x.example/\"\ntemplate = \"{}\"\n";
     let cases: &[(&str, &str)] = &[
         ("per = \"each\"", "expected `message` or `alert`"),
-        ("method = \"post\"", "expected `GET`, `POST`, `PUT`, `PATCH` or `DELETE`"),
-        ("framing = \"xml\"", "expected `json`, `ndjson`, `form` or `text`"),
+        (
+            "method = \"post\"",
+            "expected `GET`, `POST`, `PUT`, `PATCH` or `DELETE`",
+        ),
+        (
+            "framing = \"xml\"",
+            "expected `json`, `ndjson`, `form` or `text`",
+        ),
         ("compress = \"zip\"", "expected `gzip` or `none`"),
         ("path = \"x\"", "expected a path that starts with `/`"),
-        ("template_file = \"/t\"", "expected the path of a readable template"),
-        ("remember = \"id\"\nper = \"alert\"", "expected a JSON pointer such as"),
+        (
+            "template_file = \"/t\"",
+            "expected the path of a readable template",
+        ),
+        (
+            "remember = \"id\"\nper = \"alert\"",
+            "expected a JSON pointer such as",
+        ),
         ("remember = \"/id\"", "needs `per = \"alert\"`"),
-        ("update = { template = \"{}\" }\nper = \"alert\"", "needs `remember`"),
+        (
+            "update = { template = \"{}\" }\nper = \"alert\"",
+            "needs `remember`",
+        ),
         ("success = { pointer = \"/ok\" }", "has no equals"),
         ("lookup = { path = \"/x\" }", "has no pointer"),
-        ("requests_per_minute = 1", "expected a whole number from 6 to 6000"),
-        ("secrets = { \"a b\" = \"x\" }", "expected a name of letters"),
+        (
+            "requests_per_minute = 1",
+            "expected a whole number from 6 to 6000",
+        ),
+        (
+            "secrets = { \"a b\" = \"x\" }",
+            "expected a name of letters",
+        ),
         ("client_cert_file = \"/c\"", "has no client_key_file"),
         ("client_key_file = \"/c\"", "has no client_cert_file"),
         ("oauth2 = { client_id = \"x\" }", "has no token_url"),
@@ -98,7 +128,9 @@ fn every_mistake_in_a_hook_says_what_to_write_instead() {
         ("https://{{ vars.host }}/x", "templates only in the path"),
         ("https://x.example/{{ secrets.a", "invalid template, line 1"),
     ] {
-        let said = wrong(&format!("kind = \"hook\"\nurl = \"{url}\"\ntemplate = \"{{}}\""));
+        let said = wrong(&format!(
+            "kind = \"hook\"\nurl = \"{url}\"\ntemplate = \"{{}}\""
+        ));
         assert!(said.contains(advice), "{url}\nsays: {said}");
     }
 }
@@ -108,23 +140,44 @@ fn syslog_is_read_with_its_defaults_and_its_mistakes_are_told() {
     let SinkKind::Syslog(syslog) = one("kind = \"syslog\"").kind else {
         panic!("syslog");
     };
-    assert_eq!(syslog.transport, SyslogTransport::UnixDatagram("/dev/log".into()));
+    assert_eq!(
+        syslog.transport,
+        SyslogTransport::UnixDatagram("/dev/log".into())
+    );
     assert_eq!((syslog.facility, syslog.max_bytes), (16, 2048));
     let sink = one("kind = \"syslog\"\naddress = \"tls://[2001:db8::1]\"");
     let SinkKind::Syslog(syslog) = sink.kind else {
         panic!("syslog");
     };
-    assert_eq!(syslog.transport, SyslogTransport::Tls("2001:db8::1".to_owned(), 6514));
+    assert_eq!(
+        syslog.transport,
+        SyslogTransport::Tls("2001:db8::1".to_owned(), 6514)
+    );
     assert_eq!(syslog.max_bytes, 8192);
     assert_advice(&[
-        ("kind = \"syslog\"\naddress = \"siem:514\"", "expected an address such as"),
-        ("kind = \"syslog\"\naddress = \"unix://log\"", "expected an address such as"),
+        (
+            "kind = \"syslog\"\naddress = \"siem:514\"",
+            "expected an address such as",
+        ),
+        (
+            "kind = \"syslog\"\naddress = \"unix://log\"",
+            "expected an address such as",
+        ),
         (
             "kind = \"syslog\"\naddress = \"udp://siem.example.org\"",
             "`allow_plaintext = true`",
         ),
-        ("kind = \"syslog\"\nfacility = \"kern\"", "expected one of user"),
-        ("kind = \"syslog\"\nformat = \"leef\"", "expected `rfc5424` or `cef`"),
-        ("kind = \"syslog\"\nca_file = \"/c\"", "needs `address = \"tls://…\"`"),
+        (
+            "kind = \"syslog\"\nfacility = \"kern\"",
+            "expected one of user",
+        ),
+        (
+            "kind = \"syslog\"\nformat = \"leef\"",
+            "expected `rfc5424` or `cef`",
+        ),
+        (
+            "kind = \"syslog\"\nca_file = \"/c\"",
+            "needs `address = \"tls://…\"`",
+        ),
     ]);
 }

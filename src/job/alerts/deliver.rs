@@ -69,7 +69,10 @@ pub async fn keep_delivering(context: Context, sink: Arc<Sink>, wake: Arc<Notify
             record(&mut breaker, &sink, ended);
         }
         let free = capacity(&breaker, &sink, in_progress.len());
-        let worth = sink.concurrency().unwrap_or(WORTH_A_CLAIM).min(WORTH_A_CLAIM);
+        let worth = sink
+            .concurrency()
+            .unwrap_or(WORTH_A_CLAIM)
+            .min(WORTH_A_CLAIM);
         if !is_drained && !in_progress.is_empty() && free < worth {
             // More is due than can be sent now. Claiming one at a time would cost a
             // commit for each message.

@@ -106,9 +106,14 @@ impl Tokens {
                 form.append_pair("client_secret", secret.expose());
             }
             Oauth2Login::Basic => {
-                let encoded =
-                    |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-                let both = format!("{}:{}", encoded(&oauth2.client_id), encoded(secret.expose()));
+                let encoded = |text: &str| {
+                    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
+                };
+                let both = format!(
+                    "{}:{}",
+                    encoded(&oauth2.client_id),
+                    encoded(secret.expose())
+                );
                 let basic = STANDARD.encode(both);
                 secrets.add(&basic);
                 if let Ok(mut value) = HeaderValue::from_str(&format!("Basic {basic}")) {

@@ -14,7 +14,10 @@ pub(super) fn cef(message: &Message, alert: &Alert) -> String {
         "CEF:0|advisoryd|advisoryd|{}|{}|{}|{}|",
         env!("CARGO_PKG_VERSION"),
         header(&alert.what),
-        header(&shortened(&format!("{}: {}", alert.key, alert.title), NAME_CHARS)),
+        header(&shortened(
+            &format!("{}: {}", alert.key, alert.title),
+            NAME_CHARS
+        )),
         severity(alert)
     );
     let score = alert.cvss_score.or(alert.cvss3_score);
@@ -32,14 +35,22 @@ pub(super) fn cef(message: &Message, alert: &Alert) -> String {
         ("rt".to_owned(), alert.at.timestamp_millis().to_string()),
         ("externalId".to_owned(), alert.id.clone()),
         ("cat".to_owned(), alert.kind.clone()),
-        ("act".to_owned(), if alert.resolved { "resolved" } else { "raised" }.to_owned()),
+        (
+            "act".to_owned(),
+            if alert.resolved { "resolved" } else { "raised" }.to_owned(),
+        ),
         ("msg".to_owned(), shortened(&msg, MSG_CHARS)),
     ];
     if let Some(score) = score {
         fields.push(("cfp1Label".to_owned(), "cvss".to_owned()));
         fields.push(("cfp1".to_owned(), format!("{score:.1}")));
     }
-    fields.extend(alert.advisory_url.iter().map(|url| ("request".to_owned(), url.clone())));
+    fields.extend(
+        alert
+            .advisory_url
+            .iter()
+            .map(|url| ("request".to_owned(), url.clone())),
+    );
     for (name, label, value) in strings {
         if !value.is_empty() {
             fields.push((format!("{name}Label"), label.to_owned()));

@@ -46,10 +46,12 @@ impl Connection {
         tls: Option<&Connector>,
     ) -> io::Result<Self> {
         match (transport, tls) {
-            (SyslogTransport::UnixStream(path), _) => UnixStream::connect(path).await.map(Self::Unix),
-            (SyslogTransport::Tcp(host, port), _) => {
-                TcpStream::connect((host.as_str(), *port)).await.map(Self::Tcp)
+            (SyslogTransport::UnixStream(path), _) => {
+                UnixStream::connect(path).await.map(Self::Unix)
             }
+            (SyslogTransport::Tcp(host, port), _) => TcpStream::connect((host.as_str(), *port))
+                .await
+                .map(Self::Tcp),
             (SyslogTransport::Tls(host, port), Some(tls)) => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 tls.connect(host, stream).await.map(Box::new).map(Self::Tls)

@@ -92,12 +92,24 @@ impl Lines {
             ("severity", text(&alert.severity)),
             ("severity_before", text(&alert.severity_before)),
             ("resolved", alert.resolved.to_string()),
-            ("cvss", score.map(|score| format!("{score:.1}")).unwrap_or_default()),
+            (
+                "cvss",
+                score.map(|score| format!("{score:.1}")).unwrap_or_default(),
+            ),
             ("cvss_vector", text(&alert.cvss_vector)),
-            ("zero_day", alert.is_zero_day.map(|is| is.to_string()).unwrap_or_default()),
+            (
+                "zero_day",
+                alert
+                    .is_zero_day
+                    .map(|is| is.to_string())
+                    .unwrap_or_default(),
+            ),
             ("cves", alert.cves.join(",")),
             ("watch_lists", alert.watch_list_names.join(",")),
-            ("ticket", number.map(|number| number.to_string()).unwrap_or_default()),
+            (
+                "ticket",
+                number.map(|number| number.to_string()).unwrap_or_default(),
+            ),
             ("url", text(&alert.advisory_url)),
         ];
         let mut data = format!("[{}", self.sd_id);
@@ -137,8 +149,16 @@ fn severity(alert: &Alert) -> u8 {
 
 fn text(alert: &Alert) -> String {
     let over = if alert.resolved { "resolved: " } else { "" };
-    let mut parts = vec![format!("{}: {}: {over}{}", alert.key, alert.title, alert.summary)];
+    let mut parts = vec![format!(
+        "{}: {}: {over}{}",
+        alert.key, alert.title, alert.summary
+    )];
     parts.extend(facts(alert));
-    parts.extend(alert.solution.iter().map(|text| format!("solution: {text}")));
+    parts.extend(
+        alert
+            .solution
+            .iter()
+            .map(|text| format!("solution: {text}")),
+    );
     one_line(&parts.join(" | "))
 }

@@ -6,7 +6,8 @@ use crate::config::{Config, SinkKind};
 
 /// The template of a preset.
 fn preset(name: &str) -> Template {
-    let text = format!("[[alerts.sinks]]\nname = \"s\"\nkind = \"{name}\"\nurl = \"https://x.example/\"");
+    let text =
+        format!("[[alerts.sinks]]\nname = \"s\"\nkind = \"{name}\"\nurl = \"https://x.example/\"");
     let config = Config::from_text("c.toml", &text).unwrap();
     let SinkKind::Hook(hook) = &config.alerts.sinks[0].kind else {
         panic!("a hook");

@@ -6,11 +6,11 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 use super::state_dir;
 
@@ -87,10 +87,12 @@ impl TlsFront {
     pub async fn for_known(server: String, identity: &Identity, authority: &Authority) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(authority.issuer.der().clone()).expect("a root");
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(roots.into(), ring::default_provider().into())
-                .build()
-                .expect("a verifier");
+        let verifier = WebPkiClientVerifier::builder_with_provider(
+            roots.into(),
+            ring::default_provider().into(),
+        )
+        .build()
+        .expect("a verifier");
         Self::asking(server, identity, Some(verifier)).await
     }
 

@@ -13,10 +13,17 @@ pub fn violations(schema: &Value, value: &Value) -> Vec<String> {
 
 fn check(schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) {
     let mut fail = |what: String| found.push(format!("{place}: {what}"));
-    let limit = |key: &str| schema[key].as_u64().map(|limit| usize::try_from(limit).unwrap());
+    let limit = |key: &str| {
+        schema[key]
+            .as_u64()
+            .map(|limit| usize::try_from(limit).unwrap())
+    };
     if let Some(kinds) = schema.get("type") {
         let is = |kind: &Value| is_of(value, kind.as_str().unwrap());
-        if !(kinds.as_array().map_or_else(|| is(kinds), |kinds| kinds.iter().any(is))) {
+        if !(kinds
+            .as_array()
+            .map_or_else(|| is(kinds), |kinds| kinds.iter().any(is)))
+        {
             fail(format!("expected {kinds}, got {value}"));
         }
     }
@@ -67,8 +74,12 @@ fn check(schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) {
 fn lists(schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) {
     let Some(list) = value.as_array() else { return };
     let length = list.len() as u64;
-    if schema["maxItems"].as_u64().is_some_and(|most| length > most)
-        || schema["minItems"].as_u64().is_some_and(|least| length < least)
+    if schema["maxItems"]
+        .as_u64()
+        .is_some_and(|most| length > most)
+        || schema["minItems"]
+            .as_u64()
+            .is_some_and(|least| length < least)
     {
         found.push(format!("{place}: {length} entries"));
     }
