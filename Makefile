@@ -1,7 +1,7 @@
 # `make demo` runs a self-contained demo; `make test` runs all checks and tests.
 # Both install missing Debian packages (PostgreSQL's server, a C compiler).
 
-.PHONY: demo test test-monitoring test-pooler deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny packages package-tools stage deb rpm tarball test-package test-reproducible
+.PHONY: demo test test-monitoring test-syslog test-pooler deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny packages package-tools stage deb rpm tarball test-package test-reproducible
 
 # The build needs no database: sqlx's macros read .sqlx.
 export SQLX_OFFLINE ?= true
@@ -26,6 +26,10 @@ check:
 # Every rule and panel, evaluated by Prometheus and PostgreSQL on a daemon in trouble.
 test-monitoring: deps servers
 	cargo test --locked --test front_door monitoring -- --include-ignored
+
+# 100,000 messages to rsyslog and to syslog-ng, which are restarted twice meanwhile.
+test-syslog: deps servers
+	cargo test --locked --test front_door sinks_syslog -- --include-ignored
 
 # The tests of the program's front door, with the program behind PgBouncer. Snapshots are
 # not compared: some show the address of the database.
@@ -138,21 +142,22 @@ deps:
 	       $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null; }
 
 # Servers and programs for the tests: Debian's Alertmanager, aiosmtpd, Prometheus with
-# promtool, jsonnet, and PgBouncer. They are unpacked below target and not installed, so that no
+# promtool, jsonnet, PgBouncer, rsyslog and syslog-ng. They are unpacked below target and not installed, so that no
 # service is started. Alertmanager needs its templates at the path of the package.
 SERVERS = target/test-servers
 TEMPLATES = /usr/share/prometheus/alertmanager
+SYSLOG = rsyslog rsyslog-openssl libestr0 libfastjson4 liblognorm5 syslog-ng-core libivykis0 libnet1 libjson-c5 libpcre3 libwrap0
 
 servers:
-	@[ -e $(SERVERS)/complete -a -e $(SERVERS)/usr/bin/promtool -a -e $(SERVERS)/usr/bin/jsonnet -a -e $(SERVERS)/usr/sbin/pgbouncer -a -e $(TEMPLATES)/default.tmpl ] \
-	  || { echo "unpacking Debian's Alertmanager, Prometheus, jsonnet, PgBouncer and aiosmtpd for the tests"; \
+	@[ -e $(SERVERS)/complete -a -e $(SERVERS)/usr/bin/promtool -a -e $(SERVERS)/usr/bin/jsonnet -a -e $(SERVERS)/usr/sbin/pgbouncer -a -e $(SERVERS)/usr/sbin/rsyslogd -a -e $(SERVERS)/usr/sbin/syslog-ng -a -e $(TEMPLATES)/default.tmpl ] \
+	  || { echo "unpacking Debian's Alertmanager, Prometheus, jsonnet, PgBouncer, rsyslog, syslog-ng and aiosmtpd for the tests"; \
 	       SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	       mkdir -p $(SERVERS) \
 	       && $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get update -qq \
 	       && { python3 -c 'import ssl' 2>/dev/null \
 	            || $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 >/dev/null; } \
 	       && needs=$$(apt-cache depends -i python3-aiosmtpd | sed -n 's/.*Depends: \(python3-[a-z-]*\).*/\1/p') \
-	       && (cd $(SERVERS) && apt-get download -qq prometheus-alertmanager prometheus jsonnet pgbouncer libc-ares2 libevent-2.1-7 python3-aiosmtpd $$needs 2>/dev/null) \
+	       && (cd $(SERVERS) && apt-get download -qq prometheus-alertmanager prometheus jsonnet pgbouncer libc-ares2 libevent-2.1-7 $(SYSLOG) python3-aiosmtpd $$needs 2>/dev/null) \
 	       && for package in $(SERVERS)/*.deb; do dpkg -x "$$package" $(SERVERS) || exit 1; done \
 	       && $$SUDO install -D -m 0644 -t $(TEMPLATES) $(SERVERS)$(TEMPLATES)/*.tmpl \
 	       && touch $(SERVERS)/complete; }

@@ -95,6 +95,8 @@ pub(super) enum Command {
     Erase(super::erase::Erase),
     /// List, resend and test alerts
     Alerts(super::alerts::Alerts),
+    /// Show presets of sinks (Slack, PagerDuty, Jira, Splunk and others)
+    Sinks(super::sinks::Sinks),
     /// Show alert rules and dry-run them against stored history
     Rules(super::rules::Rules),
     /// Explain why an alert was or was not sent

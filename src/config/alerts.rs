@@ -48,7 +48,11 @@ impl Alerts {
     pub fn resolving_sinks(&self) -> impl Iterator<Item = &str> {
         self.sinks
             .iter()
-            .filter(|sink| matches!(sink.kind, SinkKind::Alertmanager(_)))
+            .filter(|sink| match &sink.kind {
+                SinkKind::Alertmanager(_) => true,
+                SinkKind::Hook(hook) => hook.resolve.is_some(),
+                _ => false,
+            })
             .map(|sink| sink.name.as_str())
     }
 }

@@ -66,8 +66,10 @@ pub use secret::SecretUrl;
 pub use secret_file::{Secret, SecretError, SecretFile};
 pub use setting_error::{ConfigError, SettingError};
 pub use sinks::{
-    Address, Alertmanager, Auth, Command, Email, Hook, HookBody, Login, Sink, SinkKind, SmtpTls,
-    Target, Template, Webhook, header_line, is_public, is_secret_header, may_be_public, parse_url,
+    Address, Alertmanager, Auth, ClientCert, Command, Email, Framing, Hook, HookRequest, Login,
+    Lookup, Method, Oauth2, Oauth2Login, Per, Preset, Sink, SinkKind, SmtpTls, SuccessTest, Syslog,
+    SyslogFormat, SyslogTransport, Target, Template, Webhook, header_line, is_public,
+    is_secret_header, may_be_public, parse_url, presets, scalar_text,
 };
 pub use token::{Token, TokenError, TokenSources};
 pub use upstream::{Backoff, Upstream};

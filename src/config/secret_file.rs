@@ -138,6 +138,31 @@ impl SecretFile {
     /// # Errors
     /// [`SecretError`]: no such credential, or the file cannot be read, is empty or is not text.
     pub fn lines(&self) -> Result<Vec<Secret>, SecretError> {
+        let text = self.text()?;
+        let lines: Vec<Secret> = text
+            .trim_start_matches('\u{feff}')
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .map(Secret::new)
+            .collect();
+        for line in &lines {
+            keep_line(line.expose());
+        }
+        if lines.is_empty() {
+            return Err(self.malformed("a secret", "it is empty"));
+        }
+        Ok(lines)
+    }
+
+    /// The whole file, a private key. It is never sent and not registered.
+    ///
+    /// # Errors
+    /// Same as [`SecretFile::lines`].
+    pub fn pem(&self) -> Result<Secret, SecretError> {
+        self.text().map(|text| Secret::new(&text))
+    }
+
+    fn text(&self) -> Result<String, SecretError> {
         let path = &self.path;
         let unreadable = |source: io::Error| match source.kind() {
             io::ErrorKind::NotFound if self.may_be_secret() => SecretError::Misplaced,
@@ -157,22 +182,7 @@ impl SecretFile {
         if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_SECRET_BYTES) {
             return Err(self.malformed("a secret", "it is too long"));
         }
-        let Ok(text) = String::from_utf8(bytes) else {
-            return Err(self.malformed("a secret", "it is not valid UTF-8"));
-        };
-        let lines: Vec<Secret> = text
-            .trim_start_matches('\u{feff}')
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .map(Secret::new)
-            .collect();
-        for line in &lines {
-            keep_line(line.expose());
-        }
-        if lines.is_empty() {
-            return Err(self.malformed("a secret", "it is empty"));
-        }
-        Ok(lines)
+        String::from_utf8(bytes).map_err(|_| self.malformed("a secret", "it is not valid UTF-8"))
     }
 
     /// The one line of the file.

@@ -135,6 +135,37 @@ impl<'m> Section<'m> {
         self.nodes.contains_key(key)
     }
 
+    /// The text of a key that was not read yet.
+    pub(super) fn peek(&self, key: &str) -> Option<String> {
+        match &self.nodes.get(key)?.value {
+            Said::Raw(text) | Said::Plain(toml::Value::String(text)) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// Replaces the text of a key that was not read yet.
+    pub(super) fn replace(&mut self, key: &str, text: &str) {
+        if let Some(node) = self.nodes.get_mut(key) {
+            node.value = Said::Plain(toml::Value::String(text.to_owned()));
+        }
+    }
+
+    /// Adds a key that is absent. Of a table, the entries that are absent are added if
+    /// `entries` is set.
+    pub(super) fn fill(&mut self, key: &str, node: Node, entries: bool) {
+        let Some(present) = self.nodes.get_mut(key) else {
+            self.nodes.insert(key.to_owned(), node);
+            return;
+        };
+        if let (true, Said::Table(ours), Said::Table(theirs)) =
+            (entries, &mut present.value, node.value)
+        {
+            for (key, node) in theirs {
+                ours.entry(key).or_insert(node);
+            }
+        }
+    }
+
     /// Whether it is an empty table.
     pub(super) fn is_empty(&self) -> bool {
         self.is_table && self.nodes.is_empty()

@@ -28,6 +28,7 @@ mod overlay;
 mod receipt;
 mod record_kind;
 mod redaction;
+mod remote_object;
 mod rule;
 mod run;
 #[cfg(test)]
@@ -79,6 +80,7 @@ pub use overlay::overlay;
 pub use receipt::{PendingFetch, QuarantinedRecord, Receipt, SourceCoverage};
 pub use record_kind::RecordKind;
 pub use redaction::Redaction;
+pub use remote_object::{DeliveryOrder, RemoteObject, object_id};
 pub use rule::{Clause, Clauses, Missing, Rule, WorkState};
 pub use run::{Mode, Outcome, Tally};
 pub use severity::Severity;

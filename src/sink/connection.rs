@@ -6,11 +6,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Proxy};
+use reqwest::{Certificate, Identity, Proxy};
 use url::Url;
 
 use super::gate::SsrfGuard;
-use super::open::{OpenError, certificates, provide_cryptography};
+use super::open::{OpenError, certificates, identity, provide_cryptography};
 use super::secrets::Secrets;
 use crate::config::{Address, Auth, Target, header_line, may_be_public, parse_url};
 
@@ -142,6 +142,9 @@ pub(super) fn client(
     if let Some(path) = &target.ca_file {
         builder = builder.tls_certs_merge(certificates(path, Certificate::from_pem_bundle)?);
     }
+    if let Some(client) = &target.client_cert {
+        builder = builder.identity(identity(client, Identity::from_pem)?);
+    }
     builder
         .build()
         .map_err(|error| OpenError::unusable(format!("cannot set up TLS: {error}")))
@@ -176,6 +179,7 @@ mod tests {
                 allow_private,
                 proxy: None,
                 ca_file: None,
+                client_cert: None,
             };
             let timeout = Duration::from_millis(300);
             let client = client(&target, &url, timeout).unwrap();

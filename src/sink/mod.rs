@@ -1,4 +1,4 @@
-//! Alert sinks (webhook, Alertmanager, email, chat, command, log): each delivers a
+//! Alert sinks (webhook, Alertmanager, email, hook, syslog, command, log): each delivers a
 //! [`Message`] to one receiver and returns the result. Sinks do not use the database
 //! or rules, and do not retry: the caller decides when to retry.
 
@@ -8,27 +8,36 @@ mod connection;
 mod descendants;
 mod email;
 mod facts;
+mod filters;
 mod gate;
 mod hook;
 mod log;
 mod mail;
 mod open;
 mod outcome;
+mod pace;
 mod post;
 mod render;
+mod samples;
+mod scope;
 mod secrets;
 mod smtp;
+mod syslog;
 #[cfg(test)]
 mod tests;
 mod webhook;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 pub use open::OpenError;
-pub use outcome::{ANSWER_BYTES, MAX_WAIT, Receipt, Refused};
+pub use outcome::{ANSWER_BYTES, MAX_WAIT, Receipt, Refused, Sent};
 
 use crate::config::{self, SinkKind};
-use crate::model::Message;
+use crate::model::{DeliveryOrder, Message, RemoteObject};
+use facts::alerts;
+use pace::Pace;
 use secrets::Secrets;
 
 /// A sink that is ready to deliver. It is opened again when the configuration is
@@ -38,6 +47,8 @@ pub struct Sink {
     name: String,
     kind: &'static str,
     channel: Channel,
+    pace: Option<Pace>,
+    is_ordered: bool,
     /// Secrets that must not appear in anything that [`Sink::send`] returns.
     secrets: Secrets,
 }
@@ -48,6 +59,7 @@ enum Channel {
     Alertmanager(Box<alertmanager::Alertmanager>),
     Email(Box<email::Email>),
     Hook(Box<hook::Hook>),
+    Syslog(Box<syslog::Syslog>),
     Command(command::Command),
     Log,
 }
@@ -70,6 +82,8 @@ impl Sink {
         let config::Sink {
             name,
             timeout,
+            requests_per_minute,
+            is_ordered,
             kind,
         } = settings;
         let timeout = *timeout;
@@ -91,6 +105,9 @@ impl Sink {
                 let hook = hook::Hook::open(settings, timeout, &mut secrets)?;
                 Channel::Hook(Box::new(hook))
             }
+            SinkKind::Syslog(settings) => {
+                Channel::Syslog(Box::new(syslog::Syslog::open(settings, timeout)?))
+            }
             SinkKind::Command(settings) => {
                 Channel::Command(command::Command::open(settings, timeout)?)
             }
@@ -100,6 +117,8 @@ impl Sink {
             name: name.clone(),
             kind: settings.kind.name(),
             channel,
+            pace: requests_per_minute.map(Pace::of),
+            is_ordered: *is_ordered,
             secrets,
         })
     }
@@ -114,29 +133,91 @@ impl Sink {
         self.kind
     }
 
-    /// Whether it keeps an alert active until it is notified that it is resolved.
-    pub fn keeps(&self) -> bool {
-        matches!(self.channel, Channel::Alertmanager(_))
+    /// Which deliveries wait for earlier ones.
+    pub fn order(&self) -> DeliveryOrder {
+        match &self.channel {
+            _ if self.is_ordered => DeliveryOrder::Strict,
+            Channel::Alertmanager(_) => DeliveryOrder::ResolvedLast,
+            Channel::Hook(hook) if hook.remembers() => DeliveryOrder::PerObject,
+            Channel::Hook(hook) if hook.resolves() => DeliveryOrder::ResolvedLast,
+            _ => DeliveryOrder::Any,
+        }
     }
 
-    /// Makes one delivery attempt within the sink's timeout. `now` is the time of
-    /// this attempt: it is part of signatures, and ends of alerts are computed from
-    /// it. If the future is dropped, nothing keeps running; whether the receiver
-    /// accepted the message is then unknown.
+    /// How many deliveries may be made at the same time; `None` = no limit of its own.
+    pub fn concurrency(&self) -> Option<usize> {
+        let is_slow = self.pace.as_ref().is_some_and(Pace::is_slow);
+        (is_slow || self.is_ordered).then_some(1)
+    }
+
+    /// How many parts a message has; each is sent by [`Sink::send_part`], in order.
+    pub fn parts(&self, message: &Message) -> usize {
+        match &self.channel {
+            Channel::Hook(hook) => hook.parts(message),
+            _ => 1,
+        }
+    }
+
+    /// Rule and key of the object outside that a part belongs to, if one is remembered.
+    pub fn object_of(&self, message: &Message, part: usize) -> Option<(String, String)> {
+        match &self.channel {
+            Channel::Hook(hook) if hook.remembers() => {
+                let alerts = alerts(message);
+                let key = alerts.get(part)?.key.clone();
+                Some((message.rule.clone(), key))
+            }
+            _ => None,
+        }
+    }
+
+    /// Makes one delivery attempt of all parts. `now` is the time of this attempt: it is
+    /// part of signatures, and ends of alerts are computed from it. If the future is
+    /// dropped, nothing keeps running; whether the receiver accepted the message is then
+    /// unknown.
     ///
     /// # Errors
     /// [`Refused`]: the receiver rejected the message, or the result is unknown.
     pub async fn send(&self, message: &Message, now: DateTime<Utc>) -> Result<Receipt, Refused> {
+        let mut known: BTreeMap<(String, String), RemoteObject> = BTreeMap::new();
+        let mut receipt = Receipt::default();
+        for part in 0..self.parts(message) {
+            let object = self.object_of(message, part);
+            let before = object.as_ref().and_then(|object| known.get(object));
+            let sent = self.send_part((message, part), before, now).await?;
+            known.extend(object.zip(sent.object));
+            receipt = sent.receipt;
+        }
+        Ok(receipt)
+    }
+
+    /// Makes one delivery attempt of a part, within the sink's timeout after its turn has
+    /// come. `known` is the object outside that belongs to it.
+    ///
+    /// # Errors
+    /// [`Refused`]: the receiver rejected it, or the result is unknown.
+    pub async fn send_part(
+        &self,
+        (message, part): (&Message, usize),
+        known: Option<&RemoteObject>,
+        now: DateTime<Utc>,
+    ) -> Result<Sent, Refused> {
+        if let Some(pace) = &self.pace {
+            pace.wait().await;
+        }
         let outcome = match &self.channel {
-            Channel::Webhook(webhook) => webhook.send(message, now).await,
-            Channel::Alertmanager(alertmanager) => alertmanager.send(message, now).await,
-            Channel::Email(email) => email.send(message).await,
-            Channel::Hook(hook) => hook.send(message, now).await,
-            Channel::Command(command) => command.send(message).await,
-            Channel::Log => Ok(log::send(message)),
+            Channel::Webhook(webhook) => webhook.send(message, now).await.map(Sent::from),
+            Channel::Alertmanager(sink) => sink.send(message, now).await.map(Sent::from),
+            Channel::Email(email) => email.send(message).await.map(Sent::from),
+            Channel::Hook(hook) => hook.send((message, part), known, now).await,
+            Channel::Syslog(syslog) => syslog.send(message).await.map(Sent::from),
+            Channel::Command(command) => command.send(message).await.map(Sent::from),
+            Channel::Log => Ok(Sent::from(log::send(message))),
         };
         match outcome {
-            Ok(receipt) => Ok(receipt.without(&self.secrets)),
+            Ok(Sent { receipt, object }) => Ok(Sent {
+                receipt: receipt.without(&self.secrets),
+                object,
+            }),
             Err(refused) => Err(refused.without(&self.secrets)),
         }
     }

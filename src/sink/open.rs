@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::config::{SecretError, SecretFile};
+use crate::config::{ClientCert, SecretError, SecretFile};
 
 /// Maximum size of a CA file, in bytes: all public CAs together need a quarter of a megabyte.
 const MAX_CA_BYTES: u64 = 4 << 20;
@@ -97,6 +97,28 @@ where
         ));
     }
     read(&pem).map_err(|error| unreadable(error.into()))
+}
+
+/// Reads a client certificate and its key, as one PEM text.
+pub(super) fn identity<T, E>(
+    client: &ClientCert,
+    read: impl FnOnce(&[u8]) -> Result<T, E>,
+) -> Result<T, OpenError>
+where
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let key = client.key.pem()?;
+    let wanted = "a private key (PEM)";
+    if !key.expose().contains("PRIVATE KEY-----") {
+        return Err(OpenError::malformed(&client.key, wanted, "there is none"));
+    }
+    certificates(&client.cert, |certificate| {
+        let mut pem = certificate.to_vec();
+        pem.push(b'\n');
+        pem.extend_from_slice(key.expose().as_bytes());
+        pem.push(b'\n');
+        read(&pem)
+    })
 }
 
 /// Installs `ring` as the TLS provider of the process.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::secrets::Secrets;
-use crate::model::FailureReason;
+use crate::model::{FailureReason, RemoteObject};
 
 /// Maximum size of the receiver's reply that is stored, in bytes.
 pub const ANSWER_BYTES: usize = 512;
@@ -20,6 +20,24 @@ pub struct Receipt {
     pub status: Option<i32>,
     /// The beginning of the reply, at most [`ANSWER_BYTES`], without control characters.
     pub answer: String,
+}
+
+/// A part of a message was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// What the receiver said.
+    pub receipt: Receipt,
+    /// The object outside that the alert belongs to now.
+    pub object: Option<RemoteObject>,
+}
+
+impl From<Receipt> for Sent {
+    fn from(receipt: Receipt) -> Self {
+        Self {
+            receipt,
+            object: None,
+        }
+    }
 }
 
 /// The delivery failed: the receiver rejected the message, or the result is unknown.
@@ -78,6 +96,11 @@ impl Refused {
             kind: FailureReason::Template,
             ..Self::permanent(reason)
         }
+    }
+
+    /// Another process has the message.
+    pub(crate) fn lost() -> Self {
+        Self::repeatable("another process is sending this message")
     }
 
     /// No reply within the sink's timeout.

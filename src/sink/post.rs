@@ -1,4 +1,4 @@
-//! HTTP POST for all HTTP sinks: one attempt, no redirects, no cookies, no retries.
+//! HTTP requests for all HTTP sinks: one attempt, no redirects, no cookies, no retries.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use url::Url;
 
 use super::connection;
@@ -19,10 +19,12 @@ use crate::model::{FailureReason, chain};
 
 /// How much of a response is read: the beginning is enough for display.
 const MAX_READ_BYTES: usize = 16 * 1024;
+/// How much is read where the content of the response matters.
+const MAX_WHOLE_BYTES: usize = 1 << 20;
 /// How long to wait for the body after the status, which alone decides the result.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Posts to one URL: TLS by `rustls`, no redirects, no cookies, no retries, and only
+/// Requests to one host: TLS by `rustls`, no redirects, no cookies, no retries, and only
 /// to public addresses unless `allow_private` is set.
 pub(super) struct Post {
     client: reqwest::Client,
@@ -31,9 +33,26 @@ pub(super) struct Post {
     shown: String,
     headers: HeaderMap,
     timeout: Duration,
+    /// Whether the content of responses matters.
+    reads_whole: bool,
 }
 
-/// The content of a POST request.
+/// A request.
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) body: Option<Body>,
+    pub(super) headers: HeaderMap,
+}
+
+/// A response with a status of 2xx.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    /// Its beginning, or all of it where it matters.
+    pub(super) text: String,
+}
+
+/// The content of a request.
 pub(super) struct Body {
     pub(super) content_type: HeaderValue,
     pub(super) bytes: Bytes,
@@ -58,6 +77,24 @@ impl Body {
     }
 }
 
+impl Body {
+    pub(super) fn of(content_type: &HeaderValue, bytes: impl Into<Bytes>) -> Self {
+        Self {
+            content_type: content_type.clone(),
+            ..Self::json(bytes)
+        }
+    }
+}
+
+impl Answer {
+    pub(super) fn receipt(self) -> Receipt {
+        Receipt {
+            status: Some(i32::from(self.status.as_u16())),
+            answer: self.text,
+        }
+    }
+}
+
 impl Post {
     pub(super) fn open(
         target: &Target,
@@ -71,53 +108,104 @@ impl Post {
             url,
             shown,
             timeout,
+            reads_whole: false,
         })
     }
 
     /// Appends a path to the URL.
     pub(super) fn at(mut self, path: &str) -> Self {
-        let whole = format!("{}{path}", self.url.path().trim_end_matches('/'));
-        self.url.set_path(&whole);
+        self.url = self.url_at(path);
         self
+    }
+
+    /// The same with headers that replace those of the configuration, and with responses
+    /// whose content matters, if `reads_whole`.
+    pub(super) fn with(mut self, headers: HeaderMap, reads_whole: bool) -> Self {
+        self.headers.extend(headers);
+        self.reads_whole = reads_whole;
+        self
+    }
+
+    /// The URL with a path, and a query, appended.
+    pub(super) fn url_at(&self, path: &str) -> Url {
+        let mut url = self.url.clone();
+        let (path, query) = match path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path, None),
+        };
+        let whole = format!("{}{path}", url.path().trim_end_matches('/'));
+        url.set_path(&whole);
+        if query.is_some() {
+            url.set_query(query);
+        }
+        url
+    }
+
+    /// Posts to the URL.
+    pub(super) async fn send(&self, body: Body, now: DateTime<Utc>) -> Result<Receipt, Refused> {
+        let call = Call {
+            method: Method::POST,
+            url: self.url.clone(),
+            body: Some(body),
+            headers: HeaderMap::new(),
+        };
+        self.call(call, now).await.map(Answer::receipt)
     }
 
     /// Makes one attempt. `now` is compared with dates if the receiver sends no
     /// `Date` header.
-    pub(super) async fn send(&self, body: Body, now: DateTime<Utc>) -> Result<Receipt, Refused> {
-        let Body {
-            content_type,
-            bytes,
+    pub(super) async fn call(&self, call: Call, now: DateTime<Utc>) -> Result<Answer, Refused> {
+        let Call {
+            method,
+            url,
+            body,
             headers,
-        } = body;
-        let request = self
+        } = call;
+        let what = format!("{method} {}", self.shown);
+        let mut request = self
             .client
-            .post(self.url.clone())
+            .request(method, url)
             .headers(self.headers.clone())
-            .headers(headers)
-            .header(CONTENT_TYPE, content_type)
-            .body(bytes);
+            .headers(headers);
+        if let Some(body) = body {
+            let Body {
+                content_type,
+                bytes,
+                headers,
+            } = body;
+            request = request
+                .headers(headers)
+                .header(CONTENT_TYPE, content_type)
+                .body(bytes);
+        }
         match tokio::time::timeout(self.timeout, request.send()).await {
-            Ok(Ok(response)) => self.judge(response, now).await,
+            Ok(Ok(response)) => self.judge(&what, response, now).await,
             Ok(Err(error)) if !error.is_timeout() => {
                 let error = chain(&error.without_url());
-                Err(Refused::repeatable(format!("POST {}: {error}", self.shown)))
+                Err(Refused::repeatable(format!("{what}: {error}")))
             }
-            _ => Err(Refused::late(&format!("POST {}", self.shown), self.timeout)),
+            _ => Err(Refused::late(&what, self.timeout)),
         }
     }
 
-    async fn judge(&self, response: Response, now: DateTime<Utc>) -> Result<Receipt, Refused> {
+    async fn judge(
+        &self,
+        what: &str,
+        response: Response,
+        now: DateTime<Utc>,
+    ) -> Result<Answer, Refused> {
         let status = response.status();
         let wait = asked_wait(response.headers(), now);
         let is_redirect = response.headers().contains_key(LOCATION);
-        let answer = beginning(response, MAX_READ_BYTES, ANSWER_PATIENCE).await;
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let code = Some(i32::from(status.as_u16()));
+        let (most, patience) = if self.reads_whole && status.is_success() {
+            (MAX_WHOLE_BYTES, self.timeout)
+        } else {
+            (MAX_READ_BYTES, ANSWER_PATIENCE)
+        };
+        let text = beginning(response, most, patience).await;
+        let text = String::from_utf8_lossy(&text).into_owned();
         if status.is_success() {
-            return Ok(Receipt {
-                status: code,
-                answer,
-            });
+            return Ok(Answer { status, text });
         }
         let advice = match status {
             _ if status.is_redirection() && is_redirect => {
@@ -130,11 +218,10 @@ impl Post {
             StatusCode::GONE => "; the receiver accepts no more messages at this URL",
             _ => "",
         };
-        let shown = &self.shown;
         Err(Refused {
-            reason: format!("POST {shown} returned status {status}{advice}"),
-            status: code,
-            answer,
+            reason: format!("{what} returned status {status}{advice}"),
+            status: Some(i32::from(status.as_u16())),
+            answer: text,
             kind: kind(status),
             can_repeat: can_repeat(status),
             wait,

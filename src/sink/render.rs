@@ -1,16 +1,19 @@
 //! Template rendering of message bodies (Jinja, by `minijinja`), with limits and escaping.
 
-use chrono::DateTime;
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
-use serde_json::Value as Json;
 
-use super::facts::facts;
+use super::facts::alerts;
+use super::filters::{epoch, link, markdown, slack, slack_link, unlinked, wiki};
 use super::open::OpenError;
-use crate::model::{
-    Alert, ChangedField, MESSAGE_VERSION, Message, Purpose, chain, one_line, shortened,
-};
+use super::samples::samples;
+use super::scope::{Scene, Scope};
+use crate::config::Per;
+use crate::model::{Message, RemoteObject, chain, one_line, shortened};
 
 /// Maximum number of steps of a template: a message of a thousand alerts needs a
 /// hundred thousand; an endless loop is stopped.
@@ -27,6 +30,10 @@ pub(super) enum Form {
     Html,
     /// Values are not escaped.
     Text,
+    /// As JSON; the result may be several values, one after the other.
+    JsonLines,
+    /// Values are percent-encoded: none of them can add a segment or a parameter to a URL.
+    Path,
 }
 
 /// A template that was compiled and tested.
@@ -43,6 +50,41 @@ impl Template {
     /// Compiles a template and tests it with messages of every purpose. `name` is
     /// its name in errors.
     pub(super) fn compile(name: &str, text: &str, form: Form) -> Result<Self, OpenError> {
+        Self::compile_with(name, text, form, (&Scope::default(), Per::Message))
+    }
+
+    /// The same with secrets and variables, for requests about an alert or a message.
+    pub(super) fn compile_with(
+        name: &str,
+        text: &str,
+        form: Form,
+        (scope, per): (&Scope, Per),
+    ) -> Result<Self, OpenError> {
+        let template = Self::untested(name, text, form)?;
+        let object = RemoteObject {
+            id: "ID-1".to_owned(),
+            is_resolved: false,
+        };
+        for message in samples() {
+            for alert in alerts(&message).iter() {
+                let is_one = per == Per::Alert || form == Form::JsonLines;
+                let scene = Scene {
+                    message: &message,
+                    alert: is_one.then_some(alert),
+                    object: Some(&object),
+                };
+                template
+                    .render_with(scope, scene)
+                    .map_err(|why| OpenError::Template {
+                        template: name.to_owned(),
+                        why,
+                    })?;
+            }
+        }
+        Ok(template)
+    }
+
+    fn untested(name: &str, text: &str, form: Form) -> Result<Self, OpenError> {
         let wrong = |why| OpenError::Template {
             template: name.to_owned(),
             why,
@@ -51,9 +93,20 @@ impl Template {
         // An undefined name is a typing error and must not render as an empty string.
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
         templates.set_auto_escape_callback(move |_| match form {
-            Form::Json => AutoEscape::Json,
+            Form::Json | Form::JsonLines => AutoEscape::Json,
             Form::Html => AutoEscape::Html,
             Form::Text => AutoEscape::None,
+            Form::Path => AutoEscape::Custom(Cow::Borrowed("path")),
+        });
+        templates.set_formatter(|out, state, value| match state.auto_escape() {
+            AutoEscape::Custom(_) if value.is_undefined() => {
+                Err(minijinja::ErrorKind::UndefinedError.into())
+            }
+            AutoEscape::Custom(_) => {
+                let text = encoded(&value.to_string());
+                out.write_str(&text).map_err(minijinja::Error::from)
+            }
+            _ => minijinja::escape_formatter(out, state, value),
         });
         let mut syntax = SyntaxConfig::builder();
         syntax.trim_blocks(true).lstrip_blocks(true);
@@ -64,47 +117,92 @@ impl Template {
         templates.add_filter("slack", slack);
         templates.add_filter("unlinked", unlinked);
         templates.add_filter("markdown", markdown);
+        templates.add_filter("wiki", wiki);
+        templates.add_filter("epoch", epoch);
         templates.add_filter("link", link);
         templates.add_filter("slack_link", slack_link);
         templates
             .add_template_owned(NAME, text.to_owned())
             .map_err(|error| wrong(because(&error)))?;
-        let template = Self { templates, form };
-        for message in samples() {
-            template.render(&message).map_err(wrong)?;
-        }
-        Ok(template)
+        Ok(Self { templates, form })
     }
 
     /// Renders the body for a message; the error has line and reason.
     pub(super) fn render(&self, message: &Message) -> Result<String, String> {
+        let scene = Scene {
+            message,
+            alert: None,
+            object: None,
+        };
+        self.render_with(&Scope::default(), scene)
+    }
+
+    /// The same with secrets and variables.
+    pub(super) fn render_with(&self, scope: &Scope, scene: Scene<'_>) -> Result<String, String> {
         let template = self
             .templates
             .get_template(NAME)
             .map_err(|error| because(&error))?;
         let body = template
-            .render(context(message))
+            .render(Value::from(Serde(scope.context(scene))))
             .map_err(|error| because(&error))?;
         if body.len() > MAX_BODY_BYTES {
             return Err(format!("renders more than {MAX_BODY_BYTES} bytes"));
         }
-        if self.form == Form::Json
-            && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&body)
-        {
-            return Err(format!("does not render valid JSON: {error}"));
+        match self.form {
+            Form::Json => serde_json::from_str::<serde::de::IgnoredAny>(&body)
+                .map_err(|error| format!("does not render valid JSON: {error}"))
+                .map(|_| body),
+            Form::JsonLines => lines(&body),
+            Form::Html | Form::Text | Form::Path => Ok(body),
         }
-        Ok(body)
     }
 }
 
-/// The message in its JSON form; each alert also has `facts`.
-fn context(message: &Message) -> Value {
-    let mut json = serde_json::to_value(message).unwrap_or_default();
-    let alerts = json.get_mut("alerts").and_then(Json::as_array_mut);
-    for (json, alert) in alerts.into_iter().flatten().zip(&message.alerts) {
-        json["facts"] = facts(alert).into();
+/// A text of the configuration, such as a header, with secrets and variables filled in.
+pub(super) fn filled(name: &str, text: &str, scope: &Scope) -> Result<String, OpenError> {
+    let template = Template::untested(name, text, Form::Text)?;
+    let json = serde_json::json!({"secrets": scope.secrets, "vars": scope.vars});
+    let wrong = |error: minijinja::Error| OpenError::Template {
+        template: name.to_owned(),
+        why: because(&error),
+    };
+    let template = template.templates.get_template(NAME).map_err(wrong)?;
+    template.render(Value::from(Serde(json))).map_err(wrong)
+}
+
+/// Each JSON value of the text on a line of its own.
+fn lines(text: &str) -> Result<String, String> {
+    let mut lines = String::with_capacity(text.len());
+    for value in serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>() {
+        let value = value.map_err(|error| format!("does not render valid JSON: {error}"))?;
+        lines.push_str(&value.to_string());
+        lines.push('\n');
     }
-    Value::from(Serde(json))
+    if lines.is_empty() {
+        return Err("renders nothing".to_owned());
+    }
+    Ok(lines)
+}
+
+/// A value for a segment or a parameter of a URL.
+pub(super) fn encoded(value: &str) -> String {
+    const PLAIN: &str = "-._~:@!$'()*,;";
+    let mut text = String::with_capacity(value.len());
+    // `.` and `..` would be steps in the path.
+    let is_step = value.chars().all(|letter| letter == '.');
+    for byte in value.bytes() {
+        let letter = char::from(byte);
+        if is_step {
+            text.push('_');
+        } else if letter.is_ascii_alphanumeric() || PLAIN.contains(letter) {
+            text.push(letter);
+        } else {
+            // A string never fails.
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
 }
 
 fn because(error: &minijinja::Error) -> String {
@@ -112,148 +210,4 @@ fn because(error: &minijinja::Error) -> String {
         Some(line) => format!("line {line}: {}", chain(error)),
         None => chain(error),
     }
-}
-
-/// Escapes Slack markup; nothing is linked, and mentions notify nobody.
-fn slack(text: &str) -> String {
-    unlinked(text)
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-}
-
-/// One line in which a chat finds no address to link and no name to mention: a
-/// zero-width space breaks them. A reader sees the same text.
-fn unlinked(text: &str) -> String {
-    const BREAK: char = '\u{200b}';
-    let line = one_line(text);
-    let mut plain = String::with_capacity(line.len());
-    let mut letters = line.chars().peekable();
-    let mut is_in_word = false;
-    while let Some(letter) = letters.next() {
-        plain.push(letter);
-        let Some(next) = letters.peek() else { break };
-        // `www.example.org` is linked too; a number such as 9.8 stays as it is.
-        let is_joined = match letter {
-            '@' | '#' | ':' | '<' => *next != ' ',
-            '.' => is_in_word && next.is_alphabetic(),
-            ']' => *next == '(',
-            _ => false,
-        };
-        if is_joined {
-            plain.push(BREAK);
-        }
-        is_in_word = letter.is_alphanumeric();
-    }
-    plain
-}
-
-/// Escapes Markdown; nothing is linked, and mentions notify nobody.
-fn markdown(text: &str) -> String {
-    let text = unlinked(text);
-    let mut plain = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '(' | ')' | '#' | '|' | '<' | '>' | '~' | '!' => {
-                plain.push('\\');
-                plain.push(letter);
-            }
-            _ => plain.push(letter),
-        }
-    }
-    plain
-}
-
-/// An address from the configuration's templates; nothing if it is none, so that no text
-/// of a stranger becomes a link.
-fn link(address: Option<&str>) -> String {
-    let address = address.unwrap_or_default();
-    let is_plain = |letter: char| letter.is_ascii_graphic() && !"\"<>\\^`{|}".contains(letter);
-    let is_web = address.starts_with("https://") || address.starts_with("http://");
-    if is_web && address.chars().all(is_plain) {
-        address.to_owned()
-    } else {
-        String::new()
-    }
-}
-
-/// As [`link`], with a label, in Slack's markup.
-fn slack_link(address: Option<&str>, label: &str) -> String {
-    let address = link(address).replace('&', "&amp;");
-    if address.is_empty() {
-        return address;
-    }
-    format!("<{address}|{}>", slack(label))
-}
-
-/// Sample messages that every template must be able to render.
-#[expect(clippy::too_many_lines, reason = "one alert with all fields")]
-fn samples() -> [Message; 3] {
-    let sample = |purpose, alerts| Message {
-        schema: MESSAGE_VERSION,
-        id: "0b5e3a54-0000-5000-8000-000000000000".into(),
-        purpose,
-        at: DateTime::UNIX_EPOCH,
-        rule: "sample".into(),
-        title: "A \"sample\" of 1".into(),
-        alerts,
-    };
-    let full = Alert {
-        id: "0b5e3a54-0000-5000-8000-000000000001".into(),
-        what: "appeared".into(),
-        kind: "advisory".into(),
-        key: "SA1".into(),
-        version: 1,
-        at: DateTime::UNIX_EPOCH,
-        resolved: false,
-        title: "A <sample>\nof \"two\" lines \\".into(),
-        summary: "first seen".into(),
-        severity: Some("highly_critical".into()),
-        severity_rank: Some(4),
-        cvss3_score: Some(9.8),
-        attack_vector: Some("remote".into()),
-        threat_score: Some(45.0),
-        is_zero_day: Some(true),
-        kev: Some(true),
-        kev_due: chrono::NaiveDate::from_ymd_opt(2026, 3, 22),
-        ransomware: Some(true),
-        epss: Some(0.93),
-        cves: vec!["CVE-2026-1".into()],
-        more_cves: 1,
-        solution_status: Some("Vendor Patched".into()),
-        released_at: Some(DateTime::UNIX_EPOCH),
-        modified_at: Some(DateTime::UNIX_EPOCH),
-        watch_list_ids: vec![4],
-        ticket_status: Some("Open".into()),
-        ticket_assignee: Some("somebody".into()),
-        raised_severities: Vec::new(),
-        said: Some("SA1".into()),
-        severity_before: Some("less_critical".into()),
-        changed: vec![ChangedField {
-            field: "title".into(),
-            old: None,
-            new: Some("A".into()),
-        }],
-        cvss_version: Some("4".into()),
-        cvss_score: Some(9.3),
-        cvss_vector: Some("CVSS:4.0/AV:N".into()),
-        products: vec!["Example VPN 1".into()],
-        more_products: 1,
-        watch_list_names: vec!["Linux".into()],
-        solution: Some("Update.".into()),
-        ticket_id: Some(37),
-        ticket_number: Some(1037),
-        more_tickets: 1,
-        advisory_url: Some("https://host.example/SA1".into()),
-        ticket_url: Some("https://host.example/37".into()),
-    };
-    let over = Alert {
-        resolved: true,
-        ..Alert::default()
-    };
-    [
-        sample(Purpose::Alert, vec![full.clone(), over.clone()]),
-        sample(Purpose::Health, vec![over]),
-        sample(Purpose::Heartbeat, Vec::new()),
-    ]
 }

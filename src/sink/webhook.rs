@@ -47,10 +47,9 @@ impl Webhook {
             secret,
             template,
         } = settings;
-        let template = template.as_ref().map(|template| {
-            let name = template.path.display().to_string();
-            Template::compile(&name, &template.text, Form::Json)
-        });
+        let template = template
+            .as_ref()
+            .map(|template| Template::compile(&template.name, &template.text, Form::Json));
         Ok(Self {
             post: Post::open(target, timeout, secrets)?,
             signer: Signer::read(secret, secrets)?,

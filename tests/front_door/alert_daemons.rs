@@ -136,18 +136,20 @@ async fn who_lost_its_claim_settles_nothing() {
     let gave_up = Ending::Abandoned {
         error: "late".to_owned(),
     };
-    settle(&context, &lost, &attempt(gave_up)).await.unwrap();
+    settle(&context, &lost, (&attempt(gave_up), None))
+        .await
+        .unwrap();
     assert_eq!(state().await, ("waiting".to_owned(), 1));
     assert_eq!(
         world.count(LEASED).await,
         1,
         "the lease of the other is untouched"
     );
-    settle(&context, &ours, &attempt(Ending::Delivered))
+    settle(&context, &ours, (&attempt(Ending::Delivered), None))
         .await
         .unwrap();
     assert_eq!(state().await, ("delivered".to_owned(), 1));
-    settle(&context, &lost, &attempt(Ending::Delivered))
+    settle(&context, &lost, (&attempt(Ending::Delivered), None))
         .await
         .unwrap();
     let attempts = "select count(*) from advisoryd_v1.delivery_attempts";

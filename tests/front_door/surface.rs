@@ -69,6 +69,10 @@ const PROMISED: &[(&str, &str)] = &[
     ),
     ("acknowledgements", "said by at until note withdrawn_at"),
     (
+        "remote_objects",
+        "sink rule key id resolved created_at changed_at",
+    ),
+    (
         "alert_rules",
         "name at after_seq baseline_matches definition",
     ),

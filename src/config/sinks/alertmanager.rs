@@ -29,6 +29,9 @@ pub struct Alertmanager {
 impl Alertmanager {
     pub(super) fn read(section: &mut Section<'_>, env: &Environment) -> Option<Self> {
         let target = Target::read(section, env);
+        if let Some(target) = &target {
+            target.refuse_templates(section);
+        }
         let labels = pairs(section.section("labels"), label);
         let day = Duration::from_hours(24);
         let active_for = section.value("active_for", day, duration(ACTIVE_FOR));

@@ -1,23 +1,31 @@
-//! `[[alerts.sinks]]`: the receivers of alerts (webhook, Alertmanager, email, chat, command, log).
+//! `[[alerts.sinks]]`: the receivers of alerts (webhook, Alertmanager, email,
+//! hooks and their presets, syslog, command, log).
 
 mod alertmanager;
 mod command;
 mod email;
 mod hook;
+mod preset;
 mod reach;
+mod syslog;
 mod target;
 mod template;
 mod webhook;
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub use alertmanager::Alertmanager;
 pub use command::Command;
 pub use email::{Email, Login, SmtpTls};
-pub use hook::{Hook, HookBody};
+pub use hook::{
+    Framing, Hook, HookRequest, Lookup, Method, Oauth2, Oauth2Login, Per, SuccessTest, scalar_text,
+};
+pub use preset::{Preset, presets};
 pub use reach::{is_public, may_be_public};
-pub use target::{Address, Auth, Target, header_line, is_secret_header, parse_url};
+pub use syslog::{Syslog, SyslogFormat, SyslogTransport};
+pub use target::{Address, Auth, ClientCert, Target, header_line, is_secret_header, parse_url};
 pub use template::Template;
 pub use webhook::Webhook;
 
@@ -26,7 +34,7 @@ use super::secret_file::SecretFile;
 use super::section::Section;
 use super::setting_error::close_to;
 use super::tree::Node;
-use super::values::{duration, text};
+use super::values::{boolean, duration, number, text};
 
 /// More sinks than any site needs.
 const MAX_SINKS: usize = 100;
@@ -39,7 +47,17 @@ const MAX_TIMEOUT: Duration = Duration::from_mins(1);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Values of `kind`.
-const KINDS: [&str; 6] = ["webhook", "alertmanager", "email", "hook", "command", "log"];
+const KINDS: [&str; 7] = [
+    "webhook",
+    "alertmanager",
+    "email",
+    "hook",
+    "syslog",
+    "command",
+    "log",
+];
+/// Allowed rates, in requests per minute: a slower one would outlast the lease of a delivery.
+const RATES: RangeInclusive<u32> = 6..=6000;
 
 /// One entry of `[[alerts.sinks]]`: a receiver of alerts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +66,11 @@ pub struct Sink {
     pub name: String,
     /// Timeout of one delivery attempt. Default: 15 s.
     pub timeout: Duration,
+    /// How many messages (hooks: requests) are sent per minute at most; if omitted,
+    /// there is no limit.
+    pub requests_per_minute: Option<u32>,
+    /// Whether a message is only sent after all earlier ones are delivered or given up.
+    pub is_ordered: bool,
     /// Kind of sink, with its settings.
     pub kind: SinkKind,
 }
@@ -61,8 +84,10 @@ pub enum SinkKind {
     Alertmanager(Alertmanager),
     /// Email over SMTP.
     Email(Email),
-    /// An incoming webhook of a chat: Slack, Teams, Mattermost, or any other by template.
-    Hook(Hook),
+    /// HTTP requests rendered from templates: chats, paging, ticket systems, SIEM.
+    Hook(Box<Hook>),
+    /// Syslog (RFC 5424).
+    Syslog(Syslog),
     /// A local program.
     Command(Command),
     /// The log of advisoryd.
@@ -79,7 +104,8 @@ impl SinkKind {
                 files
             }
             Self::Alertmanager(alertmanager) => alertmanager.target.secret_files(),
-            Self::Hook(hook) => hook.target.secret_files(),
+            Self::Hook(hook) => hook.secret_files(),
+            Self::Syslog(syslog) => syslog.secret_files(),
             Self::Email(email) => email.login.iter().map(|login| &login.password).collect(),
             Self::Command(_) | Self::Log => Vec::new(),
         }
@@ -91,7 +117,8 @@ impl SinkKind {
             Self::Webhook(_) => "webhook",
             Self::Alertmanager(_) => "alertmanager",
             Self::Email(_) => "email",
-            Self::Hook(_) => "hook",
+            Self::Hook(hook) => hook.kind,
+            Self::Syslog(_) => "syslog",
             Self::Command(_) => "command",
             Self::Log => "log",
         }
@@ -124,7 +151,7 @@ fn sink(mut section: Section<'_>, env: &Environment, seen: &mut BTreeSet<String>
     let limits = MIN_TIMEOUT..=MAX_TIMEOUT;
     let timeout = section.value("timeout", DEFAULT_TIMEOUT, duration(limits));
     if !section.has("kind") {
-        section.missing("kind", &format!("set it to one of {}", KINDS.join(", ")));
+        section.missing("kind", &format!("set it to {}", kinds()));
     }
     let Some(word) = section.optional("kind", kind) else {
         // Without a valid kind, the allowed keys are not known.
@@ -136,26 +163,38 @@ fn sink(mut section: Section<'_>, env: &Environment, seen: &mut BTreeSet<String>
         "webhook" => Webhook::read(&mut section, env).map(SinkKind::Webhook),
         "alertmanager" => Alertmanager::read(&mut section, env).map(SinkKind::Alertmanager),
         "email" => Email::read(&mut section, env).map(SinkKind::Email),
-        "hook" => Hook::read(&mut section, env).map(SinkKind::Hook),
         "command" => Command::read(&mut section).map(SinkKind::Command),
-        _ => Some(SinkKind::Log),
+        "syslog" => Syslog::read(&mut section, env).map(SinkKind::Syslog),
+        "log" => Some(SinkKind::Log),
+        hook => Hook::read(&mut section, env, hook).map(|hook| SinkKind::Hook(Box::new(hook))),
     };
+    let requests_per_minute = section.optional("requests_per_minute", number(RATES));
+    let is_ordered = section.value("ordered", false, boolean);
     section.close();
     Some(Sink {
         name: name?,
         timeout,
+        requests_per_minute,
+        is_ordered,
         kind: kind?,
     })
 }
 
+fn kinds() -> String {
+    format!(
+        "one of {}, or to the name of a preset (see `advisoryd sinks presets`)",
+        KINDS.join(", ")
+    )
+}
+
 fn kind(node: &Node) -> Result<&'static str, String> {
     let word = text(node)?;
-    KINDS
-        .into_iter()
+    let all = || KINDS.into_iter().chain(presets().map(|preset| preset.name));
+    all()
         .find(|kind| *kind == word)
-        .ok_or_else(|| match close_to(&word, KINDS) {
+        .ok_or_else(|| match close_to(&word, all()) {
             Some(kind) => format!("did you mean `{kind}`?"),
-            None => format!("expected one of {}", KINDS.join(", ")),
+            None => format!("expected {}", kinds()),
         })
 }
 

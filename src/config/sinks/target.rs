@@ -53,6 +53,38 @@ pub struct Target {
     pub proxy: Option<SecretUrl>,
     /// CA certificates (PEM) that are trusted in addition to those of the system.
     pub ca_file: Option<PathBuf>,
+    /// The certificate that this client shows; if omitted, none.
+    pub client_cert: Option<ClientCert>,
+}
+
+/// A client certificate (PEM) and its private key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCert {
+    /// The certificate, and those of its issuers.
+    pub cert: PathBuf,
+    /// The file that contains the private key.
+    pub key: SecretFile,
+}
+
+impl ClientCert {
+    pub(super) fn read(section: &mut Section<'_>, env: &Environment) -> Option<Self> {
+        let cert = section.optional("client_cert_file", absolute_path);
+        let key = section.secret("client_key_file", secret_file(env));
+        match (cert, key) {
+            (Some(cert), Some(key)) => Some(Self { cert, key }),
+            (Some(_), None) => {
+                let advice = "add the file that contains the private key of the certificate";
+                section.missing("client_key_file", advice);
+                None
+            }
+            (None, Some(_)) => {
+                let advice = "add the certificate that the private key belongs to";
+                section.missing("client_cert_file", advice);
+                None
+            }
+            (None, None) => None,
+        }
+    }
 }
 
 /// A URL, or the file that contains it if the URL is secret.
@@ -90,7 +122,16 @@ impl Target {
             Auth::Bearer(file) => file,
         });
         let headers = self.headers_file.as_ref();
-        address.into_iter().chain(auth).chain(headers).collect()
+        let key = self.client_cert.as_ref().map(|client| &client.key);
+        let files = address.into_iter().chain(auth).chain(headers);
+        files.chain(key).collect()
+    }
+
+    /// Reports headers with templates, which only hooks render.
+    pub(super) fn refuse_templates(&self, section: &mut Section<'_>) {
+        if self.headers.values().any(|value| value.contains("{{")) {
+            section.unusable("headers", "contains a template, which only hooks have");
+        }
     }
 
     pub(super) fn read(section: &mut Section<'_>, env: &Environment) -> Option<Self> {
@@ -102,10 +143,11 @@ impl Target {
             allow_private: section.value("allow_private", false, boolean),
             proxy: section.secret("proxy", proxy),
             ca_file: section.optional("ca_file", absolute_path),
+            client_cert: ClientCert::read(section, env),
             address: address?,
         };
         for (name, value) in &target.headers {
-            if is_secret_header(name, value) {
+            if is_secret_header(name, value) && !value.contains("{{") {
                 keep_secret(value);
             }
         }
@@ -170,7 +212,7 @@ fn auth(section: &mut Section<'_>, env: &Environment) -> Option<Auth> {
 }
 
 /// Why the URL needs `allow_private`, if it does, judged by the URL alone.
-fn needs_permission(url: &Url) -> Option<&'static str> {
+pub(super) fn needs_permission(url: &Url) -> Option<&'static str> {
     if url.scheme() == "http" {
         return Some(
             "expected `https://…`; set `allow_private = true` if messages may be sent \
@@ -235,7 +277,7 @@ pub fn header_line(line: &str) -> Result<(HeaderName, HeaderValue), &'static str
 
 fn header(name: &str, value: &str) -> Result<String, String> {
     let name = name.to_ascii_lowercase();
-    if SECRET_HEADERS.contains(&name.as_str()) {
+    if SECRET_HEADERS.contains(&name.as_str()) && !value.contains("{{") {
         return Err("it is a secret; use `bearer_file`, `password_file` or `headers_file`".into());
     }
     if is_reserved(&name) {

@@ -1,22 +1,38 @@
-//! Template files of sinks.
+//! Templates of sinks: a file (`template_file`), or the text itself (`template`).
 
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
 
+use super::super::section::Section;
+use super::super::setting_error::NOT_SHOWN;
 use super::super::tree::Node;
-use super::super::values::absolute_path;
+use super::super::values::{absolute_path, text};
 
 /// Maximum size of a template, in bytes: many pages of text.
 const MAX_TEMPLATE_BYTES: u64 = 256 * 1024;
 
-/// A user-defined template, read and compiled when the configuration is loaded.
+/// A template of a message, read and compiled when the configuration is loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    /// Path of the file.
-    pub path: PathBuf,
-    /// Content of the file.
+    /// Its name in errors: the path of the file, or where the text stands.
+    pub name: String,
+    /// The template itself.
     pub text: String,
+}
+
+impl Template {
+    /// Checks the syntax of a template.
+    pub(super) fn new(name: &str, text: &str) -> Result<Self, String> {
+        if let Err(error) = minijinja::Environment::new().template_from_str(text) {
+            let line = error.line().unwrap_or_default();
+            let what = error.detail().unwrap_or("syntax error").to_owned();
+            return Err(format!("invalid template, line {line}: {what}"));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            text: text.to_owned(),
+        })
+    }
 }
 
 /// Reads the file and checks its syntax.
@@ -31,10 +47,20 @@ pub(super) fn template(node: &Node) -> Result<Template, String> {
             "expected a template of at most {MAX_TEMPLATE_BYTES} bytes"
         ));
     }
-    if let Err(error) = minijinja::Environment::new().template_from_str(&text) {
-        let line = error.line().unwrap_or_default();
-        let what = error.detail().unwrap_or("syntax error").to_owned();
-        return Err(format!("invalid template, line {line}: {what}"));
+    Template::new(&path.display().to_string(), &text)
+}
+
+/// `template` or `template_file`. The second is false if one of them is invalid.
+pub(super) fn either(section: &mut Section<'_>, name: &str) -> (Option<Template>, bool) {
+    let (has_text, has_file) = (section.has("template"), section.has("template_file"));
+    let inline = section.secret("template", |node| Template::new(name, &text(node)?));
+    let file = section.optional("template_file", template);
+    if has_text && has_file {
+        let advice = "expected `template` or `template_file`, not both";
+        section.wrong("template", NOT_SHOWN, advice);
+        return (None, false);
     }
-    Ok(Template { path, text })
+    let found = inline.or(file);
+    let is_valid = found.is_some() == (has_text || has_file);
+    (found, is_valid)
 }

@@ -29,6 +29,9 @@ impl Webhook {
             section.missing("secret_file", advice);
         }
         let target = Target::read(section, env);
+        if let Some(target) = &target {
+            target.refuse_templates(section);
+        }
         let secret = section.secret("secret_file", secret_file(env));
         let has_template = section.has("template_file");
         let template = section.optional("template_file", template);

@@ -6,6 +6,7 @@ mod database;
 mod errors;
 mod example;
 mod health;
+mod hooks;
 mod http;
 mod misplaced;
 mod rules;

@@ -3,19 +3,19 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::{Address, Auth, Config, Sink, SinkKind, SmtpTls};
+use super::super::{Address, Auth, Config, Framing, Per, Sink, SinkKind, SmtpTls};
 use super::{errors, variables};
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
 
-fn one(text: &str) -> Sink {
+pub(super) fn one(text: &str) -> Sink {
     let text = format!("[[alerts.sinks]]\nname = \"s\"\n{text}");
     let mut config = Config::from_text("c.toml", &text).unwrap();
     config.alerts.sinks.remove(0)
 }
 
 /// The error lines for a single sink `s`.
-fn wrong(text: &str) -> String {
+pub(super) fn wrong(text: &str) -> String {
     errors(&format!("[[alerts.sinks]]\nname = \"s\"\n{text}")).join("\n")
 }
 
@@ -56,7 +56,8 @@ fn each_kind_is_read_with_its_defaults() {
     let SinkKind::Hook(hook) = sink.kind else {
         panic!("a hook");
     };
-    assert!(hook.is_json() && matches!(hook.target.address, Address::File(_)));
+    assert_eq!((hook.framing, hook.per), (Framing::Json, Per::Message));
+    assert!(matches!(hook.target.address, Address::File(_)));
 
     let sink = one("kind = \"command\"\nprogram = [\"/bin/page\", \"x\"]\ntimeout = \"1m\"");
     assert_eq!(
@@ -67,7 +68,7 @@ fn each_kind_is_read_with_its_defaults() {
 }
 
 /// Each text and what its error must contain.
-fn assert_advice(cases: &[(&str, &str)]) {
+pub(super) fn assert_advice(cases: &[(&str, &str)]) {
     for (text, advice) in cases {
         let said = wrong(text);
         assert!(said.contains(advice), "{text}\nsays: {said}");
@@ -166,11 +167,11 @@ fn every_mistake_in_other_kinds_says_what_to_write_instead() {
         ),
         (
             "kind = \"hook\"\nurl = \"https://x.example/\"",
-            "has no preset; set it to `slack`",
+            "has no template; add one, or `template_file`, or set `preset`",
         ),
         (
             "kind = \"hook\"\nurl = \"https://x.example/\"\npreset = \"irc\"",
-            "expected `slack`",
+            "expected one of slack, teams",
         ),
         (
             "kind = \"command\"",
@@ -251,7 +252,15 @@ fn a_template_with_a_mistake_is_refused_with_its_line() {
 /// Every key of each kind must be in the example; the keys are taken from the error for an unknown key.
 #[test]
 fn the_example_names_every_key_of_every_kind() {
-    for kind in ["webhook", "alertmanager", "email", "hook", "command", "log"] {
+    for kind in [
+        "webhook",
+        "alertmanager",
+        "email",
+        "hook",
+        "syslog",
+        "command",
+        "log",
+    ] {
         let said = wrong(&format!("kind = \"{kind}\"\nno_such_key_at_all = 1"));
         let known = said.split("expected one of: ").nth(1).unwrap();
         for key in known.lines().next().unwrap().split(", ") {

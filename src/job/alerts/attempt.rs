@@ -7,12 +7,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use super::parts::{self, LEASE, Learned, SETTLE_RETRY};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::Ending;
 use crate::sink::{Receipt, Refused, Sink};
 use crate::store::alerts::delivery::{self, Attempt, Claim};
-use crate::store::alerts::sink_state;
+use crate::store::alerts::{remote_object, sink_state};
 
 /// Pause after each failure; one more failure makes a dead letter. The schedule of
 /// Svix, more than a day in all.
@@ -27,12 +28,6 @@ const PAUSES: [Duration; 7] = [
 ];
 /// Random variation of the pauses, so that retries do not come all at once.
 const JITTER: f64 = 0.2;
-/// Length of the lease of a claim: longer than any sink may take (a minute), so that
-/// two daemons do not send the same message.
-pub(crate) const LEASE: Duration = Duration::from_mins(3);
-/// Pause between two attempts to record an outcome.
-const SETTLE_RETRY: Duration = Duration::from_secs(1);
-
 /// The outcome of an attempt.
 pub(crate) struct Attempted {
     pub(crate) ending: Ending,
@@ -49,7 +44,7 @@ pub(crate) async fn attempt(
 ) -> Result<Attempted, Failure> {
     let at = context.clock.now();
     let began = Instant::now();
-    let sent = sink.send(&claim.message, at).await;
+    let (sent, learned) = parts::send(context, sink, &claim, at).await?;
     let attempt = Attempt {
         at,
         latency: TimeDelta::from_std(began.elapsed()).unwrap_or(TimeDelta::MAX),
@@ -66,7 +61,8 @@ pub(crate) async fn attempt(
     let failure = sent.as_ref().err().map(|refused| refused.kind);
     crate::measures::attempted(sink.name(), &attempt.ending, failure, began.elapsed());
     log_outcome(&claim, &attempt.ending);
-    settle_with_retries(context, &claim, &attempt, began + LEASE).await?;
+    let outcome = (&attempt, learned.as_ref());
+    settle_with_retries(context, &claim, outcome).await?;
     Ok(Attempted {
         ending: attempt.ending,
         retry_after: sent.err().and_then(|refused| refused.wait),
@@ -120,12 +116,12 @@ fn log_outcome(claim: &Claim, ending: &Ending) {
 async fn settle_with_retries(
     context: &Context,
     claim: &Claim,
-    attempt: &Attempt,
-    lease_until: Instant,
+    (attempt, learned): (&Attempt, Option<&Learned>),
 ) -> Result<(), Failure> {
+    let until = Instant::now() + LEASE;
     loop {
-        match settle(context, claim, attempt).await {
-            Err(failure) if failure.is_database_away() && Instant::now() < lease_until => {
+        match settle(context, claim, (attempt, learned)).await {
+            Err(failure) if failure.is_database_away() && Instant::now() < until => {
                 tokio::time::sleep(SETTLE_RETRY).await;
             }
             Err(failure) => {
@@ -141,11 +137,19 @@ async fn settle_with_retries(
     }
 }
 
-/// Records the outcome of an attempt, in one transaction.
-pub async fn settle(context: &Context, claim: &Claim, attempt: &Attempt) -> Result<(), Failure> {
+/// Records the outcome of an attempt, and the object that it created, in one transaction.
+pub async fn settle(
+    context: &Context,
+    claim: &Claim,
+    (attempt, learned): (&Attempt, Option<&Learned>),
+) -> Result<(), Failure> {
     let now = context.clock.now();
     let mut transaction = context.pool.begin().await?;
     let ours = delivery::settle(&mut transaction, claim, attempt, now).await?;
+    if let Some(((rule, key), object)) = learned {
+        let (key, object) = ((rule.as_str(), key.as_str()), (object, ours));
+        remote_object::remember(&mut transaction, &claim.sink, key, object, now).await?;
+    }
     match &attempt.ending {
         Ending::Delivered => sink_state::record_success(&mut transaction, &claim.sink, now).await?,
         Ending::Postponed { error, .. } | Ending::Abandoned { error } => {

@@ -11,8 +11,9 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::{error, warn};
 
-use super::attempt::{Attempted, LEASE, attempt};
+use super::attempt::{Attempted, attempt};
 use super::circuit_breaker::{CircuitBreaker, MAX_CONCURRENT};
+use super::parts::LEASE;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::Ending;
@@ -67,8 +68,12 @@ pub async fn keep_delivering(context: Context, sink: Arc<Sink>, wake: Arc<Notify
         while let Some(ended) = in_progress.try_join_next() {
             record(&mut breaker, &sink, ended);
         }
-        let free = breaker.capacity(in_progress.len(), Instant::now());
-        if !is_drained && !in_progress.is_empty() && free < WORTH_A_CLAIM {
+        let free = capacity(&breaker, &sink, in_progress.len());
+        let worth = sink
+            .concurrency()
+            .unwrap_or(WORTH_A_CLAIM)
+            .min(WORTH_A_CLAIM);
+        if !is_drained && !in_progress.is_empty() && free < worth {
             // More is due than can be sent now. Claiming one at a time would cost a
             // commit for each message.
             if let Some(ended) = in_progress.join_next().await {
@@ -102,6 +107,13 @@ pub async fn keep_delivering(context: Context, sink: Arc<Sink>, wake: Arc<Notify
         }
     }
     while in_progress.join_next().await.is_some() {}
+}
+
+/// How many messages may be sent in addition to those in progress.
+fn capacity(breaker: &CircuitBreaker, sink: &Sink, in_progress: usize) -> usize {
+    let of_sink = sink.concurrency().unwrap_or(usize::MAX);
+    let of_sink = of_sink.saturating_sub(in_progress);
+    breaker.capacity(in_progress, Instant::now()).min(of_sink)
 }
 
 /// A circuit breaker that starts with the failures recorded in the database.
@@ -153,7 +165,7 @@ pub async fn deliver_due(context: &Context, sink: &Sink) -> Result<Delivered, Fa
     let mut all = Delivered::default();
     let mut breaker = breaker(context, sink).await;
     while !context.stop.is_cancelled() {
-        let claims = claim(context, sink, breaker.capacity(0, Instant::now())).await?;
+        let claims = claim(context, sink, capacity(&breaker, sink, 0)).await?;
         if claims.is_empty() {
             break;
         }
@@ -185,7 +197,7 @@ pub async fn claim(context: &Context, sink: &Sink, limit: usize) -> Result<Vec<C
     let lease = TimeDelta::from_std(LEASE).unwrap_or(TimeDelta::MAX);
     let claims = delivery::claim(
         &mut transaction,
-        (sink.name(), sink.keeps()),
+        (sink.name(), sink.order()),
         limit,
         (now, lease),
     )

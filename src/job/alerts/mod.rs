@@ -9,6 +9,7 @@ pub(crate) mod circuit_breaker;
 pub mod deliver;
 pub mod evaluate;
 pub(crate) mod explain;
+mod parts;
 pub mod pass;
 pub(crate) mod published;
 mod rules;

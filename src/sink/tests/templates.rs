@@ -1,30 +1,40 @@
 //! Templates: presets, emails, limits and errors.
 
-use super::super::hook;
 use super::super::render::{Form, Template};
 use super::message;
-use crate::config::HookBody;
+use crate::config::{Config, SinkKind};
 
-fn of(body: &HookBody) -> String {
-    let template = hook::template(body, Form::Json).unwrap();
-    let text = template.render(&message()).unwrap();
+/// The template of a preset.
+fn preset(name: &str) -> Template {
+    let text =
+        format!("[[alerts.sinks]]\nname = \"s\"\nkind = \"{name}\"\nurl = \"https://x.example/\"");
+    let config = Config::from_text("c.toml", &text).unwrap();
+    let SinkKind::Hook(hook) = &config.alerts.sinks[0].kind else {
+        panic!("a hook");
+    };
+    let body = hook.create.body.as_ref().unwrap();
+    Template::compile(&body.name, &body.text, Form::Json).unwrap()
+}
+
+fn of(name: &str) -> String {
+    let text = preset(name).render(&message()).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     serde_json::to_string_pretty(&json).unwrap()
 }
 
 #[test]
 fn slack_is_told_without_mentions_and_links_of_strangers() {
-    insta::assert_snapshot!(of(&HookBody::Slack));
+    insta::assert_snapshot!(of("slack"));
 }
 
 #[test]
 fn teams_is_told_in_an_adaptive_card_of_plain_texts() {
-    insta::assert_snapshot!(of(&HookBody::Teams));
+    insta::assert_snapshot!(of("teams"));
 }
 
 #[test]
 fn mattermost_is_told_without_marks_and_mentions_of_strangers() {
-    insta::assert_snapshot!(of(&HookBody::Mattermost));
+    insta::assert_snapshot!(of("mattermost"));
 }
 
 /// All texts within a JSON value.
@@ -50,8 +60,8 @@ fn no_text_of_a_stranger_links_mentions_or_begins_a_line_in_a_chat() {
     }
     alert.solution_status = Some(evil.to_owned());
     alert.ticket_assignee = Some(evil.to_owned());
-    for body in [HookBody::Slack, HookBody::Teams, HookBody::Mattermost] {
-        let template = hook::template(&body, Form::Json).unwrap();
+    for body in ["slack", "teams", "mattermost", "discord", "google-chat"] {
+        let template = preset(body);
         let json = template.render(&message).unwrap();
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         let texts = texts(&json);
@@ -75,7 +85,7 @@ fn no_text_of_a_stranger_links_mentions_or_begins_a_line_in_a_chat() {
                 "\r",
                 "x\nSA9999",
             ] {
-                assert!(!text.contains(part), "{body:?}: {part} in {text}");
+                assert!(!text.contains(part), "{body}: {part} in {text}");
             }
         }
     }
@@ -110,9 +120,8 @@ fn a_digest_of_very_many_stays_small_and_says_what_it_leaves_out() {
     let text = Template::compile("mail", text, Form::Text).unwrap();
     let text = text.render(&message).unwrap();
     assert!(text.contains("and 4900 more"), "{text}");
-    for body in [HookBody::Slack, HookBody::Teams] {
-        let hook = hook::template(&body, Form::Json).unwrap();
-        let body = hook.render(&message).unwrap();
+    for name in ["slack", "teams"] {
+        let body = preset(name).render(&message).unwrap();
         assert!(body.contains("and 4990 more"), "{body}");
         // Teams accepts 28 KB, Slack 50 blocks.
         assert!(body.len() < 28_000, "{}", body.len());

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::model::{Alert, Ending, MESSAGE_VERSION, Message, Purpose};
+use crate::model::{Alert, DeliveryOrder, Ending, MESSAGE_VERSION, Message, Purpose};
 
 /// A claimed delivery, ours until its lease ends.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct Claim {
     pub fence: i32,
     /// Number of failed attempts before.
     pub failures: i32,
+    /// How many of its parts are accepted.
+    pub parts_done: usize,
     /// The message to send.
     pub message: Message,
 }
@@ -120,10 +122,10 @@ pub(crate) async fn seal_of(
 }
 
 /// Claims up to `most` due deliveries of a sink, the longest due first, for the
-/// duration `lease`. For a sink that `keeps` alerts (Alertmanager), a resolved alert
-/// is not sent before the alert that it resolves: in the wrong order, the alert
-/// would become active again. Deliveries wait for smaller ids only, so there is no
-/// deadlock. A claim that is not settled in time is due again: a crash causes a
+/// duration `lease`, in the order that the sink needs: a resolved alert is not sent
+/// before the alert that it resolves, which would become active again; two alerts about
+/// one object outside are not sent at the same time, which would create it twice.
+/// Deliveries wait for smaller ids only, so there is no deadlock. A claim that is not settled in time is due again: a crash causes a
 /// repetition, never a loss. Leases use the database's clock, which all machines
 /// share, so that a machine with a wrong clock takes nothing from another.
 ///
@@ -133,7 +135,7 @@ pub(crate) async fn seal_of(
 #[expect(clippy::too_many_lines, reason = "one SQL statement")]
 pub async fn claim(
     connection: &mut PgConnection,
-    (sink, keeps): (&str, bool),
+    (sink, order): (&str, DeliveryOrder),
     most: i64,
     (now, lease): (DateTime<Utc>, TimeDelta),
 ) -> Result<Vec<Claim>, sqlx::Error> {
@@ -150,7 +152,16 @@ pub async fn claim(
                      and (first.leased_until is null or first.leased_until <= now())
                      and (
                          select m.sealed_at is not null
-                            and not (m.has_ends and $5 and exists (
+                            and not ($5 = 'per_object' and exists (
+                                select
+                                from alert later
+                                join alert earlier on earlier.key = later.key and earlier.rule = later.rule
+                                join delivery before on before.message_id = earlier.message_id
+                                where later.message_id = m.id
+                                  and before.sink = $1
+                                  and before.id < first.id
+                                  and before.state = 'waiting'))
+                            and not (m.has_ends and $5 = 'resolved_last' and exists (
                                 select
                                 from alert ended
                                 join alert begun on begun.key = ended.key and begun.rule = ended.rule
@@ -163,6 +174,11 @@ pub async fn claim(
                                   and before.state = 'waiting'))
                          from message m
                          where m.id = first.message_id)
+                     and ($5 <> 'strict' or first.id = (
+                         select min(oldest.id)
+                         from delivery oldest
+                         where oldest.sink = $1
+                           and oldest.state = 'waiting'))
                    order by first.due_at, first.id
                    limit 64))
                  and d.state = 'waiting'
@@ -175,8 +191,8 @@ pub async fn claim(
                set leased_until = now() + make_interval(secs => $4),
                    fence = d.fence + 1
                where d.id = any(array(select id from due))
-               returning d.id, d.fence, d.failures, d.message_id)
-           select c.id, c.fence, c.failures, m.id as message_id, m.rule, m.purpose, m.opened_at,
+               returning d.id, d.fence, d.failures, d.parts_done, d.message_id)
+           select c.id, c.fence, c.failures, c.parts_done, m.id as message_id, m.rule, m.purpose, m.opened_at,
                   (select coalesce(jsonb_agg(a.body order by a.seq, a.id), '[]')
                    from alert a
                    where a.message_id = m.id) as "alerts!: Json<Vec<Alert>>"
@@ -187,7 +203,7 @@ pub async fn claim(
         most,
         now,
         lease.as_seconds_f64(),
-        keeps
+        order.name()
     )
     .fetch_all(connection)
     .await?;
@@ -200,6 +216,7 @@ pub async fn claim(
                 sink: sink.to_owned(),
                 fence: row.fence,
                 failures: row.failures,
+                parts_done: usize::try_from(row.parts_done).unwrap_or_default(),
                 message: message(
                     row.message_id,
                     row.rule,
@@ -230,6 +247,31 @@ fn message(
         rule,
         alerts,
     }
+}
+
+/// Records that parts of a message are accepted, and extends the lease; false if the claim
+/// is no longer ours.
+pub async fn record_parts(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    parts: usize,
+    lease: TimeDelta,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "update delivery
+         set parts_done = $3,
+             leased_until = now() + make_interval(secs => $4)
+         where id = $1
+           and fence = $2
+           and state = 'waiting'",
+        claim.id,
+        claim.fence,
+        i32::try_from(parts).unwrap_or(i32::MAX),
+        lease.as_seconds_f64()
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Settles an attempt; false if the claim is no longer ours, because its lease

@@ -10,6 +10,7 @@ pub(crate) mod evaluation;
 pub(crate) mod message;
 pub(crate) mod outcome;
 pub(crate) mod raised;
+pub(crate) mod remote_object;
 pub(crate) mod resend;
 pub(crate) mod rule;
 pub(crate) mod silence;

@@ -84,6 +84,7 @@ async fn again(
         "update delivery
          set state = 'waiting',
              failures = 0,
+             parts_done = case state when 'delivered' then 0 else parts_done end,
              due_at = $3,
              settled_at = null
          where message_id = $1

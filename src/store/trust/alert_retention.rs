@@ -29,7 +29,8 @@ pub async fn drop_evaluations(
 
 /// Removes alerts created before `before`: those that were not sent, and whole
 /// messages without a pending delivery to a configured sink. Also removes expired
-/// silences that suppressed none of the remaining alerts.
+/// silences that suppressed none of the remaining alerts, and what is remembered of objects
+/// outside without alerts.
 pub async fn drop_alerts(
     connection: &mut PgConnection,
     before: DateTime<Utc>,
@@ -46,6 +47,18 @@ pub async fn drop_alerts(
              limit $2)",
         before,
         BATCH
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "delete from remote_object o
+         where o.changed_at < $1
+           and not exists (
+               select
+               from alert a
+               where a.key = o.key
+                 and a.rule = o.rule)",
+        before
     )
     .execute(&mut *connection)
     .await?;

@@ -6,9 +6,11 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::state_dir;
 
@@ -78,11 +80,36 @@ pub struct TlsFront {
 impl TlsFront {
     /// In front of `host:port`.
     pub async fn of(server: String, identity: &Identity) -> Self {
+        Self::asking(server, identity, None).await
+    }
+
+    /// The same, and only for clients with a certificate of this authority.
+    pub async fn for_known(server: String, identity: &Identity, authority: &Authority) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.issuer.der().clone()).expect("a root");
+        let verifier = WebPkiClientVerifier::builder_with_provider(
+            roots.into(),
+            ring::default_provider().into(),
+        )
+        .build()
+        .expect("a verifier");
+        Self::asking(server, identity, Some(verifier)).await
+    }
+
+    async fn asking(
+        server: String,
+        identity: &Identity,
+        clients: Option<Arc<dyn ClientCertVerifier>>,
+    ) -> Self {
         let key = PrivatePkcs8KeyDer::from(identity.pair.serialize_der());
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .expect("protocols")
-            .with_no_client_auth()
+            .expect("protocols");
+        let builder = match clients {
+            Some(clients) => builder.with_client_cert_verifier(clients),
+            None => builder.with_no_client_auth(),
+        };
+        let config = builder
             .with_single_cert(vec![identity.chain.der().clone()], key.into())
             .expect("a certificate and its key");
         let acceptor = TlsAcceptor::from(Arc::new(config));

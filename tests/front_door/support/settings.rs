@@ -234,6 +234,9 @@ pub struct Sink {
     pub secret_file: Option<String>,
     pub allow_private: Option<bool>,
     pub timeout: Option<&'static str>,
+    /// All else that it needs.
+    #[serde(flatten)]
+    pub more: Table,
 }
 
 #[derive(Clone, Default, Serialize)]

@@ -274,6 +274,7 @@ impl World {
             secret_file: Some(secret.display().to_string()),
             allow_private: Some(true),
             timeout: Some(timeout),
+            ..Sink::default()
         });
     }
 

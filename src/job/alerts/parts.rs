@@ -1,0 +1,94 @@
+//! Parts of a message: a sink that gets one request per alert is sent one after the other.
+//! What was accepted is recorded before the next one, so that no attempt repeats it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
+
+use crate::job::context::Context;
+use crate::job::failure::Failure;
+use crate::model::RemoteObject;
+use crate::sink::{Receipt, Refused, Sink};
+use crate::store::alerts::delivery::{self, Claim};
+use crate::store::alerts::remote_object;
+
+/// Length of the lease of a claim: longer than any sink may take (a minute), so that
+/// two daemons do not send the same message.
+pub(crate) const LEASE: Duration = Duration::from_mins(3);
+/// Pause between two attempts to record an outcome.
+pub(super) const SETTLE_RETRY: Duration = Duration::from_secs(1);
+
+/// An object outside, with rule and key.
+pub type Learned = ((String, String), RemoteObject);
+
+/// Sends the parts that are left. Returns the result of the last attempt, and the object
+/// outside that the last part belongs to, which is not stored yet.
+pub(super) async fn send(
+    context: &Context,
+    sink: &Sink,
+    claim: &Claim,
+    now: DateTime<Utc>,
+) -> Result<(Result<Receipt, Refused>, Option<Learned>), Failure> {
+    let parts = sink.parts(&claim.message);
+    let mut part = claim.parts_done.min(parts.saturating_sub(1));
+    loop {
+        let object = sink.object_of(&claim.message, part);
+        let known = match &object {
+            Some((rule, key)) => {
+                let mut connection = context.pool.acquire().await?;
+                remote_object::find(&mut connection, sink.name(), (rule, key)).await?
+            }
+            None => None,
+        };
+        let message = (&claim.message, part);
+        let sent = match sink.send_part(message, known.as_ref(), now).await {
+            Ok(sent) => sent,
+            Err(refused) => return Ok((Err(refused), None)),
+        };
+        let learned = object.zip(sent.object);
+        part += 1;
+        if part >= parts {
+            return Ok((Ok(sent.receipt), learned));
+        }
+        if !record(context, claim, (part, learned.as_ref())).await? {
+            let lost = Refused::lost();
+            return Ok((Err(lost), None));
+        }
+    }
+}
+
+/// Records that so many parts are accepted; false if another process has the delivery.
+/// Repeated while the database is unreachable, at most for the length of a lease.
+async fn record(
+    context: &Context,
+    claim: &Claim,
+    (part, learned): (usize, Option<&Learned>),
+) -> Result<bool, Failure> {
+    let until = Instant::now() + LEASE;
+    loop {
+        match record_once(context, claim, (part, learned)).await {
+            Err(failure) if failure.is_database_away() && Instant::now() < until => {
+                tokio::time::sleep(SETTLE_RETRY).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn record_once(
+    context: &Context,
+    claim: &Claim,
+    (part, learned): (usize, Option<&Learned>),
+) -> Result<bool, Failure> {
+    let now = context.clock.now();
+    let lease = TimeDelta::from_std(LEASE).unwrap_or(TimeDelta::MAX);
+    let mut transaction = context.pool.begin().await?;
+    let ours = delivery::record_parts(&mut transaction, claim, part, lease).await?;
+    if let Some(((rule, key), object)) = learned {
+        let (key, object) = ((rule.as_str(), key.as_str()), (object, ours));
+        remote_object::remember(&mut transaction, &claim.sink, key, object, now).await?;
+    }
+    transaction.commit().await?;
+    Ok(ours)
+}

@@ -1,0 +1,105 @@
+//! Template filters: escaping for chats and ticket systems, so that no text of a
+//! stranger becomes a link, a mention or markup.
+
+use chrono::DateTime;
+
+use crate::model::one_line;
+
+/// Escapes Slack markup; nothing is linked, and mentions notify nobody.
+pub(super) fn slack(text: &str) -> String {
+    unlinked(text)
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+/// One line in which a chat finds no address to link and no name to mention: a
+/// zero-width space breaks them. A reader sees the same text.
+pub(super) fn unlinked(text: &str) -> String {
+    const BREAK: char = '\u{200b}';
+    let line = one_line(text);
+    let mut plain = String::with_capacity(line.len());
+    let mut letters = line.chars().peekable();
+    let mut is_in_word = false;
+    while let Some(letter) = letters.next() {
+        plain.push(letter);
+        let Some(next) = letters.peek() else { break };
+        // `www.example.org` is linked too; a number such as 9.8 stays as it is.
+        let is_joined = match letter {
+            '@' | '#' | ':' | '<' => *next != ' ',
+            '.' => is_in_word && next.is_alphabetic(),
+            ']' => *next == '(',
+            _ => false,
+        };
+        if is_joined {
+            plain.push(BREAK);
+        }
+        is_in_word = letter.is_alphanumeric();
+    }
+    plain
+}
+
+/// Escapes Markdown; nothing is linked, and mentions notify nobody.
+pub(super) fn markdown(text: &str) -> String {
+    let text = unlinked(text);
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '(' | ')' | '#' | '|' | '<' | '>' | '~' | '!' => {
+                plain.push('\\');
+                plain.push(letter);
+            }
+            _ => plain.push(letter),
+        }
+    }
+    plain
+}
+
+/// An address from the configuration's templates; nothing if it is none, so that no text
+/// of a stranger becomes a link.
+pub(super) fn link(address: Option<&str>) -> String {
+    let address = address.unwrap_or_default();
+    let is_plain = |letter: char| letter.is_ascii_graphic() && !"\"<>\\^`{|}".contains(letter);
+    let is_web = address.starts_with("https://") || address.starts_with("http://");
+    if is_web && address.chars().all(is_plain) {
+        address.to_owned()
+    } else {
+        String::new()
+    }
+}
+
+/// As [`link`], with a label, in Slack's markup.
+pub(super) fn slack_link(address: Option<&str>, label: &str) -> String {
+    let address = link(address).replace('&', "&amp;");
+    if address.is_empty() {
+        return address;
+    }
+    format!("<{address}|{}>", slack(label))
+}
+
+/// Escapes wiki markup (Jira); nothing is linked, and mentions notify nobody.
+pub(super) fn wiki(text: &str) -> String {
+    let text = unlinked(text);
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if "\\{}[]|*_!~^".contains(letter) {
+            plain.push('\\');
+        }
+        plain.push(letter);
+    }
+    plain
+}
+
+/// A time of the message in seconds since 1970.
+pub(super) fn epoch(time: &str) -> Result<f64, minijinja::Error> {
+    let time = DateTime::parse_from_rfc3339(time).map_err(|_| {
+        let kind = minijinja::ErrorKind::InvalidOperation;
+        minijinja::Error::new(kind, "expected a time such as `alert.at`")
+    })?;
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds of this century fit"
+    )]
+    let seconds = time.timestamp_millis() as f64 / 1000.0;
+    Ok(seconds)
+}

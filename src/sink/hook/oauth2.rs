@@ -1,0 +1,201 @@
+//! OAuth 2.0 access tokens by client credentials (RFC 6749, 4.4): cached until shortly
+//! before they expire, and requested again when one is rejected.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::Method;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use url::form_urlencoded;
+
+use super::super::open::OpenError;
+use super::super::outcome::Refused;
+use super::super::post::{Body, Call, Post};
+use super::super::secrets::Secrets;
+use crate::config::{Address, Oauth2, Oauth2Login, Target};
+use crate::model::{FailureReason, Redaction};
+
+/// Lifetime of a token that does not tell its own.
+const DEFAULT_LIFETIME_SECONDS: i64 = 300;
+/// A token is not used in its last minute: clocks differ, and requests take time.
+const MARGIN_SECONDS: i64 = 60;
+const MAX_LIFETIME_SECONDS: i64 = 24 * 3600;
+
+/// Requests tokens and keeps the last one.
+pub(super) struct Tokens {
+    post: Post,
+    form: String,
+    headers: HeaderMap,
+    last: Mutex<Option<(Token, DateTime<Utc>)>>,
+}
+
+/// An access token.
+#[derive(Clone)]
+pub(super) struct Token {
+    pub(super) text: String,
+    redaction: Arc<Redaction>,
+}
+
+/// The response to a request for a token.
+#[derive(Deserialize)]
+struct Granted {
+    access_token: String,
+    #[serde(default)]
+    expires_in: Option<serde_json::Value>,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Tokens({:?})", self.post)
+    }
+}
+
+impl Token {
+    fn new(text: String) -> Self {
+        let mut redaction = Redaction::default();
+        redaction.add(&text);
+        Self {
+            text,
+            redaction: Arc::new(redaction),
+        }
+    }
+
+    pub(super) fn header(&self) -> Result<HeaderValue, Refused> {
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", self.text))
+            .map_err(|_| auth("the access token contains characters that cannot be sent"))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
+    pub(super) fn redact(&self, text: &str) -> String {
+        self.redaction.redact(text)
+    }
+
+    pub(super) fn redacted(&self, refused: Refused) -> Refused {
+        Refused {
+            reason: self.redact(&refused.reason),
+            answer: self.redact(&refused.answer),
+            ..refused
+        }
+    }
+}
+
+impl Tokens {
+    pub(super) fn open(
+        oauth2: &Oauth2,
+        target: &Target,
+        timeout: Duration,
+        secrets: &mut Secrets,
+    ) -> Result<Self, OpenError> {
+        let secret = oauth2.secret.line()?;
+        secrets.add_login(&oauth2.client_id, secret.expose());
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "client_credentials");
+        form.extend_pairs(oauth2.scope.iter().map(|scope| ("scope", scope)));
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        match oauth2.login {
+            Oauth2Login::Body => {
+                form.append_pair("client_id", &oauth2.client_id);
+                form.append_pair("client_secret", secret.expose());
+            }
+            Oauth2Login::Basic => {
+                let encoded = |text: &str| {
+                    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
+                };
+                let both = format!(
+                    "{}:{}",
+                    encoded(&oauth2.client_id),
+                    encoded(secret.expose())
+                );
+                let basic = STANDARD.encode(both);
+                secrets.add(&basic);
+                if let Ok(mut value) = HeaderValue::from_str(&format!("Basic {basic}")) {
+                    value.set_sensitive(true);
+                    headers.insert(AUTHORIZATION, value);
+                }
+            }
+        }
+        // The same proxy, certificates and check for public addresses; none of the
+        // headers.
+        let target = Target {
+            address: Address::Url(oauth2.token_url.clone()),
+            auth: None,
+            headers: std::collections::BTreeMap::new(),
+            headers_file: None,
+            ..target.clone()
+        };
+        Ok(Self {
+            post: Post::open(&target, timeout, secrets)?.with(HeaderMap::new(), true),
+            form: form.finish(),
+            headers,
+            last: Mutex::new(None),
+        })
+    }
+
+    /// A token that is not the rejected one.
+    pub(super) async fn get(
+        &self,
+        rejected: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Token, Refused> {
+        let mut last = self.last.lock().await;
+        if let Some((token, until)) = &*last
+            && rejected != Some(token.text.as_str())
+            && now < *until
+        {
+            return Ok(token.clone());
+        }
+        *last = None;
+        let (token, until) = self.request(now).await?;
+        *last = Some((token.clone(), until));
+        Ok(token)
+    }
+
+    async fn request(&self, now: DateTime<Utc>) -> Result<(Token, DateTime<Utc>), Refused> {
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let call = Call {
+            method: Method::POST,
+            url: self.post.url_at(""),
+            body: Some(Body::of(&form, self.form.clone())),
+            headers: self.headers.clone(),
+        };
+        let answer = self.post.call(call, now).await.map_err(|refused| Refused {
+            reason: format!("no access token: {}", refused.reason),
+            // RFC 6749: a wrong client is answered with 400 or 401.
+            kind: match refused.status {
+                Some(400 | 401 | 403) => FailureReason::Auth,
+                _ => refused.kind,
+            },
+            can_repeat: true,
+            ..refused
+        })?;
+        // The answer contains the token and is not kept.
+        let granted: Granted = serde_json::from_str(&answer.text)
+            .map_err(|_| auth("no access token: the response has no `access_token`"))?;
+        let lifetime = granted.expires_in.as_ref().and_then(|value| match value {
+            serde_json::Value::String(text) => text.parse().ok(),
+            value => value.as_i64(),
+        });
+        let lifetime = lifetime.unwrap_or(DEFAULT_LIFETIME_SECONDS);
+        let usable = (lifetime - MARGIN_SECONDS).clamp(0, MAX_LIFETIME_SECONDS);
+        Ok((
+            Token::new(granted.access_token),
+            now + TimeDelta::seconds(usable),
+        ))
+    }
+}
+
+/// A failure that another token may mend.
+fn auth(reason: &str) -> Refused {
+    Refused {
+        kind: FailureReason::Auth,
+        ..Refused::repeatable(reason)
+    }
+}

@@ -1,0 +1,141 @@
+//! Objects outside: created by the first alert about a key, then updated and resolved.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value as Json;
+
+use super::super::outcome::{Receipt, Refused, Sent};
+use super::super::scope::Scene;
+use super::Hook;
+use crate::config::scalar_text;
+use crate::model::{Alert, Message, RemoteObject};
+
+/// Maximum length of the id of an object outside, in characters.
+const MAX_ID_CHARS: usize = 256;
+
+impl Hook {
+    /// Sends a message of one alert.
+    pub(super) async fn send_alert(
+        &self,
+        message: &Message,
+        alert: &Alert,
+        known: Option<RemoteObject>,
+        now: DateTime<Utc>,
+    ) -> Result<Sent, Refused> {
+        let new = Scene {
+            message,
+            alert: Some(alert),
+            object: None,
+        };
+        let Some(remember) = &self.remember else {
+            let resolve = self.resolve.as_ref().filter(|_| alert.resolved);
+            let answer = self.call(resolve.unwrap_or(&self.create), new, now).await?;
+            return Ok(Sent::from(answer.receipt()));
+        };
+        let known = match known {
+            Some(known) => Some(known),
+            None => self.look_up(new, now).await?,
+        };
+        if let Some(object) = known
+            && let Some(sent) = self.follow_up(new, object, now).await?
+        {
+            return Ok(sent);
+        }
+        if alert.resolved {
+            return Ok(Sent::from(said("there is no object to resolve")));
+        }
+        let answer = self.call(&self.create, new, now).await?;
+        let id = id_at(&answer.text, remember).map_err(|why| {
+            // Repeating it would create a second one.
+            Refused::permanent(format!("the object was created, but {why}"))
+        })?;
+        Ok(Sent {
+            object: Some(RemoteObject {
+                id,
+                is_resolved: false,
+            }),
+            receipt: answer.receipt(),
+        })
+    }
+
+    /// Tells the object about a further alert. `None`: it does not exist any more.
+    async fn follow_up(
+        &self,
+        scene: Scene<'_>,
+        object: RemoteObject,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Sent>, Refused> {
+        let is_resolved = scene.alert.is_some_and(|alert| alert.resolved);
+        let resolve = self.resolve.as_ref().filter(|_| is_resolved);
+        let Some(request) = resolve.or(self.update.as_ref()) else {
+            let receipt = said(&format!("{} exists; `update` is not set", object.id));
+            let object = Some(object);
+            return Ok(Some(Sent { receipt, object }));
+        };
+        if is_resolved && object.is_resolved {
+            let receipt = said(&format!("{} is resolved already", object.id));
+            let object = Some(object);
+            return Ok(Some(Sent { receipt, object }));
+        }
+        let scene = Scene {
+            object: Some(&object),
+            ..scene
+        };
+        let outcome = self.call(request, scene, now).await;
+        match outcome {
+            Ok(answer) => Ok(Some(Sent {
+                receipt: answer.receipt(),
+                object: Some(RemoteObject {
+                    is_resolved,
+                    ..object
+                }),
+            })),
+            Err(refused) if matches!(refused.status, Some(404 | 410)) => Ok(None),
+            Err(refused) => Err(refused),
+        }
+    }
+
+    /// The object that an attempt created whose answer was lost.
+    async fn look_up(
+        &self,
+        scene: Scene<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<RemoteObject>, Refused> {
+        let Some((request, pointer)) = &self.lookup else {
+            return Ok(None);
+        };
+        let text = match self.call_once_or_twice(request, scene, now).await {
+            Ok(answer) => answer.text,
+            Err(refused) if refused.status == Some(404) => return Ok(None),
+            Err(refused) => return Err(refused),
+        };
+        let json: Json = serde_json::from_str(&text)
+            .map_err(|error| Refused::repeatable(format!("lookup: not valid JSON: {error}")))?;
+        if json.pointer(pointer).is_none_or(Json::is_null) {
+            return Ok(None);
+        }
+        let id = id_at(&text, pointer)
+            .map_err(|why| Refused::permanent(format!("lookup: found an object, but {why}")))?;
+        Ok(Some(RemoteObject {
+            id,
+            is_resolved: false,
+        }))
+    }
+}
+
+/// A receipt without a request.
+fn said(text: &str) -> Receipt {
+    Receipt {
+        status: None,
+        answer: text.to_owned(),
+    }
+}
+
+/// The id of an object in a response.
+fn id_at(text: &str, pointer: &str) -> Result<String, String> {
+    let json: Json = serde_json::from_str(text)
+        .map_err(|error| format!("the response is not valid JSON: {error}"))?;
+    let id = json.pointer(pointer).and_then(scalar_text);
+    let id = id.map(|id| id.trim().to_owned());
+    id.filter(|id| !id.is_empty() && id.chars().count() <= MAX_ID_CHARS)
+        .ok_or_else(|| format!("the response has no id at {pointer}"))
+}

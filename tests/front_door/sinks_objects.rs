@@ -1,0 +1,279 @@
+//! Objects outside: at most one per advisory and rule, whatever fails and whoever is killed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::routing::{get, patch};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use toml::Table;
+
+use crate::support::settings::{NEVER, Rule, Sink};
+use crate::support::{Edge, Gateway, PATIENCE, Running, World, eventually, every_commit, serve};
+
+/// A system with objects, as Jira and ServiceNow have them.
+#[derive(Clone, Default)]
+struct Tracker {
+    objects: Arc<Mutex<Vec<Value>>>,
+    /// What is answered next, although it is done.
+    lies: Arc<Mutex<Vec<u16>>>,
+    /// How many objects it holds at most.
+    most: Arc<Mutex<Option<usize>>>,
+}
+
+impl Tracker {
+    async fn start() -> (Self, String) {
+        let tracker = Self::default();
+        let router = Router::new()
+            .route("/objects", get(find).post(create))
+            .route("/objects/{id}", patch(update))
+            .with_state(tracker.clone());
+        let url = serve(async move {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}", listener.local_addr().unwrap());
+            tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+            url
+        })
+        .await;
+        (tracker, url)
+    }
+
+    fn objects(&self) -> Vec<Value> {
+        self.objects.lock().unwrap().clone()
+    }
+
+    fn status(&self, usual: u16) -> StatusCode {
+        let lie = self.lies.lock().unwrap().pop();
+        StatusCode::from_u16(lie.unwrap_or(usual)).unwrap()
+    }
+
+    /// How many objects there are of each key.
+    fn counts(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for object in self.objects() {
+            let key = object["key"].as_str().unwrap().to_owned();
+            *counts.entry(key).or_default() += 1;
+        }
+        counts
+    }
+}
+
+async fn find(
+    State(tracker): State<Tracker>,
+    Query(asked): Query<BTreeMap<String, String>>,
+) -> String {
+    let found = tracker.objects();
+    let found: Vec<&Value> = found
+        .iter()
+        .filter(|object| object["external_id"] == asked["external_id"].as_str())
+        .collect();
+    json!({ "result": found }).to_string()
+}
+
+async fn create(State(tracker): State<Tracker>, bytes: Bytes) -> (StatusCode, String) {
+    let mut object: Value = serde_json::from_slice(&bytes).unwrap();
+    let id = {
+        let mut objects = tracker.objects.lock().unwrap();
+        if tracker
+            .most
+            .lock()
+            .unwrap()
+            .is_some_and(|most| objects.len() >= most)
+        {
+            return (StatusCode::SERVICE_UNAVAILABLE, "full".to_owned());
+        }
+        let id = format!("ID-{}", objects.len() + 1);
+        object["id"] = id.clone().into();
+        object["notes"] = json!([]);
+        objects.push(object);
+        id
+    };
+    let answer = json!({"result": {"id": id}}).to_string();
+    (tracker.status(201), answer)
+}
+
+async fn update(
+    State(tracker): State<Tracker>,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> (StatusCode, String) {
+    let note: Value = serde_json::from_slice(&bytes).unwrap();
+    let is_known = {
+        let mut objects = tracker.objects.lock().unwrap();
+        let known = objects
+            .iter_mut()
+            .find(|object| object["id"] == id.as_str());
+        match known {
+            Some(object) => {
+                object["notes"].as_array_mut().unwrap().push(note);
+                true
+            }
+            None => false,
+        }
+    };
+    let status = tracker.status(if is_known { 200 } else { 404 });
+    (status, "{}".to_owned())
+}
+
+fn settings(url: &str, with_lookup: bool) -> Sink {
+    let lookup = r#"lookup = { path = "/objects?external_id={{ alert.object_id }}", pointer = "/result/0/id" }"#;
+    let text = format!(
+        r#"
+        path = "/objects"
+        per = "alert"
+        remember = "/result/id"
+        template = '{{"key": {{{{ alert.key }}}}, "external_id": {{{{ alert.object_id }}}}}}'
+        update = {{ method = "PATCH", path = "/objects/{{{{ remembered }}}}", template = '{{"note": {{{{ alert.what }}}}}}' }}
+        resolve = {{ method = "PATCH", path = "/objects/{{{{ remembered }}}}", template = '{{"note": "resolved"}}' }}
+        {}
+        "#,
+        if with_lookup { lookup } else { "" }
+    );
+    Sink {
+        name: "hook".to_owned(),
+        kind: "hook",
+        url: Some(url.to_owned()),
+        allow_private: Some(true),
+        more: text.parse::<Table>().unwrap(),
+        ..Sink::default()
+    }
+}
+
+async fn world(url: &str, with_lookup: bool, group: Option<&'static str>) -> World {
+    let mut world = World::new().await;
+    world.settings.alerts.rules = vec![Rule {
+        group,
+        ..Rule::to_hook("soc", &["appeared", "revised", "rejected"])
+    }];
+    world.settings.alerts.sinks.push(settings(url, with_lookup));
+    world.settings.schedule.feeds = Some(NEVER);
+    world.settings.tickets.enabled = Some(false);
+    world.pull_one().await;
+    world.alert().await;
+    world
+}
+
+const STORED: &str =
+    "select key || ' ' || id || ' ' || resolved from advisoryd_v1.remote_objects order by key";
+
+#[tokio::test]
+async fn an_advisory_has_one_object_that_is_created_updated_and_resolved() {
+    let (tracker, url) = Tracker::start().await;
+    let world = world(&url, true, None).await;
+    let said = world.simulator.publish(1).remove(0);
+    world.pull_one().await;
+    world.alert().await;
+    assert_eq!(world.texts(STORED).await, [format!("{said} ID-1 false")]);
+    world.simulator.revise(&said, false);
+    world.pull_one().await;
+    world.alert().await;
+    world.simulator.reject(&said);
+    world.pull_one().await;
+    world.alert().await;
+    let objects = tracker.objects();
+    let notes: Vec<&str> = objects[0]["notes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|note| note["note"].as_str().unwrap())
+        .collect();
+    assert_eq!(objects.len(), 1);
+    assert_eq!(notes.first(), Some(&"revised"));
+    assert_eq!(notes.last(), Some(&"resolved"));
+    assert_eq!(world.texts(STORED).await, [format!("{said} ID-1 true")]);
+}
+
+#[tokio::test]
+async fn an_object_whose_creation_was_answered_with_an_error_is_found_again() {
+    let (tracker, url) = Tracker::start().await;
+    let world = world(&url, true, None).await;
+    tracker.lies.lock().unwrap().push(503);
+    let said = world.simulator.publish(1).remove(0);
+    world.pull_one().await;
+    world.alert().await;
+    assert!(world.texts(STORED).await.is_empty());
+    world.later(chrono::TimeDelta::minutes(1));
+    world.alert().await;
+    assert_eq!(tracker.counts(), BTreeMap::from([(said.clone(), 1)]));
+    assert_eq!(world.texts(STORED).await, [format!("{said} ID-1 false")]);
+}
+
+#[tokio::test]
+async fn of_a_message_of_several_alerts_no_accepted_one_is_sent_again() {
+    let (tracker, url) = Tracker::start().await;
+    // Without a lookup, a repetition would be a second object.
+    let world = world(&url, false, Some("1s")).await;
+    let saids = world.simulator.publish(3);
+    world.pull_one().await;
+    *tracker.most.lock().unwrap() = Some(2);
+    world.alert().await;
+    assert_eq!(tracker.objects().len(), 2);
+    assert_eq!(world.texts(STORED).await.len(), 2);
+    *tracker.most.lock().unwrap() = None;
+    world.later(chrono::TimeDelta::minutes(1));
+    world.alert().await;
+    let counts = tracker.counts();
+    assert_eq!(counts.len(), saids.len());
+    assert!(counts.values().all(|count| *count == 1), "{counts:?}");
+}
+
+async fn is_done(world: &World, saids: &[String]) -> bool {
+    let stored = world
+        .texts("select key from advisoryd_v1.remote_objects")
+        .await;
+    let waiting = world
+        .count("select count(*) from advisoryd.delivery where state = 'waiting'")
+        .await;
+    saids.iter().all(|said| stored.contains(said)) && waiting == 0
+}
+
+/// A daemon that is killed at the place, and one that goes on.
+async fn is_killed_at(world: &mut World, tracker: &Tracker, place: u64, edge: Edge) -> bool {
+    let saids = world.simulator.publish(2);
+    world.pull_one().await;
+    let gateway = Gateway::to(&world.database, place, edge).await;
+    let mut daemon = world.start_behind(&gateway, &["run"]);
+    eventually("the kill or the end", PATIENCE, async || {
+        (gateway.has_struck() || is_done(world, &saids).await).then_some(())
+    })
+    .await;
+    daemon.kill9();
+    let was_killed = gateway.has_struck();
+    drop(gateway);
+    if was_killed {
+        world.dead_are_gone().await;
+        let mut next = Running::start(&mut world.command(&["run"]));
+        eventually("the work of the dead", PATIENCE, async || {
+            is_done(world, &saids).await.then_some(())
+        })
+        .await;
+        next.kill9();
+    }
+    let counts = tracker.counts();
+    for said in &saids {
+        assert_eq!(counts.get(said), Some(&1), "{edge:?} {place}: {said}");
+    }
+    was_killed
+}
+
+async fn every_place(edge: Edge) -> u64 {
+    let (tracker, url) = Tracker::start().await;
+    let mut world = world(&url, true, Some("1s")).await;
+    every_commit(async |place| is_killed_at(&mut world, &tracker, place, edge).await).await
+}
+
+#[tokio::test]
+async fn killed_before_any_commit_the_daemon_creates_no_second_object() {
+    let places = every_place(Edge::Before).await;
+    assert!(places >= 4, "only {places} places");
+}
+
+#[tokio::test]
+async fn killed_after_any_commit_the_daemon_creates_no_second_object() {
+    let places = every_place(Edge::After).await;
+    assert!(places >= 4, "only {places} places");
+}

@@ -1,0 +1,364 @@
+//! Presets: what each sends is what the vendor documents, also at its worst.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use advisoryd::config::{Preset, presets};
+use advisoryd::model::{Alert, ChangedField, Message, Purpose};
+use advisoryd::sink::Sink;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use crate::support::alerts::{alert, file, message, sink};
+use crate::support::json_schema::violations;
+use crate::support::{Received, Receiver, Reply, assert_reads, binary, state_dir};
+
+fn now() -> DateTime<Utc> {
+    "2026-03-01T13:37:00Z".parse().unwrap()
+}
+
+/// The preset by its name, with what it needs; requests go to the receiver.
+pub fn preset_sink(preset: Preset, receiver: &Receiver, dir: &Path) -> Sink {
+    let whole: toml::Table = preset.text.parse().unwrap();
+    let entry = &whole["alerts"]["sinks"][0];
+    let mut own = toml::Table::new();
+    let base = |text: &str| {
+        let path = text.splitn(4, '/').nth(3).unwrap_or_default();
+        format!("{}/{path}", receiver.url)
+    };
+    let secret = |name: &str| {
+        let name = format!("{}-{name}", preset.name);
+        file(dir, &name, &format!("hunter2-{name}"))
+            .display()
+            .to_string()
+    };
+    for key in ["secrets", "vars"] {
+        if let Some(table) = entry.get(key).and_then(toml::Value::as_table) {
+            let table = table.iter().map(|(name, value)| match key {
+                "secrets" => (name.clone(), secret(name).into()),
+                _ => (name.clone(), value.clone()),
+            });
+            own.insert(key.to_owned(), toml::Value::Table(table.collect()));
+        }
+    }
+    let url = entry.get("url").and_then(toml::Value::as_str);
+    own.insert(
+        "url".into(),
+        url.map_or_else(|| base("https://x/hook"), base).into(),
+    );
+    own.insert("allow_private".into(), true.into());
+    for key in ["password_file", "bearer_file"] {
+        if entry.get(key).is_some() {
+            own.insert(key.to_owned(), secret(key).into());
+        }
+    }
+    if let Some(name) = entry.get("username") {
+        own.insert("username".to_owned(), name.clone());
+    }
+    if let Some(oauth2) = entry.get("oauth2") {
+        let mut oauth2 = oauth2.as_table().unwrap().clone();
+        oauth2.insert("token_url".into(), format!("{}/token", receiver.url).into());
+        oauth2.insert("secret_file".into(), secret("oauth").into());
+        own.insert("oauth2".into(), oauth2.into());
+    }
+    // Tables inline, so that they belong to the sink.
+    let own: Vec<String> = own
+        .iter()
+        .map(|(key, value)| format!("{key} = {value}"))
+        .collect();
+    let own = own.join("\n");
+    sink(&format!(
+        "kind = \"{}\"\nrequests_per_minute = 6000\n{own}",
+        preset.name
+    ))
+}
+
+/// An answer that every vendor could have given.
+const ANSWER: &str = r#"{"ok": true, "status": "success", "code": 0, "errors": false, "key": "SEC-1",
+    "result": {"sys_id": "abc"}, "access_token": "hunter2-access", "issues": []}"#;
+
+/// What was sent as JSON, one value per line of NDJSON.
+fn values(received: &Received) -> Vec<Value> {
+    let mut bytes = received.bytes.to_vec();
+    if received.headers.contains_key("content-encoding") {
+        let mut plain = Vec::new();
+        flate2::read::GzDecoder::new(&bytes[..])
+            .read_to_end(&mut plain)
+            .unwrap();
+        bytes = plain;
+    }
+    serde_json::Deserializer::from_slice(&bytes)
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .unwrap()
+}
+
+fn schema(name: &str) -> Value {
+    let path = format!(
+        "{}/tests/front_door/vendor_schemas/{name}.json",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Sends the message; what arrived, without requests for tokens and lookups.
+async fn sent(preset: Preset, message: &Message) -> Vec<Value> {
+    let (dir, receiver) = (state_dir(), Receiver::start().await);
+    receiver.usually(Reply::With(200, Vec::new(), ANSWER.to_owned()));
+    let sink = preset_sink(preset, &receiver, dir.path());
+    let receipt = sink.send(message, now()).await;
+    let receipt = receipt.unwrap_or_else(|refused| panic!("{}: {refused}", preset.name));
+    assert!(
+        !format!("{receipt:?} {sink:?}").contains("hunter2"),
+        "{}",
+        preset.name
+    );
+    let schema = schema(preset.name);
+    let mut all = Vec::new();
+    for received in receiver.received() {
+        if received.uri.path() == "/token" || received.method == "GET" {
+            continue;
+        }
+        let most = schema["maxBytes"].as_u64().unwrap_or(u64::MAX);
+        assert!(
+            (received.bytes.len() as u64) <= most,
+            "{}: {} bytes",
+            preset.name,
+            received.bytes.len()
+        );
+        for value in values(&received) {
+            let wrong = violations(&schema, &value);
+            assert!(wrong.is_empty(), "{}: {}", preset.name, wrong.join("\n"));
+            all.push(value);
+        }
+    }
+    all
+}
+
+/// An alert whose texts are as long as they can be, of that letter.
+fn longest(letter: char, count: usize) -> Vec<Alert> {
+    let text = |length: usize| letter.to_string().repeat(length);
+    let one = Alert {
+        title: text(1000),
+        summary: text(1000),
+        key: text(1000),
+        severity: Some("extremely_critical".into()),
+        severity_rank: Some(5),
+        cves: (0..100).map(|n| format!("CVE-2026-{n:07}")).collect(),
+        more_cves: 900,
+        products: vec![text(200); 10],
+        watch_list_ids: (1..=100).collect(),
+        watch_list_names: vec![text(200); 100],
+        solution: Some(text(400)),
+        solution_status: Some(text(1000)),
+        cvss_vector: Some(text(1000)),
+        cvss_score: Some(9.8),
+        ticket_status: Some(text(1000)),
+        ticket_number: Some(i64::MAX),
+        changed: (0..100)
+            .map(|_| ChangedField {
+                field: "title".into(),
+                old: Some(text(200)),
+                new: Some(text(200)),
+            })
+            .collect(),
+        advisory_url: Some(format!("https://svr.example.org/{}", "a".repeat(100))),
+        ticket_url: Some(format!("https://svr.example.org/{}", "t".repeat(100))),
+        ..alert("SA1", "extremely_critical")
+    };
+    vec![one.bounded(); count]
+}
+
+#[tokio::test]
+async fn each_preset_sends_what_its_vendor_documents_whatever_the_message() {
+    let mut resolved = alert("SA1", "rejected");
+    resolved.resolved = true;
+    let mut health = message(vec![Alert {
+        kind: "advisoryd".into(),
+        key: "sink x".into(),
+        severity: None,
+        ..alert("SA1", "unknown")
+    }]);
+    health.purpose = Purpose::Health;
+    let mut heartbeat = message(Vec::new());
+    heartbeat.purpose = Purpose::Heartbeat;
+    heartbeat.title = "heartbeat".into();
+    let mut long = message(longest('x', 3));
+    long.title = "t".repeat(1000);
+    let mut messages = vec![
+        message(vec![alert("SA1", "highly_critical")]),
+        message(vec![resolved]),
+    ];
+    messages.extend([health, heartbeat, long]);
+    // Escaped, interrupted, of three bytes, of two units in UTF-16.
+    for letter in ['*', '@', '<', '"', '漢'] {
+        for count in [1, 10, 12] {
+            messages.push(message(longest(letter, count)));
+        }
+    }
+    for preset in presets() {
+        for message in &messages {
+            let values = sent(preset, message).await;
+            assert!(!values.is_empty() || message.alerts.iter().all(|alert| alert.resolved));
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_text_of_a_stranger_links_or_mentions_in_any_preset_for_people() {
+    let evil = "x https://evil.example/a www.evil.example @channel @here <!channel> <@U1> \
+                [click](http://evil.example) [~admin] {html} [code]<a>[/code] #general";
+    let mut one = alert("SA1", "highly_critical");
+    for text in [&mut one.title, &mut one.summary, &mut one.key] {
+        evil.clone_into(text);
+    }
+    one.solution = Some(evil.to_owned());
+    one.solution_status = Some(evil.to_owned());
+    let mut message = message(vec![one]);
+    message.title = evil.to_owned();
+    for preset in presets() {
+        // These keep facts as data, which nobody draws.
+        if matches!(
+            preset.name,
+            "splunk-hec" | "sentinel" | "elastic" | "pagerduty"
+        ) {
+            continue;
+        }
+        for value in sent(preset, &message).await {
+            let mut texts = Vec::new();
+            collect(&value, &mut texts);
+            for text in texts.iter().filter(|text| text.contains("evil")) {
+                for part in ["://evil", "www.evil.e", "@channel", "<!ch", "<@U"] {
+                    assert!(!text.contains(part), "{}: {part} in {text}", preset.name);
+                }
+                let markup = match preset.name {
+                    "jira" => ["[~", "{html}"],
+                    "servicenow" => ["[code]", "[/code]"],
+                    _ => ["](http", "<@"],
+                };
+                for part in markup {
+                    // Escaped by a backslash.
+                    let plain = text.replace("\\[", "").replace("\\{", "");
+                    assert!(!plain.contains(part), "{}: {part} in {text}", preset.name);
+                }
+            }
+        }
+    }
+}
+
+fn collect<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(list) => list.iter().for_each(|one| collect(one, texts)),
+        // Opsgenie's details are data.
+        Value::Object(object) => object
+            .iter()
+            .filter(|(key, _)| !matches!(key.as_str(), "details" | "entity"))
+            .for_each(|(_, one)| collect(one, texts)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn secrets_of_presets_are_where_the_vendor_expects_them() {
+    let message = message(vec![alert("SA1", "highly_critical")]);
+    for (name, path, header, body) in [
+        ("telegram", "/bothunter2-telegram-token/sendMessage", "", ""),
+        (
+            "pagerduty",
+            "/v2/enqueue",
+            "",
+            "hunter2-pagerduty-routing_key",
+        ),
+        (
+            "opsgenie",
+            "/v2/alerts",
+            "GenieKey hunter2-opsgenie-key",
+            "",
+        ),
+        (
+            "splunk-hec",
+            "/services/collector/event",
+            "Splunk hunter2-splunk-hec-token",
+            "",
+        ),
+        (
+            "elastic",
+            "/advisoryd-alerts/_bulk",
+            "ApiKey hunter2-elastic-api_key",
+            "",
+        ),
+        (
+            "sentinel",
+            "/dataCollectionRules/dcr-00000000000000000000000000000000/streams/Custom-Advisoryd_CL",
+            "Bearer hunter2-access",
+            "",
+        ),
+        (
+            "matrix",
+            "/_matrix/client/v3/rooms/!abcdefghijkl:example.org/send/m.room.message/7c9d1e62-0000-5000-8000-000000000000",
+            "Bearer hunter2-matrix-bearer_file",
+            "",
+        ),
+    ] {
+        let preset = presets().find(|preset| preset.name == name).unwrap();
+        let (dir, receiver) = (state_dir(), Receiver::start().await);
+        receiver.usually(Reply::With(200, Vec::new(), ANSWER.to_owned()));
+        let sink = preset_sink(preset, &receiver, dir.path());
+        sink.send(&message, now()).await.unwrap();
+        let last = receiver.last();
+        assert_eq!(last.uri.path(), path, "{name}");
+        if !header.is_empty() {
+            assert_eq!(last.header("authorization"), header, "{name}");
+        }
+        if !body.is_empty() {
+            assert_eq!(last.body["routing_key"], json!(body));
+        }
+    }
+}
+
+#[test]
+fn the_schemas_refuse_what_a_vendor_would_refuse() {
+    let long = "x".repeat(4097);
+    for (name, value) in [
+        ("telegram", json!({"chat_id": "1", "text": long})),
+        (
+            "slack",
+            json!({"text": "x", "blocks": vec![json!({"type": "header", "text": {"type": "plain_text", "text": "x"}}); 51]}),
+        ),
+        (
+            "opsgenie",
+            json!({"message": "x".repeat(131), "alias": "a"}),
+        ),
+        (
+            "pagerduty",
+            json!({"routing_key": "", "event_action": "resolve", "dedup_key": "x"}),
+        ),
+        (
+            "discord",
+            json!({"content": "x", "embeds": vec![json!({"description": "x".repeat(700)}); 9]}),
+        ),
+        ("google-chat", json!({"text": long})),
+    ] {
+        assert!(!violations(&schema(name), &value).is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn the_command_shows_presets_and_prints_one() {
+    let shown = |arguments: &[&str]| {
+        let output = binary().args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_reads!(shown(&["sinks", "presets"]));
+    let printed = shown(&["sinks", "preset", "pagerduty"]);
+    let preset = presets().find(|preset| preset.name == "pagerduty").unwrap();
+    assert_eq!(printed.trim(), preset.text.trim());
+    assert_eq!(
+        shown(&["sinks", "presets", "--json"]).lines().count(),
+        presets().count()
+    );
+    let unknown = binary().args(["sinks", "preset", "irc"]).output().unwrap();
+    assert_eq!(unknown.status.code(), Some(2));
+}
