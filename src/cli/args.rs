@@ -34,6 +34,9 @@ pub(super) struct Arguments {
     /// Log format
     #[arg(long, global = true, value_name = "auto|pretty|json|journald", value_parser = log_format)]
     pub log_format: Option<LogFormat>,
+    /// Read from the primary, not from [database] read_url
+    #[arg(long, global = true, hide_short_help = true)]
+    pub primary: bool,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -103,10 +106,14 @@ pub(super) enum Command {
     Silence(super::silence::Silence),
     /// Import saved feed files
     Import(super::import::Import),
+    /// Show who uses the account's requests, or reserve some for a script
+    Budget(super::budget::Budget),
     /// Save one anonymised sample of each API response
     Capture(super::capture::Capture),
     /// Show how saved feed or JSON files are parsed
     Inspect(super::inspect::Inspect),
+    /// Show all instances of a folder of configurations
+    Fleet(super::fleet::Fleet),
     /// Run database migrations and exit
     Migrate,
     /// Run a self-contained demo on this machine

@@ -37,8 +37,12 @@ pub(super) struct Changes {
 }
 
 pub(super) async fn run(shared: Shared, wanted: Changes) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
-    ask::with_database(&config, async |opened| {
+    let mut config = shared.load_and_log(Some("warn"))?;
+    if wanted.follow {
+        // A standby sends no notifications.
+        config.database.read_url = None;
+    }
+    ask::with_reader(&config, async |opened| {
         tokio::select! {
             result = show(opened, &wanted) => result,
             () = super::stop::asked_to_stop()? => Ok(()),

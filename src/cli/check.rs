@@ -115,7 +115,9 @@ async fn online(
         let stop = CancellationToken::new();
         let pool = opened.pool.clone();
         let context = startup::context(config.clone(), token, pool, Clock::system(), stop).await?;
-        check_upstream::check(&context, Known::Database, reporter).await
+        let checked = check_upstream::check(&context, Known::Database, reporter).await;
+        context.budget.give_back().await;
+        checked
     })
     .await;
     match token {

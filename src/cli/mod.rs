@@ -7,6 +7,7 @@ mod alert_page;
 mod alerts;
 mod args;
 mod ask;
+mod budget;
 mod capture;
 mod changes;
 mod check;
@@ -17,6 +18,8 @@ mod erase;
 mod exit;
 mod explain;
 mod finding;
+mod fleet;
+mod fleet_instance;
 mod import;
 mod inspect;
 mod list;
@@ -48,7 +51,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Arguments, Command};
-use self::exit::{FAILED, exit_status};
+use self::exit::{Ended, FAILED, exit_status};
 use self::shared::Shared;
 use crate::clock::Clock;
 use crate::config::ConfigError;
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILED),
+        Err(error) if error.is::<Ended>() => ExitCode::from(exit_status(&error, is_daemon)),
         Err(error) => {
             output::print_error(&told(&error));
             ExitCode::from(exit_status(&error, is_daemon))
@@ -107,6 +111,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         verbose,
         quiet,
         log_format,
+        primary,
         command,
     } = arguments;
     let shared = Shared {
@@ -114,6 +119,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         verbose,
         quiet,
         log_format,
+        primary,
     };
     match command {
         Command::Completions { shell } => {
@@ -147,7 +153,9 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Erase(wanted) => block_on(erase::run(shared, wanted)),
         Command::Ack(wanted) => block_on(ack::run(shared, wanted)),
         Command::Silence(wanted) => block_on(silence::run(shared, wanted)),
+        Command::Fleet(wanted) => block_on(fleet::run(shared, wanted)),
         Command::Import(wanted) => block_on(import::run(shared, wanted)),
+        Command::Budget(wanted) => block_on(budget::run(shared, wanted)),
         Command::Capture(wanted) => block_on(capture::run(shared, wanted)),
         Command::Inspect(wanted) => block_on(inspect::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),

@@ -26,7 +26,7 @@ use crate::store::wanted::feed_days;
 pub(super) async fn run(shared: Shared, as_json: bool) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let now = Clock::system().now();
-    ask::with_database(&config, async |opened| {
+    ask::with_reader(&config, async |opened| {
         show(&config, opened, as_json, now).await
     })
     .await

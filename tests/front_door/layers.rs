@@ -56,6 +56,7 @@ const STORE: &[(&str, &[&str])] = &[
     ("origin", &[]),
     ("database", &[]),
     ("change", &["origin"]),
+    ("budget", &[]),
     ("ledger", &["database", "origin"]),
     ("wanted", &["origin"]),
     ("lists", &["ledger"]),
@@ -71,7 +72,8 @@ const STORE: &[(&str, &[&str])] = &[
 const JOB: &[(&str, &[&str])] = &[
     ("failure", &[]),
     ("standing", &[]),
-    ("context", &["failure", "standing"]),
+    ("budget", &[]),
+    ("context", &["budget", "failure", "standing"]),
     ("transaction", &["failure"]),
     ("run", &["context", "failure", "transaction"]),
     ("collection", &["context", "failure"]),
