@@ -1,6 +1,6 @@
 //! One request budget for all daemons and commands on one database.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::support::{PATIENCE, Running, World, binary, eventually, small};
 
 /// Ten a second would be 600; a slice is eleven requests.
 const PER_MINUTE: u32 = 360;
-const LISTS: u32 = 12;
+const LISTS: usize = 12;
 
 async fn busy() -> World {
     let mut world = World::with(Options {
@@ -40,7 +40,7 @@ fn kept(world: &World, name: &str) -> PathBuf {
     path
 }
 
-fn command(config: &PathBuf, arguments: &[&str]) -> Command {
+fn command(config: &Path, arguments: &[&str]) -> Command {
     let mut command = binary();
     command.arg("--config").arg(config).args(arguments);
     command
