@@ -16,10 +16,11 @@ use tracing::warn;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, ClusterOptions, Role};
 use crate::config::{Config, Token};
-use crate::http::Client;
+use crate::http::{Client, account};
+use crate::job::budget::{self, SharedBudget, Sharing};
 use crate::job::context::{Context, Progress};
 use crate::job::lists::discover;
-use crate::model::{Catalogue, MAX_COVERAGE_AHEAD, Matcher, Rule};
+use crate::model::{BudgetKind, Catalogue, MAX_COVERAGE_AHEAD, Matcher, Rule};
 use crate::sink::Sink;
 use crate::source::xml::Rules;
 use crate::store::database::Servers;
@@ -83,6 +84,25 @@ impl Opened {
             cluster: None,
             psql: format!("psql '{url}'"),
         })
+    }
+
+    /// Opens the read replica, if one is configured: any host of it that answers.
+    ///
+    /// # Errors
+    /// It is configured and cannot be used.
+    pub async fn open_replica(config: &Config) -> anyhow::Result<Option<Self>> {
+        let Some(url) = &config.database.read_url else {
+            return Ok(None);
+        };
+        let hosts = config.database.replica_options()?;
+        let servers = Servers::new(hosts.unwrap_or_default(), false);
+        let pool = database::replica_pool(&servers).await?;
+        Ok(Some(Self {
+            pool,
+            servers,
+            cluster: None,
+            psql: format!("psql '{url}'"),
+        }))
     }
 
     /// Closes the connections, then the private server if this process started it.
@@ -200,8 +220,17 @@ pub fn open_sinks(config: &Config) -> anyhow::Result<Vec<Sink>> {
     config.alerts.sinks.iter().map(open).collect()
 }
 
-/// The context for jobs, with a configuration that includes the discovered lists. The
-/// client counts the requests of the last day, from the run log, against the daily quota.
+/// What a context is made of.
+struct Parts {
+    config: Config,
+    token: Token,
+    pool: PgPool,
+    clock: Clock,
+    stop: CancellationToken,
+}
+
+/// The context for the jobs of a command, with a configuration that includes the discovered
+/// lists. Its requests come from the budget that all processes of the account share.
 pub async fn context(
     config: Config,
     token: Token,
@@ -209,12 +238,78 @@ pub async fn context(
     clock: Clock,
     stop: CancellationToken,
 ) -> anyhow::Result<Context> {
+    let parts = Parts {
+        config,
+        token,
+        pool,
+        clock,
+        stop,
+    };
+    parts.shared(BudgetKind::Command).await
+}
+
+/// The same for the daemon.
+pub async fn daemon_context(
+    config: Config,
+    token: Token,
+    pool: PgPool,
+    clock: Clock,
+    stop: CancellationToken,
+) -> anyhow::Result<Context> {
+    let parts = Parts {
+        config,
+        token,
+        pool,
+        clock,
+        stop,
+    };
+    parts.shared(BudgetKind::Daemon).await
+}
+
+impl Parts {
+    async fn shared(self, kind: BudgetKind) -> anyhow::Result<Context> {
+        let Self {
+            config,
+            token,
+            pool,
+            clock,
+            stop,
+        } = self;
+        let mut connection = pool.acquire().await?;
+        let config = discover::followed(&mut connection, &config).await?;
+        drop(connection);
+        let sharing = sharing(&config, &token, kind);
+        let client = Client::new(&config.upstream, token, Vec::new(), clock.clone())?;
+        let budget = share(&client, sharing, &pool, &clock).await?;
+        let context = assemble(config, client, pool, clock, stop)?;
+        Ok(Context { budget, ..context })
+    }
+}
+
+/// The account of a configuration, and its limits.
+pub fn sharing(config: &Config, token: &Token, kind: BudgetKind) -> Sharing {
+    let upstream = &config.upstream;
+    Sharing {
+        account: account(&upstream.base_url, token),
+        kind,
+        per_minute: upstream.requests_per_minute,
+        per_day: upstream.requests_per_day,
+    }
+}
+
+/// From now on, the requests of this client come from the budget that is shared by all
+/// processes of its account on this database. Requests of the run log count where the
+/// account has no budget yet.
+pub async fn share(
+    client: &Client,
+    sharing: Sharing,
+    pool: &PgPool,
+    clock: &Clock,
+) -> Result<SharedBudget, sqlx::Error> {
     let mut connection = pool.acquire().await?;
     let used = store::ledger::run::requests_of_last_day(&mut connection, clock.now()).await?;
-    let config = discover::followed(&mut connection, &config).await?;
     drop(connection);
-    let client = Client::new(&config.upstream, token, used, clock.clone())?;
-    assemble(config, client, pool, clock, stop)
+    Ok(budget::share(pool, sharing, client.share(), used))
 }
 
 /// The context for asking upstream only, where there is no database, or none that can
@@ -247,5 +342,6 @@ fn assemble(
         clock,
         stop,
         progress: Arc::new(Progress::default()),
+        budget: SharedBudget::none(),
     })
 }

@@ -107,6 +107,9 @@ pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> 
     let config = shared.load_and_log(Some("warn"))?;
     let what = match wanted.what {
         What::Test { sink, json } => return test(&config, &sink, json).await,
+        What::List(wanted) => {
+            return ask::with_reader(&config, async |opened| list(opened, wanted).await).await;
+        }
         what => what,
     };
     ask::with_database(&config, async |opened| match what {

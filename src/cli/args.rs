@@ -40,6 +40,9 @@ pub(super) struct Arguments {
     /// Do not start a pager for output that is longer than the terminal
     #[arg(long, global = true)]
     pub no_pager: bool,
+    /// Read from the primary, not from [database] read_url
+    #[arg(long, global = true, hide_short_help = true)]
+    pub primary: bool,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -109,10 +112,14 @@ pub(super) enum Command {
     Import(super::import::Import),
     /// Read the KEV catalogue and EPSS scores from files
     Enrich(super::enrich::Enrich),
+    /// Show who uses the account's requests, or reserve some for a script
+    Budget(super::budget::Budget),
     /// Save one anonymised sample of each API response
     Capture(super::capture::Capture),
     /// Show how saved feed or JSON files are parsed
     Inspect(super::inspect::Inspect),
+    /// Show all instances of a folder of configurations
+    Fleet(super::fleet::Fleet),
     /// Run database migrations and exit
     Migrate,
     /// Run a self-contained demo on this machine

@@ -1,14 +1,17 @@
 //! Opening the database for a command.
 
 use anyhow::Context as _;
+use chrono::TimeDelta;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres};
 
+use super::output::print_error;
 use crate::clock::Clock;
 use crate::cluster::Role;
 use crate::config::{Config, DEFAULT_PATH};
+use crate::model::chain;
 use crate::startup::{self, Opened};
-use crate::store::database::{self, SchemaState};
+use crate::store::database::{self, ReplicaState, SchemaState};
 
 /// Opens the database, does `work` with it, and closes it however that went.
 pub(super) async fn with_database<T>(
@@ -21,12 +24,73 @@ pub(super) async fn with_database<T>(
     result
 }
 
+/// The same for who only reads: the read replica, where `[database] read_url` names one.
+/// It is told how far that is behind. If it cannot be used, the database itself is asked,
+/// with a warning.
+pub(super) async fn with_reader<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&Opened) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let Some(replica) = replica(config).await else {
+        return with_database(config, work).await;
+    };
+    let result = work(&replica).await;
+    replica.close().await;
+    result
+}
+
+async fn replica(config: &Config) -> Option<Opened> {
+    let opened = match Opened::open_replica(config).await {
+        Ok(opened) => opened?,
+        Err(error) => {
+            print_error(&format!(
+                "[database] read_url cannot be used, the primary is read instead (--primary does so without asking): {error:#}"
+            ));
+            return None;
+        }
+    };
+    let asking = async {
+        let mut connection = opened.pool.acquire().await?;
+        database::replica_state(&mut connection).await
+    };
+    match asking.await {
+        Ok(state) => print_error(&lag(&database::server_name(&opened.pool), &state)),
+        Err(error) => {
+            print_error(&format!(
+                "[database] read_url cannot be used, the primary is read instead (--primary does so without asking): {}",
+                chain(&error)
+            ));
+            opened.close().await;
+            return None;
+        }
+    }
+    Some(opened)
+}
+
+/// How far a replica is behind. On a primary without writes, the last transaction grows old
+/// although nothing is missing.
+fn lag(host: &str, state: &ReplicaState) -> String {
+    let ReplicaState {
+        now,
+        is_standby,
+        replayed_at,
+    } = state;
+    match (is_standby, replayed_at) {
+        (false, _) => format!("reading from {host}, which is no standby: no lag"),
+        (true, None) => format!("reading from the standby {host}; its lag is unknown"),
+        (true, Some(at)) => format!(
+            "reading from the standby {host}; the last transaction that it has is {:.1} s old",
+            (*now - *at).max(TimeDelta::zero()).as_seconds_f64()
+        ),
+    }
+}
+
 /// The same for who only asks, of a database that is up to date.
 pub(super) async fn with_connection<T>(
     config: &Config,
     work: impl AsyncFnOnce(&mut PgConnection) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    with_database(config, async |opened| {
+    with_reader(config, async |opened| {
         work(&mut *up_to_date(opened).await?).await
     })
     .await

@@ -92,10 +92,14 @@ fn event(text: &str) -> Result<String, String> {
 }
 
 pub(super) async fn run(shared: Shared, wanted: Changes) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let mut config = shared.load_and_log(Some("warn"))?;
+    if wanted.follow {
+        // A standby sends no notifications.
+        config.database.read_url = None;
+    }
     let state = wanted.state_file.as_deref().map(StateFile::open);
     let state = state.transpose()?;
-    ask::with_database(&config, async |opened| {
+    ask::with_reader(&config, async |opened| {
         tokio::select! {
             result = show(opened, &wanted, state, shared.times()) => result,
             () = super::stop::asked_to_stop()? => Ok(()),

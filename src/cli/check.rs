@@ -158,7 +158,11 @@ async fn upstream(
         Known::Nothing => startup::context_without_database(config, token, clock, stop).await,
     };
     let checked = match context {
-        Ok(context) => check_upstream::check(&context, known, reporter).await,
+        Ok(context) => {
+            let checked = check_upstream::check(&context, known, reporter).await;
+            context.budget.give_back().await;
+            checked
+        }
         Err(error) => Err(error),
     };
     if let Err(error) = checked {

@@ -11,9 +11,17 @@ const UNAVAILABLE: u8 = 69;
 /// The configuration is unusable (`EX_CONFIG` of sysexits.h).
 const UNUSABLE_CONFIGURATION: u8 = 78;
 
+/// A command did its work, and ends with a status of its own. Everything was said before.
+#[derive(Debug, thiserror::Error)]
+#[error("exit status {0}")]
+pub(super) struct Ended(pub(super) u8);
+
 /// The exit status for an error; `is_daemon` says whether a service manager may start the
 /// same command again.
 pub(super) fn exit_status(error: &anyhow::Error, is_daemon: bool) -> u8 {
+    if let Some(Ended(status)) = error.downcast_ref() {
+        return *status;
+    }
     let is_unusable = error.downcast_ref::<ConfigError>().is_some()
         || error.downcast_ref::<TokenError>().is_some()
         || error.downcast_ref::<HttpPasswordError>().is_some();

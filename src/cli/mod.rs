@@ -8,6 +8,7 @@ mod alert_page;
 mod alerts;
 mod args;
 mod ask;
+mod budget;
 mod capture;
 mod change_lines;
 mod changes;
@@ -22,6 +23,8 @@ mod erase;
 mod exit;
 mod explain;
 mod finding;
+mod fleet;
+mod fleet_instance;
 mod import;
 mod inspect;
 mod level;
@@ -64,7 +67,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Arguments, Command};
-use self::exit::{FAILED, exit_status};
+use self::exit::{Ended, FAILED, exit_status};
 use self::shared::Shared;
 use crate::clock::Clock;
 use crate::config::ConfigError;
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
     }
     match done {
         Ok(status) => ExitCode::from(status),
+        Err(error) if error.is::<Ended>() => ExitCode::from(exit_status(&error, is_daemon)),
         Err(error) => {
             output::print_error(&told(&error));
             ExitCode::from(exit_status(&error, is_daemon))
@@ -125,6 +129,7 @@ fn start(arguments: Arguments) -> anyhow::Result<u8> {
         log_format,
         utc,
         no_pager,
+        primary,
         command,
     } = arguments;
     if quiet {
@@ -139,6 +144,7 @@ fn start(arguments: Arguments) -> anyhow::Result<u8> {
         quiet,
         log_format,
         utc,
+        primary,
     };
     if let Command::Status(wanted) = &command
         && let Some(wanted) = wanted.check()
@@ -201,8 +207,10 @@ fn work(shared: Shared, command: Command) -> anyhow::Result<bool> {
         Command::Erase(wanted) => block_on(erase::run(shared, wanted)),
         Command::Ack(wanted) => block_on(ack::run(shared, wanted)),
         Command::Silence(wanted) => block_on(silence::run(shared, wanted)),
+        Command::Fleet(wanted) => block_on(fleet::run(shared, wanted)),
         Command::Import(wanted) => block_on(import::run(shared, wanted)),
         Command::Enrich(wanted) => block_on(enrich::run(shared, wanted)),
+        Command::Budget(wanted) => block_on(budget::run(shared, wanted)),
         Command::Capture(wanted) => block_on(capture::run(shared, wanted)),
         Command::Inspect(wanted) => block_on(inspect::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),

@@ -12,6 +12,7 @@ pub(super) struct Shared {
     pub(super) quiet: bool,
     pub(super) log_format: Option<LogFormat>,
     pub(super) utc: bool,
+    pub(super) primary: bool,
 }
 
 impl Shared {
@@ -21,7 +22,10 @@ impl Shared {
     }
 
     pub(super) fn load(&self) -> Result<Config, ConfigError> {
-        let config = Config::load(self.config.as_deref(), process_environment())?;
+        let mut config = Config::load(self.config.as_deref(), process_environment())?;
+        if self.primary {
+            config.database.read_url = None;
+        }
         config.keep_secrets();
         config.refuse_misplaced_secrets()?;
         Ok(config)

@@ -58,7 +58,7 @@ impl Options {
 pub(super) async fn run(shared: Shared, wanted: &Options) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let now = Clock::system().now();
-    ask::with_database(&config, async |opened| {
+    ask::with_reader(&config, async |opened| {
         show(&config, opened, &shared, (wanted.json, now)).await
     })
     .await

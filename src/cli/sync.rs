@@ -80,7 +80,9 @@ pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
         let mut context = startup::context(config, token, pool, Clock::system(), stop).await?;
         let discovered = discovered(&mut context, &wanted).await?;
         let chosen = chosen_feeds(&context.config, &wanted)?;
-        let read = pass(&context, &wanted, chosen).await?;
+        let read = pass(&context, &wanted, chosen).await;
+        context.budget.give_back().await;
+        let read = read?;
         Ok(alert(&context, &sinks, &wanted).await? && read && discovered && usable)
     };
     ask::with_database(&config, work).await

@@ -21,7 +21,9 @@ const MAX_CONNECTIONS: u32 = 500;
 pub struct Database {
     /// If omitted: a private PostgreSQL under [`State::dir`].
     pub url: Option<DatabaseUrl>,
-    /// The file that contains the password, if the URL does not.
+    /// A read replica, for commands that only read.
+    pub read_url: Option<DatabaseUrl>,
+    /// The file that contains the password, if the URLs do not.
     pub password_file: Option<SecretFile>,
     /// Allows connections to other machines without `sslmode=verify-full`. Default: `false`.
     pub allow_insecure: bool,
@@ -40,6 +42,7 @@ impl Default for Database {
     fn default() -> Self {
         Self {
             url: None,
+            read_url: None,
             password_file: None,
             allow_insecure: false,
             max_connections: 8,
@@ -59,7 +62,7 @@ impl Default for State {
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// The database driver does not accept the URL. Its error may repeat parts of it.
-    #[error("[database] url is not a PostgreSQL URL")]
+    #[error("[database] url or read_url is not a PostgreSQL URL")]
     Url,
     /// `password_file` has no password.
     #[error("[database] password_file")]
@@ -73,7 +76,22 @@ impl Database {
     /// # Errors
     /// [`DatabaseError`]: the password file cannot be read.
     pub fn connect_options(&self) -> Result<Option<Vec<PgConnectOptions>>, DatabaseError> {
-        let Some(url) = &self.url else {
+        self.options_of(self.url.as_ref())
+    }
+
+    /// The same for the read replica; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`DatabaseError`]: the password file cannot be read.
+    pub fn replica_options(&self) -> Result<Option<Vec<PgConnectOptions>>, DatabaseError> {
+        self.options_of(self.read_url.as_ref())
+    }
+
+    fn options_of(
+        &self,
+        url: Option<&DatabaseUrl>,
+    ) -> Result<Option<Vec<PgConnectOptions>>, DatabaseError> {
+        let Some(url) = url else {
             return Ok(None);
         };
         let password = self.password_file.as_ref().map(SecretFile::line);
@@ -91,7 +109,7 @@ impl Database {
 
     /// A warning if the connection to another machine is not protected.
     pub(super) fn warning(&self) -> Option<String> {
-        let (host, mode) = self.insecure()?;
+        let (_, host, mode) = self.insecure()?;
         Some(format!(
             "the connection to the database on {host} is not protected against eavesdropping: sslmode is `{mode}`, expected `verify-full`"
         ))
@@ -99,7 +117,7 @@ impl Database {
 
     /// Whether the password is part of the URL, and so of the configuration.
     pub fn has_password_in_url(&self) -> bool {
-        self.url.as_ref().is_some_and(has_password)
+        self.urls().any(|(_, url)| has_password(url))
     }
 
     pub(super) fn read(mut section: Section<'_>, env: &Environment) -> Self {
@@ -110,6 +128,7 @@ impl Database {
         let default = Self::default();
         let database = Self {
             url: section.secret("url", database_url),
+            read_url: section.secret("read_url", database_url),
             password_file: section.secret("password_file", secret_file(env)),
             allow_insecure: section.value("allow_insecure", default.allow_insecure, boolean),
             max_connections: section.value(
@@ -125,10 +144,18 @@ impl Database {
 }
 
 impl Database {
-    /// The first host that is not protected, and its TLS mode.
-    fn insecure(&self) -> Option<(String, &'static str)> {
-        let hosts = self.url.as_ref()?.hosts();
-        hosts.iter().find_map(database_url::insecure)
+    /// The URLs, by their keys.
+    fn urls(&self) -> impl Iterator<Item = (&'static str, &DatabaseUrl)> {
+        let url = self.url.iter().map(|url| ("url", url));
+        url.chain(self.read_url.iter().map(|url| ("read_url", url)))
+    }
+
+    /// The first host that is not protected, its key, and its TLS mode.
+    fn insecure(&self) -> Option<(&'static str, String, &'static str)> {
+        self.urls().find_map(|(key, url)| {
+            let (host, mode) = url.hosts().iter().find_map(database_url::insecure)?;
+            Some((key, host, mode))
+        })
     }
 
     /// Settings that contradict each other.
@@ -146,13 +173,25 @@ impl Database {
                 Some(_) => {}
             }
         }
-        if let Some((host, mode)) = self.insecure()
+        if self.password_file.is_some() && self.read_url.as_ref().is_some_and(has_password) {
+            section.unusable(
+                "password_file",
+                "contradicts the password in `read_url`; remove one of them",
+            );
+        }
+        if self.read_url.is_some() && self.url.is_none() {
+            section.unusable(
+                "read_url",
+                "needs a `url`; the private PostgreSQL has no replica",
+            );
+        }
+        if let Some((key, host, mode)) = self.insecure()
             && !self.allow_insecure
         {
             let text = format!(
                 "sslmode is `{mode}`, so whoever answers for {host} could read the password; expected `verify-full`, or set `allow_insecure = true`"
             );
-            section.unusable("url", &text);
+            section.unusable(key, &text);
         }
     }
 }

@@ -157,6 +157,7 @@ impl Generation {
             config: Arc::clone(&self.context.config),
             fingerprint,
             used_before: Usage::default(),
+            account: self.context.budget.account().map(str::to_owned),
         }
     }
 
@@ -256,6 +257,7 @@ impl Generation {
                 within.as_secs()
             );
         }
+        self.context.budget.give_back().await;
     }
 }
 

@@ -269,7 +269,8 @@ impl Daemon {
         let fingerprint = config.fingerprint();
         let stop = self.stop.child_token();
         let context =
-            startup::context(config, token, self.pool.clone(), self.clock.clone(), stop).await?;
+            startup::daemon_context(config, token, self.pool.clone(), self.clock.clone(), stop)
+                .await?;
         let generation = Generation::start(context, self.options).await?;
         self.health.set_working(generation.working(fingerprint));
         Ok(generation)

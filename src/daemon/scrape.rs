@@ -9,11 +9,12 @@ use super::working::Working;
 use crate::config::Config;
 use crate::job::details::fetch;
 use crate::job::health::{catalogues, freshness};
-use crate::measures::{self, Budget};
+use crate::measures::{self, Budget, SharedUse};
 use crate::model::{ConditionState, DateFilter, chain};
 use crate::store::enrichment::state as enrichment;
 use crate::store::health::condition;
 use crate::store::lists::mirror;
+use crate::store::reports::budget;
 use crate::store::reports::monitoring::{self, EvaluationLag, Membership, SinkQueue};
 use crate::store::reports::report::{self, SourceReport};
 use crate::store::tickets::reading;
@@ -35,6 +36,7 @@ pub(super) struct FromDatabase {
     evaluation: Option<EvaluationLag>,
     details: Option<(Backlog, Option<DateTime<Utc>>)>,
     budgets: Vec<Budget>,
+    shared: Option<SharedUse>,
     last_change: i64,
     members: Option<Vec<Membership>>,
 }
@@ -95,6 +97,10 @@ async fn read_all(
             Some((backlog, done_at))
         }
     };
+    let shared = match working {
+        None => None,
+        Some(working) => shared_use(&mut connection, working).await?,
+    };
     Ok(FromDatabase {
         sources: report::sources(&mut connection).await?,
         filter: reading::get(&mut connection).await?.filter,
@@ -106,8 +112,9 @@ async fn read_all(
         details,
         budgets: match working {
             None => Vec::new(),
-            Some(working) => budgets(&mut connection, working, now).await?,
+            Some(working) => budgets(&mut connection, working, shared.as_ref(), now).await?,
         },
+        shared,
         last_change: monitoring::last_change(&mut connection).await?,
         members: None,
     })
@@ -116,17 +123,19 @@ async fn read_all(
 async fn budgets(
     connection: &mut PgConnection,
     working: &Working,
+    shared: Option<&SharedUse>,
     now: DateTime<Utc>,
 ) -> Result<Vec<Budget>, sqlx::Error> {
     let Config {
         upstream, feeds, ..
     } = &*working.config;
     let mut budgets = Vec::new();
-    if let Some(left) = working.client.requests_left() {
+    if upstream.requests_per_day > 0 {
+        let used = shared.map_or(0, |shared| shared.used_today());
         budgets.push(Budget {
             name: "requests",
             limit: upstream.requests_per_day,
-            left: i64::try_from(left).unwrap_or(i64::MAX),
+            left: (i64::from(upstream.requests_per_day) - used).max(0),
         });
     }
     let limit = feeds.details_per_day;
@@ -141,6 +150,32 @@ async fn budgets(
         left,
     });
     Ok(budgets)
+}
+
+/// Who uses the account's budget of requests; `None` before the first request.
+async fn shared_use(
+    connection: &mut PgConnection,
+    working: &Working,
+) -> Result<Option<SharedUse>, sqlx::Error> {
+    let is_ours = |account: &str| working.account.as_deref() == Some(account);
+    let accounts = budget::budgets(connection).await?;
+    let Some(account) = accounts.into_iter().find(|one| is_ours(&one.account)) else {
+        return Ok(None);
+    };
+    let users = budget::users(connection).await?;
+    let own = users
+        .into_iter()
+        .filter(|user| is_ours(&user.account) && user.is_own);
+    let own = own.fold((0, 0), |sum, user| {
+        (sum.0 + user.this_minute, sum.1 + user.today)
+    });
+    let pause = account.paused_until.map(|until| until - account.now);
+    Ok(Some(SharedUse {
+        per_minute: working.config.upstream.requests_per_minute,
+        own,
+        all: (account.this_minute, account.today),
+        pause: pause.unwrap_or_default(),
+    }))
 }
 
 /// Counts the members. Without an answer in time they are not exported: the database
@@ -205,6 +240,9 @@ fn record_database(read: &FromDatabase, now: DateTime<Utc>) {
     measures::mirrors(&read.mirrors, &read.sources);
     measures::sinks(&read.sinks, now);
     measures::budgets(&read.budgets);
+    if let Some(shared) = &read.shared {
+        measures::shared_budget(shared);
+    }
     if let Some(lag) = &read.evaluation {
         measures::evaluation(lag, now);
     }

@@ -19,4 +19,6 @@ pub struct Working {
     pub fingerprint: u64,
     /// Requests of the clients before it, in earlier generations.
     pub used_before: Usage,
+    /// The account whose budget of requests is shared.
+    pub account: Option<String>,
 }

@@ -15,6 +15,7 @@ use super::daily_quota::DailyQuota;
 use super::error::ClientError;
 use super::exchange::{BodyMode, Exchange, RequestContext};
 use super::origin::Origin;
+use super::permits::Permits;
 use super::rate_limiter::{Priority, RateLimiter};
 use super::raw::{RawRequest, RawResponse};
 use super::request::Request;
@@ -212,9 +213,11 @@ impl Client {
         self.exchange.clock.measured()
     }
 
-    /// How many requests the daily quota leaves; `None` without a quota.
-    pub fn requests_left(&self) -> Option<u64> {
-        self.exchange.requests_left()
+    /// Shares the budget of requests with other processes: from now on each request needs
+    /// a permit too, and the daily quota of this process does not count. Whoever is given
+    /// the permits asks for slices and hands them in.
+    pub fn share(&self) -> Arc<Permits> {
+        self.exchange.rate_limiter.share()
     }
 
     /// Requests and bytes of this clone since [`Client::for_run`].

@@ -68,16 +68,6 @@ impl DailyQuota {
         }
         Err(until)
     }
-
-    /// How many requests are left; `None` without a limit.
-    pub(super) fn left(&self, now: DateTime<Utc>) -> Option<u64> {
-        let counted = self
-            .used
-            .iter()
-            .filter(|(bucket, _)| expiry(**bucket) > now);
-        let used: u64 = counted.map(|(_, requests)| requests).sum();
-        (self.limit > 0).then(|| u64::from(self.limit).saturating_sub(used))
-    }
 }
 
 fn bucket(at: DateTime<Utc>) -> i64 {
@@ -106,12 +96,9 @@ mod tests {
     fn the_daily_limit_slides_and_counts_what_was_sent_before_the_start() {
         let earlier = vec![(at(0), 2), (at(60), 5), (at(-3000), 100)];
         let mut day = DailyQuota::new(10, earlier, at(120));
-        for left in [3, 2, 1] {
-            assert_eq!(day.left(at(120)), Some(left));
+        for _ in 0..3 {
             day.take(at(120), Priority::Usual).unwrap();
         }
-        assert_eq!(day.left(at(120)), Some(0));
-        assert_eq!(day.left(at(24 * 60 + 1)), Some(2));
         // The first two requests have expired (24 hours plus one minute).
         assert_eq!(day.take(at(120), Priority::Usual), Err(at(24 * 60 + 1)));
         assert_eq!(day.take(at(24 * 60), Priority::Usual), Err(at(24 * 60 + 1)));
@@ -133,7 +120,6 @@ mod tests {
     fn without_a_limit_nothing_is_counted_and_the_future_does_not_count_for_ever() {
         let mut day = DailyQuota::new(0, vec![(at(0), 5)], at(1));
         day.take(at(1), Priority::Usual).unwrap();
-        assert_eq!(day.left(at(1)), None);
         let mut day = DailyQuota::new(1, vec![(at(90_000), 1)], at(0));
         assert_eq!(day.take(at(0), Priority::Usual), Err(at(24 * 60 + 1)));
     }

@@ -18,6 +18,7 @@ use super::daily_quota::DailyQuota;
 use super::error::ClientError;
 use super::link_header;
 use super::origin::Origin;
+use super::permits::UsedUp;
 use super::quote::asked;
 use super::rate_limiter::{Priority, RateLimiter};
 use super::raw::{RawRequest, RawResponse, Verb};
@@ -162,9 +163,11 @@ impl Exchange {
         let is_background = account.priority == Priority::Background;
         if is_background && wait > LONGEST_BURST {
             self.rate_limiter.hold_background(wait);
+            self.rate_limiter.report_pause(wait, true);
             return false;
         }
         self.rate_limiter.hold(wait);
+        self.rate_limiter.report_pause(wait, false);
         true
     }
 
@@ -187,8 +190,12 @@ impl Exchange {
 
     async fn send(&self, url: &Url, ask: Ask<'_>) -> Result<Response, ClientError> {
         let RequestContext { meter, priority } = ask.account;
-        self.spend(*priority)?;
-        self.rate_limiter.permit(*priority).await;
+        if !self.rate_limiter.is_shared() {
+            self.spend(*priority)?;
+        }
+        let permitted = self.rate_limiter.permit(*priority).await;
+        permitted
+            .map_err(|UsedUp { limit, until, .. }| ClientError::DailyBudget { limit, until })?;
         meter.request();
         self.transport
             .request(ask.verb.method(), url.clone())
@@ -206,12 +213,6 @@ impl Exchange {
                 limit: self.daily_limit,
                 until,
             })
-    }
-
-    /// How many requests the daily quota leaves; `None` without a quota.
-    pub(super) fn requests_left(&self) -> Option<u64> {
-        let day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
-        day.left(self.clock.ours())
     }
 
     fn unanswered(&self, url: &Url, error: reqwest::Error) -> ClientError {

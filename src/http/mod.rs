@@ -1,6 +1,7 @@
 //! HTTP client for upstream: one rate limiter, one token, one origin; only GET and, for
 //! `capture`, OPTIONS (contract §1–§3). It does not depend on advisories and tickets.
 
+mod account;
 mod answer;
 mod beginning;
 mod body;
@@ -12,6 +13,7 @@ mod exchange;
 mod json_values;
 mod link_header;
 mod origin;
+mod permits;
 mod published_file;
 mod quote;
 mod rate_limiter;
@@ -24,11 +26,13 @@ mod throttle;
 mod transport;
 mod usage;
 
+pub use account::account;
 pub use answer::{Answer, Kind};
 pub use beginning::beginning;
 pub use body::{Body, saved};
 pub use client::{Client, Retries};
 pub use error::ClientError;
+pub use permits::{PermitEvent, Permits, Slice, Spent, UsedUp};
 pub use published_file::{FetchError, FetchedFile, Seal, fetch_file};
 pub use raw::{RawRequest, RawResponse, Verb};
 pub use refusal::is_about_the_token;

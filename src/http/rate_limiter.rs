@@ -1,7 +1,7 @@
 //! Rate limiter (token bucket) with a background priority.
 
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
@@ -9,10 +9,9 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter as TokenBucket};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Maximum burst after an idle time: enough for a list and its details, without overload at startup.
-const MAX_BURST: u32 = 4;
-/// A burst is at most this fraction of the requests per minute.
-const BURST_PART: u32 = 15;
+use super::permits::{NotNow, Permits, UsedUp};
+use crate::model::burst;
+
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// Priority of a request.
@@ -36,6 +35,16 @@ pub(super) struct RateLimiter {
     waiting: watch::Sender<usize>,
     held_until: Mutex<Option<Instant>>,
     background_held_until: Mutex<Option<Instant>>,
+    /// The permits of a budget that other processes share; only ours if there is none.
+    shared: OnceLock<Arc<Permits>>,
+}
+
+impl Drop for RateLimiter {
+    fn drop(&mut self) {
+        if let Some(permits) = self.shared.get() {
+            permits.close();
+        }
+    }
 }
 
 /// Guard that counts a waiting normal request.
@@ -62,6 +71,24 @@ impl RateLimiter {
             waiting: watch::Sender::new(0),
             held_until: Mutex::new(None),
             background_held_until: Mutex::new(None),
+            shared: OnceLock::new(),
+        }
+    }
+
+    /// The permits from now on: each request also needs one of them.
+    pub(super) fn share(&self) -> Arc<Permits> {
+        Arc::clone(self.shared.get_or_init(Arc::default))
+    }
+
+    /// Whether requests need a permit of a shared budget.
+    pub(super) fn is_shared(&self) -> bool {
+        self.shared.get().is_some()
+    }
+
+    /// Tells those who share the budget of a pause.
+    pub(super) fn report_pause(&self, wait: Duration, is_background: bool) {
+        if let Some(permits) = self.shared.get() {
+            permits.report_pause(wait, is_background);
         }
     }
 
@@ -77,55 +104,101 @@ impl RateLimiter {
 
     /// Remaining time for which all requests are paused.
     pub(super) fn paused_for(&self) -> Option<Duration> {
-        paused_for(&self.held_until)
+        self.paused(Priority::Usual)
     }
 
-    /// Waits until the next request may be sent. Dropping the future passes the turn on.
-    pub(super) async fn permit(&self, priority: Priority) {
+    fn paused(&self, priority: Priority) -> Option<Duration> {
+        let own = match priority {
+            Priority::Usual => None,
+            Priority::Background => paused_for(&self.background_held_until),
+        };
+        let shared = self.shared.get();
+        let shared = shared.and_then(|permits| permits.paused_for(priority));
+        paused_for(&self.held_until).max(own).max(shared)
+    }
+
+    /// Waits until the next request may be sent; the error if a shared budget has none
+    /// left today. Dropping the future passes the turn on.
+    pub(super) async fn permit(&self, priority: Priority) -> Result<(), UsedUp> {
         match priority {
             Priority::Usual => self.usual_turn().await,
             Priority::Background => self.background_turn().await,
         }
     }
 
-    async fn usual_turn(&self) {
+    async fn usual_turn(&self) -> Result<(), UsedUp> {
         let _waiting = Waiting::begins(&self.waiting);
         let _turn = self.turn.lock().await;
+        let mut changes = self.changes();
         // Checked again after each sleep: a pause may have been added meanwhile.
         loop {
-            let Err(wait) = self.try_permit(None) else {
-                return;
+            let Err(reason) = self.try_permit(Priority::Usual) else {
+                return Ok(());
             };
-            tokio::time::sleep(wait).await;
+            tokio::select! {
+                () = tokio::time::sleep(wait(reason)?) => {}
+                () = changed(&mut changes) => {}
+            }
         }
     }
 
     /// Never waits in the queue of normal requests, and takes a permit only while that
     /// queue is empty: a normal request is delayed by at most one permit.
-    async fn background_turn(&self) {
+    async fn background_turn(&self) -> Result<(), UsedUp> {
         let mut waiting = self.waiting.subscribe();
+        let mut changes = self.changes();
         loop {
             // The sender lives as long as `self`, so waiting cannot fail.
             let _ = waiting.wait_for(|count| *count == 0).await;
-            let Err(wait) = self.try_permit(paused_for(&self.background_held_until)) else {
-                return;
+            let Err(reason) = self.try_permit(Priority::Background) else {
+                return Ok(());
             };
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
+                () = tokio::time::sleep(wait(reason)?) => {}
+                () = changed(&mut changes) => {}
                 _ = waiting.changed() => {}
             }
         }
     }
 
+    fn changes(&self) -> Option<watch::Receiver<()>> {
+        self.shared.get().map(|permits| permits.changes())
+    }
+
     /// Takes a permit, or returns how long to wait.
-    fn try_permit(&self, held: Option<Duration>) -> Result<(), Duration> {
-        match self.paused_for().max(held) {
-            Some(wait) => Err(wait),
-            None => self
-                .limiter
-                .check()
-                .map_err(|early| early.wait_time_from(DefaultClock::default().now())),
+    fn try_permit(&self, priority: Priority) -> Result<(), NotNow> {
+        if let Some(wait) = self.paused(priority) {
+            return Err(NotNow::Wait(wait));
         }
+        let shared = self.shared.get();
+        if let Some(permits) = shared {
+            permits.is_ready(priority, *self.waiting.borrow())?;
+        }
+        self.limiter
+            .check()
+            .map_err(|early| NotNow::Wait(early.wait_time_from(DefaultClock::default().now())))?;
+        if let Some(permits) = shared {
+            permits.take(priority);
+        }
+        Ok(())
+    }
+}
+
+fn wait(reason: NotNow) -> Result<Duration, UsedUp> {
+    match reason {
+        NotNow::Wait(wait) => Ok(wait),
+        NotNow::UsedUp(used_up) => Err(used_up),
+    }
+}
+
+/// Waits for the next change of the shared budget, for ever if there is none.
+async fn changed(changes: &mut Option<watch::Receiver<()>>) {
+    let is_over = match changes {
+        Some(changes) => changes.changed().await.is_err(),
+        None => true,
+    };
+    if is_over {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -145,7 +218,7 @@ fn paused_for(until: &Mutex<Option<Instant>>) -> Option<Duration> {
 /// burst.
 fn quota(requests_per_minute: u32) -> Quota {
     let requests = requests_per_minute.max(1);
-    let burst = (requests / BURST_PART).clamp(1, MAX_BURST);
+    let burst = burst(requests);
     let after_burst = (requests - burst + 1).max(1);
     let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
     Quota::with_period(MINUTE / after_burst)
@@ -160,7 +233,9 @@ mod tests {
     use governor::RateLimiter as TokenBucket;
     use governor::clock::FakeRelativeClock;
 
-    use super::{MAX_BURST, Priority, RateLimiter, quota};
+    use super::{Priority, RateLimiter, quota};
+
+    const MAX_BURST: u32 = 4;
 
     #[test]
     fn no_minute_has_more_requests_than_allowed_and_none_begins_with_a_storm() {
@@ -203,7 +278,7 @@ mod tests {
         limiter.hold(Duration::from_millis(300));
         limiter.hold(Duration::from_millis(1));
         let start = Instant::now();
-        tokio::join!(
+        let _ = tokio::join!(
             limiter.permit(Priority::Usual),
             limiter.permit(Priority::Background)
         );
@@ -216,11 +291,11 @@ mod tests {
         // Ten per second after the burst.
         let limiter = RateLimiter::new(604);
         for _ in 0..MAX_BURST {
-            limiter.permit(Priority::Usual).await;
+            let _ = limiter.permit(Priority::Usual).await;
         }
         let left = std::sync::Mutex::new(Vec::new());
         let leaves = async |priority| {
-            limiter.permit(priority).await;
+            let _ = limiter.permit(priority).await;
             left.lock().map(|mut left| left.push(priority)).ok();
         };
         let (usual, background) = (Priority::Usual, Priority::Background);
@@ -239,7 +314,7 @@ mod tests {
     async fn a_hold_of_the_background_holds_nothing_else() {
         let limiter = RateLimiter::new(60_000);
         limiter.hold_background(Duration::from_mins(10));
-        limiter.permit(Priority::Usual).await;
+        let _ = limiter.permit(Priority::Usual).await;
         let turn = limiter.permit(Priority::Background);
         let waited = tokio::time::timeout(Duration::from_millis(50), turn).await;
         assert!(waited.is_err());

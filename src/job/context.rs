@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Client;
+use crate::job::budget::SharedBudget;
 use crate::job::failure::Failure;
 use crate::job::standing::Standing;
 use crate::model::SourceKey;
@@ -36,6 +37,8 @@ pub struct Context {
     pub progress: Arc<Progress>,
     /// What is wrong at present.
     pub standing: watch::Sender<Standing>,
+    /// The task that shares the request budget with other processes.
+    pub budget: SharedBudget,
 }
 
 impl Context {

@@ -1,6 +1,7 @@
 //! The jobs: pull, sync, fetch, evaluate, deliver, verify. Every job is idempotent.
 
 pub mod alerts;
+pub(crate) mod budget;
 pub(crate) mod collection;
 pub mod context;
 pub mod details;

@@ -8,7 +8,7 @@ use super::table::{
     ADVISORIES, BUDGET, BUDGET_LEFT, CONDITION, DATA_AGE, DATABASE_UP, DEAD_LETTERS, DETAILS_DONE,
     DETAILS_OLDEST, DETAILS_UNAVAILABLE, DETAILS_WANTED, EVALUATION_AGE, EVALUATION_LAG, FAILING,
     FRESHNESS_LIMIT, GAPS, LAST_NEWS, LAST_SUCCESS, MIRROR_SUCCESS, OLDEST_WAITING, QUARANTINE,
-    SINK_FAILURES, SINK_SUCCESS, STORED, WAITING,
+    SHARED_LEFT, SHARED_PAUSE, SHARED_USED, SINK_FAILURES, SINK_SUCCESS, STORED, WAITING,
 };
 use crate::model::{ConditionState, SourceKey};
 use crate::store::enrichment::state::State as FileState;
@@ -26,6 +26,26 @@ pub struct Budget {
     pub limit: u32,
     /// Requests that are left.
     pub left: i64,
+}
+
+/// Who uses the budget of requests of an account.
+#[derive(Debug, Clone, Copy)]
+pub struct SharedUse {
+    /// Requests allowed in any minute.
+    pub per_minute: u32,
+    /// Requests of this process: of the current minute, and of the last 24 hours.
+    pub own: (i64, i64),
+    /// Requests of all processes.
+    pub all: (i64, i64),
+    /// Remaining time of a pause.
+    pub pause: TimeDelta,
+}
+
+impl SharedUse {
+    /// Requests of all processes in the last 24 hours.
+    pub fn used_today(&self) -> i64 {
+        self.all.1
+    }
 }
 
 /// Sets whether the database answered.
@@ -84,6 +104,24 @@ pub fn budgets(budgets: &[Budget]) {
         gauge!(BUDGET.name, "budget" => *name).set(f64::from(*limit));
         gauge!(BUDGET_LEFT.name, "budget" => *name).set(as_float(*left));
     }
+}
+
+/// Sets who uses the budget of requests that processes share.
+pub fn shared_budget(shared: &SharedUse) {
+    let SharedUse {
+        per_minute,
+        own,
+        all,
+        pause,
+    } = *shared;
+    let windows = [("minute", own.0, all.0), ("day", own.1, all.1)];
+    for (window, own, all) in windows {
+        let others = (all - own).max(0);
+        gauge!(SHARED_USED.name, "by" => "self", "window" => window).set(as_float(own));
+        gauge!(SHARED_USED.name, "by" => "others", "window" => window).set(as_float(others));
+    }
+    gauge!(SHARED_LEFT.name).set(as_float((i64::from(per_minute) - all.0).max(0)));
+    gauge!(SHARED_PAUSE.name).set(pause.as_seconds_f64());
 }
 
 /// Sets how old the data of each configured source is at `now`, by upstream's clock. It

@@ -11,8 +11,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder
 
 use self::database::unix_seconds;
 pub use self::database::{
-    Budget, advisories, ages, budgets, conditions, database, details, evaluation, file_ages, files,
-    freshness_limits, mirrors, sinks, sources,
+    Budget, SharedUse, advisories, ages, budgets, conditions, database, details, evaluation,
+    file_ages, files, freshness_limits, mirrors, shared_budget, sinks, sources,
 };
 use self::table::{
     BUILD, CLOCK_OFFSET, CONFIG_HASH, DELIVERIES, DELIVERY_SECONDS, DRIFT, FAILURES, RAISED,

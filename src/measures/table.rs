@@ -128,6 +128,12 @@ metrics! {
         "Requests allowed in any 24 hours: requests ([upstream] requests_per_day) and details ([feeds] details_per_day). Not exported for a budget without limit.";
     BUDGET_LEFT = Database Gauge "advisoryd_request_budget_remaining_requests" ["budget"] "requests"
         "How many of them are left.";
+    SHARED_USED = Database Gauge "advisoryd_request_budget_used_requests" ["by" "window"] "requests"
+        "Requests of the account, by who sent them (self: this process, others: all other processes that use the account on this database) and window (minute: the current minute, day: the last 24 hours). Not exported before the first request.";
+    SHARED_LEFT = Database Gauge "advisoryd_request_budget_remaining_minute_requests" [] "requests"
+        "Requests that the current minute leaves to all processes ([upstream] requests_per_minute).";
+    SHARED_PAUSE = Database Gauge "advisoryd_request_budget_pause_seconds" [] "seconds"
+        "Remaining time of a pause that upstream asked one of the processes for; 0 without a pause.";
     EVALUATION_LAG = Database Gauge "advisoryd_alert_evaluation_lag_changes" [] "changes"
         "Changes that the rules have not evaluated yet. Not exported without rules.";
     EVALUATION_AGE = Database Gauge "advisoryd_alert_evaluation_lag_seconds" [] "seconds"

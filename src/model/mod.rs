@@ -2,6 +2,7 @@
 
 mod advisory;
 mod alert_details;
+mod budget;
 mod chain;
 mod change;
 mod change_kind;
@@ -50,6 +51,10 @@ pub(crate) mod words;
 
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
 pub use alert_details::{AlertDetails, TicketDetails};
+pub use budget::{
+    BudgetAnswer, BudgetKind, BudgetRequest, BudgetStanding, MAX_LATE, Reserved, burst, interval,
+    max_burst, reserve,
+};
 pub use chain::chain;
 pub use change::{Statement, TicketStatement, advisory_facts, ticket_facts};
 pub use change_kind::ChangeKind;

@@ -61,9 +61,9 @@ pub(super) fn samples() -> [Message; 3] {
         advisory_url: Some("https://host.example/SA1".into()),
         ticket_url: Some("https://host.example/37".into()),
         kev: Some(true),
-        kev_due: chrono::NaiveDate::from_ymd_opt(2026, 12, 1),
-        ransomware: Some(false),
-        epss: Some(0.5),
+        kev_due: chrono::NaiveDate::from_ymd_opt(2026, 3, 22),
+        ransomware: Some(true),
+        epss: Some(0.93),
     };
     let over = Alert {
         resolved: true,

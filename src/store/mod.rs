@@ -3,6 +3,7 @@
 
 pub(crate) mod advisories;
 pub mod alerts;
+pub(crate) mod budget;
 pub mod change;
 pub mod database;
 pub(crate) mod enrichment;

@@ -57,6 +57,7 @@ const STORE: &[(&str, &[&str])] = &[
     ("origin", &[]),
     ("database", &[]),
     ("change", &["origin"]),
+    ("budget", &[]),
     ("enrichment", &["change"]),
     ("ledger", &["database", "origin"]),
     ("wanted", &["origin"]),
@@ -73,7 +74,8 @@ const STORE: &[(&str, &[&str])] = &[
 const JOB: &[(&str, &[&str])] = &[
     ("failure", &[]),
     ("standing", &[]),
-    ("context", &["failure", "standing"]),
+    ("budget", &[]),
+    ("context", &["budget", "failure", "standing"]),
     ("transaction", &["failure"]),
     ("run", &["context", "failure", "transaction"]),
     ("collection", &["context", "failure"]),

@@ -207,3 +207,39 @@ fn hosts_that_cannot_be_meant_are_refused_and_no_password_is_shown() {
         "{shown}"
     );
 }
+
+#[test]
+fn the_read_replica_has_the_rules_of_the_database() {
+    let load = |keys: &str| {
+        let text = format!("[database]\nurl = \"postgres://localhost/x\"\n{keys}\n");
+        Config::from_text("c.toml", &text).map_err(|error| error.to_string())
+    };
+    let config = load("read_url = \"postgres://me@db2.example.org,db3/x\"").unwrap();
+    let hosts = config.database.replica_options().unwrap().unwrap();
+    assert_eq!(hosts.len(), 2);
+    assert!(matches!(hosts[0].get_ssl_mode(), PgSslMode::VerifyFull));
+    for (keys, part) in [
+        (
+            "read_url = \"postgres://db2/x?sslmode=require\"",
+            "answers for db2",
+        ),
+        (
+            "read_url = \"postgres://localhost/x?pasword=hunter2\"",
+            "known parameters",
+        ),
+        (
+            "read_url = \"postgres://me:hunter2@localhost/x\"\npassword_file = \"/etc/p\"",
+            "contradicts the password in `read_url`",
+        ),
+    ] {
+        let error = load(keys).unwrap_err();
+        assert!(error.contains(part), "{keys}: {error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    let alone = "[database]\nread_url = \"postgres://localhost/x\"\n";
+    let error = Config::from_text("c.toml", alone).unwrap_err().to_string();
+    assert!(error.contains("needs a `url`"), "{error}");
+    let shown = load("read_url = \"postgres://me:hunter2@localhost/x\"").unwrap();
+    assert!(shown.database.has_password_in_url());
+    assert!(!format!("{:?}", shown.database).contains("hunter2"));
+}

@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::timeout;
 
-use super::servers::Servers;
+use super::servers::{NoServer, Servers};
 use super::session::{ANSWER_WITHIN, connect_to, name, no_answer, read_only, set};
 
 /// Longest wait for a free or new connection. It limits a single attempt; the caller
@@ -16,6 +16,8 @@ use super::session::{ANSWER_WITHIN, connect_to, name, no_answer, read_only, set}
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The same for a pool with a single user, who waits for the server only.
 const ALONE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A command reads with one connection, seldom with two.
+const REPLICA_CONNECTIONS: u32 = 2;
 /// Longest wait for a connection of its own.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// A connection that was used a moment ago is only asked whether it is alive, not whether
@@ -32,6 +34,19 @@ pub fn pool(servers: impl Into<Servers>, max_connections: u32) -> PgPool {
         tokio::spawn(servers.keep(pool.clone()));
     }
     pool
+}
+
+/// A pool for reading, at the first host that answers, be it a standby or not.
+///
+/// # Errors
+/// No host answers.
+pub async fn replica_pool(servers: &Servers) -> Result<PgPool, NoServer> {
+    let options = servers.first_that_answers().await?;
+    Ok(PgPoolOptions::new()
+        .max_connections(REPLICA_CONNECTIONS)
+        .acquire_timeout(ALONE_TIMEOUT)
+        .after_connect(|connection, _| Box::pin(set(connection)))
+        .connect_lazy_with(options))
 }
 
 /// A pool with one connection to the same server, for long-term use.

@@ -3,15 +3,17 @@
 mod connection;
 mod migrations;
 mod pooler;
+mod replica;
 mod requirements;
 mod servers;
 mod session;
 
-pub use self::connection::{alone, connect, pool, reachable};
+pub use self::connection::{alone, connect, pool, reachable, replica_pool};
 pub use self::migrations::{
     DevelopmentDatabase, ForeignSchema, MigrateError, SchemaState, migrate, migrations_name,
     schema_state, schema_state_here,
 };
 pub use self::pooler::{TransactionPooling, shares_sessions};
+pub use self::replica::{ReplicaState, replica_state, server_name};
 pub use self::requirements::{Requirement, requirements};
 pub use self::servers::{NoServer, Servers};

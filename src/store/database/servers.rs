@@ -80,6 +80,17 @@ impl Servers {
     }
 
     async fn found(&self, pool: &PgPool) -> Result<PgConnection, NoServer> {
+        let (options, connection) = self.search().await?;
+        use_server(pool, &options);
+        Ok(connection)
+    }
+
+    /// The first host that answers and will do.
+    pub(super) async fn first_that_answers(&self) -> Result<PgConnectOptions, NoServer> {
+        self.search().await.map(|(options, _)| options)
+    }
+
+    async fn search(&self) -> Result<(PgConnectOptions, PgConnection), NoServer> {
         let mut asked = JoinSet::new();
         for (place, options) in self.hosts.iter().enumerate() {
             let (options, is_writable) = (options.clone(), self.is_writable);
@@ -95,10 +106,7 @@ impl Servers {
                 continue;
             };
             match (answer, self.hosts.get(place), hosts.get_mut(place)) {
-                (Ok(connection), Some(options), _) => {
-                    use_server(pool, options);
-                    return Ok(connection);
-                }
+                (Ok(connection), Some(options), _) => return Ok((options.clone(), connection)),
                 (Err(error), _, Some(host)) => host.1 = reason(&error),
                 _ => {}
             }

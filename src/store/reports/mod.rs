@@ -1,5 +1,6 @@
 //! Reports: queries for commands, health endpoints and metrics.
 
+pub(crate) mod budget;
 mod filter;
 pub(crate) mod monitoring;
 pub(crate) mod named_list;

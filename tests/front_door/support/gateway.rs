@@ -3,7 +3,7 @@
 //! committed, and statements that write outside of one. Whether a transaction wrote
 //! something, the server is asked itself, on the same connection.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -118,6 +118,10 @@ impl Drop for Gateway {
 struct Conversation {
     /// Prepared statements that write, by name.
     writes: HashMap<String, bool>,
+    /// Those that are about the request budget.
+    of_the_budget: HashSet<String>,
+    /// Whether the transaction is about the request budget, and nothing else.
+    is_budget: bool,
     is_in_transaction: bool,
     statement_writes: bool,
     /// Number of the commit that is under way.
@@ -136,18 +140,32 @@ impl Conversation {
         let mut text = || texts.next().unwrap_or_default();
         match kind {
             b'P' => {
-                let name = text();
-                self.writes.insert(name, writes(&text()));
+                let (name, sql) = (text(), text());
+                if is_of_the_budget(&sql) {
+                    self.of_the_budget.insert(name.clone());
+                } else {
+                    self.of_the_budget.remove(&name);
+                }
+                self.writes.insert(name, writes(&sql));
                 return Asked::Nothing;
             }
             b'B' => {
-                let _portal = text();
-                self.statement_writes = self.writes.get(&text()).copied().unwrap_or(false);
+                let (_portal, name) = (text(), text());
+                self.statement_writes = self.writes.get(&name).copied().unwrap_or(false);
+                self.is_budget |= self.of_the_budget.contains(&name);
             }
             b'Q' => {
                 let sql = text();
                 if self.is_in_transaction && sql.trim() == "commit" {
-                    return Asked::EndOfTransaction;
+                    let is_counted = !std::mem::take(&mut self.is_budget);
+                    return if is_counted {
+                        Asked::EndOfTransaction
+                    } else {
+                        Asked::Nothing
+                    };
+                }
+                if sql.trim().starts_with("begin") {
+                    self.is_budget = false;
                 }
                 self.statement_writes = writes(&sql);
             }
@@ -204,7 +222,16 @@ fn query(sql: &str) -> Vec<u8> {
     [b"Q", &length.to_be_bytes()[..], sql.as_bytes(), b"\0"].concat()
 }
 
+/// The request budget is written when requests wait, by a task of its own: how often,
+/// depends on the time.
+fn is_of_the_budget(sql: &str) -> bool {
+    sql.contains("advisoryd.budget")
+}
+
 fn writes(sql: &str) -> bool {
+    if is_of_the_budget(sql) {
+        return false;
+    }
     let sql = sql.replace("for update", "");
     ["insert into ", "update ", "delete from ", "copy "]
         .iter()

@@ -50,6 +50,7 @@ pub struct Upstream {
 #[derive(Clone, Default, Serialize)]
 pub struct Database {
     pub url: Option<String>,
+    pub read_url: Option<String>,
 }
 
 #[derive(Clone, Default, Serialize)]

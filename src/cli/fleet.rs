@@ -1,0 +1,142 @@
+//! `advisoryd fleet`: all instances of a folder of configurations, a line each.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use futures_util::StreamExt as _;
+use serde_json::{Value, json};
+
+use super::exit::Ended;
+use super::fleet_instance::{Instance, State};
+use super::output::{print_json, print_line, table};
+use super::shared::Shared;
+use crate::clock::Clock;
+use crate::config::Config;
+
+/// Instances that are asked at the same time, unless `--parallel` says otherwise.
+const PARALLEL: u8 = 8;
+/// Most configurations of a folder.
+const MAX_FILES: usize = 5_000;
+
+#[derive(Debug, Args)]
+pub(super) struct Fleet {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Show one line for each configuration (*.toml) of a folder
+    #[command(
+        after_help = "Exit status, the highest of all instances: 0 all data is fresh; 1 a warning; 2 stale data, or a configuration that cannot be used; 3 unknown, the database cannot be reached.\n\nVariables ADVISORYD_* are not applied: they belong to one instance.\n\nExamples:\n  advisoryd fleet status /etc/advisoryd\n  advisoryd fleet status /etc/advisoryd --json | jq -c 'select(.status > 0)'"
+    )]
+    Status(Status),
+}
+
+#[derive(Debug, Args)]
+struct Status {
+    /// Directory with a configuration per instance
+    folder: PathBuf,
+    /// Number of instances to ask at the same time
+    #[arg(long, value_name = "N", default_value_t = PARALLEL, value_parser = clap::value_parser!(u8).range(1..=64))]
+    parallel: u8,
+    /// Print one JSON object per instance
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(shared: Shared, wanted: Fleet) -> anyhow::Result<bool> {
+    shared.log(None, "error")?;
+    let What::Status(wanted) = wanted.what;
+    let files = files(&wanted.folder)?;
+    anyhow::ensure!(
+        !files.is_empty(),
+        "no configuration (*.toml) in {}",
+        wanted.folder.display()
+    );
+    let asked = futures_util::stream::iter(files)
+        .map(|file| async move { asked(&file).await })
+        .buffered(usize::from(wanted.parallel));
+    let instances: Vec<Instance> = asked.collect().await;
+    if wanted.json {
+        for instance in &instances {
+            print_json(&as_value(instance))?;
+        }
+    } else {
+        let rows: Vec<[String; 7]> = instances.iter().map(Instance::row).collect();
+        print_line(&table(Instance::HEADING, &rows));
+    }
+    let worst = instances.iter().map(|one| one.state.code()).max();
+    match worst.unwrap_or(0) {
+        0 => Ok(true),
+        code => Err(Ended(code).into()),
+    }
+}
+
+fn as_value(instance: &Instance) -> Value {
+    let Instance {
+        name,
+        file,
+        state,
+        daemon,
+        worst,
+        oldest,
+        newest,
+        next_run,
+        database,
+    } = instance;
+    json!({
+        "instance": name,
+        "file": file,
+        "status": state.code(),
+        "state": state.name(),
+        "daemon": daemon.name(),
+        "worst": worst,
+        "oldest_data_seconds": oldest.map(|age| age.num_seconds()),
+        "newest_data_seconds": newest.map(|age| age.num_seconds()),
+        "next_run_at": next_run,
+        "database": database,
+    })
+}
+
+/// The configurations of a folder, by name.
+fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let unreadable = || format!("cannot read the directory {}", folder.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(unreadable)? {
+        let path = entry.with_context(unreadable)?.path();
+        let is_visible =
+            |name: &str| name.to_ascii_lowercase().ends_with(".toml") && !name.starts_with('.');
+        let name = path.file_name().and_then(|name| name.to_str());
+        if name.is_some_and(is_visible) {
+            files.push(path);
+        }
+        anyhow::ensure!(
+            files.len() <= MAX_FILES,
+            "more than {MAX_FILES} configurations in {}",
+            folder.display()
+        );
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Whatever is wrong with one instance is its line.
+async fn asked(file: &Path) -> Instance {
+    let stem = file.file_stem().unwrap_or_default();
+    let blank = Instance::named(stem.to_string_lossy().into_owned(), file.to_owned());
+    let loaded = Config::load(Some(file), Vec::new()).and_then(|config| {
+        config.keep_secrets();
+        config.require_something()?;
+        Ok(config)
+    });
+    match loaded {
+        Ok(config) => blank.asked(&config, Clock::system().now()).await,
+        Err(error) => {
+            let first = error.errors.first();
+            let first = first.map_or_else(|| error.to_string(), ToString::to_string);
+            blank.with(State::Critical, first)
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! `advisoryd fleet status`: one instance, as a row of the table.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::ask;
+use super::output::rough;
+use crate::cluster::Role;
+use crate::config::Config;
+use crate::job::health::freshness;
+use crate::job::lists::discover;
+use crate::model::shortened;
+use crate::startup::Opened;
+use crate::store::health::condition;
+use crate::store::reports::report::{self, SourceReport};
+use crate::store::tickets::reading;
+
+/// Longest time for the questions to one instance.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Longest time for the answer of its HTTP port.
+const HTTP_WITHIN: Duration = Duration::from_secs(2);
+/// Maximum length of what is wrong, in characters.
+const MAX_WORST_CHARS: usize = 300;
+
+/// How an instance is, from good to bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum State {
+    /// All data is fresh.
+    Ok,
+    /// Something fails, and the data is still fresh.
+    Warning,
+    /// Data is stale, or the configuration cannot be used.
+    Critical,
+    /// The database cannot be reached.
+    Unknown,
+}
+
+impl State {
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Warning => 1,
+            Self::Critical => 2,
+            Self::Unknown => 3,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Whether its daemon runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Daemon {
+    Running,
+    /// Its HTTP port does not answer.
+    Stopped,
+    /// It has no HTTP port.
+    Unknown,
+}
+
+impl Daemon {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Stopped => "not running",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One instance.
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) name: String,
+    pub(super) file: PathBuf,
+    pub(super) state: State,
+    pub(super) daemon: Daemon,
+    /// The worst thing that is wrong with it.
+    pub(super) worst: Option<String>,
+    /// Age of its oldest data.
+    pub(super) oldest: Option<TimeDelta>,
+    /// Age of its freshest data.
+    pub(super) newest: Option<TimeDelta>,
+    pub(super) next_run: Option<DateTime<Utc>>,
+    pub(super) database: String,
+}
+
+impl Instance {
+    pub(super) const HEADING: [&'static str; 7] = [
+        "INSTANCE", "STATE", "DAEMON", "DATA AGE", "NEXT RUN", "DATABASE", "WORST",
+    ];
+
+    pub(super) fn named(name: String, file: PathBuf) -> Self {
+        Self {
+            name,
+            file,
+            state: State::Ok,
+            daemon: Daemon::Unknown,
+            worst: None,
+            oldest: None,
+            newest: None,
+            next_run: None,
+            database: String::new(),
+        }
+    }
+
+    /// Adds something that is wrong; only the worst is told.
+    pub(super) fn with(mut self, state: State, what: String) -> Self {
+        if state > self.state || self.worst.is_none() {
+            self.worst = Some(shortened(&what, MAX_WORST_CHARS));
+            self.state = state;
+        }
+        self
+    }
+
+    pub(super) fn row(&self) -> [String; 7] {
+        let age = match (self.newest, self.oldest) {
+            (Some(newest), Some(oldest)) if newest == oldest => rough(oldest),
+            (Some(newest), Some(oldest)) => format!("{} to {}", rough(newest), rough(oldest)),
+            _ => "no data".to_owned(),
+        };
+        let time = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+        [
+            self.name.clone(),
+            self.state.name().to_owned(),
+            self.daemon.name().to_owned(),
+            age,
+            self.next_run.map_or_else(|| "-".to_owned(), time),
+            self.database.clone(),
+            self.worst.clone().unwrap_or_default(),
+        ]
+    }
+
+    /// Asks its HTTP port and its database.
+    pub(super) async fn asked(mut self, config: &Config, now: DateTime<Utc>) -> Self {
+        self.daemon = daemon(config).await;
+        self.database = match &config.database.url {
+            Some(url) => url.to_string(),
+            None => format!("private, {}", config.state.dir.display()),
+        };
+        if config.database.url.is_none() && !has_server(&config.state.dir) {
+            return self.with(
+                State::Unknown,
+                "the private PostgreSQL is not running; start the daemon".to_owned(),
+            );
+        }
+        let mut instance = match timeout(ANSWER_WITHIN, read(config)).await {
+            Ok(Ok(found)) => self.judged(&found, now),
+            Ok(Err(error)) => self.with(State::Unknown, format!("{error:#}")),
+            Err(_) => {
+                let text = format!("no answer within {} s", ANSWER_WITHIN.as_secs());
+                self.with(State::Unknown, text)
+            }
+        };
+        if instance.daemon == Daemon::Stopped {
+            instance = instance.with(State::Warning, "the daemon does not run".to_owned());
+        }
+        instance
+    }
+
+    fn judged(mut self, found: &Found, now: DateTime<Utc>) -> Self {
+        let config = &found.config;
+        let timezone = config.schedule.timezone;
+        for source in found.sources.iter().filter(|source| source.configured) {
+            let label = source.key.label();
+            let schedule = config.schedule_of(&source.key, found.filter);
+            let next = schedule.and_then(|schedule| schedule.next_after(now, timezone));
+            self.next_run = match (self.next_run, next) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            };
+            if let Some(from) = source.covered_to {
+                let age = (now - from).max(TimeDelta::zero());
+                self.oldest = self.oldest.max(Some(age));
+                self.newest = Some(self.newest.map_or(age, |newest| newest.min(age)));
+            }
+            let limit = freshness::limit(config, source, found.filter);
+            let age = source.data_from().map(|from| now - from);
+            if let (Some(age), Some(limit)) = (age, limit)
+                && age > limit
+            {
+                let text = format!("{label}: the data is {} old", rough(age));
+                self = self.with(State::Critical, text);
+            }
+            if let Some(error) = &source.last_error {
+                self = self.with(State::Warning, format!("{label}: {error}"));
+            } else if source.last_success_at.is_none() {
+                self = self.with(State::Warning, format!("{label}: never read completely"));
+            }
+        }
+        for summary in &found.conditions {
+            self = self.with(State::Warning, summary.clone());
+        }
+        self
+    }
+}
+
+/// What the database of an instance says.
+struct Found {
+    config: Config,
+    sources: Vec<SourceReport>,
+    filter: Option<crate::model::DateFilter>,
+    conditions: Vec<String>,
+}
+
+async fn read(config: &Config) -> anyhow::Result<Found> {
+    let opened = Opened::open(config, Role::Client).await?;
+    let reading = async {
+        let mut connection = ask::up_to_date(&opened).await?;
+        read_from(config, &mut connection).await
+    };
+    let found = reading.await;
+    opened.close().await;
+    found
+}
+
+async fn read_from(config: &Config, connection: &mut PgConnection) -> anyhow::Result<Found> {
+    let conditions = condition::states(connection).await?;
+    let raised = conditions.into_iter().filter(|state| state.is_raised);
+    Ok(Found {
+        config: discover::followed(connection, config).await?,
+        sources: report::sources(connection).await?,
+        filter: reading::get(connection).await?.filter,
+        conditions: raised.map(|state| state.summary).collect(),
+    })
+}
+
+/// Whether a private server runs, by its `postmaster.pid`. None is started to ask it.
+pub(super) fn has_server(state_dir: &Path) -> bool {
+    let folder = state_dir.join("postgresql");
+    let has_pid = |folder: &Path| folder.join("postmaster.pid").exists();
+    let inner = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    let mut folders = inner.map(|entry| entry.path());
+    has_pid(&folder) || folders.any(|inner| has_pid(&inner) || has_pid(&inner.join("data")))
+}
+
+/// Whether something that speaks HTTP answers at `[http] listen`.
+async fn daemon(config: &Config) -> Daemon {
+    let Some(address) = config.http.listen else {
+        return Daemon::Unknown;
+    };
+    let asking = async {
+        let mut stream = TcpStream::connect(address).await?;
+        let request = format!("GET /healthz HTTP/1.0\r\nHost: {address}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer == *b"HTTP/")
+    };
+    match timeout(HTTP_WITHIN, asking).await {
+        Ok(Ok(true)) => Daemon::Running,
+        _ => Daemon::Stopped,
+    }
+}

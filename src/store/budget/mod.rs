@@ -1,0 +1,4 @@
+//! Request budget of an account, shared by processes.
+
+pub mod member;
+pub mod reservation;

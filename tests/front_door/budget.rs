@@ -1,0 +1,244 @@
+//! One request budget for all daemons and commands on one database.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use advisoryd::simulate::{Fault, Options, Rule, SeenRequest, ThrottleForm};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::support::settings::{NEVER, Schedule};
+use crate::support::{PATIENCE, Running, World, binary, eventually, small};
+
+/// Ten a second would be 600; a slice is eleven requests.
+const PER_MINUTE: u32 = 360;
+const LISTS: usize = 12;
+
+async fn busy() -> World {
+    let mut world = World::with(Options {
+        advisories: 12,
+        tickets: 1,
+        watch_lists: LISTS,
+        ..small()
+    })
+    .await;
+    world.settings.upstream.requests_per_minute = Some(PER_MINUTE);
+    world.settings.schedule = Schedule {
+        tickets: Some(NEVER),
+        full_walk: Some(NEVER.to_owned()),
+        ..Schedule::every_second()
+    };
+    world.settings.tickets.enabled = Some(false);
+    assert_eq!(world.told(&["migrate"]).code, 0);
+    world
+}
+
+/// A configuration that stays as it is.
+fn kept(world: &World, name: &str) -> PathBuf {
+    let path = world.dir().join(name);
+    std::fs::write(&path, world.toml()).unwrap();
+    path
+}
+
+fn command(config: &Path, arguments: &[&str]) -> Command {
+    let mut command = binary();
+    command.arg("--config").arg(config).args(arguments);
+    command
+}
+
+fn times(requests: &[SeenRequest]) -> Vec<DateTime<Utc>> {
+    let mut times: Vec<DateTime<Utc>> = requests.iter().map(|one| one.at).collect();
+    times.sort_unstable();
+    times
+}
+
+/// The most requests in any window of this length.
+fn most_in(times: &[DateTime<Utc>], window: TimeDelta) -> usize {
+    let from = |at: &DateTime<Utc>| times.partition_point(|one| one < at);
+    let to = |at: &DateTime<Utc>| times.partition_point(|one| *one < *at + window);
+    times.iter().map(|at| to(at) - from(at)).max().unwrap_or(0)
+}
+
+fn between(times: &[DateTime<Utc>], from: DateTime<Utc>, to: DateTime<Utc>) -> usize {
+    times.iter().filter(|at| (from..to).contains(at)).count()
+}
+
+async fn sends(world: &World, requests: usize) {
+    let more = world.simulator.requests().len() + requests;
+    eventually("more requests", PATIENCE, async || {
+        (world.simulator.requests().len() >= more).then_some(())
+    })
+    .await;
+}
+
+async fn passes(time: Duration) {
+    let begun = Instant::now();
+    eventually("the measured time", PATIENCE, async || {
+        (begun.elapsed() >= time).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_daemons_and_a_sync_share_the_limit_and_use_nine_tenths_of_it() {
+    let world = busy().await;
+    let config = kept(&world, "daemon.toml");
+    let mut daemons: Vec<Running> = (0..5)
+        .map(|_| Running::start(&mut command(&config, &["run"])))
+        .collect();
+    let users = "select count(*) from advisoryd.budget_holder where kind = 'daemon'";
+    eventually("all daemons send requests", PATIENCE, async || {
+        (world.count(users).await == 5).then_some(())
+    })
+    .await;
+    let mut sync = Running::start(&mut command(&config, &["sync", "feeds"]));
+    sends(&world, 10).await;
+    // Loaded.
+    let begun = world.simulator.now();
+    passes(Duration::from_secs(12)).await;
+    let loaded = times(&world.simulator.requests());
+    let used = between(&loaded, begun, begun + TimeDelta::seconds(12));
+    let allowed = PER_MINUTE as usize * 12 / 60;
+    assert!(used * 10 >= allowed * 9, "{used} of {allowed}");
+
+    // What a killed daemon had reserved is over within seconds.
+    daemons.remove(0).kill9();
+    let killed = world.simulator.now();
+    passes(Duration::from_secs(11)).await;
+    let all = times(&world.simulator.requests());
+    let after = killed + TimeDelta::seconds(4);
+    let used = between(&all, after, after + TimeDelta::seconds(7));
+    let allowed = PER_MINUTE as usize * 7 / 60;
+    assert!(used * 10 >= allowed * 8, "{used} of {allowed} after a kill");
+
+    let sixth = most_in(&all, TimeDelta::seconds(10));
+    let limit = PER_MINUTE as usize;
+    assert!(sixth <= limit / 6 + 12, "{sixth} in ten seconds");
+    assert!(most_in(&all, TimeDelta::minutes(1)) <= limit);
+    assert!(sync.ended().await.success(), "{}", sync.stderr());
+    let commands = "select count(*) from advisoryd.budget_holder where kind = 'command'";
+    assert_eq!(world.count(commands).await, 1);
+    let few = "select count(*) from advisoryd.budget_use";
+    assert!(world.count(few).await > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_429_of_one_stops_all() {
+    let world = busy().await;
+    let config = kept(&world, "daemon.toml");
+    let _daemons: Vec<Running> = (0..3)
+        .map(|_| Running::start(&mut command(&config, &["run"])))
+        .collect();
+    let users = "select count(*) from advisoryd.budget_holder";
+    eventually("all daemons send requests", PATIENCE, async || {
+        (world.count(users).await == 3).then_some(())
+    })
+    .await;
+    let throttled = Fault::Throttled {
+        form: ThrottleForm::Seconds,
+        seconds: 8,
+    };
+    world.simulator.inject(Rule::new(throttled).on("xml-feed"));
+    let at = eventually("the 429", PATIENCE, async || {
+        let requests = world.simulator.requests();
+        requests
+            .iter()
+            .find(|one| one.status == 429)
+            .map(|one| one.at)
+    })
+    .await;
+    let paused = world.told(&["budget", "--json"]).json();
+    assert!(paused[0]["paused_until"].is_string(), "{paused}");
+    assert!(
+        paused[0]["paused_by"]
+            .as_str()
+            .unwrap()
+            .starts_with("daemon ")
+    );
+    let refused = world.told(&["budget", "take", "1", "--no-wait"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(
+        refused.stderr.contains("upstream asked for a pause"),
+        "{refused:?}"
+    );
+    eventually("the end of the pause", PATIENCE, async || {
+        (world.simulator.now() > at + TimeDelta::seconds(10)).then_some(())
+    })
+    .await;
+    let all = times(&world.simulator.requests());
+    // What was under way, and one question to the database, may take two seconds.
+    let quiet = between(
+        &all,
+        at + TimeDelta::seconds(2),
+        at + TimeDelta::milliseconds(7_900),
+    );
+    assert_eq!(quiet, 0, "requests during the pause");
+    sends(&world, 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_takes_part_and_the_budget_shows_who_uses_it() {
+    let mut world = World::new().await;
+    world.settings.upstream.requests_per_minute = Some(60);
+    assert_eq!(world.told(&["migrate"]).code, 0);
+    assert_eq!(
+        world.told(&["budget"]).stdout,
+        "no requests were sent yet\n"
+    );
+    let granted = world.told(&["budget", "take", "20"]);
+    assert_eq!((granted.code, granted.stdout.as_str()), (0, "granted 20\n"));
+    // Twenty more are too many for the next seconds.
+    let refused = world.told(&["budget", "take", "20", "--no-wait", "--json"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let refused = refused.json();
+    assert_eq!(refused["granted"], 0);
+    assert!(refused["in_seconds"].as_f64().unwrap() > 5.0, "{refused}");
+    let many = world.told(&["budget", "take", "60"]);
+    assert_eq!(many.code, 1, "{many:?}");
+    assert!(many.stderr.contains("at most 28 requests"), "{many:?}");
+
+    let budget = world.told(&["budget", "--json"]).json();
+    assert_eq!(budget[0]["used_today"], 20, "{budget}");
+    assert_eq!(budget[0]["configured"], true);
+    assert_eq!(budget[0]["holders"][0]["kind"], "script");
+    let account = budget[0]["account"].as_str().unwrap().to_owned();
+    assert_eq!(account.len(), 16);
+    let page = world.told(&["budget"]).stdout;
+    assert!(page.starts_with(&format!("account {account}\n")), "{page}");
+    assert!(
+        page.contains("last 24 hours: 20 requests used, no limit"),
+        "{page}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_day_is_shared_and_what_was_not_used_is_given_back() {
+    let mut world = World::new().await;
+    world.settings.upstream.requests_per_day = Some(10);
+    assert_eq!(world.told(&["migrate"]).code, 0);
+    let synced = world.told(&["sync", "feeds"]);
+    assert_eq!(synced.code, 0, "{synced}");
+    let sent = i64::try_from(world.simulator.requests().len()).unwrap();
+    let used = "select sum(requests)::bigint from advisoryd.budget_use";
+    assert_eq!(
+        world.count(used).await,
+        sent,
+        "what was reserved and not sent came back"
+    );
+    let rest = (10 - sent).to_string();
+    let granted = world.told(&["budget", "take", &rest]);
+    assert_eq!(granted.code, 0, "{granted}");
+    let refused = world.told(&["budget", "take", "1", "--no-wait"]);
+    assert_eq!(refused.code, 1, "{refused}");
+    assert!(refused.stderr.contains("daily quota of 10"), "{refused}");
+    let synced = world.told(&["sync", "feeds"]);
+    assert_eq!(synced.code, 1, "{synced}");
+    assert!(
+        synced.to_string().contains("daily quota of 10 requests"),
+        "{synced}"
+    );
+    assert_eq!(
+        i64::try_from(world.simulator.requests().len()).unwrap(),
+        sent
+    );
+}
