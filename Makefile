@@ -1,7 +1,7 @@
 # `make demo` runs a self-contained demo; `make test` runs all checks and tests.
 # Both install missing Debian packages (PostgreSQL's server, a C compiler).
 
-.PHONY: demo test test-monitoring test-pooler deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny packages package-tools stage deb rpm tarball test-package test-reproducible
+.PHONY: demo test test-monitoring test-pooler deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny packages package-tools stage deb rpm tarball image test-package test-image test-reproducible lint-container
 
 # The build needs no database: sqlx's macros read .sqlx.
 export SQLX_OFFLINE ?= true
@@ -80,7 +80,7 @@ DIST_FLAGS = --remap-path-prefix=$(CURDIR)=/build/advisoryd \
 	$(if $(filter x86_64,$(PACKAGE_ARCH)),-Clink-arg=-Wl$(comma)--icf=all)
 comma = ,
 
-stage deb rpm tarball test-reproducible: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)
+stage deb rpm tarball image test-reproducible: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)
 
 packages: deb rpm tarball
 
@@ -107,6 +107,25 @@ tarball: stage
 	tar -C target/package --transform 's,^\.,advisoryd-$(VERSION),' --exclude ./usr/share/lintian \
 	  --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner -cf - . \
 	  | $(XZ) >$(PACKAGES)/advisoryd-$(VERSION)-$(PACKAGE_HOST).tar.xz
+
+# An OCI image of the same files with the few packages of Debian that they need.
+IMAGE = $(PACKAGES)/advisoryd-$(VERSION)-$(PACKAGE_HOST).oci.tar
+
+image: stage
+	packaging/oci/build $(IMAGE)
+
+# Runs the image with crun, beside a PostgreSQL. Needs root; no registry, no container engine.
+test-image: image
+	packaging/oci/test $(IMAGE)
+
+# Checks docs/container with linters from PyPI: compose.yaml, the Helm chart and what it renders.
+LINT = target/lint-container
+
+lint-container:
+	@[ -e $(LINT)/complete ] || { rm -rf $(LINT) && python3 -m venv $(LINT) \
+	  && $(LINT)/bin/pip install --quiet yamllint==1.38.0 check-jsonschema==0.39.0 kubernetes-validate==1.37.0 helm-python-sdk==0.2.2 \
+	  && touch $(LINT)/complete; }
+	$(LINT)/bin/python packaging/oci/lint
 
 # Installs, upgrades, removes and purges the .deb in an empty Debian root below target,
 # and runs the demo there. Needs root and a network; starts no systemd.

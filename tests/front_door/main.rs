@@ -25,6 +25,7 @@ mod capture;
 mod clocks;
 mod cluster;
 mod commands;
+mod container;
 mod crash_points;
 mod cut_short;
 mod daemon;
