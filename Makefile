@@ -84,21 +84,27 @@ stage deb rpm tarball image test-reproducible: export SOURCE_DATE_EPOCH ?= $(she
 
 packages: deb rpm tarball
 
-package-tools:
-	@for tool in cargo-auditable@0.7.7 cargo-deb@3.8.0 cargo-generate-rpm@0.21.1; do \
-	  [ -x $(PACKAGE_TOOLS)/bin/$${tool%@*} ] || cargo install --locked --root $(PACKAGE_TOOLS) $$tool || exit 1; done
+# One tool: make tool-cargo-deb@3.8.0
+tool-%:
+	@[ -x $(PACKAGE_TOOLS)/bin/$(firstword $(subst @, ,$*)) ] || cargo install --locked --root $(PACKAGE_TOOLS) $*
 
-stage: deps package-tools
+AUDITABLE = tool-cargo-auditable@0.7.7
+DEB = tool-cargo-deb@3.8.0
+RPM = tool-cargo-generate-rpm@0.21.1
+
+package-tools: $(AUDITABLE) $(DEB) $(RPM)
+
+stage: deps $(AUDITABLE)
 	RUSTFLAGS="$(DIST_FLAGS)" PATH="$(abspath $(PACKAGE_TOOLS))/bin:$$PATH" \
 	  cargo auditable build --locked --profile dist --target $(PACKAGE_HOST)
 	packaging/sbom $(PACKAGE_HOST) $(SBOM)
 	packaging/stage $(DIST) $(SBOM)
 	@mkdir -p $(PACKAGES)
 
-deb: stage
+deb: stage $(DEB)
 	$(PACKAGE_TOOLS)/bin/cargo-deb deb --no-build --no-strip --output $(PACKAGES)/
 
-rpm: stage
+rpm: stage $(RPM)
 	$(PACKAGE_TOOLS)/bin/cargo-generate-rpm generate-rpm --source-date $(SOURCE_DATE_EPOCH) --output $(PACKAGES)/
 
 XZ = xz -T1
