@@ -64,10 +64,7 @@ fn accepts(settings: &BTreeMap<String, String>, config: &str) {
 
 #[test]
 fn compose_names_settings_that_the_program_accepts() {
-    let named = settings(
-        &read(COMPOSE),
-        r"(?m)^ +(?:# )?(ADVISORYD_[A-Z_]+): (.+)$",
-    );
+    let named = settings(&read(COMPOSE), r"(?m)^ +(?:# )?(ADVISORYD_[A-Z_]+): (.+)$");
     assert!(named.len() >= 7, "{named:?}");
     accepts(&named, &read("config.toml"));
 }
