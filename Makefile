@@ -1,7 +1,7 @@
 # `make demo` runs a self-contained demo; `make test` runs all checks and tests.
 # Both install missing Debian packages (PostgreSQL's server, a C compiler).
 
-.PHONY: demo test test-monitoring test-syslog test-pooler deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny packages package-tools stage deb rpm tarball test-package test-reproducible
+.PHONY: demo test test-monitoring test-syslog test-pooler deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny packages package-tools stage deb rpm tarball image test-package test-image test-reproducible lint-container
 
 # The build needs no database: sqlx's macros read .sqlx.
 export SQLX_OFFLINE ?= true
@@ -84,25 +84,31 @@ DIST_FLAGS = --remap-path-prefix=$(CURDIR)=/build/advisoryd \
 	$(if $(filter x86_64,$(PACKAGE_ARCH)),-Clink-arg=-Wl$(comma)--icf=all)
 comma = ,
 
-stage deb rpm tarball test-reproducible: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)
+stage deb rpm tarball image test-reproducible: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)
 
 packages: deb rpm tarball
 
-package-tools:
-	@for tool in cargo-auditable@0.7.7 cargo-deb@3.8.0 cargo-generate-rpm@0.21.1; do \
-	  [ -x $(PACKAGE_TOOLS)/bin/$${tool%@*} ] || cargo install --locked --root $(PACKAGE_TOOLS) $$tool || exit 1; done
+# One tool: make tool-cargo-deb@3.8.0
+tool-%:
+	@[ -x $(PACKAGE_TOOLS)/bin/$(firstword $(subst @, ,$*)) ] || cargo install --locked --root $(PACKAGE_TOOLS) $*
 
-stage: deps package-tools
+AUDITABLE = tool-cargo-auditable@0.7.7
+DEB = tool-cargo-deb@3.8.0
+RPM = tool-cargo-generate-rpm@0.21.1
+
+package-tools: $(AUDITABLE) $(DEB) $(RPM)
+
+stage: deps $(AUDITABLE)
 	RUSTFLAGS="$(DIST_FLAGS)" PATH="$(abspath $(PACKAGE_TOOLS))/bin:$$PATH" \
 	  cargo auditable build --locked --profile dist --target $(PACKAGE_HOST)
 	packaging/sbom $(PACKAGE_HOST) $(SBOM)
 	packaging/stage $(DIST) $(SBOM)
 	@mkdir -p $(PACKAGES)
 
-deb: stage
+deb: stage $(DEB)
 	$(PACKAGE_TOOLS)/bin/cargo-deb deb --no-build --no-strip --output $(PACKAGES)/
 
-rpm: stage
+rpm: stage $(RPM)
 	$(PACKAGE_TOOLS)/bin/cargo-generate-rpm generate-rpm --source-date $(SOURCE_DATE_EPOCH) --output $(PACKAGES)/
 
 XZ = xz -T1
@@ -111,6 +117,25 @@ tarball: stage
 	tar -C target/package --transform 's,^\.,advisoryd-$(VERSION),' --exclude ./usr/share/lintian \
 	  --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner -cf - . \
 	  | $(XZ) >$(PACKAGES)/advisoryd-$(VERSION)-$(PACKAGE_HOST).tar.xz
+
+# An OCI image of the same files with the few packages of Debian that they need.
+IMAGE = $(PACKAGES)/advisoryd-$(VERSION)-$(PACKAGE_HOST).oci.tar
+
+image: stage
+	packaging/oci/build $(IMAGE)
+
+# Runs the image with crun, beside a PostgreSQL. Needs root; no registry, no container engine.
+test-image: image
+	packaging/oci/test $(IMAGE)
+
+# Checks docs/container with linters from PyPI: compose.yaml, the Helm chart and what it renders.
+LINT = target/lint-container
+
+lint-container:
+	@[ -e $(LINT)/complete ] || { rm -rf $(LINT) && python3 -m venv $(LINT) \
+	  && $(LINT)/bin/pip install --quiet yamllint==1.38.0 check-jsonschema==0.39.0 kubernetes-validate==1.37.0 helm-python-sdk==0.2.2 \
+	  && touch $(LINT)/complete; }
+	$(LINT)/bin/python packaging/oci/lint
 
 # Installs, upgrades, removes and purges the .deb in an empty Debian root below target,
 # and runs the demo there. Needs root and a network; starts no systemd.

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::clock::Clock;
-use crate::cluster::{Cluster, ClusterOptions, Role};
+use crate::cluster::{Cluster, ClusterError, ClusterOptions, Role, Shared};
 use crate::config::{Config, Token};
 use crate::http::{Client, account};
 use crate::job::budget::{self, SharedBudget, Sharing};
@@ -45,7 +45,14 @@ pub struct Opened {
 impl Opened {
     /// Opens the configured database, or starts (or joins) the private one.
     pub async fn open(config: &Config, role: Role) -> anyhow::Result<Self> {
-        let mut cluster = private_server(config, role)?;
+        let prepared = private_server(config, role);
+        if let Err(error) = &prepared
+            && let Some(ClusterError::PermissionDenied { .. }) = error.downcast_ref()
+            && let Some(shared) = Shared::of(&config.state.dir)
+        {
+            return Ok(Self::beside_service(config, &shared));
+        }
+        let mut cluster = prepared?;
         if let Some(cluster) = &mut cluster {
             cluster.start().await?;
         }
@@ -103,6 +110,17 @@ impl Opened {
             cluster: None,
             psql: format!("psql '{url}'"),
         }))
+    }
+
+    /// The private server of the service, for a member of its group.
+    fn beside_service(config: &Config, shared: &Shared) -> Self {
+        let servers = Servers::from(shared.connect_options());
+        Self {
+            pool: database::pool(servers.clone(), config.database.max_connections),
+            servers,
+            cluster: None,
+            psql: shared.psql(),
+        }
     }
 
     /// Closes the connections, then the private server if this process started it.

@@ -46,6 +46,7 @@ fn needs_person(error: &anyhow::Error) -> bool {
             ClusterError::NoServer { .. }
                 | ClusterError::OtherMajor { .. }
                 | ClusterError::RootWithoutUser { .. }
+                | ClusterError::NamelessUser { .. }
                 | ClusterError::SocketPathTooLong { .. }
         )
     );

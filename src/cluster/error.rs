@@ -61,6 +61,14 @@ pub enum ClusterError {
         /// The user that was looked up.
         user: &'static str,
     },
+    /// The system has no name for our user, which PostgreSQL's programs look up.
+    #[error(
+        "PostgreSQL refuses to run as the user {user}, which has no name on this system; for a unit with DynamicUser=, install libnss-systemd (`apt-get install libnss-systemd`), else set `url` under `[database]`"
+    )]
+    NamelessUser {
+        /// The user's number.
+        user: u32,
+    },
     /// The user that the server runs as cannot enter the state directory.
     #[error(
         "PostgreSQL runs as the user `{user}`, who cannot enter `{}`, a parent of `{}`; set `dir` under `[state]` to a directory that this user can reach, such as /var/lib/advisoryd", blocked.display(), directory.display()
@@ -75,7 +83,7 @@ pub enum ClusterError {
     },
     /// This process lacks the rights for a path that it needs.
     #[error(
-        "permission denied for `{}`{owner}; run advisoryd as the owner of the state directory, or set `dir` under `[state]`", path.display()
+        "permission denied for `{}`{owner}; run advisoryd as root or as the owner of the state directory, or as a member of the group that the unit names, or set `dir` under `[state]`", path.display()
     )]
     PermissionDenied {
         /// The path.
@@ -286,6 +294,7 @@ impl ClusterError {
             | Self::OtherMajor { .. }
             | Self::SocketPathTooLong { .. }
             | Self::RootWithoutUser { .. }
+            | Self::NamelessUser { .. }
             | Self::Unreachable { .. }
             | Self::PermissionDenied { .. }
             | Self::Unsafe { .. }

@@ -25,6 +25,9 @@ const INITDB_WITHIN: Duration = Duration::from_mins(10);
 /// Longest time for a program that only prints one of its settings.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
+/// What initdb prints if the system has no name for its user, in the C locale.
+const NAMELESS_USER: &str = "could not look up effective user ID";
+
 /// What an operator may change by `alter system` or in this file. What the
 /// daemon relies on is on the server's command line.
 const TUNING: &str = "\n# Written by advisoryd for a small machine.\n\
@@ -65,6 +68,10 @@ pub(super) fn ensure(
         if !output.contains("invalid locale") {
             break;
         }
+    }
+    if output.contains(NAMELESS_USER) {
+        let user = account.user_id();
+        return Err(ClusterError::NamelessUser { user });
     }
     Err(ClusterError::disk_full(directory.path(), &output)
         .unwrap_or(ClusterError::Initdb { data, output }))

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{debug, error, warn};
 
@@ -34,7 +35,7 @@ pub struct Cluster {
     state: State,
     backoff: Backoff,
     /// Why the last attempt to start failed.
-    failure: Option<String>,
+    failure: watch::Sender<Option<String>>,
 }
 
 impl Cluster {
@@ -51,7 +52,7 @@ impl Cluster {
             },
             state: State::Down { lock: None },
             backoff: Backoff::new(),
-            failure: None,
+            failure: watch::Sender::default(),
         })
     }
 
@@ -154,10 +155,16 @@ impl Cluster {
 
     /// One line for people about a start that is under way.
     pub fn progress(&self) -> String {
-        match (&self.state, &self.failure) {
+        match (&self.state, &*self.failure.borrow()) {
             (State::Down { .. }, Some(failure)) => format!("{failure}; retrying"),
             (state, _) => state.progress(),
         }
+    }
+
+    /// Why the server does not run and the last attempt to start it failed; `None` once
+    /// one succeeds.
+    pub fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.failure.subscribe()
     }
 
     /// Whether this process started the server; else it joined another's.
@@ -192,7 +199,10 @@ impl Cluster {
         if matches!(self.state, State::Down { .. }) {
             self.backoff.wait().await;
         }
-        self.start().await
+        self.start().await?;
+        self.failure
+            .send_if_modified(|failure| failure.take().is_some());
+        Ok(())
     }
 
     /// Notes that an attempt to start failed. Logged when it is news.
@@ -203,6 +213,6 @@ impl Cluster {
         } else {
             debug!("cannot start the private PostgreSQL: {text}");
         }
-        self.failure = Some(text);
+        self.failure.send_replace(Some(text));
     }
 }

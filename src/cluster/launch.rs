@@ -25,7 +25,7 @@ use super::settings::settings;
 use super::site::Site;
 use super::socket_dir::socket_file;
 use super::user_files::UserFiles;
-use super::{binaries, initdb};
+use super::{binaries, initdb, shared};
 
 /// How long the last lines of a server that ended may take to be read.
 const LAST_LINES_WITHIN: Duration = Duration::from_millis(500);
@@ -134,11 +134,15 @@ fn launch(plan: &Plan, cancel: &CancelFlag) -> Result<Launched, ClusterError> {
     initdb::ensure(directory, account, &binaries, options.durable, cancel)?;
     wait_until_free(directory, account, cancel)?;
     clear_sockets(sockets, account)?;
+    let shared = shared::directory(account);
+    if let Some(shared) = &shared {
+        clear_sockets(shared, account)?;
+    }
     let mut command = account.command(&binaries.program("postgres"), &data);
     command
         .arg("-D")
         .arg(&data)
-        .args(settings(sockets, options.durable))
+        .args(settings(sockets, shared.as_deref(), options.durable))
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
     let (process, log, reader) =

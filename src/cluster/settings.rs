@@ -6,17 +6,23 @@ use std::path::Path;
 
 use super::socket_dir::PORT;
 
-/// The settings as arguments: `-c name=value` each.
-pub(super) fn settings(sockets: &Path, durable: bool) -> Vec<OsString> {
-    let mut quoted = OsString::from("unix_socket_directories=\"");
+/// The settings as arguments: `-c name=value` each. The socket in `shared` is for a group.
+pub(super) fn settings(sockets: &Path, shared: Option<&Path>, durable: bool) -> Vec<OsString> {
+    let mut directories = OsString::from("unix_socket_directories=\"");
     // A list: a comma in the path would begin the next one.
-    quoted.push(sockets.as_os_str().to_string_lossy().replace('"', "\"\""));
-    quoted.push("\"");
+    directories.push(sockets.as_os_str().to_string_lossy().replace('"', "\"\""));
+    directories.push("\"");
+    if let Some(shared) = shared {
+        directories.push(",\"");
+        directories.push(shared);
+        directories.push("\"");
+    }
+    let permissions = if shared.is_some() { "0770" } else { "0700" };
     let mut settings = vec![
-        quoted,
+        directories,
         OsString::from(format!("port={PORT}")),
         "listen_addresses=".into(),
-        "unix_socket_permissions=0700".into(),
+        OsString::from(format!("unix_socket_permissions={permissions}")),
         "cluster_name=advisoryd".into(),
         // Under `MemoryDenyWriteExecute` a jitted query drops the connection.
         "jit=off".into(),

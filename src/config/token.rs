@@ -18,6 +18,9 @@ const MAX_TOKEN_FILE_BYTES: u64 = 16 * 1024;
 const KNOWN_TOKEN_CHARS: usize = 40;
 /// The credential's name under `$CREDENTIALS_DIRECTORY` (`LoadCredential=upstream-token:…`).
 const CREDENTIAL: &str = "upstream-token";
+/// Nothing but white space.
+const EMPTY: &str = "it is empty";
+const EMPTY_OR_MISSING: &str = "it is empty or missing";
 /// Default token file.
 pub(super) const DEFAULT_TOKEN_FILE: &str = "/etc/advisoryd/token";
 /// The environment variable that may hold the token itself.
@@ -64,7 +67,7 @@ impl Token {
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.trim_start_matches('\u{feff}').trim();
         let mut words = text.split_whitespace();
-        let first = words.next().ok_or("it is empty")?;
+        let first = words.next().ok_or(EMPTY)?;
         let token = if first.eq_ignore_ascii_case("token") {
             words.next().ok_or("nothing follows the word `Token`")?
         } else {
@@ -132,7 +135,7 @@ impl TokenSources {
         if let Some(dir) = &self.credentials_dir {
             let path = dir.join(CREDENTIAL);
             if path.exists() {
-                return from_file(&path);
+                return from_file(&path).map_err(|error| self.behind(error));
             }
             looked_for.push(path.display().to_string());
         } else {
@@ -154,6 +157,21 @@ impl TokenSources {
 }
 
 impl TokenSources {
+    /// An error of a credential, with the file that systemd makes it of: the supplied
+    /// units pass an empty credential if there is no such file.
+    fn behind(&self, error: TokenError) -> TokenError {
+        match (error, &self.fallback) {
+            (TokenError::Malformed { place, why }, Some(file)) => TokenError::Malformed {
+                place: format!(
+                    "{place}, which systemd reads from the file of `LoadCredential=` (usually {}),",
+                    file.display()
+                ),
+                why: if why == EMPTY { EMPTY_OR_MISSING } else { why },
+            },
+            (error, _) => error,
+        }
+    }
+
     /// The file from which [`TokenSources::read`] reads the token, if it is one that
     /// systemd has not passed.
     pub(super) fn own_file(&self) -> Option<&Path> {

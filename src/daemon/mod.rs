@@ -39,6 +39,7 @@ use tracing::{error, info, warn};
 use self::generation::Generation;
 use self::outage::Pauses;
 use self::presence::Presence;
+use self::private_server::Trouble;
 use self::requests::{Request, Signals};
 pub use self::start::StartOptions;
 use crate::clock::Clock;
@@ -92,6 +93,7 @@ pub async fn run(
     };
     let (pool, psql) = (opened.pool.clone(), opened.psql.clone());
     let servers = opened.servers.clone();
+    let trouble = Trouble::of(opened.cluster.as_ref());
     // Boxed because the future is large.
     let working = Box::pin(async {
         let ready = tokio::select! {
@@ -102,7 +104,7 @@ pub async fn run(
             return Ok(());
         }
         info!("the database is ready; connect with: {psql}");
-        let (daemon, config) = starting.daemon(load, pool, options);
+        let (daemon, config) = starting.daemon(load, pool, options, trouble);
         daemon.serve(config, &mut signals).await
     });
     // `keep_running` is polled as one future to the end: if it were dropped and created
@@ -180,7 +182,13 @@ impl Startup {
     }
 
     /// The daemon and its first configuration.
-    fn daemon(self, load: Load, pool: PgPool, options: StartOptions) -> (Daemon, Config) {
+    fn daemon(
+        self,
+        load: Load,
+        pool: PgPool,
+        options: StartOptions,
+        trouble: Trouble,
+    ) -> (Daemon, Config) {
         let Self {
             config,
             clock,
@@ -196,6 +204,7 @@ impl Startup {
             stop,
             options,
             stopping,
+            trouble,
         };
         (daemon, config)
     }
@@ -210,6 +219,7 @@ struct Daemon {
     options: StartOptions,
     /// Cancelled when the daemon begins to stop, for whatever reason.
     stopping: CancellationToken,
+    trouble: Trouble,
 }
 
 impl Daemon {
@@ -221,6 +231,7 @@ impl Daemon {
         let presence = Presence::start(self.pool.clone());
         let mut refused: Option<String> = None;
         let mut standing = generation.standing();
+        let mut trouble = self.trouble.clone();
         let mut watchdog = watchdog();
         let mut clock = tokio::time::interval(CLOCK_EVERY);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -235,7 +246,7 @@ impl Daemon {
                         (generation, refused) = self.reload(generation).await?;
                         standing = generation.standing();
                         presence.refused(refused.as_deref());
-                        systemd::ready(&status(refused.as_deref(), &generation));
+                        systemd::ready(&self.status(refused.as_deref(), &generation));
                     }
                 },
                 () = tick(&mut watchdog) => {
@@ -246,12 +257,15 @@ impl Daemon {
                 }
                 () = generation.lists_changed() => {
                     generation.follow_lists().await;
-                    systemd::status(&status(refused.as_deref(), &generation));
+                    systemd::status(&self.status(refused.as_deref(), &generation));
                     info!("{}", generation.status());
                 }
                 // The generation holds the sender.
                 _ = standing.changed() => {
-                    systemd::status(&status(refused.as_deref(), &generation));
+                    systemd::status(&self.status(refused.as_deref(), &generation));
+                }
+                () = trouble.changed() => {
+                    systemd::status(&self.status(refused.as_deref(), &generation));
                 }
                 _ = clock.tick() => generation.follow_the_clock().await,
             }
@@ -295,6 +309,14 @@ impl Daemon {
         Ok((next, None))
     }
 
+    /// One line for the service manager: a refused reload stays visible until one succeeds.
+    fn status(&self, refused: Option<&str>, generation: &Generation) -> String {
+        let refused = refused.map(|reason| format!("the configuration was not reloaded: {reason}"));
+        let clauses = self.trouble.clause().into_iter().chain(refused);
+        let clauses: Vec<String> = clauses.chain([generation.status()]).collect();
+        clauses.join("; ")
+    }
+
     /// The configuration as it is now, if everything that it names can be used.
     fn loaded(&self) -> anyhow::Result<Config> {
         let config = (self.load)()?;
@@ -316,15 +338,6 @@ fn refuse(error: &anyhow::Error) -> String {
         error!("the configuration was not reloaded: {error}");
     }
     shortened(errors.first().map_or("", String::as_str), MAX_REFUSAL_CHARS)
-}
-
-/// One line for the service manager: a refused reload stays visible until one succeeds.
-fn status(refused: Option<&str>, generation: &Generation) -> String {
-    let status = generation.status();
-    match refused {
-        Some(reason) => format!("the configuration was not reloaded: {reason}; {status}"),
-        None => status,
-    }
 }
 
 fn watchdog() -> Option<tokio::time::Interval> {

@@ -51,12 +51,12 @@ where
     F: Future<Output = Result<T, Failure>>,
 {
     let mut pauses = Pauses::new();
-    let mut is_logged = false;
+    let mut has_failed = false;
     loop {
         let failure = match job().await {
             Err(failure) if failure.is_database_away() => failure,
             done => {
-                if is_logged {
+                if has_failed {
                     context
                         .standing
                         .send_if_modified(|standing| standing.database.take().is_some());
@@ -65,17 +65,23 @@ where
             }
         };
         let error = reason(&context.pool, &failure).await;
-        context.standing.send_if_modified(|standing| {
+        let clause = if failure.is_disk_full() {
+            format!("disk full: the database cannot store anything until there is space: {error}")
+        } else {
+            format!("the database is unavailable, will retry when it is back: {error}")
+        };
+        // One line for all workers.
+        let is_new = context.standing.send_if_modified(|standing| {
             let is_new = standing.database.is_none();
-            standing.database.get_or_insert_with(|| error.clone());
+            standing.database.get_or_insert_with(|| clause.clone());
             is_new
         });
-        if is_logged {
-            debug!(source = %who, %error, "{who}: the database is still unavailable: {error}");
+        if is_new {
+            warn!(source = %who, %error, "{who}: {clause}");
         } else {
-            is_logged = true;
-            warn!(source = %who, %error, "{who}: the database is unavailable, will retry when it is back: {error}");
+            debug!(source = %who, %error, "{who}: {clause}");
         }
+        has_failed = true;
         // Boxed: it is larger than many jobs, and rarely needed.
         let waiting = Box::pin(context.or_stopped(wait(&context.pool, &mut pauses)));
         match watch {

@@ -5,12 +5,44 @@ use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::pin::pin;
 
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::systemd;
 use crate::cluster::{Cluster, ClusterError};
+
+/// Why the private server does not run; nothing where there is none, or it does.
+#[derive(Debug, Clone)]
+pub(super) struct Trouble(Option<watch::Receiver<Option<String>>>);
+
+impl Trouble {
+    pub(super) fn of(cluster: Option<&Cluster>) -> Self {
+        Self(cluster.map(Cluster::failure))
+    }
+
+    /// Waits until it is another one, or gone.
+    pub(super) async fn changed(&mut self) {
+        match &mut self.0 {
+            Some(failure) => {
+                // Closed when the server is given up: there is no news any more.
+                if failure.changed().await.is_err() {
+                    pending().await
+                }
+            }
+            None => pending().await,
+        }
+    }
+
+    /// In words, for the status line.
+    pub(super) fn clause(&self) -> Option<String> {
+        let failure = self.0.as_ref()?.borrow();
+        failure
+            .as_ref()
+            .map(|text| format!("the private PostgreSQL cannot be started: {text}"))
+    }
+}
 
 /// Starts the server, however long that takes; false when `stop` completed
 /// first: then what was begun is stopped.

@@ -170,6 +170,11 @@ impl Failure {
         matches!(self, Self::Store(error) if store::is_away(error))
     }
 
+    /// Whether the database is unavailable because its disk is full.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Store(error) if store::is_disk_full(error))
+    }
+
     /// The kind of failure, for alerts about advisoryd itself; `None` where the run
     /// ended for reasons on our side, which say nothing about its source.
     pub fn kind(&self) -> Option<RunFailure> {

@@ -10,7 +10,7 @@ const MAX_CONDITIONS: usize = 3;
 /// Outage of the database, and active conditions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// Why the database cannot be used; `None` if it can.
+    /// Why the database cannot be used, as a clause; `None` if it can.
     pub database: Option<String>,
     /// Active health conditions, in words.
     pub conditions: Vec<String>,
@@ -27,8 +27,7 @@ impl Standing {
 
     /// What is wrong, the worst first, each one as a clause.
     pub fn clauses(&self) -> Vec<String> {
-        let database = self.database.iter();
-        let database = database.map(|error| format!("the database is unavailable: {error}"));
+        let database = self.database.iter().cloned();
         let conditions = self.conditions.iter().take(MAX_CONDITIONS).cloned();
         let more = self.conditions.len().saturating_sub(MAX_CONDITIONS);
         let more = (more > 0).then(|| format!("{more} more conditions"));

@@ -43,6 +43,13 @@ pub fn is_away(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether the server's disk is full: it answers, and stores nothing.
+pub fn is_disk_full(error: &sqlx::Error) -> bool {
+    const DISK_FULL: &str = "53100";
+    let error = error.as_database_error();
+    error.and_then(sqlx::error::DatabaseError::code).as_deref() == Some(DISK_FULL)
+}
+
 /// Whether the whole transaction has to be repeated: it conflicted with another one.
 pub fn is_conflict(error: &sqlx::Error) -> bool {
     // Unique violation, serialisation failure, deadlock.

@@ -2,6 +2,8 @@
 
 mod blocked;
 mod full_disk;
+mod full_disk_load;
+mod group;
 mod life;
 mod links;
 mod recovery;

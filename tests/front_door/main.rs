@@ -30,6 +30,7 @@ mod check_command;
 mod clocks;
 mod cluster;
 mod commands;
+mod container;
 mod crash_points;
 mod cut_short;
 mod daemon;

@@ -77,7 +77,7 @@
             'critical',
             'token_rejected',
             'Upstream rejects the token.',
-            'Nothing can be read. Put a new token into [upstream] token_file and run `systemctl reload advisoryd` (with LoadCredential=: restart).'
+            'Nothing can be read. Create a new token in SVR and write it to the token file. If systemd passes the file (LoadCredential=, as in the supplied units), run `systemctl restart advisoryd`; if advisoryd reads it itself ([upstream] token_file), `systemctl reload advisoryd` is enough.'
           ),
           condition(
             'AdvisorydStructureNotRecognised',
@@ -114,7 +114,7 @@
             'warning',
             'removals_unconfirmed',
             'A full pull of {{ $labels.key }} lacks many members.',
-            'All stay members until another full pull confirms the loss. If they were removed on purpose, run `advisoryd sync feeds --full --accept-removals`.'
+            'All stay members until another full pull confirms the loss. If they were removed on purpose, run `advisoryd sync feeds --watch-list ID --full --accept-removals` with the id of the list.'
           ),
           condition(
             'AdvisorydWindowNotHonoured',
