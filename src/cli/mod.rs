@@ -12,6 +12,7 @@ mod changes;
 mod check;
 mod check_upstream;
 mod confirm;
+mod database;
 mod demo;
 mod erase;
 mod exit;
@@ -151,6 +152,7 @@ fn start(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Capture(wanted) => block_on(capture::run(shared, wanted)),
         Command::Inspect(wanted) => block_on(inspect::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),
+        Command::Database(wanted) => block_on(database::run(shared, wanted)),
         Command::Demo(wanted) => {
             shared.log(None, "warn")?;
             block_on(crate::cli::demo::run(wanted.into()))

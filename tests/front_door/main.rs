@@ -103,4 +103,5 @@ mod surface;
 mod sweep;
 mod tickets;
 mod tls;
+mod transfer;
 mod unknown_fields;

@@ -3,6 +3,7 @@
 mod connection;
 mod migrations;
 mod pooler;
+mod reader;
 mod requirements;
 mod servers;
 mod session;
