@@ -22,3 +22,4 @@ pub mod sink;
 pub mod source;
 pub mod startup;
 pub mod store;
+pub(crate) mod transfer;

@@ -122,6 +122,8 @@ pub(super) enum Command {
     Fleet(super::fleet::Fleet),
     /// Run database migrations and exit
     Migrate,
+    /// Back up, restore, move or upgrade the database
+    Database(super::database::Database),
     /// Run a self-contained demo on this machine
     Demo(Demo),
     /// Run only the simulated upstream, for testing

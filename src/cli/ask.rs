@@ -101,7 +101,7 @@ pub(super) async fn with_connection<T>(
 ///
 /// Where nothing was configured at all, somebody forgot `--config`: a private
 /// database would be made for nothing.
-async fn open(config: &Config) -> anyhow::Result<Opened> {
+pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
     let names_nothing = config.watch_lists.is_empty()
         && config.extra_feeds.is_empty()
         && !config.discovery.watch_lists

@@ -16,6 +16,7 @@ mod check;
 mod check_upstream;
 mod chosen_list;
 mod confirm;
+mod database;
 mod demo;
 mod difference;
 mod enrich;
@@ -214,6 +215,7 @@ fn work(shared: Shared, command: Command) -> anyhow::Result<bool> {
         Command::Capture(wanted) => block_on(capture::run(shared, wanted)),
         Command::Inspect(wanted) => block_on(inspect::run(shared, wanted)),
         Command::Migrate => block_on(migrate(shared)),
+        Command::Database(wanted) => block_on(database::run(shared, wanted)),
         Command::Demo(wanted) => {
             shared.log(None, if shared.quiet { "error" } else { "warn" })?;
             block_on(crate::cli::demo::run(wanted.into()))

@@ -46,6 +46,17 @@ pub(super) fn find(
     find_version(search, account, data_version(directory)?, &directory.data())
 }
 
+/// The newest installed server, wherever it is found.
+pub(super) fn newest(search: &ServerSearch, account: &Account) -> Option<Binaries> {
+    candidates(search, account)
+        .filter_map(|directory| server_directory(&directory))
+        .filter_map(|directory| {
+            let major = major_version(&directory, account)?;
+            Some(Binaries { directory, major })
+        })
+        .max_by_key(|binaries| binaries.major)
+}
+
 /// Finds the server for data that does not exist yet, at `data`.
 pub(super) fn find_new(
     search: &ServerSearch,
@@ -101,7 +112,7 @@ fn candidates<'a>(
 }
 
 /// `VERSION/bin` under Debian's directory, newest first.
-fn installed_versions(versions: &Path) -> Vec<PathBuf> {
+pub(super) fn installed_versions(versions: &Path) -> Vec<PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = fs::read_dir(versions)
         .into_iter()
         .flatten()
@@ -128,7 +139,11 @@ fn server_directory(directory: &Path) -> Option<PathBuf> {
 
 /// The major version that the server itself prints: `postgres (PostgreSQL) 15.14 (…)`.
 fn major_version(directory: &Path, account: &Account) -> Option<u32> {
-    let output = output_of(account, &directory.join("postgres"), "--version")?;
+    major_of(&output_of(account, &directory.join("postgres"), "--version")?)
+}
+
+/// The major version in what a program prints: `pg_dump (PostgreSQL) 15.14 (…)`.
+pub(super) fn major_of(output: &str) -> Option<u32> {
     let version = output.split("(PostgreSQL)").nth(1)?.trim_start();
     let digits = version
         .find(|character: char| !character.is_ascii_digit())
@@ -156,7 +171,7 @@ fn output_of(account: &Account, program: &Path, argument: &str) -> Option<String
 }
 
 /// The major version that wrote the data; `None` when there is none yet.
-fn data_version(directory: &Directory) -> Result<Option<String>, ClusterError> {
+pub(super) fn data_version(directory: &Directory) -> Result<Option<String>, ClusterError> {
     const NAME: &str = "PG_VERSION";
     let expected = "a version of PostgreSQL";
     let Some(data) = directory.open_data()? else {

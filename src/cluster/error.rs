@@ -31,7 +31,7 @@ pub enum ClusterError {
     },
     /// The data was written by a major version of which no server is installed.
     #[error(
-        "the data in `{}` was written by PostgreSQL {data_version}, and no such server was found ({searched}); install it with `apt-get install postgresql-{data_version}`, or convert the data with pg_upgrade", data.display()
+        "the data in `{}` was written by PostgreSQL {data_version}, and no such server was found ({searched}); install it with `apt-get install postgresql-{data_version}`, then run `advisoryd database upgrade`", data.display()
     )]
     OtherMajor {
         /// The data directory.
@@ -40,6 +40,24 @@ pub enum ClusterError {
         data_version: String,
         /// Where was searched and what was found there.
         searched: String,
+    },
+    /// `pg_dump` and `pg_restore` are missing, or too old for the server.
+    #[error(
+        "no `pg_dump` and `pg_restore` of version {server_major} or newer found ({found}); install them with `apt-get install postgresql-client-{server_major}`"
+    )]
+    NoClientPrograms {
+        /// The server's major version.
+        server_major: u32,
+        /// What was found.
+        found: String,
+    },
+    /// The data of an earlier upgrade or restore is still there.
+    #[error(
+        "`{}` is left from an earlier upgrade or restore; remove it when it is no longer needed: rm -r {}", path.display(), path.display()
+    )]
+    FormerData {
+        /// The directory.
+        path: PathBuf,
     },
     /// A Unix socket's path is limited, and no short directory was available.
     #[error(
@@ -292,6 +310,8 @@ impl ClusterError {
             | Self::StillRunning { .. } => true,
             Self::NoServer { .. }
             | Self::OtherMajor { .. }
+            | Self::NoClientPrograms { .. }
+            | Self::FormerData { .. }
             | Self::SocketPathTooLong { .. }
             | Self::RootWithoutUser { .. }
             | Self::NamelessUser { .. }

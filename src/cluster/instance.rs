@@ -9,11 +9,12 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{debug, error, warn};
 
+use super::account::Account;
 use super::address;
 use super::backoff::Backoff;
 use super::directory::Directory;
 use super::error::ClusterError;
-use super::options::ClusterOptions;
+use super::options::{ClusterOptions, ServerSearch};
 use super::postmaster::{Occupant, occupant};
 use super::server::Server;
 use super::site::Site;
@@ -144,6 +145,24 @@ impl Cluster {
             return server.stop().await;
         }
         self.cancel_start().await
+    }
+
+    /// Stops the server if it is ours, and keeps the lock of its directory.
+    pub(super) async fn halt(&mut self) -> Result<(), ClusterError> {
+        if let State::Ours { server, .. } = &mut self.state {
+            server.stop().await?;
+        }
+        Ok(())
+    }
+
+    /// The directory of this server, and the user it runs as.
+    pub(super) fn place(&self) -> (&Directory, &Account) {
+        (&self.site.directory, &self.site.account)
+    }
+
+    /// Where server programs are searched for.
+    pub(super) fn search(&self) -> &ServerSearch {
+        &self.site.options.search
     }
 
     /// Ends a start that is under way, within 10 s; a server that is ready is

@@ -36,13 +36,6 @@ impl SecretUrl {
 /// Registers the passwords of a URL, as written and decoded.
 pub(super) fn keep_secrets_of(url: &Url) {
     if let Some(password) = url.password() {
-        let decoded = |text: &str| {
-            let pair = format!("={}", text.replace('+', "%2B"));
-            let pairs = form_urlencoded::parse(pair.as_bytes());
-            pairs
-                .map(|(_, value)| value.into_owned())
-                .collect::<String>()
-        };
         keep_secret(password);
         keep_login(&decoded(url.username()), &decoded(password));
     }
@@ -51,6 +44,13 @@ pub(super) fn keep_secrets_of(url: &Url) {
             keep_secret(&value);
         }
     }
+}
+
+/// The text of a percent-encoded part of a URL.
+pub(super) fn decoded(part: &str) -> String {
+    let pair = format!("={}", part.replace('+', "%2B"));
+    let pairs = form_urlencoded::parse(pair.as_bytes());
+    pairs.map(|(_, value)| value.into_owned()).collect()
 }
 
 fn without_password(url: &Url) -> String {

@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("capture", &["model", "config", "http", "source"]),
+    ("transfer", &["model", "config", "cluster"]),
     ("simulate", &["model", "clock"]),
     ("logging", &["model", "config"]),
     (
@@ -46,7 +47,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "model", "capture", "clock", "cluster", "config", "daemon", "http", "job", "logging",
-            "signals", "simulate", "sink", "source", "startup", "store",
+            "signals", "simulate", "sink", "source", "startup", "store", "transfer",
         ],
     ),
     ("main", &["cli"]),

@@ -127,4 +127,5 @@ mod sweep;
 mod taken_back;
 mod tickets;
 mod tls;
+mod transfer;
 mod unknown_fields;

@@ -35,6 +35,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// First start of the database on a slow machine.
 const READY_WITHIN: Duration = Duration::from_mins(2);
 
+/// Said at the end.
+const ENDED: &str = "The demo has ended; its database and files are removed.";
+
 /// What the command line says.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -55,10 +58,12 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
     }
     place.write_token(simulate::DEFAULT_TOKEN)?;
     let text = configuration(&simulator, &place);
+    place.write_config(&text)?;
     print_line(&format!(
         "A simulated upstream with {ADVISORIES} advisories in {WATCH_LISTS} watch lists and {TICKETS} tickets serves on {}.",
         simulator.base_url()
     ));
+    print_line("Starting a private PostgreSQL and the daemon; this takes some seconds.");
 
     let stop = CancellationToken::new();
     let load = Box::new(move || Config::from_text("the demo's configuration", &text));
@@ -74,6 +79,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
             // Ctrl-C, or it could not start.
             ended?;
             simulator.stop().await;
+            print_line(ENDED);
             return Ok(!options.once);
         }
     };
@@ -81,6 +87,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
     let ended = daemon.await;
     simulator.stop().await;
     ended?;
+    print_line(ENDED);
     watched
 }
 
@@ -153,6 +160,7 @@ async fn watch(place: &Place, options: &Options) -> anyhow::Result<bool> {
             if options.once {
                 return show.all_succeeded().await;
             }
+            show::commands(place.config_file());
             print_line(
                 "\nChanges come every few seconds; Ctrl-C ends the demo and removes everything.\n",
             );

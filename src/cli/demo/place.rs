@@ -12,6 +12,7 @@ pub(crate) struct Place {
     dir: PathBuf,
     state: PathBuf,
     token: PathBuf,
+    config: PathBuf,
 }
 
 impl Place {
@@ -25,6 +26,7 @@ impl Place {
         Ok(Self {
             state: dir.join("state"),
             token: dir.join("token"),
+            config: dir.join("config.toml"),
             dir,
         })
     }
@@ -35,6 +37,16 @@ impl Place {
 
     pub(crate) fn token_file(&self) -> &Path {
         &self.token
+    }
+
+    pub(crate) fn config_file(&self) -> &Path {
+        &self.config
+    }
+
+    /// Writes the configuration, for commands in another terminal.
+    pub(crate) fn write_config(&self, text: &str) -> anyhow::Result<()> {
+        std::fs::write(&self.config, text)
+            .with_context(|| format!("cannot write {}", self.config.display()))
     }
 
     pub(crate) fn write_token(&self, token: &str) -> anyhow::Result<()> {

@@ -1,5 +1,7 @@
 //! What the demo shows, asked from the views that users have.
 
+use std::path::Path;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
@@ -20,6 +22,13 @@ const QUERIES: [(&str, &str); 3] = [
         "What changed in the last minute?",
         "select said, version, changed_at, title from advisoryd_v1.advisories where version > 1 and changed_at > now() - interval '1 minute' order by changed_at desc limit 10;",
     ),
+];
+
+/// Three commands worth trying.
+const COMMANDS: [&str; 3] = [
+    "status",
+    "advisories --severity high+ --limit 10",
+    "changes --follow",
 ];
 
 /// Follows the ledger.
@@ -169,6 +178,21 @@ impl Show {
             print_line(&format!("\n    -- {question}\n    {query}"));
         }
         Ok(())
+    }
+}
+
+/// How to look at it with the program itself, from another terminal.
+pub(crate) fn commands(config: &Path) {
+    let program = std::env::current_exe().map_or_else(
+        |_| "advisoryd".to_owned(),
+        |program| program.display().to_string(),
+    );
+    print_line(&format!(
+        "\nOr in another terminal:\n\n    export ADVISORYD_CONFIG={}",
+        config.display()
+    ));
+    for command in COMMANDS {
+        print_line(&format!("    {program} {command}"));
     }
 }
 

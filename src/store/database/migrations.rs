@@ -8,6 +8,7 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 
 use super::connection::connect;
 use super::pooler::{TransactionPooling, shares_sessions};
+use super::reader;
 
 /// The list of applied migrations.
 const LIST: &str = "advisoryd._sqlx_migrations";
@@ -135,9 +136,14 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
     let mut locking = connect(pool).await.map_err(MigrateError::Schema)?;
     let locked = lock(&mut locking).await.map_err(MigrateError::Schema)?;
     let applied = MIGRATIONS.run(&mut *connection).await;
+    let granted = match &applied {
+        Ok(()) => reader::grant(&mut connection).await,
+        Err(_) => Ok(()),
+    };
     // Whatever this says, the lock ends with the connection.
     let _ = locked.rollback().await;
     let _ = locking.close().await;
+    granted.map_err(MigrateError::Schema)?;
     applied.map_err(|error| match error {
         MigrateFailure::VersionMissing(migration) => MigrateError::Newer { migration },
         MigrateFailure::VersionMismatch(migration) => {

@@ -3,6 +3,7 @@
 mod connection;
 mod migrations;
 mod pooler;
+mod reader;
 mod replica;
 mod requirements;
 mod servers;

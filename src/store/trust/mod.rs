@@ -1,6 +1,7 @@
 //! Verification, retention and replay.
 
 pub(crate) mod alert_retention;
+pub(crate) mod contents;
 pub(crate) mod erasure;
 pub(crate) mod person_texts;
 pub(crate) mod reread;

@@ -40,6 +40,11 @@ pub async fn database() -> TestDatabase {
     copy_of(&shared().template).await
 }
 
+/// A new database without any table.
+pub async fn empty() -> TestDatabase {
+    copy_of("template0").await
+}
+
 fn shared() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
     SHARED.get_or_init(start)

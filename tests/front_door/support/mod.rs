@@ -27,7 +27,7 @@ mod world;
 
 pub use authority::{Authority, Identity, TlsFront};
 pub use crash::{Journey, every_commit};
-pub use database::{TestDatabase, database};
+pub use database::{TestDatabase, database, empty as empty_database};
 pub use documents::{Documents, record, world_of_documents};
 pub use gateway::{Edge, Gateway};
 pub use manager::Manager;

@@ -1,0 +1,105 @@
+//! `advisoryd database`: backup, restore, move to another server, upgrade of PostgreSQL.
+
+mod backup;
+mod common;
+mod relocate;
+mod restore;
+mod switch;
+mod upgrade;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::shared::Shared;
+
+#[derive(Debug, Args)]
+pub(super) struct Database {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Write a backup of all data into a file
+    ///
+    /// The daemon can go on running. The file is a dump of pg_dump in its custom format. It
+    /// has its name only when it is complete.
+    #[command(after_help = "Examples:
+  advisoryd database backup /var/backups/advisoryd-$(date +%F).dump
+  advisoryd database backup - | gpg --encrypt -r ops > advisoryd.dump.gpg")]
+    Backup {
+        /// File to write, or - for stdout
+        file: PathBuf,
+        /// Replace the file if it exists
+        #[arg(long)]
+        overwrite: bool,
+    },
+    /// Restore a backup into an empty database
+    ///
+    /// The daemon must be stopped. The backup is read to its end first, then restored in
+    /// one transaction: all of it or nothing.
+    #[command(after_help = "Examples:
+  advisoryd database restore /var/backups/advisoryd-2026-11-28.dump
+  advisoryd database restore --replace advisoryd.dump   (the private database has data)")]
+    Restore {
+        /// File of `database backup`
+        file: PathBuf,
+        /// Replace the data of the private database; it is kept beside
+        #[arg(long)]
+        replace: bool,
+        /// Do not ask for confirmation
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Copy all data to another PostgreSQL database and use that from now on
+    ///
+    /// The daemon must be stopped. All tables are compared after the copy. Then `url` under
+    /// `[database]` is changed in the configuration file.
+    #[command(after_help = "Examples:
+  advisoryd database move 'postgres:///advisoryd?host=/run/postgresql'
+  advisoryd database move --password-file /etc/advisoryd/database-password \\
+      postgres://advisoryd@db.example.com/advisoryd")]
+    Move {
+        /// The new value of `[database] url`, without a password
+        url: String,
+        /// The new value of `[database] password_file`
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<String>,
+        /// Copy and compare, but leave the configuration file as it is
+        #[arg(long)]
+        no_switch: bool,
+    },
+    /// Move the private database to the newest installed PostgreSQL version
+    ///
+    /// The daemon must be stopped. Both versions must be installed. All tables are compared
+    /// after the copy; the old data is kept beside.
+    #[command(after_help = "Example, after an upgrade of Debian:
+  systemctl stop advisoryd
+  advisoryd database upgrade
+  systemctl start advisoryd")]
+    Upgrade {
+        /// Also if the version stays the same, for example after an upgrade of the C library
+        #[arg(long)]
+        rewrite: bool,
+    },
+}
+
+pub(super) async fn run(shared: Shared, wanted: Database) -> anyhow::Result<bool> {
+    let config = shared.load_and_log(Some("warn"))?;
+    match wanted.what {
+        What::Backup { file, overwrite } => backup::run(&config, &file, overwrite).await,
+        What::Restore { file, replace, yes } => {
+            restore::run(&config, &file, restore::Ask { replace, yes }).await
+        }
+        What::Move {
+            url,
+            password_file,
+            no_switch,
+        } => {
+            let target = switch::Target { url, password_file };
+            relocate::run(&config, &target, !no_switch).await
+        }
+        What::Upgrade { rewrite } => upgrade::run(&config, rewrite).await,
+    }
+}

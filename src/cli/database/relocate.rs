@@ -1,0 +1,114 @@
+//! `advisoryd database move`: to another server.
+
+use anyhow::Context as _;
+
+use super::common::{compare, refuse_if_used, server};
+use super::switch::{NextFile, Target};
+use crate::cli::ask;
+use crate::cli::output::{print_error, print_line};
+use crate::cluster::Role;
+use crate::config::{Config, process_environment};
+use crate::startup::Opened;
+use crate::store::trust::contents::{drop_empty_schemas, hold_writes, occupied};
+use crate::transfer;
+
+pub(super) async fn run(
+    config: &Config,
+    target: &Target,
+    is_switched: bool,
+) -> anyhow::Result<bool> {
+    let file = config
+        .file
+        .as_deref()
+        .context("there is no configuration file to change; use --config FILE")?;
+    refuse_password(&target.url)?;
+    let next_file = NextFile::write(file, target)?;
+    let next = Config::load(Some(next_file.path()), process_environment())?;
+    next.keep_secrets();
+    if next.database == config.database {
+        anyhow::bail!(
+            "the database would stay the same: it is configured so already, or an environment variable (ADVISORYD_DATABASE__URL) overrides the file"
+        );
+    }
+    let old = ask::open(config).await?;
+    let new = match Opened::open(&next, Role::Client).await {
+        Ok(new) => new,
+        Err(error) => {
+            old.close().await;
+            return Err(error.context("the new database"));
+        }
+    };
+    let done = copied(&Sides { config, old: &old, next: &next, new: &new }, is_switched.then_some(&next_file)).await;
+    new.close().await;
+    old.close().await;
+    let (tables, rows) = done?;
+    print_line(&format!("copied {tables} tables, {rows} rows, all compared"));
+    let change = format!("`url` under `[database]` in {}", file.display());
+    if is_switched {
+        print_line(&format!("changed {change}; start the daemon: systemctl start advisoryd"));
+    } else {
+        print_line(&format!("{change} still names the old database"));
+    }
+    if config.database.url.is_none() {
+        print_line(&format!(
+            "the private database is kept; to delete it: rm -r {}",
+            config.state.dir.join("postgresql").display()
+        ));
+    }
+    Ok(true)
+}
+
+/// The database in use and the new one.
+struct Sides<'a> {
+    config: &'a Config,
+    old: &'a Opened,
+    next: &'a Config,
+    new: &'a Opened,
+}
+
+/// Copies, compares, and changes the configuration while nobody can write.
+async fn copied(sides: &Sides<'_>, next_file: Option<&NextFile>) -> anyhow::Result<(usize, i64)> {
+    let Sides { config, old, next, new } = *sides;
+    let mut connection = old.pool.acquire().await?;
+    drop(ask::up_to_date(old).await?);
+    refuse_if_used(old, &mut connection).await?;
+    let to = server(next, &new.pool).await.context("the new database")?;
+    let mut there = new.pool.acquire().await?;
+    let found = occupied(&mut there).await?;
+    anyhow::ensure!(
+        !found.has_tables,
+        "the new database already has the schemas of advisoryd; give an empty one"
+    );
+    if found.has_schema {
+        drop_empty_schemas(&mut there).await.context("the new database")?;
+    }
+    let from = server(config, &old.pool).await?;
+    drop(connection);
+    let mut holding = old.pool.begin().await?;
+    hold_writes(&mut holding)
+        .await
+        .context("another process writes to the database")?;
+    print_error("copying the database");
+    transfer::copy(&from, &to).await?;
+    print_error("comparing all tables");
+    let compared = compare(&old.pool, &new.pool).await?;
+    drop(there);
+    ask::migrate(next, new).await.context("the new database")?;
+    if let Some(next_file) = next_file {
+        next_file.put_in_place()?;
+    }
+    holding.rollback().await?;
+    Ok(compared)
+}
+
+/// A password on a command line can be read by every user of the machine.
+fn refuse_password(url: &str) -> anyhow::Result<()> {
+    let has_password = url::Url::parse(url).is_ok_and(|url| {
+        url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password")
+    });
+    anyhow::ensure!(
+        !has_password,
+        "a password on the command line can be read by other users; store it in a file and use --password-file FILE"
+    );
+    Ok(())
+}

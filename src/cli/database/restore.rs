@@ -1,0 +1,112 @@
+//! `advisoryd database restore`.
+
+use std::path::Path;
+
+use super::common::{refuse_if_used, server};
+use crate::cli::ask;
+use crate::cli::confirm::confirm;
+use crate::cli::output::print_line;
+use crate::cluster::{Cluster, ClusterOptions, Role};
+use crate::config::{Config, LibpqEnvironment};
+use crate::startup::Opened;
+use crate::store::trust::contents::{drop_empty_schemas, occupied};
+use crate::transfer::{self, Server};
+
+/// What the user allowed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ask {
+    pub replace: bool,
+    pub yes: bool,
+}
+
+pub(super) async fn run(config: &Config, file: &Path, ask: Ask) -> anyhow::Result<bool> {
+    let opened = ask::open(config).await?;
+    let restored = into(config, &opened, file, ask).await;
+    let kept = match restored {
+        Ok(Done::Restored) => {
+            let migrated = ask::migrate(config, &opened).await;
+            opened.close().await;
+            migrated?;
+            None
+        }
+        Ok(Done::Beside(next)) => Some(replace(config, opened, next).await?),
+        other => {
+            opened.close().await;
+            return other.map(|_| false);
+        }
+    };
+    print_line(&format!("restored {}", file.display()));
+    if let Some(kept) = kept {
+        print_line(&format!(
+            "the former data is in {0}; to delete it: rm -r {0}",
+            kept.display()
+        ));
+    }
+    print_line("the daemon requests what changed since the backup at its next start");
+    Ok(true)
+}
+
+/// How far the restore is.
+enum Done {
+    /// The user said no.
+    Refused,
+    /// Into the database itself.
+    Restored,
+    /// Into a private server that is to replace the one with data.
+    Beside(Cluster),
+}
+
+async fn into(
+    config: &Config,
+    opened: &Opened,
+    file: &Path,
+    ask: Ask,
+) -> anyhow::Result<Done> {
+    let server = server(config, &opened.pool).await?;
+    transfer::readable(&server, file).await?;
+    let mut connection = opened.pool.acquire().await?;
+    let there = occupied(&mut connection).await?;
+    if there.has_tables {
+        refuse_if_used(opened, &mut connection).await?;
+        let Some(cluster) = &opened.cluster else {
+            anyhow::bail!(
+                "the database already has the schemas of advisoryd; create a new, empty one, and let `url` under `[database]` name it"
+            );
+        };
+        anyhow::ensure!(
+            ask.replace,
+            "the private database already has data; use --replace to replace it (it is kept beside)"
+        );
+        if !confirm(ask.yes, "Replace all data of the private database?")? {
+            return Ok(Done::Refused);
+        }
+        let next = Cluster::open(&cluster.next_state_dir()?, ClusterOptions::new(Role::Client)).await?;
+        let beside = Server {
+            environment: LibpqEnvironment::new(&next.connect_options()),
+            ..server
+        };
+        transfer::restore(&beside, file).await?;
+        return Ok(Done::Beside(next));
+    }
+    if there.has_schema {
+        drop_empty_schemas(&mut connection).await?;
+    }
+    transfer::restore(&server, file).await?;
+    Ok(Done::Restored)
+}
+
+/// Puts the restored data in the place of the former data; returns where that is now.
+async fn replace(
+    config: &Config,
+    opened: Opened,
+    next: Cluster,
+) -> anyhow::Result<std::path::PathBuf> {
+    let Opened { pool, cluster, .. } = opened;
+    pool.close().await;
+    let Some(cluster) = cluster else {
+        anyhow::bail!("there is no private PostgreSQL");
+    };
+    let kept = cluster.replace_by(next).await?;
+    ask::with_database(config, async |opened| ask::migrate(config, opened).await).await?;
+    Ok(kept)
+}

@@ -1,0 +1,172 @@
+//! `advisoryd database`: backup, restore, move and upgrade, also when they are killed.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::support::{PATIENCE, Running, World, empty_database, eventually};
+
+/// The answer of a question to the database of the configuration.
+fn advisories(world: &World) -> Value {
+    let told = world.told(&["advisories", "--json", "--limit", "0"]);
+    assert_eq!(told.code, 0, "{told}");
+    told.json()
+}
+
+/// A world with stored advisories, and a backup of them.
+async fn backed_up() -> (World, PathBuf) {
+    let world = World::new().await;
+    world.pull_one().await;
+    let file = world.dir().join("advisoryd.dump");
+    let told = world.told(&["database", "backup", path(&file)]);
+    assert_eq!(told.code, 0, "{told}");
+    (world, file)
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("a path")
+}
+
+/// From now on the world uses a private database of its own.
+fn use_private(world: &mut World) -> PathBuf {
+    let state = world.dir().join("state");
+    world.settings.state.dir = Some(state.display().to_string());
+    state
+}
+
+#[tokio::test]
+async fn a_backup_is_restored_into_a_private_database() {
+    let (mut world, file) = backed_up().await;
+    let expected = advisories(&world);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let told = world.told(&["database", "backup", path(&file)]);
+    assert_eq!(told.code, 1, "{told}");
+    assert!(told.stderr.contains("--overwrite"), "{told}");
+
+    use_private(&mut world);
+    let told = world.told(&["database", "restore", path(&file)]);
+    assert_eq!(told.code, 0, "{told}");
+    assert_eq!(advisories(&world), expected);
+    assert_eq!(world.told(&["verify"]).code, 0);
+    let again = world.told(&["database", "restore", path(&file)]);
+    assert_eq!(again.code, 1, "{again}");
+    assert!(again.stderr.contains("--replace"), "{again}");
+    let replaced = world.told(&["database", "restore", "--replace", "--yes", path(&file)]);
+    assert_eq!(replaced.code, 0, "{replaced}");
+    assert_eq!(advisories(&world), expected);
+}
+
+#[tokio::test]
+async fn a_damaged_backup_changes_nothing() {
+    let (mut world, file) = backed_up().await;
+    use_private(&mut world);
+    let whole = fs::read(&file).unwrap();
+    let broken = world.dir().join("broken.dump");
+    for length in [0, 3, whole.len() / 2, whole.len() - 1] {
+        fs::write(&broken, &whole[..length]).unwrap();
+        let told = world.told(&["database", "restore", path(&broken)]);
+        assert_eq!(told.code, 1, "{length} bytes: {told}");
+        assert!(told.stderr.contains("pg_restore failed"), "{told}");
+    }
+    let told = world.told(&["database", "restore", path(&file)]);
+    assert_eq!(told.code, 0, "{told}");
+}
+
+#[tokio::test]
+async fn a_backup_that_is_killed_leaves_no_file_of_its_name() {
+    let (world, _) = backed_up().await;
+    let file = world.dir().join("second.dump");
+    let mut killed = Running::start(&mut world.command(&["database", "backup", path(&file)]));
+    let partial = world.dir().join("second.dump.partial");
+    eventually("the file that is being written", PATIENCE, async || {
+        partial.exists().then_some(())
+    })
+    .await;
+    killed.kill9();
+    assert!(!file.exists() || !partial.exists(), "either complete or not there");
+    let told = world.told(&["database", "backup", "--overwrite", path(&file)]);
+    assert_eq!(told.code, 0, "{told}");
+    assert!(!partial.exists());
+}
+
+#[tokio::test]
+async fn all_data_moves_to_another_server_and_the_configuration_follows() {
+    let (mut world, file) = backed_up().await;
+    let expected = advisories(&world);
+    use_private(&mut world);
+    assert_eq!(world.told(&["database", "restore", path(&file)]).code, 0);
+    let empty = empty_database().await;
+    let config = world.config_file();
+    let run = |arguments: &[&str]| {
+        let mut command = crate::support::binary();
+        command.arg("--config").arg(&config).args(arguments);
+        command.output().expect("the command")
+    };
+    let refused = run(&["database", "move", "postgres://a:secret@127.0.0.1/x"]);
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && error.contains("--password-file"), "{error}");
+    assert!(!error.contains("secret@"), "{error}");
+    let moved = run(&["database", "move", &empty.url]);
+    assert!(moved.status.success(), "{}", String::from_utf8_lossy(&moved.stderr));
+    let text = fs::read_to_string(&config).unwrap();
+    assert!(text.contains(&empty.url), "{text}");
+    let asked = run(&["advisories", "--json", "--limit", "0"]);
+    let found: Value = serde_json::from_slice(&asked.stdout).unwrap();
+    assert_eq!(found, expected);
+    let again = run(&["database", "move", &empty.url]);
+    assert!(!again.status.success());
+}
+
+#[tokio::test]
+async fn a_daemon_that_runs_is_in_the_way() {
+    let (mut world, file) = backed_up().await;
+    use_private(&mut world);
+    assert_eq!(world.told(&["database", "restore", path(&file)]).code, 0);
+    let daemon = world.run().await;
+    for arguments in [
+        &["database", "restore", "--replace", "--yes", path(&file)][..],
+        &["database", "upgrade", "--rewrite"],
+        &["database", "move", "postgres:///x?host=/nowhere"],
+    ] {
+        let told = world.told(arguments);
+        assert_eq!(told.code, 1, "{told}");
+    }
+    drop(daemon);
+}
+
+/// Killed at many moments, the data in use is complete at each.
+#[tokio::test]
+async fn an_upgrade_that_is_killed_loses_nothing() {
+    let (mut world, file) = backed_up().await;
+    let expected = advisories(&world);
+    let state = use_private(&mut world);
+    assert_eq!(world.told(&["database", "restore", path(&file)]).code, 0);
+    let upgrade = ["database", "upgrade", "--rewrite"];
+    let old = state.join("postgresql/data.old");
+    let mut killed = 0;
+    for step in 1.. {
+        let mut running = Running::start(&mut world.command(&upgrade));
+        let is_over = tokio::select! {
+            status = running.ended() => { assert!(status.success(), "{}", running.stderr()); true }
+            () = sleep(Duration::from_millis(step * 700)) => false,
+        };
+        if !is_over {
+            running.kill9();
+            killed += 1;
+        }
+        drop(running);
+        assert_eq!(advisories(&world), expected, "killed in step {step}");
+        if old.exists() {
+            fs::remove_dir_all(&old).unwrap();
+        }
+        if is_over {
+            break;
+        }
+    }
+    assert!(killed > 0, "it was never killed");
+    assert_eq!(world.told(&["verify"]).code, 0);
+}
