@@ -5,16 +5,16 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::support::{PATIENCE, Running, World, empty_database, eventually};
 
 /// The answer of a question to the database of the configuration.
-fn advisories(world: &World) -> Value {
+fn advisories(world: &World) -> String {
     let told = world.told(&["advisories", "--json", "--limit", "0"]);
     assert_eq!(told.code, 0, "{told}");
-    told.json()
+    assert!(told.stdout.lines().count() > 1, "{told}");
+    told.stdout
 }
 
 /// A world with stored advisories, and a backup of them.
@@ -115,8 +115,7 @@ async fn all_data_moves_to_another_server_and_the_configuration_follows() {
     let text = fs::read_to_string(&config).unwrap();
     assert!(text.contains(&empty.url), "{text}");
     let asked = run(&["advisories", "--json", "--limit", "0"]);
-    let found: Value = serde_json::from_slice(&asked.stdout).unwrap();
-    assert_eq!(found, expected);
+    assert_eq!(String::from_utf8_lossy(&asked.stdout), expected);
     let again = run(&["database", "move", &empty.url]);
     assert!(!again.status.success());
 }
