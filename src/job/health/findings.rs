@@ -19,6 +19,7 @@ use crate::store::wanted::missing::MissingDetails;
 const UPSTREAM: &str = "upstream";
 /// Consecutive failures after which the other sinks are notified about a sink.
 const SINK_FAILURES: i32 = 4;
+
 /// The data that conditions are derived from.
 pub(crate) struct Seen<'a> {
     pub config: &'a Config,
