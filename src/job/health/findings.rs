@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::words::{ERROR_CHARS, of_source, rounded, time};
 use super::{freshness, lists};
 use crate::config::Config;
 use crate::model::{
@@ -9,7 +10,7 @@ use crate::model::{
 };
 use crate::store::health::condition::{Activity, Doubt, SinkState, SourceState};
 use crate::store::lists::{discovery, mirror};
-use crate::store::wanted::missing::MissingDetails;
+use crate::store::reports::missing::MissingDetails;
 
 /// Key of conditions that affect the whole account.
 const UPSTREAM: &str = "upstream";
@@ -21,8 +22,6 @@ const SHORTEST_SILENCE: TimeDelta = TimeDelta::days(3);
 const USUAL_COUNT: f64 = 20.0;
 /// Fewer than this part (one in 5) of the usual number is far less.
 const FAR_LESS: i64 = 5;
-/// Maximum length of an included error, in characters.
-pub(super) const ERROR_CHARS: usize = 300;
 
 /// The data that conditions are derived from.
 pub(crate) struct Seen<'a> {
@@ -62,9 +61,15 @@ impl Seen<'_> {
             findings.push(quiet(source));
             findings.push(window_not_honoured(source));
             findings.push(lists::details_missing(source, &self.missing));
-            findings.extend(self.list_contents(source));
+            findings.extend(lists::contents(
+                source,
+                self.config,
+                &self.mirrors,
+                self.now,
+            ));
         }
-        findings.extend(self.discovery.as_ref().map(|state| self.discovered(state)));
+        let discovery = self.discovery.as_ref();
+        findings.extend(discovery.map(|state| lists::discovered(state, self.now)));
         findings.extend(self.sinks.iter().map(failing));
         let gone = self.states.iter().filter(|state| {
             state.is_raised
@@ -154,25 +159,6 @@ impl Seen<'_> {
             is_stale,
             (age.num_seconds(), summary),
         )
-    }
-}
-
-pub(super) fn of_source(
-    source: &SourceState,
-    condition: Condition,
-    holds: bool,
-    (value, summary): (i64, String),
-) -> Finding {
-    Finding {
-        condition,
-        key: source.key.to_string(),
-        evidence: if holds {
-            Evidence::For
-        } else {
-            Evidence::Against
-        },
-        value,
-        summary,
     }
 }
 
@@ -354,19 +340,6 @@ fn error(source: &SourceState) -> String {
         source.last_error.as_deref().unwrap_or("unknown"),
         ERROR_CHARS,
     )
-}
-
-/// A time, for people.
-pub(crate) fn time(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M UTC").to_string()
-}
-
-pub(super) fn rounded(age: TimeDelta) -> String {
-    match age.num_minutes() {
-        minutes @ 0..120 => format!("{minutes} min"),
-        minutes @ 120..2880 => format!("{} h", minutes / 60),
-        minutes => format!("{} days", minutes / 1440),
-    }
 }
 
 fn count(number: usize) -> i64 {

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use tracing::debug;
 use uuid::Uuid;
 
-use super::findings::time;
+use super::words::time;
 use crate::config::Heartbeat;
 use crate::job::context::Context;
 use crate::job::failure::Failure;

@@ -5,3 +5,4 @@ pub(crate) mod findings;
 pub mod freshness;
 pub mod heartbeat;
 mod lists;
+mod words;
