@@ -6,7 +6,7 @@ use super::output::{print_error, print_json, print_line};
 use super::progress;
 use crate::job::context::Context;
 use crate::job::lists::mirror;
-use crate::store::wanted::missing;
+use crate::store::reports::missing;
 
 /// Reads what lists contain if that is due by its schedule, before the feeds: an edit brings
 /// a full pull.

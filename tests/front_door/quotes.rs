@@ -11,10 +11,11 @@ async fn an_invisible_character_in_an_identifier_can_be_seen() {
     documents.set(1, format!("<advisories>{}{bad}</advisories>", record(1)));
     let sync = world.told(&["sync", "feeds"]);
     assert_eq!(sync.code, 1);
-    let list = world.told(&["quarantine", "list"]).stdout;
+    let reasons = "select reason from advisoryd_v1.quarantine";
+    let reasons = world.texts(reasons).await;
     assert!(
-        list.contains("`SA\\u{200b}2`, which is not of the form"),
-        "{list}"
+        reasons[0].contains("`SA\\u{200b}2`, which is not of the form"),
+        "{reasons:?}"
     );
 }
 

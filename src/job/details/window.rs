@@ -19,7 +19,6 @@ use crate::store;
 use crate::store::ledger::quarantine;
 use crate::store::wanted::feed_days::{self, Counts};
 use crate::store::wanted::listed::{self, Row};
-use crate::store::wanted::missing;
 
 /// Elements per page; upstream does not recommend more.
 const PAGE_SIZE: u32 = 100;
@@ -150,7 +149,7 @@ async fn write(
     }
     // What waits for its details is not known to be unchanged.
     let said: Vec<String> = rows.iter().map(|row| row.said.clone()).collect();
-    let pending = missing::pending_among(&mut transaction, &said).await?;
+    let pending = listed::pending_among(&mut transaction, &said).await?;
     transaction.commit().await?;
     let pending = u64::try_from(pending).unwrap_or(0);
     work.tally.unchanged = work.tally.unchanged.saturating_sub(pending);

@@ -19,7 +19,8 @@ use crate::job::run::{Run, Work};
 use crate::model::{IngestedVia, SourceKey, feed_days};
 use crate::source::xml::FeedError;
 use crate::store::ledger::source;
-use crate::store::wanted::{missing, queue};
+use crate::store::reports::missing;
+use crate::store::wanted::queue;
 
 /// How long an unreadable feed is not requested while the JSON API replaces it.
 const FEED_PAUSE: TimeDelta = TimeDelta::hours(1);

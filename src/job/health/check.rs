@@ -17,8 +17,8 @@ use crate::store::alerts::{evaluation, silence};
 use crate::store::enrichment::state;
 use crate::store::health::condition;
 use crate::store::lists::{discovery, mirror};
+use crate::store::reports::missing;
 use crate::store::tickets::reading;
-use crate::store::wanted::missing;
 
 /// Conditions that begin or end within this time are sent in one message: an upstream
 /// that is down affects every list.

@@ -13,7 +13,7 @@ use crate::model::{
 use crate::store::enrichment::state::State;
 use crate::store::health::condition::{Doubt, SinkState, SourceState};
 use crate::store::lists::{discovery, mirror};
-use crate::store::wanted::missing::MissingDetails;
+use crate::store::reports::missing::MissingDetails;
 
 /// Key of conditions that affect the whole account.
 const UPSTREAM: &str = "upstream";
@@ -59,9 +59,15 @@ impl Seen<'_> {
             findings.push(quiet(source));
             findings.push(window_not_honoured(source));
             findings.push(lists::details_missing(source, &self.missing));
-            findings.extend(self.list_contents(source));
+            findings.extend(lists::contents(
+                source,
+                self.config,
+                &self.mirrors,
+                self.now,
+            ));
         }
-        findings.extend(self.discovery.as_ref().map(|state| self.discovered(state)));
+        let discovery = self.discovery.as_ref();
+        findings.extend(discovery.map(|state| lists::discovered(state, self.now)));
         let configured = self.catalogues.iter().filter(|one| one.origin.is_some());
         findings.extend(configured.map(|one| stale_file(self.config, one, self.now)));
         findings.extend(self.sinks.iter().map(failing));

@@ -1,15 +1,15 @@
 //! Findings about watch lists: advisories that cannot be fetched, lists that are not known,
 //! contents that cannot be read.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::finding::{ERROR_CHARS, of_source, rounded, time};
-use super::findings::Seen;
+use crate::config::Config;
 use crate::model::{Condition, Evidence, Finding, IngestedVia, MirrorKind, SourceKey, shortened};
 use crate::store::health::condition::SourceState;
 use crate::store::lists::discovery;
 use crate::store::lists::mirror::State;
-use crate::store::wanted::missing::MissingDetails;
+use crate::store::reports::missing::MissingDetails;
 
 /// How long discovery and the reading of contents may fail: both run hourly, and feeds are
 /// read without them.
@@ -32,73 +32,73 @@ pub(super) fn details_missing(source: &SourceState, missing: &MissingDetails) ->
     of_source(source, Condition::DetailsMissing, holds, (failed, summary))
 }
 
-impl Seen<'_> {
-    /// Whether the lists of the account are not all known.
-    pub(super) fn discovered(&self, state: &discovery::State) -> Finding {
-        let last = state.last_success_at;
-        let is_long = last.is_some_and(|at| self.now - at > LONGEST_FAILURE);
-        let failed = state.last_error.as_deref();
-        let holds = failed.is_some() && (state.unreadable > 0 || is_long);
-        let summary = if holds {
-            let last = last.map_or_else(
-                || "never complete".to_owned(),
-                |at| format!("last complete {}", time(at)),
-            );
-            format!("{} ({last})", error(failed))
-        } else {
-            "the watch lists are known".to_owned()
-        };
-        Finding {
-            condition: Condition::DiscoveryIncomplete,
-            key: "discovery".to_owned(),
-            evidence: if holds {
-                Evidence::For
-            } else {
-                Evidence::Against
-            },
-            value: state.unreadable,
-            summary,
-        }
-    }
-
-    /// Whether what a list contains could not be read for long. What upstream refuses to the
-    /// account is no failure.
-    pub(super) fn list_contents(&self, source: &SourceState) -> Option<Finding> {
-        let SourceKey::WatchList(id) = source.key else {
-            return None;
-        };
-        let is_of_list = |state: &&State| {
-            state.key.watch_list_id == id && state.key.kind != MirrorKind::Approval
-        };
-        let failing = self.mirrors.iter().filter(is_of_list).filter(|state| {
-            let since = state.read_at.max(source.followed_since);
-            let is_long = since.is_some_and(|at| self.now - at > LONGEST_FAILURE);
-            state.refused_since.is_none() && state.last_error.is_some() && is_long
-        });
-        let schedule = &self.config.schedule;
-        let next = schedule
-            .list_contents
-            .next_after(self.now, schedule.timezone);
-        let worst = failing
-            .min_by_key(|state| state.read_at)
-            .filter(|_| next.is_some());
-        let since = worst.and_then(|state| state.read_at.max(source.followed_since));
-        let age = since.map_or(TimeDelta::zero(), |at| self.now - at);
-        let summary = worst.map_or_else(
-            || "what the list contains is read".to_owned(),
-            |state| {
-                format!(
-                    "{} not read for {}: {}; products that are added upstream are found by the full pulls of [schedule] full_feeds only",
-                    state.key,
-                    rounded(age),
-                    error(state.last_error.as_deref())
-                )
-            },
+/// Whether the lists of the account are not all known.
+pub(super) fn discovered(state: &discovery::State, now: DateTime<Utc>) -> Finding {
+    let last = state.last_success_at;
+    let is_long = last.is_some_and(|at| now - at > LONGEST_FAILURE);
+    let failed = state.last_error.as_deref();
+    let holds = failed.is_some() && (state.unreadable > 0 || is_long);
+    let summary = if holds {
+        let last = last.map_or_else(
+            || "never complete".to_owned(),
+            |at| format!("last complete {}", time(at)),
         );
-        let value = (age.num_seconds(), summary);
-        let condition = Condition::ListContentsStale;
-        Some(of_source(source, condition, worst.is_some(), value))
+        format!("{} ({last})", error(failed))
+    } else {
+        "the watch lists are known".to_owned()
+    };
+    Finding {
+        condition: Condition::DiscoveryIncomplete,
+        key: "discovery".to_owned(),
+        evidence: if holds {
+            Evidence::For
+        } else {
+            Evidence::Against
+        },
+        value: state.unreadable,
+        summary,
     }
+}
+
+/// Whether what a list contains could not be read for long. What upstream refuses to the
+/// account is no failure.
+pub(super) fn contents(
+    source: &SourceState,
+    config: &Config,
+    mirrors: &[State],
+    now: DateTime<Utc>,
+) -> Option<Finding> {
+    let SourceKey::WatchList(id) = source.key else {
+        return None;
+    };
+    let is_of_list =
+        |state: &&State| state.key.watch_list_id == id && state.key.kind != MirrorKind::Approval;
+    let failing = mirrors.iter().filter(is_of_list).filter(|state| {
+        let since = state.read_at.max(source.followed_since);
+        let is_long = since.is_some_and(|at| now - at > LONGEST_FAILURE);
+        state.refused_since.is_none() && state.last_error.is_some() && is_long
+    });
+    let schedule = &config.schedule;
+    let next = schedule.list_contents.next_after(now, schedule.timezone);
+    let worst = failing
+        .min_by_key(|state| state.read_at)
+        .filter(|_| next.is_some());
+    let since = worst.and_then(|state| state.read_at.max(source.followed_since));
+    let age = since.map_or(TimeDelta::zero(), |at| now - at);
+    let summary = worst.map_or_else(
+        || "what the list contains is read".to_owned(),
+        |state| {
+            format!(
+                "{} not read for {}: {}; products that are added upstream are found by the full pulls of [schedule] full_feeds only",
+                state.key,
+                rounded(age),
+                error(state.last_error.as_deref())
+            )
+        },
+    );
+    let value = (age.num_seconds(), summary);
+    let condition = Condition::ListContentsStale;
+    Some(of_source(source, condition, worst.is_some(), value))
 }
 
 fn error(error: Option<&str>) -> String {

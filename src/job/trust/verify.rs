@@ -11,10 +11,10 @@ use sqlx::{PgConnection, PgPool};
 use crate::model::{SourceKey, counted, is_in_future};
 use crate::store::ledger::chain::{self, Break};
 use crate::store::ledger::source;
+use crate::store::reports::missing;
 use crate::store::reports::receipt::{self, Filter};
 use crate::store::trust::verification::{self, Extent, Miscount, VerifiedSource};
 use crate::store::trust::verification_rows::{self, LostSource};
-use crate::store::wanted::missing;
 
 /// One problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

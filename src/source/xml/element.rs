@@ -12,6 +12,16 @@ pub(super) struct Element {
     pub head: Option<Vec<u8>>,
 }
 
+/// What becomes of an element that is taken as a whole.
+pub(super) enum Size {
+    /// It is taken.
+    Small,
+    /// Nobody knows yet that it is a record: it is entered as a wrapper.
+    Entered,
+    /// It is a record that is too large: it is skipped to its end.
+    Skipped,
+}
+
 impl Element {
     /// Looks for the end of this element from `resume` on, which it moves on.
     pub fn end(&mut self, buffer: &[u8], resume: &mut usize) -> Option<usize> {

@@ -1,6 +1,7 @@
 //! Limits of size while a document is split: records that are too large are skipped, other
 //! markup that is too large fails the document.
 
+use super::element::Size;
 use super::envelope::shown;
 use super::error::FeedError;
 use super::splitter::Splitter;
@@ -8,16 +9,6 @@ use super::splitter::Splitter;
 /// How much of a record that is too large is kept, in bytes: enough for its identifier
 /// and its title.
 const HEAD_BYTES: usize = 64 * 1024;
-
-/// What becomes of an element that is taken as a whole.
-pub(super) enum Size {
-    /// It is taken.
-    Small,
-    /// Nobody knows yet that it is a record: it is entered as a wrapper.
-    Entered,
-    /// It is a record that is too large: it is skipped to its end.
-    Skipped,
-}
 
 impl Splitter {
     /// What becomes of an element that is taken as a whole, once it has this length.

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use super::aside::hides_records;
 use super::checks;
-use super::element::Element;
+use super::element::{Element, Size};
 use super::envelope::{Envelope, shown};
 use super::error::FeedError;
 use super::name::key;
-use super::oversize::Size;
 use super::plan::Plan;
 use super::reported::quoted;
 use super::rules::Rules;

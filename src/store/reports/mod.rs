@@ -2,6 +2,7 @@
 
 pub(crate) mod budget;
 mod filter;
+pub(crate) mod missing;
 pub(crate) mod monitoring;
 pub(crate) mod named_list;
 pub(crate) mod question;

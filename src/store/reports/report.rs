@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use super::missing;
 use crate::model::{CoverageGap, Holder, IngestedVia, RunFailure, SourceKey};
 use crate::store::ledger::lease::{self, LeaseName};
-use crate::store::wanted::missing;
 
 /// Status of a source.
 #[derive(Debug, Clone)]

@@ -139,3 +139,19 @@ pub async fn enqueue_newer(
         .collect();
     queue::enqueue(connection, &wants, now).await
 }
+
+/// How many of these advisories have details in the queue because upstream listed them.
+pub async fn pending_among(
+    connection: &mut PgConnection,
+    said: &[String],
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!"
+           from wanted_detail
+           where said = any($1)
+             and reason in ('json', 'sweep')"#,
+        said
+    )
+    .fetch_one(connection)
+    .await
+}

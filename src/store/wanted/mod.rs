@@ -3,5 +3,4 @@
 pub(crate) mod backlog;
 pub(crate) mod feed_days;
 pub(crate) mod listed;
-pub(crate) mod missing;
 pub(crate) mod queue;
