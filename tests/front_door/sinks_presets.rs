@@ -75,7 +75,7 @@ pub fn preset_sink(preset: Preset, receiver: &Receiver, dir: &Path) -> Sink {
 
 /// An answer that every vendor could have given.
 const ANSWER: &str = r#"{"ok": true, "status": "success", "code": 0, "errors": false, "key": "SEC-1",
-    "result": {"sys_id": "abc"}, "access_token": "hunter2-access", "issues": []}"#;
+    "result": {"sys_id": "abc"}, "access_token": "granted-access", "issues": []}"#;
 
 /// What was sent as JSON, one value per line of NDJSON.
 fn values(received: &Received) -> Vec<Value> {
@@ -291,7 +291,7 @@ async fn secrets_of_presets_are_where_the_vendor_expects_them() {
         (
             "sentinel",
             "/dataCollectionRules/dcr-00000000000000000000000000000000/streams/Custom-Advisoryd_CL",
-            "Bearer hunter2-access",
+            "Bearer granted-access",
             "",
         ),
         (
