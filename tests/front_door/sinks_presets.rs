@@ -75,7 +75,7 @@ pub fn preset_sink(preset: Preset, receiver: &Receiver, dir: &Path) -> Sink {
 
 /// An answer that every vendor could have given.
 const ANSWER: &str = r#"{"ok": true, "status": "success", "code": 0, "errors": false, "key": "SEC-1",
-    "result": {"sys_id": "abc"}, "access_token": "hunter2-access", "issues": []}"#;
+    "result": {"sys_id": "abc"}, "access_token": "granted-access", "issues": []}"#;
 
 /// What was sent as JSON, one value per line of NDJSON.
 fn values(received: &Received) -> Vec<Value> {
@@ -226,7 +226,13 @@ async fn no_text_of_a_stranger_links_or_mentions_in_any_preset_for_people() {
         }
         for value in sent(preset, &message).await {
             let mut texts = Vec::new();
-            collect(&value, &mut texts);
+            // These are data or plain text, which nobody draws.
+            let plain: &[&str] = match preset.name {
+                "opsgenie" => &["details", "entity"],
+                "jira" => &["summary"],
+                _ => &[],
+            };
+            collect(&value, plain, &mut texts);
             for text in texts.iter().filter(|text| text.contains("evil")) {
                 for part in ["://evil", "www.evil.e", "@channel", "<!ch", "<@U"] {
                     assert!(!text.contains(part), "{}: {part} in {text}", preset.name);
@@ -246,15 +252,15 @@ async fn no_text_of_a_stranger_links_or_mentions_in_any_preset_for_people() {
     }
 }
 
-fn collect<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
+/// All texts but those of some keys.
+fn collect<'a>(value: &'a Value, without: &[&str], texts: &mut Vec<&'a str>) {
     match value {
         Value::String(text) => texts.push(text),
-        Value::Array(list) => list.iter().for_each(|one| collect(one, texts)),
-        // Opsgenie's details are data.
+        Value::Array(list) => list.iter().for_each(|one| collect(one, without, texts)),
         Value::Object(object) => object
             .iter()
-            .filter(|(key, _)| !matches!(key.as_str(), "details" | "entity"))
-            .for_each(|(_, one)| collect(one, texts)),
+            .filter(|(key, _)| !without.contains(&key.as_str()))
+            .for_each(|(_, one)| collect(one, without, texts)),
         _ => {}
     }
 }
@@ -291,7 +297,7 @@ async fn secrets_of_presets_are_where_the_vendor_expects_them() {
         (
             "sentinel",
             "/dataCollectionRules/dcr-00000000000000000000000000000000/streams/Custom-Advisoryd_CL",
-            "Bearer hunter2-access",
+            "Bearer granted-access",
             "",
         ),
         (

@@ -50,7 +50,15 @@ struct Server {
 
 impl Server {
     async fn start(kind: Kind, input: &str) -> Self {
+        Self::start_with(kind, input, &[]).await
+    }
+
+    /// The same with these files in its directory.
+    async fn start_with(kind: Kind, input: &str, files: &[(PathBuf, &str)]) -> Self {
         let dir = state_dir();
+        for (from, name) in files {
+            std::fs::copy(from, dir.path().join(name)).unwrap();
+        }
         let out = dir.path().join("out");
         let text = match kind {
             Kind::Rsyslog => format!(
@@ -301,16 +309,12 @@ async fn tls_needs_a_known_server_and_a_client_certificate() {
         "module(load=\"imtcp\" streamDriver.name=\"ossl\" streamDriver.mode=\"1\" streamDriver.authMode=\"x509/certvalid\")\n\
          input(type=\"imtcp\" port=\"{port}\" address=\"127.0.0.1\")"
     );
-    let mut server = Server::start(Kind::Rsyslog, &input).await;
-    // Its certificates lie in its directory, which exists only now.
-    for (from, name) in [
+    let files = [
         (authority.file(), "ca.pem"),
         (identity.certificate.clone(), "server.pem"),
         (identity.key.clone(), "server.key"),
-    ] {
-        std::fs::copy(from, server.dir.path().join(name)).unwrap();
-    }
-    server.restart().await;
+    ];
+    let server = Server::start_with(Kind::Rsyslog, &input, &files).await;
     let address = format!("tls://127.0.0.1:{port}");
     let ca = format!("ca_file = \"{}\"", authority.file().display());
     let client = format!(

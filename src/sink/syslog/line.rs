@@ -10,10 +10,23 @@ use crate::model::{Alert, Message, OWN_RULE, one_line, shortened};
 /// Maximum length of a MSGID.
 const MAX_MSGID_CHARS: usize = 32;
 /// Room for the text that structured data must leave, in bytes.
-const MIN_TEXT_BYTES: usize = 160;
+const MIN_TEXT_BYTES: usize = 120;
 /// Limits of the values in structured data, in characters, from the usual one to the
 /// one that always fits.
 const VALUE_CHARS: [usize; 4] = [400, 100, 40, 12];
+/// Values that are never shortened: ids, numbers and a few words.
+const FIXED: [&str; 10] = [
+    "id",
+    "message",
+    "kind",
+    "purpose",
+    "severity",
+    "severity_before",
+    "resolved",
+    "cvss",
+    "zero_day",
+    "ticket",
+];
 /// Facilities are numbered in steps of eight severities.
 const SEVERITIES: u8 = 8;
 
@@ -114,10 +127,15 @@ impl Lines {
         ];
         let mut data = format!("[{}", self.sd_id);
         for (name, value) in fields {
-            if value.is_empty() {
+            let is_left_out = name == "message" && most_chars == VALUE_CHARS[3];
+            if value.is_empty() || is_left_out {
                 continue;
             }
-            let value = shortened(&one_line(&value), most_chars);
+            let value = if FIXED.contains(&name) {
+                one_line(&value)
+            } else {
+                shortened(&one_line(&value), most_chars)
+            };
             data.push(' ');
             data.push_str(name);
             data.push_str("=\"");
