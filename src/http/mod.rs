@@ -13,6 +13,7 @@ mod exchange;
 mod json_values;
 mod origin;
 mod permits;
+mod priority;
 mod quote;
 mod rate_limiter;
 mod raw;
