@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::rate_limiter::Priority;
+use super::priority::Priority;
 
 /// Requests are counted per minute: a day then has at most 1441 counters, regardless of
 /// the number of requests.
@@ -85,7 +85,7 @@ mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
 
     use super::DailyQuota;
-    use crate::http::rate_limiter::Priority;
+    use crate::http::priority::Priority;
 
     fn at(minutes: i64) -> DateTime<Utc> {
         let start: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();

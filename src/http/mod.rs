@@ -14,6 +14,7 @@ mod json_values;
 mod link_header;
 mod origin;
 mod permits;
+mod priority;
 mod published_file;
 mod quote;
 mod rate_limiter;

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::rate_limiter::Priority;
+use super::priority::Priority;
 
 /// How long the answer that the day is used up holds for other requests that wait.
 const REFUSAL_HOLDS: Duration = Duration::from_secs(1);
@@ -337,7 +337,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::{NotNow, PermitEvent, Permits, Slice};
-    use crate::http::rate_limiter::Priority::{Background, Usual};
+    use crate::http::priority::Priority::{Background, Usual};
 
     fn slice(tokens: u32, for_background: bool) -> Slice {
         let first = Instant::now();

@@ -10,19 +10,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::permits::{NotNow, Permits, UsedUp};
+use super::priority::Priority;
 use crate::model::burst;
 
 const MINUTE: Duration = Duration::from_mins(1);
-
-/// Priority of a request.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Priority {
-    /// Feeds, tickets and interactive requests.
-    #[default]
-    Usual,
-    /// Background requests: sent only while no normal request waits.
-    Background,
-}
 
 /// The rate limiter of all requests of this process: a maximum per minute, and none
 /// during a pause that upstream asked for (`Retry-After`).
