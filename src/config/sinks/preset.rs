@@ -58,8 +58,8 @@ impl Preset {
         let named = |name: &str| presets().find(|preset| preset.name == name);
         let preset = if kind == "hook" {
             section.optional("preset", |node| {
-                let names: Vec<&str> = presets().map(|preset| preset.name).collect();
-                named(&text(node)?).ok_or_else(|| format!("expected one of {}", names.join(", ")))
+                let all: Vec<&str> = presets().map(|preset| preset.name).collect();
+                named(&text(node)?).ok_or_else(|| format!("expected one of {}", all.join(", ")))
             })?
         } else {
             named(kind)?

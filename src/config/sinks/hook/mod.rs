@@ -149,7 +149,7 @@ impl Hook {
     }
 
     /// The files with secrets that it needs.
-    pub(in super::super) fn secret_files(&self) -> Vec<&SecretFile> {
+    pub(super) fn secret_files(&self) -> Vec<&SecretFile> {
         let mut files = self.target.secret_files();
         files.extend(self.secrets.values());
         files.extend(self.oauth2.iter().map(|oauth2| &oauth2.secret));
