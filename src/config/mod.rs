@@ -25,6 +25,7 @@ mod mute;
 mod reconcile;
 mod regular_file;
 mod retention;
+mod rule_times;
 mod rules;
 mod schedule;
 mod secret;
@@ -284,7 +285,10 @@ impl Config {
         let lists: BTreeSet<i64> = self.watch_lists.iter().map(|list| list.id).collect();
         let all = (!self.discovery.watch_lists).then_some(&lists);
         warnings.extend(rules::warnings(&self.alerts.rules, all));
-        warnings.extend(rules::unknown_facts(&self.alerts.rules, &self.enrichment));
+        warnings.extend(rule_times::unknown_facts(
+            &self.alerts.rules,
+            &self.enrichment,
+        ));
         warnings
     }
 }

@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::enrichment::Enrichment;
 use super::health::advice;
 use super::lists;
 use super::mute::schedule;
+use super::rule_times::{PERIODS, check_clock, check_times, clock};
 use super::section::{Section, said};
 use super::setting_error::looks_secret;
 use super::tree::{Node, Said};
 use super::values::{boolean, duration, number, text, texts};
 use crate::model::filter::parse_filter;
 use crate::model::{
-    AttackVector, ChangeKind, Clause, Clauses, ClockClauses, Matcher, Missing, OWN_RULE, Rule,
-    Severity, WorkState,
+    AttackVector, ChangeKind, Clause, Clauses, Matcher, Missing, OWN_RULE, Rule, Severity,
+    WorkState,
 };
 
 /// Evaluating a change against this many rules still takes microseconds.
@@ -23,10 +23,6 @@ const MAX_RULES: usize = 500;
 const MAX_VALUES: usize = 200;
 /// A longer time would delay alerts beyond the day.
 const MAX_GROUP: Duration = Duration::from_hours(24);
-/// Rules are evaluated by the clock every ten minutes.
-const SHORTEST_PERIOD: Duration = Duration::from_hours(1);
-/// Ten years: nobody waits longer.
-const LONGEST_PERIOD: Duration = Duration::from_hours(24 * 3650);
 /// The solution statuses of upstream (contract §7).
 const SOLUTION_STATUSES: [&str; 5] = [
     "None",
@@ -90,33 +86,6 @@ pub(super) fn warnings(rules: &[Matcher], lists: Option<&BTreeSet<i64>>) -> Vec<
     warnings
 }
 
-/// Rules about facts that nothing brings.
-pub(super) fn unknown_facts(rules: &[Matcher], enrichment: &Enrichment) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for rule in rules {
-        let name = &rule.rule().name;
-        let on = &rule.rule().on;
-        let is_kev = rule.compares_kev() || on.contains(&ChangeKind::KevAdded);
-        let is_epss = rule.compares_epss() || on.contains(&ChangeKind::EpssCrossed);
-        for (key, is_asked, is_there) in [
-            ("kev", is_kev, enrichment.kev.is_some()),
-            ("epss", is_epss, enrichment.epss.is_some()),
-        ] {
-            if is_asked && !is_there {
-                warnings.push(format!(
-                    "rule `{name}` needs `{key}`, but `[enrichment] {key}` is not set: unknown values match unless the rule has `missing = \"skip\"`; set it, or run `advisoryd enrich FILE` regularly"
-                ));
-            }
-        }
-        if on.contains(&ChangeKind::EpssCrossed) && enrichment.epss_threshold.is_none() {
-            warnings.push(format!(
-                "rule `{name}` lists `epss_crossed`, which needs `[enrichment] epss_threshold`"
-            ));
-        }
-    }
-    warnings
-}
-
 fn rule(
     mut section: Section<'_>,
     (sinks, mutes): (&BTreeSet<String>, &BTreeSet<String>),
@@ -161,7 +130,7 @@ fn rule(
         shadow: section.value("shadow", false, boolean),
         digest: section.optional("digest", schedule),
         repeat_seconds: section
-            .optional("repeat", duration(SHORTEST_PERIOD..=LONGEST_PERIOD))
+            .optional("repeat", duration(PERIODS))
             .map_or(0, |repeat| repeat.as_secs()),
         mute_times: section.value("mute_times", Vec::new(), texts),
     };
@@ -176,53 +145,6 @@ fn rule(
     };
     section.close();
     matcher
-}
-
-/// Clauses about what has not happened for some time.
-fn clock(section: &mut Section<'_>) -> ClockClauses {
-    let mut length = |key| {
-        let length = section.optional(key, duration(SHORTEST_PERIOD..=LONGEST_PERIOD));
-        length.and_then(|length| i64::try_from(length.as_secs()).ok())
-    };
-    ClockClauses {
-        ticket_open_for: length("ticket_open_for"),
-        without_ticket_for: length("without_ticket_for"),
-        no_solution_for: length("no_solution_for"),
-        unacknowledged_for: length("unacknowledged_for"),
-    }
-}
-
-fn check_clock(section: &mut Section<'_>, clock: &ClockClauses, has_on: bool) {
-    if has_on {
-        let why = "is not used: a rule with `ticket_open_for`, `without_ticket_for`, `no_solution_for` or `unacknowledged_for` is evaluated by the clock; remove it";
-        section.unusable("on", why);
-    }
-    let is_of_advisories = clock.without_ticket_for.is_some() || clock.no_solution_for.is_some();
-    let groups = [
-        clock.ticket_open_for.is_some(),
-        clock.unacknowledged_for.is_some(),
-        is_of_advisories,
-    ];
-    if groups.into_iter().filter(|is_set| *is_set).count() > 1 {
-        let key = if clock.ticket_open_for.is_some() {
-            "ticket_open_for"
-        } else {
-            "unacknowledged_for"
-        };
-        let why = "cannot be combined with the other clauses that are evaluated by the clock; make two rules";
-        section.unusable(key, why);
-    }
-}
-
-fn check_times(section: &mut Section<'_>, rule: &Rule, mutes: &BTreeSet<String>) {
-    if rule.digest.is_some() && rule.group_seconds > 0 {
-        let why = "contradicts `group`; remove one of them";
-        section.unusable("digest", why);
-    }
-    for name in rule.mute_times.iter().filter(|name| !mutes.contains(*name)) {
-        let advice = "unknown mute time; add it under [[alerts.mute_times]]";
-        section.wrong("mute_times", name, advice);
-    }
 }
 
 fn check_sinks(section: &mut Section<'_>, rule: &Rule, sinks: &BTreeSet<String>) {

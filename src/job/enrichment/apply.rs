@@ -62,7 +62,7 @@ pub(super) async fn apply(
     };
     let release = Release {
         released_at,
-        release: release.as_deref(),
+        version: release.as_deref(),
         entries,
         digest: &read.digest,
         entity_tag: read.seal.entity_tag.as_deref(),

@@ -51,9 +51,8 @@ pub(super) async fn read(
     let mut is_known = false;
     while let Some(chunk) = body.chunk().await? {
         digest.update(&chunk);
-        match &mut scores {
-            None => kept.extend_from_slice(&chunk),
-            Some(_) => {}
+        if scores.is_none() {
+            kept.extend_from_slice(&chunk);
         }
         if !is_known && kept.len() >= BEGINNING_BYTES {
             is_known = true;

@@ -29,6 +29,14 @@ pub fn evaluate(filter: &Filter, subject: &Subject) -> Option<bool> {
     }
 }
 
+impl Filter {
+    /// Whether it compares a field.
+    pub fn compares(&self, field: Field) -> bool {
+        let tests = self.tests();
+        tests.into_iter().any(|test| text::field(test) == field)
+    }
+}
+
 /// `decisive` if one of them is, else unknown if one of them is, else the opposite.
 fn together(parts: impl Iterator<Item = Option<bool>>, decisive: bool) -> Option<bool> {
     let mut result = Some(!decisive);

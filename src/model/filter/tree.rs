@@ -184,14 +184,6 @@ impl Filter {
         words.collect()
     }
 
-    /// Whether it compares a field.
-    pub fn compares(&self, field: Field) -> bool {
-        let tests = self.tests();
-        tests
-            .into_iter()
-            .any(|test| super::text::field(test) == field)
-    }
-
     /// Whether it compares products or their vendors.
     pub fn uses_products(&self) -> bool {
         let is_of_products =

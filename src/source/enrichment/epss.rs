@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::NotPublished;
+use super::error::NotPublished;
 use crate::model::{CveNumber, EpssScores, outgoing_within, parse_time};
 
 /// Longest line: three times the longest that is published.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
-use super::NotPublished;
+use super::error::NotPublished;
 use crate::model::{KevCatalogue, KevEntry, outgoing_within, parse_time};
 
 /// Maximum number of entries: sixty times those of 2026.

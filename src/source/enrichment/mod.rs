@@ -1,12 +1,14 @@
 //! Published files about CVEs: the KEV catalogue (JSON) and EPSS scores (CSV).
 
 mod epss;
+mod error;
 mod kev;
 #[cfg(test)]
 mod tests;
 
 use crate::model::{Catalogue, EpssScores, KevCatalogue};
 pub use epss::EpssReader;
+pub use error::NotPublished;
 pub use kev::kev_catalogue;
 
 /// A file that was read.
@@ -27,11 +29,6 @@ impl Published {
         }
     }
 }
-
-/// Why a file is not accepted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct NotPublished(pub(crate) String);
 
 /// Which file begins like this; `None` if it is neither.
 pub fn recognise(beginning: &[u8]) -> Option<Catalogue> {

@@ -36,6 +36,7 @@ pub(crate) async fn exists_since(
 ///
 /// What came with the first load of a source counts from its publication, everything else
 /// from when it was stored, at the earliest.
+#[expect(clippy::too_many_lines, reason = "one SQL statement")]
 pub(crate) async fn advisories(
     connection: &mut PgConnection,
     without_ticket: Option<i64>,

@@ -16,6 +16,7 @@ const HELD_ALERTS: i32 = 1000;
 
 /// A message that alerts are added to in this transaction.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Carrier {
     id: Uuid,
     rule: String,
@@ -198,6 +199,7 @@ async fn update(
     Ok(())
 }
 
+#[expect(clippy::too_many_lines, reason = "two SQL statements")]
 async fn create(
     connection: &mut PgConnection,
     carriers: &[Carrier],

@@ -54,7 +54,7 @@ impl State {
 #[derive(Debug, Clone)]
 pub(crate) struct Release<'a> {
     pub released_at: DateTime<Utc>,
-    pub release: Option<&'a str>,
+    pub version: Option<&'a str>,
     pub entries: i64,
     pub digest: &'a [u8],
     pub entity_tag: Option<&'a str>,
@@ -198,7 +198,7 @@ pub(crate) async fn read(
         catalogue.name(),
         now,
         release.released_at,
-        release.release,
+        release.version,
         release.entries,
         release.digest,
         release.entity_tag,
