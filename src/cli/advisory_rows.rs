@@ -19,7 +19,7 @@ pub(super) fn rows(
             [
                 line.said.clone(),
                 line.severity.clone().unwrap_or_default(),
-                score(line, sort).map_or_else(String::new, |score| format!("{score:.1}")),
+                score(line, sort),
                 line.solution_status.clone().unwrap_or_default(),
                 at.map(|at| times.day(at)).unwrap_or_default(),
                 marked(line, times),
@@ -29,6 +29,7 @@ pub(super) fn rows(
     let (heading, _) = shown_time(&AdvisoryLine::default(), sort);
     let score = match sort {
         Sort::Threat => "threat",
+        Sort::Epss => "epss",
         _ => "cvss",
     };
     let at = times.heading(heading, now);
@@ -44,17 +45,20 @@ fn shown_time(line: &AdvisoryLine, sort: Sort) -> (&'static str, Option<DateTime
         Sort::Changed => ("changed", line.changed_at),
         Sort::Released => ("released", line.released_at),
         Sort::FirstSeen => ("first seen", line.first_seen_at),
-        Sort::Modified | Sort::Severity | Sort::Cvss | Sort::Threat => {
+        Sort::Modified | Sort::Severity | Sort::Cvss | Sort::Threat | Sort::Epss => {
             ("modified", line.modified_at)
         }
     }
 }
 
-fn score(line: &AdvisoryLine, sort: Sort) -> Option<f64> {
-    match sort {
-        Sort::Threat => line.threat_score,
-        _ => line.cvss_score,
-    }
+/// The score by which lines are sorted, else the CVSS score.
+fn score(line: &AdvisoryLine, sort: Sort) -> String {
+    let text = match sort {
+        Sort::Threat => line.threat_score.map(|score| format!("{score:.1}")),
+        Sort::Epss => line.epss.map(|score| format!("{score:.3}")),
+        _ => line.cvss_score.map(|score| format!("{score:.1}")),
+    };
+    text.unwrap_or_default()
 }
 
 /// The title; before it, that a record of the advisory is in quarantine.

@@ -108,7 +108,10 @@ pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> 
     let what = match wanted.what {
         What::Test { sink, json } => return test(&config, &sink, json).await,
         What::List(wanted) => {
-            return ask::with_reader(&config, async |opened| list(opened, wanted).await).await;
+            return ask::with_reader(&config, async |opened| {
+                list(opened, wanted, shared.times()).await
+            })
+            .await;
         }
         what => what,
     };

@@ -227,7 +227,7 @@ async fn enrich(context: &Context, json: bool) -> anyhow::Result<bool> {
     for (catalogue, pulled) in enrichment::pull_due(context).await? {
         match pulled {
             Pulled::Applied(applied) if json => print_json(&applied)?,
-            Pulled::Applied(applied) => print_line(&applied.sentence()),
+            Pulled::Applied(applied) => print_done(&applied.sentence()),
             Pulled::Failed(error) => {
                 print_error(&format!("{}: {error}", catalogue.label()));
                 good = false;

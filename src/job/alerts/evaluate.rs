@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 use sqlx::PgConnection;
 use tracing::{info, warn};
 use uuid::Uuid;

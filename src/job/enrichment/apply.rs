@@ -126,6 +126,7 @@ async fn record(
         at: now,
         settled_before: None,
         details: Details::Never,
+        is_live: false,
     };
     change::record(connection, origin, RecordKind::Advisory, facts, false).await
 }

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::advisory::stored_advisories;
