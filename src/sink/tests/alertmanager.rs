@@ -21,6 +21,7 @@ fn sink() -> Alertmanager {
             allow_private: false,
             proxy: None,
             ca_file: None,
+            client_cert: None,
         },
         labels: BTreeMap::from([("team".to_owned(), "soc".to_owned())]),
         active_for: Duration::from_hours(24),
