@@ -139,7 +139,11 @@ fn server_directory(directory: &Path) -> Option<PathBuf> {
 
 /// The major version that the server itself prints: `postgres (PostgreSQL) 15.14 (…)`.
 fn major_version(directory: &Path, account: &Account) -> Option<u32> {
-    major_of(&output_of(account, &directory.join("postgres"), "--version")?)
+    major_of(&output_of(
+        account,
+        &directory.join("postgres"),
+        "--version",
+    )?)
 }
 
 /// The major version in what a program prints: `pg_dump (PostgreSQL) 15.14 (…)`.

@@ -27,7 +27,10 @@ impl ClientPrograms {
     pub fn find(search: &ServerSearch, server_major: u32) -> Result<Self, ClusterError> {
         let mut found = BTreeMap::new();
         let on_path = env::split_paths(&search.path);
-        for directory in installed_versions(&search.versions).into_iter().chain(on_path) {
+        for directory in installed_versions(&search.versions)
+            .into_iter()
+            .chain(on_path)
+        {
             if let Some(major) = major_version(&directory) {
                 found.entry(major).or_insert(directory);
             }

@@ -8,7 +8,7 @@ use super::lists;
 use super::mute::schedule;
 use super::rule_times::{PERIODS, check_clock, check_times, clock};
 use super::section::{Section, said};
-use super::setting_error::looks_secret;
+use super::setting_error::{looks_secret, quoted};
 use super::tree::{Node, Said};
 use super::values::{boolean, duration, number, text, texts};
 use crate::model::filter::parse_filter;
@@ -63,7 +63,8 @@ pub(super) fn rules(
 pub(super) fn warnings(rules: &[Matcher], lists: Option<&BTreeSet<i64>>) -> Vec<String> {
     let mut warnings = Vec::new();
     for rule in rules.iter().map(Matcher::rule) {
-        let name = &rule.name;
+        // The token may have been pasted there.
+        let name = quoted(&rule.name);
         if rule.sinks.is_empty() && !rule.shadow {
             warnings.push(format!(
                 "rule `{name}` has no sinks: its alerts are recorded but not sent; add `sinks`, or set `shadow = true` if that is intended"

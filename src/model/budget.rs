@@ -274,8 +274,7 @@ mod tests {
             let all = sent(limit, |_| Some(BACKGROUND));
             let most = most_in_a_minute(&all);
             assert!(most <= limit as usize, "{limit}: {most}");
-            let rate = all.len() / 10;
-            assert!(rate * 10 >= limit as usize * 9, "{limit}: {rate}");
+            assert!(all.len() >= limit as usize * 9, "{limit}: {}", all.len());
         }
     }
 

@@ -42,7 +42,11 @@ pub async fn backup(
     let mut writer = tokio::fs::File::from_std(file);
     let written = dump(server, &mut writer, &partial).await;
     let synced = match written {
-        Ok(size) => writer.sync_all().await.map(|()| size).map_err(|error| TransferError::io("write", &partial, error)),
+        Ok(size) => writer
+            .sync_all()
+            .await
+            .map(|()| size)
+            .map_err(|error| TransferError::io("write", &partial, error)),
         Err(error) => Err(error),
     };
     let finished = synced.and_then(|size| {
@@ -122,6 +126,8 @@ fn create(partial: &Path, path: &Path) -> Result<File, TransferError> {
 }
 
 fn sync_directory(path: &Path) -> std::io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }

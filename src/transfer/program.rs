@@ -64,7 +64,11 @@ impl Server {
         command
             .env("LC_ALL", "C")
             .env("PGAPPNAME", format!("advisoryd {name}"))
-            .envs(self.environment.expose().map(|(name, value)| (name, OsStr::new(value))))
+            .envs(
+                self.environment
+                    .expose()
+                    .map(|(name, value)| (name, OsStr::new(value))),
+            )
             .args(arguments)
             .stdin(stdin)
             .stdout(stdout)
@@ -118,7 +122,10 @@ impl Running {
 /// that it never waits for us.
 async fn beginning(mut stderr: impl AsyncRead + Unpin) -> String {
     let mut kept = Vec::new();
-    let read = (&mut stderr).take(MAX_STDERR_BYTES).read_to_end(&mut kept).await;
+    let read = (&mut stderr)
+        .take(MAX_STDERR_BYTES)
+        .read_to_end(&mut kept)
+        .await;
     if read.is_ok() {
         // A pipe that breaks here has nothing more to say.
         let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;

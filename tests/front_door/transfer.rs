@@ -42,7 +42,10 @@ fn use_private(world: &mut World) -> PathBuf {
 async fn a_backup_is_restored_into_a_private_database() {
     let (mut world, file) = backed_up().await;
     let expected = advisories(&world);
-    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     let told = world.told(&["database", "backup", path(&file)]);
     assert_eq!(told.code, 1, "{told}");
     assert!(told.stderr.contains("--overwrite"), "{told}");
@@ -87,7 +90,10 @@ async fn a_backup_that_is_killed_leaves_no_file_of_its_name() {
     })
     .await;
     killed.kill9();
-    assert!(!file.exists() || !partial.exists(), "either complete or not there");
+    assert!(
+        !file.exists() || !partial.exists(),
+        "either complete or not there"
+    );
     let told = world.told(&["database", "backup", "--overwrite", path(&file)]);
     assert_eq!(told.code, 0, "{told}");
     assert!(!partial.exists());
@@ -108,10 +114,17 @@ async fn all_data_moves_to_another_server_and_the_configuration_follows() {
     };
     let refused = run(&["database", "move", "postgres://a:secret@127.0.0.1/x"]);
     let error = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && error.contains("--password-file"), "{error}");
+    assert!(
+        !refused.status.success() && error.contains("--password-file"),
+        "{error}"
+    );
     assert!(!error.contains("secret@"), "{error}");
     let moved = run(&["database", "move", &empty.url]);
-    assert!(moved.status.success(), "{}", String::from_utf8_lossy(&moved.stderr));
+    assert!(
+        moved.status.success(),
+        "{}",
+        String::from_utf8_lossy(&moved.stderr)
+    );
     let text = fs::read_to_string(&config).unwrap();
     assert!(text.contains(&empty.url), "{text}");
     let asked = run(&["advisories", "--json", "--limit", "0"]);

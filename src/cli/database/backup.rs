@@ -17,7 +17,9 @@ pub(super) async fn run(
     ask::with_database(config, async |opened| {
         match database::schema_state(&opened.pool).await? {
             SchemaState::UpToDate | SchemaState::Behind(_) => {}
-            SchemaState::Empty => anyhow::bail!("the database is empty; there is nothing to back up"),
+            SchemaState::Empty => {
+                anyhow::bail!("the database is empty; there is nothing to back up")
+            }
             SchemaState::Development(found) => return Err(found.into()),
             SchemaState::Foreign(found) => return Err(found.into()),
         }

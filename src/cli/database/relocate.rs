@@ -38,14 +38,27 @@ pub(super) async fn run(
             return Err(error.context("the new database"));
         }
     };
-    let done = copied(&Sides { config, old: &old, next: &next, new: &new }, is_switched.then_some(&next_file)).await;
+    let done = copied(
+        &Sides {
+            config,
+            old: &old,
+            next: &next,
+            new: &new,
+        },
+        is_switched.then_some(&next_file),
+    )
+    .await;
     new.close().await;
     old.close().await;
     let (tables, rows) = done?;
-    print_line(&format!("copied {tables} tables, {rows} rows, all compared"));
+    print_line(&format!(
+        "copied {tables} tables, {rows} rows, all compared"
+    ));
     let change = format!("`url` under `[database]` in {}", file.display());
     if is_switched {
-        print_line(&format!("changed {change}; start the daemon: systemctl start advisoryd"));
+        print_line(&format!(
+            "changed {change}; start the daemon: systemctl start advisoryd"
+        ));
     } else {
         print_line(&format!("{change} still names the old database"));
     }
@@ -68,7 +81,12 @@ struct Sides<'a> {
 
 /// Copies, compares, and changes the configuration while nobody can write.
 async fn copied(sides: &Sides<'_>, next_file: Option<&NextFile>) -> anyhow::Result<(usize, i64)> {
-    let Sides { config, old, next, new } = *sides;
+    let Sides {
+        config,
+        old,
+        next,
+        new,
+    } = *sides;
     let mut connection = old.pool.acquire().await?;
     drop(ask::up_to_date(old).await?);
     refuse_if_used(old, &mut connection).await?;
@@ -80,7 +98,9 @@ async fn copied(sides: &Sides<'_>, next_file: Option<&NextFile>) -> anyhow::Resu
         "the new database already has the schemas of advisoryd; give an empty one"
     );
     if found.has_schema {
-        drop_empty_schemas(&mut there).await.context("the new database")?;
+        drop_empty_schemas(&mut there)
+            .await
+            .context("the new database")?;
     }
     let from = server(config, &old.pool).await?;
     drop(connection);

@@ -56,12 +56,7 @@ enum Done {
     Beside(Cluster),
 }
 
-async fn into(
-    config: &Config,
-    opened: &Opened,
-    file: &Path,
-    ask: Ask,
-) -> anyhow::Result<Done> {
+async fn into(config: &Config, opened: &Opened, file: &Path, ask: Ask) -> anyhow::Result<Done> {
     let server = server(config, &opened.pool).await?;
     transfer::readable(&server, file).await?;
     let mut connection = opened.pool.acquire().await?;
@@ -80,7 +75,11 @@ async fn into(
         if !confirm(ask.yes, "Replace all data of the private database?")? {
             return Ok(Done::Refused);
         }
-        let next = Cluster::open(&cluster.next_state_dir()?, ClusterOptions::new(Role::Client)).await?;
+        let next = Cluster::open(
+            &cluster.next_state_dir()?,
+            ClusterOptions::new(Role::Client),
+        )
+        .await?;
         let beside = Server {
             environment: LibpqEnvironment::new(&next.connect_options()),
             ..server

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use toml_edit::{DocumentMut, Item, Table, value};
+use toml_edit::{DocumentMut, Item, Table, TableLike, Value, value};
 
 /// Where the database will be.
 #[derive(Debug, Clone)]
@@ -85,16 +85,28 @@ fn edited(text: &str, target: &Target) -> anyhow::Result<String> {
     let database = database
         .as_table_like_mut()
         .context("`database` in the configuration file is not a table")?;
-    database.insert("url", value(&target.url));
+    set(database, "url", &target.url);
     match &target.password_file {
-        Some(file) => {
-            database.insert("password_file", value(file));
-        }
+        Some(file) => set(database, "password_file", file),
         None => {
             database.remove("password_file");
         }
     }
     Ok(document.to_string())
+}
+
+/// Sets a key; the comments beside it stay.
+fn set(table: &mut dyn TableLike, key: &str, text: &str) {
+    match table.get_mut(key).and_then(Item::as_value_mut) {
+        Some(former) => {
+            let decor = former.decor().clone();
+            *former = Value::from(text);
+            *former.decor_mut() = decor;
+        }
+        None => {
+            table.insert(key, value(text));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -113,7 +125,7 @@ mod tests {
     #[test]
     fn comments_and_other_keys_stay() {
         let text = "# ours\n[database] # here\n# the old one\nurl = \"postgres:///old\" # keep\nmax_connections = 4\n\n[http]\nlisten = \"127.0.0.1:8787\"\n";
-        let expected = "# ours\n[database] # here\n# the old one\nurl = \"postgres:///new?host=/run/postgresql\"\nmax_connections = 4\n\n[http]\nlisten = \"127.0.0.1:8787\"\n";
+        let expected = "# ours\n[database] # here\n# the old one\nurl = \"postgres:///new?host=/run/postgresql\" # keep\nmax_connections = 4\n\n[http]\nlisten = \"127.0.0.1:8787\"\n";
         assert_eq!(edited(text, &target()).unwrap(), expected);
     }
 
@@ -121,6 +133,9 @@ mod tests {
     fn a_file_without_the_table_gets_it() {
         let text = "[http]\nlisten = \"127.0.0.1:8787\"\n";
         let text = edited(text, &target()).unwrap();
-        assert!(text.ends_with("[database]\nurl = \"postgres:///new?host=/run/postgresql\"\n"), "{text}");
+        assert!(
+            text.ends_with("[database]\nurl = \"postgres:///new?host=/run/postgresql\"\n"),
+            "{text}"
+        );
     }
 }

@@ -29,7 +29,10 @@ pub(super) async fn run(config: &Config, rewrite: bool) -> anyhow::Result<bool> 
         newest_directory,
     } = cluster.versions()?;
     let Some(data) = data else {
-        anyhow::bail!("there is no private database in {} yet", config.state.dir.display());
+        anyhow::bail!(
+            "there is no private database in {} yet",
+            config.state.dir.display()
+        );
     };
     if data == newest.to_string() && !rewrite {
         print_line(&format!(
@@ -67,9 +70,8 @@ async fn copy(from: &Cluster, to: &Cluster, newest: u32) -> anyhow::Result<(usiz
         programs: programs.clone(),
         environment: LibpqEnvironment::new(&cluster.connect_options()),
     };
-    let pool = |cluster: &Cluster| {
-        database::pool(Servers::from(cluster.connect_options()), CONNECTIONS)
-    };
+    let pool =
+        |cluster: &Cluster| database::pool(Servers::from(cluster.connect_options()), CONNECTIONS);
     let (old, new) = (pool(from), pool(to));
     let mut holding = old.begin().await?;
     hold_writes(&mut holding)

@@ -245,7 +245,8 @@ fn a_secret_in_the_place_of_its_file_is_not_repeated() {
     ] {
         let error = |value: &str| {
             let file = dir.path().join("c.toml");
-            let text = format!("[database]\npassword_file = \"{value}\"");
+            let text =
+                format!("[database]\nurl = \"postgres:///advisoryd\"\npassword_file = \"{value}\"");
             std::fs::write(&file, text).unwrap();
             let config = Config::load(Some(&file), variables.clone()).unwrap();
             let error = config.database.password_file.unwrap().lines();

@@ -1,6 +1,10 @@
 //! Permits: each is used at its time or not at all.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test says what failed by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what failed by panicking"
+)]
 
 use std::time::Duration;
 
@@ -15,7 +19,9 @@ const USABLE_FOR: Duration = Duration::from_secs(50);
 
 /// A slice whose first token was due some time ago.
 fn slice(tokens: u32, for_background: bool, ago: Duration) -> Slice {
-    let first = Instant::now().checked_sub(ago).expect("a machine that runs for a minute");
+    let first = Instant::now()
+        .checked_sub(ago)
+        .expect("a machine that runs for a minute");
     Slice {
         first,
         first_until: first + USABLE_FOR,

@@ -64,6 +64,7 @@ impl EpssReader {
 
     fn keep(&mut self, part: &[u8]) -> Result<(), NotPublished> {
         if self.line.len() + part.len() > MAX_LINE_BYTES {
+            self.lines += 1;
             return Err(self.wrong("a line that is too long"));
         }
         self.line.extend_from_slice(part);
