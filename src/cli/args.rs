@@ -21,6 +21,7 @@ use crate::simulate;
 #[command(
     after_help = "Exit status: 0 success, 1 failure (see stderr), 2 usage error, 69 a restart would not help (run only), 78 invalid configuration or token."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct Arguments {
     /// Configuration file [default: $ADVISORYD_CONFIG, else /etc/advisoryd/config.toml]
     #[arg(long, global = true, value_name = "FILE")]

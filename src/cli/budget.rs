@@ -69,11 +69,11 @@ async fn reserve(config: &Config, opened: &Opened, wanted: &Take) -> anyhow::Res
     let token = config.upstream.token()?;
     let sharing = startup::sharing(config, &token, BudgetKind::Script);
     let stop = stop_on_signals()?;
-    let taking = take(&opened.pool, &sharing, wanted.requests, wanted.no_wait);
-    let Some(taken) = stop.run_until_cancelled(taking).await else {
+    let reservation = take(&opened.pool, &sharing, wanted.requests, wanted.no_wait);
+    let Some(answer) = stop.run_until_cancelled(reservation).await else {
         return Ok(false);
     };
-    match taken? {
+    match answer? {
         Taken::Granted => {
             if wanted.json {
                 print_json(&json!({"granted": wanted.requests}))?;

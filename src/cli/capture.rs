@@ -91,15 +91,11 @@ async fn share_budget(
         let budget = startup::share(client, sharing, &opened.pool, &Clock::system()).await?;
         anyhow::Ok((opened, budget))
     };
-    match timeout(DATABASE_WITHIN, joining).await {
-        Ok(Ok(shared)) => Some(shared),
-        Ok(Err(_)) | Err(_) => {
-            print_error(
-                "the database is not in reach: requests of other processes are not counted",
-            );
-            None
-        }
+    if let Ok(Ok(shared)) = timeout(DATABASE_WITHIN, joining).await {
+        return Some(shared);
     }
+    print_error("the database is not in reach: requests of other processes are not counted");
+    None
 }
 
 async fn captured(

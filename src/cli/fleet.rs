@@ -136,7 +136,7 @@ async fn asked(file: &Path) -> Instance {
         Err(error) => {
             let first = error.errors.first();
             let first = first.map_or_else(|| error.to_string(), ToString::to_string);
-            blank.with(State::Critical, first)
+            blank.with(State::Critical, &first)
         }
     }
 }

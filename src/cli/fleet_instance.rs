@@ -118,9 +118,9 @@ impl Instance {
     }
 
     /// Adds something that is wrong; only the worst is told.
-    pub(super) fn with(mut self, state: State, what: String) -> Self {
+    pub(super) fn with(mut self, state: State, what: &str) -> Self {
         if state > self.state || self.worst.is_none() {
-            self.worst = Some(shortened(&what, MAX_WORST_CHARS));
+            self.worst = Some(shortened(what, MAX_WORST_CHARS));
             self.state = state;
         }
         self
@@ -154,19 +154,19 @@ impl Instance {
         if config.database.url.is_none() && !has_server(&config.state.dir) {
             return self.with(
                 State::Unknown,
-                "the private PostgreSQL is not running; start the daemon".to_owned(),
+                "the private PostgreSQL is not running; start the daemon",
             );
         }
         let mut instance = match timeout(ANSWER_WITHIN, read(config)).await {
             Ok(Ok(found)) => self.judged(&found, now),
-            Ok(Err(error)) => self.with(State::Unknown, format!("{error:#}")),
+            Ok(Err(error)) => self.with(State::Unknown, &format!("{error:#}")),
             Err(_) => {
                 let text = format!("no answer within {} s", ANSWER_WITHIN.as_secs());
-                self.with(State::Unknown, text)
+                self.with(State::Unknown, &text)
             }
         };
         if instance.daemon == Daemon::Stopped {
-            instance = instance.with(State::Warning, "the daemon does not run".to_owned());
+            instance = instance.with(State::Warning, "the daemon does not run");
         }
         instance
     }
@@ -193,16 +193,16 @@ impl Instance {
                 && age > limit
             {
                 let text = format!("{label}: the data is {} old", rough(age));
-                self = self.with(State::Critical, text);
+                self = self.with(State::Critical, &text);
             }
             if let Some(error) = &source.last_error {
-                self = self.with(State::Warning, format!("{label}: {error}"));
+                self = self.with(State::Warning, &format!("{label}: {error}"));
             } else if source.last_success_at.is_none() {
-                self = self.with(State::Warning, format!("{label}: never read completely"));
+                self = self.with(State::Warning, &format!("{label}: never read completely"));
             }
         }
         for summary in &found.conditions {
-            self = self.with(State::Warning, summary.clone());
+            self = self.with(State::Warning, summary);
         }
         self
     }

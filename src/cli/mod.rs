@@ -189,7 +189,7 @@ fn work(shared: Shared, command: Command) -> anyhow::Result<bool> {
             man(out.as_deref())?;
             Ok(true)
         }
-        Command::Sinks(wanted) => sinks::run(wanted),
+        Command::Sinks(wanted) => sinks::run(&wanted),
         Command::Run { alert_backlog } => block_on(run(shared, StartOptions { alert_backlog })),
         Command::Sync(wanted) => block_on(sync::run(shared, wanted)),
         Command::Check { offline, json } => block_on(check::run(shared, offline, json)),

@@ -75,7 +75,7 @@ pub(super) fn write(line: &str) -> Option<io::Result<()>> {
                 return Some(Ok(()));
             }
             let text = mem::take(&mut held.text);
-            let Some(mut child) = command().as_ref().and_then(spawn) else {
+            let Some(mut child) = command().as_ref().and_then(|command| spawn(command)) else {
                 *paging = Paging::Off;
                 return Some(io::stdout().write_all(text.as_bytes()));
             };
@@ -137,7 +137,7 @@ fn choose(named: Option<OsString>) -> Option<String> {
 }
 
 /// Starts the pager. `None` if that is not possible: then the terminal has to do.
-fn spawn(command: &String) -> Option<Child> {
+fn spawn(command: &str) -> Option<Child> {
     let mut pager = if command.contains(OF_SHELL) {
         let mut shell = Command::new("sh");
         shell.args(["-c", command]);

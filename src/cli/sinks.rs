@@ -41,7 +41,7 @@ fn preset(name: &str) -> Result<Preset, String> {
 }
 
 /// Needs neither configuration nor database.
-pub(super) fn run(wanted: Sinks) -> anyhow::Result<bool> {
+pub(super) fn run(wanted: &Sinks) -> anyhow::Result<bool> {
     match wanted.what {
         What::Presets { json: true } => {
             for preset in presets() {

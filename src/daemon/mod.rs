@@ -105,7 +105,7 @@ pub async fn run(
         }
         info!("the database is ready; connect with: {psql}");
         let (daemon, config) = starting.daemon(load, pool, options, trouble);
-        daemon.serve(config, &mut signals).await
+        Box::pin(daemon.serve(config, &mut signals)).await
     });
     // `keep_running` is polled as one future to the end: if it were dropped and created
     // again, a slow restart of the server would never complete.
@@ -243,7 +243,7 @@ impl Daemon {
                     Request::Stop => break,
                     Request::Reload => {
                         systemd::reloading();
-                        (generation, refused) = self.reload(generation).await?;
+                        (generation, refused) = Box::pin(self.reload(generation)).await?;
                         standing = generation.standing();
                         presence.refused(refused.as_deref());
                         systemd::ready(&self.status(refused.as_deref(), &generation));

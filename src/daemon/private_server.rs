@@ -28,7 +28,7 @@ impl Trouble {
             Some(failure) => {
                 // Closed when the server is given up: there is no news any more.
                 if failure.changed().await.is_err() {
-                    pending().await
+                    pending::<()>().await;
                 }
             }
             None => pending().await,

@@ -131,7 +131,7 @@ async fn budgets(
     } = &*working.config;
     let mut budgets = Vec::new();
     if upstream.requests_per_day > 0 {
-        let used = shared.map_or(0, |shared| shared.used_today());
+        let used = shared.map_or(0, SharedUse::used_today);
         budgets.push(Budget {
             name: "requests",
             limit: upstream.requests_per_day,

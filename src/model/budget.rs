@@ -117,7 +117,7 @@ pub fn interval(per_minute: u32) -> TimeDelta {
 /// Most requests of one [`BudgetRequest::Burst`]: it takes nearly twice as many places,
 /// which must fit in a minute.
 pub fn max_burst(per_minute: u32) -> u32 {
-    ((per_minute - burst(per_minute) + 1) / 2).max(1)
+    (per_minute - burst(per_minute)).div_ceil(2).max(1)
 }
 
 /// Reserves places, or says why not.

@@ -94,7 +94,7 @@ impl Writer {
             self.truncate(start);
             match decoded {
                 Decoded::Byte(byte) if byte.is_ascii() => {
-                    self.put_char(char::from(byte), (from, to))
+                    self.put_char(char::from(byte), (from, to));
                 }
                 Decoded::Byte(byte) => self.view.push(byte, (from, to)),
                 Decoded::Char(letter) => self.put_char(letter, (from, to)),
@@ -222,7 +222,7 @@ fn code(text: &[u8]) -> Option<(usize, Decoded)> {
         }
         [.., b'%', high, low] => Some((3, Decoded::Byte(byte(*high, *low)?))),
         [.., b'\\', b'x', high, low] => Some((4, Decoded::Byte(byte(*high, *low)?))),
-        [.., b'\\', b'u', a, b, c, d] => unit(text, &[*a, *b, *c, *d]),
+        [.., b'\\', b'u', a, b, c, d] => unit(text, [*a, *b, *c, *d]),
         [.., b'\\', b'0', b'3', b'3'] => Some((4, Decoded::Byte(ESCAPE))),
         _ => None,
     }
@@ -239,8 +239,8 @@ fn escape(text: &[u8]) -> Option<(usize, Decoded)> {
 
 /// A code of 16 bits. Two of them stand for a character beyond U+FFFF; the first waits for
 /// the second.
-fn unit(text: &[u8], digits: &[u8; 4]) -> Option<(usize, Decoded)> {
-    let low = number(digits, 16)?;
+fn unit(text: &[u8], digits: [u8; 4]) -> Option<(usize, Decoded)> {
+    let low = number(&digits, 16)?;
     if !(0xdc00..0xe000).contains(&low) {
         return Some((6, Decoded::Char(char::from_u32(low)?)));
     }

@@ -79,7 +79,7 @@ pub struct NotAPage {
 impl NotAPage {
     fn new(text: &str, source: serde_json::Error) -> Self {
         let message: Option<Message> = serde_json::from_str(text).ok();
-        let says = message.and_then(|said| said.detail.or(said.error).or(said.message));
+        let says = message.and_then(|said| said.detail.or(said.error).or(said.text));
         let says = says.as_ref().and_then(Value::as_str).map(one_line);
         Self {
             says: says.map(|says| shortened(&says, MAX_MESSAGE_CHARS)),
@@ -96,7 +96,8 @@ const MAX_MESSAGE_CHARS: usize = 200;
 struct Message {
     detail: Option<Value>,
     error: Option<Value>,
-    message: Option<Value>,
+    #[serde(rename = "message")]
+    text: Option<Value>,
 }
 
 fn in_words(says: Option<&String>) -> String {

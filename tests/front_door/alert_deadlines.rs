@@ -30,8 +30,8 @@ fn rule(name: &str, clauses: toml::Table) -> Rule {
 
 /// What the receiver got: rule, kind of alert, key and summary.
 fn told(receiver: &Receiver) -> Vec<String> {
-    let received = receiver.received();
-    let mut told: Vec<String> = received
+    let requests = receiver.received();
+    let mut told: Vec<String> = requests
         .iter()
         .map(|message| {
             let alert = &message.body["alerts"][0];

@@ -51,8 +51,8 @@ async fn publish(world: &World, count: u32) -> Vec<String> {
 
 /// The number of alerts of each message, and the kinds.
 fn told(receiver: &Receiver) -> Vec<String> {
-    let received = receiver.received();
-    let messages = received.iter().map(|message| {
+    let requests = receiver.received();
+    let messages = requests.iter().map(|message| {
         let alerts = message.body["alerts"].as_array().unwrap();
         let rule = message.body["rule"].as_str().unwrap();
         let what = alerts[0]["what"].as_str().unwrap();

@@ -90,9 +90,8 @@ fn the_chart_names_settings_that_the_program_accepts() {
     let lines = config
         .lines()
         .take_while(|line| line.is_empty() || line.starts_with("  "));
-    let config: String = lines
-        .map(|line| format!("{}\n", line.strip_prefix("  ").unwrap_or_default()))
-        .collect();
+    let lines = lines.map(|line| line.strip_prefix("  ").unwrap_or_default());
+    let config = lines.collect::<Vec<_>>().join("\n");
     assert!(config.contains("[[watch_lists]]"), "{config}");
     accepts(&named, &config);
 }

@@ -62,8 +62,8 @@ async fn kinds(world: &World) -> Vec<String> {
 
 /// What the receiver got since then, as rule, kind of change and summary.
 fn told(receiver: &Receiver, before: usize) -> Vec<String> {
-    let received = receiver.received();
-    let new = received[before..].iter();
+    let requests = receiver.received();
+    let new = requests[before..].iter();
     new.map(|message| {
         let alert = &message.body["alerts"][0];
         let text = |key: &str| alert[key].as_str().unwrap().to_owned();

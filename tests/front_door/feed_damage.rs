@@ -71,7 +71,7 @@ async fn taken(document: &str) -> (String, i64) {
 pub async fn all_taken(documents: &[(&str, String)], is_complete: bool) -> String {
     let mut all = String::new();
     for (name, document) in documents {
-        let (told, covered) = taken(document).await;
+        let (told, covered) = Box::pin(taken(document)).await;
         assert_eq!(covered == 1, is_complete, "{name}: {told}");
         let _ = writeln!(all, "{name}\n    {told}");
     }
@@ -135,7 +135,7 @@ async fn a_damaged_document_is_a_failed_run_and_what_was_whole_is_stored() {
         });
         (name, filled)
     });
-    insta::assert_snapshot!(all_taken(&documents, false).await);
+    insta::assert_snapshot!(Box::pin(all_taken(&documents, false)).await);
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn related_advisories_are_not_taken_for_the_feed() {
         "identifiers under an unknown name",
         format!("<advisories>{}{}</advisories>", related(1), related(2)),
     )];
-    insta::assert_snapshot!(all_taken(&documents, false).await);
+    insta::assert_snapshot!(Box::pin(all_taken(&documents, false)).await);
 }
 
 #[tokio::test]
@@ -207,7 +207,7 @@ async fn nothing_beside_records_is_dropped() {
             ),
         ),
     ];
-    insta::assert_snapshot!(all_taken(&documents, true).await);
+    insta::assert_snapshot!(Box::pin(all_taken(&documents, true)).await);
 }
 
 /// A whole record where only references to other advisories belong is quarantined; the
@@ -228,7 +228,7 @@ async fn whole_records_within_a_record_are_quarantined() {
         );
         (name, document)
     });
-    insta::assert_snapshot!(all_taken(&documents, true).await);
+    insta::assert_snapshot!(Box::pin(all_taken(&documents, true)).await);
 
     let (world, served) = world_of_documents().await;
     served.set(1, documents[0].1.as_str());

@@ -64,7 +64,7 @@ async fn a_document_that_says_that_it_is_partial_is_a_failed_run() {
         ),
         ("no records", "<feed><more>true</more></feed>"),
     ]);
-    insta::assert_snapshot!(all_taken(&documents, false).await);
+    insta::assert_snapshot!(Box::pin(all_taken(&documents, false)).await);
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn a_document_that_says_that_it_is_whole_is_complete() {
              <link rel=\"next\" href=\"http://127.0.0.1:1/\"/></advisory></feed>",
         ),
     ]);
-    insta::assert_snapshot!(all_taken(&documents, true).await);
+    insta::assert_snapshot!(Box::pin(all_taken(&documents, true)).await);
 }
 
 /// A link to the next page, in whichever form, is followed; all pages together are the

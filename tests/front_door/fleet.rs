@@ -18,6 +18,10 @@ fn of<'a>(lines: &'a [Value], name: &str) -> &'a Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one folder, one state after the other"
+)]
 async fn each_instance_is_a_line_and_the_worst_is_the_exit_status() {
     let mut world = World::new().await;
     world.settings.tickets.enabled = Some(false);

@@ -1,5 +1,6 @@
 //! docs/integrations: every block to copy is accepted, and sends what it says.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -66,6 +67,7 @@ fn every_page_names_its_sink_in_the_test_command() {
 async fn every_block_over_http_sends_a_message() {
     let authority = Authority::new();
     let mut sent = 0;
+    let host = regex::Regex::new("https://[^/\"]+").unwrap();
     for (page, block) in blocks("toml") {
         let (dir, receiver) = (state_dir(), Receiver::start().await);
         let answer = r#"{"ok": true, "status": "success", "code": 0, "errors": false, "key": "SEC-1",
@@ -89,7 +91,6 @@ async fn every_block_over_http_sends_a_message() {
         let authority = authority.file().display().to_string();
         text = text.replace("/etc/ssl/certs/our-own.pem", &authority);
         // Each host is the receiver.
-        let host = regex::Regex::new("https://[^/\"]+").unwrap();
         text = host.replace_all(&text, receiver.url.as_str()).into_owned();
         let kind = text
             .lines()
@@ -107,7 +108,7 @@ async fn every_block_over_http_sends_a_message() {
             more.push_str("\nallow_private = true");
         }
         if kind.contains("pagerduty") && !text.contains("url = ") {
-            more.push_str(&format!("\nurl = \"{}\"", receiver.url));
+            let _ = write!(more, "\nurl = \"{}\"", receiver.url);
         }
         text = text.replace(&kind, &format!("{kind}{more}"));
         let config = Config::from_text(&page, &text).unwrap_or_else(|error| panic!("{error}"));

@@ -83,12 +83,12 @@ impl Server {
             dir,
             process: None,
         };
-        server.go().await;
+        server.go();
         server
     }
 
     /// Starts it.
-    async fn go(&mut self) {
+    fn go(&mut self) {
         let root = servers();
         let libraries = [
             "usr/lib/x86_64-linux-gnu",
@@ -146,7 +146,7 @@ impl Server {
 
     async fn restart(&mut self) {
         self.stop().await;
-        self.go().await;
+        self.go();
     }
 
     fn out(&self) -> PathBuf {

@@ -29,7 +29,7 @@ pub(super) async fn run(config: &Config, file: &Path, ask: Ask) -> anyhow::Resul
             migrated?;
             None
         }
-        Ok(Done::Beside(next)) => Some(replace(config, opened, next).await?),
+        Ok(Done::Beside(next)) => Some(replace(config, opened, *next).await?),
         other => {
             opened.close().await;
             return other.map(|_| false);
@@ -53,7 +53,7 @@ enum Done {
     /// Into the database itself.
     Restored,
     /// Into a private server that is to replace the one with data.
-    Beside(Cluster),
+    Beside(Box<Cluster>),
 }
 
 async fn into(config: &Config, opened: &Opened, file: &Path, ask: Ask) -> anyhow::Result<Done> {
@@ -85,7 +85,7 @@ async fn into(config: &Config, opened: &Opened, file: &Path, ask: Ask) -> anyhow
             ..server
         };
         transfer::restore(&beside, file).await?;
-        return Ok(Done::Beside(next));
+        return Ok(Done::Beside(Box::new(next)));
     }
     if there.has_schema {
         drop_empty_schemas(&mut connection).await?;

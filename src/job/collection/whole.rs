@@ -57,14 +57,11 @@ async fn read_once<K: Ord, T>(
             sample.get_or_insert_with(|| first.raw.clone());
         }
         for row in &received.page.results {
-            match read(row) {
-                Some((key, value)) => {
-                    rows.insert(key, value);
-                }
-                None => {
-                    unreadable += 1;
-                    sample.get_or_insert_with(|| row.to_string());
-                }
+            if let Some((key, value)) = read(row) {
+                rows.insert(key, value);
+            } else {
+                unreadable += 1;
+                sample.get_or_insert_with(|| row.to_string());
             }
         }
     }

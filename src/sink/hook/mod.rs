@@ -185,7 +185,7 @@ impl Hook {
                 Err(refused) if refused.status == Some(401) && rejected.is_none() => {
                     rejected = Some(token.text);
                 }
-                Err(refused) => return Err(token.redacted(refused)),
+                Err(refused) => return Err(token.redacted(&refused)),
                 Ok(mut answer) => {
                     answer.text = token.redact(&answer.text);
                     return Ok(answer);

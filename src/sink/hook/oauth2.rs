@@ -77,11 +77,11 @@ impl Token {
         self.redaction.redact(text)
     }
 
-    pub(super) fn redacted(&self, refused: Refused) -> Refused {
+    pub(super) fn redacted(&self, refused: &Refused) -> Refused {
         Refused {
             reason: self.redact(&refused.reason),
             answer: self.redact(&refused.answer),
-            ..refused
+            ..*refused
         }
     }
 }

@@ -132,12 +132,11 @@ impl Syslog {
         let mut shared = self.stream.lock().await;
         let open = shared.connection.take();
         let open = open.and_then(|mut open| open.check_open().is_ok().then_some(open));
-        let mut connection = match open {
-            Some(open) => open,
-            None => {
-                shared.generation += 1;
-                Connection::open(&self.transport, self.tls.as_deref()).await?
-            }
+        let mut connection = if let Some(open) = open {
+            open
+        } else {
+            shared.generation += 1;
+            Connection::open(&self.transport, self.tls.as_deref()).await?
         };
         connection.write(bytes).await?;
         connection.check_open()?;

@@ -41,6 +41,7 @@ pub enum Reservation {
 
 /// Reserves places, as far as the limits allow, and counts their requests as used. With
 /// `is_tried` only if they can be used at once.
+#[expect(clippy::too_many_lines, reason = "one transaction, most of it SQL")]
 pub async fn reserve(
     pool: &PgPool,
     member: &BudgetMember,

@@ -115,6 +115,7 @@ impl Drop for Gateway {
 
 /// What is known of one connection.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Conversation {
     /// Prepared statements that write, by name.
     writes: HashMap<String, bool>,
