@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use self::generation::Generation;
-use self::outage::Pauses;
+use self::outage::{Pauses, is_away};
 use self::presence::Presence;
 use self::private_server::Trouble;
 use self::requests::{Request, Signals};
@@ -225,7 +225,9 @@ struct Daemon {
 impl Daemon {
     /// Runs one generation after the other until advisoryd stops.
     async fn serve(&self, config: Config, signals: &mut Signals) -> anyhow::Result<()> {
-        let mut generation = self.start(config).await?;
+        let Some(mut generation) = self.start_first(config, signals).await? else {
+            return Ok(());
+        };
         systemd::ready(&generation.status());
         info!("{}", generation.status());
         let presence = Presence::start(self.pool.clone());
@@ -276,6 +278,31 @@ impl Daemon {
         generation.stop(STOP_WITHIN).await;
         presence.end().await;
         Ok(())
+    }
+
+    /// Starts the first generation, and waits out a database that is unavailable again;
+    /// `None` if advisoryd is asked to stop first.
+    async fn start_first(
+        &self,
+        config: Config,
+        signals: &mut Signals,
+    ) -> anyhow::Result<Option<Generation>> {
+        let mut pauses = Pauses::new();
+        loop {
+            let error = match self.start(config.clone()).await {
+                Err(error) if is_away(&error) => error,
+                started => return started.map(Some),
+            };
+            warn!(
+                error = chain(&*error),
+                "the database is unreachable; waiting for it"
+            );
+            systemd::still_starting("waiting for the database", systemd::EXTEND_TIMEOUT);
+            tokio::select! {
+                () = tokio::time::sleep(pauses.next()) => {}
+                () = signals.stop_requested() => return Ok(None),
+            }
+        }
     }
 
     async fn start(&self, config: Config) -> anyhow::Result<Generation> {

@@ -35,6 +35,12 @@ impl Pauses {
     }
 }
 
+/// Whether a start failed only because the database is unavailable.
+pub(super) fn is_away(error: &anyhow::Error) -> bool {
+    let of_driver = error.downcast_ref().is_some_and(crate::store::is_away);
+    of_driver || error.downcast_ref().is_some_and(Failure::is_database_away)
+}
+
 /// Repeats `job` until it does not fail because the database is unavailable; `who` is
 /// its name in the log. Returns the result of the job, or [`Failure::Stopped`] if
 /// advisoryd stops during an outage. The `watch` does not count waiting as being stuck.

@@ -33,16 +33,14 @@ fn told(receiver: &Receiver) -> Vec<String> {
     let requests = receiver.received();
     let mut told: Vec<String> = requests
         .iter()
-        .map(|message| {
-            let alert = &message.body["alerts"][0];
-            let text = |key: &str| alert[key].as_str().unwrap().to_owned();
+        .flat_map(|message| {
             let rule = message.body["rule"].as_str().unwrap();
-            format!(
-                "{rule} {} {} {}",
-                text("what"),
-                text("key"),
-                text("summary")
-            )
+            let alerts = message.body["alerts"].as_array().unwrap().iter();
+            alerts.map(move |alert| {
+                let text = |key: &str| alert[key].as_str().unwrap().to_owned();
+                let (what, key, summary) = (text("what"), text("key"), text("summary"));
+                format!("{rule} {what} {key} {summary}")
+            })
         })
         .collect();
     told.sort();
@@ -138,7 +136,7 @@ async fn a_ticket_that_stays_open_is_told_once() {
     world.alert().await;
     let all = told(&receiver);
     let lines: Vec<&String> = all.iter().filter(is_new).collect();
-    assert_eq!(lines.len(), 1, "{all:?}");
+    assert_eq!(lines.len(), 1, "{ticket}: {all:?}");
     assert!(
         lines[0].contains("open ticket_open") && lines[0].contains("ticket open for 15 days"),
         "{lines:?}"

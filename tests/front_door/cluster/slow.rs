@@ -36,7 +36,11 @@ async fn a_server_that_is_slow_to_come_back_comes_back_beside_a_running_daemon()
     daemon.line("starting it again").await;
     let client = open(state.path(), Role::Client).await.unwrap();
     assert_eq!(kept_row(&client).await, "still here");
-    assert!(!client.is_ours(), "the daemon started it");
+    assert!(
+        !client.is_ours(),
+        "the daemon started it:\n{}",
+        daemon.stderr()
+    );
     let starts = daemon.stderr().matches("started as process").count();
     assert_eq!(
         starts,
