@@ -289,7 +289,11 @@ impl Daemon {
     ) -> anyhow::Result<Option<Generation>> {
         let mut pauses = Pauses::new();
         loop {
-            let error = match self.start(config.clone()).await {
+            let started = tokio::select! {
+                started = Box::pin(self.start(config.clone())) => started,
+                () = signals.stop_requested() => return Ok(None),
+            };
+            let error = match started {
                 Err(error) if is_away(&error) => error,
                 started => return started.map(Some),
             };
