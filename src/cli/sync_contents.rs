@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::output::{print_error, print_json, print_line};
+use super::output::{print_error, print_json, print_done};
 use super::progress;
 use crate::job::context::Context;
 use crate::job::lists::mirror;
@@ -28,7 +28,7 @@ pub(super) async fn mirror(context: &Context, json: bool) -> anyhow::Result<bool
     if json {
         print_json(&mirrored)?;
     } else {
-        print_line(&format!(
+        print_done(&format!(
             "list contents: {} collections read, {} rows came, {} left, {} requests",
             mirrored.read, mirrored.came, mirrored.left, mirrored.requests
         ));
