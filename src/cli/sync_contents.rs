@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::output::{print_error, print_json, print_done};
+use super::output::{print_done, print_error, print_json};
 use super::progress;
 use crate::job::context::Context;
 use crate::job::lists::mirror;

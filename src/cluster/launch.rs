@@ -25,7 +25,7 @@ use super::settings::settings;
 use super::site::Site;
 use super::socket_dir::socket_file;
 use super::user_files::UserFiles;
-use super::{binaries, initdb, replace, shared};
+use super::{binaries, initdb, replacement, shared};
 
 /// How long the last lines of a server that ended may take to be read.
 const LAST_LINES_WITHIN: Duration = Duration::from_millis(500);
@@ -130,7 +130,7 @@ fn launch(plan: &Plan, cancel: &CancelFlag) -> Result<Launched, ClusterError> {
         sockets,
     } = &plan.site;
     let data = directory.data();
-    replace::finish(directory, account)?;
+    replacement::finish(directory, account)?;
     let binaries = binaries::find(&options.search, account, directory)?;
     initdb::ensure(directory, account, &binaries, options.durable, cancel)?;
     wait_until_free(directory, account, cancel)?;

@@ -26,6 +26,7 @@ mod process_state;
 mod program;
 mod ready;
 mod replace;
+mod replacement;
 mod safe_dir;
 mod server;
 mod server_log;

@@ -1,32 +1,14 @@
 //! Replaces the data directory of the private server by another one that was filled
 //! beside it: for `database upgrade` and `database restore --replace`.
-//!
-//! | name | content |
-//! |---|---|
-//! | `next` | state directory of the server that is being filled |
-//! | `data.next` | the same data, complete; about to become `data` |
-//! | `data.old` | what `data` was before |
-//!
-//! Each step is one rename. A process that is killed between two of them leaves either
-//! the old data in use, or the new one to be put in place by the next start.
 
 use std::path::PathBuf;
 
-use tracing::info;
-
-use super::account::Account;
 use super::binaries;
-use super::directory::{DATA, Directory};
+use super::directory::DATA;
 use super::error::ClusterError;
 use super::instance::Cluster;
+use super::replacement::{COMPLETE, NEXT, OLD};
 use super::user_files::UserFiles;
-
-/// State directory of the server that is being filled.
-const NEXT: &str = "next";
-/// Its data directory, when it is complete.
-const COMPLETE: &str = "data.next";
-/// The data directory that was replaced.
-const OLD: &str = "data.old";
 
 /// Major versions of the data and of what is installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,21 +75,4 @@ impl Cluster {
         files.remove_all(NEXT)?;
         Ok(directory.path().join(OLD))
     }
-}
-
-/// Ends a replacement that was interrupted. Called with the lock held, before the data
-/// directory is looked at.
-pub(super) fn finish(directory: &Directory, account: &Account) -> Result<(), ClusterError> {
-    let exists = |name: &str| directory.path().join(name).symlink_metadata().is_ok();
-    if !exists(COMPLETE) {
-        return Ok(());
-    }
-    let files = UserFiles::new(account, directory.path());
-    if exists(DATA) {
-        // The old data is still in use, and has changed since.
-        info!("removing `{COMPLETE}`, which an interrupted upgrade or restore left");
-        return files.remove_all(COMPLETE);
-    }
-    info!("finishing an interrupted upgrade or restore of the private PostgreSQL");
-    files.rename(COMPLETE, DATA)
 }

@@ -10,7 +10,7 @@ use url::Url;
 use super::environment::Environment;
 use super::regular_file::open_regular;
 use super::secret::REDACTED;
-use super::setting_error::{has_odd_word, looks_generated, looks_secret};
+use super::setting_error::{has_odd_word, looks_generated};
 use super::tree::Node;
 use super::values::text;
 use crate::model::keep_secret;
@@ -126,7 +126,8 @@ impl SecretFile {
     fn may_be_secret(&self) -> bool {
         let said = Path::new(&self.said);
         if said.is_absolute() {
-            return looks_secret(&self.said) && !said.parent().is_some_and(Path::is_dir);
+            let is_odd = self.said.split('/').any(has_odd_word);
+            return is_odd && !said.parent().is_some_and(Path::is_dir);
         }
         let lower = self.said.to_ascii_lowercase();
         let says_what = USUAL_WORDS.iter().any(|word| lower.contains(word));

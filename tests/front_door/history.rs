@@ -126,9 +126,12 @@ async fn as_of_tells_what_was_known_then() {
     let columns_differ = world
         .count(
             "select count(*)
-             from ((select * from advisoryd_v1.advisories_as_of(now()) except select * from advisoryd_v1.advisories)
-                   union all
-                   (select * from advisoryd_v1.advisories except select * from advisoryd_v1.advisories_as_of(now()))) as d",
+             from (select to_jsonb(a) as row from advisoryd_v1.advisories_as_of(now()) as a) as was
+             full join (
+                 select to_jsonb(a) - array['kev', 'kev_due', 'ransomware', 'epss'] as row
+                 from advisoryd_v1.advisories as a) as today using (row)
+             where was.row is null
+                or today.row is null",
         )
         .await;
     assert_eq!(columns_differ, 0, "now is the plain view, column by column");
