@@ -10,7 +10,7 @@ use super::shared::Shared;
 use super::stop::stop_on_signals;
 use crate::config::Config;
 use crate::job::budget::{Taken, take};
-use crate::model::{BudgetKind, max_burst};
+use crate::model::{BudgetKind, counted, max_burst};
 use crate::startup::{self, Opened};
 use crate::store::reports::budget::{BudgetReport, BudgetUser, budgets, users};
 
@@ -90,8 +90,8 @@ async fn reserve(config: &Config, opened: &Opened, wanted: &Take) -> anyhow::Res
                 )?;
             } else {
                 print_error(&format!(
-                    "{} requests can be granted at {} (in {seconds:.1} s): {reason}",
-                    wanted.requests,
+                    "{} can be granted at {} (in {seconds:.1} s): {reason}",
+                    counted(wanted.requests, "request"),
                     time(at)
                 ));
             }
@@ -227,7 +227,10 @@ impl Standing {
                 "last 24 hours: {} of {limit} requests used, {left} left",
                 report.today
             ),
-            _ => format!("last 24 hours: {} requests used, no limit", report.today),
+            _ => format!(
+                "last 24 hours: {} used, no limit",
+                counted(report.today, "request")
+            ),
         });
         for (what, until) in [
             ("all requests", report.paused_until),

@@ -6,6 +6,7 @@ use super::output::{print_done, print_error, print_json};
 use super::progress;
 use crate::job::context::Context;
 use crate::job::lists::mirror;
+use crate::model::counted;
 use crate::store::reports::missing;
 
 /// Reads what lists contain if that is due by its schedule, before the feeds: an edit brings
@@ -29,8 +30,11 @@ pub(super) async fn mirror(context: &Context, json: bool) -> anyhow::Result<bool
         print_json(&mirrored)?;
     } else {
         print_done(&format!(
-            "list contents: {} collections read, {} rows came, {} left, {} requests",
-            mirrored.read, mirrored.came, mirrored.left, mirrored.requests
+            "list contents: {} read, {} came, {} left, {}",
+            counted(mirrored.read, "collection"),
+            counted(mirrored.came, "row"),
+            mirrored.left,
+            counted(mirrored.requests, "request")
         ));
     }
     if let Some(error) = &mirrored.error {
@@ -45,8 +49,8 @@ pub(super) async fn lists_are_complete(context: &Context) -> anyhow::Result<bool
     let missing = missing::of_lists(&mut connection).await?;
     if missing.failed > 0 {
         print_error(&format!(
-            "{} advisories ({}) that the JSON API lists cannot be fetched from it; lists that are read from it are incomplete: {}",
-            missing.failed,
+            "cannot be fetched from the JSON API, which lists them: {} ({}); lists that are read from it are incomplete: {}",
+            counted(missing.failed, "advisory"),
             missing.named(),
             missing.error.as_deref().unwrap_or("unknown")
         ));

@@ -12,6 +12,8 @@ const COUNTED: &str = r#""[^"]*\{[^}"]*\} (?:[a-z]+ )?(?:advisories|alerts|chang
 const OTHERS: &[&str] = &[
     // `2 of 7 tickets`, and limits.
     " of {",
+    "of the {",
+    " of the {",
     "more than {limit}",
     "at most {",
     "days\", minutes / 1440",
@@ -20,6 +22,8 @@ const OTHERS: &[&str] = &[
     "none of the {records}",
     " for advisories",
     // Of several.
+    "several => format!",
+    "            days => format!",
     "several.len(), counted(several)",
     "{rows} rows came and the pages do not end",
     // Constants of the demo.

@@ -8,6 +8,7 @@ use crate::cli::ask;
 use crate::cli::output::{print_error, print_line};
 use crate::cluster::Role;
 use crate::config::{Config, process_environment};
+use crate::model::counted;
 use crate::startup::Opened;
 use crate::store::trust::contents::{drop_empty_schemas, hold_writes, occupied};
 use crate::transfer;
@@ -52,7 +53,9 @@ pub(super) async fn run(
     old.close().await;
     let (tables, rows) = done?;
     print_line(&format!(
-        "copied {tables} tables, {rows} rows, all compared"
+        "copied and compared {} with {}",
+        counted(tables, "table"),
+        counted(rows, "row")
     ));
     let change = format!("`url` under `[database]` in {}", file.display());
     if is_switched {

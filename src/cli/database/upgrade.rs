@@ -9,6 +9,7 @@ use super::common::compare;
 use crate::cli::output::{print_error, print_line};
 use crate::cluster::{ClientPrograms, Cluster, ClusterOptions, Role, ServerSearch, ServerVersions};
 use crate::config::{Config, LibpqEnvironment};
+use crate::model::counted;
 use crate::startup;
 use crate::store::database::{self, Servers};
 use crate::store::trust::contents::hold_writes;
@@ -53,7 +54,9 @@ pub(super) async fn run(config: &Config, rewrite: bool) -> anyhow::Result<bool> 
     let (tables, rows) = copy(&cluster, &next, newest).await?;
     let kept = cluster.replace_by(next).await?;
     print_line(&format!(
-        "moved the private database from PostgreSQL {data} to {newest}: {tables} tables, {rows} rows, all compared"
+        "moved the private database from PostgreSQL {data} to {newest}; copied and compared {} with {}",
+        counted(tables, "table"),
+        counted(rows, "row")
     ));
     print_line(&format!(
         "the former data is in {0}; to delete it: rm -r {0}",

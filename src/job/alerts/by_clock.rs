@@ -8,7 +8,9 @@ use uuid::Uuid;
 use super::evaluate::Rules;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::model::{Alert, Matcher, Overdue, Purpose, RecordKind, Rule, Silence, Subject, Verdict};
+use crate::model::{
+    Alert, Matcher, Overdue, Purpose, RecordKind, Rule, Silence, Subject, Verdict, counted,
+};
 use crate::store::alerts::by_clock::{self, Asked};
 use crate::store::alerts::raised::Raised;
 use crate::store::alerts::subject::{self, Span, Stored};
@@ -56,7 +58,8 @@ pub async fn evaluate(context: &Context, rules: &Rules<'_>) -> Result<u64, Failu
         crate::measures::raised(raised);
         tracing::info!(
             alerts = raised,
-            "{raised} alerts about what has not happened"
+            "{} about what has not happened",
+            counted(raised, "alert")
         );
     }
     Ok(raised)

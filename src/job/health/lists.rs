@@ -5,7 +5,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::finding::{ERROR_CHARS, of_source, rounded, time};
 use crate::config::Config;
-use crate::model::{Condition, Evidence, Finding, IngestedVia, MirrorKind, SourceKey, shortened};
+use crate::model::{
+    Condition, Evidence, Finding, IngestedVia, MirrorKind, SourceKey, counted, shortened,
+};
 use crate::store::health::condition::SourceState;
 use crate::store::lists::discovery;
 use crate::store::lists::mirror::State;
@@ -22,7 +24,8 @@ pub(super) fn details_missing(source: &SourceState, missing: &MissingDetails) ->
     let failed = if holds { missing.failed } else { 0 };
     let summary = if holds {
         format!(
-            "the list is read from the JSON API, and {failed} advisories that it names cannot be fetched ({}): {}; they are not stored if they belong to the list. The feed is requested at each scheduled time",
+            "the list is read from the JSON API, and some of it cannot be fetched: {} ({}): {}; they are not stored if they belong to the list. The feed is requested at each scheduled time",
+            counted(failed, "advisory"),
             missing.named(),
             error(missing.error.as_deref())
         )

@@ -163,8 +163,8 @@ impl Verifier {
             |error| format!("{} of them cannot be fetched: {error}", missing.failed),
         );
         let text = format!(
-            "{} advisories that upstream lists for watch lists read from the JSON API are not fetched ({}); {why}",
-            missing.pending,
+            "not fetched: {} that upstream lists for watch lists read from the JSON API ({}); {why}",
+            counted(missing.pending, "advisory"),
             missing.named()
         );
         let advice = "`advisoryd status` shows these lists and why their feeds are not read; `advisoryd sync` requests feeds and details again";
