@@ -49,12 +49,12 @@ struct Server {
 }
 
 impl Server {
-    async fn start(kind: Kind, input: &str) -> Self {
-        Self::start_with(kind, input, &[]).await
+    fn start(kind: Kind, input: &str) -> Self {
+        Self::start_with(kind, input, &[])
     }
 
     /// The same with these files in its directory.
-    async fn start_with(kind: Kind, input: &str, files: &[(PathBuf, &str)]) -> Self {
+    fn start_with(kind: Kind, input: &str, files: &[(PathBuf, &str)]) -> Self {
         let dir = state_dir();
         for (from, name) in files {
             std::fs::copy(from, dir.path().join(name)).unwrap();
@@ -218,7 +218,7 @@ async fn deliver(sink: &Sink, number: usize) {
 /// So many messages, the receiver restarted after a third and after two thirds.
 async fn none_is_lost(kind: Kind, messages: usize, at_once: usize) {
     let port = free_port();
-    let mut server = Server::start(kind, &tcp(kind, port)).await;
+    let mut server = Server::start(kind, &tcp(kind, port));
     let sink = syslog(&format!("tcp://127.0.0.1:{port}"), "settle = \"100ms\"");
     let done = AtomicUsize::new(0);
     let sending = stream::iter(0..messages).for_each_concurrent(at_once, async |number| {
@@ -275,7 +275,7 @@ async fn rsyslog_and_syslog_ng_understand_every_field() {
     let mut read = Vec::new();
     for kind in [Kind::Rsyslog, Kind::SyslogNg] {
         let port = free_port();
-        let server = Server::start(kind, &tcp(kind, port)).await;
+        let server = Server::start(kind, &tcp(kind, port));
         let sink = syslog(&format!("tcp://127.0.0.1:{port}"), "");
         deliver(&sink, 1).await;
         read.push(server.wait_for("SA1").await.replace("] SA1", "]SA1"));
@@ -291,7 +291,7 @@ async fn datagrams_arrive_by_udp_and_by_a_unix_socket() {
          module(load=\"imuxsock\" sysSock.use=\"off\")\n\
          input(type=\"imuxsock\" socket=\"DIR/log\" useSpecialParser=\"off\" parseHostname=\"on\")"
     );
-    let server = Server::start(Kind::Rsyslog, &input).await;
+    let server = Server::start(Kind::Rsyslog, &input);
     deliver(&syslog(&format!("udp://127.0.0.1:{port}"), ""), 1).await;
     let udp = server.wait_for("SA1:").await;
     let log = server.dir.path().join("log");
@@ -314,7 +314,7 @@ async fn tls_needs_a_known_server_and_a_client_certificate() {
         (identity.certificate.clone(), "server.pem"),
         (identity.key.clone(), "server.key"),
     ];
-    let server = Server::start_with(Kind::Rsyslog, &input, &files).await;
+    let server = Server::start_with(Kind::Rsyslog, &input, &files);
     let address = format!("tls://127.0.0.1:{port}");
     let ca = format!("ca_file = \"{}\"", authority.file().display());
     let client = format!(
