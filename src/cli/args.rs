@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     /// Do not start a pager for output that is longer than the terminal
     #[arg(long, global = true)]
     pub no_pager: bool,
-    /// Read from the primary, not from [database] read_url
+    /// Read from the primary, not from the read replica (`read_url`)
     #[arg(long, global = true, hide_short_help = true)]
     pub primary: bool,
     #[command(subcommand)]

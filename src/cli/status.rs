@@ -39,7 +39,7 @@ pub(super) struct Options {
     /// 3 unknown (no database or configuration)
     #[arg(long)]
     check: bool,
-    /// With --check: data older than this is stale [default: as [freshness] says]
+    /// With --check: data older than this is stale [default: the limits of `[freshness]`]
     #[arg(long, value_name = "DURATION", requires = "check", value_parser = humantime::parse_duration)]
     max_age: Option<Duration>,
     /// Print JSON
