@@ -66,7 +66,15 @@ fn no_text_of_a_stranger_links_mentions_or_begins_a_line_in_a_chat() {
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         let texts = texts(&json);
         assert!(texts.iter().any(|text| text.contains("SA9999")), "{body}");
-        for text in texts.into_iter().filter(|text| text.contains("evil")) {
+        // The addresses of the configuration are meant to be links.
+        let links = ["<https://svr.example.org", "https://svr.example.org"];
+        let without = |text: &str| {
+            links
+                .iter()
+                .fold(text.to_owned(), |text, link| text.replace(link, ""))
+        };
+        let texts: Vec<String> = texts.into_iter().map(without).collect();
+        for text in texts.iter().filter(|text| text.contains("evil")) {
             for part in [
                 "://",
                 "evil.e",
