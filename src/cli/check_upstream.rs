@@ -224,7 +224,7 @@ fn advice(error: &ClientError) -> String {
             // Upstream's text may end as a sentence does.
             let says = says.trim_end_matches('.');
             format!(
-                "{says}; create a new token in Flexera's web interface and write it to [upstream] token_file"
+                "{says}; create a new token in Flexera's web interface, write it to the file of [upstream] token_file, and run `systemctl restart advisoryd`"
             )
         }
         ClientError::NotFound { .. } => {

@@ -266,3 +266,24 @@ async fn the_day_is_shared_and_what_was_not_used_is_given_back() {
         sent
     );
 }
+
+/// A daemon joins once, and then runs for years.
+#[tokio::test]
+async fn what_no_longer_counts_is_deleted_by_retention() {
+    let world = World::new().await;
+    for sql in [
+        "insert into advisoryd.budget (account) values ('a')",
+        "insert into advisoryd.budget_holder
+             (account, kind, host, pid, started, per_minute, per_day, since, seen_at)
+         values ('a', 'daemon', 'h', 1, 1, 60, 0, now(), now())",
+        "insert into advisoryd.budget_use (holder_id, minute, account, requests)
+         select id, now() - hours * interval '1 hour', 'a', 1
+         from advisoryd.budget_holder, generate_series(20, 30) hours",
+    ] {
+        sqlx::query(sql).execute(world.pool()).await.unwrap();
+    }
+    let told = world.told(&["maintain"]);
+    assert_eq!(told.code, 0, "{told}");
+    let left = "select count(*) from advisoryd.budget_use";
+    assert_eq!(world.count(left).await, 5);
+}

@@ -206,13 +206,16 @@ fn tcp(kind: Kind, port: u16) -> String {
 
 /// Sends until it is accepted, as the delivery does.
 async fn deliver(sink: &Sink, number: usize) {
-    loop {
+    eventually("a message to be accepted", PATIENCE, async || {
         match send(sink, number).await {
-            Ok(_) => return,
-            Err(refused) => assert!(refused.can_repeat, "{refused}"),
+            Ok(_) => Some(()),
+            Err(refused) => {
+                assert!(refused.can_repeat, "{refused}");
+                None
+            }
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    })
+    .await;
 }
 
 /// So many messages, the receiver restarted after a third and after two thirds.

@@ -1,6 +1,7 @@
 //! `advisoryd database move`: to another server.
 
 use anyhow::Context as _;
+use sqlx::PgTransaction;
 
 use super::common::{compare, refuse_if_used, server};
 use super::switch::{NextFile, Target};
@@ -50,8 +51,16 @@ pub(super) async fn run(
     )
     .await;
     new.close().await;
-    old.close().await;
-    let (tables, rows) = done?;
+    let (tables, rows) = match done {
+        Ok((compared, holding)) => {
+            end(old, holding).await;
+            compared
+        }
+        Err(error) => {
+            old.close().await;
+            return Err(error);
+        }
+    };
     print_line(&format!(
         "copied and compared {} with {}",
         counted(tables, "table"),
@@ -83,7 +92,10 @@ struct Sides<'a> {
 }
 
 /// Copies, compares, and changes the configuration while nobody can write.
-async fn copied(sides: &Sides<'_>, next_file: Option<&NextFile>) -> anyhow::Result<(usize, i64)> {
+async fn copied(
+    sides: &Sides<'_>,
+    next_file: Option<&NextFile>,
+) -> anyhow::Result<((usize, i64), PgTransaction<'static>)> {
     let Sides {
         config,
         old,
@@ -120,8 +132,20 @@ async fn copied(sides: &Sides<'_>, next_file: Option<&NextFile>) -> anyhow::Resu
     if let Some(next_file) = next_file {
         next_file.put_in_place()?;
     }
-    holding.rollback().await?;
-    Ok(compared)
+    Ok((compared, holding))
+}
+
+/// Ends the use of the old database. A private server ends first: whoever waits to write
+/// to it gets an error.
+async fn end(old: Opened, holding: PgTransaction<'static>) {
+    let Opened { pool, cluster, .. } = old;
+    if let Some(cluster) = cluster
+        && let Err(error) = cluster.stop().await
+    {
+        print_error(&format!("the private PostgreSQL did not stop: {error}"));
+    }
+    drop(holding);
+    pool.close().await;
 }
 
 /// A password on a command line can be read by every user of the machine.

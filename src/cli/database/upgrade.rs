@@ -4,6 +4,7 @@
 //! is until the copy was compared.
 
 use anyhow::Context as _;
+use sqlx::PgTransaction;
 
 use super::common::compare;
 use crate::cli::output::{print_error, print_line};
@@ -51,8 +52,13 @@ pub(super) async fn run(config: &Config, rewrite: bool) -> anyhow::Result<bool> 
         ..ClusterOptions::new(Role::Daemon)
     };
     let next = Cluster::open(&next_dir, options).await?;
-    let (tables, rows) = copy(&cluster, &next, newest).await?;
+    let Copied {
+        compared: (tables, rows),
+        holding,
+    } = copy(&cluster, &next, newest).await?;
     let kept = cluster.replace_by(next).await?;
+    // Held until now: whoever waited to write has got an error from the old server.
+    drop(holding);
     print_line(&format!(
         "moved the private database from PostgreSQL {data} to {newest}; copied and compared {} with {}",
         counted(tables, "table"),
@@ -65,8 +71,16 @@ pub(super) async fn run(config: &Config, rewrite: bool) -> anyhow::Result<bool> 
     Ok(true)
 }
 
-/// Copies and compares; nobody can write to the old server meanwhile.
-async fn copy(from: &Cluster, to: &Cluster, newest: u32) -> anyhow::Result<(usize, i64)> {
+/// A copy that was compared.
+struct Copied {
+    /// Tables and rows.
+    compared: (usize, i64),
+    /// Nobody can write to the old server as long as this lives.
+    holding: PgTransaction<'static>,
+}
+
+/// Copies and compares.
+async fn copy(from: &Cluster, to: &Cluster, newest: u32) -> anyhow::Result<Copied> {
     let search = ClusterOptions::new(Role::Client).search;
     let programs = ClientPrograms::find(&search, newest)?;
     let server = |cluster: &Cluster| Server {
@@ -83,10 +97,7 @@ async fn copy(from: &Cluster, to: &Cluster, newest: u32) -> anyhow::Result<(usiz
     print_error("copying the database");
     transfer::copy(&server(from), &server(to)).await?;
     print_error("comparing all tables");
-    let compared = compare(&old, &new).await;
-    // The lock ends with the server: whoever waits for it gets an error.
+    let compared = compare(&old, &new).await?;
     new.close().await;
-    holding.rollback().await?;
-    old.close().await;
-    compared
+    Ok(Copied { compared, holding })
 }

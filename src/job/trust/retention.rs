@@ -12,6 +12,7 @@ use crate::config::Retention;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::counted;
+use crate::store::budget::member as budget;
 use crate::store::trust::retention::{self, DroppedRuns};
 use crate::store::trust::{alert_retention, erasure};
 
@@ -73,6 +74,8 @@ pub async fn maintain(
         now.checked_sub_signed(time)
     };
     let mut dropped = Dropped::default();
+    // A process forgets what is older when it joins; a daemon joins once.
+    budget::forget(&mut *pool.acquire().await?).await?;
     if let Some(before) = before(versions) {
         dropped.versions = drop_all(pool, Kind::Versions, before, stop).await?;
     }
