@@ -1,5 +1,7 @@
 //! `advisoryd database move`: to another server.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 use sqlx::PgTransaction;
 
@@ -61,6 +63,12 @@ pub(super) async fn run(
             return Err(error);
         }
     };
+    tell(config, file, (tables, rows), is_switched);
+    Ok(true)
+}
+
+/// Says what was done and what to do next.
+fn tell(config: &Config, file: &Path, (tables, rows): (usize, i64), is_switched: bool) {
     print_line(&format!(
         "copied and compared {} with {}",
         counted(tables, "table"),
@@ -80,7 +88,6 @@ pub(super) async fn run(
             config.state.dir.join("postgresql").display()
         ));
     }
-    Ok(true)
 }
 
 /// The database in use and the new one.
