@@ -28,7 +28,7 @@ pub(super) struct Ack {
     /// Reason
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
-    /// Withdraw the acknowledgement; its row stays
+    /// Withdraw the acknowledgement; it stays in advisoryd_v1.acknowledgements
     #[arg(long, conflicts_with_all = ["until", "note"])]
     withdraw: bool,
 }

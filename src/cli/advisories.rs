@@ -42,7 +42,7 @@ pub(super) struct Advisories {
     /// CVSS score (version 4, else 3, else 2): `7` for 7 and more, `4..7`, `..4`
     #[arg(long, value_name = "MIN[..MAX]", value_parser = cvss)]
     cvss: Option<Filter>,
-    /// Threat score, in the same way
+    /// Threat score, with the syntax of --cvss
     #[arg(long, value_name = "MIN[..MAX]", value_parser = threat)]
     threat: Option<Filter>,
     /// Attack vector: remote, local_network, local or none
@@ -54,7 +54,7 @@ pub(super) struct Advisories {
     /// Mentions this CVE
     #[arg(long, value_parser = cve)]
     cve: Vec<Filter>,
-    /// Words in a product's name or CPE
+    /// Words in the name or CPE of a product
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = product)]
     product: Vec<Filter>,
     /// The vendor in a product's CPE, such as `microsoft`
@@ -67,19 +67,19 @@ pub(super) struct Advisories {
     /// `monday`), a date or a time
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
-    /// Released by the vendor since; the newest release comes first
+    /// Released by the vendor since this time; sorted by release, newest first
     #[arg(long, value_name = "WHEN", value_parser = since)]
     released: Option<Since>,
-    /// Modified by the vendor since
+    /// Modified by the vendor since this time
     #[arg(long, value_name = "WHEN", value_parser = since)]
     modified: Option<Since>,
-    /// First stored in this database since; the newest comes first
+    /// First stored in this database since this time; newest first
     #[arg(long, value_name = "WHEN", value_parser = since)]
     first_seen: Option<Since>,
-    /// Changed in this database since, for whatever reason
+    /// Changed in this database since this time, for any reason
     #[arg(long, value_name = "WHEN", value_parser = since)]
     changed: Option<Since>,
-    /// Only zero days
+    /// Only zero-days
     #[arg(long)]
     zero_day: bool,
     /// Only those with a CVE in the KEV catalogue (known to be exploited)
@@ -96,7 +96,7 @@ pub(super) struct Advisories {
         allow_hyphen_values = true
     )]
     search: Option<String>,
-    /// Newest or highest first; `:asc` reverses it [default: modified]
+    /// Sort by this, newest or highest first; `:asc` reverses it [default: modified]
     #[arg(long, value_name = "NAME[:asc]", value_parser = sort)]
     sort: Option<(Sort, bool)>,
     #[command(flatten)]

@@ -61,7 +61,7 @@ struct Resend {
     /// IDs, as shown by `list`, or their beginnings
     #[arg(required_unless_present = "state", value_parser = AlertId::parse)]
     ids: Vec<AlertId>,
-    /// All dead letters instead of IDs; only the deliveries that failed are repeated
+    /// Resend all dead letters instead of IDs; only failed deliveries are repeated
     #[arg(long, value_parser = ["dead_letter"], conflicts_with = "ids")]
     state: Option<String>,
     /// Only to this sink

@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     /// More output (-vv for debug)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// Print only data and failures
+    /// Print only data and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Log format
@@ -42,7 +42,7 @@ pub(super) struct Arguments {
     #[arg(long, global = true)]
     pub no_pager: bool,
     /// Read from the primary, not from the read replica (`read_url`)
-    #[arg(long, global = true, hide_short_help = true)]
+    #[arg(long, global = true)]
     pub primary: bool,
     #[command(subcommand)]
     pub command: Command,
@@ -63,7 +63,7 @@ pub(super) enum Command {
     },
     /// Sync once and exit (for cron, backfills and scripts)
     Sync(super::sync::Sync),
-    /// Check configuration, database, token and watch lists
+    /// Check configuration, token, sinks, rules, database, watch lists and tickets
     Check {
         /// Contact neither the database nor upstream
         #[arg(long)]
@@ -82,7 +82,7 @@ pub(super) enum Command {
     Show(super::show::Show),
     /// List or follow the change log
     Changes(super::changes::Changes),
-    /// Verify that nothing is missing or has been altered
+    /// Verify that no stored data is missing or altered
     #[command(visible_alias = "prove")]
     Verify(super::verify::Verify),
     /// Inspect records that could not be parsed
@@ -99,13 +99,13 @@ pub(super) enum Command {
     Erase(super::erase::Erase),
     /// List, resend and test alerts
     Alerts(super::alerts::Alerts),
-    /// Show presets of sinks (Slack, PagerDuty, Jira, Splunk and others)
+    /// Show presets for sinks (Slack, PagerDuty, Jira, Splunk and others)
     Sinks(super::sinks::Sinks),
-    /// Show alert rules and dry-run them against stored history
+    /// Show alert rules, or dry-run them against stored changes
     Rules(super::rules::Rules),
     /// Explain why an alert was or was not sent
     Explain(super::explain::Explain),
-    /// Acknowledge an advisory, or withdraw that
+    /// Acknowledge an advisory, or withdraw an acknowledgement
     Ack(super::ack::Ack),
     /// Manage silences
     Silence(super::silence::Silence),
@@ -119,7 +119,7 @@ pub(super) enum Command {
     Capture(super::capture::Capture),
     /// Show how saved feed or JSON files are parsed
     Inspect(super::inspect::Inspect),
-    /// Show all instances of a folder of configurations
+    /// Show the state of all instances whose configurations are in a directory
     Fleet(super::fleet::Fleet),
     /// Run database migrations and exit
     Migrate,
@@ -184,7 +184,7 @@ pub(super) struct Simulate {
     /// Number of watch lists, with IDs from 1
     #[arg(long, default_value_t = 3)]
     pub watch_lists: usize,
-    /// Shape of the XML feed: json-names, drf, attributes or cvrf
+    /// Format of the XML feed: json-names, drf, attributes or cvrf
     #[arg(long, default_value = "json-names")]
     pub profile: simulate::Profile,
     /// Seed of the generated data; equal seeds give equal data

@@ -30,7 +30,7 @@ pub(super) struct Budget {
 enum What {
     /// Reserve requests for a script that uses the same account, and wait until they may be sent
     #[command(
-        after_help = "The requests may be sent at once, within a second after the command ends.\n\nExamples:\n  advisoryd budget take 1\n  advisoryd budget take 5 --no-wait || exit 0"
+        after_help = "Send the requests within one second after the command ends.\n\nExamples:\n  advisoryd budget take 1\n  advisoryd budget take 5 --no-wait || exit 0"
     )]
     Take(Take),
 }

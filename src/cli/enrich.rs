@@ -21,7 +21,7 @@ pub(super) struct Enrich {
     /// KEV catalogues (JSON) and files of EPSS scores (CSV), plain or compressed (gzip, zstd)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Accept a file that has far fewer CVEs than the one before
+    /// Accept a file that has far fewer CVEs than the previous file
     #[arg(long)]
     accept_removals: bool,
     /// Print one JSON object per file

@@ -34,12 +34,13 @@ pub(super) struct Erase {
 enum What {
     /// Erase title, description, assignee and raw text of a ticket, in all versions and alerts
     Ticket {
-        /// Id of the ticket, or its number as shown to users
+        /// Ticket ID or ticket number
         number: i64,
     },
     /// Erase the names of a person from tickets, alerts, quarantine, silences and acknowledgements
     Person {
-        /// Names, login names and mail addresses; each matches whole words in any case
+        /// Names, login names and mail addresses, at least 3 characters; each matches whole words
+        /// in any case
         #[arg(required = true, value_parser = name)]
         names: Vec<String>,
     },

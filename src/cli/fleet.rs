@@ -27,18 +27,19 @@ pub(super) struct Fleet {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Show one line for each configuration (*.toml) of a folder
+    /// Show one line for each configuration (*.toml) in a directory
     #[command(
-        after_help = "Exit status, the highest of all instances: 0 all data is fresh; 1 a warning; 2 stale data, or a configuration that cannot be used; 3 unknown, the database cannot be reached.\n\nVariables ADVISORYD_* are not applied: they belong to one instance.\n\nExamples:\n  advisoryd fleet status /etc/advisoryd\n  advisoryd fleet status /etc/advisoryd --json | jq -c 'select(.status > 0)'"
+        after_help = "Exit status, the highest of all instances: 0 all data is fresh; 1 a warning; 2 stale data, or a configuration that cannot be used; 3 unknown, the database cannot be reached.\n\nEnvironment variables ADVISORYD_* are ignored: they belong to one instance.\n\nExamples:\n  advisoryd fleet status /etc/advisoryd\n  advisoryd fleet status /etc/advisoryd --json | jq -c 'select(.status > 0)'"
     )]
     Status(Status),
 }
 
 #[derive(Debug, Args)]
 struct Status {
-    /// Directory with a configuration per instance
+    /// Directory with one configuration per instance
+    #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Number of instances to ask at the same time
+    /// Number of instances to query at the same time
     #[arg(long, value_name = "N", default_value_t = PARALLEL, value_parser = clap::value_parser!(u8).range(1..=64))]
     parallel: u8,
     /// Print one JSON object per instance

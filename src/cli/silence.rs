@@ -56,13 +56,13 @@ struct Add {
     /// Matchers such as `rule=soc`, `key=SA123*`, `title=*printer*`; fields: rule, what, kind, key, severity, title, cve, watch_list
     #[arg(required = true, value_name = "FIELD=PATTERN", value_parser = matcher)]
     matchers: Vec<(String, String)>,
-    /// Reason
+    /// Reason for the silence
     #[arg(long)]
     reason: String,
     /// End: a duration from now (`8h`) or a date or time (2026-12-01)
     #[arg(long, value_name = "WHEN", value_parser = since)]
     until: Since,
-    /// Add it although no alert can match it now
+    /// Add the silence even if it matches no existing rule, kind, severity or watch list
     #[arg(long)]
     force: bool,
 }

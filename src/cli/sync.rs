@@ -63,7 +63,7 @@ pub(super) enum What {
     Feeds,
     /// The tickets
     Tickets,
-    /// Both
+    /// Feeds and tickets
     All,
 }
 

@@ -33,13 +33,13 @@ pub(super) struct Tickets {
     /// date or a time
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
-    /// Modified upstream since
+    /// Modified upstream since this time
     #[arg(long, value_name = "WHEN", value_parser = since)]
     modified: Option<Since>,
-    /// First stored in this database since; the newest comes first
+    /// First stored in this database since this time; newest first
     #[arg(long, value_name = "WHEN", value_parser = since)]
     first_seen: Option<Since>,
-    /// Changed in this database since, for whatever reason
+    /// Changed in this database since this time, for any reason
     #[arg(long, value_name = "WHEN", value_parser = since)]
     changed: Option<Since>,
     /// Deleted tickets instead of existing ones

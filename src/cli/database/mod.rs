@@ -21,10 +21,10 @@ pub(super) struct Database {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Write a backup of all data into a file
+    /// Write a backup of all data to a file
     ///
-    /// The daemon can go on running. The file is a dump of pg_dump in its custom format. It
-    /// has its name only when it is complete.
+    /// The daemon can keep running. The file is an archive of pg_dump in custom format. It is
+    /// written as FILE.partial and renamed when it is complete.
     #[command(after_help = "Examples:
   advisoryd database backup /var/backups/advisoryd-$(date +%F).dump
   advisoryd database backup - | gpg --encrypt -r ops > advisoryd.dump.gpg")]
@@ -37,22 +37,22 @@ enum What {
     },
     /// Restore a backup into an empty database
     ///
-    /// The daemon must be stopped. The backup is read to its end first, then restored in
-    /// one transaction: all of it or nothing.
+    /// The daemon must be stopped. The whole backup is read first, then restored in one
+    /// transaction.
     #[command(after_help = "Examples:
   advisoryd database restore /var/backups/advisoryd-2026-11-28.dump
   advisoryd database restore --replace advisoryd.dump   (the private database has data)")]
     Restore {
-        /// File of `database backup`
+        /// Backup file, as written by `database backup`
         file: PathBuf,
-        /// Replace the data of the private database; it is kept beside
+        /// Replace the data of the private database; the old data is kept in data.old
         #[arg(long)]
         replace: bool,
         /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
-    /// Copy all data to another PostgreSQL database and use that from now on
+    /// Copy all data to another PostgreSQL database and switch to it
     ///
     /// The daemon must be stopped. All tables are compared after the copy. Then `url` under
     /// `[database]` is changed in the configuration file.
@@ -66,20 +66,20 @@ enum What {
         /// The new value of `[database] password_file`
         #[arg(long, value_name = "FILE")]
         password_file: Option<String>,
-        /// Copy and compare, but leave the configuration file as it is
+        /// Copy and compare, but do not change the configuration file
         #[arg(long)]
         no_switch: bool,
     },
     /// Move the private database to the newest installed PostgreSQL version
     ///
     /// The daemon must be stopped. Both versions must be installed. All tables are compared
-    /// after the copy; the old data is kept beside.
+    /// after the copy; the old data is kept in data.old.
     #[command(after_help = "Example, after an upgrade of Debian:
   systemctl stop advisoryd
   advisoryd database upgrade
   systemctl start advisoryd")]
     Upgrade {
-        /// Also if the version stays the same, for example after an upgrade of the C library
+        /// Copy even if the version stays the same, for example after an upgrade of the C library
         #[arg(long)]
         rewrite: bool,
     },
