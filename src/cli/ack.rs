@@ -68,7 +68,7 @@ async fn ack(opened: &Opened, wanted: &Ack, times: Times) -> anyhow::Result<bool
             note: wanted.note.as_deref().map(outgoing),
         };
         acknowledgement::add(&mut transaction, &said, &new).await?;
-        let line = format!("{said} {}", words(&new));
+        let line = format!("{said} {}", words(&new, times));
         ("acknowledge", json!({"until": until}), line)
     };
     let by = By { who: &by, at: now };
@@ -88,17 +88,16 @@ async fn stored(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<S
 }
 
 /// `acknowledged by NAME at TIME until TIME: NOTE`.
-pub(super) fn words(ack: &Acknowledgement) -> String {
-    let time = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+pub(super) fn words(ack: &Acknowledgement, times: Times) -> String {
     let until = ack.until.map_or_else(
         || "until withdrawn".to_owned(),
-        |until| format!("until {}", time(until)),
+        |until| format!("until {}", times.exact(until)),
     );
     let note = ack.note.as_deref();
     let note = note.map_or_else(String::new, |note| format!(": {note}"));
     format!(
         "acknowledged by {} at {} {until}{note}",
         ack.by,
-        time(ack.at)
+        times.exact(ack.at)
     )
 }

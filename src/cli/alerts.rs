@@ -149,7 +149,7 @@ async fn list(opened: &Opened, wanted: List, times: Times) -> anyhow::Result<boo
         print_line("no alerts");
         return Ok(true);
     }
-    let rows: Vec<[String; 7]> = lines.iter().map(row).collect();
+    let rows: Vec<[String; 7]> = lines.iter().map(|line| row(line, times)).collect();
     print_line(&table(
         ["created", "rule", "key", "sink", "state", "id", "summary"],
         &rows,
@@ -157,10 +157,10 @@ async fn list(opened: &Opened, wanted: List, times: Times) -> anyhow::Result<boo
     Ok(true)
 }
 
-fn row(line: &AlertLine) -> [String; 7] {
+fn row(line: &AlertLine, times: Times) -> [String; 7] {
     let summary = line.summary.as_deref().unwrap_or(&line.what);
     [
-        line.raised_at.format("%Y-%m-%d %H:%M:%S").to_string(),
+        times.exact(line.raised_at),
         line.rule.clone(),
         line.key.clone(),
         line.sinks.join(", "),

@@ -239,7 +239,7 @@ impl Standing {
             if let Some(until) = until {
                 let by = report.paused_by.as_deref().unwrap_or("unknown");
                 print_line(&format!(
-                    "pause: {what} until {}, as upstream told {by}",
+                    "pause: {what} until {}, requested by upstream in a response to {by}",
                     time(until)
                 ));
             }

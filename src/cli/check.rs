@@ -147,7 +147,7 @@ async fn upstream(
     reporter: &mut Reporter,
 ) {
     let Some(token) = token else {
-        let text = "not asked, because there is no token; the line `token` says what to do";
+        let text = "skipped, because there is no token; see the line `token`";
         return reporter.report(Finding::skipped("upstream", text));
     };
     let (clock, stop) = (Clock::system(), CancellationToken::new());

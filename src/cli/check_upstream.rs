@@ -135,7 +135,7 @@ async fn lists(context: &Context) -> (Config, Option<Asked>) {
             (found, Some(Asked::Readable(says)))
         }
         Err(failure) => {
-            let known = |says: String| format!("{says}; the lists known so far stay followed");
+            let known = |says: String| format!("{says}; the known lists are still followed");
             let asked = match &failure {
                 Failure::Upstream(error @ ClientError::TokenRejected { .. }) => {
                     Asked::TokenRejected(known(advice(error)))
@@ -155,7 +155,7 @@ async fn json(context: &Context) -> Asked {
     match context.client.get_whole(&request).await {
         Ok(_) => Asked::Readable("readable; details and the revision scan work".to_owned()),
         Err(ClientError::Forbidden { .. } | ClientError::NotFound { .. }) => Asked::Closed(
-            "not open to this account: what the feeds leave out and do not show stays unknown; set [feeds] details = \"never\" and sweep = false, or ask Flexera for it".to_owned(),
+            "this account may not use it: data that the feeds lack stays unknown; set [feeds] details = \"never\" and sweep = false, or ask Flexera for it".to_owned(),
         ),
         Err(error) => Asked::refused(&error),
     }
@@ -280,11 +280,11 @@ async fn tickets(context: &Context) -> Finding {
         ),
         Ok(Some(DateFilter::Created)) => Finding::good(
             "tickets",
-            "readable; only `created__gte` works, so changes come with the full scans of [schedule] full_walk",
+            "readable; only `created__gte` works, so changes are read by the full scans of [schedule] full_walk",
         ),
         Ok(Some(DateFilter::None)) => Finding::good(
             "tickets",
-            "readable; no date filter works, so they come with the full scans of [schedule] full_walk",
+            "readable; no date filter works, so tickets are read by the full scans of [schedule] full_walk",
         ),
         Ok(None) => Finding::good("tickets", "readable; there is none yet"),
         Err(failure) => Finding::bad("tickets", failure.chain()),

@@ -145,7 +145,7 @@ fn summary(erased: Erased) -> String {
     } = erased;
     format!(
         "erased texts in {}, {}, {}, {}, {}, {}, {} and {}; \
-         what upstream still sends changed will be stored again",
+         if upstream changes an erased record, it is stored again as sent",
         counted(versions, "ticket version"),
         counted(alerts, "alert"),
         counted(deliveries, "delivery"),

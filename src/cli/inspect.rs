@@ -288,7 +288,10 @@ fn words(told: &Inspected) -> String {
         lines.push(format!("  each `{record}` in `{root}` is a record"));
     }
     if !told.ignored.is_empty() {
-        lines.push(format!("  beside the records: {}", told.ignored.join(", ")));
+        lines.push(format!(
+            "  outside of the records: {}",
+            told.ignored.join(", ")
+        ));
     }
     if let Some(error) = &told.error {
         lines.push(format!("  as configured, the run would fail: {error}"));

@@ -7,6 +7,7 @@ use super::ask;
 use super::confirm::confirm;
 use super::output::{print_done, print_error, print_json, print_line, table};
 use super::shared::Shared;
+use super::times::Times;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::trust::retry::{Fate, Retried, Retry};
@@ -60,15 +61,16 @@ enum What {
 
 pub(super) async fn run(shared: Shared, wanted: Quarantine) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
+    let times = shared.times();
     ask::with_database(&config, async |opened| {
         drop(ask::up_to_date(opened).await?);
         match wanted.what {
-            What::List { json } => list(opened, json).await,
-            What::Show { id, json } => show(opened, id, json).await,
+            What::List { json } => list(opened, json, times).await,
+            What::Show { id, json } => show(opened, id, json, times).await,
             What::Retry { ids, json } => retry(&config, opened, ids, json).await,
             What::Drop { mut ids, yes } => {
                 each_once(&mut ids);
-                drop_records(opened, &ids, yes).await
+                drop_records(opened, &ids, yes, times).await
             }
         }
     })
@@ -80,7 +82,7 @@ fn each_once(ids: &mut Vec<i64>) {
     ids.dedup();
 }
 
-async fn list(opened: &Opened, json: bool) -> anyhow::Result<bool> {
+async fn list(opened: &Opened, json: bool, times: Times) -> anyhow::Result<bool> {
     let mut connection = opened.pool.acquire().await?;
     let lines = quarantine::list(&mut connection).await?;
     if json {
@@ -96,7 +98,7 @@ async fn list(opened: &Opened, json: bool) -> anyhow::Result<bool> {
         .map(|line| {
             [
                 line.id.to_string(),
-                line.at.format("%Y-%m-%d %H:%M:%S").to_string(),
+                times.exact(line.at),
                 line.source.clone(),
                 line.key.clone().unwrap_or_default(),
                 shortened(&line.reason, REASON_LETTERS),
@@ -107,7 +109,7 @@ async fn list(opened: &Opened, json: bool) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-async fn show(opened: &Opened, id: i64, json: bool) -> anyhow::Result<bool> {
+async fn show(opened: &Opened, id: i64, json: bool, times: Times) -> anyhow::Result<bool> {
     let mut connection = opened.pool.acquire().await?;
     let Some(kept) = quarantine::get(&mut connection, id).await? else {
         anyhow::bail!("record {id} is not in quarantine; see `advisoryd quarantine list`");
@@ -126,7 +128,7 @@ async fn show(opened: &Opened, id: i64, json: bool) -> anyhow::Result<bool> {
         last_run_id,
         ..
     } = kept;
-    let at = at.format("%Y-%m-%d %H:%M:%S UTC");
+    let at = times.exact(at);
     print_line(&format!(
         "record     {id}\nsource     {source}\nkey        {}\nreason     {reason}\nfirst      {at}, run {run_id}\nlast       run {last_run_id}\n\n{raw}",
         key.as_deref().unwrap_or("none")
@@ -189,7 +191,12 @@ fn tell_retried(retried: &Retried) {
     }
 }
 
-async fn drop_records(opened: &Opened, ids: &[i64], yes: bool) -> anyhow::Result<bool> {
+async fn drop_records(
+    opened: &Opened,
+    ids: &[i64],
+    yes: bool,
+    times: Times,
+) -> anyhow::Result<bool> {
     let mut connection = opened.pool.acquire().await?;
     let mut found = Vec::new();
     for id in ids {
@@ -201,7 +208,7 @@ async fn drop_records(opened: &Opened, ids: &[i64], yes: bool) -> anyhow::Result
             "{id}  {key} of {}, {} bytes, received {}: {}",
             kept.source,
             kept.raw.len(),
-            kept.at.format("%Y-%m-%d %H:%M:%S"),
+            times.exact(kept.at),
             kept.reason
         ));
         found.push(kept.id);

@@ -106,7 +106,9 @@ async fn show_one(
         document["acknowledged"] = if wanted.json {
             serde_json::to_value(&ack)?
         } else {
-            ack::words(&ack).replacen("acknowledged ", "", 1).into()
+            ack::words(&ack, times)
+                .replacen("acknowledged ", "", 1)
+                .into()
         };
     }
     let (versions, changes) = if wanted.history {

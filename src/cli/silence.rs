@@ -10,6 +10,7 @@ use super::login::login;
 use super::output::{print_done, print_error, print_json, print_line, table};
 use super::shared::Shared;
 use super::since::{Since, since};
+use super::times::Times;
 use crate::clock::Clock;
 use crate::model::{Alert, Silence as Compiled, shortened};
 use crate::startup::Opened;
@@ -78,12 +79,17 @@ fn matcher(text: &str) -> Result<(String, String), String> {
 pub(super) async fn run(shared: Shared, wanted: Silence) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let now = Clock::system().now();
+    let times = shared.times();
     ask::with_database(&config, async |opened| match wanted.what {
         What::Add(wanted) => {
-            let until = wanted.until.time_ahead(now, shared.times())?;
-            add(opened, wanted, (now, until)).await
+            let until = wanted.until.time_ahead(now, times)?;
+            add(opened, wanted, (now, until), times).await
         }
-        What::List { all, json } => list(opened, all, json, now).await,
+        What::List { all, json } => {
+            let mut lines = silence::list(&mut *ask::up_to_date(opened).await?).await?;
+            lines.retain(|line| all || line.until > now);
+            list(&lines, json, times)
+        }
         What::Expire { ids } => expire(opened, &ids, now).await,
     })
     .await
@@ -93,10 +99,12 @@ async fn add(
     opened: &Opened,
     wanted: Add,
     (now, until): (DateTime<Utc>, DateTime<Utc>),
+    times: Times,
 ) -> anyhow::Result<bool> {
     anyhow::ensure!(
         until > now,
-        "{until} is in the past; use a future time or a duration such as 8h"
+        "{} is in the past; use a future time or a duration such as 8h",
+        times.exact(until)
     );
     let matchers: BTreeMap<String, String> = wanted.matchers.into_iter().collect();
     let compiled = Compiled::new(0, until, &matchers).map_err(anyhow::Error::msg)?;
@@ -111,7 +119,7 @@ async fn add(
     let id = silence::add(&mut connection, &matchers, about, (now, until)).await?;
     print_line(&format!(
         "silence {id} active until {}; suppressed alerts: `advisoryd alerts list --state silenced`",
-        until.format("%Y-%m-%d %H:%M:%S UTC")
+        times.exact(until)
     ));
     print_line(&would_have(&compiled, &past));
     Ok(true)
@@ -142,10 +150,7 @@ fn would_have(silence: &Compiled, past: &[(String, Alert)]) -> String {
     )
 }
 
-async fn list(opened: &Opened, all: bool, json: bool, now: DateTime<Utc>) -> anyhow::Result<bool> {
-    let mut connection = ask::up_to_date(opened).await?;
-    let mut lines = silence::list(&mut connection).await?;
-    lines.retain(|line| all || line.until > now);
+fn list(lines: &[Line], json: bool, times: Times) -> anyhow::Result<bool> {
     if json {
         lines.iter().try_for_each(print_json)?;
         return Ok(true);
@@ -154,18 +159,18 @@ async fn list(opened: &Opened, all: bool, json: bool, now: DateTime<Utc>) -> any
         print_line("no silences");
         return Ok(true);
     }
-    let rows: Vec<[String; 6]> = lines.iter().map(row).collect();
+    let rows: Vec<[String; 6]> = lines.iter().map(|line| row(line, times)).collect();
     let heading = ["id", "until", "alerts", "by", "what", "reason"];
     print_line(&table(heading, &rows));
     Ok(true)
 }
 
-fn row(line: &Line) -> [String; 6] {
+fn row(line: &Line, times: Times) -> [String; 6] {
     let matchers = line.matchers.iter();
     let matchers = matchers.map(|(field, pattern)| format!("{field}={pattern}"));
     [
         line.id.to_string(),
-        line.until.format("%Y-%m-%d %H:%M:%S").to_string(),
+        times.exact(line.until),
         line.alerts.to_string(),
         line.created_by.clone(),
         matchers.collect::<Vec<_>>().join(" "),

@@ -41,12 +41,12 @@ impl Details {
 
     pub(super) fn as_value(&self) -> Value {
         json!({
-            "wanted": self.backlog.wanted,
+            "pending": self.backlog.wanted,
             "unavailable": self.backlog.unavailable,
             "fetched": self.backlog.fetched,
             "requests_of_day": self.backlog.requests_of_day,
             "done_at": self.done_at,
-            "rests_until": self.paused_until,
+            "paused_until": self.paused_until,
             "last_error": self.backlog.last_error,
         })
     }

@@ -167,7 +167,7 @@ fn sink_line(sink: &SinkLine, now: DateTime<Utc>) -> String {
         (sink.waiting, "waiting"),
         (
             sink.dead_letters,
-            "given up (`advisoryd alerts list --state dead_letter`)",
+            "dead letters (`advisoryd alerts list --state dead_letter`)",
         ),
     ] {
         if count > 0 {

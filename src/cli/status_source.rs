@@ -180,7 +180,7 @@ pub(super) fn as_value(source: &SourceReport, plan: &Plan) -> Value {
         "served_by": ingested_via,
         "served_why": source.ingested_via_reason,
         "missing_details": source.missing_details,
-        "rests_until": source.paused_until,
+        "paused_until": source.paused_until,
         "records": source.records,
         "quarantined": source.quarantined,
         "gaps": gaps,

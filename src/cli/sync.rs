@@ -265,7 +265,7 @@ async fn alert(context: &Context, sinks: &[Sink], wanted: &Sync) -> anyhow::Resu
     }
     if abandoned > 0 {
         print_error(&format!(
-            "alerts: {} given up; see `advisoryd alerts list --state dead_letter`",
+            "alerts: {} became dead letters; see `advisoryd alerts list --state dead_letter`",
             counted(abandoned, "message")
         ));
     }

@@ -30,7 +30,7 @@ pub(super) async fn mirror(context: &Context, json: bool) -> anyhow::Result<bool
         print_json(&mirrored)?;
     } else {
         print_done(&format!(
-            "list contents: {} read, {} came, {} left, {}",
+            "list contents: {} read, {} added, {} removed, {}",
             counted(mirrored.read, "collection"),
             counted(mirrored.came, "row"),
             mirrored.left,

@@ -6,6 +6,7 @@ use super::ask;
 use super::output::{print_done, print_json, print_line};
 use super::shared::Shared;
 use super::since::{Since, since};
+use super::times::Times;
 use crate::clock::Clock;
 use crate::job::trust::verify::{self, Problem, Verification};
 use crate::model::counted;
@@ -24,7 +25,8 @@ pub(super) struct Verify {
 pub(super) async fn run(shared: Shared, wanted: Verify) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let now = Clock::system().now();
-    let since = wanted.since.map(|since| since.time(now, shared.times()));
+    let times = shared.times();
+    let since = wanted.since.map(|since| since.time(now, times));
     let proof = ask::with_database(&config, async |opened| {
         drop(ask::up_to_date(opened).await?);
         Ok(verify::verify(&opened.pool, since, now).await?)
@@ -33,12 +35,12 @@ pub(super) async fn run(shared: Shared, wanted: Verify) -> anyhow::Result<bool> 
     if wanted.json {
         print_json(&proof)?;
     } else {
-        print_verification(&proof);
+        print_verification(&proof, times);
     }
     Ok(proof.proven)
 }
 
-fn print_verification(proof: &Verification) {
+fn print_verification(proof: &Verification, times: Times) {
     for problem in &proof.problems {
         let Problem {
             about,
@@ -58,7 +60,7 @@ fn print_verification(proof: &Verification) {
     );
     if proof.proven {
         let known = proof.known_to.map_or_else(String::new, |to| {
-            format!("; complete up to {}", to.format("%Y-%m-%d %H:%M:%S UTC"))
+            format!("; complete up to {}", times.exact(to))
         });
         print_done(&format!(
             "ok    {looked}: nothing missing, nothing altered{known}"

@@ -253,7 +253,7 @@ impl Generation {
             .is_err()
         {
             warn!(
-                "a run did not stop within {} s; it is dropped and resumed later",
+                "a run did not stop within {} s; it is aborted and resumed later",
                 within.as_secs()
             );
         }

@@ -67,7 +67,7 @@ pub enum Failure {
     },
     /// A full scan is missing so many tickets that its result is not accepted.
     #[error(
-        "the full scan did not find {missing} of {known} tickets; more than a fifth missing is not accepted, no ticket was marked as gone"
+        "the full scan did not find {missing} of {known} tickets; more than a fifth missing is not accepted; no ticket was marked as deleted"
     )]
     TooManyGone {
         /// Tickets not found.
@@ -106,7 +106,7 @@ pub enum Failure {
         url: String,
     },
     /// The pages do not end although everything has come.
-    #[error("{rows} rows came and the pages do not end; upstream counts {}", in_words(*.counted))]
+    #[error("received {rows} rows, and the pages do not end; upstream counts {}", in_words(*.counted))]
     EndlessPages {
         /// Rows received.
         rows: u64,
@@ -133,7 +133,7 @@ pub enum Failure {
     },
     /// Watch lists that cannot be told apart.
     #[error(
-        "{unreadable} of the {listed} watch lists upstream have no id and cannot be followed, the first is `{sample}`; the others are followed, and none is regarded as gone"
+        "{unreadable} of the {listed} watch lists upstream have no id and cannot be followed, the first is `{sample}`; the others are followed, and no list counts as deleted"
     )]
     ListsWithoutId {
         /// Their number.

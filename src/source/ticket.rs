@@ -61,7 +61,7 @@ pub fn read(raw: Value) -> Result<Ticket, Unreadable> {
         return Err(unreadable(
             &raw,
             Some(id),
-            "it holds the character NUL, which the database cannot store",
+            "it contains the character NUL, which the database cannot store",
         ));
     }
     Ok(Ticket {

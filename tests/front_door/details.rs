@@ -248,7 +248,7 @@ async fn the_days_details_are_counted_across_restarts() {
     world.later(TimeDelta::hours(23));
     assert!(world.fetch_details().await.is_empty());
     let status = status(&world);
-    assert_eq!(status["details"]["wanted"], 30);
+    assert_eq!(status["details"]["pending"], 30);
     assert_eq!(status["details"]["requests_of_day"], 30);
     world.later(TimeDelta::minutes(61));
     all_ok(&world.fetch_details().await);

@@ -25,7 +25,7 @@ const OTHERS: &[&str] = &[
     "several => format!",
     "            days => format!",
     "several.len(), counted(several)",
-    "{rows} rows came and the pages do not end",
+    "received {rows} rows, and the pages do not end",
     // Constants of the demo.
     "{ADVISORIES} advisories",
     "{PRINTED_MESSAGES} messages",

@@ -65,12 +65,12 @@ async fn into(config: &Config, opened: &Opened, file: &Path, ask: Ask) -> anyhow
         refuse_if_used(opened, &mut connection).await?;
         let Some(cluster) = &opened.cluster else {
             anyhow::bail!(
-                "the database already has the schemas of advisoryd; create a new, empty one, and let `url` under `[database]` name it"
+                "the database already has the schemas of advisoryd; create a new, empty database and set `url` under `[database]` to it"
             );
         };
         anyhow::ensure!(
             ask.replace,
-            "the private database already has data; use --replace to replace it (it is kept beside)"
+            "the private database already has data; use --replace to replace it (the old data is kept in data.old)"
         );
         if !confirm(ask.yes, "Replace all data of the private database?")? {
             return Ok(Done::Refused);

@@ -164,7 +164,7 @@ async fn watch(place: &Place, options: &Options) -> anyhow::Result<bool> {
             }
             show::commands(place.config_file());
             print_line(
-                "\nChanges come every few seconds; Ctrl-C ends the demo and removes everything.\n",
+                "\nChanges occur every few seconds; Ctrl-C ends the demo and removes everything.\n",
             );
         }
         if options

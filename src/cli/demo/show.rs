@@ -11,11 +11,11 @@ use crate::model::counted;
 /// Three queries worth trying.
 const QUERIES: [(&str, &str); 3] = [
     (
-        "What is worst, and is there a fix?",
+        "Which advisories are most severe, and is there a fix?",
         "select said, severity, cvss3_score, solution_status, title from advisoryd_v1.advisories where severity_rank >= 4 order by modified_at desc limit 10;",
     ),
     (
-        "Which advisories speak of remote code execution?",
+        "Which advisories mention remote code execution?",
         "select said, severity, title from advisoryd_v1.advisories where search @@ websearch_to_tsquery('english', 'remote code execution') limit 10;",
     ),
     (

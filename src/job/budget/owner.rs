@@ -173,7 +173,7 @@ impl Owner {
         if let Err(error) = &told {
             warn!(
                 error = chain(error),
-                "other processes could not be told to pause"
+                "cannot notify other processes of the pause"
             );
         }
         told

@@ -138,7 +138,7 @@ fn quarantined(record: &[u8], unreadable: xml::Unreadable) -> Vec<Unreadable> {
 fn within_record(said: &str, other: xml::Other) -> Unreadable {
     Unreadable {
         key: Some(other.key),
-        reason: format!("it stands within the record of {said}, where only references belong"),
+        reason: format!("it is inside the record of {said}, where only references are expected"),
         byte_hash: plain_fingerprint(other.raw.as_bytes()),
         raw: xml::printable(other.raw.as_bytes()),
     }

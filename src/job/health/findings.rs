@@ -219,7 +219,7 @@ fn coverage_gap(source: &SourceState) -> Finding {
 
 fn removals(source: &SourceState) -> Finding {
     let (missing, summary) = match source.doubt {
-        None => (0, "a full pull was believed".to_owned()),
+        None => (0, "the result of a full pull was accepted".to_owned()),
         Some(Doubt {
             since,
             missing,

@@ -140,7 +140,7 @@ fn log_changes(before: &State, state: &State, changed: Changed) {
             watch_list.id = key.watch_list_id,
             came,
             left,
-            "{key}: {came} came and {left} left upstream; the next pull of the list is a full pull"
+            "{key}: {came} added and {left} removed upstream; the next pull of the list is a full pull"
         );
     }
 }

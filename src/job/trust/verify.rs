@@ -117,7 +117,7 @@ impl Verifier {
         const RESTORE: &str = "restore the database from a backup";
         for LostSource { about, records } in verification_rows::lost_sources(connection).await? {
             let text = format!(
-                "the source and its runs are missing, though {} came from it",
+                "the source and its runs are missing, although {} were received from it",
                 counted(records, "record")
             );
             self.report(&about, text, RESTORE);

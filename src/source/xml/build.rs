@@ -288,7 +288,7 @@ impl<'r> Builder<'r, '_> {
                     .to_owned(),
             );
         }
-        let root = self.root.ok_or("it holds no element")?;
+        let root = self.root.ok_or("it contains no element")?;
         Ok(Built {
             root,
             repairs: self.repairs,

@@ -217,7 +217,7 @@ impl Envelope {
         } else {
             format!(", and it says `{text}`")
         };
-        let why = format!("nothing in `{root}` carries an identifier{says}");
+        let why = format!("no element in `{root}` contains an identifier{says}");
         Err(FeedError::NotRecognised {
             why,
             names: self.names.clone(),

@@ -13,7 +13,7 @@ pub enum FeedError {
     #[error("the document is empty")]
     Empty,
     /// A login, error or proxy page.
-    #[error("an HTML page came instead of an XML document")]
+    #[error("received an HTML page instead of an XML document")]
     Html,
     /// Well formed, but no element is a record (contract §5).
     #[error("structure not recognised: {why}; {}", seen(names))]
@@ -56,7 +56,7 @@ pub enum FeedError {
         next: String,
     },
     /// Text where only records belong: something broke while it was written.
-    #[error("text beside the records at byte {at}: `{text}`")]
+    #[error("text outside of the records at byte {at}: `{text}`")]
     Text {
         /// Where.
         at: u64,
@@ -125,7 +125,7 @@ pub enum FeedError {
 
 fn seen(names: &[String]) -> String {
     match names {
-        [] => "it holds no other element".to_owned(),
+        [] => "it contains no other element".to_owned(),
         _ => format!("elements seen: {}", names.join(", ")),
     }
 }

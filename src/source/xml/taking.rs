@@ -86,7 +86,7 @@ impl Splitter {
                 let held = pieces.len() as u64;
                 if let Some(claimed) = envelope.claimed.filter(|claimed| *claimed > held) {
                     let root = envelope.root.as_deref().unwrap_or_default();
-                    let text = format!("<{root}> counts {claimed}, and holds {held}");
+                    let text = format!("<{root}> counts {claimed}, but contains {held}");
                     self.envelope.partial.cut(text);
                 }
                 for (is_record, bytes) in &pieces {

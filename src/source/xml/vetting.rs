@@ -114,7 +114,7 @@ impl Vetting {
             let root = envelope.root.clone().unwrap_or_default();
             return Err(FeedError::NotRecognised {
                 why: format!(
-                    "each `{record}` in `{root}` holds nothing but an identifier, and more stands beside them"
+                    "each `{record}` in `{root}` contains only an identifier, and there is other content outside of them"
                 ),
                 names: envelope.names.clone(),
             });

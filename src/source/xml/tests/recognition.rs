@@ -116,7 +116,7 @@ fn a_document_that_is_not_understood_is_not_an_empty_feed() {
     let error = failure(b"<root><detail>Invalid token.</detail><code>7</code></root>");
     assert_eq!(
         error.to_string(),
-        "structure not recognised: nothing in `root` carries an identifier; elements seen: detail, code"
+        "structure not recognised: no element in `root` contains an identifier; elements seen: detail, code"
     );
 }
 
