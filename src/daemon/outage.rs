@@ -1,14 +1,15 @@
 //! Retry with backoff while the database is unavailable, for all workers.
 
 use std::fmt::Display;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::progress::Watch;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
+use crate::job::standing::Outage;
 use crate::model::chain;
 use crate::store::database;
 
@@ -58,14 +59,17 @@ where
 {
     let mut pauses = Pauses::new();
     let mut has_failed = false;
+    let who = who.to_string();
     loop {
         let failure = match job().await {
             Err(failure) if failure.is_database_away() => failure,
             done => {
                 if has_failed {
-                    context
-                        .standing
-                        .send_if_modified(|standing| standing.database.take().is_some());
+                    let mut is_over = false;
+                    changed(context, |database| is_over = database.end(&who));
+                    if is_over {
+                        info!(source = %who, "{who}: the database is available again");
+                    }
                 }
                 return done;
             }
@@ -77,10 +81,10 @@ where
             format!("the database is unavailable, will retry when it is back: {error}")
         };
         // One line for all workers.
-        let is_new = context.standing.send_if_modified(|standing| {
-            let is_new = standing.database.is_none();
-            standing.database.get_or_insert_with(|| clause.clone());
-            is_new
+        let mut is_new = false;
+        changed(context, |database| {
+            database.begin(&who, &clause);
+            is_new = database.log(Instant::now());
         });
         if is_new {
             warn!(source = %who, %error, "{who}: {clause}");
@@ -95,6 +99,15 @@ where
             None => waiting.await?,
         }
     }
+}
+
+/// Changes what is known of the outage.
+fn changed(context: &Context, change: impl FnOnce(&mut Outage)) {
+    context.standing.send_if_modified(|standing| {
+        let before = standing.database.clone();
+        change(&mut standing.database);
+        standing.database != before
+    });
 }
 
 /// Why the database is unavailable: which host does not answer or accepts no writes, if

@@ -1,5 +1,8 @@
 //! What is wrong at present: shown by the service manager, next to what is followed.
 
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
 use crate::model::{ConditionState, shortened};
 
 /// Maximum length of one reason, in characters: `systemctl status` shows one line.
@@ -7,11 +10,58 @@ const MAX_REASON_CHARS: usize = 200;
 /// More conditions are only counted.
 const MAX_CONDITIONS: usize = 3;
 
+/// An outage is logged at most this often: on a full disk small writes succeed in between,
+/// and each of them ends it.
+const LOG_EVERY: Duration = Duration::from_mins(5);
+
+/// An outage of the database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outage {
+    /// Why the database cannot be used, as a clause; `None` if it can.
+    clause: Option<String>,
+    /// Workers that cannot go on.
+    workers: BTreeSet<String>,
+    /// Whether this outage was logged.
+    is_logged: bool,
+    /// When one was logged last.
+    logged_at: Option<Instant>,
+}
+
+impl Outage {
+    /// A worker cannot go on, for the reason `clause`.
+    pub fn begin(&mut self, worker: &str, clause: &str) {
+        self.workers.insert(worker.to_owned());
+        self.clause.get_or_insert_with(|| clause.to_owned());
+    }
+
+    /// Whether the outage is to be logged now; it then counts as logged.
+    pub fn log(&mut self, now: Instant) -> bool {
+        let is_due = |at: Instant| now.duration_since(at) >= LOG_EVERY;
+        let is_new = !self.is_logged && self.logged_at.is_none_or(is_due);
+        if is_new {
+            self.is_logged = true;
+            self.logged_at = Some(now);
+        }
+        is_new
+    }
+
+    /// A worker can go on. Returns whether a logged outage ends with that: no worker is left
+    /// that cannot.
+    pub fn end(&mut self, worker: &str) -> bool {
+        let is_last = self.workers.remove(worker) && self.workers.is_empty();
+        if !is_last {
+            return false;
+        }
+        self.clause = None;
+        std::mem::take(&mut self.is_logged)
+    }
+}
+
 /// Outage of the database, and active conditions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// Why the database cannot be used, as a clause; `None` if it can.
-    pub database: Option<String>,
+    /// Outage of the database.
+    pub database: Outage,
     /// Active health conditions, in words.
     pub conditions: Vec<String>,
 }
@@ -27,7 +77,7 @@ impl Standing {
 
     /// What is wrong, the worst first, each one as a clause.
     pub fn clauses(&self) -> Vec<String> {
-        let database = self.database.iter().cloned();
+        let database = self.database.clause.iter().cloned();
         let conditions = self.conditions.iter().take(MAX_CONDITIONS).cloned();
         let more = self.conditions.len().saturating_sub(MAX_CONDITIONS);
         let more = (more > 0).then(|| format!("{more} more conditions"));
@@ -35,5 +85,44 @@ impl Standing {
         clauses
             .map(|clause| shortened(&clause, MAX_REASON_CHARS))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{LOG_EVERY, Outage};
+
+    #[test]
+    fn an_outage_begins_with_the_first_worker_and_ends_with_the_last() {
+        let now = Instant::now();
+        let mut outage = Outage::default();
+        outage.begin("feed 1", "disk full");
+        assert!(outage.log(now));
+        outage.begin("tickets", "disk full");
+        assert!(!outage.log(now), "one line for all workers");
+        assert!(!outage.end("heartbeat"), "it was never affected");
+        assert!(!outage.end("feed 1"));
+        outage.begin("feed 1", "disk full");
+        assert!(!outage.end("tickets"));
+        assert!(outage.end("feed 1"));
+        assert_eq!(outage.clause, None);
+    }
+
+    #[test]
+    fn an_outage_that_small_writes_interrupt_is_logged_rarely() {
+        let now = Instant::now();
+        let mut outage = Outage::default();
+        let mut logged = Vec::new();
+        for second in (0..=600).step_by(12) {
+            outage.begin("feed 1", "disk full");
+            if outage.log(now + Duration::from_secs(second)) {
+                logged.push(second);
+            }
+            outage.end("feed 1");
+        }
+        let every = LOG_EVERY.as_secs();
+        assert_eq!(logged, [0, every, 2 * every]);
     }
 }
