@@ -219,10 +219,13 @@ fn folded_forms(secret: &str) -> Vec<Vec<u8>> {
     forms
 }
 
-/// What parts are taken of: the secret, or of a URL or path the words in it.
+/// What parts are taken of: the secret, or of a URL or path the words in it. Its host also
+/// occurs in ordinary text. One that is encoded, as in a form, is a URL as well.
 fn runs(secret: &str) -> impl Iterator<Item = &str> {
-    let is_url = secret.contains("://") || secret.starts_with('/');
-    let is_between = move |letter: char| is_url && "/?&=:@.#;,".contains(letter);
+    let is_url = |bytes: &[u8]| bytes.starts_with(b"/") || memmem::find(bytes, b"://").is_some();
+    let forms = folded_forms(secret);
+    let is_url = is_url(secret.as_bytes()) || forms.iter().any(|form| is_url(form));
+    let is_between = move |letter: char| is_url && "/?&=:@.#;,%\\".contains(letter);
     secret.split(is_between)
 }
 

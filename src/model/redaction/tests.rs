@@ -109,6 +109,7 @@ fn a_part_of_a_token_is_found_and_the_words_of_a_secret_url_are_not() {
     let mut secrets = Redaction::new();
     secrets.add(TOKEN);
     secrets.add("https://hooks.example.org/services/incoming-webhook/T000/Xy12Zz34Xy12Zz34Ab");
+    secrets.add("http%3A%2F%2F127.0.0.1%3A41234%2Fhook%2FAb12Zz34Xy12Zz34Xy");
     secrets.add("correct horse battery staple");
     for (text, shown) in [
         (format!("/api/{}/x", &TOKEN[..32]), "/api/[redacted]/x"),
@@ -119,11 +120,13 @@ fn a_part_of_a_token_is_found_and_the_words_of_a_secret_url_are_not() {
         ),
         (format!("<{}>", hex::encode(&TOKEN[3..30])), "<[redacted]>"),
         ("…/Xy12Zz34Xy12Zz34Ab".to_owned(), "…/[redacted]"),
+        ("…/Ab12Zz34Xy12Zz34Xy".to_owned(), "…/[redacted]"),
     ] {
         assert_eq!(secrets.redact(&text), shown);
     }
     for ordinary in [
         "https://hooks.example.org/services/incoming-webhook answered 404",
+        "GET http://127.0.0.1:45678/api/tickets/ failed",
         "a horse battery stap",
         "/api/0123456789abcde/x",
     ] {
