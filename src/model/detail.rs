@@ -69,8 +69,17 @@ pub struct Detail {
     pub byte_hash: Fingerprint,
     /// The account's data.
     pub custom_info: Option<Value>,
-    /// Affected watch lists; `None` if not stated.
+    /// Affected watch lists, as far as they can be read; `None` if none can.
     pub lists: Option<Vec<i64>>,
+    /// Whether `lists` are all of them.
+    pub are_lists_whole: bool,
+}
+
+impl Detail {
+    /// The affected watch lists, if all of them can be read.
+    pub fn whole_lists(&self) -> Option<&[i64]> {
+        self.lists.as_deref().filter(|_| self.are_lists_whole)
+    }
 }
 
 /// The numbers that the estimated completion of the details is computed from.

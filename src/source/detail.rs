@@ -31,11 +31,13 @@ pub fn read(rules: &Rules, body: &[u8]) -> Result<Detail, Unreadable> {
         .and_then(|fields| fields.remove(CUSTOM_INFO))
         .filter(|custom| !custom.is_null())
         .map(storable);
+    let lists = custom_info.as_ref().and_then(affected_lists);
     // Keys are sorted: another order upstream is no other detail.
     let plain = value.to_string();
     Ok(Detail {
         advisory,
-        lists: custom_info.as_ref().and_then(affected_lists),
+        are_lists_whole: lists.as_ref().is_some_and(|(_, are_whole)| *are_whole),
+        lists: lists.map(|(lists, _)| lists),
         byte_hash: plain_fingerprint(plain.as_bytes()),
         custom_info,
         // Text cannot hold NUL, and JSON allows it nowhere.
@@ -50,9 +52,9 @@ pub fn read_again(rules: &Rules, raw: &str) -> Result<Advisory, String> {
         .map_err(|unreadable| unreadable.reason)
 }
 
-/// The ids of `affected_asset_lists`, whatever they are written as; `None` where
-/// the key is missing or nothing in it can be read.
-fn affected_lists(custom_info: &Value) -> Option<Vec<i64>> {
+/// The ids of `affected_asset_lists`, whatever they are written as, and whether these are
+/// all; `None` where the key is missing or nothing in it can be read.
+fn affected_lists(custom_info: &Value) -> Option<(Vec<i64>, bool)> {
     let rows = custom_info.get("affected_asset_lists")?.as_array()?;
     let id = |row: &Value| {
         let id = ["asset_list_id", "id"].iter().find_map(|key| row.get(key));
@@ -62,9 +64,10 @@ fn affected_lists(custom_info: &Value) -> Option<Vec<i64>> {
     if lists.is_empty() && !rows.is_empty() {
         return None;
     }
+    let are_whole = lists.len() == rows.len();
     lists.sort_unstable();
     lists.dedup();
-    Some(lists)
+    Some((lists, are_whole))
 }
 
 fn whole_number(value: &Value) -> Option<i64> {

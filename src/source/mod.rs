@@ -9,6 +9,7 @@ pub mod enrichment;
 pub(crate) mod json_text;
 pub mod list_item;
 pub mod page;
+mod page_claims;
 pub(crate) mod path;
 pub mod ticket;
 pub mod xml;

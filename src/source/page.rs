@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::damaged_json;
+use super::xml::FeedError;
+use super::{damaged_json, page_claims};
 use crate::model::{one_line, shortened};
 
 /// A record that was received and could not be understood.
@@ -35,6 +36,9 @@ pub struct Page {
     /// How many of the rows in `results` did not come as valid JSON in a valid encoding and
     /// were repaired.
     pub repaired: usize,
+    /// Why the page is not what was asked for, if it says so beside its rows: an error, or
+    /// that it is not complete. What it holds can be used all the same.
+    pub claim: Option<FeedError>,
 }
 
 /// The envelope as it comes, its rows not read yet.
@@ -105,13 +109,13 @@ fn in_words(says: Option<&String>) -> String {
 }
 
 impl Page {
-    /// Reads a page. Keys beyond the envelope's are ignored. If the page is not valid JSON,
+    /// Reads a page. If the page is not valid JSON,
     /// its rows are read one by one and repaired where that is possible.
     pub fn read(body: &[u8]) -> Result<Self, NotAPage> {
         // A byte order mark decides; else it is UTF-8. Bytes that are not become U+FFFD:
         // they belong to one row only.
         let (text, _, has_wrong_bytes) = UTF_8.decode(body);
-        let page = match serde_json::from_str::<Envelope>(&text) {
+        let mut page = match serde_json::from_str::<Envelope>(&text) {
             Ok(envelope) => {
                 let rows = envelope.results.iter().map(|row| row.get());
                 Self::of(&envelope, rows, has_wrong_bytes)
@@ -126,6 +130,8 @@ impl Page {
                 Self::of(&envelope, parts.rows.into_iter(), has_wrong_bytes)
             }
         };
+        let is_empty = page.results.is_empty() && page.unreadable.is_empty();
+        page.claim = page_claims::check(&text, page.next.is_some(), is_empty).err();
         Ok(page)
     }
 
@@ -140,6 +146,7 @@ impl Page {
             results: Vec::with_capacity(rows.size_hint().0),
             unreadable: Vec::new(),
             repaired: 0,
+            claim: None,
         };
         for row in rows {
             let as_it_came = serde_json::from_str(row);

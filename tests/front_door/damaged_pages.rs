@@ -56,3 +56,42 @@ async fn what_cannot_be_repaired_goes_to_the_quarantine_alone() {
         assert_eq!(world.texts(kept).await, [key], "{page}");
     }
 }
+
+/// Pages of three tickets, or of none, that say that something went wrong.
+#[tokio::test]
+async fn what_a_page_says_is_not_complete_is_stored_and_the_run_fails() {
+    let none = r#""count": 0, "next": null, "results": []"#;
+    let all = page("3", "null", "1");
+    let three = all.trim_start_matches('{').trim_end_matches('}');
+    for (rows, says) in [
+        (none, r#""error": "backend timeout""#),
+        (
+            none,
+            r#""detail": "search index unavailable, results incomplete""#,
+        ),
+        (none, r#""partial": true"#),
+        (none, r#""has_more": true, "next_page_token": "abc""#),
+        (three, r#""errors": ["shard 3 does not answer"]"#),
+        (three, r#""meta": {"truncated": true}"#),
+        (three, r#""status": "partial""#),
+    ] {
+        let (world, documents) = world_of_documents().await;
+        let page = format!("{{{rows}, {says}}}");
+        documents.set_text(PATH, &page);
+        let reports = world.sync_tickets(TicketSync::Now).await;
+        let error = reports[0].outcome.error().unwrap_or_default().to_owned();
+        assert!(error.contains("the document "), "{page}: {error}");
+        assert_eq!(
+            world
+                .count("select count(*) from advisoryd_v1.coverage where not isempty(covered)")
+                .await,
+            0
+        );
+        let expected: &[&str] = if rows == none { &[] } else { &["1", "2", "3"] };
+        assert_eq!(stored(&world).await, expected, "{page}");
+
+        documents.set_text(PATH, &format!("{{{three}, \"error\": null}}"));
+        sync(&world, &page).await;
+        assert_eq!(stored(&world).await, ["1", "2", "3"], "{page}");
+    }
+}

@@ -9,6 +9,7 @@ use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::counted;
 use crate::source::page::Page;
+use crate::source::xml::FeedError;
 
 /// Pages in one scan. At 100 rows a page that is ten million rows.
 const MAX_PAGES: u32 = 100_000;
@@ -39,6 +40,8 @@ pub(crate) struct Pages<'c> {
 enum Next {
     First(Request),
     At(String),
+    /// After a page that says that something is missing: its rows are used, the scan fails.
+    Failed(FeedError),
     End,
 }
 
@@ -76,6 +79,7 @@ impl<'c> Pages<'c> {
         let (context, client) = (self.context, &self.context.client);
         let (url, response) = match std::mem::replace(&mut self.next, Next::End) {
             Next::End => return Ok(None),
+            Next::Failed(error) => return Err(error.into()),
             Next::First(request) => (None, context.or_stopped(client.get_whole(&request)).await?),
             Next::At(_) if self.read >= self.limit => {
                 return Err(Failure::TooManyPages { pages: self.read });
@@ -104,7 +108,10 @@ impl<'c> Pages<'c> {
         }
         self.read += 1;
         self.url = url;
-        self.next = next.map_or(Next::End, Next::At);
+        self.next = match page.claim.take() {
+            Some(claim) => Next::Failed(claim),
+            None => next.map_or(Next::End, Next::At),
+        };
         Ok(Some(PageResult {
             page,
             bytes: body.len() as u64,

@@ -52,5 +52,10 @@ async fn count(context: &Context, filter: Option<(&str, &str)>) -> Result<Option
         response => response?,
     };
     let body = response.bytes().await?;
-    Ok(Some(Page::read(&body)?.count))
+    let page = Page::read(&body)?;
+    match page.claim {
+        Some(claim) if page.results.is_empty() => Err(claim.into()),
+        // The scan that follows uses the rows, and fails.
+        _ => Ok(Some(page.count)),
+    }
 }

@@ -64,10 +64,12 @@ pub use error::{FeedError, Other, Unreadable};
 pub use explain::{Explained, carriers, explain_json, explain_record};
 pub use finder::record_key;
 pub use json::read_json;
+pub(super) use partial::is_partial;
 pub use printable::{printable, unprintable};
 #[cfg(test)]
 pub use profile::Profile;
 pub use reader::RecordReader;
 pub use record::{read_record, read_records};
+pub(super) use reported::{is_failure, quoted};
 pub use rewrite::{cut, rewrite};
 pub use rules::Rules;

@@ -117,6 +117,8 @@ pub(super) struct Partial {
 pub(super) enum Form {
     Attribute,
     Element,
+    /// A key of a JSON object.
+    Key,
 }
 
 impl Form {
@@ -127,6 +129,7 @@ impl Form {
             Self::Attribute => format!("{name}=\"{value}\""),
             Self::Element if value.is_empty() => format!("<{name}/>"),
             Self::Element => format!("<{name}>{value}</{name}>"),
+            Self::Key => format!("\"{name}\": {value}"),
         })
     }
 }
@@ -245,6 +248,15 @@ impl Partial {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a key beside the rows of a JSON page says that something is missing in it. Where
+/// the page `is_linked` to the next one, that more follows says nothing.
+pub(in crate::source) fn is_partial(name: &str, value: &str, is_linked: bool) -> bool {
+    let mut partial = Partial::default();
+    let said = partial.value(name.as_bytes(), value, Form::Key);
+    let is_more = matches!(said, Said::Next(_)) && !is_linked;
+    is_more || partial.check(u64::MAX, is_linked).is_err()
 }
 
 /// Whether values in an element beside records are about the document.

@@ -101,13 +101,27 @@ pub(super) fn said_by(attributes: &[u8]) -> Says {
     says
 }
 
+/// Whether a key beside the rows of a JSON page says that something failed.
+pub(in crate::source) fn is_failure(name: &str, value: &str) -> bool {
+    if is_error(name.as_bytes()) {
+        return !is_one_of(value, &NOTHING);
+    }
+    let name = key(name.as_bytes());
+    let is_status = ["status", "code", "result", "state"]
+        .iter()
+        .any(|known| key(known.as_bytes()) == name);
+    let value = value.to_lowercase();
+    is_status
+        && (WORDS.iter().any(|word| value.contains(word)) || matches!(value.parse(), Ok(400..=599)))
+}
+
 fn is_one_of(value: &str, words: &[&str]) -> bool {
     let value = value.trim();
     words.iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
 /// Text of the document on one line, for messages.
-pub(super) fn quoted(text: &str) -> String {
+pub(in crate::source) fn quoted(text: &str) -> String {
     let words: Vec<&str> = text
         .split(|character: char| character.is_whitespace() || character.is_control())
         .filter(|word| !word.is_empty())

@@ -267,9 +267,13 @@ async fn complete(
     origin: Origin,
 ) -> Result<Option<PendingDetail>, sqlx::Error> {
     let said = &detail.advisory.said;
-    let modified_at = detail.advisory.modified_at;
-    let pending = queue::complete(connection, said, modified_at, origin.at).await?;
-    if pending.is_some_and(|pending| !pending.is_fulfilled) {
+    let has = (detail.advisory.modified_at, detail.whole_lists().is_some());
+    let pending = queue::complete(connection, said, has, origin.at).await?;
+    if pending.is_some_and(|pending| pending.lacks_lists) {
+        let why = "the response does not say which watch lists contain the advisory \
+                   (`custom_info.affected_asset_lists`)";
+        queue::unavailable(connection, said, why, origin.at).await?;
+    } else if pending.is_some_and(|pending| !pending.is_fulfilled) {
         let why = "upstream listed a newer version than it sent";
         queue::failed(connection, said, why, origin.at).await?;
     }

@@ -72,7 +72,8 @@ pub(super) async fn keep(
         raw,
         byte_hash,
         custom_info,
-        lists,
+        lists: _,
+        are_lists_whole: _,
     } = detail;
     if has_versions {
         sqlx::query!(
@@ -107,7 +108,7 @@ pub(super) async fn keep(
         Json(advisory) as _,
         advisory.modified_at,
         custom_info.as_ref(),
-        lists.as_deref(),
+        detail.whole_lists(),
         origin.at,
         origin.run_id
     )

@@ -258,19 +258,23 @@ pub(crate) struct PendingDetail {
     pub(crate) is_fulfilled: bool,
     /// Whether upstream listed a newer version than the response.
     pub(crate) is_listed_newer: bool,
+    /// Whether a watch list needs the response, which does not say all lists it is in.
+    pub(crate) lacks_lists: bool,
 }
 
 /// Removes the entry that a response of this time completes; it stays if upstream
-/// listed a newer version, unless that has a time in the future, which is a mistake.
+/// listed a newer version, unless that has a time in the future, which is a mistake, and
+/// if a watch list that is read from JSON needs a response that `says_lists`.
 /// `None`: there was no entry.
 pub(crate) async fn complete(
     connection: &mut PgConnection,
     said: &str,
-    modified_at: Option<DateTime<Utc>>,
+    (modified_at, says_lists): (Option<DateTime<Utc>>, bool),
     now: DateTime<Utc>,
 ) -> Result<Option<PendingDetail>, sqlx::Error> {
     let pending = sqlx::query!(
         r#"select wanted_since,
+                  reason = 'json' and not $4 as "lacks_lists!",
                   coalesce(modified_at > $2
                            and modified_at <= $3::timestamptz + interval '1 day', false) as "is_listed_newer!"
            from wanted_detail
@@ -278,13 +282,15 @@ pub(crate) async fn complete(
            for update"#,
         said,
         modified_at,
-        now
+        now,
+        says_lists
     )
     .fetch_optional(&mut *connection)
     .await?;
     let done = sqlx::query!(
         "delete from wanted_detail
          where said = $1
+           and (reason <> 'json' or $5)
            and (modified_at <= $2
                 or modified_at is null
                 or modified_at > $4::timestamptz + interval '1 day'
@@ -293,7 +299,8 @@ pub(crate) async fn complete(
         said,
         modified_at,
         OLDER_ATTEMPTS,
-        now
+        now,
+        says_lists
     )
     .execute(connection)
     .await?;
@@ -301,6 +308,7 @@ pub(crate) async fn complete(
         since: row.wanted_since,
         is_fulfilled: done.rows_affected() > 0,
         is_listed_newer: row.is_listed_newer,
+        lacks_lists: row.lacks_lists,
     }))
 }
 
