@@ -19,12 +19,12 @@ use crate::config::{Config, Token};
 use crate::http::{Client, account};
 use crate::job::budget::{self, SharedBudget, Sharing};
 use crate::job::context::{Context, Progress};
+use crate::job::coverage;
 use crate::job::lists::discover;
-use crate::model::{BudgetKind, Catalogue, MAX_COVERAGE_AHEAD, Matcher, Rule};
+use crate::model::{BudgetKind, Catalogue, Matcher, Rule};
 use crate::sink::Sink;
 use crate::source::xml::Rules;
 use crate::store::database::Servers;
-use crate::store::ledger::cursor::CutBack;
 use crate::store::{self, database};
 
 /// Maximum time to return connections to the database in good order.
@@ -160,29 +160,6 @@ async fn configure_sources(config: &Config, pool: &PgPool) -> Result<(), sqlx::E
     transaction.commit().await
 }
 
-/// Cuts back coverage that ends in the future. It was recorded while a clock was wrong;
-/// left alone, what happens until then would never be read.
-async fn cut_back_coverage(pool: &PgPool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    let latest = now + MAX_COVERAGE_AHEAD;
-    let mut transaction = pool.begin().await?;
-    let cut = store::ledger::cursor::cut_back(&mut transaction, latest).await?;
-    store::tickets::reading::cut_back(&mut transaction, latest).await?;
-    transaction.commit().await?;
-    for CutBack {
-        key,
-        ended_at,
-        ends_at,
-    } in cut
-    {
-        let to = ends_at.map_or_else(|| "nothing".to_owned(), |at| at.to_string());
-        warn!(
-            source = %key,
-            "{key}: the coverage ended in the future, at {ended_at}; now is {now}; a clock was wrong. It is cut back to {to} and what is missing is requested again"
-        );
-    }
-    Ok(())
-}
-
 /// Records the sources, rules and sinks of the configuration in the database, and cuts
 /// back coverage that ends in the future.
 pub async fn configure(
@@ -191,7 +168,7 @@ pub async fn configure(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     configure_sources(config, pool).await?;
-    cut_back_coverage(pool, now).await?;
+    coverage::cut_back(pool, now).await?;
     configure_enrichment(config, pool, now).await?;
     configure_alerts(config, pool, now).await
 }

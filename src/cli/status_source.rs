@@ -38,7 +38,7 @@ pub(super) fn problems(source: &SourceReport, times: Times, now: DateTime<Utc>) 
     }
     if let Some(to) = source.covered_to.filter(|to| is_in_future(Some(*to), now)) {
         lines.push(format!(
-            "{name}: the coverage ends in the future, at {}; a clock is or was wrong: correct it, then restart advisoryd or run `advisoryd sync`",
+            "{name}: the coverage ends in the future, at {}; a clock is or was wrong: correct it; the next run cuts the coverage back",
             times.full(to)
         ));
     }

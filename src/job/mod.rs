@@ -4,6 +4,7 @@ pub mod alerts;
 pub(crate) mod budget;
 pub(crate) mod collection;
 pub mod context;
+pub mod coverage;
 pub mod details;
 pub mod enrichment;
 pub mod failure;

@@ -13,7 +13,10 @@ use self::report::log_ended;
 use super::context::Context;
 use super::failure::Failure;
 use super::transaction::Guard;
-use crate::model::{FingerprintSum, Holder, Mode, Outcome, RunFailure, SourceKey, Tally, counted};
+use crate::job::coverage;
+use crate::model::{
+    FingerprintSum, Holder, Mode, Outcome, RunFailure, SourceKey, Tally, counted, is_in_future,
+};
 use crate::store::change;
 use crate::store::ledger::lock::SourceLock;
 use crate::store::ledger::run::{self, Ended};
@@ -83,6 +86,11 @@ pub(crate) async fn begin(
         Ok(lock) => lock,
         Err(holder) => return Ok(Err(holder)),
     };
+    // A response with a wrong `Date` may have put it there while the daemon runs.
+    let upstream_now = context.upstream_now();
+    if is_in_future(found.covered_to, upstream_now) {
+        coverage::cut_back(&context.pool, upstream_now).await?;
+    }
     let guard = Guard::new(&context.pool, &lock);
     // Only now: the run that had the lock before has ended by this time.
     let now = context.clock.now();

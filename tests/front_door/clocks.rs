@@ -301,3 +301,32 @@ async fn coverage_is_cut_back_to_what_honest_runs_have_read() {
         assert!(*end <= *honest + TimeDelta::seconds(2), "{end} {honest}");
     }
 }
+
+/// Upstream's `Date` is wrong in the responses to one run of a daemon, and right afterwards.
+#[tokio::test]
+async fn a_date_that_is_wrong_once_hides_nothing_from_a_running_daemon() {
+    for minutes in [14, 20 * 60] {
+        let world = world().await;
+        let daemon = world.context().await;
+        sync_with(&daemon).await;
+        let seconds = minutes * 60;
+        let ahead = Rule::new(Fault::DateShift { seconds });
+        world.simulator.inject(ahead.on("/api/tickets/").times(100));
+        sync_with(&daemon).await;
+        world.simulator.clear_faults();
+        world.later(TimeDelta::seconds(2));
+        touch(&world, 0..50);
+        world.simulator.add_tickets(1);
+        for _ in 0..2 {
+            world.later(TimeDelta::minutes(1));
+            sync_with(&daemon).await;
+        }
+        nothing_is_covered_of_the_future(&world).await;
+        assert_eq!(lost(&world).await, [0; 0], "{minutes} min");
+        let problems = verify(world.pool(), None, world.now())
+            .await
+            .unwrap()
+            .problems;
+        assert!(problems.is_empty(), "{problems:?}");
+    }
+}

@@ -245,7 +245,7 @@ impl Verifier {
             self.report(
                 &source.key,
                 text,
-                "a clock is or was wrong: correct it, then restart advisoryd or run `advisoryd sync`, which cut the coverage back and request what is missing",
+                "a clock is or was wrong: correct it; the next run cuts the coverage back and requests what is missing",
             );
         }
     }

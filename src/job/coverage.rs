@@ -1,0 +1,32 @@
+//! Coverage that ends in the future: it was recorded while a clock was wrong.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+use tracing::warn;
+
+use crate::model::MAX_COVERAGE_AHEAD;
+use crate::store::ledger::cursor::{self, CutBack};
+use crate::store::tickets::reading;
+
+/// Cuts back coverage that ends in the future of `now`. Left alone, what happens until then
+/// would never be read.
+pub async fn cut_back(pool: &PgPool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    let latest = now + MAX_COVERAGE_AHEAD;
+    let mut transaction = pool.begin().await?;
+    let cut = cursor::cut_back(&mut transaction, latest).await?;
+    reading::cut_back(&mut transaction, latest).await?;
+    transaction.commit().await?;
+    for CutBack {
+        key,
+        ended_at,
+        ends_at,
+    } in cut
+    {
+        let to = ends_at.map_or_else(|| "nothing".to_owned(), |at| at.to_string());
+        warn!(
+            source = %key,
+            "{key}: the coverage ended in the future, at {ended_at}; now is {now}; a clock was wrong. It is cut back to {to} and what is missing is requested again"
+        );
+    }
+    Ok(())
+}
