@@ -292,7 +292,8 @@ impl Run {
         }
         // After `seen` has moved: it shows which advisories can be parsed now.
         let (source_id, run_id) = (self.source.id, self.origin.run_id);
-        quarantine::release_advisories(transaction, source_id, run_id, work.is_full).await?;
+        let seen = (work.is_full, now);
+        quarantine::release_advisories(transaction, source_id, run_id, seen).await?;
         Ok(())
     }
 

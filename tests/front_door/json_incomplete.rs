@@ -8,7 +8,7 @@ use advisoryd::job::trust::verify::verify;
 use advisoryd::simulate::{Fault, Options, Rule};
 use chrono::TimeDelta;
 
-use crate::support::{World, small};
+use crate::support::{World, small, world_of_documents};
 
 /// One list whose feed is a web page, and whose details upstream refuses like this.
 async fn refused(status: u16) -> World {
@@ -142,4 +142,55 @@ async fn a_feed_that_is_replaced_is_requested_again_after_an_hour() {
     world.fetch_details().await;
     world.sync_tickets(TicketSync::Now).await;
     assert_eq!(problems(&world).await, [""; 0]);
+}
+
+/// Only the details say which lists an advisory is in.
+#[tokio::test]
+async fn a_list_is_incomplete_while_a_detail_does_not_say_its_lists() {
+    for custom in [
+        "null",
+        r#"{"affected_asset_lists": "error"}"#,
+        r#"{"affected_asset_lists": [{"asset_list_id": "1x"}]}"#,
+        r#"{"affected_asset_lists": [{"asset_list_id": 1}, {"name": "x"}]}"#,
+    ] {
+        let (mut world, documents) = world_of_documents().await;
+        world.source = "auto";
+        world.settings.tickets.enabled = Some(false);
+        let modified = (world.now() - TimeDelta::minutes(1)).format("%Y-%m-%dT%H:%M:%SZ");
+        let element = format!(
+            r#""advisory_identifier": "SA1", "title": "one", "modified_date": "{modified}", "released": "{modified}""#
+        );
+        documents.set(1, "<html><body>Log in</body></html>");
+        let page = format!(r#"{{"count": 1, "next": null, "results": [{{{element}}}]}}"#);
+        documents.set_text("/api/advisories/", &page);
+        documents.set_text("/api/asset-lists/1/", r#"{"id": 1, "name": "one"}"#);
+        let set = |custom: &str| {
+            let detail = format!(r#"{{{element}, "custom_info": {custom}}}"#);
+            documents.set_text("/api/advisories/SA1/", &detail);
+        };
+        set(custom);
+        world.later(TimeDelta::seconds(2));
+        let report = world.pull_one().await;
+        assert_eq!(report.outcome.name(), "ok", "{report:?}");
+        world.fetch_details().await;
+        let told = problems(&world).await;
+        assert!(
+            told.iter().any(|one| one.contains("affected_asset_lists")),
+            "{custom}: {told:?}"
+        );
+        let source = &world.told(&["status", "--json"]).json()["sources"][0];
+        assert_eq!(source["state"], "incomplete", "{custom}");
+
+        set(r#"{"affected_asset_lists": [{"asset_list_id": 1}]}"#);
+        // As a week later; upstream's clock is that of this machine.
+        sqlx::query("update advisoryd.wanted_detail set next_at = next_at - interval '8 days'")
+            .execute(world.pool())
+            .await
+            .unwrap();
+        world.fetch_details().await;
+        let lists = "select watch_list_ids::text from advisoryd_v1.advisories";
+        assert_eq!(world.texts(lists).await, ["{1}"], "{custom}");
+        let source = &world.told(&["status", "--json"]).json()["sources"][0];
+        assert_eq!(source["missing_details"], 0, "{custom}");
+    }
 }

@@ -100,6 +100,7 @@ mod receipts;
 mod reconcile;
 mod refused_values;
 mod repeated_rows;
+mod replaced_records;
 mod replay;
 mod replicas;
 mod retention;

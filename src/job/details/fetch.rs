@@ -251,7 +251,8 @@ impl Fetching {
         };
         let said = &detail.advisory.said;
         let record = record(&mut transaction, &self.context.rules, said).await?;
-        quarantine::release_key(&mut transaction, origin.source_id, said).await?;
+        let keys = std::slice::from_ref(said);
+        quarantine::release_keys(&mut transaction, origin.source_id, keys, now).await?;
         let outcome = detail::store(&mut transaction, origin, detail, record.as_ref()).await?;
         transaction.commit().await?;
         Ok(outcome)

@@ -164,7 +164,13 @@ async fn write(run: &Run, page: &TicketPage, progress: Option<&Scan>) -> Result<
     let mut transaction = run.transaction().await?;
     let merged = ticket::merge(&mut transaction, run.origin_now(), &page.tickets).await?;
     if !quarantine::is_empty(&mut transaction, run.origin.source_id).await? {
-        quarantine::release_tickets(&mut transaction, run.origin.source_id, &ids).await?;
+        quarantine::release_tickets(
+            &mut transaction,
+            run.origin.source_id,
+            &ids,
+            run.origin_now().at,
+        )
+        .await?;
     }
     finish_page(run, page, progress, &mut transaction).await?;
     transaction.commit().await?;

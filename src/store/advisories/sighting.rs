@@ -135,6 +135,7 @@ async fn update(
         .map(|seen| seen.dissent.map(str::to_owned))
         .collect();
     let taken_back: Vec<bool> = seen.iter().map(|seen| seen.is_taken_back).collect();
+    keep_replaced(connection, origin, &said, &dissents).await?;
     sqlx::query!(
         "update sighting g
          set byte_hash = n.byte_hash,
@@ -162,6 +163,31 @@ async fn update(
         &dissents as &[Option<String>],
         origin.at,
         &taken_back
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Keeps conflicting copies that the source no longer sends.
+async fn keep_replaced(
+    connection: &mut PgConnection,
+    origin: Origin,
+    said: &[String],
+    dissents: &[Option<String>],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into replaced_record (source_id, key, reason, raw, received_at, replaced_at)
+         select g.source_id, g.said, 'conflicting copy: it differed from the current version of another source',
+                g.dissent, g.last_seen_at, $4
+         from unnest($2::text[], $3::text[]) as n (said, dissent)
+         join sighting g on g.source_id = $1 and g.said = n.said
+         where g.dissent is not null
+           and g.dissent is distinct from n.dissent",
+        origin.source_id,
+        said,
+        dissents as &[Option<String>],
+        origin.at
     )
     .execute(connection)
     .await?;

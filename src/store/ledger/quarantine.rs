@@ -126,25 +126,32 @@ pub async fn first_received(
 
 /// Releases the advisories that the complete run parsed and did not receive as
 /// unparsable again; returns their number. Call it after the run is stored in its
-/// source; `is_full` as there.
+/// source; `is_full` as there. The records are kept among the replaced ones.
 pub async fn release_advisories(
     connection: &mut PgConnection,
     source_id: i32,
     run_id: i64,
-    is_full: bool,
+    (is_full, now): (bool, DateTime<Utc>),
 ) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
-        "delete from quarantine q
-         using source s, sighting g
-         where q.source_id = $1
-           and q.last_run_id <> $2
-           and s.id = q.source_id
-           and g.source_id = q.source_id
-           and g.said = q.key
-           and case when $3 then s.full_seen else s.seen end @> g.id",
+        "with gone as (
+             delete from quarantine q
+             using source s, sighting g
+             where q.source_id = $1
+               and q.last_run_id <> $2
+               and s.id = q.source_id
+               and g.source_id = q.source_id
+               and g.said = q.key
+               and case when $3 then s.full_seen else s.seen end @> g.id
+             returning q.*)
+         insert into replaced_record (source_id, key, reason, raw, received_at, replaced_at)
+         select source_id, key, reason, raw, at, $4
+         from gone
+         order by id",
         source_id,
         run_id,
-        is_full
+        is_full,
+        now
     )
     .execute(connection)
     .await?;
@@ -171,37 +178,39 @@ pub async fn release_bytes(
     Ok(done.rows_affected())
 }
 
-/// Releases the tickets whose ids were parsed now; returns their number.
+/// Releases the tickets whose ids were parsed now; returns their number. The records are
+/// kept among the replaced ones.
 pub async fn release_tickets(
     connection: &mut PgConnection,
     source_id: i32,
     ids: &[i64],
+    now: DateTime<Utc>,
 ) -> Result<u64, sqlx::Error> {
     let keys: Vec<String> = ids.iter().map(i64::to_string).collect();
-    let done = sqlx::query!(
-        "delete from quarantine
-         where source_id = $1
-           and key = any($2)",
-        source_id,
-        &keys
-    )
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected())
+    release_keys(connection, source_id, &keys, now).await
 }
 
-/// Releases the records of one key, because it was parsed now.
-pub async fn release_key(
+/// Releases the records of these keys, because they were parsed now; returns their number.
+/// They are kept among the replaced ones.
+pub async fn release_keys(
     connection: &mut PgConnection,
     source_id: i32,
-    key: &str,
+    keys: &[String],
+    now: DateTime<Utc>,
 ) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
-        "delete from quarantine
-         where source_id = $1
-           and key = $2",
+        "with gone as (
+             delete from quarantine
+             where source_id = $1
+               and key = any($2)
+             returning *)
+         insert into replaced_record (source_id, key, reason, raw, received_at, replaced_at)
+         select source_id, key, reason, raw, at, $3
+         from gone
+         order by id",
         source_id,
-        key
+        keys,
+        now
     )
     .execute(connection)
     .await?;

@@ -221,9 +221,22 @@ async fn quarantined(connection: &mut PgConnection, keys: &[String]) -> Result<u
         keys,
         ERASED
     )
+    .execute(&mut *connection)
+    .await?;
+    let replaced = sqlx::query!(
+        "update replaced_record r
+         set raw = $2,
+             reason = $2
+         from source s
+         where s.id = r.source_id
+           and s.kind = 'tickets'
+           and r.key = any($1)",
+        keys,
+        ERASED
+    )
     .execute(connection)
     .await?;
-    Ok(done.rows_affected())
+    Ok(done.rows_affected() + replaced.rows_affected())
 }
 
 /// Who did something, and when.

@@ -28,6 +28,8 @@ pub enum Texts {
     Silences,
     /// Samples of unknown fields.
     Samples,
+    /// Records that left quarantine.
+    Replaced,
     /// Pending approvals.
     Approvals,
     /// Acknowledgements: note and author.
@@ -36,13 +38,14 @@ pub enum Texts {
 
 impl Texts {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Tickets,
         Self::TicketVersions,
         Self::Alerts,
         Self::Deliveries,
         Self::Attempts,
         Self::Quarantine,
+        Self::Replaced,
         Self::Silences,
         Self::Samples,
         Self::Approvals,
@@ -56,7 +59,7 @@ impl Texts {
             Self::Tickets | Self::TicketVersions => &mut erased.versions,
             Self::Alerts => &mut erased.alerts,
             Self::Deliveries | Self::Attempts => &mut erased.deliveries,
-            Self::Quarantine => &mut erased.quarantined,
+            Self::Quarantine | Self::Replaced => &mut erased.quarantined,
             Self::Silences => &mut erased.silences,
             Self::Samples => &mut erased.samples,
             Self::Approvals => &mut erased.approvals,
@@ -103,6 +106,10 @@ impl Texts {
             .fetch(connection),
             Self::Quarantine => sqlx::query_scalar!(
                 r#"select jsonb_build_object('id', id, 'key', key, 'reason', reason, 'raw', raw) as "row!" from quarantine"#
+            )
+            .fetch(connection),
+            Self::Replaced => sqlx::query_scalar!(
+                r#"select jsonb_build_object('id', id, 'key', key, 'reason', reason, 'raw', raw) as "row!" from replaced_record"#
             )
             .fetch(connection),
             Self::Silences => sqlx::query_scalar!(
@@ -184,6 +191,7 @@ impl Texts {
             .await?,
             Self::Attempts
             | Self::Quarantine
+            | Self::Replaced
             | Self::Silences
             | Self::Samples
             | Self::Approvals
@@ -214,6 +222,16 @@ impl Texts {
             .await?,
             Self::Quarantine => sqlx::query!(
                 "update quarantine t
+                 set key = n.key, reason = n.reason, raw = n.raw
+                 from unnest($1::jsonb[]) as one
+                 cross join lateral jsonb_to_record(one) as n (id bigint, key text, reason text, raw text)
+                 where t.id = n.id",
+                rows
+            )
+            .execute(connection)
+            .await?,
+            Self::Replaced => sqlx::query!(
+                "update replaced_record t
                  set key = n.key, reason = n.reason, raw = n.raw
                  from unnest($1::jsonb[]) as one
                  cross join lateral jsonb_to_record(one) as n (id bigint, key text, reason text, raw text)

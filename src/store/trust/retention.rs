@@ -128,7 +128,8 @@ pub async fn drop_details(connection: &mut PgConnection) -> Result<u64, sqlx::Er
     Ok(done.rows_affected())
 }
 
-/// Removes quarantined records that upstream last sent before `before`.
+/// Removes quarantined records that upstream last sent before `before`, and replaced ones
+/// that were replaced before it.
 pub async fn drop_quarantine(
     connection: &mut PgConnection,
     before: DateTime<Utc>,
@@ -146,9 +147,22 @@ pub async fn drop_quarantine(
         before,
         BATCH
     )
+    .execute(&mut *connection)
+    .await?;
+    let replaced = sqlx::query!(
+        "delete from replaced_record
+         where id in (
+             select id
+             from replaced_record
+             where replaced_at < $1
+             order by replaced_at, id
+             limit $2)",
+        before,
+        BATCH
+    )
     .execute(connection)
     .await?;
-    Ok(done.rows_affected())
+    Ok(done.rows_affected() + replaced.rows_affected())
 }
 
 /// The sources that may have old runs.
