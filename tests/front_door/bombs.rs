@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::support::settings::Schedule;
-use crate::support::{PATIENCE, Running, World, eventually};
+use crate::support::{PATIENCE, Running, World, eventually, world_of_documents};
 
 /// Unpacked size of a bomb, in bytes.
 const UNPACKED: usize = 60 << 20;
@@ -160,6 +160,51 @@ async fn peak_of(filling: Filling) -> u64 {
             .count("select count(*) from advisoryd_v1.sync_runs where job = 'tickets' and outcome = 'failed'")
             .await;
         (details >= AT_ONCE && tickets > 0).then_some(())
+    })
+    .await;
+    let peak = peak_kb(&daemon);
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ended().await.success());
+    peak
+}
+
+/// Records of this size are the largest that are read.
+const LARGE_RECORD: usize = 15 << 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_records_of_many_lists_take_turns() {
+    let one = peak_with_lists(1).await;
+    let six = peak_with_lists(6).await;
+    eprintln!("peak memory with a large record in one list {one} kB, in each of six {six} kB");
+    // Without turns it is more than twice as much, and grows with the number of lists.
+    assert!(
+        six < one + one * 3 / 4,
+        "{six} kB, and {one} kB with one list"
+    );
+}
+
+/// Peak memory of a daemon that reads so many lists of one large record each, in kB.
+async fn peak_with_lists(lists: i64) -> u64 {
+    let (mut world, documents) = world_of_documents().await;
+    world.lists = Some((1..=lists).collect());
+    world.settings.tickets.enabled = Some(false);
+    world.settings.schedule = Schedule::never();
+    for list in 1..=lists {
+        let filling = "<a/>".repeat(LARGE_RECORD / 4);
+        documents.set(
+            list,
+            format!(
+                "<advisories><advisory><advisory_identifier>SA{list}</advisory_identifier>\
+                 <title>T</title><criticality>1</criticality>{filling}</advisory></advisories>"
+            ),
+        );
+    }
+    let mut daemon = Running::start(&mut world.command(&["run"]));
+    eventually("all records", PATIENCE, async || {
+        let received = world
+            .count("select (select count(*) from advisoryd_v1.advisories) + (select count(*) from advisoryd_v1.quarantine)")
+            .await;
+        (received >= lists).then_some(())
     })
     .await;
     let peak = peak_kb(&daemon);

@@ -34,6 +34,10 @@ async fn a_document_that_says_that_it_is_partial_is_a_failed_run() {
             "a token of the next page",
             "<feed next_token=\"x1\">{r}</feed>",
         ),
+        (
+            "a continuation token",
+            "<feed>{r}<continuationToken>abc</continuationToken></feed>",
+        ),
         ("partial", "<feed>{r}<partial>yes</partial></feed>"),
         ("partial, empty", "<feed>{r}<partial/></feed>"),
         ("truncated", "<feed truncated=\"true\">{r}</feed>"),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::SemaphorePermit;
+
 use super::batch::Batch;
 use super::seen::Seen;
 use super::write::write;
@@ -21,6 +23,8 @@ const CHUNK_BYTES: usize = 2 * 1024 * 1024;
 /// Raw records, one after the other in one buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
+    /// Held until a large record is stored.
+    pub permit: Option<SemaphorePermit<'static>>,
     text: Vec<u8>,
     ends: Vec<usize>,
     hashes: Vec<Fingerprint>,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -21,6 +21,10 @@ use crate::source::xml::{Document, RecordReader, Rules};
 const WRITERS: usize = 2;
 /// Chunks in the channel; more would only cost memory.
 const WAITING_CHUNKS: usize = 1;
+/// Records larger than this are read one at a time, whatever the number of feeds: a record
+/// may have 16 MiB and takes several times that until it is stored.
+const LARGE_RECORD_BYTES: usize = 1024 * 1024;
+static LARGE_RECORDS: Semaphore = Semaphore::const_new(1);
 
 /// Reads one document and stores its records. The counters are returned also if the
 /// document turns out to be broken: complete records stay stored.
@@ -99,7 +103,12 @@ async fn store_all(
         loop {
             let chunk = receiver.lock().await.recv().await;
             match chunk {
-                Some(chunk) => writer.add(&chunk).await?,
+                Some(chunk) => {
+                    writer.add(&chunk).await?;
+                    if chunk.permit.is_some() {
+                        writer.flush().await?;
+                    }
+                }
                 None => return writer.flush().await,
             }
         }
@@ -127,6 +136,7 @@ async fn read(
         chunk: Chunk::default(),
         full: Vec::new(),
         records: 0,
+        permit: None,
     };
     let ended = reading.read_all(context, response, &sender).await;
     let Reading {
@@ -153,6 +163,8 @@ struct Reading {
     chunk: Chunk,
     full: Vec<Chunk>,
     records: u64,
+    /// For a large record that is being read.
+    permit: Option<SemaphorePermit<'static>>,
 }
 
 impl Reading {
@@ -171,8 +183,32 @@ impl Reading {
             context
                 .progress
                 .add(piece.len() as u64, self.records - before);
+            self.take_turns(context).await?;
             send_all(sender, &mut self.full).await?;
         }
+    }
+
+    /// Waits until no other large record is read, if the present one is large, and passes
+    /// the turn on with the chunk that holds it.
+    async fn take_turns(&mut self, context: &Context) -> Result<(), Failure> {
+        let is_large = self.reader.buffered() > LARGE_RECORD_BYTES;
+        if is_large && self.permit.is_none() {
+            let turn = context.or_stopped(LARGE_RECORDS.acquire()).await?;
+            self.permit = Some(turn.map_err(|error| Failure::Broken(error.to_string()))?);
+        }
+        if !is_large && let Some(permit) = self.permit.take() {
+            let mut chunk = std::mem::take(&mut self.chunk);
+            if chunk.is_empty()
+                && let Some(last) = self.full.pop()
+            {
+                chunk = last;
+            }
+            if !chunk.is_empty() {
+                chunk.permit = Some(permit);
+                self.full.push(chunk);
+            }
+        }
+        Ok(())
     }
 
     fn push(&mut self, piece: &[u8], rules: &Rules) -> Result<(), Failure> {

@@ -40,13 +40,14 @@ const ROOTS: [&str; 14] = [
 /// What DRF puts around the records of a collection (contract §4).
 const ENVELOPE: [&str; 4] = ["count", "next", "previous", "results"];
 /// Names by which an envelope claims how many records there are.
-const CLAIMS: [&str; 6] = [
+const CLAIMS: [&str; 7] = [
     "count",
     "total",
     "total_count",
     "total_results",
     "total_records",
     "total_items",
+    "num_found",
 ];
 /// Values by which it claims nothing.
 const UNKNOWN: [&str; 5] = ["", "none", "null", "n/a", "-1"];

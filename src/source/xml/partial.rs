@@ -32,6 +32,11 @@ const NEXT: &[u64] = keys![
     "next_token",
     "next_page_token",
     "next_cursor",
+    "continuation",
+    "continuation_token",
+    "resumption_token",
+    "after_token",
+    "scroll_id",
 ];
 /// Flags that say that more follows.
 const MORE: &[u64] = keys![

@@ -14,6 +14,8 @@ use super::vetting::{Records, Vetting};
 /// How much is joined to the beginning of something that lies across two pushes
 /// before looking whether that was enough. Larger copies more, smaller looks more often.
 const PIECE_BYTES: usize = 8 * 1024;
+/// Capacity that is kept for what lies across pushes.
+const MOST_KEPT_BYTES: usize = 1024 * 1024;
 
 /// Slices a feed into its records while it streams past. It holds one record at
 /// a time, and at the beginning as much as it takes to see what the records are.
@@ -48,6 +50,11 @@ impl RecordReader {
         let text = &mut self.text;
         self.decoder
             .push(bytes, false, &mut |piece| text.push(piece, record))
+    }
+
+    /// How much of the document is held until more comes, in bytes.
+    pub fn buffered(&self) -> usize {
+        self.text.carry.len()
     }
 
     /// Ends the document. Only this says that it was complete.
@@ -93,6 +100,8 @@ impl TextReader {
             self.carry = carry;
             if used >= carried {
                 self.carry.clear();
+                // What a large record took is not needed for the next one.
+                self.carry.shrink_to(MOST_KEPT_BYTES);
                 text = &text[used - carried..];
             } else {
                 self.carry.drain(..used);
