@@ -176,11 +176,9 @@ async fn large_records_of_many_lists_take_turns() {
     let one = peak_with_lists(1).await;
     let six = peak_with_lists(6).await;
     eprintln!("peak memory with a large record in one list {one} kB, in each of six {six} kB");
-    // Without turns it is more than twice as much, and grows with the number of lists.
-    assert!(
-        six < one + one * 3 / 4,
-        "{six} kB, and {one} kB with one list"
-    );
+    // Each connection to the database keeps a buffer. Without turns it is more than twice
+    // as much, and grows with the number of lists.
+    assert!(six < 2 * one, "{six} kB, and {one} kB with one list");
 }
 
 /// Peak memory of a daemon that reads so many lists of one large record each, in kB.
