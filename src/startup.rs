@@ -20,6 +20,7 @@ use crate::http::{Client, account};
 use crate::job::budget::{self, SharedBudget, Sharing};
 use crate::job::context::{Context, Progress};
 use crate::job::lists::discover;
+use crate::job::pauses::Pauses;
 use crate::model::{BudgetKind, Catalogue, MAX_COVERAGE_AHEAD, Matcher, Rule};
 use crate::sink::Sink;
 use crate::source::xml::Rules;
@@ -361,5 +362,6 @@ fn assemble(
         stop,
         progress: Arc::new(Progress::default()),
         budget: SharedBudget::none(),
+        pauses: Pauses::default(),
     })
 }

@@ -26,6 +26,7 @@ mod bombs;
 mod budget;
 mod capture;
 mod changes_command;
+mod changing_pages;
 mod check_command;
 mod clocks;
 mod cluster;
@@ -50,6 +51,7 @@ mod failover;
 mod feed_crashes;
 mod feed_damage;
 mod feed_faults;
+
 mod feed_parts;
 mod feed_property;
 mod feed_quarantine;

@@ -123,8 +123,6 @@ feeds = "*/3 * * * * *"
 tickets = "*/3 * * * * *"
 [feeds]
 first_days = 3650
-# The simulated world changes faster than a scan of all advisories takes.
-sweep = false
 [http]
 listen = ""
 [[alerts.sinks]]
