@@ -51,7 +51,7 @@ mod failover;
 mod feed_crashes;
 mod feed_damage;
 mod feed_faults;
-
+mod feed_odd;
 mod feed_parts;
 mod feed_property;
 mod feed_quarantine;
