@@ -360,5 +360,5 @@ async fn no_document_that_servers_break_is_believed_without_all_of_its_records()
         }
     }
     assert!(lost.is_empty(), "{lost:?}\n{told}");
-    println!("{told}");
+    eprintln!("{told}");
 }

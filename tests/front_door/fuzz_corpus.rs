@@ -141,7 +141,7 @@ fn changed_inputs_hold_what_their_target_promises() {
                 break;
             }
         }
-        println!("{name}: {count} inputs");
+        eprintln!("{name}: {count} inputs");
     }
     assert!(failed.is_empty(), "{failed:#?}");
 }
