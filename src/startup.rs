@@ -21,6 +21,7 @@ use crate::job::budget::{self, SharedBudget, Sharing};
 use crate::job::context::{Context, Progress};
 use crate::job::coverage;
 use crate::job::lists::discover;
+use crate::job::pauses::Pauses;
 use crate::model::{BudgetKind, Catalogue, Matcher, Rule};
 use crate::sink::Sink;
 use crate::source::xml::Rules;
@@ -338,5 +339,6 @@ fn assemble(
         stop,
         progress: Arc::new(Progress::default()),
         budget: SharedBudget::none(),
+        pauses: Pauses::default(),
     })
 }

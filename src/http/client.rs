@@ -72,7 +72,7 @@ impl Client {
             origin: Origin::new(settings.base_url.clone()),
             token,
             rate_limiter: RateLimiter::new(settings.requests_per_minute),
-            day: Mutex::new(DailyQuota::new(limit, used, clock.ours())),
+            day: Mutex::new(DailyQuota::new(limit, used, clock.steady())),
             daily_limit: limit,
             clock,
             max_body_bytes: settings.max_body_bytes,

@@ -13,6 +13,8 @@ pub(super) const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::days(1);
 #[derive(Debug)]
 pub(super) struct Clock {
     ours: crate::clock::Clock,
+    /// Local time at the start, and the same moment by a clock that cannot be set.
+    begun: (DateTime<Utc>, Instant),
     last: Mutex<Option<Last>>,
     /// Upstream's time minus local time in the last response, accepted or not.
     measured: Mutex<Option<TimeDelta>>,
@@ -39,6 +41,7 @@ impl Clock {
     /// Before the first `Date` header, upstream's time equals local time.
     pub(super) fn new(ours: crate::clock::Clock) -> Self {
         Self {
+            begun: (ours.now(), Instant::now()),
             ours,
             last: Mutex::new(None),
             measured: Mutex::new(None),
@@ -48,6 +51,12 @@ impl Clock {
     /// Local time.
     pub(super) fn ours(&self) -> DateTime<Utc> {
         self.ours.now()
+    }
+
+    /// Local time as it would be if the clock had not been set since the start.
+    pub(super) fn steady(&self) -> DateTime<Utc> {
+        let (at, instant) = self.begun;
+        at + TimeDelta::from_std(instant.elapsed()).unwrap_or(TimeDelta::zero())
     }
 
     /// Upstream's time: local time plus the last known difference. It is wrong from the

@@ -1,4 +1,5 @@
-//! Daily quota: at most `requests_per_day` requests in any 24 hours.
+//! Daily quota: at most `requests_per_day` requests in any 24 hours, by a clock that
+//! cannot be set.
 
 use std::collections::BTreeMap;
 

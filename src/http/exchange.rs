@@ -209,10 +209,11 @@ impl Exchange {
     /// Counts one request against the daily quota.
     fn spend(&self, priority: Priority) -> Result<(), ClientError> {
         let mut day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
-        day.take(self.clock.ours(), priority)
+        let now = self.clock.steady();
+        day.take(now, priority)
             .map_err(|until| ClientError::DailyBudget {
                 limit: self.daily_limit,
-                until,
+                until: self.clock.ours() + (until - now),
             })
     }
 

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::http::Client;
 use crate::job::budget::SharedBudget;
 use crate::job::failure::Failure;
+use crate::job::pauses::Pauses;
 use crate::job::standing::Standing;
 use crate::model::SourceKey;
 use crate::source::xml::Rules;
@@ -39,6 +40,8 @@ pub struct Context {
     pub standing: watch::Sender<Standing>,
     /// The task that shares the request budget with other processes.
     pub budget: SharedBudget,
+    /// Pauses of sources that upstream refused.
+    pub pauses: Pauses,
 }
 
 impl Context {

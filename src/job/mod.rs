@@ -11,6 +11,7 @@ pub mod failure;
 pub mod feeds;
 pub mod health;
 pub mod lists;
+pub mod pauses;
 pub mod run;
 pub mod standing;
 pub mod tickets;

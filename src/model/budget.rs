@@ -17,6 +17,12 @@ const BACKGROUND_AHEAD: TimeDelta = TimeDelta::seconds(2);
 /// How far ahead other requests are reserved.
 const USUAL_AHEAD: TimeDelta = TimeDelta::seconds(8);
 const MINUTE: TimeDelta = TimeDelta::minutes(1);
+/// Longest pause that upstream can ask for, and a little more. A longer one was stored by
+/// a clock that was ahead.
+pub const MAX_PAUSE: TimeDelta = TimeDelta::minutes(11);
+/// No place is reserved further ahead: a burst takes the places of a minute. One that is
+/// was reserved by a clock that was ahead.
+const MAX_AHEAD: TimeDelta = TimeDelta::minutes(2);
 /// Maximum burst after an idle time: enough for a list and its details.
 const MAX_BURST: u32 = 4;
 /// A burst is at most this fraction of the requests per minute.
@@ -129,9 +135,11 @@ pub fn reserve(standing: &BudgetStanding, request: BudgetRequest) -> BudgetAnswe
         per_minute,
         left,
     } = *standing;
-    if let Some(until) = paused_until.filter(|until| *until > now) {
+    if let Some(until) = paused_until.filter(|until| *until > now && *until - now <= MAX_PAUSE) {
         return BudgetAnswer::Paused(until);
     }
+    let is_believed = next_at - now <= MAX_AHEAD;
+    let next_at = if is_believed { next_at } else { now };
     let left = left.map_or(u32::MAX, |left| u32::try_from(left).unwrap_or(u32::MAX));
     let interval = interval(per_minute);
     let ahead = if request.is_background() {

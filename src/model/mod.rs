@@ -52,8 +52,8 @@ pub(crate) mod words;
 pub use advisory::{Advisory, AttackVector, Cvss, Product, Reference};
 pub use alert_details::{AlertDetails, TicketDetails};
 pub use budget::{
-    BudgetAnswer, BudgetKind, BudgetRequest, BudgetStanding, MAX_LATE, Reserved, burst, interval,
-    max_burst, reserve,
+    BudgetAnswer, BudgetKind, BudgetRequest, BudgetStanding, MAX_LATE, MAX_PAUSE, Reserved, burst,
+    interval, max_burst, reserve,
 };
 pub use chain::chain;
 pub use change::{Statement, TicketStatement, advisory_facts, ticket_facts};

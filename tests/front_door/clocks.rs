@@ -1,6 +1,7 @@
 //! A clock that is wrong loses nothing and is told: windows end by upstream's `Date`.
 
 use advisoryd::job::context::Context;
+use advisoryd::job::details::fetch::{self, Fetched};
 use advisoryd::job::details::revision_scan::scan_revisions;
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::run::{Ran, Report};
@@ -327,4 +328,78 @@ async fn a_date_that_is_wrong_once_hides_nothing_from_a_running_daemon() {
         let objected = proof.problems.iter().any(|one| one.about == "tickets");
         assert!(!objected, "{:?}", proof.problems);
     }
+}
+/// The request of a source that upstream refuses, and how the source is read.
+const REFUSED: [&str; 2] = ["/api/advisories/?", "/api/advisories/SA"];
+
+/// Reads the revisions or a detail; false if that is paused.
+async fn is_asked(context: &Context, path: &str) -> bool {
+    if path == REFUSED[0] {
+        return scan_revisions(context).await.unwrap().is_some();
+    }
+    match fetch::fetch(context).await.unwrap() {
+        Fetched::Ended(_) => true,
+        Fetched::Paused(_) => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_pause_that_was_stored_by_a_clock_that_was_ahead_ends_when_the_clock_is_right() {
+    for path in REFUSED {
+        let mut world = world().await;
+        world.settings.feeds.sweep = Some(true);
+        world.settings.feeds.details = Some("always");
+        world.pull_one().await;
+        let refused = Rule::new(Fault::Status(403)).on(path);
+        world.simulator.inject(refused.times(100));
+        let daemon = world.context().await;
+        world.set_our_clock(TimeDelta::hours(20));
+        assert!(is_asked(&daemon, path).await);
+        assert!(!is_asked(&daemon, path).await, "paused");
+        assert!(!is_asked(&world.context().await, path).await, "paused");
+        world.set_our_clock(TimeDelta::zero());
+        assert!(is_asked(&daemon, path).await);
+        // From then on it is a usual pause.
+        assert!(!is_asked(&daemon, path).await);
+        assert!(!is_asked(&world.context().await, path).await);
+        world.set_our_clock(TimeDelta::hours(23));
+        world.set_our_clock(TimeDelta::hours(25));
+        assert!(is_asked(&world.context().await, path).await);
+    }
+}
+
+#[tokio::test]
+async fn the_budget_of_a_clock_that_was_ahead_stops_no_request() {
+    let mut world = World::new().await;
+    world.settings.upstream.requests_per_day = Some(10);
+    world.pull_one().await;
+    // As a clock leaves it that was a day ahead and is right again.
+    let ahead = "with budget as (
+            update advisoryd.budget
+            set next_at = next_at + interval '1 day', paused_until = now() + interval '1 day'),
+        used as (
+            update advisoryd.budget_use
+            set minute = minute + interval '1 day')
+        update advisoryd.detail_request set at = at + interval '1 day'";
+    sqlx::query(ahead).execute(world.pool()).await.unwrap();
+    world.simulator.publish(1);
+    assert_eq!(world.pull_one().await.outcome.name(), "ok");
+
+    // What was used up counts for a day, by the clock that is right.
+    let used_up = "with old as (delete from advisoryd.budget_use returning *)
+        insert into advisoryd.budget_use (holder_id, minute, account, requests)
+        select holder_id, max(minute) + interval '1 day', account, 10
+        from old
+        group by holder_id, account";
+    sqlx::query(used_up).execute(world.pool()).await.unwrap();
+    assert_eq!(world.pull_one().await.outcome.name(), "failed");
+    let ahead =
+        "select count(*) from advisoryd.budget_use where minute > now() + interval '1 minute'";
+    assert_eq!(world.count(ahead).await, 0);
+    sqlx::query("update advisoryd.budget_use set minute = minute - interval '25 hours'")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    assert_eq!(world.pull_one().await.outcome.name(), "ok");
 }

@@ -123,7 +123,7 @@ feeds = "*/3 * * * * *"
 tickets = "*/3 * * * * *"
 [feeds]
 first_days = 3650
-# The simulated world changes faster than a scan of all advisories takes.
+# The simulated world changes during each scan, which is then read in parts, with warnings.
 sweep = false
 [http]
 listen = ""

@@ -12,7 +12,7 @@ use tracing::{debug, warn};
 
 use super::sharing::Sharing;
 use crate::http::{PermitEvent, Permits, Slice, Spent, UsedUp};
-use crate::model::{BudgetAnswer, BudgetRequest, MAX_LATE, chain, interval};
+use crate::model::{BudgetAnswer, BudgetRequest, MAX_LATE, MAX_PAUSE, chain, interval};
 use crate::store::budget::member::{self as budget, BudgetMember};
 use crate::store::budget::reservation::{self, Granted, Reservation};
 
@@ -265,8 +265,9 @@ impl Owner {
         let (others, (all, background)) = within(asking).await?;
         self.others = others;
         let wait = |micros: Option<i64>| {
-            let micros = u64::try_from(micros?).ok()?;
-            Some(Duration::from_micros(micros))
+            let wait = Duration::from_micros(u64::try_from(micros?).ok()?);
+            let longest = MAX_PAUSE.to_std().unwrap_or_default();
+            (wait <= longest).then_some(wait)
         };
         self.permits.pause(wait(all), wait(background));
         Ok(())

@@ -76,6 +76,16 @@ impl FixedWindow {
         Some(Self::new(self.stem, self.from, date))
     }
 
+    /// The window in two parts, unless it is too short for that.
+    pub(crate) fn halves(&self) -> Option<(Self, Self)> {
+        let half = (self.to - self.from).num_seconds() / 2;
+        let middle = self.from + TimeDelta::seconds(half);
+        (half > 0).then(|| {
+            let part = |from, to| Self::new(self.stem, from, to);
+            (part(self.from, middle), part(middle, self.to))
+        })
+    }
+
     /// Fails for a row outside the window: upstream ignores the filter. A row whose
     /// time is unreadable is accepted.
     pub(crate) fn require_inside(
@@ -95,10 +105,20 @@ impl FixedWindow {
     }
 }
 
+/// A window whose pages were all read.
+pub(crate) struct Read {
+    /// The counts, and the time that is covered if they match.
+    pub attempt: Attempt<(DateTime<Utc>, DateTime<Utc>)>,
+    /// The window up to upstream's clock at its first page.
+    pub window: FixedWindow,
+    /// Whether there was more than one page.
+    pub is_paged: bool,
+}
+
 /// The result of reading a window once.
 pub(crate) enum Scanned {
     /// All its pages were read.
-    Attempt(Attempt<(DateTime<Utc>, DateTime<Utc>)>),
+    Read(Read),
     /// It ends long before upstream's time; this one has to be read instead.
     TooShort(FixedWindow),
 }
@@ -128,10 +148,14 @@ impl Received {
         // Our estimate of upstream's clock may have been ahead of it.
         let to = pages.date.map_or(window.to, |date| date.min(window.to));
         let covers = (window.from, to.max(window.from));
-        Scanned::Attempt(Attempt {
-            claimed,
-            received,
-            complete: (received == claimed).then_some(covers),
+        Scanned::Read(Read {
+            attempt: Attempt {
+                claimed,
+                received,
+                complete: (received == claimed).then_some(covers),
+            },
+            window: FixedWindow::new(window.stem, covers.0, covers.1),
+            is_paged: pages.read > 1,
         })
     }
 }

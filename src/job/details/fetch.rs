@@ -60,7 +60,10 @@ pub async fn fetch(context: &Context) -> Result<Fetched, Failure> {
     let paused_until = source::find(&mut connection, &SourceKey::Details)
         .await?
         .and_then(|found| found.paused_until);
-    if let Some(until) = paused_until.filter(|until| *until > now) {
+    let pauses = &context.pauses;
+    if let Some(until) = paused_until
+        && pauses.holds(&SourceKey::Details, paused_until, REFUSED_PAUSE, now)
+    {
         return Ok(Fetched::Paused(until));
     }
     let limit = context.config.feeds.details_per_day;

@@ -21,8 +21,9 @@ pub async fn scan_revisions(context: &Context) -> Result<Option<Ran>, Failure> {
     let mut connection = context.pool.acquire().await?;
     let found = source::find(&mut connection, &SourceKey::RevisionScan).await?;
     drop(connection);
-    let paused_until = found.and_then(|found| found.paused_until);
-    if paused_until.is_some_and(|until| until > context.clock.now()) {
+    let until = found.and_then(|found| found.paused_until);
+    let (key, now) = (&SourceKey::RevisionScan, context.clock.now());
+    if context.pauses.holds(key, until, REFUSED_PAUSE, now) {
         return Ok(None);
     }
     let run = match run::begin(context, &SourceKey::RevisionScan, Mode::Incremental).await? {

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 
 use super::fetch::PATH;
-use crate::job::collection::count::Attempts;
 use crate::job::collection::page::{PageResult, Pages};
+use crate::job::collection::parts::Parts;
 use crate::job::collection::window::{FixedWindow, Received, Scanned};
 use crate::job::failure::Failure;
 use crate::job::run::{Run, Work};
@@ -36,27 +36,22 @@ pub(crate) enum Purpose {
     RevisionScan,
 }
 
-/// Reads the window until the number of elements matches upstream's total count. The
-/// details to fetch are enqueued page by page.
+/// Reads the window until the number of elements matches upstream's total count, in parts
+/// if elements change while it is read. The details to fetch are enqueued page by page.
 pub(crate) async fn scan_window(
     run: &Run,
     window: &FixedWindow,
     purpose: Purpose,
     work: &mut Work,
 ) -> Result<(), Failure> {
-    let mut attempts = Attempts::at(ADVISORIES);
-    let mut window = *window;
-    loop {
-        match scan_once(run, &window, purpose, work).await? {
-            Scanned::TooShort(longer) => window = longer,
-            Scanned::Attempt(attempt) => {
-                if let Some(covers) = attempts.check(attempt)? {
-                    work.covers = Some(covers);
-                    return Ok(());
-                }
-            }
-        }
+    let mut parts = Parts::of(*window, ADVISORIES);
+    while let Some(part) = parts.next() {
+        parts.take(scan_once(run, &part, purpose, work).await?)?;
     }
+    work.covers = parts.covers();
+    work.tally.claimed = Some(parts.claimed);
+    work.accounted = Some(parts.received);
+    Ok(())
 }
 
 async fn scan_once(

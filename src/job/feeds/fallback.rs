@@ -32,10 +32,9 @@ pub(crate) async fn reason_to_skip_feed(
     feed: &Feed,
     look_back: LookBack,
 ) -> Result<Option<String>, Failure> {
-    let now = run.context.clock.now();
-    let paused_until = run.source.paused_until;
-    // A pause further away was set by a clock that was wrong.
-    let is_paused = paused_until.is_some_and(|until| until > now && until - now <= FEED_PAUSE);
+    let (now, until) = (run.context.clock.now(), run.source.paused_until);
+    let pauses = &run.context.pauses;
+    let is_paused = pauses.holds(run.source_name(), until, FEED_PAUSE, now);
     let is_tick = look_back == LookBack::Missing;
     match feed.source {
         ListSource::Json => {

@@ -5,8 +5,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::page::{PATH, TICKETS, parse};
 use super::scan::store;
-use crate::job::collection::count::Attempts;
 use crate::job::collection::page::Pages;
+use crate::job::collection::parts::Parts;
 use crate::job::collection::window::{FixedWindow, Received, Scanned};
 use crate::job::failure::Failure;
 use crate::job::run::{Run, TicketProgress, Work};
@@ -47,26 +47,23 @@ impl Window {
     }
 }
 
-/// Reads the window until the number of tickets matches upstream's total count.
+/// Reads the window until the number of tickets matches upstream's total count, in parts
+/// if tickets change while it is read.
 pub(crate) async fn scan_window(
     run: &Run,
     mut window: Window,
     work: &mut Work,
 ) -> Result<(), Failure> {
-    let mut attempts = Attempts::at(TICKETS);
-    let covers = loop {
-        match scan_once(run, &window, work).await? {
-            Scanned::TooShort(bounds) => window.bounds = bounds,
-            Scanned::Attempt(attempt) => {
-                if let Some(covers) = attempts.check(attempt)? {
-                    break covers;
-                }
-            }
-        }
-    };
-    work.covers = Some(covers);
-    work.tickets = Some(TicketProgress {
-        cursor_at: covers.1,
+    let mut parts = Parts::of(window.bounds, TICKETS);
+    while let Some(part) = parts.next() {
+        window.bounds = part;
+        parts.take(scan_once(run, &window, work).await?)?;
+    }
+    work.tally.claimed = Some(parts.claimed);
+    work.accounted = Some(parts.received);
+    work.covers = parts.covers();
+    work.tickets = parts.covers().map(|(_, to)| TicketProgress {
+        cursor_at: to,
         scan: None,
     });
     Ok(())

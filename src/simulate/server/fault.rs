@@ -76,7 +76,8 @@ pub enum Fault {
     },
     /// The answer comes from a cache: its `Date` says nothing about now.
     Cached,
-    /// Right after a page of tickets is made, its first rows are touched.
+    /// Right after a page of tickets or advisories is made, its first rows are touched,
+    /// and an advisory is published.
     RowsMove {
         /// How many of the page's rows.
         rows: usize,

@@ -165,7 +165,7 @@ fn advisories(shared: &Shared, asked: &Asked) -> Result<Reply, BadValue> {
     let modified = query.window("modified")?;
     let released = query.window("released")?;
     let created = query.window("created")?;
-    let world = shared.world();
+    let mut world = shared.world();
     let mut rows = world.advisories().to_vec();
     rows.retain(|place| {
         modified(place.modified_at) && released(place.released_at) && created(place.released_at)
@@ -176,6 +176,18 @@ fn advisories(shared: &Shared, asked: &Asked) -> Result<Reply, BadValue> {
     let page = page(&shared.options, asked, &rows, |place| {
         world.record(*place).list_element()
     });
+    if let (Some(Fault::RowsMove { rows }), Some(page)) = (&asked.fault, &page) {
+        let shown = page["results"].as_array().into_iter().flatten();
+        let saids = shown.filter_map(|row| row["advisory_identifier"].as_str());
+        for place in saids
+            .take(*rows)
+            .filter_map(|said| world.find(said))
+            .collect::<Vec<_>>()
+        {
+            world.revise(place.index, false, shared.clock.now());
+        }
+        world.publish(1, shared.clock.now());
+    }
     Ok(page_reply(page))
 }
 

@@ -46,9 +46,6 @@ pub(super) fn check_text(text: &[u8], open: bool) -> Result<usize, (usize, Strin
     {
         return Err((at, forbidden(found)));
     }
-    if let Some(at) = valid.find('<') {
-        return Err((at, "`<` that begins no markup".to_owned()));
-    }
     Ok(valid.len())
 }
 

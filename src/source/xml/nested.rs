@@ -121,7 +121,7 @@ impl<'s> Search<'s> {
 const LEAST_FIELDS: usize = 2;
 
 /// Whether it says more about the advisory than a reference does.
-fn is_whole(rules: &Rules, node: &Node<'_>) -> bool {
+pub(super) fn is_whole(rules: &Rules, node: &Node<'_>) -> bool {
     let is_about =
         |field: &&AliasField| !matches!(field, AliasField::Said | AliasField::UpstreamId);
     let fields = AliasField::ALL.iter().filter(is_about);

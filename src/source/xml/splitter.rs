@@ -45,6 +45,9 @@ pub(super) struct Splitter {
     /// The first text beside the records: the document fails, after all records in it
     /// were taken.
     stray: Option<FeedError>,
+    /// Whether a text may be a part of a tag. What follows may lie within a record whose
+    /// start tag is lost, until that ends: only whole records are taken.
+    pub(super) is_torn: bool,
     /// By what a comment or processing instruction ends that is too long to be looked at
     /// as a whole, while within one.
     pub(super) passed_to: Option<&'static [u8]>,
@@ -63,6 +66,7 @@ impl Splitter {
             envelope: Envelope::default(),
             level: 0,
             stray: None,
+            is_torn: false,
             passed_to: None,
         }
     }
@@ -159,8 +163,13 @@ impl Splitter {
     /// which is earlier only when the buffer ends within a character.
     fn text(&mut self, buffer: &[u8], to: usize) -> Result<usize, FeedError> {
         let from = self.resume;
-        let length = checks::check_text(&buffer[from..to], to == buffer.len())
-            .map_err(|(at, what)| self.ill_formed(from + at, what))?;
+        let length = match checks::check_text(&buffer[from..to], to == buffer.len()) {
+            Ok(length) => length,
+            Err((at, what)) => {
+                self.strays(self.ill_formed(from + at, what))?;
+                to - from
+            }
+        };
         let text = &buffer[from..from + length];
         if let Some(at) = text.iter().position(|byte| !byte.is_ascii_whitespace()) {
             self.words(&text[at..], from + at)?;
@@ -168,26 +177,33 @@ impl Splitter {
         Ok(from + length)
     }
 
-    /// Takes text that is not blank: beside records none is expected. Text that is a part
-    /// of a tag ends the document at once: what follows may lie within a record whose
-    /// start tag is lost, and would be taken for a record itself.
+    /// Takes text that is not blank: beside records none is expected.
     fn words(&mut self, text: &[u8], at: usize) -> Result<(), FeedError> {
         if self.open.is_empty() {
             let what = checks::stray(text, self.envelope.root.is_some());
             return Err(self.ill_formed(at, what));
         }
         if self.plan.depth.is_some() {
-            let first = self.stray.take().unwrap_or_else(|| FeedError::Text {
+            self.is_torn |= memchr::memchr2(b'<', b'>', text).is_some();
+            return self.strays(FeedError::Text {
                 at: self.offset + at as u64,
                 text: quoted(&String::from_utf8_lossy(text)),
             });
-            if memchr::memchr2(b'<', b'>', text).is_some() {
-                return Err(first);
-            }
-            self.stray = Some(first);
-            return Ok(());
+        }
+        if let Some(found) = memchr::memchr(b'<', text) {
+            return Err(self.ill_formed(at + found, "`<` that begins no markup"));
         }
         self.envelope.text(text);
+        Ok(())
+    }
+
+    /// Remembers what is wrong with a text beside the records. The document fails at once
+    /// where none are expected.
+    fn strays(&mut self, error: FeedError) -> Result<(), FeedError> {
+        if self.open.is_empty() || self.plan.depth.is_none() {
+            return Err(error);
+        }
+        self.stray.get_or_insert(error);
         Ok(())
     }
 
@@ -312,6 +328,10 @@ impl Splitter {
     fn close(&mut self, buffer: &[u8], token: &Token) -> Result<(), FeedError> {
         let name = token.name(buffer);
         if self.open.last().is_none_or(|open| open != name) {
+            if self.is_torn && self.plan.names(key(name)) {
+                // Here ends the record whose start tag is lost.
+                return Ok(());
+            }
             let found = shown(name);
             let what = match self.open.last() {
                 Some(open) => format!("`</{found}>` where `</{}>` belongs", shown(open)),

@@ -7,8 +7,9 @@ use super::aside::{Aside, Verdict};
 use super::characters::storable;
 use super::error::FeedError;
 use super::name::key;
+use super::nested::is_whole;
 use super::plan::Plan;
-use super::record::read_whole;
+use super::record::{parse, read_whole, text};
 use super::splitter::{Piece, Sink, Splitter};
 
 impl Splitter {
@@ -29,7 +30,9 @@ impl Splitter {
             sound.map_err(|what| self.ill_formed(at, what))?;
         }
         if element.is_record {
-            sink(Piece::Record(bytes));
+            if self.is_taken(bytes) {
+                sink(Piece::Record(bytes));
+            }
             return Ok(());
         }
         let text = storable(bytes);
@@ -39,6 +42,7 @@ impl Splitter {
             has_records: self.plan.depth.is_some(),
         };
         match aside.judge(&text) {
+            Verdict::Record if !self.is_taken(bytes) => {}
             Verdict::Record => {
                 self.plan.depth.get_or_insert(depth);
                 self.plan.learn(key(&element.name));
@@ -48,6 +52,7 @@ impl Splitter {
                 self.plan.depth.get_or_insert(depth);
                 self.split(plan, bytes, sink)?;
             }
+            Verdict::Kept if self.is_torn => {}
             Verdict::Kept => self.keep(bytes, sink),
             Verdict::Plain(node) => {
                 let is_sibling = self.plan.depth.is_some_and(|records| depth >= records);
@@ -56,6 +61,19 @@ impl Splitter {
             Verdict::Error(text) => return Err(FeedError::Reported { text }),
         }
         Ok(())
+    }
+
+    /// Whether an element is taken as a record: behind a text that may be a part of a tag
+    /// one that says no more than a reference does is not, because it may be one. The
+    /// document fails, so that nothing is lost.
+    fn is_taken(&self, bytes: &[u8]) -> bool {
+        if !self.is_torn {
+            return true;
+        }
+        let Ok(text) = text(&self.rules, bytes) else {
+            return true;
+        };
+        parse(&self.rules, &text).map_or(true, |parsed| is_whole(&self.rules, &parsed.root))
     }
 
     fn keep(&mut self, bytes: &[u8], sink: Sink) {
@@ -71,6 +89,7 @@ impl Splitter {
         }
         let mut within = Self::new(Arc::clone(&self.rules), plan);
         within.level = self.level + 1;
+        within.is_torn = self.is_torn;
         let mut pieces: Vec<(bool, Vec<u8>)> = Vec::new();
         let mut collect = |piece: Piece<'_>| {
             pieces.push(match piece {
@@ -98,6 +117,7 @@ impl Splitter {
                 Ok(())
             }
             Err(FeedError::Reported { text }) => Err(FeedError::Reported { text }),
+            Err(_) if self.is_torn => Ok(()),
             Err(_) => {
                 self.keep(bytes, sink);
                 Ok(())

@@ -87,6 +87,32 @@ pub async fn forget(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
+/// Counts the requests of a clock that was ahead as sent now: else they would count for
+/// longer than a day.
+pub(super) async fn pull_back(
+    connection: &mut PgConnection,
+    account: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "with ahead as (
+             delete from advisoryd.budget_use
+             where account = $1
+               and minute > clock_timestamp() + interval '2 minutes'
+             returning holder_id, requests
+         )
+         insert into advisoryd.budget_use as u (holder_id, minute, account, requests)
+         select holder_id, date_trunc('minute', clock_timestamp()), $1, sum(requests)::integer
+         from ahead
+         group by holder_id
+         on conflict (holder_id, minute) do update
+         set requests = u.requests + excluded.requests",
+        account
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Counts requests of the minute of `at`; a negative number takes off.
 pub async fn count(
     connection: &mut PgConnection,

@@ -5,7 +5,7 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
-use super::member::{BudgetMember, as_int, count, minute};
+use super::member::{BudgetMember, as_int, count, minute, pull_back};
 use crate::model::{
     BudgetAnswer, BudgetRequest, BudgetStanding, MAX_LATE, Reserved, reserve as decide,
 };
@@ -83,6 +83,11 @@ pub async fn reserve(
     };
     let reserved = match decide(&standing, request) {
         BudgetAnswer::Reserved(reserved) => reserved,
+        BudgetAnswer::DayUsedUp => {
+            pull_back(&mut transaction, &member.account).await?;
+            transaction.commit().await?;
+            return Ok(Reservation::Not(BudgetAnswer::DayUsedUp, row.now));
+        }
         answer => return Ok(Reservation::Not(answer, row.now)),
     };
     let granted = Granted {

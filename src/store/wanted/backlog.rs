@@ -77,6 +77,15 @@ pub async fn left(
         return Ok(Ok(None));
     }
     let limit = i64::from(limit);
+    // Requests of a clock that was ahead would count for longer than a day.
+    sqlx::query!(
+        "update detail_request
+         set at = $1
+         where at > $1",
+        now
+    )
+    .execute(&mut *connection)
+    .await?;
     let row = sqlx::query!(
         r#"select count(*) as "used!",
                   (array_agg(least(at, $1) order by at desc))[$2] as frees
@@ -88,7 +97,6 @@ pub async fn left(
     .fetch_one(connection)
     .await?;
     Ok(match row.frees {
-        // Entries of a clock that was ahead must not count for ever.
         Some(frees) => Err(frees + TimeDelta::hours(24)),
         None => Ok(Some(limit - row.used)),
     })

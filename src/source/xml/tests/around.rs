@@ -48,18 +48,81 @@ fn the_text_is_told_although_more_is_wrong_behind_it() {
     }
 }
 
+/// A record that says more than a reference would.
+fn whole(number: u32) -> String {
+    format!("<adv><said>SA{number}</said><title>T</title><criticality>1</criticality></adv>")
+}
+
 #[test]
-fn what_follows_a_tag_that_is_damaged_is_not_taken_for_records() {
+fn what_follows_a_tag_that_is_damaged_is_not_taken_for_records_unless_it_is_whole() {
     // Else what the second says of another would be an advisory that says nothing.
     let document = format!(
-        "<r>{}adv><said>SA2</said><adv><said>SA9</said></adv></adv>{}</r>",
-        record(1),
-        record(3)
+        "<r>{}adv><said>SA2</said><adv><said>SA9</said></adv><of><adv said=\"SA8\"/></of></adv>{}</r>",
+        whole(1),
+        whole(3)
     );
     for piece in PIECES {
         let (read, error) = saids(&hasty(), &document, piece);
         assert!(matches!(error, Some(FeedError::Text { .. })), "{error:?}");
-        assert!(read.iter().all(|said| said == "SA1"), "{read:?} ({piece})");
+        assert_eq!(read, ["SA1", "SA3"], "pieces of {piece}");
+    }
+}
+
+#[test]
+fn text_that_is_no_markup_does_not_hide_the_records_behind_it() {
+    let texts = [
+        "a < b",
+        "a > b",
+        "->",
+        "<",
+        ">",
+        "<<>>",
+        "< x",
+        "<1>",
+        "</ >",
+        "<b ",
+        "a <b",
+        "<!",
+        "<!x",
+        "x\u{0}y",
+        "\u{b}",
+        "&",
+        "]]>",
+        "<adv",
+        "adv>",
+        "/>",
+        "\"",
+        "<adv a=\"",
+        "</adv>x",
+    ];
+    for text in texts {
+        let document = format!("<r>{}{text}{}{}</r>", whole(1), whole(2), whole(3));
+        for piece in PIECES {
+            let (read, error) = saids(&hasty(), &document, piece);
+            assert!(error.is_some(), "{text}");
+            let is_tag = ["<adv a=\"", "</adv>x", "</ >"].contains(&text);
+            let expected: &[&str] = if is_tag {
+                &["SA1"]
+            } else {
+                &["SA1", "SA2", "SA3"]
+            };
+            assert!(
+                read.starts_with(&["SA1".to_owned()]) && (is_tag || read == expected),
+                "{text:?}: {read:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn bytes_of_another_encoding_beside_records_do_not_hide_the_records_behind_them() {
+    let mut document = format!("<r>{}", whole(1)).into_bytes();
+    document.extend_from_slice(b"\xff\xfe caf\xe9");
+    document.extend_from_slice(format!("{}</r>", whole(2)).as_bytes());
+    for piece in PIECES {
+        let (records, end) = split_with(&hasty(), &document, None, piece);
+        assert!(end.is_err());
+        assert_eq!(records.len(), 2, "pieces of {piece}");
     }
 }
 
