@@ -17,9 +17,9 @@ use super::wait::{PATIENCE, eventually};
 use super::web::free_port;
 
 /// The superuser that `initdb` makes.
-const SUPERUSER: &str = "postgres";
+pub(super) const SUPERUSER: &str = "postgres";
 /// The program's role.
-const ROLE: &str = "advisoryd";
+pub(super) const ROLE: &str = "advisoryd";
 
 /// One server; it ends with the value.
 pub struct PgServer {
@@ -188,7 +188,7 @@ impl Drop for PgServer {
 }
 
 /// The statements of docs/databases.md for a superuser.
-fn prepared() -> Vec<String> {
+pub(super) fn prepared() -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/databases.md");
     let text = std::fs::read_to_string(path).expect("the page");
     let block = text.split("```sql\n").nth(1).expect("its SQL");
@@ -198,13 +198,13 @@ fn prepared() -> Vec<String> {
 }
 
 /// The user that runs servers where the tests are root, whom PostgreSQL refuses.
-fn user() -> Option<User> {
+pub(super) fn user() -> Option<User> {
     nix::unistd::geteuid()
         .is_root()
         .then(|| User::from_name("postgres").ok().flatten())?
 }
 
-fn program(name: &str) -> Command {
+pub(super) fn program(name: &str) -> Command {
     let mut command = Command::new(binaries().join(name));
     command.current_dir("/").env("LC_ALL", "C");
     if let Some(user) = user() {
@@ -213,7 +213,7 @@ fn program(name: &str) -> Command {
     command
 }
 
-fn binaries() -> PathBuf {
+pub(super) fn binaries() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").expect("Debian's PostgreSQL");
     let mut versions: Vec<PathBuf> = versions.flatten().map(|entry| entry.path()).collect();
     versions.sort();
@@ -221,7 +221,7 @@ fn binaries() -> PathBuf {
     Path::new(&newest).join("bin")
 }
 
-fn succeed(command: &mut Command) {
+pub(super) fn succeed(command: &mut Command) {
     let output = command.output().expect("the program starts");
     assert!(output.status.success(), "{command:?}: {output:?}");
 }
