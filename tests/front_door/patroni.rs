@@ -55,6 +55,8 @@ struct Trial {
     port: u16,
     is_synchronous: bool,
     facts: Vec<Fact>,
+    /// What is read in the first load of any list is no news.
+    is_loading: bool,
     /// Advisories that nobody has revised yet.
     unrevised: Vec<String>,
     /// Changes that a new primary did not have.
@@ -95,6 +97,7 @@ impl Trial {
             port,
             is_synchronous,
             facts: Vec::new(),
+            is_loading: true,
             unrevised,
             lost: 0,
             writable_after: Vec::new(),
@@ -132,7 +135,7 @@ impl Trial {
     /// Upstream goes on.
     fn change(&mut self) {
         let simulator = &self.world.simulator;
-        let is_loaded = !self.writable_after.is_empty();
+        let is_loaded = !self.is_loading;
         let mut fact = |what, key| {
             self.facts.push(Fact {
                 at: simulator.now(),
@@ -178,6 +181,7 @@ impl Trial {
         let hold = Rule::new(Fault::Hold { after_bytes, gate });
         self.world.simulator.inject(hold.on(text).after(skip));
         if work == Work::FirstLoad {
+            self.is_loading = true;
             self.follow_another();
         }
         self.change();
@@ -210,24 +214,32 @@ impl Trial {
         }
         self.cluster.lose(primary, loss).await;
         let next = self.cluster.primary().await;
-        let accepts = Instant::now();
-        self.look_at(next).await;
-        if number > 0 {
-            self.assert_no_cursor_is_ahead(number).await;
-            self.lost += (had - self.changes().await).max(0);
-        }
+        let (accepts, port) = (Instant::now(), self.port);
+        let ready = async {
+            eventually("readiness", PATIENCE, async || {
+                (get(port, "/readyz").await.0 == 200).then_some(())
+            })
+            .await;
+            accepts.elapsed()
+        };
+        let (took, ()) = tokio::join!(ready, self.look_at_what_is_left(next, number, had));
         self.world.simulator.open(GATE);
         self.receiver.slowly(Duration::ZERO);
-        eventually("readiness", PATIENCE, async || {
-            (get(self.port, "/readyz").await.0 == 200).then_some(())
-        })
-        .await;
-        let took = accepts.elapsed();
         self.writable_after.push(took);
         self.cluster.complete();
         self.caught_up(&format!("round {number}, {work:?}, {loss:?}"))
             .await;
+        self.is_loading = false;
         println!("round {number}: {work:?}, {loss:?}: ready {took:?} after the new primary");
+    }
+
+    /// Checks what a new primary has; the old one `had` so many changes.
+    async fn look_at_what_is_left(&mut self, node: usize, round: usize, had: i64) {
+        self.look_at(node).await;
+        if round > 0 {
+            self.assert_no_cursor_is_ahead(round).await;
+            self.lost += (had - self.changes().await).max(0);
+        }
     }
 
     /// What a cursor covers is stored.

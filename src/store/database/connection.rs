@@ -20,6 +20,10 @@ const ALONE_TIMEOUT: Duration = Duration::from_secs(3);
 const REPLICA_CONNECTIONS: u32 = 2;
 /// Longest wait for a connection of its own.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// A connection that is not used for so long is closed: a server may serve many instances.
+/// Longer than the pauses between what the daemon does by the clock, which shall not
+/// connect each time.
+const IDLE_FOR: Duration = Duration::from_secs(40);
 /// A connection that was used a moment ago is only asked whether it is alive, not whether
 /// its server was demoted.
 const USED_NOW: Duration = Duration::from_secs(1);
@@ -99,6 +103,7 @@ fn pool_of(options: PgConnectOptions, max_connections: u32, acquire_timeout: Dur
     PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(acquire_timeout)
+        .idle_timeout(IDLE_FOR)
         .after_connect(|connection, _| Box::pin(set(connection)))
         .test_before_acquire(false)
         .before_acquire(|connection, used| {

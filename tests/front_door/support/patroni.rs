@@ -120,6 +120,29 @@ impl Patroni {
                 .then_some(())
         })
         .await;
+        if self.is_synchronous {
+            // Patroni writes down later than PostgreSQL which standby may take over.
+            eventually("a synchronous standby of Patroni's", PATIENCE, async || {
+                let list = self.patronictl(0, &["list"]).await;
+                list.contains("Sync Standby").then_some(())
+            })
+            .await;
+        }
+    }
+
+    /// What `patronictl` prints, empty if it fails.
+    async fn patronictl(&self, node: usize, arguments: &[&str]) -> String {
+        let mut command = python("patronictl");
+        command.arg("-c").arg(&self.nodes[node].settings);
+        command.args(arguments);
+        let output = tokio::process::Command::from(command).output().await;
+        let output = output.expect("patronictl");
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        output
+            .status
+            .success()
+            .then_some(stdout)
+            .unwrap_or_default()
     }
 
     /// Stops both standbys from receiving more, so that what the primary commits from
@@ -172,17 +195,11 @@ impl Patroni {
 
     async fn switchover(&self, primary: usize) {
         eventually("a switchover", PATIENCE, async || {
-            let node = &self.nodes[primary];
-            let mut command = python("patronictl");
-            command.arg("-c").arg(&node.settings).args([
-                "switchover",
-                "--master",
-                &node.name,
-                "--force",
-            ]);
+            let name = &self.nodes[primary].name;
+            let arguments = ["switchover", "--master", name, "--force"];
             // Refused as long as no standby is ready.
-            let output = tokio::process::Command::from(command).output().await;
-            output.expect("patronictl").status.success().then_some(())
+            let told = self.patronictl(primary, &arguments).await;
+            told.contains("Successfully switched over").then_some(())
         })
         .await;
         eventually("another primary", PATIENCE, async || {

@@ -109,7 +109,7 @@ impl PgServer {
             .arg(self.dir.path())
             .args(["-p", &self.port.to_string()])
             .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"])
-            .args(["-c", "wal_level=replica", "-c", "max_wal_senders=4"]);
+            .args(["-c", "wal_level=logical", "-c", "max_wal_senders=4"]);
         self.process = Some(Running::start(&mut command));
         eventually("the server", PATIENCE, async || {
             self.connect("postgres").await.map(drop)
@@ -165,6 +165,15 @@ impl PgServer {
     async fn connect(&self, database: &str) -> Option<PgConnection> {
         let options = self.options(database).username(SUPERUSER);
         options.connect().await.ok()
+    }
+
+    /// What a query of one text says to the superuser.
+    pub async fn text(&self, database: &str, sql: &str) -> Option<String> {
+        let mut connection = self.connect(database).await.expect("a connection");
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&mut connection)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
     /// Runs a statement as the superuser.
