@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::timeout;
 
-use super::servers::{NoServer, Servers};
+use super::servers::{NoServer, Servers, use_server};
 use super::session::{ANSWER_WITHIN, connect_to, name, no_answer, read_only, set};
 
 /// Longest wait for a free or new connection. It limits a single attempt; the caller
@@ -56,6 +56,18 @@ pub async fn replica_pool(servers: &Servers) -> Result<PgPool, NoServer> {
 /// A pool with one connection to the same server, for long-term use.
 pub fn alone(pool: &PgPool) -> PgPool {
     pool_of(pool.connect_options().as_ref().clone(), 1, ALONE_TIMEOUT)
+}
+
+/// A further pool, for those who must not wait until a connection has prepared its
+/// statements: its few connections soon have, and stay. [`follow`] keeps it at the server.
+pub fn beside(pool: &PgPool, max_connections: u32) -> PgPool {
+    let options = pool.connect_options().as_ref().clone();
+    pool_of(options, max_connections, ACQUIRE_TIMEOUT)
+}
+
+/// Lets a pool that was made by [`beside`] use the same server as `pool` from now on.
+pub fn follow(beside: &PgPool, pool: &PgPool) {
+    use_server(beside, &pool.connect_options());
 }
 
 /// A connection of its own to the same database.
