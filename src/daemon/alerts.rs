@@ -13,6 +13,7 @@ use tracing::{debug, error, warn};
 use super::outage::until_done;
 use crate::config;
 use crate::job::alerts::evaluate::{self, Rules};
+use crate::job::alerts::rehearsal::rehearse;
 use crate::job::alerts::{baseline, by_clock, deliver};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -143,6 +144,10 @@ async fn receive(context: &Context, wakers: &Wakers) -> Result<(), sqlx::Error> 
 }
 
 async fn keep_evaluating(context: Context, quick: PgPool, wake: Arc<Notify>, backlog: bool) {
+    database::follow(&quick, &context.pool);
+    if let Err(error) = rehearse(&quick, CONNECTIONS, context.clock.now()).await {
+        debug!(%error, "the connections of alerts are not prepared");
+    }
     loop {
         let pass = || evaluate_once(&context, &quick, backlog);
         match until_done(&context, None, "alerts", pass).await {

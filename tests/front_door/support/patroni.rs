@@ -5,6 +5,7 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -19,6 +20,8 @@ use super::run_dir::state_dir;
 use super::wait::{PATIENCE, eventually};
 use super::web::free_port;
 
+/// A little longer than a standby usually waits before it streams again.
+const USUAL_RETRY: Duration = Duration::from_secs(7);
 /// How many servers there are.
 const NODES: usize = 3;
 
@@ -149,20 +152,27 @@ impl Patroni {
     /// now on is on no other server.
     pub async fn cut_off(&self) {
         let primary = self.primary().await;
-        for standby in (0..NODES).filter(|node| *node != primary) {
-            // Not before an hour is it tried again.
+        let standbys = (0..NODES).filter(|node| *node != primary);
+        for standby in standbys.clone() {
             for sql in [
                 "alter system set wal_retrieve_retry_interval = '1h'",
                 "select pg_reload_conf()",
-                "select pg_terminate_backend(pid) from pg_stat_wal_receiver",
             ] {
                 self.sql(standby, sql).await;
             }
         }
-        let primary = &self.nodes[primary];
+        let mut quiet_since = Instant::now();
         eventually("the end of replication", PATIENCE, async || {
-            let standbys = "select count(*) from pg_stat_replication";
-            (primary.number(standbys).await? == 0).then_some(())
+            // What a standby begins before it has read the setting begins again.
+            for standby in standbys.clone() {
+                let end = "select pg_terminate_backend(pid) from pg_stat_wal_receiver";
+                self.sql(standby, end).await;
+            }
+            let streaming = "select count(*) from pg_stat_replication";
+            if self.nodes[primary].number(streaming).await? > 0 {
+                quiet_since = Instant::now();
+            }
+            (quiet_since.elapsed() > USUAL_RETRY).then_some(())
         })
         .await;
     }
