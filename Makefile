@@ -1,7 +1,7 @@
 # `make demo` runs a self-contained demo; `make test` runs all checks and tests.
 # Both install missing Debian packages (PostgreSQL's server, a C compiler).
 
-.PHONY: demo test test-monitoring test-syslog test-pooler deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny packages package-tools stage deb rpm tarball image test-package test-image test-reproducible lint-container
+.PHONY: demo test test-monitoring test-syslog test-pooler test-failover deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny packages package-tools stage deb rpm tarball image test-package test-image test-reproducible lint-container
 
 # The build needs no database: sqlx's macros read .sqlx.
 export SQLX_OFFLINE ?= true
@@ -37,7 +37,12 @@ test-pooler: deps servers
 	ADVISORYD_TEST_POOLER=session INSTA_UPDATE=no INSTA_FORCE_PASS=1 cargo test --locked --test front_door -- $(POOLER_TESTS)
 
 # Without those that do not ask a database of the tests' cluster.
-POOLER_TESTS = --skip cluster:: --skip layers:: --skip failover:: --skip databases:: --skip monitoring
+POOLER_TESTS = --skip cluster:: --skip layers:: --skip failover:: --skip patroni:: --skip databases:: --skip monitoring
+
+# Patroni with etcd and three servers of PostgreSQL: 20 losses of the primary under a running
+# daemon, with synchronous and with asynchronous standbys. Prints what it saw.
+test-failover: deps servers
+	cargo test --locked --test front_door patroni:: -- --include-ignored --test-threads 1 --nocapture
 
 bench: deps
 	cargo bench --locked --bench load
@@ -167,22 +172,24 @@ deps:
 	       $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null; }
 
 # Servers and programs for the tests: Debian's Alertmanager, aiosmtpd, Prometheus with
-# promtool, jsonnet, PgBouncer, rsyslog and syslog-ng. They are unpacked below target and not installed, so that no
+# promtool, jsonnet, PgBouncer, rsyslog, syslog-ng, Patroni and etcd. They are unpacked below target and not installed, so that no
 # service is started. Alertmanager needs its templates at the path of the package.
 SERVERS = target/test-servers
 TEMPLATES = /usr/share/prometheus/alertmanager
+PATRONI = patroni python3-etcd python3-dnspython python3-urllib3 python3-six python3-cdiff python3-click python3-dateutil \
+	python3-pkg-resources python3-prettytable python3-wcwidth python3-psutil python3-yaml python3-psycopg2 libyaml-0-2 libpq5 etcd-server
 SYSLOG = rsyslog rsyslog-openssl libestr0 libfastjson4 liblognorm5 syslog-ng-core libivykis0 libnet1 libjson-c5 libpcre3 libwrap0
 
 servers:
-	@[ -e $(SERVERS)/complete -a -e $(SERVERS)/usr/bin/promtool -a -e $(SERVERS)/usr/bin/jsonnet -a -e $(SERVERS)/usr/sbin/pgbouncer -a -e $(SERVERS)/usr/sbin/rsyslogd -a -e $(SERVERS)/usr/sbin/syslog-ng -a -e $(TEMPLATES)/default.tmpl ] \
-	  || { echo "unpacking Debian's Alertmanager, Prometheus, jsonnet, PgBouncer, rsyslog, syslog-ng and aiosmtpd for the tests"; \
+	@[ -e $(SERVERS)/complete -a -e $(SERVERS)/usr/bin/promtool -a -e $(SERVERS)/usr/bin/jsonnet -a -e $(SERVERS)/usr/sbin/pgbouncer -a -e $(SERVERS)/usr/sbin/rsyslogd -a -e $(SERVERS)/usr/sbin/syslog-ng -a -e $(SERVERS)/usr/bin/patroni -a -e $(TEMPLATES)/default.tmpl ] \
+	  || { echo "unpacking Debian's Alertmanager, Prometheus, jsonnet, PgBouncer, rsyslog, syslog-ng, Patroni, etcd and aiosmtpd for the tests"; \
 	       SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	       mkdir -p $(SERVERS) \
 	       && $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get update -qq \
 	       && { python3 -c 'import ssl' 2>/dev/null \
 	            || $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 >/dev/null; } \
 	       && needs=$$(apt-cache depends -i python3-aiosmtpd | sed -n 's/.*Depends: \(python3-[a-z-]*\).*/\1/p') \
-	       && (cd $(SERVERS) && apt-get download -qq prometheus-alertmanager prometheus jsonnet pgbouncer libc-ares2 libevent-2.1-7 $(SYSLOG) python3-aiosmtpd $$needs 2>/dev/null) \
+	       && (cd $(SERVERS) && apt-get download -qq prometheus-alertmanager prometheus jsonnet pgbouncer libc-ares2 libevent-2.1-7 $(SYSLOG) $(PATRONI) python3-aiosmtpd $$needs 2>/dev/null) \
 	       && for package in $(SERVERS)/*.deb; do dpkg -x "$$package" $(SERVERS) || exit 1; done \
 	       && $$SUDO install -D -m 0644 -t $(TEMPLATES) $(SERVERS)$(TEMPLATES)/*.tmpl \
 	       && touch $(SERVERS)/complete; }

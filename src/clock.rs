@@ -1,8 +1,12 @@
 //! The only place that reads the system clock.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use chrono::{DateTime, SubsecRound as _, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+
+/// How much the clocks of [`Moment`] may differ, because one of them is adjusted.
+const ADJUSTED: TimeDelta = TimeDelta::milliseconds(500);
 
 /// The system time, for code that compares it with upstream's clock or simulates
 /// upstream. Everything else gets a [`Clock`] or a time.
@@ -36,5 +40,33 @@ impl Clock {
     /// equals the original.
     pub fn now(&self) -> DateTime<Utc> {
         (self.0)().trunc_subsecs(6)
+    }
+}
+
+/// A moment by two clocks: one that cannot be set, but that stands still while the machine is
+/// suspended, and the system time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// By the clock that cannot be set.
+    pub steady: Instant,
+    /// The system time.
+    pub system: DateTime<Utc>,
+}
+
+impl Moment {
+    /// This moment.
+    pub fn now() -> Self {
+        Self {
+            steady: Instant::now(),
+            system: machine_now(),
+        }
+    }
+
+    /// Whether the machine was suspended between this moment and `now`: the system time
+    /// advanced further than the other clock. Setting the system time ahead looks the same.
+    pub fn was_suspended(self, now: Self) -> bool {
+        let noticed = now.steady.saturating_duration_since(self.steady);
+        let noticed = TimeDelta::from_std(noticed).unwrap_or(TimeDelta::MAX);
+        now.system - self.system > noticed + ADJUSTED
     }
 }

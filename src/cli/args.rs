@@ -190,6 +190,9 @@ pub(super) struct Simulate {
     /// Seed of the generated data; equal seeds give equal data
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Reject 23 % of the advisories, as the vendor does, and rate few as extremely critical
+    #[arg(long)]
+    pub in_proportion: bool,
     /// Change the data at this interval, for example 5s
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub change_every: Option<Duration>,

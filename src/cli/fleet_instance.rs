@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::ask;
@@ -18,13 +16,12 @@ use crate::job::lists::discover;
 use crate::model::shortened;
 use crate::startup::Opened;
 use crate::store::health::condition;
+use crate::store::ledger::daemon;
 use crate::store::reports::report::{self, SourceReport};
 use crate::store::tickets::reading;
 
 /// Longest time for the questions to one instance.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// Longest time for the answer of its HTTP port.
-const HTTP_WITHIN: Duration = Duration::from_secs(2);
 /// Maximum length of what is wrong, in characters.
 const MAX_WORST_CHARS: usize = 300;
 
@@ -65,9 +62,9 @@ impl State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Daemon {
     Running,
-    /// Its HTTP port does not answer.
+    /// There was one.
     Stopped,
-    /// It has no HTTP port.
+    /// There was none, or the database does not say.
     Unknown,
 }
 
@@ -144,9 +141,8 @@ impl Instance {
         ]
     }
 
-    /// Asks its HTTP port and its database.
+    /// Asks its database.
     pub(super) async fn asked(mut self, config: &Config, now: DateTime<Utc>) -> Self {
-        self.daemon = daemon(config).await;
         self.database = match &config.database.url {
             Some(url) => url.to_string(),
             None => format!("private, {}", config.state.dir.display()),
@@ -157,18 +153,14 @@ impl Instance {
                 "the private PostgreSQL is not running; start the daemon",
             );
         }
-        let mut instance = match timeout(ANSWER_WITHIN, read(config)).await {
+        match timeout(ANSWER_WITHIN, read(config)).await {
             Ok(Ok(found)) => self.judged(&found, now),
             Ok(Err(error)) => self.with(State::Unknown, &format!("{error:#}")),
             Err(_) => {
                 let text = format!("no answer within {} s", ANSWER_WITHIN.as_secs());
                 self.with(State::Unknown, &text)
             }
-        };
-        if instance.daemon == Daemon::Stopped {
-            instance = instance.with(State::Warning, "the daemon does not run");
         }
-        instance
     }
 
     fn judged(mut self, found: &Found, now: DateTime<Utc>) -> Self {
@@ -204,6 +196,10 @@ impl Instance {
         for summary in &found.conditions {
             self = self.with(State::Warning, summary);
         }
+        self.daemon = found.daemon;
+        if self.daemon == Daemon::Stopped {
+            self = self.with(State::Warning, "the daemon does not run");
+        }
         self
     }
 }
@@ -214,6 +210,7 @@ struct Found {
     sources: Vec<SourceReport>,
     filter: Option<crate::model::DateFilter>,
     conditions: Vec<String>,
+    daemon: Daemon,
 }
 
 async fn read(config: &Config) -> anyhow::Result<Found> {
@@ -235,6 +232,12 @@ async fn read_from(config: &Config, connection: &mut PgConnection) -> anyhow::Re
         sources: report::sources(connection).await?,
         filter: reading::get(connection).await?.filter,
         conditions: raised.map(|state| state.summary).collect(),
+        daemon: match daemon::list(connection).await?.first() {
+            // Those that run come first.
+            Some(first) if first.running => Daemon::Running,
+            Some(_) => Daemon::Stopped,
+            None => Daemon::Unknown,
+        },
     })
 }
 
@@ -245,23 +248,4 @@ pub(super) fn has_server(state_dir: &Path) -> bool {
     let inner = std::fs::read_dir(&folder).into_iter().flatten().flatten();
     let mut folders = inner.map(|entry| entry.path());
     has_pid(&folder) || folders.any(|inner| has_pid(&inner) || has_pid(&inner.join("data")))
-}
-
-/// Whether something that speaks HTTP answers at `[http] listen`.
-async fn daemon(config: &Config) -> Daemon {
-    let Some(address) = config.http.listen else {
-        return Daemon::Unknown;
-    };
-    let asking = async {
-        let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET /healthz HTTP/1.0\r\nHost: {address}\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = [0; 5];
-        stream.read_exact(&mut answer).await?;
-        Ok::<_, std::io::Error>(answer == *b"HTTP/")
-    };
-    match timeout(HTTP_WITHIN, asking).await {
-        Ok(Ok(true)) => Daemon::Running,
-        _ => Daemon::Stopped,
-    }
 }

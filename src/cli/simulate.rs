@@ -13,6 +13,7 @@ pub(super) async fn run(wanted: Simulate) -> anyhow::Result<bool> {
         watch_lists,
         profile,
         seed,
+        in_proportion,
         change_every,
     } = wanted;
     let options = Options {
@@ -22,6 +23,7 @@ pub(super) async fn run(wanted: Simulate) -> anyhow::Result<bool> {
         watch_lists,
         profile,
         seed,
+        in_proportion,
         ..Options::default()
     };
     let token = options.token.clone();

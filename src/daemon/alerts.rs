@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
@@ -12,6 +13,7 @@ use tracing::{debug, error, warn};
 use super::outage::until_done;
 use crate::config;
 use crate::job::alerts::evaluate::{self, Rules};
+use crate::job::alerts::rehearsal::rehearse;
 use crate::job::alerts::{baseline, by_clock, deliver};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -30,6 +32,10 @@ const OPEN_RETRY: Duration = Duration::from_mins(1);
 /// Pause before listening again after the connection was lost.
 const LISTEN_RETRY: Duration = Duration::from_secs(1);
 
+/// Connections that evaluate and claim. New ones plan for longer than they work: with all
+/// of the pool's in turn, the first alerts of each would be late.
+const CONNECTIONS: u32 = 2;
+
 /// Wakes the tasks.
 #[derive(Clone, Default)]
 struct Wakers {
@@ -47,14 +53,25 @@ impl Wakers {
 /// Starts the tasks of a configuration.
 pub(super) fn start(tasks: &TaskTracker, context: &Context, backlog: bool) {
     let mut wakers = Wakers::default();
+    let quick = database::beside(&context.pool, CONNECTIONS);
     for settings in &context.config.alerts.sinks {
         let wake = Arc::new(Notify::new());
         wakers.alerts.push(Arc::clone(&wake));
-        tasks.spawn(keep_delivering(context.clone(), settings.clone(), wake));
+        let quick = quick.clone();
+        tasks.spawn(keep_delivering(
+            context.clone(),
+            quick,
+            settings.clone(),
+            wake,
+        ));
     }
-    tasks.spawn(listen(context.clone(), wakers.clone()));
-    if !context.config.alerts.rules.is_empty() {
-        tasks.spawn(keep_evaluating(context.clone(), wakers.changes, backlog));
+    let has_rules = !context.config.alerts.rules.is_empty();
+    if has_rules || !wakers.alerts.is_empty() {
+        tasks.spawn(listen(context.clone(), wakers.clone()));
+    }
+    if has_rules {
+        let wake = wakers.changes;
+        tasks.spawn(keep_evaluating(context.clone(), quick, wake, backlog));
     }
     let mut rules = context.config.alerts.rules.iter();
     if rules.any(|matcher| by_clock::is_timed(matcher.rule())) {
@@ -64,11 +81,18 @@ pub(super) fn start(tasks: &TaskTracker, context: &Context, backlog: bool) {
 
 /// Delivers to one sink. A sink that cannot be opened (for example because its secret's
 /// file is missing) delays neither the start nor other sinks: its messages are queued.
-async fn keep_delivering(context: Context, settings: config::Sink, wake: Arc<Notify>) {
+async fn keep_delivering(
+    context: Context,
+    quick: PgPool,
+    settings: config::Sink,
+    wake: Arc<Notify>,
+) {
     let mut is_logged = false;
     loop {
         match Sink::open(&settings) {
-            Ok(sink) => return deliver::keep_delivering(context, Arc::new(sink), wake).await,
+            Ok(sink) => {
+                return deliver::keep_delivering(context, quick, Arc::new(sink), wake).await;
+            }
             Err(error) if !is_logged => {
                 is_logged = true;
                 let error = chain(&error);
@@ -119,9 +143,13 @@ async fn receive(context: &Context, wakers: &Wakers) -> Result<(), sqlx::Error> 
     }
 }
 
-async fn keep_evaluating(context: Context, wake: Arc<Notify>, backlog: bool) {
+async fn keep_evaluating(context: Context, quick: PgPool, wake: Arc<Notify>, backlog: bool) {
+    database::follow(&quick, &context.pool);
+    if let Err(error) = rehearse(&quick, CONNECTIONS, context.clock.now()).await {
+        debug!(%error, "the connections of alerts are not prepared");
+    }
     loop {
-        let pass = || evaluate_once(&context, backlog);
+        let pass = || evaluate_once(&context, &quick, backlog);
         match until_done(&context, None, "alerts", pass).await {
             Ok(()) => {}
             Err(Failure::Stopped) => return,
@@ -160,7 +188,12 @@ async fn keep_watching_the_clock(context: Context, backlog: bool) {
     }
 }
 
-async fn evaluate_once(context: &Context, backlog: bool) -> Result<(), Failure> {
+async fn evaluate_once(context: &Context, quick: &PgPool, backlog: bool) -> Result<(), Failure> {
+    database::follow(quick, &context.pool);
+    let context = &Context {
+        pool: quick.clone(),
+        ..context.clone()
+    };
     let rules = Rules::of(context, backlog);
     baseline::count(context, &rules).await?;
     evaluate::evaluate(context, &rules).await?;

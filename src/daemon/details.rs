@@ -1,7 +1,9 @@
 //! The worker of the fetch queue (details), with the lowest priority.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tracing::{error, info};
 
 use super::outage::until_done;
@@ -11,28 +13,44 @@ use crate::job::failure::Failure;
 use crate::model::Outcome;
 use crate::store::wanted::queue;
 
-/// How often the fetch queue is polled.
+/// How often the fetch queue is polled after something happened. Doubles while nothing is
+/// due, up to [`LONGEST_POLL`]: a run that ends wakes it, and other processes seldom add
+/// to the queue.
 const POLL_EVERY: Duration = Duration::from_secs(2);
+const LONGEST_POLL: Duration = Duration::from_secs(32);
 /// Pause after a failed run. Doubles after each consecutive failure, up to 16 times as
 /// long.
 const PAUSE: Duration = Duration::from_mins(1);
 const MAX_DOUBLINGS: u32 = 4;
 
-/// Fetches pending details until advisoryd stops.
-pub(super) async fn work(context: Context) {
+/// Fetches pending details until advisoryd stops; looks at once when a run has ended.
+pub(super) async fn work(context: Context, run_ended: Arc<Notify>) {
     if !context.config.fetches_details() {
         return;
     }
     let mut is_enqueued = false;
     let mut failures = 0;
+    let mut poll = POLL_EVERY;
     loop {
         let fetch = || fetch_batch(&context, is_enqueued);
         let result = until_done(&context, None, "details", fetch).await;
         is_enqueued |= result.is_ok();
         let pause = match result {
-            Ok(Some(pause)) => {
+            Ok(Some(Next::Now)) => {
+                (failures, poll) = (0, POLL_EVERY);
+                continue;
+            }
+            Ok(Some(Next::Poll)) => {
                 failures = 0;
-                pause
+                let pause = tokio::time::sleep(poll);
+                poll = (poll * 2).min(LONGEST_POLL);
+                tokio::select! {
+                    biased;
+                    () = context.stop.cancelled() => return,
+                    () = run_ended.notified() => poll = POLL_EVERY,
+                    () = pause => {}
+                }
+                continue;
             }
             Ok(None) => {
                 let pause = PAUSE * 2_u32.pow(failures.min(MAX_DOUBLINGS));
@@ -52,9 +70,15 @@ pub(super) async fn work(context: Context) {
     }
 }
 
-/// Fetches one batch; returns how long to wait before the next one, `None` after a failure.
+/// When the queue is looked at again.
+enum Next {
+    Now,
+    Poll,
+}
+
+/// Fetches one batch; returns when to look for the next one, `None` after a failure.
 /// Unless `is_enqueued`, it first enqueues missing details of stored advisories.
-async fn fetch_batch(context: &Context, is_enqueued: bool) -> Result<Option<Duration>, Failure> {
+async fn fetch_batch(context: &Context, is_enqueued: bool) -> Result<Option<Next>, Failure> {
     if !is_enqueued {
         let mut connection = context.pool.acquire().await?;
         let now = context.clock.now();
@@ -68,8 +92,8 @@ async fn fetch_batch(context: &Context, is_enqueued: bool) -> Result<Option<Dura
         }
     }
     Ok(match fetch::fetch(context).await? {
-        Fetched::Ended(report) if report.outcome == Outcome::Ok => Some(Duration::ZERO),
+        Fetched::Ended(report) if report.outcome == Outcome::Ok => Some(Next::Now),
         Fetched::Ended(_) => None,
-        Fetched::Busy(_) | Fetched::Nothing(_) | Fetched::Paused(_) => Some(POLL_EVERY),
+        Fetched::Busy(_) | Fetched::Nothing(_) | Fetched::Paused(_) => Some(Next::Poll),
     })
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use super::discovery::{self, Discovery};
-use super::progress::Woken;
+use super::progress::{RunEnded, Woken};
 use super::schedules::Schedules;
 use super::start::StartOptions;
 use super::worker::Worker;
@@ -34,7 +34,7 @@ pub(super) struct Generation {
     mirror: Woken,
     files: Vec<(Catalogue, Woken)>,
     heartbeat: Option<Woken>,
-    run_ended: Arc<Notify>,
+    run_ended: RunEnded,
 }
 
 impl Generation {
@@ -54,12 +54,12 @@ impl Generation {
             .await
             .context("the schedules could not be started")?;
         let tasks = TaskTracker::new();
-        let run_ended = Arc::new(Notify::new());
+        let run_ended = RunEnded::default();
 
         health::catch_up(&context).await;
         tasks.spawn(health::keep_checking(
             context.clone(),
-            Arc::clone(&run_ended),
+            Arc::clone(&run_ended.health),
             workers.iter().map(|worker| worker.watch.clone()).collect(),
         ));
         if let Some(woken) = &heartbeat {
@@ -71,7 +71,7 @@ impl Generation {
             workers.subscribe(),
         ));
         for worker in workers.borrow().iter() {
-            let run_ended = Arc::clone(&run_ended);
+            let run_ended = run_ended.clone();
             tasks.spawn(workers::work(context.clone(), worker.clone(), run_ended));
         }
         if let Some(discovery) = &discovery {
@@ -82,7 +82,10 @@ impl Generation {
             let woken = woken.clone();
             tasks.spawn(enrichment::work(context.clone(), *catalogue, woken));
         }
-        tasks.spawn(details::work(context.clone()));
+        tasks.spawn(details::work(
+            context.clone(),
+            Arc::clone(&run_ended.details),
+        ));
         tasks.spawn(retention::hourly(context.clone()));
         alerts::start(&tasks, &context, options.alert_backlog);
         tasks.close();
@@ -143,7 +146,7 @@ impl Generation {
             worker.end.cancel();
         }
         for worker in new {
-            let (context, run_ended) = (self.context.clone(), Arc::clone(&self.run_ended));
+            let (context, run_ended) = (self.context.clone(), self.run_ended.clone());
             self.tasks.spawn(workers::work(context, worker, run_ended));
         }
         self.workers.send_replace(workers);

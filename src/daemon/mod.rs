@@ -174,7 +174,7 @@ impl Startup {
                 "the database is unreachable; waiting for it"
             );
             systemd::still_starting("waiting for the database", systemd::EXTEND_TIMEOUT);
-            let pause = tokio::time::sleep(pauses.next());
+            let pause = outage::wait_to_start(pool, &mut pauses);
             if self.stop.run_until_cancelled(pause).await.is_none() {
                 return Ok(false);
             }
@@ -303,7 +303,7 @@ impl Daemon {
             );
             systemd::still_starting("waiting for the database", systemd::EXTEND_TIMEOUT);
             tokio::select! {
-                () = tokio::time::sleep(pauses.next()) => {}
+                () = outage::wait_to_start(&self.pool, &mut pauses) => {}
                 () = signals.stop_requested() => return Ok(None),
             }
         }

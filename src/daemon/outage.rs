@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use tracing::{debug, info, warn};
 
 use super::progress::Watch;
+use super::systemd;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::standing::Outage;
@@ -117,6 +118,23 @@ async fn reason(pool: &PgPool, failure: &Failure) -> String {
         Err(error) => chain(&error),
         Ok(()) => failure.chain(),
     }
+}
+
+/// Waits before a start is tried again, for at most [`systemd::REPORT_EVERY`]: as soon as the database
+/// accepts connections and writes, the start is tried again. If it does and the start
+/// failed nevertheless, only after a pause.
+pub(super) async fn wait_to_start(pool: &PgPool, pauses: &mut Pauses) {
+    let waiting = async {
+        if database::reachable(pool).await.is_ok() {
+            return tokio::time::sleep(pauses.next()).await;
+        }
+        *pauses = Pauses::new();
+        while let Err(error) = database::reachable(pool).await {
+            debug!(%error, "the database is not reachable yet");
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    };
+    let _ = tokio::time::timeout(systemd::REPORT_EVERY, waiting).await;
 }
 
 /// Waits for a pause, and until the database accepts connections and writes.

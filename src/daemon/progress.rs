@@ -17,6 +17,23 @@ const TICK_TIMEOUT: Duration = Duration::from_secs(30);
 /// ten minutes of pause each time, a lock in the database.
 const PROGRESS_TIMEOUT: Duration = Duration::from_hours(2);
 
+/// Who is notified when a run has ended: each may have something to do.
+#[derive(Debug, Clone, Default)]
+pub struct RunEnded {
+    /// Health checks.
+    pub health: Arc<Notify>,
+    /// The fetch queue.
+    pub details: Arc<Notify>,
+}
+
+impl RunEnded {
+    /// A run has ended.
+    pub fn notify(&self) {
+        self.health.notify_one();
+        self.details.notify_one();
+    }
+}
+
 /// Something that a schedule wakes.
 #[derive(Debug, Clone)]
 pub struct Woken {

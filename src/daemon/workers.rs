@@ -1,15 +1,15 @@
 //! Workers, one per source: a tick wakes a worker, its runs never overlap, and no failure
 //! ends it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tracing::{error, info};
 
 use super::abandoned;
 use super::outage::until_done;
+use super::progress::RunEnded;
 use super::reconcile;
 use super::worker::{Worker, WorkerTask};
 use crate::config::Config;
@@ -59,7 +59,7 @@ pub fn workers(config: &Config) -> Vec<Worker> {
 
 /// Runs the worker until advisoryd stops or the worker is cancelled; notifies `run_ended`
 /// after each run.
-pub async fn work(context: Context, worker: Worker, run_ended: Arc<Notify>) {
+pub async fn work(context: Context, worker: Worker, run_ended: RunEnded) {
     let context = Context {
         progress: worker.watch.progress(),
         ..context
@@ -84,7 +84,7 @@ pub async fn work(context: Context, worker: Worker, run_ended: Arc<Notify>) {
             reconcile::read_again(&context, &worker).await;
         }
         worker.watch.ends();
-        run_ended.notify_one();
+        run_ended.notify();
     }
 }
 

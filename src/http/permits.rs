@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::priority::Priority;
+use crate::clock::Moment;
 
 /// How long the answer that the day is used up holds for other requests that wait.
 const REFUSAL_HOLDS: Duration = Duration::from_secs(1);
@@ -19,6 +20,9 @@ const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// Requests that may be sent at certain times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slice {
+    /// Before it was asked for. The times below are of a clock that stands still while the
+    /// machine is suspended; others may have used the account since.
+    pub asked: Moment,
     /// The first may not be sent earlier.
     pub first: Instant,
     /// Nor later.
@@ -315,10 +319,13 @@ impl State {
         slices.find(|held| held.slice.for_background || !is_background)
     }
 
-    /// Tokens whose time has passed may not be used any more.
+    /// Tokens whose time has passed may not be used any more, nor those that the machine
+    /// has slept through.
     fn expire(&mut self, now: Instant) {
+        let moment = Moment::now();
         for held in &mut self.slices {
-            while held.slice.tokens > 0 && held.slice.first_until < now {
+            let is_over = held.slice.asked.was_suspended(moment);
+            while held.slice.tokens > 0 && (is_over || held.slice.first_until < now) {
                 held.slice.advance();
             }
         }

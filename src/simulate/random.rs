@@ -17,6 +17,7 @@ pub enum Stream {
     Ticket,
     Step,
     Change,
+    Rejection,
 }
 
 /// Numbers that follow from the seed, the thing's number and the purpose alone.

@@ -25,7 +25,8 @@ impl Work {
         let context = world.context().await;
         let sink = open_sinks(&context.config).unwrap().remove(0);
         let bell = Arc::new(Notify::new());
-        let work = keep_delivering(context.clone(), Arc::new(sink), Arc::clone(&bell));
+        let quick = context.pool.clone();
+        let work = keep_delivering(context.clone(), quick, Arc::new(sink), Arc::clone(&bell));
         let task = tokio::spawn(work);
         Self {
             context,

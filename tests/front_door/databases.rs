@@ -1,6 +1,8 @@
 //! A PostgreSQL server of the user's own: what `check` asks of it, and what it says.
 
-use crate::support::{PgServer, World};
+use std::path::Path;
+
+use crate::support::{PATIENCE, PgServer, World, eventually};
 
 /// The URL of a database of the same name for this role.
 fn url(server: &PgServer, role: &str) -> String {
@@ -70,4 +72,48 @@ async fn what_a_server_lacks_is_told_with_the_statements_that_mend_it() {
     let told = world.told(&["check"]);
     assert_eq!(told.code, 1, "{told}");
     assert!(told.stdout.contains("belongs to role `poor`"), "{told}");
+}
+
+/// The blocks of SQL of a section of docs/databases.md.
+fn sql_of(section: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/databases.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, text) = text.split_once(&format!("## {section}\n")).expect(section);
+    let text = text.split("\n## ").next().unwrap();
+    let blocks = text.split("```sql\n").skip(1);
+    let blocks = blocks.map(|block| block.split("```").next().unwrap().to_owned());
+    blocks.collect()
+}
+
+#[tokio::test]
+async fn the_changes_are_replicated_to_a_consumer_as_documented() {
+    let (server, consumer) = (PgServer::primary().await, PgServer::primary().await);
+    let mut world = World::new().await;
+    world.settings.database.url = Some(server.url());
+    assert_eq!(world.told(&["sync"]).code, 0);
+    let blocks = sql_of("Logical replication of the changes");
+    let [publishing, subscribing] = blocks.as_slice() else {
+        panic!("{blocks:?}");
+    };
+    server.sql("advisoryd", publishing).await;
+    let host = format!("host=127.0.0.1 port={}", server.port);
+    let subscribing = subscribing.replace("host=db1.example.org", &host);
+    // A subscription cannot be made in a transaction with other statements.
+    for statement in subscribing.lines() {
+        consumer.sql("advisoryd", statement).await;
+    }
+    world.simulator.publish(5);
+    assert_eq!(world.told(&["sync"]).code, 0);
+
+    let rows =
+        "select md5(string_agg(to_jsonb(c)::text, '' order by c.seq)) from advisoryd.change c";
+    let sent = server.text("advisoryd", rows).await;
+    eventually("the changes", PATIENCE, async || {
+        (consumer.text("advisoryd", rows).await == sent).then_some(())
+    })
+    .await;
+    // The slot of a consumer that is gone would keep the log for ever.
+    consumer
+        .sql("advisoryd", "drop subscription advisoryd_changes")
+        .await;
 }

@@ -42,20 +42,20 @@ async fn each_instance_is_a_line_and_the_worst_is_the_exit_status() {
     assert_eq!(fresh.code, 0, "{fresh:?}");
     let alpha = fresh.json();
     assert_eq!(alpha["state"], "ok", "{alpha}");
-    assert_eq!(alpha["daemon"], "unknown", "it has no HTTP port");
+    assert_eq!(alpha["daemon"], "unknown", "there was none");
     assert!(alpha["oldest_data_seconds"].is_i64() && alpha["next_run_at"].is_string());
 
-    let port = world.serve_health();
     write("beta.toml", &world.toml());
+    let mut daemon = world.run().await;
+    let running = fleet(&folder, &["--json"]);
+    assert_eq!(running.code, 0, "{running:?}");
+    assert_eq!(of(&running.json_lines(), "beta")["daemon"], "running");
+    daemon.kill9();
     let stopped = fleet(&folder, &["--json"]);
     assert_eq!(stopped.code, 1, "{stopped:?}");
     let beta = stopped.json_lines();
     assert_eq!(of(&beta, "beta")["worst"], "the daemon does not run");
-    let daemon = world.run().await;
-    let running = fleet(&folder, &["--json"]);
-    assert_eq!(running.code, 0, "{running:?} at {port}");
-    assert_eq!(of(&running.json_lines(), "beta")["daemon"], "running");
-    drop(daemon);
+    assert_eq!(of(&beta, "beta")["daemon"], "not running");
 
     sqlx::query("update advisoryd.source set covered = tstzmultirange(tstzrange(now() - interval '20 days', now() - interval '9 days')), followed_since = now() - interval '20 days'")
         .execute(world.pool())

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use advisoryd::simulate::{Fault, Options, Rule};
-use advisoryd::store::ledger::lease::{LeaseName, are_ours, renew, take};
+use advisoryd::store::ledger::lease::{LeaseName, are_ours, release, renew, take};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
@@ -177,6 +177,28 @@ async fn taking_a_lease_waits_for_the_transactions_of_its_holder_and_renewing_do
     assert!(!are_ours(&mut late, &[fence]).await.unwrap());
     assert!(!renew(&mut renewing, &[fence]).await.unwrap());
     assert!(are_ours(&mut late, &[other]).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_epoch_that_is_given_again_after_a_failover_is_not_that_of_the_former_holder() {
+    let world = World::new().await;
+    let name = LeaseName::Source(1);
+    let mut connection = advisoryd::store::database::connect(world.pool())
+        .await
+        .unwrap();
+    let lost = take(&mut connection, name).await.unwrap().unwrap();
+    // A standby takes over that lacks this.
+    run(
+        &world,
+        "update advisoryd.lease set epoch = epoch - 1, expires_at = null",
+    )
+    .await;
+    let other = take(&mut connection, name).await.unwrap().unwrap();
+    assert_eq!(other.epoch, lost.epoch);
+    assert!(!are_ours(&mut connection, &[lost]).await.unwrap());
+    assert!(!renew(&mut connection, &[lost]).await.unwrap());
+    release(&mut connection, &[lost]).await.unwrap();
+    assert!(are_ours(&mut connection, &[other]).await.unwrap());
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{NotNow, PermitEvent, Permits, Slice};
+use crate::clock::Moment;
 use crate::http::priority::Priority::{Background, Usual};
 
 /// Time between two tokens, and for how long each can be used.
@@ -23,6 +24,7 @@ fn slice(tokens: u32, for_background: bool, ago: Duration) -> Slice {
         .checked_sub(ago)
         .expect("a machine that runs for a minute");
     Slice {
+        asked: Moment::now(),
         first,
         first_until: first + USABLE_FOR,
         interval: INTERVAL,
@@ -76,4 +78,16 @@ async fn what_was_not_given_for_the_background_is_not_used_by_it() {
         Some((2, 0))
     );
     assert!(!permits.has_slices());
+}
+
+#[tokio::test]
+async fn what_a_suspended_machine_has_left_is_not_used() {
+    let permits = Permits::default();
+    let mut slept = slice(3, true, Duration::ZERO);
+    slept.asked.system -= chrono::TimeDelta::seconds(30);
+    permits.give(slept);
+    assert!(matches!(permits.is_ready(Usual, 1), Err(NotNow::Wait(_))));
+    assert!(!permits.has_slices());
+    let spent = permits.spent();
+    assert_eq!((spent[0].given, spent[0].used), (3, 0), "{spent:?}");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -20,6 +21,7 @@ use crate::model::Ending;
 use crate::sink::Sink;
 use crate::store::alerts::delivery::{self, Claim};
 use crate::store::alerts::sink_state;
+use crate::store::database;
 
 /// While a queue waits, claim only when at least this many messages can be sent.
 const WORTH_A_CLAIM: usize = MAX_CONCURRENT / 2;
@@ -57,8 +59,13 @@ impl Delivered {
 }
 
 /// Delivers to one sink until advisoryd stops; `wake` notifies that something may be
-/// due. Attempts in progress are awaited before it returns.
-pub async fn keep_delivering(context: Context, sink: Arc<Sink>, wake: Arc<Notify>) {
+/// due. Deliveries are claimed with a connection of `quick`, see [`database::beside`].
+/// Attempts in progress are awaited before it returns.
+pub async fn keep_delivering(context: Context, quick: PgPool, sink: Arc<Sink>, wake: Arc<Notify>) {
+    let claiming = Context {
+        pool: quick,
+        ..context.clone()
+    };
     // Separate tasks: they continue during database queries, and a panic in one does
     // not affect the others.
     let mut in_progress = JoinSet::new();
@@ -82,7 +89,8 @@ pub async fn keep_delivering(context: Context, sink: Arc<Sink>, wake: Arc<Notify
             continue;
         }
         is_drained = true;
-        match claim(&context, &sink, free).await {
+        database::follow(&claiming.pool, &context.pool);
+        match claim(&claiming, &sink, free).await {
             Ok(claims) => {
                 is_drained = claims.len() < free;
                 start_attempts(&mut in_progress, &context, &sink, claims);
@@ -94,7 +102,7 @@ pub async fn keep_delivering(context: Context, sink: Arc<Sink>, wake: Arc<Notify
         }
         let pause = match breaker.open_for(Instant::now()) {
             Some(pause) => pause,
-            None if is_drained => pause(&context, &sink).await,
+            None if is_drained => pause(&claiming, &sink).await,
             // More is due than can be sent now.
             None => POLL_EVERY,
         };

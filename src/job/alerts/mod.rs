@@ -12,6 +12,7 @@ pub(crate) mod explain;
 mod parts;
 pub mod pass;
 pub(crate) mod published;
+pub(crate) mod rehearsal;
 mod rules;
 pub(crate) mod test_sink;
 mod timing;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, warn};
 
 use super::sharing::Sharing;
+use crate::clock::Moment;
 use crate::http::{PermitEvent, Permits, Slice, Spent, UsedUp};
 use crate::model::{BudgetAnswer, BudgetRequest, MAX_LATE, MAX_PAUSE, chain, interval};
 use crate::store::budget::member::{self as budget, BudgetMember};
@@ -151,6 +152,7 @@ impl Owner {
         let first = self.next_own.max(Instant::now());
         self.next_own = first + distance * (self.others + 1);
         self.permits.give(Slice {
+            asked: Moment::now(),
             first,
             first_until: first + late(),
             interval: distance,
@@ -195,12 +197,13 @@ impl Owner {
             is_background,
         };
         let member = self.member().await?;
+        let asked = Moment::now();
         let reservation = within(reservation::reserve(&self.pool, &member, request, false)).await?;
         let (answer, now) = match reservation {
             Reservation::Granted(granted) => {
                 self.last = Some(Instant::now());
                 self.is_active = true;
-                self.permits.give(slice(&granted));
+                self.permits.give(slice(&granted, asked));
                 return Ok(());
             }
             Reservation::Not(answer, now) => (answer, now),
@@ -339,10 +342,11 @@ impl Owner {
 }
 
 /// A slice by the clock of this process, which cannot be set.
-fn slice(granted: &Granted) -> Slice {
+fn slice(granted: &Granted, asked: Moment) -> Slice {
     let reserved = granted.reserved;
     let ahead = reserved.first_at - granted.now;
     Slice {
+        asked,
         first: moved(granted.answered_at.into(), ahead),
         first_until: moved(granted.asked_at.into(), ahead + MAX_LATE),
         interval: reserved.interval.to_std().unwrap_or_default(),

@@ -10,6 +10,9 @@ use crate::simulate::options::Note;
 use crate::simulate::random::{self, Stream, chance, pick};
 use crate::simulate::words;
 
+/// Zero-days of a thousand advisories, in the vendor's proportions.
+const ZERO_DAYS: u32 = 7;
+
 /// One advisory whole.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -44,8 +47,9 @@ impl Record {
         let vendor = pick(&mut base, words::VENDORS);
         let product = pick(&mut base, words::PRODUCTS);
         let kind = pick(&mut base, words::KINDS);
-        let born = criticality(&mut base);
-        let withdrawn = place.rejected || born == 0 || chance(&mut base, 1);
+        let born = criticality(&mut base, place.in_proportion);
+        let is_withdrawn_later = chance(&mut base, 1) && !place.in_proportion;
+        let withdrawn = place.rejected || born == 0 || is_withdrawn_later;
         let criticality = if born == 0 || place.rejected {
             0
         } else {
@@ -65,7 +69,10 @@ impl Record {
             impacts: impacts(&mut base),
             scores: scores::scores(seed, place, criticality),
             kind: (withdrawn || chance(&mut base, 90)).then_some(u8::from(withdrawn)),
-            is_zero_day: chance(&mut base, 2),
+            is_zero_day: match place.in_proportion {
+                true => base.u32(0..1000) < ZERO_DAYS,
+                false => chance(&mut base, 2),
+            },
             description: text::description(seed, place, (vendor, product)),
             solution: text::solution(seed, place),
             provided_by: pick(&mut base, words::CREDITS).to_owned(),
@@ -108,8 +115,18 @@ impl Record {
     }
 }
 
-/// Mostly 3 and 4, few 1 and 2, hardly any 0.
-fn criticality(rng: &mut Rng) -> u8 {
+/// Mostly 3 and 4, few 1 and 2, hardly any 0. In the vendor's proportions, of all
+/// advisories and not only of those that are not rejected, even fewer 1.
+fn criticality(rng: &mut Rng, in_proportion: bool) -> u8 {
+    if in_proportion {
+        return match rng.u32(0..1000) {
+            0..=4 => 1,
+            5..=124 => 2,
+            125..=449 => 3,
+            450..=849 => 4,
+            _ => 5,
+        };
+    }
     match rng.u32(0..200) {
         0 => 0,
         1..=4 => 1,

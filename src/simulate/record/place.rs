@@ -19,6 +19,8 @@ pub struct Place {
     pub escalations: u8,
     /// Whether it was withdrawn after its release.
     pub rejected: bool,
+    /// Whether its severity is drawn in the vendor's proportions.
+    pub in_proportion: bool,
     /// First published.
     pub released_at: DateTime<Utc>,
     /// Last revised.

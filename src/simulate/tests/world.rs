@@ -143,3 +143,26 @@ async fn impossible_worlds_are_refused_with_the_reason() {
             .contains("cannot listen on 127.0.0.1:")
     );
 }
+
+#[tokio::test]
+async fn the_vendors_proportions_are_kept_where_they_are_asked_for() {
+    let simulator = simulator(|options| {
+        options.advisories = 10_000;
+        options.in_proportion = true;
+    })
+    .await;
+    let (mut rejected, mut extremely_critical, mut zero_days) = (0, 0, 0);
+    for said in simulator.all_saids() {
+        let advisory = simulator.expected(&said).unwrap();
+        rejected += u32::from(advisory.is_rejected);
+        let is_worst = advisory.severity() == Some(Severity::ExtremelyCritical);
+        extremely_critical += u32::from(is_worst);
+        zero_days += u32::from(advisory.is_zero_day == Some(true));
+    }
+    assert!((2_200..2_470).contains(&rejected), "{rejected}");
+    assert!(
+        (20..65).contains(&extremely_critical),
+        "{extremely_critical}"
+    );
+    assert!((45..100).contains(&zero_days), "{zero_days}");
+}

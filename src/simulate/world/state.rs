@@ -11,6 +11,9 @@ use crate::simulate::options::{FeedCounts, MAX_WATCH_LISTS, Options, Order};
 use crate::simulate::random::{self, Stream, chance};
 use crate::simulate::record::{FIRST_ID, FIRST_SAID, Place, Record};
 
+/// Rejected advisories of ten thousand, in the vendor's proportions.
+const REJECTED: u32 = 2_335;
+
 /// Everything that upstream knows, in small: about 60 bytes an advisory.
 #[derive(Debug)]
 pub struct World {
@@ -104,12 +107,18 @@ impl World {
             index,
             revision: 0,
             escalations: 0,
-            rejected: false,
+            rejected: self.options.in_proportion && self.is_born_rejected(index),
+            in_proportion: self.options.in_proportion,
             released_at: at,
             modified_at: at,
             lists: self.draw_lists(index),
         });
         index
+    }
+
+    fn is_born_rejected(&self, index: u64) -> bool {
+        let mut rng = random::rng(self.seed, index, Stream::Rejection);
+        rng.u32(0..10_000) < REJECTED
     }
 
     /// One list, and in a quarter of all cases a second one.

@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::timeout;
 
-use super::servers::{NoServer, Servers};
+use super::servers::{NoServer, Servers, use_server};
 use super::session::{ANSWER_WITHIN, connect_to, name, no_answer, read_only, set};
 
 /// Longest wait for a free or new connection. It limits a single attempt; the caller
@@ -20,6 +20,10 @@ const ALONE_TIMEOUT: Duration = Duration::from_secs(3);
 const REPLICA_CONNECTIONS: u32 = 2;
 /// Longest wait for a connection of its own.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// A connection that is not used for so long is closed: a server may serve many instances.
+/// Longer than the pauses between what the daemon does by the clock, which shall not
+/// connect each time.
+const IDLE_FOR: Duration = Duration::from_secs(40);
 /// A connection that was used a moment ago is only asked whether it is alive, not whether
 /// its server was demoted.
 const USED_NOW: Duration = Duration::from_secs(1);
@@ -52,6 +56,18 @@ pub async fn replica_pool(servers: &Servers) -> Result<PgPool, NoServer> {
 /// A pool with one connection to the same server, for long-term use.
 pub fn alone(pool: &PgPool) -> PgPool {
     pool_of(pool.connect_options().as_ref().clone(), 1, ALONE_TIMEOUT)
+}
+
+/// A further pool, for those who must not wait until a connection has prepared its
+/// statements: its few connections soon have, and stay. [`follow`] keeps it at the server.
+pub fn beside(pool: &PgPool, max_connections: u32) -> PgPool {
+    let options = pool.connect_options().as_ref().clone();
+    pool_of(options, max_connections, ACQUIRE_TIMEOUT)
+}
+
+/// Lets a pool that was made by [`beside`] use the same server as `pool` from now on.
+pub fn follow(beside: &PgPool, pool: &PgPool) {
+    use_server(beside, &pool.connect_options());
 }
 
 /// A connection of its own to the same database.
@@ -99,6 +115,7 @@ fn pool_of(options: PgConnectOptions, max_connections: u32, acquire_timeout: Dur
     PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(acquire_timeout)
+        .idle_timeout(IDLE_FOR)
         .after_connect(|connection, _| Box::pin(set(connection)))
         .test_before_acquire(false)
         .before_acquire(|connection, used| {

@@ -9,7 +9,7 @@ mod requirements;
 mod servers;
 mod session;
 
-pub use self::connection::{alone, connect, pool, reachable, replica_pool};
+pub use self::connection::{alone, beside, connect, follow, pool, reachable, replica_pool};
 pub use self::migrations::{
     DevelopmentDatabase, ForeignSchema, MigrateError, SchemaState, migrate, migrations_name,
     schema_state, schema_state_here,

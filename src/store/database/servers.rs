@@ -153,7 +153,7 @@ impl Servers {
     }
 }
 
-fn use_server(pool: &PgPool, options: &PgConnectOptions) {
+pub(super) fn use_server(pool: &PgPool, options: &PgConnectOptions) {
     let before = pool.connect_options();
     if name(&before) != name(options) {
         pool.set_connect_options(options.clone());

@@ -5,9 +5,13 @@
 //! locks the row with that epoch `for key share` ([`are_ours`]). That neither waits for
 //! renewals nor delays them, since they change no key. Taking a lease changes the epoch,
 //! which is part of a key: it waits for these transactions, and afterwards none can begin.
+//!
+//! A standby that takes over without the last transactions gives an epoch a second time.
+//! Therefore a holder also compares when it took the lease.
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::postgres::types::PgInterval;
 
@@ -52,6 +56,8 @@ pub struct Fence {
     pub name: LeaseName,
     /// Which time it was taken.
     pub epoch: i64,
+    /// When, by the clock of the database.
+    pub acquired_at: DateTime<Utc>,
 }
 
 /// Takes a lease if it is free, has expired, or belongs to a process of this machine that
@@ -71,8 +77,8 @@ pub(super) async fn take_after(
 ) -> Result<Result<Fence, Holder>, sqlx::Error> {
     let mut ended = given_back;
     for _ in 0..ATTEMPTS {
-        if let Some(epoch) = take_free(connection, name, ended).await? {
-            return Ok(Ok(Fence { name, epoch }));
+        if let Some(fence) = take_free(connection, name, ended).await? {
+            return Ok(Ok(fence));
         }
         match held(connection, name).await? {
             Some((holder, instance)) if ended != Some(holder.epoch) && instance.has_ended() => {
@@ -91,15 +97,15 @@ async fn take_free(
     connection: &mut PgConnection,
     name: LeaseName,
     ended: Option<i64>,
-) -> Result<Option<i64>, sqlx::Error> {
+) -> Result<Option<Fence>, sqlx::Error> {
     let Instance {
         host,
         pid,
         machine,
         started,
     } = Instance::own();
-    sqlx::query_scalar!(
-        "update lease
+    let taken = sqlx::query!(
+        r#"update lease
          set epoch = epoch + 1,
              host = $2,
              pid = $3,
@@ -109,7 +115,7 @@ async fn take_free(
              expires_at = clock_timestamp() + $6
          where name = $1
            and (expires_at is null or expires_at <= clock_timestamp() or epoch = $7)
-         returning epoch",
+         returning epoch, acquired_at as "acquired_at!""#,
         name.to_string(),
         host,
         pid,
@@ -119,7 +125,12 @@ async fn take_free(
         ended
     )
     .fetch_optional(connection)
-    .await
+    .await?;
+    Ok(taken.map(|row| Fence {
+        name,
+        epoch: row.epoch,
+        acquired_at: row.acquired_at,
+    }))
 }
 
 async fn create(connection: &mut PgConnection, name: LeaseName) -> Result<(), sqlx::Error> {
@@ -207,14 +218,16 @@ pub async fn was_abandoned(
 /// Renews leases; false if another process has taken one of them. A lease that has
 /// expired is still ours until then.
 pub async fn renew(connection: &mut PgConnection, fences: &[Fence]) -> Result<bool, sqlx::Error> {
-    let (names, epochs) = columns(fences);
+    let (names, epochs, times) = columns(fences);
     let renewed = sqlx::query!(
         "update lease
-         set expires_at = clock_timestamp() + $3
-         where (name, epoch) in (select * from unnest($1::text[], $2::bigint[]))
+         set expires_at = clock_timestamp() + $4
+         where (name, epoch, acquired_at) in (
+             select * from unnest($1::text[], $2::bigint[], $3::timestamptz[]))
            and expires_at is not null",
         &names,
         &epochs,
+        &times,
         VALID_FOR
     )
     .execute(connection)
@@ -224,14 +237,16 @@ pub async fn renew(connection: &mut PgConnection, fences: &[Fence]) -> Result<bo
 
 /// Gives leases back, as far as they are still ours.
 pub async fn release(connection: &mut PgConnection, fences: &[Fence]) -> Result<(), sqlx::Error> {
-    let (names, epochs) = columns(fences);
+    let (names, epochs, times) = columns(fences);
     sqlx::query!(
         "update lease
          set expires_at = null
-         where (name, epoch) in (select * from unnest($1::text[], $2::bigint[]))
+         where (name, epoch, acquired_at) in (
+             select * from unnest($1::text[], $2::bigint[], $3::timestamptz[]))
            and expires_at is not null",
         &names,
-        &epochs
+        &epochs,
+        &times
     )
     .execute(connection)
     .await?;
@@ -244,24 +259,26 @@ pub async fn are_ours(
     connection: &mut PgConnection,
     fences: &[Fence],
 ) -> Result<bool, sqlx::Error> {
-    let (names, epochs) = columns(fences);
+    let (names, epochs, times) = columns(fences);
     let locked = sqlx::query_scalar!(
         "select name
          from lease
-         where (name, epoch) in (select * from unnest($1::text[], $2::bigint[]))
+         where (name, epoch, acquired_at) in (
+             select * from unnest($1::text[], $2::bigint[], $3::timestamptz[]))
            and expires_at is not null
          for key share of lease",
         &names,
-        &epochs
+        &epochs,
+        &times
     )
     .fetch_all(connection)
     .await?;
     Ok(locked.len() == fences.len())
 }
 
-fn columns(fences: &[Fence]) -> (Vec<String>, Vec<i64>) {
-    fences
+fn columns(fences: &[Fence]) -> (Vec<String>, Vec<i64>, Vec<DateTime<Utc>>) {
+    let rows = fences
         .iter()
-        .map(|fence| (fence.name.to_string(), fence.epoch))
-        .unzip()
+        .map(|fence| (fence.name.to_string(), fence.epoch, fence.acquired_at));
+    rows.collect()
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -43,6 +43,7 @@ impl From<u16> for Reply {
 /// One request.
 #[derive(Debug, Clone)]
 pub struct Received {
+    pub at: Instant,
     pub method: Method,
     pub uri: Uri,
     pub headers: HeaderMap,
@@ -174,6 +175,7 @@ async fn take(
     bytes: Bytes,
 ) -> Response {
     let received = Received {
+        at: Instant::now(),
         method,
         uri,
         headers,

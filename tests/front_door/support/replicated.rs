@@ -17,9 +17,9 @@ use super::wait::{PATIENCE, eventually};
 use super::web::free_port;
 
 /// The superuser that `initdb` makes.
-const SUPERUSER: &str = "postgres";
+pub(super) const SUPERUSER: &str = "postgres";
 /// The program's role.
-const ROLE: &str = "advisoryd";
+pub(super) const ROLE: &str = "advisoryd";
 
 /// One server; it ends with the value.
 pub struct PgServer {
@@ -109,7 +109,7 @@ impl PgServer {
             .arg(self.dir.path())
             .args(["-p", &self.port.to_string()])
             .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"])
-            .args(["-c", "wal_level=replica", "-c", "max_wal_senders=4"]);
+            .args(["-c", "wal_level=logical", "-c", "max_wal_senders=4"]);
         self.process = Some(Running::start(&mut command));
         eventually("the server", PATIENCE, async || {
             self.connect("postgres").await.map(drop)
@@ -167,6 +167,15 @@ impl PgServer {
         options.connect().await.ok()
     }
 
+    /// What a query of one text says to the superuser.
+    pub async fn text(&self, database: &str, sql: &str) -> Option<String> {
+        let mut connection = self.connect(database).await.expect("a connection");
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&mut connection)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
     /// Runs a statement as the superuser.
     pub async fn sql(&self, database: &str, sql: &str) {
         let mut connection = self.connect(database).await.expect("a connection");
@@ -188,7 +197,7 @@ impl Drop for PgServer {
 }
 
 /// The statements of docs/databases.md for a superuser.
-fn prepared() -> Vec<String> {
+pub(super) fn prepared() -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/databases.md");
     let text = std::fs::read_to_string(path).expect("the page");
     let block = text.split("```sql\n").nth(1).expect("its SQL");
@@ -198,13 +207,13 @@ fn prepared() -> Vec<String> {
 }
 
 /// The user that runs servers where the tests are root, whom PostgreSQL refuses.
-fn user() -> Option<User> {
+pub(super) fn user() -> Option<User> {
     nix::unistd::geteuid()
         .is_root()
         .then(|| User::from_name("postgres").ok().flatten())?
 }
 
-fn program(name: &str) -> Command {
+pub(super) fn program(name: &str) -> Command {
     let mut command = Command::new(binaries().join(name));
     command.current_dir("/").env("LC_ALL", "C");
     if let Some(user) = user() {
@@ -213,7 +222,7 @@ fn program(name: &str) -> Command {
     command
 }
 
-fn binaries() -> PathBuf {
+pub(super) fn binaries() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").expect("Debian's PostgreSQL");
     let mut versions: Vec<PathBuf> = versions.flatten().map(|entry| entry.path()).collect();
     versions.sort();
@@ -221,7 +230,7 @@ fn binaries() -> PathBuf {
     Path::new(&newest).join("bin")
 }
 
-fn succeed(command: &mut Command) {
+pub(super) fn succeed(command: &mut Command) {
     let output = command.output().expect("the program starts");
     assert!(output.status.success(), "{command:?}: {output:?}");
 }
