@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use advisoryd::simulate::Options;
+use advisoryd::simulate::{Fault, FeedOptions, Options, Rule as FaultRule};
 use chrono::TimeDelta;
 use serde_json::Value;
 
 use crate::support::settings::{Discovery, EVERY_SECOND, Health, NEVER, Rule, Schedule};
-use crate::support::{PATIENCE, Receiver, Running, Told, World, eventually, is_alive, small};
+use crate::support::{Receiver, Running, Told, World, is_alive, small};
 
+const GATE: &str = "a detail";
 const KEY: &str = "bm9ib2R5IGd1ZXNzZXMgdGhpcyBrZXkgb2YgYSB0ZXN0";
 
 /// Outside: everything that a bundle can have.
@@ -17,6 +18,10 @@ async fn outside() -> World {
     let mut world = World::with(Options {
         watch_lists: 2,
         tickets: 250,
+        feed: FeedOptions {
+            is_sparse: true,
+            ..FeedOptions::default()
+        },
         ..small()
     })
     .await;
@@ -111,7 +116,7 @@ async fn a_bundle_brings_inside_what_a_sync_brings_outside() {
     let told = synced.told(&["sync"]);
     assert_eq!(told.code, 0, "{told}");
     let expected = contents(&synced).await;
-    assert!(expected.len() > 400, "{}", expected.len());
+    assert!(expected.len() > 300, "{}", expected.len());
     assert_eq!(contents(&inside).await, expected);
     // Complete to the time of the bundle, not to that of the import.
     let manifest = std::fs::read_to_string(bundle.join("manifest.json")).unwrap();
@@ -282,15 +287,19 @@ async fn a_mirror_that_is_killed_requests_only_what_is_missing() {
     let path = out.display().to_string();
     let key = key(&outside, KEY);
     let arguments = ["mirror", "--out", &path, "--key-file", &key, "--json"];
+    let hold = Fault::Hold {
+        after_bytes: 10,
+        gate: GATE.to_owned(),
+    };
+    outside.simulator.inject(FaultRule {
+        skip: 7,
+        ..FaultRule::new(hold).on("/api/advisories/SA")
+    });
     let mut running = Running::start(&mut outside.command(&arguments));
-    eventually("some details", PATIENCE, async || {
-        let details = requests(&outside);
-        let details = details.iter().filter(|one| one.contains("/advisories/SA"));
-        (details.count() >= 5).then_some(())
-    })
-    .await;
+    outside.reached(GATE).await;
     running.kill9();
     running.wait();
+    outside.simulator.open(GATE);
     assert!(!out.join("manifest.json").exists());
     let journal = std::fs::read_to_string(out.join("unfinished.jsonl")).unwrap();
     let saved: BTreeSet<String> = journal
@@ -330,7 +339,6 @@ async fn a_mirror_that_is_killed_requests_only_what_is_missing() {
 
 #[tokio::test]
 async fn a_feed_that_is_cut_short_makes_no_bundle() {
-    use advisoryd::simulate::{Fault, Rule as FaultRule};
     let outside = outside().await;
     let cut = FaultRule::new(Fault::Truncate {
         after_bytes: 300,

@@ -293,6 +293,8 @@ async fn rules_that_the_clock_evaluates_are_tried_and_explained() {
     let receiver = Receiver::start().await;
     let mut world = World::new().await;
     world.add_hook(&receiver);
+    // The past, as the commands see it.
+    world.later(TimeDelta::days(-6));
     world.pull_one().await;
     world.alert().await;
     let late = toml! { without_ticket_for = "3d" };
@@ -310,9 +312,6 @@ async fn rules_that_the_clock_evaluates_are_tried_and_explained() {
             ..Rule::to_hook("daily", &["appeared"])
         },
     ];
-    // The past, as the commands see it.
-    world.set_our_clock(TimeDelta::days(-6));
-    world.simulator.set_clock(TimeDelta::days(-6));
     world.alert().await;
     let said = new_advisory(&world).await;
     world.simulator.publish(1);
