@@ -22,8 +22,8 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// Longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-/// In the state directory while an outage was told: a daemon that is started again during
-/// the outage does not tell it again.
+/// In the state directory while an outage lasts that was told: a daemon that is started again
+/// during the outage does not tell it again.
 const MARK: &str = "database-outage.json";
 /// Largest such file.
 const MAX_MARK_BYTES: u64 = 4096;
@@ -96,6 +96,9 @@ impl Fallback {
         if !is_settled {
             // Told or not, it is the same outage until the database is back for a while.
             self.outage = Some(outage).filter(|outage| found.is_err() || outage.is_told);
+            if self.outage.is_none() {
+                self.write_mark();
+            }
             return;
         }
         let message = match &found {
@@ -104,6 +107,9 @@ impl Fallback {
             Ok(()) => outage.ends(now),
         };
         if Instant::now() >= self.next {
+            // A crash after this costs a repeat with the same id.
+            self.outage = Some(outage.clone());
+            self.write_mark();
             let known = outage.object.clone();
             match self.send(config, &message, known).await {
                 Ok(object) => {
@@ -153,13 +159,12 @@ impl Fallback {
         self.settings.borrow().state.dir.join(MARK)
     }
 
-    /// The outage that an earlier process told.
+    /// The outage that an earlier process told, or tried to.
     fn read_mark(&self) -> Option<Outage> {
         let path = self.mark();
         let length = std::fs::metadata(&path).ok()?.len();
         let text = (length <= MAX_MARK_BYTES).then(|| std::fs::read(&path).ok())??;
-        let outage: Option<Outage> = serde_json::from_slice(&text).ok();
-        outage.filter(|outage| outage.is_told)
+        serde_json::from_slice(&text).ok()
     }
 
     /// Without a state directory, an outage is told again after a restart.

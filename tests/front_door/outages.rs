@@ -112,6 +112,12 @@ async fn an_outage_is_told_to_the_fallback_once_and_its_end_once() {
     }
 
     // A daemon that starts during the outage knows that it is told.
+    let mark = state.join("database-outage.json");
+    eventually("it is written down", PATIENCE, async || {
+        let text = std::fs::read_to_string(&mark).ok()?;
+        text.contains("\"is_told\":true").then_some(())
+    })
+    .await;
     daemon.kill9();
     daemon.wait();
     let mut again = Running::start(&mut world.command(&["run"]));
@@ -132,6 +138,7 @@ async fn an_outage_is_told_to_the_fallback_once_and_its_end_once() {
     again.signal(Signal::SIGTERM);
     assert!(again.ended().await.success());
     assert_eq!(about_the_database(&receiver).len(), 3);
+    assert!(!mark.exists());
     drop(server);
 }
 
