@@ -12,11 +12,12 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
+use url::Url;
 
 use crate::clock::Clock;
 use crate::cluster::{Cluster, ClusterError, ClusterOptions, Role, Shared};
-use crate::config::{Config, Token};
-use crate::http::{Client, account};
+use crate::config::{Config, Token, Upstream};
+use crate::http::{Client, SavedResponses, account};
 use crate::job::budget::{self, SharedBudget, Sharing};
 use crate::job::context::{Context, Progress};
 use crate::job::coverage;
@@ -276,6 +277,9 @@ impl Parts {
         drop(connection);
         let sharing = sharing(&config, &token, kind);
         let client = Client::new(&config.upstream, token, Vec::new(), clock.clone())?;
+        if config.upstream.offline {
+            return assemble(config, client, pool, clock, stop);
+        }
         let budget = share(&client, sharing, &pool, &clock).await?;
         let context = assemble(config, client, pool, clock, stop)?;
         Ok(Context { budget, ..context })
@@ -320,6 +324,39 @@ pub async fn context_without_database(
     pool.close().await;
     let client = Client::new(&config.upstream, token, Vec::new(), clock.clone())?;
     assemble(config.with_discovered(&[]), client, pool, clock, stop)
+}
+
+/// The context of `mirror`, whose client saves all responses. There is no database.
+pub async fn mirror_context(
+    config: &Config,
+    token: Token,
+    saved: Arc<SavedResponses>,
+    clock: Clock,
+    stop: CancellationToken,
+) -> anyhow::Result<Context> {
+    let client = Client::with_saved(&config.upstream, token, saved, clock.clone())?;
+    let context = context_without_database(config, Token::unused(), clock, stop).await?;
+    Ok(Context { client, ..context })
+}
+
+/// The context of an import, whose client answers from a bundle that was made from
+/// `base_url`. Nothing is requested.
+pub async fn bundle_context(
+    config: &Config,
+    (saved, base_url): (Arc<SavedResponses>, Url),
+    pool: PgPool,
+    clock: Clock,
+    stop: CancellationToken,
+) -> anyhow::Result<Context> {
+    let mut connection = pool.acquire().await?;
+    let config = discover::followed(&mut connection, config).await?;
+    drop(connection);
+    let upstream = Upstream {
+        base_url,
+        ..config.upstream.clone()
+    };
+    let client = Client::with_saved(&upstream, Token::unused(), saved, clock.clone())?;
+    assemble(config, client, pool, clock, stop)
 }
 
 fn assemble(

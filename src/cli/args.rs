@@ -109,7 +109,9 @@ pub(super) enum Command {
     Ack(super::ack::Ack),
     /// Manage silences
     Silence(super::silence::Silence),
-    /// Import saved feed files
+    /// Save everything in a signed bundle, for a site without a way out
+    Mirror(super::mirror::Mirror),
+    /// Import a bundle, or saved feed files
     Import(super::import::Import),
     /// Read the KEV catalogue and EPSS scores from files
     Enrich(super::enrich::Enrich),

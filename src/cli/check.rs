@@ -42,6 +42,9 @@ pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Re
     }
     let token = config.upstream.token();
     reporter.report(match &token {
+        Ok(_) if config.upstream.offline => {
+            Finding::good("token", "not needed: [upstream] offline = true")
+        }
         Ok(token) if token.looks_usual() => Finding::good("token", "found"),
         Ok(_) => Finding::good(
             "token",
@@ -146,6 +149,10 @@ async fn upstream(
     known: Known<'_>,
     reporter: &mut Reporter,
 ) {
+    if config.upstream.offline {
+        let text = "not asked: [upstream] offline = true";
+        return reporter.report(Finding::skipped("upstream", text));
+    }
     let Some(token) = token else {
         let text = "skipped, because there is no token; see the line `token`";
         return reporter.report(Finding::skipped("upstream", text));

@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use super::ask;
 use super::output::{print_json, print_line};
 use super::shared::Shared;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::explain::{self, Explained};
 use crate::model::{RecordKind, legible};
@@ -50,7 +51,8 @@ async fn show(
         (RecordKind::Advisory, written, found)
     };
     let receipt = receipt::receipt(connection, kind, &key, config.feeds.details).await?;
-    let all = explain::explain(connection, &key, wanted.rule.as_deref(), &receipt).await?;
+    let now = Clock::system().now();
+    let all = explain::explain(connection, &key, wanted.rule.as_deref(), (&receipt, now)).await?;
     if all.is_empty() {
         no_rules(config, wanted.rule.as_deref())?;
     }
@@ -109,8 +111,9 @@ fn page(all: &[&Explained]) -> String {
             && let (Some(at), Some(what)) = (one.at, &one.what)
         {
             let at = at.format("%Y-%m-%d %H:%M:%S");
-            let version = one.version.unwrap_or_default();
-            lines.push(format!("\n{at}  {what}  v{version}"));
+            let version = one.version.map(|version| format!("  v{version}"));
+            let version = version.unwrap_or_default();
+            lines.push(format!("\n{at}  {what}{version}"));
         }
         before = Some(change);
         lines.push(format!("  {:<width$}  {}", one.rule, one.text));

@@ -6,6 +6,7 @@ use clap::Args;
 use tokio::io::AsyncRead;
 
 use super::ask;
+use super::import_bundle::{self, is_bundle};
 use super::output::print_error;
 use super::report::{not_followed, print_run};
 use super::shared::Shared;
@@ -20,26 +21,44 @@ use crate::startup;
 /// What `import` reads.
 #[derive(Debug, Args)]
 pub(super) struct Import {
-    /// Saved feed files, plain or compressed (gzip, zstd); - reads standard input
-    #[arg(required = true, value_name = "FILE")]
+    /// Saved feed files, plain or compressed (gzip, zstd), or the directory of one bundle;
+    /// - reads standard input
+    #[arg(required = true, value_name = "FILE|BUNDLE")]
     pub files: Vec<PathBuf>,
     /// The watch list whose feed was saved
-    #[arg(long, value_name = "ID")]
-    pub watch_list: i64,
+    #[arg(long, value_name = "ID", required_unless_present = "key_file")]
+    pub watch_list: Option<i64>,
+    /// A bundle of `advisoryd mirror`: the file with its key
+    #[arg(long, value_name = "FILE", conflicts_with = "watch_list")]
+    pub key_file: Option<PathBuf>,
+    /// Of a bundle: accept that over 20 % of a list's members or of the tickets are gone
+    #[arg(long, requires = "key_file")]
+    pub accept_removals: bool,
     /// Print one JSON object per run
     #[arg(long)]
     pub json: bool,
 }
 
 pub(super) async fn run(shared: Shared, wanted: Import) -> anyhow::Result<bool> {
+    if let Some(key) = &wanted.key_file {
+        let [bundle] = &wanted.files[..] else {
+            anyhow::bail!("give one bundle; import several one after the other, the oldest first");
+        };
+        let how = (wanted.accept_removals, wanted.json);
+        return import_bundle::run(shared, bundle, key, how).await;
+    }
+    if let Some(bundle) = wanted.files.iter().find(|file| is_bundle(file)) {
+        let bundle = bundle.display();
+        anyhow::bail!("{bundle} is a bundle; import it with --key-file FILE");
+    }
     let config = shared.load_and_log(Some("warn"))?;
     ask::with_database(&config, async |opened| {
         let stop = stop_on_signals()?;
         ask::migrate(&config, opened).await?;
-        let token = token(&config)?;
+        let token = token(&config);
         let (config, pool) = (config.clone(), opened.pool.clone());
         let context = startup::context(config, token, pool, Clock::system(), stop).await?;
-        let id = wanted.watch_list;
+        let id = wanted.watch_list.unwrap_or_default();
         if !context.config.watch_lists.iter().any(|list| list.id == id) {
             return Err(not_followed(&context.config, id));
         }
@@ -49,11 +68,8 @@ pub(super) async fn run(shared: Shared, wanted: Import) -> anyhow::Result<bool> 
 }
 
 /// A site without a way out has no token either; nothing is sent with it.
-fn token(config: &Config) -> anyhow::Result<Token> {
-    match config.upstream.token() {
-        Ok(token) => Ok(token),
-        Err(_) => Token::parse("unused").map_err(anyhow::Error::msg),
-    }
+fn token(config: &Config) -> Token {
+    config.upstream.token().unwrap_or_else(|_| Token::unused())
 }
 
 /// What to give in place of a directory: the files in it that may be feeds.
@@ -87,12 +103,13 @@ pub(super) fn is_directory(directory: &Path, command: &str) -> String {
 }
 
 async fn import_all(context: &Context, wanted: &Import) -> anyhow::Result<bool> {
-    let key = SourceKey::WatchList(wanted.watch_list);
+    let id = wanted.watch_list.unwrap_or_default();
+    let key = SourceKey::WatchList(id);
     let mut good = true;
     for file in &wanted.files {
         let name = file.display().to_string();
         if file.is_dir() {
-            let command = format!("advisoryd import --watch-list {}", wanted.watch_list);
+            let command = format!("advisoryd import --watch-list {id}");
             print_error(&is_directory(file, &command));
             good = false;
             continue;

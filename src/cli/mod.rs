@@ -27,11 +27,13 @@ mod finding;
 mod fleet;
 mod fleet_instance;
 mod import;
+mod import_bundle;
 mod inspect;
 mod level;
 mod list;
 mod login;
 mod maintain;
+mod mirror;
 pub(crate) mod output;
 mod pager;
 mod progress;
@@ -39,6 +41,7 @@ mod quarantine;
 mod replay;
 mod report;
 mod rules;
+mod rules_test;
 mod shared;
 mod show;
 mod silence;
@@ -210,6 +213,7 @@ fn work(shared: Shared, command: Command) -> anyhow::Result<bool> {
         Command::Silence(wanted) => block_on(silence::run(shared, wanted)),
         Command::Fleet(wanted) => block_on(fleet::run(shared, wanted)),
         Command::Import(wanted) => block_on(import::run(shared, wanted)),
+        Command::Mirror(wanted) => block_on(mirror::run(shared, wanted)),
         Command::Enrich(wanted) => block_on(enrich::run(shared, wanted)),
         Command::Budget(wanted) => block_on(budget::run(shared, wanted)),
         Command::Capture(wanted) => block_on(capture::run(shared, wanted)),

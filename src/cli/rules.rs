@@ -1,21 +1,23 @@
 //! `advisoryd rules`: what they say, and what they would have sent.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
-use super::ask;
 use super::output::{print_json, print_line, table};
 use super::shared::Shared;
 use super::since::{Since, since};
 use super::times::Times;
+use super::{ask, rules_test};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::job::alerts::back_test::{self, BackTest};
-use crate::job::alerts::published::{Published, published};
+use crate::job::alerts::back_test::BackTest;
+use crate::job::alerts::published::Published;
 use crate::model::{Matcher, counted, legible, words};
 use crate::sink::as_text;
 
 /// Messages of a rule that are printed; `--json` has all.
-const PRINTED_MESSAGES: usize = 20;
+pub(super) const PRINTED_MESSAGES: usize = 20;
 /// Alerts of a message that are printed.
 const PRINTED_ALERTS: usize = 5;
 
@@ -45,6 +47,13 @@ struct Test {
     /// Changes since: a duration (`180d`, `12h`) or a date or time (2026-11-01)
     #[arg(long, value_name = "WHEN", value_parser = since, default_value = "30d")]
     since: Since,
+    /// Only whether this advisory would be reported, with its present content
+    #[arg(long, value_name = "SAID", conflicts_with_all = ["since", "diff"])]
+    advisory: Option<String>,
+    /// Compare with the rules of another configuration file: what they would have sent and
+    /// these would not, and the reverse
+    #[arg(long, value_name = "OLD.toml", conflicts_with = "rule")]
+    diff: Option<PathBuf>,
     /// Print one JSON object per rule
     #[arg(long)]
     json: bool,
@@ -54,7 +63,18 @@ pub(super) async fn run(shared: Shared, wanted: Rules) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     match wanted.what {
         What::List { json } => list(&config, json),
-        What::Test(wanted) => test(&config, wanted, shared.times()).await,
+        What::Test(wanted) => match wanted.advisory.clone() {
+            Some(said) => {
+                rules_test::one(
+                    &config,
+                    chosen(&config, wanted.rule.as_deref())?,
+                    &said,
+                    wanted.json,
+                )
+                .await
+            }
+            None => test(&config, wanted, shared.times()).await,
+        },
     }
 }
 
@@ -86,15 +106,26 @@ async fn test(config: &Config, wanted: Test, times: Times) -> anyhow::Result<boo
     let chosen = chosen(config, wanted.rule.as_deref())?;
     let now = Clock::system().now();
     let since = wanted.since.time(now, times);
-    let links = &config.upstream.links;
-    let all = ask::with_connection(config, async |connection| {
-        let mut all = back_test::back_test(connection, &chosen, since).await?;
-        for (matcher, tried) in chosen.iter().zip(&mut all) {
-            tried.published = published(connection, matcher, (since, now), links).await?;
-        }
-        Ok(all)
+    let old = wanted
+        .diff
+        .as_deref()
+        .map(rules_test::old_config)
+        .transpose()?;
+    let (all, before) = ask::with_connection(config, async |connection| {
+        let all = rules_test::replay(connection, config, &chosen, (since, now)).await?;
+        let before = match &old {
+            Some(old) => {
+                let rules: Vec<&Matcher> = old.alerts.rules.iter().collect();
+                Some(rules_test::replay(connection, old, &rules, (since, now)).await?)
+            }
+            None => None,
+        };
+        Ok((all, before))
     })
     .await?;
+    if let Some(before) = before {
+        return rules_test::difference(&before, &all, wanted.json);
+    }
     for tried in &all {
         if wanted.json {
             print_json(tried)?;
@@ -166,7 +197,7 @@ fn page(tried: &BackTest) -> String {
 }
 
 /// What the rule would have sent about the stored advisories, and a sample.
-fn by_publication(published: &Published) -> Vec<String> {
+pub(super) fn by_publication(published: &Published) -> Vec<String> {
     let biggest = published.biggest_day.map_or_else(String::new, |day| {
         format!(", biggest day {} ({day})", published.biggest)
     });

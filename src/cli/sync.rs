@@ -73,11 +73,18 @@ pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
     let token = config.upstream.token()?;
     refuse_what_belongs_to_feeds(&wanted)?;
     let (sinks, usable) = usable_sinks(&config);
+    let is_offline = config.upstream.offline;
+    if is_offline {
+        print_error("[upstream] offline = true: nothing is requested; `advisoryd import BUNDLE` brings data");
+    }
     let work = async |opened: &Opened| {
         let stop = stop_on_signals()?;
         ask::migrate(&config, opened).await?;
         let (config, pool) = (config.clone(), opened.pool.clone());
         let mut context = startup::context(config, token, pool, Clock::system(), stop).await?;
+        if is_offline {
+            return Ok(alert(&context, &sinks, &wanted).await? && usable);
+        }
         let discovered = discovered(&mut context, &wanted).await?;
         let chosen = chosen_feeds(&context.config, &wanted)?;
         let read = pass(&context, &wanted, chosen).await;

@@ -64,7 +64,11 @@ impl Enrichment {
         }
     }
 
-    pub(super) fn read(mut section: Section<'_>, env: &Environment) -> Option<Self> {
+    pub(super) fn read(
+        mut section: Section<'_>,
+        env: &Environment,
+        is_offline: bool,
+    ) -> Option<Self> {
         let mut schedule = |key, usual| {
             let usual = CronExpression::parse(usual).ok()?;
             let usual = usual.later(Splay::Auto.seconds(&env.installation, key));
@@ -79,6 +83,12 @@ impl Enrichment {
             epss_schedule,
             epss_threshold: section.optional("epss_threshold", score),
         };
+        for catalogue in Catalogue::ALL {
+            if let (true, Some(FilePlace::Url(_))) = (is_offline, enrichment.place(catalogue)) {
+                let why = "is a URL, but `[upstream] offline` is true; expected a file, or nothing: `advisoryd import` takes the file of the bundle";
+                section.unusable(catalogue.name(), why);
+            }
+        }
         section.close();
         Some(enrichment)
     }

@@ -1,11 +1,17 @@
 //! `[alerts.health]` and `[alerts.heartbeat]`: self-monitoring and the dead man's switch.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::cron::{CronExpression, expression};
 use super::section::Section;
 use super::setting_error::{close_to, quoted};
-use super::values::{boolean, texts};
+use super::values::{boolean, duration, text, texts};
+
+/// A restart of the database takes as long.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// After a day, nobody would call it an outage of today.
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// `[alerts.health]`: who is notified of problems of advisoryd itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -14,6 +20,10 @@ pub struct Health {
     pub enabled: bool,
     /// Names of sinks. Default: all sinks.
     pub sinks: Vec<String>,
+    /// The sink that is told while the database is unavailable. Default: none.
+    pub fallback: Option<String>,
+    /// How long the database must be unavailable before. Default: 1 min.
+    pub fallback_after: Duration,
 }
 
 /// `[alerts.heartbeat]`: periodic messages, so that their absence raises an alarm at the receiver.
@@ -30,7 +40,20 @@ impl Health {
         let health = Self {
             enabled: section.value("enabled", true, boolean),
             sinks: sinks(&mut section, known),
+            fallback: section.optional("fallback", text),
+            fallback_after: section.value(
+                "fallback_after",
+                Duration::from_mins(1),
+                duration(SHORTEST..=LONGEST),
+            ),
         };
+        if let Some(name) = health
+            .fallback
+            .as_ref()
+            .filter(|name| !known.contains(*name))
+        {
+            section.wrong("fallback", name, &advice(name, known));
+        }
         section.close();
         health
     }

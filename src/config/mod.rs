@@ -192,6 +192,7 @@ impl Config {
         let mut errors = Vec::new();
         let mut root = Section::root(root, &mut errors);
         let upstream = Upstream::read(root.section("upstream"), &environment);
+        let is_offline = upstream.as_ref().is_some_and(|upstream| upstream.offline);
         let database = Database::read(root.section("database"), &environment);
         let state = State::read(root.section("state"), &environment);
         let schedule = Schedule::read(root.section("schedule"), &environment);
@@ -200,7 +201,7 @@ impl Config {
         let (watch_lists, unfollowed) = lists::watch_lists(&mut root);
         let extra_feeds = lists::extra_feeds(&mut root);
         let tickets = Tickets::read(root.section("tickets"));
-        let enrichment = Enrichment::read(root.section("enrichment"), &environment);
+        let enrichment = Enrichment::read(root.section("enrichment"), &environment, is_offline);
         let freshness = Freshness::read(root.section("freshness"));
         let reconcile = Reconcile::read(root.section("reconcile"));
         let retention = Retention::read(root.section("retention"));
@@ -208,6 +209,11 @@ impl Config {
         let http = Http::read(root.section("http"), &environment);
         let log = Log::read(root.section("log"));
         root.close();
+        let feeds = feeds.map(|feeds| Feeds {
+            // It needs requests.
+            sweep: feeds.sweep && !is_offline,
+            ..feeds
+        });
         let (Some(upstream), Some(schedule), Some(feeds), Some(discovery), Some(enrichment), true) = (
             upstream,
             schedule,

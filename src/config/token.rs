@@ -61,6 +61,11 @@ pub enum TokenError {
 }
 
 impl Token {
+    /// Where nothing is requested, so that no token is needed.
+    pub fn unused() -> Self {
+        Self(SecretString::from("offline"))
+    }
+
     /// Parses a token in any of the forms that people paste (contract §2): with or
     /// without the word `Token`, with surrounding white space. The error says what
     /// is wrong.

@@ -38,6 +38,8 @@ const MAX_ATTEMPTS: u32 = 20;
 pub struct Upstream {
     /// Scheme, host and port; a path is prepended to `/api/`. Default: the vendor's API (contract §1).
     pub base_url: Url,
+    /// Nothing is requested, and no token is needed: data comes by `import`. Default: `false`.
+    pub offline: bool,
     /// Allows `http://` to other machines, which exposes the token on the network. Default: `false`.
     pub allow_http: bool,
     /// Sources of the token; see [`Upstream::token`].
@@ -92,6 +94,7 @@ impl Upstream {
     pub fn new(base_url: Url) -> Self {
         Self {
             base_url,
+            offline: false,
             allow_http: false,
             token_sources: TokenSources::default(),
             requests_per_minute: 240,
@@ -111,11 +114,14 @@ impl Upstream {
 
     /// Reads the token from the first source that has one: `token_file`,
     /// `$CREDENTIALS_DIRECTORY/upstream-token`, `ADVISORYD_UPSTREAM__TOKEN`,
-    /// `/etc/advisoryd/token`. It is read again at each call.
+    /// `/etc/advisoryd/token`. It is read again at each call. With `offline` none is read.
     ///
     /// # Errors
     /// [`TokenError`]: no source has one, the file cannot be read, or it does not contain a token.
     pub fn token(&self) -> Result<Token, TokenError> {
+        if self.offline {
+            return Ok(Token::unused());
+        }
         self.token_sources.read()
     }
 
@@ -182,6 +188,7 @@ impl Upstream {
         let own = section.secret("base_url", base_url);
         let mut upstream = Self::new(own.unwrap_or(default));
         let it = &mut upstream;
+        it.offline = section.value("offline", it.offline, boolean);
         it.allow_http = section.value("allow_http", it.allow_http, boolean);
         it.token_sources = TokenSources {
             file: section.secret("token_file", absolute_path),

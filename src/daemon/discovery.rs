@@ -32,7 +32,8 @@ pub(super) struct Discovery {
 impl Discovery {
     /// `None` if discovery is not configured.
     pub(super) fn of(config: &Arc<Config>) -> Option<Self> {
-        config.discovery.watch_lists.then(|| Self {
+        let is_on = config.discovery.watch_lists && !config.upstream.offline;
+        is_on.then(|| Self {
             woken: Woken::by(&config.discovery.schedule),
             found: watch::Sender::new(Arc::clone(config)),
         })

@@ -31,7 +31,8 @@ pub(super) struct Generation {
     workers: watch::Sender<Vec<Worker>>,
     discovery: Option<Discovery>,
     found: Option<watch::Receiver<Arc<Config>>>,
-    mirror: Woken,
+    /// None if nothing is requested.
+    mirror: Option<Woken>,
     files: Vec<(Catalogue, Woken)>,
     heartbeat: Option<Woken>,
     run_ended: RunEnded,
@@ -45,9 +46,14 @@ impl Generation {
         let timezone = context.config.schedule.timezone;
         let discovery = Discovery::of(&context.config);
         let found = discovery.as_ref().map(Discovery::found);
-        let mirror = Woken::by(&context.config.schedule.list_contents);
+        let is_online = !context.config.upstream.offline;
+        let mirror = is_online.then(|| Woken::by(&context.config.schedule.list_contents));
         let files = enrichment::files(&context.config);
-        let others = others(discovery.as_ref(), &mirror, heartbeat.as_ref());
+        let others = others([
+            discovery.as_ref().map(|one| &one.woken),
+            mirror.as_ref(),
+            heartbeat.as_ref(),
+        ]);
         let others = others.chain(files.iter().map(|(_, woken)| woken.clone()));
         let woken = woken(&workers, others);
         let schedules = Schedules::start(woken, timezone, context.clock.now())
@@ -77,15 +83,19 @@ impl Generation {
         if let Some(discovery) = &discovery {
             tasks.spawn(discovery::work(context.clone(), discovery.clone()));
         }
-        tasks.spawn(mirror::work(context.clone(), mirror.clone()));
+        if let Some(mirror) = &mirror {
+            tasks.spawn(mirror::work(context.clone(), mirror.clone()));
+        }
         for (catalogue, woken) in &files {
             let woken = woken.clone();
             tasks.spawn(enrichment::work(context.clone(), *catalogue, woken));
         }
-        tasks.spawn(details::work(
-            context.clone(),
-            Arc::clone(&run_ended.details),
-        ));
+        if is_online {
+            tasks.spawn(details::work(
+                context.clone(),
+                Arc::clone(&run_ended.details),
+            ));
+        }
         tasks.spawn(retention::hourly(context.clone()));
         alerts::start(&tasks, &context, options.alert_backlog);
         tasks.close();
@@ -133,8 +143,8 @@ impl Generation {
             return;
         }
         let workers: Vec<Worker> = kept.into_iter().chain(new.iter().cloned()).collect();
-        let (discovery, heartbeat) = (self.discovery.as_ref(), self.heartbeat.as_ref());
-        let others = others(discovery, &self.mirror, heartbeat);
+        let discovery = self.discovery.as_ref().map(|one| &one.woken);
+        let others = others([discovery, self.mirror.as_ref(), self.heartbeat.as_ref()]);
         let files = self.files.iter().map(|(_, woken)| woken.clone());
         let woken = woken(&workers, others.chain(files));
         let now = self.context.clock.now();
@@ -184,12 +194,13 @@ impl Generation {
             .iter()
             .map(|worker| (worker.key().label(), &worker.watch));
         let discovery = self.discovery.iter().map(|one| &one.woken.watch);
+        let mirror = self.mirror.iter().map(|one| &one.watch);
         let files = self.files.iter();
         let files = files.map(|(one, woken)| (one.label().to_owned(), &woken.watch));
         let heartbeat = self.heartbeat.iter().map(|one| &one.watch);
         workers
             .chain(discovery.map(|watch| ("discovery".to_owned(), watch)))
-            .chain([("list contents".to_owned(), &self.mirror.watch)])
+            .chain(mirror.map(|watch| ("list contents".to_owned(), watch)))
             .chain(files)
             .chain(heartbeat.map(|watch| ("the heartbeat".to_owned(), watch)))
             .find_map(|(name, watch)| Some(format!("{name} {}", watch.stuck(is_paused)?)))
@@ -209,6 +220,9 @@ impl Generation {
 
     fn following(&self) -> String {
         let config = &self.context.config;
+        if config.upstream.offline {
+            return "offline: data comes by `advisoryd import BUNDLE`".to_owned();
+        }
         let workers = self.workers.borrow();
         let is_list = |worker: &&Worker| matches!(worker.key(), SourceKey::WatchList(_));
         format!(
@@ -271,14 +285,8 @@ fn woken(workers: &[Worker], others: impl Iterator<Item = Woken>) -> Vec<Woken> 
 }
 
 /// What has a schedule and is no worker.
-fn others(
-    discovery: Option<&Discovery>,
-    mirror: &Woken,
-    heartbeat: Option<&Woken>,
-) -> impl Iterator<Item = Woken> + use<> {
-    let discovery = discovery.map(|discovery| discovery.woken.clone());
-    let (mirror, heartbeat) = (mirror.clone(), heartbeat.cloned());
-    discovery.into_iter().chain([mirror]).chain(heartbeat)
+fn others(others: [Option<&Woken>; 3]) -> impl Iterator<Item = Woken> + use<> {
+    others.map(|one| one.cloned()).into_iter().flatten()
 }
 
 /// Whether `workers` has a worker for the same source. Tickets have two, which start and

@@ -7,6 +7,7 @@ mod alerts;
 mod details;
 mod discovery;
 mod enrichment;
+mod fallback;
 mod generation;
 mod health;
 mod listener;
@@ -32,6 +33,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sqlx::PgPool;
+use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -94,6 +96,8 @@ pub async fn run(
     let (pool, psql) = (opened.pool.clone(), opened.psql.clone());
     let servers = opened.servers.clone();
     let trouble = Trouble::of(opened.cluster.as_ref());
+    let (clock, watching) = (starting.clock.clone(), stopping.clone());
+    let fallback = fallback::start(pool.clone(), &starting.config, clock, watching);
     // Boxed because the future is large.
     let working = Box::pin(async {
         let ready = tokio::select! {
@@ -104,7 +108,7 @@ pub async fn run(
             return Ok(());
         }
         info!("the database is ready; connect with: {psql}");
-        let (daemon, config) = starting.daemon(load, pool, options, trouble);
+        let (daemon, config) = starting.daemon(load, pool, options, (trouble, fallback));
         Box::pin(daemon.serve(config, &mut signals)).await
     });
     // `keep_running` is polled as one future to the end: if it were dropped and created
@@ -187,7 +191,7 @@ impl Startup {
         load: Load,
         pool: PgPool,
         options: StartOptions,
-        trouble: Trouble,
+        (trouble, fallback): (Trouble, watch::Sender<Arc<Config>>),
     ) -> (Daemon, Config) {
         let Self {
             config,
@@ -205,6 +209,7 @@ impl Startup {
             options,
             stopping,
             trouble,
+            fallback,
         };
         (daemon, config)
     }
@@ -220,6 +225,8 @@ struct Daemon {
     /// Cancelled when the daemon begins to stop, for whatever reason.
     stopping: CancellationToken,
     trouble: Trouble,
+    /// Takes the configuration of a reload.
+    fallback: watch::Sender<Arc<Config>>,
 }
 
 impl Daemon {
@@ -334,6 +341,7 @@ impl Daemon {
             let error = anyhow::Error::new(error).context("database error");
             return Ok((current, Some(refuse(&error))));
         }
+        self.fallback.send_replace(Arc::new(config.clone()));
         current.stop(STOP_WITHIN).await;
         let next = self.start(config).await?;
         info!("configuration reloaded: {}", next.status());

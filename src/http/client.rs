@@ -20,6 +20,7 @@ use super::priority::Priority;
 use super::rate_limiter::RateLimiter;
 use super::raw::{RawRequest, RawResponse};
 use super::request::Request;
+use super::saved::SavedResponses;
 use super::transport::transport;
 use super::usage::Usage;
 use crate::config::{Backoff, Token, Upstream};
@@ -65,10 +66,35 @@ impl Client {
         used: Vec<(DateTime<Utc>, u32)>,
         clock: crate::clock::Clock,
     ) -> Result<Self, ClientError> {
+        Self::build(settings, token, (used, None), clock)
+    }
+
+    /// The same with responses in a directory, which are read instead of requested. Where
+    /// they are recorded, what is missing is requested and saved; otherwise nothing is sent.
+    ///
+    /// # Errors
+    /// Same as [`Client::new`].
+    pub fn with_saved(
+        settings: &Upstream,
+        token: Token,
+        saved: Arc<SavedResponses>,
+        clock: crate::clock::Clock,
+    ) -> Result<Self, ClientError> {
+        Self::build(settings, token, (Vec::new(), Some(saved)), clock)
+    }
+
+    fn build(
+        settings: &Upstream,
+        token: Token,
+        (used, saved): (Vec<(DateTime<Utc>, u32)>, Option<Arc<SavedResponses>>),
+        clock: crate::clock::Clock,
+    ) -> Result<Self, ClientError> {
         let limit = settings.requests_per_day;
         let clock = Clock::new(clock);
+        let sends = !settings.offline && saved.as_ref().is_none_or(|saved| saved.is_recording());
         let exchange = Exchange {
-            transport: transport(settings)?,
+            transport: sends.then(|| transport(settings)).transpose()?,
+            saved,
             origin: Origin::new(settings.base_url.clone()),
             token,
             rate_limiter: RateLimiter::new(settings.requests_per_minute),

@@ -16,6 +16,20 @@ pub enum ClientError {
         /// Which setting, and what is wrong with it.
         what: String,
     },
+    /// `upstream.offline`: nothing is requested.
+    #[error("{url} is not requested: [upstream] offline = true; use `advisoryd import BUNDLE`")]
+    Offline {
+        /// The request.
+        url: String,
+    },
+    /// A saved response cannot be read or written.
+    #[error("{}: cannot read or write the saved response", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
+    },
     /// `upstream.ca_file` is unusable.
     #[error("cannot read CA certificates (PEM) from {}", .path.display())]
     Certificates {
@@ -237,6 +251,8 @@ impl ClientError {
             | Self::Server { .. }
             | Self::Html { .. } => true,
             Self::Unusable { .. }
+            | Self::Offline { .. }
+            | Self::File { .. }
             | Self::Certificates { .. }
             | Self::Undecodable { .. }
             | Self::TokenRejected { .. }

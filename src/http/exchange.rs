@@ -1,6 +1,6 @@
 //! A single HTTP attempt: rate limit, daily quota, token header, redirects within the origin.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -24,6 +24,7 @@ use super::quote::asked;
 use super::rate_limiter::RateLimiter;
 use super::raw::{RawRequest, RawResponse, Verb};
 use super::refusal::refusal;
+use super::saved::{SavedResponses, not_saved};
 use super::throttle::wait;
 use super::usage::Meter;
 use crate::config::Token;
@@ -63,7 +64,10 @@ struct Ask<'a> {
 /// Sends requests and evaluates responses. Shared by all clones of the client.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    pub(super) transport: reqwest::Client,
+    /// None if no request may be sent (`[upstream] offline`).
+    pub(super) transport: Option<reqwest::Client>,
+    /// Responses that are read instead of requested, or saved.
+    pub(super) saved: Option<Arc<SavedResponses>>,
     pub(super) origin: Origin,
     pub(super) token: Token,
     pub(super) rate_limiter: RateLimiter,
@@ -78,6 +82,29 @@ pub(super) struct Exchange {
 impl Exchange {
     /// Makes one attempt.
     pub(super) async fn attempt(
+        &self,
+        url: &Url,
+        kind: Kind,
+        extent: BodyMode,
+        account: &RequestContext,
+    ) -> Result<Answer, ClientError> {
+        let Some(saved) = &self.saved else {
+            return self.request(url, kind, extent, account).await;
+        };
+        let frame = || self.frame(url, &account.meter);
+        let mut found = saved.answer(url, frame()).await?;
+        if found.is_none() && saved.is_recording() {
+            let received = self.request(url, kind, extent, account).await?;
+            saved.save(url, received).await?;
+            found = saved.answer(url, frame()).await?;
+        }
+        let mut answer = found.ok_or_else(|| not_saved(url))?;
+        finish(&mut answer, kind, extent).await?;
+        Ok(answer)
+    }
+
+    /// Sends a request once.
+    async fn request(
         &self,
         url: &Url,
         kind: Kind,
@@ -101,14 +128,7 @@ impl Exchange {
         let date = self.date(&response);
         let date = date.map_err(|skew| clock_skew(&url, skew))?;
         let mut answer = self.answer(url, response, date, &account.meter)?;
-        answer.check_type(kind).await?;
-        if extent == BodyMode::Whole {
-            if kind != Kind::Xml {
-                answer.body.count_values()?;
-            }
-            let reading = answer.body.read_whole(kind.max_bytes(), MAX_WHOLE_TIME);
-            reading.await?;
-        }
+        finish(&mut answer, kind, extent).await?;
         Ok(answer)
     }
 
@@ -191,6 +211,9 @@ impl Exchange {
 
     async fn send(&self, url: &Url, ask: Ask<'_>) -> Result<Response, ClientError> {
         let RequestContext { meter, priority } = ask.account;
+        let Some(transport) = &self.transport else {
+            return Err(ClientError::Offline { url: asked(url) });
+        };
         if !self.rate_limiter.is_shared() {
             self.spend(*priority)?;
         }
@@ -198,7 +221,7 @@ impl Exchange {
         permitted
             .map_err(|UsedUp { limit, until, .. }| ClientError::DailyBudget { limit, until })?;
         meter.request();
-        self.transport
+        transport
             .request(ask.verb.method(), url.clone())
             .headers(headers(ask.kind, ask.token)?)
             .send()
@@ -231,6 +254,16 @@ impl Exchange {
         }
     }
 
+    fn frame(&self, url: &Url, meter: &Meter) -> BodyLimits {
+        BodyLimits {
+            url: asked(url),
+            limit_bytes: self.max_body_bytes,
+            silence: self.silence,
+            total: self.total,
+            meter: meter.clone(),
+        }
+    }
+
     /// The time of a response by upstream's clock, which updates ours of it.
     fn date(&self, response: &Response) -> Result<Option<DateTime<Utc>>, Skew> {
         let header = |name: HeaderName| response.headers().get(name)?.to_str().ok();
@@ -250,13 +283,7 @@ impl Exchange {
     ) -> Result<Answer, ClientError> {
         let header = |name: HeaderName| response.headers().get(name)?.to_str().ok();
         let (content_type, charset) = header(CONTENT_TYPE).map(media_type).unwrap_or_default();
-        let frame = BodyLimits {
-            url: asked(&url),
-            limit_bytes: self.max_body_bytes,
-            silence: self.silence,
-            total: self.total,
-            meter: meter.clone(),
-        };
+        let frame = self.frame(&url, meter);
         Ok(Answer {
             status: response.status().as_u16(),
             date,
@@ -268,6 +295,19 @@ impl Exchange {
             body: Body::new(response, frame)?,
         })
     }
+}
+
+/// Checks the type of a response, and reads its body if the whole is wanted.
+async fn finish(answer: &mut Answer, kind: Kind, extent: BodyMode) -> Result<(), ClientError> {
+    answer.check_type(kind).await?;
+    if extent == BodyMode::Whole {
+        if kind != Kind::Xml {
+            answer.body.count_values()?;
+        }
+        let reading = answer.body.read_whole(kind.max_bytes(), MAX_WHOLE_TIME);
+        reading.await?;
+    }
+    Ok(())
 }
 
 fn clock_skew(url: &Url, skew: Skew) -> ClientError {

@@ -21,6 +21,7 @@ mod rate_limiter;
 mod raw;
 mod refusal;
 mod request;
+mod saved;
 #[cfg(test)]
 mod tests;
 mod throttle;
@@ -38,5 +39,6 @@ pub use published_file::{FetchError, FetchedFile, Seal, fetch_file};
 pub use raw::{RawRequest, RawResponse, Verb};
 pub use refusal::is_about_the_token;
 pub use request::Request;
+pub use saved::{SavedResponse, SavedResponses, open_journal};
 pub use throttle::retry_after_in;
 pub use usage::Usage;

@@ -23,6 +23,7 @@ mod listing;
 mod matcher;
 mod message;
 mod mirror;
+mod outage;
 mod outgoing;
 mod overdue;
 mod overlay;
@@ -76,6 +77,7 @@ pub use listing::{ListChange, ListedList, compare, lost};
 pub use matcher::Matcher;
 pub use message::{Alert, MESSAGE_VERSION, Message, Purpose};
 pub use mirror::{ListItem, MirrorKey, MirrorKind, PendingApproval};
+pub use outage::Outage;
 pub use outgoing::{
     MAX_OUTGOING_CHARS, holds_secret, keep_login, keep_secret, outgoing, outgoing_page,
     outgoing_within,

@@ -4,6 +4,7 @@
 pub(crate) mod advisories;
 pub mod alerts;
 pub(crate) mod budget;
+pub(crate) mod bundle;
 pub mod change;
 pub mod database;
 pub(crate) mod enrichment;

@@ -13,6 +13,7 @@ async fn watched(rules: Vec<Rule>) -> (World, Receiver) {
     world.settings.alerts.rules = rules;
     world.settings.alerts.health = Health {
         enabled: Some(false),
+        ..Health::default()
     };
     world.add_hook(&receiver);
     world.pull_one().await;

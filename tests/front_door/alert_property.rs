@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use advisoryd::job::alerts::evaluate::{Rules, evaluate};
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::TicketSync;
-use chrono::TimeDelta;
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any};
 use proptest::prop_oneof;
+use toml::toml;
 use uuid::Uuid;
 
 use crate::support::property::always;
-use crate::support::settings::Rule;
+use crate::support::settings::{MuteTime, Rule};
 use crate::support::{Edge, Gateway, Receiver, Running, World};
 
 const CASES: u32 = 6;
@@ -28,27 +29,56 @@ struct Says {
     /// At least this rank.
     rank: Option<i16>,
     shadow: bool,
-    group: &'static str,
+    /// Only what nobody has acknowledged.
+    open: bool,
+    when: When,
 }
+
+/// When a message is sent; everything is, in the end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum When {
+    Group(&'static str),
+    Digest,
+    Muted,
+    /// At once, with reminders until somebody acknowledges.
+    Repeat,
+}
+
+/// Reminders of this rule, which nobody edits, are expected each day.
+const REMIND: &str = "remind";
+const REMINDS: Says = Says {
+    on: &["appeared"],
+    rank: None,
+    shadow: false,
+    open: false,
+    when: When::Repeat,
+};
+/// Evaluated by the clock: a day without a ticket.
+const LATE: &str = "late";
+/// Days that pass at the end.
+const DAYS: i64 = 9;
 
 const SAYINGS: [Says; 4] = [
     Says {
         on: &["appeared", "revised", "rejected"],
         rank: None,
         shadow: false,
-        group: "0s",
+        open: true,
+        when: When::Group("0s"),
     },
     Says {
         on: &["appeared", "escalated", "deescalated", "rejected"],
         rank: Some(4),
         shadow: false,
-        group: "1h",
+        open: false,
+        when: When::Digest,
     },
     Says {
         on: &["revised", "solution_available", "cves_added"],
         rank: Some(3),
         shadow: true,
-        group: "0s",
+        open: false,
+        when: When::Group("1h"),
     },
     Says {
         on: &[
@@ -59,19 +89,30 @@ const SAYINGS: [Says; 4] = [
         ],
         rank: None,
         shadow: false,
-        group: "10m",
+        open: false,
+        when: When::Muted,
     },
 ];
 
 impl Says {
     fn rule(self, name: &str) -> Rule {
+        let (key, value): (&str, toml::Value) = match self.when {
+            When::Group(group) => ("group", group.into()),
+            When::Digest => ("digest", "0 0 8 * * *".into()),
+            When::Muted => ("mute_times", vec!["work"].into()),
+            When::Repeat => ("repeat", "24h".into()),
+        };
+        let mut clauses = toml::Table::from_iter([(key.to_owned(), value)]);
+        if self.open {
+            clauses.insert("state".to_owned(), "open".into());
+        }
         Rule {
             severity: self.rank.map(|rank| match rank {
                 4 => "highly_critical",
                 _ => "moderately_critical",
             }),
             shadow: Some(self.shadow),
-            group: Some(self.group),
+            clauses,
             ..Rule::to_hook(name, self.on)
         }
     }
@@ -95,6 +136,9 @@ enum Step {
     Killed(u64, bool),
     Silence(usize),
     EndSilences,
+    /// Somebody takes care of an advisory, or does no longer.
+    Acknowledge(usize),
+    Withdraw(usize),
     ReceiverFails,
 }
 
@@ -114,6 +158,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (1..12_u64, any::<bool>()).prop_map(|(place, before)| Step::Killed(place, before)),
         1 => (0..6_usize).prop_map(Step::Silence),
         1 => Just(Step::EndSilences),
+        3 => (0..6_usize).prop_map(Step::Acknowledge),
+        1 => (0..6_usize).prop_map(Step::Withdraw),
         1 => Just(Step::ReceiverFails),
     ]
 }
@@ -123,6 +169,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Change {
     seq: i64,
     key: String,
+    at: DateTime<Utc>,
     version: i32,
     what: String,
     watch_list_id: Option<i64>,
@@ -132,7 +179,7 @@ struct Change {
 }
 
 const CHANGES: &str = "
-    select c.seq, c.key, c.version, c.what, c.watch_list_id, c.kind = 'ticket' as is_ticket,
+    select c.seq, c.key, c.at, c.version, c.what, c.watch_list_id, c.kind = 'ticket' as is_ticket,
            n.severity_rank as rank, o.severity_rank as rank_before
     from advisoryd_v1.changes c
     left join advisoryd_v1.advisory_history n on n.said = c.key and n.version = c.version
@@ -146,6 +193,8 @@ struct Model {
     /// The rules, and after which change each looks.
     rules: BTreeMap<&'static str, (Says, i64)>,
     silenced: BTreeSet<String>,
+    /// By advisory: from when until when somebody takes care of it.
+    acknowledged: BTreeMap<String, Vec<(DateTime<Utc>, Option<DateTime<Utc>>)>>,
     evaluated: i64,
     baseline: i64,
     /// Ids of all alerts, and whether anybody is told.
@@ -190,6 +239,12 @@ impl Model {
         self.evaluated = evaluated;
     }
 
+    fn is_acknowledged(&self, said: &str, at: DateTime<Utc>) -> bool {
+        let all = self.acknowledged.get(said).into_iter().flatten();
+        let mut all = all.map(|(from, until)| *from <= at && until.is_none_or(|until| at < until));
+        all.any(|holds| holds)
+    }
+
     fn is_wanted(&self, change: &Change, says: Says) -> bool {
         let what = change.what.as_str();
         let is_first = matches!(what, "appeared" | "joined_watch_list" | "ticket_opened");
@@ -200,6 +255,10 @@ impl Model {
         let is_bad = says
             .rank
             .is_none_or(|least| rank.is_none_or(|rank| rank >= least));
+        let is_taken = !change.is_ticket && self.is_acknowledged(&change.key, change.at);
+        if says.open && is_taken {
+            return false;
+        }
         says.on.contains(&what) && is_bad && !(is_first && change.seq <= self.baseline)
     }
 }
@@ -209,6 +268,8 @@ struct Case {
     receiver: Receiver,
     wanted: BTreeMap<&'static str, Says>,
     model: Model,
+    /// Advisories of the first load.
+    known: BTreeSet<String>,
 }
 
 impl Case {
@@ -216,14 +277,20 @@ impl Case {
         let receiver = Receiver::start().await;
         let mut world = World::new().await;
         world.add_hook(&receiver);
+        world.settings.alerts.mute_times = vec![MuteTime {
+            name: "work",
+            weekdays: &["monday:friday"],
+        }];
         world.pull_one().await;
         world.sync_tickets(TicketSync::Now).await;
         let mut case = Self {
             world,
             receiver,
-            wanted: BTreeMap::new(),
+            wanted: BTreeMap::from([(REMIND, REMINDS)]),
             model: Model::default(),
+            known: BTreeSet::new(),
         };
+        case.known = case.world.versions().await.into_keys().collect();
         case.model.baseline = case.last().await;
         case.edit(0, Some(0)).await;
         case.edit(1, Some(1)).await;
@@ -243,6 +310,10 @@ impl Case {
         }
         let rules = self.wanted.iter().map(|(name, says)| says.rule(name));
         self.world.settings.alerts.rules = rules.collect();
+        self.world.settings.alerts.rules.push(Rule {
+            clauses: toml! { without_ticket_for = "24h" },
+            ..Rule::to_hook(LATE, &[])
+        });
         self.world.context().await;
         let last = self.last().await;
         self.model.configure(&self.wanted, last);
@@ -286,6 +357,8 @@ impl Case {
                 let end = "update advisoryd.silence set expired_at = now() - interval '1 year'";
                 sqlx::query(end).execute(self.world.pool()).await.unwrap();
             }
+            Step::Acknowledge(which) => self.acknowledge(&saids[which], true).await,
+            Step::Withdraw(which) => self.acknowledge(&saids[which], false).await,
             Step::ReceiverFails => self.receiver.answer(500, None),
         }
         let changes: Vec<Change> = sqlx::query_as(CHANGES)
@@ -298,6 +371,85 @@ impl Case {
             .count("select evaluated_seq from advisoryd.alerting")
             .await;
         self.model.follow(&changes, evaluated);
+    }
+
+    /// As `ack` and `ack --withdraw` do, by the clock of the case.
+    async fn acknowledge(&mut self, said: &str, begins: bool) {
+        let now = self.world.now().trunc_subsecs(6);
+        let end = "update advisoryd.acknowledgement set withdrawn_at = $2
+                   where said = $1 and withdrawn_at is null";
+        let begin =
+            "insert into advisoryd.acknowledgement (said, created_by, at) values ($1, 'x', $2)";
+        let statements = if begins { vec![end, begin] } else { vec![end] };
+        for statement in statements {
+            sqlx::query(statement)
+                .bind(said)
+                .bind(now)
+                .execute(self.world.pool())
+                .await
+                .unwrap();
+        }
+        let all = self.model.acknowledged.entry(said.to_owned()).or_default();
+        for (_, until) in all.iter_mut().filter(|(_, until)| until.is_none()) {
+            *until = Some(now);
+        }
+        if begins {
+            all.push((now, None));
+        }
+    }
+
+    /// What the clock raised: a reminder for each day on which nobody takes care of what
+    /// was told, and one alert about each new advisory without a ticket.
+    async fn clock_agrees(&self) -> BTreeMap<String, bool> {
+        let raised: Vec<(String, String, String, bool)> = sqlx::query_as(
+            "select id::text, rule, key, silence_id is null
+             from advisoryd.alert where what in ('reminder', 'without_ticket')",
+        )
+        .fetch_all(self.world.pool())
+        .await
+        .unwrap();
+        let mut counts: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+        for (_, rule, key, _) in &raised {
+            *counts.entry((rule, key)).or_default() += 1;
+        }
+        let facts: Vec<(String, bool, bool, bool)> = sqlx::query_as(
+            "select v.said, v.is_rejected, cardinality(v.watch_list_ids) > 0,
+                    exists (select from advisoryd_v1.tickets t
+                            where t.said = v.said and t.deleted_at is null)
+             from advisoryd_v1.advisories v",
+        )
+        .fetch_all(self.world.pool())
+        .await
+        .unwrap();
+        let told: Vec<String> = sqlx::query_scalar(
+            "select key from advisoryd.alert
+             where rule = 'remind' and what = 'appeared' and message_id is not null",
+        )
+        .fetch_all(self.world.pool())
+        .await
+        .unwrap();
+        let now = self.world.now();
+        for (said, is_rejected, is_followed, has_ticket) in &facts {
+            let count = |rule: &str| counts.get(&(rule, said.as_str())).copied().unwrap_or(0);
+            let is_taken = self.model.is_acknowledged(said, now);
+            let is_open = told.contains(said) && !is_rejected && !is_taken && *is_followed;
+            // After a withdrawal only alerts since then count.
+            let was_taken = self.model.acknowledged.contains_key(said);
+            let reminders = if is_open { DAYS } else { 0 };
+            if is_taken || !was_taken {
+                assert_eq!(count(REMIND), reminders, "reminders of {said}");
+            }
+            let is_late = !is_rejected && *is_followed && !has_ticket;
+            if self.known.contains(said) {
+                assert!(count(LATE) <= 1, "{said}");
+            } else {
+                assert_eq!(count(LATE), i64::from(is_late), "{said} without a ticket");
+            }
+        }
+        raised
+            .into_iter()
+            .map(|(id, _, _, is_told)| (id, is_told))
+            .collect()
     }
 
     async fn killed(&mut self, place: u64, before: bool) {
@@ -317,7 +469,7 @@ impl Case {
         self.take(Step::Pull).await;
         self.take(Step::Pass).await;
         let end = "update advisoryd.delivery set leased_until = now() where leased_until > now()";
-        for _ in 0..9 {
+        for _ in 0..DAYS {
             sqlx::query(end).execute(self.world.pool()).await.unwrap();
             self.world.later(TimeDelta::days(1));
             self.take(Step::Pass).await;
@@ -326,7 +478,7 @@ impl Case {
 
     async fn agrees(&self) {
         let stored: BTreeSet<String> =
-            sqlx::query_scalar("select id::text from advisoryd_v1.alerts")
+            sqlx::query_scalar("select id::text from advisoryd_v1.alerts where what not in ('reminder', 'without_ticket')")
                 .fetch_all(self.world.pool())
                 .await
                 .unwrap()
@@ -342,7 +494,8 @@ impl Case {
                 told.entry(id).or_default().insert(carrier);
             }
         }
-        for (id, is_told) in &self.model.alerts {
+        let clock = self.clock_agrees().await;
+        for (id, is_told) in self.model.alerts.iter().chain(&clock) {
             let messages = told.remove(id).map_or(0, |messages| messages.len());
             assert_eq!(messages, usize::from(*is_told), "alert {id}");
         }

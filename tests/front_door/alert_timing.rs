@@ -18,6 +18,7 @@ async fn watched(rules: Vec<Rule>) -> (World, Receiver) {
     world.settings.alerts.rules = rules;
     world.settings.alerts.health = Health {
         enabled: Some(false),
+        ..Health::default()
     };
     world.add_hook(&receiver);
     // A Saturday, an hour later in Berlin.

@@ -219,3 +219,195 @@ async fn a_change_that_a_rule_does_not_ask_for_is_told_apart_from_one_that_it_do
     assert_eq!(unknown.code, 1);
     assert_reads!(page, unknown);
 }
+
+#[tokio::test]
+async fn what_a_rule_would_say_is_said_whatever_the_baseline_says() {
+    let receiver = Receiver::start().await;
+    let mut world = World::new().await;
+    world.add_hook(&receiver);
+    world.settings.alerts.rules = rules();
+    world.pull_one().await;
+    world.alert().await;
+    let said = world.simulator.saids(1)[0].clone();
+    let answers = world.told(&["explain", &said, "--json"]).json_lines();
+    let of = |rule: &str| {
+        let mut found = answers.iter();
+        found
+            .find(|one| one["rule"] == rule && one["what"] == "appeared")
+            .unwrap_or_else(|| panic!("{rule}: {answers:?}"))
+    };
+    assert_eq!(of("told")["would_match"], true);
+    assert_eq!(of("false")["would_match"], false);
+    assert_eq!(of("other")["would_match"], false);
+    let text = |rule: &str| of(rule)["text"].as_str().unwrap().to_owned();
+    assert!(
+        text("told").ends_with("; the rule would match"),
+        "{}",
+        text("told")
+    );
+    for rule in ["told", "shadow", "nobody"] {
+        assert_eq!(of(rule)["answer"], "baseline", "{rule}");
+    }
+    // The rules of the configuration, also those that no daemon uses yet.
+    world.settings.alerts.rules.push(Rule {
+        clauses: toml! { where = "title = nothing" },
+        ..Rule::to_hook("new", &["appeared"])
+    });
+    let tried = world.told(&["rules", "test", "--advisory", &said, "--json"]);
+    assert_eq!(tried.code, 0, "{tried}");
+    let tried: BTreeMap<String, (bool, String, bool)> = tried
+        .json_lines()
+        .into_iter()
+        .map(|one| {
+            let text = |key: &str| one[key].as_str().unwrap().to_owned();
+            let value = (
+                one["would_match"].as_bool().unwrap(),
+                text("text"),
+                one["sample"].is_object(),
+            );
+            (text("rule"), value)
+        })
+        .collect();
+    assert_eq!(tried["told"], (true, "would match".to_owned(), true));
+    assert!(!tried["new"].0, "{tried:?}");
+    assert!(
+        tried["new"]
+            .1
+            .starts_with("would not match: `where` requires"),
+        "{tried:?}"
+    );
+    assert_eq!(
+        tried["other"].1,
+        "would match at one of these events, which is not here: became_zero_day"
+    );
+    let page = world.told(&["rules", "test", "--advisory", &said, "--rule", "told"]);
+    assert!(page.stdout.contains("rule `told` would match"), "{page}");
+    assert!(page.stdout.contains(&format!("    {said}: ")), "{page}");
+    let unknown = world.told(&["rules", "test", "--advisory", "SA1"]);
+    assert!(unknown.stderr.contains("SA1 is not stored"), "{unknown}");
+    assert!(receiver.received().is_empty());
+}
+
+#[tokio::test]
+async fn rules_that_the_clock_evaluates_are_tried_and_explained() {
+    let receiver = Receiver::start().await;
+    let mut world = World::new().await;
+    world.add_hook(&receiver);
+    // The past, as the commands see it.
+    world.later(TimeDelta::days(-6));
+    world.pull_one().await;
+    world.alert().await;
+    let late = toml! { without_ticket_for = "3d" };
+    world.settings.alerts.rules = vec![
+        Rule {
+            clauses: late,
+            ..Rule::to_hook("late", &[])
+        },
+        Rule {
+            clauses: toml! { repeat = "24h" },
+            ..Rule::to_hook("again", &["appeared"])
+        },
+        Rule {
+            clauses: toml! { digest = "0 0 8 * * *" },
+            ..Rule::to_hook("daily", &["appeared"])
+        },
+    ];
+    world.alert().await;
+    let said = new_advisory(&world).await;
+    world.simulator.publish(1);
+    world.pull_one().await;
+    world.alert().await;
+
+    let explained = world
+        .told(&["explain", &said, "--rule", "late", "--json"])
+        .json_lines();
+    assert_eq!(explained.len(), 1, "{explained:?}");
+    let one = &explained[0];
+    assert_eq!(
+        (&one["answer"], &one["what"]),
+        (&"by_clock".into(), &"without_ticket".into())
+    );
+    assert_eq!(one["would_match"], true, "{one}");
+    let tried = world
+        .told(&["rules", "test", "--since", "30d", "--json"])
+        .json_lines();
+    let of = |rule: &str| {
+        let found = tried.iter().find(|one| one["rule"] == rule).unwrap();
+        let messages = found["messages"].as_array().unwrap().clone();
+        let alerts = messages
+            .iter()
+            .flat_map(|one| one["alerts"].as_array().unwrap().clone());
+        (messages.len(), alerts.collect::<Vec<Value>>())
+    };
+    let (_, late) = of("late");
+    assert!(
+        late.iter()
+            .any(|one| one["key"] == said.as_str() && one["what"] == "without_ticket"),
+        "{late:?}"
+    );
+    // Three new ones on the first day, then reminders for almost six days.
+    let (_, again) = of("again");
+    let reminders = again
+        .iter()
+        .filter(|one| one["what"] == "reminder" && one["key"] == said.as_str());
+    assert_eq!(reminders.count(), 5, "{again:?}");
+    let (messages, daily) = of("daily");
+    assert_eq!(messages, 1, "one digest: {daily:?}");
+    assert!(daily.len() >= 2, "{daily:?}");
+
+    // Now for real: what the clock raised is told with its delivery.
+    world.set_our_clock(TimeDelta::zero());
+    world.alert().await;
+    let explained = world
+        .told(&["explain", &said, "--rule", "late", "--json"])
+        .json_lines();
+    let answers: Vec<&str> = explained
+        .iter()
+        .map(|one| one["answer"].as_str().unwrap())
+        .collect();
+    assert_eq!(answers, ["delivered", "by_clock"], "{explained:?}");
+}
+
+#[tokio::test]
+async fn rules_are_compared_with_those_of_another_file() {
+    let receiver = Receiver::start().await;
+    let mut world = World::new().await;
+    world.add_hook(&receiver);
+    world.pull_one().await;
+    let revised = |says: &'static str| Rule {
+        severity: Some(says),
+        ..Rule::to_hook("soc", &["appeared"])
+    };
+    world.settings.alerts.rules = vec![revised("highly_critical")];
+    let old = world.dir().join("old.toml");
+    std::fs::copy(world.config_file(), &old).unwrap();
+    world.settings.alerts.rules = vec![revised("moderately_critical")];
+    let old = old.display().to_string();
+    let diff = |world: &World, more: &[&str]| {
+        let mut arguments = vec!["rules", "test", "--since", "300d", "--diff", &old];
+        arguments.extend(more);
+        world.told(&arguments)
+    };
+    let found = diff(&world, &["--json"]);
+    assert_eq!(found.code, 0, "{found}");
+    let found = found.json();
+    assert_eq!(found["removed"], serde_json::json!([]), "{found}");
+    let between = "select count(*) from advisoryd_v1.advisories
+                   where severity = 'moderately_critical'
+                     and released_at between now() - interval '300 days' and now()";
+    let between = world.count(between).await;
+    assert!(between > 0);
+    assert_eq!(
+        found["added"].as_array().unwrap().len(),
+        usize::try_from(between).unwrap()
+    );
+    assert_eq!(found["added"][0]["rules"], serde_json::json!(["soc"]));
+    world.settings.alerts.rules = vec![revised("extremely_critical")];
+    let page = diff(&world, &[]);
+    assert!(
+        page.stdout.contains("only by the new rules: 0 alerts"),
+        "{page}"
+    );
+    assert!(page.stdout.contains("only by the old rules: "), "{page}");
+    assert!(receiver.received().is_empty());
+}

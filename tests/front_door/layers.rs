@@ -59,6 +59,7 @@ const STORE: &[(&str, &[&str])] = &[
     ("database", &[]),
     ("change", &["origin"]),
     ("budget", &[]),
+    ("bundle", &[]),
     ("enrichment", &["change"]),
     ("ledger", &["database", "origin"]),
     ("wanted", &["origin"]),
@@ -114,6 +115,20 @@ const JOB: &[(&str, &[&str])] = &[
             "run",
             "tickets",
             "transaction",
+        ],
+    ),
+    (
+        "bundle",
+        &[
+            "collection",
+            "context",
+            "details",
+            "enrichment",
+            "failure",
+            "feeds",
+            "lists",
+            "run",
+            "tickets",
         ],
     ),
 ];

@@ -1,19 +1,39 @@
 //! Dry run of rules against stored history: what they would have sent, and how it would
 //! have been grouped. Writes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::arrivals::Arrivals;
+use super::by_clock::{self as clock, kind_of_alert};
 use super::published::Published;
-use crate::model::{Matcher, Subject, Verdict, alert_of};
+use super::timing::Timing;
+use crate::config::MuteTime;
+use crate::model::{Alert, Matcher, Rule, Subject, Verdict, alert_of};
+use crate::store::alerts::by_clock::{self, Asked};
 use crate::store::alerts::subject::{self, Span};
 
 /// Changes per query.
 const PAGE: i64 = 5000;
+/// Reminders of one advisory; `repeat` may be a minute.
+const MAX_REMINDERS: usize = 1000;
+
+/// The time that is replayed, and when messages would have been sent in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Replay<'a> {
+    /// Its beginning.
+    pub since: DateTime<Utc>,
+    /// Its end.
+    pub now: DateTime<Utc>,
+    /// `[[alerts.mute_times]]`
+    pub mute_times: &'a [MuteTime],
+    /// Time zone of schedules.
+    pub zone: Tz,
+}
 
 /// The result of one rule.
 #[derive(Debug, Clone, Serialize)]
@@ -28,6 +48,8 @@ pub struct BackTest {
     pub published: Option<Published>,
     #[serde(skip)]
     arrivals: Arrivals,
+    #[serde(skip)]
+    lines: Vec<Line>,
 }
 
 /// One message that would have been sent.
@@ -42,8 +64,8 @@ pub struct Would {
 /// One alert of it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Line {
-    /// The change.
-    pub seq: i64,
+    /// The change; `None` for what the clock finds.
+    pub seq: Option<i64>,
     /// When advisoryd read it.
     pub at: DateTime<Utc>,
     /// What happened.
@@ -56,15 +78,29 @@ pub struct Line {
     pub summary: String,
 }
 
-/// Evaluates rules for the changes since that time. First loads are a baseline here too.
+impl Line {
+    pub(super) fn of(seq: Option<i64>, at: DateTime<Utc>, alert: Alert) -> Self {
+        Self {
+            seq,
+            at,
+            what: alert.what,
+            key: alert.key,
+            title: alert.title,
+            summary: alert.summary,
+        }
+    }
+}
+
+/// Evaluates rules for the changes of that time, and by the clock. First loads are a
+/// baseline here too.
 pub async fn back_test(
     connection: &mut PgConnection,
     matchers: &[&Matcher],
-    since: DateTime<Utc>,
+    replay: Replay<'_>,
 ) -> Result<Vec<BackTest>, sqlx::Error> {
     let mut tried: Vec<BackTest> = matchers.iter().map(|one| BackTest::of(one)).collect();
     let last = subject::last_seq(connection).await?;
-    let mut after = subject::first_since(connection, since).await? - 1;
+    let mut after = subject::first_since(connection, replay.since).await? - 1;
     let words: Vec<String> = matchers.iter().flat_map(|one| one.words()).collect();
     while after < last {
         let span = Span {
@@ -81,6 +117,11 @@ pub async fn back_test(
         }
         after = span.to;
     }
+    for (matcher, tried) in matchers.iter().zip(&mut tried) {
+        tried.by_clock(connection, matcher, replay).await?;
+        tried.remind(connection, matcher.rule(), replay.now).await?;
+        tried.group(matcher.rule(), replay);
+    }
     Ok(tried)
 }
 
@@ -92,6 +133,7 @@ impl BackTest {
             verdicts: BTreeMap::new(),
             published: None,
             arrivals: Arrivals::default(),
+            lines: Vec::new(),
         }
     }
 
@@ -101,32 +143,125 @@ impl BackTest {
     }
 
     fn evaluate(&mut self, matcher: &Matcher, subject: &Subject) {
+        if !matcher.rule().clock.is_empty() {
+            return;
+        }
         let verdict = self
             .arrivals
             .settle(matcher.judge(subject), matcher, subject);
         *self.verdicts.entry(verdict_name(verdict)).or_default() += 1;
-        if verdict != Verdict::Matched {
-            return;
+        if verdict == Verdict::Matched {
+            let alert = alert_of(&matcher.rule().name, subject);
+            self.lines.push(Line::of(subject.seq, subject.at, alert));
         }
+    }
+
+    /// What became overdue in that time, with its present content.
+    async fn by_clock(
+        &mut self,
+        connection: &mut PgConnection,
+        matcher: &Matcher,
+        replay: Replay<'_>,
+    ) -> Result<(), sqlx::Error> {
         let rule = matcher.rule();
-        let group = TimeDelta::seconds(i64::try_from(rule.group_seconds).unwrap_or(0));
-        let alert = alert_of(&rule.name, subject);
-        let line = Line {
-            seq: subject.seq.unwrap_or_default(),
-            at: subject.at,
-            what: alert.what,
-            key: alert.key,
-            title: alert.title,
-            summary: alert.summary,
-        };
-        match self.messages.last_mut() {
-            Some(open) if group > TimeDelta::zero() && open.at > subject.at => {
-                open.alerts.push(line);
+        if rule.clock.is_empty() {
+            return Ok(());
+        }
+        let mut after_key = String::new();
+        loop {
+            let asked = Asked {
+                after_key: &after_key,
+                ..Asked::again(&rule.name, (replay.since, replay.now))
+            };
+            let (kind, overdue) = clock::candidates(connection, rule, asked).await?;
+            let Some(last) = overdue.last().map(|one| one.key.clone()) else {
+                return Ok(());
+            };
+            let found = (kind, &overdue[..]);
+            let subjects = clock::subjects(connection, matcher, found, replay.now).await?;
+            for mut subject in subjects {
+                let of_key = overdue.iter().find(|one| one.key == subject.key);
+                let Some(one) = of_key.filter(|_| subject.is_followed) else {
+                    continue;
+                };
+                let verdict = matcher.clauses(&subject);
+                *self.verdicts.entry(verdict_name(verdict)).or_default() += 1;
+                if verdict == Verdict::Matched {
+                    subject.at = one.due_at;
+                    let alert = one.alert(&rule.name, kind_of_alert(rule), &subject);
+                    self.lines.push(Line::of(None, one.due_at, alert));
+                }
             }
-            _ => self.messages.push(Would {
-                at: subject.at + group,
-                alerts: vec![line],
-            }),
+            after_key = last;
+        }
+    }
+
+    /// The reminders of a rule with `repeat`: until the first acknowledgement.
+    async fn remind(
+        &mut self,
+        connection: &mut PgConnection,
+        rule: &Rule,
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        let repeat = i64::try_from(rule.repeat_seconds).unwrap_or(i64::MAX);
+        let Some(repeat) = TimeDelta::try_seconds(repeat).filter(|repeat| !repeat.is_zero()) else {
+            return Ok(());
+        };
+        let mut first: BTreeMap<String, Line> = BTreeMap::new();
+        for line in &self.lines {
+            let is_advisory = line.key.parse::<i64>().is_err();
+            if is_advisory && line.what != "rejected" {
+                first
+                    .entry(line.key.clone())
+                    .or_insert_with(|| line.clone());
+            }
+        }
+        let keys: Vec<String> = first.keys().cloned().collect();
+        let acknowledged = by_clock::acknowledged(connection, &keys).await?;
+        let mut by_key: HashMap<String, Vec<DateTime<Utc>>> = HashMap::new();
+        for (said, at) in acknowledged {
+            by_key.entry(said).or_default().push(at);
+        }
+        for (key, line) in first {
+            let times = by_key.remove(&key).unwrap_or_default();
+            let end = times.into_iter().find(|at| *at >= line.at).unwrap_or(now);
+            let mut at = line.at + repeat;
+            for _ in 0..MAX_REMINDERS {
+                if at > end {
+                    break;
+                }
+                self.lines.push(Line {
+                    seq: None,
+                    at,
+                    what: "reminder".to_owned(),
+                    summary: "reminder: not acknowledged".to_owned(),
+                    ..line.clone()
+                });
+                at += repeat;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the alerts into messages: at once, after `group`, or at the next digest, and not
+    /// within a mute time.
+    fn group(&mut self, rule: &Rule, replay: Replay<'_>) {
+        self.lines.sort_by_key(|line| line.at);
+        for line in std::mem::take(&mut self.lines) {
+            let timing = Timing {
+                mute_times: replay.mute_times,
+                zone: replay.zone,
+                now: line.at,
+            };
+            let (at, is_held) = timing.sent_at(rule);
+            let collects = is_held || rule.group_seconds > 0;
+            match self.messages.last_mut() {
+                Some(open) if collects && open.at > line.at => open.alerts.push(line),
+                _ => self.messages.push(Would {
+                    at,
+                    alerts: vec![line],
+                }),
+            }
         }
     }
 }

@@ -71,12 +71,78 @@ pub fn is_timed(rule: &Rule) -> bool {
 }
 
 /// The kind of the alerts of such a rule.
-fn kind_of_alert(rule: &Rule) -> &'static str {
+pub(super) fn kind_of_alert(rule: &Rule) -> &'static str {
     if rule.clock.is_empty() {
         "reminder"
     } else {
         rule.clock.what()
     }
+}
+
+/// What is overdue for a rule, and whether these are advisories or tickets.
+pub(super) async fn candidates(
+    connection: &mut PgConnection,
+    rule: &Rule,
+    asked: Asked<'_>,
+) -> Result<(RecordKind, Vec<Overdue>), sqlx::Error> {
+    if let Some(open_for) = rule.clock.ticket_open_for {
+        let found = by_clock::tickets(connection, open_for, asked).await?;
+        return Ok((RecordKind::Ticket, found));
+    }
+    let repeat = i64::try_from(rule.repeat_seconds).unwrap_or(i64::MAX);
+    let unacknowledged = match rule.clock.unacknowledged_for {
+        Some(seconds) => Some((seconds, false)),
+        None => rule.clock.is_empty().then_some((repeat, true)),
+    };
+    if let Some((seconds, reminders)) = unacknowledged {
+        let found = by_clock::unacknowledged(connection, seconds, reminders, asked);
+        return Ok((RecordKind::Advisory, found.await?));
+    }
+    let (without, unsolved) = (rule.clock.without_ticket_for, rule.clock.no_solution_for);
+    let found = by_clock::advisories(connection, without, unsolved, asked).await?;
+    Ok((RecordKind::Advisory, found))
+}
+
+/// The candidates with their present content.
+pub(super) async fn subjects(
+    connection: &mut PgConnection,
+    matcher: &Matcher,
+    (kind, overdue): (RecordKind, &[Overdue]),
+    now: DateTime<Utc>,
+) -> Result<Vec<Subject>, sqlx::Error> {
+    let keys: Vec<String> = overdue.iter().map(|one| one.key.clone()).collect();
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let words = matcher.words();
+    let mut subjects = Vec::new();
+    if kind == RecordKind::Advisory {
+        let page = Stored {
+            after: "",
+            limit: i64::try_from(keys.len()).unwrap_or(PAGE),
+            existing_at: i64::MAX,
+            words: &words,
+            only: Some(&keys),
+        };
+        subjects = subject::stored(connection, page).await?;
+    } else {
+        for seq in by_clock::last_changes(connection, &keys).await? {
+            let span = Span {
+                after: seq - 1,
+                to: seq,
+                key: None,
+                products: matcher.needs_products(),
+                words: &words,
+            };
+            subjects.extend(subject::of_span(connection, span).await?);
+        }
+    }
+    for subject in &mut subjects {
+        subject.at = now;
+        subject.seq = None;
+        subject.through = None;
+    }
+    Ok(subjects)
 }
 
 /// A page of candidates of a rule.
@@ -95,10 +161,20 @@ impl Page<'_> {
         let now = self.context.clock.now();
         let mut transaction = self.context.pool.begin().await?;
         evaluation::wait_and_lock(&mut transaction).await?;
-        let (kind, overdue) = self.candidates(&mut transaction, after_key, now).await?;
+        let asked = Asked {
+            rule: &self.matcher.rule().name,
+            after: self.after,
+            now,
+            after_key,
+            limit: PAGE,
+            only: None,
+            also_found: false,
+        };
+        let rule = self.matcher.rule();
+        let (kind, overdue) = candidates(&mut transaction, rule, asked).await?;
         let full = i64::try_from(overdue.len()).is_ok_and(|length| length >= PAGE);
         let last = overdue.last().map(|one| one.key.clone()).filter(|_| full);
-        let subjects = self.subjects(&mut transaction, kind, &overdue, now).await?;
+        let subjects = subjects(&mut transaction, self.matcher, (kind, &overdue), now).await?;
         let silences = silence::active(&mut transaction, now).await?;
         let mut raised = Vec::new();
         let mut found = Vec::new();
@@ -119,81 +195,6 @@ impl Page<'_> {
         let created = alert::raise(&mut transaction, raised, now).await?;
         transaction.commit().await?;
         Ok((created, last))
-    }
-
-    async fn candidates(
-        &self,
-        connection: &mut PgConnection,
-        after_key: &str,
-        now: DateTime<Utc>,
-    ) -> Result<(RecordKind, Vec<Overdue>), sqlx::Error> {
-        let rule = self.matcher.rule();
-        let asked = Asked {
-            rule: &rule.name,
-            after: self.after,
-            now,
-            after_key,
-            limit: PAGE,
-        };
-        if let Some(open_for) = rule.clock.ticket_open_for {
-            let found = by_clock::tickets(connection, open_for, asked).await?;
-            return Ok((RecordKind::Ticket, found));
-        }
-        let repeat = i64::try_from(rule.repeat_seconds).unwrap_or(i64::MAX);
-        let unacknowledged = match rule.clock.unacknowledged_for {
-            Some(seconds) => Some((seconds, false)),
-            None => rule.clock.is_empty().then_some((repeat, true)),
-        };
-        if let Some((seconds, reminders)) = unacknowledged {
-            let found = by_clock::unacknowledged(connection, seconds, reminders, asked);
-            return Ok((RecordKind::Advisory, found.await?));
-        }
-        let (without, unsolved) = (rule.clock.without_ticket_for, rule.clock.no_solution_for);
-        let found = by_clock::advisories(connection, without, unsolved, asked).await?;
-        Ok((RecordKind::Advisory, found))
-    }
-
-    /// The candidates with their present content.
-    async fn subjects(
-        &self,
-        connection: &mut PgConnection,
-        kind: RecordKind,
-        overdue: &[Overdue],
-        now: DateTime<Utc>,
-    ) -> Result<Vec<Subject>, sqlx::Error> {
-        let keys: Vec<String> = overdue.iter().map(|one| one.key.clone()).collect();
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let words = self.matcher.words();
-        let mut subjects = Vec::new();
-        if kind == RecordKind::Advisory {
-            let page = Stored {
-                after: "",
-                limit: PAGE,
-                existing_at: i64::MAX,
-                words: &words,
-                only: Some(&keys),
-            };
-            subjects = subject::stored(connection, page).await?;
-        } else {
-            for seq in by_clock::last_changes(connection, &keys).await? {
-                let span = Span {
-                    after: seq - 1,
-                    to: seq,
-                    key: None,
-                    products: self.matcher.needs_products(),
-                    words: &words,
-                };
-                subjects.extend(subject::of_span(connection, span).await?);
-            }
-        }
-        for subject in &mut subjects {
-            subject.at = now;
-            subject.seq = None;
-            subject.through = None;
-        }
-        Ok(subjects)
     }
 
     fn raise(

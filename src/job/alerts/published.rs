@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use super::back_test::Line;
 use super::baseline::{PAGE, selects_new_ones};
 use super::evaluate::raised_of;
 use crate::model::{Links, MESSAGE_VERSION, Matcher, Message, Purpose, Subject, Verdict, alert_of};
@@ -29,6 +30,9 @@ pub struct Published {
     pub biggest: usize,
     /// The message about the newest one.
     pub sample: Option<Message>,
+    /// The alerts, in order of publication.
+    #[serde(skip)]
+    pub(super) lines: Vec<Line>,
 }
 
 /// Replays what was published since then; `None` for a rule that does not ask for new
@@ -44,6 +48,7 @@ pub async fn published(
     }
     let mut days: BTreeMap<NaiveDate, usize> = BTreeMap::new();
     let mut newest: Option<(DateTime<Utc>, Subject)> = None;
+    let mut lines = Vec::new();
     let existing_at = subject::last_seq(connection).await?;
     let words = matcher.words();
     let mut after = String::new();
@@ -67,6 +72,8 @@ pub async fn published(
                 continue;
             }
             *days.entry(at.date_naive()).or_default() += 1;
+            let alert = alert_of(&matcher.rule().name, &subject);
+            lines.push(Line::of(None, at, alert));
             if newest.as_ref().is_none_or(|(newest, _)| at > *newest) {
                 newest = Some((at, subject));
             }
@@ -76,7 +83,12 @@ pub async fn published(
         Some((at, subject)) => sample(connection, matcher, &subject, (at, links)).await?,
         None => None,
     };
-    Ok(Some(summed(&days, (now - since).num_days().max(1), sample)))
+    lines.sort_by_key(|line| line.at);
+    let length = (now - since).num_days().max(1);
+    Ok(Some(Published {
+        lines,
+        ..summed(&days, length, sample)
+    }))
 }
 
 fn summed(days: &BTreeMap<NaiveDate, usize>, length: i64, sample: Option<Message>) -> Published {
@@ -91,10 +103,11 @@ fn summed(days: &BTreeMap<NaiveDate, usize>, length: i64, sample: Option<Message
         biggest_day: biggest.map(|(day, _)| *day),
         biggest: biggest.map_or(0, |(_, count)| *count),
         sample,
+        lines: Vec::new(),
     }
 }
 
-async fn sample(
+pub(super) async fn sample(
     connection: &mut PgConnection,
     matcher: &Matcher,
     subject: &Subject,

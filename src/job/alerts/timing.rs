@@ -20,6 +20,14 @@ pub(crate) struct Timing<'a> {
 impl Timing<'_> {
     /// Lets an alert wait for the digest of its rule and the end of a mute time.
     pub(crate) fn hold(&self, rule: &Rule, raised: &mut Raised) {
+        let (at, is_held) = self.sent_at(rule);
+        raised.is_held = is_held;
+        raised.group = at - self.now;
+    }
+
+    /// When an alert of a rule that is raised now is sent, and whether a digest or a mute
+    /// time decides that.
+    pub(crate) fn sent_at(&self, rule: &Rule) -> (DateTime<Utc>, bool) {
         let group = TimeDelta::seconds(i64::try_from(rule.group_seconds).unwrap_or(0));
         let digest = rule.digest.as_deref();
         let digest = digest.and_then(|text| CronExpression::parse(text).ok());
@@ -30,7 +38,6 @@ impl Timing<'_> {
             .filter(|mute| rule.mute_times.contains(&mute.name))
             .collect();
         let at = end_of_mute(&mutes, planned, self.zone);
-        raised.is_held = scheduled.is_some() || at > planned;
-        raised.group = at - self.now;
+        (at, scheduled.is_some() || at > planned)
     }
 }

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::http::{ClientError, Kind, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
-use crate::job::run::{self, Report, Run, Work};
+use crate::job::run::{self, Ran, Report, Run, Work};
 use crate::job::transaction::Guard;
 use crate::model::{
     Detail, Fingerprint, Forecast, Holder, Mode, SourceKey, forecast, plain_fingerprint,
@@ -30,6 +30,8 @@ use crate::store::wanted::queue;
 pub(crate) const PATH: &str = "/api/advisories/";
 /// Details per run: one row in the run log about every twenty seconds.
 const BATCH: i64 = 100;
+/// The same for saved details, which are read at once.
+const SAVED_BATCH: usize = 10_000;
 /// Concurrent requests, so that the latency of upstream does not limit the rate.
 const MAX_CONCURRENT: usize = 4;
 /// How long requests in progress may take after fetching has to stop.
@@ -92,6 +94,22 @@ pub async fn fetch(context: &Context) -> Result<Fetched, Failure> {
     let until = is_refused.then(|| context.clock.now() + REFUSED_PAUSE);
     run.pause_source_until(until).await?;
     Ok(Fetched::Ended(run.end(work, result).await?))
+}
+
+/// Stores details that are saved, in place of those that are due; a run for each batch.
+/// Those that are not saved stay pending.
+pub(crate) async fn fetch_these(context: &Context, saved: Vec<String>) -> Result<Vec<Ran>, Failure> {
+    let mut ran = Vec::new();
+    for batch in saved.chunks(SAVED_BATCH) {
+        let run = match run::begin(context, &SourceKey::Details, Mode::Details).await? {
+            Ok(run) => run,
+            Err(holder) => return Ok(vec![Ran::Busy(holder)]),
+        };
+        let mut work = Work::default();
+        let result = fetch_all(&run, batch.to_vec(), &mut work).await;
+        ran.push(Ran::Ended(run.end(work, result).await?));
+    }
+    Ok(ran)
 }
 
 async fn fetch_all(run: &Run, due: Vec<String>, work: &mut Work) -> Result<(), Failure> {
@@ -200,7 +218,8 @@ impl Fetching {
 
     /// Counts the request against the daily quota, before it is sent.
     async fn count_request(&self) -> Result<(), Failure> {
-        if self.context.config.feeds.details_per_day == 0 {
+        let config = &self.context.config;
+        if config.feeds.details_per_day == 0 || config.upstream.offline {
             return Ok(());
         }
         let mut transaction = self.guard.begin().await?;
@@ -309,7 +328,7 @@ pub(crate) async fn record(
 
 /// Whether an identifier is safe in a URL: its pattern is configurable, and it comes from
 /// outside.
-fn is_plain(said: &str) -> bool {
+pub(crate) fn is_plain(said: &str) -> bool {
     let is_plain =
         |character: char| character.is_ascii_alphanumeric() || "-_.:".contains(character);
     said.chars().all(is_plain)

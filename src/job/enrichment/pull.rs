@@ -12,7 +12,7 @@ use super::apply::{Terms, apply};
 use super::failure::NotEnriched;
 use super::file::{MAX_FILE_BYTES, Read, read, read_file};
 use crate::config::{Config, FilePlace};
-use crate::http::{FetchedFile, Seal, fetch_file};
+use crate::http::{Body, FetchedFile, Seal, fetch_file, saved};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{Catalogue, chain, outgoing};
@@ -133,6 +133,27 @@ async fn read_place(
         FetchedFile::Unchanged => Ok(None),
         FetchedFile::File(body, seal) => read(*body, expected, seal).await.map(Some),
     }
+}
+
+/// The body of a configured file, decompressed.
+pub(crate) async fn body(context: &Context, place: &FilePlace) -> Result<Body, NotEnriched> {
+    let url = match place {
+        FilePlace::Path(path) => {
+            let file = tokio::fs::File::open(path).await.map_err(NotEnriched::File)?;
+            return Ok(saved(&path.display().to_string(), file, MAX_FILE_BYTES).await?);
+        }
+        FilePlace::Url(url) => url.expose().parse().map_err(|_| NotEnriched::Unknown)?,
+    };
+    let (settings, now) = (&context.config.upstream, context.clock.now());
+    match fetch_file(&url, settings, &Seal::default(), MAX_FILE_BYTES, now).await? {
+        FetchedFile::File(body, _) => Ok(*body),
+        FetchedFile::Unchanged => Err(NotEnriched::Unknown),
+    }
+}
+
+/// Whether a file can be read.
+pub(crate) async fn check_file(path: &Path, expected: Catalogue) -> Result<(), NotEnriched> {
+    read_file(path, Some(expected)).await.map(|_| ())
 }
 
 /// Reads a saved file, plain or compressed, and stores what it says. The file tells what it

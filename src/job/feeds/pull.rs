@@ -19,7 +19,7 @@ use crate::source::xml::{Document, FeedError};
 use crate::store::ledger::source;
 
 /// Path of all feeds.
-const PATH: &str = "/api/xml-feed/";
+pub(crate) const PATH: &str = "/api/xml-feed/";
 /// How often a request is repeated because upstream's clock shows that `days` was too
 /// small. Once is enough: the second request uses that clock.
 const CLOCK_CORRECTIONS: u32 = 1;

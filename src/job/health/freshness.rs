@@ -9,6 +9,9 @@ use crate::store::reports::report::SourceReport;
 /// Added to the second scheduled time: the run that it starts may take a while.
 const SLACK: TimeDelta = TimeDelta::hours(1);
 
+/// The age by default where data comes by `import`: a bundle a week, and a day to carry it.
+const OFFLINE_AGE: TimeDelta = TimeDelta::days(8);
+
 /// Until when data that is complete up to `from` is fresh; `None` without a limit.
 /// `filter` is the date filter for tickets that upstream supports.
 pub(super) fn allowed_until(
@@ -20,6 +23,9 @@ pub(super) fn allowed_until(
     match config.allowed_age_of(key) {
         Allowed::Off => None,
         Allowed::Age(age) => from.checked_add_signed(TimeDelta::from_std(age).ok()?),
+        Allowed::BySchedule if config.upstream.offline => {
+            from.checked_add_signed(OFFLINE_AGE)
+        }
         Allowed::BySchedule => {
             // A list that was discovered since the start has the schedule of all feeds.
             let all = &config.schedule.feeds;

@@ -284,7 +284,7 @@ impl Tick<'_> {
 }
 
 /// Requests all rows of a collection, and the number of rows without an id.
-async fn read(context: &Context, key: MirrorKey) -> Result<(Rows, usize), Failure> {
+pub(crate) async fn read(context: &Context, key: MirrorKey) -> Result<(Rows, usize), Failure> {
     let (id, label) = (key.watch_list_id, key.kind.label());
     let part = match key.kind {
         MirrorKind::Vendor => "vendors",

@@ -18,7 +18,7 @@ const MAX_LOST_PART: usize = 5;
 const CONFIRM_AFTER: TimeDelta = TimeDelta::minutes(50);
 
 /// The rows of a complete read.
-pub(super) enum Rows {
+pub(crate) enum Rows {
     /// Of a collection below a watch list.
     Items(Vec<ListItem>),
     /// The pending approvals.
@@ -36,7 +36,7 @@ impl Rows {
 
 /// How a collection changed.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Changed {
+pub(crate) struct Changed {
     pub came: usize,
     pub left: usize,
 }

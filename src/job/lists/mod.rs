@@ -3,5 +3,5 @@
 pub mod discover;
 pub(crate) mod exists;
 pub mod mirror;
-mod mirror_store;
+pub(crate) mod mirror_store;
 pub(crate) mod scan;

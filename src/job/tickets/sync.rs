@@ -58,6 +58,23 @@ pub async fn sync(context: &Context, ask: TicketSync) -> Result<Vec<Ran>, Failur
     Ok(ran)
 }
 
+/// A full scan of saved pages: no filter is detected, and no window follows.
+pub(crate) async fn take(context: &Context, accept_removals: bool) -> Result<Ran, Failure> {
+    let run = match run::begin(context, &SourceKey::Tickets, Mode::Full).await? {
+        Ok(run) => run,
+        Err(holder) => return Ok(Ran::Busy(holder)),
+    };
+    // What an unfinished scan has seen may be of another bundle.
+    let mut transaction = run.transaction().await?;
+    if let Some(unfinished) = scan::unfinished(&mut transaction).await? {
+        scan::finish(&mut transaction, unfinished.id).await?;
+    }
+    transaction.commit().await?;
+    let mut work = Work::default();
+    let result = full_scan(&run, accept_removals, &mut work).await;
+    Ok(Ran::Ended(run.end(work, result).await?))
+}
+
 /// What to do, one after the other.
 fn plans(ask: TicketSync, reading: &TicketReading, unfinished: bool) -> &'static [Plan] {
     const FULL: Plan = Plan::Full {

@@ -19,6 +19,25 @@ pub(crate) struct Asked<'a> {
     pub after_key: &'a str,
     /// Maximum number.
     pub limit: i64,
+    /// Only this key.
+    pub only: Option<&'a str>,
+    /// Also what the rule has found already.
+    pub also_found: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// Everything that was due after `after`, found or not; writes nothing.
+    pub(crate) fn again(rule: &'a str, (after, now): (DateTime<Utc>, DateTime<Utc>)) -> Self {
+        Self {
+            rule,
+            after,
+            now,
+            after_key: "",
+            limit: 1000,
+            only: None,
+            also_found: true,
+        }
+    }
 }
 
 /// The time since when the rule exists, under whatever definition.
@@ -81,13 +100,14 @@ pub(crate) async fn advisories(
                  and ($2::integer is null or a.solution_status in ('None', 'No Fix'))) as o
            where o.due_at <= $3
              and o.due_at > $4
-             and not exists (
+             and ($8::text is null or o.said = $8)
+             and ($9::boolean or not exists (
                  select
                  from clock_alert k
                  where k.rule = $5
                    and k.kind = 'advisory'
                    and k.key = o.said
-                   and k.since = o.since)
+                   and k.since = o.since))
            order by o.said
            limit $7"#,
         seconds(without_ticket),
@@ -96,7 +116,9 @@ pub(crate) async fn advisories(
         asked.after,
         asked.rule,
         asked.after_key,
-        asked.limit
+        asked.limit,
+        asked.only,
+        asked.also_found
     )
     .fetch_all(connection)
     .await?;
@@ -124,13 +146,14 @@ pub(crate) async fn tickets(
            where o.due_at <= $2
              and o.due_at > $3
              and o.key > $5
-             and not exists (
+             and ($7::text is null or o.key = $7)
+             and ($8::boolean or not exists (
                  select
                  from clock_alert k
                  where k.rule = $4
                    and k.kind = 'ticket'
                    and k.key = o.key
-                   and k.since = o.since)
+                   and k.since = o.since))
            order by o.key
            limit $6"#,
         i32::try_from(open_for).unwrap_or(i32::MAX),
@@ -138,7 +161,9 @@ pub(crate) async fn tickets(
         asked.after,
         asked.rule,
         asked.after_key,
-        asked.limit
+        asked.limit,
+        asked.only,
+        asked.also_found
     )
     .fetch_all(connection)
     .await?;
@@ -185,13 +210,14 @@ pub(crate) async fn unacknowledged(
            where o.due_at <= $3
              and o.due_at > $4
              and o.key > $6
-             and not exists (
+             and ($8::text is null or o.key = $8)
+             and ($9::boolean or not exists (
                  select
                  from clock_alert k
                  where k.rule = $5
                    and k.kind = 'advisory'
                    and k.key = o.key
-                   and k.since = o.since)
+                   and k.since = o.since))
            order by o.key
            limit $7"#,
         i32::try_from(seconds).unwrap_or(i32::MAX),
@@ -200,7 +226,9 @@ pub(crate) async fn unacknowledged(
         asked.after,
         asked.rule,
         asked.after_key,
-        asked.limit
+        asked.limit,
+        asked.only,
+        asked.also_found
     )
     .fetch_all(connection)
     .await?;
@@ -228,6 +256,45 @@ pub(crate) async fn last_changes(
     )
     .fetch_all(connection)
     .await
+}
+
+/// When each of these advisories was acknowledged, in the order of time.
+pub(crate) async fn acknowledged(
+    connection: &mut PgConnection,
+    saids: &[String],
+) -> Result<Vec<(String, DateTime<Utc>)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "select said, at
+         from acknowledgement
+         where said = any($1)
+         order by at",
+        saids
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.said, row.at)).collect())
+}
+
+/// The alerts of rules that are evaluated by the clock about a key: rule, kind of alert,
+/// when it was found, and the alert.
+pub(crate) async fn found_of(
+    connection: &mut PgConnection,
+    key: &str,
+) -> Result<Vec<(String, String, DateTime<Utc>, Uuid)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select k.rule, coalesce(a.what, 'reminder') as "what!", k.at, k.alert_id
+           from clock_alert k
+           left join alert a on a.id = k.alert_id
+           where k.key = $1
+           order by k.at, k.rule"#,
+        key
+    )
+    .fetch_all(connection)
+    .await?;
+    let found = rows.into_iter();
+    Ok(found
+        .map(|row| (row.rule, row.what, row.at, row.alert_id))
+        .collect())
 }
 
 /// Records what a rule found: the key, the beginning of the period, and the alert.

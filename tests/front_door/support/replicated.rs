@@ -133,6 +133,11 @@ impl PgServer {
         self.process = None;
     }
 
+    /// Starts it again after a crash.
+    pub async fn restarted(self) -> Self {
+        self.started().await
+    }
+
     /// Makes the standby a primary, and waits until it accepts writes.
     pub fn promote(&self) {
         let mut command = program("pg_ctl");

@@ -34,6 +34,7 @@ pub struct Settings {
 #[derive(Clone, Default, Serialize)]
 pub struct Upstream {
     pub base_url: Option<String>,
+    pub offline: Option<bool>,
     pub token_file: Option<String>,
     pub requests_per_minute: Option<u32>,
     pub requests_per_day: Option<u32>,
@@ -193,6 +194,8 @@ pub struct MuteTime {
 #[derive(Clone, Default, Serialize)]
 pub struct Health {
     pub enabled: Option<bool>,
+    pub fallback: Option<&'static str>,
+    pub fallback_after: Option<&'static str>,
 }
 
 #[derive(Clone, Default, Serialize)]

@@ -52,3 +52,13 @@ pub enum Answer {
     /// It matched, but the alert is no longer stored.
     NoLongerKept,
 }
+
+impl Answer {
+    /// Whether it does not say if the rule matches.
+    pub(crate) fn is_without_verdict(&self) -> bool {
+        matches!(
+            self,
+            Self::Baseline { .. } | Self::BeforeRule | Self::NotEvaluated
+        )
+    }
+}

@@ -13,7 +13,12 @@ use uuid::Uuid;
 
 pub use answer::Answer;
 
-use crate::model::{Clause, Matcher, Receipt, Rule, Subject, Verdict, alert_id, words as of_rules};
+use super::try_one::{by_clock, clock_kind};
+use super::would::Would;
+use crate::model::{
+    Clause, Matcher, Receipt, RecordKind, Rule, Subject, Verdict, alert_id, words as of_rules,
+};
+use crate::store::alerts::by_clock as clock;
 use crate::store::alerts::evaluation;
 use crate::store::alerts::outcome::{self, AlertOutcome};
 use crate::store::alerts::rule::{self, Definition};
@@ -36,6 +41,9 @@ pub struct Explained {
     pub answer: &'static str,
     /// The explanation, for people.
     pub text: String,
+    /// Whether the rule would match, whatever the baseline says; `None` for what is not
+    /// stored.
+    pub would_match: Option<bool>,
     /// The alert, where there is one.
     pub alert_id: Option<Uuid>,
 }
@@ -46,7 +54,7 @@ pub async fn explain(
     connection: &mut PgConnection,
     key: &str,
     only: Option<&str>,
-    receipt: &Receipt,
+    (receipt, now): (&Receipt, DateTime<Utc>),
 ) -> Result<Vec<Explained>, sqlx::Error> {
     let definitions = rule::all(connection).await?;
     let names = names(&definitions, only);
@@ -72,8 +80,21 @@ pub async fn explain(
     };
     let mut all = Vec::new();
     for subject in &subjects {
-        for name in &names {
+        // A rule that is evaluated by the clock does not see changes.
+        for name in names.iter().filter(|name| !history.is_by_clock(name)) {
             all.push(history.explain(subject, name));
+        }
+    }
+    let is_ticket = subjects.first().is_some_and(|subject| subject.is_ticket);
+    if !subjects.is_empty() {
+        let found = clock::found_of(connection, key).await?;
+        for name in &names {
+            all.extend(history.found_by_clock(name, &found));
+            all.extend(
+                history
+                    .clock_says(connection, name, (key, is_ticket), now)
+                    .await?,
+            );
         }
     }
     all.extend(history.without_change(&subjects, &names));
@@ -128,9 +149,13 @@ fn without_event(rule: &str, at: Option<DateTime<Utc>>, answer: &Answer) -> Expl
         rule: rule.to_owned(),
         answer: words::name(answer),
         text: words::text(answer),
+        would_match: None,
         alert_id: None,
     }
 }
+
+/// An alert that the clock raised: rule, kind of alert, when, and its id.
+type Found = (String, String, DateTime<Utc>, Uuid);
 
 /// What the database contains about a key.
 struct History {
@@ -144,6 +169,18 @@ impl History {
     fn explain(&self, subject: &Subject, name: &str) -> Explained {
         let id = alert_id(name, subject);
         let answer = self.answer(subject, name, id);
+        let would = self.would(subject, name);
+        let would = would.unwrap_or(Would::NotAsked {
+            what: subject.what.name(),
+        });
+        let would_match = match &answer {
+            Answer::Raised(_) | Answer::NoLongerKept | Answer::Reported => true,
+            _ => would.is_match(),
+        };
+        let mut text = words::text(&answer);
+        if answer.is_without_verdict() {
+            text = format!("{text}; the rule {}", would.sentence());
+        }
         Explained {
             seq: subject.seq,
             at: Some(subject.at),
@@ -151,7 +188,8 @@ impl History {
             version: Some(subject.version),
             rule: name.to_owned(),
             answer: words::name(&answer),
-            text: words::text(&answer),
+            text,
+            would_match: Some(would_match),
             alert_id: matches!(answer, Answer::Raised(_)).then_some(id),
         }
     }
@@ -191,6 +229,80 @@ impl History {
                     .then(|| of_rules::actual_value(&rule.clauses, subject, clause)),
             },
         }
+    }
+
+    /// What the definition in force at the change, or else the present one, says of it.
+    fn would(&self, subject: &Subject, name: &str) -> Option<Would> {
+        let seq = subject.seq.unwrap_or_default();
+        let definition = self.in_force(name, seq).or_else(|| self.newest(name))?;
+        let matcher = Matcher::new(definition.rule.clone()).ok()?;
+        Some(Would::of(&matcher, subject))
+    }
+
+    fn newest(&self, name: &str) -> Option<&Definition> {
+        let mut all = self.definitions.iter();
+        all.rfind(|one| one.rule.name == name)
+    }
+
+    fn is_by_clock(&self, name: &str) -> bool {
+        let newest = self.newest(name);
+        newest.is_some_and(|one| !one.rule.clock.is_empty())
+    }
+
+    /// The alerts that the clock raised: overdue, reminders.
+    fn found_by_clock<'a>(
+        &'a self,
+        name: &'a str,
+        found: &'a [Found],
+    ) -> impl Iterator<Item = Explained> + 'a {
+        let of_rule = found.iter().filter(move |(rule, ..)| rule == name);
+        of_rule.map(|(rule, what, at, id)| {
+            let answer = match self.outcomes.get(id) {
+                Some(outcomes) => Answer::Raised(outcomes.clone()),
+                None => Answer::NoLongerKept,
+            };
+            Explained {
+                seq: None,
+                at: Some(*at),
+                what: Some(what.clone()),
+                version: None,
+                rule: rule.clone(),
+                answer: words::name(&answer),
+                text: words::text(&answer),
+                would_match: Some(true),
+                alert_id: Some(*id),
+            }
+        })
+    }
+
+    /// What a rule that is evaluated by the clock says now.
+    async fn clock_says(
+        &self,
+        connection: &mut PgConnection,
+        name: &str,
+        (key, is_ticket): (&str, bool),
+        now: DateTime<Utc>,
+    ) -> Result<Option<Explained>, sqlx::Error> {
+        let matcher = self.newest(name).map(|one| Matcher::new(one.rule.clone()));
+        let Some(Ok(matcher)) = matcher else {
+            return Ok(None);
+        };
+        let kind = match is_ticket {
+            true => RecordKind::Ticket,
+            false => RecordKind::Advisory,
+        };
+        let would = by_clock(connection, &matcher, (kind, key), now).await?;
+        Ok(would.map(|would| Explained {
+            seq: None,
+            at: Some(now),
+            what: Some(clock_kind(&matcher).to_owned()),
+            version: None,
+            rule: name.to_owned(),
+            answer: "by_clock",
+            text: format!("evaluated by the clock: the rule {}", would.sentence()),
+            would_match: Some(would.is_match()),
+            alert_id: None,
+        }))
     }
 
     /// The definition in force at this change: the newest that began before it and was

@@ -1,0 +1,117 @@
+//! `advisoryd import BUNDLE`: a bundle of `mirror`, where nothing can be requested.
+
+use std::path::Path;
+
+use super::ask;
+use super::output::{print_done, print_error, print_json};
+use super::report::print_run;
+use super::shared::Shared;
+use super::stop::stop_on_signals;
+use crate::clock::Clock;
+use crate::job::bundle::{self, Bundle, Key, Taken};
+use crate::model::counted;
+use crate::startup;
+
+/// Whether this is a bundle, not a directory of feed documents.
+pub(super) fn is_bundle(path: &Path) -> bool {
+    let has = |name: &str| path.join(name).is_file();
+    has("manifest.json") || has("unfinished.jsonl") || has("manifest.hmac-sha256")
+}
+
+/// Verifies a bundle, then imports all of it.
+pub(super) async fn run(
+    shared: Shared,
+    path: &Path,
+    key: &Path,
+    (accept_removals, json): (bool, bool),
+) -> anyhow::Result<bool> {
+    let config = shared.load_and_log(Some("warn"))?;
+    anyhow::ensure!(
+        config.upstream.offline,
+        "a bundle is imported where nothing is requested; set [upstream] offline = true"
+    );
+    let clock = Clock::system();
+    let bundle = bundle::open(path, &Key::read(key)?, clock.now())?;
+    ask::with_database(&config, async |opened| {
+        let stop = stop_on_signals()?;
+        ask::migrate(&config, opened).await?;
+        let from = (bundle.saved(), bundle.base_url.clone());
+        let pool = opened.pool.clone();
+        let context = startup::bundle_context(&config, from, pool, clock.clone(), stop).await?;
+        let mut good = true;
+        let mut tell = |taken: Taken| match print_taken(taken, json) {
+            Ok(is_good) => good &= is_good,
+            Err(error) => {
+                print_error(&error.to_string());
+                good = false;
+            }
+        };
+        bundle::take(&context, &bundle, accept_removals, &mut tell).await??;
+        if good {
+            bundle::complete(&context, &bundle).await?;
+        }
+        print_end(&bundle, good);
+        Ok(good)
+    })
+    .await
+}
+
+fn print_end(bundle: &Bundle, good: bool) {
+    let at = bundle.created_at.format("%Y-%m-%d %H:%M UTC");
+    if good {
+        print_done(&format!(
+            "the bundle of {at} is imported; the daemon, or `advisoryd sync`, evaluates the rules and delivers"
+        ));
+    } else {
+        print_error(&format!(
+            "the bundle of {at} is not imported completely, see above; it can be imported again"
+        ));
+    }
+}
+
+/// Prints one part; false if something in it failed.
+fn print_taken(taken: Taken, json: bool) -> anyhow::Result<bool> {
+    match taken {
+        Taken::Run(key, ran) => print_run(&key, ran.map_err(|failure| failure.chain()), json),
+        Taken::Lists(Ok(discovered)) => {
+            if let Some(error) = discovered.outcome.error() {
+                print_error(&format!("discovery: {error}"));
+                return Ok(false);
+            }
+            if json {
+                print_json(&discovered)?;
+            } else {
+                let listed = counted(discovered.listed, "watch list");
+                print_done(&format!(
+                    "discovery: {listed}, {} followed",
+                    discovered.followed
+                ));
+            }
+            Ok(true)
+        }
+        Taken::Lists(Err(holder)) => {
+            print_error(&format!(
+                "discovery: another process is reading it ({holder})"
+            ));
+            Ok(false)
+        }
+        Taken::Contents(mirrored) => {
+            if json {
+                print_json(&mirrored)?;
+            } else {
+                let read = counted(mirrored.read, "collection");
+                print_done(&format!("list contents: {read} read"));
+            }
+            Ok(mirrored.error.is_none())
+        }
+        Taken::Published(applied) if json => print_json(&applied).map(|()| true),
+        Taken::Published(applied) => {
+            print_done(&applied.sentence());
+            Ok(true)
+        }
+        Taken::Missing(what) => {
+            print_error(&what);
+            Ok(false)
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `advisoryd mirror`: a signed bundle for a site without a way out.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::output::{print_done, print_error, print_json};
+use super::shared::Shared;
+use super::stop::stop_on_signals;
+use crate::clock::Clock;
+use crate::job::bundle::{self, Key};
+use crate::model::counted;
+use crate::startup;
+
+/// What `mirror` takes.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  head -c 32 /dev/urandom | base64 > bundle-key
+  advisoryd mirror --out /mnt/stick/2026-11-30 --key-file bundle-key
+An interrupted command is continued by the same command.")]
+pub(super) struct Mirror {
+    /// Directory to write to; must be new, empty or an unfinished bundle
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// File with the key that signs the bundle; `import` needs the same
+    #[arg(long, value_name = "FILE")]
+    key_file: PathBuf,
+    /// How many days back the feeds go [default: `[feeds] first_days`]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    days: Option<u32>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(shared: Shared, wanted: Mirror) -> anyhow::Result<bool> {
+    let config = shared.load_and_log(Some("warn"))?;
+    anyhow::ensure!(
+        !config.upstream.offline,
+        "`mirror` requests everything from upstream, but [upstream] offline = true; run it where upstream can be reached"
+    );
+    let key = Key::read(&wanted.key_file)?;
+    let token = config.upstream.token()?;
+    let clock = Clock::system();
+    let days = wanted.days.unwrap_or(config.feeds.first_days);
+    let of = (&config.upstream.base_url, days);
+    let unfinished = bundle::resume(&wanted.out, of, clock.now())?;
+    let stop = stop_on_signals()?;
+    let saved = std::sync::Arc::clone(&unfinished.saved);
+    let context = startup::mirror_context(&config, token, saved, clock.clone(), stop).await?;
+    let mut recorded = match bundle::record(&context, &unfinished, days).await {
+        Ok(recorded) => recorded,
+        Err(failure) => {
+            print_error(&format!(
+                "{}; the bundle is not complete; run the same command again to continue",
+                failure.chain()
+            ));
+            return Ok(false);
+        }
+    };
+    bundle::published(&context, &wanted.out, &mut recorded).await?;
+    for what in &recorded.without {
+        print_error(&format!("not in the bundle: {what}"));
+    }
+    let files = bundle::finish(&unfinished, &recorded.published, &key, clock.now())?;
+    let requests = context.client.total_usage().requests;
+    if wanted.json {
+        print_json(&serde_json::json!({
+            "directory": wanted.out.display().to_string(),
+            "files": files,
+            "feeds": recorded.feeds,
+            "details": recorded.details,
+            "resumed": unfinished.resumed,
+            "requests": requests,
+            "without": recorded.without,
+        }))?;
+        return Ok(true);
+    }
+    print_done(&format!(
+        "{}: {}, {} ({} already there); {}, {} of details",
+        wanted.out.display(),
+        counted(files, "file"),
+        counted(requests, "request"),
+        unfinished.resumed,
+        counted(recorded.feeds, "feed"),
+        recorded.details
+    ));
+    Ok(true)
+}

@@ -1,0 +1,112 @@
+//! `advisoryd rules test`: for one advisory, and compared with other rules.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::ask;
+use super::output::{print_json, print_line};
+use super::rules::PRINTED_MESSAGES;
+use crate::clock::Clock;
+use crate::config::{Config, process_environment};
+use crate::job::alerts::back_test::{self, BackTest, Replay};
+use crate::job::alerts::difference::{self, Only};
+use crate::job::alerts::published::published;
+use crate::job::alerts::try_one::try_advisory;
+use crate::model::{Matcher, counted, legible};
+use crate::sink::as_text;
+
+/// The configuration to compare with, with the variables of this process.
+pub(super) fn old_config(path: &Path) -> anyhow::Result<Config> {
+    let named = || format!("--diff {}", path.display());
+    let config = Config::load(Some(path), process_environment()).with_context(named)?;
+    anyhow::ensure!(!config.alerts.rules.is_empty(), "{}: no rules", named());
+    Ok(config)
+}
+
+/// Replays rules: changes, the clock, and what is stored by publication date.
+pub(super) async fn replay(
+    connection: &mut PgConnection,
+    config: &Config,
+    rules: &[&Matcher],
+    (since, now): (DateTime<Utc>, DateTime<Utc>),
+) -> anyhow::Result<Vec<BackTest>> {
+    let replay = Replay {
+        since,
+        now,
+        mute_times: &config.alerts.mute_times,
+        zone: config.schedule.timezone,
+    };
+    let mut all = back_test::back_test(connection, rules, replay).await?;
+    let links = &config.upstream.links;
+    for (matcher, tried) in rules.iter().zip(&mut all) {
+        tried.published = published(connection, matcher, (since, now), links).await?;
+    }
+    Ok(all)
+}
+
+/// Prints what only one of the two sets of rules would have sent.
+pub(super) fn difference(old: &[BackTest], new: &[BackTest], json: bool) -> anyhow::Result<bool> {
+    let found = difference::difference(old, new);
+    if json {
+        print_json(&found)?;
+        return Ok(true);
+    }
+    let mut lines = Vec::new();
+    for (what, all) in [
+        ("only by the old rules", &found.removed),
+        ("only by the new rules", &found.added),
+    ] {
+        lines.push(format!("{what}: {}", counted(all.len(), "alert")));
+        lines.extend(all.iter().take(PRINTED_MESSAGES).map(line));
+        if all.len() > PRINTED_MESSAGES {
+            let more = all.len() - PRINTED_MESSAGES;
+            lines.push(format!("  and {more} more (--json prints all)"));
+        }
+    }
+    lines.push(format!("by both: {}", counted(found.both, "alert")));
+    print_line(&legible(&lines.join("\n")));
+    Ok(true)
+}
+
+fn line(only: &Only) -> String {
+    let at = only.alert.at.format("%Y-%m-%d %H:%M:%S");
+    let (key, title) = (&only.alert.key, &only.alert.title);
+    let rules = only.rules.join(", ");
+    format!("  {at}  {key}  {title} ({}) by {rules}", only.alert.summary)
+}
+
+/// Whether an advisory would be reported, rule by rule.
+pub(super) async fn one(
+    config: &Config,
+    chosen: Vec<&Matcher>,
+    said: &str,
+    json: bool,
+) -> anyhow::Result<bool> {
+    let said = said.trim().to_uppercase();
+    let now = Clock::system().now();
+    let with = (&config.upstream.links, now);
+    let tried = ask::with_connection(config, async |connection| {
+        Ok(try_advisory(connection, &chosen, &said, with).await?)
+    })
+    .await?;
+    let Some(tried) = tried else {
+        anyhow::bail!("{said} is not stored; `advisoryd explain {said}` says why");
+    };
+    for one in &tried {
+        if json {
+            print_json(one)?;
+            continue;
+        }
+        print_line(&legible(&format!("rule `{}` {}", one.rule, one.text)));
+        if let Some(Ok(text)) = one.sample.as_ref().map(as_text) {
+            let text = legible(text.trim_end());
+            for line in text.lines() {
+                print_line(format!("    {line}").trim_end());
+            }
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,183 @@
+//! `[alerts.health] fallback`: tells one sink that the database is unavailable, and when it
+//! is back. All that it needs is in memory.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sqlx::PgPool;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::model::{Message, Outage, RemoteObject, chain};
+use crate::sink::{Refused, Sink};
+use crate::store::database;
+
+/// How often the database is asked.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// Pause after a failed attempt; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// Longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// In the state directory while an outage lasts that was told: a daemon that is started again
+/// during the outage does not tell it again.
+const MARK: &str = "database-outage.json";
+/// Largest such file.
+const MAX_MARK_BYTES: u64 = 4096;
+
+/// Watches the database until `stop`; the sender takes the configuration of a reload.
+pub(super) fn start(
+    pool: PgPool,
+    config: &Config,
+    clock: Clock,
+    stop: CancellationToken,
+) -> watch::Sender<Arc<Config>> {
+    let config = Arc::new(config.clone());
+    let settings = watch::Sender::new(config);
+    let watching = Fallback {
+        pool,
+        clock,
+        settings: settings.subscribe(),
+        outage: None,
+        changed_at: Instant::now(),
+        is_away: false,
+        pause: FIRST_PAUSE,
+        next: Instant::now(),
+    };
+    tokio::spawn(async move { stop.run_until_cancelled(watching.watch()).await });
+    settings
+}
+
+struct Fallback {
+    pool: PgPool,
+    clock: Clock,
+    settings: watch::Receiver<Arc<Config>>,
+    /// The outage that lasts, or whose end is not told yet.
+    outage: Option<Outage>,
+    /// Since when the database is as it is, available or not.
+    changed_at: Instant,
+    is_away: bool,
+    /// Before another attempt to send.
+    pause: Duration,
+    next: Instant,
+}
+
+impl Fallback {
+    async fn watch(mut self) {
+        self.outage = self.read_mark();
+        loop {
+            let config = Arc::clone(&self.settings.borrow_and_update());
+            let health = &config.alerts.health;
+            if health.enabled && health.fallback.is_some() {
+                self.step(&config).await;
+            }
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    }
+
+    /// Asks the database, and sends what is due.
+    async fn step(&mut self, config: &Config) {
+        let found = database::reachable(&self.pool).await;
+        if found.is_err() != self.is_away {
+            self.is_away = found.is_err();
+            self.changed_at = Instant::now();
+            (self.pause, self.next) = (FIRST_PAUSE, Instant::now());
+        }
+        let is_settled = self.changed_at.elapsed() >= config.alerts.health.fallback_after;
+        let now = self.clock.now();
+        let mut outage = match (self.outage.clone(), &found) {
+            (Some(outage), _) => outage,
+            (None, Ok(())) => return,
+            (None, Err(_)) => Outage::since(now),
+        };
+        if !is_settled {
+            // Told or not, it is the same outage until the database is back for a while.
+            self.outage = Some(outage).filter(|outage| found.is_err() || outage.is_told);
+            if self.outage.is_none() {
+                self.write_mark();
+            }
+            return;
+        }
+        let message = match &found {
+            Err(_) if outage.is_told => return,
+            Err(error) => outage.begins(&chain(error), now),
+            Ok(()) => outage.ends(now),
+        };
+        if Instant::now() >= self.next {
+            // A crash after this costs a repeat with the same id.
+            self.outage = Some(outage.clone());
+            self.write_mark();
+            let known = outage.object.clone();
+            match self.send(config, &message, known).await {
+                Ok(object) => {
+                    outage.is_told = found.is_err();
+                    outage.object = object;
+                    self.outage = Some(outage).filter(|_| found.is_err());
+                    self.write_mark();
+                    return;
+                }
+                Err(reason) => {
+                    warn!("the outage of the database could not be told, will retry: {reason}");
+                    self.next = Instant::now() + self.pause;
+                    self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+        self.outage = Some(outage);
+    }
+
+    /// Sends a message; returns the id of the object outside, if the sink remembers one.
+    async fn send(
+        &self,
+        config: &Config,
+        message: &Message,
+        known: Option<String>,
+    ) -> Result<Option<String>, String> {
+        let name = config.alerts.health.fallback.as_deref();
+        let mut sinks = config.alerts.sinks.iter();
+        let settings = sinks.find(|sink| Some(sink.name.as_str()) == name);
+        let settings = settings.ok_or("no such sink")?;
+        let sink = Sink::open(settings).map_err(|error| chain(&error))?;
+        let mut known = known.map(|id| RemoteObject {
+            id,
+            is_resolved: false,
+        });
+        for part in 0..sink.parts(message) {
+            let now = self.clock.now();
+            let sent = sink.send_part((message, part), known.as_ref(), now).await;
+            let sent = sent.map_err(|Refused { reason, .. }| reason)?;
+            known = sent.object.or(known);
+        }
+        info!("delivered to sink `{}`: {}", sink.name(), message.title);
+        Ok(known.map(|object| object.id))
+    }
+
+    fn mark(&self) -> PathBuf {
+        self.settings.borrow().state.dir.join(MARK)
+    }
+
+    /// The outage that an earlier process told, or tried to.
+    fn read_mark(&self) -> Option<Outage> {
+        let path = self.mark();
+        let length = std::fs::metadata(&path).ok()?.len();
+        let text = (length <= MAX_MARK_BYTES).then(|| std::fs::read(&path).ok())??;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Without a state directory, an outage is told again after a restart.
+    fn write_mark(&self) {
+        let path = self.mark();
+        let written = match &self.outage {
+            Some(outage) => serde_json::to_vec(outage)
+                .map_err(std::io::Error::from)
+                .and_then(|text| std::fs::write(&path, text)),
+            None => std::fs::remove_file(&path),
+        };
+        if let Err(error) = written {
+            debug!(%error, "{} cannot be written", path.display());
+        }
+    }
+}

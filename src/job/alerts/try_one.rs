@@ -1,0 +1,126 @@
+//! Dry run of rules for one advisory or ticket with its present content.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use super::by_clock::{candidates, is_timed, kind_of_alert, subjects};
+use super::published::sample;
+use super::would::Would;
+use crate::model::{ChangeKind, Links, Matcher, Message, RecordKind, Subject};
+use crate::store::alerts::by_clock::Asked;
+use crate::store::alerts::subject::{self, Stored};
+
+/// Whether a rule would create an alert.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tried {
+    /// Name of the rule.
+    pub rule: String,
+    /// Whether it would.
+    pub would_match: bool,
+    /// The same as a sentence without its subject.
+    pub text: String,
+    /// The message that it would send.
+    pub sample: Option<Message>,
+}
+
+/// Tries rules with the present content of an advisory; `None` if it is not stored.
+pub async fn try_advisory(
+    connection: &mut PgConnection,
+    matchers: &[&Matcher],
+    said: &str,
+    (links, now): (&Links, DateTime<Utc>),
+) -> Result<Option<Vec<Tried>>, sqlx::Error> {
+    let words: Vec<String> = matchers.iter().flat_map(|one| one.words()).collect();
+    let page = Stored {
+        after: "",
+        limit: 1,
+        existing_at: i64::MAX,
+        words: &words,
+        only: Some(&[said.to_owned()]),
+    };
+    let Some(subject) = subject::stored(connection, page).await?.into_iter().next() else {
+        return Ok(None);
+    };
+    let mut all = Vec::new();
+    for matcher in matchers {
+        let rule = matcher.rule();
+        let would = if rule.clock.is_empty() {
+            of_stored(matcher, &subject)
+        } else {
+            match by_clock(connection, matcher, (RecordKind::Advisory, said), now).await? {
+                Some(would) => would,
+                None => Would::NotAsked { what: "advisory" },
+            }
+        };
+        let is_new = would == Would::Match;
+        let sample = match is_new {
+            true => sample(connection, matcher, &subject, (now, links)).await?,
+            false => None,
+        };
+        all.push(Tried {
+            rule: rule.name.clone(),
+            would_match: would.is_match(),
+            text: would.sentence(),
+            sample,
+        });
+    }
+    Ok(Some(all))
+}
+
+/// As if it had just appeared; a rule that does not ask for new advisories waits for another
+/// event.
+fn of_stored(matcher: &Matcher, subject: &Subject) -> Would {
+    let on = &matcher.rule().on;
+    let asks =
+        |kind: &ChangeKind| matches!(kind, ChangeKind::Appeared | ChangeKind::JoinedWatchList);
+    match Would::of_clauses(matcher, subject) {
+        Would::Match if !on.iter().any(asks) => Would::MatchAt {
+            on: on.iter().map(|kind| kind.name()).collect(),
+        },
+        would => would,
+    }
+}
+
+/// Whether a rule that is evaluated by the clock would create an alert now; `None` if it is
+/// not about such records, or not evaluated by the clock.
+pub(super) async fn by_clock(
+    connection: &mut PgConnection,
+    matcher: &Matcher,
+    (kind, key): (RecordKind, &str),
+    now: DateTime<Utc>,
+) -> Result<Option<Would>, sqlx::Error> {
+    let rule = matcher.rule();
+    let of_tickets = rule.clock.ticket_open_for.is_some();
+    if !is_timed(rule) || of_tickets != (kind == RecordKind::Ticket) {
+        return Ok(None);
+    }
+    let described = match rule.clock.is_empty() {
+        true => "`repeat`".to_owned(),
+        false => rule.clock.described().join(" and "),
+    };
+    let asked = Asked {
+        only: Some(key),
+        ..Asked::again(&rule.name, (DateTime::UNIX_EPOCH, now))
+    };
+    let (kind, overdue) = candidates(connection, rule, asked).await?;
+    let Some(one) = overdue.first() else {
+        return Ok(Some(Would::NotDue { clauses: described }));
+    };
+    let subjects = subjects(connection, matcher, (kind, &overdue), now).await?;
+    let Some(subject) = subjects.first() else {
+        return Ok(Some(Would::NotFollowed));
+    };
+    Ok(Some(match Would::of_clauses(matcher, subject) {
+        Would::Match => Would::MatchByClock {
+            clause: described,
+            since: one.since,
+        },
+        would => would,
+    }))
+}
+
+/// The kind of alert of a rule that is evaluated by the clock.
+pub(super) fn clock_kind(matcher: &Matcher) -> &'static str {
+    kind_of_alert(matcher.rule())
+}

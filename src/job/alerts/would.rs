@@ -1,0 +1,116 @@
+//! Whether a rule would create an alert, whatever the baseline says: one of a fixed set of
+//! sentences.
+
+use chrono::{DateTime, Utc};
+
+use crate::model::{Clause, Matcher, Subject, Verdict, words as of_rules};
+
+/// Whether a rule would create an alert.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Would {
+    /// It would.
+    Match,
+    /// It would, because something has not happened since then.
+    MatchByClock {
+        /// The clause about time, as configured.
+        clause: String,
+        /// Beginning of the period.
+        since: DateTime<Utc>,
+    },
+    /// Its clauses match; it waits for one of these events.
+    MatchAt {
+        /// The events.
+        on: Vec<&'static str>,
+    },
+    /// It is evaluated by the clock, and nothing is overdue.
+    NotDue {
+        /// The clauses about time, as configured.
+        clauses: String,
+    },
+    /// The event type is not in the `on` of the rule.
+    NotAsked {
+        /// The event type.
+        what: &'static str,
+    },
+    /// It is in no followed source.
+    NotFollowed,
+    /// A clause is false.
+    ClauseFalse {
+        /// The clause.
+        clause: Clause,
+        /// The required value, in words.
+        required: String,
+        /// The actual value, in words.
+        actual: String,
+    },
+    /// A value is missing, and the rule skips such events.
+    ValueMissing {
+        /// The clause.
+        clause: Clause,
+    },
+}
+
+impl Would {
+    /// For a change.
+    pub fn of(matcher: &Matcher, subject: &Subject) -> Self {
+        if !matcher.rule().on.contains(&subject.what) {
+            let what = subject.what.name();
+            return Self::NotAsked { what };
+        }
+        Self::of_clauses(matcher, subject)
+    }
+
+    /// By its clauses alone, for any kind of change.
+    pub fn of_clauses(matcher: &Matcher, subject: &Subject) -> Self {
+        let clauses = &matcher.rule().clauses;
+        match matcher.clauses(subject) {
+            Verdict::False(clause) => Self::ClauseFalse {
+                clause,
+                required: of_rules::requirement(clauses, clause),
+                actual: of_rules::actual_value(clauses, subject, clause),
+            },
+            Verdict::Missing(clause) => Self::ValueMissing { clause },
+            _ if !subject.is_followed => Self::NotFollowed,
+            _ => Self::Match,
+        }
+    }
+
+    /// Whether it would.
+    pub fn is_match(&self) -> bool {
+        matches!(self, Self::Match | Self::MatchByClock { .. })
+    }
+
+    /// As a sentence without its subject, the rule.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Match => "would match".to_owned(),
+            Self::MatchByClock { clause, since } => format!(
+                "would match: {clause} has passed, counted from {}",
+                since.format("%Y-%m-%d %H:%M:%S UTC")
+            ),
+            Self::MatchAt { on } => format!(
+                "would match at one of these events, which is not here: {}",
+                on.join(", ")
+            ),
+            Self::NotDue { clauses } => {
+                format!("would not match now: {clauses} has not passed, or does not apply")
+            }
+            Self::NotAsked { what } => {
+                format!("would not match: event type `{what}` is not in `on`")
+            }
+            Self::NotFollowed => "would not match: not in a followed list".to_owned(),
+            Self::ClauseFalse {
+                clause,
+                required,
+                actual,
+            } => {
+                let clause = clause.name();
+                format!("would not match: `{clause}` requires {required}, got {actual}")
+            }
+            Self::ValueMissing { clause } => format!(
+                "would not match: no value for `{}`, and the rule skips events without it",
+                clause.name()
+            ),
+        }
+    }
+}

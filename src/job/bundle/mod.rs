@@ -1,0 +1,14 @@
+//! Bundles for sites without a way out: `mirror` saves upstream's responses in a directory,
+//! `import` reads them in place of upstream.
+
+mod error;
+mod folder;
+mod manifest;
+mod record;
+mod take;
+
+pub use error::NotABundle;
+pub use folder::{Unfinished, finish, resume};
+pub use manifest::{Bundle, Key, open};
+pub use record::{Recorded, published, record};
+pub use take::{Taken, complete, take};
