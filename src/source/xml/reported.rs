@@ -3,6 +3,7 @@
 use super::attributes::Attributes;
 use super::name::key;
 use super::tree::Node;
+use crate::model::visible;
 
 /// Text of the document that is quoted in messages, in characters.
 const LONGEST_QUOTE_CHARS: usize = 200;
@@ -118,6 +119,19 @@ pub(in crate::source) fn is_failure(name: &str, value: &str) -> bool {
 fn is_one_of(value: &str, words: &[&str]) -> bool {
     let value = value.trim();
     words.iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+/// A text for a message about characters where none belong: those that cannot be seen
+/// stand as escapes.
+pub(super) fn quoted_visibly(text: &str) -> String {
+    /// Of a text that has no other characters.
+    const MOST_CHARS: usize = 10;
+    let line = quoted(text);
+    if line.is_empty() {
+        let beginning: String = text.chars().take(MOST_CHARS).collect();
+        return visible(&beginning);
+    }
+    visible(&line)
 }
 
 /// Text of the document on one line, for messages.

@@ -11,7 +11,7 @@ use super::envelope::{Envelope, shown};
 use super::error::FeedError;
 use super::name::key;
 use super::plan::Plan;
-use super::reported::quoted;
+use super::reported::quoted_visibly;
 use super::rules::Rules;
 use super::token::{Kind, Next, Token, next};
 
@@ -171,6 +171,12 @@ impl Splitter {
             }
         };
         let text = &buffer[from..from + length];
+        if !self.open.is_empty()
+            && self.plan.depth.is_none()
+            && let Some(at) = memchr::memchr(b'<', text)
+        {
+            return Err(self.ill_formed(from + at, "`<` that begins no markup"));
+        }
         if let Some(at) = text.iter().position(|byte| !byte.is_ascii_whitespace()) {
             self.words(&text[at..], from + at)?;
         }
@@ -187,11 +193,8 @@ impl Splitter {
             self.is_torn |= memchr::memchr2(b'<', b'>', text).is_some();
             return self.strays(FeedError::Text {
                 at: self.offset + at as u64,
-                text: quoted(&String::from_utf8_lossy(text)),
+                text: quoted_visibly(&String::from_utf8_lossy(text)),
             });
-        }
-        if let Some(found) = memchr::memchr(b'<', text) {
-            return Err(self.ill_formed(at + found, "`<` that begins no markup"));
         }
         self.envelope.text(text);
         Ok(())
