@@ -198,7 +198,7 @@ impl Trial {
         let (work, loss) = (WORK[number % WORK.len()], LOSSES[number % LOSSES.len()]);
         self.cluster.whole().await;
         let primary = self.cluster.primary().await;
-        let is_losing = !self.is_synchronous && loss != Loss::Switchover && number >= WORK.len();
+        let is_losing = !self.is_synchronous && loss != Loss::Switchover && number > 0;
         let mut had = 0;
         if is_losing {
             self.cluster.cut_off().await;

@@ -5,7 +5,6 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -20,8 +19,6 @@ use super::run_dir::state_dir;
 use super::wait::{PATIENCE, eventually};
 use super::web::free_port;
 
-/// A little longer than a standby usually waits before it streams again.
-const USUAL_RETRY: Duration = Duration::from_secs(7);
 /// How many servers there are.
 const NODES: usize = 3;
 
@@ -40,6 +37,8 @@ pub enum Loss {
 pub struct Patroni {
     nodes: Vec<Node>,
     is_synchronous: bool,
+    /// Receivers of standbys that stand still.
+    stopped: Vec<Pid>,
     /// Its file says where etcd is, for `patronictl`.
     _etcd: Running,
     _dir: TempDir,
@@ -67,6 +66,7 @@ impl Patroni {
         let cluster = Self {
             nodes,
             is_synchronous,
+            stopped: Vec::new(),
             _etcd: etcd,
             _dir: dir,
         };
@@ -149,43 +149,25 @@ impl Patroni {
     }
 
     /// Stops both standbys from receiving more, so that what the primary commits from
-    /// now on is on no other server.
-    pub async fn cut_off(&self) {
+    /// now on is on no other server: their receivers stand still, and end with the loss.
+    pub async fn cut_off(&mut self) {
         let primary = self.primary().await;
-        let standbys = (0..NODES).filter(|node| *node != primary);
-        for standby in standbys.clone() {
-            for sql in [
-                "alter system set wal_retrieve_retry_interval = '1h'",
-                "select pg_reload_conf()",
-            ] {
-                self.sql(standby, sql).await;
-            }
+        for standby in (0..NODES).filter(|node| *node != primary) {
+            let receiver = "select pid from pg_stat_wal_receiver";
+            let node = &self.nodes[standby];
+            let pid =
+                eventually("a receiver", PATIENCE, async || node.number(receiver).await).await;
+            let pid = Pid::from_raw(i32::try_from(pid).expect("a process number"));
+            kill(pid, Signal::SIGSTOP).expect("the signal is sent");
+            self.stopped.push(pid);
         }
-        let mut quiet_since = Instant::now();
-        eventually("the end of replication", PATIENCE, async || {
-            // What a standby begins before it has read the setting begins again.
-            for standby in standbys.clone() {
-                let end = "select pg_terminate_backend(pid) from pg_stat_wal_receiver";
-                self.sql(standby, end).await;
-            }
-            let streaming = "select count(*) from pg_stat_replication";
-            if self.nodes[primary].number(streaming).await? > 0 {
-                quiet_since = Instant::now();
-            }
-            (quiet_since.elapsed() > USUAL_RETRY).then_some(())
-        })
-        .await;
     }
 
-    /// Ends [`Patroni::cut_off`] on the servers that answer.
-    async fn reconnected(&self) {
-        for node in &self.nodes {
-            for sql in [
-                "alter system reset wal_retrieve_retry_interval",
-                "select pg_reload_conf()",
-            ] {
-                let _ = node.execute(sql).await;
-            }
+    /// Ends the receivers that stand still, with what they have not read.
+    fn end_receivers(&mut self) {
+        for pid in self.stopped.drain(..) {
+            // It may have ended with its server.
+            let _ = kill(pid, Signal::SIGKILL);
         }
     }
 
@@ -200,7 +182,7 @@ impl Patroni {
                 self.nodes[primary].signal(Signal::SIGQUIT);
             }
         }
-        self.reconnected().await;
+        self.end_receivers();
     }
 
     async fn switchover(&self, primary: usize) {
@@ -235,6 +217,7 @@ impl Patroni {
 
 impl Drop for Patroni {
     fn drop(&mut self) {
+        self.end_receivers();
         for node in &mut self.nodes {
             node.patroni = None;
             node.signal(Signal::SIGQUIT);
