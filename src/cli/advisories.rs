@@ -291,7 +291,8 @@ pub(super) async fn run(shared: Shared, wanted: Advisories) -> anyhow::Result<bo
         anyhow::Ok((found, receipt::unlisted(connection, details).await?))
     };
     let (found, unlisted) = ask::with_connection(&config, ask).await?;
-    print(&form, found, |lines| rows(lines, sort, (times, now)))?;
+    let links = &config.upstream.links;
+    print(&form, found, |lines| rows(lines, sort, (times, now), links))?;
     print_unlisted(unlisted);
     Ok(true)
 }

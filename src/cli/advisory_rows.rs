@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::output::table;
+use super::table::linked;
 use super::times::Times;
+use crate::model::Links;
 use crate::store::reports::question::{AdvisoryLine, Sort};
 
 /// The table. It always shows what it is sorted by.
@@ -11,6 +12,7 @@ pub(super) fn rows(
     lines: &[AdvisoryLine],
     sort: Sort,
     (times, now): (Times, DateTime<Utc>),
+    links: &Links,
 ) -> String {
     let rows: Vec<[String; 6]> = lines
         .iter()
@@ -33,10 +35,19 @@ pub(super) fn rows(
         _ => "cvss",
     };
     let at = times.heading(heading, now);
-    table(
+    let pages: Vec<_> = lines.iter().map(|line| page(line, links)).collect();
+    linked(
         ["advisory", "severity", score, "solution", &at, "title"],
         &rows,
+        &pages,
     )
+}
+
+/// The advisory's page, where the configuration says how to find it.
+fn page(line: &AdvisoryLine, links: &Links) -> Option<String> {
+    let id = line.upstream_id.map(|id| id.to_string());
+    let values = [("said", Some(line.said.clone())), ("id", id)];
+    links.advisory.as_ref()?.fill(&values)
 }
 
 /// The column by which lines are sorted is always shown.

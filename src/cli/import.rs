@@ -7,7 +7,7 @@ use tokio::io::AsyncRead;
 
 use super::ask;
 use super::output::print_error;
-use super::report::{not_followed, print_run};
+use super::report::{LOG_OF_RUNS, not_followed, print_run};
 use super::shared::Shared;
 use super::stop::stop_on_signals;
 use crate::clock::Clock;
@@ -32,7 +32,7 @@ pub(super) struct Import {
 }
 
 pub(super) async fn run(shared: Shared, wanted: Import) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_log(Some(LOG_OF_RUNS))?;
     ask::with_database(&config, async |opened| {
         let stop = stop_on_signals()?;
         ask::migrate(&config, opened).await?;

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::ask;
-use super::output::{print_json, print_line, table};
+use super::output::{print_json, print_line, print_styled, table};
 use super::shared::Shared;
 use super::since::{Since, since};
 use super::times::Times;
@@ -78,7 +78,7 @@ fn list(config: &Config, json: bool) -> anyhow::Result<bool> {
             [rule.name.clone(), sinks, words::described(rule)]
         })
         .collect();
-    print_line(&table(["rule", "sinks", "definition"], &rows));
+    print_styled(&table(["rule", "sinks", "definition"], &rows));
     Ok(true)
 }
 

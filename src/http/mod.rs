@@ -39,4 +39,4 @@ pub use raw::{RawRequest, RawResponse, Verb};
 pub use refusal::is_about_the_token;
 pub use request::Request;
 pub use throttle::retry_after_in;
-pub use usage::Usage;
+pub use usage::{Retrying, Usage};

@@ -45,7 +45,7 @@ enum What {
     Restore {
         /// File of `database backup`
         file: PathBuf,
-        /// Replace the data of the private database; it is kept beside
+        /// Replace the data of the private database; the former data stays in `postgresql/data.old`
         #[arg(long)]
         replace: bool,
         /// Do not ask for confirmation

@@ -5,7 +5,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
-use crate::cli::output::{print_line, table};
+use crate::cli::output::{print_line, print_styled, table};
 use crate::model::counted;
 
 /// Three queries worth trying.
@@ -172,7 +172,7 @@ impl Show {
             "\nThe first pass is complete: {} and these advisories.\n",
             counted(tickets, "ticket")
         ));
-        print_line(&table(["severity", "advisories", "zero days"], &rows));
+        print_styled(&table(["severity", "advisories", "zero days"], &rows));
         print_line(&format!("\nConnect with\n\n    {psql}\n\nand try"));
         for (question, query) in QUERIES {
             print_line(&format!("\n    -- {question}\n    {query}"));

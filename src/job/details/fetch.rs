@@ -111,6 +111,7 @@ async fn fetch_all(run: &Run, due: Vec<String>, work: &mut Work) -> Result<(), F
         let Some(ended) = in_progress.join_next().await else {
             return Ok(());
         };
+        run.context.progress.add(0, 1);
         if let Err(failure) = work.count(ended) {
             drain(&mut in_progress, work).await;
             return Err(failure);
