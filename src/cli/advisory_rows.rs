@@ -7,13 +7,23 @@ use super::times::Times;
 use crate::model::Links;
 use crate::store::reports::question::{AdvisoryLine, Sort};
 
+/// What the table shows.
+#[derive(Clone, Copy)]
+pub(super) struct Shown {
+    /// What it is sorted by.
+    pub(super) sort: Sort,
+    /// Whether the watch lists take the place of the solution.
+    pub(super) has_lists: bool,
+}
+
 /// The table. It always shows what it is sorted by.
 pub(super) fn rows(
     lines: &[AdvisoryLine],
-    sort: Sort,
+    shown: Shown,
     (times, now): (Times, DateTime<Utc>),
     links: &Links,
 ) -> String {
+    let Shown { sort, has_lists } = shown;
     let rows: Vec<[String; 6]> = lines
         .iter()
         .map(|line| {
@@ -22,7 +32,11 @@ pub(super) fn rows(
                 line.said.clone(),
                 line.severity.clone().unwrap_or_default(),
                 score(line, sort),
-                line.solution_status.clone().unwrap_or_default(),
+                if has_lists {
+                    line.watch_lists.clone().unwrap_or_default().join(", ")
+                } else {
+                    line.solution_status.clone().unwrap_or_default()
+                },
                 at.map(|at| times.day(at)).unwrap_or_default(),
                 marked(line, times),
             ]
@@ -35,9 +49,10 @@ pub(super) fn rows(
         _ => "cvss",
     };
     let at = times.heading(heading, now);
+    let fourth = if has_lists { "watch lists" } else { "solution" };
     let pages: Vec<_> = lines.iter().map(|line| page(line, links)).collect();
     linked(
-        ["advisory", "severity", score, "solution", &at, "title"],
+        ["advisory", "severity", score, fourth, &at, "title"],
         &rows,
         &pages,
     )

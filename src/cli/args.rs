@@ -90,12 +90,15 @@ pub(super) enum Command {
     /// Show whether a daemon runs, problems, data freshness and next runs
     Status(super::status::Options),
     /// List advisories that match a filter, most recently modified first
+    #[command(aliases = ["advisory", "search", "list"])]
     Advisories(Box<super::advisories::Advisories>),
     /// List tickets, most recently modified first
+    #[command(alias = "ticket")]
     Tickets(super::tickets::Tickets),
     /// Show one advisory or ticket and its history
     Show(super::show::Show),
     /// List or follow the change log
+    #[command(alias = "log")]
     Changes(super::changes::Changes),
     /// Verify that nothing is missing or has been altered
     #[command(visible_alias = "prove")]

@@ -41,8 +41,8 @@ fn configuration() -> String {
         let _ = match (line.strip_prefix("# "), line) {
             (_, "" | "#") => writeln!(page, ".PP"),
             (Some(text), _) => writeln!(page, "{}", roff(text)),
-            (None, heading) if heading.starts_with('[') => {
-                writeln!(page, ".SH {}", roff(heading))
+            (None, heading) if heading.trim_start_matches('#').starts_with('[') => {
+                writeln!(page, ".SH {}", roff(heading.trim_start_matches('#')))
             }
             (None, key) => writeln!(page, ".br\n.B {}\n.br", roff(key)),
         };

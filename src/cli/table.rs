@@ -29,7 +29,7 @@ pub(super) fn linked<const N: usize>(
 }
 
 /// The width of the terminal, if there is one.
-fn width() -> Option<usize> {
+pub(super) fn width() -> Option<usize> {
     let terminal = Term::stdout();
     let size = terminal
         .is_term()

@@ -6,13 +6,40 @@ use std::path::Path;
 
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::TicketSync;
+use console::truncate_str;
 
 use crate::support::picture::picture;
-use crate::support::settings::{Schedule, WatchList};
+use crate::support::settings::{Alerts, Schedule, WatchList};
 use crate::support::{Shell, World, on_terminal, small, words};
 
 const COLUMNS: u16 = 104;
 const FILE: &str = "docs/terminal.svg";
+
+/// The part of an output that is shown.
+struct Part {
+    /// In its first line.
+    from: &'static str,
+    lines: usize,
+}
+
+const ALL: Part = Part {
+    from: "",
+    lines: 12,
+};
+
+/// What is typed.
+const SHOWN: [(&str, Part); 4] = [
+    ("advisoryd status", ALL),
+    ("advisoryd advisories --severity high+ --limit 5", ALL),
+    (
+        "advisoryd show SA70025 --history",
+        Part {
+            from: "version 2",
+            lines: 16,
+        },
+    ),
+    ("advisoryd explain SA70025 --rule soc", ALL),
+];
 
 async fn world() -> World {
     let mut options = small();
@@ -30,11 +57,18 @@ async fn world() -> World {
             ..WatchList::default()
         });
     }
-    world.settings.schedule = Schedule::never();
+    world.settings.schedule = Schedule {
+        full_feeds: Some("0 0 2 * * *"),
+        ..Schedule::default()
+    };
+    world.settings.alerts = Alerts::to_log(&["escalated"]);
+    world.settings.alerts.rules[0].name = "soc".to_owned();
     world.pull().await;
     world.sync_tickets(TicketSync::Now).await;
+    world.alert().await;
     world.simulator.revise("SA70025", true);
     world.pull_back(LookBack::Full).await;
+    world.alert().await;
     world
 }
 
@@ -46,26 +80,18 @@ async fn the_picture_in_the_readme_shows_what_is_printed() {
     let shell = Shell::new();
     let config = world.config_file();
     let mut text = String::new();
-    for (line, part) in [
-        ("advisoryd status", "| sed '/Connect:/d'"),
-        ("advisoryd advisories --severity high+ --limit 5", ""),
-        ("advisoryd changes --since 1 --what escalated", ""),
-        (
-            "advisoryd show SA70025 --history",
-            "| sed -n '/^History/,$p'",
-        ),
-    ] {
-        // In a pipe it has colours because of the option.
-        let typed = match part {
-            "" => line.to_owned(),
-            part => format!(
-                "{} {part}",
-                line.replace("advisoryd", "advisoryd --color always")
-            ),
-        };
-        let (shown, code) = on_terminal(shell.command(&typed, &config), COLUMNS);
+    for (line, part) in SHOWN {
+        let (shown, code) = on_terminal(shell.command(line, &config), COLUMNS);
         assert_eq!(code, 0, "{shown}");
-        writeln!(text, "\u{1b}[1m$ {line}\u{1b}[0m\n{}\n", shown.trim_end()).unwrap();
+        writeln!(text, "\u{1b}[1m$ {line}\u{1b}[0m").unwrap();
+        let shown = shown.lines().skip_while(|line| !line.contains(part.from));
+        let shown = shown.filter(|line| !line.contains("Connect: "));
+        for line in shown.take(part.lines) {
+            // A terminal would break it.
+            writeln!(text, "{}", truncate_str(line, COLUMNS.into(), "…")).unwrap();
+        }
+        text.truncate(text.trim_end().len());
+        text.push_str("\n\n");
     }
     drop(daemon);
     let host = regex::Regex::new(r"(pid \d+ on )[\w.-]+").unwrap();

@@ -8,7 +8,7 @@ use std::process::Command;
 use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::simulate::{FeedOptions, Options};
 
-use crate::support::settings::Upstream;
+use crate::support::settings::{Upstream, WatchList};
 use crate::support::{World, free_port, on_terminal, small, state_dir};
 
 /// Begins a link (OSC 8) and a colour.
@@ -197,4 +197,87 @@ async fn details_and_tickets_have_totals_and_details_one_line() {
     // Details take longest, so they come last.
     let place = |text| shown.find(text).unwrap();
     assert!(place("tickets: ok") < place("details: ok"), "{shown:?}");
+}
+
+#[tokio::test]
+async fn what_a_new_user_types_is_understood_or_answered_with_what_to_type() {
+    let mut world = World::with(small()).await;
+    world.lists = Some(Vec::new());
+    world.settings.watch_lists.push(WatchList {
+        id: 1,
+        name: Some("Linux servers"),
+        source: Some("feed"),
+        ..WatchList::default()
+    });
+    world.pull_one().await;
+    world.sync_tickets(TicketSync::Now).await;
+    let same = |one: &[&str], other: &[&str]| {
+        assert_eq!(
+            piped(&world, one, &[]),
+            piped(&world, other, &[]),
+            "{one:?}"
+        );
+    };
+    let found = ["advisories", "--search", "denial service"];
+    assert!(piped(&world, &found, &[]).contains("Denial of Service"));
+    same(&["search", "denial", "service"], &found);
+    same(&["advisories", "denial", "service"], &found);
+    same(
+        &["list", "--severity", "critical"],
+        &["advisories", "--severity", "critical"],
+    );
+    same(&["ticket"], &["tickets"]);
+    same(&["log"], &["changes"]);
+    let cve = &world
+        .texts("select cves[1] from advisoryd_v1.advisories where cves <> '{}'")
+        .await[0];
+    let page = piped(&world, &["advisories", "--cve", cve], &[]);
+    let mut lines = page.lines();
+    assert!(lines.next().unwrap().contains("  watch lists  "), "{page}");
+    assert!(
+        lines.all(|line| line.contains("  Linux servers  ")),
+        "{page}"
+    );
+    for (arguments, code, answer) in [
+        (
+            ["--list", "Linux"],
+            1,
+            "no watch list `Linux`; known: Linux servers (1)",
+        ),
+        (["--severity", "critcal"], 2, "did you mean `critical`?"),
+        (["--severity", "hihg+"], 2, "did you mean `high`?"),
+    ] {
+        let told = world.told(&[&["advisories"], &arguments[..]].concat());
+        assert_eq!(told.code, code, "{told}");
+        assert!(told.stderr.contains(answer), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn help_is_in_groups_and_changes_take_one_line_each() {
+    let world = filled().await;
+    let help = piped(&world, &["--help"], &[]);
+    for part in [
+        "\nQueries:\n  advisories ",
+        "\nAlerts:\n  alerts ",
+        "Exit status: 0 success",
+    ] {
+        assert!(help.contains(part), "{part}: {help}");
+    }
+    let help = piped(&world, &["tickets", "--help"], &[]);
+    let (own, global) = help.split_once("\nGlobal options:\n").unwrap();
+    assert!(
+        own.contains("--assignee") && !own.contains("--utc"),
+        "{own}"
+    );
+    assert!(
+        global.contains("--utc") && !global.contains("--assignee"),
+        "{global}"
+    );
+    let mut command = command(&world, &["changes"], &[("NO_COLOR", "1")]);
+    command.env("PAGER", "cat");
+    let (shown, code) = on_terminal(command, 70);
+    assert_eq!(code, 0);
+    let widths = shown.lines().map(|line| line.chars().count());
+    assert_eq!(widths.max(), Some(70), "{shown}");
 }
