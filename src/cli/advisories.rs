@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::model::counted;
 use crate::model::filter::{
     Comparison, Field, Filter, FlagField, ListField, Moment, NumberField, Order, Test, TextField,
-    TimeField, comparison, parse_filter,
+    TimeField, comparison, is_cve, parse_filter,
 };
 use crate::store::reports::question::{self, AdvisoryLine, AdvisoryQuestion, Sort};
 use crate::store::reports::receipt::{self, Unlisted};
@@ -33,7 +33,7 @@ docs/filter.md describes the language of --where."#;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Advisories {
-    /// Words to search for, as with --search
+    /// Words to search for, as with --search; a CVE as with --cve
     #[arg(value_name = "WORDS", conflicts_with = "search")]
     words: Vec<String>,
     /// A filter, such as 'severity >= high and (product ~ "openssl" or cve = CVE-2026-1234)'
@@ -212,6 +212,17 @@ fn sort(text: &str) -> Result<(Sort, bool), String> {
 }
 
 impl Advisories {
+    /// A CVE is not searched for in texts.
+    fn take_cves(&mut self) {
+        let (cves, words) = std::mem::take(&mut self.words)
+            .into_iter()
+            .partition(|word| is_cve(word));
+        let cves: Vec<String> = cves;
+        self.words = words;
+        self.cve
+            .extend(cves.iter().filter_map(|word| cve(word).ok()));
+    }
+
     /// What comes first.
     fn order(&self) -> (Sort, bool) {
         let usual = match (self.released, self.first_seen) {
@@ -279,7 +290,8 @@ impl Advisories {
     }
 }
 
-pub(super) async fn run(shared: Shared, wanted: Advisories) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Result<bool> {
+    wanted.take_cves();
     let (now, times) = (Clock::system().now(), shared.times());
     let time = |since: Since| since.time(now, times);
     let (sort, is_reversed) = wanted.order();

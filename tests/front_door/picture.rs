@@ -28,7 +28,7 @@ const ALL: Part = Part {
 };
 
 /// What is typed.
-const SHOWN: [(&str, Part); 4] = [
+const SHOWN: [(&str, Part); 3] = [
     ("advisoryd status", ALL),
     ("advisoryd advisories --severity high+ --limit 5", ALL),
     (
@@ -38,7 +38,6 @@ const SHOWN: [(&str, Part); 4] = [
             lines: 16,
         },
     ),
-    ("advisoryd explain SA70025 --rule soc", ALL),
 ];
 
 async fn world() -> World {

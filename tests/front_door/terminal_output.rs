@@ -232,6 +232,7 @@ async fn what_a_new_user_types_is_understood_or_answered_with_what_to_type() {
         .texts("select cves[1] from advisoryd_v1.advisories where cves <> '{}'")
         .await[0];
     let page = piped(&world, &["advisories", "--cve", cve], &[]);
+    same(&["search", cve], &["advisories", "--cve", cve]);
     let mut lines = page.lines();
     assert!(lines.next().unwrap().contains("  watch lists  "), "{page}");
     assert!(
