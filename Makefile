@@ -1,13 +1,17 @@
 # `make demo` runs a self-contained demo; `make test` runs all checks and tests.
 # Both install missing Debian packages (PostgreSQL's server, a C compiler).
 
-.PHONY: demo test test-monitoring test-syslog test-pooler test-failover deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny packages package-tools stage deb rpm tarball image test-package test-image test-reproducible lint-container
+.PHONY: demo picture test test-monitoring test-syslog test-pooler test-failover deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny packages package-tools stage deb rpm tarball image test-package test-image test-reproducible lint-container
 
 # The build needs no database: sqlx's macros read .sqlx.
 export SQLX_OFFLINE ?= true
 
 demo: deps
 	cargo run --locked -- demo
+
+# The terminal in README.md, from what the program prints now.
+picture: deps
+	ADVISORYD_UPDATE_PICTURE=1 cargo test --locked --test front_door picture::
 
 test: deps servers fmt lint doc check
 

@@ -55,7 +55,7 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), LogError> {
             .boxed(),
         LogFormat::Pretty | LogFormat::Auto => fmt::layer()
             .with_writer(std::io::stderr)
-            .with_ansi(colours())
+            .with_ansi(console::colors_enabled_stderr())
             .with_target(false)
             .boxed(),
         LogFormat::Json => fmt::layer()
@@ -96,12 +96,6 @@ fn env_filter(filter: &str) -> Result<EnvFilter, LogError> {
         }
     }
     Ok(all)
-}
-
-/// Whether to use colours on stderr.
-pub fn colours() -> bool {
-    std::io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 fn resolve(format: LogFormat) -> LogFormat {

@@ -6,18 +6,18 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use sqlx::PgConnection;
 
-use super::advisory_rows::rows;
-use super::ask;
+use super::advisory_rows::{Shown, rows};
 use super::level::ranks;
 use super::list::{Form, print};
 use super::output::print_note;
 use super::shared::Shared;
 use super::since::{Since, since};
+use super::{ask, chosen_list};
 use crate::clock::Clock;
 use crate::model::counted;
 use crate::model::filter::{
     Comparison, Field, Filter, FlagField, ListField, Moment, NumberField, Order, Test, TextField,
-    TimeField, comparison, parse_filter,
+    TimeField, comparison, is_cve, parse_filter,
 };
 use crate::store::reports::question::{self, AdvisoryLine, AdvisoryQuestion, Sort};
 use crate::store::reports::receipt::{self, Unlisted};
@@ -33,6 +33,9 @@ docs/filter.md describes the language of --where."#;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Advisories {
+    /// Words to search for, as with --search; a CVE as with --cve
+    #[arg(value_name = "WORDS", conflicts_with = "search")]
+    words: Vec<String>,
     /// A filter, such as 'severity >= high and (product ~ "openssl" or cve = CVE-2026-1234)'
     #[arg(long = "where", value_name = "FILTER", value_parser = filter)]
     filter: Option<Filter>,
@@ -62,7 +65,7 @@ pub(super) struct Advisories {
     vendor: Vec<Filter>,
     /// In this watch list
     #[arg(long, visible_alias = "list", value_name = "NAME|ID", value_parser = watch_list)]
-    watch_list: Vec<Filter>,
+    watch_list: Vec<(String, Filter)>,
     /// Released or modified by the vendor since: a duration (`7d`), a day (`yesterday`,
     /// `monday`), a date or a time
     #[arg(long, value_name = "WHEN", value_parser = since)]
@@ -190,8 +193,10 @@ fn vendor(text: &str) -> Result<Filter, String> {
     comparison(Field::List(ListField::Vendor), Comparison::Equal, text)
 }
 
-fn watch_list(text: &str) -> Result<Filter, String> {
-    comparison(Field::WatchList, Comparison::Equal, text)
+/// The name, and a filter for it.
+fn watch_list(text: &str) -> Result<(String, Filter), String> {
+    let filter = comparison(Field::WatchList, Comparison::Equal, text)?;
+    Ok((text.to_owned(), filter))
 }
 
 fn sort(text: &str) -> Result<(Sort, bool), String> {
@@ -207,6 +212,17 @@ fn sort(text: &str) -> Result<(Sort, bool), String> {
 }
 
 impl Advisories {
+    /// A CVE is not searched for in texts.
+    fn take_cves(&mut self) {
+        let (cves, words) = std::mem::take(&mut self.words)
+            .into_iter()
+            .partition(|word| is_cve(word));
+        let cves: Vec<String> = cves;
+        self.words = words;
+        self.cve
+            .extend(cves.iter().filter_map(|word| cve(word).ok()));
+    }
+
     /// What comes first.
     fn order(&self) -> (Sort, bool) {
         let usual = match (self.released, self.first_seen) {
@@ -251,7 +267,10 @@ impl Advisories {
             self.cve,
             self.product,
             self.vendor,
-            self.watch_list,
+            self.watch_list
+                .into_iter()
+                .map(|(_, filter)| filter)
+                .collect(),
         ];
         let several = several.into_iter().filter(|values| !values.is_empty());
         parts.extend(several.map(Filter::Any));
@@ -263,17 +282,30 @@ impl Advisories {
             let value = true;
             parts.push(Filter::Test(Test::Flag { field, value }));
         }
-        let words = self.search.map(|words| Filter::Test(Test::Words(words)));
+        let words = Some(self.words.join(" ")).filter(|words| !words.is_empty());
+        let words = self.search.or(words);
+        let words = words.map(|words| Filter::Test(Test::Words(words)));
         parts.extend(words);
         (Filter::All(parts), self.form)
     }
 }
 
-pub(super) async fn run(shared: Shared, wanted: Advisories) -> anyhow::Result<bool> {
+pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Result<bool> {
+    wanted.take_cves();
     let (now, times) = (Clock::system().now(), shared.times());
     let time = |since: Since| since.time(now, times);
     let (sort, is_reversed) = wanted.order();
     let changed_since = wanted.changed.map(time);
+    let lists: Vec<String> = wanted
+        .watch_list
+        .iter()
+        .map(|(name, _)| name.clone())
+        .collect();
+    let shown = Shown {
+        sort,
+        // Who looks for a CVE wants to know where it is.
+        has_lists: !wanted.cve.is_empty(),
+    };
     let (filter, form) = wanted.into_filter(time);
     form.check::<AdvisoryLine>()?;
     let asked = AdvisoryQuestion {
@@ -287,11 +319,17 @@ pub(super) async fn run(shared: Shared, wanted: Advisories) -> anyhow::Result<bo
     let config = shared.load_and_log(Some("warn"))?;
     let details = config.feeds.details;
     let ask = async |connection: &mut PgConnection| {
+        for name in &lists {
+            chosen_list::id(connection, Some(name)).await?;
+        }
         let found = question::advisories(connection, &asked, details).await?;
         anyhow::Ok((found, receipt::unlisted(connection, details).await?))
     };
     let (found, unlisted) = ask::with_connection(&config, ask).await?;
-    print(&form, found, |lines| rows(lines, sort, (times, now)))?;
+    let links = &config.upstream.links;
+    print(&form, found, |lines| {
+        rows(lines, shown, (times, now), links)
+    })?;
     print_unlisted(unlisted);
     Ok(true)
 }

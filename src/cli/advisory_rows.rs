@@ -2,16 +2,28 @@
 
 use chrono::{DateTime, Utc};
 
-use super::output::table;
+use super::table::linked;
 use super::times::Times;
+use crate::model::Links;
 use crate::store::reports::question::{AdvisoryLine, Sort};
+
+/// What the table shows.
+#[derive(Clone, Copy)]
+pub(super) struct Shown {
+    /// What it is sorted by.
+    pub(super) sort: Sort,
+    /// Whether the watch lists take the place of the solution.
+    pub(super) has_lists: bool,
+}
 
 /// The table. It always shows what it is sorted by.
 pub(super) fn rows(
     lines: &[AdvisoryLine],
-    sort: Sort,
+    shown: Shown,
     (times, now): (Times, DateTime<Utc>),
+    links: &Links,
 ) -> String {
+    let Shown { sort, has_lists } = shown;
     let rows: Vec<[String; 6]> = lines
         .iter()
         .map(|line| {
@@ -20,7 +32,11 @@ pub(super) fn rows(
                 line.said.clone(),
                 line.severity.clone().unwrap_or_default(),
                 score(line, sort),
-                line.solution_status.clone().unwrap_or_default(),
+                if has_lists {
+                    line.watch_lists.clone().unwrap_or_default().join(", ")
+                } else {
+                    line.solution_status.clone().unwrap_or_default()
+                },
                 at.map(|at| times.day(at)).unwrap_or_default(),
                 marked(line, times),
             ]
@@ -33,10 +49,20 @@ pub(super) fn rows(
         _ => "cvss",
     };
     let at = times.heading(heading, now);
-    table(
-        ["advisory", "severity", score, "solution", &at, "title"],
+    let fourth = if has_lists { "watch lists" } else { "solution" };
+    let pages: Vec<_> = lines.iter().map(|line| page(line, links)).collect();
+    linked(
+        ["advisory", "severity", score, fourth, &at, "title"],
         &rows,
+        &pages,
     )
+}
+
+/// The advisory's page, where the configuration says how to find it.
+fn page(line: &AdvisoryLine, links: &Links) -> Option<String> {
+    let id = line.upstream_id.map(|id| id.to_string());
+    let values = [("said", Some(line.said.clone())), ("id", id)];
+    links.advisory.as_ref()?.fill(&values)
 }
 
 /// The column by which lines are sorted is always shown.

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::alert_id::AlertId;
-use super::output::{print_done, print_error, print_json, print_line, table};
+use super::output::{print_done, print_error, print_json, print_line, print_styled, table};
 use super::shared::Shared;
 use super::since::{Since, since};
 use super::times::Times;
@@ -150,7 +150,7 @@ async fn list(opened: &Opened, wanted: List, times: Times) -> anyhow::Result<boo
         return Ok(true);
     }
     let rows: Vec<[String; 7]> = lines.iter().map(|line| row(line, times)).collect();
-    print_line(&table(
+    print_styled(&table(
         ["created", "rule", "key", "sink", "state", "id", "summary"],
         &rows,
     ));

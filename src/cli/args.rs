@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use super::colour::When;
 use super::demo;
 use crate::config::LogFormat;
 use crate::simulate;
+
+/// Options of every command are listed apart from its own.
+const GLOBAL: &str = "Global options";
 
 /// Mirror Flexera SVR advisories and tickets into PostgreSQL, with history and alerts.
 #[derive(Debug, Parser)]
@@ -24,25 +28,36 @@ use crate::simulate;
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct Arguments {
     /// Configuration file [default: $ADVISORYD_CONFIG, else /etc/advisoryd/config.toml]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// More output (-vv for debug)
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = GLOBAL, action = ArgAction::Count)]
     pub verbose: u8,
     /// Print only data and errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, help_heading = GLOBAL, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Log format
-    #[arg(long, global = true, value_name = "auto|pretty|json|journald", value_parser = log_format)]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "auto|pretty|json|journald", value_parser = log_format)]
     pub log_format: Option<LogFormat>,
     /// Read and print times in UTC instead of the local time zone
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub utc: bool,
+    /// When to use colours: auto (on a terminal), always or never [default: auto]
+    #[arg(
+        long,
+        global = true, help_heading = GLOBAL,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
+    pub color: When,
     /// Do not start a pager for output that is longer than the terminal
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub no_pager: bool,
     /// Read from the primary, not from the read replica (`read_url`)
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub primary: bool,
     #[command(subcommand)]
     pub command: Command,
@@ -75,12 +90,15 @@ pub(super) enum Command {
     /// Show whether a daemon runs, problems, data freshness and next runs
     Status(super::status::Options),
     /// List advisories that match a filter, most recently modified first
+    #[command(aliases = ["advisory", "search", "list"])]
     Advisories(Box<super::advisories::Advisories>),
     /// List tickets, most recently modified first
+    #[command(alias = "ticket")]
     Tickets(super::tickets::Tickets),
     /// Show one advisory or ticket and its history
     Show(super::show::Show),
     /// List or follow the change log
+    #[command(alias = "log")]
     Changes(super::changes::Changes),
     /// Verify that no stored data is missing or altered
     #[command(visible_alias = "prove")]
@@ -136,9 +154,9 @@ pub(super) enum Command {
         /// Shell
         shell: clap_complete::Shell,
     },
-    /// Print the man page, or write one page per command
+    /// Print the man page, or write one page per command and one of the configuration file
     Man {
-        /// Write all pages into this directory, which must exist
+        /// Write all pages (sections 1 and 5) into this directory, which must exist
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
@@ -174,8 +192,8 @@ impl From<Demo> for demo::Options {
 
 #[derive(Debug, Args)]
 pub(super) struct Simulate {
-    /// Address to listen on, for example 127.0.0.1:8080
-    #[arg(long)]
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
     /// Number of advisories
     #[arg(long, default_value_t = 1000)]

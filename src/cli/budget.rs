@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::ask;
-use super::output::{print_error, print_json, print_line, rough, table};
+use super::output::{print_error, print_json, print_line, print_styled, rough, table};
 use super::shared::Shared;
 use super::stop::stop_on_signals;
 use crate::config::Config;
@@ -252,7 +252,7 @@ impl Standing {
         if !rows.is_empty() {
             let heading = ["KIND", "HOLDER", "THIS MINUTE", "24 HOURS", "HOLDS", "LAST"];
             print_line("");
-            print_line(&table(heading, &rows));
+            print_styled(&table(heading, &rows));
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Lines of `advisoryd changes`.
 
-use console::style;
+use console::{style, truncate_str};
 use sqlx::PgConnection;
 
-use super::difference;
 use super::output::{print_json, print_styled};
 use super::times::Times;
+use super::{difference, table};
 use crate::model::{ChangeKind, legible, one_line};
 use crate::store::change::Change;
 use crate::store::reports::question;
@@ -88,7 +88,12 @@ fn line(change: &Change, times: Times) -> String {
     let title = title.as_deref().unwrap_or_default();
     let what = style(format!("{what:<18}")).bold();
     let rest = one_line(&legible(&format!("{key} v{version}  {list}{title}")));
-    format!("{seq:>7}  {at}  {what} {rest}")
+    let line = format!("{seq:>7}  {at}  {what} {rest}");
+    // A line of the terminal each, as in tables.
+    match table::width() {
+        Some(width) => truncate_str(&line, width, "…").into_owned(),
+        None => line,
+    }
 }
 
 fn is_membership(what: &str) -> bool {

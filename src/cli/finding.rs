@@ -1,8 +1,10 @@
 //! One line of `advisoryd check`.
 
+use console::Style;
 use serde::Serialize;
 
-use super::output::{print_done, print_error, print_json, print_line};
+use super::output::{is_quiet, print_error, print_json, print_styled};
+use crate::model::legible;
 
 /// How it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -75,11 +77,15 @@ impl Reporter {
                 status,
                 message,
             } = &finding;
-            let line = |word: &str| format!("{word:<4}  {check}: {message}");
+            let line = |word: &str, style: Style| {
+                let word = style.apply_to(format!("{word:<4}"));
+                format!("{word}  {}", legible(&format!("{check}: {message}")))
+            };
             match status {
-                State::Ok => print_done(&line("ok")),
-                State::Skipped => print_line(&line("skip")),
-                State::Failed => print_line(&line("FAIL")),
+                State::Ok if is_quiet() => {}
+                State::Ok => print_styled(&line("ok", Style::new().green())),
+                State::Skipped => print_styled(&line("skip", Style::new().dim())),
+                State::Failed => print_styled(&line("FAIL", Style::new().red().bold())),
                 State::Warning => print_error(message),
             }
         }

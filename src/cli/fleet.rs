@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::exit::Ended;
 use super::fleet_instance::{Instance, State};
-use super::output::{print_json, print_line, table};
+use super::output::{print_json, print_styled, table};
 use super::shared::Shared;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -66,7 +66,7 @@ pub(super) async fn run(shared: Shared, wanted: Fleet) -> anyhow::Result<bool> {
         }
     } else {
         let rows: Vec<[String; 7]> = instances.iter().map(Instance::row).collect();
-        print_line(&table(Instance::HEADING, &rows));
+        print_styled(&table(Instance::HEADING, &rows));
     }
     let worst = instances.iter().map(|one| one.state.code()).max();
     match worst.unwrap_or(0) {

@@ -8,7 +8,7 @@ use tokio::io::AsyncRead;
 use super::ask;
 use super::import_bundle::{self, is_bundle};
 use super::output::print_error;
-use super::report::{not_followed, print_run};
+use super::report::{LOG_OF_RUNS, not_followed, print_run};
 use super::shared::Shared;
 use super::stop::stop_on_signals;
 use crate::clock::Clock;
@@ -51,7 +51,7 @@ pub(super) async fn run(shared: Shared, wanted: Import) -> anyhow::Result<bool> 
         let bundle = bundle.display();
         anyhow::bail!("{bundle} is a bundle; import it with --key-file FILE");
     }
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_log(Some(LOG_OF_RUNS))?;
     ask::with_database(&config, async |opened| {
         let stop = stop_on_signals()?;
         ask::migrate(&config, opened).await?;

@@ -1,7 +1,10 @@
 //! Severities, as users write them: `high` for exactly this, `high+` for this or worse.
 
 use crate::model::Severity;
-use crate::model::filter::severity_from_name;
+use crate::model::filter::{nearest, severity_from_name};
+
+/// Short names.
+const SHORT: [&str; 5] = ["critical", "high", "moderate", "medium", "low"];
 
 /// The lowest and the highest rank that are meant.
 pub(super) fn ranks(text: &str) -> Result<(i16, i16), String> {
@@ -10,8 +13,11 @@ pub(super) fn ranks(text: &str) -> Result<(i16, i16), String> {
         None => (text, false),
     };
     let severity = severity_from_name(name).ok_or_else(|| {
-        let names = Severity::ALL.map(Severity::name).join(", ");
-        format!("expected one of {names}; append + for this or more severe")
+        let names = Severity::ALL.map(Severity::name);
+        let close = nearest(name, &[&names[..], &SHORT].concat());
+        let close = close.map_or_else(String::new, |close| format!("did you mean `{close}`? "));
+        let names = names.join(", ");
+        format!("{close}expected one of {names}; append + for this or more severe")
     })?;
     let rank = severity.rank();
     let worst = Severity::ExtremelyCritical.rank();
@@ -20,12 +26,16 @@ pub(super) fn ranks(text: &str) -> Result<(i16, i16), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::ranks;
+    use super::{SHORT, ranks};
 
     #[test]
     fn levels_are_read_or_refused_with_the_way_out() {
         assert_eq!(ranks("high+"), Ok((4, 5)));
         assert_eq!(ranks("Less critical"), Ok((2, 2)));
+        for short in SHORT {
+            assert!(ranks(short).is_ok(), "{short}");
+        }
+        assert!(ranks("critcal").is_err_and(|text| text.contains("`critical`?")));
         assert!(ranks("bad").is_err_and(|text| text.contains("not_critical")));
     }
 }

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
-use super::output::{columns, csv_cell, print_data, print_json, print_line, print_note};
+use super::output::{columns, csv_cell, print_data, print_json, print_note, print_styled};
 
 /// Lines that are printed unless `--limit` says otherwise.
 const USUAL_LIMIT: i64 = 50;
@@ -24,6 +24,9 @@ pub(super) struct Form {
     /// Print CSV with a header row; a text that begins like a formula (=, +, -, @) gets an apostrophe in front
     #[arg(long, conflicts_with = "json")]
     csv: bool,
+    /// Begin the CSV with a byte order mark, so that Excel reads it as UTF-8
+    #[arg(long, requires = "csv")]
+    bom: bool,
 }
 
 impl Form {
@@ -68,10 +71,10 @@ pub(super) fn print<T: Serialize + Default>(
     } else if form.csv {
         print_data(csv(form, &lines)?.trim_end());
     } else if !lines.is_empty() && form.columns.is_empty() {
-        print_line(&as_table(&lines));
+        print_styled(&as_table(&lines));
     } else if !lines.is_empty() {
         let rows = chosen(&form.columns, &lines, cell)?;
-        print_line(&columns(&form.columns, &rows));
+        print_styled(&columns(&form.columns, &rows));
     }
     if more {
         print_note(&format!(
@@ -119,7 +122,8 @@ fn chosen<T: Serialize>(
 /// CSV of flat objects, with a header row also when there are none; lists become words
 /// with spaces between.
 fn csv<T: Serialize + Default>(form: &Form, lines: &[T]) -> anyhow::Result<String> {
-    let mut writer = ::csv::Writer::from_writer(Vec::new());
+    let mark = if form.bom { "\u{feff}" } else { "" };
+    let mut writer = ::csv::Writer::from_writer(mark.as_bytes().to_vec());
     let all = keys::<T>()?;
     let columns = if form.columns.is_empty() {
         &all

@@ -15,6 +15,7 @@ mod changes;
 mod check;
 mod check_upstream;
 mod chosen_list;
+mod colour;
 mod confirm;
 mod database;
 mod demo;
@@ -26,6 +27,8 @@ mod explain;
 mod finding;
 mod fleet;
 mod fleet_instance;
+mod help;
+mod hyperlink;
 mod import;
 mod import_bundle;
 mod inspect;
@@ -33,6 +36,7 @@ mod level;
 mod list;
 mod login;
 mod maintain;
+mod man;
 mod mirror;
 pub(crate) mod output;
 mod pager;
@@ -44,6 +48,7 @@ mod rules;
 mod rules_test;
 mod shared;
 mod show;
+mod show_page;
 mod silence;
 mod simulate;
 mod since;
@@ -60,17 +65,17 @@ mod status_source;
 mod stop;
 mod sync;
 mod sync_contents;
+mod table;
 mod tickets;
 mod times;
 mod verify;
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use self::args::{Arguments, Command};
+use self::colour::When;
 use self::exit::{Ended, FAILED, exit_status};
 use self::shared::Shared;
 use crate::clock::Clock;
@@ -86,7 +91,7 @@ pub fn main() -> ExitCode {
     // command sink, may read it or the memory. A kernel that refuses is no reason to
     // stop.
     let _ = nix::sys::prctl::set_dumpable(false);
-    let arguments = Arguments::parse();
+    let arguments = parse();
     let is_daemon = matches!(arguments.command, Command::Run { .. });
     let done = start(arguments);
     output::finish();
@@ -104,24 +109,19 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The command line; wrong usage ends here.
+fn parse() -> Arguments {
+    let colour = When::early(std::env::args_os()).of_parser();
+    let matches = help::command().color(colour).get_matches();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
 /// An error in one line; an unusable configuration in one line per error.
 fn told(error: &anyhow::Error) -> String {
     match error.downcast_ref::<ConfigError>() {
         Some(mistakes) => mistakes.to_string(),
         None => chain(&**error),
     }
-}
-
-/// The main man page on stdout, or all pages as files in a directory.
-fn man(out: Option<&Path>) -> anyhow::Result<()> {
-    let Some(folder) = out else {
-        let mut page = Vec::new();
-        clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
-        output::print_line(String::from_utf8_lossy(&page).trim_end());
-        return Ok(());
-    };
-    clap_mangen::generate_to(Arguments::command(), folder)
-        .with_context(|| format!("cannot write the man pages into {}", folder.display()))
 }
 
 /// The exit status of a command that did its work.
@@ -132,10 +132,12 @@ fn start(arguments: Arguments) -> anyhow::Result<u8> {
         quiet,
         log_format,
         utc,
+        color,
         no_pager,
         primary,
         command,
     } = arguments;
+    color.begin();
     if quiet {
         output::be_quiet();
     }
@@ -189,7 +191,7 @@ fn work(shared: Shared, command: Command) -> anyhow::Result<bool> {
             Ok(true)
         }
         Command::Man { out } => {
-            man(out.as_deref())?;
+            man::run(out.as_deref())?;
             Ok(true)
         }
         Command::Sinks(wanted) => sinks::run(&wanted),

@@ -10,6 +10,8 @@ use console::{Term, measure_text_width};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::hyperlink::without_links;
+
 /// The pager where none is named.
 const USUAL: &str = "less";
 /// Characters that only a shell understands.
@@ -115,14 +117,19 @@ fn feed(child: &mut Child, text: &str, end: &str) -> io::Result<()> {
     let Some(stdin) = &mut child.stdin else {
         return Ok(());
     };
-    stdin.write_all(text.as_bytes())?;
+    // Other pagers would show the bytes of a link.
+    if command().is_some_and(|command| command.starts_with(USUAL)) {
+        stdin.write_all(text.as_bytes())?;
+    } else {
+        stdin.write_all(without_links(text).as_bytes())?;
+    }
     stdin.write_all(end.as_bytes())
 }
 
 /// Rows that lines take on a terminal, which breaks those that are too long.
 fn rows_of(lines: &str, columns: usize) -> usize {
-    let rows = |line| measure_text_width(line).div_ceil(columns).max(1);
-    lines.split('\n').map(rows).sum()
+    let rows = |line: &str| measure_text_width(line).div_ceil(columns).max(1);
+    without_links(lines).split('\n').map(rows).sum()
 }
 
 /// The pager that was chosen; `None` if it is none.

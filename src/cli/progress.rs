@@ -1,22 +1,39 @@
-//! Progress on a terminal: bytes, records, rate, time left.
+//! Progress on a terminal: bytes or records, their total, the time left, and what is
+//! waited for.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::time::Instant;
 
 use super::output::is_quiet;
+use crate::http::{Client, Retrying};
 use crate::job::context::{Context, Progress};
-use crate::model::counted;
+use crate::model::{counted, legible, one_line};
 
 /// How often the bar is drawn.
 const REDRAW: Duration = Duration::from_millis(100);
+/// A pause is worth a word if it is longer.
+const SHORT_PAUSE: Duration = Duration::from_secs(2);
 
 /// A bar that follows the counters of a run until it is finished. On anything
 /// but a terminal, and with `--quiet`, it draws nothing.
 pub(super) struct Bar {
     bar: ProgressBar,
     drawing: tokio::task::JoinHandle<()>,
+}
+
+/// What the bar shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// How much came.
+    Received,
+    /// Bytes of a known number.
+    Bytes(u64),
+    /// Records of a known number.
+    Records(u64),
+    /// Why nothing comes.
+    Waiting,
 }
 
 impl Bar {
@@ -27,9 +44,10 @@ impl Bar {
             ProgressDrawTarget::stderr()
         };
         let bar = ProgressBar::with_draw_target(None, target);
+        bar.set_style(style(Shown::Received));
         bar.set_message(what.to_owned());
-        bar.set_style(style(false));
-        let drawing = tokio::spawn(follow(bar.clone(), Arc::clone(&context.progress)));
+        let before = Counts::now(&context.progress);
+        let drawing = tokio::spawn(follow(bar.clone(), context.clone(), before));
         Self { bar, drawing }
     }
 
@@ -39,30 +57,88 @@ impl Bar {
     }
 }
 
-async fn follow(bar: ProgressBar, progress: Arc<Progress>) {
-    let (bytes, records, expected) = (
-        progress.bytes(),
-        progress.records(),
-        progress.expected_bytes(),
-    );
-    let mut ticks = tokio::time::interval(REDRAW);
-    loop {
-        ticks.tick().await;
-        let length = progress.expected_bytes() - expected;
-        if length > 0 && bar.length() != Some(length) {
-            bar.set_style(style(true));
-            bar.set_length(length);
+/// The counters at the start of a run: they count all runs of the process.
+struct Counts {
+    bytes: u64,
+    records: u64,
+    expected_bytes: u64,
+    expected_records: u64,
+}
+
+impl Counts {
+    fn now(progress: &Progress) -> Self {
+        Self {
+            bytes: progress.bytes(),
+            records: progress.records(),
+            expected_bytes: progress.expected_bytes(),
+            expected_records: progress.expected_records(),
         }
-        bar.set_position(progress.bytes() - bytes);
-        bar.set_prefix(counted(progress.records() - records, "record"));
     }
 }
 
-fn style(known_length: bool) -> ProgressStyle {
-    let template = if known_length {
-        "{msg}  [{bar:30}] {bytes}/{total_bytes}  {prefix}  {bytes_per_sec}  {eta} left"
-    } else {
-        "{msg}  {spinner} {bytes}  {prefix}  {bytes_per_sec}  {elapsed}"
+async fn follow(bar: ProgressBar, context: Context, before: Counts) {
+    let progress = &context.progress;
+    let mut ticks = tokio::time::interval(REDRAW);
+    let mut drawn = Shown::Received;
+    loop {
+        ticks.tick().await;
+        let came = progress.records() - before.records;
+        let waiting = waiting(&context.client, Instant::now());
+        let shown = match (
+            progress.expected_bytes() - before.expected_bytes,
+            progress.expected_records() - before.expected_records,
+        ) {
+            _ if waiting.is_some() => Shown::Waiting,
+            (_, total) if total > 0 => Shown::Records(total),
+            (length, _) if length > 0 => Shown::Bytes(length),
+            _ => Shown::Received,
+        };
+        if shown != drawn {
+            bar.set_style(style(shown));
+            drawn = shown;
+        }
+        match shown {
+            Shown::Records(total) => {
+                bar.set_length(total);
+                bar.set_position(came);
+            }
+            Shown::Bytes(length) => {
+                bar.set_length(length);
+                bar.set_position(progress.bytes() - before.bytes);
+            }
+            Shown::Received | Shown::Waiting => bar.set_position(progress.bytes() - before.bytes),
+        }
+        bar.set_prefix(waiting.unwrap_or_else(|| counted(came, "record")));
+    }
+}
+
+/// Why nothing comes at present, if that lasts.
+fn waiting(client: &Client, now: Instant) -> Option<String> {
+    if let Some(left) = client.paused_for().filter(|left| *left > SHORT_PAUSE) {
+        return Some(format!(
+            "upstream asked to wait, {} s left",
+            left.as_secs() + 1
+        ));
+    }
+    let Retrying {
+        error,
+        at,
+        attempt,
+        of,
+    } = client.retrying()?;
+    let left = at.saturating_duration_since(now).as_secs() + 1;
+    let error = one_line(&legible(&error));
+    Some(format!("retrying in {left} s ({attempt} of {of}): {error}"))
+}
+
+fn style(shown: Shown) -> ProgressStyle {
+    let template = match shown {
+        Shown::Bytes(_) => {
+            "{msg}  [{bar:30}] {bytes}/{total_bytes}  {prefix}  {bytes_per_sec}  {eta} left"
+        }
+        Shown::Records(_) => "{msg}  [{bar:30}] {pos}/{len}  {eta} left",
+        Shown::Received => "{msg}  {spinner} {bytes}  {prefix}  {bytes_per_sec}  {elapsed}",
+        Shown::Waiting => "{msg}  {spinner} {prefix}",
     };
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

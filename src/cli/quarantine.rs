@@ -5,7 +5,7 @@ use sqlx::Connection as _;
 
 use super::ask;
 use super::confirm::confirm;
-use super::output::{print_done, print_error, print_json, print_line, table};
+use super::output::{print_done, print_error, print_json, print_line, print_styled, table};
 use super::shared::Shared;
 use super::times::Times;
 use crate::clock::Clock;
@@ -40,7 +40,7 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Parse records again; those that parse are stored and leave quarantine
+    /// Parse records again; those that parse are stored and leave the quarantine
     Retry {
         /// IDs, as shown by `list` [default: all]
         ids: Vec<i64>,
@@ -105,7 +105,7 @@ async fn list(opened: &Opened, json: bool, times: Times) -> anyhow::Result<bool>
             ]
         })
         .collect();
-    print_line(&table(["id", "since", "source", "key", "reason"], &rows));
+    print_styled(&table(["id", "since", "source", "key", "reason"], &rows));
     Ok(true)
 }
 

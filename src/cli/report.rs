@@ -3,7 +3,10 @@
 use super::output::{print_done, print_error, print_json};
 use crate::config::Config;
 use crate::job::run::{Ran, Report};
-use crate::model::{Outcome, SourceKey, counted};
+use crate::model::{Outcome, SourceKey, Tally, counted};
+
+/// The log of commands that print a line per run: it would say the same again.
+pub(super) const LOG_OF_RUNS: &str = "warn,advisoryd::job::run::report=off";
 
 /// What to do about a watch list that a command names and nothing follows.
 pub(super) fn not_followed(config: &Config, id: i64) -> anyhow::Error {
@@ -28,13 +31,8 @@ pub(super) fn print_run(
         Ok(Ran::Ended(report)) => {
             if json {
                 print_json(&report)?;
-            } else {
-                print_done(&summary(&label, &report));
             }
-            if let Some(error) = report.outcome.error() {
-                print_error(&format!("{label}: {error}"));
-            }
-            Ok(report.outcome == Outcome::Ok)
+            Ok(print_ended(&label, &report, json))
         }
         Ok(Ran::Busy(holder)) => {
             print_error(&format!(
@@ -47,6 +45,64 @@ pub(super) fn print_run(
             Ok(false)
         }
     }
+}
+
+/// One line for runs that continued each other, the last of which may have failed. As JSON
+/// they are printed already. False if it failed.
+pub(super) fn print_batches(key: &SourceKey, reports: Vec<Report>, json: bool) -> bool {
+    let all = reports.into_iter().reduce(|all, next| Report {
+        tally: sum(all.tally, next.tally),
+        seconds: all.seconds + next.seconds,
+        ..next
+    });
+    all.is_none_or(|all| print_ended(&key.label(), &all, json))
+}
+
+fn sum(one: Tally, other: Tally) -> Tally {
+    Tally {
+        requests: one.requests + other.requests,
+        bytes: one.bytes + other.bytes,
+        claimed: None,
+        seen: one.seen + other.seen,
+        added: one.added + other.added,
+        changed: one.changed + other.changed,
+        unchanged: one.unchanged + other.unchanged,
+        quarantined: one.quarantined + other.quarantined,
+    }
+}
+
+/// A complete run is a line of data, a failed one a line on stderr. False if it failed.
+fn print_ended(label: &str, report: &Report, json: bool) -> bool {
+    match report.outcome.error() {
+        None if json => {}
+        None => print_done(&summary(label, report)),
+        Some(error) if json => print_error(&format!("{label}: {error}")),
+        Some(error) => print_error(&format!("{}: {error}", failed(label, report))),
+    }
+    report.outcome == Outcome::Ok
+}
+
+/// What a run did before it failed.
+fn failed(label: &str, report: &Report) -> String {
+    let tally = report.tally;
+    let counts = [
+        (tally.added, "new"),
+        (tally.changed, "changed"),
+        (tally.unchanged, "unchanged"),
+        (tally.quarantined, "quarantined"),
+    ];
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let mut parts: Vec<String> = counts
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    parts.push(counted(tally.requests, "request"));
+    parts.push(format!("{:.1} s", report.seconds));
+    let outcome = report.outcome.name();
+    format!(
+        "{label}: {outcome} ({}) after {}",
+        report.mode.name(),
+        parts.join(", ")
+    )
 }
 
 fn summary(label: &str, report: &Report) -> String {

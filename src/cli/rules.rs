@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::output::{print_json, print_line, table};
+use super::output::{print_json, print_line, print_styled, table};
 use super::shared::Shared;
 use super::since::{Since, since};
 use super::times::Times;
@@ -98,7 +98,7 @@ fn list(config: &Config, json: bool) -> anyhow::Result<bool> {
             [rule.name.clone(), sinks, words::described(rule)]
         })
         .collect();
-    print_line(&table(["rule", "sinks", "definition"], &rows));
+    print_styled(&table(["rule", "sinks", "definition"], &rows));
     Ok(true)
 }
 

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::ask;
 use super::login::login;
-use super::output::{print_done, print_error, print_json, print_line, table};
+use super::output::{print_done, print_error, print_json, print_line, print_styled, table};
 use super::shared::Shared;
 use super::since::{Since, since};
 use super::times::Times;
@@ -161,7 +161,7 @@ fn list(lines: &[Line], json: bool, times: Times) -> anyhow::Result<bool> {
     }
     let rows: Vec<[String; 6]> = lines.iter().map(|line| row(line, times)).collect();
     let heading = ["id", "until", "alerts", "by", "what", "reason"];
-    print_line(&table(heading, &rows));
+    print_styled(&table(heading, &rows));
     Ok(true)
 }
 

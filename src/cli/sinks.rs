@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::output::{print_json, print_line, table};
+use super::output::{print_json, print_line, print_styled, table};
 use crate::config::{Preset, presets};
 
 #[derive(Debug, Args)]
@@ -64,7 +64,7 @@ pub(super) fn run(wanted: &Sinks) -> anyhow::Result<bool> {
                     ]
                 })
                 .collect();
-            print_line(table(["name", "needs", "what"], &rows).trim_end());
+            print_styled(table(["name", "needs", "what"], &rows).trim_end());
         }
         What::Preset { preset } => print_line(preset.text.trim_end()),
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::ask;
-use super::output::{print_json, print_line};
+use super::output::{print_json, print_line, print_styled};
 use super::shared::Shared;
 use super::status_check::Check;
 use super::status_daemon::Daemons;
@@ -85,7 +85,7 @@ async fn show(
         print_json(&status.as_value(&opened.psql, &plan))?;
     } else {
         let page = status_page::page(&status, &plan, shared.times(), shared.verbose > 0);
-        print_line(&page);
+        print_styled(&page);
         print_line(&format!(
             "\n{}. Connect: {}",
             counted(status.advisories, "advisory"),

@@ -10,7 +10,7 @@ use super::status_enrichment::Enrichment;
 use super::status_mirror::Mirror;
 use super::status_source::{self, Plan};
 use super::times::Times;
-use crate::model::{ConditionState, DateFilter, counted, shortened};
+use crate::model::{ConditionState, DateFilter, counted, legible, shortened};
 use crate::store::alerts::outcome::SinkLine;
 use crate::store::ledger::unknown_field::UnknownField;
 use crate::store::lists::discovery;
@@ -34,7 +34,7 @@ pub(super) struct Status {
     pub(super) unknown_fields: Vec<UnknownField>,
 }
 
-/// The page. `in_detail` adds what only matters when something is examined.
+/// The page, legible, with the colours of the table. `in_detail` adds what only matters when something is examined.
 pub(super) fn page(status: &Status, plan: &Plan, times: Times, in_detail: bool) -> String {
     let mut lines = status.daemons.lines(times, plan.now);
     let problems = problems(status, plan, times);
@@ -42,11 +42,12 @@ pub(super) fn page(status: &Status, plan: &Plan, times: Times, in_detail: bool) 
         lines.push(format!("\n{}:", counted(problems.len(), "problem")));
         lines.extend(problems.into_iter().map(|line| format!("  {line}")));
     }
+    let mut lines: Vec<String> = lines.iter().map(|line| legible(line)).collect();
     let rows = status.sources.iter();
     let rows: Vec<[String; 8]> = rows.map(|one| status_source::row(one, plan)).collect();
     lines.push(format!("\n{}", status_source::table(rows)));
     let notes = notes(status, plan, times, in_detail);
-    lines.extend(notes.into_iter().map(|line| format!("\n{line}")));
+    lines.extend(notes.iter().map(|line| format!("\n{}", legible(line))));
     lines.join("\n")
 }
 

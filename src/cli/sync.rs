@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::output::{print_done, print_error, print_json};
-use super::report::{not_followed, print_run};
+use super::report::{LOG_OF_RUNS, not_followed, print_batches, print_run};
 use super::shared::Shared;
 use super::stop::stop_on_signals;
 use super::{ask, progress, sync_contents};
@@ -26,6 +26,7 @@ use crate::model::{Outcome, SourceKey, chain, counted};
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
 use crate::store::ledger::quarantine;
+use crate::store::wanted::backlog;
 
 #[derive(Debug, Args)]
 #[expect(
@@ -68,14 +69,15 @@ pub(super) enum What {
 }
 
 pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
-    // The summary lines are the output; the log would say the same again.
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_and_log(Some(LOG_OF_RUNS))?;
     let token = config.upstream.token()?;
     refuse_what_belongs_to_feeds(&wanted)?;
     let (sinks, usable) = usable_sinks(&config);
     let is_offline = config.upstream.offline;
     if is_offline {
-        print_error("[upstream] offline = true: nothing is requested; `advisoryd import BUNDLE` brings data");
+        print_error(
+            "[upstream] offline = true: nothing is requested; `advisoryd import BUNDLE` brings data",
+        );
     }
     let work = async |opened: &Opened| {
         let stop = stop_on_signals()?;
@@ -214,16 +216,17 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
     if wanted.what != What::Tickets && sweeps {
         good &= scan_revisions(context, wanted.json).await?;
     }
-    if wanted.what != What::Tickets && context.config.fetches_details() {
-        good &= fetch_details(context, wanted.json).await?;
-        good &= sync_contents::lists_are_complete(context).await?;
-    }
     if wanted.what == What::All && wanted.watch_list.is_empty() {
         good &= enrich(context, wanted.json).await?;
     }
     let tickets = wanted.what != What::Feeds && wanted.watch_list.is_empty();
     if tickets && (context.config.tickets.enabled || wanted.what == What::Tickets) {
         good &= sync_tickets(context, wanted).await?;
+    }
+    // One request each: what takes hours comes last.
+    if wanted.what != What::Tickets && context.config.fetches_details() {
+        good &= fetch_details(context, wanted.json).await?;
+        good &= sync_contents::lists_are_complete(context).await?;
     }
     Ok(good && !context.stop.is_cancelled())
 }
@@ -293,22 +296,47 @@ async fn scan_revisions(context: &Context, json: bool) -> anyhow::Result<bool> {
     Ok(print_run(&SourceKey::RevisionScan, ran, json)? && nothing_new)
 }
 
-/// Fetches the details that are due, batch by batch; one summary line each.
+/// Fetches the details that are due, batch by batch: one summary line for all of them, or
+/// one JSON object each.
 async fn fetch_details(context: &Context, json: bool) -> anyhow::Result<bool> {
-    let mut good = true;
+    let mut connection = context.pool.acquire().await?;
+    let (details, now) = (context.config.feeds.details, context.clock.now());
+    let pending = backlog::backlog(&mut connection, details, now).await?;
+    drop(connection);
+    let bar = progress::Bar::start(context, "details");
+    context
+        .progress
+        .expect_records(u64::try_from(pending.wanted).unwrap_or(0));
+    let mut reports = Vec::new();
+    let mut failure = None;
     while !context.stop.is_cancelled() {
-        let bar = progress::Bar::start(context, "details");
-        let fetched = fetch::fetch(context).await;
-        bar.finish();
-        let ran = match fetched {
-            Ok(Fetched::Ended(report)) => Ok(Ran::Ended(report)),
-            Ok(Fetched::Busy(_) | Fetched::Nothing(_) | Fetched::Paused(_)) => return Ok(good),
-            Err(failure) => Err(failure.chain()),
-        };
-        good &= quarantined_nothing_new(context, &SourceKey::Details, &ran).await?;
-        if !print_run(&SourceKey::Details, ran, json)? {
-            return Ok(false);
+        match fetch::fetch(context).await {
+            Ok(Fetched::Ended(report)) => {
+                let is_last = report.outcome != Outcome::Ok;
+                if json {
+                    print_json(&report)?;
+                }
+                reports.push(report);
+                if is_last {
+                    break;
+                }
+            }
+            Ok(Fetched::Busy(_) | Fetched::Nothing(_) | Fetched::Paused(_)) => break,
+            Err(failed) => {
+                failure = Some(failed.chain());
+                break;
+            }
         }
+    }
+    bar.finish();
+    let mut good = true;
+    for report in &reports {
+        let ran = Ok(Ran::Ended(report.clone()));
+        good &= quarantined_nothing_new(context, &SourceKey::Details, &ran).await?;
+    }
+    good &= print_batches(&SourceKey::Details, reports, json);
+    if let Some(error) = failure {
+        good &= print_run(&SourceKey::Details, Err(error), json)?;
     }
     Ok(good)
 }

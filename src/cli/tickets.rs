@@ -7,11 +7,12 @@ use sqlx::PgConnection;
 use super::ask;
 use super::chosen_list;
 use super::list::{Form, print};
-use super::output::table;
 use super::shared::Shared;
 use super::since::{Since, since};
+use super::table::linked;
 use super::times::Times;
 use crate::clock::Clock;
+use crate::model::Links;
 use crate::store::reports::ticket_question::{self, Moments, TicketLine, TicketQuestion};
 
 /// Which tickets.
@@ -75,7 +76,8 @@ pub(super) async fn run(shared: Shared, wanted: Tickets) -> anyhow::Result<bool>
         anyhow::Ok(ticket_question::tickets(connection, &asked).await?)
     };
     let found = ask::with_connection(&config, ask).await?;
-    let rows = |lines: &[TicketLine]| ticket_rows(lines, newest_first, (times, now));
+    let links = &config.upstream.links;
+    let rows = |lines: &[TicketLine]| ticket_rows(lines, newest_first, (times, now), links);
     print(&wanted.form, found, rows)?;
     Ok(true)
 }
@@ -84,6 +86,7 @@ fn ticket_rows(
     lines: &[TicketLine],
     newest_first: bool,
     (times, now): (Times, DateTime<Utc>),
+    links: &Links,
 ) -> String {
     let rows: Vec<[String; 7]> = lines
         .iter()
@@ -110,10 +113,23 @@ fn ticket_rows(
         "modified"
     };
     let at = times.heading(heading, now);
-    table(
+    let pages: Vec<_> = lines.iter().map(|line| page(line, links)).collect();
+    linked(
         [
             "ticket", "status", "priority", "assignee", "advisory", &at, "title",
         ],
         &rows,
+        &pages,
     )
+}
+
+/// The ticket's page, where the configuration says how to find it.
+fn page(line: &TicketLine, links: &Links) -> Option<String> {
+    let number = line.pretty_id.map(|number| number.to_string());
+    let values = [
+        ("number", number),
+        ("id", Some(line.id.to_string())),
+        ("said", line.said.clone()),
+    ];
+    links.ticket.as_ref()?.fill(&values)
 }

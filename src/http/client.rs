@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
 use tracing::{debug, warn};
 use url::Url;
 
@@ -22,8 +23,9 @@ use super::raw::{RawRequest, RawResponse};
 use super::request::Request;
 use super::saved::SavedResponses;
 use super::transport::transport;
-use super::usage::Usage;
+use super::usage::{Retrying, Usage};
 use crate::config::{Backoff, Token, Upstream};
+use crate::model::chain;
 
 /// The only client for upstream. Clones share rate limiter, daily quota, token and
 /// connections. It sends only GET and OPTIONS, sends the token only to the origin of
@@ -41,7 +43,14 @@ pub struct Client {
 #[derive(Debug)]
 pub struct Retries {
     client: Client,
-    pauses: ExponentialBackoff,
+    pauses: Pauses,
+}
+
+/// The delays of a request, and how many of them are over.
+#[derive(Debug)]
+struct Pauses {
+    delays: ExponentialBackoff,
+    made: u32,
 }
 
 impl Retries {
@@ -257,6 +266,11 @@ impl Client {
         self.account.meter.process()
     }
 
+    /// The request that waits for its next attempt, if one does.
+    pub fn retrying(&self) -> Option<Retrying> {
+        self.account.meter.retrying()
+    }
+
     /// Remaining time for which requests are paused.
     pub fn paused_for(&self) -> Option<Duration> {
         self.exchange.rate_limiter.paused_for()
@@ -282,20 +296,21 @@ impl Client {
     }
 
     /// Retry delays: exponential backoff.
-    fn pauses(&self) -> ExponentialBackoff {
+    fn pauses(&self) -> Pauses {
         let Backoff { first, longest } = self.backoff;
-        ExponentialBuilder::new()
+        let delays = ExponentialBuilder::new()
             .with_min_delay(first)
             .with_max_delay(longest)
             .with_max_times(self.max_attempts.saturating_sub(1) as usize)
-            .build()
+            .build();
+        Pauses { delays, made: 0 }
     }
 
     /// Waits a random delay before the next attempt; the error if there is none.
     async fn pause_after(
         &self,
         error: ClientError,
-        pauses: &mut ExponentialBackoff,
+        pauses: &mut Pauses,
     ) -> Result<(), ClientError> {
         let held = error
             .retry_after_in()
@@ -314,12 +329,19 @@ impl Client {
             );
         }
         let again = error.is_retried() && (held || error.retry_after_in().is_none());
-        let pause = pauses.next().filter(|_| again);
+        let pause = pauses.delays.next().filter(|_| again);
         let Some(pause) = pause else {
             return Err(error);
         };
         self.account.meter.retry();
         let pause = pause.mul_f64(fastrand::f64());
+        pauses.made += 1;
+        let _waiting = self.account.meter.waits(Retrying {
+            error: chain(&error),
+            at: Instant::now() + pause,
+            attempt: pauses.made + 1,
+            of: self.max_attempts,
+        });
         debug!(error = %error, pause_ms = pause.as_millis(), "retrying: {error}");
         tokio::time::sleep(pause).await;
         Ok(())

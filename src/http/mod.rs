@@ -41,4 +41,4 @@ pub use refusal::is_about_the_token;
 pub use request::Request;
 pub use saved::{SavedResponse, SavedResponses, open_journal};
 pub use throttle::retry_after_in;
-pub use usage::Usage;
+pub use usage::{Retrying, Usage};

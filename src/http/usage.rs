@@ -1,7 +1,9 @@
 //! Usage counters: requests, retries and bytes, per run and per process.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::Instant;
 
 /// Requests and bytes so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,11 +62,34 @@ impl Counters {
     }
 }
 
+/// A request that waits for its next attempt.
+#[derive(Debug, Clone)]
+pub struct Retrying {
+    /// Why the last attempt failed.
+    pub error: String,
+    /// When the next one is made.
+    pub at: Instant,
+    /// Number of the next one, from 2.
+    pub attempt: u32,
+    /// How many are made at most.
+    pub of: u32,
+}
+
+/// Forgets the waiting request at its end, also if it is dropped.
+pub(super) struct Waiting(Arc<Mutex<Option<Retrying>>>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
 /// Counts for one run and, at the same time, for the whole process.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Meter {
     run: Arc<Counters>,
     process: Arc<Counters>,
+    retrying: Arc<Mutex<Option<Retrying>>>,
 }
 
 impl Meter {
@@ -73,7 +98,20 @@ impl Meter {
         Self {
             run: Arc::default(),
             process: Arc::clone(&self.process),
+            retrying: Arc::clone(&self.retrying),
         }
+    }
+
+    /// Says that a request waits, until what is returned is dropped.
+    pub(super) fn waits(&self, retrying: Retrying) -> Waiting {
+        *self.retrying.lock().unwrap_or_else(PoisonError::into_inner) = Some(retrying);
+        Waiting(Arc::clone(&self.retrying))
+    }
+
+    /// The request of this process that began to wait last, while it waits.
+    pub(super) fn retrying(&self) -> Option<Retrying> {
+        let retrying = self.retrying.lock();
+        retrying.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn run(&self) -> Usage {

@@ -80,12 +80,18 @@ pub struct Progress {
     bytes: AtomicU64,
     expected_bytes: AtomicU64,
     records: AtomicU64,
+    expected_records: AtomicU64,
 }
 
 impl Progress {
     /// Adds the length of a document, where upstream states it.
     pub fn expect_bytes(&self, bytes: u64) {
         self.expected_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Adds records that are still to come, where their number is known.
+    pub fn expect_records(&self, records: u64) {
+        self.expected_records.fetch_add(records, Ordering::Relaxed);
     }
 
     /// Adds received bytes and records.
@@ -102,6 +108,11 @@ impl Progress {
     /// Bytes expected, 0 where upstream does not state the length.
     pub fn expected_bytes(&self) -> u64 {
         self.expected_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Records expected, 0 where their number is not known.
+    pub fn expected_records(&self) -> u64 {
+        self.expected_records.load(Ordering::Relaxed)
     }
 
     /// Records received.

@@ -4,6 +4,13 @@ use std::error::Error;
 
 use super::outgoing;
 
+/// Links of the HTTP library that say nothing beside their cause.
+const SAY_NOTHING: [&str; 3] = [
+    "error sending request",
+    "client error (Connect)",
+    "tcp connect error",
+];
+
 /// An error and its causes in one line that may leave ([`outgoing()`]), without
 /// duplicates: some libraries repeat the cause in their own text.
 pub fn chain(error: &dyn Error) -> String {
@@ -11,11 +18,12 @@ pub fn chain(error: &dyn Error) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
         let more = cause.to_string();
-        if !text.ends_with(&more) {
+        source = cause.source();
+        let says_nothing = source.is_some() && SAY_NOTHING.contains(&more.as_str());
+        if !says_nothing && !text.ends_with(&more) {
             text.push_str(": ");
             text.push_str(&more);
         }
-        source = cause.source();
     }
     outgoing(&text)
 }
@@ -47,5 +55,8 @@ mod tests {
             chain(&failed(&["no answer: b", "b", "c"])),
             "no answer: b: c"
         );
+        let connect = ["x", "error sending request", "tcp connect error", "refused"];
+        assert_eq!(chain(&failed(&connect)), "x: refused");
+        assert_eq!(chain(&failed(&connect[..3])), "x: tcp connect error");
     }
 }

@@ -82,6 +82,15 @@ fn a_man_page_is_written_for_each_command() {
         );
     }
     assert!(page("advisoryd-alerts-test.1").contains("advisoryd alerts test"));
+    let file = page("advisoryd.toml.5").replace('\\', "");
+    assert!(file.starts_with(".TH advisoryd.toml 5 "), "{file}");
+    for part in [
+        ".SH [upstream]",
+        ".B #requests_per_minute = 240",
+        ".SH [[watch_lists]]",
+    ] {
+        assert!(file.contains(part), "{part}: {file}");
+    }
 
     let missing = told(&["man", "--out", &format!("{out}/missing")]);
     assert_eq!(missing.code, 1);

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use advisoryd::cluster::SUPERUSER;
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::lists::mirror;
 use advisoryd::job::tickets::sync::TicketSync;
 use chrono::TimeDelta;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
+use crate::support::docs;
 use crate::support::settings::Rule;
 use crate::support::{Receiver, World, small};
 
@@ -150,4 +152,59 @@ async fn the_queries_of_alerts_are_answered() {
     receiver.answer(500, None);
     world.alert().await;
     assert_eq!(silent(&world, "docs/alerts.md", &[]).await, (5, vec![]));
+}
+
+/// What the statements of the other pages name, and what stands for it in a test: roles
+/// belong to all databases of the server.
+const STAND_INS: &[(&str, &str)] = &[
+    ("advisoryd_reader nologin", "docs_reader nologin"),
+    (
+        "create role advisoryd login",
+        "create role docs_owner login",
+    ),
+    ("create role grafana", "create role docs_grafana"),
+    ("to grafana", "to docs_grafana"),
+    ("create role powerbi", "create role docs_powerbi"),
+    ("to powerbi", "to docs_powerbi"),
+    ("$__timeFilter(released_at)", "released_at is not null"),
+];
+
+#[tokio::test]
+async fn the_statements_of_all_other_pages_are_accepted() {
+    let world = answering().await;
+    let elsewhere = ["README.md", "docs/sql.md", "docs/alerts.md"];
+    // Roles are created by an administrator.
+    let options = world.pool().connect_options().as_ref().clone();
+    let mut superuser = options.username(SUPERUSER).connect().await.unwrap();
+    let mut accepted = 0;
+    for block in docs::blocks() {
+        if block.language != "sql" || elsewhere.contains(&block.page.as_str()) {
+            continue;
+        }
+        let text = STAND_INS
+            .iter()
+            .fold(block.text(), |text, (example, stand_in)| {
+                text.replace(example, stand_in)
+            });
+        sqlx::raw_sql("begin")
+            .execute(&mut superuser)
+            .await
+            .unwrap();
+        for statement in text.split_inclusive(";\n") {
+            // It cannot be in a transaction, and tests create one each.
+            if statement.trim().is_empty() || statement.starts_with("create database") {
+                continue;
+            }
+            sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+                .execute(&mut superuser)
+                .await
+                .unwrap_or_else(|error| panic!("{}: {statement}\n{error}", block.page));
+            accepted += 1;
+        }
+        sqlx::raw_sql("rollback")
+            .execute(&mut superuser)
+            .await
+            .unwrap();
+    }
+    assert!(accepted >= 8, "{accepted}");
 }

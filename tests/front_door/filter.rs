@@ -154,7 +154,9 @@ async fn no_filter_reaches_the_database_as_sql() {
         }
         // Its words may be in an advisory.
         saids(&world, &["--search", hostile]);
-        for option in ["--product", "--vendor", "--watch-list"] {
+        let told = world.told(&["advisories", "--json", "--watch-list", hostile]);
+        assert_eq!((told.code, told.stdout.as_str()), (1, ""), "{told}");
+        for option in ["--product", "--vendor"] {
             assert_eq!(
                 saids(&world, &[option, hostile]),
                 [""; 0],

@@ -141,7 +141,6 @@ const MAX_LINES: usize = 400;
 /// Files that are longer, with a limit of their own.
 const LONGER: &[(&str, usize)] = &[
     // One command with many kinds of output.
-    ("cli/show", 440),
     // One query per kind of question.
     ("store/reports/question", 400),
     // One state machine.

@@ -32,7 +32,9 @@ async fn announced(world: &World, count: i64) {
 /// Both widths, without the last line: it is as long as a path.
 fn at_both_widths(world: &World, arguments: &[&str]) -> String {
     let page = |columns| {
-        let (page, code) = on_terminal(world.command(arguments), columns);
+        let mut command = world.command(arguments);
+        command.env("NO_COLOR", "1");
+        let (page, code) = on_terminal(command, columns);
         assert_eq!(code, 0, "{page}");
         let lines: Vec<&str> = page.lines().filter(|line| !line.contains("psql")).collect();
         lines.join("\n")

@@ -45,7 +45,7 @@ enum What {
     Restore {
         /// Backup file, as written by `database backup`
         file: PathBuf,
-        /// Replace the data of the private database; the old data is kept in data.old
+        /// Replace the data of the private database; the old data is kept in `postgresql/data.old`
         #[arg(long)]
         replace: bool,
         /// Do not ask for confirmation

@@ -11,6 +11,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -73,8 +74,11 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
         stop.clone(),
         StartOptions::default()
     ));
+    // The terminal was closed: to the daemon alone this means to reload.
+    let mut closed = signal(SignalKind::hangup())?;
     let watched = tokio::select! {
         watched = watch(&place, &options) => watched,
+        _ = closed.recv() => Ok(true),
         ended = &mut daemon => {
             // Ctrl-C, or it could not start.
             ended?;

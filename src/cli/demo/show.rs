@@ -5,22 +5,31 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
-use crate::cli::output::{print_line, table};
+use crate::cli::output::{print_line, print_styled, table};
 use crate::model::counted;
 
 /// Three queries worth trying.
 const QUERIES: [(&str, &str); 3] = [
     (
         "Which advisories are most severe, and is there a fix?",
-        "select said, severity, cvss3_score, solution_status, title from advisoryd_v1.advisories where severity_rank >= 4 order by modified_at desc limit 10;",
+        "select said, severity, cvss3_score, solution_status, title
+    from advisoryd_v1.advisories
+    where severity_rank >= 4
+    order by modified_at desc limit 10;",
     ),
     (
         "Which advisories mention remote code execution?",
-        "select said, severity, title from advisoryd_v1.advisories where search @@ websearch_to_tsquery('english', 'remote code execution') limit 10;",
+        "select said, severity, title
+    from advisoryd_v1.advisories
+    where search @@ websearch_to_tsquery('english', 'remote code execution')
+    limit 10;",
     ),
     (
         "What changed in the last minute?",
-        "select said, version, changed_at, title from advisoryd_v1.advisories where version > 1 and changed_at > now() - interval '1 minute' order by changed_at desc limit 10;",
+        "select said, version, changed_at, title
+    from advisoryd_v1.advisories
+    where version > 1 and changed_at > now() - interval '1 minute'
+    order by changed_at desc limit 10;",
     ),
 ];
 
@@ -172,8 +181,10 @@ impl Show {
             "\nThe first pass is complete: {} and these advisories.\n",
             counted(tickets, "ticket")
         ));
-        print_line(&table(["severity", "advisories", "zero days"], &rows));
-        print_line(&format!("\nConnect with\n\n    {psql}\n\nand try"));
+        print_styled(&table(["severity", "advisories", "zero days"], &rows));
+        print_line(&format!(
+            "\nWith SQL, connect with\n\n    {psql}\n\nand try"
+        ));
         for (question, query) in QUERIES {
             print_line(&format!("\n    -- {question}\n    {query}"));
         }
@@ -188,7 +199,7 @@ pub(crate) fn commands(config: &Path) {
         |program| program.display().to_string(),
     );
     print_line(&format!(
-        "\nOr in another terminal:\n\n    export ADVISORYD_CONFIG={}",
+        "\nIn another terminal, try:\n\n    export ADVISORYD_CONFIG={}",
         config.display()
     ));
     for command in COMMANDS {

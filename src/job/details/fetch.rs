@@ -98,7 +98,10 @@ pub async fn fetch(context: &Context) -> Result<Fetched, Failure> {
 
 /// Stores details that are saved, in place of those that are due; a run for each batch.
 /// Those that are not saved stay pending.
-pub(crate) async fn fetch_these(context: &Context, saved: Vec<String>) -> Result<Vec<Ran>, Failure> {
+pub(crate) async fn fetch_these(
+    context: &Context,
+    saved: Vec<String>,
+) -> Result<Vec<Ran>, Failure> {
     let mut ran = Vec::new();
     for batch in saved.chunks(SAVED_BATCH) {
         let run = match run::begin(context, &SourceKey::Details, Mode::Details).await? {
@@ -132,6 +135,7 @@ async fn fetch_all(run: &Run, due: Vec<String>, work: &mut Work) -> Result<(), F
         let Some(ended) = in_progress.join_next().await else {
             return Ok(());
         };
+        run.context.progress.add(0, 1);
         if let Err(failure) = work.count(ended) {
             drain(&mut in_progress, work).await;
             return Err(failure);

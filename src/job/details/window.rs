@@ -66,6 +66,9 @@ async fn scan_once(
         if let Some(longer) = window.extended(pages.date) {
             return Ok(Scanned::TooShort(longer));
         }
+        if pages.read == 1 {
+            run.context.progress.expect_records(pages.claimed);
+        }
         let (elements, unreadable) = read_page(&run.context.rules, page);
         let rows = elements.len() as u64;
         run.context.progress.add(bytes, rows);

@@ -139,7 +139,9 @@ async fn read_place(
 pub(crate) async fn body(context: &Context, place: &FilePlace) -> Result<Body, NotEnriched> {
     let url = match place {
         FilePlace::Path(path) => {
-            let file = tokio::fs::File::open(path).await.map_err(NotEnriched::File)?;
+            let file = tokio::fs::File::open(path)
+                .await
+                .map_err(NotEnriched::File)?;
             return Ok(saved(&path.display().to_string(), file, MAX_FILE_BYTES).await?);
         }
         FilePlace::Url(url) => url.expose().parse().map_err(|_| NotEnriched::Unknown)?,

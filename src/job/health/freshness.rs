@@ -23,9 +23,7 @@ pub(super) fn allowed_until(
     match config.allowed_age_of(key) {
         Allowed::Off => None,
         Allowed::Age(age) => from.checked_add_signed(TimeDelta::from_std(age).ok()?),
-        Allowed::BySchedule if config.upstream.offline => {
-            from.checked_add_signed(OFFLINE_AGE)
-        }
+        Allowed::BySchedule if config.upstream.offline => from.checked_add_signed(OFFLINE_AGE),
         Allowed::BySchedule => {
             // A list that was discovered since the start has the schedule of all feeds.
             let all = &config.schedule.feeds;

@@ -76,7 +76,13 @@ async fn scan_pages(run: &Run, progress: &mut Scan, work: &mut Work) -> Result<u
     let read = u32::try_from(progress.pages - 1).unwrap_or(0);
     let mut pages = Pages::new(&run.context, first).resumed(progress.resume_url.clone(), read);
     let mut unreadable = 0;
+    let mut is_first = true;
     while let Some(received) = pages.next().await? {
+        if std::mem::take(&mut is_first) {
+            let before = u64::from(read) * u64::from(run.context.config.tickets.page_size);
+            let left = pages.claimed.saturating_sub(before);
+            run.context.progress.expect_records(left);
+        }
         let mut page = parse(&run.context, received);
         if let Some(date) = pages.date {
             progress.began_at = covered_until(progress.began_at, date);

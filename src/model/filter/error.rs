@@ -49,7 +49,7 @@ impl Fault {
 }
 
 /// The known name that is most similar, if any is similar at all.
-pub(super) fn nearest(said: &str, known: &[&'static str]) -> Option<&'static str> {
+pub fn nearest(said: &str, known: &[&'static str]) -> Option<&'static str> {
     const SIMILAR: f64 = 0.75;
     let said = said.to_ascii_lowercase();
     known

@@ -13,7 +13,7 @@ mod text;
 mod tree;
 mod value;
 
-pub use error::FilterError;
+pub use error::{FilterError, nearest};
 pub use evaluate::{evaluate, explained};
 pub use field::{Field, FlagField, ListField, NumberField, TextField, TimeField};
 pub use parse::parse_filter;

@@ -96,6 +96,9 @@ impl Sort {
 pub struct AdvisoryLine {
     /// Its identifier.
     pub said: String,
+    /// Upstream's number of it, for its page.
+    #[serde(skip)]
+    pub upstream_id: Option<i64>,
     /// Name of the severity.
     pub severity: Option<String>,
     /// CVSS score: version 4, else 3, else 2.
@@ -170,6 +173,7 @@ async fn stored(
 ) -> Result<Vec<AdvisoryLine>, sqlx::Error> {
     let mut statement = Statement::new(
         "select a.said,
+                a.upstream_id,
                 severity_name(a.severity_rank) as severity,
                 coalesce(a.cvss4_score, a.cvss3_score, a.cvss2_score) as cvss_score,
                 a.is_zero_day,

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use nix::pty::{Winsize, openpty};
 
 /// What a command writes to a terminal of this width, and its exit status. Its time zone
-/// is New York's, and it has no pager unless `command` names one.
+/// is New York's, and there is no pager unless `command` names one; likewise
+/// `TERM` and `NO_COLOR`.
 pub fn on_terminal(mut command: Command, columns: u16) -> (String, i32) {
     let size = Winsize {
         ws_row: 40,
@@ -20,10 +21,13 @@ pub fn on_terminal(mut command: Command, columns: u16) -> (String, i32) {
     if !command.get_envs().any(|(name, _)| is_named(name)) {
         command.env("PAGER", "cat");
     }
+    for (name, value) in [("TERM", "xterm-256color"), ("NO_COLOR", "")] {
+        if !command.get_envs().any(|(named, _)| named == name) {
+            command.env(name, value);
+        }
+    }
     command
-        .env("TERM", "xterm-256color")
         .env("TZ", "America/New_York")
-        .env_remove("NO_COLOR")
         .stdin(Stdio::null())
         .stdout(also())
         .stderr(also());

@@ -1,0 +1,224 @@
+//! The page of an advisory or a ticket.
+
+use chrono::DateTime;
+use serde_json::Value;
+
+use super::output::plain;
+use super::times::Times;
+use crate::model::{Receipt, RecordKind};
+
+/// Products and references beyond so many are only counted.
+const MANY: usize = 12;
+
+/// What a page shows of a document.
+struct Layout {
+    /// The field of its headline, before the title.
+    key: &'static str,
+    /// The facts in their order.
+    facts: &'static [&'static str],
+    /// Fields that are no facts of the page: they stand elsewhere, or another says
+    /// the same. What is neither here nor there is shown behind the facts, so that
+    /// no column is forgotten.
+    others: &'static [&'static str],
+}
+
+const TICKET: Layout = Layout {
+    key: "id",
+    facts: TICKET_FACTS,
+    others: &[
+        "id",
+        "title",
+        "description",
+        "status_id",
+        "priority_id",
+        "queue_id",
+        "assignee_id",
+        "watch_list_id",
+    ],
+};
+const ADVISORY: Layout = Layout {
+    key: "said",
+    facts: ADVISORY_FACTS,
+    others: &[
+        "said",
+        "title",
+        "description",
+        "solution",
+        "products",
+        "references",
+        "tickets",
+        "memberships",
+        "upstream_id",
+        "severity_rank",
+        "criticality",
+        "is_rejected",
+        "custom_info",
+    ],
+};
+const TICKET_FACTS: &[&str] = &[
+    "pretty_id",
+    "status",
+    "priority",
+    "queue",
+    "assignee",
+    "watch_list",
+    "said",
+    "created_at",
+    "modified_at",
+    "deleted_at",
+    "version",
+    "first_seen_at",
+    "changed_at",
+];
+const ADVISORY_FACTS: &[&str] = &[
+    "severity",
+    "attack_vector",
+    "solution_status",
+    "is_zero_day",
+    "kev",
+    "kev_due",
+    "ransomware",
+    "epss",
+    "impacts",
+    "cves",
+    "cvss4_score",
+    "cvss4_vector",
+    "cvss3_score",
+    "cvss3_vector",
+    "cvss2_score",
+    "cvss2_vector",
+    "threat_score",
+    "watch_list_ids",
+    "released_at",
+    "modified_at",
+    "version",
+    "first_seen_at",
+    "changed_at",
+    "source",
+    "detail_fetched_at",
+    "unrecognised",
+];
+const LISTS: [(&str, [&str; 2]); 3] = [
+    ("products", ["name", "product_id"]),
+    ("references", ["url", "description"]),
+    ("tickets", ["id", "status"]),
+];
+
+/// What is not stored, then facts, texts and lists.
+pub(super) fn page(
+    kind: RecordKind,
+    document: &Value,
+    (receipt, times): (&Receipt, Times),
+) -> String {
+    let text = |field: &str| plain(&document[field]);
+    let Layout { key, facts, others } = match kind {
+        RecordKind::Ticket => TICKET,
+        RecordKind::Advisory => ADVISORY,
+    };
+    let is_new = |field: &&str| !facts.contains(field) && !others.contains(field);
+    let fields = document.as_object().into_iter().flatten();
+    let new = fields.map(|(field, _)| field.as_str()).filter(is_new);
+    let title = format!("{}  {}", text(key), text("title"));
+    let rule = "─".repeat(title.chars().count().min(100));
+    let mut lines = vec![title, rule];
+    lines.extend(receipt.sentences());
+    for field in facts.iter().copied().chain(new) {
+        let value = in_zone(text(field), times);
+        if !value.is_empty() {
+            let name = field.trim_end_matches("_at").replace('_', " ");
+            lines.push(format!("{name:<17} {value}"));
+        }
+    }
+    for field in ["description", "solution"] {
+        let value = text(field);
+        if !value.is_empty() {
+            lines.extend([String::new(), capital(field), value]);
+        }
+    }
+    lines.extend(memberships(&document["memberships"], times));
+    for (field, parts) in LISTS {
+        lines.extend(list(field, &document[field], parts));
+    }
+    lines.join("\n")
+}
+
+/// A time as people read it; any other text as it is.
+fn in_zone(text: String, times: Times) -> String {
+    match DateTime::parse_from_rfc3339(&text) {
+        Ok(at) => times.exact(at.to_utc()),
+        Err(_) => text,
+    }
+}
+
+/// The watch lists through which an advisory came, and those that it has left.
+fn memberships(items: &Value, times: Times) -> Vec<String> {
+    let items = items.as_array().filter(|items| !items.is_empty());
+    let line = |item: &Value| {
+        let [id, name, since, left] = ["watch_list_id", "name", "first_seen_at", "left_at"]
+            .map(|part| in_zone(plain(&item[part]), times));
+        let list = format!("{id}  {name}");
+        let state = if left.is_empty() {
+            format!("since {since}")
+        } else {
+            format!("left {left}")
+        };
+        format!("  {}  {state}", list.trim())
+    };
+    items.map_or_else(Vec::new, |items| {
+        let heading = [String::new(), format!("Watch lists ({})", items.len())];
+        heading.into_iter().chain(items.iter().map(line)).collect()
+    })
+}
+
+fn list(field: &str, items: &Value, parts: [&str; 2]) -> Vec<String> {
+    let Some(items) = items.as_array().filter(|items| !items.is_empty()) else {
+        return Vec::new();
+    };
+    let mut lines = vec![
+        String::new(),
+        format!("{} ({})", capital(field), items.len()),
+    ];
+    lines.extend(items.iter().take(MANY).map(|item| {
+        let said = parts.map(|part| plain(&item[part]));
+        format!("  {}", said.join("  ").trim())
+    }));
+    if items.len() > MANY {
+        lines.push(format!("  and {} more", items.len() - MANY));
+    }
+    lines
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().collect::<String>() + letters.as_str())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::page;
+    use crate::cli::times::Times;
+    use crate::model::{Receipt, RecordKind};
+
+    #[test]
+    fn a_column_that_the_page_does_not_know_is_shown_behind_the_facts() {
+        let document = json!({"said": "SA1", "title": "x", "version": 2, "criticality": 3,
+            "exploit_count": 7, "description": "text"});
+        let receipt = Receipt {
+            is_stored: true,
+            ..Receipt::default()
+        };
+        assert_eq!(
+            page(
+                RecordKind::Advisory,
+                &document,
+                (&receipt, Times::new(true))
+            ),
+            "SA1  x\n──────\nversion           2\nexploit count     7\n\nDescription\ntext"
+        );
+    }
+}

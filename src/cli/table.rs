@@ -1,0 +1,185 @@
+//! Tables: columns that line up, within the width of a terminal.
+
+use console::{Term, measure_text_width, truncate_str};
+
+use super::colour;
+use super::hyperlink::hyperlink;
+use crate::model::one_line;
+
+/// Rows under a heading, in columns as wide as their widest cell. On a terminal the last
+/// column is cut where the terminal ends.
+pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.to_vec()).collect();
+    columns(&heading.map(str::to_owned), &rows)
+}
+
+/// The same with any number of columns.
+pub(crate) fn columns(heading: &[String], rows: &[Vec<String>]) -> String {
+    within(heading, rows, &[], width())
+}
+
+/// A table whose first cells lead to pages, where there is one.
+pub(super) fn linked<const N: usize>(
+    heading: [&str; N],
+    rows: &[[String; N]],
+    links: &[Option<String>],
+) -> String {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.to_vec()).collect();
+    within(&heading.map(str::to_owned), &rows, links, width())
+}
+
+/// The width of the terminal, if there is one.
+pub(super) fn width() -> Option<usize> {
+    let terminal = Term::stdout();
+    let size = terminal
+        .is_term()
+        .then(|| terminal.size_checked())
+        .flatten();
+    size.map(|(_, columns)| usize::from(columns))
+}
+
+/// The same within so many columns, if they keep a readable width.
+fn within(
+    heading: &[String],
+    rows: &[Vec<String>],
+    links: &[Option<String>],
+    width: Option<usize>,
+) -> String {
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| one_line(cell)).collect())
+        .collect();
+    let mut widths: Vec<usize> = heading
+        .iter()
+        .map(|cell| measure_text_width(cell))
+        .collect();
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(measure_text_width(cell));
+        }
+    }
+    let numbers: Vec<usize> = (0..heading.len())
+        .filter(|place| is_of_numbers(*place, &rows))
+        .collect();
+    if let Some(width) = width {
+        fit(&mut widths, &numbers, width);
+    }
+    let layout = Layout {
+        heading,
+        widths,
+        numbers,
+    };
+    let mut text = layout.line(heading, None, false);
+    for (place, row) in rows.iter().enumerate() {
+        let link = links.get(place).and_then(Option::as_deref);
+        text.push('\n');
+        text.push_str(&layout.line(row, link, true));
+    }
+    text
+}
+
+/// Where cells go.
+struct Layout<'a> {
+    heading: &'a [String],
+    widths: Vec<usize>,
+    /// Columns of numbers.
+    numbers: Vec<usize>,
+}
+
+impl Layout<'_> {
+    fn line(&self, cells: &[String], link: Option<&str>, is_row: bool) -> String {
+        let mut line = String::new();
+        for (place, (cell, width)) in cells.iter().zip(&self.widths).enumerate() {
+            let cell = truncate_str(cell, *width, "…");
+            let padding = width - measure_text_width(&cell);
+            let padding = std::iter::repeat_n(' ', padding);
+            if place > 0 {
+                line.push_str("  ");
+            }
+            let shown = match self.heading.get(place) {
+                Some(heading) if is_row => {
+                    let link = link.filter(|_| place == 0);
+                    let cell = colour::of_cell(heading, &cell).apply_to(&cell).to_string();
+                    hyperlink(&cell, link)
+                }
+                _ => cell.into_owned(),
+            };
+            if self.numbers.contains(&place) {
+                line.extend(padding);
+                line.push_str(&shown);
+            } else {
+                line.push_str(&shown);
+                line.extend(padding);
+            }
+        }
+        line.trim_end().to_owned()
+    }
+}
+
+/// Makes columns narrower until they fit, the last one first, then the widest. Neither the
+/// first, by which lines are known, nor numbers. Where that is not enough, lines break.
+fn fit(widths: &mut [usize], numbers: &[usize], width: usize) {
+    /// A narrower column says nothing.
+    const LEAST: usize = 8;
+    let taken: usize = widths.iter().map(|width| width + 2).sum();
+    let mut excess = taken.saturating_sub(width + 2);
+    let mut narrower = widths.to_vec();
+    let mut places: Vec<usize> = (1..widths.len())
+        .filter(|place| !numbers.contains(place))
+        .collect();
+    places.sort_by_key(|place| (*place + 1 < widths.len(), std::cmp::Reverse(widths[*place])));
+    for place in places {
+        let cut = excess.min(narrower[place].saturating_sub(LEAST));
+        narrower[place] -= cut;
+        excess -= cut;
+    }
+    if excess == 0 {
+        widths.copy_from_slice(&narrower);
+    }
+}
+
+/// Whether all cells of a column that are not empty are numbers: they are aligned on the
+/// right.
+fn is_of_numbers(place: usize, rows: &[Vec<String>]) -> bool {
+    let cells = rows.iter().filter_map(|row| row.get(place));
+    let mut cells = cells.filter(|cell| !cell.is_empty()).peekable();
+    let is_number = |cell: &String| {
+        cell.parse::<f64>().is_ok() && cell.ends_with(|end: char| end.is_ascii_digit())
+    };
+    cells.peek().is_some() && cells.all(is_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::within;
+
+    #[test]
+    fn columns_line_up_and_fit() {
+        let table = |heading: [&str; 2], rows: &[[String; 2]]| {
+            let rows: Vec<Vec<String>> = rows.iter().map(|row| row.to_vec()).collect();
+            within(&heading.map(str::to_owned), &rows, &[], Some(20))
+        };
+        let text = table(["a", "long"], &[["wide cell".into(), "x".into()]]);
+        assert_eq!(text, "a          long\nwide cell  x");
+        let text = table(["a", "b"], &[["x".into(), "eighteen letters…!".into()]]);
+        assert_eq!(text, "a  b\nx  eighteen letters…", "it fits exactly to 20");
+        let text = table(["a", "b"], &[["wider than the".into(), "terminal".into()]]);
+        assert_eq!(text, "a               b\nwider than the  terminal");
+        let of_three = |heading: [&str; 3], row: [&str; 3]| {
+            let row = row.map(str::to_owned).to_vec();
+            within(&heading.map(str::to_owned), &[row], &[], Some(30))
+        };
+        let text = of_three(["a", "b", "c"], ["key", "a name that is long", "in 5 min"]);
+        assert_eq!(
+            text,
+            "a    b                c\nkey  a name that is…  in 5 min"
+        );
+        let text = table(
+            ["n", "score"],
+            &[["7".into(), "9.8".into()], ["12".into(), String::new()]],
+        );
+        assert_eq!(text, " n  score\n 7    9.8\n12");
+        let text = within(&["a".into()], &[vec!["\u{1b}[2Jb\nc".into()]], &[], None);
+        assert_eq!(text, "a\n[2Jb c", "no terminal obeys a title");
+    }
+}

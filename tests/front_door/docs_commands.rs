@@ -1,0 +1,416 @@
+//! The command lines and configurations of the documentation, each used as a reader would.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use advisoryd::config::Config;
+use advisoryd::job::tickets::sync::TicketSync;
+
+use crate::support::docs::{Line, blocks, command_lines, pages};
+use crate::support::settings::{Rule, WatchList};
+use crate::support::{Receiver, Shell, Told, World, small};
+
+/// Programs that a test cannot run, and why. A new one must be added here.
+const OTHER_PROGRAMS: &[(&str, &str)] = &[
+    ("(umask", "makes secrets in /etc"),
+    (
+        "/usr/local/bin/advisoryd-mail",
+        "changes_command.rs runs the script",
+    ),
+    ("apt-get", "changes this machine"),
+    ("cargo", "measures; `make bench` runs it"),
+    ("chgrp", "changes this machine"),
+    ("chown", "changes this machine"),
+    ("dnf", "changes this machine"),
+    ("docker", "needs a container engine"),
+    ("echo", "makes secrets in /etc"),
+    ("groupadd", "changes this machine"),
+    (
+        "helm",
+        "needs Kubernetes; monitoring.rs and container.rs test the chart's files",
+    ),
+    ("install", "changes this machine"),
+    ("journalctl", "needs systemd; tests/systemd boots it"),
+    ("jsonnet", "monitoring.rs runs it"),
+    ("kubectl", "needs Kubernetes"),
+    ("make", "builds"),
+    ("mkdir", "makes secrets"),
+    ("reprepro", "needs a signing key"),
+    ("rm", "removes an installation"),
+    (
+        "runuser",
+        "needs a server's superuser; transfer.rs and databases.rs create roles and databases",
+    ),
+    ("skopeo", "needs a registry"),
+    ("ssh", "needs another machine"),
+    ("systemctl", "needs systemd; tests/systemd boots it"),
+    ("systemd-run", "needs systemd"),
+    ("tar", "changes this machine"),
+    ("usermod", "changes this machine"),
+];
+
+/// Command lines of advisoryd that are only parsed here, by their beginning, and why.
+const ONLY_PARSED: &[(&str, &str)] = &[
+    (
+        "advisoryd alerts test apprise",
+        "sinks_integrations.rs sends to it",
+    ),
+    (
+        "advisoryd alerts test jira",
+        "sinks_integrations.rs sends to it",
+    ),
+    (
+        "advisoryd alerts test pagerduty",
+        "sinks_integrations.rs sends to it",
+    ),
+    (
+        "advisoryd alerts test sentinel",
+        "sinks_integrations.rs sends to it",
+    ),
+    (
+        "advisoryd alerts test servicenow",
+        "sinks_integrations.rs sends to it",
+    ),
+    ("advisoryd alerts test siem", "sinks_syslog.rs sends to it"),
+    (
+        "advisoryd alerts test slack",
+        "sinks_integrations.rs sends to it",
+    ),
+    (
+        "advisoryd alerts test soc-mail",
+        "sinks_email.rs sends to it",
+    ),
+    (
+        "advisoryd alerts test splunk",
+        "sinks_integrations.rs sends to it",
+    ),
+    (
+        "advisoryd --config /etc/advisoryd/NAME.toml",
+        "an instance of this machine",
+    ),
+    ("advisoryd budget take 1 && curl", "asks the vendor"),
+    (
+        "advisoryd capture",
+        "asks on the terminal; capture.rs answers with --yes",
+    ),
+    ("advisoryd database", "transfer.rs runs it"),
+    ("advisoryd enrich", "enrichment_files.rs reads such files"),
+    (
+        "advisoryd erase",
+        "asks on the terminal; erase.rs answers with --yes",
+    ),
+    ("advisoryd import", "import.rs reads such files"),
+    (
+        "advisoryd inspect samples",
+        "capture.rs inspects such a folder",
+    ),
+    (
+        "advisoryd quarantine drop",
+        "asks on the terminal; quarantine.rs answers with --yes",
+    ),
+    (
+        "advisoryd quarantine show",
+        "quarantine.rs shows such a record",
+    ),
+];
+
+/// Exit statuses that are not 0, by what the page shows.
+const OTHER_STATUS: &[(&str, i32)] = &[
+    ("solution != \"Vendor Patched\"", 2), // the page shows the error
+];
+
+/// A world with what the documentation names, and a shell whose `advisoryd` asks it.
+struct Reader {
+    world: World,
+    shell: Shell,
+    /// Examples of the documentation, and what stands for them here.
+    values: Vec<(&'static str, String)>,
+}
+
+impl Reader {
+    async fn new() -> (Self, Receiver) {
+        let receiver = Receiver::start().await;
+        let mut options = small();
+        options.advisories = 300;
+        options.watch_lists = 3;
+        let mut world = World::with(options).await;
+        world.lists = Some(Vec::new());
+        for (id, name) in (1..).zip(["Linux servers", "Office clients", "Network equipment"]) {
+            let (name, source) = (Some(name), Some("feed"));
+            world.settings.watch_lists.push(WatchList {
+                id,
+                name,
+                source,
+                ..WatchList::default()
+            });
+        }
+        world.add_webhook("soc-hook", &receiver);
+        world.settings.alerts.rules.push(Rule {
+            severity: Some("highly_critical"),
+            sinks: &["soc-hook"],
+            ..Rule::to_hook("soc", &["appeared", "escalated"])
+        });
+        world.pull().await;
+        world.sync_tickets(TicketSync::Now).await;
+        let said = world.simulator.saids(1)[0].clone();
+        let shell = Shell::new();
+        let values = vec![
+            ("SA87735", said),
+            ("silence expire 3", "silence expire 1".to_owned()),
+            (
+                "/var/lib/advisoryd-changes",
+                shell.dir().display().to_string(),
+            ),
+        ];
+        let reader = Self {
+            world,
+            shell,
+            values,
+        };
+        (reader, receiver)
+    }
+
+    /// Runs a line as a shell does.
+    fn run(&self, line: &str, config: &Path) -> Told {
+        self.shell.run(line, config)
+    }
+
+    /// Whether the program accepts a command line. It finds no configuration and so does
+    /// nothing; the two commands that need none only print their help.
+    fn assert_parses(&self, line: &str, place: &str) {
+        let mut line = line.to_owned();
+        if line.starts_with("advisoryd demo") || line.starts_with("advisoryd simulate") {
+            line.push_str(" --help");
+        }
+        let told = self.run(&line, Path::new("/nonexistent/config.toml"));
+        let is_refused = told.code == 2 || told.stderr.contains("rror: unrecognized");
+        assert!(!is_refused, "{place}: {line}\n{told}");
+    }
+}
+
+/// Every command line of the documentation.
+fn all_lines() -> Vec<Line> {
+    let blocks = blocks();
+    let scripts = |lines: &[String]| lines.first().is_some_and(|line| line.starts_with("#!"));
+    let lines = blocks.iter().filter(|block| !scripts(&block.lines));
+    let lines: Vec<Line> = lines.flat_map(command_lines).collect();
+    assert!(lines.len() > 100, "{}", lines.len());
+    lines
+}
+
+/// Programs that call advisoryd somewhere else.
+const THROUGH: &[&str] = &["docker", "kubectl", "ssh", "systemd-run"];
+
+/// The part of a line that calls advisoryd, also through another program.
+fn call(line: &str) -> Option<&str> {
+    let without_comment = line.split(" # ").next().unwrap_or(line).trim_end();
+    if without_comment.starts_with("advisoryd ") {
+        return Some(without_comment);
+    }
+    let (_, rest) = without_comment.rsplit_once(" advisoryd ")?;
+    let start = without_comment.len() - rest.len() - "advisoryd ".len();
+    // Of `pg_dump -U advisoryd --file x`, nothing is a command.
+    let is_command = rest.starts_with(|first: char| first.is_ascii_lowercase());
+    is_command.then(|| &without_comment[start..])
+}
+
+fn entry<T>(list: &'static [(&'static str, T)], line: &str) -> Option<&'static (&'static str, T)> {
+    list.iter().find(|(start, _)| line.starts_with(start))
+}
+
+#[tokio::test]
+async fn every_command_line_of_the_documentation_works() {
+    let (reader, _receiver) = Reader::new().await;
+    let config = reader.world.config_file();
+    let (mut used, mut ran) = (BTreeSet::new(), 0);
+    for line in all_lines() {
+        let Line {
+            place,
+            text,
+            output,
+        } = &line;
+        let program = text.split_whitespace().next().unwrap_or_default();
+        if program != "advisoryd" {
+            let listed = OTHER_PROGRAMS.iter().find(|(name, _)| *name == program);
+            let (name, _) = listed.unwrap_or_else(|| panic!("{place}: {text}: why is it not run?"));
+            used.insert(*name);
+            let call = call(text).filter(|_| THROUGH.contains(&program));
+            if let Some(call) = call {
+                reader.assert_parses(call, place);
+            }
+            continue;
+        }
+        if let Some((start, _)) = entry(ONLY_PARSED, text) {
+            used.insert(*start);
+            reader.assert_parses(call(text).unwrap(), place);
+            continue;
+        }
+        let typed = reader
+            .values
+            .iter()
+            .fold(text.clone(), |text, (example, value)| {
+                text.replace(example, value)
+            });
+        let told = reader.run(&typed, &config);
+        let expected = OTHER_STATUS.iter().find(|(part, _)| text.contains(part));
+        let expected = expected.map_or(0, |(_, status)| *status);
+        assert_eq!(told.code, expected, "{place}: {typed}\n{told}");
+        assert_same_heading(place, output, &told);
+        ran += 1;
+    }
+    assert!(ran >= 30, "{ran} were run");
+    let listed = OTHER_PROGRAMS.iter().map(|(name, _)| *name);
+    let listed = listed.chain(ONLY_PARSED.iter().map(|(start, _)| *start));
+    let unused: Vec<&str> = listed.filter(|name| !used.contains(name)).collect();
+    assert!(unused.is_empty(), "in no page any more: {unused:?}");
+}
+
+/// A heading that a page shows is the one that is printed.
+fn assert_same_heading(place: &str, output: &[String], told: &Told) {
+    let words =
+        |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
+    let Some(shown) = output.first().filter(|_| output.len() > 1) else {
+        return;
+    };
+    let is_heading = !shown.contains([':', '`']) && !shown.chars().any(|one| one.is_ascii_digit());
+    if is_heading {
+        let printed = told.stdout.lines().next().unwrap_or_default();
+        assert_eq!(words(printed), words(shown), "{place}");
+    }
+}
+
+#[tokio::test]
+async fn every_command_in_a_sentence_or_a_message_is_one() {
+    let (reader, _receiver) = Reader::new().await;
+    let quoted = regex::Regex::new("`(advisoryd [^`\\n]+)`").unwrap();
+    let placeholder = regex::Regex::new(r"\{\{[^}]*\}\}|\{[^}]*\}|\bN\b|\bID\b|\bSEQ\b").unwrap();
+    let preset = "sinks preset NAME";
+    let mut texts = pages();
+    for entry in walk(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").as_path()) {
+        texts.push((entry.clone(), fs::read_to_string(&entry).unwrap()));
+    }
+    let mut seen = BTreeSet::new();
+    for (place, text) in &texts {
+        for found in quoted.captures_iter(text) {
+            let line = placeholder.replace_all(&found[1], "1234").into_owned();
+            let line = line.replace(preset, "sinks preset jira");
+            let is_whole = !line.contains(['…', '[', '=']) && !line.contains("COMMAND");
+            if is_whole && seen.insert(line.clone()) {
+                // Some of these would start something that does not end.
+                let starts = ["advisoryd demo", "advisoryd simulate", "advisoryd run"];
+                let starts = starts.iter().any(|start| line.starts_with(start));
+                let typed = if starts || is_group(&line) {
+                    format!("{line} --help")
+                } else {
+                    line
+                };
+                reader.assert_parses_loosely(&typed, place);
+            }
+        }
+    }
+    assert!(seen.len() > 60, "{}", seen.len());
+}
+
+/// Commands that have commands of their own or need an argument, which a sentence leaves out.
+fn is_group(line: &str) -> bool {
+    line.split_whitespace().count() <= 3 && !line.contains(" --")
+}
+
+fn walk(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(walk(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
+impl Reader {
+    /// The same where required arguments may be left out.
+    fn assert_parses_loosely(&self, line: &str, place: &str) {
+        let line = match line.split_once(" || ") {
+            Some((line, _)) => line,
+            None => line,
+        };
+        let told = self.run(line, Path::new("/nonexistent/config.toml"));
+        let is_incomplete = told.stderr.contains("required arguments were not provided")
+            || told.stderr.contains("a value is required")
+            || told.stderr.contains("Usage: advisoryd") && told.stderr.contains("Commands:");
+        assert!(told.code != 2 || is_incomplete, "{place}: {line}\n{told}");
+    }
+}
+
+#[test]
+fn every_configuration_of_the_documentation_is_accepted() {
+    let mut accepted = 0;
+    for block in blocks().iter().filter(|block| block.language == "toml") {
+        let mut text = block.text();
+        let table: toml::Table = text.parse().unwrap_or_else(|error| {
+            panic!("{}:{}: {error}", block.page, block.line);
+        });
+        for sink in unknown_sinks(&table) {
+            // Pages name sinks that another block defines.
+            write!(
+                text,
+                "\n[[alerts.sinks]]\nname = \"{sink}\"\nkind = \"log\"\n"
+            )
+            .unwrap();
+        }
+        if let Err(error) = Config::from_text(&block.page, &text) {
+            panic!("{}:{}: {error}", block.page, block.line);
+        }
+        accepted += 1;
+    }
+    assert!(accepted > 25, "{accepted}");
+}
+
+/// Sinks that rules name and no `[[alerts.sinks]]` of the block has.
+fn unknown_sinks(config: &toml::Table) -> BTreeSet<String> {
+    let all = |name: &str| -> Vec<toml::Value> {
+        let list = config.get("alerts").and_then(|alerts| alerts.get(name));
+        list.and_then(toml::Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let text = |value: &toml::Value| value.as_str().map(str::to_owned);
+    let known: BTreeSet<String> = all("sinks")
+        .iter()
+        .filter_map(|sink| text(&sink["name"]))
+        .collect();
+    let named = all("rules").into_iter().flat_map(|rule| {
+        let sinks = rule.get("sinks").and_then(toml::Value::as_array);
+        sinks.cloned().unwrap_or_default()
+    });
+    let named: BTreeSet<String> = named.filter_map(|sink| text(&sink)).collect();
+    named.difference(&known).cloned().collect()
+}
+
+#[test]
+fn every_message_of_the_troubleshooting_page_is_one_of_the_program() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = walk(&root.join("src"));
+    let source: String = files
+        .iter()
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect();
+    let broken = regex::Regex::new(r"\\\n\s*").unwrap();
+    let source = broken.replace_all(&source, "");
+    let page = fs::read_to_string(root.join("docs/tasks/troubleshooting.md")).unwrap();
+    let message = regex::Regex::new(r"(?m)^\| `([^`]+)`").unwrap();
+    let mut known = 0;
+    for found in message.captures_iter(&page) {
+        // Names and numbers stand between the parts.
+        let parts = found[1].split('…').map(str::trim);
+        for part in parts.filter(|part| part.len() > 3) {
+            assert!(source.contains(part), "no message has `{part}`");
+            known += 1;
+        }
+    }
+    assert!(known > 30, "{known}");
+}

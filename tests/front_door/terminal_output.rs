@@ -1,0 +1,284 @@
+//! Colours, links, CSV for spreadsheets, failures and progress, as a terminal or a pipe
+//! gets them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use advisoryd::job::tickets::sync::TicketSync;
+use advisoryd::simulate::{FeedOptions, Options};
+
+use crate::support::settings::{Upstream, WatchList};
+use crate::support::{World, free_port, on_terminal, small, state_dir};
+
+/// Begins a link (OSC 8) and a colour.
+const LINK: &str = "\u{1b}]8;;";
+const COLOUR: &str = "\u{1b}[3";
+
+async fn filled() -> World {
+    let mut world = World::new().await;
+    world.settings.upstream.advisory_url = Some("https://svr.example.org/a/{said}?id={id}");
+    world.settings.upstream.ticket_url = Some("https://svr.example.org/t/{number}");
+    world.pull_one().await;
+    world.sync_tickets(TicketSync::Now).await;
+    world
+}
+
+fn command(world: &World, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+    let mut command = world.command(arguments);
+    command.env("TERM", "xterm-256color");
+    command.envs(environment.iter().copied());
+    command
+}
+
+fn shown(world: &World, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let (shown, code) = on_terminal(command(world, arguments, environment), 120);
+    assert_eq!(code, 0, "{shown}");
+    shown
+}
+
+fn piped(world: &World, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let output = command(world, arguments, environment).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn colours_are_where_the_option_and_the_environment_want_them() {
+    let world = filled().await;
+    let list = ["advisories", "--severity", "high+"];
+    let with = |more: &[&'static str]| [&list[..], more].concat();
+    let always = with(&["--color", "always"]);
+    let never = with(&["--color=never"]);
+    assert!(shown(&world, &list, &[]).contains(COLOUR));
+    for (arguments, environment) in [
+        (&never, ("TERM", "xterm")),
+        (&list.to_vec(), ("NO_COLOR", "1")),
+        (&list.to_vec(), ("TERM", "dumb")),
+    ] {
+        let shown = shown(&world, arguments, &[environment]);
+        assert!(!shown.contains(COLOUR), "{environment:?}: {shown:?}");
+    }
+    assert!(!piped(&world, &list, &[]).contains('\u{1b}'));
+    assert!(piped(&world, &always, &[("NO_COLOR", "1")]).contains(COLOUR));
+    assert!(piped(&world, &list, &[("CLICOLOR_FORCE", "1")]).contains(COLOUR));
+    let off = [("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")];
+    assert!(!piped(&world, &list, &off).contains('\u{1b}'));
+    // What programs read never has any.
+    for form in ["--json", "--csv"] {
+        let text = piped(&world, &[&always[..], &[form]].concat(), &[]);
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+    let wrong = world.told(&["--color", "pink", "status"]);
+    assert_eq!(wrong.code, 2, "{wrong}");
+}
+
+#[tokio::test]
+async fn keys_lead_to_the_vendors_pages_on_a_terminal_only() {
+    let world = filled().await;
+    let said = world.simulator.saids(1)[0].clone();
+    let list = ["advisories", "--limit", "5"];
+    let text = shown(&world, &list, &[]);
+    let link = regex::Regex::new(
+        r"\x1b\]8;;https://svr\.example\.org/a/(SA\d+)\?id=\d+\x1b\\(SA\d+)\x1b\]8;;\x1b\\",
+    )
+    .unwrap();
+    let links: Vec<_> = link.captures_iter(&text).collect();
+    assert_eq!(links.len(), 5, "{text:?}");
+    assert!(links.iter().all(|link| link[1] == link[2]), "{text:?}");
+    for arguments in [
+        &["tickets", "--limit", "5"][..],
+        &["show", &said],
+        &["show", "1"],
+    ] {
+        assert!(
+            shown(&world, arguments, &[]).contains(LINK),
+            "{arguments:?}"
+        );
+    }
+    let never = ["--color", "never", "advisories", "--limit", "5"];
+    assert!(!shown(&world, &never, &[]).contains('\u{1b}'));
+    assert!(!shown(&world, &list, &[("TERM", "dumb")]).contains('\u{1b}'));
+    let always = ["--color", "always", "advisories", "--limit", "5"];
+    for piped in [piped(&world, &list, &[]), piped(&world, &always, &[])] {
+        assert!(!piped.contains(LINK), "{piped}");
+    }
+    // Only less is known to understand them.
+    let dir = state_dir();
+    let pager = dir.path().join("pager");
+    let page = dir.path().join("page");
+    fs::write(&pager, format!("#!/bin/sh\ncat >'{}'\n", page.display())).unwrap();
+    fs::set_permissions(&pager, fs::Permissions::from_mode(0o755)).unwrap();
+    let long = ["advisories", "--limit", "50"];
+    let pager = pager.display().to_string();
+    shown(&world, &long, &[("ADVISORYD_PAGER", &pager)]);
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("SA7") && !page.contains(LINK), "{page}");
+}
+
+#[tokio::test]
+async fn csv_begins_with_a_mark_where_a_spreadsheet_needs_it() {
+    let world = filled().await;
+    for list in ["advisories", "tickets"] {
+        let plain = piped(&world, &[list, "--csv"], &[]);
+        let marked = piped(&world, &[list, "--csv", "--bom"], &[]);
+        assert!(!plain.starts_with('\u{feff}'));
+        assert_eq!(marked.strip_prefix('\u{feff}'), Some(plain.as_str()));
+    }
+    let wrong = world.told(&["advisories", "--bom"]);
+    assert_eq!(wrong.code, 2, "{wrong}");
+}
+
+/// A world whose upstream is not there.
+async fn without_upstream(attempts: u32) -> World {
+    let mut world = World::new().await;
+    world.settings.upstream = Upstream {
+        base_url: Some(format!("http://127.0.0.1:{}", free_port())),
+        max_attempts: Some(attempts),
+        ..Upstream::default()
+    };
+    world
+}
+
+#[tokio::test]
+async fn a_failure_is_one_line() {
+    let world = without_upstream(1).await;
+    for quiet in [&["sync"][..], &["sync", "--quiet"]] {
+        let told = world.told(quiet);
+        assert_eq!((told.code, told.stdout.as_str()), (1, ""), "{told}");
+        let lines: Vec<&str> = told.stderr.lines().collect();
+        let sources = ["watch list 1", "tickets"];
+        assert_eq!(lines.len(), sources.len(), "{told}");
+        for (line, source) in lines.iter().zip(sources) {
+            let start = format!("advisoryd: {source}: failed (");
+            assert!(line.starts_with(&start), "{told}");
+            assert!(line.contains(" after 1 request, "), "{told}");
+        }
+    }
+    // With -v, the log tells more.
+    let told = world.told(&["sync", "feeds", "-v"]);
+    assert!(told.stderr.lines().count() > 1, "{told}");
+}
+
+#[tokio::test]
+async fn a_wait_says_how_long_and_how_often() {
+    let world = without_upstream(4).await;
+    let (shown, code) = on_terminal(world.command(&["sync", "feeds"]), 120);
+    assert_eq!(code, 1, "{shown}");
+    let retry = regex::Regex::new(r"watch list 1  \S+ retrying in \d+ s \([234] of 4\): ").unwrap();
+    assert!(retry.is_match(&shown), "{shown:?}");
+}
+
+#[tokio::test]
+async fn details_and_tickets_have_totals_and_details_one_line() {
+    let mut world = World::with(Options {
+        advisories: 150,
+        feed: FeedOptions {
+            is_sparse: true,
+            ..FeedOptions::default()
+        },
+        ..small()
+    })
+    .await;
+    world.settings.feeds.details = None;
+    let (shown, code) = on_terminal(world.command(&["sync"]), 120);
+    assert_eq!(code, 0, "{shown}");
+    let total = world.count("select count(*) from advisoryd.detail").await;
+    assert!(total > 100, "more than one batch: {total}");
+    for part in [
+        format!("/{total}  "),
+        "/25  ".to_owned(),
+        " left".to_owned(),
+    ] {
+        assert!(shown.contains(&part), "{part}: {shown:?}");
+    }
+    let lines = shown.matches("details: ok").count();
+    assert_eq!(lines, 1, "{shown:?}");
+    // Details take longest, so they come last.
+    let place = |text| shown.find(text).unwrap();
+    assert!(place("tickets: ok") < place("details: ok"), "{shown:?}");
+}
+
+#[tokio::test]
+async fn what_a_new_user_types_is_understood_or_answered_with_what_to_type() {
+    let mut world = World::with(small()).await;
+    world.lists = Some(Vec::new());
+    world.settings.watch_lists.push(WatchList {
+        id: 1,
+        name: Some("Linux servers"),
+        source: Some("feed"),
+        ..WatchList::default()
+    });
+    world.pull_one().await;
+    world.sync_tickets(TicketSync::Now).await;
+    let same = |one: &[&str], other: &[&str]| {
+        assert_eq!(
+            piped(&world, one, &[]),
+            piped(&world, other, &[]),
+            "{one:?}"
+        );
+    };
+    let found = ["advisories", "--search", "denial service"];
+    assert!(piped(&world, &found, &[]).contains("Denial of Service"));
+    same(&["search", "denial", "service"], &found);
+    same(&["advisories", "denial", "service"], &found);
+    same(
+        &["list", "--severity", "critical"],
+        &["advisories", "--severity", "critical"],
+    );
+    same(&["ticket"], &["tickets"]);
+    same(&["log"], &["changes"]);
+    let cve = &world
+        .texts("select cves[1] from advisoryd_v1.advisories where cves <> '{}'")
+        .await[0];
+    let page = piped(&world, &["advisories", "--cve", cve], &[]);
+    same(&["search", cve], &["advisories", "--cve", cve]);
+    let mut lines = page.lines();
+    assert!(lines.next().unwrap().contains("  watch lists  "), "{page}");
+    assert!(
+        lines.all(|line| line.contains("  Linux servers  ")),
+        "{page}"
+    );
+    for (arguments, code, answer) in [
+        (
+            ["--list", "Linux"],
+            1,
+            "no watch list `Linux`; known: Linux servers (1)",
+        ),
+        (["--severity", "critcal"], 2, "did you mean `critical`?"),
+        (["--severity", "hihg+"], 2, "did you mean `high`?"),
+    ] {
+        let told = world.told(&[&["advisories"], &arguments[..]].concat());
+        assert_eq!(told.code, code, "{told}");
+        assert!(told.stderr.contains(answer), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn help_is_in_groups_and_changes_take_one_line_each() {
+    let world = filled().await;
+    let help = piped(&world, &["--help"], &[]);
+    for part in [
+        "\nQueries:\n  advisories ",
+        "\nAlerts:\n  alerts ",
+        "Exit status: 0 success",
+    ] {
+        assert!(help.contains(part), "{part}: {help}");
+    }
+    let help = piped(&world, &["tickets", "--help"], &[]);
+    let (own, global) = help.split_once("\nGlobal options:\n").unwrap();
+    assert!(
+        own.contains("--assignee") && !own.contains("--utc"),
+        "{own}"
+    );
+    assert!(
+        global.contains("--utc") && !global.contains("--assignee"),
+        "{global}"
+    );
+    let mut command = command(&world, &["changes"], &[("NO_COLOR", "1")]);
+    command.env("PAGER", "cat");
+    let (shown, code) = on_terminal(command, 70);
+    assert_eq!(code, 0);
+    let widths = shown.lines().map(|line| line.chars().count());
+    assert_eq!(widths.max(), Some(70), "{shown}");
+}
