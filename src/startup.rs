@@ -339,8 +339,7 @@ pub async fn mirror_context(
     Ok(Context { client, ..context })
 }
 
-/// The context of an import, whose client answers from a bundle that was made from
-/// `base_url`. Nothing is requested.
+/// The context of an import: its client answers from a bundle that was made from `base_url`.
 pub async fn bundle_context(
     config: &Config,
     (saved, base_url): (Arc<SavedResponses>, Url),
@@ -348,9 +347,7 @@ pub async fn bundle_context(
     clock: Clock,
     stop: CancellationToken,
 ) -> anyhow::Result<Context> {
-    let mut connection = pool.acquire().await?;
-    let config = discover::followed(&mut connection, config).await?;
-    drop(connection);
+    let config = discover::followed(&mut *pool.acquire().await?, config).await?;
     let upstream = Upstream {
         base_url,
         ..config.upstream.clone()

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::ask;
 use super::output::{print_json, print_line, print_styled, table};
+use super::rules_test::{self, PRINTED_MESSAGES};
 use super::shared::Shared;
 use super::since::{Since, since};
 use super::times::Times;
-use super::{ask, rules_test};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::back_test::BackTest;
@@ -16,8 +17,6 @@ use crate::job::alerts::published::Published;
 use crate::model::{Matcher, counted, legible, words};
 use crate::sink::as_text;
 
-/// Messages of a rule that are printed; `--json` has all.
-pub(super) const PRINTED_MESSAGES: usize = 20;
 /// Alerts of a message that are printed.
 const PRINTED_ALERTS: usize = 5;
 
@@ -197,7 +196,7 @@ fn page(tried: &BackTest) -> String {
 }
 
 /// What the rule would have sent about the stored advisories, and a sample.
-pub(super) fn by_publication(published: &Published) -> Vec<String> {
+fn by_publication(published: &Published) -> Vec<String> {
     let biggest = published.biggest_day.map_or_else(String::new, |day| {
         format!(", biggest day {} ({day})", published.biggest)
     });

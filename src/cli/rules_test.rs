@@ -8,7 +8,6 @@ use sqlx::PgConnection;
 
 use super::ask;
 use super::output::{print_json, print_line};
-use super::rules::PRINTED_MESSAGES;
 use crate::clock::Clock;
 use crate::config::{Config, process_environment};
 use crate::job::alerts::back_test::{self, BackTest, Replay};
@@ -17,6 +16,9 @@ use crate::job::alerts::published::published;
 use crate::job::alerts::try_one::try_advisory;
 use crate::model::{Matcher, counted, legible};
 use crate::sink::as_text;
+
+/// Messages of a rule, and alerts of a comparison, that are printed; `--json` has all.
+pub(super) const PRINTED_MESSAGES: usize = 20;
 
 /// The configuration to compare with, with the variables of this process.
 pub(super) fn old_config(path: &Path) -> anyhow::Result<Config> {

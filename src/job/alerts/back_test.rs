@@ -10,10 +10,11 @@ use sqlx::PgConnection;
 
 use super::arrivals::Arrivals;
 use super::by_clock::{self as clock, kind_of_alert};
+use super::line::Line;
 use super::published::Published;
 use super::timing::Timing;
 use crate::config::MuteTime;
-use crate::model::{Alert, Matcher, Rule, Subject, Verdict, alert_of};
+use crate::model::{Matcher, Rule, Subject, Verdict, alert_of};
 use crate::store::alerts::by_clock::{self, Asked};
 use crate::store::alerts::subject::{self, Span};
 
@@ -59,36 +60,6 @@ pub struct Would {
     pub at: DateTime<Utc>,
     /// Its alerts.
     pub alerts: Vec<Line>,
-}
-
-/// One alert of it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Line {
-    /// The change; `None` for what the clock finds.
-    pub seq: Option<i64>,
-    /// When advisoryd read it.
-    pub at: DateTime<Utc>,
-    /// What happened.
-    pub what: String,
-    /// The advisory or ticket.
-    pub key: String,
-    /// Title at that time.
-    pub title: String,
-    /// One sentence.
-    pub summary: String,
-}
-
-impl Line {
-    pub(super) fn of(seq: Option<i64>, at: DateTime<Utc>, alert: Alert) -> Self {
-        Self {
-            seq,
-            at,
-            what: alert.what,
-            key: alert.key,
-            title: alert.title,
-            summary: alert.summary,
-        }
-    }
 }
 
 /// Evaluates rules for the changes of that time, and by the clock. First loads are a

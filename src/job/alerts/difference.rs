@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::back_test::{BackTest, Line};
+use super::back_test::BackTest;
+use super::line::Line;
 
 /// An alert that only one of two sets of rules would have raised.
 #[derive(Debug, Clone, Serialize)]

@@ -10,6 +10,7 @@ pub mod deliver;
 pub(crate) mod difference;
 pub mod evaluate;
 pub(crate) mod explain;
+mod line;
 mod parts;
 pub mod pass;
 pub(crate) mod published;

@@ -7,9 +7,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::back_test::Line;
 use super::baseline::{PAGE, selects_new_ones};
 use super::evaluate::raised_of;
+use super::line::Line;
 use crate::model::{Links, MESSAGE_VERSION, Matcher, Message, Purpose, Subject, Verdict, alert_of};
 use crate::store::alerts::details;
 use crate::store::alerts::subject::{self, Stored};

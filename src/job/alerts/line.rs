@@ -1,0 +1,36 @@
+//! An alert of a dry run.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::model::Alert;
+
+/// One alert that would have been raised.
+#[derive(Debug, Clone, Serialize)]
+pub struct Line {
+    /// The change; `None` for what the clock finds.
+    pub seq: Option<i64>,
+    /// When advisoryd read it.
+    pub at: DateTime<Utc>,
+    /// What happened.
+    pub what: String,
+    /// The advisory or ticket.
+    pub key: String,
+    /// Title at that time.
+    pub title: String,
+    /// One sentence.
+    pub summary: String,
+}
+
+impl Line {
+    pub(super) fn of(seq: Option<i64>, at: DateTime<Utc>, alert: Alert) -> Self {
+        Self {
+            seq,
+            at,
+            what: alert.what,
+            key: alert.key,
+            title: alert.title,
+            summary: alert.summary,
+        }
+    }
+}
