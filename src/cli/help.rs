@@ -50,7 +50,7 @@ pub(super) fn command() -> Command {
     }
     let after = "`advisoryd COMMAND --help` describes a command.";
     command.help_template(format!(
-        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{groups}\n{heading}Options:{heading:#}\n{{options}}\n\n{after}{{after-help}}\n"
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{groups}\n{heading}Global options:{heading:#}\n{{options}}\n\n{after}{{after-help}}\n"
     ))
 }
 
