@@ -38,6 +38,7 @@ mod secret_parts;
 mod severity;
 mod silence;
 mod source_key;
+mod spelled;
 mod subject;
 mod sum;
 mod text;
@@ -78,7 +79,7 @@ pub use message::{Alert, MESSAGE_VERSION, Message, Purpose};
 pub use mirror::{ListItem, MirrorKey, MirrorKind, PendingApproval};
 pub use outgoing::{
     MAX_OUTGOING_CHARS, holds_secret, keep_login, keep_secret, outgoing, outgoing_page,
-    outgoing_within,
+    outgoing_within, without_secrets,
 };
 pub use overdue::{ClockClauses, Overdue};
 pub use overlay::overlay;
