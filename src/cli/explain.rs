@@ -9,7 +9,7 @@ use super::shared::Shared;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::explain::{self, Explained};
-use crate::model::{RecordKind, legible};
+use crate::model::{RecordKind, one_line};
 use crate::store::reports::{question, receipt};
 
 /// What to explain.
@@ -64,10 +64,10 @@ async fn show(
         Some(document) => document["title"].as_str().unwrap_or("it has no title"),
         None => "not stored",
     };
-    print_line(&legible(&format!("{key}: {title}")));
+    print_line(&one_line(&format!("{key}: {title}")));
     let sentences = receipt.sentences();
     for sentence in &sentences {
-        print_line(&legible(&format!("  {sentence}")));
+        print_line(&format!("  {}", one_line(sentence)));
     }
     // What is not stored is the same for every rule and stands above.
     let changes = all
@@ -75,7 +75,7 @@ async fn show(
         .filter(|one| one.what.is_some() || sentences.is_empty());
     let page = page(&changes.collect::<Vec<_>>());
     if !page.is_empty() {
-        print_line(&legible(&page));
+        print_line(&page);
     }
     Ok(true)
 }
@@ -113,10 +113,12 @@ fn page(all: &[&Explained]) -> String {
             let at = at.format("%Y-%m-%d %H:%M:%S");
             let version = one.version.map(|version| format!("  v{version}"));
             let version = version.unwrap_or_default();
+            let what = one_line(what);
             lines.push(format!("\n{at}  {what}{version}"));
         }
         before = Some(change);
-        lines.push(format!("  {:<width$}  {}", one.rule, one.text));
+        let text = one_line(&one.text);
+        lines.push(format!("  {:<width$}  {text}", one_line(&one.rule)));
     }
     lines.join("\n")
 }

@@ -94,6 +94,9 @@ async fn read(file: &Path, name: &str) -> anyhow::Result<Vec<u8>> {
     let reader: Box<dyn AsyncRead + Send + Unpin> = if name == "-" {
         Box::new(tokio::io::stdin())
     } else {
+        // Opening a pipe would wait for ever.
+        let is_file = tokio::fs::metadata(file).await?.is_file();
+        anyhow::ensure!(is_file, "it is not a regular file; to read a pipe, use `-`");
         Box::new(tokio::fs::File::open(file).await?)
     };
     let mut body = saved(name, reader, MAX_BYTES).await?;

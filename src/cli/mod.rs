@@ -70,6 +70,7 @@ mod tickets;
 mod times;
 mod verify;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -79,9 +80,9 @@ use self::colour::When;
 use self::exit::{Ended, FAILED, exit_status};
 use self::shared::Shared;
 use crate::clock::Clock;
-use crate::config::ConfigError;
+use crate::config::{Config, ConfigError, process_environment};
 use crate::daemon::StartOptions;
-use crate::model::chain;
+use crate::model::{chain, outgoing_page, without_secrets};
 use crate::startup::Opened;
 
 /// Reads the command line, does what it says, and reports the outcome. Wrong usage
@@ -91,7 +92,10 @@ pub fn main() -> ExitCode {
     // command sink, may read it or the memory. A kernel that refuses is no reason to
     // stop.
     let _ = nix::sys::prctl::set_dumpable(false);
-    let arguments = parse();
+    let arguments = match parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return wrong_usage(&error),
+    };
     let is_daemon = matches!(arguments.command, Command::Run { .. });
     let done = start(arguments);
     output::finish();
@@ -109,11 +113,43 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The command line; wrong usage ends here.
-fn parse() -> Arguments {
+/// The command line.
+fn parse() -> Result<Arguments, clap::Error> {
     let colour = When::early(std::env::args_os()).of_parser();
-    let matches = help::command().color(colour).get_matches();
-    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    let matches = help::command().color(colour).try_get_matches()?;
+    Arguments::from_arg_matches(&matches)
+}
+
+/// Prints help, or what is wrong with the command line. It repeats arguments, and one may
+/// be the token: it is read so that it is known.
+fn wrong_usage(error: &clap::Error) -> ExitCode {
+    let status = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILED));
+    if !error.use_stderr() {
+        let _ = error.print();
+        return status;
+    }
+    let mut before = None;
+    let mut file = None;
+    for argument in std::env::args_os() {
+        let text = argument.to_string_lossy();
+        if let Some(path) = text.strip_prefix("--config=") {
+            file = Some(std::path::PathBuf::from(path));
+        } else if before.as_deref() == Some("--config".as_ref()) {
+            file = Some(std::path::PathBuf::from(&argument));
+        }
+        before = Some(argument);
+    }
+    if let Ok(config) = Config::load(file.as_deref(), process_environment()) {
+        config.keep_secrets();
+    }
+    let page = error.render();
+    let plain = page.to_string();
+    if without_secrets(&plain) == plain {
+        let _ = error.print();
+    } else {
+        let _ = write!(std::io::stderr(), "{}", outgoing_page(&plain));
+    }
+    status
 }
 
 /// An error in one line; an unusable configuration in one line per error.
@@ -213,7 +249,11 @@ fn work(shared: Shared, command: Command) -> anyhow::Result<bool> {
         Command::Erase(wanted) => block_on(erase::run(shared, wanted)),
         Command::Ack(wanted) => block_on(ack::run(shared, wanted)),
         Command::Silence(wanted) => block_on(silence::run(shared, wanted)),
-        Command::Fleet(wanted) => block_on(fleet::run(shared, wanted)),
+        Command::Fleet(wanted) => {
+            // Its errors name what was given: the secrets must be known.
+            let _ = shared.load();
+            block_on(fleet::run(shared, wanted))
+        }
         Command::Import(wanted) => block_on(import::run(shared, wanted)),
         Command::Mirror(wanted) => block_on(mirror::run(shared, wanted)),
         Command::Enrich(wanted) => block_on(enrich::run(shared, wanted)),

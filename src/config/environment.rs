@@ -7,7 +7,7 @@ use url::Url;
 
 use super::instance::Instance;
 use super::secret::keep_secrets_of;
-use super::setting_error::close_to;
+use super::setting_error::{close_to, quoted_name};
 use super::token::TOKEN_VARIABLE;
 use super::tree::PREFIX;
 use crate::model::keep_secret;
@@ -93,7 +93,8 @@ fn is_setting(name: &str) -> bool {
 }
 
 fn advice(name: &str) -> String {
-    let key = name.trim_start_matches(PREFIX);
+    let key = quoted_name(name.trim_start_matches(PREFIX));
+    let name = &format!("{PREFIX}{key}");
     let section = SECTIONS
         .iter()
         .find_map(|section| Some((section, key.strip_prefix(section)?.strip_prefix('_')?)));

@@ -67,7 +67,7 @@ pub use retention::Retention;
 pub use schedule::{Schedule, Tickets};
 pub use secret::SecretUrl;
 pub use secret_file::{Secret, SecretError, SecretFile};
-pub use setting_error::{ConfigError, SettingError};
+pub use setting_error::{ConfigError, SettingError, shown_path};
 pub use sinks::{
     Address, Alertmanager, Auth, ClientCert, Command, Email, Framing, Hook, HookRequest, Login,
     Lookup, Method, Oauth2, Oauth2Login, Per, Preset, Sink, SinkKind, SmtpTls, SuccessTest, Syslog,
@@ -82,6 +82,7 @@ use crate::model::Details;
 use environment::Environment;
 pub use instance::DEFAULT_PATH;
 use instance::Instance;
+use regular_file::open_regular;
 use section::Section;
 use tree::Node;
 
@@ -148,7 +149,7 @@ impl Config {
         };
         environment.instance = Instance::of(&path);
         environment.installation = splay::installation(&path);
-        let place: Arc<str> = Arc::from(path.display().to_string());
+        let place: Arc<str> = Arc::from(shown_path(&path));
         let text = match read_file(&path) {
             Ok(text) => Some(text),
             Err(error) if !named && error.kind() == io::ErrorKind::NotFound => None,
@@ -315,7 +316,7 @@ fn one(error: SettingError) -> ConfigError {
 
 fn read_file(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    let mut file = std::fs::File::open(path)?.take(MAX_FILE_BYTES + 1);
+    let mut file = open_regular(path)?.take(MAX_FILE_BYTES + 1);
     let length = file.read_to_string(&mut text)?;
     if u64::try_from(length).is_ok_and(|length| length > MAX_FILE_BYTES) {
         return Err(io::Error::other(format!(

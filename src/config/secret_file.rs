@@ -10,7 +10,7 @@ use url::Url;
 use super::environment::Environment;
 use super::regular_file::open_regular;
 use super::secret::REDACTED;
-use super::setting_error::{has_odd_word, looks_generated};
+use super::setting_error::{has_odd_word, looks_generated, shown_path};
 use super::tree::Node;
 use super::values::text;
 use crate::model::keep_secret;
@@ -74,7 +74,7 @@ pub enum SecretError {
     )]
     Misplaced,
     /// The file cannot be read.
-    #[error("cannot read a secret from {}", .path.display())]
+    #[error("cannot read a secret from {}", shown_path(.path))]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::setting_error::{
-    NOT_SHOWN, SettingError, close_to, looks_secret, quoted, quoted_choice,
+    NOT_SHOWN, SettingError, close_to, may_be_secret, quoted, quoted_choice, quoted_name,
+    without_secrets,
 };
 use super::tree::{Node, Said};
 
@@ -67,7 +68,7 @@ impl<'m> Section<'m> {
 
     /// Sets the name of this table in error messages.
     pub(super) fn call(&mut self, label: String) {
-        if !looks_secret(&label) {
+        if !may_be_secret(&label) {
             self.label = Some(label);
         }
     }
@@ -97,7 +98,7 @@ impl<'m> Section<'m> {
         match read(&node) {
             Ok(value) => Some(value),
             Err(advice) => {
-                let advice = without_secrets(&advice, &node);
+                let advice = without_parts(&advice, &node);
                 self.wrong_at(&node.place, key, &said(&node), &advice);
                 None
             }
@@ -196,11 +197,7 @@ impl<'m> Section<'m> {
     }
 
     pub(super) fn wrong_at(&mut self, place: &Arc<str>, key: &str, said: &str, advice: &str) {
-        let advice = if looks_secret(said) {
-            advice.replace(said, NOT_SHOWN)
-        } else {
-            advice.to_owned()
-        };
+        let advice = without_secrets(advice, said);
         let is_choice = CHOICES.iter().any(|words| advice.starts_with(words))
             && !["expected `http", "expected `[["]
                 .iter()
@@ -211,7 +208,7 @@ impl<'m> Section<'m> {
             quoted(said)
         };
         let text = match &self.label {
-            Some(label) => format!("{label} has {key} `{said}`; {advice}"),
+            Some(label) => format!("{label} has {} `{said}`; {advice}", self.shown(key)),
             None => format!("got `{said}`; {advice}"),
         };
         self.push(place, key, text);
@@ -221,7 +218,7 @@ impl<'m> Section<'m> {
     pub(super) fn unusable(&mut self, key: &str, why: &str) {
         let place = Arc::clone(self.places.get(key).unwrap_or(&self.place));
         let text = match &self.label {
-            Some(label) => format!("{label} has a {key} that {why}"),
+            Some(label) => format!("{label} has a {} that {why}", self.shown(key)),
             None => why.to_owned(),
         };
         self.push(&place, key, text);
@@ -239,26 +236,27 @@ impl<'m> Section<'m> {
         }
         let place = Arc::clone(&self.place);
         let text = match &self.label {
-            Some(label) => format!("{label} has no {key}; {advice}"),
+            Some(label) => format!("{label} has no {}; {advice}", self.shown(key)),
             None => format!("missing; {advice}"),
         };
         self.push(&place, key, text);
     }
 
     fn push(&mut self, place: &Arc<str>, key: &str, text: String) {
-        // A secret may stand where a key is expected.
-        let is_name = self.known.contains(&key) || PASSWORD_KEYS.contains(&key);
-        let key = if looks_secret(key) && !is_name {
-            NOT_SHOWN
-        } else {
-            key
-        };
-        let key = self.key(key);
+        let key = self.key(&self.shown(key));
         self.errors.push(SettingError {
             place: Arc::clone(place),
             key,
             text,
         });
+    }
+
+    /// A key for messages. A secret may stand where a key is expected.
+    fn shown(&self, key: &str) -> String {
+        if self.known.contains(&key) || PASSWORD_KEYS.contains(&key) {
+            return key.to_owned();
+        }
+        quoted_name(key)
     }
 
     /// A subtable; an empty one if it is absent.
@@ -309,29 +307,24 @@ impl<'m> Section<'m> {
     }
 }
 
-/// What is expected instead of a value, without the parts of the value that look like
+/// What is expected instead of a value, without the parts of the value that may be
 /// secrets: it may quote an entry of a list.
-fn without_secrets(advice: &str, node: &Node) -> String {
+fn without_parts(advice: &str, node: &Node) -> String {
     match &node.value {
         Said::Table(table) => table.iter().fold(advice.to_owned(), |advice, (key, node)| {
-            let advice = without_secrets(&advice, node);
-            if looks_secret(key) {
-                advice.replace(key, NOT_SHOWN)
-            } else {
-                advice
-            }
+            without_secrets(&without_parts(&advice, node), key)
         }),
         Said::List(list) => list.iter().fold(advice.to_owned(), |advice, node| {
-            without_secrets(&advice, node)
+            without_parts(&advice, node)
         }),
-        Said::Raw(text) | Said::Plain(toml::Value::String(text)) if looks_secret(text) => {
+        Said::Raw(text) | Said::Plain(toml::Value::String(text)) => {
             // A variable may hold a whole list: none of it is shown.
-            if matches!(node.value, Said::Raw(_)) {
+            if matches!(node.value, Said::Raw(_)) && may_be_secret(text) {
                 return "expected another value".to_owned();
             }
-            advice.replace(text.trim(), NOT_SHOWN)
+            without_secrets(advice, text)
         }
-        Said::Raw(_) | Said::Plain(_) => advice.to_owned(),
+        Said::Plain(_) => advice.to_owned(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Configuration errors: one line per invalid setting, with what is expected.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::model::{legible, shortened};
@@ -13,9 +14,8 @@ const MAX_QUOTED_CHARS: usize = 120;
 pub(super) const NOT_SHOWN: &str = "[not shown]";
 /// Shorter words are not taken for secrets, in characters.
 const MIN_GENERATED_CHARS: usize = 16;
-/// Such words are not shown from this length, in characters, although they are accepted
-/// where a name is expected.
-const MIN_HIDDEN_CHARS: usize = 12;
+/// Characters of passwords that no name, number, time or address has.
+const PASSWORD_SIGNS: [char; 6] = ['&', '!', '$', '^', '~', '%'];
 
 /// All errors in a configuration, one per line. The command line prints them and exits
 /// with 78.
@@ -64,14 +64,63 @@ fn lines(errors: &[SettingError]) -> String {
     lines.join("\n")
 }
 
-/// A value for error messages: printable, on one line, limited in length. What looks
-/// like a secret that was put in the wrong place is not shown.
+/// A value, key or name that the user wrote, for error messages: printable, on one line,
+/// limited in length. What may be a secret that was put in the wrong place is not shown.
 pub(super) fn quoted(value: &str) -> String {
-    if looks_secret(value) || has_generated(value, MIN_HIDDEN_CHARS) {
+    if may_be_secret(value) {
         return NOT_SHOWN.to_owned();
     }
     let line = legible(value).replace(['\n', '\t'], " ");
     shortened(&line, MAX_QUOTED_CHARS)
+}
+
+/// Whether anything in a value is not plainly a word, a number, a time or an address made
+/// of them. An ordinary password is not told from other values otherwise.
+pub(super) fn may_be_secret(value: &str) -> bool {
+    looks_secret(value) || value.contains(PASSWORD_SIGNS) || has_generated(value, 0)
+}
+
+/// A key, or the name of a variable, that the user wrote, for error messages. One such as
+/// `PASSWORD_FILE` is shown, unlike a value.
+pub(super) fn quoted_name(name: &str) -> String {
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
+    if name.chars().all(is_name) && !has_generated(name, 0) {
+        shortened(name, MAX_QUOTED_CHARS)
+    } else {
+        quoted(name)
+    }
+}
+
+/// What is expected instead of a value, without the quoted parts of the value that may be
+/// secrets.
+pub(super) fn without_secrets(advice: &str, said: &str) -> String {
+    let mut result = String::with_capacity(advice.len());
+    for (at, part) in advice.split('`').enumerate() {
+        if at > 0 {
+            result.push('`');
+        }
+        let is_quoted = at % 2 == 1 && said.contains(part);
+        result.push_str(if is_quoted && may_be_secret(part) {
+            NOT_SHOWN
+        } else {
+            part
+        });
+    }
+    result
+}
+
+/// A path for messages. The name of a file that does not exist may be a secret that was
+/// put in the place of its file: a long one that is not made of words is not shown.
+pub fn shown_path(path: &Path) -> String {
+    let mut before = PathBuf::new();
+    let mut shown = PathBuf::new();
+    for part in path.components() {
+        before.push(part);
+        let name = part.as_os_str().to_string_lossy();
+        let is_hidden = is_generated(&name, MIN_GENERATED_CHARS) && !before.exists();
+        shown.push(if is_hidden { NOT_SHOWN } else { &*name });
+    }
+    shown.display().to_string()
 }
 
 /// Whether a value may be, or contain, a token or password: a URL with user or query, an
@@ -118,19 +167,35 @@ fn is_generated(word: &str, min_chars: usize) -> bool {
         .any(|part| !is_plain(part))
 }
 
-/// Whether it is a number, or letters in one case (the first may be upper case) with up
-/// to four digits behind them.
+/// Whether it is a number, possibly with a unit, or letters in one case with up to four
+/// digits behind them. The first letter of a word, also of one in the middle, may be upper
+/// case.
 fn is_plain(part: &str) -> bool {
     let is_digit = |letter: char| letter.is_ascii_digit();
-    if part.chars().all(is_digit) {
+    let unit = part.trim_start_matches(is_digit);
+    if unit.len() <= 3 && unit.len() < part.len() && !unit.contains(is_digit) {
         return part.len() < MIN_GENERATED_CHARS;
     }
     let word = part.trim_end_matches(is_digit);
-    let rest = word.chars().skip(1);
     part.len() - word.len() <= 4
         && !word.contains(is_digit)
-        && (rest.clone().all(|letter| !letter.is_uppercase())
-            || word.chars().all(|letter| !letter.is_lowercase()))
+        && (word.chars().all(|letter| !letter.is_lowercase()) || has_long_words(word))
+}
+
+/// Whether each upper-case letter begins a word of at least three letters.
+fn has_long_words(word: &str) -> bool {
+    let mut length = usize::MAX;
+    for letter in word.chars() {
+        if letter.is_uppercase() && length < 3 {
+            return false;
+        }
+        length = if letter.is_uppercase() {
+            1
+        } else {
+            length.saturating_add(1)
+        };
+    }
+    length >= 3
 }
 
 /// A value for error messages, where a number or one of a few words belongs: whatever

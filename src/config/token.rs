@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::regular_file::open_regular;
 use super::secret::REDACTED;
+use super::setting_error::shown_path;
 use crate::model::keep_secret;
 
 /// Maximum length of a token, in characters. Known tokens have 40 (contract §2).
@@ -43,7 +44,7 @@ pub enum TokenError {
         looked_for: String,
     },
     /// The file exists or is configured, but cannot be read.
-    #[error("cannot read the token from {}", .path.display())]
+    #[error("cannot read the token from {}", shown_path(.path))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -221,7 +222,7 @@ impl TokenSources {
 fn reload(file: &Path) -> String {
     format!(
         "put a new token into {} and reload advisoryd",
-        file.display()
+        shown_path(file)
     )
 }
 
@@ -234,7 +235,7 @@ fn from_file(path: &Path) -> Result<Token, TokenError> {
     open_regular(path)
         .and_then(|file| file.take(MAX_TOKEN_FILE_BYTES).read_to_end(&mut text))
         .map_err(unreadable)?;
-    token(&path.display().to_string(), &String::from_utf8_lossy(&text))
+    token(&shown_path(path), &String::from_utf8_lossy(&text))
 }
 
 fn token(place: &str, text: &str) -> Result<Token, TokenError> {

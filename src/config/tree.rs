@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::setting_error::SettingError;
+use super::setting_error::{SettingError, quoted_name};
 
 /// A value and its origin, a file or environment variable.
 #[derive(Debug, Clone)]
@@ -108,9 +108,10 @@ impl Node {
             .iter()
             .filter_map(|(name, text)| {
                 let path = name.strip_prefix(PREFIX)?;
+                let shown = format!("{PREFIX}{}", quoted_name(path));
                 let path = path.split("__").map(str::to_ascii_lowercase).collect();
                 let node = Self {
-                    place: Arc::from(name.as_str()),
+                    place: Arc::from(shown),
                     value: Said::Raw(text.clone()),
                 };
                 Some((path, node))

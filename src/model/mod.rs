@@ -39,6 +39,7 @@ mod secret_parts;
 mod severity;
 mod silence;
 mod source_key;
+mod spelled;
 mod subject;
 mod sum;
 mod text;
@@ -80,7 +81,7 @@ pub use mirror::{ListItem, MirrorKey, MirrorKind, PendingApproval};
 pub use outage::Outage;
 pub use outgoing::{
     MAX_OUTGOING_CHARS, holds_secret, keep_login, keep_secret, outgoing, outgoing_page,
-    outgoing_within,
+    outgoing_within, without_secrets,
 };
 pub use overdue::{ClockClauses, Overdue};
 pub use overlay::overlay;

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use memchr::memmem;
 
 use super::secret_parts::{PART_BYTES, SecretParts};
+use super::spelled::{bare, quoted_printable, spelled};
 use super::text_view::TextView;
 use super::unescape::{Markup, unescaped};
 
@@ -58,8 +59,10 @@ struct Form {
 #[derive(Default)]
 pub struct Redaction {
     forms: Vec<Form>,
-    /// Parts of secrets, as they are and in hexadecimal.
+    /// Parts of secrets.
     parts: SecretParts,
+    /// Parts of the letters and digits of secrets, also backwards and in hexadecimal.
+    bare_parts: SecretParts,
     /// Parts of secrets in Base64.
     base64_parts: SecretParts,
 }
@@ -76,6 +79,7 @@ impl Redaction {
         Self {
             forms: Vec::new(),
             parts: SecretParts::new(),
+            bare_parts: SecretParts::new(),
             base64_parts: SecretParts::new(),
         }
     }
@@ -115,12 +119,40 @@ impl Redaction {
             }
         }
         for run in runs(secret).filter(|run| run.len() >= PART_BYTES) {
-            for form in folded_forms(run) {
+            for mut form in folded_forms(run) {
                 self.parts.add_mixed(&form);
+                form.retain(u8::is_ascii_alphanumeric);
+                self.bare_parts.add_mixed(&form);
+                form.reverse();
+                self.bare_parts.add_mixed(&form);
             }
-            self.parts.add_encoded(&hex::encode(run));
-            for core in base64_cores(run.as_bytes()) {
-                self.base64_parts.add_encoded(&core);
+            self.add_encodings(run);
+        }
+    }
+
+    /// Adds the parts of a long secret in hexadecimal, in Base64, in one after the other,
+    /// backwards, and of its text in UTF-16.
+    fn add_encodings(&mut self, run: &str) {
+        let units = || run.encode_utf16();
+        let utf16 = [
+            units().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(),
+            units().flat_map(u16::to_be_bytes).collect(),
+        ];
+        for text in utf16.iter().map(Vec::as_slice).chain([run.as_bytes()]) {
+            self.bare_parts.add_encoded(&hex::encode(text));
+        }
+        let bytes = hex::decode(run).ok();
+        let texts = utf16.iter().map(Vec::as_slice).chain(bytes.as_deref());
+        for core in texts.flat_map(base64_cores) {
+            self.base64_parts.add_encoded(&core);
+        }
+        for core in base64_cores(run.as_bytes()) {
+            self.base64_parts.add_encoded(&core);
+            self.base64_parts
+                .add_encoded(&core.chars().rev().collect::<String>());
+            self.bare_parts.add_encoded(&hex::encode(&core));
+            for again in base64_cores(core.as_bytes()) {
+                self.base64_parts.add_encoded(&again);
             }
         }
     }
@@ -163,7 +195,9 @@ impl Redaction {
     /// The text is compared as its readers may see it: with codes (percent-encoding, the
     /// escapes of JSON and Rust, HTML entities) decoded to any depth, without invisible
     /// characters, marks, HTML tags and control sequences, and without regard to case,
-    /// width and style of letters and digits.
+    /// width and style of letters and digits. Also with quoted-printable decoded, with
+    /// numbers taken as the codes of characters, and, for secrets of at least 16 characters,
+    /// without anything between letters and digits.
     pub fn redact(&self, text: &str) -> String {
         if self.forms.is_empty() {
             return text.to_owned();
@@ -171,10 +205,18 @@ impl Redaction {
         let mut found = Vec::new();
         let view = TextView::of(text);
         self.search(text, &view, &mut found);
-        for markup in [Markup::Kept, Markup::Removed] {
-            if let Some(view) = unescaped(&view, markup) {
+        let decoded = [Markup::Kept, Markup::Removed].map(|markup| unescaped(&view, markup));
+        for view in decoded.iter().flatten() {
+            self.search(text, view, &mut found);
+        }
+        let most_decoded = decoded[1].as_ref().unwrap_or(&view);
+        for view in [Some(&view), decoded[1].as_ref()].into_iter().flatten() {
+            if let Some(view) = quoted_printable(view) {
                 self.search(text, &view, &mut found);
             }
+        }
+        for view in spelled(most_decoded) {
+            self.search(text, &view, &mut found);
         }
         replaced(text, found)
     }
@@ -194,6 +236,11 @@ impl Redaction {
             }
         }
         found.extend(self.parts.find(&lower.bytes).map(place));
+        if !self.bare_parts.is_empty() {
+            let bare = bare(&lower);
+            let place = |(start, end): (usize, usize)| (bare.spans[start].0, bare.spans[end - 1].1);
+            found.extend(self.bare_parts.find(&bare.bytes).map(place));
+        }
         let in_base64 = self.base64_parts.find(&lower.bytes);
         found.extend(in_base64.map(|range| run_of_base64(&lower, range)));
     }

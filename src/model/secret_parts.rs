@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 pub(super) const PART_BYTES: usize = 16;
 /// Maximum number of parts that are kept, 16 bytes each. Of later secrets only the whole
 /// is found. Each reload may add some.
-const MAX_PARTS: usize = 100_000;
+const MAX_PARTS: usize = 200_000;
 
 /// Parts that are looked for in a text.
 #[derive(Default)]
@@ -37,6 +37,11 @@ impl SecretParts {
                 self.0.insert(part);
             }
         }
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Where parts are in a text: ranges of it.

@@ -223,7 +223,10 @@ fn code(text: &[u8]) -> Option<(usize, Decoded)> {
         [.., b'%', high, low] => Some((3, Decoded::Byte(byte(*high, *low)?))),
         [.., b'\\', b'x', high, low] => Some((4, Decoded::Byte(byte(*high, *low)?))),
         [.., b'\\', b'u', a, b, c, d] => unit(text, [*a, *b, *c, *d]),
-        [.., b'\\', b'0', b'3', b'3'] => Some((4, Decoded::Byte(ESCAPE))),
+        [.., b'\\', a @ b'0'..=b'3', b, c] => {
+            let byte = u8::try_from(number(&[*a, *b, *c], 8)?).ok()?;
+            Some((4, Decoded::Byte(byte)))
+        }
         _ => None,
     }
 }

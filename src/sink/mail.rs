@@ -77,7 +77,31 @@ pub(super) fn text(message: &Message) -> Result<String, String> {
         .render(message)
 }
 
-/// One line: a line break in a title would inject a header.
+/// One line: a line break in a title would inject a header. What looks like an encoded word
+/// (RFC 2047) would be sent as it is, and decoded by the mail program: it is taken apart.
 fn subject(title: &str) -> String {
-    shortened(&one_line(title), MAX_SUBJECT_CHARS)
+    let line = one_line(title).replace("=?", "= ?").replace("?=", "? =");
+    shortened(&line, MAX_SUBJECT_CHARS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::subject;
+
+    #[test]
+    fn an_encoded_word_in_a_title_is_not_one_in_the_subject() {
+        for title in [
+            "SA1: =?utf-8?q?=0ABcc:_evil@evil?= x",
+            "SA1: =?utf-8?b?4oCuZ25paHRvbg==?=",
+            "=\u{200b}?utf-8?b?eA==?=",
+            "==??utf-8?b?eA==??==",
+        ] {
+            let subject = subject(title);
+            assert!(
+                !subject.contains("=?") && !subject.contains("?="),
+                "{subject}"
+            );
+        }
+        assert_eq!(subject("SA1: is a = b?"), "SA1: is a = b?");
+    }
 }

@@ -211,3 +211,17 @@ fn records_that_would_be_quarantined_are_told_with_the_reason() {
         serde_json::json!(["colour", "red"])
     );
 }
+
+#[tokio::test]
+async fn a_pipe_is_refused_at_once() {
+    let world = World::new().await;
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let mut command = world.command(&["inspect"]);
+    command.arg(&pipe);
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("not a regular file"), "{told}");
+}

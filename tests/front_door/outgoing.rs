@@ -451,3 +451,27 @@ async fn assert_rows_are_safe(world: &World) {
         assert_safe(&table, &row.replace('\r', "").replace("\\n", " "));
     }
 }
+
+#[tokio::test]
+async fn a_secret_on_the_command_line_is_not_repeated() {
+    let world = World::new().await;
+    let token = advisoryd::simulate::DEFAULT_TOKEN;
+    let path = format!("/x/{token}");
+    let where_ = format!("title = {token} =");
+    for arguments in [
+        vec!["verify", "--since", token],
+        vec!["budget", "take", token],
+        vec!["alerts", "show", token],
+        vec!["advisories", "--where", &where_],
+        vec!["advisories", "--cve", token],
+        vec!["sync", token],
+        vec![token],
+        vec!["sinks", "preset", token],
+        vec!["fleet", "status", &path],
+    ] {
+        let output = world.command(&arguments).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(!told.contains(&token[..12]), "{arguments:?}: {told}");
+    }
+}

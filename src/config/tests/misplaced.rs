@@ -38,7 +38,7 @@ const SECRET_KEYS: [&str; 9] = [
 ];
 
 /// The paths of all values.
-fn leaves(value: &Value, path: &[String], found: &mut Vec<Vec<String>>) {
+pub(super) fn leaves(value: &Value, path: &[String], found: &mut Vec<Vec<String>>) {
     let mut go = |key: String, value| leaves(value, &[path, &[key]].concat(), found);
     match value {
         Value::Table(table) => table.iter().for_each(|(key, value)| go(key.clone(), value)),
@@ -51,7 +51,7 @@ fn leaves(value: &Value, path: &[String], found: &mut Vec<Vec<String>>) {
     }
 }
 
-fn with(root: &Table, path: &[String], new: Value) -> String {
+pub(super) fn with(root: &Table, path: &[String], new: Value) -> String {
     let mut root = Value::Table(root.clone());
     let mut place = &mut root;
     for key in path {
@@ -65,7 +65,7 @@ fn with(root: &Table, path: &[String], new: Value) -> String {
 }
 
 /// All that is said of a configuration.
-fn said(text: &str) -> String {
+pub(super) fn said(text: &str) -> String {
     match Config::from_text("c.toml", text) {
         Ok(config) => config.warnings().join("\n"),
         Err(error) => format!("{error}\n{error:?}"),

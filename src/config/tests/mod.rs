@@ -9,6 +9,7 @@ mod health;
 mod hooks;
 mod http;
 mod misplaced;
+mod misplaced_anywhere;
 mod rules;
 mod sinks;
 mod sources;

@@ -233,8 +233,9 @@ proptest! {
                 written(letter, *way, if is_plain { u8::MAX } else { *noise })
             })
             .collect();
-        let shown = secrets.redact(&format!("it was ({text}), sorry"));
-        prop_assert_eq!(shown, "it was ([redacted]), sorry", "{}", text);
+        // Without letters beside it: they could be those beside a part of the secret.
+        let shown = secrets.redact(&format!("– ({text}), –"));
+        prop_assert_eq!(shown, "– ([redacted]), –", "{}", text);
     }
 
     #[test]
@@ -275,4 +276,88 @@ fn short_secrets_and_words_do_not_blank_out_ordinary_text() {
         assert_eq!(secrets.redact(text), shown);
     }
     assert_eq!(format!("{secrets:?}").matches("hunter2").count(), 0);
+}
+
+/// Ways to write a token without a code of its own, found by a hostile tester.
+#[test]
+fn a_token_is_found_in_pieces_as_numbers_backwards_and_encoded_twice() {
+    const TOKEN: &str = "5ec2e7a1b9c3d4f60718293a4b5c6d7e8f901234";
+    let mut redaction = Redaction::new();
+    redaction.add(TOKEN);
+    let each = |form: &dyn Fn(u8) -> String, between: &str| {
+        TOKEN.bytes().map(form).collect::<Vec<_>>().join(between)
+    };
+    let pieces = |length: usize, between: &str| {
+        let all: Vec<String> = TOKEN
+            .as_bytes()
+            .chunks(length)
+            .map(|piece| String::from_utf8(piece.to_vec()).unwrap())
+            .collect();
+        all.join(between)
+    };
+    let raw = hex::decode(TOKEN).unwrap();
+    let numbers: Vec<String> = raw.iter().map(u8::to_string).collect();
+    let base64 = |bytes: &[u8]| STANDARD.encode(bytes);
+    let utf16: Vec<u8> = TOKEN.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let reversed: String = TOKEN.chars().rev().collect();
+    for written in [
+        each(&|byte| format!("={byte:02X}"), ""),
+        each(&|byte| format!("\\{byte:03o}"), ""),
+        each(&|byte| format!("{byte:03o}"), " "),
+        each(&|byte| format!("{byte}"), " "),
+        each(&|byte| format!("{byte}"), ","),
+        each(&|byte| format!("0x{byte:02x}"), " "),
+        each(&|byte| format!("0x{byte:02x}"), ", "),
+        each(&|byte| format!("{byte:02x}"), ":"),
+        each(&|byte| format!("{byte:02x}"), "-"),
+        each(&|byte| char::from(byte).to_string(), "."),
+        each(&|byte| char::from(byte).to_string(), "_"),
+        each(&|byte| char::from(byte).to_string(), ":"),
+        each(&|byte| char::from(byte).to_string(), "\", \""),
+        pieces(2, ":"),
+        pieces(4, "-"),
+        pieces(8, ", "),
+        pieces(8, "=\r\n"),
+        pieces(8, "\" \""),
+        pieces(8, "\"+\""),
+        pieces(8, "\\\"+\\\""),
+        reversed.clone(),
+        base64(TOKEN.as_bytes()).chars().rev().collect(),
+        numbers.join(" "),
+        base64(&raw),
+        base64(&utf16),
+        hex::encode(&utf16),
+        base64(base64(TOKEN.as_bytes()).as_bytes()),
+        hex::encode(base64(TOKEN.as_bytes())),
+    ] {
+        let said = redaction.redact(&format!("BEGIN {written} END"));
+        let is_short = said.len() < "BEGIN ".len() + "[redacted]".len() + 40;
+        assert!(said.contains("[redacted]") && is_short, "{written}: {said}");
+        assert!(
+            said.starts_with("BEGIN ") && said.ends_with(" END"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn ordinary_numbers_hashes_and_lists_are_not_taken_for_a_token() {
+    let mut redaction = Redaction::new();
+    redaction.add("5ec2e7a1b9c3d4f60718293a4b5c6d7e8f901234");
+    redaction.add("correct horse battery staple 7");
+    for ordinary in [
+        "f92214a0-0d15-5ea4-b46f-fde81012838f",
+        "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "CVE-2026-0001, CVE-2026-0002, CVE-2026-10003, CVE-2025-5678",
+        "2026-11-30T01:02:03Z 2026-11-30 03:13:17.123456 20261130",
+        "de:ad:be:ef:00:01:de:ad:be:ef:00:02 10 20 30 40 50 60 70 80 90 100 101 102",
+        "fe80::5ec2:e7a1:1:2 10.0.0.1 192.168.101.102",
+        "a=20 b=35 c=65&d=63 https://example.org/?q=5e&page=2",
+        "/usr/lib/x86_64-linux-gnu/libssl.so.3 4.18.0-553.8.1.el8_10.x86_64",
+        "\\065 \\101 065 145 143 062",
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0",
+        "the correct horse; a battery, staple 8",
+    ] {
+        assert_eq!(redaction.redact(ordinary), ordinary);
+    }
 }
