@@ -21,7 +21,7 @@ pub(super) fn rows(
     lines: &[AdvisoryLine],
     shown: Shown,
     (times, now): (Times, DateTime<Utc>),
-    links: &Links,
+    addresses: &Links,
 ) -> String {
     let Shown { sort, has_lists } = shown;
     let rows: Vec<[String; 6]> = lines
@@ -50,7 +50,7 @@ pub(super) fn rows(
     };
     let at = times.heading(heading, now);
     let fourth = if has_lists { "watch lists" } else { "solution" };
-    let pages: Vec<_> = lines.iter().map(|line| page(line, links)).collect();
+    let pages: Vec<_> = lines.iter().map(|line| page(line, addresses)).collect();
     linked(
         ["advisory", "severity", score, fourth, &at, "title"],
         &rows,

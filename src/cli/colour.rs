@@ -86,12 +86,13 @@ pub(super) fn of_cell(heading: &str, cell: &str) -> Style {
     let plain = Style::new();
     match (heading, cell) {
         ("severity", "extremely_critical") => plain.red().bold(),
-        ("severity", "highly_critical") => plain.red(),
-        ("severity", "moderately_critical") => plain.yellow(),
+        ("severity", "highly_critical")
+        | ("state", "failing" | "failed" | "missing" | "dead_letter") => plain.red(),
+        ("severity", "moderately_critical") | ("state", "stale" | "degraded" | "pending") => {
+            plain.yellow()
+        }
         ("severity", "rejected" | "not_critical") => plain.dim(),
         ("state", "ok" | "active" | "delivered") => plain.green(),
-        ("state", "failing" | "failed" | "missing" | "dead_letter") => plain.red(),
-        ("state", "stale" | "degraded" | "pending") => plain.yellow(),
         _ => plain,
     }
 }

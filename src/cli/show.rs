@@ -134,7 +134,7 @@ async fn show_one(
     print_styled(&headed(
         page.trim_end(),
         &key,
-        page_of(kind, &document, links),
+        page_of(kind, &document, links).as_deref(),
     ));
     if wanted.history {
         print_styled(&history_page(&versions, &changes, times));
@@ -143,9 +143,9 @@ async fn show_one(
 }
 
 /// The key at the beginning of a page as a link to the vendor's page.
-fn headed(page: &str, key: &str, address: Option<String>) -> String {
+fn headed(page: &str, key: &str, address: Option<&str>) -> String {
     match page.strip_prefix(key) {
-        Some(rest) => hyperlink(key, address.as_deref()) + rest,
+        Some(rest) => hyperlink(key, address) + rest,
         None => page.to_owned(),
     }
 }

@@ -216,9 +216,6 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
     if wanted.what != What::Tickets && sweeps {
         good &= scan_revisions(context, wanted.json).await?;
     }
-    if wanted.what == What::All && wanted.watch_list.is_empty() {
-        good &= enrich(context, wanted.json).await?;
-    }
     let tickets = wanted.what != What::Feeds && wanted.watch_list.is_empty();
     if tickets && (context.config.tickets.enabled || wanted.what == What::Tickets) {
         good &= sync_tickets(context, wanted).await?;
@@ -227,6 +224,10 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
     if wanted.what != What::Tickets && context.config.fetches_details() {
         good &= fetch_details(context, wanted.json).await?;
         good &= sync_contents::lists_are_complete(context).await?;
+    }
+    // Scores are stored for the CVEs that are known by then, also from details.
+    if wanted.what == What::All && wanted.watch_list.is_empty() {
+        good &= enrich(context, wanted.json).await?;
     }
     Ok(good && !context.stop.is_cancelled())
 }

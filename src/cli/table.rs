@@ -87,7 +87,7 @@ struct Layout<'a> {
 }
 
 impl Layout<'_> {
-    fn line(&self, cells: &[String], link: Option<&str>, is_row: bool) -> String {
+    fn line(&self, cells: &[String], address: Option<&str>, is_row: bool) -> String {
         let mut line = String::new();
         for (place, (cell, width)) in cells.iter().zip(&self.widths).enumerate() {
             let cell = truncate_str(cell, *width, "…");
@@ -98,9 +98,9 @@ impl Layout<'_> {
             }
             let shown = match self.heading.get(place) {
                 Some(heading) if is_row => {
-                    let link = link.filter(|_| place == 0);
+                    let address = address.filter(|_| place == 0);
                     let cell = colour::of_cell(heading, &cell).apply_to(&cell).to_string();
-                    hyperlink(&cell, link)
+                    hyperlink(&cell, address)
                 }
                 _ => cell.into_owned(),
             };

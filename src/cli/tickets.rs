@@ -86,7 +86,7 @@ fn ticket_rows(
     lines: &[TicketLine],
     newest_first: bool,
     (times, now): (Times, DateTime<Utc>),
-    links: &Links,
+    addresses: &Links,
 ) -> String {
     let rows: Vec<[String; 7]> = lines
         .iter()
@@ -113,7 +113,7 @@ fn ticket_rows(
         "modified"
     };
     let at = times.heading(heading, now);
-    let pages: Vec<_> = lines.iter().map(|line| page(line, links)).collect();
+    let pages: Vec<_> = lines.iter().map(|line| page(line, addresses)).collect();
     linked(
         [
             "ticket", "status", "priority", "assignee", "advisory", &at, "title",

@@ -47,7 +47,7 @@ pub(super) fn start(
         pause: FIRST_PAUSE,
         next: Instant::now(),
     };
-    tokio::spawn(async move { stop.run_until_cancelled(watching.watch()).await });
+    tokio::spawn(async move { stop.run_until_cancelled(Box::pin(watching.watch())).await });
     settings
 }
 

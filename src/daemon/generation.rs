@@ -38,6 +38,37 @@ pub(super) struct Generation {
     run_ended: RunEnded,
 }
 
+fn start_workers(
+    tasks: &TaskTracker,
+    context: &Context,
+    workers: &watch::Sender<Vec<Worker>>,
+    run_ended: &RunEnded,
+) {
+    tasks.spawn(reconcile::wake_workers(
+        context.clone(),
+        workers.subscribe(),
+    ));
+    for worker in workers.borrow().iter() {
+        let run_ended = run_ended.clone();
+        tasks.spawn(workers::work(context.clone(), worker.clone(), run_ended));
+    }
+}
+
+fn start_mirrors(
+    tasks: &TaskTracker,
+    context: &Context,
+    mirror: Option<&Woken>,
+    files: &[(Catalogue, Woken)],
+) {
+    if let Some(mirror) = mirror {
+        tasks.spawn(mirror::work(context.clone(), mirror.clone()));
+    }
+    for (catalogue, woken) in files {
+        let woken = woken.clone();
+        tasks.spawn(enrichment::work(context.clone(), *catalogue, woken));
+    }
+}
+
 impl Generation {
     pub(super) async fn start(context: Context, options: StartOptions) -> anyhow::Result<Self> {
         let workers = workers::workers(&context.config);
@@ -72,24 +103,11 @@ impl Generation {
             tasks.spawn(health::keep_beating(context.clone(), woken.clone()));
         }
         let workers = watch::Sender::new(workers);
-        tasks.spawn(reconcile::wake_workers(
-            context.clone(),
-            workers.subscribe(),
-        ));
-        for worker in workers.borrow().iter() {
-            let run_ended = run_ended.clone();
-            tasks.spawn(workers::work(context.clone(), worker.clone(), run_ended));
-        }
+        start_workers(&tasks, &context, &workers, &run_ended);
         if let Some(discovery) = &discovery {
             tasks.spawn(discovery::work(context.clone(), discovery.clone()));
         }
-        if let Some(mirror) = &mirror {
-            tasks.spawn(mirror::work(context.clone(), mirror.clone()));
-        }
-        for (catalogue, woken) in &files {
-            let woken = woken.clone();
-            tasks.spawn(enrichment::work(context.clone(), *catalogue, woken));
-        }
+        start_mirrors(&tasks, &context, mirror.as_ref(), &files);
         if is_online {
             tasks.spawn(details::work(
                 context.clone(),
@@ -285,8 +303,8 @@ fn woken(workers: &[Worker], others: impl Iterator<Item = Woken>) -> Vec<Woken> 
 }
 
 /// What has a schedule and is no worker.
-fn others(others: [Option<&Woken>; 3]) -> impl Iterator<Item = Woken> + use<> {
-    others.map(|one| one.cloned()).into_iter().flatten()
+fn others(others: [Option<&Woken>; 3]) -> impl Iterator<Item = Woken> {
+    others.into_iter().flatten().cloned()
 }
 
 /// Whether `workers` has a worker for the same source. Tickets have two, which start and

@@ -27,6 +27,9 @@ use super::usage::{Retrying, Usage};
 use crate::config::{Backoff, Token, Upstream};
 use crate::model::chain;
 
+/// Requests of the last day: times, and how many at each.
+type Used = Vec<(DateTime<Utc>, u32)>;
+
 /// The only client for upstream. Clones share rate limiter, daily quota, token and
 /// connections. It sends only GET and OPTIONS, sends the token only to the origin of
 /// `upstream.base_url`, and sends no cookies.
@@ -72,7 +75,7 @@ impl Client {
     pub fn new(
         settings: &Upstream,
         token: Token,
-        used: Vec<(DateTime<Utc>, u32)>,
+        used: Used,
         clock: crate::clock::Clock,
     ) -> Result<Self, ClientError> {
         Self::build(settings, token, (used, None), clock)
@@ -95,7 +98,7 @@ impl Client {
     fn build(
         settings: &Upstream,
         token: Token,
-        (used, saved): (Vec<(DateTime<Utc>, u32)>, Option<Arc<SavedResponses>>),
+        (used, saved): (Used, Option<Arc<SavedResponses>>),
         clock: crate::clock::Clock,
     ) -> Result<Self, ClientError> {
         let limit = settings.requests_per_day;

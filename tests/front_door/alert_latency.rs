@@ -49,15 +49,20 @@ fn print_slowest(times: &[Duration]) {
     let slowest: Vec<String> = slowest
         .map(|(place, time)| format!("{place}: {time:.0?}"))
         .collect();
-    println!("slowest, by the order of arrival: {}", slowest.join(", "));
+    eprintln!("slowest, by the order of arrival: {}", slowest.join(", "));
 }
 
+/// How long each stage took, in milliseconds.
+type Stages = (f64, f64, f64);
+/// One of them.
+type Stage = fn(&Stages) -> f64;
+
 async fn print_stages(world: &World) {
-    let rows: Vec<(f64, f64, f64)> = sqlx::query_as(STAGES)
+    let rows: Vec<Stages> = sqlx::query_as(STAGES)
         .fetch_all(world.pool())
         .await
         .unwrap();
-    let stages: [(&str, fn(&(f64, f64, f64)) -> f64); 3] = [
+    let stages: [(&str, Stage); 3] = [
         ("change to alert", |row| row.0),
         ("alert to attempt", |row| row.1),
         ("attempt", |row| row.2),
@@ -66,7 +71,7 @@ async fn print_stages(world: &World) {
         let mut values: Vec<f64> = rows.iter().map(of).collect();
         let [median, p99, most] =
             [50, 99, 100].map(|percent| percentile(&mut values, percent) * 1000.0);
-        println!("{stage}: median {median:.1} ms, p99 {p99:.1} ms, maximum {most:.1} ms");
+        eprintln!("{stage}: median {median:.1} ms, p99 {p99:.1} ms, maximum {most:.1} ms");
     }
 }
 
@@ -101,8 +106,8 @@ async fn each_of_many_changes_is_told_within_a_second() {
         change.execute(world.pool()).await.unwrap();
         committed.insert(said.clone(), Instant::now());
     }
-    let received = receiver.wait_for(saids.len()).await;
-    let mut times: Vec<Duration> = received
+    let messages = receiver.wait_for(saids.len()).await;
+    let mut times: Vec<Duration> = messages
         .iter()
         .map(|message| {
             let (_, key) = message.facts().remove(0);
@@ -111,7 +116,7 @@ async fn each_of_many_changes_is_told_within_a_second() {
         .collect();
     print_slowest(&times);
     let [median, p99, most] = [50, 99, 100].map(|percent| percentile(&mut times, percent));
-    println!("commit to arrival: median {median:?}, p99 {p99:?}, maximum {most:?}");
+    eprintln!("commit to arrival: median {median:?}, p99 {p99:?}, maximum {most:?}");
     print_stages(&world).await;
     assert!(p99 < BOUND, "p99 {p99:?}, median {median:?}");
 }

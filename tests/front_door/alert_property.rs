@@ -187,6 +187,9 @@ const CHANGES: &str = "
     where c.seq > $1
     order by c.seq";
 
+/// From when until when, if it ends.
+type Period = (DateTime<Utc>, Option<DateTime<Utc>>);
+
 /// What is expected, known without looking at alerts.
 #[derive(Default)]
 struct Model {
@@ -194,7 +197,7 @@ struct Model {
     rules: BTreeMap<&'static str, (Says, i64)>,
     silenced: BTreeSet<String>,
     /// By advisory: from when until when somebody takes care of it.
-    acknowledged: BTreeMap<String, Vec<(DateTime<Utc>, Option<DateTime<Utc>>)>>,
+    acknowledged: BTreeMap<String, Vec<Period>>,
     evaluated: i64,
     baseline: i64,
     /// Ids of all alerts, and whether anybody is told.
@@ -504,7 +507,7 @@ impl Case {
 }
 
 async fn ends_well(steps: Vec<Step>) {
-    let mut case = Case::begin().await;
+    let mut case = Box::pin(Case::begin()).await;
     for step in steps {
         case.take(step).await;
     }

@@ -166,8 +166,8 @@ async fn the_daemon_inside_needs_no_token_requests_nothing_and_tells_what_a_bund
     assert_eq!(made.code, 0, "{made}");
     let told = import(&inside, &second, KEY);
     assert_eq!(told.code, 0, "{told}");
-    let received = receiver.wait_for(1).await;
-    assert_eq!(received[0].body["alerts"][0]["key"], said.as_str());
+    let messages = receiver.wait_for(1).await;
+    assert_eq!(messages[0].body["alerts"][0]["key"], said.as_str());
     assert_eq!(receiver.received().len(), 1, "what was there is no news");
     assert!(is_alive(daemon.pid()));
 

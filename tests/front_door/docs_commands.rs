@@ -106,6 +106,11 @@ const ONLY_PARSED: &[(&str, &str)] = &[
         "advisoryd inspect samples",
         "capture.rs inspects such a folder",
     ),
+    ("advisoryd mirror", "bundles.rs makes and imports them"),
+    (
+        "advisoryd rules test --since 90d --diff",
+        "explain.rs compares two files",
+    ),
     (
         "advisoryd quarantine drop",
         "asks on the terminal; quarantine.rs answers with --yes",
@@ -387,6 +392,9 @@ fn unknown_sinks(config: &toml::Table) -> BTreeSet<String> {
         let sinks = rule.get("sinks").and_then(toml::Value::as_array);
         sinks.cloned().unwrap_or_default()
     });
+    let health = config.get("alerts").and_then(|alerts| alerts.get("health"));
+    let fallback = health.and_then(|health| health.get("fallback")).cloned();
+    let named = named.chain(fallback);
     let named: BTreeSet<String> = named.filter_map(|sink| text(&sink)).collect();
     named.difference(&known).cloned().collect()
 }

@@ -186,6 +186,10 @@ async fn the_statements_of_all_other_pages_are_accepted() {
             .fold(block.text(), |text, (example, stand_in)| {
                 text.replace(example, stand_in)
             });
+        if text.starts_with("create schema advisoryd;") {
+            // In the database of a consumer; databases.rs replicates to one.
+            continue;
+        }
         sqlx::raw_sql("begin")
             .execute(&mut superuser)
             .await

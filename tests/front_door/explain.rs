@@ -221,6 +221,7 @@ async fn a_change_that_a_rule_does_not_ask_for_is_told_apart_from_one_that_it_do
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story")]
 async fn what_a_rule_would_say_is_said_whatever_the_baseline_says() {
     let receiver = Receiver::start().await;
     let mut world = World::new().await;
@@ -289,6 +290,7 @@ async fn what_a_rule_would_say_is_said_whatever_the_baseline_says() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story")]
 async fn rules_that_the_clock_evaluates_are_tried_and_explained() {
     let receiver = Receiver::start().await;
     let mut world = World::new().await;

@@ -153,7 +153,7 @@ const TEXTS: [(&str, &str); 57] = [
     ),
     (
         "null bytes after each character",
-        "<a>{1}<advisory><said>#\0002</said><title>#2</title></advisory>{3}</a>",
+        "<a>{1}<advisory><said>#\x00002</said><title>#2</title></advisory>{3}</a>",
     ),
     (
         "half a surrogate",

@@ -75,6 +75,7 @@ async fn told(receiver: &Receiver, count: usize) -> Vec<Received> {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story")]
 async fn an_outage_is_told_to_the_fallback_once_and_its_end_once() {
     let receiver = Receiver::start().await;
     let mut server = PgServer::primary().await;

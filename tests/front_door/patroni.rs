@@ -230,7 +230,7 @@ impl Trial {
         self.caught_up(&format!("round {number}, {work:?}, {loss:?}"))
             .await;
         self.is_loading = false;
-        println!("round {number}: {work:?}, {loss:?}: ready {took:?} after the new primary");
+        eprintln!("round {number}: {work:?}, {loss:?}: ready {took:?} after the new primary");
     }
 
     /// Checks what a new primary has; the old one `had` so many changes.
@@ -357,7 +357,7 @@ impl Trial {
             assert!(self.lost > 0, "nothing was lost, so nothing was tried");
         }
         let longest = self.writable_after.iter().max().unwrap();
-        println!(
+        eprintln!(
             "{} losses of the primary, synchronous: {}; {told_facts} alerts told, {twice} in a second message; \
              {} changes lost by a new primary and read again; ready at most {longest:?} after a new primary accepts; \
              {} errors in the log",

@@ -61,7 +61,7 @@ async fn world() -> World {
         ..Schedule::default()
     };
     world.settings.alerts = Alerts::to_log(&["escalated"]);
-    world.settings.alerts.rules[0].name = "soc".to_owned();
+    "soc".clone_into(&mut world.settings.alerts.rules[0].name);
     world.pull().await;
     world.sync_tickets(TicketSync::Now).await;
     world.alert().await;

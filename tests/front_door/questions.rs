@@ -243,7 +243,7 @@ async fn no_text_of_upstream_commands_the_terminal() {
         assert!(!page.contains(['\x1b', '\x07']), "{page}");
     }
     assert_eq!(ask(&world, &["tickets"]).lines().count(), 26);
-    assert!(ask(&world, &["show", "3"]).contains("one\ntwo"));
+    assert!(ask(&world, &["show", "3"]).contains("  one\n  two"));
 }
 
 /// Sequences of a terminal in both notations, DEL, writing directions, invisible

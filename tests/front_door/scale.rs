@@ -213,11 +213,11 @@ async fn nothing_grows_faster_than_what_it_is_asked_to_do() {
     small.measure().await;
     let mut large = Size::of(large).await;
     large.measure().await;
-    println!("{}and {}", small.rows().await, large.rows().await);
+    eprintln!("{}and {}", small.rows().await, large.rows().await);
     let mut too_fast = Vec::new();
     for ((name, few), (_, many)) in small.times.iter().zip(&large.times) {
         let growth = many.as_secs_f64() / few.as_secs_f64();
-        println!("{name}: {few:.2?}, {many:.2?}, {growth:.1} times for {TIMES} times as much");
+        eprintln!("{name}: {few:.2?}, {many:.2?}, {growth:.1} times for {TIMES} times as much");
         let bound = few.as_secs_f64().max(0.3) * f64::from(u8::try_from(TIMES).unwrap()) * NOISE;
         if many.as_secs_f64() > bound {
             too_fast.push(format!("{name}: {few:?}, {many:?}"));

@@ -268,12 +268,12 @@ async fn every_place(edge: Edge) -> u64 {
 
 #[tokio::test]
 async fn killed_before_any_commit_the_daemon_creates_no_second_object() {
-    let places = every_place(Edge::Before).await;
+    let places = Box::pin(every_place(Edge::Before)).await;
     assert!(places >= 4, "only {places} places");
 }
 
 #[tokio::test]
 async fn killed_after_any_commit_the_daemon_creates_no_second_object() {
-    let places = every_place(Edge::After).await;
+    let places = Box::pin(every_place(Edge::After)).await;
     assert!(places >= 4, "only {places} places");
 }

@@ -220,9 +220,9 @@ async fn a_site_gets_at_most_three_messages_a_day_and_nothing_twice() {
     for (rule, (messages, alerts)) in &by_rule {
         let days = by_day.iter().filter(|((one, _), _)| one == rule);
         let most = days.map(|(_, count)| *count).max().unwrap_or(0);
-        println!("{rule}: {messages} messages, {alerts} alerts, at most {most} a day");
+        eprintln!("{rule}: {messages} messages, {alerts} alerts, at most {most} a day");
     }
-    println!("published: {}", week.published.len());
+    eprintln!("published: {}", week.published.len());
     assert!(by_rule["soc"].0 > 0, "{by_rule:?}");
     for ((rule, day), count) in &by_day {
         assert!(rule != "soc" || *count <= 3, "{day}: {count}");

@@ -48,7 +48,7 @@ pub async fn published(
     }
     let mut days: BTreeMap<NaiveDate, usize> = BTreeMap::new();
     let mut newest: Option<(DateTime<Utc>, Subject)> = None;
-    let mut lines = Vec::new();
+    let mut summaries = Vec::new();
     let existing_at = subject::last_seq(connection).await?;
     let words = matcher.words();
     let mut after = String::new();
@@ -73,7 +73,7 @@ pub async fn published(
             }
             *days.entry(at.date_naive()).or_default() += 1;
             let alert = alert_of(&matcher.rule().name, &subject);
-            lines.push(Line::of(None, at, alert));
+            summaries.push(Line::of(None, at, alert));
             if newest.as_ref().is_none_or(|(newest, _)| at > *newest) {
                 newest = Some((at, subject));
             }
@@ -83,10 +83,10 @@ pub async fn published(
         Some((at, subject)) => sample(connection, matcher, &subject, (at, links)).await?,
         None => None,
     };
-    lines.sort_by_key(|line| line.at);
+    summaries.sort_by_key(|line| line.at);
     let length = (now - since).num_days().max(1);
     Ok(Some(Published {
-        lines,
+        lines: summaries,
         ..summed(&days, length, sample)
     }))
 }

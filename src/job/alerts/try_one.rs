@@ -54,9 +54,10 @@ pub async fn try_advisory(
             }
         };
         let is_new = would == Would::Match;
-        let sample = match is_new {
-            true => sample(connection, matcher, &subject, (now, links)).await?,
-            false => None,
+        let sample = if is_new {
+            sample(connection, matcher, &subject, (now, links)).await?
+        } else {
+            None
         };
         all.push(Tried {
             rule: rule.name.clone(),
@@ -95,9 +96,10 @@ pub(super) async fn by_clock(
     if !is_timed(rule) || of_tickets != (kind == RecordKind::Ticket) {
         return Ok(None);
     }
-    let described = match rule.clock.is_empty() {
-        true => "`repeat`".to_owned(),
-        false => rule.clock.described().join(" and "),
+    let described = if rule.clock.is_empty() {
+        "`repeat`".to_owned()
+    } else {
+        rule.clock.described().join(" and ")
     };
     let asked = Asked {
         only: Some(key),

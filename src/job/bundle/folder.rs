@@ -16,6 +16,7 @@ use super::manifest::{
     FORMAT, Key, MANIFEST, Manifest, PublishedFile, SIGNATURE, failed, hash_file,
 };
 use crate::http::{SavedResponse, SavedResponses, open_journal};
+use crate::model::counted;
 
 /// The journal.
 const JOURNAL: &str = "unfinished.jsonl";
@@ -127,7 +128,7 @@ fn check(directory: &Path, head: &Head, new: &Head) -> Result<(), NotABundle> {
         return stale(format!("of {}", head.base_url));
     }
     if head.days != new.days {
-        return stale(format!("of {} days", head.days));
+        return stale(format!("of {}", counted(head.days, "day")));
     }
     if (new.created_at - head.created_at).abs() > MAX_AGE {
         let at = head.created_at.format("%Y-%m-%d %H:%M UTC");

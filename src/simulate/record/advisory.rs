@@ -69,9 +69,10 @@ impl Record {
             impacts: impacts(&mut base),
             scores: scores::scores(seed, place, criticality),
             kind: (withdrawn || chance(&mut base, 90)).then_some(u8::from(withdrawn)),
-            is_zero_day: match place.in_proportion {
-                true => base.u32(0..1000) < ZERO_DAYS,
-                false => chance(&mut base, 2),
+            is_zero_day: if place.in_proportion {
+                base.u32(0..1000) < ZERO_DAYS
+            } else {
+                chance(&mut base, 2)
             },
             description: text::description(seed, place, (vendor, product)),
             solution: text::solution(seed, place),

@@ -141,11 +141,11 @@ impl Patroni {
         let output = tokio::process::Command::from(command).output().await;
         let output = output.expect("patronictl");
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-        output
-            .status
-            .success()
-            .then_some(stdout)
-            .unwrap_or_default()
+        if output.status.success() {
+            stdout
+        } else {
+            String::new()
+        }
     }
 
     /// Stops both standbys from receiving more, so that what the primary commits from

@@ -287,9 +287,10 @@ impl History {
         let Some(Ok(matcher)) = matcher else {
             return Ok(None);
         };
-        let kind = match is_ticket {
-            true => RecordKind::Ticket,
-            false => RecordKind::Advisory,
+        let kind = if is_ticket {
+            RecordKind::Ticket
+        } else {
+            RecordKind::Advisory
         };
         let would = by_clock(connection, &matcher, (kind, key), now).await?;
         Ok(would.map(|would| Explained {
