@@ -23,6 +23,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
             "replay",
             "enrich",
             "import",
+            "mirror",
             "database",
             "maintain",
             "erase",
