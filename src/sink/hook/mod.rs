@@ -25,6 +25,8 @@ use request::{Preparation, Request};
 
 /// The header that is the same in every attempt of a request, so that a receiver can
 /// recognise a repetition.
+/// How much longer several requests together may take than one.
+const MARGIN: Duration = Duration::from_millis(100);
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// HTTP requests rendered from templates.
@@ -130,7 +132,8 @@ impl Hook {
                 }
             }
         };
-        match tokio::time::timeout(self.timeout, attempt).await {
+        // A single request has the same limit, and its error names it: that one comes first.
+        match tokio::time::timeout(self.timeout + MARGIN, attempt).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Refused::late("the request", self.timeout)),
         }
