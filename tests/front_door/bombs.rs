@@ -168,8 +168,8 @@ async fn peak_of(filling: Filling) -> u64 {
     peak
 }
 
-/// Records of this size are the largest that are read.
-const LARGE_RECORD: usize = 15 << 20;
+/// Half of the largest record that is read.
+const LARGE_RECORD: usize = 8 << 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_records_of_many_lists_take_turns() {
