@@ -120,7 +120,9 @@ impl Fallback {
                     return;
                 }
                 Err(reason) => {
-                    warn!("the outage of the database could not be told, will retry: {reason}");
+                    warn!(
+                        "cannot send the outage of the database to the fallback sink, will retry: {reason}"
+                    );
                     self.next = Instant::now() + self.pause;
                     self.pause = (self.pause * 2).min(LONGEST_PAUSE);
                 }
