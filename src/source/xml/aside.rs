@@ -3,10 +3,11 @@
 
 use super::build::build;
 use super::characters::storable;
+use super::checks::is_page;
 use super::finder::DEEPEST_RECORD;
 use super::identity::{own, positions};
 use super::plan::Plan;
-use super::reported::{is_error, reported};
+use super::reported::{is_error, quoted, reported};
 use super::rules::Rules;
 use super::tree::Node;
 
@@ -46,6 +47,10 @@ impl Aside<'_> {
             && (!holds_identifier || is_error(root.name.as_bytes()))
         {
             return Verdict::Error(error);
+        }
+        if is_page(root.name.as_bytes()) {
+            let text = quoted(&root.whole_text());
+            return Verdict::Error(format!("a web page (`{}`): {text}", root.name));
         }
         if !holds_identifier {
             return if self.has_records && !built.repairs.is_empty() {

@@ -19,6 +19,13 @@ pub(super) fn is_html(root: &[u8]) -> bool {
     HTML.iter().any(|name| key(name.as_bytes()) == root)
 }
 
+/// Whether an element beside records is a web page, as a server puts behind what it had
+/// sent when it fails.
+pub(super) fn is_page(name: &[u8]) -> bool {
+    let name = key(name);
+    ["html", "body"].iter().any(|page| key(page.as_bytes()) == name)
+}
+
 /// Whether a tag outside of records is as XML wants it.
 pub(super) fn is_sound_tag(buffer: &[u8], token: &Token) -> bool {
     Attributes::new(token.attributes(buffer)).all(|attribute| attribute.is_sound)

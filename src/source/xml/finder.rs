@@ -101,7 +101,7 @@ impl Finder {
                 }
                 self.attributes(rules, buffer, token);
                 if token.kind == Kind::Empty {
-                    self.open.pop();
+                    self.end(self.open.len() - 1);
                     self.leaf = None;
                 }
             }
@@ -173,7 +173,13 @@ impl Finder {
         if let Some(leaf) = self.leaf.take() {
             self.leaf_ended(rules, &leaf);
         }
-        self.open.truncate(index);
+        self.end(index);
+    }
+
+    /// Ends the open elements from `index` on. The root stays: what stands behind its end
+    /// tag belongs to a document with an end tag too many.
+    fn end(&mut self, index: usize) {
+        self.open.truncate(index.max(1));
     }
 
     fn leaf_ended(&mut self, rules: &Rules, leaf: &[u8]) {

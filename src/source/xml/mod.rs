@@ -8,6 +8,7 @@
 //! its own: a record whose bytes are known is never read again.
 
 mod alias;
+mod around;
 mod aside;
 mod attributes;
 mod build;

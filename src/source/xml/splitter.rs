@@ -7,9 +7,8 @@ use std::sync::Arc;
 use super::aside::hides_records;
 use super::checks;
 use super::element::{Element, Size};
-use super::envelope::{Envelope, shown};
+use super::envelope::Envelope;
 use super::error::FeedError;
-use super::name::key;
 use super::plan::Plan;
 use super::reported::quoted_visibly;
 use super::rules::Rules;
@@ -33,6 +32,8 @@ pub(super) struct Splitter {
     pub(super) plan: Plan,
     /// Names of the open elements around records.
     pub(super) open: Vec<Vec<u8>>,
+    /// Name of the root element, once its end tag was seen.
+    pub(super) ended_root: Option<Vec<u8>>,
     pub(super) element: Option<Element>,
     pub(super) is_closed: bool,
     /// Where scanning goes on, in the next buffer.
@@ -42,8 +43,8 @@ pub(super) struct Splitter {
     pub envelope: Envelope,
     /// How many documents this one lies within.
     pub(super) level: usize,
-    /// The first text beside the records: the document fails, after all records in it
-    /// were taken.
+    /// The first fault beside the records, as a text or an end tag too many: the document
+    /// fails, after all records in it were taken.
     stray: Option<FeedError>,
     /// Whether a text may be a part of a tag. What follows may lie within a record whose
     /// start tag is lost, until that ends: only whole records are taken.
@@ -59,6 +60,7 @@ impl Splitter {
             rules,
             plan,
             open: Vec::new(),
+            ended_root: None,
             element: None,
             is_closed: false,
             resume: 0,
@@ -187,7 +189,7 @@ impl Splitter {
     fn words(&mut self, text: &[u8], at: usize) -> Result<(), FeedError> {
         if self.open.is_empty() {
             let what = checks::stray(text, self.envelope.root.is_some());
-            return Err(self.ill_formed(at, what));
+            return self.strays(self.ill_formed(at, what));
         }
         if self.plan.depth.is_some() {
             self.is_torn |= memchr::memchr2(b'<', b'>', text).is_some();
@@ -200,10 +202,10 @@ impl Splitter {
         Ok(())
     }
 
-    /// Remembers what is wrong with a text beside the records. The document fails at once
-    /// where none are expected.
-    fn strays(&mut self, error: FeedError) -> Result<(), FeedError> {
-        if self.open.is_empty() || self.plan.depth.is_none() {
+    /// Remembers a fault beside the records. The document fails at once where none are
+    /// known, or before its root element.
+    pub(super) fn strays(&mut self, error: FeedError) -> Result<(), FeedError> {
+        if self.envelope.root.is_none() || self.plan.depth.is_none() {
             return Err(error);
         }
         self.stray.get_or_insert(error);
@@ -226,15 +228,18 @@ impl Splitter {
                 }
                 Ok(false)
             }
-            Kind::Doctype if self.envelope.root.is_some() => {
-                Err(self.ill_formed(token.start, "a document type inside of the document"))
-            }
             Kind::Doctype => {
                 checks::check_doctype(markup, self.offset + token.start as u64)?;
+                if self.envelope.root.is_some() {
+                    let what = "a document type inside of the document";
+                    self.strays(self.ill_formed(token.start, what))?;
+                }
                 Ok(false)
             }
             Kind::Cdata if self.open.is_empty() => {
-                Err(self.ill_formed(token.start, "a CDATA section outside of the root element"))
+                let what = "a CDATA section outside of the root element";
+                self.strays(self.ill_formed(token.start, what))?;
+                Ok(false)
             }
             Kind::Cdata => {
                 let text = token.cdata(buffer);
@@ -246,108 +251,5 @@ impl Splitter {
             Kind::End => self.close(buffer, token).map(|()| false),
             Kind::Start | Kind::Empty => self.begin(buffer, token),
         }
-    }
-
-    fn begin(&mut self, buffer: &[u8], token: &Token) -> Result<bool, FeedError> {
-        let name = token.name(buffer);
-        let depth = self.open.len();
-        if self.is_closed {
-            return Err(self.ill_formed(token.start, "a second root element"));
-        }
-        if depth == 0 {
-            self.root(name)?;
-        }
-        let is_wrapper = match self.plan.depth {
-            _ if depth == 0 => self.plan.depth != Some(0),
-            Some(records) => depth < records && self.plan.wrappers.contains(&(depth, key(name))),
-            None => false,
-        };
-        if is_wrapper {
-            return self.wrapper(buffer, token).map(|()| false);
-        }
-        self.element = Some(Element {
-            name: name.to_owned(),
-            open: usize::from(token.kind == Kind::Start),
-            is_record: depth == 0 || self.plan.names(key(name)),
-            head: None,
-        });
-        Ok(true)
-    }
-
-    fn root(&mut self, name: &[u8]) -> Result<(), FeedError> {
-        if checks::is_html(name) {
-            return Err(FeedError::Html);
-        }
-        if let Some(at) = self.plan.too_deep {
-            let limit = self.rules.limits.depth;
-            return Err(FeedError::TooDeep {
-                limit,
-                at: self.offset + at as u64,
-            });
-        }
-        self.envelope.root = Some(shown(name));
-        Ok(())
-    }
-
-    /// Begins an element around records.
-    fn wrapper(&mut self, buffer: &[u8], token: &Token) -> Result<(), FeedError> {
-        let name = token.name(buffer);
-        let depth = self.open.len();
-        if !checks::is_sound_tag(buffer, token) {
-            let what = format!("malformed attributes of `{}`", shown(name));
-            return Err(self.ill_formed(token.start, what));
-        }
-        if depth >= self.rules.limits.depth {
-            return Err(FeedError::TooDeep {
-                limit: self.rules.limits.depth,
-                at: self.offset + token.start as u64,
-            });
-        }
-        let attributes = token.attributes(buffer);
-        self.envelope.wrapper(&self.rules, name, attributes, depth);
-        if token.kind == Kind::Empty {
-            self.is_closed = depth == 0;
-        } else {
-            self.open.push(name.to_owned());
-        }
-        Ok(())
-    }
-
-    /// Enters an element that was to be taken as a whole; false if it is a single tag.
-    fn enter(&mut self, buffer: &[u8], used: &mut usize) -> Result<bool, FeedError> {
-        let token = next(buffer, *used);
-        if matches!(&token, Next::Token(token) if token.kind == Kind::Empty) {
-            return Ok(false);
-        }
-        self.element = None;
-        if let Next::Token(token) = token {
-            self.wrapper(buffer, &token)?;
-            *used = token.end;
-            self.resume = token.end;
-        }
-        Ok(true)
-    }
-
-    fn close(&mut self, buffer: &[u8], token: &Token) -> Result<(), FeedError> {
-        let name = token.name(buffer);
-        if self.open.last().is_none_or(|open| open != name) {
-            if self.is_torn && self.plan.names(key(name)) {
-                // Here ends the record whose start tag is lost.
-                return Ok(());
-            }
-            let found = shown(name);
-            let what = match self.open.last() {
-                Some(open) => format!("`</{found}>` where `</{}>` belongs", shown(open)),
-                None => format!("`</{found}>` ends nothing"),
-            };
-            return Err(self.ill_formed(token.start, what));
-        }
-        if !token.attributes(buffer).trim_ascii().is_empty() {
-            let what = format!("malformed end tag of `{}`", shown(name));
-            return Err(self.ill_formed(token.start, what));
-        }
-        self.open.pop();
-        self.is_closed = self.open.is_empty();
-        Ok(())
     }
 }

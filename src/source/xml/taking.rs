@@ -58,7 +58,7 @@ impl Splitter {
                 let is_sibling = self.plan.depth.is_some_and(|records| depth >= records);
                 self.envelope.beside(bytes, &node, depth, is_sibling);
             }
-            Verdict::Error(text) => return Err(FeedError::Reported { text }),
+            Verdict::Error(text) => self.strays(FeedError::Reported { text })?,
         }
         Ok(())
     }
@@ -108,20 +108,20 @@ impl Splitter {
                     let text = format!("<{root}> counts {claimed}, but contains {held}");
                     self.envelope.partial.cut(text);
                 }
-                for (is_record, bytes) in &pieces {
-                    sink(match is_record {
-                        true => Piece::Record(bytes),
-                        false => Piece::Beside(bytes),
-                    });
-                }
-                Ok(())
             }
-            Err(FeedError::Reported { text }) => Err(FeedError::Reported { text }),
-            Err(_) if self.is_torn => Ok(()),
+            Err(FeedError::Reported { text }) => self.strays(FeedError::Reported { text })?,
+            Err(_) if self.is_torn => return Ok(()),
             Err(_) => {
                 self.keep(bytes, sink);
-                Ok(())
+                return Ok(());
             }
         }
+        for (is_record, bytes) in &pieces {
+            sink(match is_record {
+                true => Piece::Record(bytes),
+                false => Piece::Beside(bytes),
+            });
+        }
+        Ok(())
     }
 }
