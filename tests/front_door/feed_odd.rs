@@ -16,7 +16,7 @@ const STEP: usize = 100;
 
 /// Documents as text; `{1}` to `{3}` stand for the records and `#1` to `#3` for their
 /// identifiers.
-const TEXTS: [(&str, &str); 57] = [
+const TEXTS: [(&str, &str); 63] = [
     (
         "a byte order mark between records",
         "<a>{1}\u{feff}{2}{3}</a>",
@@ -218,6 +218,18 @@ const TEXTS: [(&str, &str); 57] = [
         "<a>{1}<advisory><said>#2</said><title>T</title><said>#3</said></advisory></a>",
     ),
     ("an end tag too many", "<a>{1}</advisory>{2}{3}</a>"),
+    ("the root ends twice", "<a>{1}</a>{2}{3}</a>"),
+    (
+        "the end of an element around records is lost",
+        "<a>{1}<b>{2}{3}</a>",
+    ),
+    ("a comment without an end", "<a>{1}<!-- {2}{3}</a>"),
+    ("a start tag too many", "<a>{1}<advisory>{2}{3}</a>"),
+    ("the root without quotes", "<a count=3>{1}{2}{3}</a>"),
+    (
+        "an error between records",
+        "<a>{1}<error>out of memory</error>{2}{3}</a>",
+    ),
 ];
 
 fn identifier(document: usize, number: usize) -> usize {

@@ -40,7 +40,7 @@ impl Aside<'_> {
     pub fn judge<'t>(&self, element: &'t str) -> Verdict<'t> {
         let holds_identifier = self.rules.words(element.as_bytes()).next().is_some();
         let Ok(built) = build(element, &self.rules.limits) else {
-            return Verdict::Kept;
+            return self.group(element).unwrap_or(Verdict::Kept);
         };
         let root = built.root;
         if let Some(error) = reported(&root)
@@ -62,15 +62,20 @@ impl Aside<'_> {
         if !own(self.rules, &root).is_empty() {
             return Verdict::Record;
         }
-        let plan = Plan::of(self.rules, element.as_bytes());
-        if plan.depth.is_some_and(|depth| depth > 0) && self.level < DEEPEST_RECORD {
-            return Verdict::Group(plan);
+        if let Some(group) = self.group(element) {
+            return group;
         }
         if self.has_records {
             Verdict::Kept
         } else {
             Verdict::Plain(root)
         }
+    }
+
+    fn group<'t>(&self, element: &str) -> Option<Verdict<'t>> {
+        let plan = Plan::of(self.rules, element.as_bytes());
+        let is_group = plan.depth.is_some_and(|depth| depth > 0) && self.level < DEEPEST_RECORD;
+        is_group.then_some(Verdict::Group(plan))
     }
 }
 

@@ -169,6 +169,11 @@ impl Finder {
             }
             return;
         };
+        if index == 0 && self.open.len() > 1 {
+            // The end of the document, or an end tag too many within it.
+            self.leaf = None;
+            return;
+        }
         self.open.truncate(index + 1);
         if let Some(leaf) = self.leaf.take() {
             self.leaf_ended(rules, &leaf);

@@ -4,6 +4,9 @@ use super::finder::{Finder, MOST_NAMES};
 use super::rules::Rules;
 use super::token::{Next, next};
 
+/// How often reading goes on behind markup that does not end, at the end of a document.
+pub(super) const MOST_UNENDED: usize = 8;
+
 /// Where the records are: how deep, under which names, in which elements.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
@@ -46,6 +49,8 @@ pub(super) struct Scout {
     resume: usize,
     /// How long the buffer has to be for another look to be worth it.
     enough: usize,
+    /// How often it went on behind markup that does not end.
+    passed: usize,
 }
 
 impl Scout {
@@ -69,7 +74,12 @@ impl Scout {
                     self.resume = from;
                     self.enough = buffer.len() + (buffer.len() - from) / 2 + 1;
                     seen = buffer.len();
-                    break;
+                    if !last || from == buffer.len() || self.passed == MOST_UNENDED {
+                        break;
+                    }
+                    // It never ends: what stands behind it is looked at too.
+                    self.passed += 1;
+                    self.resume += 1;
                 }
             }
         }

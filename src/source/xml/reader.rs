@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::document::Document;
 use super::encoding::Decoder;
 use super::error::FeedError;
-use super::plan::Scout;
+use super::plan::{MOST_UNENDED, Scout};
 use super::profile::Profile;
 use super::rules::Rules;
 use super::splitter::{Piece, Splitter};
@@ -145,7 +145,14 @@ impl TextReader {
             return Err(FeedError::Empty);
         };
         let mut vetting = self.vetting;
-        let used = split(&mut splitter, &mut vetting, &rest, record)?;
+        let mut used = split(&mut splitter, &mut vetting, &rest, record)?;
+        for _ in 0..MOST_UNENDED {
+            let Some(passed) = splitter.pass_unended(&rest[used..]) else {
+                break;
+            };
+            used += passed;
+            used += split(&mut splitter, &mut vetting, &rest[used..], record)?;
+        }
         let (envelope, plan) = match splitter.finish(&rest[used..]) {
             Ok(ended) => ended,
             Err(error) => {

@@ -137,6 +137,30 @@ impl Splitter {
         left - self.resume
     }
 
+    /// Passes over the beginning of what does not end in `rest`, all that was not taken of a
+    /// document: an end tag is lost, or that of a comment, and records may stand behind it.
+    /// The document fails. Says how many bytes that was; `None` where nothing is unended.
+    pub fn pass_unended(&mut self, rest: &[u8]) -> Option<usize> {
+        let is_within = self.plan.depth.is_some_and(|depth| depth > 0) && !self.open.is_empty();
+        let is_skipped = self.passed_to.is_some()
+            || matches!(&self.element, Some(element) if element.head.is_some());
+        if rest.is_empty() || !is_within || is_skipped {
+            return None;
+        }
+        self.stray.get_or_insert(FeedError::Truncated {
+            at: self.offset + rest.len() as u64,
+        });
+        self.element = None;
+        self.is_torn = true;
+        let passed = match next(rest, 0) {
+            Next::Token(token) => token.end,
+            Next::More { .. } => 1,
+        };
+        self.offset += passed as u64;
+        self.resume = 0;
+        Some(passed)
+    }
+
     /// Ends the document, when `rest` is all that was not taken of it.
     pub fn finish(self, rest: &[u8]) -> Result<(Envelope, Plan), FeedError> {
         if let Some(stray) = self.stray {

@@ -67,9 +67,11 @@ impl Splitter {
     /// one that says no more than a reference does is not, because it may be one. The
     /// document fails, so that nothing is lost.
     fn is_taken(&self, bytes: &[u8]) -> bool {
-        if !self.is_torn {
-            return true;
-        }
+        !self.is_torn || self.is_advisory(bytes)
+    }
+
+    /// Whether an element says more than a reference to an advisory does, or cannot be read.
+    fn is_advisory(&self, bytes: &[u8]) -> bool {
         let Ok(text) = text(&self.rules, bytes) else {
             return true;
         };
@@ -82,7 +84,8 @@ impl Splitter {
     }
 
     /// Splits an element beside the records that holds further ones, as a document
-    /// of its own. Where it is damaged outside of its records, it is kept as it came.
+    /// of its own. Where it is damaged outside of its records, it is kept as it came,
+    /// and the advisories that can be read in it are taken nevertheless.
     fn split(&mut self, mut plan: Plan, bytes: &[u8], sink: Sink) -> Result<(), FeedError> {
         for name in &self.plan.names {
             plan.learn(*name);
@@ -113,7 +116,7 @@ impl Splitter {
             Err(_) if self.is_torn => return Ok(()),
             Err(_) => {
                 self.keep(bytes, sink);
-                return Ok(());
+                pieces.retain(|(is_record, bytes)| *is_record && self.is_advisory(bytes));
             }
         }
         for (is_record, bytes) in &pieces {

@@ -221,3 +221,47 @@ fn a_long_comment_needs_no_memory() {
     );
     assert_eq!(count, 1);
 }
+
+/// What is wrong between two records or behind the last one.
+const FAULTS: [&str; 14] = [
+    "</r>",
+    "</r></r>",
+    "</g>",
+    "</x>",
+    "</adv>",
+    "</title></adv>",
+    "<!DOCTYPE r>",
+    "</r><!DOCTYPE r><r>",
+    "</r><?xml version='1.0'?>\n<r>",
+    "</r>text<r a=1>",
+    "<g>",
+    "<adv>",
+    "<!-- ",
+    "<![CDATA[",
+];
+
+#[test]
+fn no_fault_between_records_hides_one_before_or_behind_it() {
+    const RECORDS: u32 = 4;
+    let all: Vec<String> = (1..=RECORDS).map(|number| format!("SA{number}")).collect();
+    for fault in FAULTS {
+        for place in 0..=RECORDS {
+            let before: String = (1..=place).map(whole).collect();
+            let behind: String = (place + 1..=RECORDS).map(whole).collect();
+            for (start, end) in [("<r>", "</r>"), ("<r><g>", "</g></r>")] {
+                let document = format!("{start}{before}{fault}{behind}{end}");
+                for piece in PIECES {
+                    for rules in [rules(), hasty()] {
+                        let (mut read, error) = saids(&rules, &document, piece);
+                        let count = read.len();
+                        // What surrounds the records may be quarantined as a whole besides.
+                        read.retain(|said| !said.starts_with("refused"));
+                        let is_told = error.is_some() || read.len() < count;
+                        assert!(is_told, "{document}: {read:?}");
+                        assert_eq!(read, all, "{document}, pieces of {piece}: {error:?}");
+                    }
+                }
+            }
+        }
+    }
+}
