@@ -72,14 +72,10 @@ impl Parts {
             // Rows have left it since, and those never come back: this has an end.
             self.attempts = Attempts::at(self.collection);
         }
-        if let Some(covers) = self.attempts.check(read.attempt)? {
-            self.claimed += claimed;
-            self.received += received;
-            self.covered(covers);
-        } else if read.is_paged
-            && self.made < MAX_PARTS
-            && let Some((first, second)) = read.window.halves()
-        {
+        let is_divisible =
+            read.attempt.complete.is_none() && read.is_paged && self.made < MAX_PARTS;
+        let halves = is_divisible.then(|| read.window.halves()).flatten();
+        if let Some((first, second)) = halves {
             info!(
                 "{} changed while they were read; reading the time until {} and from then on separately",
                 self.collection, second.from
@@ -88,6 +84,10 @@ impl Parts {
             self.left.extend([second, first]);
             self.begin();
             self.made += 1;
+        } else if let Some(covers) = self.attempts.check(read.attempt)? {
+            self.claimed += claimed;
+            self.received += received;
+            self.covered(covers);
         }
         Ok(())
     }
