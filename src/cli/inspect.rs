@@ -16,7 +16,8 @@ use crate::http::saved;
 use crate::job::feeds::stream::check_count;
 use crate::model::{chain, counted};
 use crate::source::xml::{
-    Explained, FeedError, RecordReader, Rules, carriers, explain_json, explain_record, record_key,
+    Document, Explained, FeedError, RecordReader, Rules, carriers, explain_json, explain_record,
+    record_key,
 };
 use crate::startup;
 
@@ -160,7 +161,7 @@ fn feed(rules: &Arc<Rules>, bytes: &[u8]) -> (Inspected, Option<FeedError>) {
                 .check_alone()
                 .err()
                 .map(|error| chain(&error))
-                .or_else(|| short(document.claimed, document.records));
+                .or_else(|| short(&document));
             told.root = Some(document.root);
             told.record = document.record;
             told.ignored = document.ignored;
@@ -176,8 +177,8 @@ fn feed(rules: &Arc<Rules>, bytes: &[u8]) -> (Inspected, Option<FeedError>) {
 }
 
 /// What a run would say of a document that holds less than it claims.
-fn short(claimed: Option<u64>, seen: u64) -> Option<String> {
-    let failure = check_count(claimed, seen).err()?;
+fn short(document: &Document) -> Option<String> {
+    let failure = check_count(document).err()?;
     Some(failure.chain())
 }
 

@@ -108,6 +108,15 @@ impl Clock {
         Ok(Some(upstream))
     }
 
+    /// When a response was made that comes from a cache: its `Date`, and at the latest as
+    /// many seconds ago as `Age` says (RFC 9111, 5.1). `None` if `age` is no number.
+    pub(super) fn cached(&self, date: Option<&str>, age: &str) -> Option<DateTime<Utc>> {
+        let seconds: u32 = age.trim().parse().ok()?;
+        let latest = self.upstream_at_most() - TimeDelta::seconds(i64::from(seconds));
+        let date = date.and_then(|date| httpdate::parse_http_date(date.trim()).ok());
+        Some(date.map_or(latest, |date| latest.min(date.into())))
+    }
+
     fn last(&self) -> MutexGuard<'_, Option<Last>> {
         // A single value is consistent whenever its lock is free.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
@@ -151,6 +160,29 @@ mod tests {
         }
         assert_eq!(clock.update("yesterday"), Ok(None));
         assert_eq!(clock.offset(), TimeDelta::hours(2));
+    }
+
+    #[test]
+    fn a_cached_response_is_as_old_as_it_says() {
+        let now = at("2026-01-02T00:00:00Z");
+        let clock = Clock::new(crate::clock::Clock::from_fn(move || now));
+        for (date, age, made) in [
+            (None, "3600", Some("2026-01-01T23:00:00Z")),
+            (
+                Some("Fri, 02 Jan 2026 00:00:00 GMT"),
+                "86400",
+                Some("2026-01-01T00:00:00Z"),
+            ),
+            (
+                Some("Mon, 29 Dec 2025 00:00:00 GMT"),
+                "60",
+                Some("2025-12-29T00:00:00Z"),
+            ),
+            (Some("Fri, 02 Jan 2026 00:00:00 GMT"), "old", None),
+        ] {
+            assert_eq!(clock.cached(date, age), made.map(at), "{date:?} {age}");
+        }
+        assert_eq!(clock.measured(), None);
     }
 
     #[test]

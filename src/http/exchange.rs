@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, AGE, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName,
-    HeaderValue, LOCATION, RETRY_AFTER,
+    ACCEPT, ACCEPT_ENCODING, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, DATE, HeaderMap,
+    HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 };
 use reqwest::{Response, StatusCode};
 use url::Url;
@@ -267,10 +267,12 @@ impl Exchange {
     /// The time of a response by upstream's clock, which updates ours of it.
     fn date(&self, response: &Response) -> Result<Option<DateTime<Utc>>, Skew> {
         let header = |name: HeaderName| response.headers().get(name)?.to_str().ok();
-        // The `Date` of a cached response is the time when it was cached.
-        match header(DATE).filter(|_| header(AGE).is_none()) {
-            Some(date) => self.clock.update(date),
-            None => Ok(None),
+        match (header(DATE), header(AGE)) {
+            // It comes from a cache: it says nothing about upstream's clock, and its
+            // contents are as old as that.
+            (date, Some(age)) => Ok(self.clock.cached(date, age)),
+            (Some(date), None) => self.clock.update(date),
+            (None, None) => Ok(None),
         }
     }
 
@@ -331,6 +333,8 @@ fn headers(kind: Kind, token: &Token) -> Result<HeaderMap, ClientError> {
     headers.insert(AUTHORIZATION, authorization);
     headers.insert(ACCEPT, HeaderValue::from_static(kind.accept()));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ENCODINGS));
+    // Caches on the way must ask upstream: an old response would look like no news.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     Ok(headers)
 }
 

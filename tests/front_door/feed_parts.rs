@@ -1,6 +1,9 @@
 //! Documents that say that they are partial: the run fails and quotes it, what was read is
 //! stored, the cursor stays. Pages that are linked are read.
 
+use axum::http::header::{AGE, LINK};
+use chrono::{DateTime, TimeDelta, Utc};
+
 use crate::feed_damage::all_taken;
 use crate::support::{record, world_of_documents};
 
@@ -117,6 +120,11 @@ async fn pages_that_are_linked_are_read() {
             false,
         ),
         (
+            "a link in a list of links",
+            format!("<feed><links><link rel=\"next\" href=\"{next}\"/></links>"),
+            false,
+        ),
+        (
             "more, and an element",
             format!("<feed><more>true</more><next>{next}</next>"),
             false,
@@ -130,7 +138,8 @@ async fn pages_that_are_linked_are_read() {
         let (world, documents) = world_of_documents().await;
         documents.set(1, format!("{first}{}</feed>", record(1)));
         if header {
-            documents.set_link("</api/xml-feed/?asset_list_id=1&page=2>; rel=\"next\"");
+            let link = "</api/xml-feed/?asset_list_id=1&page=2>; rel=\"next\"";
+            documents.set_header(LINK, link);
         }
         let report = world.pull_one().await;
         let error = report.outcome.error().unwrap_or_default();
@@ -154,4 +163,84 @@ async fn pages_that_are_linked_are_read() {
         let error = report.outcome.error().unwrap_or_default();
         assert!(error.contains("pages=\"3\""), "{name}: {error}");
     }
+}
+
+/// What is counted must be there: a record or page that comes twice counts once.
+#[tokio::test]
+async fn what_is_counted_and_missing_fails_the_run() {
+    let next = "<next>/api/xml-feed/?asset_list_id=1&amp;page=2</next>";
+    let (one, two, three) = (record(1), record(2), record(3));
+    for (name, first, second, is_complete) in [
+        (
+            "a record twice",
+            format!("<feed count=\"3\">{one}{two}{two}</feed>"),
+            None,
+            false,
+        ),
+        (
+            "a record twice that is counted once",
+            format!("<feed count=\"2\">{one}{two}{two}</feed>"),
+            None,
+            true,
+        ),
+        (
+            "a page twice",
+            format!("<feed count=\"4\">{one}{two}{next}</feed>"),
+            Some(format!("<feed count=\"4\">{one}{two}</feed>")),
+            false,
+        ),
+        (
+            "a page that begins with the end of the one before it",
+            format!("<feed count=\"3\">{one}{two}{next}</feed>"),
+            Some(format!("<feed count=\"3\">{two}{three}</feed>")),
+            true,
+        ),
+        (
+            "only the second page counts",
+            format!("<feed>{one}{two}{next}</feed>"),
+            Some(format!("<feed count=\"4\">{three}</feed>")),
+            false,
+        ),
+        (
+            "each page counts its own",
+            format!("<feed count=\"2\">{one}{two}{next}</feed>"),
+            Some(format!("<feed count=\"1\">{three}</feed>")),
+            true,
+        ),
+    ] {
+        let (world, documents) = world_of_documents().await;
+        documents.set(1, first);
+        if let Some(second) = second {
+            documents.set_page("1", 2, second);
+        }
+        let report = world.pull_one().await;
+        let error = report.outcome.error().unwrap_or("ok");
+        assert_eq!(error == "ok", is_complete, "{name}: {error}");
+        assert!(
+            is_complete || error.contains("upstream reported"),
+            "{name}: {error}"
+        );
+    }
+}
+
+/// A response that a cache kept says nothing about the time since.
+#[tokio::test]
+async fn a_cached_response_covers_the_time_until_it_was_made() {
+    let (world, documents) = world_of_documents().await;
+    documents.set(1, format!("<feed>{}</feed>", record(1)));
+    documents.set_header(AGE, "864000");
+    assert_eq!(world.pull_one().await.outcome.name(), "ok");
+    let covered_to = async || -> DateTime<Utc> {
+        sqlx::query_scalar("select upper(covered) from advisoryd.source where not isempty(covered)")
+            .fetch_one(world.pool())
+            .await
+            .unwrap()
+    };
+    let age = world.now() - covered_to().await;
+    assert!(age >= TimeDelta::days(10), "{age}");
+
+    documents.set_header(AGE, "0");
+    assert_eq!(world.pull_one().await.outcome.name(), "ok");
+    let age = world.now() - covered_to().await;
+    assert!(age < TimeDelta::days(1), "{age}");
 }

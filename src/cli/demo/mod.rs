@@ -127,8 +127,6 @@ feeds = "*/3 * * * * *"
 tickets = "*/3 * * * * *"
 [feeds]
 first_days = 3650
-# The simulated world changes during each scan, which is then read in parts, with warnings.
-sweep = false
 [http]
 listen = ""
 [[alerts.sinks]]

@@ -218,23 +218,20 @@ impl Recording<'_> {
         let mut response = context.or_stopped(context.client.get(&request)).await??;
         let mut wanted = BTreeSet::new();
         let (mut before, mut links) = (None::<Document>, Links::default());
-        let (mut records, mut claimed) = (0, None);
         for page in 1..=MAX_DOCUMENTS {
             let linked = response.next.take();
             let root = before.as_ref().map(|before| before.root.as_str());
             let mut document = self.document(response, root, &mut wanted).await?;
-            records += document.records;
-            claimed = claimed.or(document.claimed);
-            if let Some(before) = &before {
+            if let Some(before) = before.take() {
                 document.inherit(before);
             }
             let next = document.next.clone().or(linked);
             document.check_parts(u64::from(page), next.is_some())?;
             let Some(next) = next else {
-                check_count(claimed, records)?;
+                check_count(&document)?;
                 return Ok(wanted);
             };
-            links.read(document.records, claimed)?;
+            links.read(document.records, document.claimed)?;
             links.follow(&next)?;
             before = Some(document);
             let next = context.client.get_url(&next, Kind::Xml);

@@ -29,9 +29,13 @@ impl Links {
     /// # Errors
     /// [`Failure::EndlessPages`] if there are far more rows than upstream counts.
     pub(crate) fn read(&mut self, rows: u64, counted: Option<u64>) -> Result<(), Failure> {
-        self.rows += rows;
+        self.rows = self.rows.saturating_add(rows);
         self.empty = if rows == 0 { self.empty + 1 } else { 0 };
-        let limit = counted.map(|count| count.saturating_mul(MAX_REPETITION) + MORE_ROWS);
+        let limit = counted.map(|count| {
+            count
+                .saturating_mul(MAX_REPETITION)
+                .saturating_add(MORE_ROWS)
+        });
         if self.empty > MAX_EMPTY || limit.is_some_and(|limit| self.rows > limit) {
             return Err(Failure::EndlessPages {
                 rows: self.rows,

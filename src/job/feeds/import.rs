@@ -45,5 +45,5 @@ where
         FeedError::OnePage { next } => Failure::OnePageOnly { next },
         other => other.into(),
     })?;
-    check_count(document.claimed, document.records)
+    check_count(&document)
 }

@@ -127,25 +127,24 @@ async fn read_documents(
 ) -> Result<(), Failure> {
     let mut response = first;
     let mut known_root = run.source.root_element.clone();
-    let (mut records, mut links) = (0, Links::default());
+    let mut links = Links::default();
     let mut before: Option<Document> = None;
     for page in 1..=MAX_DOCUMENTS {
         let linked = response.next.take();
         let mut document = read_document(run, response, known_root.as_deref(), stored).await?;
         stream::warn_of_ignored(run.source_name(), &document);
-        records += document.records;
-        stored.tally.claimed = stored.tally.claimed.or(document.claimed);
-        known_root = Some(document.root.clone());
-        work.root_element.clone_from(&known_root);
-        if let Some(before) = &before {
+        if let Some(before) = before {
             document.inherit(before);
         }
+        stored.tally.claimed = document.claimed;
+        known_root = Some(document.root.clone());
+        work.root_element.clone_from(&known_root);
         let next = document.next.clone().or(linked);
         document.check_parts(u64::from(page), next.is_some())?;
         let Some(next) = next else {
-            return stream::check_count(stored.tally.claimed, records);
+            return stream::check_count(&document);
         };
-        links.read(document.records, stored.tally.claimed)?;
+        links.read(document.records, document.claimed)?;
         links.follow(&next)?;
         let request = run.context.client.get_url(&next, Kind::Xml);
         response = run.context.or_stopped(request).await??;

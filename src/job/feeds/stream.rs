@@ -68,9 +68,10 @@ pub(crate) async fn pull_stream(
     (stored, result)
 }
 
-/// A run with fewer records than upstream's total count is incomplete.
-pub(crate) fn check_count(claimed: Option<u64>, seen: u64) -> Result<(), Failure> {
-    match claimed {
+/// A run with fewer different records than upstream's total count is incomplete.
+pub(crate) fn check_count(document: &Document) -> Result<(), Failure> {
+    let seen = document.distinct();
+    match document.claimed {
         Some(claimed) if claimed > seen => Err(Failure::Disagree {
             collection: "records",
             tries: 1,

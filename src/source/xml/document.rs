@@ -1,5 +1,7 @@
 //! What a feed document turned out to be once it was read to its end.
 
+use std::collections::HashSet;
+
 use super::error::FeedError;
 use super::partial::Partial;
 use super::profile::Profile;
@@ -15,7 +17,8 @@ pub struct Document {
     pub record: Option<String>,
     /// The shape that the first record has.
     pub profile: Profile,
-    /// How many records the envelope claims there are (`count`), perhaps on all pages together.
+    /// How many records the envelope claims there are (`count`), perhaps on all pages
+    /// together; with pages before it, the largest number that any of them claims.
     pub claimed: Option<u64>,
     /// Where the envelope says that more follows. From outside: check the origin.
     pub next: Option<String>,
@@ -23,6 +26,8 @@ pub struct Document {
     pub ignored: Vec<String>,
     /// What it says about parts that it does not hold.
     pub(super) partial: Partial,
+    /// Hashes of the different records.
+    pub(super) distinct: HashSet<u64>,
 }
 
 impl Document {
@@ -42,8 +47,17 @@ impl Document {
         }
     }
 
-    /// Takes from the page before it how many pages there are.
-    pub fn inherit(&mut self, before: &Self) {
+    /// Takes from the page before it what was read until then: how many pages and records
+    /// there are, and which.
+    pub fn inherit(&mut self, before: Self) {
         self.partial.inherit(&before.partial);
+        self.claimed = self.claimed.max(before.claimed);
+        self.distinct.extend(before.distinct);
+    }
+
+    /// How many different records it holds, together with the pages before it. One that
+    /// comes again as it was is no other: what is counted in its place is missing.
+    pub fn distinct(&self) -> u64 {
+        self.distinct.len() as u64
     }
 }

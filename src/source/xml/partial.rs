@@ -73,6 +73,7 @@ const ABOUT: &[u64] = keys![
     "pager",
     "page_info",
     "page",
+    "links",
     "meta",
     "metadata",
     "header",

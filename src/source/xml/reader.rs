@@ -173,6 +173,7 @@ impl TextReader {
             next: envelope.next,
             ignored: envelope.ignored,
             partial: envelope.partial,
+            distinct: vetting.distinct,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Vets the records of a document until one shows that they were recognised
 //! rightly. From then on records pass unread.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::envelope::{Envelope, shown};
@@ -19,6 +20,8 @@ pub(super) struct Vetting {
     rules: Arc<Rules>,
     /// Records so far.
     pub records: u64,
+    /// Hashes of the different ones.
+    pub distinct: HashSet<u64>,
     /// Name of the first one's element, as written.
     pub first: Option<String>,
     /// The shape of the first one.
@@ -39,6 +42,7 @@ impl Vetting {
         Self {
             rules,
             records: 0,
+            distinct: HashSet::new(),
             first: None,
             profile: None,
             is_readable: false,
@@ -52,6 +56,7 @@ impl Vetting {
     /// Takes the next record and passes on what is vetted.
     pub fn record(&mut self, record: &[u8], out: Records) {
         self.records += 1;
+        self.distinct.insert(xxhash_rust::xxh3::xxh3_64(record));
         if self.is_proven {
             out(record);
             return;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -18,8 +18,8 @@ use super::world::World;
 #[derive(Clone, Default)]
 struct Shelf {
     documents: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
-    /// The header `Link` of feeds.
-    link: Arc<Mutex<Option<String>>>,
+    /// A header of the first page of feeds.
+    header: Arc<Mutex<Option<(HeaderName, HeaderValue)>>>,
     asked: Arc<AtomicUsize>,
 }
 
@@ -58,9 +58,10 @@ impl Documents {
         documents.insert(list.to_string(), document.into());
     }
 
-    /// The header `Link` of every feed from now on.
-    pub fn set_link(&self, link: &str) {
-        *self.shelf.link.lock().expect("the shelf") = Some(link.to_owned());
+    /// A header of the first page of every feed from now on.
+    pub fn set_header(&self, name: HeaderName, value: &str) {
+        let value = value.parse().expect("a header");
+        *self.shelf.header.lock().expect("the shelf") = Some((name, value));
     }
 
     /// What is served at a path from now on, as JSON.
@@ -134,14 +135,13 @@ async fn document(
         Some(page) => documents.get(&page).cloned(),
         None => found,
     };
-    let link = shelf.link.lock().expect("the shelf").clone();
+    let set = shelf.header.lock().expect("the shelf").clone();
     match found {
         Some(document) => {
             let mut response =
                 ([(header::CONTENT_TYPE, "application/xml")], document).into_response();
-            if let Some(link) = link.filter(|_| !query.contains_key("page")) {
-                let link = link.parse().expect("a header");
-                response.headers_mut().insert(header::LINK, link);
+            if let Some((name, value)) = set.filter(|_| !query.contains_key("page")) {
+                response.headers_mut().insert(name, value);
             }
             response
         }
