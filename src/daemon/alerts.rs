@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, error, warn};
 
 use super::outage::until_done;
+use super::supervised;
 use crate::config;
 use crate::job::alerts::evaluate::{self, Rules};
 use crate::job::alerts::rehearsal::rehearse;
@@ -53,29 +54,37 @@ impl Wakers {
 /// Starts the tasks of a configuration.
 pub(super) fn start(tasks: &TaskTracker, context: &Context, backlog: bool) {
     let mut wakers = Wakers::default();
+    let stop = &context.stop;
     let quick = database::beside(&context.pool, CONNECTIONS);
     for settings in &context.config.alerts.sinks {
         let wake = Arc::new(Notify::new());
         wakers.alerts.push(Arc::clone(&wake));
-        let quick = quick.clone();
-        tasks.spawn(keep_delivering(
-            context.clone(),
-            quick,
-            settings.clone(),
-            wake,
-        ));
+        let (on, quick, settings) = (context.clone(), quick.clone(), settings.clone());
+        let name = format!("sink `{}`", settings.name);
+        supervised::spawn(tasks, stop, name, move || {
+            let wake = Arc::clone(&wake);
+            keep_delivering(on.clone(), quick.clone(), settings.clone(), wake)
+        });
     }
     let has_rules = !context.config.alerts.rules.is_empty();
     if has_rules || !wakers.alerts.is_empty() {
-        tasks.spawn(listen(context.clone(), wakers.clone()));
+        let (on, wakers) = (context.clone(), wakers.clone());
+        supervised::spawn(tasks, stop, "alerts, notifications", move || {
+            listen(on.clone(), wakers.clone())
+        });
     }
     if has_rules {
-        let wake = wakers.changes;
-        tasks.spawn(keep_evaluating(context.clone(), quick, wake, backlog));
+        let (on, wake) = (context.clone(), wakers.changes);
+        supervised::spawn(tasks, stop, "alerts, evaluation", move || {
+            keep_evaluating(on.clone(), quick.clone(), Arc::clone(&wake), backlog)
+        });
     }
     let mut rules = context.config.alerts.rules.iter();
     if rules.any(|matcher| by_clock::is_timed(matcher.rule())) {
-        tasks.spawn(keep_watching_the_clock(context.clone(), backlog));
+        let on = context.clone();
+        supervised::spawn(tasks, stop, "alerts, clock rules", move || {
+            keep_watching_the_clock(on.clone(), backlog)
+        });
     }
 }
 

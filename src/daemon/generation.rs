@@ -9,13 +9,13 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use super::discovery::{self, Discovery};
-use super::progress::{RunEnded, Woken};
+use super::progress::{RunEnded, Watch, Woken};
 use super::schedules::Schedules;
 use super::start::StartOptions;
 use super::worker::Worker;
 use super::workers;
 use super::working::Working;
-use super::{alerts, details, enrichment, health, mirror, reconcile};
+use super::{alerts, details, enrichment, health, mirror, reconcile, supervised};
 use crate::config::Config;
 use crate::http::Usage;
 use crate::job::context::Context;
@@ -44,14 +44,63 @@ fn start_workers(
     workers: &watch::Sender<Vec<Worker>>,
     run_ended: &RunEnded,
 ) {
-    tasks.spawn(reconcile::wake_workers(
-        context.clone(),
-        workers.subscribe(),
-    ));
+    let (on, all) = (context.clone(), workers.clone());
+    supervised::spawn(tasks, &context.stop, "reconciliation", move || {
+        reconcile::wake_workers(on.clone(), all.subscribe())
+    });
     for worker in workers.borrow().iter() {
-        let run_ended = run_ended.clone();
-        tasks.spawn(workers::work(context.clone(), worker.clone(), run_ended));
+        start_worker(tasks, context, worker, run_ended);
     }
+}
+
+fn start_worker(tasks: &TaskTracker, context: &Context, worker: &Worker, run_ended: &RunEnded) {
+    let (on, worker, run_ended) = (context.clone(), worker.clone(), run_ended.clone());
+    let name = worker.key().label();
+    supervised::spawn(tasks, &context.stop, name, move || {
+        workers::work(on.clone(), worker.clone(), run_ended.clone())
+    });
+}
+
+fn start_health(
+    tasks: &TaskTracker,
+    context: &Context,
+    workers: &[Worker],
+    run_ended: &RunEnded,
+    heartbeat: Option<&Woken>,
+) {
+    let (on, ended) = (context.clone(), Arc::clone(&run_ended.health));
+    let watches: Vec<Watch> = workers.iter().map(|worker| worker.watch.clone()).collect();
+    supervised::spawn(tasks, &context.stop, "health", move || {
+        health::keep_checking(on.clone(), Arc::clone(&ended), watches.clone())
+    });
+    if let Some(woken) = heartbeat {
+        let (on, woken) = (context.clone(), woken.clone());
+        supervised::spawn(tasks, &context.stop, "heartbeat", move || {
+            health::keep_beating(on.clone(), woken.clone())
+        });
+    }
+}
+
+fn start_discovery(tasks: &TaskTracker, context: &Context, discovery: Option<&Discovery>) {
+    if let Some(discovery) = discovery {
+        let (on, discovery) = (context.clone(), discovery.clone());
+        supervised::spawn(tasks, &context.stop, "discovery", move || {
+            discovery::work(on.clone(), discovery.clone())
+        });
+    }
+}
+
+fn start_others(tasks: &TaskTracker, context: &Context, run_ended: &RunEnded, is_online: bool) {
+    if is_online {
+        let (on, ended) = (context.clone(), Arc::clone(&run_ended.details));
+        supervised::spawn(tasks, &context.stop, "details", move || {
+            details::work(on.clone(), Arc::clone(&ended))
+        });
+    }
+    let on = context.clone();
+    supervised::spawn(tasks, &context.stop, "retention", move || {
+        retention::hourly(on.clone())
+    });
 }
 
 fn start_mirrors(
@@ -60,12 +109,18 @@ fn start_mirrors(
     mirror: Option<&Woken>,
     files: &[(Catalogue, Woken)],
 ) {
+    let stop = &context.stop;
     if let Some(mirror) = mirror {
-        tasks.spawn(mirror::work(context.clone(), mirror.clone()));
+        let (on, mirror) = (context.clone(), mirror.clone());
+        supervised::spawn(tasks, stop, "list contents", move || {
+            mirror::work(on.clone(), mirror.clone())
+        });
     }
     for (catalogue, woken) in files {
-        let woken = woken.clone();
-        tasks.spawn(enrichment::work(context.clone(), *catalogue, woken));
+        let (on, catalogue, woken) = (context.clone(), *catalogue, woken.clone());
+        supervised::spawn(tasks, stop, catalogue.label(), move || {
+            enrichment::work(on.clone(), catalogue, woken.clone())
+        });
     }
 }
 
@@ -94,27 +149,12 @@ impl Generation {
         let run_ended = RunEnded::default();
 
         health::catch_up(&context).await;
-        tasks.spawn(health::keep_checking(
-            context.clone(),
-            Arc::clone(&run_ended.health),
-            workers.iter().map(|worker| worker.watch.clone()).collect(),
-        ));
-        if let Some(woken) = &heartbeat {
-            tasks.spawn(health::keep_beating(context.clone(), woken.clone()));
-        }
+        start_health(&tasks, &context, &workers, &run_ended, heartbeat.as_ref());
         let workers = watch::Sender::new(workers);
         start_workers(&tasks, &context, &workers, &run_ended);
-        if let Some(discovery) = &discovery {
-            tasks.spawn(discovery::work(context.clone(), discovery.clone()));
-        }
+        start_discovery(&tasks, &context, discovery.as_ref());
         start_mirrors(&tasks, &context, mirror.as_ref(), &files);
-        if is_online {
-            tasks.spawn(details::work(
-                context.clone(),
-                Arc::clone(&run_ended.details),
-            ));
-        }
-        tasks.spawn(retention::hourly(context.clone()));
+        start_others(&tasks, &context, &run_ended, is_online);
         alerts::start(&tasks, &context, options.alert_backlog);
         tasks.close();
         Ok(Self {
@@ -174,8 +214,7 @@ impl Generation {
             worker.end.cancel();
         }
         for worker in new {
-            let (context, run_ended) = (self.context.clone(), self.run_ended.clone());
-            self.tasks.spawn(workers::work(context, worker, run_ended));
+            start_worker(&self.tasks, &self.context, &worker, &self.run_ended);
         }
         self.workers.send_replace(workers);
     }

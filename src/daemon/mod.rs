@@ -22,6 +22,7 @@ mod requests;
 pub mod schedules;
 mod scrape;
 mod start;
+mod supervised;
 pub(crate) mod systemd;
 mod web;
 pub mod worker;

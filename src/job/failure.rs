@@ -162,6 +162,9 @@ pub enum Failure {
     /// A task of the run panicked, or ended because another one failed.
     #[error("a task of the run ended unexpectedly: {0}")]
     Broken(String),
+    /// The run panicked. The text is what the panic says.
+    #[error("internal error, please report it: {0}")]
+    Panicked(String),
 }
 
 impl Failure {

@@ -3,6 +3,7 @@
 pub mod alerts;
 pub(crate) mod budget;
 pub mod bundle;
+pub(crate) mod caught;
 pub(crate) mod collection;
 pub mod context;
 pub mod coverage;

@@ -44,6 +44,26 @@ async fn what_can_be_repaired_or_has_one_meaning_is_read() {
 }
 
 #[tokio::test]
+async fn a_count_beyond_all_tickets_is_a_failed_run() {
+    for count in [
+        "9223372036854775307",
+        "9223372036854775807",
+        "9223372036854775808",
+        "18446744073709551615",
+    ] {
+        for next in ["null", "\"/api/tickets/?page=2\""] {
+            let (world, documents) = world_of_documents().await;
+            let page = page(count, next, "1");
+            documents.set_text(PATH, &page);
+            let reports = world.sync_tickets(TicketSync::Now).await;
+            let error = reports[0].outcome.error().unwrap_or_default();
+            assert!(!error.is_empty(), "{page}");
+            assert!(!error.contains("internal error"), "{page}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_repaired_goes_to_the_quarantine_alone() {
     for (value, key) in [("tru", "-"), ("1e999", "2"), ("\0", "-")] {
         let (world, documents) = world_of_documents().await;

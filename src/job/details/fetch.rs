@@ -8,6 +8,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::config::Config;
 use crate::http::{ClientError, Kind, Request};
+use crate::job::caught::caught;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Report, Run, Work};
@@ -86,7 +87,7 @@ pub async fn fetch(context: &Context) -> Result<Fetched, Failure> {
         Err(holder) => return Ok(Fetched::Busy(holder)),
     };
     let mut work = Work::default();
-    let result = fetch_all(&run, due, &mut work).await;
+    let result = caught(fetch_all(&run, due, &mut work)).await;
     let is_refused = matches!(
         result,
         Err(Failure::Upstream(ClientError::Forbidden { .. }))
@@ -109,7 +110,7 @@ pub(crate) async fn fetch_these(
             Err(holder) => return Ok(vec![Ran::Busy(holder)]),
         };
         let mut work = Work::default();
-        let result = fetch_all(&run, batch.to_vec(), &mut work).await;
+        let result = caught(fetch_all(&run, batch.to_vec(), &mut work)).await;
         ran.push(Ran::Ended(run.end(work, result).await?));
     }
     Ok(ran)

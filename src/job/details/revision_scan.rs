@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 
 use super::window::{Purpose, scan_window};
 use crate::http::ClientError;
+use crate::job::caught::caught;
 use crate::job::collection::window::FixedWindow;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -32,7 +33,7 @@ pub async fn scan_revisions(context: &Context) -> Result<Option<Ran>, Failure> {
     };
     let mut work = Work::default();
     let window = window(&run);
-    let result = scan_window(&run, &window, Purpose::RevisionScan, &mut work).await;
+    let result = caught(scan_window(&run, &window, Purpose::RevisionScan, &mut work)).await;
     let is_refused = matches!(
         result,
         Err(Failure::Upstream(

@@ -2,6 +2,7 @@
 //! because the time that it covers is unknown.
 
 use super::stream::{check_count, pull_stream, warn_of_ignored};
+use crate::job::caught::caught;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, Work};
@@ -24,7 +25,7 @@ where
         Err(holder) => return Ok(Ran::Busy(holder)),
     };
     let mut work = Work::default();
-    let result = read(&run, name, reader, &mut work).await;
+    let result = caught(read(&run, name, reader, &mut work)).await;
     Ok(Ran::Ended(run.end(work, result).await?))
 }
 

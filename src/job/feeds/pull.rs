@@ -10,6 +10,7 @@ use super::members;
 use super::store::Stored;
 use super::stream::{self, pull_stream};
 use crate::http::{Answer, Kind, Request};
+use crate::job::caught::caught;
 use crate::job::collection::links::Links;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -48,8 +49,8 @@ pub async fn pull(context: &Context, feed: &Feed, look_back: LookBack) -> Result
     }
     let mut work = Work::default();
     let result = match fallback::reason_to_skip_feed(&run, feed, look_back).await? {
-        Some(why) => skip_feed(&mut run, look_back, &why, &mut work).await,
-        None => read_or_fall_back(&mut run, feed, look_back, &mut work).await,
+        Some(why) => caught(skip_feed(&mut run, look_back, &why, &mut work)).await,
+        None => caught(read_or_fall_back(&mut run, feed, look_back, &mut work)).await,
     };
     Ok(Ran::Ended(run.end(work, result).await?))
 }

@@ -88,7 +88,7 @@ async fn scan_pages(run: &Run, progress: &mut Scan, work: &mut Work) -> Result<u
             progress.began_at = covered_until(progress.began_at, date);
         }
         if pages.read == 1 {
-            progress.claimed = i64::try_from(pages.claimed).ok();
+            progress.claimed = Some(i64::try_from(pages.claimed).unwrap_or(i64::MAX));
             work.tally.claimed = Some(pages.claimed);
         }
         progress.pages = i32::try_from(pages.read).unwrap_or(i32::MAX);

@@ -6,6 +6,7 @@ use tracing::{info, warn};
 use super::filter::discover;
 use super::scan::full_scan;
 use super::window::{Window, scan_window};
+use crate::job::caught::caught;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, Work};
@@ -71,7 +72,7 @@ pub(crate) async fn take(context: &Context, accept_removals: bool) -> Result<Ran
     }
     transaction.commit().await?;
     let mut work = Work::default();
-    let result = full_scan(&run, accept_removals, &mut work).await;
+    let result = caught(full_scan(&run, accept_removals, &mut work)).await;
     Ok(Ran::Ended(run.end(work, result).await?))
 }
 
@@ -164,7 +165,7 @@ async fn run_plan(context: &Context, plan: Plan) -> Result<Ran, Failure> {
         Err(holder) => return Ok(Ran::Busy(holder)),
     };
     let mut work = Work::default();
-    let result = read(&run, plan, &mut work).await;
+    let result = caught(read(&run, plan, &mut work)).await;
     if let Err(Failure::Outside { .. }) = &result {
         info!("tickets: the next run will detect again which date filter upstream supports");
         remember_filter(&run, None).await?;
