@@ -70,6 +70,27 @@ async fn a_document_that_says_that_it_is_partial_is_a_failed_run() {
             "<feed>{r}<rejected count=\"2\"><advisory><said>SA3</said><title>T</title></advisory></rejected></feed>",
         ),
         ("no records", "<feed><more>true</more></feed>"),
+        ("errors in a number", "<feed errors=\"1\">{r}</feed>"),
+        ("a status of HTTP", "<feed http_status=\"500\">{r}</feed>"),
+        ("a status", "<feed>{r}<status>500</status></feed>"),
+        (
+            "an internal error",
+            "<feed>{r}<message>An internal error occurred</message></feed>",
+        ),
+        (
+            "the trace of an error",
+            "<feed>{r}<stacktrace>java.lang.OutOfMemoryError</stacktrace></feed>",
+        ),
+        (
+            "a count by another name",
+            "<feed advisory_count=\"5\">{r}</feed>",
+        ),
+        ("records in a number", "<feed records=\"5\">{r}</feed>"),
+        (
+            "a count at the end",
+            "<feed>{r}<trailer records=\"5\"/></feed>",
+        ),
+        ("what remains", "<feed remaining=\"3\">{r}</feed>"),
     ]);
     insta::assert_snapshot!(Box::pin(all_taken(&documents, false)).await);
 }
@@ -122,6 +143,16 @@ async fn pages_that_are_linked_are_read() {
         (
             "a link in a list of links",
             format!("<feed><links><link rel=\"next\" href=\"{next}\"/></links>"),
+            false,
+        ),
+        (
+            "an element with a target",
+            format!("<feed><next href=\"{next}\"/>"),
+            false,
+        ),
+        (
+            "an element around the target",
+            format!("<feed><pagination><next><url>{next}</url></next></pagination>"),
             false,
         ),
         (

@@ -9,7 +9,7 @@ use super::error::FeedError;
 use super::name::key;
 use super::partial::{Form, Partial, Said, is_about, link};
 use super::printable::printable;
-use super::reported::{Says, is_error, quoted, said_by};
+use super::reported::{Says, fault_of, is_error, quoted, said_by};
 use super::rules::Rules;
 use super::token::{Kind, Next, next};
 use super::tree::Node;
@@ -40,8 +40,20 @@ const ROOTS: [&str; 14] = [
 /// What DRF puts around the records of a collection (contract §4).
 const ENVELOPE: [&str; 4] = ["count", "next", "previous", "results"];
 /// Names by which an envelope claims how many records there are.
-const CLAIMS: [&str; 7] = [
+const CLAIMS: [&str; 19] = [
     "count",
+    "result_count",
+    "results_count",
+    "record_count",
+    "records_count",
+    "advisory_count",
+    "item_count",
+    "items_count",
+    "hit_count",
+    "number_of_advisories",
+    "number_of_records",
+    "number_of_results",
+    "total_advisories",
     "total",
     "total_count",
     "total_results",
@@ -49,6 +61,8 @@ const CLAIMS: [&str; 7] = [
     "total_items",
     "num_found",
 ];
+/// Names by which it claims that too, where the value is a number.
+const CLAIMS_BY_NUMBER: [&str; 5] = ["records", "advisories", "items", "hits", "rows"];
 /// Values by which it claims nothing.
 const UNKNOWN: [&str; 5] = ["", "none", "null", "n/a", "-1"];
 
@@ -72,6 +86,8 @@ pub(super) struct Envelope {
     is_unexpected: bool,
     /// What the root's attributes say.
     root_says: Says,
+    /// The first error that attributes around records report.
+    pub fault: Option<String>,
     /// Text directly in the elements around records.
     text: Vec<u8>,
 }
@@ -85,6 +101,11 @@ impl Envelope {
         } else {
             remember(&mut self.names, name);
             self.is_unexpected |= !is_one_of(name, &ENVELOPE) && !is_one_of(name, &ROOTS);
+        }
+        if self.fault.is_none()
+            && let Some(words) = fault_of(attributes)
+        {
+            self.fault = Some(format!("`{}`: {words}", shown(name)));
         }
         for raw in Attributes::new(attributes) {
             let value = String::from_utf8_lossy(raw.value.unwrap_or_default());
@@ -178,8 +199,10 @@ impl Envelope {
     /// Takes how many records the envelope claims; false when it does not. The largest
     /// number counts: an outer element may count all, and an inner one those of a page.
     fn claim(&mut self, name: &[u8], text: &str, form: Form) -> bool {
-        let is_claim = is_one_of(name, &CLAIMS);
-        match text.parse() {
+        let number = text.trim().parse();
+        let is_claim =
+            is_one_of(name, &CLAIMS) || number.is_ok() && is_one_of(name, &CLAIMS_BY_NUMBER);
+        match number {
             Ok(claimed) if is_claim => {
                 self.claimed = self.claimed.max(Some(claimed));
                 self.is_unexpected |= claimed != 0;

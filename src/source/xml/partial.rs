@@ -8,7 +8,7 @@ use regex::Regex;
 
 use super::error::FeedError;
 use super::name::{key, keys};
-use super::reported::quoted;
+use super::reported::{is_failure, quoted};
 use super::tree::Node;
 
 /// How many pages there are.
@@ -38,6 +38,8 @@ const NEXT: &[u64] = keys![
     "after_token",
     "scroll_id",
 ];
+/// Where the target of a link stands.
+const TARGETS: &[u64] = keys!["href", "url", "uri", "link"];
 /// Flags that say that more follows.
 const MORE: &[u64] = keys![
     "more",
@@ -45,6 +47,7 @@ const MORE: &[u64] = keys![
     "more_available",
     "more_results",
     "more_records",
+    "remaining",
     "has_next",
     "has_next_page",
 ];
@@ -56,11 +59,14 @@ const CUT: &[u64] = keys![
     "is_truncated",
     "incomplete",
     "is_incomplete",
+    "limited",
+    "omitted",
+    "overflow",
     "limit_reached",
     "limit_exceeded",
 ];
 /// Flags that say that nothing was left out.
-const WHOLE: &[u64] = keys!["complete", "is_complete"];
+const WHOLE: &[u64] = keys!["complete", "is_complete", "finished", "eof", "is_last"];
 /// What says how it went, in words.
 const MESSAGES: &[u64] = keys![
     "status", "state", "message", "detail", "reason", "note", "notice", "warning", "info",
@@ -74,6 +80,11 @@ const ABOUT: &[u64] = keys![
     "page_info",
     "page",
     "links",
+    "footer",
+    "trailer",
+    "summary",
+    "totals",
+    "statistics",
     "meta",
     "metadata",
     "header",
@@ -101,6 +112,15 @@ static LEFT_OUT: LazyLock<Option<Regex>> = LazyLock::new(|| {
         | \b(truncated|incomplete|partial)\s(results?|output|list|response|document|feed)\b
         | \btoo\smany\s(results|records|advisories|entries|items|rows)\b
         | ^\s*(truncated|incomplete)\s*[.!]?\s*$";
+    // A test holds that it can be compiled.
+    Regex::new(pattern).ok()
+});
+
+/// Messages around and beside records by which a document says that something failed.
+static FAILED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let pattern = r"(?ix)
+        \b(internal|server|database|backend|fatal|unexpected)\s+(server\s+)?error\b
+        | \btimed\s+out\b | \btime-?out\b";
     // A test holds that it can be compiled.
     Regex::new(pattern).ok()
 });
@@ -184,7 +204,11 @@ impl Partial {
             };
             self.count(number, quote);
         } else {
-            if is(MESSAGES) && is_one_of(value, &CUT_VALUES) || is_left_out(value) {
+            let is_message = is(MESSAGES)
+                && (is_one_of(value, &CUT_VALUES)
+                    || is_failure(&String::from_utf8_lossy(name), value)
+                    || is_failed(value));
+            if is_message || is_left_out(value) {
                 self.cut.get_or_insert_with(quote);
             }
             return Said::Nothing;
@@ -270,8 +294,18 @@ pub(super) fn is_about(node: &Node<'_>) -> bool {
     ABOUT.contains(&node.key)
 }
 
-/// The target of `<link rel="next" href="…"/>`.
+/// The target of `<link rel="next" href="…"/>`, `<next href="…"/>` and `<next><url>…`.
 pub(super) fn link(node: &Node<'_>) -> Option<String> {
+    if NEXT.contains(&node.key) {
+        let is_target = |name: u64| TARGETS.contains(&name);
+        let mut attributes = node.attributes.iter().filter(|one| is_target(one.key));
+        let mut children = node.children.iter().filter(|one| is_target(one.key));
+        let target = attributes.next().map(|one| &*one.value);
+        return target
+            .or_else(|| children.next().map(|one| &*one.text))
+            .filter(|target| is_url(target))
+            .map(str::to_owned);
+    }
     let attribute = |name: &[u8]| {
         let mut found = node.attributes.iter().filter(|one| one.key == key(name));
         found.next().map(|one| &*one.value)
@@ -302,17 +336,24 @@ fn is_left_out(text: &str) -> bool {
             .is_some_and(|pattern| pattern.is_match(text))
 }
 
+fn is_failed(text: &str) -> bool {
+    text.len() <= LONGEST_MESSAGE_BYTES
+        && FAILED
+            .as_ref()
+            .is_some_and(|pattern| pattern.is_match(text))
+}
+
 fn is_one_of(value: &str, words: &[&str]) -> bool {
     words.iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Form, LEFT_OUT, Partial, is_left_out};
+    use super::{FAILED, Form, LEFT_OUT, Partial, is_left_out};
 
     #[test]
     fn messages_about_what_was_left_out_are_told_from_descriptions() {
-        assert!(LEFT_OUT.is_some());
+        assert!(LEFT_OUT.is_some() && FAILED.is_some());
         for message in [
             "Result truncated",
             "Results truncated at 500",
@@ -350,6 +391,7 @@ mod tests {
             &[("more", "false"), ("has_next", "0"), ("next", "")],
             &[("truncated", "no"), ("partial", "")],
             &[("complete", "true"), ("status", "complete")],
+            &[("remaining", "0"), ("status", "200"), ("message", "Done")],
         ] {
             assert!(check(whole), "{whole:?}");
         }
@@ -364,6 +406,10 @@ mod tests {
             &[("complete", "false")],
             &[("status", "partial")],
             &[("message", "Result truncated")],
+            &[("message", "An internal error occurred")],
+            &[("warning", "timeout while reading advisories")],
+            &[("status", "500")],
+            &[("remaining", "4")],
         ] {
             assert!(!check(partial), "{partial:?}");
         }

@@ -163,6 +163,8 @@ impl TextReader {
         vetting.finish(&envelope, record)?;
         if plan.depth.is_none() {
             envelope.check_empty(self.known_root.as_deref())?;
+        } else if let Some(text) = envelope.fault {
+            return Err(FeedError::Reported { text });
         }
         Ok(Document {
             records: vetting.records,

@@ -8,7 +8,26 @@ use crate::model::visible;
 /// Text of the document that is quoted in messages, in characters.
 const LONGEST_QUOTE_CHARS: usize = 200;
 /// Elements and attributes that say that something failed.
-const ERRORS: [&str; 4] = ["error", "errors", "fault", "exception"];
+const ERRORS: [&str; 18] = [
+    "error",
+    "errors",
+    "error_code",
+    "error_message",
+    "error_description",
+    "err",
+    "failure",
+    "failures",
+    "failed",
+    "fatal",
+    "fault",
+    "fault_code",
+    "fault_string",
+    "exception",
+    "exception_message",
+    "stack_trace",
+    "traceback",
+    "backtrace",
+];
 /// Values by which they say that nothing did.
 const NOTHING: [&str; 9] = [
     "", "0", "false", "no", "none", "null", "n/a", "ok", "success",
@@ -100,6 +119,24 @@ pub(super) fn said_by(attributes: &[u8]) -> Says {
         }
     }
     says
+}
+
+/// The error that the attributes of an element around records report, in their words: one
+/// that is called so, or a status of HTTP. What a message says there may be about the records.
+pub(super) fn fault_of(attributes: &[u8]) -> Option<String> {
+    let is_fault = |name: &[u8], value: &str| {
+        let is_status = ["status", "http_status", "status_code", "code"]
+            .iter()
+            .any(|known| key(known.as_bytes()) == key(name));
+        is_error(name) && !is_one_of(value, &NOTHING)
+            || is_status && (is_error(value.as_bytes()) || matches!(value.parse(), Ok(400..=599)))
+    };
+    Attributes::new(attributes)
+        .any(|raw| {
+            let value = String::from_utf8_lossy(raw.value.unwrap_or_default());
+            is_fault(raw.name, value.trim())
+        })
+        .then(|| quoted(&String::from_utf8_lossy(attributes)))
 }
 
 /// Whether a key beside the rows of a JSON page says that something failed.
