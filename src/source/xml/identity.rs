@@ -3,15 +3,19 @@
 //! merged into it.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use super::build::Built;
 use super::name::key;
 use super::repairs::shown;
 use super::rules::Rules;
+use super::token::{Kind, Next, next};
 use super::tree::{Found, Node};
 use crate::config::AliasField;
 use crate::model::visible;
 
+/// Begins a CDATA section.
+const CDATA: &str = "<![CDATA[";
 /// Identifiers of one record that are told apart. Nothing real holds so many.
 const MOST_KEYS: usize = 100;
 /// How far before an identifier the name that it belongs to is looked for: a tag.
@@ -66,7 +70,7 @@ fn no_identifier(rules: &Rules, node: &Node<'_>) -> Option<(String, String)> {
 /// 1. at the record's own level, where two say different things;
 /// 2. in a child of the record's own name;
 /// 3. in an element whose tags do not match, or of the same name;
-/// 4. in what is no element: a comment, a CDATA section, a mangled tag.
+/// 4. in what is no element: a comment, a CDATA section, a mangled tag, text that was one.
 pub(super) fn candidates(rules: &Rules, record: &str, built: &Built<'_>) -> Vec<String> {
     let mut keys = Keys::default();
     let root = &built.root;
@@ -82,18 +86,97 @@ pub(super) fn candidates(rules: &Rules, record: &str, built: &Built<'_>) -> Vec<
             }
         });
     }
-    if built.repairs.is_structural {
+    if !built.repairs.is_empty() {
         keys.extend(unaccounted(rules, record, root));
-    } else {
-        for range in &built.opaque {
-            let opaque = &record[range.clone()];
-            let start = format!("<{}", root.name);
-            if let Some(at) = opaque.find(&start) {
-                keys.extend(positions(rules, &opaque[at..]));
-            }
+        keys.extend(hidden_in_tags(rules, record, root));
+    }
+    if built.repairs.is_structural {
+        let values = root.attributes.iter().map(|one| &*one.value);
+        keys.extend(values.filter(|value| rules.is_identifier(value.as_bytes())));
+        walk(root, &mut |node| keys.extend(by_paths(rules, node)));
+    }
+    if holds_markup(root) {
+        keys.extend(
+            rules
+                .forms(root.text.as_bytes())
+                .map(|form| &root.text[form]),
+        );
+    }
+    for range in &built.opaque {
+        let opaque = &record[range.clone()];
+        // A section does not hold the beginning of another one, if each has its end.
+        if opaque.strip_prefix(CDATA).unwrap_or(opaque).contains(CDATA) {
+            keys.extend(rules.forms(opaque.as_bytes()).map(|form| &opaque[form]));
+        }
+        let start = format!("<{}", root.name);
+        if let Some(at) = opaque.find(&start) {
+            keys.extend(positions(rules, &opaque[at..]));
         }
     }
     keys.all
+}
+
+/// Identifiers in an element by the last two names of a path: what lies around may be
+/// damaged.
+fn by_paths<'n>(rules: &Rules, node: &'n Node<'n>) -> Vec<&'n str> {
+    let paths = rules.aliases.of(AliasField::Said).iter();
+    paths
+        .filter(|path| path.parents.last() == Some(&node.key))
+        .flat_map(|path| node.children.iter().filter(|child| child.key == path.last))
+        .map(|child| &*child.text)
+        .filter(|text| rules.is_identifier(text.as_bytes()))
+        .collect()
+}
+
+/// Whether text beside the fields of a record may be a piece of a tag.
+pub(super) fn holds_markup(root: &Node<'_>) -> bool {
+    !root.children.is_empty() && root.text.contains(['<', '>'])
+}
+
+/// Identifiers in tags that stand there more often than in what was read of these: behind
+/// a piece of another tag, or without the name of their attribute.
+fn hidden_in_tags<'t>(rules: &Rules, record: &'t str, root: &Node<'_>) -> Vec<&'t str> {
+    let mut counted: HashMap<&str, usize> = HashMap::new();
+    walk(root, &mut |node| {
+        let texts = node.attributes.iter().map(|one| &*one.value);
+        // A name stands in the start tag and in the end tag.
+        for text in texts.chain([&*node.name, &*node.name]) {
+            for found in rules.forms(text.as_bytes()) {
+                *counted.entry(&text[found]).or_default() += 1;
+            }
+        }
+    });
+    let (mut hidden, mut at) = (Vec::new(), 0);
+    while let Next::Token(token) = next(record.as_bytes(), at) {
+        at = token.end;
+        if !matches!(token.kind, Kind::Start | Kind::Empty | Kind::End) {
+            continue;
+        }
+        let tag = &record[token.start..token.end];
+        for found in rules.forms(tag.as_bytes()) {
+            match counted.get_mut(&tag[found.clone()]) {
+                Some(count) if *count > 0 => *count -= 1,
+                _ => hidden.push(&tag[found]),
+            }
+        }
+    }
+    hidden
+}
+
+/// Whether a field that an advisory has once stands twice at its own level and says different
+/// things. In a record whose markup is damaged, the second may be that of a neighbour.
+pub(super) fn is_doubled(rules: &Rules, root: &Node<'_>) -> bool {
+    use AliasField::{Criticality, ModifiedAt, ReleasedAt, Title};
+    [Title, Criticality, ReleasedAt, ModifiedAt]
+        .into_iter()
+        .any(|field| {
+            let found = rules.aliases.all(root, field);
+            let mut texts: HashMap<u64, &str> = HashMap::new();
+            found.iter().filter(|one| !one.is_blank()).any(|one| {
+                let text = one.text().trim();
+                *texts.entry(key(one.name().as_bytes())).or_insert(text) != text
+            })
+        })
 }
 
 /// Identifiers of a record that has none at its own level, as far as they can be
@@ -148,11 +231,37 @@ fn unaccounted<'t>(rules: &Rules, record: &'t str, root: &Node<'_>) -> Vec<&'t s
 /// Identifiers in the bytes of a record that stand where a name of the aliases
 /// says that one follows, whether or not the markup around is sound.
 pub(super) fn positions<'t>(rules: &Rules, text: &'t str) -> Vec<&'t str> {
-    let words = rules.words(text.as_bytes());
-    words
-        .filter(|word| is_position(rules, &text.as_bytes()[..word.start]))
-        .map(|word| &text[word])
-        .collect()
+    let text_bytes = text.as_bytes();
+    let is_at_position = |form: &Range<usize>| {
+        let (before, behind) = (&text_bytes[..form.start], &text_bytes[form.end..]);
+        let is_named = is_position(rules, before) || is_in_tag(before, behind);
+        is_named && rules.is_word(text_bytes, form) || is_ended(rules, behind)
+    };
+    let found = rules.forms(text_bytes).filter(is_at_position);
+    found.map(|form| &text[form]).collect()
+}
+
+/// Whether `behind` begins with the end tag of an element that holds an identifier.
+fn is_ended(rules: &Rules, behind: &[u8]) -> bool {
+    let behind = behind.trim_ascii_start();
+    let behind = behind.strip_prefix(b"]]>").unwrap_or(behind);
+    let Some(tag) = behind.trim_ascii_start().strip_prefix(b"</") else {
+        return false;
+    };
+    let end = tag.iter().position(|byte| !is_name(*byte));
+    rules.names_identifier(key(&tag[..end.unwrap_or(tag.len())]))
+}
+
+/// Whether a word is the whole value of an attribute whose name is lost: quoted, in a tag,
+/// behind no `=`.
+fn is_in_tag(before: &[u8], behind: &[u8]) -> bool {
+    let Some((quote @ (b'"' | b'\''), rest)) = before.split_last() else {
+        return false;
+    };
+    let rest = &rest[rest.len().saturating_sub(LONGEST_TAG_BYTES)..];
+    let opened = memchr::memrchr(b'<', rest);
+    behind.first() == Some(quote)
+        && opened.is_some_and(|at| memchr::memchr2(b'>', b'=', &rest[at..]).is_none())
 }
 
 /// Whether `before` ends with `name="` or `<name …>`.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::build::{Built, build};
 use super::characters::storable;
 use super::error::{Other, Unreadable};
-use super::identity::{candidates, made_out, own, without_identifier};
+use super::identity::{candidates, holds_markup, is_doubled, made_out, own, without_identifier};
 use super::map;
 use super::nested;
 use super::repairs::Repairs;
@@ -81,6 +81,14 @@ pub(super) fn parse<'r>(rules: &Rules, text: &'r str) -> Result<Parsed<'r>, Unre
                 some(&keys)
             ),
         };
+        return Err(unreadable(reason, keys, text));
+    }
+    if (built.repairs.is_structural || holds_markup(&built.root)) && is_doubled(rules, &built.root)
+    {
+        let damage = built.repairs.first().unwrap_or("text beside its fields");
+        let reason = format!(
+            "{damage}: it is not certain where it ends, because a field stands in it twice"
+        );
         return Err(unreadable(reason, keys, text));
     }
     let Built { root, repairs, .. } = built;

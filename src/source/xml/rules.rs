@@ -114,11 +114,20 @@ impl Rules {
 
     /// Where words of `text` look like identifiers.
     pub(super) fn words(&self, text: &[u8]) -> impl Iterator<Item = Range<usize>> {
+        self.forms(text)
+            .filter(move |form| self.is_word(text, form))
+    }
+
+    /// Whether what looks like an identifier is a word of its own.
+    pub(super) fn is_word(&self, text: &[u8], form: &Range<usize>) -> bool {
+        let before = form.start.checked_sub(1).and_then(|at| text.get(at));
+        !is_word(before) && !begins_word(&text[form.end..])
+    }
+
+    /// Where anything in `text` looks like an identifier, also within a word.
+    pub(super) fn forms(&self, text: &[u8]) -> impl Iterator<Item = Range<usize>> {
         let found = self.word.find_iter(text).map(|found| found.range());
-        found.filter(move |word| {
-            let before = word.start.checked_sub(1).and_then(|at| text.get(at));
-            !word.is_empty() && !is_word(before) && !is_word(text.get(word.end))
-        })
+        found.filter(|form| !form.is_empty())
     }
 
     /// Whether an element or attribute of this key holds an identifier.
@@ -130,6 +139,16 @@ impl Rules {
 /// Whether a byte belongs to the word before or behind it.
 fn is_word(byte: Option<&u8>) -> bool {
     byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
+
+/// Whether what follows a word belongs to it, as a digit of another script does.
+fn begins_word(behind: &[u8]) -> bool {
+    /// The longest character has so many bytes.
+    const LONGEST: usize = 4;
+    let beginning = &behind[..behind.len().min(LONGEST)];
+    let chunk = beginning.utf8_chunks().next();
+    let first = chunk.and_then(|chunk| chunk.valid().chars().next());
+    first.is_some_and(|first| first.is_alphanumeric() || first == '_')
 }
 
 fn salt(id_pattern: &str, extra: &BTreeMap<String, Vec<String>>) -> u64 {

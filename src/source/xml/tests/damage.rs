@@ -118,6 +118,8 @@ struct Reading {
     is_complete: bool,
     stored: Vec<String>,
     refused: Vec<Option<String>>,
+    /// The texts of refused records, which the quarantine keeps.
+    kept: Vec<u8>,
 }
 
 fn read(rules: &Arc<Rules>, document: &[u8]) -> Reading {
@@ -125,6 +127,7 @@ fn read(rules: &Arc<Rules>, document: &[u8]) -> Reading {
     let mut take = |record: &[u8]| match read_record(rules, record) {
         Ok(advisory) => reading.stored.push(advisory.said),
         Err(unreadable) => {
+            reading.kept.extend_from_slice(record);
             reading.refused.push(unreadable.key);
             let others = unreadable.others.into_iter().map(|other| Some(other.key));
             reading.refused.extend(others);
@@ -251,4 +254,57 @@ fn no_damage_of_one_place_loses_an_advisory_of_attributes() {
 #[test]
 fn no_damage_of_one_place_loses_an_advisory_of_cvrf() {
     assert_nothing_is_lost(&cvrf());
+}
+
+/// What is missing in the middle of a document, as when a part of a transfer is lost: each
+/// identifier that is left is that of an advisory that is read, or stands in a refused record.
+#[test]
+fn a_hole_loses_no_advisory_whose_identifier_is_left() {
+    const LENGTHS: [usize; 9] = [2, 3, 5, 8, 21, 55, 89, 144, 233];
+    let rules = rules();
+    let (mut lost, mut holes, mut failed) = (Vec::new(), 0, 0);
+    for seed in [
+        json_names(),
+        drf(),
+        attributes(),
+        attributes_alone(),
+        cvrf(),
+    ] {
+        let document = seed.document.as_bytes();
+        // The first records suffice: what is behind them is like them.
+        for (at, length) in
+            (0..document.len() / 3).flat_map(|at| LENGTHS.map(|length| (at, length)))
+        {
+            let behind = document.get(at + length..).unwrap_or_default();
+            let damaged = [&document[..at], behind].concat();
+            let reading = read(&rules, &damaged);
+            holes += 1;
+            if !reading.is_complete {
+                failed += 1;
+                continue;
+            }
+            let is_in =
+                |text: &[u8], said: &str| memchr::memmem::find(text, said.as_bytes()).is_some();
+            let is_there =
+                |said: &String| reading.stored.contains(said) || is_in(&reading.kept, said);
+            let is_left = |said: &String| is_in(&damaged, said);
+            let saids = (1..=RECORDS).map(|n| format!("SA9000{n}"));
+            let missing: Vec<String> = saids
+                .filter(|said| is_left(said) && !is_there(said))
+                .collect();
+            if !missing.is_empty() {
+                let name = seed.profile.name();
+                let around = &document[at.saturating_sub(20)..at];
+                let rest = &behind[..behind.len().min(40)];
+                lost.push(format!(
+                    "{name}: {at}+{length}: {missing:?} in …{}|{}…",
+                    String::from_utf8_lossy(around),
+                    String::from_utf8_lossy(rest)
+                ));
+            }
+        }
+    }
+    eprintln!("{holes} holes, {failed} failed, {} lost", lost.len());
+    lost.truncate(30);
+    assert!(lost.is_empty(), "{}", lost.join("\n"));
 }
