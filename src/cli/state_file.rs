@@ -24,8 +24,10 @@ impl StateFile {
     /// printed.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         let named = || format!("--state-file {}", path.display());
-        let path = path.to_path_buf();
+        // The file that a link leads to is replaced, and not the link.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let length = match fs::metadata(&path) {
+            Ok(found) if !found.is_file() => anyhow::bail!("{}: not a regular file", named()),
             Ok(found) => found.len(),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Ok(Self { path, seq: None });

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::times::Times;
 use crate::config::Config;
 use crate::job::details::fetch;
-use crate::model::SourceKey;
+use crate::model::{SourceKey, outgoing};
 use crate::store::ledger::source;
 use crate::store::wanted::backlog::{self, Backlog};
 
@@ -77,7 +77,7 @@ impl Details {
             });
         }
         if unavailable > 0 {
-            let error = self.backlog.last_error.as_deref().unwrap_or_default();
+            let error = outgoing(self.backlog.last_error.as_deref().unwrap_or_default());
             let unavailable = thousands(unavailable);
             lines.push(format!(
                 "{unavailable} advisory details are unavailable; retried rarely ({error})"

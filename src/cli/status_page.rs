@@ -10,7 +10,7 @@ use super::status_enrichment::Enrichment;
 use super::status_mirror::Mirror;
 use super::status_source::{self, Plan};
 use super::times::Times;
-use crate::model::{ConditionState, DateFilter, counted, legible, shortened};
+use crate::model::{ConditionState, DateFilter, counted, legible, outgoing_within};
 use crate::store::alerts::outcome::SinkLine;
 use crate::store::ledger::unknown_field::UnknownField;
 use crate::store::lists::discovery;
@@ -118,7 +118,7 @@ fn unknown_fields_line(fields: &[UnknownField]) -> Option<String> {
     let newest: Vec<String> = fields
         .iter()
         .take(MOST)
-        .map(|field| format!("{} ({})", shortened(&field.name, 60), field.source))
+        .map(|field| format!("{} ({})", outgoing_within(&field.name, 60), field.source))
         .collect();
     let more = if fields.len() > MOST { ", …" } else { "" };
     (!fields.is_empty()).then(|| {

@@ -1,5 +1,7 @@
 //! Parsing upstream's times.
 
+use std::ops::RangeInclusive;
+
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 
 /// Date and time with a time zone.
@@ -22,6 +24,12 @@ const PLAIN: [&str; 7] = [
     "%d %b %Y %H:%M:%S",
     "%d %b %Y %H:%M",
 ];
+/// Digits alone, where they are no plausible number of seconds or milliseconds since 1970.
+const DIGITS: [(usize, &str); 2] = [(14, "%Y%m%d%H%M%S"), (12, "%Y%m%d%H%M")];
+/// Years of a plausible time. What lies before is a placeholder, or a year of two digits.
+const YEARS: RangeInclusive<i32> = 1970..=9999;
+/// Years of a plausible number of seconds or milliseconds since 1970.
+const YEARS_SINCE_1970: RangeInclusive<i32> = 1980..=2100;
 const DATES: [&str; 3] = ["%Y-%m-%d", "%Y%m%d", "%d %b %Y"];
 /// Notations of UTC besides `+00:00`.
 const UTC_NAMES: [&str; 5] = [" UTC", " GMT", "UTC", "GMT", "Z"];
@@ -35,13 +43,14 @@ pub fn is_implausible(modified_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
 /// Parses a time in any format that upstream is known or likely to use (contract
 /// §4): RFC 3339 with `Z`, offset or fraction; RFC 822; seconds or milliseconds
 /// since 1970; without seconds; the same without a time zone, taken as UTC; a date
-/// alone, taken as its midnight in UTC. Only years from 1 to 9999.
+/// alone, taken as its midnight in UTC. Only years from 1970 to 9999.
 pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     let time = since_1970(text)
+        .or_else(|| digits(text))
         .or_else(|| zoned(text))
         .or_else(|| plain(text))?;
-    (1..=9999).contains(&time.year()).then_some(time)
+    YEARS.contains(&time.year()).then_some(time)
 }
 
 /// Seconds or milliseconds since 1970. Eight digits are a date; more digits than
@@ -53,11 +62,20 @@ fn since_1970(text: &str) -> Option<DateTime<Utc>> {
         return None;
     }
     let number: i64 = whole.parse().ok()?;
-    match whole.len() {
-        9..=11 => DateTime::UNIX_EPOCH.checked_add_signed(TimeDelta::try_seconds(number)?),
-        12..=14 => DateTime::UNIX_EPOCH.checked_add_signed(TimeDelta::try_milliseconds(number)?),
-        _ => None,
-    }
+    let since = match whole.len() {
+        9..=11 => TimeDelta::try_seconds(number)?,
+        12..=14 => TimeDelta::try_milliseconds(number)?,
+        _ => return None,
+    };
+    let time = DateTime::UNIX_EPOCH.checked_add_signed(since)?;
+    YEARS_SINCE_1970.contains(&time.year()).then_some(time)
+}
+
+/// `20260301100000`.
+fn digits(text: &str) -> Option<DateTime<Utc>> {
+    let shape = DIGITS.iter().find(|(length, _)| *length == text.len());
+    let time = NaiveDateTime::parse_from_str(text, shape?.1).ok()?;
+    Some(time.and_utc())
 }
 
 fn zoned(text: &str) -> Option<DateTime<Utc>> {
@@ -127,6 +145,7 @@ mod tests {
             "1551447305",
             "1551447305000",
             "1551447305.25",
+            "20190301133505",
         ] {
             assert_eq!(
                 read(text).as_deref(),
@@ -168,6 +187,11 @@ mod tests {
             "17",
             "300001",
             "99999999999999999999",
+            "99999999999999",
+            "26-03-01",
+            "0001-01-01T00:00:00",
+            "0026-03-01T00:00:00Z",
+            "1899-12-30",
             "0000-01-01T00:00:00Z",
             "-9999-01-01T00:00:00",
             "+262000-01-01T00:00:00Z",

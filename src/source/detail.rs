@@ -4,14 +4,19 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use encoding_rs::UTF_8;
 use serde_json::{Map, Value};
 
+use super::damaged_json;
 use super::page::{Page, Unreadable};
 use super::xml::{self, Rules};
 use crate::model::{Advisory, Detail, plain_fingerprint};
 
 /// The key under which upstream keeps what belongs to the account.
 const CUSTOM_INFO: &str = "custom_info";
+
+/// Keys by which an answer says that something is missing in it.
+const CUT: [&str; 4] = ["partial", "is_partial", "truncated", "incomplete"];
 
 /// Reads the answer to `GET /api/advisories/<SA>/`.
 pub fn read(rules: &Rules, body: &[u8]) -> Result<Detail, Unreadable> {
@@ -20,12 +25,27 @@ pub fn read(rules: &Rules, body: &[u8]) -> Result<Detail, Unreadable> {
         reason,
         raw: xml::printable(body),
     };
-    let text = std::str::from_utf8(body)
-        .map_err(|error| refused(None, format!("it is not UTF-8: {error}")))?;
-    let mut value: Value = serde_json::from_str(text)
-        .map_err(|error| refused(None, format!("it is no JSON: {error}")))?;
-    let advisory = xml::read_json(rules, &value)
+    // As in a page: a byte order mark decides, else it is UTF-8, and bytes that are not
+    // become U+FFFD. Text cannot hold NUL.
+    let text = UTF_8.decode(body).0.replace('\0', "\u{fffd}");
+    let (mut value, is_mended) = match serde_json::from_str::<Value>(&text) {
+        Ok(value) => (value, false),
+        Err(error) => match serde_json::from_str(&damaged_json::mended(&text)) {
+            Ok(value) => (value, true),
+            Err(_) => return Err(refused(None, format!("it is no JSON: {error}"))),
+        },
+    };
+    let mut advisory = xml::read_json(rules, &value)
         .map_err(|xml::Unreadable { key, reason, .. }| refused(key, reason))?;
+    if let Some(claim) = claim(&value) {
+        let reason = format!("it says that it is not complete: {claim}");
+        return Err(refused(Some(advisory.said), reason));
+    }
+    if is_mended && !advisory.is_repaired() {
+        advisory.repaired(Some(
+            "characters or numbers that JSON does not have".to_owned(),
+        ));
+    }
     let custom_info = value
         .as_object_mut()
         .and_then(|fields| fields.remove(CUSTOM_INFO))
@@ -40,9 +60,26 @@ pub fn read(rules: &Rules, body: &[u8]) -> Result<Detail, Unreadable> {
         lists: lists.map(|(lists, _)| lists),
         byte_hash: plain_fingerprint(plain.as_bytes()),
         custom_info,
-        // Text cannot hold NUL, and JSON allows it nowhere.
-        raw: text.to_owned(),
+        raw: text,
     })
+}
+
+/// What an answer says beside the fields of the advisory about an error, or that something
+/// is missing in it: quoted.
+fn claim(value: &Value) -> Option<String> {
+    let fields = value.as_object()?.iter();
+    let mut claims = fields.filter_map(|(name, value)| {
+        let text = match value {
+            Value::Null => String::new(),
+            Value::String(text) => text.trim().to_owned(),
+            Value::Array(items) if items.is_empty() => String::new(),
+            other => other.to_string(),
+        };
+        let is_claim = xml::is_error(name.as_bytes()) && xml::is_failure(name, &text)
+            || CUT.contains(&name.as_str()) && *value == Value::Bool(true);
+        is_claim.then(|| xml::quoted(&format!("\"{name}\": {value}")))
+    });
+    claims.next()
 }
 
 /// Reads again what was stored of an answer.
@@ -193,6 +230,62 @@ mod tests {
         for body in [&b"\xff"[..], b"[", b"{\"title\":\"x\"}"] {
             let refused = read(&rules(), body).unwrap_err();
             assert!(!refused.raw.is_empty() && !refused.reason.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_in_one_place_is_read_and_read_again_the_same() {
+        let body = |title: &str| format!(r#"{{"advisory_identifier":"SA1","title":{title}}}"#);
+        let utf16 = |text: &str| -> Vec<u8> {
+            let units = text.encode_utf16();
+            [0xff, 0xfe]
+                .into_iter()
+                .chain(units.flat_map(u16::to_le_bytes))
+                .collect()
+        };
+        for (bytes, title, is_repaired) in [
+            (body("\"a\u{1}b\"").into_bytes(), "a\u{fffd}b", true),
+            (body("\"a\nb\"").into_bytes(), "a\nb", true),
+            (body("\"a\",\"x\":NaN").into_bytes(), "a", true),
+            (
+                [body("\"caf").trim_end_matches('}').as_bytes(), b"\xe9\"}"].concat(),
+                "caf\u{fffd}",
+                true,
+            ),
+            (
+                format!("\u{feff}{}", body("\"a\"")).into_bytes(),
+                "a",
+                false,
+            ),
+            (utf16(&body("\"caf\u{e9}\"")), "caf\u{e9}", false),
+        ] {
+            let detail = read(&rules(), &bytes).unwrap();
+            assert_eq!(detail.advisory.title.as_deref(), Some(title));
+            assert_eq!(detail.advisory.is_repaired(), is_repaired, "{title}");
+            let again = super::read_again(&rules(), &detail.raw).unwrap();
+            assert_eq!(again, detail.advisory);
+        }
+    }
+
+    #[test]
+    fn an_answer_that_says_that_something_failed_is_no_detail() {
+        for more in [
+            r#""partial": true"#,
+            r#""error": "products timed out""#,
+            r#""errors": ["shard 3"]"#,
+        ] {
+            let body = format!(r#"{{"advisory_identifier":"SA1","title":"x",{more}}}"#);
+            let refused = read(&rules(), body.as_bytes()).unwrap_err();
+            assert_eq!(refused.key.as_deref(), Some("SA1"), "{more}");
+            assert!(
+                refused.reason.contains("not complete"),
+                "{}",
+                refused.reason
+            );
+        }
+        for more in [r#""error": null"#, r#""errors": []"#, r#""partial": false"#] {
+            let body = format!(r#"{{"advisory_identifier":"SA1","title":"x",{more}}}"#);
+            assert!(read(&rules(), body.as_bytes()).is_ok(), "{more}");
         }
     }
 }

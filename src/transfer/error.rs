@@ -12,6 +12,12 @@ pub enum TransferError {
         /// The file.
         path: PathBuf,
     },
+    /// A directory, device, pipe or symbolic link is in the place of the file.
+    #[error("`{}` is not a regular file; name another file, or use `-` for standard output", path.display())]
+    NoFile {
+        /// What is there.
+        path: PathBuf,
+    },
     /// Another backup writes the same file.
     #[error("another backup is writing `{}`; wait for it, or name another file", path.display())]
     Busy {

@@ -32,10 +32,14 @@ pub async fn backup(
     path: &Path,
     is_overwritten: bool,
 ) -> Result<u64, TransferError> {
-    if !is_overwritten && path.symlink_metadata().is_ok() {
-        return Err(TransferError::Exists {
-            path: path.to_path_buf(),
-        });
+    if let Ok(found) = path.symlink_metadata() {
+        let path = path.to_path_buf();
+        if !found.is_file() {
+            return Err(TransferError::NoFile { path });
+        }
+        if !is_overwritten {
+            return Err(TransferError::Exists { path });
+        }
     }
     let partial = partial(path);
     let file = create(&partial, path)?;

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use super::alias::Path;
 use super::build::Built;
 use super::name::key;
 use super::repairs::shown;
@@ -32,6 +33,16 @@ pub(super) fn own<'n>(rules: &Rules, node: &'n Node<'n>) -> Vec<&'n str> {
         }
     }
     Vec::new()
+}
+
+/// Keys of the names of those identifiers.
+fn own_names(rules: &Rules, node: &Node<'_>) -> Vec<u64> {
+    let paths = rules.aliases.of(AliasField::Said).iter();
+    let leads = |path: &&Path| {
+        let mut texts = path.all(node).into_iter().map(Found::text);
+        texts.any(|text| rules.is_identifier(text.as_bytes()))
+    };
+    paths.filter(leads).map(|path| path.last).collect()
 }
 
 /// Why a record is no advisory.
@@ -218,8 +229,10 @@ fn unaccounted<'t>(rules: &Rules, record: &'t str, root: &Node<'_>) -> Vec<&'t s
             }
         }
     });
+    // A reference to another advisory may have another name.
+    let own = own_names(rules, root);
     let mut hidden = Vec::new();
-    for found in positions(rules, record) {
+    for found in positions_ended(rules, record, &|name| own.contains(&name)) {
         match counted.get_mut(found) {
             Some(count) if *count > 0 => *count -= 1,
             _ => hidden.push(found),
@@ -231,25 +244,30 @@ fn unaccounted<'t>(rules: &Rules, record: &'t str, root: &Node<'_>) -> Vec<&'t s
 /// Identifiers in the bytes of a record that stand where a name of the aliases
 /// says that one follows, whether or not the markup around is sound.
 pub(super) fn positions<'t>(rules: &Rules, text: &'t str) -> Vec<&'t str> {
+    positions_ended(rules, text, &|name| rules.names_identifier(name))
+}
+
+/// The same; what stands before an end tag counts if `ends` takes its name.
+fn positions_ended<'t>(rules: &Rules, text: &'t str, ends: &dyn Fn(u64) -> bool) -> Vec<&'t str> {
     let text_bytes = text.as_bytes();
     let is_at_position = |form: &Range<usize>| {
         let (before, behind) = (&text_bytes[..form.start], &text_bytes[form.end..]);
         let is_named = is_position(rules, before) || is_in_tag(before, behind);
-        is_named && rules.is_word(text_bytes, form) || is_ended(rules, behind)
+        is_named && rules.is_word(text_bytes, form) || is_ended(ends, behind)
     };
     let found = rules.forms(text_bytes).filter(is_at_position);
     found.map(|form| &text[form]).collect()
 }
 
 /// Whether `behind` begins with the end tag of an element that holds an identifier.
-fn is_ended(rules: &Rules, behind: &[u8]) -> bool {
+fn is_ended(ends: &dyn Fn(u64) -> bool, behind: &[u8]) -> bool {
     let behind = behind.trim_ascii_start();
     let behind = behind.strip_prefix(b"]]>").unwrap_or(behind);
     let Some(tag) = behind.trim_ascii_start().strip_prefix(b"</") else {
         return false;
     };
     let end = tag.iter().position(|byte| !is_name(*byte));
-    rules.names_identifier(key(&tag[..end.unwrap_or(tag.len())]))
+    ends(key(&tag[..end.unwrap_or(tag.len())]))
 }
 
 /// Whether a word is the whole value of an attribute whose name is lost: quoted, in a tag,

@@ -13,7 +13,7 @@ use super::repairs::Repairs;
 use super::reported::quoted;
 use super::rules::{Limits, Rules};
 use super::tree::Node;
-use crate::model::Advisory;
+use crate::model::{Advisory, without_secrets};
 
 /// Keys under which an answer says what went wrong.
 const SAYS: [&str; 4] = ["detail", "error", "message", "reason"];
@@ -46,7 +46,8 @@ pub fn read_json(rules: &Rules, value: &Value) -> Result<Advisory, Unreadable> {
 /// What an answer that is no advisory says instead.
 fn said_by(value: &Value) -> Option<String> {
     let mut texts = SAYS.iter().filter_map(|name| value.get(name)?.as_str());
-    texts.find(|text| !text.trim().is_empty()).map(quoted)
+    let text = texts.find(|text| !text.trim().is_empty())?;
+    Some(quoted(&without_secrets(text)))
 }
 
 /// A value as the element that upstream's XML renderer would make of it.

@@ -71,6 +71,6 @@ pub use printable::{printable, unprintable};
 pub use profile::Profile;
 pub use reader::RecordReader;
 pub use record::{read_record, read_records};
-pub(super) use reported::{is_failure, quoted};
+pub(super) use reported::{is_error, is_failure, quoted};
 pub use rewrite::{cut, rewrite};
 pub use rules::Rules;

@@ -74,7 +74,7 @@ pub(super) enum Says {
 }
 
 /// Whether a name is that of an error.
-pub(super) fn is_error(name: &[u8]) -> bool {
+pub(in crate::source) fn is_error(name: &[u8]) -> bool {
     let name = key(name);
     ERRORS.iter().any(|error| key(error.as_bytes()) == name)
 }
