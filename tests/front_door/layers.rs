@@ -75,6 +75,7 @@ const STORE: &[(&str, &[&str])] = &[
 /// Each chapter of `job` and which others it may use.
 const JOB: &[(&str, &[&str])] = &[
     ("failure", &[]),
+    ("caught", &["failure"]),
     ("standing", &[]),
     ("budget", &[]),
     ("coverage", &[]),
@@ -92,11 +93,19 @@ const JOB: &[(&str, &[&str])] = &[
     ("alerts", &["context", "failure", "health"]),
     (
         "details",
-        &["collection", "context", "failure", "run", "transaction"],
+        &[
+            "caught",
+            "collection",
+            "context",
+            "failure",
+            "run",
+            "transaction",
+        ],
     ),
     (
         "feeds",
         &[
+            "caught",
             "collection",
             "context",
             "details",
@@ -106,7 +115,10 @@ const JOB: &[(&str, &[&str])] = &[
             "transaction",
         ],
     ),
-    ("tickets", &["collection", "context", "failure", "run"]),
+    (
+        "tickets",
+        &["caught", "collection", "context", "failure", "run"],
+    ),
     (
         "trust",
         &[

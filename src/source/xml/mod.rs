@@ -32,6 +32,7 @@ mod leftover;
 mod lists;
 mod long_markup;
 mod map;
+mod message;
 mod name;
 mod nested;
 mod oversize;

@@ -2,11 +2,8 @@
 //! (pagination), flags such as `truncated`, and messages. Only what stands around and
 //! beside the records counts, never what a record says.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
 use super::error::FeedError;
+use super::message::{is_failed, is_left_out};
 use super::name::{key, keys};
 use super::reported::{is_failure, quoted};
 use super::tree::Node;
@@ -100,30 +97,6 @@ const ABOUT: &[u64] = keys![
 const NO: [&str; 8] = ["", "0", "false", "no", "n", "none", "null", "n/a"];
 /// Values of a status that say that something was left out.
 const CUT_VALUES: [&str; 4] = ["partial", "truncated", "incomplete", "partial content"];
-/// A longer text is a description, and no message.
-const LONGEST_MESSAGE_BYTES: usize = 300;
-
-/// Messages by which a document says that something was left out. Words of disclaimers
-/// (`may be incomplete`) and of descriptions are not among them.
-static LEFT_OUT: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let pattern = r"(?ix)
-        \b(results?|records?|advisories|entries|items|rows|output|list|response|document|feed|set)
-            \b[^.;]{0,30}\b(truncated|cut\s(off|short))\b
-        | \b(truncated|incomplete|partial)\s(results?|output|list|response|document|feed)\b
-        | \btoo\smany\s(results|records|advisories|entries|items|rows)\b
-        | ^\s*(truncated|incomplete)\s*[.!]?\s*$";
-    // A test holds that it can be compiled.
-    Regex::new(pattern).ok()
-});
-
-/// Messages around and beside records by which a document says that something failed.
-static FAILED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let pattern = r"(?ix)
-        \b(internal|server|database|backend|fatal|unexpected)\s+(server\s+)?error\b
-        | \btimed\s+out\b | \btime-?out\b";
-    // A test holds that it can be compiled.
-    Regex::new(pattern).ok()
-});
 
 /// What a document says about parts of it that it does not hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -329,51 +302,13 @@ fn is_url(value: &str) -> bool {
     starts.iter().any(|start| value.starts_with(start))
 }
 
-fn is_left_out(text: &str) -> bool {
-    text.len() <= LONGEST_MESSAGE_BYTES
-        && LEFT_OUT
-            .as_ref()
-            .is_some_and(|pattern| pattern.is_match(text))
-}
-
-fn is_failed(text: &str) -> bool {
-    text.len() <= LONGEST_MESSAGE_BYTES
-        && FAILED
-            .as_ref()
-            .is_some_and(|pattern| pattern.is_match(text))
-}
-
 fn is_one_of(value: &str, words: &[&str]) -> bool {
     words.iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FAILED, Form, LEFT_OUT, Partial, is_left_out};
-
-    #[test]
-    fn messages_about_what_was_left_out_are_told_from_descriptions() {
-        assert!(LEFT_OUT.is_some() && FAILED.is_some());
-        for message in [
-            "Result truncated",
-            "Results truncated at 500",
-            "The list was cut off after 200 advisories",
-            "truncated",
-            "Partial result: timeout",
-            "Too many results",
-        ] {
-            assert!(is_left_out(message), "{message}");
-        }
-        for text in [
-            "",
-            "Secunia advisories for Linux",
-            "The data may be incomplete. No warranty.",
-            "Partial Fix",
-            "The list of advisories of your account. Long descriptions are truncated",
-        ] {
-            assert!(!is_left_out(text), "{text}");
-        }
-    }
+    use super::{Form, Partial};
 
     #[test]
     fn a_single_page_is_whole_and_one_of_several_is_not() {
