@@ -16,6 +16,7 @@ mod alert_contents;
 mod alert_crashes;
 mod alert_daemons;
 mod alert_deadlines;
+mod alert_first_loads;
 mod alert_latency;
 mod alert_property;
 mod alert_queue;

@@ -53,7 +53,7 @@ pub enum Would {
 impl Would {
     /// For a change.
     pub fn of(matcher: &Matcher, subject: &Subject) -> Self {
-        if !matcher.rule().on.contains(&subject.what) {
+        if matcher.rule().sees(subject).is_none() {
             let what = subject.what.name();
             return Self::NotAsked { what };
         }

@@ -23,7 +23,9 @@ pub(super) fn is_html(root: &[u8]) -> bool {
 /// sent when it fails.
 pub(super) fn is_page(name: &[u8]) -> bool {
     let name = key(name);
-    ["html", "body"].iter().any(|page| key(page.as_bytes()) == name)
+    ["html", "body"]
+        .iter()
+        .any(|page| key(page.as_bytes()) == name)
 }
 
 /// Whether a tag outside of records is as XML wants it.
