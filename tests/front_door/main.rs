@@ -18,6 +18,7 @@ mod alert_daemons;
 mod alert_deadlines;
 mod alert_first_loads;
 mod alert_latency;
+mod alert_new_in_lists;
 mod alert_property;
 mod alert_queue;
 mod alert_receivers;

@@ -276,11 +276,8 @@ impl<'a> Evaluator<'a> {
         let rule = matcher.rule();
         let is_withdrawn = subject.what == ChangeKind::Rejected;
         let former = if is_withdrawn {
-            let rule_and_key = (rule.name.clone(), subject.key.clone());
-            former_alerts
-                .get(&rule_and_key)
-                .cloned()
-                .unwrap_or_default()
+            let key = (rule.name.clone(), subject.key.clone());
+            former_alerts.get(&key).cloned().unwrap_or_default()
         } else {
             Former::default()
         };

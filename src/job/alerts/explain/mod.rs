@@ -167,15 +167,13 @@ struct History {
 
 impl History {
     fn explain(&self, subject: &Subject, name: &str) -> Explained {
-        let seen = self
-            .definition(subject, name)
-            .map(|one| one.rule.seen(subject));
+        let rule = self.definition(subject, name).map(|one| &one.rule);
+        let seen = rule.map(|rule| rule.seen(subject));
         let id = alert_id(name, seen.as_deref().unwrap_or(subject));
         let answer = self.answer(subject, name, id);
         let what = subject.what.name();
-        let would = self
-            .would(subject, name)
-            .unwrap_or(Would::NotAsked { what });
+        let would = rule.and_then(|rule| Would::of_rule(rule, subject));
+        let would = would.unwrap_or(Would::NotAsked { what });
         let would_match = match &answer {
             Answer::Raised(_) | Answer::NoLongerKept | Answer::Reported => true,
             _ => would.is_match(),
@@ -238,13 +236,6 @@ impl History {
     fn definition(&self, subject: &Subject, name: &str) -> Option<&Definition> {
         let seq = subject.seq.unwrap_or_default();
         self.in_force(name, seq).or_else(|| self.newest(name))
-    }
-
-    /// What that definition says of the change.
-    fn would(&self, subject: &Subject, name: &str) -> Option<Would> {
-        let definition = self.definition(subject, name)?;
-        let matcher = Matcher::new(definition.rule.clone()).ok()?;
-        Some(Would::of(&matcher, subject))
     }
 
     fn newest(&self, name: &str) -> Option<&Definition> {
