@@ -232,6 +232,7 @@ mod tests {
             at: DateTime::UNIX_EPOCH,
             through,
             is_baseline: false,
+            is_new_in_source: false,
             is_followed: true,
             is_acknowledged: false,
             watch_lists: Vec::new(),

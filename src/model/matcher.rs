@@ -100,7 +100,7 @@ impl Matcher {
     /// The verdict of the rule. First loads are excluded last, so that they can be
     /// counted.
     pub fn judge(&self, subject: &Subject) -> Verdict {
-        if !self.rule.clock.is_empty() || !self.rule.on.contains(&subject.what) {
+        if !self.rule.clock.is_empty() || self.rule.sees(subject).is_none() {
             return Verdict::NotAsked;
         }
         match self.clauses(subject) {

@@ -2,6 +2,7 @@
 
 mod advisory;
 mod alert_details;
+mod appearance;
 mod budget;
 mod chain;
 mod change;
@@ -94,7 +95,7 @@ pub use run::{Mode, Outcome, Tally};
 pub use severity::Severity;
 pub use silence::{KnownNames, Silence};
 pub use source_key::SourceKey;
-pub use subject::{AdvisorySubject, Subject, TicketSubject};
+pub use subject::{AdvisorySubject, SAME_EVENT, Subject, TicketSubject};
 pub use sum::FingerprintSum;
 pub use text::{counted, is_unsafe, legible, one_line, shortened, visible};
 pub use ticket::{Named, Ticket};

@@ -1,8 +1,12 @@
 //! Subject: a change with the content that rules compare.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::{AttackVector, ChangeKind, Severity};
+
+/// Watch lists are pulled one after the other, and one may be late: what comes with several of
+/// them within this time is one event.
+pub const SAME_EVENT: TimeDelta = TimeDelta::hours(1);
 
 /// A change with the content of the advisory or ticket at that time: everything
 /// that a rule compares.
@@ -25,6 +29,9 @@ pub struct Subject {
     pub through: Option<i64>,
     /// Whether it belongs to the baseline (first load of its source).
     pub is_baseline: bool,
+    /// Whether the advisory was known, and is news in the source that it came through: a rule
+    /// that has not told of it yet takes that as its appearance.
+    pub is_new_in_source: bool,
     /// Whether the advisory was in any followed source at that time.
     pub is_followed: bool,
     /// Whether the advisory, for a ticket its advisory, was acknowledged at that time.
@@ -52,6 +59,7 @@ impl Subject {
     /// that nobody is notified of the lists of others.
     pub fn compared_lists(&self) -> &[i64] {
         match (&self.through, self.what) {
+            (through, _) if self.is_new_in_source => through.as_slice(),
             (Some(joined), ChangeKind::JoinedWatchList) => std::slice::from_ref(joined),
             _ => &self.watch_lists,
         }

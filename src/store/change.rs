@@ -19,6 +19,8 @@ pub(crate) struct Fact {
     pub version: i32,
     /// The event.
     pub what: ChangeKind,
+    /// Whether it is news in its source, which was read before.
+    pub is_news: bool,
 }
 
 /// Inserts changes, numbered in this order. Only a watch list has members, so
@@ -39,10 +41,13 @@ pub(crate) async fn record(
     let keys: Vec<&str> = facts.iter().map(|fact| fact.key.as_str()).collect();
     let versions: Vec<i32> = facts.iter().map(|fact| fact.version).collect();
     let whats: Vec<&str> = facts.iter().map(|fact| fact.what.name()).collect();
+    let news: Vec<bool> = facts.iter().map(|fact| fact.is_news).collect();
     sqlx::query!(
         "with fact as (
-             select n.key, n.version, n.what, s.watch_list_id, row_number() over (order by n.place) as number
-             from unnest($2::text[], $3::integer[], $4::text[]) with ordinality as n (key, version, what, place)
+             select n.key, n.version, n.what, n.is_news, s.watch_list_id,
+                    row_number() over (order by n.place) as number
+             from unnest($2::text[], $3::integer[], $4::text[], $10::boolean[])
+                  with ordinality as n (key, version, what, is_news, place)
              left join source s on s.id = $5
              where n.what <> $9
                 or s.watch_list_id is not null),
@@ -50,8 +55,8 @@ pub(crate) async fn record(
              update change_counter
              set last = last + (select count(*) from fact)
              returning last - (select count(*) from fact) as base)
-         insert into change (seq, at, kind, key, version, what, watch_list_id, run_id, is_first_load)
-         select c.base + f.number, $7, $1, f.key, f.version, f.what, f.watch_list_id, $6, $8
+         insert into change (seq, at, kind, key, version, what, watch_list_id, run_id, is_first_load, is_news)
+         select c.base + f.number, $7, $1, f.key, f.version, f.what, f.watch_list_id, $6, $8, f.is_news
          from counter c
          cross join fact f",
         kind.name(),
@@ -62,7 +67,8 @@ pub(crate) async fn record(
         origin.run_id,
         origin.at,
         is_first_load,
-        ChangeKind::JoinedWatchList.name()
+        ChangeKind::JoinedWatchList.name(),
+        &news
     )
     .execute(&mut *connection)
     .await?;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use advisoryd::job::alerts::evaluate::{Rules, evaluate};
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::TicketSync;
+use advisoryd::simulate::Options;
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any};
@@ -16,7 +17,7 @@ use uuid::Uuid;
 
 use crate::support::property::always;
 use crate::support::settings::{MuteTime, Rule};
-use crate::support::{Edge, Gateway, Receiver, Running, World};
+use crate::support::{Edge, Gateway, Receiver, Running, World, small};
 
 const CASES: u32 = 6;
 const STEPS: usize = 24;
@@ -95,6 +96,16 @@ const SAYINGS: [Says; 4] = [
 ];
 
 impl Says {
+    /// Who asks for what appeared, and not for what joined a list, also means what is new in a
+    /// list that another one brought first. All of a case happens within an hour.
+    fn sees(self, change: &Change) -> &str {
+        let asks = |what: &str| self.on.contains(&what);
+        match change.what.as_str() {
+            "joined_watch_list" if !asks("joined_watch_list") && asks("appeared") => "appeared",
+            what => what,
+        }
+    }
+
     fn rule(self, name: &str) -> Rule {
         let (key, value): (&str, toml::Value) = match self.when {
             When::Group(group) => ("group", group.into()),
@@ -127,6 +138,8 @@ enum Step {
     TouchTicket(usize),
     Pull,
     Tickets,
+    /// A second watch list is followed; it is read before the first, or after it.
+    Follow(bool),
     /// A rule reads otherwise, or is removed: taken over as by a reload.
     Edit(usize, Option<usize>),
     /// Evaluates, and delivers nothing.
@@ -152,6 +165,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..4_usize).prop_map(Step::TouchTicket),
         5 => Just(Step::Pull),
         2 => Just(Step::Tickets),
+        2 => any::<bool>().prop_map(Step::Follow),
         3 => (0..NAMES.len(), saying).prop_map(|(name, says)| Step::Edit(name, says)),
         3 => Just(Step::Look),
         3 => Just(Step::Pass),
@@ -174,12 +188,17 @@ struct Change {
     what: String,
     watch_list_id: Option<i64>,
     is_ticket: bool,
+    /// Whether the second watch list was never read completely before.
+    is_first_load: bool,
     rank: Option<i16>,
     rank_before: Option<i16>,
 }
 
 const CHANGES: &str = "
     select c.seq, c.key, c.at, c.version, c.what, c.watch_list_id, c.kind = 'ticket' as is_ticket,
+           coalesce(c.watch_list_id = 2, false) and not exists (
+               select from advisoryd_v1.sync_runs r
+               where r.watch_list_id = 2 and r.outcome = 'ok' and r.id < c.run_id) as is_first_load,
            n.severity_rank as rank, o.severity_rank as rank_before
     from advisoryd_v1.changes c
     left join advisoryd_v1.advisory_history n on n.said = c.key and n.version = c.version
@@ -202,6 +221,8 @@ struct Model {
     baseline: i64,
     /// Ids of all alerts, and whether anybody is told.
     alerts: BTreeMap<String, bool>,
+    /// By which rule which advisory was told in a list, so that it does not appear again.
+    told: BTreeSet<(&'static str, String)>,
 }
 
 impl Model {
@@ -224,22 +245,35 @@ impl Model {
     /// Judges what the program says that it has evaluated since.
     fn follow(&mut self, changes: &[Change], evaluated: i64) {
         for change in changes.iter().filter(|change| change.seq <= evaluated) {
-            for (name, (says, after)) in &self.rules {
-                if change.seq > *after && self.is_wanted(change, *says) {
-                    let list = change.watch_list_id.filter(|_| !change.is_ticket);
-                    let list = list.map_or_else(String::new, |id| id.to_string());
-                    let Change {
-                        key, version, what, ..
-                    } = change;
-                    let fact = format!("{name}\n{key}\n{version}\n{what}\n{list}");
-                    let namespace = Uuid::new_v5(&Uuid::NAMESPACE_DNS, b"advisoryd");
-                    let id = Uuid::new_v5(&namespace, fact.as_bytes()).to_string();
-                    let is_told = !says.shadow && !self.silenced.contains(key);
-                    self.alerts.entry(id).or_insert(is_told);
+            for (name, (says, after)) in self.rules.clone() {
+                if change.seq > after && self.is_wanted(change, says) {
+                    self.raise(change, name, says);
                 }
             }
         }
         self.evaluated = evaluated;
+    }
+
+    fn raise(&mut self, change: &Change, name: &'static str, says: Says) {
+        let Change { key, version, .. } = change;
+        let what = says.sees(change);
+        let of_rule = (name, key.clone());
+        if what != change.what && self.told.contains(&of_rule) {
+            return;
+        }
+        let list = change.watch_list_id.filter(|_| !change.is_ticket);
+        let list = list.map_or_else(String::new, |id| id.to_string());
+        let fact = format!("{name}\n{key}\n{version}\n{what}\n{list}");
+        let namespace = Uuid::new_v5(&Uuid::NAMESPACE_DNS, b"advisoryd");
+        let id = Uuid::new_v5(&namespace, fact.as_bytes()).to_string();
+        let is_silenced = self.silenced.contains(key);
+        let is_arrival = matches!(what, "appeared" | "joined_watch_list");
+        if is_arrival && !is_silenced && !self.alerts.contains_key(&id) {
+            self.told.insert(of_rule);
+        }
+        self.alerts
+            .entry(id)
+            .or_insert(!says.shadow && !is_silenced);
     }
 
     fn is_acknowledged(&self, said: &str, at: DateTime<Utc>) -> bool {
@@ -249,8 +283,9 @@ impl Model {
     }
 
     fn is_wanted(&self, change: &Change, says: Says) -> bool {
-        let what = change.what.as_str();
+        let what = says.sees(change);
         let is_first = matches!(what, "appeared" | "joined_watch_list" | "ticket_opened");
+        let is_loading = change.is_first_load || change.seq <= self.baseline;
         let rank = match what {
             "rejected" | "deescalated" => change.rank.max(change.rank_before),
             _ => change.rank,
@@ -262,7 +297,7 @@ impl Model {
         if says.open && is_taken {
             return false;
         }
-        says.on.contains(&what) && is_bad && !(is_first && change.seq <= self.baseline)
+        says.on.contains(&what) && is_bad && !(is_first && is_loading)
     }
 }
 
@@ -278,7 +313,12 @@ struct Case {
 impl Case {
     async fn begin() -> Self {
         let receiver = Receiver::start().await;
-        let mut world = World::new().await;
+        let mut world = World::with(Options {
+            watch_lists: 2,
+            ..small()
+        })
+        .await;
+        world.lists = Some(vec![1]);
         world.add_hook(&receiver);
         world.settings.alerts.mute_times = vec![MuteTime {
             name: "work",
@@ -334,6 +374,10 @@ impl Case {
             Step::TouchTicket(which) => drop(simulator.touch_ticket(tickets[which])),
             Step::Pull => drop(self.world.pull_back(LookBack::Full).await),
             Step::Tickets => drop(self.world.sync_tickets(TicketSync::Now).await),
+            Step::Follow(is_first) => {
+                let lists = if is_first { vec![2, 1] } else { vec![1, 2] };
+                self.world.lists.get_or_insert_default().clone_from(&lists);
+            }
             Step::Edit(name, says) => self.edit(name, says).await,
             Step::Look => {
                 let context = self.world.context().await;
@@ -431,6 +475,9 @@ impl Case {
         .fetch_all(self.world.pool())
         .await
         .unwrap();
+        let loaded =
+            "select key from advisoryd_v1.changes where what = 'appeared' and watch_list_id = 2";
+        let loaded = self.world.texts(loaded).await;
         let now = self.world.now();
         for (said, is_rejected, is_followed, has_ticket) in &facts {
             let count = |rule: &str| counts.get(&(rule, said.as_str())).copied().unwrap_or(0);
@@ -443,7 +490,7 @@ impl Case {
                 assert_eq!(count(REMIND), reminders, "reminders of {said}");
             }
             let is_late = !is_rejected && *is_followed && !has_ticket;
-            if self.known.contains(said) {
+            if self.known.contains(said) || loaded.contains(said) {
                 assert!(count(LATE) <= 1, "{said}");
             } else {
                 assert_eq!(count(LATE), i64::from(is_late), "{said} without a ticket");

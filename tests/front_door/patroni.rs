@@ -55,8 +55,8 @@ struct Trial {
     port: u16,
     is_synchronous: bool,
     facts: Vec<Fact>,
-    /// What is read in the first load of any list is no news.
-    is_loading: bool,
+    /// List 1 was read: what is published in it from then on is news.
+    is_loaded: bool,
     /// Advisories that nobody has revised yet.
     unrevised: Vec<String>,
     /// Changes that a new primary did not have.
@@ -97,7 +97,7 @@ impl Trial {
             port,
             is_synchronous,
             facts: Vec::new(),
-            is_loading: true,
+            is_loaded: false,
             unrevised,
             lost: 0,
             writable_after: Vec::new(),
@@ -135,7 +135,7 @@ impl Trial {
     /// Upstream goes on.
     fn change(&mut self) {
         let simulator = &self.world.simulator;
-        let is_loaded = !self.is_loading;
+        let is_loaded = self.is_loaded;
         let mut fact = |what, key| {
             self.facts.push(Fact {
                 at: simulator.now(),
@@ -181,7 +181,6 @@ impl Trial {
         let hold = Rule::new(Fault::Hold { after_bytes, gate });
         self.world.simulator.inject(hold.on(text).after(skip));
         if work == Work::FirstLoad {
-            self.is_loading = true;
             self.follow_another();
         }
         self.change();
@@ -229,7 +228,7 @@ impl Trial {
         self.cluster.complete();
         self.caught_up(&format!("round {number}, {work:?}, {loss:?}"))
             .await;
-        self.is_loading = false;
+        self.is_loaded = true;
         eprintln!("round {number}: {work:?}, {loss:?}: ready {took:?} after the new primary");
     }
 

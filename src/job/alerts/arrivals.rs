@@ -3,21 +3,20 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::model::{ChangeKind, Matcher, Subject, Verdict, alert_id};
+use crate::model::{ChangeKind, Matcher, SAME_EVENT, Subject, Verdict, alert_id};
 use crate::store::alerts::arrival::Arrival;
 use crate::store::alerts::raised::Raised;
-
-/// Lists that an advisory joins within this time of its alert are part of the same event:
-/// the lists are pulled one after the other.
-const SAME_EVENT: TimeDelta = TimeDelta::hours(1);
 
 /// The alerts that reported an advisory in a watch list, by rule and key.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Arrivals {
     last: HashMap<(String, String), (Uuid, DateTime<Utc>)>,
+    /// The first alert by which a rule told of an advisory, under whatever definition: what
+    /// was told does not appear again.
+    told: HashMap<(String, String), (Uuid, DateTime<Utc>)>,
     /// All ids: an alert that exists already is not raised again, so that nothing can be
     /// added to it.
     known: HashSet<Uuid>,
@@ -31,9 +30,12 @@ impl Arrivals {
         let mut arrivals = Self::default();
         for one in stored {
             arrivals.known.insert(one.id);
+            let (entry, rule_and_key) = ((one.id, one.at), (one.rule, one.key));
+            if !one.is_silenced {
+                arrivals.told.entry(rule_and_key.clone()).or_insert(entry);
+            }
             if one.is_told {
-                let entry = (one.id, one.at);
-                arrivals.last.insert((one.rule, one.key), entry);
+                arrivals.last.insert(rule_and_key, entry);
             }
         }
         arrivals
@@ -56,7 +58,19 @@ impl Arrivals {
         }
         let rule = &matcher.rule().name;
         let rule_and_key = (rule.clone(), subject.key.clone());
-        let id = alert_id(rule, subject);
+        let seen = matcher.rule().seen(subject);
+        let id = alert_id(rule, &seen);
+        if subject.is_new_in_source
+            && seen.what == ChangeKind::Appeared
+            && let Some((first, at)) = self.told.get(&rule_and_key)
+            && *first != id
+        {
+            let list = subject.through;
+            let is_same_event = (*at..=*at + SAME_EVENT).contains(&subject.at);
+            self.added
+                .extend(list.filter(|_| is_same_event).map(|list| (*first, list)));
+            return Verdict::Reported;
+        }
         if let (Some((first, at)), ChangeKind::JoinedWatchList, Some(list)) =
             (self.last.get(&rule_and_key), subject.what, subject.through)
             && *first != id
@@ -66,7 +80,9 @@ impl Arrivals {
             return Verdict::Reported;
         }
         if self.known.insert(id) {
-            self.last.insert(rule_and_key, (id, subject.at));
+            let entry = (id, subject.at);
+            self.told.entry(rule_and_key.clone()).or_insert(entry);
+            self.last.insert(rule_and_key, entry);
         }
         verdict
     }
@@ -74,12 +90,11 @@ impl Arrivals {
     /// What was raised is silenced, so that it reports nothing.
     pub(crate) fn forget(&mut self, raised: &Raised) {
         let rule_and_key = (raised.rule.clone(), raised.alert.key.clone());
-        if self
-            .last
-            .get(&rule_and_key)
-            .is_some_and(|(id, _)| *id == raised.id)
-        {
-            self.last.remove(&rule_and_key);
+        for reported in [&mut self.last, &mut self.told] {
+            let one = reported.get(&rule_and_key);
+            if one.is_some_and(|(id, _)| *id == raised.id) {
+                reported.remove(&rule_and_key);
+            }
         }
     }
 

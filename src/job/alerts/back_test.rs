@@ -122,7 +122,8 @@ impl BackTest {
             .settle(matcher.judge(subject), matcher, subject);
         *self.verdicts.entry(verdict_name(verdict)).or_default() += 1;
         if verdict == Verdict::Matched {
-            let alert = alert_of(&matcher.rule().name, subject);
+            let rule = matcher.rule();
+            let alert = alert_of(&rule.name, &rule.seen(subject));
             self.lines.push(Line::of(subject.seq, subject.at, alert));
         }
     }

@@ -154,7 +154,7 @@ async fn arrivals(
 ) -> Result<Arrivals, sqlx::Error> {
     let joined = subjects
         .iter()
-        .filter(|subject| subject.what == ChangeKind::JoinedWatchList);
+        .filter(|subject| subject.what == ChangeKind::JoinedWatchList || subject.is_new_in_source);
     let keys: Vec<String> = joined.map(|subject| subject.key.clone()).collect();
     if keys.is_empty() {
         return Ok(Arrivals::default());
@@ -276,11 +276,8 @@ impl<'a> Evaluator<'a> {
         let rule = matcher.rule();
         let is_withdrawn = subject.what == ChangeKind::Rejected;
         let former = if is_withdrawn {
-            let rule_and_key = (rule.name.clone(), subject.key.clone());
-            former_alerts
-                .get(&rule_and_key)
-                .cloned()
-                .unwrap_or_default()
+            let key = (rule.name.clone(), subject.key.clone());
+            former_alerts.get(&key).cloned().unwrap_or_default()
         } else {
             Former::default()
         };
@@ -293,9 +290,10 @@ impl<'a> Evaluator<'a> {
                 return None;
             }
         }
-        let mut alert = alert_of(&rule.name, subject);
+        let seen = rule.seen(subject);
+        let mut alert = alert_of(&rule.name, &seen);
         alert.raised_severities = former.severities;
-        let mut raised = raised_of(rule, subject, alert, &self.silences);
+        let mut raised = raised_of(rule, &seen, alert, &self.silences);
         raised.sinks = sinks;
         self.rules.timing(self.now).hold(rule, &mut raised);
         if verdict != Verdict::Matched {

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::model::{Clause, Matcher, Subject, Verdict, words as of_rules};
+use crate::model::{Clause, Matcher, Rule, Subject, Verdict, words as of_rules};
 
 /// Whether a rule would create an alert.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,9 +51,15 @@ pub enum Would {
 }
 
 impl Would {
+    /// For a change; `None` if the rule does not compile.
+    pub fn of_rule(rule: &Rule, subject: &Subject) -> Option<Self> {
+        let matcher = Matcher::new(rule.clone()).ok()?;
+        Some(Self::of(&matcher, subject))
+    }
+
     /// For a change.
     pub fn of(matcher: &Matcher, subject: &Subject) -> Self {
-        if !matcher.rule().on.contains(&subject.what) {
+        if matcher.rule().sees(subject).is_none() {
             let what = subject.what.name();
             return Self::NotAsked { what };
         }

@@ -19,6 +19,7 @@ fn subject() -> Subject {
         at: time("2026-11-10T12:00:00Z"),
         through: Some(3),
         is_baseline: false,
+        is_new_in_source: false,
         is_followed: true,
         watch_lists: vec![3],
         watch_list_names: vec!["Office clients".to_owned()],

@@ -35,6 +35,7 @@ fn subject() -> Subject {
         at: DateTime::UNIX_EPOCH,
         through: Some(4),
         is_baseline: false,
+        is_new_in_source: false,
         is_followed: true,
         is_acknowledged: false,
         watch_lists: vec![4],

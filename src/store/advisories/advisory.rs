@@ -9,6 +9,7 @@ use sqlx::types::Json;
 
 use super::comparison::Comparison;
 use super::history;
+use super::news;
 use super::plan::{Added, Plan};
 use super::received::Received;
 use super::row::{self, KnownDetail, Stored};
@@ -115,7 +116,9 @@ pub async fn merge(
     queue::enqueue(connection, &plan.wanted, origin.at).await?;
     let sightings = sighting::write(connection, origin, &plan.sightings, &sighted).await?;
 
-    let facts = plan.facts(&stored, &sighted, &former);
+    let known = plan.first_sent(&stored, &sighted);
+    let news = news::of(connection, origin, (!plan.new.is_empty(), &known)).await?;
+    let facts = plan.facts(&stored, &sighted, &former, &news);
     change::record(connection, origin, RecordKind::Advisory, &facts, false).await?;
 
     let (added, changed) = (plan.new.len() as u64, plan.changed.len() as u64);

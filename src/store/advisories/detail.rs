@@ -3,10 +3,12 @@
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::advisory::stored_advisories;
 use super::detail_rows::{Known, List, keep, keep_former, known, lists};
+use super::news;
 use super::row::{self, DetailPart, RecordPart, Stored, Version};
 use super::sighting::{Seen, Sighted};
 use super::{facts, history};
@@ -88,23 +90,12 @@ pub async fn store(
             lay_over(connection, origin, detail, (stored, record), completes).await?
         }
         None if detail.lists.is_none() || !lists.is_empty() => {
-            let source_id = lists
-                .first()
-                .map_or(origin.source_id, |list| list.source_id);
-            add(
-                connection,
-                Origin {
-                    source_id,
-                    ..origin
-                },
-                detail,
-            )
-            .await?
+            add(connection, origin, detail, lists.first()).await?
         }
         None => return Ok(DetailOutcome::Elsewhere),
     };
     let came = laid.came;
-    record_changes(connection, origin, detail, laid, &lists).await?;
+    record_changes(connection, (origin, since), detail, laid, &lists).await?;
     Ok(came)
 }
 
@@ -136,9 +127,15 @@ async fn add(
     connection: &mut PgConnection,
     origin: Origin,
     detail: &Detail,
+    list: Option<&List>,
 ) -> Result<Laid, sqlx::Error> {
+    let origin = Origin {
+        source_id: list.map_or(origin.source_id, |list| list.source_id),
+        ..origin
+    };
     let version = alone(detail, origin.source_id, 1);
-    let facts = facts::appeared(&version, origin);
+    let is_news = list.is_some_and(|list| !list.is_first_load);
+    let facts = facts::appeared(&version, origin, is_news);
     row::insert(connection, origin, &[version]).await?;
     Ok(Laid {
         came: DetailOutcome::Added,
@@ -200,10 +197,11 @@ fn record_part(stored: &Stored) -> Option<RecordPart> {
     })
 }
 
-/// Writes the sightings and the changes.
+/// Writes the sightings and the changes. What was pending `since` then is news in a list that
+/// had no chance to list it before.
 async fn record_changes(
     connection: &mut PgConnection,
-    origin: Origin,
+    (origin, since): (Origin, DateTime<Utc>),
     detail: &Detail,
     laid: Laid,
     lists: &[List],
@@ -216,7 +214,7 @@ async fn record_changes(
         dissent: None,
         is_taken_back: false,
     };
-    let mut new: Vec<(Origin, bool)> = Vec::new();
+    let mut new: Vec<(Origin, &List)> = Vec::new();
     for list in lists.iter().filter(|list| !list.is_member) {
         let list_origin = Origin {
             source_id: list.source_id,
@@ -233,7 +231,7 @@ async fn record_changes(
         let known = known.into_iter().collect();
         let seen = std::slice::from_ref(&seen);
         crate::store::advisories::sighting::write(connection, list_origin, seen, &known).await?;
-        new.push((list_origin, list.is_first_load));
+        new.push((list_origin, list));
     }
     let Laid {
         came,
@@ -241,13 +239,20 @@ async fn record_changes(
         facts,
     } = laid;
     let is_new = came == DetailOutcome::Added;
-    let teller = new.first().copied().filter(|_| is_new);
-    let (teller, is_first_load) = teller.unwrap_or((origin, false));
+    let teller = new.first().filter(|_| is_new);
+    let (teller, is_first_load) =
+        teller.map_or((origin, false), |(list, of)| (*list, of.is_first_load));
     let kind = RecordKind::Advisory;
     change::record(connection, teller, kind, &facts, is_first_load).await?;
-    for (list, is_first_load) in new.into_iter().skip(usize::from(is_new)) {
-        let joined = [facts::joined(said, version)];
-        change::record(connection, list, kind, &joined, is_first_load).await?;
+    for (origin, list) in new.into_iter().skip(usize::from(is_new)) {
+        let mut is_news = false;
+        if !list.is_first_load && list.sighting_id.is_none() {
+            let said = std::slice::from_ref(said);
+            let new = news::new_in_source(connection, origin, said, since).await?;
+            is_news = !new.is_empty();
+        }
+        let joined = [facts::joined(said, version, is_news)];
+        change::record(connection, origin, kind, &joined, list.is_first_load).await?;
     }
     Ok(())
 }

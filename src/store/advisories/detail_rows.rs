@@ -159,6 +159,7 @@ pub(super) struct List {
     pub is_first_load: bool,
 }
 
+/// The lists from JSON that a response names; first those to which it is news.
 pub(super) async fn lists(
     connection: &mut PgConnection,
     detail: &Detail,
@@ -170,12 +171,13 @@ pub(super) async fn lists(
                   g.id as "sighting_id?",
                   g.id is not null and g.left_at is null as "is_member!",
                   s.baseline_seq is null
+                  or s.last_success_at is null
                   or coalesce($3 <= s.baseline_at, false) as "is_first_load!"
            from source s
            left join sighting g on g.said = $2 and g.source_id = s.id
            where s.served_by = 'json'
              and s.watch_list_id = any($1)
-           order by s.watch_list_id"#,
+           order by "is_first_load!", s.watch_list_id"#,
         detail.lists.as_deref().unwrap_or_default(),
         detail.advisory.said,
         since

@@ -5,9 +5,24 @@ use crate::model::{ChangeKind, Statement, advisory_facts};
 use crate::store::change::Fact;
 use crate::store::origin::Origin;
 
-/// Changes of a new advisory.
-pub(crate) fn appeared(version: &Version<'_>, origin: Origin) -> Vec<Fact> {
-    of_version(version, origin, vec![ChangeKind::Appeared])
+/// Changes of a new advisory; `is_news` if its source was read before.
+pub(crate) fn appeared(version: &Version<'_>, origin: Origin, is_news: bool) -> Vec<Fact> {
+    let mut facts = of_version(version, origin, vec![ChangeKind::Appeared]);
+    for fact in &mut facts {
+        fact.is_news = is_news && fact.what == ChangeKind::Appeared;
+    }
+    facts
+}
+
+/// Change of a known advisory that is news at last: so far only first loads have brought it.
+/// An extra feed has no members, so that nothing joins it.
+pub(crate) fn appeared_at_last(said: &str, version: i32) -> Fact {
+    Fact {
+        key: said.to_owned(),
+        version,
+        what: ChangeKind::Appeared,
+        is_news: true,
+    }
 }
 
 /// Changes of a new version; `former` is what it is compared with. Additional
@@ -26,12 +41,14 @@ pub(crate) fn replaced(version: &Version<'_>, former: &[Statement], origin: Orig
     of_version(version, origin, whats)
 }
 
-/// Changes of a known advisory that a source sends for the first time.
-pub(crate) fn joined(said: &str, version: i32) -> Fact {
+/// Change of a known advisory that a source sends for the first time; `is_news` if it could
+/// not send it before.
+pub(crate) fn joined(said: &str, version: i32, is_news: bool) -> Fact {
     Fact {
         key: said.to_owned(),
         version,
         what: ChangeKind::JoinedWatchList,
+        is_news,
     }
 }
 
@@ -41,6 +58,7 @@ pub(crate) fn left(said: String, version: i32) -> Fact {
         key: said,
         version,
         what: ChangeKind::LeftWatchList,
+        is_news: false,
     }
 }
 
@@ -52,6 +70,7 @@ fn of_version(version: &Version<'_>, origin: Origin, mut whats: Vec<ChangeKind>)
         key: version.whole.said.clone(),
         version: version.number,
         what,
+        is_news: false,
     };
     whats.into_iter().map(fact).collect()
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::facts;
+use super::news::{New, News};
 use super::row::{DetailPart, KnownDetail, RecordPart, Stored, Version};
 use super::sighting::{Seen, Sighted};
 use crate::model::{Fingerprint, Statement, overlay};
@@ -108,6 +109,17 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// The known advisories that the source sends for the first time.
+    pub(crate) fn first_sent(
+        &self,
+        stored: &HashMap<String, Stored>,
+        sighted: &HashMap<String, Sighted>,
+    ) -> Vec<String> {
+        let all = self.sightings.iter().map(|seen| seen.said);
+        let first = all.filter(|said| stored.contains_key(*said) && !sighted.contains_key(*said));
+        first.map(str::to_owned).collect()
+    }
+
     /// The changes, in the order of identifiers; `former` is what the changed ones
     /// are compared with.
     pub(crate) fn facts(
@@ -115,6 +127,7 @@ impl<'a> Plan<'a> {
         stored: &HashMap<String, Stored>,
         sighted: &HashMap<String, Sighted>,
         former: &HashMap<String, Vec<Statement>>,
+        news: &News,
     ) -> Vec<Fact> {
         let changed: HashMap<&str, i32> = self
             .changed
@@ -127,11 +140,15 @@ impl<'a> Plan<'a> {
                 && sighted.get(seen.said).is_none_or(|known| known.has_left)
             {
                 let version = changed.get(seen.said).copied().unwrap_or(stored.version);
-                all.push(facts::joined(seen.said, version));
+                let new = news.known.get(seen.said).copied();
+                all.push(facts::joined(seen.said, version, new == Some(New::InList)));
+                if new == Some(New::AtLast) {
+                    all.push(facts::appeared_at_last(seen.said, version));
+                }
             }
         }
         for version in &self.new {
-            all.extend(facts::appeared(version, self.origin));
+            all.extend(facts::appeared(version, self.origin, news.is_loaded));
         }
         for version in &self.changed {
             let former = former

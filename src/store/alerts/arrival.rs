@@ -17,6 +17,8 @@ pub struct Arrival {
     pub at: DateTime<Utc>,
     /// Whether the current definition of the rule raised it, and no silence suppressed it.
     pub is_told: bool,
+    /// Whether a silence suppressed it.
+    pub is_silenced: bool,
 }
 
 /// Those of these advisories, in order of time.
@@ -27,7 +29,8 @@ pub(crate) async fn of_keys(
     sqlx::query_as!(
         Arrival,
         r#"select a.id, a.rule, a.key, a.at,
-                  a.silence_id is null and coalesce(a.seq > r.after_seq, false) as "is_told!"
+                  a.silence_id is null and coalesce(a.seq > r.after_seq, false) as "is_told!",
+                  a.silence_id is not null as "is_silenced!"
            from alert a
            left join rule r on r.name = a.rule and r.is_current
            where a.key = any($1)

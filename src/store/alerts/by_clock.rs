@@ -73,13 +73,15 @@ pub(crate) async fn advisories(
                                case when not b.is_baseline then a.first_seen_at end) as due_at
                from advisory a
                cross join lateral (
-                   select coalesce(bool_or(case when s.kind = 'details' then c.is_first_load
-                                                else s.baseline_seq is null or c.seq <= s.baseline_seq end), false) as is_baseline
+                   select coalesce(bool_or(case when c.what = 'joined_watch_list' then false
+                                                when s.kind = 'details' then c.is_first_load
+                                                else s.baseline_seq is null or c.seq <= s.baseline_seq end)
+                                   and not bool_or(c.is_news), false) as is_baseline
                    from change c
                    join sync_run r on r.id = c.run_id
                    join source s on s.id = r.source_id
                    where c.key = a.said
-                     and c.what = 'appeared') as b
+                     and c.what in ('appeared', 'joined_watch_list')) as b
                cross join lateral (
                    select case when $1::integer is not null then
                               greatest(case when b.is_baseline then coalesce(a.released_at, a.first_seen_at)

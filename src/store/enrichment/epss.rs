@@ -49,6 +49,7 @@ impl Crossing {
             key: self.said.clone(),
             version: self.version,
             what: ChangeKind::EpssCrossed,
+            is_news: false,
         }
     }
 }

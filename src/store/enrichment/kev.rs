@@ -47,6 +47,7 @@ pub(crate) async fn newly_exploited(
         key: said,
         version,
         what: ChangeKind::KevAdded,
+        is_news: false,
     };
     Ok(rows
         .into_iter()

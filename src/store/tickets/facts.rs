@@ -29,6 +29,7 @@ pub(crate) fn of_version(
         key: id.to_string(),
         version,
         what,
+        is_news: false,
     };
     whats.into_iter().map(fact).collect()
 }

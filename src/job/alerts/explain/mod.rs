@@ -167,12 +167,13 @@ struct History {
 
 impl History {
     fn explain(&self, subject: &Subject, name: &str) -> Explained {
-        let id = alert_id(name, subject);
+        let rule = self.definition(subject, name).map(|one| &one.rule);
+        let seen = rule.map(|rule| rule.seen(subject));
+        let id = alert_id(name, seen.as_deref().unwrap_or(subject));
         let answer = self.answer(subject, name, id);
-        let would = self.would(subject, name);
-        let would = would.unwrap_or(Would::NotAsked {
-            what: subject.what.name(),
-        });
+        let what = subject.what.name();
+        let would = rule.and_then(|rule| Would::of_rule(rule, subject));
+        let would = would.unwrap_or(Would::NotAsked { what });
         let would_match = match &answer {
             Answer::Raised(_) | Answer::NoLongerKept | Answer::Reported => true,
             _ => would.is_match(),
@@ -184,7 +185,7 @@ impl History {
         Explained {
             seq: subject.seq,
             at: Some(subject.at),
-            what: Some(subject.what.name().to_owned()),
+            what: Some(what.to_owned()),
             version: Some(subject.version),
             rule: name.to_owned(),
             answer: words::name(&answer),
@@ -231,12 +232,10 @@ impl History {
         }
     }
 
-    /// What the definition in force at the change, or else the present one, says of it.
-    fn would(&self, subject: &Subject, name: &str) -> Option<Would> {
+    /// The definition in force at the change, or else the present one.
+    fn definition(&self, subject: &Subject, name: &str) -> Option<&Definition> {
         let seq = subject.seq.unwrap_or_default();
-        let definition = self.in_force(name, seq).or_else(|| self.newest(name))?;
-        let matcher = Matcher::new(definition.rule.clone()).ok()?;
-        Some(Would::of(&matcher, subject))
+        self.in_force(name, seq).or_else(|| self.newest(name))
     }
 
     fn newest(&self, name: &str) -> Option<&Definition> {

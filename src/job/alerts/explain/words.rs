@@ -62,7 +62,7 @@ pub(crate) fn text(answer: &Answer) -> String {
         }
         Answer::Baseline { list: None } => "baseline: part of a first load".to_owned(),
         Answer::Reported => {
-            "matched; an alert of the hour before reports the advisory already".to_owned()
+            "matched; an earlier alert of the rule reports the advisory already".to_owned()
         }
         Answer::BeforeRule => {
             "baseline: the rule did not exist at the time of the change".to_owned()

@@ -18,6 +18,7 @@ struct Row {
     what: String,
     through: Option<i64>,
     is_baseline: bool,
+    is_new_in_source: bool,
     is_followed: bool,
     is_acknowledged: bool,
     watch_lists: Vec<i64>,
@@ -58,11 +59,20 @@ pub(crate) async fn changes(
         Row,
         r#"select c.seq as "seq?", c.at, c.key, c.version, c.what, c.watch_list_id as through,
                   case
+                      when c.is_news then false
                       when c.what = 'completed' then coalesce(b.is_baseline, false)
                       when s.kind = 'details' then c.is_first_load
                       else s.id is not null and (s.baseline_seq is null or c.seq <= s.baseline_seq
                                                  or (s.last_success_at is null and r.mode not in ('import', 'reconcile')))
                   end as "is_baseline!",
+                  c.is_news and (c.what = 'joined_watch_list'
+                                 or (c.watch_list_id is null and exists (
+                                         select
+                                         from change p
+                                         where p.key = c.key
+                                           and p.kind = c.kind
+                                           and p.what = 'appeared'
+                                           and p.seq < c.seq))) as "is_new_in_source!",
                   g.is_followed as "is_followed!",
                   is_acknowledged(c.key, c.at) as "is_acknowledged!",
                   g.watch_lists as "watch_lists!",
@@ -96,8 +106,10 @@ pub(crate) async fn changes(
            left join sync_run r on r.id = c.run_id
            left join source s on s.id = r.source_id
            left join lateral (
-               select bool_or(case when t.kind = 'details' then p.is_first_load
-                                   else t.baseline_seq is null or p.seq <= t.baseline_seq end) as is_baseline
+               select bool_or(case when p.what = 'joined_watch_list' then false
+                                   when t.kind = 'details' then p.is_first_load
+                                   else t.baseline_seq is null or p.seq <= t.baseline_seq end)
+                      and not bool_or(p.is_news) as is_baseline
                from change p
                join sync_run q on q.id = p.run_id
                join source t on t.id = q.source_id
@@ -105,7 +117,7 @@ pub(crate) async fn changes(
                  and p.key = c.key
                  and p.kind = c.kind
                  and p.version = c.version - 1
-                 and p.what in ('appeared', 'revised')) as b on true
+                 and p.what in ('appeared', 'joined_watch_list', 'revised')) as b on true
            cross join lateral (
                select coalesce(bool_or(o.configured), false) as is_followed,
                       coalesce(array_agg(o.watch_list_id order by o.watch_list_id)
@@ -161,6 +173,7 @@ pub async fn stored(
         r#"select null::bigint as "seq?",
                   a.first_seen_at as at, a.said as key, a.version,
                   'appeared' as "what!", null::bigint as "through?", false as "is_baseline!",
+                  false as "is_new_in_source!",
                   g.is_followed as "is_followed!",
                   is_acknowledged(a.said, now()) as "is_acknowledged!",
                   g.watch_lists as "watch_lists!",
@@ -226,6 +239,7 @@ fn subject(row: Row) -> Option<Subject> {
         what,
         through,
         is_baseline,
+        is_new_in_source,
         is_followed,
         is_acknowledged,
         watch_lists,
@@ -300,6 +314,7 @@ fn subject(row: Row) -> Option<Subject> {
         at,
         through,
         is_baseline: is_baseline && (what.is_first_sight() || what == ChangeKind::Completed),
+        is_new_in_source,
         is_followed,
         is_acknowledged,
         watch_lists,

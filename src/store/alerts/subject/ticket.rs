@@ -165,6 +165,7 @@ fn subject(row: Row) -> Option<Subject> {
         at: row.at,
         through: None,
         is_baseline: row.is_baseline && what.is_first_sight(),
+        is_new_in_source: false,
         is_followed: true,
         is_acknowledged: row.is_acknowledged,
         watch_lists: row

@@ -1,0 +1,112 @@
+//! New in a list that was read before: late lists, records that could not be read, rules about
+//! one list.
+
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::model::SourceKey;
+use advisoryd::simulate::{Damage, Fault, Rule as Trouble};
+use chrono::TimeDelta;
+
+use crate::alert_first_loads::{
+    THROUGH_ONE, follow, list_one, once, publish, pull, read, settle, told,
+};
+
+const ONE: SourceKey = SourceKey::WatchList(1);
+const TWO: SourceKey = SourceKey::WatchList(2);
+
+#[tokio::test]
+async fn a_list_that_lacks_it_for_less_than_an_hour_is_late_and_a_window_says_nothing_of_old_ones()
+{
+    let (mut world, receiver) = list_one("feed").await;
+    let late = publish(&world, &[2]);
+    let outside = |list: i64| {
+        let others = world.simulator.saids(1);
+        let mut saids = world.simulator.saids(list);
+        saids.retain(|said| !others.contains(said));
+        saids
+    };
+    let old = outside(2).remove(0);
+    follow(&mut world, 2, "feed");
+    read(&world, 2).await;
+    world.later(TimeDelta::minutes(10));
+    read(&world, 1).await;
+    world.simulator.join(&late, 1);
+    world.simulator.join(&old, 1);
+    world.later(TimeDelta::hours(2));
+    // The pull before came within the hour.
+    pull(&world, &ONE, LookBack::Full).await;
+    for said in [late, old] {
+        let all = settle(&world, &receiver, &said).await;
+        assert_eq!(all, once(THROUGH_ONE), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_rule_about_one_list_is_told_of_what_another_list_brings_first() {
+    let (mut world, receiver) = list_one("feed").await;
+    follow(&mut world, 2, "feed");
+    read(&world, 2).await;
+    world.later(TimeDelta::hours(10));
+    let said = publish(&world, &[1, 2]);
+    read(&world, 2).await;
+    world.alert().await;
+    read(&world, 1).await;
+    let all = settle(&world, &receiver, &said).await;
+    let each = ["any", "one", "two", "joined"].map(|rule| (rule, "appeared"));
+    assert_eq!(all, once(each));
+}
+
+#[tokio::test]
+async fn whoever_wants_first_loads_too_is_told_once_as_well() {
+    let (mut world, receiver) = list_one("feed").await;
+    let said = publish(&world, &[1, 2]);
+    follow(&mut world, 2, "feed");
+    read(&world, 2).await;
+    world.alert_with(true).await;
+    read(&world, 1).await;
+    world.alert_with(true).await;
+    let all = told(&receiver, &said);
+    let each = ["any", "one", "two", "joined"].map(|rule| (rule, "appeared"));
+    assert_eq!(all, once(each));
+}
+
+#[tokio::test]
+async fn a_record_that_could_not_be_read_is_new_when_it_can() {
+    let (mut world, receiver) = list_one("feed").await;
+    let said = publish(&world, &[1, 2]);
+    follow(&mut world, 2, "feed");
+    read(&world, 2).await;
+    let bad = Trouble::new(Fault::Damaged(Damage::TooDeep)).on("asset_list_id=1");
+    world.simulator.inject(bad.times(2));
+    for _ in 0..2 {
+        world.later(TimeDelta::hours(2));
+        read(&world, 1).await;
+    }
+    let kept = world.texts("select key from advisoryd_v1.quarantine").await;
+    assert_eq!(kept, [said.clone()]);
+    world.later(TimeDelta::hours(2));
+    read(&world, 1).await;
+    let all = settle(&world, &receiver, &said).await;
+    assert_eq!(all, once(THROUGH_ONE));
+}
+
+#[tokio::test]
+async fn what_is_older_than_a_full_pull_reaches_only_joins_after_one() {
+    let (mut world, receiver) = list_one("feed").await;
+    let month_ago = world.simulator.now() - TimeDelta::days(60);
+    let members = world.simulator.saids(1);
+    let mut old = world.simulator.saids(2);
+    old.retain(|said| {
+        let dated = world.simulator.expected(said).unwrap().modified_at;
+        !members.contains(said) && dated < Some(month_ago)
+    });
+    let said = old.remove(0);
+    world.settings.feeds.first_days = Some(30);
+    follow(&mut world, 2, "feed");
+    pull(&world, &TWO, LookBack::Days(400)).await;
+    world.later(TimeDelta::hours(2));
+    pull(&world, &ONE, LookBack::Full).await;
+    world.simulator.join(&said, 1);
+    pull(&world, &ONE, LookBack::Days(400)).await;
+    let all = settle(&world, &receiver, &said).await;
+    assert_eq!(all, once([("joined", "joined_watch_list")]));
+}
