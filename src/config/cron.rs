@@ -11,6 +11,7 @@ use croner::parser::{CronParser, Seconds};
 
 use super::tree::Node;
 use super::values::text;
+use crate::model::counted;
 
 /// What is expected, for errors.
 const EXPECTED: &str = "expected a cron expression with six fields (seconds first) or five, such as `0 */15 * * * *`, or a duration such as `15m`";
@@ -23,7 +24,8 @@ const DAY: u64 = 24 * HOUR;
 /// It was parsed exactly as `tokio-cron-scheduler` 0.15 will parse it again, and it matches at least one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CronExpression {
-    /// Six fields, or a short form such as `@daily`.
+    /// Six fields, a short form such as `@daily`, or five fields with both a day of the month
+    /// and a day of the week.
     fields: String,
     /// Whether [`CronExpression::later`] has moved it.
     is_moved: bool,
@@ -32,17 +34,19 @@ pub struct CronExpression {
 impl CronExpression {
     /// Parses an expression; the error says what is expected.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let text = six_fields(text.trim())?;
-        let cron = cron(&text).map_err(|error| {
-            let error = error.to_string().replace('\n', " ");
-            let error = error.trim_end_matches('.');
-            format!("{EXPECTED} ({error})")
-        })?;
+        let text = fields(text.trim())?;
         // Any start time will do: whether `0 0 0 31 2 *` ever matches does not depend on today.
-        if cron
-            .find_next_occurrence(&DateTime::UNIX_EPOCH, false)
-            .is_err()
-        {
+        let mut ever = false;
+        for expression in expressions(&text) {
+            let cron = cron(&expression).map_err(|error| {
+                let error = error.to_string().replace('\n', " ");
+                let error = error.trim_end_matches('.');
+                format!("{EXPECTED} ({error})")
+            })?;
+            let first = cron.find_next_occurrence(&DateTime::UNIX_EPOCH, false);
+            ever |= first.is_ok();
+        }
+        if !ever {
             return Err(
                 "expected a schedule that matches at least one date; this one never runs".into(),
             );
@@ -77,40 +81,77 @@ impl CronExpression {
         }
     }
 
-    /// The expression with six fields, for the scheduler.
+    /// The schedule as text that [`CronExpression::parse`] takes.
     pub fn as_str(&self) -> &str {
         &self.fields
     }
 
-    /// The first time after `now`; `None` when there is none in the years the scheduler knows.
+    /// Expressions with six fields, for the scheduler: it runs at the times of all of them.
+    pub fn expressions(&self) -> Vec<String> {
+        expressions(&self.fields)
+    }
+
+    /// The first time after `now`, in whole seconds; `None` when there is none in the years
+    /// the scheduler knows.
     pub fn next_after(&self, now: DateTime<Utc>, timezone: Tz) -> Option<DateTime<Utc>> {
-        let next = cron(&self.fields)
-            .ok()?
-            .find_next_occurrence(&now.with_timezone(&timezone), false);
-        next.ok().map(|time| time.with_timezone(&Utc))
+        let now = now.trunc_subsecs(0);
+        let crons = self.crons();
+        let next = crons.iter().filter_map(|cron| {
+            let next = cron.find_next_occurrence(&now.with_timezone(&timezone), false);
+            next.ok().map(|time| time.with_timezone(&Utc))
+        });
+        next.min()
     }
 
     /// The last time not after `now`; `None` when there was none.
     pub fn last_until(&self, now: DateTime<Utc>, timezone: Tz) -> Option<DateTime<Utc>> {
-        let now = now.trunc_subsecs(0).with_timezone(&timezone);
-        let last = cron(&self.fields)
-            .ok()?
-            .find_previous_occurrence(&now, true);
-        last.ok().map(|time| time.with_timezone(&Utc))
+        let now = now.trunc_subsecs(0);
+        let crons = self.crons();
+        let last = crons.iter().filter_map(|cron| {
+            let last = cron.find_previous_occurrence(&now.with_timezone(&timezone), true);
+            last.ok().map(|time| time.with_timezone(&Utc))
+        });
+        last.max()
+    }
+
+    fn crons(&self) -> Vec<Cron> {
+        let expressions = self.expressions().into_iter();
+        expressions.filter_map(|one| cron(&one).ok()).collect()
     }
 }
 
 /// The six fields of an expression: five fields run at second 0, as those of cron do, and a
 /// duration runs at its multiples since midnight.
-fn six_fields(text: &str) -> Result<String, String> {
-    match text.split_whitespace().count() {
+fn fields(text: &str) -> Result<String, String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    match words.len() {
+        5 if has_either_day(&words) => Ok(words.join(" ")),
         5 => Ok(format!("0 {text}")),
         1 => match humantime::parse_duration(text) {
             Ok(every) => fields_of(every),
             Err(_) => Ok(text.to_owned()),
         },
-        6 | 7 => Ok(text.to_owned()),
-        _ => Err(EXPECTED.to_owned()),
+        6 => Ok(text.to_owned()),
+        fields => Err(format!("{EXPECTED} (it has {})", counted(fields, "field"))),
+    }
+}
+
+/// Whether five fields limit both the day of the month and that of the week. One of them is
+/// enough then, as cron(5) says; with six fields, both must match.
+fn has_either_day(words: &[&str]) -> bool {
+    let is_open = |day: &str| day.starts_with(['*', '?', '+']);
+    matches!(words, [_, _, day, _, weekday] if !is_open(day) && !is_open(weekday))
+}
+
+/// The expressions with six fields that together have the times of `fields`.
+fn expressions(fields: &str) -> Vec<String> {
+    let words: Vec<&str> = fields.split_whitespace().collect();
+    match words[..] {
+        [minute, hour, day, month, weekday] => vec![
+            format!("0 {minute} {hour} {day} {month} *"),
+            format!("0 {minute} {hour} * {month} {weekday}"),
+        ],
+        _ => vec![fields.to_owned()],
     }
 }
 
@@ -206,6 +247,48 @@ mod tests {
             let error = CronExpression::parse(text).unwrap_err();
             assert!(error.starts_with("expected a"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn seven_fields_are_refused() {
+        let error = CronExpression::parse("0 0 8 * * * 2027").unwrap_err();
+        assert!(error.ends_with("(it has 7 fields)"), "{error}");
+    }
+
+    /// The next times, as local time.
+    fn times(text: &str, from: &str, zone: chrono_tz::Tz) -> Vec<String> {
+        let expression = CronExpression::parse(text).unwrap();
+        let mut now: DateTime<Utc> = from.parse().unwrap();
+        let mut times = Vec::new();
+        for _ in 0..4 {
+            now = expression.next_after(now, zone).unwrap();
+            assert_eq!(expression.last_until(now, zone), Some(now), "{text}");
+            times.push(
+                now.with_timezone(&zone)
+                    .format("%m-%d %H:%M %Z")
+                    .to_string(),
+            );
+        }
+        times
+    }
+
+    #[test]
+    fn of_two_days_in_five_fields_one_is_enough_and_in_six_both_must_match() {
+        let from = "2026-11-30T07:00:00.5Z";
+        let utc = chrono_tz::UTC;
+        assert_eq!(
+            times("0 8 1 * Mon", from, utc),
+            [
+                "11-30 08:00 UTC",
+                "12-01 08:00 UTC",
+                "12-07 08:00 UTC",
+                "12-14 08:00 UTC"
+            ]
+        );
+        assert_eq!(times("0 0 8 1 * Mon", from, utc)[0], "02-01 08:00 UTC");
+        assert_eq!(times("0 8 */2 * Mon", from, utc)[0], "12-07 08:00 UTC");
+        let either = CronExpression::parse("0  8 1 * Mon").unwrap();
+        assert_eq!(CronExpression::parse(either.as_str()).unwrap(), either);
     }
 
     #[test]
