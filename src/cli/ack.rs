@@ -11,7 +11,7 @@ use super::shared::Shared;
 use super::since::{Since, since};
 use super::times::Times;
 use crate::clock::Clock;
-use crate::model::outgoing;
+use crate::model::{MAX_OUTGOING_CHARS, outgoing};
 use crate::startup::Opened;
 use crate::store::alerts::acknowledgement::{self, Acknowledgement};
 use crate::store::reports::question;
@@ -25,12 +25,22 @@ pub(super) struct Ack {
     /// End: a duration from now (`30d`) or a date or time (2026-12-01); without it, until withdrawn
     #[arg(long, value_name = "WHEN", value_parser = since)]
     until: Option<Since>,
-    /// Reason
-    #[arg(long, value_name = "TEXT")]
+    /// Reason, at most 2000 characters
+    #[arg(long, value_name = "TEXT", value_parser = note)]
     note: Option<String>,
     /// Withdraw the acknowledgement; it stays in advisoryd_v1.acknowledgements
     #[arg(long, conflicts_with_all = ["until", "note"])]
     withdraw: bool,
+}
+
+/// It is stored whole or not at all.
+fn note(text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        ..=MAX_OUTGOING_CHARS => Ok(text.to_owned()),
+        length => Err(format!(
+            "it has {length} characters; expected at most {MAX_OUTGOING_CHARS}"
+        )),
+    }
 }
 
 pub(super) async fn run(shared: Shared, wanted: Ack) -> anyhow::Result<bool> {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use regex::{Regex, RegexBuilder};
 use sqlx::PgConnection;
 
 use super::advisory_rows::{Shown, rows};
@@ -14,40 +15,50 @@ use super::shared::Shared;
 use super::since::{Since, since};
 use super::{ask, chosen_list};
 use crate::clock::Clock;
-use crate::model::counted;
 use crate::model::filter::{
     Comparison, Field, Filter, FlagField, ListField, Moment, NumberField, Order, Test, TextField,
     TimeField, comparison, is_cve, parse_filter,
 };
+use crate::model::{Catalogue, counted};
+use crate::store::enrichment::state;
 use crate::store::reports::question::{self, AdvisoryLine, AdvisoryQuestion, Sort};
 use crate::store::reports::receipt::{self, Unlisted};
+
+/// The highest CVSS score.
+const MAX_CVSS: f64 = 10.0;
+/// Higher than any threat score, as for rules.
+const MAX_THREAT: f64 = 1000.0;
 
 const EXAMPLES: &str = r#"Examples:
   advisoryd advisories --severity high+ --watch-list "Office clients" --sort released
   advisoryd advisories --where 'cvss >= 9 and released >= 7d and not product ~ "windows"' --csv
 
-All options together must match; an option that is repeated matches any of its values.
+All options together must match. An option that is repeated matches any of its values;
+--search, --sort and the options with a time can be given once.
 docs/filter.md describes the language of --where."#;
 
 /// Which advisories.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Advisories {
-    /// Words to search for, as with --search; a CVE as with --cve
+    /// Words to search for, as with --search; a CVE as with --cve; an advisory (SA87735)
     #[arg(value_name = "WORDS", conflicts_with = "search")]
     words: Vec<String>,
+    /// Those among the words.
+    #[arg(skip)]
+    saids: Vec<Filter>,
     /// A filter, such as 'severity >= high and (product ~ "openssl" or cve = CVE-2026-1234)'
     #[arg(long = "where", value_name = "FILTER", value_parser = filter)]
-    filter: Option<Filter>,
+    filter: Vec<Filter>,
     /// Severity: `high` for exactly this, `high+` for this or more severe
     #[arg(long, value_name = "LEVEL[+]", value_parser = level)]
-    severity: Option<Filter>,
-    /// CVSS score (version 4, else 3, else 2): `7` for 7 and more, `4..7`, `..4`
+    severity: Vec<Filter>,
+    /// CVSS score, 0 to 10 (version 4, else 3, else 2): `7` for 7 and more, `4..7`, `..4`
     #[arg(long, value_name = "MIN[..MAX]", value_parser = cvss)]
-    cvss: Option<Filter>,
+    cvss: Vec<Filter>,
     /// Threat score, with the syntax of --cvss
     #[arg(long, value_name = "MIN[..MAX]", value_parser = threat)]
-    threat: Option<Filter>,
+    threat: Vec<Filter>,
     /// Attack vector: remote, local_network, local or none
     #[arg(long, value_name = "NAME", value_parser = vector)]
     vector: Vec<Filter>,
@@ -90,7 +101,7 @@ pub(super) struct Advisories {
     kev: bool,
     /// Highest EPSS score of its CVEs at least this, 0 to 1
     #[arg(long, value_name = "SCORE", value_parser = epss)]
-    epss_min: Option<Filter>,
+    epss_min: Vec<Filter>,
     /// Full-text search in title, description and solution: words, `"a phrase"`, `or`, `-without`
     #[arg(
         long,
@@ -129,11 +140,11 @@ fn number(field: NumberField, order: Order, value: f64) -> Filter {
 }
 
 fn cvss(text: &str) -> Result<Filter, String> {
-    range(NumberField::Cvss, text)
+    range(NumberField::Cvss, text, MAX_CVSS)
 }
 
 fn threat(text: &str) -> Result<Filter, String> {
-    range(NumberField::ThreatScore, text)
+    range(NumberField::ThreatScore, text, MAX_THREAT)
 }
 
 fn epss(text: &str) -> Result<Filter, String> {
@@ -143,21 +154,30 @@ fn epss(text: &str) -> Result<Filter, String> {
     Ok(number(NumberField::Epss, Order::GreaterOrEqual, score))
 }
 
-fn range(field: NumberField, text: &str) -> Result<Filter, String> {
+/// `highest` is the highest score that there is.
+fn range(field: NumberField, text: &str, highest: f64) -> Result<Filter, String> {
     let (least, most) = text.split_once("..").unwrap_or((text, ""));
-    let read = |order, text: &str| {
-        let value = text.trim().parse().ok().filter(|one: &f64| one.is_finite());
-        let value = value.ok_or("expected numbers, such as `7`, `4..7` or `..4`")?;
-        Ok::<_, String>(number(field, order, value))
+    let read = |text: &str| {
+        let value: Option<f64> = text.trim().parse().ok();
+        let value = value.filter(|one| (0.0..=highest).contains(one));
+        value.ok_or_else(|| {
+            format!("expected numbers from 0 to {highest}, such as `7`, `4..7` or `..4`")
+        })
     };
-    let mut parts = Vec::new();
-    if !least.is_empty() || most.is_empty() {
-        parts.push(read(Order::GreaterOrEqual, least)?);
+    let least = (!least.is_empty() || most.is_empty()).then(|| read(least));
+    let most = (!most.is_empty()).then(|| read(most));
+    let (least, most) = (least.transpose()?, most.transpose()?);
+    if let (Some(least), Some(most)) = (least, most)
+        && least > most
+    {
+        return Err(format!(
+            "nothing is in this range; write the lower number first: `{most}..{least}`"
+        ));
     }
-    if !most.is_empty() {
-        parts.push(read(Order::LessOrEqual, most)?);
-    }
-    Ok(Filter::All(parts))
+    let parts = [(Order::GreaterOrEqual, least), (Order::LessOrEqual, most)];
+    let parts = parts.into_iter();
+    let parts = parts.filter_map(|(order, value)| Some(number(field, order, value?)));
+    Ok(Filter::All(parts.collect()))
 }
 
 fn vector(text: &str) -> Result<Filter, String> {
@@ -176,6 +196,10 @@ fn solution(text: &str) -> Result<Filter, String> {
     )
 }
 
+fn said(text: &str) -> Result<Filter, String> {
+    comparison(Field::Text(TextField::Said), Comparison::Equal, text)
+}
+
 fn cve(text: &str) -> Result<Filter, String> {
     comparison(Field::List(ListField::Cve), Comparison::Equal, text)
 }
@@ -183,6 +207,9 @@ fn cve(text: &str) -> Result<Filter, String> {
 fn product(text: &str) -> Result<Filter, String> {
     let field = Field::List(ListField::Product);
     let words: BTreeSet<&str> = text.split_whitespace().collect();
+    if words.is_empty() {
+        return Err("expected some text".to_owned());
+    }
     let words = words
         .into_iter()
         .map(|word| comparison(field, Comparison::Contains, word));
@@ -212,6 +239,15 @@ fn sort(text: &str) -> Result<(Sort, bool), String> {
 }
 
 impl Advisories {
+    /// An identifier of an advisory is not searched for in texts.
+    fn take_saids(&mut self, is_said: impl Fn(&str) -> bool) {
+        let (saids, words): (Vec<_>, Vec<_>) = std::mem::take(&mut self.words)
+            .into_iter()
+            .partition(|word| is_said(word));
+        self.words = words;
+        self.saids = saids.iter().filter_map(|word| said(word).ok()).collect();
+    }
+
     /// A CVE is not searched for in texts.
     fn take_cves(&mut self) {
         let (cves, words) = std::mem::take(&mut self.words)
@@ -245,14 +281,7 @@ impl Advisories {
                 })
             })
         };
-        let one = [
-            self.filter,
-            self.severity,
-            self.cvss,
-            self.threat,
-            self.epss_min,
-        ];
-        let mut parts: Vec<Filter> = one.into_iter().flatten().collect();
+        let mut parts: Vec<Filter> = Vec::new();
         parts.extend(later(TimeField::Released, self.released));
         parts.extend(later(TimeField::Modified, self.modified));
         parts.extend(later(TimeField::FirstSeen, self.first_seen));
@@ -262,6 +291,12 @@ impl Advisories {
             parts.push(Filter::Any(either.into_iter().flatten().collect()));
         }
         let several = [
+            self.saids,
+            self.filter,
+            self.severity,
+            self.cvss,
+            self.threat,
+            self.epss_min,
             self.vector,
             self.solution,
             self.cve,
@@ -291,6 +326,10 @@ impl Advisories {
 }
 
 pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Result<bool> {
+    wanted.form.check::<AdvisoryLine>()?;
+    let config = shared.load_and_log(Some("warn"))?;
+    let id_pattern = whole(config.feeds.id_pattern.as_str())?;
+    wanted.take_saids(|word| id_pattern.is_match(word.trim()));
     wanted.take_cves();
     let (now, times) = (Clock::system().now(), shared.times());
     let time = |since: Since| since.time(now, times);
@@ -307,7 +346,6 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
         has_lists: !wanted.cve.is_empty(),
     };
     let (filter, form) = wanted.into_filter(time);
-    form.check::<AdvisoryLine>()?;
     let asked = AdvisoryQuestion {
         filter,
         now,
@@ -316,22 +354,61 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
         is_reversed,
         limit: form.rows(),
     };
-    let config = shared.load_and_log(Some("warn"))?;
     let details = config.feeds.details;
     let ask = async |connection: &mut PgConnection| {
         for name in &lists {
             chosen_list::id(connection, Some(name)).await?;
         }
         let found = question::advisories(connection, &asked, details).await?;
-        anyhow::Ok((found, receipt::unlisted(connection, details).await?))
+        let unread = unread(connection, &asked).await?;
+        let unlisted = receipt::unlisted(connection, details).await?;
+        anyhow::Ok((found, unlisted, unread))
     };
-    let (found, unlisted) = ask::with_connection(&config, ask).await?;
+    let (found, unlisted, unread) = ask::with_connection(&config, ask).await?;
     let links = &config.upstream.links;
     print(&form, found, |lines| {
         rows(lines, shown, (times, now), links)
     })?;
     print_unlisted(unlisted);
+    for catalogue in unread {
+        let what = match catalogue {
+            Catalogue::Kev => {
+                "the KEV catalogue was never read: it is unknown which advisories are in it, and neither `kev` nor `not kev` matches any"
+            }
+            Catalogue::Epss => {
+                "EPSS scores were never read: they are unknown, and no comparison with them matches"
+            }
+        };
+        let name = catalogue.name();
+        print_note(&format!(
+            "{what}; set `[enrichment] {name}`, or run `advisoryd enrich FILE`"
+        ));
+    }
     Ok(true)
+}
+
+/// A pattern for a whole word, in any case.
+fn whole(pattern: &str) -> Result<Regex, regex::Error> {
+    let pattern = format!("^(?:{pattern})$");
+    RegexBuilder::new(&pattern).case_insensitive(true).build()
+}
+
+/// The published files that the question is about and that were never read.
+async fn unread(
+    connection: &mut PgConnection,
+    asked: &AdvisoryQuestion,
+) -> Result<Vec<Catalogue>, sqlx::Error> {
+    let compares = |fields: &[Field]| fields.iter().any(|field| asked.filter.compares(*field));
+    let flags = [FlagField::Kev, FlagField::Ransomware].map(Field::Flag);
+    let wanted = |catalogue| match catalogue {
+        Catalogue::Kev => compares(&flags),
+        Catalogue::Epss => {
+            asked.sort == Sort::Epss || compares(&[Field::Number(NumberField::Epss)])
+        }
+    };
+    let states = state::states(connection).await?.into_iter();
+    let unread = states.filter(|state| state.read_at.is_none() && wanted(state.catalogue));
+    Ok(unread.map(|state| state.catalogue).collect())
 }
 
 /// What no filter can select, because it is not stored.
@@ -365,9 +442,9 @@ mod tests {
         assert_eq!(level("highly_critical+"), filter("severity >= high"));
         assert_eq!(level("Less critical"), filter("severity = low"));
         assert!(level("bad").is_err_and(|text| text.contains("not_critical")));
-        let cvss = |text: &str| range(NumberField::Cvss, text);
+        let cvss = |text: &str| range(NumberField::Cvss, text, 10.0);
         assert_eq!(cvss("4..7.5"), filter("cvss >= 4 and cvss <= 7.5"));
-        for refused in ["", "..", "x", "4..y", "nan"] {
+        for refused in ["", "..", "x", "4..y", "nan", "9..3", "11", "-1"] {
             assert!(cvss(refused).is_err(), "{refused}");
         }
         assert_eq!(cve(" cve-2026-1234 "), filter("cve = CVE-2026-1234"));

@@ -7,7 +7,9 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::alert_id::AlertId;
-use super::output::{print_done, print_error, print_json, print_line, print_styled, table};
+use super::output::{
+    print_done, print_error, print_json, print_line, print_note, print_styled, table,
+};
 use super::shared::Shared;
 use super::since::{Since, since};
 use super::times::Times;
@@ -15,7 +17,7 @@ use super::{alert_page, ask};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::test_sink::{self, SinkTest};
-use crate::model::{AlertState, counted, shortened};
+use crate::model::{AlertState, OWN_RULE, counted, shortened};
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, AlertLine, AlertQuestion};
 use crate::store::alerts::resend::{self, DeadLetters};
@@ -89,8 +91,8 @@ struct List {
     /// Created since: a duration (`7d`, `12h`) or a date or time (2026-11-01)
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
-    /// Maximum number of rows
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
+    /// Maximum number of rows, 0 for all
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i64).range(0..=1_000_000))]
     limit: i64,
     /// Print one JSON object per line
     #[arg(long)]
@@ -109,14 +111,14 @@ pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> 
         What::Test { sink, json } => return test(&config, &sink, json).await,
         What::List(wanted) => {
             return ask::with_reader(&config, async |opened| {
-                list(opened, wanted, shared.times()).await
+                list(&config, opened, wanted, shared.times()).await
             })
             .await;
         }
         what => what,
     };
     ask::with_database(&config, async |opened| match what {
-        What::List(wanted) => list(opened, wanted, shared.times()).await,
+        What::List(wanted) => list(&config, opened, wanted, shared.times()).await,
         What::Show { id, json } => show(opened, &id, json).await,
         What::Resend(wanted) if wanted.state.is_some() => {
             dead_letters(opened, &wanted, shared.times()).await
@@ -129,7 +131,17 @@ pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> 
     .await
 }
 
-async fn list(opened: &Opened, wanted: List, times: Times) -> anyhow::Result<bool> {
+async fn list(
+    config: &Config,
+    opened: &Opened,
+    wanted: List,
+    times: Times,
+) -> anyhow::Result<bool> {
+    let is_rule = |name: &str| {
+        let mut rules = config.alerts.rules.iter().map(crate::model::Matcher::rule);
+        name == OWN_RULE || rules.any(|rule| rule.name == name)
+    };
+    let unknown = wanted.rule.clone().filter(|name| !is_rule(name));
     let mut connection = ask::up_to_date(opened).await?;
     let question = AlertQuestion {
         rule: wanted.rule,
@@ -138,7 +150,10 @@ async fn list(opened: &Opened, wanted: List, times: Times) -> anyhow::Result<boo
         since: wanted
             .since
             .map(|since| since.time(Clock::system().now(), times)),
-        limit: wanted.limit,
+        limit: match wanted.limit {
+            0 => i64::MAX,
+            limit => limit,
+        },
     };
     let lines = outcome::alerts(&mut connection, &question).await?;
     if wanted.json {
@@ -147,6 +162,11 @@ async fn list(opened: &Opened, wanted: List, times: Times) -> anyhow::Result<boo
     }
     if lines.is_empty() {
         print_line("no alerts");
+        if let Some(rule) = unknown {
+            print_note(&format!(
+                "there is no rule `{rule}`; see `advisoryd rules list`"
+            ));
+        }
         return Ok(true);
     }
     let rows: Vec<[String; 7]> = lines.iter().map(|line| row(line, times)).collect();
@@ -300,9 +320,15 @@ async fn test(config: &Config, name: &str, json: bool) -> anyhow::Result<bool> {
         None => print_done(&format!(
             "sink `{name}` accepted message {message_id} in {seconds:.2} s ({status}): {answer}"
         )),
-        Some(error) => print_error(&format!(
-            "sink `{name}`: delivery of message {message_id} failed after {seconds:.2} s ({status}): {error}"
-        )),
+        Some(error) => {
+            print_error(&format!(
+                "sink `{name}`: delivery of message {message_id} failed after {seconds:.2} s ({status}): {error}"
+            ));
+            // The reason is often only there.
+            if !answer.is_empty() && !error.contains(&answer) {
+                print_error(&format!("sink `{name}` answered: {answer}"));
+            }
+        }
     }
     Ok(error.is_none())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 
@@ -47,7 +48,7 @@ pub(super) struct Changes {
     #[arg(long, value_name = "ID|NAME")]
     watch_list: Option<String>,
     /// Words of a product name or CPE
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = NonEmptyStringValueParser::new())]
     product: Option<String>,
     /// Keep printing new changes until Ctrl-C
     #[arg(long)]

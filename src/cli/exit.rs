@@ -6,6 +6,8 @@ use crate::store::database::MigrateError;
 
 /// Something failed; each failure is on stderr.
 pub(super) const FAILED: u8 = 1;
+/// Wrong usage, as clap has it.
+const USAGE: u8 = 2;
 /// Something is missing that a restart does not bring (`EX_UNAVAILABLE` of sysexits.h).
 const UNAVAILABLE: u8 = 69;
 /// The configuration is unusable (`EX_CONFIG` of sysexits.h).
@@ -16,11 +18,19 @@ const UNUSABLE_CONFIGURATION: u8 = 78;
 #[error("exit status {0}")]
 pub(super) struct Ended(pub(super) u8);
 
+/// Options or arguments that make no sense, alone or together.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct WrongUsage(pub(super) String);
+
 /// The exit status for an error; `is_daemon` says whether a service manager may start the
 /// same command again.
 pub(super) fn exit_status(error: &anyhow::Error, is_daemon: bool) -> u8 {
     if let Some(Ended(status)) = error.downcast_ref() {
         return *status;
+    }
+    if error.downcast_ref::<WrongUsage>().is_some() {
+        return USAGE;
     }
     let is_unusable = error.downcast_ref::<ConfigError>().is_some()
         || error.downcast_ref::<TokenError>().is_some()

@@ -110,7 +110,7 @@ fn page(all: &[&Explained]) -> String {
         if before.as_ref() != Some(&change)
             && let (Some(at), Some(what)) = (one.at, &one.what)
         {
-            let at = at.format("%Y-%m-%d %H:%M:%S");
+            let at = at.format("%Y-%m-%d %H:%M:%S UTC");
             let version = one.version.map(|version| format!("  v{version}"));
             let version = version.unwrap_or_default();
             let what = one_line(what);

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
+use super::exit::WrongUsage;
 use super::output::{columns, csv_cell, print_data, print_json, print_note, print_styled};
 
 /// Lines that are printed unless `--limit` says otherwise.
@@ -49,7 +50,11 @@ impl Form {
     pub(super) fn check<T: Serialize + Default>(&self) -> anyhow::Result<()> {
         let known = keys::<T>()?;
         match self.columns.iter().find(|name| !known.contains(*name)) {
-            Some(name) => anyhow::bail!("unknown column `{name}`; expected {}", known.join(", ")),
+            Some(name) => {
+                let known = known.join(", ");
+                let message = format!("unknown column `{name}`; expected {known}");
+                Err(WrongUsage(message).into())
+            }
             None => Ok(()),
         }
     }

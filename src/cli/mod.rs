@@ -218,12 +218,11 @@ fn has_page(command: &Command) -> bool {
 fn work(shared: Shared, command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Arguments::command(),
-                "advisoryd",
-                &mut std::io::stdout(),
-            );
+            // Not to stdout at once: it panics when its reader goes away.
+            let mut script = Vec::new();
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "advisoryd", &mut script);
+            output::print_data(String::from_utf8_lossy(&script).trim_end());
             Ok(true)
         }
         Command::Man { out } => {

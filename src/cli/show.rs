@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::difference;
 use super::hyperlink::hyperlink;
-use super::output::{plain, print_json, print_line, print_styled};
+use super::output::{plain, print_json, print_line, print_note, print_styled};
 use super::shared::Shared;
 use super::show_page::page;
 use super::times::Times;
@@ -19,6 +19,7 @@ use crate::store::advisories::history::{self, StoredVersion};
 use crate::store::alerts::acknowledgement;
 use crate::store::reports::question::{self, AdvisoryQuestion, FieldChange, Sort};
 use crate::store::reports::receipt;
+use crate::store::trust::erasure;
 
 /// What to show.
 #[derive(Debug, Args)]
@@ -204,6 +205,20 @@ async fn find(
             "ticket `{wanted}` is not stored, neither by `id` nor by `pretty_id`: {why}; for an advisory use SA{digits}"
         );
     };
+    let others = erasure::tickets_called(connection, number).await?;
+    let shown = document["id"].as_i64();
+    for other in others.iter().filter(|other| Some(**other) != shown) {
+        // One of them is called so by its id, the other by its number.
+        let by = if digits == wanted {
+            format!("#{number}")
+        } else {
+            number.to_string()
+        };
+        print_note(&format!(
+            "{number} is also the {} of the ticket with the id {other}; see `advisoryd show {by}`",
+            if *other == number { "id" } else { "number" }
+        ));
+    }
     Ok(Found {
         kind: RecordKind::Ticket,
         key: plain(&document["id"]),

@@ -19,6 +19,8 @@ pub(super) enum Since {
     Civil(NaiveDateTime),
     /// Midnight so many days ago.
     DaysAgo(u64),
+    /// The next midnight.
+    Tomorrow,
     /// The last midnight at which such a day began, which may be that of today.
     Weekday(Weekday),
 }
@@ -35,6 +37,7 @@ impl Since {
             Self::At(at) => at,
             Self::Civil(civil) => times.moment(civil),
             Self::DaysAgo(days) => midnight(days, now, times),
+            Self::Tomorrow => tomorrow(now, times),
             Self::Weekday(day) => {
                 let today = times.civil(now).weekday();
                 midnight(u64::from(today.days_since(day)), now, times)
@@ -76,6 +79,11 @@ fn midnight(days_ago: u64, now: DateTime<Utc>, times: Times) -> DateTime<Utc> {
     times.moment(day.and_time(NaiveTime::MIN))
 }
 
+fn tomorrow(now: DateTime<Utc>, times: Times) -> DateTime<Utc> {
+    let day = times.civil(now).date() + Days::new(1);
+    times.moment(day.and_time(NaiveTime::MIN))
+}
+
 /// Parses what a user wrote.
 pub(super) fn since(text: &str) -> Result<Since, String> {
     if let Ok(ago) = humantime::parse_duration(text) {
@@ -91,8 +99,9 @@ pub(super) fn since(text: &str) -> Result<Since, String> {
         "now" => Ok(Since::Ago(Duration::ZERO)),
         "today" => Ok(Since::DaysAgo(0)),
         "yesterday" => Ok(Since::DaysAgo(1)),
+        "tomorrow" => Ok(Since::Tomorrow),
         word => word.parse().map(Since::Weekday).map_err(|_| {
-            "expected a duration (7d, 12h), a day (yesterday, monday), a date (2026-11-01) or a time (2026-11-01T12:00:00Z)"
+            "expected a duration (7d, 12h), a day (yesterday, tomorrow, monday), a date (2026-11-01) or a time (2026-11-01T12:00:00Z)"
                 .to_owned()
         }),
     }
@@ -144,6 +153,7 @@ mod tests {
     fn a_duration_and_a_day_may_lie_ahead() {
         for (text, wanted) in [
             ("8h", "2026-11-29T01:58:04Z"),
+            ("tomorrow", "2026-11-29T00:00:00Z"),
             ("monday", "2026-11-30T00:00:00Z"),
             ("saturday", "2026-12-05T00:00:00Z"),
         ] {

@@ -61,20 +61,22 @@ impl StateFile {
     }
 
     fn replace(&self, seq: i64) -> std::io::Result<()> {
-        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        // A link stays one: what it names is replaced.
+        let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.new", std::process::id()));
-        let new = self.path.with_file_name(name);
+        let new = path.with_file_name(name);
         let written = File::create(&new).and_then(|mut file| {
             writeln!(file, "{seq}")?;
             file.sync_all()
         });
-        let replaced = written.and_then(|()| fs::rename(&new, &self.path));
+        let replaced = written.and_then(|()| fs::rename(&new, &path));
         if replaced.is_err() {
             // The first failure is the one that explains.
             let _ = fs::remove_file(&new);
         }
         replaced?;
-        let parent = self.path.parent().filter(|parent| *parent != Path::new(""));
+        let parent = path.parent().filter(|parent| *parent != Path::new(""));
         File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::exit::WrongUsage;
 use super::output::{print_done, print_error, print_json};
 use super::report::{LOG_OF_RUNS, not_followed, print_batches, print_run};
 use super::shared::Shared;
@@ -12,7 +13,8 @@ use super::{ask, progress, sync_contents};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::deliver::Delivered;
-use crate::job::alerts::pass;
+use crate::job::alerts::evaluate::Rules;
+use crate::job::alerts::{by_clock, pass};
 use crate::job::context::Context;
 use crate::job::details::fetch::{self, Fetched};
 use crate::job::details::revision_scan;
@@ -87,6 +89,8 @@ pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
         if is_offline {
             return Ok(alert(&context, &sinks, &wanted).await? && usable);
         }
+        // What this pass brings is news for a new rule.
+        by_clock::take_baselines(&context, &Rules::of(&context, false)).await?;
         let discovered = discovered(&mut context, &wanted).await?;
         let chosen = chosen_feeds(&context.config, &wanted)?;
         let read = pass(&context, &wanted, chosen).await;
@@ -116,17 +120,17 @@ fn usable_sinks(config: &Config) -> (Vec<Sink>, bool) {
 }
 
 fn refuse_what_belongs_to_feeds(wanted: &Sync) -> anyhow::Result<()> {
-    if wanted.what == What::Tickets {
-        anyhow::ensure!(
-            wanted.watch_list.is_empty(),
-            "--watch-list applies to feeds, not to tickets"
-        );
-        anyhow::ensure!(
-            wanted.days.is_none(),
-            "--days applies to feeds, not to tickets"
-        );
+    let refused = [
+        ("--watch-list", !wanted.watch_list.is_empty()),
+        ("--days", wanted.days.is_some()),
+    ];
+    let refused = refused.into_iter().find(|(_, is_given)| *is_given);
+    match refused.filter(|_| wanted.what == What::Tickets) {
+        Some((option, _)) => {
+            Err(WrongUsage(format!("{option} applies to feeds, not to tickets")).into())
+        }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Asks which lists there are before all feeds are pulled, where `[discovery]`

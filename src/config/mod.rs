@@ -22,10 +22,12 @@ mod libpq;
 mod lists;
 mod log;
 mod mute;
+mod occurrence;
 mod reconcile;
 mod regular_file;
 mod retention;
 mod rule_times;
+mod rule_warnings;
 mod rules;
 mod schedule;
 mod secret;
@@ -271,6 +273,21 @@ impl Config {
         )))
     }
 
+    /// What is known of the followed lists without asking upstream.
+    fn lists(&self) -> rule_warnings::Lists {
+        let all = (!self.discovery.watch_lists).then_some(&self.watch_lists);
+        let ids = all.map(|all| all.iter().map(|list| list.id).collect());
+        // A list without a name has that of upstream.
+        let names = all.and_then(|all| {
+            let mut names = all.iter().map(|list| list.name.as_deref());
+            names.try_fold(BTreeSet::new(), |mut names, name| {
+                names.insert(name?.to_ascii_lowercase());
+                Some(names)
+            })
+        });
+        rule_warnings::Lists { ids, names }
+    }
+
     /// Settings that are valid but probably unintended, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.ignored_variables.clone();
@@ -289,9 +306,7 @@ impl Config {
             warnings.push(format!("the token is sent unencrypted to {url}"));
         }
         warnings.extend(self.database.warning());
-        let lists: BTreeSet<i64> = self.watch_lists.iter().map(|list| list.id).collect();
-        let all = (!self.discovery.watch_lists).then_some(&lists);
-        warnings.extend(rules::warnings(&self.alerts.rules, all));
+        warnings.extend(rule_warnings::warnings(&self.alerts.rules, &self.lists()));
         warnings.extend(rule_times::unknown_facts(
             &self.alerts.rules,
             &self.enrichment,

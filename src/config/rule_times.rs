@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::enrichment::Enrichment;
 use super::section::Section;
 use super::values::duration;
-use crate::model::{ChangeKind, ClockClauses, Matcher, Rule};
+use crate::model::{ChangeKind, ClockClauses, Matcher, Missing, Rule};
 
 /// Rules are evaluated by the clock every ten minutes.
 const SHORTEST_PERIOD: Duration = Duration::from_hours(1);
@@ -29,8 +29,16 @@ pub(super) fn unknown_facts(rules: &[Matcher], enrichment: &Enrichment) -> Vec<S
             ("epss", is_epss, enrichment.epss.is_some()),
         ] {
             if is_asked && !is_there {
+                let effect = match rule.rule().missing {
+                    Missing::Match => {
+                        "unknown values match, so it may send more alerts than intended"
+                    }
+                    Missing::Skip => {
+                        "with `missing = \"skip\"`, unknown values do not match, so it may send no alert at all"
+                    }
+                };
                 warnings.push(format!(
-                    "rule `{name}` needs `{key}`, but `[enrichment] {key}` is not set: unknown values match unless the rule has `missing = \"skip\"`; set it, or run `advisoryd enrich FILE` regularly"
+                    "rule `{name}` needs `{key}`, but `[enrichment] {key}` is not set: until a file is read, all values are unknown; {effect}; set it, or run `advisoryd enrich FILE` regularly"
                 ));
             }
         }

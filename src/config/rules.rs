@@ -8,10 +8,10 @@ use super::lists;
 use super::mute::schedule;
 use super::rule_times::{PERIODS, check_clock, check_times, clock};
 use super::section::{Section, said};
-use super::setting_error::{looks_secret, quoted};
+use super::setting_error::looks_secret;
 use super::tree::{Node, Said};
 use super::values::{boolean, duration, number, text, texts};
-use crate::model::filter::parse_filter;
+use crate::model::filter::{nearest, parse_filter, severity_from_name, vector_from_name};
 use crate::model::{
     AttackVector, ChangeKind, Clause, Clauses, Matcher, Missing, OWN_RULE, Rule, Severity,
     WorkState,
@@ -56,35 +56,6 @@ pub(super) fn rules(
         rules.truncate(MAX_RULES);
     }
     rules
-}
-
-/// Settings that are valid but probably unintended; `lists` are all followed watch lists,
-/// if known.
-pub(super) fn warnings(rules: &[Matcher], lists: Option<&BTreeSet<i64>>) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for rule in rules.iter().map(Matcher::rule) {
-        // The token may have been pasted there.
-        let name = quoted(&rule.name);
-        if rule.sinks.is_empty() && !rule.shadow {
-            warnings.push(format!(
-                "rule `{name}` has no sinks: its alerts are recorded but not sent; add `sinks`, or set `shadow = true` if that is intended"
-            ));
-        }
-        let names_status = |clauses: &Clauses| !clauses.ticket_status.is_empty();
-        let is_named = names_status(&rule.clauses) || rule.not.iter().any(names_status);
-        if rule.clock.ticket_open_for.is_some() && !is_named {
-            warnings.push(format!(
-                "rule `{name}` has `ticket_open_for` and no `ticket_status`: closed tickets count, too, until they are deleted; list the statuses that mean open, or those that mean closed in `not`"
-            ));
-        }
-        let asked = rule.clauses.watch_lists.iter();
-        for id in asked.filter(|id| lists.is_some_and(|lists| !lists.contains(*id))) {
-            warnings.push(format!(
-                "rule `{name}` requires watch list {id}, which is not followed; add it under `[[watch_lists]]`"
-            ));
-        }
-    }
-    warnings
 }
 
 fn rule(
@@ -246,7 +217,11 @@ fn severity(node: &Node) -> Result<Severity, String> {
         names.collect::<Vec<_>>().join(", ")
     };
     let text = text(node).map_err(|_| format!("expected one of {}", names()))?;
-    Severity::from_name(&text).ok_or_else(|| format!("expected one of {}", names()))
+    severity_from_name(&text).ok_or_else(|| {
+        let close = nearest(&text, &Severity::ALL.map(Severity::name));
+        let close = close.map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
+        format!("expected one of {}{close}", names())
+    })
 }
 
 fn attack_vectors(node: &Node) -> Result<Vec<AttackVector>, String> {
@@ -256,16 +231,19 @@ fn attack_vectors(node: &Node) -> Result<Vec<AttackVector>, String> {
         AttackVector::Local,
         AttackVector::None,
     ];
-    let named = |name: &str| KNOWN.into_iter().find(|vector| vector.name() == name);
-    each_of(node, named, || KNOWN.map(AttackVector::name).join(", "))
+    each_of(node, vector_from_name, || {
+        KNOWN.map(AttackVector::name).join(", ")
+    })
 }
 
 fn solution_statuses(node: &Node) -> Result<Vec<String>, String> {
+    // As filters have it, too: `vendor_patched`.
     let named = |name: &str| {
+        let name = name.trim().replace(['_', '-'], " ");
         let known = SOLUTION_STATUSES.into_iter();
         known
             .map(str::to_owned)
-            .find(|known| known.eq_ignore_ascii_case(name))
+            .find(|known| known.eq_ignore_ascii_case(&name))
     };
     each_of(node, named, || SOLUTION_STATUSES.join(", "))
 }

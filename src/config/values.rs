@@ -73,9 +73,18 @@ pub(super) fn duration(
             .ok_or_else(|| {
                 let low = humantime::format_duration(*limits.start());
                 let high = humantime::format_duration(*limits.end());
-                format!(
-                    "expected a duration from `{low}` to `{high}`, such as `90s`, `10m` or `6h`"
-                )
+                let usual = [("90s", 90), ("10m", 600), ("6h", 21_600), ("3d", 259_200)];
+                let usual = usual
+                    .into_iter()
+                    .filter(|(_, seconds)| limits.contains(&Duration::from_secs(*seconds)))
+                    .map(|(text, _)| format!("`{text}`"));
+                let usual = usual.collect::<Vec<_>>().join(", ");
+                let such = if usual.is_empty() {
+                    usual
+                } else {
+                    format!(", such as {usual}")
+                };
+                format!("expected a duration from `{low}` to `{high}`{such}")
             })
     }
 }

@@ -174,13 +174,14 @@ async fn start(
 ) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
     for Tick { woken, .. } in ticks {
-        let woken = woken.clone();
-        let schedule = woken.schedule.clone();
-        let job = Job::new_async_tz(schedule.as_str(), timezone, move |_, _| {
-            woken.wake();
-            Box::pin(std::future::ready(()))
-        })?;
-        scheduler.add(job).await?;
+        for expression in woken.schedule.expressions() {
+            let woken = woken.clone();
+            let job = Job::new_async_tz(expression, timezone, move |_, _| {
+                woken.wake();
+                Box::pin(std::future::ready(()))
+            })?;
+            scheduler.add(job).await?;
+        }
     }
     let beating = pulse.clone();
     let job = Job::new_async(PULSE, move |_, _| {

@@ -53,6 +53,13 @@ impl Matcher {
         &self.rule
     }
 
+    /// The table of `not` that matches, if one does.
+    pub fn excluding(&self, subject: &Subject) -> Option<&Clauses> {
+        let mut not = self.not.iter();
+        not.find(|conditions| conditions.together(subject) == Truth::Holds)
+            .map(|conditions| &conditions.plain)
+    }
+
     /// Whether the rule uses a clause of this kind anywhere.
     pub fn asks_for(&self, clause: Clause) -> bool {
         let mut all = std::iter::once(&self.all).chain(&self.not);
@@ -182,8 +189,12 @@ impl Conditions {
             .map(|clause| (*clause, self.holds(*clause, subject)))
     }
 
-    /// Whether all clauses match.
+    /// Whether all clauses match: those of `not`, which must not match as a whole. With a
+    /// clause about tickets, they match tickets only.
     fn together(&self, subject: &Subject) -> Truth {
+        if subject.ticket.is_none() && self.set.iter().any(|clause| clause.is_of_tickets()) {
+            return Truth::Fails;
+        }
         let mut together = Truth::Holds;
         for (_, truth) in self.each(subject) {
             match truth {

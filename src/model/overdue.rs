@@ -1,12 +1,12 @@
 //! What has not happened for some time: the clauses of rules that are evaluated by the clock,
 //! and the alerts about it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::fact::{NAMESPACE, alert_of};
-use super::{Alert, Subject};
+use super::{Alert, Subject, counted};
 
 /// The clauses of a rule that are evaluated by the clock, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,12 +83,7 @@ impl Overdue {
 
     /// The alert. `subject` has the content of that time.
     pub fn alert(&self, rule: &str, what: &str, subject: &Subject) -> Alert {
-        let days = (subject.at - self.since).num_days();
-        let length = match days {
-            0 => format!("{} hours", (subject.at - self.since).num_hours()),
-            1 => "1 day".to_owned(),
-            days => format!("{days} days"),
-        };
+        let length = length(subject.at - self.since);
         let mut summary = match what {
             "ticket_open" => format!("ticket open for {length}"),
             "without_ticket" => format!("no ticket for {length}"),
@@ -108,4 +103,16 @@ impl Overdue {
             ..alert_of(rule, subject)
         }
     }
+}
+
+/// A length in its largest unit: `3 days`, `1 hour`, `5 minutes`.
+fn length(length: TimeDelta) -> String {
+    let units = [
+        (length.num_days(), "day"),
+        (length.num_hours(), "hour"),
+        (length.num_minutes(), "minute"),
+    ];
+    let largest = units.into_iter().find(|(number, _)| *number > 0);
+    let (number, unit) = largest.unwrap_or((0, "minute"));
+    counted(number, unit)
 }

@@ -294,6 +294,14 @@ impl Clause {
         Self::Epss,
     ];
 
+    /// Whether it applies to tickets only.
+    pub fn is_of_tickets(self) -> bool {
+        matches!(
+            self,
+            Self::TicketStatus | Self::TicketAssignee | Self::TicketPriority | Self::TicketQueue
+        )
+    }
+
     /// Its key in the configuration.
     pub fn name(self) -> &'static str {
         match self {

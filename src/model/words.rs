@@ -1,7 +1,7 @@
 //! Rule explanations: text for what a clause requires and for the actual value.
 
 use super::filter::{explained, parse_filter};
-use super::{Clause, Clauses, Missing, Rule, Severity, Subject, TicketSubject, WorkState};
+use super::{Clause, Clauses, Matcher, Missing, Rule, Severity, Subject, TicketSubject, WorkState};
 
 /// Number of values that are listed; the rest is only counted.
 const SHOWN: usize = 5;
@@ -87,6 +87,31 @@ pub fn actual_value(clauses: &Clauses, subject: &Subject, clause: Clause) -> Str
     }
 }
 
+/// What a clause that is false requires, and the actual value. Of `not`, the table that
+/// matches.
+pub fn falsehood(matcher: &Matcher, subject: &Subject, clause: Clause) -> (String, String) {
+    let clauses = &matcher.rule().clauses;
+    let excluding = (clause == Clause::Not).then(|| matcher.excluding(subject));
+    let Some(not) = excluding.flatten() else {
+        return (
+            requirement(clauses, clause),
+            actual_value(clauses, subject, clause),
+        );
+    };
+    let actual = not.set().into_iter().map(|clause| {
+        let value = actual_value(not, subject, clause);
+        format!("{} {value}", clause.name())
+    });
+    let actual = actual.collect::<Vec<_>>().join(" and ");
+    (format!("no match for ({})", required(not)), actual)
+}
+
+fn required(clauses: &Clauses) -> String {
+    let named = clauses.set().into_iter();
+    let named = named.map(|clause| format!("{} {}", clause.name(), requirement(clauses, clause)));
+    named.collect::<Vec<_>>().join(" and ")
+}
+
 /// What a rule requires, in one line.
 pub fn described(rule: &Rule) -> String {
     let mut parts: Vec<String> = rule
@@ -97,9 +122,7 @@ pub fn described(rule: &Rule) -> String {
         .collect();
     parts.extend(rule.clock.described());
     for not in &rule.not {
-        let named = not.set().into_iter();
-        let named = named.map(|clause| format!("{} {}", clause.name(), requirement(not, clause)));
-        parts.push(format!("not ({})", named.collect::<Vec<_>>().join(" and ")));
+        parts.push(format!("not ({})", required(not)));
     }
     if rule.missing == Missing::Skip {
         parts.push("skip if a value is missing".to_owned());

@@ -191,6 +191,13 @@ async fn a_state_file_moves_only_with_what_was_written_and_never_lies() {
     assert_eq!(number(), passed, "what was not written is printed again");
     assert_eq!(run(), 1);
     assert_eq!(run(), 0);
+    let target = file.with_file_name("target.state");
+    fs::rename(&file, &target).unwrap();
+    std::os::unix::fs::symlink(&target, &file).unwrap();
+    escalated(&world).await;
+    assert_eq!(run(), 1);
+    assert!(file.is_symlink(), "a link stays one");
+    assert_eq!(number(), format!("{}\n", newest(&world).await));
     let left = fs::read_dir(file.parent().unwrap()).unwrap().flatten();
     assert!(
         !left

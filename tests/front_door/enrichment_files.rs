@@ -77,6 +77,11 @@ async fn saved_files_are_recognised_and_wrong_ones_change_nothing() {
     let yesterday = file(&world, "old.json", &kev("2026-10-31", &["CVE-2026-2"]));
     let zipped = gzip(&epss("2026-11-02", &score));
     let cut = file(&world, "cut.csv.gz", &zipped[..zipped.len() - 9]);
+    let future = file(
+        &world,
+        "future.json",
+        &kev("2036-11-02", &["CVE-2026-1000"]),
+    );
     let html = file(&world, "page.json", b"<html><body>Not found</body></html>");
     let half = kev("2026-11-02", &["CVE-2026-2"]);
     let half = file(&world, "half.json", &half[..half.len() / 2]);
@@ -84,6 +89,7 @@ async fn saved_files_are_recognised_and_wrong_ones_change_nothing() {
         (&yesterday, "an older file is not accepted"),
         (&cut, "cut.csv.gz"),
         (&html, "neither a KEV catalogue"),
+        (&future, "which is in the future"),
         (&half, "this is not a KEV catalogue"),
         (&"/does/not/exist".to_owned(), "cannot read the file"),
     ] {
@@ -96,11 +102,25 @@ async fn saved_files_are_recognised_and_wrong_ones_change_nothing() {
     }
     assert_eq!(world.texts(rows).await, before);
 
+    // One that an earlier version has accepted keeps no real one away.
+    let ahead = "update advisoryd.enrichment set released_at = '2036-11-02' where kind = 'kev'";
+    sqlx::query(ahead).execute(world.pool()).await.unwrap();
     let again = world.told(&["enrich", "--json", &first]).json();
     assert_eq!(
         (&again["added"], &again["is_first"]),
         (&json!(0), &json!(false))
     );
+}
+
+#[tokio::test]
+async fn of_a_cve_that_has_two_scores_the_highest_counts() {
+    let world = World::new().await;
+    let score = |score: f64| ("CVE-2026-1000".to_owned(), score);
+    let twice = epss("2026-11-01", &[score(0.2), score(0.7), score(0.3)]);
+    let done = world.told(&["enrich", &file(&world, "epss.csv", &twice)]);
+    assert!(done.code == 0 && done.stdout.contains("1 CVEs"), "{done}");
+    let stored = "select cve || ' ' || score from advisoryd.epss_score";
+    assert_eq!(world.texts(stored).await, ["CVE-2026-1000 0.7"]);
 }
 
 #[tokio::test]

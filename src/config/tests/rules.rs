@@ -152,6 +152,23 @@ fn a_rule_that_can_tell_nobody_is_a_warning() {
         said.starts_with("rule `r` requires watch list 9, which is not followed"),
         "{said}"
     );
+    let named = "[[watch_lists]]\nid = 4\nname = \"Linux servers\"\n[[alerts.rules]]\nname = \"r\"\nshadow = true\n";
+    let filtered = |text: &str| warned(&format!("{named}where = '{text}'"));
+    for fine in ["list = \"linux Servers\"", "list ~ serv", "list = 4"] {
+        assert_eq!(filtered(fine), "", "{fine}");
+    }
+    assert_eq!(
+        filtered("list = \"Linxu servers\" or list = 9"),
+        "rule `r` requires watch list 9, which is not followed; add it under `[[watch_lists]]`\n\
+         rule `r` requires the watch list `linxu servers`, but no followed list has this name; known: linux servers"
+    );
+    let of_tickets = warned(&format!("{named}not = {{ ticket_status = [\"Closed\"] }}"));
+    assert!(
+        of_tickets.starts_with("rule `r` has `ticket_status`, but no event of tickets in `on`"),
+        "{of_tickets}"
+    );
+    let both = format!("{named}on = [\"appeared\", \"ticket_status\"]\nticket_status = [\"Open\"]");
+    assert_eq!(warned(&both), "");
     let found = "[discovery]\nwatch_lists = true\n[[alerts.rules]]\nname = \"r\"\n";
     assert_eq!(
         warned(&format!("{found}shadow = true\nwatch_lists = [9]")),

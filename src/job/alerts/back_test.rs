@@ -80,6 +80,7 @@ pub async fn back_test(
             key: None,
             products: matchers.iter().any(|one| one.needs_products()),
             words: &words,
+            as_of: None,
         };
         for subject in subject::of_span(connection, span).await? {
             for (matcher, tried) in matchers.iter().zip(&mut tried) {

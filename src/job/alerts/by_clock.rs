@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::clock_baseline::{Baseline, Progress};
 use super::evaluate::Rules;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -14,13 +15,27 @@ use crate::model::{
 use crate::store::alerts::by_clock::{self, Asked};
 use crate::store::alerts::raised::Raised;
 use crate::store::alerts::subject::{self, Span, Stored};
-use crate::store::alerts::{alert, details, evaluation, rule, silence};
+use crate::store::alerts::{alert, clock_baseline, details, evaluation, rule, silence};
 
 /// Candidates per transaction.
 const PAGE: i64 = 500;
 
 /// Evaluates the rules with clauses about time; returns the number of alerts.
 pub async fn evaluate(context: &Context, rules: &Rules<'_>) -> Result<u64, Failure> {
+    evaluate_some(context, rules, |_| true).await
+}
+
+/// The same for rules that are new or were changed, before anything else is stored: what is
+/// overdue now is their baseline.
+pub async fn take_baselines(context: &Context, rules: &Rules<'_>) -> Result<u64, Failure> {
+    evaluate_some(context, rules, Progress::is_new).await
+}
+
+async fn evaluate_some(
+    context: &Context,
+    rules: &Rules<'_>,
+    is_wanted: impl Fn(&Progress) -> bool,
+) -> Result<u64, Failure> {
     let mut connection = context.pool.acquire().await?;
     let current = rule::current(&mut connection).await?;
     let mut timed = Vec::new();
@@ -31,28 +46,21 @@ pub async fn evaluate(context: &Context, rules: &Rules<'_>) -> Result<u64, Failu
         if !is_timed(matcher.rule()) {
             continue;
         }
-        if let Some(after) = by_clock::exists_since(&mut connection, &one.name).await? {
-            timed.push((matcher, after));
+        let progress = Progress::of(&mut connection, one).await?;
+        if let Some(progress) = progress.filter(&is_wanted) {
+            timed.push((matcher, progress));
         }
     }
     drop(connection);
     let mut raised = 0;
-    for (matcher, after) in timed {
-        let mut after_key = String::new();
-        while !context.stop.is_cancelled() {
-            let page = Page {
-                context,
-                rules,
-                matcher: &matcher,
-                after,
-            };
-            let (alerts, last) = page.evaluate(&after_key).await?;
-            raised += alerts;
-            match last {
-                Some(last) => after_key = last,
-                None => break,
-            }
-        }
+    for (matcher, progress) in timed {
+        let page = Page {
+            context,
+            rules,
+            matcher: &matcher,
+            progress,
+        };
+        raised += page.evaluate_all().await?;
     }
     if raised > 0 {
         crate::measures::raised(raised);
@@ -133,6 +141,7 @@ pub(super) async fn subjects(
                 key: None,
                 products: matcher.needs_products(),
                 words: &words,
+                as_of: Some(now),
             };
             subjects.extend(subject::of_span(connection, span).await?);
         }
@@ -150,11 +159,28 @@ struct Page<'a> {
     context: &'a Context,
     rules: &'a Rules<'a>,
     matcher: &'a Matcher,
-    /// Since when the rule exists.
-    after: DateTime<Utc>,
+    progress: Progress,
 }
 
 impl Page<'_> {
+    /// Evaluates page after page; returns the number of alerts.
+    async fn evaluate_all(&self) -> Result<u64, Failure> {
+        let mut raised = 0;
+        let mut after_key = String::new();
+        while !self.context.stop.is_cancelled() {
+            let (alerts, last) = self.evaluate(&after_key).await?;
+            raised += alerts;
+            let Some(last) = last else {
+                let mut connection = self.context.pool.acquire().await?;
+                let rule = &self.matcher.rule().name;
+                clock_baseline::record(&mut connection, rule, self.progress.present).await?;
+                break;
+            };
+            after_key = last;
+        }
+        Ok(raised)
+    }
+
     /// Evaluates the page after a key in one transaction; returns the number of alerts and
     /// the last key, if there may be more.
     async fn evaluate(&self, after_key: &str) -> Result<(u64, Option<String>), Failure> {
@@ -163,7 +189,8 @@ impl Page<'_> {
         evaluation::wait_and_lock(&mut transaction).await?;
         let asked = Asked {
             rule: &self.matcher.rule().name,
-            after: self.after,
+            after: self.progress.after(),
+            changed_after: self.progress.changed_after(self.matcher),
             now,
             after_key,
             limit: PAGE,
@@ -176,21 +203,25 @@ impl Page<'_> {
         let last = overdue.last().map(|one| one.key.clone()).filter(|_| full);
         let subjects = subjects(&mut transaction, self.matcher, (kind, &overdue), now).await?;
         let silences = silence::active(&mut transaction, now).await?;
+        let candidates = (kind, &overdue[..]);
+        let mut baseline =
+            Baseline::of(&mut transaction, &rule.name, candidates, &self.progress).await?;
         let mut raised = Vec::new();
         let mut found = Vec::new();
         for subject in &subjects {
             let Some(overdue) = overdue.iter().find(|one| one.key == subject.key) else {
                 continue;
             };
-            if !subject.is_followed || self.matcher.clauses(subject) != Verdict::Matched {
+            let matches = subject.is_followed && self.matcher.clauses(subject) == Verdict::Matched;
+            if baseline.has(overdue, subject, matches) || !matches {
                 continue;
             }
             let one = self.raise(overdue, subject, &silences, now);
             found.push((overdue.key.clone(), overdue.since, one.id));
             raised.push(one);
         }
-        let rule = &self.matcher.rule().name;
-        by_clock::found(&mut transaction, rule, kind, &found, now).await?;
+        baseline.write(&mut transaction, &rule.name, kind).await?;
+        by_clock::found(&mut transaction, &rule.name, kind, &found, now).await?;
         let raised = details::complete(&mut transaction, raised, &self.rules.links).await?;
         let created = alert::raise(&mut transaction, raised, now).await?;
         transaction.commit().await?;

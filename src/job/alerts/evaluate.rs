@@ -108,6 +108,7 @@ async fn evaluate_batch(
         key: None,
         products: evaluator.wants_products(),
         words: &words,
+        as_of: None,
     };
     let subjects = if evaluator.pairs.is_empty() {
         Vec::new()

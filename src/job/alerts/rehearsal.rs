@@ -33,6 +33,7 @@ pub(crate) async fn rehearse(
                 key: None,
                 products: true,
                 words: &[],
+                as_of: None,
             };
             subject::of_span(&mut transaction, span).await?;
             let sink = (NO_SINK, DeliveryOrder::Any);

@@ -5,10 +5,14 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::by_clock::{candidates, is_timed, kind_of_alert, subjects};
+use super::clock_baseline::{Baseline, Progress};
+use super::not_due;
 use super::published::sample;
-use super::would::Would;
-use crate::model::{ChangeKind, Links, Matcher, Message, RecordKind, Subject};
+use super::would::{Quiet, Would};
+use crate::model::{ChangeKind, Links, Matcher, Message, Overdue, RecordKind, Subject};
 use crate::store::alerts::by_clock::Asked;
+use crate::store::alerts::clock_baseline;
+use crate::store::alerts::rule::{self, Current};
 use crate::store::alerts::subject::{self, Stored};
 
 /// Whether a rule would create an alert.
@@ -107,7 +111,9 @@ pub(super) async fn by_clock(
     };
     let (kind, overdue) = candidates(connection, rule, asked).await?;
     let Some(one) = overdue.first() else {
-        return Ok(Some(Would::NotDue { clauses: described }));
+        let why = not_due::why(connection, rule, key, now).await?;
+        let clauses = described;
+        return Ok(Some(Would::NotDue { clauses, why }));
     };
     let subjects = subjects(connection, matcher, (kind, &overdue), now).await?;
     let Some(subject) = subjects.first() else {
@@ -117,9 +123,34 @@ pub(super) async fn by_clock(
         Would::Match => Would::MatchByClock {
             clause: described,
             since: one.since,
+            quiet: quiet(connection, matcher, (kind, one), subject).await?,
         },
         would => would,
     }))
+}
+
+/// Why the stored rule of this name sends nothing for what is overdue.
+async fn quiet(
+    connection: &mut PgConnection,
+    matcher: &Matcher,
+    (kind, one): (RecordKind, &Overdue),
+    subject: &Subject,
+) -> Result<Option<Quiet>, sqlx::Error> {
+    let name = &matcher.rule().name;
+    let current = rule::current(connection).await?;
+    let ours = |other: &&Current| other.definition.as_ref() == Some(matcher.rule());
+    let Some(current) = current.iter().find(ours) else {
+        return Ok(None);
+    };
+    if clock_baseline::is_told(connection, name, (kind, one)).await? {
+        return Ok(Some(Quiet::Told));
+    }
+    let Some(progress) = Progress::of(connection, current).await? else {
+        return Ok(None);
+    };
+    let found = (kind, std::slice::from_ref(one));
+    let mut baseline = Baseline::of(connection, name, found, &progress).await?;
+    Ok(baseline.has(one, subject, true).then_some(Quiet::Baseline))
 }
 
 /// The kind of alert of a rule that is evaluated by the clock.

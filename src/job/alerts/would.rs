@@ -5,6 +5,26 @@ use chrono::{DateTime, Utc};
 
 use crate::model::{Clause, Matcher, Rule, Subject, Verdict, words as of_rules};
 
+/// Why a rule that is evaluated by the clock sends nothing for what is overdue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quiet {
+    /// It was overdue before the rule existed.
+    Baseline,
+    /// Its alert was sent.
+    Told,
+}
+
+impl Quiet {
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::Baseline => {
+                "; it was overdue and matched when the rule was new or changed, or when a first load brought it: that is the baseline, no alert is sent"
+            }
+            Self::Told => "; the alert of this period was created",
+        }
+    }
+}
+
 /// Whether a rule would create an alert.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Would {
@@ -16,6 +36,8 @@ pub enum Would {
         clause: String,
         /// Beginning of the period.
         since: DateTime<Utc>,
+        /// Why it sends nothing for it now.
+        quiet: Option<Quiet>,
     },
     /// Its clauses match; it waits for one of these events.
     MatchAt {
@@ -26,6 +48,8 @@ pub enum Would {
     NotDue {
         /// The clauses about time, as configured.
         clauses: String,
+        /// When that will be, or why it will not, in words.
+        why: String,
     },
     /// The event type is not in the `on` of the rule.
     NotAsked {
@@ -68,13 +92,15 @@ impl Would {
 
     /// By its clauses alone, for any kind of change.
     pub fn of_clauses(matcher: &Matcher, subject: &Subject) -> Self {
-        let clauses = &matcher.rule().clauses;
         match matcher.clauses(subject) {
-            Verdict::False(clause) => Self::ClauseFalse {
-                clause,
-                required: of_rules::requirement(clauses, clause),
-                actual: of_rules::actual_value(clauses, subject, clause),
-            },
+            Verdict::False(clause) => {
+                let (required, actual) = of_rules::falsehood(matcher, subject, clause);
+                Self::ClauseFalse {
+                    clause,
+                    required,
+                    actual,
+                }
+            }
             Verdict::Missing(clause) => Self::ValueMissing { clause },
             _ if !subject.is_followed => Self::NotFollowed,
             _ => Self::Match,
@@ -90,16 +116,21 @@ impl Would {
     pub fn sentence(&self) -> String {
         match self {
             Self::Match => "would match".to_owned(),
-            Self::MatchByClock { clause, since } => format!(
-                "would match: {clause} has passed, counted from {}",
-                since.format("%Y-%m-%d %H:%M:%S UTC")
+            Self::MatchByClock {
+                clause,
+                since,
+                quiet,
+            } => format!(
+                "would match: {clause} has passed, counted from {}{}",
+                at(*since),
+                quiet.map_or("", Quiet::sentence)
             ),
             Self::MatchAt { on } => format!(
                 "would match at one of these events, which is not here: {}",
                 on.join(", ")
             ),
-            Self::NotDue { clauses } => {
-                format!("would not match now: {clauses} has not passed, or does not apply")
+            Self::NotDue { clauses, why } => {
+                format!("would not match now: {clauses} {why}")
             }
             Self::NotAsked { what } => {
                 format!("would not match: event type `{what}` is not in `on`")
@@ -119,4 +150,8 @@ impl Would {
             ),
         }
     }
+}
+
+fn at(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

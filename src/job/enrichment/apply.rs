@@ -1,6 +1,6 @@
 //! Storing a published file: facts about CVEs, and the changes of advisories.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool};
 
 use super::applied::Applied;
@@ -16,6 +16,8 @@ use crate::store::origin::Origin;
 
 /// A smaller catalogue is not compared with the one before.
 const COMPARED_ENTRIES: i64 = 20;
+/// A file may be of a later day than that of this machine, not of a later week.
+const MOST_AHEAD: TimeDelta = TimeDelta::days(2);
 
 /// On which terms a file is accepted.
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,7 +43,8 @@ pub(super) async fn apply(
         Published::Epss(epss) => (epss.released_at, &epss.release, epss.scores.len()),
     };
     let entries = i64::try_from(entries).unwrap_or(i64::MAX);
-    check(&state, released_at, entries, terms)?;
+    check_date(&state, released_at, now)?;
+    check_size(&state, entries, terms)?;
     let is_first = state.read_at.is_none();
     let mut applied = Applied {
         kind: catalogue.name(),
@@ -75,19 +78,28 @@ pub(super) async fn apply(
     Ok(applied)
 }
 
-fn check(
+/// A file of the future that an earlier version has accepted keeps no other one away.
+fn check_date(
     state: &State,
     released_at: DateTime<Utc>,
-    entries: i64,
-    terms: Terms,
+    now: DateTime<Utc>,
 ) -> Result<(), NotEnriched> {
-    if let Some(stored) = state.released_at.filter(|stored| released_at < *stored) {
+    let is_ahead = |at: DateTime<Utc>| at > now + MOST_AHEAD;
+    if is_ahead(released_at) {
+        return Err(NotEnriched::Future { found: released_at });
+    }
+    let stored = state.released_at.filter(|stored| !is_ahead(*stored));
+    if let Some(stored) = stored.filter(|stored| released_at < *stored) {
         return Err(NotEnriched::Older {
             catalogue: state.catalogue,
             found: released_at,
             stored,
         });
     }
+    Ok(())
+}
+
+fn check_size(state: &State, entries: i64, terms: Terms) -> Result<(), NotEnriched> {
     let stored = state.entries.unwrap_or(0);
     let is_far_fewer = stored >= COMPARED_ENTRIES && entries < stored / 10 * 9;
     if is_far_fewer && !terms.accept_removals {

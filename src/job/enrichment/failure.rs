@@ -49,6 +49,15 @@ pub enum NotEnriched {
         /// The date of what is stored.
         stored: DateTime<Utc>,
     },
+    /// It is of a time to come: every later one would be older.
+    #[error(
+        "the file is of {}, which is in the future; check the file, and the clock of this machine",
+        time(found)
+    )]
+    Future {
+        /// Its date.
+        found: DateTime<Utc>,
+    },
     /// It has far fewer CVEs than before.
     #[error(
         "the file has {found} CVEs, the one before had {stored}; it is probably cut off, and a loss of more than a tenth is not accepted; if it is right, use `advisoryd enrich --accept-removals FILE`"

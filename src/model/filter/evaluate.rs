@@ -35,6 +35,16 @@ impl Filter {
         let tests = self.tests();
         tests.into_iter().any(|test| text::field(test) == field)
     }
+
+    /// The watch lists that it names.
+    pub fn watch_lists(&self) -> Vec<&WatchListTest> {
+        let tests = self.tests().into_iter();
+        let lists = tests.filter_map(|test| match test {
+            Test::WatchList(list) => Some(list),
+            _ => None,
+        });
+        lists.collect()
+    }
 }
 
 /// `decisive` if one of them is, else unknown if one of them is, else the opposite.

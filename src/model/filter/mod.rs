@@ -18,7 +18,7 @@ pub use evaluate::{evaluate, explained};
 pub use field::{Field, FlagField, ListField, NumberField, TextField, TimeField};
 pub use parse::parse_filter;
 pub use tree::{Comparison, Filter, Moment, Order, Test, WatchListTest};
-pub use value::{comparison, is_cve, severity_from_name};
+pub use value::{comparison, is_cve, severity_from_name, vector_from_name};
 
 #[cfg(test)]
 mod tests;

@@ -28,13 +28,18 @@ const SEVERITY_ALIASES: [(&str, Severity); 11] = [
     ("informational", Severity::NotCritical),
     ("not", Severity::NotCritical),
 ];
-const VECTORS: [(&str, AttackVector); 6] = [
+/// Names of attack vectors: those in SQL, those of CVSS, and upstream's words.
+const VECTORS: [(&str, AttackVector); 10] = [
     ("remote", AttackVector::Remote),
     ("local_network", AttackVector::LocalNetwork),
     ("local", AttackVector::Local),
     ("none", AttackVector::None),
     ("network", AttackVector::Remote),
     ("adjacent", AttackVector::LocalNetwork),
+    ("adjacent_network", AttackVector::LocalNetwork),
+    ("from_remote", AttackVector::Remote),
+    ("from_local_network", AttackVector::LocalNetwork),
+    ("local_system", AttackVector::Local),
 ];
 /// The solution statuses of upstream (contract §7).
 const SOLUTION_STATUSES: [(&str, &str); 5] = [
@@ -90,6 +95,9 @@ pub(super) fn compare(
     let test = match field {
         Field::Number(field) => number(field, order()?, value)?,
         Field::Time(field) => return time(field, order()?, value),
+        Field::Text(TextField::AttackVector) if how()? == Comparison::Contains => {
+            return vectors_with(value);
+        }
         Field::Text(field) => string(field, how()?, value)?,
         Field::List(field) => one_of_list(field, how()?, value)?,
         Field::WatchList => Test::WatchList(watch_list(how()?, value)?),
@@ -105,15 +113,18 @@ fn number(field: NumberField, order: Order, value: &Value) -> Result<Test, Fault
     let number = if field == NumberField::Severity {
         f64::from(severity(value)?.rank())
     } else {
-        let number = value
-            .text
-            .parse()
-            .ok()
-            .filter(|number: &f64| number.is_finite());
+        let highest = highest(field);
+        let number = value.text.parse().ok();
+        let number = number.filter(|number: &f64| (0.0..=highest).contains(number));
         number.ok_or_else(|| {
             let name = Field::Number(field).name();
+            let range = if highest < f64::MAX {
+                format!(" from 0 to {highest}")
+            } else {
+                " from 0".to_owned()
+            };
             value.wrong(format!(
-                "expected a number for `{name}`, got `{}`",
+                "expected a number{range} for `{name}`, got `{}`",
                 value.text
             ))
         })?
@@ -123,6 +134,18 @@ fn number(field: NumberField, order: Order, value: &Value) -> Result<Test, Fault
         order,
         value: number,
     })
+}
+
+/// The highest value of a field. A comparison with a higher one cannot be meant.
+fn highest(field: NumberField) -> f64 {
+    match field {
+        NumberField::Severity | NumberField::SeverityRank => {
+            f64::from(Severity::ExtremelyCritical.rank())
+        }
+        NumberField::Cvss | NumberField::Cvss2 | NumberField::Cvss3 | NumberField::Cvss4 => 10.0,
+        NumberField::Epss => 1.0,
+        NumberField::ThreatScore => f64::MAX,
+    }
 }
 
 /// A severity by upstream's name or by one of the usual names of others.
@@ -209,6 +232,51 @@ fn string(field: TextField, comparison: Comparison, value: &Value) -> Result<Tes
     })
 }
 
+/// An attack vector by one of its names.
+pub fn vector_from_name(name: &str) -> Option<AttackVector> {
+    let name = plain_name(name);
+    let mut all = VECTORS.iter();
+    all.find(|(known, _)| *known == name)
+        .map(|(_, vector)| *vector)
+}
+
+fn plain_name(text: &str) -> String {
+    let lower = text.trim().to_ascii_lowercase();
+    lower.replace([' ', '-'], "_")
+}
+
+/// The attack vectors one of whose names contains a text, so that `~` never finds less than
+/// `=` with the same text.
+fn vectors_with(value: &Value) -> Result<Filter, Fault> {
+    let text = plain_name(&some_text(value)?);
+    let mut found: Vec<&str> = Vec::new();
+    for (_, vector) in VECTORS.iter().filter(|(name, _)| name.contains(&text)) {
+        if !found.contains(&vector.name()) {
+            found.push(vector.name());
+        }
+    }
+    if found.is_empty() {
+        return Err(unknown(value, &text, &VECTORS.map(|(name, _)| name)));
+    }
+    let tests = found.into_iter().map(|name| {
+        Filter::Test(Test::Text {
+            field: TextField::AttackVector,
+            comparison: Comparison::Equal,
+            value: name.to_owned(),
+        })
+    });
+    Ok(Filter::Any(tests.collect()))
+}
+
+fn unknown(value: &Value, said: &str, names: &[&'static str]) -> Fault {
+    let message = format!(
+        "unknown value `{}`; expected one of {}",
+        value.text,
+        names.join(", ")
+    );
+    value.wrong(message).suggest(said, names)
+}
+
 /// One of a fixed set of values; `~` takes any part of one.
 fn known<const N: usize>(
     value: &Value,
@@ -218,21 +286,10 @@ fn known<const N: usize>(
     if comparison == Comparison::Contains {
         return some_text(value);
     }
-    let said = value
-        .text
-        .trim()
-        .to_ascii_lowercase()
-        .replace([' ', '-'], "_");
+    let said = plain_name(&value.text);
     let found = all.iter().find(|(name, _)| *name == said);
-    found.map(|(_, value)| (*value).to_owned()).ok_or_else(|| {
-        let names = all.map(|(name, _)| name);
-        let message = format!(
-            "unknown value `{}`; expected one of {}",
-            value.text,
-            names.join(", ")
-        );
-        value.wrong(message).suggest(&said, &names)
-    })
+    let found = found.map(|(_, value)| (*value).to_owned());
+    found.ok_or_else(|| unknown(value, &said, &all.map(|(name, _)| name)))
 }
 
 fn some_text(value: &Value) -> Result<String, Fault> {

@@ -55,6 +55,10 @@ impl EpssReader {
                 "the file of EPSS scores has no scores".to_owned(),
             ));
         }
+        // Of a CVE that is there twice, the highest score counts.
+        self.scores
+            .sort_unstable_by(|one, other| one.0.cmp(&other.0).then(other.1.total_cmp(&one.1)));
+        self.scores.dedup_by_key(|(cve, _)| *cve);
         Ok(EpssScores {
             release: self.release,
             released_at,

@@ -11,8 +11,10 @@ use crate::model::{Overdue, RecordKind};
 pub(crate) struct Asked<'a> {
     /// The rule; what it has found already is no candidate.
     pub rule: &'a str,
-    /// Since when the rule exists. What was overdue before is its baseline.
+    /// Since when the rule exists. Of what was overdue before…
     pub after: DateTime<Utc>,
+    /// …only what has changed after this one; `None` = all of it.
+    pub changed_after: Option<i64>,
     /// The time.
     pub now: DateTime<Utc>,
     /// After this key.
@@ -31,6 +33,7 @@ impl<'a> Asked<'a> {
         Self {
             rule,
             after,
+            changed_after: Some(i64::MAX),
             now,
             after_key: "",
             limit: 1000,
@@ -38,16 +41,6 @@ impl<'a> Asked<'a> {
             also_found: true,
         }
     }
-}
-
-/// The time since when the rule exists, under whatever definition.
-pub(crate) async fn exists_since(
-    connection: &mut PgConnection,
-    rule: &str,
-) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
-    sqlx::query_scalar!("select min(at) from rule where name = $1", rule)
-        .fetch_one(connection)
-        .await
 }
 
 /// Advisories without a ticket for so many seconds, and without a solution for so many
@@ -101,7 +94,8 @@ pub(crate) async fn advisories(
                  and ($1::integer is null or w.tickets = 0)
                  and ($2::integer is null or a.solution_status in ('None', 'No Fix'))) as o
            where o.due_at <= $3
-             and o.due_at > $4
+             and (o.due_at > $4 or $10::bigint is null
+                  or exists (select from change c where c.key = o.said and c.seq > $10))
              and ($8::text is null or o.said = $8)
              and ($9::boolean or not exists (
                  select
@@ -120,7 +114,8 @@ pub(crate) async fn advisories(
         asked.after_key,
         asked.limit,
         asked.only,
-        asked.also_found
+        asked.also_found,
+        asked.changed_after
     )
     .fetch_all(connection)
     .await?;
@@ -132,7 +127,8 @@ pub(crate) async fn advisories(
     Ok(overdue.collect())
 }
 
-/// Tickets that exist for so many seconds, in the order of their ids as text.
+/// Tickets that exist for so many seconds, in the order of their ids as text. One that does
+/// not come with the first load is due when it was stored, at the earliest.
 pub(crate) async fn tickets(
     connection: &mut PgConnection,
     open_for: i64,
@@ -141,12 +137,23 @@ pub(crate) async fn tickets(
     let rows = sqlx::query!(
         r#"select o.key as "key!", o.since as "since!", o.due_at as "due_at!"
            from (
-               select t.id::text as key, s.since, s.since + make_interval(secs => $1::integer) as due_at
+               select t.id::text as key, t.said, s.since,
+                      greatest(s.since + make_interval(secs => $1::integer),
+                               case when not b.is_baseline then t.first_seen_at end) as due_at
                from ticket t
                cross join lateral (select coalesce(t.created_at, t.first_seen_at) as since) as s
+               cross join lateral (
+                   select coalesce(bool_or(q.baseline_seq is null or c.seq <= q.baseline_seq), false) as is_baseline
+                   from change c
+                   join sync_run r on r.id = c.run_id
+                   join source q on q.id = r.source_id
+                   where c.kind = 'ticket'
+                     and c.key = t.id::text
+                     and c.what = 'ticket_opened') as b
                where t.deleted_at is null) as o
            where o.due_at <= $2
-             and o.due_at > $3
+             and (o.due_at > $3 or $9::bigint is null
+                  or exists (select from change c where c.key in (o.key, o.said) and c.seq > $9))
              and o.key > $5
              and ($7::text is null or o.key = $7)
              and ($8::boolean or not exists (
@@ -165,7 +172,8 @@ pub(crate) async fn tickets(
         asked.after_key,
         asked.limit,
         asked.only,
-        asked.also_found
+        asked.also_found,
+        asked.changed_after
     )
     .fetch_all(connection)
     .await?;
@@ -179,7 +187,8 @@ pub(crate) async fn tickets(
 
 /// Advisories with an alert that nobody has acknowledged for so many seconds, in the order of
 /// their identifiers. With `reminders` only the alerts of the rule itself count, and the
-/// period begins anew after each so many seconds; otherwise those of all other rules.
+/// period begins anew after each so many seconds; otherwise those of all other rules. It also
+/// begins anew when an acknowledgement has expired or was withdrawn.
 pub(crate) async fn unacknowledged(
     connection: &mut PgConnection,
     seconds: i64,
@@ -193,24 +202,26 @@ pub(crate) async fn unacknowledged(
                       case when $2 then f.since + f.times * make_interval(secs => $1::integer) else f.since end as since,
                       f.since + case when $2 then f.times else 1 end * make_interval(secs => $1::integer) as due_at
                from (
-                   select a.key, min(a.raised_at) as since,
-                          floor(extract(epoch from $3 - min(a.raised_at)) / $1::integer)::integer as times
-                   from alert a
-                   join advisory v on v.said = a.key
-                   where a.kind = 'advisory'
-                     and a.message_id is not null
-                     and not a.is_resolved
-                     and not v.is_rejected
-                     and a.what not in ('reminder', 'unacknowledged')
-                     and (a.rule = $5) = $2
-                     and not is_acknowledged(a.key, $3)
-                     and a.raised_at > coalesce(
-                         (select max(coalesce(w.withdrawn_at, w.until)) from acknowledgement w where w.said = a.key),
-                         '-infinity')
-                   group by a.key) as f
+                   select s.key, s.since,
+                          floor(extract(epoch from $3 - s.since) / $1::integer)::integer as times
+                   from (
+                       select a.key,
+                              greatest(min(a.raised_at),
+                                       (select max(least(w.withdrawn_at, w.until)) from acknowledgement w where w.said = a.key)) as since
+                       from alert a
+                       join advisory v on v.said = a.key
+                       where a.kind = 'advisory'
+                         and a.message_id is not null
+                         and not a.is_resolved
+                         and not v.is_rejected
+                         and a.what not in ('reminder', 'unacknowledged')
+                         and (a.rule = $5) = $2
+                         and not is_acknowledged(a.key, $3)
+                       group by a.key) as s) as f
                where f.times >= 1) as o
            where o.due_at <= $3
-             and o.due_at > $4
+             and (o.due_at > $4 or $10::bigint is null
+                  or exists (select from change c where c.key = o.key and c.seq > $10))
              and o.key > $6
              and ($8::text is null or o.key = $8)
              and ($9::boolean or not exists (
@@ -230,7 +241,8 @@ pub(crate) async fn unacknowledged(
         asked.after_key,
         asked.limit,
         asked.only,
-        asked.also_found
+        asked.also_found,
+        asked.changed_after
     )
     .fetch_all(connection)
     .await?;
@@ -240,6 +252,33 @@ pub(crate) async fn unacknowledged(
         due_at: row.due_at,
     });
     Ok(overdue.collect())
+}
+
+/// For alerts of a rule, or of all others, about an advisory: since when nobody has
+/// acknowledged it. `None` if there is no such alert.
+pub(crate) async fn unacknowledged_since(
+    connection: &mut PgConnection,
+    (rule, reminders): (&str, bool),
+    said: &str,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select greatest(min(a.raised_at),
+                         (select max(least(w.withdrawn_at, w.until)) from acknowledgement w where w.said = $3))
+         from alert a
+         where a.kind = 'advisory'
+           and a.key = $3
+           and a.message_id is not null
+           and not a.is_resolved
+           and a.what not in ('reminder', 'unacknowledged')
+           and (a.rule = $1) = $2
+         having count(*) > 0",
+        rule,
+        reminders,
+        said
+    )
+    .fetch_optional(connection)
+    .await
+    .map(Option::flatten)
 }
 
 /// The number of the last change of each of these tickets.

@@ -70,6 +70,7 @@ pub async fn explain(
         key: Some(key),
         products: true,
         words: &words,
+        as_of: None,
     };
     let subjects = subject::of_span(connection, span).await?;
     let history = History {
@@ -219,11 +220,14 @@ impl History {
             Verdict::Baseline => Answer::Baseline {
                 list: subject.through,
             },
-            Verdict::False(clause) => Answer::ClauseFalse {
-                clause,
-                required: of_rules::requirement(&rule.clauses, clause),
-                actual: of_rules::actual_value(&rule.clauses, subject, clause),
-            },
+            Verdict::False(clause) => {
+                let (required, actual) = falsehood(rule, subject, clause);
+                Answer::ClauseFalse {
+                    clause,
+                    required,
+                    actual,
+                }
+            }
             Verdict::Missing(clause) => Answer::ValueMissing {
                 clause,
                 actual: (clause == Clause::Where)
@@ -337,6 +341,17 @@ impl History {
                 is_new.then(|| self.explain(&subject, name))
             })
         })
+    }
+}
+
+fn falsehood(rule: &Rule, subject: &Subject, clause: Clause) -> (String, String) {
+    match Matcher::new(rule.clone()) {
+        Ok(matcher) => of_rules::falsehood(&matcher, subject, clause),
+        // A rule that was loaded before compiles.
+        Err(_) => (
+            of_rules::requirement(&rule.clauses, clause),
+            of_rules::actual_value(&rule.clauses, subject, clause),
+        ),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Filter for changes, and values that both kinds of subject share.
 
+use chrono::{DateTime, Utc};
+
 use crate::model::{Product, Severity};
 
 /// Filter for changes.
@@ -15,6 +17,9 @@ pub struct Span<'a> {
     pub products: bool,
     /// Full-text searches to make in the texts of the advisories.
     pub words: &'a [String],
+    /// The time whose advisory, lists and acknowledgement a ticket has; `None` = the time of
+    /// its change.
+    pub as_of: Option<DateTime<Utc>>,
 }
 
 pub(super) fn severity(rank: Option<i16>) -> Option<Severity> {

@@ -64,7 +64,7 @@ pub(crate) async fn changes(
         r#"select c.seq, c.at, c.key, c.version, c.what,
                   s.id is not null and (s.baseline_seq is null or c.seq <= s.baseline_seq
                                         or (s.last_success_at is null and r.mode not in ('import', 'reconcile'))) as "is_baseline!",
-                  coalesce(is_acknowledged(t.said, c.at), false) as "is_acknowledged!",
+                  coalesce(is_acknowledged(t.said, coalesce($6::timestamptz, c.at)), false) as "is_acknowledged!",
                   t.watch_list_id as "watch_list_id?", t.title as "title?",
                   coalesce(t.status, t.status_id::text) as status,
                   coalesce(t.assignee, t.assignee_id::text) as assignee,
@@ -98,7 +98,7 @@ pub(crate) async fn changes(
                       from sighting i
                       join source o on o.id = i.source_id
                       where i.said = t.said
-                        and is_member(i.first_seen_at, i.left_at, i.away, c.at)
+                        and is_member(i.first_seen_at, i.left_at, i.away, coalesce($6::timestamptz, c.at))
                         and o.watch_list_id is not null
                       order by o.watch_list_id) as "lists!: Vec<i64>",
                   array(
@@ -112,7 +112,7 @@ pub(crate) async fn changes(
                                 from sighting i
                                 where i.said = t.said
                                   and i.source_id = o.id
-                                  and is_member(i.first_seen_at, i.left_at, i.away, c.at))
+                                  and is_member(i.first_seen_at, i.left_at, i.away, coalesce($6::timestamptz, c.at)))
                         end
                       order by o.watch_list_id) as "list_names!: Vec<String>"
            from change c
@@ -125,10 +125,10 @@ pub(crate) async fn changes(
                       v.unrecognised, v.impacts, v.first_seen_at, v.description, v.solution
                from every_advisory_version v
                where v.said = t.said
-                 and v.changed_at <= c.at
+                 and v.changed_at <= coalesce($6::timestamptz, c.at)
                order by v.version desc
                limit 1) as a on true
-           cross join lateral exploitation(a.cves, c.at) as x
+           cross join lateral exploitation(a.cves, coalesce($6::timestamptz, c.at)) as x
            left join sync_run r on r.id = c.run_id
            left join source s on s.id = r.source_id
            where c.seq > $1
@@ -140,7 +140,8 @@ pub(crate) async fn changes(
         span.to,
         span.products,
         span.key,
-        span.words
+        span.words,
+        span.as_of
     )
     .fetch_all(connection)
     .await?;
