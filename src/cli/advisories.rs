@@ -1,14 +1,15 @@
 //! `advisoryd advisories`: a list of advisories. All options are parts of one filter.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 use clap::Args;
 use regex::{Regex, RegexBuilder};
 use sqlx::PgConnection;
 
+use super::advisory_options::{
+    cve, cvss, epss, filter, level, product, said, solution, sort, threat, vector, vendor,
+    watch_list,
+};
 use super::advisory_rows::{Shown, rows};
-use super::level::ranks;
 use super::list::{Form, print};
 use super::output::print_note;
 use super::shared::Shared;
@@ -16,18 +17,12 @@ use super::since::{Since, since};
 use super::{ask, chosen_list};
 use crate::clock::Clock;
 use crate::model::filter::{
-    Comparison, Field, Filter, FlagField, ListField, Moment, NumberField, Order, Test, TextField,
-    TimeField, comparison, is_cve, parse_filter,
+    Field, Filter, FlagField, Moment, NumberField, Order, Test, TimeField, is_cve,
 };
 use crate::model::{Catalogue, counted};
 use crate::store::enrichment::state;
 use crate::store::reports::question::{self, AdvisoryLine, AdvisoryQuestion, Sort};
 use crate::store::reports::receipt::{self, Unlisted};
-
-/// The highest CVSS score.
-const MAX_CVSS: f64 = 10.0;
-/// Higher than any threat score, as for rules.
-const MAX_THREAT: f64 = 1000.0;
 
 const EXAMPLES: &str = r#"Examples:
   advisoryd advisories --severity high+ --watch-list "Office clients" --sort released
@@ -115,127 +110,6 @@ pub(super) struct Advisories {
     sort: Option<(Sort, bool)>,
     #[command(flatten)]
     form: Form,
-}
-
-fn filter(text: &str) -> Result<Filter, String> {
-    parse_filter(text).map_err(|error| error.to_string())
-}
-
-fn level(text: &str) -> Result<Filter, String> {
-    let (rank, worst) = ranks(text)?;
-    let order = if worst > rank {
-        Order::GreaterOrEqual
-    } else {
-        Order::Equal
-    };
-    Ok(number(NumberField::Severity, order, f64::from(rank)))
-}
-
-fn number(field: NumberField, order: Order, value: f64) -> Filter {
-    Filter::Test(Test::Number {
-        field,
-        order,
-        value,
-    })
-}
-
-fn cvss(text: &str) -> Result<Filter, String> {
-    range(NumberField::Cvss, text, MAX_CVSS)
-}
-
-fn threat(text: &str) -> Result<Filter, String> {
-    range(NumberField::ThreatScore, text, MAX_THREAT)
-}
-
-fn epss(text: &str) -> Result<Filter, String> {
-    let score = text.trim().parse().ok();
-    let score = score.filter(|score| (0.0..=1.0).contains(score));
-    let score = score.ok_or("expected a number from 0 to 1, such as `0.5`")?;
-    Ok(number(NumberField::Epss, Order::GreaterOrEqual, score))
-}
-
-/// `highest` is the highest score that there is.
-fn range(field: NumberField, text: &str, highest: f64) -> Result<Filter, String> {
-    let (least, most) = text.split_once("..").unwrap_or((text, ""));
-    let read = |text: &str| {
-        let value: Option<f64> = text.trim().parse().ok();
-        let value = value.filter(|one| (0.0..=highest).contains(one));
-        value.ok_or_else(|| {
-            format!("expected numbers from 0 to {highest}, such as `7`, `4..7` or `..4`")
-        })
-    };
-    let least = (!least.is_empty() || most.is_empty()).then(|| read(least));
-    let most = (!most.is_empty()).then(|| read(most));
-    let (least, most) = (least.transpose()?, most.transpose()?);
-    if let (Some(least), Some(most)) = (least, most)
-        && least > most
-    {
-        return Err(format!(
-            "nothing is in this range; write the lower number first: `{most}..{least}`"
-        ));
-    }
-    let parts = [(Order::GreaterOrEqual, least), (Order::LessOrEqual, most)];
-    let parts = parts.into_iter();
-    let parts = parts.filter_map(|(order, value)| Some(number(field, order, value?)));
-    Ok(Filter::All(parts.collect()))
-}
-
-fn vector(text: &str) -> Result<Filter, String> {
-    comparison(
-        Field::Text(TextField::AttackVector),
-        Comparison::Equal,
-        text,
-    )
-}
-
-fn solution(text: &str) -> Result<Filter, String> {
-    comparison(
-        Field::Text(TextField::SolutionStatus),
-        Comparison::Equal,
-        text,
-    )
-}
-
-fn said(text: &str) -> Result<Filter, String> {
-    comparison(Field::Text(TextField::Said), Comparison::Equal, text)
-}
-
-fn cve(text: &str) -> Result<Filter, String> {
-    comparison(Field::List(ListField::Cve), Comparison::Equal, text)
-}
-
-fn product(text: &str) -> Result<Filter, String> {
-    let field = Field::List(ListField::Product);
-    let words: BTreeSet<&str> = text.split_whitespace().collect();
-    if words.is_empty() {
-        return Err("expected some text".to_owned());
-    }
-    let words = words
-        .into_iter()
-        .map(|word| comparison(field, Comparison::Contains, word));
-    Ok(Filter::All(words.collect::<Result<_, _>>()?))
-}
-
-fn vendor(text: &str) -> Result<Filter, String> {
-    comparison(Field::List(ListField::Vendor), Comparison::Equal, text)
-}
-
-/// The name, and a filter for it.
-fn watch_list(text: &str) -> Result<(String, Filter), String> {
-    let filter = comparison(Field::WatchList, Comparison::Equal, text)?;
-    Ok((text.to_owned(), filter))
-}
-
-fn sort(text: &str) -> Result<(Sort, bool), String> {
-    let (name, is_reversed) = match text.strip_suffix(":asc") {
-        Some(name) => (name, true),
-        None => (text, false),
-    };
-    let found = Sort::ALL.into_iter().find(|sort| sort.name() == name);
-    found.map(|sort| (sort, is_reversed)).ok_or_else(|| {
-        let names = Sort::ALL.map(Sort::name).join(", ");
-        format!("expected one of {names}; append :asc for the lowest or oldest first")
-    })
 }
 
 impl Advisories {
@@ -428,28 +302,5 @@ fn print_unlisted(unlisted: Unlisted) {
             "not listed: {} queued to be fetched as JSON; see `advisoryd status`",
             counted(pending, "advisory")
         ));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{cve, level, range, sort};
-    use crate::model::filter::{NumberField, parse_filter};
-
-    #[test]
-    fn options_are_parts_of_a_filter() {
-        let filter = |text: &str| parse_filter(text).map_err(|error| error.to_string());
-        assert_eq!(level("highly_critical+"), filter("severity >= high"));
-        assert_eq!(level("Less critical"), filter("severity = low"));
-        assert!(level("bad").is_err_and(|text| text.contains("not_critical")));
-        let cvss = |text: &str| range(NumberField::Cvss, text, 10.0);
-        assert_eq!(cvss("4..7.5"), filter("cvss >= 4 and cvss <= 7.5"));
-        for refused in ["", "..", "x", "4..y", "nan", "9..3", "11", "-1"] {
-            assert!(cvss(refused).is_err(), "{refused}");
-        }
-        assert_eq!(cve(" cve-2026-1234 "), filter("cve = CVE-2026-1234"));
-        assert!(cve("2026-1234").is_err());
-        assert!(sort("severity:asc").is_ok_and(|(_, is_reversed)| is_reversed));
-        assert!(sort("age").is_err());
     }
 }

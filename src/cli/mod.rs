@@ -2,6 +2,7 @@
 
 mod ack;
 mod advisories;
+mod advisory_options;
 mod advisory_rows;
 mod alert_id;
 mod alert_page;
