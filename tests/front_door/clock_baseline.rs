@@ -82,7 +82,7 @@ async fn an_advisory_that_escalates_after_a_rule_was_added_is_told_though_it_was
     read_all(&world).await;
     read_all(&world).await;
     let expected = format!("late without_ticket {}", new[1]);
-    assert_eq!(told(&receiver), [expected.clone()]);
+    assert_eq!(told(&receiver), std::slice::from_ref(&expected));
     let explained = |said: &str| world.told(&["explain", said, "--rule", "late"]).stdout;
     // The commands go by the machine's clock, where it was stored a moment ago.
     assert!(

@@ -18,80 +18,83 @@ fn filled<'n>(documents: &[(&'n str, &str)]) -> Vec<(&'n str, String)> {
         .collect()
 }
 
+/// Documents of two records, or none, that say that something is missing.
+const PARTIAL: [(&str, &str); 31] = [
+    ("pages", "<feed pages=\"3\">{r}</feed>"),
+    ("page and pages", "<feed page=\"1\" pages=\"3\">{r}</feed>"),
+    ("page 2", "<feed><page>2</page>{r}</feed>"),
+    (
+        "pages beside",
+        "<feed><paging><page>1</page><pages>3</pages></paging>{r}</feed>",
+    ),
+    ("more", "<feed>{r}<more>true</more></feed>"),
+    (
+        "has more",
+        "<feed><meta><hasMore>1</hasMore></meta>{r}</feed>",
+    ),
+    (
+        "a token of the next page",
+        "<feed next_token=\"x1\">{r}</feed>",
+    ),
+    (
+        "a continuation token",
+        "<feed>{r}<continuationToken>abc</continuationToken></feed>",
+    ),
+    ("partial", "<feed>{r}<partial>yes</partial></feed>"),
+    ("partial, empty", "<feed>{r}<partial/></feed>"),
+    ("truncated", "<feed truncated=\"true\">{r}</feed>"),
+    (
+        "truncated below",
+        "<feed><list truncated=\"true\">{r}</list></feed>",
+    ),
+    ("a note", "<feed>{r}<note>Result truncated</note></feed>"),
+    (
+        "a comment",
+        "<feed>{r}<!-- Result truncated at 2 records --></feed>",
+    ),
+    ("a message", "<feed message=\"Too many results\">{r}</feed>"),
+    ("a status", "<feed><status>partial</status>{r}</feed>"),
+    ("a count in words", "<feed count=\"many\">{r}</feed>"),
+    ("a total in words", "<feed><total>two</total>{r}</feed>"),
+    (
+        "an outer total",
+        "<feed total=\"5\"><list count=\"2\">{r}</list></feed>",
+    ),
+    (
+        "an outer total beside",
+        "<feed><page><total>5</total></page><list><count>2</count>{r}</list></feed>",
+    ),
+    (
+        "a group that counts more",
+        "<feed>{r}<rejected count=\"2\"><advisory><said>SA3</said><title>T</title></advisory></rejected></feed>",
+    ),
+    ("no records", "<feed><more>true</more></feed>"),
+    ("errors in a number", "<feed errors=\"1\">{r}</feed>"),
+    ("a status of HTTP", "<feed http_status=\"500\">{r}</feed>"),
+    ("a status", "<feed>{r}<status>500</status></feed>"),
+    (
+        "an internal error",
+        "<feed>{r}<message>An internal error occurred</message></feed>",
+    ),
+    (
+        "the trace of an error",
+        "<feed>{r}<stacktrace>java.lang.OutOfMemoryError</stacktrace></feed>",
+    ),
+    (
+        "a count by another name",
+        "<feed advisory_count=\"5\">{r}</feed>",
+    ),
+    ("records in a number", "<feed records=\"5\">{r}</feed>"),
+    (
+        "a count at the end",
+        "<feed>{r}<trailer records=\"5\"/></feed>",
+    ),
+    ("what remains", "<feed remaining=\"3\">{r}</feed>"),
+];
+
 #[tokio::test]
 async fn a_document_that_says_that_it_is_partial_is_a_failed_run() {
-    let documents = filled(&[
-        ("pages", "<feed pages=\"3\">{r}</feed>"),
-        ("page and pages", "<feed page=\"1\" pages=\"3\">{r}</feed>"),
-        ("page 2", "<feed><page>2</page>{r}</feed>"),
-        (
-            "pages beside",
-            "<feed><paging><page>1</page><pages>3</pages></paging>{r}</feed>",
-        ),
-        ("more", "<feed>{r}<more>true</more></feed>"),
-        (
-            "has more",
-            "<feed><meta><hasMore>1</hasMore></meta>{r}</feed>",
-        ),
-        (
-            "a token of the next page",
-            "<feed next_token=\"x1\">{r}</feed>",
-        ),
-        (
-            "a continuation token",
-            "<feed>{r}<continuationToken>abc</continuationToken></feed>",
-        ),
-        ("partial", "<feed>{r}<partial>yes</partial></feed>"),
-        ("partial, empty", "<feed>{r}<partial/></feed>"),
-        ("truncated", "<feed truncated=\"true\">{r}</feed>"),
-        (
-            "truncated below",
-            "<feed><list truncated=\"true\">{r}</list></feed>",
-        ),
-        ("a note", "<feed>{r}<note>Result truncated</note></feed>"),
-        (
-            "a comment",
-            "<feed>{r}<!-- Result truncated at 2 records --></feed>",
-        ),
-        ("a message", "<feed message=\"Too many results\">{r}</feed>"),
-        ("a status", "<feed><status>partial</status>{r}</feed>"),
-        ("a count in words", "<feed count=\"many\">{r}</feed>"),
-        ("a total in words", "<feed><total>two</total>{r}</feed>"),
-        (
-            "an outer total",
-            "<feed total=\"5\"><list count=\"2\">{r}</list></feed>",
-        ),
-        (
-            "an outer total beside",
-            "<feed><page><total>5</total></page><list><count>2</count>{r}</list></feed>",
-        ),
-        (
-            "a group that counts more",
-            "<feed>{r}<rejected count=\"2\"><advisory><said>SA3</said><title>T</title></advisory></rejected></feed>",
-        ),
-        ("no records", "<feed><more>true</more></feed>"),
-        ("errors in a number", "<feed errors=\"1\">{r}</feed>"),
-        ("a status of HTTP", "<feed http_status=\"500\">{r}</feed>"),
-        ("a status", "<feed>{r}<status>500</status></feed>"),
-        (
-            "an internal error",
-            "<feed>{r}<message>An internal error occurred</message></feed>",
-        ),
-        (
-            "the trace of an error",
-            "<feed>{r}<stacktrace>java.lang.OutOfMemoryError</stacktrace></feed>",
-        ),
-        (
-            "a count by another name",
-            "<feed advisory_count=\"5\">{r}</feed>",
-        ),
-        ("records in a number", "<feed records=\"5\">{r}</feed>"),
-        (
-            "a count at the end",
-            "<feed>{r}<trailer records=\"5\"/></feed>",
-        ),
-        ("what remains", "<feed remaining=\"3\">{r}</feed>"),
-    ]);
+    let documents = filled(&PARTIAL);
     insta::assert_snapshot!(Box::pin(all_taken(&documents, false)).await);
 }
 
@@ -124,12 +127,10 @@ async fn a_document_that_says_that_it_is_whole_is_complete() {
     insta::assert_snapshot!(Box::pin(all_taken(&documents, true)).await);
 }
 
-/// A link to the next page, in whichever form, is followed; all pages together are the
-/// document. A saved page fails, because its link cannot be followed.
-#[tokio::test]
-async fn pages_that_are_linked_are_read() {
+/// Beginnings of a document that link to the next one, or do so in the header.
+fn linked() -> [(&'static str, String, bool); 7] {
     let next = "/api/xml-feed/?asset_list_id=1&amp;page=2";
-    for (name, first, header) in [
+    [
         (
             "an attribute",
             format!("<feed pages=\"2\" next=\"{next}\">"),
@@ -165,7 +166,14 @@ async fn pages_that_are_linked_are_read() {
             "<feed page=\"1\" pages=\"2\">".to_owned(),
             true,
         ),
-    ] {
+    ]
+}
+
+/// A link to the next page, in whichever form, is followed; all pages together are the
+/// document. A saved page fails, because its link cannot be followed.
+#[tokio::test]
+async fn pages_that_are_linked_are_read() {
+    for (name, first, header) in linked() {
         let (world, documents) = world_of_documents().await;
         documents.set(1, format!("{first}{}</feed>", record(1)));
         if header {

@@ -9,7 +9,7 @@ use super::alias::Path;
 use super::build::Built;
 use super::name::key;
 use super::repairs::shown;
-use super::rules::Rules;
+use super::rules::{Rules, is_whole_word};
 use super::token::{Kind, Next, next};
 use super::tree::{Found, Node};
 use crate::config::AliasField;
@@ -253,7 +253,7 @@ fn positions_ended<'t>(rules: &Rules, text: &'t str, ends: &dyn Fn(u64) -> bool)
     let is_at_position = |form: &Range<usize>| {
         let (before, behind) = (&text_bytes[..form.start], &text_bytes[form.end..]);
         let is_named = is_position(rules, before) || is_in_tag(before, behind);
-        is_named && rules.is_word(text_bytes, form) || is_ended(ends, behind)
+        is_named && is_whole_word(text_bytes, form) || is_ended(ends, behind)
     };
     let found = rules.forms(text_bytes).filter(is_at_position);
     found.map(|form| &text[form]).collect()

@@ -115,13 +115,7 @@ impl Rules {
     /// Where words of `text` look like identifiers.
     pub(super) fn words(&self, text: &[u8]) -> impl Iterator<Item = Range<usize>> {
         self.forms(text)
-            .filter(move |form| self.is_word(text, form))
-    }
-
-    /// Whether what looks like an identifier is a word of its own.
-    pub(super) fn is_word(&self, text: &[u8], form: &Range<usize>) -> bool {
-        let before = form.start.checked_sub(1).and_then(|at| text.get(at));
-        !is_word(before) && !begins_word(&text[form.end..])
+            .filter(move |form| is_whole_word(text, form))
     }
 
     /// Where anything in `text` looks like an identifier, also within a word.
@@ -134,6 +128,12 @@ impl Rules {
     pub(super) fn names_identifier(&self, name: u64) -> bool {
         self.said_names.contains(&name)
     }
+}
+
+/// Whether what looks like an identifier is a word of its own.
+pub(super) fn is_whole_word(text: &[u8], form: &Range<usize>) -> bool {
+    let before = form.start.checked_sub(1).and_then(|at| text.get(at));
+    !is_word(before) && !begins_word(&text[form.end..])
 }
 
 /// Whether a byte belongs to the word before or behind it.
