@@ -222,6 +222,16 @@ pub enum ClientError {
         /// Scheme, host and port of `upstream.base_url`.
         origin: String,
     },
+    /// A redirect that drops a parameter of the request: the answer would be to another one.
+    #[error("{url} redirects to `{target}`, which lacks its parameter `{name}`; not followed")]
+    LostParameter {
+        /// The request.
+        url: String,
+        /// The target of the redirect.
+        target: String,
+        /// The first parameter that is missing or different.
+        name: String,
+    },
     /// Too many redirects.
     #[error("{url} redirects more than {limit} times")]
     TooManyRedirects {
@@ -264,6 +274,7 @@ impl ClientError {
             | Self::TooManyValues { .. }
             | Self::UnknownEncoding { .. }
             | Self::Elsewhere { .. }
+            | Self::LostParameter { .. }
             | Self::TooManyRedirects { .. } => false,
         }
     }

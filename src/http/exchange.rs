@@ -201,7 +201,7 @@ impl Exchange {
             let Some(target) = redirect(&response) else {
                 return Ok((url, response));
             };
-            url = self.origin.follow(&url, &target)?;
+            url = self.origin.redirected(&url, &target)?;
         }
         Err(ClientError::TooManyRedirects {
             url: asked(&url),

@@ -46,6 +46,23 @@ impl Origin {
         Ok(url)
     }
 
+    /// Resolves a redirect, if its target asks for the same: a feed without the id of its
+    /// list would be that of all lists.
+    pub(super) fn redirected(&self, from: &Url, target: &str) -> Result<Url, ClientError> {
+        let url = self.follow(from, target)?;
+        let lost = from
+            .query_pairs()
+            .find(|asked| url.query_pairs().all(|kept| kept != *asked));
+        match lost {
+            None => Ok(url),
+            Some((name, _)) => Err(ClientError::LostParameter {
+                url: asked(from),
+                target: quote(target),
+                name: quote(&name),
+            }),
+        }
+    }
+
     /// Resolves a `next` link.
     pub(super) fn next(&self, next: &str) -> Result<Url, ClientError> {
         self.follow(&self.base, next)
@@ -80,6 +97,26 @@ mod tests {
             ("http://[", false),
         ] {
             assert_eq!(origin.next(next).is_ok(), good, "{next}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_keeps_the_parameters_of_the_request() {
+        let origin = Origin::new("https://api.example".parse().unwrap());
+        let from = "https://api.example/api/xml-feed?asset_list_id=4&days=2";
+        for (target, good) in [
+            ("/api/xml-feed/?asset_list_id=4&days=2", true),
+            ("/api/v1/xml-feed/?days=2&asset_list_id=4&x=1", true),
+            ("/api/xml-feed/", false),
+            ("/api/xml-feed/?days=2", false),
+            ("/api/xml-feed/?asset_list_id=5&days=2", false),
+            (
+                "https://other.example/api/xml-feed/?asset_list_id=4&days=2",
+                false,
+            ),
+        ] {
+            let redirected = origin.redirected(&from.parse().unwrap(), target);
+            assert_eq!(redirected.is_ok(), good, "{target}: {redirected:?}");
         }
     }
 

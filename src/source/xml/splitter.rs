@@ -243,7 +243,7 @@ impl Splitter {
         match token.kind {
             Kind::Comment | Kind::Instruction => {
                 self.envelope.comment(markup);
-                if !self.open.is_empty() && hides_records(&self.rules, markup) {
+                if self.envelope.root.is_some() && hides_records(&self.rules, markup) {
                     let limit_bytes = self.rules.limits.markup_bytes;
                     if markup.len() > limit_bytes {
                         return Err(self.too_large(limit_bytes, token.start));
