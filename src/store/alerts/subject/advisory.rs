@@ -10,7 +10,7 @@ use super::span::{Span, names, severity};
 use crate::model::{AdvisorySubject, AttackVector, ChangeKind, Product, Subject};
 
 /// All columns of a row.
-#[expect(clippy::struct_excessive_bools, reason = "they are columns")]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Row {
     seq: Option<i64>,
     at: DateTime<Utc>,
