@@ -46,13 +46,21 @@ async fn a_rule_about_one_list_is_told_of_what_another_list_brings_first() {
     follow(&mut world, 2, "feed");
     read(&world, 2).await;
     world.later(TimeDelta::hours(10));
-    let said = publish(&world, &[1, 2]);
-    read(&world, 2).await;
-    world.alert().await;
-    read(&world, 1).await;
-    let all = settle(&world, &receiver, &said).await;
-    let each = ["any", "one", "two", "joined"].map(|rule| (rule, "appeared"));
-    assert_eq!(all, once(each));
+    for hours in [0, 5] {
+        let said = publish(&world, &[1, 2]);
+        read(&world, 2).await;
+        world.alert().await;
+        world.later(TimeDelta::hours(hours));
+        read(&world, 1).await;
+        let mut all = settle(&world, &receiver, &said).await;
+        let joined = all.remove("joined").unwrap();
+        // An hour later, joining is an event of its own for whoever asks for it.
+        let expected = ["appeared", "joined_watch_list"];
+        assert_eq!(joined, expected[..=usize::from(hours > 0)]);
+        let each = ["any", "one", "two"].map(|rule| (rule, "appeared"));
+        assert_eq!(all, once(each));
+        world.later(TimeDelta::hours(10));
+    }
 }
 
 #[tokio::test]

@@ -138,7 +138,8 @@ enum Step {
     TouchTicket(usize),
     Pull,
     Tickets,
-    /// A second watch list is followed; it is read before the first, or after it.
+    /// A second watch list is followed; it is read before the first, or after it. An
+    /// advisory that is new is in both.
     Follow(bool),
     /// A rule reads otherwise, or is removed: taken over as by a reload.
     Edit(usize, Option<usize>),
@@ -376,6 +377,9 @@ impl Case {
             Step::Tickets => drop(self.world.sync_tickets(TicketSync::Now).await),
             Step::Follow(is_first) => {
                 let lists = if is_first { vec![2, 1] } else { vec![1, 2] };
+                for said in simulator.publish(1) {
+                    assert!(simulator.join(&said, 1) && simulator.join(&said, 2));
+                }
                 self.world.lists.get_or_insert_default().clone_from(&lists);
             }
             Step::Edit(name, says) => self.edit(name, says).await,
@@ -516,6 +520,9 @@ impl Case {
     /// Ends what nobody has time to wait for, until all that waits is told.
     async fn end(&mut self) {
         self.world.simulator.clear_faults();
+        if self.world.lists == Some(vec![1]) {
+            self.take(Step::Follow(true)).await;
+        }
         self.take(Step::Pull).await;
         self.take(Step::Pass).await;
         let end = "update advisoryd.delivery set leased_until = now() where leased_until > now()";
