@@ -1,7 +1,7 @@
 # `make demo` runs a self-contained demo; `make test` runs all checks and tests.
 # Both install missing Debian packages (PostgreSQL's server, a C compiler).
 
-.PHONY: demo picture test test-monitoring test-syslog test-pooler test-failover deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny packages package-tools stage deb rpm tarball image test-package test-image test-reproducible lint-container
+.PHONY: demo picture test test-monitoring test-syslog test-pooler test-failover deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny packages package-tools stage deb rpm tarball archive image test-package test-image test-reproducible lint-container
 
 # The build needs no database: sqlx's macros read .sqlx.
 export SQLX_OFFLINE ?= true
@@ -81,19 +81,28 @@ release: deps
 # commit, and paths in the binary do not name the folder.
 PACKAGES = target/packages
 PACKAGE_TOOLS ?= target/package-tools
-PACKAGE_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+BUILD_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+PACKAGE_HOST = $(BUILD_HOST)
 PACKAGE_ARCH = $(firstword $(subst -, ,$(PACKAGE_HOST)))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 DIST = target/$(PACKAGE_HOST)/dist/advisoryd
-SBOM = target/advisoryd.cdx.json
+STAGE = target/package
+SBOM = $(STAGE).cdx.json
 # lld folds functions with the same code, which generic code has many of. Rust uses it by
 # default on x86-64 alone.
 DIST_FLAGS = --remap-path-prefix=$(CURDIR)=/build/advisoryd \
 	--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo \
 	$(if $(filter x86_64,$(PACKAGE_ARCH)),-Clink-arg=-Wl$(comma)--icf=all)
+# For the linking of the program alone. Most relocations of vtables are stored in a packed
+# form, which glibc reads since 2.36 (Debian 12). packaging/stage removes the symbols, so
+# that the program below target can be examined with nm and perf.
+DIST_LINK = $(if $(filter x86_64,$(PACKAGE_ARCH)),-Clink-arg=-Wl$(comma)-z$(comma)pack-relative-relocs $(RUST_LLD)) -Cstrip=none
+# Rust uses its own lld by default for glibc alone.
+RUST_LLD = $(if $(filter %-musl,$(PACKAGE_HOST)),-Clink-arg=-fuse-ld=lld \
+	-Clink-arg=-B$(shell rustc --print sysroot)/lib/rustlib/$(BUILD_HOST)/bin/gcc-ld)
 comma = ,
 
-stage deb rpm tarball image test-reproducible: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)
+stage deb rpm tarball archive image test-package test-reproducible: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)
 
 packages: deb rpm tarball
 
@@ -109,9 +118,9 @@ package-tools: $(AUDITABLE) $(DEB) $(RPM)
 
 stage: deps $(AUDITABLE)
 	RUSTFLAGS="$(DIST_FLAGS)" PATH="$(abspath $(PACKAGE_TOOLS))/bin:$$PATH" \
-	  cargo auditable build --locked --profile dist --target $(PACKAGE_HOST)
+	  cargo auditable rustc --locked --profile dist --target $(PACKAGE_HOST) --bin advisoryd -- $(DIST_LINK)
 	packaging/sbom $(PACKAGE_HOST) $(SBOM)
-	packaging/stage $(DIST) $(SBOM)
+	packaging/stage $(DIST) $(SBOM) $(STAGE)
 	@mkdir -p $(PACKAGES)
 
 deb: stage $(DEB)
@@ -120,12 +129,20 @@ deb: stage $(DEB)
 rpm: stage $(RPM)
 	$(PACKAGE_TOOLS)/bin/cargo-generate-rpm generate-rpm --source-date $(SOURCE_DATE_EPOCH) --output $(PACKAGES)/
 
-XZ = xz -T1
+# The program of the archive is static: it needs no libraries of the machine.
+STATIC_HOST = $(PACKAGE_ARCH)-unknown-linux-musl
 
-tarball: stage
-	tar -C target/package --transform 's,^\.,advisoryd-$(VERSION),' --exclude ./usr/share/lintian \
+tarball:
+	@[ -d "$$(rustc --print target-libdir --target $(STATIC_HOST))" ] \
+	  || { echo "Rust's standard library for $(STATIC_HOST) is missing. Run: rustup target add $(STATIC_HOST)" >&2; exit 1; }
+	@command -v musl-gcc >/dev/null || apt-get install -y -qq --no-install-recommends musl-tools >/dev/null
+	$(MAKE) archive PACKAGE_HOST=$(STATIC_HOST) STAGE=target/package-static
+
+# An archive of the files for PACKAGE_HOST.
+archive: stage
+	tar -C $(STAGE) --transform 's,^\.,advisoryd-$(VERSION),' --exclude ./usr/share/lintian \
 	  --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner -cf - . \
-	  | $(XZ) >$(PACKAGES)/advisoryd-$(VERSION)-$(PACKAGE_HOST).tar.xz
+	  | xz -T1 >$(PACKAGES)/advisoryd-$(VERSION)-$(PACKAGE_HOST).tar.xz
 
 # An OCI image of the same files with the few packages of Debian that they need.
 IMAGE = $(PACKAGES)/advisoryd-$(VERSION)-$(PACKAGE_HOST).oci.tar
@@ -146,13 +163,17 @@ lint-container:
 	  && touch $(LINT)/complete; }
 	$(LINT)/bin/python packaging/oci/lint
 
-# Installs, upgrades, removes and purges the .deb in an empty Debian root below target,
+# Installs, upgrades, removes and purges the packages in an empty Debian root below target,
 # and runs the demo there. Needs root and a network; starts no systemd.
-test-package: deb
+NEXT_RPM = target/package-test/next.rpm
+
+test-package: deb rpm
 	@for package in lintian debootstrap; do \
 	  command -v $$package >/dev/null || apt-get install -y -qq --no-install-recommends $$package >/dev/null; done
-	lintian --fail-on error,warning $(PACKAGES)/advisoryd_*.deb
-	packaging/test $(PACKAGES)/advisoryd_*.deb
+	lintian --fail-on error,warning $(PACKAGES)/advisoryd_$(VERSION)-*.deb
+	packaging/test-deb $(PACKAGES)/advisoryd_$(VERSION)-*.deb
+	$(PACKAGE_TOOLS)/bin/cargo-generate-rpm generate-rpm --source-date $(SOURCE_DATE_EPOCH) --set-metadata 'release = "2"' --output $(NEXT_RPM)
+	packaging/test-rpm $(PACKAGES)/advisoryd-$(VERSION)-1.*.rpm $(NEXT_RPM)
 
 # Builds the last commit again in another folder: the packages must be the same bytes.
 test-reproducible: deb

@@ -70,6 +70,7 @@ pub async fn measure(place: &Place, size: usize, out: &mut impl Write) -> Result
     server.serve(&documents.first);
     let database = place.database("alerts").await?;
     let program = Program {
+        binary: crate::program::BUILT,
         place,
         server: &server,
         database: &database,

@@ -7,6 +7,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy)]
 pub struct Pass {
     pub wall: Duration,
+    /// On all processors, in the program and in the kernel for it.
+    pub cpu: Duration,
     pub peak_memory_kib: u64,
     pub wal_bytes: u64,
 }

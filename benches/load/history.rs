@@ -38,6 +38,7 @@ async fn loads(place: &Place, size: usize) -> Result<(Spread, Database)> {
         fill::keep_history(&with, true).await?;
         let load = async |database| {
             let program = Program {
+                binary: crate::program::BUILT,
                 place,
                 server: &server,
                 database,

@@ -1,8 +1,11 @@
 //! How fast the built program loads a feed, beside what the machine could do at
 //! best, in one run: `cargo bench --bench load`, or `-- quick` for 10,000
 //! advisories only; `-- history` for what history costs and how fast it answers,
-//! `-- history quick` for a tenth of it; `-- alerts` for how fast changes are told. Figures are ratios of paired rounds; see docs/performance.md.
+//! `-- history quick` for a tenth of it; `-- alerts` for how fast changes are told;
+//! `-- against ONE TWO` for two programs, for example of two build profiles.
+//! Figures are ratios of paired rounds; see docs/performance.md.
 
+mod against;
 mod alerts;
 mod answers;
 mod baseline;
@@ -40,6 +43,13 @@ fn main() -> Result<()> {
     runtime.block_on(async {
         let place = Place::make().await?;
         let mut out = std::io::stdout().lock();
+        if let Some(at) = arguments.iter().position(|argument| argument == "against") {
+            let [one, two, ..] = &arguments[at + 1..] else {
+                return Err("`against` needs the paths of two programs".into());
+            };
+            against::measure(&place, [one, two], &mut out).await?;
+            return place.close().await;
+        }
         if arguments.iter().any(|argument| argument == "alerts") {
             alerts::measure(&place, SIZES[usize::from(!quick)], &mut out).await?;
             return place.close().await;
@@ -63,6 +73,7 @@ async fn measure(place: &Place, size: usize) -> Result<Figures> {
     for round in 0..ROUNDS {
         let database = place.database(&format!("bench_{size}_{round}")).await?;
         let program = program::Program {
+            binary: program::BUILT,
             place,
             server: &server,
             database: &database,

@@ -16,7 +16,11 @@ use crate::server::Server;
 /// peak memory of children is then the program's alone.
 pub const MEASURE: &str = "measure-one-pass";
 
+/// The program of this build.
+pub const BUILT: &str = env!("CARGO_BIN_EXE_advisoryd");
+
 pub struct Program<'a> {
+    pub binary: &'a str,
     pub place: &'a Place,
     pub server: &'a Server,
     pub database: &'a Database,
@@ -30,22 +34,20 @@ impl Program<'_> {
         let before = self.place.wal().await?;
         let output = Command::new(std::env::current_exe()?)
             .arg(MEASURE)
-            .arg(env!("CARGO_BIN_EXE_advisoryd"))
+            .arg(self.binary)
             .arg("--config")
             .arg(&config)
             .args(["sync", "feeds", "--full", "--json"])
             .stderr(Stdio::inherit())
             .output()?;
         let said = String::from_utf8(output.stdout)?;
-        let Some((micros, kib)) = said
-            .trim()
-            .split_once(' ')
-            .filter(|_| output.status.success())
-        else {
+        let figures: Vec<&str> = said.split_whitespace().collect();
+        let ([wall, cpu, kib], true) = (figures.as_slice(), output.status.success()) else {
             return Err(format!("the program failed: {said}").into());
         };
         Ok(Pass {
-            wall: Duration::from_micros(micros.parse()?),
+            wall: Duration::from_micros(wall.parse()?),
+            cpu: Duration::from_micros(cpu.parse()?),
             peak_memory_kib: kib.parse()?,
             wal_bytes: self.place.wal().await? - before,
         })
@@ -73,8 +75,8 @@ impl Program<'_> {
     }
 }
 
-/// Runs a command to its end and prints its wall time in microseconds and its
-/// peak memory in KiB. What it prints itself is left out.
+/// Runs a command to its end and prints its wall time and its processor time, both in
+/// microseconds, and its peak memory in KiB. What it prints itself is left out.
 pub fn measure(command: &[String]) -> Result<()> {
     let [program, arguments @ ..] = command else {
         return Err("nothing to measure".into());
@@ -88,7 +90,14 @@ pub fn measure(command: &[String]) -> Result<()> {
     if !status.success() {
         return Err(format!("{program} ended with {status}").into());
     }
-    let kib = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss();
-    writeln!(std::io::stdout(), "{} {kib}", wall.as_micros())?;
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let cpu = usage.user_time() + usage.system_time();
+    let micros = cpu.tv_sec() * 1_000_000 + cpu.tv_usec();
+    writeln!(
+        std::io::stdout(),
+        "{} {micros} {}",
+        wall.as_micros(),
+        usage.max_rss()
+    )?;
     Ok(())
 }

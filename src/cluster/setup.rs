@@ -89,12 +89,18 @@ pub(super) fn superuser(options: PgConnectOptions, database: &str) -> PgConnectO
         .options([("search_path", "pg_catalog")])
 }
 
+/// One set-up after the other. The future of a set-up may be dropped, but the server goes on
+/// with what it was asked: the next set-up would create the same database beside it, and
+/// fail. The lock ends with its session. The number has no meaning.
+const TAKE_TURNS: &str = "select pg_advisory_lock(7362984510376)";
+
 /// Creates what is missing and corrects what differs. `connection` is the
 /// superuser's; `options` say how to reach the server.
 pub(super) async fn set_up(
     connection: &mut PgConnection,
     options: PgConnectOptions,
 ) -> sqlx::Result<()> {
+    sqlx::raw_sql(TAKE_TURNS).execute(&mut *connection).await?;
     sqlx::raw_sql(SET_UP_ROLES)
         .execute(&mut *connection)
         .await?;
