@@ -47,6 +47,6 @@ impl Simulator {
 
     /// Publishes files that are older than the ones before.
     pub fn publish_older_files(&self) {
-        self.shared.publish(|files| files.changes -= 1_000_000);
+        self.shared.publish(|files| files.changes -= 40_000);
     }
 }
