@@ -91,8 +91,23 @@ pub(super) fn superuser(options: PgConnectOptions, database: &str) -> PgConnectO
 
 /// One set-up after the other. The future of a set-up may be dropped, but the server goes on
 /// with what it was asked: the next set-up would create the same database beside it, and
-/// fail. The lock ends with its session. The number has no meaning.
-const TAKE_TURNS: &str = "select pg_advisory_lock(7362984510376)";
+/// fail. Waits for the sessions of the superuser that are at work and began earlier; a lock
+/// could be taken by others.
+const TAKE_TURNS: &str = "
+do $$
+begin
+    while exists (
+        select from pg_stat_activity other
+        join pg_stat_activity own on own.pid = pg_backend_pid()
+        where other.usename = current_user and other.datname = current_database()
+          and other.state = 'active'
+          and (other.backend_start, other.pid) < (own.backend_start, own.pid))
+    loop
+        perform pg_sleep(0.05);
+        perform pg_stat_clear_snapshot();
+    end loop;
+end
+$$";
 
 /// Creates what is missing and corrects what differs. `connection` is the
 /// superuser's; `options` say how to reach the server.
