@@ -143,6 +143,16 @@ impl Client {
         client
     }
 
+    /// A clone that asks upstream even for what is saved, and saves nothing: to see whether
+    /// it has changed since. Where nothing may be sent, each request fails with
+    /// [`ClientError::Offline`].
+    #[must_use]
+    pub fn without_saved(&self) -> Self {
+        let mut client = self.clone();
+        client.account.is_unsaved = true;
+        client
+    }
+
     /// Sends a GET request; the body has not been read yet. Retries end when the body
     /// starts: a later failure is an error of [`super::Body::chunk`]; see [`Client::retries`].
     ///

@@ -50,6 +50,8 @@ pub(super) enum BodyMode {
 pub(super) struct RequestContext {
     pub(super) meter: Meter,
     pub(super) priority: Priority,
+    /// Whether saved responses are neither read nor written.
+    pub(super) is_unsaved: bool,
 }
 
 /// Parameters shared by all requests of one attempt.
@@ -88,7 +90,8 @@ impl Exchange {
         extent: BodyMode,
         account: &RequestContext,
     ) -> Result<Answer, ClientError> {
-        let Some(saved) = &self.saved else {
+        let saved = self.saved.as_ref().filter(|_| !account.is_unsaved);
+        let Some(saved) = saved else {
             return self.request(url, kind, extent, account).await;
         };
         let frame = || self.frame(url, &account.meter);
@@ -210,7 +213,9 @@ impl Exchange {
     }
 
     async fn send(&self, url: &Url, ask: Ask<'_>) -> Result<Response, ClientError> {
-        let RequestContext { meter, priority } = ask.account;
+        let RequestContext {
+            meter, priority, ..
+        } = ask.account;
         let Some(transport) = &self.transport else {
             return Err(ClientError::Offline { url: asked(url) });
         };

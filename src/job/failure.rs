@@ -2,7 +2,7 @@
 
 use crate::http::ClientError;
 use crate::model::{Holder, RunFailure, chain};
-use crate::source::page::NotAPage;
+use crate::source::page::{Incomplete, NotAPage};
 use crate::source::xml::FeedError;
 use crate::store;
 
@@ -18,6 +18,9 @@ pub enum Failure {
     /// A JSON page has an unexpected structure.
     #[error(transparent)]
     Page(#[from] NotAPage),
+    /// A JSON page says that rows are missing, or is damaged. What it holds was used.
+    #[error(transparent)]
+    Incomplete(#[from] Incomplete),
     /// The database.
     #[error("database error")]
     Store(#[from] sqlx::Error),
@@ -55,7 +58,7 @@ pub enum Failure {
     },
     /// Upstream ignores a filter: it returned a row outside the requested window.
     #[error(
-        "upstream ignores the filter `{filter}__gte`: it returned {key} ({collection}), which is outside the requested window"
+        "upstream ignores the filter `{filter}__gte`: it returned {key} ({collection}), which is outside the requested window; what it returned is stored, and the next run tests the filter again"
     )]
     Outside {
         /// What the rows are, in words.

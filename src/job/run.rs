@@ -2,6 +2,7 @@
 
 mod report;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -15,7 +16,8 @@ use super::failure::Failure;
 use super::transaction::Guard;
 use crate::job::coverage;
 use crate::model::{
-    FingerprintSum, Holder, Mode, Outcome, RunFailure, SourceKey, Tally, counted, is_in_future,
+    Fingerprint, FingerprintSum, Holder, Mode, Outcome, RunFailure, SourceKey, Tally, counted,
+    is_in_future,
 };
 use crate::store::change;
 use crate::store::ledger::lock::SourceLock;
@@ -48,7 +50,12 @@ pub(crate) struct Work {
     /// The number to compare with the total count that upstream reports.
     pub accounted: Option<u64>,
     pub tickets: Option<TicketProgress>,
+    /// The newest copy that was received of each ticket.
+    pub newest: HashMap<i64, Copied>,
 }
+
+/// A copy of a ticket: when it was modified, and the fingerprint of its content.
+pub(crate) type Copied = (Option<DateTime<Utc>>, Fingerprint);
 
 /// How far a complete run read the tickets.
 #[derive(Debug)]

@@ -3,14 +3,34 @@
 
 /// The parts of a page, its rows as they came.
 pub(super) struct Parts<'a> {
-    /// The page without its rows.
-    pub envelope: String,
+    /// What stands before the first row.
+    pub before: &'a str,
     /// The rows, each as it came.
     pub rows: Vec<&'a str>,
+    /// What stands behind the last row.
+    pub behind: Behind<'a>,
 }
 
-/// Finds the rows of `results` by brackets and quotation marks alone. `None` if these do
-/// not match, as in a page that was cut off.
+/// What stands behind the rows of a page whose brackets match.
+pub(super) enum Behind<'a> {
+    /// The end of the page, from the bracket that ends its rows.
+    End(&'a str),
+    /// A row whose brackets do not match, or that was cut off, and all that follows it.
+    Damage(&'a str),
+}
+
+impl Parts<'_> {
+    /// The page without its rows.
+    pub(super) fn envelope(&self) -> String {
+        match self.behind {
+            Behind::End(end) => [self.before, end].concat(),
+            Behind::Damage(_) => [self.before, "]}"].concat(),
+        }
+    }
+}
+
+/// Finds the rows of `results` by brackets and quotation marks alone, up to the first one
+/// in which these do not match. `None` if there is no such list.
 pub(super) fn split(page: &str) -> Option<Parts<'_>> {
     let (mut open, mut rows) = (Vec::new(), Vec::new());
     let (mut string_from, mut is_escaped) = (None, false);
@@ -46,19 +66,26 @@ pub(super) fn split(page: &str) -> Option<Parts<'_>> {
             }
             b'}' | b']' => {
                 if open.pop() != Some(byte) {
-                    return None;
+                    break;
                 }
                 if let Some(list_from) = list_from.filter(|_| open.len() == 1) {
                     rows.push(page.get(row_from..at)?);
                     rows.retain(|row| !row.trim().is_empty());
-                    let envelope = [page.get(..list_from)?, page.get(at..)?].concat();
-                    return Some(Parts { envelope, rows });
+                    return Some(Parts {
+                        before: page.get(..list_from)?,
+                        rows,
+                        behind: Behind::End(page.get(at..)?),
+                    });
                 }
             }
             _ => {}
         }
     }
-    None
+    Some(Parts {
+        before: page.get(..list_from?)?,
+        rows,
+        behind: Behind::Damage(page.get(row_from..)?),
+    })
 }
 
 /// The text with raw control characters in strings escaped, and with the numbers that JSON
@@ -101,7 +128,9 @@ fn word_length(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{mended, split};
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::{Behind, mended, split};
 
     #[test]
     fn what_is_mended_and_what_is_not() {
@@ -123,14 +152,23 @@ mod tests {
     }
 
     #[test]
-    fn a_page_whose_brackets_do_not_match_has_no_rows() {
-        for page in [
-            r#"{"count": 1, "results": [{"id": 1}"#,
-            r#"{"count": 1, "results": [{"id": [1}]}]}"#,
-            r#"{"count": 1, "results": [{"id": "1}]}"#,
-            r#"{"count": 1, "rows": [{"id": 1}]}"#,
+    fn a_page_whose_brackets_do_not_match_has_the_rows_before_the_damage() {
+        for (page, rest) in [
+            (r#"{"results": [{"id": 1}, {"id": 2"#, r#" {"id": 2"#),
+            (
+                r#"{"results": [{"id": 1},{"id": [1}]}]}"#,
+                r#"{"id": [1}]}]}"#,
+            ),
+            (r#"{"results": [{"id": 1},{"id": "1}]}"#, r#"{"id": "1}]}"#),
+            (r#"{"results": [{"id": 1},"#, ""),
         ] {
-            assert!(split(page).is_none(), "{page}");
+            let parts = split(page).unwrap();
+            assert_eq!(parts.rows, [r#"{"id": 1}"#], "{page}");
+            assert!(
+                matches!(parts.behind, Behind::Damage(found) if found == rest),
+                "{page}"
+            );
         }
+        assert!(split(r#"{"count": 1, "rows": [{"id": 1}]}"#).is_none());
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod approval;
 pub mod asset_list;
+mod broken_page;
 mod damaged_json;
 pub mod detail;
 pub mod enrichment;
@@ -10,6 +11,9 @@ pub(crate) mod json_text;
 pub mod list_item;
 pub mod page;
 mod page_claims;
+mod page_envelope;
+mod page_rows;
 pub(crate) mod path;
 pub mod ticket;
+mod unreadable;
 pub mod xml;

@@ -1,25 +1,16 @@
 //! A page of one of upstream's collections (contract §4).
 
 use encoding_rs::UTF_8;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
+use super::damaged_json::{self, Behind, Parts};
+use super::page_claims;
+use super::page_envelope::{Envelope, first};
+use super::page_rows::Rows;
+pub use super::unreadable::Unreadable;
 use super::xml::FeedError;
-use super::{damaged_json, page_claims};
-use crate::model::{one_line, shortened};
-
-/// A record that was received and could not be understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
-    /// Its identifier, where one could be found.
-    pub key: Option<String>,
-    /// Why it could not be understood.
-    pub reason: String,
-    /// As it came.
-    pub raw: String,
-}
+use crate::model::{counted, one_line, shortened};
 
 /// The envelope of a collection.
 #[derive(Debug, Clone)]
@@ -36,39 +27,28 @@ pub struct Page {
     /// How many of the rows in `results` did not come as valid JSON in a valid encoding and
     /// were repaired.
     pub repaired: usize,
-    /// Why the page is not what was asked for, if it says so beside its rows: an error, or
-    /// that it is not complete. What it holds can be used all the same.
-    pub claim: Option<FeedError>,
+    /// Why the page is not all that was asked for, if it is not. What it holds can be used
+    /// all the same.
+    pub claim: Option<Incomplete>,
 }
 
-/// The envelope as it comes, its rows not read yet.
-#[derive(Deserialize)]
-struct Envelope {
-    #[serde(deserialize_with = "count")]
-    count: u64,
-    #[serde(default, deserialize_with = "next")]
-    next: Option<String>,
-    results: Vec<Box<RawValue>>,
-}
-
-/// A whole number, also as a string or with a fraction of zero.
-fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let raw = Box::<RawValue>::deserialize(deserializer)?;
-    let text = raw.get().trim_matches('"').trim();
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let count = whole.parse().ok();
-    count
-        .filter(|_| fraction.bytes().all(|digit| digit == b'0'))
-        .ok_or_else(|| D::Error::custom("`count` is not a whole number"))
-}
-
-/// A URL; `null`, `false` and an empty string are none.
-fn next<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    match Value::deserialize(deserializer)? {
-        Value::String(url) => Ok(Some(url).filter(|url| !url.trim().is_empty())),
-        Value::Null | Value::Bool(false) => Ok(None),
-        _ => Err(D::Error::custom("`next` is neither a URL nor null")),
-    }
+/// Why a page is not all that was asked for.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Incomplete {
+    /// It says so beside its rows: an error, or that it is not complete.
+    #[error(transparent)]
+    Says(#[from] FeedError),
+    /// It is cut off or damaged, so that rows may be missing.
+    #[error(
+        "the page is not whole, so that rows may be missing: {why}; {} could be read, and the next run requests it again",
+        counted(*.rows, "row")
+    )]
+    Broken {
+        /// What is wrong with it.
+        why: String,
+        /// How many of its rows could be read.
+        rows: usize,
+    },
 }
 
 /// Why a body is no page.
@@ -109,64 +89,81 @@ fn in_words(says: Option<&String>) -> String {
 }
 
 impl Page {
-    /// Reads a page. If the page is not valid JSON,
-    /// its rows are read one by one and repaired where that is possible.
+    /// Reads a page. If the page is not valid JSON, its rows are read one by one and
+    /// repaired where that is possible; if it is not even whole, those that are.
     pub fn read(body: &[u8]) -> Result<Self, NotAPage> {
         // A byte order mark decides; else it is UTF-8. Bytes that are not become U+FFFD:
         // they belong to one row only.
         let (text, _, has_wrong_bytes) = UTF_8.decode(body);
-        let mut page = match serde_json::from_str::<Envelope>(&text) {
+        let rows = Rows::of_page(has_wrong_bytes);
+        let error = match serde_json::from_str::<Envelope>(&text) {
             Ok(envelope) => {
-                let rows = envelope.results.iter().map(|row| row.get());
-                Self::of(&envelope, rows, has_wrong_bytes)
+                let rows = rows.read(envelope.results.iter().map(|row| row.get()));
+                return Ok(Self::of(&envelope, rows, &text));
             }
-            Err(error) => {
-                let Some(parts) = damaged_json::split(&text) else {
-                    return Err(NotAPage::new(&text, error));
-                };
-                let mended = damaged_json::mended(&parts.envelope);
-                let envelope =
-                    serde_json::from_str(&mended).map_err(|error| NotAPage::new(&text, error))?;
-                Self::of(&envelope, parts.rows.into_iter(), has_wrong_bytes)
-            }
+            Err(error) => error,
         };
-        let is_empty = page.results.is_empty() && page.unreadable.is_empty();
-        page.claim = page_claims::check(&text, page.next.is_some(), is_empty).err();
-        Ok(page)
+        let Some(parts) = damaged_json::split(&text) else {
+            return Err(NotAPage::new(&text, error));
+        };
+        let rows = rows.read(parts.rows.iter().copied());
+        let envelope = damaged_json::mended(&parts.envelope());
+        match (&parts.behind, serde_json::from_str::<Envelope>(&envelope)) {
+            (Behind::End(_), Ok(read)) => Ok(Self::of(&read, rows, &envelope)),
+            _ => Self::of_broken(&parts, rows, error).map_err(|error| NotAPage::new(&text, error)),
+        }
     }
 
-    fn of<'a>(
-        envelope: &Envelope,
-        rows: impl Iterator<Item = &'a str>,
-        has_wrong_bytes: bool,
-    ) -> Self {
-        let mut page = Self {
+    fn of(envelope: &Envelope, rows: Rows, text: &str) -> Self {
+        let is_empty = rows.results.is_empty() && rows.unreadable.is_empty();
+        let claim = page_claims::check(text, envelope.next.is_some(), is_empty);
+        Self {
             count: envelope.count,
             next: envelope.next.clone(),
-            results: Vec::with_capacity(rows.size_hint().0),
-            unreadable: Vec::new(),
-            repaired: 0,
-            claim: None,
-        };
-        for row in rows {
-            let as_it_came = serde_json::from_str(row);
-            let is_damaged =
-                as_it_came.is_err() || has_wrong_bytes && row.contains(char::REPLACEMENT_CHARACTER);
-            let read = as_it_came.or_else(|_| serde_json::from_str(&damaged_json::mended(row)));
-            match read {
-                Ok(value) => {
-                    page.repaired += usize::from(is_damaged);
-                    page.results.push(value);
-                }
-                Err(error) => page.unreadable.push(Unreadable {
-                    key: None,
-                    reason: format!("it cannot be read as JSON: {error}"),
-                    // The database cannot store NUL, which may stand outside of strings here.
-                    raw: row.trim().replace('\0', "\u{fffd}"),
-                }),
-            }
+            results: rows.results,
+            unreadable: rows.unreadable,
+            repaired: rows.repaired,
+            claim: claim.err().map(Incomplete::Says),
         }
-        page
+    }
+
+    /// A page that is not whole: cut off, with brackets that do not match, or with something
+    /// behind its end, which may be further pages. Without any row it is none.
+    fn of_broken(
+        parts: &Parts<'_>,
+        mut rows: Rows,
+        error: serde_json::Error,
+    ) -> Result<Self, serde_json::Error> {
+        let envelope = match parts.behind {
+            Behind::Damage(rest) => {
+                rows.add_behind(rest);
+                serde_json::from_str(&damaged_json::mended(&parts.envelope())).ok()
+            }
+            Behind::End(end) => first(parts, end).map(|(envelope, further)| {
+                rows.add_further(further);
+                envelope
+            }),
+        };
+        if rows.results.is_empty() {
+            return Err(error);
+        }
+        let envelope: Envelope = envelope.unwrap_or(Envelope {
+            count: rows.results.len() as u64,
+            next: None,
+            results: Vec::new(),
+        });
+        let claim = Incomplete::Broken {
+            why: error.to_string(),
+            rows: rows.results.len(),
+        };
+        Ok(Self {
+            count: envelope.count,
+            next: envelope.next,
+            results: rows.results,
+            unreadable: rows.unreadable,
+            repaired: rows.repaired,
+            claim: Some(claim),
+        })
     }
 }
 
@@ -192,7 +189,13 @@ mod tests {
         let page = Page::read(body).unwrap();
         assert_eq!(page.results[0]["title"], "a\u{fffd}");
         assert_eq!(page.repaired, 1);
-        assert!(Page::read(b"{\"count\": 1").is_err());
+        for none in [
+            "{\"count\": 1",
+            "{\"count\": 1, \"results\": [{\"id\"",
+            "[]",
+        ] {
+            assert!(Page::read(none.as_bytes()).is_err(), "{none}");
+        }
         let refused = Page::read(br#"{"detail": "Try\nlater."}"#)
             .unwrap_err()
             .to_string();
@@ -224,6 +227,31 @@ mod tests {
             } else {
                 assert_eq!(ids, [1, 3], "{bad:?}");
                 assert!(page.unreadable[0].raw.starts_with("{\"id\": 2"));
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_page_that_is_cut_off_anywhere_the_whole_rows_are_read() {
+        let rows = [
+            r#"{"id": 1, "status": {"id": 7}}"#,
+            r#"{"id": 2, "status": {"id": 8}}"#,
+        ];
+        let page = format!(
+            r#"{{"count": 2, "results": [{}], "x": 1}}"#,
+            rows.join(", ")
+        );
+        let ends = rows.map(|row| page.find(row).unwrap() + row.len());
+        for cut in 0..page.len() {
+            // A row is known to be whole by what follows it.
+            let whole = ends.iter().filter(|end| cut > **end).count();
+            match Page::read(&page.as_bytes()[..cut]) {
+                Ok(read) => {
+                    assert_eq!(read.results.len(), whole, "{}", &page[..cut]);
+                    assert!(read.claim.is_some(), "{}", &page[..cut]);
+                    assert_eq!(read.unreadable, []);
+                }
+                Err(_) => assert_eq!(whole, 0, "{}", &page[..cut]),
             }
         }
     }

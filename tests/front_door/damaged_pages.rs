@@ -115,3 +115,80 @@ async fn what_a_page_says_is_not_complete_is_stored_and_the_run_fails() {
         assert_eq!(stored(&world).await, ["1", "2", "3"], "{page}");
     }
 }
+
+/// Pages of which something is whole, what of it is stored, and what is quarantined.
+#[tokio::test]
+async fn what_is_whole_of_a_broken_page_is_stored_and_the_run_fails() {
+    let all = page("3", "null", "1");
+    let row = |id: u8, title: &str| format!(r#"{{"id": {id}, "title": {title}}}"#);
+    let of = |rows: &[String]| {
+        let rows = rows.join(",");
+        format!(r#"{{"count": 3, "next": null, "results": [{rows}]}}"#)
+    };
+    let (one, three) = (row(1, "\"one\""), row(3, "\"three\""));
+    let rows = |second: &str| of(&[one.clone(), second.to_owned(), three.clone()]);
+    let first = of(&[one.clone(), row(2, "\"two\"")]);
+    for (page, expected, quarantined) in [
+        (all[..all.len() - 10].to_owned(), &["1", "2"][..], 0),
+        (format!("{all} garbage"), &["1", "2", "3"], 0),
+        (
+            format!("{first}\n{}", of(std::slice::from_ref(&three))),
+            &["1", "2", "3"],
+            0,
+        ),
+        (rows(r#"{"id": 2, "title": [1}"#), &["1", "3"], 1),
+        (
+            rows(r#"{"id": 2, "title": "say "hi there"}"#),
+            &["1", "3"],
+            1,
+        ),
+        (
+            rows(r#"{"id": 2, "status": {"id": 7, "title": 1}]}"#),
+            &["1", "3"],
+            1,
+        ),
+    ] {
+        let (world, documents) = world_of_documents().await;
+        documents.set_text(PATH, &page);
+        let reports = world.sync_tickets(TicketSync::Now).await;
+        let outcome = &reports[0].outcome;
+        assert_eq!(outcome.name(), "failed", "{page}");
+        let error = outcome.error().unwrap();
+        assert!(error.contains("the page is not whole"), "{page}: {error}");
+        assert_eq!(stored(&world).await, expected, "{page}");
+        let kept = "select count(*) from advisoryd_v1.quarantine";
+        assert_eq!(world.count(kept).await, quarantined, "{page}");
+        let cursor = "select count(*) from advisoryd.ticket_reading where cursor_at is not null";
+        assert_eq!(world.count(cursor).await, 0, "{page}");
+
+        documents.set_text(PATH, &all);
+        sync(&world, &all).await;
+        assert_eq!(stored(&world).await, ["1", "2", "3"], "{page}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_page_with_a_damaged_row_says_of_itself_is_noticed() {
+    for value in ["NaN", "\"a\u{1}b\"", "tru"] {
+        for (says, is_failure) in [
+            (r#", "error": "backend timeout""#, true),
+            (r#", "partial": true"#, true),
+            (r#", "error": null"#, false),
+        ] {
+            let (world, documents) = world_of_documents().await;
+            let page = page("3", "null", value);
+            let page = format!("{}{says}}}", page.strip_suffix('}').unwrap());
+            documents.set_text(PATH, &page);
+            let reports = world.sync_tickets(TicketSync::Now).await;
+            let outcome = reports[0].outcome.name();
+            let expected = if is_failure { "failed" } else { "ok" };
+            assert_eq!(outcome, expected, "{page}");
+            let expected: &[&str] = if value == "tru" {
+                &["1", "3"]
+            } else {
+                &["1", "2", "3"]
+            };
+            assert_eq!(stored(&world).await, expected, "{page}");
+        }
+    }
+}

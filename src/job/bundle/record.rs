@@ -15,6 +15,7 @@ use crate::http::{Answer, ClientError, Kind, Request, SavedResponses};
 use crate::job::collection::count::{Attempt, Attempts};
 use crate::job::collection::links::Links;
 use crate::job::collection::page::Pages;
+use crate::job::collection::unnamed::Unnamed;
 use crate::job::context::Context;
 use crate::job::details::fetch::{self, is_plain};
 use crate::job::enrichment::{NotEnriched, pull};
@@ -308,17 +309,19 @@ impl Recording<'_> {
         let page_size = self.context.config.tickets.page_size.to_string();
         let first = Request::new(TICKETS_PATH, Kind::Json).with("page_size", page_size);
         let mut pages = Pages::new(self.context, first);
-        let (mut ids, mut without_id) = (HashSet::new(), 0);
+        let (mut ids, mut without_id) = (HashSet::new(), Unnamed::default());
         while let Some(received) = pages.next().await? {
             let page = parse(self.context, received);
             ids.extend(page.ids());
-            without_id += page.without_id();
+            without_id.add_page(page.without_id());
         }
-        let received = (ids.len() + without_id) as u64;
+        let received = ids.len() as u64 + without_id.count();
+        // What has moved between pages is on none of the saved ones.
+        let is_complete = received >= pages.claimed && pages.moved == 0;
         Ok(Attempt {
             claimed: pages.claimed,
             received,
-            complete: (received >= pages.claimed).then_some(()),
+            complete: is_complete.then_some(()),
         })
     }
 }

@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use super::count::{Attempt, Attempts};
 use super::page::Pages;
+use super::unnamed::Unnamed;
 use crate::http::{Kind, Request};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
+use crate::model::plain_fingerprint;
 
 /// Rows per page; upstream does not recommend more.
 const PAGE_SIZE: &str = "100";
@@ -50,21 +52,30 @@ async fn read_once<K: Ord, T>(
 ) -> Result<Attempt<Whole<K, T>>, Failure> {
     let request = Request::new(path, Kind::Json).with("page_size", PAGE_SIZE);
     let mut pages = Pages::new(context, request).at_most(MAX_PAGES);
-    let (mut rows, mut unreadable, mut sample) = (BTreeMap::new(), 0, None);
+    let (mut rows, mut unnamed, mut sample) = (BTreeMap::new(), Unnamed::default(), None);
     while let Some(received) = pages.next().await? {
-        unreadable += received.page.unreadable.len();
-        if let Some(first) = received.page.unreadable.first() {
-            sample.get_or_insert_with(|| first.raw.clone());
-        }
+        let mut without_key: Vec<String> = received
+            .page
+            .unreadable
+            .into_iter()
+            .map(|row| row.raw)
+            .collect();
         for row in &received.page.results {
-            if let Some((key, value)) = read(row) {
-                rows.insert(key, value);
-            } else {
-                unreadable += 1;
-                sample.get_or_insert_with(|| row.to_string());
+            match read(row) {
+                Some((key, value)) => {
+                    rows.insert(key, value);
+                }
+                None => without_key.push(row.to_string()),
             }
         }
+        unnamed.add_page(
+            without_key
+                .iter()
+                .map(|row| plain_fingerprint(row.as_bytes())),
+        );
+        sample = sample.or_else(|| without_key.into_iter().next());
     }
+    let unreadable = usize::try_from(unnamed.count()).unwrap_or(usize::MAX);
     let (claimed, count) = (pages.claimed, (rows.len() + unreadable) as u64);
     Ok(Attempt {
         claimed,

@@ -1,16 +1,16 @@
 //! Time window over a paginated collection, with both bounds fixed: rows that change
-//! while it is read move out of it. Every row is checked against the window, and the
-//! number of rows against upstream's total count.
+//! while it is read move out of it. The number of rows is checked against upstream's total
+//! count, and every row against the window ([`super::outside`]).
 
 use std::collections::HashSet;
-use std::fmt::Display;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::count::Attempt;
 use super::page::Pages;
+use super::unnamed::Unnamed;
 use crate::http::{Kind, Request};
-use crate::job::failure::Failure;
+use crate::model::Fingerprint;
 
 /// How far our estimate of upstream's clock may be behind that clock before the window is
 /// requested anew: more than a slow response takes.
@@ -86,22 +86,9 @@ impl FixedWindow {
         })
     }
 
-    /// Fails for a row outside the window: upstream ignores the filter. A row whose
-    /// time is unreadable is accepted.
-    pub(crate) fn require_inside(
-        &self,
-        collection: &'static str,
-        key: impl Display,
-        at: Option<DateTime<Utc>>,
-    ) -> Result<(), Failure> {
-        if at.is_none_or(|at| at >= self.from && at < self.to) {
-            return Ok(());
-        }
-        Err(Failure::Outside {
-            collection,
-            filter: self.stem,
-            key: key.to_string(),
-        })
+    /// Whether a time lies within it.
+    pub(crate) fn contains(&self, at: DateTime<Utc>) -> bool {
+        at >= self.from && at < self.to
     }
 }
 
@@ -127,19 +114,23 @@ pub(crate) enum Scanned {
 #[derive(Debug, Default)]
 pub(crate) struct Received {
     keys: HashSet<String>,
-    unreadable: u64,
+    unnamed: Unnamed,
 }
 
 impl Received {
-    /// Adds the rows of a page.
-    pub(crate) fn add(&mut self, keys: impl IntoIterator<Item = String>, unreadable: usize) {
+    /// Adds the rows of a page: the keys of those that have one, and the others.
+    pub(crate) fn add(
+        &mut self,
+        keys: impl IntoIterator<Item = String>,
+        unnamed: impl IntoIterator<Item = Fingerprint>,
+    ) {
         self.keys.extend(keys);
-        self.unreadable += unreadable as u64;
+        self.unnamed.add_page(unnamed);
     }
 
     /// The number of different rows.
     pub(crate) fn count(&self) -> u64 {
-        self.keys.len() as u64 + self.unreadable
+        self.keys.len() as u64 + self.unnamed.count()
     }
 
     /// The time that is covered, if all rows of the window were received.

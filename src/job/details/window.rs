@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 
 use super::fetch::PATH;
+use crate::job::collection::outside::Outside;
 use crate::job::collection::page::{PageResult, Pages};
 use crate::job::collection::parts::Parts;
 use crate::job::collection::window::{FixedWindow, Received, Scanned};
@@ -45,9 +46,12 @@ pub(crate) async fn scan_window(
     work: &mut Work,
 ) -> Result<(), Failure> {
     let mut parts = Parts::of(*window, ADVISORIES);
+    let mut outside = Outside::at(ADVISORIES, PATH);
     while let Some(part) = parts.next() {
-        parts.take(scan_once(run, &part, purpose, work).await?)?;
+        let scanned = scan_once(run, &part, purpose, (&mut outside, &mut *work)).await?;
+        parts.take(scanned)?;
     }
+    outside.warn(window.stem);
     work.covers = parts.covers();
     work.tally.claimed = Some(parts.claimed);
     work.accounted = Some(parts.received);
@@ -58,7 +62,7 @@ async fn scan_once(
     run: &Run,
     window: &FixedWindow,
     purpose: Purpose,
-    work: &mut Work,
+    (outside, work): (&mut Outside, &mut Work),
 ) -> Result<Scanned, Failure> {
     let mut pages = Pages::new(&run.context, window.request(PATH, PAGE_SIZE));
     let mut received = Received::default();
@@ -72,18 +76,26 @@ async fn scan_once(
         let (elements, unreadable) = read_page(&run.context.rules, page);
         let rows = elements.len() as u64;
         run.context.progress.add(bytes, rows);
-        for row in &elements {
-            window.require_inside(ADVISORIES, &row.said, row.modified_at)?;
-        }
+        let times: Vec<_> = elements
+            .iter()
+            .map(|row| (row.said.clone(), row.modified_at))
+            .collect();
+        let named = unreadable.iter().filter_map(|row| row.key.clone());
         received.add(
-            elements.iter().map(|row| row.said.clone()),
-            unreadable.len(),
+            elements.iter().map(|row| row.said.clone()).chain(named),
+            unreadable
+                .iter()
+                .filter(|row| row.key.is_none())
+                .map(|row| plain_fingerprint(row.raw.as_bytes())),
         );
         work.tally.seen += rows;
         work.tally.unchanged += rows;
         work.tally.quarantined += unreadable.len() as u64;
         work.tally.claimed = Some(pages.claimed);
         store_page(run, purpose, elements, unreadable, work).await?;
+        outside
+            .check(&run.context, window, times.into_iter())
+            .await?;
     }
     work.accounted = Some(received.count());
     Ok(received.attempt(window, &pages))

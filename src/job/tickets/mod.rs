@@ -1,7 +1,10 @@
 //! Tickets: full scans and incremental windows.
 
 pub(crate) mod filter;
+mod gone;
+mod newest;
 pub(crate) mod page;
 pub(crate) mod scan;
+mod store_page;
 pub mod sync;
 pub(crate) mod window;

@@ -2,7 +2,7 @@
 
 use crate::job::collection::page::PageResult;
 use crate::job::context::Context;
-use crate::model::{Ticket, fingerprint};
+use crate::model::{Fingerprint, Ticket, fingerprint};
 use crate::source::{self, ticket};
 use crate::store::ledger::quarantine::Unreadable;
 
@@ -16,6 +16,8 @@ pub(crate) const TICKETS: &str = "tickets";
 pub(crate) struct TicketPage {
     pub tickets: Vec<Ticket>,
     pub unreadable: Vec<Unreadable>,
+    /// Copies of tickets of which this run received a newer one.
+    pub older: Vec<Unreadable>,
 }
 
 impl TicketPage {
@@ -26,10 +28,10 @@ impl TicketPage {
         read.chain(unreadable).collect()
     }
 
-    /// The number of unreadable records whose id is not known.
-    pub(crate) fn without_id(&self) -> usize {
-        let unknown = |record: &&Unreadable| id(record).is_none();
-        self.unreadable.iter().filter(unknown).count()
+    /// The unreadable records whose id is not known.
+    pub(crate) fn without_id(&self) -> impl Iterator<Item = Fingerprint> {
+        let unknown = self.unreadable.iter().filter(|record| id(record).is_none());
+        unknown.map(|record| record.byte_hash)
     }
 }
 
@@ -42,7 +44,7 @@ pub(crate) fn parse(context: &Context, received: PageResult) -> TicketPage {
     let PageResult { page, bytes } = received;
     let mut parsed = TicketPage {
         tickets: Vec::with_capacity(page.results.len()),
-        unreadable: Vec::new(),
+        ..TicketPage::default()
     };
     for mut row in page.unreadable {
         row.key = ticket::id_of(&row.raw).map(|id| id.to_string());
@@ -69,7 +71,7 @@ fn kept(unreadable: source::page::Unreadable) -> Unreadable {
     }
 }
 
-/// A ticket that was parsed but that the database refuses, and why.
+/// A ticket that was parsed but that cannot be stored, and why.
 pub(crate) fn refused(ticket: &Ticket, reason: String) -> Unreadable {
     kept(source::page::Unreadable {
         key: Some(ticket.id.to_string()),

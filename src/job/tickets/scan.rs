@@ -2,19 +2,19 @@
 //! checkpoint, so that a crash costs one page.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgConnection;
 
-use super::page::{PATH, TICKETS, TicketPage, parse, refused as refused_ticket};
+use super::gone;
+use super::page::{PATH, TICKETS, parse};
+use super::store_page::store;
 use crate::http::{Kind, Request};
 use crate::job::collection::count::{Attempt, Attempts};
 use crate::job::collection::page::Pages;
+use crate::job::collection::unnamed::Unnamed;
 use crate::job::collection::window::covered_until;
 use crate::job::failure::Failure;
 use crate::job::run::{Run, TicketProgress, Work};
-use crate::store;
-use crate::store::ledger::quarantine;
 use crate::store::tickets::scan::{self, Scan};
-use crate::store::tickets::ticket::{self, Merged};
+use crate::store::tickets::ticket;
 
 /// An older unfinished scan is started again: too many rows have moved since.
 const MAX_AGE: TimeDelta = TimeDelta::hours(24);
@@ -75,7 +75,7 @@ async fn scan_pages(run: &Run, progress: &mut Scan, work: &mut Work) -> Result<u
     // The page of the checkpoint is read again: rows may have moved to another page.
     let read = u32::try_from(progress.pages - 1).unwrap_or(0);
     let mut pages = Pages::new(&run.context, first).resumed(progress.resume_url.clone(), read);
-    let mut unreadable = 0;
+    let mut unreadable = Unnamed::default();
     let mut is_first = true;
     while let Some(received) = pages.next().await? {
         if std::mem::take(&mut is_first) {
@@ -94,115 +94,9 @@ async fn scan_pages(run: &Run, progress: &mut Scan, work: &mut Work) -> Result<u
         progress.pages = i32::try_from(pages.read).unwrap_or(i32::MAX);
         progress.resume_url.clone_from(&pages.url);
         store(run, &mut page, Some(progress), work).await?;
-        unreadable += page.without_id() as u64;
+        unreadable.add_page(page.without_id());
     }
-    Ok(unreadable)
-}
-
-/// Stores one page, with a checkpoint if it belongs to a full scan. A ticket that the
-/// database refuses is moved to the page's unreadable records.
-pub(crate) async fn store(
-    run: &Run,
-    page: &mut TicketPage,
-    progress: Option<&Scan>,
-    work: &mut Work,
-) -> Result<(), Failure> {
-    let merged = match write(run, page, progress).await {
-        Err(Failure::Store(error)) if store::refused_value(&error).is_some() => {
-            write_one_by_one(run, page, progress).await?
-        }
-        merged => merged?,
-    };
-    for ticket in &page.tickets {
-        work.received.add(&ticket::content_hash(&ticket.raw));
-    }
-    for record in &page.unreadable {
-        work.received.add(&record.byte_hash);
-    }
-    work.tally.seen += page.tickets.len() as u64;
-    work.tally.added += merged.added;
-    work.tally.changed += merged.changed;
-    work.tally.unchanged += merged.unchanged;
-    work.tally.quarantined += page.unreadable.len() as u64;
-    Ok(())
-}
-
-/// Stores each ticket in a transaction of its own, then the unreadable records and the
-/// checkpoint.
-async fn write_one_by_one(
-    run: &Run,
-    page: &mut TicketPage,
-    progress: Option<&Scan>,
-) -> Result<Merged, Failure> {
-    let mut merged = Merged::default();
-    let (tickets, mut stored) = (std::mem::take(&mut page.tickets), Vec::new());
-    for ticket in tickets {
-        let mut single = TicketPage {
-            tickets: vec![ticket],
-            unreadable: Vec::new(),
-        };
-        match write(run, &single, None).await {
-            Ok(one) => {
-                merged.added += one.added;
-                merged.changed += one.changed;
-                merged.unchanged += one.unchanged;
-                stored.append(&mut single.tickets);
-            }
-            Err(Failure::Store(error)) => {
-                let Some(reason) = store::refused_value(&error) else {
-                    return Err(error.into());
-                };
-                let refused = single.tickets.iter();
-                page.unreadable
-                    .extend(refused.map(|ticket| refused_ticket(ticket, reason.clone())));
-            }
-            Err(failure) => return Err(failure),
-        }
-    }
-    page.tickets = stored;
-    write_rest(run, page, progress).await?;
-    Ok(merged)
-}
-
-/// Writes a page in one transaction.
-async fn write(run: &Run, page: &TicketPage, progress: Option<&Scan>) -> Result<Merged, Failure> {
-    let ids: Vec<i64> = page.tickets.iter().map(|ticket| ticket.id).collect();
-    let mut transaction = run.transaction().await?;
-    let merged = ticket::merge(&mut transaction, run.origin_now(), &page.tickets).await?;
-    if !quarantine::is_empty(&mut transaction, run.origin.source_id).await? {
-        quarantine::release_tickets(
-            &mut transaction,
-            run.origin.source_id,
-            &ids,
-            run.origin_now().at,
-        )
-        .await?;
-    }
-    finish_page(run, page, progress, &mut transaction).await?;
-    transaction.commit().await?;
-    Ok(merged)
-}
-
-/// Writes what belongs to a page whose tickets are stored.
-async fn write_rest(run: &Run, page: &TicketPage, progress: Option<&Scan>) -> Result<(), Failure> {
-    let mut transaction = run.transaction().await?;
-    finish_page(run, page, progress, &mut transaction).await?;
-    transaction.commit().await?;
-    Ok(())
-}
-
-/// Writes the unreadable records and the checkpoint of a page.
-async fn finish_page(
-    run: &Run,
-    page: &TicketPage,
-    progress: Option<&Scan>,
-    transaction: &mut PgConnection,
-) -> Result<(), Failure> {
-    quarantine::keep(transaction, run.origin, &page.unreadable).await?;
-    if let Some(progress) = progress {
-        scan::checkpoint(transaction, progress, &page.ids()).await?;
-    }
-    Ok(())
+    Ok(unreadable.count())
 }
 
 /// Ends a complete scan. Only a complete scan may mark tickets as gone.
@@ -214,13 +108,18 @@ async fn conclude(
 ) -> Result<(), Failure> {
     let mut transaction = run.transaction().await?;
     let known = u64::try_from(ticket::present(&mut transaction).await?).unwrap_or(0);
-    let gone = ticket::missing_from_scan(&mut transaction, progress.id, run.origin.at).await?;
-    let missing = gone.len() as u64;
-    if missing * MAX_MISSING_PART > known && !accept_removals {
+    let absent = ticket::missing_from_scan(&mut transaction, progress.id, run.origin.at).await?;
+    let missing = absent.len() as u64;
+    let is_plausible = missing * MAX_MISSING_PART <= known || accept_removals;
+    if !is_plausible {
         scan::finish(&mut transaction, progress.id).await?;
-        transaction.commit().await?;
+    }
+    transaction.commit().await?;
+    if !is_plausible {
         return Err(Failure::TooManyGone { missing, known });
     }
+    let gone = gone::confirmed(run, absent, work).await?;
+    let mut transaction = run.transaction().await?;
     work.tally.changed += ticket::mark_gone(&mut transaction, run.origin_now(), &gone).await?;
     transaction.commit().await?;
     work.covers = Some((DateTime::<Utc>::UNIX_EPOCH, progress.began_at));

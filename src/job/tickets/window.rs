@@ -4,7 +4,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::page::{PATH, TICKETS, parse};
-use super::scan::store;
+use super::store_page::store;
+use crate::job::collection::outside::Outside;
 use crate::job::collection::page::Pages;
 use crate::job::collection::parts::Parts;
 use crate::job::collection::window::{FixedWindow, Received, Scanned};
@@ -36,14 +37,13 @@ impl Window {
         Self { filter, bounds }
     }
 
-    /// Fails for a ticket outside the window.
-    fn require_inside(&self, ticket: &Ticket) -> Result<(), Failure> {
-        let at = match self.filter {
+    /// The time of a ticket that must lie within the window.
+    fn time(&self, ticket: &Ticket) -> Option<DateTime<Utc>> {
+        match self.filter {
             DateFilter::Modified => ticket.modified_at,
             DateFilter::Created => ticket.created_at,
             DateFilter::None => None,
-        };
-        self.bounds.require_inside(TICKETS, ticket.id, at)
+        }
     }
 }
 
@@ -55,10 +55,12 @@ pub(crate) async fn scan_window(
     work: &mut Work,
 ) -> Result<(), Failure> {
     let mut parts = Parts::of(window.bounds, TICKETS);
+    let mut outside = Outside::at(TICKETS, PATH);
     while let Some(part) = parts.next() {
         window.bounds = part;
-        parts.take(scan_once(run, &window, work).await?)?;
+        parts.take(scan_once(run, &window, &mut outside, work).await?)?;
     }
+    outside.warn(window.bounds.stem);
     work.tally.claimed = Some(parts.claimed);
     work.accounted = Some(parts.received);
     work.covers = parts.covers();
@@ -69,7 +71,12 @@ pub(crate) async fn scan_window(
     Ok(())
 }
 
-async fn scan_once(run: &Run, window: &Window, work: &mut Work) -> Result<Scanned, Failure> {
+async fn scan_once(
+    run: &Run,
+    window: &Window,
+    outside: &mut Outside,
+    work: &mut Work,
+) -> Result<Scanned, Failure> {
     let bounds = &window.bounds;
     let request = bounds.request(PATH, run.context.config.tickets.page_size);
     let mut pages = Pages::new(&run.context, request);
@@ -79,13 +86,14 @@ async fn scan_once(run: &Run, window: &Window, work: &mut Work) -> Result<Scanne
             return Ok(Scanned::TooShort(longer));
         }
         let mut page = parse(&run.context, page);
-        page.tickets
-            .iter()
-            .try_for_each(|ticket| window.require_inside(ticket))?;
+        let times = page.tickets.iter();
+        let times: Vec<_> = times.map(|row| (row.id, window.time(row))).collect();
         store(run, &mut page, None, work).await?;
-        let ids = page.tickets.iter().map(|ticket| ticket.id.to_string());
-        received.add(ids, page.unreadable.len());
+        received.add(page.ids().iter().map(i64::to_string), page.without_id());
         work.tally.claimed = Some(pages.claimed);
+        outside
+            .check(&run.context, bounds, times.into_iter())
+            .await?;
     }
     work.accounted = Some(received.count());
     Ok(received.attempt(bounds, &pages))

@@ -82,6 +82,39 @@ pub async fn keep(
     Ok(())
 }
 
+/// Keeps records that are not stored because a newer one was received with them, once each.
+pub async fn keep_replaced(
+    connection: &mut PgConnection,
+    origin: Origin,
+    records: &[Unreadable],
+) -> Result<(), sqlx::Error> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<Option<String>> = records.iter().map(Unreadable::short_key).collect();
+    let reasons: Vec<String> = records.iter().map(Unreadable::short_reason).collect();
+    let raws: Vec<String> = records.iter().map(Unreadable::storable_raw).collect();
+    sqlx::query!(
+        "insert into replaced_record (source_id, key, reason, raw, received_at, replaced_at)
+         select $1, n.key, n.reason, n.raw, $2, $2
+         from unnest($3::text[], $4::text[], $5::text[]) as n (key, reason, raw)
+         where not exists (
+             select
+             from replaced_record r
+             where r.source_id = $1
+               and r.key = n.key
+               and r.raw = n.raw)",
+        origin.source_id,
+        origin.at,
+        &keys as &[Option<String>],
+        &reasons,
+        &raws
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Which of these fingerprints are already in quarantine.
 pub async fn known(
     connection: &mut PgConnection,

@@ -49,7 +49,9 @@ pub async fn begin(
     .await
 }
 
-/// Writes a checkpoint and the corrected start time, in the transaction that stores the page's tickets.
+/// Writes a checkpoint and the corrected start time, in the transaction that stores the page's
+/// tickets. A page that a resumed scan reads again keeps what it had: that may have moved to
+/// one that was read before.
 pub async fn checkpoint(
     connection: &mut PgConnection,
     walk: &Scan,
@@ -74,7 +76,7 @@ pub async fn checkpoint(
         "insert into ticket_walk_page (walk_id, page, ids)
          values ($1, $2, $3)
          on conflict (walk_id, page) do update
-         set ids = excluded.ids",
+         set ids = ticket_walk_page.ids || excluded.ids",
         walk.id,
         walk.pages,
         ids

@@ -24,9 +24,9 @@ pub struct Merged {
     pub unchanged: u64,
 }
 
-/// Stores a page of tickets inside the caller's transaction. An older `modified_at`
-/// never overwrites a newer one, unless that lies in the future; a ticket that was missing and exists again gets
-/// a new version.
+/// Stores a page of tickets inside the caller's transaction. What it holds is the current
+/// state, whatever its `modified_at`; a ticket that was missing and exists again gets a new
+/// version.
 pub async fn merge(
     connection: &mut PgConnection,
     origin: Origin,
@@ -45,7 +45,7 @@ pub async fn merge(
                 merged.added += 1;
                 1
             }
-            Some(stored) if stored.is_superseded_by(ticket, &content_hash, origin) => {
+            Some(stored) if stored.content_hash != content_hash || stored.deleted => {
                 merged.changed += 1;
                 replaced.push(ticket.id);
                 stored.version + 1
@@ -106,22 +106,6 @@ struct Stored {
     modified_at: Option<DateTime<Utc>>,
     deleted: bool,
     version: i32,
-}
-
-impl Stored {
-    /// A stored time in the future is an error and wins over nothing.
-    fn is_superseded_by(
-        &self,
-        ticket: &Ticket,
-        content_hash: &Fingerprint,
-        origin: Origin,
-    ) -> bool {
-        let older = matches!(
-            (ticket.modified_at, self.modified_at),
-            (Some(theirs), Some(known)) if theirs < known && !origin.precedes(known)
-        );
-        (self.content_hash != content_hash || self.deleted) && !older
-    }
 }
 
 async fn stored(

@@ -1,0 +1,104 @@
+//! Rows that are whole although their page is not: it was cut off, something follows its
+//! end, or the brackets of one of its rows do not match.
+
+use std::collections::BTreeSet;
+
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+/// The names of a row's values. What is inside of a damaged row has others than a row.
+pub(super) type Names = BTreeSet<String>;
+
+/// What was found behind damage.
+#[derive(Default)]
+pub(super) struct Found<'a> {
+    /// Rows that are whole.
+    pub rows: Vec<&'a str>,
+    /// What stands before and between them.
+    pub damaged: Vec<&'a str>,
+}
+
+/// Finds the rows that are whole in the rest of a page, which begins with a damaged row.
+/// A row is known by its names, which another row has: an object within the damaged row
+/// must not be taken for a row.
+pub(super) fn behind<'a>(rest: &'a str, known: &BTreeSet<Names>) -> Found<'a> {
+    let mut found = Found::default();
+    let (mut damaged_from, mut from) = (0, 0);
+    while let Some(comma) = rest[from..].find(',').map(|at| from + at) {
+        from = comma + 1;
+        let row = rest[from..].trim_start();
+        let Some(length) = length(row) else {
+            continue;
+        };
+        let row_from = rest.len() - row.len();
+        let value = serde_json::from_str(&row[..length]).ok();
+        let names = value.as_ref().and_then(names);
+        if !names.is_some_and(|names| known.contains(&names)) {
+            continue;
+        }
+        let damaged = rest[damaged_from..comma].trim();
+        found
+            .damaged
+            .extend(Some(damaged).filter(|text| !text.is_empty()));
+        found.rows.push(&row[..length]);
+        from = row_from + length;
+        damaged_from = from;
+    }
+    found
+}
+
+/// How long the object is with which a text begins, if it is whole.
+fn length(text: &str) -> Option<usize> {
+    if !text.starts_with('{') {
+        return None;
+    }
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    values.next()?.ok()?;
+    Some(values.byte_offset())
+}
+
+/// The names of a row's values, if it has any.
+pub(super) fn names(row: &Value) -> Option<Names> {
+    let fields = row.as_object().filter(|fields| !fields.is_empty())?;
+    Some(fields.keys().cloned().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Names, behind};
+
+    fn known(names: &[&str]) -> BTreeSet<Names> {
+        BTreeSet::from([names.iter().map(|name| (*name).to_owned()).collect()])
+    }
+
+    #[test]
+    fn rows_behind_a_damaged_one_are_found_and_nothing_within_it() {
+        let before = known(&["id", "title"]);
+        let third = r#"{"title": "c", "id": 3}"#;
+        for (damaged, found) in [
+            (r#"{"id": 2, "title": [1}"#, 1),
+            (r#"{"id": 2, "status": {"id": 7}, {"id": 8}, "title": "#, 1),
+            (
+                r#"{"id": 2, "title": "say, {\"id\": 7, \"title\": \"x\"}"#,
+                1,
+            ),
+        ] {
+            let rest = format!("{damaged}, {third}, {third}]}}");
+            let all = behind(&rest, &before);
+            assert_eq!(all.rows, [third, third], "{damaged}");
+            assert_eq!(all.damaged.len(), found, "{damaged}");
+            assert_eq!(all.damaged[0], damaged.trim_end_matches([',', ' ']));
+            assert!(behind(&rest, &BTreeSet::new()).rows.is_empty());
+        }
+        let cut = behind(r#"{"id": 2, "title": "b"#, &before);
+        assert!(cut.rows.is_empty() && cut.damaged.is_empty());
+    }
+
+    #[test]
+    fn many_beginnings_of_rows_take_no_time() {
+        let rest = r#",{"id": [{"title": 1}"#.repeat(50_000);
+        assert!(behind(&rest, &known(&["id"])).rows.is_empty());
+    }
+}

@@ -1,0 +1,103 @@
+//! The rows of a page, each read on its own.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::broken_page::{self, Names};
+use super::damaged_json::{self, Behind};
+use super::page_envelope::first;
+use super::unreadable::Unreadable;
+
+/// So many further pages are read that follow the end of a page.
+const MAX_FURTHER: usize = 10;
+
+/// The rows of a page as they are read.
+#[derive(Default)]
+pub(super) struct Rows {
+    pub results: Vec<Value>,
+    pub unreadable: Vec<Unreadable>,
+    pub repaired: usize,
+    /// Whether the page has bytes that do not belong to its encoding.
+    has_wrong_bytes: bool,
+    /// What values the first `known_of` of `results` have.
+    known: BTreeSet<Names>,
+    known_of: usize,
+}
+
+impl Rows {
+    /// None yet, of a page that may have bytes which do not belong to its encoding.
+    pub(super) fn of_page(has_wrong_bytes: bool) -> Self {
+        Self {
+            has_wrong_bytes,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn read<'a>(mut self, rows: impl Iterator<Item = &'a str>) -> Self {
+        for row in rows {
+            if let Err(error) = self.add(row)
+                && !self.add_behind(row)
+            {
+                self.add_unreadable(row, &error);
+            }
+        }
+        self
+    }
+
+    fn add(&mut self, row: &str) -> Result<(), serde_json::Error> {
+        let as_it_came = serde_json::from_str(row);
+        let is_damaged = as_it_came.is_err()
+            || self.has_wrong_bytes && row.contains(char::REPLACEMENT_CHARACTER);
+        let value = as_it_came.or_else(|_| serde_json::from_str(&damaged_json::mended(row)))?;
+        self.repaired += usize::from(is_damaged);
+        self.results.push(value);
+        Ok(())
+    }
+
+    /// Adds the rows that are whole behind the damage with which a text begins; false if
+    /// there is none. Where quotation marks do not match, what looks like one row can be
+    /// several.
+    pub(super) fn add_behind(&mut self, text: &str) -> bool {
+        let read = self.results.iter().skip(self.known_of);
+        self.known.extend(read.filter_map(broken_page::names));
+        self.known_of = self.results.len();
+        let found = broken_page::behind(text, &self.known);
+        for part in found.rows.iter().chain(&found.damaged) {
+            if let Err(error) = self.add(part) {
+                self.add_unreadable(part, &error);
+            }
+        }
+        !found.rows.is_empty()
+    }
+
+    /// Adds the rows of further pages that follow the end of one.
+    pub(super) fn add_further(&mut self, mut text: &str) {
+        for _ in 0..MAX_FURTHER {
+            let Some(parts) = damaged_json::split(text) else {
+                return;
+            };
+            for row in &parts.rows {
+                if let Err(error) = self.add(row) {
+                    self.add_unreadable(row, &error);
+                }
+            }
+            let Behind::End(end) = parts.behind else {
+                return;
+            };
+            let Some((_, further)) = first(&parts, end) else {
+                return;
+            };
+            text = further;
+        }
+    }
+
+    fn add_unreadable(&mut self, row: &str, error: &serde_json::Error) {
+        self.unreadable.push(Unreadable {
+            key: None,
+            reason: format!("it cannot be read as JSON: {error}"),
+            // The database cannot store NUL, which may stand outside of strings here.
+            raw: row.trim().replace('\0', "\u{fffd}"),
+        });
+    }
+}
