@@ -314,8 +314,8 @@ async fn a_dropped_page_of_tickets_is_no_proof() {
         world.simulator.base_url()
     );
     let skip = Rule::new(Fault::EvilNext(url)).on("/api/tickets/?page_size=100");
-    // It is read again after the third, which does not follow it.
-    world.simulator.inject(skip.times(6));
+    // In each of three attempts it is read again after the third page, and at the end.
+    world.simulator.inject(skip.times(9));
     let report = world.sync_tickets(FULL).await.remove(0);
     assert_eq!(report.outcome.name(), "failed", "{report:?}");
     assert_reads!(wrong(&world).await.join("\n"));

@@ -1,5 +1,7 @@
 //! Quarantine: records that were received and could not be parsed.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -46,7 +48,7 @@ fn storable(text: &str) -> String {
 }
 
 /// Stores records; if the same bytes are already stored, only updates when they
-/// were last seen.
+/// were last seen. Several alike are one record.
 pub async fn keep(
     connection: &mut PgConnection,
     origin: Origin,
@@ -55,13 +57,21 @@ pub async fn keep(
     if records.is_empty() {
         return Ok(());
     }
-    let keys: Vec<Option<String>> = records.iter().map(Unreadable::short_key).collect();
-    let reasons: Vec<String> = records.iter().map(Unreadable::short_reason).collect();
-    let hashes: Vec<Vec<u8>> = records
+    // One statement cannot update a row twice: of records that are alike, one is kept.
+    let mut different = HashSet::new();
+    let different: Vec<&Unreadable> = records
         .iter()
-        .map(|record| record.byte_hash.to_vec())
+        .filter(|record| different.insert(record.byte_hash))
         .collect();
-    let raws: Vec<String> = records.iter().map(Unreadable::storable_raw).collect();
+    let records = different.iter();
+    let keys: Vec<Option<String>> = records.clone().map(|record| record.short_key()).collect();
+    let reasons: Vec<String> = records
+        .clone()
+        .map(|record| record.short_reason())
+        .collect();
+    let hashes = records.clone().map(|record| record.byte_hash.to_vec());
+    let hashes: Vec<Vec<u8>> = hashes.collect();
+    let raws: Vec<String> = records.map(|record| record.storable_raw()).collect();
     sqlx::query!(
         "insert into quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw)
          select $1, $1, $2, $3, n.key, n.reason, n.byte_hash, n.raw
