@@ -1,6 +1,11 @@
 //! Rows of tickets that come twice, that are older than the stored ones, or that lie outside
 //! of the requested window.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the upstream of these tests goes by the real time"
+)]
+
 use advisoryd::job::run::Report;
 use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::job::trust::verify::verify;
@@ -77,7 +82,10 @@ async fn a_row_that_cannot_be_stored_and_comes_twice_hides_no_missing_one_in_a_w
     let now = time(Utc::now() - TimeDelta::seconds(30));
     let row = |id, title| ticket(id, title, &now);
     let bad = row(12, "a\0b");
-    let rows = pages(3, [&[row(11, "a"), bad.clone()], &[bad.clone()]]);
+    let rows = pages(
+        3,
+        [&[row(11, "a"), bad.clone()], std::slice::from_ref(&bad)],
+    );
     let mut query = rows.clone();
     query[0] = query[0].replace("page=2&page_size=100", "page=2&modified__lt=4000000000");
     paged.shelf().fixed.insert(true, query);
@@ -121,7 +129,7 @@ async fn an_older_copy_of_a_ticket_of_the_same_run_is_kept_apart() {
     let older = ticket(1, "older", "2026-03-05T10:00:00Z");
     for rows in [
         [&[newer.clone()][..], &[older.clone(), old(2)]],
-        [&[older.clone()], &[newer.clone(), old(2)]],
+        [std::slice::from_ref(&older), &[newer.clone(), old(2)]],
         [&[older.clone(), newer.clone()], &[old(2)]],
         [&[newer.clone(), older.clone()], &[old(2)]],
     ] {

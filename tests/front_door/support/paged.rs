@@ -90,8 +90,7 @@ impl Paged {
 
     /// The ids of a collection, sorted.
     pub fn ids(&self, path: &str) -> Vec<i64> {
-        let shelf = self.shelf();
-        let mut ids: Vec<i64> = shelf.rows[path]
+        let mut ids: Vec<i64> = self.shelf().rows[path]
             .iter()
             .filter_map(|row| row["id"].as_i64())
             .collect();
@@ -133,7 +132,9 @@ async fn answer(
 fn one(shelf: &Shelf, path: &str) -> Option<String> {
     let (collection, id) = path.trim_end_matches('/').rsplit_once('/')?;
     let rows = shelf.rows.get(&format!("{collection}/"))?;
-    let row = rows.iter().find(|row| row["id"].to_string() == id)?;
+    let row = rows
+        .iter()
+        .find(|row| row["id"].as_i64() == id.parse().ok())?;
     Some(sent(row).to_string())
 }
 
