@@ -3,4 +3,4 @@
 
 alter table advisoryd.change add column is_news boolean not null default false;
 
-comment on column advisoryd.change.is_news is 'Set for `appeared` if the source was read completely before, so that it is no first load; for `joined_watch_list` if in addition the list joins it in the first run that could contain it since another source brought it. False for changes stored before this column existed.';
+comment on column advisoryd.change.is_news is 'True for `appeared` if the source had been read completely before, so the change does not belong to a first load. True for `joined_watch_list` if, in addition, this run of the list was the first that could contain the advisory since another source sent it. False for changes stored before this column existed.';

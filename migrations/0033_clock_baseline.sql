@@ -6,9 +6,9 @@ create table advisoryd.clock_rule (
     definition_id integer not null,
     evaluated_seq bigint not null
 );
-comment on table advisoryd.clock_rule is 'How far rules that are evaluated by the clock were evaluated.';
-comment on column advisoryd.clock_rule.definition_id is 'Row of `rule`. With another definition, the baseline is taken again.';
-comment on column advisoryd.clock_rule.evaluated_seq is 'Last change when the last complete evaluation began.';
+comment on table advisoryd.clock_rule is 'Progress of each rule that is evaluated by the clock.';
+comment on column advisoryd.clock_rule.definition_id is 'References `rule.id`. If the definition of the rule changes, the baseline is determined again.';
+comment on column advisoryd.clock_rule.evaluated_seq is 'Value of `change.seq` of the newest change when the last complete evaluation began.';
 
 create table advisoryd.clock_baseline (
     rule  text not null,
@@ -17,5 +17,5 @@ create table advisoryd.clock_baseline (
     since timestamptz not null,
     primary key (rule, kind, key, since)
 );
-comment on table advisoryd.clock_baseline is 'What was overdue before the rule existed and matched it when the rule was new, or when a first load brought it. A row goes when it no longer matches.';
-comment on column advisoryd.clock_baseline.since is 'Beginning of the period in which it has not happened, as in `clock_alert`.';
+comment on table advisoryd.clock_baseline is 'What was overdue before the rule existed and matched it when the rule was new, or when a first load brought it. A row is deleted when its advisory or ticket no longer matches the rule.';
+comment on column advisoryd.clock_baseline.since is 'Start of the period during which the expected event has not happened; same value as in `clock_alert`.';

@@ -29,7 +29,7 @@ pub(super) fn spawn<F>(
             error!(
                 task = name,
                 error = words,
-                "{name}: internal error, please report it: {words}; it is started again"
+                "{name}: internal error (panic): {words}; the task is restarted; please report this error"
             );
             if stop
                 .run_until_cancelled(tokio::time::sleep(pause))

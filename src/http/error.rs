@@ -222,8 +222,11 @@ pub enum ClientError {
         /// Scheme, host and port of `upstream.base_url`.
         origin: String,
     },
-    /// A redirect that drops a parameter of the request: the answer would be to another one.
-    #[error("{url} redirects to `{target}`, which lacks its parameter `{name}`; not followed")]
+    /// A redirect that drops or changes a parameter of the request: the response would be to
+    /// another one.
+    #[error(
+        "{url} redirects to `{target}`, which drops or changes the parameter `{name}`; not followed, because the response would be to another request; check `upstream.base_url` and proxies"
+    )]
     LostParameter {
         /// The request.
         url: String,

@@ -26,7 +26,7 @@ pub(crate) fn caught<T>(
 pub(crate) fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("it gives no reason").to_owned()
+    text.unwrap_or("panic without a message").to_owned()
 }
 
 #[cfg(test)]
@@ -43,7 +43,7 @@ mod tests {
             Ok(number)
         };
         let failure = caught(part).await.err().map(|failure| failure.chain());
-        let wanted = "internal error, please report it: row 7";
+        let wanted = "internal error (panic): row 7; please report this error";
         assert_eq!(failure.as_deref(), Some(wanted));
         assert!(matches!(caught(async { Ok::<_, Failure>(1) }).await, Ok(1)));
     }

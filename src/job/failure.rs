@@ -166,7 +166,7 @@ pub enum Failure {
     #[error("a task of the run ended unexpectedly: {0}")]
     Broken(String),
     /// The run panicked. The text is what the panic says.
-    #[error("internal error, please report it: {0}")]
+    #[error("internal error (panic): {0}; please report this error")]
     Panicked(String),
 }
 

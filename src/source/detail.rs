@@ -32,18 +32,18 @@ pub fn read(rules: &Rules, body: &[u8]) -> Result<Detail, Unreadable> {
         Ok(value) => (value, false),
         Err(error) => match serde_json::from_str(&damaged_json::mended(&text)) {
             Ok(value) => (value, true),
-            Err(_) => return Err(refused(None, format!("it is no JSON: {error}"))),
+            Err(_) => return Err(refused(None, format!("not valid JSON: {error}"))),
         },
     };
     let mut advisory = xml::read_json(rules, &value)
         .map_err(|xml::Unreadable { key, reason, .. }| refused(key, reason))?;
     if let Some(claim) = claim(&value) {
-        let reason = format!("it says that it is not complete: {claim}");
+        let reason = format!("the response reports an error or that it is incomplete: {claim}");
         return Err(refused(Some(advisory.said), reason));
     }
     if is_mended && !advisory.is_repaired() {
         advisory.repaired(Some(
-            "characters or numbers that JSON does not have".to_owned(),
+            "characters or numbers that are not valid in JSON".to_owned(),
         ));
     }
     let custom_info = value
@@ -277,11 +277,7 @@ mod tests {
             let body = format!(r#"{{"advisory_identifier":"SA1","title":"x",{more}}}"#);
             let refused = read(&rules(), body.as_bytes()).unwrap_err();
             assert_eq!(refused.key.as_deref(), Some("SA1"), "{more}");
-            assert!(
-                refused.reason.contains("not complete"),
-                "{}",
-                refused.reason
-            );
+            assert!(refused.reason.contains("incomplete"), "{}", refused.reason);
         }
         for more in [r#""error": null"#, r#""errors": []"#, r#""partial": false"#] {
             let body = format!(r#"{{"advisory_identifier":"SA1","title":"x",{more}}}"#);

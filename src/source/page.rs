@@ -40,7 +40,7 @@ pub enum Incomplete {
     Says(#[from] FeedError),
     /// It is cut off or damaged, so that rows may be missing.
     #[error(
-        "the page is not whole, so that rows may be missing: {why}; {} could be read, and the next run requests it again",
+        "the page is truncated or damaged, rows may be missing: {why}; {} could be read and stored; the next run requests the page again",
         counted(*.rows, "row")
     )]
     Broken {

@@ -86,7 +86,7 @@ async fn an_advisory_that_escalates_after_a_rule_was_added_is_told_though_it_was
     let explained = |said: &str| world.told(&["explain", said, "--rule", "late"]).stdout;
     // The commands go by the machine's clock, where it was stored a moment ago.
     assert!(
-        explained(&new[0]).contains("would not match now: without_ticket_for 3days passes at ")
+        explained(&new[0]).contains("would not match now: without_ticket_for 3days elapses at ")
     );
 
     // A changed rule tells what it would have told as it was, and nothing else that was
@@ -241,7 +241,7 @@ async fn reminders_and_escalation_begin_anew_when_an_acknowledgement_ends() {
     assert_eq!(world.told(&["ack", &said, "--withdraw"]).code, 0);
     for (rule, clause) in [("soc", "`repeat`"), ("pager", "unacknowledged_for 4h")] {
         let text = explained(rule);
-        assert!(text.contains(&format!("{clause} passes at ")), "{text}");
+        assert!(text.contains(&format!("{clause} elapses at ")), "{text}");
     }
     // Withdrawn.
     world.later(TimeDelta::hours(25));

@@ -154,7 +154,10 @@ async fn what_is_whole_of_a_broken_page_is_stored_and_the_run_fails() {
         let outcome = &reports[0].outcome;
         assert_eq!(outcome.name(), "failed", "{page}");
         let error = outcome.error().unwrap();
-        assert!(error.contains("the page is not whole"), "{page}: {error}");
+        assert!(
+            error.contains("the page is truncated or damaged"),
+            "{page}: {error}"
+        );
         assert_eq!(stored(&world).await, expected, "{page}");
         let kept = "select count(*) from advisoryd_v1.quarantine";
         assert_eq!(world.count(kept).await, quarantined, "{page}");

@@ -71,14 +71,14 @@ async fn unacknowledged(
             let next = TimeDelta::try_seconds((passed + 1).saturating_mul(length));
             match next.and_then(|next| since.checked_add_signed(next)) {
                 Some(next) => passes(next, since),
-                None => "does not pass".to_owned(),
+                None => "never elapses: the time is beyond the range of dates".to_owned(),
             }
         }
     })
 }
 
 fn passes(next: DateTime<Utc>, since: DateTime<Utc>) -> String {
-    format!("passes at {}, counted from {}", at(next), at(since))
+    format!("elapses at {} (started at {})", at(next), at(since))
 }
 
 fn at(time: DateTime<Utc>) -> String {

@@ -121,7 +121,7 @@ impl Would {
                 since,
                 quiet,
             } => format!(
-                "would match: {clause} has passed, counted from {}{}",
+                "would match: {clause} has elapsed (started at {}){}",
                 at(*since),
                 quiet.map_or("", Quiet::sentence)
             ),

@@ -70,7 +70,7 @@ impl Outside {
         let collection = self.collection;
         warn!(
             outside = self.count,
-            "{collection}: {} outside of the requested window, the first is {first}; the filter `{stem}__gte` works, but goes by another time than the one shown; all are stored, nothing has to be done",
+            "{collection}: {} outside the requested window (first: {first}); the filter `{stem}__gte` works, but uses a timestamp other than the one in the rows; all rows are stored; no action needed",
             counted(self.count, "row")
         );
     }

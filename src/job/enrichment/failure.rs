@@ -51,7 +51,7 @@ pub enum NotEnriched {
     },
     /// It is of a time to come: every later one would be older.
     #[error(
-        "the file is of {}, which is in the future; check the file, and the clock of this machine",
+        "the file is dated {}, which is in the future, and was not loaded; check the file and the clock of this machine (NTP)",
         time(found)
     )]
     Future {

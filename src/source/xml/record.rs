@@ -87,7 +87,7 @@ pub(super) fn parse<'r>(rules: &Rules, text: &'r str) -> Result<Parsed<'r>, Unre
     {
         let damage = built.repairs.first().unwrap_or("text beside its fields");
         let reason = format!(
-            "{damage}: it is not certain where it ends, because a field stands in it twice"
+            "{damage}: the end of the record is uncertain, because a field occurs twice in it"
         );
         return Err(unreadable(reason, keys, text));
     }
