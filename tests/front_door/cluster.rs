@@ -9,7 +9,6 @@ mod links;
 mod recovery;
 mod refused;
 mod roles;
-mod set_up;
 mod sharing;
 mod slow;
 mod stale;
