@@ -3,8 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use serde::de::IgnoredAny;
 use serde_json::Value;
+
+/// How often each byte is looked at, on average: beginnings of rows may lie in each other.
+const LOOKS: usize = 8;
+/// Deeper values are not read.
+const MAX_DEPTH: usize = 120;
 
 /// The names of a row's values. What is inside of a damaged row has others than a row.
 pub(super) type Names = BTreeSet<String>;
@@ -24,10 +28,13 @@ pub(super) struct Found<'a> {
 pub(super) fn behind<'a>(rest: &'a str, known: &BTreeSet<Names>) -> Found<'a> {
     let mut found = Found::default();
     let (mut damaged_from, mut from) = (0, 0);
-    while let Some(comma) = rest[from..].find(',').map(|at| from + at) {
+    let mut budget = rest.len() * LOOKS;
+    while let Some(comma) = rest[from..].find(',').map(|at| from + at)
+        && budget > 0
+    {
         from = comma + 1;
         let row = rest[from..].trim_start();
-        let Some(length) = length(row) else {
+        let Some(length) = length(row, &mut budget) else {
             continue;
         };
         let row_from = rest.len() - row.len();
@@ -47,14 +54,31 @@ pub(super) fn behind<'a>(rest: &'a str, known: &BTreeSet<Names>) -> Found<'a> {
     found
 }
 
-/// How long the object is with which a text begins, if it is whole.
-fn length(text: &str) -> Option<usize> {
-    if !text.starts_with('{') {
-        return None;
+/// How long the object is with which a text begins, going by its brackets, if it is whole.
+/// `budget` is how many bytes may still be looked at.
+fn length(text: &str, budget: &mut usize) -> Option<usize> {
+    let (mut open, mut is_string, mut is_escaped) = (Vec::new(), false, false);
+    for (at, byte) in text.bytes().take(*budget).enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_string => is_escaped = true,
+            b'"' => is_string = !is_string,
+            _ if is_string => {}
+            b'{' => open.push(b'}'),
+            b'[' => open.push(b']'),
+            b'}' | b']' if open.pop() != Some(byte) => {
+                *budget -= at;
+                return None;
+            }
+            _ => {}
+        }
+        if open.is_empty() || open.len() > MAX_DEPTH {
+            *budget -= at;
+            return (byte == b'}').then_some(at + 1);
+        }
     }
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
-    values.next()?.ok()?;
-    Some(values.byte_offset())
+    *budget -= text.len().min(*budget);
+    None
 }
 
 /// The names of a row's values, if it has any.
