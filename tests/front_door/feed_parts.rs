@@ -103,6 +103,11 @@ async fn a_document_that_says_that_it_is_whole_is_complete() {
     let documents = filled(&[
         ("one page", "<feed page=\"1\" pages=\"1\">{r}</feed>"),
         (
+            "the code of a list",
+            "<feed><list code=\"450\">{r}</list></feed>",
+        ),
+        ("a body", "<Envelope><body>{r}</body></Envelope>"),
+        (
             "no more",
             "<feed>{r}<more>false</more><next/><truncated>0</truncated></feed>",
         ),

@@ -125,7 +125,8 @@ pub(super) fn said_by(attributes: &[u8]) -> Says {
 /// that is called so, or a status of HTTP. What a message says there may be about the records.
 pub(super) fn fault_of(attributes: &[u8]) -> Option<String> {
     let is_fault = |name: &[u8], value: &str| {
-        let is_status = ["status", "http_status", "status_code", "code"]
+        // `code` may be that of a vendor or list.
+        let is_status = ["status", "http_status", "status_code"]
             .iter()
             .any(|known| key(known.as_bytes()) == key(name));
         is_error(name) && !is_one_of(value, &NOTHING)

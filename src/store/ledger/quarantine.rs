@@ -63,15 +63,9 @@ pub async fn keep(
         .iter()
         .filter(|record| different.insert(record.byte_hash))
         .collect();
-    let records = different.iter();
-    let keys: Vec<Option<String>> = records.clone().map(|record| record.short_key()).collect();
-    let reasons: Vec<String> = records
-        .clone()
-        .map(|record| record.short_reason())
-        .collect();
-    let hashes = records.clone().map(|record| record.byte_hash.to_vec());
+    let hashes = different.iter().map(|record| record.byte_hash.to_vec());
     let hashes: Vec<Vec<u8>> = hashes.collect();
-    let raws: Vec<String> = records.map(|record| record.storable_raw()).collect();
+    let (keys, reasons, raws) = columns(different);
     sqlx::query!(
         "insert into quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw)
          select $1, $1, $2, $3, n.key, n.reason, n.byte_hash, n.raw
@@ -92,6 +86,17 @@ pub async fn keep(
     Ok(())
 }
 
+/// Keys, reasons and raw texts, as the database takes them.
+fn columns<'r>(
+    records: impl IntoIterator<Item = &'r Unreadable>,
+) -> (Vec<Option<String>>, Vec<String>, Vec<String>) {
+    let columns = records
+        .into_iter()
+        .map(|one| (one.short_key(), (one.short_reason(), one.storable_raw())));
+    let (keys, (reasons, raws)) = columns.unzip();
+    (keys, reasons, raws)
+}
+
 /// Keeps records that are not stored because a newer one was received with them, once each.
 pub async fn keep_replaced(
     connection: &mut PgConnection,
@@ -101,9 +106,7 @@ pub async fn keep_replaced(
     if records.is_empty() {
         return Ok(());
     }
-    let keys: Vec<Option<String>> = records.iter().map(Unreadable::short_key).collect();
-    let reasons: Vec<String> = records.iter().map(Unreadable::short_reason).collect();
-    let raws: Vec<String> = records.iter().map(Unreadable::storable_raw).collect();
+    let (keys, reasons, raws) = columns(records);
     sqlx::query!(
         "insert into replaced_record (source_id, key, reason, raw, received_at, replaced_at)
          select $1, n.key, n.reason, n.raw, $2, $2
@@ -112,7 +115,7 @@ pub async fn keep_replaced(
              select
              from replaced_record r
              where r.source_id = $1
-               and r.key = n.key
+               and r.key is not distinct from n.key
                and r.raw = n.raw)",
         origin.source_id,
         origin.at,
