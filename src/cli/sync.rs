@@ -21,6 +21,7 @@ use crate::job::details::revision_scan;
 use crate::job::enrichment::pull::{self as enrichment, Pulled};
 use crate::job::feeds::feed::{Feed, LookBack, feeds};
 use crate::job::feeds::{full, pull};
+use crate::job::health::check;
 use crate::job::lists::discover;
 use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, TicketSync};
@@ -255,8 +256,11 @@ async fn enrich(context: &Context, json: bool) -> anyhow::Result<bool> {
 
 /// Tells the sinks of what the pass brought.
 async fn alert(context: &Context, sinks: &[Sink], wanted: &Sync) -> anyhow::Result<bool> {
-    let alerts = &context.config.alerts;
-    if (alerts.rules.is_empty() && sinks.is_empty()) || context.stop.is_cancelled() {
+    if context.stop.is_cancelled() {
+        return Ok(true);
+    }
+    if context.config.alerts.rules.is_empty() && sinks.is_empty() {
+        check::check_health(context).await?;
         return Ok(true);
     }
     let passed = pass::pass_with_health(context, sinks, wanted.alert_backlog).await?;

@@ -153,6 +153,12 @@ impl Client {
         client
     }
 
+    /// Whether responses may come from a bundle, which has those to requests as they were
+    /// when it was made.
+    pub fn has_saved(&self) -> bool {
+        self.exchange.saved.is_some()
+    }
+
     /// Sends a GET request; the body has not been read yet. Retries end when the body
     /// starts: a later failure is an error of [`super::Body::chunk`]; see [`Client::retries`].
     ///

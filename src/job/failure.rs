@@ -68,6 +68,14 @@ pub enum Failure {
         /// The unexpected row.
         key: String,
     },
+    /// Upstream's date filter does not return an advisory that upstream has.
+    #[error(
+        "upstream's filter `{filter}__gte` with `{filter}__lt` returns no advisory, not even one at its own modification time; an empty response does not count as complete"
+    )]
+    SelectsNothing {
+        /// The filter's name without `__gte`.
+        filter: &'static str,
+    },
     /// A full scan is missing so many tickets that its result is not accepted.
     #[error(
         "the full scan did not find {missing} of {known} tickets; more than a fifth missing is not accepted; no ticket was marked as deleted"

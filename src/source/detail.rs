@@ -89,15 +89,21 @@ pub fn read_again(rules: &Rules, raw: &str) -> Result<Advisory, String> {
         .map_err(|unreadable| unreadable.reason)
 }
 
+/// Keys of a row of `affected_asset_lists` with the id of the list. Where a row has more
+/// than one, `id` is that of the row.
+const LIST_KEYS: [&str; 5] = [
+    "asset_list_id",
+    "asset_list",
+    "watch_list_id",
+    "watch_list",
+    "id",
+];
+
 /// The ids of `affected_asset_lists`, whatever they are written as, and whether these are
 /// all; `None` where the key is missing or nothing in it can be read.
 fn affected_lists(custom_info: &Value) -> Option<(Vec<i64>, bool)> {
     let rows = custom_info.get("affected_asset_lists")?.as_array()?;
-    let id = |row: &Value| {
-        let id = ["asset_list_id", "id"].iter().find_map(|key| row.get(key));
-        whole_number(id.unwrap_or(row))
-    };
-    let mut lists: Vec<i64> = rows.iter().filter_map(id).collect();
+    let mut lists: Vec<i64> = rows.iter().filter_map(list_id).collect();
     if lists.is_empty() && !rows.is_empty() {
         return None;
     }
@@ -105,6 +111,14 @@ fn affected_lists(custom_info: &Value) -> Option<(Vec<i64>, bool)> {
     lists.sort_unstable();
     lists.dedup();
     Some((lists, are_whole))
+}
+
+/// The id of a list, from a row or a value in it.
+fn list_id(value: &Value) -> Option<i64> {
+    match LIST_KEYS.iter().find_map(|key| value.get(key)) {
+        Some(nested) => list_id(nested),
+        None => whole_number(value),
+    }
 }
 
 fn whole_number(value: &Value) -> Option<i64> {
@@ -216,6 +230,15 @@ mod tests {
                 json!({"affected_asset_lists": [{"asset_list_id": 4}, {"asset_list_id": "3"}, 4]})
             ),
             Some(vec![3, 4])
+        );
+        assert_eq!(
+            lists(json!({"affected_asset_lists": [
+                {"id": 9004, "asset_list": 4, "name": "L4"},
+                {"id": 9005, "asset_list": {"id": 5}},
+                {"id": 9006, "watch_list": "6"},
+                {"id": 7},
+            ]})),
+            Some(vec![4, 5, 6, 7])
         );
         assert_eq!(lists(json!({"affected_asset_lists": []})), Some(vec![]));
         assert_eq!(lists(json!({"related_tickets": []})), None);

@@ -43,6 +43,7 @@ mod daemon;
 mod daily_questions;
 mod damaged_pages;
 mod databases;
+mod date_filters;
 mod details;
 mod discovery;
 mod docs_commands;

@@ -60,6 +60,14 @@ impl FixedWindow {
         }
     }
 
+    /// The same window, from an earlier time.
+    pub(crate) fn since(self, from: DateTime<Utc>) -> Self {
+        Self {
+            from: from.trunc_subsecs(0).min(self.from),
+            ..self
+        }
+    }
+
     /// The request for the first page.
     pub(crate) fn request(&self, path: &str, page_size: u32) -> Request {
         let stem = self.stem;

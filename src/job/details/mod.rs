@@ -2,4 +2,5 @@
 
 pub mod fetch;
 pub mod revision_scan;
+mod selects;
 pub(crate) mod window;

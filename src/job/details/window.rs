@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 
 use super::fetch::PATH;
+use super::selects;
 use crate::job::collection::outside::Outside;
 use crate::job::collection::page::{PageResult, Pages};
 use crate::job::collection::parts::Parts;
@@ -45,13 +46,17 @@ pub(crate) async fn scan_window(
     purpose: Purpose,
     work: &mut Work,
 ) -> Result<(), Failure> {
-    let mut parts = Parts::of(*window, ADVISORIES);
+    let window = selects::from_known(run, *window).await?;
+    let mut parts = Parts::of(window, ADVISORIES);
     let mut outside = Outside::at(ADVISORIES, PATH);
     while let Some(part) = parts.next() {
         let scanned = scan_once(run, &part, purpose, (&mut outside, &mut *work)).await?;
         parts.take(scanned)?;
     }
     outside.warn(window.stem);
+    if parts.received == 0 {
+        selects::require(run, &window).await?;
+    }
     work.covers = parts.covers();
     work.tally.claimed = Some(parts.claimed);
     work.accounted = Some(parts.received);

@@ -138,8 +138,10 @@ async fn read_documents(
             document.inherit(before);
         }
         stored.tally.claimed = document.claimed;
-        known_root = Some(document.root.clone());
-        work.root_element.clone_from(&known_root);
+        if document.has_records_in_root() {
+            known_root = Some(document.root.clone());
+            work.root_element.clone_from(&known_root);
+        }
         let next = document.next.clone().or(linked);
         document.check_parts(u64::from(page), next.is_some())?;
         let Some(next) = next else {

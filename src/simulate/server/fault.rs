@@ -50,6 +50,8 @@ pub enum Fault {
     RedirectTo(String),
     /// Date filters are not applied.
     IgnoredFilter,
+    /// Date filters read their values in milliseconds.
+    FilterInMilliseconds,
     /// A small gzip body that unpacks to so many MiB, far more than any feed.
     GzipBomb {
         /// Unpacked.

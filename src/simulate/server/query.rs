@@ -32,6 +32,19 @@ impl Query {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// The same query, with the seconds of date filters taken as milliseconds.
+    pub fn in_milliseconds(&self) -> Self {
+        let mut query = self.clone();
+        for (name, value) in &mut query.pairs {
+            if (name.ends_with("__gte") || name.ends_with("__lt"))
+                && let Ok(number) = value.parse::<f64>()
+            {
+                *value = (number / 1000.0).to_string();
+            }
+        }
+        query
+    }
+
     /// The same query with another value for `name`, or without it.
     pub fn with(&self, name: &str, value: Option<&str>) -> String {
         let kept = self.pairs.iter().filter(|(key, _)| key != name);

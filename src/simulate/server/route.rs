@@ -191,10 +191,11 @@ fn advisories(shared: &Shared, asked: &Asked) -> Result<Reply, BadValue> {
     Ok(page_reply(page))
 }
 
-/// The query as the filters see it: nothing of it, while they are being ignored.
+/// The query as the filters see it.
 fn filters(asked: &Asked) -> Query {
     match asked.fault {
         Some(Fault::IgnoredFilter) => Query::default(),
+        Some(Fault::FilterInMilliseconds) => asked.query.in_milliseconds(),
         _ => asked.query.clone(),
     }
 }

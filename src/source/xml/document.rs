@@ -31,6 +31,11 @@ pub struct Document {
 }
 
 impl Document {
+    /// Whether its root element is known to stand around records of this feed.
+    pub fn has_records_in_root(&self) -> bool {
+        self.records > 0 && self.record.as_deref() != Some(&self.root)
+    }
+
     /// Fails if the document says that something is missing in it, or that there are more
     /// than the `pages` documents that were read. With a link to the next one, that one
     /// may hold it.

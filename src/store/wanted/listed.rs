@@ -20,6 +20,19 @@ pub struct Row {
     pub raw: Value,
 }
 
+/// The newest modification time of a stored advisory before `at`.
+pub async fn newest_before(
+    connection: &mut PgConnection,
+    at: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select max(modified_at) from advisory where modified_at < $1",
+        at
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// Enqueues the details of advisories that are not stored in this state, of new
 /// members of the list, and all details fetched before `older_than`. Only the details
 /// contain the lists of an advisory.
