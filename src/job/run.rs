@@ -61,6 +61,8 @@ pub(crate) type Copied = (Option<DateTime<Utc>>, Fingerprint);
 #[derive(Debug)]
 pub(crate) struct TicketProgress {
     pub cursor_at: DateTime<Utc>,
+    /// Whether changes of older tickets were read, not only new tickets.
+    pub has_changes: bool,
     pub scan: Option<Scan>,
 }
 
@@ -284,8 +286,13 @@ impl Run {
             },
         )
         .await?;
-        if let Some(TicketProgress { cursor_at, scan }) = &work.tickets {
-            reading::advance(transaction, *cursor_at).await?;
+        if let Some(TicketProgress {
+            cursor_at,
+            has_changes,
+            scan,
+        }) = &work.tickets
+        {
+            reading::advance(transaction, *cursor_at, *has_changes).await?;
             if let Some(full) = scan {
                 reading::walked(transaction, full.began_at).await?;
                 scan::finish(transaction, full.id).await?;

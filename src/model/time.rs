@@ -4,18 +4,18 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 
-/// Date and time with a time zone.
+/// Date and time with a time zone, whose minutes may be missing.
 const ZONED: [&str; 7] = [
-    "%Y-%m-%dT%H:%M:%S%.f%z",
-    "%Y-%m-%d %H:%M:%S%.f%z",
-    "%Y-%m-%d %H:%M:%S%.f %z",
-    "%Y-%m-%dT%H:%M%z",
-    "%Y-%m-%d %H:%M%z",
-    "%Y-%m-%d %H:%M %z",
-    "%Y%m%dT%H%M%S%z",
+    "%Y-%m-%dT%H:%M:%S%.f%#z",
+    "%Y-%m-%d %H:%M:%S%.f%#z",
+    "%Y-%m-%d %H:%M:%S%.f %#z",
+    "%Y-%m-%dT%H:%M%#z",
+    "%Y-%m-%d %H:%M%#z",
+    "%Y-%m-%d %H:%M %#z",
+    "%Y%m%dT%H%M%S%#z",
 ];
 /// Date and time without a time zone.
-const PLAIN: [&str; 7] = [
+const PLAIN: [&str; 9] = [
     "%Y-%m-%dT%H:%M:%S%.f",
     "%Y-%m-%d %H:%M:%S%.f",
     "%Y-%m-%dT%H:%M",
@@ -23,6 +23,8 @@ const PLAIN: [&str; 7] = [
     "%Y%m%dT%H%M%S",
     "%d %b %Y %H:%M:%S",
     "%d %b %Y %H:%M",
+    "%b %d, %Y %H:%M:%S",
+    "%b %d, %Y %H:%M",
 ];
 /// Digits alone, where they are no plausible number of seconds or milliseconds since 1970.
 const DIGITS: [(usize, &str); 2] = [(14, "%Y%m%d%H%M%S"), (12, "%Y%m%d%H%M")];
@@ -30,7 +32,7 @@ const DIGITS: [(usize, &str); 2] = [(14, "%Y%m%d%H%M%S"), (12, "%Y%m%d%H%M")];
 const YEARS: RangeInclusive<i32> = 1970..=9999;
 /// Years of a plausible number of seconds or milliseconds since 1970.
 const YEARS_SINCE_1970: RangeInclusive<i32> = 1980..=2100;
-const DATES: [&str; 3] = ["%Y-%m-%d", "%Y%m%d", "%d %b %Y"];
+const DATES: [&str; 4] = ["%Y-%m-%d", "%Y%m%d", "%d %b %Y", "%b %d, %Y"];
 /// Notations of UTC besides `+00:00`.
 const UTC_NAMES: [&str; 5] = [" UTC", " GMT", "UTC", "GMT", "Z"];
 
@@ -135,6 +137,10 @@ mod tests {
             "2019-03-01T13:35:05.000Z",
             "2019-03-01T14:35:05+01:00",
             "2019-03-01T14:35:05+0100",
+            "2019-03-01T14:35:05+01",
+            "2019-03-01 08:35:05-05",
+            "Mar 1, 2019 13:35:05",
+            "March 1, 2019 13:35:05",
             "2019-03-01 13:35:05",
             " 2019-03-01T13:35:05 ",
             "2019-03-01 13:35:05 UTC",

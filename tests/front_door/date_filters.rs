@@ -3,10 +3,12 @@
 use advisoryd::job::details::revision_scan::scan_revisions;
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::run::{Ran, Report};
+use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::simulate::{Fault, FeedCounts, FeedOptions, Options, Rule};
 use chrono::TimeDelta;
+use serde_json::{Value, json};
 
-use crate::support::{World, assert_reads, small, world_of_documents};
+use crate::support::{Paged, World, assert_reads, small, world_of_documents};
 
 const COVERED: &str =
     "select coalesce(upper(covered)::text, '') from advisoryd.source order by kind, watch_list_id";
@@ -145,4 +147,92 @@ async fn sync_evaluates_the_conditions_without_rules_and_sinks_too() {
             .await,
         ["quarantine_grew"]
     );
+}
+
+fn ticket(id: i64, created: &str, modified: &str) -> Value {
+    json!({"id": id, "title": format!("{id} {modified}"), "created": created, "modified": modified})
+}
+
+fn tickets(last: &Value) -> Vec<Value> {
+    let old = (1..=10).map(|id| ticket(id, "2026-01-01T10:00:00Z", "2026-01-02T10:00:00Z"));
+    old.chain([last.clone()]).collect()
+}
+
+async fn ticket_world(last: &Value) -> (World, Paged) {
+    let paged = Paged::serve().await;
+    paged.set("/api/tickets/", tickets(last));
+    let mut world = World::new().await;
+    world.settings.upstream.base_url = Some(paged.base_url.clone());
+    (world, paged)
+}
+
+async fn sync_tickets(world: &World, ask: TicketSync) {
+    for report in world.sync_tickets(ask).await {
+        assert_eq!(report.outcome.name(), "ok", "{report:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_modified_in_the_future_does_not_disable_the_filter() {
+    let future = ticket(11, "2026-01-01T10:00:00Z", "9999-12-31T23:59:59Z");
+    let (world, paged) = ticket_world(&future).await;
+    sync_tickets(&world, TicketSync::Now).await;
+    let now = world.now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    paged.shelf().rows.get_mut("/api/tickets/").unwrap()[0] =
+        ticket(1, "2026-01-01T10:00:00Z", &now);
+    world.later(TimeDelta::minutes(1));
+    sync_tickets(&world, TicketSync::Differences).await;
+    assert_eq!(
+        world
+            .texts("select title from advisoryd_v1.tickets where id = 1")
+            .await,
+        [format!("1 {now}")]
+    );
+}
+
+#[tokio::test]
+async fn a_ticket_created_in_the_future_does_not_make_full_scans_fail() {
+    for ahead in [
+        TimeDelta::minutes(10),
+        TimeDelta::hours(8),
+        TimeDelta::days(900_000),
+    ] {
+        let created = (World::new().await.now() + ahead).format("%Y-%m-%dT%H:%M:%SZ");
+        let future = ticket(11, &created.to_string(), "2026-01-02T10:00:00Z");
+        let (world, _paged) = ticket_world(&future).await;
+        sync_tickets(&world, TicketSync::Now).await;
+        let full = TicketSync::Full {
+            accept_removals: false,
+        };
+        sync_tickets(&world, full).await;
+        assert_eq!(
+            world
+                .count("select count(*) from advisoryd_v1.tickets")
+                .await,
+            11
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_listed_without_a_readable_time_is_fetched() {
+    const QUEUE: &str = "select said from advisoryd.wanted_detail order by said";
+    let mut world = json_list().await;
+    assert_eq!(world.pull_one().await.outcome.name(), "ok");
+    world.fetch_details().await;
+    assert!(world.texts(QUEUE).await.is_empty());
+    let saids = world
+        .texts("select said from advisoryd_v1.advisories order by said limit 2")
+        .await;
+
+    world.later(TimeDelta::hours(3));
+    let paged = Paged::serve().await;
+    let at = world.now().timestamp() - 60;
+    let row = |said: &String| json!({"id": 1, "advisory_identifier": said, "modified_date": "29/11/2026 10:00:00", "_at": at});
+    paged.set("/api/advisories/", saids.iter().map(row).collect());
+    paged.set("/api/asset-lists/1/", vec![]);
+    world.settings.upstream.base_url = Some(paged.base_url.clone());
+    let report = world.pull_one().await;
+    assert_eq!(report.outcome.name(), "ok", "{report:?}");
+    assert_eq!(world.texts(QUEUE).await, saids);
 }

@@ -223,6 +223,31 @@ async fn a_filter_that_is_ignored_is_noticed_and_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn one_wrong_answer_to_the_test_of_the_filter_loses_no_change() {
+    let world = World::with(many(50)).await;
+    world.sync_tickets(TicketSync::Now).await;
+    world.later(chrono::TimeDelta::hours(25));
+    let test = Rule::new(Fault::IgnoredFilter).on("modified__gte=4102444800");
+    world.simulator.inject(test);
+    world
+        .simulator
+        .touch_ticket(world.simulator.ticket_ids()[0]);
+    world.later(chrono::TimeDelta::minutes(1));
+    world.sync_tickets(TicketSync::Differences).await;
+    assert_eq!(
+        world
+            .texts("select filter from advisoryd.ticket_reading")
+            .await,
+        ["created"]
+    );
+    for _ in 0..3 {
+        world.later(chrono::TimeDelta::hours(1));
+        world.sync_tickets(TicketSync::Differences).await;
+    }
+    agree(&world).await;
+}
+
+#[tokio::test]
 async fn rows_that_move_between_pages_are_not_skipped() {
     let order = Order::ModifiedDescending;
     let world = with(

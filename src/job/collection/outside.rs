@@ -17,6 +17,7 @@ pub(crate) struct Outside {
     collection: &'static str,
     path: &'static str,
     count: usize,
+    undated: usize,
     first: Option<String>,
 }
 
@@ -27,6 +28,7 @@ impl Outside {
             collection,
             path,
             count: 0,
+            undated: 0,
             first: None,
         }
     }
@@ -42,11 +44,14 @@ impl Outside {
         window: &FixedWindow,
         rows: impl Iterator<Item = (K, Option<DateTime<Utc>>)>,
     ) -> Result<(), Failure> {
-        let is_outside = |at: Option<DateTime<Utc>>| at.is_some_and(|at| !window.contains(at));
-        let outside: Vec<String> = rows
-            .filter(|(_, at)| is_outside(*at))
-            .map(|(key, _)| key.to_string())
-            .collect();
+        let mut outside = Vec::new();
+        for (key, at) in rows {
+            match at {
+                None => self.undated += 1,
+                Some(at) if !window.contains(at) => outside.push(key.to_string()),
+                Some(_) => {}
+            }
+        }
         let Some(key) = outside.first() else {
             return Ok(());
         };
@@ -62,12 +67,19 @@ impl Outside {
         Ok(())
     }
 
-    /// Says once what was outside.
+    /// Says once what was outside, and what could not be compared with the window.
     pub(crate) fn warn(&self, stem: &str) {
+        let collection = self.collection;
+        if self.undated > 0 {
+            warn!(
+                undated = self.undated,
+                "{collection}: {} without a readable time for the filter `{stem}__gte`; they are read as if they had been modified",
+                counted(self.undated, "row")
+            );
+        }
         let Some(first) = &self.first else {
             return;
         };
-        let collection = self.collection;
         warn!(
             outside = self.count,
             "{collection}: {} outside the requested window (first: {first}); the filter `{stem}__gte` works, but uses a timestamp other than the one in the rows; all rows are stored; no action needed",

@@ -2,7 +2,7 @@
 //! from the JSON API and for the revision scan. The list has only identifiers and
 //! modification times; the contents are fetched as details.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use tracing::{info, warn};
 
@@ -20,12 +20,15 @@ use crate::source::page::Unreadable;
 use crate::store;
 use crate::store::ledger::quarantine;
 use crate::store::wanted::feed_days::{self, Counts};
-use crate::store::wanted::listed::{self, Row};
+use crate::store::wanted::listed::{self, OlderThan, Row};
 
 /// Elements per page; upstream does not recommend more.
 const PAGE_SIZE: u32 = 100;
 /// The name of the elements in messages.
 const ADVISORIES: &str = "advisories";
+
+/// Details of an element without a readable modification time are fetched at most this often.
+const REFETCH_AFTER: TimeDelta = TimeDelta::hours(1);
 
 /// What the elements are read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,14 +154,19 @@ async fn write(
     let mut transaction = run.transaction().await?;
     let origin = run.origin_now();
     quarantine::keep(&mut transaction, origin, unreadable).await?;
+    let undated = origin.at - refetch_after(run);
     let (mut settled, mut sightings) = (None, Vec::new());
     match purpose {
         Purpose::List { older_than } => {
+            let older_than = OlderThan {
+                any: older_than,
+                undated,
+            };
             listed::enqueue_for_list(&mut transaction, origin, rows, older_than).await?;
             sightings = listed::sightings(&mut transaction, origin.source_id, rows).await?;
         }
         Purpose::RevisionScan => {
-            listed::enqueue_newer(&mut transaction, rows, origin.at).await?;
+            listed::enqueue_newer(&mut transaction, rows, (origin.at, undated)).await?;
             settled = feed_days::settle(&mut transaction, rows, origin.at).await?;
         }
     }
@@ -170,6 +178,13 @@ async fn write(
     work.tally.unchanged = work.tally.unchanged.saturating_sub(pending);
     work.sightings.extend(sightings);
     Ok(settled)
+}
+
+/// Age of details that are fetched again if an element has no readable modification time:
+/// the window holds what was modified, and contains an element until the overlap has passed.
+fn refetch_after(run: &Run) -> TimeDelta {
+    let overlap = run.context.config.overlap_of(run.source_name());
+    REFETCH_AFTER.min(overlap / 2)
 }
 
 /// Writes each row in a transaction of its own; removes and returns those that the

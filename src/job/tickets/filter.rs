@@ -7,13 +7,9 @@ use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::DateFilter;
 
-/// Detects the filter that works: it must return nothing for the far future and something
-/// since 1970. `None` if there is no ticket to test with.
+/// Detects the filter that works. `None` if there is no ticket to test with.
 pub async fn discover(context: &Context) -> Result<Option<DateFilter>, Failure> {
-    let Some(all) = count(context, PATH, None).await? else {
-        return Ok(Some(DateFilter::None));
-    };
-    if all == 0 {
+    if count(context, PATH).await? == 0 {
         return Ok(None);
     }
     for filter in [DateFilter::Modified, DateFilter::Created] {

@@ -40,7 +40,8 @@ async fn scan_once(run: &Run, work: &mut Work) -> Result<Attempt<Scan>, Failure>
     let mut progress = resume_or_begin(run).await?;
     let unreadable = scan_pages(run, &mut progress, work).await?;
     let mut transaction = run.transaction().await?;
-    let found = scan::seen_from_before(&mut transaction, &progress).await?;
+    let now = run.context.upstream_now();
+    let found = scan::seen_from_before(&mut transaction, &progress, now).await?;
     let received = u64::try_from(found).unwrap_or(0) + unreadable;
     let claimed = u64::try_from(progress.claimed.unwrap_or(0)).unwrap_or(0);
     work.tally.claimed = Some(claimed);
@@ -125,6 +126,7 @@ async fn conclude(
     work.covers = Some((DateTime::<Utc>::UNIX_EPOCH, progress.began_at));
     work.tickets = Some(TicketProgress {
         cursor_at: progress.began_at,
+        has_changes: true,
         scan: Some(progress.clone()),
     });
     Ok(())

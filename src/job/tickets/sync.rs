@@ -16,6 +16,8 @@ use crate::store::tickets::scan;
 
 /// How long a detected filter is used before it is detected again.
 const FILTER_VALID_FOR: TimeDelta = TimeDelta::hours(24);
+/// The same for one that does not show changes: a single wrong answer can be the reason.
+const CREATED_VALID_FOR: TimeDelta = TimeDelta::hours(1);
 
 /// The requested kind of sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,9 +132,13 @@ enum Plan {
 
 fn is_filter_valid(context: &Context, reading: &TicketReading) -> bool {
     let now = context.clock.now();
+    let valid_for = match reading.filter {
+        Some(DateFilter::Created) => CREATED_VALID_FOR,
+        Some(DateFilter::Modified | DateFilter::None) | None => FILTER_VALID_FOR,
+    };
     reading
         .filter_checked_at
-        .is_some_and(|at| (now - at).abs() < FILTER_VALID_FOR)
+        .is_some_and(|at| (now - at).abs() < valid_for)
 }
 
 fn is_complete(ran: &[Ran]) -> bool {
@@ -190,7 +196,12 @@ async fn follow(
     match (plan, reading.filter, reading.cursor_at) {
         (Plan::Full { accept_removals }, ..) => full_scan(run, accept_removals, work).await,
         (Plan::Differences, Some(filter), Some(cursor)) if filter != DateFilter::None => {
-            let window = window(context, filter, cursor);
+            // Windows by creation do not show changes.
+            let from = match filter {
+                DateFilter::Modified => reading.changes_until.map_or(cursor, |at| at.min(cursor)),
+                DateFilter::Created | DateFilter::None => cursor,
+            };
+            let window = window(context, filter, from);
             scan_window(run, window, work).await
         }
         (Plan::Again((from, to)), Some(filter), _) if filter != DateFilter::None => {

@@ -66,6 +66,7 @@ pub(crate) async fn scan_window(
     work.covers = parts.covers();
     work.tickets = parts.covers().map(|(_, to)| TicketProgress {
         cursor_at: to,
+        has_changes: window.filter == DateFilter::Modified,
         scan: None,
     });
     Ok(())

@@ -12,8 +12,11 @@ pub struct TicketReading {
     pub filter: Option<DateFilter>,
     /// When it was last detected.
     pub filter_checked_at: Option<DateTime<Utc>>,
-    /// Cursor: all changes before this time are stored, by upstream's clock.
+    /// Cursor: all that the filter shows before this time is stored, by upstream's clock.
     pub cursor_at: Option<DateTime<Utc>>,
+    /// All changes of older tickets before this time are stored. It is before the cursor
+    /// where windows have shown new tickets only.
+    pub changes_until: Option<DateTime<Utc>>,
     /// When the last complete full scan began, by upstream's clock.
     pub full_walk_at: Option<DateTime<Utc>>,
 }
@@ -21,7 +24,7 @@ pub struct TicketReading {
 /// Reads it.
 pub async fn get(connection: &mut PgConnection) -> Result<TicketReading, sqlx::Error> {
     let row = sqlx::query!(
-        "select filter, filter_checked_at, cursor_at, full_walk_at
+        "select filter, filter_checked_at, cursor_at, changes_until, full_walk_at
          from ticket_reading"
     )
     .fetch_one(connection)
@@ -30,6 +33,7 @@ pub async fn get(connection: &mut PgConnection) -> Result<TicketReading, sqlx::E
         filter: row.filter.as_deref().and_then(DateFilter::from_name),
         filter_checked_at: row.filter_checked_at,
         cursor_at: row.cursor_at,
+        changes_until: row.changes_until,
         full_walk_at: row.full_walk_at,
     })
 }
@@ -87,15 +91,19 @@ pub async fn some_old(
     Ok(row.first.zip(row.last))
 }
 
-/// Moves the cursor forward; never back.
+/// Moves the cursor forward, never back; `has_changes` tells whether changes of older
+/// tickets were read as well.
 pub async fn advance(
     connection: &mut PgConnection,
     cursor_at: DateTime<Utc>,
+    has_changes: bool,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update ticket_reading
-         set cursor_at = greatest(cursor_at, $1)",
-        cursor_at
+         set cursor_at = greatest(cursor_at, $1),
+             changes_until = case when $2 then greatest(changes_until, $1) else changes_until end",
+        cursor_at,
+        has_changes
     )
     .execute(connection)
     .await?;
@@ -112,6 +120,7 @@ pub async fn cut_back(
     sqlx::query!(
         "update ticket_reading
          set cursor_at = case when cursor_at > $1 then (select upper(covered) from source where kind = 'tickets') else cursor_at end,
+             changes_until = case when changes_until > $1 then (select upper(covered) from source where kind = 'tickets') else changes_until end,
              full_walk_at = case when full_walk_at <= $1 then full_walk_at end
          where cursor_at > $1
             or full_walk_at > $1",

@@ -86,11 +86,13 @@ pub async fn checkpoint(
     Ok(())
 }
 
-/// Number of different tickets that a scan has received and that were created before
-/// it began (or at an unknown time), without quarantined ones.
+/// Number of different tickets that a scan has received, without quarantined ones and those
+/// created while it ran, from its beginning until `now` by upstream's clock. One that was
+/// created later than `now` has a wrong time, so it may have been there before.
 pub async fn seen_from_before(
     connection: &mut PgConnection,
     walk: &Scan,
+    now: DateTime<Utc>,
 ) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select count(distinct i.id) as "count!"
@@ -98,9 +100,10 @@ pub async fn seen_from_before(
            cross join lateral unnest(p.ids) as i (id)
            left join ticket t on t.id = i.id
            where p.walk_id = $1
-             and (t.created_at is null or t.created_at < $2)"#,
+             and (t.created_at is null or t.created_at < $2 or t.created_at > $3)"#,
         walk.id,
-        walk.began_at
+        walk.began_at,
+        now
     )
     .fetch_one(connection)
     .await

@@ -33,14 +33,23 @@ pub async fn newest_before(
     .await
 }
 
+/// Details fetched before these times are fetched again.
+#[derive(Debug, Clone, Copy)]
+pub struct OlderThan {
+    /// All of them.
+    pub any: Option<DateTime<Utc>>,
+    /// Those of elements without a readable modification time, which cannot be compared.
+    pub undated: DateTime<Utc>,
+}
+
 /// Enqueues the details of advisories that are not stored in this state, of new
-/// members of the list, and all details fetched before `older_than`. Only the details
-/// contain the lists of an advisory.
+/// members of the list, and details that are too old. Only the details contain the lists
+/// of an advisory.
 pub async fn enqueue_for_list(
     connection: &mut PgConnection,
     origin: Origin,
     rows: &[Row],
-    older_than: Option<DateTime<Utc>>,
+    older_than: OlderThan,
 ) -> Result<(), sqlx::Error> {
     let said: Vec<String> = rows.iter().map(|row| row.said.clone()).collect();
     let modified: Vec<Option<DateTime<Utc>>> = rows.iter().map(|row| row.modified_at).collect();
@@ -54,6 +63,7 @@ pub async fn enqueue_for_list(
          where d.fetched_at < $6
             or d.said is null
             or d.modified_at < n.modified_at
+            or (n.modified_at is null and d.fetched_at < $7)
             or (d.modified_at > $5::timestamptz + interval '1 day'
                 and d.modified_at <> n.modified_at)
             or (s.watch_list_id = any(d.lists)
@@ -85,7 +95,8 @@ pub async fn enqueue_for_list(
         &elements,
         origin.source_id,
         origin.at,
-        older_than
+        older_than.any,
+        older_than.undated
     )
     .execute(connection)
     .await?;
@@ -112,13 +123,14 @@ pub async fn sightings(
     .await
 }
 
-/// Enqueues the details of stored advisories that are newer upstream; returns
-/// their number. A time in the future is a mistake: a stored one is newer than nothing, and
+/// Enqueues the details of stored advisories that are newer upstream, and of those without
+/// a readable time whose details were fetched before `undated`; returns their number. A
+/// time in the future is a mistake: a stored one is newer than nothing, and
 /// one that is listed counts once.
 pub async fn enqueue_newer(
     connection: &mut PgConnection,
     rows: &[Row],
-    now: DateTime<Utc>,
+    (now, undated): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<u64, sqlx::Error> {
     let said: Vec<String> = rows.iter().map(|row| row.said.clone()).collect();
     let modified: Vec<Option<DateTime<Utc>>> = rows.iter().map(|row| row.modified_at).collect();
@@ -126,7 +138,9 @@ pub async fn enqueue_newer(
         r#"select n.said as "said!", n.modified_at
            from unnest($1::text[], $2::timestamptz[]) as n (said, modified_at)
            join advisory a on a.said = n.said
+           left join detail f on f.said = n.said
            where (n.modified_at > a.modified_at
+                  or (n.modified_at is null and (f.fetched_at is null or f.fetched_at < $4))
                   or (a.modified_at is null and n.modified_at is not null)
                   or (a.modified_at > $3::timestamptz + interval '1 day'
                       and n.modified_at <> a.modified_at))
@@ -138,7 +152,8 @@ pub async fn enqueue_newer(
                             and d.modified_at = n.modified_at))"#,
         &said,
         &modified as _,
-        now
+        now,
+        undated
     )
     .fetch_all(&mut *connection)
     .await?;
