@@ -139,6 +139,8 @@ pub enum ClientError {
         url: String,
         /// Message of upstream.
         detail: String,
+        /// Whether it is an answer of the API, not of a proxy or firewall in between.
+        is_upstreams: bool,
     },
     /// Not found (404).
     #[error("{url} returned status 404: {detail}")]
@@ -157,6 +159,8 @@ pub enum ClientError {
         status: u16,
         /// Message of upstream.
         detail: String,
+        /// Whether it is an answer of the API, not of a proxy or firewall in between.
+        is_upstreams: bool,
     },
     /// Server error (5xx, 408, 425).
     #[error("{url} returned status {status}: {detail}")]

@@ -43,7 +43,11 @@ pub(super) async fn refusal(response: Response, url: String, now: DateTime<Utc>)
         StatusCode::FORBIDDEN if reason.is_about_the_token() => {
             ClientError::TokenRejected { url, detail }
         }
-        StatusCode::FORBIDDEN => ClientError::Forbidden { url, detail },
+        StatusCode::FORBIDDEN => ClientError::Forbidden {
+            url,
+            detail,
+            is_upstreams: reason.is_upstreams,
+        },
         StatusCode::NOT_FOUND => ClientError::NotFound { url, detail },
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => ClientError::Server {
             status: status.as_u16(),
@@ -61,6 +65,7 @@ pub(super) async fn refusal(response: Response, url: String, now: DateTime<Utc>)
             status: status.as_u16(),
             url,
             detail,
+            is_upstreams: reason.is_upstreams,
         },
     }
 }

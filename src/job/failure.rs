@@ -116,6 +116,14 @@ pub enum Failure {
         /// The page.
         url: String,
     },
+    /// A further page has only records of the pages before it.
+    #[error(
+        "page {page} has only records that the pages before it had too, as if the link to the next page were ignored"
+    )]
+    RepeatedRecords {
+        /// Number of the page, from 1.
+        page: u32,
+    },
     /// The pages do not end although everything has come.
     #[error("received {rows} rows, and the pages do not end; upstream counts {}", in_words(*.counted))]
     EndlessPages {

@@ -41,6 +41,10 @@ pub fn read(rules: &Rules, body: &[u8]) -> Result<Detail, Unreadable> {
         let reason = format!("the response reports an error or that it is incomplete: {claim}");
         return Err(refused(Some(advisory.said), reason));
     }
+    if !says_more(rules, &value) {
+        let reason = "the response contains only an identifier".to_owned();
+        return Err(refused(Some(advisory.said), reason));
+    }
     if is_mended && !advisory.is_repaired() {
         advisory.repaired(Some(
             "characters or numbers that are not valid in JSON".to_owned(),
@@ -62,6 +66,16 @@ pub fn read(rules: &Rules, body: &[u8]) -> Result<Detail, Unreadable> {
         custom_info,
         raw: text,
     })
+}
+
+/// Whether there is any value that is neither an identifier nor a number of the row.
+fn says_more(rules: &Rules, value: &Value) -> bool {
+    match value {
+        Value::String(text) => !text.trim().is_empty() && !rules.is_identifier(text.as_bytes()),
+        Value::Array(items) => items.iter().any(|item| says_more(rules, item)),
+        Value::Object(fields) => fields.values().any(|field| says_more(rules, field)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// What an answer says beside the fields of the advisory about an error, or that something
@@ -222,7 +236,7 @@ mod tests {
     #[test]
     fn affected_lists_are_read_in_whatever_form_and_unknown_is_not_none() {
         let lists = |custom: serde_json::Value| {
-            let body = json!({"advisory_identifier": "SA1", "custom_info": custom});
+            let body = json!({"advisory_identifier": "SA1", "title": "T", "custom_info": custom});
             read(&rules(), body.to_string().as_bytes()).unwrap().lists
         };
         assert_eq!(
@@ -250,7 +264,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused_with_the_whole_of_it() {
-        for body in [&b"\xff"[..], b"[", b"{\"title\":\"x\"}"] {
+        for body in [
+            &b"\xff"[..],
+            b"[",
+            b"{\"title\":\"x\"}",
+            b"{\"id\":7,\"advisory_identifier\":\"SA1\",\"products\":[]}",
+        ] {
             let refused = read(&rules(), body).unwrap_err();
             assert!(!refused.raw.is_empty() && !refused.reason.is_empty());
         }

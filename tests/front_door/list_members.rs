@@ -285,6 +285,24 @@ async fn a_loss_of_more_than_a_fifth_is_believed_when_the_next_night_confirms_it
     assert_eq!(members(&world).await, sorted(world.simulator.saids(1)));
 }
 
+/// The oldest members look as if upstream had not gone back far enough.
+#[tokio::test]
+async fn the_oldest_members_leave_when_somebody_says_so() {
+    let mut world = world().await;
+    world.settings.tickets.enabled = Some(false);
+    world.pull_one().await;
+    let all = members(&world).await;
+    for said in old_members(&world).iter().take(4) {
+        world.simulator.leave(said, 1);
+    }
+    let full = world.told(&["sync", "feeds", "--full"]);
+    assert_eq!(full.code, 0, "{full:?}");
+    assert_eq!(members(&world).await, all);
+    let accepted = world.told(&["sync", "feeds", "--full", "--accept-removals"]);
+    assert_eq!(accepted.code, 0, "{accepted:?}");
+    assert_eq!(members(&world).await, sorted(world.simulator.saids(1)));
+}
+
 #[tokio::test]
 async fn a_loss_that_is_over_was_none() {
     let world = world().await;

@@ -163,6 +163,43 @@ async fn a_ticket_that_is_not_listed_is_asked_for_before_it_is_marked_as_gone() 
 }
 
 #[tokio::test]
+async fn an_answer_that_is_not_upstreams_does_not_confirm_that_a_ticket_is_gone() {
+    const HTML: &str = "text/html";
+    const JSON: &str = "application/json";
+    let gone = "select id::text from advisoryd_v1.tickets where deleted_at is not null";
+    let page = "<html><title>Login</title></html>";
+    for (alone, expected) in [
+        ((200, HTML, page), &[][..]),
+        ((403, HTML, page), &[]),
+        ((405, HTML, page), &[]),
+        (
+            (
+                200,
+                JSON,
+                r#"{"detail": "Service temporarily unavailable"}"#,
+            ),
+            &[],
+        ),
+        ((200, JSON, "{}"), &[]),
+        ((200, JSON, r#"{"id": 8, "title": "another"}"#), &[]),
+        ((404, JSON, r#"{"detail": "Not found."}"#), &["7"]),
+        (
+            (403, JSON, r#"{"detail": "You do not have permission."}"#),
+            &["7"],
+        ),
+        ((405, JSON, r#"{"detail": "Method not allowed."}"#), &["7"]),
+    ] {
+        let (world, paged) = world().await;
+        paged.set(TICKETS, (1..=12).map(|id| ticket(id, old())).collect());
+        sync(&world, FULL, "first").await;
+        paged.shelf().rows.get_mut(TICKETS).unwrap().remove(6);
+        paged.shelf().alone = Some(alone);
+        sync(&world, FULL, "second").await;
+        assert_eq!(world.texts(gone).await, expected, "{alone:?}");
+    }
+}
+
+#[tokio::test]
 async fn no_change_is_lost_in_a_window_that_another_one_leaves_and_joins() {
     let (world, paged) = world().await;
     paged.set(TICKETS, vec![ticket(1, old())]);

@@ -41,7 +41,14 @@ pub(super) async fn judge(run: &Run, look_back: LookBack, work: &Work) -> Result
     };
     let expected = members::expected(&mut connection, run.origin, pulled).await?;
     drop(connection);
-    let expected = without_cut_off(run, expected).await?;
+    let expected = if look_back == LookBack::FullAccepted {
+        let mut transaction = run.transaction().await?;
+        activity::set_cut_off(&mut transaction, run.source.id, 0, None).await?;
+        transaction.commit().await?;
+        expected
+    } else {
+        without_cut_off(run, expected).await?
+    };
     conclude(run, look_back, &expected).await
 }
 

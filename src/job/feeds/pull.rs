@@ -135,7 +135,11 @@ async fn read_documents(
         let mut document = read_document(run, response, known_root.as_deref(), stored).await?;
         stream::warn_of_ignored(run.source_name(), &document);
         if let Some(before) = before {
+            let known = before.distinct();
             document.inherit(before);
+            if document.records > 0 && document.distinct() == known {
+                return Err(Failure::RepeatedRecords { page });
+            }
         }
         stored.tally.claimed = document.claimed;
         if document.has_records_in_root() {

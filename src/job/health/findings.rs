@@ -245,7 +245,7 @@ fn window_not_honoured(source: &SourceState) -> Finding {
         Some((members, oldest_at)) => (
             members,
             format!(
-                "the last full pull goes back to {} only, although {members} older members are in the requested time; they stay members, but older changes are not seen: lower [feeds] first_days to what upstream sends, or ask the vendor",
+                "the last full pull goes back to {} only, although {members} older members are in the requested time; they stay members, but older changes are not seen: lower [feeds] first_days to what upstream sends, or ask the vendor; if they were removed from the list on purpose, run `advisoryd sync feeds --full --accept-removals`",
                 time(oldest_at)
             ),
         ),

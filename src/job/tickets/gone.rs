@@ -15,6 +15,15 @@ use crate::source::ticket;
 /// others too.
 const MAX_ASKED: usize = 100;
 
+/// What upstream says of one ticket.
+enum Asked {
+    Exists(Box<Ticket>),
+    /// Upstream does not have it, or does not answer such a question: the scan decides.
+    Gone,
+    /// The answer is not upstream's, or it is about something else.
+    Unknown,
+}
+
 /// The tickets among the missing ones that are gone. Those that exist are stored.
 pub(super) async fn confirmed(
     run: &Run,
@@ -23,14 +32,23 @@ pub(super) async fn confirmed(
 ) -> Result<Vec<i64>, Failure> {
     let (asked, others) = missing.split_at(missing.len().min(MAX_ASKED));
     let (mut gone, mut found) = (Vec::new(), TicketPage::default());
+    let mut unknown = 0;
     for id in asked {
         match ask(run, *id).await? {
-            Some(ticket) => found.tickets.push(ticket),
-            None => gone.push(*id),
+            Asked::Exists(ticket) => found.tickets.push(*ticket),
+            Asked::Gone => gone.push(*id),
+            Asked::Unknown => unknown += 1,
         }
     }
+    if unknown > 0 {
+        warn!(
+            unknown,
+            "tickets: the full scan did not find {}, and upstream's answer about {unknown} of them is neither the ticket nor that there is none; these are not marked as deleted until a full scan confirms it",
+            counted(missing.len(), "ticket")
+        );
+    }
     if found.tickets.is_empty() {
-        return Ok(missing);
+        return Ok(if unknown == 0 { missing } else { gone });
     }
     warn!(
         found = found.tickets.len(),
@@ -44,25 +62,34 @@ pub(super) async fn confirmed(
     Ok(gone)
 }
 
-/// The ticket, if upstream has it. An upstream that does not answer the question leaves it
-/// to the scan.
-async fn ask(run: &Run, id: i64) -> Result<Option<Ticket>, Failure> {
+async fn ask(run: &Run, id: i64) -> Result<Asked, Failure> {
     let context = &run.context;
     let request = Request::new(format!("{PATH}{id}/"), Kind::JsonObject);
     let response = context.client.get_whole(&request);
     let mut response = match context.or_stopped(response).await? {
         Err(
             ClientError::NotFound { .. }
-            | ClientError::Forbidden { .. }
-            | ClientError::Refused { .. }
             | ClientError::Offline { .. }
+            | ClientError::Forbidden {
+                is_upstreams: true, ..
+            }
+            | ClientError::Refused {
+                is_upstreams: true, ..
+            },
+        ) => return Ok(Asked::Gone),
+        Err(
+            ClientError::Forbidden { .. }
+            | ClientError::Refused { .. }
             | ClientError::Html { .. }
             | ClientError::WrongType { .. },
-        ) => return Ok(None),
+        ) => return Ok(Asked::Unknown),
         response => response?,
     };
     let body = response.bytes().await?;
     let ticket = serde_json::from_slice(&body).ok().map(ticket::read);
     let ticket = ticket.and_then(Result::ok);
-    Ok(ticket.filter(|ticket| ticket.id == id))
+    Ok(match ticket.filter(|ticket| ticket.id == id) {
+        Some(ticket) => Asked::Exists(Box::new(ticket)),
+        None => Asked::Unknown,
+    })
 }

@@ -27,6 +27,8 @@ pub struct Shelf {
     pub cap: usize,
     /// Whether a row is also found alone, by its id.
     pub finds_one: bool,
+    /// What is sent in place of a row alone: status, type and body.
+    pub alone: Option<(u16, &'static str, &'static str)>,
     /// Whether filters are ignored.
     pub ignores_filters: bool,
     /// Pages that are sent as they are, for windows (true) or whole collections.
@@ -113,6 +115,10 @@ async fn answer(
     let mut shelf = shelf.lock().expect("the shelf");
     shelf.asked.push(uri.to_string());
     let path = uri.path();
+    if let Some((status, kind, body)) = shelf.alone.filter(|_| !shelf.rows.contains_key(path)) {
+        let status = StatusCode::from_u16(status).expect("a status");
+        return (status, [(header::CONTENT_TYPE, kind)], body).into_response();
+    }
     let found = if shelf.rows.contains_key(path) {
         page(&mut shelf, path, &query)
     } else {
