@@ -20,8 +20,27 @@ pub(super) async fn with_database<T>(
 ) -> anyhow::Result<T> {
     let opened = open(config).await?;
     let result = work(&opened).await;
+    let may_only_read = opened.may_only_read;
     opened.close().await;
-    result
+    result.map_err(|error| {
+        if may_only_read && is_refused(&error) {
+            return error.context(
+                "members of the group of [database] share_with may only read; run the command as root",
+            );
+        }
+        error
+    })
+}
+
+/// Whether the database refused it for want of rights, or since the role only reads.
+fn is_refused(error: &anyhow::Error) -> bool {
+    /// `insufficient_privilege` and `read_only_sql_transaction`.
+    const REFUSED: [&str; 2] = ["42501", "25006"];
+    error.chain().any(|cause| {
+        let cause = cause.downcast_ref::<sqlx::Error>();
+        let cause = cause.and_then(sqlx::Error::as_database_error);
+        cause.is_some_and(|cause| cause.code().is_some_and(|code| REFUSED.contains(&&*code)))
+    })
 }
 
 /// The same for who only reads: the read replica, where `[database] read_url` names one.

@@ -42,6 +42,11 @@ impl Form {
         }
     }
 
+    /// Whether any of its options was given.
+    pub(super) fn is_given(&self) -> bool {
+        self.limit.is_some() || !self.columns.is_empty() || self.is_for_programs()
+    }
+
     fn is_for_programs(&self) -> bool {
         self.json || self.csv
     }

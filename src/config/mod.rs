@@ -212,6 +212,10 @@ impl Config {
         let http = Http::read(root.section("http"), &environment);
         let log = Log::read(root.section("log"));
         root.close();
+        let alerts = match &schedule {
+            Some(schedule) => alerts.with(schedule.timezone, &tickets.closed_statuses),
+            None => alerts,
+        };
         let feeds = feeds.map(|feeds| Feeds {
             // It needs requests.
             sweep: feeds.sweep && !is_offline,

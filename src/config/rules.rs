@@ -181,6 +181,8 @@ fn clauses(section: &mut Section<'_>) -> Clauses {
         ticket_queue,
         state: section.optional("state", state),
         filter: section.optional("where", filter),
+        // Known when all is read.
+        zone: None,
     }
 }
 
