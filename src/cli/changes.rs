@@ -21,6 +21,7 @@ use super::state_file::StateFile;
 use super::times::Times;
 use super::{ask, chosen_list};
 use crate::clock::Clock;
+use crate::model::filter::nearest;
 use crate::model::{ChangeKind, Details, RecordKind};
 use crate::startup::Opened;
 use crate::store;
@@ -103,7 +104,9 @@ fn event(text: &str) -> Result<String, String> {
     if names.contains(&name) {
         return Ok(name.to_owned());
     }
-    Err(format!("expected one of {}", names.join(", ")))
+    let close = nearest(name, &names);
+    let close = close.map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
+    Err(format!("expected one of {}{close}", names.join(", ")))
 }
 
 pub(super) async fn run(shared: Shared, wanted: Changes) -> anyhow::Result<bool> {

@@ -24,6 +24,7 @@ mod demo;
 mod difference;
 mod enrich;
 mod erase;
+mod examples;
 mod exit;
 mod explain;
 mod finding;

@@ -31,6 +31,8 @@ const METHODS: &str = "# Written by advisoryd at each start.\n\
 pub(super) struct SharedServer {
     /// The directory of the second socket.
     pub(super) sockets: PathBuf,
+    /// What those who can use it may do.
+    pub(super) access: Access,
     /// In the form of `pg_hba.conf`.
     pub(super) methods: PathBuf,
     /// In the form of `pg_ident.conf`.
@@ -49,6 +51,7 @@ pub(super) fn write(
     files.write(USERS_FILE, &users(&owners, shared.access))?;
     Ok(SharedServer {
         sockets: shared.path,
+        access: shared.access,
         methods: directory.path().join(METHODS_FILE),
         users: directory.path().join(USERS_FILE),
     })

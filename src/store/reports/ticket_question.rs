@@ -49,6 +49,8 @@ pub struct TicketLine {
     pub id: i64,
     /// The ticket number.
     pub pretty_id: Option<i64>,
+    /// Title, one line.
+    pub title: Option<String>,
     /// Name of the status.
     pub status: Option<String>,
     /// Name of the priority.
@@ -67,8 +69,6 @@ pub struct TicketLine {
     pub changed_at: Option<DateTime<Utc>>,
     /// The current version.
     pub version: Option<i32>,
-    /// Title, one line.
-    pub title: Option<String>,
 }
 
 /// Matching tickets, the latest first; with `open_since`, those that exist longest.
