@@ -174,6 +174,11 @@ impl Shared {
         })
     }
 
+    /// Whether the system has such a group.
+    pub fn is_group(name: &str) -> bool {
+        matches!(Group::from_name(name), Ok(Some(_)))
+    }
+
     /// Whether members of the group may only read.
     pub fn may_only_read(&self) -> bool {
         self.may_only_read

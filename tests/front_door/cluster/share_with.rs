@@ -117,7 +117,7 @@ async fn members_of_the_group_read_with_psql_and_cannot_do_more() {
         "create temporary table planted ()",
         "create schema planted",
         "create role planted",
-        "insert into advisoryd_v1.watch_lists (id) values (9)",
+        "update advisoryd.source set name = 'x'",
         "delete from advisoryd.advisory",
         "copy (select 1) to program 'cat >/dev/null'",
         "copy (select 1) to '/tmp/planted'",
@@ -227,6 +227,10 @@ async fn a_group_that_does_not_exist_is_a_warning() {
     let state = seeded_state_dir();
     let mut command = told_to_share(state.path(), "nobodys-group", &["run"]);
     let (mut daemon, _) = start_daemon_as(state.path(), &mut command).await;
+    let check = ["check", "--offline"];
+    let mut check = told_to_share(state.path(), "nobodys-group", &check);
+    let (_, text) = said(&check.output().unwrap());
+    assert!(text.contains("there is no group `nobodys-group`"), "{text}");
     assert!(!runtime_directory(state.path()).exists());
     daemon
         .line("is not shared with the group `nobodys-group`")
