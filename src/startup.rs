@@ -40,6 +40,10 @@ pub struct Opened {
     pub cluster: Option<Cluster>,
     /// A `psql` command line that connects to it.
     pub psql: String,
+    /// The same for members of the group that the private server is shared with.
+    pub psql_of_group: Option<String>,
+    /// Whether this user may only read, as a member of that group.
+    pub may_only_read: bool,
     /// The hosts of the configured database, or the private server.
     pub servers: Servers,
 }
@@ -50,7 +54,7 @@ impl Opened {
         let prepared = private_server(config, role);
         if let Err(error) = &prepared
             && let Some(ClusterError::PermissionDenied { .. }) = error.downcast_ref()
-            && let Some(shared) = Shared::of(&config.state.dir)
+            && let Some(shared) = shared_server(config)
         {
             return Ok(Self::beside_service(config, &shared));
         }
@@ -74,6 +78,8 @@ impl Opened {
                 pool: database::pool(servers.clone(), connections),
                 servers,
                 psql: cluster.psql(),
+                psql_of_group: shared_server(config).and_then(|shared| shared.psql_of_readers()),
+                may_only_read: false,
                 cluster: Some(cluster),
             });
         }
@@ -92,6 +98,8 @@ impl Opened {
             servers,
             cluster: None,
             psql: format!("psql '{url}'"),
+            psql_of_group: None,
+            may_only_read: false,
         })
     }
 
@@ -111,6 +119,8 @@ impl Opened {
             servers,
             cluster: None,
             psql: format!("psql '{url}'"),
+            psql_of_group: None,
+            may_only_read: false,
         }))
     }
 
@@ -122,6 +132,8 @@ impl Opened {
             servers,
             cluster: None,
             psql: shared.psql(),
+            psql_of_group: None,
+            may_only_read: shared.may_only_read(),
         }
     }
 
@@ -144,8 +156,14 @@ pub fn private_server(config: &Config, role: Role) -> anyhow::Result<Option<Clus
     if config.database.url.is_some() {
         return Ok(None);
     }
-    let cluster = Cluster::prepare(&config.state.dir, ClusterOptions::new(role))?;
-    Ok(Some(cluster))
+    let mut options = ClusterOptions::new(role);
+    options.share_with.clone_from(&config.database.share_with);
+    Ok(Some(Cluster::prepare(&config.state.dir, options)?))
+}
+
+/// The private server of the service that runs, for members of a group.
+fn shared_server(config: &Config) -> Option<Shared> {
+    Shared::of(&config.state.dir, config.database.share_with.is_some())
 }
 
 /// The rules for parsing records, from the configuration.

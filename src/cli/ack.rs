@@ -4,12 +4,14 @@ use clap::Args;
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::ask;
+use super::exit::WrongUsage;
+use super::list::Form;
 use super::login::login;
 use super::output::print_done;
 use super::shared::Shared;
 use super::since::{Since, since};
 use super::times::Times;
+use super::{ack_list, ask};
 use crate::clock::Clock;
 use crate::model::{MAX_OUTGOING_CHARS, outgoing};
 use crate::startup::Opened;
@@ -21,7 +23,8 @@ use crate::store::trust::erasure::{self, By};
 #[derive(Debug, Args)]
 pub(super) struct Ack {
     /// Advisory (SA87735)
-    said: String,
+    #[arg(required_unless_present = "list")]
+    said: Option<String>,
     /// End: a duration from now (`30d`) or a date or time (2026-12-01); without it, until withdrawn
     #[arg(long, value_name = "WHEN", value_parser = since)]
     until: Option<Since>,
@@ -31,6 +34,14 @@ pub(super) struct Ack {
     /// Withdraw the acknowledgement; it stays in advisoryd_v1.acknowledgements
     #[arg(long, conflicts_with_all = ["until", "note"])]
     withdraw: bool,
+    /// List what is acknowledged, newest first; with an advisory, only its acknowledgements
+    #[arg(long, conflicts_with_all = ["until", "note", "withdraw"])]
+    list: bool,
+    /// With --list: include expired and withdrawn acknowledgements
+    #[arg(long, requires = "list")]
+    all: bool,
+    #[command(flatten)]
+    form: Form,
 }
 
 /// It is stored whole or not at all.
@@ -44,6 +55,14 @@ fn note(text: &str) -> Result<String, String> {
 }
 
 pub(super) async fn run(shared: Shared, wanted: Ack) -> anyhow::Result<bool> {
+    if wanted.list {
+        let said = wanted.said.as_deref();
+        return ack_list::run(shared, said, (wanted.all, &wanted.form)).await;
+    }
+    if wanted.form.is_given() {
+        let message = "--limit, --columns, --json and --csv need --list";
+        return Err(WrongUsage(message.to_owned()).into());
+    }
     let config = shared.load_and_log(Some("warn"))?;
     ask::with_database(&config, async |opened| {
         ack(opened, &wanted, shared.times()).await
@@ -54,7 +73,11 @@ pub(super) async fn run(shared: Shared, wanted: Ack) -> anyhow::Result<bool> {
 async fn ack(opened: &Opened, wanted: &Ack, times: Times) -> anyhow::Result<bool> {
     drop(ask::up_to_date(opened).await?);
     let mut transaction = opened.pool.begin().await?;
-    let said = stored(&mut transaction, wanted.said.trim()).await?;
+    let said = stored(
+        &mut transaction,
+        wanted.said.as_deref().unwrap_or_default().trim(),
+    )
+    .await?;
     let now = Clock::system().now();
     let by = login();
     let (what, detail, line) = if wanted.withdraw {

@@ -219,7 +219,8 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
         // Who looks for a CVE wants to know where it is.
         has_lists: !wanted.cve.is_empty(),
     };
-    let (filter, form) = wanted.into_filter(time);
+    let (mut filter, form) = wanted.into_filter(time);
+    filter.set_zone(times.zone());
     let asked = AdvisoryQuestion {
         filter,
         now,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::level::ranks;
 use crate::model::filter::{
-    Comparison, Field, Filter, ListField, NumberField, Order, Test, TextField, comparison,
+    Comparison, Field, Filter, ListField, NumberField, Order, Test, TextField, comparison, nearest,
     parse_filter,
 };
 use crate::store::reports::question::Sort;
@@ -130,8 +130,11 @@ pub(super) fn sort(text: &str) -> Result<(Sort, bool), String> {
     };
     let found = Sort::ALL.into_iter().find(|sort| sort.name() == name);
     found.map(|sort| (sort, is_reversed)).ok_or_else(|| {
-        let names = Sort::ALL.map(Sort::name).join(", ");
-        format!("expected one of {names}; append :asc for the lowest or oldest first")
+        let names = Sort::ALL.map(Sort::name);
+        let close = nearest(name, &names);
+        let close = close.map_or_else(String::new, |close| format!("did you mean `{close}`? "));
+        let names = names.join(", ");
+        format!("{close}expected one of {names}; append :asc for the lowest or oldest first")
     })
 }
 

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
+use chrono::DateTime;
 use serde_json::Value;
+
+use super::times::Times;
 
 const FACTS: [&str; 11] = [
     "state",
@@ -18,8 +21,8 @@ const FACTS: [&str; 11] = [
     "message_id",
 ];
 
-/// The page of a document as `told::alert` gives it.
-pub(super) fn page(document: &Value) -> String {
+/// The page of a document as `outcome::alert` gives it.
+pub(super) fn page(document: &Value, times: Times) -> String {
     let mut page = String::new();
     let title = text(&document["title"]).unwrap_or_default();
     let id = text(&document["id"]).unwrap_or_default();
@@ -27,33 +30,55 @@ pub(super) fn page(document: &Value) -> String {
     let _ = writeln!(page, "{title}\n{id}\n");
     for fact in FACTS {
         if let Some(value) = text(&document[fact]) {
+            let value = time(&value, times);
             let _ = writeln!(page, "  {:<14}{value}", fact.replace('_', " "));
         }
     }
     for delivery in document["deliveries"].as_array().into_iter().flatten() {
         let sink = text(&delivery["sink"]).unwrap_or_default();
         let state = text(&delivery["state"]).unwrap_or_default();
-        let due = text(&delivery["due_at"]);
+        let due = text(&delivery["due_at"]).map(|due| time(&due, times));
         let due = due.map_or_else(String::new, |due| format!(", next attempt {due}"));
         let _ = writeln!(page, "\nsink `{sink}`: {state}{due}");
         for attempt in delivery["attempts"].as_array().into_iter().flatten() {
-            let _ = writeln!(page, "  {}", line(attempt));
+            let _ = writeln!(page, "  {}", line(attempt, times));
         }
     }
     page
 }
 
-fn line(attempt: &Value) -> String {
+fn line(attempt: &Value, times: Times) -> String {
     let part = |name: &str| text(&attempt[name]).unwrap_or_default();
     let status = text(&attempt["status"]).unwrap_or_else(|| "-".to_owned());
     let said = text(&attempt["error"]).unwrap_or_else(|| part("answer"));
     format!(
         "attempt {}  {}  {}  {status}  {}  {said}",
         part("attempt"),
-        part("at"),
+        time(&part("at"), times),
         part("outcome"),
-        part("latency"),
+        latency(&part("latency")),
     )
+}
+
+/// A time as people or programs read it; other texts stay as they are.
+fn time(text: &str, times: Times) -> String {
+    DateTime::parse_from_rfc3339(text)
+        .map_or_else(|_| text.to_owned(), |at| times.exact(at.to_utc()))
+}
+
+/// `00:00:00.002813`, as PostgreSQL writes an interval, in units that people read.
+fn latency(interval: &str) -> String {
+    let mut parts = interval.split(':').rev();
+    let mut next = || parts.next()?.parse::<f64>().ok();
+    let (Some(seconds), Some(minutes), Some(hours)) = (next(), next(), next()) else {
+        return interval.to_owned();
+    };
+    let seconds = seconds + 60.0 * (minutes + 60.0 * hours);
+    if seconds < 1.0 {
+        format!("{:.1} ms", seconds * 1000.0)
+    } else {
+        format!("{seconds:.1} s")
+    }
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -62,5 +87,23 @@ fn text(value: &Value) -> Option<String> {
         Value::String(text) if text.is_empty() => None,
         Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::latency;
+
+    #[test]
+    fn latencies_are_in_units_that_people_read() {
+        for (interval, expected) in [
+            ("00:00:00.002813", "2.8 ms"),
+            ("00:00:15", "15.0 s"),
+            ("01:01:01.5", "3661.5 s"),
+            ("1 day 00:00:01", "1 day 00:00:01"),
+            ("", ""),
+        ] {
+            assert_eq!(latency(interval), expected);
+        }
     }
 }

@@ -23,7 +23,7 @@ const GLOBAL: &str = "Global options";
     arg_required_else_help = true
 )]
 #[command(
-    after_help = "Exit status: 0 success, 1 failure (see stderr), 2 usage error, 69 a restart would not help (run only), 78 invalid configuration or token."
+    after_help = "Exit status: 0 success, 1 failure (see stderr), 2 usage error, 69 a restart would not help (run only), 77 this user may not (see stderr), 78 invalid configuration or token."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct Arguments {
@@ -123,7 +123,7 @@ pub(super) enum Command {
     Rules(super::rules::Rules),
     /// Explain why an alert was or was not sent
     Explain(super::explain::Explain),
-    /// Acknowledge an advisory, or withdraw an acknowledgement
+    /// Acknowledge an advisory, withdraw an acknowledgement, or list them
     Ack(super::ack::Ack),
     /// Manage silences
     Silence(super::silence::Silence),

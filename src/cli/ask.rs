@@ -5,9 +5,10 @@ use chrono::TimeDelta;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres};
 
+use super::exit::NotAllowed;
 use super::output::print_error;
 use crate::clock::Clock;
-use crate::cluster::Role;
+use crate::cluster::{ClusterError, Role};
 use crate::config::{Config, DEFAULT_PATH};
 use crate::model::chain;
 use crate::startup::{self, Opened};
@@ -20,8 +21,29 @@ pub(super) async fn with_database<T>(
 ) -> anyhow::Result<T> {
     let opened = open(config).await?;
     let result = work(&opened).await;
+    let may_only_read = opened.may_only_read;
     opened.close().await;
-    result
+    result.map_err(|error| {
+        if may_only_read && is_refused(&error) {
+            let refused = NotAllowed {
+                why: "members of the group of [database] share_with may only read".to_owned(),
+                advice: "run the command with sudo".to_owned(),
+            };
+            return refused.into();
+        }
+        error
+    })
+}
+
+/// Whether the database refused it for want of rights, or since the role only reads.
+fn is_refused(error: &anyhow::Error) -> bool {
+    /// `insufficient_privilege` and `read_only_sql_transaction`.
+    const REFUSED: [&str; 2] = ["42501", "25006"];
+    error.chain().any(|cause| {
+        let cause = cause.downcast_ref::<sqlx::Error>();
+        let cause = cause.and_then(sqlx::Error::as_database_error);
+        cause.is_some_and(|cause| cause.code().is_some_and(|code| REFUSED.contains(&&*code)))
+    })
 }
 
 /// The same for who only reads: the read replica, where `[database] read_url` names one.
@@ -112,7 +134,28 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
             config.state.dir.display()
         );
     }
-    Opened::open(config, Role::Client).await
+    let opened = Opened::open(config, Role::Client).await;
+    opened.map_err(|error| match error.downcast_ref() {
+        Some(cause @ ClusterError::PermissionDenied { .. }) => not_allowed(config, cause).into(),
+        _ => error,
+    })
+}
+
+/// What a user does who can enter neither the state directory nor that of a shared socket.
+fn not_allowed(config: &Config, cause: &ClusterError) -> NotAllowed {
+    let advice = match &config.database.share_with {
+        Some(group) => format!(
+            "run it with sudo, or, while the daemon runs, as a member of the group `{group}`, which may read"
+        ),
+        None => {
+            "run it with sudo; to let a group of users read without it, set [database] share_with"
+                .to_owned()
+        }
+    };
+    NotAllowed {
+        why: cause.to_string(),
+        advice,
+    }
 }
 
 /// A connection to ask with. Refuses a database that this program's views are

@@ -250,7 +250,7 @@ impl Standing {
             .map(|user| row(user, report.now))
             .collect();
         if !rows.is_empty() {
-            let heading = ["KIND", "HOLDER", "THIS MINUTE", "24 HOURS", "HOLDS", "LAST"];
+            let heading = ["kind", "holder", "this minute", "24 hours", "holds", "last"];
             print_line("");
             print_styled(&table(heading, &rows));
         }

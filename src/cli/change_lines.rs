@@ -1,6 +1,6 @@
 //! Lines of `advisoryd changes`.
 
-use console::{style, truncate_str};
+use console::style;
 use sqlx::PgConnection;
 
 use super::output::{print_json, print_styled};
@@ -88,12 +88,8 @@ fn line(change: &Change, times: Times) -> String {
     let title = title.as_deref().unwrap_or_default();
     let what = style(format!("{what:<18}")).bold();
     let rest = one_line(&legible(&format!("{key} v{version}  {list}{title}")));
-    let line = format!("{seq:>7}  {at}  {what} {rest}");
     // A line of the terminal each, as in tables.
-    match table::width() {
-        Some(width) => truncate_str(&line, width, "…").into_owned(),
-        None => line,
-    }
+    table::cut(&format!("{seq:>7}  {at}  {what} {rest}"))
 }
 
 fn is_membership(what: &str) -> bool {

@@ -11,15 +11,18 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 
 use super::change_lines::Printer;
+use super::exit::WrongUsage;
 use super::level::ranks;
 use super::output::{is_whole, print_error, print_note, reader_gone};
 use super::shared::Shared;
+use super::show::find;
 use super::since::{Since, since};
 use super::state_file::StateFile;
 use super::times::Times;
 use super::{ask, chosen_list};
 use crate::clock::Clock;
-use crate::model::ChangeKind;
+use crate::model::filter::nearest;
+use crate::model::{ChangeKind, Details, RecordKind};
 use crate::startup::Opened;
 use crate::store;
 use crate::store::change::{self, CHANNEL, Selection};
@@ -34,6 +37,10 @@ const TRY_AGAIN: Duration = Duration::from_millis(500);
 /// Which changes.
 #[derive(Debug, Args)]
 pub(super) struct Changes {
+    /// Only changes of these advisories (SA87735) and their tickets, and of these tickets: a
+    /// ticket ID, or a ticket number (`#12`)
+    #[arg(value_name = "SAID|TICKET")]
+    keys: Vec<String>,
     /// Only changes after this sequence number, or since this time: a duration (`7d`), a day
     /// (`yesterday`), a date (2026-11-01) [default: all; with --follow: only new ones]
     #[arg(long, value_name = "SEQ|WHEN", value_parser = from)]
@@ -50,6 +57,10 @@ pub(super) struct Changes {
     /// Words of a product name or CPE
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = NonEmptyStringValueParser::new())]
     product: Option<String>,
+    /// At most so many: the newest ones, or the next ones after a sequence number (of --since
+    /// or --state-file)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
+    limit: Option<i64>,
     /// Keep printing new changes until Ctrl-C
     #[arg(long)]
     follow: bool,
@@ -66,6 +77,10 @@ impl Changes {
     /// Whether it only ends when it is asked to.
     pub(super) fn is_endless(&self) -> bool {
         self.follow
+    }
+
+    fn begins_after_a_number(&self) -> bool {
+        self.state_file.is_some() || matches!(self.since, Some(From::After(_)))
     }
 }
 
@@ -89,7 +104,9 @@ fn event(text: &str) -> Result<String, String> {
     if names.contains(&name) {
         return Ok(name.to_owned());
     }
-    Err(format!("expected one of {}", names.join(", ")))
+    let close = nearest(name, &names);
+    let close = close.map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
+    Err(format!("expected one of {}{close}", names.join(", ")))
 }
 
 pub(super) async fn run(shared: Shared, wanted: Changes) -> anyhow::Result<bool> {
@@ -98,11 +115,16 @@ pub(super) async fn run(shared: Shared, wanted: Changes) -> anyhow::Result<bool>
         // A standby sends no notifications.
         config.database.read_url = None;
     }
+    if wanted.follow && wanted.limit.is_some() && wanted.begins_after_a_number() {
+        let message = "--limit with --follow prints the newest changes first, and cannot be used with a sequence number";
+        return Err(WrongUsage(message.to_owned()).into());
+    }
     let state = wanted.state_file.as_deref().map(StateFile::open);
     let state = state.transpose()?;
+    let details = config.feeds.details;
     ask::with_reader(&config, async |opened| {
         tokio::select! {
-            result = show(opened, &wanted, state, shared.times()) => result,
+            result = show(opened, &wanted, state, (shared.times(), details)) => result,
             () = super::stop::asked_to_stop()? => Ok(()),
             () = reader_gone() => Ok(()),
         }
@@ -117,6 +139,8 @@ struct Reading {
     printer: Printer,
     /// The last change that was printed, or passed over because it was not selected.
     last: i64,
+    /// How many more are printed, if that is limited.
+    left: Option<i64>,
     state: Option<StateFile>,
 }
 
@@ -124,14 +148,22 @@ async fn show(
     opened: &Opened,
     wanted: &Changes,
     state: Option<StateFile>,
-    times: Times,
+    (times, details): (Times, Details),
 ) -> anyhow::Result<()> {
     let mut connection = ask::up_to_date(opened).await?;
     let now = Clock::system().now();
+    let selection = selection(&mut connection, wanted, details).await?;
+    let mut last = begin(&mut connection, wanted, state.as_ref(), (times, now)).await?;
+    let mut left = wanted.limit;
+    if let Some(limit) = wanted.limit.filter(|_| !wanted.begins_after_a_number()) {
+        last = before_newest(&mut connection, &selection, (last, limit)).await?;
+        left = None;
+    }
     let mut reading = Reading {
-        selection: selection(&mut connection, wanted).await?,
+        selection,
         printer: Printer::new(wanted.json, times),
-        last: begin(&mut connection, wanted, state.as_ref(), (times, now)).await?,
+        last,
+        left,
         state,
     };
     // From now on nothing is lost, also if nothing is printed for long.
@@ -154,9 +186,23 @@ async fn show(
     }
 }
 
-async fn selection(connection: &mut PgConnection, wanted: &Changes) -> anyhow::Result<Selection> {
+async fn selection(
+    connection: &mut PgConnection,
+    wanted: &Changes,
+    details: Details,
+) -> anyhow::Result<Selection> {
     let watch_list = wanted.watch_list.as_deref();
+    let (mut saids, mut tickets) = (Vec::new(), Vec::new());
+    for key in &wanted.keys {
+        let found = find(connection, key.trim(), details).await?;
+        match found.kind {
+            RecordKind::Advisory => saids.push(found.key),
+            RecordKind::Ticket => tickets.push(found.key.parse()?),
+        }
+    }
     Ok(Selection {
+        saids,
+        tickets,
         what: wanted.what.clone(),
         rank_from: wanted.severity.map(|(from, _)| from),
         rank_to: wanted.severity.map(|(_, to)| to),
@@ -196,6 +242,28 @@ async fn begin(
     }
 }
 
+/// The number after which the newest `limit` of the selected changes come. Looks back in steps
+/// that grow: the numbers have no gaps, but few of the changes may be selected.
+async fn before_newest(
+    connection: &mut PgConnection,
+    selection: &Selection,
+    (after, limit): (i64, i64),
+) -> anyhow::Result<i64> {
+    const LONGEST: i64 = 64 * PAGE;
+    let mut to = change::newest(connection).await?;
+    let (mut left, mut step) = (usize::try_from(limit)?, PAGE);
+    while to > after {
+        let from = (to - step).max(after);
+        let found = change::selected(connection, selection, (from, to), step).await?;
+        if let Some(first) = found.len().checked_sub(left) {
+            return Ok(found.get(first).map_or(to, |change| change.seq - 1));
+        }
+        left -= found.len();
+        (to, step) = (from, (step * 2).min(LONGEST));
+    }
+    Ok(after)
+}
+
 impl Reading {
     /// Prints new changes until the database becomes unreachable.
     async fn follow(&mut self, opened: &Opened, is_away: &mut bool) -> anyhow::Result<Infallible> {
@@ -223,15 +291,23 @@ impl Reading {
                 return Ok(());
             }
             let span = (self.last, newest);
-            let found = change::selected(connection, &self.selection, span, PAGE).await?;
+            let page = self.left.map_or(PAGE, |left| left.min(PAGE));
+            let found = change::selected(connection, &self.selection, span, page).await?;
             for change in &found {
                 self.printer.print(connection, change).await?;
                 self.last = change.seq;
             }
-            if i64::try_from(found.len())? < PAGE {
+            let printed = i64::try_from(found.len())?;
+            if printed < page {
                 self.last = newest;
             }
             self.keep()?;
+            if let Some(left) = &mut self.left {
+                *left -= printed;
+                if *left == 0 {
+                    return Ok(());
+                }
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use super::finding::{Finding, Reporter};
 use super::shared::Shared;
 use super::{ask, check_upstream};
 use crate::clock::Clock;
-use crate::cluster::{ClusterOptions, Preview, Role};
+use crate::cluster::{ClusterOptions, Preview, Role, Shared as SharedServer};
 use crate::config::{Config, ConfigError, Token};
 use crate::model::{chain, counted};
 use crate::sink::Sink;
@@ -39,6 +39,14 @@ pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Re
     }
     for exposed in config.exposed_files() {
         reporter.report(Finding::warning("secrets", exposed));
+    }
+    if let Some(group) = &config.database.share_with
+        && !SharedServer::is_group(group)
+    {
+        let text = format!(
+            "[database] share_with: there is no group `{group}`; groupadd --system {group}"
+        );
+        reporter.report(Finding::warning("database", text));
     }
     let token = config.upstream.token();
     reporter.report(match &token {

@@ -10,6 +10,8 @@ pub(super) const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 /// Something is missing that a restart does not bring (`EX_UNAVAILABLE` of sysexits.h).
 const UNAVAILABLE: u8 = 69;
+/// This user lacks the rights (`EX_NOPERM` of sysexits.h).
+const NOT_ALLOWED: u8 = 77;
 /// The configuration is unusable (`EX_CONFIG` of sysexits.h).
 const UNUSABLE_CONFIGURATION: u8 = 78;
 
@@ -23,6 +25,14 @@ pub(super) struct Ended(pub(super) u8);
 #[error("{0}")]
 pub(super) struct WrongUsage(pub(super) String);
 
+/// This user lacks the rights for what was wanted.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}; {advice}")]
+pub(super) struct NotAllowed {
+    pub(super) why: String,
+    pub(super) advice: String,
+}
+
 /// The exit status for an error; `is_daemon` says whether a service manager may start the
 /// same command again.
 pub(super) fn exit_status(error: &anyhow::Error, is_daemon: bool) -> u8 {
@@ -31,6 +41,9 @@ pub(super) fn exit_status(error: &anyhow::Error, is_daemon: bool) -> u8 {
     }
     if error.downcast_ref::<WrongUsage>().is_some() {
         return USAGE;
+    }
+    if error.downcast_ref::<NotAllowed>().is_some() {
+        return NOT_ALLOWED;
     }
     let is_unusable = error.downcast_ref::<ConfigError>().is_some()
         || error.downcast_ref::<TokenError>().is_some()

@@ -6,6 +6,7 @@ use clap::builder::styling::Styles;
 use clap::{Command, CommandFactory as _};
 
 use super::args::Arguments;
+use super::examples;
 
 /// The commands by what they are for.
 const GROUPS: [(&str, &[&str]); 7] = [
@@ -36,7 +37,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
 
 /// The command line, with an overview in groups.
 pub(super) fn command() -> Command {
-    let command = Arguments::command();
+    let command = examples::add(Arguments::command());
     let styles = Styles::styled();
     let (heading, name) = (styles.get_header(), styles.get_literal());
     let mut groups = String::new();

@@ -1,11 +1,14 @@
 //! How lists are printed.
 
-use anyhow::Context as _;
+use std::fmt;
+
 use clap::Args;
-use serde::Serialize;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::exit::WrongUsage;
 use super::output::{columns, csv_cell, print_data, print_json, print_note, print_styled};
+use crate::model::filter::nearest;
 
 /// Lines that are printed unless `--limit` says otherwise.
 const USUAL_LIMIT: i64 = 50;
@@ -42,6 +45,11 @@ impl Form {
         }
     }
 
+    /// Whether any of its options was given.
+    pub(super) fn is_given(&self) -> bool {
+        self.limit.is_some() || !self.columns.is_empty() || self.is_for_programs()
+    }
+
     fn is_for_programs(&self) -> bool {
         self.json || self.csv
     }
@@ -51,8 +59,12 @@ impl Form {
         let known = keys::<T>()?;
         match self.columns.iter().find(|name| !known.contains(*name)) {
             Some(name) => {
-                let known = known.join(", ");
-                let message = format!("unknown column `{name}`; expected {known}");
+                let names: Vec<&str> = known.iter().map(String::as_str).collect();
+                let close = nearest(name, &names);
+                let close =
+                    close.map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
+                let known = names.join(", ");
+                let message = format!("unknown column `{name}`; expected {known}{close}");
                 Err(WrongUsage(message).into())
             }
             None => Ok(()),
@@ -91,11 +103,38 @@ pub(super) fn print<T: Serialize + Default>(
     Ok(())
 }
 
-/// The names of all columns.
+/// The names of all columns, the useful ones first: as the fields are written.
 fn keys<T: Serialize + Default>() -> anyhow::Result<Vec<String>> {
-    let line = serde_json::to_value(T::default())?;
-    let line = line.as_object().context("a line is an object")?;
-    Ok(line.keys().cloned().collect())
+    let line = serde_json::to_string(&T::default())?;
+    let Keys(keys) = serde_json::from_str(&line)?;
+    Ok(keys)
+}
+
+/// The keys of an object in their order, which `serde_json::Value` does not keep.
+struct Keys(Vec<String>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(KeysVisitor)
+    }
+}
+
+struct KeysVisitor;
+
+impl<'de> Visitor<'de> for KeysVisitor {
+    type Value = Keys;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+        let mut keys = Vec::new();
+        while let Some((key, IgnoredAny)) = map.next_entry()? {
+            keys.push(key);
+        }
+        Ok(Keys(keys))
+    }
 }
 
 /// One line as JSON, with the chosen columns.

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::CommandFactory as _;
 
 use super::args::Arguments;
-use super::output;
+use super::{examples, output};
 
 /// All keys with their defaults, and what they mean.
 const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -18,12 +18,12 @@ const EXAMPLE: &str = include_str!("../../config.example.toml");
 pub(super) fn run(out: Option<&Path>) -> anyhow::Result<()> {
     let Some(folder) = out else {
         let mut page = Vec::new();
-        clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
+        clap_mangen::Man::new(examples::add(Arguments::command())).render(&mut page)?;
         output::print_line(String::from_utf8_lossy(&page).trim_end());
         return Ok(());
     };
     let failed = || format!("cannot write the man pages into {}", folder.display());
-    clap_mangen::generate_to(Arguments::command(), folder).with_context(failed)?;
+    clap_mangen::generate_to(examples::add(Arguments::command()), folder).with_context(failed)?;
     fs::write(folder.join("advisoryd.toml.5"), configuration()).with_context(failed)
 }
 

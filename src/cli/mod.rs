@@ -1,6 +1,7 @@
 //! The commands (surface §1). Data goes to stdout, everything else to stderr.
 
 mod ack;
+mod ack_list;
 mod advisories;
 mod advisory_options;
 mod advisory_rows;
@@ -23,6 +24,7 @@ mod demo;
 mod difference;
 mod enrich;
 mod erase;
+mod examples;
 mod exit;
 mod explain;
 mod finding;

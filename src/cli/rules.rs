@@ -9,6 +9,7 @@ use super::output::{print_json, print_line, print_styled, table};
 use super::rules_test::{self, PRINTED_MESSAGES};
 use super::shared::Shared;
 use super::since::{Since, since};
+use super::table::cut;
 use super::times::Times;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -123,13 +124,13 @@ async fn test(config: &Config, wanted: Test, times: Times) -> anyhow::Result<boo
     })
     .await?;
     if let Some(before) = before {
-        return rules_test::difference(&before, &all, wanted.json);
+        return rules_test::difference((&before, &all), wanted.json, times);
     }
     for tried in &all {
         if wanted.json {
             print_json(tried)?;
         } else {
-            print_line(&page(tried));
+            print_line(&page(tried, times));
         }
     }
     Ok(true)
@@ -157,7 +158,7 @@ fn chosen<'a>(config: &'a Config, only: Option<&str>) -> anyhow::Result<Vec<&'a 
 }
 
 /// The result of one rule as text.
-fn page(tried: &BackTest) -> String {
+fn page(tried: &BackTest, times: Times) -> String {
     let mut lines = vec![format!(
         "rule `{}`: {} in {}",
         tried.rule,
@@ -173,13 +174,14 @@ fn page(tried: &BackTest) -> String {
         lines.push(format!("  changes: {}", verdicts.join(", ")));
     }
     for message in tried.messages.iter().rev().take(PRINTED_MESSAGES).rev() {
-        let at = message.at.format("%Y-%m-%d %H:%M:%S");
+        let at = times.exact(message.at);
         lines.push(format!(
             "  {at}  {}",
             counted(message.alerts.len(), "alert")
         ));
         for one in message.alerts.iter().take(PRINTED_ALERTS) {
-            lines.push(format!("    {}  {} ({})", one.key, one.title, one.summary));
+            let line = format!("    {}  {} ({})", one.key, one.title, one.summary);
+            lines.push(cut(&line));
         }
         if message.alerts.len() > PRINTED_ALERTS {
             let more = message.alerts.len() - PRINTED_ALERTS;

@@ -170,15 +170,16 @@ fn page_of(kind: RecordKind, document: &Value, links: &Links) -> Option<String> 
     }
 }
 
-struct Found {
-    kind: RecordKind,
-    key: String,
+/// An advisory or a ticket.
+pub(super) struct Found {
+    pub(super) kind: RecordKind,
+    pub(super) key: String,
     document: Value,
 }
 
 /// A number is a ticket's id, else its number for people; with `#` the other way
 /// round. Anything else is an advisory's identifier.
-async fn find(
+pub(super) async fn find(
     connection: &mut PgConnection,
     wanted: &str,
     details: Details,

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::output::{print_json, print_line, print_styled, table};
 use crate::config::{Preset, presets};
+use crate::model::filter::nearest;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -35,9 +36,11 @@ enum What {
 
 fn preset(name: &str) -> Result<Preset, String> {
     let names: Vec<&str> = presets().map(|preset| preset.name).collect();
-    presets()
-        .find(|preset| preset.name == name)
-        .ok_or_else(|| format!("expected one of {}", names.join(", ")))
+    presets().find(|preset| preset.name == name).ok_or_else(|| {
+        let close = nearest(name, &names);
+        let close = close.map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
+        format!("expected one of {}{close}", names.join(", "))
+    })
 }
 
 /// Needs neither configuration nor database.

@@ -43,15 +43,15 @@ pub(super) struct Options {
     #[arg(long, value_name = "DURATION", requires = "check", value_parser = humantime::parse_duration)]
     max_age: Option<Duration>,
     /// Print JSON
-    #[arg(long, conflicts_with = "check")]
+    #[arg(long)]
     json: bool,
 }
 
 impl Options {
     /// What `--check` asks, if it was given.
     pub(super) fn check(&self) -> Option<Check> {
-        let max_age = self.max_age;
-        self.check.then_some(Check { max_age })
+        let (max_age, json) = (self.max_age, self.json);
+        self.check.then_some(Check { max_age, json })
     }
 }
 
@@ -82,7 +82,7 @@ async fn show(
         now,
     };
     if as_json {
-        print_json(&status.as_value(&opened.psql, &plan))?;
+        print_json(&status.as_value(opened, &plan))?;
     } else {
         let page = status_page::page(&status, &plan, shared.times(), shared.verbose > 0);
         print_styled(&page);
@@ -91,6 +91,9 @@ async fn show(
             counted(status.advisories, "advisory"),
             opened.psql
         ));
+        if let (Some(group), Some(psql)) = (&config.database.share_with, &opened.psql_of_group) {
+            print_line(&format!("Members of the group {group} connect: {psql}"));
+        }
     }
     Ok(true)
 }
@@ -119,7 +122,7 @@ async fn read(
 }
 
 impl Status {
-    fn as_value(&self, psql: &str, plan: &Plan) -> Value {
+    fn as_value(&self, opened: &Opened, plan: &Plan) -> Value {
         let sources = self.sources.iter();
         let sources: Vec<Value> = sources
             .map(|source| status_source::as_value(source, plan))
@@ -138,7 +141,8 @@ impl Status {
             "feed_days": self.feed_days,
             "sinks": self.sinks,
             "tables": self.sizes,
-            "psql": psql,
+            "psql": opened.psql,
+            "psql_of_group": opened.psql_of_group,
         })
     }
 }

@@ -4,10 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::ask;
-use super::output::{print_line, rough};
+use super::output::{print_json, print_line, rough};
 use super::shared::Shared;
 use super::status_daemon::Daemons;
 use super::status_source::named;
@@ -31,6 +32,8 @@ const MOST: usize = 4;
 pub(super) struct Check {
     /// Data that is older is stale; `None`: as `[freshness]` says.
     pub(super) max_age: Option<Duration>,
+    /// As JSON.
+    pub(super) json: bool,
 }
 
 /// How bad it is. The values are the exit status.
@@ -42,13 +45,49 @@ enum Level {
     Unknown = 3,
 }
 
+impl Level {
+    /// The name in JSON.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fresh => "ok",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// As plugins of Nagios write it.
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Fresh => "OK",
-            Self::Warning => "WARNING",
-            Self::Critical => "CRITICAL",
-            Self::Unknown => "UNKNOWN",
+        f.write_str(&self.name().to_uppercase())
+    }
+}
+
+/// What was found: the worst level, its text, and each problem, the worst first.
+struct Verdict {
+    level: Level,
+    text: String,
+    problems: Vec<(Level, String)>,
+}
+
+impl Verdict {
+    fn without_problems(level: Level, text: String) -> Self {
+        let problems = Vec::new();
+        Self {
+            level,
+            text,
+            problems,
+        }
+    }
+
+    fn as_value(&self) -> Value {
+        let problem = |(level, text): &(Level, String)| json!({"status": level.name(), "message": one_line(text)});
+        json!({
+            "status": self.level.name(),
+            "exit_status": self.level as u8,
+            "message": one_line(&self.text),
+            "problems": self.problems.iter().map(problem).collect::<Vec<_>>(),
         })
     }
 }
@@ -56,18 +95,20 @@ impl fmt::Display for Level {
 /// Prints one line; returns the exit status. An error is a result as well: nothing is
 /// known then.
 pub(super) async fn run(shared: Shared, check: Check) -> anyhow::Result<u8> {
-    let (level, text) = match look(&shared, check).await {
-        Ok(found) => found,
-        Err(error) => {
-            let text = format!("{}; see `advisoryd check`", chain(&*error));
-            (Level::Unknown, text)
-        }
-    };
-    print_line(&one_line(&format!("{level}: {text}")));
-    Ok(level as u8)
+    let verdict = look(&shared, check).await.unwrap_or_else(|error| {
+        let text = format!("{}; see `advisoryd check`", chain(&*error));
+        Verdict::without_problems(Level::Unknown, text)
+    });
+    if check.json {
+        print_json(&verdict.as_value())?;
+    } else {
+        let Verdict { level, text, .. } = &verdict;
+        print_line(&one_line(&format!("{level}: {text}")));
+    }
+    Ok(verdict.level as u8)
 }
 
-async fn look(shared: &Shared, check: Check) -> anyhow::Result<(Level, String)> {
+async fn look(shared: &Shared, check: Check) -> anyhow::Result<Verdict> {
     let config = shared.load()?;
     shared.log(Some(config.log.format), "error")?;
     let (now, times) = (Clock::system().now(), shared.times());
@@ -110,13 +151,14 @@ impl Seen {
         config: &Config,
         check: Check,
         (now, times): (DateTime<Utc>, Times),
-    ) -> (Level, String) {
+    ) -> Verdict {
         let of_data = self.sources.iter();
         let of_data: Vec<&SourceReport> = of_data
             .filter(|one| one.key != SourceKey::RevisionScan)
             .collect();
         if of_data.is_empty() {
-            return (Level::Unknown, "nothing is followed".to_owned());
+            let text = "nothing is followed".to_owned();
+            return Verdict::without_problems(Level::Unknown, text);
         }
         let mut problems: Vec<(Level, String)> = Vec::new();
         for source in &self.sources {
@@ -133,9 +175,13 @@ impl Seen {
         problems.extend(self.daemons.missing(last_success, times, now).map(warn));
         // The worst first, otherwise in this order.
         problems.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
-        match problems.first() {
-            Some((level, _)) => (*level, joined(&problems)),
-            None => (Level::Fresh, summary(&of_data, now)),
+        let Some((level, _)) = problems.first() else {
+            return Verdict::without_problems(Level::Fresh, summary(&of_data, now));
+        };
+        Verdict {
+            level: *level,
+            text: joined(&problems),
+            problems,
         }
     }
 }

@@ -38,6 +38,14 @@ pub(super) fn width() -> Option<usize> {
     size.map(|(_, columns)| usize::from(columns))
 }
 
+/// A line that is not longer than the terminal is wide.
+pub(super) fn cut(line: &str) -> String {
+    match width() {
+        Some(width) => truncate_str(line, width, "…").into_owned(),
+        None => line.to_owned(),
+    }
+}
+
 /// The same within so many columns, if they keep a readable width.
 fn within(
     heading: &[String],

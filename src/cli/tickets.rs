@@ -1,26 +1,41 @@
 //! `advisoryd tickets`: a list of tickets with filters.
 
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use sqlx::PgConnection;
 
 use super::ask;
 use super::chosen_list;
+use super::exit::WrongUsage;
 use super::list::{Form, print};
+use super::output::{print_note, rough};
 use super::shared::Shared;
 use super::since::{Since, since};
 use super::table::linked;
 use super::times::Times;
 use crate::clock::Clock;
-use crate::model::Links;
+use crate::config::Config;
+use crate::model::filter::nearest;
+use crate::model::{Globs, Links};
 use crate::store::reports::ticket_question::{self, Moments, TicketLine, TicketQuestion};
 
 /// Which tickets.
 #[derive(Debug, Args)]
 pub(super) struct Tickets {
-    /// Status name
-    #[arg(long, value_name = "NAME")]
-    status: Option<String>,
+    /// Status names, separated by commas
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    status: Vec<String>,
+    /// Without tickets of these statuses, separated by commas
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    not_status: Vec<String>,
+    /// Not closed, as `[tickets] closed_statuses` says
+    #[arg(long, conflicts_with = "gone")]
+    open: bool,
+    /// Open for this long (`14d`) or longer, the oldest first
+    #[arg(long, value_name = "DURATION", conflicts_with = "gone", value_parser = humantime::parse_duration)]
+    open_for: Option<Duration>,
     /// Assignee
     #[arg(long, value_name = "NAME")]
     assignee: Option<String>,
@@ -52,67 +67,147 @@ pub(super) struct Tickets {
 
 pub(super) async fn run(shared: Shared, wanted: Tickets) -> anyhow::Result<bool> {
     let (now, times) = (Clock::system().now(), shared.times());
-    let time = |since: Option<Since>| since.map(|since| since.time(now, times));
-    let newest_first = wanted.first_seen.is_some();
-    let mut asked = TicketQuestion {
-        status: wanted.status,
-        assignee: wanted.assignee,
-        watch_list_id: None,
-        said: wanted.advisory,
-        since: Moments {
-            any: time(wanted.since),
-            modified: time(wanted.modified),
-            first_seen: time(wanted.first_seen),
-            changed: time(wanted.changed),
-        },
-        newest_first,
-        gone: wanted.gone,
-        limit: wanted.form.rows(),
-    };
     wanted.form.check::<TicketLine>()?;
     let config = shared.load_and_log(Some("warn"))?;
+    let closed = wanted.closed(&config)?;
+    let ((mut asked, list), form) = wanted.question(now, times);
+    let shown = Shown::of(&asked);
     let ask = async |connection: &mut PgConnection| {
-        asked.watch_list_id = chosen_list::id(connection, wanted.watch_list.as_deref()).await?;
+        asked.watch_list_id = chosen_list::id(connection, list.as_deref()).await?;
+        let known = ticket_question::statuses(connection).await?;
+        note_unknown(&asked, &known);
+        let closed = known.into_iter().filter(|status| closed.fit(status));
+        asked.other_statuses.extend(closed);
         anyhow::Ok(ticket_question::tickets(connection, &asked).await?)
     };
     let found = ask::with_connection(&config, ask).await?;
     let links = &config.upstream.links;
-    let rows = |lines: &[TicketLine]| ticket_rows(lines, newest_first, (times, now), links);
-    print(&wanted.form, found, rows)?;
+    let rows = |lines: &[TicketLine]| ticket_rows(lines, shown, (times, now), links);
+    print(&form, found, rows)?;
     Ok(true)
+}
+
+impl Tickets {
+    /// The statuses that mean closed, if only open tickets are wanted. What rules do about
+    /// them is `[tickets] closed_statuses` as well.
+    fn closed(&self, config: &Config) -> anyhow::Result<Globs> {
+        let configured = &config.tickets.closed_statuses;
+        let names_some = !self.status.is_empty() || !self.not_status.is_empty();
+        let wants_open = self.open || (self.open_for.is_some() && self.status.is_empty());
+        if self.open && configured.is_empty() {
+            let message = "--open needs the statuses that mean closed; set `[tickets] closed_statuses`, such as `[\"Handled\", \"Irrelevant\"]`, or use --not-status";
+            return Err(WrongUsage(message.to_owned()).into());
+        }
+        if self.open_for.is_some() && configured.is_empty() && !names_some {
+            print_note(
+                "closed tickets count as well, until they are deleted; set `[tickets] closed_statuses`, or use --not-status",
+            );
+        }
+        let patterns: &[String] = if wants_open { configured } else { &[] };
+        Globs::new(patterns).map_err(anyhow::Error::msg)
+    }
+
+    /// What is asked, and the watch list by its id or name.
+    fn question(
+        self,
+        now: DateTime<Utc>,
+        times: Times,
+    ) -> ((TicketQuestion, Option<String>), Form) {
+        let time = |since: Option<Since>| since.map(|since| since.time(now, times));
+        let open_since = self.open_for.map(|open_for| {
+            let open_for = TimeDelta::from_std(open_for).ok();
+            let since = open_for.and_then(|open_for| now.checked_sub_signed(open_for));
+            since.unwrap_or(DateTime::UNIX_EPOCH)
+        });
+        let question = TicketQuestion {
+            statuses: self.status,
+            other_statuses: self.not_status,
+            open_since,
+            assignee: self.assignee,
+            watch_list_id: None,
+            said: self.advisory,
+            since: Moments {
+                any: time(self.since),
+                modified: time(self.modified),
+                first_seen: time(self.first_seen),
+                changed: time(self.changed),
+            },
+            newest_first: self.first_seen.is_some(),
+            gone: self.gone,
+            limit: self.form.rows(),
+        };
+        ((question, self.watch_list), self.form)
+    }
+}
+
+/// Says that no ticket has a status, which may be misspelt.
+fn note_unknown(asked: &TicketQuestion, known: &[String]) {
+    for name in asked.statuses.iter().chain(&asked.other_statuses) {
+        let is_known = |one: &String| one.to_lowercase() == name.to_lowercase();
+        if known.is_empty() || known.iter().any(is_known) {
+            continue;
+        }
+        let names: Vec<&str> = known.iter().map(String::as_str).collect();
+        let nearest = nearest(name, &names).map_or_else(
+            || format!("; tickets have {}", known.join(", ")),
+            |nearest| format!("; did you mean `{nearest}`?"),
+        );
+        print_note(&format!("no ticket has the status `{name}`{nearest}"));
+    }
+}
+
+/// The time that a table shows.
+#[derive(Debug, Clone, Copy)]
+enum Shown {
+    Modified,
+    FirstSeen,
+    /// Since when it is open, and for how long.
+    Open,
+}
+
+impl Shown {
+    fn of(asked: &TicketQuestion) -> Self {
+        match (asked.open_since, asked.newest_first) {
+            (Some(_), _) => Self::Open,
+            (None, true) => Self::FirstSeen,
+            (None, false) => Self::Modified,
+        }
+    }
 }
 
 fn ticket_rows(
     lines: &[TicketLine],
-    newest_first: bool,
+    shown: Shown,
     (times, now): (Times, DateTime<Utc>),
     addresses: &Links,
 ) -> String {
+    let time = |line: &TicketLine| match shown {
+        Shown::Modified => line.modified_at.map(|at| times.day(at)),
+        Shown::FirstSeen => line.first_seen_at.map(|at| times.day(at)),
+        Shown::Open => {
+            let since = line.created_at.or(line.first_seen_at);
+            since.map(|since| rough(now - since))
+        }
+    };
     let rows: Vec<[String; 7]> = lines
         .iter()
         .map(|line| {
-            let at = if newest_first {
-                line.first_seen_at
-            } else {
-                line.modified_at
-            };
             [
                 line.id.to_string(),
                 line.status.clone().unwrap_or_default(),
                 line.priority.clone().unwrap_or_default(),
                 line.assignee.clone().unwrap_or_default(),
                 line.said.clone().unwrap_or_default(),
-                at.map(|at| times.day(at)).unwrap_or_default(),
+                time(line).unwrap_or_default(),
                 line.title.clone().unwrap_or_default(),
             ]
         })
         .collect();
-    let heading = if newest_first {
-        "first seen"
-    } else {
-        "modified"
+    let at = match shown {
+        Shown::Modified => times.heading("modified", now),
+        Shown::FirstSeen => times.heading("first seen", now),
+        Shown::Open => "open for".to_owned(),
     };
-    let at = times.heading(heading, now);
     let pages: Vec<_> = lines.iter().map(|line| page(line, addresses)).collect();
     linked(
         [

@@ -4,8 +4,10 @@
 use std::env;
 use std::io::IsTerminal as _;
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone as _, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
+
+use crate::model::moment_in;
 
 /// How times are printed, and which time zone the user's own times are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,11 @@ impl Times {
         at.with_timezone(&self.zone).format(shape).to_string()
     }
 
+    /// The user's time zone.
+    pub(super) fn zone(self) -> Tz {
+        self.zone
+    }
+
     /// The user's date and time.
     pub(super) fn civil(self, at: DateTime<Utc>) -> NaiveDateTime {
         at.with_timezone(&self.zone).naive_local()
@@ -80,11 +87,7 @@ impl Times {
     /// The moment that the user's clock shows `civil`, for the first time if it does so
     /// twice. In the hour that is skipped when clocks are put forward: after it.
     pub(super) fn moment(self, civil: NaiveDateTime) -> DateTime<Utc> {
-        let skipped = || (civil + TimeDelta::hours(1)).and_local_timezone(self.zone);
-        let found = self.zone.from_local_datetime(&civil).earliest();
-        found
-            .or_else(|| skipped().earliest())
-            .map_or_else(|| civil.and_utc(), |at| at.with_timezone(&Utc))
+        moment_in(self.zone, civil)
     }
 }
 

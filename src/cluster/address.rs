@@ -18,11 +18,11 @@ pub(super) fn connect_options(sockets: &Path) -> PgConnectOptions {
         .database(OWN_NAME)
 }
 
-/// The same as a URL, which libpq understands, too.
-pub(super) fn url(sockets: &Path) -> String {
+/// The same as a URL, which libpq understands, too, as any role.
+pub(super) fn url(sockets: &Path, role: &str) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("host", &sockets.to_string_lossy());
-    query.append_pair("user", OWN_NAME);
+    query.append_pair("user", role);
     // libpq takes a plus for a plus.
     let query = query.finish().replace('+', "%20").replace("%2F", "/");
     format!("postgres:///{OWN_NAME}?{query}")
@@ -30,14 +30,19 @@ pub(super) fn url(sockets: &Path) -> String {
 
 /// The same as a line for a shell. `search_path` is `$PATH`, `binaries` the
 /// directory of the server's programs, where known.
-pub(super) fn psql(sockets: &Path, search_path: &OsStr, binaries: Option<&Path>) -> String {
+pub(super) fn psql(
+    sockets: &Path,
+    role: &str,
+    search_path: &OsStr,
+    binaries: Option<&Path>,
+) -> String {
     let program = match binaries {
         Some(binaries) if !is_on_path(search_path, "psql") => {
             quoted(&binaries.join("psql").to_string_lossy())
         }
         _ => "psql".to_owned(),
     };
-    format!("{program} {}", quoted(&url(sockets)))
+    format!("{program} {}", quoted(&url(sockets, role)))
 }
 
 fn is_on_path(search_path: &OsStr, program: &str) -> bool {

@@ -101,7 +101,7 @@ pub enum ClusterError {
     },
     /// This process lacks the rights for a path that it needs.
     #[error(
-        "permission denied for `{}`{owner}; run advisoryd as root or as the owner of the state directory, or as a member of the group that the unit names, or set `dir` under `[state]`", path.display()
+        "permission denied for `{}`{owner}", path.display()
     )]
     PermissionDenied {
         /// The path.

@@ -17,6 +17,7 @@ use super::error::ClusterError;
 use super::options::{ClusterOptions, ServerSearch};
 use super::postmaster::{Occupant, occupant};
 use super::server::Server;
+use super::setup::OWN_NAME;
 use super::site::Site;
 use super::state::State;
 use crate::model::chain;
@@ -203,14 +204,19 @@ impl Cluster {
 
     /// The same as a URL, which libpq understands, too.
     pub fn url(&self) -> String {
-        address::url(&self.site.sockets)
+        address::url(&self.site.sockets, OWN_NAME)
     }
 
     /// The line that a person pastes into a shell to connect. It works for the
     /// user that runs advisoryd, and for root, whom no directory keeps out.
     pub fn psql(&self) -> String {
         let binaries = self.state.server().map(|server| server.binaries.as_path());
-        address::psql(&self.site.sockets, &self.site.options.search.path, binaries)
+        address::psql(
+            &self.site.sockets,
+            OWN_NAME,
+            &self.site.options.search.path,
+            binaries,
+        )
     }
 
     /// One attempt to start, when it is due.

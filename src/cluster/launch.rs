@@ -22,10 +22,11 @@ use super::program::CancelFlag;
 use super::server::Server;
 use super::server_log::ServerLog;
 use super::settings::settings;
+use super::shared;
 use super::site::Site;
 use super::socket_dir::socket_file;
 use super::user_files::UserFiles;
-use super::{binaries, initdb, replacement, shared};
+use super::{authentication, binaries, initdb, replacement};
 
 /// How long the last lines of a server that ended may take to be read.
 const LAST_LINES_WITHIN: Duration = Duration::from_millis(500);
@@ -135,15 +136,18 @@ fn launch(plan: &Plan, cancel: &CancelFlag) -> Result<Launched, ClusterError> {
     initdb::ensure(directory, account, &binaries, options.durable, cancel)?;
     wait_until_free(directory, account, cancel)?;
     clear_sockets(sockets, account)?;
-    let shared = shared::directory(account);
-    if let Some(shared) = &shared {
-        clear_sockets(shared, account)?;
-    }
+    let shared = match shared::directory(&plan.site) {
+        Some(shared) => {
+            clear_sockets(&shared.path, account)?;
+            Some(authentication::write(directory, account, shared)?)
+        }
+        None => None,
+    };
     let mut command = account.command(&binaries.program("postgres"), &data);
     command
         .arg("-D")
         .arg(&data)
-        .args(settings(sockets, shared.as_deref(), options.durable))
+        .args(settings(sockets, shared.as_ref(), options.durable))
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
     let (process, log, reader) =

@@ -7,6 +7,7 @@
 
 mod account;
 mod address;
+mod authentication;
 mod backoff;
 mod binaries;
 mod client_programs;

@@ -50,6 +50,8 @@ pub struct ClusterOptions {
     /// Parents of the short socket directory that is used when the state
     /// directory's path is too long for a socket; the first that works is used.
     pub short_directories: Vec<PathBuf>,
+    /// Unix group whose members may read, by a second socket.
+    pub share_with: Option<String>,
 }
 
 /// Where to search for server programs, in this order.
@@ -78,6 +80,7 @@ impl ClusterOptions {
                 PathBuf::from("/run"),
                 PathBuf::from("/tmp"),
             ],
+            share_with: None,
         }
     }
 }

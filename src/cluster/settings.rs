@@ -4,20 +4,33 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use super::authentication::SharedServer;
+use super::shared::Access;
 use super::socket_dir::PORT;
 
-/// The settings as arguments: `-c name=value` each. The socket in `shared` is for a group.
-pub(super) fn settings(sockets: &Path, shared: Option<&Path>, durable: bool) -> Vec<OsString> {
+/// The settings as arguments: `-c name=value` each. `shared`: there is a second socket, for a
+/// group.
+pub(super) fn settings(
+    sockets: &Path,
+    shared: Option<&SharedServer>,
+    durable: bool,
+) -> Vec<OsString> {
     let mut directories = OsString::from("unix_socket_directories=\"");
     // A list: a comma in the path would begin the next one.
     directories.push(sockets.as_os_str().to_string_lossy().replace('"', "\"\""));
     directories.push("\"");
     if let Some(shared) = shared {
         directories.push(",\"");
-        directories.push(shared);
+        directories.push(&shared.sockets);
         directories.push("\"");
     }
-    let permissions = if shared.is_some() { "0770" } else { "0700" };
+    let permissions = match shared.map(|shared| shared.access) {
+        None => "0700",
+        Some(Access::AsService) => "0770",
+        // The server cannot give the socket to a group that it is not in. The directories of
+        // both sockets keep everybody else out.
+        Some(Access::Read) => "0777",
+    };
     let mut settings = vec![
         directories,
         OsString::from(format!("port={PORT}")),
@@ -34,6 +47,16 @@ pub(super) fn settings(sockets: &Path, shared: Option<&Path>, durable: bool) -> 
         "log_error_verbosity=terse".into(),
         "log_min_error_statement=panic".into(),
     ];
+    if let Some(shared) = shared {
+        for (setting, file) in [
+            ("hba_file=", &shared.methods),
+            ("ident_file=", &shared.users),
+        ] {
+            let mut setting = OsString::from(setting);
+            setting.push(file);
+            settings.push(setting);
+        }
+    }
     if durable {
         settings.push("fsync=on".into());
     } else {

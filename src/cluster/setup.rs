@@ -7,6 +7,10 @@
 //!   the like would let it leave the database);
 //! - `advisoryd_reader`, for readers of the views: no login. The daemon's role
 //!   may grant it to others;
+//! - for the group of `[database] share_with`, if there is one: `advisoryd_group`, which
+//!   people and Grafana connect as and which is nothing but a reader of the views, and
+//!   `advisoryd_commands`, which commands of members connect as and which may read all
+//!   tables, as commands do;
 //! - schema `public`: only the superuser creates objects in it.
 
 use sqlx::postgres::PgConnectOptions;
@@ -18,6 +22,51 @@ pub const SUPERUSER: &str = "postgres";
 
 /// The daemon's role and its database.
 pub(super) const OWN_NAME: &str = "advisoryd";
+
+/// The role that members of the group connect as, with psql or Grafana.
+pub(super) const GROUP_ROLE: &str = "advisoryd_group";
+
+/// The role that commands of members connect as.
+pub(super) const COMMANDS_ROLE: &str = "advisoryd_commands";
+
+/// Creates and corrects the roles of the group. Together they leave most of the server's
+/// hundred connections to the daemon.
+const SET_UP_GROUP: &str = "
+do $$
+declare
+    revoke_other_role text;
+begin
+    if not exists (select from pg_roles where rolname = 'advisoryd_group') then
+        create role advisoryd_group;
+    end if;
+    if not exists (select from pg_roles where rolname = 'advisoryd_commands') then
+        create role advisoryd_commands;
+    end if;
+    alter role advisoryd_group login inherit nosuperuser nocreaterole nocreatedb noreplication
+        nobypassrls connection limit 30;
+    alter role advisoryd_commands login inherit nosuperuser nocreaterole nocreatedb
+        noreplication nobypassrls connection limit 30;
+    alter role advisoryd_group set default_transaction_read_only = on;
+    alter role advisoryd_commands set default_transaction_read_only = on;
+    for revoke_other_role in
+        select format('revoke %I from %I granted by %I cascade', granted.rolname, member.rolname, grantor.rolname)
+        from pg_auth_members m
+        join pg_roles granted on granted.oid = m.roleid
+        join pg_roles member on member.oid = m.member
+        join pg_roles grantor on grantor.oid = m.grantor
+        where (member.rolname = 'advisoryd_group' and granted.rolname <> 'advisoryd_reader')
+           or (member.rolname = 'advisoryd_commands' and granted.rolname <> 'pg_read_all_data')
+    loop
+        execute revoke_other_role;
+    end loop;
+    grant advisoryd_reader to advisoryd_group;
+    grant pg_read_all_data to advisoryd_commands;
+end
+$$";
+
+/// Members of the group cannot make temporary tables; the daemon's role, as the owner of the
+/// database, still can.
+const CLOSE_TEMPORARY: &str = "revoke temporary on database advisoryd from public";
 
 /// Creates and corrects the roles. Since PostgreSQL 16 each grant belongs to its
 /// grantor and is revoked in that name.
@@ -110,10 +159,12 @@ end
 $$";
 
 /// Creates what is missing and corrects what differs. `connection` is the
-/// superuser's; `options` say how to reach the server.
+/// superuser's; `options` say how to reach the server. `is_shared`: members of a group may
+/// read.
 pub(super) async fn set_up(
     connection: &mut PgConnection,
     options: PgConnectOptions,
+    is_shared: bool,
 ) -> sqlx::Result<()> {
     sqlx::raw_sql(TAKE_TURNS).execute(&mut *connection).await?;
     sqlx::raw_sql(SET_UP_ROLES)
@@ -127,6 +178,11 @@ pub(super) async fn set_up(
         sqlx::raw_sql("create database advisoryd owner advisoryd")
             .execute(&mut *connection)
             .await?;
+    }
+    if is_shared {
+        for statement in [SET_UP_GROUP, CLOSE_TEMPORARY] {
+            sqlx::raw_sql(statement).execute(&mut *connection).await?;
+        }
     }
     let mut inside = PgConnection::connect_with(&superuser(options, OWN_NAME)).await?;
     sqlx::raw_sql(CLOSE_PUBLIC).execute(&mut inside).await?;

@@ -272,7 +272,7 @@ async fn make_ready(server: &mut Server, wait: &mut Wait, site: &Site) -> Result
     let options = superuser(own.clone(), SUPERUSER);
     let within = site.options.ready_within;
     let mut connection = connect_when_ready(server, wait, &options, within).await?;
-    set_up(&mut connection, own)
+    set_up(&mut connection, own, site.options.share_with.is_some())
         .await
         .map_err(|error| ClusterError::setup(site.directory.path(), error))?;
     // A failed disconnect does not matter here.

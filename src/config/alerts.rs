@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use chrono_tz::Tz;
+
 use super::environment::Environment;
 use super::health::{Health, Heartbeat};
 use super::mute::{MuteTime, mute_times};
@@ -42,6 +44,15 @@ impl Alerts {
             health,
             heartbeat,
         }
+    }
+
+    /// What rules take from other sections: the time zone of days and times in filters, and
+    /// which tickets are closed.
+    pub(super) fn with(mut self, zone: Tz, closed_statuses: &[String]) -> Self {
+        let rules = self.rules.into_iter();
+        let rules = rules.map(|rule| rule.in_zone(zone).without_closed(closed_statuses));
+        self.rules = rules.collect();
+        self
     }
 
     /// Names of the sinks that keep an alert active until they are notified that it is resolved.

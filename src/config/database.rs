@@ -9,7 +9,7 @@ use super::database_url::{self, database_url};
 use super::environment::Environment;
 use super::secret_file::{SecretError, SecretFile, secret_file};
 use super::section::Section;
-use super::values::{absolute_path, boolean, number};
+use super::values::{absolute_path, boolean, number, text};
 
 /// One connection holds the lock of a run while another one writes.
 const MIN_CONNECTIONS: u32 = 2;
@@ -29,6 +29,8 @@ pub struct Database {
     pub allow_insecure: bool,
     /// Maximum number of concurrent connections. Default: 8.
     pub max_connections: u32,
+    /// Unix group whose members may read the private PostgreSQL.
+    pub share_with: Option<String>,
 }
 
 /// `[state]`: what advisoryd stores outside the database.
@@ -46,6 +48,7 @@ impl Default for Database {
             password_file: None,
             allow_insecure: false,
             max_connections: 8,
+            share_with: None,
         }
     }
 }
@@ -136,6 +139,7 @@ impl Database {
                 default.max_connections,
                 number(MIN_CONNECTIONS..=MAX_CONNECTIONS),
             ),
+            share_with: section.optional("share_with", text),
         };
         database.check(&mut section);
         section.close();
@@ -183,6 +187,12 @@ impl Database {
             section.unusable(
                 "read_url",
                 "needs a `url`; the private PostgreSQL has no replica",
+            );
+        }
+        if self.share_with.is_some() && self.url.is_some() {
+            section.unusable(
+                "share_with",
+                "is for the private PostgreSQL; with a `url`, grant `advisoryd_reader` to roles of that server",
             );
         }
         if let Some((key, host, mode)) = self.insecure()

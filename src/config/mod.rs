@@ -134,6 +134,17 @@ pub struct Config {
     pub ignored_variables: Vec<String>,
 }
 
+/// Why the file cannot be read, and what to do if this user may not.
+fn unreadable(error: &io::Error) -> String {
+    let advice = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; run advisoryd with sudo, or make the file readable: chmod 0644"
+        }
+        _ => "",
+    };
+    format!("cannot read the file: {error}{advice}")
+}
+
 impl Config {
     /// Loads the file (`path` is the value of `--config`) and applies the
     /// environment variables, which override it.
@@ -156,10 +167,7 @@ impl Config {
             Ok(text) => Some(text),
             Err(error) if !named && error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
-                return Err(one(SettingError::whole(
-                    place,
-                    format!("cannot read the file: {error}"),
-                )));
+                return Err(one(SettingError::whole(place, unreadable(&error))));
             }
         };
         let root = match &text {
@@ -212,6 +220,10 @@ impl Config {
         let http = Http::read(root.section("http"), &environment);
         let log = Log::read(root.section("log"));
         root.close();
+        let alerts = match &schedule {
+            Some(schedule) => alerts.with(schedule.timezone, &tickets.closed_statuses),
+            None => alerts,
+        };
         let feeds = feeds.map(|feeds| Feeds {
             // It needs requests.
             sweep: feeds.sweep && !is_offline,

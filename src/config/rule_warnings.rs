@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::setting_error::quoted;
 use crate::model::filter::{Comparison, WatchListTest, parse_filter};
-use crate::model::{ChangeKind, Clause, Clauses, Matcher, Rule};
+use crate::model::{ChangeKind, Clause, Matcher, Rule};
 
 /// What the configuration says of the followed watch lists.
 pub(super) struct Lists {
@@ -25,11 +25,9 @@ pub(super) fn warnings(rules: &[Matcher], lists: &Lists) -> Vec<String> {
                 "rule `{name}` has no sinks: its alerts are recorded but not sent; add `sinks`, or set `shadow = true` if that is intended"
             ));
         }
-        let names_status = |clauses: &Clauses| !clauses.ticket_status.is_empty();
-        let is_named = names_status(&rule.clauses) || rule.not.iter().any(names_status);
-        if rule.clock.ticket_open_for.is_some() && !is_named {
+        if rule.clock.ticket_open_for.is_some() && !rule.names_ticket_status() {
             warnings.push(format!(
-                "rule `{name}` has `ticket_open_for` and no `ticket_status`: closed tickets count, too, until they are deleted; list the statuses that mean open, or those that mean closed in `not`"
+                "rule `{name}` has `ticket_open_for` and no `ticket_status`: closed tickets count, too, until they are deleted; set `[tickets] closed_statuses`, or list the statuses that mean open, or those that mean closed in `not`"
             ));
         }
         if let Some(clause) = of_no_ticket(rule) {

@@ -8,7 +8,7 @@ use super::lists;
 use super::mute::schedule;
 use super::rule_times::{PERIODS, check_clock, check_times, clock};
 use super::section::{Section, said};
-use super::setting_error::looks_secret;
+use super::setting_error::{close_to, looks_secret};
 use super::tree::{Node, Said};
 use super::values::{boolean, duration, number, text, texts};
 use crate::model::filter::{nearest, parse_filter, severity_from_name, vector_from_name};
@@ -181,6 +181,8 @@ fn clauses(section: &mut Section<'_>) -> Clauses {
         ticket_queue,
         state: section.optional("state", state),
         filter: section.optional("where", filter),
+        // Known when all is read.
+        zone: None,
     }
 }
 
@@ -265,8 +267,13 @@ fn each_of<T>(
     names
         .iter()
         .map(|name| {
-            known(name)
-                .ok_or_else(|| format!("unknown value `{name}`; expected one or more of {}", all()))
+            known(name).ok_or_else(|| {
+                let all = all();
+                let close = close_to(name, all.split(", "));
+                let close =
+                    close.map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
+                format!("unknown value `{name}`; expected one or more of {all}{close}")
+            })
         })
         .collect()
 }

@@ -8,7 +8,9 @@ use super::cron::{CronExpression, expression, timezone};
 use super::environment::Environment;
 use super::section::Section;
 use super::splay::{Splay, splay};
-use super::values::{boolean, duration, number};
+use super::tree::Node;
+use super::values::{boolean, duration, number, texts};
+use crate::model::Globs;
 
 /// A longer overlap would request the same tickets again for a week.
 const MAX_TICKET_OVERLAP: Duration = Duration::from_hours(7 * 24);
@@ -41,6 +43,8 @@ pub struct Tickets {
     pub overlap: Duration,
     /// Tickets per page. Default: 100.
     pub page_size: u32,
+    /// Patterns of the statuses that mean closed. Default: none.
+    pub closed_statuses: Vec<String>,
 }
 
 impl Default for Tickets {
@@ -49,6 +53,7 @@ impl Default for Tickets {
             enabled: true,
             overlap: Duration::from_mins(10),
             page_size: 100,
+            closed_statuses: Vec::new(),
         }
     }
 }
@@ -105,6 +110,13 @@ fn default(text: &str) -> Option<CronExpression> {
     CronExpression::parse(text).ok()
 }
 
+/// Patterns as in rules.
+fn patterns(node: &Node) -> Result<Vec<String>, String> {
+    let patterns = texts(node)?;
+    Globs::new(&patterns)?;
+    Ok(patterns)
+}
+
 impl Tickets {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let default = Self::default();
@@ -116,6 +128,7 @@ impl Tickets {
                 duration(Duration::ZERO..=MAX_TICKET_OVERLAP),
             ),
             page_size: section.value("page_size", default.page_size, number(1..=MAX_PAGE_SIZE)),
+            closed_statuses: section.value("closed_statuses", default.closed_statuses, patterns),
         };
         section.close();
         tickets

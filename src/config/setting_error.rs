@@ -222,7 +222,8 @@ pub(super) fn quoted_choice(value: &str) -> String {
     }
 }
 
-/// The known name that is similar to `written` (one or two typing errors), if any.
+/// The known name that is similar to `written` (one or two typing errors), if any. Two letters
+/// in the wrong order are one error.
 pub(super) fn close_to<'a>(
     written: &str,
     known: impl IntoIterator<Item = &'a str>,
@@ -231,7 +232,7 @@ pub(super) fn close_to<'a>(
     let allowed = (written.chars().count() / 3).clamp(1, 3);
     known
         .into_iter()
-        .map(|name| (strsim::levenshtein(&written, name), name))
+        .map(|name| (strsim::osa_distance(&written, name), name))
         .filter(|(distance, _)| *distance <= allowed)
         .min()
         .map(|(_, name)| name)
@@ -247,6 +248,8 @@ mod tests {
         assert_eq!(close_to("base_ulr", known), Some("base_url"));
         assert_eq!(close_to("Base-URL", known), Some("base_url"));
         assert_eq!(close_to("tokenfile", known), Some("token_file"));
+        assert_eq!(close_to("nmae", ["id", "name"]), Some("name"));
+        assert_eq!(close_to("url", ["id", "name"]), None);
         assert_eq!(close_to("colour", known), None);
     }
 

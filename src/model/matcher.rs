@@ -1,5 +1,6 @@
 //! Rule evaluation. Pure: the same rule and subject always give the same verdict.
 
+use chrono_tz::Tz;
 use regex::{Regex, RegexBuilder};
 
 use super::filter::{Field, Filter, FlagField, NumberField, evaluate, parse_filter};
@@ -46,6 +47,36 @@ impl Matcher {
             (Clause::Not, format!("{advice} (in `{}`)", clause.name()))
         })?;
         Ok(Self { rule, all, not })
+    }
+
+    /// Takes days and times without a time zone in filters as those of `zone`.
+    #[must_use]
+    pub fn in_zone(mut self, zone: Tz) -> Self {
+        let clauses = &mut self.rule.clauses;
+        self.all.set_zone(clauses, zone);
+        for (conditions, clauses) in self.not.iter_mut().zip(&mut self.rule.not) {
+            conditions.set_zone(clauses, zone);
+        }
+        self
+    }
+
+    /// Excludes closed tickets from a rule about tickets that are open for long, unless the
+    /// rule itself says which statuses it is about.
+    #[must_use]
+    pub fn without_closed(mut self, closed_statuses: &[String]) -> Self {
+        let clauses = Clauses {
+            ticket_status: closed_statuses.to_vec(),
+            ..Clauses::default()
+        };
+        let is_about_open = self.rule.clock.ticket_open_for.is_some();
+        if !is_about_open || closed_statuses.is_empty() || self.rule.names_ticket_status() {
+            return self;
+        }
+        if let Ok(conditions) = Conditions::new(&clauses) {
+            self.not.push(conditions);
+            self.rule.not.push(clauses);
+        }
+        self
     }
 
     /// The rule itself.
@@ -168,7 +199,10 @@ impl Conditions {
         };
         let title = clauses.title.as_deref().map(title).transpose();
         let filter = clauses.filter.as_deref().map(parse_filter).transpose();
-        let filter = filter.map_err(|error| (Clause::Where, error.one_line()))?;
+        let mut filter = filter.map_err(|error| (Clause::Where, error.one_line()))?;
+        if let (Some(filter), Some(zone)) = (&mut filter, clauses.zone) {
+            filter.set_zone(zone);
+        }
         Ok(Self {
             filter,
             set: clauses.set(),
@@ -181,6 +215,18 @@ impl Conditions {
             ticket_queue: globs(Clause::TicketQueue, &clauses.ticket_queue)?,
             plain: clauses.clone(),
         })
+    }
+
+    /// Only where it makes a difference: the rule is another one then.
+    fn set_zone(&mut self, clauses: &mut Clauses, zone: Tz) {
+        if let Some(filter) = &mut self.filter
+            && zone != Tz::UTC
+            && filter.depends_on_zone()
+        {
+            filter.set_zone(zone);
+            clauses.zone = Some(zone);
+            self.plain.zone = Some(zone);
+        }
     }
 
     fn each<'a>(&'a self, subject: &'a Subject) -> impl Iterator<Item = (Clause, Truth)> + 'a {

@@ -1,5 +1,6 @@
 //! Alert rules as configured.
 
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::{AttackVector, ChangeKind, ClockClauses, Severity};
@@ -128,6 +129,9 @@ pub struct Clauses {
     /// A filter (docs/filter.md).
     #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
+    /// Time zone of the days and times in it; `None`: UTC, or it has none.
+    #[serde(rename = "timezone", skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Tz>,
 }
 
 /// Whether somebody takes care of an advisory.
@@ -187,6 +191,7 @@ impl Clauses {
             kev,
             ransomware,
             epss,
+            zone: _,
         } = self;
         let there = [
             (Clause::Severity, severity.is_some()),
@@ -215,6 +220,14 @@ impl Clauses {
             .into_iter()
             .filter_map(|(clause, there)| there.then_some(clause))
             .collect()
+    }
+}
+
+impl Rule {
+    /// Whether the rule says which statuses of tickets it is about, or is not.
+    pub fn names_ticket_status(&self) -> bool {
+        let mut all = std::iter::once(&self.clauses).chain(&self.not);
+        all.any(|clauses| !clauses.ticket_status.is_empty())
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, TimeDelta, TimeZone as _, Utc};
+use chrono_tz::Tz;
 
 /// Date and time with a time zone, whose minutes may be missing.
 const ZONED: [&str; 7] = [
@@ -120,6 +121,16 @@ fn without_zone(text: &str) -> Option<NaiveDateTime> {
         .map(|shape| NaiveDate::parse_from_str(text, shape));
     let date = dates.find_map(Result::ok)?;
     date.and_hms_opt(0, 0, 0)
+}
+
+/// The moment that clocks in `zone` show `civil`, for the first time if they do so twice. In
+/// the hour that is skipped when clocks are put forward: after it.
+pub fn moment_in(zone: Tz, civil: NaiveDateTime) -> DateTime<Utc> {
+    let skipped = || (civil + TimeDelta::hours(1)).and_local_timezone(zone);
+    let found = zone.from_local_datetime(&civil).earliest();
+    found
+        .or_else(|| skipped().earliest())
+        .map_or_else(|| civil.and_utc(), |at| at.with_timezone(&Utc))
 }
 
 #[cfg(test)]

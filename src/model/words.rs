@@ -1,5 +1,7 @@
 //! Rule explanations: text for what a clause requires and for the actual value.
 
+use chrono_tz::Tz;
+
 use super::filter::{explained, parse_filter};
 use super::{Clause, Clauses, Matcher, Missing, Rule, Severity, Subject, TicketSubject, WorkState};
 
@@ -83,7 +85,10 @@ pub fn actual_value(clauses: &Clauses, subject: &Subject, clause: Clause) -> Str
             .filter
             .as_deref()
             .and_then(|text| parse_filter(text).ok())
-            .map_or_else(none, |filter| explained(&filter, subject)),
+            .map_or_else(none, |mut filter| {
+                filter.set_zone(clauses.zone.unwrap_or(Tz::UTC));
+                explained(&filter, subject)
+            }),
     }
 }
 

@@ -207,6 +207,10 @@ pub struct Selection {
     pub watch_list_id: Option<i64>,
     /// Words of a product's name or CPE.
     pub product: Option<String>,
+    /// These advisories, with their tickets, and the tickets below; empty matches all.
+    pub saids: Vec<String>,
+    /// Ids of tickets.
+    pub tickets: Vec<i64>,
 }
 
 /// The selected changes after `after` and up to `through`, oldest first, at most `limit`.
@@ -228,6 +232,9 @@ pub async fn selected(
            where c.seq > $1
              and c.seq <= $2
              and (cardinality($3::text[]) = 0 or c.what = any($3))
+             and ((cardinality($9::text[]) = 0 and cardinality($10::bigint[]) = 0)
+                  or case c.kind when 'advisory' then c.key else t.said end = any($9)
+                  or t.id = any($10))
              and (($4::smallint is null and $5::bigint is null and $6::text is null) or exists (
                      select
                      from advisoryd_v1.advisories v
@@ -253,7 +260,9 @@ pub async fn selected(
         selection.watch_list_id,
         selection.product,
         limit,
-        selection.rank_to
+        selection.rank_to,
+        &selection.saids,
+        &selection.tickets
     )
     .fetch_all(connection)
     .await

@@ -106,3 +106,56 @@ async fn acknowledgements_stay_with_a_trace_and_one_is_in_force() {
     let past = world.told(&["ack", &said, "--until", "2020-01-01"]);
     assert_eq!(past.code, 1, "{past}");
 }
+
+#[tokio::test]
+async fn acknowledgements_are_listed_the_active_ones_and_with_all_the_others() {
+    let (world, _receiver) = watched().await;
+    let saids: Vec<String> = world.simulator.saids(1)[..3].to_vec();
+    for arguments in [
+        ["ack", &saids[0], "--note", "=cmd, first"].as_slice(),
+        &["ack", &saids[1], "--until", "30d"],
+        &["ack", &saids[2]],
+        &["ack", &saids[2], "--withdraw"],
+    ] {
+        let done = world.told(arguments);
+        assert_eq!(done.code, 0, "{done}");
+    }
+    sqlx::query(
+        "insert into advisoryd.acknowledgement (said, created_by, at, until)
+         values ($1, 'jane', now() - interval '2 days', now() - interval '1 day')",
+    )
+    .bind(&saids[2])
+    .execute(world.pool())
+    .await
+    .unwrap();
+    let listed = |options: &[&str]| {
+        let mut arguments = vec!["ack", "--list", "--json"];
+        arguments.extend(options);
+        let lines = world.told(&arguments).json_lines().into_iter();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let lines = lines.map(|line| (text(&line["said"]), text(&line["state"])));
+        lines.collect::<Vec<_>>()
+    };
+    let state = |place: usize, state: &str| (saids[place].clone(), state.to_owned());
+    assert_eq!(listed(&[]), [state(1, "active"), state(0, "active")]);
+    let all = ["withdrawn", "expired"].map(|one| state(2, one));
+    assert_eq!(listed(&["--all", &saids[2].to_lowercase()]), all);
+    assert_eq!(listed(&["--all"]).len(), 4);
+    assert_eq!(listed(&["--limit", "1"]), [state(1, "active")]);
+
+    let csv = world.told(&["ack", "--list", "--csv"]).stdout;
+    assert!(
+        csv.starts_with("said,state,by,at,until,withdrawn_at,note,title\n"),
+        "{csv}"
+    );
+    assert!(csv.contains("\"'=cmd, first\""), "{csv}");
+    let table = world.told(&["ack", "--list"]).stdout;
+    assert!(
+        table.contains("=cmd, first") && !table.contains(&saids[2]),
+        "{table}"
+    );
+    let none = world.told(&["ack", "--list", "SA1"]);
+    assert_eq!((none.code, none.stdout.as_str()), (0, ""), "{none}");
+    let wrong = world.told(&["ack", &saids[0], "--json"]);
+    assert_eq!(wrong.code, 2, "{wrong}");
+}

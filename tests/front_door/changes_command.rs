@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::tickets::sync::TicketSync;
 use serde_json::Value;
 
 use crate::support::{
@@ -118,6 +119,61 @@ async fn what_a_version_changed_is_told_as_words_that_went_and_came() {
     let history = world.told(&["show", &said, "--history"]).stdout;
     let history = history[history.find("History").unwrap()..].to_owned();
     assert_reads!(first(&piped.stdout), history);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_some_advisories_and_tickets_and_only_so_many() {
+    let world = filled().await;
+    world.sync_tickets(TicketSync::Now).await;
+    for place in [0, 1, 0] {
+        revise(&world, place, false).await;
+    }
+    let [first, second] = [0, 1].map(|place| world.simulator.saids(1)[place].clone());
+    let ticket = "select id from advisoryd.ticket where said is not null order by id limit 1";
+    let ticket = world.count(ticket).await.to_string();
+    let all = changes(&world, &[]);
+    let of = |said: &str| {
+        let is_of = |line: &&Value| line["key"] == said;
+        all.iter().filter(is_of).cloned().collect::<Vec<Value>>()
+    };
+    let without_tickets = |found: Vec<Value>| {
+        let found = found.into_iter().filter(|line| line["kind"] == "advisory");
+        found.collect::<Vec<Value>>()
+    };
+    assert!(of(&first).len() > of(&second).len());
+    let lower = first.to_lowercase();
+    assert_eq!(without_tickets(changes(&world, &[&lower])), of(&first));
+    assert_eq!(changes(&world, &[&ticket]), of(&ticket));
+    let both = changes(&world, &[&first, &ticket]);
+    assert!(both.len() >= of(&first).len() + of(&ticket).len());
+
+    let newest = |limit: usize, found: &[Value]| found[found.len() - limit..].to_vec();
+    assert_eq!(changes(&world, &["--limit", "3"]), newest(3, &all));
+    let revised = changes(&world, &["--what", "revised", "--limit", "2"]);
+    assert_eq!(revised, newest(2, &changes(&world, &["--what", "revised"])));
+    let many = (all.len() + 1).to_string();
+    assert_eq!(changes(&world, &["--limit", &many]), all);
+    assert_eq!(changes(&world, &["--since", "0", "--limit", "2"]), all[..2]);
+
+    // A script gets all of them, piece by piece.
+    let state = world.dir().join("seq").display().to_string();
+    fs::write(&state, "0\n").unwrap();
+    let mut pieces: Vec<Value> = Vec::new();
+    loop {
+        let piece = changes(&world, &["--state-file", &state, "--limit", "100"]);
+        assert!(piece.len() <= 100);
+        if piece.is_empty() {
+            break;
+        }
+        pieces.extend(piece);
+    }
+    assert_eq!(pieces, all);
+
+    let unknown = world.told(&["changes", "SA1"]);
+    assert_eq!(unknown.code, 1, "{unknown}");
+    assert!(unknown.stderr.contains("is not stored"), "{unknown}");
+    let endless = world.told(&["changes", "--follow", "--since", "0", "--limit", "1"]);
+    assert_eq!(endless.code, 2, "{endless}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

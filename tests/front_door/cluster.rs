@@ -9,6 +9,7 @@ mod links;
 mod recovery;
 mod refused;
 mod roles;
+mod share_with;
 mod sharing;
 mod slow;
 mod stale;
@@ -123,12 +124,17 @@ fn server_of(state_dir: &Path) -> Option<u32> {
 /// The built program with a configuration for `state_dir`, whose upstream is
 /// never there.
 fn program(state_dir: &Path, arguments: &[&str]) -> Command {
+    program_with(state_dir, "", arguments)
+}
+
+/// The same with settings of its own.
+fn program_with(state_dir: &Path, settings: &str, arguments: &[&str]) -> Command {
     let config = state_dir.with_extension("toml");
     let token = state_dir.with_extension("token");
     fs::write(&token, "nobody-asks-for-it").unwrap();
     let text = format!(
         "[upstream]\nbase_url = \"http://127.0.0.1:9\"\ntoken_file = \"{}\"\n\
-         [state]\ndir = \"{}\"\n[http]\nlisten = \"\"\n[[watch_lists]]\nid = 1\n",
+         [state]\ndir = \"{}\"\n{settings}[http]\nlisten = \"\"\n[[watch_lists]]\nid = 1\n",
         token.display(),
         state_dir.display(),
     );

@@ -13,7 +13,7 @@ use toml::Table;
 
 use crate::support::property::always;
 use crate::support::settings::Rule;
-use crate::support::{World, small};
+use crate::support::{Told, World, small};
 
 /// Each case is a world of its own, with advisories and filters.
 const CASES: u32 = 3;
@@ -137,6 +137,12 @@ fn comparison() -> impl Strategy<Value = String> {
             "2026-11-01",
             "2026-11-01T12:00:00Z",
             "2026-11-02T01:00:00+01:00",
+            "\"2026-11-01 12:00\"",
+            "today",
+            "Yesterday",
+            "tomorrow",
+            "monday",
+            "sun",
         ][..],
     );
     let lists = select(&["1", "2", "9", "\"2\"", "\"Office clients\"", "office"][..]);
@@ -156,7 +162,8 @@ fn comparison() -> impl Strategy<Value = String> {
         1 => (order(), 0..6).prop_map(|(o, v)| format!("severity_rank {o} {v}")),
         3 => (select(&["released", "modified"][..]), order(), times)
             .prop_map(|(f, o, v)| format!("{f} {o} {v}")),
-        1 => select(&["first_seen > 1h", "first_seen <= 1h", "released > 30y", "modified < 30y"][..])
+        1 => select(&["first_seen >= today", "first_seen = today", "first_seen <= yesterday",
+                      "first_seen > tuesday", "first_seen > 1h", "first_seen <= 1h", "released > 30y", "modified < 30y"][..])
             .prop_map(str::to_owned),
         4 => (select(&["title", "product", "vendor", "impact"][..]), match_text(), some)
             .prop_map(|(f, o, v)| format!("{f} {o} {v}")),
@@ -248,7 +255,8 @@ async fn revised(advisories: &[Value]) -> World {
 type Matches = BTreeMap<String, BTreeSet<String>>;
 
 /// The advisories that rules with these filters match.
-fn by_rules(world: &mut World, filters: &[String]) -> Matches {
+fn by_rules(world: &mut World, filters: &[String], zone: &'static str) -> Matches {
+    world.settings.schedule.timezone = Some(zone);
     let rule = |(place, filter): (usize, &String)| {
         let mut clauses = Table::new();
         clauses.insert("where".to_owned(), filter.clone().into());
@@ -278,8 +286,8 @@ fn by_rules(world: &mut World, filters: &[String]) -> Matches {
 }
 
 /// The advisories that a search finds.
-fn by_search(world: &World, filter: &str) -> BTreeSet<String> {
-    let told = world.told(&[
+fn by_search(world: &World, filter: &str, zone: &str) -> BTreeSet<String> {
+    let mut command = world.command(&[
         "advisories",
         "--json",
         "--columns",
@@ -287,6 +295,7 @@ fn by_search(world: &World, filter: &str) -> BTreeSet<String> {
         "--where",
         filter,
     ]);
+    let told: Told = command.env("TZ", zone).output().unwrap().into();
     assert_eq!(told.code, 0, "{filter}: {told:?}");
     let lines = told.json_lines().into_iter();
     lines
@@ -296,19 +305,20 @@ fn by_search(world: &World, filter: &str) -> BTreeSet<String> {
 
 #[test]
 fn searches_and_rules_give_the_same_answer() {
-    let worlds = (vec(advisory(), ADVISORIES), vec(filter(), FILTERS));
-    always(CASES, &worlds, async |(advisories, mut filters)| {
+    let zones = select(&["UTC", "Europe/Berlin", "Pacific/Auckland"][..]);
+    let worlds = (vec(advisory(), ADVISORIES), vec(filter(), FILTERS), zones);
+    always(CASES, &worlds, async |(advisories, mut filters, zone)| {
         // Every case has some that are true for all, and for none.
         filters.extend(["said ~ SA", "not said ~ SA"].map(str::to_owned));
         let mut world = revised(&advisories).await;
         let stored = world.count("select count(*) from advisoryd.advisory").await;
-        let matched = by_rules(&mut world, &filters);
+        let matched = by_rules(&mut world, &filters, zone);
         let all = matched["said ~ SA"].len();
         assert_eq!(i64::try_from(all).unwrap(), stored, "all were revised");
         world.settings.alerts.rules.clear();
         let mut some = 0;
         for (filter, by_rule) in &matched {
-            assert_eq!(&by_search(&world, filter), by_rule, "{filter}");
+            assert_eq!(&by_search(&world, filter, zone), by_rule, "{filter}");
             some += usize::from(!by_rule.is_empty() && by_rule.len() < all);
         }
         assert!(

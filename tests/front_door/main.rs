@@ -84,6 +84,7 @@ mod http_port;
 mod import;
 mod inspect;
 mod journal;
+mod json_documented;
 mod json_incomplete;
 mod json_lists;
 mod layers;

@@ -413,6 +413,64 @@ async fn tickets_are_listed_by_status() {
     assert!(!some.is_empty() && some.iter().all(|line| line["status"] == status));
 }
 
+/// Rules and the command go by the same setting, and by the same age.
+#[tokio::test]
+async fn tickets_that_are_open_for_long_are_listed_the_oldest_first() {
+    let mut world = filled().await;
+    let counts = "select count(*) from advisoryd.ticket
+                  where coalesce(created_at, first_seen_at) <= now() - interval '14 days'";
+    sqlx::raw_sql(
+        "update advisoryd.ticket t
+         set created_at = now() - make_interval(days => r.place::int), status = case r.place % 3
+                 when 0 then 'Handled' when 1 then 'Open' end
+         from (select id, row_number() over (order by id) as place from advisoryd.ticket) as r
+         where r.id = t.id",
+    )
+    .execute(world.pool())
+    .await
+    .unwrap();
+    let old = usize::try_from(world.count(counts).await).unwrap();
+    let listed = |world: &World, options: &[&str]| {
+        let mut arguments = vec!["tickets", "--open-for", "14d", "--json"];
+        arguments.extend(options);
+        let told = world.told(&arguments);
+        assert_eq!(told.code, 0, "{told}");
+        let notes = told.stderr.clone();
+        (told.json_lines(), notes)
+    };
+    let (all, notes) = listed(&world, &[]);
+    assert_eq!(all.len(), old);
+    assert!(notes.contains("closed tickets count as well"), "{notes}");
+    let created: Vec<&str> = all
+        .iter()
+        .map(|one| one["created_at"].as_str().unwrap())
+        .collect();
+    assert!(created.is_sorted(), "{created:?}");
+    let (open, notes) = listed(&world, &["--not-status", "HANDLED"]);
+    assert_eq!(notes, "");
+    assert!(open.len() < old && open.iter().all(|one| one["status"] != "Handled"));
+
+    world.settings.tickets.closed_statuses = Some(vec!["hand*", "Irrelevant"]);
+    assert_eq!(listed(&world, &[]), (open.clone(), String::new()));
+    let named = listed(&world, &["--status", "handled"]).0;
+    assert_eq!(
+        named.len(),
+        old - open.len(),
+        "a status that is named counts"
+    );
+    let just_open = world.told(&["tickets", "--open", "--json"]).json_lines();
+    assert!(just_open.len() > open.len());
+    let misspelt = world.told(&["tickets", "--status", "Handeld"]);
+    assert!(
+        misspelt.stderr.contains("did you mean `Handled`?"),
+        "{misspelt}"
+    );
+    world.settings.tickets.closed_statuses = None;
+    let unknown = world.told(&["tickets", "--open"]);
+    assert_eq!(unknown.code, 2, "{unknown}");
+    assert!(unknown.stderr.contains("closed_statuses"), "{unknown}");
+}
+
 #[tokio::test]
 async fn changes_are_told_in_order_and_followed() {
     let world = filled().await;

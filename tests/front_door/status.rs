@@ -172,6 +172,25 @@ async fn a_check_is_one_line_with_the_exit_status_of_nagios() {
         let told = world.told(&arguments);
         assert_eq!(told.stderr, "", "{told:?}");
         assert_eq!(told.stdout.lines().count(), 1, "{told:?}");
+        // The same as JSON.
+        arguments.push("--json");
+        let value = world.told(&arguments);
+        assert_eq!(value.code, told.code, "{value:?}");
+        let value = value.json();
+        assert_eq!(value["exit_status"], told.code);
+        let (status, problems) = (&value["status"], value["problems"].as_array().unwrap());
+        let status = status.as_str().unwrap().to_uppercase();
+        assert!(told.stdout.starts_with(&format!("{status}: ")), "{value}");
+        assert_eq!(
+            problems.is_empty(),
+            told.code == 0 || told.code == 3,
+            "{value}"
+        );
+        if let Some(worst) = problems.first() {
+            assert_eq!(worst["status"], value["status"], "{value}");
+            let message = worst["message"].as_str().unwrap();
+            assert!(told.stdout.contains(message), "{value}");
+        }
         (told.code, told.stdout)
     };
     world.told(&["migrate"]);

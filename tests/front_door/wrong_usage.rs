@@ -82,7 +82,7 @@ async fn wrong_usage_ends_with_2_and_says_what_is_expected() {
     for (arguments, expected) in [
         (
             &["advisories", "--columns", "colour"][..],
-            "unknown column `colour`; expected attack_vector",
+            "unknown column `colour`; expected said, title",
         ),
         (
             &["tickets", "--columns", "colour"],

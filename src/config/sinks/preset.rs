@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::section::Section;
+use super::super::setting_error::close_to;
 use super::super::tree::{Node, Said};
 use super::super::values::text;
 
@@ -59,7 +60,11 @@ impl Preset {
         let preset = if kind == "hook" {
             section.optional("preset", |node| {
                 let all: Vec<&str> = presets().map(|preset| preset.name).collect();
-                named(&text(node)?).ok_or_else(|| format!("expected one of {}", all.join(", ")))
+                let name = text(node)?;
+                named(&name).ok_or_else(|| match close_to(&name, all.iter().copied()) {
+                    Some(close) => format!("did you mean `{close}`?"),
+                    None => format!("expected one of {}", all.join(", ")),
+                })
             })?
         } else {
             named(kind)?

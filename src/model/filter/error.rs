@@ -49,12 +49,12 @@ impl Fault {
 }
 
 /// The known name that is most similar, if any is similar at all.
-pub fn nearest(said: &str, known: &[&'static str]) -> Option<&'static str> {
+pub fn nearest<'a>(said: &str, known: &[&'a str]) -> Option<&'a str> {
     const SIMILAR: f64 = 0.75;
-    let said = said.to_ascii_lowercase();
+    let said = said.to_lowercase();
     known
         .iter()
-        .map(|name| (*name, strsim::jaro_winkler(&said, name)))
+        .map(|name| (*name, strsim::jaro_winkler(&said, &name.to_lowercase())))
         .filter(|(_, similarity)| *similarity >= SIMILAR)
         .max_by(|one, other| one.1.total_cmp(&other.1))
         .map(|(name, _)| name)

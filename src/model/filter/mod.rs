@@ -7,6 +7,7 @@ mod error;
 mod evaluate;
 mod field;
 mod lexer;
+mod moment;
 mod operator;
 mod parse;
 mod text;
@@ -16,8 +17,9 @@ mod value;
 pub use error::{FilterError, nearest};
 pub use evaluate::{evaluate, explained};
 pub use field::{Field, FlagField, ListField, NumberField, TextField, TimeField};
+pub use moment::Moment;
 pub use parse::parse_filter;
-pub use tree::{Comparison, Filter, Moment, Order, Test, WatchListTest};
+pub use tree::{Comparison, Filter, Order, Test, WatchListTest};
 pub use value::{comparison, is_cve, severity_from_name, vector_from_name};
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 
-use super::{Filter, evaluate, parse_filter};
+use super::{Filter, evaluate, explained, parse_filter};
 use crate::model::{AdvisorySubject, AttackVector, ChangeKind, Severity, Subject};
 
 fn time(text: &str) -> DateTime<Utc> {
@@ -136,6 +137,103 @@ fn durations_count_from_the_time_of_the_change() {
     let filter = parse_filter("released >= 3d").unwrap();
     assert_eq!(evaluate(&filter, &subject()), Some(true));
     assert_eq!(evaluate(&filter, &later), Some(false));
+}
+
+/// The subject changed on a Wednesday, 2026-11-11.
+#[test]
+fn days_are_seen_from_the_time_of_the_change_and_in_a_time_zone() {
+    let mut wednesday = subject();
+    wednesday.at = time("2026-11-11T23:30:00Z");
+    let released = |at: &str| {
+        let mut subject = wednesday.clone();
+        subject.advisory.as_mut().unwrap().released_at = Some(time(at));
+        subject
+    };
+    let holds = |text: &str, zone: Tz, subject: &Subject| {
+        let mut filter = parse_filter(text).unwrap();
+        filter.set_zone(zone);
+        evaluate(&filter, subject) == Some(true)
+    };
+    let berlin = Tz::Europe__Berlin;
+    for (text, zone, at, expected) in [
+        ("released >= today", Tz::UTC, "2026-11-11T00:00:00Z", true),
+        ("released >= today", Tz::UTC, "2026-11-10T23:59:59Z", false),
+        // It is Thursday already.
+        ("released >= today", berlin, "2026-11-11T22:59:59Z", false),
+        ("released >= TODAY", berlin, "2026-11-11T23:00:00Z", true),
+        (
+            "released = yesterday",
+            Tz::UTC,
+            "2026-11-10T12:00:00Z",
+            true,
+        ),
+        (
+            "released = yesterday",
+            berlin,
+            "2026-11-10T12:00:00Z",
+            false,
+        ),
+        (
+            "released != yesterday",
+            Tz::UTC,
+            "2026-11-10T12:00:00Z",
+            false,
+        ),
+        ("released < tomorrow", Tz::UTC, "2026-11-11T23:59:59Z", true),
+        (
+            "released <= wednesday",
+            Tz::UTC,
+            "2026-11-11T23:59:59Z",
+            true,
+        ),
+        (
+            "released > wednesday",
+            Tz::UTC,
+            "2026-11-11T23:59:59Z",
+            false,
+        ),
+        ("released >= wed", Tz::UTC, "2026-11-11T00:00:00Z", true),
+        ("released = thursday", Tz::UTC, "2026-11-05T12:00:00Z", true),
+        ("released = thursday", berlin, "2026-11-12T12:00:00Z", true),
+        (
+            "released = 2026-11-11",
+            berlin,
+            "2026-11-10T23:00:00Z",
+            true,
+        ),
+        (
+            "released = 2026-11-11",
+            Tz::UTC,
+            "2026-11-10T23:00:00Z",
+            false,
+        ),
+        (
+            "released >= '2026-11-11 01:00'",
+            berlin,
+            "2026-11-11T00:00:00Z",
+            true,
+        ),
+        (
+            "released >= 2026-11-11T01:00:00Z",
+            berlin,
+            "2026-11-11T00:00:00Z",
+            false,
+        ),
+        ("released <= now", berlin, "2026-11-11T23:30:00Z", true),
+    ] {
+        assert_eq!(
+            holds(text, zone, &released(at)),
+            expected,
+            "{text}, {zone}, {at}"
+        );
+    }
+    let mut filter = parse_filter("released = today or released > fri").unwrap();
+    filter.set_zone(berlin);
+    let text = explained(&filter, &wednesday);
+    let wanted = "released >= today (Europe/Berlin) is false (2026-11-08 23:59:59 UTC); \
+                  released < tomorrow (Europe/Berlin) is true (2026-11-08 23:59:59 UTC); \
+                  released >= the day after friday (Europe/Berlin) is true (2026-11-08 23:59:59 UTC)";
+    assert_eq!(text, wanted);
 }
 
 fn refused(text: &str) -> String {

@@ -1,9 +1,7 @@
 //! Comparisons as text.
 
-use chrono::SecondsFormat;
-
 use super::field::{Field, NumberField};
-use super::tree::{Comparison, Moment, Test, WatchListTest};
+use super::tree::{Comparison, Test, WatchListTest};
 use crate::model::severity::Severity;
 
 /// Number of values that are listed; the rest is only counted.
@@ -38,16 +36,7 @@ pub(super) fn of(test: &Test) -> String {
             };
             format!("{name} {} {value}", order.sign())
         }
-        Test::Time { order, value, .. } => {
-            let value = match value {
-                Moment::At(at) => at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
-                Moment::Ago(ago) => {
-                    let ago = ago.to_std().unwrap_or_default();
-                    format!("{} ago", humantime::format_duration(ago))
-                }
-            };
-            format!("{name} {} {value}", order.sign())
-        }
+        Test::Time { order, value, .. } => format!("{name} {} {value}", order.sign()),
         Test::Text {
             comparison, value, ..
         }

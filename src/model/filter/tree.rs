@@ -1,8 +1,7 @@
 //! The parsed filter.
 
-use chrono::{DateTime, TimeDelta, Utc};
-
 use super::field::{Field, FlagField, ListField, NumberField, TextField, TimeField};
+use super::moment::Moment;
 
 /// A filter. Its depth and number of terms are limited by the parser.
 #[derive(Debug, Clone, PartialEq)]
@@ -142,25 +141,6 @@ impl Comparison {
         match self {
             Self::Equal => "=",
             Self::Contains => "~",
-        }
-    }
-}
-
-/// A time, or one that depends on when it is evaluated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
-    /// A time.
-    At(DateTime<Utc>),
-    /// So long ago.
-    Ago(TimeDelta),
-}
-
-impl Moment {
-    /// The time, seen from `now`.
-    pub fn at(self, now: DateTime<Utc>) -> DateTime<Utc> {
-        match self {
-            Self::At(at) => at,
-            Self::Ago(ago) => now.checked_sub_signed(ago).unwrap_or(DateTime::UNIX_EPOCH),
         }
     }
 }

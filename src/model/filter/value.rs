@@ -1,19 +1,13 @@
 //! Which values and operators a field takes.
 
-use std::time::Duration;
-
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-
 use super::error::Fault;
-use super::field::{Field, FlagField, ListField, NumberField, TextField, TimeField};
+use super::field::{Field, FlagField, ListField, NumberField, TextField};
+use super::moment::time;
 use super::operator::{Operator, Value};
-use super::tree::{Comparison, Filter, Moment, Order, Test, WatchListTest};
+use super::tree::{Comparison, Filter, Order, Test, WatchListTest};
 use crate::model::advisory::AttackVector;
 use crate::model::severity::Severity;
-use crate::model::time::parse_time;
 
-/// Longest time ago.
-const MAX_AGO: Duration = Duration::from_hours(200 * 365 * 24);
 /// Names of severities besides upstream's.
 const SEVERITY_ALIASES: [(&str, Severity); 11] = [
     ("critical", Severity::ExtremelyCritical),
@@ -164,55 +158,6 @@ fn severity(value: &Value) -> Result<Severity, Fault> {
         let message = format!("unknown severity `{}`; expected one of {all}", value.text);
         value.wrong(message).suggest(&value.text, &known)
     })
-}
-
-fn time(field: TimeField, order: Order, value: &Value) -> Result<Filter, Fault> {
-    let compared = |order, value| {
-        Filter::Test(Test::Time {
-            field,
-            order,
-            value,
-        })
-    };
-    let text = value.text.trim();
-    let plain = text.strip_suffix(" ago").unwrap_or(text);
-    if let Ok(ago) = humantime::parse_duration(plain) {
-        if order == Order::Equal {
-            return Err(value.wrong("a duration needs <, <=, > or >="));
-        }
-        let ago = (ago <= MAX_AGO).then(|| TimeDelta::from_std(ago).ok());
-        let ago = ago
-            .flatten()
-            .ok_or_else(|| value.wrong("expected at most 200 years"))?;
-        return Ok(compared(order, Moment::Ago(ago)));
-    }
-    if let Some((day, next)) = day(text) {
-        let (day, next) = (Moment::At(day), Moment::At(next));
-        return Ok(match order {
-            Order::Equal => Filter::All(vec![
-                compared(Order::GreaterOrEqual, day),
-                compared(Order::Less, next),
-            ]),
-            Order::Less | Order::GreaterOrEqual => compared(order, day),
-            Order::LessOrEqual => compared(Order::Less, next),
-            Order::Greater => compared(Order::GreaterOrEqual, next),
-        });
-    }
-    let at = parse_time(text).ok_or_else(|| {
-        value.wrong(format!(
-            "expected a date (2026-11-01), a time (2026-11-01T12:00:00Z) or a duration (7d), got `{text}`"
-        ))
-    })?;
-    Ok(compared(order, Moment::At(at)))
-}
-
-/// A day in UTC: its beginning and that of the next one.
-fn day(text: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-    // Years that PostgreSQL and RFC 3339 have.
-    parse_time(text)?;
-    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    let begin = |day: NaiveDate| day.and_hms_opt(0, 0, 0).map(|time| time.and_utc());
-    Some((begin(day)?, begin(day.succ_opt()?)?))
 }
 
 fn string(field: TextField, comparison: Comparison, value: &Value) -> Result<Test, Fault> {

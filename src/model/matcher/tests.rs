@@ -2,6 +2,8 @@
 
 use chrono::DateTime;
 
+use chrono_tz::Tz;
+
 use super::Matcher;
 use crate::model::{
     AdvisorySubject, AttackVector, ChangeKind, Clause, Clauses, Missing, Rule, Severity, Subject,
@@ -286,4 +288,46 @@ fn kinds_first_loads_and_what_nobody_follows_are_told_apart() {
     let mut lost = subject();
     lost.is_followed = false;
     assert_eq!(found(Clauses::default(), &lost), Verdict::NotFollowed);
+}
+
+#[test]
+fn a_rule_takes_the_time_zone_and_the_closed_statuses_of_the_configuration() {
+    let days = || Clauses {
+        filter: Some("released >= today".to_owned()),
+        ..Clauses::default()
+    };
+    let zoned = |clauses: Clauses| {
+        let rule = Rule {
+            not: vec![days()],
+            ..rule(clauses)
+        };
+        let matcher = Matcher::new(rule).unwrap();
+        matcher.in_zone(Tz::Europe__Berlin)
+    };
+    let berlin = zoned(days());
+    let clauses = &berlin.rule().clauses;
+    assert_eq!(clauses.zone, Some(Tz::Europe__Berlin));
+    assert_eq!(berlin.rule().not[0].zone, Some(Tz::Europe__Berlin));
+    // It is stored, and read again the same.
+    let stored = serde_json::to_string(berlin.rule()).unwrap();
+    let read: Rule = serde_json::from_str(&stored).unwrap();
+    assert_eq!(&read, berlin.rule());
+    let plain = zoned(Clauses::default());
+    assert_eq!(plain.rule().clauses.zone, None, "the same rule as before");
+
+    let closed = ["Handled".to_owned()];
+    let open = |clauses: Clauses| {
+        let mut rule = rule(clauses);
+        rule.clock.ticket_open_for = Some(60);
+        Matcher::new(rule).unwrap().without_closed(&closed)
+    };
+    let not = &open(Clauses::default()).rule().not.clone();
+    assert_eq!(not[0].ticket_status, closed);
+    let named = Clauses {
+        ticket_status: vec!["*".to_owned()],
+        ..Clauses::default()
+    };
+    assert!(open(named).rule().not.is_empty(), "it says so itself");
+    let of_changes = Matcher::new(rule(Clauses::default())).unwrap();
+    assert!(of_changes.without_closed(&closed).rule().not.is_empty());
 }

@@ -86,3 +86,67 @@ pub(crate) async fn withdraw(
     .await?;
     Ok(done.rows_affected() > 0)
 }
+
+/// Which acknowledgements.
+#[derive(Debug, Clone)]
+pub struct AckQuestion {
+    /// Of this advisory.
+    pub said: Option<String>,
+    /// Also those that have expired or were withdrawn.
+    pub all: bool,
+    /// The present.
+    pub now: DateTime<Utc>,
+    /// Maximum number.
+    pub limit: i64,
+}
+
+/// An acknowledgement in a list.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct AckLine {
+    /// Identifier of the advisory.
+    pub said: String,
+    /// `active`, `expired` or `withdrawn`.
+    pub state: String,
+    /// Login name of who acknowledged.
+    pub by: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// When it expires; `None` = never.
+    pub until: Option<DateTime<Utc>>,
+    /// When it was withdrawn, or replaced by the next one.
+    pub withdrawn_at: Option<DateTime<Utc>>,
+    /// The reason.
+    pub note: Option<String>,
+    /// Title of the advisory as it is now.
+    pub title: Option<String>,
+}
+
+/// Acknowledgements, the newest first.
+pub(crate) async fn list(
+    connection: &mut PgConnection,
+    question: &AckQuestion,
+) -> Result<Vec<AckLine>, sqlx::Error> {
+    sqlx::query_as!(
+        AckLine,
+        r#"select k.said, s.state as "state!", k.created_by as by, k.at, k.until, k.withdrawn_at,
+                  k.note, a.title as "title?"
+           from acknowledgement k
+           left join advisory a using (said)
+           cross join lateral (
+               select case
+                          when k.withdrawn_at is not null then 'withdrawn'
+                          when k.until <= $3 then 'expired'
+                          else 'active'
+                      end as state) as s
+           where ($1::text is null or k.said = $1)
+             and ($2 or s.state = 'active')
+           order by k.at desc, k.id desc
+           limit $4"#,
+        question.said,
+        question.all,
+        question.now,
+        question.limit
+    )
+    .fetch_all(connection)
+    .await
+}

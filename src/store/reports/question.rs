@@ -99,6 +99,8 @@ pub struct AdvisoryLine {
     /// Upstream's number of it, for its page.
     #[serde(skip)]
     pub upstream_id: Option<i64>,
+    /// Title, one line.
+    pub title: Option<String>,
     /// Name of the severity.
     pub severity: Option<String>,
     /// CVSS score: version 4, else 3, else 2.
@@ -131,8 +133,6 @@ pub struct AdvisoryLine {
     pub kev: Option<bool>,
     /// Highest EPSS score of its CVEs.
     pub epss: Option<f64>,
-    /// Title, one line.
-    pub title: Option<String>,
     /// Since when a record of it is in quarantine that no later version has replaced.
     #[sqlx(default)]
     pub quarantined_since: Option<DateTime<Utc>>,

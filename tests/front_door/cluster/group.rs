@@ -5,14 +5,14 @@ use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use nix::unistd::User;
 
 use super::{is_root, program, seeded_state_dir, start_daemon_as};
 
 /// A user without rights, and a group of nobody else.
-const NOBODY: u32 = 65534;
+pub const NOBODY: u32 = 65534;
 
 /// The directory that systemd makes for a state directory; removed with the value.
 struct RuntimeDirectory(PathBuf);
@@ -52,7 +52,7 @@ fn as_user_of(group: u32, state_dir: &Path, arguments: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-fn skipped() -> bool {
+pub fn skipped() -> bool {
     if !is_root() {
         let _ = writeln!(
             std::io::stderr(),
@@ -77,6 +77,20 @@ async fn members_of_the_units_group_run_commands_and_others_do_not() {
         let output = as_user_of(members, state.path(), arguments);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {said}");
+    }
+    // They may be the service, and no superuser.
+    let psql = |role: &str| {
+        let mut command = Command::new("psql");
+        command.args(["-XAt", "-d", "advisoryd", "-U", role, "-h"]);
+        command.arg(&runtime.0).args(["-c", "select 1"]);
+        command.uid(NOBODY).gid(members).current_dir("/");
+        command.output().unwrap()
+    };
+    assert!(psql("advisoryd").status.success());
+    for role in ["postgres", "advisoryd_reader"] {
+        let said = psql(role);
+        let said = String::from_utf8_lossy(&said.stderr);
+        assert!(said.contains("eer authentication failed"), "{role}: {said}");
     }
     let refused = as_user_of(NOBODY, state.path(), &["status"]);
     let said = String::from_utf8_lossy(&refused.stderr);

@@ -120,6 +120,7 @@ pub struct Feeds {
 #[derive(Clone, Default, Serialize)]
 pub struct Tickets {
     pub enabled: Option<bool>,
+    pub closed_statuses: Option<Vec<&'static str>>,
 }
 
 #[derive(Clone, Default, Serialize)]

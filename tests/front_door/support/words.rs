@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// What differs from one run to the next, and what stands for it.
-const VARIES: [(&str, &str); 16] = [
+const VARIES: [(&str, &str); 17] = [
     (r"/[\w/.-]*/advisoryd-tests-\d+/run-\w+/state-\w+", "[dir]"),
     (r"/tmp/\.tmp\w+", "[dir]"),
     (r"\btest_\d+\b", "[database]"),
@@ -28,6 +28,7 @@ const VARIES: [(&str, &str); 16] = [
     (r"pid \d+ on [\w.-]+", "pid [pid] on [host]"),
     // As a query of a request has it.
     (r"=\d{10}\b", "=[time]"),
+    (r"  \d+\.\d m?s  ", "  [latency]  "),
     (r"-?\b\d+(\.\d+)? (s|min|h|days?)\b", "[span]"),
     (r"\b\d+(\.\d+)? (B|[KM]iB)\b", "[size]"),
     // The largest come first.
