@@ -10,6 +10,7 @@ pub mod clock;
 pub mod cluster;
 pub mod config;
 pub mod daemon;
+pub(crate) mod files;
 pub mod http;
 pub(crate) mod instance;
 pub mod job;

@@ -2,7 +2,6 @@
 //! configuration file from the example.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -10,6 +9,10 @@ use clap::CommandFactory as _;
 
 use super::args::Arguments;
 use super::{examples, output};
+use crate::files::replace;
+
+/// The mode of the pages, which the umask limits.
+const READABLE: u32 = 0o666;
 
 /// All keys with their defaults, and what they mean.
 const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -23,8 +26,22 @@ pub(super) fn run(out: Option<&Path>) -> anyhow::Result<()> {
         return Ok(());
     };
     let failed = || format!("cannot write the man pages into {}", folder.display());
-    clap_mangen::generate_to(examples::add(Arguments::command()), folder).with_context(failed)?;
-    fs::write(folder.join("advisoryd.toml.5"), configuration()).with_context(failed)
+    let mut command = examples::add(Arguments::command()).disable_help_subcommand(true);
+    command.build();
+    write_pages(&command, folder).with_context(failed)?;
+    let path = folder.join("advisoryd.toml.5");
+    replace(&path, configuration().as_bytes(), READABLE).with_context(failed)
+}
+
+/// Writes the page of a command, and those of its commands.
+fn write_pages(command: &clap::Command, folder: &Path) -> std::io::Result<()> {
+    for inner in command.get_subcommands().filter(|one| !one.is_hide_set()) {
+        write_pages(inner, folder)?;
+    }
+    let man = clap_mangen::Man::new(command.clone());
+    let mut page = Vec::new();
+    man.render(&mut page)?;
+    replace(&folder.join(man.get_filename()), &page, READABLE)
 }
 
 /// The page of the configuration file: the example, its comments as text and its keys as

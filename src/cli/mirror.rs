@@ -58,7 +58,7 @@ pub(super) async fn run(shared: Shared, wanted: Mirror) -> anyhow::Result<bool> 
             return Ok(false);
         }
     };
-    bundle::published(&context, &wanted.out, &mut recorded).await?;
+    bundle::published(&context, &unfinished, &mut recorded).await?;
     for what in &recorded.without {
         print_error(&format!("not in the bundle: {what}"));
     }

@@ -85,7 +85,7 @@ use self::shared::Shared;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, process_environment};
 use crate::daemon::StartOptions;
-use crate::model::{chain, outgoing_page, without_secrets};
+use crate::model::{chain, outgoing_page};
 use crate::startup::Opened;
 
 /// Reads the command line, does what it says, and reports the outcome. Wrong usage
@@ -147,10 +147,11 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
     }
     let page = error.render();
     let plain = page.to_string();
-    if without_secrets(&plain) == plain {
+    let safe = outgoing_page(&plain);
+    if safe == plain {
         let _ = error.print();
     } else {
-        let _ = write!(std::io::stderr(), "{}", outgoing_page(&plain));
+        let _ = write!(std::io::stderr(), "{safe}");
     }
     status
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::pager;
 pub(crate) use super::table::{columns, table};
-use crate::model::{is_unsafe, legible, outgoing_page};
+use crate::model::{is_unsafe, legible, outgoing_page, without_secrets};
 
 /// Why some of the data did not reach stdout.
 static UNWRITTEN: OnceLock<String> = OnceLock::new();
@@ -33,9 +33,9 @@ pub(super) fn is_quiet() -> bool {
     IS_QUIET.load(Ordering::Relaxed)
 }
 
-/// Text for stdout, without control sequences, whatever it quotes.
+/// Text for people, without secrets and control sequences, whatever it quotes.
 pub(crate) fn print_line(line: &str) {
-    write_line(&legible(line));
+    write_line(&outgoing_page(line));
 }
 
 /// What was done, for stdout; nothing with `--quiet`.
@@ -47,7 +47,7 @@ pub(super) fn print_done(line: &str) {
 
 /// Lines that are legible already, and may have colours of this program.
 pub(super) fn print_styled(lines: &str) {
-    write_line(lines);
+    write_line(&without_secrets(lines));
 }
 
 /// Data for programs: no pager gets it.

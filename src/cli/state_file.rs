@@ -1,10 +1,12 @@
 //! `--state-file`: up to which change a script has been told.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+
+use crate::files::{followed, replace};
 
 /// A longer file is not one of ours.
 const MAX_BYTES: u64 = 64;
@@ -25,7 +27,7 @@ impl StateFile {
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         let named = || format!("--state-file {}", path.display());
         // The file that a link leads to is replaced, and not the link.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let path = followed(path).with_context(named)?;
         let length = match fs::metadata(&path) {
             Ok(found) if !found.is_file() => anyhow::bail!("{}: not a regular file", named()),
             Ok(found) => found.len(),
@@ -62,21 +64,7 @@ impl StateFile {
 
     fn replace(&self, seq: i64) -> std::io::Result<()> {
         // A link stays one: what it names is replaced.
-        let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.new", std::process::id()));
-        let new = path.with_file_name(name);
-        let written = File::create(&new).and_then(|mut file| {
-            writeln!(file, "{seq}")?;
-            file.sync_all()
-        });
-        let replaced = written.and_then(|()| fs::rename(&new, &path));
-        if replaced.is_err() {
-            // The first failure is the one that explains.
-            let _ = fs::remove_file(&new);
-        }
-        replaced?;
-        let parent = path.parent().filter(|parent| *parent != Path::new(""));
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+        let path = followed(&self.path)?;
+        replace(&path, format!("{seq}\n").as_bytes(), 0o666)
     }
 }

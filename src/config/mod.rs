@@ -318,6 +318,7 @@ impl Config {
             warnings.push(format!("the token is sent unencrypted to {url}"));
         }
         warnings.extend(self.database.warning());
+        warnings.extend(self.alerts.sinks.iter().filter_map(Sink::warning));
         warnings.extend(rule_warnings::warnings(&self.alerts.rules, &self.lists()));
         warnings.extend(rule_times::unknown_facts(
             &self.alerts.rules,

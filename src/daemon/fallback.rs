@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::files::replace;
 use crate::model::{Message, Outage, RemoteObject, chain};
 use crate::sink::{Refused, Sink};
 use crate::store::database;
@@ -164,8 +165,9 @@ impl Fallback {
     /// The outage that an earlier process told, or tried to.
     fn read_mark(&self) -> Option<Outage> {
         let path = self.mark();
-        let length = std::fs::metadata(&path).ok()?.len();
-        let text = (length <= MAX_MARK_BYTES).then(|| std::fs::read(&path).ok())??;
+        let found = std::fs::symlink_metadata(&path).ok()?;
+        let is_ours = found.is_file() && found.len() <= MAX_MARK_BYTES;
+        let text = is_ours.then(|| std::fs::read(&path).ok())??;
         serde_json::from_slice(&text).ok()
     }
 
@@ -175,7 +177,7 @@ impl Fallback {
         let written = match &self.outage {
             Some(outage) => serde_json::to_vec(outage)
                 .map_err(std::io::Error::from)
-                .and_then(|text| std::fs::write(&path, text)),
+                .and_then(|text| replace(&path, &text, 0o600)),
             None => std::fs::remove_file(&path),
         };
         if let Err(error) = written {

@@ -47,6 +47,8 @@ pub struct SavedResponse {
 #[derive(Debug)]
 pub struct SavedResponses {
     directory: PathBuf,
+    /// Its name in messages.
+    shown: PathBuf,
     state: Mutex<State>,
     /// Whether what is missing is requested and saved.
     is_recording: bool,
@@ -69,15 +71,17 @@ impl SavedResponses {
     pub fn read_only(directory: &Path, responses: Vec<SavedResponse>) -> Self {
         Self {
             directory: directory.to_owned(),
+            shown: directory.to_owned(),
             state: Mutex::new(State::of(responses)),
             is_recording: false,
         }
     }
 
     /// Responses that are saved before. What is missing is requested and saved, and
-    /// written to `journal`, which already has `head` and a line for each response.
+    /// written to `journal`, which already has `head` and a line for each response. The
+    /// directory has another name in messages.
     pub fn recording(
-        directory: &Path,
+        (directory, shown): (&Path, &Path),
         responses: Vec<SavedResponse>,
         (journal, head): (File, String),
     ) -> Self {
@@ -85,6 +89,7 @@ impl SavedResponses {
         (state.journal, state.head) = (Some(journal), head);
         Self {
             directory: directory.to_owned(),
+            shown: shown.to_owned(),
             state: Mutex::new(state),
             is_recording: true,
         }
@@ -132,9 +137,11 @@ impl SavedResponses {
         let Some(saved) = found else {
             return Ok(None);
         };
-        let path = self.directory.join(&saved.file);
-        let opened = tokio::fs::File::open(&path).await;
-        let file = opened.map_err(|source| ClientError::File { path, source })?;
+        let opened = tokio::fs::File::open(self.directory.join(&saved.file)).await;
+        let file = opened.map_err(|source| ClientError::File {
+            path: self.shown.join(&saved.file),
+            source,
+        })?;
         let body = Body::saved(file, frame).await?;
         let mut answer = Answer::saved(url.clone(), body);
         answer.date = saved.date;
@@ -160,8 +167,9 @@ impl SavedResponses {
         let file = format!("{number:06}.{suffix}");
         let path = self.directory.join(&file);
         let unfinished = self.directory.join(format!("{file}.part"));
+        let shown = self.shown.join(&file);
         let failed = |source| ClientError::File {
-            path: path.clone(),
+            path: shown.clone(),
             source,
         };
         let mut open = tokio::fs::File::create(&unfinished).await.map_err(failed)?;

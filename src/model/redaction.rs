@@ -130,7 +130,7 @@ impl Redaction {
         }
     }
 
-    /// Adds the parts of a long secret in hexadecimal, in Base64, in one after the other,
+    /// Adds the parts of a long secret in hexadecimal (also backwards), in Base64, in one after the other,
     /// backwards, and of its text in UTF-16.
     fn add_encodings(&mut self, run: &str) {
         let units = || run.encode_utf16();
@@ -138,7 +138,9 @@ impl Redaction {
             units().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(),
             units().flat_map(u16::to_be_bytes).collect(),
         ];
-        for text in utf16.iter().map(Vec::as_slice).chain([run.as_bytes()]) {
+        let backwards: Vec<u8> = run.bytes().rev().collect();
+        let texts = [run.as_bytes(), &backwards];
+        for text in utf16.iter().map(Vec::as_slice).chain(texts) {
             self.bare_parts.add_encoded(&hex::encode(text));
         }
         let bytes = hex::decode(run).ok();

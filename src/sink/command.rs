@@ -7,7 +7,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, User, geteuid};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Child;
 
@@ -30,6 +30,7 @@ const NEVER: i32 = 65;
 #[derive(Debug)]
 pub(super) struct Command {
     program: Vec<String>,
+    user: Option<User>,
     timeout: Duration,
 }
 
@@ -61,7 +62,11 @@ impl Command {
                 .ok_or_else(|| io::Error::other("expected an executable file"))
         });
         match runs {
-            Ok(()) => Ok(Self { program, timeout }),
+            Ok(()) => Ok(Self {
+                program,
+                user: user(settings)?,
+                timeout,
+            }),
             Err(source) => Err(OpenError::Program {
                 path: path.to_owned(),
                 source,
@@ -96,7 +101,12 @@ impl Command {
         let path =
             std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
         let descendants = Descendants::of(&message.id);
-        let child = tokio::process::Command::new(program)
+        let mut command = tokio::process::Command::new(program);
+        if let Some(user) = self.user.as_ref().filter(|user| user.uid != geteuid()) {
+            // Without the groups of root as well.
+            command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+        }
+        let child = command
             .args(arguments)
             .env_clear()
             .env("PATH", path)
@@ -114,6 +124,21 @@ impl Command {
             id: id.map(Pid::from_raw),
             _descendants: descendants,
         })
+    }
+}
+
+/// Whose rights the program has, if not this user's.
+fn user(settings: &config::Command) -> Result<Option<User>, OpenError> {
+    let Some(name) = &settings.user else {
+        return Ok(None);
+    };
+    let found = User::from_name(name).map_err(io::Error::from);
+    match found.and_then(|user| user.ok_or_else(|| io::Error::other("no such user"))) {
+        Ok(user) => Ok(Some(user)),
+        Err(source) => Err(OpenError::User {
+            name: name.clone(),
+            source,
+        }),
     }
 }
 

@@ -41,6 +41,14 @@ pub enum OpenError {
         /// Line and reason.
         why: String,
     },
+    /// The program's user is not known.
+    #[error("cannot run a program as user `{name}`")]
+    User {
+        /// Name of the user.
+        name: String,
+        /// What is wrong.
+        source: io::Error,
+    },
     /// The program cannot be started.
     #[error("cannot run {}", .path.display())]
     Program {

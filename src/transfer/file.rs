@@ -1,15 +1,18 @@
 //! Backup into a file. Under its own name the file is always complete.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{File, Permissions, TryLockError};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use nix::fcntl::OFlag;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::error::TransferError;
 use super::program::Server;
+use crate::files::open_own;
+
+/// Only its owner may read it.
+const PRIVATE: u32 = 0o600;
 
 /// Arguments of `pg_dump` for the schemas of advisoryd, without owners and privileges.
 pub(super) const DUMP: [&str; 7] = [
@@ -107,14 +110,8 @@ fn partial(path: &Path) -> PathBuf {
 /// Only its owner may read it. An earlier attempt that was killed is overwritten, one
 /// that is under way is not.
 fn create(partial: &Path, path: &Path) -> Result<File, TransferError> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(OFlag::O_NOFOLLOW.bits())
-        .open(partial)
-        .map_err(|error| TransferError::io("create", partial, error))?;
+    let file =
+        open_own(partial, PRIVATE).map_err(|error| TransferError::io("create", partial, error))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -124,7 +121,8 @@ fn create(partial: &Path, path: &Path) -> Result<File, TransferError> {
         }
         Err(TryLockError::Error(error)) => return Err(TransferError::io("lock", partial, error)),
     }
-    file.set_len(0)
+    file.set_permissions(Permissions::from_mode(PRIVATE))
+        .and_then(|()| file.set_len(0))
         .map_err(|error| TransferError::io("write", partial, error))?;
     Ok(file)
 }

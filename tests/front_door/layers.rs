@@ -11,6 +11,7 @@ use imports::{Imports, Module};
 const LAYERS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &[]),
+    ("files", &[]),
     ("instance", &[]),
     ("config", &["model"]),
     ("http", &["model", "config", "clock"]),
@@ -23,11 +24,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "job",
         &[
-            "model", "clock", "config", "http", "source", "store", "sink", "measures",
+            "model", "clock", "config", "files", "http", "source", "store", "sink", "measures",
         ],
     ),
     ("capture", &["model", "config", "http", "source"]),
-    ("transfer", &["model", "config", "cluster"]),
+    ("transfer", &["model", "config", "cluster", "files"]),
     ("simulate", &["model", "clock"]),
     ("logging", &["model", "config"]),
     (
@@ -39,15 +40,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "model", "clock", "cluster", "config", "http", "job", "measures", "signals", "sink",
-            "startup", "store",
+            "model", "clock", "cluster", "config", "files", "http", "job", "measures", "signals",
+            "sink", "startup", "store",
         ],
     ),
     (
         "cli",
         &[
-            "model", "capture", "clock", "cluster", "config", "daemon", "http", "job", "logging",
-            "signals", "simulate", "sink", "source", "startup", "store", "transfer",
+            "model", "capture", "clock", "cluster", "config", "daemon", "files", "http", "job",
+            "logging", "signals", "simulate", "sink", "source", "startup", "store", "transfer",
         ],
     ),
     ("main", &["cli"]),

@@ -103,6 +103,7 @@ mod outgoing;
 mod pager;
 mod patroni;
 mod picture;
+mod planted;
 mod poolers;
 mod promises;
 mod prove;

@@ -475,3 +475,56 @@ async fn a_secret_on_the_command_line_is_not_repeated() {
         assert!(!told.contains(&token[..12]), "{arguments:?}: {told}");
     }
 }
+
+#[tokio::test]
+async fn pages_for_people_hold_no_secret_of_a_title() {
+    let world = World::new().await;
+    let token = SECRETS[0];
+    let title = format!(
+        "Multiple {token} %3{} Vulnerabilities",
+        &hex::encode(token)[1..]
+    );
+    let feed = format!(
+        "<advisories><advisory><advisory_identifier>SA70901</advisory_identifier>\
+         <title>{title}</title><criticality>2</criticality>\
+         <released>2026-02-01T00:00:00Z</released></advisory></advisories>"
+    );
+    let feed = written(&world, "feed.xml", &feed).display().to_string();
+    let told = world.told(&["import", &feed, "--watch-list", "1"]);
+    assert_eq!(told.code, 0, "{told}");
+    for arguments in [
+        &["show", "SA70901"][..],
+        &["show", "SA70901", "--history"],
+        &["advisories"],
+        &["--color", "always", "advisories"],
+        &["changes"],
+        &["explain", "SA70901"],
+        &["inspect", &feed],
+    ] {
+        let told = world.told(arguments);
+        assert_eq!(told.code, 0, "{arguments:?}: {told}");
+        assert!(
+            told.stdout.contains("Multiple [redacted]") || arguments[0] == "explain",
+            "{told}"
+        );
+        assert!(!told.stdout.contains(&token[..12]), "{arguments:?}: {told}");
+    }
+    // What programs read is as it was received.
+    let told = world.told(&["show", "SA70901", "--json"]);
+    assert!(told.stdout.contains(token), "{told}");
+}
+
+#[tokio::test]
+async fn wrong_usage_repeats_no_control_sequence() {
+    let world = World::new().await;
+    for arguments in [
+        &["sh\u{9b}31mow"][..],
+        &["advisories", "--where", "title ~ 'a\u{202e}\u{9b}31m\r\nb'"],
+        &["sync", "--watch-list", "\u{1b}]0;x\u{7}"],
+    ] {
+        let told = world.told(arguments);
+        assert_eq!(told.code, 2, "{told}");
+        let is_bad = |letter: char| (letter.is_control() && letter != '\n') || letter == '\u{202e}';
+        assert!(!told.stderr.contains(is_bad), "{:?}", told.stderr);
+    }
+}

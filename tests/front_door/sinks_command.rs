@@ -172,6 +172,51 @@ fn a_command_cannot_read_the_token_of_its_parent() {
 }
 
 #[tokio::test]
+async fn a_command_of_a_daemon_of_roots_runs_as_the_user_of_its_own() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let dir = state_dir();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let program = script(
+        dir.path(),
+        "id -u; id -G; cat /proc/$PPID/environ 2>&1; exit 0",
+    );
+    let settings = |user: &str| {
+        format!(
+            "[[alerts.sinks]]\nname = \"it\"\nkind = \"command\"\nprogram = [\"{program}\"]\n{user}"
+        )
+    };
+    let config = file(dir.path(), "config.toml", &settings("user = \"nobody\""));
+    let run = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_advisoryd"))
+            .env("ADVISORYD_UPSTREAM__TOKEN", "c0ffee5ecre7c0ffee5ecre7")
+            .arg("--config")
+            .arg(&config)
+            .args(arguments)
+            .output()
+            .unwrap()
+    };
+    let told: Value =
+        serde_json::from_slice(&run(&["alerts", "test", "it", "--json"]).stdout).unwrap();
+    assert_eq!(told["status"], 0, "{told}");
+    let answer = told["answer"].as_str().unwrap();
+    assert!(answer.starts_with("65534 65534 "), "{answer}");
+    assert!(answer.contains("Permission denied"), "{answer}");
+    let warning = "its program runs as root";
+    let check = || String::from_utf8(run(&["check", "--offline"]).stdout).unwrap();
+    assert!(!check().contains(warning), "{}", check());
+    file(dir.path(), "config.toml", &settings(""));
+    assert!(check().contains(warning), "{}", check());
+    file(
+        dir.path(),
+        "config.toml",
+        &settings("user = \"no-such-user\""),
+    );
+    assert_eq!(run(&["check", "--offline"]).status.code(), Some(78));
+}
+
+#[tokio::test]
 async fn a_command_that_reads_nothing_and_writes_without_end_does_no_harm() {
     let dir = state_dir();
     let text = "head -c 5000000 /dev/zero | tr '\\0' x; head -c 5000000 /dev/zero | tr '\\0' y >&2";

@@ -1,8 +1,10 @@
 //! Command sink settings.
 
+use nix::unistd::User;
+
 use super::super::section::Section;
 use super::super::tree::Node;
-use super::super::values::texts;
+use super::super::values::{text, texts};
 
 /// Maximum length of a command line, in arguments.
 const MAX_WORDS: usize = 64;
@@ -12,6 +14,8 @@ const MAX_WORDS: usize = 64;
 pub struct Command {
     /// An absolute path and its arguments; no shell is involved.
     pub program: Vec<String>,
+    /// The user whose rights the program has; that of the daemon if none is named.
+    pub user: Option<String>,
 }
 
 impl Command {
@@ -20,8 +24,20 @@ impl Command {
             let advice = "add path and arguments, such as `program = [\"/usr/local/bin/page\"]`";
             section.missing("program", advice);
         }
-        let program = section.optional("program", program)?;
-        Some(Self { program })
+        let program = section.optional("program", program);
+        let user = section.optional("user", user);
+        Some(Self {
+            program: program?,
+            user,
+        })
+    }
+}
+
+fn user(node: &Node) -> Result<String, String> {
+    let name = text(node)?;
+    match User::from_name(&name) {
+        Ok(Some(_)) => Ok(name),
+        _ => Err("expected the name of a user of this machine".into()),
     }
 }
 

@@ -16,6 +16,8 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use nix::unistd::geteuid;
+
 pub use alertmanager::Alertmanager;
 pub use command::Command;
 pub use email::{Email, Login, SmtpTls};
@@ -32,7 +34,7 @@ pub use webhook::Webhook;
 use super::environment::Environment;
 use super::secret_file::SecretFile;
 use super::section::Section;
-use super::setting_error::close_to;
+use super::setting_error::{close_to, quoted};
 use super::tree::Node;
 use super::values::{boolean, duration, number, text};
 
@@ -92,6 +94,19 @@ pub enum SinkKind {
     Command(Command),
     /// The log of advisoryd.
     Log,
+}
+
+impl Sink {
+    /// A program that has all rights of root, if it is one.
+    pub(super) fn warning(&self) -> Option<String> {
+        let is_open = matches!(&self.kind, SinkKind::Command(Command { user: None, .. }));
+        (is_open && geteuid().is_root()).then(|| {
+            format!(
+                "sink `{}`: its program runs as root and can read the token and all other secrets; set `user`, or run advisoryd as a user of its own",
+                quoted(&self.name)
+            )
+        })
+    }
 }
 
 impl SinkKind {

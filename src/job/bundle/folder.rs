@@ -1,7 +1,7 @@
 //! The directory of a bundle while it is made. Each complete file has a line in the journal,
 //! so that an interrupted `mirror` does not request it again.
 
-use std::fs::{DirBuilder, File};
+use std::fs::DirBuilder;
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use super::error::NotABundle;
 use super::manifest::{
     FORMAT, Key, MANIFEST, Manifest, PublishedFile, SIGNATURE, failed, hash_file,
 };
+use crate::files::{OwnDirectory, replace};
 use crate::http::{SavedResponse, SavedResponses, open_journal};
 use crate::model::counted;
 
@@ -44,6 +45,14 @@ pub struct Unfinished {
     /// How many responses an earlier run saved.
     pub resumed: usize,
     head: Head,
+    own: OwnDirectory,
+}
+
+impl Unfinished {
+    /// The same directory, whatever becomes of its name.
+    pub fn place(&self) -> PathBuf {
+        self.own.path()
+    }
 }
 
 /// Begins a bundle, or continues one that was interrupted.
@@ -61,44 +70,48 @@ pub fn resume(
         }
         _ => {}
     }
-    let path = directory.join(JOURNAL);
-    if directory.join(MANIFEST).exists() {
+    let own = OwnDirectory::open(directory).map_err(failed(directory))?;
+    let place = own.path();
+    let path = place.join(JOURNAL);
+    let failed = |source| failed(&directory.join(JOURNAL))(source);
+    if place.join(MANIFEST).exists() {
         return Err(NotABundle::Complete {
             directory: directory.to_owned(),
         });
     }
-    let mut entries = std::fs::read_dir(directory).map_err(failed(directory))?;
+    let mut entries = std::fs::read_dir(&place).map_err(failed)?;
     if !path.exists() && entries.next().is_some() {
         return Err(NotABundle::NotEmpty {
             directory: directory.to_owned(),
         });
     }
-    let mut journal = open_journal(&path).map_err(failed(&path))?;
-    let text = std::fs::read_to_string(&path).map_err(failed(&path))?;
+    let mut journal = open_journal(&path).map_err(failed)?;
+    let text = std::fs::read_to_string(&path).map_err(failed)?;
     let new = Head {
         format: FORMAT,
         created_at: now.trunc_subsecs(0),
         base_url: base_url.to_string(),
         days,
     };
-    let (head, responses) = read(directory, &text).unwrap_or_else(|| (new.clone(), Vec::new()));
+    let (head, responses) = read(&place, &text).unwrap_or_else(|| (new.clone(), Vec::new()));
     check(directory, &head, &new)?;
     // Also without the half of a line that a crash left.
-    let first = line(&head).map_err(failed(&path))?;
+    let first = line(&head).map_err(failed)?;
     let mut all = first.clone();
     for response in &responses {
-        all.push_str(&line(response).map_err(failed(&path))?);
+        all.push_str(&line(response).map_err(failed)?);
     }
-    journal.set_len(0).map_err(failed(&path))?;
-    journal.write_all(all.as_bytes()).map_err(failed(&path))?;
-    journal.sync_all().map_err(failed(&path))?;
+    journal.set_len(0).map_err(failed)?;
+    journal.write_all(all.as_bytes()).map_err(failed)?;
+    journal.sync_all().map_err(failed)?;
     let resumed = responses.len();
-    let saved = SavedResponses::recording(directory, responses, (journal, first));
+    let saved = SavedResponses::recording((&place, directory), responses, (journal, first));
     Ok(Unfinished {
         directory: directory.to_owned(),
         saved: Arc::new(saved),
         resumed,
         head,
+        own,
     })
 }
 
@@ -153,12 +166,14 @@ pub fn finish(
         directory,
         saved,
         head,
+        own,
         ..
     } = unfinished;
+    let place = own.path();
     let mut files = Vec::new();
     for file in published {
-        let path = directory.join(file);
-        let (bytes, sha256) = hash_file(&path).map_err(failed(&path))?;
+        let hashed = hash_file(&place.join(file));
+        let (bytes, sha256) = hashed.map_err(failed(&directory.join(file)))?;
         files.push(PublishedFile {
             file: file.clone(),
             bytes,
@@ -182,11 +197,13 @@ pub fn finish(
         serde_json::to_string_pretty(&manifest).map_err(|error| failed(&path)(error.into()))?;
     let text = format!("{text}\n");
     let signature = format!("{}\n", key.sign(text.as_bytes()));
-    write(&directory.join(SIGNATURE), &signature)?;
-    write(&path, &text)?;
-    let journal = directory.join(JOURNAL);
-    std::fs::remove_file(&journal).map_err(failed(&journal))?;
-    remove_leftovers(directory, &manifest);
+    for (name, text) in [(SIGNATURE, &signature), (MANIFEST, &text)] {
+        let written = replace(&place.join(name), text.as_bytes(), 0o666);
+        written.map_err(failed(&directory.join(name)))?;
+    }
+    let removed = std::fs::remove_file(place.join(JOURNAL));
+    removed.map_err(failed(&directory.join(JOURNAL)))?;
+    remove_leftovers(&place, &manifest);
     Ok(count)
 }
 
@@ -203,17 +220,6 @@ fn remove_leftovers(directory: &Path, manifest: &Manifest) {
             let _ = std::fs::remove_file(entry.path());
         }
     }
-}
-
-/// Writes a file that is complete, or not there.
-fn write(path: &Path, text: &str) -> Result<(), NotABundle> {
-    let unfinished = path.with_added_extension("part");
-    let written = File::create(&unfinished).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&unfinished, path)
-    });
-    written.map_err(failed(path))
 }
 
 fn line(value: &impl Serialize) -> io::Result<String> {

@@ -87,7 +87,7 @@ pub async fn record(
 /// `without`.
 pub async fn published(
     context: &Context,
-    directory: &Path,
+    unfinished: &Unfinished,
     recorded: &mut Recorded,
 ) -> Result<(), NotABundle> {
     for catalogue in Catalogue::ALL {
@@ -95,10 +95,12 @@ pub async fn published(
             continue;
         };
         let name = format!("{}.published", catalogue.name());
-        let path = directory.join(&name);
+        let path = unfinished.place().join(&name);
         match save(context, catalogue, place, &path).await {
             Ok(()) => recorded.published.push(name),
-            Err(NotEnriched::File(error)) => return Err(failed(&path)(error)),
+            Err(NotEnriched::File(error)) => {
+                return Err(failed(&unfinished.directory.join(&name))(error));
+            }
             Err(error) => {
                 let why = format!("{}: {}", catalogue.label(), chain(&error));
                 recorded.without.push(why);

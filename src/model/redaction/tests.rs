@@ -301,6 +301,7 @@ fn a_token_is_found_in_pieces_as_numbers_backwards_and_encoded_twice() {
     let utf16: Vec<u8> = TOKEN.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let reversed: String = TOKEN.chars().rev().collect();
     for written in [
+        hex::encode(&reversed),
         each(&|byte| format!("={byte:02X}"), ""),
         each(&|byte| format!("\\{byte:03o}"), ""),
         each(&|byte| format!("{byte:03o}"), " "),

@@ -1,0 +1,157 @@
+//! Files, links and directories that another user planted where a command writes: it
+//! neither follows nor fills them.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+use std::path::{Path, PathBuf};
+
+use nix::sys::stat::Mode;
+use nix::unistd::{geteuid, mkfifo};
+
+use crate::support::World;
+
+/// A user that is neither root nor us.
+const STRANGER: u32 = 65534;
+const TEXT: &str = "nobody else may read or write this";
+
+/// Something beside the directories of the test that must stay as it is.
+fn victim(world: &World) -> PathBuf {
+    let path = world.dir().join("victim");
+    fs::write(&path, TEXT).unwrap();
+    path
+}
+
+fn assert_untouched(victim: &Path) {
+    assert_eq!(fs::read_to_string(victim).unwrap(), TEXT);
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_planted_file_gets_no_backup() {
+    let world = World::new().await;
+    world.pull_one().await;
+    let victim = victim(&world);
+    let dump = world.dir().join("dump");
+    let partial = world.dir().join("dump.partial");
+    let refused = |what: &str| {
+        let told = world.told(&["database", "backup", text(&dump)]);
+        assert_eq!(told.code, 1, "{what}: {told}");
+        assert!(!dump.exists(), "{what}");
+        assert_untouched(&victim);
+        fs::remove_file(&partial).unwrap();
+        told
+    };
+    fs::hard_link(&victim, &partial).unwrap();
+    assert!(refused("a second name").stderr.contains("another name"));
+    symlink(&victim, &partial).unwrap();
+    refused("a link");
+    // A command that opened it for writing would wait for ever.
+    mkfifo(&partial, Mode::S_IRWXU).unwrap();
+    refused("a FIFO");
+    if geteuid().is_root() {
+        fs::write(&partial, "").unwrap();
+        chown(&partial, Some(STRANGER), Some(STRANGER)).unwrap();
+        let told = refused("a file of another user");
+        assert!(told.stderr.contains("another user"), "{told}");
+    }
+    // What an attempt of one's own left is used, and nobody else may read it.
+    fs::write(&partial, "half").unwrap();
+    fs::set_permissions(&partial, Permissions::from_mode(0o644)).unwrap();
+    let told = world.told(&["database", "backup", text(&dump)]);
+    assert_eq!(told.code, 0, "{told}");
+    let mode = fs::metadata(&dump).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn man_pages_replace_links() {
+    let world = World::new().await;
+    let victim = victim(&world);
+    let out = world.dir().join("man");
+    fs::create_dir(&out).unwrap();
+    for name in ["advisoryd.1", "advisoryd-sync.1", "advisoryd.toml.5"] {
+        symlink(&victim, out.join(name)).unwrap();
+    }
+    let told = world.told(&["man", "--out", text(&out)]);
+    assert_eq!(told.code, 0, "{told}");
+    assert_untouched(&victim);
+    let names = fs::read_dir(&out).unwrap().map(|entry| {
+        let entry = entry.unwrap();
+        assert!(entry.file_type().unwrap().is_file());
+        entry.file_name().into_string().unwrap()
+    });
+    let names: Vec<String> = names.collect();
+    assert!(names.len() > 40, "{names:?}");
+    for name in [
+        "advisoryd.1",
+        "advisoryd-database-backup.1",
+        "advisoryd.toml.5",
+    ] {
+        assert!(names.iter().any(|found| found == name), "{names:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_directory_in_which_others_may_write_gets_no_bundle() {
+    let world = World::new().await;
+    let victim = victim(&world);
+    let key = world.dir().join("key");
+    fs::write(&key, "bm9ib2R5IGd1ZXNzZXMgdGhpcyBrZXkgb2YgYSB0ZXN0").unwrap();
+    let out = world.dir().join("bundle");
+    let mirror = || world.told(&["mirror", "--out", text(&out), "--key-file", text(&key)]);
+    fs::create_dir(&out).unwrap();
+    symlink(&victim, out.join("unfinished.jsonl")).unwrap();
+    fs::set_permissions(&out, Permissions::from_mode(0o777)).unwrap();
+    let told = mirror();
+    assert_eq!(told.code, 1, "{told}");
+    assert!(told.stderr.contains("other users may write"), "{told}");
+    if geteuid().is_root() {
+        fs::set_permissions(&out, Permissions::from_mode(0o755)).unwrap();
+        chown(&out, Some(STRANGER), Some(STRANGER)).unwrap();
+        let told = mirror();
+        assert_eq!(told.code, 1, "{told}");
+        assert!(told.stderr.contains("another user"), "{told}");
+    }
+    assert_untouched(&victim);
+    // A link would lead elsewhere.
+    fs::remove_dir_all(&out).unwrap();
+    let elsewhere = world.dir().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    symlink(&elsewhere, &out).unwrap();
+    assert_eq!(mirror().code, 1);
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_state_file_is_no_link_of_another_user() {
+    let world = World::new().await;
+    world.pull_one().await;
+    let number = world.dir().join("number");
+    fs::write(&number, "0\n").unwrap();
+    let link = world.dir().join("seq");
+    symlink(&number, &link).unwrap();
+    let changes = || world.told(&["changes", "--state-file", text(&link)]);
+    if geteuid().is_root() {
+        nix::unistd::fchownat(
+            nix::fcntl::AT_FDCWD,
+            &link,
+            Some(STRANGER.into()),
+            None,
+            nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW,
+        )
+        .unwrap();
+        let told = changes();
+        assert_eq!(told.code, 1, "{told}");
+        assert!(told.stderr.contains("link of another user"), "{told}");
+        assert_eq!(fs::read_to_string(&number).unwrap(), "0\n");
+        fs::remove_file(&link).unwrap();
+        symlink(&number, &link).unwrap();
+    }
+    let told = changes();
+    assert_eq!(told.code, 0, "{told}");
+    assert!(link.is_symlink());
+    assert_ne!(fs::read_to_string(&number).unwrap(), "0\n");
+}
