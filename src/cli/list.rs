@@ -42,7 +42,8 @@ impl Form {
         }
     }
 
-    fn is_for_programs(&self) -> bool {
+    /// Whether a program reads it.
+    pub(super) fn is_for_programs(&self) -> bool {
         self.json || self.csv
     }
 

@@ -13,9 +13,10 @@ use url::Url;
 
 use super::error::NotABundle;
 use super::manifest::{
-    FORMAT, Key, MANIFEST, Manifest, PublishedFile, SIGNATURE, failed, hash_file,
+    FORMAT, Key, MANIFEST, Manifest, PublishedFile, SIGNATURE, failed, hash_file, window,
 };
 use crate::http::{SavedResponse, SavedResponses, open_journal};
+use crate::job::collection::window::FixedWindow;
 use crate::model::counted;
 
 /// The journal.
@@ -44,6 +45,13 @@ pub struct Unfinished {
     /// How many responses an earlier run saved.
     pub resumed: usize,
     head: Head,
+}
+
+impl Unfinished {
+    /// The time for which the JSON API's list of advisories is read, where lists need it.
+    pub(super) fn window(&self) -> FixedWindow {
+        window(self.head.created_at, self.head.days)
+    }
 }
 
 /// Begins a bundle, or continues one that was interrupted.

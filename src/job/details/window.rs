@@ -22,9 +22,9 @@ use crate::store::wanted::feed_days::{self, Counts};
 use crate::store::wanted::listed::{self, Row};
 
 /// Elements per page; upstream does not recommend more.
-const PAGE_SIZE: u32 = 100;
+pub(crate) const PAGE_SIZE: u32 = 100;
 /// The name of the elements in messages.
-const ADVISORIES: &str = "advisories";
+pub(crate) const ADVISORIES: &str = "advisories";
 
 /// What the elements are read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
