@@ -392,5 +392,6 @@ fn assemble(
         progress: Arc::new(Progress::default()),
         budget: SharedBudget::none(),
         pauses: Pauses::default(),
+        bundled: None,
     })
 }

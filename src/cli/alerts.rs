@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::alert_id::AlertId;
-use super::output::{
-    print_done, print_error, print_json, print_line, print_note, print_styled, table,
-};
+use super::alerts_list::{List, list};
+use super::output::{print_done, print_error, print_json, print_line};
 use super::shared::Shared;
 use super::since::{Since, since};
 use super::times::Times;
@@ -17,15 +15,10 @@ use super::{alert_page, ask};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::test_sink::{self, SinkTest};
-use crate::model::{AlertState, OWN_RULE, counted, shortened};
+use crate::model::counted;
 use crate::startup::Opened;
-use crate::store::alerts::outcome::{self, AlertLine, AlertQuestion};
+use crate::store::alerts::outcome;
 use crate::store::alerts::resend::{self, DeadLetters};
-
-/// Summaries are cut here in tables; `show` and `--json` print them in full.
-const SUMMARY_LETTERS: usize = 60;
-/// Digits of an id in tables.
-const SHORT_ID: usize = 8;
 
 #[derive(Debug, Args)]
 pub(super) struct Alerts {
@@ -69,6 +62,10 @@ struct Resend {
     /// Only to this sink
     #[arg(long, value_name = "SINK")]
     sink: Option<String>,
+    /// With IDs: create objects again whose ids are not known (`remember`); delete them in
+    /// the other system first
+    #[arg(long, conflicts_with = "state")]
+    new_object: bool,
     /// With --state: only messages of this rule
     #[arg(long, value_name = "NAME", requires = "state")]
     rule: Option<String>,
@@ -77,39 +74,12 @@ struct Resend {
     since: Option<Since>,
 }
 
-#[derive(Debug, Args)]
-struct List {
-    /// Only alerts of this rule
-    #[arg(long, value_name = "NAME")]
-    rule: Option<String>,
-    /// Only alerts about this advisory or ticket
-    #[arg(long, value_name = "SAID|TICKET")]
-    key: Option<String>,
-    /// Only alerts in this state
-    #[arg(long, value_parser = state())]
-    state: Option<AlertState>,
-    /// Created since: a duration (`7d`, `12h`) or a date or time (2026-11-01)
-    #[arg(long, value_name = "WHEN", value_parser = since)]
-    since: Option<Since>,
-    /// Maximum number of rows, 0 for all
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i64).range(0..=1_000_000))]
-    limit: i64,
-    /// Print one JSON object per line
-    #[arg(long)]
-    json: bool,
-}
-
-/// A state by its name.
-fn state() -> impl TypedValueParser<Value = AlertState> {
-    PossibleValuesParser::new(AlertState::ALL.map(AlertState::name))
-        .try_map(|name| AlertState::from_name(&name).ok_or("it is no state of alerts"))
-}
-
 pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let what = match wanted.what {
         What::Test { sink, json } => return test(&config, &sink, json).await,
         What::List(wanted) => {
+            wanted.check()?;
             return ask::with_reader(&config, async |opened| {
                 list(&config, opened, wanted, shared.times()).await
             })
@@ -123,71 +93,10 @@ pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> 
         What::Resend(wanted) if wanted.state.is_some() => {
             dead_letters(opened, &wanted, shared.times()).await
         }
-        What::Resend(wanted) => {
-            send_again(&config, opened, &wanted.ids, wanted.sink.as_deref()).await
-        }
+        What::Resend(wanted) => send_again(&config, opened, &wanted).await,
         What::Test { sink, json } => test(&config, &sink, json).await,
     })
     .await
-}
-
-async fn list(
-    config: &Config,
-    opened: &Opened,
-    wanted: List,
-    times: Times,
-) -> anyhow::Result<bool> {
-    let is_rule = |name: &str| {
-        let mut rules = config.alerts.rules.iter().map(crate::model::Matcher::rule);
-        name == OWN_RULE || rules.any(|rule| rule.name == name)
-    };
-    let unknown = wanted.rule.clone().filter(|name| !is_rule(name));
-    let mut connection = ask::up_to_date(opened).await?;
-    let question = AlertQuestion {
-        rule: wanted.rule,
-        key: wanted.key,
-        state: wanted.state,
-        since: wanted
-            .since
-            .map(|since| since.time(Clock::system().now(), times)),
-        limit: match wanted.limit {
-            0 => i64::MAX,
-            limit => limit,
-        },
-    };
-    let lines = outcome::alerts(&mut connection, &question).await?;
-    if wanted.json {
-        lines.iter().try_for_each(print_json)?;
-        return Ok(true);
-    }
-    if lines.is_empty() {
-        print_line("no alerts");
-        if let Some(rule) = unknown {
-            print_note(&format!(
-                "there is no rule `{rule}`; see `advisoryd rules list`"
-            ));
-        }
-        return Ok(true);
-    }
-    let rows: Vec<[String; 7]> = lines.iter().map(|line| row(line, times)).collect();
-    print_styled(&table(
-        ["created", "rule", "key", "sink", "state", "id", "summary"],
-        &rows,
-    ));
-    Ok(true)
-}
-
-fn row(line: &AlertLine, times: Times) -> [String; 7] {
-    let summary = line.summary.as_deref().unwrap_or(&line.what);
-    [
-        times.exact(line.raised_at),
-        line.rule.clone(),
-        line.key.clone(),
-        line.sinks.join(", "),
-        line.state.clone(),
-        line.id.to_string().chars().take(SHORT_ID).collect(),
-        shortened(summary, SUMMARY_LETTERS),
-    ]
 }
 
 async fn show(opened: &Opened, id: &AlertId, json: bool, times: Times) -> anyhow::Result<bool> {
@@ -204,16 +113,12 @@ async fn show(opened: &Opened, id: &AlertId, json: bool, times: Times) -> anyhow
     Ok(true)
 }
 
-async fn send_again(
-    config: &Config,
-    opened: &Opened,
-    ids: &[AlertId],
-    only: Option<&str>,
-) -> anyhow::Result<bool> {
+async fn send_again(config: &Config, opened: &Opened, wanted: &Resend) -> anyhow::Result<bool> {
     drop(ask::up_to_date(opened).await?);
+    let only = wanted.sink.as_deref();
     let mut good = true;
     let mut messages = BTreeSet::new();
-    for id in ids {
+    for id in &wanted.ids {
         let mut transaction = opened.pool.begin().await?;
         let id = match id.find(&mut transaction).await {
             Ok(id) => id,
@@ -233,6 +138,13 @@ async fn send_again(
         }
         let sinks = sinks_of(config, document["rule"].as_str(), only);
         let now = Clock::system().now();
+        if wanted.new_object && resend::forget_nameless(&mut transaction, id, only).await? == 0 {
+            print_error(&format!(
+                "alert {id}: no object whose id is not known; see the view `remote_objects`"
+            ));
+            good = false;
+            continue;
+        }
         let due = resend::resend(&mut transaction, id, only, &sinks, now).await?;
         transaction.commit().await?;
         if due == 0 && is_under_way(&document, only) {

@@ -2,32 +2,24 @@
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args;
-use tokio::time::timeout;
 
-use super::ask;
 use super::confirm::confirm;
-use super::fleet_instance::has_server;
 use super::output::{print_done, print_error};
+use super::share_budget::share_budget;
 use super::shared::Shared;
 use super::stop::stop_on_signals;
 use crate::capture::{Asker, Folder, Verdict, Wanted, judge, most_calls};
 use crate::clock::Clock;
-use crate::cluster::Role;
 use crate::config::{Config, Token};
 use crate::http::Client;
-use crate::job::budget::SharedBudget;
-use crate::model::{BudgetKind, counted};
-use crate::startup::{self, Opened};
+use crate::model::counted;
+use crate::startup;
 
 /// The most that `--max-body` may be: bodies are held in memory.
 const LARGEST_BODY: u64 = 256 << 20;
-
-/// Longest wait for the database, which `capture` can do without.
-const DATABASE_WITHIN: Duration = Duration::from_secs(5);
 
 /// What `capture` takes.
 #[derive(Debug, Args)]
@@ -73,29 +65,6 @@ pub(super) async fn run(shared: Shared, wanted: Capture) -> anyhow::Result<bool>
         opened.close().await;
     }
     done
-}
-
-/// Shares the request budget if the database is in reach; `capture` needs none.
-async fn share_budget(
-    config: &Config,
-    token: &Token,
-    client: &Client,
-) -> Option<(Opened, SharedBudget)> {
-    if config.database.url.is_none() && !has_server(&config.state.dir) {
-        return None;
-    }
-    let sharing = startup::sharing(config, token, BudgetKind::Command);
-    let joining = async {
-        let opened = Opened::open(config, Role::Client).await?;
-        drop(ask::up_to_date(&opened).await?);
-        let budget = startup::share(client, sharing, &opened.pool, &Clock::system()).await?;
-        anyhow::Ok((opened, budget))
-    };
-    if let Ok(Ok(shared)) = timeout(DATABASE_WITHIN, joining).await {
-        return Some(shared);
-    }
-    print_error("the database is not in reach: requests of other processes are not counted");
-    None
 }
 
 async fn captured(

@@ -50,7 +50,8 @@ impl Form {
         self.limit.is_some() || !self.columns.is_empty() || self.is_for_programs()
     }
 
-    fn is_for_programs(&self) -> bool {
+    /// Whether a program reads it.
+    pub(super) fn is_for_programs(&self) -> bool {
         self.json || self.csv
     }
 

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::output::{print_done, print_error, print_json};
+use super::share_budget::share_budget;
 use super::shared::Shared;
 use super::stop::stop_on_signals;
 use crate::clock::Clock;
-use crate::job::bundle::{self, Key};
+use crate::job::bundle::{self, Key, Recorded, Unfinished};
+use crate::job::context::Context;
 use crate::model::counted;
 use crate::startup;
 
@@ -47,28 +49,58 @@ pub(super) async fn run(shared: Shared, wanted: Mirror) -> anyhow::Result<bool> 
     let unfinished = bundle::resume(&wanted.out, of, clock.now())?;
     let stop = stop_on_signals()?;
     let saved = std::sync::Arc::clone(&unfinished.saved);
+    let own = token.clone();
     let context = startup::mirror_context(&config, token, saved, clock.clone(), stop).await?;
-    let mut recorded = match bundle::record(&context, &unfinished, days).await {
+    let joined = share_budget(&config, &own, &context.client).await;
+    let recorded = record(&context, &unfinished, days).await;
+    if let Some((opened, budget)) = joined {
+        budget.give_back().await;
+        opened.close().await;
+    }
+    let Some(recorded) = recorded? else {
+        return Ok(false);
+    };
+    print_recorded(&wanted, &recorded, &context, (&unfinished, &key))
+}
+
+/// Requests and saves everything; `None` if something is missing that the bundle needs.
+async fn record(
+    context: &Context,
+    unfinished: &Unfinished,
+    days: u32,
+) -> anyhow::Result<Option<Recorded>> {
+    let mut recorded = match bundle::record(context, unfinished, days).await {
         Ok(recorded) => recorded,
         Err(failure) => {
             print_error(&format!(
                 "{}; the bundle is not complete; run the same command again to continue",
                 failure.chain()
             ));
-            return Ok(false);
+            return Ok(None);
         }
     };
-    bundle::published(&context, &unfinished, &mut recorded).await?;
+    bundle::published(context, unfinished, &mut recorded).await?;
+    Ok(Some(recorded))
+}
+
+/// Signs the bundle, and prints what is in it.
+fn print_recorded(
+    wanted: &Mirror,
+    recorded: &Recorded,
+    context: &Context,
+    (unfinished, key): (&Unfinished, &Key),
+) -> anyhow::Result<bool> {
     for what in &recorded.without {
         print_error(&format!("not in the bundle: {what}"));
     }
-    let files = bundle::finish(&unfinished, &recorded.published, &key, clock.now())?;
+    let files = bundle::finish(unfinished, &recorded.published, key, context.clock.now())?;
     let requests = context.client.total_usage().requests;
     if wanted.json {
         print_json(&serde_json::json!({
             "directory": wanted.out.display().to_string(),
             "files": files,
             "feeds": recorded.feeds,
+            "json_lists": recorded.json_lists,
             "details": recorded.details,
             "resumed": unfinished.resumed,
             "requests": requests,
@@ -82,7 +114,7 @@ pub(super) async fn run(shared: Shared, wanted: Mirror) -> anyhow::Result<bool> 
         counted(files, "file"),
         counted(requests, "request"),
         unfinished.resumed,
-        counted(recorded.feeds, "feed"),
+        counted(recorded.feeds + recorded.json_lists, "list"),
         recorded.details
     ));
     Ok(true)

@@ -24,6 +24,7 @@ use crate::job::lists::discover;
 use crate::model::{ConditionState, counted};
 use crate::startup::Opened;
 use crate::store::alerts::outcome;
+use crate::store::bundle;
 use crate::store::health::condition;
 use crate::store::ledger::unknown_field;
 use crate::store::lists::discovery;
@@ -115,6 +116,7 @@ async fn read(
         details: Details::look(config, connection, now).await?,
         mirror: Mirror::look(config, connection, now).await?,
         enrichment: Enrichment::look(config, connection, now).await?,
+        bundle: bundle::last(connection).await?,
         feed_days: feed_days::get(connection).await?,
         conditions: condition::states(connection).await?,
         unknown_fields: unknown_field::list(connection).await?,
@@ -138,6 +140,7 @@ impl Status {
             "details": self.details.as_value(),
             "mirrors": self.mirror.as_value(),
             "enrichment": self.enrichment.as_value(),
+            "bundle": self.bundle,
             "feed_days": self.feed_days,
             "sinks": self.sinks,
             "tables": self.sizes,

@@ -12,6 +12,7 @@ use super::status_source::{self, Plan};
 use super::times::Times;
 use crate::model::{ConditionState, DateFilter, counted, legible, outgoing_within};
 use crate::store::alerts::outcome::SinkLine;
+use crate::store::bundle::Bundle;
 use crate::store::ledger::unknown_field::UnknownField;
 use crate::store::lists::discovery;
 use crate::store::reports::report::{SourceReport, TableSize};
@@ -29,6 +30,7 @@ pub(super) struct Status {
     pub(super) details: Details,
     pub(super) mirror: Mirror,
     pub(super) enrichment: Enrichment,
+    pub(super) bundle: Option<Bundle>,
     pub(super) feed_days: Option<feed_days::FeedDays>,
     pub(super) conditions: Vec<ConditionState>,
     pub(super) unknown_fields: Vec<UnknownField>,
@@ -81,6 +83,7 @@ fn notes(status: &Status, plan: &Plan, times: Times, in_detail: bool) -> Vec<Str
     lines.extend(status.details.lines(times, now));
     lines.extend(status.mirror.lines(plan, times));
     lines.extend(status.enrichment.lines(now));
+    lines.extend(bundle_line(status.bundle.as_ref(), plan, times));
     if let Some(state) = &status.discovery {
         lines.push(discovery_line(plan, state));
     }
@@ -94,6 +97,26 @@ fn notes(status: &Status, plan: &Plan, times: Times, in_detail: bool) -> Vec<Str
         lines.push(sizes_line(&status.sizes));
     }
     lines
+}
+
+/// The last bundle of a site that requests nothing, and how old it is.
+fn bundle_line(bundle: Option<&Bundle>, plan: &Plan, times: Times) -> Option<String> {
+    let Some(bundle) = bundle else {
+        let is_offline = plan.config.upstream.offline;
+        return is_offline.then(|| "last bundle: none was imported yet".to_owned());
+    };
+    let (made, age) = (times.full(bundle.created_at), plan.now - bundle.created_at);
+    let imported = match bundle.imported_at {
+        Some(at) => format!("imported {}", times.full(at)),
+        None => format!(
+            "its import began {} and is not complete; import it again",
+            times.full(bundle.began_at)
+        ),
+    };
+    Some(format!(
+        "last bundle: made {made} ({} ago), {imported}",
+        rough(age)
+    ))
 }
 
 fn condition_line(state: &ConditionState, times: Times) -> String {

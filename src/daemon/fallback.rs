@@ -1,5 +1,5 @@
-//! `[alerts.health] fallback`: tells one sink that the database is unavailable, and when it
-//! is back. All that it needs is in memory.
+//! `[alerts.health] fallback`: tells one sink that the database is unavailable, or that its
+//! disk is full, and when it is back. All that it needs is in memory.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use tracing::{debug, info, warn};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::files::replace;
+use crate::job;
 use crate::model::{Message, Outage, RemoteObject, chain};
 use crate::sink::{Refused, Sink};
 use crate::store::database;
@@ -29,19 +30,37 @@ const MARK: &str = "database-outage.json";
 /// Largest such file.
 const MAX_MARK_BYTES: u64 = 4096;
 
-/// Watches the database until `stop`; the sender takes the configuration of a reload.
-pub(super) fn start(
-    pool: PgPool,
-    config: &Config,
-    clock: Clock,
-    stop: CancellationToken,
-) -> watch::Sender<Arc<Config>> {
-    let config = Arc::new(config.clone());
-    let settings = watch::Sender::new(config);
+/// What the daemon tells the fallback.
+pub(super) struct Told {
+    /// The configuration of a reload.
+    settings: watch::Sender<Arc<Config>>,
+    /// Why the database cannot store anything although it answers.
+    full: watch::Sender<Option<String>>,
+}
+
+impl Told {
+    /// The configuration of a reload.
+    pub(super) fn configure(&self, config: &Config) {
+        self.settings.send_replace(Arc::new(config.clone()));
+    }
+
+    /// What the workers know of the database.
+    pub(super) fn outage(&self, outage: &job::standing::Outage) {
+        self.full.send_replace(outage.full().map(str::to_owned));
+    }
+}
+
+/// Watches the database until `stop`.
+pub(super) fn start(pool: PgPool, config: &Config, clock: Clock, stop: CancellationToken) -> Told {
+    let told = Told {
+        settings: watch::Sender::new(Arc::new(config.clone())),
+        full: watch::Sender::new(None),
+    };
     let watching = Fallback {
         pool,
         clock,
-        settings: settings.subscribe(),
+        settings: told.settings.subscribe(),
+        full: told.full.subscribe(),
         outage: None,
         changed_at: Instant::now(),
         is_away: false,
@@ -49,13 +68,14 @@ pub(super) fn start(
         next: Instant::now(),
     };
     tokio::spawn(async move { stop.run_until_cancelled(Box::pin(watching.watch())).await });
-    settings
+    told
 }
 
 struct Fallback {
     pool: PgPool,
     clock: Clock,
     settings: watch::Receiver<Arc<Config>>,
+    full: watch::Receiver<Option<String>>,
     /// The outage that lasts, or whose end is not told yet.
     outage: Option<Outage>,
     /// Since when the database is as it is, available or not.
@@ -79,9 +99,20 @@ impl Fallback {
         }
     }
 
+    /// Whether the database can be reached, and stores what the workers write; the error
+    /// says why not.
+    async fn ask(&self) -> Result<(), String> {
+        let reachable = database::reachable(&self.pool).await;
+        reachable.map_err(|error| chain(&error))?;
+        match &*self.full.borrow() {
+            Some(reason) => Err(reason.clone()),
+            None => Ok(()),
+        }
+    }
+
     /// Asks the database, and sends what is due.
     async fn step(&mut self, config: &Config) {
-        let found = database::reachable(&self.pool).await;
+        let found = self.ask().await;
         if found.is_err() != self.is_away {
             self.is_away = found.is_err();
             self.changed_at = Instant::now();
@@ -104,7 +135,7 @@ impl Fallback {
         }
         let message = match &found {
             Err(_) if outage.is_told => return,
-            Err(error) => outage.begins(&chain(error), now),
+            Err(error) => outage.begins(error, now),
             Ok(()) => outage.ends(now),
         };
         if Instant::now() >= self.next {
@@ -145,17 +176,24 @@ impl Fallback {
         let settings = settings.ok_or("no such sink")?;
         let sink = Sink::open(settings).map_err(|error| chain(&error))?;
         let mut known = known.map(|id| RemoteObject {
-            id,
+            id: Some(id),
             is_resolved: false,
         });
         for part in 0..sink.parts(message) {
             let now = self.clock.now();
-            let sent = sink.send_part((message, part), known.as_ref(), now).await;
-            let sent = sent.map_err(|Refused { reason, .. }| reason)?;
-            known = sent.object.or(known);
+            match sink.send_part((message, part), known.as_ref(), now).await {
+                Ok(sent) => known = sent.object.or(known),
+                // Another attempt would create a second object.
+                Err(Refused {
+                    is_created: true,
+                    reason,
+                    ..
+                }) => warn!("sink `{}`: {reason}", sink.name()),
+                Err(Refused { reason, .. }) => return Err(reason),
+            }
         }
         info!("delivered to sink `{}`: {}", sink.name(), message.title);
-        Ok(known.map(|object| object.id))
+        Ok(known.and_then(|object| object.id))
     }
 
     fn mark(&self) -> PathBuf {

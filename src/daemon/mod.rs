@@ -34,7 +34,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sqlx::PgPool;
-use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -192,7 +191,7 @@ impl Startup {
         load: Load,
         pool: PgPool,
         options: StartOptions,
-        (trouble, fallback): (Trouble, watch::Sender<Arc<Config>>),
+        (trouble, fallback): (Trouble, fallback::Told),
     ) -> (Daemon, Config) {
         let Self {
             config,
@@ -226,8 +225,8 @@ struct Daemon {
     /// Cancelled when the daemon begins to stop, for whatever reason.
     stopping: CancellationToken,
     trouble: Trouble,
-    /// Takes the configuration of a reload.
-    fallback: watch::Sender<Arc<Config>>,
+    /// Tells a sink of an outage of the database.
+    fallback: fallback::Told,
 }
 
 impl Daemon {
@@ -255,6 +254,7 @@ impl Daemon {
                         systemd::reloading();
                         (generation, refused) = Box::pin(self.reload(generation)).await?;
                         standing = generation.standing();
+                        self.fallback.outage(&standing.borrow().database);
                         presence.refused(refused.as_deref());
                         systemd::ready(&self.status(refused.as_deref(), &generation));
                     }
@@ -272,6 +272,7 @@ impl Daemon {
                 }
                 // The generation holds the sender.
                 _ = standing.changed() => {
+                    self.fallback.outage(&standing.borrow().database);
                     systemd::status(&self.status(refused.as_deref(), &generation));
                 }
                 () = trouble.changed() => {
@@ -342,7 +343,7 @@ impl Daemon {
             let error = anyhow::Error::new(error).context("database error");
             return Ok((current, Some(refuse(&error))));
         }
-        self.fallback.send_replace(Arc::new(config.clone()));
+        self.fallback.configure(&config);
         current.stop(STOP_WITHIN).await;
         let next = self.start(config).await?;
         info!("configuration reloaded: {}", next.status());

@@ -84,7 +84,7 @@ where
         // One line for all workers.
         let mut is_new = false;
         changed(context, |database| {
-            database.begin(&who, &clause);
+            database.begin(&who, (&clause, failure.is_disk_full()));
             is_new = database.log(Instant::now());
         });
         if is_new {

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Client;
 use crate::job::budget::SharedBudget;
+use crate::job::collection::window::FixedWindow;
 use crate::job::failure::Failure;
 use crate::job::pauses::Pauses;
 use crate::job::standing::Standing;
@@ -42,6 +43,9 @@ pub struct Context {
     pub budget: SharedBudget,
     /// Pauses of sources that upstream refused.
     pub pauses: Pauses,
+    /// While a bundle is imported: the time for which it has the JSON API's list of
+    /// advisories.
+    pub(crate) bundled: Option<FixedWindow>,
 }
 
 impl Context {

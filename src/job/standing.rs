@@ -19,6 +19,8 @@ const LOG_EVERY: Duration = Duration::from_mins(5);
 pub struct Outage {
     /// Why the database cannot be used, as a clause; `None` if it can.
     clause: Option<String>,
+    /// Whether it answers and cannot store anything, because its disk is full.
+    is_full: bool,
     /// Workers that cannot go on.
     workers: BTreeSet<String>,
     /// Whether this outage was logged.
@@ -28,10 +30,18 @@ pub struct Outage {
 }
 
 impl Outage {
-    /// A worker cannot go on, for the reason `clause`.
-    pub fn begin(&mut self, worker: &str, clause: &str) {
+    /// A worker cannot go on, for the reason `clause`; `is_full` if that is a full disk.
+    pub fn begin(&mut self, worker: &str, (clause, is_full): (&str, bool)) {
         self.workers.insert(worker.to_owned());
-        self.clause.get_or_insert_with(|| clause.to_owned());
+        if self.clause.is_none() || is_full > self.is_full {
+            self.clause = Some(clause.to_owned());
+            self.is_full = is_full;
+        }
+    }
+
+    /// Why the database cannot store anything although it answers.
+    pub fn full(&self) -> Option<&str> {
+        self.clause.as_deref().filter(|_| self.is_full)
     }
 
     /// Whether the outage is to be logged now; it then counts as logged.
@@ -53,6 +63,7 @@ impl Outage {
             return false;
         }
         self.clause = None;
+        self.is_full = false;
         std::mem::take(&mut self.is_logged)
     }
 }
@@ -98,16 +109,18 @@ mod tests {
     fn an_outage_begins_with_the_first_worker_and_ends_with_the_last() {
         let now = Instant::now();
         let mut outage = Outage::default();
-        outage.begin("feed 1", "disk full");
+        outage.begin("feed 1", ("unreachable", false));
+        assert_eq!(outage.full(), None);
         assert!(outage.log(now));
-        outage.begin("tickets", "disk full");
+        outage.begin("tickets", ("disk full", true));
+        assert_eq!(outage.full(), Some("disk full"));
         assert!(!outage.log(now), "one line for all workers");
         assert!(!outage.end("heartbeat"), "it was never affected");
         assert!(!outage.end("feed 1"));
-        outage.begin("feed 1", "disk full");
+        outage.begin("feed 1", ("disk full", true));
         assert!(!outage.end("tickets"));
         assert!(outage.end("feed 1"));
-        assert_eq!(outage.clause, None);
+        assert_eq!((outage.clause.as_deref(), outage.full()), (None, None));
     }
 
     #[test]
@@ -116,7 +129,7 @@ mod tests {
         let mut outage = Outage::default();
         let mut logged = Vec::new();
         for second in (0..=600).step_by(12) {
-            outage.begin("feed 1", "disk full");
+            outage.begin("feed 1", ("disk full", true));
             if outage.log(now + Duration::from_secs(second)) {
                 logged.push(second);
             }

@@ -8,8 +8,9 @@ use super::fact::NAMESPACE;
 /// An object in another system that belongs to one rule and key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteObject {
-    /// Its id there.
-    pub id: String,
+    /// Its id there; `None` if it was created and the response had no id: another one is
+    /// not created.
+    pub id: Option<String>,
     /// Whether the last alert that it was told about is resolved.
     pub is_resolved: bool,
 }

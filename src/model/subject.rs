@@ -38,7 +38,7 @@ pub struct Subject {
     pub is_acknowledged: bool,
     /// The watch lists of the advisory at that time; for a ticket its own list.
     pub watch_lists: Vec<i64>,
-    /// The names of those, as far as they have any.
+    /// Their names, in the same order; empty for a list without one.
     pub watch_list_names: Vec<String>,
     /// Title of the advisory or the ticket.
     pub title: Option<String>,
@@ -63,6 +63,15 @@ impl Subject {
             (Some(joined), ChangeKind::JoinedWatchList) => std::slice::from_ref(joined),
             _ => &self.watch_lists,
         }
+    }
+
+    /// The names of the watch lists that rules compare.
+    pub fn compared_names(&self) -> impl Iterator<Item = &str> {
+        let compared = self.compared_lists();
+        let named = self.watch_lists.iter().zip(&self.watch_list_names);
+        named
+            .filter(move |(id, name)| compared.contains(id) && !name.is_empty())
+            .map(|(_, name)| name.as_str())
     }
 
     /// The severity to compare: after a fall the one before it, otherwise a rule for

@@ -3,10 +3,15 @@
 use chrono_tz::Tz;
 
 use super::filter::{explained, parse_filter};
-use super::{Clause, Clauses, Matcher, Missing, Rule, Severity, Subject, TicketSubject, WorkState};
+use super::{
+    Clause, Clauses, Matcher, Missing, Rule, Severity, Subject, TicketSubject, Verdict, WorkState,
+    shortened,
+};
 
 /// Number of values that are listed; the rest is only counted.
 const SHOWN: usize = 5;
+/// Length of the values that are stored with a verdict.
+const MAX_VALUE_CHARS: usize = 2000;
 
 /// What a clause requires.
 pub fn requirement(clauses: &Clauses, clause: Clause) -> String {
@@ -109,6 +114,34 @@ pub fn falsehood(matcher: &Matcher, subject: &Subject, clause: Clause) -> (Strin
     });
     let actual = actual.collect::<Vec<_>>().join(" and ");
     (format!("no match for ({})", required(not)), actual)
+}
+
+/// The values that a verdict was made with, where they may be others later: names of lists,
+/// EPSS scores, and whatever a filter compares. Those of a first load are not kept.
+pub fn judged_value(matcher: &Matcher, subject: &Subject, verdict: Verdict) -> Option<String> {
+    if subject.is_baseline {
+        return None;
+    }
+    let actual = match verdict {
+        Verdict::False(clause) | Verdict::Missing(clause) if may_change(clause) => {
+            actual_value(&matcher.rule().clauses, subject, clause)
+        }
+        Verdict::False(Clause::Not) => {
+            let set = matcher.excluding(subject)?.set();
+            let is_of_ticket = set.iter().any(|clause| clause.is_of_tickets());
+            let is_kept = set.iter().any(|clause| may_change(*clause)) && !is_of_ticket;
+            is_kept.then(|| falsehood(matcher, subject, Clause::Not).1)?
+        }
+        _ => return None,
+    };
+    Some(shortened(&actual, MAX_VALUE_CHARS))
+}
+
+fn may_change(clause: Clause) -> bool {
+    matches!(
+        clause,
+        Clause::Where | Clause::Kev | Clause::Ransomware | Clause::Epss
+    )
 }
 
 fn required(clauses: &Clauses) -> String {

@@ -3,7 +3,20 @@
 
 use chrono::DateTime;
 
-use crate::model::one_line;
+use crate::model::{one_line, shortened};
+
+/// The beginning of a text. An escape is not left without what it escapes.
+pub(super) fn shorten(text: &str, most_chars: usize) -> String {
+    let short = shortened(text, most_chars);
+    let Some(kept) = short.strip_suffix('…').filter(|_| short != text) else {
+        return short;
+    };
+    let marks = kept.len() - kept.trim_end_matches('\\').len();
+    match kept.strip_suffix('\\') {
+        Some(kept) if marks % 2 == 1 => format!("{kept}…"),
+        _ => short,
+    }
+}
 
 /// Escapes Slack markup; nothing is linked, and mentions notify nobody.
 pub(super) fn slack(text: &str) -> String {
@@ -79,15 +92,40 @@ pub(super) fn slack_link(address: Option<&str>, label: &str) -> String {
 
 /// Escapes wiki markup (Jira); nothing is linked, and mentions notify nobody.
 pub(super) fn wiki(text: &str) -> String {
+    const BREAK: char = '\u{200b}';
     let text = unlinked(text);
     let mut plain = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if "\\{}[]|*_!~^".contains(letter) {
+    if begins_block(&text) {
+        plain.push(BREAK);
+    }
+    let mut former = ' ';
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let next = letters.peek().copied().unwrap_or(' ');
+        let is_markup = match letter {
+            // Deleted and inserted text, but no hyphen within a word.
+            '-' | '+' => !former.is_alphanumeric() && next != ' ',
+            '?' => former == '?' || next == '?',
+            _ => "\\{}[]|*_!~^".contains(letter),
+        };
+        if is_markup {
             plain.push('\\');
         }
         plain.push(letter);
+        // Icons, such as `(x)`.
+        if letter == '(' {
+            plain.push(BREAK);
+        }
+        former = letter;
     }
     plain
+}
+
+/// Whether Jira reads the line as a heading, a quotation or an entry of a list.
+fn begins_block(line: &str) -> bool {
+    let is_heading = line.starts_with('h') && line.get(2..3) == Some(".");
+    let marks = ["bq.", "- ", "# ", "-- ", "## "];
+    is_heading || marks.iter().any(|mark| line.starts_with(mark))
 }
 
 /// A time of the message in seconds since 1970.

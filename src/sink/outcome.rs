@@ -56,6 +56,8 @@ pub struct Refused {
     pub can_repeat: bool,
     /// How long the receiver asked to wait (`Retry-After`), at most [`MAX_WAIT`].
     pub wait: Option<Duration>,
+    /// Whether an object outside exists nevertheless, with an id that is not known.
+    pub is_created: bool,
 }
 
 impl Receipt {
@@ -78,6 +80,7 @@ impl Refused {
             kind: FailureReason::Unreachable,
             can_repeat: true,
             wait: None,
+            is_created: false,
         }
     }
 
@@ -117,6 +120,7 @@ impl Refused {
             kind,
             can_repeat,
             wait,
+            is_created,
         } = self;
         Self {
             reason: shown(&reason, secrets, REASON_BYTES),
@@ -125,6 +129,7 @@ impl Refused {
             kind,
             can_repeat,
             wait,
+            is_created,
         }
     }
 }

@@ -225,6 +225,7 @@ impl Post {
             kind: kind(status),
             can_repeat: can_repeat(status),
             wait,
+            is_created: false,
         })
     }
 }

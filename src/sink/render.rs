@@ -8,12 +8,12 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
 use super::facts::alerts;
-use super::filters::{epoch, link, markdown, slack, slack_link, unlinked, wiki};
+use super::filters::{epoch, link, markdown, shorten, slack, slack_link, unlinked, wiki};
 use super::open::OpenError;
 use super::samples::samples;
 use super::scope::{Scene, Scope};
 use crate::config::Per;
-use crate::model::{Message, RemoteObject, chain, one_line, shortened};
+use crate::model::{Message, RemoteObject, chain, one_line};
 
 /// Maximum number of steps of a template: a message of a thousand alerts needs a
 /// hundred thousand; an endless loop is stopped.
@@ -62,7 +62,7 @@ impl Template {
     ) -> Result<Self, OpenError> {
         let template = Self::untested(name, text, form)?;
         let object = RemoteObject {
-            id: "ID-1".to_owned(),
+            id: Some("ID-1".to_owned()),
             is_resolved: false,
         };
         for message in samples() {
@@ -112,7 +112,7 @@ impl Template {
         syntax.trim_blocks(true).lstrip_blocks(true);
         templates.set_syntax(syntax.build().map_err(|error| wrong(because(&error)))?);
         templates.set_fuel(Some(FUEL));
-        templates.add_filter("shorten", shortened);
+        templates.add_filter("shorten", shorten);
         templates.add_filter("line", one_line);
         templates.add_filter("slack", slack);
         templates.add_filter("unlinked", unlinked);

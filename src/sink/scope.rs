@@ -42,7 +42,11 @@ impl Scope {
         }
         if let Some(alert) = scene.alert {
             json["alert"] = extended(message, alert);
-            json["remembered"] = scene.object.map_or("", |object| object.id.as_str()).into();
+            json["remembered"] = scene
+                .object
+                .and_then(|object| object.id.as_deref())
+                .unwrap_or_default()
+                .into();
             json["was_resolved"] = scene.object.is_some_and(|one| one.is_resolved).into();
         }
         json["vars"] = json!(self.vars);

@@ -1,6 +1,7 @@
 //! Imported bundles.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use sqlx::PgConnection;
 
 /// When the newest bundle was begun whose import has begun.
@@ -8,6 +9,30 @@ pub async fn newest(connection: &mut PgConnection) -> Result<Option<DateTime<Utc
     sqlx::query_scalar!("select max(created_at) from bundle")
         .fetch_one(connection)
         .await
+}
+
+/// A bundle whose import has begun.
+#[derive(Debug, Clone, Serialize)]
+pub struct Bundle {
+    /// When it was begun outside.
+    pub created_at: DateTime<Utc>,
+    /// When its import began.
+    pub began_at: DateTime<Utc>,
+    /// When all of it was imported; `None` if that has not ended, or something failed.
+    pub imported_at: Option<DateTime<Utc>>,
+}
+
+/// The newest bundle.
+pub async fn last(connection: &mut PgConnection) -> Result<Option<Bundle>, sqlx::Error> {
+    sqlx::query_as!(
+        Bundle,
+        "select created_at, began_at, imported_at
+         from bundle
+         order by created_at desc
+         limit 1"
+    )
+    .fetch_optional(connection)
+    .await
 }
 
 /// Records that the import of a bundle begins, also again.

@@ -281,6 +281,46 @@ async fn a_dead_letter_is_listed_while_another_sink_is_still_to_be_told() {
     world.alert().await;
     for state in ["dead_letter", "waiting"] {
         let arguments = ["alerts", "list", "--state", state, "--json"];
-        assert_eq!(lines(&world.told(&arguments)).len(), 1, "{state}");
+        let listed = lines(&world.told(&arguments));
+        assert_eq!(listed.len(), 1, "{state}");
+        // Which sink failed, and why.
+        assert_eq!(
+            listed[0]["failed_sinks"],
+            serde_json::json!(["hook", "other"])
+        );
+        let error = listed[0]["error"].as_str().unwrap();
+        let (hook, other) = error.split_once("; other: ").unwrap();
+        assert!(
+            hook.starts_with("hook: ") && hook.contains("410"),
+            "{error}"
+        );
+        assert!(other.contains("500"), "{error}");
     }
+    let page = world
+        .told(&["alerts", "list", "--state", "dead_letter"])
+        .stdout;
+    assert!(page.contains("error") && page.contains("hook: "), "{page}");
+    let csv = world.told(&[
+        "alerts",
+        "list",
+        "--csv",
+        "--columns",
+        "key,failed_sinks,error",
+    ]);
+    let mut csv = csv.stdout.lines();
+    assert_eq!(csv.next(), Some("key,failed_sinks,error"));
+    assert!(csv.next().unwrap().contains(",hook other,"), "{csv:?}");
+    // What was accepted has no error.
+    world.later(TimeDelta::minutes(1));
+    world.alert().await;
+    assert_eq!(
+        world
+            .told(&["alerts", "resend", "--state", "dead_letter"])
+            .code,
+        0
+    );
+    world.alert().await;
+    let listed = &lines(&world.told(&["alerts", "list", "--json"]))[0];
+    assert_eq!(listed["state"], "delivered");
+    assert_eq!(listed["error"], Value::Null);
 }

@@ -297,3 +297,27 @@ async fn what_a_first_load_alone_brings_is_not_told() {
     let all = settle(&world, &receiver, &old[2]).await;
     assert_eq!(all, once([("joined", "joined_watch_list")]));
 }
+
+#[tokio::test]
+async fn what_is_listed_again_while_its_details_are_pending_is_still_new() {
+    let (mut world, receiver) = list_one("json").await;
+    let said = publish(&world, &[1, 2]);
+    let broken = Trouble::new(Fault::Status(500)).on(&format!("/{said}/"));
+    world.simulator.inject(broken.times(1000));
+    follow(&mut world, 2, "feed");
+    read(&world, 2).await;
+    world.alert().await;
+    // List 1 lists it, and is read completely for hours; only the details are missing.
+    for _ in 0..3 {
+        read(&world, 1).await;
+        world.later(TimeDelta::hours(2));
+    }
+    assert!(world.simulator.revise(&said, false));
+    world.later(TimeDelta::minutes(1));
+    read(&world, 1).await;
+    world.simulator.clear_faults();
+    world.later(TimeDelta::hours(2));
+    world.fetch_details().await;
+    let all = settle(&world, &receiver, &said).await;
+    assert_eq!(all, once(THROUGH_ONE));
+}

@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use crate::alert_first_loads::{
     THROUGH_ONE, follow, list_one, once, publish, pull, read, settle, told,
 };
+use crate::support::settings::Rule;
 
 const ONE: SourceKey = SourceKey::WatchList(1);
 const TWO: SourceKey = SourceKey::WatchList(2);
@@ -117,4 +118,75 @@ async fn what_is_older_than_a_full_pull_reaches_only_joins_after_one() {
     pull(&world, &ONE, LookBack::Days(400)).await;
     let all = settle(&world, &receiver, &said).await;
     assert_eq!(all, once([("joined", "joined_watch_list")]));
+}
+
+#[tokio::test]
+async fn a_filter_compares_the_same_lists_as_the_clause() {
+    let (mut world, receiver) = list_one("feed").await;
+    let rule = |name: String, clauses| Rule {
+        clauses,
+        ..Rule::to_hook(
+            &name,
+            &[
+                "appeared",
+                "joined_watch_list",
+                "left_watch_list",
+                "revised",
+            ],
+        )
+    };
+    let filters = |id: i64, name: &str| {
+        let clause = toml::Table::from_iter([("watch_lists".to_owned(), vec![id].into())]);
+        let filter = |text: String| toml::Table::from_iter([("where".to_owned(), text.into())]);
+        [
+            rule(format!("clause {id}"), clause),
+            rule(format!("id {id}"), filter(format!("list = {id}"))),
+            rule(format!("name {id}"), filter(format!("list = \"{name}\""))),
+            rule(format!("not {id}"), filter(format!("not list != {id}"))),
+        ]
+    };
+    world.settings.alerts.rules = [filters(1, "First"), filters(2, "Second")].concat();
+    follow(&mut world, 2, "feed");
+    read(&world, 2).await;
+    world.alert().await;
+    let name = "update advisoryd.source set name = case watch_list_id when 1 then 'First' else 'Second' end where watch_list_id is not null";
+    sqlx::raw_sql(name).execute(world.pool()).await.unwrap();
+    world.later(TimeDelta::hours(10));
+    // In the one list only; joins the other hours later; leaves it; and is revised.
+    let said = publish(&world, &[2]);
+    let mut seen = std::collections::BTreeSet::new();
+    for step in 0..4 {
+        match step {
+            1 => assert!(world.simulator.join(&said, 1)),
+            2 => assert!(world.simulator.leave(&said, 2)),
+            3 => assert!(world.simulator.revise(&said, false)),
+            _ => {}
+        }
+        world.later(TimeDelta::minutes(1));
+        pull(&world, &ONE, LookBack::Full).await;
+        pull(&world, &TWO, LookBack::Full).await;
+        world.alert().await;
+        let all = told(&receiver, &said);
+        for id in [1, 2] {
+            let of = |name: &str| {
+                all.get(&format!("{name} {id}"))
+                    .cloned()
+                    .unwrap_or_default()
+            };
+            for name in ["id", "name", "not"] {
+                assert_eq!(of(name), of("clause"), "step {step}: {name} {id}");
+            }
+            seen.insert((id, of("clause")));
+        }
+        world.later(TimeDelta::hours(10));
+    }
+    // They differ: of what joined list 1, nobody is told who asked for list 2.
+    let joined = |id: i64| {
+        let all = &told(&receiver, &said)[&format!("clause {id}")];
+        all.iter()
+            .filter(|what| *what == "joined_watch_list")
+            .count()
+    };
+    assert_eq!((joined(1), joined(2)), (1, 0));
+    assert!(seen.len() > 4, "{seen:?}");
 }

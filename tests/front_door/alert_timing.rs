@@ -131,6 +131,35 @@ async fn reminders_come_until_somebody_acknowledges() {
 }
 
 #[tokio::test]
+async fn rules_test_counts_reminders_also_after_an_acknowledgement_was_withdrawn() {
+    let repeat = toml! { repeat = "24h" };
+    let (world, _receiver) = watched(vec![rule("soc", &["appeared"], repeat)]).await;
+    let said = publish(&world, 1).await.remove(0);
+    let reminders = || {
+        let tried = world.told(&["rules", "test", "--since", "30d", "--json"]);
+        let tried = tried.json_lines().remove(0);
+        let messages = tried["messages"].as_array().unwrap().clone();
+        let alerts = messages
+            .into_iter()
+            .flat_map(|one| one["alerts"].as_array().unwrap().clone());
+        alerts.filter(|alert| alert["what"] == "reminder").count()
+    };
+    world.later(TimeDelta::hours(50));
+    assert_eq!(reminders(), 2);
+    assert_eq!(world.told(&["ack", &said]).code, 0);
+    world.later(TimeDelta::hours(60));
+    assert_eq!(reminders(), 2, "nobody is reminded of what is acknowledged");
+    assert_eq!(world.told(&["ack", &said, "--withdraw"]).code, 0);
+    world.later(TimeDelta::hours(23));
+    assert_eq!(reminders(), 2, "the period begins again");
+    world.later(TimeDelta::hours(26));
+    assert_eq!(reminders(), 4);
+    assert_eq!(world.told(&["ack", &said, "--until", "3d"]).code, 0);
+    world.later(TimeDelta::hours(72 + 25));
+    assert_eq!(reminders(), 5, "it has expired");
+}
+
+#[tokio::test]
 async fn what_nobody_acknowledges_is_escalated_once() {
     let escalate = toml! { unacknowledged_for = "4h" };
     let (world, receiver) = watched(vec![

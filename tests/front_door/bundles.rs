@@ -132,6 +132,15 @@ async fn a_bundle_brings_inside_what_a_sync_brings_outside() {
     );
     let complete = "select count(*) from advisoryd.bundle where imported_at is not null";
     assert_eq!(inside.count(complete).await, 1);
+    let status = inside.told(&["status", "--json"]).json();
+    assert_eq!(status["bundle"]["created_at"], manifest["created_at"]);
+    assert!(status["bundle"]["imported_at"].is_string(), "{status}");
+    let page = inside.told(&["status"]).stdout;
+    let line = page
+        .lines()
+        .find(|line| line.starts_with("last bundle: made "));
+    let line = line.unwrap_or_else(|| panic!("{page}"));
+    assert!(line.contains(" ago), imported "), "{line}");
     // The same again changes nothing.
     let versions = inside.versions().await;
     let again = import(&inside, &bundle, KEY);
@@ -354,4 +363,98 @@ async fn a_feed_that_is_cut_short_makes_no_bundle() {
     outside.simulator.clear_faults();
     let (_, made) = mirror(&outside, "bundle");
     assert_eq!(made.code, 0, "{made}");
+}
+
+#[tokio::test]
+async fn a_bundle_has_lists_that_are_read_from_the_json_api() {
+    let mut outside = World::with(Options {
+        watch_lists: 2,
+        tickets: 3,
+        ..small()
+    })
+    .await;
+    outside.source = "json";
+    outside.lists = Some(vec![1, 2]);
+    // The newest advisory is of this very second, which no window holds yet.
+    outside.later(TimeDelta::minutes(1));
+    assert_eq!(outside.told(&["migrate"]).code, 0);
+    let (first, made) = mirror(&outside, "first");
+    assert_eq!(made.code, 0, "{made}");
+    let made = made.json();
+    assert_eq!(
+        (&made["feeds"], &made["json_lists"]),
+        (&0.into(), &2.into()),
+        "{made}"
+    );
+    // The requests come from the budget that all processes share.
+    let used = "select coalesce(sum(requests), 0)::bigint from advisoryd.budget_use";
+    let (used, requests) = (
+        outside.count(used).await,
+        made["requests"].as_i64().unwrap(),
+    );
+    assert!(used >= requests && requests > 0, "{used} of {requests}");
+
+    let mut inside = inside(&outside).await;
+    inside.source = "json";
+    inside.lists = Some(vec![1, 2]);
+    let offset = outside.now() - chrono::Utc::now();
+    inside.set_our_clock(offset);
+    let told = import(&inside, &first, KEY);
+    assert_eq!(told.code, 0, "{told}");
+    assert_eq!(inside.simulator.requests().len(), 0);
+    for list in [1, 2] {
+        let members = format!(
+            "select said from advisoryd_v1.advisory_watch_lists where watch_list_id = {list} and left_at is null order by said"
+        );
+        let mut expected = outside.simulator.saids(list);
+        expected.sort();
+        assert_eq!(inside.texts(&members).await, expected, "list {list}");
+    }
+
+    // What comes with the next bundle is news.
+    outside.later(TimeDelta::minutes(10));
+    let said = outside.simulator.publish(1).remove(0);
+    outside.simulator.join(&said, 1);
+    outside.later(TimeDelta::minutes(10));
+    let (second, made) = mirror(&outside, "second");
+    assert_eq!(made.code, 0, "{made}");
+    inside.set_our_clock(offset + TimeDelta::minutes(20));
+    assert_eq!(import(&inside, &second, KEY).code, 0);
+    let news = format!(
+        "select count(*) from advisoryd_v1.changes where key = '{said}' and what = 'appeared' and is_news"
+    );
+    assert_eq!(
+        inside
+            .count(&news.replace("advisoryd_v1.changes", "advisoryd.change"))
+            .await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn an_unreadable_feed_is_in_the_bundle_by_the_json_api() {
+    let mut outside = World::with(Options {
+        watch_lists: 1,
+        ..small()
+    })
+    .await;
+    outside.source = "auto";
+    outside.later(TimeDelta::minutes(1));
+    outside.simulator.inject(
+        FaultRule::new(Fault::Html200)
+            .on("asset_list_id=1")
+            .times(1000),
+    );
+    let (bundle, made) = mirror(&outside, "bundle");
+    assert_eq!(made.code, 0, "{made}");
+    let mut inside = inside(&outside).await;
+    inside.source = "auto";
+    inside.lists = outside.lists.clone();
+    inside.set_our_clock(outside.now() - chrono::Utc::now());
+    let told = import(&inside, &bundle, KEY);
+    assert_eq!(told.code, 0, "{told}");
+    assert_eq!(
+        inside.versions().await.len(),
+        outside.simulator.saids(1).len()
+    );
 }

@@ -413,3 +413,72 @@ async fn rules_are_compared_with_those_of_another_file() {
     assert!(page.stdout.contains("only by the old rules: "), "{page}");
     assert!(receiver.received().is_empty());
 }
+
+#[tokio::test]
+async fn a_filter_is_explained_by_the_values_that_were_judged() {
+    let receiver = Receiver::start().await;
+    let mut world = World::new().await;
+    let rule = |name: &str, clauses| Rule {
+        clauses,
+        ..Rule::to_hook(name, &["appeared"])
+    };
+    world.settings.alerts.rules = vec![
+        rule(
+            "named",
+            toml! { where = "list = \"Office\" and epss >= 0.5" },
+        ),
+        rule("likely", toml! { epss = 0.5 }),
+        rule("excluded", toml! { not = { where = "list = \"Before\"" } }),
+        rule(
+            "unknown",
+            toml! {
+                where = "threat_score < 0"
+                missing = "skip"
+            },
+        ),
+    ];
+    world.add_hook(&receiver);
+    world.pull_one().await;
+    world.alert().await;
+    let call =
+        |name: &str| format!("update advisoryd.source set name = '{name}' where watch_list_id = 1");
+    let read = "update advisoryd.enrichment set read_at = now()";
+    sqlx::raw_sql(&format!("{}; {read}", call("Before")))
+        .execute(world.pool())
+        .await
+        .unwrap();
+    world.later(TimeDelta::minutes(5));
+    let said = world.simulator.publish(1).remove(0);
+    world.pull_one().await;
+    world.alert().await;
+    assert!(receiver.received().is_empty(), "{:?}", receiver.received());
+    let explained = |said: &str| world.told(&["explain", said, "--json"]).json_lines();
+    let before = explained(&said);
+    let of = |lines: &[Value], rule: &str| {
+        let mut lines = lines.iter();
+        let line = lines.find(|line| line["rule"] == rule).unwrap();
+        line["text"].as_str().unwrap().to_owned()
+    };
+    assert!(
+        of(&before, "named").contains("list = Office is false (1, Before)"),
+        "{before:?}"
+    );
+    assert!(of(&before, "likely").contains("got 0"), "{before:?}");
+    assert!(of(&before, "excluded").contains("Before"), "{before:?}");
+
+    // All that was compared is another now.
+    let likely = format!(
+        "insert into advisoryd.epss_score (cve, score)
+         select distinct unnest(cves), 0.9 from advisoryd.advisory where said = '{said}'"
+    );
+    let score = format!("update advisoryd.advisory set threat_score = -1 where said = '{said}'");
+    sqlx::raw_sql(&format!("{}; {likely}; {score}", call("Office")))
+        .execute(world.pool())
+        .await
+        .unwrap();
+    let after = explained(&said);
+    assert_eq!(after, before);
+    for line in &after {
+        assert_eq!(line["would_match"], false, "{line}");
+    }
+}

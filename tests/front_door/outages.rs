@@ -147,6 +147,44 @@ async fn an_outage_is_told_to_the_fallback_once_and_its_end_once() {
 }
 
 #[tokio::test]
+async fn a_full_disk_is_told_to_the_fallback_once_and_its_end_once() {
+    let receiver = Receiver::start().await;
+    let mut world = World::new().await;
+    world.add_hook(&receiver);
+    world.settings.alerts.health = Health {
+        fallback: Some("hook"),
+        fallback_after: Some("1s"),
+        ..Health::default()
+    };
+    sqlx::raw_sql(FULL_DISK)
+        .execute(world.pool())
+        .await
+        .unwrap();
+    let mut daemon = Running::start(&mut world.command(&["run"]));
+    let all = told(&receiver, 1).await;
+    let alert = &all[0].body["alerts"][0];
+    assert_eq!(alert["resolved"], false);
+    let summary = alert["summary"].as_str().unwrap();
+    assert!(summary.contains("disk full: "), "{summary}");
+    assert!(summary.contains("no space left on device"), "{summary}");
+    let tries = world.count("select last_value from public.attempts").await;
+    eventually("more attempts", PATIENCE, async || {
+        let attempts = world.count("select last_value from public.attempts").await;
+        (attempts >= tries + 1).then_some(())
+    })
+    .await;
+    assert_eq!(about_the_database(&receiver).len(), 1);
+
+    let free = "drop trigger full_disk on advisoryd.sync_run";
+    sqlx::raw_sql(free).execute(world.pool()).await.unwrap();
+    let all = told(&receiver, 2).await;
+    assert_eq!(all[1].body["alerts"][0]["resolved"], true);
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ended().await.success());
+    assert_eq!(about_the_database(&receiver).len(), 2);
+}
+
+#[tokio::test]
 async fn a_short_outage_is_not_told() {
     let receiver = Receiver::start().await;
     let mut server = PgServer::primary().await;

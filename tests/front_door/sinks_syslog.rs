@@ -377,6 +377,7 @@ async fn lines_are_bounded_and_escaped_whatever_the_texts() {
     let mut one = alert("SA1", "extremely_critical");
     one.severity_rank = Some(5);
     one.title = "a ] b \" c \\ d = e | f\nSA9: forged".to_owned();
+    one.summary = "e = f | g \\ h\ncs9=forged".to_owned();
     one.key = "SA]\"\\1".to_owned();
     one.cves = (0..100)
         .map(|number| format!("CVE-2026-{number:07}"))

@@ -184,6 +184,7 @@ mod tests {
             kind: FailureReason::Refused,
             can_repeat,
             wait,
+            is_created: false,
         }
     }
 

@@ -15,7 +15,7 @@ use super::published::Published;
 use super::timing::Timing;
 use crate::config::MuteTime;
 use crate::model::{Matcher, Rule, Subject, Verdict, alert_of};
-use crate::store::alerts::by_clock::{self, Asked};
+use crate::store::alerts::by_clock::{self, Acknowledged, Asked};
 use crate::store::alerts::subject::{self, Span};
 
 /// Changes per query.
@@ -169,7 +169,7 @@ impl BackTest {
         }
     }
 
-    /// The reminders of a rule with `repeat`: until the first acknowledgement.
+    /// The reminders of a rule with `repeat`, while nobody takes care of the advisory.
     async fn remind(
         &mut self,
         connection: &mut PgConnection,
@@ -191,27 +191,25 @@ impl BackTest {
         }
         let keys: Vec<String> = first.keys().cloned().collect();
         let acknowledged = by_clock::acknowledged(connection, &keys).await?;
-        let mut by_key: HashMap<String, Vec<DateTime<Utc>>> = HashMap::new();
-        for (said, at) in acknowledged {
-            by_key.entry(said).or_default().push(at);
+        let mut by_key: HashMap<String, Vec<Acknowledged>> = HashMap::new();
+        for one in acknowledged {
+            by_key.entry(one.said.clone()).or_default().push(one);
         }
         for (key, line) in first {
-            let times = by_key.remove(&key).unwrap_or_default();
-            let end = times.into_iter().find(|at| *at >= line.at).unwrap_or(now);
-            let mut at = line.at + repeat;
-            for _ in 0..MAX_REMINDERS {
-                if at > end {
-                    break;
-                }
-                self.lines.push(Line {
-                    seq: None,
-                    at,
-                    what: "reminder".to_owned(),
-                    summary: "reminder: not acknowledged".to_owned(),
-                    ..line.clone()
-                });
-                at += repeat;
-            }
+            let taken = by_key.remove(&key).unwrap_or_default();
+            let open = open_periods((line.at, now), &taken);
+            let times = open.into_iter().flat_map(|(from, to)| {
+                let times =
+                    std::iter::successors(Some(from + repeat), move |at| Some(*at + repeat));
+                times.take_while(move |at| *at < to)
+            });
+            self.lines.extend(times.take(MAX_REMINDERS).map(|at| Line {
+                seq: None,
+                at,
+                what: "reminder".to_owned(),
+                summary: "reminder: not acknowledged".to_owned(),
+                ..line.clone()
+            }));
         }
         Ok(())
     }
@@ -237,6 +235,27 @@ impl BackTest {
             }
         }
     }
+}
+
+/// The periods of a time in which an advisory is not acknowledged; each begins anew when an
+/// acknowledgement has expired or was withdrawn.
+fn open_periods(
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
+    acknowledged: &[Acknowledged],
+) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
+    let mut open = Vec::new();
+    let mut from = from;
+    for one in acknowledged {
+        if one.at > from {
+            open.push((from, one.at.min(to)));
+        }
+        match one.until {
+            Some(until) => from = from.max(until),
+            None => return open,
+        }
+    }
+    open.push((from, to));
+    open
 }
 
 fn verdict_name(verdict: Verdict) -> String {

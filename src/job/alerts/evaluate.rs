@@ -15,7 +15,7 @@ use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{
     Alert, ChangeKind, Matcher, Purpose, Rule, Silence, Subject, Verdict, alert_id, alert_of,
-    counted,
+    counted, words as of_rules,
 };
 use crate::store::alerts::alert::{self, Former};
 use crate::store::alerts::evaluation::{self, Found};
@@ -227,7 +227,7 @@ impl<'a> Evaluator<'a> {
         let mut result = BatchResult::default();
         for subject in subjects {
             let seq = subject.seq.unwrap_or_default();
-            let mut verdicts = Vec::new();
+            let (mut verdicts, mut actual) = (Vec::new(), Vec::new());
             for (matcher, current) in &self.pairs {
                 if seq <= current.after_seq {
                     continue;
@@ -236,6 +236,8 @@ impl<'a> Evaluator<'a> {
                 let verdict = arrivals.settle(verdict, matcher, subject);
                 if verdict != Verdict::NotAsked {
                     verdicts.push((current.id, verdict));
+                    let value = of_rules::judged_value(matcher, subject, verdict);
+                    actual.extend(value.map(|value| (current.id, value)));
                 }
                 if verdict == Verdict::Baseline {
                     *result.baseline.entry(current.name.clone()).or_default() += 1;
@@ -248,7 +250,11 @@ impl<'a> Evaluator<'a> {
                     result.raised.push(raised);
                 }
             }
-            result.found.push(Found { seq, verdicts });
+            result.found.push(Found {
+                seq,
+                verdicts,
+                actual,
+            });
             if result.raised.len() >= MAX_ALERTS {
                 result.stopped_at = Some(seq);
                 break;

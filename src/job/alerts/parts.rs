@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::RemoteObject;
-use crate::sink::{Receipt, Refused, Sink};
+use crate::sink::{Receipt, Refused, Sent, Sink};
 use crate::store::alerts::delivery::{self, Claim};
 use crate::store::alerts::remote_object;
 
@@ -32,6 +32,7 @@ pub(super) async fn send(
 ) -> Result<(Result<Receipt, Refused>, Option<Learned>), Failure> {
     let parts = sink.parts(&claim.message);
     let mut part = claim.parts_done.min(parts.saturating_sub(1));
+    let mut nameless = None;
     loop {
         let object = sink.object_of(&claim.message, part);
         let known = match &object {
@@ -42,14 +43,27 @@ pub(super) async fn send(
             None => None,
         };
         let message = (&claim.message, part);
-        let sent = match sink.send_part(message, known.as_ref(), now).await {
-            Ok(sent) => sent,
+        let (learned, receipt) = match sink.send_part(message, known.as_ref(), now).await {
+            Ok(Sent { receipt, object }) => (object, receipt),
+            Err(refused) if refused.is_created => {
+                let is_resolved = known.is_some_and(|known| known.is_resolved);
+                let learned = RemoteObject {
+                    id: None,
+                    is_resolved,
+                };
+                if refused.can_repeat {
+                    return Ok((Err(refused), object.zip(Some(learned))));
+                }
+                // The other alerts do not wait for someone to find its id.
+                nameless = nameless.or(Some(refused));
+                (Some(learned), Receipt::default())
+            }
             Err(refused) => return Ok((Err(refused), None)),
         };
-        let learned = object.zip(sent.object);
+        let learned = object.zip(learned);
         part += 1;
         if part >= parts {
-            return Ok((Ok(sent.receipt), learned));
+            return Ok((nameless.map_or(Ok(receipt), Err), learned));
         }
         if !record(context, claim, (part, learned.as_ref())).await? {
             let lost = Refused::lost();

@@ -13,10 +13,11 @@ use url::Url;
 
 use super::error::NotABundle;
 use super::manifest::{
-    FORMAT, Key, MANIFEST, Manifest, PublishedFile, SIGNATURE, failed, hash_file,
+    FORMAT, Key, MANIFEST, Manifest, PublishedFile, SIGNATURE, failed, hash_file, window,
 };
 use crate::files::{OwnDirectory, replace};
 use crate::http::{SavedResponse, SavedResponses, open_journal};
+use crate::job::collection::window::FixedWindow;
 use crate::model::counted;
 
 /// The journal.
@@ -52,6 +53,13 @@ impl Unfinished {
     /// The same directory, whatever becomes of its name.
     pub fn place(&self) -> PathBuf {
         self.own.path()
+    }
+}
+
+impl Unfinished {
+    /// The time for which the JSON API's list of advisories is read, where lists need it.
+    pub(super) fn window(&self) -> FixedWindow {
+        window(self.head.created_at, self.head.days)
     }
 }
 

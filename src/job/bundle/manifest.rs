@@ -13,6 +13,7 @@ use url::Url;
 use super::error::NotABundle;
 use crate::config::{Secret, SecretFile};
 use crate::http::SavedResponse;
+use crate::job::collection::window::FixedWindow;
 
 /// Version of the format.
 pub(super) const FORMAT: u32 = 1;
@@ -72,6 +73,13 @@ pub struct Bundle {
     pub published: Vec<PathBuf>,
     /// SHA-256 of its manifest.
     pub digest: [u8; 32],
+}
+
+/// The time for which a bundle has the JSON API's list of advisories: the same outside and
+/// inside, so that the same responses are asked for.
+pub(super) fn window(created_at: DateTime<Utc>, days: u32) -> FixedWindow {
+    let from = created_at - TimeDelta::days(i64::from(days));
+    FixedWindow::new("modified", from, created_at)
 }
 
 impl Key {

@@ -5,6 +5,7 @@ mod error;
 mod folder;
 mod manifest;
 mod record;
+mod record_json;
 mod take;
 
 pub use error::NotABundle;

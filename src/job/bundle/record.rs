@@ -20,6 +20,7 @@ use crate::job::context::Context;
 use crate::job::details::fetch::{self, is_plain};
 use crate::job::enrichment::{NotEnriched, pull};
 use crate::job::failure::Failure;
+use crate::job::feeds::fallback::reason_to_fall_back;
 use crate::job::feeds::feed::{Feed, feeds};
 use crate::job::feeds::pull::PATH as FEED;
 use crate::job::feeds::stream::check_count;
@@ -38,6 +39,8 @@ const MAX_DOCUMENTS: u32 = 1000;
 pub struct Recorded {
     /// Feeds.
     pub feeds: usize,
+    /// Watch lists that are read from the JSON API.
+    pub json_lists: usize,
     /// Details of advisories.
     pub details: usize,
     /// Names of the files of the KEV catalogue and EPSS scores.
@@ -64,15 +67,25 @@ pub async fn record(
     let config = recording.lists().await?;
     recording.contents(&config).await?;
     let mut wanted = BTreeSet::new();
+    let mut by_json = Vec::new();
     for (feed, _) in feeds(&config) {
         if feed.source == ListSource::Json {
-            let why = "configured: source = \"json\"; a bundle needs feeds";
-            recording.without(&feed.key.to_string(), why);
+            by_json.push(feed.key);
             continue;
         }
-        wanted.extend(recording.feed(&feed, days).await?);
-        recording.recorded.feeds += 1;
+        match recording.feed(&feed, days).await {
+            Ok(needed) => {
+                wanted.extend(needed);
+                recording.recorded.feeds += 1;
+            }
+            // As inside, where the feed is not in the bundle.
+            Err(failure) if reason_to_fall_back(&feed, &failure).is_some() => {
+                by_json.push(feed.key);
+            }
+            Err(failure) => return Err(failure),
+        }
     }
+    wanted.extend(recording.json_lists(&by_json, unfinished.window()).await?);
     recording.details(wanted).await?;
     if config.tickets.enabled {
         recording.tickets().await?;
@@ -128,10 +141,10 @@ async fn save(
     pull::check_file(path, catalogue).await
 }
 
-struct Recording<'c> {
-    context: &'c Context,
-    saved: &'c SavedResponses,
-    recorded: Recorded,
+pub(super) struct Recording<'c> {
+    pub(super) context: &'c Context,
+    pub(super) saved: &'c SavedResponses,
+    pub(super) recorded: Recorded,
 }
 
 impl Recording<'_> {
@@ -141,7 +154,7 @@ impl Recording<'_> {
 
     /// Forgets what was used for something that is not complete, so that it is requested
     /// again.
-    fn forget(&self) -> Result<(), Failure> {
+    pub(super) fn forget(&self) -> Result<(), Failure> {
         self.saved
             .forget()
             .map_err(|error| Failure::Broken(format!("the journal cannot be written: {error}")))

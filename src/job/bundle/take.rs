@@ -6,11 +6,14 @@ use std::sync::Arc;
 use tracing::warn;
 
 use super::error::NotABundle;
-use super::manifest::Bundle;
+use super::manifest::{Bundle, window};
 use crate::clock::Clock;
+use crate::config::ListSource;
 use crate::http::SavedResponses;
+use crate::job::collection::window::FixedWindow;
 use crate::job::context::Context;
 use crate::job::details::fetch;
+use crate::job::details::window::PAGE_SIZE;
 use crate::job::enrichment::{Applied, NotEnriched, Terms, pull as enrichment};
 use crate::job::failure::Failure;
 use crate::job::feeds::feed::{Feed, LookBack, feeds};
@@ -57,11 +60,32 @@ impl Bundle {
         responses.any(|one| one.request.ends_with(&request))
     }
 
+    /// Whether it has the JSON API's list of advisories, for lists that are read from that.
+    fn has_json_list(&self, feed: &Feed) -> bool {
+        let is_list = matches!(feed.key, SourceKey::WatchList(_));
+        let request = self.window().request(fetch::PATH, PAGE_SIZE);
+        let query = request.query.iter().filter(|(name, _)| name != "page_size");
+        let query = query.map(|(name, value)| format!("{name}={value}"));
+        let query = query.collect::<Vec<_>>().join("&");
+        let mut responses = self.responses.iter();
+        is_list
+            && feed.source != ListSource::Feed
+            && responses.any(|one| one.request.ends_with(&format!("{}?{query}", fetch::PATH)))
+    }
+
+    /// The time for which it has that list.
+    fn window(&self) -> FixedWindow {
+        window(self.created_at, self.days)
+    }
+
     /// The advisories whose details it has.
     fn details(&self) -> Vec<String> {
         let said = |request: &str| {
             let (_, said) = request.split_once(fetch::PATH)?;
-            let said = said.strip_suffix('/')?;
+            // The list of advisories has a query.
+            let said = said
+                .strip_suffix('/')
+                .filter(|said| !said.starts_with('?'))?;
             (!said.is_empty()).then(|| said.to_owned())
         };
         let all = self.responses.iter();
@@ -102,7 +126,9 @@ pub async fn take(
     if let Err(refused) = begin(context, bundle, &context.clock).await? {
         return Ok(Err(refused));
     }
-    let context = &lists(context, bundle, tell).await?;
+    let mut context = lists(context, bundle, tell).await?;
+    context.bundled = Some(bundle.window());
+    let context = &context;
     if let Some(mirrored) = mirror::mirror(context).await? {
         tell(Taken::Contents(mirrored));
     }
@@ -115,7 +141,7 @@ pub async fn take(
         (_, false) => LookBack::Days(bundle.days),
     };
     for (feed, _) in feeds(&context.config) {
-        if bundle.has_feed(&feed) {
+        if bundle.has_feed(&feed) || bundle.has_json_list(&feed) {
             let ran = pull(context, &feed, look_back).await;
             tell(Taken::Run(feed.key, ran));
         } else {

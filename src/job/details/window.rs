@@ -23,9 +23,9 @@ use crate::store::wanted::feed_days::{self, Counts};
 use crate::store::wanted::listed::{self, OlderThan, Row};
 
 /// Elements per page; upstream does not recommend more.
-const PAGE_SIZE: u32 = 100;
+pub(crate) const PAGE_SIZE: u32 = 100;
 /// The name of the elements in messages.
-const ADVISORIES: &str = "advisories";
+pub(crate) const ADVISORIES: &str = "advisories";
 
 /// Details of an element without a readable modification time are fetched at most this often.
 const REFETCH_AFTER: TimeDelta = TimeDelta::hours(1);

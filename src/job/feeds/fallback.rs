@@ -206,6 +206,9 @@ pub(crate) async fn return_to_feed(run: &Run) -> Result<(), Failure> {
 }
 
 fn window(run: &Run, look_back: LookBack) -> FixedWindow {
+    if let Some(window) = run.context.bundled {
+        return window;
+    }
     let feeds = &run.context.config.feeds;
     let now = run.context.upstream_now();
     let days = match look_back {

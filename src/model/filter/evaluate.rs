@@ -209,9 +209,9 @@ fn flag(field: FlagField, advisory: &AdvisorySubject) -> Option<bool> {
 
 fn watch_list(test: &WatchListTest, subject: &Subject) -> bool {
     match test {
-        WatchListTest::Id(id) => subject.watch_lists.contains(id),
+        WatchListTest::Id(id) => subject.compared_lists().contains(id),
         WatchListTest::Name(comparison, name) => {
-            let mut names = subject.watch_list_names.iter();
+            let mut names = subject.compared_names();
             names.any(|one| comparison.holds(one, name))
         }
     }
@@ -222,8 +222,8 @@ fn actual(test: &Test, subject: &Subject) -> String {
     let field = text::field(test);
     let unknown = || "unknown".to_owned();
     if field == Field::WatchList {
-        let ids = subject.watch_lists.iter().map(ToString::to_string);
-        let names = subject.watch_list_names.iter().cloned();
+        let ids = subject.compared_lists().iter().map(ToString::to_string);
+        let names = subject.compared_names().map(str::to_owned);
         return text::listed(ids.chain(names));
     }
     let Some(advisory) = &subject.advisory else {

@@ -31,30 +31,83 @@ impl Hook {
             let answer = self.call(resolve.unwrap_or(&self.create), new, now).await?;
             return Ok(Sent::from(answer.receipt()));
         };
-        let known = match known {
-            Some(known) => Some(known),
-            None => self.look_up(new, now).await?,
-        };
-        if let Some(object) = known
-            && let Some(sent) = self.follow_up(new, object, now).await?
-        {
-            return Ok(sent);
+        match self.find(new, known, now).await? {
+            Some(object) if object.id.is_none() => return self.say_nothing(alert, object),
+            Some(object) => {
+                if let Some(sent) = self.follow_up(new, object, now).await? {
+                    return Ok(sent);
+                }
+            }
+            None => {}
         }
         if alert.resolved {
             return Ok(Sent::from(said("there is no object to resolve")));
         }
         let answer = self.call(&self.create, new, now).await?;
-        let id = id_at(&answer.text, remember).map_err(|why| {
-            // Repeating it would create a second one.
-            Refused::permanent(format!("the object was created, but {why}"))
-        })?;
-        Ok(Sent {
-            object: Some(RemoteObject {
-                id,
-                is_resolved: false,
+        match id_at(&answer.text, remember) {
+            Ok(id) => Ok(Sent {
+                object: Some(RemoteObject {
+                    id: Some(id),
+                    is_resolved: false,
+                }),
+                receipt: answer.receipt(),
             }),
-            receipt: answer.receipt(),
+            Err(why) => Err(Refused {
+                status: Some(i32::from(answer.status.as_u16())),
+                answer: answer.text,
+                ..self.nameless(&format!("the object was created, but {why}"))
+            }),
+        }
+    }
+
+    /// The object that belongs to an alert. One whose id is not known is looked up.
+    async fn find(
+        &self,
+        scene: Scene<'_>,
+        known: Option<RemoteObject>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<RemoteObject>, Refused> {
+        if known.as_ref().is_some_and(|known| known.id.is_some()) {
+            return Ok(known);
+        }
+        let is_resolved = known.as_ref().is_some_and(|known| known.is_resolved);
+        let found = self.look_up(scene, now).await?;
+        let found = found.map(|id| RemoteObject {
+            id: Some(id),
+            is_resolved,
+        });
+        Ok(found.or(known))
+    }
+
+    /// What becomes of an alert about an object whose id is not known: nothing can be said to
+    /// the object, and a second one must not be created.
+    fn say_nothing(&self, alert: &Alert, object: RemoteObject) -> Result<Sent, Refused> {
+        let resolve = self.resolve.as_ref().filter(|_| alert.resolved);
+        if resolve.or(self.update.as_ref()).is_some() {
+            return Err(
+                self.nameless("the object of an earlier alert exists, but its id is not known")
+            );
+        }
+        Ok(Sent {
+            receipt: said("the object exists; `update` is not set"),
+            object: Some(object),
         })
+    }
+
+    /// An object exists, and its id is not known. A search may find it a little later.
+    fn nameless(&self, what: &str) -> Refused {
+        let (can_repeat, advice) = match &self.lookup {
+            Some(_) => (true, "it is looked up in the next attempt"),
+            None => (
+                false,
+                "no second one is created; correct `remember` or set `lookup`, or see `advisoryd alerts resend --new-object`",
+            ),
+        };
+        Refused {
+            can_repeat,
+            is_created: true,
+            ..Refused::permanent(format!("{what}; {advice}"))
+        }
     }
 
     /// Tells the object about a further alert. `None`: it does not exist any more.
@@ -67,12 +120,12 @@ impl Hook {
         let is_resolved = scene.alert.is_some_and(|alert| alert.resolved);
         let resolve = self.resolve.as_ref().filter(|_| is_resolved);
         let Some(request) = resolve.or(self.update.as_ref()) else {
-            let receipt = said(&format!("{} exists; `update` is not set", object.id));
+            let receipt = said(&format!("{} exists; `update` is not set", shown(&object)));
             let object = Some(object);
             return Ok(Some(Sent { receipt, object }));
         };
         if is_resolved && object.is_resolved {
-            let receipt = said(&format!("{} is resolved already", object.id));
+            let receipt = said(&format!("{} is resolved already", shown(&object)));
             let object = Some(object);
             return Ok(Some(Sent { receipt, object }));
         }
@@ -94,12 +147,12 @@ impl Hook {
         }
     }
 
-    /// The object that an attempt created whose answer was lost.
+    /// The id of the object that an attempt created whose answer was lost, or had no id.
     async fn look_up(
         &self,
         scene: Scene<'_>,
         now: DateTime<Utc>,
-    ) -> Result<Option<RemoteObject>, Refused> {
+    ) -> Result<Option<String>, Refused> {
         let Some((request, pointer)) = &self.lookup else {
             return Ok(None);
         };
@@ -115,10 +168,7 @@ impl Hook {
         }
         let id = id_at(&text, pointer)
             .map_err(|why| Refused::permanent(format!("lookup: found an object, but {why}")))?;
-        Ok(Some(RemoteObject {
-            id,
-            is_resolved: false,
-        }))
+        Ok(Some(id))
     }
 }
 
@@ -128,6 +178,10 @@ fn said(text: &str) -> Receipt {
         status: None,
         answer: text.to_owned(),
     }
+}
+
+fn shown(object: &RemoteObject) -> &str {
+    object.id.as_deref().unwrap_or("the object")
 }
 
 /// The id of an object in a response.

@@ -299,21 +299,29 @@ pub(crate) async fn last_changes(
     .await
 }
 
-/// When each of these advisories was acknowledged, in the order of time.
+/// An acknowledgement of an advisory: from when until when, if it ends.
+#[derive(Debug)]
+pub(crate) struct Acknowledged {
+    pub(crate) said: String,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) until: Option<DateTime<Utc>>,
+}
+
+/// The acknowledgements of these advisories, in the order of time.
 pub(crate) async fn acknowledged(
     connection: &mut PgConnection,
     saids: &[String],
-) -> Result<Vec<(String, DateTime<Utc>)>, sqlx::Error> {
-    let rows = sqlx::query!(
-        "select said, at
+) -> Result<Vec<Acknowledged>, sqlx::Error> {
+    sqlx::query_as!(
+        Acknowledged,
+        "select said, at, least(withdrawn_at, until) as until
          from acknowledgement
          where said = any($1)
          order by at",
         saids
     )
     .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.said, row.at)).collect())
+    .await
 }
 
 /// The alerts of rules that are evaluated by the clock about a key: rule, kind of alert,

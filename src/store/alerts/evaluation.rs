@@ -14,6 +14,8 @@ pub struct Found {
     pub seq: i64,
     /// Rows in `rule` and their verdicts, without rules that do not match this kind of change.
     pub verdicts: Vec<(i32, Verdict)>,
+    /// The values that some of them were made with, in words.
+    pub actual: Vec<(i32, String)>,
 }
 
 /// Takes the evaluation lock and returns the last evaluated change; `None` while
@@ -75,10 +77,39 @@ pub async fn record(
         )
         .execute(&mut *connection)
         .await?;
+        record_values(connection, found).await?;
     }
     sqlx::query!("update alerting set evaluated_seq = $1", seq)
         .execute(connection)
         .await?;
+    Ok(())
+}
+
+async fn record_values(connection: &mut PgConnection, found: &[Found]) -> Result<(), sqlx::Error> {
+    let values = found.iter().flat_map(|found| {
+        let values = found.actual.iter();
+        values.map(|(rule, actual)| (found.seq, *rule, actual.clone()))
+    });
+    let (mut seqs, mut rules, mut actual) = (Vec::new(), Vec::new(), Vec::new());
+    for (seq, rule, value) in values {
+        seqs.push(seq);
+        rules.push(rule);
+        actual.push(value);
+    }
+    if seqs.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into judged_value (seq, rule_id, actual)
+         select n.seq, n.rule_id, n.actual
+         from unnest($1::bigint[], $2::integer[], $3::text[]) as n (seq, rule_id, actual)
+         on conflict (seq, rule_id) do nothing",
+        &seqs,
+        &rules,
+        &actual
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -114,5 +145,26 @@ pub async fn of_key(
     Ok(rows
         .into_iter()
         .filter_map(|row| Some(((row.seq, row.rule_id), Verdict::from_code(row.code)?)))
+        .collect())
+}
+
+/// The values that verdicts for the changes of one advisory or ticket were made with, in
+/// words, by change and row in `rule`.
+pub async fn values_of_key(
+    connection: &mut PgConnection,
+    key: &str,
+) -> Result<HashMap<(i64, i32), String>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "select j.seq, j.rule_id, j.actual
+         from change c
+         join judged_value j on j.seq = c.seq
+         where c.key = $1",
+        key
+    )
+    .fetch_all(connection)
+    .await?;
+    let rows = rows.into_iter();
+    Ok(rows
+        .map(|row| ((row.seq, row.rule_id), row.actual))
         .collect())
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::model::{AlertState, DeliveryState};
 
 /// An alert in a list of alerts.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct AlertLine {
     /// Derived from rule and change.
     pub id: Uuid,
@@ -33,6 +33,10 @@ pub struct AlertLine {
     pub message_id: Option<Uuid>,
     /// Names of the sinks that it is sent to.
     pub sinks: Vec<String>,
+    /// Those of them whose last attempt failed: dead letters, and what is repeated.
+    pub failed_sinks: Vec<String>,
+    /// Why, with the name of each such sink in front.
+    pub error: Option<String>,
 }
 
 /// Filter for alerts.
@@ -63,7 +67,19 @@ pub async fn alerts(
                       select d.sink
                       from delivery d
                       where d.message_id = a.message_id
-                      order by d.sink) as "sinks!"
+                      order by d.sink) as "sinks!",
+                  array(
+                      select d.sink
+                      from delivery d
+                      where d.message_id = a.message_id
+                        and d.state <> 'delivered'
+                        and d.last_error is not null
+                      order by d.sink) as "failed_sinks!",
+                  (
+                      select string_agg(d.sink || ': ' || d.last_error, '; ' order by d.sink)
+                      from delivery d
+                      where d.message_id = a.message_id
+                        and d.state <> 'delivered') as error
            from advisoryd_v1.alerts a
            where ($1::text is null or a.rule = $1)
              and ($2::text is null or a.key = $2)

@@ -30,6 +30,37 @@ pub async fn resend(
     Ok(due)
 }
 
+/// Forgets the objects outside of an alert's message whose ids are not known, at one sink if
+/// it is named: they will be created again. All alerts of the message are then sent again.
+pub async fn forget_nameless(
+    connection: &mut PgConnection,
+    id: Uuid,
+    only: Option<&str>,
+) -> Result<u64, sqlx::Error> {
+    let forgotten = sqlx::query!(
+        "with forgotten as (
+             delete from remote_object o
+             using alert one
+             join alert a on a.message_id = one.message_id
+             where one.id = $1
+               and o.rule = a.rule
+               and o.key = a.key
+               and o.id is null
+               and ($2::text is null or o.sink = $2)
+             returning o.sink, one.message_id)
+         update delivery d
+         set parts_done = 0
+         from (select distinct sink, message_id from forgotten) as f
+         where d.sink = f.sink
+           and d.message_id = f.message_id",
+        id,
+        only
+    )
+    .execute(connection)
+    .await?;
+    Ok(forgotten.rows_affected())
+}
+
 /// Which dead letters.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DeadLetters<'a> {

@@ -44,7 +44,8 @@ pub struct OlderThan {
 
 /// Enqueues the details of advisories that are not stored in this state, of new
 /// members of the list, and details that are too old. Only the details contain the lists
-/// of an advisory.
+/// of an advisory. What is listed again with a newer revision stays pending since it was
+/// listed first: whether it is news in a list is judged by that time.
 pub async fn enqueue_for_list(
     connection: &mut PgConnection,
     origin: Origin,
@@ -75,7 +76,10 @@ pub async fn enqueue_for_list(
                       and g.left_at is null))
          order by n.said
          on conflict (said) do update
-         set wanted_since = excluded.wanted_since,
+         set wanted_since = case
+                 when wanted_detail.reason = 'json' then wanted_detail.wanted_since
+                 else excluded.wanted_since
+             end,
              reason = excluded.reason,
              modified_at = case
                  when wanted_detail.modified_at > $5::timestamptz + interval '1 day' then excluded.modified_at

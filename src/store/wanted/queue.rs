@@ -59,7 +59,7 @@ pub struct QueueEntry {
 /// Enqueues details. An existing entry stays unchanged, unless upstream has a newer
 /// version, or the new reason is stronger: an entry of the revision scan is removed
 /// when a feed sends the advisory; an entry listed by JSON never is, because only
-/// the details contain the watch lists.
+/// the details contain the watch lists. It also stays pending since it was listed first.
 pub async fn enqueue(
     connection: &mut PgConnection,
     wanted: &[QueueEntry],
@@ -81,7 +81,10 @@ pub async fn enqueue(
          from unnest($1::text[], $2::text[], $3::timestamptz[]) as n (said, reason, modified_at)
          order by n.said
          on conflict (said) do update
-         set wanted_since = excluded.wanted_since,
+         set wanted_since = case
+                 when wanted_detail.reason = 'json' then wanted_detail.wanted_since
+                 else excluded.wanted_since
+             end,
              reason = case when wanted_detail.reason = 'json' then 'json' else excluded.reason end,
              modified_at = case
                  when wanted_detail.modified_at > $4::timestamptz + interval '1 day' then excluded.modified_at

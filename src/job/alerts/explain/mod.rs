@@ -76,6 +76,7 @@ pub async fn explain(
     let history = History {
         evaluated: evaluation::evaluated(connection).await?,
         verdicts: evaluation::of_key(connection, key).await?,
+        values: evaluation::values_of_key(connection, key).await?,
         outcomes: by_alert(outcome::of_key(connection, key).await?),
         definitions,
     };
@@ -162,6 +163,8 @@ type Found = (String, String, DateTime<Utc>, Uuid);
 struct History {
     evaluated: i64,
     verdicts: HashMap<(i64, i32), Verdict>,
+    /// What some of them were made with, in words.
+    values: HashMap<(i64, i32), String>,
     outcomes: HashMap<Uuid, Vec<AlertOutcome>>,
     definitions: Vec<Definition>,
 }
@@ -177,6 +180,8 @@ impl History {
         let would = would.unwrap_or(Would::NotAsked { what });
         let would_match = match &answer {
             Answer::Raised(_) | Answer::NoLongerKept | Answer::Reported => true,
+            // What it is compared with may be another now.
+            Answer::ClauseFalse { .. } | Answer::ValueMissing { .. } => false,
             _ => would.is_match(),
         };
         let mut text = words::text(&answer);
@@ -210,6 +215,7 @@ impl History {
         let found = self.verdicts.get(&(seq, definition.id)).copied();
         let rule = &definition.rule;
         let verdict = found.unwrap_or_else(|| judge(rule, subject));
+        let judged = self.values.get(&(seq, definition.id)).cloned();
         match verdict {
             Verdict::Matched => Answer::NoLongerKept,
             Verdict::NotAsked => Answer::NotAsked {
@@ -225,13 +231,14 @@ impl History {
                 Answer::ClauseFalse {
                     clause,
                     required,
-                    actual,
+                    actual: judged.unwrap_or(actual),
                 }
             }
             Verdict::Missing(clause) => Answer::ValueMissing {
                 clause,
-                actual: (clause == Clause::Where)
-                    .then(|| of_rules::actual_value(&rule.clauses, subject, clause)),
+                actual: (clause == Clause::Where).then(|| {
+                    judged.unwrap_or_else(|| of_rules::actual_value(&rule.clauses, subject, clause))
+                }),
             },
         }
     }

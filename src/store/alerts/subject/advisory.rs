@@ -123,8 +123,8 @@ pub(crate) async fn changes(
                select coalesce(bool_or(o.configured), false) as is_followed,
                       coalesce(array_agg(o.watch_list_id order by o.watch_list_id)
                                filter (where o.watch_list_id is not null), '{}') as watch_lists,
-                      coalesce(array_agg(o.name order by o.watch_list_id)
-                               filter (where o.watch_list_id is not null and o.name is not null), '{}') as names
+                      coalesce(array_agg(coalesce(o.name, '') order by o.watch_list_id)
+                               filter (where o.watch_list_id is not null), '{}') as names
                from sighting i
                join source o on o.id = i.source_id
                where i.said = c.key
@@ -202,8 +202,8 @@ pub async fn stored(
                select coalesce(bool_or(o.configured), false) as is_followed,
                       coalesce(array_agg(o.watch_list_id order by o.watch_list_id)
                                filter (where o.watch_list_id is not null), '{}') as watch_lists,
-                      coalesce(array_agg(o.name order by o.watch_list_id)
-                               filter (where o.watch_list_id is not null and o.name is not null), '{}') as names
+                      coalesce(array_agg(coalesce(o.name, '') order by o.watch_list_id)
+                               filter (where o.watch_list_id is not null), '{}') as names
                from sighting i
                join source o on o.id = i.source_id
                where i.said = a.said

@@ -102,10 +102,9 @@ pub(crate) async fn changes(
                         and o.watch_list_id is not null
                       order by o.watch_list_id) as "lists!: Vec<i64>",
                   array(
-                      select o.name
+                      select coalesce(o.name, '')
                       from source o
-                      where o.name is not null
-                        and case
+                      where case
                             when t.watch_list_id is not null then o.watch_list_id = t.watch_list_id
                             else o.watch_list_id is not null and exists (
                                 select
@@ -113,7 +112,7 @@ pub(crate) async fn changes(
                                 where i.said = t.said
                                   and i.source_id = o.id
                                   and is_member(i.first_seen_at, i.left_at, i.away, coalesce($6::timestamptz, c.at)))
-                        end
+                            end
                       order by o.watch_list_id) as "list_names!: Vec<String>"
            from change c
            left join every_ticket_version t on t.id = case when c.kind = 'ticket' then c.key::bigint end and t.version = c.version

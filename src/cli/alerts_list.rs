@@ -1,0 +1,123 @@
+//! `advisoryd alerts list`: alerts and their delivery state, and which sinks failed and why.
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use super::ask;
+use super::list::{Form, print};
+use super::output::{print_line, print_note, table};
+use super::since::{Since, since};
+use super::times::Times;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::model::{AlertState, Matcher, OWN_RULE, shortened};
+use crate::startup::Opened;
+use crate::store::alerts::outcome::{self, AlertLine, AlertQuestion};
+
+/// Summaries are cut here in tables; `show` and `--json` print them in full.
+const SUMMARY_LETTERS: usize = 60;
+/// So are errors: the status and the beginning of the reason.
+const ERROR_LETTERS: usize = 120;
+/// Digits of an id in tables.
+const SHORT_ID: usize = 8;
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Only alerts of this rule
+    #[arg(long, value_name = "NAME")]
+    rule: Option<String>,
+    /// Only alerts about this advisory or ticket
+    #[arg(long, value_name = "SAID|TICKET")]
+    key: Option<String>,
+    /// Only alerts in this state
+    #[arg(long, value_parser = state())]
+    state: Option<AlertState>,
+    /// Created since: a duration (`7d`, `12h`) or a date or time (2026-11-01)
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    since: Option<Since>,
+    #[command(flatten)]
+    form: Form,
+}
+
+/// A state by its name.
+fn state() -> impl TypedValueParser<Value = AlertState> {
+    PossibleValuesParser::new(AlertState::ALL.map(AlertState::name))
+        .try_map(|name| AlertState::from_name(&name).ok_or("it is no state of alerts"))
+}
+
+impl List {
+    /// Checks `--columns` before anything is requested.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        self.form.check::<AlertLine>()
+    }
+}
+
+pub(super) async fn list(
+    config: &Config,
+    opened: &Opened,
+    wanted: List,
+    times: Times,
+) -> anyhow::Result<bool> {
+    let is_rule = |name: &str| {
+        let mut rules = config.alerts.rules.iter().map(Matcher::rule);
+        name == OWN_RULE || rules.any(|rule| rule.name == name)
+    };
+    let unknown = wanted.rule.clone().filter(|name| !is_rule(name));
+    let mut connection = ask::up_to_date(opened).await?;
+    let since = wanted.since;
+    let question = AlertQuestion {
+        rule: wanted.rule,
+        key: wanted.key,
+        state: wanted.state,
+        since: since.map(|since| since.time(Clock::system().now(), times)),
+        limit: wanted.form.rows(),
+    };
+    let lines = outcome::alerts(&mut connection, &question).await?;
+    if lines.is_empty() && !wanted.form.is_for_programs() {
+        print_line("no alerts");
+        if let Some(rule) = unknown {
+            print_note(&format!(
+                "there is no rule `{rule}`; see `advisoryd rules list`"
+            ));
+        }
+        return Ok(true);
+    }
+    print(&wanted.form, lines, |lines| as_table(lines, times))?;
+    Ok(true)
+}
+
+/// The column `error` is there if a delivery failed.
+fn as_table(lines: &[AlertLine], times: Times) -> String {
+    let usual = ["created", "rule", "key", "sink", "state", "id", "summary"];
+    if lines.iter().all(|line| line.error.is_none()) {
+        let rows: Vec<[String; 7]> = lines.iter().map(|line| row(line, times)).collect();
+        return table(usual, &rows);
+    }
+    let [created, rule, key, sink, state, id, summary] = usual;
+    let rows: Vec<[String; 8]> = lines
+        .iter()
+        .map(|line| {
+            let [created, rule, key, sink, state, id, summary] = row(line, times);
+            let error = line.error.as_deref().unwrap_or_default();
+            let error = shortened(error, ERROR_LETTERS);
+            [created, rule, key, sink, state, id, summary, error]
+        })
+        .collect();
+    table(
+        [created, rule, key, sink, state, id, summary, "error"],
+        &rows,
+    )
+}
+
+fn row(line: &AlertLine, times: Times) -> [String; 7] {
+    let summary = line.summary.as_deref().unwrap_or(&line.what);
+    [
+        times.exact(line.raised_at),
+        line.rule.clone(),
+        line.key.clone(),
+        line.sinks.join(", "),
+        line.state.clone(),
+        line.id.to_string().chars().take(SHORT_ID).collect(),
+        shortened(summary, SUMMARY_LETTERS),
+    ]
+}

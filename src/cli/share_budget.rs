@@ -1,0 +1,43 @@
+//! Sharing the request budget of the account for commands that need no database.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::ask;
+use super::fleet_instance::has_server;
+use super::output::print_error;
+use crate::clock::Clock;
+use crate::cluster::Role;
+use crate::config::{Config, Token};
+use crate::http::Client;
+use crate::job::budget::SharedBudget;
+use crate::model::BudgetKind;
+use crate::startup::{self, Opened};
+
+/// Longest wait for the database.
+const DATABASE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Shares the request budget if the database is in reach; `capture` and `mirror`
+/// need none.
+pub(super) async fn share_budget(
+    config: &Config,
+    token: &Token,
+    client: &Client,
+) -> Option<(Opened, SharedBudget)> {
+    if config.database.url.is_none() && !has_server(&config.state.dir) {
+        return None;
+    }
+    let sharing = startup::sharing(config, token, BudgetKind::Command);
+    let joining = async {
+        let opened = Opened::open(config, Role::Client).await?;
+        drop(ask::up_to_date(&opened).await?);
+        let budget = startup::share(client, sharing, &opened.pool, &Clock::system()).await?;
+        anyhow::Ok((opened, budget))
+    };
+    if let Ok(Ok(shared)) = timeout(DATABASE_WITHIN, joining).await {
+        return Some(shared);
+    }
+    print_error("the database is not in reach: requests of other processes are not counted");
+    None
+}
