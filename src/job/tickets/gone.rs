@@ -22,15 +22,16 @@ pub(super) async fn confirmed(
     work: &mut Work,
 ) -> Result<Vec<i64>, Failure> {
     let (asked, others) = missing.split_at(missing.len().min(MAX_ASKED));
-    let (mut gone, mut found) = (Vec::new(), TicketPage::default());
+    let (mut gone, mut found, mut unread) = (Vec::new(), TicketPage::default(), 0);
     for id in asked {
         match ask(run, *id).await? {
-            Some(ticket) => found.tickets.push(ticket),
-            None => gone.push(*id),
+            Asked::Found(ticket) => found.tickets.push(*ticket),
+            Asked::Exists => unread += 1,
+            Asked::Missing => gone.push(*id),
         }
     }
     if found.tickets.is_empty() {
-        return Ok(missing);
+        return Ok(if unread > 0 { gone } else { missing });
     }
     warn!(
         found = found.tickets.len(),
@@ -44,9 +45,17 @@ pub(super) async fn confirmed(
     Ok(gone)
 }
 
+/// What upstream says of one ticket.
+enum Asked {
+    Found(Box<Ticket>),
+    /// It is too large to be read.
+    Exists,
+    Missing,
+}
+
 /// The ticket, if upstream has it. An upstream that does not answer the question leaves it
 /// to the scan.
-async fn ask(run: &Run, id: i64) -> Result<Option<Ticket>, Failure> {
+async fn ask(run: &Run, id: i64) -> Result<Asked, Failure> {
     let context = &run.context;
     let request = Request::new(format!("{PATH}{id}/"), Kind::JsonObject);
     let response = context.client.get_whole(&request);
@@ -58,11 +67,11 @@ async fn ask(run: &Run, id: i64) -> Result<Option<Ticket>, Failure> {
             | ClientError::Offline { .. }
             | ClientError::Html { .. }
             | ClientError::WrongType { .. },
-        ) => return Ok(None),
+        ) => return Ok(Asked::Missing),
+        Err(error) if error.is_too_large() => return Ok(Asked::Exists),
         response => response?,
     };
     let body = response.bytes().await?;
-    let ticket = serde_json::from_slice(&body).ok().map(ticket::read);
-    let ticket = ticket.and_then(Result::ok);
-    Ok(ticket.filter(|ticket| ticket.id == id))
+    let ticket = ticket::read_alone(&body).filter(|ticket| ticket.id == id);
+    Ok(ticket.map_or(Asked::Missing, |ticket| Asked::Found(Box::new(ticket))))
 }
