@@ -7,6 +7,7 @@ use url::Url;
 
 use super::body::Body;
 use super::error::ClientError;
+use super::json_rows::Rows;
 use super::quote::{asked, quote};
 use crate::model::shortened;
 
@@ -16,8 +17,8 @@ const SNIFFED_BYTES: usize = 512;
 const TITLE_BYTES: usize = 16 * 1024;
 /// How much of a body of another type is quoted, in characters: enough to recognise it.
 const QUOTED_START_CHARS: usize = 40;
-/// Maximum size of a JSON response, in bytes: a page of 100 advisories is half a megabyte.
-/// Several are read at once, and each is held in memory as a whole.
+/// How much of a JSON response is held in memory, in bytes: a page of 100 advisories is half
+/// a megabyte. Several are read at once.
 pub(super) const MAX_JSON_BYTES: u64 = 16 << 20;
 
 /// The same for a single object: the largest known detail is some 100 kB.
@@ -76,6 +77,10 @@ pub struct Answer {
     pub content_length: Option<u64>,
     /// Where the next page is, by a `Link` header (RFC 8288): an absolute URL.
     pub next: Option<String>,
+    /// What headers say about how much it holds: names without `x-`, and values.
+    pub said: Vec<(String, String)>,
+    /// What was told apart in a page of JSON that was read as a whole.
+    pub rows: Rows,
     /// The body.
     pub body: Body,
 }
@@ -91,11 +96,13 @@ impl Answer {
             charset: None,
             content_length: None,
             next: None,
+            said: Vec::new(),
+            rows: Rows::default(),
             body,
         }
     }
 
-    /// The whole body, at most 16 MiB.
+    /// The whole body, at most 16 MiB. Of a page of JSON, as far as it fits: see `rows`.
     ///
     /// # Errors
     /// Same as [`Body::chunk`].

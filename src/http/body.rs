@@ -3,27 +3,27 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
-use async_compression::zstd::DParameter;
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
-use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
 use tokio::time::timeout;
 use tokio_util::io::StreamReader;
 
+use super::decoder::{decoder, encoding};
 use super::error::ClientError;
+use super::json_rows::{PageRows, Rows, SeenRows, TooMuch};
 use super::json_values::{JsonValues, MOST_VALUES};
 use super::usage::Meter;
-use crate::model::outgoing_within;
 
 /// Size of the chunks: large enough to be efficient, small enough to need little memory.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// Maximum Zstandard window: 8 MiB, as in browsers; a larger one would only cost memory.
-const ZSTD_WINDOW_LOG: u32 = 23;
 /// Number of leading bytes that identify the compression of a file.
 const MAGIC_BYTES: usize = 4;
-/// Maximum length of the name of an encoding in an error, in characters.
-const MAX_ENCODING_CHARS: usize = 60;
+/// Maximum size of a page of JSON as it is received, in bytes: rows that are too large are read
+/// to their end.
+const MAX_PAGE_BYTES: u64 = 512 << 20;
+/// How much is kept of JSON that is too large, in bytes.
+const HEAD_BYTES: usize = 64 * 1024;
 
 /// A body being received: decompressed in chunks, counted after decompression, and
 /// stopped at the limit. Memory use does not depend on its size.
@@ -32,6 +32,8 @@ pub struct Body {
     encoding: String,
     /// Data that was read ahead and not yet returned.
     ahead: BytesMut,
+    /// Why there is no more than that, if its beginning is all that came.
+    failed: Option<ClientError>,
     source: Box<dyn AsyncRead + Send + Unpin>,
     limit_bytes: u64,
     read_bytes: u64,
@@ -80,6 +82,7 @@ impl Body {
             url,
             encoding,
             ahead: BytesMut::new(),
+            failed: None,
             source,
             limit_bytes,
             read_bytes: 0,
@@ -135,6 +138,7 @@ impl Body {
             url,
             encoding: encoding.to_owned(),
             ahead: BytesMut::new(),
+            failed: None,
             source,
             limit_bytes,
             read_bytes: 0,
@@ -159,6 +163,7 @@ impl Body {
         if !self.ahead.is_empty() {
             return Ok(Some(self.ahead.split().freeze()));
         }
+        self.check_beginning()?;
         Ok(self.read().await?.then(|| self.ahead.split().freeze()))
     }
 
@@ -171,10 +176,22 @@ impl Body {
         Ok(self.ahead.split().freeze())
     }
 
-    /// Reads ahead until `length` bytes are buffered or the body ends; returns the buffer.
+    /// Reads ahead until `length` bytes are buffered or the body ends; returns the buffer. If
+    /// the body breaks before, what came of it can be used: the error is that of a later read.
     pub(super) async fn peek(&mut self, length: usize) -> Result<&[u8], ClientError> {
-        while self.ahead.len() < length && self.read().await? {}
+        while self.ahead.len() < length && self.failed.is_none() {
+            match self.read().await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) if self.ahead.is_empty() => return Err(error),
+                Err(error) => self.failed = Some(error),
+            }
+        }
         Ok(&self.ahead)
+    }
+
+    fn check_beginning(&mut self) -> Result<(), ClientError> {
+        self.failed.take().map_or(Ok(()), Err)
     }
 
     /// Counts the values of a JSON body from here on, and limits their number.
@@ -189,10 +206,62 @@ impl Body {
         if is_within {
             return Ok(());
         }
-        Err(ClientError::TooManyValues {
+        Err(self.too_many_values())
+    }
+
+    fn too_many_values(&self) -> ClientError {
+        ClientError::TooManyValues {
             url: self.url.clone(),
             limit: MOST_VALUES,
-        })
+            head: self.head(),
+        }
+    }
+
+    fn too_large(&self) -> ClientError {
+        ClientError::TooLarge {
+            url: self.url.clone(),
+            limit_bytes: self.limit_bytes,
+            head: self.head(),
+        }
+    }
+
+    /// The beginning of a body of JSON that is read as a whole.
+    fn head(&self) -> Vec<u8> {
+        let length = if self.values.is_some() { HEAD_BYTES } else { 0 };
+        self.ahead[..self.ahead.len().min(length)].to_vec()
+    }
+
+    /// Reads a whole page of JSON into the buffer, at most `most_bytes` of it, without the
+    /// rows that were `seen`.
+    pub(super) async fn read_page(
+        &mut self,
+        (most_bytes, seen): (u64, SeenRows),
+        total: Duration,
+    ) -> Result<Rows, ClientError> {
+        self.total = self.total.min(total);
+        self.limit_bytes = self.limit_bytes.min(MAX_PAGE_BYTES);
+        self.check_beginning()?;
+        let mut page = PageRows::new(most_bytes, seen);
+        loop {
+            let piece = self.ahead.split();
+            match page.add(&piece) {
+                Ok(()) => {}
+                Err(TooMuch::Bytes) => {
+                    self.limit_bytes = most_bytes;
+                    return Err(self.too_large());
+                }
+                Err(TooMuch::Values) => return Err(self.too_many_values()),
+            }
+            drop(piece);
+            if !self.read().await? {
+                break;
+            }
+        }
+        let rows = page.end();
+        self.read_bytes = page.text.len() as u64;
+        self.limit_bytes = u64::MAX;
+        self.ahead = page.text;
+        Ok(rows)
     }
 
     /// Reads the whole body into the buffer, within `total` if that is shorter.
@@ -203,6 +272,7 @@ impl Body {
     ) -> Result<(), ClientError> {
         self.total = self.total.min(total);
         self.limit_bytes = self.limit_bytes.min(limit_bytes);
+        self.check_beginning()?;
         self.check_limit()?;
         while self.read().await? {}
         Ok(())
@@ -240,10 +310,7 @@ impl Body {
 
     fn check_limit(&self) -> Result<(), ClientError> {
         if self.read_bytes > self.limit_bytes {
-            return Err(ClientError::TooLarge {
-                url: self.url.clone(),
-                limit_bytes: self.limit_bytes,
-            });
+            return Err(self.too_large());
         }
         Ok(())
     }
@@ -300,47 +367,5 @@ impl std::fmt::Debug for Body {
             .field("encoding", &self.encoding)
             .field("read_bytes", &self.read_bytes)
             .finish_non_exhaustive()
-    }
-}
-
-/// The `Content-Encoding` of the response, in lower case; `identity` if there is none.
-fn encoding(response: &reqwest::Response) -> String {
-    let names: Vec<String> = response
-        .headers()
-        .get_all(reqwest::header::CONTENT_ENCODING)
-        .iter()
-        .map(|value| {
-            String::from_utf8_lossy(value.as_bytes())
-                .trim()
-                .to_ascii_lowercase()
-        })
-        .filter(|name| !name.is_empty() && name != "identity")
-        .collect();
-    if names.is_empty() {
-        return "identity".into();
-    }
-    outgoing_within(&names.join(", "), MAX_ENCODING_CHARS)
-}
-
-/// A gzip body may have several members (RFC 1952); all of them are read.
-fn decoder<R>(encoding: &str, reader: R) -> Option<Box<dyn AsyncRead + Send + Unpin>>
-where
-    R: AsyncBufRead + Send + Unpin + 'static,
-{
-    match encoding {
-        "identity" => Some(Box::new(reader)),
-        "gzip" | "x-gzip" => {
-            let mut decoder = GzipDecoder::new(reader);
-            decoder.multiple_members(true);
-            Some(Box::new(decoder))
-        }
-        "br" => Some(Box::new(BrotliDecoder::new(reader))),
-        "zstd" => {
-            let window = DParameter::window_log_max(ZSTD_WINDOW_LOG);
-            let mut decoder = ZstdDecoder::with_params(reader, &[window]);
-            decoder.multiple_members(true);
-            Some(Box::new(decoder))
-        }
-        _ => None,
     }
 }

@@ -15,6 +15,7 @@ use super::clock::Clock;
 use super::daily_quota::DailyQuota;
 use super::error::ClientError;
 use super::exchange::{BodyMode, Exchange, RequestContext};
+use super::json_rows::SeenRows;
 use super::origin::Origin;
 use super::permits::Permits;
 use super::priority::Priority;
@@ -184,17 +185,31 @@ impl Client {
     /// # Errors
     /// [`ClientError`], after all attempts.
     pub async fn get_whole(&self, request: &Request) -> Result<Answer, ClientError> {
-        self.run(self.url(request), request.kind, BodyMode::Whole)
-            .await
+        self.get_rest(request, SeenRows::default()).await
     }
 
-    /// Same as [`Client::get_url`], with the whole body (at most 16 MiB) in memory.
+    /// Same as [`Client::get_whole`] for a page of a collection, without the rows that were
+    /// `seen`. What does not fit into 16 MiB is left out, see [`Answer::rows`].
     ///
     /// # Errors
     /// [`ClientError`], after all attempts.
-    pub async fn get_url_whole(&self, next: &str, kind: Kind) -> Result<Answer, ClientError> {
+    pub async fn get_rest(&self, request: &Request, seen: SeenRows) -> Result<Answer, ClientError> {
+        let url = self.url(request);
+        self.run(url, request.kind, BodyMode::Whole(seen)).await
+    }
+
+    /// Same as [`Client::get_rest`], for a URL that upstream returned (`next`).
+    ///
+    /// # Errors
+    /// [`ClientError`], [`ClientError::Elsewhere`] among them.
+    pub async fn get_url_rest(
+        &self,
+        next: &str,
+        kind: Kind,
+        seen: SeenRows,
+    ) -> Result<Answer, ClientError> {
         let url = self.exchange.origin.next(next)?;
-        self.run(url, kind, BodyMode::Whole).await
+        self.run(url, kind, BodyMode::Whole(seen)).await
     }
 
     /// Sends a request and returns the response with any status, including errors. A 429
@@ -305,7 +320,7 @@ impl Client {
         loop {
             match self
                 .exchange
-                .attempt(&url, kind, extent, &self.account)
+                .attempt(&url, kind, extent.clone(), &self.account)
                 .await
             {
                 Ok(answer) => return Ok(answer),

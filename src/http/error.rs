@@ -199,6 +199,8 @@ pub enum ClientError {
         url: String,
         /// The limit.
         limit: u64,
+        /// The beginning of the response.
+        head: Vec<u8>,
     },
     /// The response exceeds `upstream.max_body` or the limit for a page of JSON.
     #[error("{url}: the response exceeds the limit of {limit_bytes} bytes")]
@@ -207,6 +209,8 @@ pub enum ClientError {
         url: String,
         /// After decompression.
         limit_bytes: u64,
+        /// The beginning of the response, if it is JSON.
+        head: Vec<u8>,
     },
     /// An unsupported `Content-Encoding`.
     #[error("{url}: unsupported content encoding `{encoding}`")]
@@ -290,6 +294,11 @@ impl ClientError {
     /// first page, this is the end and not a failure.
     pub fn is_invalid_page(&self) -> bool {
         matches!(self, Self::NotFound { detail, .. } if detail.to_ascii_lowercase().contains("invalid page"))
+    }
+
+    /// Whether there is a response that is too large to be read.
+    pub fn is_too_large(&self) -> bool {
+        matches!(self, Self::TooLarge { .. } | Self::TooManyValues { .. })
     }
 
     /// Whether the request should be retried immediately.

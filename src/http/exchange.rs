@@ -16,6 +16,7 @@ use super::body::{Body, BodyLimits};
 use super::clock::{Clock, Skew};
 use super::daily_quota::DailyQuota;
 use super::error::ClientError;
+use super::json_rows::{Rows, SeenRows};
 use super::link_header;
 use super::origin::Origin;
 use super::permits::UsedUp;
@@ -24,6 +25,7 @@ use super::quote::asked;
 use super::rate_limiter::RateLimiter;
 use super::raw::{RawRequest, RawResponse, Verb};
 use super::refusal::refusal;
+use super::said_headers;
 use super::saved::{SavedResponses, not_saved};
 use super::throttle::wait;
 use super::usage::Meter;
@@ -37,12 +39,12 @@ const MAX_WHOLE_TIME: Duration = Duration::from_mins(10);
 pub(super) const ENCODINGS: &str = "gzip, br, zstd";
 
 /// How much of a response must be received before the attempt succeeds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) enum BodyMode {
     /// The beginning; the caller reads the rest.
     Beginning,
-    /// The whole body: one that is cut short is retried.
-    Whole,
+    /// The whole body: one that is cut short is retried. Of a page of JSON, without these rows.
+    Whole(SeenRows),
 }
 
 /// Context of a request: usage counters and priority.
@@ -97,7 +99,9 @@ impl Exchange {
         let frame = || self.frame(url, &account.meter);
         let mut found = saved.answer(url, frame()).await?;
         if found.is_none() && saved.is_recording() {
-            let received = self.request(url, kind, extent, account).await?;
+            // It is saved as it came, not as it is read.
+            let begun = BodyMode::Beginning;
+            let received = self.request(url, kind, begun, account).await?;
             saved.save(url, received).await?;
             found = saved.answer(url, frame()).await?;
         }
@@ -298,6 +302,8 @@ impl Exchange {
             charset,
             content_length: response.content_length(),
             next: link_header::next(response.headers(), &url),
+            said: said_headers::said(response.headers()),
+            rows: Rows::default(),
             url,
             body: Body::new(response, frame)?,
         })
@@ -307,14 +313,19 @@ impl Exchange {
 /// Checks the type of a response, and reads its body if the whole is wanted.
 async fn finish(answer: &mut Answer, kind: Kind, extent: BodyMode) -> Result<(), ClientError> {
     answer.check_type(kind).await?;
-    if extent == BodyMode::Whole {
-        if kind != Kind::Xml {
-            answer.body.count_values()?;
-        }
-        let reading = answer.body.read_whole(kind.max_bytes(), MAX_WHOLE_TIME);
-        reading.await?;
+    let BodyMode::Whole(seen) = extent else {
+        return Ok(());
+    };
+    if kind == Kind::Json {
+        let rows = (kind.max_bytes(), seen);
+        answer.rows = answer.body.read_page(rows, MAX_WHOLE_TIME).await?;
+        return Ok(());
     }
-    Ok(())
+    if kind == Kind::JsonObject {
+        answer.body.count_values()?;
+    }
+    let reading = answer.body.read_whole(kind.max_bytes(), MAX_WHOLE_TIME);
+    reading.await
 }
 
 fn clock_skew(url: &Url, skew: Skew) -> ClientError {

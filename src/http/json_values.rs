@@ -6,9 +6,9 @@ pub(super) const MOST_VALUES: u64 = 200_000;
 
 /// An object counts as this many values: parsed, even a small one takes some 600 bytes, and
 /// a number or short string less than 80.
-const OBJECT: u64 = 8;
+pub(super) const OBJECT: u64 = 8;
 /// An array counts as this many.
-const ARRAY: u64 = 2;
+pub(super) const ARRAY: u64 = 2;
 
 /// Counts the values of a JSON text that arrives in pieces.
 #[derive(Debug, Default)]

@@ -96,6 +96,14 @@ pub enum Failure {
         /// Members that it should have contained.
         known: usize,
     },
+    /// A page does not end, although its rows are read in parts.
+    #[error(
+        "a page of upstream is too large: it was not read to its end in {parts} parts of 16 MiB"
+    )]
+    LargePage {
+        /// Parts that were read.
+        parts: u32,
+    },
     /// A page of tickets is larger than what is read.
     #[error("{error}; lower `[tickets] page_size`, which is {page_size}")]
     LargeTicketPage {
@@ -161,6 +169,16 @@ pub enum Failure {
         listed: usize,
         /// The first of them.
         sample: String,
+    },
+    /// Watch lists with several rows that differ.
+    #[error(
+        "upstream lists {repeated} of its watch lists several times with different values, the first is {first}; of these rows one that is enabled is followed"
+    )]
+    ListsDiffer {
+        /// The first such list.
+        first: i64,
+        /// Their number.
+        repeated: usize,
     },
     /// Upstream has no such watch list.
     #[error(

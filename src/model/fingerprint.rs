@@ -22,3 +22,25 @@ pub fn plain_fingerprint(bytes: &[u8]) -> Fingerprint {
 pub fn salted_fingerprint(bytes: &[u8], salt: u64) -> Fingerprint {
     xxhash_rust::xxh3::xxh3_128_with_seed(bytes, PARSER_VERSION.wrapping_add(salt)).to_be_bytes()
 }
+
+/// [`plain_fingerprint`] of bytes that come in pieces.
+#[derive(Clone, Default)]
+pub struct PlainFingerprint(xxhash_rust::xxh3::Xxh3);
+
+impl PlainFingerprint {
+    /// Takes the next piece.
+    pub fn add(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The fingerprint of all pieces.
+    pub fn end(&self) -> Fingerprint {
+        self.0.digest128().to_be_bytes()
+    }
+}
+
+impl std::fmt::Debug for PlainFingerprint {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("PlainFingerprint")
+    }
+}

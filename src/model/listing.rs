@@ -1,5 +1,7 @@
 //! Watch lists of upstream, and how they changed since the last discovery.
 
+use std::cmp::Ordering;
+
 /// A watch list that upstream listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedList {
@@ -9,6 +11,20 @@ pub struct ListedList {
     pub name: Option<String>,
     /// A disabled list is not followed.
     pub enabled: bool,
+}
+
+/// Of two rows with the same id, the one that is followed is greater.
+impl Ord for ListedList {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let order = |list: &Self| (list.id, list.enabled, list.name.clone());
+        order(self).cmp(&order(other))
+    }
+}
+
+impl PartialOrd for ListedList {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// How a list changed.

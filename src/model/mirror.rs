@@ -77,7 +77,7 @@ impl std::fmt::Display for MirrorKey {
 }
 
 /// Something that a watch list contains.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ListItem {
     /// Upstream's id.
     pub upstream_id: String,
@@ -86,7 +86,7 @@ pub struct ListItem {
 }
 
 /// An advisory that awaits approval.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PendingApproval {
     /// Upstream's id of the approval.
     pub upstream_id: String,

@@ -70,7 +70,8 @@ pub use detail::{Detail, Details, Forecast, IngestedVia, forecast};
 pub use enrichment::{Catalogue, CveNumber, EpssScores, KevCatalogue, KevEntry};
 pub use fact::{alert_id, alert_of, test_id};
 pub use fingerprint::{
-    Fingerprint, PARSER_VERSION, fingerprint, plain_fingerprint, salted_fingerprint,
+    Fingerprint, PARSER_VERSION, PlainFingerprint, fingerprint, plain_fingerprint,
+    salted_fingerprint,
 };
 pub use glob::Globs;
 pub use holder::Holder;

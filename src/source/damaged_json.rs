@@ -88,9 +88,18 @@ pub(super) fn split(page: &str) -> Option<Parts<'_>> {
     })
 }
 
+/// How much longer a page or an object may become while it is mended, in bytes: each control
+/// character becomes six.
+pub(super) const MOST_MORE: usize = 1024 * 1024;
+
 /// The text with raw control characters in strings escaped, and with the numbers that JSON
-/// does not have (`NaN`, `Infinity`, `-Infinity`) as `null`.
-pub(super) fn mended(text: &str) -> String {
+/// does not have (`NaN`, `Infinity`, `-Infinity`) as `null`. `None` if it became more than
+/// `most_more` bytes longer.
+pub(super) fn mended(text: &str, most_more: usize) -> Option<String> {
+    let is_raw = |byte: &u8| *byte < 0x20 && !byte.is_ascii_whitespace();
+    if text.bytes().filter(|byte| is_raw(byte)).count() > most_more {
+        return None;
+    }
     let mut mended = String::with_capacity(text.len());
     let (mut is_string, mut is_escaped) = (false, false);
     let mut rest = text;
@@ -115,8 +124,11 @@ pub(super) fn mended(text: &str) -> String {
             is_string = !is_string;
         }
         is_escaped = is_string && next == '\\' && !is_escaped;
+        if mended.len() > text.len() + most_more {
+            return None;
+        }
     }
-    mended
+    Some(mended)
 }
 
 /// How many bytes at the beginning of a text belong to one number or word.
@@ -147,8 +159,16 @@ mod tests {
             ),
             ("{\n\t\"a\": tru}", "{\n\t\"a\": tru}"),
         ] {
-            assert_eq!(mended(came), wanted);
+            assert_eq!(mended(came, 40).as_deref(), Some(wanted));
         }
+    }
+
+    #[test]
+    fn what_would_become_much_longer_is_not_mended() {
+        let text = format!("[\"{}\"]", "\u{1}".repeat(100));
+        assert_eq!(mended(&text, 499), None);
+        assert_eq!(mended(&text, 500).map(|text| text.len()), Some(604));
+        assert_eq!(mended(&text, 99), None);
     }
 
     #[test]

@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 use encoding_rs::UTF_8;
 use serde_json::{Map, Value};
 
-use super::damaged_json;
+use super::damaged_json::{self, MOST_MORE};
 use super::page::{Page, Unreadable};
+use super::repeated_keys::{self, Fields};
 use super::xml::{self, Rules};
 use crate::model::{Advisory, Detail, plain_fingerprint};
 
@@ -30,20 +31,28 @@ pub fn read(rules: &Rules, body: &[u8]) -> Result<Detail, Unreadable> {
     let text = UTF_8.decode(body).0.replace('\0', "\u{fffd}");
     let (mut value, is_mended) = match serde_json::from_str::<Value>(&text) {
         Ok(value) => (value, false),
-        Err(error) => match serde_json::from_str(&damaged_json::mended(&text)) {
-            Ok(value) => (value, true),
-            Err(_) => return Err(refused(None, format!("not valid JSON: {error}"))),
-        },
+        Err(error) => {
+            let mended = damaged_json::mended(&text, MOST_MORE);
+            match mended.and_then(|text| serde_json::from_str(&text).ok()) {
+                Some(value) => (value, true),
+                None => return Err(refused(None, format!("not valid JSON: {error}"))),
+            }
+        }
     };
     let mut advisory = xml::read_json(rules, &value)
         .map_err(|xml::Unreadable { key, reason, .. }| refused(key, reason))?;
-    if let Some(claim) = claim(&value) {
+    // What was mended is marked already.
+    let repeated = repeated_keys::found(&text).filter(|_| !is_mended);
+    if let Some(claim) = claim(&value, &text) {
         let reason = format!("the response reports an error or that it is incomplete: {claim}");
         return Err(refused(Some(advisory.said), reason));
     }
     if !says_more(rules, &value) {
         let reason = "the response contains only an identifier".to_owned();
         return Err(refused(Some(advisory.said), reason));
+    }
+    if !advisory.is_repaired() {
+        advisory.repaired(repeated.map(|words| format!("{words}; the last value was taken")));
     }
     if is_mended && !advisory.is_repaired() {
         advisory.repaired(Some(
@@ -80,9 +89,16 @@ fn says_more(rules: &Rules, value: &Value) -> bool {
 
 /// What an answer says beside the fields of the advisory about an error, or that something
 /// is missing in it: quoted.
-fn claim(value: &Value) -> Option<String> {
-    let fields = value.as_object()?.iter();
-    let mut claims = fields.filter_map(|(name, value)| {
+fn claim(value: &Value, text: &str) -> Option<String> {
+    let can_be = |name: &str| xml::is_error(name.as_bytes()) || CUT.contains(&name);
+    let last = value.as_object()?.iter().filter(|(name, _)| can_be(name));
+    let last = last.map(|(name, value)| (name.clone(), value.clone()));
+    // A key that occurs twice counts twice.
+    let all = Fields::of(text).0.into_iter();
+    let all = all.filter(|(name, _)| can_be(name));
+    let all = all.filter_map(|(name, raw)| Some((name, serde_json::from_str(raw.get()).ok()?)));
+    let mut claims = all.chain(last).filter_map(|(name, value)| {
+        let (name, value) = (&name, &value);
         let text = match value {
             Value::Null => String::new(),
             Value::String(text) => text.trim().to_owned(),
@@ -310,6 +326,15 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_occurs_twice_is_marked() {
+        let body = br#"{"advisory_identifier":"SA1","title":"x","title":"y"}"#;
+        let advisory = read(&rules(), body).unwrap().advisory;
+        assert!(advisory.is_repaired());
+        let marks = format!("{:?}", advisory.unrecognised);
+        assert!(marks.contains("the key `title` occurs twice"), "{marks}");
+    }
+
+    #[test]
     fn an_answer_that_says_that_something_failed_is_no_detail() {
         for more in [
             r#""partial": true"#,
@@ -321,6 +346,9 @@ mod tests {
             assert_eq!(refused.key.as_deref(), Some("SA1"), "{more}");
             assert!(refused.reason.contains("incomplete"), "{}", refused.reason);
         }
+        let more = r#""error": "timeout", "error": null"#;
+        let body = format!(r#"{{"advisory_identifier":"SA1","title":"x",{more}}}"#);
+        assert!(read(&rules(), body.as_bytes()).is_err());
         for more in [r#""error": null"#, r#""errors": []"#, r#""partial": false"#] {
             let body = format!(r#"{{"advisory_identifier":"SA1","title":"x",{more}}}"#);
             assert!(read(&rules(), body.as_bytes()).is_ok(), "{more}");

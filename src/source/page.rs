@@ -4,12 +4,12 @@ use encoding_rs::UTF_8;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::damaged_json::{self, Behind, Parts};
+use super::damaged_json::{self, Behind, MOST_MORE, Parts};
 use super::page_claims;
 use super::page_envelope::{Envelope, first};
 use super::page_rows::Rows;
 pub use super::unreadable::Unreadable;
-use super::xml::FeedError;
+use super::xml::{self, FeedError};
 use crate::model::{counted, one_line, shortened};
 
 /// The envelope of a collection.
@@ -107,10 +107,26 @@ impl Page {
             return Err(NotAPage::new(&text, error));
         };
         let rows = rows.read(parts.rows.iter().copied());
-        let envelope = damaged_json::mended(&parts.envelope());
+        let envelope = parts.envelope();
+        let envelope = damaged_json::mended(&envelope, MOST_MORE).unwrap_or(envelope);
         match (&parts.behind, serde_json::from_str::<Envelope>(&envelope)) {
             (Behind::End(_), Ok(read)) => Ok(Self::of(&read, rows, &envelope)),
             _ => Self::of_broken(&parts, rows, error).map_err(|error| NotAPage::new(&text, error)),
+        }
+    }
+
+    /// Takes what headers of the response say about how much the collection or the page
+    /// holds: names without `x-`, and values.
+    pub fn headers(&mut self, said: &[(String, String)]) {
+        let is_linked = self.next.is_some();
+        let is_claim = |(name, value): &&(String, String)| match xml::total(name, value) {
+            Some(total) => total > self.count,
+            None => xml::is_partial(name, value, is_linked),
+        };
+        if let Some((name, value)) = said.iter().find(is_claim) {
+            let text = xml::quoted(&format!("{name}: {value} (header)"));
+            self.claim
+                .get_or_insert(Incomplete::Says(FeedError::Partial { text }));
         }
     }
 
@@ -137,7 +153,8 @@ impl Page {
         let envelope = match parts.behind {
             Behind::Damage(rest) => {
                 rows.add_behind(rest);
-                serde_json::from_str(&damaged_json::mended(&parts.envelope())).ok()
+                let envelope = damaged_json::mended(&parts.envelope(), MOST_MORE);
+                envelope.and_then(|text| serde_json::from_str(&text).ok())
             }
             Behind::End(end) => first(parts, end).map(|(envelope, further)| {
                 rows.add_further(further);
@@ -253,6 +270,25 @@ mod tests {
                 }
                 Err(_) => assert_eq!(whole, 0, "{}", &page[..cut]),
             }
+        }
+    }
+
+    #[test]
+    fn headers_that_say_that_rows_are_missing_are_noticed() {
+        for (name, value, is_whole) in [
+            ("total-count", "2", true),
+            ("total-count", "3", false),
+            ("truncated", "true", false),
+            ("truncated", "false", true),
+            ("has-more", "true", false),
+            ("page", "1", true),
+            ("warning", "Results truncated", false),
+            ("request-id", "3", true),
+        ] {
+            let body = br#"{"count": 2, "results": [{"id": 1}, {"id": 2}]}"#;
+            let mut page = Page::read(body).unwrap();
+            page.headers(&[(name.to_owned(), value.to_owned())]);
+            assert_eq!(page.claim.is_none(), is_whole, "{name}: {value}");
         }
     }
 

@@ -1,11 +1,10 @@
 //! What a page of the JSON API says beside its rows: that something failed upstream, or
 //! that the page is not complete. Only the keys of the envelope count, never a row's.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::repeated_keys::Fields;
 use super::xml::{self, FeedError};
 
 /// The keys of the envelope itself.
@@ -25,21 +24,22 @@ const MESSAGES: [&str; 4] = ["detail", "message", "reason", "warning"];
 /// Fails if a page, given as its text, says that it is not what was asked for. A page that
 /// `is_linked` names the next one; in one that `is_empty`, every message counts.
 pub(super) fn check(text: &str, is_linked: bool, is_empty: bool) -> Result<(), FeedError> {
-    // The envelope was read before: what cannot be read here has no keys.
-    let keys: BTreeMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
-    let beside = keys
+    // The envelope was read before: what cannot be read here has no keys. A key that occurs
+    // twice counts twice.
+    let fields = Fields::of(text).0;
+    let beside = fields
         .iter()
         .filter(|(name, _)| !ENVELOPE.contains(&name.as_str()));
+    let of = Claim {
+        is_linked,
+        is_empty,
+    };
     for (name, value) in beside {
-        let value = serde_json::from_str(value.get()).unwrap_or(Value::Null);
-        let of = Claim {
-            is_linked,
-            is_empty,
-        };
-        of.check(name, &value)?;
-        let inner = value.as_object().filter(|_| ABOUT.contains(&name.as_str()));
+        of.check(name, value)?;
+        let is_about = ABOUT.contains(&name.as_str());
+        let inner = is_about.then(|| Fields::of(value.get()).0);
         for (name, value) in inner.into_iter().flatten() {
-            of.check(name, value)?;
+            of.check(&name, &value)?;
         }
     }
     Ok(())
@@ -51,7 +51,8 @@ struct Claim {
 }
 
 impl Claim {
-    fn check(&self, name: &str, value: &Value) -> Result<(), FeedError> {
+    fn check(&self, name: &str, raw: &RawValue) -> Result<(), FeedError> {
+        let value = &serde_json::from_str(raw.get()).unwrap_or(Value::Null);
         let text = match value {
             Value::Null => String::new(),
             Value::String(text) => text.trim().to_owned(),
@@ -98,6 +99,10 @@ mod tests {
             r#", "status": "error""#,
             r#", "status": 503"#,
             r#", "message": "Results truncated""#,
+            r#", "error": "backend timeout", "error": null"#,
+            r#", "error": null, "error": "backend timeout""#,
+            r#", "meta": {"partial": true, "partial": false}"#,
+            r#", "meta": {"partial": true}, "meta": {}"#,
         ] {
             for rows in ["", r#"{"id": 1}"#] {
                 assert!(

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::broken_page::{self, Names};
-use super::damaged_json::{self, Behind};
+use super::damaged_json::{self, Behind, MOST_MORE};
 use super::page_envelope::first;
+use super::repeated_keys;
 use super::unreadable::Unreadable;
 
 /// So many further pages are read that follow the end of a page.
@@ -20,6 +21,8 @@ pub(super) struct Rows {
     pub repaired: usize,
     /// Whether the page has bytes that do not belong to its encoding.
     has_wrong_bytes: bool,
+    /// How much longer the rows may still become while they are mended, in bytes.
+    room: usize,
     /// What values the first `known_of` of `results` have.
     known: BTreeSet<Names>,
     known_of: usize,
@@ -30,6 +33,7 @@ impl Rows {
     pub(super) fn of_page(has_wrong_bytes: bool) -> Self {
         Self {
             has_wrong_bytes,
+            room: MOST_MORE,
             ..Self::default()
         }
     }
@@ -46,11 +50,21 @@ impl Rows {
     }
 
     fn add(&mut self, row: &str) -> Result<(), serde_json::Error> {
-        let as_it_came = serde_json::from_str(row);
-        let is_damaged = as_it_came.is_err()
-            || self.has_wrong_bytes && row.contains(char::REPLACEMENT_CHARACTER);
-        let value = as_it_came.or_else(|_| serde_json::from_str(&damaged_json::mended(row)))?;
-        self.repaired += usize::from(is_damaged);
+        let is_damaged = self.has_wrong_bytes && row.contains(char::REPLACEMENT_CHARACTER);
+        let (value, is_mended) = match serde_json::from_str(row) {
+            Ok(value) => (value, false),
+            Err(error) => {
+                let mended = damaged_json::mended(row, self.room).ok_or(error)?;
+                let value = serde_json::from_str(&mended)?;
+                self.room -= mended.len().saturating_sub(row.len());
+                repeated_keys::check(&mended)?;
+                (value, true)
+            }
+        };
+        if !is_mended {
+            repeated_keys::check(row)?;
+        }
+        self.repaired += usize::from(is_mended || is_damaged);
         self.results.push(value);
         Ok(())
     }

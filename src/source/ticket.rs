@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::page::Unreadable;
+use super::repeated_keys;
 use crate::model::{Named, Ticket, parse_time, shortened};
 
 /// Names a field may have, the most likely first.
@@ -79,6 +80,14 @@ pub fn read(raw: Value) -> Result<Ticket, Unreadable> {
         modified_at: text(fields, MODIFIED).as_deref().and_then(parse_time),
         raw,
     })
+}
+
+/// The ticket of an answer that is a single one, if it can be read.
+pub fn read_alone(body: &[u8]) -> Option<Ticket> {
+    let text = std::str::from_utf8(body).ok()?;
+    let value = serde_json::from_str(text).ok()?;
+    repeated_keys::check(text).ok()?;
+    read(value).ok()
 }
 
 /// The `id` of a ticket with a value that cannot be read, if its form is valid JSON.

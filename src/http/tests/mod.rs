@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bodies;
+mod json_rows;
 mod origin;
 mod refusals;
 mod retries;

@@ -1,6 +1,6 @@
 //! Origin: redirects, `next` links, token and proxy.
 
-use super::super::{ClientError, Kind};
+use super::super::{ClientError, Kind, SeenRows};
 use super::server::{Act, Server, answer, json};
 use super::{TOKEN, as_json, client, client_with, page, settings};
 use crate::config::Token;
@@ -112,7 +112,10 @@ async fn an_evil_next_is_not_followed_and_a_versioned_one_is() {
     }
     assert!(server.requests().is_empty() && other.requests().is_empty());
     let next = format!("{}/api/v1/tickets/?page=2", server.base);
-    client.get_url_whole(&next, Kind::Json).await.unwrap();
+    client
+        .get_url_rest(&next, Kind::Json, SeenRows::default())
+        .await
+        .unwrap();
     assert!(server.requests()[0].starts_with("GET /api/v1/tickets/?page=2 "));
 }
 

@@ -292,6 +292,8 @@ impl Recording<'_> {
                 .await?
             {
                 Ok(_) => self.recorded.details += 1,
+                // It is saved all the same, and quarantined by the import.
+                Err(error) if error.is_too_large() => self.recorded.details += 1,
                 Err(error @ ClientError::NotFound { .. }) => {
                     self.without(&format!("details of {said}"), &chain(&error));
                 }

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use crate::http::{Rows, SeenRows};
 use crate::model::{Fingerprint, plain_fingerprint};
 use crate::source::page::{Page, Unreadable};
 
@@ -15,17 +16,40 @@ pub(crate) struct Known {
     rows: HashSet<Fingerprint>,
     /// The ids of its rows, in their order; `None` if not all have one.
     ids: Option<Vec<i64>>,
+    /// The bytes of its rows.
+    bytes: SeenRows,
 }
 
 impl Known {
-    pub(crate) fn of(page: &Page) -> Self {
+    pub(crate) fn of(page: &Page, received: &Rows) -> Self {
         let rows = page.results.iter().map(of_row);
         let unreadable = page.unreadable.iter().map(of_unreadable);
         let ids = page.results.iter().map(id).collect::<Option<Vec<i64>>>();
         Self {
             rows: rows.chain(unreadable).collect(),
-            ids: ids.filter(|_| page.unreadable.is_empty()),
+            ids: ids.filter(|_| page.unreadable.is_empty() && received.large.is_empty()),
+            bytes: SeenRows::new(received.taken.clone()),
         }
+    }
+
+    /// Adds another part of the page.
+    pub(crate) fn add(&mut self, part: Self) {
+        self.bytes = self.seen_with(&part);
+        self.rows.extend(part.rows);
+        self.ids = self.ids.take().zip(part.ids).map(|(mut ids, more)| {
+            ids.extend(more);
+            ids
+        });
+    }
+
+    /// The rows of this page, by which they are left out of an answer.
+    pub(crate) fn seen(&self) -> SeenRows {
+        SeenRows::clone(&self.bytes)
+    }
+
+    /// The rows of both pages.
+    pub(crate) fn seen_with(&self, other: &Self) -> SeenRows {
+        SeenRows::new(self.bytes.union(&other.bytes).copied().collect())
     }
 
     /// Whether no row can have moved between this page and the next one: both are in the
@@ -74,8 +98,8 @@ mod tests {
 
     fn page(ids: &[i64]) -> Known {
         Known {
-            rows: std::collections::HashSet::new(),
             ids: Some(ids.to_vec()),
+            ..Known::default()
         }
     }
 

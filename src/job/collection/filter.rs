@@ -74,7 +74,9 @@ async fn first(
     let body = response.bytes().await?;
     let mut page = Page::read(&body)?;
     match page.claim.take() {
-        Some(claim) if page.results.is_empty() => Err(claim.into()),
+        Some(claim) if page.results.is_empty() && response.rows.large.is_empty() => {
+            Err(claim.into())
+        }
         // The scan that follows uses the rows, and fails.
         _ => Ok(Some(page)),
     }

@@ -5,19 +5,58 @@ use tracing::warn;
 
 use super::border::Known;
 use super::links::Links;
-use crate::http::{Answer, Client, ClientError, Kind, Request};
+use crate::http::{Client, ClientError, Kind, Request, Rows, SeenRows};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::counted;
-use crate::source::page::Page;
+use crate::source::large::Large;
+use crate::source::page::{Incomplete, Page};
 
 /// Pages in one scan. At 100 rows a page that is ten million rows.
 const MAX_PAGES: u32 = 100_000;
 
-/// A received page.
+/// Parts of one page. Each is some 16 MiB.
+const MAX_PARTS: u32 = 64;
+
+/// A received page, or a part of one that does not fit into memory as a whole.
 pub(crate) struct PageResult {
     pub page: Page,
+    /// Its rows that are too large to be read.
+    pub large: Vec<Large>,
     pub bytes: u64,
+}
+
+impl PageResult {
+    fn rows(&self) -> u64 {
+        (self.page.results.len() + self.page.unreadable.len() + self.large.len()) as u64
+    }
+}
+
+/// What came of one request.
+struct Received {
+    page: Page,
+    rows: Rows,
+    date: Option<DateTime<Utc>>,
+    bytes: u64,
+}
+
+/// A page whose parts are being read.
+#[derive(Default)]
+struct Begun {
+    url: Option<String>,
+    parts: u32,
+    /// What the parts say of the next page, and that something is missing.
+    next: Option<String>,
+    claim: Option<Incomplete>,
+}
+
+impl Begun {
+    fn at(url: Option<String>) -> Self {
+        Self {
+            url,
+            ..Self::default()
+        }
+    }
 }
 
 /// A scan of a collection, page by page.
@@ -27,12 +66,17 @@ pub(crate) struct PageResult {
 /// them, and what has moved to it is added to the next one. Where rows are not in the order
 /// of their ids, one that is modified can move to the front: the first page is read again
 /// at the end.
+///
+/// A page that does not fit into memory is requested several times: each answer has the rows
+/// that the ones before did not have.
 pub(crate) struct Pages<'c> {
     context: &'c Context,
     first: Request,
     next: Next,
     links: Links,
     limit: u32,
+    /// What the page before the last one had, and its URL.
+    before: Option<(Known, Option<String>)>,
     /// What the page that was read last had, and the first one.
     last_had: Option<Known>,
     first_had: Known,
@@ -54,6 +98,8 @@ pub(crate) struct Pages<'c> {
 enum Next {
     First,
     At(String),
+    /// After a part of a page.
+    Rest(Begun),
     /// After a page that is not complete: its rows are used, the scan fails.
     Failed(Failure),
     /// After the last page: the first one again.
@@ -70,6 +116,7 @@ impl<'c> Pages<'c> {
             next: Next::First,
             links: Links::default(),
             limit: MAX_PAGES,
+            before: None,
             last_had: None,
             first_had: Known::default(),
             is_loose: false,
@@ -95,78 +142,110 @@ impl<'c> Pages<'c> {
         Self { limit, ..self }
     }
 
-    /// The next page, `None` after the last one.
+    /// The next page or part of one, `None` after the last one.
     pub(crate) async fn next(&mut self) -> Result<Option<PageResult>, Failure> {
-        let (context, client) = (self.context, &self.context.client);
-        let url = match std::mem::replace(&mut self.next, Next::End) {
+        let mut begun = match std::mem::replace(&mut self.next, Next::End) {
             Next::End => return Ok(None),
             Next::Failed(failure) => return Err(failure),
             Next::FirstAgain => return self.moved_to_the_front().await,
-            Next::First => None,
+            Next::First => Begun::default(),
             Next::At(_) if self.read >= self.limit => {
                 return Err(Failure::TooManyPages { pages: self.read });
             }
             Next::At(url) => {
                 self.links.follow(&url)?;
-                Some(url)
+                Begun::at(Some(url))
+            }
+            Next::Rest(begun) => begun,
+        };
+        let client = &self.context.client;
+        let seen = if begun.parts == 0 {
+            SeenRows::default()
+        } else {
+            self.last_had.as_ref().map(Known::seen).unwrap_or_default()
+        };
+        let received = self.receive(client, begun.url.as_deref(), seen).await?;
+        // Past the end. Only a page after the first can be that.
+        let Some(mut received) = received else {
+            return self.moved_to_the_front().await;
+        };
+        warn_of_repairs(&received.page);
+        let next = received.page.next.take().filter(|url| !url.is_empty());
+        begun.next = next.or(begun.next);
+        begun.claim = begun.claim.or(received.page.claim.take());
+        self.begin(&begun, &received);
+        begun.parts += 1;
+        let is_part = received.rows.is_part;
+        let mut result = result(received);
+        let counted = Some(result.page.count);
+        self.next = if is_part && begun.parts >= MAX_PARTS {
+            Next::Failed(Failure::LargePage { parts: begun.parts })
+        } else if is_part {
+            Next::Rest(begun)
+        } else {
+            // A page that was received is used, even if the one before cannot be read again.
+            let moved = self.add_moved(&mut result).await;
+            match (begun.claim, moved) {
+                (Some(claim), _) => Next::Failed(claim.into()),
+                (None, Err(failure)) => Next::Failed(failure),
+                (None, Ok(())) => begun.next.map_or(Next::FirstAgain, Next::At),
             }
         };
-        let response = get(&self.first, url.as_deref(), client);
-        let mut response = match context.or_stopped(response).await? {
-            // Past the end. Only a page after the first can be that.
-            Err(error) if url.is_some() && error.is_invalid_page() => {
-                return self.moved_to_the_front().await;
-            }
-            response => response?,
-        };
-        let body = response.bytes().await?;
-        let mut page = Page::read(&body)?;
-        warn_of_repairs(&page);
-        let next = page.next.take().filter(|url| !url.is_empty());
-        if self.read == 0 {
-            self.claimed = page.count;
-            self.date = Some(response.date.unwrap_or_else(|| client.upstream_at_most()));
-        }
-        let mut bytes = body.len() as u64;
-        // A page that was received is used, even if the one before cannot be read again.
-        let moved = self.add_moved(&mut page, next.is_some()).await;
-        bytes += moved.as_ref().copied().unwrap_or_default();
-        let rows = page.results.len() + page.unreadable.len();
-        self.links.read(rows as u64, Some(page.count))?;
-        self.read += 1;
-        self.url = url;
-        self.next = match (page.claim.take(), moved) {
-            (Some(claim), _) => Next::Failed(claim.into()),
-            (None, Err(failure)) => Next::Failed(failure),
-            (None, Ok(_)) => next.map_or(Next::FirstAgain, Next::At),
-        };
-        Ok(Some(PageResult { page, bytes }))
+        self.links.read(result.rows(), counted)?;
+        Ok(Some(result))
     }
 
-    /// Adds what has moved from this page to the one before; returns the bytes received.
-    async fn add_moved(&mut self, page: &mut Page, is_linked: bool) -> Result<u64, Failure> {
-        let before = self.last_had.take();
+    /// Takes what is known of a page with each part of it.
+    fn begin(&mut self, begun: &Begun, received: &Received) {
+        let is_single = begun.next.is_none() && self.last_had.is_none() && !received.rows.is_part;
         // A single page needs no comparison.
-        let had = (is_linked || before.is_some()).then(|| Known::of(page));
-        let mut bytes = 0;
-        if let (Some(before), Some(had)) = (before, &had)
-            && !before.is_before(had)
-        {
-            self.is_loose = true;
-            if let Some(PageResult {
-                page: again,
-                bytes: more,
-            }) = read_again(self.context, &self.first, self.url.as_deref()).await?
-            {
-                self.merge(page, again, &[&before, had]);
-                bytes = more;
+        let had = (!is_single).then(|| Known::of(&received.page, &received.rows));
+        if begun.parts > 0 {
+            if let (Some(known), Some(had)) = (&mut self.last_had, had) {
+                known.add(had);
             }
+            return;
         }
         if self.read == 0 {
-            self.first_had = had.clone().unwrap_or_default();
+            let date = received.date;
+            self.claimed = received.page.count;
+            self.date = Some(date.unwrap_or_else(|| self.context.client.upstream_at_most()));
         }
+        let url = std::mem::replace(&mut self.url, begun.url.clone());
+        self.before = self.last_had.take().map(|before| (before, url));
         self.last_had = had;
-        Ok(bytes)
+        self.read += 1;
+    }
+
+    /// Adds what has moved from a page, which was received to its end, to the one before.
+    async fn add_moved(&mut self, result: &mut PageResult) -> Result<(), Failure> {
+        if self.read == 1 {
+            self.first_had = self.last_had.clone().unwrap_or_default();
+        }
+        let (Some((before, url)), Some(had)) = (self.before.take(), &self.last_had) else {
+            return Ok(());
+        };
+        if before.is_before(had) {
+            return Ok(());
+        }
+        self.is_loose = true;
+        let seen = before.seen_with(had);
+        let Some(mut again) = self.read_again(url.as_deref(), seen).await? else {
+            return Ok(());
+        };
+        for known in [&before, had] {
+            known.remove_from(&mut again.page);
+        }
+        self.moved += again.rows();
+        let PageResult { page, large, bytes } = result;
+        page.results.append(&mut again.page.results);
+        page.unreadable.append(&mut again.page.unreadable);
+        large.append(&mut again.large);
+        *bytes += again.bytes;
+        again
+            .page
+            .claim
+            .map_or(Ok(()), |claim| Err(Failure::from(claim)))
     }
 
     /// After the last page: what has moved to the first one.
@@ -175,59 +254,76 @@ impl<'c> Pages<'c> {
         if !self.is_loose || self.read <= 2 {
             return Ok(None);
         }
-        let found = read_again(self.context, &self.first, None).await?;
-        let Some(PageResult {
-            page: mut again,
-            bytes,
-        }) = found
-        else {
+        let seen = self.first_had.seen();
+        let Some(mut again) = self.read_again(None, seen).await? else {
             return Ok(None);
         };
-        self.first_had.remove_from(&mut again);
-        let rows = again.results.len() + again.unreadable.len();
-        self.moved += rows as u64;
-        if let Some(claim) = again.claim.take() {
+        self.first_had.remove_from(&mut again.page);
+        let rows = again.rows();
+        self.moved += rows;
+        if let Some(claim) = again.page.claim.take() {
             self.next = Next::Failed(claim.into());
         }
-        Ok((rows > 0).then_some(PageResult { page: again, bytes }))
+        Ok((rows > 0).then_some(again))
     }
 
-    /// Adds the rows of a page that was read `again`, but for those that were received.
-    fn merge(&mut self, page: &mut Page, mut again: Page, received: &[&Known]) {
-        for known in received {
-            known.remove_from(&mut again);
+    /// Reads a page again, at `url` or the first one, without the rows that were `seen`. `None`
+    /// if it no longer exists, or only saved pages can be read.
+    async fn read_again(
+        &self,
+        url: Option<&str>,
+        seen: SeenRows,
+    ) -> Result<Option<PageResult>, Failure> {
+        let client = self.context.client.without_saved();
+        let received = match self.receive(&client, url, seen).await {
+            Err(Failure::Upstream(ClientError::Offline { .. })) => return Ok(None),
+            received => received?,
+        };
+        match received {
+            Some(received) if received.rows.is_part => Err(Failure::LargePage { parts: 2 }),
+            received => Ok(received.map(result)),
         }
-        self.moved += (again.results.len() + again.unreadable.len()) as u64;
-        page.results.append(&mut again.results);
-        page.unreadable.append(&mut again.unreadable);
-        page.claim = page.claim.take().or(again.claim);
+    }
+
+    /// Requests a page, at `url` or the first one, without the rows that were `seen`. `None` if
+    /// `url` is past the end.
+    async fn receive(
+        &self,
+        client: &Client,
+        url: Option<&str>,
+        seen: SeenRows,
+    ) -> Result<Option<Received>, Failure> {
+        let response = async {
+            match url {
+                Some(url) => client.get_url_rest(url, Kind::Json, seen).await,
+                None => client.get_rest(&self.first, seen).await,
+            }
+        };
+        let mut response = match self.context.or_stopped(response).await? {
+            Err(error) if url.is_some() && error.is_invalid_page() => return Ok(None),
+            response => response?,
+        };
+        let body = response.bytes().await?;
+        let mut page = Page::read(&body)?;
+        page.headers(&response.said);
+        Ok(Some(Received {
+            page,
+            rows: response.rows,
+            date: response.date,
+            bytes: body.len() as u64,
+        }))
     }
 }
 
-async fn get(first: &Request, url: Option<&str>, client: &Client) -> Result<Answer, ClientError> {
-    match url {
-        Some(url) => client.get_url_whole(url, Kind::Json).await,
-        None => client.get_whole(first).await,
+fn result(received: Received) -> PageResult {
+    let Received {
+        page, rows, bytes, ..
+    } = received;
+    PageResult {
+        page,
+        large: rows.large.into_iter().map(Large::from).collect(),
+        bytes,
     }
-}
-
-/// Reads a page again, at `url` or the first one. `None` if it no longer exists, or only
-/// saved pages can be read.
-async fn read_again(
-    context: &Context,
-    first: &Request,
-    url: Option<&str>,
-) -> Result<Option<PageResult>, Failure> {
-    let client = context.client.without_saved();
-    let mut response = match context.or_stopped(get(first, url, &client)).await? {
-        Err(ClientError::Offline { .. }) => return Ok(None),
-        Err(error) if url.is_some() && error.is_invalid_page() => return Ok(None),
-        response => response?,
-    };
-    let body = response.bytes().await?;
-    let page = Page::read(&body)?;
-    let bytes = body.len() as u64;
-    Ok(Some(PageResult { page, bytes }))
 }
 
 fn warn_of_repairs(page: &Page) {

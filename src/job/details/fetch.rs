@@ -17,7 +17,7 @@ use crate::model::{
     Detail, Fingerprint, Forecast, Holder, Mode, SourceKey, forecast, plain_fingerprint,
 };
 use crate::source::page::Unreadable;
-use crate::source::{detail as detail_source, xml};
+use crate::source::{detail as detail_source, large, xml};
 use crate::store;
 use crate::store::advisories::detail::{self, DetailOutcome, Record};
 use crate::store::advisories::write_lock::WriteLock;
@@ -206,6 +206,14 @@ impl Fetching {
             Ok(body) => self.store_response(&said, &body).await,
             Err(Failure::Upstream(error @ ClientError::NotFound { .. })) => {
                 self.unavailable(&said, &error.to_string()).await
+            }
+            Err(Failure::Upstream(
+                ref error @ (ClientError::TooLarge { ref head, .. }
+                | ClientError::TooManyValues { ref head, .. }),
+            )) => {
+                let reason = large::too_large(&error.to_string(), head.len());
+                let raw = xml::printable(head);
+                self.quarantine(&said, head, reason, raw).await
             }
             Err(failure) => {
                 if let Failure::Upstream(error) = &failure

@@ -2,8 +2,10 @@
 //! from the JSON API and for the revision scan. The list has only identifiers and
 //! modification times; the contents are fetched as details.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::HashSet;
 
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
 use tracing::{info, warn};
 
 use super::fetch::PATH;
@@ -15,10 +17,12 @@ use crate::job::collection::window::{FixedWindow, Received, Scanned};
 use crate::job::failure::Failure;
 use crate::job::run::{Run, Work};
 use crate::model::plain_fingerprint;
-use crate::source::detail::{Listed, read_page};
+use crate::source::detail::{Listed, read_listed, read_page};
 use crate::source::page::Unreadable;
+use crate::source::xml::Rules;
 use crate::store;
 use crate::store::ledger::quarantine;
+use crate::store::origin::Origin;
 use crate::store::wanted::feed_days::{self, Counts};
 use crate::store::wanted::listed::{self, OlderThan, Row};
 
@@ -74,14 +78,15 @@ async fn scan_once(
 ) -> Result<Scanned, Failure> {
     let mut pages = Pages::new(&run.context, window.request(PATH, PAGE_SIZE));
     let mut received = Received::default();
-    while let Some(PageResult { page, bytes }) = pages.next().await? {
+    while let Some(result) = pages.next().await? {
         if let Some(longer) = window.extended(pages.date) {
             return Ok(Scanned::TooShort(longer));
         }
         if pages.read == 1 {
             run.context.progress.expect_records(pages.claimed);
         }
-        let (elements, unreadable) = read_page(&run.context.rules, page);
+        let bytes = result.bytes;
+        let (elements, unreadable) = parse(&run.context.rules, result);
         let rows = elements.len() as u64;
         run.context.progress.add(bytes, rows);
         let times: Vec<_> = elements
@@ -89,12 +94,10 @@ async fn scan_once(
             .map(|row| (row.said.clone(), row.modified_at))
             .collect();
         let named = unreadable.iter().filter_map(|row| row.key.clone());
+        let unnamed = unreadable.iter().filter(|row| row.key.is_none());
         received.add(
             elements.iter().map(|row| row.said.clone()).chain(named),
-            unreadable
-                .iter()
-                .filter(|row| row.key.is_none())
-                .map(|row| plain_fingerprint(row.raw.as_bytes())),
+            unnamed.map(|row| row.byte_hash),
         );
         work.tally.seen += rows;
         work.tally.unchanged += rows;
@@ -109,16 +112,35 @@ async fn scan_once(
     Ok(received.attempt(window, &pages))
 }
 
+/// Reads the elements of a page. What is known of one that is too large is enough to fetch its
+/// details: it is among both.
+fn parse(rules: &Rules, result: PageResult) -> (Vec<Listed>, Vec<quarantine::Unreadable>) {
+    let (mut elements, unreadable) = read_page(rules, result.page);
+    let mut unreadable: Vec<_> = unreadable.into_iter().map(kept).collect();
+    for row in result.large {
+        let listed = read_listed(rules, row.fields).ok();
+        unreadable.push(quarantine::Unreadable {
+            key: listed.as_ref().map(|listed| listed.said.clone()),
+            reason: row.reason,
+            byte_hash: row.byte_hash,
+            raw: row.head,
+        });
+        let is_other = |one: &Listed| elements.iter().all(|known| known.said != one.said);
+        let listed = listed.filter(is_other);
+        elements.extend(listed);
+    }
+    (elements, unreadable)
+}
+
 /// Enqueues the details to fetch of a page, in one transaction.
 async fn store_page(
     run: &Run,
     purpose: Purpose,
     elements: Vec<Listed>,
-    unreadable: Vec<Unreadable>,
+    mut unreadable: Vec<quarantine::Unreadable>,
     work: &mut Work,
 ) -> Result<(), Failure> {
     let mut rows: Vec<Row> = elements.into_iter().map(row).collect();
-    let mut unreadable: Vec<quarantine::Unreadable> = unreadable.into_iter().map(kept).collect();
     let settled = match write(run, purpose, &rows, &unreadable, work).await {
         Err(Failure::Store(error)) if store::refused_value(&error).is_some() => {
             let refused = write_one_by_one(run, purpose, &mut rows, work).await?;
@@ -153,6 +175,7 @@ async fn write(
 ) -> Result<Option<Counts>, Failure> {
     let mut transaction = run.transaction().await?;
     let origin = run.origin_now();
+    release(&mut transaction, origin, rows, unreadable).await?;
     quarantine::keep(&mut transaction, origin, unreadable).await?;
     let undated = origin.at - refetch_after(run);
     let (mut settled, mut sightings) = (None, Vec::new());
@@ -185,6 +208,30 @@ async fn write(
 fn refetch_after(run: &Run) -> TimeDelta {
     let overlap = run.context.config.overlap_of(run.source_name());
     REFETCH_AFTER.min(overlap / 2)
+}
+
+/// Releases the quarantined elements of which these rows are the present state.
+async fn release(
+    connection: &mut PgConnection,
+    origin: Origin,
+    rows: &[Row],
+    unreadable: &[quarantine::Unreadable],
+) -> Result<(), sqlx::Error> {
+    let source_id = origin.source_id;
+    if rows.is_empty() || quarantine::is_empty(connection, source_id).await? {
+        return Ok(());
+    }
+    let stays: HashSet<&str> = unreadable
+        .iter()
+        .filter_map(|record| record.key.as_deref())
+        .collect();
+    let keys = rows.iter().map(|row| &row.said);
+    let keys: Vec<String> = keys
+        .filter(|said| !stays.contains(said.as_str()))
+        .cloned()
+        .collect();
+    quarantine::release_keys(connection, source_id, &keys, origin.at).await?;
+    Ok(())
 }
 
 /// Writes each row in a transaction of its own; removes and returns those that the

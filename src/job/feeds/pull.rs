@@ -186,10 +186,16 @@ async fn attempt_document(
     let mut response = first;
     loop {
         let url = response.url.to_string();
+        let said = std::mem::take(&mut response.said);
         let (part, document) = pull_stream(run, known_root, response).await;
         stored.repeated(part);
         match document {
-            Ok(document) => return Ok(document),
+            Ok(mut document) => {
+                for (name, value) in &said {
+                    document.header(name, value);
+                }
+                return Ok(document);
+            }
             Err(Failure::Upstream(error)) => {
                 run.context.or_stopped(retries.pause(error)).await??;
             }

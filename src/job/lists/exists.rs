@@ -19,6 +19,7 @@ pub(crate) async fn require(context: &Context, id: i64) -> Result<(), Failure> {
     match context.or_stopped(response).await? {
         Ok(_) | Err(ClientError::Forbidden { .. }) => return Ok(()),
         Err(ClientError::NotFound { .. }) => {}
+        Err(error) if error.is_too_large() => return Ok(()),
         Err(error) => return Err(error.into()),
     }
     match ask(context).await {

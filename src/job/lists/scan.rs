@@ -22,11 +22,19 @@ pub struct Listing {
     pub unreadable: usize,
     /// The first of them.
     sample: String,
+    /// Lists with several rows that differ.
+    repeated: Vec<i64>,
 }
 
 impl Listing {
     /// Why it is incomplete, if it is.
     pub fn failure(&self) -> Option<Failure> {
+        if let Some(first) = self.repeated.first() {
+            return Some(Failure::ListsDiffer {
+                first: *first,
+                repeated: self.repeated.len(),
+            });
+        }
         (self.unreadable > 0).then(|| Failure::ListsWithoutId {
             unreadable: self.unreadable,
             listed: self.lists.len() + self.unreadable,
@@ -42,6 +50,8 @@ pub async fn ask(context: &Context) -> Result<Listing, Failure> {
         rows,
         unreadable,
         sample,
+        repeated,
+        ..
     } = whole::read(context, PATH, "watch lists", read).await?;
     if rows.len() > MAX_LISTS {
         return Err(Failure::TooManyLists { limit: MAX_LISTS });
@@ -50,6 +60,7 @@ pub async fn ask(context: &Context) -> Result<Listing, Failure> {
     Ok(Listing {
         lists: rows.into_values().collect(),
         unreadable,
+        repeated: repeated.into_iter().collect(),
         sample: shortened(&sample, MAX_SAMPLE_CHARS),
     })
 }

@@ -20,7 +20,7 @@ enum Asked {
     Exists(Box<Ticket>),
     /// Upstream does not have it, or does not answer such a question: the scan decides.
     Gone,
-    /// The answer is not upstream's, or it is about something else.
+    /// The answer is not upstream's, is about something else, or is too large to be read.
     Unknown,
 }
 
@@ -83,11 +83,12 @@ async fn ask(run: &Run, id: i64) -> Result<Asked, Failure> {
             | ClientError::Html { .. }
             | ClientError::WrongType { .. },
         ) => return Ok(Asked::Unknown),
+        // It exists, but cannot be read.
+        Err(error) if error.is_too_large() => return Ok(Asked::Unknown),
         response => response?,
     };
     let body = response.bytes().await?;
-    let ticket = serde_json::from_slice(&body).ok().map(ticket::read);
-    let ticket = ticket.and_then(Result::ok);
+    let ticket = ticket::read_alone(&body);
     Ok(match ticket.filter(|ticket| ticket.id == id) {
         Some(ticket) => Asked::Exists(Box::new(ticket)),
         None => Asked::Unknown,

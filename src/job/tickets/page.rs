@@ -3,6 +3,7 @@
 use crate::job::collection::page::PageResult;
 use crate::job::context::Context;
 use crate::model::{Fingerprint, Ticket, fingerprint};
+use crate::source::large::Large;
 use crate::source::{self, ticket};
 use crate::store::ledger::quarantine::Unreadable;
 
@@ -41,7 +42,7 @@ fn id(record: &Unreadable) -> Option<i64> {
 
 /// Parses the rows of a page.
 pub(crate) fn parse(context: &Context, received: PageResult) -> TicketPage {
-    let PageResult { page, bytes } = received;
+    let PageResult { page, large, bytes } = received;
     let mut parsed = TicketPage {
         tickets: Vec::with_capacity(page.results.len()),
         ..TicketPage::default()
@@ -56,6 +57,7 @@ pub(crate) fn parse(context: &Context, received: PageResult) -> TicketPage {
             Err(unreadable) => parsed.unreadable.push(kept(unreadable)),
         }
     }
+    parsed.unreadable.extend(large.into_iter().map(beginning));
     context.progress.add(bytes, parsed.tickets.len() as u64);
     parsed
 }
@@ -68,6 +70,17 @@ fn kept(unreadable: source::page::Unreadable) -> Unreadable {
         key,
         reason,
         raw,
+    }
+}
+
+/// What is kept of a ticket that is too large.
+fn beginning(row: Large) -> Unreadable {
+    let ticket = ticket::read(row.fields).ok();
+    Unreadable {
+        key: ticket.map(|ticket| ticket.id.to_string()),
+        reason: row.reason,
+        byte_hash: row.byte_hash,
+        raw: row.head,
     }
 }
 

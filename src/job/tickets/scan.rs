@@ -13,6 +13,7 @@ use crate::job::collection::unnamed::Unnamed;
 use crate::job::collection::window::covered_until;
 use crate::job::failure::Failure;
 use crate::job::run::{Run, TicketProgress, Work};
+use crate::model::holds_secret;
 use crate::store::tickets::scan::{self, Scan};
 use crate::store::tickets::ticket;
 
@@ -93,11 +94,22 @@ async fn scan_pages(run: &Run, progress: &mut Scan, work: &mut Work) -> Result<u
             work.tally.claimed = Some(pages.claimed);
         }
         progress.pages = i32::try_from(pages.read).unwrap_or(i32::MAX);
-        progress.resume_url.clone_from(&pages.url);
+        progress.resume_url = pages.url.as_deref().and_then(without_secrets);
         store(run, &mut page, Some(progress), work).await?;
         unreadable.add_page(page.without_id());
     }
     Ok(unreadable.count())
+}
+
+/// The URL of a page without the parameters that hold the token: it is sent as a header.
+/// `None` if it holds it elsewhere; then a resumed scan begins at the first page.
+fn without_secrets(url: &str) -> Option<String> {
+    if !holds_secret(url) {
+        return Some(url.to_owned());
+    }
+    let (path, query) = url.split_once('?')?;
+    let kept: Vec<&str> = query.split('&').filter(|one| !holds_secret(one)).collect();
+    Some(format!("{path}?{}", kept.join("&"))).filter(|url| !holds_secret(url))
 }
 
 /// Ends a complete scan. Only a complete scan may mark tickets as gone.

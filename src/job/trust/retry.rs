@@ -10,6 +10,7 @@ use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
 use crate::model::{Details, Ticket, plain_fingerprint};
 use crate::source::detail as detail_source;
+use crate::source::large;
 use crate::source::ticket as ticket_source;
 use crate::source::xml::{self, Rules};
 use crate::store;
@@ -132,6 +133,9 @@ impl Retry<'_> {
         origin: Origin,
         kept: &Kept,
     ) -> Result<Outcome, sqlx::Error> {
+        if large::is_beginning(&kept.reason) {
+            return Ok(Outcome::stays(None, kept.reason.clone()));
+        }
         let mut savepoint = transaction.begin().await?;
         let outcome = match kept.form() {
             Form::Ticket => read_ticket(&mut savepoint, origin, kept).await,

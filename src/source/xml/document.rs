@@ -3,8 +3,18 @@
 use std::collections::HashSet;
 
 use super::error::FeedError;
-use super::partial::Partial;
+use super::name::{key, keys};
+use super::partial::{Form, Partial, Said};
 use super::profile::Profile;
+
+/// Headers that count the records, without `x-`.
+const TOTALS: &[u64] = keys!["total_count", "total", "total_records", "total_results"];
+
+/// The number of all rows or records that a header names.
+pub fn total(name: &str, value: &str) -> Option<u64> {
+    let is_total = TOTALS.contains(&key(name.as_bytes()));
+    value.trim().parse().ok().filter(|_| is_total)
+}
 
 /// What a document that was read to its end turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +59,18 @@ impl Document {
         match &self.next {
             Some(next) => Err(FeedError::OnePage { next: next.clone() }),
             None => Ok(()),
+        }
+    }
+
+    /// Takes what a header of the response says about how much the document holds.
+    pub fn header(&mut self, name: &str, value: &str) {
+        match total(name, value) {
+            Some(total) => self.claimed = self.claimed.max(Some(total)),
+            None => {
+                if let Said::Next(next) = self.partial.value(name.as_bytes(), value, Form::Header) {
+                    self.next.get_or_insert(next);
+                }
+            }
         }
     }
 

@@ -60,7 +60,7 @@ mod vetting;
 mod tests;
 
 pub use characters::storable;
-pub use document::Document;
+pub use document::{Document, total};
 pub use encoding::encoding_of;
 pub use error::{FeedError, Other, Unreadable};
 pub use explain::{Explained, carriers, explain_json, explain_record};

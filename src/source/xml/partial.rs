@@ -118,6 +118,8 @@ pub(super) enum Form {
     Element,
     /// A key of a JSON object.
     Key,
+    /// A header of the response, without `x-`.
+    Header,
 }
 
 impl Form {
@@ -129,6 +131,7 @@ impl Form {
             Self::Element if value.is_empty() => format!("<{name}/>"),
             Self::Element => format!("<{name}>{value}</{name}>"),
             Self::Key => format!("\"{name}\": {value}"),
+            Self::Header => format!("{name}: {value} (header)"),
         })
     }
 }

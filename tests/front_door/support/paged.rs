@@ -140,7 +140,7 @@ fn one(shelf: &Shelf, path: &str) -> Option<String> {
     let rows = shelf.rows.get(&format!("{collection}/"))?;
     let row = rows
         .iter()
-        .find(|row| row["id"].as_i64() == id.parse().ok())?;
+        .find(|row| row["advisory_identifier"] == id || row["id"].as_i64() == id.parse().ok())?;
     Some(sent(row).to_string())
 }
 

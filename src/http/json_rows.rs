@@ -1,0 +1,295 @@
+//! Rows of a page of JSON (`results`), told apart while the page arrives. A row that is too
+//! large is dropped up to its end, and rows that would make the page too large in memory are
+//! left for another request of the same page: only the rest of the page is held in memory.
+//! A page without either stays as it came.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use memchr::memchr2;
+
+use super::json_values::{ARRAY, MOST_VALUES, OBJECT};
+use super::large_row::{Arriving, LargeRow};
+use crate::model::{Fingerprint, plain_fingerprint};
+
+/// Rows that were received before, by the fingerprints of their bytes.
+pub type SeenRows = Arc<HashSet<Fingerprint>>;
+
+/// Rows that are too large, in one answer; more are left for another one.
+const MAX_LARGE: usize = 50;
+/// How much larger a page may be with what follows its rows, in percent.
+const BEHIND_PART: usize = 10;
+/// Longest string that is looked at as a name, in bytes.
+const MAX_NAME_BYTES: usize = 16;
+
+/// What was told apart in a page.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// All rows that were taken, the large ones included.
+    pub taken: HashSet<Fingerprint>,
+    /// Rows that are too large by themselves, and not in the page.
+    pub large: Vec<LargeRow>,
+    /// Whether there are more rows than fit into memory at once. They come in another answer to
+    /// the same request, from which the rows that were taken are left out.
+    pub is_part: bool,
+}
+
+/// The page as it arrives.
+#[derive(Debug)]
+pub(super) struct PageRows {
+    most_bytes: usize,
+    seen: SeenRows,
+    rows: Rows,
+    /// What is kept of the page.
+    pub(super) text: BytesMut,
+    place: Place,
+    depth: u32,
+    is_string: bool,
+    is_escaped: bool,
+    name: Vec<u8>,
+    /// Where the current row begins in `text`, and the comma before it.
+    row_at: usize,
+    comma_at: usize,
+    /// The current row, if it is not kept.
+    dropped: Option<Arriving>,
+    /// Whether a row was dropped.
+    has_dropped: bool,
+    kept: usize,
+    kept_values: u64,
+    /// Values of the current row, or outside of rows.
+    values: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Before,
+    InRows,
+    Behind,
+}
+
+/// The page has too much outside of its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TooMuch {
+    Bytes,
+    Values,
+}
+
+impl PageRows {
+    /// Of a page of which at most `most_bytes` are kept, without the rows that were `seen`.
+    pub(super) fn new(most_bytes: u64, seen: SeenRows) -> Self {
+        Self {
+            most_bytes: usize::try_from(most_bytes).unwrap_or(usize::MAX),
+            seen,
+            rows: Rows::default(),
+            text: BytesMut::new(),
+            place: Place::Before,
+            depth: 0,
+            is_string: false,
+            is_escaped: false,
+            name: Vec::new(),
+            row_at: 0,
+            comma_at: 0,
+            dropped: None,
+            has_dropped: false,
+            kept: 0,
+            kept_values: 0,
+            values: 0,
+        }
+    }
+
+    /// Takes the next piece of the page.
+    pub(super) fn add(&mut self, piece: &[u8]) -> Result<(), TooMuch> {
+        let (mut from, mut next) = (0, 0);
+        while let Some(byte) = piece.get(next) {
+            if self.is_string {
+                next += self.string(&piece[next..]);
+                continue;
+            }
+            let at = next;
+            next += 1;
+            let is_in_rows = self.place == Place::InRows;
+            match byte {
+                b'"' => {
+                    self.is_string = true;
+                    self.name.clear();
+                }
+                b'{' => {
+                    self.values += OBJECT;
+                    self.depth += 1;
+                }
+                b'[' => {
+                    self.values += ARRAY;
+                    self.depth += 1;
+                    let is_first = self.place == Place::Before && self.depth == 2;
+                    if is_first && self.name == b"results" {
+                        self.take(&piece[from..=at]);
+                        from = at + 1;
+                        self.begin_rows();
+                    }
+                }
+                b',' => {
+                    self.values += 1;
+                    if is_in_rows && self.depth == 2 {
+                        self.take(&piece[from..at]);
+                        from = at + 1;
+                        self.end_row()?;
+                        self.begin_row();
+                    }
+                }
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    if is_in_rows && self.depth == 1 {
+                        self.take(&piece[from..at]);
+                        from = at;
+                        self.end_row()?;
+                        self.place = Place::Behind;
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.take(&piece[from..]);
+        self.check()
+    }
+
+    /// What was told apart, at the end of the page. A row that has not ended is cut off.
+    pub(super) fn end(&mut self) -> Rows {
+        if self.dropped.is_some() {
+            self.end_dropped();
+        }
+        std::mem::take(&mut self.rows)
+    }
+
+    /// Takes what belongs to the current string from the beginning of a text; returns its
+    /// length.
+    fn string(&mut self, text: &[u8]) -> usize {
+        if std::mem::take(&mut self.is_escaped) {
+            self.add_to_name(&text[..1]);
+            return 1;
+        }
+        let Some(end) = memchr2(b'"', b'\\', text) else {
+            self.add_to_name(text);
+            return text.len();
+        };
+        self.add_to_name(&text[..end]);
+        if text[end] == b'"' {
+            self.is_string = false;
+        } else {
+            self.add_to_name(b"\\");
+            self.is_escaped = true;
+        }
+        end + 1
+    }
+
+    fn add_to_name(&mut self, text: &[u8]) {
+        if self.depth == 1 {
+            let room = MAX_NAME_BYTES.saturating_sub(self.name.len());
+            self.name.extend_from_slice(&text[..text.len().min(room)]);
+        }
+    }
+
+    /// Whether the current row is left for another answer, like all behind it.
+    fn is_left(&self) -> bool {
+        self.rows.is_part && self.place == Place::InRows
+    }
+
+    fn take(&mut self, piece: &[u8]) {
+        let is_left = self.is_left();
+        match &mut self.dropped {
+            Some(dropped) => dropped.add(piece),
+            None if is_left => {}
+            None => self.text.extend_from_slice(piece),
+        }
+    }
+
+    /// Drops the current row if there would be too much otherwise.
+    fn check(&mut self) -> Result<(), TooMuch> {
+        let values = self.kept_values + self.values;
+        // What follows the rows must not cost them.
+        let is_behind = self.place == Place::Behind;
+        let part = if is_behind { BEHIND_PART } else { 0 };
+        let too_much = if self.text.len() > self.most_bytes + self.most_bytes * part / 100 {
+            TooMuch::Bytes
+        } else if values > MOST_VALUES + MOST_VALUES * part as u64 / 100 {
+            TooMuch::Values
+        } else {
+            return Ok(());
+        };
+        if self.place != Place::InRows {
+            return Err(too_much);
+        }
+        if self.dropped.is_none() && !self.is_left() {
+            let mut dropped = Arriving::default();
+            dropped.add(&self.text[self.row_at..]);
+            self.dropped = Some(dropped);
+            self.text.truncate(self.comma_at);
+        }
+        Ok(())
+    }
+
+    fn begin_rows(&mut self) {
+        self.place = Place::InRows;
+        self.kept_values = std::mem::take(&mut self.values);
+        (self.comma_at, self.row_at) = (self.text.len(), self.text.len());
+    }
+
+    /// Behind a comma, which is kept if it stands between rows that are, or came without any.
+    fn begin_row(&mut self) {
+        self.comma_at = self.text.len();
+        if !self.is_left() && (self.kept > 0 || !self.has_dropped) {
+            self.text.extend_from_slice(b",");
+        }
+        self.row_at = self.text.len();
+    }
+
+    fn end_row(&mut self) -> Result<(), TooMuch> {
+        self.check()?;
+        if self.dropped.is_some() {
+            self.end_dropped();
+        } else if !self.is_left() {
+            self.end_kept();
+        }
+        self.values = 0;
+        Ok(())
+    }
+
+    fn end_kept(&mut self) {
+        let row = self.text[self.row_at..].trim_ascii();
+        if row.is_empty() {
+            return;
+        }
+        let fingerprint = plain_fingerprint(row);
+        if self.seen.contains(&fingerprint) {
+            self.text.truncate(self.comma_at);
+            self.has_dropped = true;
+            return;
+        }
+        self.rows.taken.insert(fingerprint);
+        self.kept += 1;
+        self.kept_values += self.values;
+    }
+
+    fn end_dropped(&mut self) {
+        let Some(dropped) = self.dropped.take() else {
+            return;
+        };
+        self.has_dropped = true;
+        let is_large = dropped.bytes > self.most_bytes as u64 || self.values > MOST_VALUES;
+        // Where nothing else is kept, another answer would not have more room.
+        if !is_large && self.kept > 0 {
+            self.rows.is_part = true;
+            return;
+        }
+        let row = dropped.end(self.values);
+        if self.seen.contains(&row.fingerprint) || self.rows.taken.contains(&row.fingerprint) {
+            return;
+        }
+        if self.rows.large.len() >= MAX_LARGE {
+            self.rows.is_part = true;
+            return;
+        }
+        self.rows.taken.insert(row.fingerprint);
+        self.rows.large.push(row);
+    }
+}
