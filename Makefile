@@ -1,7 +1,7 @@
 # `make demo` runs a self-contained demo; `make test` runs all checks and tests.
 # Both install missing Debian packages (PostgreSQL's server, a C compiler).
 
-.PHONY: demo picture test test-monitoring test-syslog test-pooler test-failover deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny packages package-tools stage deb rpm tarball archive image test-package test-image test-reproducible lint-container
+.PHONY: demo picture test test-monitoring test-syslog test-pooler test-failover deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny packages package-tools stage deb rpm tarball archive image test-package test-archive test-image test-reproducible lint-container
 
 # The build needs no database: sqlx's macros read .sqlx.
 export SQLX_OFFLINE ?= true
@@ -102,7 +102,7 @@ RUST_LLD = $(if $(filter %-musl,$(PACKAGE_HOST)),-Clink-arg=-fuse-ld=lld \
 	-Clink-arg=-B$(shell rustc --print sysroot)/lib/rustlib/$(BUILD_HOST)/bin/gcc-ld)
 comma = ,
 
-stage deb rpm tarball archive image test-package test-reproducible: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)
+stage deb rpm tarball archive image test-package test-archive test-reproducible: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)
 
 packages: deb rpm tarball
 
@@ -129,20 +129,29 @@ deb: stage $(DEB)
 rpm: stage $(RPM)
 	$(PACKAGE_TOOLS)/bin/cargo-generate-rpm generate-rpm --source-date $(SOURCE_DATE_EPOCH) --output $(PACKAGES)/
 
-# The program of the archive is static: it needs no libraries of the machine.
+# The program of the archive is static, and needs no libraries of the machine, where Rust's
+# standard library for musl is installed. No registry of packages has that library, so
+# without it the archive has the program of the other packages.
 STATIC_HOST = $(PACKAGE_ARCH)-unknown-linux-musl
 
 tarball:
-	@[ -d "$$(rustc --print target-libdir --target $(STATIC_HOST))" ] \
-	  || { echo "Rust's standard library for $(STATIC_HOST) is missing. Run: rustup target add $(STATIC_HOST)" >&2; exit 1; }
-	@command -v musl-gcc >/dev/null || apt-get install -y -qq --no-install-recommends musl-tools >/dev/null
-	$(MAKE) archive PACKAGE_HOST=$(STATIC_HOST) STAGE=target/package-static
+	@if [ ! -d "$$(rustc --print target-libdir --target $(STATIC_HOST))" ]; then \
+	  echo "Rust's standard library for $(STATIC_HOST) is missing (rustup target add $(STATIC_HOST)):" \
+	    "the program of the archive will not be static, it will need glibc 2.36 or later" >&2; \
+	  $(MAKE) archive; \
+	else \
+	  command -v musl-gcc >/dev/null \
+	    || $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get install -y -qq --no-install-recommends musl-tools >/dev/null || exit 1; \
+	  $(MAKE) archive PACKAGE_HOST=$(STATIC_HOST) STAGE=target/package-static; \
+	fi
 
-# An archive of the files for PACKAGE_HOST.
+# An archive of the files for PACKAGE_HOST. Only Debian's zsh reads vendor-completions.
+ARCHIVE = $(PACKAGES)/advisoryd-$(VERSION)-$(PACKAGE_HOST).tar.xz
+
 archive: stage
-	tar -C $(STAGE) --transform 's,^\.,advisoryd-$(VERSION),' --exclude ./usr/share/lintian \
+	tar -C $(STAGE) --transform 's,^\.,advisoryd-$(VERSION),;s,/zsh/vendor-completions,/zsh/site-functions,' --exclude ./usr/share/lintian \
 	  --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner -cf - . \
-	  | xz -T1 >$(PACKAGES)/advisoryd-$(VERSION)-$(PACKAGE_HOST).tar.xz
+	  | xz -T1 >$(ARCHIVE)
 
 # An OCI image of the same files with the few packages of Debian that they need.
 IMAGE = $(PACKAGES)/advisoryd-$(VERSION)-$(PACKAGE_HOST).oci.tar
@@ -174,6 +183,10 @@ test-package: deb rpm
 	packaging/test-deb $(PACKAGES)/advisoryd_$(VERSION)-*.deb
 	$(PACKAGE_TOOLS)/bin/cargo-generate-rpm generate-rpm --source-date $(SOURCE_DATE_EPOCH) --set-metadata 'release = "2"' --output $(NEXT_RPM)
 	packaging/test-rpm $(PACKAGES)/advisoryd-$(VERSION)-1.*.rpm $(NEXT_RPM)
+
+# Unpacks the archive of PACKAGE_HOST in such a root, and runs the demo there.
+test-archive: archive
+	packaging/test-archive $(ARCHIVE)
 
 # Builds the last commit again in another folder: the packages must be the same bytes.
 test-reproducible: deb
