@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::damaged_json::{self, Behind, MOST_MORE, Parts};
-use super::page_claims;
+use super::page_claims::{Claim, Claims};
 use super::page_envelope::{Envelope, first};
 use super::page_rows::Rows;
 pub use super::unreadable::Unreadable;
@@ -19,6 +19,8 @@ pub struct Page {
     pub count: u64,
     /// URL of the next page.
     pub next: Option<String>,
+    /// How many pages there are, or which one this is, if it says that; with the words.
+    pub pages: Option<(u64, String)>,
     /// The rows of this page.
     pub results: Vec<Value>,
     /// Rows that are not valid JSON, or hold a value that cannot be read, such as a number
@@ -115,6 +117,11 @@ impl Page {
         }
     }
 
+    /// Takes the next page of a `Link` header, where the page itself names none.
+    pub fn linked(&mut self, next: Option<String>) {
+        self.next = self.next.take().or(next);
+    }
+
     /// Takes what headers of the response say about how much the collection or the page
     /// holds: names without `x-`, and values.
     pub fn headers(&mut self, said: &[(String, String)]) {
@@ -132,10 +139,16 @@ impl Page {
 
     fn of(envelope: &Envelope, rows: Rows, text: &str) -> Self {
         let is_empty = rows.results.is_empty() && rows.unreadable.is_empty();
-        let claim = page_claims::check(text, envelope.next.is_some(), is_empty);
+        let claims = Claims::of(text);
+        let claim = claims.check(&Claim {
+            count: envelope.count,
+            is_linked: envelope.next.is_some(),
+            is_empty,
+        });
         Self {
             count: envelope.count,
             next: envelope.next.clone(),
+            pages: claims.pages(),
             results: rows.results,
             unreadable: rows.unreadable,
             repaired: rows.repaired,
@@ -176,6 +189,7 @@ impl Page {
         Ok(Self {
             count: envelope.count,
             next: envelope.next,
+            pages: None,
             results: rows.results,
             unreadable: rows.unreadable,
             repaired: rows.repaired,

@@ -17,37 +17,58 @@ const ABOUT: [&str; 6] = [
     "paging",
     "page_info",
     "info",
+    "links",
+    "_links",
 ];
 /// Texts that say what went wrong where there are no rows.
 const MESSAGES: [&str; 4] = ["detail", "message", "reason", "warning"];
 
-/// Fails if a page, given as its text, says that it is not what was asked for. A page that
-/// `is_linked` names the next one; in one that `is_empty`, every message counts.
-pub(super) fn check(text: &str, is_linked: bool, is_empty: bool) -> Result<(), FeedError> {
-    // The envelope was read before: what cannot be read here has no keys. A key that occurs
-    // twice counts twice.
-    let fields = Fields::of(text).0;
-    let beside = fields
-        .iter()
-        .filter(|(name, _)| !ENVELOPE.contains(&name.as_str()));
-    let of = Claim {
-        is_linked,
-        is_empty,
-    };
-    for (name, value) in beside {
-        of.check(name, value)?;
-        let is_about = ABOUT.contains(&name.as_str());
-        let inner = is_about.then(|| Fields::of(value.get()).0);
-        for (name, value) in inner.into_iter().flatten() {
-            of.check(&name, &value)?;
-        }
-    }
-    Ok(())
+/// What a page says beside its rows.
+pub(super) struct Claims {
+    /// Keys and values of the envelope, and of the objects that are about the page.
+    values: Vec<(String, Box<RawValue>)>,
 }
 
-struct Claim {
-    is_linked: bool,
-    is_empty: bool,
+impl Claims {
+    /// Of a page, given as its text. The envelope was read before: what cannot be read here
+    /// has no keys. A key that occurs twice counts twice.
+    pub fn of(text: &str) -> Self {
+        let fields = Fields::of(text).0.into_iter();
+        let mut values = Vec::new();
+        for (name, value) in fields.filter(|(name, _)| !ENVELOPE.contains(&name.as_str())) {
+            if ABOUT.contains(&name.as_str()) {
+                values.extend(Fields::of(value.get()).0);
+            }
+            values.push((name, value));
+        }
+        Self { values }
+    }
+
+    /// Fails if the page says that it is not what was asked for.
+    pub fn check(&self, of: &Claim) -> Result<(), FeedError> {
+        self.values
+            .iter()
+            .try_for_each(|(name, value)| of.check(name, value))
+    }
+
+    /// How many pages there are, or which one this is, with the words.
+    pub fn pages(&self) -> Option<(u64, String)> {
+        let numbers = self.values.iter().filter_map(|(name, value)| {
+            let number = xml::page_number(name, value.get().trim_matches('"'))?;
+            Some((number, xml::quoted(&format!("\"{name}\": {value}"))))
+        });
+        numbers.max_by_key(|(number, _)| *number)
+    }
+}
+
+/// The page that says it.
+pub(super) struct Claim {
+    /// How many rows the collection has.
+    pub count: u64,
+    /// Whether it names the next page.
+    pub is_linked: bool,
+    /// Whether it has no rows: then every message counts.
+    pub is_empty: bool,
 }
 
 impl Claim {
@@ -65,7 +86,8 @@ impl Claim {
         if xml::is_failure(name, &text) || is_message {
             return Err(FeedError::Reported { text: quote() });
         }
-        if xml::is_partial(name, &text, self.is_linked) {
+        let is_more = xml::total(name, &text).is_some_and(|total| total > self.count);
+        if is_more || xml::is_partial(name, &text, self.is_linked) {
             return Err(FeedError::Partial { text: quote() });
         }
         Ok(())
@@ -74,7 +96,16 @@ impl Claim {
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{Claim, Claims};
+    use crate::source::xml::FeedError;
+
+    fn check(text: &str, is_linked: bool, is_empty: bool) -> Result<(), FeedError> {
+        Claims::of(text).check(&Claim {
+            count: 0,
+            is_linked,
+            is_empty,
+        })
+    }
 
     fn page(more: &str, rows: &str) -> String {
         format!(r#"{{"count": 0, "next": null, "previous": null, "results": [{rows}]{more}}}"#)
@@ -95,6 +126,10 @@ mod tests {
             r#", "has_more": true"#,
             r#", "next_page_token": "abc""#,
             r#", "pagination": {"next_url": "https://example.org/?page=2"}"#,
+            r#", "links": {"next": "https://example.org/?page=2"}"#,
+            r#", "_links": {"next": {"href": "https://example.org/?page=2"}}"#,
+            r#", "total": 250"#,
+            r#", "meta": {"total_count": 250}"#,
             r#", "status": "partial""#,
             r#", "status": "error""#,
             r#", "status": 503"#,
@@ -123,6 +158,7 @@ mod tests {
             r#", "error": false, "errors": 0"#,
             r#", "status": "ok", "code": 200, "complete": true"#,
             r#", "has_more": false, "next_page_token": """#,
+            r#", "links": {"self": "https://example.org/", "next": null}, "total": 0"#,
             r#", "page": 3, "pages": 3, "page_size": 100"#,
             r#", "partial": false, "truncated": "no""#,
             r#", "facets": {"error": 3, "partial": 2}"#,
@@ -134,5 +170,18 @@ mod tests {
         }
         let more = r#", "detail": "Some text", "has_more": true"#;
         assert_eq!(check(&page(more, r#"{"id": 1}"#), true, false), Ok(()));
+    }
+
+    #[test]
+    fn the_number_of_pages_is_taken_from_the_envelope_and_what_is_about_the_page() {
+        for (more, pages) in [
+            ("", None),
+            (r#", "total_pages": 3, "current_page": 1"#, Some(3)),
+            (r#", "pagination": {"pages": "4"}"#, Some(4)),
+            (r#", "facets": {"pages": 9}"#, None),
+        ] {
+            let found = Claims::of(&page(more, "")).pages();
+            assert_eq!(found.map(|(number, _)| number), pages, "{more}");
+        }
     }
 }

@@ -93,6 +93,10 @@ async fn what_a_page_says_is_not_complete_is_stored_and_the_run_fails() {
         (none, r#""has_more": true, "next_page_token": "abc""#),
         (three, r#""errors": ["shard 3 does not answer"]"#),
         (three, r#""meta": {"truncated": true}"#),
+        (three, r#""total_pages": 3, "current_page": 1"#),
+        (three, r#""total": 250"#),
+        (three, r#""meta": {"total_count": 250}"#),
+        (three, r#""links": {"next": "/api/tickets/?page=2"}"#),
         (three, r#""status": "partial""#),
     ] {
         let (world, documents) = world_of_documents().await;

@@ -11,6 +11,7 @@ use crate::job::failure::Failure;
 use crate::model::counted;
 use crate::source::large::Large;
 use crate::source::page::{Incomplete, Page};
+use crate::source::xml::FeedError;
 
 /// Pages in one scan. At 100 rows a page that is ten million rows.
 const MAX_PAGES: u32 = 100_000;
@@ -176,6 +177,11 @@ impl<'c> Pages<'c> {
         self.begin(&begun, &received);
         begun.parts += 1;
         let is_part = received.rows.is_part;
+        let read = u64::from(self.read);
+        let pages = received.page.pages.take();
+        let unread_pages = pages
+            .filter(|(pages, _)| *pages > read)
+            .map(|(_, text)| text);
         let mut result = result(received);
         let counted = Some(result.page.count);
         self.next = if is_part && begun.parts >= MAX_PARTS {
@@ -185,11 +191,7 @@ impl<'c> Pages<'c> {
         } else {
             // A page that was received is used, even if the one before cannot be read again.
             let moved = self.add_moved(&mut result).await;
-            match (begun.claim, moved) {
-                (Some(claim), _) => Next::Failed(claim.into()),
-                (None, Err(failure)) => Next::Failed(failure),
-                (None, Ok(())) => begun.next.map_or(Next::FirstAgain, Next::At),
-            }
+            after(begun, moved, unread_pages)
         };
         self.links.read(result.rows(), counted)?;
         Ok(Some(result))
@@ -305,6 +307,7 @@ impl<'c> Pages<'c> {
         };
         let body = response.bytes().await?;
         let mut page = Page::read(&body)?;
+        page.linked(response.next.take());
         page.headers(&response.said);
         Ok(Some(Received {
             page,
@@ -312,6 +315,20 @@ impl<'c> Pages<'c> {
             date: response.date,
             bytes: body.len() as u64,
         }))
+    }
+}
+
+/// What follows a page whose rows are used. `unread` is how the page says that there are
+/// further ones.
+fn after(begun: Begun, moved: Result<(), Failure>, unread: Option<String>) -> Next {
+    match (begun.claim, moved, begun.next, unread) {
+        (Some(claim), ..) => Next::Failed(claim.into()),
+        (None, Err(failure), ..) => Next::Failed(failure),
+        (None, Ok(()), Some(url), _) => Next::At(url),
+        (None, Ok(()), None, Some(text)) => {
+            Next::Failed(Incomplete::from(FeedError::Partial { text }).into())
+        }
+        (None, Ok(()), None, None) => Next::FirstAgain,
     }
 }
 

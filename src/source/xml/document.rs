@@ -7,10 +7,16 @@ use super::name::{key, keys};
 use super::partial::{Form, Partial, Said};
 use super::profile::Profile;
 
-/// Headers that count the records, without `x-`.
-const TOTALS: &[u64] = keys!["total_count", "total", "total_records", "total_results"];
+/// Headers, without `x-`, and keys beside the rows of a page that count all records.
+const TOTALS: &[u64] = keys![
+    "total_count",
+    "total",
+    "total_items",
+    "total_records",
+    "total_results",
+];
 
-/// The number of all rows or records that a header names.
+/// The number of all rows or records that a header or key names.
 pub fn total(name: &str, value: &str) -> Option<u64> {
     let is_total = TOTALS.contains(&key(name.as_bytes()));
     value.trim().parse().ok().filter(|_| is_total)

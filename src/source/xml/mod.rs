@@ -66,7 +66,7 @@ pub use error::{FeedError, Other, Unreadable};
 pub use explain::{Explained, carriers, explain_json, explain_record};
 pub use finder::record_key;
 pub use json::read_json;
-pub(super) use partial::is_partial;
+pub(super) use partial::{is_partial, page_number};
 pub use printable::{printable, unprintable};
 #[cfg(test)]
 pub use profile::Profile;

@@ -265,6 +265,13 @@ pub(in crate::source) fn is_partial(name: &str, value: &str, is_linked: bool) ->
     is_more || partial.check(u64::MAX, is_linked).is_err()
 }
 
+/// How many pages there are, or which one this is, if a key beside the rows says that.
+pub(in crate::source) fn page_number(name: &str, value: &str) -> Option<u64> {
+    let name = key(name.as_bytes());
+    let is_about = PAGES.contains(&name) || PAGE.contains(&name);
+    is_about.then(|| pages(value)).flatten()
+}
+
 /// Whether values in an element beside records are about the document.
 pub(super) fn is_about(node: &Node<'_>) -> bool {
     ABOUT.contains(&node.key)
