@@ -1,6 +1,7 @@
 //! `advisoryd advisories`: a list of advisories. All options are parts of one filter.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use clap::Args;
 use regex::{Regex, RegexBuilder};
 use sqlx::PgConnection;
@@ -143,8 +144,8 @@ impl Advisories {
         self.sort.unwrap_or((usual, false))
     }
 
-    /// All options as one filter.
-    fn into_filter(self, time: impl Fn(Since) -> DateTime<Utc>) -> (Filter, Form) {
+    /// All options as one filter; its days are those of `zone`.
+    fn into_filter(self, time: impl Fn(Since) -> DateTime<Utc>, zone: Tz) -> (Filter, Form) {
         let later = |field, since: Option<Since>| {
             since.map(|since| {
                 let (order, value) = (Order::GreaterOrEqual, Moment::At(time(since)));
@@ -195,7 +196,9 @@ impl Advisories {
         let words = self.search.or(words);
         let words = words.map(|words| Filter::Test(Test::Words(words)));
         parts.extend(words);
-        (Filter::All(parts), self.form)
+        let mut filter = Filter::All(parts);
+        filter.set_zone(zone);
+        (filter, self.form)
     }
 }
 
@@ -219,8 +222,7 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
         // Who looks for a CVE wants to know where it is.
         has_lists: !wanted.cve.is_empty(),
     };
-    let (mut filter, form) = wanted.into_filter(time);
-    filter.set_zone(times.zone());
+    let (filter, form) = wanted.into_filter(time, times.zone());
     let asked = AdvisoryQuestion {
         filter,
         now,

@@ -7,6 +7,7 @@
 //! socket is a member of the group. Members are not listed: in a unit with `PrivateUsers=yes`
 //! the server sees each of them as `nobody`.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use super::account::Account;
@@ -61,7 +62,8 @@ pub(super) fn write(
 fn users(owners: &[String], access: Access) -> String {
     let mut text = "# Written by advisoryd at each start: map, system user, role.\n".to_owned();
     let mut add = |user: &str, role: &str| {
-        text.push_str(&format!("advisoryd {user} {role}\n"));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "advisoryd {user} {role}");
     };
     for owner in owners {
         for role in [SUPERUSER, OWN_NAME] {

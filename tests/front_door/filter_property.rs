@@ -305,11 +305,14 @@ fn by_search(world: &World, filter: &str, zone: &str) -> BTreeSet<String> {
 
 #[test]
 fn searches_and_rules_give_the_same_answer() {
-    let zones = select(&["UTC", "Europe/Berlin", "Pacific/Auckland"][..]);
+    let zones = select(&["Europe/Berlin", "Pacific/Auckland"][..]);
     let worlds = (vec(advisory(), ADVISORIES), vec(filter(), FILTERS), zones);
     always(CASES, &worlds, async |(advisories, mut filters, zone)| {
         // Every case has some that are true for all, and for none.
         filters.extend(["said ~ SA", "not said ~ SA"].map(str::to_owned));
+        // And some that depend on the time zone.
+        let days = ["released = 2026-11-01", "modified < \"2026-11-01 12:00\""];
+        filters.extend(days.map(str::to_owned));
         let mut world = revised(&advisories).await;
         let stored = world.count("select count(*) from advisoryd.advisory").await;
         let matched = by_rules(&mut world, &filters, zone);

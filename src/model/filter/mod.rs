@@ -11,6 +11,7 @@ mod moment;
 mod operator;
 mod parse;
 mod text;
+mod times;
 mod tree;
 mod value;
 

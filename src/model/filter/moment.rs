@@ -1,22 +1,13 @@
-//! Times in filters: dates, times, durations, and days such as `today` or `monday`.
+//! Times that filters compare with: a time, a duration before now, or a day such as `today`.
 
 use std::fmt;
-use std::time::Duration;
 
 use chrono::{
-    DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, Utc,
-    Weekday,
+    DateTime, Datelike as _, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, Utc, Weekday,
 };
 use chrono_tz::Tz;
 
-use super::error::Fault;
-use super::field::TimeField;
-use super::operator::Value;
-use super::tree::{Filter, Order, Test};
-use crate::model::time::{moment_in, parse_local_time, parse_time};
-
-/// Longest time ago.
-const MAX_AGO: Duration = Duration::from_hours(200 * 365 * 24);
+use crate::model::time::moment_in;
 
 /// A time, or one that depends on when it is evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,113 +96,4 @@ fn name(weekday: Weekday) -> &'static str {
         Weekday::Sat => "saturday",
         Weekday::Sun => "sunday",
     }
-}
-
-impl Filter {
-    /// Takes days and times that are written without a time zone as those of `zone`. Until
-    /// then they are UTC.
-    pub fn set_zone(&mut self, zone: Tz) {
-        match self {
-            Self::All(parts) | Self::Any(parts) => {
-                parts.iter_mut().for_each(|part| part.set_zone(zone));
-            }
-            Self::Not(part) => part.set_zone(zone),
-            Self::Test(Test::Time {
-                value: Moment::Civil(_, of),
-                ..
-            }) => *of = zone,
-            Self::Test(_) => {}
-        }
-    }
-
-    /// Whether it has such days or times.
-    pub fn depends_on_zone(&self) -> bool {
-        let is_civil = |test: &&Test| {
-            matches!(
-                test,
-                Test::Time {
-                    value: Moment::Civil(..),
-                    ..
-                }
-            )
-        };
-        self.tests().iter().any(is_civil)
-    }
-}
-
-/// A comparison with a time.
-pub(super) fn time(field: TimeField, order: Order, value: &Value) -> Result<Filter, Fault> {
-    let compared = |order, value| {
-        Filter::Test(Test::Time {
-            field,
-            order,
-            value,
-        })
-    };
-    let text = value.text.trim();
-    if let Some(ago) = ago(value)? {
-        if order == Order::Equal {
-            return Err(value.wrong("a duration needs <, <=, > or >="));
-        }
-        return Ok(compared(order, Moment::Ago(ago)));
-    }
-    if let Some((day, next)) = day(text) {
-        let (day, next) = (Moment::Civil(day, Tz::UTC), Moment::Civil(next, Tz::UTC));
-        return Ok(match order {
-            Order::Equal => Filter::All(vec![
-                compared(Order::GreaterOrEqual, day),
-                compared(Order::Less, next),
-            ]),
-            Order::Less | Order::GreaterOrEqual => compared(order, day),
-            Order::LessOrEqual => compared(Order::Less, next),
-            Order::Greater => compared(Order::GreaterOrEqual, next),
-        });
-    }
-    let at = parse_time(text).ok_or_else(|| {
-        value.wrong(format!(
-            "expected a duration (7d), a day (today, yesterday, monday), a date (2026-11-01) or a time (2026-11-01T12:00:00Z), got `{text}`"
-        ))
-    })?;
-    let moment = match parse_local_time(text) {
-        Some(time) => Moment::Civil(Civil::Time(time), Tz::UTC),
-        None => Moment::At(at),
-    };
-    Ok(compared(order, moment))
-}
-
-/// A duration before now.
-fn ago(value: &Value) -> Result<Option<TimeDelta>, Fault> {
-    let text = value.text.trim();
-    if text.eq_ignore_ascii_case("now") {
-        return Ok(Some(TimeDelta::zero()));
-    }
-    let plain = text.strip_suffix(" ago").unwrap_or(text);
-    let Ok(ago) = humantime::parse_duration(plain) else {
-        return Ok(None);
-    };
-    let ago = (ago <= MAX_AGO).then(|| TimeDelta::from_std(ago).ok());
-    match ago.flatten() {
-        Some(ago) => Ok(Some(ago)),
-        None => Err(value.wrong("expected at most 200 years")),
-    }
-}
-
-/// The beginning of a day and that of the next one.
-fn day(text: &str) -> Option<(Civil, Civil)> {
-    let from_today = |days| Some((Civil::FromToday(days), Civil::FromToday(days + 1)));
-    match text.to_ascii_lowercase().as_str() {
-        "yesterday" => return from_today(-1),
-        "today" => return from_today(0),
-        "tomorrow" => return from_today(1),
-        word => {
-            if let Ok(weekday) = word.parse::<Weekday>() {
-                return Some((Civil::Since(weekday, 0), Civil::Since(weekday, 1)));
-            }
-        }
-    }
-    // Years that PostgreSQL and RFC 3339 have.
-    parse_time(text)?;
-    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    let begin = |day: NaiveDate| Civil::Time(day.and_time(NaiveTime::MIN));
-    Some((begin(day), begin(day.succ_opt()?)))
 }

@@ -2,8 +2,8 @@
 
 use super::error::Fault;
 use super::field::{Field, FlagField, ListField, NumberField, TextField};
-use super::moment::time;
 use super::operator::{Operator, Value};
+use super::times::time;
 use super::tree::{Comparison, Filter, Order, Test, WatchListTest};
 use crate::model::advisory::AttackVector;
 use crate::model::severity::Severity;
