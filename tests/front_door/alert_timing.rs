@@ -132,8 +132,10 @@ async fn reminders_come_until_somebody_acknowledges() {
 
 #[tokio::test]
 async fn rules_test_counts_reminders_also_after_an_acknowledgement_was_withdrawn() {
-    let repeat = toml! { repeat = "24h" };
-    let (world, _receiver) = watched(vec![rule("soc", &["appeared"], repeat)]).await;
+    let mut world = World::new().await;
+    world.settings.alerts.rules = vec![rule("soc", &["appeared"], toml! { repeat = "24h" })];
+    world.add_hook(&Receiver::start().await);
+    world.pull_one().await;
     let said = publish(&world, 1).await.remove(0);
     let reminders = || {
         let tried = world.told(&["rules", "test", "--since", "30d", "--json"]);

@@ -231,6 +231,7 @@ async fn of_a_message_of_several_alerts_no_accepted_one_is_sent_again() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story")]
 async fn an_object_without_an_id_in_the_response_is_not_created_again() {
     let (tracker, url) = Tracker::start().await;
     let mut world = world(&url, false, Some("1s")).await;
