@@ -33,7 +33,7 @@ impl Outage {
     /// A worker cannot go on, for the reason `clause`; `is_full` if that is a full disk.
     pub fn begin(&mut self, worker: &str, (clause, is_full): (&str, bool)) {
         self.workers.insert(worker.to_owned());
-        if self.clause.is_none() || is_full > self.is_full {
+        if self.clause.is_none() || (is_full && !self.is_full) {
             self.clause = Some(clause.to_owned());
             self.is_full = is_full;
         }

@@ -18,6 +18,9 @@ pub(super) fn shorten(text: &str, most_chars: usize) -> String {
     }
 }
 
+/// Cannot be seen, and breaks what a receiver would recognise.
+const BREAK: char = '\u{200b}';
+
 /// Escapes Slack markup; nothing is linked, and mentions notify nobody.
 pub(super) fn slack(text: &str) -> String {
     unlinked(text)
@@ -29,7 +32,6 @@ pub(super) fn slack(text: &str) -> String {
 /// One line in which a chat finds no address to link and no name to mention: a
 /// zero-width space breaks them. A reader sees the same text.
 pub(super) fn unlinked(text: &str) -> String {
-    const BREAK: char = '\u{200b}';
     let line = one_line(text);
     let mut plain = String::with_capacity(line.len());
     let mut letters = line.chars().peekable();
@@ -56,6 +58,9 @@ pub(super) fn unlinked(text: &str) -> String {
 pub(super) fn markdown(text: &str) -> String {
     let text = unlinked(text);
     let mut plain = String::with_capacity(text.len());
+    if begins_list(&text) {
+        plain.push(BREAK);
+    }
     for letter in text.chars() {
         match letter {
             '\\' | '`' | '*' | '_' | '[' | ']' | '(' | ')' | '#' | '|' | '<' | '>' | '~' | '!' => {
@@ -66,6 +71,13 @@ pub(super) fn markdown(text: &str) -> String {
         }
     }
     plain
+}
+
+/// Whether Markdown reads the line as an entry of a list, a rule or an underline.
+fn begins_list(line: &str) -> bool {
+    let after_number = line.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    let is_numbered = after_number.len() < line.len() && after_number.starts_with(['.', ')']);
+    is_numbered || line.starts_with(['-', '+', '='])
 }
 
 /// An address from the configuration's templates; nothing if it is none, so that no text
@@ -92,7 +104,6 @@ pub(super) fn slack_link(address: Option<&str>, label: &str) -> String {
 
 /// Escapes wiki markup (Jira); nothing is linked, and mentions notify nobody.
 pub(super) fn wiki(text: &str) -> String {
-    const BREAK: char = '\u{200b}';
     let text = unlinked(text);
     let mut plain = String::with_capacity(text.len());
     if begins_block(&text) {
@@ -140,4 +151,32 @@ pub(super) fn epoch(time: &str) -> Result<f64, minijinja::Error> {
     )]
     let seconds = time.timestamp_millis() as f64 / 1000.0;
     Ok(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{markdown, shorten, wiki};
+
+    #[test]
+    fn no_escape_is_left_without_what_it_escapes() {
+        assert_eq!(shorten("a\\*b", 3), "a…");
+        assert_eq!(shorten("a\\\\b", 4), "a\\\\b");
+        assert_eq!(shorten("a\\\\bc", 4), "a\\\\…");
+        assert_eq!(shorten("a\\…", 3), "a\\…");
+    }
+
+    #[test]
+    fn no_line_of_a_stranger_becomes_a_heading_or_a_list() {
+        for line in ["- a", "+ a", "1. a", "23) a", "---", "=="] {
+            assert!(markdown(line).starts_with('\u{200b}'), "{line}");
+        }
+        for line in ["h1. a", "bq. a", "- a", "# a"] {
+            assert!(wiki(line).starts_with('\u{200b}'), "{line}");
+        }
+        for line in ["a - b", "8.8 of 10", "http", "h1", ""] {
+            assert!(!wiki(line).starts_with('\u{200b}'), "{line}");
+        }
+        assert_eq!(markdown("9 of 10"), "9 of 10");
+        assert_eq!(wiki("cross-site 1+1 -gone-"), "cross-site 1+1 \\-gone-");
+    }
 }

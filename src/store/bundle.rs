@@ -13,6 +13,7 @@ pub async fn newest(connection: &mut PgConnection) -> Result<Option<DateTime<Utc
 
 /// A bundle whose import has begun.
 #[derive(Debug, Clone, Serialize)]
+#[expect(clippy::struct_field_names, reason = "times end in `_at`")]
 pub struct Bundle {
     /// When it was begun outside.
     pub created_at: DateTime<Utc>,

@@ -517,6 +517,26 @@ impl Case {
         drop(gateway);
     }
 
+    /// What chance leaves out of most cases: a revision of what is acknowledged, of what is
+    /// silenced, and for a shadow rule, and a rejection of what is severe.
+    async fn rare(&mut self) {
+        for rule in 0..3 {
+            self.take(Step::Edit(rule, Some(rule))).await;
+        }
+        self.take(Step::Acknowledge(0)).await;
+        self.take(Step::Silence(1)).await;
+        for _ in 0..4 {
+            for which in 0..3 {
+                self.take(Step::Revise(which, true)).await;
+            }
+            self.take(Step::Pull).await;
+        }
+        self.take(Step::Reject(2)).await;
+        self.take(Step::Pull).await;
+        self.take(Step::Pass).await;
+        self.take(Step::EndSilences).await;
+    }
+
     /// Ends what nobody has time to wait for, until all that waits is told.
     async fn end(&mut self) {
         self.world.simulator.clear_faults();
@@ -565,6 +585,7 @@ async fn ends_well(steps: Vec<Step>) {
     for step in steps {
         case.take(step).await;
     }
+    case.rare().await;
     case.end().await;
     case.agrees().await;
 }

@@ -132,8 +132,10 @@ async fn reminders_come_until_somebody_acknowledges() {
 
 #[tokio::test]
 async fn rules_test_counts_reminders_also_after_an_acknowledgement_was_withdrawn() {
-    let repeat = toml! { repeat = "24h" };
-    let (world, _receiver) = watched(vec![rule("soc", &["appeared"], repeat)]).await;
+    let mut world = World::new().await;
+    world.settings.alerts.rules = vec![rule("soc", &["appeared"], toml! { repeat = "24h" })];
+    world.add_hook(&Receiver::start().await);
+    world.pull_one().await;
     let said = publish(&world, 1).await.remove(0);
     let reminders = || {
         let tried = world.told(&["rules", "test", "--since", "30d", "--json"]);
@@ -144,18 +146,32 @@ async fn rules_test_counts_reminders_also_after_an_acknowledgement_was_withdrawn
             .flat_map(|one| one["alerts"].as_array().unwrap().clone());
         alerts.filter(|alert| alert["what"] == "reminder").count()
     };
-    world.later(TimeDelta::hours(50));
+    // `rules test` has the time of this machine.
+    let hours = async |hours: i32| {
+        for earlier in [
+            "update advisoryd.change set at = at - make_interval(hours => $1)",
+            "update advisoryd.sighting set first_seen_at = first_seen_at - make_interval(hours => $1)",
+            "update advisoryd.acknowledgement
+             set at = at - make_interval(hours => $1),
+                 until = until - make_interval(hours => $1),
+                 withdrawn_at = withdrawn_at - make_interval(hours => $1)",
+        ] {
+            let moving = sqlx::query(earlier).bind(hours);
+            moving.execute(world.pool()).await.unwrap();
+        }
+    };
+    hours(50).await;
     assert_eq!(reminders(), 2);
     assert_eq!(world.told(&["ack", &said]).code, 0);
-    world.later(TimeDelta::hours(60));
+    hours(60).await;
     assert_eq!(reminders(), 2, "nobody is reminded of what is acknowledged");
     assert_eq!(world.told(&["ack", &said, "--withdraw"]).code, 0);
-    world.later(TimeDelta::hours(23));
+    hours(23).await;
     assert_eq!(reminders(), 2, "the period begins again");
-    world.later(TimeDelta::hours(26));
+    hours(26).await;
     assert_eq!(reminders(), 4);
     assert_eq!(world.told(&["ack", &said, "--until", "3d"]).code, 0);
-    world.later(TimeDelta::hours(72 + 25));
+    hours(72 + 25).await;
     assert_eq!(reminders(), 5, "it has expired");
 }
 

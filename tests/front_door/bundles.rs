@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use serde_json::Value;
 
 use crate::support::settings::{Discovery, EVERY_SECOND, Health, NEVER, Rule, Schedule};
-use crate::support::{Receiver, Running, Told, World, is_alive, small};
+use crate::support::{PATIENCE, Receiver, Running, Told, World, eventually, is_alive, small};
 
 const GATE: &str = "a detail";
 const KEY: &str = "bm9ib2R5IGd1ZXNzZXMgdGhpcyBrZXkgb2YgYSB0ZXN0";
@@ -365,6 +365,15 @@ async fn a_feed_that_is_cut_short_makes_no_bundle() {
     assert_eq!(made.code, 0, "{made}");
 }
 
+/// What is new is of this very second, which no window holds yet.
+async fn second_is_over() {
+    let begun = chrono::Utc::now();
+    eventually("the next second", PATIENCE, async || {
+        (chrono::Utc::now() > begun + TimeDelta::seconds(1)).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_bundle_has_lists_that_are_read_from_the_json_api() {
     let mut outside = World::with(Options {
@@ -375,8 +384,7 @@ async fn a_bundle_has_lists_that_are_read_from_the_json_api() {
     .await;
     outside.source = "json";
     outside.lists = Some(vec![1, 2]);
-    // The newest advisory is of this very second, which no window holds yet.
-    outside.later(TimeDelta::minutes(1));
+    second_is_over().await;
     assert_eq!(outside.told(&["migrate"]).code, 0);
     let (first, made) = mirror(&outside, "first");
     assert_eq!(made.code, 0, "{made}");
@@ -397,38 +405,38 @@ async fn a_bundle_has_lists_that_are_read_from_the_json_api() {
     let mut inside = inside(&outside).await;
     inside.source = "json";
     inside.lists = Some(vec![1, 2]);
-    let offset = outside.now() - chrono::Utc::now();
-    inside.set_our_clock(offset);
     let told = import(&inside, &first, KEY);
     assert_eq!(told.code, 0, "{told}");
     assert_eq!(inside.simulator.requests().len(), 0);
-    for list in [1, 2] {
-        let members = format!(
-            "select said from advisoryd_v1.advisory_watch_lists where watch_list_id = {list} and left_at is null order by said"
-        );
+    for list in [1_i64, 2] {
+        let members: Vec<String> = sqlx::query_scalar(
+            "select said from advisoryd_v1.advisory_watch_lists
+             where watch_list_id = $1 and left_at is null order by said",
+        )
+        .bind(list)
+        .fetch_all(inside.pool())
+        .await
+        .unwrap();
         let mut expected = outside.simulator.saids(list);
         expected.sort();
-        assert_eq!(inside.texts(&members).await, expected, "list {list}");
+        assert_eq!(members, expected, "list {list}");
     }
 
     // What comes with the next bundle is news.
-    outside.later(TimeDelta::minutes(10));
     let said = outside.simulator.publish(1).remove(0);
     outside.simulator.join(&said, 1);
-    outside.later(TimeDelta::minutes(10));
+    second_is_over().await;
     let (second, made) = mirror(&outside, "second");
     assert_eq!(made.code, 0, "{made}");
-    inside.set_our_clock(offset + TimeDelta::minutes(20));
     assert_eq!(import(&inside, &second, KEY).code, 0);
-    let news = format!(
-        "select count(*) from advisoryd_v1.changes where key = '{said}' and what = 'appeared' and is_news"
-    );
-    assert_eq!(
-        inside
-            .count(&news.replace("advisoryd_v1.changes", "advisoryd.change"))
-            .await,
-        1
-    );
+    let news: i64 = sqlx::query_scalar(
+        "select count(*) from advisoryd.change where key = $1 and what = 'appeared' and is_news",
+    )
+    .bind(&said)
+    .fetch_one(inside.pool())
+    .await
+    .unwrap();
+    assert_eq!(news, 1);
 }
 
 #[tokio::test]
@@ -439,7 +447,7 @@ async fn an_unreadable_feed_is_in_the_bundle_by_the_json_api() {
     })
     .await;
     outside.source = "auto";
-    outside.later(TimeDelta::minutes(1));
+    second_is_over().await;
     outside.simulator.inject(
         FaultRule::new(Fault::Html200)
             .on("asset_list_id=1")
@@ -450,7 +458,6 @@ async fn an_unreadable_feed_is_in_the_bundle_by_the_json_api() {
     let mut inside = inside(&outside).await;
     inside.source = "auto";
     inside.lists = outside.lists.clone();
-    inside.set_our_clock(outside.now() - chrono::Utc::now());
     let told = import(&inside, &bundle, KEY);
     assert_eq!(told.code, 0, "{told}");
     assert_eq!(

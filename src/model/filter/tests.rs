@@ -277,3 +277,36 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn of_an_advisory_that_joins_a_list_only_that_list_is_compared() {
+    let joining = Subject {
+        what: ChangeKind::JoinedWatchList,
+        through: Some(3),
+        watch_lists: vec![2, 3, 5],
+        watch_list_names: ["Linux", "Office", ""].map(str::to_owned).to_vec(),
+        ..subject()
+    };
+    let new = Subject {
+        what: ChangeKind::Appeared,
+        is_new_in_source: true,
+        ..joining.clone()
+    };
+    let appeared = Subject {
+        what: ChangeKind::Appeared,
+        ..joining.clone()
+    };
+    let holds = |text: &str, subject: &Subject| evaluate(&parse_filter(text).unwrap(), subject);
+    for (filter, in_joined, in_any) in [
+        ("list = 2", false, true),
+        ("list = 3", true, true),
+        ("list = Linux", false, true),
+        ("list = Office", true, true),
+        ("not list = 2", true, false),
+        ("list ~ li", false, true),
+    ] {
+        assert_eq!(holds(filter, &joining), Some(in_joined), "{filter}");
+        assert_eq!(holds(filter, &new), Some(in_joined), "{filter}");
+        assert_eq!(holds(filter, &appeared), Some(in_any), "{filter}");
+    }
+}
