@@ -116,9 +116,11 @@ RPM = tool-cargo-generate-rpm@0.21.1
 
 package-tools: $(AUDITABLE) $(DEB) $(RPM)
 
+# Without SOURCE_DATE_EPOCH, with which cargo would compile the dependencies in C, and all
+# that is built on them, again for each commit. Their objects contain no times.
 stage: deps $(AUDITABLE)
 	RUSTFLAGS="$(DIST_FLAGS)" PATH="$(abspath $(PACKAGE_TOOLS))/bin:$$PATH" \
-	  cargo auditable rustc --locked --profile dist --target $(PACKAGE_HOST) --bin advisoryd -- $(DIST_LINK)
+	  env -u SOURCE_DATE_EPOCH cargo auditable rustc --locked --profile dist --target $(PACKAGE_HOST) --bin advisoryd -- $(DIST_LINK)
 	packaging/sbom $(PACKAGE_HOST) $(SBOM)
 	packaging/stage $(DIST) $(SBOM) $(STAGE)
 	@mkdir -p $(PACKAGES)
