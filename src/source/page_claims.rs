@@ -10,7 +10,7 @@ use super::xml::{self, FeedError};
 /// The keys of the envelope itself.
 const ENVELOPE: [&str; 4] = ["count", "next", "previous", "results"];
 /// Objects that hold nothing but values about the page.
-const ABOUT: [&str; 6] = [
+const ABOUT: [&str; 8] = [
     "meta",
     "metadata",
     "pagination",
