@@ -3,6 +3,7 @@
 //! without an account.
 
 mod clock;
+mod compression;
 mod facts;
 mod feed;
 mod options;
@@ -18,11 +19,11 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+pub use compression::Compression;
 pub use feed::{Damage, FeedFile, FeedWritten, WriteFeedError, write_feed};
 pub use options::{
-    Compression, DEFAULT_TOKEN, Encoding, FeedCounts, FeedOptions, LimitOptions, MAX_WATCH_LISTS,
-    Note, Options, Order, Profile, ThrottleForm, TicketFilters, TicketOptions, TicketShape,
-    UnknownProfile,
+    DEFAULT_TOKEN, Encoding, FeedCounts, FeedOptions, LimitOptions, MAX_WATCH_LISTS, Note, Options,
+    Order, Profile, ThrottleForm, TicketFilters, TicketOptions, TicketShape, UnknownProfile,
 };
 pub use server::{Fault, Rule, SeenRequest};
 pub use simulator::{Simulator, SimulatorError, start};

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 
+use super::compression::Compression;
+
 /// What the simulated upstream plays. Everything follows from these values:
 /// the same options (with `starts_at` set) make the same documents, byte for byte.
 #[derive(Debug, Clone)]
@@ -177,15 +179,6 @@ pub enum Encoding {
     Iso8859_1,
     /// Latin 1 as Windows has it.
     Windows1252,
-}
-
-/// How a body is compressed on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    /// `Content-Encoding: gzip`.
-    Gzip,
-    /// `Content-Encoding: zstd`.
-    Zstd,
 }
 
 /// What the tickets do where the contract says unknown (§6).

@@ -27,7 +27,7 @@ const CUTS: [usize; 2] = [2_000, 12_000];
 
 #[tokio::test]
 async fn a_feed_cut_short_is_requested_again_within_the_run() {
-    for compression in [None, Some(Compression::Gzip), Some(Compression::Zstd)] {
+    for compression in [None, Some(Compression::GZIP), Some(Compression::ZSTD)] {
         for after_bytes in CUTS {
             let faults = [
                 // Fewer bytes than `Content-Length` says.

@@ -9,8 +9,6 @@ use axum::http::{Response, header};
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::simulate::options::Compression;
-
 use super::asked::Asked;
 use super::body::{self, Then};
 use super::connection::Connection;
@@ -145,16 +143,13 @@ fn compressed(shared: &Shared, asked: &Asked, mut reply: Reply) -> Reply {
     let Some(compression) = shared.options.feed.compression.filter(|_| !encoded) else {
         return reply;
     };
-    let name = match compression {
-        Compression::Gzip => "gzip",
-        Compression::Zstd => "zstd",
-    };
+    let name = compression.name;
     if !accepted
         .split(',')
         .any(|coding| coding.trim().starts_with(name))
     {
         return reply;
     }
-    reply.content = Content::Pieces(body::compress(body::pieces(reply.content), compression));
+    reply.content = Content::Pieces((compression.pack)(body::pieces(reply.content)));
     reply.with(header::CONTENT_ENCODING, name)
 }

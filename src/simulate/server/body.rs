@@ -4,13 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_compression::tokio::bufread::{GzipEncoder, ZstdEncoder};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use tokio_util::io::{ReaderStream, StreamReader};
 
 use crate::simulate::feed::{BOMB_BLOCK, Feed, gzip_bomb};
-use crate::simulate::options::Compression;
 
 use super::connection::Connection;
 use super::reply::{Content, Pieces};
@@ -55,15 +52,6 @@ pub fn pieces(content: Content) -> Pieces {
     match content {
         Content::Whole(bytes) => stream::iter([Ok(bytes)]).boxed(),
         Content::Pieces(pieces) => pieces,
-    }
-}
-
-/// The same pieces, compressed.
-pub fn compress(pieces: Pieces, compression: Compression) -> Pieces {
-    let reader = StreamReader::new(pieces);
-    match compression {
-        Compression::Gzip => ReaderStream::new(GzipEncoder::new(reader)).boxed(),
-        Compression::Zstd => ReaderStream::new(ZstdEncoder::new(reader)).boxed(),
     }
 }
 

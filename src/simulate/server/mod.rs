@@ -22,5 +22,6 @@ mod throttled;
 pub use answer::router;
 pub use connection::{Connection, Listening};
 pub use fault::{Fault, Rule};
+pub(super) use reply::Pieces;
 pub use seen::SeenRequest;
 pub use shared::Shared;

@@ -120,7 +120,7 @@ fn resolved(text: &str) -> String {
 
 #[tokio::test]
 async fn a_feed_is_compressed_only_for_clients_that_accept_it() {
-    for (compression, name) in [(Compression::Gzip, "gzip"), (Compression::Zstd, "zstd")] {
+    for (compression, name) in [(Compression::GZIP, "gzip"), (Compression::ZSTD, "zstd")] {
         let simulator = simulator(|options| options.feed.compression = Some(compression)).await;
         let plain = get(&simulator, ALL).await;
         assert_eq!(plain.header("content-encoding"), None);
@@ -130,19 +130,19 @@ async fn a_feed_is_compressed_only_for_clients_that_accept_it() {
         let packed = send(simulator.addr(), "GET", ALL, &headers).await;
         assert_eq!(packed.header("content-encoding"), Some(name));
         assert!(packed.body.len() * 3 < plain.body.len());
-        assert_eq!(unpacked(compression, &packed.body).await, plain.body);
+        assert_eq!(unpacked(name, &packed.body).await, plain.body);
     }
 }
 
-async fn unpacked(compression: Compression, bytes: &[u8]) -> Vec<u8> {
-    match compression {
-        Compression::Gzip => {
+async fn unpacked(name: &str, bytes: &[u8]) -> Vec<u8> {
+    match name {
+        "gzip" => {
             let mut decoder = GzipDecoder::new(Vec::new());
             decoder.write_all(bytes).await.unwrap();
             decoder.shutdown().await.unwrap();
             decoder.into_inner()
         }
-        Compression::Zstd => {
+        _ => {
             let mut decoder = ZstdDecoder::new(Vec::new());
             decoder.write_all(bytes).await.unwrap();
             decoder.shutdown().await.unwrap();
