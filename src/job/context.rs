@@ -13,7 +13,6 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Client;
 use crate::job::budget::SharedBudget;
-use crate::job::collection::window::FixedWindow;
 use crate::job::failure::Failure;
 use crate::job::pauses::Pauses;
 use crate::job::standing::Standing;
@@ -45,7 +44,7 @@ pub struct Context {
     pub pauses: Pauses,
     /// While a bundle is imported: the time for which it has the JSON API's list of
     /// advisories.
-    pub(crate) bundled: Option<FixedWindow>,
+    pub(crate) bundled: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
 impl Context {

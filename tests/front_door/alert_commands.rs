@@ -154,7 +154,9 @@ async fn all_dead_letters_are_told_again_each_message_once_and_only_where_they_d
     let columns: Vec<&str> = heading.split_whitespace().collect();
     assert_eq!(
         columns,
-        ["created", "rule", "key", "sink", "state", "id", "summary"]
+        [
+            "created", "rule", "key", "sink", "state", "id", "summary", "error"
+        ]
     );
     assert!(listed.stdout.contains("hook, other"), "{listed}");
     let short = listed.stdout.lines().find_map(|line| {

@@ -533,6 +533,7 @@ impl Case {
         }
         self.take(Step::Reject(2)).await;
         self.take(Step::Pull).await;
+        self.take(Step::ReceiverFails).await;
         self.take(Step::Pass).await;
         self.take(Step::EndSilences).await;
     }
@@ -563,6 +564,12 @@ impl Case {
                 .collect();
         let expected: BTreeSet<String> = self.model.alerts.keys().cloned().collect();
         assert_eq!(stored, expected, "{:?}", self.wanted);
+        let refused = "select count(*) from advisoryd_v1.delivery_attempts where outcome = 'delivered' and status >= 400";
+        assert_eq!(
+            self.world.count(refused).await,
+            0,
+            "what is refused is not told"
+        );
         let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for message in self.receiver.received() {
             for alert in message.body["alerts"].as_array().unwrap() {

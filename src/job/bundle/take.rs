@@ -127,7 +127,8 @@ pub async fn take(
         return Ok(Err(refused));
     }
     let mut context = lists(context, bundle, tell).await?;
-    context.bundled = Some(bundle.window());
+    let window = bundle.window();
+    context.bundled = Some((window.from, window.to));
     let context = &context;
     if let Some(mirrored) = mirror::mirror(context).await? {
         tell(Taken::Contents(mirrored));

@@ -206,8 +206,8 @@ pub(crate) async fn return_to_feed(run: &Run) -> Result<(), Failure> {
 }
 
 fn window(run: &Run, look_back: LookBack) -> FixedWindow {
-    if let Some(window) = run.context.bundled {
-        return window;
+    if let Some((from, to)) = run.context.bundled {
+        return FixedWindow::new("modified", from, to);
     }
     let feeds = &run.context.config.feeds;
     let now = run.context.upstream_now();
