@@ -173,7 +173,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "simulate",
         &[
             "advisoryd simulate",
-            "advisoryd simulate --listen :8081 --advisories 3000 --change-every 5s",
+            "advisoryd simulate --listen 127.0.0.1:8081 --advisories 3000 --change-every 5s",
         ],
     ),
     (
