@@ -72,10 +72,18 @@ struct Fields {
     is_escaped: bool,
     name: Vec<u8>,
     value: Vec<u8>,
-    is_value: bool,
-    /// Whether the value is nested or too long.
-    is_left_out: bool,
+    taking: Taking,
     found: Vec<u8>,
+}
+
+/// What of a field is being taken.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Taking {
+    #[default]
+    Name,
+    Value,
+    /// The value is nested, or the name or value too long.
+    Nothing,
 }
 
 impl Fields {
@@ -112,7 +120,9 @@ impl Fields {
         match byte {
             b'{' | b'[' => {
                 self.depth += 1;
-                self.is_left_out |= self.depth > 1;
+                if self.depth > 1 {
+                    self.taking = Taking::Nothing;
+                }
             }
             b'}' | b']' => {
                 if self.depth == 1 {
@@ -121,7 +131,10 @@ impl Fields {
                 self.depth = self.depth.saturating_sub(1);
             }
             b',' if self.depth == 1 => self.end_field(),
-            b':' if self.depth == 1 => self.is_value = true,
+            b':' if self.depth == 1 && self.taking == Taking::Name => {
+                self.taking = Taking::Value;
+            }
+            b':' => {}
             _ if byte.is_ascii_whitespace() => {}
             _ => {
                 self.is_string = byte == b'"';
@@ -131,30 +144,31 @@ impl Fields {
     }
 
     fn keep(&mut self, piece: &[u8]) {
-        if self.depth != 1 || self.is_left_out {
+        let (text, most) = match self.taking {
+            Taking::Name => (&mut self.name, MAX_NAME_BYTES),
+            Taking::Value => (&mut self.value, MAX_VALUE_BYTES),
+            Taking::Nothing => return,
+        };
+        if self.depth != 1 {
             return;
         }
-        let (text, most) = if self.is_value {
-            (&mut self.value, MAX_VALUE_BYTES)
-        } else {
-            (&mut self.name, MAX_NAME_BYTES)
-        };
         if text.len() + piece.len() <= most {
             text.extend_from_slice(piece);
         } else {
-            self.is_left_out = true;
+            self.taking = Taking::Nothing;
         }
     }
 
     fn end_field(&mut self) {
         let length = self.found.len() + self.name.len() + self.value.len();
-        if !self.is_left_out && !self.value.is_empty() && length < MAX_FIELDS_BYTES {
+        let is_taken = self.taking == Taking::Value && !self.value.is_empty();
+        if is_taken && length < MAX_FIELDS_BYTES {
             let comma: &[u8] = if self.found.is_empty() { b"" } else { b"," };
             for part in [comma, &self.name, b":", &self.value] {
                 self.found.extend_from_slice(part);
             }
         }
-        (self.is_value, self.is_left_out) = (false, false);
+        self.taking = Taking::Name;
         self.name.clear();
         self.value.clear();
     }

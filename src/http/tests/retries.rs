@@ -64,12 +64,29 @@ async fn no_connection_is_tried_again_and_then_told() {
 async fn silence_before_the_answer_is_a_timeout_and_tried_again() {
     let server = Server::start(|number, _| match number {
         0 => Act::Stall(Vec::new()),
-        1 => Act::Stall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n<fe".to_vec()),
+        1 => Act::Stall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n".to_vec()),
         _ => xml("<feed/>"),
     })
     .await;
     client(&server.base).get(&feed()).await.unwrap();
     assert_eq!(server.requests().len(), 3);
+}
+
+/// What came of it can be used; whoever reads it asks again.
+#[tokio::test]
+async fn the_beginning_of_a_body_is_handed_out_before_its_error() {
+    let server = Server::start(|_, _| {
+        Act::Stall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n<fe".to_vec())
+    })
+    .await;
+    let mut answer = client(&server.base).get(&feed()).await.unwrap();
+    assert_eq!(
+        answer.body.chunk().await.unwrap().as_deref(),
+        Some(&b"<fe"[..])
+    );
+    let error = answer.body.chunk().await.unwrap_err();
+    assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
+    assert_eq!(server.requests().len(), 1);
 }
 
 /// A header line, computed when it is sent.
