@@ -128,10 +128,5 @@ fn pool_of(options: PgConnectOptions, max_connections: u32, acquire_timeout: Dur
                 Ok(is_usable)
             })
         })
-        .after_release(|connection, _| {
-            // After a large statement a connection would keep its buffers.
-            connection.shrink_buffers();
-            Box::pin(async { Ok(true) })
-        })
         .connect_lazy_with(options)
 }
