@@ -119,7 +119,7 @@ pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> 
     };
     ask::with_database(&config, async |opened| match what {
         What::List(wanted) => list(&config, opened, wanted, shared.times()).await,
-        What::Show { id, json } => show(opened, &id, json).await,
+        What::Show { id, json } => show(opened, &id, json, shared.times()).await,
         What::Resend(wanted) if wanted.state.is_some() => {
             dead_letters(opened, &wanted, shared.times()).await
         }
@@ -190,7 +190,7 @@ fn row(line: &AlertLine, times: Times) -> [String; 7] {
     ]
 }
 
-async fn show(opened: &Opened, id: &AlertId, json: bool) -> anyhow::Result<bool> {
+async fn show(opened: &Opened, id: &AlertId, json: bool, times: Times) -> anyhow::Result<bool> {
     let mut connection = ask::up_to_date(opened).await?;
     let id = id.find(&mut connection).await?;
     let Some(document) = outcome::alert(&mut connection, id).await? else {
@@ -199,7 +199,7 @@ async fn show(opened: &Opened, id: &AlertId, json: bool) -> anyhow::Result<bool>
     if json {
         print_json(&document)?;
     } else {
-        print_line(alert_page::page(&document).trim_end());
+        print_line(alert_page::page(&document, times).trim_end());
     }
     Ok(true)
 }

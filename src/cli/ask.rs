@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Postgres};
 use super::output::print_error;
 use crate::clock::Clock;
 use crate::cluster::Role;
-use crate::config::{Config, DEFAULT_PATH};
+use crate::config::Config;
 use crate::model::chain;
 use crate::startup::{self, Opened};
 use crate::store::database::{self, ReplicaState, SchemaState};
@@ -107,10 +107,7 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
         && !config.discovery.watch_lists
         && config.database.url.is_none();
     if config.file.is_none() && names_nothing && !config.state.dir.join("postgresql").exists() {
-        anyhow::bail!(
-            "no configuration at {DEFAULT_PATH} and no database in {}; use --config FILE",
-            config.state.dir.display()
-        );
+        return Err(Config::missing_file().into());
     }
     Opened::open(config, Role::Client).await
 }

@@ -10,7 +10,7 @@ use clap::builder::NonEmptyStringValueParser;
 use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 
-use super::change_lines::Printer;
+use super::change_lines::{Form, Printer};
 use super::level::ranks;
 use super::output::{is_whole, print_error, print_note, reader_gone};
 use super::shared::Shared;
@@ -38,6 +38,9 @@ pub(super) struct Changes {
     /// (`yesterday`), a date (2026-11-01) [default: all; with --follow: only new ones]
     #[arg(long, value_name = "SEQ|WHEN", value_parser = from)]
     since: Option<From>,
+    /// Only changes before this time; a day or month (`2026-10`) is included
+    #[arg(long, value_name = "WHEN", value_parser = since, conflicts_with_all = ["follow", "state_file"])]
+    until: Option<Since>,
     /// Only these events, separated by commas, for example escalated,became_zero_day
     #[arg(long, value_name = "EVENT", value_delimiter = ',', value_parser = event)]
     what: Vec<String>,
@@ -60,6 +63,9 @@ pub(super) struct Changes {
     /// Print one JSON object per line
     #[arg(long)]
     json: bool,
+    /// Print CSV with a header row and times in UTC
+    #[arg(long, conflicts_with_all = ["json", "follow"])]
+    csv: bool,
 }
 
 impl Changes {
@@ -117,6 +123,8 @@ struct Reading {
     printer: Printer,
     /// The last change that was printed, or passed over because it was not selected.
     last: i64,
+    /// The last change that is asked for, if there is an end.
+    end: Option<i64>,
     state: Option<StateFile>,
 }
 
@@ -128,9 +136,19 @@ async fn show(
 ) -> anyhow::Result<()> {
     let mut connection = ask::up_to_date(opened).await?;
     let now = Clock::system().now();
+    let form = match (wanted.json, wanted.csv) {
+        (true, _) => Form::Json,
+        (_, true) => Form::Csv,
+        _ => Form::Lines,
+    };
+    let end = match wanted.until {
+        Some(until) => Some(change::before(&mut connection, until.end(now, times)).await?),
+        None => None,
+    };
     let mut reading = Reading {
         selection: selection(&mut connection, wanted).await?,
-        printer: Printer::new(wanted.json, times),
+        printer: Printer::new(form, times)?,
+        end,
         last: begin(&mut connection, wanted, state.as_ref(), (times, now)).await?,
         state,
     };
@@ -219,6 +237,7 @@ impl Reading {
         loop {
             // What is not selected up to here has been passed over.
             let newest = change::newest(connection).await?;
+            let newest = self.end.map_or(newest, |end| newest.min(end));
             if newest <= self.last {
                 return Ok(());
             }

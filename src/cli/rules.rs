@@ -123,13 +123,13 @@ async fn test(config: &Config, wanted: Test, times: Times) -> anyhow::Result<boo
     })
     .await?;
     if let Some(before) = before {
-        return rules_test::difference(&before, &all, wanted.json);
+        return rules_test::difference((&before, &all), wanted.json, times);
     }
     for tried in &all {
         if wanted.json {
             print_json(tried)?;
         } else {
-            print_line(&page(tried));
+            print_line(&page(tried, times));
         }
     }
     Ok(true)
@@ -157,7 +157,7 @@ fn chosen<'a>(config: &'a Config, only: Option<&str>) -> anyhow::Result<Vec<&'a 
 }
 
 /// The result of one rule as text.
-fn page(tried: &BackTest) -> String {
+fn page(tried: &BackTest, times: Times) -> String {
     let mut lines = vec![format!(
         "rule `{}`: {} in {}",
         tried.rule,
@@ -173,7 +173,7 @@ fn page(tried: &BackTest) -> String {
         lines.push(format!("  changes: {}", verdicts.join(", ")));
     }
     for message in tried.messages.iter().rev().take(PRINTED_MESSAGES).rev() {
-        let at = message.at.format("%Y-%m-%d %H:%M:%S");
+        let at = times.exact(message.at);
         lines.push(format!(
             "  {at}  {}",
             counted(message.alerts.len(), "alert")

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 
 use super::ask;
 use super::output::{print_json, print_line};
+use super::times::Times;
 use crate::clock::Clock;
 use crate::config::{Config, process_environment};
 use crate::job::alerts::back_test::{self, BackTest, Replay};
@@ -50,7 +51,11 @@ pub(super) async fn replay(
 }
 
 /// Prints what only one of the two sets of rules would have sent.
-pub(super) fn difference(old: &[BackTest], new: &[BackTest], json: bool) -> anyhow::Result<bool> {
+pub(super) fn difference(
+    (old, new): (&[BackTest], &[BackTest]),
+    json: bool,
+    times: Times,
+) -> anyhow::Result<bool> {
     let found = difference::difference(old, new);
     if json {
         print_json(&found)?;
@@ -62,7 +67,11 @@ pub(super) fn difference(old: &[BackTest], new: &[BackTest], json: bool) -> anyh
         ("only by the new rules", &found.added),
     ] {
         lines.push(format!("{what}: {}", counted(all.len(), "alert")));
-        lines.extend(all.iter().take(PRINTED_MESSAGES).map(line));
+        lines.extend(
+            all.iter()
+                .take(PRINTED_MESSAGES)
+                .map(|only| line(only, times)),
+        );
         if all.len() > PRINTED_MESSAGES {
             let more = all.len() - PRINTED_MESSAGES;
             lines.push(format!("  and {more} more (--json prints all)"));
@@ -73,8 +82,8 @@ pub(super) fn difference(old: &[BackTest], new: &[BackTest], json: bool) -> anyh
     Ok(true)
 }
 
-fn line(only: &Only) -> String {
-    let at = only.alert.at.format("%Y-%m-%d %H:%M:%S");
+fn line(only: &Only, times: Times) -> String {
+    let at = times.exact(only.alert.at);
     let (key, title) = (&only.alert.key, &only.alert.title);
     let rules = only.rules.join(", ");
     format!("  {at}  {key}  {title} ({}) by {rules}", only.alert.summary)

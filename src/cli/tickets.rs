@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::ask;
 use super::chosen_list;
-use super::list::{Form, print};
+use super::list::{Form, Line, print};
 use super::shared::Shared;
 use super::since::{Since, since};
 use super::table::linked;
@@ -14,6 +14,19 @@ use super::times::Times;
 use crate::clock::Clock;
 use crate::model::Links;
 use crate::store::reports::ticket_question::{self, Moments, TicketLine, TicketQuestion};
+
+impl Line for TicketLine {
+    const COLUMNS: &'static [&'static str] = &[
+        "pretty_id",
+        "title",
+        "status",
+        "priority",
+        "assignee",
+        "said",
+        "created_at",
+        "modified_at",
+    ];
+}
 
 /// Which tickets.
 #[derive(Debug, Args)]
@@ -34,6 +47,10 @@ pub(super) struct Tickets {
     /// date or a time
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
+    /// Until this time; a day or month (`2026-10`) is included. The end of the other options
+    /// with a time, or of --since if there is none
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    until: Option<Since>,
     /// Modified upstream since this time
     #[arg(long, value_name = "WHEN", value_parser = since)]
     modified: Option<Since>,
@@ -54,6 +71,14 @@ pub(super) async fn run(shared: Shared, wanted: Tickets) -> anyhow::Result<bool>
     let (now, times) = (Clock::system().now(), shared.times());
     let time = |since: Option<Since>| since.map(|since| since.time(now, times));
     let newest_first = wanted.first_seen.is_some();
+    let until = wanted.until.map(|until| until.end(now, times));
+    let until = Until {
+        at: until,
+        modified: wanted.modified.is_some(),
+        first_seen: wanted.first_seen.is_some(),
+        changed: wanted.changed.is_some(),
+        since: wanted.since.is_some(),
+    };
     let mut asked = TicketQuestion {
         status: wanted.status,
         assignee: wanted.assignee,
@@ -67,7 +92,12 @@ pub(super) async fn run(shared: Shared, wanted: Tickets) -> anyhow::Result<bool>
         },
         newest_first,
         gone: wanted.gone,
-        limit: wanted.form.rows(),
+        // The end is looked at here, after all are read.
+        limit: if until.at.is_some() {
+            i64::MAX
+        } else {
+            wanted.form.rows()
+        },
     };
     wanted.form.check::<TicketLine>()?;
     let config = shared.load_and_log(Some("warn"))?;
@@ -75,11 +105,38 @@ pub(super) async fn run(shared: Shared, wanted: Tickets) -> anyhow::Result<bool>
         asked.watch_list_id = chosen_list::id(connection, wanted.watch_list.as_deref()).await?;
         anyhow::Ok(ticket_question::tickets(connection, &asked).await?)
     };
-    let found = ask::with_connection(&config, ask).await?;
+    let mut found = ask::with_connection(&config, ask).await?;
+    found.retain(|line| until.includes(line));
+    found.truncate(usize::try_from(wanted.form.rows()).unwrap_or(usize::MAX));
     let links = &config.upstream.links;
     let rows = |lines: &[TicketLine]| ticket_rows(lines, newest_first, (times, now), links);
     print(&wanted.form, found, rows)?;
     Ok(true)
+}
+
+/// The end of the time in which tickets were created or modified, or of what other options ask.
+struct Until {
+    at: Option<DateTime<Utc>>,
+    modified: bool,
+    first_seen: bool,
+    changed: bool,
+    since: bool,
+}
+
+impl Until {
+    fn includes(&self, line: &TicketLine) -> bool {
+        let Some(end) = self.at else {
+            return true;
+        };
+        let is_before = |at: Option<DateTime<Utc>>| at.is_some_and(|at| at < end);
+        let is_named = self.modified || self.first_seen || self.changed;
+        (!self.modified || is_before(line.modified_at))
+            && (!self.first_seen || is_before(line.first_seen_at))
+            && (!self.changed || is_before(line.changed_at))
+            && (is_named && !self.since
+                || is_before(line.modified_at)
+                || is_before(line.created_at))
+    }
 }
 
 fn ticket_rows(
@@ -97,7 +154,7 @@ fn ticket_rows(
                 line.modified_at
             };
             [
-                line.id.to_string(),
+                called(line),
                 line.status.clone().unwrap_or_default(),
                 line.priority.clone().unwrap_or_default(),
                 line.assignee.clone().unwrap_or_default(),
@@ -121,6 +178,12 @@ fn ticket_rows(
         &rows,
         &pages,
     )
+}
+
+/// By the number that people know, `#1203`; by its id if it has none.
+fn called(line: &TicketLine) -> String {
+    line.pretty_id
+        .map_or_else(|| format!("id {}", line.id), |number| format!("#{number}"))
 }
 
 /// The ticket's page, where the configuration says how to find it.
