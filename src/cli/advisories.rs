@@ -283,8 +283,7 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
     let time = Moments { now, times };
     wanted.end_spans();
     let (sort, is_reversed) = wanted.order();
-    let changed = wanted.changed.map(|span| time.of(span));
-    let (changed_since, changed_until) = changed.unwrap_or_default();
+    let changed = wanted.changed.map(|span| time.of(span)).unwrap_or_default();
     let lists: Vec<String> = wanted
         .watch_list
         .iter()
@@ -299,8 +298,8 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
     let asked = AdvisoryQuestion {
         filter,
         now,
-        changed_since,
-        changed_until,
+        changed_since: changed.0,
+        changed_until: changed.1,
         sort,
         is_reversed,
         limit: form.rows(),

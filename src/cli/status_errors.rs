@@ -7,22 +7,16 @@ use crate::store::reports::report::SourceReport;
 /// Sources that fail alike.
 pub(super) struct Alike<'s> {
     pub(super) sources: Vec<&'s SourceReport>,
-    /// The error of the first one, whole.
-    pub(super) error: &'s str,
-    /// What is the same in all of them: without the addresses of requests.
+    /// Their error, without the addresses of requests.
     pub(super) cause: String,
 }
 
 impl Alike<'_> {
     /// One line: `5 of 5 sources cannot be read: upstream does not answer: … (watch list 1, …)`.
     pub(super) fn line(&self, followed: usize) -> String {
-        let Self {
-            sources,
-            error,
-            cause,
-        } = self;
+        let Self { sources, cause } = self;
         match sources[..] {
-            [only] => format!("last error ({}): {error}", named(only)),
+            [only] => format!("last error ({}): {cause}", named(only)),
             _ => {
                 let names: Vec<String> = sources.iter().map(|one| one.key.label()).collect();
                 format!(
@@ -48,7 +42,6 @@ pub(super) fn by_cause<'s>(sources: impl Iterator<Item = &'s SourceReport>) -> V
             Some(found) => found.sources.push(source),
             None => all.push(Alike {
                 sources: vec![source],
-                error,
                 cause,
             }),
         }
@@ -66,10 +59,9 @@ pub(super) fn cause(error: &str) -> String {
             if kept.last().is_some_and(|before| *before == "GET") {
                 kept.pop();
             }
-            if kept.is_empty() || word.ends_with(':') {
-                continue;
+            if !word.ends_with(':') {
+                kept.push("upstream");
             }
-            kept.push("upstream");
             continue;
         }
         kept.push(word);
@@ -91,7 +83,7 @@ mod tests {
         );
         assert_eq!(
             cause("GET https://x/api/?page=2 returned status 503: a web page"),
-            "returned status 503: a web page"
+            "upstream returned status 503: a web page"
         );
         assert_eq!(cause("the disk is full"), "the disk is full");
     }

@@ -71,14 +71,7 @@ pub(super) async fn run(shared: Shared, wanted: Tickets) -> anyhow::Result<bool>
     let (now, times) = (Clock::system().now(), shared.times());
     let time = |since: Option<Since>| since.map(|since| since.time(now, times));
     let newest_first = wanted.first_seen.is_some();
-    let until = wanted.until.map(|until| until.end(now, times));
-    let until = Until {
-        at: until,
-        modified: wanted.modified.is_some(),
-        first_seen: wanted.first_seen.is_some(),
-        changed: wanted.changed.is_some(),
-        since: wanted.since.is_some(),
-    };
+    let until = Until::of(&wanted, (now, times));
     let mut asked = TicketQuestion {
         status: wanted.status,
         assignee: wanted.assignee,
@@ -114,28 +107,46 @@ pub(super) async fn run(shared: Shared, wanted: Tickets) -> anyhow::Result<bool>
     Ok(true)
 }
 
+/// A time of a ticket.
+type TimeOf = fn(&TicketLine) -> Option<DateTime<Utc>>;
+
 /// The end of the time in which tickets were created or modified, or of what other options ask.
 struct Until {
     at: Option<DateTime<Utc>>,
-    modified: bool,
-    first_seen: bool,
-    changed: bool,
-    since: bool,
+    /// Each of them lies before it.
+    all: Vec<TimeOf>,
+    /// One of them does.
+    any: Vec<TimeOf>,
 }
 
 impl Until {
+    fn of(wanted: &Tickets, (now, times): (DateTime<Utc>, Times)) -> Self {
+        let options: [(bool, TimeOf); 3] = [
+            (wanted.modified.is_some(), |line| line.modified_at),
+            (wanted.first_seen.is_some(), |line| line.first_seen_at),
+            (wanted.changed.is_some(), |line| line.changed_at),
+        ];
+        let all = options.into_iter().filter(|(is_given, _)| *is_given);
+        let all: Vec<TimeOf> = all.map(|(_, time)| time).collect();
+        let either: [TimeOf; 2] = [|line| line.modified_at, |line| line.created_at];
+        let any = if all.is_empty() || wanted.since.is_some() {
+            either.to_vec()
+        } else {
+            Vec::new()
+        };
+        Self {
+            at: wanted.until.map(|until| until.end(now, times)),
+            all,
+            any,
+        }
+    }
+
     fn includes(&self, line: &TicketLine) -> bool {
         let Some(end) = self.at else {
             return true;
         };
-        let is_before = |at: Option<DateTime<Utc>>| at.is_some_and(|at| at < end);
-        let is_named = self.modified || self.first_seen || self.changed;
-        (!self.modified || is_before(line.modified_at))
-            && (!self.first_seen || is_before(line.first_seen_at))
-            && (!self.changed || is_before(line.changed_at))
-            && (is_named && !self.since
-                || is_before(line.modified_at)
-                || is_before(line.created_at))
+        let is_before = |time: &TimeOf| time(line).is_some_and(|at| at < end);
+        self.all.iter().all(is_before) && (self.any.is_empty() || self.any.iter().any(is_before))
     }
 }
 
