@@ -109,7 +109,7 @@ fn resolve(format: LogFormat) -> LogFormat {
 
 /// Whether stderr goes to the journal: systemd sets `$JOURNAL_STREAM` to the device and
 /// inode of the journal's stream (systemd.exec(5)).
-fn stderr_is_journal() -> bool {
+pub fn stderr_is_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
         return false;
     };

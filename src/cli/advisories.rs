@@ -14,7 +14,8 @@ use super::advisory_rows::{Shown, rows};
 use super::list::{Form, print};
 use super::output::print_note;
 use super::shared::Shared;
-use super::since::{Since, since};
+use super::since::{Since, Span, since, span};
+use super::times::Times;
 use super::{ask, chosen_list};
 use crate::clock::Clock;
 use crate::model::filter::{
@@ -25,13 +26,15 @@ use crate::store::enrichment::state;
 use crate::store::reports::question::{self, AdvisoryLine, AdvisoryQuestion, Sort};
 use crate::store::reports::receipt::{self, Unlisted};
 
-const EXAMPLES: &str = r#"Examples:
-  advisoryd advisories --severity high+ --watch-list "Office clients" --sort released
-  advisoryd advisories --where 'cvss >= 9 and released >= 7d and not product ~ "windows"' --csv
-
-All options together must match. An option that is repeated matches any of its values;
+const EXAMPLES: &str = r#"All options together must match. An option that is repeated matches any of its values;
 --search, --sort and the options with a time can be given once.
-docs/filter.md describes the language of --where."#;
+docs/filter.md describes the language of --where.
+
+Examples:
+  advisoryd advisories --severity high+ --released yesterday
+  advisoryd advisories --watch-list "Office clients" --sort severity
+  advisoryd advisories --where 'cvss >= 9 and not product ~ "windows"'
+  advisoryd advisories --released 2026-10 --csv --bom > october.csv"#;
 
 /// Which advisories.
 #[derive(Debug, Args)]
@@ -58,7 +61,8 @@ pub(super) struct Advisories {
     /// Attack vector: remote, local_network, local or none
     #[arg(long, value_name = "NAME", value_parser = vector)]
     vector: Vec<Filter>,
-    /// Solution status: none, no_fix, vendor_patched, vendor_workaround or partial_fix
+    /// Solution status: vendor_patched, vendor_workaround, partial_fix, no_fix (the vendor has
+    /// no fix) or none (nothing is stated); repeat the option for several
     #[arg(long, value_name = "NAME", value_parser = solution)]
     solution: Vec<Filter>,
     /// Mentions this CVE
@@ -74,21 +78,28 @@ pub(super) struct Advisories {
     #[arg(long, visible_alias = "list", value_name = "NAME|ID", value_parser = watch_list)]
     watch_list: Vec<(String, Filter)>,
     /// Released or modified by the vendor since: a duration (`7d`), a day (`yesterday`,
-    /// `monday`), a date or a time
+    /// `monday`), a date or a time; a month (`2026-10`) is that month, `FROM..TO` a span
+    #[arg(long, value_name = "WHEN", value_parser = span)]
+    since: Option<Span>,
+    /// Until this time; a day or month is included. The end of the other options with a time,
+    /// or of --since if there is none
     #[arg(long, value_name = "WHEN", value_parser = since)]
-    since: Option<Since>,
-    /// Released by the vendor since this time; sorted by release, newest first
-    #[arg(long, value_name = "WHEN", value_parser = since)]
-    released: Option<Since>,
-    /// Modified by the vendor since this time
-    #[arg(long, value_name = "WHEN", value_parser = since)]
-    modified: Option<Since>,
-    /// First stored in this database since this time; newest first
-    #[arg(long, value_name = "WHEN", value_parser = since)]
-    first_seen: Option<Since>,
-    /// Changed in this database since this time, for any reason
-    #[arg(long, value_name = "WHEN", value_parser = since)]
-    changed: Option<Since>,
+    until: Option<Since>,
+    /// Released by the vendor since this time, which is what is new to everybody; sorted by
+    /// release, newest first
+    #[arg(long, value_name = "WHEN", value_parser = span)]
+    released: Option<Span>,
+    /// Modified by the vendor since this time: new, or with a new revision
+    #[arg(long, value_name = "WHEN", value_parser = span)]
+    modified: Option<Span>,
+    /// First stored in this database since this time, which is what is new to you: also old
+    /// advisories that a watch list contains only now, and all of a first load; newest first
+    #[arg(long, value_name = "WHEN", value_parser = span)]
+    first_seen: Option<Span>,
+    /// Its stored content changed since this time: a new version, whoever made it (the vendor,
+    /// details that were fetched, a newer parser)
+    #[arg(long, value_name = "WHEN", value_parser = span)]
+    changed: Option<Span>,
     /// Only zero-days
     #[arg(long)]
     zero_day: bool,
@@ -144,25 +155,50 @@ impl Advisories {
         self.sort.unwrap_or((usual, false))
     }
 
+    /// The end of the options with a time, where they have none themselves.
+    fn end_spans(&mut self) {
+        let Some(until) = self.until else {
+            return;
+        };
+        let mut spans = [
+            &mut self.released,
+            &mut self.modified,
+            &mut self.first_seen,
+            &mut self.changed,
+            &mut self.since,
+        ];
+        if spans.iter().all(|span| span.is_none()) {
+            let (from, to) = (None, Some(until));
+            self.since = Some(Span { from, to });
+            return;
+        }
+        for span in spans.iter_mut().filter_map(|span| span.as_mut()) {
+            span.to = Some(until);
+        }
+    }
+
     /// All options as one filter; its days are those of `zone`.
-    fn into_filter(self, time: impl Fn(Since) -> DateTime<Utc>, zone: Tz) -> (Filter, Form) {
-        let later = |field, since: Option<Since>| {
-            since.map(|since| {
-                let (order, value) = (Order::GreaterOrEqual, Moment::At(time(since)));
+    fn into_filter(self, time: &Moments, zone: Tz) -> (Filter, Form) {
+        let within = |field, span: Option<Span>| {
+            let (from, to) = time.of(span?);
+            let from = from.map(|at| (Order::GreaterOrEqual, at));
+            let to = to.map(|at| (Order::Less, at));
+            let limits = from.into_iter().chain(to).map(|(order, at)| {
                 Filter::Test(Test::Time {
                     field,
                     order,
-                    value,
+                    value: Moment::At(at),
                 })
-            })
+            });
+            Some(Filter::All(limits.collect()))
         };
         let mut parts: Vec<Filter> = Vec::new();
-        parts.extend(later(TimeField::Released, self.released));
-        parts.extend(later(TimeField::Modified, self.modified));
-        parts.extend(later(TimeField::FirstSeen, self.first_seen));
+        parts.extend(within(TimeField::Released, self.released));
+        parts.extend(within(TimeField::Modified, self.modified));
+        parts.extend(within(TimeField::FirstSeen, self.first_seen));
         if self.since.is_some() {
             let either = [TimeField::Released, TimeField::Modified];
-            let either = either.map(|field| later(field, self.since));
+            let either = either.map(|field| within(field, self.since));
             parts.push(Filter::Any(either.into_iter().flatten().collect()));
         }
         let several = [
@@ -202,6 +238,21 @@ impl Advisories {
     }
 }
 
+/// How times are read.
+struct Moments {
+    now: DateTime<Utc>,
+    times: Times,
+}
+
+impl Moments {
+    fn of(&self, span: Span) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+        (
+            span.from.map(|from| from.time(self.now, self.times)),
+            span.to.map(|to| to.end(self.now, self.times)),
+        )
+    }
+}
+
 pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Result<bool> {
     wanted.form.check::<AdvisoryLine>()?;
     let config = shared.load_and_log(Some("warn"))?;
@@ -209,9 +260,10 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
     wanted.take_saids(|word| id_pattern.is_match(word.trim()));
     wanted.take_cves();
     let (now, times) = (Clock::system().now(), shared.times());
-    let time = |since: Since| since.time(now, times);
+    let time = Moments { now, times };
+    wanted.end_spans();
     let (sort, is_reversed) = wanted.order();
-    let changed_since = wanted.changed.map(time);
+    let changed = wanted.changed.map(|span| time.of(span)).unwrap_or_default();
     let lists: Vec<String> = wanted
         .watch_list
         .iter()
@@ -222,11 +274,12 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
         // Who looks for a CVE wants to know where it is.
         has_lists: !wanted.cve.is_empty(),
     };
-    let (filter, form) = wanted.into_filter(time, times.zone());
+    let (filter, form) = wanted.into_filter(&time, times.zone());
     let asked = AdvisoryQuestion {
         filter,
         now,
-        changed_since,
+        changed_since: changed.0,
+        changed_until: changed.1,
         sort,
         is_reversed,
         limit: form.rows(),

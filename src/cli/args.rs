@@ -127,7 +127,7 @@ pub(super) enum Command {
     Ack(super::ack::Ack),
     /// Manage silences
     Silence(super::silence::Silence),
-    /// Save everything in a signed bundle, for a site without a way out
+    /// Save everything in a signed bundle, for an air-gapped site
     Mirror(super::mirror::Mirror),
     /// Import a bundle, or saved feed files
     Import(super::import::Import),

@@ -9,7 +9,7 @@ use super::exit::NotAllowed;
 use super::output::print_error;
 use crate::clock::Clock;
 use crate::cluster::{ClusterError, Role};
-use crate::config::{Config, DEFAULT_PATH};
+use crate::config::Config;
 use crate::model::chain;
 use crate::startup::{self, Opened};
 use crate::store::database::{self, ReplicaState, SchemaState};
@@ -129,10 +129,7 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
         && !config.discovery.watch_lists
         && config.database.url.is_none();
     if config.file.is_none() && names_nothing && !config.state.dir.join("postgresql").exists() {
-        anyhow::bail!(
-            "no configuration at {DEFAULT_PATH} and no database in {}; use --config FILE",
-            config.state.dir.display()
-        );
+        return Err(Config::missing_file().into());
     }
     let opened = Opened::open(config, Role::Client).await;
     opened.map_err(|error| match error.downcast_ref() {

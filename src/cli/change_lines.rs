@@ -3,28 +3,63 @@
 use console::style;
 use sqlx::PgConnection;
 
-use super::output::{print_json, print_styled};
+use super::list::field;
+use super::output::{print_data, print_json, print_styled};
 use super::times::Times;
 use super::{difference, table};
 use crate::model::{ChangeKind, legible, one_line};
 use crate::store::change::Change;
 use crate::store::reports::question;
 
+/// Columns of CSV, with the names of JSON.
+const COLUMNS: [&str; 10] = [
+    "seq",
+    "at",
+    "what",
+    "key",
+    "pretty_id",
+    "title",
+    "version",
+    "watch_list_id",
+    "watch_list",
+    "kind",
+];
+
+/// How changes are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Lines,
+    Json,
+    Csv,
+}
+
+/// A row of CSV.
+fn print_row(cells: [String; COLUMNS.len()]) -> anyhow::Result<()> {
+    let mut writer = ::csv::Writer::from_writer(Vec::new());
+    writer.write_record(cells)?;
+    print_data(String::from_utf8(writer.into_inner()?)?.trim_end());
+    Ok(())
+}
+
 /// Prints changes; what a version changed is printed once, below its first event.
 pub(super) struct Printer {
-    json: bool,
+    form: Form,
     times: Times,
     /// The version whose changes were printed last.
     told: Option<(String, i32)>,
 }
 
 impl Printer {
-    pub(super) fn new(json: bool, times: Times) -> Self {
-        Self {
-            json,
+    /// With CSV, it prints the header row at once.
+    pub(super) fn new(form: Form, times: Times) -> anyhow::Result<Self> {
+        if form == Form::Csv {
+            print_row(COLUMNS.map(str::to_owned))?;
+        }
+        Ok(Self {
+            form,
             times,
             told: None,
-        }
+        })
     }
 
     pub(super) async fn print(
@@ -32,8 +67,13 @@ impl Printer {
         connection: &mut PgConnection,
         change: &Change,
     ) -> anyhow::Result<()> {
-        if self.json {
-            return print_json(change);
+        match self.form {
+            Form::Json => return print_json(change),
+            Form::Csv => {
+                let document = serde_json::to_value(change)?;
+                return print_row(COLUMNS.map(|name| field(name, &document[name])));
+            }
+            Form::Lines => {}
         }
         print_styled(&line(change, self.times));
         let version = (change.key.clone(), change.version);
@@ -43,7 +83,7 @@ impl Printer {
         let (kind, key) = (change.kind.as_str(), change.key.as_str());
         let changes = question::field_changes_of(connection, (kind, key), change.version).await?;
         let shown = changes.iter().filter(|one| one.field != "modified_at");
-        for line in difference::page(shown) {
+        for line in difference::page(shown, self.times) {
             print_styled(&format!("           {line}"));
         }
         self.told = Some(version);
@@ -77,7 +117,7 @@ fn line(change: &Change, times: Times) -> String {
     } = change;
     let at = times.exact(*at);
     let key = match change.pretty_id {
-        Some(number) => format!("#{number} (id {key})"),
+        Some(number) => format!("#{number}"),
         None => key.clone(),
     };
     let list = match (change.watch_list_id, &change.watch_list) {

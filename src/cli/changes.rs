@@ -10,7 +10,7 @@ use clap::builder::NonEmptyStringValueParser;
 use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 
-use super::change_lines::Printer;
+use super::change_lines::{Form, Printer};
 use super::exit::WrongUsage;
 use super::level::ranks;
 use super::output::{is_whole, print_error, print_note, reader_gone};
@@ -45,6 +45,9 @@ pub(super) struct Changes {
     /// (`yesterday`), a date (2026-11-01) [default: all; with --follow: only new ones]
     #[arg(long, value_name = "SEQ|WHEN", value_parser = from)]
     since: Option<From>,
+    /// Only changes before this time; a day or month (`2026-10`) is included
+    #[arg(long, value_name = "WHEN", value_parser = since, conflicts_with_all = ["follow", "state_file"])]
+    until: Option<Since>,
     /// Only these events, separated by commas, for example escalated,became_zero_day
     #[arg(long, value_name = "EVENT", value_delimiter = ',', value_parser = event)]
     what: Vec<String>,
@@ -71,6 +74,9 @@ pub(super) struct Changes {
     /// Print one JSON object per line
     #[arg(long)]
     json: bool,
+    /// Print CSV with a header row and times in UTC
+    #[arg(long, conflicts_with_all = ["json", "follow"])]
+    csv: bool,
 }
 
 impl Changes {
@@ -141,6 +147,8 @@ struct Reading {
     last: i64,
     /// How many more are printed, if that is limited.
     left: Option<i64>,
+    /// The last change that is asked for, if there is an end.
+    end: Option<i64>,
     state: Option<StateFile>,
 }
 
@@ -152,18 +160,30 @@ async fn show(
 ) -> anyhow::Result<()> {
     let mut connection = ask::up_to_date(opened).await?;
     let now = Clock::system().now();
-    let selection = selection(&mut connection, wanted, details).await?;
+    let form = match (wanted.json, wanted.csv) {
+        (true, _) => Form::Json,
+        (_, true) => Form::Csv,
+        _ => Form::Lines,
+    };
+    let end = match wanted.until {
+        Some(until) => Some(change::before(&mut connection, until.end(now, times)).await?),
+        None => None,
+    };
+    let selection = selection(&mut connection, wanted, (details, times)).await?;
     let mut last = begin(&mut connection, wanted, state.as_ref(), (times, now)).await?;
     let mut left = wanted.limit;
     if let Some(limit) = wanted.limit.filter(|_| !wanted.begins_after_a_number()) {
-        last = before_newest(&mut connection, &selection, (last, limit)).await?;
+        let newest = change::newest(&mut connection).await?;
+        let to = end.map_or(newest, |end| newest.min(end));
+        last = before_newest(&mut connection, &selection, (last, to), limit).await?;
         left = None;
     }
     let mut reading = Reading {
         selection,
-        printer: Printer::new(wanted.json, times),
+        printer: Printer::new(form, times)?,
         last,
         left,
+        end,
         state,
     };
     // From now on nothing is lost, also if nothing is printed for long.
@@ -189,12 +209,12 @@ async fn show(
 async fn selection(
     connection: &mut PgConnection,
     wanted: &Changes,
-    details: Details,
+    (details, times): (Details, Times),
 ) -> anyhow::Result<Selection> {
     let watch_list = wanted.watch_list.as_deref();
     let (mut saids, mut tickets) = (Vec::new(), Vec::new());
     for key in &wanted.keys {
-        let found = find(connection, key.trim(), details).await?;
+        let found = find(connection, key.trim(), (details, times)).await?;
         match found.kind {
             RecordKind::Advisory => saids.push(found.key),
             RecordKind::Ticket => tickets.push(found.key.parse()?),
@@ -242,15 +262,15 @@ async fn begin(
     }
 }
 
-/// The number after which the newest `limit` of the selected changes come. Looks back in steps
+/// The number after which the newest `limit` of the selected changes between two numbers come. Looks back in steps
 /// that grow: the numbers have no gaps, but few of the changes may be selected.
 async fn before_newest(
     connection: &mut PgConnection,
     selection: &Selection,
-    (after, limit): (i64, i64),
+    (after, mut to): (i64, i64),
+    limit: i64,
 ) -> anyhow::Result<i64> {
     const LONGEST: i64 = 64 * PAGE;
-    let mut to = change::newest(connection).await?;
     let (mut left, mut step) = (usize::try_from(limit)?, PAGE);
     while to > after {
         let from = (to - step).max(after);
@@ -287,6 +307,7 @@ impl Reading {
         loop {
             // What is not selected up to here has been passed over.
             let newest = change::newest(connection).await?;
+            let newest = self.end.map_or(newest, |end| newest.min(end));
             if newest <= self.last {
                 return Ok(());
             }

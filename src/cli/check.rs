@@ -103,10 +103,13 @@ fn configuration(config: &Config) -> String {
     } else {
         ""
     };
+    let extra = match config.extra_feeds.len() {
+        0 => String::new(),
+        some => format!(", {}", counted(some, "extra feed")),
+    };
     format!(
-        "{file}: {}{discovery}, {}",
-        counted(config.watch_lists.len(), "watch list"),
-        counted(config.extra_feeds.len(), "extra feed")
+        "{file}: {}{discovery}{extra}",
+        counted(config.watch_lists.len(), "watch list")
     )
 }
 

@@ -1,6 +1,6 @@
 //! Watch lists, as users name them: by id or by name.
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use crate::store::reports::named_list::{self, NamedList};
 
@@ -32,6 +32,16 @@ pub(super) async fn id(
             named(found.into_iter())
         ),
     }
+}
+
+/// The ids of several.
+pub(super) async fn ids(pool: &PgPool, wanted: &[String]) -> anyhow::Result<Vec<i64>> {
+    let mut connection = pool.acquire().await?;
+    let mut ids = Vec::new();
+    for one in wanted {
+        ids.extend(id(&mut connection, Some(one)).await?);
+    }
+    Ok(ids)
 }
 
 fn known(lists: &[NamedList]) -> String {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::output::plain;
+use super::times::Times;
 use crate::model::{Severity, legible, one_line};
 use crate::store::reports::question::FieldChange;
 
@@ -20,7 +21,10 @@ const MANY: usize = 12;
 
 /// The changed fields of one version, as lines. What another field says in words is left
 /// out: the ids beside names, and the vendor's inverted severity.
-pub(super) fn page<'a>(changes: impl Iterator<Item = &'a FieldChange>) -> Vec<String> {
+pub(super) fn page<'a>(
+    changes: impl Iterator<Item = &'a FieldChange>,
+    times: Times,
+) -> Vec<String> {
     let changes: Vec<&FieldChange> = changes.collect();
     let has = |field: &str| changes.iter().any(|change| change.field == field);
     let is_said = |change: &&&FieldChange| match change.field.as_str() {
@@ -28,7 +32,7 @@ pub(super) fn page<'a>(changes: impl Iterator<Item = &'a FieldChange>) -> Vec<St
         field => field.strip_suffix("_id").is_some_and(has),
     };
     let shown = changes.iter().filter(|change| !is_said(change));
-    shown.flat_map(|change| lines(change)).collect()
+    shown.flat_map(|change| lines(change, times)).collect()
 }
 
 /// A rank by its name.
@@ -39,7 +43,7 @@ fn severity(rank: Option<&Value>) -> Option<Value> {
 
 /// A changed field, as lines without a line break at the end. Colours are only on a
 /// terminal; everything else is legible already.
-fn lines(change: &FieldChange) -> Vec<String> {
+fn lines(change: &FieldChange, times: Times) -> Vec<String> {
     let FieldChange {
         field, old, new, ..
     } = change;
@@ -50,7 +54,7 @@ fn lines(change: &FieldChange) -> Vec<String> {
             new: severity(new.as_ref()),
             ..*change
         };
-        return lines(&named);
+        return lines(&named, times);
     }
     let (old, new) = (old.as_ref(), new.as_ref());
     let field = legible(field);
@@ -62,7 +66,8 @@ fn lines(change: &FieldChange) -> Vec<String> {
             &items(new).unwrap_or_default(),
         );
     }
-    let text = |value: Option<&Value>| legible(&value.map(plain).unwrap_or_default());
+    let text =
+        |value: Option<&Value>| legible(&times.in_zone(value.map(plain).unwrap_or_default()));
     let (old, new) = (text(old), text(new));
     let is_short = |text: &str| text.chars().count() <= SHORT && !text.contains('\n');
     if is_short(&old) && is_short(&new) {
@@ -146,14 +151,13 @@ fn of_texts(old: &str, new: &str) -> String {
     text
 }
 
-/// A run in its colour, or in brackets where there are no colours. Each line is marked:
-/// pagers end a colour with the line.
+/// A run in brackets, on a terminal also in its colour: colours alone are lost in a copied
+/// text, and not everybody tells them apart. Each line is marked: pagers end a colour with
+/// the line.
 fn marked(run: &str, (open, close): (&str, &str), colour: fn(&str, &str) -> String) -> String {
-    let is_coloured = console::colors_enabled();
-    let lines = run.split('\n').map(|line| match (line, is_coloured) {
-        ("", _) => String::new(),
-        (line, true) => colour(line, ""),
-        (line, false) => format!("{open}{line}{close}"),
+    let lines = run.split('\n').map(|line| match line {
+        "" => String::new(),
+        line => colour(&format!("{open}{line}{close}"), ""),
     });
     lines.collect::<Vec<String>>().join("\n")
 }
@@ -195,6 +199,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::page;
+    use crate::cli::times::Times;
     use crate::store::reports::question::FieldChange;
 
     fn change(field: &str, old: Value, new: Value) -> FieldChange {
@@ -210,7 +215,7 @@ mod tests {
     fn diff(old: Value, new: Value) -> String {
         let change = change("field", old, new);
         console::set_colors_enabled(false);
-        page([&change].into_iter()).join("\n")
+        page([&change].into_iter(), Times::new(true)).join("\n")
     }
 
     #[test]
@@ -240,6 +245,18 @@ mod tests {
     }
 
     #[test]
+    fn a_change_is_readable_without_its_colours() {
+        let (old, new) = (
+            "CVSS:4.0/AV:N/VC:L".repeat(4),
+            "CVSS:4.0/AV:N/VC:H".repeat(4),
+        );
+        let coloured = super::marked(&old, ("[-", "-]"), super::removed)
+            + &super::marked(&new, ("{+", "+}"), super::added);
+        let plain = console::strip_ansi_codes(&coloured);
+        assert_eq!(plain, format!("[-{old}-]{{+{new}+}}"));
+    }
+
+    #[test]
     fn names_stand_for_numbers() {
         console::set_colors_enabled(false);
         let changes = [
@@ -249,7 +266,7 @@ mod tests {
             change("status_id", json!(1), json!(5)),
         ];
         assert_eq!(
-            page(changes.iter()),
+            page(changes.iter(), Times::new(true)),
             [
                 "severity: moderately_critical → highly_critical",
                 "status: Open → Handled"

@@ -6,6 +6,8 @@ use sqlx::PgConnection;
 use super::ask;
 use super::output::{print_json, print_line};
 use super::shared::Shared;
+use super::show_page::called;
+use super::times::Times;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::explain::{self, Explained};
@@ -15,7 +17,7 @@ use crate::store::reports::{question, receipt};
 /// What to explain.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// Advisory (SA87735) or ticket ID
+    /// Advisory (SA87735), or ticket by its number (12 or '#12') or ID
     #[arg(value_name = "SAID|TICKET")]
     key: String,
     /// Only for this rule
@@ -29,7 +31,7 @@ pub(super) struct Explain {
 pub(super) async fn run(shared: Shared, wanted: Explain) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     ask::with_connection(&config, async |connection| {
-        show(&config, connection, &wanted).await
+        show(&config, connection, &wanted, shared.times()).await
     })
     .await
 }
@@ -38,6 +40,7 @@ async fn show(
     config: &Config,
     connection: &mut PgConnection,
     wanted: &Explain,
+    times: Times,
 ) -> anyhow::Result<bool> {
     let written = wanted.key.trim().to_uppercase();
     let digits = written.trim_start_matches('#');
@@ -64,16 +67,20 @@ async fn show(
         Some(document) => document["title"].as_str().unwrap_or("it has no title"),
         None => "not stored",
     };
-    print_line(&one_line(&format!("{key}: {title}")));
+    let head = match (&found, kind) {
+        (Some(document), RecordKind::Ticket) => called(document),
+        _ => key,
+    };
+    print_line(&one_line(&format!("{head}: {title}")));
     let sentences = receipt.sentences();
     for sentence in &sentences {
-        print_line(&format!("  {}", one_line(sentence)));
+        print_line(&format!("  {}", times.in_sentence(&one_line(sentence))));
     }
     // What is not stored is the same for every rule and stands above.
     let changes = all
         .iter()
         .filter(|one| one.what.is_some() || sentences.is_empty());
-    let page = page(&changes.collect::<Vec<_>>());
+    let page = page(&changes.collect::<Vec<_>>(), times);
     if !page.is_empty() {
         print_line(&page);
     }
@@ -100,7 +107,7 @@ fn no_rules(config: &Config, only: Option<&str>) -> anyhow::Result<()> {
 }
 
 /// The changes, with one line per rule.
-fn page(all: &[&Explained]) -> String {
+fn page(all: &[&Explained], times: Times) -> String {
     let width = all.iter().map(|one| one.rule.chars().count()).max();
     let width = width.unwrap_or_default();
     let mut lines = Vec::new();
@@ -110,14 +117,14 @@ fn page(all: &[&Explained]) -> String {
         if before.as_ref() != Some(&change)
             && let (Some(at), Some(what)) = (one.at, &one.what)
         {
-            let at = at.format("%Y-%m-%d %H:%M:%S UTC");
+            let at = times.exact(at);
             let version = one.version.map(|version| format!("  v{version}"));
             let version = version.unwrap_or_default();
             let what = one_line(what);
             lines.push(format!("\n{at}  {what}{version}"));
         }
         before = Some(change);
-        let text = one_line(&one.text);
+        let text = times.in_sentence(&one_line(&one.text));
         lines.push(format!("  {:<width$}  {text}", one_line(&one.rule)));
     }
     lines.join("\n")

@@ -13,6 +13,7 @@ use super::output::{print_json, print_styled, table};
 use super::shared::Shared;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::model::{counted, legible};
 
 /// Instances that are asked at the same time, unless `--parallel` says otherwise.
 const PARALLEL: u8 = 8;
@@ -65,8 +66,15 @@ pub(super) async fn run(shared: Shared, wanted: Fleet) -> anyhow::Result<bool> {
             print_json(&as_value(instance))?;
         }
     } else {
-        let rows: Vec<[String; 7]> = instances.iter().map(Instance::row).collect();
+        let now = Clock::system().now();
+        let rows: Vec<[String; 5]> = instances.iter().map(|one| one.row(now)).collect();
         print_styled(&table(Instance::HEADING, &rows));
+        let problems: Vec<String> = instances.iter().filter_map(Instance::problem).collect();
+        if !problems.is_empty() {
+            let heading = counted(problems.len(), "problem");
+            let problems = legible(&shared.times().in_sentence(&problems.join("\n")));
+            print_styled(&format!("\n{heading}:\n{problems}"));
+        }
     }
     let worst = instances.iter().map(|one| one.state.code()).max();
     match worst.unwrap_or(0) {

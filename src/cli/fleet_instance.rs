@@ -13,7 +13,7 @@ use crate::cluster::Role;
 use crate::config::Config;
 use crate::job::health::freshness;
 use crate::job::lists::discover;
-use crate::model::shortened;
+use crate::model::{one_line, shortened};
 use crate::startup::Opened;
 use crate::store::health::condition;
 use crate::store::ledger::daemon;
@@ -96,9 +96,8 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    pub(super) const HEADING: [&'static str; 7] = [
-        "INSTANCE", "STATE", "DAEMON", "DATA AGE", "NEXT RUN", "DATABASE", "WORST",
-    ];
+    pub(super) const HEADING: [&'static str; 5] =
+        ["instance", "state", "daemon", "data age", "next run"];
 
     pub(super) fn named(name: String, file: PathBuf) -> Self {
         Self {
@@ -123,22 +122,26 @@ impl Instance {
         self
     }
 
-    pub(super) fn row(&self) -> [String; 7] {
+    pub(super) fn row(&self, now: DateTime<Utc>) -> [String; 5] {
         let age = match (self.newest, self.oldest) {
             (Some(newest), Some(oldest)) if newest == oldest => rough(oldest),
             (Some(newest), Some(oldest)) => format!("{} to {}", rough(newest), rough(oldest)),
             _ => "no data".to_owned(),
         };
-        let time = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+        let next = self.next_run.filter(|_| self.daemon == Daemon::Running);
         [
             self.name.clone(),
             self.state.name().to_owned(),
             self.daemon.name().to_owned(),
             age,
-            self.next_run.map_or_else(|| "-".to_owned(), time),
-            self.database.clone(),
-            self.worst.clone().unwrap_or_default(),
+            next.map_or_else(|| "-".to_owned(), |at| format!("in {}", rough(at - now))),
         ]
+    }
+
+    /// What is wrong with it, in a line of its own: no column is wide enough for it.
+    pub(super) fn problem(&self) -> Option<String> {
+        let worst = one_line(self.worst.as_ref()?);
+        Some(format!("  {}: {worst}", one_line(&self.name)))
     }
 
     /// Asks its database.

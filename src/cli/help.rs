@@ -1,4 +1,5 @@
-//! The overview of the commands, in groups.
+//! Help: the overview of the commands, in groups, and examples of each command before the
+//! options that all commands have.
 
 use std::fmt::Write as _;
 
@@ -35,9 +36,34 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Other", &["demo", "simulate", "completions", "man"]),
 ];
 
+/// The heading of the options that all commands have.
+const GLOBAL: &str = "Global options:";
+
+/// All commands, with their examples.
+pub(super) fn documented() -> Command {
+    examples::add(Arguments::command())
+}
+
+/// A page of help whose examples stand before the options that all commands have.
+pub(super) fn in_order(page: &str) -> String {
+    let lines: Vec<&str> = page.split('\n').collect();
+    let plain = |line: &str| console::strip_ansi_codes(line).into_owned();
+    let Some(start) = lines.iter().position(|line| plain(line) == GLOBAL) else {
+        return page.to_owned();
+    };
+    let (before, rest) = lines.split_at(start);
+    let is_after = |line: &&str| !line.is_empty() && !plain(line).starts_with(' ');
+    let Some(end) = rest.iter().skip(1).position(is_after).map(|at| at + 1) else {
+        return page.to_owned();
+    };
+    let (global, after) = rest.split_at(end);
+    let part = |lines: &[&str]| lines.join("\n").trim_end().to_owned();
+    format!("{}\n\n{}\n\n{}\n", part(before), part(after), part(global))
+}
+
 /// The command line, with an overview in groups.
 pub(super) fn command() -> Command {
-    let command = examples::add(Arguments::command());
+    let command = documented();
     let styles = Styles::styled();
     let (heading, name) = (styles.get_header(), styles.get_literal());
     let mut groups = String::new();
@@ -60,8 +86,18 @@ pub(super) fn command() -> Command {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Arguments, GROUPS};
+    use super::{Arguments, GROUPS, command, in_order};
     use clap::CommandFactory as _;
+
+    #[test]
+    fn examples_stand_before_the_options_of_all_commands() {
+        let page = "Does it\n\nUsage: x\n\nOptions:\n  --a  A\n\nGlobal options:\n  --b\n          B\n\n  --c  C\n\nExamples:\n  x --a\n";
+        assert_eq!(
+            in_order(page),
+            "Does it\n\nUsage: x\n\nOptions:\n  --a  A\n\nExamples:\n  x --a\n\nGlobal options:\n  --b\n          B\n\n  --c  C\n"
+        );
+        assert_eq!(in_order("Usage: x\n"), "Usage: x\n");
+    }
 
     #[test]
     fn every_command_is_in_one_group() {

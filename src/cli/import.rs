@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use tokio::io::AsyncRead;
 
-use super::ask;
 use super::import_bundle::{self, is_bundle};
 use super::output::print_error;
 use super::report::{LOG_OF_RUNS, not_followed, print_run};
 use super::shared::Shared;
 use super::stop::stop_on_signals;
+use super::{ask, chosen_list};
 use crate::clock::Clock;
 use crate::config::{Config, Token};
 use crate::job::context::Context;
@@ -25,9 +25,9 @@ pub(super) struct Import {
     /// - reads standard input
     #[arg(required = true, value_name = "FILE|BUNDLE")]
     pub files: Vec<PathBuf>,
-    /// The watch list whose feed was saved
-    #[arg(long, value_name = "ID", required_unless_present = "key_file")]
-    pub watch_list: Option<i64>,
+    /// The watch list whose feed was saved: its ID or its name
+    #[arg(long, value_name = "ID|NAME", required_unless_present = "key_file")]
+    pub watch_list: Option<String>,
     /// A bundle of `advisoryd mirror`: the file with its key
     #[arg(long, value_name = "FILE", conflicts_with = "watch_list")]
     pub key_file: Option<PathBuf>,
@@ -58,11 +58,14 @@ pub(super) async fn run(shared: Shared, wanted: Import) -> anyhow::Result<bool> 
         let token = token(&config);
         let (config, pool) = (config.clone(), opened.pool.clone());
         let context = startup::context(config, token, pool, Clock::system(), stop).await?;
-        let id = wanted.watch_list.unwrap_or_default();
+        let mut connection = opened.pool.acquire().await?;
+        let id = chosen_list::id(&mut connection, wanted.watch_list.as_deref()).await?;
+        let id = id.unwrap_or_default();
+        drop(connection);
         if !context.config.watch_lists.iter().any(|list| list.id == id) {
             return Err(not_followed(&context.config, id));
         }
-        import_all(&context, &wanted).await
+        import_all(&context, &wanted, id).await
     })
     .await
 }
@@ -102,8 +105,7 @@ pub(super) fn is_directory(directory: &Path, command: &str) -> String {
     )
 }
 
-async fn import_all(context: &Context, wanted: &Import) -> anyhow::Result<bool> {
-    let id = wanted.watch_list.unwrap_or_default();
+async fn import_all(context: &Context, wanted: &Import, id: i64) -> anyhow::Result<bool> {
     let key = SourceKey::WatchList(id);
     let mut good = true;
     for file in &wanted.files {

@@ -57,7 +57,8 @@ struct Inspected {
 }
 
 pub(super) async fn run(shared: Shared, wanted: Inspect) -> anyhow::Result<bool> {
-    let config = shared.load_and_log(Some("warn"))?;
+    let config = shared.load_or_default()?;
+    shared.log_as(&config, Some("warn"))?;
     let rules = startup::rules(&config)?;
     let mut good = true;
     for file in &wanted.files {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chrono::DateTime;
 use clap::Args;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::exit::WrongUsage;
 use super::output::{columns, csv_cell, print_data, print_json, print_note, print_styled};
 use crate::model::filter::nearest;
+use crate::model::one_line;
 
 /// Lines that are printed unless `--limit` says otherwise.
 const USUAL_LIMIT: i64 = 50;
@@ -25,7 +27,8 @@ pub(super) struct Form {
     /// Print one JSON object per line
     #[arg(long)]
     json: bool,
-    /// Print CSV with a header row; a text that begins like a formula (=, +, -, @) gets an apostrophe in front
+    /// Print CSV with a header row and times in UTC; a text that begins like a formula (=, +, -, @) gets
+    /// an apostrophe in front
     #[arg(long, conflicts_with = "json")]
     csv: bool,
     /// Begin the CSV with a byte order mark, so that Excel reads it as UTF-8
@@ -91,7 +94,7 @@ pub(super) fn print<T: Serialize + Default>(
     } else if !lines.is_empty() && form.columns.is_empty() {
         print_styled(&as_table(&lines));
     } else if !lines.is_empty() {
-        let rows = chosen(&form.columns, &lines, cell)?;
+        let rows = chosen(&form.columns, &lines, |_, value| cell(value))?;
         print_styled(&columns(&form.columns, &rows));
     }
     if more {
@@ -154,18 +157,23 @@ fn object<T: Serialize>(form: &Form, line: &T) -> anyhow::Result<()> {
 fn chosen<T: Serialize>(
     columns: &[String],
     lines: &[T],
-    cell: fn(&serde_json::Value) -> String,
+    cell: fn(&str, &serde_json::Value) -> String,
 ) -> anyhow::Result<Vec<Vec<String>>> {
     let mut rows = Vec::new();
     for line in lines {
         let value = serde_json::to_value(line)?;
-        rows.push(columns.iter().map(|name| cell(&value[name])).collect());
+        rows.push(
+            columns
+                .iter()
+                .map(|name| cell(name, &value[name]))
+                .collect(),
+        );
     }
     Ok(rows)
 }
 
-/// CSV of flat objects, with a header row also when there are none; lists become words
-/// with spaces between.
+/// CSV of flat objects, with a header row also when there are none. Items of lists are
+/// separated by `; `, CVEs by spaces.
 fn csv<T: Serialize + Default>(form: &Form, lines: &[T]) -> anyhow::Result<String> {
     let mark = if form.bom { "\u{feff}" } else { "" };
     let mut writer = ::csv::Writer::from_writer(mark.as_bytes().to_vec());
@@ -182,12 +190,31 @@ fn csv<T: Serialize + Default>(form: &Form, lines: &[T]) -> anyhow::Result<Strin
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
-/// A number stays as it is, also a negative one; a text must not become a formula.
-fn field(value: &serde_json::Value) -> String {
+/// A number stays as it is, also a negative one; a text must not become a formula. A time
+/// is in UTC, to the second, as spreadsheets read it.
+pub(super) fn field(name: &str, value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::Number(number) => number.to_string(),
+        serde_json::Value::String(text) if is_time(name) => spreadsheet_time(text),
+        // A row is a line, for tools that count them.
+        serde_json::Value::String(text) => csv_cell(&one_line(text)),
+        serde_json::Value::Array(items) if name != "cves" => {
+            let items: Vec<String> = items.iter().map(cell).collect();
+            csv_cell(&items.join("; "))
+        }
         other => csv_cell(&cell(other)),
     }
+}
+
+fn is_time(name: &str) -> bool {
+    name == "at" || name.ends_with("_at") || name.ends_with("_since")
+}
+
+fn spreadsheet_time(text: &str) -> String {
+    DateTime::parse_from_rfc3339(text).map_or_else(
+        |_| csv_cell(text),
+        |at| at.to_utc().format("%Y-%m-%d %H:%M:%S").to_string(),
+    )
 }
 
 fn cell(value: &serde_json::Value) -> String {
@@ -196,5 +223,37 @@ fn cell(value: &serde_json::Value) -> String {
         serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+    use serde_json::json;
+
+    use super::{Line, field, keys};
+
+    #[derive(Default, Serialize)]
+    struct Row {
+        a_new_one: u8,
+        key: u8,
+        title: u8,
+    }
+
+    #[test]
+    fn useful_columns_come_first_and_none_is_forgotten() {
+        assert!(keys::<Row>().is_ok_and(|keys| keys == ["key", "title", "a_new_one"]));
+    }
+
+    #[test]
+    fn cells_are_what_spreadsheets_read() {
+        let time = json!("2026-11-30T15:11:30.581985Z");
+        assert_eq!(field("modified_at", &time), "2026-11-30 15:11:30");
+        assert_eq!(field("title", &time), "2026-11-30T15:11:30.581985Z");
+        let names = json!(["Linux servers", "Mail"]);
+        assert_eq!(field("watch_lists", &names), "Linux servers; Mail");
+        assert_eq!(field("cves", &json!(["CVE-1", "CVE-2"])), "CVE-1 CVE-2");
+        assert_eq!(field("title", &json!("=1+1")), "'=1+1");
+        assert_eq!(field("score", &json!(-1.5)), "-1.5");
     }
 }

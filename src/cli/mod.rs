@@ -64,6 +64,7 @@ mod status_check;
 mod status_daemon;
 mod status_details;
 mod status_enrichment;
+mod status_errors;
 mod status_mirror;
 mod status_page;
 mod status_source;
@@ -129,6 +130,17 @@ fn parse() -> Result<Arguments, clap::Error> {
 /// be the token: it is read so that it is known.
 fn wrong_usage(error: &clap::Error) -> ExitCode {
     let status = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILED));
+    if error.kind() == clap::error::ErrorKind::DisplayHelp {
+        When::early(std::env::args_os()).begin();
+        let page = help::in_order(&error.render().ansi().to_string());
+        let page = if console::colors_enabled() {
+            page
+        } else {
+            console::strip_ansi_codes(&page).into_owned()
+        };
+        output::print_data(page.trim_end());
+        return status;
+    }
     if !error.use_stderr() {
         let _ = error.print();
         return status;

@@ -5,18 +5,24 @@ use sqlx::Connection as _;
 
 use super::ask;
 use super::confirm::confirm;
-use super::output::{print_done, print_error, print_json, print_line, print_styled, table};
+use super::output::{
+    print_done, print_error, print_json, print_line, print_note, print_styled, table,
+};
 use super::shared::Shared;
 use super::times::Times;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::trust::retry::{Fate, Retried, Retry};
-use crate::model::{counted, shortened};
+use crate::model::{counted, legible, shortened};
+use crate::source::xml;
 use crate::startup::{self, Opened};
-use crate::store::ledger::quarantine::{self, Kept};
+use crate::store::ledger::quarantine::{self, Form, Kept};
 
 /// A reason in a table is cut here; `show` and `--json` have it whole.
 const REASON_LETTERS: usize = 80;
+
+/// What to do about records in quarantine.
+const NEXT: &str = "these records are in no list and no alert; look at one with `advisoryd quarantine show ID`; parse them again, after an update or with new [feeds.aliases], with `advisoryd quarantine retry`; delete one with `advisoryd quarantine drop ID`";
 
 #[derive(Debug, Args)]
 pub(super) struct Quarantine {
@@ -66,7 +72,7 @@ pub(super) async fn run(shared: Shared, wanted: Quarantine) -> anyhow::Result<bo
         drop(ask::up_to_date(opened).await?);
         match wanted.what {
             What::List { json } => list(opened, json, times).await,
-            What::Show { id, json } => show(opened, id, json, times).await,
+            What::Show { id, json } => show(&config, opened, (id, json), times).await,
             What::Retry { ids, json } => retry(&config, opened, ids, json).await,
             What::Drop { mut ids, yes } => {
                 each_once(&mut ids);
@@ -101,15 +107,21 @@ async fn list(opened: &Opened, json: bool, times: Times) -> anyhow::Result<bool>
                 times.exact(line.at),
                 line.source.clone(),
                 line.key.clone().unwrap_or_default(),
-                shortened(&line.reason, REASON_LETTERS),
+                shortened(&times.in_sentence(&line.reason), REASON_LETTERS),
             ]
         })
         .collect();
     print_styled(&table(["id", "since", "source", "key", "reason"], &rows));
+    print_note(NEXT);
     Ok(true)
 }
 
-async fn show(opened: &Opened, id: i64, json: bool, times: Times) -> anyhow::Result<bool> {
+async fn show(
+    config: &Config,
+    opened: &Opened,
+    (id, json): (i64, bool),
+    times: Times,
+) -> anyhow::Result<bool> {
     let mut connection = opened.pool.acquire().await?;
     let Some(kept) = quarantine::get(&mut connection, id).await? else {
         anyhow::bail!("record {id} is not in quarantine; see `advisoryd quarantine list`");
@@ -118,9 +130,24 @@ async fn show(opened: &Opened, id: i64, json: bool, times: Times) -> anyhow::Res
         print_json(&kept)?;
         return Ok(true);
     }
+    let rules = startup::rules(config)?;
+    print_line(&page(&rules, &kept, times));
+    let leaves = match (&kept.key, kept.form()) {
+        (None, _) => "it has no identifier of its own, so no later version replaces it".to_owned(),
+        (Some(key), Form::Ticket) => format!("a later version of ticket {key} replaces it"),
+        (Some(key), _) => format!("a later version of {key} replaces it"),
+    };
+    print_note(&format!(
+        "{leaves}; parse it again, after an update or with new [feeds.aliases]: `advisoryd quarantine retry {id}`; delete it: `advisoryd quarantine drop {id}`"
+    ));
+    Ok(true)
+}
+
+/// A record: what is known of it, then its text with a line for each element.
+fn page(rules: &xml::Rules, kept: &Kept, times: Times) -> String {
     let Kept {
+        id,
         source,
-        at,
         key,
         reason,
         raw,
@@ -128,12 +155,33 @@ async fn show(opened: &Opened, id: i64, json: bool, times: Times) -> anyhow::Res
         last_run_id,
         ..
     } = kept;
-    let at = times.exact(at);
-    print_line(&format!(
-        "record     {id}\nsource     {source}\nkey        {}\nreason     {reason}\nfirst      {at}, run {run_id}\nlast       run {last_run_id}\n\n{raw}",
-        key.as_deref().unwrap_or("none")
-    ));
-    Ok(true)
+    let (found, text) = match kept.form() {
+        Form::Record => (xml::sketch(rules, raw), xml::laid_out(raw)),
+        Form::Listed | Form::Detail | Form::Ticket => {
+            let document = serde_json::from_str::<serde_json::Value>(raw);
+            let text = document.and_then(|document| serde_json::to_string_pretty(&document));
+            (xml::Sketch::default(), text.unwrap_or_else(|_| raw.clone()))
+        }
+    };
+    let facts = [
+        ("record", Some(id.to_string())),
+        ("source", Some(source.clone())),
+        ("key", Some(key.as_deref().unwrap_or("none").to_owned())),
+        ("title", found.title),
+        ("number", found.upstream_id),
+        ("modified", found.modified),
+        ("reason", Some(times.in_sentence(reason))),
+        (
+            "first",
+            Some(format!("{}, run {run_id}", times.exact(kept.at))),
+        ),
+        ("last", Some(format!("run {last_run_id}"))),
+    ];
+    let facts = facts
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("{name:<11}{}", value?)));
+    let facts: Vec<String> = facts.collect();
+    legible(&format!("{}\n\n{text}", facts.join("\n")))
 }
 
 async fn retry(

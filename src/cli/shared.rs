@@ -21,7 +21,18 @@ impl Shared {
         Times::new(self.utc)
     }
 
+    /// Loads the configuration. Where there is none at all, the user forgot to name it; a
+    /// private database that exists can be asked without one.
     pub(super) fn load(&self) -> Result<Config, ConfigError> {
+        let config = self.load_or_default()?;
+        if !config.state.dir.join("postgresql").exists() {
+            config.require_something()?;
+        }
+        Ok(config)
+    }
+
+    /// The same for what also works without a configuration.
+    pub(super) fn load_or_default(&self) -> Result<Config, ConfigError> {
         let mut config = Config::load(self.config.as_deref(), process_environment())?;
         if self.primary {
             config.database.read_url = None;
@@ -35,6 +46,12 @@ impl Shared {
     /// `usual` is the filter where neither says anything.
     pub(super) fn load_and_log(&self, usual: Option<&str>) -> anyhow::Result<Config> {
         let config = self.load()?;
+        self.log_as(&config, usual)?;
+        Ok(config)
+    }
+
+    /// Starts logging as a configuration and the flags say.
+    pub(super) fn log_as(&self, config: &Config, usual: Option<&str>) -> anyhow::Result<()> {
         let filter = match usual {
             // A command prints each failure itself.
             Some(_) if self.quiet => "off",
@@ -42,8 +59,13 @@ impl Shared {
             None if self.quiet => "error",
             None => &config.log.filter,
         };
-        self.log(Some(config.log.format), filter)?;
-        Ok(config)
+        let format = match (config.log.format, usual) {
+            // The log of a command is read by who started it, or by the receiver of cron's
+            // mail. Only the daemon's is collected.
+            (LogFormat::Auto, Some(_)) if !logging::stderr_is_journal() => LogFormat::Pretty,
+            (format, _) => format,
+        };
+        self.log(Some(format), filter)
     }
 
     pub(super) fn log(&self, configured: Option<LogFormat>, filter: &str) -> anyhow::Result<()> {

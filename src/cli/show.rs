@@ -8,7 +8,7 @@ use super::difference;
 use super::hyperlink::hyperlink;
 use super::output::{plain, print_json, print_line, print_note, print_styled};
 use super::shared::Shared;
-use super::show_page::page;
+use super::show_page::{called, page};
 use super::times::Times;
 use super::{ack, ask};
 use crate::clock::Clock;
@@ -24,7 +24,8 @@ use crate::store::trust::erasure;
 /// What to show.
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// Advisory (SA87735), CVE (all advisories that mention it), ticket ID, or ticket number (`#12`)
+    /// Advisory (SA87735), CVE (all advisories that mention it), or ticket by its number (12 or
+    /// '#12'); without `#` also by its ID
     #[arg(value_name = "SAID|CVE|TICKET")]
     key: String,
     /// Include what changed between versions
@@ -60,7 +61,7 @@ async fn show(
         if place > 0 && !wanted.json {
             print_line("");
         }
-        let found = find(connection, key, details).await?;
+        let found = find(connection, key, (details, times)).await?;
         let receipt = receipt::receipt(connection, found.kind, &found.key, details).await?;
         let links = &config.upstream.links;
         show_one(connection, (found, receipt), wanted, (times, links)).await?;
@@ -80,6 +81,7 @@ async fn saids(
         filter,
         now: Clock::system().now(),
         changed_since: None,
+        changed_until: None,
         sort: Sort::Severity,
         is_reversed: false,
         limit: i64::MAX,
@@ -132,9 +134,13 @@ async fn show_one(
         return print_json(&document);
     }
     let page = legible(&page(kind, &document, (&receipt, times)));
+    let head = match kind {
+        RecordKind::Ticket => called(&document),
+        RecordKind::Advisory => key.clone(),
+    };
     print_styled(&headed(
         page.trim_end(),
-        &key,
+        &head,
         page_of(kind, &document, links).as_deref(),
     ));
     if wanted.history {
@@ -177,18 +183,19 @@ pub(super) struct Found {
     document: Value,
 }
 
-/// A number is a ticket's id, else its number for people; with `#` the other way
-/// round. Anything else is an advisory's identifier.
+/// A number is that of a ticket as people know it, without `#` also its id. Anything else is
+/// an advisory's identifier.
 pub(super) async fn find(
     connection: &mut PgConnection,
     wanted: &str,
-    details: Details,
+    (details, times): (Details, Times),
 ) -> anyhow::Result<Found> {
     let digits = wanted.trim_start_matches('#');
     let Ok(number) = digits.parse::<i64>() else {
         let Some(document) = question::advisory(connection, wanted).await? else {
             let key = wanted.to_uppercase();
             let why = absence(connection, RecordKind::Advisory, &key, details).await?;
+            let why = times.in_sentence(&why);
             anyhow::bail!(
                 "advisory `{wanted}` is not stored: {why}; use its ID (SA87735), search with `advisoryd advisories --search TEXT`, or use a ticket number"
             );
@@ -199,26 +206,32 @@ pub(super) async fn find(
             document,
         });
     };
-    let found = question::ticket_called(connection, number, digits != wanted).await?;
-    let Some(document) = found else {
+    let is_number = digits != wanted;
+    let Some(document) = question::ticket_called(connection, number, is_number).await? else {
         let why = absence(connection, RecordKind::Ticket, digits, details).await?;
+        let why = times.in_sentence(&why);
+        let by = if is_number {
+            "by its number"
+        } else {
+            "neither by its number nor by its id"
+        };
         anyhow::bail!(
-            "ticket `{wanted}` is not stored, neither by `id` nor by `pretty_id`: {why}; for an advisory use SA{digits}"
+            "ticket `{wanted}` is not stored, {by}: {why}; for an advisory use SA{digits}"
         );
     };
     let others = erasure::tickets_called(connection, number).await?;
     let shown = document["id"].as_i64();
     for other in others.iter().filter(|other| Some(**other) != shown) {
-        // One of them is called so by its id, the other by its number.
-        let by = if digits == wanted {
-            format!("#{number}")
-        } else {
-            number.to_string()
+        let Some(other) = question::ticket_of(connection, *other).await? else {
+            continue;
         };
-        print_note(&format!(
-            "{number} is also the {} of the ticket with the id {other}; see `advisoryd show {by}`",
-            if *other == number { "id" } else { "number" }
-        ));
+        let (id, called) = (&other["id"], called(&other));
+        // The one is called so by its number, the other by its id, or both by their numbers.
+        print_note(&if other["pretty_id"] == document["pretty_id"] {
+            format!("there is another ticket {called}, with the id {id}: see advisoryd_v1.tickets")
+        } else {
+            format!("{number} is also the id of ticket {called}: see `advisoryd show '{called}'`")
+        });
     }
     Ok(Found {
         kind: RecordKind::Ticket,
@@ -246,7 +259,7 @@ fn history_page(versions: &[StoredVersion], changes: &[FieldChange], times: Time
         lines.push(format!("  version {version}, {}", times.full(*at)));
         let of_this = changes.iter().filter(|change| change.version == *version);
         let before = lines.len();
-        let differences = difference::page(of_this);
+        let differences = difference::page(of_this, times);
         lines.extend(differences.iter().map(|line| format!("    {line}")));
         if lines.len() == before {
             lines.push(match (place, version) {

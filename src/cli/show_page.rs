@@ -1,6 +1,5 @@
 //! The page of an advisory or a ticket.
 
-use chrono::DateTime;
 use serde_json::Value;
 
 use super::output::plain;
@@ -12,8 +11,6 @@ const MANY: usize = 12;
 
 /// What a page shows of a document.
 struct Layout {
-    /// The field of its headline, before the title.
-    key: &'static str,
     /// The facts in their order.
     facts: &'static [&'static str],
     /// Fields that are no facts of the page: they stand elsewhere, or another says
@@ -23,10 +20,9 @@ struct Layout {
 }
 
 const TICKET: Layout = Layout {
-    key: "id",
     facts: TICKET_FACTS,
     others: &[
-        "id",
+        "pretty_id",
         "title",
         "description",
         "status_id",
@@ -37,7 +33,6 @@ const TICKET: Layout = Layout {
     ],
 };
 const ADVISORY: Layout = Layout {
-    key: "said",
     facts: ADVISORY_FACTS,
     others: &[
         "said",
@@ -56,7 +51,6 @@ const ADVISORY: Layout = Layout {
     ],
 };
 const TICKET_FACTS: &[&str] = &[
-    "pretty_id",
     "status",
     "priority",
     "queue",
@@ -69,6 +63,7 @@ const TICKET_FACTS: &[&str] = &[
     "version",
     "first_seen_at",
     "changed_at",
+    "id",
 ];
 const ADVISORY_FACTS: &[&str] = &[
     "severity",
@@ -98,10 +93,10 @@ const ADVISORY_FACTS: &[&str] = &[
     "detail_fetched_at",
     "unrecognised",
 ];
-const LISTS: [(&str, [&str; 2]); 3] = [
-    ("products", ["name", "product_id"]),
-    ("references", ["url", "description"]),
-    ("tickets", ["id", "status"]),
+const LISTS: [(&str, &[&str]); 3] = [
+    ("products", &["name", "product_id"]),
+    ("references", &["url", "description"]),
+    ("tickets", &["called", "status", "title"]),
 ];
 
 /// What is not stored, then facts, texts and lists.
@@ -113,19 +108,25 @@ pub(super) fn page(
     let text = |field: &str| plain(&document[field]);
     // A line break in it would begin a line that looks like another field.
     let line = |field: &str| one_line(&text(field));
-    let Layout { key, facts, others } = match kind {
+    let Layout { facts, others } = match kind {
         RecordKind::Ticket => TICKET,
         RecordKind::Advisory => ADVISORY,
     };
     let is_new = |field: &&str| !facts.contains(field) && !others.contains(field);
     let fields = document.as_object().into_iter().flatten();
     let new = fields.map(|(field, _)| field.as_str()).filter(is_new);
-    let title = format!("{}  {}", line(key), line("title"));
+    let head = match kind {
+        RecordKind::Ticket => called(document),
+        RecordKind::Advisory => line("said"),
+    };
+    let title = format!("{head}  {}", line("title"));
     let rule = "─".repeat(title.chars().count().min(100));
     let mut lines = vec![title, rule];
-    lines.extend(receipt.sentences().iter().map(|said| one_line(said)));
+    let sentences = receipt.sentences();
+    let sentences = sentences.iter();
+    lines.extend(sentences.map(|said| times.in_sentence(&one_line(said))));
     for field in facts.iter().copied().chain(new) {
-        let value = in_zone(line(field), times);
+        let value = times.in_zone(line(field));
         if !value.is_empty() {
             let name = one_line(field.trim_end_matches("_at")).replace('_', " ");
             lines.push(format!("{name:<17} {value}"));
@@ -145,6 +146,14 @@ pub(super) fn page(
     lines.join("\n")
 }
 
+/// A ticket by the number that people know, `#1203`; by its id if it has none.
+pub(super) fn called(ticket: &Value) -> String {
+    match plain(&ticket["pretty_id"]) {
+        number if number.is_empty() => format!("id {}", one_line(&plain(&ticket["id"]))),
+        number => format!("#{}", one_line(&number)),
+    }
+}
+
 /// The lines of a text, so that none of them looks like a field of the page.
 fn indented(text: &str) -> impl Iterator<Item = String> {
     let lines = text
@@ -153,20 +162,12 @@ fn indented(text: &str) -> impl Iterator<Item = String> {
     lines.map(|line| format!("  {line}").trim_end().to_owned())
 }
 
-/// A time as people read it; any other text as it is.
-fn in_zone(text: String, times: Times) -> String {
-    match DateTime::parse_from_rfc3339(&text) {
-        Ok(at) => times.exact(at.to_utc()),
-        Err(_) => text,
-    }
-}
-
 /// The watch lists through which an advisory came, and those that it has left.
 fn memberships(items: &Value, times: Times) -> Vec<String> {
     let items = items.as_array().filter(|items| !items.is_empty());
     let line = |item: &Value| {
         let [id, name, since, left] = ["watch_list_id", "name", "first_seen_at", "left_at"]
-            .map(|part| in_zone(one_line(&plain(&item[part])), times));
+            .map(|part| times.in_zone(one_line(&plain(&item[part]))));
         let list = format!("{id}  {name}");
         let state = if left.is_empty() {
             format!("since {since}")
@@ -181,7 +182,7 @@ fn memberships(items: &Value, times: Times) -> Vec<String> {
     })
 }
 
-fn list(field: &str, items: &Value, parts: [&str; 2]) -> Vec<String> {
+fn list(field: &str, items: &Value, parts: &[&str]) -> Vec<String> {
     let Some(items) = items.as_array().filter(|items| !items.is_empty()) else {
         return Vec::new();
     };
@@ -190,7 +191,11 @@ fn list(field: &str, items: &Value, parts: [&str; 2]) -> Vec<String> {
         format!("{} ({})", capital(field), items.len()),
     ];
     lines.extend(items.iter().take(MANY).map(|item| {
-        let said = parts.map(|part| one_line(&plain(&item[part])));
+        let said = parts.iter().map(|part| match *part {
+            "called" => called(item),
+            part => one_line(&plain(&item[part])),
+        });
+        let said: Vec<String> = said.collect();
         format!("  {}", said.join("  ").trim())
     }));
     if items.len() > MANY {

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chrono::{DateTime, Datelike as _, Days, NaiveDateTime, NaiveTime, TimeDelta, Utc, Weekday};
+use chrono::{
+    DateTime, Datelike as _, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc,
+    Weekday,
+};
 
 use super::times::Times;
 use crate::model::{parse_local_time, parse_time};
@@ -17,6 +20,10 @@ pub(super) enum Since {
     At(DateTime<Utc>),
     /// A time in the user's time zone.
     Civil(NaiveDateTime),
+    /// A day in the user's time zone.
+    Day(NaiveDate),
+    /// A month in the user's time zone, by its first day.
+    Month(NaiveDate),
     /// Midnight so many days ago.
     DaysAgo(u64),
     /// The next midnight.
@@ -36,6 +43,7 @@ impl Since {
                 .unwrap_or(ALL),
             Self::At(at) => at,
             Self::Civil(civil) => times.moment(civil),
+            Self::Day(day) | Self::Month(day) => times.moment(day.and_time(NaiveTime::MIN)),
             Self::DaysAgo(days) => midnight(days, now, times),
             Self::Tomorrow => tomorrow(now, times),
             Self::Weekday(day) => {
@@ -44,6 +52,24 @@ impl Since {
             }
         };
         at.max(ALL)
+    }
+
+    /// The time until which something is meant: of a day or a month its end, which is the
+    /// beginning of the next one.
+    pub(super) fn end(self, now: DateTime<Utc>, times: Times) -> DateTime<Utc> {
+        let next = match self {
+            Self::Day(day) => day.checked_add_days(Days::new(1)),
+            Self::Month(day) => day.checked_add_months(Months::new(1)),
+            Self::DaysAgo(_) | Self::Weekday(_) | Self::Tomorrow => {
+                let day = times.civil(self.time(now, times)).date();
+                day.checked_add_days(Days::new(1))
+            }
+            Self::Ago(_) | Self::At(_) | Self::Civil(_) => None,
+        };
+        next.map_or_else(
+            || self.time(now, times),
+            |day| times.moment(day.and_time(NaiveTime::MIN)),
+        )
     }
 
     /// The time if a duration is meant from now on.
@@ -89,6 +115,12 @@ pub(super) fn since(text: &str) -> Result<Since, String> {
     if let Ok(ago) = humantime::parse_duration(text) {
         return Ok(Since::Ago(ago));
     }
+    if let Some(day) = day(text) {
+        return Ok(Since::Day(day));
+    }
+    if let Some(first) = day(&format!("{}-01", text.trim())) {
+        return Ok(Since::Month(first));
+    }
     if let Some(civil) = parse_local_time(text) {
         return Ok(Since::Civil(civil));
     }
@@ -101,10 +133,40 @@ pub(super) fn since(text: &str) -> Result<Since, String> {
         "yesterday" => Ok(Since::DaysAgo(1)),
         "tomorrow" => Ok(Since::Tomorrow),
         word => word.parse().map(Since::Weekday).map_err(|_| {
-            "expected a duration (7d, 12h), a day (yesterday, tomorrow, monday), a date (2026-11-01) or a time (2026-11-01T12:00:00Z)"
+            "expected a duration (7d, 12h), a day (yesterday, tomorrow, monday), a date (2026-11-01), a month (2026-11) or a time (2026-11-01T12:00:00Z)"
                 .to_owned()
         }),
     }
+}
+
+/// `2026-11-01`, in the range of times that are read.
+fn day(text: &str) -> Option<NaiveDate> {
+    let is_plain = text.trim().len() == "2026-11-01".len();
+    let day = NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d").ok();
+    day.filter(|day| is_plain && (1970..=9999).contains(&day.year()))
+}
+
+/// A time from which on, or a span of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) from: Option<Since>,
+    pub(super) to: Option<Since>,
+}
+
+/// Parses `WHEN` (from then on), `FROM..TO`, `..TO`, or a month (the whole of it).
+pub(super) fn span(text: &str) -> Result<Span, String> {
+    let Some((from, to)) = text.split_once("..") else {
+        let from = since(text)?;
+        let to = Some(from).filter(|from| matches!(from, Since::Month(_)));
+        let from = Some(from);
+        return Ok(Span { from, to });
+    };
+    let read = |text: &str| (!text.trim().is_empty()).then(|| since(text)).transpose();
+    let (from, to) = (read(from)?, read(to)?);
+    if from.is_none() && to.is_none() {
+        return Err("expected a time before or behind `..`".to_owned());
+    }
+    Ok(Span { from, to })
 }
 
 #[cfg(test)]
@@ -113,7 +175,7 @@ mod tests {
 
     use chrono::{DateTime, Utc};
 
-    use super::since;
+    use super::{since, span};
     use crate::cli::times::Times;
 
     /// A Saturday.
@@ -133,6 +195,7 @@ mod tests {
             ("sunday", "2026-11-22T00:00:00Z"),
             ("2026-11-01", "2026-11-01T00:00:00Z"),
             ("2026-11-01 12:30", "2026-11-01T12:30:00Z"),
+            ("2026-10", "2026-10-01T00:00:00Z"),
             ("2026-11-01T12:00:00+02:00", "2026-11-01T10:00:00Z"),
             ("0001-01-01", "1970-01-01T00:00:00Z"),
             ("99999999d", "1970-01-01T00:00:00Z"),
@@ -146,6 +209,39 @@ mod tests {
                 since(text).is_err_and(|why| why.contains("yesterday")),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_span_ends_with_its_last_day() {
+        let times = Times::new(true);
+        for (text, from, to) in [
+            ("2026-10", Some("2026-10-01"), Some("2026-11-01")),
+            ("2026-10..2026-12", Some("2026-10-01"), Some("2027-01-01")),
+            (
+                "2026-10-03..2026-10-31",
+                Some("2026-10-03"),
+                Some("2026-11-01"),
+            ),
+            ("..yesterday", None, Some("2026-11-28")),
+            ("monday..", Some("2026-11-23"), None),
+            ("2026-10-03", Some("2026-10-03"), None),
+        ] {
+            let span = span(text).unwrap();
+            let at = |day: &str| format!("{day}T00:00:00Z").parse::<DateTime<Utc>>().unwrap();
+            assert_eq!(
+                span.from.map(|one| one.time(now(), times)),
+                from.map(at),
+                "{text}"
+            );
+            assert_eq!(
+                span.to.map(|one| one.end(now(), times)),
+                to.map(at),
+                "{text}"
+            );
+        }
+        for text in ["..", "2026-13", "2026-10..soon", ""] {
+            assert!(span(text).is_err(), "{text}");
         }
     }
 

@@ -11,6 +11,7 @@ use super::ask;
 use super::output::{print_json, print_line, rough};
 use super::shared::Shared;
 use super::status_daemon::Daemons;
+use super::status_errors::{self, cause};
 use super::status_source::named;
 use super::times::Times;
 use crate::clock::Clock;
@@ -161,13 +162,25 @@ impl Seen {
             return Verdict::without_problems(Level::Unknown, text);
         }
         let mut problems: Vec<(Level, String)> = Vec::new();
+        let alike = status_errors::by_cause(self.sources.iter());
+        let shared = alike.iter().filter(|one| one.sources.len() > 1);
+        let is_shared = |source: &SourceReport| {
+            let mut all = shared.clone().flat_map(|one| &one.sources);
+            all.any(|one| one.key == source.key)
+        };
         for source in &self.sources {
             let limit = match check.max_age {
                 Some(age) => TimeDelta::from_std(age).ok(),
                 None => freshness::limit(config, source, self.filter),
             };
-            problems.extend(problem(source, limit, now));
+            let error = source.last_error.as_ref();
+            let error = error.filter(|_| !is_shared(source));
+            problems.extend(problem(source, (error, limit), now));
         }
+        // A cause that several have in common is said once.
+        let count = self.sources.len();
+        let said = shared.clone().map(|one| (Level::Warning, one.line(count)));
+        problems.extend(said);
         let warn = |text: String| (Level::Warning, text);
         problems.extend(self.daemons.refused().into_iter().map(warn));
         problems.extend(self.conditions.iter().cloned().map(warn));
@@ -189,7 +202,7 @@ impl Seen {
 /// What is wrong with a source.
 fn problem(
     source: &SourceReport,
-    limit: Option<TimeDelta>,
+    (error, limit): (Option<&String>, Option<TimeDelta>),
     now: DateTime<Utc>,
 ) -> Option<(Level, String)> {
     let name = named(source);
@@ -215,23 +228,20 @@ fn problem(
         let limit = rough(limit);
         let text = format!(
             "{name}: {data}, and at most {limit} is allowed{}",
-            last_error(source)
+            said(error)
         );
         return Some((Level::Critical, text));
     }
     if source.covered_to.is_none() && source.last_error.is_none() && !is_scan {
         return Some((Level::Warning, format!("{name}: not read yet")));
     }
-    source.last_error.as_ref()?;
-    Some((
-        Level::Warning,
-        format!("{name}: failing{}", last_error(source)),
-    ))
+    error?;
+    Some((Level::Warning, format!("{name}: failing{}", said(error))))
 }
 
-fn last_error(source: &SourceReport) -> String {
-    let error = source.last_error.as_ref();
-    error.map_or_else(String::new, |error| format!(": {error}"))
+/// The cause of an error. The address of the request is in `advisoryd status -v`.
+fn said(error: Option<&String>) -> String {
+    error.map_or_else(String::new, |error| format!(": {}", cause(error)))
 }
 
 fn joined(problems: &[(Level, String)]) -> String {

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 
 use super::output::rough;
 use super::times::Times;
+use crate::model::Holder;
 use crate::store::ledger::daemon::{self, Daemon};
 
 /// The daemons of the database, those that run first.
@@ -26,6 +27,12 @@ impl Daemons {
 
     fn running(&self) -> impl Iterator<Item = &Daemon> {
         self.0.iter().filter(|daemon| daemon.running)
+    }
+
+    /// Whether a process is one of those that run.
+    pub(super) fn has(&self, holder: &Holder) -> bool {
+        let mut running = self.running();
+        running.any(|one| one.pid == holder.pid && one.host == holder.host)
     }
 
     /// What `status` begins with.

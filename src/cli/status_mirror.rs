@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::output::rough;
+use super::status_errors::cause;
 use super::status_source::Plan;
 use super::times::Times;
 use crate::config::Config;
@@ -64,12 +65,13 @@ impl Mirror {
             return self.refused_lines(times);
         };
         let ago = rough(now - oldest);
-        let next = self
-            .next_at
-            .filter(|_| plan.is_running)
-            .map_or_else(String::new, |at| format!(", next in {}", rough(at - now)));
+        let next = self.next_at.filter(|_| plan.is_running);
+        let (then, again) = next.map_or_else(Default::default, |at| {
+            let at = rough(at - now);
+            (format!(", next in {at}"), format!(", next attempt in {at}"))
+        });
         let mut lines = vec![format!(
-            "list contents and pending approvals: all read within the last {ago}{next}"
+            "list contents and pending approvals: read within the last {ago}{then}"
         )];
         lines.extend(self.refused_lines(times));
         let failing = self
@@ -77,8 +79,14 @@ impl Mirror {
             .iter()
             .filter(|state| state.refused_since.is_none());
         lines.extend(failing.filter_map(|state| {
-            let error = state.last_error.as_ref()?;
-            Some(format!("last error ({}): {error}", state.key))
+            let error = cause(state.last_error.as_ref()?);
+            let at = state
+                .attempted_at
+                .map_or_else(String::new, |at| format!(" failed {} ago", rough(now - at)));
+            Some(format!(
+                "  {}: the last attempt{at}{again}: {error}",
+                state.key
+            ))
         }));
         lines
     }

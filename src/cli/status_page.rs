@@ -7,10 +7,11 @@ use super::output::rough;
 use super::status_daemon::Daemons;
 use super::status_details::Details;
 use super::status_enrichment::Enrichment;
+use super::status_errors::{self, Alike};
 use super::status_mirror::Mirror;
 use super::status_source::{self, Plan};
 use super::times::Times;
-use crate::model::{ConditionState, DateFilter, counted, legible, outgoing_within};
+use crate::model::{Condition, ConditionState, DateFilter, counted, legible, outgoing_within};
 use crate::store::alerts::outcome::SinkLine;
 use crate::store::bundle::Bundle;
 use crate::store::ledger::unknown_field::UnknownField;
@@ -39,28 +40,32 @@ pub(super) struct Status {
 /// The page, legible, with the colours of the table. `in_detail` adds what only matters when something is examined.
 pub(super) fn page(status: &Status, plan: &Plan, times: Times, in_detail: bool) -> String {
     let mut lines = status.daemons.lines(times, plan.now);
-    let problems = problems(status, plan, times);
+    let problems = problems(status, plan, (times, in_detail));
     if !problems.is_empty() {
         lines.push(format!("\n{}:", counted(problems.len(), "problem")));
         lines.extend(problems.into_iter().map(|line| format!("  {line}")));
     }
     let mut lines: Vec<String> = lines.iter().map(|line| legible(line)).collect();
-    let rows = status.sources.iter();
-    let rows: Vec<[String; 8]> = rows.map(|one| status_source::row(one, plan)).collect();
-    lines.push(format!("\n{}", status_source::table(rows)));
+    let table = status_source::table(&status.sources, plan, in_detail);
+    lines.push(format!("\n{table}"));
     let notes = notes(status, plan, times, in_detail);
     lines.extend(notes.iter().map(|line| format!("\n{}", legible(line))));
     lines.join("\n")
 }
 
 /// What needs attention, the daemon's own problems first.
-fn problems(status: &Status, plan: &Plan, times: Times) -> Vec<String> {
+fn problems(status: &Status, plan: &Plan, (times, in_detail): (Times, bool)) -> Vec<String> {
     let now = plan.now;
     let mut lines = status.daemons.refused();
     let active = status.conditions.iter().filter(|state| state.is_raised);
+    // What is in quarantine now is told of each source below.
+    let active = active.filter(|state| state.condition != Condition::QuarantineGrew);
     lines.extend(active.map(|state| condition_line(state, times)));
-    let followed = status.sources.iter().filter(|source| source.configured);
-    lines.extend(followed.flat_map(|source| status_source::problems(source, times, now)));
+    let followed = || status.sources.iter().filter(|source| source.configured);
+    let count = followed().count();
+    let errors = status_errors::by_cause(followed()).into_iter();
+    lines.extend(errors.flat_map(|alike| error_lines(&alike, count, in_detail)));
+    lines.extend(followed().flat_map(|source| status_source::problems(source, times, now)));
     let discovery = status.discovery.as_ref();
     if let Some(error) = discovery.and_then(|state| state.last_error.as_ref()) {
         lines.push(format!("last error (discovery): {error}"));
@@ -70,10 +75,24 @@ fn problems(status: &Status, plan: &Plan, times: Times) -> Vec<String> {
     lines
 }
 
+/// One line for each cause; in detail one for each source, with the address.
+fn error_lines(alike: &Alike, followed: usize, in_detail: bool) -> Vec<String> {
+    if !in_detail {
+        return vec![alike.line(followed)];
+    }
+    let whole = alike.sources.iter().map(|source| {
+        let error = source.last_error.as_deref().unwrap_or_default();
+        format!("last error ({}): {error}", status_source::named(source))
+    });
+    whole.collect()
+}
+
 fn notes(status: &Status, plan: &Plan, times: Times, in_detail: bool) -> Vec<String> {
     let now = plan.now;
     let followed = || status.sources.iter().filter(|source| source.configured);
-    let mut lines: Vec<String> = followed().flat_map(status_source::notes).collect();
+    let mut lines: Vec<String> = followed()
+        .flat_map(|source| status_source::notes(source, &status.daemons, times))
+        .collect();
     lines.extend(unknown_fields_line(&status.unknown_fields));
     let has_feeds = followed().any(|source| source.key.is_feed());
     if let Some(at) = plan.full.filter(|_| has_feeds && plan.is_running) {

@@ -4,21 +4,21 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::output::{columns, rough};
+use super::status_daemon::Daemons;
 use super::times::Times;
 use crate::config::Config;
 use crate::model::{DateFilter, IngestedVia, RunFailure, SourceKey, counted, is_in_future};
 use crate::store::reports::report::SourceReport;
 
 /// The table's columns.
-const HEADING: [&str; 8] = [
+const HEADING: [&str; 7] = [
     "source",
     "name",
     "state",
     "data age",
     "last success",
-    "stored",
-    "quarantine",
     "next run",
+    "stored",
 ];
 
 /// A source as people know it: `watch list 1 (Linux servers)`.
@@ -29,13 +29,10 @@ pub(super) fn named(source: &SourceReport) -> String {
     }
 }
 
-/// What needs attention in a source: its last error and gaps.
+/// What needs attention in a source besides its last error: records in quarantine and gaps.
 pub(super) fn problems(source: &SourceReport, times: Times, now: DateTime<Utc>) -> Vec<String> {
     let name = named(source);
     let mut lines = Vec::new();
-    if let Some(error) = &source.last_error {
-        lines.push(format!("last error ({name}): {error}"));
-    }
     if let Some(to) = source.covered_to.filter(|to| is_in_future(Some(*to), now)) {
         lines.push(format!(
             "{name}: the coverage ends in the future, at {}; a clock is or was wrong: correct it; the next run cuts the coverage back",
@@ -48,6 +45,12 @@ pub(super) fn problems(source: &SourceReport, times: Times, now: DateTime<Utc>) 
             counted(source.missing_details, "advisory")
         ));
     }
+    if source.quarantined > 0 {
+        lines.push(format!(
+            "{name}: {} in quarantine; see `advisoryd quarantine list`",
+            counted(source.quarantined, "record")
+        ));
+    }
     lines.extend(source.gaps.iter().map(|gap| {
         format!(
             "{name}: gap from {} to {}; it is requested again",
@@ -58,11 +61,13 @@ pub(super) fn problems(source: &SourceReport, times: Times, now: DateTime<Utc>) 
     lines
 }
 
-/// What is worth knowing of a source: who reads it, and through which API.
-pub(super) fn notes(source: &SourceReport) -> Vec<String> {
+/// What is worth knowing of a source: which process reads it, unless it is a daemon that
+/// stands above, and through which API.
+pub(super) fn notes(source: &SourceReport, daemons: &Daemons, times: Times) -> Vec<String> {
     let name = named(source);
     let mut lines = Vec::new();
-    if let Some(holder) = &source.holder {
+    if let Some(holder) = source.holder.as_ref().filter(|one| !daemons.has(one)) {
+        let holder = times.in_sentence(&holder.to_string());
         lines.push(format!("{name}: in use by {holder}"));
     }
     if source.ingested_via == IngestedVia::Json {
@@ -114,37 +119,40 @@ impl Plan<'_> {
     }
 }
 
-/// A row of the table.
-pub(super) fn row(source: &SourceReport, plan: &Plan) -> [String; 8] {
+/// A row of the table. What fails is not called running while it is tried again.
+fn row(source: &SourceReport, plan: &Plan) -> [String; 7] {
     let now = plan.now;
     let next_run = plan.scheduled(source).filter(|_| plan.is_running);
     let ago = |at: DateTime<Utc>| format!("{} ago", rough(now - at));
+    let is_retrying = source.running && source.last_error.is_some();
     [
         source.key.label(),
         source.name.clone().unwrap_or_default(),
-        state(source, now).to_owned(),
+        if is_retrying {
+            "failing".to_owned()
+        } else {
+            state(source, now).to_owned()
+        },
         source.covered_to.map_or_else(
             || "no data".into(),
             |at| rough((now - at).max(chrono::TimeDelta::zero())),
         ),
         source.last_success_at.map_or_else(|| "never".into(), ago),
+        match next_run {
+            _ if is_retrying => "now".to_owned(),
+            Some(at) => format!("in {}", rough(at - now)),
+            None => "-".to_owned(),
+        },
         source.records.to_string(),
-        source.quarantined.to_string(),
-        next_run.map_or_else(|| "-".into(), |at| format!("in {}", rough(at - now))),
     ]
 }
 
-/// The table. It fits 80 columns if nothing is in quarantine.
-pub(super) fn table(rows: Vec<[String; 8]>) -> String {
-    const QUARANTINE: usize = 6;
-    let has_quarantine = rows.iter().any(|row| row[QUARANTINE] != "0");
-    let shown = |cells: [String; 8]| -> Vec<String> {
-        let cells = cells.into_iter().enumerate();
-        let cells = cells.filter(|(place, _)| has_quarantine || *place != QUARANTINE);
-        cells.map(|(_, cell)| cell).collect()
-    };
-    let rows: Vec<Vec<String>> = rows.into_iter().map(shown).collect();
-    columns(&shown(HEADING.map(str::to_owned)), &rows)
+/// The table, which fits 80 columns. `in_detail` adds how much is stored.
+pub(super) fn table(sources: &[SourceReport], plan: &Plan, in_detail: bool) -> String {
+    let shown = HEADING.len() - usize::from(!in_detail);
+    let of = |cells: [String; 7]| cells.into_iter().take(shown).collect::<Vec<String>>();
+    let rows: Vec<Vec<String>> = sources.iter().map(|one| of(row(one, plan))).collect();
+    columns(&of(HEADING.map(str::to_owned)), &rows)
 }
 
 /// The same as JSON.

@@ -9,7 +9,7 @@ use super::output::{print_done, print_error, print_json};
 use super::report::{LOG_OF_RUNS, not_followed, print_batches, print_run};
 use super::shared::Shared;
 use super::stop::stop_on_signals;
-use super::{ask, progress, sync_contents};
+use super::{ask, chosen_list, progress, sync_contents};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::deliver::Delivered;
@@ -40,9 +40,9 @@ pub(super) struct Sync {
     /// What to sync
     #[arg(value_enum, default_value = "all")]
     pub what: What,
-    /// Only this watch list; may be repeated
-    #[arg(long, value_name = "ID")]
-    pub watch_list: Vec<i64>,
+    /// Only this watch list: its ID or its name; may be repeated
+    #[arg(long, value_name = "ID|NAME")]
+    pub watch_list: Vec<String>,
     /// Request this many days instead of what is missing
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "full")]
     pub days: Option<u32>,
@@ -93,7 +93,8 @@ pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
         // What this pass brings is news for a new rule.
         by_clock::take_baselines(&context, &Rules::of(&context, false)).await?;
         let discovered = discovered(&mut context, &wanted).await?;
-        let chosen = chosen_feeds(&context.config, &wanted)?;
+        let lists = chosen_list::ids(&opened.pool, &wanted.watch_list).await?;
+        let chosen = chosen_feeds(&context.config, &wanted, &lists)?;
         let read = pass(&context, &wanted, chosen).await;
         context.budget.give_back().await;
         let read = read?;
@@ -167,16 +168,15 @@ async fn discovered(context: &mut Context, wanted: &Sync) -> anyhow::Result<bool
 }
 
 /// The feeds to pull; a watch list that is not followed is a mistake of the caller.
-fn chosen_feeds(config: &Config, wanted: &Sync) -> anyhow::Result<Vec<Feed>> {
+fn chosen_feeds(config: &Config, wanted: &Sync, lists: &[i64]) -> anyhow::Result<Vec<Feed>> {
     if wanted.what == What::Tickets {
         return Ok(Vec::new());
     }
     let all: Vec<Feed> = feeds(config).into_iter().map(|(feed, _)| feed).collect();
-    if wanted.watch_list.is_empty() {
+    if lists.is_empty() {
         return Ok(all);
     }
-    wanted
-        .watch_list
+    lists
         .iter()
         .map(|id| {
             let key = SourceKey::WatchList(*id);

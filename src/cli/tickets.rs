@@ -49,6 +49,10 @@ pub(super) struct Tickets {
     /// date or a time
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
+    /// Until this time; a day or month (`2026-10`) is included. The end of the other options
+    /// with a time, or of --since if there is none
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    until: Option<Since>,
     /// Modified upstream since this time
     #[arg(long, value_name = "WHEN", value_parser = since)]
     modified: Option<Since>,
@@ -67,6 +71,7 @@ pub(super) struct Tickets {
 
 pub(super) async fn run(shared: Shared, wanted: Tickets) -> anyhow::Result<bool> {
     let (now, times) = (Clock::system().now(), shared.times());
+    let until = Until::of(&wanted, (now, times));
     wanted.form.check::<TicketLine>()?;
     let config = shared.load_and_log(Some("warn"))?;
     let closed = wanted.closed(&config)?;
@@ -80,7 +85,9 @@ pub(super) async fn run(shared: Shared, wanted: Tickets) -> anyhow::Result<bool>
         asked.other_statuses.extend(closed);
         anyhow::Ok(ticket_question::tickets(connection, &asked).await?)
     };
-    let found = ask::with_connection(&config, ask).await?;
+    let mut found = ask::with_connection(&config, ask).await?;
+    found.retain(|line| until.includes(line));
+    found.truncate(usize::try_from(form.rows()).unwrap_or(usize::MAX));
     let links = &config.upstream.links;
     let rows = |lines: &[TicketLine]| ticket_rows(lines, shown, (times, now), links);
     print(&form, found, rows)?;
@@ -134,7 +141,12 @@ impl Tickets {
             },
             newest_first: self.first_seen.is_some(),
             gone: self.gone,
-            limit: self.form.rows(),
+            // The end of a time is looked at after all are read.
+            limit: if self.until.is_some() {
+                i64::MAX
+            } else {
+                self.form.rows()
+            },
         };
         ((question, self.watch_list), self.form)
     }
@@ -175,6 +187,49 @@ impl Shown {
     }
 }
 
+/// A time of a ticket.
+type TimeOf = fn(&TicketLine) -> Option<DateTime<Utc>>;
+
+/// The end of the time in which tickets were created or modified, or of what other options ask.
+struct Until {
+    at: Option<DateTime<Utc>>,
+    /// Each of them lies before it.
+    all: Vec<TimeOf>,
+    /// One of them does.
+    any: Vec<TimeOf>,
+}
+
+impl Until {
+    fn of(wanted: &Tickets, (now, times): (DateTime<Utc>, Times)) -> Self {
+        let options: [(bool, TimeOf); 3] = [
+            (wanted.modified.is_some(), |line| line.modified_at),
+            (wanted.first_seen.is_some(), |line| line.first_seen_at),
+            (wanted.changed.is_some(), |line| line.changed_at),
+        ];
+        let all = options.into_iter().filter(|(is_given, _)| *is_given);
+        let all: Vec<TimeOf> = all.map(|(_, time)| time).collect();
+        let either: [TimeOf; 2] = [|line| line.modified_at, |line| line.created_at];
+        let any = if all.is_empty() || wanted.since.is_some() {
+            either.to_vec()
+        } else {
+            Vec::new()
+        };
+        Self {
+            at: wanted.until.map(|until| until.end(now, times)),
+            all,
+            any,
+        }
+    }
+
+    fn includes(&self, line: &TicketLine) -> bool {
+        let Some(end) = self.at else {
+            return true;
+        };
+        let is_before = |time: &TimeOf| time(line).is_some_and(|at| at < end);
+        self.all.iter().all(is_before) && (self.any.is_empty() || self.any.iter().any(is_before))
+    }
+}
+
 fn ticket_rows(
     lines: &[TicketLine],
     shown: Shown,
@@ -193,7 +248,7 @@ fn ticket_rows(
         .iter()
         .map(|line| {
             [
-                line.id.to_string(),
+                called(line),
                 line.status.clone().unwrap_or_default(),
                 line.priority.clone().unwrap_or_default(),
                 line.assignee.clone().unwrap_or_default(),
@@ -216,6 +271,12 @@ fn ticket_rows(
         &rows,
         &pages,
     )
+}
+
+/// By the number that people know, `#1203`; by its id if it has none.
+fn called(line: &TicketLine) -> String {
+    line.pretty_id
+        .map_or_else(|| format!("id {}", line.id), |number| format!("#{number}"))
 }
 
 /// The ticket's page, where the configuration says how to find it.

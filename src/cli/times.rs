@@ -52,6 +52,43 @@ impl Times {
         }
     }
 
+    /// A time as JSON has it, as people read it; any other text as it is.
+    pub(super) fn in_zone(self, text: String) -> String {
+        match DateTime::parse_from_rfc3339(&text) {
+            Ok(at) => self.exact(at.to_utc()),
+            Err(_) => text,
+        }
+    }
+
+    /// A sentence of another part of the program, which writes times in UTC, with times as
+    /// people read them.
+    pub(super) fn in_sentence(self, text: &str) -> String {
+        /// `2026-11-28 17:58:04 UTC`
+        const LENGTH: usize = 23;
+        if !self.is_for_people {
+            return text.to_owned();
+        }
+        let mut sentence = String::new();
+        let mut rest = text;
+        while let Some(end) = rest.find(" UTC").map(|at| at + " UTC".len()) {
+            let start = end
+                .checked_sub(LENGTH)
+                .filter(|at| rest.is_char_boundary(*at));
+            let at = start.and_then(|start| {
+                NaiveDateTime::parse_from_str(&rest[start..end], "%Y-%m-%d %H:%M:%S UTC").ok()
+            });
+            match (start, at) {
+                (Some(start), Some(at)) => {
+                    sentence.push_str(&rest[..start]);
+                    sentence.push_str(&self.exact(at.and_utc()));
+                }
+                _ => sentence.push_str(&rest[..end]),
+            }
+            rest = &rest[end..];
+        }
+        sentence + rest
+    }
+
     /// The time of the day if that is unambiguous, otherwise the day.
     pub(super) fn soon(self, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
         match (self.is_for_people, at - now < TimeDelta::hours(18)) {
@@ -136,6 +173,15 @@ mod tests {
         assert_eq!(people.heading("modified", time), "modified (EST)");
         assert_eq!(people.soon(time, time), "12:58 EST");
         assert_eq!(people.soon(time + TimeDelta::days(2), time), "2026-11-30");
+        assert_eq!(
+            people.in_sentence("in UTC: from 2026-11-28 17:58:04 UTC to 2026-11-28 18:00:00 UTC."),
+            "in UTC: from 2026-11-28 12:58:04 EST to 2026-11-28 13:00:00 EST."
+        );
+        assert_eq!(people.in_sentence("é UTC"), "é UTC");
+        assert_eq!(
+            people.in_zone("2026-11-28T17:58:04.123+00:00".to_owned()),
+            "2026-11-28 12:58:04 EST"
+        );
         for text in [
             programs.day(time),
             programs.full(time),

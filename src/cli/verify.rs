@@ -47,6 +47,7 @@ fn print_verification(proof: &Verification, times: Times) {
             says,
             advice,
         } = problem;
+        let says = times.in_sentence(says);
         print_line(&format!("FAIL  {about}: {says}; {advice}"));
     }
     let extent = &proof.extent;

@@ -279,10 +279,15 @@ impl Config {
         if is_named {
             return Ok(());
         }
-        Err(one(SettingError::whole(
+        Err(Self::missing_file())
+    }
+
+    /// The error if there is no configuration at all.
+    pub fn missing_file() -> ConfigError {
+        one(SettingError::whole(
             DEFAULT_PATH,
             "the file does not exist, and no other was named; create it, or use --config FILE",
-        )))
+        ))
     }
 
     /// What is known of the followed lists without asking upstream.

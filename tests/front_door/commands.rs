@@ -382,7 +382,28 @@ fn a_forgotten_configuration_makes_no_database() {
         .output()
         .unwrap();
     let told = Told::from(output);
-    assert_eq!(told.code, 1, "{told:?}");
+    assert_eq!(told.code, 78, "{told:?}");
+    for arguments in [
+        &["advisories"][..],
+        &["rules", "list"],
+        &["alerts", "test", "x"],
+        &["sync"],
+        &["check"],
+        &["verify"],
+        &["run"],
+    ] {
+        let output = binary()
+            .env("ADVISORYD_STATE__DIR", state.path().join("new"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        let other = Told::from(output);
+        assert_eq!(
+            (other.code, &other.stderr),
+            (78, &told.stderr),
+            "{arguments:?}"
+        );
+    }
     assert_reads!(told);
     assert!(!state.path().join("new").exists());
 }

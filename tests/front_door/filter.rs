@@ -70,6 +70,44 @@ async fn options_and_where_find_the_same() {
     assert!(some >= 5, "{some} of them tell advisories apart");
 }
 
+/// Times have an end as well as a beginning.
+#[tokio::test]
+async fn what_lies_between_two_times_is_listed() {
+    let world = filled().await;
+    let all = world.simulator.saids(1).len();
+    let dates = world.told(&["advisories", "--json", "--sort", "released:asc"]);
+    let dates: Vec<String> = dates
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter_map(|line| Some(line["released_at"].as_str()?[..10].to_owned()))
+        .collect();
+    let (day, month) = (&dates[dates.len() / 2], &dates[dates.len() / 2][..7]);
+    let count = |text: &str| dates.iter().filter(|date| date.starts_with(text)).count();
+    for (options, wanted) in [
+        (vec!["--released", month], count(month)),
+        (vec!["--released", &*format!("{day}..{day}")], count(day)),
+        (vec!["--released", day, "--until", day], count(day)),
+        (
+            vec!["--released", &*format!("..{day}")],
+            dates.iter().filter(|date| *date <= day).count(),
+        ),
+    ] {
+        let options = [vec!["--utc"], options].concat();
+        assert_eq!(saids(&world, &options).len(), wanted, "{options:?}");
+    }
+    assert!(count(month) < all, "a month is not all");
+    let changes = |options: &[&str]| {
+        let told = world.told(&[&["changes", "--csv"], options].concat());
+        assert_eq!(told.code, 0, "{told:?}");
+        told.stdout.lines().count()
+    };
+    assert!(changes(&["--until", "now"]) > all);
+    assert_eq!(changes(&["--until", "2000-01-01"]), 1, "only the heading");
+    let tickets = |end: &str| world.told(&["tickets", "--json", "--until", end]).stdout;
+    assert_eq!(tickets("2000-01"), "");
+}
+
 /// `--sort`, `--columns`, and no limit for programs.
 #[tokio::test]
 async fn programs_get_all_rows_and_the_columns_they_name() {
@@ -79,7 +117,15 @@ async fn programs_get_all_rows_and_the_columns_they_name() {
     assert_eq!(saids(&world, &[]).len(), all);
     assert_eq!(saids(&world, &["--limit", "3"]).len(), 3);
     let rows = |arguments: &[&str]| world.told(&[&["advisories"], arguments].concat());
-    assert_eq!(rows(&["--csv"]).stdout.lines().count(), all + 1);
+    let whole = rows(&["--csv"]).stdout;
+    assert_eq!(whole.lines().count(), all + 1, "a line for each");
+    let first = "said,title,severity,cvss_score,released_at,modified_at,solution_status";
+    assert!(whole.starts_with(first), "{whole}");
+    let times = regex::Regex::new(r",20\d\d-\d\d-\d\d \d\d:\d\d:\d\d,").unwrap();
+    assert!(
+        whole.lines().skip(1).all(|line| times.is_match(line)),
+        "{whole}"
+    );
     assert_eq!(rows(&[]).stdout.lines().count(), 51);
     let whole = rows(&["--limit", "0", "--columns", "said,severity"]);
     assert_eq!(whole.stdout.lines().count(), all + 1);

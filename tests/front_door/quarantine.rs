@@ -253,3 +253,28 @@ async fn a_source_that_a_run_reads_is_left_alone() {
     hold.release().await;
     assert_eq!(world.told(&["quarantine", "retry"]).code, 0);
 }
+
+/// A record whose own identifier is missing, and which refers to another advisory.
+#[tokio::test]
+async fn the_advisory_that_a_record_refers_to_does_not_replace_it() {
+    let lost = "<advisory_identifier></advisory_identifier><id>299998</id><title>new record</title>\
+        <references><reference><description>SA2</description></reference></references>";
+    let other = "<advisory_identifier>SA2</advisory_identifier><title>another one</title>";
+    let mut world = World::new().await;
+    let documents = Documents::serve().await;
+    documents.set(1, feed(&[GOOD, lost]));
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
+    world.pull_one().await;
+    let is_missing = |proof: &crate::support::Told| {
+        proof.code == 1 && proof.stdout.contains("no later version has replaced it")
+    };
+    assert!(is_missing(&world.told(&["verify"])));
+    documents.set(1, feed(&[GOOD, lost, other]));
+    world.pull_one().await;
+    assert_eq!(title(&world, "SA2").await.0, "another one");
+    let proof = world.told(&["verify"]);
+    assert!(is_missing(&proof), "it is stored nowhere: {proof:?}");
+    let shown = world.told(&["quarantine", "show", &id(&world).await]);
+    let list = world.told(&["quarantine", "list"]);
+    assert_reads!(shown, list);
+}

@@ -107,15 +107,30 @@ async fn small_letters_and_either_number_of_a_ticket_find_it() {
     .execute(world.pool())
     .await
     .unwrap();
-    for (key, id) in [("7", 7), ("9007", 7), ("#9007", 7), ("#7", 3), ("#2", 2)] {
+    for (key, number) in [
+        ("7", 7),
+        ("9007", 9007),
+        ("#9007", 9007),
+        ("#7", 7),
+        ("2", 9002),
+    ] {
         let page = ask(&world, &["show", key]);
-        assert!(page.starts_with(&format!("{id}  ")), "{key}: {page}");
+        assert!(page.starts_with(&format!("#{number}  ")), "{key}: {page}");
     }
-    let page = ask(&world, &["show", "7", "--history"]);
-    for key in ["007", "+7", "9007"] {
+    let ambiguous = world.told(&["show", "7"]).stderr;
+    assert!(ambiguous.contains("advisoryd show '#9007'"), "{ambiguous}");
+    let no_number = world.told(&["show", "#2"]);
+    assert_eq!(no_number.code, 1, "an id is no number: {no_number:?}");
+    let list = ask(&world, &["tickets", "--limit", "0"]);
+    assert!(
+        list.contains("#9007  ") && !list.contains("\n     9"),
+        "{list}"
+    );
+    let page = ask(&world, &["show", "9007", "--history"]);
+    for key in ["09007", "+9007", "#9007"] {
         assert_eq!(ask(&world, &["show", key, "--history"]), page, "{key}");
     }
-    let about: Value = serde_json::from_str(&ask(&world, &["show", "7", "--json"])).unwrap();
+    let about: Value = serde_json::from_str(&ask(&world, &["show", "9007", "--json"])).unwrap();
     let about = about["said"].as_str().unwrap().to_lowercase();
     let some = ask(&world, &["tickets", "--json", "--advisory", &about]);
     assert!(some.contains("\"id\":7,"), "{some}");

@@ -1,12 +1,12 @@
 //! `status`: whether a daemon runs, what needs attention, and `--check`.
 
 use advisoryd::job::tickets::sync::TicketSync;
-use advisoryd::simulate::{Fault, Rule};
+use advisoryd::simulate::{Fault, Options, Rule};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::support::settings::WatchList;
-use crate::support::{PATIENCE, Running, World, assert_reads, eventually, on_terminal};
+use crate::support::{PATIENCE, Running, World, assert_reads, eventually, on_terminal, small};
 
 async fn filled() -> World {
     let mut world = World::new().await;
@@ -259,4 +259,28 @@ async fn a_list_that_is_missing_upstream_is_critical_and_the_view_names_every_st
     assert_eq!(state(&world, 1).await.as_deref(), Some("failing"));
     assert_eq!(state(&world, 99).await.as_deref(), Some("off"));
     assert_reads!(check);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cause_that_sources_have_in_common_is_said_once() {
+    let mut world = World::with(Options {
+        watch_lists: 2,
+        ..small()
+    })
+    .await;
+    world.lists = Some(vec![1, 2]);
+    let rule = Rule::new(Fault::Status(400)).on("xml-feed").times(1000);
+    world.simulator.inject(rule);
+    world.told(&["sync", "feeds"]);
+    let times_said = |text: &str| text.matches("status 400").count();
+    let status = world.told(&["status"]).stdout;
+    assert_eq!(times_said(&status), 1, "{status}");
+    assert!(status.contains("2 of 3 sources cannot be read: upstream"), "{status}");
+    assert!(!status.contains("GET http"), "{status}");
+    assert!(status.lines().all(|line| line.contains("cannot be read") || line.chars().count() <= 90));
+    let detail = world.told(&["status", "-v"]).stdout;
+    assert_eq!(times_said(&detail), 2, "{detail}");
+    assert!(detail.contains("GET http"), "{detail}");
+    let check = world.told(&["status", "--check"]).stdout;
+    assert_eq!(times_said(&check), 1, "{check}");
 }

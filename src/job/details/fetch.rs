@@ -305,6 +305,7 @@ impl Fetching {
         queue::unavailable(&mut transaction, said, &reason, now).await?;
         let record = quarantine::Unreadable {
             key: Some(said.to_owned()),
+            hints: Vec::new(),
             reason,
             byte_hash: plain_fingerprint(body),
             raw,

@@ -286,6 +286,7 @@ fn kept(unreadable: Unreadable) -> quarantine::Unreadable {
     let Unreadable { key, reason, raw } = unreadable;
     quarantine::Unreadable {
         byte_hash: plain_fingerprint(raw.as_bytes()),
+        hints: Vec::new(),
         key,
         reason,
         raw,

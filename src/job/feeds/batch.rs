@@ -116,17 +116,20 @@ fn quarantined(record: &[u8], unreadable: xml::Unreadable) -> Vec<Unreadable> {
     let xml::Unreadable {
         key,
         reason,
+        hints,
         others,
     } = unreadable;
     let others = others.into_iter().map(|other| Unreadable {
         byte_hash: plain_fingerprint(&[record, other.key.as_bytes()].concat()),
         key: Some(other.key),
+        hints: Vec::new(),
         reason: reason.clone(),
         raw: xml::printable(other.raw.as_bytes()),
     });
     let others: Vec<Unreadable> = others.collect();
     let own = Unreadable {
         key,
+        hints,
         reason,
         byte_hash: plain_fingerprint(record),
         raw: xml::printable(record),
@@ -138,6 +141,7 @@ fn quarantined(record: &[u8], unreadable: xml::Unreadable) -> Vec<Unreadable> {
 fn within_record(said: &str, other: xml::Other) -> Unreadable {
     Unreadable {
         key: Some(other.key),
+        hints: Vec::new(),
         reason: format!("it is inside the record of {said}, where only references are expected"),
         byte_hash: plain_fingerprint(other.raw.as_bytes()),
         raw: xml::printable(other.raw.as_bytes()),
@@ -148,6 +152,7 @@ fn within_record(said: &str, other: xml::Other) -> Unreadable {
 fn refused_record(record: &Received, refused: &str) -> Unreadable {
     Unreadable {
         key: Some(record.advisory.said.clone()),
+        hints: Vec::new(),
         reason: refused.to_owned(),
         byte_hash: plain_fingerprint(record.raw.as_bytes()),
         raw: xml::printable(record.raw.as_bytes()),
@@ -175,6 +180,7 @@ pub(super) fn taken_back(record: &Received, known: Option<DateTime<Utc>>) -> Unr
     };
     Unreadable {
         key: Some(record.advisory.said.clone()),
+        hints: Vec::new(),
         reason: format!(
             "its modification time, {}, is earlier than that of the stored version, {}, and its content differs; it becomes the next version if the next complete run receives it again",
             words(record.advisory.modified_at),
@@ -189,6 +195,7 @@ pub(super) fn taken_back(record: &Received, known: Option<DateTime<Utc>>) -> Unr
 pub(super) fn conflicting_duplicate(record: &Received) -> Unreadable {
     Unreadable {
         key: Some(record.advisory.said.clone()),
+        hints: Vec::new(),
         reason: "conflicting duplicate: the same document contains a different record of this advisory that is as new or newer; that one was stored".to_owned(),
         byte_hash: plain_fingerprint(record.raw.as_bytes()),
         raw: xml::printable(record.raw.as_bytes()),

@@ -1,6 +1,8 @@
 //! Writes batches of records: one transaction each. A record with a value that PostgreSQL
 //! refuses is quarantined and does not stop the others.
 
+use std::collections::BTreeSet;
+
 use sqlx::PgConnection;
 
 use super::batch::{Batch, conflicting_duplicate, taken_back};
@@ -131,8 +133,13 @@ async fn enqueue_details(
     let news = unreadable
         .iter()
         .filter(|record| !known.contains(&record.byte_hash.to_vec()));
-    let wanted: Vec<QueueEntry> = news
-        .filter_map(|record| record.key.clone())
+    // One statement cannot write an entry twice.
+    let saids: BTreeSet<&String> = news
+        .flat_map(|record| record.key.iter().chain(&record.hints))
+        .collect();
+    let wanted: Vec<QueueEntry> = saids
+        .into_iter()
+        .cloned()
         .map(|said| QueueEntry {
             said,
             reason: Reason::Lacks,

@@ -67,6 +67,7 @@ fn kept(unreadable: source::page::Unreadable) -> Unreadable {
     // `text` columns cannot store NUL; JSON has it as an escape sequence already.
     Unreadable {
         byte_hash: fingerprint(raw.as_bytes()),
+        hints: Vec::new(),
         key,
         reason,
         raw,

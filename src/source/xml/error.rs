@@ -134,10 +134,13 @@ fn seen(names: &[String]) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{reason}")]
 pub struct Unreadable {
-    /// The identifier, where one could be made out.
+    /// The identifier, where it is certainly its own.
     pub key: Option<String>,
     /// What is wrong with it.
     pub reason: String,
+    /// Identifiers in it that may be its own or those of other advisories: their details are
+    /// worth a request.
+    pub hints: Vec<String>,
     /// Further advisories that it may hold, where it is not certain where one
     /// ends and another begins.
     pub others: Vec<Other>,
@@ -158,6 +161,7 @@ impl Unreadable {
         Self {
             key: None,
             reason: reason.into(),
+            hints: Vec::new(),
             others: Vec::new(),
         }
     }

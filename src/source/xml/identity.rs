@@ -190,33 +190,6 @@ pub(super) fn is_doubled(rules: &Rules, root: &Node<'_>) -> bool {
         })
 }
 
-/// Identifiers of a record that has none at its own level, as far as they can be
-/// made out: from the names that should hold one, else from any value that is one,
-/// else from the only word that looks like one.
-pub(super) fn made_out(rules: &Rules, record: &str, built: Option<&Built<'_>>) -> Vec<String> {
-    let mut keys = Keys::default();
-    let is_sound = built.is_some_and(|built| !built.repairs.is_structural);
-    if let Some(built) = built {
-        let root = &built.root;
-        let of_root = root.attributes.iter().map(|attribute| &*attribute.value);
-        let leaves = root.children.iter().map(|child| &*child.text);
-        let values = of_root.chain([&*root.text]).chain(leaves);
-        keys.extend(values.filter(|value| rules.is_identifier(value.as_bytes())));
-    }
-    if keys.all.is_empty() || !is_sound {
-        keys.extend(positions(rules, record));
-    }
-    if keys.all.is_empty() {
-        let mut words = rules.words(record.as_bytes()).map(|word| &record[word]);
-        if let Some(first) = words.next()
-            && words.all(|word| word == first)
-        {
-            keys.extend([first]);
-        }
-    }
-    keys.all
-}
-
 /// Identifiers that stand in the bytes more often than in the elements that the
 /// tree has: some are hidden in markup that is none.
 fn unaccounted<'t>(rules: &Rules, record: &'t str, root: &Node<'_>) -> Vec<&'t str> {
@@ -322,13 +295,13 @@ fn walk<'n>(node: &'n Node<'n>, visit: &mut dyn FnMut(&'n Node<'n>)) {
 
 /// Identifiers, each once, in the order in which they were found.
 #[derive(Default)]
-struct Keys {
+pub(super) struct Keys {
     known: HashSet<String>,
-    all: Vec<String>,
+    pub(super) all: Vec<String>,
 }
 
 impl Keys {
-    fn extend<'k>(&mut self, found: impl IntoIterator<Item = &'k str>) {
+    pub(super) fn extend<'k>(&mut self, found: impl IntoIterator<Item = &'k str>) {
         for key in found {
             let key = key.trim();
             if self.all.len() < MOST_KEYS && self.known.insert(key.to_owned()) {

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::build::{Built, build};
 use super::characters::storable;
 use super::error::{Other, Unreadable};
-use super::identity::{candidates, holds_markup, is_doubled, made_out, own, without_identifier};
+use super::identity::{candidates, holds_markup, is_doubled, own, without_identifier};
+use super::made_out::{MadeOut, made_out};
 use super::map;
 use super::nested;
 use super::repairs::Repairs;
@@ -47,7 +48,7 @@ pub(super) fn text<'r>(rules: &Rules, record: &'r [u8]) -> Result<Cow<'r, str>, 
     if record.len() > limit {
         let head = storable(&record[..limit.min(LONGEST_HEAD_BYTES)]);
         let reason = format!("larger than {limit} bytes");
-        return Err(unreadable(reason, made_out(rules, &head, None), &head));
+        return Err(unidentified(reason, made_out(rules, &head, None), &head));
     }
     Ok(match storable(record.trim_ascii()) {
         Cow::Borrowed(text) => Cow::Borrowed(text),
@@ -62,15 +63,12 @@ pub(super) fn parse<'r>(rules: &Rules, text: &'r str) -> Result<Parsed<'r>, Unre
     let built = build(text, &rules.limits);
     let built = match built {
         Ok(built) => built,
-        Err(reason) => return Err(unreadable(reason, made_out(rules, text, None), text)),
+        Err(reason) => return Err(unidentified(reason, made_out(rules, text, None), text)),
     };
     if own(rules, &built.root).is_empty() {
         let reason = without_identifier(rules, &built.root);
-        return Err(unreadable(
-            reason,
-            made_out(rules, text, Some(&built)),
-            text,
-        ));
+        let found = made_out(rules, text, Some(&built));
+        return Err(unidentified(reason, found, text));
     }
     let keys = candidates(rules, text, &built);
     if keys.len() > 1 {
@@ -120,14 +118,37 @@ fn unreadable(reason: String, keys: Vec<String>, text: &str) -> Unreadable {
     let mut keys = keys.into_iter();
     Unreadable {
         key: keys.next(),
-        reason,
-        others: keys
-            .map(|key| Other {
-                raw: excerpt(text, &key),
-                key,
-            })
-            .collect(),
+        others: others(keys, text),
+        ..Unreadable::new(reason)
     }
+}
+
+/// A record without an identifier where one belongs.
+fn unidentified(reason: String, found: MadeOut, text: &str) -> Unreadable {
+    let MadeOut {
+        own,
+        others: within,
+        mentioned,
+        hints,
+    } = found;
+    let reason = match mentioned[..] {
+        [] => reason,
+        _ => format!("{reason}; it mentions {}", some(&mentioned)),
+    };
+    Unreadable {
+        key: own,
+        others: others(within.into_iter(), text),
+        hints,
+        ..Unreadable::new(reason)
+    }
+}
+
+fn others(keys: impl Iterator<Item = String>, text: &str) -> Vec<Other> {
+    let other = |key: String| Other {
+        raw: excerpt(text, &key),
+        key,
+    };
+    keys.map(other).collect()
 }
 
 /// What stands around an identifier in a record that may be about several.

@@ -17,8 +17,11 @@ const MAX_REASON_CHARS: usize = 1000;
 /// A record that could not be parsed.
 #[derive(Debug, Clone)]
 pub struct Unreadable {
-    /// Its identifier, if one was found.
+    /// Its own identifier, if one was found.
     pub key: Option<String>,
+    /// Identifiers in it that may be its own or those of other advisories. Not stored: a
+    /// version of such an advisory does not replace the record.
+    pub hints: Vec<String>,
     /// Why it could not be parsed.
     pub reason: String,
     /// Fingerprint of its bytes, independent of the parser's version.

@@ -20,6 +20,8 @@ pub struct AdvisoryQuestion {
     pub now: DateTime<Utc>,
     /// Changed in the database since.
     pub changed_since: Option<DateTime<Utc>>,
+    /// Changed in the database before.
+    pub changed_until: Option<DateTime<Utc>>,
     /// Their order.
     pub sort: Sort,
     /// Reverses the order; what is unknown stays last.
@@ -133,6 +135,12 @@ pub struct AdvisoryLine {
     pub kev: Option<bool>,
     /// Highest EPSS score of its CVEs.
     pub epss: Option<f64>,
+    /// Description, as the vendor wrote it.
+    pub description: Option<String>,
+    /// Solution, as the vendor wrote it.
+    pub solution: Option<String>,
+    /// Names of its products.
+    pub products: Option<Vec<String>>,
     /// Since when a record of it is in quarantine that no later version has replaced.
     #[sqlx(default)]
     pub quarantined_since: Option<DateTime<Utc>>,
@@ -197,7 +205,14 @@ async fn stored(
                 a.cves,
                 (select x.kev from exploitation(a.cves, 'infinity') x) as kev,
                 (select max(e.score) from epss_score e where e.cve = any(a.cves)) as epss,
-                a.title
+                a.title,
+                a.description,
+                a.solution,
+                array(
+                    select p.value ->> 'name'
+                    from jsonb_array_elements(a.products) with ordinality p
+                    where p.value ->> 'name' is not null
+                    order by p.ordinality) as products
          from advisory a
          where ",
     );
@@ -205,10 +220,13 @@ async fn stored(
     if let Some(since) = question.changed_since {
         statement.text(" and a.changed_at >= ").bind(since);
     }
+    if let Some(until) = question.changed_until {
+        statement.text(" and a.changed_at < ").bind(until);
+    }
     let direction = if question.is_reversed {
-        " asc nulls last, a.said limit "
+        " asc nulls last, a.modified_at desc nulls last, a.said limit "
     } else {
-        " desc nulls last, a.said limit "
+        " desc nulls last, a.modified_at desc nulls last, a.said limit "
     };
     statement.text(" order by ").text(question.sort.sql());
     statement.text(direction).bind(question.limit);
@@ -256,7 +274,10 @@ pub async fn advisory(
 }
 
 /// One ticket as JSON: the columns of the view.
-async fn ticket(connection: &mut PgConnection, id: i64) -> Result<Option<Value>, sqlx::Error> {
+pub async fn ticket_of(
+    connection: &mut PgConnection,
+    id: i64,
+) -> Result<Option<Value>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select to_jsonb(t) - 'raw' as "document!"
            from advisoryd_v1.tickets t
@@ -285,18 +306,15 @@ async fn ticket_by_pretty_id(
     .await
 }
 
-/// The ticket that people call by this number: its id or its ticket number. With
-/// `by_number` (written `#42`) the ticket number comes first.
+/// The ticket that people call by this number. Unless it is certainly a number (written
+/// `#42`), it may also be an id, if no ticket has the number.
 pub async fn ticket_called(
     connection: &mut PgConnection,
     number: i64,
-    by_number: bool,
+    is_number: bool,
 ) -> Result<Option<Value>, sqlx::Error> {
-    if by_number && let Some(found) = ticket_by_pretty_id(connection, number).await? {
-        return Ok(Some(found));
-    }
-    match ticket(connection, number).await? {
-        None if !by_number => ticket_by_pretty_id(connection, number).await,
+    match ticket_by_pretty_id(connection, number).await? {
+        None if !is_number => ticket_of(connection, number).await,
         found => Ok(found),
     }
 }

@@ -203,3 +203,35 @@ fn a_record_without_identifier_says_what_stands_in_its_place() {
         "it carries no identifier: `advisory_identifier` is `SA-48`, which is not of the form `SA[0-9]{1,7}`"
     );
 }
+
+#[test]
+fn a_reference_to_another_advisory_is_not_the_identifier_of_a_record() {
+    let refused = |record: &str| read_record(&rules(), record.as_bytes()).unwrap_err();
+    for (record, hints) in [
+        (
+            "<adv><advisory_identifier/><title>x</title><references><reference><description>SA7\
+             </description><url>http://x/?id=SA7</url></reference></references></adv>",
+            &[][..],
+        ),
+        (
+            "<adv><said></said><related><adv><said>SA7</said></adv></related></adv>",
+            &["SA7"],
+        ),
+        ("<adv><serial>SA7</serial><title>x</title></adv>", &["SA7"]),
+    ] {
+        let refused = refused(record);
+        assert_eq!(refused.key, None, "{record}");
+        assert_eq!(refused.reason, "it carries no identifier; it mentions SA7");
+        assert_eq!(refused.hints, hints, "{record}");
+        assert!(refused.others.is_empty(), "{record}");
+    }
+    // Of a damaged record, what stands before the damage is its own; what stands behind it
+    // may be that of another one.
+    let deep = format!("{}{}", "<b>".repeat(99), "</b>".repeat(99));
+    let before = refused(&format!(
+        "<adv><said>SA1</said>{deep}<said>SA2</said></adv>"
+    ));
+    assert_eq!(before.key.as_deref(), Some("SA1"));
+    let behind = refused(&format!("<adv>{deep}<x><said>SA2</said></x></adv>"));
+    assert_eq!((behind.key, &*behind.others[0].key), (None, "SA2"));
+}
