@@ -318,11 +318,9 @@ impl Client {
     async fn run(&self, url: Url, kind: Kind, extent: BodyMode) -> Result<Answer, ClientError> {
         let mut pauses = self.pauses();
         loop {
-            match self
-                .exchange
-                .attempt(&url, kind, extent.clone(), &self.account)
-                .await
-            {
+            let extent = extent.clone();
+            let attempt = self.exchange.attempt(&url, kind, extent, &self.account);
+            match Box::pin(attempt).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => self.pause_after(error, &mut pauses).await?,
             }
