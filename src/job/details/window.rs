@@ -124,6 +124,7 @@ fn parse(rules: &Rules, result: PageResult) -> (Vec<Listed>, Vec<quarantine::Unr
             reason: row.reason,
             byte_hash: row.byte_hash,
             raw: row.head,
+            hints: Vec::new(),
         });
         let is_other = |one: &Listed| elements.iter().all(|known| known.said != one.said);
         let listed = listed.filter(is_other);

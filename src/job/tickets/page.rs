@@ -82,6 +82,7 @@ fn beginning(row: Large) -> Unreadable {
         reason: row.reason,
         byte_hash: row.byte_hash,
         raw: row.head,
+        hints: Vec::new(),
     }
 }
 
