@@ -86,7 +86,7 @@ pub(super) fn command() -> Command {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Arguments, GROUPS, command, in_order};
+    use super::{Arguments, GROUPS, in_order};
     use clap::CommandFactory as _;
 
     #[test]
