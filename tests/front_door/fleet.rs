@@ -88,7 +88,10 @@ async fn each_instance_is_a_line_and_the_worst_is_the_exit_status() {
     let (table, problems) = unknown.stdout.split_once("\n\n").unwrap();
     assert_eq!(table.lines().count(), 5, "{unknown:?}");
     assert!(problems.starts_with("4 problems:\n"), "{problems}");
-    assert!(problems.contains("\n  gamma: "), "whole, in a line of its own: {problems}");
+    assert!(
+        problems.contains("\n  gamma: "),
+        "whole, in a line of its own: {problems}"
+    );
     for name in ["alpha", "beta", "broken", "gamma"] {
         assert!(
             table.lines().any(|line| line.starts_with(name)),

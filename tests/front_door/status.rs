@@ -256,9 +256,16 @@ async fn a_cause_that_sources_have_in_common_is_said_once() {
     let times_said = |text: &str| text.matches("status 400").count();
     let status = world.told(&["status"]).stdout;
     assert_eq!(times_said(&status), 1, "{status}");
-    assert!(status.contains("2 of 3 sources cannot be read: upstream"), "{status}");
+    assert!(
+        status.contains("2 of 3 sources cannot be read: upstream"),
+        "{status}"
+    );
     assert!(!status.contains("GET http"), "{status}");
-    assert!(status.lines().all(|line| line.contains("cannot be read") || line.chars().count() <= 90));
+    assert!(
+        status
+            .lines()
+            .all(|line| line.contains("cannot be read") || line.chars().count() <= 90)
+    );
     let detail = world.told(&["status", "-v"]).stdout;
     assert_eq!(times_said(&detail), 2, "{detail}");
     assert!(detail.contains("GET http"), "{detail}");
