@@ -300,6 +300,12 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
         rows(lines, shown, (times, now), links)
     })?;
     print_unlisted(unlisted);
+    print_unread(unread);
+    Ok(true)
+}
+
+/// Names the published files that were never read.
+fn print_unread(unread: Vec<Catalogue>) {
     for catalogue in unread {
         let what = match catalogue {
             Catalogue::Kev => {
@@ -314,7 +320,6 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
             "{what}; set `[enrichment] {name}`, or run `advisoryd enrich FILE`"
         ));
     }
-    Ok(true)
 }
 
 /// A pattern for a whole word, in any case.

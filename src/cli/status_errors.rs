@@ -15,18 +15,16 @@ impl Alike<'_> {
     /// One line: `5 of 5 sources cannot be read: upstream does not answer: … (watch list 1, …)`.
     pub(super) fn line(&self, followed: usize) -> String {
         let Self { sources, cause } = self;
-        match sources[..] {
-            [only] => format!("last error ({}): {cause}", named(only)),
-            _ => {
-                let names: Vec<String> = sources.iter().map(|one| one.key.label()).collect();
-                format!(
-                    "{} of {} cannot be read: {cause} ({})",
-                    sources.len(),
-                    counted(followed, "source"),
-                    names.join(", ")
-                )
-            }
+        if let [only] = sources[..] {
+            return format!("last error ({}): {cause}", named(only));
         }
+        let names: Vec<String> = sources.iter().map(|one| one.key.label()).collect();
+        format!(
+            "{} of {} cannot be read: {cause} ({})",
+            sources.len(),
+            counted(followed, "source"),
+            names.join(", ")
+        )
     }
 }
 

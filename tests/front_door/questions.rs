@@ -86,7 +86,12 @@ async fn a_page_shows_what_changed_between_versions() {
             .is_some_and(|history| !history.is_empty())
     );
     let ticket = world.simulator.ticket_ids()[0].to_string();
-    assert!(ask(&world, &["show", &ticket]).starts_with(&format!("{ticket}  ")));
+    let page = ask(&world, &["show", &ticket]);
+    let is_its_id = |line: &str| line.split_whitespace().eq(["id", ticket.as_str()]);
+    assert!(
+        page.starts_with('#') && page.lines().any(is_its_id),
+        "{page}"
+    );
     let nothing = world.command(&["show", "SA1"]).output().unwrap();
     assert_eq!(nothing.status.code(), Some(1));
 }
