@@ -12,6 +12,7 @@ use super::status_source::{self, Plan};
 use super::times::Times;
 use crate::model::{ConditionState, DateFilter, counted, legible, outgoing_within};
 use crate::store::alerts::outcome::SinkLine;
+use crate::store::ledger::account::Unread;
 use crate::store::ledger::unknown_field::UnknownField;
 use crate::store::lists::discovery;
 use crate::store::reports::report::{SourceReport, TableSize};
@@ -20,6 +21,7 @@ use crate::store::wanted::feed_days;
 /// What `status` prints, read at one moment.
 pub(super) struct Status {
     pub(super) daemons: Daemons,
+    pub(super) unread: Option<Unread>,
     pub(super) discovery: Option<discovery::State>,
     pub(super) sources: Vec<SourceReport>,
     pub(super) filter: Option<DateFilter>,
@@ -55,6 +57,13 @@ pub(super) fn page(status: &Status, plan: &Plan, times: Times, in_detail: bool) 
 fn problems(status: &Status, plan: &Plan, times: Times) -> Vec<String> {
     let now = plan.now;
     let mut lines = status.daemons.refused();
+    lines.extend(status.daemons.differing(times));
+    lines.extend(
+        status
+            .unread
+            .as_ref()
+            .map(|unread| unread_line(unread, times)),
+    );
     let active = status.conditions.iter().filter(|state| state.is_raised);
     lines.extend(active.map(|state| condition_line(state, times)));
     let followed = status.sources.iter().filter(|source| source.configured);
@@ -94,6 +103,14 @@ fn notes(status: &Status, plan: &Plan, times: Times, in_detail: bool) -> Vec<Str
         lines.push(sizes_line(&status.sizes));
     }
     lines
+}
+
+fn unread_line(unread: &Unread, times: Times) -> String {
+    format!(
+        "since {} the token or [upstream] base_url is another one; it may be another account, so everything is read in full again: {} not complete yet",
+        times.full(unread.since),
+        counted(unread.sources, "source")
+    )
 }
 
 fn condition_line(state: &ConditionState, times: Times) -> String {
