@@ -55,6 +55,13 @@ impl Instance {
         let is_other = self.started.zip(stat.started);
         matches!(stat.state, 'Z' | 'X') || is_other.is_some_and(|(before, now)| before != now)
     }
+
+    /// Whether the process certainly exists. False where that cannot be known.
+    pub fn is_running(&self) -> bool {
+        let own = Self::own();
+        let is_here = own.machine.is_some() && self.machine == own.machine;
+        is_here && !self.has_ended() && stat(self.pid).is_some()
+    }
 }
 
 fn machine() -> Option<String> {
@@ -102,6 +109,7 @@ mod tests {
     fn this_process_has_not_ended() {
         assert!(Instance::own().started.is_some());
         assert!(!Instance::own().has_ended());
+        assert!(Instance::own().is_running());
     }
 
     #[test]
@@ -117,6 +125,7 @@ mod tests {
         }
         child.wait().unwrap();
         assert!(instance.has_ended());
+        assert!(!instance.is_running());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use super::colour::When;
 use super::demo;
 use crate::config::LogFormat;
+use crate::daemon::StartOptions;
 use crate::simulate;
 
 /// Options of every command are listed apart from its own.
@@ -67,15 +68,32 @@ fn log_format(name: &str) -> Result<LogFormat, String> {
     LogFormat::from_name(name).ok_or_else(|| "expected auto, pretty, json or journald".to_owned())
 }
 
+/// What `run` was asked.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Also alert on existing advisories (first load, new rule)
+    #[arg(long)]
+    pub alert_backlog: bool,
+    /// Start although a running daemon has another configuration, and replace that
+    #[arg(long)]
+    pub replace_configuration: bool,
+}
+
+impl Run {
+    /// The options of the daemon.
+    pub(super) fn options(&self) -> StartOptions {
+        StartOptions {
+            alert_backlog: self.alert_backlog,
+            replace_configuration: self.replace_configuration,
+        }
+    }
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run the daemon
-    Run {
-        /// Also alert on existing advisories (first load, new rule)
-        #[arg(long)]
-        alert_backlog: bool,
-    },
+    Run(Run),
     /// Sync once and exit (for cron, backfills and scripts)
     Sync(super::sync::Sync),
     /// Check configuration, token, sinks, rules, database, watch lists and tickets

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::model::chain;
 use crate::startup::{self, Opened};
 use crate::store::database::{self, ReplicaState, SchemaState};
+use crate::store::ledger::daemon;
 
 /// Opens the database, does `work` with it, and closes it however that went.
 pub(super) async fn with_database<T>(
@@ -169,9 +170,19 @@ pub(super) async fn up_to_date(opened: &Opened) -> anyhow::Result<PoolConnection
     }
 }
 
-/// Brings the database up to date and writes down what the configuration names.
+/// Brings the database up to date and writes down what the configuration names. That belongs
+/// to the daemon, if one runs: a command with another configuration would replace it.
 pub(super) async fn migrate(config: &Config, opened: &Opened) -> anyhow::Result<()> {
     database::migrate(&opened.pool).await?;
+    let mut connection = opened.pool.acquire().await?;
+    let others = daemon::differing(&mut connection, &config.recorded()).await?;
+    drop(connection);
+    if let Some(other) = others.first() {
+        anyhow::bail!(
+            "the daemon that works with this database has another configuration ({}); this command would replace its watch lists, rules and sinks. Use its configuration (--config FILE), or reload the daemon if the file was changed (`systemctl reload advisoryd`)",
+            other.in_words()
+        );
+    }
     startup::configure(config, &opened.pool, Clock::system().now())
         .await
         .context("the configuration could not be recorded")

@@ -248,7 +248,7 @@ fn work(shared: Shared, command: Command) -> anyhow::Result<bool> {
             Ok(true)
         }
         Command::Sinks(wanted) => sinks::run(&wanted),
-        Command::Run { alert_backlog } => block_on(run(shared, StartOptions { alert_backlog })),
+        Command::Run(wanted) => block_on(run(shared, wanted.options())),
         Command::Sync(wanted) => block_on(sync::run(shared, wanted)),
         Command::Check { offline, json } => block_on(check::run(shared, offline, json)),
         Command::Status(wanted) => block_on(status::run(shared, &wanted)),

@@ -26,6 +26,7 @@ use crate::startup::Opened;
 use crate::store::alerts::outcome;
 use crate::store::bundle;
 use crate::store::health::condition;
+use crate::store::ledger::account;
 use crate::store::ledger::unknown_field;
 use crate::store::lists::discovery;
 use crate::store::reports::report;
@@ -107,6 +108,7 @@ async fn read(
     let discovery = discovery::state(connection).await?;
     Ok(Status {
         daemons: Daemons::look(connection).await?,
+        unread: account::unread(connection).await?,
         discovery: Some(discovery).filter(|_| config.discovery.watch_lists),
         sources: report::sources(connection).await?,
         filter: reading::get(connection).await?.filter,

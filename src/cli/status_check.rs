@@ -183,6 +183,7 @@ impl Seen {
         problems.extend(said);
         let warn = |text: String| (Level::Warning, text);
         problems.extend(self.daemons.refused().into_iter().map(warn));
+        problems.extend(self.daemons.differing(times).map(warn));
         problems.extend(self.conditions.iter().cloned().map(warn));
         let last_success = of_data.iter().filter_map(|one| one.last_success_at).max();
         problems.extend(self.daemons.missing(last_success, times, now).map(warn));

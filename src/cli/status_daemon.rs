@@ -86,6 +86,22 @@ impl Daemons {
             .collect()
     }
 
+    /// Daemons that run with different configurations.
+    pub(super) fn differing(&self, times: Times) -> Option<String> {
+        let known = |one: &&Daemon| one.configuration.is_some();
+        let first = self.running().find(known)?;
+        let is_other =
+            |one: &Daemon| one.version == first.version && one.configuration != first.configuration;
+        let is_any = self.running().filter(known).any(is_other);
+        is_any.then(|| {
+            let all: Vec<String> = self.running().map(|one| described(one, times)).collect();
+            format!(
+                "the daemons work with different configurations ({}): what is followed, the rules and the sinks are those of the one that was started or reloaded last; give all the same configuration and reload them",
+                all.join("; ")
+            )
+        })
+    }
+
     /// The last daemon, if none runs and nothing else has read a source since it ended.
     pub(super) fn missing(
         &self,

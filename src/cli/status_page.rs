@@ -14,6 +14,7 @@ use super::times::Times;
 use crate::model::{Condition, ConditionState, DateFilter, counted, legible, outgoing_within};
 use crate::store::alerts::outcome::SinkLine;
 use crate::store::bundle::Bundle;
+use crate::store::ledger::account::Unread;
 use crate::store::ledger::unknown_field::UnknownField;
 use crate::store::lists::discovery;
 use crate::store::reports::report::{SourceReport, TableSize};
@@ -22,6 +23,7 @@ use crate::store::wanted::feed_days;
 /// What `status` prints, read at one moment.
 pub(super) struct Status {
     pub(super) daemons: Daemons,
+    pub(super) unread: Option<Unread>,
     pub(super) discovery: Option<discovery::State>,
     pub(super) sources: Vec<SourceReport>,
     pub(super) filter: Option<DateFilter>,
@@ -57,6 +59,13 @@ pub(super) fn page(status: &Status, plan: &Plan, times: Times, in_detail: bool) 
 fn problems(status: &Status, plan: &Plan, (times, in_detail): (Times, bool)) -> Vec<String> {
     let now = plan.now;
     let mut lines = status.daemons.refused();
+    lines.extend(status.daemons.differing(times));
+    lines.extend(
+        status
+            .unread
+            .as_ref()
+            .map(|unread| unread_line(unread, times)),
+    );
     let active = status.conditions.iter().filter(|state| state.is_raised);
     // What is in quarantine now is told of each source below.
     let active = active.filter(|state| state.condition != Condition::QuarantineGrew);
@@ -136,6 +145,14 @@ fn bundle_line(bundle: Option<&Bundle>, plan: &Plan, times: Times) -> Option<Str
         "last bundle: made {made} ({} ago), {imported}",
         rough(age)
     ))
+}
+
+fn unread_line(unread: &Unread, times: Times) -> String {
+    format!(
+        "since {} the token or [upstream] base_url is another one; it may be another account, so everything is read in full again: {} not complete yet",
+        times.full(unread.since),
+        counted(unread.sources, "source")
+    )
 }
 
 fn condition_line(state: &ConditionState, times: Times) -> String {

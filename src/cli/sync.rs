@@ -12,6 +12,7 @@ use super::stop::stop_on_signals;
 use super::{ask, chosen_list, progress, sync_contents};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::job::account::bind;
 use crate::job::alerts::deliver::Delivered;
 use crate::job::alerts::evaluate::Rules;
 use crate::job::alerts::{by_clock, pass};
@@ -86,6 +87,7 @@ pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
         let stop = stop_on_signals()?;
         ask::migrate(&config, opened).await?;
         let (config, pool) = (config.clone(), opened.pool.clone());
+        bind(&pool, &config.upstream, &token, Clock::system().now()).await?;
         let mut context = startup::context(config, token, pool, Clock::system(), stop).await?;
         if is_offline {
             return Ok(alert(&context, &sinks, &wanted).await? && usable);

@@ -24,6 +24,7 @@ mod log;
 mod mute;
 mod occurrence;
 mod reconcile;
+mod recorded;
 mod regular_file;
 mod retention;
 mod rule_times;

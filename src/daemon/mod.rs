@@ -4,6 +4,7 @@
 mod abandoned;
 mod access;
 mod alerts;
+mod claim;
 mod details;
 mod discovery;
 mod enrichment;
@@ -22,6 +23,7 @@ mod requests;
 pub mod schedules;
 mod scrape;
 mod start;
+mod starting;
 mod supervised;
 pub(crate) mod systemd;
 mod web;
@@ -32,7 +34,6 @@ mod working;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use sqlx::PgPool;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -44,13 +45,15 @@ use self::presence::Presence;
 use self::private_server::Trouble;
 use self::requests::{Request, Signals};
 pub use self::start::StartOptions;
+use self::starting::Startup;
 use crate::clock::Clock;
-use crate::cluster::Role;
 use crate::config::{Config, ConfigError};
+use crate::http::account;
+use crate::job::account::bind;
 use crate::measures;
 use crate::model::{chain, shortened};
-use crate::startup::{self, Opened};
-use crate::store::database::{self, MigrateError, Servers};
+use crate::startup;
+use crate::store::ledger::daemon::Announced;
 
 /// How long a graceful stop may take before remaining runs are dropped; the next start
 /// resumes them. systemd and operators expect less than ten seconds.
@@ -75,7 +78,7 @@ pub async fn run(
     let config = load()?;
     config.require_something()?;
     // Before anything is created: without a token there is nothing to do.
-    config.upstream.token()?;
+    let announced = announced(&config)?;
     for warning in config.warnings() {
         warn!("{warning}");
     }
@@ -101,15 +104,18 @@ pub async fn run(
     // Boxed because the future is large.
     let working = Box::pin(async {
         let ready = tokio::select! {
-            ready = starting.wait_until_migrated(&pool, &servers) => ready?,
-            () = signals.stop_requested() => false,
+            ready = starting.wait_until_migrated(&pool, &servers, &announced, options) => ready?,
+            () = signals.stop_requested() => None,
         };
-        if !ready {
+        let Some(row) = ready else {
             return Ok(());
-        }
+        };
+        let presence = Presence::start(pool.clone(), row, announced);
         info!("the database is ready; connect with: {psql}");
         let (daemon, config) = starting.daemon(load, pool, options, (trouble, fallback));
-        Box::pin(daemon.serve(config, &mut signals)).await
+        let served = Box::pin(daemon.serve(config, &presence, &mut signals)).await;
+        presence.end().await;
+        served
     });
     // `keep_running` is polled as one future to the end: if it were dropped and created
     // again, a slow restart of the server would never complete.
@@ -123,68 +129,7 @@ pub async fn run(
     result
 }
 
-struct Startup {
-    config: Config,
-    clock: Clock,
-    health: Arc<web::Health>,
-    stop: CancellationToken,
-    stopping: CancellationToken,
-}
-
 impl Startup {
-    /// Opens or starts the database; `None` if advisoryd is asked to stop first.
-    async fn open(&self, stop: impl Future<Output = ()>) -> anyhow::Result<Option<Opened>> {
-        let mut cluster = startup::private_server(&self.config, Role::Daemon)?;
-        if !private_server::start(&mut cluster, stop).await? {
-            return Ok(None);
-        }
-        let opened = Opened::new(&self.config, cluster)?;
-        self.health
-            .set_database(opened.pool.clone(), opened.servers.clone());
-        Ok(Some(opened))
-    }
-
-    /// Waits until the database is reachable, runs the migrations and records the sources;
-    /// false if advisoryd stops first.
-    async fn wait_until_migrated(&self, pool: &PgPool, servers: &Servers) -> anyhow::Result<bool> {
-        if servers.are_several() {
-            // A pool begins with the first host. Whether none will do, is said below.
-            let _ = servers.choose(pool).await;
-        }
-        let mut pauses = Pauses::new();
-        loop {
-            let migrating = async {
-                // Its error names the host and the reason.
-                database::reachable(pool)
-                    .await
-                    .map_err(MigrateError::Schema)?;
-                database::migrate(pool).await
-            };
-            let migrated = systemd::while_starting("migrating the database", migrating);
-            let error = match migrated.await {
-                Ok(()) => match startup::configure(&self.config, pool, self.clock.now()).await {
-                    Ok(()) => return Ok(true),
-                    Err(error) if crate::store::is_away(&error) => anyhow::Error::new(error),
-                    Err(error) => {
-                        return Err(error)
-                            .context("the configuration could not be recorded in the database");
-                    }
-                },
-                Err(error) if error.is_away() => anyhow::Error::new(error),
-                Err(error) => return Err(error.into()),
-            };
-            warn!(
-                error = chain(&*error),
-                "the database is unreachable; waiting for it"
-            );
-            systemd::still_starting("waiting for the database", systemd::EXTEND_TIMEOUT);
-            let pause = outage::wait_to_start(pool, &mut pauses);
-            if self.stop.run_until_cancelled(pause).await.is_none() {
-                return Ok(false);
-            }
-        }
-    }
-
     /// The daemon and its first configuration.
     fn daemon(
         self,
@@ -231,13 +176,17 @@ struct Daemon {
 
 impl Daemon {
     /// Runs one generation after the other until advisoryd stops.
-    async fn serve(&self, config: Config, signals: &mut Signals) -> anyhow::Result<()> {
+    async fn serve(
+        &self,
+        config: Config,
+        presence: &Presence,
+        signals: &mut Signals,
+    ) -> anyhow::Result<()> {
         let Some(mut generation) = self.start_first(config, signals).await? else {
             return Ok(());
         };
         systemd::ready(&generation.status());
         info!("{}", generation.status());
-        let presence = Presence::start(self.pool.clone());
         let mut refused: Option<String> = None;
         let mut standing = generation.standing();
         let mut trouble = self.trouble.clone();
@@ -252,7 +201,7 @@ impl Daemon {
                     Request::Stop => break,
                     Request::Reload => {
                         systemd::reloading();
-                        (generation, refused) = Box::pin(self.reload(generation)).await?;
+                        (generation, refused) = Box::pin(self.reload(generation, presence)).await?;
                         standing = generation.standing();
                         self.fallback.outage(&standing.borrow().database);
                         presence.refused(refused.as_deref());
@@ -285,7 +234,6 @@ impl Daemon {
         info!("stopping");
         self.stopping.cancel();
         generation.stop(STOP_WITHIN).await;
-        presence.end().await;
         Ok(())
     }
 
@@ -322,6 +270,8 @@ impl Daemon {
         let token = config.upstream.token()?;
         let fingerprint = config.fingerprint();
         let stop = self.stop.child_token();
+        let now = self.clock.now();
+        bind(&self.pool, &config.upstream, &token, now).await?;
         let context =
             startup::daemon_context(config, token, self.pool.clone(), self.clock.clone(), stop)
                 .await?;
@@ -332,7 +282,11 @@ impl Daemon {
 
     /// Reloads the configuration. An invalid one changes nothing; the second value is then
     /// the reason.
-    async fn reload(&self, current: Generation) -> anyhow::Result<(Generation, Option<String>)> {
+    async fn reload(
+        &self,
+        current: Generation,
+        presence: &Presence,
+    ) -> anyhow::Result<(Generation, Option<String>)> {
         let config = match self.loaded() {
             Ok(config) => config,
             Err(error) => return Ok((current, Some(refuse(&error)))),
@@ -343,6 +297,12 @@ impl Daemon {
             let error = anyhow::Error::new(error).context("database error");
             return Ok((current, Some(refuse(&error))));
         }
+        let Announced {
+            configuration,
+            account,
+            refused: _,
+        } = announced(&config)?;
+        presence.works_with(configuration, account);
         self.fallback.configure(&config);
         current.stop(STOP_WITHIN).await;
         let next = self.start(config).await?;
@@ -366,6 +326,17 @@ impl Daemon {
         startup::open_sinks(&config)?;
         Ok(config)
     }
+}
+
+/// What this daemon says of itself to others.
+fn announced(config: &Config) -> anyhow::Result<Announced> {
+    let token = config.upstream.token()?;
+    let is_online = !config.upstream.offline;
+    Ok(Announced {
+        refused: None,
+        configuration: config.recorded(),
+        account: is_online.then(|| account(&config.upstream.base_url, &token)),
+    })
 }
 
 /// Logs why a reload was refused, a line per error; returns the first one.

@@ -7,9 +7,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, info, warn};
 
-use crate::store::ledger::daemon;
+use crate::store::ledger::daemon::{self, Announced};
 
 /// How often the row is renewed. A daemon counts as ended when three renewals are missing.
 const RENEW_EVERY: Duration = Duration::from_secs(15);
@@ -18,19 +18,20 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Keeps the row of this daemon current.
 pub(super) struct Presence {
-    refused: watch::Sender<Option<String>>,
+    announced: watch::Sender<Announced>,
     ending: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Presence {
-    /// Announces this daemon and keeps its row current.
-    pub(super) fn start(pool: PgPool) -> Self {
-        let refused = watch::Sender::new(None);
+    /// Keeps the row `id` of this daemon current, and watches for daemons that work with
+    /// another configuration.
+    pub(super) fn start(pool: PgPool, id: i64, announced: Announced) -> Self {
+        let announced = watch::Sender::new(announced);
         let ending = CancellationToken::new();
-        let task = tokio::spawn(keep(pool, refused.subscribe(), ending.clone()));
+        let task = tokio::spawn(keep(pool, id, announced.subscribe(), ending.clone()));
         Self {
-            refused,
+            announced,
             ending,
             task,
         }
@@ -38,7 +39,16 @@ impl Presence {
 
     /// Records why the last reload was refused; `None` after one that was not.
     pub(super) fn refused(&self, reason: Option<&str>) {
-        self.refused.send_replace(reason.map(str::to_owned));
+        self.announced
+            .send_modify(|announced| announced.refused = reason.map(str::to_owned));
+    }
+
+    /// Records with which configuration and account this daemon works from now on.
+    pub(super) fn works_with(&self, configuration: String, account: Option<String>) {
+        self.announced.send_modify(|announced| {
+            announced.configuration = configuration;
+            announced.account = account;
+        });
     }
 
     /// Records that this daemon has stopped.
@@ -51,14 +61,20 @@ impl Presence {
 
 async fn keep(
     pool: PgPool,
-    mut refused: watch::Receiver<Option<String>>,
+    id: i64,
+    mut announced: watch::Receiver<Announced>,
     ending: CancellationToken,
 ) {
-    let mut row = None;
+    let mut row = id;
+    let mut others = Vec::new();
     loop {
-        let reason = refused.borrow_and_update().clone();
-        match renewed(&pool, row, reason.as_deref()).await {
-            Ok(id) => row = Some(id),
+        let current = announced.borrow_and_update().clone();
+        match renewed(&pool, row, &current).await {
+            Ok((id, differing)) => {
+                row = id;
+                log_others(&others, &differing);
+                others = differing;
+            }
             // The workers report an unreachable database.
             Err(error) => debug!(%error, "the row of this daemon could not be renewed"),
         }
@@ -66,32 +82,42 @@ async fn keep(
             biased;
             () = ending.cancelled() => break,
             // It is sent by whoever cancels.
-            _ = refused.changed() => {}
+            _ = announced.changed() => {}
             () = tokio::time::sleep(RENEW_EVERY) => {}
         }
     }
-    if let Some(id) = row
-        && let Err(error) = left(&pool, id).await
-    {
+    if let Err(error) = left(&pool, row).await {
         debug!(%error, "the end of this daemon could not be recorded");
     }
 }
 
-/// Renews the row, or makes it where there is none; returns its id.
+/// Renews the row, or makes it where there is none; returns its id, and the daemons that
+/// work with another configuration.
 async fn renewed(
     pool: &PgPool,
-    row: Option<i64>,
-    refused: Option<&str>,
-) -> Result<i64, sqlx::Error> {
+    row: i64,
+    announced: &Announced,
+) -> Result<(i64, Vec<String>), sqlx::Error> {
     let mut connection = pool.acquire().await?;
-    if let Some(id) = row
-        && daemon::renew(&mut connection, id, refused).await?
-    {
-        return Ok(id);
+    let id = if daemon::renew(&mut connection, row, announced).await? {
+        row
+    } else {
+        daemon::announce(&mut connection, announced).await?
+    };
+    let others = daemon::differing(&mut connection, &announced.configuration).await?;
+    let others = others.iter().map(daemon::Daemon::in_words).collect();
+    Ok((id, others))
+}
+
+fn log_others(before: &[String], now: &[String]) {
+    for other in now.iter().filter(|other| !before.contains(other)) {
+        warn!(
+            "another daemon works with this database and with another configuration ({other}): what is followed, the rules and the sinks are those of the daemon that was started or reloaded last; reload the other one, or stop it"
+        );
     }
-    let id = daemon::announce(&mut connection).await?;
-    daemon::renew(&mut connection, id, refused).await?;
-    Ok(id)
+    if now.is_empty() && !before.is_empty() {
+        info!("all daemons work with the same configuration again");
+    }
 }
 
 async fn left(pool: &PgPool, id: i64) -> Result<(), sqlx::Error> {

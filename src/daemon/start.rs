@@ -5,4 +5,6 @@
 pub struct StartOptions {
     /// Also create alerts for first loads, and for stored advisories when a rule is new.
     pub alert_backlog: bool,
+    /// Start although another daemon works with another configuration, and replace that.
+    pub replace_configuration: bool,
 }

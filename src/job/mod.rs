@@ -1,5 +1,6 @@
 //! The jobs: pull, sync, fetch, evaluate, deliver, verify. Every job is idempotent.
 
+pub mod account;
 pub mod alerts;
 pub(crate) mod budget;
 pub mod bundle;

@@ -86,7 +86,7 @@ pub use outgoing::{
     outgoing_within, without_secrets,
 };
 pub use overdue::{ClockClauses, Overdue};
-pub use overlay::overlay;
+pub use overlay::{corrected_fields, differing_fields, is_same_revision, overlay};
 pub use receipt::{PendingFetch, QuarantinedRecord, Receipt, SourceCoverage};
 pub use record_kind::RecordKind;
 pub use redaction::Redaction;

@@ -11,26 +11,144 @@ use super::{Advisory, is_implausible};
 /// one fills missing fields: a feed without products does not remove those from
 /// JSON, and old details do not hide the content of a newer record.
 ///
-/// The result does not depend on the order in which they were received: reading
-/// either of them again changes nothing. A modification time in the future of `at`, when
-/// they are merged, is a mistake and wins over nothing.
+/// `corrected` names fields that the feed has changed since the details were received,
+/// without a new modification time: of these the record wins if neither is newer.
+///
+/// Reading either of them again changes nothing. A modification time in the future of `at`,
+/// when they are merged, is a mistake and wins over nothing.
 #[must_use]
-pub fn overlay(record: &Advisory, detail: &Advisory, at: DateTime<Utc>) -> Advisory {
-    let plausible = |one: &Advisory| one.modified_at.filter(|time| !is_implausible(*time, at));
-    let is_older = match (plausible(detail), plausible(record)) {
-        (Some(theirs), Some(ours)) => theirs < ours,
-        (None, Some(_)) => detail.modified_at.is_some(),
-        (_, None) => false,
-    };
-    if is_older {
+pub fn overlay(
+    record: &Advisory,
+    detail: &Advisory,
+    corrected: &[String],
+    at: DateTime<Utc>,
+) -> Advisory {
+    let newer = newer(record, detail, at);
+    if newer == Newer::Record {
         return fill(record, detail).normalised();
     }
-    let mut whole = fill(detail, record);
-    if detail.modified_at == record.modified_at {
+    let corrected = if newer == Newer::Neither {
+        corrected
+    } else {
+        &[]
+    };
+    let mut whole = if corrected.is_empty() {
+        fill(detail, record)
+    } else {
+        fill(&with_corrections(detail, record, corrected), record)
+    };
+    if detail.modified_at == record.modified_at && !is_named(corrected, REJECTED) {
         // Same revision: by licence, keys may be missing in either.
         whole.is_rejected = detail.is_rejected || record.is_rejected;
     }
     whole.normalised()
+}
+
+/// Whether neither of a record and details is newer, so that details win by default.
+#[must_use]
+pub fn is_same_revision(record: &Advisory, detail: &Advisory, at: DateTime<Utc>) -> bool {
+    newer(record, detail, at) == Newer::Neither
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Newer {
+    Record,
+    Detail,
+    Neither,
+}
+
+fn newer(record: &Advisory, detail: &Advisory, at: DateTime<Utc>) -> Newer {
+    let plausible = |one: &Advisory| one.modified_at.filter(|time| !is_implausible(*time, at));
+    match (plausible(detail), plausible(record)) {
+        (Some(theirs), Some(ours)) if theirs < ours => Newer::Record,
+        (Some(theirs), Some(ours)) if theirs > ours => Newer::Detail,
+        (None, Some(_)) if detail.modified_at.is_some() => Newer::Record,
+        (Some(_), None) if record.modified_at.is_some() => Newer::Detail,
+        _ => Newer::Neither,
+    }
+}
+
+/// The name of the flag, which always has a value.
+const REJECTED: &str = "is_rejected";
+
+/// Passes the fields that can be corrected to the macro `$to`, after `$arguments`. The key
+/// and the modification time are not among them: a change of these is another revision.
+macro_rules! with_fields {
+    ($to:ident $arguments:tt) => {
+        $to!($arguments
+            upstream_id title criticality released_at attack_vector solution_status impacts cves
+            cvss2 cvss3 cvss4 threat_score is_zero_day description solution products references)
+    };
+}
+
+macro_rules! differing {
+    (($one:ident $other:ident) $($field:ident)*) => {{
+        let mut names: Vec<String> = Vec::new();
+        $(if $one.$field != $other.$field {
+            names.push(stringify!($field).to_owned());
+        })*
+        names
+    }};
+}
+
+macro_rules! with_value {
+    (($one:ident $names:ident) $($field:ident)*) => {
+        $(if !is_present(&$one.$field) {
+            $names.retain(|name| name != stringify!($field));
+        })*
+    };
+}
+
+macro_rules! take {
+    (($to:ident $from:ident $names:ident) $($field:ident)*) => {
+        $(if is_named($names, stringify!($field)) && is_present(&$from.$field) {
+            $to.$field.clone_from(&$from.$field);
+        })*
+    };
+}
+
+fn is_present<T: Default + PartialEq>(value: &T) -> bool {
+    *value != T::default()
+}
+
+fn is_named(names: &[String], name: &str) -> bool {
+    names.iter().any(|one| one == name)
+}
+
+/// The names of the fields in which two advisories differ.
+#[must_use]
+pub fn differing_fields(one: &Advisory, other: &Advisory) -> Vec<String> {
+    let mut names = with_fields!(differing (one other));
+    if one.is_rejected != other.is_rejected {
+        names.push(REJECTED.to_owned());
+    }
+    names
+}
+
+/// The names of the fields in which `after` differs from `before` and has a value.
+#[must_use]
+pub fn corrected_fields(before: &Advisory, after: &Advisory) -> Vec<String> {
+    let mut names = differing_fields(before, after);
+    with_fields!(with_value (after names));
+    if !after.is_rejected && after.criticality.is_none() {
+        // It may only lack the keys that the flag is read from.
+        names.retain(|name| name != REJECTED);
+    }
+    names
+}
+
+/// The details, with what the record has corrected.
+fn with_corrections(detail: &Advisory, record: &Advisory, corrected: &[String]) -> Advisory {
+    let mut whole = detail.clone();
+    with_fields!(take (whole record corrected));
+    if is_named(corrected, REJECTED) {
+        whole.is_rejected = record.is_rejected;
+    }
+    whole.unrecognised.retain(|key, _| {
+        let base = key.strip_suffix("_score").or(key.strip_suffix("_vector"));
+        !is_named(corrected, key) && !base.is_some_and(|base| is_named(corrected, base))
+    });
+    whole
 }
 
 /// `winner`, with missing fields filled from `other`.
@@ -109,102 +227,4 @@ impl Fill<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use chrono::{DateTime, TimeDelta, Utc};
-
-    use crate::model::{Advisory, Product, sample};
-
-    fn overlay(record: &Advisory, detail: &Advisory) -> Advisory {
-        super::overlay(record, detail, at(24))
-    }
-
-    fn at(hours: i64) -> DateTime<Utc> {
-        DateTime::UNIX_EPOCH + TimeDelta::hours(hours)
-    }
-
-    fn statement(hours: i64, title: Option<&str>, cves: &[&str]) -> Advisory {
-        Advisory {
-            said: "SA1".to_owned(),
-            modified_at: Some(at(hours)),
-            title: title.map(str::to_owned),
-            cves: cves.iter().map(|cve| (*cve).to_owned()).collect(),
-            ..Advisory::default()
-        }
-    }
-
-    #[test]
-    fn the_newer_wins_where_it_has_a_value_and_json_where_neither_is() {
-        let record = statement(2, Some("record"), &[]);
-        let title = |hours| overlay(&record, &statement(hours, Some("detail"), &["CVE-1"]));
-        assert_eq!(title(1).title.as_deref(), Some("record"));
-        assert_eq!(title(2).title.as_deref(), Some("detail"));
-        assert_eq!(title(3).title.as_deref(), Some("detail"));
-        // Old details still fill what the feed never contains.
-        assert_eq!(title(1).cves, ["CVE-1"]);
-        assert_eq!(title(1).modified_at, Some(at(2)));
-        let blank = overlay(&record, &statement(3, None, &[]));
-        assert_eq!(blank.title.as_deref(), Some("record"));
-    }
-
-    #[test]
-    fn every_field_comes_from_the_winner_and_where_it_is_open_from_the_other() {
-        let full = sample::full().normalised();
-        let empty = Advisory {
-            said: full.said.clone(),
-            ..Advisory::default()
-        };
-        assert_eq!(overlay(&empty, &full), full);
-        let filled = Advisory {
-            is_rejected: false,
-            ..full.clone()
-        };
-        assert_eq!(overlay(&full, &empty), filled, "a flag always has a value");
-    }
-
-    #[test]
-    fn laying_the_same_detail_over_its_own_outcome_changes_nothing() {
-        let record = statement(2, Some("record"), &["CVE-2"]);
-        for hours in 1..4 {
-            let mut detail = statement(hours, None, &["CVE-1"]);
-            detail.products = vec![Product::default()];
-            let whole = overlay(&record, &detail);
-            assert_eq!(overlay(&whole, &detail), whole);
-        }
-    }
-
-    #[test]
-    fn a_time_in_the_future_wins_over_nothing() {
-        let (now, wrong) = (2, 24 * 365);
-        let title = |record, detail| {
-            let record = statement(record, Some("record"), &[]);
-            overlay(&record, &statement(detail, Some("detail"), &[])).title
-        };
-        assert_eq!(title(now, wrong).as_deref(), Some("record"));
-        assert_eq!(title(wrong, now).as_deref(), Some("detail"));
-        assert_eq!(title(wrong, wrong).as_deref(), Some("detail"));
-        // Clocks differ by less.
-        assert_eq!(title(now, 40).as_deref(), Some("detail"));
-    }
-
-    #[test]
-    fn a_rejection_needs_only_one_of_two_that_speak_of_the_same_time() {
-        let mut record = statement(2, None, &[]);
-        record.is_rejected = true;
-        assert!(overlay(&record, &statement(2, None, &[])).is_rejected);
-        assert!(!overlay(&record, &statement(3, None, &[])).is_rejected);
-        assert!(overlay(&record, &statement(1, None, &[])).is_rejected);
-    }
-
-    #[test]
-    fn what_was_not_understood_is_kept_unless_the_winner_says_it_better() {
-        let mut record = statement(2, None, &[]);
-        for field in ["criticality", "threat_score"] {
-            record.unrecognised.insert(field.into(), "purple".into());
-        }
-        let mut detail = statement(2, None, &[]);
-        detail.criticality = Some(4);
-        let whole = overlay(&record, &detail);
-        assert_eq!(whole.criticality, Some(4));
-        assert!(whole.unrecognised.keys().eq(["threat_score"]));
-    }
-}
+mod tests;

@@ -79,6 +79,7 @@ const JOB: &[(&str, &[&str])] = &[
     ("caught", &["failure"]),
     ("standing", &[]),
     ("budget", &[]),
+    ("account", &[]),
     ("coverage", &[]),
     ("pauses", &[]),
     ("context", &["budget", "failure", "pauses", "standing"]),

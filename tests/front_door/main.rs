@@ -9,6 +9,7 @@
     reason = "a test says what failed by panicking"
 )]
 
+mod accounts;
 mod acknowledgements;
 mod alert_clocks;
 mod alert_commands;
@@ -36,7 +37,9 @@ mod clock_baseline;
 mod clocks;
 mod cluster;
 mod commands;
+mod configurations;
 mod container;
+mod corrections;
 mod crash_points;
 mod cut_short;
 mod daemon;

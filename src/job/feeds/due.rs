@@ -17,7 +17,10 @@ pub fn is_due(context: &Context, source: &Source) -> bool {
         .full_attempt_at
         .filter(|at| source.full_at < Some(*at));
     let is_paused = failed_at.is_some_and(|at| at <= now && now - at < RETRY_AFTER);
-    let is_due = edited_at(source).is_some() || due_at(context, source).is_some_and(|at| at <= now);
+    let is_due = edited_at(source).is_some()
+        // A window may not contain them.
+        || source.has_undecided
+        || due_at(context, source).is_some_and(|at| at <= now);
     // The first pull is a full one anyway.
     source.covered_to.is_some() && !is_paused && is_due
 }

@@ -1,23 +1,46 @@
 //! The rows of `sighting` that a document contains: a record can be twice in it.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Rows of `sighting` that a document contains, shared by all its writers.
-#[derive(Debug, Default)]
-pub(crate) struct Seen(Mutex<HashSet<i64>>);
+use crate::model::Advisory;
+use crate::source::xml::{self, Rules};
+
+/// Rows of `sighting` that a document contains, shared by all its writers, and the rules by
+/// which it is parsed.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    rows: Mutex<HashSet<i64>>,
+    rules: Arc<Rules>,
+}
 
 impl Seen {
+    pub(crate) fn new(rules: Arc<Rules>) -> Self {
+        Self {
+            rows: Mutex::default(),
+            rules,
+        }
+    }
+
     pub(super) fn add(&self, sightings: impl IntoIterator<Item = i64>) {
         self.lock().extend(sightings);
+    }
+
+    pub(super) fn contains(&self, sighting: i64) -> bool {
+        self.lock().contains(&sighting)
     }
 
     pub(crate) fn take(&self) -> Vec<i64> {
         self.lock().drain().collect()
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, HashSet<i64>> {
+    /// Parses the raw text of a stored record.
+    pub(super) fn read(&self, raw: &str) -> Option<Advisory> {
+        xml::read_record(&self.rules, raw.as_bytes()).ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<i64>> {
         // A set of numbers is consistent whenever its lock is free.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -37,7 +37,7 @@ pub(crate) async fn pull_stream(
     let (sender, receiver) = mpsc::channel(WAITING_CHUNKS);
     let receiver = Arc::new(Mutex::new(receiver));
     let mut writers = JoinSet::new();
-    let seen = Arc::new(Seen::default());
+    let seen = Arc::new(Seen::new(Arc::clone(&run.context.rules)));
     for _ in 0..WRITERS {
         let writer = Writer::new(run, Arc::clone(&seen));
         writers.spawn(store_all(writer, Arc::clone(&receiver), broken.clone()));

@@ -11,7 +11,7 @@ use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
 use crate::model::{Details, Fingerprint, Tally, plain_fingerprint};
 use crate::store;
-use crate::store::advisories::advisory::{self, Merged};
+use crate::store::advisories::advisory::{self, Document, Merged};
 use crate::store::advisories::received::Received;
 use crate::store::advisories::write_lock::WriteLock;
 use crate::store::ledger::quarantine::{self, Unreadable};
@@ -100,8 +100,11 @@ async fn write_once(
     let merged = if received.is_empty() {
         Merged::default()
     } else {
-        let is_seen = |sighting| seen.lock().contains(&sighting);
-        advisory::merge(&mut transaction, origin, received, is_seen).await?
+        let document = Document {
+            is_seen: &|sighting| seen.contains(sighting),
+            read: &|raw| seen.read(raw),
+        };
+        advisory::merge(&mut transaction, origin, received, document).await?
     };
     let advisories = received.iter().map(|record| &record.advisory);
     unknown_field::record(&mut transaction, origin, advisories).await?;

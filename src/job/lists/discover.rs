@@ -12,6 +12,7 @@ use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
 use crate::model::{Holder, ListChange, ListedList, Outcome, compare, counted, lost};
+use crate::store::advisories::sighting;
 use crate::store::ledger::configured::{self, Others};
 use crate::store::lists::discovery;
 
@@ -82,7 +83,13 @@ pub async fn configure(connection: &mut PgConnection, config: &Config) -> Result
         sweep: config.feeds.sweep,
         details: config.fetches_details(),
     };
+    let before = configured::followed(connection).await?;
     configured::configure(connection, &lists, &extra, others).await?;
+    let after = configured::followed(connection).await?;
+    let changed: Vec<i32> = before.symmetric_difference(&after).copied().collect();
+    if !changed.is_empty() {
+        sighting::reopen(connection, &changed).await?;
+    }
     if config.discovery.watch_lists {
         discovery::store_unfollowed(connection).await?;
     }

@@ -14,7 +14,7 @@ use crate::source::large;
 use crate::source::ticket as ticket_source;
 use crate::source::xml::{self, Rules};
 use crate::store;
-use crate::store::advisories::advisory;
+use crate::store::advisories::advisory::{self, Document};
 use crate::store::advisories::comparison::Comparison;
 use crate::store::advisories::detail as store_detail;
 use crate::store::advisories::detail::DetailOutcome;
@@ -176,7 +176,11 @@ impl Retry<'_> {
                 byte_hash: self.rules.fingerprint(&bytes),
                 raw: xml::storable(&bytes).into_owned(),
             };
-            advisory::merge(connection, origin, &[received], |_| false).await?;
+            let document = Document {
+                is_seen: &|_| false,
+                read: &|raw| xml::read_record(self.rules, raw.as_bytes()).ok(),
+            };
+            advisory::merge(connection, origin, &[received], document).await?;
         }
         Ok(outcome)
     }

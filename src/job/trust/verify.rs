@@ -9,6 +9,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 
 use crate::model::{SourceKey, counted, is_in_future};
+use crate::store::ledger::account;
 use crate::store::ledger::chain::{self, Break};
 use crate::store::ledger::source;
 use crate::store::reports::missing;
@@ -58,6 +59,7 @@ pub async fn verify(
     let mut verifier = Verifier {
         since,
         now,
+        is_other_account: account::unread(&mut transaction).await?.is_some(),
         runs: 0,
         problems: Vec::new(),
     };
@@ -77,6 +79,7 @@ pub async fn verify(
     let Verifier {
         since,
         now: _,
+        is_other_account: _,
         runs,
         problems,
     } = verifier;
@@ -100,6 +103,8 @@ fn known_to(sources: &[VerifiedSource]) -> Option<DateTime<Utc>> {
 struct Verifier {
     since: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
+    /// Whether sources are to be read again with another account.
+    is_other_account: bool,
     runs: u64,
     problems: Vec<Problem>,
 }
@@ -196,7 +201,12 @@ impl Verifier {
                 return Ok(());
             }
             let advice = format!("run `{}` and check its output", sync_command(key));
-            self.report(key, "it was never read completely", advice);
+            let text = if self.is_other_account && source.chain.runs > 0 {
+                "it was not read completely since another token or `base_url` is used"
+            } else {
+                "it was never read completely"
+            };
+            self.report(key, text, advice);
             return Ok(());
         };
         if let Some(since) = self.since.filter(|since| covered_from > *since)

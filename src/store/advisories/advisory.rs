@@ -42,7 +42,8 @@ pub struct Merged {
 /// Which of these fingerprints are the latest bytes of a record from `source_id`,
 /// with the row of `sighting` for each. Those records need no parsing. A record that
 /// has left the list is not among them: it joins again. Nor is one whose modification time
-/// was taken back: it becomes a version.
+/// was taken back: it becomes a version. Nor is a conflicting copy, once the source of the
+/// current version is no longer followed: it is compared again.
 pub async fn known(
     connection: &mut PgConnection,
     source_id: i32,
@@ -55,7 +56,8 @@ pub async fn known(
          where source_id = $1
            and byte_hash = any($2)
            and taken_back_at is null
-           and left_at is null",
+           and left_at is null
+           and is_undecided is not true",
         source_id,
         &hashes
     )
@@ -67,19 +69,29 @@ pub async fn known(
         .collect())
 }
 
+/// What a chunk of records is compared with, beside the stored advisories.
+#[derive(Clone, Copy)]
+pub struct Document<'a> {
+    /// Whether the run already had a row of `sighting`: the record is then twice in its
+    /// document.
+    pub is_seen: &'a (dyn Fn(i64) -> bool + Sync),
+    /// Parses the raw text of a stored record; `None` if it can no longer be parsed.
+    pub read: &'a (dyn Fn(&str) -> Option<Advisory> + Sync),
+}
+
 /// Stores a chunk of records whose bytes are not [`known`]: new advisories,
 /// new versions and the sightings, inside the caller's transaction.
 ///
-/// `is_seen` tells whether the run already had a row of `sighting`: the record is
-/// then twice in its document. Fails with a unique violation when another
+/// `read` parses a stored record again: it is compared with one that replaces it. Fails with a unique violation when another
 /// transaction stores the same new advisory at the same time; the caller then
 /// repeats the whole transaction, which finds it stored.
 pub async fn merge(
     connection: &mut PgConnection,
     origin: Origin,
     received: &[Received],
-    is_seen: impl Fn(i64) -> bool,
+    document: Document<'_>,
 ) -> Result<Merged, sqlx::Error> {
+    let Document { is_seen, read } = document;
     let records = received.len();
     let (received, mut conflicting_duplicates) = one_of_each(received);
     let mut taken_back = Vec::new();
@@ -88,13 +100,18 @@ pub async fn merge(
         .map(|(_, record)| record.advisory.said.clone())
         .collect();
     let stored = stored_advisories(connection, &said).await?;
-    let details = known_details(connection, &said).await?;
+    let mut details = known_details(connection, &said).await?;
     let sighted = sighting::sighted(connection, origin.source_id, &said).await?;
+    let received: Vec<Hashed<'_>> = received
+        .into_iter()
+        .map(|(place, record)| (place, record, record.advisory.content_hash()))
+        .collect();
+    let corrected = corrected(origin, &received, &stored);
+    add_replaced(connection, &corrected, &mut details, read).await?;
 
     let mut plan = Plan::of(origin);
-    for (place, record) in received {
+    for (place, record, content_hash) in received {
         let said = &record.advisory.said;
-        let content_hash = record.advisory.content_hash();
         let stored = stored.get(said);
         let again = sighted.get(said).is_some_and(|known| is_seen(known.id));
         if again
@@ -132,6 +149,41 @@ pub async fn merge(
         conflicting_duplicates,
         taken_back,
     })
+}
+
+/// A record with its index in the chunk and the hash of its content.
+type Hashed<'a> = (usize, &'a Received, Fingerprint);
+
+/// The advisories whose stored records are corrected without a new modification time.
+fn corrected(
+    origin: Origin,
+    received: &[Hashed<'_>],
+    stored: &HashMap<String, Stored>,
+) -> Vec<String> {
+    let corrected = received.iter().filter_map(|(_, record, content_hash)| {
+        let said = &record.advisory.said;
+        let stored = stored.get(said)?;
+        let is_corrected = stored.is_corrected_by(record, content_hash, origin);
+        is_corrected.then(|| said.clone())
+    });
+    corrected.collect()
+}
+
+/// Adds the stored records of these advisories to their details, parsed again.
+async fn add_replaced(
+    connection: &mut PgConnection,
+    said: &[String],
+    details: &mut HashMap<String, KnownDetail>,
+    read: &(dyn Fn(&str) -> Option<Advisory> + Sync),
+) -> Result<(), sqlx::Error> {
+    let with_details = said.iter().filter(|said| details.contains_key(*said));
+    let said: Vec<String> = with_details.cloned().collect();
+    for (said, raw) in records_of(connection, &said).await? {
+        if let Some(detail) = details.get_mut(&said) {
+            detail.replaced_record = read(&raw);
+        }
+    }
+    Ok(())
 }
 
 /// Compares a single record with the stored advisory, which is locked until the
@@ -213,7 +265,7 @@ pub(crate) async fn stored_advisories(
                       as record_modified_at,
                   coalesce(a.whole_hash, a.content_hash) as "whole_hash!",
                   coalesce(s.configured, false) as "configured!",
-                  coalesce(a.unrecognised ? 'repaired', false) as "repaired!"
+                  coalesce(a.unrecognised ? 'repaired', false) as "repaired!", a.corrected
            from advisory a
            left join source s on s.id = a.source_id
            where a.said = any($1)
@@ -235,11 +287,32 @@ pub(crate) async fn stored_advisories(
                 source_id: row.source_id,
                 source_configured: row.configured,
                 is_repaired: row.repaired,
+                corrected: row.corrected.unwrap_or_default(),
                 version: row.version,
             };
             (row.said, stored)
         })
         .collect())
+}
+
+/// Raw texts of the feed records of these advisories.
+async fn records_of(
+    connection: &mut PgConnection,
+    said: &[String],
+) -> Result<Vec<(String, String)>, sqlx::Error> {
+    if said.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query!(
+        "select said, raw
+         from advisory
+         where said = any($1)
+           and byte_hash is not null",
+        said
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.said, row.raw)).collect())
 }
 
 /// The details of these advisories, to be merged with the records.
@@ -261,6 +334,7 @@ async fn known_details(
             let known = KnownDetail {
                 byte_hash: row.byte_hash,
                 advisory: row.model.0,
+                replaced_record: None,
             };
             (row.said, known)
         })

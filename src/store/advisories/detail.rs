@@ -86,8 +86,8 @@ pub async fn store(
     let lists = lists(connection, detail, since).await?;
     let laid = match &stored {
         Some(stored) => {
-            let completes = completes(detail, stored, before.as_ref());
-            lay_over(connection, origin, detail, (stored, record), completes).await?
+            let before = before.as_ref();
+            lay_over(connection, origin, detail, (stored, record), before).await?
         }
         None if detail.lists.is_none() || !lists.is_empty() => {
             add(connection, origin, detail, lists.first()).await?
@@ -116,6 +116,7 @@ fn alone(detail: &Detail, source_id: i32, number: i32) -> Version<'_> {
         detail: Some(DetailPart {
             byte_hash: detail.byte_hash.to_vec(),
             whole_hash: detail.advisory.content_hash(),
+            corrected: Vec::new(),
         }),
         source_id,
         number,
@@ -151,20 +152,24 @@ async fn lay_over(
     origin: Origin,
     detail: &Detail,
     (stored, record): (&Stored, Option<&Record>),
-    completes: bool,
+    before: Option<&Known>,
 ) -> Result<Laid, sqlx::Error> {
     let mut version = alone(detail, stored.source_id, stored.version + 1);
-    version.completes = completes;
+    version.completes = completes(detail, stored, before);
+    let corrected = before.map(|before| before.left_of(&stored.corrected, detail));
+    let corrected = corrected.unwrap_or_default();
     if let Some(Record { raw, advisory }) = record {
         version.raw = raw;
         version.record = record_part(stored);
         if let Some(advisory) = advisory {
-            version.whole = Cow::Owned(overlay(advisory, &detail.advisory, origin.at));
+            let whole = overlay(advisory, &detail.advisory, &corrected, origin.at);
+            version.whole = Cow::Owned(whole);
         }
     }
     let whole_hash = version.whole.content_hash();
     if let Some(part) = &mut version.detail {
         part.whole_hash = whole_hash;
+        part.corrected = corrected;
     }
     if stored.whole_hash == whole_hash {
         row::replace_record(connection, &[version]).await?;

@@ -5,13 +5,14 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use crate::model::Detail;
+use crate::model::{Advisory, Detail, differing_fields};
 use crate::store::origin::Origin;
 use crate::store::wanted::queue::PendingDetail;
 
 /// The details that were known before.
 pub(super) struct Known {
     byte_hash: Vec<u8>,
+    advisory: Json<Advisory>,
     pub(super) modified_at: Option<DateTime<Utc>>,
     /// Of the last response, if it was older.
     taken_back_hash: Option<Vec<u8>>,
@@ -27,6 +28,17 @@ impl Known {
                     && !origin.precedes(known)
                     && self.byte_hash != detail.byte_hash
         )
+    }
+
+    /// What is left of the fields that the feed has changed since these details, now that
+    /// others were received: what changed last wins.
+    pub(super) fn left_of(&self, corrected: &[String], detail: &Detail) -> Vec<String> {
+        let mut left = corrected.to_vec();
+        if !left.is_empty() && self.byte_hash != detail.byte_hash {
+            let changed = differing_fields(&self.advisory, &detail.advisory);
+            left.retain(|field| !changed.contains(field));
+        }
+        left
     }
 
     /// Whether upstream takes back the modification time of the known details: it sends
@@ -49,10 +61,10 @@ pub(super) async fn known(
 ) -> Result<Option<Known>, sqlx::Error> {
     sqlx::query_as!(
         Known,
-        "select byte_hash, modified_at, taken_back_hash
-         from detail
-         where said = $1
-         for update",
+        r#"select byte_hash, model as "advisory: Json<Advisory>", modified_at, taken_back_hash
+           from detail
+           where said = $1
+           for update"#,
         said
     )
     .fetch_optional(connection)

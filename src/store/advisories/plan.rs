@@ -7,7 +7,7 @@ use super::facts;
 use super::news::{New, News};
 use super::row::{DetailPart, KnownDetail, RecordPart, Stored, Version};
 use super::sighting::{Seen, Sighted};
-use crate::model::{Fingerprint, Statement, overlay};
+use crate::model::{Fingerprint, Statement, corrected_fields, is_same_revision, overlay};
 use crate::store::advisories::received::Received;
 use crate::store::change::Fact;
 use crate::store::origin::Origin;
@@ -180,8 +180,11 @@ impl<'a> Plan<'a> {
             }
             Verdict::New | Verdict::Newer | Verdict::Reworded => {
                 let number = stored.map_or(0, |stored| stored.version) + 1;
-                let version = self.version(record, content_hash, detail, number);
-                self.want(record, &version, detail);
+                let version = self.version(record, content_hash, (stored, detail), number);
+                let is_correction = stored.is_some_and(|stored| {
+                    stored.is_corrected_by(record, &content_hash, self.origin)
+                });
+                self.want(record, &version, detail, is_correction);
                 if sighted.is_some_and(|known| known.taken_back.is_some()) {
                     self.want_again(record, detail);
                 }
@@ -202,15 +205,21 @@ impl<'a> Plan<'a> {
         &self,
         record: &'a Received,
         content_hash: Fingerprint,
-        detail: Option<&KnownDetail>,
+        (stored, detail): (Option<&Stored>, Option<&KnownDetail>),
         number: i32,
     ) -> Version<'a> {
+        let corrected = match (stored, detail) {
+            (Some(stored), Some(known)) => self.corrected(record, &content_hash, stored, known),
+            _ => Vec::new(),
+        };
         let whole = detail.map_or(Cow::Borrowed(&record.advisory), |known| {
-            Cow::Owned(overlay(&record.advisory, &known.advisory, self.origin.at))
+            let (record, at) = (&record.advisory, self.origin.at);
+            Cow::Owned(overlay(record, &known.advisory, &corrected, at))
         });
         let detail = detail.map(|known| DetailPart {
             byte_hash: known.byte_hash.clone(),
             whole_hash: whole.content_hash(),
+            corrected,
         });
         Version {
             whole,
@@ -225,6 +234,31 @@ impl<'a> Plan<'a> {
             number,
             completes: false,
         }
+    }
+
+    /// The fields that the feed has changed since it received the details: those of this
+    /// record, and of earlier ones of the same source and revision.
+    fn corrected(
+        &self,
+        record: &Received,
+        content_hash: &Fingerprint,
+        stored: &Stored,
+        detail: &KnownDetail,
+    ) -> Vec<String> {
+        if stored.says(content_hash) {
+            return stored.corrected.clone();
+        }
+        if !stored.is_corrected_by(record, content_hash, self.origin) {
+            return Vec::new();
+        }
+        let mut all = stored.corrected.clone();
+        let is_same_revision = is_same_revision(&record.advisory, &detail.advisory, self.origin.at);
+        if let Some(replaced) = detail.replaced_record.as_ref().filter(|_| is_same_revision) {
+            all.extend(corrected_fields(replaced, &record.advisory));
+        }
+        all.sort();
+        all.dedup();
+        all
     }
 
     /// Only a change of the merged content creates a version: a record with content
@@ -264,12 +298,20 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn want(&mut self, record: &Received, version: &Version<'_>, detail: Option<&KnownDetail>) {
+    /// Queues details that are missing, or older than the record. After a correction without
+    /// a new modification time nobody knows whether they are older: they are requested again.
+    fn want(
+        &mut self,
+        record: &Received,
+        version: &Version<'_>,
+        detail: Option<&KnownDetail>,
+        is_correction: bool,
+    ) {
         let details = self.origin.details;
         let modified_at = self.origin.plausible(record.advisory.modified_at);
         let known_at = detail.map(|known| self.origin.plausible(known.advisory.modified_at));
         let reason = match known_at {
-            Some(known_at) if known_at < modified_at => Reason::Older,
+            Some(known_at) if known_at < modified_at || is_correction => Reason::Older,
             Some(_) => return,
             None => Reason::Lacks,
         };

@@ -9,6 +9,7 @@ use sqlx::types::Json;
 use super::cell::{Bytes, Cell, Column, Row};
 use super::columns::{columns, with_column_names};
 use super::copy::CopyRows;
+use super::received::Received;
 use crate::model::{Advisory, Fingerprint};
 use crate::store::origin::Origin;
 
@@ -25,6 +26,8 @@ pub(crate) struct Stored {
     pub source_configured: bool,
     /// Stored from a damaged record.
     pub is_repaired: bool,
+    /// Fields that the feed has changed since it received the details.
+    pub corrected: Vec<String>,
     pub version: i32,
 }
 
@@ -37,10 +40,31 @@ impl Stored {
     }
 }
 
+impl Stored {
+    /// Whether the record changes the stored one without a new modification time: the same
+    /// source corrects the same revision.
+    pub(crate) fn is_corrected_by(
+        &self,
+        record: &Received,
+        content_hash: &Fingerprint,
+        origin: Origin,
+    ) -> bool {
+        self.byte_hash.is_some()
+            && self.source_id == origin.source_id
+            && self.record_modified_at == record.advisory.modified_at
+            && !self.says(content_hash)
+            // What was damaged is no correction.
+            && !self.is_repaired
+            && !record.advisory.is_repaired()
+    }
+}
+
 /// The details of an advisory, to be merged with records.
 pub(crate) struct KnownDetail {
     pub byte_hash: Vec<u8>,
     pub advisory: Advisory,
+    /// The stored feed record, if a record of the same source and revision replaces it.
+    pub replaced_record: Option<Advisory>,
 }
 
 /// A version of an advisory, to be stored.
@@ -72,6 +96,8 @@ pub(crate) struct RecordPart {
 pub(crate) struct DetailPart {
     pub byte_hash: Vec<u8>,
     pub whole_hash: Fingerprint,
+    /// Fields of the record that win over these details, see [`overlay`](crate::model::overlay).
+    pub corrected: Vec<String>,
 }
 
 impl Version<'_> {
@@ -96,7 +122,15 @@ impl Version<'_> {
         row.retain(|(name, _)| *name == "unrecognised");
         row.push(said);
         row.extend(self.texts());
+        row.push(self.corrected());
         Row(row)
+    }
+
+    /// A new advisory has none: its COPY leaves the column out.
+    fn corrected(&self) -> Column<'_> {
+        let detail = self.detail.as_ref();
+        let fields = detail.map_or(&[][..], |part| &part.corrected[..]);
+        ("corrected", Cell::TextArray(fields))
     }
 
     /// Columns of the raw texts: origin, fingerprints and times.
@@ -173,10 +207,10 @@ macro_rules! update {
         sqlx::query!(
             "update advisory a
              set (raw, byte_hash, content_hash, record_modified_at, detail_hash, whole_hash, source_id, \
-                  run_id, version, changed_at"
+                  run_id, version, changed_at, corrected"
                 $(+ ", " + $name)*
                 + ") = (n.raw, n.byte_hash, n.content_hash, n.record_modified_at, n.detail_hash, n.whole_hash, n.source_id, \
-                  n.run_id, n.version, greatest(n.changed_at, a.changed_at)"
+                  n.run_id, n.version, greatest(n.changed_at, a.changed_at), nullif(n.corrected, '{}')"
                 $(+ ", n." + $name)*
                 + ")
              from jsonb_populate_recordset(null::advisory, $1) as n
@@ -195,7 +229,10 @@ pub(crate) async fn update(
     if versions.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Row<'_>> = versions.iter().map(|version| version.row(origin)).collect();
+    let mut rows: Vec<Row<'_>> = versions.iter().map(|version| version.row(origin)).collect();
+    for (row, version) in rows.iter_mut().zip(versions) {
+        row.0.push(version.corrected());
+    }
     with_column_names!(update(rows)).execute(connection).await?;
     Ok(())
 }
@@ -219,7 +256,8 @@ pub(crate) async fn replace_record(
              detail_hash = n.detail_hash,
              whole_hash = n.whole_hash,
              unrecognised = n.unrecognised,
-             source_id = n.source_id
+             source_id = n.source_id,
+             corrected = nullif(n.corrected, '{}')
          from jsonb_populate_recordset(null::advisory, $1) as n
          where a.said = n.said",
         Json(rows) as _

@@ -80,6 +80,33 @@ pub(crate) async fn write(
     Ok(ids)
 }
 
+/// Marks conflicting copies that differ from a version of a source that is no longer
+/// followed: there is nobody left to take turns with, so they are compared again. `changed`
+/// are the sources that are followed since now, or no longer.
+pub(crate) async fn reopen(
+    connection: &mut PgConnection,
+    changed: &[i32],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update sighting g
+         set is_undecided = true
+         from advisory a, source former, source s
+         where g.dissent is not null
+           and g.is_undecided is null
+           and a.said = g.said
+           and a.source_id <> g.source_id
+           and (a.source_id = any($1) or g.source_id = any($1))
+           and former.id = a.source_id
+           and not former.configured
+           and s.id = g.source_id
+           and s.configured",
+        changed
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 async fn insert(
     connection: &mut PgConnection,
     origin: Origin,
@@ -135,7 +162,7 @@ async fn update(
         .map(|seen| seen.dissent.map(str::to_owned))
         .collect();
     let taken_back: Vec<bool> = seen.iter().map(|seen| seen.is_taken_back).collect();
-    keep_replaced(connection, origin, &said, &dissents).await?;
+    keep_replaced(connection, origin, &said, (&byte_hashes, &dissents)).await?;
     sqlx::query!(
         "update sighting g
          set byte_hash = n.byte_hash,
@@ -148,6 +175,7 @@ async fn update(
              end,
              last_seen_at = $6,
              left_at = null,
+             is_undecided = null,
              away = case
                  when g.left_at is null then g.away
                  else coalesce(g.away, '{}') + tstzmultirange(tstzrange(g.left_at, greatest($6, g.left_at)))
@@ -169,25 +197,28 @@ async fn update(
     Ok(())
 }
 
-/// Keeps conflicting copies that the source no longer sends.
+/// Keeps conflicting copies that the source no longer sends. One that it still sends stays a
+/// conflicting copy, or became a version.
 async fn keep_replaced(
     connection: &mut PgConnection,
     origin: Origin,
     said: &[String],
-    dissents: &[Option<String>],
+    (byte_hashes, dissents): (&[Vec<u8>], &[Option<String>]),
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into replaced_record (source_id, key, reason, raw, received_at, replaced_at)
          select g.source_id, g.said, 'conflicting copy: it differed from the current version of another source',
                 g.dissent, g.last_seen_at, $4
-         from unnest($2::text[], $3::text[]) as n (said, dissent)
+         from unnest($2::text[], $3::text[], $5::bytea[]) as n (said, dissent, byte_hash)
          join sighting g on g.source_id = $1 and g.said = n.said
          where g.dissent is not null
-           and g.dissent is distinct from n.dissent",
+           and g.dissent is distinct from n.dissent
+           and g.byte_hash <> n.byte_hash",
         origin.source_id,
         said,
         dissents as &[Option<String>],
-        origin.at
+        origin.at,
+        byte_hashes
     )
     .execute(connection)
     .await?;

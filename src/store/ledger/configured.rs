@@ -1,5 +1,7 @@
 //! Configured sources: those that are followed.
 
+use std::collections::BTreeSet;
+
 use sqlx::PgConnection;
 
 /// Configured sources other than watch lists and extra feeds.
@@ -91,4 +93,12 @@ pub async fn configure(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// The sources that are followed.
+pub async fn followed(connection: &mut PgConnection) -> Result<BTreeSet<i32>, sqlx::Error> {
+    let ids = sqlx::query_scalar!("select id from source where configured")
+        .fetch_all(connection)
+        .await?;
+    Ok(ids.into_iter().collect())
 }

@@ -41,6 +41,9 @@ pub async fn completed(
         now,
     } = completed;
     keep_last_seen(connection, source_id, &seen, is_full).await?;
+    if is_full {
+        decided(connection, source_id).await?;
+    }
     let (first, last) = ranges(&seen);
     sqlx::query!(
         "update source
@@ -69,6 +72,21 @@ pub async fn completed(
         began_at,
         now,
         is_full
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Conflicting copies that were to be compared again and that a full pull did not contain
+/// are not waited for any longer.
+async fn decided(connection: &mut PgConnection, source_id: i32) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update sighting
+         set is_undecided = null
+         where source_id = $1
+           and is_undecided",
+        source_id
     )
     .execute(connection)
     .await?;

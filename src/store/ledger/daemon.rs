@@ -24,6 +24,9 @@ const KEPT_FOR: PgInterval = PgInterval {
 /// A daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Daemon {
+    /// Row in `daemon`.
+    #[serde(skip)]
+    pub id: i64,
     /// Name of its machine.
     pub host: String,
     /// Its process.
@@ -40,52 +43,91 @@ pub struct Daemon {
     pub stopped_at: Option<DateTime<Utc>>,
     /// Why its last reload of the configuration was refused.
     pub refused_reload: Option<String>,
+    /// Hash of what it has recorded of its configuration: what is followed, rules and sinks.
+    pub configuration: Option<String>,
+    /// Whether its process is known to exist: it is one of this machine.
+    #[serde(skip)]
+    pub is_here: bool,
+}
+
+/// What a daemon says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Announced {
+    /// Why its last reload was refused.
+    pub refused: Option<String>,
+    /// Hash of what it has recorded of its configuration.
+    pub configuration: String,
+    /// Hash of its account of upstream; `None` if it sends no requests.
+    pub account: Option<String>,
+}
+
+/// Keeps other daemons from being announced until the transaction ends.
+pub async fn lock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("lock table daemon in share row exclusive mode")
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Records that this process works as a daemon, and forgets those that ended long ago.
 /// Returns the id of the row.
-pub async fn announce(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query!(
-        "delete from daemon
-         where seen_at < clock_timestamp() - $1::interval",
-        KEPT_FOR
-    )
-    .execute(&mut *connection)
-    .await?;
+pub async fn announce(
+    connection: &mut PgConnection,
+    announced: &Announced,
+) -> Result<i64, sqlx::Error> {
     let Instance {
         host,
         pid,
         machine,
         started,
     } = Instance::own();
+    // A row of this process is left where its start was repeated.
+    sqlx::query!(
+        "delete from daemon
+         where seen_at < clock_timestamp() - $1::interval
+            or (host = $2 and pid = $3 and machine is not distinct from $4)",
+        KEPT_FOR,
+        host,
+        pid,
+        machine.as_deref()
+    )
+    .execute(&mut *connection)
+    .await?;
     sqlx::query_scalar!(
-        "insert into daemon (host, pid, machine, started, version, started_at, seen_at)
-         values ($1, $2, $3, $4, $5, clock_timestamp(), clock_timestamp())
+        "insert into daemon (host, pid, machine, started, version, started_at, seen_at, refused, configuration, account)
+         values ($1, $2, $3, $4, $5, clock_timestamp(), clock_timestamp(), $6, $7, $8)
          returning id",
         host,
         pid,
         machine.as_deref(),
         *started,
-        env!("CARGO_PKG_VERSION")
+        env!("CARGO_PKG_VERSION"),
+        announced.refused,
+        announced.configuration,
+        announced.account
     )
     .fetch_one(connection)
     .await
 }
 
-/// Records that the daemon runs, and why its last reload was refused. False if its row
-/// is gone, because it was not seen for long.
+/// Records that the daemon runs, and what it says of itself. False if its row is gone,
+/// because it was not seen for long.
 pub async fn renew(
     connection: &mut PgConnection,
     id: i64,
-    refused: Option<&str>,
+    announced: &Announced,
 ) -> Result<bool, sqlx::Error> {
     let renewed = sqlx::query!(
         "update daemon
          set seen_at = clock_timestamp(),
-             refused = $2
+             refused = $2,
+             configuration = $3,
+             account = $4
          where id = $1",
         id,
-        refused
+        announced.refused,
+        announced.configuration,
+        announced.account
     )
     .execute(connection)
     .await?;
@@ -106,10 +148,46 @@ pub async fn stopped(connection: &mut PgConnection, id: i64) -> Result<(), sqlx:
     Ok(())
 }
 
+/// Other daemons of this version that run with another configuration than this one. What
+/// another version has recorded cannot be compared.
+pub async fn differing(
+    connection: &mut PgConnection,
+    configuration: &str,
+) -> Result<Vec<Daemon>, sqlx::Error> {
+    let mut daemons = list(connection).await?;
+    daemons.retain(|daemon| {
+        let other = daemon.configuration.as_ref();
+        daemon.running
+            && daemon.version == env!("CARGO_PKG_VERSION")
+            && other.is_some_and(|other| other != configuration)
+            && !daemon.is_own()
+    });
+    Ok(daemons)
+}
+
+impl Daemon {
+    /// Whether it is this process.
+    fn is_own(&self) -> bool {
+        let Instance { host, pid, .. } = Instance::own();
+        self.is_here && self.pid == *pid && self.host == *host
+    }
+
+    /// Its process, in words.
+    pub fn in_words(&self) -> String {
+        let Self {
+            host, pid, since, ..
+        } = self;
+        format!(
+            "process {pid} on {host}, since {}",
+            since.format("%Y-%m-%d %H:%M:%S UTC")
+        )
+    }
+}
+
 /// The daemons that run, and those that ended lately; the one that was seen last first.
 pub async fn list(connection: &mut PgConnection) -> Result<Vec<Daemon>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select host, pid, machine, started, version, started_at, seen_at, stopped_at, refused,
+        r#"select id, host, pid, machine, started, version, started_at, seen_at, stopped_at, refused, configuration,
                   stopped_at is null
                       and seen_at > clock_timestamp() - $1::interval as "is_recent!"
            from daemon
@@ -128,6 +206,7 @@ pub async fn list(connection: &mut PgConnection) -> Result<Vec<Daemon>, sqlx::Er
                 started: row.started,
             };
             Daemon {
+                id: row.id,
                 host: row.host,
                 pid: row.pid,
                 version: row.version,
@@ -136,6 +215,8 @@ pub async fn list(connection: &mut PgConnection) -> Result<Vec<Daemon>, sqlx::Er
                 seen_at: row.seen_at,
                 stopped_at: row.stopped_at,
                 refused_reload: row.refused,
+                configuration: row.configuration,
+                is_here: instance.is_running(),
             }
         })
         .collect();

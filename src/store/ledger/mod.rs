@@ -1,5 +1,6 @@
 //! Run log: sources, runs, cursors, locks, quarantine and the hash chain.
 
+pub mod account;
 pub(crate) mod activity;
 pub(crate) mod chain;
 pub(crate) mod configured;

@@ -60,6 +60,8 @@ pub struct Source {
     pub full_attempt_at: Option<DateTime<Utc>>,
     /// When something was last found to have come to or left what a watch list contains.
     pub contents_changed_at: Option<DateTime<Utc>>,
+    /// Whether conflicting copies of it are to be compared again.
+    pub has_undecided: bool,
 }
 
 /// Looks up a source.
@@ -69,15 +71,16 @@ pub async fn find(
 ) -> Result<Option<Source>, sqlx::Error> {
     let (kind, watch_list_id, extra_feed) = key.columns();
     let row = sqlx::query!(
-        "select id, upper(covered) as covered_to, root_element, last_success_at, served_by, served_why, rests_until,
+        r#"select id, upper(covered) as covered_to, root_element, last_success_at, served_by, served_why, rests_until,
                 followed_since, full_at, full_attempt_at,
                 (select max(m.changed_at)
                  from mirror m
-                 where m.watch_list_id = source.watch_list_id) as contents_changed_at
+                 where m.watch_list_id = source.watch_list_id) as contents_changed_at,
+                exists (select from sighting g where g.source_id = source.id and g.is_undecided) as "has_undecided!"
          from source
          where kind = $1
            and watch_list_id is not distinct from $2
-           and extra_feed is not distinct from $3",
+           and extra_feed is not distinct from $3"#,
         kind,
         watch_list_id,
         extra_feed
@@ -101,6 +104,7 @@ pub async fn find(
         full_at: row.full_at,
         full_attempt_at: row.full_attempt_at,
         contents_changed_at: row.contents_changed_at,
+        has_undecided: row.has_undecided,
     }))
 }
 

@@ -7,7 +7,7 @@ use crate::model::{Advisory, Details, is_implausible, overlay};
 use crate::source::detail as detail_source;
 use crate::source::ticket as ticket_source;
 use crate::source::xml;
-use crate::store;
+use crate::store::advisories::advisory::{self as advisories, Document};
 use crate::store::advisories::received::Received;
 use crate::store::change;
 use crate::store::origin::Origin;
@@ -75,6 +75,7 @@ impl Pass<'_, '_> {
             has_record,
             has_detail,
             detail,
+            corrected,
             changed_at,
         } = text;
         let rules = self.replay.rules;
@@ -94,6 +95,7 @@ impl Pass<'_, '_> {
             overlay(
                 &record,
                 &detail_source::read_again(rules, &detail)?,
+                corrected.as_deref().unwrap_or_default(),
                 changed_at,
             )
         } else {
@@ -172,13 +174,11 @@ impl Pass<'_, '_> {
                         details: Details::Auto,
                         is_live: false,
                     };
-                    store::advisories::advisory::merge(
-                        &mut transaction,
-                        origin,
-                        &[received],
-                        |_| false,
-                    )
-                    .await?;
+                    let document = Document {
+                        is_seen: &|_| false,
+                        read: &|raw| xml::read_record(self.replay.rules, raw.as_bytes()).ok(),
+                    };
+                    advisories::merge(&mut transaction, origin, &[received], document).await?;
                 }
                 transaction.commit().await?;
             }

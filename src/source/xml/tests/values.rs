@@ -273,8 +273,8 @@ fn what_is_not_understood_of_a_field_is_dropped_where_another_statement_says_it(
         unrecognised: BTreeMap::new(),
         ..sample::full()
     };
-    let left = overlay(&record, &detail, DateTime::UNIX_EPOCH).unrecognised;
+    let left = overlay(&record, &detail, &[], DateTime::UNIX_EPOCH).unrecognised;
     assert!(left.keys().eq(["is_rejected", "said", "type"]), "{left:?}");
-    let left = overlay(&record, &Advisory::default(), DateTime::UNIX_EPOCH).unrecognised;
+    let left = overlay(&record, &Advisory::default(), &[], DateTime::UNIX_EPOCH).unrecognised;
     assert_eq!(left.len(), AliasField::ALL.len());
 }

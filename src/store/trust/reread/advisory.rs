@@ -26,6 +26,8 @@ pub struct Text {
     pub has_detail: bool,
     /// Raw text of these details.
     pub detail: Option<String>,
+    /// Fields of the record that win over these details.
+    pub corrected: Option<Vec<String>>,
     /// When the version was stored.
     pub changed_at: DateTime<Utc>,
 }
@@ -58,12 +60,12 @@ pub async fn texts(
                 Text,
                 r#"select c.said, c.version, c.raw, c.byte_hash is not null as "has_record!",
                           c.detail_hash is not null as "has_detail!", coalesce(d.raw, f.raw) as detail,
-                          c.changed_at
+                          c.corrected, c.changed_at
                    from (
-                       select said, version, raw, byte_hash, detail_hash, changed_at,
+                       select said, version, raw, byte_hash, detail_hash, corrected, changed_at,
                               sum(octet_length(raw)) over (order by said) - octet_length(raw) as before
                        from (
-                           select said, version, raw, byte_hash, detail_hash, changed_at
+                           select said, version, raw, byte_hash, detail_hash, corrected, changed_at
                            from advisory
                            where said > $1
                              and ($2::timestamptz is null or changed_at >= $2)
@@ -86,12 +88,12 @@ pub async fn texts(
                 Text,
                 r#"select c.said, c.version, c.raw as "raw!", c.byte_hash is not null as "has_record!",
                           c.detail_hash is not null as "has_detail!", coalesce(d.raw, f.raw) as detail,
-                          c.changed_at
+                          c.corrected, c.changed_at
                    from (
-                       select said, version, raw, byte_hash, detail_hash, changed_at,
+                       select said, version, raw, byte_hash, detail_hash, corrected, changed_at,
                               sum(octet_length(raw)) over (order by said, version) - octet_length(raw) as before
                        from (
-                           select said, version, raw, byte_hash, detail_hash, changed_at
+                           select said, version, raw, byte_hash, detail_hash, corrected, changed_at
                            from advisory_version
                            where (said, version) > ($1, $2)
                              and raw is not null

@@ -1,0 +1,145 @@
+//! Another token, or another upstream: the cursors of one account say nothing about another.
+
+use advisoryd::simulate::{Fault, Options, Rule};
+
+use crate::support::{Told, World, small};
+
+const TOKEN: &str = "abcdabcdabcdabcdabcdabcdabcdabcdabcdabcd";
+const COVERED: &str = "select count(*) from advisoryd.source
+                       where configured and kind in ('watch_list', 'tickets') and not isempty(covered)";
+
+fn sync(world: &World) -> Told {
+    world.told(&["sync", "--json"])
+}
+
+/// Source and mode of the runs that a command made.
+fn modes(told: &Told) -> Vec<String> {
+    let runs = told
+        .json_lines()
+        .into_iter()
+        .filter(|run| run["mode"].is_string());
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    runs.map(|run| format!("{} {}", text(&run["source"]), text(&run["mode"])))
+        .collect()
+}
+
+const INCREMENTAL: [&str; 2] = ["watch list 1 window", "tickets incremental"];
+
+/// A new token of the same account: everything is read again once, and nothing changes.
+#[tokio::test]
+async fn another_token_means_reading_all_again_once() {
+    let world = World::new().await;
+    assert_eq!(sync(&world).code, 0);
+    assert_eq!(modes(&sync(&world)), INCREMENTAL);
+    let changes = "select count(*) from advisoryd_v1.changes";
+    let before = (world.count(changes).await, world.versions().await);
+
+    std::fs::write(world.token_file(), TOKEN).unwrap();
+    world.simulator.set_token(TOKEN);
+    world.simulator.inject(
+        Rule::new(Fault::Status(403))
+            .on("/api/tickets/")
+            .times(1000),
+    );
+    let told = sync(&world);
+    assert_eq!(told.code, 1, "{told}");
+    assert!(
+        told.to_string().contains("the token is another one"),
+        "{told}"
+    );
+    assert_eq!(
+        world.count(COVERED).await,
+        1,
+        "of the tickets nothing is covered"
+    );
+    let status = world.told(&["status"]);
+    assert!(
+        status.stdout.contains("it may be another account"),
+        "{status}"
+    );
+    assert!(
+        status.stdout.contains("1 source not complete yet"),
+        "{status}"
+    );
+    assert_eq!(world.told(&["status", "--check"]).code, 1);
+    let verify = world.told(&["verify"]);
+    assert_eq!(verify.code, 1, "{verify}");
+    assert!(verify.stdout.contains("since another token"), "{verify}");
+
+    world.simulator.clear_faults();
+    let told = sync(&world);
+    assert_eq!(told.code, 0, "{told}");
+    assert_eq!(
+        modes(&told),
+        ["watch list 1 window", "tickets full", "tickets incremental"]
+    );
+    let status = world.told(&["status"]);
+    assert!(!status.stdout.contains("another account"), "{status}");
+    assert_eq!(world.told(&["verify"]).code, 0);
+    assert_eq!(modes(&sync(&world)), INCREMENTAL);
+    assert_eq!((world.count(changes).await, world.versions().await), before);
+}
+
+/// What only the other account has is read at once.
+#[tokio::test]
+async fn another_upstream_is_read_from_the_beginning() {
+    let mut world = World::new().await;
+    assert_eq!(sync(&world).code, 0);
+    let other = World::with(Options {
+        advisories: 90,
+        tickets: 40,
+        ..small()
+    })
+    .await;
+    world.settings.upstream.base_url = Some(other.simulator.base_url());
+    let told = sync(&world);
+    assert!(
+        told.to_string().contains(&other.simulator.base_url()),
+        "{told}"
+    );
+    let ids = world
+        .texts("select id::text from advisoryd_v1.tickets")
+        .await;
+    for id in other.simulator.ticket_ids() {
+        assert!(ids.contains(&id.to_string()), "{id} {told}");
+    }
+    let versions = world.versions().await;
+    for said in other.simulator.saids(1) {
+        assert!(versions.contains_key(&said), "{said} {told}");
+    }
+}
+
+/// Two daemons of one account may have a token each: they do not read all in turn.
+#[tokio::test]
+async fn tokens_that_are_used_at_the_same_time_take_no_turns() {
+    let world = World::new().await;
+    let first = world.token_file();
+    assert_eq!(sync(&world).code, 0);
+    let token = std::fs::read_to_string(&first).unwrap();
+    std::fs::write(&first, TOKEN).unwrap();
+    world.simulator.set_token(TOKEN);
+    assert_eq!(sync(&world).code, 0);
+    // A daemon with the second token runs while the first one comes back.
+    sqlx::query(
+        "insert into advisoryd.daemon (host, pid, version, started_at, seen_at, account)
+         select 'elsewhere', 1, 'x', clock_timestamp(), clock_timestamp(), account
+         from advisoryd.upstream_account order by bound_at desc limit 1",
+    )
+    .execute(world.pool())
+    .await
+    .unwrap();
+    std::fs::write(&first, token.clone()).unwrap();
+    world.simulator.set_token(&token);
+    assert_eq!(modes(&sync(&world)), INCREMENTAL);
+    // Once it has stopped, that is a change of accounts like any other.
+    sqlx::query("update advisoryd.daemon set stopped_at = clock_timestamp()")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    let told = sync(&world);
+    assert_eq!(
+        modes(&told),
+        ["watch list 1 window", "tickets full", "tickets incremental"],
+        "{told}"
+    );
+}

@@ -1,0 +1,119 @@
+//! One configuration per database: a process with another one replaces nothing of a daemon
+//! that runs.
+
+use advisoryd::simulate::Options;
+
+use crate::support::settings::NEVER;
+use crate::support::{PATIENCE, Running, World, eventually, small};
+
+const OTHER: &str = "another configuration";
+const FOLLOWED: &str = "select watch_list_id::text from advisoryd.source
+                        where kind = 'watch_list' and configured order by 1";
+
+/// A world with two lists, of which the first one is followed.
+async fn following_one() -> World {
+    let mut world = World::with(Options {
+        watch_lists: 2,
+        ..small()
+    })
+    .await;
+    world.settings.schedule.feeds = Some(NEVER);
+    world.settings.tickets.enabled = Some(false);
+    world.lists = Some(vec![1]);
+    world
+}
+
+async fn run(world: &World, sql: &'static str) {
+    sqlx::query(sql).execute(world.pool()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_process_with_another_configuration_replaces_nothing_of_a_daemon_that_runs() {
+    let mut world = following_one().await;
+    let mut daemon = world.run().await;
+    world.lists = Some(vec![2]);
+    for arguments in [&["sync", "feeds"][..], &["run"]] {
+        let told = world.told(arguments);
+        assert_eq!(told.code, 1, "{told}");
+        assert!(told.stderr.contains(OTHER), "{told}");
+        let pid = format!("process {} on", daemon.pid());
+        assert!(told.stderr.contains(&pid), "{told}");
+        assert_eq!(world.texts(FOLLOWED).await, ["1"], "{told}");
+    }
+    // The same configuration in another file, with another port, is no other one.
+    world.lists = Some(vec![1]);
+    world.serve_health();
+    let mut second = world.run().await;
+    let told = world.told(&["sync", "feeds"]);
+    assert_eq!(told.code, 0, "{told}");
+    let told = world.told(&["status"]);
+    assert!(!told.stdout.contains("different configurations"), "{told}");
+    second.kill9();
+    daemon.kill9();
+    world.lists = Some(vec![2]);
+    let _third = world.run().await;
+    assert_eq!(
+        world.texts(FOLLOWED).await,
+        ["2"],
+        "those that run no more do not count"
+    );
+}
+
+#[tokio::test]
+async fn who_is_replaced_on_purpose_says_so_and_so_does_status() {
+    let mut world = following_one().await;
+    let mut daemon = world.run().await;
+    world.lists = Some(vec![2]);
+    let mut second = Running::start(&mut world.command(&["run", "--replace-configuration"]));
+    second
+        .line("the configuration of another daemon is replaced")
+        .await;
+    daemon.line(OTHER).await;
+    second.line(OTHER).await;
+    assert_eq!(world.texts(FOLLOWED).await, ["2"]);
+    let told = world.told(&["status"]);
+    assert!(told.stdout.contains("different configurations"), "{told}");
+    let told = world.told(&["status", "--check"]);
+    assert!(told.stdout.contains("different configurations"), "{told}");
+    assert_eq!(told.code, 1, "{told}");
+    // It is given the same configuration, and reloads it.
+    daemon.signal(nix::sys::signal::Signal::SIGHUP);
+    daemon
+        .line("all daemons work with the same configuration again")
+        .await;
+    let told = world.told(&["status"]);
+    assert!(!told.stdout.contains("different configurations"), "{told}");
+}
+
+#[tokio::test]
+async fn a_daemon_of_another_machine_counts_while_it_renews_its_row() {
+    let mut world = following_one().await;
+    let mut daemon = world.run().await;
+    daemon.kill9();
+    run(
+        &world,
+        "update advisoryd.daemon set machine = 'another', host = 'elsewhere', seen_at = clock_timestamp()",
+    )
+    .await;
+    world.lists = Some(vec![2]);
+    let mut waiting = Running::start(&mut world.command(&["run"]));
+    waiting.line("waiting until it is known").await;
+    run(
+        &world,
+        "update advisoryd.daemon set seen_at = clock_timestamp()",
+    )
+    .await;
+    assert_eq!(waiting.ended().await.code(), Some(1));
+    assert!(waiting.stderr().contains(OTHER), "{}", waiting.stderr());
+    let mut waiting = Running::start(&mut world.command(&["run"]));
+    waiting.line("waiting until it is known").await;
+    run(
+        &world,
+        "update advisoryd.daemon set seen_at = clock_timestamp() - interval '51 seconds'",
+    )
+    .await;
+    eventually("the other configuration", PATIENCE, async || {
+        (world.texts(FOLLOWED).await == ["2"]).then_some(())
+    })
+    .await;
+}
