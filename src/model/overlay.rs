@@ -83,6 +83,14 @@ macro_rules! with_fields {
 
 macro_rules! differing {
     (($one:ident $other:ident) $($field:ident)*) => {{
+        // A new field must be named here, or in `with_fields`.
+        let Advisory {
+            said: _,
+            modified_at: _,
+            is_rejected: _,
+            unrecognised: _,
+            $($field: _,)*
+        } = $one;
         let mut names: Vec<String> = Vec::new();
         $(if $one.$field != $other.$field {
             names.push(stringify!($field).to_owned());

@@ -21,6 +21,8 @@ const UNPACKED: usize = 60 << 20;
 const AT_ONCE: i64 = 4;
 /// Peak memory of the daemon, in kB.
 const LIMIT_KB: u64 = 128 << 10;
+/// The same while a row of almost 16 MiB is kept whole although it cannot be repaired.
+const CONTROLS_LIMIT_KB: u64 = 224 << 10;
 
 /// What a body consists of, between its beginning and its end.
 #[derive(Debug, Clone, Copy)]
@@ -144,7 +146,11 @@ async fn json_that_unpacks_to_60_mb_keeps_the_daemon_small() {
     ] {
         let peak = peak_of(filling).await;
         eprintln!("peak memory with {AT_ONCE} bombs of {filling:?} at once: {peak} kB");
-        assert!(peak < LIMIT_KB, "{filling:?}: {peak} kB");
+        let limit = match filling {
+            Filling::Controls => CONTROLS_LIMIT_KB,
+            _ => LIMIT_KB,
+        };
+        assert!(peak < limit, "{filling:?}: {peak} kB");
     }
 }
 

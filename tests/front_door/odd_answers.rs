@@ -28,12 +28,12 @@ async fn a_link_with_the_token_is_followed_and_not_kept() {
         json!({"count": 3, "next": next, "results": [{"id": id, "title": "t"}]}).to_string()
     };
     let last = r#"{"count": 3, "next": null, "results": [{"id": 30"#;
-    let pages = vec![page(10, Some(2)), page(20, Some(3)), last.to_owned()];
+    let all = vec![page(10, Some(2)), page(20, Some(3)), last.to_owned()];
     paged
         .shelf()
         .rows
         .insert("/api/tickets/".to_owned(), Vec::new());
-    paged.shelf().fixed.insert(false, pages);
+    paged.shelf().fixed.insert(false, all);
     let full = TicketSync::Full {
         accept_removals: true,
     };

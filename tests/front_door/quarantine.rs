@@ -275,6 +275,6 @@ async fn the_advisory_that_a_record_refers_to_does_not_replace_it() {
     let proof = world.told(&["verify"]);
     assert!(is_missing(&proof), "it is stored nowhere: {proof:?}");
     let shown = world.told(&["quarantine", "show", &id(&world).await]);
-    let list = world.told(&["quarantine", "list"]);
-    assert_reads!(shown, list);
+    let all = world.told(&["quarantine", "list"]);
+    assert_reads!(shown, all);
 }

@@ -272,7 +272,7 @@ async fn each_preset_shows_bad_texts_as_they_are() {
     for preset in presets() {
         for value in sent(preset, &message).await {
             let value = serde_json::to_string_pretty(&value).unwrap();
-            page.push_str(&format!("{}\n{value}\n", preset.name));
+            page += &[preset.name, "\n", &value, "\n"].concat();
         }
     }
     // It breaks addresses and names, and cannot be seen.

@@ -135,19 +135,16 @@ async fn a_feed_is_compressed_only_for_clients_that_accept_it() {
 }
 
 async fn unpacked(name: &str, bytes: &[u8]) -> Vec<u8> {
-    match name {
-        "gzip" => {
-            let mut decoder = GzipDecoder::new(Vec::new());
-            decoder.write_all(bytes).await.unwrap();
-            decoder.shutdown().await.unwrap();
-            decoder.into_inner()
-        }
-        _ => {
-            let mut decoder = ZstdDecoder::new(Vec::new());
-            decoder.write_all(bytes).await.unwrap();
-            decoder.shutdown().await.unwrap();
-            decoder.into_inner()
-        }
+    if name == "gzip" {
+        let mut decoder = GzipDecoder::new(Vec::new());
+        decoder.write_all(bytes).await.unwrap();
+        decoder.shutdown().await.unwrap();
+        decoder.into_inner()
+    } else {
+        let mut decoder = ZstdDecoder::new(Vec::new());
+        decoder.write_all(bytes).await.unwrap();
+        decoder.shutdown().await.unwrap();
+        decoder.into_inner()
     }
 }
 
