@@ -71,6 +71,7 @@ mod status_source;
 mod stop;
 mod sync;
 mod sync_contents;
+mod sync_enrich;
 mod table;
 mod tickets;
 mod times;

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use tracing::instrument::WithSubscriber as _;
+use tracing::subscriber::NoSubscriber;
 
 use super::exit::WrongUsage;
 use super::output::{print_done, print_error, print_json};
 use super::report::{LOG_OF_RUNS, not_followed, print_batches, print_run};
 use super::shared::Shared;
 use super::stop::stop_on_signals;
-use super::{ask, chosen_list, progress, sync_contents};
+use super::{ask, chosen_list, progress, sync_contents, sync_enrich};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::account::bind;
@@ -19,7 +21,6 @@ use crate::job::alerts::{by_clock, pass};
 use crate::job::context::Context;
 use crate::job::details::fetch::{self, Fetched};
 use crate::job::details::revision_scan;
-use crate::job::enrichment::pull::{self as enrichment, Pulled};
 use crate::job::feeds::feed::{Feed, LookBack, feeds};
 use crate::job::feeds::{full, pull};
 use crate::job::health::check;
@@ -234,26 +235,9 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
     }
     // Scores are stored for the CVEs that are known by then, also from details.
     if wanted.what == What::All && wanted.watch_list.is_empty() {
-        good &= enrich(context, wanted.json).await?;
+        good &= sync_enrich::enrich(context, wanted.json).await?;
     }
     Ok(good && !context.stop.is_cancelled())
-}
-
-/// Reads the KEV catalogue and EPSS scores, if they are due.
-async fn enrich(context: &Context, json: bool) -> anyhow::Result<bool> {
-    let mut good = true;
-    for (catalogue, pulled) in enrichment::pull_due(context).await? {
-        match pulled {
-            Pulled::Applied(applied) if json => print_json(&applied)?,
-            Pulled::Applied(applied) => print_done(&applied.sentence()),
-            Pulled::Failed(error) => {
-                print_error(&format!("{}: {error}", catalogue.label()));
-                good = false;
-            }
-            Pulled::Unchanged | Pulled::Skipped => {}
-        }
-    }
-    Ok(good)
 }
 
 /// Tells the sinks of what the pass brought.
@@ -262,7 +246,9 @@ async fn alert(context: &Context, sinks: &[Sink], wanted: &Sync) -> anyhow::Resu
         return Ok(true);
     }
     if context.config.alerts.rules.is_empty() && sinks.is_empty() {
-        check::check_health(context).await?;
+        // `status` shows them; what is new is told above.
+        let silent = NoSubscriber::default();
+        check::check_health(context).with_subscriber(silent).await?;
         return Ok(true);
     }
     let passed = pass::pass_with_health(context, sinks, wanted.alert_backlog).await?;

@@ -152,10 +152,16 @@ fn with_corrections(detail: &Advisory, record: &Advisory, corrected: &[String]) 
     if is_named(corrected, REJECTED) {
         whole.is_rejected = record.is_rejected;
     }
-    whole.unrecognised.retain(|key, _| {
+    let is_corrected = |key: &str| {
         let base = key.strip_suffix("_score").or(key.strip_suffix("_vector"));
-        !is_named(corrected, key) && !base.is_some_and(|base| is_named(corrected, base))
-    });
+        is_named(corrected, key) || base.is_some_and(|base| is_named(corrected, base))
+    };
+    whole.unrecognised.retain(|key, _| !is_corrected(key));
+    let theirs = record.unrecognised.iter();
+    let theirs = theirs.filter(|(key, _)| is_corrected(key));
+    whole
+        .unrecognised
+        .extend(theirs.map(|(key, value)| (key.clone(), value.clone())));
     whole
 }
 

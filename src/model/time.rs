@@ -24,8 +24,8 @@ const PLAIN: [&str; 9] = [
     "%Y%m%dT%H%M%S",
     "%d %b %Y %H:%M:%S",
     "%d %b %Y %H:%M",
-    "%b %d, %Y %H:%M:%S",
-    "%b %d, %Y %H:%M",
+    "%B %d, %Y %H:%M:%S",
+    "%B %d, %Y %H:%M",
 ];
 /// Digits alone, where they are no plausible number of seconds or milliseconds since 1970.
 const DIGITS: [(usize, &str); 2] = [(14, "%Y%m%d%H%M%S"), (12, "%Y%m%d%H%M")];
@@ -33,7 +33,7 @@ const DIGITS: [(usize, &str); 2] = [(14, "%Y%m%d%H%M%S"), (12, "%Y%m%d%H%M")];
 const YEARS: RangeInclusive<i32> = 1970..=9999;
 /// Years of a plausible number of seconds or milliseconds since 1970.
 const YEARS_SINCE_1970: RangeInclusive<i32> = 1980..=2100;
-const DATES: [&str; 4] = ["%Y-%m-%d", "%Y%m%d", "%d %b %Y", "%b %d, %Y"];
+const DATES: [&str; 4] = ["%Y-%m-%d", "%Y%m%d", "%d %b %Y", "%B %d, %Y"];
 /// Notations of UTC besides `+00:00`.
 const UTC_NAMES: [&str; 5] = [" UTC", " GMT", "UTC", "GMT", "Z"];
 

@@ -423,7 +423,7 @@ async fn the_daemon_mirrors_by_its_schedule_and_metrics_and_status_say_so() {
     assert_eq!(status["mirrors"].as_array().unwrap().len(), 4, "{status}");
     let page = world.told(&["status"]).stdout;
     assert!(
-        page.contains("list contents and pending approvals: all read"),
+        page.contains("list contents and pending approvals: read within"),
         "{page}"
     );
 }

@@ -188,7 +188,7 @@ async fn every_advisory_of_a_damaged_group_can_be_found() {
         );
         let report = world.pull_one().await;
         let found = "select said from advisoryd_v1.advisories
-                     union select key from advisoryd_v1.quarantine order by 1";
+                     union select key from advisoryd_v1.quarantine where key is not null order by 1";
         let found = world.texts(found).await;
         if report.outcome.name() == "ok" {
             assert_eq!(found, ["SA1", "SA2", "SA3", "SA4"], "{group}");

@@ -516,7 +516,7 @@ async fn wrong_usage_repeats_no_control_sequence() {
     for arguments in [
         &["sh\u{9b}31mow"][..],
         &["advisories", "--where", "title ~ 'a\u{202e}\u{9b}31m\r\nb'"],
-        &["sync", "--watch-list", "\u{1b}]0;x\u{7}"],
+        &["sync", "--days", "\u{1b}]0;x\u{7}"],
     ] {
         let told = world.told(arguments);
         assert_eq!(told.code, 2, "{told}");

@@ -146,7 +146,7 @@ async fn columns_become_what_the_raw_texts_say_and_nothing_else_changes() {
 
 /// Columns that a replay leaves alone: they tell of upstream and us, or are what is
 /// read.
-const NOT_READ: &str = "'raw', 'detail_hash', 'source_id', 'run_id', 'version', 'first_seen_at', 'changed_at', 'replaced_at', 'deleted_at', 'erased_at'";
+const NOT_READ: &str = "'raw', 'detail_hash', 'source_id', 'run_id', 'version', 'first_seen_at', 'changed_at', 'replaced_at', 'deleted_at', 'erased_at', 'corrected'";
 
 /// Another value than whatever upstream may have said.
 fn by_hand(column: &str, kind: &str) -> String {

@@ -46,7 +46,7 @@ const VERSIONS: &str = "
     update advisoryd.alert set raised_at = raised_at - interval '400 days'";
 /// All that is stored is evaluated again, as if it had come when the rules were there.
 const AGAIN: &str = "
-    truncate advisoryd.alert, advisoryd.evaluation, advisoryd.message, advisoryd.delivery,
+    truncate advisoryd.alert, advisoryd.evaluation, advisoryd.judged_value, advisoryd.message, advisoryd.delivery,
              advisoryd.delivery_attempt;
     update advisoryd.alerting set evaluated_seq = 0;
     update advisoryd.rule set after_seq = 0, baseline_matches = 0;

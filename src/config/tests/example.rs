@@ -65,7 +65,7 @@ fn the_example_is_valid_with_its_optional_keys_too() {
 /// Every key of each section must be in the example; the keys are taken from the error for an unknown key.
 #[test]
 fn the_example_names_every_key_there_is() {
-    let complete: toml::Table = complete().parse().unwrap();
+    let complete: toml::Table = switched_on(true).parse().unwrap();
     for section in [
         "upstream",
         "database",

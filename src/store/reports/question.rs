@@ -107,40 +107,40 @@ pub struct AdvisoryLine {
     pub severity: Option<String>,
     /// CVSS score: version 4, else 3, else 2.
     pub cvss_score: Option<f64>,
-    /// Whether it was exploited before a fix was available.
-    pub is_zero_day: Option<bool>,
-    /// Solution status.
-    pub solution_status: Option<String>,
-    /// Attack vector.
-    pub attack_vector: Option<String>,
-    /// Upstream's threat score.
-    pub threat_score: Option<f64>,
-    /// Impacts, by upstream's names.
-    pub impacts: Option<Vec<String>>,
-    /// The watch lists that it is in: their names, or ids where they have none.
-    pub watch_lists: Option<Vec<String>>,
     /// When upstream published it.
     pub released_at: Option<DateTime<Utc>>,
-    /// When its first version was stored.
-    pub first_seen_at: Option<DateTime<Utc>>,
     /// When upstream last modified it.
     pub modified_at: Option<DateTime<Utc>>,
-    /// When it last changed in the database.
-    pub changed_at: Option<DateTime<Utc>>,
-    /// The current version.
-    pub version: Option<i32>,
-    /// CVE identifiers.
-    pub cves: Option<Vec<String>>,
+    /// Solution status.
+    pub solution_status: Option<String>,
+    /// Whether it was exploited before a fix was available.
+    pub is_zero_day: Option<bool>,
     /// Whether one of its CVEs is known to be exploited.
     pub kev: Option<bool>,
     /// Highest EPSS score of its CVEs.
     pub epss: Option<f64>,
+    /// Upstream's threat score.
+    pub threat_score: Option<f64>,
+    /// Attack vector.
+    pub attack_vector: Option<String>,
+    /// Impacts, by upstream's names.
+    pub impacts: Option<Vec<String>>,
+    /// CVE identifiers.
+    pub cves: Option<Vec<String>>,
+    /// Names of its products.
+    pub products: Option<Vec<String>>,
+    /// The watch lists that it is in: their names, or ids where they have none.
+    pub watch_lists: Option<Vec<String>>,
     /// Description, as the vendor wrote it.
     pub description: Option<String>,
     /// Solution, as the vendor wrote it.
     pub solution: Option<String>,
-    /// Names of its products.
-    pub products: Option<Vec<String>>,
+    /// When its first version was stored.
+    pub first_seen_at: Option<DateTime<Utc>>,
+    /// When it last changed in the database.
+    pub changed_at: Option<DateTime<Utc>>,
+    /// The current version.
+    pub version: Option<i32>,
     /// Since when a record of it is in quarantine that no later version has replaced.
     #[sqlx(default)]
     pub quarantined_since: Option<DateTime<Utc>>,

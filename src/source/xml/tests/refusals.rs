@@ -211,7 +211,7 @@ fn a_reference_to_another_advisory_is_not_the_identifier_of_a_record() {
         (
             "<adv><advisory_identifier/><title>x</title><references><reference><description>SA7\
              </description><url>http://x/?id=SA7</url></reference></references></adv>",
-            &[][..],
+            &["SA7"][..],
         ),
         (
             "<adv><said></said><related><adv><said>SA7</said></adv></related></adv>",
