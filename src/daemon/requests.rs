@@ -14,6 +14,8 @@ pub(super) enum Request {
 pub(super) struct Signals {
     stop: StopSignals,
     hangup: Signal,
+    /// Whether a reload was requested during the start.
+    is_reload_due: bool,
 }
 
 impl Signals {
@@ -21,19 +23,28 @@ impl Signals {
         Ok(Self {
             stop: StopSignals::listen()?,
             hangup: signal(SignalKind::hangup())?,
+            is_reload_due: false,
         })
     }
 
     pub(super) async fn next(&mut self) -> Request {
+        if std::mem::take(&mut self.is_reload_due) {
+            return Request::Reload;
+        }
         tokio::select! {
             () = self.stop.next() => Request::Stop,
             _ = self.hangup.recv() => Request::Reload,
         }
     }
 
-    /// Waits for a stop signal. Reload requests are ignored during the start: the
-    /// configuration was read a moment ago.
+    /// Waits for a stop signal during the start, which can take long. A request to reload
+    /// follows the start: the configuration may have changed since it was read.
     pub(super) async fn stop_requested(&mut self) {
-        while !matches!(self.next().await, Request::Stop) {}
+        loop {
+            tokio::select! {
+                () = self.stop.next() => return,
+                _ = self.hangup.recv() => self.is_reload_due = true,
+            }
+        }
     }
 }

@@ -276,7 +276,7 @@ async fn a_cause_that_sources_have_in_common_is_said_once() {
     let status = world.told(&["status"]).stdout;
     assert_eq!(times_said(&status), 1, "{status}");
     assert!(
-        status.contains("2 of 3 sources cannot be read: upstream"),
+        status.contains("2 of 3 sources cannot be read: upstream returned status 400"),
         "{status}"
     );
     assert!(!status.contains("GET http"), "{status}");
@@ -284,7 +284,7 @@ async fn a_cause_that_sources_have_in_common_is_said_once() {
         status
             .lines()
             .filter(|line| !line.contains("cannot be read") && !line.contains("psql"))
-            .all(|line| line.chars().count() <= 90),
+            .all(|line| line.chars().count() <= 100),
         "{status}"
     );
     let detail = world.told(&["status", "-v"]).stdout;
