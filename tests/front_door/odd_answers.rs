@@ -6,6 +6,8 @@ use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::simulate::DEFAULT_TOKEN;
 use axum::http::HeaderName;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use crate::support::settings::{Discovery, NEVER};
 use crate::support::{Documents, Paged, World, world_of_documents};
@@ -129,6 +131,45 @@ async fn an_error_that_is_said_twice_is_believed_once() {
         assert_eq!(reports[0].outcome.name(), "failed", "{says}");
         let ids = "select id::text from advisoryd_v1.tickets order by id";
         assert_eq!(world.texts(ids).await, ["1"], "{says}");
+    }
+}
+
+/// Answers each request with a part of a body, and closes the connection.
+async fn breaking(body: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await.unwrap();
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: 9000\r\nConnection: close\r\n\r\n";
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(body.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn whole_records_of_a_small_body_that_breaks_are_stored() {
+    let whole = format!("<advisories>{}{}", record(1), record(2));
+    assert!(whole.len() < 500);
+    for (cut, stored) in [
+        (whole.len(), &["SA1", "SA2"][..]),
+        (whole.len() - 5, &["SA1"]),
+        (30, &[]),
+        (3, &[]),
+        (0, &[]),
+    ] {
+        let mut world = World::new().await;
+        world.settings.upstream.base_url = Some(breaking(whole[..cut].to_owned()).await);
+        let report = world.pull_one().await;
+        assert_eq!(report.outcome.name(), "failed", "{cut}");
+        let error = report.outcome.error().unwrap_or_default();
+        assert!(error.contains("cut short"), "{cut}: {error}");
+        assert_eq!(world.texts(SAIDS).await, stored, "{cut}");
     }
 }
 

@@ -146,10 +146,15 @@ async fn read(
         mut full,
         ..
     } = reading;
+    let mut push = |record: &[u8]| chunk.push(record, context.rules.fingerprint(record));
     let document = match ended {
-        Ok(()) => reader
-            .finish(&mut |record: &[u8]| chunk.push(record, context.rules.fingerprint(record)))
-            .map_err(Failure::from),
+        Ok(()) => reader.finish(&mut push).map_err(Failure::from),
+        Err(failure @ Failure::Upstream(_)) => {
+            // The reader may still hold whole records. That the body is cut short is said by
+            // the failure.
+            let _ = reader.finish(&mut push);
+            Err(failure)
+        }
         Err(failure) => Err(failure),
     };
     if !chunk.is_empty() {
