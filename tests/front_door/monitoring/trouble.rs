@@ -15,14 +15,17 @@ use crate::support::{PATIENCE, Receiver, Running, World, eventually};
 
 /// Alerts on what needs days, several machines, or an upstream that this test has not.
 /// Their expressions are evaluated all the same.
-const NOT_CAUSED: [&str; 14] = [
+const NOT_CAUSED: [&str; 17] = [
     "AdvisorydAbsent",
     "AdvisorydClockSkew",
     "AdvisorydConfigurationsDiffer",
     "AdvisorydCoverageGap",
     "AdvisorydDeliveryDelayed",
+    "AdvisorydDetailsMissing",
+    "AdvisorydDiscoveryIncomplete",
     "AdvisorydEvaluationDelayed",
     "AdvisorydFetchQueueStuck",
+    "AdvisorydListContentsStale",
     "AdvisorydListQuiet",
     "AdvisorydRemovalsUnconfirmed",
     "AdvisorydRequestBudgetExhausted",
