@@ -25,7 +25,7 @@ pub(super) struct Ack {
     /// Advisory (SA87735)
     #[arg(required_unless_present = "list")]
     said: Option<String>,
-    /// End: a duration from now (`30d`) or a date or time (2026-12-01); without it, until withdrawn
+    /// End: a duration from now (`30d`), a date or month (2026-12-31, to its end) or a time; without it, until withdrawn
     #[arg(long, value_name = "WHEN", value_parser = since)]
     until: Option<Since>,
     /// Reason, at most 2000 characters
@@ -88,7 +88,7 @@ async fn ack(opened: &Opened, wanted: &Ack, times: Times) -> anyhow::Result<bool
     } else {
         let until = wanted
             .until
-            .map(|until| until.time_ahead(now, times))
+            .map(|until| until.end_ahead(now, times))
             .transpose()?;
         anyhow::ensure!(
             until.is_none_or(|until| until > now),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sqlx::PgPool;
 
+use super::check_names;
 use super::finding::{Finding, Reporter};
 use crate::config::Config;
 use crate::config::ListSource;
@@ -14,7 +15,7 @@ use crate::job::failure::Failure;
 use crate::job::feeds::feed::{Feed, feeds};
 use crate::job::lists::{discover, exists};
 use crate::job::tickets::filter;
-use crate::model::{DateFilter, SourceKey, chain, counted};
+use crate::model::{DateFilter, ListedList, SourceKey, chain, counted};
 use crate::source::xml::{FeedError, RecordReader};
 use crate::store::wanted::feed_days;
 
@@ -73,7 +74,11 @@ pub(super) async fn check(
     known: Known<'_>,
     reporter: &mut Reporter,
 ) -> anyhow::Result<()> {
-    let (config, discovery) = lists(context).await;
+    let Lists {
+        config,
+        discovery,
+        listed,
+    } = lists(context).await;
     if let Some(asked) = discovery {
         let is_rejected = asked.is_token_rejected();
         reporter.report(asked.finding("discovery"));
@@ -81,6 +86,10 @@ pub(super) async fn check(
             return Ok(());
         }
     }
+    let names = check_names::differing(&config, &listed);
+    names
+        .into_iter()
+        .for_each(|finding| reporter.report(finding));
     let json = if config.fetches_details() {
         Some(json(context).await)
     } else {
@@ -111,19 +120,47 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// The lists that would be followed now, asked of upstream where `[discovery]`
-/// does; nothing is stored.
-async fn lists(context: &Context) -> (Config, Option<Asked>) {
+/// The lists that would be followed now.
+struct Lists {
+    config: Config,
+    /// What became of discovery, if it is on.
+    discovery: Option<Asked>,
+    /// The account's lists, as far as they were asked for.
+    listed: Vec<ListedList>,
+}
+
+/// The lists that would be followed now, asked of upstream where `[discovery]` does or a list
+/// has a name; nothing is stored.
+async fn lists(context: &Context) -> Lists {
     let config = &context.config;
     if !config.discovery.watch_lists {
-        return (Config::clone(config), None);
+        let listing = if check_names::has_names(config) {
+            discover::ask(context).await.ok()
+        } else {
+            None
+        };
+        return Lists {
+            config: Config::clone(config),
+            discovery: None,
+            // An account whose lists cannot be read has no names to compare.
+            listed: listing.map(|listing| listing.lists).unwrap_or_default(),
+        };
     }
+    let (config, discovery, listed) = discovered(context, config).await;
+    Lists {
+        config,
+        discovery: Some(discovery),
+        listed,
+    }
+}
+
+async fn discovered(context: &Context, config: &Config) -> (Config, Asked, Vec<ListedList>) {
     match discover::ask(context).await {
         Ok(listing) => {
             let enabled = discover::enabled(&listing.lists);
             let found = config.with_discovered(&enabled);
             if let Some(failure) = listing.failure() {
-                return (found, Some(Asked::Unreadable(failure.chain())));
+                return (found, Asked::Unreadable(failure.chain()), listing.lists);
             }
             let listed = listing.lists;
             let says = format!(
@@ -132,7 +169,7 @@ async fn lists(context: &Context) -> (Config, Option<Asked>) {
                 enabled.len(),
                 found.watch_lists.len()
             );
-            (found, Some(Asked::Readable(says)))
+            (found, Asked::Readable(says), listed)
         }
         Err(failure) => {
             let known = |says: String| format!("{says}; the known lists are still followed");
@@ -143,7 +180,7 @@ async fn lists(context: &Context) -> (Config, Option<Asked>) {
                 Failure::Upstream(error) => Asked::Unreadable(known(advice(error))),
                 _ => Asked::Unreadable(known(failure.chain())),
             };
-            (Config::clone(config), Some(asked))
+            (Config::clone(config), asked, Vec::new())
         }
     }
 }

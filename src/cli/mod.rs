@@ -16,6 +16,7 @@ mod capture;
 mod change_lines;
 mod changes;
 mod check;
+mod check_names;
 mod check_upstream;
 mod chosen_list;
 mod colour;

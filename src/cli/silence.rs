@@ -12,6 +12,7 @@ use super::shared::Shared;
 use super::since::{Since, since};
 use super::times::Times;
 use crate::clock::Clock;
+use crate::model::filter::severity_from_name;
 use crate::model::{Alert, Silence as Compiled, shortened};
 use crate::startup::Opened;
 use crate::store::alerts::silence::{self, Line};
@@ -54,13 +55,13 @@ enum What {
 
 #[derive(Debug, Args)]
 struct Add {
-    /// Matchers such as `rule=soc`, `key=SA123*`, `title=*printer*`; fields: rule, what, kind, key, severity, title, cve, watch_list
+    /// Matchers such as `rule=soc`, `key=SA123*`, `title=*printer*`; fields: rule, what, kind, key, severity, title, product, cve, watch_list
     #[arg(required = true, value_name = "FIELD=PATTERN", value_parser = matcher)]
     matchers: Vec<(String, String)>,
     /// Reason for the silence
     #[arg(long)]
     reason: String,
-    /// End: a duration from now (`8h`) or a date or time (2026-12-01)
+    /// End: a duration from now (`8h`), a date or month (2026-12-31, to its end) or a time
     #[arg(long, value_name = "WHEN", value_parser = since)]
     until: Since,
     /// Add the silence even if it matches no existing rule, kind, severity or watch list
@@ -73,7 +74,10 @@ fn matcher(text: &str) -> Result<(String, String), String> {
         .split_once('=')
         .filter(|(_, pattern)| !pattern.is_empty())
         .ok_or_else(|| "write a field, `=` and a pattern, such as `key=SA123*`".to_owned())?;
-    Ok((field.trim().to_owned(), pattern.to_owned()))
+    let field = field.trim();
+    let severity = severity_from_name(pattern).filter(|_| field == "severity");
+    let pattern = severity.map_or_else(|| pattern.to_owned(), |one| one.name().to_owned());
+    Ok((field.to_owned(), pattern))
 }
 
 pub(super) async fn run(shared: Shared, wanted: Silence) -> anyhow::Result<bool> {
@@ -82,7 +86,7 @@ pub(super) async fn run(shared: Shared, wanted: Silence) -> anyhow::Result<bool>
     let times = shared.times();
     ask::with_database(&config, async |opened| match wanted.what {
         What::Add(wanted) => {
-            let until = wanted.until.time_ahead(now, times)?;
+            let until = wanted.until.end_ahead(now, times)?;
             add(opened, wanted, (now, until), times).await
         }
         What::List { all, json } => {

@@ -72,11 +72,12 @@ impl Since {
         )
     }
 
-    /// The time if a duration is meant from now on.
+    /// The end of something that begins now: a duration from now on, the end of a day or
+    /// month, or a time. Of a day of the week the next one is meant, not today.
     ///
     /// # Errors
     /// It is later than the database can store.
-    pub(super) fn time_ahead(
+    pub(super) fn end_ahead(
         self,
         now: DateTime<Utc>,
         times: Times,
@@ -87,17 +88,26 @@ impl Since {
             Self::Ago(ahead) => TimeDelta::from_std(ahead)
                 .ok()
                 .and_then(|ahead| now.checked_add_signed(ahead)),
+            Self::At(at) => Some(at),
+            Self::Civil(civil) => Some(times.moment(civil)),
             Self::Weekday(day) => {
-                let today = times.civil(now).weekday();
-                let days = (day.days_since(today) + 6) % 7 + 1;
-                let civil = times.civil(now).date() + Days::new(u64::from(days));
-                Some(times.moment(civil.and_time(NaiveTime::MIN)))
+                let today = times.civil(now);
+                let days = (day.days_since(today.weekday()) + 6) % 7 + 1;
+                let day = today.date() + Days::new(u64::from(days));
+                last_second(Self::Day(day).end(now, times))
             }
-            other => Some(other.time(now, times)),
+            Self::Day(_) | Self::Month(_) | Self::DaysAgo(_) | Self::Tomorrow => {
+                last_second(self.end(now, times))
+            }
         };
         at.filter(|at| LAST.is_none_or(|last| *at <= last))
             .context("the time is too far in the future; use one before the year 10000")
     }
+}
+
+/// The last second before the end: it shows the day that was written.
+fn last_second(end: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    end.checked_sub_signed(TimeDelta::seconds(1))
 }
 
 fn midnight(days_ago: u64, now: DateTime<Utc>, times: Times) -> DateTime<Utc> {
@@ -246,23 +256,27 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_and_a_day_may_lie_ahead() {
+    fn what_ends_with_a_day_or_a_month_includes_it() {
         for (text, wanted) in [
             ("8h", "2026-11-29T01:58:04Z"),
-            ("tomorrow", "2026-11-29T00:00:00Z"),
-            ("monday", "2026-11-30T00:00:00Z"),
-            ("saturday", "2026-12-05T00:00:00Z"),
+            ("today", "2026-11-28T23:59:59Z"),
+            ("tomorrow", "2026-11-29T23:59:59Z"),
+            ("monday", "2026-11-30T23:59:59Z"),
+            ("saturday", "2026-12-05T23:59:59Z"),
+            ("2026-12-31", "2026-12-31T23:59:59Z"),
+            ("2026-12", "2026-12-31T23:59:59Z"),
+            ("9999-12-31", "9999-12-31T23:59:59Z"),
+            ("2026-12-31T12:00:00Z", "2026-12-31T12:00:00Z"),
+            ("2026-12-31 12:00", "2026-12-31T12:00:00Z"),
         ] {
-            let at = since(text).unwrap().time_ahead(now(), Times::new(true));
+            let at = since(text).unwrap().end_ahead(now(), Times::new(true));
             assert_eq!(
                 at.unwrap(),
                 wanted.parse::<DateTime<Utc>>().unwrap(),
                 "{text}"
             );
         }
-        let far = since("900000y")
-            .unwrap()
-            .time_ahead(now(), Times::new(true));
+        let far = since("900000y").unwrap().end_ahead(now(), Times::new(true));
         assert!(far.is_err());
     }
 }

@@ -101,14 +101,12 @@ impl Tickets {
         let configured = &config.tickets.closed_statuses;
         let names_some = !self.status.is_empty() || !self.not_status.is_empty();
         let wants_open = self.open || (self.open_for.is_some() && self.status.is_empty());
-        if self.open && configured.is_empty() {
-            let message = "--open needs the statuses that mean closed; set `[tickets] closed_statuses`, such as `[\"Handled\", \"Irrelevant\"]`, or use --not-status";
-            return Err(WrongUsage(message.to_owned()).into());
-        }
-        if self.open_for.is_some() && configured.is_empty() && !names_some {
-            print_note(
-                "closed tickets count as well, until they are deleted; set `[tickets] closed_statuses`, or use --not-status",
-            );
+        let option = if self.open { "--open" } else { "--open-for" };
+        if wants_open && configured.is_empty() && (self.open || !names_some) {
+            return Err(WrongUsage(format!(
+                "{option} needs the statuses that mean closed; set `[tickets] closed_statuses`, such as `[\"Handled\", \"Irrelevant\"]`, or use --not-status"
+            ))
+            .into());
         }
         let patterns: &[String] = if wants_open { configured } else { &[] };
         Globs::new(patterns).map_err(anyhow::Error::msg)

@@ -298,11 +298,7 @@ impl Generation {
     pub(super) fn warn_about_restart(&self, next: &Config) {
         let current = &self.context.config;
         let changed = [
-            (
-                "[database]",
-                current.database.url != next.database.url
-                    || current.database.max_connections != next.database.max_connections,
-            ),
+            ("[database]", current.database != next.database),
             ("[state] dir", current.state.dir != next.state.dir),
             ("[http]", current.http != next.http),
             (

@@ -235,6 +235,7 @@ mod tests {
             is_new_in_source: false,
             is_followed: true,
             is_acknowledged: false,
+            has_ticket: false,
             watch_lists: Vec::new(),
             watch_list_names: Vec::new(),
             title: None,

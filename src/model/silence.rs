@@ -25,11 +25,12 @@ enum Field {
     Severity,
     Title,
     Cve,
+    Product,
     WatchList,
 }
 
 impl Field {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Rule,
         Self::What,
         Self::Kind,
@@ -37,6 +38,7 @@ impl Field {
         Self::Severity,
         Self::Title,
         Self::Cve,
+        Self::Product,
         Self::WatchList,
     ];
 
@@ -50,6 +52,7 @@ impl Field {
             Self::Severity => "severity",
             Self::Title => "title",
             Self::Cve => "cve",
+            Self::Product => "product",
             Self::WatchList => "watch_list",
         }
     }
@@ -85,8 +88,8 @@ impl Field {
                 let severities = Severity::ALL.map(Severity::name).into_iter();
                 severities.chain(["unknown"]).map(str::to_owned).collect()
             }
-            Self::WatchList => names.watch_lists.iter().map(ToString::to_string).collect(),
-            Self::Key | Self::Title | Self::Cve => return None,
+            Self::WatchList => names.watch_lists.clone(),
+            Self::Key | Self::Title | Self::Cve | Self::Product => return None,
         };
         Some(all)
     }
@@ -100,10 +103,12 @@ impl Field {
             Self::Severity => globs.fit(alert.severity.as_deref().unwrap_or("unknown")),
             Self::Title => globs.fit(&alert.title),
             Self::Cve => alert.cves.iter().any(|cve| globs.fit(cve)),
-            Self::WatchList => alert
-                .watch_list_ids
-                .iter()
-                .any(|id| globs.fit(&id.to_string())),
+            Self::Product => alert.products.iter().any(|product| globs.fit(product)),
+            Self::WatchList => {
+                let ids = alert.watch_list_ids.iter().map(ToString::to_string);
+                let names = alert.watch_list_names.iter().cloned();
+                ids.chain(names).any(|list| globs.fit(&list))
+            }
         }
     }
 }
@@ -113,8 +118,8 @@ impl Field {
 pub struct KnownNames {
     /// Names of the current rules.
     pub rules: Vec<String>,
-    /// Ids of the watch lists.
-    pub watch_lists: Vec<i64>,
+    /// Ids and names of the watch lists.
+    pub watch_lists: Vec<String>,
 }
 
 /// Suppresses matching alerts for a limited time.

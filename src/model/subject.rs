@@ -36,6 +36,8 @@ pub struct Subject {
     pub is_followed: bool,
     /// Whether the advisory, for a ticket its advisory, was acknowledged at that time.
     pub is_acknowledged: bool,
+    /// Whether the advisory had a ticket at that time; true for a ticket that exists.
+    pub has_ticket: bool,
     /// The watch lists of the advisory at that time; for a ticket its own list.
     pub watch_lists: Vec<i64>,
     /// Their names, in the same order; empty for a list without one.

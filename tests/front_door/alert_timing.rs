@@ -2,6 +2,7 @@
 //! argument.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
 use toml::toml;
 
 use crate::support::settings::{Health, MuteTime, Rule};
@@ -230,4 +231,58 @@ async fn a_silence_that_can_match_nothing_is_refused_and_others_show_what_they_w
     let added = add(&format!("key={said}"));
     let held = format!("of the 2 alerts of the last 30 days it would have suppressed 1: {said}");
     assert!(added.stdout.contains(&held), "{added}");
+}
+
+#[tokio::test]
+async fn a_silence_by_product_list_name_or_severity_word_suppresses_what_it_names() {
+    let (world, receiver) = watched(vec![rule("soc", &["appeared"], toml::Table::new())]).await;
+    publish(&world, 6).await;
+    let sent = receiver.received();
+    let sent: Vec<&Value> = sent
+        .iter()
+        .flat_map(|message| message.body["alerts"].as_array().unwrap())
+        .collect();
+    let (product, list, severity) = {
+        let with_all = sent
+            .iter()
+            .find(|alert| alert["severity"] == "highly_critical");
+        let alert = with_all.or(sent.first()).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (
+            text(&alert["products"][0]),
+            text(&alert["watch_list_names"][0]),
+            text(&alert["severity"]),
+        )
+    };
+    let word = severity.trim_end_matches("_critical").to_owned();
+    world.set_our_clock(TimeDelta::zero());
+    for (matcher, stored) in [
+        (format!("product={product}"), &product),
+        (format!("watch_list={list}"), &list),
+        (format!("severity={word}"), &severity),
+    ] {
+        let added = world.told(&["silence", "add", &matcher, "--reason", "r", "--until", "1h"]);
+        assert_eq!(added.code, 0, "{added}");
+        let field = matcher.split('=').next().unwrap();
+        let silences = world.told(&["silence", "list", "--json"]).json_lines();
+        let newest = silences
+            .iter()
+            .max_by_key(|one| one["id"].as_i64())
+            .unwrap();
+        assert_eq!(newest["matchers"][field], stored.as_str());
+        let fits = |alert: &&&Value| match field {
+            "product" => alert["products"]
+                .as_array()
+                .unwrap()
+                .contains(&json!(product)),
+            "watch_list" => alert["watch_list_names"] == json!([list]),
+            _ => alert["severity"] == severity.as_str(),
+        };
+        let held = sent.iter().filter(fits).count();
+        let wanted = format!("it would have suppressed {held}: ");
+        assert!(held > 0 && added.stdout.contains(&wanted), "{added}");
+    }
+    let before = receiver.received().len();
+    publish(&world, 1).await;
+    assert_eq!(receiver.received().len(), before, "the list is silenced");
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::settings::Sink;
+use crate::support::settings::{Sink, WatchList};
 use crate::support::{Told, World, assert_reads, binary, state_dir};
 
 fn findings(world: &World, code: i32) -> Vec<Value> {
@@ -120,4 +120,33 @@ async fn nothing_is_written_to_the_database_or_to_files() {
     let before = (written().await, files(&dir));
     findings(&world, 0);
     assert_eq!((written().await, files(&dir)), before);
+}
+
+#[tokio::test]
+async fn a_watch_list_that_upstream_names_otherwise_is_warned_of() {
+    let mut world = World::new().await;
+    world.told(&["migrate"]);
+    world.lists = Some(Vec::new());
+    let named = |name: &'static str| {
+        vec![WatchList {
+            id: 1,
+            name: Some(name),
+            ..WatchList::default()
+        }]
+    };
+    world.settings.watch_lists = named("Somebody else's");
+    let found = findings(&world, 0);
+    let warned = found.iter().find(|one| one["status"] == "warning");
+    let warned = warned.expect("a warning");
+    assert_eq!(warned["check"], "watch list 1");
+    let message = warned["message"].as_str().unwrap();
+    let theirs = message.split("upstream `").nth(1).unwrap();
+    let theirs = theirs.split('`').next().unwrap().to_uppercase();
+    assert!(!theirs.is_empty(), "{message}");
+    world.settings.watch_lists = named(Box::leak(theirs.into_boxed_str()));
+    let found = findings(&world, 0);
+    assert!(
+        found.iter().all(|one| one["status"] == "ok"),
+        "its own name in other letters: {found:?}"
+    );
 }

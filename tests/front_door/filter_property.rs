@@ -117,6 +117,8 @@ fn nulls() -> impl Strategy<Value = String> {
             "kev",
             "ransomware",
             "epss",
+            "acknowledged",
+            "has_ticket",
             "said",
         ][..],
     );
@@ -176,6 +178,7 @@ fn comparison() -> impl Strategy<Value = String> {
         2 => (match_text(), lists).prop_map(|(o, v)| format!("list {o} {v}")),
         2 => words.prop_map(|words| format!("text ~ {}", quoted(words))),
         2 => select(&["is_zero_day", "is_rejected = false", "repaired"][..]).prop_map(str::to_owned),
+        2 => select(&["acknowledged", "has_ticket", "ticket = false"][..]).prop_map(str::to_owned),
         2 => select(&["kev", "ransomware = false", "epss >= 0.5", "epss < 0.5", "epss = 0"][..])
             .prop_map(str::to_owned),
         2 => nulls(),
@@ -231,6 +234,7 @@ async fn revised(advisories: &[Value]) -> World {
         .await
         .unwrap();
     }
+    take_care(&world, &saids).await;
     // In some cases nothing was read yet.
     if advisories
         .first()
@@ -250,6 +254,45 @@ async fn revised(advisories: &[Value]) -> World {
         .unwrap();
     }
     world
+}
+
+/// Of some advisories somebody takes care, has ceased to, or never did; the same with tickets.
+async fn take_care(world: &World, saids: &[String]) {
+    let (long_ago, later) = ("2000-01-01", "2000-01-02");
+    for (place, said) in (0_i64..).zip(saids) {
+        let (until, withdrawn) = match place % 5 {
+            0 => (None, None),
+            1 => (Some(later), None),
+            2 => (None, Some(later)),
+            3 => (Some("2100-01-01"), None),
+            _ => continue,
+        };
+        sqlx::query(
+            "insert into advisoryd.acknowledgement (said, created_by, at, until, withdrawn_at)
+             values ($1, 'me', $2::timestamptz, $3::timestamptz, $4::timestamptz)",
+        )
+        .bind(said)
+        .bind(long_ago)
+        .bind(until)
+        .bind(withdrawn)
+        .execute(world.pool())
+        .await
+        .unwrap();
+    }
+    for (place, said) in (0_i64..).zip(saids).filter(|(place, _)| place % 3 != 0) {
+        sqlx::query(
+            "insert into advisoryd.ticket
+                 (id, said, deleted_at, raw, content_hash, run_id, version, first_seen_at, changed_at)
+             values ($1, $2, $3::timestamptz, '{}', '', 1, 1, $4::timestamptz, $4::timestamptz)",
+        )
+        .bind(place)
+        .bind(said)
+        .bind((place % 3 == 1).then_some(later))
+        .bind(long_ago)
+        .execute(world.pool())
+        .await
+        .unwrap();
+    }
 }
 
 type Matches = BTreeMap<String, BTreeSet<String>>;

@@ -41,6 +41,9 @@ fn use_private(world: &mut World) -> PathBuf {
 #[tokio::test]
 async fn a_backup_is_restored_into_a_private_database() {
     let (mut world, file) = backed_up().await;
+    drop(world.run().await);
+    let told = world.told(&["database", "backup", "--overwrite", path(&file)]);
+    assert_eq!(told.code, 0, "{told}");
     let expected = advisories(&world);
     let verified = world.told(&["verify"]).stdout;
     assert_eq!(
@@ -56,6 +59,11 @@ async fn a_backup_is_restored_into_a_private_database() {
     assert_eq!(told.code, 0, "{told}");
     assert_eq!(advisories(&world), expected);
     assert_eq!(world.told(&["verify"]).stdout, verified);
+    let status = world.told(&["status"]).stdout;
+    assert!(
+        status.starts_with("daemon: not running (none has been seen yet)"),
+        "the daemon of the other database is none of this one: {status}"
+    );
     let again = world.told(&["database", "restore", path(&file)]);
     assert_eq!(again.code, 1, "{again}");
     assert!(again.stderr.contains("--replace"), "{again}");

@@ -9,6 +9,7 @@ use crate::cli::output::print_line;
 use crate::cluster::{Cluster, ClusterOptions, Role};
 use crate::config::{Config, LibpqEnvironment};
 use crate::startup::Opened;
+use crate::store::ledger::daemon;
 use crate::store::trust::contents::{drop_empty_schemas, occupied};
 use crate::transfer::{self, Server};
 
@@ -24,9 +25,9 @@ pub(super) async fn run(config: &Config, file: &Path, ask: Ask) -> anyhow::Resul
     let restored = into(config, &opened, file, ask).await;
     let kept = match restored {
         Ok(Done::Restored) => {
-            let migrated = ask::migrate(config, &opened).await;
+            let settled = settle(config, &opened).await;
             opened.close().await;
-            migrated?;
+            settled?;
             None
         }
         Ok(Done::Beside(next)) => Some(replace(config, opened, *next).await?),
@@ -43,6 +44,11 @@ pub(super) async fn run(config: &Config, file: &Path, ask: Ask) -> anyhow::Resul
         ));
     }
     print_line("the daemon requests what changed since the backup at its next start");
+    if !config.alerts.sinks.is_empty() {
+        print_line(
+            "alerts go to the sinks of this configuration: remove them before the start if this is a copy for tests",
+        );
+    }
     Ok(true)
 }
 
@@ -106,6 +112,13 @@ async fn replace(
         anyhow::bail!("there is no private PostgreSQL");
     };
     let kept = cluster.replace_by(next).await?;
-    ask::with_database(config, async |opened| ask::migrate(config, opened).await).await?;
+    ask::with_database(config, async |opened| settle(config, opened).await).await?;
     Ok(kept)
+}
+
+/// Makes a copy a database of its own.
+async fn settle(config: &Config, opened: &Opened) -> anyhow::Result<()> {
+    ask::migrate(config, opened).await?;
+    daemon::forget_all(&mut *opened.pool.acquire().await?).await?;
+    Ok(())
 }

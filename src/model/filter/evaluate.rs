@@ -115,7 +115,7 @@ fn holds(test: &Test, subject: &Subject) -> Option<bool> {
             Some(values.iter().any(|one| comparison.holds(one, value)))
         }
         Test::WatchList(test) => Some(watch_list(test, subject)),
-        Test::Flag { field, value } => Some(flag(*field, advisory?)? == *value),
+        Test::Flag { field, value } => Some(flag(*field, subject, advisory?)? == *value),
         Test::Words(words) => {
             let advisory = advisory?;
             // The content is unknown where everything of it is.
@@ -135,7 +135,7 @@ fn is_null(field: Field, subject: &Subject) -> bool {
         Field::Time(field) => time(field, advisory).is_none(),
         Field::Text(field) => string(field, advisory).is_none(),
         Field::List(field) => list(field, advisory).is_empty(),
-        Field::Flag(field) => flag(field, advisory).is_none(),
+        Field::Flag(field) => flag(field, subject, advisory).is_none(),
         Field::WatchList | Field::Words => false,
     }
 }
@@ -197,13 +197,15 @@ fn vendor(product: &str) -> Option<&str> {
     (!vendor.is_empty()).then_some(vendor)
 }
 
-fn flag(field: FlagField, advisory: &AdvisorySubject) -> Option<bool> {
+fn flag(field: FlagField, subject: &Subject, advisory: &AdvisorySubject) -> Option<bool> {
     match field {
         FlagField::IsZeroDay => advisory.is_zero_day,
         FlagField::IsRejected => advisory.is_rejected,
         FlagField::Repaired => advisory.is_repaired,
         FlagField::Kev => advisory.kev,
         FlagField::Ransomware => advisory.ransomware,
+        FlagField::Acknowledged => Some(subject.is_acknowledged),
+        FlagField::HasTicket => Some(subject.has_ticket),
     }
 }
 
@@ -244,7 +246,9 @@ fn actual(test: &Test, subject: &Subject) -> String {
             let values = list(field, advisory).into_iter().map(str::to_owned);
             text::listed(values)
         }
-        Field::Flag(field) => flag(field, advisory).map_or_else(unknown, |is| is.to_string()),
+        Field::Flag(field) => {
+            flag(field, subject, advisory).map_or_else(unknown, |is| is.to_string())
+        }
         Field::WatchList | Field::Words => "title, description and solution".to_owned(),
     }
 }

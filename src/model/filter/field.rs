@@ -90,6 +90,10 @@ pub enum FlagField {
     Kev,
     /// One of its CVEs is used in ransomware campaigns.
     Ransomware,
+    /// Acknowledged by somebody.
+    Acknowledged,
+    /// There is a ticket about it.
+    HasTicket,
 }
 
 /// Every field with its names, the first of which is the one in messages.
@@ -132,11 +136,13 @@ pub(super) const FIELDS: [(Field, &[&str]); 21] = [
     ),
 ];
 /// The fields that are in no column of the table.
-pub(super) const OTHERS: [(Field, &[&str]); 5] = [
+pub(super) const OTHERS: [(Field, &[&str]); 7] = [
     (Field::Words, &["text"]),
     (Field::Flag(FlagField::Repaired), &["repaired"]),
     (Field::Flag(FlagField::Kev), &["kev"]),
     (Field::Flag(FlagField::Ransomware), &["ransomware"]),
+    (Field::Flag(FlagField::Acknowledged), &["acknowledged"]),
+    (Field::Flag(FlagField::HasTicket), &["has_ticket", "ticket"]),
     (Field::Number(NumberField::Epss), &["epss"]),
 ];
 

@@ -25,6 +25,7 @@ fn subject() -> Subject {
         watch_lists: vec![3],
         watch_list_names: vec!["Office clients".to_owned()],
         is_acknowledged: false,
+        has_ticket: false,
         title: None,
         advisory: Some(AdvisorySubject {
             said: "SA70001".to_owned(),

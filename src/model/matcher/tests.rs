@@ -40,6 +40,7 @@ fn subject() -> Subject {
         is_new_in_source: false,
         is_followed: true,
         is_acknowledged: false,
+        has_ticket: false,
         watch_lists: vec![4],
         watch_list_names: vec!["Linux servers".to_owned()],
         title: Some("OpenSSL VPN bypass".to_owned()),

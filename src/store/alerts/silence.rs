@@ -31,11 +31,13 @@ pub async fn active(
         .collect())
 }
 
-/// The names of the current rules, and the ids of the watch lists.
+/// The names of the current rules, and the ids and names of the watch lists.
 pub async fn known(connection: &mut PgConnection) -> Result<KnownNames, sqlx::Error> {
     let row = sqlx::query!(
         r#"select array(select name from rule where is_current order by name) as "rules!",
-                  array(select id from advisoryd_v1.watch_lists order by id) as "lists!: Vec<i64>""#
+                  array(select unnest(array_remove(array[id::text, name], null))
+                        from advisoryd_v1.watch_lists
+                        order by id) as "lists!: Vec<String>""#
     )
     .fetch_one(connection)
     .await?;

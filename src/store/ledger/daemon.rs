@@ -61,6 +61,20 @@ pub struct Announced {
     pub account: Option<String>,
 }
 
+/// Forgets the processes that worked with the database of which this one is a copy: none of
+/// them works with this one.
+pub async fn forget_all(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "with daemons as (delete from daemon)
+         update lease
+         set expires_at = null
+         where expires_at is not null"
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Keeps other daemons from being announced until the transaction ends.
 pub async fn lock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!("lock table daemon in share row exclusive mode")

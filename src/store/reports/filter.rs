@@ -245,6 +245,10 @@ fn flag(field: FlagField) -> &'static str {
         FlagField::Repaired => "coalesce(a.unrecognised ? 'repaired', false)",
         FlagField::Kev => "(select x.kev from exploitation(a.cves, 'infinity') x)",
         FlagField::Ransomware => "(select x.ransomware from exploitation(a.cves, 'infinity') x)",
+        FlagField::Acknowledged => "is_acknowledged(a.said, now())",
+        FlagField::HasTicket => {
+            "exists (select from ticket t where t.said = a.said and t.deleted_at is null)"
+        }
     }
 }
 

@@ -22,6 +22,7 @@ struct Row {
     is_new_in_source: bool,
     is_followed: bool,
     is_acknowledged: bool,
+    has_ticket: bool,
     watch_lists: Vec<i64>,
     title: Option<String>,
     severity_rank: Option<i16>,
@@ -76,6 +77,12 @@ pub(crate) async fn changes(
                                            and p.seq < c.seq))) as "is_new_in_source!",
                   g.is_followed as "is_followed!",
                   is_acknowledged(c.key, c.at) as "is_acknowledged!",
+                  exists (
+                      select
+                      from ticket t
+                      where t.said = c.key
+                        and t.first_seen_at <= c.at
+                        and coalesce(t.deleted_at > c.at, true)) as "has_ticket!",
                   g.watch_lists as "watch_lists!",
                   v.title as "title?", v.severity_rank as "severity_rank?",
                   v.released_at as "released_at?", v.modified_at as "modified_at?",
@@ -177,6 +184,7 @@ pub async fn stored(
                   false as "is_new_in_source!",
                   g.is_followed as "is_followed!",
                   is_acknowledged(a.said, now()) as "is_acknowledged!",
+                  exists (select from ticket t where t.said = a.said and t.deleted_at is null) as "has_ticket!",
                   g.watch_lists as "watch_lists!",
                   a.title, a.severity_rank, a.released_at, a.modified_at,
                   nullif(a.attack_vector, 'unknown') as attack_vector,
@@ -243,6 +251,7 @@ fn subject(row: Row) -> Option<Subject> {
         is_new_in_source,
         is_followed,
         is_acknowledged,
+        has_ticket,
         watch_lists,
         title,
         severity_rank,
@@ -318,6 +327,7 @@ fn subject(row: Row) -> Option<Subject> {
         is_new_in_source,
         is_followed,
         is_acknowledged,
+        has_ticket,
         watch_lists,
         watch_list_names,
         title,

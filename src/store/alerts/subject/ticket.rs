@@ -16,6 +16,7 @@ struct Row {
     what: String,
     is_baseline: bool,
     is_acknowledged: bool,
+    has_ticket: bool,
     watch_list_id: Option<i64>,
     title: Option<String>,
     status: Option<String>,
@@ -65,6 +66,12 @@ pub(crate) async fn changes(
                   s.id is not null and (s.baseline_seq is null or c.seq <= s.baseline_seq
                                         or (s.last_success_at is null and r.mode not in ('import', 'reconcile'))) as "is_baseline!",
                   coalesce(is_acknowledged(t.said, coalesce($6::timestamptz, c.at)), false) as "is_acknowledged!",
+                  exists (
+                      select
+                      from ticket o
+                      where o.said = t.said
+                        and o.first_seen_at <= coalesce($6::timestamptz, c.at)
+                        and coalesce(o.deleted_at > coalesce($6::timestamptz, c.at), true)) as "has_ticket!",
                   t.watch_list_id as "watch_list_id?", t.title as "title?",
                   coalesce(t.status, t.status_id::text) as status,
                   coalesce(t.assignee, t.assignee_id::text) as assignee,
@@ -168,6 +175,7 @@ fn subject(row: Row) -> Option<Subject> {
         is_new_in_source: false,
         is_followed: true,
         is_acknowledged: row.is_acknowledged,
+        has_ticket: row.has_ticket,
         watch_lists: row
             .watch_list_id
             .map_or_else(|| row.lists.clone(), |id| vec![id]),
