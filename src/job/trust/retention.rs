@@ -45,7 +45,6 @@ pub struct Dropped {
 enum Kind {
     Versions,
     Raw,
-    Details,
     Quarantine,
     GoneTickets(DateTime<Utc>),
     Evaluations,
@@ -84,7 +83,7 @@ pub async fn maintain(
     }
     if dropped.versions + dropped.raw_texts > 0 {
         // Details that no version needs any more.
-        drop_all(pool, Kind::Details, now, stop).await?;
+        drop_details(pool, stop).await?;
     }
     if let Some(before) = before(quarantine) {
         dropped.quarantined = drop_all(pool, Kind::Quarantine, before, stop).await?;
@@ -123,6 +122,19 @@ async fn drop_all(
     Ok(dropped)
 }
 
+/// Looks at all former details once, a page at a time.
+async fn drop_details(pool: &PgPool, stop: &CancellationToken) -> Result<(), Failure> {
+    let mut after = None;
+    while !stop.is_cancelled() {
+        let mut connection = pool.acquire().await?;
+        after = retention::drop_details(&mut connection, after.as_ref()).await?;
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(())
+}
+
 async fn drop_batch(
     connection: &mut PgConnection,
     kind: Kind,
@@ -131,7 +143,6 @@ async fn drop_batch(
     match kind {
         Kind::Versions => retention::drop_versions(connection, before).await,
         Kind::Raw => retention::drop_raw(connection, before).await,
-        Kind::Details => retention::drop_details(connection).await,
         Kind::Quarantine => retention::drop_quarantine(connection, before).await,
         Kind::GoneTickets(now) => erasure::erase_gone(connection, before, now).await,
         Kind::Evaluations => alert_retention::drop_evaluations(connection, before).await,

@@ -21,7 +21,7 @@ pub async fn drop_versions(
              select said, version
              from advisory_version
              where replaced_at < $1
-             order by replaced_at, version
+             order by replaced_at, changed_at, version
              limit $2) as old
          where v.said = old.said
            and v.version = old.version",
@@ -36,7 +36,7 @@ pub async fn drop_versions(
              select id, version
              from ticket_version
              where replaced_at < $1
-             order by replaced_at, version
+             order by replaced_at, changed_at, version
              limit $2) as old
          where v.id = old.id
            and v.version = old.version",
@@ -101,31 +101,61 @@ pub async fn drop_raw(
     Ok(advisories.rows_affected() + tickets.rows_affected())
 }
 
-/// Removes details that belong to no version with a raw text. Details of current
-/// versions stay.
-pub async fn drop_details(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query!(
-        "delete from former_detail f
-         where (f.said, f.byte_hash) in (
-             select o.said, o.byte_hash
-             from former_detail o
-             where not exists (
-                 select
-                 from advisory_version v
-                 where v.said = o.said
-                   and v.detail_hash = o.byte_hash
-                   and v.raw is not null)
-               and not exists (
-                 select
-                 from advisory a
-                 where a.said = o.said
-                   and a.detail_hash = o.byte_hash)
-             limit $1)",
+/// A place in the order of former details: an identifier and a hash.
+pub type DetailKey = (String, Vec<u8>);
+
+/// Removes details that belong to no version with a raw text, among the first ones after
+/// `after` in the order of their keys; returns the last of those. Details of current versions
+/// stay.
+pub async fn drop_details(
+    connection: &mut PgConnection,
+    after: Option<&DetailKey>,
+) -> Result<Option<DetailKey>, sqlx::Error> {
+    let (said, byte_hash) = after
+        .map(|(said, hash)| (said.as_str(), hash.as_slice()))
+        .unzip();
+    let last = sqlx::query!(
+        "select said, byte_hash
+         from (
+             select said, byte_hash
+             from former_detail
+             where $1::text is null or (said, byte_hash) > ($1, $2::bytea)
+             order by said, byte_hash
+             limit $3) as page
+         order by said desc, byte_hash desc
+         limit 1",
+        said,
+        byte_hash,
         BATCH
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(last) = last else {
+        return Ok(None);
+    };
+    sqlx::query!(
+        "delete from former_detail o
+         where ($1::text is null or (o.said, o.byte_hash) > ($1, $2::bytea))
+           and (o.said, o.byte_hash) <= ($3, $4)
+           and not exists (
+               select
+               from advisory_version v
+               where v.said = o.said
+                 and v.detail_hash = o.byte_hash
+                 and v.raw is not null)
+           and not exists (
+               select
+               from advisory a
+               where a.said = o.said
+                 and a.detail_hash = o.byte_hash)",
+        said,
+        byte_hash,
+        &last.said,
+        &last.byte_hash
     )
     .execute(connection)
     .await?;
-    Ok(done.rows_affected())
+    Ok(Some((last.said, last.byte_hash)))
 }
 
 /// Removes quarantined records that upstream last sent before `before`, and replaced ones
