@@ -13,7 +13,7 @@ use super::since::{Since, since};
 use super::times::Times;
 use crate::clock::Clock;
 use crate::model::filter::severity_from_name;
-use crate::model::{Alert, Silence as Compiled, shortened};
+use crate::model::{Alert, Silence as Compiled, outgoing, shortened};
 use crate::startup::Opened;
 use crate::store::alerts::silence::{self, Line};
 
@@ -119,7 +119,8 @@ async fn add(
     }
     let past = silence::past_alerts(&mut connection, now - PAST, MOST_PAST).await?;
     let by = login();
-    let about = (wanted.reason.as_str(), by.as_str());
+    let reason = outgoing(&wanted.reason);
+    let about = (reason.as_str(), by.as_str());
     let id = silence::add(&mut connection, &matchers, about, (now, until)).await?;
     print_line(&format!(
         "silence {id} active until {}; suppressed alerts: `advisoryd alerts list --state silenced`",

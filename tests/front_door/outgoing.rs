@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::health::check;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use nix::sys::signal::Signal;
@@ -13,7 +15,7 @@ use tokio::net::TcpListener;
 
 use crate::support::alerts::file;
 use crate::support::settings::NEVER;
-use crate::support::{PATIENCE, Running, Told, World, binary, eventually, get};
+use crate::support::{PATIENCE, Running, Told, World, binary, eventually, get, world_of_documents};
 
 /// All secrets of the configuration below. The first is the token of the simulator.
 const SECRETS: [&str; 8] = [
@@ -523,4 +525,51 @@ async fn wrong_usage_repeats_no_control_sequence() {
         let is_bad = |letter: char| (letter.is_control() && letter != '\n') || letter == '\u{202e}';
         assert!(!told.stderr.contains(is_bad), "{:?}", told.stderr);
     }
+}
+
+/// What upstream calls a field, and why a record cannot be read, may repeat the token.
+#[tokio::test]
+async fn names_of_fields_reasons_and_silences_are_stored_without_the_token() {
+    let token = advisoryd::simulate::DEFAULT_TOKEN;
+    let (world, documents) = world_of_documents().await;
+    documents.set(
+        1,
+        format!(
+            "<advisories><advisory><advisory_identifier>SA1</advisory_identifier><title>T</title>\
+             <k{token}>x</k{token}></advisory></advisories>"
+        ),
+    );
+    world.pull_back(LookBack::Full).await;
+    check::check_health(&world.context().await).await.unwrap();
+    let conditions =
+        "select summary from advisoryd_v1.conditions where what = 'unknown_field'";
+    let alerts = "select body::text from advisoryd.alert";
+    let reasons = "select reason from advisoryd.quarantine";
+    let raw = format!("{{\"id\": 7, \"title\": 5, \"error\": \"your token is Token {token}\"}}");
+    sqlx::query(
+        "insert into advisoryd.quarantine (run_id, last_run_id, source_id, at, reason, byte_hash, raw)
+         select 1, 1, id, now(), 'the rules of then', convert_to($1, 'UTF8'), $1
+         from advisoryd.source
+         where kind = 'details'",
+    )
+    .bind(raw)
+    .execute(world.pool())
+    .await
+    .unwrap();
+    let retried = world.told(&["quarantine", "retry", "--json"]);
+    let reason = format!("the token was {token}");
+    let silenced = world.told(&[
+        "silence", "add", "key=SA1", "--reason", &reason, "--until", "1h",
+    ]);
+    assert_eq!(silenced.code, 0, "{silenced}");
+    let silences = "select reason from advisoryd_v1.silences";
+    for question in [conditions, alerts, reasons, silences] {
+        let rows = world.texts(question).await;
+        assert!(!rows.is_empty(), "{question}");
+        for row in rows {
+            assert!(row.contains("[redacted]"), "{question}: {row}");
+            assert_safe(question, &row);
+        }
+    }
+    assert_safe("quarantine retry", &retried.stdout);
 }

@@ -10,7 +10,9 @@ use super::findings::{Seen, sink_key};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::standing::Standing;
-use crate::model::{Condition, ConditionState, OWN_RULE, Purpose, Silence, Transition, decide};
+use crate::model::{
+    Condition, ConditionState, Finding, OWN_RULE, Purpose, Silence, Transition, decide, outgoing,
+};
 use crate::store::alerts::alert;
 use crate::store::alerts::raised::Raised;
 use crate::store::alerts::{evaluation, silence};
@@ -79,6 +81,11 @@ async fn transitions(
     };
     let now = context.clock.now();
     let decided = seen.findings().into_iter().filter_map(|finding| {
+        // It may quote what upstream sent.
+        let finding = Finding {
+            summary: outgoing(&finding.summary),
+            ..finding
+        };
         let former = seen
             .states
             .iter()

@@ -108,6 +108,7 @@ impl Retry<'_> {
             is_live: false,
         };
         let Outcome { key, fate, reason } = self.read(&mut transaction, origin, &kept).await?;
+        let reason = reason.as_deref().map(quarantine::short_reason);
         match &reason {
             None => quarantine::remove(&mut transaction, id).await?,
             Some(reason) => {

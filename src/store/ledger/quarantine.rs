@@ -32,17 +32,25 @@ pub struct Unreadable {
 
 impl Unreadable {
     fn short_key(&self) -> Option<String> {
-        let key = self.key.as_ref()?;
-        Some(shortened(&storable(key), MAX_KEY_CHARS))
+        self.key.as_deref().map(short_key)
     }
 
     fn short_reason(&self) -> String {
-        outgoing_within(&storable(&self.reason), MAX_REASON_CHARS)
+        short_reason(&self.reason)
     }
 
     fn storable_raw(&self) -> String {
         storable(&self.raw)
     }
+}
+
+fn short_key(key: &str) -> String {
+    shortened(&storable(key), MAX_KEY_CHARS)
+}
+
+/// A reason as it is stored and shown: it may quote the record, and so a secret.
+pub fn short_reason(reason: &str) -> String {
+    outgoing_within(&storable(reason), MAX_REASON_CHARS)
 }
 
 /// NUL is the one character that a text column cannot store.
@@ -299,6 +307,7 @@ pub async fn explain(
     key: Option<&str>,
     reason: &str,
 ) -> Result<(), sqlx::Error> {
+    let (key, reason) = (key.map(short_key), short_reason(reason));
     sqlx::query!(
         "update quarantine
          set key = coalesce($2, key),
@@ -306,7 +315,7 @@ pub async fn explain(
          where id = $1
            and (reason is distinct from $3 or key is distinct from coalesce($2, key))",
         id,
-        key,
+        key.as_deref(),
         reason
     )
     .execute(connection)
