@@ -541,14 +541,15 @@ async fn names_of_fields_reasons_and_silences_are_stored_without_the_token() {
     );
     world.pull_back(LookBack::Full).await;
     check::check_health(&world.context().await).await.unwrap();
-    let conditions =
-        "select summary from advisoryd_v1.conditions where what = 'unknown_field'";
+    let conditions = "select summary from advisoryd_v1.conditions where what = 'unknown_field'";
     let alerts = "select body::text from advisoryd.alert";
-    let reasons = "select reason from advisoryd.quarantine";
-    let raw = format!("{{\"id\": 7, \"title\": 5, \"error\": \"your token is Token {token}\"}}");
+    let reasons = "select reason from advisoryd.quarantine where raw like '%your token%'";
+    let raw = format!(
+        "{{\"advisory_identifier\": \"SA1\", \"id\": 7, \"title\": \"T\", \"error\": \"your token is {token}\"}}"
+    );
     sqlx::query(
-        "insert into advisoryd.quarantine (run_id, last_run_id, source_id, at, reason, byte_hash, raw)
-         select 1, 1, id, now(), 'the rules of then', convert_to($1, 'UTF8'), $1
+        "insert into advisoryd.quarantine (run_id, last_run_id, source_id, at, key, reason, byte_hash, raw)
+         select 1, 1, id, now(), 'SA1', 'the rules of then', sha256(convert_to($1, 'UTF8')), $1
          from advisoryd.source
          where kind = 'details'",
     )
