@@ -9,7 +9,9 @@ use super::hyperlink::hyperlink;
 use super::output::{plain, print_json, print_line, print_note, print_styled};
 use super::shared::Shared;
 use super::show_page::{called, page};
+use super::table::width;
 use super::times::Times;
+use super::wrap::wrapped;
 use super::{ack, ask};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -133,7 +135,7 @@ async fn show_one(
         }
         return print_json(&document);
     }
-    let page = legible(&page(kind, &document, (&receipt, times)));
+    let page = legible(&page(kind, &document, (&receipt, times), width()));
     let head = match kind {
         RecordKind::Ticket => called(&document),
         RecordKind::Advisory => key.clone(),
@@ -254,13 +256,17 @@ async fn absence(
 
 /// Version by version what it brought, also where no column tells it.
 fn history_page(versions: &[StoredVersion], changes: &[FieldChange], times: Times) -> String {
+    let width = width();
     let mut lines = vec![String::new(), "History".to_owned()];
     for (place, StoredVersion { version, at }) in versions.iter().enumerate() {
         lines.push(format!("  version {version}, {}", times.full(*at)));
         let of_this = changes.iter().filter(|change| change.version == *version);
         let before = lines.len();
         let differences = difference::page(of_this, times);
-        lines.extend(differences.iter().map(|line| format!("    {line}")));
+        lines.extend(differences.iter().map(|line| {
+            let indent = if line.starts_with(' ') { 6 } else { 8 };
+            wrapped(&format!("    {line}"), indent, width)
+        }));
         if lines.len() == before {
             lines.push(match (place, version) {
                 (0, 1) => "    first seen".to_owned(),

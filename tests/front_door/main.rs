@@ -94,6 +94,7 @@ mod large_rows;
 mod layers;
 mod leases;
 mod list_contents;
+mod list_forms;
 mod list_grows;
 mod list_members;
 mod list_quiet;
