@@ -42,7 +42,7 @@ impl RuleLine {
             missing: serde_json::to_value(rule.missing)?,
             clauses: serde_json::to_value(&rule.clauses)?,
             not: serde_json::to_value(&rule.not)?,
-            clock: serde_json::to_value(&rule.clock)?,
+            clock: serde_json::to_value(rule.clock)?,
         })
     }
 }
