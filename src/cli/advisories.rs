@@ -25,6 +25,7 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
     let (now, times) = (Clock::system().now(), shared.times());
     let time = Moments { now, times };
     wanted.end_spans();
+    wanted.check_spans(&time)?;
     let (sort, is_reversed) = wanted.order();
     let changed = wanted.changed.map(|span| time.of(span)).unwrap_or_default();
     let lists: Vec<String> = wanted

@@ -8,8 +8,9 @@ use super::advisory_options::{
     cve, cvss, epss, filter, level, product, said, solution, sort, threat, vector, vendor,
     watch_list,
 };
+use super::exit::WrongUsage;
 use super::list::Form;
-use super::since::{Since, Span, since, span};
+use super::since::{Since, Span, in_order, since, span};
 use super::times::Times;
 use crate::model::filter::{Filter, FlagField, Moment, Order, Test, TimeField, is_cve};
 use crate::store::reports::question::Sort;
@@ -163,6 +164,21 @@ impl Advisories {
         for span in spans.iter_mut().filter_map(|span| span.as_mut()) {
             span.to = Some(until);
         }
+    }
+
+    /// Refuses times that end before they begin.
+    pub(super) fn check_spans(&self, time: &Moments) -> Result<(), WrongUsage> {
+        let spans = [
+            self.released,
+            self.modified,
+            self.first_seen,
+            self.changed,
+            self.since,
+        ];
+        spans.into_iter().flatten().try_for_each(|span| {
+            let (from, to) = time.of(span);
+            in_order(from, to, time.times)
+        })
     }
 
     /// All options as one filter; its days are those of `zone`.

@@ -82,6 +82,20 @@ pub(super) fn command() -> Command {
     ))
 }
 
+/// What could have been written in place of an unknown command: the commands of the last one
+/// that was named.
+pub(super) fn commands_expected() -> String {
+    let mut place = command();
+    for argument in std::env::args().skip(1) {
+        if let Some(inner) = place.find_subcommand(&argument) {
+            place = inner.clone();
+        }
+    }
+    let inner = place.get_subcommands().filter(|one| !one.is_hide_set());
+    let names: Vec<&str> = inner.map(clap::Command::get_name).collect();
+    format!("commands: {}", names.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -19,7 +19,7 @@ const USUAL_LIMIT: i64 = 50;
 #[derive(Debug, Args)]
 pub(super) struct Form {
     /// Maximum number of rows, 0 for all [default: 50 in a table, all with --json and --csv]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = limit)]
     limit: Option<i64>,
     #[command(flatten)]
     shape: Shape,
@@ -41,6 +41,12 @@ pub(super) struct Shape {
     /// Begin the CSV with a byte order mark, so that Excel reads it as UTF-8
     #[arg(long, requires = "csv")]
     bom: bool,
+}
+
+fn limit(text: &str) -> Result<i64, String> {
+    let limit = text.trim().parse().ok();
+    let limit = limit.filter(|limit| (0..=1_000_000).contains(limit));
+    limit.ok_or_else(|| "expected a number from 1 to 1000000, or 0 for all".to_owned())
 }
 
 impl Form {

@@ -23,6 +23,11 @@ pub(super) fn run(out: Option<&Path>) -> anyhow::Result<()> {
         output::print_line(in_sections(&String::from_utf8_lossy(&page)).trim_end());
         return Ok(());
     };
+    anyhow::ensure!(
+        folder.is_dir(),
+        "{} is not a directory; create it first",
+        folder.display()
+    );
     let failed = || format!("cannot write the man pages into {}", folder.display());
     let mut command = help::documented().disable_help_subcommand(true);
     command.build();

@@ -177,6 +177,9 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
     } else {
         let _ = write!(std::io::stderr(), "{safe}");
     }
+    if error.kind() == clap::error::ErrorKind::InvalidSubcommand {
+        let _ = writeln!(std::io::stderr(), "\n{}", help::commands_expected());
+    }
     status
 }
 
@@ -318,7 +321,7 @@ async fn run(shared: Shared, told: StartOptions) -> anyhow::Result<bool> {
 async fn migrate(shared: Shared) -> anyhow::Result<bool> {
     let config = shared.load_and_log(None)?;
     let migrate = async |opened: &Opened| ask::migrate(&config, opened).await;
-    ask::with_database(&config, migrate).await?;
+    ask::with_new_database(&config, migrate).await?;
     output::print_done("the database is up to date");
     Ok(true)
 }

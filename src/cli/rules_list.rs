@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::list::{Shape, print_all};
-use super::output::{print_line, table};
+use super::output::print_line;
+use super::table::with_text;
 use crate::config::Config;
 use crate::model::{Rule, words};
 
@@ -71,5 +72,5 @@ fn as_table(lines: &[RuleLine]) -> String {
         [line.name.clone(), sinks, line.definition.clone()]
     };
     let rows: Vec<[String; 3]> = lines.iter().map(row).collect();
-    table(["rule", "sinks", "definition"], &rows)
+    with_text(["rule", "sinks", "definition"], &rows)
 }

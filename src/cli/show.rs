@@ -135,7 +135,10 @@ async fn show_one(
         }
         return print_json(&document);
     }
-    let page = legible(&page(kind, &document, (&receipt, times), width()));
+    let history = wanted
+        .history
+        .then(|| history_page(&versions, &changes, times));
+    let page = page(kind, &document, (&receipt, times), history, width());
     let head = match kind {
         RecordKind::Ticket => called(&document),
         RecordKind::Advisory => key.clone(),
@@ -145,9 +148,6 @@ async fn show_one(
         &head,
         page_of(kind, &document, links).as_deref(),
     ));
-    if wanted.history {
-        print_styled(&history_page(&versions, &changes, times));
-    }
     Ok(())
 }
 
@@ -199,7 +199,7 @@ pub(super) async fn find(
             let why = absence(connection, RecordKind::Advisory, &key, details).await?;
             let why = times.in_sentence(&why);
             anyhow::bail!(
-                "advisory `{wanted}` is not stored: {why}; use its ID (SA87735), search with `advisoryd advisories --search TEXT`, or use a ticket number"
+                "advisory `{wanted}` is not stored: {why}; check its ID, search with `advisoryd advisories --search TEXT`, or use a ticket number"
             );
         };
         return Ok(Found {
@@ -254,7 +254,7 @@ async fn absence(
     Ok(legible(&receipt.sentences().join("; ")))
 }
 
-/// Version by version what it brought, also where no column tells it.
+/// Version by version, for the page, what it brought, also where no column tells it.
 fn history_page(versions: &[StoredVersion], changes: &[FieldChange], times: Times) -> String {
     let width = width();
     let mut lines = vec![String::new(), "History".to_owned()];

@@ -49,6 +49,7 @@ const ADVISORY: Layout = Layout {
         "references",
         "tickets",
         "memberships",
+        "watch_list_ids",
         "upstream_id",
         "severity_rank",
         "criticality",
@@ -89,7 +90,6 @@ const ADVISORY_FACTS: &[&str] = &[
     "cvss2_score",
     "cvss2_vector",
     "threat_score",
-    "watch_list_ids",
     "released_at",
     "modified_at",
     "version",
@@ -105,12 +105,13 @@ const LISTS: [(&str, &[&str]); 3] = [
     ("tickets", &["called", "status", "title"]),
 ];
 
-/// What is not stored, then facts, texts and lists, within the width of the terminal if
-/// there is one.
+/// What is not stored, then facts, history, texts and lists, within the width of the
+/// terminal if there is one.
 pub(super) fn page(
     kind: RecordKind,
     document: &Value,
     (receipt, times): (&Receipt, Times),
+    history: Option<String>,
     width: Option<usize>,
 ) -> String {
     let text = |field: &str| legible(&plain(&document[field]));
@@ -137,11 +138,16 @@ pub(super) fn page(
     for field in facts.iter().copied().chain(new) {
         let value = times.in_zone(line(field));
         if !value.is_empty() {
-            let name = one_line(field.trim_end_matches("_at")).replace('_', " ");
+            let name = match (kind, field) {
+                (RecordKind::Ticket, "said") => "advisory".to_owned(),
+                (_, "is_zero_day") => "zero-day".to_owned(),
+                _ => one_line(field.trim_end_matches("_at")).replace('_', " "),
+            };
             let line = legible(&format!("{name:<17} {value}"));
             lines.push(wrapped(&line, VALUES_AT, width));
         }
     }
+    lines.extend(history);
     for field in ["description", "solution"] {
         let value = text(field);
         if !value.is_empty() {
@@ -204,6 +210,9 @@ fn list(field: &str, items: &Value, parts: &[&str]) -> Vec<String> {
     lines.extend(items.iter().take(MANY).map(|item| {
         let said = parts.iter().map(|part| match *part {
             "called" => called(item),
+            "product_id" if !item[*part].is_null() => {
+                format!("(product {})", one_line(&plain(&item[*part])))
+            }
             part => one_line(&plain(&item[part])),
         });
         let said: Vec<String> = said.collect();

@@ -46,6 +46,7 @@ enum What {
         shape: Shape,
     },
     /// Expire silences now
+    #[command(visible_alias = "remove")]
     Expire {
         /// IDs, as shown by `list`
         #[arg(required = true)]

@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::list::{Shape, print_all};
-use super::output::{print_line, table};
+use super::output::print_line;
+use super::table::with_text;
 use crate::config::{Preset, presets};
 use crate::model::filter::nearest;
 
@@ -65,10 +66,13 @@ impl PresetLine {
 fn as_table(lines: &[PresetLine]) -> String {
     let row = |line: &PresetLine| {
         let PresetLine { name, title, needs } = line;
-        [(*name).to_owned(), needs.join(", "), (*title).to_owned()]
+        [
+            (*name).to_owned(),
+            format!("{title}; needs {}", needs.join(", ")),
+        ]
     };
-    let rows: Vec<[String; 3]> = lines.iter().map(row).collect();
-    table(["name", "needs", "what"], &rows)
+    let rows: Vec<[String; 2]> = lines.iter().map(row).collect();
+    with_text(["name", "what, and what it needs"], &rows)
 }
 
 /// Needs neither configuration nor database.

@@ -99,7 +99,7 @@ pub(super) async fn run(shared: Shared, wanted: Sync) -> anyhow::Result<bool> {
         let read = read?;
         Ok(alert(&context, &sinks, told).await? && read && discovered && usable)
     };
-    ask::with_database(&config, work).await
+    ask::with_new_database(&config, work).await
 }
 
 fn refuse_what_belongs_to_feeds(wanted: &Sync) -> anyhow::Result<()> {

@@ -75,6 +75,7 @@ mod feed_windows;
 mod feeds;
 mod filter;
 mod filter_property;
+mod first_steps;
 mod fleet;
 mod following;
 mod fuzz_corpus;

@@ -19,6 +19,7 @@ fn a_column_that_the_page_does_not_know_is_shown_behind_the_facts() {
             RecordKind::Advisory,
             &document,
             (&receipt, Times::new(true)),
+            None,
             None
         ),
         "SA1  x\n──────\nversion           2\nexploit count     7\n\nDescription\n  text"
