@@ -177,8 +177,10 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
     } else {
         let _ = write!(std::io::stderr(), "{safe}");
     }
-    if error.kind() == clap::error::ErrorKind::InvalidSubcommand {
-        let _ = writeln!(std::io::stderr(), "\n{}", help::commands_expected());
+    if error.kind() == clap::error::ErrorKind::InvalidSubcommand
+        && let Some(expected) = help::commands_expected()
+    {
+        let _ = writeln!(std::io::stderr(), "\n{expected}");
     }
     status
 }
