@@ -116,7 +116,7 @@ async fn stored(connection: &mut PgConnection, wanted: &str) -> anyhow::Result<S
     let found = question::advisory(connection, wanted).await?;
     let said = found.and_then(|document| document["said"].as_str().map(str::to_owned));
     said.ok_or_else(|| {
-        anyhow::anyhow!("advisory `{wanted}` is not stored; use its ID, such as SA87735")
+        anyhow::anyhow!("advisory `{wanted}` is not stored; use its ID, such as SA87735 (`advisoryd ack --list` lists what is acknowledged)")
     })
 }
 

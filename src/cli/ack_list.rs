@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::ask;
 use super::list::{Form, print};
-use super::output::table;
+use super::output::{print_line, table};
 use super::shared::Shared;
 use super::times::Times;
 use crate::clock::Clock;
@@ -30,30 +30,58 @@ pub(super) async fn run(
         anyhow::Ok(acknowledgement::list(connection, &question).await?)
     };
     let found = ask::with_connection(&config, ask).await?;
+    if found.is_empty() && !form.is_for_programs() {
+        print_line(if all {
+            "no acknowledgements"
+        } else {
+            "no active acknowledgements"
+        });
+        return Ok(true);
+    }
     print(form, found, |lines| rows(lines, all, (times, now)))?;
     Ok(true)
 }
 
 fn rows(lines: &[AckLine], all: bool, (times, now): (Times, DateTime<Utc>)) -> String {
-    let until = |line: &AckLine| match line.until {
-        Some(until) => times.day(until),
-        None => "withdrawn".to_owned(),
+    let until = |line: &AckLine| match (line.until, line.withdrawn_at) {
+        (_, Some(at)) if line.state == "withdrawn" => times.minute(at),
+        (Some(until), _) => times.minute(until),
+        (None, _) => "until withdrawn".to_owned(),
     };
-    let (at, end) = (times.heading("at", now), times.heading("until", now));
+    let title = |line: &AckLine| line.title.clone().unwrap_or_default();
+    let (at, end) = (times.heading("at", now), times.heading("ends", now));
     let note = |line: &AckLine| line.note.clone().unwrap_or_default();
     if all {
         let row = |line: &AckLine| {
             let (said, by) = (line.said.clone(), line.by.clone());
             let state = line.state.clone();
-            [said, state, by, times.day(line.at), until(line), note(line)]
+            [
+                said,
+                state,
+                by,
+                times.minute(line.at),
+                until(line),
+                note(line),
+                title(line),
+            ]
         };
-        let rows: Vec<[String; 6]> = lines.iter().map(row).collect();
-        return table(["advisory", "state", "by", &at, &end, "note"], &rows);
+        let rows: Vec<[String; 7]> = lines.iter().map(row).collect();
+        return table(
+            ["advisory", "state", "by", &at, &end, "note", "title"],
+            &rows,
+        );
     }
     let row = |line: &AckLine| {
         let (said, by) = (line.said.clone(), line.by.clone());
-        [said, by, times.day(line.at), until(line), note(line)]
+        [
+            said,
+            by,
+            times.minute(line.at),
+            until(line),
+            note(line),
+            title(line),
+        ]
     };
-    let rows: Vec<[String; 5]> = lines.iter().map(row).collect();
-    table(["advisory", "by", &at, &end, "note"], &rows)
+    let rows: Vec<[String; 6]> = lines.iter().map(row).collect();
+    table(["advisory", "by", &at, &end, "note", "title"], &rows)
 }

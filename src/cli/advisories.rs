@@ -1,257 +1,20 @@
-//! `advisoryd advisories`: a list of advisories. All options are parts of one filter.
+//! `advisoryd advisories`: a list of advisories.
 
-use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
-use clap::Args;
 use regex::{Regex, RegexBuilder};
 use sqlx::PgConnection;
 
-use super::advisory_options::{
-    cve, cvss, epss, filter, level, product, said, solution, sort, threat, vector, vendor,
-    watch_list,
-};
+use super::advisory_question::{Advisories, Moments};
 use super::advisory_rows::{Shown, rows};
-use super::list::{Form, print};
+use super::list::print;
 use super::output::print_note;
 use super::shared::Shared;
-use super::since::{Since, Span, since, span};
-use super::times::Times;
 use super::{ask, chosen_list};
 use crate::clock::Clock;
-use crate::model::filter::{
-    Field, Filter, FlagField, Moment, NumberField, Order, Test, TimeField, is_cve,
-};
+use crate::model::filter::{Field, FlagField, NumberField};
 use crate::model::{Catalogue, counted};
 use crate::store::enrichment::state;
 use crate::store::reports::question::{self, AdvisoryLine, AdvisoryQuestion, Sort};
 use crate::store::reports::receipt::{self, Unlisted};
-
-const EXAMPLES: &str = r#"All options together must match. An option that is repeated matches any of its values;
---search, --sort and the options with a time can be given once.
-docs/filter.md describes the language of --where.
-
-Examples:
-  advisoryd advisories --severity high+ --released yesterday
-  advisoryd advisories --watch-list "Office clients" --sort severity
-  advisoryd advisories --where 'cvss >= 9 and not product ~ "windows"'
-  advisoryd advisories --released 2026-10 --csv --bom > october.csv"#;
-
-/// Which advisories.
-#[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
-pub(super) struct Advisories {
-    /// Words to search for, as with --search; a CVE as with --cve; an advisory (SA87735)
-    #[arg(value_name = "WORDS", conflicts_with = "search")]
-    words: Vec<String>,
-    /// Those among the words.
-    #[arg(skip)]
-    saids: Vec<Filter>,
-    /// A filter, such as 'severity >= high and (product ~ "openssl" or cve = CVE-2026-1234)'
-    #[arg(long = "where", value_name = "FILTER", value_parser = filter)]
-    filter: Vec<Filter>,
-    /// Severity: `high` for exactly this, `high+` for this or more severe
-    #[arg(long, value_name = "LEVEL[+]", value_parser = level)]
-    severity: Vec<Filter>,
-    /// CVSS score, 0 to 10 (version 4, else 3, else 2): `7` for 7 and more, `4..7`, `..4`
-    #[arg(long, value_name = "MIN[..MAX]", value_parser = cvss)]
-    cvss: Vec<Filter>,
-    /// Threat score, with the syntax of --cvss
-    #[arg(long, value_name = "MIN[..MAX]", value_parser = threat)]
-    threat: Vec<Filter>,
-    /// Attack vector: remote, local_network, local or none
-    #[arg(long, value_name = "NAME", value_parser = vector)]
-    vector: Vec<Filter>,
-    /// Solution status: vendor_patched, vendor_workaround, partial_fix, no_fix (the vendor has
-    /// no fix) or none (nothing is stated); repeat the option for several
-    #[arg(long, value_name = "NAME", value_parser = solution)]
-    solution: Vec<Filter>,
-    /// Mentions this CVE
-    #[arg(long, value_parser = cve)]
-    cve: Vec<Filter>,
-    /// Words in the name or CPE of a product
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = product)]
-    product: Vec<Filter>,
-    /// The vendor in a product's CPE, such as `microsoft`
-    #[arg(long, value_name = "NAME", value_parser = vendor)]
-    vendor: Vec<Filter>,
-    /// In this watch list
-    #[arg(long, visible_alias = "list", value_name = "NAME|ID", value_parser = watch_list)]
-    watch_list: Vec<(String, Filter)>,
-    /// Released or modified by the vendor since: a duration (`7d`), a day (`yesterday`,
-    /// `monday`), a date or a time; a month (`2026-10`) is that month, `FROM..TO` a span
-    #[arg(long, value_name = "WHEN", value_parser = span)]
-    since: Option<Span>,
-    /// Until this time; a day or month is included. The end of the other options with a time,
-    /// or of --since if there is none
-    #[arg(long, value_name = "WHEN", value_parser = since)]
-    until: Option<Since>,
-    /// Released by the vendor since this time, which is what is new to everybody; sorted by
-    /// release, newest first
-    #[arg(long, value_name = "WHEN", value_parser = span)]
-    released: Option<Span>,
-    /// Modified by the vendor since this time: new, or with a new revision
-    #[arg(long, value_name = "WHEN", value_parser = span)]
-    modified: Option<Span>,
-    /// First stored in this database since this time, which is what is new to you: also old
-    /// advisories that a watch list contains only now, and all of a first load; newest first
-    #[arg(long, value_name = "WHEN", value_parser = span)]
-    first_seen: Option<Span>,
-    /// Its stored content changed since this time: a new version, whoever made it (the vendor,
-    /// details that were fetched, a newer parser)
-    #[arg(long, value_name = "WHEN", value_parser = span)]
-    changed: Option<Span>,
-    /// Only zero-days
-    #[arg(long)]
-    zero_day: bool,
-    /// Only those with a CVE in the KEV catalogue (known to be exploited)
-    #[arg(long)]
-    kev: bool,
-    /// Highest EPSS score of its CVEs at least this, 0 to 1
-    #[arg(long, value_name = "SCORE", value_parser = epss)]
-    epss_min: Vec<Filter>,
-    /// Full-text search in title, description and solution: words, `"a phrase"`, `or`, `-without`
-    #[arg(
-        long,
-        visible_alias = "text",
-        value_name = "TEXT",
-        allow_hyphen_values = true
-    )]
-    search: Option<String>,
-    /// Sort by this, newest or highest first; `:asc` reverses it [default: modified]
-    #[arg(long, value_name = "NAME[:asc]", value_parser = sort)]
-    sort: Option<(Sort, bool)>,
-    #[command(flatten)]
-    form: Form,
-}
-
-impl Advisories {
-    /// An identifier of an advisory is not searched for in texts.
-    fn take_saids(&mut self, is_said: impl Fn(&str) -> bool) {
-        let (saids, words): (Vec<_>, Vec<_>) = std::mem::take(&mut self.words)
-            .into_iter()
-            .partition(|word| is_said(word));
-        self.words = words;
-        self.saids = saids.iter().filter_map(|word| said(word).ok()).collect();
-    }
-
-    /// A CVE is not searched for in texts.
-    fn take_cves(&mut self) {
-        let (cves, words) = std::mem::take(&mut self.words)
-            .into_iter()
-            .partition(|word| is_cve(word));
-        let cves: Vec<String> = cves;
-        self.words = words;
-        self.cve
-            .extend(cves.iter().filter_map(|word| cve(word).ok()));
-    }
-
-    /// What comes first.
-    fn order(&self) -> (Sort, bool) {
-        let usual = match (self.released, self.first_seen) {
-            (Some(_), _) => Sort::Released,
-            (None, Some(_)) => Sort::FirstSeen,
-            (None, None) => Sort::default(),
-        };
-        self.sort.unwrap_or((usual, false))
-    }
-
-    /// The end of the options with a time, where they have none themselves.
-    fn end_spans(&mut self) {
-        let Some(until) = self.until else {
-            return;
-        };
-        let mut spans = [
-            &mut self.released,
-            &mut self.modified,
-            &mut self.first_seen,
-            &mut self.changed,
-            &mut self.since,
-        ];
-        if spans.iter().all(|span| span.is_none()) {
-            let (from, to) = (None, Some(until));
-            self.since = Some(Span { from, to });
-            return;
-        }
-        for span in spans.iter_mut().filter_map(|span| span.as_mut()) {
-            span.to = Some(until);
-        }
-    }
-
-    /// All options as one filter; its days are those of `zone`.
-    fn into_filter(self, time: &Moments, zone: Tz) -> (Filter, Form) {
-        let within = |field, span: Option<Span>| {
-            let (from, to) = time.of(span?);
-            let from = from.map(|at| (Order::GreaterOrEqual, at));
-            let to = to.map(|at| (Order::Less, at));
-            let limits = from.into_iter().chain(to).map(|(order, at)| {
-                Filter::Test(Test::Time {
-                    field,
-                    order,
-                    value: Moment::At(at),
-                })
-            });
-            Some(Filter::All(limits.collect()))
-        };
-        let mut parts: Vec<Filter> = Vec::new();
-        parts.extend(within(TimeField::Released, self.released));
-        parts.extend(within(TimeField::Modified, self.modified));
-        parts.extend(within(TimeField::FirstSeen, self.first_seen));
-        if self.since.is_some() {
-            let either = [TimeField::Released, TimeField::Modified];
-            let either = either.map(|field| within(field, self.since));
-            parts.push(Filter::Any(either.into_iter().flatten().collect()));
-        }
-        let several = [
-            self.saids,
-            self.filter,
-            self.severity,
-            self.cvss,
-            self.threat,
-            self.epss_min,
-            self.vector,
-            self.solution,
-            self.cve,
-            self.product,
-            self.vendor,
-            self.watch_list
-                .into_iter()
-                .map(|(_, filter)| filter)
-                .collect(),
-        ];
-        let several = several.into_iter().filter(|values| !values.is_empty());
-        parts.extend(several.map(Filter::Any));
-        let flags = [
-            (self.zero_day, FlagField::IsZeroDay),
-            (self.kev, FlagField::Kev),
-        ];
-        for (_, field) in flags.into_iter().filter(|(is_asked, _)| *is_asked) {
-            let value = true;
-            parts.push(Filter::Test(Test::Flag { field, value }));
-        }
-        let words = Some(self.words.join(" ")).filter(|words| !words.is_empty());
-        let words = self.search.or(words);
-        let words = words.map(|words| Filter::Test(Test::Words(words)));
-        parts.extend(words);
-        let mut filter = Filter::All(parts);
-        filter.set_zone(zone);
-        (filter, self.form)
-    }
-}
-
-/// How times are read.
-struct Moments {
-    now: DateTime<Utc>,
-    times: Times,
-}
-
-impl Moments {
-    fn of(&self, span: Span) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
-        (
-            span.from.map(|from| from.time(self.now, self.times)),
-            span.to.map(|to| to.end(self.now, self.times)),
-        )
-    }
-}
 
 pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Result<bool> {
     wanted.form.check::<AdvisoryLine>()?;
@@ -262,6 +25,7 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
     let (now, times) = (Clock::system().now(), shared.times());
     let time = Moments { now, times };
     wanted.end_spans();
+    wanted.check_spans(&time)?;
     let (sort, is_reversed) = wanted.order();
     let changed = wanted.changed.map(|span| time.of(span)).unwrap_or_default();
     let lists: Vec<String> = wanted

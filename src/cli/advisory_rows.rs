@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::level;
 use super::table::linked;
 use super::times::Times;
 use crate::model::Links;
@@ -24,20 +25,29 @@ pub(super) fn rows(
     addresses: &Links,
 ) -> String {
     let Shown { sort, has_lists } = shown;
+    let ats = lines.iter().filter_map(|line| shown_time(line, sort).1);
+    let is_fine = times.are_recent(ats, now);
     let rows: Vec<[String; 6]> = lines
         .iter()
         .map(|line| {
             let (_, at) = shown_time(line, sort);
             [
                 line.said.clone(),
-                line.severity.clone().unwrap_or_default(),
+                level::shown(line.severity.as_deref().unwrap_or_default()),
                 score(line, sort),
                 if has_lists {
                     line.watch_lists.clone().unwrap_or_default().join(", ")
                 } else {
                     line.solution_status.clone().unwrap_or_default()
                 },
-                at.map(|at| times.day(at)).unwrap_or_default(),
+                at.map(|at| {
+                    if is_fine {
+                        times.minute(at)
+                    } else {
+                        times.day(at)
+                    }
+                })
+                .unwrap_or_default(),
                 marked(line, times),
             ]
         })

@@ -1,16 +1,18 @@
 //! `advisoryd alerts list`: alerts and their delivery state, and which sinks failed and why.
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::ask;
 use super::list::{Form, print};
 use super::output::{print_line, print_note, table};
 use super::since::{Since, since};
+use super::table::width;
 use super::times::Times;
+use super::wrap::wrapped;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::{AlertState, Matcher, OWN_RULE, shortened};
+use crate::model::{AlertState, Matcher, OWN_RULE, legible, one_line, shortened};
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, AlertLine, AlertQuestion};
 
@@ -41,8 +43,22 @@ pub(super) struct List {
 
 /// A state by its name.
 fn state() -> impl TypedValueParser<Value = AlertState> {
-    PossibleValuesParser::new(AlertState::ALL.map(AlertState::name))
-        .try_map(|name| AlertState::from_name(&name).ok_or("it is no state of alerts"))
+    let states = AlertState::ALL.map(|state| {
+        let value = PossibleValue::new(state.name());
+        match state {
+            // What people look for.
+            AlertState::DeadLetter => value.alias("failed"),
+            _ => value,
+        }
+    });
+    PossibleValuesParser::new(states).try_map(|name| {
+        let name = if name == "failed" {
+            "dead_letter"
+        } else {
+            &name
+        };
+        AlertState::from_name(name).ok_or("it is no state of alerts")
+    })
 }
 
 impl List {
@@ -86,8 +102,12 @@ pub(super) async fn list(
     Ok(true)
 }
 
-/// The column `error` is there if a delivery failed.
+/// On a terminal, errors are below their lines, and times have their zone in the heading;
+/// elsewhere there is a column `error` if a delivery failed.
 fn as_table(lines: &[AlertLine], times: Times) -> String {
+    if let Some(width) = width() {
+        return on_terminal(lines, times, width);
+    }
     let usual = ["created", "rule", "key", "sink", "state", "id", "summary"];
     if lines.iter().all(|line| line.error.is_none()) {
         let rows: Vec<[String; 7]> = lines.iter().map(|line| row(line, times)).collect();
@@ -107,6 +127,44 @@ fn as_table(lines: &[AlertLine], times: Times) -> String {
         [created, rule, key, sink, state, id, summary, "error"],
         &rows,
     )
+}
+
+fn on_terminal(lines: &[AlertLine], times: Times, width: usize) -> String {
+    /// Blanks before an error.
+    const INDENT: usize = 4;
+    let created = times.heading("created", Clock::system().now());
+    let rows: Vec<[String; 7]> = lines
+        .iter()
+        .map(|line| {
+            let [_, rule, key, sink, state, id, summary] = row(line, times);
+            let alert = match &line.title {
+                Some(title) => format!("{title} ({summary})"),
+                None => summary,
+            };
+            [
+                id,
+                times.minute(line.raised_at),
+                rule,
+                key,
+                sink,
+                state,
+                alert,
+            ]
+        })
+        .collect();
+    let heading = ["id", &created, "rule", "key", "sink", "state", "alert"];
+    let page = table(heading, &rows);
+    let mut page = page.lines();
+    let mut text: Vec<String> = page.next().map(str::to_owned).into_iter().collect();
+    for (row, line) in page.zip(lines) {
+        text.push(row.to_owned());
+        if let Some(error) = &line.error {
+            let error = legible(&one_line(error));
+            let error = format!("{}{error}", " ".repeat(INDENT));
+            text.push(wrapped(&error, INDENT, Some(width)));
+        }
+    }
+    text.join("\n")
 }
 
 fn row(line: &AlertLine, times: Times) -> [String; 7] {

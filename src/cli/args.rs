@@ -109,7 +109,7 @@ pub(super) enum Command {
     Status(super::status::Options),
     /// List advisories that match a filter, most recently modified first
     #[command(aliases = ["advisory", "search", "list"])]
-    Advisories(Box<super::advisories::Advisories>),
+    Advisories(Box<super::advisory_question::Advisories>),
     /// List tickets, most recently modified first
     #[command(alias = "ticket")]
     Tickets(super::tickets::Tickets),

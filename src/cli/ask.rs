@@ -8,20 +8,40 @@ use sqlx::{PgConnection, Postgres};
 use super::exit::NotAllowed;
 use super::output::print_error;
 use crate::clock::Clock;
-use crate::cluster::{ClusterError, Role};
+use crate::cluster::{ClusterError, ClusterOptions, Preview, Role};
 use crate::config::Config;
 use crate::model::chain;
 use crate::startup::{self, Opened};
 use crate::store::database::{self, ReplicaState, SchemaState};
 use crate::store::ledger::daemon;
 
-/// Opens the database, does `work` with it, and closes it however that went.
+/// Opens the database, does `work` with it, and closes it however that went. Creates no
+/// private database: there would be nothing in it.
 pub(super) async fn with_database<T>(
     config: &Config,
     work: impl AsyncFnOnce(&Opened) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
+    let search = ClusterOptions::new(Role::Client).search;
+    let is_private = config.database.url.is_none() && !is_forgotten(config);
+    if is_private && !matches!(Preview::of(&config.state.dir, &search), Ok(None)) {
+        anyhow::bail!(
+            "there is no database in {} yet; start the daemon (`systemctl start advisoryd` or `advisoryd run`), or check `[state] dir`",
+            config.state.dir.display()
+        );
+    }
+    with_new_database(config, work).await
+}
+
+/// The same for what may be the first to use the database.
+pub(super) async fn with_new_database<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&Opened) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let opened = open(config).await?;
-    let result = work(&opened).await;
+    let result = match answers(config, &opened).await {
+        Ok(()) => work(&opened).await,
+        Err(error) => Err(error),
+    };
     let may_only_read = opened.may_only_read;
     opened.close().await;
     result.map_err(|error| {
@@ -34,6 +54,26 @@ pub(super) async fn with_database<T>(
         }
         error
     })
+}
+
+/// Whether somebody listens where the database should be: a pool would try for long, and then
+/// not say why.
+async fn answers(config: &Config, opened: &Opened) -> anyhow::Result<()> {
+    if config.database.url.is_none() || opened.cluster.is_some() {
+        return Ok(());
+    }
+    match database::connect(&opened.pool).await {
+        Ok(connection) => {
+            drop(sqlx::Connection::close(connection).await);
+            Ok(())
+        }
+        Err(sqlx::Error::Io(error)) => anyhow::bail!(
+            "the database cannot be used: {}: {error}; check [database] url and the server",
+            database::server_name(&opened.pool)
+        ),
+        // The pool knows better what to do about it.
+        Err(_) => Ok(()),
+    }
 }
 
 /// Whether the database refused it for want of rights, or since the role only reads.
@@ -125,11 +165,7 @@ pub(super) async fn with_connection<T>(
 /// Where nothing was configured at all, somebody forgot `--config`: a private
 /// database would be made for nothing.
 pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
-    let names_nothing = config.watch_lists.is_empty()
-        && config.extra_feeds.is_empty()
-        && !config.discovery.watch_lists
-        && config.database.url.is_none();
-    if config.file.is_none() && names_nothing && !config.state.dir.join("postgresql").exists() {
+    if is_forgotten(config) && !config.state.dir.join("postgresql").exists() {
         return Err(Config::missing_file().into());
     }
     let opened = Opened::open(config, Role::Client).await;
@@ -137,6 +173,15 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Opened> {
         Some(cause @ ClusterError::PermissionDenied { .. }) => not_allowed(config, cause).into(),
         _ => error,
     })
+}
+
+/// Whether the configuration names nothing: somebody forgot `--config`.
+fn is_forgotten(config: &Config) -> bool {
+    config.file.is_none()
+        && config.database.url.is_none()
+        && config.watch_lists.is_empty()
+        && config.extra_feeds.is_empty()
+        && !config.discovery.watch_lists
 }
 
 /// What a user does who can enter neither the state directory nor that of a shared socket.
@@ -162,7 +207,10 @@ pub(super) async fn up_to_date(opened: &Opened) -> anyhow::Result<PoolConnection
     let mut connection = opened.pool.acquire().await?;
     match database::schema_state_here(&mut connection).await? {
         SchemaState::UpToDate => Ok(connection),
-        SchemaState::Empty | SchemaState::Behind(_) => anyhow::bail!(
+        SchemaState::Empty => anyhow::bail!(
+            "the database is empty; start the daemon (`systemctl start advisoryd` or `advisoryd run`), or run `advisoryd sync`"
+        ),
+        SchemaState::Behind(_) => anyhow::bail!(
             "the database schema is not up to date; run `advisoryd migrate` or start the daemon"
         ),
         SchemaState::Development(found) => Err(found.into()),

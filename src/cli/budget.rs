@@ -211,11 +211,11 @@ impl Standing {
     fn print(&self) {
         let report = &self.report;
         let whose = if self.is_own {
-            ""
+            "the account of this configuration"
         } else {
-            " (another account)"
+            "another account"
         };
-        print_line(&format!("account {}{whose}", report.account));
+        print_line(&format!("{whose} ({})", report.account));
         print_line(&format!(
             "this minute: {} of {} requests used, {} left",
             report.this_minute,
@@ -250,7 +250,14 @@ impl Standing {
             .map(|user| row(user, report.now))
             .collect();
         if !rows.is_empty() {
-            let heading = ["kind", "holder", "this minute", "24 hours", "holds", "last"];
+            let heading = [
+                "kind",
+                "process",
+                "this minute",
+                "24 hours",
+                "reserved",
+                "last",
+            ];
             print_line("");
             print_styled(&table(heading, &rows));
         }
@@ -260,8 +267,8 @@ impl Standing {
 fn row(user: &BudgetUser, now: DateTime<Utc>) -> [String; 6] {
     let holder = match (user.pid, user.has_ended) {
         (0, _) => user.host.clone(),
-        (pid, false) => format!("process {pid} on {}", user.host),
-        (pid, true) => format!("process {pid} on {} (ended)", user.host),
+        (pid, false) => format!("{pid} on {}", user.host),
+        (pid, true) => format!("{pid} on {} (ended)", user.host),
     };
     [
         user.kind.clone(),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use clap::Args;
 
+use super::chosen_list;
 use super::confirm::confirm;
 use super::output::{print_done, print_error};
 use super::share_budget::share_budget;
@@ -27,10 +28,10 @@ pub(super) struct Capture {
     /// Directory to write to; must be new or empty
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Only the feed of this watch list; may be repeated
+    /// Only the feed of this watch list: its ID or its name; may be repeated
     /// [default: the configured ones, else the first five upstream]
-    #[arg(long, value_name = "ID")]
-    pub watch_list: Vec<i64>,
+    #[arg(long, value_name = "ID|NAME")]
+    pub watch_list: Vec<String>,
     /// Maximum size of each response; longer ones are cut at the end of a record
     #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = max_body)]
     pub max_body: usize,
@@ -52,7 +53,7 @@ fn max_body(text: &str) -> Result<usize, String> {
 pub(super) async fn run(shared: Shared, wanted: Capture) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     let token = config.upstream.token()?;
-    let lists = lists(&config, &wanted);
+    let lists = lists(&config, &wanted).await?;
     if !announce(&config, lists.len(), &wanted)? {
         return Ok(false);
     }
@@ -110,11 +111,11 @@ async fn captured(
     Ok(good && !refused)
 }
 
-fn lists(config: &Config, wanted: &Capture) -> Vec<i64> {
+async fn lists(config: &Config, wanted: &Capture) -> anyhow::Result<Vec<i64>> {
     if wanted.watch_list.is_empty() {
-        return config.watch_lists.iter().map(|list| list.id).collect();
+        return Ok(config.watch_lists.iter().map(|list| list.id).collect());
     }
-    wanted.watch_list.clone()
+    chosen_list::ids_in_reach(config, &wanted.watch_list).await
 }
 
 /// Says beforehand what will be asked of upstream; on a terminal, asks.

@@ -16,7 +16,7 @@ use super::level::ranks;
 use super::output::{is_whole, print_error, print_note, reader_gone};
 use super::shared::Shared;
 use super::show::find;
-use super::since::{Since, since};
+use super::since::{Since, in_order, since};
 use super::state_file::StateFile;
 use super::times::Times;
 use super::{ask, chosen_list};
@@ -110,7 +110,12 @@ fn event(text: &str) -> Result<String, String> {
     if names.contains(&name) {
         return Ok(name.to_owned());
     }
-    let close = nearest(name, &names);
+    // What people look for, and what is like none of the names.
+    let close = match name {
+        "modified" | "changed" | "updated" => Some("revised"),
+        "new" | "added" | "created" => Some("appeared"),
+        _ => nearest(name, &names),
+    };
     let close = close.map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
     Err(format!("expected one of {}{close}", names.join(", ")))
 }
@@ -169,6 +174,13 @@ async fn show(
         Some(until) => Some(change::before(&mut connection, until.end(now, times)).await?),
         None => None,
     };
+    if let (Some(From::Since(from)), Some(until)) = (wanted.since, wanted.until) {
+        in_order(
+            Some(from.time(now, times)),
+            Some(until.end(now, times)),
+            times,
+        )?;
+    }
     let selection = selection(&mut connection, wanted, (details, times)).await?;
     let mut last = begin(&mut connection, wanted, state.as_ref(), (times, now)).await?;
     let mut left = wanted.limit;

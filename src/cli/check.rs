@@ -128,7 +128,9 @@ async fn online(config: &Config, token: Option<Token>, reporter: &mut Reporter) 
     })
     .await;
     if let Err(error) = looked {
-        reporter.report(Finding::bad("database", format!("{error:#}")));
+        let text = format!("{error:#}");
+        let text = text.strip_prefix("the database ").unwrap_or(&text);
+        reporter.report(Finding::bad("database", text));
     }
     if let Some(token) = token {
         upstream(config, token, Known::Nothing, reporter).await;

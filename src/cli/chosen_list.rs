@@ -2,6 +2,9 @@
 
 use sqlx::{PgConnection, PgPool};
 
+use super::share_budget::in_reach;
+use crate::config::Config;
+use crate::model::filter::nearest;
 use crate::store::reports::named_list::{self, NamedList};
 
 /// Lists named in an error at most.
@@ -22,16 +25,7 @@ pub(super) async fn id(
         return Ok(Some(id));
     }
     let lists = named_list::named_lists(connection).await?;
-    let is_it = |list: &&NamedList| list.name.to_lowercase() == wanted.to_lowercase();
-    let found: Vec<&NamedList> = lists.iter().filter(is_it).collect();
-    match found[..] {
-        [list] => Ok(Some(list.id)),
-        [] => anyhow::bail!("there is no watch list `{wanted}`; {}", known(&lists)),
-        _ => anyhow::bail!(
-            "several watch lists are called `{wanted}`; use the ID of one: {}",
-            named(found.into_iter())
-        ),
-    }
+    called(&lists, wanted).map(Some)
 }
 
 /// The ids of several.
@@ -44,11 +38,72 @@ pub(super) async fn ids(pool: &PgPool, wanted: &[String]) -> anyhow::Result<Vec<
     Ok(ids)
 }
 
-fn known(lists: &[NamedList]) -> String {
+/// The ids of several, for commands that need no database: names are those of the
+/// configuration and, if the database is in reach, those that it knows.
+pub(super) async fn ids_in_reach(config: &Config, wanted: &[String]) -> anyhow::Result<Vec<i64>> {
+    let mut lists: Option<Vec<NamedList>> = None;
+    let mut ids = Vec::new();
+    for one in wanted.iter().map(|one| one.trim()) {
+        if let Ok(id) = one.parse() {
+            ids.push(id);
+            continue;
+        }
+        let known = match lists.take() {
+            Some(known) => known,
+            None => lists_in_reach(config).await,
+        };
+        ids.push(called(&known, one)?);
+        lists = Some(known);
+    }
+    Ok(ids)
+}
+
+/// The lists with a name. The name in the configuration is the list's name.
+async fn lists_in_reach(config: &Config) -> Vec<NamedList> {
+    let name = |list: &crate::config::WatchList| {
+        let (id, name) = (list.id, list.name.clone()?);
+        Some(NamedList { id, name })
+    };
+    let mut lists: Vec<NamedList> = config.watch_lists.iter().filter_map(name).collect();
+    let Some(opened) = in_reach(config).await else {
+        return lists;
+    };
+    if let Ok(mut connection) = opened.pool.acquire().await
+        && let Ok(stored) = named_list::named_lists(&mut connection).await
+    {
+        let is_new = |stored: &NamedList| lists.iter().all(|list| list.id != stored.id);
+        let new: Vec<NamedList> = stored.into_iter().filter(is_new).collect();
+        lists.extend(new);
+    }
+    opened.close().await;
+    lists
+}
+
+/// The id of the list of that name.
+fn called(lists: &[NamedList], wanted: &str) -> anyhow::Result<i64> {
+    let is_it = |list: &&NamedList| list.name.to_lowercase() == wanted.to_lowercase();
+    let found: Vec<&NamedList> = lists.iter().filter(is_it).collect();
+    match found[..] {
+        [list] => Ok(list.id),
+        [] => anyhow::bail!(
+            "there is no watch list `{wanted}`; {}",
+            known(lists, wanted)
+        ),
+        _ => anyhow::bail!(
+            "several watch lists are called `{wanted}`; use the ID of one: {}",
+            named(found.into_iter())
+        ),
+    }
+}
+
+fn known(lists: &[NamedList], wanted: &str) -> String {
     if lists.is_empty() {
         return "none has a name; use its ID".to_owned();
     }
-    format!("known: {}", named(lists.iter()))
+    let names: Vec<&str> = lists.iter().map(|list| list.name.as_str()).collect();
+    let close = nearest(wanted, &names);
+    let close = close.map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
+    format!("known: {}{close}", named(lists.iter()))
 }
 
 fn named<'a>(lists: impl ExactSizeIterator<Item = &'a NamedList>) -> String {

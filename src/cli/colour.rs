@@ -85,13 +85,12 @@ pub(super) fn has_links() -> bool {
 pub(super) fn of_cell(heading: &str, cell: &str) -> Style {
     let plain = Style::new();
     match (heading, cell) {
-        ("severity", "extremely_critical") => plain.red().bold(),
-        ("severity", "highly_critical")
+        ("severity", "extremely_critical" | "extreme") => plain.red().bold(),
+        ("severity", "highly_critical" | "high")
         | ("state", "failing" | "failed" | "missing" | "dead_letter") => plain.red(),
-        ("severity", "moderately_critical") | ("state", "stale" | "degraded" | "pending") => {
-            plain.yellow()
-        }
-        ("severity", "rejected" | "not_critical") => plain.dim(),
+        ("severity", "moderately_critical" | "moderate")
+        | ("state", "stale" | "degraded" | "pending") => plain.yellow(),
+        ("severity", "rejected" | "not_critical" | "not") => plain.dim(),
         ("state", "ok" | "active" | "delivered") => plain.green(),
         _ => plain,
     }

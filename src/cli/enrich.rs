@@ -31,7 +31,7 @@ pub(super) struct Enrich {
 
 pub(super) async fn run(shared: Shared, wanted: Enrich) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
-    ask::with_database(&config, async |opened| {
+    ask::with_new_database(&config, async |opened| {
         ask::migrate(&config, opened).await?;
         let terms = Terms {
             threshold: config.enrichment.epss_threshold,

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use futures_util::StreamExt as _;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::exit::Ended;
 use super::fleet_instance::{Instance, State};
-use super::output::{print_json, print_styled, table};
+use super::list::{Shape, print_all};
+use super::output::{print_styled, table};
 use super::shared::Shared;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -43,14 +45,14 @@ struct Status {
     /// Number of instances to query at the same time
     #[arg(long, value_name = "N", default_value_t = PARALLEL, value_parser = clap::value_parser!(u8).range(1..=64))]
     parallel: u8,
-    /// Print one JSON object per instance
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    shape: Shape,
 }
 
 pub(super) async fn run(shared: Shared, wanted: Fleet) -> anyhow::Result<bool> {
     shared.log(None, "error")?;
     let What::Status(wanted) = wanted.what;
+    wanted.shape.check::<InstanceLine>()?;
     let files = files(&wanted.folder)?;
     anyhow::ensure!(
         !files.is_empty(),
@@ -61,20 +63,17 @@ pub(super) async fn run(shared: Shared, wanted: Fleet) -> anyhow::Result<bool> {
         .map(|file| async move { asked(&file).await })
         .buffered(usize::from(wanted.parallel));
     let instances: Vec<Instance> = asked.collect().await;
-    if wanted.json {
-        for instance in &instances {
-            print_json(&as_value(instance))?;
-        }
-    } else {
-        let now = Clock::system().now();
+    let now = Clock::system().now();
+    let lines: Vec<InstanceLine> = instances.iter().map(InstanceLine::of).collect();
+    print_all(&wanted.shape, &lines, |_| {
         let rows: Vec<[String; 5]> = instances.iter().map(|one| one.row(now)).collect();
-        print_styled(&table(Instance::HEADING, &rows));
-        let problems: Vec<String> = instances.iter().filter_map(Instance::problem).collect();
-        if !problems.is_empty() {
-            let heading = counted(problems.len(), "problem");
-            let problems = legible(&shared.times().in_sentence(&problems.join("\n")));
-            print_styled(&format!("\n{heading}:\n{problems}"));
-        }
+        table(Instance::HEADING, &rows)
+    })?;
+    let problems: Vec<String> = instances.iter().filter_map(Instance::problem).collect();
+    if !problems.is_empty() && !wanted.shape.is_for_programs() {
+        let heading = counted(problems.len(), "problem");
+        let problems = legible(&shared.times().in_sentence(&problems.join("\n")));
+        print_styled(&format!("\n{heading}:\n{problems}"));
     }
     let worst = instances.iter().map(|one| one.state.code()).max();
     match worst.unwrap_or(0) {
@@ -83,30 +82,37 @@ pub(super) async fn run(shared: Shared, wanted: Fleet) -> anyhow::Result<bool> {
     }
 }
 
-fn as_value(instance: &Instance) -> Value {
-    let Instance {
-        name,
-        file,
-        state,
-        daemon,
-        worst,
-        oldest,
-        newest,
-        next_run,
-        database,
-    } = instance;
-    json!({
-        "instance": name,
-        "file": file,
-        "status": state.code(),
-        "state": state.name(),
-        "daemon": daemon.name(),
-        "worst": worst,
-        "oldest_data_seconds": oldest.map(|age| age.num_seconds()),
-        "newest_data_seconds": newest.map(|age| age.num_seconds()),
-        "next_run_at": next_run,
-        "database": database,
-    })
+/// An instance as it is printed.
+#[derive(Debug, Default, Serialize)]
+struct InstanceLine {
+    instance: String,
+    state: &'static str,
+    status: u8,
+    daemon: &'static str,
+    worst: Option<String>,
+    oldest_data_seconds: Option<i64>,
+    newest_data_seconds: Option<i64>,
+    next_run_at: Option<DateTime<Utc>>,
+    database: String,
+    file: PathBuf,
+}
+
+impl InstanceLine {
+    fn of(instance: &Instance) -> Self {
+        let seconds = |age: TimeDelta| age.num_seconds();
+        Self {
+            instance: instance.name.clone(),
+            state: instance.state.name(),
+            status: instance.state.code(),
+            daemon: instance.daemon.name(),
+            worst: instance.worst.clone(),
+            oldest_data_seconds: instance.oldest.map(seconds),
+            newest_data_seconds: instance.newest.map(seconds),
+            next_run_at: instance.next_run,
+            database: instance.database.clone(),
+            file: instance.file.clone(),
+        }
+    }
 }
 
 /// The configurations of a folder, by name.

@@ -52,7 +52,7 @@ pub(super) async fn run(shared: Shared, wanted: Import) -> anyhow::Result<bool> 
         anyhow::bail!("{bundle} is a bundle; import it with --key-file FILE");
     }
     let config = shared.load_and_log(Some(LOG_OF_RUNS))?;
-    ask::with_database(&config, async |opened| {
+    ask::with_new_database(&config, async |opened| {
         let stop = stop_on_signals()?;
         ask::migrate(&config, opened).await?;
         let token = token(&config);

@@ -32,7 +32,7 @@ pub(super) async fn run(
     );
     let clock = Clock::system();
     let bundle = bundle::open(path, &Key::read(key)?, clock.now())?;
-    ask::with_database(&config, async |opened| {
+    ask::with_new_database(&config, async |opened| {
         let stop = stop_on_signals()?;
         ask::migrate(&config, opened).await?;
         let from = (bundle.saved(), bundle.base_url.clone());

@@ -1,5 +1,6 @@
 //! Severities, as users write them: `high` for exactly this, `high+` for this or worse.
 
+use super::table::width;
 use crate::model::Severity;
 use crate::model::filter::{nearest, severity_from_name};
 
@@ -24,9 +25,35 @@ pub(super) fn ranks(text: &str) -> Result<(i16, i16), String> {
     Ok((rank, if or_worse { worst } else { rank }))
 }
 
+/// A severity in a table: on a terminal the short name, which leaves room for titles.
+pub(super) fn shown(name: &str) -> String {
+    if width().is_some() { short(name) } else { name }.to_owned()
+}
+
+/// The names without the word that nearly all of them have.
+fn short(name: &str) -> &str {
+    match name {
+        "extremely_critical" => "extreme",
+        "highly_critical" => "high",
+        "moderately_critical" => "moderate",
+        "less_critical" => "less",
+        "not_critical" => "not",
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{SHORT, ranks};
+    use super::{SHORT, ranks, short};
+    use crate::model::Severity;
+
+    #[test]
+    fn what_is_shown_can_be_written() {
+        for severity in Severity::ALL {
+            let rank = severity.rank();
+            assert_eq!(ranks(short(severity.name())), Ok((rank, rank)));
+        }
+    }
 
     #[test]
     fn levels_are_read_or_refused_with_the_way_out() {

@@ -19,8 +19,15 @@ const USUAL_LIMIT: i64 = 50;
 #[derive(Debug, Args)]
 pub(super) struct Form {
     /// Maximum number of rows, 0 for all [default: 50 in a table, all with --json and --csv]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = limit)]
     limit: Option<i64>,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+/// The same for lists that are short: all rows are printed.
+#[derive(Debug, Args)]
+pub(super) struct Shape {
     /// Columns, separated by commas, with the names of --json
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     columns: Vec<String>,
@@ -34,6 +41,12 @@ pub(super) struct Form {
     /// Begin the CSV with a byte order mark, so that Excel reads it as UTF-8
     #[arg(long, requires = "csv")]
     bom: bool,
+}
+
+fn limit(text: &str) -> Result<i64, String> {
+    let limit = text.trim().parse().ok();
+    let limit = limit.filter(|limit| (0..=1_000_000).contains(limit));
+    limit.ok_or_else(|| "expected a number from 1 to 1000000, or 0 for all".to_owned())
 }
 
 impl Form {
@@ -50,9 +63,21 @@ impl Form {
 
     /// Whether any of its options was given.
     pub(super) fn is_given(&self) -> bool {
-        self.limit.is_some() || !self.columns.is_empty() || self.is_for_programs()
+        self.limit.is_some() || !self.shape.columns.is_empty() || self.is_for_programs()
     }
 
+    /// Whether a program reads it.
+    pub(super) fn is_for_programs(&self) -> bool {
+        self.shape.is_for_programs()
+    }
+
+    /// Checks `--columns` before anything is requested.
+    pub(super) fn check<T: Serialize + Default>(&self) -> anyhow::Result<()> {
+        self.shape.check::<T>()
+    }
+}
+
+impl Shape {
     /// Whether a program reads it.
     pub(super) fn is_for_programs(&self) -> bool {
         self.json || self.csv
@@ -87,22 +112,33 @@ pub(super) fn print<T: Serialize + Default>(
     if more {
         lines.truncate(usual);
     }
-    if form.json {
-        lines.iter().try_for_each(|line| object(form, line))?;
-    } else if form.csv {
-        print_data(csv(form, &lines)?.trim_end());
-    } else if !lines.is_empty() && form.columns.is_empty() {
-        print_styled(&as_table(&lines));
-    } else if !lines.is_empty() {
-        let rows = chosen(&form.columns, &lines, |_, value| cell(value))?;
-        print_styled(&columns(&form.columns, &rows));
-    }
+    let is_empty = lines.is_empty();
+    print_all(&form.shape, &lines, as_table)?;
     if more {
         print_note(&format!(
             "showing the first {usual}; use --limit N for more, or --limit 0 for all"
         ));
-    } else if lines.is_empty() && !form.json && !form.csv {
+    } else if is_empty && !form.is_for_programs() {
         print_note("no matches; `advisoryd status` shows what is stored");
+    }
+    Ok(())
+}
+
+/// Prints all lines in the form that was chosen.
+pub(super) fn print_all<T: Serialize + Default>(
+    shape: &Shape,
+    lines: &[T],
+    as_table: impl Fn(&[T]) -> String,
+) -> anyhow::Result<()> {
+    if shape.json {
+        lines.iter().try_for_each(|line| object(shape, line))?;
+    } else if shape.csv {
+        print_data(csv(shape, lines)?.trim_end());
+    } else if !lines.is_empty() && shape.columns.is_empty() {
+        print_styled(&as_table(lines));
+    } else if !lines.is_empty() {
+        let rows = chosen(&shape.columns, lines, |_, value| cell(value))?;
+        print_styled(&columns(&shape.columns, &rows));
     }
     Ok(())
 }
@@ -142,13 +178,13 @@ impl<'de> Visitor<'de> for KeysVisitor {
 }
 
 /// One line as JSON, with the chosen columns.
-fn object<T: Serialize>(form: &Form, line: &T) -> anyhow::Result<()> {
-    if form.columns.is_empty() {
+fn object<T: Serialize>(shape: &Shape, line: &T) -> anyhow::Result<()> {
+    if shape.columns.is_empty() {
         return print_json(line);
     }
     let mut value = serde_json::to_value(line)?;
     if let Some(fields) = value.as_object_mut() {
-        fields.retain(|name, _| form.columns.contains(name));
+        fields.retain(|name, _| shape.columns.contains(name));
     }
     print_json(&value)
 }
@@ -174,14 +210,14 @@ fn chosen<T: Serialize>(
 
 /// CSV of flat objects, with a header row also when there are none. Items of lists are
 /// separated by `; `, CVEs by spaces.
-fn csv<T: Serialize + Default>(form: &Form, lines: &[T]) -> anyhow::Result<String> {
-    let mark = if form.bom { "\u{feff}" } else { "" };
+fn csv<T: Serialize + Default>(shape: &Shape, lines: &[T]) -> anyhow::Result<String> {
+    let mark = if shape.bom { "\u{feff}" } else { "" };
     let mut writer = ::csv::Writer::from_writer(mark.as_bytes().to_vec());
     let all = keys::<T>()?;
-    let columns = if form.columns.is_empty() {
+    let columns = if shape.columns.is_empty() {
         &all
     } else {
-        &form.columns
+        &shape.columns
     };
     writer.write_record(columns)?;
     for row in chosen(columns, lines, field)? {
@@ -207,7 +243,7 @@ pub(super) fn field(name: &str, value: &serde_json::Value) -> String {
 }
 
 fn is_time(name: &str) -> bool {
-    name == "at" || name.ends_with("_at") || name.ends_with("_since")
+    name == "at" || name == "until" || name.ends_with("_at") || name.ends_with("_since")
 }
 
 fn spreadsheet_time(text: &str) -> String {
@@ -222,6 +258,12 @@ fn cell(value: &serde_json::Value) -> String {
         serde_json::Value::Null => String::new(),
         serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
+        serde_json::Value::Object(fields) if fields.values().all(serde_json::Value::is_string) => {
+            let fields = fields
+                .iter()
+                .map(|(name, value)| format!("{name}={}", cell(value)));
+            fields.collect::<Vec<_>>().join("; ")
+        }
         other => other.to_string(),
     }
 }
@@ -253,6 +295,10 @@ mod tests {
         let names = json!(["Linux servers", "Mail"]);
         assert_eq!(field("watch_lists", &names), "Linux servers; Mail");
         assert_eq!(field("cves", &json!(["CVE-1", "CVE-2"])), "CVE-1 CVE-2");
+        let matchers = json!({"key": "SA1*", "rule": "soc"});
+        assert_eq!(field("matchers", &matchers), "key=SA1*; rule=soc");
+        assert_eq!(field("clauses", &json!({"a": [1]})), r#"{"a":[1]}"#);
+        assert_eq!(field("clauses", &json!({})), "");
         assert_eq!(field("title", &json!("=1+1")), "'=1+1");
         assert_eq!(field("score", &json!(-1.5)), "-1.5");
     }

@@ -23,7 +23,17 @@ pub(super) fn run(out: Option<&Path>) -> anyhow::Result<()> {
         output::print_line(in_sections(&String::from_utf8_lossy(&page)).trim_end());
         return Ok(());
     };
-    let failed = || format!("cannot write the man pages into {}", folder.display());
+    let failed = || {
+        let advice = if folder.is_dir() {
+            ""
+        } else {
+            ", which is not a directory; create it first"
+        };
+        format!(
+            "cannot write the man pages into {}{advice}",
+            folder.display()
+        )
+    };
     let mut command = help::documented().disable_help_subcommand(true);
     command.build();
     write_pages(&command, folder).with_context(failed)?;

@@ -4,6 +4,7 @@ mod ack;
 mod ack_list;
 mod advisories;
 mod advisory_options;
+mod advisory_question;
 mod advisory_rows;
 mod alert_id;
 mod alert_page;
@@ -50,12 +51,14 @@ mod quarantine;
 mod replay;
 mod report;
 mod rules;
+mod rules_list;
 mod rules_test;
 mod share_budget;
 mod shared;
 mod show;
 mod show_page;
 mod silence;
+mod silence_list;
 mod simulate;
 mod since;
 mod sinks;
@@ -71,12 +74,18 @@ mod status_page;
 mod status_source;
 mod stop;
 mod sync;
+mod sync_alerts;
 mod sync_contents;
+mod sync_details;
 mod sync_enrich;
+mod sync_feeds;
+mod sync_report;
+mod sync_tickets;
 mod table;
 mod tickets;
 mod times;
 mod verify;
+mod wrap;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -168,6 +177,11 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
         let _ = error.print();
     } else {
         let _ = write!(std::io::stderr(), "{safe}");
+    }
+    if error.kind() == clap::error::ErrorKind::InvalidSubcommand
+        && let Some(expected) = help::commands_expected()
+    {
+        let _ = writeln!(std::io::stderr(), "\n{expected}");
     }
     status
 }
@@ -310,7 +324,7 @@ async fn run(shared: Shared, told: StartOptions) -> anyhow::Result<bool> {
 async fn migrate(shared: Shared) -> anyhow::Result<bool> {
     let config = shared.load_and_log(None)?;
     let migrate = async |opened: &Opened| ask::migrate(&config, opened).await;
-    ask::with_database(&config, migrate).await?;
+    ask::with_new_database(&config, migrate).await?;
     output::print_done("the database is up to date");
     Ok(true)
 }

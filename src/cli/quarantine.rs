@@ -5,9 +5,8 @@ use sqlx::Connection as _;
 
 use super::ask;
 use super::confirm::confirm;
-use super::output::{
-    print_done, print_error, print_json, print_line, print_note, print_styled, table,
-};
+use super::list::{Form as ListForm, print};
+use super::output::{print_done, print_error, print_json, print_line, print_note, table};
 use super::shared::Shared;
 use super::times::Times;
 use crate::clock::Clock;
@@ -16,7 +15,7 @@ use crate::job::trust::retry::{Fate, Retried, Retry};
 use crate::model::{counted, legible, shortened};
 use crate::source::xml;
 use crate::startup::{self, Opened};
-use crate::store::ledger::quarantine::{self, Form, Kept};
+use crate::store::ledger::quarantine::{self, Form, Kept, Line};
 
 /// A reason in a table is cut here; `show` and `--json` have it whole.
 const REASON_LETTERS: usize = 80;
@@ -34,9 +33,8 @@ pub(super) struct Quarantine {
 enum What {
     /// List quarantined records, oldest first
     List {
-        /// Print one JSON object per line
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: ListForm,
     },
     /// Show one record with its raw text
     Show {
@@ -66,12 +64,15 @@ enum What {
 }
 
 pub(super) async fn run(shared: Shared, wanted: Quarantine) -> anyhow::Result<bool> {
+    if let What::List { form } = &wanted.what {
+        form.check::<Line>()?;
+    }
     let config = shared.load_and_log(Some("warn"))?;
     let times = shared.times();
     ask::with_database(&config, async |opened| {
         drop(ask::up_to_date(opened).await?);
         match wanted.what {
-            What::List { json } => list(opened, json, times).await,
+            What::List { form } => list(opened, &form, times).await,
             What::Show { id, json } => show(&config, opened, (id, json), times).await,
             What::Retry { ids, json } => retry(&config, opened, ids, json).await,
             What::Drop { mut ids, yes } => {
@@ -88,32 +89,33 @@ fn each_once(ids: &mut Vec<i64>) {
     ids.dedup();
 }
 
-async fn list(opened: &Opened, json: bool, times: Times) -> anyhow::Result<bool> {
+async fn list(opened: &Opened, form: &ListForm, times: Times) -> anyhow::Result<bool> {
     let mut connection = opened.pool.acquire().await?;
-    let lines = quarantine::list(&mut connection).await?;
-    if json {
-        lines.iter().try_for_each(print_json)?;
-        return Ok(true);
-    }
-    if lines.is_empty() {
+    let mut lines = quarantine::list(&mut connection).await?;
+    if lines.is_empty() && !form.is_for_programs() {
         print_line("quarantine is empty");
         return Ok(true);
     }
-    let rows: Vec<[String; 5]> = lines
-        .iter()
-        .map(|line| {
-            [
-                line.id.to_string(),
-                times.exact(line.at),
-                line.source.clone(),
-                line.key.clone().unwrap_or_default(),
-                shortened(&times.in_sentence(&line.reason), REASON_LETTERS),
-            ]
-        })
-        .collect();
-    print_styled(&table(["id", "since", "source", "key", "reason"], &rows));
-    print_note(NEXT);
+    lines.truncate(usize::try_from(form.rows()).unwrap_or(usize::MAX));
+    print(form, lines, |lines| as_table(lines, times))?;
+    if !form.is_for_programs() {
+        print_note(NEXT);
+    }
     Ok(true)
+}
+
+fn as_table(lines: &[Line], times: Times) -> String {
+    let row = |line: &Line| {
+        [
+            line.id.to_string(),
+            times.exact(line.at),
+            line.source.clone(),
+            line.key.clone().unwrap_or_default(),
+            shortened(&times.in_sentence(&line.reason), REASON_LETTERS),
+        ]
+    };
+    let rows: Vec<[String; 5]> = lines.iter().map(row).collect();
+    table(["id", "since", "source", "key", "reason"], &rows)
 }
 
 async fn show(

@@ -1,6 +1,8 @@
 //! The summary line of a run.
 
 use super::output::{print_done, print_error, print_json};
+use super::table::width;
+use super::wrap::wrapped;
 use crate::config::Config;
 use crate::job::run::{Ran, Report};
 use crate::model::{Outcome, SourceKey, Tally, counted};
@@ -17,7 +19,7 @@ pub(super) fn not_followed(config: &Config, id: i64) -> anyhow::Error {
     } else {
         "add it under [[watch_lists]]"
     };
-    anyhow::anyhow!("watch list {id} is not configured; {advice}")
+    anyhow::anyhow!("watch list {id} is not followed; {advice}")
 }
 
 /// One summary line per run.
@@ -75,7 +77,7 @@ fn sum(one: Tally, other: Tally) -> Tally {
 fn print_ended(label: &str, report: &Report, json: bool) -> bool {
     match report.outcome.error() {
         None if json => {}
-        None => print_done(&summary(label, report)),
+        None => print_done(&wrapped(&summary(label, report), 2, width())),
         Some(error) if json => print_error(&format!("{label}: {error}")),
         Some(error) => print_error(&format!("{}: {error}", failed(label, report))),
     }

@@ -4,18 +4,19 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::ask;
-use super::output::{print_json, print_line, print_styled, table};
+use super::list::Shape;
+use super::output::{print_json, print_line};
 use super::rules_test::{self, PRINTED_MESSAGES};
 use super::shared::Shared;
 use super::since::{Since, since};
 use super::table::cut;
 use super::times::Times;
+use super::{ask, rules_list};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::back_test::BackTest;
 use crate::job::alerts::published::Published;
-use crate::model::{Matcher, counted, legible, words};
+use crate::model::{Matcher, counted, legible};
 use crate::sink::as_text;
 
 /// Alerts of a message that are printed.
@@ -31,9 +32,8 @@ pub(super) struct Rules {
 enum What {
     /// List the configured rules
     List {
-        /// Print one JSON object per line
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        shape: Shape,
     },
     /// Dry-run the configured rules against stored history; sends nothing
     Test(Test),
@@ -62,7 +62,7 @@ struct Test {
 pub(super) async fn run(shared: Shared, wanted: Rules) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     match wanted.what {
-        What::List { json } => list(&config, json),
+        What::List { shape } => rules_list::list(&config, &shape),
         What::Test(wanted) => match wanted.advisory.clone() {
             Some(said) => {
                 rules_test::one(
@@ -76,30 +76,6 @@ pub(super) async fn run(shared: Shared, wanted: Rules) -> anyhow::Result<bool> {
             None => test(&config, wanted, shared.times()).await,
         },
     }
-}
-
-fn list(config: &Config, json: bool) -> anyhow::Result<bool> {
-    let rules = || config.alerts.rules.iter().map(Matcher::rule);
-    if json {
-        rules().try_for_each(print_json)?;
-        return Ok(true);
-    }
-    if config.alerts.rules.is_empty() {
-        print_line("no rules; add [[alerts.rules]] to the configuration");
-        return Ok(true);
-    }
-    let rows: Vec<[String; 3]> = rules()
-        .map(|rule| {
-            let sinks = if rule.shadow {
-                "(shadow)".to_owned()
-            } else {
-                rule.sinks.join(", ")
-            };
-            [rule.name.clone(), sinks, words::described(rule)]
-        })
-        .collect();
-    print_styled(&table(["rule", "sinks", "definition"], &rows));
-    Ok(true)
 }
 
 async fn test(config: &Config, wanted: Test, times: Times) -> anyhow::Result<bool> {

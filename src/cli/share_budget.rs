@@ -25,13 +25,12 @@ pub(super) async fn share_budget(
     token: &Token,
     client: &Client,
 ) -> Option<(Opened, SharedBudget)> {
-    if config.database.url.is_none() && !has_server(&config.state.dir) {
+    if !has_database(config) {
         return None;
     }
     let sharing = startup::sharing(config, token, BudgetKind::Command);
     let joining = async {
-        let opened = Opened::open(config, Role::Client).await?;
-        drop(ask::up_to_date(&opened).await?);
+        let opened = open(config).await?;
         let budget = startup::share(client, sharing, &opened.pool, &Clock::system()).await?;
         anyhow::Ok((opened, budget))
     };
@@ -40,4 +39,23 @@ pub(super) async fn share_budget(
     }
     print_error("the database is not in reach: requests of other processes are not counted");
     None
+}
+
+/// The database, if it answers soon.
+pub(super) async fn in_reach(config: &Config) -> Option<Opened> {
+    if !has_database(config) {
+        return None;
+    }
+    timeout(DATABASE_WITHIN, open(config)).await.ok()?.ok()
+}
+
+/// Whether there is a database; a private one is not created.
+fn has_database(config: &Config) -> bool {
+    config.database.url.is_some() || has_server(&config.state.dir)
+}
+
+async fn open(config: &Config) -> anyhow::Result<Opened> {
+    let opened = Opened::open(config, Role::Client).await?;
+    drop(ask::up_to_date(&opened).await?);
+    Ok(opened)
 }

@@ -9,7 +9,9 @@ use super::hyperlink::hyperlink;
 use super::output::{plain, print_json, print_line, print_note, print_styled};
 use super::shared::Shared;
 use super::show_page::{called, page};
+use super::table::width;
 use super::times::Times;
+use super::wrap::wrapped;
 use super::{ack, ask};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -133,7 +135,10 @@ async fn show_one(
         }
         return print_json(&document);
     }
-    let page = legible(&page(kind, &document, (&receipt, times)));
+    let history = wanted
+        .history
+        .then(|| history_page(&versions, &changes, times));
+    let page = page(kind, &document, (&receipt, times), history, width());
     let head = match kind {
         RecordKind::Ticket => called(&document),
         RecordKind::Advisory => key.clone(),
@@ -143,9 +148,6 @@ async fn show_one(
         &head,
         page_of(kind, &document, links).as_deref(),
     ));
-    if wanted.history {
-        print_styled(&history_page(&versions, &changes, times));
-    }
     Ok(())
 }
 
@@ -197,7 +199,7 @@ pub(super) async fn find(
             let why = absence(connection, RecordKind::Advisory, &key, details).await?;
             let why = times.in_sentence(&why);
             anyhow::bail!(
-                "advisory `{wanted}` is not stored: {why}; use its ID (SA87735), search with `advisoryd advisories --search TEXT`, or use a ticket number"
+                "advisory `{wanted}` is not stored: {why}; check its ID, search with `advisoryd advisories --search TEXT`, or use a ticket number"
             );
         };
         return Ok(Found {
@@ -252,15 +254,19 @@ async fn absence(
     Ok(legible(&receipt.sentences().join("; ")))
 }
 
-/// Version by version what it brought, also where no column tells it.
+/// Version by version, for the page, what it brought, also where no column tells it.
 fn history_page(versions: &[StoredVersion], changes: &[FieldChange], times: Times) -> String {
+    let width = width();
     let mut lines = vec![String::new(), "History".to_owned()];
     for (place, StoredVersion { version, at }) in versions.iter().enumerate() {
         lines.push(format!("  version {version}, {}", times.full(*at)));
         let of_this = changes.iter().filter(|change| change.version == *version);
         let before = lines.len();
         let differences = difference::page(of_this, times);
-        lines.extend(differences.iter().map(|line| format!("    {line}")));
+        lines.extend(differences.iter().map(|line| {
+            let indent = if line.starts_with(' ') { 6 } else { 8 };
+            wrapped(&format!("    {line}"), indent, width)
+        }));
         if lines.len() == before {
             lines.push(match (place, version) {
                 (0, 1) => "    first seen".to_owned(),

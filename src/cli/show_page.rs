@@ -1,13 +1,19 @@
 //! The page of an advisory or a ticket.
 
+use console::measure_text_width;
 use serde_json::Value;
 
 use super::output::plain;
 use super::times::Times;
-use crate::model::{Receipt, RecordKind, one_line};
+use super::wrap::wrapped;
+use crate::model::{Receipt, RecordKind, legible, one_line};
 
 /// Products and references beyond so many are only counted.
 const MANY: usize = 12;
+/// The column in which values of fields begin.
+const VALUES_AT: usize = 18;
+/// Longest line below the title.
+const LONGEST_RULE: usize = 100;
 
 /// What a page shows of a document.
 struct Layout {
@@ -43,6 +49,7 @@ const ADVISORY: Layout = Layout {
         "references",
         "tickets",
         "memberships",
+        "watch_list_ids",
         "upstream_id",
         "severity_rank",
         "criticality",
@@ -83,7 +90,6 @@ const ADVISORY_FACTS: &[&str] = &[
     "cvss2_score",
     "cvss2_vector",
     "threat_score",
-    "watch_list_ids",
     "released_at",
     "modified_at",
     "version",
@@ -99,13 +105,16 @@ const LISTS: [(&str, &[&str]); 3] = [
     ("tickets", &["called", "status", "title"]),
 ];
 
-/// What is not stored, then facts, texts and lists.
+/// What is not stored, then facts, history, texts and lists, within the width of the
+/// terminal if there is one.
 pub(super) fn page(
     kind: RecordKind,
     document: &Value,
     (receipt, times): (&Receipt, Times),
+    history: Option<String>,
+    width: Option<usize>,
 ) -> String {
-    let text = |field: &str| plain(&document[field]);
+    let text = |field: &str| legible(&plain(&document[field]));
     // A line break in it would begin a line that looks like another field.
     let line = |field: &str| one_line(&text(field));
     let Layout { facts, others } = match kind {
@@ -119,30 +128,38 @@ pub(super) fn page(
         RecordKind::Ticket => called(document),
         RecordKind::Advisory => line("said"),
     };
-    let title = format!("{head}  {}", line("title"));
-    let rule = "─".repeat(title.chars().count().min(100));
-    let mut lines = vec![title, rule];
-    let sentences = receipt.sentences();
-    let sentences = sentences.iter();
-    lines.extend(sentences.map(|said| times.in_sentence(&one_line(said))));
+    let title = legible(&format!("{head}  {}", line("title")));
+    let rule = measure_text_width(&title).min(width.unwrap_or(LONGEST_RULE).min(LONGEST_RULE));
+    let mut lines = vec![wrapped(&title, 2, width), "─".repeat(rule)];
+    for said in receipt.sentences() {
+        let said = legible(&times.in_sentence(&one_line(&said)));
+        lines.push(wrapped(&said, 2, width));
+    }
     for field in facts.iter().copied().chain(new) {
         let value = times.in_zone(line(field));
         if !value.is_empty() {
-            let name = one_line(field.trim_end_matches("_at")).replace('_', " ");
-            lines.push(format!("{name:<17} {value}"));
+            let name = match (kind, field) {
+                (RecordKind::Ticket, "said") => "advisory".to_owned(),
+                (_, "is_zero_day") => "zero-day".to_owned(),
+                _ => one_line(field.trim_end_matches("_at")).replace('_', " "),
+            };
+            let line = legible(&format!("{name:<17} {value}"));
+            lines.push(wrapped(&line, VALUES_AT, width));
         }
     }
+    lines.extend(history);
     for field in ["description", "solution"] {
         let value = text(field);
         if !value.is_empty() {
             lines.extend([String::new(), capital(field)]);
-            lines.extend(indented(&value));
+            lines.extend(indented(&value).map(|line| wrapped(&line, 2, width)));
         }
     }
-    lines.extend(memberships(&document["memberships"], times));
+    let mut lists = memberships(&document["memberships"], times);
     for (field, parts) in LISTS {
-        lines.extend(list(field, &document[field], parts));
+        lists.extend(list(field, &document[field], parts));
     }
+    lines.extend(lists.iter().map(|line| wrapped(&legible(line), 4, width)));
     lines.join("\n")
 }
 
@@ -193,6 +210,9 @@ fn list(field: &str, items: &Value, parts: &[&str]) -> Vec<String> {
     lines.extend(items.iter().take(MANY).map(|item| {
         let said = parts.iter().map(|part| match *part {
             "called" => called(item),
+            "product_id" if !item[*part].is_null() => {
+                format!("(product {})", one_line(&plain(&item[*part])))
+            }
             part => one_line(&plain(&item[part])),
         });
         let said: Vec<String> = said.collect();

@@ -6,16 +6,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 
 use super::ask;
+use super::list::Shape;
 use super::login::login;
-use super::output::{print_done, print_error, print_json, print_line, print_styled, table};
+use super::output::{print_done, print_error, print_line};
 use super::shared::Shared;
+use super::silence_list::{ACTIVE, SilenceLine, list};
 use super::since::{Since, since};
 use super::times::Times;
 use crate::clock::Clock;
 use crate::model::filter::severity_from_name;
 use crate::model::{Alert, Silence as Compiled, outgoing, shortened};
 use crate::startup::Opened;
-use crate::store::alerts::silence::{self, Line};
+use crate::store::alerts::silence;
 
 /// How far back a new silence is tried.
 const PAST: TimeDelta = TimeDelta::days(30);
@@ -41,11 +43,11 @@ enum What {
         /// Include expired silences
         #[arg(long)]
         all: bool,
-        /// Print one JSON object per line
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        shape: Shape,
     },
     /// Expire silences now
+    #[command(visible_alias = "remove")]
     Expire {
         /// IDs, as shown by `list`
         #[arg(required = true)]
@@ -84,15 +86,19 @@ pub(super) async fn run(shared: Shared, wanted: Silence) -> anyhow::Result<bool>
     let config = shared.load_and_log(Some("warn"))?;
     let now = Clock::system().now();
     let times = shared.times();
+    if let What::List { shape, .. } = &wanted.what {
+        shape.check::<SilenceLine>()?;
+    }
     ask::with_database(&config, async |opened| match wanted.what {
         What::Add(wanted) => {
             let until = wanted.until.end_ahead(now, times)?;
             add(opened, wanted, (now, until), times).await
         }
-        What::List { all, json } => {
-            let mut lines = silence::list(&mut *ask::up_to_date(opened).await?).await?;
-            lines.retain(|line| all || line.until > now);
-            list(&lines, json, times)
+        What::List { all, shape } => {
+            let lines = silence::list(&mut *ask::up_to_date(opened).await?).await?;
+            let lines = lines.into_iter().map(|line| SilenceLine::of(line, now));
+            let lines = lines.filter(|line| all || line.state == ACTIVE);
+            list(&lines.collect::<Vec<_>>(), (all, &shape), times)
         }
         What::Expire { ids } => expire(opened, &ids, now).await,
     })
@@ -153,34 +159,6 @@ fn would_have(silence: &Compiled, past: &[(String, Alert)]) -> String {
         held.len(),
         named.join("; ")
     )
-}
-
-fn list(lines: &[Line], json: bool, times: Times) -> anyhow::Result<bool> {
-    if json {
-        lines.iter().try_for_each(print_json)?;
-        return Ok(true);
-    }
-    if lines.is_empty() {
-        print_line("no silences");
-        return Ok(true);
-    }
-    let rows: Vec<[String; 6]> = lines.iter().map(|line| row(line, times)).collect();
-    let heading = ["id", "until", "alerts", "by", "what", "reason"];
-    print_styled(&table(heading, &rows));
-    Ok(true)
-}
-
-fn row(line: &Line, times: Times) -> [String; 6] {
-    let matchers = line.matchers.iter();
-    let matchers = matchers.map(|(field, pattern)| format!("{field}={pattern}"));
-    [
-        line.id.to_string(),
-        times.exact(line.until),
-        line.alerts.to_string(),
-        line.created_by.clone(),
-        matchers.collect::<Vec<_>>().join(" "),
-        line.reason.clone(),
-    ]
 }
 
 async fn expire(opened: &Opened, ids: &[i64], now: DateTime<Utc>) -> anyhow::Result<bool> {

@@ -8,6 +8,7 @@ use chrono::{
     Weekday,
 };
 
+use super::exit::WrongUsage;
 use super::times::Times;
 use crate::model::{parse_local_time, parse_time};
 
@@ -177,6 +178,22 @@ pub(super) fn span(text: &str) -> Result<Span, String> {
         return Err("expected a time before or behind `..`".to_owned());
     }
     Ok(Span { from, to })
+}
+
+/// Refuses a time without length: nothing is in it.
+pub(super) fn in_order(
+    from: Option<DateTime<Utc>>,
+    to: Option<DateTime<Utc>>,
+    times: Times,
+) -> Result<(), WrongUsage> {
+    match (from, to) {
+        (Some(from), Some(to)) if from >= to => Err(WrongUsage(format!(
+            "the time ends before it begins: it begins {}, and ends {}",
+            times.exact(from),
+            times.exact(to)
+        ))),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

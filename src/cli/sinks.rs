@@ -1,8 +1,11 @@
 //! `advisoryd sinks`: the presets of sinks, to be copied into the configuration.
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
-use super::output::{print_json, print_line, print_styled, table};
+use super::list::{Shape, print_all};
+use super::output::print_line;
+use super::table::with_text;
 use crate::config::{Preset, presets};
 use crate::model::filter::nearest;
 
@@ -22,9 +25,8 @@ pub(super) struct Sinks {
 enum What {
     /// List the presets, and what each needs
     Presets {
-        /// Print one JSON object per line
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        shape: Shape,
     },
     /// Print a preset as TOML, to append to the configuration and edit
     Preset {
@@ -43,31 +45,43 @@ fn preset(name: &str) -> Result<Preset, String> {
     })
 }
 
+/// A preset as it is printed.
+#[derive(Debug, Default, Serialize)]
+struct PresetLine {
+    name: &'static str,
+    title: &'static str,
+    needs: Vec<&'static str>,
+}
+
+impl PresetLine {
+    fn of(preset: Preset) -> Self {
+        Self {
+            name: preset.name,
+            title: preset.title(),
+            needs: preset.needs().collect(),
+        }
+    }
+}
+
+fn as_table(lines: &[PresetLine]) -> String {
+    let row = |line: &PresetLine| {
+        let PresetLine { name, title, needs } = line;
+        [
+            (*name).to_owned(),
+            format!("{title}; needs {}", needs.join(", ")),
+        ]
+    };
+    let rows: Vec<[String; 2]> = lines.iter().map(row).collect();
+    with_text(["name", "what, and what it needs"], &rows)
+}
+
 /// Needs neither configuration nor database.
 pub(super) fn run(wanted: &Sinks) -> anyhow::Result<bool> {
-    match wanted.what {
-        What::Presets { json: true } => {
-            for preset in presets() {
-                let needs: Vec<&str> = preset.needs().collect();
-                print_json(&serde_json::json!({
-                    "name": preset.name,
-                    "title": preset.title(),
-                    "needs": needs,
-                }))?;
-            }
-        }
-        What::Presets { json: false } => {
-            let rows: Vec<[String; 3]> = presets()
-                .map(|preset| {
-                    let needs: Vec<&str> = preset.needs().collect();
-                    [
-                        preset.name.to_owned(),
-                        needs.join(", "),
-                        preset.title().to_owned(),
-                    ]
-                })
-                .collect();
-            print_styled(table(["name", "needs", "what"], &rows).trim_end());
+    match &wanted.what {
+        What::Presets { shape } => {
+            shape.check::<PresetLine>()?;
+            let lines: Vec<PresetLine> = presets().map(PresetLine::of).collect();
+            print_all(shape, &lines, as_table)?;
         }
         What::Preset { preset } => print_line(preset.text.trim_end()),
     }

@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
+use super::status_source::Plan;
 use super::times::Times;
 use crate::config::Config;
 use crate::job::details::fetch;
-use crate::model::{SourceKey, outgoing};
+use crate::model::{SourceKey, counted, outgoing};
 use crate::store::ledger::source;
 use crate::store::wanted::backlog::{self, Backlog};
 
@@ -52,7 +53,8 @@ impl Details {
     }
 
     /// What an operator wants to know; nothing where there is nothing to tell.
-    pub(super) fn lines(&self, times: Times, now: DateTime<Utc>) -> Vec<String> {
+    pub(super) fn lines(&self, plan: &Plan, times: Times) -> Vec<String> {
+        let now = plan.now;
         let Backlog {
             wanted,
             unavailable,
@@ -60,8 +62,8 @@ impl Details {
         } = self.backlog;
         let mut lines = Vec::new();
         if wanted > 0 {
-            let wanted = thousands(wanted);
-            lines.push(match (self.is_on, self.paused_until, self.done_at) {
+            let done_at = self.done_at.filter(|_| plan.is_running);
+            lines.push(match (self.is_on, self.paused_until, done_at) {
                 (false, ..) => {
                     format!("{wanted} advisory details pending, but [feeds] details = \"never\"")
                 }
@@ -70,44 +72,24 @@ impl Details {
                     times.full(until)
                 ),
                 (true, None, Some(done)) => format!(
-                    "{wanted} advisory details pending, ETA {}",
+                    "{wanted} advisory details pending, complete about {}",
                     times.soon(done, now)
                 ),
-                (true, None, None) => format!("{wanted} advisory details pending"),
+                (true, None, None) if plan.is_running => {
+                    format!("{wanted} advisory details pending")
+                }
+                (true, None, None) => format!(
+                    "{wanted} advisory details pending; the daemon or `advisoryd sync` fetches them"
+                ),
             });
         }
         if unavailable > 0 {
             let error = outgoing(self.backlog.last_error.as_deref().unwrap_or_default());
-            let unavailable = thousands(unavailable);
             lines.push(format!(
-                "{unavailable} advisory details are unavailable; retried rarely ({error})"
+                "details unavailable for {}; retried rarely ({error})",
+                counted(unavailable, "advisory")
             ));
         }
         lines
-    }
-}
-
-/// `2,140`.
-fn thousands(count: i64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::thousands;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!(thousands(7), "7");
-        assert_eq!(thousands(2140), "2,140");
-        assert_eq!(thousands(1_234_567), "1,234,567");
     }
 }

@@ -11,6 +11,7 @@ use super::status_errors::{self, Alike};
 use super::status_mirror::Mirror;
 use super::status_source::{self, Plan};
 use super::times::Times;
+use crate::job::health::findings::sink_key;
 use crate::model::{Condition, ConditionState, DateFilter, counted, legible, outgoing_within};
 use crate::store::alerts::outcome::SinkLine;
 use crate::store::bundle::Bundle;
@@ -69,6 +70,18 @@ fn problems(status: &Status, plan: &Plan, (times, in_detail): (Times, bool)) -> 
     let active = status.conditions.iter().filter(|state| state.is_raised);
     // What is in quarantine now is told of each source below.
     let active = active.filter(|state| state.condition != Condition::QuarantineGrew);
+    // And that a sink fails, of the sink.
+    let failing = || {
+        status
+            .sinks
+            .iter()
+            .filter(|sink| sink.failing_since.is_some())
+    };
+    let is_told = |state: &&ConditionState| {
+        let is_of = |sink: &SinkLine| state.key == sink_key(&sink.name);
+        state.condition == Condition::SinkFailing && failing().any(is_of)
+    };
+    let active = active.filter(|state| !is_told(state));
     lines.extend(active.map(|state| condition_line(state, times)));
     let followed = || status.sources.iter().filter(|source| source.configured);
     let count = followed().count();
@@ -108,7 +121,7 @@ fn notes(status: &Status, plan: &Plan, times: Times, in_detail: bool) -> Vec<Str
         let next = rough(at - now);
         lines.push(format!("next full pull of all feeds: in {next}"));
     }
-    lines.extend(status.details.lines(times, now));
+    lines.extend(status.details.lines(plan, times));
     lines.extend(status.mirror.lines(plan, times));
     lines.extend(status.enrichment.lines(now));
     lines.extend(bundle_line(status.bundle.as_ref(), plan, times));
@@ -215,24 +228,22 @@ fn sink_line(sink: &SinkLine, now: DateTime<Utc>) -> String {
                 .to_owned()
         }
         (Some(since), _) => format!(
-            "failing since {}: {}",
-            ago(since),
+            "failing for {}: {}",
+            rough(now - since),
             sink.last_error.as_deref().unwrap_or_default()
         ),
         (None, Some(at)) => format!("last delivery {}", ago(at)),
         (None, None) => "nothing sent yet".to_owned(),
     };
     let mut line = format!("sink `{}`: {state}", sink.name);
-    for (count, what) in [
-        (sink.waiting, "waiting"),
-        (
-            sink.dead_letters,
-            "dead letters (`advisoryd alerts list --state dead_letter`)",
-        ),
-    ] {
-        if count > 0 {
-            line = format!("{line}; {count} {what}");
-        }
+    if sink.waiting > 0 {
+        line = format!("{line}; {} waiting", sink.waiting);
+    }
+    if sink.dead_letters > 0 {
+        let letters = counted(sink.dead_letters, "dead letter");
+        line = format!(
+            "{line}; {letters}, not sent again (`advisoryd alerts list --state dead_letter`, `advisoryd alerts resend`)"
+        );
     }
     line
 }

@@ -4,6 +4,7 @@ use console::{Term, measure_text_width, truncate_str};
 
 use super::colour;
 use super::hyperlink::hyperlink;
+use super::wrap::wrapped;
 use crate::model::one_line;
 
 /// Rows under a heading, in columns as wide as their widest cell. On a terminal the last
@@ -16,6 +17,25 @@ pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
 /// The same with any number of columns.
 pub(crate) fn columns(heading: &[String], rows: &[Vec<String>]) -> String {
     within(heading, rows, &[], width())
+}
+
+/// The same, but the last column, a text, goes on in further lines where the terminal ends.
+pub(super) fn with_text<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
+    let Some(width) = width() else {
+        return table(heading, rows);
+    };
+    let before = |cells: &[String; N]| cells.iter().take(N - 1).cloned().collect::<Vec<_>>();
+    let heading = heading.map(str::to_owned);
+    let first: Vec<Vec<String>> = rows.iter().map(before).collect();
+    let first = columns(&before(&heading), &first);
+    let begin = first.lines().map(measure_text_width).max().unwrap_or(0) + 2;
+    let lines = first.lines().zip(std::iter::once(&heading).chain(rows));
+    let lines = lines.map(|(line, cells)| {
+        let padding = " ".repeat(begin - measure_text_width(line));
+        let text = one_line(&cells[N - 1]);
+        wrapped(&format!("{line}{padding}{text}"), begin, Some(width))
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A table whose first cells lead to pages, where there is one.

@@ -12,7 +12,7 @@ use super::exit::WrongUsage;
 use super::list::{Form, print};
 use super::output::{print_note, rough};
 use super::shared::Shared;
-use super::since::{Since, since};
+use super::since::{Since, in_order, since};
 use super::table::linked;
 use super::times::Times;
 use crate::clock::Clock;
@@ -77,6 +77,15 @@ pub(super) async fn run(shared: Shared, wanted: Tickets) -> anyhow::Result<bool>
     let closed = wanted.closed(&config)?;
     let ((mut asked, list), form) = wanted.question(now, times);
     let shown = Shown::of(&asked);
+    let starts = &asked.since;
+    for from in [
+        starts.any,
+        starts.modified,
+        starts.first_seen,
+        starts.changed,
+    ] {
+        in_order(from, until.at, times)?;
+    }
     let ask = async |connection: &mut PgConnection| {
         asked.watch_list_id = chosen_list::id(connection, list.as_deref()).await?;
         let known = ticket_question::statuses(connection).await?;

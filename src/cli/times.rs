@@ -34,6 +34,26 @@ impl Times {
         }
     }
 
+    /// The day and the minute, in a column whose heading has the time zone; for programs the
+    /// time.
+    pub(super) fn minute(self, at: DateTime<Utc>) -> String {
+        if self.is_for_people {
+            self.local(at, "%Y-%m-%d %H:%M")
+        } else {
+            machine(at)
+        }
+    }
+
+    /// Whether times of a column differ by less than days: then minutes are shown.
+    pub(super) fn are_recent(
+        self,
+        ats: impl IntoIterator<Item = DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> bool {
+        let mut ats = ats.into_iter();
+        ats.all(|at| (now - at).abs() < TimeDelta::days(2))
+    }
+
     /// A time with its time zone: `2026-11-28 12:58 EST` or `2026-11-28T17:58:04Z`.
     pub(super) fn full(self, at: DateTime<Utc>) -> String {
         if self.is_for_people {

@@ -29,8 +29,7 @@ pub struct Alerts {
 
 impl Alerts {
     pub(super) fn read(mut section: Section<'_>, env: &Environment) -> Self {
-        let sinks = sinks(&mut section, env);
-        let names: BTreeSet<String> = sinks.iter().map(|sink| sink.name.clone()).collect();
+        let (sinks, names) = sinks(&mut section, env);
         let mute_times = mute_times(&mut section);
         let mutes: BTreeSet<String> = mute_times.iter().map(|one| one.name.clone()).collect();
         let rules = rules(&mut section, &names, &mutes);

@@ -155,7 +155,11 @@ async fn acknowledgements_are_listed_the_active_ones_and_with_all_the_others() {
         "{table}"
     );
     let none = world.told(&["ack", "--list", "SA1"]);
-    assert_eq!((none.code, none.stdout.as_str()), (0, ""), "{none}");
+    assert_eq!(
+        (none.code, none.stdout.as_str()),
+        (0, "no active acknowledgements\n"),
+        "{none}"
+    );
     let wrong = world.told(&["ack", &saids[0], "--json"]);
     assert_eq!(wrong.code, 2, "{wrong}");
 }

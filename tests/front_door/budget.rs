@@ -229,7 +229,10 @@ async fn a_script_takes_part_and_the_budget_shows_who_uses_it() {
     let account = budget[0]["account"].as_str().unwrap().to_owned();
     assert_eq!(account.len(), 16);
     let page = world.told(&["budget"]).stdout;
-    assert!(page.starts_with(&format!("account {account}\n")), "{page}");
+    assert!(
+        page.starts_with(&format!("the account of this configuration ({account})\n")),
+        "{page}"
+    );
     assert!(
         page.contains("last 24 hours: 20 requests used, no limit"),
         "{page}"

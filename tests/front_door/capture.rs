@@ -10,6 +10,7 @@ use advisoryd::simulate::{
 };
 use serde_json::Value;
 
+use crate::support::settings::WatchList;
 use crate::support::{Told, World, assert_reads, small};
 
 /// What must never be seen, and stands in every advisory and ticket.
@@ -405,4 +406,58 @@ async fn advisories_that_are_used_up_for_today_hold_up_nothing_else() {
     assert_eq!(refused.count(), 1);
     let last = asked.last().unwrap();
     assert!(last.target.contains("/xml-feed/") && last.status == 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_chosen_by_the_name_that_the_configuration_or_the_database_knows() {
+    let mut world = telling(|_| {}).await;
+    let named = |id, name| WatchList {
+        id,
+        name: Some(name),
+        ..WatchList::default()
+    };
+    let lists = vec![named(1, "Linux servers"), named(2, "Office clients")];
+    world.lists = Some(Vec::new());
+    world.settings.watch_lists = lists;
+    world.pull().await;
+    // The second one is known by the database alone.
+    world.settings.watch_lists.truncate(1);
+    let dir = tempfile::tempdir().unwrap();
+    for (number, (wanted, ids)) in [
+        (&["linux SERVERS"][..], &["1"][..]),
+        (&["Office clients"], &["2"]),
+        (&["Linux servers", "2"], &["1", "2"]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        world.simulator.forget_requests();
+        let out = dir.path().join(number.to_string());
+        let lists: Vec<&str> = wanted
+            .iter()
+            .flat_map(|one| ["--watch-list", one])
+            .collect();
+        let told = capture(&world, &out, &lists);
+        assert_eq!(told.code, 0, "{told}");
+        let feeds: BTreeSet<String> = world
+            .simulator
+            .requests()
+            .iter()
+            .filter_map(|seen| {
+                let (_, rest) = seen.target.split_once("asset_list_id=")?;
+                Some(rest.split('&').next()?.to_owned())
+            })
+            .collect();
+        assert_eq!(
+            feeds,
+            ids.iter().map(|id| (*id).to_owned()).collect(),
+            "{wanted:?}"
+        );
+    }
+    world.simulator.forget_requests();
+    let out = dir.path().join("wrong");
+    let told = capture(&world, &out, &["--watch-list", "Ofice client"]);
+    assert_eq!(told.code, 1);
+    assert_reads!(told);
+    assert!(world.simulator.requests().is_empty() && !out.exists());
 }

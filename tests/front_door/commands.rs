@@ -95,7 +95,8 @@ fn a_man_page_is_written_for_each_command() {
     let missing = told(&["man", "--out", &format!("{out}/missing")]);
     assert_eq!(missing.code, 1);
     assert!(
-        missing.stderr.contains("cannot write the man pages into"),
+        missing.stderr.contains("cannot write the man pages into")
+            && missing.stderr.contains("create it first"),
         "{missing}"
     );
 }

@@ -120,7 +120,7 @@ async fn the_ten_daily_questions_are_answered_by_one_command_each() {
     team.world.pull_back(LookBack::Full).await;
     let history = team.types(
         "What changed in it?",
-        &format!("advisoryd show {told} --history | sed -n '/^History/,$p'"),
+        &format!("advisoryd show {told} --history | sed -n '/^History/,/^$/p'"),
     );
     assert!(history.contains("version 2"), "{history}");
     let changes = team.types(

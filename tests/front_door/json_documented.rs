@@ -6,6 +6,7 @@ use std::path::Path;
 
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::tickets::sync::TicketSync;
+use advisoryd::simulate::{Damage, Fault, Rule as Broken};
 use chrono::TimeDelta;
 use serde_json::Value;
 
@@ -56,6 +57,9 @@ async fn the_keys_of_the_documentation_are_those_of_the_commands() {
     let mut world = World::new().await;
     world.settings.alerts.rules = vec![Rule::to_hook("soc", &["appeared", "revised"])];
     world.add_hook(&receiver);
+    world
+        .simulator
+        .inject(Broken::new(Fault::Damaged(Damage::OneBadRecord)).times(1));
     world.pull_one().await;
     world.sync_tickets(TicketSync::Now).await;
     world.alert().await;
@@ -73,10 +77,14 @@ async fn the_keys_of_the_documentation_are_those_of_the_commands() {
         let done = world.told(arguments);
         assert_eq!(done.code, 0, "{done}");
     }
+    let folder = world.dir().join("fleet");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("one.toml"), world.toml()).unwrap();
     let tables = documented();
     assert!(tables.len() > 12, "{tables:?}");
     for (command, keys) in tables {
         let command = command.replace("SA87735", &said);
+        let command = command.replace("DIR", &folder.display().to_string());
         assert_eq!(printed(&world, &command), keys, "{command}");
     }
 }

@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use advisoryd::job::tickets::sync::TicketSync;
-use advisoryd::simulate::{FeedOptions, Options};
+use advisoryd::simulate::{FeedOptions, Note, Options};
+use console::measure_text_width;
 
 use crate::support::settings::{Upstream, WatchList};
 use crate::support::{World, free_port, on_terminal, small, state_dir};
@@ -127,6 +128,52 @@ async fn csv_begins_with_a_mark_where_a_spreadsheet_needs_it() {
     }
     let wrong = world.told(&["advisories", "--bom"]);
     assert_eq!(wrong.code, 2, "{wrong}");
+}
+
+#[tokio::test]
+async fn texts_of_show_end_between_words_on_a_terminal_and_are_whole_in_a_pipe() {
+    const URL: &str = "https://vendor.example.org/security/bulletins/2026/11/30/a-very-long-name-that-no-terminal-of-eighty-columns-can-show-in-one-line/index.html";
+    let wide = "これは長い説明です。".repeat(12);
+    let words = "attackers can exploit this vulnerability ".repeat(9);
+    let text = format!("{words}see {URL} and {wide} end");
+    let world = World::with(Options {
+        note: Some(Note {
+            text: text.clone(),
+            author: "Ada".to_owned(),
+        }),
+        ..small()
+    })
+    .await;
+    world.pull_one().await;
+    let said = world.simulator.saids(1)[0].clone();
+    let whole = piped(&world, &["show", &said], &[]);
+    assert!(whole.contains(&text), "{whole}");
+    for columns in [80, 120] {
+        let mut command = command(&world, &["show", &said], &[]);
+        command.env("NO_COLOR", "1");
+        let (page, code) = on_terminal(command, columns);
+        assert_eq!(code, 0, "{page}");
+        assert!(page.contains(URL), "it can be copied: {page}");
+        let mut is_wrapped = false;
+        for line in page.lines().filter(|line| !line.contains(URL)) {
+            let width = measure_text_width(line);
+            assert!(
+                width <= usize::from(columns),
+                "{width} of {columns}: {line}"
+            );
+            is_wrapped |= width > usize::from(columns) - 12;
+            assert!(
+                !line.ends_with(' ') && !line.trim_start().starts_with('。'),
+                "{line:?}"
+            );
+        }
+        assert!(is_wrapped, "{page}");
+        // Only line ends were added, and only between words.
+        let joined = page.replace("\n  ", "\n").replace('\n', " ");
+        assert!(joined.contains(words.trim_end()), "{columns}: {page}");
+        let ideographs = |text: &str| text.chars().filter(|one| *one > '\u{2fff}').count();
+        assert_eq!(ideographs(&page), ideographs(&whole));
+    }
 }
 
 /// A world whose upstream is not there.

@@ -112,7 +112,7 @@ async fn replace(
         anyhow::bail!("there is no private PostgreSQL");
     };
     let kept = cluster.replace_by(next).await?;
-    ask::with_database(config, async |opened| settle(config, opened).await).await?;
+    ask::with_new_database(config, async |opened| settle(config, opened).await).await?;
     Ok(kept)
 }
 

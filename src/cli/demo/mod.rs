@@ -61,7 +61,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
     let text = configuration(&simulator, &place);
     place.write_config(&text)?;
     print_line(&format!(
-        "A simulated upstream with {ADVISORIES} advisories in {WATCH_LISTS} watch lists and {TICKETS} tickets serves on {}.",
+        "A simulated upstream with {ADVISORIES} advisories in {WATCH_LISTS} watch lists and {TICKETS} tickets listens on {}.",
         simulator.base_url()
     ));
     print_line("Starting a private PostgreSQL and the daemon; this takes some seconds.");

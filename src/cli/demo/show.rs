@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use crate::cli::output::{print_line, print_styled, table};
-use crate::model::counted;
+use crate::cli::table::cut;
+use crate::model::{counted, outgoing_page};
 
 /// Three queries worth trying.
 const QUERIES: [(&str, &str); 3] = [
@@ -73,7 +74,7 @@ impl Show {
 
     /// Tells the runs that ended since the last look and did something.
     pub(crate) async fn runs(&mut self) -> anyhow::Result<()> {
-        let runs: Vec<Run> = sqlx::query_as(
+        let mut runs: Vec<Run> = sqlx::query_as(
             "select id, finished_at,
                     coalesce('watch list ' || watch_list_id, job) as source,
                     mode, outcome, added, changed, unchanged, requests,
@@ -93,8 +94,9 @@ impl Show {
         .bind(self.last_run)
         .fetch_all(&self.pool)
         .await?;
+        self.last_run = runs.last().map_or(self.last_run, |run| run.id);
+        runs.sort_by_key(|run| run.finished_at);
         for run in runs {
-            self.last_run = run.id;
             if run.added + run.changed > 0 || run.error.is_some() {
                 print_line(&line(&run));
             }
@@ -117,7 +119,8 @@ impl Show {
         for (raised_at, key, title, summary) in alerts {
             self.last_alert = raised_at;
             let at = raised_at.format("%H:%M:%S");
-            print_line(&format!("{at}  alert         {key}  {title} ({summary})"));
+            let line = format!("{at}  alert         {key}  {title} ({summary})");
+            print_line(&cut(&outgoing_page(&line)));
         }
         Ok(())
     }

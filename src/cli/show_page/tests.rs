@@ -18,7 +18,9 @@ fn a_column_that_the_page_does_not_know_is_shown_behind_the_facts() {
         page(
             RecordKind::Advisory,
             &document,
-            (&receipt, Times::new(true))
+            (&receipt, Times::new(true)),
+            None,
+            None
         ),
         "SA1  x\n──────\nversion           2\nexploit count     7\n\nDescription\n  text"
     );
@@ -45,7 +47,7 @@ fn no_field_forges_a_line() {
                     is_stored: true,
                     ..Receipt::default()
                 };
-                let page = page(kind, &document, (&receipt, Times::new(true)));
+                let page = page(kind, &document, (&receipt, Times::new(true)), Some(80));
                 for line in page.split(['\n', '\r', '\u{2028}']) {
                     let is_forged = line.starts_with("severity  ") && field != "severity";
                     assert!(!is_forged && !line.starts_with("FORGED"), "{field}: {page}");

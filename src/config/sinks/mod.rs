@@ -141,7 +141,9 @@ impl SinkKind {
 }
 
 /// Reads `[[alerts.sinks]]`.
-pub(super) fn sinks(section: &mut Section<'_>, env: &Environment) -> Vec<Sink> {
+/// The sinks, and the names of all of them, also of those with errors: a rule that names
+/// one is not wrong.
+pub(super) fn sinks(section: &mut Section<'_>, env: &Environment) -> (Vec<Sink>, BTreeSet<String>) {
     let mut seen = BTreeSet::new();
     let mut sinks = section.each("sinks", |section| sink(section, env, &mut seen));
     if sinks.len() > MAX_SINKS {
@@ -149,7 +151,7 @@ pub(super) fn sinks(section: &mut Section<'_>, env: &Environment) -> Vec<Sink> {
         section.wrong("sinks", &format!("{} entries", sinks.len()), &advice);
         sinks.truncate(MAX_SINKS);
     }
-    sinks
+    (sinks, seen)
 }
 
 fn sink(mut section: Section<'_>, env: &Environment, seen: &mut BTreeSet<String>) -> Option<Sink> {

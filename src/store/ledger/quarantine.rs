@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-pub use super::quarantined::{Form, Kept, get, list};
+pub use super::quarantined::{Form, Kept, Line, get, list};
 use crate::model::{Fingerprint, outgoing_within, shortened};
 use crate::store::origin::Origin;
 

@@ -6,16 +6,16 @@ use sqlx::PgConnection;
 use crate::model::SourceKey;
 
 /// A record in a list of records.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct Line {
     /// Row in `quarantine`.
     pub id: i64,
-    /// When it was first received.
-    pub at: DateTime<Utc>,
-    /// Its source, as text.
-    pub source: String,
     /// Its identifier, if one was found.
     pub key: Option<String>,
+    /// Its source, as text.
+    pub source: String,
+    /// When it was first received.
+    pub at: DateTime<Utc>,
     /// Why it could not be parsed.
     pub reason: String,
     /// Length of the raw text.

@@ -1,0 +1,79 @@
+//! The alerts of `advisoryd sync`, after everything is read.
+
+use tracing::instrument::WithSubscriber as _;
+use tracing::subscriber::NoSubscriber;
+
+use super::output::{print_done, print_error};
+use crate::config::Config;
+use crate::job::alerts::deliver::Delivered;
+use crate::job::alerts::pass;
+use crate::job::context::Context;
+use crate::job::health::check;
+use crate::model::{chain, counted};
+use crate::sink::Sink;
+
+/// What is told of, and how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    /// Also what was stored before.
+    pub(super) backlog: bool,
+    /// Programs read the output.
+    pub(super) json: bool,
+}
+
+/// The sinks that can be used, and whether all can. One that cannot keeps nobody
+/// from reading; what it is owed waits.
+pub(super) fn usable_sinks(config: &Config) -> (Vec<Sink>, bool) {
+    let mut sinks = Vec::new();
+    for settings in &config.alerts.sinks {
+        match Sink::open(settings) {
+            Ok(sink) => sinks.push(sink),
+            Err(error) => print_error(&format!(
+                "sink `{}` cannot be used; its deliveries wait: {}",
+                settings.name,
+                chain(&error)
+            )),
+        }
+    }
+    let all = sinks.len() == config.alerts.sinks.len();
+    (sinks, all)
+}
+
+/// Tells the sinks of what the pass brought.
+pub(super) async fn alert(context: &Context, sinks: &[Sink], told: Told) -> anyhow::Result<bool> {
+    if context.stop.is_cancelled() {
+        return Ok(true);
+    }
+    if context.config.alerts.rules.is_empty() && sinks.is_empty() {
+        // `status` shows them; what is new is told above.
+        let silent = NoSubscriber::default();
+        check::check_health(context).with_subscriber(silent).await?;
+        return Ok(true);
+    }
+    let passed = pass::pass_with_health(context, sinks, told.backlog).await?;
+    let Delivered {
+        delivered,
+        postponed,
+        abandoned,
+    } = passed.delivered;
+    let raised = passed.evaluated.raised;
+    if raised + delivered > 0 && !told.json {
+        print_done(&format!(
+            "alerts: {raised} created, {} delivered",
+            counted(delivered, "message")
+        ));
+    }
+    if postponed > 0 {
+        print_error(&format!(
+            "alerts: {} failed and will be retried by the next `sync` or the daemon; see `advisoryd alerts list`",
+            counted(postponed, "delivery")
+        ));
+    }
+    if abandoned > 0 {
+        print_error(&format!(
+            "alerts: {} became dead letters; see `advisoryd alerts list --state dead_letter`",
+            counted(abandoned, "message")
+        ));
+    }
+    Ok(postponed + abandoned == 0)
+}

@@ -1,0 +1,44 @@
+//! What `advisoryd sync` says of a run.
+
+use super::output::print_error;
+use super::report::print_run;
+use crate::job::context::Context;
+use crate::job::run::Ran;
+use crate::model::{SourceKey, counted};
+use crate::store::ledger::quarantine;
+
+/// Prints its line, and whether it put something new into quarantine. False if it failed or
+/// did.
+pub(super) async fn report(
+    context: &Context,
+    key: &SourceKey,
+    ran: Result<Ran, String>,
+    json: bool,
+) -> anyhow::Result<bool> {
+    let nothing_new = quarantined_nothing_new(context, key, &ran).await?;
+    Ok(print_run(key, ran, json)? && nothing_new)
+}
+
+/// Whether a run put nothing into quarantine that was not there before. What it did is
+/// a failure of `sync`: no rule sees such a record.
+pub(super) async fn quarantined_nothing_new(
+    context: &Context,
+    key: &SourceKey,
+    ran: &Result<Ran, String>,
+) -> anyhow::Result<bool> {
+    let Ok(Ran::Ended(report)) = ran else {
+        return Ok(true);
+    };
+    if report.tally.quarantined == 0 {
+        return Ok(true);
+    }
+    let mut connection = context.pool.acquire().await?;
+    let new = quarantine::first_received(&mut connection, report.run_id).await?;
+    if new > 0 {
+        print_error(&format!(
+            "{key}: {} in quarantine; see `advisoryd quarantine list`",
+            counted(new, "new record")
+        ));
+    }
+    Ok(new == 0)
+}
