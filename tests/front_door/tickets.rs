@@ -418,6 +418,30 @@ async fn a_daemon_scans_in_full_by_its_schedule_beside_the_ticks_of_the_changes(
 }
 
 #[tokio::test]
+async fn a_full_scan_gets_its_turn_where_each_window_takes_longer_than_its_schedule() {
+    let mut world = World::with(many(120)).await;
+    world.sync_tickets(TicketSync::Now).await;
+    let slow = Fault::Slow {
+        bytes_per_second: 150,
+    };
+    let rule = Rule::new(slow).on("modified__lt").times(u32::MAX);
+    world.simulator.inject(rule);
+    world.settings.schedule = Schedule {
+        full_walk: Some(EVERY_SECOND.to_owned()),
+        ..Schedule::every_second()
+    };
+    let _daemon = world.run().await;
+    let modes = "select mode from advisoryd_v1.sync_runs
+                 where job = 'tickets' and finished_at is not null order by id";
+    eventually("full scans and windows in turn", PATIENCE, async || {
+        let modes = world.texts(modes).await;
+        let changes = modes.windows(2).filter(|two| two[0] != two[1]).count();
+        (changes >= 6).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_full_scan_waits_for_a_run_that_reads_the_changes() {
     let mut world = World::with(many(120)).await;
     world.sync_tickets(TicketSync::Now).await;
