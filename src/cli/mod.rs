@@ -67,6 +67,7 @@ mod status;
 mod status_check;
 mod status_daemon;
 mod status_details;
+mod status_discovery;
 mod status_enrichment;
 mod status_errors;
 mod status_mirror;

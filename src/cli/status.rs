@@ -14,6 +14,7 @@ use super::shared::Shared;
 use super::status_check::Check;
 use super::status_daemon::Daemons;
 use super::status_details::Details;
+use super::status_discovery;
 use super::status_enrichment::Enrichment;
 use super::status_mirror::Mirror;
 use super::status_page::{self, Status};
@@ -109,7 +110,7 @@ async fn read(
     Ok(Status {
         daemons: Daemons::look(connection).await?,
         unread: account::unread(connection).await?,
-        discovery: Some(discovery).filter(|_| config.discovery.watch_lists),
+        discovery: status_discovery::of(config, discovery),
         sources: report::sources(connection).await?,
         filter: reading::get(connection).await?.filter,
         advisories: report::advisories(connection).await?,

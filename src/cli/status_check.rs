@@ -11,6 +11,7 @@ use super::ask;
 use super::output::{print_json, print_line, rough};
 use super::shared::Shared;
 use super::status_daemon::Daemons;
+use super::status_discovery;
 use super::status_errors::{self, cause};
 use super::status_source::named;
 use super::times::Times;
@@ -22,6 +23,7 @@ use crate::model::{
     Condition, DateFilter, RunFailure, SourceKey, chain, counted, is_in_future, one_line,
 };
 use crate::store::health::condition;
+use crate::store::lists::discovery;
 use crate::store::reports::report::{self, SourceReport};
 use crate::store::tickets::reading;
 
@@ -125,6 +127,7 @@ struct Seen {
     daemons: Daemons,
     sources: Vec<SourceReport>,
     filter: Option<DateFilter>,
+    discovery: discovery::State,
     conditions: Vec<String>,
 }
 
@@ -133,14 +136,16 @@ impl Seen {
         let mut sources = report::sources(connection).await?;
         sources.retain(|source| source.configured);
         let conditions = condition::states(connection).await?;
-        let active = conditions.into_iter().filter(|state| {
-            // Computed here, by the same limits or by those of the user.
-            state.is_raised && state.condition != Condition::DataStale
-        });
+        // Computed here, by the same limits or by those of the user.
+        let computed = [Condition::DataStale, Condition::DiscoveryIncomplete];
+        let active = conditions
+            .into_iter()
+            .filter(|state| state.is_raised && !computed.contains(&state.condition));
         Ok(Self {
             daemons: Daemons::look(connection).await?,
             sources,
             filter: reading::get(connection).await?.filter,
+            discovery: discovery::state(connection).await?,
             conditions: active
                 .map(|state| format!("{} ({})", state.condition.name(), state.key))
                 .collect(),
@@ -157,8 +162,11 @@ impl Seen {
         let of_data: Vec<&SourceReport> = of_data
             .filter(|one| one.key != SourceKey::RevisionScan)
             .collect();
+        let discovery = status_discovery::of(config, self.discovery.clone());
+        let discovery = discovery.and_then(|state| status_discovery::problem(config, &state, now));
         if of_data.is_empty() {
-            let text = "nothing is followed".to_owned();
+            let why = discovery.map_or_else(String::new, |problem| format!("; {problem}"));
+            let text = format!("nothing is followed{why}");
             return Verdict::without_problems(Level::Unknown, text);
         }
         let mut problems: Vec<(Level, String)> = Vec::new();
@@ -182,6 +190,7 @@ impl Seen {
         let said = shared.clone().map(|one| (Level::Warning, one.line(count)));
         problems.extend(said);
         let warn = |text: String| (Level::Warning, text);
+        problems.extend(discovery.map(warn));
         problems.extend(self.daemons.refused().into_iter().map(warn));
         problems.extend(self.daemons.differing(times).map(warn));
         problems.extend(self.conditions.iter().cloned().map(warn));

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use super::output::rough;
 use super::status_daemon::Daemons;
 use super::status_details::Details;
+use super::status_discovery;
 use super::status_enrichment::Enrichment;
 use super::status_errors::{self, Alike};
 use super::status_mirror::Mirror;
@@ -89,9 +90,7 @@ fn problems(status: &Status, plan: &Plan, (times, in_detail): (Times, bool)) -> 
     lines.extend(errors.flat_map(|alike| error_lines(&alike, count, in_detail)));
     lines.extend(followed().flat_map(|source| status_source::problems(source, times, now)));
     let discovery = status.discovery.as_ref();
-    if let Some(error) = discovery.and_then(|state| state.last_error.as_ref()) {
-        lines.push(format!("last error (discovery): {error}"));
-    }
+    lines.extend(discovery.and_then(|state| status_discovery::problem(plan.config, state, now)));
     let sinks = status.sinks.iter().filter(|sink| needs_attention(sink));
     lines.extend(sinks.map(|sink| sink_line(sink, now)));
     lines

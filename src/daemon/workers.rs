@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
 use tracing::{error, info};
 
 use super::abandoned;
@@ -28,6 +28,11 @@ use crate::store::tickets::reading;
 /// Limit for concurrent runs of this process: each has its own connection and download.
 /// A hundred lists at one tick wait for each other.
 static RUN_SLOTS: Semaphore = Semaphore::const_new(16);
+
+/// Held while one of the two workers of the tickets reads them. Both get it in the order in
+/// which they ask: windows that take longer than their schedule would otherwise follow each
+/// other, and a full scan would never begin.
+static TICKETS_TURN: Mutex<()> = Mutex::const_new(());
 
 /// Pause before a full scan tries again to begin while another run reads the tickets.
 const BUSY_PAUSE: Duration = Duration::from_secs(2);
@@ -131,13 +136,16 @@ async fn run_once(context: &Context, worker: &Worker) {
 }
 
 async fn run_task(context: &Context, worker: &Worker) -> Result<(), Failure> {
+    if matches!(worker.task, WorkerTask::FullScan) {
+        return full_scan(context, worker).await;
+    }
+    let _turn = match worker.task {
+        WorkerTask::Tickets => Some(tickets_turn(worker).await),
+        _ => None,
+    };
     let Ok(slot) = worker.watch.waits(RUN_SLOTS.acquire()).await else {
         return Err(Failure::Stopped); // the semaphore is never closed
     };
-    if matches!(worker.task, WorkerTask::FullScan) {
-        drop(slot);
-        return full_scan(context, worker).await;
-    }
     let Some(holder) = run_tick(context, worker).await? else {
         return Ok(());
     };
@@ -176,18 +184,22 @@ fn log_skipped(worker: &Worker, holder: &Holder) {
     info!(source = %worker.key(), "{}: another run is in progress ({holder}), skipping this tick", worker.key().label());
 }
 
-/// A full scan of the tickets. Both workers of the tickets often begin in the same second:
-/// the full scan waits for the other run, because its next tick is a week away, but not if
-/// that run was the full scan of another process.
+async fn tickets_turn(worker: &Worker) -> MutexGuard<'static, ()> {
+    worker.watch.waits(TICKETS_TURN.lock()).await
+}
+
+/// A full scan of the tickets. It waits for a run of another process, because its next tick
+/// is a week away, but not if that run was the full scan of that process.
 async fn full_scan(context: &Context, worker: &Worker) -> Result<(), Failure> {
     let began = full_walk_at(context).await?;
     let mut is_told = false;
     loop {
+        let turn = tickets_turn(worker).await;
         let Ok(slot) = worker.watch.waits(RUN_SLOTS.acquire()).await else {
             return Err(Failure::Stopped); // the semaphore is never closed
         };
         let ran = sync::sync(context, TicketSync::FullScan).await?;
-        drop(slot);
+        drop((slot, turn));
         let Some(Ran::Busy(holder)) = ran.first() else {
             return Ok(());
         };

@@ -24,21 +24,19 @@ pub(super) fn retry_after(header: &str, now: DateTime<Utc>) -> Option<Duration> 
 }
 
 /// Parses `Retry-After`: seconds, or an HTTP date, which is compared with the server's
-/// clock. A past date means no wait. Not limited.
+/// clock. Not limited. `None` also for 0 and for a date that is not in the future: who asks
+/// for a wait of nothing has not said how long to wait.
 pub fn retry_after_in(header: &str, now: DateTime<Utc>) -> Option<Duration> {
     let header = header.trim();
-    if let Some(wait) = seconds(header) {
-        return Some(wait);
-    }
-    let date = httpdate::parse_http_date(header).ok()?;
-    let wait = date
-        .duration_since(SystemTime::from(now))
-        .unwrap_or_default();
-    Some(wait)
+    let wait = seconds(header).or_else(|| {
+        let date = httpdate::parse_http_date(header).ok()?;
+        date.duration_since(SystemTime::from(now)).ok()
+    });
+    wait.filter(|wait| !wait.is_zero())
 }
 
 /// Parses "Expected available in 37 seconds.": the number before the word for
-/// seconds, else the last number.
+/// seconds, else the last number. 0 does not count.
 fn seconds_in(detail: &str) -> Option<Duration> {
     let words: Vec<&str> = detail.split_whitespace().collect();
     let numbers = words.iter().enumerate().filter_map(|(at, word)| {
@@ -54,6 +52,7 @@ fn seconds_in(detail: &str) -> Option<Duration> {
         .find(|(is_seconds, _)| *is_seconds)
         .or(numbers.last())
         .map(|(_, wait)| *wait)
+        .filter(|wait| !wait.is_zero())
 }
 
 /// Digits, with an optional fraction, which is rounded up.
@@ -84,9 +83,13 @@ mod tests {
         for (header, detail, seconds) in [
             (Some("12"), drf, 12),
             (Some(" 12.2 "), drf, 13),
-            (Some("0"), drf, 0),
+            (Some("0"), drf, 37),
+            (Some("0"), "", 60),
+            (Some("0.0"), "available in 0 seconds", 60),
             (Some("Thu, 01 Jan 2026 00:01:30 GMT"), drf, 90),
-            (Some("Wed, 31 Dec 2025 00:00:00 GMT"), drf, 0),
+            (Some("Wed, 31 Dec 2025 00:00:00 GMT"), drf, 37),
+            (Some("Wed, 31 Dec 2025 00:00:00 GMT"), "", 60),
+            (Some("Thu, 01 Jan 2026 00:00:00 GMT"), "", 60),
             (Some("soon"), drf, 37),
             (Some("-5"), drf, 37),
             (None, drf, 37),

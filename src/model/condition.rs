@@ -32,11 +32,13 @@ pub enum Condition {
     DiscoveryIncomplete,
     /// What a watch list contains was not read for long.
     ListContentsStale,
+    /// A feed sends two contents of one revision in turn.
+    ContentAlternates,
 }
 
 impl Condition {
     /// All conditions.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::DataStale,
         Self::TokenRejected,
         Self::StructureNotRecognised,
@@ -51,6 +53,7 @@ impl Condition {
         Self::DetailsMissing,
         Self::DiscoveryIncomplete,
         Self::ListContentsStale,
+        Self::ContentAlternates,
     ];
 
     /// The name used in SQL, JSON and metrics.
@@ -70,6 +73,7 @@ impl Condition {
             Self::DetailsMissing => "details_missing",
             Self::DiscoveryIncomplete => "discovery_incomplete",
             Self::ListContentsStale => "list_contents_stale",
+            Self::ContentAlternates => "content_alternates",
         }
     }
 
@@ -108,6 +112,8 @@ impl Condition {
             (Self::DiscoveryIncomplete, false) => "the watch lists are known again",
             (Self::ListContentsStale, true) => "what a list contains cannot be read",
             (Self::ListContentsStale, false) => "what the list contains is read again",
+            (Self::ContentAlternates, true) => "a feed sends different contents in turn",
+            (Self::ContentAlternates, false) => "no content came in turn with another for a week",
             (Self::RemovalsUnconfirmed, false) => "the members of the list are clear again",
         }
     }

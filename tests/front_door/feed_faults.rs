@@ -3,7 +3,7 @@
 
 use advisoryd::simulate::{self, Damage, Fault, Rule, ThrottleForm};
 
-use crate::support::{Documents, World, assert_reads, small, without};
+use crate::support::{Documents, Running, World, assert_reads, small, without};
 
 /// Nothing was ever read completely.
 const UNMOVED: &str = "select count(*) from advisoryd.source
@@ -50,10 +50,33 @@ async fn throttling_in_all_three_forms() {
         ThrottleForm::Date,
         ThrottleForm::Detail,
     ];
-    let faults = forms.map(|form| Fault::Throttled { form, seconds: 1 });
-    // Until a date it is less than a second.
+    // A date names a whole second: until one that is a second away it may be no time at all.
+    let faults = forms.map(|form| Fault::Throttled {
+        form,
+        seconds: 1 + u32::from(form == ThrottleForm::Date),
+    });
     let said = said_of_each(faults).await;
-    assert_reads!(without(&said, r"\d+ms( \d+us)?( \d+ns)?", "[span]"));
+    assert_reads!(without(&said, r"(1s )?\d+ms( \d+us)?( \d+ns)?", "[span]"));
+}
+
+#[tokio::test]
+async fn a_429_that_asks_for_no_wait_is_one_that_does_not_say_how_long() {
+    let forms = [
+        ThrottleForm::Seconds,
+        ThrottleForm::Date,
+        ThrottleForm::Detail,
+    ];
+    for form in forms {
+        let world = World::new().await;
+        let fault = Fault::Throttled { form, seconds: 0 };
+        world.simulator.inject(Rule::new(fault).on("xml-feed"));
+        let mut daemon = Running::start(&mut world.command(&["run"]));
+        daemon.line("all requests paused for 60 s").await;
+        let pulls = world.simulator.requests().into_iter();
+        let pulls = pulls.filter(|one| one.target.contains("xml-feed"));
+        assert_eq!(pulls.count(), 1, "{form:?}: it is not repeated at once");
+        daemon.kill9();
+    }
 }
 
 #[tokio::test]

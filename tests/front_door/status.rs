@@ -5,8 +5,10 @@ use advisoryd::simulate::{Fault, Options, Rule};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::support::settings::WatchList;
-use crate::support::{PATIENCE, Running, World, assert_reads, eventually, on_terminal, small};
+use crate::support::settings::{Discovery, WatchList};
+use crate::support::{
+    PATIENCE, Running, World, assert_reads, eventually, on_terminal, small, without,
+};
 
 async fn filled() -> World {
     let mut world = World::new().await;
@@ -189,7 +191,9 @@ async fn a_check_is_one_line_with_the_exit_status_of_nagios() {
         if let Some(worst) = problems.first() {
             assert_eq!(worst["status"], value["status"], "{value}");
             let message = worst["message"].as_str().unwrap();
-            assert!(told.stdout.contains(message), "{value}");
+            // An age may be a second more.
+            let ageless = |text: &str| without(&text, r"\b\d+ s\b", "[age]");
+            assert!(ageless(&told.stdout).contains(&ageless(message)), "{value}");
         }
         (told.code, told.stdout)
     };
@@ -259,6 +263,52 @@ async fn a_list_that_is_missing_upstream_is_critical_and_the_view_names_every_st
     assert_eq!(state(&world, 1).await.as_deref(), Some("failing"));
     assert_eq!(state(&world, 99).await.as_deref(), Some("off"));
     assert_reads!(check);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_knows_that_discovery_has_failed_or_is_too_old() {
+    let mut world = World::with(Options {
+        watch_lists: 2,
+        ..small()
+    })
+    .await;
+    world.lists = Some(Vec::new());
+    world.settings.discovery = Some(Discovery {
+        watch_lists: true,
+        schedule: "0 0 * * * *",
+    });
+    let check = |world: &World| {
+        let told = world.told(&["status", "--check"]);
+        (told.code, told.stdout)
+    };
+    let refused = |times| Rule::new(Fault::Status(400)).on("asset-lists").times(times);
+    world.told(&["migrate"]);
+    let (unread, unread_line) = check(&world);
+    world.simulator.inject(refused(1));
+    world.told(&["sync", "all"]);
+    let (never, never_line) = check(&world);
+    world.told(&["sync", "all"]);
+    let (fresh, fresh_line) = check(&world);
+    world.simulator.inject(refused(1));
+    world.told(&["sync", "all"]);
+    let (failing, failing_line) = check(&world);
+    world.told(&["sync", "all"]);
+    assert_eq!(check(&world).0, 0, "it is over");
+    sqlx::query("update advisoryd.discovery set last_success_at = now() - interval '4 hours'")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    let (old, old_line) = check(&world);
+    let page = world.told(&["status"]).stdout;
+    let is_told = |line: &str| line.contains("discovery of watch lists: last complete 4");
+    assert!(page.lines().any(is_told), "{page}");
+    let lines = [unread_line, never_line, fresh_line, failing_line, old_line].concat();
+    assert_eq!(
+        [unread, never, fresh, failing, old],
+        [1, 1, 0, 1, 1],
+        "{lines}"
+    );
+    assert_reads!(without(&lines, r"\b\d+ (s|min|h)\b", "[age]"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

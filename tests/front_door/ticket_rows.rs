@@ -155,6 +155,102 @@ async fn an_older_copy_of_a_ticket_of_the_same_run_is_kept_apart() {
     }
 }
 
+#[tokio::test]
+async fn two_rows_of_a_ticket_on_one_page_count_where_upstream_counts_both() {
+    let other = ticket(1, "other", "2026-01-02T10:00:00Z");
+    for (count, rows, outcome) in [
+        // The same twice, and one that differs.
+        (4, [&[old(1), old(1), old(2)][..], &[old(3)]], "ok"),
+        (4, [&[old(1), other.clone(), old(2)], &[old(3)]], "ok"),
+        (3, [&[old(1), old(1), old(2)], &[old(3)]], "ok"),
+        // On two pages it has moved, and hides one that is missing.
+        (4, [&[old(1), old(2)], &[old(2), old(3)]], "failed"),
+        // More is missing than comes twice.
+        (5, [&[old(1), old(1), old(2)], &[old(3)]], "failed"),
+    ] {
+        let (world, paged) = world().await;
+        paged.set(TICKETS, vec![old(1)]);
+        paged.shelf().fixed.insert(false, pages(count, rows));
+        for _ in 0..2 {
+            let report = full(&world).await;
+            let said = (report.outcome.name(), count, rows);
+            assert_eq!(said, (outcome, count, rows), "{:?}", report.outcome);
+        }
+        let told = world.told(&["sync", "tickets", "--full"]).stderr;
+        let is_told =
+            told.contains("different ones: 1 row on the page of another one with the same id (1)");
+        assert_eq!(is_told, count == 4 && outcome == "ok", "{told}");
+    }
+}
+
+#[tokio::test]
+async fn two_rows_of_a_ticket_count_in_a_window_too() {
+    let (world, paged) = world().await;
+    paged.set(TICKETS, vec![old(1)]);
+    full(&world).await;
+    let now = time(Utc::now() - TimeDelta::seconds(30));
+    let row = |id| ticket(id, "new", &now);
+    let page = json!({"count": 3, "next": null, "results": [row(11), row(11), row(12)]});
+    paged.shelf().fixed.insert(true, vec![page.to_string()]);
+    let report = world.sync_tickets(TicketSync::Differences).await.remove(0);
+    assert_eq!(report.outcome.name(), "ok", "{:?}", report.outcome);
+    assert_eq!(titles(&world).await, ["1 old", "11 new", "12 new"]);
+}
+
+/// A value that is computed at each request is no change of the ticket.
+#[tokio::test]
+async fn a_value_that_no_column_has_makes_a_version_only_with_another_time() {
+    let (world, paged) = world().await;
+    let row = |title, generated: i32, modified: &str| {
+        let mut row = ticket(1, title, modified);
+        row["generated_at"] = json!(generated);
+        row["status"] = json!({"id": 1, "name": "Open", "etag": generated});
+        row
+    };
+    let undated = |generated: i32| json!({"id": 2, "title": "undated", "generated_at": generated});
+    let (first, later) = ("2026-01-02T10:00:00Z", "2026-01-03T10:00:00Z");
+    let history = "select id || ' ' || version || ' ' || title || ' ' || (raw ->> 'generated_at')
+                   from advisoryd_v1.ticket_history order by id, version";
+    for (rows, changed, expected) in [
+        (vec![row("a", 1, first)], 0, &["1 1 a 1"][..]),
+        (vec![row("a", 2, first)], 0, &["1 1 a 2"]),
+        (vec![row("a", 3, first)], 0, &["1 1 a 3"]),
+        (vec![row("b", 4, first)], 1, &["1 1 a 3", "1 2 b 4"]),
+        (
+            vec![row("b", 5, later)],
+            1,
+            &["1 1 a 3", "1 2 b 4", "1 3 b 5"],
+        ),
+        (
+            vec![row("b", 6, later), undated(1)],
+            0,
+            &["1 1 a 3", "1 2 b 4", "1 3 b 6", "2 1 undated 1"],
+        ),
+        (
+            // No time shows whether it was changed.
+            vec![row("b", 6, later), undated(2)],
+            1,
+            &[
+                "1 1 a 3",
+                "1 2 b 4",
+                "1 3 b 6",
+                "2 1 undated 1",
+                "2 2 undated 2",
+            ],
+        ),
+    ] {
+        paged.set(TICKETS, rows);
+        let report = full(&world).await;
+        let outcome = (report.outcome.name(), report.tally.changed);
+        assert_eq!(outcome, ("ok", changed), "{expected:?}");
+        assert_eq!(world.texts(history).await, expected);
+    }
+    let kept = "select count(*) from advisoryd_v1.replaced_records";
+    assert_eq!(world.count(kept).await, 0);
+    let verified = world.told(&["verify"]).to_string();
+    assert!(!verified.contains("ticket 1"), "{verified}");
+}
+
 /// Upstream's filter works, but goes by another time than the tickets show.
 #[tokio::test]
 async fn tickets_outside_of_the_window_keep_no_other_from_being_stored() {

@@ -418,6 +418,43 @@ async fn a_daemon_scans_in_full_by_its_schedule_beside_the_ticks_of_the_changes(
 }
 
 #[tokio::test]
+async fn a_full_scan_gets_its_turn_where_each_window_takes_longer_than_its_schedule() {
+    let mut world = World::with(many(120)).await;
+    world.sync_tickets(TicketSync::Now).await;
+    let runs = "select count(*) from advisoryd_v1.sync_runs where job = 'tickets'";
+    let before = usize::try_from(world.count(runs).await).unwrap();
+    let hold = Fault::Hold {
+        after_bytes: 10,
+        gate: "changes".to_owned(),
+    };
+    world.simulator.inject(Rule::new(hold).on("modified__lt"));
+    world.settings.schedule = Schedule {
+        full_walk: Some("*/3 * * * * *".to_owned()),
+        ..Schedule::every_second()
+    };
+    let _daemon = world.run().await;
+    world.reached("changes").await;
+    // Each takes a second at least: by now a full scan is due, and the next window as well.
+    let feeds = "select count(*) from advisoryd_v1.sync_runs where job = 'feed'";
+    let begun = world.count(feeds).await;
+    eventually("runs of the feed", PATIENCE, async || {
+        (world.count(feeds).await > begun + 5).then_some(())
+    })
+    .await;
+    world.simulator.open("changes");
+    let modes = "select mode from advisoryd_v1.sync_runs where job = 'tickets' order by id";
+    let modes = eventually("two runs", PATIENCE, async || {
+        let modes = world.texts(modes).await.split_off(before);
+        (modes.len() > 1).then_some(modes)
+    })
+    .await;
+    // If a full scan was first, what was held is the window that follows it.
+    if modes[0] != "full" {
+        assert_eq!(modes[..2], ["incremental", "full"], "{modes:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_full_scan_waits_for_a_run_that_reads_the_changes() {
     let mut world = World::with(many(120)).await;
     world.sync_tickets(TicketSync::Now).await;

@@ -145,6 +145,13 @@
             'Products that are added upstream are found by the nightly full pull only. `advisoryd status` shows the error.'
           ),
           condition(
+            'AdvisorydContentAlternates',
+            'info',
+            'content_alternates',
+            '{{ $labels.key }} sends different contents of an advisory in turn.',
+            'Their modification time is the same: servers of upstream disagree. One of them stays, and the others make no versions. Ask the vendor.'
+          ),
+          condition(
             'AdvisorydUnknownField',
             'info',
             'unknown_field',

@@ -161,6 +161,28 @@ async fn a_429_that_never_ends_is_told_with_its_wait() {
 }
 
 #[tokio::test]
+async fn a_wait_of_nothing_is_none() {
+    let past = || {
+        let date = SystemTime::from(machine_now()) - Duration::from_secs(30);
+        format!("Retry-After: {}", httpdate::fmt_http_date(date))
+    };
+    for header in ["Retry-After: 0".to_owned(), past()] {
+        for status in ["503 Oops", "408 Late"] {
+            let header = header.clone();
+            let server = Server::start(move |_, _| Act::Say(answer(status, &[&header], ""))).await;
+            let mut settings = settings(&server.base);
+            settings.max_attempts = 1;
+            let client = client_with(&settings);
+            let error = client.get(&page()).await.unwrap_err();
+            assert!(
+                matches!(error, ClientError::Server { wait: None, .. }),
+                "{error:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_is_given_up_in_its_pause_holds_nobody_back() {
     let server = Server::start(|number, _| match number {
         0 => json("500 Oops", "{}"),

@@ -15,6 +15,7 @@ use crate::http::{Answer, ClientError, Kind, Request, SavedResponses};
 use crate::job::collection::count::{Attempt, Attempts};
 use crate::job::collection::links::Links;
 use crate::job::collection::page::Pages;
+use crate::job::collection::repeats::Repeats;
 use crate::job::collection::unnamed::Unnamed;
 use crate::job::context::Context;
 use crate::job::details::fetch::{self, is_plain};
@@ -327,12 +328,15 @@ impl Recording<'_> {
         let first = Request::new(TICKETS_PATH, Kind::Json).with("page_size", page_size);
         let mut pages = Pages::new(self.context, first);
         let (mut ids, mut without_id) = (HashSet::new(), Unnamed::default());
+        let mut repeats = Repeats::default();
         while let Some(received) = pages.next().await? {
             let page = parse(self.context, received);
             ids.extend(page.ids());
             without_id.add_page(page.without_id());
+            repeats.add_page(&page.repeats);
         }
-        let received = ids.len() as u64 + without_id.count();
+        let different = ids.len() as u64 + without_id.count();
+        let received = repeats.received(different, pages.claimed, TICKETS);
         // What has moved between pages is on none of the saved ones.
         let is_complete = received >= pages.claimed && pages.moved == 0;
         Ok(Attempt {

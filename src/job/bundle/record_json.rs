@@ -48,7 +48,7 @@ impl Recording<'_> {
     async fn listed(&self, window: &FixedWindow) -> Result<Attempt<BTreeSet<String>>, Failure> {
         let mut pages = Pages::new(self.context, window.request(PATH, PAGE_SIZE));
         let (mut received, mut listed) = (Received::default(), BTreeSet::new());
-        while let Some(PageResult { page, .. }) = pages.next().await? {
+        while let Some(PageResult { page, repeats, .. }) = pages.next().await? {
             let (elements, unreadable) = read_page(&self.context.rules, page);
             let saids = elements.into_iter().map(|row| row.said);
             let saids: Vec<String> = saids.collect();
@@ -60,13 +60,15 @@ impl Recording<'_> {
                     .filter(|row| row.key.is_none())
                     .map(|row| plain_fingerprint(row.raw.as_bytes())),
             );
+            received.add_repeats(&repeats);
             listed.extend(saids);
         }
+        let count = received.received(pages.claimed, ADVISORIES);
         // What has moved between pages is on none of the saved ones.
-        let is_complete = received.count() >= pages.claimed && pages.moved == 0;
+        let is_complete = count >= pages.claimed && pages.moved == 0;
         Ok(Attempt {
             claimed: pages.claimed,
-            received: received.count(),
+            received: count,
             complete: is_complete.then_some(listed),
         })
     }

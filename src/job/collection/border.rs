@@ -85,6 +85,13 @@ fn of_unreadable(row: &Unreadable) -> Fingerprint {
     plain_fingerprint(row.raw.as_bytes())
 }
 
+/// The ids of the rows whose id an earlier row has.
+pub(super) fn repeats(rows: &[Value]) -> Vec<i64> {
+    let mut known = HashSet::new();
+    let ids = rows.iter().filter_map(id);
+    ids.filter(|id| !known.insert(*id)).collect()
+}
+
 fn id(row: &Value) -> Option<i64> {
     match row.get("id")? {
         Value::String(text) => text.trim().parse().ok(),

@@ -7,6 +7,7 @@ pub(crate) mod links;
 pub(crate) mod outside;
 pub(crate) mod page;
 pub(crate) mod parts;
+pub(crate) mod repeats;
 pub(crate) mod unnamed;
 pub(crate) mod whole;
 pub(crate) mod window;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use tracing::warn;
 
-use super::border::Known;
+use super::border::{Known, repeats};
 use super::links::Links;
 use crate::http::{Client, ClientError, Kind, Request, Rows, SeenRows};
 use crate::job::context::Context;
@@ -24,6 +24,8 @@ pub(crate) struct PageResult {
     pub page: Page,
     /// Its rows that are too large to be read.
     pub large: Vec<Large>,
+    /// Ids of rows whose id another row of the same response has.
+    pub repeats: Vec<i64>,
     pub bytes: u64,
 }
 
@@ -239,7 +241,9 @@ impl<'c> Pages<'c> {
             known.remove_from(&mut again.page);
         }
         self.moved += again.rows();
-        let PageResult { page, large, bytes } = result;
+        let PageResult {
+            page, large, bytes, ..
+        } = result;
         page.results.append(&mut again.page.results);
         page.unreadable.append(&mut again.page.unreadable);
         large.append(&mut again.large);
@@ -261,6 +265,8 @@ impl<'c> Pages<'c> {
             return Ok(None);
         };
         self.first_had.remove_from(&mut again.page);
+        // Those of the first page are counted already.
+        again.repeats.clear();
         let rows = again.rows();
         self.moved += rows;
         if let Some(claim) = again.page.claim.take() {
@@ -337,6 +343,7 @@ fn result(received: Received) -> PageResult {
         page, rows, bytes, ..
     } = received;
     PageResult {
+        repeats: repeats(&page.results),
         page,
         large: rows.large.into_iter().map(Large::from).collect(),
         bytes,

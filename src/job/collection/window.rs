@@ -8,6 +8,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::count::Attempt;
 use super::page::Pages;
+use super::repeats::Repeats;
 use super::unnamed::Unnamed;
 use crate::http::{Kind, Request};
 use crate::model::Fingerprint;
@@ -123,6 +124,7 @@ pub(crate) enum Scanned {
 pub(crate) struct Received {
     keys: HashSet<String>,
     unnamed: Unnamed,
+    repeats: Repeats,
 }
 
 impl Received {
@@ -136,14 +138,31 @@ impl Received {
         self.unnamed.add_page(unnamed);
     }
 
+    /// Adds the rows of a page whose id an earlier one of its rows has.
+    pub(crate) fn add_repeats(&mut self, ids: &[i64]) {
+        self.repeats.add_page(ids);
+    }
+
     /// The number of different rows.
     pub(crate) fn count(&self) -> u64 {
         self.keys.len() as u64 + self.unnamed.count()
     }
 
+    /// The number of rows to compare with upstream's count, see [`Repeats::received`].
+    pub(crate) fn received(&self, claimed: u64, collection: &str) -> u64 {
+        self.repeats.received(self.count(), claimed, collection)
+    }
+
     /// The time that is covered, if all rows of the window were received.
-    pub(crate) fn attempt(&self, window: &FixedWindow, pages: &Pages<'_>) -> Scanned {
-        let (claimed, received) = (pages.claimed, self.count());
+    /// `collection` is the name of the rows in messages.
+    pub(crate) fn attempt(
+        &self,
+        window: &FixedWindow,
+        pages: &Pages<'_>,
+        collection: &str,
+    ) -> Scanned {
+        let claimed = pages.claimed;
+        let received = self.received(claimed, collection);
         // Our estimate of upstream's clock may have been ahead of it.
         let to = pages.date.map_or(window.to, |date| date.min(window.to));
         let covers = (window.from, to.max(window.from));

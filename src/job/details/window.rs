@@ -86,6 +86,7 @@ async fn scan_once(
             run.context.progress.expect_records(pages.claimed);
         }
         let bytes = result.bytes;
+        received.add_repeats(&result.repeats);
         let (elements, unreadable) = parse(&run.context.rules, result);
         let rows = elements.len() as u64;
         run.context.progress.add(bytes, rows);
@@ -109,7 +110,7 @@ async fn scan_once(
             .await?;
     }
     work.accounted = Some(received.count());
-    Ok(received.attempt(window, &pages))
+    Ok(received.attempt(window, &pages, ADVISORIES))
 }
 
 /// Reads the elements of a page. What is known of one that is too large is enough to fetch its

@@ -27,11 +27,20 @@ const CUT_OFF: usize = 3;
 /// Margin at the beginning of a window: upstream may count whole days.
 const EDGE: TimeDelta = TimeDelta::days(1);
 
-/// Ends the membership of what a complete full pull of the feed did not contain.
-pub(super) async fn judge(run: &Run, look_back: LookBack, work: &Work) -> Result<(), Failure> {
-    let (SourceKey::WatchList(_), Some((from, _))) = (run.source_name(), work.covers) else {
-        return Ok(());
+/// Ends the membership of what a complete full pull of the feed did not contain. Returns the
+/// date of its oldest record, if members show that it did not go back as far as requested.
+pub(super) async fn judge(
+    run: &Run,
+    look_back: LookBack,
+    work: &Work,
+) -> Result<Option<DateTime<Utc>>, Failure> {
+    let Some((from, _)) = work.covers else {
+        return Ok(None);
     };
+    if !matches!(run.source_name(), SourceKey::WatchList(_)) {
+        forget_cut_off(run).await?;
+        return Ok(None);
+    }
     let mut connection = run.context.pool.acquire().await?;
     let days = feed_days::get(&mut connection).await?;
     let pulled = Pulled {
@@ -41,15 +50,21 @@ pub(super) async fn judge(run: &Run, look_back: LookBack, work: &Work) -> Result
     };
     let expected = members::expected(&mut connection, run.origin, pulled).await?;
     drop(connection);
-    let expected = if look_back == LookBack::FullAccepted {
-        let mut transaction = run.transaction().await?;
-        activity::set_cut_off(&mut transaction, run.source.id, 0, None).await?;
-        transaction.commit().await?;
-        expected
+    let (expected, cut_off) = if look_back == LookBack::FullAccepted {
+        forget_cut_off(run).await?;
+        (expected, None)
     } else {
         without_cut_off(run, expected).await?
     };
-    conclude(run, look_back, &expected).await
+    conclude(run, look_back, &expected).await?;
+    Ok(cut_off)
+}
+
+async fn forget_cut_off(run: &Run) -> Result<(), Failure> {
+    let mut transaction = run.transaction().await?;
+    activity::set_cut_off(&mut transaction, run.source.id, 0, None).await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
 /// The same for a list that is read by JSON, by the details stored so far.
@@ -61,8 +76,12 @@ pub(super) async fn judge_json(run: &Run, look_back: LookBack) -> Result<(), Fai
 }
 
 /// Without the members that are older than everything that came, if there are several:
-/// then upstream has not sent the whole window. It is recorded, for a condition.
-async fn without_cut_off(run: &Run, expected: Vec<Member>) -> Result<Vec<Member>, Failure> {
+/// then upstream has not sent the whole window. It is recorded, for a condition, and the date
+/// of the oldest one that came is returned.
+async fn without_cut_off(
+    run: &Run,
+    expected: Vec<Member>,
+) -> Result<(Vec<Member>, Option<DateTime<Utc>>), Failure> {
     let by_release = CutOff::by(&expected, |member| member.released_at);
     let by_modification = CutOff::by(&expected, |member| member.modified_at);
     let cut_off = if by_release.older.len() > by_modification.older.len() {
@@ -79,10 +98,9 @@ async fn without_cut_off(run: &Run, expected: Vec<Member>) -> Result<Vec<Member>
     let mut transaction = run.transaction().await?;
     activity::set_cut_off(&mut transaction, run.source.id, older.len(), oldest_at).await?;
     transaction.commit().await?;
-    Ok(expected
-        .into_iter()
-        .filter(|member| !older.contains(&member.id))
-        .collect())
+    let left = expected.into_iter();
+    let left = left.filter(|member| !older.contains(&member.id));
+    Ok((left.collect(), oldest_at))
 }
 
 /// The missing members that are older than all that are not missing.

@@ -8,6 +8,7 @@ pub mod full;
 pub(crate) mod import;
 pub(crate) mod members;
 pub mod pull;
+mod reach;
 pub(crate) mod seen;
 pub(crate) mod store;
 pub(crate) mod stream;

@@ -7,6 +7,7 @@ use super::due::is_full;
 use super::fallback;
 use super::feed::{Feed, LookBack};
 use super::members;
+use super::reach;
 use super::store::Stored;
 use super::stream::{self, pull_stream};
 use crate::http::{Answer, Kind, Request};
@@ -78,10 +79,12 @@ async fn read_or_fall_back(
         Ok(()) => {
             fallback::return_to_feed(run).await?;
             work.is_full = is_full(&run.source, look_back);
-            if work.is_full {
-                members::judge(run, look_back, work).await?;
-            }
-            return Ok(());
+            let cut_off = if work.is_full {
+                members::judge(run, look_back, work).await?
+            } else {
+                None
+            };
+            return reach::limit(run, look_back, cut_off, work).await;
         }
         Err(failure) => failure,
     };

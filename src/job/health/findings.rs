@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::catalogues::stale_file;
 use super::finding::{ERROR_CHARS, count, error, of_source, rounded, time};
 use super::quiet::quiet;
-use super::{freshness, lists};
+use super::{feeds, freshness, lists};
 use crate::config::Config;
 use crate::model::{
     Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, counted, shortened,
@@ -57,7 +57,8 @@ impl Seen<'_> {
             findings.push(coverage_gap(source));
             findings.push(removals(source));
             findings.push(quiet(source));
-            findings.push(window_not_honoured(source));
+            findings.push(feeds::window_not_honoured(self.config, source));
+            findings.push(feeds::alternating(source));
             findings.push(lists::details_missing(source, &self.missing));
             findings.extend(lists::contents(
                 source,
@@ -234,24 +235,6 @@ fn removals(source: &SourceState) -> Finding {
     };
     let condition = Condition::RemovalsUnconfirmed;
     of_source(source, condition, missing > 0, (missing, summary))
-}
-
-fn window_not_honoured(source: &SourceState) -> Finding {
-    let (members, summary) = match source.cut_off {
-        None => (
-            0,
-            "the last full pull went back as far as requested".to_owned(),
-        ),
-        Some((members, oldest_at)) => (
-            members,
-            format!(
-                "the last full pull goes back to {} only, although {members} older members are in the requested time; they stay members, but older changes are not seen: lower [feeds] first_days to what upstream sends, or ask the vendor; if they were removed from the list on purpose, run `advisoryd sync feeds --full --accept-removals`",
-                time(oldest_at)
-            ),
-        ),
-    };
-    let condition = Condition::WindowNotHonoured;
-    of_source(source, condition, members > 0, (members, summary))
 }
 
 fn failing(sink: &SinkState) -> Finding {

@@ -35,6 +35,14 @@ pub(super) fn allowed_until(
     }
 }
 
+/// Until when the watch lists that discovery last found at `from` count as known.
+pub fn lists_known_until(config: &Config, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let zone = config.schedule.timezone;
+    let schedule = &config.discovery.schedule;
+    let first = schedule.next_after(from, zone)?;
+    Some(schedule.next_after(first, zone)? + SLACK)
+}
+
 /// The age at which the data of a source is stale, counted from
 /// `SourceReport::data_from`; `None` without a limit. A source that is followed again
 /// counts from then on, like the condition `data_stale`.

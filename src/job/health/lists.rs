@@ -38,7 +38,7 @@ pub(super) fn details_missing(source: &SourceState, missing: &MissingDetails) ->
 /// Whether the lists of the account are not all known.
 pub(super) fn discovered(state: &discovery::State, now: DateTime<Utc>) -> Finding {
     let last = state.last_success_at;
-    let is_long = last.is_some_and(|at| now - at > LONGEST_FAILURE);
+    let is_long = last.is_none_or(|at| now - at > LONGEST_FAILURE);
     let failed = state.last_error.as_deref();
     let holds = failed.is_some() && (state.unreadable > 0 || is_long);
     let summary = if holds {

@@ -2,6 +2,7 @@
 
 pub mod catalogues;
 pub mod check;
+mod feeds;
 mod finding;
 pub(crate) mod findings;
 pub mod freshness;

@@ -10,7 +10,7 @@ use super::page::{TicketPage, refused};
 use crate::job::run::Copied;
 use crate::model::Ticket;
 use crate::store::origin::Origin;
-use crate::store::tickets::ticket::content_hash;
+use crate::store::tickets::ticket::version_hash;
 
 /// Why an older copy is kept apart.
 const WHY: &str = "older copy: the same run received one of this ticket that was modified later";
@@ -22,7 +22,7 @@ pub(super) fn sort_out(newest: &mut HashMap<i64, Copied>, page: &mut TicketPage,
     let mut current: Vec<Ticket> = Vec::with_capacity(page.tickets.len());
     for ticket in std::mem::take(&mut page.tickets) {
         let modified_at = origin.plausible(ticket.modified_at);
-        let hash = content_hash(&ticket.raw);
+        let hash = version_hash(&ticket);
         let known = newest.get(&ticket.id);
         let is_older = known.is_some_and(|(known_at, _)| modified_at < *known_at);
         let is_other = known.is_some_and(|(_, known)| *known != hash);

@@ -19,6 +19,8 @@ pub(crate) struct TicketPage {
     pub unreadable: Vec<Unreadable>,
     /// Copies of tickets of which this run received a newer one.
     pub older: Vec<Unreadable>,
+    /// Ids of rows whose id another row of the same response has.
+    pub repeats: Vec<i64>,
 }
 
 impl TicketPage {
@@ -42,9 +44,15 @@ fn id(record: &Unreadable) -> Option<i64> {
 
 /// Parses the rows of a page.
 pub(crate) fn parse(context: &Context, received: PageResult) -> TicketPage {
-    let PageResult { page, large, bytes } = received;
+    let PageResult {
+        page,
+        large,
+        repeats,
+        bytes,
+    } = received;
     let mut parsed = TicketPage {
         tickets: Vec::with_capacity(page.results.len()),
+        repeats,
         ..TicketPage::default()
     };
     for mut row in page.unreadable {

@@ -9,6 +9,7 @@ use super::store_page::store;
 use crate::http::{Kind, Request};
 use crate::job::collection::count::{Attempt, Attempts};
 use crate::job::collection::page::Pages;
+use crate::job::collection::repeats::Repeats;
 use crate::job::collection::unnamed::Unnamed;
 use crate::job::collection::window::covered_until;
 use crate::job::failure::Failure;
@@ -43,8 +44,13 @@ async fn scan_once(run: &Run, work: &mut Work) -> Result<Attempt<Scan>, Failure>
     let mut transaction = run.transaction().await?;
     let now = run.context.upstream_now();
     let found = scan::seen_from_before(&mut transaction, &progress, now).await?;
-    let received = u64::try_from(found).unwrap_or(0) + unreadable;
+    let different = u64::try_from(found).unwrap_or(0) + unreadable;
     let claimed = u64::try_from(progress.claimed.unwrap_or(0)).unwrap_or(0);
+    let mut repeats = Repeats::default();
+    for page in scan::repeats(&mut transaction, &progress).await? {
+        repeats.add_page(&page);
+    }
+    let received = repeats.received(different, claimed, TICKETS);
     work.tally.claimed = Some(claimed);
     work.accounted = Some(received);
     let is_complete = received >= claimed;

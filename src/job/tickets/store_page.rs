@@ -115,7 +115,7 @@ async fn finish_page(
     quarantine::keep(transaction, run.origin, &page.unreadable).await?;
     quarantine::keep_replaced(transaction, run.origin_now(), &page.older).await?;
     if let Some(progress) = progress {
-        scan::checkpoint(transaction, progress, &page.ids()).await?;
+        scan::checkpoint(transaction, progress, &page.ids(), &page.repeats).await?;
     }
     Ok(())
 }

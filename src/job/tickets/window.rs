@@ -91,11 +91,12 @@ async fn scan_once(
         let times: Vec<_> = times.map(|row| (row.id, window.time(row))).collect();
         store(run, &mut page, None, work).await?;
         received.add(page.ids().iter().map(i64::to_string), page.without_id());
+        received.add_repeats(&page.repeats);
         work.tally.claimed = Some(pages.claimed);
         outside
             .check(&run.context, bounds, times.into_iter())
             .await?;
     }
     work.accounted = Some(received.count());
-    Ok(received.attempt(bounds, &pages))
+    Ok(received.attempt(bounds, &pages, TICKETS))
 }

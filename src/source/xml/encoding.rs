@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::error::FeedError;
 use super::printable::printable;
@@ -17,8 +17,9 @@ const PIECE_BYTES: usize = 32 * 1024;
 /// valid in UTF-8, so whoever reads the text finds it.
 const MALFORMED: u8 = 0xff;
 
-/// Takes decoded text.
-pub(super) type Output<'o> = &'o mut dyn FnMut(&[u8]) -> Result<(), FeedError>;
+/// Takes decoded text, and whether it was declared as Latin-1 or Windows-1252, which are read
+/// alike.
+pub(super) type Output<'o> = &'o mut dyn FnMut(&[u8], bool) -> Result<(), FeedError>;
 
 /// Turns a document into UTF-8. A byte order mark decides its encoding, else the
 /// XML declaration, else the charset of the content type, else it is UTF-8.
@@ -72,7 +73,7 @@ impl Decoder {
         match &mut self.state {
             State::Other(decoder) => transcode(decoder, bytes, last, out),
             State::Sniffing(_) | State::Utf8 if bytes.is_empty() => Ok(()),
-            State::Sniffing(_) | State::Utf8 => out(bytes),
+            State::Sniffing(_) | State::Utf8 => out(bytes, false),
         }
     }
 }
@@ -84,6 +85,7 @@ fn transcode(
     out: Output,
 ) -> Result<(), FeedError> {
     let mut text = vec![0; PIECE_BYTES];
+    let is_latin = decoder.encoding() == WINDOWS_1252;
     loop {
         // One byte is kept free for the mark of what is malformed.
         let room = text.len() - 1;
@@ -95,7 +97,7 @@ fn transcode(
             written += 1;
         }
         if written > 0 {
-            out(&text[..written])?;
+            out(&text[..written], is_latin)?;
         }
         if result == DecoderResult::InputEmpty {
             return Ok(());

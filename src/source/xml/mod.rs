@@ -34,6 +34,7 @@ mod long_markup;
 mod made_out;
 mod map;
 mod message;
+mod misdeclared;
 mod name;
 mod nested;
 mod oversize;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::document::Document;
 use super::encoding::Decoder;
 use super::error::FeedError;
+use super::misdeclared;
 use super::plan::{MOST_UNENDED, Scout};
 use super::profile::Profile;
 use super::rules::Rules;
@@ -35,6 +36,7 @@ impl RecordReader {
                 vetting: Vetting::new(Arc::clone(&rules)),
                 rules,
                 known_root: known_root.map(str::to_owned),
+                is_latin: false,
                 carry: Vec::new(),
                 enough: 0,
                 phase: Phase::Looking(Scout::default()),
@@ -47,9 +49,15 @@ impl RecordReader {
     /// records and must not get lost: reading it says why it is no record. After
     /// an error the reader is done.
     pub fn push(&mut self, bytes: &[u8], record: &mut dyn FnMut(&[u8])) -> Result<(), FeedError> {
-        let text = &mut self.text;
-        self.decoder
-            .push(bytes, false, &mut |piece| text.push(piece, record))
+        self.decode(bytes, false, record)
+    }
+
+    fn decode(&mut self, bytes: &[u8], last: bool, record: Records) -> Result<(), FeedError> {
+        let Self { decoder, text } = self;
+        decoder.push(bytes, last, &mut |piece, is_latin| {
+            text.is_latin = is_latin;
+            text.push(piece, &mut declared(is_latin, record))
+        })
     }
 
     /// How much of the document is held until more comes, in bytes.
@@ -59,10 +67,18 @@ impl RecordReader {
 
     /// Ends the document. Only this says that it was complete.
     pub fn finish(mut self, record: &mut dyn FnMut(&[u8])) -> Result<Document, FeedError> {
-        let text = &mut self.text;
-        self.decoder
-            .push(&[], true, &mut |piece| text.push(piece, record))?;
-        self.text.finish(record)
+        self.decode(&[], true, record)?;
+        let is_latin = self.text.is_latin;
+        self.text.finish(&mut declared(is_latin, record))
+    }
+}
+
+/// Takes records of a document that `is_latin`, as it declares, and hands them out as what
+/// they are.
+fn declared(is_latin: bool, out: Records) -> impl FnMut(&[u8]) {
+    move |record: &[u8]| match is_latin.then(|| misdeclared::as_utf8(record)).flatten() {
+        Some(record) => out(&record),
+        None => out(record),
     }
 }
 
@@ -71,6 +87,8 @@ struct TextReader {
     rules: Arc<Rules>,
     vetting: Vetting,
     known_root: Option<String>,
+    /// Whether the document is declared as Latin-1.
+    is_latin: bool,
     /// What lies across pushes.
     carry: Vec<u8>,
     /// How long `carry` has to be for another look to be worth it.

@@ -8,6 +8,7 @@ use super::error::{Other, Unreadable};
 use super::identity::{candidates, holds_markup, is_doubled, own, without_identifier};
 use super::made_out::{MadeOut, made_out};
 use super::map;
+use super::misdeclared;
 use super::nested;
 use super::repairs::Repairs;
 use super::rules::Rules;
@@ -89,7 +90,12 @@ pub(super) fn parse<'r>(rules: &Rules, text: &'r str) -> Result<Parsed<'r>, Unre
         );
         return Err(unreadable(reason, keys, text));
     }
-    let Built { root, repairs, .. } = built;
+    let Built {
+        root, mut repairs, ..
+    } = built;
+    if let Some(note) = misdeclared::note(text) {
+        repairs.whole(note);
+    }
     Ok(Parsed { root, repairs })
 }
 

@@ -29,6 +29,11 @@ impl Repairs {
         }
     }
 
+    /// Notes what is about the whole record, before the others.
+    pub fn whole(&mut self, what: &str) {
+        self.notes.insert(0, what.to_owned());
+    }
+
     /// Notes that the markup is damaged.
     pub fn structure(&mut self, at: usize, what: &str) {
         self.is_structural = true;

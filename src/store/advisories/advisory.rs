@@ -13,6 +13,7 @@ use super::news;
 use super::plan::{Added, Plan};
 use super::received::Received;
 use super::row::{self, KnownDetail, Stored};
+use super::same_time::{self, SameTime};
 use super::sighting;
 use crate::model::{Advisory, Fingerprint, RecordKind};
 use crate::store::change;
@@ -99,13 +100,15 @@ pub async fn merge(
         .iter()
         .map(|(_, record)| record.advisory.said.clone())
         .collect();
-    let stored = stored_advisories(connection, &said).await?;
+    let mut stored = stored_advisories(connection, &said).await?;
     let mut details = known_details(connection, &said).await?;
     let sighted = sighting::sighted(connection, origin.source_id, &said).await?;
     let received: Vec<Hashed<'_>> = received
         .into_iter()
         .map(|(place, record)| (place, record, record.advisory.content_hash()))
         .collect();
+    let of_same_time = of_same_time(&received, &stored);
+    same_time::add(connection, origin, &of_same_time, &mut stored).await?;
     let corrected = corrected(origin, &received, &stored);
     add_replaced(connection, &corrected, &mut details, read).await?;
 
@@ -153,6 +156,19 @@ pub async fn merge(
 
 /// A record with its index in the chunk and the hash of its content.
 type Hashed<'a> = (usize, &'a Received, Fingerprint);
+
+/// The advisories whose stored records have the same modification time and another content.
+fn of_same_time(received: &[Hashed<'_>], stored: &HashMap<String, Stored>) -> Vec<String> {
+    let same = received.iter().filter(|(_, record, content_hash)| {
+        stored.get(&record.advisory.said).is_some_and(|stored| {
+            stored.byte_hash.is_some()
+                && stored.record_modified_at == record.advisory.modified_at
+                && !stored.says(content_hash)
+        })
+    });
+    same.map(|(_, record, _)| record.advisory.said.clone())
+        .collect()
+}
 
 /// The advisories whose stored records are corrected without a new modification time.
 fn corrected(
@@ -289,6 +305,7 @@ pub(crate) async fn stored_advisories(
                 is_repaired: row.repaired,
                 corrected: row.corrected.unwrap_or_default(),
                 version: row.version,
+                same_time: SameTime::default(),
             };
             (row.said, stored)
         })

@@ -95,7 +95,7 @@ impl CopyRows {
         Ok(())
     }
 
-    fn bool(&mut self, value: Option<bool>) {
+    pub(crate) fn bool(&mut self, value: Option<bool>) {
         self.optional(value, |rows, value| rows.raw(&[u8::from(value)]));
     }
 

@@ -10,7 +10,7 @@ use super::advisory::stored_advisories;
 use super::detail_rows::{Known, List, keep, keep_former, known, lists};
 use super::news;
 use super::row::{self, DetailPart, RecordPart, Stored, Version};
-use super::sighting::{Seen, Sighted};
+use super::sighting::{Seen, Sighted, Standing};
 use super::{facts, history};
 use crate::model::{Advisory, Detail, Fingerprint, RecordKind, overlay};
 use crate::store::change::{self, Fact};
@@ -217,7 +217,7 @@ async fn record_changes(
         byte_hash: detail.byte_hash,
         content_hash: detail.advisory.content_hash(),
         dissent: None,
-        is_taken_back: false,
+        standing: Standing::Settled,
     };
     let mut new: Vec<(Origin, &List)> = Vec::new();
     for list in lists.iter().filter(|list| !list.is_member) {
@@ -230,6 +230,7 @@ async fn record_changes(
                 id,
                 has_left: true,
                 taken_back: None,
+                held: None,
             };
             (said.clone(), sighted)
         });

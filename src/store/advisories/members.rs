@@ -35,6 +35,72 @@ pub struct Member {
     pub is_seen: bool,
 }
 
+/// The dates of what a pull contained.
+#[derive(Debug, Clone, Copy)]
+pub struct Dates {
+    /// How many records were modified within its window.
+    pub records: i64,
+    /// When the oldest of them was.
+    pub oldest_at: Option<DateTime<Utc>>,
+}
+
+/// The dates of these rows of `sighting` since `from`. Where `days` counts releases, no
+/// record was modified before it was released either. One that says that it is older than
+/// the window has a wrong date.
+pub async fn dates(
+    connection: &mut PgConnection,
+    source_id: i32,
+    seen: &[i64],
+    from: DateTime<Utc>,
+) -> Result<Dates, sqlx::Error> {
+    let (first, last) = ranges(seen);
+    sqlx::query_as!(
+        Dates,
+        r#"with seen as (
+               select coalesce(range_agg(int8range(r.first, r.last, '[]')), '{}') as ids
+               from unnest($2::bigint[], $3::bigint[]) as r (first, last))
+           select count(*) as "records!", min(coalesce(a.modified_at, a.released_at)) as oldest_at
+           from sighting g
+           join advisory a on a.said = g.said
+           cross join seen
+           where g.source_id = $1
+             and seen.ids @> g.id
+             and coalesce(a.modified_at, a.released_at) >= $4"#,
+        source_id,
+        &first,
+        &last,
+        from
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Whether the last full pull of another feed had a record of this time.
+pub async fn is_reached_by_others(
+    connection: &mut PgConnection,
+    source_id: i32,
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select
+               from source s
+               join sighting g on g.source_id = s.id
+               join advisory a on a.said = g.said
+               where s.id <> $1
+                 and s.configured
+                 and s.served_by = 'feed'
+                 and s.full_seen @> g.id
+                 and coalesce(a.modified_at, a.released_at) >= $2
+                 and coalesce(a.modified_at, a.released_at) < $3) as "exists!""#,
+        source_id,
+        from,
+        to
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// The members that a full pull of a feed must contain. Left out is what it cannot
 /// contain (dated before the window), what another transaction stored while it ran, and
 /// what it contained in a form that could not be parsed.

@@ -14,5 +14,6 @@ pub(crate) mod news;
 mod plan;
 pub(crate) mod received;
 pub(crate) mod row;
+mod same_time;
 pub(crate) mod sighting;
 pub(crate) mod write_lock;

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use super::facts;
 use super::news::{New, News};
 use super::row::{DetailPart, KnownDetail, RecordPart, Stored, Version};
-use super::sighting::{Seen, Sighted};
+use super::same_time::is_settled;
+use super::sighting::{Seen, Sighted, Standing};
 use crate::model::{Fingerprint, Statement, corrected_fields, is_same_revision, overlay};
 use crate::store::advisories::received::Received;
 use crate::store::change::Fact;
@@ -30,6 +31,11 @@ enum Verdict {
     /// Its source takes back the modification time of the current version. It is not
     /// stored yet: a server that is behind may have sent it.
     TakenBack,
+    /// It was imported, and differs from what upstream sent with the same modification time:
+    /// which is newer is seen when upstream sends one of them again.
+    Undecided,
+    /// Its source sends it in turn with the current version, with the same modification time.
+    Alternating,
 }
 
 /// What became of a record.
@@ -82,6 +88,13 @@ fn judge(
         // the other way round.
         (Some(_), Some(_)) if stored.is_repaired && is_intact => Verdict::Newer,
         (Some(_), Some(_)) if !stored.is_repaired && !is_intact => Verdict::Aside { kept: true },
+        _ if ours && stored.same_time.is_pulled() => Verdict::Undecided,
+        _ if ours
+            && stored.same_time.returns_to(content_hash)
+            && !is_settled(sighted, content_hash, origin) =>
+        {
+            Verdict::Alternating
+        }
         _ if ours => Verdict::Newer,
         _ => Verdict::Aside { kept: true },
     }
@@ -169,12 +182,18 @@ impl<'a> Plan<'a> {
     ) -> Added {
         let verdict = judge(record, &content_hash, (stored, sighted), self.origin);
         let mut dissent = None;
-        let mut added = Added::Settled;
+        let mut standing = Standing::Settled;
         match verdict {
             Verdict::Aside { kept } => dissent = kept.then_some(record.raw.as_str()),
+            Verdict::Undecided => {
+                dissent = Some(record.raw.as_str());
+                standing = Standing::Undecided;
+            }
+            // A former version has this content.
+            Verdict::Alternating => standing = Standing::Alternating,
             Verdict::TakenBack => {
                 dissent = Some(record.raw.as_str());
-                added = Added::TakenBack;
+                standing = Standing::TakenBack;
                 // The details may have been corrected too.
                 self.want_again(record, detail);
             }
@@ -196,9 +215,12 @@ impl<'a> Plan<'a> {
             byte_hash: record.byte_hash,
             content_hash,
             dissent,
-            is_taken_back: added == Added::TakenBack,
+            standing,
         });
-        added
+        match standing {
+            Standing::TakenBack => Added::TakenBack,
+            Standing::Settled | Standing::Undecided | Standing::Alternating => Added::Settled,
+        }
     }
 
     fn version(

@@ -10,6 +10,7 @@ use super::cell::{Bytes, Cell, Column, Row};
 use super::columns::{columns, with_column_names};
 use super::copy::CopyRows;
 use super::received::Received;
+use super::same_time::SameTime;
 use crate::model::{Advisory, Fingerprint};
 use crate::store::origin::Origin;
 
@@ -29,6 +30,9 @@ pub(crate) struct Stored {
     /// Fields that the feed has changed since it received the details.
     pub corrected: Vec<String>,
     pub version: i32,
+    /// Only where a record with the same modification time and another content is compared
+    /// with it.
+    pub same_time: SameTime,
 }
 
 impl Stored {

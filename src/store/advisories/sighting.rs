@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::copy::CopyRows;
@@ -14,8 +15,21 @@ pub(crate) struct Seen<'a> {
     pub byte_hash: Fingerprint,
     pub content_hash: Fingerprint,
     pub dissent: Option<&'a str>,
-    /// Whether its modification time is earlier than that of the version of this source.
-    pub is_taken_back: bool,
+    /// Whether it is settled what it is.
+    pub standing: Standing,
+}
+
+/// Whether a record is to be compared again, although its bytes are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// No.
+    Settled,
+    /// Its modification time is earlier than that of the version of this source.
+    TakenBack,
+    /// It was imported, and may be newer than what upstream sent.
+    Undecided,
+    /// This source sends it in turn with the current version.
+    Alternating,
 }
 
 /// A row that exists already.
@@ -27,6 +41,8 @@ pub(crate) struct Sighted {
     /// Content that an earlier complete run received with an earlier modification time than
     /// that of the version of this source.
     pub taken_back: Option<Fingerprint>,
+    /// Content that was held back, and since when it is the only one that came.
+    pub held: Option<(Fingerprint, DateTime<Utc>)>,
 }
 
 /// The rows of a source, by advisory.
@@ -37,7 +53,8 @@ pub(crate) async fn sighted(
 ) -> Result<HashMap<String, Sighted>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select g.id, g.said, g.left_at is not null as "has_left!",
-                  case when s.last_success_at >= g.taken_back_at then g.content_hash end as taken_back
+                  g.content_hash, g.taken_back_at,
+                  coalesce(s.last_success_at >= g.taken_back_at, false) as "is_repeated!"
            from sighting g
            join source s on s.id = g.source_id
            where g.source_id = $1
@@ -50,12 +67,13 @@ pub(crate) async fn sighted(
     Ok(rows
         .into_iter()
         .map(|row| {
+            let content = Fingerprint::try_from(row.content_hash).ok();
+            let held = content.zip(row.taken_back_at);
             let sighted = Sighted {
                 id: row.id,
                 has_left: row.has_left,
-                taken_back: row
-                    .taken_back
-                    .and_then(|hash| Fingerprint::try_from(hash).ok()),
+                taken_back: content.filter(|_| row.is_repeated),
+                held,
             };
             (row.said, sighted)
         })
@@ -124,7 +142,7 @@ async fn insert(
     .await?;
     let mut rows = CopyRows::with_capacity(seen.len() * 128);
     for (seen, id) in seen.iter().zip(&ids) {
-        rows.row(8);
+        rows.row(9);
         rows.int8(Some(*id));
         rows.int4(Some(origin.source_id));
         rows.text(Some(seen.said));
@@ -133,11 +151,12 @@ async fn insert(
         rows.timestamptz(Some(origin.at));
         rows.timestamptz(Some(origin.at));
         rows.text(seen.dissent);
+        rows.bool((seen.standing == Standing::Undecided).then_some(true));
     }
     let mut copy = connection
         .copy_in_raw(
             "copy sighting (
-                 id, source_id, said, byte_hash, content_hash, first_seen_at, last_seen_at, dissent)
+                 id, source_id, said, byte_hash, content_hash, first_seen_at, last_seen_at, dissent, is_undecided)
              from stdin (format binary)",
         )
         .await?;
@@ -161,7 +180,13 @@ async fn update(
         .iter()
         .map(|seen| seen.dissent.map(str::to_owned))
         .collect();
-    let taken_back: Vec<bool> = seen.iter().map(|seen| seen.is_taken_back).collect();
+    let is = |wanted: &[Standing]| -> Vec<bool> {
+        let all = seen.iter();
+        all.map(|seen| wanted.contains(&seen.standing)).collect()
+    };
+    let held = is(&[Standing::TakenBack, Standing::Alternating]);
+    let undecided = is(&[Standing::Undecided]);
+    let alternating = is(&[Standing::Alternating]);
     keep_replaced(connection, origin, &said, (&byte_hashes, &dissents)).await?;
     sqlx::query!(
         "update sighting g
@@ -169,19 +194,21 @@ async fn update(
              content_hash = n.content_hash,
              dissent = n.dissent,
              taken_back_at = case
-                 when not n.taken_back then null
+                 when not n.held then null
                  when g.content_hash = n.content_hash then coalesce(g.taken_back_at, $6)
                  else $6
              end,
              last_seen_at = $6,
              left_at = null,
-             is_undecided = null,
+             is_undecided = nullif(n.undecided, false),
+             alternates_at = case when n.alternating then $6 else g.alternates_at end,
              away = case
                  when g.left_at is null then g.away
                  else coalesce(g.away, '{}') + tstzmultirange(tstzrange(g.left_at, greatest($6, g.left_at)))
              end
-         from unnest($2::text[], $3::bytea[], $4::bytea[], $5::text[], $7::boolean[])
-              as n (said, byte_hash, content_hash, dissent, taken_back)
+         from unnest($2::text[], $3::bytea[], $4::bytea[], $5::text[], $7::boolean[],
+                     $8::boolean[], $9::boolean[])
+              as n (said, byte_hash, content_hash, dissent, held, undecided, alternating)
          where g.source_id = $1
            and g.said = n.said",
         origin.source_id,
@@ -190,7 +217,9 @@ async fn update(
         &content_hashes,
         &dissents as &[Option<String>],
         origin.at,
-        &taken_back
+        &held,
+        &undecided,
+        &alternating
     )
     .execute(connection)
     .await?;
@@ -207,7 +236,7 @@ async fn keep_replaced(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into replaced_record (source_id, key, reason, raw, received_at, replaced_at)
-         select g.source_id, g.said, 'conflicting copy: it differed from the current version of another source',
+         select g.source_id, g.said, 'conflicting copy: it differed from the current version of another source, or was imported',
                 g.dissent, g.last_seen_at, $4
          from unnest($2::text[], $3::text[], $5::bytea[]) as n (said, dissent, byte_hash)
          join sighting g on g.source_id = $1 and g.said = n.said

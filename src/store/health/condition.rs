@@ -37,6 +37,9 @@ pub struct SourceState {
     /// Members that the last full pull lacked because it did not go back as far as
     /// requested, and the date of its oldest record.
     pub cut_off: Option<(i64, DateTime<Utc>)>,
+    /// Advisories of which it sent different contents in turn during the last week: how many,
+    /// and one of them.
+    pub alternating: Option<(i64, String)>,
 }
 
 /// How often a list or extra feed brings something.
@@ -110,42 +113,47 @@ pub async fn sources(
                   s.doubted_at, s.doubted_known,
                   s.news_at, extract(epoch from s.usual_gap)::float8 as usual_gap_seconds,
                   s.usual_count, s.recent_count, s.cut_off, s.oldest_at,
+                  t.alternating as "alternating!", t.said,
                   (select coalesce(sum(upper(r) - lower(r)), 0)::bigint from unnest(s.doubted) as r) as "doubted!"
            from source s
+           cross join lateral (
+               select count(*) as alternating, min(g.said) as said
+               from sighting g
+               where g.source_id = s.id
+                 and g.alternates_at > $1::timestamptz - interval '7 days') as t
            where s.configured
            order by s.kind desc, s.watch_list_id, s.extra_feed"#,
         now
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| SourceState {
-            key: SourceKey::of_columns(&row.kind, row.watch_list_id, row.extra_feed),
-            ingested_via: IngestedVia::from_name(&row.served_by),
-            followed_since: row.followed_since,
-            covered_to: row.covered_to,
-            last_success_at: row.last_success_at,
-            last_error: row.last_error,
-            last_error_at: row.last_error_at,
-            last_failure: row.last_failure.as_deref().and_then(RunFailure::from_name),
-            quarantined: row.quarantined,
-            unknown_fields: row.unknown_fields,
-            gaps: row.gaps,
-            doubt: row.doubted_at.map(|since| Doubt {
-                since,
-                missing: row.doubted,
-                known: row.doubted_known.unwrap_or(0),
-            }),
-            activity: Activity {
-                news_at: row.news_at,
-                usual_gap_seconds: row.usual_gap_seconds,
-                usual_count: row.usual_count,
-                recent_count: row.recent_count,
-            },
-            cut_off: row.oldest_at.map(|oldest_at| (row.cut_off, oldest_at)),
-        })
-        .collect())
+    let states = rows.into_iter().map(|row| SourceState {
+        key: SourceKey::of_columns(&row.kind, row.watch_list_id, row.extra_feed),
+        ingested_via: IngestedVia::from_name(&row.served_by),
+        followed_since: row.followed_since,
+        covered_to: row.covered_to,
+        last_success_at: row.last_success_at,
+        last_error: row.last_error,
+        last_error_at: row.last_error_at,
+        last_failure: row.last_failure.as_deref().and_then(RunFailure::from_name),
+        quarantined: row.quarantined,
+        unknown_fields: row.unknown_fields,
+        gaps: row.gaps,
+        doubt: row.doubted_at.map(|since| Doubt {
+            since,
+            missing: row.doubted,
+            known: row.doubted_known.unwrap_or(0),
+        }),
+        activity: Activity {
+            news_at: row.news_at,
+            usual_gap_seconds: row.usual_gap_seconds,
+            usual_count: row.usual_count,
+            recent_count: row.recent_count,
+        },
+        cut_off: row.oldest_at.map(|oldest_at| (row.cut_off, oldest_at)),
+        alternating: row.said.map(|said| (row.alternating, said)),
+    });
+    Ok(states.collect())
 }
 
 /// The configured sinks.

@@ -4,3 +4,4 @@ pub(crate) mod facts;
 pub(crate) mod reading;
 pub(crate) mod scan;
 pub mod ticket;
+mod unversioned;

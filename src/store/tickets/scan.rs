@@ -50,12 +50,13 @@ pub async fn begin(
 }
 
 /// Writes a checkpoint and the corrected start time, in the transaction that stores the page's
-/// tickets. A page that a resumed scan reads again keeps what it had: that may have moved to
-/// one that was read before.
+/// tickets. `repeats` are the tickets of rows beyond the first one. A page that a resumed scan
+/// reads again keeps what it had: that may have moved to one that was read before.
 pub async fn checkpoint(
     connection: &mut PgConnection,
     walk: &Scan,
     ids: &[i64],
+    repeats: &[i64],
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update ticket_walk
@@ -73,13 +74,18 @@ pub async fn checkpoint(
     .execute(&mut *connection)
     .await?;
     sqlx::query!(
-        "insert into ticket_walk_page (walk_id, page, ids)
-         values ($1, $2, $3)
+        "insert into ticket_walk_page (walk_id, page, ids, repeats)
+         values ($1, $2, $3, $4)
          on conflict (walk_id, page) do update
-         set ids = ticket_walk_page.ids || excluded.ids",
+         set ids = ticket_walk_page.ids || excluded.ids,
+             repeats = case excluded.repeats
+                 when '{}' then ticket_walk_page.repeats
+                 else excluded.repeats
+             end",
         walk.id,
         walk.pages,
-        ids
+        ids,
+        repeats
     )
     .execute(connection)
     .await?;
@@ -106,6 +112,19 @@ pub async fn seen_from_before(
         now
     )
     .fetch_one(connection)
+    .await
+}
+
+/// The tickets of rows beyond the first one, of each page that has some.
+pub async fn repeats(
+    connection: &mut PgConnection,
+    walk: &Scan,
+) -> Result<Vec<Vec<i64>>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select repeats from ticket_walk_page where walk_id = $1 and repeats <> '{}' order by page",
+        walk.id
+    )
+    .fetch_all(connection)
     .await
 }
 

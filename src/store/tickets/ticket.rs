@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
-use super::facts;
+use super::{facts, unversioned};
 use crate::model::{Fingerprint, RecordKind, Ticket, TicketStatement, fingerprint};
 use crate::store::advisories::comparison::Comparison;
 use crate::store::advisories::history;
@@ -36,6 +36,15 @@ pub async fn merge(
     let ids: Vec<i64> = tickets.keys().copied().collect();
     let stored = stored(connection, &ids).await?;
 
+    let other = tickets.values().filter(|ticket| {
+        let stored = stored.get(&ticket.id).filter(|stored| !stored.deleted);
+        stored.is_some_and(|stored| {
+            stored.modified_at.is_some() && stored.content_hash != content_hash(&ticket.raw)
+        })
+    });
+    let other: Vec<&Ticket> = other.copied().collect();
+    let unversioned = unversioned::replace_raw(connection, origin, &other).await?;
+
     let mut merged = Merged::default();
     let (mut rows, mut versions, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
     for ticket in tickets.into_values() {
@@ -44,6 +53,10 @@ pub async fn merge(
             None => {
                 merged.added += 1;
                 1
+            }
+            Some(_) if unversioned.contains(&ticket.id) => {
+                merged.unchanged += 1;
+                continue;
             }
             Some(stored) if stored.content_hash != content_hash || stored.deleted => {
                 merged.changed += 1;
@@ -142,7 +155,22 @@ pub fn content_hash(raw: &Value) -> Fingerprint {
     fingerprint(raw.to_string().as_bytes())
 }
 
-fn as_json(origin: Origin, ticket: &Ticket, content_hash: &Fingerprint, version: i32) -> Value {
+/// Fingerprint of what makes a version of a ticket: the values that columns are read from. Only
+/// where no time of modification shows that it changed, that is the whole ticket.
+pub fn version_hash(ticket: &Ticket) -> Fingerprint {
+    if ticket.modified_at.is_none() {
+        return content_hash(&ticket.raw);
+    }
+    let columns = columns(ticket, &Fingerprint::default());
+    fingerprint(Value::Object(columns).to_string().as_bytes())
+}
+
+pub(super) fn as_json(
+    origin: Origin,
+    ticket: &Ticket,
+    content_hash: &Fingerprint,
+    version: i32,
+) -> Value {
     let mut row = columns(ticket, content_hash);
     row.insert("raw".to_owned(), ticket.raw.clone());
     row.insert("run_id".to_owned(), json!(origin.run_id));

@@ -15,10 +15,11 @@ use crate::support::{PATIENCE, Receiver, Running, World, eventually};
 
 /// Alerts on what needs days, several machines, or an upstream that this test has not.
 /// Their expressions are evaluated all the same.
-const NOT_CAUSED: [&str; 17] = [
+const NOT_CAUSED: [&str; 18] = [
     "AdvisorydAbsent",
     "AdvisorydClockSkew",
     "AdvisorydConfigurationsDiffer",
+    "AdvisorydContentAlternates",
     "AdvisorydCoverageGap",
     "AdvisorydDeliveryDelayed",
     "AdvisorydDetailsMissing",

@@ -1,0 +1,54 @@
+//! Findings about what a feed sends: not as far back as requested, or different contents in
+//! turn.
+
+use super::finding::{of_source, time};
+use crate::config::Config;
+use crate::model::{Condition, Finding, counted};
+use crate::store::health::condition::SourceState;
+
+/// Whether the last full pull went back as far as requested.
+pub(super) fn window_not_honoured(config: &Config, source: &SourceState) -> Finding {
+    let (members, summary) = match source.cut_off {
+        None => (
+            0,
+            "the last full pull went back as far as requested".to_owned(),
+        ),
+        // No member shows it, but the dates do.
+        Some((0, oldest_at)) => (
+            1,
+            format!(
+                "the last full pull asked for {} and has nothing before {}, although it has so much since then that some must be older, and no other feed has any of that time: upstream probably sends less than requested. Only the time since then counts as covered; lower [feeds] first_days to what upstream sends, or ask the vendor",
+                counted(config.feeds.first_days, "day"),
+                time(oldest_at)
+            ),
+        ),
+        Some((members, oldest_at)) => (
+            members,
+            format!(
+                "the last full pull goes back to {} only, although {members} older members are in the requested time; they stay members, but older changes are not seen: lower [feeds] first_days to what upstream sends, or ask the vendor; if they were removed from the list on purpose, run `advisoryd sync feeds --full --accept-removals`",
+                time(oldest_at)
+            ),
+        ),
+    };
+    let condition = Condition::WindowNotHonoured;
+    of_source(source, condition, members > 0, (members, summary))
+}
+
+/// Whether it sends different contents of one revision in turn.
+pub(super) fn alternating(source: &SourceState) -> Finding {
+    let (count, summary) = match &source.alternating {
+        None => (
+            0,
+            "no content came in turn with another for a week".to_owned(),
+        ),
+        Some((count, said)) => (
+            *count,
+            format!(
+                "of {}, such as {said}, different contents come in turn with the same modification time: servers of upstream disagree. The one that was first received last stays, and the others make no versions; ask the vendor",
+                counted(count, "advisory")
+            ),
+        ),
+    };
+    let condition = Condition::ContentAlternates;
+    of_source(source, condition, count > 0, (count, summary))
+}
