@@ -107,8 +107,12 @@ pub async fn merge(
         .into_iter()
         .map(|(place, record)| (place, record, record.advisory.content_hash()))
         .collect();
-    let of_same_time = of_same_time(&received, &stored);
-    same_time::add(connection, origin, &of_same_time, &mut stored).await?;
+    let current = of_same_time(&received, &stored);
+    for (said, known) in same_time::find(connection, origin, current).await? {
+        if let Some(stored) = stored.get_mut(&said) {
+            stored.same_time = known;
+        }
+    }
     let corrected = corrected(origin, &received, &stored);
     add_replaced(connection, &corrected, &mut details, read).await?;
 
@@ -157,17 +161,21 @@ pub async fn merge(
 /// A record with its index in the chunk and the hash of its content.
 type Hashed<'a> = (usize, &'a Received, Fingerprint);
 
-/// The advisories whose stored records have the same modification time and another content.
-fn of_same_time(received: &[Hashed<'_>], stored: &HashMap<String, Stored>) -> Vec<String> {
-    let same = received.iter().filter(|(_, record, content_hash)| {
-        stored.get(&record.advisory.said).is_some_and(|stored| {
-            stored.byte_hash.is_some()
-                && stored.record_modified_at == record.advisory.modified_at
-                && !stored.says(content_hash)
-        })
+/// The advisories whose stored records have the same modification time and another content,
+/// and that content.
+fn of_same_time(
+    received: &[Hashed<'_>],
+    stored: &HashMap<String, Stored>,
+) -> HashMap<String, Option<Vec<u8>>> {
+    let same = received.iter().filter_map(|(_, record, content_hash)| {
+        let said = &record.advisory.said;
+        let stored = stored.get(said)?;
+        let is_same_time = stored.byte_hash.is_some()
+            && stored.record_modified_at == record.advisory.modified_at
+            && !stored.says(content_hash);
+        is_same_time.then(|| (said.clone(), stored.content_hash.clone()))
     });
-    same.map(|(_, record, _)| record.advisory.said.clone())
-        .collect()
+    same.collect()
 }
 
 /// The advisories whose stored records are corrected without a new modification time.

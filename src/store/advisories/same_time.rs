@@ -6,7 +6,6 @@ use std::collections::{HashMap, HashSet};
 use chrono::TimeDelta;
 use sqlx::PgConnection;
 
-use super::row::Stored;
 use super::sighting::Sighted;
 use crate::model::Fingerprint;
 use crate::store::origin::Origin;
@@ -52,38 +51,37 @@ pub(super) fn is_settled(sighted: Option<&Sighted>, content: &Fingerprint, origi
     held.is_some_and(|(held, since)| held == *content && origin.at - since >= SETTLED_AFTER)
 }
 
-/// Adds it to these advisories.
-pub(super) async fn add(
+/// What is known of these advisories, with the content of their current versions.
+pub(super) async fn find(
     connection: &mut PgConnection,
     origin: Origin,
-    said: &[String],
-    stored: &mut HashMap<String, Stored>,
-) -> Result<(), sqlx::Error> {
-    if said.is_empty() {
-        return Ok(());
+    current: HashMap<String, Option<Vec<u8>>>,
+) -> Result<HashMap<String, SameTime>, sqlx::Error> {
+    if current.is_empty() {
+        return Ok(HashMap::new());
     }
+    let said: Vec<String> = current.keys().cloned().collect();
     let pulled = if origin.is_live {
         HashSet::new()
     } else {
-        pulled(connection, said).await?
+        pulled(connection, &said).await?
     };
-    let mut contents = contents(connection, said).await?;
-    for said in said {
-        if let Some(stored) = stored.get_mut(said) {
-            let mut former = contents.remove(said).unwrap_or_default();
-            former.extend(stored.content_hash.clone());
-            let mut contents: Vec<Fingerprint> = former
-                .into_iter()
-                .filter_map(|hash| Fingerprint::try_from(hash).ok())
-                .collect();
-            contents.dedup();
-            stored.same_time = SameTime {
-                is_pulled: pulled.contains(said),
-                contents,
-            };
-        }
-    }
-    Ok(())
+    let mut former = contents(connection, &said).await?;
+    let known = current.into_iter().map(|(said, content)| {
+        let all = former.remove(&said).unwrap_or_default();
+        let all = all.into_iter().chain(content);
+        let mut contents: Vec<Fingerprint> = all
+            .filter_map(|hash| Fingerprint::try_from(hash).ok())
+            .collect();
+        contents.dedup();
+        let is_pulled = pulled.contains(&said);
+        let known = SameTime {
+            is_pulled,
+            contents,
+        };
+        (said, known)
+    });
+    Ok(known.collect())
 }
 
 /// The advisories of which upstream sent the current version, or has confirmed it since.

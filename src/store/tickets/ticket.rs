@@ -42,8 +42,8 @@ pub async fn merge(
             stored.modified_at.is_some() && stored.content_hash != content_hash(&ticket.raw)
         })
     });
-    let other: Vec<&Ticket> = other.copied().collect();
-    let unversioned = unversioned::replace_raw(connection, origin, &other).await?;
+    let other = other.map(|ticket| as_json(origin, ticket, &content_hash(&ticket.raw), 0));
+    let unversioned = unversioned::replace_raw(connection, other.collect()).await?;
 
     let mut merged = Merged::default();
     let (mut rows, mut versions, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
@@ -165,12 +165,7 @@ pub fn version_hash(ticket: &Ticket) -> Fingerprint {
     fingerprint(Value::Object(columns).to_string().as_bytes())
 }
 
-pub(super) fn as_json(
-    origin: Origin,
-    ticket: &Ticket,
-    content_hash: &Fingerprint,
-    version: i32,
-) -> Value {
+fn as_json(origin: Origin, ticket: &Ticket, content_hash: &Fingerprint, version: i32) -> Value {
     let mut row = columns(ticket, content_hash);
     row.insert("raw".to_owned(), ticket.raw.clone());
     row.insert("run_id".to_owned(), json!(origin.run_id));

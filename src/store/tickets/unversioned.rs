@@ -5,25 +5,17 @@ use std::collections::HashSet;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::ticket::{as_json, content_hash};
-use crate::model::Ticket;
-use crate::store::origin::Origin;
-
 /// Replaces the raw text of those tickets in which only values have changed that no column is
 /// read from, although the time of modification is the same: a value that is computed at each
-/// request, such as `generated_at`, would make a version at each scan. Returns their ids.
+/// request, such as `generated_at`, would make a version at each scan. `rows` are those of
+/// tickets; returns the ids of what was replaced.
 pub(super) async fn replace_raw(
     connection: &mut PgConnection,
-    origin: Origin,
-    tickets: &[&Ticket],
+    rows: Vec<Value>,
 ) -> Result<HashSet<i64>, sqlx::Error> {
-    if tickets.is_empty() {
+    if rows.is_empty() {
         return Ok(HashSet::new());
     }
-    let rows = tickets.iter().map(|ticket| {
-        let content_hash = content_hash(&ticket.raw);
-        as_json(origin, ticket, &content_hash, 0)
-    });
     let ids = sqlx::query_scalar!(
         "update ticket t
          set raw = n.raw,
@@ -41,7 +33,7 @@ pub(super) async fn replace_raw(
                 n.priority, n.queue_id, n.queue, n.assignee_id, n.assignee, n.watch_list_id,
                 n.watch_list, n.said, n.created_at)
          returning t.id",
-        Value::Array(rows.collect())
+        Value::Array(rows)
     )
     .fetch_all(connection)
     .await?;
