@@ -4,7 +4,7 @@
 use advisoryd::simulate::Options;
 
 use crate::support::settings::NEVER;
-use crate::support::{PATIENCE, Running, World, eventually, small};
+use crate::support::{PATIENCE, Running, World, eventually, is_alive, small};
 
 const OTHER: &str = "another configuration";
 const FOLLOWED: &str = "select watch_list_id::text from advisoryd.source
@@ -116,4 +116,66 @@ async fn a_daemon_of_another_machine_counts_while_it_renews_its_row() {
         (world.texts(FOLLOWED).await == ["2"]).then_some(())
     })
     .await;
+}
+
+/// Waits until so many processes wait for a lock of the database, or one has ended.
+async fn wait_for_a_lock(world: &World, many: i64, process: u32) {
+    eventually("processes that wait for a lock", PATIENCE, async || {
+        let waiting = world
+            .count("select count(*) from pg_stat_activity where datname = current_database() and application_name = 'advisoryd' and wait_event_type = 'Lock'")
+            .await;
+        (waiting >= many || !is_alive(process)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_command_sees_a_daemon_that_starts_at_the_same_time() {
+    let mut world = following_one().await;
+    assert_eq!(world.told(&["migrate"]).code, 0);
+    world.lists = Some(vec![2]);
+    // As a daemon that is being announced.
+    let mut announcing = world.pool().begin().await.unwrap();
+    sqlx::query("lock table advisoryd.daemon in share row exclusive mode")
+        .execute(&mut *announcing)
+        .await
+        .unwrap();
+    let mut command = Running::start(&mut world.command(&["migrate"]));
+    wait_for_a_lock(&world, 1, command.pid()).await;
+    sqlx::query(
+        "insert into advisoryd.daemon (host, pid, machine, version, started_at, seen_at, configuration)
+         values ('elsewhere', 1, 'another', $1, clock_timestamp(), clock_timestamp(), 'another')",
+    )
+    .bind(env!("CARGO_PKG_VERSION"))
+    .execute(&mut *announcing)
+    .await
+    .unwrap();
+    announcing.commit().await.unwrap();
+    assert_eq!(command.ended().await.code(), Some(1));
+    assert!(command.stderr().contains(OTHER), "{}", command.stderr());
+    assert_eq!(world.texts(FOLLOWED).await, ["1"]);
+}
+
+#[tokio::test]
+async fn a_command_sees_a_daemon_that_reloads_at_the_same_time() {
+    let mut world = following_one().await;
+    let mut daemon = world.run().await;
+    let mut held = world.pool().begin().await.unwrap();
+    sqlx::query("lock table advisoryd.source in share mode")
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    world.lists = Some(vec![2]);
+    world.config_file();
+    daemon.signal(nix::sys::signal::Signal::SIGHUP);
+    wait_for_a_lock(&world, 1, daemon.pid()).await;
+    // With the configuration that the daemon had.
+    world.lists = Some(vec![1]);
+    let mut command = Running::start(&mut world.command(&["migrate"]));
+    wait_for_a_lock(&world, 2, command.pid()).await;
+    held.rollback().await.unwrap();
+    assert_eq!(command.ended().await.code(), Some(1));
+    assert!(command.stderr().contains(OTHER), "{}", command.stderr());
+    daemon.line("configuration reloaded").await;
+    assert_eq!(world.texts(FOLLOWED).await, ["2"]);
 }
