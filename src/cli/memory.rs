@@ -1,6 +1,6 @@
 //! Memory that is free is given back to the system.
 
-/// Lets glibc map blocks of at least 256 KiB separately, so that they are given back as soon
+/// Lets glibc map blocks of at least 4 MiB separately, so that they are given back as soon
 /// as they are freed. Otherwise it raises that limit to the size of the largest block that
 /// was freed, up to 32 MiB, and keeps what large records took in the heap of each thread.
 #[cfg(target_env = "gnu")]
@@ -10,8 +10,8 @@
 )]
 pub(super) fn give_back_freed() {
     use nix::libc::{M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, c_int, mallopt};
-    const MAPPED_FROM: c_int = 256 << 10;
-    const KEPT_AT_MOST: c_int = 1 << 20;
+    const MAPPED_FROM: c_int = 4 << 20;
+    const KEPT_AT_MOST: c_int = 8 << 20;
     // SAFETY: the call changes two numbers of the allocator; there is no other thread yet.
     // A number that it refuses is no reason to stop.
     unsafe {

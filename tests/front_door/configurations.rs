@@ -118,13 +118,20 @@ async fn a_daemon_of_another_machine_counts_while_it_renews_its_row() {
     .await;
 }
 
-/// Waits until so many processes wait for a lock of the database, or one has ended.
-async fn wait_for_a_lock(world: &World, many: i64, process: u32) {
-    eventually("processes that wait for a lock", PATIENCE, async || {
-        let waiting = world
-            .count("select count(*) from pg_stat_activity where datname = current_database() and application_name = 'advisoryd' and wait_event_type = 'Lock'")
-            .await;
-        (waiting >= many || !is_alive(process)).then_some(())
+/// Who waits for the lock that is held while a daemon is announced, or reloads.
+const WAITS_FOR_DAEMONS: &str = "select count(*) from pg_locks
+                                 where not granted and relation = 'advisoryd.daemon'::regclass
+                                   and database = (select oid from pg_database where datname = current_database())";
+const HOLDS_DAEMONS: &str = "select count(*) from pg_locks
+                             where granted and relation = 'advisoryd.daemon'::regclass
+                               and mode = 'ShareRowExclusiveLock'
+                               and database = (select oid from pg_database where datname = current_database())";
+
+/// Waits until a lock is seen, or the process that should take it has ended.
+async fn wait_for_a_lock(world: &World, lock: &'static str, process: &Running) {
+    eventually("a lock of the row of a daemon", PATIENCE, async || {
+        let is_seen = world.count(lock).await > 0;
+        (is_seen || !is_alive(process.pid())).then_some(())
     })
     .await;
 }
@@ -141,7 +148,7 @@ async fn a_command_sees_a_daemon_that_starts_at_the_same_time() {
         .await
         .unwrap();
     let mut command = Running::start(&mut world.command(&["migrate"]));
-    wait_for_a_lock(&world, 1, command.pid()).await;
+    wait_for_a_lock(&world, WAITS_FOR_DAEMONS, &command).await;
     sqlx::query(
         "insert into advisoryd.daemon (host, pid, machine, version, started_at, seen_at, configuration)
          values ('elsewhere', 1, 'another', $1, clock_timestamp(), clock_timestamp(), 'another')",
@@ -168,11 +175,11 @@ async fn a_command_sees_a_daemon_that_reloads_at_the_same_time() {
     world.lists = Some(vec![2]);
     world.config_file();
     daemon.signal(nix::sys::signal::Signal::SIGHUP);
-    wait_for_a_lock(&world, 1, daemon.pid()).await;
+    wait_for_a_lock(&world, HOLDS_DAEMONS, &daemon).await;
     // With the configuration that the daemon had.
     world.lists = Some(vec![1]);
     let mut command = Running::start(&mut world.command(&["migrate"]));
-    wait_for_a_lock(&world, 2, command.pid()).await;
+    wait_for_a_lock(&world, WAITS_FOR_DAEMONS, &command).await;
     held.rollback().await.unwrap();
     assert_eq!(command.ended().await.code(), Some(1));
     assert!(command.stderr().contains(OTHER), "{}", command.stderr());
