@@ -168,7 +168,8 @@ async fn a_command_sees_a_daemon_that_reloads_at_the_same_time() {
     let mut world = following_one().await;
     let mut daemon = world.run().await;
     let mut held = world.pool().begin().await.unwrap();
-    sqlx::query("lock table advisoryd.source in share mode")
+    // It is written when the configuration is recorded.
+    sqlx::query("lock table advisoryd.sink in share mode")
         .execute(&mut *held)
         .await
         .unwrap();
