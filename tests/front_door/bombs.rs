@@ -228,7 +228,8 @@ async fn peak_with_lists(lists: i64) -> u64 {
 
 /// Almost the largest record that is read.
 const LARGEST_RECORD: usize = 15 << 20;
-/// Peak memory of a daemon that pulls six lists with such a record again and again, in kB.
+/// Peak memory of a daemon that pulls six lists with such a record again and again, in kB. It has
+/// too many elements, so that it is parsed, and put into quarantine, each time.
 /// It was 320 MB while the connections kept their buffers, and the heap what was freed.
 const LARGEST_LIMIT_KB: u64 = 192 << 10;
 /// Its memory between two of these records, in kB.
@@ -247,9 +248,9 @@ async fn a_daemon_gives_back_the_memory_of_large_records() {
         documents.set(list, of_one_record(list, LARGEST_RECORD));
     }
     let mut daemon = Running::start(&mut world.command(&["run"]));
-    eventually("three pulls of each list", PATIENCE, async || {
+    eventually("two pulls of each list", PATIENCE, async || {
         let pulled = world
-            .count("select count(*) from (select from advisoryd_v1.sync_runs where job = 'feed' and outcome = 'ok' group by watch_list_id having count(*) >= 3) as list")
+            .count("select count(*) from (select from advisoryd_v1.sync_runs where job = 'feed' and finished_at is not null group by watch_list_id having count(*) >= 2) as list")
             .await;
         (pulled == LISTS).then_some(())
     })
