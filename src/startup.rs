@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{PgConnection, PgPool};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -173,44 +173,40 @@ pub fn rules(config: &Config) -> anyhow::Result<Arc<Rules>> {
     Ok(Arc::new(rules))
 }
 
-/// Records the followed sources: the configured and the discovered ones.
-async fn configure_sources(config: &Config, pool: &PgPool) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    discover::configure(&mut transaction, config).await?;
-    transaction.commit().await
-}
-
-/// Records the sources, rules and sinks of the configuration in the database, and cuts
-/// back coverage that ends in the future.
+/// Cuts back coverage that ends in the future, and records the configuration.
 pub async fn configure(
     config: &Config,
     pool: &PgPool,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    configure_sources(config, pool).await?;
     coverage::cut_back(pool, now).await?;
-    configure_enrichment(config, pool, now).await?;
-    configure_alerts(config, pool, now).await
-}
-
-/// Records where the KEV catalogue and EPSS scores come from.
-async fn configure_enrichment(
-    config: &Config,
-    pool: &PgPool,
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    for catalogue in Catalogue::ALL {
-        let place = config.enrichment.place(catalogue).map(ToString::to_string);
-        let place = place.as_deref();
-        store::enrichment::state::configure(&mut transaction, catalogue, place, now).await?;
-    }
+    record(&mut transaction, config, now).await?;
     transaction.commit().await
 }
 
-async fn configure_alerts(
+/// Records the sources, rules and sinks of the configuration in the database, in the caller's
+/// transaction: either all or nothing is replaced.
+pub(crate) async fn record(
+    connection: &mut PgConnection,
     config: &Config,
-    pool: &PgPool,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    // First, because it takes the lock of the evaluation, which all others take before rows.
+    configure_alerts(connection, config, now).await?;
+    discover::configure(connection, config).await?;
+    store::health::condition::follow(connection, now).await?;
+    // Where the KEV catalogue and EPSS scores come from.
+    for catalogue in Catalogue::ALL {
+        let place = config.enrichment.place(catalogue).map(ToString::to_string);
+        store::enrichment::state::configure(connection, catalogue, place.as_deref(), now).await?;
+    }
+    Ok(())
+}
+
+async fn configure_alerts(
+    connection: &mut PgConnection,
+    config: &Config,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     let rules: Vec<&Rule> = config.alerts.rules.iter().map(Matcher::rule).collect();
@@ -220,11 +216,8 @@ async fn configure_alerts(
         .iter()
         .map(|sink| (sink.name.clone(), sink.kind.name().to_owned()))
         .collect();
-    let mut transaction = pool.begin().await?;
-    store::alerts::rule::configure(&mut transaction, &rules, now).await?;
-    store::alerts::sink_state::configure(&mut transaction, &sinks).await?;
-    store::health::condition::follow(&mut transaction, now).await?;
-    transaction.commit().await
+    store::alerts::rule::configure(connection, &rules, now).await?;
+    store::alerts::sink_state::configure(connection, &sinks).await
 }
 
 /// Opens every configured sink: reads secrets, certificates and templates.

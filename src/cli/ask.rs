@@ -10,6 +10,7 @@ use super::output::print_error;
 use crate::clock::Clock;
 use crate::cluster::{ClusterError, ClusterOptions, Preview, Role};
 use crate::config::Config;
+use crate::job::coverage;
 use crate::model::chain;
 use crate::startup::{self, Opened};
 use crate::store::database::{self, ReplicaState, SchemaState};
@@ -218,20 +219,28 @@ pub(super) async fn up_to_date(opened: &Opened) -> anyhow::Result<PoolConnection
     }
 }
 
-/// Brings the database up to date and writes down what the configuration names. That belongs
-/// to the daemon, if one runs: a command with another configuration would replace it.
+/// Brings the database up to date and records what the configuration names. That belongs to
+/// the daemon, if one runs: a command with another configuration would replace it.
 pub(super) async fn migrate(config: &Config, opened: &Opened) -> anyhow::Result<()> {
     database::migrate(&opened.pool).await?;
-    let mut connection = opened.pool.acquire().await?;
-    let others = daemon::differing(&mut connection, &config.recorded()).await?;
-    drop(connection);
+    let now = Clock::system().now();
+    let mut transaction = opened.pool.begin().await?;
+    // A daemon that starts or reloads meanwhile waits, and then replaces what this command
+    // has recorded; one that was first is seen.
+    daemon::lock(&mut transaction).await?;
+    let others = daemon::differing(&mut transaction, &config.recorded()).await?;
     if let Some(other) = others.first() {
         anyhow::bail!(
             "the daemon that works with this database has another configuration ({}); this command would replace its watch lists, rules and sinks. Use its configuration (--config FILE), or reload the daemon if the file was changed (`systemctl reload advisoryd`)",
             other.in_words()
         );
     }
-    startup::configure(config, &opened.pool, Clock::system().now())
+    let recorded = async {
+        startup::record(&mut transaction, config, now).await?;
+        transaction.commit().await?;
+        coverage::cut_back(&opened.pool, now).await
+    };
+    recorded
         .await
         .context("the configuration could not be recorded")
 }

@@ -43,6 +43,7 @@ mod list;
 mod login;
 mod maintain;
 mod man;
+mod memory;
 mod mirror;
 pub(crate) mod output;
 mod pager;
@@ -106,6 +107,7 @@ use crate::startup::Opened;
 /// Reads the command line, does what it says, and reports the outcome. Wrong usage
 /// ends with 2, which clap sees to.
 pub fn main() -> ExitCode {
+    memory::give_back_freed();
     // The token may be in the environment: no process of the same user, such as a
     // command sink, may read it or the memory. A kernel that refuses is no reason to
     // stop.

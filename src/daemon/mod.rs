@@ -292,17 +292,14 @@ impl Daemon {
             Err(error) => return Ok((current, Some(refuse(&error)))),
         };
         current.warn_about_restart(&config);
-        let now = self.clock.now();
-        if let Err(error) = startup::configure(&config, &self.pool, now).await {
+        let announced = announced(&config)?;
+        if let Err(error) = presence
+            .reconfigure(&self.pool, announced, &config, self.clock.now())
+            .await
+        {
             let error = anyhow::Error::new(error).context("database error");
             return Ok((current, Some(refuse(&error))));
         }
-        let Announced {
-            configuration,
-            account,
-            refused: _,
-        } = announced(&config)?;
-        presence.works_with(configuration, account);
         self.fallback.configure(&config);
         current.stop(STOP_WITHIN).await;
         let next = self.start(config).await?;

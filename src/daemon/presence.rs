@@ -1,14 +1,19 @@
 //! The row by which `status` knows that this daemon runs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgPool;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::config::Config;
+use crate::job::coverage;
+use crate::startup;
 use crate::store::ledger::daemon::{self, Announced};
 
 /// How often the row is renewed. A daemon counts as ended when three renewals are missing.
@@ -19,6 +24,9 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 /// Keeps the row of this daemon current.
 pub(super) struct Presence {
     announced: watch::Sender<Announced>,
+    /// Held while the row is written: a renewal with the former configuration must not follow
+    /// the change.
+    turn: Arc<Mutex<()>>,
     ending: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -29,9 +37,17 @@ impl Presence {
     pub(super) fn start(pool: PgPool, id: i64, announced: Announced) -> Self {
         let announced = watch::Sender::new(announced);
         let ending = CancellationToken::new();
-        let task = tokio::spawn(keep(pool, id, announced.subscribe(), ending.clone()));
+        let turn = Arc::default();
+        let row = Row {
+            pool,
+            id,
+            announced: announced.subscribe(),
+            turn: Arc::clone(&turn),
+        };
+        let task = tokio::spawn(keep(row, ending.clone()));
         Self {
             announced,
+            turn,
             ending,
             task,
         }
@@ -43,12 +59,27 @@ impl Presence {
             .send_modify(|announced| announced.refused = reason.map(str::to_owned));
     }
 
-    /// Records with which configuration and account this daemon works from now on.
-    pub(super) fn works_with(&self, configuration: String, account: Option<String>) {
-        self.announced.send_modify(|announced| {
-            announced.configuration = configuration;
-            announced.account = account;
+    /// Records another configuration, and that this daemon works with it from now on, in one
+    /// transaction: a command that compares its own with it sees both or neither.
+    pub(super) async fn reconfigure(
+        &self,
+        pool: &PgPool,
+        announced: Announced,
+        config: &Config,
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        coverage::cut_back(pool, now).await?;
+        let _turn = self.turn.lock().await;
+        let mut transaction = pool.begin().await?;
+        daemon::lock(&mut transaction).await?;
+        daemon::reconfigured(&mut transaction, &announced.configuration).await?;
+        startup::record(&mut transaction, config, now).await?;
+        transaction.commit().await?;
+        self.announced.send_modify(|current| {
+            current.configuration = announced.configuration;
+            current.account = announced.account;
         });
+        Ok(())
     }
 
     /// Records that this daemon has stopped.
@@ -59,19 +90,18 @@ impl Presence {
     }
 }
 
-async fn keep(
+struct Row {
     pool: PgPool,
     id: i64,
-    mut announced: watch::Receiver<Announced>,
-    ending: CancellationToken,
-) {
-    let mut row = id;
+    announced: watch::Receiver<Announced>,
+    turn: Arc<Mutex<()>>,
+}
+
+async fn keep(mut row: Row, ending: CancellationToken) {
     let mut others = Vec::new();
     loop {
-        let current = announced.borrow_and_update().clone();
-        match renewed(&pool, row, &current).await {
-            Ok((id, differing)) => {
-                row = id;
+        match row.renewed().await {
+            Ok(differing) => {
                 log_others(&others, &differing);
                 others = differing;
             }
@@ -82,31 +112,28 @@ async fn keep(
             biased;
             () = ending.cancelled() => break,
             // It is sent by whoever cancels.
-            _ = announced.changed() => {}
+            _ = row.announced.changed() => {}
             () = tokio::time::sleep(RENEW_EVERY) => {}
         }
     }
-    if let Err(error) = left(&pool, row).await {
+    if let Err(error) = left(&row.pool, row.id).await {
         debug!(%error, "the end of this daemon could not be recorded");
     }
 }
 
-/// Renews the row, or makes it where there is none; returns its id, and the daemons that
-/// work with another configuration.
-async fn renewed(
-    pool: &PgPool,
-    row: i64,
-    announced: &Announced,
-) -> Result<(i64, Vec<String>), sqlx::Error> {
-    let mut connection = pool.acquire().await?;
-    let id = if daemon::renew(&mut connection, row, announced).await? {
-        row
-    } else {
-        daemon::announce(&mut connection, announced).await?
-    };
-    let others = daemon::differing(&mut connection, &announced.configuration).await?;
-    let others = others.iter().map(daemon::Daemon::in_words).collect();
-    Ok((id, others))
+impl Row {
+    /// Renews the row, or makes it where there is none; returns the daemons that work with
+    /// another configuration.
+    async fn renewed(&mut self) -> Result<Vec<String>, sqlx::Error> {
+        let _turn = self.turn.lock().await;
+        let announced = self.announced.borrow_and_update().clone();
+        let mut connection = self.pool.acquire().await?;
+        if !daemon::renew(&mut connection, self.id, &announced).await? {
+            self.id = daemon::announce(&mut connection, &announced).await?;
+        }
+        let others = daemon::differing(&mut connection, &announced.configuration).await?;
+        Ok(others.iter().map(daemon::Daemon::in_words).collect())
+    }
 }
 
 fn log_others(before: &[String], now: &[String]) {

@@ -82,7 +82,7 @@ pub use message::{Alert, MESSAGE_VERSION, Message, Purpose};
 pub use mirror::{ListItem, MirrorKey, MirrorKind, PendingApproval};
 pub use outage::Outage;
 pub use outgoing::{
-    MAX_OUTGOING_CHARS, holds_secret, keep_login, keep_secret, outgoing, outgoing_page,
+    MAX_OUTGOING_CHARS, holds_secret, keep_login, keep_secret, keep_token, outgoing, outgoing_page,
     outgoing_within, without_secrets,
 };
 pub use overdue::{ClockClauses, Overdue};

@@ -1,6 +1,7 @@
 //! The one door for text that leaves: every error, every answer of a receiver and every
 //! field of the log passes it on the way to log, database, terminal and alert.
 
+use std::collections::VecDeque;
 use std::sync::{PoisonError, RwLock};
 
 use super::redaction::Redaction;
@@ -15,6 +16,39 @@ const MAX_SEARCHED_CHARS: usize = 16_384;
 /// All secrets of this process. They are never removed: an answer to what was sent
 /// before a reload may arrive after it.
 static SECRETS: RwLock<Redaction> = RwLock::new(Redaction::new());
+
+/// How many access tokens are known at the same time. They are exchanged each hour or so, and
+/// a receiver may repeat one long after the next was granted.
+const MAX_TOKENS: usize = 64;
+
+/// Access tokens, the newest last.
+static TOKENS: RwLock<Tokens> = RwLock::new(Tokens {
+    texts: VecDeque::new(),
+    redaction: Redaction::new(),
+});
+
+struct Tokens {
+    texts: VecDeque<String>,
+    redaction: Redaction,
+}
+
+/// Registers a secret that another soon replaces: from now on no outgoing text contains it,
+/// until [`MAX_TOKENS`] newer ones are known.
+pub fn keep_token(token: &str) {
+    let mut tokens = TOKENS.write().unwrap_or_else(PoisonError::into_inner);
+    if tokens.texts.iter().any(|known| known == token) {
+        return;
+    }
+    tokens.texts.push_back(token.to_owned());
+    if tokens.texts.len() > MAX_TOKENS {
+        tokens.texts.pop_front();
+        let mut redaction = Redaction::new();
+        tokens.texts.iter().for_each(|token| redaction.add(token));
+        tokens.redaction = redaction;
+    } else {
+        tokens.redaction.add(token);
+    }
+}
 
 /// Registers a secret: from now on no outgoing text contains it.
 pub fn keep_secret(secret: &str) {
@@ -61,7 +95,8 @@ pub fn holds_secret(text: &str) -> bool {
 
 fn redacted(text: &str) -> String {
     let secrets = SECRETS.read().unwrap_or_else(PoisonError::into_inner);
-    secrets.redact(text)
+    let tokens = TOKENS.read().unwrap_or_else(PoisonError::into_inner);
+    tokens.redaction.redact(&secrets.redact(text))
 }
 
 #[cfg(test)]

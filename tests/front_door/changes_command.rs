@@ -221,6 +221,7 @@ async fn a_state_file_moves_only_with_what_was_written_and_never_lies() {
         assert_eq!((told.code, told.stderr.as_str()), (0, ""), "{told:?}");
         told.json_lines().len()
     };
+    escalated(&world).await;
     assert_eq!(run(), 0, "it begins at the end");
     let begun = number();
     assert_eq!(begun, format!("{}\n", newest(&world).await));
@@ -390,6 +391,7 @@ async fn the_crontab_of_the_documentation_prints_each_change_once_also_after_a_q
             .filter(|line| line.contains("escalated "))
             .count()
     };
+    escalated(&world).await;
     assert_eq!(run(), "", "it begins at the newest change");
     let first = escalated(&world).await;
     let mailed = run();

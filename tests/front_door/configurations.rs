@@ -4,7 +4,7 @@
 use advisoryd::simulate::Options;
 
 use crate::support::settings::NEVER;
-use crate::support::{PATIENCE, Running, World, eventually, small};
+use crate::support::{PATIENCE, Running, World, eventually, is_alive, small};
 
 const OTHER: &str = "another configuration";
 const FOLLOWED: &str = "select watch_list_id::text from advisoryd.source
@@ -116,4 +116,74 @@ async fn a_daemon_of_another_machine_counts_while_it_renews_its_row() {
         (world.texts(FOLLOWED).await == ["2"]).then_some(())
     })
     .await;
+}
+
+/// Who waits for the lock that is held while a daemon is announced, or reloads.
+const WAITS_FOR_DAEMONS: &str = "select count(*) from pg_locks
+                                 where not granted and relation = 'advisoryd.daemon'::regclass
+                                   and database = (select oid from pg_database where datname = current_database())";
+const HOLDS_DAEMONS: &str = "select count(*) from pg_locks
+                             where granted and relation = 'advisoryd.daemon'::regclass
+                               and mode = 'ShareRowExclusiveLock'
+                               and database = (select oid from pg_database where datname = current_database())";
+
+/// Waits until a lock is seen, or the process that should take it has ended.
+async fn wait_for_a_lock(world: &World, lock: &'static str, process: &Running) {
+    eventually("a lock of the row of a daemon", PATIENCE, async || {
+        let is_seen = world.count(lock).await > 0;
+        (is_seen || !is_alive(process.pid())).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_command_sees_a_daemon_that_starts_at_the_same_time() {
+    let mut world = following_one().await;
+    assert_eq!(world.told(&["migrate"]).code, 0);
+    world.lists = Some(vec![2]);
+    // As a daemon that is being announced.
+    let mut announcing = world.pool().begin().await.unwrap();
+    sqlx::query("lock table advisoryd.daemon in share row exclusive mode")
+        .execute(&mut *announcing)
+        .await
+        .unwrap();
+    let mut command = Running::start(&mut world.command(&["migrate"]));
+    wait_for_a_lock(&world, WAITS_FOR_DAEMONS, &command).await;
+    sqlx::query(
+        "insert into advisoryd.daemon (host, pid, machine, version, started_at, seen_at, configuration)
+         values ('elsewhere', 1, 'another', $1, clock_timestamp(), clock_timestamp(), 'another')",
+    )
+    .bind(env!("CARGO_PKG_VERSION"))
+    .execute(&mut *announcing)
+    .await
+    .unwrap();
+    announcing.commit().await.unwrap();
+    assert_eq!(command.ended().await.code(), Some(1));
+    assert!(command.stderr().contains(OTHER), "{}", command.stderr());
+    assert_eq!(world.texts(FOLLOWED).await, ["1"]);
+}
+
+#[tokio::test]
+async fn a_command_sees_a_daemon_that_reloads_at_the_same_time() {
+    let mut world = following_one().await;
+    let mut daemon = world.run().await;
+    let mut held = world.pool().begin().await.unwrap();
+    // It is written when the configuration is recorded.
+    sqlx::query("lock table advisoryd.sink in share mode")
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    world.lists = Some(vec![2]);
+    world.config_file();
+    daemon.signal(nix::sys::signal::Signal::SIGHUP);
+    wait_for_a_lock(&world, HOLDS_DAEMONS, &daemon).await;
+    // With the configuration that the daemon had.
+    world.lists = Some(vec![1]);
+    let mut command = Running::start(&mut world.command(&["migrate"]));
+    wait_for_a_lock(&world, WAITS_FOR_DAEMONS, &command).await;
+    held.rollback().await.unwrap();
+    assert_eq!(command.ended().await.code(), Some(1));
+    assert!(command.stderr().contains(OTHER), "{}", command.stderr());
+    daemon.line("configuration reloaded").await;
+    assert_eq!(world.texts(FOLLOWED).await, ["2"]);
 }

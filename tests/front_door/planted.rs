@@ -2,9 +2,10 @@
 //! neither follows nor fills them.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::{geteuid, mkfifo};
 
@@ -51,6 +52,15 @@ async fn a_planted_file_gets_no_backup() {
     // A command that opened it for writing would wait for ever.
     mkfifo(&partial, Mode::S_IRWXU).unwrap();
     refused("a FIFO");
+    mkfifo(&partial, Mode::S_IRWXU).unwrap();
+    let reader = fs::File::options()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(&partial)
+        .unwrap();
+    let told = refused("a FIFO that somebody reads");
+    assert!(told.stderr.contains("no regular file"), "{told}");
+    drop(reader);
     if geteuid().is_root() {
         fs::write(&partial, "").unwrap();
         chown(&partial, Some(STRANGER), Some(STRANGER)).unwrap();

@@ -230,6 +230,77 @@ async fn an_access_token_is_cached_renewed_when_rejected_and_never_shown() {
     assert_eq!(format!("{:?}", refused.kind), "Auth");
 }
 
+/// The receiver and the server of tokens repeat the token that was exchanged.
+#[tokio::test]
+async fn an_access_token_that_was_exchanged_is_never_shown_either() {
+    let (dir, tokens, api) = (
+        state_dir(),
+        Receiver::start().await,
+        Receiver::start().await,
+    );
+    let secret = file(dir.path(), "secret", "hunter2-client\n");
+    let sink = hook(
+        &api,
+        &format!(
+            "template = '{{}}'\noauth2 = {{ token_url = \"{}/token\", client_id = \"me\", secret_file = \"{}\" }}",
+            tokens.url,
+            secret.display()
+        ),
+    );
+    grant(&tokens, "hunter6-exchanged", 3600);
+    send(&sink).await.unwrap();
+    // Rejected; the answer to the next one repeats it.
+    grant(&tokens, "hunter7-current", 3600);
+    api.answer(401, None);
+    let body = "you first used hunter6-exchanged and then hunter7-current".to_owned();
+    api.usually(Reply::With(400, Vec::new(), body));
+    let refused = send(&sink).await.unwrap_err();
+    assert!(refused.answer.contains("you first used"), "{refused:?}");
+    assert!(!format!("{refused:?}").contains("hunter"), "{refused:?}");
+    // The server of tokens repeats it, or refuses with a token.
+    for body in [
+        "{\"error\": \"invalid\", \"error_description\": \"hunter6-exchanged is valid\"}",
+        "{\"error\": \"invalid\", \"access_token\": \"hunter8-refused\"}",
+    ] {
+        api.usually(401);
+        tokens.usually(Reply::With(400, Vec::new(), body.to_owned()));
+        let refused = send(&sink).await.unwrap_err();
+        assert!(refused.reason.starts_with("no access token"), "{refused:?}");
+        assert!(!refused.answer.is_empty(), "{refused:?}");
+        assert!(!format!("{refused:?}").contains("hunter"), "{refused:?}");
+    }
+    grant(&tokens, &"hunter9".repeat(3000), 3600);
+    let refused = send(&sink).await.unwrap_err();
+    assert!(refused.reason.contains("longer than 16 KiB"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn an_id_that_contains_a_secret_or_control_characters_is_not_remembered() {
+    let (dir, receiver) = (state_dir(), Receiver::start().await);
+    let secret = file(dir.path(), "secret", "hunter5-in-an-id\n");
+    let sink = hook(
+        &receiver,
+        &format!(
+            "per = \"alert\"\nremember = \"/id\"\ntemplate = '{{}}'\nsecrets = {{ token = \"{}\" }}\n\
+             headers = {{ Authorization = \"Key {{{{ secrets.token }}}}\" }}",
+            secret.display()
+        ),
+    );
+    for (id, why) in [
+        ("hunter5-in-an-id", "contains a secret"),
+        ("x-aHVudGVyNS1pbi1hbi1pZA==", "contains a secret"),
+        ("a\u{1b}[2Jb", "contains control characters"),
+        ("a\u{202e}b", "contains control characters"),
+    ] {
+        let body = serde_json::json!({"id": id}).to_string();
+        receiver.usually(Reply::With(200, Vec::new(), body));
+        let refused = send(&sink).await.unwrap_err();
+        assert!(refused.reason.contains(why), "{id:?}: {refused:?}");
+        assert!(refused.is_created, "{refused:?}");
+        assert!(!format!("{refused:?}").contains("hunter5"), "{refused:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_client_certificate_is_shown_where_one_is_asked_for() {
     let (authority, receiver) = (Authority::new(), Receiver::start().await);

@@ -188,11 +188,7 @@ impl Hook {
                 Err(refused) if refused.status == Some(401) && rejected.is_none() => {
                     rejected = Some(token.text);
                 }
-                Err(refused) => return Err(token.redacted(&refused)),
-                Ok(mut answer) => {
-                    answer.text = token.redact(&answer.text);
-                    return Ok(answer);
-                }
+                outcome => return outcome,
             }
         }
     }

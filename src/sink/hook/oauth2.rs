@@ -2,7 +2,6 @@
 //! before they expire, and requested again when one is rejected.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -19,13 +18,15 @@ use super::super::outcome::Refused;
 use super::super::post::{Body, Call, Post};
 use super::super::secrets::Secrets;
 use crate::config::{Address, Oauth2, Oauth2Login, Target};
-use crate::model::{FailureReason, Redaction};
+use crate::model::{FailureReason, keep_token};
 
 /// Lifetime of a token that does not tell its own.
 const DEFAULT_LIFETIME_SECONDS: i64 = 300;
 /// A token is not used in its last minute: clocks differ, and requests take time.
 const MARGIN_SECONDS: i64 = 60;
 const MAX_LIFETIME_SECONDS: i64 = 24 * 3600;
+/// No server of tokens grants longer ones, and each text that leaves is searched for them.
+const MAX_TOKEN_BYTES: usize = 16 << 10;
 
 /// Requests tokens and keeps the last one.
 pub(super) struct Tokens {
@@ -39,7 +40,6 @@ pub(super) struct Tokens {
 #[derive(Clone)]
 pub(super) struct Token {
     pub(super) text: String,
-    redaction: Arc<Redaction>,
 }
 
 /// The response to a request for a token.
@@ -57,13 +57,13 @@ impl fmt::Debug for Tokens {
 }
 
 impl Token {
-    fn new(text: String) -> Self {
-        let mut redaction = Redaction::default();
-        redaction.add(&text);
-        Self {
-            text,
-            redaction: Arc::new(redaction),
+    /// One that was granted; from now on no outgoing text contains it.
+    fn new(text: String) -> Result<Self, Refused> {
+        if text.len() > MAX_TOKEN_BYTES {
+            return Err(auth("no access token: it is longer than 16 KiB"));
         }
+        keep_token(&text);
+        Ok(Self { text })
     }
 
     pub(super) fn header(&self) -> Result<HeaderValue, Refused> {
@@ -71,18 +71,6 @@ impl Token {
             .map_err(|_| auth("the access token contains characters that cannot be sent"))?;
         value.set_sensitive(true);
         Ok(value)
-    }
-
-    pub(super) fn redact(&self, text: &str) -> String {
-        self.redaction.redact(text)
-    }
-
-    pub(super) fn redacted(&self, refused: &Refused) -> Refused {
-        Refused {
-            reason: self.redact(&refused.reason),
-            answer: self.redact(&refused.answer),
-            ..*refused
-        }
     }
 }
 
@@ -174,6 +162,7 @@ impl Tokens {
                 _ => refused.kind,
             },
             can_repeat: true,
+            answer: without_token(refused.answer),
             ..refused
         })?;
         // The answer contains the token and is not kept.
@@ -186,9 +175,19 @@ impl Tokens {
         let lifetime = lifetime.unwrap_or(DEFAULT_LIFETIME_SECONDS);
         let usable = (lifetime - MARGIN_SECONDS).clamp(0, MAX_LIFETIME_SECONDS);
         Ok((
-            Token::new(granted.access_token),
+            Token::new(granted.access_token)?,
             now + TimeDelta::seconds(usable),
         ))
+    }
+}
+
+/// The answer of a server that granted no token. One that names a token nevertheless is not
+/// kept.
+fn without_token(answer: String) -> String {
+    if answer.contains("access_token") {
+        "the answer contains `access_token` and is not kept".to_owned()
+    } else {
+        answer
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::outcome::{Receipt, Refused, Sent};
 use super::super::scope::Scene;
 use super::Hook;
 use crate::config::scalar_text;
-use crate::model::{Alert, Message, RemoteObject};
+use crate::model::{Alert, Message, RemoteObject, holds_secret, is_unsafe};
 
 /// Maximum length of the id of an object outside, in characters.
 const MAX_ID_CHARS: usize = 256;
@@ -190,6 +190,15 @@ fn id_at(text: &str, pointer: &str) -> Result<String, String> {
         .map_err(|error| format!("the response is not valid JSON: {error}"))?;
     let id = json.pointer(pointer).and_then(scalar_text);
     let id = id.map(|id| id.trim().to_owned());
-    id.filter(|id| !id.is_empty() && id.chars().count() <= MAX_ID_CHARS)
-        .ok_or_else(|| format!("the response has no id at {pointer}"))
+    let id = id
+        .filter(|id| !id.is_empty() && id.chars().count() <= MAX_ID_CHARS)
+        .ok_or_else(|| format!("the response has no id at {pointer}"))?;
+    // It is stored, shown, and sent in later requests.
+    if holds_secret(&id) {
+        return Err(format!("the id at {pointer} contains a secret"));
+    }
+    if id.chars().any(is_unsafe) {
+        return Err(format!("the id at {pointer} contains control characters"));
+    }
+    Ok(id)
 }

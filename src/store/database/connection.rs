@@ -128,5 +128,12 @@ fn pool_of(options: PgConnectOptions, max_connections: u32, acquire_timeout: Dur
                 Ok(is_usable)
             })
         })
+        // Otherwise each connection keeps buffers for the largest record that it has carried.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                connection.shrink_buffers();
+                Ok(true)
+            })
+        })
         .connect_lazy_with(options)
 }

@@ -148,6 +148,31 @@ pub async fn renew(
     Ok(renewed.rows_affected() > 0)
 }
 
+/// Records that the daemon of this process works with another configuration. A row that is
+/// gone is made again by the next renewal.
+pub async fn reconfigured(
+    connection: &mut PgConnection,
+    configuration: &str,
+) -> Result<(), sqlx::Error> {
+    let Instance {
+        host, pid, machine, ..
+    } = Instance::own();
+    sqlx::query!(
+        "update daemon
+         set configuration = $4
+         where host = $1
+           and pid = $2
+           and machine is not distinct from $3",
+        host,
+        pid,
+        machine.as_deref(),
+        configuration
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Records that the daemon stopped in good order.
 pub async fn stopped(connection: &mut PgConnection, id: i64) -> Result<(), sqlx::Error> {
     sqlx::query!(
