@@ -22,9 +22,9 @@ const STRONG_LETTERS: usize = 12;
 const MIN_BYTES: usize = 4;
 /// The minimum length of the beginning of a secret at the end of a text that was cut.
 const MIN_HEAD_BYTES: usize = 8;
-/// Maximum number of forms that are kept; the oldest are dropped. Each reload may add
-/// some.
-const MAX_FORMS: usize = 4096;
+/// Maximum number of forms that are kept, about ten for each secret. Those that were added
+/// longest ago are dropped: a reload adds what is in use again.
+const MAX_FORMS: usize = 32_768;
 /// Words that announce a secret.
 const ANNOUNCEMENTS: [&[u8]; 9] = [
     b"password",
@@ -181,10 +181,12 @@ impl Redaction {
             bytes.make_ascii_lowercase();
         }
         let form = Form { bytes, search };
-        if form.bytes.len() < MIN_BYTES || self.forms.contains(&form) {
+        if form.bytes.len() < MIN_BYTES {
             return;
         }
-        if self.forms.len() >= MAX_FORMS {
+        if let Some(known) = self.forms.iter().position(|known| *known == form) {
+            self.forms.remove(known);
+        } else if self.forms.len() >= MAX_FORMS {
             self.forms.remove(0);
         }
         self.forms.push(form);

@@ -47,7 +47,7 @@ fn no_field_forges_a_line() {
                     is_stored: true,
                     ..Receipt::default()
                 };
-                let page = page(kind, &document, (&receipt, Times::new(true)), Some(80));
+                let page = page(kind, &document, (&receipt, Times::new(true)), None, Some(80));
                 for line in page.split(['\n', '\r', '\u{2028}']) {
                     let is_forged = line.starts_with("severity  ") && field != "severity";
                     assert!(!is_forged && !line.starts_with("FORGED"), "{field}: {page}");

@@ -362,3 +362,20 @@ fn ordinary_numbers_hashes_and_lists_are_not_taken_for_a_token() {
         assert_eq!(redaction.redact(ordinary), ordinary);
     }
 }
+
+#[test]
+fn what_is_added_again_stays_however_many_others_come() {
+    let mut redaction = Redaction::new();
+    let (used, retired) = ("in-use-9f8e", "retired-1a2b");
+    redaction.add(retired);
+    redaction.add(used);
+    // Each of them has several forms.
+    for number in 0..4_000 {
+        redaction.add(&format!("other-{number:05}-x"));
+        if number % 100 == 0 {
+            redaction.add(used);
+        }
+    }
+    assert_eq!(redaction.redact(used), "[redacted]");
+    assert_eq!(redaction.redact(retired), retired);
+}
