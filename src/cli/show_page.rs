@@ -1,10 +1,10 @@
 //! The page of an advisory or a ticket.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::output::plain;
 use super::times::Times;
-use crate::model::{Receipt, RecordKind, one_line};
+use crate::model::{Receipt, RecordKind, is_documented, one_line};
 
 /// Products and references beyond so many are only counted.
 const MANY: usize = 12;
@@ -126,7 +126,11 @@ pub(super) fn page(
     let sentences = sentences.iter();
     lines.extend(sentences.map(|said| times.in_sentence(&one_line(said))));
     for field in facts.iter().copied().chain(new) {
-        let value = times.in_zone(line(field));
+        let value = match field {
+            "unrecognised" => one_line(&plain(&undocumented(&document[field]))),
+            field => line(field),
+        };
+        let value = times.in_zone(value);
         if !value.is_empty() {
             let name = one_line(field.trim_end_matches("_at")).replace('_', " ");
             lines.push(format!("{name:<17} {value}"));
@@ -144,6 +148,22 @@ pub(super) fn page(
         lines.extend(list(field, &document[field], parts));
     }
     lines.join("\n")
+}
+
+/// What upstream documents and no column holds would hide what is odd; `--json` has it.
+fn undocumented(unrecognised: &Value) -> Value {
+    let Value::Object(all) = unrecognised else {
+        return unrecognised.clone();
+    };
+    let odd = all.iter().filter(|(path, _)| !is_documented(path));
+    let odd: Map<String, Value> = odd
+        .map(|(path, text)| (path.clone(), text.clone()))
+        .collect();
+    if odd.is_empty() {
+        Value::Null
+    } else {
+        Value::Object(odd)
+    }
 }
 
 /// A ticket by the number that people know, `#1203`; by its id if it has none.
