@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use console::style;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use similar::{ChangeTag, TextDiff};
 
 use super::output::plain;
@@ -56,6 +56,9 @@ fn lines(change: &FieldChange, times: Times) -> Vec<String> {
         };
         return lines(&named, times);
     }
+    if field == "unrecognised" {
+        return of_paths(change, times);
+    }
     let (old, new) = (old.as_ref(), new.as_ref());
     let field = legible(field);
     if old.is_some_and(Value::is_array) || new.is_some_and(Value::is_array) {
@@ -81,6 +84,32 @@ fn lines(change: &FieldChange, times: Times) -> Vec<String> {
     let mut lines = vec![format!("{field}:")];
     lines.extend(of_texts(&old, &new).lines().map(|line| format!("  {line}")));
     lines
+}
+
+/// Of values that no column holds, those that changed, by their paths.
+fn of_paths(change: &FieldChange, times: Times) -> Vec<String> {
+    let of = |value: &Option<Value>, path: &str| value.as_ref()?.get(path).cloned();
+    let sides = [&change.old, &change.new].into_iter().flatten();
+    let paths: BTreeSet<&String> = sides
+        .filter_map(Value::as_object)
+        .flat_map(Map::keys)
+        .collect();
+    let changes = paths.into_iter().map(|path| FieldChange {
+        field: path.clone(),
+        old: of(&change.old, path),
+        new: of(&change.new, path),
+        ..*change
+    });
+    let changed: Vec<FieldChange> = changes.filter(|one| one.old != one.new).collect();
+    let more = changed.len().saturating_sub(MANY);
+    let mut all = vec!["unrecognised:".to_owned()];
+    for one in changed.iter().take(MANY) {
+        all.extend(lines(one, times).iter().map(|line| format!("  {line}")));
+    }
+    if more > 0 {
+        all.push(format!("  and {more} more"));
+    }
+    all
 }
 
 /// Items that only one of the lists has.
@@ -216,6 +245,24 @@ mod tests {
         let change = change("field", old, new);
         console::set_colors_enabled(false);
         page([&change].into_iter(), Times::new(true)).join("\n")
+    }
+
+    #[test]
+    fn of_values_without_a_column_those_that_changed_are_shown() {
+        let change = change(
+            "unrecognised",
+            json!({"advisory/same": "x", "advisory/number": "1.0", "cves": "CVE"}),
+            json!({"advisory/same": "x", "advisory/number": "1.0; 2.0"}),
+        );
+        console::set_colors_enabled(false);
+        assert_eq!(
+            page([&change].into_iter(), Times::new(true)),
+            [
+                "unrecognised:",
+                "  advisory/number: 1.0 → 1.0; 2.0",
+                "  cves: CVE → nothing"
+            ]
+        );
     }
 
     #[test]

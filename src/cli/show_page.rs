@@ -1,12 +1,12 @@
 //! The page of an advisory or a ticket.
 
 use console::measure_text_width;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::output::plain;
 use super::times::Times;
 use super::wrap::wrapped;
-use crate::model::{Receipt, RecordKind, legible, one_line};
+use crate::model::{Receipt, RecordKind, is_documented, legible, one_line};
 
 /// Products and references beyond so many are only counted.
 const MANY: usize = 12;
@@ -136,7 +136,11 @@ pub(super) fn page(
         lines.push(wrapped(&said, 2, width));
     }
     for field in facts.iter().copied().chain(new) {
-        let value = times.in_zone(line(field));
+        let value = match field {
+            "unrecognised" => one_line(&plain(&undocumented(&document[field]))),
+            field => line(field),
+        };
+        let value = times.in_zone(value);
         if !value.is_empty() {
             let name = match (kind, field) {
                 (RecordKind::Ticket, "said") => "advisory".to_owned(),
@@ -161,6 +165,22 @@ pub(super) fn page(
     }
     lines.extend(lists.iter().map(|line| wrapped(&legible(line), 4, width)));
     lines.join("\n")
+}
+
+/// What upstream documents and no column holds would hide what is odd; `--json` has it.
+fn undocumented(unrecognised: &Value) -> Value {
+    let Value::Object(all) = unrecognised else {
+        return unrecognised.clone();
+    };
+    let odd = all.iter().filter(|(path, _)| !is_documented(path));
+    let odd: Map<String, Value> = odd
+        .map(|(path, text)| (path.clone(), text.clone()))
+        .collect();
+    if odd.is_empty() {
+        Value::Null
+    } else {
+        Value::Object(odd)
+    }
 }
 
 /// A ticket by the number that people know, `#1203`; by its id if it has none.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Fingerprint, Severity, fingerprint};
+use super::{Fingerprint, Severity, fingerprint, is_documented};
 
 /// One parsed advisory. A value that upstream left out, sent blank or sent as
 /// null is `None` (or an empty list); nothing is guessed.
@@ -154,11 +154,16 @@ impl Advisory {
         }
     }
 
-    /// Names and values that no field is read from, by the path from the record
-    /// (`advisory/colour`).
+    /// Ends the path under which [`Advisory::unrecognised`] says that there is more than
+    /// is kept.
+    pub const MORE: &str = "/…";
+
+    /// Names and values that no field is read from and nothing documents, by the path from
+    /// the record (`advisory/colour`).
     pub fn unknown_fields(&self) -> impl Iterator<Item = (&str, &str)> {
         let all = self.unrecognised.iter();
-        all.filter(|(name, _)| name.contains('/'))
+        let is_new = |name: &str| !is_documented(name) && !name.ends_with(Self::MORE);
+        all.filter(move |(name, _)| name.contains('/') && is_new(name))
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 

@@ -13,6 +13,7 @@ mod condition_state;
 mod date_filter;
 mod delivery;
 mod detail;
+mod documented;
 mod enrichment;
 mod fact;
 pub mod filter;
@@ -67,6 +68,7 @@ pub use condition_state::{ConditionState, Finding, OWN_RULE, Transition, decide,
 pub use date_filter::DateFilter;
 pub use delivery::{AlertState, DeliveryState, Ending, FailureReason};
 pub use detail::{Detail, Details, Forecast, IngestedVia, forecast};
+pub use documented::is_documented;
 pub use enrichment::{Catalogue, CveNumber, EpssScores, KevCatalogue, KevEntry};
 pub use fact::{alert_id, alert_of, test_id};
 pub use fingerprint::{

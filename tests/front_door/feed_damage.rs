@@ -241,3 +241,36 @@ async fn whole_records_within_a_record_are_quarantined() {
                         from advisoryd_v1.advisories where said = 'SA1'";
     assert_eq!(world.texts(unrecognised).await, ["SA2; SA3"]);
 }
+
+/// The same, where the element around is not called like a record.
+#[tokio::test]
+async fn whole_records_of_another_name_are_quarantined_too() {
+    let (world, served) = world_of_documents().await;
+    let named = |name: &str, number: usize| {
+        let record = record(number).replace("</advisory>", "</update>");
+        record
+            .replace("<advisory>", "<update>")
+            .replace("update", name)
+    };
+    let reference = "<related><entry><advisory_identifier>SA9</advisory_identifier>\
+                     <title>Other</title><released>2026-01-01</released></entry></related>";
+    let end = format!(
+        "<updates>{}</updates>{reference}</advisory>",
+        named("update", 2)
+    );
+    let document = record(1).replace("</advisory>", &end);
+    served.set(
+        1,
+        format!("<advisories>{document}{}</advisories>", record(4)),
+    );
+    world.pull_one().await;
+    let kept = world
+        .texts("select key || ' ' || raw from advisoryd.quarantine order by id")
+        .await;
+    assert_eq!(kept, [format!("SA2 {}", named("update", 2))]);
+    let unrecognised = "select unrecognised ->> 'advisory/updates/update' \
+                        from advisoryd_v1.advisories where said = 'SA1'";
+    assert_eq!(world.texts(unrecognised).await, ["SA2"]);
+    let requested = "select said from advisoryd.wanted_detail order by said";
+    assert!(world.texts(requested).await.contains(&"SA2".to_owned()));
+}

@@ -86,3 +86,81 @@ async fn names_that_never_repeat_do_not_fill_the_table() {
         .await;
     assert_eq!(stored, 1000);
 }
+
+/// Names that a column is read from elsewhere, and names that upstream documents.
+#[tokio::test]
+async fn texts_under_known_names_within_others_are_kept_and_change() {
+    let (world, documents) = world_of_documents().await;
+    let with = |workaround: &str, solution: &str| {
+        feed(&format!(
+            "<workaround><description>{workaround}</description></workaround>\
+             <content><title>Real</title></content><extended_solution>{solution}</extended_solution>"
+        ))
+    };
+    documents.set(1, with("Disable the service", "More"));
+    pull(&world).await;
+    let kept = "select unrecognised ->> 'advisory/workaround/description'
+                       || ' | ' || (unrecognised ->> 'advisory/content/title')
+                       || ' | ' || (unrecognised ->> 'advisory/extended_solution')
+                from advisoryd_v1.advisories";
+    assert_eq!(
+        world.texts(kept).await,
+        ["Disable the service | Real | More"]
+    );
+    // What upstream documents is no news.
+    let new = [
+        "watch list 1 | advisory/content/title | Real",
+        "watch list 1 | advisory/workaround/description | Disable the service",
+    ];
+    assert_eq!(world.texts(FIELDS).await, new);
+
+    documents.set(1, with("None, and exploited", "Less"));
+    pull(&world).await;
+    assert_eq!(
+        world.texts(kept).await,
+        ["None, and exploited | Real | Less"]
+    );
+    // It is in no column, so that it makes no version.
+    let versions = "select version::text from advisoryd_v1.advisories";
+    assert_eq!(world.texts(versions).await, ["1"]);
+    assert_eq!(world.texts(FIELDS).await, new);
+}
+
+/// Signs, other names of products, and names that contradict an id.
+#[tokio::test]
+async fn values_that_no_column_can_hold_are_kept_by_their_path() {
+    let (world, documents) = world_of_documents().await;
+    documents.set(
+        1,
+        feed(
+            "<where>-1</where><impact><item><id>1</id><name>Remote code execution</name></item></impact>\
+             <products><product><name>A</name><title>B</title><is_os>perhaps</is_os>\
+             <cpes><cpe>pkg:npm/left-pad@1.0</cpe><cpe>CPE:2.3:a:x:y:1</cpe><cpe>cpe:/a:x:y, o:z</cpe></cpes>\
+             </product></products><references><reference id='r7'><url>https://example.com/</url>\
+             <description>D</description><title>T</title></reference></references>",
+        ),
+    );
+    pull(&world).await;
+    let columns = "select attack_vector || ' | ' || array_to_string(impacts, ',')
+                          || ' | ' || (select array_to_string(p.cpes, ' ')
+                                       from advisoryd_v1.advisory_products p where p.said = a.said)
+                   from advisoryd_v1.advisories a";
+    assert_eq!(
+        world.texts(columns).await,
+        ["unknown | System access | CPE:2.3:a:x:y:1 cpe:/a:x:y"]
+    );
+    let kept = "select key || ': ' || value
+                from advisoryd_v1.advisories, jsonb_each_text(unrecognised) order by key collate \"C\"";
+    assert_eq!(
+        world.texts(kept).await,
+        [
+            "advisory/impact/item/name: Remote code execution",
+            "advisory/products/product/cpes/cpe: pkg:npm/left-pad@1.0; cpe:/a:x:y, o:z",
+            "advisory/products/product/is_os: perhaps",
+            "advisory/products/product/title: B",
+            "advisory/references/reference/@id: r7",
+            "advisory/references/reference/title: T",
+            "attack_vector: -1",
+        ]
+    );
+}

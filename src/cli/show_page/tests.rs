@@ -26,6 +26,29 @@ fn a_column_that_the_page_does_not_know_is_shown_behind_the_facts() {
     );
 }
 
+#[test]
+fn what_is_documented_hides_nothing_odd() {
+    let page = |unrecognised: serde_json::Value| {
+        let document = json!({"said": "SA1", "title": "x", "unrecognised": unrecognised});
+        let receipt = Receipt {
+            is_stored: true,
+            ..Receipt::default()
+        };
+        page(
+            RecordKind::Advisory,
+            &document,
+            (&receipt, Times::new(true)),
+        )
+    };
+    let revision = "advisory/revisions/list-item/number";
+    assert!(!page(json!({revision: "1.0"})).contains("unrecognised"));
+    let both = page(json!({revision: "1.0", "advisory/colour": "red"}));
+    assert!(
+        both.contains("unrecognised      {\"advisory/colour\":\"red\"}"),
+        "{both}"
+    );
+}
+
 /// Texts from upstream in every field, and each line of the page that may begin.
 #[test]
 fn no_field_forges_a_line() {

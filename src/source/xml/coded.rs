@@ -2,14 +2,15 @@
 
 use super::codes;
 use super::fields::Fields;
+use super::tree::Found;
 use super::values::{boolean, greater, shortened, spellings};
 use crate::config::AliasField;
 use crate::model::AttackVector;
 
-impl Fields<'_> {
+impl<'m> Fields<'m> {
     pub fn criticality(&mut self) -> Option<i32> {
-        let mut levels: Vec<(i32, &str)> = Vec::new();
-        let mut others = Vec::new();
+        let mut levels: Vec<(i32, Found<'m>)> = Vec::new();
+        let mut others: Vec<Found<'m>> = Vec::new();
         let mut is_vendors = true;
         for group in self.groups(AliasField::Criticality) {
             let is_named_so = group.iter().all(|one| codes::names_criticality(one.name()));
@@ -17,11 +18,14 @@ impl Fields<'_> {
                 continue;
             }
             for found in group {
-                let texts = spellings(&[found]);
-                let mut known = texts.iter();
-                match known.find_map(|text| Some((codes::criticality(text)?, *text))) {
-                    Some(level) => levels.push(level),
-                    None => others.extend(texts.first().copied()),
+                let all = spellings(&[found]);
+                let mut known = all.iter();
+                match known.find_map(|one| Some((codes::criticality(one.text())?, *one))) {
+                    Some((code, one)) => {
+                        read_as(code, &all);
+                        levels.push((code, one));
+                    }
+                    None => others.extend(all.first().copied()),
                 }
             }
             is_vendors &= levels.is_empty() || is_named_so;
@@ -31,51 +35,58 @@ impl Fields<'_> {
             .map(|(code, _)| *code)
             .max_by_key(|code| codes::rank(*code));
         let Some(best) = best else {
-            self.keep(AliasField::Criticality, &others[..others.len().min(1)]);
+            others.truncate(1);
+            self.keep_found(AliasField::Criticality, &others);
             return None;
         };
         let less = levels.iter().filter(|(code, _)| *code != best);
-        others.extend(less.map(|(_, text)| *text));
-        self.keep(AliasField::Criticality, &others);
+        others.extend(less.map(|(_, one)| *one));
+        self.keep_found(AliasField::Criticality, &others);
         Some(best)
     }
 
     pub fn attack_vector(&mut self) -> Option<AttackVector> {
-        let texts = spellings(
-            &self
-                .rules
-                .aliases
-                .all(self.record, AliasField::AttackVector),
-        );
-        let known = texts.iter().find_map(|text| codes::attack_vector(text));
-        let differs = |text: &&&str| known.is_none() || codes::attack_vector(text) != known;
-        let others: Vec<&str> = texts.iter().filter(differs).copied().collect();
+        const FIELD: AliasField = AliasField::AttackVector;
+        let all = spellings(&self.rules.aliases.all(self.record, FIELD));
+        let mut known = all.iter();
+        let known = known.find_map(|one| codes::attack_vector(one.text()));
         if known.is_none() {
-            self.keep(AliasField::AttackVector, &others[..others.len().min(1)]);
-            return (!texts.is_empty()).then_some(AttackVector::Unknown);
+            self.keep_found(FIELD, &all[..all.len().min(1)]);
+            return (!all.is_empty()).then_some(AttackVector::Unknown);
         }
-        self.keep(AliasField::AttackVector, &others);
+        let (same, others) = all
+            .into_iter()
+            .partition::<Vec<_>, _>(|one| codes::attack_vector(one.text()) == known);
+        for one in same {
+            one.mark();
+        }
+        self.keep_found(FIELD, &others);
         known
     }
 
     pub fn solution_status(&mut self) -> Option<String> {
-        let texts = spellings(
-            &self
-                .rules
-                .aliases
-                .all(self.record, AliasField::SolutionStatus),
-        );
-        let known = texts.iter().find_map(|text| codes::solution_status(text));
-        let is_name = |text: &&&str| text.parse::<i64>().is_err();
-        let shown = || texts.iter().find(is_name).or(texts.first()).copied();
-        if let Some(known) = known {
-            let others = texts
-                .iter()
-                .filter(|text| codes::solution_status(text) != Some(known));
-            let others: Vec<&str> = others.copied().collect();
-            self.keep(AliasField::SolutionStatus, &others);
+        const FIELD: AliasField = AliasField::SolutionStatus;
+        let all = spellings(&self.rules.aliases.all(self.record, FIELD));
+        let mut known = all.iter();
+        let Some(known) = known.find_map(|one| codes::solution_status(one.text())) else {
+            let is_name = |one: &&Found<'_>| one.text().parse::<i64>().is_err();
+            let shown = all.iter().find(is_name).or(all.first())?;
+            return Some(shortened(shown.read()));
+        };
+        let (same, others) = all
+            .into_iter()
+            .partition::<Vec<_>, _>(|one| codes::solution_status(one.text()) == Some(known));
+        for one in same {
+            one.mark();
         }
-        known.or_else(shown).map(shortened)
+        self.keep_found(FIELD, &others);
+        Some(known.to_owned())
+    }
+
+    /// Keeps texts that are stored nowhere else.
+    fn keep_found(&mut self, field: AliasField, found: &[Found<'m>]) {
+        let texts: Vec<&str> = found.iter().map(|one| one.read()).collect();
+        self.keep(field, &texts);
     }
 
     pub fn is_rejected(&mut self, criticality: Option<i32>) -> bool {
@@ -86,5 +97,15 @@ impl Fields<'_> {
         let by_flag = self.read(AliasField::IsRejected, rejected, greater);
         let by_type = self.read(AliasField::Type, rejected, greater);
         criticality == Some(0) || by_flag == Some(true) || by_type == Some(true)
+    }
+}
+
+/// Marks what says a criticality and nothing else. Another one beside it stays left over.
+fn read_as(code: i32, all: &[Found<'_>]) {
+    for one in all {
+        let text = one.text();
+        if codes::criticality(text) == Some(code) && codes::says_only_criticality(text) {
+            one.mark();
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Codes and names of contract §7: criticality, attack vector, solution status, impact.
 
 use super::name::{key, keys};
+use super::values::whole_number;
 use crate::model::{AttackVector, Severity};
 
 const SOLUTION_STATUSES: [(u8, &str); 5] = [
@@ -33,7 +34,23 @@ pub(super) fn criticality(text: &str) -> Option<i32> {
     let text = text.trim();
     let whole = text.strip_suffix(".0").unwrap_or(text);
     let by_name = || Severity::from_name(text).map(Severity::criticality);
-    whole.parse().ok().or_else(by_name)
+    whole_number(whole).or_else(by_name)
+}
+
+/// Whether a text that was read as a criticality says nothing else, but for `4 of 5`.
+pub(super) fn says_only_criticality(text: &str) -> bool {
+    let (code, more) = text.split_once('(').unwrap_or((text, ""));
+    let code = code.trim();
+    let more = more.trim_end_matches(')').trim();
+    let is_rank = |more: &str| {
+        let parts = more.split_once(" of ");
+        parts.is_some_and(|(one, all)| {
+            whole_number::<u8>(one).is_some() && whole_number::<u8>(all).is_some()
+        })
+    };
+    let is_code = words(code).is_some() || code.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = code.parse::<f64>().is_ok();
+    (is_code || is_number) && (more.is_empty() || is_rank(more))
 }
 
 /// How severe a code is: greater is worse, and a code nobody knows the least.
@@ -55,7 +72,7 @@ pub(super) fn names_criticality(name: &str) -> bool {
 
 /// From where it can be exploited, given as code or name.
 pub(super) fn attack_vector(text: &str) -> Option<AttackVector> {
-    match alphanumeric(text).collect::<String>().as_str() {
+    match words(text)?.as_str() {
         "0" | "none" => Some(AttackVector::None),
         "1" | "fromremote" | "remote" | "network" => Some(AttackVector::Remote),
         "2" | "fromlocalnetwork" | "localnetwork" | "adjacentnetwork" => {
@@ -77,19 +94,28 @@ pub(super) fn impact(text: &str) -> Option<&'static str> {
 }
 
 fn look_up(table: &[(u8, &'static str)], text: &str) -> Option<&'static str> {
-    if let Ok(code) = text.parse::<u8>() {
-        let known = table.iter().find(|(known, _)| *known == code);
+    if let Some(code) = whole_number::<i64>(text) {
+        let known = table.iter().find(|(known, _)| i64::from(*known) == code);
         return known.map(|(_, name)| *name);
     }
-    let same = |name: &str| alphanumeric(name).eq(alphanumeric(text));
+    let wanted = words(text)?;
+    let same = |name: &str| words(name).as_ref() == Some(&wanted);
     let known = table.iter().find(|(_, name)| same(name));
     known.map(|(_, name)| *name)
 }
 
-fn alphanumeric(text: &str) -> impl Iterator<Item = char> {
-    text.chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|character| character.to_ascii_lowercase())
+/// Letters and digits of a text that consists of words, without what may stand between
+/// these. A sign changes what a text means: `-1` is not `1`.
+fn words(text: &str) -> Option<String> {
+    let text = text.trim().trim_end_matches('.');
+    let is_between =
+        |character: char| character.is_whitespace() || matches!(character, '_' | '-' | '/');
+    let is_word = |character: char| character.is_ascii_alphanumeric();
+    let is_whole = text.starts_with(is_word)
+        && text.ends_with(is_word)
+        && text.chars().all(|one| is_word(one) || is_between(one));
+    let letters = text.chars().filter(|one| is_word(*one));
+    is_whole.then(|| letters.map(|one| one.to_ascii_lowercase()).collect())
 }
 
 #[cfg(test)]
@@ -120,6 +146,26 @@ mod tests {
         );
         assert_eq!(attack_vector("1"), Some(AttackVector::Remote));
         assert_eq!(attack_vector("4"), None);
+        assert_eq!(attack_vector("1."), Some(AttackVector::Remote));
+        assert_eq!(
+            attack_vector("Adjacent-Network"),
+            Some(AttackVector::LocalNetwork)
+        );
         assert_eq!(solution_status(""), None);
+    }
+
+    #[test]
+    fn a_sign_makes_another_code() {
+        for text in [
+            "-1", "+1", "#1", "-2", "1-", "(1)", "1,2", "not 1", "-0", "１",
+        ] {
+            assert_eq!(attack_vector(text), None, "{text}");
+            assert_eq!(solution_status(text), None, "{text}");
+            assert_eq!(impact(text), None, "{text}");
+        }
+        assert_eq!(impact("#DoS"), None);
+        assert_eq!(criticality("+1"), None);
+        assert_eq!(criticality("-0"), None);
+        assert_eq!(criticality("-1"), Some(-1));
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn cves(fields: &mut Fields<'_>) -> Vec<String> {
     for group in fields.groups(AliasField::Cves) {
         for one in group {
             match one {
-                Found::Attribute(attribute) => found.take(attribute.key, attribute.read()),
+                Found::Attribute(attribute) => found.take(attribute.key, one),
                 Found::Element(node) => found.node(node, LEVELS),
             }
         }
@@ -81,12 +81,12 @@ impl Cves {
                 } else {
                     attribute.key
                 };
-                self.take(name, attribute.read());
+                self.take(name, Found::Attribute(attribute));
             } else if VALUES.contains(&attribute.key) && is_name(&attribute.value) {
-                self.take(attribute.key, attribute.read());
+                self.take(attribute.key, Found::Attribute(attribute));
             }
         }
-        self.take(node.key, node.read());
+        self.take(node.key, Found::Element(node));
         if levels == 0 {
             return;
         }
@@ -98,21 +98,22 @@ impl Cves {
     }
 
     /// Takes the names in a text; what else it says is unexpected only where
-    /// nothing but names belongs, or where it looks like one.
-    fn take(&mut self, place: u64, text: &str) {
+    /// nothing but names belongs, or where it looks like one. A text that says more
+    /// elsewhere stays left over.
+    fn take(&mut self, place: u64, found: Found<'_>) {
+        let text = found.text();
         let Some(pattern) = NAME.as_ref().filter(|_| !text.is_empty()) else {
             return;
         };
         let has_only_names = ONLY.contains(&place);
         let mut rest = String::new();
         let mut from = 0;
-        for found in pattern.captures_iter(text) {
-            let (Some(whole), Some(year), Some(number)) =
-                (found.get(0), found.get(2), found.get(3))
+        for name in pattern.captures_iter(text) {
+            let (Some(whole), Some(year), Some(number)) = (name.get(0), name.get(2), name.get(3))
             else {
                 continue;
             };
-            let is_name = found.get(1).is_some() || has_only_names;
+            let is_name = name.get(1).is_some() || has_only_names;
             if !is_name || number.len() > MOST_DIGITS {
                 continue;
             }
@@ -126,9 +127,11 @@ impl Cves {
         let is_word = |word: &&str| word.chars().any(char::is_alphanumeric);
         let mut words = rest
             .split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'))
-            .filter(is_word);
+            .filter(is_word)
+            .peekable();
         let looks_alike = |word: &str| word.to_ascii_uppercase().contains("CVE");
-        if has_only_names {
+        if has_only_names || words.peek().is_none() {
+            found.mark();
             self.unexpected.extend(words.map(str::to_owned));
         } else if let Some(word) = words.find(|word| looks_alike(word) && word.len() > 3) {
             self.unexpected.push(word.to_owned());

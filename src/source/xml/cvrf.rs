@@ -76,7 +76,7 @@ fn joined(texts: impl Iterator<Item = String>) -> Option<String> {
 fn notes(node: &Node<'_>, names: &'static [u64]) -> Option<String> {
     let notes = node.named(names).flat_map(|list| list.named(keys!["Note"]));
     let is_legal =
-        |note: &&Node<'_>| note.value(keys!["Type"]).as_deref() == Some("Legal Disclaimer");
+        |note: &&Node<'_>| note.peek(keys!["Type"]).as_deref() == Some("Legal Disclaimer");
     let prose = notes.filter(|note| !is_legal(note));
     let texts = prose.map(|note| (note, note.whole_text()));
     let texts: Vec<_> = texts.filter(|(_, text)| !text.is_empty()).collect();
@@ -115,10 +115,18 @@ fn impacts(vulnerabilities: &[&Node<'_>]) -> Vec<String> {
         .iter()
         .flat_map(|one| one.named(keys!["Threats"]));
     let all = lists.flat_map(|list| list.named(keys!["Threat"]));
-    let impacts = all.filter(|threat| threat.value(keys!["Type"]).as_deref() == Some("Impact"));
+    let impacts = all.filter(|threat| threat.peek(keys!["Type"]).as_deref() == Some("Impact"));
+    let is_name = |text: &str| text.chars().count() <= LONGEST_IMPACT_CHARS;
     impacts
-        .filter_map(|threat| threat.value(keys!["Description"]))
-        .filter(|text| text.chars().count() <= LONGEST_IMPACT_CHARS)
+        .filter(|threat| {
+            threat
+                .peek(keys!["Description"])
+                .is_some_and(|text| is_name(&text))
+        })
+        .filter_map(|threat| {
+            threat.value(keys!["Type"]);
+            threat.value(keys!["Description"])
+        })
         .map(|text| codes::impact(&text).map_or_else(|| text.to_string(), str::to_owned))
         .collect()
 }
@@ -132,7 +140,7 @@ fn products(node: &Node<'_>, into: &mut Vec<Product>) {
             cpes(child, 0, &mut names);
             into.push(Product {
                 product_id: child.value(keys!["ProductID"]).map(Cow::into_owned),
-                name: child.text.to_string(),
+                name: child.read().to_owned(),
                 is_os: None,
                 cpes: names,
             });
@@ -142,34 +150,64 @@ fn products(node: &Node<'_>, into: &mut Vec<Product>) {
     }
 }
 
-/// The highest score of each version over all vulnerabilities.
+const SCORES: &[u64] = keys!["BaseScore", "BaseScoreV2", "BaseScoreV3", "BaseScoreV4"];
+const VECTORS: &[u64] = keys!["Vector", "VectorV2", "VectorV3", "VectorV4"];
+
+/// The highest score of each version over all vulnerabilities. Others stay left over.
 fn scores(vulnerabilities: &[&Node<'_>], advisory: &mut Advisory) {
     let lists = vulnerabilities
         .iter()
         .flat_map(|one| one.named(keys!["CVSSScoreSets"]));
-    for set in lists.flat_map(|list| &list.children) {
-        let slot = match set.key {
-            name if name == key(b"ScoreSet") || name == key(b"ScoreSetV2") => &mut advisory.cvss2,
-            name if name == key(b"ScoreSetV3") => &mut advisory.cvss3,
-            name if name == key(b"ScoreSetV4") => &mut advisory.cvss4,
-            _ => continue,
+    let sets: Vec<&Node<'_>> = lists.flat_map(|list| &list.children).collect();
+    for set in &sets {
+        let Some(slot) = slot(set, advisory) else {
+            continue;
         };
-        let names = keys!["BaseScore", "BaseScoreV2", "BaseScoreV3", "BaseScoreV4"];
-        let vectors = keys!["Vector", "VectorV2", "VectorV3", "VectorV4"];
-        let text = set.value(names);
-        let found = scored_or_absent(Cvss {
-            score: text.as_deref().and_then(score),
-            vector: set.value(vectors).map(|vector| shortened(&vector)),
-        });
-        if let Some(text) = text.filter(|text| score(text).is_none()) {
-            let field = format!("cvss{}_score", version(set.key));
-            advisory.unrecognised.insert(field, shortened(&text));
-        }
+        let (found, text) = scored(set);
         let better = found.score > slot.score || (slot.vector.is_none() && slot.score.is_none());
         if better {
             *slot = found;
         }
+        if let Some(text) = text.filter(|text| score(text).is_none()) {
+            let field = format!("cvss{}_score", version(set.key));
+            advisory
+                .unrecognised
+                .entry(field)
+                .or_insert_with(|| shortened(&text));
+        }
     }
+    for set in sets {
+        let Some(stored) = slot(set, advisory) else {
+            continue;
+        };
+        let (found, text) = scored(set);
+        // A score of 0 without a vector is none.
+        if found.score == stored.score || text.as_deref().and_then(score) == Some(0.0) {
+            set.value(SCORES);
+        }
+        if found.vector == stored.vector {
+            set.value(VECTORS);
+        }
+    }
+}
+
+fn slot<'a>(set: &Node<'_>, advisory: &'a mut Advisory) -> Option<&'a mut Cvss> {
+    match set.key {
+        name if name == key(b"ScoreSet") || name == key(b"ScoreSetV2") => Some(&mut advisory.cvss2),
+        name if name == key(b"ScoreSetV3") => Some(&mut advisory.cvss3),
+        name if name == key(b"ScoreSetV4") => Some(&mut advisory.cvss4),
+        _ => None,
+    }
+}
+
+/// The score of a set, and its text.
+fn scored<'n>(set: &'n Node<'_>) -> (Cvss, Option<Cow<'n, str>>) {
+    let text = set.peek(SCORES);
+    let found = scored_or_absent(Cvss {
+        score: text.as_deref().and_then(score),
+        vector: set.peek(VECTORS).map(|vector| shortened(&vector)),
+    });
+    (found, text)
 }
 
 fn version(set: u64) -> u8 {

@@ -56,8 +56,8 @@ impl<'m> Fields<'m> {
         read: impl Fn(&str) -> Option<T>,
         better: fn(&T, &T) -> bool,
     ) -> Option<T> {
-        let mut best: Option<(T, Cow<'m, str>)> = None;
-        let mut others: Vec<Cow<'m, str>> = Vec::new();
+        let mut best: Option<(T, Found<'m>)> = None;
+        let mut others: Vec<Found<'m>> = Vec::new();
         for group in self.groups(field) {
             if let Some((best, _)) = &best {
                 // The same under another name says nothing new.
@@ -72,22 +72,29 @@ impl<'m> Fields<'m> {
             for found in group {
                 let text = found.line();
                 if is_absent(&text) {
+                    found.take_line();
                     continue;
                 }
                 match (read(&text), &best) {
-                    (Some(value), Some((known, _))) if value == *known => {}
-                    (Some(value), Some((known, _))) if !better(&value, known) => others.push(text),
+                    (Some(value), Some((known, _))) if value == *known => found.take_line(),
+                    (Some(value), Some((known, _))) if !better(&value, known) => others.push(found),
                     (Some(value), _) => {
-                        others.extend(best.replace((value, text)).map(|(_, text)| text));
+                        found.take_line();
+                        others.extend(best.replace((value, found)).map(|(_, found)| found));
                     }
-                    (None, _) => others.push(text),
+                    (None, _) => others.push(found),
                 }
             }
         }
-        let others: Vec<&str> = others.iter().map(|text| &**text).collect();
-        // Of several that mean nothing the first tells enough.
+        // Of several that mean nothing the first tells enough under the name of the field.
         let told = if best.is_some() { others.len() } else { 1 };
-        self.keep(field, &others[..told.min(others.len())]);
+        let told = &others[..told.min(others.len())];
+        for found in told {
+            found.take_line();
+        }
+        let texts: Vec<Cow<'m, str>> = told.iter().map(|found| found.line()).collect();
+        let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
+        self.keep(field, &texts);
         best.map(|(value, _)| value)
     }
 

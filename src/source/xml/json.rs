@@ -8,7 +8,7 @@ use super::characters::{are_allowed, replaced};
 use super::error::Unreadable;
 use super::identity::{own, without_identifier};
 use super::map;
-use super::name::key;
+use super::name::{key, keys};
 use super::repairs::Repairs;
 use super::reported::quoted;
 use super::rules::{Limits, Rules};
@@ -38,6 +38,8 @@ pub fn read_json(rules: &Rules, value: &Value) -> Result<Advisory, Unreadable> {
         let says = said_by(value).map_or_else(String::new, |says| format!("; it says `{says}`"));
         return Err(unreadable(format!("{reason}{says}")));
     }
+    // It has a column of its own.
+    tree.named(keys!["custom_info"]).for_each(Node::mark);
     let mut advisory = map::advisory(rules, &tree).map_err(unreadable)?;
     advisory.repaired(repairs.in_words());
     Ok(advisory)

@@ -8,7 +8,7 @@ use super::codes;
 use super::name::keys;
 use super::rules::Rules;
 use super::tree::{Found, Node};
-use super::values::{boolean, cpes, shortened};
+use super::values::{boolean, cpes, is_cpe, shortened, whole_number};
 use crate::config::AliasField;
 use crate::model::{Product, Reference};
 
@@ -101,7 +101,7 @@ impl Kind {
         let has_parts = has_attributes || children.iter().any(|child| is_part(child.key));
         // `<product name="…"><cpe>…</cpe><cpe>…</cpe></product>` is one product.
         let is_item = has_attributes && self.items.contains(&node.key)
-            || children.iter().all(|child| child.text.starts_with("cpe:"));
+            || children.iter().all(|child| is_cpe(&child.text));
         let is_repeated = is_repeated && !is_item;
         if children.is_empty() || has_parts && !is_repeated {
             into.push(node);
@@ -186,8 +186,11 @@ fn product(node: &Node<'_>) -> Option<Product> {
         .value(keys!["id", "product_id"])
         .map(|id| shortened(&id));
     let named = node.value(NAMES);
-    let text = Some(node.read()).filter(|text| !text.is_empty());
-    let called = named.as_deref().or(text).or(product_id.as_deref())?;
+    let own = || Some(node.text.as_ref()).filter(|text| !text.is_empty());
+    let called = named.as_deref().or_else(own).or(product_id.as_deref())?;
+    if named.is_none() {
+        node.read();
+    }
     let called = match node.value(keys!["version", "product_version"]) {
         Some(version) if !called.ends_with(&*version) => format!("{called} {version}"),
         _ => called.to_owned(),
@@ -196,9 +199,7 @@ fn product(node: &Node<'_>) -> Option<Product> {
     cpes(node, 3, &mut platforms);
     Some(Product {
         name: name(&called),
-        is_os: node
-            .value(keys!["is_os", "os"])
-            .and_then(|text| boolean(&text)),
+        is_os: parsed(node, keys!["is_os", "os"], boolean),
         cpes: platforms,
         product_id,
     })
@@ -238,16 +239,15 @@ fn plain_references(text: &str, ordinal: Option<i32>, all: &mut Vec<Placed>) {
 
 /// Reads one reference.
 pub(super) fn reference(node: &Node<'_>, all: &mut Vec<Placed>) {
-    let ordinal = node.value(keys!["ordinal", "number", "order"]);
-    let ordinal = ordinal.and_then(|text| text.parse().ok());
+    let ordinal = parsed(node, keys!["ordinal", "number", "order"], whole_number);
     let url = node.value(URLS).map(Cow::into_owned);
     let named = node.value(TEXTS);
     if url.is_none() && named.is_none() {
         plain_references(node.read(), ordinal, all);
         return;
     }
-    let text = Some(node.read()).filter(|text| !text.is_empty());
-    let description = named.as_deref().or(text).map(str::to_owned);
+    let own = || Some(node.read()).filter(|text| !text.is_empty());
+    let description = named.as_deref().or_else(own).map(str::to_owned);
     let reference = Reference {
         ordinal: 0,
         url,
@@ -287,13 +287,26 @@ pub(super) fn impacts(rules: &Rules, record: &Node<'_>) -> Vec<String> {
 }
 
 fn impact(node: &Node<'_>, into: &mut Vec<String>) {
-    let id = node.value(keys!["id", "code"]);
-    let named = node.value(keys!["name", "description"]);
-    let known = id.as_deref().and_then(codes::impact);
-    match known.or(named.as_deref()).or(id.as_deref()) {
-        Some(text) => into.push(codes::impact(text).map_or_else(|| name(text), str::to_owned)),
+    const IDS: &[u64] = keys!["id", "code"];
+    const NAMES: &[u64] = keys!["name", "description"];
+    let known = parsed(node, IDS, codes::impact);
+    // A name that says something else stays left over.
+    let differs = |text: &str| known.is_some_and(|known| codes::impact(text) != Some(known));
+    let named = parsed(node, NAMES, |text| {
+        (!differs(text)).then(|| text.to_owned())
+    });
+    let text = known.map(str::to_owned).or(named);
+    match text.or_else(|| node.value(IDS).map(Cow::into_owned)) {
+        Some(text) => into.push(codes::impact(&text).map_or_else(|| name(&text), str::to_owned)),
         None => split_impacts(node.read(), into),
     }
+}
+
+/// The value under one of `names`, where it is understood; else it stays left over.
+fn parsed<T>(node: &Node<'_>, names: &[u64], read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let value = read(&node.peek(names)?)?;
+    node.value(names);
+    Some(value)
 }
 
 fn split_impacts(text: &str, into: &mut Vec<String>) {

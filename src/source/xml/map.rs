@@ -11,7 +11,7 @@ use super::lists;
 use super::rules::Rules;
 use super::scores;
 use super::tree::Node;
-use super::values::{boolean, greater, number};
+use super::values::{boolean, greater, number, whole_number};
 use crate::config::AliasField;
 use crate::model::{Advisory, parse_time};
 
@@ -79,9 +79,9 @@ fn identifiers(fields: &mut Fields<'_>, said: &str) {
 fn upstream_id(fields: &mut Fields<'_>) -> Option<i64> {
     let rules = fields.rules;
     // `id="SA1"` is the identifier again, not a number that cannot be read.
-    let number_or_name = |text: &str| match text.parse::<i64>() {
-        Ok(number) => Some(Some(number)),
-        Err(_) => rules.is_identifier(text.as_bytes()).then_some(None),
+    let number_or_name = |text: &str| match whole_number::<i64>(text) {
+        Some(number) => Some(Some(number)),
+        None => rules.is_identifier(text.as_bytes()).then_some(None),
     };
     let is_number = |one: &Option<i64>, other: &Option<i64>| one.is_some() && other.is_none();
     let found = fields.read(AliasField::UpstreamId, number_or_name, is_number);

@@ -7,7 +7,7 @@ use super::identity::own;
 use super::rules::Rules;
 use super::tree::Node;
 use crate::config::AliasField;
-use crate::model::{Advisory, counted};
+use crate::model::counted;
 
 /// Records within one record that are kept. Nothing real holds so many.
 const MOST_RECORDS: usize = 1000;
@@ -18,37 +18,37 @@ const EXCERPT_BYTES: usize = 4096;
 /// A longer way to a record is cut, in bytes.
 const LONGEST_WAY_BYTES: usize = 200;
 
-/// Takes the records that lie within the record of `advisory`: elements of its own name
-/// with another identifier and further fields. One with an identifier alone is a
-/// reference. The advisory says under `unrecognised` where they are.
+/// Takes the whole records of other advisories that lie within a record, whatever their
+/// elements are called; what is taken is marked as read. One that says no more than a
+/// reference does is a reference. Also returns where they are: identifiers by the way to
+/// them.
 pub(super) fn taken(
     rules: &Rules,
     text: &str,
     root: &Node<'_>,
-    advisory: &mut Advisory,
-) -> Vec<Other> {
+) -> (Vec<Other>, BTreeMap<String, String>) {
     let mut search = Search {
         rules,
         text,
         root,
         way: Vec::new(),
-        said: &advisory.said,
         room: MOST_BYTES,
         found: Vec::new(),
         ways: BTreeMap::new(),
         more: 0,
     };
-    search.walk(root);
+    let said = own(rules, root).first().map_or("", |said| said.trim());
+    search.walk(root, said, false);
     let Search {
         found, ways, more, ..
     } = search;
-    for (way, mut saids) in ways {
+    let ways = ways.into_iter().map(|(way, mut saids)| {
         if more > 0 {
             saids.push(format!("{} within", counted(more, "more record")));
         }
-        advisory.unrecognised.insert(way, saids.join("; "));
-    }
-    found
+        (way, saids.join("; "))
+    });
+    (found, ways.collect())
 }
 
 struct Search<'s> {
@@ -57,7 +57,6 @@ struct Search<'s> {
     root: &'s Node<'s>,
     /// Names of the elements around, without that of the record.
     way: Vec<&'s str>,
-    said: &'s str,
     room: usize,
     found: Vec<Other>,
     /// Identifiers by the names that lead to them.
@@ -66,27 +65,39 @@ struct Search<'s> {
 }
 
 impl<'s> Search<'s> {
-    fn walk(&mut self, node: &'s Node<'s>) {
+    /// Looks for records below an element that is about `said`.
+    fn walk(&mut self, node: &'s Node<'s>, said: &'s str, is_reference: bool) {
+        let references = self.rules.aliases.of(AliasField::References);
         for child in &node.children {
             self.way.push(&child.name);
-            if child.key == self.root.key {
-                self.record(child);
+            let is_reference = is_reference || references.iter().any(|path| path.last == child.key);
+            let other = self.other(child, said, is_reference);
+            if let Some(other) = other {
+                self.record(child, other);
             }
-            self.walk(child);
+            self.walk(child, other.unwrap_or(said), is_reference);
             self.way.pop();
         }
     }
 
-    fn record(&mut self, node: &'s Node<'s>) {
+    /// The identifier of another advisory whose record an element is.
+    fn other(&self, node: &'s Node<'s>, said: &str, is_reference: bool) -> Option<&'s str> {
+        if node.children.is_empty() && node.attributes.is_empty() {
+            return None;
+        }
+        let all = own(self.rules, node).into_iter().map(str::trim);
+        let other = all.into_iter().find(|one| *one != said)?;
+        let is_record = if node.key == self.root.key {
+            is_whole(self.rules, node)
+        } else {
+            is_more_than_reference(self.rules, node, is_reference)
+        };
+        is_record.then_some(other)
+    }
+
+    fn record(&mut self, node: &'s Node<'s>, said: &'s str) {
         /// Named under one way, at most.
         const MOST_NAMED: usize = 10;
-        let said = own(self.rules, node).into_iter().map(str::trim);
-        let Some(said) = said.into_iter().find(|said| *said != self.said) else {
-            return;
-        };
-        if !is_whole(self.rules, node) {
-            return;
-        }
         if self.found.len() >= MOST_RECORDS {
             self.more += 1;
             return;
@@ -97,6 +108,7 @@ impl<'s> Search<'s> {
         }
         let raw = self.text.get(node.place.clone()).unwrap_or_default();
         let length = if raw.len() <= self.room {
+            node.mark_all();
             raw.len()
         } else {
             raw.floor_char_boundary(EXCERPT_BYTES)
@@ -122,12 +134,27 @@ const LEAST_FIELDS: usize = 2;
 
 /// Whether it says more about the advisory than a reference does.
 pub(super) fn is_whole(rules: &Rules, node: &Node<'_>) -> bool {
-    let is_about =
-        |field: &&AliasField| !matches!(field, AliasField::Said | AliasField::UpstreamId);
-    let fields = AliasField::ALL.iter().filter(is_about);
-    let said = fields.filter(|field| {
-        let found = rules.aliases.all(node, **field);
+    said_fields(rules, node).count() >= LEAST_FIELDS
+}
+
+/// The same of an element that is not called like a record: what a reference to an advisory
+/// has too (a title, addresses, times, in a list of references a text) does not make one.
+fn is_more_than_reference(rules: &Rules, node: &Node<'_>, is_reference: bool) -> bool {
+    use AliasField::{Description, ModifiedAt, References, ReleasedAt, Title, Type};
+    let is_of_reference = |field: &AliasField| match field {
+        Title | References | ReleasedAt | ModifiedAt | Type => true,
+        Description => is_reference,
+        _ => false,
+    };
+    is_whole(rules, node) && !said_fields(rules, node).all(|field| is_of_reference(&field))
+}
+
+/// The fields that it has a value for.
+fn said_fields(rules: &Rules, node: &Node<'_>) -> impl Iterator<Item = AliasField> {
+    let is_about = |field: &AliasField| !matches!(field, AliasField::Said | AliasField::UpstreamId);
+    let fields = AliasField::ALL.iter().copied().filter(is_about);
+    fields.filter(|field| {
+        let found = rules.aliases.all(node, *field);
         found.into_iter().any(|one| !one.is_blank())
-    });
-    said.count() >= LEAST_FIELDS
+    })
 }

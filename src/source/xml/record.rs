@@ -37,8 +37,9 @@ pub fn read_record(rules: &Rules, record: &[u8]) -> Result<Advisory, Unreadable>
 pub fn read_records(rules: &Rules, record: &[u8]) -> Result<(Advisory, Vec<Other>), Unreadable> {
     let text = text(rules, record)?;
     let Parsed { root, repairs } = parse(rules, &text)?;
+    let (within, ways) = nested::taken(rules, &text, &root);
     let mut advisory = map::advisory(rules, &root).map_err(Unreadable::new)?;
-    let within = nested::taken(rules, &text, &root, &mut advisory);
+    advisory.unrecognised.extend(ways);
     advisory.repaired(repairs.in_words());
     Ok((advisory, within))
 }

@@ -17,7 +17,8 @@ pub(super) fn scores(fields: &mut Fields<'_>) -> [Cvss; 3] {
     ];
     let mut scores = FIELDS.map(|(score, vector)| named(fields, score, vector));
     let mut others: [Vec<String>; 3] = Default::default();
-    for node in fields.record.named(keys!["cvss"]) {
+    let nodes: Vec<&Node<'_>> = fields.record.named(keys!["cvss"]).collect();
+    for node in &nodes {
         let index = version(node);
         let (found, text) = versioned(node);
         let best = &mut scores[index];
@@ -31,6 +32,9 @@ pub(super) fn scores(fields: &mut Fields<'_>) -> [Cvss; 3] {
         } else {
             others[index].push(text);
         }
+    }
+    for node in nodes {
+        mark(node, &scores[version(node)]);
     }
     for ((field, _), others) in FIELDS.into_iter().zip(others) {
         let others: Vec<&str> = others.iter().map(String::as_str).collect();
@@ -47,11 +51,14 @@ fn named(fields: &mut Fields<'_>, score_field: AliasField, vector_field: AliasFi
     })
 }
 
+const VECTORS: &[u64] = keys!["vector", "cvss_vector"];
+const SCORES: &[u64] = keys!["score", "base_score", "value"];
+
 /// `<cvss version="3.1" score="…" vector="…"/>`, where the names did not tell.
 fn versioned(node: &Node<'_>) -> (Cvss, String) {
-    let vector = node.value(keys!["vector", "cvss_vector"]);
-    let text = node.value(keys!["score", "base_score", "value"]);
-    let text = text.map_or_else(|| node.read().to_owned(), std::borrow::Cow::into_owned);
+    let vector = node.peek(VECTORS);
+    let text = node.peek(SCORES);
+    let text = text.map_or_else(|| node.text.to_string(), std::borrow::Cow::into_owned);
     let cvss = scored_or_absent(Cvss {
         score: score(&text),
         vector: vector.map(|vector| shortened(&vector)),
@@ -59,11 +66,35 @@ fn versioned(node: &Node<'_>) -> (Cvss, String) {
     (cvss, text)
 }
 
+/// Marks as read what is stored of an element: its score in the column or among the others,
+/// its vector if that is in the column.
+fn mark(node: &Node<'_>, stored: &Cvss) {
+    let (found, text) = versioned(node);
+    let is_kept = score(&text).is_some() || is_absent(&text) || found == Cvss::default();
+    if is_kept && node.value(SCORES).is_none() {
+        node.read();
+    }
+    if found.vector.is_some() && found.vector == stored.vector {
+        node.value(VECTORS);
+    }
+    let is_version = |text: &str| {
+        let number = text.to_ascii_lowercase();
+        let number = number.trim_start_matches(|c: char| "cvs: ".contains(c));
+        number.starts_with(['2', '3', '4']) && number.parse::<f64>().is_ok()
+    };
+    if node
+        .peek(keys!["version"])
+        .is_some_and(|text| is_version(&text))
+    {
+        node.value(keys!["version"]);
+    }
+}
+
 /// Which version an element says it is of: `3`, `v3.1`, `CVSSv3`, `CVSS:3.1`, or
 /// what its vector begins with. Version 2 says nothing. Counted from 0.
 fn version(node: &Node<'_>) -> usize {
-    let stated = node.value(keys!["version"]);
-    let vector = node.value(keys!["vector", "cvss_vector"]);
+    let stated = node.peek(keys!["version"]);
+    let vector = node.peek(VECTORS);
     let prefixed = vector.filter(|vector| vector.starts_with("CVSS:"));
     let text = stated.or(prefixed).unwrap_or_default();
     match text.bytes().find(u8::is_ascii_digit) {

@@ -81,15 +81,30 @@ pub(super) enum Found<'n> {
 }
 
 impl<'r> Node<'r> {
-    /// The attribute or the text of the child that has one of `names`, unless blank.
+    /// The attribute or the text of the child that has one of `names`, unless blank. It is
+    /// then no longer left over, nor is what says the same under another of these names.
     pub fn value(&self, names: &[u64]) -> Option<Cow<'_, str>> {
+        let value = self.peek(names)?;
+        let attributes = self.attributes.iter();
+        let attributes = attributes.filter(|one| names.contains(&one.key) && one.value == value);
+        attributes.for_each(|one| one.is_taken.set(true));
+        let children = self.children.iter();
+        let children = children.filter(|one| names.contains(&one.key) && one.is_line());
+        for child in children.filter(|one| one.joined() == value) {
+            child.mark();
+        }
+        Some(value)
+    }
+
+    /// The same value, which stays left over.
+    pub fn peek(&self, names: &[u64]) -> Option<Cow<'_, str>> {
         names.iter().find_map(|name| {
             let attributes = self.attributes.iter().filter(|one| one.key == *name);
             if let Some(attribute) = attributes.into_iter().find(|one| !one.value.is_empty()) {
-                return Some(Cow::Borrowed(attribute.read()));
+                return Some(Cow::Borrowed(&*attribute.value));
             }
             let mut children = self.children.iter().filter(|one| one.key == *name);
-            children.find(|one| one.is_line()).map(Node::whole_text)
+            children.find(|one| one.is_line()).map(Node::joined)
         })
     }
 
@@ -116,7 +131,27 @@ impl<'r> Node<'r> {
     /// Children of an element that has no text of its own are blocks unless HTML
     /// has them within a line.
     pub fn whole_text(&self) -> Cow<'_, str> {
+        self.mark();
+        self.joined()
+    }
+
+    /// Marks all its text as read.
+    pub fn mark(&self) {
         self.is_taken.set(true);
+        self.children.iter().for_each(Node::mark);
+    }
+
+    /// Marks it as read with everything in it, also attributes.
+    pub fn mark_all(&self) {
+        self.is_taken.set(true);
+        self.attributes
+            .iter()
+            .for_each(|one| one.is_taken.set(true));
+        self.children.iter().for_each(Node::mark_all);
+    }
+
+    /// The whole text, which stays left over.
+    pub fn joined(&self) -> Cow<'_, str> {
         if self.children.is_empty() {
             return Cow::Borrowed(&self.text);
         }
@@ -126,7 +161,6 @@ impl<'r> Node<'r> {
     }
 
     fn write(&self, out: &mut String) {
-        self.is_taken.set(true);
         let is_mixed = !self.text.is_empty();
         let mut from = 0;
         for child in &self.children {
@@ -190,8 +224,17 @@ impl<'n> Found<'n> {
     /// else its own.
     pub fn line(self) -> Cow<'n, str> {
         match self {
-            Self::Element(node) if node.is_line() => node.whole_text(),
-            other => Cow::Borrowed(other.read()),
+            Self::Element(node) if node.is_line() => node.joined(),
+            other => Cow::Borrowed(other.text()),
+        }
+    }
+
+    /// Marks that as read.
+    pub fn take_line(self) {
+        match self {
+            Self::Element(node) if node.is_line() => node.mark(),
+            Self::Element(node) => node.is_taken.set(true),
+            Self::Attribute(attribute) => attribute.is_taken.set(true),
         }
     }
 
@@ -215,6 +258,11 @@ impl<'n> Found<'n> {
             Self::Attribute(attribute) => attribute.read(),
             Self::Element(node) => node.read(),
         }
+    }
+
+    /// Marks its own text as read.
+    pub fn mark(self) {
+        self.read();
     }
 
     /// All its text, in the order of the document.

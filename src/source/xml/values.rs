@@ -1,7 +1,7 @@
 //! Parses single values: times, scores, booleans, CVE and CPE names.
 
 use super::name::keys;
-use super::tree::{Attribute, Found, Node};
+use super::tree::{Found, Node};
 use crate::model::Cvss;
 
 /// How upstream and its renderers write that there is nothing.
@@ -15,13 +15,13 @@ pub(super) fn is_absent(text: &str) -> bool {
         .any(|word| text.trim().eq_ignore_ascii_case(word))
 }
 
-/// The texts by which a code may be given, the plainest first: the text itself,
-/// an id or code inside, a name inside.
-pub(super) fn spellings<'n>(found: &[Found<'n>]) -> Vec<&'n str> {
+/// Where a code may be given, the plainest first: the text itself, an id or code
+/// inside, a name inside. They are not marked as read.
+pub(super) fn spellings<'n>(found: &[Found<'n>]) -> Vec<Found<'n>> {
     const INSIDE: &[u64] = keys!["id", "code", "level", "value", "name", "description"];
-    let mut texts = Vec::new();
+    let mut all = Vec::new();
     for one in found {
-        texts.push(one.read());
+        all.push(*one);
         let Found::Element(node) = one else {
             continue;
         };
@@ -30,13 +30,13 @@ pub(super) fn spellings<'n>(found: &[Found<'n>]) -> Vec<&'n str> {
                 .attributes
                 .iter()
                 .filter(|attribute| attribute.key == *name);
-            texts.extend(attributes.map(Attribute::read));
+            all.extend(attributes.map(Found::Attribute));
             let children = node.children.iter().filter(|child| child.key == *name);
-            texts.extend(children.map(Node::read));
+            all.extend(children.map(Found::Element));
         }
     }
-    texts.retain(|text| !text.is_empty());
-    texts
+    all.retain(|one| !one.text().is_empty());
+    all
 }
 
 /// The longest title, status or vector that is kept, in characters. Real ones are
@@ -86,22 +86,37 @@ pub(super) fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// Collects every text and attribute of `node`, down to a few levels, that
-/// begins with `cpe:`.
+/// A whole number in digits, perhaps negative: `+1` and `-0` are none.
+pub(super) fn whole_number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    let (digits, is_negative) = match text.strip_prefix('-') {
+        Some(digits) => (digits, true),
+        None => (text, false),
+    };
+    let are_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_zero = digits.bytes().all(|byte| byte == b'0');
+    (are_digits && !(is_negative && is_zero))
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+/// Whether a word is a CPE name.
+pub(super) fn is_cpe(word: &str) -> bool {
+    const PREFIX: &str = "cpe:";
+    let prefix = word.get(..PREFIX.len());
+    prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(PREFIX))
+}
+
+/// Collects the CPE names in every text and attribute of `node`, down to a few levels. A
+/// text that says more stays left over.
 pub(super) fn cpes(node: &Node<'_>, levels: usize, into: &mut Vec<String>) {
-    let is_cpe = |name: &&str| name.starts_with("cpe:");
     for attribute in &node.attributes {
-        let names = attribute.value.split_whitespace().filter(is_cpe);
-        into.extend(names.map(|name| {
-            attribute.is_taken.set(true);
-            name.to_owned()
-        }));
+        if cpe_words(&attribute.value, into) {
+            attribute.read();
+        }
     }
-    let names = node.text.split_whitespace().filter(is_cpe);
-    into.extend(names.map(|name| {
-        node.is_taken.set(true);
-        name.to_owned()
-    }));
+    if cpe_words(&node.text, into) {
+        node.read();
+    }
     if levels > 0 {
         for child in &node.children {
             cpes(child, levels - 1, into);
@@ -109,9 +124,51 @@ pub(super) fn cpes(node: &Node<'_>, levels: usize, into: &mut Vec<String>) {
     }
 }
 
+/// The CPE names among the words of a text, and whether there are any and nothing else.
+fn cpe_words(text: &str, into: &mut Vec<String>) -> bool {
+    let (mut any, mut others) = (false, false);
+    for word in text.split_whitespace() {
+        // In CPE 2.3 a comma may belong to a name, behind a backslash.
+        let name = word.trim_end_matches([',', ';']);
+        let name = if name.ends_with('\\') { word } else { name };
+        if is_cpe(name) {
+            into.push(name.to_owned());
+            any = true;
+        } else {
+            others |= name.chars().any(char::is_alphanumeric);
+        }
+    }
+    any && !others
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{boolean, is_absent, number, score};
+    use super::{boolean, cpe_words, is_absent, number, score, whole_number};
+
+    #[test]
+    fn signs_make_no_code() {
+        assert_eq!(whole_number("17"), Some(17));
+        assert_eq!(whole_number("-1"), Some(-1));
+        for text in ["+1", "-0", "#1", "-", "", "1.0", " 1"] {
+            assert_eq!(whole_number::<i32>(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn cpe_names_are_told_from_other_words() {
+        let mut names = Vec::new();
+        assert!(cpe_words("cpe:/a:x:y, CPE:2.3:a:x:y:1;", &mut names));
+        assert!(!cpe_words("cpe:/a:v:w, o:z", &mut names));
+        assert!(!cpe_words("pkg:npm/left-pad@1.0", &mut names));
+        assert!(cpe_words("cpe:2.3:a:x:y\\\\,", &mut names));
+        let wanted = [
+            "cpe:/a:x:y",
+            "CPE:2.3:a:x:y:1",
+            "cpe:/a:v:w",
+            "cpe:2.3:a:x:y\\\\,",
+        ];
+        assert_eq!(names, wanted);
+    }
 
     #[test]
     fn what_is_no_value_is_none() {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use advisoryd::model::{Advisory, Severity};
+use advisoryd::model::{Advisory, Severity, is_documented};
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
 use sqlx::AssertSqlSafe;
@@ -148,8 +148,15 @@ fn row(advisory: &Advisory, lists: &[i64]) -> Value {
     alike(row)
 }
 
-/// Both sides write numbers and times alike.
-fn alike(row: Map<String, Value>) -> Value {
+/// Both sides write numbers and times alike, and what upstream documents and no column
+/// holds is not compared.
+fn alike(mut row: Map<String, Value>) -> Value {
+    if let Some(Value::Object(odd)) = row.get_mut("unrecognised") {
+        odd.retain(|path, _| !is_documented(path));
+        if odd.is_empty() {
+            row.insert("unrecognised".to_owned(), Value::Null);
+        }
+    }
     let alike = |value: Value| match &value {
         Value::Number(number) => json!(number.as_f64()),
         Value::String(text) => match DateTime::parse_from_rfc3339(text) {

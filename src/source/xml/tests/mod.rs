@@ -5,6 +5,7 @@ mod around;
 mod damage;
 mod encodings;
 mod growth;
+mod leftovers;
 mod profiles;
 mod recognition;
 mod refusals;
