@@ -38,6 +38,8 @@ fn what_is_documented_hides_nothing_odd() {
             RecordKind::Advisory,
             &document,
             (&receipt, Times::new(true)),
+            None,
+            None,
         )
     };
     let revision = "advisory/revisions/list-item/number";
@@ -70,7 +72,13 @@ fn no_field_forges_a_line() {
                     is_stored: true,
                     ..Receipt::default()
                 };
-                let page = page(kind, &document, (&receipt, Times::new(true)), None, Some(80));
+                let page = page(
+                    kind,
+                    &document,
+                    (&receipt, Times::new(true)),
+                    None,
+                    Some(80),
+                );
                 for line in page.split(['\n', '\r', '\u{2028}']) {
                     let is_forged = line.starts_with("severity  ") && field != "severity";
                     assert!(!is_forged && !line.starts_with("FORGED"), "{field}: {page}");
