@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::status_source::Plan;
 use super::times::Times;
 use crate::config::Config;
-use crate::job::details::fetch;
+use crate::job::details::outlook::outlook;
 use crate::model::{SourceKey, counted, outgoing};
 use crate::store::ledger::source;
 use crate::store::wanted::backlog::{self, Backlog};
@@ -31,7 +31,7 @@ impl Details {
         let paused_until = found
             .and_then(|found| found.paused_until)
             .filter(|until| *until > now);
-        let done_at = fetch::outlook(config, &backlog, now).filter(|_| paused_until.is_none());
+        let done_at = outlook(config, &backlog, now).filter(|_| paused_until.is_none());
         Ok(Self {
             is_on: config.fetches_details(),
             backlog,

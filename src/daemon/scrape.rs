@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 
 use super::working::Working;
 use crate::config::Config;
-use crate::job::details::fetch;
+use crate::job::details::outlook::outlook;
 use crate::job::health::{catalogues, freshness};
 use crate::measures::{self, Budget, SharedUse};
 use crate::model::{ConditionState, DateFilter, chain};
@@ -93,7 +93,7 @@ async fn read_all(
         Some(working) => {
             let wanted = working.config.feeds.details;
             let backlog = backlog::backlog(&mut connection, wanted, now).await?;
-            let done_at = fetch::outlook(&working.config, &backlog, now);
+            let done_at = outlook(&working.config, &backlog, now);
             Some((backlog, done_at))
         }
     };

@@ -110,6 +110,16 @@ impl Answer {
         self.body.bytes(MAX_JSON_BYTES).await
     }
 
+    /// Reads the next part of a page of JSON, after `rows` said that there is one; `rows` and the
+    /// bytes are then those of that part.
+    ///
+    /// # Errors
+    /// Same as [`Body::chunk`].
+    pub async fn next_part(&mut self) -> Result<(), ClientError> {
+        self.rows = self.body.next_part().await?;
+        Ok(())
+    }
+
     /// Rejects web pages and responses that are clearly of another type. XML with an
     /// unspecific media type is accepted if it looks like markup.
     pub(super) async fn check_type(&mut self, kind: Kind) -> Result<(), ClientError> {

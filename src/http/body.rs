@@ -11,7 +11,7 @@ use tokio_util::io::StreamReader;
 
 use super::decoder::{decoder, encoding};
 use super::error::ClientError;
-use super::json_rows::{PageRows, Rows, SeenRows, TooMuch};
+use super::json_rows::{PageRows, Rows, TooMuch};
 use super::json_values::{JsonValues, MOST_VALUES};
 use super::usage::Meter;
 
@@ -43,6 +43,8 @@ pub struct Body {
     waited: Duration,
     /// Counts the values of JSON.
     values: Option<JsonValues>,
+    /// A page of JSON of which a part was read, and what was read ahead of its next part.
+    page: Option<(PageRows, BytesMut)>,
     meter: Meter,
 }
 
@@ -90,6 +92,7 @@ impl Body {
             total,
             waited: Duration::ZERO,
             values: None,
+            page: None,
             meter,
         })
     }
@@ -146,6 +149,7 @@ impl Body {
             total,
             waited: Duration::ZERO,
             values: None,
+            page: None,
             meter,
         };
         match read {
@@ -167,12 +171,14 @@ impl Body {
         Ok(self.read().await?.then(|| self.ahead.split().freeze()))
     }
 
-    /// The whole body, if it is at most `limit_bytes` long.
+    /// The whole body, if it is at most `limit_bytes` long, or the part of it that was read.
     ///
     /// # Errors
     /// Same as [`Body::chunk`].
     pub async fn bytes(&mut self, limit_bytes: u64) -> Result<Bytes, ClientError> {
-        self.read_whole(limit_bytes, Duration::MAX).await?;
+        if self.page.is_none() {
+            self.read_whole(limit_bytes, Duration::MAX).await?;
+        }
         Ok(self.ahead.split().freeze())
     }
 
@@ -231,26 +237,42 @@ impl Body {
         self.ahead[..self.ahead.len().min(length)].to_vec()
     }
 
-    /// Reads a whole page of JSON into the buffer, at most `most_bytes` of it, without the
-    /// rows that were `seen`.
+    /// Reads a page of JSON into the buffer, or the first part of it.
     pub(super) async fn read_page(
         &mut self,
-        (most_bytes, seen): (u64, SeenRows),
+        page: PageRows,
         total: Duration,
     ) -> Result<Rows, ClientError> {
         self.total = self.total.min(total);
         self.limit_bytes = self.limit_bytes.min(MAX_PAGE_BYTES);
         self.check_beginning()?;
-        let mut page = PageRows::new(most_bytes, seen);
+        self.read_part(page).await
+    }
+
+    /// Reads the next part of a page, if there is one.
+    pub(super) async fn next_part(&mut self) -> Result<Rows, ClientError> {
+        let Some((page, ahead)) = self.page.take() else {
+            return Ok(Rows::default());
+        };
+        self.ahead = ahead;
+        self.read_part(page).await
+    }
+
+    async fn read_part(&mut self, mut page: PageRows) -> Result<Rows, ClientError> {
         loop {
-            let piece = self.ahead.split();
-            match page.add(&piece) {
-                Ok(()) => {}
+            let mut piece = self.ahead.split();
+            let taken = match page.add(&piece) {
+                Ok(taken) => taken,
                 Err(TooMuch::Bytes) => {
-                    self.limit_bytes = most_bytes;
+                    self.limit_bytes = page.most_bytes();
                     return Err(self.too_large());
                 }
                 Err(TooMuch::Values) => return Err(self.too_many_values()),
+            };
+            if let Some((text, rows)) = page.part() {
+                self.ahead = text;
+                self.page = Some((page, piece.split_off(taken)));
+                return Ok(rows);
             }
             drop(piece);
             if !self.read().await? {

@@ -188,6 +188,24 @@ impl Client {
         self.get_rest(request, SeenRows::default()).await
     }
 
+    /// Same as [`Client::get_whole`] for a page of a collection, at a URL that upstream returned
+    /// (`next`) if there is one. A page that does not fit into memory comes in parts, see
+    /// [`Answer::next_part`].
+    ///
+    /// # Errors
+    /// [`ClientError`], [`ClientError::Elsewhere`] among them.
+    pub async fn get_parts(
+        &self,
+        request: &Request,
+        next: Option<&str>,
+    ) -> Result<Answer, ClientError> {
+        let url = match next {
+            Some(next) => self.exchange.origin.next(next)?,
+            None => self.url(request),
+        };
+        self.run(url, request.kind, BodyMode::Parts).await
+    }
+
     /// Same as [`Client::get_whole`] for a page of a collection, without the rows that were
     /// `seen`. What does not fit into 16 MiB is left out, see [`Answer::rows`].
     ///

@@ -16,7 +16,7 @@ use super::body::{Body, BodyLimits};
 use super::clock::{Clock, Skew};
 use super::daily_quota::DailyQuota;
 use super::error::ClientError;
-use super::json_rows::{Rows, SeenRows};
+use super::json_rows::{PageRows, Rows, SeenRows};
 use super::link_header;
 use super::origin::Origin;
 use super::permits::UsedUp;
@@ -45,6 +45,8 @@ pub(super) enum BodyMode {
     Beginning,
     /// The whole body: one that is cut short is retried. Of a page of JSON, without these rows.
     Whole(SeenRows),
+    /// The same, but a page of JSON that is too large comes in parts, of which this is the first.
+    Parts,
 }
 
 /// Context of a request: usage counters and priority.
@@ -313,18 +315,20 @@ impl Exchange {
 /// Checks the type of a response, and reads its body if the whole is wanted.
 async fn finish(answer: &mut Answer, kind: Kind, extent: BodyMode) -> Result<(), ClientError> {
     answer.check_type(kind).await?;
-    let BodyMode::Whole(seen) = extent else {
-        return Ok(());
+    let most = kind.max_bytes();
+    let page = match extent {
+        BodyMode::Beginning => return Ok(()),
+        BodyMode::Whole(seen) => PageRows::new(most, seen),
+        BodyMode::Parts => PageRows::new(most, SeenRows::default()).in_parts(),
     };
     if kind == Kind::Json {
-        let rows = (kind.max_bytes(), seen);
-        answer.rows = answer.body.read_page(rows, MAX_WHOLE_TIME).await?;
+        answer.rows = answer.body.read_page(page, MAX_WHOLE_TIME).await?;
         return Ok(());
     }
     if kind == Kind::JsonObject {
         answer.body.count_values()?;
     }
-    let reading = answer.body.read_whole(kind.max_bytes(), MAX_WHOLE_TIME);
+    let reading = answer.body.read_whole(most, MAX_WHOLE_TIME);
     reading.await
 }
 

@@ -1,7 +1,7 @@
 //! Rows of a page of JSON (`results`), told apart while the page arrives. A row that is too
-//! large is dropped up to its end, and rows that would make the page too large in memory are
-//! left for another request of the same page: only the rest of the page is held in memory.
-//! A page without either stays as it came.
+//! large is dropped up to its end. Rows that would make the page too large in memory come as
+//! further parts of it, or are left out: only a part of the page is held in memory. A page
+//! without either stays as it came.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,8 +16,12 @@ use crate::model::{Fingerprint, plain_fingerprint};
 /// Rows that were received before, by the fingerprints of their bytes.
 pub type SeenRows = Arc<HashSet<Fingerprint>>;
 
-/// Rows that are too large, in one answer; more are left for another one.
+/// Rows that are too large, in one part or answer.
 const MAX_LARGE: usize = 50;
+/// How much a part of a page may have, in bytes and rows: stored, it takes many times as much
+/// memory. A single row may be larger.
+const PART_BYTES: usize = 4 << 20;
+const PART_ROWS: usize = 2_000;
 /// How much larger a page may be with what follows its rows, in percent.
 const BEHIND_PART: usize = 10;
 /// Longest string that is looked at as a name, in bytes.
@@ -30,9 +34,18 @@ pub struct Rows {
     pub taken: HashSet<Fingerprint>,
     /// Rows that are too large by themselves, and not in the page.
     pub large: Vec<LargeRow>,
-    /// Whether there are more rows than fit into memory at once. They come in another answer to
-    /// the same request, from which the rows that were taken are left out.
+    /// Whether there are more rows than fit into memory at once: they come as the next part, or
+    /// were left out.
     pub is_part: bool,
+}
+
+/// What becomes of rows that do not fit into memory with those before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Overflow {
+    /// They are left out.
+    LeftOut,
+    /// They are the next part of the page.
+    NextPart,
 }
 
 /// The page as it arrives.
@@ -40,7 +53,13 @@ pub struct Rows {
 pub(super) struct PageRows {
     most_bytes: usize,
     seen: SeenRows,
+    overflow: Overflow,
     rows: Rows,
+    /// What stands before the rows, with how many values, and whether `count` is in it.
+    before: (BytesMut, u64),
+    has_count: bool,
+    /// The beginning of the next part, if this one is at its end.
+    next_row: Option<BytesMut>,
     /// What is kept of the page.
     pub(super) text: BytesMut,
     place: Place,
@@ -81,7 +100,11 @@ impl PageRows {
         Self {
             most_bytes: usize::try_from(most_bytes).unwrap_or(usize::MAX),
             seen,
+            overflow: Overflow::LeftOut,
             rows: Rows::default(),
+            before: (BytesMut::new(), 0),
+            has_count: false,
+            next_row: None,
             text: BytesMut::new(),
             place: Place::Before,
             depth: 0,
@@ -98,8 +121,21 @@ impl PageRows {
         }
     }
 
-    /// Takes the next piece of the page.
-    pub(super) fn add(&mut self, piece: &[u8]) -> Result<(), TooMuch> {
+    /// The same, in parts.
+    pub(super) fn in_parts(self) -> Self {
+        Self {
+            overflow: Overflow::NextPart,
+            ..self
+        }
+    }
+
+    pub(super) fn most_bytes(&self) -> u64 {
+        self.most_bytes as u64
+    }
+
+    /// Takes the next piece of the page, or its beginning where a part ends in it; returns how
+    /// much of it.
+    pub(super) fn add(&mut self, piece: &[u8]) -> Result<usize, TooMuch> {
         let (mut from, mut next) = (0, 0);
         while let Some(byte) = piece.get(next) {
             if self.is_string {
@@ -128,29 +164,73 @@ impl PageRows {
                         self.begin_rows();
                     }
                 }
-                b',' => {
-                    self.values += 1;
-                    if is_in_rows && self.depth == 2 {
-                        self.take(&piece[from..at]);
-                        from = at + 1;
-                        self.end_row()?;
-                        self.begin_row();
+                b',' | b'}' | b']' if is_in_rows && self.depth == 2 => {
+                    self.take(&piece[from..at]);
+                    if self.ends_part() {
+                        return Ok(at);
                     }
+                    from = at;
+                    self.end_row_at(*byte)?;
+                    from += usize::from(*byte == b',');
                 }
-                b'}' | b']' => {
-                    self.depth = self.depth.saturating_sub(1);
-                    if is_in_rows && self.depth == 1 {
-                        self.take(&piece[from..at]);
-                        from = at;
-                        self.end_row()?;
-                        self.place = Place::Behind;
-                    }
-                }
+                b',' => self.values += 1,
+                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
                 _ => {}
             }
         }
         self.take(&piece[from..]);
-        self.check()
+        if self.ends_part() {
+            return Ok(piece.len());
+        }
+        self.check()?;
+        Ok(piece.len())
+    }
+
+    /// Ends a row at a comma, or the last one.
+    fn end_row_at(&mut self, byte: u8) -> Result<(), TooMuch> {
+        if byte == b',' {
+            self.values += 1;
+            self.end_row()?;
+            self.begin_row();
+        } else {
+            self.depth -= 1;
+            self.end_row()?;
+            self.place = Place::Behind;
+        }
+        Ok(())
+    }
+
+    /// Ends the part before the current row, if that would be too much for it.
+    fn ends_part(&mut self) -> bool {
+        let is_row = self.place == Place::InRows && self.dropped.is_none();
+        let has_rows = self.kept > 0 || !self.rows.large.is_empty();
+        if self.overflow == Overflow::LeftOut || !is_row || !has_rows {
+            return false;
+        }
+        let is_full = self.text.len() > PART_BYTES.min(self.most_bytes)
+            || self.kept >= PART_ROWS
+            || self.rows.large.len() >= MAX_LARGE
+            || self.kept_values + self.values > MOST_VALUES;
+        if is_full {
+            self.next_row = Some(self.text.split_off(self.row_at));
+            self.text.truncate(self.comma_at);
+        }
+        is_full
+    }
+
+    /// The part that has ended, if one has: a page of its own. The next one begins.
+    pub(super) fn part(&mut self) -> Option<(BytesMut, Rows)> {
+        let next_row = self.next_row.take()?;
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.is_part = true;
+        let mut text = std::mem::replace(&mut self.text, self.before.0.clone());
+        // What follows the rows is in the last part.
+        let count = if self.has_count { "" } else { ",\"count\":0" };
+        text.extend_from_slice(format!("]{count}}}").as_bytes());
+        (self.comma_at, self.row_at) = (self.text.len(), self.text.len());
+        self.text.extend_from_slice(&next_row);
+        (self.kept, self.kept_values, self.has_dropped) = (0, self.before.1, false);
+        Some((text, rows))
     }
 
     /// What was told apart, at the end of the page. A row that has not ended is cut off.
@@ -175,6 +255,8 @@ impl PageRows {
         self.add_to_name(&text[..end]);
         if text[end] == b'"' {
             self.is_string = false;
+            let is_before = self.place == Place::Before && self.depth == 1;
+            self.has_count |= is_before && self.name == b"count";
         } else {
             self.add_to_name(b"\\");
             self.is_escaped = true;
@@ -231,6 +313,9 @@ impl PageRows {
     fn begin_rows(&mut self) {
         self.place = Place::InRows;
         self.kept_values = std::mem::take(&mut self.values);
+        if self.overflow == Overflow::NextPart {
+            self.before = (self.text.clone(), self.kept_values);
+        }
         (self.comma_at, self.row_at) = (self.text.len(), self.text.len());
     }
 
@@ -285,7 +370,7 @@ impl PageRows {
         if self.seen.contains(&row.fingerprint) || self.rows.taken.contains(&row.fingerprint) {
             return;
         }
-        if self.rows.large.len() >= MAX_LARGE {
+        if self.rows.large.len() >= MAX_LARGE && self.overflow == Overflow::LeftOut {
             self.rows.is_part = true;
             return;
         }

@@ -96,14 +96,11 @@ pub enum Failure {
         /// Members that it should have contained.
         known: usize,
     },
-    /// A page does not end, although its rows are read in parts.
+    /// More rows than fit into memory moved to a page that was read before.
     #[error(
-        "a page of upstream is too large: it was not read to its end in {parts} parts of 16 MiB"
+        "more rows than fit into memory at once have moved to another page while the pages were read; the next run reads all pages again"
     )]
-    LargePage {
-        /// Parts that were read.
-        parts: u32,
-    },
+    LargePage,
     /// A page of tickets is larger than what is read.
     #[error("{error}; lower `[tickets] page_size`, which is {page_size}")]
     LargeTicketPage {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Advisory, is_implausible};
+use super::{Advisory, is_implausible, is_later};
 
 /// Merges a feed record and the JSON details of one advisory. Field by field the
 /// newer one wins where it has a value; JSON wins if neither is newer. The other
@@ -37,7 +37,13 @@ pub fn overlay(
     } else {
         fill(&with_corrections(detail, record, corrected), record)
     };
-    if detail.modified_at == record.modified_at && !is_named(corrected, REJECTED) {
+    let (theirs, ours) = (detail.modified_at, record.modified_at);
+    let is_same = !is_later(theirs, ours) && !is_later(ours, theirs);
+    if is_same {
+        // One of them may write it without a fraction.
+        whole.modified_at = theirs.max(ours);
+    }
+    if is_same && !is_named(corrected, REJECTED) {
         // Same revision: by licence, keys may be missing in either.
         whole.is_rejected = detail.is_rejected || record.is_rejected;
     }
@@ -60,8 +66,8 @@ enum Newer {
 fn newer(record: &Advisory, detail: &Advisory, at: DateTime<Utc>) -> Newer {
     let plausible = |one: &Advisory| one.modified_at.filter(|time| !is_implausible(*time, at));
     match (plausible(detail), plausible(record)) {
-        (Some(theirs), Some(ours)) if theirs < ours => Newer::Record,
-        (Some(theirs), Some(ours)) if theirs > ours => Newer::Detail,
+        (Some(theirs), Some(ours)) if is_later(Some(ours), Some(theirs)) => Newer::Record,
+        (Some(theirs), Some(ours)) if is_later(Some(theirs), Some(ours)) => Newer::Detail,
         (None, Some(_)) if detail.modified_at.is_some() => Newer::Record,
         (Some(_), None) if record.modified_at.is_some() => Newer::Detail,
         _ => Newer::Neither,

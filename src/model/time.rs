@@ -43,6 +43,20 @@ pub fn is_implausible(modified_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     modified_at - now > TimeDelta::days(1)
 }
 
+/// Whether a time of upstream is later than another one; no time is earlier than any. If one of
+/// them has no fraction of a second, whole seconds are compared: the feed and the JSON API may
+/// write the same time differently. The same as `advisoryd.is_later` in the database.
+pub fn is_later(one: Option<DateTime<Utc>>, other: Option<DateTime<Utc>>) -> bool {
+    let (Some(this), Some(that)) = (one, other) else {
+        return one > other;
+    };
+    let has_fraction = |time: DateTime<Utc>| time.timestamp_subsec_nanos() > 0;
+    if has_fraction(this) && has_fraction(that) {
+        return this > that;
+    }
+    this.timestamp() > that.timestamp()
+}
+
 /// Parses a time in any format that upstream is known or likely to use (contract
 /// §4): RFC 3339 with `Z`, offset or fraction; RFC 822; seconds or milliseconds
 /// since 1970; without seconds; the same without a time zone, taken as UTC; a date

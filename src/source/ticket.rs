@@ -37,6 +37,21 @@ const NAMES: &[&str] = &[
     "label",
 ];
 
+/// The columns of a ticket, and the names of the field each is read from.
+const COLUMNS: [(&str, &[&str]); 11] = [
+    ("pretty_id", &["pretty_id"]),
+    ("title", TITLE),
+    ("description", DESCRIPTION),
+    ("status", STATUS),
+    ("priority", PRIORITY),
+    ("queue", QUEUE),
+    ("assignee", ASSIGNEE),
+    ("watch_list", WATCH_LIST),
+    ("said", ADVISORY),
+    ("created_at", CREATED),
+    ("modified_at", MODIFIED),
+];
+
 /// Maximum length of a title, in characters. `raw` keeps all of it, here and below.
 pub(super) const MAX_TITLE_CHARS: usize = 2000;
 /// Maximum length of a description, in characters.
@@ -80,6 +95,41 @@ pub fn read(raw: Value) -> Result<Ticket, Unreadable> {
         modified_at: text(fields, MODIFIED).as_deref().and_then(parse_time),
         raw,
     })
+}
+
+/// Whether a ticket, as it came, has a field that the column is read from, with whatever value.
+pub fn has_field(raw: &Value, column: &str) -> bool {
+    let names = COLUMNS.iter().find(|(name, _)| *name == column);
+    let names = names.map_or(&[][..], |(_, names)| names);
+    let has = |name: &str| raw.get(name).is_some();
+    names
+        .iter()
+        .any(|name| has(name) || has(&format!("{name}_id")) || has(&format!("{name}_name")))
+}
+
+/// Whether a ticket has nothing but numbers by which it is known.
+pub fn is_bare(ticket: &Ticket) -> bool {
+    let Ticket {
+        id: _,
+        pretty_id: _,
+        title,
+        description,
+        status,
+        priority,
+        queue,
+        assignee,
+        watch_list,
+        said,
+        created_at,
+        modified_at,
+        raw: _,
+    } = ticket;
+    let named = [status, priority, queue, assignee, watch_list];
+    let texts = [title, description, said];
+    let times = [created_at, modified_at];
+    named.iter().all(|one| **one == Named::default())
+        && texts.iter().all(|text| text.is_none())
+        && times.iter().all(|time| time.is_none())
 }
 
 /// The ticket of an answer that is a single one, if it can be read.
@@ -139,7 +189,10 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
 
 fn integer(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(number) => number.as_i64(),
+        // 3.0 is written by what knows no whole numbers.
+        Value::Number(number) => number
+            .as_i64()
+            .or_else(|| number.to_string().strip_suffix(".0")?.parse().ok()),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     }

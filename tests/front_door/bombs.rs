@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_compression::tokio::write::GzipEncoder;
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 use nix::sys::signal::Signal;
@@ -266,4 +268,71 @@ async fn a_daemon_gives_back_the_memory_of_large_records() {
     assert!(peak < LARGEST_LIMIT_KB, "{peak} kB");
     daemon.signal(Signal::SIGTERM);
     assert!(daemon.ended().await.success());
+}
+
+/// A page of tickets that is sent whole, whatever page size is asked for: so many rows of so
+/// many bytes.
+#[derive(Clone, Copy)]
+struct Page {
+    rows: usize,
+    bytes: usize,
+}
+
+/// The page, row by row, and how often it was asked for.
+async fn page(State((page, asked)): State<(Page, Arc<AtomicUsize>)>, request: Request) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    let json = [(CONTENT_TYPE, "application/json")];
+    if request.uri().path() != "/api/tickets/" {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    if query.contains("page_size=1&") || query.ends_with("page_size=1") || query.contains("__") {
+        let none = "{\"count\":0,\"next\":null,\"results\":[]}";
+        return (json, none).into_response();
+    }
+    asked.fetch_add(1, Ordering::Relaxed);
+    let start = format!("{{\"count\":{},\"next\":null,\"results\":[", page.rows);
+    let rows = (0..page.rows).map(move |id| {
+        let comma = if id > 0 { "," } else { "" };
+        let text = match page.bytes {
+            0 => String::new(),
+            bytes => format!(",\"title\":\"{}\"", "x".repeat(bytes)),
+        };
+        format!("{comma}{{\"id\":{id}{text}}}")
+    });
+    let pieces = std::iter::once(start)
+        .chain(rows)
+        .chain([String::from("]}")]);
+    let pieces = pieces.map(Ok::<_, std::convert::Infallible>);
+    (json, Body::from_stream(futures_util::stream::iter(pieces))).into_response()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_far_too_large_is_stored_in_parts_as_it_arrives() {
+    for (rows, bytes) in [(100_000, 0), (100, 1 << 20)] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = (Page { rows, bytes }, Arc::clone(&asked));
+        let router = Router::new().fallback(page).with_state(state);
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let mut world = World::new().await;
+        world.settings.schedule = Schedule::never();
+        world.settings.upstream.base_url = Some(format!("http://{address}"));
+        let mut daemon = Running::start(&mut world.command(&["run"]));
+        eventually("the end of a scan", PATIENCE, async || {
+            let ended = "select count(*) from advisoryd_v1.sync_runs where job = 'tickets' and outcome <> 'running'";
+            (world.count(ended).await > 0).then_some(())
+        })
+        .await;
+        let peak = memory_kb(&daemon, "VmHWM:");
+        daemon.signal(Signal::SIGTERM);
+        assert!(daemon.ended().await.success());
+        let stored = world
+            .count("select count(*) from advisoryd_v1.tickets")
+            .await;
+        assert_eq!(usize::try_from(stored), Ok(rows));
+        eprintln!("peak memory with {rows} rows of {bytes} bytes on a page: {peak} kB");
+        assert!(peak < LIMIT_KB, "{rows} rows of {bytes} bytes: {peak} kB");
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
 }

@@ -11,7 +11,7 @@ const MOST: u64 = 1000;
 fn read(page: &str, seen: &SeenRows, piece: usize) -> (String, Rows) {
     let mut rows = PageRows::new(MOST, Arc::clone(seen));
     for piece in page.as_bytes().chunks(piece) {
-        assert_eq!(rows.add(piece), Ok(()), "{page:.200}");
+        assert_eq!(rows.add(piece), Ok(piece.len()), "{page:.200}");
     }
     let found = rows.end();
     (String::from_utf8_lossy(&rows.text).into_owned(), found)
@@ -101,7 +101,7 @@ fn rows_of_many_values_are_large_too() {
     let of = |count: usize| format!(r#"{{"id": 1, "x": [{}0]}}"#, "0,".repeat(count));
     let mut rows = PageRows::new(16 << 20, SeenRows::default());
     let text = page(&["1".to_owned(), of(many), of(many / 2), of(many / 2 + 1)]);
-    assert_eq!(rows.add(text.as_bytes()), Ok(()));
+    assert_eq!(rows.add(text.as_bytes()), Ok(text.len()));
     let found = rows.end();
     assert_eq!(found.large.len(), 1);
     assert!(found.is_part);
@@ -125,4 +125,57 @@ fn a_page_cut_off_within_a_large_row_keeps_the_rows_before() {
     let (text, found) = read(&whole[..2500], &SeenRows::default(), 100);
     assert!(text.contains("\"id\": 1") && !text.contains("\"id\": 2"));
     assert_eq!(found.large.len(), 1);
+}
+
+/// The parts of a page that arrives in pieces, as JSON.
+fn parts(page: &str, most: u64, piece: usize) -> Vec<serde_json::Value> {
+    let mut rows = PageRows::new(most, SeenRows::default()).in_parts();
+    let mut parts = Vec::new();
+    for mut piece in page.as_bytes().chunks(piece) {
+        while !piece.is_empty() {
+            let taken = rows.add(piece).unwrap();
+            piece = &piece[taken..];
+            if let Some((text, found)) = rows.part() {
+                assert!(found.is_part);
+                parts.push(serde_json::from_slice(&text).unwrap());
+            }
+        }
+    }
+    assert!(!rows.end().is_part);
+    parts.push(serde_json::from_slice(&rows.text).unwrap());
+    parts
+}
+
+#[test]
+fn a_page_in_parts_has_each_row_once_and_its_end_in_the_last_part() {
+    let rows: Vec<String> = (0..9).map(|id| row(id, 400)).collect();
+    let whole = page(&rows);
+    let count_last = whole
+        .replace("\"count\": 9, ", "")
+        .replace("\"x\"", "\"count\": 9, \"x\"");
+    for (page, first_count) in [(&whole, 9), (&count_last, 0)] {
+        for piece in [1, 7, 100, 5000] {
+            let parts = parts(page, MOST, piece);
+            assert!(parts.len() >= 5, "{}", parts.len());
+            let ids = parts
+                .iter()
+                .flat_map(|part| part["results"].as_array().unwrap());
+            let ids: Vec<_> = ids.map(|row| row["id"].as_u64().unwrap()).collect();
+            assert_eq!(ids, (0..9).collect::<Vec<u64>>(), "{piece}");
+            assert_eq!(parts[0]["count"], first_count);
+            let (last, before) = parts.split_last().unwrap();
+            assert_eq!((&last["count"], &last["x"][0]), (&9.into(), &1.into()));
+            assert!(before.iter().all(|part| part.get("x").is_none()));
+        }
+    }
+    let many = page(
+        &(0..5000)
+            .map(|id| format!("{{\"id\":{id}}}"))
+            .collect::<Vec<_>>(),
+    );
+    let parts = parts(&many, 16 << 20, 1000);
+    let counts = parts
+        .iter()
+        .map(|part| part["results"].as_array().unwrap().len());
+    assert_eq!(counts.collect::<Vec<_>>(), [2000, 2000, 1000]);
 }

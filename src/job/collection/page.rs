@@ -1,11 +1,13 @@
 //! Pagination: follows a collection's `next` links page by page.
 
+use std::sync::{Mutex, PoisonError};
+
 use chrono::{DateTime, Utc};
 use tracing::warn;
 
 use super::border::{Known, repeats};
 use super::links::Links;
-use crate::http::{Client, ClientError, Kind, Request, Rows, SeenRows};
+use crate::http::{Answer, Client, ClientError, Kind, Request, Rows, SeenRows};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::counted;
@@ -15,9 +17,6 @@ use crate::source::xml::FeedError;
 
 /// Pages in one scan. At 100 rows a page that is ten million rows.
 const MAX_PAGES: u32 = 100_000;
-
-/// Parts of one page. Each is some 16 MiB.
-const MAX_PARTS: u32 = 64;
 
 /// A received page, or a part of one that does not fit into memory as a whole.
 pub(crate) struct PageResult {
@@ -48,6 +47,8 @@ struct Received {
 struct Begun {
     url: Option<String>,
     parts: u32,
+    /// The answer with the next part. What has references to a scan is sent between threads.
+    answer: Option<Mutex<Answer>>,
     /// What the parts say of the next page, and that something is missing.
     next: Option<String>,
     claim: Option<Incomplete>,
@@ -70,8 +71,7 @@ impl Begun {
 /// of their ids, one that is modified can move to the front: the first page is read again
 /// at the end.
 ///
-/// A page that does not fit into memory is requested several times: each answer has the rows
-/// that the ones before did not have.
+/// A page that does not fit into memory is read in parts while it arrives.
 pub(crate) struct Pages<'c> {
     context: &'c Context,
     first: Request,
@@ -161,15 +161,8 @@ impl<'c> Pages<'c> {
             }
             Next::Rest(begun) => begun,
         };
-        let client = &self.context.client;
-        let seen = if begun.parts == 0 {
-            SeenRows::default()
-        } else {
-            self.last_had.as_ref().map(Known::seen).unwrap_or_default()
-        };
-        let received = self.receive(client, begun.url.as_deref(), seen).await?;
         // Past the end. Only a page after the first can be that.
-        let Some(mut received) = received else {
+        let Some(mut received) = self.receive_part(&mut begun).await? else {
             return self.moved_to_the_front().await;
         };
         warn_of_repairs(&received.page);
@@ -185,12 +178,14 @@ impl<'c> Pages<'c> {
             .filter(|(pages, _)| *pages > read)
             .map(|(_, text)| text);
         let mut result = result(received);
-        let counted = Some(result.page.count);
-        self.next = if is_part && begun.parts >= MAX_PARTS {
-            Next::Failed(Failure::LargePage { parts: begun.parts })
-        } else if is_part {
+        // In a part, the count may be missing: it can stand behind the rows.
+        let counted = Some(result.page.count).filter(|count| *count > 0 || !is_part);
+        self.next = if is_part {
             Next::Rest(begun)
         } else {
+            if self.read == 1 && begun.next.is_some() {
+                self.first_had = self.last_had.clone().unwrap_or_default();
+            }
             // A page that was received is used, even if the one before cannot be read again.
             let moved = self.add_moved(&mut result).await;
             after(begun, moved, unread_pages)
@@ -208,6 +203,10 @@ impl<'c> Pages<'c> {
             if let (Some(known), Some(had)) = (&mut self.last_had, had) {
                 known.add(had);
             }
+            if self.read == 1 {
+                // It may stand behind the rows.
+                self.claimed = self.claimed.max(received.page.count);
+            }
             return;
         }
         if self.read == 0 {
@@ -223,9 +222,6 @@ impl<'c> Pages<'c> {
 
     /// Adds what has moved from a page, which was received to its end, to the one before.
     async fn add_moved(&mut self, result: &mut PageResult) -> Result<(), Failure> {
-        if self.read == 1 {
-            self.first_had = self.last_had.clone().unwrap_or_default();
-        }
         let (Some((before, url)), Some(had)) = (self.before.take(), &self.last_had) else {
             return Ok(());
         };
@@ -288,9 +284,40 @@ impl<'c> Pages<'c> {
             received => received?,
         };
         match received {
-            Some(received) if received.rows.is_part => Err(Failure::LargePage { parts: 2 }),
+            Some(received) if received.rows.is_part => Err(Failure::LargePage),
             received => Ok(received.map(result)),
         }
+    }
+
+    /// Requests a page, or reads the next part of it. `None` if it is past the end.
+    async fn receive_part(&self, begun: &mut Begun) -> Result<Option<Received>, Failure> {
+        let context = self.context;
+        let url = begun.url.as_deref();
+        let mut answer = match begun.answer.take() {
+            Some(answer) => {
+                let mut answer = answer.into_inner().unwrap_or_else(PoisonError::into_inner);
+                context.or_stopped(answer.next_part()).await??;
+                answer
+            }
+            None => {
+                let response = context.client.get_parts(&self.first, url);
+                match context.or_stopped(response).await? {
+                    Err(error) if url.is_some() && error.is_invalid_page() => return Ok(None),
+                    response => response?,
+                }
+            }
+        };
+        let received = received(&mut answer).await;
+        let received = received.map_err(|failure| match failure {
+            // It began as a page.
+            Failure::Page(error) if begun.parts > 0 => {
+                let why = error.to_string();
+                Incomplete::Broken { why, rows: 0 }.into()
+            }
+            other => other,
+        })?;
+        begun.answer = received.rows.is_part.then(|| Mutex::new(answer));
+        Ok(Some(received))
     }
 
     /// Requests a page, at `url` or the first one, without the rows that were `seen`. `None` if
@@ -311,17 +338,25 @@ impl<'c> Pages<'c> {
             Err(error) if url.is_some() && error.is_invalid_page() => return Ok(None),
             response => response?,
         };
-        let body = response.bytes().await?;
-        let mut page = Page::read(&body)?;
-        page.linked(response.next.take());
-        page.headers(&response.said);
-        Ok(Some(Received {
-            page,
-            rows: response.rows,
-            date: response.date,
-            bytes: body.len() as u64,
-        }))
+        Ok(Some(received(&mut response).await?))
     }
+}
+
+/// Reads a page, or the part of it that an answer has.
+async fn received(answer: &mut Answer) -> Result<Received, Failure> {
+    let body = answer.bytes().await?;
+    let rows = std::mem::take(&mut answer.rows);
+    let mut page = Page::read(&body)?;
+    page.linked(answer.next.take());
+    if !rows.is_part {
+        page.headers(&answer.said);
+    }
+    Ok(Received {
+        page,
+        rows,
+        date: answer.date,
+        bytes: body.len() as u64,
+    })
 }
 
 /// What follows a page whose rows are used. `unread` is how the page says that there are

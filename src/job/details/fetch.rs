@@ -6,16 +6,15 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::{JoinError, JoinSet};
 
-use crate::config::Config;
+use super::identifier::is_plain;
+use super::refusals::Refusals;
 use crate::http::{ClientError, Kind, Request};
 use crate::job::caught::caught;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Report, Run, Work};
 use crate::job::transaction::Guard;
-use crate::model::{
-    Detail, Fingerprint, Forecast, Holder, Mode, SourceKey, forecast, plain_fingerprint,
-};
+use crate::model::{Detail, Fingerprint, Holder, Mode, SourceKey, plain_fingerprint};
 use crate::source::page::Unreadable;
 use crate::source::{detail as detail_source, large, xml};
 use crate::store;
@@ -24,7 +23,7 @@ use crate::store::advisories::write_lock::WriteLock;
 use crate::store::ledger::quarantine;
 use crate::store::ledger::source;
 use crate::store::origin::Origin;
-use crate::store::wanted::backlog::{self, Backlog};
+use crate::store::wanted::backlog;
 use crate::store::wanted::queue;
 
 /// Path of the advisories.
@@ -39,8 +38,6 @@ const MAX_CONCURRENT: usize = 4;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause after upstream refused details to this account.
 const REFUSED_PAUSE: TimeDelta = TimeDelta::hours(6);
-/// Fewer fetched details are no basis for a forecast.
-const MIN_SAMPLE: i64 = 20;
 
 /// The result of fetching pending details.
 #[derive(Debug)]
@@ -127,17 +124,23 @@ async fn fetch_all(run: &Run, due: Vec<String>, work: &mut Work) -> Result<(), F
     };
     let mut due = due.into_iter();
     let mut in_progress = InProgress::new();
+    let mut refusals = Refusals::default();
     loop {
-        while in_progress.len() < MAX_CONCURRENT
+        let most = refusals.most_at_once(MAX_CONCURRENT);
+        while in_progress.len() < most
             && let Some(said) = due.next()
         {
             in_progress.spawn(fetching.clone().fetch_one(said));
         }
         let Some(ended) = in_progress.join_next().await else {
-            return Ok(());
+            return refusals.judge_rest(&fetching).await;
         };
         run.context.progress.add(0, 1);
-        if let Err(failure) = work.count(ended) {
+        let counted = match work.count(ended) {
+            Ok(refused) => refusals.take(refused, &fetching, &mut due).await,
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = counted {
             drain(&mut in_progress, work).await;
             return Err(failure);
         }
@@ -163,10 +166,16 @@ enum Step {
     Stored(DetailOutcome, Fingerprint),
     Unreadable,
     Unavailable,
+    /// Upstream refuses these details to the account, or all of them.
+    Refused(ClientError),
 }
 
 impl Work {
-    fn count(&mut self, ended: Result<Result<Step, Failure>, JoinError>) -> Result<(), Failure> {
+    /// Counts a result; returns the refusal if it is one.
+    fn count(
+        &mut self,
+        ended: Result<Result<Step, Failure>, JoinError>,
+    ) -> Result<Option<ClientError>, Failure> {
         match ended.map_err(|error| Failure::Broken(error.to_string()))?? {
             Step::Stored(outcome, hash) => {
                 self.received.add(&hash);
@@ -182,14 +191,15 @@ impl Work {
             }
             Step::Unreadable => self.tally.quarantined += 1,
             Step::Unavailable => {}
+            Step::Refused(error) => return Ok(Some(error)),
         }
-        Ok(())
+        Ok(None)
     }
 }
 
 #[derive(Clone)]
-struct Fetching {
-    context: Context,
+pub(super) struct Fetching {
+    pub(super) context: Context,
     guard: Guard,
     origin: Origin,
 }
@@ -215,18 +225,49 @@ impl Fetching {
                 let raw = xml::printable(head);
                 self.quarantine(&said, head, reason, raw).await
             }
+            Err(Failure::Upstream(error @ ClientError::Forbidden { .. })) => {
+                self.failed(&said, &error.to_string(), true).await?;
+                Ok(Step::Refused(error))
+            }
             Err(failure) => {
-                if let Failure::Upstream(error) = &failure
-                    && is_specific(error)
-                {
-                    let mut transaction = self.guard.begin().await?;
-                    let now = self.context.clock.now();
-                    queue::failed(&mut transaction, &said, &failure.chain(), now).await?;
-                    transaction.commit().await?;
+                if let Failure::Upstream(error) = &failure {
+                    // It may be this one that is throttled: others come first.
+                    let is_throttled = matches!(error, ClientError::Throttled { .. });
+                    let is_own = is_specific(error);
+                    if is_own || is_throttled {
+                        self.failed(&said, &failure.chain(), is_own).await?;
+                    }
                 }
                 Err(failure)
             }
         }
+    }
+
+    /// Whether the account may read these details; `false` if upstream refuses them.
+    pub(super) async fn is_allowed(&self, said: &str) -> Result<bool, Failure> {
+        self.count_request().await?;
+        match self.request(said).await {
+            Err(Failure::Upstream(ClientError::Forbidden { .. })) => Ok(false),
+            Err(Failure::Upstream(error))
+                if error.is_too_large() || matches!(error, ClientError::NotFound { .. }) =>
+            {
+                Ok(true)
+            }
+            response => response.map(|_| true),
+        }
+    }
+
+    /// Records that a request failed, for this advisory or (`!is_own`) perhaps for all.
+    async fn failed(&self, said: &str, why: &str, is_own: bool) -> Result<(), Failure> {
+        let now = self.context.clock.now();
+        let mut transaction = self.guard.begin().await?;
+        if is_own {
+            queue::failed(&mut transaction, said, why, now).await?;
+        } else {
+            queue::postponed(&mut transaction, said, why, now).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
     }
 
     /// Counts the request against the daily quota, before it is sent.
@@ -340,17 +381,6 @@ pub(crate) async fn record(
     }))
 }
 
-/// Whether an identifier is safe in a URL: its pattern is configurable, and it comes from
-/// outside.
-pub(crate) fn is_plain(said: &str) -> bool {
-    let is_plain =
-        |character: char| character.is_ascii_alphanumeric() || "-_.:".contains(character);
-    said.chars().all(is_plain)
-        && said
-            .chars()
-            .any(|character| character.is_ascii_alphanumeric())
-}
-
 /// Whether the error concerns only this advisory, so that others may still succeed.
 fn is_specific(error: &ClientError) -> bool {
     !matches!(
@@ -360,25 +390,4 @@ fn is_specific(error: &ClientError) -> bool {
             | ClientError::Throttled { .. }
             | ClientError::DailyBudget { .. }
     )
-}
-
-/// When all pending details will have been fetched.
-pub fn outlook(config: &Config, backlog: &Backlog, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let wanted = u64::try_from(backlog.wanted).ok()?;
-    let measured = backlog
-        .lately_since
-        .filter(|_| backlog.lately >= MIN_SAMPLE)
-        .map(|since| {
-            let minutes = (now - since).as_seconds_f64() / 60.0;
-            // Avoids dividing by almost zero.
-            f64::from(i32::try_from(backlog.lately).unwrap_or(i32::MAX)) / minutes.max(0.1)
-        });
-    let allowed = f64::from(config.upstream.requests_per_minute);
-    let input = Forecast {
-        wanted,
-        per_minute: measured.unwrap_or(allowed).min(allowed),
-        per_day: config.feeds.details_per_day,
-        used: u32::try_from(backlog.requests_of_day).unwrap_or(u32::MAX),
-    };
-    (wanted > 0).then(|| forecast(input, now)).flatten()
 }

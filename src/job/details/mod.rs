@@ -1,6 +1,9 @@
 //! Details: fetch pending JSON details, scan for revisions.
 
 pub mod fetch;
+pub(crate) mod identifier;
+pub mod outlook;
+mod refusals;
 pub mod revision_scan;
 mod selects;
 pub(crate) mod window;

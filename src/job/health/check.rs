@@ -72,6 +72,7 @@ async fn transitions(
         filter,
         sources: condition::sources(connection, context.clock.now()).await?,
         missing: missing::of_lists(connection).await?,
+        revisions: missing::of_revisions(connection, context.clock.now()).await?,
         discovery: Some(discovery::state(connection).await?)
             .filter(|_| context.config.discovery.watch_lists),
         mirrors: mirror::states(connection).await?,

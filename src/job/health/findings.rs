@@ -8,7 +8,8 @@ use super::quiet::quiet;
 use super::{feeds, freshness, lists};
 use crate::config::Config;
 use crate::model::{
-    Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, counted, shortened,
+    Condition, ConditionState, DateFilter, Evidence, Finding, RunFailure, SourceKey, counted,
+    shortened,
 };
 use crate::store::enrichment::state::State;
 use crate::store::health::condition::{Doubt, SinkState, SourceState};
@@ -32,6 +33,8 @@ pub(crate) struct Seen<'a> {
     pub sources: Vec<SourceState>,
     /// Details that lists need which are read from the JSON API.
     pub missing: MissingDetails,
+    /// Revisions that the revision scan has seen and that are not stored.
+    pub revisions: MissingDetails,
     /// The state of discovery, if it is on.
     pub discovery: Option<discovery::State>,
     /// How far what lists contain is read.
@@ -59,7 +62,10 @@ impl Seen<'_> {
             findings.push(quiet(source));
             findings.push(feeds::window_not_honoured(self.config, source));
             findings.push(feeds::alternating(source));
-            findings.push(lists::details_missing(source, &self.missing));
+            findings.push(match source.key {
+                SourceKey::RevisionScan => lists::revisions_missing(source, &self.revisions),
+                _ => lists::details_missing(source, &self.missing),
+            });
             findings.extend(lists::contents(
                 source,
                 self.config,

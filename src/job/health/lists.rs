@@ -35,6 +35,30 @@ pub(super) fn details_missing(source: &SourceState, missing: &MissingDetails) ->
     of_source(source, Condition::DetailsMissing, holds, (failed, summary))
 }
 
+/// Revisions that the revision scan has seen, and whose details cannot be fetched or wait for
+/// long.
+pub(super) fn revisions_missing(source: &SourceState, missing: &MissingDetails) -> Finding {
+    let pending = missing.pending;
+    let summary = if pending > 0 {
+        format!(
+            "upstream lists newer revisions of {} ({}) that no feed has brought, and their details are not fetched: {}; the stored versions are older",
+            counted(pending, "advisory"),
+            missing.named(),
+            error(Some(
+                missing.error.as_deref().unwrap_or("pending for hours")
+            ))
+        )
+    } else {
+        "no revision is missing".to_owned()
+    };
+    of_source(
+        source,
+        Condition::DetailsMissing,
+        pending > 0,
+        (pending, summary),
+    )
+}
+
 /// Whether the lists of the account are not all known.
 pub(super) fn discovered(state: &discovery::State, now: DateTime<Utc>) -> Finding {
     let last = state.last_success_at;

@@ -15,8 +15,8 @@ use crate::source::ticket;
 /// others too.
 const MAX_ASKED: usize = 100;
 
-/// What upstream says of one ticket.
-enum Asked {
+/// What upstream says of one ticket that is asked for alone.
+pub(super) enum Asked {
     Exists(Box<Ticket>),
     /// Upstream does not have it, or does not answer such a question: the scan decides.
     Gone,
@@ -62,7 +62,7 @@ pub(super) async fn confirmed(
     Ok(gone)
 }
 
-async fn ask(run: &Run, id: i64) -> Result<Asked, Failure> {
+pub(super) async fn ask(run: &Run, id: i64) -> Result<Asked, Failure> {
     let context = &run.context;
     let request = Request::new(format!("{PATH}{id}/"), Kind::JsonObject);
     let response = context.client.get_whole(&request);

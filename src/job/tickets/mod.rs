@@ -6,5 +6,6 @@ mod newest;
 pub(crate) mod page;
 pub(crate) mod scan;
 mod store_page;
+pub(crate) mod stub;
 pub mod sync;
 pub(crate) mod window;

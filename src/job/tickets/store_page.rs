@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 
 use super::newest::sort_out;
 use super::page::{TicketPage, refused as refused_ticket};
+use super::stub;
 use crate::job::failure::Failure;
 use crate::job::run::{Run, Work};
 use crate::store;
@@ -19,6 +20,7 @@ pub(crate) async fn store(
     progress: Option<&Scan>,
     work: &mut Work,
 ) -> Result<(), Failure> {
+    stub::set_aside(run, page).await?;
     let seen = page.tickets.len() as u64;
     sort_out(&mut work.newest, page, run.origin_now());
     let merged = match write(run, page, progress).await {

@@ -7,6 +7,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::clock::Clock;
 use crate::job::failure::Failure;
+use crate::job::tickets::stub;
 use crate::job::transaction::Guard;
 use crate::model::{Details, Ticket, plain_fingerprint};
 use crate::source::detail as detail_source;
@@ -246,6 +247,9 @@ async fn read_ticket(
     origin: Origin,
     kept: &Kept,
 ) -> Result<Outcome, sqlx::Error> {
+    if stub::is_part(&kept.reason) {
+        return Ok(Outcome::stays(None, kept.reason.clone()));
+    }
     let value = match serde_json::from_str(&kept.raw) {
         Ok(value) => value,
         Err(error) => return Ok(Outcome::stays(None, format!("invalid JSON: {error}"))),

@@ -159,6 +159,7 @@ impl Verifier {
     /// What upstream listed for a watch list that is read from the JSON API, and is not
     /// stored: the run that listed it is complete, the list is not.
     async fn details(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        self.revisions(connection).await?;
         let missing = missing::of_lists(connection).await?;
         if missing.pending == 0 {
             return Ok(());
@@ -174,6 +175,22 @@ impl Verifier {
         );
         let advice = "`advisoryd status` shows these lists and why their feeds are not read; `advisoryd sync` requests feeds and details again";
         self.report(&"details", text, advice);
+        Ok(())
+    }
+
+    /// Revisions that the revision scan has seen, and that are not stored.
+    async fn revisions(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let missing = missing::of_revisions(connection, self.now).await?;
+        if missing.pending > 0 {
+            let why = missing.error.as_deref().unwrap_or("not requested yet");
+            let text = format!(
+                "not fetched: newer revisions of {} that upstream lists and no feed has brought ({}): {why}",
+                counted(missing.pending, "advisory"),
+                missing.named()
+            );
+            let advice = "`advisoryd sync` requests the details again, and so does a daemon, at growing intervals; if upstream refuses them, ask what the account may read";
+            self.report(&"details", text, advice);
+        }
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use super::news;
 use super::row::{self, DetailPart, RecordPart, Stored, Version};
 use super::sighting::{Seen, Sighted, Standing};
 use super::{facts, history};
-use crate::model::{Advisory, Detail, Fingerprint, RecordKind, overlay};
+use crate::model::{Advisory, Detail, Fingerprint, RecordKind, is_later, overlay};
 use crate::store::change::{self, Fact};
 use crate::store::ledger::unknown_field;
 use crate::store::origin::Origin;
@@ -266,8 +266,8 @@ async fn record_changes(
 /// Whether a new version only completes the known revision: these are its first
 /// details from JSON.
 fn completes(detail: &Detail, stored: &Stored, before: Option<&Known>) -> bool {
-    before.is_none_or(|before| before.modified_at < stored.modified_at)
-        && detail.advisory.modified_at <= stored.modified_at
+    before.is_none_or(|before| is_later(stored.modified_at, before.modified_at))
+        && !is_later(detail.advisory.modified_at, stored.modified_at)
 }
 
 /// Removes the fetch queue entry that the response completes. If it is older than

@@ -8,7 +8,7 @@ use super::news::{New, News};
 use super::row::{DetailPart, KnownDetail, RecordPart, Stored, Version};
 use super::same_time::is_settled;
 use super::sighting::{Seen, Sighted, Standing};
-use crate::model::{Fingerprint, Statement, corrected_fields, is_same_revision, overlay};
+use crate::model::{Fingerprint, Statement, corrected_fields, is_later, is_same_revision, overlay};
 use crate::store::advisories::received::Received;
 use crate::store::change::Fact;
 use crate::store::origin::Origin;
@@ -299,8 +299,8 @@ impl<'a> Plan<'a> {
             self.same_content.push(version);
             return;
         }
-        let is_first_word =
-            stored.content_hash.is_none() || stored.record_modified_at < stored.modified_at;
+        let is_first_word = stored.content_hash.is_none()
+            || is_later(stored.modified_at, stored.record_modified_at);
         version.completes = is_first_word
             && version.detail.is_some()
             && version.whole.modified_at == stored.modified_at;
@@ -310,7 +310,8 @@ impl<'a> Plan<'a> {
     /// Queues details that are newer than the record, which may be wrong.
     fn want_again(&mut self, record: &Received, detail: Option<&KnownDetail>) {
         let modified_at = record.advisory.modified_at;
-        let is_newer = detail.is_some_and(|known| known.advisory.modified_at > modified_at);
+        let is_newer =
+            detail.is_some_and(|known| is_later(known.advisory.modified_at, modified_at));
         if is_newer && self.origin.details != crate::model::Details::Never {
             self.wanted.push(QueueEntry {
                 said: record.advisory.said.clone(),
@@ -333,7 +334,7 @@ impl<'a> Plan<'a> {
         let modified_at = self.origin.plausible(record.advisory.modified_at);
         let known_at = detail.map(|known| self.origin.plausible(known.advisory.modified_at));
         let reason = match known_at {
-            Some(known_at) if known_at < modified_at || is_correction => Reason::Older,
+            Some(known_at) if is_later(modified_at, known_at) || is_correction => Reason::Older,
             Some(_) => return,
             None => Reason::Lacks,
         };

@@ -1,8 +1,13 @@
-//! Details that watch lists need which are read from the JSON API, and that are not fetched.
+//! Details that are not fetched although something is missing without them: watch lists that are
+//! read from the JSON API need them, or the revision scan has seen them.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-/// Details that lists need.
+/// How long revisions may wait for their details, which are fetched after all else.
+const LATE: TimeDelta = TimeDelta::hours(6);
+
+/// Details that something needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MissingDetails {
     /// Those that are not fetched yet.
@@ -42,6 +47,38 @@ pub async fn of_lists(connection: &mut PgConnection) -> Result<MissingDetails, s
                  from source s
                  where s.configured
                    and s.served_by = 'json')"#
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Revisions of stored advisories that upstream has listed, that no feed has brought, and whose
+/// details failed or are pending for long: the stored versions are older than upstream's.
+pub async fn of_revisions(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<MissingDetails, sqlx::Error> {
+    sqlx::query_as!(
+        MissingDetails,
+        r#"select count(*) as "pending!",
+                  count(*) filter (where w.last_error is not null or d.rests_until is not null) as "failed!",
+                  coalesce((array_agg(w.said order by w.said))[1:3], '{}') as "examples!",
+                  coalesce(max(w.last_error), max(d.last_error) filter (where d.rests_until is not null)) as error
+           from wanted_detail w
+           join advisory a on a.said = w.said
+           left join source d on d.kind = 'details'
+           where (w.reason = 'sweep'
+                  or (w.reason = 'json'
+                      and not exists (
+                          select
+                          from source s
+                          where s.configured
+                            and s.served_by = 'json')))
+             and is_later(w.modified_at, a.modified_at) is not false
+             and (w.last_error is not null
+                  or d.rests_until is not null
+                  or w.wanted_since < $1)"#,
+        now - LATE
     )
     .fetch_one(connection)
     .await

@@ -38,11 +38,16 @@ pub async fn merge(
 
     let other = tickets.values().filter(|ticket| {
         let stored = stored.get(&ticket.id).filter(|stored| !stored.deleted);
-        stored.is_some_and(|stored| {
-            stored.modified_at.is_some() && stored.content_hash != content_hash(&ticket.raw)
-        })
+        stored.is_some_and(|stored| stored.content_hash != content_hash(&ticket.raw))
     });
-    let other = other.map(|ticket| as_json(origin, ticket, &content_hash(&ticket.raw), 0));
+    let other: Vec<_> = other.collect();
+    let undated = other.iter().filter(|ticket| ticket.modified_at.is_none());
+    let undated = undated.map(|ticket| (ticket.id, &ticket.raw)).collect();
+    let alike = unversioned::alike(connection, &undated).await?;
+    let other = other
+        .iter()
+        .filter(|ticket| ticket.modified_at.is_some() || alike.contains(&ticket.id))
+        .map(|ticket| as_json(origin, ticket, &content_hash(&ticket.raw), 0));
     let unversioned = unversioned::replace_raw(connection, other.collect()).await?;
 
     let mut merged = Merged::default();
@@ -159,7 +164,7 @@ pub fn content_hash(raw: &Value) -> Fingerprint {
 /// where no time of modification shows that it changed, that is the whole ticket.
 pub fn version_hash(ticket: &Ticket) -> Fingerprint {
     if ticket.modified_at.is_none() {
-        return content_hash(&ticket.raw);
+        return content_hash(&unversioned::as_texts(&ticket.raw));
     }
     let columns = columns(ticket, &Fingerprint::default());
     fingerprint(Value::Object(columns).to_string().as_bytes())

@@ -63,7 +63,7 @@ pub async fn enqueue_for_list(
          left join detail d on d.said = n.said
          where d.fetched_at < $6
             or d.said is null
-            or d.modified_at < n.modified_at
+            or is_later(n.modified_at, d.modified_at)
             or (n.modified_at is null and d.fetched_at < $7)
             or (d.modified_at > $5::timestamptz + interval '1 day'
                 and d.modified_at <> n.modified_at)
@@ -143,7 +143,7 @@ pub async fn enqueue_newer(
            from unnest($1::text[], $2::timestamptz[]) as n (said, modified_at)
            join advisory a on a.said = n.said
            left join detail f on f.said = n.said
-           where (n.modified_at > a.modified_at
+           where (is_later(n.modified_at, a.modified_at)
                   or (n.modified_at is null and (f.fetched_at is null or f.fetched_at < $4))
                   or (a.modified_at is null and n.modified_at is not null)
                   or (a.modified_at > $3::timestamptz + interval '1 day'

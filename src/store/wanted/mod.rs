@@ -4,3 +4,4 @@ pub(crate) mod backlog;
 pub(crate) mod feed_days;
 pub(crate) mod listed;
 pub(crate) mod queue;
+pub(crate) mod readable;

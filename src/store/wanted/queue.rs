@@ -15,6 +15,8 @@ const OLDER_ATTEMPTS: i32 = 10;
 /// How long results of the revision scan wait for the feeds of the same tick, which
 /// may contain them.
 const GRACE: TimeDelta = TimeDelta::minutes(2);
+/// How long details wait that were requested when upstream answered no request.
+const POSTPONED: TimeDelta = TimeDelta::hours(1);
 /// Longest pause between two attempts for details that should exist.
 pub(crate) const LONGEST_PAUSE: TimeDelta = TimeDelta::days(1);
 
@@ -147,7 +149,7 @@ pub async fn enqueue_missing(
          from advisory a
          left join detail d on d.said = a.said
          where case
-                   when d.said is not null then d.modified_at < a.modified_at
+                   when d.said is not null then is_later(a.modified_at, d.modified_at)
                    else $1 or a.products = '[]' or a.cves = '{}' or a.description is null
                end
          order by a.said
@@ -167,7 +169,7 @@ pub async fn forget_settled(connection: &mut PgConnection) -> Result<u64, sqlx::
          using advisory a
          where a.said = w.said
            and w.reason = 'sweep'
-           and a.modified_at >= w.modified_at"
+           and not is_later(w.modified_at, a.modified_at)"
     )
     .execute(connection)
     .await?;
@@ -229,6 +231,28 @@ pub async fn failed(
     Ok(())
 }
 
+/// Records that upstream answers no request at the moment, perhaps because of these details:
+/// others come first. It is no failed attempt.
+pub async fn postponed(
+    connection: &mut PgConnection,
+    said: &str,
+    error: &str,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update wanted_detail
+         set next_at = $3,
+             last_error = $2
+         where said = $1",
+        said,
+        error,
+        now + POSTPONED
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Records that details are unavailable: they are requested again after [`RARELY`],
 /// or when upstream has a newer version.
 pub async fn unavailable(
@@ -278,7 +302,7 @@ pub(crate) async fn complete(
     let pending = sqlx::query!(
         r#"select wanted_since,
                   reason = 'json' and not $4 as "lacks_lists!",
-                  coalesce(modified_at > $2
+                  coalesce(is_later(modified_at, $2)
                            and modified_at <= $3::timestamptz + interval '1 day', false) as "is_listed_newer!"
            from wanted_detail
            where said = $1
@@ -294,7 +318,7 @@ pub(crate) async fn complete(
         "delete from wanted_detail
          where said = $1
            and (reason <> 'json' or $5)
-           and (modified_at <= $2
+           and (not is_later(modified_at, $2)
                 or modified_at is null
                 or modified_at > $4::timestamptz + interval '1 day'
                 or $2::timestamptz is null

@@ -1,0 +1,184 @@
+//! Details that upstream refuses: one that is refused keeps no other from being fetched, and
+//! what is missing is told.
+
+use advisoryd::job::details::revision_scan::scan_revisions;
+use advisoryd::job::trust::verify::verify;
+use advisoryd::simulate::{Fault, FeedCounts, FeedOptions, Options, Rule, ThrottleForm};
+use chrono::TimeDelta;
+
+use crate::support::{World, small};
+
+const WANTED: &str = "select count(*) from advisoryd.wanted_detail";
+const FETCHED: &str = "select count(*) from advisoryd.detail";
+
+fn with(feed: FeedOptions) -> Options {
+    Options { feed, ..small() }
+}
+
+/// A world of 60 advisories whose details are all needed.
+async fn sparse() -> World {
+    let mut world = World::with(with(FeedOptions {
+        is_sparse: true,
+        ..FeedOptions::default()
+    }))
+    .await;
+    world.settings.feeds.details = None;
+    world.pull_one().await;
+    world
+}
+
+fn refuse(world: &World, said: &str) {
+    let path = format!("/api/advisories/{said}/");
+    world
+        .simulator
+        .inject(Rule::new(Fault::Status(403)).on(&path));
+}
+
+#[tokio::test]
+async fn refused_details_keep_no_other_from_being_fetched() {
+    for refused in [1, 2, 5, 20] {
+        let world = sparse().await;
+        let due = "select said from advisoryd.wanted_detail
+                   order by attempts, modified_at desc nulls last, said";
+        let due = world.texts(due).await;
+        for said in &due[..refused] {
+            refuse(&world, said);
+        }
+        let report = world.fetch_details().await.remove(0);
+        assert_eq!(report.outcome.name(), "ok", "{refused}: {report:?}");
+        let refused = i64::try_from(refused).unwrap();
+        // Those that were asked for to find out whether all are refused come next.
+        world.later(TimeDelta::seconds(1));
+        world.fetch_details().await;
+        assert_eq!(world.count(FETCHED).await, 60 - refused);
+        assert_eq!(world.count(WANTED).await, refused);
+        let attempts = "select count(*) from advisoryd.wanted_detail
+            where attempts = 1 and last_error like '%no permission%'";
+        assert_eq!(world.count(attempts).await, refused);
+        world.simulator.clear_faults();
+        world.later(TimeDelta::minutes(2));
+        world.fetch_details().await;
+        assert_eq!(world.count(WANTED).await, 0);
+        world.assert_all_is_stored().await;
+    }
+}
+
+#[tokio::test]
+async fn a_refused_one_alone_is_not_taken_for_all() {
+    let world = sparse().await;
+    world.fetch_details().await;
+    let said = world.simulator.saids(1)[7].clone();
+    refuse(&world, &said);
+    world.later(TimeDelta::minutes(1));
+    world.simulator.revise(&said, true);
+    world.pull_one().await;
+    let report = world.fetch_details().await.remove(0);
+    assert_eq!(report.outcome.name(), "ok");
+    let paused = "select count(*) from advisoryd.source where rests_until is not null";
+    assert_eq!(world.count(paused).await, 0);
+    // Now to all.
+    let all = Rule::new(Fault::Status(403)).on("/api/advisories/SA");
+    world.simulator.inject(all);
+    world.later(TimeDelta::minutes(5));
+    let report = world.fetch_details().await.remove(0);
+    assert_eq!(report.outcome.name(), "failed");
+    assert_eq!(world.count(paused).await, 1);
+}
+
+#[tokio::test]
+async fn a_throttled_one_is_asked_for_after_the_others() {
+    let mut world = sparse().await;
+    world.settings.upstream.max_attempts = Some(1);
+    let said = "select said from advisoryd.wanted_detail
+                order by attempts, modified_at desc nulls last, said limit 1";
+    let said = world.texts(said).await.remove(0);
+    let path = format!("/api/advisories/{said}/");
+    let throttled = Fault::Throttled {
+        form: ThrottleForm::Seconds,
+        seconds: 3600,
+    };
+    world.simulator.inject(Rule::new(throttled).on(&path));
+    let report = world.fetch_details().await.remove(0);
+    assert_eq!(report.outcome.name(), "failed");
+    let report = world.fetch_details().await.remove(0);
+    assert_eq!(report.outcome.name(), "ok", "{report:?}");
+    assert_eq!(
+        world
+            .texts("select said from advisoryd.wanted_detail")
+            .await,
+        [said]
+    );
+}
+
+#[tokio::test]
+async fn a_revision_whose_details_are_refused_is_told() {
+    let mut world = World::with(with(FeedOptions {
+        counts: FeedCounts::Released,
+        ..FeedOptions::default()
+    }))
+    .await;
+    world.settings.feeds.sweep = None;
+    world.source = "auto";
+    // The commands run by the real clock: the world begins in the past and ends at present.
+    world.later(TimeDelta::minutes(-30));
+    let tick = async || {
+        world.pull().await;
+        scan_revisions(&world.context().await).await.unwrap();
+        world.later(TimeDelta::minutes(3));
+        world.fetch_details().await
+    };
+    tick().await;
+    let said = world.simulator.saids(1)[20].clone();
+    world.simulator.revise(&said, true);
+    refuse(&world, &said);
+    world.later(TimeDelta::minutes(15));
+    let reports = tick().await;
+    assert_eq!(reports[0].outcome.name(), "ok", "{reports:?}");
+    let problem = async || {
+        let proof = verify(world.pool(), None, world.now()).await.unwrap();
+        let says = proof.problems.into_iter().map(|one| one.says);
+        says.filter(|says| says.contains("not fetched"))
+            .collect::<Vec<_>>()
+    };
+    let told = problem().await;
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].contains(&said) && told[0].contains("no permission"),
+        "{told:?}"
+    );
+    world.alert().await;
+    let told = world.told(&["status", "--check"]);
+    assert!(told.stdout.contains("details_missing (sweep)"), "{told:?}");
+    world.simulator.clear_faults();
+    world.later(TimeDelta::minutes(5));
+    world.fetch_details().await;
+    assert_eq!(problem().await, [""; 0]);
+    world.alert().await;
+    let told = world.told(&["status", "--check"]);
+    assert!(!told.stdout.contains("details_missing"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_revision_that_waits_for_hours_is_told() {
+    let mut world = World::with(with(FeedOptions {
+        counts: FeedCounts::Released,
+        ..FeedOptions::default()
+    }))
+    .await;
+    world.settings.feeds.sweep = None;
+    world.source = "auto";
+    world.pull().await;
+    scan_revisions(&world.context().await).await.unwrap();
+    world.later(TimeDelta::hours(1));
+    let said = world.simulator.saids(1)[20].clone();
+    world.simulator.revise(&said, true);
+    world.later(TimeDelta::hours(1));
+    scan_revisions(&world.context().await).await.unwrap();
+    for (hours, is_told) in [(1, false), (8, true)] {
+        world.later(TimeDelta::hours(hours));
+        let proof = verify(world.pool(), None, world.now()).await.unwrap();
+        let says = |says: &str| says.contains("not fetched") && says.contains(&said);
+        let found = proof.problems.iter().any(|one| says(&one.says));
+        assert_eq!(found, is_told, "{:?}", proof.problems);
+    }
+}
