@@ -128,11 +128,13 @@ impl Anonymiser {
         let text = response.text.as_deref()?;
         let owner = response.owner;
         let mut change = |place: ValuePath<'_>, value: &str| self.value(owner, place, value);
-        match response.form() {
-            Form::Json => Some(json_text::rewrite(text, &mut change)),
-            Form::Xml => Some(xml::rewrite(text, &mut change)),
-            Form::Other => None,
-        }
+        let body = match response.form() {
+            Form::Json => json_text::rewrite(text, &mut change),
+            Form::Xml => xml::rewrite(text, &mut change),
+            Form::Other => return None,
+        };
+        // Parts of a text may have come together, as around a comment.
+        Some(self.patterns.replace_fixed(&body, &mut self.names))
     }
 
     /// An anonymised text.
@@ -140,6 +142,11 @@ impl Anonymiser {
         self.patterns
             .replace(text, &mut self.names)
             .unwrap_or_else(|| text.to_owned())
+    }
+
+    /// The anonymised name of a header: upstream chooses it, too.
+    pub fn header_name(&mut self, name: &str) -> String {
+        self.patterns.replace_fixed(name, &mut self.names)
     }
 
     /// The anonymised value of a header.

@@ -68,7 +68,10 @@ fn anonymised(mut response: CapturedResponse, anonymiser: &mut Anonymiser) -> Wr
     let headers = response
         .headers
         .iter()
-        .map(|(name, value)| (name.clone(), anonymiser.header(name, value)))
+        .map(|(name, value)| {
+            let told = anonymiser.header(name, value);
+            (anonymiser.header_name(name), told)
+        })
         .collect();
     let body = anonymiser
         .body(&response)

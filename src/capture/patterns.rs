@@ -49,10 +49,7 @@ impl Patterns {
 
     /// The text with replacements; `None` if nothing was replaced.
     pub fn replace(&self, text: &str, names: &mut Names) -> Option<String> {
-        let mut out = self
-            .fixed
-            .replace_all(text, |found: &Captures<'_>| names.known(&found[0]))
-            .into_owned();
+        let mut out = self.replace_fixed(text, names);
         if let Some(known) = &self.known {
             out = replace_words(known, &out, |word| names.known(word));
         }
@@ -61,6 +58,13 @@ impl Patterns {
             .replace_all(&out, |found: &Captures<'_>| general(found, names));
         let out = replaced.into_owned();
         (out != text).then_some(out)
+    }
+
+    /// The text without what must never be written.
+    pub fn replace_fixed(&self, text: &str, names: &mut Names) -> String {
+        self.fixed
+            .replace_all(text, |found: &Captures<'_>| names.known(&found[0]))
+            .into_owned()
     }
 
     /// Whether a value consists of exactly one address.

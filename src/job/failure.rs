@@ -5,6 +5,7 @@ use crate::model::{Holder, RunFailure, chain};
 use crate::source::page::{Incomplete, NotAPage};
 use crate::source::xml::FeedError;
 use crate::store;
+use crate::store::ledger::room;
 
 /// Why a run is incomplete. Its cursor does not move.
 #[derive(Debug, thiserror::Error)]
@@ -193,6 +194,13 @@ pub enum Failure {
         /// The requested source.
         key: String,
     },
+    /// The source has too many records that are in no version.
+    #[error(
+        "records that are in no version were not kept: a source may have {} in quarantine and {} replaced ones; the run is not complete; look at `advisoryd quarantine list`, and drop records, or set `[retention] quarantine`",
+        room::MAX_QUARANTINED,
+        room::MAX_REPLACED
+    )]
+    NoRoom,
     /// A task of the run panicked, or ended because another one failed.
     #[error("a task of the run ended unexpectedly: {0}")]
     Broken(String),

@@ -23,7 +23,7 @@ use crate::store::change;
 use crate::store::ledger::lock::SourceLock;
 use crate::store::ledger::run::{self, Ended};
 use crate::store::ledger::source::{self, Source};
-use crate::store::ledger::{activity, cursor, quarantine};
+use crate::store::ledger::{activity, cursor, quarantine, room};
 use crate::store::origin::Origin;
 use crate::store::tickets::reading;
 use crate::store::tickets::scan::{self, Scan};
@@ -203,6 +203,10 @@ impl Run {
         let usage = self.context.client.usage();
         work.tally.requests = usage.requests;
         work.tally.bytes = usage.bytes;
+        let result = match result {
+            Ok(()) => self.check_room(&work).await,
+            failed => failed,
+        };
         let outcome = match &result {
             Ok(()) => Outcome::Ok,
             Err(failure @ Failure::Stopped) => Outcome::Interrupted(failure.chain()),
@@ -227,6 +231,16 @@ impl Run {
             Err(failure) if failure.is_database_away() => Err(failure),
             _ => Ok(report),
         }
+    }
+
+    /// Fails if unreadable records of this run were not kept: it does not count as complete.
+    async fn check_room(&self, work: &Work) -> Result<(), Failure> {
+        let mut connection = self.context.pool.acquire().await?;
+        let ids = (self.source.id, self.origin.run_id);
+        if room::lacked(&mut connection, ids, work.tally.quarantined).await? {
+            return Err(Failure::NoRoom);
+        }
+        Ok(())
     }
 
     async fn record_outcome(

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 
 use super::mail::Mail;
-use super::open::{OpenError, certificates, provide_cryptography};
+use super::open::OpenError;
 use super::outcome::{Receipt, Refused};
 use super::secrets::Secrets;
 use super::smtp::{Server, TlsMode};
+use super::tls::Connector;
 use crate::config::{self, Login, SmtpTls};
 use crate::model::Message;
 
@@ -48,14 +48,11 @@ impl Email {
             }
             None => None,
         };
-        let certificates = match ca_file {
-            Some(path) => Some(certificates(path, Certificate::from_pem)?),
-            None => None,
-        };
+        let connector = || Connector::open(ca_file.as_deref(), None);
         let way = match tls {
             SmtpTls::None => TlsMode::Plain,
-            SmtpTls::Tls => TlsMode::Tls(parameters(host, certificates)?),
-            SmtpTls::StartTls => TlsMode::StartTls(parameters(host, certificates)?),
+            SmtpTls::Tls => TlsMode::Tls(connector()?),
+            SmtpTls::StartTls => TlsMode::StartTls(connector()?),
         };
         Ok(Self {
             server: Server {
@@ -74,15 +71,4 @@ impl Email {
         let mail = self.letter.write(message)?;
         self.server.send(&mail, self.timeout).await
     }
-}
-
-fn parameters(host: &str, authority: Option<Certificate>) -> Result<TlsParameters, OpenError> {
-    provide_cryptography();
-    let mut builder = TlsParameters::builder(host.to_owned());
-    if let Some(authority) = authority {
-        builder = builder.add_root_certificate(authority);
-    }
-    builder
-        .build_rustls()
-        .map_err(|error| OpenError::unusable(format!("cannot set up TLS: {error}")))
 }

@@ -3,7 +3,8 @@
 
 use chrono::DateTime;
 
-use crate::model::{one_line, shortened};
+use super::unlinked::{BREAK, unlinked};
+use crate::model::shortened;
 
 /// The beginning of a text. An escape is not left without what it escapes.
 pub(super) fn shorten(text: &str, most_chars: usize) -> String {
@@ -18,40 +19,12 @@ pub(super) fn shorten(text: &str, most_chars: usize) -> String {
     }
 }
 
-/// Cannot be seen, and breaks what a receiver would recognise.
-const BREAK: char = '\u{200b}';
-
 /// Escapes Slack markup; nothing is linked, and mentions notify nobody.
 pub(super) fn slack(text: &str) -> String {
     unlinked(text)
         .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
-}
-
-/// One line in which a chat finds no address to link and no name to mention: a
-/// zero-width space breaks them. A reader sees the same text.
-pub(super) fn unlinked(text: &str) -> String {
-    let line = one_line(text);
-    let mut plain = String::with_capacity(line.len());
-    let mut letters = line.chars().peekable();
-    let mut is_in_word = false;
-    while let Some(letter) = letters.next() {
-        plain.push(letter);
-        let Some(next) = letters.peek() else { break };
-        // `www.example.org` is linked too; a number such as 9.8 stays as it is.
-        let is_joined = match letter {
-            '@' | '#' | ':' | '<' => *next != ' ',
-            '.' => is_in_word && next.is_alphabetic(),
-            ']' => *next == '(',
-            _ => false,
-        };
-        if is_joined {
-            plain.push(BREAK);
-        }
-        is_in_word = letter.is_alphanumeric();
-    }
-    plain
 }
 
 /// Escapes Markdown; nothing is linked, and mentions notify nobody.

@@ -25,6 +25,8 @@ mod smtp;
 mod syslog;
 #[cfg(test)]
 mod tests;
+mod tls;
+mod unlinked;
 mod webhook;
 
 use std::collections::BTreeMap;

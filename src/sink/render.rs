@@ -8,10 +8,11 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
 use super::facts::alerts;
-use super::filters::{epoch, link, markdown, shorten, slack, slack_link, unlinked, wiki};
+use super::filters::{epoch, link, markdown, shorten, slack, slack_link, wiki};
 use super::open::OpenError;
 use super::samples::samples;
 use super::scope::{Scene, Scope};
+use super::unlinked::{unaddressed, unlinked};
 use crate::config::Per;
 use crate::model::{Message, RemoteObject, chain, one_line};
 
@@ -116,6 +117,7 @@ impl Template {
         templates.add_filter("line", one_line);
         templates.add_filter("slack", slack);
         templates.add_filter("unlinked", unlinked);
+        templates.add_filter("unaddressed", unaddressed);
         templates.add_filter("markdown", markdown);
         templates.add_filter("wiki", wiki);
         templates.add_filter("epoch", epoch);

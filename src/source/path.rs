@@ -7,7 +7,7 @@ pub struct ValuePath<'a> {
     pub names: &'a [String],
     /// The attribute whose value it is.
     pub attribute: Option<&'a str>,
-    /// Whether it is a key of JSON rather than a value.
+    /// Whether it is a key of JSON, or markup of XML such as a name, rather than a value.
     pub is_key: bool,
 }
 

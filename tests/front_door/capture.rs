@@ -9,6 +9,8 @@ use advisoryd::simulate::{
     TicketShape,
 };
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use crate::support::settings::WatchList;
 use crate::support::{Told, World, assert_reads, small};
@@ -460,4 +462,78 @@ async fn a_list_is_chosen_by_the_name_that_the_configuration_or_the_database_kno
     assert_eq!(told.code, 1);
     assert_reads!(told);
     assert!(world.simulator.requests().is_empty() && !out.exists());
+}
+
+/// An upstream with the token in the names of headers, elements, attributes and keys, and in
+/// what stands between them.
+async fn naming_upstream() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (token, other) = (DEFAULT_TOKEN, DEFAULT_TOKEN.to_uppercase());
+    let (head, tail) = token.split_at(token.len() / 2);
+    let feed = format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\" standalone='{token}'?>\
+         <advisories x{token}=\"1\" {token}><k{token}>v</k{token} {token}><{other}/>\
+         <t>{head}<!-- -->{tail}</t><u.corp-mail.test>a</u.corp-mail.test></advisories>"
+    );
+    let json = format!("{{\"count\":0,\"next\":null,\"k{token}\":1,\"results\":[]}}");
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut request = [0; 8192];
+            let length = client.read(&mut request).await.unwrap_or(0);
+            let is_feed = String::from_utf8_lossy(&request[..length]).contains("xml-feed");
+            let (kind, body) = if is_feed {
+                ("xml", &feed)
+            } else {
+                ("json", &json)
+            };
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nX-{DEFAULT_TOKEN}: v\r\nContent-Type: application/{kind}\r\n\
+                 Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = client.write_all(answer.as_bytes()).await;
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_name_that_upstream_chose_holds_the_token() {
+    let world = telling(|_| {}).await;
+    let port = naming_upstream().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (out, config) = (dir.path().join("new"), dir.path().join("c.toml"));
+    let token = world.token_file().display().to_string();
+    let text = format!(
+        "[upstream]\nbase_url = \"http://127.0.0.1:{port}\"\ntoken_file = \"{token}\"\n\
+         [database]\nurl = \"{}\"\n[[watch_lists]]\nid = 1\n",
+        world.database.url
+    );
+    std::fs::write(&config, text).unwrap();
+    let told = world.told(&[
+        "--config",
+        config.to_str().unwrap(),
+        "capture",
+        "--out",
+        out.to_str().unwrap(),
+    ]);
+    let token = DEFAULT_TOKEN.to_lowercase();
+    let mut named = BTreeSet::new();
+    for (name, bytes) in files(&out) {
+        let text = String::from_utf8_lossy(&bytes).to_lowercase();
+        assert!(!text.contains(&token), "{name}: {text}");
+        assert!(!text.contains("corp-mail"), "{name}: {text}");
+        for part in [
+            "x-token-removed",
+            "<ktoken-removed>",
+            "xtoken-removed=",
+            "\"ktoken-removed\"",
+        ] {
+            if text.contains(part) {
+                named.insert(part);
+            }
+        }
+    }
+    assert_eq!(named.len(), 4, "{named:?} {told:?}");
 }

@@ -116,6 +116,7 @@ mod poolers;
 mod promises;
 mod prove;
 mod quarantine;
+mod quarantine_room;
 mod questions;
 mod quiet;
 mod quotes;

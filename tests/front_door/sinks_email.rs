@@ -2,10 +2,13 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use advisoryd::sink::{Receipt, Refused, Sink};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
 use crate::support::alerts::{alert, file, message, servers, sink};
 use crate::support::{Authority, Identity, PATIENCE, Running, assert_reads, eventually, state_dir};
@@ -226,6 +229,79 @@ async fn a_mail_server_that_is_silent_is_given_up() {
     let refused = send(&sink).await.unwrap_err();
     assert!(refused.can_repeat);
     assert_reads!(refused.reason);
+}
+
+/// A mail server that never ends a line, or never ends a reply, from the given command on.
+/// Counts the bytes that it could send.
+async fn endless(from: &'static str, part: &'static [u8]) -> (u16, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&sent);
+    tokio::spawn(async move {
+        let (client, _) = listener.accept().await.unwrap();
+        let mut client = BufReader::new(client);
+        let mut command = String::from("banner");
+        while !command.is_empty() {
+            let reply: &[u8] = match command.trim() {
+                "DATA" => b"354 go\r\n",
+                "banner" => b"220 hi\r\n",
+                other if other.starts_with("EHLO") => b"250-me\r\n250 AUTH PLAIN\r\n",
+                _ => b"250 ok\r\n",
+            };
+            if command.starts_with(from) {
+                let flood = part.repeat(65536 / part.len());
+                while client.write_all(&flood).await.is_ok() {
+                    count.fetch_add(flood.len(), Ordering::SeqCst);
+                }
+            }
+            if client.write_all(reply).await.is_err() {
+                break;
+            }
+            command.clear();
+            let _ = client.read_line(&mut command).await;
+        }
+    });
+    (port, sent)
+}
+
+#[tokio::test]
+async fn a_line_or_a_reply_that_never_ends_is_given_up_at_once() {
+    let dir = state_dir();
+    let login = login(dir.path(), "hunter2-hunter2");
+    let mut reasons = Vec::new();
+    for from in ["banner", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "."] {
+        for part in [&b"250-xxxx"[..], b"250-x\r\n", b"\n"] {
+            let (port, sent) = endless(from, part).await;
+            let sink = sink(&format!(
+                "kind = \"email\"\nhost = \"127.0.0.1\"\nport = {port}\nfrom = \"a@b.c\"\nto = [\"a@b.c\"]\n\
+                 timeout = \"5m\"\ntls = \"none\"\n{login}"
+            ));
+            let refused = tokio::time::timeout(PATIENCE, send(&sink)).await;
+            let refused = refused.expect("it is given up").unwrap_err();
+            assert!(refused.can_repeat, "{from}: {refused}");
+            // What the kernel holds for both sides.
+            let most = 16 << 20;
+            assert!(sent.load(Ordering::SeqCst) < most, "{from}: {sent:?}");
+            reasons.push(format!("{from}: {}", refused.reason));
+        }
+    }
+    assert_reads!(reasons.join("\n"));
+}
+
+#[tokio::test]
+async fn a_line_that_never_ends_is_given_up_within_tls_too() {
+    let authority = Authority::new();
+    let identity = authority.identity();
+    let mut reasons = Vec::new();
+    for tls in ["starttls", "tls"] {
+        let server = MailServer::start(tls, Some(&identity), &[]).await;
+        let ca = authority.file().display().to_string();
+        let more = format!("tls = \"{tls}\"\nca_file = \"{ca}\"");
+        let refused = send(&server.sink(&["endless@example.org"], &more)).await;
+        reasons.push(refused.unwrap_err().reason);
+    }
+    assert_reads!(reasons.join("\n"));
 }
 
 #[tokio::test]

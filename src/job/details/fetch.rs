@@ -355,8 +355,11 @@ impl Fetching {
             at: now,
             ..self.origin
         };
-        quarantine::keep(&mut transaction, origin, &[record]).await?;
+        let is_kept = quarantine::keep(&mut transaction, origin, &[record]).await?;
         transaction.commit().await?;
+        if !is_kept {
+            tracing::warn!(said, "{said}: {}", Failure::NoRoom);
+        }
         Ok(Step::Unreadable)
     }
 

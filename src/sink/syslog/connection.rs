@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
-use super::tls::Connector;
+use super::super::tls::Connector;
 use super::unsent::unsent;
 use crate::config::SyslogTransport;
 

@@ -3,7 +3,6 @@
 mod cef;
 mod connection;
 mod line;
-mod tls;
 mod unsent;
 
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::facts::alerts;
 use super::open::OpenError;
 use super::outcome::{Receipt, Refused};
+use super::tls::Connector;
 use crate::config::{self, SyslogTransport};
 use crate::model::{Message, chain};
 use connection::{Connection, closed};
@@ -30,7 +30,7 @@ const ICMP_PATIENCE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Syslog {
     transport: SyslogTransport,
-    tls: Option<Arc<tls::Connector>>,
+    tls: Option<Arc<Connector>>,
     lines: Lines,
     timeout: Duration,
     settle: Duration,
@@ -48,7 +48,11 @@ struct Shared {
 impl Syslog {
     pub(super) fn open(settings: &config::Syslog, timeout: Duration) -> Result<Self, OpenError> {
         let tls = match settings.transport {
-            SyslogTransport::Tls(..) => Some(Arc::new(tls::Connector::open(settings)?)),
+            SyslogTransport::Tls(..) => {
+                let (authority, client) = (&settings.ca_file, &settings.client_cert);
+                let tls = Connector::open(authority.as_deref(), client.as_ref())?;
+                Some(Arc::new(tls))
+            }
             _ => None,
         };
         Ok(Self {

@@ -102,6 +102,19 @@ fn no_text_of_a_stranger_links_mentions_or_begins_a_line_in_a_chat() {
     let mail = template.render(&message).unwrap();
     let is_forged = mail.lines().any(|line| line.starts_with("SA9999"));
     assert!(!is_forged, "{mail}");
+    let html = include_str!("../templates/mail.html.j2");
+    let html = Template::compile("mail", html, Form::Html).unwrap();
+    let html = html.render(&message).unwrap();
+    let body = html.split("<body").nth(1).unwrap();
+    for part in ["://evil", "evil.e", "www.e", "@e"] {
+        assert!(!mail.contains(part), "{part} in {mail}");
+        assert!(!body.contains(part), "{part} in {body}");
+    }
+    let ours = "https://svr.example.org/";
+    assert!(
+        mail.contains(ours) && body.contains(&format!("href=\"{ours}")),
+        "{mail}{body}"
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::source::path::{Change, ValuePath};
 /// How deep a repeated element may lie to count as the record.
 const RECORD_DEPTH: usize = 4;
 
-/// Copies a document with other texts and attribute values in it. Comments and
+/// Copies a document with other texts, attribute values and names in it. Comments and
 /// processing instructions are for people and are left out.
 pub fn rewrite(text: &str, change: Change<'_>) -> String {
     let mut writer = Writer {
@@ -45,6 +45,19 @@ impl Writer<'_> {
         (self.change)(path, value)
     }
 
+    /// Markup other than values: a name, or what stands between two values. Upstream
+    /// chooses it, too.
+    fn markup_text(&mut self, raw: &str) {
+        let path = ValuePath {
+            names: &self.names,
+            attribute: None,
+            is_key: true,
+        };
+        let is_said = raw.contains(char::is_alphanumeric);
+        let other = is_said.then(|| (self.change)(path, raw)).flatten();
+        self.out += other.as_deref().unwrap_or(raw);
+    }
+
     fn text(&mut self, raw: &str) {
         let inner = raw.trim();
         let value = unescape(inner).unwrap_or(inner.into());
@@ -60,7 +73,7 @@ impl Writer<'_> {
         match token.kind {
             Kind::Start | Kind::Empty => {
                 self.names.push(name(text, token));
-                self.out += &text[token.start..token.name_end];
+                self.markup_text(&text[token.start..token.name_end]);
                 let tail = if token.kind == Kind::Empty { 2 } else { 1 };
                 let tail = (token.end - tail).max(token.name_end);
                 self.attributes(&text[token.name_end..tail]);
@@ -74,7 +87,7 @@ impl Writer<'_> {
                 if let Some(at) = self.names.iter().rposition(|open| *open == name) {
                     self.names.truncate(at);
                 }
-                self.out += raw;
+                self.markup_text(raw);
             }
             Kind::Cdata => {
                 let value = raw.trim_start_matches("<![CDATA[").trim_end_matches("]]>");
@@ -83,7 +96,7 @@ impl Writer<'_> {
                     None => self.out += raw,
                 }
             }
-            Kind::Instruction if raw.starts_with("<?xml ") => self.out += raw,
+            Kind::Instruction if raw.starts_with("<?xml ") => self.markup_text(raw),
             Kind::Instruction | Kind::Comment => {}
             Kind::Doctype => match self.changed(None, raw) {
                 Some(other) => self.out += &other,
@@ -95,7 +108,7 @@ impl Writer<'_> {
     fn attributes(&mut self, raw: &str) {
         let mut at = 0;
         while let Some((name, value)) = attribute(raw, at) {
-            self.out += &raw[at..value.start];
+            self.markup_text(&raw[at..value.start]);
             let inner = &raw[value.clone()];
             let told = unescape(inner).unwrap_or(inner.into());
             match self.changed(Some(&raw[name]), &told) {
@@ -104,7 +117,7 @@ impl Writer<'_> {
             }
             at = value.end;
         }
-        self.out += &raw[at..];
+        self.markup_text(&raw[at..]);
     }
 }
 
@@ -170,6 +183,9 @@ mod tests {
         let text = "<?xml version=\"1.0\"?><!-- for ada --><a x='1 &amp; 2'\n y = \"\"><b>\r\n t &lt; u </b><c z=\"3\"/><![CDATA[<raw>]]></a>";
         let mut told = Vec::new();
         let same = rewrite(text, &mut |place, value| {
+            if place.is_key {
+                return None;
+            }
             let at = place.attribute.map(|name| format!("@{name}"));
             told.push(format!(
                 "{}{}={value}",
@@ -183,12 +199,23 @@ mod tests {
             told,
             ["a@x=1 & 2", "a@y=", "a/b=t < u", "a/c@z=3", "a=<raw>"]
         );
-        let other = rewrite(text, &mut |_, _| Some("\"<&'".to_owned()));
+        let other = rewrite(text, &mut |place, _| {
+            (!place.is_key).then(|| "\"<&'".to_owned())
+        });
         assert!(
             other.contains("<b>\r\n &quot;&lt;&amp;&apos; </b>"),
             "{other}"
         );
         assert!(other.contains("x='&quot;&lt;&amp;&apos;'"), "{other}");
+    }
+
+    #[test]
+    fn every_name_is_told_and_changed_at_both_ends() {
+        let text = "<?xml version='1.0' encoding='ada'?><adas><x ada='1' ada><ada/></x ada></adas>";
+        let other = rewrite(text, &mut |place, value| {
+            place.is_key.then(|| value.replace("ada", "n-1"))
+        });
+        assert_eq!(other, text.replace("ada", "n-1"));
     }
 
     #[test]

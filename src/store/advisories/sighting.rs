@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 
 use super::copy::CopyRows;
 use crate::model::Fingerprint;
+use crate::store::ledger::room::MAX_REPLACED;
 use crate::store::origin::Origin;
 
 /// One record of a source, to be inserted.
@@ -227,7 +228,8 @@ async fn update(
 }
 
 /// Keeps conflicting copies that the source no longer sends. One that it still sends stays a
-/// conflicting copy, or became a version.
+/// conflicting copy, or became a version. Without room they are not kept, and no run of the
+/// source is complete.
 async fn keep_replaced(
     connection: &mut PgConnection,
     origin: Origin,
@@ -242,12 +244,14 @@ async fn keep_replaced(
          join sighting g on g.source_id = $1 and g.said = n.said
          where g.dissent is not null
            and g.dissent is distinct from n.dissent
-           and g.byte_hash <> n.byte_hash",
+           and g.byte_hash <> n.byte_hash
+           and (select count(*) from replaced_record where source_id = $1) < $6",
         origin.source_id,
         said,
         dissents as &[Option<String>],
         origin.at,
-        byte_hashes
+        byte_hashes,
+        MAX_REPLACED
     )
     .execute(connection)
     .await?;

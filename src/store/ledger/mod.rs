@@ -11,6 +11,7 @@ pub mod lease;
 pub mod lock;
 pub(crate) mod quarantine;
 mod quarantined;
+pub(crate) mod room;
 pub mod run;
 pub(crate) mod source;
 pub(crate) mod unknown_field;

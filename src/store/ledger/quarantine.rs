@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 pub use super::quarantined::{Form, Kept, Line, get, list};
+use super::room::Room;
 use crate::model::{Fingerprint, outgoing_within, shortened};
 use crate::store::origin::Origin;
 
@@ -59,14 +60,15 @@ fn storable(text: &str) -> String {
 }
 
 /// Stores records; if the same bytes are already stored, only updates when they
-/// were last seen. Several alike are one record.
+/// were last seen. Several alike are one record. Those for which the source has no room
+/// are not stored: [`super::room::lacked`] tells it to the run. Returns whether all are.
 pub async fn keep(
     connection: &mut PgConnection,
     origin: Origin,
     records: &[Unreadable],
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     if records.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     // One statement cannot update a row twice: of records that are alike, one is kept.
     let mut different = HashSet::new();
@@ -74,6 +76,9 @@ pub async fn keep(
         .iter()
         .filter(|record| different.insert(record.byte_hash))
         .collect();
+    let all = different.len();
+    let different = with_room(connection, origin.source_id, different).await?;
+    let has_all = different.len() == all;
     let hashes = different.iter().map(|record| record.byte_hash.to_vec());
     let hashes: Vec<Vec<u8>> = hashes.collect();
     let (keys, reasons, raws) = columns(different);
@@ -94,7 +99,21 @@ pub async fn keep(
     )
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(has_all)
+}
+
+/// The records that are kept already or for which there is room, the first ones first.
+async fn with_room<'r>(
+    connection: &mut PgConnection,
+    source_id: i32,
+    mut records: Vec<&'r Unreadable>,
+) -> Result<Vec<&'r Unreadable>, sqlx::Error> {
+    let hashes: Vec<Fingerprint> = records.iter().map(|record| record.byte_hash).collect();
+    let known = known(connection, source_id, &hashes).await?;
+    let known: HashSet<Vec<u8>> = known.into_iter().collect();
+    let mut room = Room::of(connection, source_id).await?;
+    records.retain(|record| known.contains(record.byte_hash.as_slice()) || room.take(&record.raw));
+    Ok(records)
 }
 
 /// Keys, reasons and raw texts, as the database takes them.
@@ -109,6 +128,7 @@ fn columns<'r>(
 }
 
 /// Keeps records that are not stored because a newer one was received with them, once each.
+/// Those for which there is no room are not kept: then [`super::room::lacked`] is true.
 pub async fn keep_replaced(
     connection: &mut PgConnection,
     origin: Origin,
@@ -117,7 +137,12 @@ pub async fn keep_replaced(
     if records.is_empty() {
         return Ok(());
     }
-    let (keys, reasons, raws) = columns(records);
+    let mut room = Room::of_replaced(connection, origin.source_id).await?;
+    let kept: Vec<&Unreadable> = records
+        .iter()
+        .take_while(|one| room.take(&one.raw))
+        .collect();
+    let (keys, reasons, raws) = columns(kept);
     sqlx::query!(
         "insert into replaced_record (source_id, key, reason, raw, received_at, replaced_at)
          select $1, n.key, n.reason, n.raw, $2, $2

@@ -1,7 +1,8 @@
 """A real mail server (aiosmtpd) that says what it took, one line of JSON a mail.
 
 Addresses tell what becomes of a mail: never@ is refused for good, later@ for
-now, full@ when the mail itself is there; clingy@ gets it and no goodbye is said.
+now, full@ when the mail itself is there; clingy@ gets it and no goodbye is said. The
+answer to endless@ is a line of many megabytes.
 """
 
 import argparse
@@ -18,6 +19,8 @@ class Keep:
             return "550 5.1.1 nobody of that name"
         if address.startswith("later@"):
             return "451 4.7.1 greylisted"
+        if address.startswith("endless@"):
+            return "250 " + "x" * (64 << 20)
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

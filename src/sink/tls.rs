@@ -1,8 +1,9 @@
-//! TLS to a syslog receiver (RFC 5425), with certificates of the system, of one's own, and
+//! TLS to a receiver of syslog or mail, with certificates of the system, of one's own, and
 //! of the client.
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
@@ -14,8 +15,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::super::open::{OpenError, certificates, identity};
-use crate::config;
+use super::open::{OpenError, certificates, identity};
+use crate::config::ClientCert;
 
 /// Opens TLS connections.
 pub(super) struct Connector(TlsConnector);
@@ -29,10 +30,13 @@ impl fmt::Debug for Connector {
 type Chain = Vec<CertificateDer<'static>>;
 
 impl Connector {
-    pub(super) fn open(settings: &config::Syslog) -> Result<Self, OpenError> {
+    pub(super) fn open(
+        ca_file: Option<&Path>,
+        client_cert: Option<&ClientCert>,
+    ) -> Result<Self, OpenError> {
         let unusable =
             |error: rustls::Error| OpenError::unusable(format!("cannot set up TLS: {error}"));
-        let roots = match &settings.ca_file {
+        let roots = match ca_file {
             Some(path) => certificates(path, chain)?,
             None => Vec::new(),
         };
@@ -44,7 +48,7 @@ impl Connector {
             .map_err(unusable)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
-        let config = match &settings.client_cert {
+        let config = match client_cert {
             None => builder.with_no_client_auth(),
             Some(client) => {
                 let (chain, key) = identity(client, |pem| {

@@ -1,26 +1,35 @@
 //! SMTP client: delivers one email to a mail server.
 
+mod bounded;
+
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use lettre::Address;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Starttls};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::Response;
 
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::outcome::{Receipt, Refused};
-use crate::model::FailureReason;
+use super::tls::Connector;
+use crate::model::{FailureReason, chain};
+use bounded::Bounded;
 
 /// Authentication mechanisms in order of preference; the connection is encrypted, or `allow_plaintext` is set.
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 
 /// Timeout for the reply to QUIT.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Stands for the greeting before STARTTLS, which the server does not repeat.
+const GREETED: &[u8] = b"220 \r\n";
 
 /// A mail server and its connection settings.
 pub(super) struct Server {
@@ -35,8 +44,8 @@ pub(super) struct Server {
 /// Encryption of the connection.
 pub(super) enum TlsMode {
     Plain,
-    StartTls(TlsParameters),
-    Tls(TlsParameters),
+    StartTls(Connector),
+    Tls(Connector),
 }
 
 /// An email to be delivered.
@@ -72,11 +81,7 @@ impl Server {
     ) -> Result<Receipt, Refused> {
         let late = |_| Refused::late(&self.to_string(), timeout);
         let deadline = Instant::now() + timeout;
-        let mut connection = timeout_at(deadline, self.connect(timeout))
-            .await
-            .map_err(late)?
-            // Not caused by the email, which has not been sent yet.
-            .map_err(|error| self.refused(&error, true))?;
+        let mut connection = timeout_at(deadline, self.connect()).await.map_err(late)??;
         let sent = timeout_at(deadline, self.hand_over(&mut connection, envelope))
             .await
             .map_err(late)?;
@@ -85,22 +90,66 @@ impl Server {
         sent
     }
 
-    async fn connect(&self, timeout: Duration) -> Result<AsyncSmtpConnection, Error> {
-        let at_once = match &self.way {
-            TlsMode::Tls(parameters) => Some(parameters.clone()),
-            TlsMode::Plain | TlsMode::StartTls(_) => None,
+    /// A failure is not caused by the email, which has not been sent yet.
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Refused> {
+        let broken = |error: io::Error| {
+            let why = chain(&error);
+            Refused::repeatable(format!("{self}: connection error: {why}"))
         };
-        let server = (self.host.as_str(), self.port);
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(server, Some(timeout), &self.hello, at_once, None)
-                .await?;
-        if let TlsMode::StartTls(parameters) = &self.way {
-            connection.starttls(parameters.clone(), &self.hello).await?;
-        }
+        let stream = TcpStream::connect((self.host.as_str(), self.port))
+            .await
+            .map_err(broken)?;
+        let peer = stream.peer_addr().map_err(broken)?;
+        let mut connection = match &self.way {
+            TlsMode::Plain => self.greet(Bounded::new(stream, peer)).await?,
+            TlsMode::Tls(tls) => {
+                let stream = tls.connect(&self.host, stream).await.map_err(broken)?;
+                self.greet(Bounded::new(stream, peer)).await?
+            }
+            TlsMode::StartTls(tls) => {
+                let stream = stream.into_std().map_err(broken)?;
+                let plain = stream.try_clone().and_then(TcpStream::from_std);
+                self.ask_for_tls(Bounded::new(plain.map_err(broken)?, peer))
+                    .await?;
+                let stream = TcpStream::from_std(stream).map_err(broken)?;
+                let stream = tls.connect(&self.host, stream).await.map_err(broken)?;
+                self.greet(Bounded::new(stream, peer).greeted(GREETED))
+                    .await?
+            }
+        };
         if let Some(credentials) = &self.credentials {
-            connection.auth(&MECHANISMS, credentials).await?;
+            connection
+                .auth(&MECHANISMS, credentials)
+                .await
+                .map_err(|error| self.refused(&error, true))?;
         }
         Ok(connection)
+    }
+
+    async fn greet(
+        &self,
+        stream: impl AsyncTokioStream + 'static,
+    ) -> Result<AsyncSmtpConnection, Refused> {
+        AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello)
+            .await
+            .map_err(|error| self.refused(&error, true))
+    }
+
+    /// What the server says before TLS, after it has agreed to it, is dropped.
+    async fn ask_for_tls(&self, stream: Bounded<TcpStream>) -> Result<(), Refused> {
+        let mut connection = self.greet(stream).await?;
+        if !connection
+            .server_info()
+            .supports_feature(Extension::StartTls)
+        {
+            let why = "the mail server does not support STARTTLS";
+            return Err(Refused::repeatable(format!("{self}: {why}")));
+        }
+        connection
+            .command(Starttls)
+            .await
+            .map_err(|error| self.refused(&error, true))?;
+        Ok(())
     }
 
     async fn hand_over(
