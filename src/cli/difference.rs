@@ -100,10 +100,10 @@ fn of_paths(change: &FieldChange, times: Times) -> Vec<String> {
         new: of(&change.new, path),
         ..*change
     });
-    let changed: Vec<FieldChange> = changes.filter(|one| one.old != one.new).collect();
-    let more = changed.len().saturating_sub(MANY);
+    let differing: Vec<FieldChange> = changes.filter(|one| one.old != one.new).collect();
+    let more = differing.len().saturating_sub(MANY);
     let mut all = vec!["unrecognised:".to_owned()];
-    for one in changed.iter().take(MANY) {
+    for one in differing.iter().take(MANY) {
         all.extend(lines(one, times).iter().map(|line| format!("  {line}")));
     }
     if more > 0 {

@@ -6,6 +6,7 @@ mod damage;
 mod encodings;
 mod growth;
 mod leftovers;
+mod lossless;
 mod profiles;
 mod recognition;
 mod refusals;
