@@ -107,12 +107,7 @@ pub async fn merge(
         .into_iter()
         .map(|(place, record)| (place, record, record.advisory.content_hash()))
         .collect();
-    let current = of_same_time(&received, &stored);
-    for (said, known) in same_time::find(connection, origin, current).await? {
-        if let Some(stored) = stored.get_mut(&said) {
-            stored.same_time = known;
-        }
-    }
+    add_same_time(connection, origin, &received, &mut stored).await?;
     let corrected = corrected(origin, &received, &stored);
     add_replaced(connection, &corrected, &mut details, read).await?;
 
@@ -160,6 +155,23 @@ pub async fn merge(
 
 /// A record with its index in the chunk and the hash of its content.
 type Hashed<'a> = (usize, &'a Received, Fingerprint);
+
+/// Adds what is known of the stored advisories that have the same modification time as
+/// records with another content.
+async fn add_same_time(
+    connection: &mut PgConnection,
+    origin: Origin,
+    received: &[Hashed<'_>],
+    stored: &mut HashMap<String, Stored>,
+) -> Result<(), sqlx::Error> {
+    let current = of_same_time(received, stored);
+    for (said, known) in same_time::find(connection, origin, current).await? {
+        if let Some(stored) = stored.get_mut(&said) {
+            stored.same_time = known;
+        }
+    }
+    Ok(())
+}
 
 /// The advisories whose stored records have the same modification time and another content,
 /// and that content.
