@@ -3,7 +3,6 @@
 
 use advisoryd::job::run::Report;
 use advisoryd::job::tickets::sync::TicketSync;
-use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::support::{Paged, World};
@@ -116,7 +115,10 @@ async fn a_field_that_no_row_has_any_more_is_believed_after_a_day() {
     full(&world).await;
     assert_eq!(world.texts(EVENTS).await, [""; 0]);
     assert_eq!(world.texts(KEYS).await.len(), 6);
-    world.later(TimeDelta::hours(25));
+    sqlx::query("update advisoryd.quarantine set at = at - interval '25 hours'")
+        .execute(world.pool())
+        .await
+        .unwrap();
     full(&world).await;
     assert_eq!(world.texts(KEYS).await, [""; 0]);
     let priority = "select count(*) from advisoryd_v1.tickets where priority is null";
