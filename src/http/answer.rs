@@ -9,6 +9,7 @@ use super::body::Body;
 use super::error::ClientError;
 use super::json_rows::Rows;
 use super::quote::{asked, quote};
+use super::staleness::Staleness;
 use crate::model::shortened;
 
 /// How much of a body is inspected to detect its type.
@@ -79,6 +80,8 @@ pub struct Answer {
     pub next: Option<String>,
     /// What headers say about how much it holds: names without `x-`, and values.
     pub said: Vec<(String, String)>,
+    /// How old it is.
+    pub staleness: Staleness,
     /// What was told apart in a page of JSON that was read as a whole.
     pub rows: Rows,
     /// The body.
@@ -97,6 +100,7 @@ impl Answer {
             content_length: None,
             next: None,
             said: Vec::new(),
+            staleness: Staleness::default(),
             rows: Rows::default(),
             body,
         }

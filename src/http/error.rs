@@ -149,6 +149,8 @@ pub enum ClientError {
         url: String,
         /// Message of upstream.
         detail: String,
+        /// Whether it is an older copy, so that it may exist by now.
+        is_copy: bool,
     },
     /// Any other status that is not a success.
     #[error("{url} returned status {status}: {detail}")]

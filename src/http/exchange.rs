@@ -27,6 +27,7 @@ use super::raw::{RawRequest, RawResponse, Verb};
 use super::refusal::refusal;
 use super::said_headers;
 use super::saved::{SavedResponses, not_saved};
+use super::staleness::{self, Staleness};
 use super::throttle::wait;
 use super::usage::Meter;
 use crate::config::Token;
@@ -134,9 +135,11 @@ impl Exchange {
             let now = self.clock.upstream();
             return Err(refusal(response, asked(&url), now).await);
         }
+        let staleness = Staleness::of(response.headers(), self.clock.ours());
         let date = self.date(&response);
         let date = date.map_err(|skew| clock_skew(&url, skew))?;
         let mut answer = self.answer(url, response, date, &account.meter)?;
+        answer.staleness = staleness;
         finish(&mut answer, kind, extent).await?;
         Ok(answer)
     }
@@ -278,13 +281,13 @@ impl Exchange {
     /// The time of a response by upstream's clock, which updates ours of it.
     fn date(&self, response: &Response) -> Result<Option<DateTime<Utc>>, Skew> {
         let header = |name: HeaderName| response.headers().get(name)?.to_str().ok();
-        match (header(DATE), header(AGE)) {
+        if response.headers().contains_key(AGE) {
             // It comes from a cache: it says nothing about upstream's clock, and its
             // contents are as old as that.
-            (date, Some(age)) => Ok(self.clock.cached(date, age)),
-            (Some(date), None) => self.clock.update(date),
-            (None, None) => Ok(None),
+            let age = staleness::age(response.headers());
+            return Ok(age.map(|age| self.clock.cached(header(DATE), age)));
         }
+        header(DATE).map_or(Ok(None), |date| self.clock.update(date))
     }
 
     fn answer(
@@ -305,6 +308,7 @@ impl Exchange {
             content_length: response.content_length(),
             next: link_header::next(response.headers(), &url),
             said: said_headers::said(response.headers()),
+            staleness: Staleness::default(),
             rows: Rows::default(),
             url,
             body: Body::new(response, frame)?,

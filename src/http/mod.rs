@@ -26,6 +26,7 @@ mod refusal;
 mod request;
 mod said_headers;
 mod saved;
+mod staleness;
 #[cfg(test)]
 mod tests;
 mod throttle;
@@ -46,5 +47,6 @@ pub use raw::{RawRequest, RawResponse, Verb};
 pub use refusal::is_about_the_token;
 pub use request::Request;
 pub use saved::{SavedResponse, SavedResponses, open_journal};
+pub use staleness::Staleness;
 pub use throttle::retry_after_in;
 pub use usage::{Retrying, Usage};

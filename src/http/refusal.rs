@@ -11,6 +11,7 @@ use super::answer::{html_title, is_html};
 use super::beginning::beginning;
 use super::error::ClientError;
 use super::quote::quote;
+use super::staleness::Staleness;
 use super::throttle::{retry_after, wait};
 
 /// How much of an error response is read: the reason is at the beginning.
@@ -21,6 +22,8 @@ const REASON_PATIENCE: Duration = Duration::from_secs(10);
 /// Maps an error response to an error. `now` is upstream's time.
 pub(super) async fn refusal(response: Response, url: String, now: DateTime<Utc>) -> ClientError {
     let status = response.status();
+    let staleness = Staleness::of(response.headers(), now);
+    let is_copy = staleness.made_before(now).is_some();
     let header = response
         .headers()
         .get(RETRY_AFTER)
@@ -46,9 +49,13 @@ pub(super) async fn refusal(response: Response, url: String, now: DateTime<Utc>)
         StatusCode::FORBIDDEN => ClientError::Forbidden {
             url,
             detail,
-            is_upstreams: reason.is_upstreams,
+            is_upstreams: reason.is_upstreams && !is_copy,
         },
-        StatusCode::NOT_FOUND => ClientError::NotFound { url, detail },
+        StatusCode::NOT_FOUND => ClientError::NotFound {
+            url,
+            detail,
+            is_copy,
+        },
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => ClientError::Server {
             status: status.as_u16(),
             wait: header.and_then(|header| retry_after(header, now)),
@@ -65,7 +72,7 @@ pub(super) async fn refusal(response: Response, url: String, now: DateTime<Utc>)
             status: status.as_u16(),
             url,
             detail,
-            is_upstreams: reason.is_upstreams,
+            is_upstreams: reason.is_upstreams && !is_copy,
         },
     }
 }

@@ -3,9 +3,13 @@
 
 use reqwest::header::{HeaderMap, WARNING};
 
+use super::staleness::is_stale;
+
 /// Headers that are looked at, and the longest value, in bytes.
 const MOST: usize = 40;
 const MAX_BYTES: usize = 300;
+/// The message of a cache that could not ask upstream.
+const STALE: &str = "the response is stale";
 
 /// Their names without `x-`, and their values; of a `Warning` its text.
 pub(super) fn said(headers: &HeaderMap) -> Vec<(String, String)> {
@@ -14,16 +18,19 @@ pub(super) fn said(headers: &HeaderMap) -> Vec<(String, String)> {
         let (name, value) = if name == WARNING {
             (name.as_str(), warning(value))
         } else {
-            (name.as_str().strip_prefix("x-")?, value)
+            (name.as_str().strip_prefix("x-")?, value.to_owned())
         };
-        (value.len() <= MAX_BYTES).then(|| (name.to_owned(), value.to_owned()))
+        (value.len() <= MAX_BYTES).then(|| (name.to_owned(), value))
     });
     named.take(MOST).collect()
 }
 
-/// The text of `214 agent "text"`.
-fn warning(value: &str) -> &str {
-    value.split('"').nth(1).unwrap_or(value)
+/// The text of `214 agent "text"`. What 110 to 112 mean does not depend on their text.
+fn warning(value: &str) -> String {
+    if is_stale(value) {
+        return format!("{STALE}: {value}");
+    }
+    value.split('"').nth(1).unwrap_or(value).to_owned()
 }
 
 #[cfg(test)]
@@ -34,6 +41,8 @@ mod tests {
     fn warnings_are_read_by_their_text() {
         assert_eq!(warning("199 - \"Result truncated\""), "Result truncated");
         assert_eq!(warning("truncated"), "truncated");
+        let stale = warning("110 - \"Old\"");
+        assert_eq!(stale, "the response is stale: 110 - \"Old\"");
         assert!(said(&reqwest::header::HeaderMap::new()).is_empty());
     }
 }

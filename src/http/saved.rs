@@ -268,5 +268,6 @@ pub(super) fn not_saved(url: &Url) -> ClientError {
     ClientError::NotFound {
         url: asked(url),
         detail: "it is not in the bundle".to_owned(),
+        is_copy: false,
     }
 }

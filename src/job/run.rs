@@ -14,6 +14,7 @@ use self::report::log_ended;
 use super::context::Context;
 use super::failure::Failure;
 use super::transaction::Guard;
+use crate::http::Staleness;
 use crate::job::coverage;
 use crate::model::{
     Fingerprint, FingerprintSum, Holder, Mode, Outcome, RunFailure, SourceKey, Tally, counted,
@@ -44,6 +45,8 @@ pub(crate) struct Work {
     pub covers: Option<(DateTime<Utc>, DateTime<Utc>)>,
     pub root_element: Option<String>,
     pub sightings: Vec<i64>,
+    /// How old the responses are that it read, by the oldest one.
+    pub staleness: Staleness,
     /// Whether it is a full pull of a list.
     pub is_full: bool,
     pub received: FingerprintSum,

@@ -147,6 +147,24 @@ impl Advisory {
         self.unrecognised.contains_key(Self::REPAIRED)
     }
 
+    /// Whether it says anything but which advisory it is, its title and its dates.
+    pub fn has_substance(&self) -> bool {
+        let is_scored = |cvss: &Cvss| cvss.score.is_some() || cvss.vector.is_some();
+        self.is_rejected
+            || self.criticality.is_some()
+            || self.attack_vector.is_some()
+            || self.solution_status.is_some()
+            || self.threat_score.is_some()
+            || self.is_zero_day.is_some()
+            || self.description.is_some()
+            || self.solution.is_some()
+            || [&self.cvss2, &self.cvss3, &self.cvss4]
+                .into_iter()
+                .any(is_scored)
+            || !(self.impacts.is_empty() && self.cves.is_empty())
+            || !(self.products.is_empty() && self.references.is_empty())
+    }
+
     /// Records what was repaired, if anything.
     pub fn repaired(&mut self, words: Option<String>) {
         if let Some(words) = words {

@@ -21,6 +21,8 @@ pub struct Page {
     pub next: Option<String>,
     /// How many pages there are, or which one this is, if it says that; with the words.
     pub pages: Option<(u64, String)>,
+    /// Keys beside its rows of which nothing is known, by their paths, and their values.
+    pub unknown: Vec<(String, String)>,
     /// The rows of this page.
     pub results: Vec<Value>,
     /// Rows that are not valid JSON, or hold a value that cannot be read, such as a number
@@ -141,6 +143,7 @@ impl Page {
         let is_empty = rows.results.is_empty() && rows.unreadable.is_empty();
         let claims = Claims::of(text);
         let claim = claims.check(&Claim {
+            rows: &rows.results,
             count: envelope.count,
             is_linked: envelope.next.is_some(),
             is_empty,
@@ -149,6 +152,7 @@ impl Page {
             count: envelope.count,
             next: envelope.next.clone(),
             pages: claims.pages(),
+            unknown: claims.unknown(),
             results: rows.results,
             unreadable: rows.unreadable,
             repaired: rows.repaired,
@@ -190,6 +194,7 @@ impl Page {
             count: envelope.count,
             next: envelope.next,
             pages: None,
+            unknown: Vec::new(),
             results: rows.results,
             unreadable: rows.unreadable,
             repaired: rows.repaired,

@@ -20,40 +20,92 @@ const ABOUT: [&str; 8] = [
     "links",
     "_links",
 ];
+/// Words of the names of objects that are about something else than the rows of the page.
+const ASIDE: [&str; 24] = [
+    "facet",
+    "facets",
+    "aggregations",
+    "aggs",
+    "buckets",
+    "filter",
+    "filters",
+    "query",
+    "params",
+    "parameters",
+    "request",
+    "rate",
+    "ratelimit",
+    "quota",
+    "throttle",
+    "throttling",
+    "usage",
+    "user",
+    "account",
+    "schema",
+    "columns",
+    "fields",
+    "sort",
+    "included",
+];
+/// Objects within objects that are looked into.
+const MOST_LEVELS: usize = 3;
+/// A row has at least so many keys.
+const FEWEST_KEYS: usize = 3;
+/// Unknown keys that are told.
+const MOST_UNKNOWN: usize = 32;
 /// Texts that say what went wrong where there are no rows.
 const MESSAGES: [&str; 4] = ["detail", "message", "reason", "warning"];
 
 /// What a page says beside its rows.
 pub(super) struct Claims {
-    /// Keys and values of the envelope, and of the objects that are about the page.
-    values: Vec<(String, Box<RawValue>)>,
+    values: Vec<Said>,
+}
+
+/// A key and its value in the envelope, or in an object in it.
+struct Said {
+    name: String,
+    value: Box<RawValue>,
+    /// Whether it stands in the envelope or an object that is about the page, so that a total
+    /// is that of the rows.
+    is_about: bool,
+    is_top: bool,
 }
 
 impl Claims {
     /// Of a page, given as its text. The envelope was read before: what cannot be read here
     /// has no keys. A key that occurs twice counts twice.
     pub fn of(text: &str) -> Self {
-        let fields = Fields::of(text).0.into_iter();
         let mut values = Vec::new();
-        for (name, value) in fields.filter(|(name, _)| !ENVELOPE.contains(&name.as_str())) {
-            if ABOUT.contains(&name.as_str()) {
-                values.extend(Fields::of(value.get()).0);
+        for (name, value) in Fields::of(text).0 {
+            if !ENVELOPE.contains(&name.as_str()) {
+                add(&mut values, (name, value), true, 0);
             }
-            values.push((name, value));
         }
         Self { values }
     }
 
+    /// The keys of the envelope of which nothing is known, with their values.
+    pub fn unknown(&self) -> Vec<(String, String)> {
+        let unknown = self.values.iter().filter(|said| {
+            let name = said.name.as_str();
+            said.is_top && !ABOUT.contains(&name) && !xml::is_known(name)
+        });
+        let named = unknown.map(|said| {
+            let path = format!("envelope/{}", said.name);
+            (path, xml::quoted(said.value.get()))
+        });
+        named.take(MOST_UNKNOWN).collect()
+    }
+
     /// Fails if the page says that it is not what was asked for.
     pub fn check(&self, of: &Claim) -> Result<(), FeedError> {
-        self.values
-            .iter()
-            .try_for_each(|(name, value)| of.check(name, value))
+        self.values.iter().try_for_each(|said| of.check(said))
     }
 
     /// How many pages there are, or which one this is, with the words.
     pub fn pages(&self) -> Option<(u64, String)> {
-        let numbers = self.values.iter().filter_map(|(name, value)| {
+        let about = self.values.iter().filter(|said| said.is_about);
+        let numbers = about.filter_map(|Said { name, value, .. }| {
             let number = xml::page_number(name, value.get().trim_matches('"'))?;
             Some((number, xml::quoted(&format!("\"{name}\": {value}"))))
         });
@@ -61,8 +113,33 @@ impl Claims {
     }
 }
 
+/// Adds a key of the envelope, and those of the objects in it.
+fn add(
+    values: &mut Vec<Said>,
+    (name, value): (String, Box<RawValue>),
+    is_about: bool,
+    level: usize,
+) {
+    let words = xml::words(&name);
+    let is_aside = words.iter().any(|word| ASIDE.contains(&word.as_str()));
+    if level < MOST_LEVELS && !is_aside {
+        let is_about = is_about && ABOUT.contains(&name.as_str());
+        for field in Fields::of(value.get()).0 {
+            add(values, field, is_about, level + 1);
+        }
+    }
+    values.push(Said {
+        name,
+        value,
+        is_about,
+        is_top: level == 0,
+    });
+}
+
 /// The page that says it.
-pub(super) struct Claim {
+pub(super) struct Claim<'p> {
+    /// Its rows.
+    pub rows: &'p [Value],
     /// How many rows the collection has.
     pub count: u64,
     /// Whether it names the next page.
@@ -71,8 +148,9 @@ pub(super) struct Claim {
     pub is_empty: bool,
 }
 
-impl Claim {
-    fn check(&self, name: &str, raw: &RawValue) -> Result<(), FeedError> {
+impl Claim<'_> {
+    fn check(&self, said: &Said) -> Result<(), FeedError> {
+        let (name, raw) = (said.name.as_str(), &said.value);
         let value = &serde_json::from_str(raw.get()).unwrap_or(Value::Null);
         let text = match value {
             Value::Null => String::new(),
@@ -86,11 +164,39 @@ impl Claim {
         if xml::is_failure(name, &text) || is_message {
             return Err(FeedError::Reported { text: quote() });
         }
-        let is_more = xml::total(name, &text).is_some_and(|total| total > self.count);
-        if is_more || xml::is_partial(name, &text, self.is_linked) {
+        let is_more = said.is_about && self.is_more(name, &text);
+        if is_more || self.has_rows(value) || xml::is_partial(name, &text, self.is_linked) {
             return Err(FeedError::Partial { text: quote() });
         }
         Ok(())
+    }
+
+    /// Whether it counts more rows than the collection has. A size may be that of a page.
+    fn is_more(&self, name: &str, text: &str) -> bool {
+        let is_total = xml::is_total(name) && !xml::words(name).iter().all(|word| word == "size");
+        let most = self.count.max(self.rows.len() as u64);
+        is_total && text.parse::<u64>().is_ok_and(|total| total > most)
+    }
+
+    /// Whether it holds rows like those of the page.
+    fn has_rows(&self, value: &Value) -> bool {
+        let is_row = |value: &Value| value.as_object().is_some_and(|row| self.is_row(row));
+        match value {
+            Value::Array(items) => items.iter().any(is_row),
+            Value::Object(fields) => fields.values().any(is_row),
+            _ => false,
+        }
+    }
+
+    fn is_row(&self, row: &serde_json::Map<String, Value>) -> bool {
+        if row.len() < FEWEST_KEYS {
+            return false;
+        }
+        let Some(known) = self.rows.iter().find_map(Value::as_object) else {
+            return row.contains_key("id") && row.len() > FEWEST_KEYS;
+        };
+        let shared = row.keys().filter(|key| known.contains_key(*key)).count();
+        shared >= FEWEST_KEYS && shared * 2 >= row.len()
     }
 }
 
@@ -101,6 +207,7 @@ mod tests {
 
     fn check(text: &str, is_linked: bool, is_empty: bool) -> Result<(), FeedError> {
         Claims::of(text).check(&Claim {
+            rows: &[],
             count: 0,
             is_linked,
             is_empty,
@@ -146,6 +253,19 @@ mod tests {
                 );
             }
         }
+        for more in [
+            r#", "incomplete_results": true"#,
+            r#", "timed_out": true"#,
+            r#", "results_capped": true"#,
+            r#", "_shards": {"total": 5, "successful": 3, "failed": 2}"#,
+            r#", "warnings": ["shard 2 timed out"]"#,
+            r#", "detail": "Some text""#,
+            r#", "meta": {"pagination": {"total": 5}}"#,
+            r#", "matches": 5"#,
+            r#", "archived": [{"id": 4, "title": "x", "status": 1, "queue": 1}]"#,
+        ] {
+            assert!(check(&page(more, ""), false, false).is_err(), "{more}");
+        }
         let more = r#", "detail": "search index unavailable, results incomplete""#;
         assert!(check(&page(more, ""), false, true).is_err());
     }
@@ -162,13 +282,18 @@ mod tests {
             r#", "page": 3, "pages": 3, "page_size": 100"#,
             r#", "partial": false, "truncated": "no""#,
             r#", "facets": {"error": 3, "partial": 2}"#,
+            r#", "_shards": {"total": 5, "successful": 5, "failed": 0}"#,
+            r#", "rate_limit": {"remaining": 240, "limit": 250}"#,
+            r#", "page_size": 100, "took": 15, "size": 20, "version": 3"#,
+            r#", "statuses": [{"id": 1, "name": "Open", "count": 3}]"#,
+            r#", "success": true, "message": "OK", "request_id": "5""#,
         ] {
             for rows in ["", r#"{"id": 1, "error": "x", "partial": true}"#] {
                 let body = page(more, rows);
                 assert_eq!(check(&body, false, rows.is_empty()), Ok(()), "{more}");
             }
         }
-        let more = r#", "detail": "Some text", "has_more": true"#;
+        let more = r#", "has_more": true"#;
         assert_eq!(check(&page(more, r#"{"id": 1}"#), true, false), Ok(()));
     }
 

@@ -7,7 +7,7 @@ use tracing::warn;
 
 use super::border::{Known, repeats};
 use super::links::Links;
-use crate::http::{Answer, Client, ClientError, Kind, Request, Rows, SeenRows};
+use crate::http::{Answer, Client, ClientError, Kind, Request, Rows, SeenRows, Staleness};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::counted;
@@ -39,6 +39,7 @@ struct Received {
     page: Page,
     rows: Rows,
     date: Option<DateTime<Utc>>,
+    staleness: Staleness,
     bytes: u64,
 }
 
@@ -96,6 +97,8 @@ pub(crate) struct Pages<'c> {
     /// Upstream's clock at the response with the first page. Without a `Date` it is our
     /// estimate of that clock, if the first page was read.
     pub date: Option<DateTime<Utc>>,
+    /// How old the oldest of the pages is.
+    pub staleness: Staleness,
 }
 
 enum Next {
@@ -128,6 +131,7 @@ impl<'c> Pages<'c> {
             read: 0,
             claimed: 0,
             date: None,
+            staleness: Staleness::default(),
         }
     }
 
@@ -165,6 +169,7 @@ impl<'c> Pages<'c> {
         let Some(mut received) = self.receive_part(&mut begun).await? else {
             return self.moved_to_the_front().await;
         };
+        self.staleness = self.staleness.or(received.staleness);
         warn_of_repairs(&received.page);
         let next = received.page.next.take().filter(|url| !url.is_empty());
         begun.next = next.or(begun.next);
@@ -355,6 +360,7 @@ async fn received(answer: &mut Answer) -> Result<Received, Failure> {
         page,
         rows,
         date: answer.date,
+        staleness: answer.staleness,
         bytes: body.len() as u64,
     })
 }

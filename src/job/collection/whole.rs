@@ -11,7 +11,7 @@ use tracing::warn;
 use super::count::{Attempt, Attempts};
 use super::page::Pages;
 use super::unnamed::Unnamed;
-use crate::http::{Kind, Request};
+use crate::http::{Kind, Request, Staleness};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::{counted, plain_fingerprint};
@@ -32,6 +32,8 @@ pub(crate) struct Whole<K, T> {
     pub sample: Option<String>,
     /// Keys with rows that differ. The row that is greatest was taken.
     pub repeated: BTreeSet<K>,
+    /// How old the oldest of its pages is.
+    pub staleness: Staleness,
     /// Rows that were not taken of pages that have several with the same key.
     left_out: u64,
 }
@@ -43,6 +45,7 @@ impl<K, T> Default for Whole<K, T> {
             unreadable: 0,
             sample: None,
             repeated: BTreeSet::new(),
+            staleness: Staleness::default(),
             left_out: 0,
         }
     }
@@ -127,6 +130,7 @@ async fn read_once<K: Ord + Clone, T: Ord>(
         );
         whole.sample = whole.sample.or_else(|| without_key.into_iter().next());
     }
+    whole.staleness = pages.staleness;
     whole.unreadable = usize::try_from(unnamed.count()).unwrap_or(usize::MAX);
     let (claimed, count) = (pages.claimed, (whole.rows.len() + whole.unreadable) as u64);
     Ok(Attempt {

@@ -191,6 +191,17 @@ pub(super) fn taken_back(record: &Received, known: Option<DateTime<Utc>>) -> Unr
     }
 }
 
+/// A record of a known advisory that says nothing of what the stored record says.
+pub(super) fn blank(record: &Received) -> Unreadable {
+    Unreadable {
+        key: Some(record.advisory.said.clone()),
+        hints: Vec::new(),
+        reason: "it holds nothing but the identifier, title or dates of an advisory that was received whole before; the stored version is kept".to_owned(),
+        byte_hash: plain_fingerprint(record.raw.as_bytes()),
+        raw: xml::printable(record.raw.as_bytes()),
+    }
+}
+
 /// A record that is quarantined although it can be parsed.
 pub(super) fn conflicting_duplicate(record: &Received) -> Unreadable {
     Unreadable {

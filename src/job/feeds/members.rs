@@ -22,7 +22,8 @@ const MAX_MISSING_PART: usize = 5;
 /// next night, when a problem upstream was noticed by people.
 const CONFIRM_AFTER: TimeDelta = TimeDelta::hours(12);
 /// So many missing members that are all older than everything that came are not a
-/// coincidence: upstream did not go back as far as it was asked to.
+/// coincidence: upstream did not go back as far as it was asked to. That fewer are missing
+/// proves nothing either, but it is not told.
 const CUT_OFF: usize = 3;
 /// Margin at the beginning of a window: upstream may count whole days.
 const EDGE: TimeDelta = TimeDelta::days(1);
@@ -47,6 +48,7 @@ pub(super) async fn judge(
         seen: &work.sightings,
         from: from + EDGE,
         by_modification: days.is_some_and(|days| days.counts == Counts::Modifications),
+        made_before: work.staleness.made_before(run.origin.at),
     };
     let expected = members::expected(&mut connection, run.origin, pulled).await?;
     drop(connection);
@@ -75,15 +77,20 @@ pub(super) async fn judge_json(run: &Run, look_back: LookBack) -> Result<(), Fai
     conclude(run, look_back, &expected).await
 }
 
-/// Without the members that are older than everything that came, if there are several:
-/// then upstream has not sent the whole window. It is recorded, for a condition, and the date
-/// of the oldest one that came is returned.
+/// Without the members that are older than everything that came: upstream may not have gone
+/// back to them. If there are several, it has not: that is recorded, for a condition, and the
+/// date of the oldest one that came is returned.
 async fn without_cut_off(
     run: &Run,
     expected: Vec<Member>,
 ) -> Result<(Vec<Member>, Option<DateTime<Utc>>), Failure> {
     let by_release = CutOff::by(&expected, |member| member.released_at);
     let by_modification = CutOff::by(&expected, |member| member.modified_at);
+    let unproven: HashSet<i64> = by_release
+        .older
+        .union(&by_modification.older)
+        .copied()
+        .collect();
     let cut_off = if by_release.older.len() > by_modification.older.len() {
         by_release
     } else {
@@ -99,7 +106,7 @@ async fn without_cut_off(
     activity::set_cut_off(&mut transaction, run.source.id, older.len(), oldest_at).await?;
     transaction.commit().await?;
     let left = expected.into_iter();
-    let left = left.filter(|member| !older.contains(&member.id));
+    let left = left.filter(|member| !unproven.contains(&member.id));
     Ok((left.collect(), oldest_at))
 }
 

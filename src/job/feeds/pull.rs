@@ -18,7 +18,7 @@ use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, Work};
 use crate::model::{FeedWindow, Mode, feed_days, missing_from};
 use crate::source::xml::{Document, FeedError};
-use crate::store::ledger::source;
+use crate::store::ledger::{source, unknown_field};
 
 /// Path of all feeds.
 pub(crate) const PATH: &str = "/api/xml-feed/";
@@ -118,6 +118,7 @@ async fn read(run: &Run, feed: &Feed, look_back: LookBack, work: &mut Work) -> R
     work.tally = stored.tally;
     work.sightings = stored.sightings;
     work.received = stored.received;
+    work.staleness = stored.staleness;
     work.accounted = Some(work.tally.seen + work.tally.quarantined);
     read
 }
@@ -137,6 +138,7 @@ async fn read_documents(
         let linked = response.next.take();
         let mut document = read_document(run, response, known_root.as_deref(), stored).await?;
         stream::warn_of_ignored(run.source_name(), &document);
+        record_unknown(run, &document).await?;
         if let Some(before) = before {
             let known = before.distinct();
             document.inherit(before);
@@ -165,6 +167,21 @@ async fn read_documents(
     })
 }
 
+/// Stores the names around the records of which nothing is known.
+async fn record_unknown(run: &Run, document: &Document) -> Result<(), Failure> {
+    if document.unknown.is_empty() {
+        return Ok(());
+    }
+    let unknown = document.unknown.iter();
+    let unknown = unknown
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let mut transaction = run.transaction().await?;
+    unknown_field::record_names(&mut transaction, run.origin, unknown).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
 /// Reads one document; if its body is cut short it is requested again within the run.
 async fn read_document(
     run: &Run,
@@ -190,6 +207,7 @@ async fn attempt_document(
     loop {
         let url = response.url.to_string();
         let said = std::mem::take(&mut response.said);
+        stored.staleness = stored.staleness.or(response.staleness);
         let (part, document) = pull_stream(run, known_root, response).await;
         stored.repeated(part);
         match document {

@@ -7,6 +7,7 @@ use tokio::sync::SemaphorePermit;
 use super::batch::Batch;
 use super::seen::Seen;
 use super::write::write;
+use crate::http::Staleness;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::Run;
@@ -60,6 +61,8 @@ pub(crate) struct Stored {
     pub tally: Tally,
     pub sightings: Vec<i64>,
     pub received: FingerprintSum,
+    /// How old the oldest of the documents is.
+    pub staleness: Staleness,
 }
 
 impl Stored {
@@ -67,6 +70,7 @@ impl Stored {
         self.count(other.tally);
         self.sightings.extend(other.sightings);
         self.received.merge(other.received);
+        self.staleness = self.staleness.or(other.staleness);
     }
 
     /// Replaces the counters by those of another attempt at the same document. What the
@@ -76,6 +80,7 @@ impl Stored {
         again.tally.unchanged = again.tally.unchanged.saturating_sub(added + changed);
         again.tally.added += added;
         again.tally.changed += changed;
+        again.staleness = self.staleness.or(again.staleness);
         *self = again;
     }
 

@@ -15,7 +15,7 @@ use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::Run;
 use crate::model::{SourceKey, Tally};
-use crate::source::xml::{Document, RecordReader, Rules};
+use crate::source::xml::{Document, FeedError, RecordReader, Rules};
 
 /// Tasks that store records. A third one gains nothing on two cores.
 const WRITERS: usize = 2;
@@ -45,7 +45,11 @@ pub(crate) async fn pull_stream(
     // Only the writers own the receiver now: when they have ended, sending fails.
     drop(receiver);
 
-    let reading = read(&run.context, root_element, response, sender);
+    let list = match run.source_name() {
+        SourceKey::WatchList(id) => Some(*id),
+        _ => None,
+    };
+    let reading = read(&run.context, (root_element, list), response, sender);
     let mut result = tokio::select! {
         biased;
         () = broken.cancelled() => Err(Failure::Broken("a writer failed".into())),
@@ -124,16 +128,20 @@ async fn store_all(
 /// Reads the document and sends its records to the writers in chunks.
 async fn read(
     context: &Context,
-    root_element: Option<&str>,
+    (root_element, list): (Option<&str>, Option<i64>),
     response: Answer,
     sender: mpsc::Sender<Chunk>,
 ) -> Result<Document, Failure> {
+    let reader = RecordReader::new(
+        Arc::clone(&context.rules),
+        response.charset.as_deref(),
+        root_element,
+    );
     let mut reading = Reading {
-        reader: RecordReader::new(
-            Arc::clone(&context.rules),
-            response.charset.as_deref(),
-            root_element,
-        ),
+        reader: match list {
+            Some(id) => reader.of_list(id),
+            None => reader,
+        },
         chunk: Chunk::default(),
         full: Vec::new(),
         records: 0,
@@ -157,6 +165,10 @@ async fn read(
         }
         Err(failure) => Err(failure),
     };
+    if let Err(failure @ Failure::Feed(FeedError::OtherList { .. })) = document {
+        // Its records are not those of this list.
+        return Err(failure);
+    }
     if !chunk.is_empty() {
         full.push(chunk);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
-use super::batch::{Batch, conflicting_duplicate, taken_back};
+use super::batch::{Batch, blank, conflicting_duplicate, taken_back};
 use super::seen::Seen;
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
@@ -56,7 +56,8 @@ pub(super) async fn write(
 }
 
 fn count(tally: &mut Tally, batch: &Batch, merged: &Merged) {
-    let set_aside = (merged.conflicting_duplicates.len() + merged.taken_back.len()) as u64;
+    let set_aside = merged.conflicting_duplicates.len() + merged.taken_back.len();
+    let set_aside = (set_aside + merged.blank.len()) as u64;
     tally.seen += batch.received.len() as u64 - set_aside;
     tally.quarantined += batch.unreadable.len() as u64 + set_aside;
     tally.added += merged.added;
@@ -112,11 +113,17 @@ async fn write_once(
     let duplicates = duplicates.map(|index| (*index, conflicting_duplicate(&received[*index])));
     let taken = merged.taken_back.iter();
     let taken = taken.map(|(index, known)| (*index, taken_back(&received[*index], *known)));
-    let (set_aside, quarantined): (Vec<usize>, Vec<Unreadable>) = duplicates.chain(taken).unzip();
+    let (mut set_aside, quarantined): (Vec<usize>, Vec<Unreadable>) =
+        duplicates.chain(taken).unzip();
+    set_aside.extend(&merged.blank);
+    let blank = merged.blank.iter().map(|index| blank(&received[*index]));
+    let blank: Vec<Unreadable> = blank.collect();
     release(&mut transaction, origin, received, &set_aside).await?;
     enqueue_details(&mut transaction, origin, unreadable).await?;
+    enqueue_details(&mut transaction, origin, &blank).await?;
     quarantine::keep(&mut transaction, origin, unreadable).await?;
     quarantine::keep(&mut transaction, origin, &quarantined).await?;
+    quarantine::keep(&mut transaction, origin, &blank).await?;
     transaction.commit().await?;
     Ok(merged)
 }

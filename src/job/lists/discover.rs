@@ -191,7 +191,9 @@ async fn store_lists(
     began_at: DateTime<Utc>,
 ) -> Result<usize, Failure> {
     let known = discovery::listed(transaction).await?;
-    let listed = &with_unknown(listing, &known);
+    let last_at = discovery::state(transaction).await?.last_success_at;
+    let is_proof = listing.staleness.proves_absence(began_at, last_at);
+    let listed = &with_unknown(listing, &known, is_proof);
     let changes = compare(&known, listed);
     let lost = lost(&changes);
     let before = enabled(&known).len();
@@ -217,10 +219,11 @@ async fn store_lists(
     Ok(changes.len())
 }
 
-/// The lists of a response. One that it lacks may be a row without an id: it stays.
-fn with_unknown(listing: &Listing, known: &[ListedList]) -> Vec<ListedList> {
+/// The lists of a response. One that it lacks may be a row without an id, or the response may
+/// be a copy that is too old to be a proof: it stays.
+fn with_unknown(listing: &Listing, known: &[ListedList], is_proof: bool) -> Vec<ListedList> {
     let mut listed = listing.lists.clone();
-    if listing.unreadable > 0 {
+    if listing.unreadable > 0 || !is_proof {
         let is_listed = |list: &&ListedList| listing.lists.iter().all(|one| one.id != list.id);
         listed.extend(known.iter().filter(is_listed).cloned());
     }

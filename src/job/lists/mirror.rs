@@ -9,7 +9,7 @@ use serde_json::Value;
 use tracing::{debug, warn};
 
 use super::discover;
-use super::mirror_store::{Changed, Rows, store};
+use super::mirror_store::{Changed, Received, Rows, store};
 use super::scan::PATH;
 use crate::http::ClientError;
 use crate::job::collection::whole::{self, Whole};
@@ -186,9 +186,8 @@ impl Tick<'_> {
             ..state.clone()
         };
         let failure = match read(self.context, key).await {
-            Ok((rows, unreadable)) => {
-                let Changed { came, left } =
-                    store(self.guard, &state, (&rows, unreadable), self.now).await?;
+            Ok(received) => {
+                let Changed { came, left } = store(self.guard, &state, &received, self.now).await?;
                 self.mirrored.read += 1;
                 self.mirrored.came += came;
                 self.mirrored.left += left;
@@ -283,8 +282,8 @@ impl Tick<'_> {
     }
 }
 
-/// Requests all rows of a collection, and the number of rows without an id.
-pub(crate) async fn read(context: &Context, key: MirrorKey) -> Result<(Rows, usize), Failure> {
+/// Requests all rows of a collection.
+pub(crate) async fn read(context: &Context, key: MirrorKey) -> Result<Received, Failure> {
     let (id, label) = (key.watch_list_id, key.kind.label());
     let part = match key.kind {
         MirrorKind::Vendor => "vendors",
@@ -294,16 +293,20 @@ pub(crate) async fn read(context: &Context, key: MirrorKey) -> Result<(Rows, usi
             let row = |row: &Value| {
                 approval::read(row).map(|approval| (approval.upstream_id.clone(), approval))
             };
-            let Whole {
-                rows, unreadable, ..
-            } = whole::read(context, APPROVALS, label, row).await?;
-            return Ok((Rows::Approvals(rows.into_values().collect()), unreadable));
+            let whole = whole::read(context, APPROVALS, label, row).await?;
+            return Ok(received(whole, Rows::Approvals));
         }
     };
     let path = format!("{PATH}{id}/{part}/");
     let row = |row: &Value| list_item::read(row).map(|item| (item.upstream_id.clone(), item));
-    let Whole {
-        rows, unreadable, ..
-    } = whole::read(context, &path, label, row).await?;
-    Ok((Rows::Items(rows.into_values().collect()), unreadable))
+    let whole = whole::read(context, &path, label, row).await?;
+    Ok(received(whole, Rows::Items))
+}
+
+fn received<T>(whole: Whole<String, T>, rows: impl FnOnce(Vec<T>) -> Rows) -> Received {
+    Received {
+        rows: rows(whole.rows.into_values().collect()),
+        unreadable: whole.unreadable,
+        staleness: whole.staleness,
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{info, warn};
 
+use crate::http::Staleness;
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
 use crate::model::{ListItem, MirrorKind, PendingApproval, counted};
@@ -16,6 +17,14 @@ use crate::store::lists::mirror::{self, State};
 const MAX_LOST_PART: usize = 5;
 /// How much later another read must confirm the loss: that of the next hour.
 const CONFIRM_AFTER: TimeDelta = TimeDelta::minutes(50);
+
+/// What a complete read found.
+pub(crate) struct Received {
+    pub rows: Rows,
+    /// Rows without an id.
+    pub unreadable: usize,
+    pub staleness: Staleness,
+}
 
 /// The rows of a complete read.
 pub(crate) enum Rows {
@@ -42,13 +51,20 @@ pub(crate) struct Changed {
 }
 
 /// Stores a complete read that began at `now`, in one transaction. While rows of it have
-/// no id, nothing is found to have left: each may be what is missing.
+/// no id, nothing is found to have left: each may be what is missing. Nor is it by a copy that
+/// is older than the last read.
 pub(super) async fn store(
     guard: &Guard,
     state: &State,
-    (rows, unreadable): (&Rows, usize),
+    received: &Received,
     now: DateTime<Utc>,
 ) -> Result<Changed, Failure> {
+    let Received {
+        rows,
+        unreadable,
+        staleness,
+    } = received;
+    let is_proof = *unreadable == 0 && staleness.proves_absence(now, state.read_at);
     let key = state.key;
     let mut transaction = guard.begin().await?;
     let present = content::present(&mut transaction, key).await?;
@@ -63,7 +79,7 @@ pub(super) async fn store(
     let found = rows.ids();
     let known: HashSet<&str> = present.iter().map(String::as_str).collect();
     let missing = known.difference(&found).map(|id| (*id).to_owned());
-    let missing: Vec<String> = missing.filter(|_| unreadable == 0).collect();
+    let missing: Vec<String> = missing.filter(|_| is_proof).collect();
     let doubted_at = doubted_at(state, (missing.len(), known.len()), now);
     let left = if doubted_at.is_none() {
         missing.len()
@@ -85,7 +101,7 @@ pub(super) async fn store(
         changed_at: Some(now)
             .filter(|_| !is_first && came + left > 0)
             .or(state.changed_at),
-        unreadable: i64::try_from(unreadable).unwrap_or(i64::MAX),
+        unreadable: i64::try_from(*unreadable).unwrap_or(i64::MAX),
         doubted_at,
         refused_since: None,
         retry_at: None,

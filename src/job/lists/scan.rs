@@ -1,5 +1,6 @@
 //! Reads all watch lists of the account, page by page.
 
+use crate::http::Staleness;
 use crate::job::collection::whole::{self, Whole};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -24,6 +25,8 @@ pub struct Listing {
     sample: String,
     /// Lists with several rows that differ.
     repeated: Vec<i64>,
+    /// How old the oldest page is.
+    pub(super) staleness: Staleness,
 }
 
 impl Listing {
@@ -51,6 +54,7 @@ pub async fn ask(context: &Context) -> Result<Listing, Failure> {
         unreadable,
         sample,
         repeated,
+        staleness,
         ..
     } = whole::read(context, PATH, "watch lists", read).await?;
     if rows.len() > MAX_LISTS {
@@ -60,6 +64,7 @@ pub async fn ask(context: &Context) -> Result<Listing, Failure> {
     Ok(Listing {
         lists: rows.into_values().collect(),
         unreadable,
+        staleness,
         repeated: repeated.into_iter().collect(),
         sample: shortened(&sample, MAX_SAMPLE_CHARS),
     })

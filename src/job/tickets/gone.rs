@@ -20,7 +20,8 @@ pub(super) enum Asked {
     Exists(Box<Ticket>),
     /// Upstream does not have it, or does not answer such a question: the scan decides.
     Gone,
-    /// The answer is not upstream's, is about something else, or is too large to be read.
+    /// The answer is not upstream's, is an older copy, is about something else, or is too
+    /// large to be read.
     Unknown,
 }
 
@@ -68,7 +69,7 @@ pub(super) async fn ask(run: &Run, id: i64) -> Result<Asked, Failure> {
     let response = context.client.get_whole(&request);
     let mut response = match context.or_stopped(response).await? {
         Err(
-            ClientError::NotFound { .. }
+            ClientError::NotFound { is_copy: false, .. }
             | ClientError::Offline { .. }
             | ClientError::Forbidden {
                 is_upstreams: true, ..
@@ -78,7 +79,8 @@ pub(super) async fn ask(run: &Run, id: i64) -> Result<Asked, Failure> {
             },
         ) => return Ok(Asked::Gone),
         Err(
-            ClientError::Forbidden { .. }
+            ClientError::NotFound { .. }
+            | ClientError::Forbidden { .. }
             | ClientError::Refused { .. }
             | ClientError::Html { .. }
             | ClientError::WrongType { .. },

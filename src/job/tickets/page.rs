@@ -21,6 +21,8 @@ pub(crate) struct TicketPage {
     pub older: Vec<Unreadable>,
     /// Ids of rows whose id another row of the same response has.
     pub repeats: Vec<i64>,
+    /// Keys beside the rows of which nothing is known, and their values.
+    pub unknown: Vec<(String, String)>,
 }
 
 impl TicketPage {
@@ -53,6 +55,7 @@ pub(crate) fn parse(context: &Context, received: PageResult) -> TicketPage {
     let mut parsed = TicketPage {
         tickets: Vec::with_capacity(page.results.len()),
         repeats,
+        unknown: page.unknown,
         ..TicketPage::default()
     };
     for mut row in page.unreadable {

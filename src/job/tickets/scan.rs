@@ -16,6 +16,7 @@ use crate::job::collection::window::covered_until;
 use crate::job::failure::Failure;
 use crate::job::run::{Run, TicketProgress, Work};
 use crate::model::holds_secret;
+use crate::store::tickets::reading;
 use crate::store::tickets::scan::{self, Scan};
 use crate::store::tickets::ticket;
 
@@ -87,6 +88,7 @@ async fn scan_pages(run: &Run, progress: &mut Scan, work: &mut Work) -> Result<u
     let mut unreadable = Unnamed::default();
     let mut is_first = true;
     while let Some(received) = pages.next().await? {
+        work.staleness = work.staleness.or(pages.staleness);
         if std::mem::take(&mut is_first) {
             let before = u64::from(read) * u64::from(run.context.config.tickets.page_size);
             let left = pages.claimed.saturating_sub(before);
@@ -128,7 +130,14 @@ async fn conclude(
 ) -> Result<(), Failure> {
     let mut transaction = run.transaction().await?;
     let known = u64::try_from(ticket::present(&mut transaction).await?).unwrap_or(0);
-    let absent = ticket::missing_from_scan(&mut transaction, progress.id, run.origin.at).await?;
+    let made = work.staleness.made_before(run.origin.at);
+    let last_at = reading::get(&mut transaction).await?.full_walk_at;
+    let absent = if made.is_some_and(|made| last_at >= Some(made)) {
+        // It is older than the last scan.
+        Vec::new()
+    } else {
+        ticket::missing_from_scan(&mut transaction, progress.id, run.origin.at, made).await?
+    };
     let missing = absent.len() as u64;
     let is_plausible = missing * MAX_MISSING_PART <= known || accept_removals;
     if !is_plausible {
@@ -143,9 +152,10 @@ async fn conclude(
     let mut transaction = run.transaction().await?;
     work.tally.changed += ticket::mark_gone(&mut transaction, run.origin_now(), &gone).await?;
     transaction.commit().await?;
-    work.covers = Some((DateTime::<Utc>::UNIX_EPOCH, progress.began_at));
+    let until = made.map_or(progress.began_at, |made| made.min(progress.began_at));
+    work.covers = Some((DateTime::<Utc>::UNIX_EPOCH, until));
     work.tickets = Some(TicketProgress {
-        cursor_at: progress.began_at,
+        cursor_at: until,
         has_changes: true,
         scan: Some(progress.clone()),
     });

@@ -8,7 +8,7 @@ use super::stub;
 use crate::job::failure::Failure;
 use crate::job::run::{Run, Work};
 use crate::store;
-use crate::store::ledger::quarantine;
+use crate::store::ledger::{quarantine, unknown_field};
 use crate::store::tickets::scan::{self, Scan};
 use crate::store::tickets::ticket::{self, Merged};
 
@@ -114,6 +114,11 @@ async fn finish_page(
     progress: Option<&Scan>,
     transaction: &mut PgConnection,
 ) -> Result<(), Failure> {
+    let unknown = page.unknown.iter();
+    let unknown = unknown
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    unknown_field::record_names(transaction, run.origin, unknown).await?;
     quarantine::keep(transaction, run.origin, &page.unreadable).await?;
     quarantine::keep_replaced(transaction, run.origin_now(), &page.older).await?;
     if let Some(progress) = progress {

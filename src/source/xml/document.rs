@@ -1,6 +1,6 @@
 //! What a feed document turned out to be once it was read to its end.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::error::FeedError;
 use super::name::{key, keys};
@@ -40,6 +40,8 @@ pub struct Document {
     pub next: Option<String>,
     /// Elements that are neither records nor known envelope, the first few names.
     pub ignored: Vec<String>,
+    /// Names and values around and beside records of which nothing is known.
+    pub unknown: BTreeMap<String, String>,
     /// What it says about parts that it does not hold.
     pub(super) partial: Partial,
     /// Hashes of the different records.

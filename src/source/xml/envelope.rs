@@ -1,16 +1,18 @@
 //! The envelope: what stands around and beside the records of a document.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use quick_xml::escape::unescape;
 
 use super::attributes::Attributes;
 use super::error::FeedError;
 use super::name::key;
-use super::partial::{Form, Partial, Said, is_about, link};
+use super::partial::{Form, Partial, Said, is_about, is_known, link};
 use super::printable::printable;
 use super::reported::{Says, fault_of, is_error, quoted, said_by};
 use super::rules::Rules;
+use super::saying::{is_message, is_total};
 use super::token::{Kind, Next, next};
 use super::tree::Node;
 
@@ -37,6 +39,17 @@ const ROOTS: [&str; 14] = [
     "documents",
     "items",
 ];
+/// Names of the watch list that a document is of.
+const LISTS: [&str; 6] = [
+    "asset_list_id",
+    "watch_list_id",
+    "list_id",
+    "asset_list",
+    "watch_list",
+    "list",
+];
+/// Elements for a watch list, with its id in them.
+const LIST_OBJECTS: [&str; 2] = ["asset_list", "watch_list"];
 /// What DRF puts around the records of a collection (contract §4).
 const ENVELOPE: [&str; 4] = ["count", "next", "previous", "results"];
 /// Names by which an envelope claims how many records there are.
@@ -90,6 +103,10 @@ pub(super) struct Envelope {
     pub fault: Option<String>,
     /// Text directly in the elements around records.
     text: Vec<u8>,
+    /// Names and values around and beside records of which nothing is known.
+    pub unknown: BTreeMap<String, String>,
+    /// The watch lists that it says it is of, with the words.
+    pub lists: Vec<(i64, String)>,
 }
 
 impl Envelope {
@@ -111,6 +128,9 @@ impl Envelope {
             let value = String::from_utf8_lossy(raw.value.unwrap_or_default());
             self.has_identifiers |= rules.is_identifier(value.as_bytes());
             let value = unescape(&value).unwrap_or(Cow::Borrowed(&value));
+            if key(raw.name) == key(b"id") && is_one_of(name, &LIST_OBJECTS) {
+                self.list(name, value.trim(), Form::Attribute);
+            }
             self.said(raw.name, value.trim(), Form::Attribute);
         }
     }
@@ -141,6 +161,12 @@ impl Envelope {
         }
         if is_about(node) {
             self.about(node);
+        }
+        if is_one_of(name, &LIST_OBJECTS) {
+            self.list_object(node);
+        }
+        if !node.children.is_empty() && is_message(&node.name) {
+            self.said(name, &node.whole_text(), Form::Element);
         }
         if node.children.is_empty() && self.value(name, &node.text) {
             return;
@@ -186,8 +212,12 @@ impl Envelope {
         if self.claim(name, text, form) {
             return true;
         }
+        self.list(name, text, form);
         match self.partial.value(name, text, form) {
-            Said::Nothing => false,
+            Said::Nothing => {
+                self.not_known(name, text, form);
+                false
+            }
             Said::Taken => true,
             Said::Next(url) => {
                 self.next = Some(url);
@@ -196,12 +226,52 @@ impl Envelope {
         }
     }
 
+    /// Takes which watch list it says it is of.
+    fn list(&mut self, name: &[u8], text: &str, form: Form) {
+        if is_one_of(name, &LISTS)
+            && let Ok(id) = text.trim().parse()
+            && self.lists.len() < MOST_NAMES
+        {
+            self.lists.push((id, form.quote(name, text)));
+        }
+    }
+
+    /// The same of an element for a watch list.
+    fn list_object(&mut self, node: &Node<'_>) {
+        let attributes = node.attributes.iter();
+        let attributes = attributes.filter(|one| one.key == key(b"id"));
+        let children = node.children.iter().filter(|one| one.key == key(b"id"));
+        let ids = attributes.map(|one| &*one.value);
+        let ids: Vec<&str> = ids.chain(children.map(|one| &*one.text)).collect();
+        for id in ids {
+            self.list(node.name.as_bytes(), id, Form::Element);
+        }
+    }
+
+    /// Keeps a name of which nothing is known, with its first value.
+    fn not_known(&mut self, name: &[u8], text: &str, form: Form) {
+        let name = shown(name);
+        let is_namespace = name.starts_with("xmlns") || name.starts_with("xsi:");
+        let is_known = is_known(&name) || is_one_of(name.as_bytes(), &ENVELOPE);
+        if text.is_empty() || is_namespace || is_known || self.unknown.len() >= MOST_NAMES {
+            return;
+        }
+        let mark = if matches!(form, Form::Attribute) {
+            "@"
+        } else {
+            ""
+        };
+        let path = format!("envelope/{mark}{name}");
+        self.unknown.entry(path).or_insert_with(|| quoted(text));
+    }
+
     /// Takes how many records the envelope claims; false when it does not. The largest
     /// number counts: an outer element may count all, and an inner one those of a page.
     fn claim(&mut self, name: &[u8], text: &str, form: Form) -> bool {
         let number = text.trim().parse();
-        let is_claim =
-            is_one_of(name, &CLAIMS) || number.is_ok() && is_one_of(name, &CLAIMS_BY_NUMBER);
+        let is_number =
+            || is_one_of(name, &CLAIMS_BY_NUMBER) || is_total(&String::from_utf8_lossy(name));
+        let is_claim = is_one_of(name, &CLAIMS) || number.is_ok() && is_number();
         match number {
             Ok(claimed) if is_claim => {
                 self.claimed = self.claimed.max(Some(claimed));

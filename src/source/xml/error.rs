@@ -43,6 +43,14 @@ pub enum FeedError {
         /// Where it says so.
         text: String,
     },
+    /// A cache or server mixed up two requests.
+    #[error("the document is of another watch list than {list}: it says `{text}`")]
+    OtherList {
+        /// The list that was requested.
+        list: i64,
+        /// Where it says so.
+        text: String,
+    },
     /// The document's own count of records is none.
     #[error("the document's count of records is not a number: `{text}`")]
     Count {

@@ -15,6 +15,8 @@ static LEFT_OUT: LazyLock<Option<Regex>> = LazyLock::new(|| {
             \b[^.;]{0,30}\b(truncated|cut\s(off|short))\b
         | \b(truncated|incomplete|partial)\s(results?|output|list|response|document|feed)\b
         | \btoo\smany\s(results|records|advisories|entries|items|rows)\b
+        | \b\d+\s(records|advisories|entries|items|rows)\s(were\s|was\s|are\s)?
+            (skipped|omitted|missing|dropped|left\sout|could\snot)\b
         | ^\s*(truncated|incomplete)\s*[.!]?\s*$";
     // A test holds that it can be compiled.
     Regex::new(pattern).ok()
@@ -23,7 +25,8 @@ static LEFT_OUT: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// Messages around and beside records by which a document says that something failed.
 static FAILED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let pattern = r"(?ix)
-        \b(internal|server|database|backend|fatal|unexpected)\s+(server\s+)?error\b
+        \b(response|answer|results?|data|copy|content)\s+(is|are)\s+stale\b
+        | \b(internal|server|database|backend|fatal|unexpected)\s+(server\s+)?error\b
         | \btimed\s+out\b | \btime-?out\b";
     // A test holds that it can be compiled.
     Regex::new(pattern).ok()

@@ -6,6 +6,7 @@ use super::error::FeedError;
 use super::message::{is_failed, is_left_out};
 use super::name::{key, keys};
 use super::reported::{is_failure, quoted};
+use super::saying::is_lack;
 use super::tree::Node;
 
 /// How many pages there are.
@@ -82,6 +83,10 @@ const ABOUT: &[u64] = keys![
     "summary",
     "totals",
     "statistics",
+    "stats",
+    "diagnostics",
+    "shards",
+    "execution",
     "meta",
     "metadata",
     "header",
@@ -123,6 +128,17 @@ pub(super) enum Form {
 }
 
 impl Form {
+    /// Whether a value of an unknown name says that something is missing. Headers have many
+    /// other purposes.
+    fn lacks(self, name: &[u8], value: &str) -> bool {
+        let is_key = match self {
+            Self::Header => return false,
+            Self::Key => true,
+            Self::Attribute | Self::Element => false,
+        };
+        is_lack(&String::from_utf8_lossy(name), value, is_key)
+    }
+
     /// A named value as it stands in the document, for messages.
     pub fn quote(self, name: &[u8], value: &str) -> String {
         let name = String::from_utf8_lossy(name);
@@ -184,7 +200,7 @@ impl Partial {
                 && (is_one_of(value, &CUT_VALUES)
                     || is_failure(&String::from_utf8_lossy(name), value)
                     || is_failed(value));
-            if is_message || is_left_out(value) {
+            if is_message || is_left_out(value) || form.lacks(name, value) {
                 self.cut.get_or_insert_with(quote);
             }
             return Said::Nothing;
@@ -263,6 +279,13 @@ pub(in crate::source) fn is_partial(name: &str, value: &str, is_linked: bool) ->
     let said = partial.value(name.as_bytes(), value, Form::Key);
     let is_more = matches!(said, Said::Next(_)) && !is_linked;
     is_more || partial.check(u64::MAX, is_linked).is_err()
+}
+
+/// Whether a key beside the rows is known to say how much there is.
+pub(in crate::source) fn is_known(name: &str) -> bool {
+    let name = key(name.as_bytes());
+    let known = [PAGES, PAGE, NEXT, MORE, CUT, WHOLE, MESSAGES, ABOUT];
+    known.iter().any(|names| names.contains(&name))
 }
 
 /// How many pages there are, or which one this is, if a key beside the rows says that.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::document::Document;
 use super::encoding::Decoder;
+use super::envelope::Envelope;
 use super::error::FeedError;
 use super::misdeclared;
 use super::plan::{MOST_UNENDED, Scout};
@@ -36,12 +37,20 @@ impl RecordReader {
                 vetting: Vetting::new(Arc::clone(&rules)),
                 rules,
                 known_root: known_root.map(str::to_owned),
+                list: None,
                 is_latin: false,
                 carry: Vec::new(),
                 enough: 0,
                 phase: Phase::Looking(Scout::default()),
             },
         }
+    }
+
+    /// The watch list that the document must be of, if it says of which it is.
+    #[must_use]
+    pub fn of_list(mut self, id: i64) -> Self {
+        self.text.list = Some(id);
+        self
     }
 
     /// Takes the next bytes of the document and calls `record` with the bytes,
@@ -87,6 +96,8 @@ struct TextReader {
     rules: Arc<Rules>,
     vetting: Vetting,
     known_root: Option<String>,
+    /// The watch list that the document must be of, if it says that.
+    list: Option<i64>,
     /// Whether the document is declared as Latin-1.
     is_latin: bool,
     /// What lies across pushes.
@@ -142,6 +153,7 @@ impl TextReader {
             return Ok(0);
         };
         let used = split(splitter, &mut self.vetting, buffer, record)?;
+        check_list(self.list, &splitter.envelope)?;
         let left = buffer.len() - used;
         self.enough = left + splitter.unended(left) / 2 + 1;
         Ok(used)
@@ -178,6 +190,7 @@ impl TextReader {
                 return Err(error);
             }
         };
+        check_list(self.list, &envelope)?;
         vetting.finish(&envelope, record)?;
         if plan.depth.is_none() {
             envelope.check_empty(self.known_root.as_deref())?;
@@ -190,12 +203,27 @@ impl TextReader {
             record: vetting.first,
             profile: vetting.profile.unwrap_or(Profile::Other),
             claimed: envelope.claimed,
+            unknown: envelope.unknown,
             next: envelope.next,
             ignored: envelope.ignored,
             partial: envelope.partial,
             distinct: vetting.distinct,
         })
     }
+}
+
+/// Fails if the document says that it is of another list than `list`.
+fn check_list(list: Option<i64>, envelope: &Envelope) -> Result<(), FeedError> {
+    let Some(list) = list else {
+        return Ok(());
+    };
+    let other = envelope.lists.iter().find(|(id, _)| *id != list);
+    other.map_or(Ok(()), |(_, text)| {
+        Err(FeedError::OtherList {
+            list,
+            text: text.clone(),
+        })
+    })
 }
 
 /// Splits what is in `buffer`. What is whole is handed out whatever comes next.

@@ -1,7 +1,7 @@
 //! Upsert of advisories, and the sources that each was received from.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -38,6 +38,8 @@ pub struct Merged {
     /// Indexes of records with an earlier modification time than the stored version of the
     /// same source, and other content; and that time.
     pub taken_back: Vec<(usize, Option<DateTime<Utc>>)>,
+    /// Indexes of records that have lost all that the stored record of the advisory says.
+    pub blank: Vec<usize>,
 }
 
 /// Which of these fingerprints are the latest bytes of a record from `source_id`,
@@ -96,11 +98,10 @@ pub async fn merge(
     let records = received.len();
     let (received, mut conflicting_duplicates) = one_of_each(received);
     let mut taken_back = Vec::new();
-    let said: Vec<String> = received
-        .iter()
-        .map(|(_, record)| record.advisory.said.clone())
-        .collect();
+    let said = received.iter().map(|(_, record)| &record.advisory.said);
+    let said: Vec<String> = said.cloned().collect();
     let mut stored = stored_advisories(connection, &said).await?;
+    let (received, blank) = without_blank(connection, received, &stored, read).await?;
     let mut details = known_details(connection, &said).await?;
     let sighted = sighting::sighted(connection, origin.source_id, &said).await?;
     let received: Vec<Hashed<'_>> = received
@@ -144,13 +145,39 @@ pub async fn merge(
     Ok(Merged {
         added,
         changed,
-        unchanged: (records - conflicting_duplicates.len() - taken_back.len()) as u64
+        unchanged: (records - conflicting_duplicates.len() - taken_back.len() - blank.len()) as u64
             - added
             - changed,
         sightings,
         conflicting_duplicates,
         taken_back,
+        blank,
     })
+}
+
+/// The records without those that say nothing, not even what the stored record of the advisory
+/// says: upstream could not make them. The indexes of those follow.
+async fn without_blank<'r>(
+    connection: &mut PgConnection,
+    received: Vec<(usize, &'r Received)>,
+    stored: &HashMap<String, Stored>,
+    read: &(dyn Fn(&str) -> Option<Advisory> + Sync),
+) -> Result<(Vec<(usize, &'r Received)>, Vec<usize>), sqlx::Error> {
+    let advisories = received.iter().map(|(_, record)| &record.advisory);
+    let said: Vec<String> = advisories
+        .filter(|advisory| !advisory.has_substance() && stored.contains_key(&advisory.said))
+        .map(|advisory| advisory.said.clone())
+        .collect();
+    let known = records_of(connection, &said).await?.into_iter();
+    let known = known.filter(|(_, raw)| read(raw).is_some_and(|known| known.has_substance()));
+    let blank: HashSet<String> = known.map(|(said, _)| said).collect();
+    let (blank, received): (Vec<_>, Vec<_>) = received
+        .into_iter()
+        .partition(|(_, record)| blank.contains(&record.advisory.said));
+    Ok((
+        received,
+        blank.into_iter().map(|(place, _)| place).collect(),
+    ))
 }
 
 /// A record with its index in the chunk and the hash of its content.
@@ -237,6 +264,9 @@ pub async fn compare(
         // Only known from JSON so far.
         return Ok(Comparison::Newer);
     }
+    if !advisory.has_substance() && !stored.says(&advisory.content_hash()) {
+        return Ok(Comparison::Other);
+    }
     let is_own = stored.source_id == origin.source_id || !stored.source_configured;
     Ok(Comparison::judge(
         stored.says(&advisory.content_hash()),
@@ -261,9 +291,9 @@ fn is_conflicting_duplicate(
         && record.advisory.modified_at <= stored.record_modified_at
 }
 
-/// One record per identifier, the newest, of those an intact one, of those the first, in the order of
-/// identifiers, so that transactions that lock the same rows cannot deadlock; and
-/// the indexes of conflicting duplicates.
+/// One record per identifier, of those that say something the newest, of those an intact one,
+/// of those the first, in the order of identifiers, so that transactions that lock the same
+/// rows cannot deadlock; and the indexes of conflicting duplicates.
 fn one_of_each(received: &[Received]) -> (Vec<(usize, &Received)>, Vec<usize>) {
     let mut chosen = BTreeMap::<&str, (usize, &Received)>::new();
     let mut left_out = Vec::new();
@@ -278,7 +308,11 @@ fn one_of_each(received: &[Received]) -> (Vec<(usize, &Received)>, Vec<usize>) {
                     continue;
                 }
                 // The newer one; of one revision, an intact one before a damaged one.
-                let rank = |one: &Received| (one.advisory.modified_at, !one.advisory.is_repaired());
+                let rank = |one: &Received| {
+                    let advisory = &one.advisory;
+                    let is_intact = !advisory.is_repaired();
+                    (advisory.has_substance(), advisory.modified_at, is_intact)
+                };
                 if rank(record) > rank(other_record) {
                     other.insert((place, record));
                     left_out.push(other_place);

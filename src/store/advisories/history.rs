@@ -20,6 +20,27 @@ struct Row {
 }
 
 impl Row {
+    /// Whether it lacks something that an event depends on.
+    fn is_partial(&self) -> bool {
+        self.severity_rank.is_none()
+            || self.is_zero_day.is_none()
+            || self.solution_status.is_none()
+            || self.cves.is_empty()
+    }
+
+    /// Takes what it does not say from what was `last` known of each.
+    fn add_last_known(&mut self, last: Self) {
+        if self.severity_rank.is_none() {
+            self.severity_rank = last.severity_rank;
+            self.is_rejected |= last.is_rejected;
+        }
+        self.is_zero_day = self.is_zero_day.or(last.is_zero_day);
+        self.solution_status = self.solution_status.take().or(last.solution_status);
+        if self.cves.is_empty() {
+            self.cves = last.cves;
+        }
+    }
+
     fn statement(self) -> (String, Statement) {
         let Self {
             said,
@@ -53,7 +74,7 @@ pub(crate) async fn keep_advisories(
         return Ok(HashMap::new());
     }
     let said: Vec<&str> = next.iter().map(|next| next.whole.said.as_str()).collect();
-    let rows = sqlx::query_as!(
+    let mut rows = sqlx::query_as!(
         Row,
         r#"insert into advisory_version
            select greatest($2, a.changed_at), a.*
@@ -65,6 +86,7 @@ pub(crate) async fn keep_advisories(
     )
     .fetch_all(&mut *connection)
     .await?;
+    add_last_known(connection, &mut rows).await?;
     let mut replaced: HashMap<String, Statement> = rows.into_iter().map(Row::statement).collect();
     let mut before = before(connection, next).await?;
     let former = next.iter().filter_map(|next| {
@@ -78,6 +100,62 @@ pub(crate) async fn keep_advisories(
         Some((said.clone(), former))
     });
     Ok(former.collect())
+}
+
+/// Adds what these versions do not say as earlier ones said it last: a value that comes back is
+/// no event.
+async fn add_last_known(
+    connection: &mut PgConnection,
+    replaced: &mut [Row],
+) -> Result<(), sqlx::Error> {
+    let partial = replaced.iter().filter(|row| row.is_partial());
+    let said: Vec<String> = partial.map(|row| row.said.clone()).collect();
+    if said.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select n.said as "said!", s.severity_rank, coalesce(s.is_rejected, false) as "is_rejected!",
+                  z.is_zero_day, o.solution_status, coalesce(c.cves, '{}') as "cves!"
+           from unnest($1::text[]) as n (said)
+           left join lateral (
+               select v.severity_rank, v.is_rejected
+               from advisory_version v
+               where v.said = n.said and v.severity_rank is not null
+               order by v.version desc
+               limit 1) as s on true
+           left join lateral (
+               select v.is_zero_day
+               from advisory_version v
+               where v.said = n.said and v.is_zero_day is not null
+               order by v.version desc
+               limit 1) as z on true
+           left join lateral (
+               select v.solution_status
+               from advisory_version v
+               where v.said = n.said and v.solution_status is not null
+               order by v.version desc
+               limit 1) as o on true
+           left join lateral (
+               select v.cves
+               from advisory_version v
+               where v.said = n.said and v.cves <> '{}'
+               order by v.version desc
+               limit 1) as c on true"#,
+        &said
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut last: HashMap<String, Row> = rows
+        .into_iter()
+        .map(|row| (row.said.clone(), row))
+        .collect();
+    for row in replaced {
+        if let Some(last) = last.remove(&row.said) {
+            row.add_last_known(last);
+        }
+    }
+    Ok(())
 }
 
 /// The newest revision before the one that a completing version completes.

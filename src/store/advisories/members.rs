@@ -20,6 +20,9 @@ pub struct Pulled<'a> {
     /// Whether `days` of the feed is known to select by modification date. Otherwise
     /// only members are judged that were also released in the window.
     pub by_modification: bool,
+    /// Before when it was made, if it is an older copy: it shows nothing about what was
+    /// released, modified or received later.
+    pub made_before: Option<DateTime<Utc>>,
 }
 
 /// A member that should have been in a full pull.
@@ -118,11 +121,18 @@ pub async fn expected(
            select g.id, a.released_at, a.modified_at, seen.ids @> g.id as "is_seen!"
            from sighting g
            join advisory a on a.said = g.said
+           join source s on s.id = g.source_id
            cross join seen
            where g.source_id = $1
              and g.left_at is null
              and case when $6 then a.modified_at else a.released_at end >= $5
              and (seen.ids @> g.id or g.last_seen_at < $7)
+             and (seen.ids @> g.id
+                  or $8::timestamptz is null
+                  or greatest(
+                         a.released_at, a.modified_at, g.first_seen_at, g.last_seen_at,
+                         case when s.seen @> g.id then s.seen_at end,
+                         case when s.full_seen @> g.id then s.full_seen_at end) < $8)
              and not exists (
                  select
                  from quarantine q
@@ -135,7 +145,8 @@ pub async fn expected(
         &last,
         pulled.from,
         pulled.by_modification,
-        origin.at
+        origin.at,
+        pulled.made_before
     )
     .fetch_all(connection)
     .await

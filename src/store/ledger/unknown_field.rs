@@ -20,13 +20,22 @@ pub async fn record<'a>(
     origin: Origin,
     advisories: impl IntoIterator<Item = &'a Advisory>,
 ) -> Result<(), sqlx::Error> {
-    // In the order of names, so that transactions that store the same ones cannot deadlock.
     let mut fields = BTreeMap::new();
     for advisory in advisories {
         for (name, value) in advisory.unknown_fields() {
             fields.entry(name).or_insert(value);
         }
     }
+    record_names(connection, origin, fields).await
+}
+
+/// The same for names and values of fields.
+pub async fn record_names(
+    connection: &mut PgConnection,
+    origin: Origin,
+    // In the order of names, so that transactions that store the same ones cannot deadlock.
+    fields: BTreeMap<&str, &str>,
+) -> Result<(), sqlx::Error> {
     if fields.is_empty() {
         return Ok(());
     }

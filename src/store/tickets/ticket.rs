@@ -278,12 +278,15 @@ pub async fn missing_from_scan(
     connection: &mut PgConnection,
     walk_id: i64,
     began_at: DateTime<Utc>,
+    made_before: Option<DateTime<Utc>>,
 ) -> Result<Vec<i64>, sqlx::Error> {
     sqlx::query_scalar!(
         "select t.id
          from ticket t
          where t.deleted_at is null
            and t.first_seen_at < $2
+           and ($3::timestamptz is null
+                or greatest(t.first_seen_at, t.changed_at, t.created_at, t.modified_at) < $3)
            and not exists (
                select
                from ticket_walk_page p
@@ -292,7 +295,8 @@ pub async fn missing_from_scan(
                  and i.id = t.id)
          order by t.id",
         walk_id,
-        began_at
+        began_at,
+        made_before
     )
     .fetch_all(connection)
     .await

@@ -9,6 +9,7 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -19,9 +20,13 @@ use super::world::World;
 struct Shelf {
     documents: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
     /// A header of the first page of feeds.
-    header: Arc<Mutex<Option<(HeaderName, HeaderValue)>>>,
+    header: Arc<Mutex<Option<Header>>>,
+    /// What is answered at a path: a status, a header and a body of JSON.
+    answers: Arc<Mutex<BTreeMap<String, (u16, Header, String)>>>,
     asked: Arc<AtomicUsize>,
 }
+
+type Header = (HeaderName, HeaderValue);
 
 /// One document per watch list.
 pub struct Documents {
@@ -65,9 +70,22 @@ impl Documents {
     }
 
     /// What is served at a path from now on, as JSON.
-    pub fn set_json(&self, path: &str, value: &serde_json::Value) {
+    pub fn set_json(&self, path: &str, value: &Value) {
         let mut documents = self.shelf.documents.lock().expect("the shelf");
         documents.insert(path.to_owned(), value.to_string().into_bytes());
+    }
+
+    /// What is answered at a path from now on, with a header.
+    pub fn set_answer(
+        &self,
+        path: &str,
+        status: u16,
+        (name, value): (HeaderName, &str),
+        body: &Value,
+    ) {
+        let header = (name, value.parse().expect("a header"));
+        let mut answers = self.shelf.answers.lock().expect("the shelf");
+        answers.insert(path.to_owned(), (status, header, body.to_string()));
     }
 
     /// What a further page of a feed is, which `?page=` asks for.
@@ -115,6 +133,23 @@ async fn document(
     Query(query): Query<BTreeMap<String, String>>,
     uri: Uri,
 ) -> Response {
+    let answer = shelf
+        .answers
+        .lock()
+        .expect("the shelf")
+        .get(uri.path())
+        .cloned();
+    if let Some((status, (name, value), body)) = answer {
+        let status = StatusCode::from_u16(status).expect("a status");
+        let headers = [
+            (
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            ),
+            (name, value),
+        ];
+        return (status, headers, body).into_response();
+    }
     let json = shelf
         .documents
         .lock()
