@@ -258,8 +258,14 @@ async fn endless(from: &'static str, part: &'static [u8]) -> (u16, Arc<AtomicUsi
             if client.write_all(reply).await.is_err() {
                 break;
             }
+            let is_data = command.trim() == "DATA";
             command.clear();
-            let _ = client.read_line(&mut command).await;
+            while client.read_line(&mut command).await.unwrap_or(0) > 0
+                && is_data
+                && command.trim() != "."
+            {
+                command.clear();
+            }
         }
     });
     (port, sent)
