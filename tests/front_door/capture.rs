@@ -500,24 +500,12 @@ async fn naming_upstream() -> u16 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_name_that_upstream_chose_holds_the_token() {
-    let world = telling(|_| {}).await;
+    let mut world = telling(|_| {}).await;
     let port = naming_upstream().await;
+    world.settings.upstream.base_url = Some(format!("http://127.0.0.1:{port}"));
     let dir = tempfile::tempdir().unwrap();
-    let (out, config) = (dir.path().join("new"), dir.path().join("c.toml"));
-    let token = world.token_file().display().to_string();
-    let text = format!(
-        "[upstream]\nbase_url = \"http://127.0.0.1:{port}\"\ntoken_file = \"{token}\"\n\
-         [database]\nurl = \"{}\"\n[[watch_lists]]\nid = 1\n",
-        world.database.url
-    );
-    std::fs::write(&config, text).unwrap();
-    let told = world.told(&[
-        "--config",
-        config.to_str().unwrap(),
-        "capture",
-        "--out",
-        out.to_str().unwrap(),
-    ]);
+    let out = dir.path().join("new");
+    let told = capture(&world, &out, &[]);
     let token = DEFAULT_TOKEN.to_lowercase();
     let mut named = BTreeSet::new();
     for (name, bytes) in files(&out) {

@@ -258,8 +258,14 @@ async fn endless(from: &'static str, part: &'static [u8]) -> (u16, Arc<AtomicUsi
             if client.write_all(reply).await.is_err() {
                 break;
             }
+            let is_data = command.trim() == "DATA";
             command.clear();
-            let _ = client.read_line(&mut command).await;
+            while client.read_line(&mut command).await.unwrap_or(0) > 0
+                && is_data
+                && command.trim() != "."
+            {
+                command.clear();
+            }
         }
     });
     (port, sent)
@@ -269,13 +275,12 @@ async fn endless(from: &'static str, part: &'static [u8]) -> (u16, Arc<AtomicUsi
 async fn a_line_or_a_reply_that_never_ends_is_given_up_at_once() {
     let dir = state_dir();
     let login = login(dir.path(), "hunter2-hunter2");
-    let mut reasons = Vec::new();
     for from in ["banner", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "."] {
         for part in [&b"250-xxxx"[..], b"250-x\r\n", b"\n"] {
             let (port, sent) = endless(from, part).await;
             let sink = sink(&format!(
                 "kind = \"email\"\nhost = \"127.0.0.1\"\nport = {port}\nfrom = \"a@b.c\"\nto = [\"a@b.c\"]\n\
-                 timeout = \"5m\"\ntls = \"none\"\n{login}"
+                 timeout = \"1m\"\ntls = \"none\"\n{login}"
             ));
             let refused = tokio::time::timeout(PATIENCE, send(&sink)).await;
             let refused = refused.expect("it is given up").unwrap_err();
@@ -283,10 +288,10 @@ async fn a_line_or_a_reply_that_never_ends_is_given_up_at_once() {
             // What the kernel holds for both sides.
             let most = 16 << 20;
             assert!(sent.load(Ordering::SeqCst) < most, "{from}: {sent:?}");
-            reasons.push(format!("{from}: {}", refused.reason));
+            let is_told = refused.reason.ends_with("a line of more than 4096 bytes");
+            assert!(is_told || part.contains(&b'\n'), "{from}: {refused}");
         }
     }
-    assert_reads!(reasons.join("\n"));
 }
 
 #[tokio::test]
