@@ -2,6 +2,7 @@
 
 pub mod fetch;
 pub(crate) mod identifier;
+mod one;
 pub mod outlook;
 mod refusals;
 pub mod revision_scan;

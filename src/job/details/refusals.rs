@@ -2,8 +2,8 @@
 //! One that is refused is its own affair, and the others continue. After several in a row,
 //! others are asked for, if possible such whose details were received before.
 
-use super::fetch::Fetching;
 use super::identifier::is_plain;
+use super::one::Fetching;
 use crate::http::ClientError;
 use crate::job::failure::Failure;
 use crate::store::wanted::readable;

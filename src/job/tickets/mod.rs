@@ -1,5 +1,7 @@
 //! Tickets: full scans and incremental windows.
 
+mod again;
+mod alone;
 pub(crate) mod filter;
 mod gone;
 mod newest;

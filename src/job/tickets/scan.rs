@@ -3,10 +3,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::again;
 use super::gone;
 use super::page::{PATH, TICKETS, parse};
 use super::store_page::store;
-use super::stub;
 use crate::http::{Kind, Request};
 use crate::job::collection::count::{Attempt, Attempts};
 use crate::job::collection::page::Pages;
@@ -147,7 +147,7 @@ async fn conclude(
     if !is_plausible {
         return Err(Failure::TooManyGone { missing, known });
     }
-    stub::ask_again(run, work).await?;
+    again::ask_again(run, work).await?;
     let gone = gone::confirmed(run, absent, work).await?;
     let mut transaction = run.transaction().await?;
     work.tally.changed += ticket::mark_gone(&mut transaction, run.origin_now(), &gone).await?;

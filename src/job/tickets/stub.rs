@@ -3,24 +3,18 @@
 //! end of this run and of the next ones.
 
 use chrono::TimeDelta;
-use tracing::warn;
 
-use super::gone::{Asked, ask};
 use super::page::{TicketPage, refused};
-use super::store_page::store;
-use crate::http::ClientError;
 use crate::job::failure::Failure;
-use crate::job::run::{Run, Work};
-use crate::model::{Ticket, counted};
+use crate::job::run::Run;
+use crate::model::Ticket;
 use crate::source::ticket::{has_field, is_bare};
 use crate::store::tickets::known;
 
 /// How the reason begins why such a row is in quarantine.
-const REASON: &str = "only a part of the ticket";
+pub(super) const REASON: &str = "only a part of the ticket";
 /// A field that no row of a page has any more is gone if the rows have come so for this long.
 const BELIEVED_AFTER: TimeDelta = TimeDelta::hours(24);
-/// Tickets that are asked for alone in one run.
-const MAX_ASKED: usize = 20;
 
 /// Whether a record is in quarantine for this reason: parsed again, it is the same part.
 pub(crate) fn is_part(reason: &str) -> bool {
@@ -94,49 +88,4 @@ fn move_to_unreadable(page: &mut TicketPage, reasons: &[(i64, String)]) {
             }
         }
     }
-}
-
-/// Asks for each ticket alone of which only a part came, in this run or before.
-pub(super) async fn ask_again(run: &Run, work: &mut Work) -> Result<(), Failure> {
-    let mut connection = run.context.pool.acquire().await?;
-    let source_id = run.origin.source_id;
-    let parts = known::quarantined(&mut connection, source_id, REASON).await?;
-    drop(connection);
-    let mut ids: Vec<i64> = parts.into_keys().collect();
-    ids.sort_unstable();
-    let mut whole = TicketPage::default();
-    for id in ids.iter().take(MAX_ASKED) {
-        match ask(run, *id).await {
-            Ok(Asked::Exists(ticket)) => whole.tickets.push(*ticket),
-            Ok(Asked::Gone | Asked::Unknown) => {}
-            Err(Failure::Upstream(error)) if !ends_run(&error) => {
-                warn!(
-                    ticket = id,
-                    error = %error,
-                    "tickets: only a part of ticket {id} was received, and upstream does not answer for it alone; the next run asks again"
-                );
-                break;
-            }
-            Err(failure) => return Err(failure),
-        }
-    }
-    set_aside(run, &mut whole).await?;
-    // Those that are only parts again are in quarantine already.
-    whole.unreadable.clear();
-    if whole.tickets.is_empty() {
-        return Ok(());
-    }
-    warn!(
-        whole = whole.tickets.len(),
-        "tickets: only a part of {} was received; requested alone, they are whole",
-        counted(whole.tickets.len(), "ticket")
-    );
-    store(run, &mut whole, None, work).await
-}
-
-fn ends_run(error: &ClientError) -> bool {
-    matches!(
-        error,
-        ClientError::TokenRejected { .. } | ClientError::DailyBudget { .. }
-    )
 }

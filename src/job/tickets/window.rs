@@ -3,9 +3,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::again;
 use super::page::{PATH, TICKETS, parse};
 use super::store_page::store;
-use super::stub;
 use crate::job::collection::outside::Outside;
 use crate::job::collection::page::Pages;
 use crate::job::collection::parts::Parts;
@@ -61,7 +61,7 @@ pub(crate) async fn scan_window(
         window.bounds = part;
         parts.take(scan_once(run, &window, &mut outside, work).await?)?;
     }
-    stub::ask_again(run, work).await?;
+    again::ask_again(run, work).await?;
     outside.warn(window.bounds.stem);
     work.tally.claimed = Some(parts.claimed);
     work.accounted = Some(parts.received);
