@@ -88,7 +88,7 @@ async fn without_cut_off(
     let by_modification = CutOff::by(&expected, |member| member.modified_at);
     let unproven: HashSet<i64> = by_release
         .older
-        .union(&by_modification.older)
+        .intersection(&by_modification.older)
         .copied()
         .collect();
     let cut_off = if by_release.older.len() > by_modification.older.len() {
@@ -106,7 +106,7 @@ async fn without_cut_off(
     activity::set_cut_off(&mut transaction, run.source.id, older.len(), oldest_at).await?;
     transaction.commit().await?;
     let left = expected.into_iter();
-    let left = left.filter(|member| !unproven.contains(&member.id));
+    let left = left.filter(|member| !unproven.contains(&member.id) && !older.contains(&member.id));
     Ok((left.collect(), oldest_at))
 }
 
