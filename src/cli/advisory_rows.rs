@@ -26,7 +26,7 @@ pub(super) fn rows(
 ) -> String {
     let Shown { sort, has_lists } = shown;
     let ats = lines.iter().filter_map(|line| shown_time(line, sort).1);
-    let is_fine = times.are_recent(ats, now);
+    let is_fine = Times::are_recent(ats, now);
     let rows: Vec<[String; 6]> = lines
         .iter()
         .map(|line| {

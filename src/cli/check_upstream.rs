@@ -87,9 +87,9 @@ pub(super) async fn check(
         }
     }
     let names = check_names::differing(&config, &listed);
-    names
-        .into_iter()
-        .for_each(|finding| reporter.report(finding));
+    for finding in names {
+        reporter.report(finding);
+    }
     let json = if config.fetches_details() {
         Some(json(context).await)
     } else {

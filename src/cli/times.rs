@@ -46,7 +46,6 @@ impl Times {
 
     /// Whether times of a column differ by less than days: then minutes are shown.
     pub(super) fn are_recent(
-        self,
         ats: impl IntoIterator<Item = DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> bool {

@@ -44,7 +44,7 @@ pub struct Body {
     /// Counts the values of JSON.
     values: Option<JsonValues>,
     /// A page of JSON of which a part was read, and what was read ahead of its next part.
-    page: Option<(PageRows, BytesMut)>,
+    page: Option<Box<(PageRows, BytesMut)>>,
     meter: Meter,
 }
 
@@ -251,7 +251,7 @@ impl Body {
 
     /// Reads the next part of a page, if there is one.
     pub(super) async fn next_part(&mut self) -> Result<Rows, ClientError> {
-        let Some((page, ahead)) = self.page.take() else {
+        let Some((page, ahead)) = self.page.take().map(|page| *page) else {
             return Ok(Rows::default());
         };
         self.ahead = ahead;
@@ -271,7 +271,7 @@ impl Body {
             };
             if let Some((text, rows)) = page.part() {
                 self.ahead = text;
-                self.page = Some((page, piece.split_off(taken)));
+                self.page = Some(Box::new((page, piece.split_off(taken))));
                 return Ok(rows);
             }
             drop(piece);

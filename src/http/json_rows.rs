@@ -50,6 +50,7 @@ pub(super) enum Overflow {
 
 /// The page as it arrives.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct PageRows {
     most_bytes: usize,
     seen: SeenRows,

@@ -254,12 +254,12 @@ async fn a_silence_by_product_list_name_or_severity_word_suppresses_what_it_name
             text(&alert["severity"]),
         )
     };
-    let word = severity.trim_end_matches("_critical").to_owned();
+    let short_name = severity.trim_end_matches("_critical").to_owned();
     world.set_our_clock(TimeDelta::zero());
     for (matcher, stored) in [
         (format!("product={product}"), &product),
         (format!("watch_list={list}"), &list),
-        (format!("severity={word}"), &severity),
+        (format!("severity={short_name}"), &severity),
     ] {
         let added = world.told(&["silence", "add", &matcher, "--reason", "r", "--until", "1h"]);
         assert_eq!(added.code, 0, "{added}");

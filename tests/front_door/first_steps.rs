@@ -170,6 +170,7 @@ async fn tables_with_texts_and_failures_fit_a_terminal_and_lose_no_word() {
     world.alert().await;
     let acked = world.told(&["ack", &said, "--note", "mine"]);
     assert_eq!(acked.code, 0, "{acked}");
+    let minute = regex::Regex::new(r"  \d{4}-\d\d-\d\d \d\d:\d\d  ").unwrap();
     for columns in [80, 120] {
         let alerts = shown(&world, &["alerts", "list"], columns);
         assert_fits(&alerts, columns);
@@ -187,7 +188,6 @@ async fn tables_with_texts_and_failures_fit_a_terminal_and_lose_no_word() {
         let advisories = shown(&world, &["advisories", "--released", "1d"], columns);
         assert_fits(&advisories, columns);
         assert!(advisories.contains(&said) && !advisories.contains("_critical"));
-        let minute = regex::Regex::new(r"  \d{4}-\d\d-\d\d \d\d:\d\d  ").unwrap();
         assert!(minute.is_match(&advisories), "{advisories}");
         let acked = shown(&world, &["ack", "--list", "--all"], columns);
         assert_fits(&acked, columns);

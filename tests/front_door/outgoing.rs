@@ -563,8 +563,8 @@ async fn names_of_fields_reasons_and_silences_are_stored_without_the_token() {
         "silence", "add", "key=SA1", "--reason", &reason, "--until", "1h",
     ]);
     assert_eq!(silenced.code, 0, "{silenced}");
-    let silences = "select reason from advisoryd_v1.silences";
-    for question in [conditions, alerts, reasons, silences] {
+    let of_silences = "select reason from advisoryd_v1.silences";
+    for question in [conditions, alerts, reasons, of_silences] {
         let rows = world.texts(question).await;
         assert!(!rows.is_empty(), "{question}");
         for row in rows {

@@ -233,7 +233,7 @@ async fn a_mail_server_that_is_silent_is_given_up() {
 
 /// A mail server that never ends a line, or never ends a reply, from the given command on.
 /// Counts the bytes that it could send.
-async fn endless(from: &'static str, part: &'static [u8]) -> (u16, Arc<AtomicUsize>) {
+async fn endless(from: &'static str, piece: &'static [u8]) -> (u16, Arc<AtomicUsize>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let sent = Arc::new(AtomicUsize::new(0));
@@ -250,7 +250,7 @@ async fn endless(from: &'static str, part: &'static [u8]) -> (u16, Arc<AtomicUsi
                 _ => b"250 ok\r\n",
             };
             if command.starts_with(from) {
-                let flood = part.repeat(65536 / part.len());
+                let flood = piece.repeat(65536 / piece.len());
                 while client.write_all(&flood).await.is_ok() {
                     count.fetch_add(flood.len(), Ordering::SeqCst);
                 }

@@ -126,7 +126,7 @@ dir = "{}"
 feeds = "*/3 * * * * *"
 tickets = "*/3 * * * * *"
 [feeds]
-first_days = 3650
+first_days = 365
 [http]
 listen = ""
 [[alerts.sinks]]

@@ -105,7 +105,7 @@ enum Next {
     First,
     At(String),
     /// After a part of a page.
-    Rest(Begun),
+    Rest(Box<Begun>),
     /// After a page that is not complete: its rows are used, the scan fails.
     Failed(Failure),
     /// After the last page: the first one again.
@@ -155,13 +155,13 @@ impl<'c> Pages<'c> {
             Next::End => return Ok(None),
             Next::Failed(failure) => return Err(failure),
             Next::FirstAgain => return self.moved_to_the_front().await,
-            Next::First => Begun::default(),
+            Next::First => Box::default(),
             Next::At(_) if self.read >= self.limit => {
                 return Err(Failure::TooManyPages { pages: self.read });
             }
             Next::At(url) => {
                 self.links.follow(&url)?;
-                Begun::at(Some(url))
+                Box::new(Begun::at(Some(url)))
             }
             Next::Rest(begun) => begun,
         };
@@ -193,7 +193,7 @@ impl<'c> Pages<'c> {
             }
             // A page that was received is used, even if the one before cannot be read again.
             let moved = self.add_moved(&mut result).await;
-            after(begun, moved, unread_pages)
+            after(*begun, moved, unread_pages)
         };
         self.links.read(result.rows(), counted)?;
         Ok(Some(result))
@@ -298,18 +298,15 @@ impl<'c> Pages<'c> {
     async fn receive_part(&self, begun: &mut Begun) -> Result<Option<Received>, Failure> {
         let context = self.context;
         let url = begun.url.as_deref();
-        let mut answer = match begun.answer.take() {
-            Some(answer) => {
-                let mut answer = answer.into_inner().unwrap_or_else(PoisonError::into_inner);
-                context.or_stopped(answer.next_part()).await??;
-                answer
-            }
-            None => {
-                let response = context.client.get_parts(&self.first, url);
-                match context.or_stopped(response).await? {
-                    Err(error) if url.is_some() && error.is_invalid_page() => return Ok(None),
-                    response => response?,
-                }
+        let mut answer = if let Some(answer) = begun.answer.take() {
+            let mut answer = answer.into_inner().unwrap_or_else(PoisonError::into_inner);
+            context.or_stopped(answer.next_part()).await??;
+            answer
+        } else {
+            let response = context.client.get_parts(&self.first, url);
+            match context.or_stopped(response).await? {
+                Err(error) if url.is_some() && error.is_invalid_page() => return Ok(None),
+                response => response?,
             }
         };
         let received = received(&mut answer).await;

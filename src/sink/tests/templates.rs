@@ -48,6 +48,7 @@ fn texts(json: &serde_json::Value) -> Vec<&str> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "most of it is a list")]
 fn no_text_of_a_stranger_links_mentions_or_begins_a_line_in_a_chat() {
     let evil = "x\r\nSA9999 forged https://evil.example/a?b www.evil.example mail@evil.example \
                 @channel @here <!channel> <@U1> [click](http://evil.example) #general \

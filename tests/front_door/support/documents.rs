@@ -22,11 +22,12 @@ struct Shelf {
     /// A header of the first page of feeds.
     header: Arc<Mutex<Option<Header>>>,
     /// What is answered at a path: a status, a header and a body of JSON.
-    answers: Arc<Mutex<BTreeMap<String, (u16, Header, String)>>>,
+    answers: Arc<Mutex<BTreeMap<String, Given>>>,
     asked: Arc<AtomicUsize>,
 }
 
 type Header = (HeaderName, HeaderValue);
+type Given = (u16, Header, String);
 
 /// One document per watch list.
 pub struct Documents {

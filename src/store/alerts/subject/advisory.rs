@@ -172,6 +172,7 @@ pub struct Stored<'a> {
 
 /// The stored advisories, as if each had just appeared, in the order of their
 /// identifiers.
+#[expect(clippy::too_many_lines, reason = "one SQL statement")]
 pub async fn stored(
     connection: &mut PgConnection,
     page: Stored<'_>,
