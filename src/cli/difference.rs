@@ -9,7 +9,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::output::plain;
 use super::times::Times;
-use crate::model::{Severity, legible, one_line};
+use crate::model::{Severity, is_documented, legible, one_line};
 use crate::store::reports::question::FieldChange;
 
 /// Longer values are compared word by word.
@@ -90,9 +90,11 @@ fn lines(change: &FieldChange, times: Times) -> Vec<String> {
 fn of_paths(change: &FieldChange, times: Times) -> Vec<String> {
     let of = |value: &Option<Value>, path: &str| value.as_ref()?.get(path).cloned();
     let sides = [&change.old, &change.new].into_iter().flatten();
+    // What upstream documents and no column is read from is in the JSON output only.
     let paths: BTreeSet<&String> = sides
         .filter_map(Value::as_object)
         .flat_map(Map::keys)
+        .filter(|path| !is_documented(path))
         .collect();
     let changes = paths.into_iter().map(|path| FieldChange {
         field: path.clone(),
@@ -101,6 +103,9 @@ fn of_paths(change: &FieldChange, times: Times) -> Vec<String> {
         ..*change
     });
     let differing: Vec<FieldChange> = changes.filter(|one| one.old != one.new).collect();
+    if differing.is_empty() {
+        return Vec::new();
+    }
     let more = differing.len().saturating_sub(MANY);
     let mut all = vec!["unrecognised:".to_owned()];
     for one in differing.iter().take(MANY) {

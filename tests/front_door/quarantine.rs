@@ -140,7 +140,8 @@ async fn what_upstream_made_later_becomes_the_next_version() {
     };
     let stored = dated("advisory_identifier", "stored", 10);
     let (world, _documents) = odd(&dated("serial", "later", 11), &stored).await;
-    assert_eq!(world.told(&["quarantine", "retry"]).code, 0);
+    let told = world.told(&["quarantine", "retry"]);
+    assert_eq!(told.code, 0, "{told}");
     assert_eq!(title(&world, "SA2").await, ("later".to_owned(), 2));
 
     let (world, _documents) = odd(&dated("serial", "earlier", 9), &stored).await;

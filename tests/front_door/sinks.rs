@@ -66,9 +66,9 @@ async fn who_asks_to_be_left_alone_is_believed_for_a_day() {
     let date = ("date", "Sun, 01 Mar 2026 00:00:00 GMT".to_owned());
     for (status, after, seconds) in [
         (429, "37", Some(37)),
-        (503, "0", Some(0)),
+        (503, "0", None),
         (429, "Sun, 01 Mar 2026 00:01:30 GMT", Some(90)),
-        (429, "Sat, 28 Feb 2026 00:00:00 GMT", Some(0)),
+        (429, "Sat, 28 Feb 2026 00:00:00 GMT", None),
         (429, "999999999999999999999", Some(86_400)),
         (429, "Sun, 01 Mar 2099 00:00:00 GMT", Some(86_400)),
         (429, "soon", None),

@@ -170,7 +170,8 @@ impl Retry<'_> {
             Err(xml::Unreadable { key, reason, .. }) => return Ok(Outcome::stays(key, reason)),
         };
         let said = advisory.said.clone();
-        let comparison = advisory::compare(connection, origin, &advisory).await?;
+        let read = |raw: &str| xml::read_record(self.rules, raw.as_bytes()).ok();
+        let comparison = advisory::compare(connection, origin, &advisory, &read).await?;
         let outcome = Outcome::of(said, comparison);
         if outcome.fate == Fate::Stored {
             let received = Received {
@@ -180,7 +181,7 @@ impl Retry<'_> {
             };
             let document = Document {
                 is_seen: &|_| false,
-                read: &|raw| xml::read_record(self.rules, raw.as_bytes()).ok(),
+                read: &read,
             };
             advisory::merge(connection, origin, &[received], document).await?;
         }

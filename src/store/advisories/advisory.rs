@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
+use super::blank;
 use super::comparison::Comparison;
 use super::history;
 use super::news;
@@ -101,7 +102,7 @@ pub async fn merge(
     let said = received.iter().map(|(_, record)| &record.advisory.said);
     let said: Vec<String> = said.cloned().collect();
     let mut stored = stored_advisories(connection, &said).await?;
-    let (received, blank) = without_blank(connection, received, &stored, read).await?;
+    let (received, blank) = blank::without_blank(connection, received, &stored, read).await?;
     let mut details = known_details(connection, &said).await?;
     let sighted = sighting::sighted(connection, origin.source_id, &said).await?;
     let received: Vec<Hashed<'_>> = received
@@ -153,31 +154,6 @@ pub async fn merge(
         taken_back,
         blank,
     })
-}
-
-/// The records without those that say nothing, not even what the stored record of the advisory
-/// says: upstream could not make them. The indexes of those follow.
-async fn without_blank<'r>(
-    connection: &mut PgConnection,
-    received: Vec<(usize, &'r Received)>,
-    stored: &HashMap<String, Stored>,
-    read: &(dyn Fn(&str) -> Option<Advisory> + Sync),
-) -> Result<(Vec<(usize, &'r Received)>, Vec<usize>), sqlx::Error> {
-    let advisories = received.iter().map(|(_, record)| &record.advisory);
-    let said: Vec<String> = advisories
-        .filter(|advisory| !advisory.has_substance() && stored.contains_key(&advisory.said))
-        .map(|advisory| advisory.said.clone())
-        .collect();
-    let known = records_of(connection, &said).await?.into_iter();
-    let known = known.filter(|(_, raw)| read(raw).is_some_and(|known| known.has_substance()));
-    let blank: HashSet<String> = known.map(|(said, _)| said).collect();
-    let (blank, received): (Vec<_>, Vec<_>) = received
-        .into_iter()
-        .partition(|(_, record)| blank.contains(&record.advisory.said));
-    Ok((
-        received,
-        blank.into_iter().map(|(place, _)| place).collect(),
-    ))
 }
 
 /// A record with its index in the chunk and the hash of its content.
@@ -241,7 +217,7 @@ async fn add_replaced(
 ) -> Result<(), sqlx::Error> {
     let with_details = said.iter().filter(|said| details.contains_key(*said));
     let said: Vec<String> = with_details.cloned().collect();
-    for (said, raw) in records_of(connection, &said).await? {
+    for (said, raw) in blank::records_of(connection, &said).await? {
         if let Some(detail) = details.get_mut(&said) {
             detail.replaced_record = read(&raw);
         }
@@ -255,6 +231,7 @@ pub async fn compare(
     connection: &mut PgConnection,
     origin: Origin,
     advisory: &Advisory,
+    read: &(dyn Fn(&str) -> Option<Advisory> + Sync),
 ) -> Result<Comparison, sqlx::Error> {
     let mut stored = stored_advisories(connection, std::slice::from_ref(&advisory.said)).await?;
     let Some(stored) = stored.remove(&advisory.said) else {
@@ -264,7 +241,8 @@ pub async fn compare(
         // Only known from JSON so far.
         return Ok(Comparison::Newer);
     }
-    if !advisory.has_substance() && !stored.says(&advisory.content_hash()) {
+    if !stored.says(&advisory.content_hash()) && blank::is_blank(connection, advisory, read).await?
+    {
         return Ok(Comparison::Other);
     }
     let is_own = stored.source_id == origin.source_id || !stored.source_configured;
@@ -364,26 +342,6 @@ pub(crate) async fn stored_advisories(
             (row.said, stored)
         })
         .collect())
-}
-
-/// Raw texts of the feed records of these advisories.
-async fn records_of(
-    connection: &mut PgConnection,
-    said: &[String],
-) -> Result<Vec<(String, String)>, sqlx::Error> {
-    if said.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = sqlx::query!(
-        "select said, raw
-         from advisory
-         where said = any($1)
-           and byte_hash is not null",
-        said
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.said, row.raw)).collect())
 }
 
 /// The details of these advisories, to be merged with the records.

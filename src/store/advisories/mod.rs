@@ -1,6 +1,7 @@
 //! Advisories: merging records and details into versions, and what each source last sent.
 
 pub(crate) mod advisory;
+mod blank;
 pub(crate) mod cell;
 pub(crate) mod columns;
 pub(crate) mod comparison;

@@ -2,8 +2,8 @@
 
 use sqlx::PgConnection;
 
-/// At most so many advisories, with those first whose details were received last. None whose
-/// details are pending after a failure.
+/// At most so many advisories, with those first whose details were received last, then those
+/// that are requested last. None whose details are pending after a failure.
 pub async fn newest(
     connection: &mut PgConnection,
     most: usize,
@@ -17,7 +17,7 @@ pub async fn newest(
              from wanted_detail w
              where w.said = a.said
                and w.last_error is not null)
-         order by d.fetched_at desc nulls last, a.modified_at desc nulls last, a.said
+         order by d.fetched_at desc nulls last, a.modified_at nulls first, a.said desc
          limit $1",
         i64::try_from(most).unwrap_or(i64::MAX)
     )
