@@ -125,7 +125,7 @@ mod tests {
             "日本\n語。文\n章",
             "no line begins with a full stop"
         );
-        assert_eq!(text("ab 日本 cd", 6), "ab\n日本\ncd");
+        assert_eq!(text("ab 日本 cd", 6), "ab 日\n本 cd");
     }
 
     #[test]

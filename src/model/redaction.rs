@@ -24,7 +24,7 @@ const MIN_BYTES: usize = 4;
 const MIN_HEAD_BYTES: usize = 8;
 /// Maximum number of forms that are kept, about ten for each secret. Those that were added
 /// longest ago are dropped: a reload adds what is in use again.
-const MAX_FORMS: usize = 32_768;
+const MAX_FORMS: usize = 16_384;
 /// Words that announce a secret.
 const ANNOUNCEMENTS: [&[u8]; 9] = [
     b"password",

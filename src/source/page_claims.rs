@@ -55,6 +55,8 @@ const FEWEST_KEYS: usize = 3;
 const MOST_UNKNOWN: usize = 32;
 /// Texts that say what went wrong where there are no rows.
 const MESSAGES: [&str; 4] = ["detail", "message", "reason", "warning"];
+/// What such a text says if there is nothing to say.
+const ALL_IS_WELL: [&str; 4] = ["ok", "success", "successful", "none"];
 
 /// What a page says beside its rows.
 pub(super) struct Claims {
@@ -160,7 +162,8 @@ impl Claim<'_> {
             other => other.to_string(),
         };
         let quote = || xml::quoted(&format!("\"{name}\": {value}"));
-        let is_message = self.is_empty && MESSAGES.contains(&name) && !text.is_empty();
+        let says_something = !text.is_empty() && !ALL_IS_WELL.contains(&&*text.to_lowercase());
+        let is_message = self.is_empty && MESSAGES.contains(&name) && says_something;
         if xml::is_failure(name, &text) || is_message {
             return Err(FeedError::Reported { text: quote() });
         }

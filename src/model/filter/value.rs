@@ -9,8 +9,9 @@ use crate::model::advisory::AttackVector;
 use crate::model::severity::Severity;
 
 /// Names of severities besides upstream's.
-const SEVERITY_ALIASES: [(&str, Severity); 11] = [
+const SEVERITY_ALIASES: [(&str, Severity); 12] = [
     ("critical", Severity::ExtremelyCritical),
+    ("extreme", Severity::ExtremelyCritical),
     ("extremely", Severity::ExtremelyCritical),
     ("high", Severity::HighlyCritical),
     ("highly", Severity::HighlyCritical),
