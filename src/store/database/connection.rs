@@ -49,6 +49,7 @@ pub async fn replica_pool(servers: &Servers) -> Result<PgPool, NoServer> {
     Ok(PgPoolOptions::new()
         .max_connections(REPLICA_CONNECTIONS)
         .acquire_timeout(ALONE_TIMEOUT)
+        .acquire_slow_threshold(ALONE_TIMEOUT)
         .after_connect(|connection, _| Box::pin(set(connection)))
         .connect_lazy_with(options))
 }
@@ -115,6 +116,8 @@ fn pool_of(options: PgConnectOptions, max_connections: u32, acquire_timeout: Dur
     PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(acquire_timeout)
+        // The library's warning says nothing that a user could do; the timeout is an error of ours.
+        .acquire_slow_threshold(acquire_timeout)
         .idle_timeout(IDLE_FOR)
         .after_connect(|connection, _| Box::pin(set(connection)))
         .test_before_acquire(false)

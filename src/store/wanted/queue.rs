@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use crate::model::Details;
+use crate::model::{Details, outgoing};
 
 /// Retry interval for unavailable details: upstream may have been wrong, and the
 /// account's rights may have changed.
@@ -214,6 +214,7 @@ pub async fn failed(
     error: &str,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
+    let error = outgoing(error);
     sqlx::query!(
         "update wanted_detail
          set attempts = attempts + 1,
@@ -239,6 +240,7 @@ pub async fn postponed(
     error: &str,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
+    let error = outgoing(error);
     sqlx::query!(
         "update wanted_detail
          set next_at = $3,
@@ -261,6 +263,7 @@ pub async fn unavailable(
     why: &str,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
+    let why = outgoing(why);
     sqlx::query!(
         "update wanted_detail
          set attempts = attempts + 1,
