@@ -1,11 +1,12 @@
 //! An empty response to a date filter is believed only if the filter selects.
 
+use advisoryd::clock::Clock;
 use advisoryd::job::details::revision_scan::scan_revisions;
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::run::{Ran, Report};
 use advisoryd::job::tickets::sync::TicketSync;
 use advisoryd::simulate::{Fault, FeedCounts, FeedOptions, Options, Rule};
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::support::{Paged, World, assert_reads, small, world_of_documents};
@@ -228,7 +229,7 @@ async fn what_is_listed_without_a_readable_time_is_fetched() {
     world.later(TimeDelta::hours(3));
     let paged = Paged::serve().await;
     // By the clock of this upstream, which is not ahead as ours is now.
-    let at = Utc::now().timestamp() - 60;
+    let at = Clock::system().now().timestamp() - 60;
     let row = |said: &String| json!({"id": 1, "advisory_identifier": said, "modified_date": "29/11/2026 10:00:00", "_at": at});
     paged.set("/api/advisories/", saids.iter().map(row).collect());
     paged.set("/api/asset-lists/1/", vec![]);
