@@ -33,7 +33,7 @@ struct Tokens {
 }
 
 /// Registers a secret that another soon replaces: from now on no outgoing text contains it,
-/// until [`MAX_TOKENS`] newer ones are known.
+/// until 64 newer ones are known.
 pub fn keep_token(token: &str) {
     let mut tokens = TOKENS.write().unwrap_or_else(PoisonError::into_inner);
     if tokens.texts.iter().any(|known| known == token) {
