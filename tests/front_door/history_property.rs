@@ -27,10 +27,11 @@ const FULL: TicketSync = TicketSync::Full {
 const TICKETS: &str = "
     select id::text, jsonb_build_array(title, status, assignee, modified_at, deleted_at is null, raw)
     from advisoryd_v1.tickets";
-/// The same of every version.
+/// The same of every version, without the raw text: of it, values that no column has are replaced
+/// without a new version.
 const HISTORY: &str = "
     select id::text as key, version,
-           jsonb_build_array(title, status, assignee, source_modified_at, deleted_at is null, raw) as says
+           jsonb_build_array(title, status, assignee, source_modified_at, deleted_at is null) as says
     from advisoryd_v1.ticket_history
     order by key, version";
 
