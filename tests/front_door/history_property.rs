@@ -23,15 +23,17 @@ const STEPS: usize = 14;
 const FULL: TicketSync = TicketSync::Full {
     accept_removals: true,
 };
-/// What the tickets say, without what we say of them. Gone ones as gone.
+/// What the tickets say, without what we say of them, and without what their advisory says, of
+/// which a change makes no version. Gone ones as gone.
 const TICKETS: &str = "
-    select id::text, jsonb_build_array(title, status, assignee, modified_at, deleted_at is null, raw)
+    select id::text, jsonb_build_array(title, status, assignee, modified_at, deleted_at is null,
+                             raw #- '{advisory,criticality}' #- '{advisory,title}')
     from advisoryd_v1.tickets";
-/// The same of every version, without the raw text: of it, values that no column has are replaced
-/// without a new version.
+/// The same of every version.
 const HISTORY: &str = "
     select id::text as key, version,
-           jsonb_build_array(title, status, assignee, source_modified_at, deleted_at is null) as says
+           jsonb_build_array(title, status, assignee, source_modified_at, deleted_at is null,
+                             raw #- '{advisory,criticality}' #- '{advisory,title}') as says
     from advisoryd_v1.ticket_history
     order by key, version";
 
