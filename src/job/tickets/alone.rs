@@ -12,7 +12,8 @@ pub(super) enum Asked {
     Exists(Box<Ticket>),
     /// Upstream does not have it, or does not answer such a question: the scan decides.
     Gone,
-    /// The answer is not upstream's, is about something else, or is too large to be read.
+    /// The answer is not upstream's, is an older copy, is about something else, or is too
+    /// large to be read.
     Unknown,
 }
 
