@@ -39,6 +39,7 @@ async fn a_page_that_says_that_rows_are_missing_fails_the_run_and_is_stored() {
         json!({"incomplete_results": true}),
         json!({"timed_out": true}),
         json!({"results_clipped": true}),
+        json!({"has_more_rows": true}),
         json!({"from_stale_index": true}),
         json!({"_shards": {"total": 5, "successful": 3, "failed": 2}}),
         json!({"warning": "Results limited to 3 rows by your licence"}),
@@ -78,11 +79,17 @@ async fn a_page_with_other_keys_is_complete_and_its_new_keys_are_told() {
         "rate_limit": {"remaining": 240, "limit": 250},
         "facets": {"status": [{"id": 1, "name": "Open", "count": 3}]},
         "links": {"self": "/api/tickets/", "next": null}, "colour": "blue",
+        "is_premium": true, "no_rows_omitted": true,
     });
     documents.set_json("/api/tickets/", &page(&more));
     assert_eq!(scan(&world).await, None);
     let unknown = world.texts(UNKNOWN).await;
-    for name in ["envelope/colour", "envelope/took", "envelope/facets"] {
+    for name in [
+        "envelope/colour",
+        "envelope/took",
+        "envelope/facets",
+        "envelope/is_premium",
+    ] {
         assert!(unknown.iter().any(|one| one == name), "{name}: {unknown:?}");
     }
     assert!(
@@ -137,7 +144,7 @@ async fn a_feed_that_says_that_records_are_missing_fails_the_run() {
 async fn a_feed_with_other_words_is_complete_and_they_are_told_once() {
     let (world, documents) = world_of_documents().await;
     let document = feed(
-        " version=\"3\" generator=\"SVR\" size=\"2\" days=\"365\" valid=\"true\"",
+        " version=\"3\" premium=\"true\" generator=\"SVR\" size=\"2\" days=\"365\" valid=\"true\"",
         "<note>For licensed users only. Errors and omissions excepted.</note>",
         "<footer records=\"2\"/>",
     );

@@ -6,7 +6,7 @@ use super::error::FeedError;
 use super::message::{is_failed, is_left_out};
 use super::name::{key, keys};
 use super::reported::{is_failure, quoted};
-use super::saying::is_lack;
+use super::saying::{is_lack, is_more};
 use super::tree::Node;
 
 /// How many pages there are.
@@ -139,6 +139,11 @@ impl Form {
         is_lack(&String::from_utf8_lossy(name), value, is_key)
     }
 
+    /// Whether a flag of an unknown name says that more follows.
+    fn follows(self, name: &[u8], value: &str) -> bool {
+        !matches!(self, Self::Header) && is_more(&String::from_utf8_lossy(name), value)
+    }
+
     /// A named value as it stands in the document, for messages.
     pub fn quote(self, name: &[u8], value: &str) -> String {
         let name = String::from_utf8_lossy(name);
@@ -202,6 +207,8 @@ impl Partial {
                     || is_failed(value));
             if is_message || is_left_out(value) || form.lacks(name, value) {
                 self.cut.get_or_insert_with(quote);
+            } else if form.follows(name, value) {
+                self.more.get_or_insert_with(quote);
             }
             return Said::Nothing;
         }

@@ -125,55 +125,45 @@ const LACK: [&str; 30] = [
     "cut",
     "filtered",
 ];
-/// Words of names of flags that say nothing about what is missing, or that nothing is.
-const HARMLESS: [&str; 46] = [
-    "ok",
-    "success",
-    "successful",
-    "succeeded",
-    "complete",
-    "completed",
-    "done",
-    "finished",
-    "final",
-    "exact",
-    "valid",
-    "healthy",
-    "enabled",
-    "active",
-    "authenticated",
-    "authorized",
-    "authorised",
-    "licensed",
-    "paginated",
-    "pagination",
-    "paging",
-    "sorted",
-    "ordered",
-    "asc",
-    "ascending",
-    "desc",
-    "descending",
-    "first",
-    "last",
-    "previous",
-    "prev",
-    "all",
-    "whole",
-    "available",
-    "fresh",
-    "cached",
-    "applied",
-    "supported",
-    "allowed",
-    "required",
-    "editable",
-    "default",
-    "standalone",
-    "public",
-    "exhaustive",
-    "full",
+/// Words of names of flags, beside those of [`LACK`], that say that something is missing.
+const NOT_ALL: [&str; 34] = [
+    "fewer",
+    "limited",
+    "capped",
+    "short",
+    "shortened",
+    "reduced",
+    "trimmed",
+    "abridged",
+    "elided",
+    "exceeded",
+    "overflow",
+    "throttled",
+    "stopped",
+    "interrupted",
+    "cancelled",
+    "canceled",
+    "timeout",
+    "expired",
+    "error",
+    "fail",
+    "fault",
+    "broken",
+    "corrupt",
+    "damaged",
+    "degraded",
+    "degradation",
+    "stale",
+    "outdated",
+    "obsolete",
+    "fallback",
+    "sample",
+    "sampled",
+    "preview",
+    "maintenance",
 ];
+/// Words of names of flags that say that more follows.
+const FOLLOWS: [&str; 5] = ["more", "next", "remaining", "continued", "continues"];
 /// Words of names of flags that must not be false.
 const WHOLE: [&str; 14] = [
     "ok",
@@ -191,6 +181,8 @@ const WHOLE: [&str; 14] = [
     "valid",
     "exact",
 ];
+/// Words of names of flags that deny what their other words say.
+const NEGATION: [&str; 4] = ["no", "not", "non", "without"];
 /// Words of names of messages that are always about something that went wrong.
 const WARNING: [&str; 10] = [
     "warning",
@@ -239,13 +231,24 @@ pub(in crate::source) fn is_total(name: &str) -> bool {
     has(&words, &TOTAL) && !has(&words, &OTHER) && !has(&words, &LACK)
 }
 
+/// Whether a flag of a name that is not known says that more follows.
+pub(super) fn is_more(name: &str, value: &str) -> bool {
+    let words = words(name);
+    is_true(value) && has(&words, &FOLLOWS) && !has(&words, &NEGATION)
+}
+
+fn is_true(value: &str) -> bool {
+    value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("yes")
+}
+
 /// Whether the value of a name that is not known says that something is missing. In a page of
 /// JSON (`is_key`) a text has no other reason to be there.
 pub(super) fn is_lack(name: &str, value: &str, is_key: bool) -> bool {
     let words = words(name);
     let is = |word: &str| value.eq_ignore_ascii_case(word);
-    if is("true") || is("yes") {
-        return !has(&words, &HARMLESS);
+    if is_true(value) {
+        // A flag of another name is new, and is told of as that. `no_more` denies.
+        return !has(&words, &NEGATION) && (has(&words, &LACK) || has(&words, &NOT_ALL));
     }
     if is("false") || is("no") {
         return has(&words, &WHOLE);
@@ -301,7 +304,7 @@ pub(in crate::source) fn words(name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LESS, is_lack, is_total, words};
+    use super::{LESS, is_lack, is_more, is_total, words};
 
     #[test]
     fn names_are_read_by_their_words() {
@@ -336,6 +339,8 @@ mod tests {
             ("timed_out", "true"),
             ("resultsClipped", "true"),
             ("everything_complete", "false"),
+            ("preview", "true"),
+            ("isDegraded", "yes"),
             ("skipped", "3"),
             ("shards_failed", "1"),
             ("warning", "Licence expires"),
@@ -346,6 +351,9 @@ mod tests {
         }
         for (name, value) in [
             ("is_valid", "true"),
+            ("is_premium", "true"),
+            ("no_rows_omitted", "true"),
+            ("read_only", "true"),
             ("timed_out", "false"),
             ("skipped", "0"),
             ("took", "15"),
@@ -358,6 +366,9 @@ mod tests {
         ] {
             assert!(!is_lack(name, value, true), "{name}: {value}");
         }
+        assert!(is_more("has_more_rows", "true"));
+        assert!(!is_more("has_more_rows", "false"));
+        assert!(!is_more("no_more_rows", "true"));
         assert!(is_lack("detail", "Some words", true));
         assert!(!is_lack("detail", "Some words", false));
     }
