@@ -93,7 +93,7 @@ const OTHER: [&str; 57] = [
     "serial",
 ];
 /// Words of names of numbers that say how much is missing.
-const LACK: [&str; 30] = [
+const LACK: [&str; 29] = [
     "failed",
     "failure",
     "failures",
@@ -123,7 +123,6 @@ const LACK: [&str; 30] = [
     "aborted",
     "clipped",
     "cut",
-    "filtered",
 ];
 /// Words of names of flags, beside those of [`LACK`], that say that something is missing.
 const NOT_ALL: [&str; 34] = [
@@ -358,6 +357,7 @@ mod tests {
             ("skipped", "0"),
             ("took", "15"),
             ("rejected", "3"),
+            ("recordsFiltered", "3"),
             ("note", "For licensed users only. No warranty."),
             ("message", "Done"),
             ("warning", "none"),
