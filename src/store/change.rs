@@ -5,6 +5,7 @@
 use sqlx::PgConnection;
 
 use crate::model::{ChangeKind, RecordKind};
+use crate::store::notify::notify;
 use crate::store::origin::Origin;
 
 /// Notification channel.
@@ -72,7 +73,7 @@ pub(crate) async fn record(
     )
     .execute(&mut *connection)
     .await?;
-    wake(connection).await
+    notify(connection, CHANNEL).await
 }
 
 /// How many advisories and tickets a run that began at `since` found to have
@@ -132,16 +133,7 @@ pub async fn record_corrected(
     )
     .execute(&mut *connection)
     .await?;
-    wake(connection).await
-}
-
-/// Listeners are notified when the transaction commits; several notifications in
-/// one transaction become one.
-async fn wake(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("select pg_notify($1, '')", CHANNEL)
-        .execute(connection)
-        .await?;
-    Ok(())
+    notify(connection, CHANNEL).await
 }
 
 /// One row of the view `changes`.

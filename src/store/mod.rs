@@ -11,11 +11,14 @@ pub(crate) mod enrichment;
 pub(crate) mod health;
 pub mod ledger;
 pub(crate) mod lists;
+pub(crate) mod notify;
 pub mod origin;
 pub(crate) mod reports;
 pub mod tickets;
 pub(crate) mod trust;
 pub(crate) mod wanted;
+
+use sqlx::postgres::PgDatabaseError;
 
 /// Whether a retry can help: the database is unreachable, restarting or busy, as
 /// opposed to an error that would repeat.
@@ -66,7 +69,12 @@ pub fn is_conflict(error: &sqlx::Error) -> bool {
 pub fn refused_value(error: &sqlx::Error) -> Option<String> {
     let error = error.as_database_error()?;
     let code = error.code()?;
+    // A full queue of notifications has the code of a value that is too large.
+    let is_queue = error
+        .try_downcast_ref::<PgDatabaseError>()
+        .and_then(PgDatabaseError::routine)
+        .is_some_and(|routine| routine.contains("Notify"));
     // Data exception; program limit exceeded. Source: PostgreSQL documentation, appendix A.
-    (code.starts_with("22") || code.starts_with("54"))
+    (!is_queue && (code.starts_with("22") || code.starts_with("54")))
         .then(|| format!("PostgreSQL refused it: {} ({code})", error.message()))
 }

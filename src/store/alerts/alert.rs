@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::message::Gathering;
 use super::raised::Raised;
+use crate::store::notify::notify;
 
 /// Notification channel.
 pub const CHANNEL: &str = "advisoryd_alerts";
@@ -36,9 +37,7 @@ pub async fn raise(
     }
     gathering.write(connection, now).await?;
     insert(connection, &news, &carriers, now).await?;
-    sqlx::query!("select pg_notify($1, '')", CHANNEL)
-        .execute(connection)
-        .await?;
+    notify(connection, CHANNEL).await?;
     Ok(news.len() as u64)
 }
 

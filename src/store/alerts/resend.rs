@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::alert::CHANNEL;
+use crate::store::notify::notify;
 
 /// Makes the settled deliveries of an alert's message due again, with the same id,
 /// for one sink if it is named, and returns their number. An alert that was not
@@ -24,9 +25,7 @@ pub async fn resend(
         Some(message) => again(connection, message, only, now).await?,
         None => carry(connection, id, sinks, now).await?,
     };
-    sqlx::query!("select pg_notify($1, '')", CHANNEL)
-        .execute(connection)
-        .await?;
+    notify(connection, CHANNEL).await?;
     Ok(due)
 }
 
@@ -99,9 +98,7 @@ pub async fn dead_letters(
     )
     .fetch_all(&mut *connection)
     .await?;
-    sqlx::query!("select pg_notify($1, '')", CHANNEL)
-        .execute(connection)
-        .await?;
+    notify(connection, CHANNEL).await?;
     Ok(due)
 }
 
