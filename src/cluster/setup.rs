@@ -30,7 +30,8 @@ pub(super) const GROUP_ROLE: &str = "advisoryd_group";
 pub(super) const COMMANDS_ROLE: &str = "advisoryd_commands";
 
 /// Creates and corrects the roles of the group. Together they leave most of the server's
-/// hundred connections to the daemon.
+/// hundred connections to the daemon, and each query of theirs most of the disk. A role may
+/// change its own settings, for all of its sessions: every start removes that.
 const SET_UP_GROUP: &str = "
 do $$
 declare
@@ -46,8 +47,14 @@ begin
         nobypassrls connection limit 30;
     alter role advisoryd_commands login inherit nosuperuser nocreaterole nocreatedb
         noreplication nobypassrls connection limit 30;
+    alter role advisoryd_group reset all;
+    alter role advisoryd_commands reset all;
+    alter role advisoryd_group in database advisoryd reset all;
+    alter role advisoryd_commands in database advisoryd reset all;
     alter role advisoryd_group set default_transaction_read_only = on;
     alter role advisoryd_commands set default_transaction_read_only = on;
+    alter role advisoryd_group set temp_file_limit = '1GB';
+    alter role advisoryd_commands set temp_file_limit = '1GB';
     for revoke_other_role in
         select format('revoke %I from %I granted by %I cascade', granted.rolname, member.rolname, grantor.rolname)
         from pg_auth_members m
@@ -67,6 +74,21 @@ $$";
 /// Members of the group cannot make temporary tables; the daemon's role, as the owner of the
 /// database, still can.
 const CLOSE_TEMPORARY: &str = "revoke temporary on database advisoryd from public";
+
+/// Large objects need no privilege on any table; advisoryd uses none.
+const CLOSE_LARGE_OBJECTS: &str = "
+do $$
+begin
+    if has_function_privilege('public', 'pg_catalog.lo_create(oid)', 'execute') then
+        revoke execute on function
+            pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid),
+            pg_catalog.lo_from_bytea(oid, bytea), pg_catalog.lo_put(oid, bigint, bytea),
+            pg_catalog.lowrite(integer, bytea), pg_catalog.lo_truncate(integer, integer),
+            pg_catalog.lo_truncate64(integer, bigint)
+        from public;
+    end if;
+end
+$$";
 
 /// Creates and corrects the roles. Since PostgreSQL 16 each grant belongs to its
 /// grantor and is revoked in that name.
@@ -185,6 +207,8 @@ pub(super) async fn set_up(
         }
     }
     let mut inside = PgConnection::connect_with(&superuser(options, OWN_NAME)).await?;
-    sqlx::raw_sql(CLOSE_PUBLIC).execute(&mut inside).await?;
+    for statement in [CLOSE_PUBLIC, CLOSE_LARGE_OBJECTS] {
+        sqlx::raw_sql(statement).execute(&mut inside).await?;
+    }
     inside.close().await
 }

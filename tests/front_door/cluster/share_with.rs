@@ -125,6 +125,9 @@ async fn members_of_the_group_read_with_psql_and_cannot_do_more() {
         "alter role advisoryd_group superuser",
         "set role advisoryd",
         "set session authorization postgres",
+        "select lo_create(0)",
+        "select lo_from_bytea(0, 'planted')",
+        "set temp_file_limit = -1",
     ] {
         for role in ["advisoryd_group", "advisoryd_commands"] {
             refused(role, sql, &rights);
@@ -143,6 +146,34 @@ async fn members_of_the_group_read_with_psql_and_cannot_do_more() {
                  where m.member = 'advisoryd_group'::regrole";
     let granted = service.sql("advisoryd_group", roles);
     assert_eq!(granted, (true, "advisoryd_reader".to_owned()));
+}
+
+#[tokio::test]
+async fn what_a_member_sets_for_the_role_of_all_ends_with_the_next_start() {
+    if skipped() {
+        return;
+    }
+    let mut service = Service::start().await;
+    for role in ["advisoryd_group", "advisoryd_commands"] {
+        for on in ["", "in database advisoryd"] {
+            let sql = format!("alter role {role} {on} set statement_timeout = '6s'");
+            assert_eq!(service.sql(role, &sql), (true, String::new()));
+        }
+        let (_, timeout) = service.sql(role, "show statement_timeout");
+        assert_eq!(timeout, "6s");
+    }
+    service.daemon.kill9();
+    let mut command = told_to_share(service.state.path(), GROUP, &["run"]);
+    service.daemon = Running::start(&mut command);
+    for role in ["advisoryd_group", "advisoryd_commands"] {
+        eventually("the role is as it was", PATIENCE, async || {
+            let shown = service.sql(role, "show statement_timeout");
+            (shown == (true, "0".to_owned())).then_some(())
+        })
+        .await;
+        let shown = service.sql(role, "show temp_file_limit");
+        assert_eq!(shown, (true, "1GB".to_owned()));
+    }
 }
 
 #[tokio::test]
