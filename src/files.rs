@@ -2,14 +2,16 @@
 //! link is followed, and no file of another user is written.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
+use nix::fcntl::{OFlag, readlinkat};
 use nix::unistd::geteuid;
 
+/// Links that lead to each other, at most; the kernel's limit.
+const MOST_LINKS: usize = 40;
 /// Whoever may write in a directory decides what its names mean.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
@@ -83,21 +85,69 @@ pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> 
 }
 
 /// The file that a name stands for. A link is followed if it belongs to this user or to
-/// root: one of another user may lead anywhere.
+/// root: one of another user may lead anywhere. The name that is returned is no link, or one
+/// that somebody has just put there: do not follow it.
 ///
 /// # Errors
-/// It is a link of another user.
+/// It is a link of another user, or links lead to each other.
 pub(crate) fn followed(path: &Path) -> io::Result<PathBuf> {
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_symlink() && !is_trusted(found.uid()) => {
-            return Err(io::Error::other(format!(
-                "a symbolic link of another user (uid {})",
-                found.uid()
-            )));
+    let mut path = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        match link_target(&path)? {
+            Some(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
+            None => return Ok(path),
         }
-        _ => {}
     }
-    Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()))
+    Err(io::Error::other("too many symbolic links"))
+}
+
+/// Where a link leads; `None` if it is none. The owner is that of the same link, also when
+/// somebody exchanges it meanwhile.
+fn link_target(path: &Path) -> io::Result<Option<PathBuf>> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path);
+    let link = match opened {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let found = link.metadata()?;
+    if !found.is_symlink() {
+        return Ok(None);
+    }
+    if !is_trusted(found.uid()) {
+        return Err(io::Error::other(format!(
+            "a symbolic link of another user (uid {})",
+            found.uid()
+        )));
+    }
+    Ok(Some(readlinkat(&link, "")?.into()))
+}
+
+/// Reads a small regular file, not through a link. `None` if there is none; more than
+/// `most_bytes` are not read.
+///
+/// # Errors
+/// It cannot be read, or is no regular file.
+pub(crate) fn read_small(path: &Path, most_bytes: u64) -> io::Result<Option<Vec<u8>>> {
+    // Opening a FIFO would wait for a writer.
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path);
+    let file = match opened {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let mut content = Vec::new();
+    file.take(most_bytes).read_to_end(&mut content)?;
+    Ok(Some(content))
 }
 
 /// A directory of this user that nobody else may write in. It stays the same directory,

@@ -1,12 +1,10 @@
 //! `--state-file`: up to which change a script has been told.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::files::{followed, replace};
+use crate::files::{followed, read_small, replace};
 
 /// A longer file is not one of ours.
 const MAX_BYTES: u64 = 64;
@@ -28,18 +26,14 @@ impl StateFile {
         let named = || format!("--state-file {}", path.display());
         // The file that a link leads to is replaced, and not the link.
         let path = followed(path).with_context(named)?;
-        let length = match fs::metadata(&path) {
-            Ok(found) if !found.is_file() => anyhow::bail!("{}: not a regular file", named()),
-            Ok(found) => found.len(),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Ok(Self { path, seq: None });
-            }
-            Err(error) => return Err(error).with_context(named),
+        let Some(content) = read_small(&path, MAX_BYTES + 1).with_context(named)? else {
+            return Ok(Self { path, seq: None });
         };
-        let text = if length > MAX_BYTES {
-            String::new()
+        let content = String::from_utf8_lossy(&content);
+        let text = if content.len() as u64 > MAX_BYTES {
+            ""
         } else {
-            fs::read_to_string(&path).with_context(named)?
+            &*content
         };
         let seq = text.trim().parse().ok().filter(|seq| *seq >= 0);
         anyhow::ensure!(

@@ -58,7 +58,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 const STORE: &[(&str, &[&str])] = &[
     ("origin", &[]),
     ("database", &[]),
-    ("change", &["origin"]),
+    ("notify", &[]),
+    ("change", &["notify", "origin"]),
     ("budget", &[]),
     ("bundle", &[]),
     ("enrichment", &["change"]),
@@ -67,7 +68,7 @@ const STORE: &[(&str, &[&str])] = &[
     ("lists", &["ledger"]),
     ("health", &["ledger"]),
     ("reports", &["advisories", "ledger"]),
-    ("alerts", &[]),
+    ("alerts", &["notify"]),
     ("advisories", &["change", "ledger", "origin", "wanted"]),
     ("tickets", &["advisories", "change", "origin"]),
     ("trust", &["advisories", "ledger", "tickets"]),

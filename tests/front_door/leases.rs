@@ -10,7 +10,9 @@ use advisoryd::store::ledger::lease::{LeaseName, are_ours, release, renew, take}
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
-use crate::support::{PATIENCE, Running, World, assert_reads, eventually, small, suspend};
+use crate::support::{
+    PATIENCE, Running, World, assert_reads, eventually, is_alive, small, suspend,
+};
 
 const GATE: &str = "mid-load";
 
@@ -358,6 +360,45 @@ async fn who_migrates_waits_for_another_one() {
     .await;
     other.rollback().await.unwrap();
     assert!(migrating.ended().await.success(), "{}", migrating.stderr());
+}
+
+#[tokio::test]
+async fn a_migration_that_waits_for_a_transaction_names_it_and_keeps_nobody_else_waiting() {
+    const LOCK: &str = "lock table advisoryd.replaced_record in row exclusive mode";
+    let world = World::new().await;
+    // As it was before this migration.
+    run(
+        &world,
+        "drop index advisoryd.replaced_record_by_source;
+         delete from advisoryd._sqlx_migrations where version = 53",
+    )
+    .await;
+    let mut holder = world.pool().begin().await.unwrap();
+    holder.execute(LOCK).await.unwrap();
+    let mut migrating = Running::start(&mut world.command(&["migrate"]));
+    let line = migrating
+        .line("a migration needs a lock that is held by session ")
+        .await;
+    let session: i32 = sqlx::query_scalar("select pg_backend_pid()")
+        .fetch_one(&mut *holder)
+        .await
+        .unwrap();
+    assert!(
+        line.contains(&format!("session {session} of user")),
+        "{line}"
+    );
+    let mut other = world.pool().begin().await.unwrap();
+    other
+        .execute("set local lock_timeout = '30s'")
+        .await
+        .unwrap();
+    other.execute(LOCK).await.unwrap();
+    other.rollback().await.unwrap();
+    assert!(is_alive(migrating.pid()), "it waits");
+    holder.rollback().await.unwrap();
+    assert!(migrating.ended().await.success(), "{}", migrating.stderr());
+    let made = "select count(*) from pg_class where relname = 'replaced_record_by_source'";
+    assert_eq!(world.count(made).await, 1);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use sqlx::migrate::{Migrate as _, MigrateError as MigrateFailure, Migrator};
 use sqlx::{Connection as _, PgConnection, PgPool};
 
+use super::blocked;
 use super::connection::connect;
 use super::pooler::{TransactionPooling, shares_sessions};
 use super::reader;
@@ -98,9 +99,10 @@ impl MigrateError {
     /// Whether the database was only unreachable.
     pub fn is_away(&self) -> bool {
         match self {
-            Self::Schema(error) | Self::Migration(MigrateFailure::Execute(error)) => {
-                crate::store::is_away(error)
-            }
+            Self::Schema(error)
+            | Self::Migration(
+                MigrateFailure::Execute(error) | MigrateFailure::ExecuteMigration(error, _),
+            ) => crate::store::is_away(error),
             Self::Migration(_)
             | Self::Newer { .. }
             | Self::Development(_)
@@ -135,7 +137,7 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
     make_list(&mut connection).await?;
     let mut locking = connect(pool).await.map_err(MigrateError::Schema)?;
     let locked = lock(&mut locking).await.map_err(MigrateError::Schema)?;
-    let applied = MIGRATIONS.run(&mut *connection).await;
+    let applied = blocked::run(&MIGRATIONS, &mut connection).await;
     let granted = match &applied {
         Ok(()) => reader::grant(&mut connection).await,
         Err(_) => Ok(()),

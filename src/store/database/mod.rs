@@ -1,5 +1,6 @@
 //! Database connection and migrations.
 
+mod blocked;
 mod connection;
 mod migrations;
 mod pooler;
