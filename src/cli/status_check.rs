@@ -24,6 +24,7 @@ use crate::model::{
 };
 use crate::store::health::condition;
 use crate::store::lists::discovery;
+use crate::store::reports::full_reads::{self, FailedFullRead};
 use crate::store::reports::report::{self, SourceReport};
 use crate::store::tickets::reading;
 
@@ -128,6 +129,7 @@ struct Seen {
     sources: Vec<SourceReport>,
     filter: Option<DateFilter>,
     discovery: discovery::State,
+    full_reads: Vec<FailedFullRead>,
     conditions: Vec<String>,
 }
 
@@ -137,7 +139,11 @@ impl Seen {
         sources.retain(|source| source.configured);
         let conditions = condition::states(connection).await?;
         // Computed here, by the same limits or by those of the user.
-        let computed = [Condition::DataStale, Condition::DiscoveryIncomplete];
+        let computed = [
+            Condition::DataStale,
+            Condition::DiscoveryIncomplete,
+            Condition::FullReadFailed,
+        ];
         let active = conditions
             .into_iter()
             .filter(|state| state.is_raised && !computed.contains(&state.condition));
@@ -146,6 +152,7 @@ impl Seen {
             sources,
             filter: reading::get(connection).await?.filter,
             discovery: discovery::state(connection).await?,
+            full_reads: full_reads::failed(connection).await?,
             conditions: active
                 .map(|state| format!("{} ({})", state.condition.name(), state.key))
                 .collect(),
@@ -190,6 +197,21 @@ impl Seen {
         let said = shared.clone().map(|one| (Level::Warning, one.line(count)));
         problems.extend(said);
         let warn = |text: String| (Level::Warning, text);
+        // One that fails altogether is said above.
+        let failing = |key: &SourceKey| {
+            let mut all = self.sources.iter();
+            all.any(|one| one.key == *key && one.last_error.is_some())
+        };
+        let name = |key: &SourceKey| {
+            let mut all = self.sources.iter();
+            let source = all.find(|one| one.key == *key);
+            source.map_or_else(|| key.to_string(), named)
+        };
+        let full_reads = self.full_reads.iter().filter(|one| !failing(&one.key));
+        problems.extend(full_reads.map(|one| {
+            let (name, error) = (name(&one.key), cause(&one.error));
+            warn(format!("{name}: the last {} failed: {error}", one.name()))
+        }));
         problems.extend(discovery.map(warn));
         problems.extend(self.daemons.refused().into_iter().map(warn));
         problems.extend(self.daemons.differing(times).map(warn));

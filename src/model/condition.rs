@@ -34,11 +34,13 @@ pub enum Condition {
     ListContentsStale,
     /// A feed sends two contents of one revision in turn.
     ContentAlternates,
+    /// Full pulls of a feed, or full scans of the tickets, have failed for hours.
+    FullReadFailed,
 }
 
 impl Condition {
     /// All conditions.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::DataStale,
         Self::TokenRejected,
         Self::StructureNotRecognised,
@@ -54,6 +56,7 @@ impl Condition {
         Self::DiscoveryIncomplete,
         Self::ListContentsStale,
         Self::ContentAlternates,
+        Self::FullReadFailed,
     ];
 
     /// The name used in SQL, JSON and metrics.
@@ -74,6 +77,7 @@ impl Condition {
             Self::DiscoveryIncomplete => "discovery_incomplete",
             Self::ListContentsStale => "list_contents_stale",
             Self::ContentAlternates => "content_alternates",
+            Self::FullReadFailed => "full_read_failed",
         }
     }
 
@@ -114,6 +118,8 @@ impl Condition {
             (Self::ListContentsStale, false) => "what the list contains is read again",
             (Self::ContentAlternates, true) => "a feed sends different contents in turn",
             (Self::ContentAlternates, false) => "no content came in turn with another for a week",
+            (Self::FullReadFailed, true) => "full reads of a source fail",
+            (Self::FullReadFailed, false) => "a full read of the source was complete",
             (Self::RemovalsUnconfirmed, false) => "the members of the list are clear again",
         }
     }

@@ -79,6 +79,7 @@ mod filter_property;
 mod first_steps;
 mod fleet;
 mod following;
+mod full_reads;
 mod fuzz_corpus;
 mod fuzzed;
 mod health;

@@ -152,6 +152,13 @@
             'Their modification time is the same: servers of upstream disagree. One of them stays, and the others make no versions. Ask the vendor.'
           ),
           condition(
+            'AdvisorydFullReadFailed',
+            'warning',
+            'full_read_failed',
+            'No full read of {{ $labels.key }} was complete for hours.',
+            'Advisories that left the list, old ones that were added to it, and tickets that are gone are not known. `advisoryd status` shows the error.'
+          ),
+          condition(
             'AdvisorydUnknownField',
             'info',
             'unknown_field',

@@ -19,7 +19,7 @@ use crate::store::alerts::{evaluation, silence};
 use crate::store::enrichment::state;
 use crate::store::health::condition;
 use crate::store::lists::{discovery, mirror};
-use crate::store::reports::missing;
+use crate::store::reports::{full_reads, missing};
 use crate::store::tickets::reading;
 
 /// Conditions that begin or end within this time are sent in one message: an upstream
@@ -73,6 +73,7 @@ async fn transitions(
         sources: condition::sources(connection, context.clock.now()).await?,
         missing: missing::of_lists(connection).await?,
         revisions: missing::of_revisions(connection, context.clock.now()).await?,
+        full_reads: full_reads::failed(connection).await?,
         discovery: Some(discovery::state(connection).await?)
             .filter(|_| context.config.discovery.watch_lists),
         mirrors: mirror::states(connection).await?,

@@ -1,10 +1,13 @@
 //! Findings about what a feed sends: not as far back as requested, or different contents in
 //! turn.
 
-use super::finding::{of_source, time};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::finding::{ERROR_CHARS, of_source, time};
 use crate::config::Config;
-use crate::model::{Condition, Finding, counted};
+use crate::model::{Condition, Finding, counted, shortened};
 use crate::store::health::condition::SourceState;
+use crate::store::reports::full_reads::FailedFullRead;
 
 /// Whether the last full pull went back as far as requested.
 pub(super) fn window_not_honoured(config: &Config, source: &SourceState) -> Finding {
@@ -32,6 +35,37 @@ pub(super) fn window_not_honoured(config: &Config, source: &SourceState) -> Find
     };
     let condition = Condition::WindowNotHonoured;
     of_source(source, condition, members > 0, (members, summary))
+}
+
+/// How long full reads may fail: a single one is repeated after an hour.
+const FULL_READS_MAY_FAIL: TimeDelta = TimeDelta::hours(6);
+
+/// Whether full reads have failed for long, while other runs may succeed.
+pub(super) fn full_read(
+    source: &SourceState,
+    failed: &[FailedFullRead],
+    now: DateTime<Utc>,
+) -> Finding {
+    let failed = failed.iter().find(|one| one.key == source.key);
+    let holds = failed.is_some_and(|one| now - one.since >= FULL_READS_MAY_FAIL);
+    let summary = match failed {
+        None => "the last full read was complete".to_owned(),
+        Some(one) => format!(
+            "no {} was complete since {}; the last one failed at {}: {}; {} are not known since then",
+            one.name(),
+            one.complete_at
+                .map_or_else(|| "the first one".to_owned(), time),
+            time(one.last_at),
+            shortened(&one.error, ERROR_CHARS),
+            one.unknown()
+        ),
+    };
+    of_source(
+        source,
+        Condition::FullReadFailed,
+        holds,
+        (i64::from(failed.is_some()), summary),
+    )
 }
 
 /// Whether it sends different contents of one revision in turn.

@@ -14,6 +14,7 @@ use crate::model::{
 use crate::store::enrichment::state::State;
 use crate::store::health::condition::{Doubt, SinkState, SourceState};
 use crate::store::lists::{discovery, mirror};
+use crate::store::reports::full_reads::FailedFullRead;
 use crate::store::reports::missing::MissingDetails;
 
 /// Key of conditions that affect the whole account.
@@ -35,6 +36,8 @@ pub(crate) struct Seen<'a> {
     pub missing: MissingDetails,
     /// Revisions that the revision scan has seen and that are not stored.
     pub revisions: MissingDetails,
+    /// Sources whose last full read failed.
+    pub full_reads: Vec<FailedFullRead>,
     /// The state of discovery, if it is on.
     pub discovery: Option<discovery::State>,
     /// How far what lists contain is read.
@@ -62,6 +65,7 @@ impl Seen<'_> {
             findings.push(quiet(source));
             findings.push(feeds::window_not_honoured(self.config, source));
             findings.push(feeds::alternating(source));
+            findings.push(feeds::full_read(source, &self.full_reads, self.now));
             findings.push(match source.key {
                 SourceKey::RevisionScan => lists::revisions_missing(source, &self.revisions),
                 _ => lists::details_missing(source, &self.missing),

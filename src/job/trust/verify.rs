@@ -8,12 +8,13 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 
+use super::advice::sync_command;
 use crate::model::{SourceKey, counted, is_in_future};
 use crate::store::ledger::account;
 use crate::store::ledger::chain::{self, Break};
 use crate::store::ledger::source;
-use crate::store::reports::missing;
 use crate::store::reports::receipt::{self, Filter};
+use crate::store::reports::{full_reads, missing};
 use crate::store::trust::verification::{self, Extent, Miscount, VerifiedSource};
 use crate::store::trust::verification_rows::{self, LostSource};
 
@@ -71,6 +72,13 @@ pub async fn verify(
         verifier.coverage(&mut transaction, source).await?;
         verifier.counts(&mut transaction, source).await?;
         verifier.chain(&mut transaction, source).await?;
+    }
+    for failed in full_reads::failed(&mut transaction).await? {
+        let advice = format!(
+            "run `{} --full` and check its output",
+            sync_command(&failed.key)
+        );
+        verifier.report(&failed.key, failed.sentence(), advice);
     }
     verifier.versions(&mut transaction).await?;
     verifier.changes(&mut transaction).await?;
@@ -381,16 +389,5 @@ impl Verifier {
             );
         }
         Ok(())
-    }
-}
-
-/// The command that syncs a source now.
-fn sync_command(key: &SourceKey) -> String {
-    match key {
-        SourceKey::WatchList(id) => format!("advisoryd sync feeds --watch-list {id}"),
-        SourceKey::ExtraFeed(_) | SourceKey::RevisionScan | SourceKey::Details => {
-            "advisoryd sync feeds".to_owned()
-        }
-        SourceKey::Tickets => "advisoryd sync tickets".to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod budget;
 mod filter;
+pub(crate) mod full_reads;
 pub(crate) mod missing;
 pub(crate) mod monitoring;
 pub(crate) mod named_list;

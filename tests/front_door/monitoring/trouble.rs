@@ -15,7 +15,7 @@ use crate::support::{PATIENCE, Receiver, Running, World, eventually};
 
 /// Alerts on what needs days, several machines, or an upstream that this test has not.
 /// Their expressions are evaluated all the same.
-const NOT_CAUSED: [&str; 18] = [
+const NOT_CAUSED: [&str; 19] = [
     "AdvisorydAbsent",
     "AdvisorydClockSkew",
     "AdvisorydConfigurationsDiffer",
@@ -26,6 +26,7 @@ const NOT_CAUSED: [&str; 18] = [
     "AdvisorydDiscoveryIncomplete",
     "AdvisorydEvaluationDelayed",
     "AdvisorydFetchQueueStuck",
+    "AdvisorydFullReadFailed",
     "AdvisorydListContentsStale",
     "AdvisorydListQuiet",
     "AdvisorydRemovalsUnconfirmed",
