@@ -13,7 +13,8 @@ pub(super) const NAMESPACE: Uuid = Uuid::from_u128(0xd128_311b_0ec1_51c9_9873_be
 const NAMED_CVES: usize = 5;
 
 /// The id of an alert, derived from the rule and the change: evaluating a change
-/// again gives the same id.
+/// again gives the same id. A list that an advisory leaves and joins again within a day is
+/// no news; after a longer time it is.
 pub fn alert_id(rule: &str, subject: &Subject) -> Uuid {
     let list = subject
         .through
@@ -25,6 +26,10 @@ pub fn alert_id(rule: &str, subject: &Subject) -> Uuid {
         subject.version,
         subject.what.name()
     );
+    let name = match subject.returns {
+        0 => name,
+        returns => format!("{name}\n{returns}"),
+    };
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }
 
@@ -235,6 +240,7 @@ mod tests {
             is_new_in_source: false,
             is_followed: true,
             is_acknowledged: false,
+            returns: 0,
             has_ticket: false,
             watch_lists: Vec::new(),
             watch_list_names: Vec::new(),

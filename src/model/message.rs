@@ -124,7 +124,8 @@ fn counted(alerts: &[Alert]) -> String {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Alert {
-    /// UUIDv5 of rule, key, version, kind of change and list: the same event has the same id.
+    /// UUIDv5 of rule, key, version, kind of change, list, and how often it came back to the
+    /// list: the same event has the same id.
     pub id: String,
     /// The event: a documented kind of `advisoryd_v1.changes`, or a health condition.
     pub what: String,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Alert, ChangeKind, Condition, Globs, OWN_RULE, Severity};
+use super::{Alert, ChangeKind, Condition, Globs, OWN_RULE, Severity, Subject};
 
 /// Kinds of alerts of rules that are evaluated by the clock.
 const CLOCK_KINDS: [&str; 5] = [
@@ -94,7 +94,8 @@ impl Field {
         Some(all)
     }
 
-    fn fits(self, globs: &Globs, rule: &str, alert: &Alert) -> bool {
+    fn fits(self, globs: &Globs, rule: &str, about: &About<'_>) -> bool {
+        let alert = about.alert;
         match self {
             Self::Rule => globs.fit(rule),
             Self::What => globs.fit(&alert.what),
@@ -103,14 +104,21 @@ impl Field {
             Self::Severity => globs.fit(alert.severity.as_deref().unwrap_or("unknown")),
             Self::Title => globs.fit(&alert.title),
             Self::Cve => alert.cves.iter().any(|cve| globs.fit(cve)),
-            Self::Product => alert.products.iter().any(|product| globs.fit(product)),
+            Self::Product => about.products.iter().any(|product| globs.fit(product)),
             Self::WatchList => {
                 let ids = alert.watch_list_ids.iter().map(ToString::to_string);
-                let names = alert.watch_list_names.iter().cloned();
+                let names = about.watch_list_names.iter().cloned();
                 ids.chain(names).any(|list| globs.fit(&list))
             }
         }
     }
+}
+
+/// What an alert is about.
+struct About<'a> {
+    alert: &'a Alert,
+    products: &'a [String],
+    watch_list_names: &'a [String],
 }
 
 /// The names that matchers are checked with.
@@ -173,10 +181,41 @@ impl Silence {
         })
     }
 
-    /// Whether all matchers match this alert of this rule.
+    /// Whether all matchers match this stored alert of this rule.
     pub fn fits(&self, rule: &str, alert: &Alert) -> bool {
+        self.fits_about(
+            rule,
+            &About {
+                alert,
+                products: &alert.products,
+                watch_list_names: &alert.watch_list_names,
+            },
+        )
+    }
+
+    /// The same for an alert that has no products and names of lists yet: all of them are
+    /// those of `subject`.
+    pub fn fits_subject(&self, rule: &str, alert: &Alert, subject: &Subject) -> bool {
+        let advisory = subject.advisory.as_ref();
+        self.fits_about(
+            rule,
+            &About {
+                alert,
+                products: advisory.map_or(&[], |advisory| &advisory.products),
+                watch_list_names: &subject.watch_list_names,
+            },
+        )
+    }
+
+    /// Whether products have to be loaded for it.
+    pub fn names_products(&self) -> bool {
+        let mut matchers = self.matchers.iter();
+        matchers.any(|(field, _)| *field == Field::Product)
+    }
+
+    fn fits_about(&self, rule: &str, about: &About<'_>) -> bool {
         self.matchers
             .iter()
-            .all(|(field, globs)| field.fits(globs, rule, alert))
+            .all(|(field, globs)| field.fits(globs, rule, about))
     }
 }

@@ -27,6 +27,8 @@ pub struct Subject {
     pub at: DateTime<Utc>,
     /// The watch list it came through.
     pub through: Option<i64>,
+    /// How often the advisory had come back to that list by then, after at least a day.
+    pub returns: i64,
     /// Whether it belongs to the baseline (first load of its source).
     pub is_baseline: bool,
     /// Whether the advisory was known, and is news in the source that it came through: a rule
@@ -74,6 +76,17 @@ impl Subject {
         named
             .filter(move |(id, name)| compared.contains(id) && !name.is_empty())
             .map(|(_, name)| name.as_str())
+    }
+
+    /// The severities to compare: of a fall the one before it, if it is known, and the one
+    /// after it; otherwise the present one.
+    pub fn compared_severities(&self) -> impl Iterator<Item = Option<Severity>> + use<> {
+        let now = self
+            .advisory
+            .as_ref()
+            .and_then(|advisory| advisory.severity);
+        let former = self.former_severity.filter(|_| self.what.is_fall());
+        former.map(Some).into_iter().chain([now])
     }
 
     /// The severity to compare: after a fall the one before it, otherwise a rule for

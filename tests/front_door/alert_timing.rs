@@ -1,6 +1,7 @@
 //! When alerts are sent: digests, mute times, reminders and escalation, with the clock as an
 //! argument.
 
+use advisoryd::job::feeds::feed::LookBack;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use toml::toml;
@@ -282,7 +283,70 @@ async fn a_silence_by_product_list_name_or_severity_word_suppresses_what_it_name
         let wanted = format!("it would have suppressed {held}: ");
         assert!(held > 0 && added.stdout.contains(&wanted), "{added}");
     }
-    let before = receiver.received().len();
+}
+
+#[tokio::test]
+async fn each_silence_by_product_or_list_name_suppresses_by_itself() {
+    let (world, receiver) = watched(vec![rule("soc", &["appeared"], toml::Table::new())]).await;
     publish(&world, 1).await;
-    assert_eq!(receiver.received().len(), before, "the list is silenced");
+    let list = receiver.last().body["alerts"][0]["watch_list_names"][0].clone();
+    let list = format!("watch_list={}", list.as_str().unwrap());
+    for matcher in ["product=*", &list] {
+        let add = [
+            "silence",
+            "add",
+            matcher,
+            "--reason",
+            "r",
+            "--until",
+            "2027-01-01",
+        ];
+        let added = world.told(&add);
+        assert_eq!(added.code, 0, "{added}");
+        let before = receiver.received().len();
+        publish(&world, 1).await;
+        assert_eq!(receiver.received().len(), before, "{matcher}");
+        let silences = world.told(&["silence", "list", "--json"]).json_lines();
+        for silence in silences {
+            let number = silence["id"].to_string();
+            assert_eq!(world.told(&["silence", "expire", &number]).code, 0);
+        }
+        publish(&world, 1).await;
+        assert_eq!(receiver.received().len(), before + 1, "{matcher}: expired");
+    }
+}
+
+#[tokio::test]
+async fn an_advisory_that_comes_back_to_a_list_is_news_after_a_day_and_not_before() {
+    let on = &["appeared", "joined_watch_list", "left_watch_list"];
+    let (world, receiver) = watched(vec![rule("soc", on, toml::Table::new())]).await;
+    let said = publish(&world, 1).await.remove(0);
+    let full = async |hours: i64| {
+        world.later(TimeDelta::hours(hours));
+        let report = world.pull_back(LookBack::Full).await.remove(0);
+        assert_eq!(report.outcome.error(), None);
+        world.alert().await;
+    };
+    let mut expected = vec!["soc appeared 1"];
+    let (left, joined) = ("soc left_watch_list 1", "soc joined_watch_list 1");
+    // After how many hours it is back, and which of the two is news.
+    for (hours, news) in [
+        (1, &[left, joined][..]),
+        (1, &[]),
+        (30, &[joined]),
+        (1, &[left]),
+        (1, &[]),
+    ] {
+        world.simulator.leave(&said, 1);
+        full(1).await;
+        world.simulator.join(&said, 1);
+        full(hours).await;
+        expected.extend(news);
+        assert_eq!(told(&receiver), expected, "back after {hours} h");
+    }
+    let tried = world
+        .told(&["rules", "test", "--since", "30d", "--json"])
+        .json_lines();
+    let ids = tried[0]["ids"].as_array().unwrap();
+    assert_eq!(ids.len(), told(&receiver).len(), "{tried:?}");
 }

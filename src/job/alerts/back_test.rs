@@ -1,12 +1,13 @@
 //! Dry run of rules against stored history: what they would have sent, and how it would
 //! have been grouped. Writes nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::arrivals::Arrivals;
 use super::by_clock::{self as clock, kind_of_alert};
@@ -14,7 +15,7 @@ use super::line::Line;
 use super::published::Published;
 use super::timing::Timing;
 use crate::config::MuteTime;
-use crate::model::{Matcher, Rule, Subject, Verdict, alert_of};
+use crate::model::{Matcher, Rule, Subject, Verdict, alert_id, alert_of};
 use crate::store::alerts::by_clock::{self, Acknowledged, Asked};
 use crate::store::alerts::subject::{self, Span};
 
@@ -49,6 +50,8 @@ pub struct BackTest {
     pub published: Option<Published>,
     #[serde(skip)]
     arrivals: Arrivals,
+    /// Ids of the alerts so far: a change that has the id of an earlier one makes no alert.
+    ids: HashSet<Uuid>,
     #[serde(skip)]
     lines: Vec<Line>,
 }
@@ -105,6 +108,7 @@ impl BackTest {
             verdicts: BTreeMap::new(),
             published: None,
             arrivals: Arrivals::default(),
+            ids: HashSet::new(),
             lines: Vec::new(),
         }
     }
@@ -118,13 +122,17 @@ impl BackTest {
         if !matcher.rule().clock.is_empty() {
             return;
         }
-        let verdict = self
+        let mut verdict = self
             .arrivals
             .settle(matcher.judge(subject), matcher, subject);
+        let rule = matcher.rule();
+        let seen = rule.seen(subject);
+        if verdict == Verdict::Matched && !self.ids.insert(alert_id(&rule.name, &seen)) {
+            verdict = Verdict::Reported;
+        }
         *self.verdicts.entry(verdict_name(verdict)).or_default() += 1;
         if verdict == Verdict::Matched {
-            let rule = matcher.rule();
-            let alert = alert_of(&rule.name, &rule.seen(subject));
+            let alert = alert_of(&rule.name, &seen);
             self.lines.push(Line::of(subject.seq, subject.at, alert));
         }
     }
@@ -151,7 +159,8 @@ impl BackTest {
                 return Ok(());
             };
             let found = (kind, &overdue[..]);
-            let subjects = clock::subjects(connection, matcher, found, replay.now).await?;
+            let wanted = (matcher.words(), matcher.needs_products());
+            let subjects = clock::subjects(connection, wanted, found, replay.now).await?;
             for mut subject in subjects {
                 let of_key = overdue.iter().find(|one| one.key == subject.key);
                 let Some(one) = of_key.filter(|_| subject.is_followed) else {

@@ -111,10 +111,11 @@ pub(super) async fn candidates(
     Ok((RecordKind::Advisory, found))
 }
 
-/// The candidates with their present content.
+/// The candidates with their present content: whether they contain `words`, and their
+/// products if those are compared.
 pub(super) async fn subjects(
     connection: &mut PgConnection,
-    matcher: &Matcher,
+    (words, products): (Vec<String>, bool),
     (kind, overdue): (RecordKind, &[Overdue]),
     now: DateTime<Utc>,
 ) -> Result<Vec<Subject>, sqlx::Error> {
@@ -122,7 +123,6 @@ pub(super) async fn subjects(
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let words = matcher.words();
     let mut subjects = Vec::new();
     if kind == RecordKind::Advisory {
         let page = Stored {
@@ -139,7 +139,7 @@ pub(super) async fn subjects(
                 after: seq - 1,
                 to: seq,
                 key: None,
-                products: matcher.needs_products(),
+                products,
                 words: &words,
                 as_of: Some(now),
             };
@@ -201,8 +201,11 @@ impl Page<'_> {
         let (kind, overdue) = candidates(&mut transaction, rule, asked).await?;
         let full = i64::try_from(overdue.len()).is_ok_and(|length| length >= PAGE);
         let last = overdue.last().map(|one| one.key.clone()).filter(|_| full);
-        let subjects = subjects(&mut transaction, self.matcher, (kind, &overdue), now).await?;
         let silences = silence::active(&mut transaction, now).await?;
+        let products =
+            self.matcher.needs_products() || silences.iter().any(Silence::names_products);
+        let wanted = (self.matcher.words(), products);
+        let subjects = subjects(&mut transaction, wanted, (kind, &overdue), now).await?;
         let candidates = (kind, &overdue[..]);
         let mut baseline =
             Baseline::of(&mut transaction, &rule.name, candidates, &self.progress).await?;
@@ -238,7 +241,9 @@ impl Page<'_> {
         let rule = self.matcher.rule();
         let what = kind_of_alert(rule);
         let alert: Alert = overdue.alert(&rule.name, what, subject);
-        let silence = silences.iter().find(|one| one.fits(&rule.name, &alert));
+        let silence = silences
+            .iter()
+            .find(|one| one.fits_subject(&rule.name, &alert, subject));
         let id: Uuid = overdue.alert_id(&rule.name, what);
         let mut raised = Raised {
             id,

@@ -211,6 +211,7 @@ impl<'a> Evaluator<'a> {
     fn wants_products(&self) -> bool {
         let mut pairs = self.pairs.iter();
         pairs.any(|(matcher, _)| matcher.needs_products())
+            || self.silences.iter().any(Silence::names_products)
     }
 
     fn words(&self) -> Vec<String> {
@@ -337,7 +338,9 @@ pub(crate) fn raised_of(
     alert: Alert,
     silences: &[Silence],
 ) -> Raised {
-    let silence = silences.iter().find(|one| one.fits(&rule.name, &alert));
+    let silence = silences
+        .iter()
+        .find(|one| one.fits_subject(&rule.name, &alert, subject));
     Raised {
         id: alert_id(&rule.name, subject),
         rule: rule.name.clone(),

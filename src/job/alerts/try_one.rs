@@ -115,7 +115,8 @@ pub(super) async fn by_clock(
         let clauses = described;
         return Ok(Some(Would::NotDue { clauses, why }));
     };
-    let subjects = subjects(connection, matcher, (kind, &overdue), now).await?;
+    let wanted = (matcher.words(), matcher.needs_products());
+    let subjects = subjects(connection, wanted, (kind, &overdue), now).await?;
     let Some(subject) = subjects.first() else {
         return Ok(Some(Would::NotFollowed));
     };

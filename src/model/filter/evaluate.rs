@@ -13,19 +13,21 @@ use crate::model::subject::{AdvisorySubject, Subject};
 const SHOWN: usize = 12;
 
 /// Whether the filter is true for a change; `None` if that is unknown. Durations count
-/// back from the time of the change.
+/// back from the time of the change. Of a fall it is true for the severity before it or for
+/// that after it.
 pub fn evaluate(filter: &Filter, subject: &Subject) -> Option<bool> {
+    let severities = subject.compared_severities();
+    let results = severities.map(|severity| with_severity(filter, subject, severity));
+    together(results, true)
+}
+
+fn with_severity(filter: &Filter, subject: &Subject, severity: Option<Severity>) -> Option<bool> {
+    let part = |part| with_severity(part, subject, severity);
     match filter {
-        Filter::All(parts) => {
-            let parts = parts.iter().map(|part| evaluate(part, subject));
-            together(parts, false)
-        }
-        Filter::Any(parts) => {
-            let parts = parts.iter().map(|part| evaluate(part, subject));
-            together(parts, true)
-        }
-        Filter::Not(part) => evaluate(part, subject).map(|is| !is),
-        Filter::Test(test) => holds(test, subject),
+        Filter::All(parts) => together(parts.iter().map(part), false),
+        Filter::Any(parts) => together(parts.iter().map(part), true),
+        Filter::Not(negated) => part(negated).map(|is| !is),
+        Filter::Test(test) => holds(test, subject, severity),
     }
 }
 
@@ -67,7 +69,9 @@ pub fn explained(filter: &Filter, subject: &Subject) -> String {
         .iter()
         .take(SHOWN)
         .map(|test| {
-            let result = match holds(test, subject) {
+            let severities = subject.compared_severities();
+            let results = severities.map(|severity| holds(test, subject, severity));
+            let result = match together(results, true) {
                 Some(true) => "true",
                 Some(false) => "false",
                 None => "unknown",
@@ -82,14 +86,15 @@ pub fn explained(filter: &Filter, subject: &Subject) -> String {
     lines.join("; ")
 }
 
-fn holds(test: &Test, subject: &Subject) -> Option<bool> {
+/// With the severity that is compared.
+fn holds(test: &Test, subject: &Subject, severity: Option<Severity>) -> Option<bool> {
     let advisory = subject.advisory.as_ref();
     match test {
         Test::Number {
             field,
             order,
             value,
-        } => Some(order.holds(&number(*field, subject)?, value)),
+        } => Some(order.holds(&number(*field, subject, severity)?, value)),
         Test::Time {
             field,
             order,
@@ -122,16 +127,16 @@ fn holds(test: &Test, subject: &Subject) -> Option<bool> {
             advisory.is_rejected?;
             Some(advisory.matched_words.iter().any(|one| one == words))
         }
-        Test::IsNull(field) => Some(is_null(*field, subject)),
+        Test::IsNull(field) => Some(is_null(*field, subject, severity)),
     }
 }
 
-fn is_null(field: Field, subject: &Subject) -> bool {
+fn is_null(field: Field, subject: &Subject, severity: Option<Severity>) -> bool {
     let Some(advisory) = &subject.advisory else {
         return true;
     };
     match field {
-        Field::Number(field) => number(field, subject).is_none(),
+        Field::Number(field) => number(field, subject, severity).is_none(),
         Field::Time(field) => time(field, advisory).is_none(),
         Field::Text(field) => string(field, advisory).is_none(),
         Field::List(field) => list(field, advisory).is_empty(),
@@ -140,10 +145,10 @@ fn is_null(field: Field, subject: &Subject) -> bool {
     }
 }
 
-fn number(field: NumberField, subject: &Subject) -> Option<f64> {
+fn number(field: NumberField, subject: &Subject, severity: Option<Severity>) -> Option<f64> {
     let advisory = subject.advisory.as_ref()?;
     match field {
-        NumberField::Severity => subject.worst_severity().map(|one| one.rank().into()),
+        NumberField::Severity => severity.map(|one| one.rank().into()),
         NumberField::SeverityRank => advisory.severity.map(|one| one.rank().into()),
         NumberField::Cvss => advisory.cvss4.or(advisory.cvss3).or(advisory.cvss2),
         NumberField::Cvss2 => advisory.cvss2,
@@ -232,11 +237,13 @@ fn actual(test: &Test, subject: &Subject) -> String {
         return unknown();
     };
     match field {
-        Field::Number(NumberField::Severity) => subject
-            .worst_severity()
-            .map_or_else(unknown, |one| Severity::name(one).to_owned()),
+        Field::Number(NumberField::Severity) => {
+            let name = |one: Option<Severity>| one.map_or("unknown", Severity::name);
+            let severities: Vec<&str> = subject.compared_severities().map(name).collect();
+            severities.join(" before, now ")
+        }
         Field::Number(field) => {
-            number(field, subject).map_or_else(unknown, |number| number.to_string())
+            number(field, subject, None).map_or_else(unknown, |number| number.to_string())
         }
         Field::Time(field) => time(field, advisory).map_or_else(unknown, |time| {
             time.format("%Y-%m-%d %H:%M:%S UTC").to_string()

@@ -25,6 +25,7 @@ fn subject() -> Subject {
         watch_lists: vec![3],
         watch_list_names: vec!["Office clients".to_owned()],
         is_acknowledged: false,
+        returns: 0,
         has_ticket: false,
         title: None,
         advisory: Some(AdvisorySubject {

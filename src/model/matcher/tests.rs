@@ -40,6 +40,7 @@ fn subject() -> Subject {
         is_new_in_source: false,
         is_followed: true,
         is_acknowledged: false,
+        returns: 0,
         has_ticket: false,
         watch_lists: vec![4],
         watch_list_names: vec!["Linux servers".to_owned()],
@@ -247,9 +248,35 @@ fn of_a_fall_the_severity_before_counts_too() {
         advisory.severity = Some(Severity::Rejected);
     }
     assert_eq!(found(serious(), &rejected), Verdict::Matched);
+    let of = |filter: &str| Clauses {
+        filter: Some(filter.to_owned()),
+        ..Clauses::default()
+    };
+    for filter in [
+        "severity >= high",
+        "severity = high",
+        "severity = rejected",
+        "severity < low",
+        "severity in (rejected, low)",
+        "severity != high",
+        "not severity >= low",
+        "severity >= low and severity <= high",
+        "severity = high or severity = low",
+    ] {
+        assert_eq!(found(of(filter), &rejected), Verdict::Matched, "{filter}");
+    }
+    for filter in [
+        "severity = moderate",
+        "severity = high and severity = rejected",
+    ] {
+        let verdict = found(of(filter), &rejected);
+        assert_eq!(verdict, Verdict::False(Clause::Where), "{filter}");
+    }
     rejected.what = ChangeKind::Revised;
     let verdict = found(serious(), &rejected);
     assert_eq!(verdict, Verdict::False(Clause::Severity));
+    let verdict = found(of("severity >= high"), &rejected);
+    assert_eq!(verdict, Verdict::False(Clause::Where));
 }
 
 #[test]

@@ -21,6 +21,7 @@ struct Row {
     is_baseline: bool,
     is_new_in_source: bool,
     is_followed: bool,
+    returns: i64,
     is_acknowledged: bool,
     has_ticket: bool,
     watch_lists: Vec<i64>,
@@ -75,6 +76,25 @@ pub(crate) async fn changes(
                                            and p.kind = c.kind
                                            and p.what = 'appeared'
                                            and p.seq < c.seq))) as "is_new_in_source!",
+                  case
+                      when c.what in ('joined_watch_list', 'left_watch_list') then (
+                          select count(*)
+                          from change j
+                          where j.kind = 'advisory'
+                            and j.key = c.key
+                            and j.what = 'joined_watch_list'
+                            and j.watch_list_id = c.watch_list_id
+                            and j.seq <= c.seq
+                            and j.at - interval '1 day' >= (
+                                select max(l.at)
+                                from change l
+                                where l.kind = 'advisory'
+                                  and l.key = j.key
+                                  and l.what = 'left_watch_list'
+                                  and l.watch_list_id = j.watch_list_id
+                                  and l.seq < j.seq))
+                      else 0
+                  end as "returns!",
                   g.is_followed as "is_followed!",
                   is_acknowledged(c.key, c.at) as "is_acknowledged!",
                   exists (
@@ -183,6 +203,7 @@ pub async fn stored(
                   a.first_seen_at as at, a.said as key, a.version,
                   'appeared' as "what!", null::bigint as "through?", false as "is_baseline!",
                   false as "is_new_in_source!",
+                  0::bigint as "returns!",
                   g.is_followed as "is_followed!",
                   is_acknowledged(a.said, now()) as "is_acknowledged!",
                   exists (select from ticket t where t.said = a.said and t.deleted_at is null) as "has_ticket!",
@@ -251,6 +272,7 @@ fn subject(row: Row) -> Option<Subject> {
         is_baseline,
         is_new_in_source,
         is_followed,
+        returns,
         is_acknowledged,
         has_ticket,
         watch_lists,
@@ -327,6 +349,7 @@ fn subject(row: Row) -> Option<Subject> {
         is_baseline: is_baseline && (what.is_first_sight() || what == ChangeKind::Completed),
         is_new_in_source,
         is_followed,
+        returns,
         is_acknowledged,
         has_ticket,
         watch_lists,

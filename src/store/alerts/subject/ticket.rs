@@ -175,6 +175,7 @@ fn subject(row: Row) -> Option<Subject> {
         is_new_in_source: false,
         is_followed: true,
         is_acknowledged: row.is_acknowledged,
+        returns: 0,
         has_ticket: row.has_ticket,
         watch_lists: row
             .watch_list_id
