@@ -55,6 +55,8 @@ begin
     alter role advisoryd_commands set default_transaction_read_only = on;
     alter role advisoryd_group set temp_file_limit = '1GB';
     alter role advisoryd_commands set temp_file_limit = '1GB';
+    alter role advisoryd_group set client_connection_check_interval = '10s';
+    alter role advisoryd_commands set client_connection_check_interval = '10s';
     for revoke_other_role in
         select format('revoke %I from %I granted by %I cascade', granted.rolname, member.rolname, grantor.rolname)
         from pg_auth_members m
