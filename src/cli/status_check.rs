@@ -20,7 +20,8 @@ use crate::config::Config;
 use crate::job::health::freshness;
 use crate::job::lists::discover;
 use crate::model::{
-    Condition, DateFilter, RunFailure, SourceKey, chain, counted, is_in_future, one_line,
+    Condition, ConditionState, DateFilter, RunFailure, SourceKey, chain, counted, is_in_future,
+    one_line,
 };
 use crate::store::health::condition;
 use crate::store::lists::discovery;
@@ -147,7 +148,9 @@ impl Seen {
             filter: reading::get(connection).await?.filter,
             discovery: discovery::state(connection).await?,
             conditions: active
-                .map(|state| format!("{} ({})", state.condition.name(), state.key))
+                .map(|ConditionState { condition, key, .. }| {
+                    format!("{key}: {} ({})", condition.title(true), condition.name())
+                })
                 .collect(),
         })
     }
