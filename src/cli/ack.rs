@@ -7,13 +7,14 @@ use sqlx::PgConnection;
 use super::exit::WrongUsage;
 use super::list::Form;
 use super::login::login;
+use super::note::note;
 use super::output::print_done;
 use super::shared::Shared;
 use super::since::{Since, since};
 use super::times::Times;
 use super::{ack_list, ask};
 use crate::clock::Clock;
-use crate::model::{MAX_OUTGOING_CHARS, outgoing};
+use crate::model::outgoing;
 use crate::startup::Opened;
 use crate::store::alerts::acknowledgement::{self, Acknowledgement};
 use crate::store::reports::question;
@@ -42,16 +43,6 @@ pub(super) struct Ack {
     all: bool,
     #[command(flatten)]
     form: Form,
-}
-
-/// It is stored whole or not at all.
-fn note(text: &str) -> Result<String, String> {
-    match text.chars().count() {
-        ..=MAX_OUTGOING_CHARS => Ok(text.to_owned()),
-        length => Err(format!(
-            "it has {length} characters; expected at most {MAX_OUTGOING_CHARS}"
-        )),
-    }
 }
 
 pub(super) async fn run(shared: Shared, wanted: Ack) -> anyhow::Result<bool> {

@@ -38,7 +38,7 @@ pub(super) async fn run(
         });
         return Ok(true);
     }
-    print(form, found, |lines| rows(lines, all, (times, now)))?;
+    print(form, found, times, |lines| rows(lines, all, (times, now)))?;
     Ok(true)
 }
 

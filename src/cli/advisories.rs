@@ -60,7 +60,7 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
     };
     let (found, unlisted, unread) = ask::with_connection(&config, ask).await?;
     let links = &config.upstream.links;
-    print(&form, found, |lines| {
+    print(&form, found, times, |lines| {
         rows(lines, shown, (times, now), links)
     })?;
     print_unlisted(unlisted);

@@ -28,6 +28,7 @@ Examples:
 /// Which advisories.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct Advisories {
     /// Words to search for, as with --search; a CVE as with --cve; an advisory (SA87735)
     #[arg(value_name = "WORDS", conflicts_with = "search")]
@@ -95,6 +96,12 @@ pub(super) struct Advisories {
     /// Only those with a CVE in the KEV catalogue (known to be exploited)
     #[arg(long)]
     pub(super) kev: bool,
+    /// Only those about which a ticket exists
+    #[arg(long, conflicts_with = "no_ticket")]
+    pub(super) has_ticket: bool,
+    /// Only those about which no ticket exists
+    #[arg(long)]
+    pub(super) no_ticket: bool,
     /// Highest EPSS score of its CVEs at least this, 0 to 1
     #[arg(long, value_name = "SCORE", value_parser = epss)]
     pub(super) epss_min: Vec<Filter>,
@@ -225,13 +232,13 @@ impl Advisories {
         let several = several.into_iter().filter(|values| !values.is_empty());
         parts.extend(several.map(Filter::Any));
         let flags = [
-            (self.zero_day, FlagField::IsZeroDay),
-            (self.kev, FlagField::Kev),
+            (self.zero_day, FlagField::IsZeroDay, true),
+            (self.kev, FlagField::Kev, true),
+            (self.has_ticket, FlagField::HasTicket, true),
+            (self.no_ticket, FlagField::HasTicket, false),
         ];
-        for (_, field) in flags.into_iter().filter(|(is_asked, _)| *is_asked) {
-            let value = true;
-            parts.push(Filter::Test(Test::Flag { field, value }));
-        }
+        let flags = flags.into_iter().filter(|(is_asked, ..)| *is_asked);
+        parts.extend(flags.map(|(_, field, value)| Filter::Test(Test::Flag { field, value })));
         let words = Some(self.words.join(" ")).filter(|words| !words.is_empty());
         let words = self.search.or(words);
         let words = words.map(|words| Filter::Test(Test::Words(words)));

@@ -6,6 +6,7 @@ use chrono::DateTime;
 use serde_json::Value;
 
 use super::times::Times;
+use crate::model::one_line;
 
 const FACTS: [&str; 11] = [
     "state",
@@ -39,12 +40,24 @@ pub(super) fn page(document: &Value, times: Times) -> String {
         let state = text(&delivery["state"]).unwrap_or_default();
         let due = text(&delivery["due_at"]).map(|due| time(&due, times));
         let due = due.map_or_else(String::new, |due| format!(", next attempt {due}"));
-        let _ = writeln!(page, "\nsink `{sink}`: {state}{due}");
+        let dismissed = dismissed(delivery, times);
+        let _ = writeln!(page, "\nsink `{sink}`: {state}{due}{dismissed}");
         for attempt in delivery["attempts"].as_array().into_iter().flatten() {
             let _ = writeln!(page, "  {}", line(attempt, times));
         }
     }
     page
+}
+
+/// ` by NAME at TIME: NOTE`, of a dead letter that was dismissed.
+fn dismissed(delivery: &Value, times: Times) -> String {
+    let at = text(&delivery["dismissed_at"]).map(|at| time(&at, times));
+    let (Some(at), Some(by)) = (at, text(&delivery["dismissed_by"])) else {
+        return String::new();
+    };
+    let note = text(&delivery["dismissed_note"]).map(|note| one_line(&note));
+    let note = note.map_or_else(String::new, |note| format!(": {note}"));
+    format!(" by {by} at {at}{note}")
 }
 
 fn line(attempt: &Value, times: Times) -> String {

@@ -6,10 +6,11 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::alert_id::AlertId;
+use super::alerts_dismiss::{Dismiss, dismiss};
 use super::alerts_list::{List, list};
+use super::dead_letters::Which;
 use super::output::{print_done, print_error, print_json, print_line};
 use super::shared::Shared;
-use super::since::{Since, since};
 use super::times::Times;
 use super::{alert_page, ask};
 use crate::clock::Clock;
@@ -18,7 +19,7 @@ use crate::job::alerts::test_sink::{self, SinkTest};
 use crate::model::counted;
 use crate::startup::Opened;
 use crate::store::alerts::outcome;
-use crate::store::alerts::resend::{self, DeadLetters};
+use crate::store::alerts::resend;
 
 #[derive(Debug, Args)]
 pub(super) struct Alerts {
@@ -40,7 +41,11 @@ enum What {
         json: bool,
     },
     /// Send again under the same ID, also if silenced or dead-lettered
+    ///
+    /// With --state, only the deliveries that failed are repeated.
     Resend(Resend),
+    /// Dismiss dead letters that need not be sent any more; `resend` still sends them
+    Dismiss(Dismiss),
     /// Send a test message now and print the receiver's answer; needs no database
     Test {
         /// A configured sink
@@ -53,25 +58,12 @@ enum What {
 
 #[derive(Debug, Args)]
 struct Resend {
-    /// IDs, as shown by `list`, or their beginnings
-    #[arg(required_unless_present = "state", value_parser = AlertId::parse)]
-    ids: Vec<AlertId>,
-    /// Resend all dead letters instead of IDs; only failed deliveries are repeated
-    #[arg(long, value_parser = ["dead_letter"], conflicts_with = "ids")]
-    state: Option<String>,
-    /// Only to this sink
-    #[arg(long, value_name = "SINK")]
-    sink: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// With IDs: create objects again whose ids are not known (`remember`); delete them in
     /// the other system first
     #[arg(long, conflicts_with = "state")]
     new_object: bool,
-    /// With --state: only messages of this rule
-    #[arg(long, value_name = "NAME", requires = "state")]
-    rule: Option<String>,
-    /// With --state: only messages created since: a duration (`7d`) or a date or time
-    #[arg(long, value_name = "WHEN", value_parser = since, requires = "state")]
-    since: Option<Since>,
 }
 
 pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> {
@@ -90,10 +82,11 @@ pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> 
     ask::with_database(&config, async |opened| match what {
         What::List(wanted) => list(&config, opened, wanted, shared.times()).await,
         What::Show { id, json } => show(opened, &id, json, shared.times()).await,
-        What::Resend(wanted) if wanted.state.is_some() => {
-            dead_letters(opened, &wanted, shared.times()).await
+        What::Resend(wanted) if wanted.which.is_all() => {
+            dead_letters(opened, &wanted.which, shared.times()).await
         }
         What::Resend(wanted) => send_again(&config, opened, &wanted).await,
+        What::Dismiss(wanted) => dismiss(opened, &wanted, shared.times()).await,
         What::Test { sink, json } => test(&config, &sink, json).await,
     })
     .await
@@ -115,10 +108,10 @@ async fn show(opened: &Opened, id: &AlertId, json: bool, times: Times) -> anyhow
 
 async fn send_again(config: &Config, opened: &Opened, wanted: &Resend) -> anyhow::Result<bool> {
     drop(ask::up_to_date(opened).await?);
-    let only = wanted.sink.as_deref();
+    let only = wanted.which.sink.as_deref();
     let mut good = true;
     let mut messages = BTreeSet::new();
-    for id in &wanted.ids {
+    for id in &wanted.which.ids {
         let mut transaction = opened.pool.begin().await?;
         let id = match id.find(&mut transaction).await {
             Ok(id) => id,
@@ -173,14 +166,10 @@ fn is_under_way(document: &serde_json::Value, only: Option<&str>) -> bool {
     })
 }
 
-async fn dead_letters(opened: &Opened, wanted: &Resend, times: Times) -> anyhow::Result<bool> {
+async fn dead_letters(opened: &Opened, wanted: &Which, times: Times) -> anyhow::Result<bool> {
     drop(ask::up_to_date(opened).await?);
     let now = Clock::system().now();
-    let which = DeadLetters {
-        sink: wanted.sink.as_deref(),
-        rule: wanted.rule.as_deref(),
-        since: wanted.since.map(|since| since.time(now, times)),
-    };
+    let which = wanted.all(now, times);
     let mut transaction = opened.pool.begin().await?;
     let due = resend::dead_letters(&mut transaction, which, now).await?;
     transaction.commit().await?;

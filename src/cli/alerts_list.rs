@@ -12,7 +12,7 @@ use super::times::Times;
 use super::wrap::wrapped;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::{AlertState, Matcher, OWN_RULE, legible, one_line, shortened};
+use crate::model::{AlertState, Matcher, OWN_RULE, counted, legible, one_line, shortened};
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, AlertLine, AlertQuestion};
 
@@ -31,7 +31,7 @@ pub(super) struct List {
     /// Only alerts about this advisory or ticket
     #[arg(long, value_name = "SAID|TICKET")]
     key: Option<String>,
-    /// Only alerts in this state
+    /// Only alerts in this state; without it, all but those whose dead letters were dismissed
     #[arg(long, value_parser = state())]
     state: Option<AlertState>,
     /// Created since: a duration (`7d`, `12h`) or a date or time (2026-11-01)
@@ -89,6 +89,15 @@ pub(super) async fn list(
         limit: wanted.form.rows(),
     };
     let lines = outcome::alerts(&mut connection, &question).await?;
+    let left_out = outcome::dismissed(&mut connection, &question).await?;
+    let note_left_out = || {
+        if left_out > 0 && !wanted.form.is_for_programs() {
+            print_note(&format!(
+                "not listed: {}; use --state dismissed",
+                counted(left_out, "dismissed alert")
+            ));
+        }
+    };
     if lines.is_empty() && !wanted.form.is_for_programs() {
         print_line("no alerts");
         if let Some(rule) = unknown {
@@ -96,9 +105,11 @@ pub(super) async fn list(
                 "there is no rule `{rule}`; see `advisoryd rules list`"
             ));
         }
+        note_left_out();
         return Ok(true);
     }
-    print(&wanted.form, lines, |lines| as_table(lines, times))?;
+    print(&wanted.form, lines, times, |lines| as_table(lines, times))?;
+    note_left_out();
     Ok(true)
 }
 

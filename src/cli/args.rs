@@ -113,6 +113,9 @@ pub(super) enum Command {
     /// List tickets, most recently modified first
     #[command(alias = "ticket")]
     Tickets(super::tickets::Tickets),
+    /// List products of the watch lists, and how many advisories name each
+    #[command(alias = "product")]
+    Products(super::products::Products),
     /// Show one advisory or ticket and its history
     Show(super::show::Show),
     /// List or follow the change log
@@ -135,7 +138,7 @@ pub(super) enum Command {
     Erase(super::erase::Erase),
     /// List, resend and test alerts
     Alerts(super::alerts::Alerts),
-    /// Show presets for sinks (Slack, PagerDuty, Jira, Splunk and others)
+    /// List sinks, or show presets for them (Slack, PagerDuty, Jira, Splunk and others)
     Sinks(super::sinks::Sinks),
     /// Show alert rules, or dry-run them against stored changes
     Rules(super::rules::Rules),

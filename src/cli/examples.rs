@@ -46,6 +46,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "products",
+        &[
+            "advisoryd products openssl",
+            "advisoryd products --watch-list 'Linux servers' --listed",
+            "advisoryd products --gone --json",
+        ],
+    ),
+    (
         "show",
         &[
             "advisoryd show SA87735 --history",
@@ -76,6 +84,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &[
             "advisoryd alerts resend 13a2e198 --sink soc-hook",
             "advisoryd alerts resend --state dead_letter --since 1d",
+        ],
+    ),
+    (
+        "alerts dismiss",
+        &[
+            "advisoryd alerts dismiss 13a2e198 --note 'the issue was created by hand'",
+            "advisoryd alerts dismiss --state dead_letter --sink old-hook",
         ],
     ),
     ("alerts test", &["advisoryd alerts test soc-hook"]),
@@ -160,6 +175,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &[
             "advisoryd inspect feed.xml",
             "advisoryd inspect --json - < feed.xml | jq .",
+        ],
+    ),
+    (
+        "sinks list",
+        &[
+            "advisoryd sinks list",
+            "advisoryd sinks list --json | jq 'select(.dead_letters > 0) | .name'",
         ],
     ),
     ("sinks presets", &["advisoryd sinks presets"]),

@@ -65,7 +65,7 @@ pub(super) async fn run(shared: Shared, wanted: Fleet) -> anyhow::Result<bool> {
     let instances: Vec<Instance> = asked.collect().await;
     let now = Clock::system().now();
     let lines: Vec<InstanceLine> = instances.iter().map(InstanceLine::of).collect();
-    print_all(&wanted.shape, &lines, |_| {
+    print_all(&wanted.shape, &lines, shared.times(), |_| {
         let rows: Vec<[String; 5]> = instances.iter().map(|one| one.row(now)).collect();
         table(Instance::HEADING, &rows)
     })?;

@@ -12,7 +12,10 @@ use super::examples;
 /// The commands by what they are for.
 const GROUPS: [(&str, &[&str]); 7] = [
     ("Daemon", &["run", "sync", "check", "status", "migrate"]),
-    ("Queries", &["advisories", "tickets", "show", "changes"]),
+    (
+        "Queries",
+        &["advisories", "tickets", "products", "show", "changes"],
+    ),
     (
         "Alerts",
         &["alerts", "rules", "explain", "ack", "silence", "sinks"],

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Serialize;
 use tokio::io::AsyncRead;
 
 use super::import_bundle::{self, is_bundle};
-use super::output::print_error;
-use super::report::{LOG_OF_RUNS, not_followed, print_run};
+use super::import_unread::UnreadLine;
+use super::output::{print_error, print_json};
+use super::report::{LOG_OF_RUNS, not_followed, print_ended, print_run};
 use super::shared::Shared;
 use super::stop::stop_on_signals;
 use super::{ask, chosen_list};
@@ -15,8 +17,10 @@ use crate::clock::Clock;
 use crate::config::{Config, Token};
 use crate::job::context::Context;
 use crate::job::feeds::import;
+use crate::job::run::{Ran, Report};
 use crate::model::SourceKey;
 use crate::startup;
+use crate::store::reports::unread;
 
 /// What `import` reads.
 #[derive(Debug, Args)]
@@ -129,10 +133,43 @@ async fn import_all(context: &Context, wanted: &Import, id: i64) -> anyhow::Resu
             }
         };
         let ran = import::import(context, &key, &name, reader).await;
-        good &= print_run(&key, ran.map_err(|failure| failure.chain()), wanted.json)?;
+        good &= match ran {
+            Ok(Ran::Ended(report)) => print_imported(context, &key, &report, wanted.json).await?,
+            other => print_run(&key, other.map_err(|failure| failure.chain()), wanted.json)?,
+        };
         if context.stop.is_cancelled() {
             return Ok(false);
         }
     }
     Ok(good)
+}
+
+/// A run as JSON, and what could not be read.
+#[derive(Serialize)]
+struct Imported<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    #[serde(flatten)]
+    unread: UnreadLine,
+}
+
+/// The summary line, and one more if something was repaired or could not be read. False if
+/// the run failed.
+async fn print_imported(
+    context: &Context,
+    key: &SourceKey,
+    report: &Report,
+    json: bool,
+) -> anyhow::Result<bool> {
+    let mut connection = context.pool.acquire().await?;
+    let unread = unread::unread(&mut connection, &[report.run_id]).await?;
+    let unread = UnreadLine::of(&unread);
+    drop(connection);
+    let is_good = print_ended(&key.label(), report, json);
+    if json {
+        print_json(&Imported { report, unread })?;
+    } else {
+        unread.print();
+    }
+    Ok(is_good)
 }

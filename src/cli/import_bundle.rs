@@ -3,14 +3,17 @@
 use std::path::Path;
 
 use super::ask;
+use super::import_unread::UnreadLine;
 use super::output::{print_done, print_error, print_json};
 use super::report::print_run;
 use super::shared::Shared;
 use super::stop::stop_on_signals;
 use crate::clock::Clock;
 use crate::job::bundle::{self, Bundle, Key, Taken};
+use crate::job::run::Ran;
 use crate::model::counted;
 use crate::startup;
+use crate::store::reports::unread;
 
 /// Whether this is a bundle, not a directory of feed documents.
 pub(super) fn is_bundle(path: &Path) -> bool {
@@ -39,16 +42,30 @@ pub(super) async fn run(
         let pool = opened.pool.clone();
         let context = startup::bundle_context(&config, from, pool, clock.clone(), stop).await?;
         let mut good = true;
-        let mut tell = |taken: Taken| match print_taken(taken, json) {
-            Ok(is_good) => good &= is_good,
-            Err(error) => {
-                print_error(&error.to_string());
-                good = false;
+        let mut runs = Vec::new();
+        let mut tell = |taken: Taken| {
+            if let Taken::Run(_, Ok(Ran::Ended(report))) = &taken {
+                runs.push(report.run_id);
+            }
+            match print_taken(taken, json) {
+                Ok(is_good) => good &= is_good,
+                Err(error) => {
+                    print_error(&error.to_string());
+                    good = false;
+                }
             }
         };
         bundle::take(&context, &bundle, accept_removals, &mut tell).await??;
         if good {
             bundle::complete(&context, &bundle).await?;
+        }
+        let mut connection = opened.pool.acquire().await?;
+        let unread = UnreadLine::of(&unread::unread(&mut connection, &runs).await?);
+        drop(connection);
+        if json {
+            print_json(&unread)?;
+        } else {
+            unread.print();
         }
         print_end(&bundle, good);
         Ok(good)

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::exit::WrongUsage;
 use super::output::{columns, csv_cell, print_data, print_json, print_note, print_styled};
+use super::times::Times;
 use crate::model::filter::nearest;
 use crate::model::one_line;
 
@@ -105,6 +106,7 @@ impl Shape {
 pub(super) fn print<T: Serialize + Default>(
     form: &Form,
     mut lines: Vec<T>,
+    times: Times,
     as_table: impl Fn(&[T]) -> String,
 ) -> anyhow::Result<()> {
     let usual = usize::try_from(USUAL_LIMIT)?;
@@ -113,7 +115,7 @@ pub(super) fn print<T: Serialize + Default>(
         lines.truncate(usual);
     }
     let is_empty = lines.is_empty();
-    print_all(&form.shape, &lines, as_table)?;
+    print_all(&form.shape, &lines, times, as_table)?;
     if more {
         print_note(&format!(
             "showing the first {usual}; use --limit N for more, or --limit 0 for all"
@@ -128,6 +130,7 @@ pub(super) fn print<T: Serialize + Default>(
 pub(super) fn print_all<T: Serialize + Default>(
     shape: &Shape,
     lines: &[T],
+    times: Times,
     as_table: impl Fn(&[T]) -> String,
 ) -> anyhow::Result<()> {
     if shape.json {
@@ -137,7 +140,13 @@ pub(super) fn print_all<T: Serialize + Default>(
     } else if !lines.is_empty() && shape.columns.is_empty() {
         print_styled(&as_table(lines));
     } else if !lines.is_empty() {
-        let rows = chosen(&shape.columns, lines, |_, value| cell(value))?;
+        let rows = chosen(&shape.columns, lines, |name, value| {
+            if is_time(name) {
+                times.of_column(cell(value))
+            } else {
+                cell(value)
+            }
+        })?;
         print_styled(&columns(&shape.columns, &rows));
     }
     Ok(())
@@ -193,7 +202,7 @@ fn object<T: Serialize>(shape: &Shape, line: &T) -> anyhow::Result<()> {
 fn chosen<T: Serialize>(
     columns: &[String],
     lines: &[T],
-    cell: fn(&str, &serde_json::Value) -> String,
+    cell: impl Fn(&str, &serde_json::Value) -> String,
 ) -> anyhow::Result<Vec<Vec<String>>> {
     let mut rows = Vec::new();
     for line in lines {

@@ -9,6 +9,7 @@ mod advisory_rows;
 mod alert_id;
 mod alert_page;
 mod alerts;
+mod alerts_dismiss;
 mod alerts_list;
 mod args;
 mod ask;
@@ -23,6 +24,7 @@ mod chosen_list;
 mod colour;
 mod confirm;
 mod database;
+mod dead_letters;
 mod demo;
 mod difference;
 mod enrich;
@@ -37,6 +39,7 @@ mod help;
 mod hyperlink;
 mod import;
 mod import_bundle;
+mod import_unread;
 mod inspect;
 mod level;
 mod list;
@@ -45,8 +48,10 @@ mod maintain;
 mod man;
 mod memory;
 mod mirror;
+mod note;
 pub(crate) mod output;
 mod pager;
+mod products;
 mod progress;
 mod quarantine;
 mod replay;
@@ -63,6 +68,7 @@ mod silence_list;
 mod simulate;
 mod since;
 mod sinks;
+mod sinks_list;
 mod state_file;
 mod status;
 mod status_check;
@@ -240,6 +246,8 @@ fn has_page(command: &Command) -> bool {
         Command::Status(_)
         | Command::Advisories(_)
         | Command::Tickets(_)
+        | Command::Products(_)
+        | Command::Sinks(_)
         | Command::Show(_)
         | Command::Quarantine(_)
         | Command::Alerts(_)
@@ -266,13 +274,14 @@ fn work(shared: Shared, command: Command) -> anyhow::Result<bool> {
             man::run(out.as_deref())?;
             Ok(true)
         }
-        Command::Sinks(wanted) => sinks::run(&wanted),
+        Command::Sinks(wanted) => block_on(sinks::run(shared, wanted)),
         Command::Run(wanted) => block_on(run(shared, wanted.options())),
         Command::Sync(wanted) => block_on(sync::run(shared, wanted)),
         Command::Check { offline, json } => block_on(check::run(shared, offline, json)),
         Command::Status(wanted) => block_on(status::run(shared, &wanted)),
         Command::Advisories(wanted) => block_on(advisories::run(shared, *wanted)),
         Command::Tickets(wanted) => block_on(tickets::run(shared, wanted)),
+        Command::Products(wanted) => block_on(products::run(shared, wanted)),
         Command::Show(wanted) => block_on(show::run(shared, wanted)),
         Command::Changes(wanted) => block_on(changes::run(shared, wanted)),
         Command::Verify(wanted) => block_on(verify::run(shared, wanted)),

@@ -97,7 +97,7 @@ async fn list(opened: &Opened, form: &ListForm, times: Times) -> anyhow::Result<
         return Ok(true);
     }
     lines.truncate(usize::try_from(form.rows()).unwrap_or(usize::MAX));
-    print(form, lines, |lines| as_table(lines, times))?;
+    print(form, lines, times, |lines| as_table(lines, times))?;
     if !form.is_for_programs() {
         print_note(NEXT);
     }

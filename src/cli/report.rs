@@ -74,7 +74,7 @@ fn sum(one: Tally, other: Tally) -> Tally {
 }
 
 /// A complete run is a line of data, a failed one a line on stderr. False if it failed.
-fn print_ended(label: &str, report: &Report, json: bool) -> bool {
+pub(super) fn print_ended(label: &str, report: &Report, json: bool) -> bool {
     match report.outcome.error() {
         None if json => {}
         None => print_done(&wrapped(&summary(label, report), 2, width())),

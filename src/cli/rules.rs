@@ -62,7 +62,7 @@ struct Test {
 pub(super) async fn run(shared: Shared, wanted: Rules) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     match wanted.what {
-        What::List { shape } => rules_list::list(&config, &shape),
+        What::List { shape } => rules_list::list(&config, &shape, shared.times()),
         What::Test(wanted) => match wanted.advisory.clone() {
             Some(said) => {
                 rules_test::one(

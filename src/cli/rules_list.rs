@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::list::{Shape, print_all};
 use super::output::print_line;
 use super::table::with_text;
+use super::times::Times;
 use crate::config::Config;
 use crate::model::{Rule, words};
 
@@ -49,7 +50,7 @@ impl RuleLine {
 }
 
 /// Needs no database.
-pub(super) fn list(config: &Config, shape: &Shape) -> anyhow::Result<bool> {
+pub(super) fn list(config: &Config, shape: &Shape, times: Times) -> anyhow::Result<bool> {
     shape.check::<RuleLine>()?;
     let rules = config.alerts.rules.iter();
     let lines = rules.map(|rule| RuleLine::of(rule.rule()));
@@ -58,7 +59,7 @@ pub(super) fn list(config: &Config, shape: &Shape) -> anyhow::Result<bool> {
         print_line("no rules; add [[alerts.rules]] to the configuration");
         return Ok(true);
     }
-    print_all(shape, &lines, as_table)?;
+    print_all(shape, &lines, times, as_table)?;
     Ok(true)
 }
 

@@ -65,7 +65,7 @@ pub(super) fn list(
         });
         return Ok(true);
     }
-    print_all(shape, lines, |lines| as_table(lines, all, times))?;
+    print_all(shape, lines, times, |lines| as_table(lines, all, times))?;
     Ok(true)
 }
 

@@ -1,16 +1,19 @@
-//! `advisoryd sinks`: the presets of sinks, to be copied into the configuration.
+//! `advisoryd sinks`: the configured sinks, and the presets, to be copied into the configuration.
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::list::{Shape, print_all};
 use super::output::print_line;
+use super::shared::Shared;
+use super::sinks_list;
 use super::table::with_text;
 use crate::config::{Preset, presets};
 use crate::model::filter::nearest;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  advisoryd sinks list
   advisoryd sinks presets
   advisoryd sinks preset jira
   advisoryd sinks preset pagerduty >>/etc/advisoryd/config.toml
@@ -23,6 +26,11 @@ pub(super) struct Sinks {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// List the configured sinks: where they send to, which rules use them, and their queues
+    List {
+        #[command(flatten)]
+        shape: Shape,
+    },
     /// List the presets, and what each needs
     Presets {
         #[command(flatten)]
@@ -75,13 +83,14 @@ fn as_table(lines: &[PresetLine]) -> String {
     with_text(["name", "what, and what it needs"], &rows)
 }
 
-/// Needs neither configuration nor database.
-pub(super) fn run(wanted: &Sinks) -> anyhow::Result<bool> {
+/// The presets need neither configuration nor database.
+pub(super) async fn run(shared: Shared, wanted: Sinks) -> anyhow::Result<bool> {
     match &wanted.what {
+        What::List { shape } => return sinks_list::run(shared, shape).await,
         What::Presets { shape } => {
             shape.check::<PresetLine>()?;
             let lines: Vec<PresetLine> = presets().map(PresetLine::of).collect();
-            print_all(shape, &lines, as_table)?;
+            print_all(shape, &lines, shared.times(), as_table)?;
         }
         What::Preset { preset } => print_line(preset.text.trim_end()),
     }

@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::job::lists::discover;
 use crate::model::{ConditionState, counted};
 use crate::startup::Opened;
-use crate::store::alerts::outcome;
+use crate::store::alerts::outcome::{self, SinkLine};
 use crate::store::bundle;
 use crate::store::health::condition;
 use crate::store::ledger::account;
@@ -115,7 +115,7 @@ async fn read(
         filter: reading::get(connection).await?.filter,
         advisories: report::advisories(connection).await?,
         sizes: report::table_sizes(connection).await?,
-        sinks: outcome::sinks(connection).await?,
+        sinks: sinks(connection).await?,
         details: Details::look(config, connection, now).await?,
         mirror: Mirror::look(config, connection, now).await?,
         enrichment: Enrichment::look(config, connection, now).await?,
@@ -151,6 +151,13 @@ impl Status {
             "psql_of_group": opened.psql_of_group,
         })
     }
+}
+
+/// The configured sinks, and those with pending deliveries that are no longer configured.
+async fn sinks(connection: &mut PgConnection) -> Result<Vec<SinkLine>, sqlx::Error> {
+    let mut sinks = outcome::sinks(connection).await?;
+    sinks.retain(|sink| sink.configured || sink.waiting > 0);
+    Ok(sinks)
 }
 
 /// What is or was wrong with the program itself.

@@ -20,7 +20,8 @@ use crate::config::Config;
 use crate::job::health::freshness;
 use crate::job::lists::discover;
 use crate::model::{
-    Condition, DateFilter, RunFailure, SourceKey, chain, counted, is_in_future, one_line,
+    Condition, ConditionState, DateFilter, RunFailure, SourceKey, chain, counted, is_in_future,
+    one_line,
 };
 use crate::store::health::condition;
 use crate::store::lists::discovery;
@@ -154,7 +155,9 @@ impl Seen {
             discovery: discovery::state(connection).await?,
             full_reads: full_reads::failed(connection).await?,
             conditions: active
-                .map(|state| format!("{} ({})", state.condition.name(), state.key))
+                .map(|ConditionState { condition, key, .. }| {
+                    format!("{key}: {} ({})", condition.title(true), condition.name())
+                })
                 .collect(),
         })
     }

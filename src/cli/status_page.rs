@@ -241,7 +241,7 @@ fn sink_line(sink: &SinkLine, now: DateTime<Utc>) -> String {
     if sink.dead_letters > 0 {
         let letters = counted(sink.dead_letters, "dead letter");
         line = format!(
-            "{line}; {letters}, not sent again (`advisoryd alerts list --state dead_letter`, `advisoryd alerts resend`)"
+            "{line}; {letters}, not sent again (`advisoryd alerts list --state dead_letter`, `advisoryd alerts resend`, `advisoryd alerts dismiss`)"
         );
     }
     line

@@ -99,7 +99,7 @@ pub(super) async fn run(shared: Shared, wanted: Tickets) -> anyhow::Result<bool>
     found.truncate(usize::try_from(form.rows()).unwrap_or(usize::MAX));
     let links = &config.upstream.links;
     let rows = |lines: &[TicketLine]| ticket_rows(lines, shown, (times, now), links);
-    print(&form, found, rows)?;
+    print(&form, found, times, rows)?;
     Ok(true)
 }
 

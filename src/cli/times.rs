@@ -79,6 +79,15 @@ impl Times {
         }
     }
 
+    /// The same in a column that the user chose; for programs as it is.
+    pub(super) fn of_column(self, text: String) -> String {
+        if self.is_for_people {
+            self.in_zone(text)
+        } else {
+            text
+        }
+    }
+
     /// A sentence of another part of the program, which writes times in UTC, with times as
     /// people read them.
     pub(super) fn in_sentence(self, text: &str) -> String {
@@ -201,6 +210,9 @@ mod tests {
             people.in_zone("2026-11-28T17:58:04.123+00:00".to_owned()),
             "2026-11-28 12:58:04 EST"
         );
+        let exact = "2026-11-28T17:58:04.5Z".to_owned();
+        assert_eq!(people.of_column(exact.clone()), "2026-11-28 12:58:04 EST");
+        assert_eq!(programs.of_column(exact.clone()), exact);
         for text in [
             programs.day(time),
             programs.full(time),

@@ -180,9 +180,13 @@ impl Advisory {
     /// the record (`advisory/colour`).
     pub fn unknown_fields(&self) -> impl Iterator<Item = (&str, &str)> {
         let all = self.unrecognised.iter();
-        let is_new = |name: &str| !is_documented(name) && !name.ends_with(Self::MORE);
-        all.filter(move |(name, _)| name.contains('/') && is_new(name))
+        all.filter(|(name, _)| Self::is_unknown(name))
             .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Whether a key of [`Advisory::unrecognised`] is the path of such a value.
+    pub fn is_unknown(name: &str) -> bool {
+        name.contains('/') && !is_documented(name) && !name.ends_with(Self::MORE)
     }
 
     /// Severity from criticality and rejection; `None` for an unknown or missing code.

@@ -95,6 +95,8 @@ pub enum DeliveryState {
     Delivered,
     /// It could not be delivered and is no longer retried.
     DeadLetter,
+    /// A dead letter that somebody has dismissed.
+    Dismissed,
 }
 
 impl DeliveryState {
@@ -104,14 +106,20 @@ impl DeliveryState {
             Self::Waiting => "waiting",
             Self::Delivered => "delivered",
             Self::DeadLetter => "dead_letter",
+            Self::Dismissed => "dismissed",
         }
     }
 
     /// From its name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Waiting, Self::Delivered, Self::DeadLetter]
-            .into_iter()
-            .find(|state| state.name() == name)
+        [
+            Self::Waiting,
+            Self::Delivered,
+            Self::DeadLetter,
+            Self::Dismissed,
+        ]
+        .into_iter()
+        .find(|state| state.name() == name)
     }
 }
 
@@ -126,6 +134,8 @@ pub enum AlertState {
     Delivered,
     /// The delivery to a sink failed permanently.
     DeadLetter,
+    /// It failed permanently, and somebody dismissed that.
+    Dismissed,
     /// Suppressed by a silence.
     Silenced,
     /// Its rule is a shadow rule.
@@ -136,11 +146,12 @@ pub enum AlertState {
 
 impl AlertState {
     /// Every state.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Gathering,
         Self::Waiting,
         Self::Delivered,
         Self::DeadLetter,
+        Self::Dismissed,
         Self::Silenced,
         Self::Shadow,
         Self::Recorded,
@@ -153,6 +164,7 @@ impl AlertState {
             Self::Waiting => "waiting",
             Self::Delivered => "delivered",
             Self::DeadLetter => "dead_letter",
+            Self::Dismissed => "dismissed",
             Self::Silenced => "silenced",
             Self::Shadow => "shadow",
             Self::Recorded => "recorded",

@@ -1,6 +1,7 @@
 //! One filter language for searches and rules.
 
 use advisoryd::job::feeds::feed::LookBack;
+use advisoryd::job::tickets::sync::TicketSync;
 use serde_json::Value;
 use toml::toml;
 
@@ -308,4 +309,27 @@ async fn show_takes_a_cve() {
         none.stderr.contains("no stored advisory mentions"),
         "{none:?}"
     );
+}
+
+/// `--has-ticket` and `--no-ticket` divide the advisories by the tickets that exist.
+#[tokio::test]
+async fn advisories_are_selected_by_whether_a_ticket_is_about_them() {
+    let world = filled().await;
+    world.sync_tickets(TicketSync::Now).await;
+    let mut with = saids(&world, &["--has-ticket"]);
+    let without = saids(&world, &["--no-ticket"]);
+    with.sort();
+    let stored = "select distinct a.said from advisoryd_v1.advisories a
+                  join advisoryd_v1.tickets t using (said)
+                  where t.deleted_at is null order by 1";
+    assert_eq!(with, world.texts(stored).await);
+    assert!(!with.is_empty() && !without.is_empty());
+    assert_eq!(
+        with.len() + without.len(),
+        world.simulator.saids(1).len(),
+        "each is in one of them"
+    );
+    assert!(without.iter().all(|said| !with.contains(said)));
+    let both = world.told(&["advisories", "--has-ticket", "--no-ticket"]);
+    assert_eq!(both.code, 2, "{both}");
 }

@@ -89,8 +89,11 @@ async fn words_that_are_nearly_right_are_answered_with_the_right_ones() {
             &["changes", "--since", "1h", "--until", "2h"],
             "the time ends before it begins",
         ),
-        (&["sinks", "list"], "commands: presets, preset"),
-        (&["alerts", "ls"], "commands: list, show, resend, test"),
+        (&["sinks", "ls"], "commands: list, presets, preset"),
+        (
+            &["alerts", "ls"],
+            "commands: list, show, resend, dismiss, test",
+        ),
         (
             &["changes", "--what", "modified"],
             "did you mean `revised`?",

@@ -91,3 +91,54 @@ async fn a_list_that_is_not_configured_takes_nothing_in() {
     assert_eq!(told.code, 1);
     assert_reads!(told);
 }
+
+/// What was repaired, what could not be read, and what nobody knows is counted by name.
+#[tokio::test]
+async fn what_could_not_be_read_is_said_as_show_does() {
+    let world = World::new().await;
+    let record = |number: u32, more: &str| {
+        format!(
+            "<advisory><advisory_identifier>SA{number}</advisory_identifier><title>T</title>{more}</advisory>"
+        )
+    };
+    let document = |records: &[String]| format!("<advisories>{}</advisories>", records.join(""));
+    let first = document(&[
+        record(1, "<criticality>Purple</criticality><colour>red</colour>"),
+        record(
+            2,
+            "<criticality>Pink</criticality><released>soon</released>",
+        ),
+        record(3, "<description>tab \u{b} character</description>"),
+        record(4, "<criticality>2</criticality>"),
+    ]);
+    let file = world.dir().join("feed.xml");
+    std::fs::write(&file, &first).unwrap();
+    let path = file.display().to_string();
+    let page = world.told(&["import", "--watch-list", "1", &path]);
+    assert_eq!(page.code, 0, "{page}");
+    // Only of what this run stored.
+    let second = first.replace("SA1", "SA5");
+    let output = piped(&world, second.as_bytes());
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&report["added"], &report["unchanged"]),
+        (&1.into(), &3.into())
+    );
+    assert_eq!(
+        (&report["repaired"], &report["unread_values"]),
+        (&0.into(), &1.into())
+    );
+    assert_eq!(report["unread_fields"], serde_json::json!(["criticality"]));
+    assert_eq!(
+        report["unknown_fields"],
+        serde_json::json!(["advisory/colour"])
+    );
+    std::fs::write(
+        &file,
+        document(&[record(9, "<criticality>2</criticality>")]),
+    )
+    .unwrap();
+    let nothing = world.told(&["import", "--watch-list", "1", &path]);
+    assert_eq!(nothing.stdout.lines().count(), 1, "{nothing}");
+    assert_reads!(page, nothing);
+}

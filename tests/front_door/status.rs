@@ -343,3 +343,29 @@ async fn a_cause_that_sources_have_in_common_is_said_once() {
     let check = world.told(&["status", "--check"]).stdout;
     assert_eq!(times_said(&check), 1, "{check}");
 }
+
+/// A problem is named in words; the name that SQL and metrics have is behind them.
+#[tokio::test]
+async fn a_check_says_in_words_what_is_wrong() {
+    let world = filled().await;
+    sqlx::raw_sql(
+        "insert into advisoryd.condition (what, key, occurrence, is_raised, since, value, summary)
+         values ('quarantine_grew', 'watch list 1', 1, true, now(), 1, '1 in quarantine'),
+                ('sink_failing', 'sink hook', 1, true, now(), 5, '5 attempts failed')",
+    )
+    .execute(world.pool())
+    .await
+    .unwrap();
+    let check = world.told(&["status", "--check"]);
+    for problem in [
+        "watch list 1: records could not be parsed (quarantine_grew)",
+        "sink hook: a sink is failing (sink_failing)",
+    ] {
+        assert!(check.stdout.contains(problem), "{check}");
+    }
+    let json = world.told(&["status", "--check", "--json"]);
+    let json = json.json_lines().remove(0);
+    let problems = json["problems"].as_array().unwrap();
+    let is_named = |one: &Value| one["message"].as_str().unwrap().ends_with("(sink_failing)");
+    assert!(problems.iter().any(is_named), "{json}");
+}

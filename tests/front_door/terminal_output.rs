@@ -341,3 +341,35 @@ async fn help_is_in_groups_and_changes_take_one_line_each() {
     let widths = shown.lines().map(|line| line.chars().count());
     assert_eq!(widths.max(), Some(70), "{shown}");
 }
+
+/// `--columns` prints times as other tables do: the user's own on a terminal, UTC elsewhere.
+#[tokio::test]
+async fn chosen_columns_have_local_times_on_a_terminal_only() {
+    let world = filled().await;
+    let list = [
+        "advisories",
+        "--limit",
+        "1",
+        "--columns",
+        "modified_at,said",
+    ];
+    let sql = "select to_char(modified_at at time zone 'America/New_York', 'YYYY-MM-DD HH24:MI:SS')
+               from advisoryd_v1.advisories order by modified_at desc, said limit 1";
+    let local = world.texts(sql).await.remove(0);
+    let page = shown(&world, &list, &[]);
+    let row = page.lines().nth(1).unwrap();
+    assert!(
+        row.starts_with(&format!("{local} E")),
+        "{local} EST or EDT: {page}"
+    );
+    let utc = shown(&world, &[&list[..], &["--utc"]].concat(), &[]);
+    assert!(utc.lines().nth(1).unwrap().contains(" UTC "), "{utc}");
+    let sql = "select to_char(modified_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS')
+               from advisoryd_v1.advisories order by modified_at desc, said limit 1";
+    let stored = world.texts(sql).await.remove(0);
+    let machine = piped(&world, &list, &[("TZ", "America/New_York")]);
+    assert!(
+        machine.lines().nth(1).unwrap().starts_with(&stored),
+        "{machine}"
+    );
+}

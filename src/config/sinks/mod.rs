@@ -3,6 +3,7 @@
 
 mod alertmanager;
 mod command;
+mod destination;
 mod email;
 mod hook;
 mod preset;

@@ -7,6 +7,7 @@ pub(crate) mod by_clock;
 pub(crate) mod clock_baseline;
 pub mod delivery;
 pub(crate) mod details;
+pub(crate) mod dismissal;
 pub(crate) mod evaluation;
 pub(crate) mod message;
 pub(crate) mod outcome;

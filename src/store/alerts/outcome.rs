@@ -46,7 +46,8 @@ pub struct AlertQuestion {
     pub rule: Option<String>,
     /// Of this advisory or ticket.
     pub key: Option<String>,
-    /// In this state; `DeadLetter` also finds those with pending deliveries to other sinks.
+    /// In this state; `DeadLetter` also finds those with pending deliveries to other sinks,
+    /// and so does `Dismissed`. Without a state, dismissed ones are left out.
     pub state: Option<AlertState>,
     /// Created since.
     pub since: Option<DateTime<Utc>>,
@@ -84,10 +85,11 @@ pub async fn alerts(
            where ($1::text is null or a.rule = $1)
              and ($2::text is null or a.key = $2)
              and ($3::text is null or a.state = $3
-                  or $3 = 'dead_letter' and exists (
+                  or $3 in ('dead_letter', 'dismissed') and exists (
                       select from delivery d
                       where d.message_id = a.message_id
-                        and d.state = 'dead_letter'))
+                        and d.state = $3))
+             and ($3 is not null or a.state <> 'dismissed')
              and ($4::timestamptz is null or a.raised_at >= $4)
            order by a.raised_at desc, a.seq desc, a.id
            limit $5"#,
@@ -98,6 +100,30 @@ pub async fn alerts(
         question.limit
     )
     .fetch_all(connection)
+    .await
+}
+
+/// The number of alerts that [`alerts`] leaves out because they were dismissed.
+pub async fn dismissed(
+    connection: &mut PgConnection,
+    question: &AlertQuestion,
+) -> Result<i64, sqlx::Error> {
+    if question.state.is_some() {
+        return Ok(0);
+    }
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!"
+           from advisoryd_v1.alerts a
+           where a.message_id in (select d.message_id from delivery d where d.state = 'dismissed')
+             and a.state = 'dismissed'
+             and ($1::text is null or a.rule = $1)
+             and ($2::text is null or a.key = $2)
+             and ($3::timestamptz is null or a.raised_at >= $3)"#,
+        question.rule,
+        question.key,
+        question.since
+    )
+    .fetch_one(connection)
     .await
 }
 
@@ -296,15 +322,13 @@ pub struct SinkLine {
     pub dead_letters: i64,
 }
 
-/// The configured sinks, and those with pending deliveries that are no longer configured.
+/// All sinks that are or were configured.
 pub async fn sinks(connection: &mut PgConnection) -> Result<Vec<SinkLine>, sqlx::Error> {
     sqlx::query_as!(
         SinkLine,
         r#"select name as "name!", kind as "kind!", configured as "configured!", failures as "failures!", failing_since,
                   last_error, last_success_at, waiting as "waiting!", dead_letters as "dead_letters!"
            from advisoryd_v1.alert_sinks
-           where configured
-              or waiting > 0
            order by name"#
     )
     .fetch_all(connection)

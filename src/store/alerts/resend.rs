@@ -114,7 +114,10 @@ async fn again(
              failures = 0,
              parts_done = case state when 'delivered' then 0 else parts_done end,
              due_at = $3,
-             settled_at = null
+             settled_at = null,
+             dismissed_at = null,
+             dismissed_by = null,
+             dismissed_note = null
          where message_id = $1
            and ($2::text is null or sink = $2)
            and (leased_until is null or leased_until <= now())",

@@ -94,9 +94,10 @@ impl Texts {
                     .fetch(connection)
             }
             Self::Deliveries => sqlx::query_scalar!(
-                r#"select jsonb_build_object('id', id, 'last_error', last_error) as "row!"
+                r#"select jsonb_build_object('id', id, 'last_error', last_error,
+                          'dismissed_by', dismissed_by, 'dismissed_note', dismissed_note) as "row!"
                    from delivery
-                   where last_error is not null"#
+                   where last_error is not null or dismissed_at is not null"#
             )
             .fetch(connection),
             Self::Attempts => sqlx::query_scalar!(
@@ -181,7 +182,7 @@ impl Texts {
             .await?,
             Self::Deliveries => sqlx::query!(
                 "update delivery t
-                 set last_error = n.last_error
+                 set last_error = n.last_error, dismissed_by = n.dismissed_by, dismissed_note = n.dismissed_note
                  from unnest($1::jsonb[]) as one
                  cross join lateral jsonb_populate_record(null::delivery, one) as n
                  where t.id = n.id",

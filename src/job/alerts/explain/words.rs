@@ -92,7 +92,8 @@ fn raised(outcomes: &[AlertOutcome]) -> String {
             | AlertState::Gathering
             | AlertState::Waiting
             | AlertState::Delivered
-            | AlertState::DeadLetter,
+            | AlertState::DeadLetter
+            | AlertState::Dismissed,
             _,
             message,
         ) => {
@@ -130,10 +131,14 @@ fn delivery(delivery: &Delivery) -> String {
             let with = status.map_or_else(String::new, |status| format!(" (status {status})"));
             format!("delivered to `{sink}` at {}{with}", at(*settled_at))
         }
-        (DeliveryState::DeadLetter, Some(settled_at)) => {
+        (DeliveryState::DeadLetter | DeliveryState::Dismissed, Some(settled_at)) => {
             let gave_up = at(*settled_at);
+            let dismissed = match state {
+                DeliveryState::Dismissed => "dismissed ",
+                _ => "",
+            };
             format!(
-                "dead letter: gave up on `{sink}` at {gave_up} after attempt {failures}: {error}"
+                "{dismissed}dead letter: gave up on `{sink}` at {gave_up} after attempt {failures}: {error}"
             )
         }
         _ if *failures > 0 => format!(

@@ -1,0 +1,113 @@
+//! `advisoryd products`: what watch lists contain, and which products advisories name.
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use sqlx::PgConnection;
+
+use super::list::{Form, print};
+use super::output::{print_note, table};
+use super::shared::Shared;
+use super::times::Times;
+use super::{ask, chosen_list, level};
+use crate::clock::Clock;
+use crate::model::MirrorKind;
+use crate::store::lists::mirror;
+use crate::store::reports::products::{self, ProductLine, ProductQuestion};
+
+/// Which products.
+#[derive(Debug, Args)]
+pub(super) struct Products {
+    /// Words in the name
+    #[arg(value_name = "WORDS")]
+    words: Vec<String>,
+    /// Of this watch list: what it contains, and what its advisories name
+    #[arg(long, visible_alias = "list", value_name = "NAME|ID")]
+    watch_list: Option<String>,
+    /// Only what a watch list contains, not what only advisories name
+    #[arg(long, conflicts_with = "gone")]
+    listed: bool,
+    /// What no watch list contains any more, instead
+    #[arg(long)]
+    gone: bool,
+    #[command(flatten)]
+    form: Form,
+}
+
+pub(super) async fn run(shared: Shared, wanted: Products) -> anyhow::Result<bool> {
+    wanted.form.check::<ProductLine>()?;
+    let config = shared.load_and_log(Some("warn"))?;
+    let (now, times) = (Clock::system().now(), shared.times());
+    let words = wanted.words.iter().flat_map(|text| text.split_whitespace());
+    let mut asked = ProductQuestion {
+        words: words.map(str::to_lowercase).collect(),
+        watch_list_id: None,
+        listed: wanted.listed,
+        gone: wanted.gone,
+        limit: wanted.form.rows(),
+    };
+    let ask = async |connection: &mut PgConnection| {
+        asked.watch_list_id = chosen_list::id(connection, wanted.watch_list.as_deref()).await?;
+        let found = products::products(connection, &asked).await?;
+        anyhow::Ok((found, is_read(connection, asked.watch_list_id).await?))
+    };
+    let (found, is_read) = ask::with_connection(&config, ask).await?;
+    print(&wanted.form, found, times, |lines| {
+        rows(lines, wanted.gone, (times, now))
+    })?;
+    if !is_read {
+        print_note(
+            "it is not known what watch lists contain, only what advisories name; `advisoryd status` says why",
+        );
+    }
+    Ok(true)
+}
+
+/// Whether it was ever read what watch lists contain, or what this one contains.
+async fn is_read(connection: &mut PgConnection, list: Option<i64>) -> Result<bool, sqlx::Error> {
+    let states = mirror::states(connection).await?;
+    Ok(states.iter().any(|state| {
+        let is_asked = list.is_none_or(|id| state.key.watch_list_id == id);
+        is_asked && state.key.kind != MirrorKind::Approval && state.read_at.is_some()
+    }))
+}
+
+fn rows(lines: &[ProductLine], gone: bool, (times, now): (Times, DateTime<Utc>)) -> String {
+    let day = |at: Option<DateTime<Utc>>| at.map(|at| times.day(at)).unwrap_or_default();
+    let rows: Vec<[String; 7]> = lines
+        .iter()
+        .map(|line| {
+            [
+                line.name.clone(),
+                line.kind.clone().unwrap_or_default(),
+                line.advisories
+                    .map(|count| count.to_string())
+                    .unwrap_or_default(),
+                level::shown(line.severity.as_deref().unwrap_or_default()),
+                day(line.released_at),
+                day(if gone {
+                    line.left_at
+                } else {
+                    line.first_seen_at
+                }),
+                match line.left_at {
+                    Some(at) if !gone => format!("(left {})", times.day(at)),
+                    _ => line.watch_lists.join(", "),
+                },
+            ]
+        })
+        .collect();
+    let released = times.heading("released", now);
+    let since = times.heading(if gone { "left" } else { "since" }, now);
+    table(
+        [
+            "product",
+            "kind",
+            "advisories",
+            "severity",
+            &released,
+            &since,
+            "watch lists",
+        ],
+        &rows,
+    )
+}
