@@ -1,5 +1,6 @@
 //! Verify, reconcile, retry quarantine, retention, replay.
 
+mod advice;
 pub(crate) mod erase;
 mod erase_lock;
 pub mod reconcile;
