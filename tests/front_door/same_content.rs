@@ -21,8 +21,8 @@ fn record(number: usize, title: &str, (released, modified): (&str, &str)) -> Str
 
 /// Two advisories, by clocks that show this hour, in this zone.
 fn by_clock(hour: u32, zone: &str, title: &str) -> String {
-    let day = |day: u32| format!("2026-03-{day:02}T{hour:02}:30:00{zone}");
-    let records = [1, 2].map(|number| record(number, title, (&day(1), &day(number as u32 + 1))));
+    let day = |day: usize| format!("2026-03-{day:02}T{hour:02}:30:00{zone}");
+    let records = [1, 2].map(|number| record(number, title, (&day(1), &day(number + 1))));
     format!("<advisories>{}</advisories>", records.concat())
 }
 
