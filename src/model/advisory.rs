@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::composed::{composed, is_composed};
 use super::{Fingerprint, Severity, fingerprint, is_documented};
 
 /// One parsed advisory. A value that upstream left out, sent blank or sent as
@@ -218,20 +219,29 @@ impl Advisory {
 
     /// Fingerprint of the content; call it on a normalised advisory. Documents with
     /// the same content in different bytes have the same fingerprint, and so has a
-    /// damaged one that was repaired to the same content. Values that no field uses
+    /// damaged one that was repaired to the same content. A letter with a mark is the same in one
+    /// character or in two. Values that no field uses
     /// may differ between lists and do not count.
     pub fn content_hash(&self) -> Fingerprint {
         let counts = |name: &String| name != Self::REPAIRED && !name.contains('/');
         // Fields serialise in order and the only map is sorted. Serialising cannot
         // fail: no non-string keys, no custom serialiser.
-        let bytes = if self.unrecognised.keys().all(counts) {
-            serde_json::to_vec(self)
+        let text = if self.unrecognised.keys().all(counts) {
+            serde_json::to_string(self)
         } else {
             let mut statement = self.clone();
             statement.unrecognised.retain(|name, _| counts(name));
-            serde_json::to_vec(&statement)
+            serde_json::to_string(&statement)
         };
-        fingerprint(&bytes.unwrap_or_default())
+        let text = text.unwrap_or_default();
+        if is_composed(&text) {
+            return fingerprint(text.as_bytes());
+        }
+        // Composed letters may sort differently.
+        let composed = serde_json::from_str(&text).map(composed);
+        let composed: Result<Self, _> = composed.and_then(serde_json::from_value);
+        let again = composed.and_then(|advisory| serde_json::to_string(&advisory.normalised()));
+        fingerprint(again.unwrap_or(text).as_bytes())
     }
 }
 
@@ -242,6 +252,21 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::Advisory;
+
+    #[test]
+    fn letters_composed_of_two_characters_make_no_other_content() {
+        let with = |title: &str, first: &str| {
+            let products = ["foo", first].map(|name| json!({"id": "1", "name": name, "cpes": []}));
+            let fields = json!({"title": title, "products": products, "description": "a\n\u{303}"});
+            let advisory: Advisory = serde_json::from_value(fields).unwrap();
+            advisory.normalised().content_hash()
+        };
+        let composed = with("\u{e9}", "\u{e9}tudes");
+        assert_eq!(with("e\u{301}", "\u{e9}tudes"), composed);
+        assert_eq!(with("e\u{301}", "e\u{301}tudes"), composed, "another order");
+        assert_ne!(with("e", "\u{e9}tudes"), composed);
+        assert_ne!(with("\u{e8}", "\u{e9}tudes"), composed);
+    }
 
     /// Covers every list of the model, so that a new one must be sorted, too.
     #[test]

@@ -8,6 +8,7 @@ mod chain;
 mod change;
 mod change_kind;
 mod changed_field;
+mod composed;
 mod condition;
 mod condition_state;
 mod date_filter;
@@ -63,6 +64,7 @@ pub use chain::chain;
 pub use change::{Statement, TicketStatement, advisory_facts, ticket_facts};
 pub use change_kind::ChangeKind;
 pub use changed_field::ChangedField;
+pub use composed::{composed, is_composed};
 pub use condition::{Condition, Evidence, RunFailure};
 pub use condition_state::{ConditionState, Finding, OWN_RULE, Transition, decide, heartbeat_id};
 pub use date_filter::DateFilter;
@@ -84,8 +86,8 @@ pub use message::{Alert, MESSAGE_VERSION, Message, Purpose};
 pub use mirror::{ListItem, MirrorKey, MirrorKind, PendingApproval};
 pub use outage::Outage;
 pub use outgoing::{
-    MAX_OUTGOING_CHARS, holds_secret, keep_login, keep_secret, keep_token, outgoing, outgoing_page,
-    outgoing_within, without_secrets,
+    MAX_OUTGOING_CHARS, holds_secret, keep_login, keep_secret, keep_token, outgoing,
+    outgoing_beginning, outgoing_page, outgoing_within, without_secrets,
 };
 pub use overdue::{ClockClauses, Overdue};
 pub use overlay::{corrected_fields, differing_fields, is_same_revision, overlay};
@@ -102,7 +104,7 @@ pub use subject::{AdvisorySubject, SAME_EVENT, Subject, TicketSubject};
 pub use sum::FingerprintSum;
 pub use text::{counted, is_unsafe, legible, one_line, shortened, visible};
 pub use ticket::{Named, Ticket};
-pub use time::{is_implausible, is_later, moment_in, parse_local_time, parse_time};
+pub use time::{is_implausible, is_later, is_local_time, moment_in, parse_local_time, parse_time};
 pub use verdict::Verdict;
 pub use window::{
     CoverageGap, FeedWindow, MAX_COVERAGE_AHEAD, feed_days, is_in_future, missing_from,

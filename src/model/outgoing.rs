@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{PoisonError, RwLock};
 
-use super::redaction::Redaction;
+use super::redaction::{LONGEST_FORM_BYTES, Redaction};
 use super::text::{beginning_within, legible, one_line, shortened};
 
 /// Maximum length of an outgoing text, in characters.
@@ -12,6 +12,8 @@ pub const MAX_OUTGOING_CHARS: usize = 2_000;
 /// How much of a text is searched, in characters: a text may become shorter when
 /// secrets are replaced.
 const MAX_SEARCHED_CHARS: usize = 16_384;
+/// The same in bytes, for a text with characters that are not counted.
+const MAX_SEARCHED_BYTES: usize = 4 * MAX_SEARCHED_CHARS;
 
 /// All secrets of this process. They are never removed: an answer to what was sent
 /// before a reload may arrive after it.
@@ -71,8 +73,22 @@ pub fn outgoing(text: &str) -> String {
 /// As [`outgoing`], with a lower limit, in characters.
 pub fn outgoing_within(text: &str, most_chars: usize) -> String {
     // Before control characters are removed: they tell where a control sequence ends.
-    let line = one_line(&redacted(beginning_within(text, MAX_SEARCHED_CHARS)));
+    let line = one_line(&redacted_beginning(text, searched(text)));
     shortened(&line, most_chars.min(MAX_OUTGOING_CHARS))
+}
+
+/// The beginning of a text from which an outgoing one is made, without the secrets of
+/// `redaction`: whoever sends a long text must not make us search all of it.
+pub fn outgoing_beginning(text: &str, redaction: &Redaction) -> String {
+    // As much as is searched for the registered secrets.
+    let bytes = searched(text).saturating_add(2 * LONGEST_FORM_BYTES);
+    redaction.redact_beginning(text, bytes)
+}
+
+/// How much of a text an outgoing one can be made from, in bytes.
+fn searched(text: &str) -> usize {
+    let bytes = beginning_within(text, MAX_SEARCHED_CHARS).len();
+    bytes.min(MAX_SEARCHED_BYTES)
 }
 
 /// A text of our own that may quote others, for a terminal: without registered secrets
@@ -94,14 +110,41 @@ pub fn holds_secret(text: &str) -> bool {
 }
 
 fn redacted(text: &str) -> String {
+    redacted_beginning(text, text.len())
+}
+
+/// The beginning of a text without registered secrets.
+fn redacted_beginning(text: &str, bytes: usize) -> String {
     let secrets = SECRETS.read().unwrap_or_else(PoisonError::into_inner);
     let tokens = TOKENS.read().unwrap_or_else(PoisonError::into_inner);
-    tokens.redaction.redact(&secrets.redact(text))
+    let clean = secrets.redact_beginning(text, bytes.saturating_add(LONGEST_FORM_BYTES));
+    if bytes == text.len() {
+        return tokens.redaction.redact(&clean);
+    }
+    tokens.redaction.redact_beginning(&clean, bytes)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_OUTGOING_CHARS, keep_secret, outgoing, outgoing_within};
+    use super::{
+        LONGEST_FORM_BYTES, MAX_OUTGOING_CHARS, MAX_SEARCHED_BYTES, Redaction, keep_secret,
+        outgoing, outgoing_beginning, outgoing_within,
+    };
+
+    #[test]
+    fn of_a_long_text_only_the_beginning_is_searched() {
+        let most = MAX_SEARCHED_BYTES + 2 * LONGEST_FORM_BYTES;
+        for piece in ["x", " ", "\u{200b}", "\u{10348}", "%41", "\u{1b}[0m"] {
+            let long = piece.repeat((4 << 20) / piece.len());
+            let searched = outgoing_beginning(&long, &Redaction::new());
+            assert!(searched.len() <= most, "{piece:?}: {}", searched.len());
+            // The beginning of a secret at the end of it is not shown.
+            keep_secret("5d1c2b3a49586776a5b4c3d2e1f00918outgoing");
+            let invisible = "\u{200b}".repeat(MAX_SEARCHED_BYTES / 3 - 3);
+            let cut = format!("{invisible}5d1c2b3a49586776a5b4c3d2e1f00918outgoing");
+            assert_eq!(outgoing(&cut), "[redacted]");
+        }
+    }
 
     #[test]
     fn what_leaves_is_one_bounded_line_without_secrets() {

@@ -6,13 +6,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use memchr::memmem;
 
+use self::replaced::replaced;
 use super::secret_parts::{PART_BYTES, SecretParts};
 use super::spelled::{bare, quoted_printable, spelled};
 use super::text_view::TextView;
 use super::unescape::{Markup, unescaped};
 
-/// Replacement text for a secret.
-const REDACTED: &str = "[redacted]";
+/// How long a secret can be in the longest form, in bytes. Of longer ones parts are found.
+pub(super) const LONGEST_FORM_BYTES: usize = 4096;
 /// Shorter secrets also occur in ordinary text; see [`Redaction::add`].
 const STRONG_BYTES: usize = 8;
 /// Secrets of lower-case letters only are strong from this length: shorter ones are
@@ -203,9 +204,17 @@ impl Redaction {
     /// numbers taken as the codes of characters, and, for secrets of at least 16 characters,
     /// without anything between letters and digits.
     pub fn redact(&self, text: &str) -> String {
+        self.redact_beginning(text, text.len())
+    }
+
+    /// The same for the beginning of a text, at most so many bytes: no more of it is searched
+    /// than the secrets need that begin there.
+    pub fn redact_beginning(&self, text: &str, bytes: usize) -> String {
+        let end = text.floor_char_boundary(bytes);
         if self.forms.is_empty() {
-            return text.to_owned();
+            return text[..end].to_owned();
         }
+        let text = &text[..text.floor_char_boundary(end.saturating_add(LONGEST_FORM_BYTES))];
         let mut found = Vec::new();
         let view = TextView::of(text);
         self.search(text, &view, &mut found);
@@ -222,7 +231,7 @@ impl Redaction {
         for view in spelled(most_decoded) {
             self.search(text, &view, &mut found);
         }
-        replaced(text, found)
+        replaced(text, found, end)
     }
 
     fn search(&self, text: &str, view: &TextView, found: &mut Vec<(usize, usize)>) {
@@ -370,22 +379,6 @@ fn run_of_base64(view: &TextView, (mut start, mut end): (usize, usize)) -> (usiz
     (view.spans[start].0, view.spans[end - 1].1)
 }
 
-fn replaced(text: &str, mut found: Vec<(usize, usize)>) -> String {
-    found.sort_unstable();
-    let mut result = String::with_capacity(text.len());
-    let mut done = 0;
-    let mut ranges = found.into_iter().peekable();
-    while let Some((start, mut end)) = ranges.next() {
-        while let Some((_, further)) = ranges.next_if(|(next, _)| *next <= end) {
-            end = end.max(further);
-        }
-        result.push_str(&text[done..start]);
-        result.push_str(REDACTED);
-        done = end;
-    }
-    result.push_str(&text[done..]);
-    result
-}
-
+mod replaced;
 #[cfg(test)]
 mod tests;

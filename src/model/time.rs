@@ -116,6 +116,12 @@ fn plain(text: &str) -> Option<DateTime<Utc>> {
     without_zone(text).map(|time| time.and_utc())
 }
 
+/// Whether a text is a date and time without a time zone.
+pub fn is_local_time(text: &str) -> bool {
+    let text = text.trim();
+    since_1970(text).is_none() && (digits(text).is_some() || without_zone(text).is_some())
+}
+
 /// Parses a date, taken as its midnight, or a date and time without a time zone. Only
 /// years from 1 to 9999.
 pub fn parse_local_time(text: &str) -> Option<NaiveDateTime> {

@@ -145,7 +145,31 @@ fn shown(text: &str, secrets: &Secrets, most_bytes: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{ANSWER_BYTES, Refused, Secrets};
+    use std::time::{Duration, Instant};
+
+    use super::{ANSWER_BYTES, Refused, Secrets, shown};
+
+    /// The shorter one of two attempts: others use the processor too.
+    fn time(text: &str, secrets: &Secrets) -> Duration {
+        let once = || {
+            let begun = Instant::now();
+            assert!(shown(text, secrets, ANSWER_BYTES).len() <= ANSWER_BYTES);
+            begun.elapsed()
+        };
+        once().min(once())
+    }
+
+    #[test]
+    fn a_long_answer_takes_no_longer_than_its_beginning() {
+        let mut secrets = Secrets::default();
+        secrets.add("hunter2-hunter2");
+        for piece in ["x", "%41", "hunter2-hunter2 "] {
+            let short = piece.repeat((128 << 10) / piece.len());
+            let long = short.repeat(32);
+            let (short, long) = (time(&short, &secrets), time(&long, &secrets));
+            assert!(long < 8 * short, "{piece}: {short:?}, {long:?}");
+        }
+    }
 
     #[test]
     fn what_is_kept_is_bounded_printable_and_without_secrets() {

@@ -3,7 +3,7 @@
 use url::Url;
 
 use crate::config::is_secret_header;
-use crate::model::{Redaction, keep_login, keep_secret, outgoing_within};
+use crate::model::{Redaction, keep_login, keep_secret, outgoing_beginning, outgoing_within};
 
 /// Longer than words of natural languages.
 const WORD_BYTES: usize = 16;
@@ -53,6 +53,6 @@ impl Secrets {
 
     /// A text that may leave, without the secrets of this sink.
     pub(super) fn shown(&self, text: &str, most_chars: usize) -> String {
-        outgoing_within(&self.0.redact(text), most_chars)
+        outgoing_within(&outgoing_beginning(text, &self.0), most_chars)
     }
 }

@@ -62,6 +62,34 @@ async fn assert_proven(world: &World) {
     assert!(proof.proven, "{:?}", proof.problems);
 }
 
+async fn assert_never_read(world: &World) {
+    let proof = verify(world.pool(), None, world.now()).await.unwrap();
+    let [problem] = &proof.problems[..] else {
+        panic!("{:?}", proof.problems);
+    };
+    assert_eq!(
+        (problem.about.as_str(), problem.says.as_str()),
+        ("sweep", "it was never read completely")
+    );
+    assert!(problem.advice.contains("[feeds] sweep = false"));
+}
+
+#[tokio::test]
+async fn a_scan_that_never_succeeded_is_no_proof() {
+    let world = counting(FeedCounts::Released).await;
+    world.pull().await;
+    // It has not run yet.
+    assert_proven(&world).await;
+    let fails = Rule::new(Fault::Status(500)).on("/api/advisories/");
+    world.simulator.inject(fails.times(20));
+    let report = swept(&world.context().await).await.expect("a sweep");
+    assert_eq!(report.outcome.name(), "failed");
+    assert_never_read(&world).await;
+    world.simulator.clear_faults();
+    tick(&world).await;
+    assert_proven(&world).await;
+}
+
 /// Old enough for a window of a day not to hold its release.
 fn old(world: &World) -> String {
     world.simulator.saids(1)[20].clone()
@@ -160,7 +188,8 @@ async fn an_account_without_the_right_is_told_once_and_asked_rarely() {
     assert!(swept(&context).await.is_none());
     assert!(world.simulator.requests().is_empty());
     assert_reads!(world.told(&["status"]));
-    assert_proven(&world).await;
+    world.sync_tickets(TicketSync::Now).await;
+    assert_never_read(&world).await;
     world.simulator.clear_faults();
     world.later(TimeDelta::hours(25));
     assert_eq!(swept(&context).await.unwrap().outcome.name(), "ok");

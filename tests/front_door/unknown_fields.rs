@@ -1,7 +1,8 @@
 //! Fields that upstream sends and no column is read from: stored, and told once.
 
+use advisoryd::job::details::revision_scan::scan_revisions;
 use advisoryd::job::feeds::feed::LookBack;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{World, world_of_documents};
 
@@ -63,6 +64,23 @@ async fn what_no_column_is_read_from_is_listed_once_per_source() {
     insta::assert_snapshot!(line.unwrap());
     let status: Value = world.told(&["status", "--json"]).json();
     assert_eq!(status["unknown_fields"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn keys_beside_the_rows_of_the_revision_scan_are_listed() {
+    let (mut world, documents) = world_of_documents().await;
+    world.settings.feeds.sweep = None;
+    documents.set(1, feed(""));
+    pull(&world).await;
+    let at = world.now() - chrono::TimeDelta::hours(1);
+    let row = json!({"advisory_identifier": "SA1", "modified_date": at.to_rfc3339()});
+    let page = json!({"count": 1, "next": null, "colour": "red", "results": [row]});
+    documents.set_json("/api/advisories/", &page);
+    scan_revisions(&world.context().await).await.unwrap();
+    assert_eq!(
+        world.texts(FIELDS).await,
+        ["sweep | envelope/colour | \"red\""]
+    );
 }
 
 #[tokio::test]

@@ -166,9 +166,10 @@ impl Work {
                 let count = match outcome {
                     DetailOutcome::Added => &mut self.tally.added,
                     DetailOutcome::Changed => &mut self.tally.changed,
-                    DetailOutcome::Unchanged | DetailOutcome::Elsewhere | DetailOutcome::Older => {
-                        &mut self.tally.unchanged
-                    }
+                    DetailOutcome::Unchanged
+                    | DetailOutcome::Elsewhere
+                    | DetailOutcome::Older
+                    | DetailOutcome::Alternating => &mut self.tally.unchanged,
                 };
                 *count += 1;
             }

@@ -1,7 +1,7 @@
 //! Fetches the details of one advisory: the request, and what becomes of the answer.
 
 use super::identifier::is_plain;
-use crate::http::{ClientError, Kind, Request};
+use crate::http::{ClientError, Kind, Request, Staleness};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::transaction::Guard;
@@ -42,7 +42,7 @@ impl Fetching {
         }
         self.count_request().await?;
         match self.request(&said).await {
-            Ok(body) => self.store_response(&said, &body).await,
+            Ok((body, staleness)) => self.store_response(&said, &body, staleness).await,
             Err(Failure::Upstream(error @ ClientError::NotFound { .. })) => {
                 self.unavailable(&said, &error.to_string()).await
             }
@@ -111,16 +111,21 @@ impl Fetching {
         Ok(())
     }
 
-    async fn request(&self, said: &str) -> Result<bytes::Bytes, Failure> {
+    async fn request(&self, said: &str) -> Result<(bytes::Bytes, Staleness), Failure> {
         let request = Request::new(format!("{PATH}{said}/"), Kind::JsonObject);
         let response = async {
             let mut response = self.context.client.get_whole(&request).await?;
-            response.bytes().await
+            Ok::<_, ClientError>((response.bytes().await?, response.staleness))
         };
         Ok(self.context.or_stopped(response).await??)
     }
 
-    async fn store_response(&self, said: &str, body: &[u8]) -> Result<Step, Failure> {
+    async fn store_response(
+        &self,
+        said: &str,
+        body: &[u8],
+        staleness: Staleness,
+    ) -> Result<Step, Failure> {
         let read = detail_source::read(&self.context.rules, body).and_then(|detail| {
             let found = &detail.advisory.said;
             if found == said {
@@ -133,7 +138,7 @@ impl Fetching {
             })
         });
         match read {
-            Ok(detail) => match self.store(&detail).await {
+            Ok(detail) => match self.store(&detail, staleness).await {
                 Err(Failure::Store(error)) => match store::refused_value(&error) {
                     Some(reason) => {
                         self.quarantine(said, body, reason, xml::printable(body))
@@ -147,7 +152,7 @@ impl Fetching {
         }
     }
 
-    async fn store(&self, detail: &Detail) -> Result<DetailOutcome, Failure> {
+    async fn store(&self, detail: &Detail, staleness: Staleness) -> Result<DetailOutcome, Failure> {
         let mut transaction = self.guard.begin_with_lock(WriteLock::Exclusive).await?;
         let now = self.context.clock.now();
         let origin = Origin {
@@ -158,7 +163,8 @@ impl Fetching {
         let record = record(&mut transaction, &self.context.rules, said).await?;
         let keys = std::slice::from_ref(said);
         quarantine::release_keys(&mut transaction, origin.source_id, keys, now).await?;
-        let outcome = detail::store(&mut transaction, origin, detail, record.as_ref()).await?;
+        let (record, made) = (record.as_ref(), staleness.made_before(now));
+        let outcome = detail::store(&mut transaction, origin, detail, record, made).await?;
         transaction.commit().await?;
         Ok(outcome)
     }

@@ -21,7 +21,7 @@ use crate::source::detail::{Listed, read_listed, read_page};
 use crate::source::page::Unreadable;
 use crate::source::xml::Rules;
 use crate::store;
-use crate::store::ledger::quarantine;
+use crate::store::ledger::{quarantine, unknown_field};
 use crate::store::origin::Origin;
 use crate::store::wanted::feed_days::{self, Counts};
 use crate::store::wanted::listed::{self, OlderThan, Row};
@@ -87,6 +87,7 @@ async fn scan_once(
         }
         let bytes = result.bytes;
         received.add_repeats(&result.repeats);
+        record_unknown(run, &result.page.unknown).await?;
         let (elements, unreadable) = parse(&run.context.rules, result);
         let rows = elements.len() as u64;
         run.context.progress.add(bytes, rows);
@@ -111,6 +112,17 @@ async fn scan_once(
     }
     work.accounted = Some(received.count());
     Ok(received.attempt(window, &pages, ADVISORIES))
+}
+
+/// Stores the keys beside the elements of which nothing is known.
+async fn record_unknown(run: &Run, unknown: &[(String, String)]) -> Result<(), Failure> {
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let mut transaction = run.transaction().await?;
+    unknown_field::record_pairs(&mut transaction, run.origin, unknown).await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
 /// Reads the elements of a page. What is known of one that is too large is enough to fetch its

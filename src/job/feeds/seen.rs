@@ -39,6 +39,11 @@ impl Seen {
         xml::read_record(&self.rules, raw.as_bytes()).ok()
     }
 
+    /// Whether a record writes its times without a time zone.
+    pub(super) fn has_local_times(&self, raw: &str) -> bool {
+        xml::has_local_times(&self.rules, raw.as_bytes())
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashSet<i64>> {
         // A set of numbers is consistent whenever its lock is free.
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)

@@ -104,6 +104,7 @@ async fn write_once(
         let document = Document {
             is_seen: &|sighting| seen.contains(sighting),
             read: &|raw| seen.read(raw),
+            has_local_times: &|raw| seen.has_local_times(raw),
         };
         advisory::merge(&mut transaction, origin, received, document).await?
     };

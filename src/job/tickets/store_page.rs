@@ -114,11 +114,7 @@ async fn finish_page(
     progress: Option<&Scan>,
     transaction: &mut PgConnection,
 ) -> Result<(), Failure> {
-    let unknown = page.unknown.iter();
-    let unknown = unknown
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
-    unknown_field::record_names(transaction, run.origin, unknown).await?;
+    unknown_field::record_pairs(transaction, run.origin, &page.unknown).await?;
     quarantine::keep(transaction, run.origin, &page.unreadable).await?;
     quarantine::keep_replaced(transaction, run.origin_now(), &page.older).await?;
     if let Some(progress) = progress {

@@ -182,6 +182,7 @@ impl Retry<'_> {
             let document = Document {
                 is_seen: &|_| false,
                 read: &read,
+                has_local_times: &|_| false,
             };
             advisory::merge(connection, origin, &[received], document).await?;
         }
@@ -207,12 +208,14 @@ impl Retry<'_> {
             return Ok(Outcome::stays(None, reason));
         }
         let record = crate::job::details::fetch::record(connection, self.rules, &said).await?;
-        let outcome = store_detail::store(connection, origin, &detail, record.as_ref()).await?;
+        let record = record.as_ref();
+        let outcome = store_detail::store(connection, origin, &detail, record, None).await?;
         let comparison = match outcome {
             DetailOutcome::Added | DetailOutcome::Changed => Comparison::Newer,
-            DetailOutcome::Unchanged | DetailOutcome::Elsewhere | DetailOutcome::Older => {
-                Comparison::Same
-            }
+            DetailOutcome::Unchanged
+            | DetailOutcome::Elsewhere
+            | DetailOutcome::Older
+            | DetailOutcome::Alternating => Comparison::Same,
         };
         Ok(Outcome::of(said, comparison))
     }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 
-use super::advice::sync_command;
+use super::advice::{self, sync_command};
 use crate::model::{SourceKey, counted, is_in_future};
 use crate::store::ledger::account;
 use crate::store::ledger::chain::{self, Break};
@@ -221,17 +221,9 @@ impl Verifier {
             return Ok(());
         }
         let Some(covered_from) = source.covered_from else {
-            if *key == SourceKey::RevisionScan {
-                // It only cross-checks the feeds, and some accounts may not use it.
-                return Ok(());
+            if let Some((text, advice)) = advice::never_read(source, self.is_other_account) {
+                self.report(key, text, advice);
             }
-            let advice = format!("run `{}` and check its output", sync_command(key));
-            let text = if self.is_other_account && source.chain.runs > 0 {
-                "it was not read completely since another token or `base_url` is used"
-            } else {
-                "it was never read completely"
-            };
-            self.report(key, text, advice);
             return Ok(());
         };
         if let Some(since) = self.since.filter(|since| covered_from > *since)

@@ -30,6 +30,23 @@ fn percent(text: &str, is_upper: bool) -> String {
 }
 
 #[test]
+fn where_a_text_is_cut_no_part_of_a_secret_is_left() {
+    let mut redaction = Redaction::default();
+    redaction.add("hunter2-hunter2");
+    let text = "one hunter2-hunter2 two";
+    for bytes in 0..=text.len() + 1 {
+        let shown = redaction.redact_beginning(text, bytes);
+        let whole = "one [redacted] two";
+        let expected = match bytes {
+            0..=4 => &whole[..bytes],
+            5..=19 => &whole[..14],
+            _ => &whole[..(bytes - 5).min(whole.len())],
+        };
+        assert_eq!(shown, expected, "{bytes}");
+    }
+}
+
+#[test]
 fn a_secret_is_found_in_each_form_in_which_it_travels() {
     let json = serde_json::to_string(SECRET).unwrap();
     let ascii_json = json.replace('ä', "\\u00e4").replace('/', "\\/");

@@ -13,7 +13,7 @@ use super::repairs::Repairs;
 use super::reported::quoted;
 use super::rules::{Limits, Rules};
 use super::tree::Node;
-use crate::model::{Advisory, without_secrets};
+use crate::model::{Advisory, outgoing};
 
 /// Keys under which an answer says what went wrong.
 const SAYS: [&str; 4] = ["detail", "error", "message", "reason"];
@@ -49,7 +49,7 @@ pub fn read_json(rules: &Rules, value: &Value) -> Result<Advisory, Unreadable> {
 fn said_by(value: &Value) -> Option<String> {
     let mut texts = SAYS.iter().filter_map(|name| value.get(name)?.as_str());
     let text = texts.find(|text| !text.trim().is_empty())?;
-    Some(quoted(&without_secrets(text)))
+    Some(quoted(&outgoing(text)))
 }
 
 /// A value as the element that upstream's XML renderer would make of it.

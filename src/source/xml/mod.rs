@@ -75,7 +75,7 @@ pub use printable::{printable, unprintable};
 #[cfg(test)]
 pub use profile::Profile;
 pub use reader::RecordReader;
-pub use record::{read_record, read_records};
+pub use record::{has_local_times, read_record, read_records};
 pub(super) use reported::{is_error, is_failure, quoted};
 pub use rewrite::{cut, rewrite};
 pub use rules::Rules;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::build::{Built, build};
 use super::characters::storable;
 use super::error::{Other, Unreadable};
+use super::fields::Fields;
 use super::identity::{candidates, holds_markup, is_doubled, own, without_identifier};
 use super::made_out::{MadeOut, made_out};
 use super::map;
@@ -13,7 +14,9 @@ use super::nested;
 use super::repairs::Repairs;
 use super::rules::Rules;
 use super::tree::Node;
-use crate::model::Advisory;
+use super::values::never;
+use crate::config::AliasField;
+use crate::model::{Advisory, is_local_time, parse_time};
 
 /// Where the identifier of a record that is too large is looked for, in bytes.
 const LONGEST_HEAD_BYTES: usize = 64 * 1024;
@@ -42,6 +45,23 @@ pub fn read_records(rules: &Rules, record: &[u8]) -> Result<(Advisory, Vec<Other
     advisory.unrecognised.extend(ways);
     advisory.repaired(repairs.in_words());
     Ok((advisory, within))
+}
+
+/// Whether a record writes the times of its release and its modification without a time zone.
+pub fn has_local_times(rules: &Rules, record: &[u8]) -> bool {
+    let is_local = |text: &str| parse_time(text).map(|_| is_local_time(text));
+    let is_local_of = |root: &Node<'_>, field| {
+        let first: fn(&bool, &bool) -> bool = never;
+        Fields::new(rules, root).read(field, is_local, first) == Some(true)
+    };
+    let Ok(text) = text(rules, record) else {
+        return false;
+    };
+    let parsed = parse(rules, &text);
+    parsed.is_ok_and(|parsed| {
+        let times = [AliasField::ReleasedAt, AliasField::ModifiedAt];
+        times.iter().all(|field| is_local_of(&parsed.root, *field))
+    })
 }
 
 /// The bytes of a record as text.

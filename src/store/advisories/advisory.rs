@@ -12,7 +12,8 @@ use super::comparison::Comparison;
 use super::history;
 use super::news;
 use super::plan::{Added, Plan};
-use super::received::Received;
+use super::put_forward;
+use super::received::{Hashed, Received};
 use super::row::{self, KnownDetail, Stored};
 use super::same_time::{self, SameTime};
 use super::sighting;
@@ -81,6 +82,8 @@ pub struct Document<'a> {
     pub is_seen: &'a (dyn Fn(i64) -> bool + Sync),
     /// Parses the raw text of a stored record; `None` if it can no longer be parsed.
     pub read: &'a (dyn Fn(&str) -> Option<Advisory> + Sync),
+    /// Whether the raw text of a record has times without a time zone.
+    pub has_local_times: &'a (dyn Fn(&str) -> bool + Sync),
 }
 
 /// Stores a chunk of records whose bytes are not [`known`]: new advisories,
@@ -95,7 +98,7 @@ pub async fn merge(
     received: &[Received],
     document: Document<'_>,
 ) -> Result<Merged, sqlx::Error> {
-    let Document { is_seen, read } = document;
+    let Document { is_seen, read, .. } = document;
     let records = received.len();
     let (received, mut conflicting_duplicates) = one_of_each(received);
     let mut taken_back = Vec::new();
@@ -110,6 +113,7 @@ pub async fn merge(
         .map(|(place, record)| (place, record, record.advisory.content_hash()))
         .collect();
     add_same_time(connection, origin, &received, &mut stored).await?;
+    put_forward::mark(&received, &mut stored, document.has_local_times);
     let corrected = corrected(origin, &received, &stored);
     add_replaced(connection, &corrected, &mut details, read).await?;
 
@@ -155,9 +159,6 @@ pub async fn merge(
         blank,
     })
 }
-
-/// A record with its index in the chunk and the hash of its content.
-type Hashed<'a> = (usize, &'a Received, Fingerprint);
 
 /// Adds what is known of the stored advisories that have the same modification time as
 /// records with another content.
@@ -338,6 +339,7 @@ pub(crate) async fn stored_advisories(
                 corrected: row.corrected.unwrap_or_default(),
                 version: row.version,
                 same_time: SameTime::default(),
+                is_put_forward: false,
             };
             (row.said, stored)
         })

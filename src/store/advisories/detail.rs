@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::advisory::stored_advisories;
-use super::detail_rows::{Known, List, keep, keep_former, known, lists};
+use super::detail_rows::{Former, Known, List, keep, keep_former, known, lists};
 use super::news;
 use super::row::{self, DetailPart, RecordPart, Stored, Version};
 use super::sighting::{Seen, Sighted, Standing};
-use super::{facts, history};
+use super::{facts, history, same_time};
 use crate::model::{Advisory, Detail, Fingerprint, RecordKind, is_later, overlay};
 use crate::store::change::{self, Fact};
 use crate::store::ledger::unknown_field;
@@ -29,8 +29,11 @@ pub enum DetailOutcome {
     Unchanged,
     /// Stored, but it is in no followed list.
     Elsewhere,
-    /// Older than the known details, which stay current.
+    /// Older than the known details, which stay current: by its modification time, or because
+    /// it is a copy that was made before these were fetched.
     Older,
+    /// Of the same revision as the known details, and sent in turn with them.
+    Alternating,
 }
 
 /// The feed's record of an advisory, for the caller to parse.
@@ -61,25 +64,39 @@ pub struct Record {
 
 /// Stores a response inside the caller's transaction, which holds the exclusive
 /// write lock, and removes the fetch queue entry that it completes. `record` is
-/// the advisory's parsed [`record`].
+/// the advisory's parsed [`record`]; `made_before` is set if the response is a copy of some age.
 pub async fn store(
     connection: &mut PgConnection,
     origin: Origin,
     detail: &Detail,
     record: Option<&Record>,
+    made_before: Option<DateTime<Utc>>,
 ) -> Result<DetailOutcome, sqlx::Error> {
     let said = &detail.advisory.said;
+    let before = known(connection, said).await?;
+    if let Some(before) = &before
+        && before.is_later_than_copy(detail, made_before)
+    {
+        let why = "a cache sent a copy that is older than the stored details";
+        queue::failed(connection, said, why, origin.at).await?;
+        keep_former(connection, detail, origin, Former::Copy).await?;
+        return Ok(DetailOutcome::Older);
+    }
     let pending = complete(connection, detail, origin).await?;
     let since = pending.map_or(origin.at, |pending| pending.since);
     let mut stored = stored_advisories(connection, std::slice::from_ref(said)).await?;
     let stored = stored.remove(said);
-    let before = known(connection, said).await?;
-    if let Some(before) = &before
-        && before.is_newer_than(detail, origin)
-        && !before.is_taken_back_by(detail, pending, origin)
-    {
-        keep_former(connection, detail, origin).await?;
-        return Ok(DetailOutcome::Older);
+    if let Some(before) = &before {
+        if before.is_newer_than(detail, origin) && !before.is_taken_back_by(detail, pending, origin)
+        {
+            keep_former(connection, detail, origin, Former::Older).await?;
+            return Ok(DetailOutcome::Older);
+        }
+        let contents = same_time::details(connection, said).await?;
+        if before.takes_turns_with(detail, contents, origin) {
+            keep_former(connection, detail, origin, Former::Alternating).await?;
+            return Ok(DetailOutcome::Alternating);
+        }
     }
     keep(connection, origin, detail, stored.is_some()).await?;
     unknown_field::record(connection, origin, [&detail.advisory]).await?;

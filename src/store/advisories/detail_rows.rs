@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use crate::model::{Advisory, Detail, differing_fields};
+use super::same_time::{SETTLED_AFTER, SameTime};
+use crate::model::{Advisory, Detail, Fingerprint, differing_fields, is_later};
 use crate::store::origin::Origin;
 use crate::store::wanted::queue::PendingDetail;
 
@@ -14,8 +15,11 @@ pub(super) struct Known {
     byte_hash: Vec<u8>,
     advisory: Json<Advisory>,
     pub(super) modified_at: Option<DateTime<Utc>>,
-    /// Of the last response, if it was older.
+    /// Of the last response, if it was older or came in turn with this one.
     taken_back_hash: Option<Vec<u8>>,
+    /// Since when nothing else was received.
+    taken_back_at: Option<DateTime<Utc>>,
+    fetched_at: DateTime<Utc>,
 }
 
 impl Known {
@@ -28,6 +32,36 @@ impl Known {
                     && !origin.precedes(known)
                     && self.byte_hash != detail.byte_hash
         )
+    }
+
+    /// Whether a response is a copy that a cache made before these details were fetched, and
+    /// has no newer revision: it says nothing about what upstream has now.
+    pub(super) fn is_later_than_copy(
+        &self,
+        detail: &Detail,
+        made_before: Option<DateTime<Utc>>,
+    ) -> bool {
+        made_before.is_some_and(|made| made <= self.fetched_at)
+            && !is_later(detail.advisory.modified_at, self.modified_at)
+    }
+
+    /// Whether upstream sends a content of the same revision that was replaced before, several
+    /// times already: `contents` are those of its former versions. Of them the newest stays,
+    /// unless nothing else was received for days.
+    pub(super) fn takes_turns_with(
+        &self,
+        detail: &Detail,
+        contents: Vec<Fingerprint>,
+        origin: Origin,
+    ) -> bool {
+        let is_last = self.taken_back_hash.as_deref() == Some(&detail.byte_hash);
+        let since = self.taken_back_at.filter(|_| is_last);
+        let current = Fingerprint::try_from(self.byte_hash.as_slice()).ok();
+        let contents = SameTime::of(contents.into_iter().chain(current));
+        origin.is_live
+            && self.modified_at == detail.advisory.modified_at
+            && contents.returns_to(&detail.byte_hash)
+            && since.is_none_or(|since| origin.at - since < SETTLED_AFTER)
     }
 
     /// What is left of the fields that the feed has changed since these details, now that
@@ -61,7 +95,8 @@ pub(super) async fn known(
 ) -> Result<Option<Known>, sqlx::Error> {
     sqlx::query_as!(
         Known,
-        r#"select byte_hash, model as "advisory: Json<Advisory>", modified_at, taken_back_hash
+        r#"select byte_hash, model as "advisory: Json<Advisory>", modified_at, taken_back_hash,
+                  taken_back_at, fetched_at
            from detail
            where said = $1
            for update"#,
@@ -113,7 +148,8 @@ pub(super) async fn keep(
              lists = excluded.lists,
              fetched_at = excluded.fetched_at,
              run_id = excluded.run_id,
-             taken_back_hash = null",
+             taken_back_hash = null,
+             taken_back_at = null",
         advisory.said,
         raw,
         byte_hash,
@@ -129,27 +165,46 @@ pub(super) async fn keep(
     Ok(())
 }
 
-/// Stores a response that is older than the known one, so that it is not lost.
+/// Why a response is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Former {
+    /// It is a copy of some age.
+    Copy,
+    /// Its modification time is earlier.
+    Older,
+    /// Upstream sends it in turn with the stored one.
+    Alternating,
+}
+
+/// Stores a response that is not used, so that it is not lost.
 pub(super) async fn keep_former(
     connection: &mut PgConnection,
     detail: &Detail,
     origin: Origin,
+    former: Former,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "update detail
-         set taken_back_hash = $2
-         where said = $1
-           and $3
-           and taken_back_hash is distinct from $2",
-        detail.advisory.said,
-        &detail.byte_hash,
-        origin.is_live
-    )
-    .execute(&mut *connection)
-    .await?;
+    if origin.is_live && former != Former::Copy {
+        sqlx::query!(
+            "update detail
+             set taken_back_hash = $2,
+                 taken_back_at = case
+                     when taken_back_hash = $2 then coalesce(taken_back_at, $3)
+                     else $3
+                 end,
+                 alternates_at = case when $4 then $3 else alternates_at end
+             where said = $1",
+            detail.advisory.said,
+            &detail.byte_hash,
+            origin.at,
+            former == Former::Alternating
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
     sqlx::query!(
         "insert into former_detail (said, byte_hash, raw)
-         values ($1, $2, $3)
+         select $1, $2, $3
+         where not exists (select from detail where said = $1 and byte_hash = $2)
          on conflict do nothing",
         detail.advisory.said,
         &detail.byte_hash,

@@ -13,6 +13,7 @@ pub(crate) mod history;
 pub(crate) mod members;
 pub(crate) mod news;
 mod plan;
+mod put_forward;
 pub(crate) mod received;
 pub(crate) mod row;
 mod same_time;

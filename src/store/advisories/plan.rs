@@ -70,6 +70,9 @@ fn judge(
             Verdict::Aside { kept: !same_bytes }
         };
     }
+    if stored.is_put_forward {
+        return Verdict::Aside { kept: false };
+    }
     match (record.advisory.modified_at, stored.record_modified_at) {
         (Some(theirs), Some(known)) if theirs > known && !origin.precedes(theirs) => Verdict::Newer,
         // A stored time in the future is an error, which its own source corrects. Other

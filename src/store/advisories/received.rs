@@ -12,3 +12,6 @@ pub struct Received {
     /// Fingerprint of the original bytes of `raw`.
     pub byte_hash: Fingerprint,
 }
+
+/// A record with its index in the chunk and the hash of its content.
+pub(super) type Hashed<'a> = (usize, &'a Received, Fingerprint);

@@ -33,6 +33,9 @@ pub(crate) struct Stored {
     /// Only where a record with the same modification time and another content is compared
     /// with it.
     pub same_time: SameTime,
+    /// Whether the record that is compared with it differs only because upstream's clocks were
+    /// put forward or back.
+    pub is_put_forward: bool,
 }
 
 impl Stored {

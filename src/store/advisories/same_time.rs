@@ -14,7 +14,7 @@ use crate::store::origin::Origin;
 /// taken back by the vendor; more often, servers of upstream disagree.
 const MOST_RETURNS: usize = 2;
 /// Nothing else was received for so long: then it is the only content.
-const SETTLED_AFTER: TimeDelta = TimeDelta::days(3);
+pub(super) const SETTLED_AFTER: TimeDelta = TimeDelta::days(3);
 
 /// What is known of the current version.
 #[derive(Debug, Default)]
@@ -27,6 +27,16 @@ pub(crate) struct SameTime {
 }
 
 impl SameTime {
+    /// Of contents that upstream sent, the oldest first.
+    pub(super) fn of(contents: impl Iterator<Item = Fingerprint>) -> Self {
+        let mut contents: Vec<Fingerprint> = contents.collect();
+        contents.dedup();
+        Self {
+            is_pulled: false,
+            contents,
+        }
+    }
+
     /// Whether an import cannot replace it.
     pub(super) fn is_pulled(&self) -> bool {
         self.is_pulled
@@ -70,14 +80,10 @@ pub(super) async fn find(
     let known = current.into_iter().map(|(said, content)| {
         let all = former.remove(&said).unwrap_or_default();
         let all = all.into_iter().chain(content);
-        let mut contents: Vec<Fingerprint> = all
-            .filter_map(|hash| Fingerprint::try_from(hash).ok())
-            .collect();
-        contents.dedup();
-        let is_pulled = pulled.contains(&said);
+        let all = all.filter_map(|hash| Fingerprint::try_from(hash).ok());
         let known = SameTime {
-            is_pulled,
-            contents,
+            is_pulled: pulled.contains(&said),
+            ..SameTime::of(all)
         };
         (said, known)
     });
@@ -130,6 +136,29 @@ async fn contents(
         contents.entry(row.said).or_default().push(row.content_hash);
     }
     Ok(contents)
+}
+
+/// The details of the former versions of the present revision, the oldest first.
+pub(super) async fn details(
+    connection: &mut PgConnection,
+    said: &str,
+) -> Result<Vec<Fingerprint>, sqlx::Error> {
+    let hashes = sqlx::query_scalar!(
+        r#"select v.detail_hash as "detail_hash!"
+           from advisory a
+           join advisory_version v on v.said = a.said
+           where a.said = $1
+             and v.detail_hash is not null
+             and v.modified_at is not distinct from a.modified_at
+           order by v.version"#,
+        said
+    )
+    .fetch_all(connection)
+    .await?;
+    let hashes = hashes.into_iter();
+    Ok(hashes
+        .filter_map(|hash| Fingerprint::try_from(hash).ok())
+        .collect())
 }
 
 #[cfg(test)]

@@ -93,6 +93,7 @@ pub async fn follow(connection: &mut PgConnection, now: DateTime<Utc>) -> Result
 }
 
 /// The followed sources at the time `now`.
+#[expect(clippy::too_many_lines, reason = "most of it is one query")]
 pub async fn sources(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
@@ -117,10 +118,16 @@ pub async fn sources(
                   (select coalesce(sum(upper(r) - lower(r)), 0)::bigint from unnest(s.doubted) as r) as "doubted!"
            from source s
            cross join lateral (
-               select count(*) as alternating, min(g.said) as said
-               from sighting g
-               where g.source_id = s.id
-                 and g.alternates_at > $1::timestamptz - interval '7 days') as t
+               select count(*) as alternating, min(a.said) as said
+               from (select g.said
+                     from sighting g
+                     where g.source_id = s.id
+                       and g.alternates_at > $1::timestamptz - interval '7 days'
+                     union all
+                     select d.said
+                     from detail d
+                     where s.kind = 'details'
+                       and d.alternates_at > $1::timestamptz - interval '7 days') as a) as t
            where s.configured
            order by s.kind desc, s.watch_list_id, s.extra_feed"#,
         now

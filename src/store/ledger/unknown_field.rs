@@ -29,6 +29,17 @@ pub async fn record<'a>(
     record_names(connection, origin, fields).await
 }
 
+/// The same for names and values that are not of a record.
+pub async fn record_pairs(
+    connection: &mut PgConnection,
+    origin: Origin,
+    pairs: &[(String, String)],
+) -> Result<(), sqlx::Error> {
+    let pairs = pairs.iter();
+    let fields = pairs.map(|(name, value)| (name.as_str(), value.as_str()));
+    record_names(connection, origin, fields.collect()).await
+}
+
 /// The same for names and values of fields.
 pub async fn record_names(
     connection: &mut PgConnection,

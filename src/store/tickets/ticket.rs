@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
 use super::{facts, unversioned};
-use crate::model::{Fingerprint, RecordKind, Ticket, TicketStatement, fingerprint};
+use crate::model::{
+    Fingerprint, RecordKind, Ticket, TicketStatement, composed, fingerprint, is_composed,
+};
 use crate::store::advisories::comparison::Comparison;
 use crate::store::advisories::history;
 use crate::store::change::{self, Fact};
@@ -155,9 +157,13 @@ async fn stored(
 }
 
 /// Fingerprint of a whole ticket, independent of the order of its keys (maps of
-/// `serde_json` are sorted).
+/// `serde_json` are sorted), and of whether letters with marks are one character or two.
 pub fn content_hash(raw: &Value) -> Fingerprint {
-    fingerprint(raw.to_string().as_bytes())
+    let text = raw.to_string();
+    if is_composed(&text) {
+        return fingerprint(text.as_bytes());
+    }
+    fingerprint(composed(raw.clone()).to_string().as_bytes())
 }
 
 /// Fingerprint of what makes a version of a ticket: the values that columns are read from. Only
@@ -167,7 +173,7 @@ pub fn version_hash(ticket: &Ticket) -> Fingerprint {
         return content_hash(&unversioned::as_texts(&ticket.raw));
     }
     let columns = columns(ticket, &Fingerprint::default());
-    fingerprint(Value::Object(columns).to_string().as_bytes())
+    content_hash(&Value::Object(columns))
 }
 
 fn as_json(origin: Origin, ticket: &Ticket, content_hash: &Fingerprint, version: i32) -> Value {

@@ -177,6 +177,7 @@ impl Pass<'_, '_> {
                     let document = Document {
                         is_seen: &|_| false,
                         read: &|raw| xml::read_record(self.replay.rules, raw.as_bytes()).ok(),
+                        has_local_times: &|_| false,
                     };
                     advisories::merge(&mut transaction, origin, &[received], document).await?;
                 }
