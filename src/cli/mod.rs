@@ -322,9 +322,11 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
 }
 
 async fn run(shared: Shared, told: StartOptions) -> anyhow::Result<bool> {
-    shared.load_and_log(None)?;
-    #[cfg(feature = "otlp")]
-    crate::traces::start()?;
+    if let Some(otlp) = shared.load_and_log(None)?.log.otlp {
+        otlp.headers()?;
+        #[cfg(feature = "otlp")]
+        crate::traces::start()?;
+    }
     let load = Box::new(move || shared.load());
     let stop = tokio_util::sync::CancellationToken::new();
     crate::daemon::run(load, Clock::system(), stop, told).await?;

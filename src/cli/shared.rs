@@ -66,7 +66,7 @@ impl Shared {
             (format, _) => format,
         };
         #[cfg(feature = "otlp")]
-        crate::traces::configure(config.log.otlp.as_ref());
+        crate::traces::configure(config.log.otlp.as_deref());
         self.log(Some(format), filter)
     }
 

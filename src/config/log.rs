@@ -1,11 +1,13 @@
 //! `[log]`: log format and log filter.
 
+use reqwest::header::HeaderMap;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::environment::Environment;
-use super::secret_file::{SecretFile, secret_file};
+use super::secret_file::{SecretError, SecretFile, secret_file};
 use super::section::Section;
+use super::sinks::header_line;
 use super::tree::Node;
 use super::values::{any_text, is_loopback, text};
 
@@ -19,7 +21,7 @@ pub struct Log {
     /// Log filter, in the syntax of `RUST_LOG`. Default: `info`.
     pub filter: String,
     /// Where traces are sent. Default: nowhere.
-    pub otlp: Option<Otlp>,
+    pub otlp: Option<Box<Otlp>>,
 }
 
 /// A collector of OpenTelemetry traces. Only a build with the feature `otlp` can have one.
@@ -74,14 +76,35 @@ impl Log {
         let log = Self {
             format: section.value("format", default.format, format),
             filter: section.value("filter", default.filter, filter),
-            otlp: Otlp::read(&mut section, env),
+            otlp: Otlp::read(&mut section, env).map(Box::new),
         };
         section.close();
         log
     }
 }
 
+/// The headers of `[log] otlp_headers_file` cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("[log] otlp_headers_file")]
+pub struct OtlpHeadersError(#[from] SecretError);
+
 impl Otlp {
+    /// The HTTP headers for the collector, read from their file.
+    ///
+    /// # Errors
+    /// [`OtlpHeadersError`]: the file is missing, or a line is no header.
+    pub fn headers(&self) -> Result<HeaderMap, OtlpHeadersError> {
+        let mut headers = HeaderMap::new();
+        if let Some(file) = &self.headers_file {
+            for line in file.lines()? {
+                let (name, value) = header_line(line.expose())
+                    .map_err(|why| file.malformed("HTTP headers", why))?;
+                headers.insert(name, value);
+            }
+        }
+        Ok(headers)
+    }
+
     fn read(section: &mut Section<'_>, env: &Environment) -> Option<Self> {
         if !cfg!(feature = "otlp") {
             for key in ["otlp_endpoint", "otlp_headers_file"] {

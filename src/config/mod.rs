@@ -63,7 +63,7 @@ pub use health::{Health, Heartbeat};
 pub use http::{Http, HttpPasswordError};
 pub use libpq::LibpqEnvironment;
 pub use lists::{ExtraFeed, ListSource, WatchList};
-pub use log::{Log, LogFormat, Otlp};
+pub use log::{Log, LogFormat, Otlp, OtlpHeadersError};
 pub use mute::{MuteTime, end_of_mute};
 pub use reconcile::Reconcile;
 pub use retention::Retention;

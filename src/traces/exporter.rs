@@ -22,7 +22,7 @@ use url::Url;
 use super::TracesError;
 use super::outage::Outage;
 use super::outgoing_span::{outgoing_resource, outgoing_span};
-use crate::config::{Otlp, header_line, is_loopback};
+use crate::config::{Otlp, is_loopback};
 use crate::model::chain;
 
 const USER_AGENT: &str = concat!("advisoryd/", env!("CARGO_PKG_VERSION"));
@@ -78,14 +78,7 @@ type Rejected = (u64, String);
 
 impl Exporter {
     pub(super) fn open(settings: &Otlp, outage: Arc<Outage>) -> Result<Self, TracesError> {
-        let mut headers = HeaderMap::new();
-        if let Some(file) = &settings.headers_file {
-            for line in file.lines()? {
-                let (name, value) = header_line(line.expose())
-                    .map_err(|why| file.malformed("HTTP headers", why))?;
-                headers.insert(name, value);
-            }
-        }
+        let mut headers = settings.headers()?;
         headers.insert(
             CONTENT_TYPE,
             HeaderValue::from_static("application/x-protobuf"),

@@ -19,7 +19,7 @@ use tracing::warn;
 
 use self::exporter::Exporter;
 use self::outage::Outage;
-use crate::config::{Otlp, SecretError};
+use crate::config::{Otlp, OtlpHeadersError};
 use crate::model::{Ending, FailureReason, Mode, Outcome, RunFailure, SourceKey, Tally, chain};
 
 /// How long the end of the program may wait until the last spans are sent.
@@ -37,8 +37,8 @@ static TRACES: OnceLock<Option<Traces>> = OnceLock::new();
 #[derive(Debug, thiserror::Error)]
 pub enum TracesError {
     /// The headers cannot be read.
-    #[error("[log] otlp_headers_file")]
-    Headers(#[from] SecretError),
+    #[error(transparent)]
+    Headers(#[from] OtlpHeadersError),
     /// There is no HTTP client.
     #[error("cannot set up TLS for [log] otlp_endpoint: {0}")]
     Client(#[source] reqwest::Error),

@@ -244,14 +244,20 @@ async fn a_collector_that_refuses_is_told_of_once_and_again_when_it_takes_spans(
 }
 
 #[tokio::test]
-async fn a_daemon_whose_headers_cannot_be_read_does_not_start() {
+async fn headers_that_cannot_be_read_are_reported_and_no_daemon_starts() {
     let world = World::new().await;
-    let mut command = traced(&world, &["run"], "http://127.0.0.1:9");
-    command.env(
-        "ADVISORYD_LOG__OTLP_HEADERS_FILE",
-        "/etc/advisoryd-none/otlp-headers",
-    );
-    let told = Told::from(command.output().unwrap());
-    assert_ne!(told.code, 0, "{told}");
-    assert!(told.stderr.contains("[log] otlp_headers_file"), "{told}");
+    let headers = world.dir().join("otlp-headers");
+    for content in [None, Some("no header"), Some("Host: elsewhere")] {
+        if let Some(content) = content {
+            std::fs::write(&headers, content).unwrap();
+        }
+        for (arguments, code) in [(&["run"][..], 78), (&["check", "--offline"], 1)] {
+            let mut command = traced(&world, arguments, "http://127.0.0.1:9");
+            command.env("ADVISORYD_LOG__OTLP_HEADERS_FILE", &headers);
+            let told = Told::from(command.output().unwrap());
+            assert_eq!(told.code, code, "{told}");
+            let all = format!("{}{}", told.stdout, told.stderr);
+            assert!(all.contains("[log] otlp_headers_file"), "{told}");
+        }
+    }
 }
