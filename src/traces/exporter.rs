@@ -19,7 +19,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::runtime::Handle;
 use url::Url;
 
-use super::TracesError;
+use super::error::TracesError;
 use super::outage::Outage;
 use super::outgoing_span::{outgoing_resource, outgoing_span};
 use crate::config::{Otlp, is_loopback};

@@ -3,6 +3,7 @@
 //! A span is made when its work has ended, of what the log says too. Libraries make none, so
 //! the requests that send spans are not traced themselves.
 
+mod error;
 mod exporter;
 mod outage;
 mod outgoing_span;
@@ -17,9 +18,10 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracer, SdkTracerProvider};
 use tracing::warn;
 
+use self::error::TracesError;
 use self::exporter::Exporter;
 use self::outage::Outage;
-use crate::config::{Otlp, OtlpHeadersError};
+use crate::config::Otlp;
 use crate::model::{Ending, FailureReason, Mode, Outcome, RunFailure, SourceKey, Tally, chain};
 
 /// How long the end of the program may wait until the last spans are sent.
@@ -32,17 +34,6 @@ const NO_SERVICE: &str = "unknown_service";
 /// Where spans are sent, if this process sends any.
 static SETTINGS: OnceLock<Otlp> = OnceLock::new();
 static TRACES: OnceLock<Option<Traces>> = OnceLock::new();
-
-/// Spans cannot be sent.
-#[derive(Debug, thiserror::Error)]
-pub enum TracesError {
-    /// The headers cannot be read.
-    #[error(transparent)]
-    Headers(#[from] OtlpHeadersError),
-    /// There is no HTTP client.
-    #[error("cannot set up TLS for [log] otlp_endpoint: {0}")]
-    Client(#[source] reqwest::Error),
-}
 
 struct Traces {
     provider: SdkTracerProvider,
