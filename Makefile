@@ -1,7 +1,7 @@
 # `make demo` runs a self-contained demo; `make test` runs all checks and tests.
 # Both install missing Debian packages (PostgreSQL's server, a C compiler).
 
-.PHONY: demo picture test test-monitoring test-syslog test-pooler test-failover deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny packages package-tools stage deb rpm tarball archive image test-package test-archive test-image test-reproducible lint-container
+.PHONY: demo picture test test-monitoring test-syslog test-pooler test-failover test-otlp deps servers fmt lint doc check bench fuzz release sqlx notices monitoring metrics deny packages package-tools stage deb rpm tarball archive image test-package test-archive test-image test-reproducible lint-container
 
 # The build needs no database: sqlx's macros read .sqlx.
 export SQLX_OFFLINE ?= true
@@ -48,6 +48,13 @@ POOLER_TESTS = --skip cluster:: --skip layers:: --skip failover:: --skip patroni
 # daemon, with synchronous and with asynchronous standbys. Prints what it saw.
 test-failover: deps servers
 	cargo test --locked --test front_door patroni:: -- --include-ignored --test-threads 1 --nocapture
+
+# The feature `otlp`, which is off by default: lints and the tests of traces and of the
+# configuration.
+test-otlp: deps
+	cargo clippy --locked --all-targets --features otlp -- -D warnings
+	RUST_BACKTRACE=0 cargo test --locked --features otlp --lib -- traces:: config::
+	RUST_BACKTRACE=0 cargo test --locked --features otlp --test front_door otlp::
 
 bench: deps
 	cargo bench --locked --bench load

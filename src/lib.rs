@@ -23,4 +23,6 @@ pub mod sink;
 pub mod source;
 pub mod startup;
 pub mod store;
+#[cfg(feature = "otlp")]
+pub(crate) mod traces;
 pub(crate) mod transfer;

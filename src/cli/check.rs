@@ -9,7 +9,7 @@ use super::shared::Shared;
 use super::{ask, check_upstream};
 use crate::clock::Clock;
 use crate::cluster::{ClusterOptions, Preview, Role, Shared as SharedServer};
-use crate::config::{Config, ConfigError, Token};
+use crate::config::{Config, ConfigError, Otlp, Token};
 use crate::model::{chain, counted};
 use crate::sink::Sink;
 use crate::startup::{self, Opened};
@@ -62,6 +62,9 @@ pub(super) async fn run(shared: Shared, offline: bool, json: bool) -> anyhow::Re
     });
     if let Err(error) = config.http.password() {
         reporter.report(Finding::bad("http", chain(&error)));
+    }
+    if let Some(Err(error)) = config.log.otlp.as_deref().map(Otlp::headers) {
+        reporter.report(Finding::bad("log", chain(&error)));
     }
     alerts(&config, &mut reporter);
     if !offline {

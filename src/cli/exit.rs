@@ -1,7 +1,7 @@
 //! Exit status of a command that failed.
 
 use crate::cluster::ClusterError;
-use crate::config::{ConfigError, HttpPasswordError, TokenError};
+use crate::config::{ConfigError, HttpPasswordError, OtlpHeadersError, TokenError};
 use crate::store::database::MigrateError;
 
 /// Something failed; each failure is on stderr.
@@ -47,7 +47,8 @@ pub(super) fn exit_status(error: &anyhow::Error, is_daemon: bool) -> u8 {
     }
     let is_unusable = error.downcast_ref::<ConfigError>().is_some()
         || error.downcast_ref::<TokenError>().is_some()
-        || error.downcast_ref::<HttpPasswordError>().is_some();
+        || error.downcast_ref::<HttpPasswordError>().is_some()
+        || error.downcast_ref::<OtlpHeadersError>().is_some();
     if is_unusable {
         UNUSABLE_CONFIGURATION
     } else if is_daemon && needs_person(error) {

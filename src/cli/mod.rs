@@ -322,11 +322,20 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
-        .block_on(work)
+        .block_on(async {
+            let done = work.await;
+            #[cfg(feature = "otlp")]
+            crate::traces::stop().await;
+            done
+        })
 }
 
 async fn run(shared: Shared, told: StartOptions) -> anyhow::Result<bool> {
-    shared.load_and_log(None)?;
+    if let Some(otlp) = shared.load_and_log(None)?.log.otlp {
+        otlp.headers()?;
+        #[cfg(feature = "otlp")]
+        crate::traces::start()?;
+    }
     let load = Box::new(move || shared.load());
     let stop = tokio_util::sync::CancellationToken::new();
     crate::daemon::run(load, Clock::system(), stop, told).await?;

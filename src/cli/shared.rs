@@ -65,6 +65,8 @@ impl Shared {
             (LogFormat::Auto, Some(_)) if !logging::stderr_is_journal() => LogFormat::Pretty,
             (format, _) => format,
         };
+        #[cfg(feature = "otlp")]
+        crate::traces::configure(config.log.otlp.as_deref());
         self.log(Some(format), filter)
     }
 

@@ -37,10 +37,12 @@ impl Config {
         let database = self.database.password_file.iter();
         let proxy = self.upstream.proxy_password_file.iter();
         let http = self.http.password_file.iter();
+        let collector = self.log.otlp.iter().flat_map(|otlp| &otlp.headers_file);
         let sinks = self.alerts.sinks.iter();
         database
             .chain(proxy)
             .chain(http)
+            .chain(collector)
             .chain(sinks.flat_map(|sink| sink.kind.secret_files()))
     }
 
@@ -95,6 +97,9 @@ impl Config {
                 self.feeds.id_pattern.as_str(),
             ),
         ];
+        let collector = self.log.otlp.iter();
+        values
+            .extend(collector.map(|otlp| ("log.otlp_endpoint".to_owned(), otlp.endpoint.as_str())));
         let hosts = self.http.hosts.iter();
         values.extend(hosts.map(|host| ("http.hosts".to_owned(), host.as_str())));
         for list in &self.watch_lists {

@@ -63,7 +63,7 @@ pub use health::{Health, Heartbeat};
 pub use http::{Http, HttpPasswordError};
 pub use libpq::LibpqEnvironment;
 pub use lists::{ExtraFeed, ListSource, WatchList};
-pub use log::{Log, LogFormat};
+pub use log::{Log, LogFormat, Otlp, OtlpHeadersError};
 pub use mute::{MuteTime, end_of_mute};
 pub use reconcile::Reconcile;
 pub use retention::Retention;
@@ -219,7 +219,7 @@ impl Config {
         let retention = Retention::read(root.section("retention"));
         let alerts = Alerts::read(root.section("alerts"), &environment);
         let http = Http::read(root.section("http"), &environment);
-        let log = Log::read(root.section("log"));
+        let log = Log::read(root.section("log"), &environment);
         root.close();
         let alerts = match &schedule {
             Some(schedule) => alerts.with(schedule.timezone, &tickets.closed_statuses),

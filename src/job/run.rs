@@ -228,6 +228,8 @@ impl Run {
             &report.tally,
             report.seconds,
         );
+        #[cfg(feature = "otlp")]
+        report::trace(&report, (&self.key, kind), (self.origin.at, now));
         self.lock.release().await;
         match result {
             // The caller waits until the database is back and repeats the run.

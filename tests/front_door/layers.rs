@@ -21,10 +21,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cluster", &["model"]),
     ("signals", &[]),
     ("measures", &["model", "http", "store"]),
+    ("traces", &["model", "config"]),
     (
         "job",
         &[
             "model", "clock", "config", "files", "http", "source", "store", "sink", "measures",
+            "traces",
         ],
     ),
     ("capture", &["model", "config", "http", "source"]),
@@ -48,7 +50,8 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "model", "capture", "clock", "cluster", "config", "daemon", "files", "http", "job",
-            "logging", "signals", "simulate", "sink", "source", "startup", "store", "transfer",
+            "logging", "signals", "simulate", "sink", "source", "startup", "store", "traces",
+            "transfer",
         ],
     ),
     ("main", &["cli"]),

@@ -111,6 +111,8 @@ mod notices;
 mod odd_answers;
 mod old_copies;
 mod other_words;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod outages;
 mod outgoing;
 mod pager;

@@ -36,9 +36,15 @@ fn the_example_is_the_default_configuration() {
     }
 }
 
-/// The example with its optional keys enabled, but for the one that contradicts a `url`.
+/// The example with its optional keys enabled, but for the one that contradicts a `url`, and
+/// those that this build refuses.
 pub(super) fn complete() -> String {
-    switched_on(true).replace("\nshare_with = ", "\n#share_with = ")
+    let text = switched_on(true).replace("\nshare_with = ", "\n#share_with = ");
+    if cfg!(feature = "otlp") {
+        text
+    } else {
+        text.replace("\notlp_", "\n#otlp_")
+    }
 }
 
 #[test]

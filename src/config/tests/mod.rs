@@ -8,6 +8,7 @@ mod example;
 mod health;
 mod hooks;
 mod http;
+mod log;
 mod misplaced;
 mod misplaced_anywhere;
 mod rules;

@@ -11,6 +11,8 @@ use super::parts::{self, LEASE, Learned, SETTLE_RETRY};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::model::Ending;
+#[cfg(feature = "otlp")]
+use crate::model::FailureReason;
 use crate::sink::{Receipt, Refused, Sink};
 use crate::store::alerts::delivery::{self, Attempt, Claim};
 use crate::store::alerts::{remote_object, sink_state};
@@ -60,6 +62,8 @@ pub(crate) async fn attempt(
     };
     let failure = sent.as_ref().err().map(|refused| refused.kind);
     crate::measures::attempted(sink.name(), &attempt.ending, failure, began.elapsed());
+    #[cfg(feature = "otlp")]
+    trace(&claim, &attempt, failure);
     log_outcome(&claim, &attempt.ending);
     let outcome = (&attempt, learned.as_ref());
     settle_with_retries(context, &claim, outcome).await?;
@@ -90,6 +94,21 @@ fn ending(sent: &Result<Receipt, Refused>, failures: i32, now: DateTime<Utc>) ->
         }
         _ => Ending::Abandoned { error },
     }
+}
+
+/// Makes the span of an attempt.
+#[cfg(feature = "otlp")]
+fn trace(claim: &Claim, attempt: &Attempt, failure: Option<FailureReason>) {
+    crate::traces::attempted(&crate::traces::Attempt {
+        sink: &claim.sink,
+        message_id: &claim.message.id,
+        rule: &claim.message.rule,
+        alerts: claim.message.alerts.len(),
+        status: attempt.status,
+        ending: &attempt.ending,
+        failure,
+        time: (attempt.at, attempt.latency),
+    });
 }
 
 fn log_outcome(claim: &Claim, ending: &Ending) {

@@ -5,6 +5,8 @@ use serde::Serialize;
 use tracing::{error, info, warn};
 
 use crate::job::failure::Failure;
+#[cfg(feature = "otlp")]
+use crate::model::RunFailure;
 use crate::model::{Mode, Outcome, SourceKey, Tally, counted};
 
 /// A run that ended.
@@ -74,4 +76,22 @@ pub(super) fn log_ended(report: &Report, key: &SourceKey, failure: Option<&Failu
             counted(quarantined, "record")
         );
     }
+}
+
+/// Makes the span of a run.
+#[cfg(feature = "otlp")]
+pub(super) fn trace(
+    report: &Report,
+    (key, failure): (&SourceKey, Option<RunFailure>),
+    times: (DateTime<Utc>, DateTime<Utc>),
+) {
+    crate::traces::run_ended(&crate::traces::Run {
+        key,
+        id: report.run_id,
+        mode: report.mode,
+        outcome: &report.outcome,
+        failure,
+        tally: &report.tally,
+        times,
+    });
 }
