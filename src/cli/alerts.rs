@@ -18,7 +18,7 @@ use crate::job::alerts::test_sink::{self, SinkTest};
 use crate::model::counted;
 use crate::startup::Opened;
 use crate::store::alerts::outcome;
-use crate::store::alerts::resend::{self, DeadLetters};
+use crate::store::alerts::resend::{self, DeadLetters, To};
 
 #[derive(Debug, Args)]
 pub(super) struct Alerts {
@@ -39,7 +39,8 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Send again under the same ID, also if silenced or dead-lettered
+    /// Send again under the same ID, also if silenced or dead-lettered, to the sinks that have
+    /// not accepted it
     Resend(Resend),
     /// Send a test message now and print the receiver's answer; needs no database
     Test {
@@ -59,9 +60,12 @@ struct Resend {
     /// Resend all dead letters instead of IDs; only failed deliveries are repeated
     #[arg(long, value_parser = ["dead_letter"], conflicts_with = "ids")]
     state: Option<String>,
-    /// Only to this sink
+    /// Only to this sink; with IDs also if it has accepted the message
     #[arg(long, value_name = "SINK")]
     sink: Option<String>,
+    /// With IDs: to all sinks, also those that have accepted the message
+    #[arg(long, conflicts_with_all = ["sink", "state"])]
+    all_sinks: bool,
     /// With IDs: create objects again whose ids are not known (`remember`); delete them in
     /// the other system first
     #[arg(long, conflicts_with = "state")]
@@ -72,6 +76,17 @@ struct Resend {
     /// With --state: only messages created since: a duration (`7d`) or a date or time
     #[arg(long, value_name = "WHEN", value_parser = since, requires = "state")]
     since: Option<Since>,
+}
+
+impl Resend {
+    /// To which sinks of a message.
+    fn to(&self) -> To<'_> {
+        match &self.sink {
+            Some(sink) => To::Sink(sink),
+            None if self.all_sinks => To::All,
+            None => To::Undelivered,
+        }
+    }
 }
 
 pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> {
@@ -116,6 +131,7 @@ async fn show(opened: &Opened, id: &AlertId, json: bool, times: Times) -> anyhow
 async fn send_again(config: &Config, opened: &Opened, wanted: &Resend) -> anyhow::Result<bool> {
     drop(ask::up_to_date(opened).await?);
     let only = wanted.sink.as_deref();
+    let to = wanted.to();
     let mut good = true;
     let mut messages = BTreeSet::new();
     for id in &wanted.ids {
@@ -138,17 +154,22 @@ async fn send_again(config: &Config, opened: &Opened, wanted: &Resend) -> anyhow
         }
         let sinks = sinks_of(config, document["rule"].as_str(), only);
         let now = Clock::system().now();
-        if wanted.new_object && resend::forget_nameless(&mut transaction, id, only).await? == 0 {
+        if wanted.new_object && !resend::forget_nameless(&mut transaction, id, to).await? {
             print_error(&format!(
                 "alert {id}: no object whose id is not known; see the view `remote_objects`"
             ));
             good = false;
             continue;
         }
-        let due = resend::resend(&mut transaction, id, only, &sinks, now).await?;
+        let due = resend::resend(&mut transaction, id, to, &sinks, now).await?;
         transaction.commit().await?;
         if due == 0 && is_under_way(&document, only) {
             print_done(&format!("alert {id}: being delivered already"));
+        } else if due == 0 && is_delivered(&document) {
+            print_error(&format!(
+                "alert {id}: all its sinks have accepted it; to send it again, use --all-sinks or --sink NAME"
+            ));
+            good = false;
         } else if due == 0 {
             print_error(&format!(
                 "alert {id}: no sink to send to; name one with --sink"
@@ -162,6 +183,13 @@ async fn send_again(config: &Config, opened: &Opened, wanted: &Resend) -> anyhow
         }
     }
     Ok(good)
+}
+
+/// Whether the alert was delivered to some sink.
+fn is_delivered(document: &serde_json::Value) -> bool {
+    let deliveries = document["deliveries"].as_array();
+    let mut deliveries = deliveries.into_iter().flatten();
+    deliveries.any(|delivery| delivery["state"] == "delivered")
 }
 
 /// Whether a delivery of the alert is waiting.

@@ -112,14 +112,13 @@ fn raise(
         // It goes to other sinks than the other alerts of the group.
         group = TimeDelta::zero();
     }
-    let silence = silences.iter().find(|one| one.fits(OWN_RULE, &alert));
     Some(Raised {
         id: Uuid::parse_str(&alert.id).ok()?,
         rule: OWN_RULE.to_owned(),
         purpose: Purpose::Health,
         seq: None,
         through: None,
-        silence_id: silence.map(|silence| silence.id),
+        silences: Silence::matching(silences, OWN_RULE, &alert),
         alert,
         is_shadow: !health.enabled,
         sinks,
