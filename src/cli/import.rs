@@ -7,9 +7,10 @@ use tokio::io::AsyncRead;
 
 use super::import_bundle::{self, is_bundle};
 use super::output::print_error;
-use super::report::{LOG_OF_RUNS, not_followed, print_run};
+use super::report::{LOG_OF_RUNS, not_followed};
 use super::shared::Shared;
 use super::stop::stop_on_signals;
+use super::sync_report::report;
 use super::{ask, chosen_list};
 use crate::clock::Clock;
 use crate::config::{Config, Token};
@@ -129,7 +130,13 @@ async fn import_all(context: &Context, wanted: &Import, id: i64) -> anyhow::Resu
             }
         };
         let ran = import::import(context, &key, &name, reader).await;
-        good &= print_run(&key, ran.map_err(|failure| failure.chain()), wanted.json)?;
+        good &= report(
+            context,
+            &key,
+            ran.map_err(|failure| failure.chain()),
+            wanted.json,
+        )
+        .await?;
         if context.stop.is_cancelled() {
             return Ok(false);
         }

@@ -7,8 +7,10 @@ use super::output::{print_done, print_error, print_json};
 use super::report::print_run;
 use super::shared::Shared;
 use super::stop::stop_on_signals;
+use super::sync_report::nothing_new_of;
 use crate::clock::Clock;
 use crate::job::bundle::{self, Bundle, Key, Taken};
+use crate::job::run::Ran;
 use crate::model::counted;
 use crate::startup;
 
@@ -39,19 +41,29 @@ pub(super) async fn run(
         let pool = opened.pool.clone();
         let context = startup::bundle_context(&config, from, pool, clock.clone(), stop).await?;
         let mut good = true;
-        let mut tell = |taken: Taken| match print_taken(taken, json) {
-            Ok(is_good) => good &= is_good,
-            Err(error) => {
-                print_error(&error.to_string());
-                good = false;
+        let mut runs = Vec::new();
+        let mut tell = |taken: Taken| {
+            if let Taken::Run(key, Ok(Ran::Ended(report))) = &taken {
+                runs.push((key.clone(), report.run_id));
+            }
+            match print_taken(taken, json) {
+                Ok(is_good) => good &= is_good,
+                Err(error) => {
+                    print_error(&error.to_string());
+                    good = false;
+                }
             }
         };
         bundle::take(&context, &bundle, accept_removals, &mut tell).await??;
         if good {
             bundle::complete(&context, &bundle).await?;
         }
+        let mut nothing_new = true;
+        for (key, run_id) in runs {
+            nothing_new &= nothing_new_of(&context, &key, run_id).await?;
+        }
         print_end(&bundle, good);
-        Ok(good)
+        Ok(good && nothing_new)
     })
     .await
 }

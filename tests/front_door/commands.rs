@@ -292,6 +292,23 @@ async fn the_demo_ends_when_its_time_is_over() {
     assert_eq!(std::fs::read_dir(tmp.path()).unwrap().count(), 0);
 }
 
+#[tokio::test]
+async fn the_configuration_of_the_demo_fits_its_upstream() {
+    let tmp = state_dir();
+    let mut command = binary();
+    command.arg("demo").env("TMPDIR", tmp.path());
+    let mut demo = Running::start(&mut command);
+    let line = demo.line("export ADVISORYD_CONFIG=").await;
+    let (_, file) = line.split_once('=').unwrap();
+    let checked = told(&["--config", file, "check"]);
+    assert_eq!(checked.code, 0, "{checked}");
+    assert!(!checked.to_string().contains("warn "), "{checked}");
+    let open = told(&["--config", file, "tickets", "--open-for", "30d"]);
+    assert_eq!(open.code, 0, "{open}");
+    demo.signal(Signal::SIGINT);
+    assert!(demo.ended().await.success());
+}
+
 /// The sum of the advisories by severity.
 fn demo_advisories(said: &str) -> u64 {
     let row = |line: &str| {
@@ -311,6 +328,9 @@ async fn demo_in(tmp: &std::path::Path, arguments: &[&str]) -> Running {
     let mut demo = Running::start(&mut command);
     let ended = demo.ended().await;
     let said = demo.stdout() + &demo.stderr();
+    for odd in ["still recovering", "does not exist"] {
+        assert!(!said.contains(odd), "{said}");
+    }
     assert!(ended.success(), "{ended}: {said}");
     demo
 }
@@ -475,9 +495,16 @@ async fn check_warns_of_secrets_that_others_may_read_or_write() {
         std::fs::set_permissions(&token, std::fs::Permissions::from_mode(mode)).unwrap();
         let checked = world.told(&["check", "--offline"]);
         assert_eq!(checked.code, 0, "{checked:?}");
-        let is_warned = checked.stderr.contains("contains a secret");
+        let is_warned = checked.stdout.contains("contains a secret");
         assert_eq!(is_warned, mode & 0o026 != 0, "{mode:o}: {checked:?}");
-        warnings.push(checked.stderr.replace(token.to_str().unwrap(), "[token]"));
+        let warned = checked.stdout.lines();
+        let warned = warned.filter(|line| line.starts_with("warn"));
+        let warned: Vec<&str> = warned.collect();
+        warnings.push(
+            warned
+                .join("\n")
+                .replace(token.to_str().unwrap(), "[token]"),
+        );
     }
     assert_reads!(warnings.join("\n"));
 }
