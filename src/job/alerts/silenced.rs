@@ -25,14 +25,14 @@ pub(super) async fn active(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
 ) -> Result<Vec<Silenced>, sqlx::Error> {
-    let silences = silence::active(connection, now).await?.into_iter();
-    let silenced = silences.map(|silence| Silenced {
+    let active = silence::active(connection, now).await?.into_iter();
+    let found = active.map(|silence| Silenced {
         id: silence.id,
         until: silence.until,
         alerts: 0,
         silence,
     });
-    Ok(silenced.collect())
+    Ok(found.collect())
 }
 
 impl Silenced {
