@@ -139,7 +139,9 @@ impl Joining {
                 if error.as_database_error().is_some() {
                     self.wait.is_alive();
                 }
-                let code = error.as_database_error().and_then(|error| error.code());
+                let code = error
+                    .as_database_error()
+                    .and_then(sqlx::error::DatabaseError::code);
                 Ok(Err(match code.as_deref() {
                     Some(NO_SUCH_DATABASE) => NO_DATABASE_YET.to_owned(),
                     _ => error.to_string(),
