@@ -10,7 +10,7 @@ use super::output::print_note;
 use super::shared::Shared;
 use super::{ask, chosen_list};
 use crate::clock::Clock;
-use crate::model::filter::{Field, FlagField, NumberField};
+use crate::model::filter::{Field, Filter, FlagField, NumberField, Test, WatchListTest};
 use crate::model::{Catalogue, counted};
 use crate::store::enrichment::state;
 use crate::store::reports::question::{self, AdvisoryLine, AdvisoryQuestion, Sort};
@@ -28,18 +28,14 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
     wanted.check_spans(&time)?;
     let (sort, is_reversed) = wanted.order();
     let changed = wanted.changed.map(|span| time.of(span)).unwrap_or_default();
-    let lists: Vec<String> = wanted
-        .watch_list
-        .iter()
-        .map(|(name, _)| name.clone())
-        .collect();
+    let lists = std::mem::take(&mut wanted.watch_list);
     let shown = Shown {
         sort,
         // Who looks for a CVE wants to know where it is.
         has_lists: !wanted.cve.is_empty(),
     };
     let (filter, form) = wanted.into_filter(&time, times.zone());
-    let asked = AdvisoryQuestion {
+    let mut asked = AdvisoryQuestion {
         filter,
         now,
         changed_since: changed.0,
@@ -50,8 +46,9 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
     };
     let details = config.feeds.details;
     let ask = async |connection: &mut PgConnection| {
-        for name in &lists {
-            chosen_list::id(connection, Some(name)).await?;
+        if !lists.is_empty() {
+            let lists = chosen(connection, &lists).await?;
+            asked.filter = Filter::All(vec![asked.filter, lists]);
         }
         let found = question::advisories(connection, &asked, details).await?;
         let unread = unread(connection, &asked).await?;
@@ -66,6 +63,16 @@ pub(super) async fn run(shared: Shared, mut wanted: Advisories) -> anyhow::Resul
     print_unlisted(unlisted);
     print_unread(unread);
     Ok(true)
+}
+
+/// One of these watch lists. What was written may be a part of a name.
+async fn chosen(connection: &mut PgConnection, lists: &[String]) -> anyhow::Result<Filter> {
+    let mut chosen = Vec::new();
+    for list in lists {
+        let id = chosen_list::id(connection, Some(list)).await?;
+        chosen.extend(id.map(|id| Filter::Test(Test::WatchList(WatchListTest::Id(id)))));
+    }
+    Ok(Filter::Any(chosen))
 }
 
 /// Names the published files that were never read.

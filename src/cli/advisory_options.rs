@@ -117,12 +117,6 @@ pub(super) fn vendor(text: &str) -> Result<Filter, String> {
     comparison(Field::List(ListField::Vendor), Comparison::Equal, text)
 }
 
-/// The name, and a filter for it.
-pub(super) fn watch_list(text: &str) -> Result<(String, Filter), String> {
-    let filter = comparison(Field::WatchList, Comparison::Equal, text)?;
-    Ok((text.to_owned(), filter))
-}
-
 pub(super) fn sort(text: &str) -> Result<(Sort, bool), String> {
     let (name, is_reversed) = match text.strip_suffix(":asc") {
         Some(name) => (name, true),

@@ -6,7 +6,6 @@ use clap::Args;
 
 use super::advisory_options::{
     cve, cvss, epss, filter, level, product, said, solution, sort, threat, vector, vendor,
-    watch_list,
 };
 use super::exit::WrongUsage;
 use super::list::Form;
@@ -65,8 +64,8 @@ pub(super) struct Advisories {
     #[arg(long, value_name = "NAME", value_parser = vendor)]
     pub(super) vendor: Vec<Filter>,
     /// In this watch list
-    #[arg(long, visible_alias = "list", value_name = "NAME|ID", value_parser = watch_list)]
-    pub(super) watch_list: Vec<(String, Filter)>,
+    #[arg(long, visible_alias = "list", value_name = "NAME|ID")]
+    pub(super) watch_list: Vec<String>,
     /// Released or modified by the vendor since: a duration (`7d`), a day (`yesterday`,
     /// `monday`), a date or a time; a month (`2026-10`) is that month, `FROM..TO` a span
     #[arg(long, value_name = "WHEN", value_parser = span)]
@@ -224,10 +223,6 @@ impl Advisories {
             self.cve,
             self.product,
             self.vendor,
-            self.watch_list
-                .into_iter()
-                .map(|(_, filter)| filter)
-                .collect(),
         ];
         let several = several.into_iter().filter(|values| !values.is_empty());
         parts.extend(several.map(Filter::Any));

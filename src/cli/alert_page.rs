@@ -6,7 +6,10 @@ use chrono::DateTime;
 use serde_json::Value;
 
 use super::times::Times;
-use crate::model::one_line;
+use crate::model::{one_line, outgoing_within};
+
+/// Longest part of a receiver's answer.
+const ANSWER_CHARS: usize = 200;
 
 const FACTS: [&str; 11] = [
     "state",
@@ -63,7 +66,7 @@ fn dismissed(delivery: &Value, times: Times) -> String {
 fn line(attempt: &Value, times: Times) -> String {
     let part = |name: &str| text(&attempt[name]).unwrap_or_default();
     let status = text(&attempt["status"]).unwrap_or_else(|| "-".to_owned());
-    let said = text(&attempt["error"]).unwrap_or_else(|| part("answer"));
+    let said = said(text(&attempt["error"]), &part("answer"));
     format!(
         "attempt {}  {}  {}  {status}  {}  {said}",
         part("attempt"),
@@ -71,6 +74,16 @@ fn line(attempt: &Value, times: Times) -> String {
         part("outcome"),
         latency(&part("latency")),
     )
+}
+
+/// Why an attempt failed, and what the receiver answered: the reason is often only there.
+fn said(error: Option<String>, answer: &str) -> String {
+    let answer = outgoing_within(answer, ANSWER_CHARS);
+    match error {
+        None => answer,
+        Some(error) if answer.is_empty() || error.contains(&answer) => error,
+        Some(error) => format!("{error}; it answered: {answer}"),
+    }
 }
 
 /// A time as people or programs read it; other texts stay as they are.

@@ -19,7 +19,7 @@ use crate::job::alerts::test_sink::{self, SinkTest};
 use crate::model::counted;
 use crate::startup::Opened;
 use crate::store::alerts::outcome;
-use crate::store::alerts::resend;
+use crate::store::alerts::resend::{self, To};
 
 #[derive(Debug, Args)]
 pub(super) struct Alerts {
@@ -40,9 +40,8 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Send again under the same ID, also if silenced or dead-lettered
-    ///
-    /// With --state, only the deliveries that failed are repeated.
+    /// Send again under the same ID, also if silenced or dead-lettered, to the sinks that have
+    /// not accepted it
     Resend(Resend),
     /// Dismiss dead letters that need not be sent any more; `resend` still sends them
     Dismiss(Dismiss),
@@ -60,10 +59,24 @@ enum What {
 struct Resend {
     #[command(flatten)]
     which: Which,
+    /// With IDs: to all sinks, also those that have accepted the message
+    #[arg(long, conflicts_with_all = ["sink", "state"])]
+    all_sinks: bool,
     /// With IDs: create objects again whose ids are not known (`remember`); delete them in
     /// the other system first
     #[arg(long, conflicts_with = "state")]
     new_object: bool,
+}
+
+impl Resend {
+    /// To which sinks of a message.
+    fn to(&self) -> To<'_> {
+        match &self.which.sink {
+            Some(sink) => To::Sink(sink),
+            None if self.all_sinks => To::All,
+            None => To::Undelivered,
+        }
+    }
 }
 
 pub(super) async fn run(shared: Shared, wanted: Alerts) -> anyhow::Result<bool> {
@@ -109,6 +122,7 @@ async fn show(opened: &Opened, id: &AlertId, json: bool, times: Times) -> anyhow
 async fn send_again(config: &Config, opened: &Opened, wanted: &Resend) -> anyhow::Result<bool> {
     drop(ask::up_to_date(opened).await?);
     let only = wanted.which.sink.as_deref();
+    let to = wanted.to();
     let mut good = true;
     let mut messages = BTreeSet::new();
     for id in &wanted.which.ids {
@@ -131,17 +145,22 @@ async fn send_again(config: &Config, opened: &Opened, wanted: &Resend) -> anyhow
         }
         let sinks = sinks_of(config, document["rule"].as_str(), only);
         let now = Clock::system().now();
-        if wanted.new_object && resend::forget_nameless(&mut transaction, id, only).await? == 0 {
+        if wanted.new_object && !resend::forget_nameless(&mut transaction, id, to).await? {
             print_error(&format!(
                 "alert {id}: no object whose id is not known; see the view `remote_objects`"
             ));
             good = false;
             continue;
         }
-        let due = resend::resend(&mut transaction, id, only, &sinks, now).await?;
+        let due = resend::resend(&mut transaction, id, to, &sinks, now).await?;
         transaction.commit().await?;
         if due == 0 && is_under_way(&document, only) {
             print_done(&format!("alert {id}: being delivered already"));
+        } else if due == 0 && is_delivered(&document) {
+            print_error(&format!(
+                "alert {id}: all its sinks have accepted it; to send it again, use --all-sinks or --sink NAME"
+            ));
+            good = false;
         } else if due == 0 {
             print_error(&format!(
                 "alert {id}: no sink to send to; name one with --sink"
@@ -155,6 +174,13 @@ async fn send_again(config: &Config, opened: &Opened, wanted: &Resend) -> anyhow
         }
     }
     Ok(good)
+}
+
+/// Whether the alert was delivered to some sink.
+fn is_delivered(document: &serde_json::Value) -> bool {
+    let deliveries = document["deliveries"].as_array();
+    let mut deliveries = deliveries.into_iter().flatten();
+    deliveries.any(|delivery| delivery["state"] == "delivered")
 }
 
 /// Whether a delivery of the alert is waiting.

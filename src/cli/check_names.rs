@@ -1,14 +1,42 @@
 //! The part of `check` that compares the names of watch lists with upstream's: a wrong id
-//! would give its alerts the name of another list.
+//! would give its alerts the name of another list. It also names the lists that are not followed.
 
 use super::finding::Finding;
 use crate::config::Config;
-use crate::model::ListedList;
+use crate::model::{ListedList, counted};
 
-/// Whether names of the configuration can be compared.
-pub(super) fn has_names(config: &Config) -> bool {
-    let mut lists = config.watch_lists.iter();
-    lists.any(|list| list.name.is_some() && !list.discovered)
+/// Lists named at most.
+const MOST: usize = 8;
+
+/// The lists of the account that nothing follows; `None` if all are followed.
+pub(super) fn not_followed(config: &Config, listed: &[ListedList]) -> Option<Finding> {
+    let is_new = |list: &&ListedList| {
+        let is_excluded = config.unfollowed.contains(&list.id);
+        list.enabled && !is_excluded && !config.names(list.id)
+    };
+    let others: Vec<String> = listed
+        .iter()
+        .filter(is_new)
+        .map(|list| match &list.name {
+            Some(name) => format!("{} \"{name}\"", list.id),
+            None => list.id.to_string(),
+        })
+        .collect();
+    let more = others.len().saturating_sub(MOST);
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    (!others.is_empty()).then(|| {
+        let named: Vec<&str> = others.iter().take(MOST).map(String::as_str).collect();
+        let named = named.join(", ");
+        let text = format!(
+            "{} of this account not followed: {named}{more}; add them under [[watch_lists]], or set [discovery] watch_lists = true",
+            counted(others.len(), "watch list")
+        );
+        Finding::good("watch lists", text)
+    })
 }
 
 /// A warning for each list that upstream gives another name than the configuration.
@@ -17,14 +45,16 @@ pub(super) fn differing(config: &Config, listed: &[ListedList]) -> Vec<Finding> 
     named
         .filter_map(|list| {
             let ours = list.name.as_deref()?;
-            let theirs = listed.iter().find(|one| one.id == list.id)?.name.as_deref()?;
+            let theirs = listed
+                .iter()
+                .find(|one| one.id == list.id)?
+                .name
+                .as_deref()?;
             let is_same = ours.trim().to_lowercase() == theirs.trim().to_lowercase();
             (!is_same).then(|| {
                 Finding::warning(
                     format!("watch list {}", list.id),
-                    format!(
-                        "the configuration names it `{ours}`, upstream `{theirs}`; alerts and tables show the name of the configuration: check the ID"
-                    ),
+                    format!("named \"{ours}\" here, \"{theirs}\" upstream; compare the ID"),
                 )
             })
         })

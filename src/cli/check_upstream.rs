@@ -1,5 +1,6 @@
 //! The part of `check` that asks upstream. Every request counts against the
-//! account's limits, so each list and the JSON API cost one and the tickets at most five.
+//! account's limits, so each list, the JSON API
+//! and the names of all lists cost one and the tickets at most five.
 
 use std::sync::Arc;
 
@@ -86,8 +87,10 @@ pub(super) async fn check(
             return Ok(());
         }
     }
+    let others = check_names::not_followed(&config, &listed);
+    let others = others.filter(|_| !config.discovery.watch_lists);
     let names = check_names::differing(&config, &listed);
-    for finding in names {
+    for finding in names.into_iter().chain(others) {
         reporter.report(finding);
     }
     let json = if config.fetches_details() {
@@ -125,24 +128,19 @@ struct Lists {
     config: Config,
     /// What became of discovery, if it is on.
     discovery: Option<Asked>,
-    /// The account's lists, as far as they were asked for.
+    /// The account's lists, as far as they can be read.
     listed: Vec<ListedList>,
 }
 
-/// The lists that would be followed now, asked of upstream where `[discovery]` does or a list
-/// has a name; nothing is stored.
+/// The lists that would be followed now, and those of the account; nothing is stored.
 async fn lists(context: &Context) -> Lists {
     let config = &context.config;
     if !config.discovery.watch_lists {
-        let listing = if check_names::has_names(config) {
-            discover::ask(context).await.ok()
-        } else {
-            None
-        };
+        let listing = discover::ask(context).await.ok();
         return Lists {
             config: Config::clone(config),
             discovery: None,
-            // An account whose lists cannot be read has no names to compare.
+            // An account whose lists cannot be read has nothing to compare.
             listed: listing.map(|listing| listing.lists).unwrap_or_default(),
         };
     }

@@ -1,4 +1,4 @@
-//! Watch lists, as users name them: by id or by name.
+//! Watch lists, as users name them: by id, by name or by a part of it.
 
 use sqlx::{PgConnection, PgPool};
 
@@ -79,15 +79,25 @@ async fn lists_in_reach(config: &Config) -> Vec<NamedList> {
     lists
 }
 
-/// The id of the list of that name.
+/// The id of the list of that name, or of the only one whose name contains it.
 fn called(lists: &[NamedList], wanted: &str) -> anyhow::Result<i64> {
-    let is_it = |list: &&NamedList| list.name.to_lowercase() == wanted.to_lowercase();
-    let found: Vec<&NamedList> = lists.iter().filter(is_it).collect();
+    let lower = wanted.to_lowercase();
+    let is_it = |list: &&NamedList| list.name.to_lowercase() == lower;
+    let has_it = |list: &&NamedList| !lower.is_empty() && list.name.to_lowercase().contains(&lower);
+    let mut found: Vec<&NamedList> = lists.iter().filter(is_it).collect();
+    let is_part = found.is_empty();
+    if is_part {
+        found = lists.iter().filter(has_it).collect();
+    }
     match found[..] {
         [list] => Ok(list.id),
         [] => anyhow::bail!(
             "there is no watch list `{wanted}`; {}",
             known(lists, wanted)
+        ),
+        _ if is_part => anyhow::bail!(
+            "several watch lists have `{wanted}` in their names; use more of it, or the ID of one: {}",
+            named(found.into_iter())
         ),
         _ => anyhow::bail!(
             "several watch lists are called `{wanted}`; use the ID of one: {}",

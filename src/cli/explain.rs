@@ -1,24 +1,29 @@
 //! `advisoryd explain`: why an alert was or was not sent.
 
 use clap::Args;
+use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::ask;
 use super::output::{print_json, print_line};
 use super::shared::Shared;
+use super::show::saids;
 use super::show_page::called;
 use super::times::Times;
+use super::{ack, ask};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::alerts::explain::{self, Explained};
+use crate::model::filter::is_cve;
 use crate::model::{RecordKind, one_line};
+use crate::store::alerts::acknowledgement;
 use crate::store::reports::{question, receipt};
 
 /// What to explain.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// Advisory (SA87735), or ticket by its number (12 or '#12') or ID
-    #[arg(value_name = "SAID|TICKET")]
+    /// Advisory (SA87735), CVE (all advisories that mention it), or ticket by its number (12 or
+    /// '#12') or ID
+    #[arg(value_name = "SAID|CVE|TICKET")]
     key: String,
     /// Only for this rule
     #[arg(long, value_name = "NAME")]
@@ -31,28 +36,32 @@ pub(super) struct Explain {
 pub(super) async fn run(shared: Shared, wanted: Explain) -> anyhow::Result<bool> {
     let config = shared.load_and_log(Some("warn"))?;
     ask::with_connection(&config, async |connection| {
-        show(&config, connection, &wanted, shared.times()).await
+        let written = wanted.key.trim().to_uppercase();
+        let keys = if is_cve(&written) {
+            saids(connection, &written, config.feeds.details).await?
+        } else {
+            vec![written]
+        };
+        let mut good = true;
+        for (place, key) in keys.iter().enumerate() {
+            if place > 0 && !wanted.json {
+                print_line("");
+            }
+            good &= show(&config, connection, (&wanted, key), shared.times()).await?;
+        }
+        Ok(good)
     })
     .await
 }
 
+/// Explains one; false if it is not stored.
 async fn show(
     config: &Config,
     connection: &mut PgConnection,
-    wanted: &Explain,
+    (wanted, written): (&Explain, &str),
     times: Times,
 ) -> anyhow::Result<bool> {
-    let written = wanted.key.trim().to_uppercase();
-    let digits = written.trim_start_matches('#');
-    let (kind, key, found) = if let Ok(number) = digits.parse::<i64>() {
-        let found = question::ticket_called(connection, number, digits != written).await?;
-        let id = found.as_ref().map(|document| document["id"].to_string());
-        let key = id.unwrap_or_else(|| digits.to_owned());
-        (RecordKind::Ticket, key, found)
-    } else {
-        let found = question::advisory(connection, &written).await?;
-        (RecordKind::Advisory, written, found)
-    };
+    let (kind, key, found) = find(connection, written).await?;
     let receipt = receipt::receipt(connection, kind, &key, config.feeds.details).await?;
     let now = Clock::system().now();
     let all = explain::explain(connection, &key, wanted.rule.as_deref(), (&receipt, now)).await?;
@@ -61,17 +70,22 @@ async fn show(
     }
     if wanted.json {
         all.iter().try_for_each(print_json)?;
-        return Ok(true);
+        return Ok(found.is_some());
     }
     let title = match &found {
         Some(document) => document["title"].as_str().unwrap_or("it has no title"),
         None => "not stored",
     };
+    let acknowledged = acknowledgement::in_force(connection, &key, now).await?;
+    let acknowledged = acknowledged.filter(|_| kind == RecordKind::Advisory);
     let head = match (&found, kind) {
         (Some(document), RecordKind::Ticket) => called(document),
         _ => key,
     };
     print_line(&one_line(&format!("{head}: {title}")));
+    if let Some(ack) = acknowledged {
+        print_line(&format!("  {}", one_line(&ack::words(&ack, times))));
+    }
     let sentences = receipt.sentences();
     for sentence in &sentences {
         print_line(&format!("  {}", times.in_sentence(&one_line(sentence))));
@@ -84,7 +98,23 @@ async fn show(
     if !page.is_empty() {
         print_line(&page);
     }
-    Ok(true)
+    Ok(found.is_some())
+}
+
+/// What is stored under a number of a ticket, its id, or the identifier of an advisory.
+async fn find(
+    connection: &mut PgConnection,
+    written: &str,
+) -> Result<(RecordKind, String, Option<Value>), sqlx::Error> {
+    let digits = written.trim_start_matches('#');
+    if let Ok(number) = digits.parse::<i64>() {
+        let found = question::ticket_called(connection, number, digits != written).await?;
+        let id = found.as_ref().map(|document| document["id"].to_string());
+        let key = id.unwrap_or_else(|| digits.to_owned());
+        return Ok((RecordKind::Ticket, key, found));
+    }
+    let found = question::advisory(connection, written).await?;
+    Ok((RecordKind::Advisory, written.to_owned(), found))
 }
 
 /// The error if there is nothing to explain.

@@ -3,7 +3,7 @@
 use console::Style;
 use serde::Serialize;
 
-use super::output::{is_quiet, print_error, print_json, print_styled};
+use super::output::{is_quiet, print_json, print_styled};
 use crate::model::legible;
 
 /// How it stands.
@@ -86,7 +86,7 @@ impl Reporter {
                 State::Ok => print_styled(&line("ok", Style::new().green())),
                 State::Skipped => print_styled(&line("skip", Style::new().dim())),
                 State::Failed => print_styled(&line("FAIL", Style::new().red().bold())),
-                State::Warning => print_error(message),
+                State::Warning => print_styled(&line("warn", Style::new().yellow())),
             }
         }
         self.findings.push(finding);

@@ -13,7 +13,7 @@ use crate::cluster::Role;
 use crate::config::Config;
 use crate::job::health::freshness;
 use crate::job::lists::discover;
-use crate::model::{one_line, shortened};
+use crate::model::{ConditionState, one_line, shortened};
 use crate::startup::Opened;
 use crate::store::health::condition;
 use crate::store::ledger::daemon;
@@ -229,7 +229,7 @@ async fn read(config: &Config) -> anyhow::Result<Found> {
 
 async fn read_from(config: &Config, connection: &mut PgConnection) -> anyhow::Result<Found> {
     let conditions = condition::states(connection).await?;
-    let raised = conditions.into_iter().filter(|state| state.is_raised);
+    let raised = conditions.into_iter().filter(ConditionState::is_found);
     Ok(Found {
         config: discover::followed(connection, config).await?,
         sources: report::sources(connection).await?,

@@ -12,6 +12,7 @@ use super::output::{print_error, print_json};
 use super::report::{LOG_OF_RUNS, not_followed, print_ended, print_run};
 use super::shared::Shared;
 use super::stop::stop_on_signals;
+use super::sync_report::nothing_new_of;
 use super::{ask, chosen_list};
 use crate::clock::Clock;
 use crate::config::{Config, Token};
@@ -165,7 +166,9 @@ async fn print_imported(
     let unread = unread::unread(&mut connection, &[report.run_id]).await?;
     let unread = UnreadLine::of(&unread);
     drop(connection);
-    let is_good = print_ended(&key.label(), report, json);
+    let nothing_new =
+        report.tally.quarantined == 0 || nothing_new_of(context, key, report.run_id).await?;
+    let is_good = print_ended(&key.label(), report, json) && nothing_new;
     if json {
         print_json(&Imported { report, unread })?;
     } else {

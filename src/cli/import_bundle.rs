@@ -8,6 +8,7 @@ use super::output::{print_done, print_error, print_json};
 use super::report::print_run;
 use super::shared::Shared;
 use super::stop::stop_on_signals;
+use super::sync_report::nothing_new_of;
 use crate::clock::Clock;
 use crate::job::bundle::{self, Bundle, Key, Taken};
 use crate::job::run::Ran;
@@ -44,8 +45,8 @@ pub(super) async fn run(
         let mut good = true;
         let mut runs = Vec::new();
         let mut tell = |taken: Taken| {
-            if let Taken::Run(_, Ok(Ran::Ended(report))) = &taken {
-                runs.push(report.run_id);
+            if let Taken::Run(key, Ok(Ran::Ended(report))) = &taken {
+                runs.push((key.clone(), report.run_id));
             }
             match print_taken(taken, json) {
                 Ok(is_good) => good &= is_good,
@@ -59,16 +60,21 @@ pub(super) async fn run(
         if good {
             bundle::complete(&context, &bundle).await?;
         }
+        let ids: Vec<i64> = runs.iter().map(|(_, id)| *id).collect();
         let mut connection = opened.pool.acquire().await?;
-        let unread = UnreadLine::of(&unread::unread(&mut connection, &runs).await?);
+        let unread = UnreadLine::of(&unread::unread(&mut connection, &ids).await?);
         drop(connection);
         if json {
             print_json(&unread)?;
         } else {
             unread.print();
         }
+        let mut nothing_new = true;
+        for (key, run_id) in runs {
+            nothing_new &= nothing_new_of(&context, &key, run_id).await?;
+        }
         print_end(&bundle, good);
-        Ok(good)
+        Ok(good && nothing_new)
     })
     .await
 }

@@ -69,7 +69,7 @@ pub(super) async fn run(shared: Shared, wanted: Rules) -> anyhow::Result<bool> {
                     &config,
                     chosen(&config, wanted.rule.as_deref())?,
                     &said,
-                    wanted.json,
+                    (wanted.json, shared.times()),
                 )
                 .await
             }
@@ -106,7 +106,7 @@ async fn test(config: &Config, wanted: Test, times: Times) -> anyhow::Result<boo
         if wanted.json {
             print_json(tried)?;
         } else {
-            print_line(&page(tried, times));
+            print_line(&page(tried, config, times));
         }
     }
     Ok(true)
@@ -134,7 +134,7 @@ fn chosen<'a>(config: &'a Config, only: Option<&str>) -> anyhow::Result<Vec<&'a 
 }
 
 /// The result of one rule as text.
-fn page(tried: &BackTest, times: Times) -> String {
+fn page(tried: &BackTest, config: &Config, times: Times) -> String {
     let mut lines = vec![format!(
         "rule `{}`: {} in {}",
         tried.rule,
@@ -149,6 +149,9 @@ fn page(tried: &BackTest, times: Times) -> String {
     if !verdicts.is_empty() {
         lines.push(format!("  changes: {}", verdicts.join(", ")));
     }
+    let notes = rules_test::unknown(&tried.unknown, config).into_iter();
+    let notes = notes.chain(rules_test::silenced(&tried.silenced, times));
+    lines.extend(notes.map(|note| format!("  {note}")));
     for message in tried.messages.iter().rev().take(PRINTED_MESSAGES).rev() {
         let at = times.exact(message.at);
         lines.push(format!(
@@ -169,12 +172,13 @@ fn page(tried: &BackTest, times: Times) -> String {
             "  (the last {PRINTED_MESSAGES} messages; --json prints all)"
         ));
     }
-    lines.extend(tried.published.iter().flat_map(by_publication));
+    let published = tried.published.iter();
+    lines.extend(published.flat_map(|published| by_publication(published, config)));
     lines.join("\n")
 }
 
 /// What the rule would have sent about the stored advisories, and a sample.
-fn by_publication(published: &Published) -> Vec<String> {
+fn by_publication(published: &Published, config: &Config) -> Vec<String> {
     let biggest = published.biggest_day.map_or_else(String::new, |day| {
         format!(", biggest day {} ({day})", published.biggest)
     });
@@ -184,6 +188,8 @@ fn by_publication(published: &Published) -> Vec<String> {
         counted(published.days, "day"),
         published.per_week
     )];
+    let unknown = rules_test::unknown(&published.unknown, config);
+    lines.extend(unknown.map(|note| format!("    {note}")));
     if let Some(Ok(text)) = published.sample.as_ref().map(as_text) {
         lines.push("  sample message:".to_owned());
         let text = legible(text.trim_end());

@@ -1,5 +1,6 @@
 //! `advisoryd rules test`: for one advisory, and compared with other rules.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -15,7 +16,9 @@ use crate::config::{Config, process_environment};
 use crate::job::alerts::back_test::{self, BackTest, Replay};
 use crate::job::alerts::difference::{self, Only};
 use crate::job::alerts::published::published;
+use crate::job::alerts::silenced::Silenced;
 use crate::job::alerts::try_one::try_advisory;
+use crate::job::alerts::unknown::Unknown;
 use crate::model::{Matcher, counted, legible};
 use crate::sink::as_text;
 
@@ -93,12 +96,57 @@ fn line(only: &Only, times: Times) -> String {
     ))
 }
 
+/// How many of the alerts there are only because a value is unknown, and what changes that.
+pub(super) fn unknown(unknown: &Unknown, config: &Config) -> Option<String> {
+    let values = unknown.values.iter();
+    let values: Vec<String> = values
+        .map(|(value, count)| format!("{value} {count}"))
+        .collect();
+    (unknown.alerts > 0).then(|| {
+        format!(
+            "{} of them only because a value is unknown ({}); {}",
+            unknown.alerts,
+            values.join(", "),
+            advice(unknown.values.keys().copied(), config)
+        )
+    })
+}
+
+/// What makes the values known, where that is up to the configuration, and how a rule
+/// excludes what lacks them.
+fn advice(values: impl Iterator<Item = &'static str>, config: &Config) -> String {
+    const SKIP: &str = "with `missing = \"skip\"`, the rule does not match without the value";
+    let enrichment = &config.enrichment;
+    let lacking = values.filter_map(|value| match value {
+        "kev" | "ransomware" => enrichment.kev.is_none().then_some("kev"),
+        "epss" => enrichment.epss.is_none().then_some("epss"),
+        _ => None,
+    });
+    let lacking: BTreeSet<&str> = lacking.collect();
+    let mut advice: Vec<String> = lacking
+        .into_iter()
+        .map(|key| format!("[enrichment] {key} is not set"))
+        .collect();
+    advice.push(SKIP.to_owned());
+    advice.join("; ")
+}
+
+/// The silences that match some of the alerts.
+pub(super) fn silenced(all: &[Silenced], times: Times) -> Vec<String> {
+    let line = |one: &Silenced| {
+        let alerts = counted(one.alerts, "alert");
+        let until = times.exact(one.until);
+        format!("silence #{}, until {until}, matches {alerts}", one.id)
+    };
+    all.iter().map(line).collect()
+}
+
 /// Whether an advisory would be reported, rule by rule.
 pub(super) async fn one(
     config: &Config,
     chosen: Vec<&Matcher>,
     said: &str,
-    json: bool,
+    (json, times): (bool, Times),
 ) -> anyhow::Result<bool> {
     let said = said.trim().to_uppercase();
     let now = Clock::system().now();
@@ -115,7 +163,15 @@ pub(super) async fn one(
             print_json(one)?;
             continue;
         }
-        print_line(&legible(&format!("rule `{}` {}", one.rule, one.text)));
+        let text = times.in_sentence(&one.text);
+        print_line(&legible(&format!("rule `{}` {text}", one.rule)));
+        if !one.unknown.is_empty() {
+            let values = one.unknown.join(", ");
+            let advice = advice(one.unknown.iter().copied(), config);
+            print_line(&format!(
+                "    it matches only because a value is unknown ({values}); {advice}"
+            ));
+        }
         if let Some(Ok(text)) = one.sample.as_ref().map(as_text) {
             let text = legible(text.trim_end());
             for line in text.lines() {

@@ -72,7 +72,7 @@ async fn show(
 }
 
 /// The advisories that mention a CVE, the most severe first.
-async fn saids(
+pub(super) async fn saids(
     connection: &mut PgConnection,
     cve: &str,
     details: Details,

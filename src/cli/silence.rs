@@ -57,18 +57,22 @@ enum What {
 
 #[derive(Debug, Args)]
 struct Add {
-    /// Matchers such as `rule=soc`, `key=SA123*`, `title=*printer*`; fields: rule, what, kind, key, severity, title, product, cve, watch_list
+    /// Matchers such as `rule=soc`, `key=SA123*`, `severity=high+`, `title=*printer*`; fields: rule, what, kind, key, severity, title, product, cve, watch_list
     #[arg(required = true, value_name = "FIELD=PATTERN", value_parser = matcher)]
     matchers: Vec<(String, String)>,
     /// Reason for the silence
-    #[arg(long)]
+    #[arg(long, visible_alias = "note")]
     reason: String,
     /// End: a duration from now (`8h`), a date or month (2026-12-31, to its end) or a time
     #[arg(long, value_name = "WHEN", value_parser = since)]
     until: Since,
-    /// Add the silence even if it matches no existing rule, kind, severity or watch list
+    /// Add the silence even if it matches no existing rule, kind, severity, watch list or
+    /// product
     #[arg(long)]
     force: bool,
+    /// Add nothing; only print what it would have suppressed
+    #[arg(long)]
+    dry_run: bool,
 }
 
 fn matcher(text: &str) -> Result<(String, String), String> {
@@ -77,8 +81,15 @@ fn matcher(text: &str) -> Result<(String, String), String> {
         .filter(|(_, pattern)| !pattern.is_empty())
         .ok_or_else(|| "write a field, `=` and a pattern, such as `key=SA123*`".to_owned())?;
     let field = field.trim();
-    let severity = severity_from_name(pattern).filter(|_| field == "severity");
-    let pattern = severity.map_or_else(|| pattern.to_owned(), |one| one.name().to_owned());
+    let (name, worse) = match pattern.strip_suffix('+') {
+        Some(name) => (name, "+"),
+        None => (pattern, ""),
+    };
+    let severity = severity_from_name(name).filter(|_| field == "severity");
+    let pattern = severity.map_or_else(
+        || pattern.to_owned(),
+        |one| format!("{}{worse}", one.name()),
+    );
     Ok((field.to_owned(), pattern))
 }
 
@@ -119,11 +130,18 @@ async fn add(
     let matchers: BTreeMap<String, String> = wanted.matchers.into_iter().collect();
     let compiled = Compiled::new(0, until, &matchers).map_err(anyhow::Error::msg)?;
     let mut connection = ask::up_to_date(opened).await?;
-    let known = silence::known(&mut connection).await?;
+    let mut known = silence::known(&mut connection).await?;
+    if compiled.names_products() {
+        known.products = Some(silence::known_products(&mut connection).await?);
+    }
     if let Some(why) = compiled.matches_nothing(&known).filter(|_| !wanted.force) {
         anyhow::bail!("{why}; use --force to add the silence nevertheless");
     }
     let past = silence::past_alerts(&mut connection, now - PAST, MOST_PAST).await?;
+    if wanted.dry_run {
+        print_line(&would_have(&compiled, &past));
+        return Ok(true);
+    }
     let by = login();
     let reason = outgoing(&wanted.reason);
     let about = (reason.as_str(), by.as_str());

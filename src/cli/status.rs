@@ -25,6 +25,7 @@ use crate::job::lists::discover;
 use crate::model::{ConditionState, counted};
 use crate::startup::Opened;
 use crate::store::alerts::outcome::{self, SinkLine};
+use crate::store::alerts::silence;
 use crate::store::bundle;
 use crate::store::health::condition;
 use crate::store::ledger::account;
@@ -116,6 +117,7 @@ async fn read(
         advisories: report::advisories(connection).await?,
         sizes: report::table_sizes(connection).await?,
         sinks: sinks(connection).await?,
+        silences: silence::standing(connection, now).await?,
         details: Details::look(config, connection, now).await?,
         mirror: Mirror::look(config, connection, now).await?,
         enrichment: Enrichment::look(config, connection, now).await?,
@@ -146,6 +148,7 @@ impl Status {
             "bundle": self.bundle,
             "feed_days": self.feed_days,
             "sinks": self.sinks,
+            "silences": self.silences,
             "tables": self.sizes,
             "psql": opened.psql,
             "psql_of_group": opened.psql_of_group,

@@ -17,12 +17,14 @@ use super::status_source::named;
 use super::times::Times;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::job::health::findings::sink_key;
 use crate::job::health::freshness;
 use crate::job::lists::discover;
 use crate::model::{
     Condition, ConditionState, DateFilter, RunFailure, SourceKey, chain, counted, is_in_future,
     one_line,
 };
+use crate::store::alerts::outcome::{self, SinkLine};
 use crate::store::health::condition;
 use crate::store::lists::discovery;
 use crate::store::reports::full_reads::{self, FailedFullRead};
@@ -145,9 +147,10 @@ impl Seen {
             Condition::DiscoveryIncomplete,
             Condition::FullReadFailed,
         ];
-        let active = conditions
-            .into_iter()
-            .filter(|state| state.is_raised && !computed.contains(&state.condition));
+        let sinks = outcome::sinks(connection).await?;
+        let active = conditions.into_iter().filter(|state| {
+            state.is_found() && !computed.contains(&state.condition) && is_of_now(state, &sinks)
+        });
         Ok(Self {
             daemons: Daemons::look(connection).await?,
             sources,
@@ -232,6 +235,16 @@ impl Seen {
             problems,
         }
     }
+}
+
+/// Whether it is so now: a failing sink works again with its first delivery, and is of no
+/// account once it is not configured; the next check of the daemon resolves it.
+fn is_of_now(state: &ConditionState, sinks: &[SinkLine]) -> bool {
+    let mut failing = sinks
+        .iter()
+        .filter(|sink| sink.configured && sink.failing_since.is_some());
+    state.condition != Condition::SinkFailing
+        || failing.any(|sink| state.key == sink_key(&sink.name))
 }
 
 /// What is wrong with a source.

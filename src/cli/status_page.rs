@@ -15,6 +15,7 @@ use super::times::Times;
 use crate::job::health::findings::sink_key;
 use crate::model::{Condition, ConditionState, DateFilter, counted, legible, outgoing_within};
 use crate::store::alerts::outcome::SinkLine;
+use crate::store::alerts::silence;
 use crate::store::bundle::Bundle;
 use crate::store::ledger::account::Unread;
 use crate::store::ledger::unknown_field::UnknownField;
@@ -32,6 +33,7 @@ pub(super) struct Status {
     pub(super) advisories: i64,
     pub(super) sizes: Vec<TableSize>,
     pub(super) sinks: Vec<SinkLine>,
+    pub(super) silences: silence::Standing,
     pub(super) details: Details,
     pub(super) mirror: Mirror,
     pub(super) enrichment: Enrichment,
@@ -68,21 +70,10 @@ fn problems(status: &Status, plan: &Plan, (times, in_detail): (Times, bool)) -> 
             .as_ref()
             .map(|unread| unread_line(unread, times)),
     );
-    let active = status.conditions.iter().filter(|state| state.is_raised);
-    // What is in quarantine now is told of each source below.
-    let active = active.filter(|state| state.condition != Condition::QuarantineGrew);
-    // And that a sink fails, of the sink.
-    let failing = || {
-        status
-            .sinks
-            .iter()
-            .filter(|sink| sink.failing_since.is_some())
-    };
-    let is_told = |state: &&ConditionState| {
-        let is_of = |sink: &SinkLine| state.key == sink_key(&sink.name);
-        state.condition == Condition::SinkFailing && failing().any(is_of)
-    };
-    let active = active.filter(|state| !is_told(state));
+    let active = status.conditions.iter().filter(|state| state.is_found());
+    // What is in quarantine now is told of each source below, and that a sink fails, of the sink.
+    let told = [Condition::QuarantineGrew, Condition::SinkFailing];
+    let active = active.filter(|state| !told.contains(&state.condition));
     lines.extend(active.map(|state| condition_line(state, times)));
     let followed = || status.sources.iter().filter(|source| source.configured);
     let count = followed().count();
@@ -128,7 +119,19 @@ fn notes(status: &Status, plan: &Plan, times: Times, in_detail: bool) -> Vec<Str
         lines.push(discovery_line(plan, state));
     }
     let sinks = status.sinks.iter().filter(|sink| !needs_attention(sink));
-    lines.extend(sinks.map(|sink| sink_line(sink, now)));
+    lines.extend(sinks.map(|sink| match works_again(status, sink) {
+        Some(since) => {
+            let since = times.full(since);
+            format!("{}; works again since {since}", sink_line(sink, now))
+        }
+        None => sink_line(sink, now),
+    }));
+    lines.extend(silences_line(&status.silences, times));
+    let flapping = status.conditions.iter().filter(|state| {
+        let is_quiet = state.is_raised && !state.is_found();
+        is_quiet && state.condition != Condition::SinkFailing
+    });
+    lines.extend(flapping.map(|state| flapping_line(state, times)));
     if in_detail {
         lines.extend(status.feed_days.as_ref().map(|known| {
             let counts = known.counts.name();
@@ -178,8 +181,46 @@ fn condition_line(state: &ConditionState, times: Times) -> String {
     format!("{name} since {since}: {key}: {summary}")
 }
 
+/// That alerts are held back: who waits for them should know.
+fn silences_line(silences: &silence::Standing, times: Times) -> Option<String> {
+    let until = times.full(silences.until?);
+    let end = if silences.active == 1 {
+        format!("until {until}")
+    } else {
+        format!("the last until {until}")
+    };
+    Some(format!(
+        "{} active, {end}; {} held back (`advisoryd silence list`)",
+        counted(silences.active, "silence"),
+        counted(silences.alerts, "alert")
+    ))
+}
+
+/// One that is not found any more, and that returned so soon before that this is watched.
+fn flapping_line(state: &ConditionState, times: Times) -> String {
+    let (name, key) = (state.condition.name(), &state.key);
+    let quiet = state.quiet_since.unwrap_or(state.since);
+    format!(
+        "{name}: {key}: not found since {}; resolved after an hour without it, because it returned soon after it was resolved",
+        times.full(quiet)
+    )
+}
+
+/// Since when a sink works that was reported as failing, while that is not resolved: until the
+/// next check, or for an hour if it fails again and again.
+fn works_again(status: &Status, sink: &SinkLine) -> Option<DateTime<Utc>> {
+    let key = sink_key(&sink.name);
+    let mut raised = status.conditions.iter().filter(|state| state.is_raised);
+    let state =
+        raised.find(|state| state.condition == Condition::SinkFailing && state.key == key)?;
+    state.quiet_since.or(sink.last_success_at)
+}
+
 fn needs_attention(sink: &SinkLine) -> bool {
-    sink.failing_since.is_some() || sink.dead_letters > 0 || (!sink.configured && sink.waiting > 0)
+    if !sink.configured {
+        return sink.waiting > 0;
+    }
+    sink.failing_since.is_some() || sink.dead_letters > 0
 }
 
 /// How many fields no column is read from, and the newest of them.

@@ -1,4 +1,4 @@
-//! What `advisoryd sync` says of a run.
+//! What `advisoryd sync` and `advisoryd import` say of a run.
 
 use super::output::print_error;
 use super::report::print_run;
@@ -20,7 +20,7 @@ pub(super) async fn report(
 }
 
 /// Whether a run put nothing into quarantine that was not there before. What it did is
-/// a failure of `sync`: no rule sees such a record.
+/// a failure of the command: no rule sees such a record.
 pub(super) async fn quarantined_nothing_new(
     context: &Context,
     key: &SourceKey,
@@ -32,8 +32,17 @@ pub(super) async fn quarantined_nothing_new(
     if report.tally.quarantined == 0 {
         return Ok(true);
     }
+    nothing_new_of(context, key, report.run_id).await
+}
+
+/// The same of the run with this id.
+pub(super) async fn nothing_new_of(
+    context: &Context,
+    key: &SourceKey,
+    run_id: i64,
+) -> anyhow::Result<bool> {
     let mut connection = context.pool.acquire().await?;
-    let new = quarantine::first_received(&mut connection, report.run_id).await?;
+    let new = quarantine::first_received(&mut connection, run_id).await?;
     if new > 0 {
         print_error(&format!(
             "{key}: {} in quarantine; see `advisoryd quarantine list`",

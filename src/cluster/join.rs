@@ -25,6 +25,11 @@ const SILENT_WITHIN: Duration = Duration::from_secs(15);
 /// about to answer.
 const SUSPENDED_WITHIN: Duration = Duration::from_secs(2);
 
+/// What the server answers for a database that does not exist (`invalid_catalog_name`).
+const NO_SUCH_DATABASE: &str = "3D000";
+/// What that means in a first start.
+const NO_DATABASE_YET: &str = "its database is being created";
+
 /// An attempt to join, over several looks at the lock.
 #[derive(Debug)]
 pub(super) struct Joining {
@@ -81,7 +86,13 @@ impl Joining {
             None => "an advisoryd process".to_owned(),
         };
         if self.wait.report_is_due() {
-            warn!("waiting for the private PostgreSQL of {holder_in_words}: {reason}");
+            let text = format!("waiting for the private PostgreSQL of {holder_in_words}: {reason}");
+            // A first start takes its time on a busy machine.
+            if reason == NO_DATABASE_YET {
+                info!("{text}");
+            } else {
+                warn!("{text}");
+            }
         }
         if let Some(holder) = visible
             && self.wait.silent_for() >= SUSPENDED_WITHIN
@@ -128,7 +139,13 @@ impl Joining {
                 if error.as_database_error().is_some() {
                     self.wait.is_alive();
                 }
-                Ok(Err(error.to_string()))
+                let code = error
+                    .as_database_error()
+                    .and_then(sqlx::error::DatabaseError::code);
+                Ok(Err(match code.as_deref() {
+                    Some(NO_SUCH_DATABASE) => NO_DATABASE_YET.to_owned(),
+                    _ => error.to_string(),
+                }))
             }
         }
     }

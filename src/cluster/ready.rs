@@ -102,7 +102,7 @@ pub(super) async fn connect_when_ready(
         };
         if is_starting(&error) {
             wait.is_alive();
-            if wait.report_is_due() {
+            if !is_about_to_answer(server) && wait.report_is_due() {
                 warn!("{}", progress(server, wait));
             }
         } else if error.as_database_error().is_some() {
@@ -117,6 +117,13 @@ pub(super) async fn connect_when_ready(
         sleep(pause).await;
         pause = (pause * 3 / 2).min(LONGEST_PAUSE);
     }
+}
+
+/// Whether the server has logged that it accepts connections: the next attempt succeeds, and
+/// there is nothing to say of a recovery.
+fn is_about_to_answer(server: &Server) -> bool {
+    let last = server.log().last_message().unwrap_or_default();
+    last.ends_with("ready to accept connections")
 }
 
 /// How far a server is that does not accept connections yet.

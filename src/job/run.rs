@@ -264,7 +264,10 @@ impl Run {
             // An import or a reconciliation does not show whether new data can be read.
             _ if !self.mode.advances_cursor() => {}
             Outcome::Ok => self.complete(&mut transaction, work, now).await?,
-            Outcome::Failed(error) | Outcome::Interrupted(error) => {
+            Outcome::Interrupted(error) => {
+                source::interrupted(&mut transaction, self.source.id, error, now).await?;
+            }
+            Outcome::Failed(error) => {
                 source::failed(&mut transaction, self.source.id, (error, kind), now).await?;
             }
         }

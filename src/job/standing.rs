@@ -80,7 +80,7 @@ pub struct Standing {
 impl Standing {
     /// The conditions that are active among `states`, in words.
     pub fn conditions(states: &[ConditionState]) -> Vec<String> {
-        let active = states.iter().filter(|state| state.is_raised);
+        let active = states.iter().filter(|state| state.is_found());
         active
             .map(|state| format!("{} ({})", state.condition.title(true), state.key))
             .collect()

@@ -193,6 +193,8 @@ pub enum Evidence {
     Against,
     /// Unknown: the condition keeps its state.
     None,
+    /// What it affected is no longer configured.
+    Gone,
 }
 
 #[cfg(test)]

@@ -94,6 +94,12 @@ impl ConditionState {
         self.over_at.is_some_and(|at| self.since - at < FLAPPING)
     }
 
+    /// Whether it was found by the last check that could tell. One that flaps is not resolved
+    /// at once, but it is no problem while nothing shows it.
+    pub fn is_found(&self) -> bool {
+        self.is_raised && self.quiet_since.is_none()
+    }
+
     /// The alert for this state. Its id is derived, so that two daemons send one alert.
     pub fn alert(&self, now: DateTime<Utc>) -> Alert {
         let (what, edge) = (
@@ -134,6 +140,7 @@ pub fn decide(
     match (raised, finding.evidence) {
         (None, Evidence::For) => transition(ConditionState::begun(finding, former, now), true),
         (None, _) | (Some(_), Evidence::None) => None,
+        (Some(raised), Evidence::Gone) => transition(raised.over(finding, now), true),
         (Some(raised), Evidence::For) if has_grown(raised, finding) => {
             let mut again = ConditionState::begun(finding, former, now);
             again.since = raised.since;
@@ -236,6 +243,26 @@ mod tests {
                 (30, 2, true),
                 (660, 2, false)
             ]
+        );
+    }
+
+    #[test]
+    fn one_of_what_is_no_longer_configured_is_over_at_once_although_it_flaps() {
+        let decided = [
+            (0, Evidence::For),
+            (1, Evidence::Against),
+            (2, Evidence::For),
+            (3, Evidence::Gone),
+        ];
+        let mut standing: Option<ConditionState> = None;
+        for (minute, evidence) in decided {
+            let finding = found(Condition::SinkFailing, evidence, 1);
+            let step = decide(standing.as_ref(), &finding, at(minute));
+            standing = step.map(|step| step.state);
+        }
+        assert_eq!(
+            standing.map(|state| (state.is_raised, state.occurrence)),
+            Some((false, 2))
         );
     }
 

@@ -1,5 +1,7 @@
 //! Rule evaluation. Pure: the same rule and subject always give the same verdict.
 
+mod unknown;
+
 use chrono_tz::Tz;
 use regex::{Regex, RegexBuilder};
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::filter::severity_from_name;
 use super::{Alert, ChangeKind, Condition, Globs, OWN_RULE, Severity, Subject};
 
 /// Kinds of alerts of rules that are evaluated by the clock.
@@ -57,6 +58,21 @@ impl Field {
         }
     }
 
+    /// Compiles a pattern; `high+` is this severity and all that are worse.
+    fn globs(self, pattern: &str) -> Result<Globs, String> {
+        let least = pattern.strip_suffix('+').filter(|_| self == Self::Severity);
+        let Some(name) = least else {
+            return Globs::new(&[pattern.to_owned()]);
+        };
+        let least = severity_from_name(name).ok_or_else(|| {
+            let known = Severity::ALL.map(Severity::name).join(", ");
+            format!("unknown severity `{name}`; expected one of {known}")
+        })?;
+        let names = Severity::ALL.into_iter().filter(|one| *one >= least);
+        let names: Vec<String> = names.map(|one| one.name().to_owned()).collect();
+        Globs::new(&names)
+    }
+
     fn from_name(name: &str) -> Result<Self, String> {
         Self::ALL
             .into_iter()
@@ -89,7 +105,8 @@ impl Field {
                 severities.chain(["unknown"]).map(str::to_owned).collect()
             }
             Self::WatchList => names.watch_lists.clone(),
-            Self::Key | Self::Title | Self::Cve | Self::Product => return None,
+            Self::Product => names.products.clone().filter(|all| !all.is_empty())?,
+            Self::Key | Self::Title | Self::Cve => return None,
         };
         Some(all)
     }
@@ -128,6 +145,39 @@ pub struct KnownNames {
     pub rules: Vec<String>,
     /// Ids and names of the watch lists.
     pub watch_lists: Vec<String>,
+    /// Names and CPEs of the stored products; `None` if they were not looked up.
+    pub products: Option<Vec<String>>,
+}
+
+/// A matcher.
+#[derive(Debug, Clone)]
+struct Compare {
+    field: Field,
+    /// As it was written.
+    pattern: String,
+    globs: Globs,
+}
+
+impl Compare {
+    /// That none of the values that there are matches.
+    fn nothing(&self, known: &[String]) -> String {
+        let Self { field, pattern, .. } = self;
+        if *field == Field::Product {
+            let anywhere = Globs::new(&[format!("*{pattern}*")]);
+            let is_part = anywhere.is_ok_and(|globs| known.iter().any(|one| globs.fit(one)));
+            let advice = if is_part {
+                format!("a pattern matches the whole name: product=*{pattern}*")
+            } else {
+                "see advisoryd_v1.advisory_products".to_owned()
+            };
+            return format!("no stored product is called `{pattern}`; {advice}");
+        }
+        let known = match known.len() {
+            0 => "there are none".to_owned(),
+            _ => format!("known: {}", known.join(", ")),
+        };
+        format!("no `{}` matches this pattern; {known}", field.name())
+    }
 }
 
 /// Suppresses matching alerts for a limited time.
@@ -137,7 +187,7 @@ pub struct Silence {
     pub id: i64,
     /// When it expires.
     pub until: DateTime<Utc>,
-    matchers: Vec<(Field, Globs)>,
+    matchers: Vec<Compare>,
 }
 
 impl Silence {
@@ -154,8 +204,11 @@ impl Silence {
         }
         let compiled = matchers.iter().map(|(field, pattern)| {
             let field = Field::from_name(field)?;
-            let globs = Globs::new(std::slice::from_ref(pattern))?;
-            Ok::<_, String>((field, globs))
+            Ok::<_, String>(Compare {
+                field,
+                globs: field.globs(pattern)?,
+                pattern: pattern.clone(),
+            })
         });
         Ok(Self {
             id,
@@ -167,18 +220,25 @@ impl Silence {
     /// Why no alert can match, as far as that is known: the first field whose pattern matches
     /// none of the values that there are.
     pub fn matches_nothing(&self, names: &KnownNames) -> Option<String> {
-        self.matchers.iter().find_map(|(field, globs)| {
-            let known = field.known(names)?;
-            if known.iter().any(|value| globs.fit(value)) {
-                return None;
-            }
-            let name = field.name();
-            let known = match known.len() {
-                0 => "there are none".to_owned(),
-                _ => format!("known: {}", known.join(", ")),
-            };
-            Some(format!("no `{name}` matches this pattern; {known}"))
+        self.matchers.iter().find_map(|one| {
+            let known = one.field.known(names)?;
+            let is_there = known.iter().any(|value| one.globs.fit(value));
+            (!is_there).then(|| one.nothing(&known))
         })
+    }
+
+    /// Whether it names products, which then have to be loaded.
+    pub fn names_products(&self) -> bool {
+        let mut matchers = self.matchers.iter();
+        matchers.any(|one| one.field == Field::Product)
+    }
+
+    /// The numbers of those that match this alert of this rule.
+    pub fn matching(silences: &[Self], rule: &str, alert: &Alert, subject: &Subject) -> Vec<i64> {
+        let matching = silences
+            .iter()
+            .filter(|one| one.fits_subject(rule, alert, subject));
+        matching.map(|one| one.id).collect()
     }
 
     /// Whether all matchers match this stored alert of this rule.
@@ -207,15 +267,9 @@ impl Silence {
         )
     }
 
-    /// Whether products have to be loaded for it.
-    pub fn names_products(&self) -> bool {
-        let mut matchers = self.matchers.iter();
-        matchers.any(|(field, _)| *field == Field::Product)
-    }
-
     fn fits_about(&self, rule: &str, about: &About<'_>) -> bool {
         self.matchers
             .iter()
-            .all(|(field, globs)| field.fits(globs, rule, about))
+            .all(|one| one.field.fits(&one.globs, rule, about))
     }
 }

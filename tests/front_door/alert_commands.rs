@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::Value;
+use toml::toml;
 
 use crate::support::settings::Rule;
 use crate::support::{HOOK_SECRET, Receiver, Told, World, assert_reads};
@@ -69,6 +70,56 @@ async fn rules_are_tried_on_what_is_stored_and_nothing_is_sent() {
 }
 
 #[tokio::test]
+async fn what_matches_only_because_a_value_is_unknown_is_counted_with_what_changes_that() {
+    let (mut world, _receiver) = watched().await;
+    let rule = |clauses| {
+        vec![Rule {
+            clauses,
+            ..Rule::to_hook("known", &["appeared"])
+        }]
+    };
+    world.settings.alerts.rules = rule(toml! { where = "kev and severity >= not_critical" });
+    world.pull_one().await;
+    world.later(TimeDelta::minutes(5));
+    world.simulator.publish(2);
+    world.pull_one().await;
+    let told = &lines(&world.told(&["rules", "test", "--since", "200d", "--json"]))[0];
+    assert_eq!(told["unknown"]["alerts"], 2, "{told}");
+    assert_eq!(told["unknown"]["values"]["kev"], 2, "{told}");
+    let published = &told["published"];
+    assert!(published["alerts"].as_u64() > Some(0), "{published}");
+    assert_eq!(published["unknown"]["alerts"], published["alerts"]);
+    let page = world.told(&["rules", "test", "--since", "200d"]).stdout;
+    let count = published["alerts"].as_u64().unwrap();
+    for count in [2, count] {
+        let line = format!(
+            "{count} of them only because a value is unknown (kev {count}); [enrichment] kev is not set; with `missing = \"skip\"`"
+        );
+        assert!(page.contains(&line), "{line}\n{page}");
+    }
+    let said = world.simulator.saids(1)[0].clone();
+    let one = ["rules", "test", "--advisory", &said];
+    let page = world.told(&one).stdout;
+    assert!(page.contains("value is unknown (kev)"), "{page}");
+    let json = &lines(&world.told(&[&one[..], &["--json"]].concat()))[0];
+    assert_eq!(json["unknown"], serde_json::json!(["kev"]));
+
+    // What decides alone is not unknown, and a rule may skip what is.
+    for clauses in [
+        toml! { where = "kev or said != \"SA1\"" },
+        toml! {
+            where = "kev and severity >= not_critical"
+            missing = "skip"
+        },
+    ] {
+        world.settings.alerts.rules = rule(clauses);
+        let told = &lines(&world.told(&["rules", "test", "--since", "200d", "--json"]))[0];
+        assert_eq!(told["unknown"]["alerts"], 0, "{told}");
+        assert_eq!(told["published"]["unknown"]["alerts"], 0, "{told}");
+    }
+}
+
+#[tokio::test]
 async fn on_a_new_installation_rules_are_tried_by_publication_date() {
     let (world, receiver) = watched().await;
     world.pull_one().await;
@@ -130,6 +181,121 @@ async fn alerts_are_listed_shown_and_told_again_under_the_same_id() {
             .len(),
         2
     );
+}
+
+#[tokio::test]
+async fn an_alert_is_sent_again_only_where_it_is_not_delivered() {
+    let (mut world, receiver) = watched().await;
+    let other = Receiver::start().await;
+    world.add_webhook("other", &other);
+    world.settings.alerts.rules[0].sinks = &["hook", "other"];
+    world.pull_one().await;
+    world.alert().await;
+    world.later(TimeDelta::minutes(5));
+    world.simulator.publish(1);
+    world.pull_one().await;
+    receiver.answer(400, None);
+    world.alert().await;
+    let counts = || (receiver.received().len(), other.received().len());
+    assert_eq!(counts(), (1, 1));
+    let listed = lines(&world.told(&["alerts", "list", "--json"]));
+    let id = listed[0]["id"].as_str().unwrap().to_owned();
+    let shown = world.told(&["alerts", "show", &id]).stdout;
+    assert!(shown.contains("; it answered: later"), "{shown}");
+
+    let again = world.told(&["alerts", "resend", &id]);
+    assert!(again.stdout.contains("1 delivery queued"), "{again}");
+    world.alert().await;
+    assert_eq!(counts(), (2, 1), "the other one has it");
+    let none = world.told(&["alerts", "resend", &id]);
+    assert_eq!(none.code, 1, "{none}");
+    assert!(none.stderr.contains("--all-sinks"), "{none}");
+    world.alert().await;
+    assert_eq!(counts(), (2, 1));
+    for (option, expected) in [
+        (&["--sink", "other"][..], (2, 2)),
+        (&["--all-sinks"], (3, 3)),
+    ] {
+        let told = world.told(&[&["alerts", "resend", &id][..], option].concat());
+        assert_eq!(told.code, 0, "{told}");
+        world.alert().await;
+        assert_eq!(counts(), expected, "{option:?}");
+    }
+}
+
+#[tokio::test]
+async fn active_silences_are_seen_and_count_each_alert_that_they_match() {
+    let (world, receiver) = watched().await;
+    world.pull_one().await;
+    world.alert().await;
+    let quiet = world.told(&["status"]).stdout;
+    assert!(!quiet.contains("silence"), "{quiet}");
+    let add = |matcher: &str, option: &[&str]| {
+        let arguments = ["silence", "add", matcher, "--note", "audit", "--until"];
+        world.told(&[&arguments[..], &["2h"], option].concat())
+    };
+    let dry = add("key=SA*", &["--dry-run"]);
+    assert_eq!(dry.code, 0, "{dry}");
+    assert!(dry.stdout.starts_with("of the 0 alerts"), "{dry}");
+    let silences = "select count(*) from advisoryd_v1.silences";
+    assert_eq!(world.count(silences).await, 0);
+    for matcher in ["key=SA*", "severity=not_critical+"] {
+        let added = add(matcher, &[]);
+        assert_eq!(added.code, 0, "{added}");
+    }
+    world.later(TimeDelta::minutes(5));
+    world.simulator.publish(1);
+    world.pull_one().await;
+    world.alert().await;
+    assert!(receiver.received().is_empty());
+    let listed = lines(&world.told(&["silence", "list", "--json"]));
+    let counts: Vec<&Value> = listed.iter().map(|one| &one["alerts"]).collect();
+    assert_eq!(counts, [1, 1], "it matches both");
+    let status = world.told(&["status"]).stdout;
+    assert!(
+        status.contains("2 silences active, the last until "),
+        "{status}"
+    );
+    assert!(status.contains("; 1 alert held back"), "{status}");
+    let said = listed_key(&world);
+    let one = world.told(&["rules", "test", "--advisory", &said]).stdout;
+    assert!(one.contains("would match; silenced by #"), "{one}");
+    let json = &lines(&world.told(&["rules", "test", "--json"]))[0];
+    assert_eq!(json["silenced"].as_array().unwrap().len(), 2, "{json}");
+    let page = world.told(&["rules", "test"]).stdout;
+    assert_eq!(page.matches("matches 1 alert").count(), 2, "{page}");
+}
+
+/// The advisory of the only alert.
+fn listed_key(world: &World) -> String {
+    let listed = lines(&world.told(&["alerts", "list", "--json"]));
+    listed[0]["key"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_silence_of_a_product_that_is_not_stored_is_refused_with_a_pattern_that_fits() {
+    let (world, _receiver) = watched().await;
+    world.pull_one().await;
+    let products =
+        "select name from advisoryd_v1.advisory_products where name like '% % %' limit 1";
+    let name = world.texts(products).await[0].to_lowercase();
+    let part = name.split_once(' ').unwrap().1;
+    let add = |product: &str| {
+        let matcher = format!("product={product}");
+        world.told(&["silence", "add", &matcher, "--reason", "x", "--until", "1h"])
+    };
+    let refused = add(part);
+    assert_eq!(refused.code, 1, "{refused}");
+    let advice = format!("product=*{part}*");
+    assert!(refused.stderr.contains(&advice), "{refused}");
+    assert_eq!(add("nothing like this").code, 1);
+    for product in [&name, &format!("*{part}*")] {
+        let added = add(product);
+        assert_eq!(added.code, 0, "{added}");
+    }
+    let worse = ["severity=hgh+", "--reason", "x", "--until", "1h"];
+    let wrong = world.told(&[&["silence", "add"][..], &worse].concat());
+    assert!(wrong.stderr.contains("unknown severity `hgh`"), "{wrong}");
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use advisoryd::simulate::Options;
 use serde_json::Value;
 
 use crate::support::settings::{Sink, WatchList};
-use crate::support::{Told, World, assert_reads, binary, state_dir};
+use crate::support::{Told, World, assert_reads, binary, small, state_dir};
 
 fn findings(world: &World, code: i32) -> Vec<Value> {
     let told = world.told(&["check", "--json"]);
@@ -88,6 +89,30 @@ fn each_error_of_the_configuration_is_a_finding() {
     }
 }
 
+#[tokio::test]
+async fn lists_of_the_account_that_are_not_followed_are_named() {
+    let mut world = World::with(Options {
+        watch_lists: 3,
+        ..small()
+    })
+    .await;
+    world.told(&["migrate"]);
+    world.lists = Some(vec![1]);
+    let page = world.told(&["check"]);
+    let line = page
+        .stdout
+        .lines()
+        .find(|line| line.contains("watch lists: "));
+    assert!(
+        line.is_some_and(|line| line
+            .starts_with("ok    watch lists: 2 watch lists of this account not followed: 2 \"")),
+        "{page}"
+    );
+    world.lists = None;
+    let page = world.told(&["check"]);
+    assert!(!page.stdout.contains("not followed"), "{page}");
+}
+
 /// All files below a directory.
 fn files(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
@@ -140,9 +165,14 @@ async fn a_watch_list_that_upstream_names_otherwise_is_warned_of() {
     let warned = warned.expect("a warning");
     assert_eq!(warned["check"], "watch list 1");
     let message = warned["message"].as_str().unwrap();
-    let theirs = message.split("upstream `").nth(1).unwrap();
-    let theirs = theirs.split('`').next().unwrap().to_uppercase();
+    let rest = message.strip_prefix("named \"Somebody else's\" here, \"");
+    let (theirs, rest) = rest.unwrap().split_once('"').unwrap();
+    assert_eq!(rest, " upstream; compare the ID");
+    let theirs = theirs.to_uppercase();
     assert!(!theirs.is_empty(), "{message}");
+    let page = world.told(&["check"]);
+    let line = format!("warn  watch list 1: {message}");
+    assert!(page.stdout.lines().any(|one| one == line), "{page}");
     world.settings.watch_lists = named(Box::leak(theirs.into_boxed_str()));
     let found = findings(&world, 0);
     assert!(

@@ -200,7 +200,11 @@ async fn only_a_rejected_token_ends_a_check_and_not_an_error_that_speaks_of_one(
     assert_eq!(checked.code, 1, "{checked:?}");
     let lines: Vec<&str> = checked.stdout.lines().skip(3).collect();
     assert_reads!(lines.join("\n"));
-    assert_eq!(documents.asked(), 2);
+    assert_eq!(
+        documents.asked(),
+        3,
+        "each feed, and the names of the lists"
+    );
 }
 
 #[tokio::test]
@@ -292,6 +296,23 @@ async fn the_demo_ends_when_its_time_is_over() {
     assert_eq!(std::fs::read_dir(tmp.path()).unwrap().count(), 0);
 }
 
+#[tokio::test]
+async fn the_configuration_of_the_demo_fits_its_upstream() {
+    let tmp = state_dir();
+    let mut command = binary();
+    command.arg("demo").env("TMPDIR", tmp.path());
+    let mut demo = Running::start(&mut command);
+    let line = demo.line("export ADVISORYD_CONFIG=").await;
+    let (_, file) = line.split_once('=').unwrap();
+    let checked = told(&["--config", file, "check"]);
+    assert_eq!(checked.code, 0, "{checked}");
+    assert!(!checked.to_string().contains("warn "), "{checked}");
+    let open = told(&["--config", file, "tickets", "--open-for", "30d"]);
+    assert_eq!(open.code, 0, "{open}");
+    demo.signal(Signal::SIGINT);
+    assert!(demo.ended().await.success());
+}
+
 /// The sum of the advisories by severity.
 fn demo_advisories(said: &str) -> u64 {
     let row = |line: &str| {
@@ -311,6 +332,9 @@ async fn demo_in(tmp: &std::path::Path, arguments: &[&str]) -> Running {
     let mut demo = Running::start(&mut command);
     let ended = demo.ended().await;
     let said = demo.stdout() + &demo.stderr();
+    for odd in ["still recovering", "does not exist"] {
+        assert!(!said.contains(odd), "{said}");
+    }
     assert!(ended.success(), "{ended}: {said}");
     demo
 }
@@ -475,9 +499,16 @@ async fn check_warns_of_secrets_that_others_may_read_or_write() {
         std::fs::set_permissions(&token, std::fs::Permissions::from_mode(mode)).unwrap();
         let checked = world.told(&["check", "--offline"]);
         assert_eq!(checked.code, 0, "{checked:?}");
-        let is_warned = checked.stderr.contains("contains a secret");
+        let is_warned = checked.stdout.contains("contains a secret");
         assert_eq!(is_warned, mode & 0o026 != 0, "{mode:o}: {checked:?}");
-        warnings.push(checked.stderr.replace(token.to_str().unwrap(), "[token]"));
+        let warned = checked.stdout.lines();
+        let warned = warned.filter(|line| line.starts_with("warn"));
+        let warned: Vec<&str> = warned.collect();
+        warnings.push(
+            warned
+                .join("\n")
+                .replace(token.to_str().unwrap(), "[token]"),
+        );
     }
     assert_reads!(warnings.join("\n"));
 }
@@ -505,5 +536,12 @@ fn a_database_elsewhere_is_verified_or_allowed_to_be_insecure() {
     let verified = check("url = \"postgres://me@192.0.2.2/x\"");
     assert_eq!(verified.code, 0, "{verified:?}");
     assert!(!format!("{refused}{allowed}{verified}").contains("hunter2"));
-    assert_reads!(refused, allowed.stderr, verified.stderr);
+    let warned = |told: &Told| {
+        let lines = told.stdout.lines();
+        let lines = lines.filter(|line| line.starts_with("warn"));
+        let lines: Vec<&str> = lines.collect();
+        lines.join("\n")
+    };
+    let warned = [&allowed, &verified].map(warned);
+    assert_reads!(refused, warned.join("\n"));
 }

@@ -376,3 +376,91 @@ async fn a_list_without_an_id_is_told_and_no_list_is_regarded_as_gone() {
     check::check_health(&world.context().await).await.unwrap();
     assert_eq!(world.texts(condition).await, [""; 0]);
 }
+
+#[tokio::test]
+async fn a_list_that_the_configuration_names_is_not_told_as_newly_followed() {
+    let mut world = discovering(2, NEVER, NEVER).await;
+    world.settings.watch_lists = vec![WatchList {
+        id: 2,
+        ..WatchList::default()
+    }];
+    let mut daemon = world.run().await;
+    read(&world, 2).await;
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.ended().await.success());
+    let events = daemon.events();
+    let of_list = |id: i64| -> Vec<&str> {
+        let found = events.iter().filter(|event| event["watch_list.id"] == id);
+        let texts = found.filter_map(|event| event["message"].as_str());
+        texts.filter(|text| text.contains("upstream")).collect()
+    };
+    assert_eq!(
+        of_list(1),
+        ["watch list 1 (`Linux servers`) appeared upstream; now followed"]
+    );
+    assert_eq!(
+        of_list(2),
+        [
+            "watch list 2 (`Workstations`) was found upstream; the configuration names it, and it is followed as before"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_list_is_chosen_by_a_part_of_its_name_that_only_it_has() {
+    let mut world = World::with(Options {
+        watch_lists: 3,
+        ..small()
+    })
+    .await;
+    world.lists = Some(Vec::new());
+    world.settings.tickets.enabled = Some(false);
+    let list = |id, name| WatchList {
+        id,
+        name: Some(name),
+        ..WatchList::default()
+    };
+    world.settings.watch_lists = vec![
+        list(1, "Linux servers"),
+        list(2, "Mail"),
+        list(3, "Mail servers"),
+    ];
+    assert_eq!(world.told(&["sync", "feeds"]).code, 0);
+    let chosen = |name: &str| world.told(&["advisories", "--watch-list", name, "--json"]);
+    let all = chosen("1");
+    assert_eq!(all.code, 0, "{all}");
+    assert_eq!(chosen("LINUX").stdout, all.stdout);
+    assert_eq!(chosen("mail").stdout, chosen("2").stdout, "its whole name");
+    let several = chosen("servers");
+    assert_eq!(several.code, 1, "{several}");
+    assert!(
+        several
+            .stderr
+            .contains("Linux servers (1), Mail servers (3)"),
+        "{several}"
+    );
+    assert_eq!(chosen("").code, 1);
+}
+
+#[tokio::test]
+async fn tickets_name_a_list_as_the_configuration_does() {
+    let mut world = World::new().await;
+    world.lists = Some(Vec::new());
+    world.settings.watch_lists = vec![WatchList {
+        id: 1,
+        name: Some("Our machines"),
+        ..WatchList::default()
+    }];
+    assert_eq!(world.told(&["sync"]).code, 0);
+    let of_list =
+        "select pretty_id from advisoryd_v1.tickets where watch_list_id = 1 order by id limit 1";
+    let number = format!("#{}", world.count(of_list).await);
+    let told = world.told(&["show", &number]).stdout;
+    assert!(told.contains("watch list        Our machines"), "{told}");
+    let raw = "select count(*) from advisoryd_v1.tickets
+               where watch_list_id = 1 and raw::text like '%Linux servers%'";
+    assert!(
+        world.count(raw).await > 0,
+        "what upstream says is there too"
+    );
+}

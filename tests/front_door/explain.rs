@@ -63,9 +63,11 @@ async fn watched() -> (World, Receiver) {
 /// Answers and sentences by change and rule.
 fn explained(world: &World, key: &str) -> BTreeMap<(String, String), (String, String)> {
     let told = world.told(&["explain", key, "--json"]);
-    assert_eq!(told.code, 0, "{told:?}");
+    let lines = told.json_lines();
+    let is_stored = lines.iter().any(|one| one["what"].is_string());
+    assert_eq!(told.code, i32::from(!is_stored), "{told:?}");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    told.json_lines()
+    lines
         .into_iter()
         .map(|one| {
             let of = (text(&one["what"]), text(&one["rule"]));
@@ -287,6 +289,37 @@ async fn what_a_rule_would_say_is_said_whatever_the_baseline_says() {
     let unknown = world.told(&["rules", "test", "--advisory", "SA1"]);
     assert!(unknown.stderr.contains("SA1 is not stored"), "{unknown}");
     assert!(receiver.received().is_empty());
+}
+
+#[tokio::test]
+async fn explain_takes_a_cve_tells_an_acknowledgement_and_fails_for_what_is_not_stored() {
+    let (world, _receiver) = watched().await;
+    world.pull_one().await;
+    world.alert().await;
+    let mentioned = "select min(cve || ' ' || said)
+                     from advisoryd_v1.advisories
+                     cross join lateral unnest(cves) as cve
+                     group by cve
+                     having count(*) = 1
+                     limit 1";
+    let mentioned = world.texts(mentioned).await.remove(0);
+    let (cve, said) = mentioned.split_once(' ').unwrap();
+    let told = world.told(&["explain", &cve.to_lowercase()]);
+    assert_eq!(told.code, 0, "{told}");
+    assert!(told.stdout.starts_with(&format!("{said}: ")), "{told}");
+    assert!(!told.stdout.contains("acknowledged"), "{told}");
+    assert_eq!(world.told(&["ack", said, "--note", "in hand"]).code, 0);
+    let told = world.told(&["explain", said]).stdout;
+    let second = told.lines().nth(1).unwrap();
+    assert!(second.starts_with("  acknowledged by "), "{told}");
+    assert!(second.ends_with(": in hand"), "{told}");
+    for unknown in ["SA1", "CVE-1999-1", "#1"] {
+        for option in [&[][..], &["--json"]] {
+            let arguments = [&["explain", unknown][..], option].concat();
+            let told = world.told(&arguments);
+            assert_eq!(told.code, 1, "{told}");
+        }
+    }
 }
 
 #[tokio::test]

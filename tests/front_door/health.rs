@@ -345,6 +345,61 @@ async fn a_failing_sink_is_told_of_through_the_others_only() {
     assert_eq!(of_hook, vec!["appeared"; 5], "it hears nothing of itself");
 }
 
+/// Lets four deliveries to `hook` fail in a row, a new alert among them.
+async fn fail(world: &World, hook: &Receiver) {
+    world.simulator.publish(1);
+    world.later(TimeDelta::minutes(5));
+    world.pull_one().await;
+    for minutes in [0, 1, 7, 40] {
+        hook.answer(500, None);
+        world.later(TimeDelta::minutes(minutes));
+        look(world).await;
+    }
+    look(world).await;
+}
+
+#[tokio::test]
+async fn a_sink_that_works_again_or_is_removed_is_no_problem_although_it_flaps() {
+    let (mut world, hook) = watched_for("off").await;
+    world.settings.alerts.rules = vec![settings::Rule::to_hook("new", &["appeared"])];
+    let other = Receiver::start().await;
+    world.add_webhook("other", &other);
+    world.pull_one().await;
+    world.alert().await;
+    let told = |arguments: &[&str]| world.told(arguments).stdout;
+    let works = async || {
+        world.later(TimeDelta::hours(3));
+        for _ in 0..2 {
+            look(&world).await;
+        }
+    };
+    fail(&world, &hook).await;
+    let status = told(&["status"]);
+    assert!(status.contains("  sink `hook`: failing"), "{status}");
+    assert_eq!(status.matches("`hook`").count(), 1, "{status}");
+    assert!(told(&["status", "--check"]).contains("sink_failing (sink hook)"));
+    works().await;
+    assert_eq!(holding(&world).await, [""; 0]);
+    // Within six hours again: it is resolved only after an hour without failures.
+    fail(&world, &hook).await;
+    works().await;
+    assert_eq!(holding(&world).await, ["sink_failing"]);
+    let status = told(&["status"]);
+    assert!(!status.contains("sink_failing"), "{status}");
+    assert!(status.contains("works again since "), "{status}");
+    assert_eq!(status.matches("`hook`").count(), 1, "{status}");
+    let check = told(&["status", "--check"]);
+    assert!(!check.contains("sink_failing"), "{check}");
+
+    let sinks = &mut world.settings.alerts.sinks;
+    sinks.retain(|sink| sink.name != "hook");
+    world.settings.alerts.rules[0].sinks = &["other"];
+    look(&world).await;
+    assert_eq!(holding(&world).await, [""; 0]);
+    let status = world.told(&["status"]).stdout;
+    assert!(!status.contains("`hook`"), "{status}");
+}
+
 #[tokio::test]
 async fn conditions_that_begin_together_are_told_in_one_message() {
     let (world, receiver) = watching(Options {

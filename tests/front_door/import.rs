@@ -85,6 +85,20 @@ async fn a_file_that_is_no_feed_fails_and_leaves_the_list_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_record_that_is_new_in_quarantine_fails_the_command_once() {
+    const WITHOUT_ID: &str = "<advisories><advisory><title>One</title></advisory><advisory><advisory_identifier>SA2</advisory_identifier><title>Two</title></advisory></advisories>";
+    let world = World::new().await;
+    let first = Told::from(piped(&world, WITHOUT_ID.as_bytes()));
+    assert_eq!(first.code, 1, "{first}");
+    assert!(
+        first.stderr.contains("1 new record in quarantine"),
+        "{first}"
+    );
+    let again = Told::from(piped(&world, WITHOUT_ID.as_bytes()));
+    assert_eq!(again.code, 0, "{again}");
+}
+
+#[tokio::test]
 async fn a_list_that_is_not_configured_takes_nothing_in() {
     let world = World::new().await;
     let told = world.told(&["import", "x.xml", "--watch-list", "99"]);

@@ -204,7 +204,7 @@ async fn a_command_of_a_daemon_of_roots_runs_as_the_user_of_its_own() {
     assert!(answer.starts_with("65534 65534 "), "{answer}");
     assert!(answer.contains("Permission denied"), "{answer}");
     let warning = "its program runs as root";
-    let check = || String::from_utf8(run(&["check", "--offline"]).stderr).unwrap();
+    let check = || String::from_utf8(run(&["check", "--offline"]).stdout).unwrap();
     assert!(!check().contains(warning), "{}", check());
     file(dir.path(), "config.toml", &settings(""));
     assert!(check().contains(warning), "{}", check());

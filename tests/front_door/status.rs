@@ -369,3 +369,28 @@ async fn a_check_says_in_words_what_is_wrong() {
     let is_named = |one: &Value| one["message"].as_str().unwrap().ends_with("(sink_failing)");
     assert!(problems.iter().any(is_named), "{json}");
 }
+
+#[tokio::test]
+async fn a_run_that_is_interrupted_leaves_the_cause_of_the_outage() {
+    let mut world = World::new().await;
+    world.settings.tickets.enabled = Some(false);
+    let failing = Rule::new(Fault::Status(400)).on("xml-feed").times(1);
+    world.simulator.inject(failing);
+    assert_eq!(world.told(&["sync", "feeds"]).code, 1);
+    let hold = Fault::Hold {
+        after_bytes: 0,
+        gate: "stop".to_owned(),
+    };
+    world.simulator.inject(Rule::new(hold).on("xml-feed"));
+    let mut sync = Running::start(&mut world.command(&["sync", "feeds"]));
+    world.reached("stop").await;
+    sync.signal(Signal::SIGTERM);
+    sync.ended().await;
+    let last = "select outcome from advisoryd_v1.sync_runs order by id desc limit 1";
+    assert_eq!(world.texts(last).await, ["interrupted"]);
+    for command in [&["status"][..], &["status", "--check"]] {
+        let told = world.told(command).stdout;
+        assert!(told.contains("status 400"), "{told}");
+        assert!(!told.contains("interrupted"), "{told}");
+    }
+}

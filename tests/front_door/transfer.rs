@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::support::settings::WatchList;
 use crate::support::{PATIENCE, Running, World, empty_database, eventually};
 
 /// The answer of a question to the database of the configuration.
@@ -70,6 +71,30 @@ async fn a_backup_is_restored_into_a_private_database() {
     let replaced = world.told(&["database", "restore", "--replace", "--yes", path(&file)]);
     assert_eq!(replaced.code, 0, "{replaced}");
     assert_eq!(advisories(&world), expected);
+}
+
+/// A copy of the database of a daemon that runs, restored elsewhere for tests: the daemon that
+/// the copy remembers works with the other database.
+#[tokio::test]
+async fn a_backup_of_a_running_daemon_is_restored_for_another_configuration() {
+    let (mut world, file) = backed_up().await;
+    let daemon = world.run().await;
+    let told = world.told(&["database", "backup", "--overwrite", path(&file)]);
+    assert_eq!(told.code, 0, "{told}");
+    let expected = advisories(&world);
+    use_private(&mut world);
+    world.settings.watch_lists.push(WatchList {
+        id: 77,
+        ..WatchList::default()
+    });
+    for options in [&[][..], &["--replace", "--yes"]] {
+        let command = [&["database", "restore"][..], options, &[path(&file)]].concat();
+        let told = world.told(&command);
+        assert_eq!(told.code, 0, "{told}");
+        assert!(told.stdout.starts_with("restored "), "{told}");
+    }
+    assert_eq!(advisories(&world), expected);
+    drop(daemon);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use crate::cli::output::print_line;
 use crate::cluster::{Cluster, ClusterOptions, Role};
 use crate::config::{Config, LibpqEnvironment};
 use crate::startup::Opened;
+use crate::store::database;
 use crate::store::ledger::daemon;
 use crate::store::trust::contents::{drop_empty_schemas, occupied};
 use crate::transfer::{self, Server};
@@ -23,25 +24,26 @@ pub(super) struct Ask {
 pub(super) async fn run(config: &Config, file: &Path, ask: Ask) -> anyhow::Result<bool> {
     let opened = ask::open(config).await?;
     let restored = into(config, &opened, file, ask).await;
-    let kept = match restored {
+    match restored {
         Ok(Done::Restored) => {
+            print_restored(file);
             let settled = settle(config, &opened).await;
             opened.close().await;
             settled?;
-            None
         }
-        Ok(Done::Beside(next)) => Some(replace(config, opened, *next).await?),
+        Ok(Done::Beside(next)) => {
+            let kept = replace(opened, *next).await?;
+            print_restored(file);
+            print_line(&format!(
+                "the former data is in {0}; to delete it: rm -r {0}",
+                kept.display()
+            ));
+            ask::with_new_database(config, async |opened| settle(config, opened).await).await?;
+        }
         other => {
             opened.close().await;
             return other.map(|_| false);
         }
-    };
-    print_line(&format!("restored {}", file.display()));
-    if let Some(kept) = kept {
-        print_line(&format!(
-            "the former data is in {0}; to delete it: rm -r {0}",
-            kept.display()
-        ));
     }
     print_line("the daemon requests what changed since the backup at its next start");
     if !config.alerts.sinks.is_empty() {
@@ -50,6 +52,11 @@ pub(super) async fn run(config: &Config, file: &Path, ask: Ask) -> anyhow::Resul
         );
     }
     Ok(true)
+}
+
+/// All data is there, whatever becomes of what is done with it then.
+fn print_restored(file: &Path) {
+    print_line(&format!("restored {}", file.display()));
 }
 
 /// How far the restore is.
@@ -101,24 +108,19 @@ async fn into(config: &Config, opened: &Opened, file: &Path, ask: Ask) -> anyhow
 }
 
 /// Puts the restored data in the place of the former data; returns where that is now.
-async fn replace(
-    config: &Config,
-    opened: Opened,
-    next: Cluster,
-) -> anyhow::Result<std::path::PathBuf> {
+async fn replace(opened: Opened, next: Cluster) -> anyhow::Result<std::path::PathBuf> {
     let Opened { pool, cluster, .. } = opened;
     pool.close().await;
     let Some(cluster) = cluster else {
         anyhow::bail!("there is no private PostgreSQL");
     };
-    let kept = cluster.replace_by(next).await?;
-    ask::with_new_database(config, async |opened| settle(config, opened).await).await?;
-    Ok(kept)
+    Ok(cluster.replace_by(next).await?)
 }
 
-/// Makes a copy a database of its own.
+/// Makes a copy a database of its own. The daemons of the former one are forgotten before the
+/// configuration is compared with theirs: none of them works with the copy.
 async fn settle(config: &Config, opened: &Opened) -> anyhow::Result<()> {
-    ask::migrate(config, opened).await?;
+    database::migrate(&opened.pool).await?;
     daemon::forget_all(&mut *opened.pool.acquire().await?).await?;
-    Ok(())
+    ask::migrate(config, opened).await
 }

@@ -127,6 +127,8 @@ feeds = "*/3 * * * * *"
 tickets = "*/3 * * * * *"
 [feeds]
 first_days = 365
+[tickets]
+closed_statuses = ["Handled", "Irrelevant", "Färdig"]
 [http]
 listen = ""
 [[alerts.sinks]]
@@ -141,7 +143,7 @@ sinks = ["log"]
         place.token_file().display(),
         place.state_dir().display(),
     );
-    for (id, name) in (1..).zip(["Linux servers", "Office clients", "Network equipment"]) {
+    for (id, name) in (1..).zip(["Linux servers", "Workstations", "Mail & groupware"]) {
         // Writing to a string cannot fail.
         let _ = write!(text, "[[watch_lists]]\nid = {id}\nname = \"{name}\"\n");
     }

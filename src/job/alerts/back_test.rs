@@ -13,9 +13,11 @@ use super::arrivals::Arrivals;
 use super::by_clock::{self as clock, kind_of_alert};
 use super::line::Line;
 use super::published::Published;
+use super::silenced::{self, Silenced};
 use super::timing::Timing;
+use super::unknown::Unknown;
 use crate::config::MuteTime;
-use crate::model::{Matcher, Rule, Subject, Verdict, alert_id, alert_of};
+use crate::model::{Alert, Matcher, Rule, Subject, Verdict, alert_id, alert_of};
 use crate::store::alerts::by_clock::{self, Acknowledged, Asked};
 use crate::store::alerts::subject::{self, Span};
 
@@ -46,6 +48,10 @@ pub struct BackTest {
     pub messages: Vec<Would>,
     /// The number of changes by verdict.
     pub verdicts: BTreeMap<String, u64>,
+    /// How many of the alerts there are only because a value is unknown.
+    pub unknown: Unknown,
+    /// The active silences that match some of the alerts.
+    pub silenced: Vec<Silenced>,
     /// The same for what is stored, by publication date; `None` if it was not asked for.
     pub published: Option<Published>,
     #[serde(skip)]
@@ -72,7 +78,11 @@ pub async fn back_test(
     matchers: &[&Matcher],
     replay: Replay<'_>,
 ) -> Result<Vec<BackTest>, sqlx::Error> {
-    let mut tried: Vec<BackTest> = matchers.iter().map(|one| BackTest::of(one)).collect();
+    let silences = silenced::active(connection, replay.now).await?;
+    let mut tried: Vec<BackTest> = matchers
+        .iter()
+        .map(|one| BackTest::of(one, silences.clone()))
+        .collect();
     let last = subject::last_seq(connection).await?;
     let mut after = subject::first_since(connection, replay.since).await? - 1;
     let words: Vec<String> = matchers.iter().flat_map(|one| one.words()).collect();
@@ -96,16 +106,19 @@ pub async fn back_test(
         tried.by_clock(connection, matcher, replay).await?;
         tried.remind(connection, matcher.rule(), replay.now).await?;
         tried.group(matcher.rule(), replay);
+        tried.silenced.retain(|one| one.alerts > 0);
     }
     Ok(tried)
 }
 
 impl BackTest {
-    fn of(matcher: &Matcher) -> Self {
+    fn of(matcher: &Matcher, silenced: Vec<Silenced>) -> Self {
         Self {
             rule: matcher.rule().name.clone(),
             messages: Vec::new(),
             verdicts: BTreeMap::new(),
+            unknown: Unknown::default(),
+            silenced,
             published: None,
             arrivals: Arrivals::default(),
             ids: HashSet::new(),
@@ -133,7 +146,16 @@ impl BackTest {
         *self.verdicts.entry(verdict_name(verdict)).or_default() += 1;
         if verdict == Verdict::Matched {
             let alert = alert_of(&rule.name, &seen);
+            self.count(matcher, subject, &alert);
             self.lines.push(Line::of(subject.seq, subject.at, alert));
+        }
+    }
+
+    /// Counts what is to be known of an alert.
+    fn count(&mut self, matcher: &Matcher, subject: &Subject, alert: &Alert) {
+        self.unknown.add(&matcher.unknown_values(subject));
+        for silenced in &mut self.silenced {
+            silenced.add(&matcher.rule().name, alert, subject);
         }
     }
 
@@ -171,6 +193,7 @@ impl BackTest {
                 if verdict == Verdict::Matched {
                     subject.at = one.due_at;
                     let alert = one.alert(&rule.name, kind_of_alert(rule), &subject);
+                    self.count(matcher, &subject, &alert);
                     self.lines.push(Line::of(None, one.due_at, alert));
                 }
             }

@@ -241,9 +241,6 @@ impl Page<'_> {
         let rule = self.matcher.rule();
         let what = kind_of_alert(rule);
         let alert: Alert = overdue.alert(&rule.name, what, subject);
-        let silence = silences
-            .iter()
-            .find(|one| one.fits_subject(&rule.name, &alert, subject));
         let id: Uuid = overdue.alert_id(&rule.name, what);
         let mut raised = Raised {
             id,
@@ -251,7 +248,7 @@ impl Page<'_> {
             purpose: Purpose::Alert,
             seq: None,
             through: None,
-            silence_id: silence.map(|silence| silence.id),
+            silences: Silence::matching(silences, &rule.name, &alert, subject),
             alert: alert.bounded(),
             is_shadow: rule.shadow,
             sinks: rule.sinks.clone(),

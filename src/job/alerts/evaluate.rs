@@ -245,7 +245,7 @@ impl<'a> Evaluator<'a> {
                 }
                 if let Some(raised) = self.raise(matcher, subject, verdict, &former_alerts) {
                     add_former(&mut former_alerts, &raised);
-                    if raised.silence_id.is_some() {
+                    if !raised.silences.is_empty() {
                         arrivals.forget(&raised);
                     }
                     result.raised.push(raised);
@@ -338,16 +338,13 @@ pub(crate) fn raised_of(
     alert: Alert,
     silences: &[Silence],
 ) -> Raised {
-    let silence = silences
-        .iter()
-        .find(|one| one.fits_subject(&rule.name, &alert, subject));
     Raised {
         id: alert_id(&rule.name, subject),
         rule: rule.name.clone(),
         purpose: Purpose::Alert,
         seq: subject.seq,
         through: subject.through,
-        silence_id: silence.map(|silence| silence.id),
+        silences: Silence::matching(silences, &rule.name, &alert, subject),
         // Only now: a silence may name any of its CVEs.
         alert: alert.bounded(),
         is_shadow: rule.shadow,

@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 use super::baseline::{PAGE, selects_new_ones};
 use super::evaluate::raised_of;
 use super::line::Line;
+use super::unknown::Unknown;
 use crate::model::{Links, MESSAGE_VERSION, Matcher, Message, Purpose, Subject, Verdict, alert_of};
 use crate::store::alerts::details;
 use crate::store::alerts::subject::{self, Stored};
@@ -20,6 +21,8 @@ pub struct Published {
     /// How many of the advisories that were published since then match, each as if it had
     /// just appeared with its present content.
     pub alerts: usize,
+    /// How many of them match only because a value is unknown.
+    pub unknown: Unknown,
     /// Length of that time in days.
     pub days: i64,
     /// Alerts a week.
@@ -49,6 +52,7 @@ pub async fn published(
     let mut days: BTreeMap<NaiveDate, usize> = BTreeMap::new();
     let mut newest: Option<(DateTime<Utc>, Subject)> = None;
     let mut summaries = Vec::new();
+    let mut unknown = Unknown::default();
     let existing_at = subject::last_seq(connection).await?;
     let words = matcher.words();
     let mut after = String::new();
@@ -72,6 +76,7 @@ pub async fn published(
                 continue;
             }
             *days.entry(at.date_naive()).or_default() += 1;
+            unknown.add(&matcher.unknown_values(&subject));
             let alert = alert_of(&matcher.rule().name, &subject);
             summaries.push(Line::of(None, at, alert));
             if newest.as_ref().is_none_or(|(newest, _)| at > *newest) {
@@ -87,6 +92,7 @@ pub async fn published(
     let length = (now - since).num_days().max(1);
     Ok(Some(Published {
         lines: summaries,
+        unknown,
         ..summed(&days, length, sample)
     }))
 }
@@ -98,6 +104,7 @@ fn summed(days: &BTreeMap<NaiveDate, usize>, length: i64, sample: Option<Message
     let weeks = i32::try_from(length).map_or(f64::INFINITY, f64::from) / 7.0;
     Published {
         alerts,
+        unknown: Unknown::default(),
         days: length,
         per_week: as_float(alerts) / weeks,
         biggest_day: biggest.map(|(day, _)| *day),

@@ -9,10 +9,13 @@ use super::clock_baseline::{Baseline, Progress};
 use super::not_due;
 use super::published::sample;
 use super::would::{Quiet, Would};
-use crate::model::{ChangeKind, Links, Matcher, Message, Overdue, RecordKind, Subject};
+use crate::model::{
+    Alert, ChangeKind, Links, Matcher, Message, Overdue, RecordKind, Silence, Subject, alert_of,
+};
 use crate::store::alerts::by_clock::Asked;
 use crate::store::alerts::clock_baseline;
 use crate::store::alerts::rule::{self, Current};
+use crate::store::alerts::silence;
 use crate::store::alerts::subject::{self, Stored};
 
 /// Whether a rule would create an alert.
@@ -24,6 +27,10 @@ pub struct Tried {
     pub would_match: bool,
     /// The same as a sentence without its subject.
     pub text: String,
+    /// The values whose lack lets it match: clauses and fields.
+    pub unknown: Vec<&'static str>,
+    /// The active silences that would hold the alert back.
+    pub silenced_by: Vec<i64>,
     /// The message that it would send.
     pub sample: Option<Message>,
 }
@@ -46,6 +53,7 @@ pub async fn try_advisory(
     let Some(subject) = subject::stored(connection, page).await?.into_iter().next() else {
         return Ok(None);
     };
+    let silences = silence::active(connection, now).await?;
     let mut all = Vec::new();
     for matcher in matchers {
         let rule = matcher.rule();
@@ -63,14 +71,50 @@ pub async fn try_advisory(
         } else {
             None
         };
+        let (mut unknown, mut held_by) = (Vec::new(), Vec::new());
+        if would.is_match() {
+            unknown = matcher.unknown_values(&subject);
+            let alert = alert(matcher, &subject);
+            let holding = silences.iter().filter(|one| one.fits(&rule.name, &alert));
+            held_by = holding.collect();
+        }
         all.push(Tried {
             rule: rule.name.clone(),
             would_match: would.is_match(),
-            text: would.sentence(),
+            text: format!("{}{}", would.sentence(), silenced(&held_by)),
+            unknown,
+            silenced_by: held_by.iter().map(|one| one.id).collect(),
             sample,
         });
     }
     Ok(Some(all))
+}
+
+/// The alert that silences are compared with.
+fn alert(matcher: &Matcher, subject: &Subject) -> Alert {
+    let rule = matcher.rule();
+    let what = if rule.clock.is_empty() {
+        subject.what.name()
+    } else {
+        kind_of_alert(rule)
+    };
+    Alert {
+        what: what.to_owned(),
+        ..alert_of(&rule.name, subject)
+    }
+}
+
+/// The end of the sentence about a rule: which silences hold its alert back.
+fn silenced(silences: &[&Silence]) -> String {
+    let named = silences.iter().map(|silence| {
+        let until = silence.until.format("%Y-%m-%d %H:%M:%S UTC");
+        format!("#{} until {until}", silence.id)
+    });
+    let named: Vec<String> = named.collect();
+    if named.is_empty() {
+        return String::new();
+    }
+    format!("; silenced by {}", named.join(" and "))
 }
 
 /// As if it had just appeared; a rule that does not ask for new advisories waits for another

@@ -112,14 +112,17 @@ fn raise(
         // It goes to other sinks than the other alerts of the group.
         group = TimeDelta::zero();
     }
-    let silence = silences.iter().find(|one| one.fits(OWN_RULE, &alert));
     Some(Raised {
         id: Uuid::parse_str(&alert.id).ok()?,
         rule: OWN_RULE.to_owned(),
         purpose: Purpose::Health,
         seq: None,
         through: None,
-        silence_id: silence.map(|silence| silence.id),
+        silences: silences
+            .iter()
+            .filter(|one| one.fits(OWN_RULE, &alert))
+            .map(|one| one.id)
+            .collect(),
         alert,
         is_shadow: !health.enabled,
         sinks,

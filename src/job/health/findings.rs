@@ -181,7 +181,7 @@ fn not_recognised(source: &SourceState) -> Finding {
             "{}; `advisoryd inspect FILE` shows how a saved document is parsed, [feeds.aliases] maps unknown names",
             error(source)
         ),
-        Evidence::Against | Evidence::None => "a run completed".to_owned(),
+        Evidence::Against | Evidence::None | Evidence::Gone => "a run completed".to_owned(),
     };
     Finding {
         evidence,
@@ -280,7 +280,7 @@ fn no_longer_followed(state: &ConditionState) -> Finding {
     Finding {
         condition: state.condition,
         key: state.key.clone(),
-        evidence: Evidence::Against,
+        evidence: Evidence::Gone,
         value: 0,
         summary: "no longer in the configuration".to_owned(),
     }

@@ -90,7 +90,7 @@ async fn raise(
         through: None,
         alert,
         is_shadow: false,
-        silence_id: None,
+        silences: Vec::new(),
         sinks: settings.sinks.clone(),
         group: TimeDelta::zero(),
         is_held: false,

@@ -246,6 +246,12 @@ fn log_change(config: &Config, list: &ListedList, change: &ListChange) {
                 "watch list {id} (`{name}`) appeared upstream; not followed because the configuration excludes it"
             );
         }
+        ListChange::Appeared if named => {
+            info!(
+                watch_list.id = id,
+                "watch list {id} (`{name}`) was found upstream; the configuration names it, and it is followed as before"
+            );
+        }
         ListChange::Appeared if !list.enabled => {
             info!(
                 watch_list.id = id,

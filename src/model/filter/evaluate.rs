@@ -62,6 +62,21 @@ fn together(parts: impl Iterator<Item = Option<bool>>, decisive: bool) -> Option
     result
 }
 
+/// The fields whose lack makes a filter unknown; none if it is true or false.
+pub fn unknown_fields(filter: &Filter, subject: &Subject) -> Vec<&'static str> {
+    if evaluate(filter, subject).is_some() {
+        return Vec::new();
+    }
+    match filter {
+        Filter::All(parts) | Filter::Any(parts) => {
+            let parts = parts.iter().flat_map(|part| unknown_fields(part, subject));
+            parts.collect()
+        }
+        Filter::Not(part) => unknown_fields(part, subject),
+        Filter::Test(test) => vec![text::field(test).name()],
+    }
+}
+
 /// Each comparison with its result and the actual value.
 pub fn explained(filter: &Filter, subject: &Subject) -> String {
     let tests = filter.tests();

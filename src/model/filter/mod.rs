@@ -16,7 +16,7 @@ mod tree;
 mod value;
 
 pub use error::{FilterError, nearest};
-pub use evaluate::{evaluate, explained};
+pub use evaluate::{evaluate, explained, unknown_fields};
 pub use field::{Field, FlagField, ListField, NumberField, TextField, TimeField};
 pub use moment::Moment;
 pub use parse::parse_filter;

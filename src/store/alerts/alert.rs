@@ -68,6 +68,10 @@ async fn insert(
         .iter()
         .zip(carriers)
         .map(|(raised, carrier)| {
+            let (silence, others) = match raised.silences.split_first() {
+                Some((first, others)) => (Some(first), others),
+                None => (None, &[][..]),
+            };
             serde_json::json!({
                 "id": raised.id,
                 "rule": raised.rule,
@@ -80,7 +84,8 @@ async fn insert(
                 "at": raised.alert.at,
                 "is_resolved": raised.alert.resolved,
                 "is_shadow": raised.is_shadow,
-                "silence_id": raised.silence_id,
+                "silence_id": silence,
+                "other_silences": others,
                 "message_id": carrier,
                 "body": raised.alert,
             })
@@ -88,14 +93,15 @@ async fn insert(
         .collect();
     sqlx::query!(
         "insert into alert (id, rule, kind, key, version, what, watch_list_id, seq, at, raised_at,
-                            is_resolved, is_shadow, silence_id, message_id, body)
+                            is_resolved, is_shadow, silence_id, other_silences, message_id, body)
          select n.id, n.rule, n.kind, n.key, n.version, n.what, n.watch_list_id, n.seq, n.at, $2,
-                n.is_resolved, n.is_shadow, n.silence_id, n.message_id, n.body
+                n.is_resolved, n.is_shadow, n.silence_id, n.other_silences, n.message_id, n.body
          from unnest($1::jsonb[]) as one
          cross join lateral jsonb_to_record(one) as n (
              id uuid, rule text, kind text, key text, version integer, what text,
              watch_list_id bigint, seq bigint, at timestamptz, is_resolved boolean,
-             is_shadow boolean, silence_id bigint, message_id uuid, body jsonb)",
+             is_shadow boolean, silence_id bigint, other_silences bigint[], message_id uuid,
+             body jsonb)",
         &rows,
         now
     )

@@ -22,8 +22,8 @@ pub struct Raised {
     pub alert: Alert,
     /// From a shadow rule: recorded, not sent.
     pub is_shadow: bool,
-    /// The silence that suppresses it.
-    pub silence_id: Option<i64>,
+    /// The silences that suppress it.
+    pub silences: Vec<i64>,
     /// Names of the sinks.
     pub sinks: Vec<String>,
     /// Grouping time of its message; zero = a message of its own.
@@ -36,6 +36,6 @@ pub struct Raised {
 impl Raised {
     /// Whether it is sent to any sink.
     pub fn is_sent(&self) -> bool {
-        !self.is_shadow && self.silence_id.is_none() && !self.sinks.is_empty()
+        !self.is_shadow && self.silences.is_empty() && !self.sinks.is_empty()
     }
 }

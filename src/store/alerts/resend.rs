@@ -7,13 +7,34 @@ use uuid::Uuid;
 use super::alert::CHANNEL;
 use crate::store::notify::notify;
 
-/// Makes the settled deliveries of an alert's message due again, with the same id,
-/// for one sink if it is named, and returns their number. An alert that was not
-/// sent (silenced, shadow, without sinks) gets its own message for `sinks`.
+/// To which of the sinks of a message.
+#[derive(Debug, Clone, Copy)]
+pub enum To<'a> {
+    /// Those that have not accepted it.
+    Undelivered,
+    /// All of them.
+    All,
+    /// This one.
+    Sink(&'a str),
+}
+
+impl<'a> To<'a> {
+    /// The sink, if it is one.
+    fn sink(self) -> Option<&'a str> {
+        match self {
+            Self::Sink(sink) => Some(sink),
+            Self::Undelivered | Self::All => None,
+        }
+    }
+}
+
+/// Makes the deliveries of an alert's message due again, with the same id, and returns their
+/// number. An alert that was not sent (silenced, shadow, without sinks) gets its own message
+/// for `sinks`.
 pub async fn resend(
     connection: &mut PgConnection,
     id: Uuid,
-    only: Option<&str>,
+    to: To<'_>,
     sinks: &[String],
     now: DateTime<Utc>,
 ) -> Result<u64, sqlx::Error> {
@@ -22,7 +43,7 @@ pub async fn resend(
         .await?
         .flatten();
     let due = match carried {
-        Some(message) => again(connection, message, only, now).await?,
+        Some(message) => again(connection, message, to, now).await?,
         None => carry(connection, id, sinks, now).await?,
     };
     notify(connection, CHANNEL).await?;
@@ -30,12 +51,13 @@ pub async fn resend(
 }
 
 /// Forgets the objects outside of an alert's message whose ids are not known, at one sink if
-/// it is named: they will be created again. All alerts of the message are then sent again.
+/// it is named: they will be created again. All alerts of the message are then sent again to
+/// their sinks, also if those have accepted it. Returns whether there are any.
 pub async fn forget_nameless(
     connection: &mut PgConnection,
     id: Uuid,
-    only: Option<&str>,
-) -> Result<u64, sqlx::Error> {
+    to: To<'_>,
+) -> Result<bool, sqlx::Error> {
     let forgotten = sqlx::query!(
         "with forgotten as (
              delete from remote_object o
@@ -48,16 +70,17 @@ pub async fn forget_nameless(
                and ($2::text is null or o.sink = $2)
              returning o.sink, one.message_id)
          update delivery d
-         set parts_done = 0
+         set parts_done = 0,
+             state = 'waiting'
          from (select distinct sink, message_id from forgotten) as f
          where d.sink = f.sink
            and d.message_id = f.message_id",
         id,
-        only
+        to.sink()
     )
     .execute(connection)
     .await?;
-    Ok(forgotten.rows_affected())
+    Ok(forgotten.rows_affected() > 0)
 }
 
 /// Which dead letters.
@@ -105,7 +128,7 @@ pub async fn dead_letters(
 async fn again(
     connection: &mut PgConnection,
     message: Uuid,
-    only: Option<&str>,
+    to: To<'_>,
     now: DateTime<Utc>,
 ) -> Result<u64, sqlx::Error> {
     let due = sqlx::query!(
@@ -120,10 +143,12 @@ async fn again(
              dismissed_note = null
          where message_id = $1
            and ($2::text is null or sink = $2)
+           and ($4 or state <> 'delivered')
            and (leased_until is null or leased_until <= now())",
         message,
-        only,
-        now
+        to.sink(),
+        now,
+        !matches!(to, To::Undelivered)
     )
     .execute(connection)
     .await?;
@@ -155,6 +180,7 @@ async fn carry(
         "update alert
          set message_id = id,
              silence_id = null,
+             other_silences = '{}',
              is_shadow = false
          where id = $1",
         id

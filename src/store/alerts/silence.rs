@@ -44,7 +44,20 @@ pub async fn known(connection: &mut PgConnection) -> Result<KnownNames, sqlx::Er
     Ok(KnownNames {
         rules: row.rules,
         watch_lists: row.lists,
+        products: None,
     })
+}
+
+/// The names and CPEs of the stored products.
+pub async fn known_products(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select distinct called as "called!"
+           from advisoryd_v1.advisory_products
+           cross join lateral unnest(array_append(cpes, name)) as called
+           where called is not null"#
+    )
+    .fetch_all(connection)
+    .await
 }
 
 /// The rules and contents of the alerts since then, newest first, at most `limit`.
@@ -125,6 +138,45 @@ pub struct Line {
     pub until: DateTime<Utc>,
     /// Number of suppressed alerts.
     pub alerts: i64,
+}
+
+/// The silences that are active.
+#[derive(Debug, Clone, Serialize)]
+pub struct Standing {
+    /// Their number.
+    pub active: i64,
+    /// When the last of them expires.
+    pub until: Option<DateTime<Utc>>,
+    /// Alerts that they have suppressed.
+    pub alerts: i64,
+}
+
+/// The silences that are active at this time.
+pub async fn standing(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<Standing, sqlx::Error> {
+    sqlx::query_as!(
+        Standing,
+        r#"with active as (
+               select id, until
+               from silence
+               where until > $1
+                 and (expired_at is null or expired_at > $1))
+           select count(*) as "active!", max(until) as until,
+                  (select count(*)
+                   from alert a
+                   where a.silence_id is not null
+                     and exists (
+                         select
+                         from active s
+                         where s.id = a.silence_id
+                            or s.id = any (a.other_silences))) as "alerts!"
+           from active"#,
+        now
+    )
+    .fetch_one(connection)
+    .await
 }
 
 /// All silences, the first to expire first.

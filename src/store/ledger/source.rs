@@ -215,6 +215,29 @@ pub async fn failed(
     Ok(())
 }
 
+/// Records that a run of the source was interrupted. That says nothing about the source, so the
+/// error of a former run stays.
+pub async fn interrupted(
+    connection: &mut PgConnection,
+    source_id: i32,
+    error: &str,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update source
+         set last_error = $2,
+             last_error_at = $3
+         where id = $1
+           and last_error is null",
+        source_id,
+        error,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Sets the baseline at the end of the first complete run: what the source sent
 /// until then creates no alerts. Importing a file before the first pull does not
 /// change that. Call it before the run's success is stored.

@@ -73,7 +73,8 @@ pub async fn drop_alerts(
            and not exists (
                select
                from alert a
-               where a.silence_id = s.id)",
+               where a.silence_id is not null
+                 and (a.silence_id = s.id or s.id = any (a.other_silences)))",
         before
     )
     .execute(connection)
