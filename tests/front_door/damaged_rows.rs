@@ -2,6 +2,7 @@
 
 use advisoryd::job::run::Report;
 use advisoryd::job::tickets::sync::TicketSync;
+use axum::http::header::CONTENT_LANGUAGE;
 use serde_json::{Value, json};
 
 use crate::support::{Documents, World, world_of_documents};
@@ -23,10 +24,14 @@ fn page(rows: &[String]) -> String {
     format!(r#"{{"count": {count}, "next": null, "results": [{rows}]}}"#)
 }
 
-/// Ten tickets are stored; the third of them is not found alone.
+/// Ten tickets are stored; two of them are not found alone.
 async fn ten_tickets() -> (World, Documents, Vec<String>) {
     let (world, documents) = world_of_documents().await;
     let rows: Vec<String> = (1..=10).map(ticket).collect();
+    for id in [3, 10] {
+        let (path, header) = (format!("{TICKETS}{id}/"), (CONTENT_LANGUAGE, "en"));
+        documents.set_answer(&path, 404, header, &json!({"detail": "Not found."}));
+    }
     documents.set_text(TICKETS, &page(&rows));
     let report = full(&world).await;
     assert_eq!(report.tally.added, 10, "{report:?}");

@@ -157,6 +157,8 @@ async fn where_windows_show_new_tickets_only_changes_are_as_old_as_the_last_full
         "update advisoryd.ticket_reading set changes_until = changes_until - interval '30 days',
                  full_walk_at = full_walk_at - interval '30 days'";
     sqlx::query(moved).execute(world.pool()).await.unwrap();
+    let moved = "update advisoryd.source set followed_since = followed_since - interval '31 days'";
+    sqlx::query(moved).execute(world.pool()).await.unwrap();
     let again = world.told(&["sync", "tickets"]);
     assert_eq!(again.code, 0, "{again}");
     let filter = "select filter from advisoryd.ticket_reading";

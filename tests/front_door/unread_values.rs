@@ -52,16 +52,15 @@ async fn a_value_that_cannot_be_read_is_told_once_and_shown() {
     check::check_health(&world.context().await).await.unwrap();
     let told = "select summary from advisoryd_v1.conditions where what = 'unknown_field' and holds";
     let told = world.texts(told).await;
-    assert!(told[0].contains("ticket/status"), "{told:?}");
+    assert!(told[0].contains("ticket/"), "{told:?}");
 }
 
 #[tokio::test]
 async fn an_attribute_with_a_long_name_does_not_quarantine_its_record() {
     let (world, documents) = world_of_documents().await;
     // Not compressible: an index compresses what is long.
-    let name: String = (0..9000u32)
-        .map(|at| char::from(b'a' + u8::try_from(at * at * 7919 % 26).unwrap()))
-        .collect();
+    let letter = |at: u64| char::from(b'a' + u8::try_from(at * at % 7919 % 26).unwrap());
+    let name: String = (0..9000).map(letter).collect();
     documents.set(
         1,
         format!(
