@@ -45,7 +45,8 @@ async fn full(world: &World) -> Report {
 }
 
 async fn gone(world: &World) -> Vec<String> {
-    let gone = "select id::text from advisoryd_v1.tickets where deleted_at is not null order by id";
+    let gone =
+        "select t.id::text from advisoryd_v1.tickets t where deleted_at is not null order by t.id";
     world.texts(gone).await
 }
 

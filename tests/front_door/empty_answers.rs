@@ -41,6 +41,7 @@ fn nothing() -> Value {
 async fn world() -> (World, Documents) {
     let (mut world, documents) = world_of_documents().await;
     world.source = "auto";
+    world.settings.tickets.enabled = Some(false);
     let records: Vec<String> = (1..=3).map(|number| record(number, days_ago(10))).collect();
     documents.set(1, feed(&records, ""));
     documents.set_json(API, &nothing());

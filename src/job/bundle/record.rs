@@ -244,7 +244,7 @@ impl Recording<'_> {
             if let Some(before) = before.take() {
                 document.inherit(before);
             }
-            let next = next_document(&url, &document, linked)?;
+            let next = next_document(&url, &document, linked.as_ref())?;
             document.check_parts(u64::from(page), next.is_some())?;
             let Some(next) = next else {
                 check_count(&document)?;

@@ -45,9 +45,9 @@ pub(super) fn link(page: &mut Page, url: &Url, header: Option<String>) {
 pub(crate) fn next_document(
     url: &Url,
     document: &Document,
-    header: Option<String>,
+    header: Option<&String>,
 ) -> Result<Option<String>, Incomplete> {
-    let links = [&document.next, &document.other_next, &header];
+    let links = [document.next.as_ref(), document.other_next.as_ref(), header];
     next_page(url, links.into_iter().flatten().cloned())
 }
 

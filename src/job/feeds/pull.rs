@@ -162,7 +162,7 @@ async fn read_documents(
             known_root = Some(document.root.clone());
             work.root_element.clone_from(&known_root);
         }
-        let next = next_document(&url, &document, linked)?;
+        let next = next_document(&url, &document, linked.as_ref())?;
         document.check_parts(u64::from(page), next.is_some())?;
         let Some(next) = next else {
             return stream::check_count(&document);
