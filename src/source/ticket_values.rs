@@ -71,7 +71,7 @@ fn is_value(column: &str, value: &Value) -> bool {
         Value::Null => false,
         Value::Bool(_) => true,
         Value::Number(_) => !is_name,
-        Value::String(text) => !text.trim().is_empty() && !(is_name && integer(value).is_some()),
+        Value::String(text) => !(text.trim().is_empty() || is_name && integer(value).is_some()),
         Value::Array(items) => !items.is_empty(),
         Value::Object(object) if is_name => {
             let has_id = object.get("id").and_then(integer).is_some();

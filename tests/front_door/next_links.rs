@@ -32,12 +32,12 @@ async fn a_link_that_is_relative_to_its_page_is_followed() {
         let rows = [json!({"id": id, "title": "T", "modified": "2026-01-02T10:00:00Z"})];
         json!({"count": 2, "next": next, "results": rows}).to_string()
     };
-    let pages = vec![
+    let both = vec![
         page(1, json!("?page=2&page_size=100")),
         page(2, Value::Null),
     ];
     paged.set(TICKETS, Vec::new());
-    paged.shelf().fixed.insert(false, pages);
+    paged.shelf().fixed.insert(false, both);
     let report = world.sync_tickets(TicketSync::Now).await.remove(0);
     assert_eq!((report.outcome.error(), report.tally.added), (None, 2));
 
