@@ -1,7 +1,7 @@
 //! `advisoryd show`: one advisory or ticket in full.
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::difference;
@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::filter::{Comparison, Field, ListField, comparison, is_cve};
 use crate::model::{Details, Links, Receipt, RecordKind, legible};
+use crate::source::ticket_values;
 use crate::store::advisories::history::{self, StoredVersion};
 use crate::store::alerts::acknowledgement;
 use crate::store::reports::question::{self, AdvisoryQuestion, FieldChange, Sort};
@@ -209,7 +210,7 @@ pub(super) async fn find(
         });
     };
     let is_number = digits != wanted;
-    let Some(document) = question::ticket_called(connection, number, is_number).await? else {
+    let Some(mut document) = question::ticket_called(connection, number, is_number).await? else {
         let why = absence(connection, RecordKind::Ticket, digits, details).await?;
         let why = times.in_sentence(&why);
         let by = if is_number {
@@ -223,6 +224,9 @@ pub(super) async fn find(
     };
     let others = erasure::tickets_called(connection, number).await?;
     let shown = document["id"].as_i64();
+    let raw = question::ticket_raw(connection, shown.unwrap_or_default()).await?;
+    let unread = ticket_values::unread_of(raw.unwrap_or_default());
+    document["unrecognised"] = json!(Some(unread).filter(|unread| !unread.is_empty()));
     for other in others.iter().filter(|other| Some(**other) != shown) {
         let Some(other) = question::ticket_of(connection, *other).await? else {
             continue;

@@ -71,6 +71,7 @@ const TICKET_FACTS: &[&str] = &[
     "first_seen_at",
     "changed_at",
     "id",
+    "unrecognised",
 ];
 const ADVISORY_FACTS: &[&str] = &[
     "severity",
@@ -136,9 +137,11 @@ pub(super) fn page(
         lines.push(wrapped(&said, 2, width));
     }
     for field in facts.iter().copied().chain(new) {
-        let value = match field {
-            "unrecognised" => one_line(&plain(&undocumented(&document[field]))),
-            field => line(field),
+        let value = match (kind, field) {
+            (RecordKind::Advisory, "unrecognised") => {
+                one_line(&plain(&undocumented(&document[field])))
+            }
+            (_, field) => line(field),
         };
         let value = times.in_zone(value);
         if !value.is_empty() {

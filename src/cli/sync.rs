@@ -147,7 +147,7 @@ async fn pass(context: &Context, wanted: &Sync, feeds: Vec<Feed>) -> anyhow::Res
     }
     // One request each: what takes hours comes last.
     if wanted.what != What::Tickets && context.config.fetches_details() {
-        good &= fetch_details(context, wanted.json).await?;
+        good &= fetch_details(context, sweeps, wanted.json).await?;
         good &= sync_contents::lists_are_complete(context).await?;
     }
     // Scores are stored for the CVEs that are known by then, also from details.

@@ -10,7 +10,7 @@ use crate::job::details::fetch::{self, Fetched};
 use crate::job::details::revision_scan;
 use crate::job::run::Ran;
 use crate::model::{Outcome, SourceKey};
-use crate::store::wanted::backlog;
+use crate::store::wanted::{backlog, queue};
 
 /// One sweep; nothing while upstream refuses it.
 pub(super) async fn scan_revisions(context: &Context, json: bool) -> anyhow::Result<bool> {
@@ -26,10 +26,18 @@ pub(super) async fn scan_revisions(context: &Context, json: bool) -> anyhow::Res
 }
 
 /// Fetches the details that are due, batch by batch: one summary line for all of them, or
-/// one JSON object each.
-pub(super) async fn fetch_details(context: &Context, json: bool) -> anyhow::Result<bool> {
+/// one JSON object each. Revisions that the scan has found wait for the feeds, unless these
+/// were read before.
+pub(super) async fn fetch_details(
+    context: &Context,
+    feeds_were_read: bool,
+    json: bool,
+) -> anyhow::Result<bool> {
     let mut connection = context.pool.acquire().await?;
     let (details, now) = (context.config.feeds.details, context.clock.now());
+    if feeds_were_read {
+        queue::feeds_were_read(&mut connection, now).await?;
+    }
     let pending = backlog::backlog(&mut connection, details, now).await?;
     drop(connection);
     let bar = progress::Bar::start(context, "details");

@@ -32,6 +32,19 @@ impl Config {
         }
     }
 
+    /// Schedule of the runs that show all changes of the source. Where windows show new tickets
+    /// only, those are the full scans.
+    pub fn schedule_of_changes(
+        &self,
+        key: &SourceKey,
+        filter: Option<DateFilter>,
+    ) -> Option<&CronExpression> {
+        match (key, filter) {
+            (SourceKey::Tickets, Some(DateFilter::Created)) => Some(&self.schedule.full_walk),
+            _ => self.schedule_of(key, filter),
+        }
+    }
+
     /// Schedule of a feed: its own one if it has one, else the default.
     pub fn feed_schedule<'a>(&'a self, own: Option<&'a CronExpression>) -> &'a CronExpression {
         own.unwrap_or(&self.schedule.feeds)

@@ -21,8 +21,9 @@ use crate::job::feeds::feed::feeds;
 use crate::job::feeds::full;
 use crate::job::run::Ran;
 use crate::job::tickets::sync::{self, TicketSync};
-use crate::model::Holder;
+use crate::model::{Holder, SourceKey};
 use crate::store::ledger::source;
+use crate::store::reports::full_reads;
 use crate::store::tickets::reading;
 
 /// Limit for concurrent runs of this process: each has its own connection and download.
@@ -36,6 +37,9 @@ static TICKETS_TURN: Mutex<()> = Mutex::const_new(());
 
 /// Pause before a full scan tries again to begin while another run reads the tickets.
 const BUSY_PAUSE: Duration = Duration::from_secs(2);
+
+/// How often is looked whether a full scan that failed is due again.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// All workers of a configuration.
 pub fn workers(config: &Config) -> Vec<Worker> {
@@ -83,6 +87,7 @@ pub async fn work(context: Context, worker: Worker, run_ended: RunEnded) {
             () = context.stop.cancelled() => return,
             () = worker.end.cancelled() => return,
             () = worker.tick.notified() => true,
+            () = failed_scan_is_due(&context, &worker) => true,
             () = worker.again.notified() => false,
         };
         worker.watch.begins();
@@ -108,7 +113,8 @@ async fn is_due(context: &Context, worker: &Worker) -> bool {
         let last = reading::get(&mut connection).await;
         let last = last.ok().and_then(|reading| reading.full_walk_at);
         let next = last.and_then(|at| worker.schedule.next_after(at, timezone));
-        return next.is_some_and(|next| next <= context.clock.now());
+        return next.is_some_and(|next| next <= context.clock.now())
+            || is_failed_scan_due(context).await;
     }
     let Ok(Some(found)) = source::find(&mut connection, &worker.key()).await else {
         return true;
@@ -121,6 +127,29 @@ async fn is_due(context: &Context, worker: &Worker) -> bool {
         .last_success_at
         .and_then(|at| worker.schedule.next_after(at, timezone))
         .is_none_or(|next| next <= context.clock.now())
+}
+
+/// Waits until a full scan that failed has to be tried again: its next tick is a week away.
+async fn failed_scan_is_due(context: &Context, worker: &Worker) {
+    if !matches!(worker.task, WorkerTask::FullScan) {
+        return std::future::pending().await;
+    }
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if is_failed_scan_due(context).await {
+            return;
+        }
+    }
+}
+
+async fn is_failed_scan_due(context: &Context) -> bool {
+    let Ok(mut connection) = context.pool.acquire().await else {
+        return false; // it is asked again
+    };
+    let failed = full_reads::failed(&mut connection).await;
+    let mut failed = failed.into_iter().flatten();
+    let scan = failed.find(|one| one.key == SourceKey::Tickets);
+    scan.is_some_and(|scan| scan.again_at() <= context.clock.now())
 }
 
 /// One run; repeated after an outage of the database.

@@ -1,7 +1,7 @@
 //! The `Link` header (RFC 8288): where a paginated response continues.
 
 use reqwest::header::{HeaderMap, LINK};
-use url::Url;
+use url::{ParseError, Url};
 
 /// The target of the first link with the relation `next`, resolved against `url`. It is
 /// untrusted: check the origin.
@@ -11,6 +11,27 @@ pub(super) fn next(headers: &HeaderMap, url: &Url) -> Option<String> {
         .filter_map(|value| value.to_str().ok())
         .find_map(target)
         .map(|target| url.join(target).map_or(target.to_owned(), Into::into))
+}
+
+/// Resolves a link that is relative to the page on which it stands. One from the root of the
+/// server, or with a scheme, stays as it is.
+pub fn resolved(page: &Url, link: &str) -> String {
+    let link = link.trim();
+    let is_relative = Url::parse(link) == Err(ParseError::RelativeUrlWithoutBase)
+        && !link.starts_with(['/', '\\']);
+    let url = page.join(link).ok().filter(|_| is_relative);
+    url.map_or_else(|| link.to_owned(), Into::into)
+}
+
+/// Whether two links lead to the same page, in whatever form and from whatever server.
+pub fn is_same_page(page: &Url, one: &str, other: &str) -> bool {
+    let place = |link: &str| {
+        let url = page.join(link.trim()).ok()?;
+        let mut query: Vec<_> = url.query_pairs().into_owned().collect();
+        query.sort_unstable();
+        Some((url.path().trim_end_matches('/').to_owned(), query))
+    };
+    one.trim() == other.trim() || place(one).is_some_and(|one| place(other) == Some(one))
 }
 
 fn target(header: &str) -> Option<&str> {
@@ -42,7 +63,38 @@ fn is_next(parameters: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::target;
+    use super::{is_same_page, resolved, target};
+
+    #[test]
+    fn a_relative_link_is_resolved_against_its_page() {
+        let page = "https://x.example/svr/api/tickets/?page=1&page_size=2".parse();
+        let Ok(page) = page else {
+            panic!("a URL");
+        };
+        for (link, wanted) in [
+            ("?page=2", "https://x.example/svr/api/tickets/?page=2"),
+            (" next/ ", "https://x.example/svr/api/tickets/next/"),
+            ("/api/tickets/?page=2", "/api/tickets/?page=2"),
+            ("//evil.example/", "//evil.example/"),
+            ("\\\\evil.example/", "\\\\evil.example/"),
+            ("http://x.example/?page=2", "http://x.example/?page=2"),
+            ("data:text/html,x", "data:text/html,x"),
+        ] {
+            assert_eq!(resolved(&page, link), wanted, "{link}");
+        }
+        let next = "/svr/api/tickets/?page=2&page_size=2";
+        for (other, is_same) in [
+            ("?page_size=2&page=2", true),
+            (
+                "http://internal:8000/svr/api/tickets?page=2&page_size=2",
+                true,
+            ),
+            ("?page=3&page_size=2", false),
+            ("?page=2", false),
+        ] {
+            assert_eq!(is_same_page(&page, next, other), is_same, "{other}");
+        }
+    }
 
     #[test]
     fn only_the_relation_next_leads_on() {

@@ -9,7 +9,7 @@ pub(super) const MAX_QUOTED_CHARS: usize = 200;
 
 /// Untrusted text for an error or log: as all [outgoing](crate::model::outgoing) text,
 /// and shorter.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     outgoing_within(text, MAX_QUOTED_CHARS)
 }
 

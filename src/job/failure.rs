@@ -1,5 +1,7 @@
 //! The error type of jobs: why a run is incomplete, and what kind of failure that is.
 
+use chrono::{DateTime, Utc};
+
 use crate::http::ClientError;
 use crate::model::{Holder, RunFailure, chain};
 use crate::source::page::{Incomplete, NotAPage};
@@ -77,6 +79,22 @@ pub enum Failure {
         /// The filter's name without `__gte`.
         filter: &'static str,
     },
+    /// The JSON API has no advisory at all.
+    #[error(
+        "the JSON API lists no advisory at all, also without a filter; an empty response does not count as complete"
+    )]
+    ListsNothing,
+    /// The JSON API lists no advisory of a window in which a stored one was modified.
+    #[error(
+        "the JSON API lists no advisory modified since {from}, although {said} was modified since and is stored; an empty response does not count as complete",
+        from = .from.format("%Y-%m-%d %H:%M:%S UTC")
+    )]
+    StoredNotListed {
+        /// The stored advisory.
+        said: String,
+        /// Start of the window.
+        from: DateTime<Utc>,
+    },
     /// A full scan is missing so many tickets that its result is not accepted.
     #[error(
         "the full scan did not find {missing} of {known} tickets; more than a fifth missing is not accepted; no ticket was marked as deleted"
@@ -120,6 +138,16 @@ pub enum Failure {
     #[error("the link to the next page leads back to {url}, which was read already")]
     RepeatedPage {
         /// The page.
+        url: String,
+    },
+    /// A link to the next page of a feed leads to another feed.
+    #[error("the link to the next page leads to another feed ({name}={value}): {url}")]
+    OtherFeed {
+        /// The parameter that differs.
+        name: String,
+        /// Its value.
+        value: String,
+        /// The link.
         url: String,
     },
     /// A further page has only records of the pages before it.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::ticket;
 use crate::model::{ListedList, one_line, shortened};
 
 /// Longest name that is kept, in characters: names are labels of metrics and columns of tables.
@@ -11,9 +12,9 @@ const MAX_NAME_CHARS: usize = 200;
 /// `id`. A list that does not say whether it is enabled is.
 pub fn read(row: &Value) -> Option<ListedList> {
     let id = match row.get("id")? {
-        Value::Number(number) => number.as_i64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
+        // As of a number: 3.0 is written by what knows no whole numbers.
+        Value::String(text) => text.trim().trim_end_matches(".0").parse().ok(),
+        value => ticket::integer(value),
     };
     let name = row.get("name").and_then(Value::as_str);
     let name = name.map(|name| shortened(&one_line(name), MAX_NAME_CHARS));
@@ -51,7 +52,9 @@ mod tests {
             told(json!({"id": 4, "name": " Linux\r\nservers ", "enabled": true})),
             Some((4, named("Linux servers"), true))
         );
-        assert_eq!(told(json!({"id": "4"})), Some((4, None, true)));
+        for id in [json!("4"), json!(4.0), json!("4.0"), json!(" 4 ")] {
+            assert_eq!(told(json!({"id": id})), Some((4, None, true)));
+        }
         assert_eq!(
             told(json!({"id": 4, "name": "", "enabled": "False"})),
             Some((4, None, false))

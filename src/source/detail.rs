@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::damaged_json::{self, MOST_MORE};
 use super::page::{Page, Unreadable};
+use super::readable_part;
 use super::repeated_keys::{self, Fields};
 use super::xml::{self, Rules};
 use crate::model::{Advisory, Detail, plain_fingerprint};
@@ -202,6 +203,13 @@ pub fn read_listed(rules: &Rules, element: Value) -> Result<Listed, Unreadable> 
             raw: element.to_string(),
         }),
     }
+}
+
+/// Reads what stands before the damage of an element: enough to fetch its details, if that
+/// has its identifier.
+pub fn read_damaged(rules: &Rules, raw: &str) -> Option<Listed> {
+    let fields = readable_part::fields(raw);
+    read_listed(rules, Value::Object(fields)).ok()
 }
 
 /// Reads the elements of a page: those that can be, each identifier once as it is

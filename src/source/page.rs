@@ -42,6 +42,16 @@ pub enum Incomplete {
     /// It says so beside its rows: an error, or that it is not complete.
     #[error(transparent)]
     Says(#[from] FeedError),
+    /// It has two links to the next page that differ: only one can be followed.
+    #[error(
+        "there are two different links to the next page, {one} and {other}; rows may be missing"
+    )]
+    LinksDiffer {
+        /// A link.
+        one: String,
+        /// Another one.
+        other: String,
+    },
     /// It is cut off or damaged, so that rows may be missing.
     #[error(
         "the page is truncated or damaged, rows may be missing: {why}; {} could be read and stored; the next run requests the page again",
@@ -117,11 +127,6 @@ impl Page {
             (Behind::End(_), Ok(read)) => Ok(Self::of(&read, rows, &envelope)),
             _ => Self::of_broken(&parts, rows, error).map_err(|error| NotAPage::new(&text, error)),
         }
-    }
-
-    /// Takes the next page of a `Link` header, where the page itself names none.
-    pub fn linked(&mut self, next: Option<String>) {
-        self.next = self.next.take().or(next);
     }
 
     /// Takes what headers of the response say about how much the collection or the page

@@ -1,12 +1,10 @@
 //! Tickets as JSON (contract §6): the fields beyond `id` and `pretty_id` are
 //! guesses, so every one is looked for under several names and in several shapes.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::page::Unreadable;
-use super::repeated_keys;
+use super::{readable_part, repeated_keys};
 use crate::model::{Named, Ticket, parse_time, shortened};
 
 /// Names a field may have, the most likely first.
@@ -28,7 +26,7 @@ const MODIFIED: &[&str] = &[
     "last_modified",
 ];
 /// Where an object keeps what people call it.
-const NAMES: &[&str] = &[
+pub(super) const NAMES: &[&str] = &[
     "name",
     "username",
     "title",
@@ -38,7 +36,7 @@ const NAMES: &[&str] = &[
 ];
 
 /// The columns of a ticket, and the names of the field each is read from.
-const COLUMNS: [(&str, &[&str]); 11] = [
+pub(super) const COLUMNS: [(&str, &[&str]); 11] = [
     ("pretty_id", &["pretty_id"]),
     ("title", TITLE),
     ("description", DESCRIPTION),
@@ -140,15 +138,9 @@ pub fn read_alone(body: &[u8]) -> Option<Ticket> {
     read(value).ok()
 }
 
-/// The `id` of a ticket with a value that cannot be read, if its form is valid JSON.
+/// The `id` of a ticket that cannot be read, if it stands before the damage.
 pub fn id_of(raw: &str) -> Option<i64> {
-    #[derive(Deserialize)]
-    struct Identified<'a> {
-        #[serde(borrow)]
-        id: &'a RawValue,
-    }
-    let ticket: Identified<'_> = serde_json::from_str(raw).ok()?;
-    integer(&serde_json::from_str(ticket.id.get()).ok()?)
+    readable_part::fields(raw).get("id").and_then(integer)
 }
 
 fn holds_nul(value: &Value) -> bool {
@@ -187,7 +179,7 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-fn integer(value: &Value) -> Option<i64> {
+pub(super) fn integer(value: &Value) -> Option<i64> {
     match value {
         // 3.0 is written by what knows no whole numbers.
         Value::Number(number) => number
@@ -332,7 +324,8 @@ mod tests {
             (r#"{"id": "2", "y": "\ud800"}"#, Some(2)),
             (r#"{"id": 1, "id": 2, "y": 1e999}"#, None),
             (r#"{"x": {"id": 9}, "y": 1e999}"#, None),
-            (r#"{"id": 1, "y": tru}"#, None),
+            (r#"{"id": 1, "y": tru}"#, Some(1)),
+            (r#"{"y": tru, "id": 1}"#, None),
         ] {
             assert_eq!(super::id_of(raw), id, "{raw}");
         }

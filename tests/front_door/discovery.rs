@@ -464,3 +464,23 @@ async fn tickets_name_a_list_as_the_configuration_does() {
         "what upstream says is there too"
     );
 }
+
+/// What can be read of a list is enough to follow it.
+#[tokio::test]
+async fn a_list_with_half_a_character_in_its_name_or_an_odd_number_is_followed() {
+    let mut world = discovering(1, NEVER, NEVER).await;
+    let documents = Documents::serve().await;
+    world.settings.upstream.base_url = Some(documents.base_url.clone());
+    documents.set_text(
+        "/api/asset-lists/",
+        r#"{"count": 3, "next": null, "results": [{"id": 2, "name": "Cut \ud83d"},
+            {"id": 3.0, "name": "Three"}, {"id": "4.0", "name": "Four"}]}"#,
+    );
+    let told = discover(&world).await;
+    assert_eq!((told.outcome.error(), told.followed), (None, 3));
+    let names = "select id || ' ' || name from advisoryd.discovered_list order by id";
+    assert_eq!(
+        world.texts(names).await,
+        ["2 Cut \u{fffd}", "3 Three", "4 Four"]
+    );
+}

@@ -1,11 +1,15 @@
-//! Full pulls that fail while windows succeed.
+//! Full pulls and full scans that fail while windows succeed.
 
 use advisoryd::job::feeds::feed::LookBack;
 use advisoryd::job::health::check;
-use advisoryd::simulate::{Fault, Rule as FaultRule};
+use advisoryd::job::tickets::sync::TicketSync;
+use advisoryd::job::trust::verify::verify;
+use advisoryd::simulate::{Fault, Options, Rule as FaultRule, TicketFilters, TicketOptions};
 use chrono::TimeDelta;
+use serde_json::{Value, json};
 
-use crate::support::World;
+use crate::support::settings::NEVER;
+use crate::support::{PATIENCE, World, eventually, record, small, world_of_documents};
 
 const CONDITION: &str = "select summary from advisoryd_v1.conditions
                          where what = 'full_read_failed' and holds";
@@ -55,4 +59,120 @@ async fn a_full_pull_that_failed_is_not_forgotten_when_a_window_succeeds() {
     assert!(conditions(&world).await.is_empty());
     let verified = world.told(&["verify"]);
     assert!(!verified.to_string().contains(lost), "{verified}");
+}
+
+/// Text of a feed with so many records that says that it has `claimed` ones.
+fn counted_feed(claimed: usize, records: usize) -> String {
+    let records: Vec<String> = (1..=records).map(record).collect();
+    format!(
+        "<advisories count=\"{claimed}\">{}</advisories>",
+        records.concat()
+    )
+}
+
+#[tokio::test]
+async fn only_a_run_as_long_settles_one_that_lacked_records() {
+    let (mut world, documents) = world_of_documents().await;
+    world.settings.tickets.enabled = Some(false);
+    documents.set(1, counted_feed(7, 7));
+    world.pull().await;
+    documents.set(1, counted_feed(7, 5));
+    let failed = world.pull_back(LookBack::Full).await.remove(0);
+    assert_eq!(failed.outcome.name(), "failed", "{failed:?}");
+    let unsettled = async || {
+        let proof = verify(world.pool(), None, world.now()).await.unwrap();
+        let problems = proof.problems.iter();
+        let of_counts = problems.filter(|one| format!("{one:?}").contains("has covered it"));
+        of_counts.count()
+    };
+    assert_eq!(unsettled().await, 1);
+    documents.set(1, counted_feed(1, 1));
+    let window = world.pull_one().await;
+    assert_eq!(window.outcome.error(), None);
+    assert_eq!(unsettled().await, 1, "a window says nothing of the others");
+    documents.set(1, counted_feed(7, 7));
+    let full = world.pull_back(LookBack::Full).await.remove(0);
+    assert_eq!(full.outcome.error(), None);
+    assert_eq!(unsettled().await, 0);
+    // A window that fails is settled by the next one.
+    documents.set(1, counted_feed(2, 1));
+    assert_eq!(world.pull_one().await.outcome.name(), "failed");
+    assert_eq!(unsettled().await, 1);
+    documents.set(1, counted_feed(1, 1));
+    assert_eq!(world.pull_one().await.outcome.error(), None);
+    assert_eq!(unsettled().await, 0);
+}
+
+#[tokio::test]
+async fn a_full_scan_that_failed_is_tried_again_long_before_its_schedule() {
+    let (mut world, documents) = world_of_documents().await;
+    world.lists = Some(Vec::new());
+    world.settings.schedule.full_walk = Some(NEVER.to_owned());
+    let page = |count: usize| {
+        let row = |id| json!({"id": id, "title": "T", "modified": "2026-01-02T10:00:00Z"});
+        let rows: Vec<Value> = (1..=5).map(row).collect();
+        json!({"count": count, "next": null, "results": rows})
+    };
+    let full = TicketSync::Full {
+        accept_removals: false,
+    };
+    world.set_our_clock(TimeDelta::hours(-3));
+    documents.set_json("/api/tickets/", &page(5));
+    world.sync_tickets(full).await;
+    world.set_our_clock(TimeDelta::minutes(-50));
+    documents.set_json("/api/tickets/", &page(7));
+    let failed = world.sync_tickets(full).await.remove(0);
+    assert_eq!(failed.outcome.name(), "failed", "{failed:?}");
+    documents.set_json("/api/tickets/", &page(5));
+    let complete = "select count(*) from advisoryd.sync_run where mode = 'full' and outcome = 'ok'";
+
+    let soon = world.run().await;
+    drop(soon);
+    assert_eq!(world.count(complete).await, 1, "an hour has not passed");
+    let moved = "update advisoryd.sync_run set finished_at = finished_at - interval '20 minutes'
+                 where outcome = 'failed'";
+    sqlx::query(moved).execute(world.pool()).await.unwrap();
+    let _daemon = world.run().await;
+    let is_repeated = async || (world.count(complete).await == 2).then_some(());
+    eventually("a full scan", PATIENCE, is_repeated).await;
+}
+
+#[tokio::test]
+async fn where_windows_show_new_tickets_only_changes_are_as_old_as_the_last_full_scan() {
+    let mut world = World::with(Options {
+        ticket: TicketOptions {
+            filters: TicketFilters {
+                modified: false,
+                created: true,
+            },
+            ..TicketOptions::default()
+        },
+        ..small()
+    })
+    .await;
+    world.lists = Some(Vec::new());
+    let now = world.told(&["sync", "tickets"]);
+    assert_eq!(now.code, 0, "{now}");
+    let moved =
+        "update advisoryd.ticket_reading set changes_until = changes_until - interval '30 days',
+                 full_walk_at = full_walk_at - interval '30 days'";
+    sqlx::query(moved).execute(world.pool()).await.unwrap();
+    let moved = "update advisoryd.source set followed_since = followed_since - interval '31 days'";
+    sqlx::query(moved).execute(world.pool()).await.unwrap();
+    let again = world.told(&["sync", "tickets"]);
+    assert_eq!(again.code, 0, "{again}");
+    let filter = "select filter from advisoryd.ticket_reading";
+    assert_eq!(world.texts(filter).await, ["created"]);
+    let status = world.told(&["status", "--json"]).json();
+    let sources = status["sources"].as_array().unwrap();
+    let tickets = sources.iter().find(|one| one["kind"] == "tickets").unwrap();
+    assert!(
+        tickets["data_age_seconds"].as_i64().unwrap() > 29 * 24 * 3600,
+        "{tickets}"
+    );
+    let checked = world.told(&["status", "--check"]);
+    assert_ne!(checked.code, 0, "{checked}");
+    check::check_health(&world.context().await).await.unwrap();
+    let stale = "select count(*) from advisoryd_v1.conditions where what = 'data_stale' and holds";
+    assert_eq!(world.count(stale).await, 1);
 }

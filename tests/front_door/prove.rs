@@ -335,9 +335,10 @@ async fn feeds_of_several_pages_reconcile_over_all_of_them() {
         format!("<root><count>5</count><next>{next}</next><results>{records}</results></root>")
     };
     let documents = Documents::serve().await;
-    let second = format!("{}/api/xml-feed/?asset_list_id=2", documents.base_url);
+    let path = "/api/xml-feed/?asset_list_id=1&amp;page=2";
+    let second = format!("{}{path}", documents.base_url);
     documents.set(1, page(&second, 1..4));
-    documents.set(2, page("", 4..6));
+    documents.set_page("1", 2, page("", 4..6));
     let mut world = World::new().await;
     world.settings.upstream.base_url = Some(documents.base_url.clone());
     let report = world.pull_one().await;
@@ -351,7 +352,7 @@ async fn feeds_of_several_pages_reconcile_over_all_of_them() {
         "{:?}",
         report.outcome
     );
-    documents.set(2, page("", 4..5));
+    documents.set_page("1", 2, page("", 4..5));
     let report = world.pull_one().await;
     assert_eq!(report.outcome.name(), "failed");
     assert_reads!(wrong(&world).await.join("\n"));

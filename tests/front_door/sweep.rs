@@ -242,3 +242,16 @@ async fn a_daemon_with_nothing_configured_does_all_of_it() {
     assert!(world.count(sweeps).await > 0);
     assert_proven(&world).await;
 }
+
+#[tokio::test]
+async fn sync_fetches_the_revisions_that_its_scan_has_found() {
+    let world = counting(FeedCounts::Released).await;
+    world.later(TimeDelta::minutes(-15));
+    tick(&world).await;
+    let said = old(&world);
+    world.simulator.revise(&said, true);
+    world.later(TimeDelta::minutes(15));
+    let told = world.told(&["sync", "feeds"]);
+    assert_eq!(told.code, 0, "{told}");
+    assert_eq!(world.versions().await[&said], 2, "{told}");
+}

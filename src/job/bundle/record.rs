@@ -14,6 +14,7 @@ use crate::config::{Config, FilePlace, ListSource};
 use crate::http::{Answer, ClientError, Kind, Request, SavedResponses};
 use crate::job::collection::count::{Attempt, Attempts};
 use crate::job::collection::links::Links;
+use crate::job::collection::next_page::{next_document, require_same_feed};
 use crate::job::collection::page::Pages;
 use crate::job::collection::repeats::Repeats;
 use crate::job::collection::unnamed::Unnamed;
@@ -237,19 +238,20 @@ impl Recording<'_> {
         let mut wanted = BTreeSet::new();
         let (mut before, mut links) = (None::<Document>, Links::default());
         for page in 1..=MAX_DOCUMENTS {
-            let linked = response.next.take();
+            let (url, linked) = (response.url.clone(), response.next.take());
             let root = before.as_ref().map(|before| before.root.as_str());
             let mut document = self.document(response, root, &mut wanted).await?;
             if let Some(before) = before.take() {
                 document.inherit(before);
             }
-            let next = document.next.clone().or(linked);
+            let next = next_document(&url, &document, linked.as_ref())?;
             document.check_parts(u64::from(page), next.is_some())?;
             let Some(next) = next else {
                 check_count(&document)?;
                 return Ok(wanted);
             };
             links.read(document.records, document.claimed)?;
+            require_same_feed(&next, &feed.query)?;
             links.follow(&next)?;
             before = Some(document);
             let next = context.client.get_url(&next, Kind::Xml);

@@ -4,6 +4,7 @@ pub(crate) mod border;
 pub(crate) mod count;
 pub(crate) mod filter;
 pub(crate) mod links;
+pub(crate) mod next_page;
 pub(crate) mod outside;
 pub(crate) mod page;
 pub(crate) mod parts;

@@ -7,6 +7,7 @@ use tracing::warn;
 
 use super::border::{Known, repeats};
 use super::links::Links;
+use super::next_page::link;
 use crate::http::{Answer, Client, ClientError, Kind, Request, Rows, SeenRows, Staleness};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
@@ -70,9 +71,7 @@ impl Begun {
 /// collection. So each page is read again after the next one, unless no row can be between
 /// them, and what has moved to it is added to the next one. Where rows are not in the order
 /// of their ids, one that is modified can move to the front: the first page is read again
-/// at the end.
-///
-/// A page that does not fit into memory is read in parts while it arrives.
+/// at the end. A page that does not fit into memory is read in parts while it arrives.
 pub(crate) struct Pages<'c> {
     context: &'c Context,
     first: Request,
@@ -349,7 +348,7 @@ async fn received(answer: &mut Answer) -> Result<Received, Failure> {
     let body = answer.bytes().await?;
     let rows = std::mem::take(&mut answer.rows);
     let mut page = Page::read(&body)?;
-    page.linked(answer.next.take());
+    link(&mut page, &answer.url, answer.next.take());
     if !rows.is_part {
         page.headers(&answer.said);
     }

@@ -1,16 +1,17 @@
 //! Tests the date filter of the JSON API's list of advisories when a window is empty: an
 //! upstream that no longer understands the filter, or reads its value in another unit,
-//! also returns nothing.
+//! or has lost its index, also returns nothing.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::fetch::PATH;
-use crate::http::{Kind, Request};
+use super::identifier::is_plain;
+use crate::http::{ClientError, Kind, Request};
 use crate::job::collection::window::FixedWindow;
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::Run;
-use crate::source::detail::read_page;
+use crate::source::detail;
 use crate::source::page::Page;
 use crate::store::wanted::listed;
 
@@ -32,32 +33,74 @@ pub(super) async fn from_known(run: &Run, window: FixedWindow) -> Result<FixedWi
     Ok(known.map_or(window, |known| window.since(known)))
 }
 
-/// Fails if the filter of an empty window does not return an advisory that upstream has.
+/// Fails if upstream has no advisory, if the filter of an empty window does not return one
+/// that upstream has, or if an advisory of the window is stored.
 pub(super) async fn require(run: &Run, window: &FixedWindow) -> Result<(), Failure> {
     let context = &run.context;
     if context.client.has_saved() {
         return Ok(());
     }
+    require_filter(context, window.stem).await?;
+    require_none_stored(context, window).await
+}
+
+async fn require_filter(context: &Context, filter: &'static str) -> Result<(), Failure> {
     for _ in 0..TRIES {
         let Some(at) = modification_of_any(context).await? else {
             return Ok(());
         };
-        let second = FixedWindow::new(window.stem, at, at + TimeDelta::seconds(1));
+        let second = FixedWindow::new(filter, at, at + TimeDelta::seconds(1));
         if count_in(context, &second).await? > 0 {
             return Ok(());
         }
     }
-    Err(Failure::SelectsNothing {
-        filter: window.stem,
-    })
+    Err(Failure::SelectsNothing { filter })
 }
 
-/// The modification time of an advisory that upstream has; `None` if it has none, or the
-/// time cannot be read.
+/// Feeds and the JSON API may disagree about a time, and an advisory can be modified again
+/// after the window: upstream is asked for the stored one itself.
+async fn require_none_stored(context: &Context, window: &FixedWindow) -> Result<(), Failure> {
+    let mut connection = context.pool.acquire().await?;
+    let bounds = (window.from, window.to);
+    let stored = listed::newest_within(&mut connection, bounds).await?;
+    drop(connection);
+    let Some(said) = stored else {
+        return Ok(());
+    };
+    match modification_of(context, &said).await? {
+        Some(at) if !window.contains(at) => Ok(()),
+        _ => Err(Failure::StoredNotListed {
+            said,
+            from: window.from,
+        }),
+    }
+}
+
+/// When upstream modified this advisory; `None` if it does not say that.
+async fn modification_of(context: &Context, said: &str) -> Result<Option<DateTime<Utc>>, Failure> {
+    if !is_plain(said) {
+        return Ok(None);
+    }
+    let request = Request::new(format!("{PATH}{said}/"), Kind::JsonObject);
+    let response = context.client.get_whole(&request);
+    let mut response = match context.or_stopped(response).await? {
+        Err(ClientError::Forbidden { .. } | ClientError::NotFound { .. }) => return Ok(None),
+        response => response?,
+    };
+    let detail = detail::read(&context.rules, &response.bytes().await?).ok();
+    let own = detail.filter(|detail| detail.advisory.said == said);
+    Ok(own.and_then(|detail| detail.advisory.modified_at))
+}
+
+/// The modification time of an advisory that upstream has; `None` if the time cannot be
+/// read.
 async fn modification_of_any(context: &Context) -> Result<Option<DateTime<Utc>>, Failure> {
     let request = Request::new(PATH, Kind::Json).with("page_size", "1".to_owned());
     let page = page(context, &request).await?;
-    let (elements, _) = read_page(&context.rules, page);
+    if page.results.is_empty() && page.unreadable.is_empty() {
+        return Err(Failure::ListsNothing);
+    }
+    let (elements, _) = detail::read_page(&context.rules, page);
     Ok(elements.into_iter().find_map(|element| element.modified_at))
 }
 

@@ -17,7 +17,7 @@ use crate::job::collection::window::{FixedWindow, Received, Scanned};
 use crate::job::failure::Failure;
 use crate::job::run::{Run, Work};
 use crate::model::plain_fingerprint;
-use crate::source::detail::{Listed, read_listed, read_page};
+use crate::source::detail::{Listed, read_damaged, read_listed, read_page};
 use crate::source::page::Unreadable;
 use crate::source::xml::Rules;
 use crate::store;
@@ -125,25 +125,35 @@ async fn record_unknown(run: &Run, unknown: &[(String, String)]) -> Result<(), F
     Ok(())
 }
 
-/// Reads the elements of a page. What is known of one that is too large is enough to fetch its
-/// details: it is among both.
+/// Reads the elements of a page. What is known of one that is too large or damaged is enough
+/// to fetch its details: it is among both.
 fn parse(rules: &Rules, result: PageResult) -> (Vec<Listed>, Vec<quarantine::Unreadable>) {
-    let (mut elements, unreadable) = read_page(rules, result.page);
-    let mut unreadable: Vec<_> = unreadable.into_iter().map(kept).collect();
+    let (mut elements, damaged) = read_page(rules, result.page);
+    let mut unreadable = Vec::with_capacity(damaged.len() + result.large.len());
+    for mut row in damaged {
+        let part = read_damaged(rules, &row.raw).filter(|_| row.key.is_none());
+        row.key = row.key.or(part.as_ref().map(|part| part.said.clone()));
+        unreadable.push(kept(row));
+        add_part(&mut elements, part);
+    }
     for row in result.large {
-        let listed = read_listed(rules, row.fields).ok();
+        let part = read_listed(rules, row.fields).ok();
         unreadable.push(quarantine::Unreadable {
-            key: listed.as_ref().map(|listed| listed.said.clone()),
+            key: part.as_ref().map(|part| part.said.clone()),
             reason: row.reason,
             byte_hash: row.byte_hash,
             raw: row.head,
             hints: Vec::new(),
         });
-        let is_other = |one: &Listed| elements.iter().all(|known| known.said != one.said);
-        let listed = listed.filter(is_other);
-        elements.extend(listed);
+        add_part(&mut elements, part);
     }
     (elements, unreadable)
+}
+
+fn add_part(elements: &mut Vec<Listed>, part: Option<Listed>) {
+    let is_other = |part: &Listed| elements.iter().all(|known| known.said != part.said);
+    let part = part.filter(is_other);
+    elements.extend(part);
 }
 
 /// Enqueues the details to fetch of a page, in one transaction.

@@ -152,6 +152,15 @@ pub(crate) fn is_refused(failure: &Failure) -> bool {
     )
 }
 
+/// Whether the JSON API lists no advisory although there are some. Then, too, the failure of
+/// the feed is what the operator must know, and the feed is requested at the next tick.
+pub(crate) fn is_empty(failure: &Failure) -> bool {
+    matches!(
+        failure,
+        Failure::ListsNothing | Failure::StoredNotListed { .. } | Failure::SelectsNothing { .. }
+    )
+}
+
 /// Records which API the list is read from. A feed that was replaced by the JSON API is
 /// requested again after a while.
 pub(crate) async fn set_ingested_via(
@@ -165,10 +174,11 @@ pub(crate) async fn set_ingested_via(
     Ok(())
 }
 
-/// Stops requesting the feed for a while.
-pub(crate) async fn pause_feed(run: &Run) -> Result<(), Failure> {
+/// Stops requesting the feed for a while, if the JSON API has replaced it.
+pub(crate) async fn pause_feed(run: &Run, work: &Work) -> Result<(), Failure> {
     let until = run.context.clock.now() + FEED_PAUSE;
-    run.pause_source_until(Some(until)).await
+    let has_replaced = work.tally.seen > 0;
+    run.pause_source_until(has_replaced.then_some(until)).await
 }
 
 /// The look-back period for the feed of a list that was read from the JSON API. While

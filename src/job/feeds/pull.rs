@@ -13,6 +13,7 @@ use super::stream::{self, pull_stream};
 use crate::http::{Answer, Kind, Request};
 use crate::job::caught::caught;
 use crate::job::collection::links::Links;
+use crate::job::collection::next_page::{next_document, require_same_feed};
 use crate::job::context::Context;
 use crate::job::failure::Failure;
 use crate::job::run::{self, Ran, Run, Work};
@@ -64,7 +65,11 @@ async fn skip_feed(
     work: &mut Work,
 ) -> Result<(), Failure> {
     fallback::require_list(run, look_back).await?;
-    fallback::read_json(run, look_back, why, work).await
+    let read = fallback::read_json(run, look_back, why, work).await;
+    if read.is_err() || work.tally.seen == 0 {
+        run.pause_source_until(None).await?;
+    }
+    read
 }
 
 /// Reads the feed, or the JSON API if the feed cannot be read.
@@ -95,8 +100,14 @@ async fn read_or_fall_back(
     // Records of the feed are stored; the run now counts those of the JSON API.
     *work = Work::default();
     match fallback::read_json(run, look_back, &why, work).await {
-        Ok(()) => fallback::pause_feed(run).await,
-        Err(error) if fallback::is_refused(&error) => {
+        Ok(()) => fallback::pause_feed(run, work).await,
+        Err(error) if fallback::is_refused(&error) || fallback::is_empty(&error) => {
+            if fallback::is_empty(&error) {
+                warn!(
+                    source = %run.source_name(),
+                    "{}: the JSON API cannot replace the feed: {error}", run.source_name()
+                );
+            }
             fallback::set_ingested_via(
                 run,
                 run.source.ingested_via,
@@ -114,7 +125,7 @@ async fn read(run: &Run, feed: &Feed, look_back: LookBack, work: &mut Work) -> R
     work.covers = Some((window.from, window.to));
     run.record_window((window.from, window.to)).await?;
     let mut stored = Stored::default();
-    let read = read_documents(run, response, work, &mut stored).await;
+    let read = read_documents((run, feed), response, work, &mut stored).await;
     work.tally = stored.tally;
     work.sightings = stored.sightings;
     work.received = stored.received;
@@ -125,7 +136,7 @@ async fn read(run: &Run, feed: &Feed, look_back: LookBack, work: &mut Work) -> R
 
 /// Reads the document, and those of its `next` links, should feeds be paginated.
 async fn read_documents(
-    run: &Run,
+    (run, feed): (&Run, &Feed),
     first: Answer,
     work: &mut Work,
     stored: &mut Stored,
@@ -135,7 +146,7 @@ async fn read_documents(
     let mut links = Links::default();
     let mut before: Option<Document> = None;
     for page in 1..=MAX_DOCUMENTS {
-        let linked = response.next.take();
+        let (url, linked) = (response.url.clone(), response.next.take());
         let mut document = read_document(run, response, known_root.as_deref(), stored).await?;
         stream::warn_of_ignored(run.source_name(), &document);
         record_unknown(run, &document).await?;
@@ -151,12 +162,13 @@ async fn read_documents(
             known_root = Some(document.root.clone());
             work.root_element.clone_from(&known_root);
         }
-        let next = document.next.clone().or(linked);
+        let next = next_document(&url, &document, linked.as_ref())?;
         document.check_parts(u64::from(page), next.is_some())?;
         let Some(next) = next else {
             return stream::check_count(&document);
         };
         links.read(document.records, document.claimed)?;
+        require_same_feed(&next, &feed.query)?;
         links.follow(&next)?;
         let request = run.context.client.get_url(&next, Kind::Xml);
         response = run.context.or_stopped(request).await??;

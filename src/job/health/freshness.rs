@@ -27,7 +27,7 @@ pub(super) fn allowed_until(
         Allowed::BySchedule => {
             // A list that was discovered since the start has the schedule of all feeds.
             let all = &config.schedule.feeds;
-            let schedule = config.schedule_of(key, filter).unwrap_or(all);
+            let schedule = config.schedule_of_changes(key, filter).unwrap_or(all);
             let zone = config.schedule.timezone;
             let first = schedule.next_after(from, zone)?;
             Some(schedule.next_after(first, zone)? + SLACK)

@@ -14,6 +14,19 @@ use crate::model::counted;
 /// others too.
 const MAX_ASKED: usize = 100;
 
+/// Says that no ticket counts as gone: the missing ones may be the rows without an id.
+pub(super) fn not_told_apart(missing: u64, without_id: u64) {
+    if missing > 0 {
+        warn!(
+            missing,
+            without_id,
+            "tickets: the full scan did not find {}, but {} on its pages cannot be read, not even its id; no ticket is marked as deleted",
+            counted(missing, "ticket"),
+            counted(without_id, "row")
+        );
+    }
+}
+
 /// The tickets among the missing ones that are gone. Those that exist are stored.
 pub(super) async fn confirmed(
     run: &Run,

@@ -35,12 +35,19 @@ pub(crate) async fn full_scan(
     let mut attempts = Attempts::at(TICKETS);
     loop {
         if let Some(finished) = attempts.check(scan_once(run, work).await?)? {
-            return conclude(run, &finished, accept_removals, work).await;
+            return conclude(run, finished, accept_removals, work).await;
         }
     }
 }
 
-async fn scan_once(run: &Run, work: &mut Work) -> Result<Attempt<Scan>, Failure> {
+/// A scan to its end.
+struct Finished {
+    progress: Scan,
+    /// How many of its rows are unreadable and have no id.
+    without_id: u64,
+}
+
+async fn scan_once(run: &Run, work: &mut Work) -> Result<Attempt<Finished>, Failure> {
     let mut progress = resume_or_begin(run).await?;
     let unreadable = scan_pages(run, &mut progress, work).await?;
     let mut transaction = run.transaction().await?;
@@ -63,7 +70,10 @@ async fn scan_once(run: &Run, work: &mut Work) -> Result<Attempt<Scan>, Failure>
     Ok(Attempt {
         claimed,
         received,
-        complete: is_complete.then_some(progress),
+        complete: is_complete.then_some(Finished {
+            progress,
+            without_id: unreadable,
+        }),
     })
 }
 
@@ -124,10 +134,14 @@ fn without_secrets(url: &str) -> Option<String> {
 /// Ends a complete scan. Only a complete scan may mark tickets as gone.
 async fn conclude(
     run: &Run,
-    progress: &Scan,
+    finished: Finished,
     accept_removals: bool,
     work: &mut Work,
 ) -> Result<(), Failure> {
+    let Finished {
+        progress,
+        without_id,
+    } = finished;
     let mut transaction = run.transaction().await?;
     let known = u64::try_from(ticket::present(&mut transaction).await?).unwrap_or(0);
     let made = work.staleness.made_before(run.origin.at);
@@ -148,6 +162,12 @@ async fn conclude(
         return Err(Failure::TooManyGone { missing, known });
     }
     again::ask_again(run, work).await?;
+    let absent = if missing <= without_id {
+        gone::not_told_apart(missing, without_id);
+        Vec::new()
+    } else {
+        absent
+    };
     let gone = gone::confirmed(run, absent, work).await?;
     let mut transaction = run.transaction().await?;
     work.tally.changed += ticket::mark_gone(&mut transaction, run.origin_now(), &gone).await?;
@@ -157,7 +177,7 @@ async fn conclude(
     work.tickets = Some(TicketProgress {
         cursor_at: until,
         has_changes: true,
-        scan: Some(progress.clone()),
+        scan: Some(progress),
     });
     Ok(())
 }

@@ -7,6 +7,7 @@ use super::page::{TicketPage, refused as refused_ticket};
 use super::stub;
 use crate::job::failure::Failure;
 use crate::job::run::{Run, Work};
+use crate::source::ticket_values;
 use crate::store;
 use crate::store::ledger::{quarantine, unknown_field};
 use crate::store::tickets::scan::{self, Scan};
@@ -114,7 +115,14 @@ async fn finish_page(
     progress: Option<&Scan>,
     transaction: &mut PgConnection,
 ) -> Result<(), Failure> {
-    unknown_field::record_pairs(transaction, run.origin, &page.unknown).await?;
+    let unread: Vec<_> = page.tickets.iter().map(ticket_values::unread).collect();
+    let unread = unread.iter().flatten();
+    let unknown = page.unknown.iter().map(|(name, value)| (name, value));
+    let unknown = unread
+        .chain(unknown)
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    unknown_field::record_names(transaction, run.origin, unknown).await?;
     quarantine::keep(transaction, run.origin, &page.unreadable).await?;
     quarantine::keep_replaced(transaction, run.origin_now(), &page.older).await?;
     if let Some(progress) = progress {

@@ -38,6 +38,8 @@ pub struct Document {
     pub claimed: Option<u64>,
     /// Where the envelope says that more follows. From outside: check the origin.
     pub next: Option<String>,
+    /// Another link to the next page, if there are two that differ.
+    pub other_next: Option<String>,
     /// Elements that are neither records nor known envelope, the first few names.
     pub ignored: Vec<String>,
     /// Names and values around and beside records of which nothing is known.

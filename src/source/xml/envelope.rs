@@ -85,6 +85,8 @@ pub(super) struct Envelope {
     pub root: Option<String>,
     pub claimed: Option<u64>,
     pub next: Option<String>,
+    /// Another link to the next page.
+    pub other_next: Option<String>,
     /// What is said about parts that it does not hold.
     pub partial: Partial,
     /// Names of the elements around and beside records.
@@ -156,7 +158,7 @@ impl Envelope {
     pub fn beside(&mut self, element: &[u8], node: &Node<'_>, depth: usize, is_sibling: bool) {
         let name = node.name.as_bytes();
         if let Some(target) = link(node) {
-            self.next = Some(target);
+            self.lead_to(target);
             return;
         }
         if is_about(node) {
@@ -182,6 +184,14 @@ impl Envelope {
         }
     }
 
+    /// Takes a link to the next page.
+    fn lead_to(&mut self, target: String) {
+        match &self.next {
+            Some(known) if *known != target => self.other_next = Some(target),
+            _ => self.next = Some(target),
+        }
+    }
+
     /// Takes what stands in an element that is about the document.
     fn about(&mut self, node: &Node<'_>) {
         for attribute in &node.attributes {
@@ -189,7 +199,7 @@ impl Envelope {
         }
         for child in &node.children {
             if let Some(target) = link(child) {
-                self.next = Some(target);
+                self.lead_to(target);
             } else if child.children.is_empty() {
                 self.said(child.name.as_bytes(), &child.text, Form::Element);
             }
@@ -220,7 +230,7 @@ impl Envelope {
             }
             Said::Taken => true,
             Said::Next(url) => {
-                self.next = Some(url);
+                self.lead_to(url);
                 true
             }
         }

@@ -205,6 +205,7 @@ impl TextReader {
             claimed: envelope.claimed,
             unknown: envelope.unknown,
             next: envelope.next,
+            other_next: envelope.other_next,
             ignored: envelope.ignored,
             partial: envelope.partial,
             distinct: vetting.distinct,

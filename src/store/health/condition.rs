@@ -99,7 +99,7 @@ pub async fn sources(
     now: DateTime<Utc>,
 ) -> Result<Vec<SourceState>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select s.kind, s.watch_list_id, s.extra_feed, s.served_by, s.followed_since, upper(s.covered) as covered_to,
+        r#"select s.kind, s.watch_list_id, s.extra_feed, s.served_by, s.followed_since, least(upper(s.covered), (select r.changes_until from ticket_reading r where s.kind = 'tickets' and r.filter = 'created')) as covered_to,
                   s.last_success_at, s.last_error, s.last_error_at, s.last_failure,
                   (select count(*) from quarantine q where q.source_id = s.id) as "quarantined!",
                   array(select f.name

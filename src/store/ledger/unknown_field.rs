@@ -6,12 +6,15 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::model::Advisory;
+use crate::model::{Advisory, shortened};
 use crate::store::origin::Origin;
 
 /// Names that are stored of one source. A document whose names never repeat must not
 /// fill the table.
 const MOST_NAMES: i64 = 1000;
+
+/// Maximum length of a name, in characters: index rows hold 2.7 kB.
+const MAX_NAME_CHARS: usize = 500;
 
 /// Stores the names of unknown fields that were never received from this source before,
 /// each with its first value.
@@ -52,7 +55,7 @@ pub async fn record_names(
     }
     let (names, samples): (Vec<String>, Vec<String>) = fields
         .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .map(|(name, value)| (shortened(name, MAX_NAME_CHARS), value.to_owned()))
         .unzip();
     sqlx::query!(
         "insert into unknown_field (source_id, name, first_seen_at, sample)

@@ -319,6 +319,16 @@ pub async fn ticket_called(
     }
 }
 
+/// A ticket as it came.
+pub async fn ticket_raw(
+    connection: &mut PgConnection,
+    id: i64,
+) -> Result<Option<Value>, sqlx::Error> {
+    sqlx::query_scalar!("select raw from ticket where id = $1", id)
+        .fetch_optional(connection)
+        .await
+}
+
 /// A changed field.
 #[derive(Debug, Clone, Serialize)]
 pub struct FieldChange {

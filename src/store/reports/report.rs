@@ -24,7 +24,8 @@ pub struct SourceReport {
     pub last_error: Option<String>,
     /// Category of the last failure.
     pub last_failure: Option<RunFailure>,
-    /// End of the covered time.
+    /// End of the covered time. Where windows show new tickets only, end of the time whose
+    /// changes are stored.
     pub covered_to: Option<DateTime<Utc>>,
     /// Number of stored records.
     pub records: i64,
@@ -67,7 +68,7 @@ pub async fn sources(connection: &mut PgConnection) -> Result<Vec<SourceReport>,
     let rows = sqlx::query!(
         r#"select s.id, s.kind, s.watch_list_id, s.extra_feed, s.name, s.configured,
                   s.last_attempt_at, s.last_success_at, s.last_error, s.last_failure,
-                  upper(s.covered) as covered_to,
+                  least(upper(s.covered), (select r.changes_until from ticket_reading r where s.kind = 'tickets' and r.filter = 'created')) as covered_to,
                   s.served_by, s.served_why, s.rests_until, s.full_at,
                   s.followed_since, s.news_at,
                   case s.kind

@@ -97,7 +97,8 @@ pub struct Miscount {
 }
 
 /// Runs with fewer records than upstream reported: complete ones, which must not
-/// exist, and others without a later complete run.
+/// exist, and others that no later complete run settles: a full one, or one whose window ends
+/// later and is as long.
 pub async fn miscounts(
     connection: &mut PgConnection,
     source_id: i32,
@@ -121,7 +122,14 @@ pub async fn miscounts(
                               from sync_run n
                               where n.source_id = r.source_id
                                 and n.place > r.place
-                                and n.outcome = 'ok')
+                                and n.outcome = 'ok'
+                                and case
+                                        when n.mode = 'full' then true
+                                        when r.covers is null then r.mode <> 'full'
+                                        else upper(n.covers) >= upper(r.covers)
+                                             and upper(n.covers) - lower(n.covers)
+                                                 >= upper(r.covers) - lower(r.covers)
+                                    end)
                  end
            order by r.id
            limit $3"#,

@@ -33,6 +33,25 @@ pub async fn newest_before(
     .await
 }
 
+/// The stored advisory that was modified last in a period.
+pub async fn newest_within(
+    connection: &mut PgConnection,
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select said
+         from advisory
+         where modified_at >= $1
+           and modified_at < $2
+         order by modified_at desc, said
+         limit 1",
+        from,
+        to
+    )
+    .fetch_optional(connection)
+    .await
+}
+
 /// Details fetched before these times are fetched again.
 #[derive(Debug, Clone, Copy)]
 pub struct OlderThan {

@@ -112,6 +112,24 @@ pub async fn enqueue(
     Ok(done.rows_affected())
 }
 
+/// Makes what the revision scan has found due now: all feeds were read since.
+pub async fn feeds_were_read(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update wanted_detail
+         set next_at = $1
+         where reason = 'sweep'
+           and attempts = 0
+           and next_at > $1",
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Since when members may be missing in the covered time of a source, because
 /// details that JSON listed are still pending; `None` if none are.
 pub async fn pending_since(
