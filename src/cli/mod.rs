@@ -92,6 +92,7 @@ mod wrap;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use self::args::{Arguments, Command};
@@ -136,8 +137,24 @@ pub fn main() -> ExitCode {
 /// The command line.
 fn parse() -> Result<Arguments, clap::Error> {
     let colour = When::early(std::env::args_os()).of_parser();
-    let matches = help::command().color(colour).try_get_matches()?;
+    let mut command = help::command().color(colour);
+    if let Some(width) = table::width() {
+        command = help::within(command, width);
+    }
+    let matches = command.try_get_matches().map_err(without_value_tip)?;
     Arguments::from_arg_matches(&matches)
+}
+
+/// Leaves out the tip to pass an unknown option as a value: it is hardly ever meant, and no
+/// other one is given then.
+fn without_value_tip(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::StyledStrs(mut tips)) = error.remove(ContextKind::Suggested) {
+        tips.retain(|tip| !tip.to_string().contains("as a value, use"));
+        if !tips.is_empty() {
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+        }
+    }
+    error
 }
 
 /// Prints help, or what is wrong with the command line. It repeats arguments, and one may
@@ -146,7 +163,7 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
     let status = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILED));
     if error.kind() == clap::error::ErrorKind::DisplayHelp {
         When::early(std::env::args_os()).begin();
-        let page = help::in_order(&error.render().ansi().to_string());
+        let page = help::shown(&error.render().ansi().to_string());
         let page = if console::colors_enabled() {
             page
         } else {

@@ -105,6 +105,7 @@ mod migrations;
 mod missing_lists;
 mod monitoring;
 mod moving_pages;
+mod narrow_terminals;
 mod notices;
 mod odd_answers;
 mod old_copies;
